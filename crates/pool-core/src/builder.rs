@@ -1,0 +1,108 @@
+//! The builder of every pool.
+
+use std::any::Any;
+use std::fmt;
+
+use crate::config::PoolConfig;
+use crate::engine::{Engine, WorkerPool};
+use crate::error::BuildError;
+use crate::hooks::JobFailure;
+
+/// Configures a [`WorkerPool`]. Nothing is started before [`build`](Self::build).
+pub struct PoolBuilder<E: Engine> {
+    config: PoolConfig,
+    adopted: Option<E::Adopted>,
+}
+
+impl<E: Engine> PoolBuilder<E> {
+    pub(crate) fn new() -> Self {
+        Self {
+            config: PoolConfig::default(),
+            adopted: None,
+        }
+    }
+
+    /// Starts from a configuration made elsewhere.
+    #[must_use]
+    pub fn config(mut self, config: PoolConfig) -> Self {
+        self.config = config;
+        self
+    }
+
+    /// How many jobs run at once. Default: what the system grants this process in parallel.
+    #[must_use]
+    pub fn workers(mut self, workers: usize) -> Self {
+        self.config.set_workers(workers);
+        self
+    }
+
+    /// The most jobs that are accepted and not started (`R104`). Default: 1024.
+    #[must_use]
+    pub fn queue_capacity(mut self, capacity: usize) -> Self {
+        self.config.set_capacity(capacity);
+        self
+    }
+
+    /// The prefix of the threads' names, to which a `-` and the worker's index are added. Linux shows 15 bytes.
+    #[must_use]
+    pub fn thread_name(mut self, name: impl Into<String>) -> Self {
+        self.config.set_thread_name(name);
+        self
+    }
+
+    /// Bytes of stack for each worker. Jobs that run children in place need room for their depth.
+    #[must_use]
+    pub fn stack_size(mut self, bytes: usize) -> Self {
+        self.config.set_stack_size(bytes);
+        self
+    }
+
+    /// Runs first on each worker, with its index. What it returns is the worker's state: its jobs see it in
+    /// [`JobContext::state`](crate::JobContext::state), and it is dropped on the worker (`R208`).
+    #[must_use]
+    pub fn on_worker_start<S: Any>(
+        mut self,
+        start: impl Fn(usize) -> S + Send + Sync + 'static,
+    ) -> Self {
+        self.config.set_on_worker_start(start);
+        self
+    }
+
+    /// Runs last on each worker, with its index.
+    #[must_use]
+    pub fn on_worker_stop(mut self, stop: impl Fn(usize) + Send + Sync + 'static) -> Self {
+        self.config.set_on_worker_stop(stop);
+        self
+    }
+
+    /// Sees each job that did not complete, on the thread that ended it, before its handle resolves. Where to log.
+    #[must_use]
+    pub fn on_failure(mut self, observe: impl Fn(&JobFailure<'_>) + Send + Sync + 'static) -> Self {
+        self.config.set_on_failure(observe);
+        self
+    }
+
+    /// Runs on the caller's own engine: a rayon thread pool, a tokio handle. It stays the caller's.
+    #[must_use]
+    pub fn adopt(mut self, engine: E::Adopted) -> Self {
+        self.adopted = Some(engine);
+        self
+    }
+
+    /// Starts the workers, and returns once all of them wait for jobs.
+    ///
+    /// # Errors
+    /// Says what is wrong and what would be right; nothing is left running (`R109`).
+    pub fn build(self) -> Result<WorkerPool<E>, BuildError> {
+        WorkerPool::build(self.config, self.adopted)
+    }
+}
+
+impl<E: Engine> fmt::Debug for PoolBuilder<E> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("PoolBuilder")
+            .field("engine", &E::NAME)
+            .field("config", &self.config)
+            .finish()
+    }
+}

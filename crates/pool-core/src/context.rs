@@ -1,0 +1,274 @@
+//! What a running job can ask: who it is, whether it should stop, how long it has, and how to submit children.
+
+use std::any::Any;
+use std::cell::Cell;
+use std::fmt;
+use std::sync::{Arc, OnceLock};
+use std::time::{Duration, Instant};
+
+use crate::error::SubmitError;
+use crate::executor::{Executor, ExecutorExt};
+use crate::handle::JobHandle;
+use crate::id::JobId;
+use crate::job::{Configured, Job, JobOptions, Terms};
+use crate::lifecycle::Lifecycle;
+use crate::outcome::Interrupted;
+use crate::state::State;
+use crate::token::CancelToken;
+use crate::worker::Worker;
+
+/// How a job's own handle asks it to stop.
+pub(crate) trait Cancellation: Send + Sync {
+    fn is_requested(&self) -> bool;
+    /// A token that is cancelled with this job, for its children.
+    fn token(&self) -> CancelToken;
+}
+
+/// The token of one job, made when its first child asks for it.
+///
+/// The job makes the token and then reads the cancel bit; the canceller sets the bit and then looks for the token. Both are
+/// sequentially consistent, so at least one of the two cancels the token.
+#[derive(Debug, Default)]
+pub(crate) struct OwnToken(OnceLock<CancelToken>);
+
+impl OwnToken {
+    pub(crate) fn get(&self, terms: Option<&Terms>, state: &State) -> CancelToken {
+        let above = terms.and_then(|terms| terms.token.as_ref());
+        let token = self.0.get_or_init(|| CancelToken::below(above.as_slice()));
+        // ORDERING: pairs with the fence in `cancel`; see the type.
+        crate::sync::fence(crate::sync::Ordering::SeqCst);
+        if state.is_cancel_requested() {
+            token.cancel();
+        }
+        token.clone()
+    }
+
+    /// Called after the cancel bit is set.
+    pub(crate) fn cancel(&self) {
+        // ORDERING: pairs with the fence in `get`; see the type.
+        crate::sync::fence(crate::sync::Ordering::SeqCst);
+        if let Some(token) = self.0.get() {
+            token.cancel();
+        }
+    }
+}
+
+/// What a job knows of itself while it runs. Lent to [`Job::run`].
+pub struct JobContext<'a> {
+    id: JobId,
+    terms: Option<&'a Terms>,
+    cancellation: Option<&'a dyn Cancellation>,
+    worker: &'a Worker,
+    reported: Cell<Option<Interrupted>>,
+}
+
+impl<'a> JobContext<'a> {
+    #[inline]
+    pub(crate) fn new(
+        id: JobId,
+        terms: Option<&'a Terms>,
+        cancellation: Option<&'a dyn Cancellation>,
+        worker: &'a Worker,
+    ) -> Self {
+        Self {
+            id,
+            terms,
+            cancellation,
+            worker,
+            reported: Cell::new(None),
+        }
+    }
+
+    /// The job's id, the same as its handle's.
+    pub fn id(&self) -> JobId {
+        self.id
+    }
+
+    /// The job's name, if it was given one.
+    pub fn name(&self) -> Option<&str> {
+        self.terms?.name.as_deref()
+    }
+
+    /// The index of the worker that runs this job, from 0 to one less than the pool's `workers`.
+    pub fn worker(&self) -> usize {
+        self.worker.index()
+    }
+
+    /// When the job is no longer wanted, if it has a limit.
+    pub fn deadline(&self) -> Option<Instant> {
+        self.terms?.deadline
+    }
+
+    /// How long until the deadline; zero once it has passed, `None` without one (`R404`).
+    pub fn remaining(&self) -> Option<Duration> {
+        self.deadline()
+            .map(|deadline| deadline.saturating_duration_since(Instant::now()))
+    }
+
+    /// Whether the job was asked to stop: by its handle, its token, its parent or a shutdown (`R402`).
+    pub fn is_cancelled(&self) -> bool {
+        self.cancellation.is_some_and(Cancellation::is_requested)
+            || self.terms.is_some_and(Terms::is_cancelled)
+            || self.worker.life().is_cancelling()
+    }
+
+    /// `Err` once the job should give up. A job that then returns an error ends as `Cancelled` or `Expired`, whatever the
+    /// error; one that returns `Ok` has completed (`R402`, `R404`).
+    ///
+    /// # Errors
+    /// [`Interrupted::Cancelled`] once it was asked to stop, [`Interrupted::Expired`] once its deadline has passed.
+    pub fn check(&self) -> Result<(), Interrupted> {
+        let interrupted = if self.is_cancelled() {
+            Interrupted::Cancelled
+        } else if self.terms.is_some_and(Terms::is_expired) {
+            Interrupted::Expired
+        } else {
+            return Ok(());
+        };
+        self.reported.set(Some(interrupted));
+        Err(interrupted)
+    }
+
+    /// The state that `on_worker_start` made for this worker, if it is an `S` (`R208`).
+    pub fn state<S: Any>(&self) -> Option<&S> {
+        self.worker.state()?.downcast_ref()
+    }
+
+    /// The executor that runs this job, for children that shall not inherit.
+    pub fn executor(&self) -> &dyn Executor {
+        self.worker.executor()
+    }
+
+    /// The options a child inherits: this job's deadline and its cancellation (`R406`).
+    pub fn inherited(&self) -> JobOptions {
+        let own = self.cancellation.map(Cancellation::token);
+        let above = self.terms.and_then(|terms| terms.token.as_ref());
+        inherited(self.deadline(), own.as_ref().or(above))
+    }
+
+    /// Submits a child that inherits this job's cancellation and deadline; see [`ExecutorExt::submit`].
+    ///
+    /// # Errors
+    /// [`SubmitError::Closed`] with the job, once a shutdown's grace period is over (`R607`).
+    pub fn submit<J: Job>(&self, job: J) -> Result<JobHandle<J::Output, J::Error>, SubmitError<J>> {
+        let child = Configured::new(job, self.inherited());
+        self.executor()
+            .submit(child)
+            .map_err(|error| error.map(Configured::into_job))
+    }
+
+    /// Executes a child that inherits this job's cancellation and deadline; see [`ExecutorExt::execute`].
+    ///
+    /// # Errors
+    /// As for [`submit`](Self::submit).
+    pub fn execute<J: Job>(&self, job: J) -> Result<JobId, SubmitError<J>> {
+        let child = Configured::new(job, self.inherited());
+        self.executor()
+            .execute(child)
+            .map_err(|error| error.map(Configured::into_job))
+    }
+
+    pub(crate) fn reported(&self) -> Option<Interrupted> {
+        self.reported.get()
+    }
+}
+
+impl fmt::Debug for JobContext<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("JobContext")
+            .field("id", &self.id)
+            .field("name", &self.name())
+            .field("worker", &self.worker())
+            .field("deadline", &self.deadline())
+            .finish_non_exhaustive()
+    }
+}
+
+/// What an [`AsyncJob`](crate::AsyncJob) knows of itself while it runs. Owned by the job, so it may cross suspensions.
+#[derive(Clone)]
+pub struct AsyncContext {
+    cell: Arc<dyn AsyncView>,
+    life: Arc<Lifecycle>,
+}
+
+/// The cell of a future as its own context sees it.
+pub(crate) trait AsyncView: Cancellation {
+    fn id(&self) -> JobId;
+    fn terms(&self) -> Option<&Terms>;
+    fn report(&self, interrupted: Interrupted);
+}
+
+impl AsyncContext {
+    pub(crate) fn new(cell: Arc<dyn AsyncView>, life: Arc<Lifecycle>) -> Self {
+        Self { cell, life }
+    }
+
+    /// The job's id, the same as its handle's.
+    pub fn id(&self) -> JobId {
+        self.cell.id()
+    }
+
+    /// The job's name, if it was given one.
+    pub fn name(&self) -> Option<&str> {
+        self.cell.terms()?.name.as_deref()
+    }
+
+    /// When the job is no longer wanted, if it has a limit.
+    pub fn deadline(&self) -> Option<Instant> {
+        self.cell.terms()?.deadline
+    }
+
+    /// How long until the deadline; zero once it has passed, `None` without one.
+    pub fn remaining(&self) -> Option<Duration> {
+        self.deadline()
+            .map(|deadline| deadline.saturating_duration_since(Instant::now()))
+    }
+
+    /// Whether the job was asked to stop. It is dropped at its next suspension then (`R405`).
+    pub fn is_cancelled(&self) -> bool {
+        self.cell.is_requested()
+            || self.cell.terms().is_some_and(Terms::is_cancelled)
+            || self.life.is_cancelling()
+    }
+
+    /// `Err` once the job should give up; see [`JobContext::check`].
+    ///
+    /// # Errors
+    /// [`Interrupted::Cancelled`] once it was asked to stop, [`Interrupted::Expired`] once its deadline has passed.
+    pub fn check(&self) -> Result<(), Interrupted> {
+        let interrupted = if self.is_cancelled() {
+            Interrupted::Cancelled
+        } else if self.cell.terms().is_some_and(Terms::is_expired) {
+            Interrupted::Expired
+        } else {
+            return Ok(());
+        };
+        self.cell.report(interrupted);
+        Err(interrupted)
+    }
+
+    /// The options a child inherits: `pool.submit_async(child.with_options(ctx.inherited()))` (`R406`).
+    pub fn inherited(&self) -> JobOptions {
+        inherited(self.deadline(), Some(&self.cell.token()))
+    }
+}
+
+impl fmt::Debug for AsyncContext {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("AsyncContext")
+            .field("id", &self.id())
+            .field("name", &self.name())
+            .finish()
+    }
+}
+
+fn inherited(deadline: Option<Instant>, token: Option<&CancelToken>) -> JobOptions {
+    let mut options = JobOptions::new();
+    if let Some(deadline) = deadline {
+        options = options.with_deadline(deadline);
+    }
+    if let Some(token) = token {
+        options = options.with_token(token);
+    }
+    options
+}

@@ -1,0 +1,421 @@
+//! `Executor`, the contract's small, object-safe core, and `ExecutorExt`, every typed or blocking way in.
+
+use std::convert::Infallible;
+use std::future::Future;
+use std::pin::Pin;
+use std::sync::Arc;
+use std::task::{Context, Poll};
+use std::time::{Duration, Instant};
+
+use crate::async_cell::{AsyncCell, AsyncEntry};
+use crate::capability::Capability;
+use crate::cell::{CellEntry, JobCell};
+use crate::error::{Refused, SubmitAllError, SubmitError};
+use crate::handle::JobHandle;
+use crate::id::JobId;
+use crate::job::{AsyncJob, Infallibly, InfalliblyAsync, Job};
+use crate::lifecycle::Lifecycle;
+use crate::map::{Map, MapUnordered};
+use crate::plain;
+use crate::room::{Admission, Room};
+use crate::scope::{Scope, ScopeError};
+use crate::stats::Stats;
+use crate::task::Task;
+use crate::wait::block_on;
+use crate::worker::Worker;
+
+/// Accepts tasks and runs each at most once.
+///
+/// Object safe: a library takes `&dyn Executor` and leaves the strategy to its user. All that has types or waits is in
+/// [`ExecutorExt`], which every executor has.
+///
+/// An implementation keeps three promises: `try_execute` never blocks; a task it accepted is run, or dropped, exactly once;
+/// [`Room::freed`] is called after a place came free, and [`Room::wake_all`] after a close.
+pub trait Executor: Send + Sync {
+    /// Takes the task, or hands it back. Never blocks.
+    ///
+    /// # Errors
+    /// [`Refused::Full`] if there is no room now, [`Refused::Closed`] if intake has ended. The task is the caller's again.
+    fn try_execute(&self, task: Task) -> Result<(), Refused<Task>>;
+
+    /// Where submitters wait for a place.
+    fn room(&self) -> &Room;
+
+    /// What it promises beyond the required rules.
+    fn capability(&self) -> Capability;
+
+    /// What went through it, and what is in it.
+    fn stats(&self) -> Stats;
+
+    /// Whether intake has ended.
+    fn is_closed(&self) -> bool;
+
+    /// The life of the pool behind it, for [`ExecutorExt::wait_idle`]; `None` where there is none.
+    fn life(&self) -> Option<&Arc<Lifecycle>> {
+        None
+    }
+}
+
+/// An executor that is another one behind a pointer.
+macro_rules! forward_executor {
+    ([$($generics:tt)*] $outer:ty, |$this:ident| $inner:expr) => {
+        impl<$($generics)*> Executor for $outer {
+            #[inline]
+            fn try_execute(&self, task: Task) -> Result<(), Refused<Task>> {
+                let $this = self;
+                Executor::try_execute(&$inner, task)
+            }
+
+            fn room(&self) -> &Room {
+                let $this = self;
+                Executor::room(&$inner)
+            }
+
+            fn capability(&self) -> Capability {
+                let $this = self;
+                Executor::capability(&$inner)
+            }
+
+            fn stats(&self) -> Stats {
+                let $this = self;
+                Executor::stats(&$inner)
+            }
+
+            fn is_closed(&self) -> bool {
+                let $this = self;
+                Executor::is_closed(&$inner)
+            }
+
+            fn life(&self) -> Option<&Arc<Lifecycle>> {
+                let $this = self;
+                Executor::life(&$inner)
+            }
+        }
+    };
+}
+pub(crate) use forward_executor;
+
+forward_executor!([E: Executor + ?Sized] &E, |pointer| **pointer);
+forward_executor!([E: Executor + ?Sized] Box<E>, |pointer| **pointer);
+forward_executor!([E: Executor + ?Sized] Arc<E>, |pointer| **pointer);
+
+/// Every way to give a job to an executor.
+///
+/// A method that may wait for room does not wait inside a job of the same pool: it runs the job on the calling worker, at once
+/// (`R108`). While the pool drains, a job's children run on the calling worker likewise (`R607`).
+pub trait ExecutorExt: Executor {
+    /// Runs a job without a handle: the cheapest way in. Waits while the queue is full. Its end is in [`Stats`] and seen by
+    /// the pool's `on_failure`.
+    ///
+    /// # Errors
+    /// [`SubmitError::Closed`] with the job.
+    fn execute<J: Job>(&self, job: J) -> Result<JobId, SubmitError<J>> {
+        let (id, task) = plain::task(job);
+        admit(self, task, None).map_err(plain::give_back)?;
+        Ok(id)
+    }
+
+    /// [`execute`](Self::execute) that never waits.
+    ///
+    /// # Errors
+    /// [`SubmitError::Full`] or [`SubmitError::Closed`], with the job.
+    fn try_execute_job<J: Job>(&self, job: J) -> Result<JobId, SubmitError<J>> {
+        let (id, task) = plain::task(job);
+        try_admit(self, task).map_err(plain::give_back)?;
+        Ok(id)
+    }
+
+    /// Submits a job and waits while the queue is full.
+    ///
+    /// # Errors
+    /// [`SubmitError::Closed`] with the job.
+    fn submit<J: Job>(&self, job: J) -> Result<JobHandle<J::Output, J::Error>, SubmitError<J>> {
+        submit_with(job, |task| admit(self, task, None))
+    }
+
+    /// [`submit`](Self::submit) that never waits: a full queue refuses, and so does one that others wait for.
+    ///
+    /// # Errors
+    /// [`SubmitError::Full`] or [`SubmitError::Closed`], with the job.
+    fn try_submit<J: Job>(&self, job: J) -> Result<JobHandle<J::Output, J::Error>, SubmitError<J>> {
+        submit_with(job, |task| try_admit(self, task))
+    }
+
+    /// [`submit`](Self::submit) that waits for `timeout` at the most.
+    ///
+    /// # Errors
+    /// [`SubmitError::Full`] after the time, not before; [`SubmitError::Closed`]. The job comes back.
+    fn submit_timeout<J: Job>(
+        &self,
+        job: J,
+        timeout: Duration,
+    ) -> Result<JobHandle<J::Output, J::Error>, SubmitError<J>> {
+        let limit = Instant::now().checked_add(timeout);
+        submit_with(job, |task| admit(self, task, limit))
+    }
+
+    /// [`submit`](Self::submit) that waits without blocking the thread. The order among all who wait is that of arrival.
+    ///
+    /// # Errors
+    /// [`SubmitError::Closed`] with the job.
+    ///
+    /// # Cancel safety
+    /// Dropped before it is ready, it has submitted nothing (`R106`). Kept and not polled, it keeps its place in line, and those
+    /// behind it wait.
+    fn submit_async<J: Job>(
+        &self,
+        job: J,
+    ) -> impl Future<Output = Result<JobHandle<J::Output, J::Error>, SubmitError<J>>> + Send {
+        let (cell, task) = cell_task(job);
+        let admission = Admission::new(self, task);
+        async move {
+            match admission.await {
+                Ok(()) => Ok(JobHandle::new(cell)),
+                Err(refused) => Err(give_back(&cell, refused)),
+            }
+        }
+    }
+
+    /// Submits jobs in order, waiting for room as needed.
+    ///
+    /// # Errors
+    /// The first refusal ends the batch: the handles of those that got in, the job that was refused, and the rest (`R110`).
+    #[expect(
+        clippy::type_complexity,
+        reason = "the error is what the batch became, part by part"
+    )]
+    fn submit_all<J: Job, I: IntoIterator<Item = J>>(
+        &self,
+        jobs: I,
+    ) -> Result<
+        Vec<JobHandle<J::Output, J::Error>>,
+        SubmitAllError<J, JobHandle<J::Output, J::Error>>,
+    > {
+        let mut jobs = jobs.into_iter();
+        let mut accepted = Vec::with_capacity(jobs.size_hint().0);
+        while let Some(job) = jobs.next() {
+            match self.submit(job) {
+                Ok(handle) => accepted.push(handle),
+                Err(refused) => {
+                    return Err(SubmitAllError {
+                        accepted,
+                        refused,
+                        rest: jobs.collect(),
+                    });
+                }
+            }
+        }
+        Ok(accepted)
+    }
+
+    /// Submits a plain closure that cannot fail.
+    ///
+    /// # Errors
+    /// [`SubmitError::Closed`] with the closure.
+    fn spawn<F, T>(&self, f: F) -> Result<JobHandle<T, Infallible>, SubmitError<F>>
+    where
+        F: FnOnce() -> T + Send + 'static,
+        T: Send + 'static,
+    {
+        self.submit(Infallibly(f))
+            .map_err(|error| error.map(|job| job.0))
+    }
+
+    /// Submits a job whose work is a future; waits while the queue is full.
+    ///
+    /// # Errors
+    /// [`SubmitError::Closed`] with the job.
+    fn submit_future<J: AsyncJob>(
+        &self,
+        job: J,
+    ) -> Result<JobHandle<J::Output, J::Error>, SubmitError<J>> {
+        submit_future_with(job, |task| admit(self, task, None))
+    }
+
+    /// [`submit_future`](Self::submit_future) that never waits.
+    ///
+    /// # Errors
+    /// [`SubmitError::Full`] or [`SubmitError::Closed`], with the job.
+    fn try_submit_future<J: AsyncJob>(
+        &self,
+        job: J,
+    ) -> Result<JobHandle<J::Output, J::Error>, SubmitError<J>> {
+        submit_future_with(job, |task| try_admit(self, task))
+    }
+
+    /// Submits a future that cannot fail.
+    ///
+    /// # Errors
+    /// [`SubmitError::Closed`] with the future.
+    fn spawn_future<F>(&self, future: F) -> Result<JobHandle<F::Output, Infallible>, SubmitError<F>>
+    where
+        F: Future<Output: Send> + Send + 'static,
+    {
+        self.submit_future(InfalliblyAsync(future))
+            .map_err(|error| error.map(|job| job.0))
+    }
+
+    /// Applies `f` to each input, on the workers; the outcomes come in the order of the inputs (`R504`).
+    ///
+    /// All inputs are submitted before the first outcome is given, waiting for room as needed. If the pool closes meanwhile, the
+    /// inputs that did not get in give [`JobError::Abandoned`](crate::JobError::Abandoned).
+    fn map<I, F, T>(&self, inputs: I, f: F) -> Map<T>
+    where
+        I: IntoIterator<Item: Send + 'static>,
+        F: Fn(I::Item) -> T + Send + Sync + 'static,
+        T: Send + 'static,
+    {
+        Map::submit(self, inputs, f)
+    }
+
+    /// [`map`](Self::map) whose outcomes come as they are ready.
+    fn map_unordered<I, F, T>(&self, inputs: I, f: F) -> MapUnordered<T>
+    where
+        I: IntoIterator<Item: Send + 'static>,
+        F: Fn(I::Item) -> T + Send + Sync + 'static,
+        T: Send + 'static,
+    {
+        MapUnordered::submit(self, inputs, f)
+    }
+
+    /// Lets jobs borrow from the caller's stack. Returns when all of them are over (`R505`).
+    ///
+    /// # Errors
+    /// [`ScopeError`] if a job panicked, or never ran because the pool ended.
+    ///
+    /// # Panics
+    /// With the panic of `f`, once all jobs are over.
+    fn scope<'env, R>(
+        &'env self,
+        f: impl for<'scope> FnOnce(&'scope Scope<'scope, 'env, Self>) -> R,
+    ) -> Result<R, ScopeError> {
+        crate::scope::run(self, f)
+    }
+
+    /// Waits until nothing is accepted and unfinished; intake stays open (`R506`). Inside a job of the same pool, that job and
+    /// those that it runs within are left out.
+    fn wait_idle(&self) {
+        let Some(life) = self.life() else { return };
+        let own = Worker::current_of(self).map_or(0, |worker| worker.own_jobs() as u64);
+        let quiet = life.watch(|| life.in_flight() <= own);
+        let _quiet = block_on(quiet, None);
+    }
+
+    /// [`wait_idle`](Self::wait_idle) without blocking the thread.
+    fn wait_idle_async(&self) -> impl Future<Output = ()> + Send {
+        async move {
+            if let Some(life) = self.life() {
+                life.watch(|| life.in_flight() == 0).await;
+            }
+        }
+    }
+}
+
+impl<E: Executor + ?Sized> ExecutorExt for E {}
+
+/// The one way in that may wait.
+fn admit<E: Executor + ?Sized>(
+    executor: &E,
+    task: Task,
+    limit: Option<Instant>,
+) -> Result<(), Refused<Task>> {
+    if let Some(worker) = Worker::current_of(executor) {
+        return match executor.try_execute(task) {
+            Ok(()) => Ok(()),
+            Err(refused) => worker
+                .run_inline(refused.into_inner())
+                .map_err(Refused::Closed),
+        };
+    }
+    if executor.room().has_line() {
+        return admit_in_line(executor, task, limit);
+    }
+    match executor.try_execute(task) {
+        Err(Refused::Full(task)) => admit_in_line(executor, task, limit),
+        result => result,
+    }
+}
+
+#[cold]
+fn admit_in_line<E: Executor + ?Sized>(
+    executor: &E,
+    task: Task,
+    limit: Option<Instant>,
+) -> Result<(), Refused<Task>> {
+    let mut admission = Admission::new(executor, task);
+    match block_on(InLine(&mut admission), limit) {
+        Some(result) => result,
+        None => match admission.into_task() {
+            Some(task) => Err(Refused::Full(task)),
+            None => Ok(()),
+        },
+    }
+}
+
+struct InLine<'a, 'e, E: Executor + ?Sized>(&'a mut Admission<'e, E>);
+
+impl<E: Executor + ?Sized> Future for InLine<'_, '_, E> {
+    type Output = Result<(), Refused<Task>>;
+
+    fn poll(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Self::Output> {
+        Pin::new(&mut *self.0).poll(cx)
+    }
+}
+
+/// The one way in that never waits, and passes nobody in line.
+fn try_admit<E: Executor + ?Sized>(executor: &E, task: Task) -> Result<(), Refused<Task>> {
+    if executor.room().has_line() && !executor.is_closed() {
+        return Err(Refused::Full(task));
+    }
+    executor.try_execute(task)
+}
+
+fn cell_task<J: Job>(job: J) -> (Arc<JobCell<J>>, Task) {
+    let id = JobId::next();
+    let terms = job.options().resolve();
+    let cell = Arc::new(JobCell::new(id, job, terms));
+    let task = Task::new(id, CellEntry(Arc::clone(&cell)));
+    (cell, task)
+}
+
+fn submit_with<J: Job>(
+    job: J,
+    admit: impl FnOnce(Task) -> Result<(), Refused<Task>>,
+) -> Result<JobHandle<J::Output, J::Error>, SubmitError<J>> {
+    let (cell, task) = cell_task(job);
+    match admit(task) {
+        Ok(()) => Ok(JobHandle::new(cell)),
+        Err(refused) => Err(give_back(&cell, refused)),
+    }
+}
+
+/// Takes the job out of its cell before the entry is dropped, which would abandon it.
+fn give_back<J: Job>(cell: &JobCell<J>, refused: Refused<Task>) -> SubmitError<J> {
+    let job = cell
+        .reclaim()
+        .expect("a refused job was never run, and nobody else has its handle");
+    refused
+        .map(|entry| {
+            drop(entry);
+            job
+        })
+        .into()
+}
+
+fn submit_future_with<J: AsyncJob>(
+    job: J,
+    admit: impl FnOnce(Task) -> Result<(), Refused<Task>>,
+) -> Result<JobHandle<J::Output, J::Error>, SubmitError<J>> {
+    let id = JobId::next();
+    let terms = job.options().resolve();
+    let cell = Arc::new(AsyncCell::new(id, job, terms));
+    match admit(Task::new(id, AsyncEntry(Arc::clone(&cell) as _))) {
+        Ok(()) => Ok(JobHandle::new(cell)),
+        Err(refused) => {
+            let job = cell
+                .reclaim()
+                .expect("a refused job was never run, and nobody else has its handle");
+            Err(refused.map(|_entry| job).into())
+        }
+    }
+}

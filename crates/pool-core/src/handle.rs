@@ -1,0 +1,115 @@
+//! `JobHandle`: how a submitter waits for a job, cancels it, or lets it go.
+
+use std::fmt;
+use std::future::Future;
+use std::pin::Pin;
+use std::sync::Arc;
+use std::task::{Context, Poll};
+use std::time::{Duration, Instant};
+
+use crate::cell::Outlet;
+use crate::id::JobId;
+use crate::outcome::JobError;
+use crate::wait::block_on;
+use crate::worker::Worker;
+
+/// The submitter's end of a job: resolves to the job's value or to why there is none.
+///
+/// It is a `Future` as well (`R503`). Dropping it detaches: the job runs all the same, and is counted (`R305`).
+#[must_use = "a dropped handle detaches its job; call `detach` to say so"]
+pub struct JobHandle<T, E> {
+    cell: Option<Arc<dyn Outlet<T, E>>>,
+    id: JobId,
+}
+
+impl<T, E> JobHandle<T, E> {
+    pub(crate) fn new(cell: Arc<dyn Outlet<T, E>>) -> Self {
+        let id = cell.id();
+        Self {
+            cell: Some(cell),
+            id,
+        }
+    }
+
+    /// Waits for the outcome. Blocks the thread.
+    ///
+    /// Inside a job, one that has not started is run here and now, on the calling worker, so a job may wait for its children
+    /// whatever the number of workers (`R502`). No other job is run meanwhile.
+    ///
+    /// # Errors
+    /// [`JobError`] says why the job gave no value.
+    pub fn join(self) -> Result<T, JobError<E>> {
+        if let Some(worker) = Worker::current() {
+            Arc::clone(self.cell()).join_on(&worker);
+        }
+        block_on(self, None).expect("a wait without a limit ends with the outcome")
+    }
+
+    /// Waits for `timeout` at the most. Runs nothing in place, since a job in place could not be left at the limit.
+    ///
+    /// # Errors
+    /// The handle comes back after the time, not before (`R501`).
+    pub fn join_timeout(mut self, timeout: Duration) -> Result<Result<T, JobError<E>>, Self> {
+        let limit = Instant::now().checked_add(timeout);
+        block_on(&mut self, limit).ok_or(self)
+    }
+
+    /// Asks the job to stop. One that has not started never does: it ends as `Cancelled` at once, and what it captured is
+    /// dropped before this returns (`R401`). A running one sees it in its context; a suspended future is dropped.
+    pub fn cancel(&self) {
+        Arc::clone(self.cell()).cancel();
+    }
+
+    /// The job's id.
+    pub fn id(&self) -> JobId {
+        self.id
+    }
+
+    /// Whether the outcome is there, so that `join` would not wait.
+    pub fn is_finished(&self) -> bool {
+        self.cell().is_ended()
+    }
+
+    /// Lets the job go: it runs, and its outcome is dropped on its worker.
+    pub fn detach(self) {
+        drop(self);
+    }
+
+    fn cell(&self) -> &Arc<dyn Outlet<T, E>> {
+        self.cell
+            .as_ref()
+            .expect("the handle was polled again after it was ready")
+    }
+}
+
+impl<T, E> Future for JobHandle<T, E> {
+    type Output = Result<T, JobError<E>>;
+
+    /// # Panics
+    /// If polled again after it was ready.
+    fn poll(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Self::Output> {
+        let polled = self.cell().poll_outcome(cx);
+        if polled.is_ready() {
+            self.cell = None;
+        }
+        polled
+    }
+}
+
+impl<T, E> Drop for JobHandle<T, E> {
+    fn drop(&mut self) {
+        if let Some(cell) = &self.cell {
+            cell.detach();
+        }
+    }
+}
+
+impl<T, E> fmt::Debug for JobHandle<T, E> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let is_finished = self.cell.as_ref().is_none_or(|cell| cell.is_ended());
+        f.debug_struct("JobHandle")
+            .field("id", &self.id)
+            .field("is_finished", &is_finished)
+            .finish()
+    }
+}

@@ -1,0 +1,135 @@
+//! Who sleeps and who searches: how a submission wakes few workers and never too few.
+//!
+//! # States
+//! A worker is **active** (it runs a job), **searching** (it looks for one) or **sleeping** (it is on the stack, parked or
+//! about to park). One word counts the sleeping and the searching.
+//!
+//! # The submitter, after its push
+//! 1. A full fence. 2. It reads the word. If nobody sleeps, or somebody searches, it is done. 3. Else it takes one sleeper off
+//! the stack, counts it as searching, and resumes it.
+//!
+//! # The worker that found nothing
+//! 1. It puts itself on the stack; in one step it leaves the searching and joins the sleeping. 2. A full fence. 3. It looks
+//! into the queues once more. Empty: it parks until somebody takes it off the stack. Not empty: it takes itself off the
+//! stack and searches again; if it is no longer there, it was resumed and searches all the same.
+//!
+//! # The worker that found something
+//! It leaves the searching. If it was the last, it looks whether there is more and resumes one sleeper if so: one wakes the
+//! next, for as long as there is work.
+//!
+//! # Why no wake is lost
+//! A submitter that resumes nobody read either that nobody sleeps or that somebody searches. Take the moment of its read in the
+//! total order of the word. Each worker counted then as active or searching comes, before it parks, to its announcement, later
+//! in that order, and then to its last look; the two fences make the push visible to it. A searcher that finds another
+//! job instead looks again as it leaves, if it was the last; if it was not, the last one does. So there is always one who
+//! looks after the push and before the last worker sleeps.
+
+use crate::sync::{AtomicU64, LockExt, Mutex, Ordering, fence};
+
+const SLEEPING: u64 = 1 << 32;
+const SEARCHING: u64 = 1;
+
+pub(crate) struct Idle {
+    /// Sleeping workers in the upper half, searching in the lower.
+    word: AtomicU64,
+    stack: Mutex<Vec<usize>>,
+}
+
+/// What a worker that announced its sleep must do.
+#[must_use]
+#[derive(Debug, PartialEq, Eq)]
+pub(crate) enum Announced {
+    /// Nothing to be found: park until resumed.
+    Sleep,
+    /// There is work, and the worker searches again.
+    Search,
+    /// There is work, and somebody has resumed the worker already: take the token, then search.
+    Resumed,
+}
+
+impl Idle {
+    pub(crate) fn new(workers: usize) -> Self {
+        Self {
+            word: AtomicU64::new(0),
+            stack: Mutex::new(Vec::with_capacity(workers)),
+        }
+    }
+
+    /// The submitter's part. The worker to resume, if one is needed.
+    #[inline]
+    pub(crate) fn notify(&self) -> Option<usize> {
+        // ORDERING: pairs with the fence in `announce`: either this read sees the sleeper, or its last look sees the push.
+        fence(Ordering::SeqCst);
+        let word = self.word.load(Ordering::Relaxed);
+        if word < SLEEPING || word % SLEEPING != 0 {
+            return None;
+        }
+        self.take_sleeper()
+    }
+
+    #[cold]
+    fn take_sleeper(&self) -> Option<usize> {
+        let mut stack = self.stack.lock_unpoisoned();
+        // Somebody may have resumed one while this thread waited for the lock; that one searches for all.
+        // ORDERING: SeqCst on each change of the word keeps them in one order, which the argument above walks along.
+        if self.word.load(Ordering::SeqCst) % SLEEPING != 0 {
+            return None;
+        }
+        let worker = stack.pop()?;
+        self.word
+            .fetch_add(SEARCHING.wrapping_sub(SLEEPING), Ordering::SeqCst);
+        Some(worker)
+    }
+
+    /// Takes every sleeper off the stack, for the end.
+    pub(crate) fn take_all(&self) -> Vec<usize> {
+        let mut stack = self.stack.lock_unpoisoned();
+        let count = stack.len() as u64;
+        self.word.fetch_add(
+            count.wrapping_mul(SEARCHING.wrapping_sub(SLEEPING)),
+            Ordering::SeqCst,
+        );
+        std::mem::take(&mut *stack)
+    }
+
+    /// An active worker found its own queue empty.
+    pub(crate) fn begin_search(&self) {
+        self.word.fetch_add(SEARCHING, Ordering::SeqCst);
+    }
+
+    /// A searcher found a job. True if it was the last one: it must look for more and notify.
+    pub(crate) fn end_search(&self) -> bool {
+        self.word.fetch_sub(SEARCHING, Ordering::SeqCst) % SLEEPING == 1
+    }
+
+    /// A searcher gives up; `has_work` is its last look.
+    pub(crate) fn announce(&self, worker: usize, has_work: impl FnOnce() -> bool) -> Announced {
+        {
+            let mut stack = self.stack.lock_unpoisoned();
+            stack.push(worker);
+            self.word
+                .fetch_add(SLEEPING.wrapping_sub(SEARCHING), Ordering::SeqCst);
+        }
+        // ORDERING: pairs with the fence in `notify`.
+        fence(Ordering::SeqCst);
+        if !has_work() {
+            Announced::Sleep
+        } else {
+            self.withdraw(worker)
+        }
+    }
+
+    /// The worker takes itself off the stack, unless somebody has.
+    pub(crate) fn withdraw(&self, worker: usize) -> Announced {
+        let mut stack = self.stack.lock_unpoisoned();
+        match stack.iter().rposition(|&sleeper| sleeper == worker) {
+            None => Announced::Resumed,
+            Some(place) => {
+                stack.remove(place);
+                self.word
+                    .fetch_add(SEARCHING.wrapping_sub(SLEEPING), Ordering::SeqCst);
+                Announced::Search
+            }
+        }
+    }
+}

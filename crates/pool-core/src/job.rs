@@ -1,0 +1,327 @@
+//! What a user writes: a job, its options, and the adapters that set them.
+
+use std::borrow::Cow;
+use std::convert::Infallible;
+use std::future::Future;
+use std::time::{Duration, Instant};
+
+use crate::context::{AsyncContext, JobContext};
+use crate::token::CancelToken;
+
+/// A unit of work that runs at most once, on a worker.
+///
+/// Every `FnOnce(&JobContext) -> Result<T, E> + Send + 'static` is a job; a type of your own carries its payload in
+/// its fields. The error is the job's own: it comes back through the handle as
+/// [`JobError::Failed`](crate::JobError::Failed). A panic is caught and comes back as `Panicked`; the worker goes on.
+///
+/// ```
+/// use pool_core::{Job, JobContext, JobOptions};
+///
+/// struct Invoice { number: u32 }
+///
+/// impl Job for Invoice {
+///     type Output = String;
+///     type Error = std::io::Error;
+///
+///     fn run(self, _ctx: &JobContext<'_>) -> Result<String, std::io::Error> {
+///         Ok(format!("invoice {}", self.number))
+///     }
+///
+///     fn options(&self) -> JobOptions {
+///         JobOptions::new().named(format!("invoice-{}", self.number))
+///     }
+/// }
+/// ```
+pub trait Job: Send + 'static {
+    /// What the job gives when it succeeds.
+    type Output: Send + 'static;
+    /// What it gives when it does not.
+    type Error: Send + 'static;
+
+    /// Does the work. Called at most once, on a worker (`R103`).
+    fn run(self, ctx: &JobContext<'_>) -> Result<Self::Output, Self::Error>;
+
+    /// Name, deadline and token of this job, read once, at submission.
+    fn options(&self) -> JobOptions {
+        JobOptions::default()
+    }
+}
+
+impl<F, T, E> Job for F
+where
+    F: FnOnce(&JobContext<'_>) -> Result<T, E> + Send + 'static,
+    T: Send + 'static,
+    E: Send + 'static,
+{
+    type Output = T;
+    type Error = E;
+
+    #[inline]
+    fn run(self, ctx: &JobContext<'_>) -> Result<T, E> {
+        self(ctx)
+    }
+}
+
+/// A job whose work is a future. Every `FnOnce(AsyncContext) -> impl Future<Output = Result<T, E>>` is one.
+///
+/// The future is made on a worker when the job starts, and polled there. It is dropped at its next suspension once
+/// it is cancelled or its deadline has passed (`R405`).
+pub trait AsyncJob: Send + 'static {
+    /// What the job gives when it succeeds.
+    type Output: Send + 'static;
+    /// What it gives when it does not.
+    type Error: Send + 'static;
+
+    /// Starts the work. Called at most once, on a worker.
+    fn run(
+        self,
+        ctx: AsyncContext,
+    ) -> impl Future<Output = Result<Self::Output, Self::Error>> + Send + 'static;
+
+    /// Name, deadline and token of this job, read once, at submission.
+    fn options(&self) -> JobOptions {
+        JobOptions::default()
+    }
+}
+
+impl<F, Fut, T, E> AsyncJob for F
+where
+    F: FnOnce(AsyncContext) -> Fut + Send + 'static,
+    Fut: Future<Output = Result<T, E>> + Send + 'static,
+    T: Send + 'static,
+    E: Send + 'static,
+{
+    type Output = T;
+    type Error = E;
+
+    fn run(self, ctx: AsyncContext) -> impl Future<Output = Result<T, E>> + Send + 'static {
+        self(ctx)
+    }
+}
+
+/// What a job may carry beside its payload: a name, a time limit, a token.
+#[derive(Debug, Clone, Default)]
+pub struct JobOptions {
+    name: Option<Cow<'static, str>>,
+    timeout: Option<Duration>,
+    deadline: Option<Instant>,
+    token: Option<CancelToken>,
+}
+
+impl JobOptions {
+    /// No name, no limit, no token.
+    pub fn new() -> Self {
+        Self::default()
+    }
+
+    /// Names the job, for reports and logs.
+    #[must_use]
+    pub fn named(mut self, name: impl Into<Cow<'static, str>>) -> Self {
+        self.name = Some(name.into());
+        self
+    }
+
+    /// Limits the time from submission to the end. Past it, a queued job never starts and a running one sees it in
+    /// [`JobContext::check`]. A limit too far for the clock is none (`R407`).
+    #[must_use]
+    pub fn with_timeout(mut self, timeout: Duration) -> Self {
+        self.timeout = Some(self.timeout.map_or(timeout, |t| t.min(timeout)));
+        self
+    }
+
+    /// Like [`with_timeout`](Self::with_timeout), with a point in time. The earlier of both holds.
+    #[must_use]
+    pub fn with_deadline(mut self, deadline: Instant) -> Self {
+        self.deadline = Some(self.deadline.map_or(deadline, |d| d.min(deadline)));
+        self
+    }
+
+    /// Cancels the job with this token, beside whatever else may cancel it.
+    #[must_use]
+    pub fn with_token(mut self, token: &CancelToken) -> Self {
+        self.token = Some(match self.token {
+            None => token.clone(),
+            Some(held) => CancelToken::below(&[&held, token]),
+        });
+        self
+    }
+
+    /// What holds where these and `inner` are both given: the inner name, the earlier deadline, either token.
+    fn around(self, inner: Self) -> Self {
+        let mut both = inner;
+        both.name = both.name.or(self.name);
+        if let Some(timeout) = self.timeout {
+            both = both.with_timeout(timeout);
+        }
+        if let Some(deadline) = self.deadline {
+            both = both.with_deadline(deadline);
+        }
+        if let Some(token) = &self.token {
+            both = both.with_token(token);
+        }
+        both
+    }
+
+    /// Fixes the time limit to the clock; nothing at all for a job without options, the cheapest kind.
+    pub(crate) fn resolve(self) -> Option<Box<Terms>> {
+        let timed = self
+            .timeout
+            .and_then(|timeout| Instant::now().checked_add(timeout));
+        let deadline = [timed, self.deadline].into_iter().flatten().min();
+        let terms = Terms {
+            name: self.name,
+            deadline,
+            token: self.token,
+        };
+        (!terms.is_empty()).then(|| Box::new(terms))
+    }
+}
+
+/// A job's options once it is submitted: the limit has become a point in time.
+#[derive(Debug)]
+pub(crate) struct Terms {
+    pub(crate) name: Option<Cow<'static, str>>,
+    pub(crate) deadline: Option<Instant>,
+    pub(crate) token: Option<CancelToken>,
+}
+
+impl Terms {
+    fn is_empty(&self) -> bool {
+        self.name.is_none() && self.deadline.is_none() && self.token.is_none()
+    }
+
+    /// Whether the deadline has passed. Reads the clock only where there is a deadline.
+    pub(crate) fn is_expired(&self) -> bool {
+        self.deadline
+            .is_some_and(|deadline| Instant::now() >= deadline)
+    }
+
+    pub(crate) fn is_cancelled(&self) -> bool {
+        self.token.as_ref().is_some_and(CancelToken::is_cancelled)
+    }
+}
+
+/// A job with options around it: what the adapters of [`JobExt`] and [`AsyncJobExt`] return.
+#[derive(Debug, Clone)]
+pub struct Configured<J> {
+    job: J,
+    options: JobOptions,
+}
+
+impl<J> Configured<J> {
+    /// `job` with `options`, beside those that the job has of itself.
+    pub fn new(job: J, options: JobOptions) -> Self {
+        Self { job, options }
+    }
+}
+
+impl<J> Configured<J> {
+    /// The job without the options around it.
+    pub fn into_job(self) -> J {
+        self.job
+    }
+}
+
+impl<J: Job> Job for Configured<J> {
+    type Output = J::Output;
+    type Error = J::Error;
+
+    fn run(self, ctx: &JobContext<'_>) -> Result<J::Output, J::Error> {
+        self.job.run(ctx)
+    }
+
+    fn options(&self) -> JobOptions {
+        self.job.options().around(self.options.clone())
+    }
+}
+
+impl<J: AsyncJob> AsyncJob for Configured<J> {
+    type Output = J::Output;
+    type Error = J::Error;
+
+    fn run(
+        self,
+        ctx: AsyncContext,
+    ) -> impl Future<Output = Result<J::Output, J::Error>> + Send + 'static {
+        self.job.run(ctx)
+    }
+
+    fn options(&self) -> JobOptions {
+        self.job.options().around(self.options.clone())
+    }
+}
+
+/// The adapters, told once for both kinds of job.
+macro_rules! adapters {
+    () => {
+        /// Names the job, for reports and logs.
+        fn named(self, name: impl Into<Cow<'static, str>>) -> Configured<Self> {
+            Configured::new(self, JobOptions::new().named(name))
+        }
+
+        /// Limits the time from submission to the end; see [`JobOptions::with_timeout`].
+        fn with_timeout(self, timeout: Duration) -> Configured<Self> {
+            Configured::new(self, JobOptions::new().with_timeout(timeout))
+        }
+
+        /// Sets the point in time after which the job is no longer wanted.
+        fn with_deadline(self, deadline: Instant) -> Configured<Self> {
+            Configured::new(self, JobOptions::new().with_deadline(deadline))
+        }
+
+        /// Cancels the job with this token.
+        fn with_token(self, token: &CancelToken) -> Configured<Self> {
+            Configured::new(self, JobOptions::new().with_token(token))
+        }
+
+        /// Sets several options at once.
+        fn with_options(self, options: JobOptions) -> Configured<Self> {
+            Configured::new(self, options)
+        }
+    };
+}
+
+/// Adapters for every [`Job`]: `job.named("invoice-17").with_timeout(two_seconds)`.
+pub trait JobExt: Job + Sized {
+    adapters!();
+}
+
+impl<J: Job> JobExt for J {}
+
+/// The adapters of [`JobExt`] for every [`AsyncJob`].
+pub trait AsyncJobExt: AsyncJob + Sized {
+    adapters!();
+}
+
+impl<J: AsyncJob> AsyncJobExt for J {}
+
+/// A closure that can neither fail nor ask for its context, as a job: what `spawn` takes.
+pub(crate) struct Infallibly<F>(pub(crate) F);
+
+impl<F, T> Job for Infallibly<F>
+where
+    F: FnOnce() -> T + Send + 'static,
+    T: Send + 'static,
+{
+    type Output = T;
+    type Error = Infallible;
+
+    fn run(self, _ctx: &JobContext<'_>) -> Result<T, Infallible> {
+        Ok((self.0)())
+    }
+}
+
+/// A future that cannot fail, as a job: what `spawn_future` takes.
+pub(crate) struct InfalliblyAsync<F>(pub(crate) F);
+
+impl<F> AsyncJob for InfalliblyAsync<F>
+where
+    F: Future<Output: Send> + Send + 'static,
+{
+    type Output = F::Output;
+    type Error = Infallible;
+
+    async fn run(self, _ctx: AsyncContext) -> Result<F::Output, Infallible> {
+        Ok(self.0.await)
+    }
+}

@@ -1,0 +1,79 @@
+//! The contract of a production worker pool, and all that its backends share.
+//!
+//! # When to use this crate
+//! To write a library that takes *somewhere to run jobs* without choosing for its user: accept `&dyn Executor` and call the
+//! methods of [`ExecutorExt`]. To write a backend: implement [`Engine`] and hand out [`WorkerPool`]s of it. To run jobs, use the
+//! crate `pool`, which has the backends.
+//!
+//! # What is where
+//! | you write | you get |
+//! |---|---|
+//! | [`Job`], [`AsyncJob`] | [`JobHandle`], [`Outcome`], [`JobError`], [`JobContext`] |
+//! | [`Engine`]: a queue and its threads | [`WorkerPool`]: intake, deadlines, cancellation, panics, ledger, shutdown |
+//!
+//! **pool-core owns the life of a job; a backend owns where and when it runs.** Whatever must hold on every backend is here once.
+//!
+//! # Guarantees
+//! The rules `R101` to `R902` of the contract, each a test in `pool-conformance`. The first of them: an accepted job reaches
+//! exactly one outcome, whatever a backend, a job, a hook, a caller or a shutdown does.
+
+mod async_cell;
+mod builder;
+mod capability;
+mod cell;
+mod clock;
+mod config;
+mod context;
+mod engine;
+mod error;
+mod executor;
+mod handle;
+mod home;
+mod hooks;
+mod hosted;
+mod id;
+mod idle;
+mod job;
+mod ledger;
+mod lifecycle;
+mod map;
+mod outcome;
+mod plain;
+mod report;
+mod room;
+mod scope;
+mod shutdown;
+mod slot;
+mod state;
+mod stats;
+mod sync;
+mod task;
+mod threads;
+mod token;
+mod wait;
+mod worker;
+
+pub use builder::PoolBuilder;
+pub use capability::Capability;
+pub use config::{DEFAULT_CAPACITY, MOST_WORKERS, PoolConfig};
+pub use context::{AsyncContext, JobContext};
+pub use engine::{Engine, WorkerPool};
+pub use error::{BuildError, Refused, SubmitAllError, SubmitError};
+pub use executor::{Executor, ExecutorExt};
+pub use handle::JobHandle;
+pub use hooks::JobFailure;
+pub use hosted::Hosted;
+pub use id::JobId;
+pub use job::{AsyncJob, AsyncJobExt, Configured, Job, JobExt, JobOptions};
+pub use lifecycle::Lifecycle;
+pub use map::{Map, MapUnordered};
+pub use outcome::{Interrupted, JobError, Outcome, PanicInfo};
+pub use report::{RunningJob, ShutdownReport};
+pub use room::Room;
+pub use scope::{Scope, ScopeError};
+pub use shutdown::{HandOver, Shutdown, ShutdownPolicy};
+pub use stats::Stats;
+pub use task::Task;
+pub use threads::Threads;
+pub use token::CancelToken;
+pub use worker::{Rest, Seat, Worker};

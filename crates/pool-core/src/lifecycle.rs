@@ -1,0 +1,580 @@
+//! The life of a pool, from its first job to the end of its last worker: what every backend shares.
+//!
+//! # Phases
+//! ```text
+//! open ──close──▶ draining ──grace over──▶ cancelling ──cancel grace over──▶ stopped
+//! ```
+//! | phase | a submission | a queued job | a running job | an idle worker |
+//! |---|---|---|---|---|
+//! | open | enters | runs | runs | sleeps |
+//! | draining | refused; from inside: runs on its submitter | runs | runs | sleeps |
+//! | cancelling | refused | goes into the report, unstarted | is asked to stop; a suspended future is dropped | sleeps |
+//! | stopped | refused | as above | goes on until it returns | ends |
+//!
+//! # A submission at this very moment
+//! It enters the ledger, reads the phase, and only then pushes. The closer writes the phase and then reads the ledger. Both are
+//! sequentially consistent, so either the submission reads `draining` and leaves, refused, or the closer counts it as in
+//! flight and waits for it. A submission that is pushed after the queue was taken out reads the phase again, after its push:
+//! if the pool is cancelling by then, it takes the queue out itself. So a task is never left in a queue that nobody will look at.
+
+use std::collections::HashMap;
+use std::fmt;
+use std::sync::atomic::{AtomicBool, AtomicUsize as PlainUsize};
+use std::sync::{Arc, OnceLock};
+use std::task::Waker;
+use std::thread::Thread;
+use std::time::{Duration, Instant};
+
+use crossbeam_deque::{Injector, Steal};
+use crossbeam_utils::CachePadded;
+use event_listener::Event;
+
+use crate::capability::Capability;
+use crate::clock::Clock;
+use crate::config::PoolConfig;
+use crate::error::Refused;
+use crate::hooks::{Hooks, JobFailure};
+use crate::id::JobId;
+use crate::idle::Idle;
+use crate::ledger::Ledger;
+use crate::outcome::{Outcome, contain};
+use crate::report::RunningJob;
+use crate::room::Room;
+use crate::shutdown::Ending;
+use crate::slot::Slot;
+use crate::stats::Stats;
+use crate::sync::{AtomicU8, AtomicUsize, LockExt, Mutex, Ordering, fence};
+use crate::task::Task;
+use crate::worker::current_index;
+
+/// Where a pool is in its life.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+#[repr(u8)]
+pub(crate) enum Phase {
+    Open = 0,
+    Draining = 1,
+    Cancelling = 2,
+    Stopped = 3,
+}
+
+/// How a worker that sleeps is brought back.
+type Resume = Box<dyn Fn(usize) + Send + Sync>;
+
+/// Everything that a pool's jobs, workers, submitters and operators share, whatever the strategy.
+///
+/// A backend makes one, has [`WorkerPool`](crate::WorkerPool) admit through it, and gives each worker a
+/// [`Worker`](crate::Worker) on it.
+pub struct Lifecycle {
+    capability: Capability,
+    phase: AtomicU8,
+    ledger: Ledger,
+    room: Room,
+    idle: Idle,
+    pub(crate) slots: Box<[CachePadded<Slot>]>,
+    /// Jobs that run, or sleep, elsewhere than in a worker's frames: suspended futures, jobs that a joiner claimed.
+    away: Mutex<HashMap<JobId, Away>>,
+    away_count: PlainUsize,
+    /// Futures that were woken. This way in is never refused.
+    woken: Injector<Task>,
+    clock: Clock,
+    hooks: Hooks,
+    hook_panics: PlainUsize,
+    /// Something changed that a waiter for quiet, or for the last worker, may wait for.
+    changed: Event,
+    watchers: AtomicUsize,
+    /// The pool stops of itself once it is quiet: nobody is left to shut it down.
+    stops_when_quiet: AtomicBool,
+    workers_alive: PlainUsize,
+    resume: OnceLock<Resume>,
+    pub(crate) ending: Mutex<Ending>,
+    epoch: Instant,
+}
+
+struct Away {
+    name: Option<Box<str>>,
+    since: Instant,
+    waker: Option<Waker>,
+}
+
+impl Lifecycle {
+    /// The life of a pool that is about to be built from `config`.
+    pub fn new(config: &PoolConfig, capability: Capability) -> Arc<Self> {
+        let workers = config.workers();
+        Arc::new(Self {
+            capability,
+            phase: AtomicU8::new(Phase::Open as u8),
+            ledger: Ledger::new(workers),
+            room: Room::new(),
+            idle: Idle::new(workers),
+            slots: (0..workers)
+                .map(|_| CachePadded::new(Slot::default()))
+                .collect(),
+            away: Mutex::default(),
+            away_count: PlainUsize::new(0),
+            woken: Injector::new(),
+            clock: Clock::default(),
+            hooks: config.hooks.clone(),
+            hook_panics: PlainUsize::new(0),
+            changed: Event::new(),
+            watchers: AtomicUsize::new(0),
+            stops_when_quiet: AtomicBool::new(false),
+            workers_alive: PlainUsize::new(0),
+            resume: OnceLock::new(),
+            ending: Mutex::default(),
+            epoch: Instant::now(),
+        })
+    }
+
+    /// Sets how a sleeping worker is resumed, for a backend whose workers are not parked threads.
+    pub fn resume_with(&self, resume: impl Fn(usize) + Send + Sync + 'static) {
+        // A second call would be a backend's mistake; the first stands.
+        let _first = self.resume.set(Box::new(resume));
+    }
+
+    /// What the backend promises.
+    pub fn capability(&self) -> Capability {
+        self.capability
+    }
+
+    /// Who waits for a place in the queue.
+    pub fn room(&self) -> &Room {
+        &self.room
+    }
+
+    // --- intake -----------------------------------------------------------------------------------------------------
+
+    /// Takes a task in: enters it, pushes it, and wakes a worker if one is needed.
+    ///
+    /// `push` puts the task into the queue, or gives it back if there is no room. `take_queued` empties the queue; it is
+    /// called only where the pool ended while this submission was on its way.
+    ///
+    /// # Errors
+    /// The task comes back in [`Refused::Full`] or [`Refused::Closed`].
+    #[inline]
+    pub fn admit(
+        self: &Arc<Self>,
+        task: Task,
+        push: impl FnOnce(Task) -> Result<(), Task>,
+        take_queued: impl FnOnce() -> Vec<Task>,
+    ) -> Result<(), Refused<Task>> {
+        let worker = current_index(self);
+        self.ledger.enter(worker);
+        if self.phase() != Phase::Open {
+            self.refuse(worker);
+            return Err(Refused::Closed(task));
+        }
+        if let Err(task) = push(task) {
+            self.refuse(worker);
+            return Err(Refused::Full(task));
+        }
+        if self.phase() >= Phase::Cancelling {
+            self.take_out(take_queued());
+        }
+        self.notify();
+        Ok(())
+    }
+
+    /// Takes a task in past the bound: the hand-over from another pool.
+    pub(crate) fn admit_unbounded(
+        self: &Arc<Self>,
+        task: Task,
+        push: impl FnOnce(Task),
+    ) -> Result<(), Task> {
+        let worker = current_index(self);
+        self.ledger.enter(worker);
+        if self.phase() != Phase::Open {
+            self.refuse(worker);
+            return Err(task);
+        }
+        push(task);
+        self.notify();
+        Ok(())
+    }
+
+    /// Enters a job that its submitter, a worker of this pool, is going to run itself. False if the pool no longer takes any.
+    pub(crate) fn enter_inline(&self, worker: usize) -> bool {
+        self.ledger.enter(Some(worker));
+        if self.phase() >= Phase::Cancelling {
+            self.refuse(Some(worker));
+            return false;
+        }
+        true
+    }
+
+    #[cold]
+    fn refuse(&self, worker: Option<usize>) {
+        self.ledger.refuse(worker);
+        self.tell_watchers();
+    }
+
+    /// A woken future comes back; never refused (`R803`).
+    pub(crate) fn requeue(self: &Arc<Self>, task: Task) {
+        self.woken.push(task);
+        // ORDERING: SeqCst with the phase written by `stop`: either this sees the stop, or the stop's sweep sees the task.
+        fence(Ordering::SeqCst);
+        if self.phase() == Phase::Stopped {
+            self.sweep_woken();
+        }
+        self.notify();
+    }
+
+    /// Wakes a worker, if one is needed, for work that was just pushed.
+    #[inline]
+    pub fn notify(&self) {
+        if let Some(worker) = self.idle.notify() {
+            self.resume(worker);
+        }
+    }
+
+    fn resume(&self, worker: usize) {
+        match self.resume.get() {
+            Some(resume) => resume(worker),
+            None => self.slots[worker].resume(),
+        }
+    }
+
+    // --- work -------------------------------------------------------------------------------------------------------
+
+    pub(crate) fn idle(&self) -> &Idle {
+        &self.idle
+    }
+
+    pub(crate) fn pop_woken(&self) -> Option<Task> {
+        if self.woken.is_empty() {
+            return None;
+        }
+        loop {
+            match self.woken.steal() {
+                Steal::Success(task) => return Some(task),
+                Steal::Empty => return None,
+                Steal::Retry => {}
+            }
+        }
+    }
+
+    pub(crate) fn has_woken(&self) -> bool {
+        !self.woken.is_empty()
+    }
+
+    pub(crate) fn clock(&self) -> &Clock {
+        &self.clock
+    }
+
+    pub(crate) fn nanos(&self) -> u64 {
+        u64::try_from(self.epoch.elapsed().as_nanos()).unwrap_or(u64::MAX)
+    }
+
+    pub(crate) fn record(&self, outcome: Outcome) {
+        self.ledger.record(outcome, None);
+    }
+
+    pub(crate) fn record_at(&self, outcome: Outcome, worker: usize) {
+        self.ledger.record(outcome, Some(worker));
+    }
+
+    pub(crate) fn over_at(&self, worker: usize) {
+        self.ledger.over(Some(worker));
+    }
+
+    /// Nothing of a job is left, and no worker may pass by to notice.
+    pub(crate) fn entry_over(&self) {
+        self.ledger.over(None);
+        self.tell_watchers();
+    }
+
+    /// A job goes on elsewhere than in a worker's frame.
+    pub(crate) fn leave(&self, id: JobId, name: Option<&str>, waker: Option<Waker>) {
+        let away = Away {
+            name: name.map(Into::into),
+            since: Instant::now(),
+            waker,
+        };
+        let mut all = self.away.lock_unpoisoned();
+        // A job that two sides noted keeps its first note's time.
+        all.entry(id).or_insert(away);
+        self.away_count.store(all.len(), Ordering::Relaxed);
+    }
+
+    /// A job that went on elsewhere has ended: records it and takes its note away, as one step for who reads both.
+    pub(crate) fn come_back(&self, id: JobId, outcome: Outcome) {
+        let note = {
+            let mut all = self.away.lock_unpoisoned();
+            self.ledger.record(outcome, None);
+            let note = all.remove(&id);
+            self.away_count.store(all.len(), Ordering::Relaxed);
+            note
+        };
+        drop(note);
+    }
+
+    /// Tells the observer of failures (`R304`: what it does changes no outcome).
+    pub(crate) fn observe(
+        &self,
+        outcome: Outcome,
+        id: JobId,
+        name: Option<&str>,
+        message: Option<&str>,
+    ) {
+        if outcome == Outcome::Completed {
+            return;
+        }
+        if let Some(observe) = &self.hooks.failure {
+            let failure = JobFailure {
+                id,
+                name,
+                outcome,
+                message,
+            };
+            self.run_hook(|| observe(&failure));
+        }
+    }
+
+    pub(crate) fn start_hook(&self, worker: usize) -> Box<dyn std::any::Any> {
+        let start = self.hooks.start.as_ref();
+        start
+            .and_then(|start| self.run_hook(|| start(worker)))
+            .unwrap_or_else(|| Box::new(()))
+    }
+
+    pub(crate) fn stop_hook(&self, worker: usize) {
+        if let Some(stop) = &self.hooks.stop {
+            self.run_hook(|| stop(worker));
+        }
+    }
+
+    fn run_hook<R>(&self, hook: impl FnOnce() -> R) -> Option<R> {
+        let result = contain(hook);
+        if result.is_err() {
+            self.hook_panics.fetch_add(1, Ordering::Relaxed);
+        }
+        result.ok()
+    }
+
+    /// A worker has taken its place.
+    pub fn worker_alive(&self) {
+        self.workers_alive.fetch_add(1, Ordering::SeqCst);
+        self.changed.notify(usize::MAX);
+    }
+
+    /// Worker `index` has left its place for good.
+    pub fn worker_gone(&self, index: usize) {
+        self.slots[index].leave();
+        if self.workers_alive.fetch_sub(1, Ordering::SeqCst) == 1 && self.is_stopped() {
+            self.clock.stop();
+        }
+        self.changed.notify(usize::MAX);
+    }
+
+    /// Whether worker `index` has left its place for good.
+    pub fn has_left(&self, index: usize) -> bool {
+        self.slots[index].has_left()
+    }
+
+    pub(crate) fn workers_alive(&self) -> usize {
+        self.workers_alive.load(Ordering::SeqCst)
+    }
+
+    // --- quiet ------------------------------------------------------------------------------------------------------
+
+    pub(crate) fn in_flight(&self) -> u64 {
+        self.ledger.in_flight()
+    }
+
+    /// Called where the pool may have become quiet: by a worker that found nothing, and by whoever ends a job elsewhere.
+    pub(crate) fn tell_watchers(&self) {
+        // ORDERING: pairs with the fence in `watch`: this side has counted, that side has announced itself.
+        fence(Ordering::SeqCst);
+        if self.watchers.load(Ordering::Relaxed) != 0 {
+            self.changed.notify(usize::MAX);
+        }
+        if self.stops_when_quiet.load(Ordering::Relaxed) && self.in_flight() == 0 {
+            self.stop();
+        }
+    }
+
+    /// Waits until `is_over` holds, which it looks at again whenever the pool may have become quiet or lost a worker.
+    pub(crate) async fn watch(&self, mut is_over: impl FnMut() -> bool) {
+        let _watching = Watching::new(&self.watchers);
+        loop {
+            let listener = self.changed.listen();
+            // ORDERING: pairs with the fence in `tell_watchers`.
+            fence(Ordering::SeqCst);
+            if is_over() {
+                return;
+            }
+            listener.await;
+        }
+    }
+
+    pub(crate) fn wake_watchers(&self) {
+        self.changed.notify(usize::MAX);
+    }
+
+    // --- the end ----------------------------------------------------------------------------------------------------
+
+    pub(crate) fn phase(&self) -> Phase {
+        // ORDERING: SeqCst, see the module's last section.
+        match self.phase.load(Ordering::SeqCst) {
+            0 => Phase::Open,
+            1 => Phase::Draining,
+            2 => Phase::Cancelling,
+            _ => Phase::Stopped,
+        }
+    }
+
+    pub(crate) fn is_closed(&self) -> bool {
+        self.phase() != Phase::Open
+    }
+
+    pub(crate) fn is_cancelling(&self) -> bool {
+        self.phase() >= Phase::Cancelling
+    }
+
+    pub(crate) fn is_stopped(&self) -> bool {
+        self.phase() == Phase::Stopped
+    }
+
+    /// Ends intake. Idempotent.
+    pub fn close(&self) {
+        self.advance(Phase::Draining);
+        self.room.wake_all();
+    }
+
+    /// The grace is over: queued jobs will not start, running ones are asked to stop, suspended futures are dropped.
+    pub(crate) fn cancel(self: &Arc<Self>, queued: impl FnOnce() -> Vec<Task>) {
+        self.advance(Phase::Cancelling);
+        self.take_out(queued());
+        let wakers: Vec<Waker> = self
+            .away
+            .lock_unpoisoned()
+            .values()
+            .filter_map(|away| away.waker.clone())
+            .collect();
+        wakers.into_iter().for_each(Waker::wake);
+    }
+
+    /// The workers end as soon as they are idle.
+    pub fn stop(&self) {
+        if !self.advance(Phase::Stopped) {
+            return;
+        }
+        self.sweep_woken();
+        for worker in self.idle.take_all() {
+            self.resume(worker);
+        }
+        self.changed.notify(usize::MAX);
+    }
+
+    /// Nobody is left to shut the pool down: it stops once it is quiet.
+    pub(crate) fn stop_when_quiet(&self) {
+        self.close();
+        self.stops_when_quiet.store(true, Ordering::SeqCst);
+        self.tell_watchers();
+    }
+
+    /// Moves the phase forward. True if this call did.
+    fn advance(&self, to: Phase) -> bool {
+        self.phase.fetch_max(to as u8, Ordering::SeqCst) < to as u8
+    }
+
+    /// Futures woken after the end are ended here instead.
+    fn sweep_woken(&self) {
+        while let Some(task) = self.pop_woken() {
+            drop(task);
+        }
+    }
+
+    /// Takes queued tasks into the report; entries whose jobs are over already are settled.
+    pub(crate) fn take_out(self: &Arc<Self>, tasks: Vec<Task>) {
+        let unstarted = self.hand_over(tasks);
+        let late = self.ending.lock_unpoisoned().keep(unstarted);
+        drop(late);
+    }
+
+    /// Takes tasks off the books: what is left to be run, for somebody else to run.
+    pub(crate) fn hand_over(self: &Arc<Self>, tasks: Vec<Task>) -> Vec<Task> {
+        let unstarted: Vec<Task> = tasks
+            .into_iter()
+            .filter_map(|task| task.sort_out(self))
+            .collect();
+        for _ in &unstarted {
+            self.ledger.record_unstarted();
+            self.ledger.over(None);
+        }
+        self.tell_watchers();
+        unstarted
+    }
+
+    // --- observers --------------------------------------------------------------------------------------------------
+
+    /// What is in the pool, and what went through it. Blocks no worker.
+    pub fn stats(&self) -> Stats {
+        let running = self.slots.iter().map(|slot| slot.depth()).sum::<usize>()
+            + self.away_count.load(Ordering::Relaxed);
+        let mut stats = self.ledger.stats();
+        let unfinished = stats.accepted - stats.finished() - stats.unstarted;
+        stats.running = (running as u64).min(unfinished);
+        stats.queued = unfinished - stats.running;
+        stats.workers = self.workers_alive();
+        stats.hook_panics = self.hook_panics.load(Ordering::Relaxed) as u64;
+        stats
+    }
+
+    /// The jobs that have started and are not over.
+    pub(crate) fn running_jobs(&self) -> Vec<RunningJob> {
+        let now = self.nanos();
+        let mut jobs: Vec<RunningJob> = Vec::new();
+        for (worker, slot) in self.slots.iter().enumerate() {
+            jobs.extend(slot.frames().into_iter().map(|frame| RunningJob {
+                id: frame.id,
+                name: frame.name,
+                worker: Some(worker),
+                running_for: Duration::from_nanos(now.saturating_sub(frame.since)),
+            }));
+        }
+        let away = self.away.lock_unpoisoned();
+        for (&id, note) in away.iter() {
+            if !jobs.iter().any(|job| job.id == id) {
+                let name = note.name.as_deref().map(Into::into);
+                jobs.push(RunningJob {
+                    id,
+                    name,
+                    worker: None,
+                    running_for: note.since.elapsed(),
+                });
+            }
+        }
+        jobs
+    }
+
+    /// Lets worker `index` be resumed on the calling thread.
+    pub(crate) fn set_thread(&self, index: usize, thread: Thread) {
+        self.slots[index].set_thread(thread);
+    }
+}
+
+impl fmt::Debug for Lifecycle {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Lifecycle")
+            .field("backend", &self.capability.name)
+            .field("phase", &self.phase())
+            .field("stats", &self.stats())
+            .finish_non_exhaustive()
+    }
+}
+
+/// Counts a watcher for as long as it watches, also where its future is dropped.
+struct Watching<'a>(&'a AtomicUsize);
+
+impl<'a> Watching<'a> {
+    fn new(watchers: &'a AtomicUsize) -> Self {
+        watchers.fetch_add(1, Ordering::SeqCst);
+        Self(watchers)
+    }
+}
+
+impl Drop for Watching<'_> {
+    fn drop(&mut self) {
+        self.0.fetch_sub(1, Ordering::SeqCst);
+    }
+}

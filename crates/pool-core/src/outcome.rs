@@ -1,0 +1,179 @@
+//! How a job ends: the outcome, the error its handle gives, and what a panic left behind.
+
+use std::any::Any;
+use std::fmt;
+use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::sync::Mutex;
+
+/// The six ways in which an accepted job ends; each accepted job ends in exactly one of them (`R101`).
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+#[repr(u8)]
+pub enum Outcome {
+    /// The job ran and returned `Ok`.
+    Completed = 0,
+    /// The job ran and returned `Err`.
+    Failed = 1,
+    /// The job ran and panicked.
+    Panicked = 2,
+    /// The job was cancelled before it started, or gave up because it was cancelled.
+    Cancelled = 3,
+    /// The job's deadline passed before it started, or it gave up because of its deadline.
+    Expired = 4,
+    /// The job never ran: its task was dropped.
+    Abandoned = 5,
+}
+
+impl Outcome {
+    /// Every outcome, in the order of the ledger's columns.
+    pub const ALL: [Self; 6] = [
+        Self::Completed,
+        Self::Failed,
+        Self::Panicked,
+        Self::Cancelled,
+        Self::Expired,
+        Self::Abandoned,
+    ];
+
+    pub(crate) fn from_index(index: u32) -> Self {
+        Self::ALL[index as usize]
+    }
+}
+
+impl fmt::Display for Outcome {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Self::Completed => "completed",
+            Self::Failed => "failed",
+            Self::Panicked => "panicked",
+            Self::Cancelled => "cancelled",
+            Self::Expired => "expired",
+            Self::Abandoned => "abandoned",
+        })
+    }
+}
+
+/// Why a job gave no value. What a [`JobHandle`](crate::JobHandle) resolves to in its `Err`.
+#[derive(Debug, thiserror::Error)]
+pub enum JobError<E> {
+    /// The job returned this error.
+    #[error("the job failed: {0}")]
+    Failed(#[source] E),
+    /// The job panicked; its worker went on.
+    #[error("the job panicked: {0}")]
+    Panicked(PanicInfo),
+    /// The job was cancelled.
+    #[error("the job was cancelled")]
+    Cancelled,
+    /// The job's deadline passed.
+    #[error("the job's deadline passed")]
+    Expired,
+    /// The job never ran: its task was dropped, by a shutdown whose unstarted tasks nobody resubmitted, say.
+    #[error("the job was abandoned before it started")]
+    Abandoned,
+}
+
+impl<E> JobError<E> {
+    /// Which outcome this error stands for.
+    pub fn outcome(&self) -> Outcome {
+        match self {
+            Self::Failed(_) => Outcome::Failed,
+            Self::Panicked(_) => Outcome::Panicked,
+            Self::Cancelled => Outcome::Cancelled,
+            Self::Expired => Outcome::Expired,
+            Self::Abandoned => Outcome::Abandoned,
+        }
+    }
+}
+
+/// The end of a job whose error says why it gave up: what `?` on [`JobContext::check`](crate::JobContext::check) returns.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
+pub enum Interrupted {
+    /// The job was asked to stop: by its handle, its token, its parent or a shutdown.
+    #[error("cancelled")]
+    Cancelled,
+    /// The job's deadline has passed.
+    #[error("deadline passed")]
+    Expired,
+}
+
+/// What a panic left behind: its message, and the payload itself.
+pub struct PanicInfo {
+    message: String,
+    // The lock makes the payload shareable; `into_payload` owns it and never contends.
+    payload: Mutex<Option<Box<dyn Any + Send>>>,
+}
+
+impl PanicInfo {
+    pub(crate) fn new(payload: Box<dyn Any + Send>) -> Self {
+        let message = if let Some(text) = payload.downcast_ref::<&'static str>() {
+            (*text).to_owned()
+        } else if let Some(text) = payload.downcast_ref::<String>() {
+            text.clone()
+        } else {
+            "a payload that is not a string".to_owned()
+        };
+        Self {
+            message,
+            payload: Mutex::new(Some(payload)),
+        }
+    }
+
+    /// The panic's message, or a note that the payload was no string.
+    pub fn message(&self) -> &str {
+        &self.message
+    }
+
+    /// The payload, as [`std::panic::resume_unwind`] takes it.
+    pub fn into_payload(self) -> Box<dyn Any + Send> {
+        self.take_payload()
+            .unwrap_or_else(|| Box::new(self.message.clone()))
+    }
+
+    fn take_payload(&self) -> Option<Box<dyn Any + Send>> {
+        self.payload
+            .lock()
+            .unwrap_or_else(|poisoned| poisoned.into_inner())
+            .take()
+    }
+}
+
+impl Drop for PanicInfo {
+    /// A payload may panic as it is dropped; that ends here (`R303`).
+    fn drop(&mut self) {
+        drop_contained(self.take_payload());
+    }
+}
+
+impl fmt::Display for PanicInfo {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.message)
+    }
+}
+
+impl fmt::Debug for PanicInfo {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("PanicInfo")
+            .field("message", &self.message)
+            .finish_non_exhaustive()
+    }
+}
+
+/// Runs user code and turns a panic into its [`PanicInfo`].
+///
+/// Unwind safety: the caller hands over whatever the code touches, or drops it unseen.
+pub(crate) fn contain<R>(code: impl FnOnce() -> R) -> Result<R, PanicInfo> {
+    catch_unwind(AssertUnwindSafe(code)).map_err(PanicInfo::new)
+}
+
+/// Drops a user's value; a panic in its `Drop` costs nobody a worker or a handle (`R303`).
+pub(crate) fn drop_contained<T>(value: T) {
+    if !std::mem::needs_drop::<T>() {
+        return;
+    }
+    if let Err(payload) = catch_unwind(AssertUnwindSafe(|| drop(value)))
+        && let Err(bomb) = catch_unwind(AssertUnwindSafe(|| drop(payload)))
+    {
+        // A payload whose drop panics with a payload whose drop may panic: leaked, not followed further.
+        std::mem::forget(bomb);
+    }
+}

@@ -1,0 +1,233 @@
+//! What a shutdown found: a report that balances, and names every job that it could not end.
+
+use std::fmt;
+use std::sync::Arc;
+use std::time::Duration;
+
+use crate::id::JobId;
+use crate::stats::Stats;
+use crate::sync::{LockExt, Mutex};
+use crate::task::Task;
+
+/// A job that had started and was not over when the report was made.
+#[derive(Debug, Clone, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct RunningJob {
+    /// The job.
+    pub id: JobId,
+    /// Its name, if it has one.
+    pub name: Option<Box<str>>,
+    /// The worker that runs it; `None` for a future that sleeps, or a job that another pool's worker runs.
+    pub worker: Option<usize>,
+    /// For how long. Among many short jobs the start is noted once for up to 64 of them, so this may be a little long.
+    pub running_for: Duration,
+}
+
+impl fmt::Display for RunningJob {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{}", self.id)?;
+        if let Some(name) = &self.name {
+            write!(f, " `{name}`")?;
+        }
+        match self.worker {
+            Some(worker) => write!(f, " on worker {worker}")?,
+            None => write!(f, " on no worker")?,
+        }
+        write!(f, ", running for {:.1?}", self.running_for)
+    }
+}
+
+#[derive(Debug)]
+pub(crate) struct ReportBody {
+    pub(crate) accepted: u64,
+    pub(crate) stats: Stats,
+    pub(crate) still_running: Vec<RunningJob>,
+    pub(crate) threads_left: usize,
+    pub(crate) took: Duration,
+}
+
+/// What became of every job that the pool accepted (`R605`). A clone is the same report.
+///
+/// `accepted` is the sum of the six outcomes, of `unstarted` and of the jobs still running. The unstarted jobs are in it as
+/// tasks: submit them to another pool ([`Executor::try_execute`](crate::Executor::try_execute)) and their handles resolve there;
+/// drop the report and they resolve as `Abandoned` (`R606`).
+#[derive(Clone)]
+pub struct ShutdownReport {
+    body: Arc<ReportBody>,
+    tasks: Arc<Mutex<Vec<Task>>>,
+}
+
+impl ShutdownReport {
+    pub(crate) fn new(body: Arc<ReportBody>, tasks: Arc<Mutex<Vec<Task>>>) -> Self {
+        Self { body, tasks }
+    }
+
+    /// The report of several pools that ended as one: sums, and the longest time.
+    pub fn merged(reports: impl IntoIterator<Item = Self>) -> Self {
+        let mut body = ReportBody {
+            accepted: 0,
+            stats: Stats::default(),
+            still_running: Vec::new(),
+            threads_left: 0,
+            took: Duration::ZERO,
+        };
+        let mut tasks = Vec::new();
+        for report in reports {
+            body.accepted += report.body.accepted;
+            body.stats = body.stats.plus(report.body.stats);
+            body.still_running
+                .extend(report.body.still_running.iter().cloned());
+            body.threads_left += report.body.threads_left;
+            body.took = body.took.max(report.body.took);
+            tasks.append(&mut report.take_unstarted());
+        }
+        Self {
+            body: Arc::new(body),
+            tasks: Arc::new(Mutex::new(tasks)),
+        }
+    }
+
+    /// The same report after `count` jobs, handed over within the pool, were counted by whoever took them as well.
+    #[must_use]
+    pub fn without_handed_over(&self, count: u64) -> Self {
+        let mut stats = self.body.stats;
+        stats.unstarted -= count;
+        stats.accepted -= count;
+        let body = ReportBody {
+            accepted: self.body.accepted - count,
+            stats,
+            still_running: self.body.still_running.clone(),
+            threads_left: self.body.threads_left,
+            took: self.body.took,
+        };
+        Self {
+            body: Arc::new(body),
+            tasks: Arc::clone(&self.tasks),
+        }
+    }
+
+    /// Jobs accepted since the start.
+    pub fn accepted(&self) -> u64 {
+        self.body.accepted
+    }
+
+    /// Jobs that returned `Ok`.
+    pub fn completed(&self) -> u64 {
+        self.body.stats.completed
+    }
+
+    /// Jobs that returned `Err`.
+    pub fn failed(&self) -> u64 {
+        self.body.stats.failed
+    }
+
+    /// Jobs that panicked.
+    pub fn panicked(&self) -> u64 {
+        self.body.stats.panicked
+    }
+
+    /// Jobs that were cancelled.
+    pub fn cancelled(&self) -> u64 {
+        self.body.stats.cancelled
+    }
+
+    /// Jobs whose deadline passed.
+    pub fn expired(&self) -> u64 {
+        self.body.stats.expired
+    }
+
+    /// Jobs whose task was dropped unrun.
+    pub fn abandoned(&self) -> u64 {
+        self.body.stats.abandoned
+    }
+
+    /// Jobs that were accepted and did not start.
+    pub fn unstarted(&self) -> u64 {
+        self.body.stats.unstarted
+    }
+
+    /// The unstarted jobs, in order where the queue had one. The first call gets them.
+    pub fn take_unstarted(&self) -> Vec<Task> {
+        std::mem::take(&mut *self.tasks.lock_unpoisoned())
+    }
+
+    /// Jobs that started and were given up.
+    pub fn still_running(&self) -> &[RunningJob] {
+        &self.body.still_running
+    }
+
+    /// Threads that had not ended: those of the jobs still running, and any that was slow to leave.
+    pub fn threads_left(&self) -> usize {
+        self.body.threads_left
+    }
+
+    /// How long the shutdown took.
+    pub fn took(&self) -> Duration {
+        self.body.took
+    }
+
+    /// Whether `accepted` is the sum of all the rest. Always; for tests.
+    pub fn balances(&self) -> bool {
+        let ended = self.body.stats.finished() + self.unstarted();
+        self.accepted() == ended + self.still_running().len() as u64
+    }
+
+    /// Whether every accepted job ran to its end.
+    pub fn is_clean(&self) -> bool {
+        self.unstarted() == 0 && self.still_running().is_empty()
+    }
+
+    /// Whether nothing of the pool runs any more.
+    pub fn is_safe_to_exit(&self) -> bool {
+        self.still_running().is_empty() && self.threads_left() == 0
+    }
+}
+
+impl fmt::Display for ShutdownReport {
+    /// For a log: the last line says whether it is safe to exit.
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let running = self.still_running().len();
+        writeln!(
+            f,
+            "shutdown took {:.1?}: {} jobs accepted",
+            self.took(),
+            self.accepted()
+        )?;
+        writeln!(
+            f,
+            "  {} completed, {} failed, {} panicked, {} cancelled, {} expired, {} abandoned, {} unstarted, {running} still running",
+            self.completed(),
+            self.failed(),
+            self.panicked(),
+            self.cancelled(),
+            self.expired(),
+            self.abandoned(),
+            self.unstarted(),
+        )?;
+        for job in self.still_running() {
+            writeln!(f, "  still running: {job}")?;
+        }
+        if !self.is_safe_to_exit() {
+            let threads = self.threads_left();
+            return write!(
+                f,
+                "NOT safe to exit: {running} jobs still running, {threads} threads left"
+            );
+        }
+        match self.unstarted() {
+            0 => write!(f, "safe to exit: every accepted job has ended"),
+            count => write!(
+                f,
+                "safe to exit: nothing runs any more; {count} jobs did not start"
+            ),
+        }
+    }
+}
+
+impl fmt::Debug for ShutdownReport {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("ShutdownReport")
+            .field("body", &self.body)
+            .finish_non_exhaustive()
+    }
+}

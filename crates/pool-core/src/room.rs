@@ -1,0 +1,183 @@
+//! Who waits for a place in a full queue, in order of arrival.
+//!
+//! # Protocol
+//! A submitter that was refused takes a **ticket**: it is in line. Only the first in line tries again; it leaves its waker in
+//! the line *before* it tries, and whoever takes a task out of the queue looks at the line *after* that. With a full fence
+//! between the two on each side, one of them sees the other: the try succeeds, or the waker fires. Who leaves the line, admitted
+//! or not, wakes the next in it. A submitter that finds others in line goes to its end without a try, so nobody is passed
+//! by those who wait; each admission brings everybody one place forward (`R107`).
+
+use std::collections::BTreeMap;
+use std::future::Future;
+use std::pin::Pin;
+use std::task::{Context, Poll, Waker};
+
+use crate::error::Refused;
+use crate::executor::Executor;
+use crate::sync::{AtomicUsize, LockExt, Mutex, Ordering, fence};
+use crate::task::Task;
+
+/// Tells those who wait for a place in a queue that one came free.
+///
+/// An executor has one, calls [`freed`](Self::freed) after each task it takes out of its queue, and
+/// [`wake_all`](Self::wake_all) after it has closed.
+#[derive(Debug, Default)]
+pub struct Room {
+    waiting: AtomicUsize,
+    line: Mutex<Line>,
+}
+
+#[derive(Debug, Default)]
+struct Line {
+    next_ticket: u64,
+    wakers: BTreeMap<u64, Option<Waker>>,
+}
+
+impl Room {
+    /// Nobody waits.
+    pub fn new() -> Self {
+        Self::default()
+    }
+
+    /// A place came free: the first in line tries again. Cheap while nobody waits.
+    #[inline]
+    pub fn freed(&self) {
+        // ORDERING: pairs with the fence in `is_first`: this side has freed the place, that side has left its waker.
+        fence(Ordering::SeqCst);
+        if self.waiting.load(Ordering::Relaxed) != 0 {
+            self.wake_first();
+        }
+    }
+
+    /// Everybody in line looks again: the executor has closed.
+    pub fn wake_all(&self) {
+        let wakers: Vec<Waker> = self
+            .line
+            .lock_unpoisoned()
+            .wakers
+            .values_mut()
+            .filter_map(Option::take)
+            .collect();
+        wakers.into_iter().for_each(Waker::wake);
+    }
+
+    pub(crate) fn has_line(&self) -> bool {
+        self.waiting.load(Ordering::Relaxed) != 0
+    }
+
+    #[cold]
+    fn wake_first(&self) {
+        let first = {
+            let mut line = self.line.lock_unpoisoned();
+            line.wakers
+                .first_entry()
+                .and_then(|mut entry| entry.get_mut().take())
+        };
+        if let Some(waker) = first {
+            waker.wake();
+        }
+    }
+
+    fn enter(&self) -> u64 {
+        let mut line = self.line.lock_unpoisoned();
+        let ticket = line.next_ticket;
+        line.next_ticket += 1;
+        line.wakers.insert(ticket, None);
+        self.waiting.store(line.wakers.len(), Ordering::Relaxed);
+        ticket
+    }
+
+    /// Leaves the waker in line. True for the first, who may try.
+    fn is_first(&self, ticket: u64, waker: &Waker) -> bool {
+        let is_first = {
+            let mut line = self.line.lock_unpoisoned();
+            line.wakers.insert(ticket, Some(waker.clone()));
+            line.wakers
+                .first_key_value()
+                .is_some_and(|(first, _)| *first == ticket)
+        };
+        // ORDERING: pairs with the fence in `freed`.
+        fence(Ordering::SeqCst);
+        is_first
+    }
+
+    fn leave(&self, ticket: u64) {
+        let left = {
+            let mut line = self.line.lock_unpoisoned();
+            let left = line.wakers.remove(&ticket);
+            self.waiting.store(line.wakers.len(), Ordering::Relaxed);
+            left
+        };
+        drop(left);
+        self.wake_first();
+    }
+}
+
+/// A submission on its way in: ready when the task is accepted, or refused because the executor closed.
+///
+/// Dropped before it is ready, it has submitted nothing (`R106`).
+pub(crate) struct Admission<'a, E: Executor + ?Sized> {
+    executor: &'a E,
+    task: Option<Task>,
+    ticket: Option<u64>,
+}
+
+impl<'a, E: Executor + ?Sized> Admission<'a, E> {
+    pub(crate) fn new(executor: &'a E, task: Task) -> Self {
+        Self {
+            executor,
+            task: Some(task),
+            ticket: None,
+        }
+    }
+
+    /// The task, if it was not admitted.
+    pub(crate) fn into_task(mut self) -> Option<Task> {
+        self.task.take()
+    }
+
+    fn attempt(&mut self) -> Poll<Result<(), Refused<Task>>> {
+        let task = self.task.take().expect("polled again after it was ready");
+        match self.executor.try_execute(task) {
+            Ok(()) => Poll::Ready(Ok(())),
+            Err(Refused::Closed(task)) => Poll::Ready(Err(Refused::Closed(task))),
+            Err(Refused::Full(task)) => {
+                self.task = Some(task);
+                Poll::Pending
+            }
+        }
+    }
+}
+
+impl<E: Executor + ?Sized> Future for Admission<'_, E> {
+    type Output = Result<(), Refused<Task>>;
+
+    fn poll(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Self::Output> {
+        let this = self.get_mut();
+        let room = this.executor.room();
+        let ticket = match this.ticket {
+            Some(ticket) => ticket,
+            None => {
+                if !room.has_line()
+                    && let Poll::Ready(result) = this.attempt()
+                {
+                    return Poll::Ready(result);
+                }
+                *this.ticket.insert(room.enter())
+            }
+        };
+        // A closed executor refuses everybody, whatever the order.
+        if !room.is_first(ticket, cx.waker()) && !this.executor.is_closed() {
+            return Poll::Pending;
+        }
+        this.attempt()
+    }
+}
+
+impl<E: Executor + ?Sized> Drop for Admission<'_, E> {
+    fn drop(&mut self) {
+        if let Some(ticket) = self.ticket {
+            self.executor.room().leave(ticket);
+        }
+    }
+}

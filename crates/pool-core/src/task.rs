@@ -1,0 +1,271 @@
+//! `Task`: the erased, movable form of a job, one cache line, which cannot be lost in silence.
+
+use std::any::TypeId;
+use std::fmt;
+use std::mem::{ManuallyDrop, MaybeUninit, align_of, size_of};
+use std::ptr;
+use std::sync::Arc;
+
+use crate::async_cell::AsyncEntry;
+use crate::hosted::Hosted;
+use crate::id::JobId;
+use crate::lifecycle::Lifecycle;
+use crate::outcome::drop_contained;
+use crate::worker::{Seat, Worker};
+
+/// Words of a task that hold the job itself. With the vtable and the id they make 64 bytes.
+const INLINE_WORDS: usize = 6;
+
+/// The unit that an executor moves: put it somewhere, take it out on a worker, hand it to [`Worker::run`].
+///
+/// A job of up to six words is stored inside, so a small job that wants no handle costs no allocation; a larger one
+/// is boxed. A task runs once. **A task dropped before it ran resolves its job as `Abandoned`**, so no executor can lose
+/// one in silence. A task knows nothing of its pool: one that comes back from a shutdown can be submitted to another
+/// pool, and the handles given out before resolve there (`R606`).
+#[repr(C)]
+pub struct Task {
+    vtable: &'static VTable,
+    id: JobId,
+    words: MaybeUninit<[usize; INLINE_WORDS]>,
+}
+
+/// What a job becomes inside a task. Whoever holds the payload holds the job's only right to run.
+pub(crate) trait Payload: Send + 'static {
+    /// Runs the job, or what is due of it, on `worker`.
+    fn run(self, id: JobId, worker: &Worker) -> Ran;
+
+    /// The task is dropped unrun: resolves the job as `Abandoned`.
+    fn abandon(self);
+
+    /// Takes an entry whose job has ended, or runs elsewhere, off `life`'s books; gives back a job still to be run.
+    fn sort_out(self, life: &Arc<Lifecycle>) -> Option<Self>
+    where
+        Self: Sized;
+
+    /// The job's name, if it has one.
+    fn name(&self) -> Option<&str>;
+
+    /// Whether the job is a future.
+    fn is_async(&self) -> bool {
+        false
+    }
+}
+
+/// What [`Payload::run`] left.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Ran {
+    /// The job is over and its outcome recorded: its entry can be taken off the books.
+    Over,
+    /// The job goes on elsewhere, which will take it off the books.
+    Elsewhere,
+}
+
+struct VTable {
+    type_id: TypeId,
+    run: unsafe fn(*mut Words, JobId, &Worker) -> Ran,
+    abandon: unsafe fn(*mut Words),
+    sort_out: unsafe fn(*mut Words, &Arc<Lifecycle>) -> bool,
+    name: unsafe fn(*const Words) -> Option<*const str>,
+    is_async: unsafe fn(*const Words) -> bool,
+    take: unsafe fn(*mut Words, *mut u8),
+}
+
+type Words = MaybeUninit<[usize; INLINE_WORDS]>;
+
+// SAFETY: a task is its payload and plain data, and `Task::new` takes payloads that are `Send` only.
+unsafe impl Send for Task {}
+// SAFETY: through `&Task` one can reach the id, the name and the kind, which are never written after `new`. The name of
+// a payload lies in its options, which are plain strings.
+unsafe impl Sync for Task {}
+
+impl Task {
+    pub(crate) fn new<P: Payload>(id: JobId, payload: P) -> Self {
+        let mut words = Words::uninit();
+        let place = ptr::from_mut(&mut words);
+        if fits::<P>() {
+            // SAFETY: `fits` holds, so the words are large enough and aligned for a `P`.
+            unsafe { place.cast::<P>().write(payload) };
+        } else {
+            // SAFETY: a box is one word.
+            unsafe { place.cast::<Box<P>>().write(Box::new(payload)) };
+        }
+        Self {
+            vtable: VTable::of::<P>(),
+            id,
+            words,
+        }
+    }
+
+    /// The job's id.
+    pub fn id(&self) -> JobId {
+        self.id
+    }
+
+    /// The job's name, if it was given one.
+    pub fn name(&self) -> Option<&str> {
+        // SAFETY: the words hold the payload that the vtable was made for; the name lives in it and the result borrows
+        // from `self`.
+        unsafe { (self.vtable.name)(&raw const self.words).map(|name| &*name) }
+    }
+
+    /// Whether the job is a future, which an async runtime can host.
+    pub fn is_async(&self) -> bool {
+        // SAFETY: as in `name`.
+        unsafe { (self.vtable.is_async)(&raw const self.words) }
+    }
+
+    /// The future in it, to be hosted by a runtime at `seat`.
+    ///
+    /// # Errors
+    /// The task, if its job is a closure.
+    pub fn host(self, seat: Seat) -> Result<Hosted, Self> {
+        Ok(Hosted::new(self.into_payload::<AsyncEntry>()?, seat))
+    }
+
+    pub(crate) fn run(self, worker: &Worker) -> Ran {
+        let mut this = ManuallyDrop::new(self);
+        // SAFETY: the payload is moved out by `run`, and `ManuallyDrop` keeps it from being dropped again.
+        unsafe { (this.vtable.run)(&raw mut this.words, this.id, worker) }
+    }
+
+    /// See [`Payload::sort_out`].
+    pub(crate) fn sort_out(self, life: &Arc<Lifecycle>) -> Option<Self> {
+        let mut this = ManuallyDrop::new(self);
+        // SAFETY: the payload is moved out; where the answer is `true`, it was written back and the task is whole.
+        let is_whole = unsafe { (this.vtable.sort_out)(&raw mut this.words, life) };
+        is_whole.then(|| ManuallyDrop::into_inner(this))
+    }
+
+    /// Takes the payload out again, if it is a `P`.
+    pub(crate) fn into_payload<P: Payload>(self) -> Result<P, Self> {
+        if self.vtable.type_id != TypeId::of::<P>() {
+            return Err(self);
+        }
+        let mut this = ManuallyDrop::new(self);
+        let mut payload = MaybeUninit::<P>::uninit();
+        // SAFETY: the payload is a `P`, so `take` writes a `P`, moved out of words that are not dropped.
+        unsafe {
+            (this.vtable.take)(&raw mut this.words, payload.as_mut_ptr().cast());
+            Ok(payload.assume_init())
+        }
+    }
+}
+
+impl Drop for Task {
+    fn drop(&mut self) {
+        // SAFETY: the payload is still there: whoever moves it out forgets the task.
+        unsafe { (self.vtable.abandon)(&raw mut self.words) }
+    }
+}
+
+impl fmt::Debug for Task {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Task")
+            .field("id", &self.id)
+            .field("name", &self.name())
+            .finish()
+    }
+}
+
+const fn fits<P>() -> bool {
+    size_of::<P>() <= size_of::<Words>() && align_of::<P>() <= align_of::<Words>()
+}
+
+impl VTable {
+    fn of<P: Payload>() -> &'static Self {
+        const {
+            &Self {
+                type_id: TypeId::of::<P>(),
+                run: run::<P>,
+                abandon: abandon::<P>,
+                sort_out: sort_out::<P>,
+                name: name::<P>,
+                is_async: is_async::<P>,
+                take: take_into::<P>,
+            }
+        }
+    }
+}
+
+/// Moves the payload out of the words.
+///
+/// # Safety
+/// The words hold a `P` that [`Task::new`] wrote and nobody has moved out.
+unsafe fn take<P: Payload>(words: *mut Words) -> P {
+    if fits::<P>() {
+        // SAFETY: the caller's promise; `new` wrote a `P` here.
+        unsafe { words.cast::<P>().read() }
+    } else {
+        // SAFETY: the caller's promise; `new` wrote a `Box<P>` here.
+        *unsafe { words.cast::<Box<P>>().read() }
+    }
+}
+
+/// # Safety
+/// As for [`take`]; the words stay as they are.
+unsafe fn peek<'a, P: Payload>(words: *const Words) -> &'a P {
+    if fits::<P>() {
+        // SAFETY: the caller's promise.
+        unsafe { &*words.cast::<P>() }
+    } else {
+        // SAFETY: the caller's promise.
+        unsafe { &*words.cast::<Box<P>>() }
+    }
+}
+
+unsafe fn run<P: Payload>(words: *mut Words, id: JobId, worker: &Worker) -> Ran {
+    // SAFETY: `Task::run` calls this once and drops nothing.
+    unsafe { take::<P>(words) }.run(id, worker)
+}
+
+unsafe fn abandon<P: Payload>(words: *mut Words) {
+    // SAFETY: `Task::drop` calls this on a task whose payload is still there.
+    let payload = unsafe { take::<P>(words) };
+    drop_contained(Abandon(Some(payload)));
+}
+
+/// Abandons as it is dropped, so that a panic on the way is contained like that of any other drop.
+struct Abandon<P: Payload>(Option<P>);
+
+impl<P: Payload> Drop for Abandon<P> {
+    fn drop(&mut self) {
+        if let Some(payload) = self.0.take() {
+            payload.abandon();
+        }
+    }
+}
+
+unsafe fn sort_out<P: Payload>(words: *mut Words, life: &Arc<Lifecycle>) -> bool {
+    // SAFETY: `Task::sort_out` calls this with the payload in place.
+    match unsafe { take::<P>(words) }.sort_out(life) {
+        Some(payload) if fits::<P>() => {
+            // SAFETY: the words are free now and fit.
+            unsafe { words.cast::<P>().write(payload) };
+            true
+        }
+        Some(payload) => {
+            // SAFETY: the words are free now, and a box is one word.
+            unsafe { words.cast::<Box<P>>().write(Box::new(payload)) };
+            true
+        }
+        None => false,
+    }
+}
+
+unsafe fn name<P: Payload>(words: *const Words) -> Option<*const str> {
+    // SAFETY: the caller holds the task, so the payload is in place.
+    unsafe { peek::<P>(words) }.name().map(ptr::from_ref)
+}
+
+unsafe fn is_async<P: Payload>(words: *const Words) -> bool {
+    // SAFETY: as in `name`.
+    unsafe { peek::<P>(words) }.is_async()
+}
+
+unsafe fn take_into<P: Payload>(words: *mut Words, to: *mut u8) {
+    // SAFETY: `to` has room for a `P`, by `Task::into_payload`.
+    unsafe { to.cast::<P>().write(take::<P>(words)) }
+}
+
+#[cfg(test)]
+const _: () = assert!(size_of::<Task>() == 64);

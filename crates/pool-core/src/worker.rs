@@ -1,0 +1,425 @@
+//! A worker: finds a task, runs it, and rests when there is none.
+
+use std::any::Any;
+use std::cell::{Cell, OnceCell, RefCell};
+use std::fmt;
+use std::rc::Rc;
+use std::sync::Arc;
+use std::thread;
+
+use crate::engine::{Engine, Inside};
+use crate::executor::Executor;
+use crate::id::JobId;
+use crate::idle::Announced;
+use crate::lifecycle::Lifecycle;
+use crate::outcome::{Outcome, drop_contained};
+use crate::task::{Ran, Task};
+
+/// How often a searcher looks before it sleeps, and how many of these looks come without giving up the core.
+const LOOKS: u32 = 24;
+const LOOKS_SPINNING: u32 = 8;
+
+/// Jobs after which the clock is read for the reports' "running for", and the time below which that is often enough.
+const MOST_JOBS_A_READING: u32 = 64;
+const BUSY_NANOS: u64 = 100_000;
+
+thread_local! {
+    static CURRENT: RefCell<Option<Worker>> = const { RefCell::new(None) };
+}
+
+/// A place in a pool, without the thread that sits there: what a future needs that a runtime hosts.
+#[derive(Clone)]
+pub struct Seat {
+    life: Arc<Lifecycle>,
+    index: usize,
+}
+
+impl Seat {
+    /// The place of worker `index`.
+    pub fn new(life: &Arc<Lifecycle>, index: usize) -> Self {
+        Self {
+            life: Arc::clone(life),
+            index,
+        }
+    }
+
+    /// The life of the pool.
+    pub fn life(&self) -> &Arc<Lifecycle> {
+        &self.life
+    }
+
+    /// The worker's index.
+    pub fn index(&self) -> usize {
+        self.index
+    }
+}
+
+impl fmt::Debug for Seat {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Seat")
+            .field("index", &self.index)
+            .finish_non_exhaustive()
+    }
+}
+
+/// The thread that runs jobs at a [`Seat`].
+///
+/// A backend makes one for each of its threads ([`Worker::start`]) and has it [`work`](Self::work); one whose threads are lent
+/// makes one for each stay ([`Worker::visit`]) and has it [`work_until_idle`](Self::work_until_idle).
+#[derive(Clone)]
+pub struct Worker(Rc<Inner>);
+
+struct Inner {
+    seat: Seat,
+    executor: Box<dyn Executor>,
+    state: OnceCell<Rc<dyn Any>>,
+    tick: Cell<u32>,
+    is_searching: Cell<bool>,
+    /// Jobs that run in place, within the one that joined them.
+    nested: Cell<usize>,
+    clock: SampledClock,
+}
+
+impl Worker {
+    /// Takes worker `index`'s place on this thread, for good: runs `on_worker_start` and lets the thread be resumed.
+    pub fn start<E: Engine>(engine: &Arc<E>, index: usize) -> Self {
+        let worker = Self::visit(engine, index, false);
+        let life = worker.life();
+        life.set_thread(index, thread::current());
+        worker.set_state(Rc::from(life.start_hook(index)));
+        worker.enter_for_good();
+        life.worker_alive();
+        worker
+    }
+
+    /// Takes worker `index`'s place for a while. `is_resumed`: it was brought back from its sleep.
+    pub fn visit<E: Engine>(engine: &Arc<E>, index: usize, is_resumed: bool) -> Self {
+        Self(Rc::new(Inner {
+            seat: Seat::new(engine.life(), index),
+            executor: Box::new(Inside(Arc::clone(engine))),
+            state: OnceCell::new(),
+            tick: Cell::new(0),
+            is_searching: Cell::new(is_resumed),
+            nested: Cell::new(0),
+            clock: SampledClock::default(),
+        }))
+    }
+
+    /// Works until the pool stops, then runs `on_worker_stop` and leaves.
+    pub fn work<E: Engine>(self, engine: &E) {
+        loop {
+            while self.step(engine) {}
+            match self.rest(engine) {
+                Rest::Search => {}
+                Rest::Sleep => self.life().slots[self.index()].park(),
+                Rest::Stop => break,
+            }
+        }
+        self.leave();
+    }
+
+    /// Works until there is nothing to do. `Sleep`: the place can be resumed, and the visit must end now. `Stop`: the pool has.
+    pub fn work_until_idle<E: Engine>(&self, engine: &E) -> Rest {
+        let _entered = self.enter();
+        loop {
+            while self.step(engine) {}
+            match self.rest(engine) {
+                Rest::Search => {}
+                end => return end,
+            }
+        }
+    }
+
+    /// Runs one task, if there is one. Queued jobs and woken futures take turns, so neither starves the other (`R804`).
+    #[inline]
+    fn step<E: Engine>(&self, engine: &E) -> bool {
+        let tick = self.0.tick.get().wrapping_add(1);
+        self.0.tick.set(tick);
+        if tick % 2 == 0 {
+            self.run_woken() || self.run_queued(engine)
+        } else {
+            self.run_queued(engine) || self.run_woken()
+        }
+    }
+
+    #[inline]
+    fn run_queued<E: Engine>(&self, engine: &E) -> bool {
+        let Some(task) = engine.pop(self) else {
+            return false;
+        };
+        self.found(engine);
+        self.run(task);
+        true
+    }
+
+    fn run_woken(&self) -> bool {
+        let Some(task) = self.life().pop_woken() else {
+            return false;
+        };
+        if self.0.is_searching.replace(false) && self.life().idle().end_search() {
+            self.life().notify();
+        }
+        // A woken future was taken off its entry long ago; its end is recorded at its home.
+        let _elsewhere = task.run(self);
+        true
+    }
+
+    /// Runs a task that was taken out of the queue, and keeps the books. Once the pool is cancelling, the task goes into the
+    /// report instead.
+    #[inline]
+    pub fn run(&self, task: Task) {
+        let life = self.life();
+        if life.is_cancelling() {
+            life.take_out(vec![task]);
+            return;
+        }
+        if task.run(self) == Ran::Over {
+            life.over_at(self.index());
+        }
+    }
+
+    /// Runs a task on its submitter, which is this worker (`R108`, `R607`). Refused once the pool is cancelling.
+    pub(crate) fn run_inline(&self, task: Task) -> Result<(), Task> {
+        if !self.life().enter_inline(self.index()) {
+            return Err(task);
+        }
+        if task.run(self) == Ran::Over {
+            self.life().over_at(self.index());
+        }
+        Ok(())
+    }
+
+    /// The worker found a task: if it was the last to search, it sees to it that somebody finds the next.
+    #[inline]
+    fn found<E: Engine>(&self, engine: &E) {
+        if self.0.is_searching.replace(false)
+            && self.life().idle().end_search()
+            && self.has_work(engine)
+        {
+            self.life().notify();
+        }
+    }
+
+    fn has_work<E: Engine>(&self, engine: &E) -> bool {
+        engine.has_queued() || self.life().has_woken()
+    }
+
+    /// Looks a while, then announces its sleep.
+    #[cold]
+    fn rest<E: Engine>(&self, engine: &E) -> Rest {
+        let life = self.life();
+        life.tell_watchers();
+        if life.is_stopped() {
+            if self.0.is_searching.replace(false) {
+                let _last = life.idle().end_search();
+            }
+            return Rest::Stop;
+        }
+        if !self.0.is_searching.replace(true) {
+            life.idle().begin_search();
+        }
+        for look in 0..LOOKS {
+            if self.has_work(engine) {
+                return Rest::Search;
+            }
+            if look < LOOKS_SPINNING {
+                std::hint::spin_loop()
+            } else {
+                thread::yield_now()
+            }
+        }
+        let announced = life
+            .idle()
+            .announce(self.index(), || self.has_work(engine) || life.is_stopped());
+        match announced {
+            Announced::Sleep => Rest::Sleep,
+            Announced::Search => Rest::Search,
+            // Somebody counts on this place being resumed; so it sleeps, and wakes at once.
+            Announced::Resumed => Rest::Sleep,
+        }
+    }
+
+    fn leave(self) {
+        let life = Arc::clone(self.life());
+        let index = self.index();
+        life.stop_hook(index);
+        CURRENT.with(|current| drop(current.borrow_mut().take()));
+        drop_contained(self);
+        life.worker_gone(index);
+    }
+
+    /// The place, for a future that a runtime hosts.
+    pub fn seat(&self) -> &Seat {
+        &self.0.seat
+    }
+
+    /// The worker's index, from 0.
+    pub fn index(&self) -> usize {
+        self.0.seat.index
+    }
+
+    /// The life of the pool.
+    pub fn life(&self) -> &Arc<Lifecycle> {
+        &self.0.seat.life
+    }
+
+    pub(crate) fn executor(&self) -> &dyn Executor {
+        &*self.0.executor
+    }
+
+    /// How often this worker has looked for a task, for backends that look elsewhere every so often.
+    pub fn tick(&self) -> u32 {
+        self.0.tick.get()
+    }
+
+    /// Makes `state` what the jobs of this worker see, for a backend whose threads outlive the visits.
+    pub fn set_state(&self, state: Rc<dyn Any>) {
+        // The first state stands: jobs may hold references into it.
+        let _first = self.0.state.set(state);
+    }
+
+    pub(crate) fn state(&self) -> Option<&dyn Any> {
+        self.0.state.get().map(|state| &**state)
+    }
+
+    /// The worker that the calling thread is, if it is one.
+    pub(crate) fn current() -> Option<Self> {
+        CURRENT
+            .try_with(|current| current.borrow().clone())
+            .ok()
+            .flatten()
+    }
+
+    /// The worker of `executor`'s pool that the calling thread is, if it is one.
+    pub(crate) fn current_of<E: Executor + ?Sized>(executor: &E) -> Option<Self> {
+        Self::current().filter(|worker| std::ptr::eq(worker.life().room(), executor.room()))
+    }
+
+    fn enter_for_good(&self) {
+        CURRENT.with(|current| *current.borrow_mut() = Some(self.clone()));
+    }
+
+    fn enter(&self) -> Entered {
+        Entered(CURRENT.with(|current| current.borrow_mut().replace(self.clone())))
+    }
+
+    /// Notes that a job starts here, until the frame is dropped.
+    #[inline]
+    pub(crate) fn begin(&self, id: JobId, name: Option<&str>) -> Frame<'_> {
+        let since = self.0.clock.now(self.life());
+        let is_listed = self.life().slots[self.index()].begin(id, name, since);
+        Frame {
+            worker: self,
+            is_listed,
+        }
+    }
+
+    #[inline]
+    pub(crate) fn record(&self, outcome: Outcome) {
+        self.life().record_at(outcome, self.index());
+    }
+
+    /// Runs a job in place, within the one that joined it.
+    pub(crate) fn nested<R>(&self, run: impl FnOnce() -> R) -> R {
+        self.0.nested.set(self.0.nested.get() + 1);
+        let result = run();
+        self.0.nested.set(self.0.nested.get() - 1);
+        result
+    }
+
+    /// How many jobs of this pool are on this thread's stack.
+    pub(crate) fn own_jobs(&self) -> usize {
+        self.life().slots[self.index()].depth() + self.0.nested.get()
+    }
+}
+
+impl fmt::Debug for Worker {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Worker")
+            .field("index", &self.index())
+            .finish_non_exhaustive()
+    }
+}
+
+/// What a worker that found nothing does next.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Rest {
+    /// There may be work: look again.
+    Search,
+    /// There is none: leave, and come back when resumed.
+    Sleep,
+    /// The pool has stopped.
+    Stop,
+}
+
+/// The index of the calling thread among `life`'s workers.
+#[inline]
+pub(crate) fn current_index(life: &Arc<Lifecycle>) -> Option<usize> {
+    let find = |current: &RefCell<Option<Worker>>| {
+        let current = current.borrow();
+        let worker = current.as_ref()?;
+        Arc::ptr_eq(worker.life(), life).then(|| worker.index())
+    };
+    CURRENT.try_with(find).ok().flatten()
+}
+
+/// Puts the thread's former worker back: a pool's worker may run, deep inside, another pool's.
+struct Entered(Option<Worker>);
+
+impl Drop for Entered {
+    fn drop(&mut self) {
+        let former = self.0.take();
+        let ended = CURRENT.with(|current| std::mem::replace(&mut *current.borrow_mut(), former));
+        drop(ended);
+    }
+}
+
+/// The note that a job runs at a worker's place.
+pub(crate) struct Frame<'w> {
+    worker: &'w Worker,
+    is_listed: bool,
+}
+
+impl Drop for Frame<'_> {
+    #[inline]
+    fn drop(&mut self) {
+        self.worker.life().slots[self.worker.index()].end(self.is_listed);
+    }
+}
+
+/// A clock read seldom while jobs are short and for each job while they are long.
+///
+/// A reading serves the next jobs for as long as the last batch of them was short in sum, and at most 64 of them. So a job's
+/// start is never noted too late, and too early by at most what the jobs since the last reading took.
+#[derive(Default)]
+struct SampledClock {
+    reading: Cell<u64>,
+    jobs_left: Cell<u32>,
+    batch: Cell<u32>,
+}
+
+impl SampledClock {
+    #[inline]
+    fn now(&self, life: &Lifecycle) -> u64 {
+        let left = self.jobs_left.get();
+        if left > 0 {
+            self.jobs_left.set(left - 1);
+            return self.reading.get();
+        }
+        self.read(life)
+    }
+
+    #[cold]
+    fn read(&self, life: &Lifecycle) -> u64 {
+        let now = life.nanos();
+        let is_busy = now - self.reading.replace(now) < BUSY_NANOS;
+        let batch = if is_busy {
+            (self.batch.get() * 2 + 1).min(MOST_JOBS_A_READING)
+        } else {
+            0
+        };
+        self.batch.set(batch);
+        self.jobs_left.set(batch);
+        now
+    }
+}
