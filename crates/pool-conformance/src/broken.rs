@@ -1,0 +1,1 @@
+//! Executors that break one rule each: what the kit must catch.

@@ -1,0 +1,30 @@
+//! What the kit needs to know of an executor: how to build one.
+
+use pool_core::{BuildError, Capability, Executor, PoolConfig, Shutdown};
+
+/// Builds the executor under test. The only thing a third party writes.
+pub trait Fixture: 'static {
+    /// The executor. A clone is the same pool; dropping the last one ends it.
+    type Pool: Executor + Shutdown + Clone + 'static;
+
+    /// Builds a pool as configured.
+    ///
+    /// # Errors
+    /// What the executor says of a configuration that it refuses.
+    fn build(config: PoolConfig) -> Result<Self::Pool, BuildError>;
+
+    /// What a pool of `config` promises, without building one that is not needed.
+    fn capability() -> Capability {
+        let mut config = PoolConfig::default();
+        config.set_workers(1);
+        config.set_capacity(1);
+        Self::build(config)
+            .expect("one worker and one place can be had")
+            .capability()
+    }
+
+    /// Moves the pool's jobs to another backend while it runs. `None`: it cannot (`R902` is skipped).
+    fn swap(_pool: &Self::Pool) -> Option<Result<(), BuildError>> {
+        None
+    }
+}

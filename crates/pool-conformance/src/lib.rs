@@ -1,0 +1,63 @@
+//! The contract of a worker pool as a test suite that any executor can run.
+//!
+//! Say how to build your executor ([`Fixture`]), name the suite ([`conformance!`]), and `cargo test` runs every rule against
+//! it. A rule that your executor's [`Capability`](pool_core::Capability) does not promise is shown as skipped, never as passed.
+//!
+//! [`broken`] holds executors that break one rule each: the kit is tested by catching them.
+#![forbid(unsafe_code)]
+
+pub mod broken;
+mod fixture;
+pub mod probe;
+mod rule;
+mod rules;
+
+pub use fixture::Fixture;
+pub use rule::{Kind, Rule, Verdict};
+pub use rules::all;
+
+/// Names one test for each rule of the contract, run against a [`Fixture`]: `conformance!(MyFixture);`
+///
+/// The module must not hold tests of the same names.
+#[macro_export]
+macro_rules! conformance {
+    ($fixture:ty) => {
+        $crate::for_each_rule!($crate::rule_test, $fixture);
+    };
+}
+
+#[doc(hidden)]
+#[macro_export]
+macro_rules! rule_test {
+    ($rule:ident, $fixture:ty) => {
+        #[test]
+        fn $rule() {
+            $crate::check::<$fixture>(stringify!($rule));
+        }
+    };
+}
+
+/// Runs one rule, by its id in any case, and panics unless it passed or does not apply.
+///
+/// # Panics
+/// If the rule failed, with what it saw; or if there is no such rule.
+pub fn check<F: Fixture>(id: &str) {
+    let rules = all::<F>();
+    let rule = rules
+        .iter()
+        .find(|rule| rule.id.eq_ignore_ascii_case(id))
+        .unwrap_or_else(|| panic!("no rule is named {id}"));
+    match rule.run::<F>() {
+        Verdict::Passed => {}
+        Verdict::Skipped(reason) => announce(rule.id, &reason),
+        Verdict::Failed(reason) => panic!("{} ({}): {reason}", rule.id, rule.title),
+    }
+}
+
+#[expect(
+    clippy::print_stderr,
+    reason = "a skipped rule must be seen, and libtest has no other way"
+)]
+fn announce(id: &str, reason: &str) {
+    eprintln!("{id} skipped: {reason}");
+}

@@ -1,0 +1,102 @@
+//! A rule as data, and how one is run: on a thread of its own, against a limit, its panic a verdict.
+
+use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::sync::mpsc;
+use std::thread;
+use std::time::Duration;
+
+use pool_core::Capability;
+
+use crate::fixture::Fixture;
+
+/// Time for one rule. Far above what any takes, also on a busy machine: only a hang meets it.
+const LIMIT: Duration = Duration::from_secs(60);
+
+/// How binding a rule is.
+#[derive(Debug, Clone, Copy)]
+pub enum Kind {
+    /// For every executor.
+    Required,
+    /// For those whose capability says so; the name of the capability, and how to read it.
+    Optional(&'static str, fn(&Capability) -> bool),
+    /// A pass is evidence, not proof.
+    Stochastic,
+}
+
+/// One rule of the contract against one fixture.
+#[derive(Debug, Clone, Copy)]
+pub struct Rule {
+    /// Its number in the contract: `"R101"`.
+    pub id: &'static str,
+    /// What it promises, in a line.
+    pub title: &'static str,
+    /// Whom it binds.
+    pub kind: Kind,
+    /// The test. It panics to fail, and returns why if the rule does not apply.
+    pub(crate) test: fn() -> Applied,
+}
+
+/// What a rule's test returns when it has not failed.
+#[derive(Debug)]
+pub(crate) enum Applied {
+    /// The rule holds.
+    Held,
+    /// The rule does not apply to this executor, for this reason.
+    NotHere(&'static str),
+}
+
+/// What came of a rule.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Verdict {
+    /// It holds.
+    Passed,
+    /// It does not apply, for this reason.
+    Skipped(String),
+    /// It is broken: this was seen.
+    Failed(String),
+}
+
+impl Rule {
+    /// Runs the rule.
+    pub fn run<F: Fixture>(&self) -> Verdict {
+        self.run_within::<F>(LIMIT)
+    }
+
+    /// Runs the rule with a limit of one's own: broken executors hang by design.
+    pub fn run_within<F: Fixture>(&self, limit: Duration) -> Verdict {
+        if let Kind::Optional(name, has) = self.kind
+            && !has(&F::capability())
+        {
+            return Verdict::Skipped(format!("the executor does not claim `{name}`"));
+        }
+        let (send, verdict) = mpsc::channel();
+        let test = self.test;
+        let body = move || {
+            let result = catch_unwind(AssertUnwindSafe(test));
+            // Past the limit nobody listens.
+            let _heard = send.send(match result {
+                Ok(Applied::Held) => Verdict::Passed,
+                Ok(Applied::NotHere(reason)) => Verdict::Skipped(reason.to_owned()),
+                Err(payload) => Verdict::Failed(message(&*payload)),
+            });
+        };
+        let thread = thread::Builder::new().name(self.id.to_owned()).spawn(body);
+        let thread = thread.expect("the system gives the test a thread");
+        match verdict.recv_timeout(limit) {
+            Ok(verdict) => {
+                // The body catches its own panic.
+                let _ended = thread.join();
+                verdict
+            }
+            Err(_) => Verdict::Failed(format!("it hung: no end after {limit:?}")),
+        }
+    }
+}
+
+fn message(payload: &(dyn std::any::Any + Send)) -> String {
+    let text = payload
+        .downcast_ref::<&str>()
+        .map(|text| (*text).to_owned());
+    text.or_else(|| payload.downcast_ref::<String>().cloned())
+        .unwrap_or_else(|| "a panic without a message".to_owned())
+}
