@@ -1,1 +1,17 @@
-//! To be written.
+//! Workloads, written once, and the contestants that run them: the pool's backends and, with the feature `peers`, others.
+//!
+//! One process measures one sample: `bench-sample WORKLOAD CONTESTANT SIZE WORKERS` prints a [`Sample`] as a line of JSON.
+//! `cargo xtask bench` starts those processes, with the contestants taking turns, and compares.
+#![forbid(unsafe_code)]
+
+mod contestant;
+mod contestants;
+mod latch;
+mod sample;
+mod workload;
+
+pub use contestant::Contestant;
+pub use contestants::Entry;
+pub use latch::Latch;
+pub use sample::{Sample, measure};
+pub use workload::Workload;

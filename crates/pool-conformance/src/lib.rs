@@ -22,18 +22,20 @@ pub use rules::all;
 #[macro_export]
 macro_rules! conformance {
     ($fixture:ty) => {
-        $crate::for_each_rule!($crate::rule_test, $fixture);
+        $crate::for_each_rule! { ($crate::rule_tests) $fixture; }
     };
 }
 
 #[doc(hidden)]
 #[macro_export]
-macro_rules! rule_test {
-    ($rule:ident, $fixture:ty) => {
-        #[test]
-        fn $rule() {
-            $crate::check::<$fixture>(stringify!($rule));
-        }
+macro_rules! rule_tests {
+    ($fixture:ty; $($rule:ident)*) => {
+        $(
+            #[test]
+            fn $rule() {
+                $crate::check::<$fixture>(stringify!($rule));
+            }
+        )*
     };
 }
 

@@ -1,10 +1,13 @@
 //! What the tests of the rules share: events with a limit, jobs that block, counters of live values.
 
+use std::future::Future;
+use std::pin::Pin;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Condvar, Mutex, PoisonError};
+use std::task::{Context, Poll, Wake, Waker};
 use std::time::{Duration, Instant};
 
-use pool_core::{Executor, PoolConfig};
+use pool_core::{Executor, ExecutorExt, JobError, JobHandle, PoolConfig};
 
 use crate::fixture::Fixture;
 
@@ -20,6 +23,100 @@ pub fn pool<F: Fixture>(workers: usize, capacity: usize) -> F::Pool {
     config.set_workers(workers);
     config.set_capacity(capacity);
     F::build(config).expect("a plain configuration is accepted")
+}
+
+/// Has `workers` jobs wait at a gate, and returns once all of them run: the pool has no worker left.
+///
+/// # Panics
+/// If the pool refuses them, or does not start them.
+pub fn occupy(pool: &dyn Executor, workers: usize) -> Gate {
+    let (gate, started) = (Gate::new(), Count::new());
+    for _ in 0..workers {
+        let (pass, started) = (gate.pass(), started.clone());
+        let held = pool.spawn(move || {
+            started.add();
+            pass.wait();
+        });
+        held.expect("an open pool takes a job").detach();
+    }
+    started.wait_for(workers);
+    gate
+}
+
+/// Waits for what became of a job.
+///
+/// # Errors
+/// As the handle's.
+///
+/// # Panics
+/// After [`PATIENCE`].
+pub fn outcome<T, E>(handle: JobHandle<T, E>) -> Result<T, JobError<E>> {
+    handle
+        .join_timeout(PATIENCE)
+        .unwrap_or_else(|handle| panic!("{handle:?} has no outcome after {PATIENCE:?}"))
+}
+
+/// Polls a future by hand, once. `woken` counts the wakes that follow.
+pub fn poll_once<T: Future + ?Sized>(future: Pin<&mut T>, woken: &Count) -> Poll<T::Output> {
+    let waker = Waker::from(Arc::new(CountWakes(woken.clone())));
+    future.poll(&mut Context::from_waker(&waker))
+}
+
+/// Polls a future until it is ready, each time only after it has been woken.
+///
+/// # Panics
+/// After [`PATIENCE`] without a wake.
+pub fn ready<T: Future + ?Sized>(mut future: Pin<&mut T>) -> T::Output {
+    let woken = Count::new();
+    loop {
+        let seen = woken.get();
+        if let Poll::Ready(output) = poll_once(future.as_mut(), &woken) {
+            return output;
+        }
+        woken.wait_for(seen + 1);
+    }
+}
+
+struct CountWakes(Count);
+
+impl Wake for CountWakes {
+    fn wake(self: Arc<Self>) {
+        self.0.add();
+    }
+}
+
+/// What threads saw, in the order in which they noted it.
+#[derive(Debug)]
+pub struct Log<T>(Arc<Mutex<Vec<T>>>);
+
+impl<T> Log<T> {
+    /// Empty.
+    pub fn new() -> Self {
+        Self(Arc::default())
+    }
+
+    /// Adds an entry.
+    pub fn note(&self, entry: T) {
+        let mut entries = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        entries.push(entry);
+    }
+
+    /// The entries until now, which are forgotten.
+    pub fn take(&self) -> Vec<T> {
+        std::mem::take(&mut *self.0.lock().unwrap_or_else(PoisonError::into_inner))
+    }
+}
+
+impl<T> Default for Log<T> {
+    fn default() -> Self {
+        Self::new()
+    }
+}
+
+impl<T> Clone for Log<T> {
+    fn clone(&self) -> Self {
+        Self(Arc::clone(&self.0))
+    }
 }
 
 /// A count that threads wait on.
@@ -43,6 +140,20 @@ impl Count {
     /// What it is now.
     pub fn get(&self) -> usize {
         *self.0.0.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Watches for `time` that it stays below `goal`.
+    ///
+    /// # Panics
+    /// As soon as it does not.
+    pub fn stays_below(&self, goal: usize, time: Duration) {
+        let count = self.0.0.lock().unwrap_or_else(PoisonError::into_inner);
+        let (count, _limit) = self
+            .0
+            .1
+            .wait_timeout_while(count, time, |count| *count < goal)
+            .unwrap_or_else(PoisonError::into_inner);
+        assert!(*count < goal, "saw {} events, too early", *count);
     }
 
     /// Waits until it is at least `goal`.

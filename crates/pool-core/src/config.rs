@@ -8,6 +8,7 @@ use std::thread;
 
 use crate::error::BuildError;
 use crate::hooks::{Hooks, JobFailure};
+use crate::room::Room;
 
 /// Jobs that may wait where the user gives no capacity.
 pub const DEFAULT_CAPACITY: usize = 1024;
@@ -23,6 +24,7 @@ pub struct PoolConfig {
     pub(crate) thread_name: String,
     pub(crate) stack_size: Option<usize>,
     pub(crate) hooks: Hooks,
+    pub(crate) room: Option<Arc<Room>>,
 }
 
 impl Default for PoolConfig {
@@ -33,6 +35,7 @@ impl Default for PoolConfig {
             thread_name: "pool-worker".to_owned(),
             stack_size: None,
             hooks: Hooks::default(),
+            room: None,
         }
     }
 }
@@ -95,6 +98,11 @@ impl PoolConfig {
     /// Sets the observer of jobs that did not complete.
     pub fn set_on_failure(&mut self, observe: impl Fn(&JobFailure<'_>) + Send + Sync + 'static) {
         self.hooks.failure = Some(Arc::new(observe));
+    }
+
+    /// Has submitters wait in the line of another pool, whose jobs this one is going to take over: what a swap needs.
+    pub fn set_room(&mut self, room: Arc<Room>) {
+        self.room = Some(room);
     }
 
     /// Finds what is wrong before anything is started (`R109`).

@@ -16,7 +16,7 @@ use crate::room::Room;
 use crate::shutdown::{HandOver, Shutdown, ShutdownPolicy, drive_async, drive_blocking};
 use crate::stats::Stats;
 use crate::task::Task;
-use crate::worker::Worker;
+use crate::worker::{Step, Worker};
 
 /// Where and when tasks run: the part of a pool that differs between backends.
 ///
@@ -46,6 +46,13 @@ pub trait Engine: Send + Sync + Sized + 'static {
 
     /// Takes the next task for `worker`, and tells [`Lifecycle::room`] of the place that came free.
     fn pop(&self, worker: &Worker) -> Option<Task>;
+
+    /// Runs a task that `worker` popped. An engine that hosts futures elsewhere says so here.
+    #[inline]
+    fn run(&self, worker: &Worker, task: Task) -> Step {
+        worker.run(task);
+        Step::Ran
+    }
 
     /// Whether a `pop` may find something. A push before the call is always seen.
     fn has_queued(&self) -> bool;
@@ -85,8 +92,8 @@ impl<E: Engine> Executor for Inside<E> {
         self.0.life().is_closed()
     }
 
-    fn life(&self) -> Option<&Arc<Lifecycle>> {
-        Some(self.0.life())
+    fn lives(&self) -> Vec<Arc<Lifecycle>> {
+        vec![Arc::clone(self.0.life())]
     }
 }
 
@@ -148,6 +155,10 @@ impl<E: Engine> Clone for WorkerPool<E> {
     }
 }
 
+impl<E: Engine> WorkerPool<E> {
+    crate::inherent_ways_in!();
+}
+
 forward_executor!([E: Engine] WorkerPool<E>, |pool| pool.0.0);
 
 #[async_trait]
@@ -190,7 +201,8 @@ impl<E: Engine> Drop for Owner<E> {
         if life.is_stopped() {
             return;
         }
-        if crate::worker::current_index(life).is_some() {
+        let is_own_worker = Worker::current_of(&self.0).is_some();
+        if is_own_worker {
             life.stop_when_quiet();
         } else {
             drop(drive_blocking(&self.0.0, ShutdownPolicy::drain()));

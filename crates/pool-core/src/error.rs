@@ -190,6 +190,9 @@ pub enum BuildError {
         /// The cargo feature that compiles it in.
         feature: &'static str,
     },
+    /// The pool is closed: there is nothing to swap any more.
+    #[error("the pool is closed, so its backend cannot be swapped: build a new pool")]
+    Closed,
     /// The environment names a backend that does not exist or is not compiled in.
     #[error("the environment variable {variable} is wrong: {reason}")]
     Environment {

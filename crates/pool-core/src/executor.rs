@@ -50,9 +50,9 @@ pub trait Executor: Send + Sync {
     /// Whether intake has ended.
     fn is_closed(&self) -> bool;
 
-    /// The life of the pool behind it, for [`ExecutorExt::wait_idle`]; `None` where there is none.
-    fn life(&self) -> Option<&Arc<Lifecycle>> {
-        None
+    /// The lives of the pools behind it, oldest first, for [`ExecutorExt::wait_idle`]. More than one after a swap.
+    fn lives(&self) -> Vec<Arc<Lifecycle>> {
+        Vec::new()
     }
 }
 
@@ -86,9 +86,9 @@ macro_rules! forward_executor {
                 Executor::is_closed(&$inner)
             }
 
-            fn life(&self) -> Option<&Arc<Lifecycle>> {
+            fn lives(&self) -> Vec<Arc<Lifecycle>> {
                 let $this = self;
-                Executor::life(&$inner)
+                Executor::lives(&$inner)
             }
         }
     };
@@ -295,23 +295,41 @@ pub trait ExecutorExt: Executor {
     /// Waits until nothing is accepted and unfinished; intake stays open (`R506`). Inside a job of the same pool, that job and
     /// those that it runs within are left out.
     fn wait_idle(&self) {
-        let Some(life) = self.life() else { return };
-        let own = Worker::current_of(self).map_or(0, |worker| worker.own_jobs() as u64);
-        let quiet = life.watch(|| life.in_flight() <= own);
-        let _quiet = block_on(quiet, None);
+        let worker = Worker::current_of(self);
+        let own_jobs = |life: &Arc<Lifecycle>| {
+            let own = worker
+                .as_ref()
+                .filter(|worker| Arc::ptr_eq(worker.life(), life));
+            own.map_or(0, |worker| worker.own_jobs() as u64)
+        };
+        for_each_life(self, |life| {
+            let own = own_jobs(life);
+            block_on(life.watch(|| life.in_flight() <= own), None);
+        });
     }
 
     /// [`wait_idle`](Self::wait_idle) without blocking the thread.
     fn wait_idle_async(&self) -> impl Future<Output = ()> + Send {
         async move {
-            if let Some(life) = self.life() {
+            let mut waited = 0;
+            while let Some(life) = self.lives().get(waited) {
                 life.watch(|| life.in_flight() == 0).await;
+                waited += 1;
             }
         }
     }
 }
 
 impl<E: Executor + ?Sized> ExecutorExt for E {}
+
+/// Visits each pool behind `executor`, oldest first, those included that a swap adds meanwhile. Only the newest takes jobs in.
+fn for_each_life<E: Executor + ?Sized>(executor: &E, mut visit: impl FnMut(&Arc<Lifecycle>)) {
+    let mut visited = 0;
+    while let Some(life) = executor.lives().get(visited) {
+        visit(life);
+        visited += 1;
+    }
+}
 
 /// The one way in that may wait.
 fn admit<E: Executor + ?Sized>(

@@ -25,7 +25,7 @@ use std::task::Waker;
 use std::thread::Thread;
 use std::time::{Duration, Instant};
 
-use crossbeam_deque::{Injector, Steal};
+use crossbeam_deque::Injector;
 use crossbeam_utils::CachePadded;
 use event_listener::Event;
 
@@ -68,7 +68,7 @@ pub struct Lifecycle {
     capability: Capability,
     phase: AtomicU8,
     ledger: Ledger,
-    room: Room,
+    room: Arc<Room>,
     idle: Idle,
     pub(crate) slots: Box<[CachePadded<Slot>]>,
     /// Jobs that run, or sleep, elsewhere than in a worker's frames: suspended futures, jobs that a joiner claimed.
@@ -104,7 +104,7 @@ impl Lifecycle {
             capability,
             phase: AtomicU8::new(Phase::Open as u8),
             ledger: Ledger::new(workers),
-            room: Room::new(),
+            room: config.room.clone().unwrap_or_default(),
             idle: Idle::new(workers),
             slots: (0..workers)
                 .map(|_| CachePadded::new(Slot::default()))
@@ -240,16 +240,7 @@ impl Lifecycle {
     }
 
     pub(crate) fn pop_woken(&self) -> Option<Task> {
-        if self.woken.is_empty() {
-            return None;
-        }
-        loop {
-            match self.woken.steal() {
-                Steal::Success(task) => return Some(task),
-                Steal::Empty => return None,
-                Steal::Retry => {}
-            }
-        }
+        crate::queue::steal(&self.woken)
     }
 
     pub(crate) fn has_woken(&self) -> bool {
@@ -489,6 +480,26 @@ impl Lifecycle {
         let unstarted = self.hand_over(tasks);
         let late = self.ending.lock_unpoisoned().keep(unstarted);
         drop(late);
+    }
+
+    /// A task that an engine holds outside its queue, once the pool is cancelling: it goes into the report.
+    pub fn give_up(self: &Arc<Self>, task: Task) {
+        self.take_out(vec![task]);
+    }
+
+    /// Worker `index` was lost with the threads that were lent to it. With the last one the pool closes, and what is queued is
+    /// abandoned: nobody is left to run it.
+    pub fn worker_lost(self: &Arc<Self>, index: usize, queued: impl FnOnce() -> Vec<Task>) {
+        self.worker_gone(index);
+        if self.workers_alive() == 0 && !self.is_stopped() {
+            self.close();
+            drop(self.hand_over(queued()));
+        }
+    }
+
+    /// Whether queued jobs no longer start.
+    pub fn is_past_grace(&self) -> bool {
+        self.is_cancelling()
     }
 
     /// Takes tasks off the books: what is left to be run, for somebody else to run.

@@ -62,8 +62,9 @@ impl ShutdownReport {
         Self { body, tasks }
     }
 
-    /// The report of several pools that ended as one: sums, and the longest time.
-    pub fn merged(reports: impl IntoIterator<Item = Self>) -> Self {
+    /// The report of several pools that ended as one: sums of all. `handed_over` jobs went from one of them
+    /// to another, and were accepted by both.
+    pub fn merged(reports: impl IntoIterator<Item = Self>, handed_over: u64) -> Self {
         let mut body = ReportBody {
             accepted: 0,
             stats: Stats::default(),
@@ -78,31 +79,14 @@ impl ShutdownReport {
             body.still_running
                 .extend(report.body.still_running.iter().cloned());
             body.threads_left += report.body.threads_left;
-            body.took = body.took.max(report.body.took);
+            body.took += report.body.took;
             tasks.append(&mut report.take_unstarted());
         }
+        body.accepted -= handed_over;
+        body.stats = body.stats.without_handed_over(handed_over);
         Self {
             body: Arc::new(body),
             tasks: Arc::new(Mutex::new(tasks)),
-        }
-    }
-
-    /// The same report after `count` jobs, handed over within the pool, were counted by whoever took them as well.
-    #[must_use]
-    pub fn without_handed_over(&self, count: u64) -> Self {
-        let mut stats = self.body.stats;
-        stats.unstarted -= count;
-        stats.accepted -= count;
-        let body = ReportBody {
-            accepted: self.body.accepted - count,
-            stats,
-            still_running: self.body.still_running.clone(),
-            threads_left: self.body.threads_left,
-            took: self.body.took,
-        };
-        Self {
-            body: Arc::new(body),
-            tasks: Arc::clone(&self.tasks),
         }
     }
 

@@ -88,6 +88,17 @@ impl ShutdownPolicy {
         }
     }
 
+    /// What is left of the policy after `elapsed`: several pools that end as one have one limit.
+    #[must_use]
+    pub fn after(self, elapsed: Duration) -> Self {
+        let Some(grace) = self.grace else { return self };
+        let over = elapsed.saturating_sub(grace);
+        Self {
+            grace: Some(grace.saturating_sub(elapsed)),
+            cancel_grace: self.cancel_grace.saturating_sub(over),
+        }
+    }
+
     /// Sets how long cancelled jobs are waited for.
     #[must_use]
     pub fn cancel_grace(mut self, cancel_grace: Duration) -> Self {

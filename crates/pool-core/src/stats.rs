@@ -66,6 +66,20 @@ impl Stats {
     }
 }
 
+impl Stats {
+    /// The sums of several pools after `count` jobs went from one of them to another, and were accepted by both.
+    #[must_use]
+    pub fn without_handed_over(self, count: u64) -> Self {
+        let accepted = self.accepted.saturating_sub(count);
+        let unstarted = self.unstarted.saturating_sub(count);
+        Self {
+            accepted,
+            unstarted,
+            ..self
+        }
+    }
+}
+
 impl fmt::Display for Stats {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(

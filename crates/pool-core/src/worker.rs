@@ -65,12 +65,14 @@ impl fmt::Debug for Seat {
 /// The thread that runs jobs at a [`Seat`].
 ///
 /// A backend makes one for each of its threads ([`Worker::start`]) and has it [`work`](Self::work); one whose threads are lent
-/// makes one for each stay ([`Worker::visit`]) and has it [`work_until_idle`](Self::work_until_idle).
+/// goes through [`visit`](crate::visit()).
 #[derive(Clone)]
 pub struct Worker(Rc<Inner>);
 
 struct Inner {
     seat: Seat,
+    /// What sleeps and is resumed: the index itself, for a worker with a thread of its own.
+    token: usize,
     executor: Box<dyn Executor>,
     state: OnceCell<Rc<dyn Any>>,
     tick: Cell<u32>,
@@ -83,7 +85,7 @@ struct Inner {
 impl Worker {
     /// Takes worker `index`'s place on this thread, for good: runs `on_worker_start` and lets the thread be resumed.
     pub fn start<E: Engine>(engine: &Arc<E>, index: usize) -> Self {
-        let worker = Self::visit(engine, index, false);
+        let worker = Self::new(engine, index, index, false);
         let life = worker.life();
         life.set_thread(index, thread::current());
         worker.set_state(Rc::from(life.start_hook(index)));
@@ -92,14 +94,24 @@ impl Worker {
         worker
     }
 
-    /// Takes worker `index`'s place for a while. `is_resumed`: it was brought back from its sleep.
-    pub fn visit<E: Engine>(engine: &Arc<E>, index: usize, is_resumed: bool) -> Self {
+    /// Takes seat `index` for a while. `is_resumed`: the token slept, and is counted as searching now.
+    pub(crate) fn visiting<E: Engine>(
+        engine: &Arc<E>,
+        index: usize,
+        token: usize,
+        is_resumed: bool,
+    ) -> Self {
+        Self::new(engine, index, token, is_resumed)
+    }
+
+    fn new<E: Engine>(engine: &Arc<E>, index: usize, token: usize, is_searching: bool) -> Self {
         Self(Rc::new(Inner {
             seat: Seat::new(engine.life(), index),
+            token,
             executor: Box::new(Inside(Arc::clone(engine))),
             state: OnceCell::new(),
             tick: Cell::new(0),
-            is_searching: Cell::new(is_resumed),
+            is_searching: Cell::new(is_searching),
             nested: Cell::new(0),
             clock: SampledClock::default(),
         }))
@@ -108,9 +120,9 @@ impl Worker {
     /// Works until the pool stops, then runs `on_worker_stop` and leaves.
     pub fn work<E: Engine>(self, engine: &E) {
         loop {
-            while self.step(engine) {}
+            while self.step(engine) != Step::Nothing {}
             match self.rest(engine) {
-                Rest::Search => {}
+                Rest::Search | Rest::Moved => {}
                 Rest::Sleep => self.life().slots[self.index()].park(),
                 Rest::Stop => break,
             }
@@ -118,11 +130,18 @@ impl Worker {
         self.leave();
     }
 
-    /// Works until there is nothing to do. `Sleep`: the place can be resumed, and the visit must end now. `Stop`: the pool has.
-    pub fn work_until_idle<E: Engine>(&self, engine: &E) -> Rest {
+    /// Works until there is nothing to do, or the token has moved elsewhere.
+    pub(crate) fn work_until_idle<E: Engine>(&self, engine: &E, first: Option<Task>) -> Rest {
         let _entered = self.enter();
+        if let Some(task) = first {
+            self.run(task);
+        }
         loop {
-            while self.step(engine) {}
+            match self.step(engine) {
+                Step::Ran => continue,
+                Step::Moved => return Rest::Moved,
+                Step::Nothing => {}
+            }
             match self.rest(engine) {
                 Rest::Search => {}
                 end => return end,
@@ -132,24 +151,30 @@ impl Worker {
 
     /// Runs one task, if there is one. Queued jobs and woken futures take turns, so neither starves the other (`R804`).
     #[inline]
-    fn step<E: Engine>(&self, engine: &E) -> bool {
+    fn step<E: Engine>(&self, engine: &E) -> Step {
         let tick = self.0.tick.get().wrapping_add(1);
         self.0.tick.set(tick);
-        if tick % 2 == 0 {
-            self.run_woken() || self.run_queued(engine)
-        } else {
-            self.run_queued(engine) || self.run_woken()
+        if tick % 2 == 0 && self.run_woken() {
+            return Step::Ran;
+        }
+        match self.run_queued(engine) {
+            Step::Nothing if self.run_woken() => Step::Ran,
+            step => step,
         }
     }
 
     #[inline]
-    fn run_queued<E: Engine>(&self, engine: &E) -> bool {
+    fn run_queued<E: Engine>(&self, engine: &E) -> Step {
         let Some(task) = engine.pop(self) else {
-            return false;
+            return Step::Nothing;
         };
         self.found(engine);
-        self.run(task);
-        true
+        engine.run(self, task)
+    }
+
+    /// The token of this worker, for an engine that moves it elsewhere.
+    pub fn token(&self) -> usize {
+        self.0.token
     }
 
     fn run_woken(&self) -> bool {
@@ -272,8 +297,8 @@ impl Worker {
         self.0.tick.get()
     }
 
-    /// Makes `state` what the jobs of this worker see, for a backend whose threads outlive the visits.
-    pub fn set_state(&self, state: Rc<dyn Any>) {
+    /// Makes `state` what the jobs of this worker see.
+    pub(crate) fn set_state(&self, state: Rc<dyn Any>) {
         // The first state stands: jobs may hold references into it.
         let _first = self.0.state.set(state);
     }
@@ -343,13 +368,26 @@ impl fmt::Debug for Worker {
 
 /// What a worker that found nothing does next.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Rest {
+pub(crate) enum Rest {
     /// There may be work: look again.
     Search,
     /// There is none: leave, and come back when resumed.
     Sleep,
     /// The pool has stopped.
     Stop,
+    /// The worker's token is elsewhere: leave.
+    Moved,
+}
+
+/// What came of a look for a task.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Step {
+    /// One was run.
+    Ran,
+    /// There was none.
+    Nothing,
+    /// One was started where it runs on without this thread, and the worker's token went with it.
+    Moved,
 }
 
 /// The index of the calling thread among `life`'s workers.

@@ -1,1 +1,49 @@
-//! To be written.
+//! A production worker pool: bounded, with pluggable strategies, and a shutdown that says exactly what it did not finish.
+//!
+//! Write a job once; choose who runs it by a cargo feature, by a value at run time, or live under load.
+//!
+//! ```
+//! use pool::{JobContext, Pool};
+//! use std::time::Duration;
+//!
+//! let pool = Pool::builder().workers(3).queue_capacity(100).build()?;
+//! let parsed = pool.submit(|_: &JobContext<'_>| "42".parse::<u32>())?;
+//! let failed = pool.submit(|_: &JobContext<'_>| "no".parse::<u32>())?;
+//! assert_eq!(parsed.join()?, 42);
+//! assert!(failed.join().is_err());
+//! let report = pool.shutdown(Duration::from_secs(30));
+//! assert_eq!((report.completed(), report.failed()), (1, 1));
+//! println!("{report}"); // its last line: safe to exit
+//! # Ok::<(), Box<dyn std::error::Error>>(())
+//! ```
+//!
+//! # Which backend
+//! | choose | if |
+//! |---|---|
+//! | [`Backend::Channel`] | jobs come from outside and should start in order: the default |
+//! | [`Backend::WorkStealing`] | jobs submit many jobs of their own |
+//! | [`Backend::Rayon`] | the jobs use rayon's parallel iterators, or the process has a rayon pool already |
+//! | [`Backend::Async`] | many jobs are futures that need tokio's timers and sockets |
+//!
+//! # Features
+//! `channel` and `work-stealing` (the default), `rayon`, `async`. They add backends and change no signature.
+#![forbid(unsafe_code)]
+
+mod backend;
+mod builder;
+mod pool;
+mod strategy;
+
+pub use backend::{Backend, ParseBackendError};
+pub use builder::Builder;
+pub use pool::Pool;
+pub use pool_core::*;
+
+#[cfg(feature = "async")]
+pub use pool_async::AsyncPool;
+#[cfg(feature = "channel")]
+pub use pool_channel::ChannelPool;
+#[cfg(feature = "rayon")]
+pub use pool_rayon::RayonPool;
+#[cfg(feature = "work-stealing")]
+pub use pool_work_stealing::WorkStealingPool;

@@ -1,8 +1,418 @@
-//! To be written.
+//! Chapter 4: cancellation and deadlines reach a job wherever it is, and reach nothing else.
+
+mod children;
+mod suspended;
+
+use std::convert::Infallible;
+use std::fmt::Debug;
+use std::future::poll_fn;
+use std::task::Poll;
+use std::thread;
+use std::time::{Duration, Instant};
+
+use pool_core::{
+    AsyncContext, AsyncJobExt, CancelToken, Configured, Executor, ExecutorExt, Interrupted,
+    JobContext, JobError, JobExt, JobHandle, JobOptions, Shutdown, ShutdownPolicy,
+};
 
 use crate::fixture::Fixture;
-use crate::rule::Rule;
+use crate::probe::{Alive, AliveValue, Count, Gate, PATIENCE, pool};
+use crate::rule::{Applied, Kind, Rule};
+use children::r406;
+use suspended::r405;
+
+/// What the contract calls promptly.
+pub(super) const PROMPT: Duration = Duration::from_secs(1);
+
+/// What a submission to a pool with free places is expected with.
+pub(super) const ROOM: &str = "there is room";
+
+/// A limit that no rule waits for.
+pub(super) const FAR: Duration = Duration::from_secs(3600);
+
+pub(super) const ASYNC: Kind = Kind::Optional("async_jobs", |can| can.async_jobs);
 
 pub(crate) fn rules<F: Fixture>() -> Vec<Rule> {
-    vec![]
+    let all = Kind::Required;
+    vec![
+        rule("R401", "cancelled before its start", all, r401::<F>),
+        rule("R402", "cancelled after its start", all, r402::<F>),
+        rule("R403", "a late job never starts", all, r403::<F>),
+        rule("R404", "a job sees its deadline", all, r404::<F>),
+        rule("R405", "an unwanted future is dropped", ASYNC, r405::<F>),
+        rule("R406", "children inherit", all, r406::<F>),
+        rule("R407", "far and past deadlines", all, r407::<F>),
+    ]
+}
+
+pub(super) fn rule(
+    id: &'static str,
+    title: &'static str,
+    kind: Kind,
+    test: fn() -> Applied,
+) -> Rule {
+    Rule {
+        id,
+        title,
+        kind,
+        test,
+    }
+}
+
+/// Keeps one worker busy until the gate opens; returns once it is.
+pub(super) fn occupy(pool: &impl Executor) -> Gate {
+    let (gate, busy) = (Gate::new(), Count::new());
+    let (pass, begun) = (gate.pass(), busy.clone());
+    let holding = move || {
+        begun.add();
+        pass.wait();
+    };
+    pool.spawn(holding).expect(ROOM).detach();
+    busy.wait_for(1);
+    gate
+}
+
+/// The outcome, within the limit of every wait.
+pub(super) fn ended<T, E>(handle: JobHandle<T, E>) -> Result<T, JobError<E>> {
+    match handle.join_timeout(PATIENCE) {
+        Ok(outcome) => outcome,
+        Err(handle) => panic!("{handle:?} had no outcome after {PATIENCE:?}"),
+    }
+}
+
+/// Gives a job ever more time until it starts before its deadline: on a busy machine it may start too late.
+fn in_time<R>(mut attempt: impl FnMut(Duration) -> Option<R>) -> R {
+    let mut timeout = Duration::from_millis(50);
+    while timeout < PATIENCE {
+        if let Some(result) = attempt(timeout) {
+            return result;
+        }
+        timeout *= 4;
+    }
+    panic!("a job with {timeout:?} to its deadline did not start")
+}
+
+fn sleep_until(when: Instant) {
+    while let Some(left) = when.checked_duration_since(Instant::now()) {
+        thread::sleep(left.max(Duration::from_millis(1)));
+    }
+}
+
+fn r401<F: Fixture>() -> Applied {
+    let pool = pool::<F>(1, 8);
+    let gate = occupy(&pool);
+    let (alive, ran) = (Alive::new(), Count::new());
+    cancelled_at_once(spawn_counted(&pool, &ran, alive.value()), &alive);
+    if pool.capability().async_jobs {
+        let (captured, runs) = (alive.value(), ran.clone());
+        let future = move |_: AsyncContext| async move {
+            runs.add();
+            drop(captured);
+            Ok::<_, Infallible>(())
+        };
+        cancelled_at_once(pool.submit_future(future).expect(ROOM), &alive);
+    }
+    gate.open();
+    pool.wait_idle();
+    assert_eq!(ran.get(), 0, "the body of a cancelled job ran");
+    cancel_races_start(&pool);
+    Applied::Held
+}
+
+fn spawn_counted(
+    pool: &impl Executor,
+    ran: &Count,
+    captured: AliveValue,
+) -> JobHandle<(), Infallible> {
+    let ran = ran.clone();
+    let job = move || {
+        ran.add();
+        drop(captured);
+    };
+    pool.spawn(job).expect(ROOM)
+}
+
+/// With the only worker still busy: nothing here can be the worker's doing.
+fn cancelled_at_once<T: Debug, E: Debug>(handle: JobHandle<T, E>, alive: &Alive) {
+    assert_eq!(alive.count(), 1, "the job holds what it captured");
+    handle.cancel();
+    assert_eq!(alive.count(), 0, "cancel drops what the job captured");
+    assert!(handle.is_finished(), "a cancelled job is over at once");
+    let outcome = ended(handle);
+    assert!(matches!(outcome, Err(JobError::Cancelled)), "{outcome:?}");
+}
+
+/// Whoever wins, body and outcome agree.
+fn cancel_races_start(pool: &impl Executor) {
+    let (alive, ran) = (Alive::new(), Count::new());
+    let mut completed = 0;
+    for _ in 0..500 {
+        let handle = spawn_counted(pool, &ran, alive.value());
+        handle.cancel();
+        match ended(handle) {
+            Ok(()) => completed += 1,
+            Err(error) => assert!(matches!(error, JobError::Cancelled), "{error:?}"),
+        }
+    }
+    pool.wait_idle();
+    assert_eq!(ran.get(), completed, "a job ran exactly if it completed");
+    assert_eq!(alive.count(), 0);
+}
+
+fn r402<F: Fixture>() -> Applied {
+    let pool = pool::<F>(1, 8);
+    let token = CancelToken::new();
+    let told = cancelled_midway(&pool, Some(&token), |ctx| ctx.check().map_err(|_| "told"));
+    assert!(matches!(told, Err(JobError::Cancelled)), "{told:?}");
+    let told = cancelled_midway(&pool, None, |ctx| ctx.check().map_err(|_| "told"));
+    assert!(matches!(told, Err(JobError::Cancelled)), "{told:?}");
+    let other = cancelled_midway(&pool, None, |ctx| {
+        assert_eq!(ctx.check(), Err(Interrupted::Cancelled));
+        Err::<(), _>("something else")
+    });
+    assert!(matches!(other, Err(JobError::Cancelled)), "{other:?}");
+    let value = cancelled_midway(&pool, None, |ctx| {
+        assert_eq!(ctx.check(), Err(Interrupted::Cancelled));
+        Ok::<_, Infallible>(7)
+    });
+    assert!(matches!(value, Ok(7)), "{value:?}");
+    let unasked = cancelled_midway(&pool, None, |_| Err::<(), _>("own"));
+    assert!(
+        matches!(unasked, Err(JobError::Failed("own"))),
+        "{unasked:?}"
+    );
+    let panicked = cancelled_midway(&pool, None, |ctx| {
+        let _told = ctx.check();
+        if ctx.is_cancelled() {
+            panic!("after a cancellation");
+        }
+        Ok::<_, Infallible>(())
+    });
+    assert!(
+        matches!(panicked, Err(JobError::Panicked(_))),
+        "{panicked:?}"
+    );
+    if pool.capability().async_jobs {
+        futures_decide(&pool);
+    }
+    Applied::Held
+}
+
+/// Runs `body` in a job that was cancelled after its start: by `token`, else by its handle.
+fn cancelled_midway<T, E>(
+    pool: &impl Executor,
+    token: Option<&CancelToken>,
+    body: impl FnOnce(&JobContext<'_>) -> Result<T, E> + Send + 'static,
+) -> Result<T, JobError<E>>
+where
+    T: Send + 'static,
+    E: Send + 'static,
+{
+    let (gate, started) = (Gate::new(), Count::new());
+    let (pass, begun) = (gate.pass(), started.clone());
+    let job = move |ctx: &JobContext<'_>| {
+        assert!(!ctx.is_cancelled() && ctx.check().is_ok(), "not cancelled");
+        begun.add();
+        pass.wait();
+        assert!(ctx.is_cancelled(), "a cancellation is visible to the job");
+        body(ctx)
+    };
+    let options = token.map_or_else(JobOptions::new, |token| JobOptions::new().with_token(token));
+    let handle = pool.submit(Configured::new(job, options)).expect(ROOM);
+    started.wait_for(1);
+    match token {
+        Some(token) => token.cancel(),
+        None => handle.cancel(),
+    }
+    gate.open();
+    ended(handle)
+}
+
+/// A future that never suspends is its own judge as well.
+fn futures_decide(pool: &impl Executor) {
+    for (asks, gives) in [(true, Err("e")), (true, Ok(7)), (false, Err("e"))] {
+        let (gate, started) = (Gate::new(), Count::new());
+        let (pass, begun) = (gate.pass(), started.clone());
+        let job = move |ctx: AsyncContext| async move {
+            begun.add();
+            pass.wait();
+            assert!(ctx.is_cancelled());
+            assert!(!asks || ctx.check() == Err(Interrupted::Cancelled));
+            gives
+        };
+        let handle = pool.submit_future(job).expect(ROOM);
+        started.wait_for(1);
+        handle.cancel();
+        gate.open();
+        let outcome = ended(handle);
+        let is_right = match (asks, gives) {
+            (_, Ok(value)) => matches!(outcome, Ok(got) if got == value),
+            (true, Err(_)) => matches!(outcome, Err(JobError::Cancelled)),
+            (false, Err(_)) => matches!(outcome, Err(JobError::Failed("e"))),
+        };
+        assert!(is_right, "asked: {asks}, gave {gives:?}: {outcome:?}");
+    }
+}
+
+fn r403<F: Fixture>() -> Applied {
+    let pool = pool::<F>(1, 8);
+    let gate = occupy(&pool);
+    let (alive, ran) = (Alive::new(), Count::new());
+    let deadline = Instant::now() + Duration::from_millis(20);
+    let (captured, runs) = (alive.value(), ran.clone());
+    let job = move |_: &JobContext<'_>| {
+        runs.add();
+        drop(captured);
+        Ok::<_, Infallible>(())
+    };
+    let closure = pool.submit(job.with_deadline(deadline)).expect(ROOM);
+    let future = pool.capability().async_jobs.then(|| {
+        let (captured, runs) = (alive.value(), ran.clone());
+        let job = move |_: AsyncContext| async move {
+            runs.add();
+            drop(captured);
+            Ok::<_, Infallible>(())
+        };
+        pool.submit_future(job.with_deadline(deadline)).expect(ROOM)
+    });
+    sleep_until(deadline);
+    gate.open();
+    for handle in [Some(closure), future].into_iter().flatten() {
+        let outcome = ended(handle);
+        assert!(matches!(outcome, Err(JobError::Expired)), "{outcome:?}");
+    }
+    pool.wait_idle();
+    assert_eq!(ran.get(), 0, "the body of an expired job ran");
+    assert_eq!(alive.count(), 0, "an expired job drops what it captured");
+    Applied::Held
+}
+
+fn r404<F: Fixture>() -> Applied {
+    let pool = pool::<F>(1, 8);
+    let unlimited = |ctx: &JobContext<'_>| Ok::<_, Infallible>((ctx.deadline(), ctx.remaining()));
+    let seen = ended(pool.submit(unlimited).expect(ROOM));
+    assert!(matches!(seen, Ok((None, None))), "{seen:?}");
+    let told = past_deadline(&pool, |ctx| ctx.check().map_err(|_| "told"));
+    assert!(matches!(told, Err(JobError::Expired)), "{told:?}");
+    let other = past_deadline(&pool, |ctx| {
+        assert_eq!(ctx.check(), Err(Interrupted::Expired));
+        Err::<(), _>("something else")
+    });
+    assert!(matches!(other, Err(JobError::Expired)), "{other:?}");
+    let value = past_deadline(&pool, |ctx| {
+        assert_eq!(ctx.check(), Err(Interrupted::Expired));
+        Ok::<_, Infallible>(7)
+    });
+    assert!(matches!(value, Ok(7)), "{value:?}");
+    let unasked = past_deadline(&pool, |_| Err::<(), _>("own"));
+    assert!(
+        matches!(unasked, Err(JobError::Failed("own"))),
+        "{unasked:?}"
+    );
+    Applied::Held
+}
+
+/// Runs `body` in a job that started before its deadline and has passed it.
+fn past_deadline<T, E>(
+    pool: &impl Executor,
+    body: fn(&JobContext<'_>) -> Result<T, E>,
+) -> Result<T, JobError<E>>
+where
+    T: Send + 'static,
+    E: Send + 'static,
+{
+    in_time(|timeout| {
+        let started = Count::new();
+        let begun = started.clone();
+        let before = Instant::now();
+        let job = move |ctx: &JobContext<'_>| {
+            begun.add();
+            let deadline = ctx.deadline().expect("the job has a deadline");
+            assert!(deadline >= before + timeout && deadline <= Instant::now() + timeout);
+            assert!(ctx.remaining().is_some_and(|left| left <= timeout));
+            let checked = ctx.check();
+            assert!(checked.is_ok() || Instant::now() >= deadline, "not yet");
+            sleep_until(deadline);
+            assert_eq!(ctx.remaining(), Some(Duration::ZERO));
+            body(ctx)
+        };
+        let outcome = ended(pool.submit(job.with_timeout(timeout)).expect(ROOM));
+        (started.get() == 1).then_some(outcome)
+    })
+}
+
+fn r407<F: Fixture>() -> Applied {
+    let pool = pool::<F>(1, 8);
+    let ran = Count::new();
+    let counting = || {
+        let ran = ran.clone();
+        move |ctx: &JobContext<'_>| {
+            ran.add();
+            ctx.check().map_err(|_| "told")?;
+            Ok::<_, &str>((ctx.deadline(), ctx.remaining()))
+        }
+    };
+    let limitless = ended(
+        pool.submit(counting().with_timeout(Duration::MAX))
+            .expect(ROOM),
+    );
+    assert!(matches!(limitless, Ok((None, None))), "{limitless:?}");
+    let far = Instant::now() + Duration::from_secs(u64::from(u32::MAX));
+    let seen = ended(pool.submit(counting().with_deadline(far)).expect(ROOM));
+    assert!(
+        matches!(seen, Ok((Some(at), Some(left))) if at == far && left > FAR),
+        "{seen:?}"
+    );
+    let waiting = pool.submit_timeout(counting(), Duration::MAX).expect(ROOM);
+    let joined = waiting
+        .join_timeout(Duration::MAX)
+        .expect("no limit passes");
+    assert!(joined.is_ok(), "{joined:?}");
+    assert_eq!(ran.get(), 3);
+
+    let before = Instant::now();
+    let past = pool.submit(counting().with_deadline(before)).expect(ROOM);
+    let zero = pool
+        .submit(counting().with_timeout(Duration::ZERO))
+        .expect(ROOM);
+    for handle in [past, zero] {
+        let outcome = ended(handle);
+        assert!(matches!(outcome, Err(JobError::Expired)), "{outcome:?}");
+    }
+    let late = before.elapsed();
+    assert!(late <= PROMPT, "a past deadline took {late:?}");
+    assert_eq!(ran.get(), 3, "the body of an expired job ran");
+    if pool.capability().async_jobs {
+        far_and_past_futures(&pool, far);
+    }
+    let forever = ShutdownPolicy::new(Duration::MAX).cancel_grace(Duration::MAX);
+    let report = pool.shutdown(forever);
+    assert!(report.is_clean(), "{report}");
+    Applied::Held
+}
+
+fn far_and_past_futures(pool: &impl Executor, far: Instant) {
+    let give_way = |_: AsyncContext| async {
+        let mut is_first = true;
+        poll_fn(move |cx| {
+            cx.waker().wake_by_ref();
+            if std::mem::take(&mut is_first) {
+                return Poll::Pending;
+            }
+            Poll::Ready(())
+        })
+        .await;
+        Ok::<_, Infallible>(())
+    };
+    let far = pool.submit_future(give_way.with_deadline(far)).expect(ROOM);
+    assert!(ended(far).is_ok());
+    let limitless = pool
+        .submit_future(give_way.with_timeout(Duration::MAX))
+        .expect(ROOM);
+    assert!(ended(limitless).is_ok());
+    let past = pool
+        .submit_future(give_way.with_deadline(Instant::now()))
+        .expect(ROOM);
+    let outcome = ended(past);
+    assert!(matches!(outcome, Err(JobError::Expired)), "{outcome:?}");
 }

@@ -1,8 +1,457 @@
-//! To be written.
+//! Chapter 8: futures beside closures, polled by one thread at a time, woken from anywhere, starving nobody.
+
+use std::convert::Infallible;
+use std::future::{Future, poll_fn};
+use std::panic::resume_unwind;
+use std::pin::Pin;
+use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
+use std::sync::{Arc, Mutex, PoisonError, mpsc};
+use std::task::{Context, Poll, Waker};
+use std::thread;
+
+use pool_core::{
+    AsyncContext, Executor, ExecutorExt, JobContext, JobError, Shutdown, ShutdownPolicy,
+};
 
 use crate::fixture::Fixture;
-use crate::rule::Rule;
+use crate::probe::{Count, Gate, PATIENCE, pool, wait_until};
+use crate::rule::{Applied, Kind, Rule};
+
+const ASYNC_JOBS: Kind = Kind::Optional("async_jobs", |capability| capability.async_jobs);
 
 pub(crate) fn rules<F: Fixture>() -> Vec<Rule> {
-    vec![]
+    let rule = |id, title, test| Rule {
+        id,
+        title,
+        kind: ASYNC_JOBS,
+        test,
+    };
+    vec![
+        rule(
+            "R801",
+            "futures and closures share workers, bound, ledger and shutdown",
+            r801::<F>,
+        ),
+        rule(
+            "R802",
+            "a future is polled by one thread at a time, and never after its end",
+            r802::<F>,
+        ),
+        rule(
+            "R803",
+            "a wake is never refused and never lost, from any thread, at any time",
+            r803::<F>,
+        ),
+        rule(
+            "R804",
+            "a future that wakes itself without end starves nobody",
+            r804::<F>,
+        ),
+    ]
+}
+
+fn r801<F: Fixture>() -> Applied {
+    same_workers::<F>();
+    same_bound_and_shutdown::<F>();
+    same_ledger::<F>();
+    Applied::Held
+}
+
+/// One worker runs both kinds; a future that sleeps does not hold it.
+fn same_workers<F: Fixture>() {
+    let pool = pool::<F>(1, 4);
+    let signal = Signal::default();
+    let asleep = signal.clone();
+    let future = pool.spawn_future(async move {
+        let before = thread::current().id();
+        asleep.await;
+        (before, thread::current().id())
+    });
+    let future = future.expect("there is room");
+    signal.wait_for_sleeper();
+    let closure = pool.spawn(|| thread::current().id());
+    let closure = closure.expect("there is room").join();
+    let closure = closure.expect("a sleeping future holds no worker");
+    signal.fire();
+    let (before, after) = future.join().expect("it was woken");
+    if pool.capability().owns_threads {
+        assert_eq!(before, closure, "a future began on another thread");
+        assert_eq!(after, closure, "a future went on on another thread");
+    }
+}
+
+/// Both take a place in the queue, both are refused by a full one, and both are in the report of what did not start.
+fn same_bound_and_shutdown<F: Fixture>() {
+    let pool = pool::<F>(1, 2);
+    let never = Signal::default();
+    let asleep = pool.spawn_future(never.clone()).expect("there is room");
+    never.wait_for_sleeper();
+    let (gate, started) = (Gate::new(), Count::new());
+    let (pass, begun) = (gate.pass(), started.clone());
+    let held = pool.spawn(move || {
+        begun.add();
+        pass.wait();
+    });
+    let held = held.expect("there is room");
+    started.wait_for(1);
+
+    let closure = pool.spawn(|| 1).expect("the first place");
+    let future = pool.spawn_future(async { 2 }).expect("the second place");
+    if pool.capability().capacity.is_some() {
+        let refused = pool.try_submit_future(ready).map(drop);
+        assert!(refused.is_err_and(|error| error.is_full()), "a third place");
+        let refused = pool
+            .try_submit(|_: &JobContext<'_>| Ok::<_, Infallible>(()))
+            .map(drop);
+        assert!(refused.is_err_and(|error| error.is_full()), "a third place");
+    }
+    pool.close();
+    let refused = pool.try_submit_future(ready).map(drop);
+    assert!(
+        refused.is_err_and(|error| error.is_closed()),
+        "a future got into a closed pool"
+    );
+
+    let report = pool.shutdown(ShutdownPolicy::now());
+    assert!(report.balances(), "the report does not balance: {report}");
+    assert_eq!(report.accepted(), 4, "two ran, two did not: {report}");
+    assert_eq!(report.unstarted(), 2, "one of each kind: {report}");
+    drop(report.take_unstarted());
+    assert!(matches!(closure.join(), Err(JobError::Abandoned)));
+    assert!(matches!(future.join(), Err(JobError::Abandoned)));
+    gate.open();
+    held.join().expect("a running closure runs to its end");
+    let cancelled = asleep.join();
+    assert!(
+        matches!(cancelled, Err(JobError::Cancelled)),
+        "a sleeping future is cancelled by a shutdown"
+    );
+}
+
+async fn ready(_ctx: AsyncContext) -> Result<(), Infallible> {
+    Ok(())
+}
+
+fn same_ledger<F: Fixture>() {
+    let pool = pool::<F>(2, 16);
+    let failing = pool.submit_future(|_: AsyncContext| async { Err::<(), _>("no ink") });
+    let failing = failing.expect("there is room").join();
+    assert!(matches!(failing, Err(JobError::Failed("no ink"))));
+    // As a panic, without the print of the process's hook.
+    let jammed = pool.spawn_future(async { resume_unwind(Box::new("jam")) });
+    let jammed: Result<(), _> = jammed.expect("there is room").join();
+    assert!(matches!(jammed, Err(JobError::Panicked(panic)) if panic.message() == "jam"));
+    let signal = Signal::default();
+    let asleep = pool.spawn_future(signal.clone()).expect("there is room");
+    signal.wait_for_sleeper();
+    asleep.cancel();
+    assert!(matches!(asleep.join(), Err(JobError::Cancelled)));
+    let future = pool.spawn_future(async { 1 }).expect("there is room");
+    let closure = pool.spawn(|| 2).expect("there is room");
+    assert_eq!(future.join().expect("it completes"), 1);
+    assert_eq!(closure.join().expect("it completes"), 2);
+    wait_until("five finished jobs", &pool, || pool.stats().finished() == 5);
+    let stats = pool.stats();
+    let columns = [
+        stats.completed,
+        stats.failed,
+        stats.panicked,
+        stats.cancelled,
+    ];
+    assert_eq!(columns, [2, 1, 1, 1], "each in its own column: {stats}");
+    assert_eq!(stats.accepted, 5, "{stats}");
+}
+
+/// Polls that each future of [`r802`] needs, and futures that are woken at once.
+const POLLS: usize = 200;
+const FUTURES: usize = 8;
+
+fn r802<F: Fixture>() -> Applied {
+    let pool = pool::<F>(4, FUTURES);
+    let watched: Vec<_> = (0..FUTURES).map(|_| Arc::<Watch>::default()).collect();
+    let handles: Vec<_> = watched
+        .iter()
+        .map(|watch| pool.spawn_future(Watched(Arc::clone(watch))))
+        .map(|handle| handle.expect("there is room"))
+        .collect();
+    let over = Flag::default();
+    thread::scope(|scope| {
+        let _over = over.set_on_drop();
+        for _ in 0..3 {
+            scope.spawn(|| {
+                while !over.is_set() {
+                    watched.iter().for_each(|watch| watch.wake());
+                    thread::yield_now();
+                }
+            });
+        }
+        for handle in handles {
+            let joined = handle.join_timeout(PATIENCE);
+            joined.expect("it is woken until it ends").expect("it ends");
+        }
+        // Wakes of futures that are over, until the workers have had every chance to follow one.
+        for _ in 0..POLLS {
+            watched.iter().for_each(|watch| watch.wake());
+            let flush = pool.spawn(|| ()).expect("the pool is open");
+            flush.join().expect("it completes");
+        }
+    });
+    for watch in &watched {
+        let [overlaps, late] = [&watch.overlaps, &watch.late].map(|n| n.load(Ordering::SeqCst));
+        assert_eq!(overlaps, 0, "polls while another thread polled");
+        assert_eq!(late, 0, "polls after the end");
+        assert!(watch.polls.load(Ordering::SeqCst) >= POLLS);
+    }
+    Applied::Held
+}
+
+/// What is seen of a future's polls from outside.
+#[derive(Default)]
+struct Watch {
+    polls: AtomicUsize,
+    is_inside: AtomicBool,
+    is_over: AtomicBool,
+    overlaps: AtomicUsize,
+    late: AtomicUsize,
+    waker: Mutex<Option<Waker>>,
+}
+
+impl Watch {
+    fn wake(&self) {
+        let waker = self.waker.lock();
+        let waker = waker.unwrap_or_else(PoisonError::into_inner).clone();
+        if let Some(waker) = waker {
+            waker.wake();
+        }
+    }
+}
+
+/// Ready after its polls; sleeps between them, so that only the wakes from outside bring it on.
+struct Watched(Arc<Watch>);
+
+impl Future for Watched {
+    type Output = ();
+
+    fn poll(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<()> {
+        let watch = &*self.0;
+        if watch.is_inside.swap(true, Ordering::SeqCst) {
+            watch.overlaps.fetch_add(1, Ordering::SeqCst);
+        }
+        if watch.is_over.load(Ordering::SeqCst) {
+            watch.late.fetch_add(1, Ordering::SeqCst);
+        }
+        *watch.waker.lock().unwrap_or_else(PoisonError::into_inner) = Some(cx.waker().clone());
+        // Gives the wakers the time to send a second thread here.
+        thread::yield_now();
+        let is_over = watch.polls.fetch_add(1, Ordering::SeqCst) + 1 >= POLLS;
+        watch.is_over.store(is_over, Ordering::SeqCst);
+        watch.is_inside.store(false, Ordering::SeqCst);
+        if is_over {
+            Poll::Ready(())
+        } else {
+            Poll::Pending
+        }
+    }
+}
+
+fn r803<F: Fixture>() -> Applied {
+    woken_at_a_full_pool::<F>();
+    woken_while_it_falls_asleep::<F>();
+    woken_while_the_pool_drains::<F>();
+    woken_after_the_pool::<F>();
+    Applied::Held
+}
+
+/// The queue is full and the one worker busy: the wake returns, and the future goes on when the worker can.
+fn woken_at_a_full_pool<F: Fixture>() {
+    let pool = pool::<F>(1, 1);
+    let signal = Signal::default();
+    let asleep = pool.spawn_future(signal.clone()).expect("there is room");
+    signal.wait_for_sleeper();
+    let (gate, started) = (Gate::new(), Count::new());
+    let (pass, begun) = (gate.pass(), started.clone());
+    let held = pool.spawn(move || {
+        begun.add();
+        pass.wait();
+    });
+    held.expect("there is room").detach();
+    started.wait_for(1);
+    pool.spawn(|| ()).expect("the one place").detach();
+    signal.fire();
+    gate.open();
+    let woken = asleep.join_timeout(PATIENCE);
+    woken.expect("the wake was kept").expect("it ends");
+}
+
+/// A foreign thread wakes each future at once, so wakes meet polls at every moment, the suspension among them.
+fn woken_while_it_falls_asleep<F: Fixture>() {
+    let pool = pool::<F>(2, 16);
+    let (send, wakers) = mpsc::channel::<Waker>();
+    let alarm = thread::spawn(move || wakers.into_iter().for_each(Waker::wake));
+    let restless = |send: mpsc::Sender<Waker>| {
+        let mut naps = 0;
+        poll_fn(move |cx| {
+            naps += 1;
+            if naps == POLLS {
+                return Poll::Ready(());
+            }
+            if naps % 16 == 0 {
+                cx.waker().wake_by_ref();
+            } else {
+                // The alarm listens for as long as a sender is left.
+                let _sent = send.send(cx.waker().clone());
+            }
+            Poll::Pending
+        })
+    };
+    let handles: Vec<_> = (0..64)
+        .map(|_| pool.spawn_future(restless(send.clone())))
+        .map(|handle| handle.expect("submit waits for room"))
+        .collect();
+    drop(send);
+    for handle in handles {
+        let woken = handle.join_timeout(PATIENCE);
+        woken.expect("no wake was lost").expect("it ends");
+    }
+    alarm.join().expect("a wake does not panic");
+}
+
+/// A closed pool still takes the wakes of the futures that it waits for.
+fn woken_while_the_pool_drains<F: Fixture>() {
+    let pool = pool::<F>(1, 4);
+    let signal = Signal::default();
+    let asleep = pool.spawn_future(signal.clone()).expect("there is room");
+    signal.wait_for_sleeper();
+    pool.close();
+    signal.fire();
+    let report = pool.shutdown(PATIENCE.into());
+    assert_eq!(report.completed(), 1, "the sleeper was woken: {report}");
+    asleep.join().expect("it was woken");
+}
+
+/// A waker outlives the pool: its wake does nothing, and hurts nobody.
+fn woken_after_the_pool<F: Fixture>() {
+    let pool = pool::<F>(1, 4);
+    let signal = Signal::default();
+    let asleep = pool.spawn_future(signal.clone()).expect("there is room");
+    let waker = signal.wait_for_sleeper();
+    let report = pool.shutdown(ShutdownPolicy::now().cancel_grace(PATIENCE));
+    assert_eq!(report.cancelled(), 1, "the sleeper was dropped: {report}");
+    drop(pool);
+    signal.fire();
+    waker.wake();
+    assert!(matches!(asleep.join(), Err(JobError::Cancelled)));
+}
+
+fn r804<F: Fixture>() -> Applied {
+    let pool = pool::<F>(1, 4);
+    let over = Flag::default();
+    let guard = over.set_on_drop();
+    let (spins, started) = (over.clone(), Count::new());
+    let begun = started.clone();
+    let restless = poll_fn(move |cx| {
+        begun.add();
+        if spins.is_set() {
+            return Poll::Ready(());
+        }
+        cx.waker().wake_by_ref();
+        Poll::Pending
+    });
+    let restless = pool.spawn_future(restless).expect("there is room");
+    started.wait_for(1);
+    for round in 0..50 {
+        let closure = pool.spawn(|| ()).expect("submit waits for room");
+        let future = pool.spawn_future(twice()).expect("submit waits for room");
+        let closure = closure.join_timeout(PATIENCE);
+        assert!(closure.is_ok(), "a closure starved in round {round}");
+        let future = future.join_timeout(PATIENCE);
+        assert!(future.is_ok(), "a future starved in round {round}");
+    }
+    assert!(!restless.is_finished(), "it spins until it is told");
+    drop(guard);
+    restless.join().expect("it ends when told");
+    Applied::Held
+}
+
+/// Suspends once, and wakes itself.
+fn twice() -> impl Future<Output = ()> + Send {
+    let mut is_second = false;
+    poll_fn(move |cx| {
+        if std::mem::replace(&mut is_second, true) {
+            return Poll::Ready(());
+        }
+        cx.waker().wake_by_ref();
+        Poll::Pending
+    })
+}
+
+/// A future that sleeps until it is fired.
+#[derive(Clone, Default)]
+struct Signal(Arc<SignalState>);
+
+#[derive(Default)]
+struct SignalState {
+    is_fired: AtomicBool,
+    waker: Mutex<Option<Waker>>,
+    polled: Count,
+}
+
+impl Signal {
+    /// Lets the sleeper go on.
+    fn fire(&self) {
+        self.0.is_fired.store(true, Ordering::SeqCst);
+        if let Some(waker) = self.waker() {
+            waker.wake();
+        }
+    }
+
+    /// Waits until the future has been polled, and gives its waker.
+    fn wait_for_sleeper(&self) -> Waker {
+        self.0.polled.wait_for(1);
+        self.waker().expect("the first poll left it")
+    }
+
+    fn waker(&self) -> Option<Waker> {
+        let waker = self.0.waker.lock();
+        waker.unwrap_or_else(PoisonError::into_inner).clone()
+    }
+}
+
+impl Future for Signal {
+    type Output = ();
+
+    fn poll(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<()> {
+        let mut waker = self.0.waker.lock().unwrap_or_else(PoisonError::into_inner);
+        *waker = Some(cx.waker().clone());
+        drop(waker);
+        self.0.polled.add();
+        if self.0.is_fired.load(Ordering::SeqCst) {
+            Poll::Ready(())
+        } else {
+            Poll::Pending
+        }
+    }
+}
+
+/// A flag that threads look at.
+#[derive(Clone, Default)]
+struct Flag(Arc<AtomicBool>);
+
+impl Flag {
+    fn is_set(&self) -> bool {
+        self.0.load(Ordering::SeqCst)
+    }
+
+    /// Sets the flag when dropped, so that a failed test leaves nobody spinning.
+    fn set_on_drop(&self) -> impl Drop + use<> {
+        SetOnDrop(self.clone())
+    }
+}
+
+struct SetOnDrop(Flag);
+
+impl Drop for SetOnDrop {
+    fn drop(&mut self) {
+        self.0.0.store(true, Ordering::SeqCst);
+    }
 }

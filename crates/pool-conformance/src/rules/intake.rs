@@ -1,8 +1,340 @@
-//! To be written.
+//! Chapter 1: what is accepted ends once, and what is refused comes back.
 
+use std::convert::Infallible;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
+use std::thread;
+use std::time::Duration;
+
+use pool_core::{
+    AsyncContext, AsyncJob, DEFAULT_CAPACITY, ExecutorExt, Job, JobContext, PoolConfig, Refused,
+    Shutdown, ShutdownPolicy, SubmitError,
+};
+
+use super::{outcomes, waiting, workers};
 use crate::fixture::Fixture;
-use crate::rule::Rule;
+use crate::probe::{Alive, AliveValue, Count, Log, PATIENCE, occupy, outcome, pool, ready};
+use crate::rule::{Applied, Kind, Rule};
 
 pub(crate) fn rules<F: Fixture>() -> Vec<Rule> {
-    vec![]
+    let required = |id, title, test| Rule {
+        id,
+        title,
+        kind: Kind::Required,
+        test,
+    };
+    vec![
+        required("R101", "an accepted job has one outcome", outcomes::r101::<F>),
+        required("R102", "a refused job comes back whole", r102::<F>),
+        required("R103", "a job's body runs at most once", r103::<F>),
+        Rule {
+            id: "R104",
+            title: "no more jobs wait than the capacity allows",
+            kind: Kind::Optional("bounded", |capability| capability.capacity.is_some()),
+            test: r104::<F>,
+        },
+        required("R105", "each way in waits as it says", waiting::r105::<F>),
+        required("R106", "a dropped `submit_async` submits nothing", waiting::r106::<F>),
+        required("R107", "nobody waits for room for ever", waiting::r107::<F>),
+        required("R108", "a job that fills its own pool does not hang", waiting::r108::<F>),
+        required("R109", "a wrong configuration is an error value", workers::r109::<F>),
+        required("R110", "a batch says how far it got in", r110::<F>),
+    ]
+}
+
+/// A job with a payload that cannot be copied.
+#[derive(Debug)]
+struct Letter {
+    text: String,
+    alive: AliveValue,
+}
+
+impl Letter {
+    fn new(text: &str, alive: &Alive) -> Self {
+        Self {
+            text: text.to_owned(),
+            alive: alive.value(),
+        }
+    }
+}
+
+impl Job for Letter {
+    type Output = String;
+    type Error = Infallible;
+
+    fn run(self, _ctx: &JobContext<'_>) -> Result<String, Infallible> {
+        drop(self.alive);
+        Ok(self.text)
+    }
+}
+
+/// The same, as a future.
+struct Telegram(Letter);
+
+impl AsyncJob for Telegram {
+    type Output = String;
+    type Error = Infallible;
+
+    async fn run(self, _ctx: AsyncContext) -> Result<String, Infallible> {
+        Ok(self.0.text)
+    }
+}
+
+fn r102<F: Fixture>() -> Applied {
+    full_gives_back::<F>();
+    closed_gives_back::<F>();
+    refused_task_is_the_same::<F>();
+    Applied::Held
+}
+
+/// The job in a refusal, which must be the one that was submitted, and the only one.
+#[track_caller]
+fn full<J, H>(result: Result<H, SubmitError<J>>) -> J {
+    match result {
+        Err(SubmitError::Full(job)) => job,
+        Err(SubmitError::Closed(_)) => panic!("the pool is open, yet it said `Closed`"),
+        Ok(_) => panic!("a full pool accepted a job"),
+    }
+}
+
+#[track_caller]
+fn closed<J, H>(result: Result<H, SubmitError<J>>) -> J {
+    match result {
+        Err(SubmitError::Closed(job)) => job,
+        Err(SubmitError::Full(_)) => panic!("the pool is closed, yet it said `Full`"),
+        Ok(_) => panic!("a closed pool accepted a job"),
+    }
+}
+
+fn full_gives_back<F: Fixture>() {
+    let alive = Alive::new();
+    let letter = |text| Letter::new(text, &alive);
+    let pool = pool::<F>(1, 1);
+    let gate = occupy(&pool, 1);
+    let queued = pool.spawn(|| ()).expect("one place is free");
+
+    let first = full(pool.try_submit(letter("first")));
+    let second = full(pool.try_execute_job(letter("second")));
+    let third = full(pool.submit_timeout(letter("third"), Duration::from_millis(1)));
+    let texts = [&first, &second, &third].map(|letter| letter.text.as_str());
+    assert_eq!(texts, ["first", "second", "third"]);
+    assert_eq!(alive.count(), 3, "each refused job exists once");
+    if F::capability().async_jobs {
+        let telegram = full(pool.try_submit_future(Telegram(letter("fourth"))));
+        assert_eq!(telegram.0.text, "fourth");
+    }
+
+    gate.open();
+    outcome(queued).expect("the queued job runs");
+    let again = pool.submit(first).expect("there is room now");
+    assert_eq!(outcome(again).expect("it still runs"), "first");
+}
+
+fn closed_gives_back<F: Fixture>() {
+    let alive = Alive::new();
+    let letter = |text| Letter::new(text, &alive);
+    let pool = pool::<F>(1, 1);
+    pool.close();
+
+    let async_way = Box::pin(pool.submit_async(letter("f")));
+    let back = [
+        closed(pool.submit(letter("a"))),
+        closed(pool.try_submit(letter("b"))),
+        closed(pool.execute(letter("c"))),
+        closed(pool.try_execute_job(letter("d"))),
+        closed(pool.submit_timeout(letter("e"), PATIENCE)),
+        closed(ready({ async_way }.as_mut())),
+    ];
+    let texts: String = back.iter().map(|letter| letter.text.as_str()).collect();
+    assert_eq!(texts, "abcdef");
+    assert_eq!(alive.count(), back.len(), "each refused job exists once");
+    assert_eq!(closed(pool.spawn(|| 6 * 7))(), 42);
+    if F::capability().async_jobs {
+        let telegram = closed(pool.submit_future(Telegram(letter("g"))));
+        assert_eq!(telegram.0.text, "g");
+        assert_eq!(ready(Box::pin(closed(pool.spawn_future(async { 5 }))).as_mut()), 5);
+    }
+    assert_eq!(pool.stats().accepted, 0, "a refusal is not accepted");
+}
+
+/// The erased form of a job, too, comes back as itself.
+fn refused_task_is_the_same<F: Fixture>() {
+    let source = pool::<F>(1, 1);
+    let gate = occupy(&source, 1);
+    let handle = source.spawn(|| "moved").expect("one place is free");
+    let report = source.shutdown(ShutdownPolicy::now());
+    let task = report.take_unstarted().pop().expect("one did not start");
+    assert_eq!(task.id(), handle.id());
+
+    let target = pool::<F>(1, 1);
+    let held = occupy(&target, 1);
+    target.spawn(|| ()).expect("one place is free").detach();
+    let Err(Refused::Full(task)) = pool_core::Executor::try_execute(&target, task) else {
+        panic!("a full pool must say `Full`");
+    };
+    let Err(Refused::Closed(task)) = pool_core::Executor::try_execute(&source, task) else {
+        panic!("a closed pool must say `Closed`");
+    };
+    assert_eq!(task.id(), handle.id());
+    held.open();
+    gate.open();
+    target.wait_idle();
+    pool_core::Executor::try_execute(&target, task).expect("there is room");
+    assert_eq!(outcome(handle).expect("it runs in the other pool"), "moved");
+}
+
+const SUBMITTERS: usize = 4;
+const JOBS: usize = 1000;
+
+fn r103<F: Fixture>() -> Applied {
+    let pool = pool::<F>(3, 16);
+    let runs: Arc<Vec<AtomicUsize>> = Arc::new((0..SUBMITTERS * JOBS).map(|_| AtomicUsize::new(0)).collect());
+    thread::scope(|threads| {
+        for submitter in 0..SUBMITTERS {
+            let (pool, runs) = (&pool, &runs);
+            threads.spawn(move || submit_contested::<F>(pool, submitter, runs));
+        }
+    });
+    pool.wait_idle();
+    for (job, runs) in runs.iter().enumerate() {
+        let runs = runs.load(Ordering::SeqCst);
+        let may_be_cancelled = job % 4 == 3;
+        let is_right = if may_be_cancelled { runs <= 1 } else { runs == 1 };
+        assert!(is_right, "the body of job {job} ran {runs} times");
+    }
+    Applied::Held
+}
+
+/// Jobs that several sides want: the queue's workers, a parent that joins, a canceller.
+fn submit_contested<F: Fixture>(pool: &F::Pool, submitter: usize, runs: &Arc<Vec<AtomicUsize>>) {
+    for job in (submitter * JOBS)..((submitter + 1) * JOBS) {
+        let own = Arc::clone(runs);
+        let body = move || own[job].fetch_add(1, Ordering::SeqCst);
+        match job % 4 {
+            0 => drop(pool.spawn(body).expect("the pool is open")),
+            1 => {
+                let parent = move |ctx: &JobContext<'_>| {
+                    let child = ctx.submit(move |_: &JobContext<'_>| Ok::<_, Infallible>(body()));
+                    child.expect("the pool is open").join()
+                };
+                outcome(pool.submit(parent).expect("the pool is open")).expect("the child ran");
+            }
+            2 => {
+                let job = move |_: &JobContext<'_>| Ok::<_, Infallible>(body());
+                pool.execute(job).expect("the pool is open");
+            }
+            _ => {
+                let handle = pool.spawn(body).expect("the pool is open");
+                handle.cancel();
+                let ran = outcome(handle).is_ok();
+                assert_eq!(usize::from(ran), runs[job].load(Ordering::SeqCst));
+            }
+        }
+    }
+}
+
+const CAPACITY: usize = 5;
+
+fn r104<F: Fixture>() -> Applied {
+    given_capacity_is_exact::<F>();
+    default_is_documented::<F>();
+    never_more_under_load::<F>();
+    Applied::Held
+}
+
+fn given_capacity_is_exact<F: Fixture>() {
+    let pool = pool::<F>(2, CAPACITY);
+    let claimed = pool_core::Executor::capability(&pool).capacity;
+    assert_eq!(claimed, Some(CAPACITY), "the capability says what was given");
+    let gate = occupy(&pool, 2);
+    let accepted = AtomicUsize::new(0);
+    thread::scope(|threads| {
+        for _ in 0..SUBMITTERS {
+            threads.spawn(|| {
+                for _ in 0..2 * CAPACITY {
+                    let got_in = [
+                        pool.try_submit(|_: &JobContext<'_>| Ok::<_, Infallible>(())).is_ok(),
+                        pool.try_execute_job(|_: &JobContext<'_>| Ok::<_, Infallible>(())).is_ok(),
+                        pool.submit_timeout(|_: &JobContext<'_>| Ok::<_, Infallible>(()), Duration::ZERO).is_ok(),
+                    ];
+                    let got_in = got_in.into_iter().filter(|got_in| *got_in).count();
+                    accepted.fetch_add(got_in, Ordering::SeqCst);
+                }
+            });
+        }
+    });
+    assert_eq!(accepted.into_inner(), CAPACITY);
+    assert_eq!(pool.stats().queued, CAPACITY as u64);
+    gate.open();
+}
+
+fn default_is_documented<F: Fixture>() {
+    let mut config = PoolConfig::default();
+    config.set_workers(1);
+    let pool = F::build(config).expect("the defaults are a right configuration");
+    let gate = occupy(&pool, 1);
+    let accepted = (0..=DEFAULT_CAPACITY)
+        .take_while(|_| pool.try_submit(|_: &JobContext<'_>| Ok::<_, Infallible>(())).is_ok())
+        .count();
+    assert_eq!(accepted, DEFAULT_CAPACITY);
+    gate.open();
+}
+
+/// While the pool is busy a job that was taken out may not have come to its first line; so many more are allowed for.
+fn never_more_under_load<F: Fixture>() {
+    const WORKERS: usize = 2;
+    let pool = pool::<F>(WORKERS, CAPACITY);
+    let (accepted, started) = (Count::new(), Count::new());
+    thread::scope(|threads| {
+        for _ in 0..SUBMITTERS {
+            threads.spawn(|| {
+                for _ in 0..JOBS {
+                    let started = started.clone();
+                    pool.spawn(move || started.add()).expect("the pool is open").detach();
+                    accepted.add();
+                    // In this order: what starts between the two readings makes the difference smaller, not larger.
+                    let accepted = accepted.get();
+                    let waiting = accepted.saturating_sub(started.get());
+                    assert!(waiting <= CAPACITY + WORKERS, "{waiting} jobs waited");
+                }
+            });
+        }
+    });
+    started.wait_for(SUBMITTERS * JOBS);
+}
+
+fn r110<F: Fixture>() -> Applied {
+    let pool = pool::<F>(1, 2);
+    let started = Log::new();
+    let job = |number: usize| {
+        let started = started.clone();
+        move |_: &JobContext<'_>| {
+            started.note(number);
+            Ok::<_, Infallible>(number)
+        }
+    };
+    let handles = pool.submit_all((0..20).map(job)).expect("room appears as the worker goes on");
+    let outputs: Vec<usize> = handles.into_iter().map(|handle| outcome(handle).expect("it completes")).collect();
+    assert_eq!(outputs, Vec::from_iter(0..20), "the handles are in the order of the jobs");
+    if F::capability().fifo {
+        assert_eq!(started.take(), Vec::from_iter(0..20), "jobs are admitted in order");
+    }
+
+    let closing = pool.clone();
+    let jobs = (0..10).map(|number| {
+        if number == 4 {
+            closing.close();
+        }
+        job(number)
+    });
+    let cut_short = pool.submit_all(jobs).expect_err("the pool was closed half-way");
+    let accepted = cut_short.accepted.into_iter().map(|handle| outcome(handle).expect("it was accepted"));
+    assert_eq!(accepted.collect::<Vec<_>>(), [0, 1, 2, 3]);
+    assert!(cut_short.refused.is_closed());
+    let other = crate::probe::pool::<F>(1, 10);
+    let given_back = std::iter::once(cut_short.refused.into_job()).chain(cut_short.rest);
+    let handles = other.submit_all(given_back).expect("the other pool has room");
+    let outputs = handles.into_iter().map(|handle| outcome(handle).expect("it completes"));
+    assert_eq!(outputs.collect::<Vec<_>>(), [4, 5, 6, 7, 8, 9]);
+    Applied::Held
 }

@@ -1,8 +1,203 @@
-//! To be written.
+//! Chapter 7: the books are never ahead of themselves, exact once quiet, and free to read.
+
+use std::convert::Infallible;
+use std::panic::resume_unwind;
+use std::sync::{Arc, Mutex, PoisonError};
+use std::thread;
+use std::time::Duration;
+
+use pool_core::{CancelToken, Executor, ExecutorExt, JobContext, JobExt, PoolConfig, Stats};
 
 use crate::fixture::Fixture;
-use crate::rule::Rule;
+use crate::probe::{Count, Gate, pool, wait_until};
+use crate::rule::{Applied, Kind, Rule};
+
+/// Snapshots taken while jobs go through.
+const SNAPSHOTS: usize = 20_000;
 
 pub(crate) fn rules<F: Fixture>() -> Vec<Rule> {
-    vec![]
+    vec![
+        Rule {
+            id: "R701",
+            title: "the books never run ahead, and are exact once the pool is quiet",
+            kind: Kind::Required,
+            test: r701::<F>,
+        },
+        Rule {
+            id: "R702",
+            title: "reading the books waits for no job and holds up none",
+            kind: Kind::Required,
+            test: r702::<F>,
+        },
+    ]
+}
+
+fn r701<F: Fixture>() -> Applied {
+    let pool = pool::<F>(2, 64);
+    let mut rounds = 0;
+    thread::scope(|scope| {
+        let watcher = scope.spawn(|| (0..SNAPSHOTS).for_each(|_| assert_sound(&pool.stats())));
+        while rounds == 0 || !watcher.is_finished() {
+            submit_one_of_each(&pool);
+            rounds += 1;
+        }
+        if let Err(panic) = watcher.join() {
+            resume_unwind(panic);
+        }
+    });
+    withdraw_one(&pool);
+    wait_until("every job in its column", &pool, || {
+        let stats = pool.stats();
+        stats.accepted == stats.finished() + stats.unstarted
+    });
+    let stats = pool.stats();
+    assert_eq!(
+        stats.accepted,
+        5 * rounds + 3,
+        "accepted, after {rounds} rounds of 5 and 3: {stats}"
+    );
+    assert_eq!(stats.completed, rounds + 2, "completed: {stats}");
+    assert_eq!(stats.failed, rounds, "failed: {stats}");
+    assert_eq!(stats.panicked, rounds, "panicked: {stats}");
+    assert_eq!(stats.cancelled, rounds + 1, "cancelled: {stats}");
+    assert_eq!(stats.expired, rounds, "expired: {stats}");
+    assert_eq!(stats.abandoned + stats.unstarted, 0, "never ran: {stats}");
+    assert_eq!(stats.queued + stats.running, 0, "a quiet pool: {stats}");
+    Applied::Held
+}
+
+/// One job for each outcome that a job can have in a pool that stays open.
+fn submit_one_of_each(pool: &impl Executor) {
+    let cancelled = CancelToken::new();
+    cancelled.cancel();
+    let ok = |_: &JobContext<'_>| Ok::<_, Infallible>(());
+    let room = "submit waits for room";
+    pool.submit(ok).expect(room).detach();
+    pool.execute(|_: &JobContext<'_>| Err::<(), _>("no ink"))
+        .expect(room);
+    // As a panic, without the print of the process's hook.
+    pool.execute(|_: &JobContext<'_>| -> Result<(), Infallible> { resume_unwind(Box::new("jam")) })
+        .expect(room);
+    pool.submit(ok.with_token(&cancelled)).expect(room).detach();
+    pool.submit(ok.with_timeout(Duration::ZERO))
+        .expect(room)
+        .detach();
+}
+
+/// Cancels a queued job through its handle, while two jobs that complete later hold the two workers.
+fn withdraw_one(pool: &impl Executor) {
+    pool.wait_idle();
+    let (gate, started) = (Gate::new(), Count::new());
+    let hold = |_| {
+        let (pass, started) = (gate.pass(), started.clone());
+        let held = pool.spawn(move || {
+            started.add();
+            pass.wait();
+        });
+        held.expect("the pool is open").detach();
+    };
+    (0..2).for_each(hold);
+    started.wait_for(2);
+    let withdrawn = pool.spawn(|| ()).expect("the pool is open");
+    withdrawn.cancel();
+    assert!(withdrawn.join().is_err(), "a cancelled job gave a value");
+}
+
+/// No more came out than went in. A difference below zero would be a count near the largest there is, or a panic.
+fn assert_sound(stats: &Stats) {
+    let out = [
+        stats.finished(),
+        stats.unstarted,
+        stats.queued,
+        stats.running,
+    ];
+    let sum = out.iter().try_fold(0_u64, |sum, n| sum.checked_add(*n));
+    assert!(
+        sum.is_some_and(|sum| sum <= stats.accepted),
+        "more in and out of the pool than it accepted: {stats}"
+    );
+}
+
+fn r702<F: Fixture>() -> Applied {
+    read_while_busy::<F>();
+    read_within_user_code::<F>();
+    Applied::Held
+}
+
+/// All workers in jobs, the queue full, a submitter waiting: the books can be read, from outside and from inside.
+fn read_while_busy<F: Fixture>() {
+    let pool = pool::<F>(2, 1);
+    let (gate, started) = (Gate::new(), Count::new());
+    for _ in 0..2 {
+        let (pass, started) = (gate.pass(), started.clone());
+        pool.execute(move |ctx: &JobContext<'_>| {
+            assert!(ctx.executor().stats().running >= 1);
+            started.add();
+            pass.wait();
+            Ok::<_, Infallible>(())
+        })
+        .expect("submit waits for room");
+    }
+    started.wait_for(2);
+    pool.spawn(|| ()).expect("there is one place").detach();
+    thread::scope(|scope| {
+        let waiting = scope.spawn(|| pool.spawn(|| ()).expect("the gate opens").join());
+        let stats = pool.stats();
+        assert_eq!(stats.running, 2, "two jobs are at the gate: {stats}");
+        assert!(stats.queued >= 1, "one job is queued: {stats}");
+        gate.open();
+        let waited = waiting.join().expect("the submitter does not panic");
+        waited.expect("the job completes");
+    });
+}
+
+/// Reads the books where a lock of the pool's would be held if ever: in the observer of failures and in the drops of jobs.
+fn read_within_user_code<F: Fixture>() {
+    let shared: Arc<Mutex<Option<F::Pool>>> = Arc::default();
+    let seen = Count::new();
+    let mut config = PoolConfig::default();
+    config.set_workers(1);
+    config.set_capacity(4);
+    let (observed, count) = (Arc::clone(&shared), seen.clone());
+    config.set_on_failure(move |_| {
+        read(&observed);
+        count.add();
+    });
+    let pool = F::build(config).expect("a plain configuration is accepted");
+    *shared.lock().unwrap_or_else(PoisonError::into_inner) = Some(pool.clone());
+
+    let (gate, reader) = (Gate::new(), Reader(Arc::clone(&shared), seen.clone()));
+    let pass = gate.pass();
+    let failing = move |_: &JobContext<'_>| {
+        let _read_by_its_drop = reader;
+        pass.wait();
+        Err::<(), _>("no ink")
+    };
+    let failing = pool.submit(failing).expect("there is room");
+    let reader = Reader(Arc::clone(&shared), seen.clone());
+    let queued = pool.spawn(move || drop(reader)).expect("there is room");
+    queued.cancel();
+    gate.open();
+    assert!(failing.join().is_err(), "a job that fails gave a value");
+    // The drops of both jobs, and the observer for the one that failed on a worker.
+    seen.wait_for(3);
+    let held = shared.lock().unwrap_or_else(PoisonError::into_inner).take();
+    drop(held);
+}
+
+fn read<P: Executor>(shared: &Mutex<Option<P>>) {
+    let held = shared.lock().unwrap_or_else(PoisonError::into_inner);
+    if let Some(pool) = &*held {
+        assert_sound(&pool.stats());
+    }
+}
+
+/// Reads the books as it is dropped.
+struct Reader<P: Executor>(Arc<Mutex<Option<P>>>, Count);
+
+impl<P: Executor> Drop for Reader<P> {
+    fn drop(&mut self) {
+        read(&self.0);
+        self.1.add();
+    }
 }

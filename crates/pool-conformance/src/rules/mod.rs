@@ -1,14 +1,18 @@
 //! Every rule of the contract, a chapter a file.
 
+mod bombs;
 mod cancellation;
 mod execution;
 mod failures;
 mod futures;
 mod intake;
 mod ledger;
+mod outcomes;
 mod results;
 mod shutdown;
 mod swapping;
+mod waiting;
+mod workers;
 
 use crate::fixture::Fixture;
 use crate::rule::Rule;
@@ -29,12 +33,12 @@ pub fn all<F: Fixture>() -> Vec<Rule> {
     .concat()
 }
 
-/// Calls a macro with each rule's test name. The test `every_rule_has_a_name` holds it to [`all`].
+/// Calls a macro with the given tokens, then the name of every rule. The test `every_rule_has_a_name` holds it to [`all`].
 #[doc(hidden)]
 #[macro_export]
 macro_rules! for_each_rule {
-    ($call:path, $fixture:ty) => {
-        $crate::for_each_rule!(@ $call, $fixture,
+    (($($call:tt)+) $($given:tt)*) => {
+        $($call)+! { $($given)*
             r101 r102 r103 r104 r105 r106 r107 r108 r109 r110
             r201 r202 r203 r204 r205 r206 r207 r208 r209
             r301 r302 r303 r304 r305 r306
@@ -44,9 +48,9 @@ macro_rules! for_each_rule {
             r701 r702
             r801 r802 r803 r804
             r901 r902
-        );
-    };
-    (@ $call:path, $fixture:ty, $($rule:ident)*) => {
-        $( $call!($rule, $fixture); )*
+        }
     };
 }
+
+#[cfg(test)]
+mod tests;

@@ -1,8 +1,220 @@
-//! To be written.
+//! Swapping: one body of code on every face of an executor, and on another backend in mid-flight.
+
+use std::convert::Infallible;
+use std::panic::resume_unwind;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU8, Ordering};
+use std::thread;
+use std::time::Duration;
+
+use pool_core::{
+    CancelToken, Executor, ExecutorExt, JobContext, JobError, JobExt, JobHandle, Shutdown,
+};
 
 use crate::fixture::Fixture;
-use crate::rule::Rule;
+use crate::probe::{Count, pool};
+use crate::rule::{Applied, Kind, Rule};
+
+const PRODUCERS: usize = 4;
+const JOBS_EACH: usize = 500;
+
+/// Swaps, and the jobs that have run between two of them: the last one, too, meets a pool under load.
+const SWAPS: usize = 20;
+const JOBS_A_SWAP: usize = PRODUCERS * JOBS_EACH / (SWAPS + 5);
 
 pub(crate) fn rules<F: Fixture>() -> Vec<Rule> {
-    vec![]
+    vec![
+        Rule {
+            id: "R901",
+            title: "the same code gives the same results on every face of the executor",
+            kind: Kind::Required,
+            test: r901::<F>,
+        },
+        Rule {
+            id: "R902",
+            title: "a swap under load runs every job once and resolves every handle",
+            kind: Kind::Required,
+            test: r902::<F>,
+        },
+    ]
+}
+
+fn r901<F: Fixture>() -> Applied {
+    let concrete = faced::<F>(|pool| everything(pool));
+    let dynamic = faced::<F>(|pool| everything(pool as &dyn Executor));
+    let boxed = faced::<F>(|pool| everything(&(Box::new(pool.clone()) as Box<dyn Executor>)));
+    let shared = faced::<F>(|pool| everything(&(Arc::new(pool.clone()) as Arc<dyn Executor>)));
+    assert_eq!(concrete.len(), 14, "results: {concrete:#?}");
+    assert_eq!(concrete, dynamic, "through `&dyn Executor`");
+    assert_eq!(concrete, boxed, "through `Box<dyn Executor>`");
+    assert_eq!(concrete, shared, "through `Arc<dyn Executor>`");
+    Applied::Held
+}
+
+/// The results of `body` on a fresh pool, the refusals after its close, and its books.
+fn faced<F: Fixture>(body: impl FnOnce(&F::Pool) -> Vec<String>) -> Vec<String> {
+    let pool = pool::<F>(2, 16);
+    let mut results = body(&pool);
+    let face: &dyn Executor = &pool;
+    face.wait_idle();
+    let report = pool.shutdown(Duration::from_secs(10).into());
+    let refused = face.spawn(|| 7).expect_err("a closed pool refuses");
+    let reason = format!("{refused:?}");
+    let still_runs = refused.into_job();
+    results.push(format!("{reason} {}", still_runs()));
+    results.push(format!(
+        "{} accepted, {} completed, {} failed, {} panicked, {} cancelled, {} expired",
+        report.accepted(),
+        report.completed(),
+        report.failed(),
+        report.panicked(),
+        report.cancelled(),
+        report.expired(),
+    ));
+    results
+}
+
+/// Every way in and every way out that a library may use without knowing its executor.
+fn everything<E: Executor + ?Sized>(executor: &E) -> Vec<String> {
+    let open = "the pool is open";
+    let add = |a: i32, b: i32| move |_: &JobContext<'_>| Ok::<_, Infallible>(a + b);
+    let cancelled = CancelToken::new();
+    cancelled.cancel();
+    let capability = executor.capability();
+    let mut results = vec![
+        format!("{} {:?}", capability.workers, capability.capacity),
+        seen(executor.spawn(|| 1).expect(open)),
+        seen(executor.submit(add(1, 1)).expect(open)),
+        seen(executor.try_submit(add(1, 2)).expect("there is room")),
+        seen(
+            executor
+                .submit_timeout(add(2, 2), Duration::MAX)
+                .expect(open),
+        ),
+        seen(
+            executor
+                .submit(add(0, 0).with_token(&cancelled))
+                .expect(open),
+        ),
+        seen(
+            executor
+                .submit(add(0, 0).with_timeout(Duration::ZERO))
+                .expect(open),
+        ),
+        seen(
+            executor
+                .submit(|_: &JobContext<'_>| Err::<(), _>("no ink"))
+                .expect(open),
+        ),
+        // As a panic, without the print of the process's hook.
+        seen(
+            executor
+                .spawn(|| -> () { resume_unwind(Box::new("jam")) })
+                .expect(open),
+        ),
+        seen(executor.submit(parent).expect(open)),
+    ];
+    let mapped = executor.map(0..5, |n| n * n).map(Result::unwrap);
+    results.push(format!("{:?}", mapped.collect::<Vec<_>>()));
+    results.push(borrowed(executor));
+    results
+}
+
+/// A job whose child runs wherever the executor of its context says.
+fn parent(ctx: &JobContext<'_>) -> Result<i32, Infallible> {
+    let child = ctx.submit(|ctx: &JobContext<'_>| Ok::<_, Infallible>(ctx.worker() < 2));
+    let is_known_worker = child.expect("its pool is open").join().expect("it ends");
+    Ok(i32::from(is_known_worker))
+}
+
+fn borrowed<E: Executor + ?Sized>(executor: &E) -> String {
+    let (mut left, mut right) = (0, 0);
+    let scope = executor.scope(|scope| {
+        scope.spawn(|| left = 1).expect("the pool is open");
+        scope.spawn(|| right = 2).expect("the pool is open");
+    });
+    format!("{} {left} {right}", scope.is_ok())
+}
+
+fn seen<T, E>(handle: JobHandle<T, E>) -> String
+where
+    Result<T, JobError<E>>: std::fmt::Debug,
+{
+    format!("{:?}", handle.join())
+}
+
+fn r902<F: Fixture>() -> Applied {
+    // A bound below the number of producers: some of them wait for room as the pool is swapped under them.
+    let pool = pool::<F>(2, PRODUCERS / 2);
+    match F::swap(&pool) {
+        None => return Applied::NotHere("the executor has one strategy"),
+        Some(first) => first.expect("an idle pool can be swapped"),
+    }
+    let runs: Arc<[AtomicU8]> = (0..PRODUCERS * JOBS_EACH)
+        .map(|_| AtomicU8::new(0))
+        .collect();
+    let ran = Count::new();
+    let handles = thread::scope(|scope| {
+        let producers: Vec<_> = (0..PRODUCERS)
+            .map(|producer| {
+                let (pool, runs, ran) = (&pool, &runs, &ran);
+                scope.spawn(move || produce(pool, producer, runs, ran))
+            })
+            .collect();
+        for swap in 0..SWAPS {
+            ran.wait_for(swap * JOBS_A_SWAP);
+            F::swap(&pool)
+                .expect("it could before")
+                .expect("a pool under load can be swapped");
+        }
+        let joined = producers
+            .into_iter()
+            .flat_map(|producer| producer.join().unwrap_or_else(|panic| resume_unwind(panic)));
+        joined.collect::<Vec<_>>()
+    });
+    for (id, handle) in handles {
+        let gave = handle.join().expect("a job outlives a swap");
+        assert_eq!(gave, id, "the handle of another job");
+    }
+    for (id, runs) in runs.iter().enumerate() {
+        let runs = runs.load(Ordering::Relaxed);
+        assert_eq!(runs, 1, "job {id} ran {runs} times");
+    }
+    balances_at_the_end(&pool);
+    Applied::Held
+}
+
+type Submitted = Vec<(usize, JobHandle<usize, Infallible>)>;
+
+/// Submits this producer's jobs; each counts its runs.
+fn produce<E: Executor>(
+    pool: &E,
+    producer: usize,
+    runs: &Arc<[AtomicU8]>,
+    ran: &Count,
+) -> Submitted {
+    let ids = producer * JOBS_EACH..(producer + 1) * JOBS_EACH;
+    let submit = |id: usize| {
+        let (runs, ran) = (Arc::clone(runs), ran.clone());
+        let job = move || {
+            runs[id].fetch_add(1, Ordering::Relaxed);
+            ran.add();
+            id
+        };
+        let handle = pool.spawn(job).expect("a swap closes nothing");
+        (id, handle)
+    };
+    ids.map(submit).collect()
+}
+
+/// Jobs that moved from one backend to the next are counted once.
+fn balances_at_the_end(pool: &impl Shutdown) {
+    let report = pool.shutdown(Duration::from_secs(10).into());
+    assert!(report.balances(), "the report does not balance: {report}");
+    let jobs = (PRODUCERS * JOBS_EACH) as u64;
+    assert_eq!(
+        (report.accepted(), report.completed()),
+        (jobs, jobs),
+        "each job is accepted once and completes once: {report}"
+    );
 }

@@ -1,0 +1,38 @@
+//! Every workload runs on every contestant that is compiled in, to its end.
+
+use benches::{Entry, Workload, measure};
+
+/// Jobs of each sample; an odd tree, so that its halves differ.
+const SIZE: usize = 300;
+
+fn is_compiled_in(entry: &Entry) -> bool {
+    cfg!(feature = "peers") || !entry.name().starts_with("peer-")
+}
+
+#[test]
+fn each_contestant_runs_each_workload() {
+    for workload in Workload::ALL {
+        for entry in Entry::ALL.into_iter().filter(is_compiled_in) {
+            let sample = measure(workload, entry, SIZE, 2)
+                .unwrap_or_else(|error| panic!("{workload} on {entry}: {error:#}"));
+            assert_eq!(sample.size, SIZE);
+            assert!(sample.nanos > 0, "{workload} on {entry} took no time");
+        }
+    }
+}
+
+#[test]
+fn names_lead_back_to_what_they_name() {
+    for workload in Workload::ALL {
+        assert_eq!(workload.name().parse::<Workload>().unwrap(), workload);
+    }
+    for entry in Entry::ALL {
+        assert_eq!(entry.name().parse::<Entry>().unwrap(), entry);
+    }
+}
+
+#[test]
+fn a_wrong_name_is_answered_with_the_right_ones() {
+    let error = "emtpy".parse::<Workload>().unwrap_err().to_string();
+    assert!(error.contains("empty, results"), "{error}");
+}

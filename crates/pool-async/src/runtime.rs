@@ -1,0 +1,161 @@
+//! A tokio runtime of our own: its blocking threads are the workers, started and named before the first job.
+
+use std::cell::Cell;
+use std::fmt;
+use std::num::NonZero;
+use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::{Arc, Mutex, PoisonError, mpsc};
+use std::thread;
+use std::time::Duration;
+
+use pool_core::{BuildError, Lifecycle, PoolConfig, move_in, move_out};
+use tokio::runtime::{Builder, Handle, Runtime};
+
+/// A worker's thread does not end for want of work.
+const KEEP_ALIVE: Duration = Duration::from_secs(60 * 60 * 24 * 365);
+
+/// Time for the threads of a runtime that has nothing to do to end.
+const EXIT_GRACE: Duration = Duration::from_secs(1);
+
+pub(crate) struct OwnRuntime(Mutex<Option<Runtime>>);
+
+thread_local! {
+    /// Whether the calling thread is a worker, and not one of the few that poll futures.
+    static IS_WORKER: Cell<bool> = const { Cell::new(false) };
+}
+
+impl OwnRuntime {
+    /// Builds the runtime; each worker's thread runs and has run `on_worker_start` when this returns.
+    pub(crate) fn build(
+        life: &Arc<Lifecycle>,
+        config: &PoolConfig,
+    ) -> Result<(Self, Handle), BuildError> {
+        try_threads(config)?;
+        let workers = config.workers();
+        let pollers = workers.min(thread::available_parallelism().map_or(1, NonZero::get));
+        let mut builder = Builder::new_multi_thread();
+        builder
+            .worker_threads(pollers)
+            .max_blocking_threads(workers)
+            .thread_keep_alive(KEEP_ALIVE)
+            .enable_time();
+        let (named, names) = (AtomicUsize::new(0), config.clone());
+        builder.thread_name_fn(move || {
+            // The pollers come first, within `build`.
+            match named.fetch_add(1, Ordering::Relaxed).checked_sub(pollers) {
+                Some(index) => names.thread_name(index),
+                None => "pool-poller".to_owned(),
+            }
+        });
+        if let Some(bytes) = config.stack_size() {
+            builder.thread_stack_size(bytes);
+        }
+        let life_of_thread = Arc::downgrade(life);
+        builder.on_thread_stop(move || {
+            if IS_WORKER.get()
+                && let Some(life) = life_of_thread.upgrade()
+            {
+                move_out(&life);
+            }
+        });
+        let runtime = builder.build().map_err(|error| BuildError::Engine {
+            engine: "tokio",
+            reason: error.to_string(),
+        })?;
+        let handle = runtime.handle().clone();
+        start_workers(&handle, life, config);
+        Ok((Self(Mutex::new(Some(runtime))), handle))
+    }
+
+    /// Ends the runtime. `waits`: nothing runs on it, so its threads end at once and are waited for.
+    pub(crate) fn shut_down(&self, waits: bool) {
+        let runtime = self.0.lock().unwrap_or_else(PoisonError::into_inner).take();
+        let Some(runtime) = runtime else { return };
+        if !waits || IS_WORKER.get() {
+            runtime.shutdown_background();
+        } else if Handle::try_current().is_err() {
+            runtime.shutdown_timeout(EXIT_GRACE);
+        } else {
+            // Inside a runtime tokio lets nobody wait for another one; a plain thread may. Without a thread, nobody waits.
+            let (give, taken) = mpsc::channel::<Runtime>();
+            let wait = move || {
+                taken
+                    .recv()
+                    .map(|runtime| runtime.shutdown_timeout(EXIT_GRACE))
+            };
+            match thread::Builder::new()
+                .name("pool-shutdown".into())
+                .spawn(wait)
+            {
+                Ok(waiter) => {
+                    give.send(runtime).expect("the waiter waits for it");
+                    let _ended = waiter.join();
+                }
+                Err(_) => runtime.shutdown_background(),
+            }
+        }
+    }
+}
+
+/// Tokio panics where the system refuses a thread, so whether it would is found out first, with threads that end at once.
+fn try_threads(config: &PoolConfig) -> Result<(), BuildError> {
+    let workers = config.workers();
+    let open = Arc::new(Mutex::new(()));
+    let guard = open.lock().unwrap_or_else(PoisonError::into_inner);
+    let mut threads = Vec::with_capacity(workers);
+    let mut refused = None;
+    for worker in 0..workers {
+        let mut thread = thread::Builder::new();
+        if let Some(bytes) = config.stack_size() {
+            thread = thread.stack_size(bytes);
+        }
+        let wait = Arc::clone(&open);
+        match thread.spawn(move || drop(wait.lock())) {
+            Ok(thread) => threads.push(thread),
+            Err(source) => {
+                refused = Some(BuildError::Spawn {
+                    worker,
+                    workers,
+                    source,
+                });
+                break;
+            }
+        }
+    }
+    drop(guard);
+    for thread in threads {
+        let _ended = thread.join();
+    }
+    refused.map_or(Ok(()), Err)
+}
+
+/// Has the runtime start all its blocking threads: none of the first jobs ends before the last has begun.
+fn start_workers(handle: &Handle, life: &Arc<Lifecycle>, config: &PoolConfig) {
+    let workers = config.workers();
+    let all_here = Arc::new(std::sync::Barrier::new(workers + 1));
+    let next = Arc::new(AtomicUsize::new(0));
+    for _ in 0..workers {
+        let (life, all_here, next) = (Arc::clone(life), Arc::clone(&all_here), Arc::clone(&next));
+        handle.spawn_blocking(move || {
+            let index = thread::current()
+                .name()
+                .and_then(index_in)
+                .unwrap_or_else(|| next.fetch_add(1, Ordering::Relaxed));
+            IS_WORKER.set(true);
+            move_in(&life, index);
+            all_here.wait();
+        });
+    }
+    all_here.wait();
+}
+
+/// The index at the end of a worker's name.
+fn index_in(name: &str) -> Option<usize> {
+    name.rsplit_once('-')?.1.parse().ok()
+}
+
+impl fmt::Debug for OwnRuntime {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("OwnRuntime(..)")
+    }
+}

@@ -1,0 +1,17 @@
+//! The contract, rule by rule, on the channel pool.
+
+use pool_channel::ChannelPool;
+use pool_conformance::Fixture;
+use pool_core::{BuildError, PoolConfig};
+
+struct Channel;
+
+impl Fixture for Channel {
+    type Pool = ChannelPool;
+
+    fn build(config: PoolConfig) -> Result<ChannelPool, BuildError> {
+        ChannelPool::builder().config(config).build()
+    }
+}
+
+pool_conformance::conformance!(Channel);

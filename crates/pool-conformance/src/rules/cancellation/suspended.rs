@@ -1,0 +1,133 @@
+//! R405: futures that sleep, or that give way without end, are dropped when nobody wants them.
+
+use std::convert::Infallible;
+use std::future::poll_fn;
+use std::task::Poll;
+use std::time::Instant;
+
+use pool_core::{
+    AsyncContext, CancelToken, Configured, Executor, ExecutorExt, JobError, JobHandle, JobOptions,
+};
+
+use super::{PROMPT, ROOM, ended, in_time};
+use crate::fixture::Fixture;
+use crate::probe::{Alive, Count, Gate, pool};
+use crate::rule::Applied;
+
+pub(super) fn r405<F: Fixture>() -> Applied {
+    let pool = pool::<F>(1, 8);
+    dropped_when_cancelled(&pool);
+    dropped_at_its_deadline(&pool);
+    dropped_while_giving_way(&pool);
+    dropped_after_the_poll_it_is_in(&pool);
+    Applied::Held
+}
+
+/// A future that no waker will ever wake, with what shows that it was dropped.
+struct Asleep {
+    handle: JobHandle<(), Infallible>,
+    alive: Alive,
+    polls: Count,
+}
+
+impl Asleep {
+    fn submit(pool: &impl Executor, options: JobOptions) -> Self {
+        let (alive, polls) = (Alive::new(), Count::new());
+        let (captured, polled) = (alive.value(), polls.clone());
+        let job = move |_: AsyncContext| async move {
+            let _captured = captured;
+            poll_fn(move |_| {
+                polled.add();
+                Poll::<()>::Pending
+            })
+            .await;
+            Ok::<_, Infallible>(())
+        };
+        let handle = pool.submit_future(Configured::new(job, options));
+        Self {
+            handle: handle.expect(ROOM),
+            alive,
+            polls,
+        }
+    }
+
+    fn is_dropped_promptly(self, since: Instant) -> JobError<Infallible> {
+        let outcome = ended(self.handle);
+        let late = since.elapsed();
+        assert!(late <= PROMPT, "it was dropped only after {late:?}");
+        assert_eq!(self.alive.count(), 0, "the future is over but not dropped");
+        outcome.expect_err("the future never completes")
+    }
+}
+
+fn dropped_when_cancelled(pool: &impl Executor) {
+    let by_handle = Asleep::submit(pool, JobOptions::new());
+    by_handle.polls.wait_for(1);
+    by_handle.handle.cancel();
+    let error = by_handle.is_dropped_promptly(Instant::now());
+    assert!(matches!(error, JobError::Cancelled), "{error:?}");
+
+    let token = CancelToken::new();
+    let by_token = Asleep::submit(pool, JobOptions::new().with_token(&token));
+    by_token.polls.wait_for(1);
+    token.cancel();
+    let error = by_token.is_dropped_promptly(Instant::now());
+    assert!(matches!(error, JobError::Cancelled), "{error:?}");
+}
+
+fn dropped_at_its_deadline(pool: &impl Executor) {
+    in_time(|timeout| {
+        let deadline = Instant::now() + timeout;
+        let asleep = Asleep::submit(pool, JobOptions::new().with_deadline(deadline));
+        let polls = asleep.polls.clone();
+        let error = asleep.is_dropped_promptly(deadline);
+        assert!(Instant::now() >= deadline, "it was dropped too early");
+        assert!(matches!(error, JobError::Expired), "{error:?}");
+        (polls.get() > 0).then_some(())
+    });
+}
+
+fn dropped_while_giving_way(pool: &impl Executor) {
+    let (alive, polls) = (Alive::new(), Count::new());
+    let (captured, polled) = (alive.value(), polls.clone());
+    let job = move |_: AsyncContext| async move {
+        let _captured = captured;
+        poll_fn(move |cx| {
+            polled.add();
+            cx.waker().wake_by_ref();
+            Poll::<()>::Pending
+        })
+        .await;
+        Ok::<_, Infallible>(())
+    };
+    let handle = pool.submit_future(job).expect(ROOM);
+    polls.wait_for(3);
+    handle.cancel();
+    let outcome = ended(handle);
+    assert!(matches!(outcome, Err(JobError::Cancelled)), "{outcome:?}");
+    assert_eq!(alive.count(), 0);
+}
+
+/// The cancellation comes in the middle of a poll: the suspension that ends this poll is the last one.
+fn dropped_after_the_poll_it_is_in(pool: &impl Executor) {
+    let (alive, polls, gate) = (Alive::new(), Count::new(), Gate::new());
+    let (captured, polled, pass) = (alive.value(), polls.clone(), gate.pass());
+    let job = move |_: AsyncContext| async move {
+        let _captured = captured;
+        poll_fn(move |cx| {
+            polled.add();
+            pass.wait();
+            cx.waker().wake_by_ref();
+            Poll::<()>::Pending
+        })
+        .await;
+        Ok::<_, Infallible>(())
+    };
+    let handle = pool.submit_future(job).expect(ROOM);
+    polls.wait_for(1);
+    handle.cancel();
+    gate.open();
+    let outcome = ended(handle);
+    assert!(matches!(outcome, Err(JobError::Cancelled)), "{outcome:?}");
+    assert_eq!((polls.get(), alive.count()), (1, 0), "(polls, alive)");
+}

@@ -1,0 +1,85 @@
+//! The list of names is the list of rules.
+
+use std::future::Future;
+use std::pin::Pin;
+
+use pool_core::{
+    BuildError, Capability, Executor, PoolConfig, Refused, Room, Shutdown, ShutdownPolicy,
+    ShutdownReport, Stats, Task,
+};
+
+use super::all;
+use crate::fixture::Fixture;
+
+/// A fixture that is only named, never built.
+struct Unbuilt;
+
+#[derive(Clone, Copy)]
+enum NoPool {}
+
+impl Fixture for Unbuilt {
+    type Pool = NoPool;
+
+    fn build(_config: PoolConfig) -> Result<NoPool, BuildError> {
+        Err(BuildError::Closed)
+    }
+}
+
+impl Executor for NoPool {
+    fn try_execute(&self, _task: Task) -> Result<(), Refused<Task>> {
+        match *self {}
+    }
+
+    fn room(&self) -> &Room {
+        match *self {}
+    }
+
+    fn capability(&self) -> Capability {
+        match *self {}
+    }
+
+    fn stats(&self) -> Stats {
+        match *self {}
+    }
+
+    fn is_closed(&self) -> bool {
+        match *self {}
+    }
+}
+
+impl Shutdown for NoPool {
+    fn close(&self) {
+        match *self {}
+    }
+
+    fn shutdown(&self, _policy: ShutdownPolicy) -> ShutdownReport {
+        match *self {}
+    }
+
+    fn shutdown_async<'s, 'f>(
+        &'s self,
+        _policy: ShutdownPolicy,
+    ) -> Pin<Box<dyn Future<Output = ShutdownReport> + Send + 'f>>
+    where
+        's: 'f,
+        Self: 'f,
+    {
+        match *self {}
+    }
+}
+
+macro_rules! names {
+    ($($rule:ident)*) => {
+        [$(stringify!($rule)),*]
+    };
+}
+
+#[test]
+fn every_rule_has_a_name() {
+    let named = for_each_rule! { (names) };
+    let rules: Vec<String> = all::<Unbuilt>()
+        .iter()
+        .map(|rule| rule.id.to_lowercase())
+        .collect();
+    assert_eq!(rules, named);
+}

@@ -1,0 +1,310 @@
+//! Chapter 1, waiting for room: how long, by whom, in which order, and by whom not at all.
+
+use std::convert::Infallible;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::thread::{self, ThreadId};
+use std::time::{Duration, Instant};
+
+use pool_core::{Executor, ExecutorExt, Job, JobContext};
+
+use crate::fixture::Fixture;
+use crate::probe::{Alive, Count, Gate, Log, PATIENCE, occupy, outcome, poll_once, pool, ready};
+use crate::rule::Applied;
+
+/// For how long a test watches that something does not happen.
+const WATCHED: Duration = Duration::from_millis(50);
+
+/// What the contract calls promptly.
+const PROMPTLY: Duration = Duration::from_secs(1);
+
+/// A pool of one worker and one place, both taken until the gate opens.
+fn full_pool<F: Fixture>() -> (F::Pool, Gate) {
+    let pool = pool::<F>(1, 1);
+    let gate = occupy(&pool, 1);
+    pool.spawn(|| ()).expect("one place is free").detach();
+    (pool, gate)
+}
+
+fn nothing(_: &JobContext<'_>) -> Result<(), Infallible> {
+    Ok(())
+}
+
+pub(crate) fn r105<F: Fixture>() -> Applied {
+    try_submit_returns_at_once::<F>();
+    submit_blocks_while_full::<F>();
+    submit_timeout_keeps_its_time::<F>();
+    submit_async_blocks_no_thread::<F>();
+    Applied::Held
+}
+
+fn try_submit_returns_at_once<F: Fixture>() {
+    let (pool, gate) = full_pool::<F>();
+    let start = Instant::now();
+    let refused = pool.try_submit(nothing).expect_err("the pool is full");
+    assert!(refused.is_full() && start.elapsed() < PROMPTLY);
+
+    // Also while others wait in line.
+    let mut waiting = Box::pin(pool.submit_async(nothing));
+    assert!(poll_once(waiting.as_mut(), &Count::new()).is_pending());
+    let start = Instant::now();
+    let refused = pool.try_submit(nothing).expect_err("the pool is full");
+    assert!(refused.is_full() && start.elapsed() < PROMPTLY);
+    gate.open();
+}
+
+fn submit_blocks_while_full<F: Fixture>() {
+    let (pool, gate) = full_pool::<F>();
+    let returned = Count::new();
+    thread::scope(|threads| {
+        let submitter = threads.spawn(|| {
+            let handle = pool.submit(nothing).expect("the pool stays open");
+            returned.add();
+            outcome(handle)
+        });
+        returned.stays_below(1, WATCHED);
+        gate.open();
+        let ended = submitter.join().expect("room appeared");
+        ended.expect("it ran");
+    });
+}
+
+fn submit_timeout_keeps_its_time<F: Fixture>() {
+    let (pool, gate) = full_pool::<F>();
+    for time in [Duration::ZERO, WATCHED] {
+        let start = Instant::now();
+        let refused = pool.submit_timeout(nothing, time).expect_err("the pool is full");
+        let took = start.elapsed();
+        assert!(refused.is_full());
+        assert!(took >= time, "it gave up after {took:?}, before {time:?}");
+        assert!(took < time + PROMPTLY, "it gave up after {took:?}, long past {time:?}");
+    }
+    thread::scope(|threads| {
+        for time in [PATIENCE, Duration::MAX] {
+            let pool = &pool;
+            threads.spawn(move || {
+                let handle = pool.submit_timeout(nothing, time).expect("room appears in time");
+                outcome(handle).expect("it runs");
+            });
+        }
+        gate.open();
+    });
+}
+
+fn submit_async_blocks_no_thread<F: Fixture>() {
+    let (pool, gate) = full_pool::<F>();
+    let woken = Count::new();
+    let mut waiting = Box::pin(pool.submit_async(nothing));
+    // Both polls return here, on the one thread there is, though nothing can have moved.
+    assert!(poll_once(waiting.as_mut(), &woken).is_pending());
+    assert!(poll_once(waiting.as_mut(), &woken).is_pending());
+    gate.open();
+    woken.wait_for(1);
+    let handle = ready(waiting.as_mut()).expect("the pool stays open");
+    outcome(handle).expect("it runs");
+}
+
+pub(crate) fn r106<F: Fixture>() -> Applied {
+    let (pool, gate) = full_pool::<F>();
+    let (alive, ran) = (Alive::new(), Count::new());
+    let job = || {
+        let (value, ran) = (alive.value(), ran.clone());
+        move |_: &JobContext<'_>| {
+            drop(value);
+            Ok::<_, Infallible>(ran.add())
+        }
+    };
+    let accepted = pool.stats().accepted;
+
+    drop(pool.submit_async(job()));
+    let mut polled = Box::pin(pool.submit_async(job()));
+    assert!(poll_once(polled.as_mut(), &Count::new()).is_pending());
+    drop(polled);
+    assert_eq!(alive.count(), 0, "a dropped submission drops its job");
+
+    // One that is dropped when its turn has come passes the turn on.
+    let (first_woken, second_woken) = (Count::new(), Count::new());
+    let mut first = Box::pin(pool.submit_async(job()));
+    let mut second = Box::pin(pool.submit_async(job()));
+    assert!(poll_once(first.as_mut(), &first_woken).is_pending());
+    assert!(poll_once(second.as_mut(), &second_woken).is_pending());
+    gate.open();
+    first_woken.wait_for(1);
+    drop(first);
+    second_woken.wait_for(1);
+    let handle = ready(second.as_mut()).expect("the pool stays open");
+    outcome(handle).expect("it runs");
+
+    pool.wait_idle();
+    assert_eq!(ran.get(), 1, "only the submission that was kept has run");
+    assert_eq!(pool.stats().accepted, accepted + 1);
+    let after = pool.try_submit(nothing).expect("nobody is left in line");
+    outcome(after).expect("it runs");
+    Applied::Held
+}
+
+const SUBMITTERS: usize = 10;
+
+/// Of those who came later, so many may get in before all who were in line have.
+const MOST_PASSED: usize = 2 * SUBMITTERS;
+
+pub(crate) fn r107<F: Fixture>() -> Applied {
+    those_in_line_are_not_passed::<F>();
+    all_who_block_get_in::<F>();
+    Applied::Held
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum From {
+    Line,
+    Later,
+}
+
+/// On a queue of one and a worker of one, jobs start in the order of their admission.
+fn those_in_line_are_not_passed<F: Fixture>() {
+    let (pool, gate) = full_pool::<F>();
+    let starts = Log::new();
+    let job = |from: From| {
+        let starts = starts.clone();
+        move |_: &JobContext<'_>| {
+            starts.note(from);
+            Ok::<_, Infallible>(())
+        }
+    };
+    let (in_line, admitted) = (Count::new(), Count::new());
+    thread::scope(|threads| {
+        for _ in 0..SUBMITTERS {
+            threads.spawn(|| {
+                let mut submission = Box::pin(pool.submit_async(job(From::Line)));
+                assert!(poll_once(submission.as_mut(), &Count::new()).is_pending());
+                in_line.add();
+                ready(submission.as_mut()).expect("the pool stays open").detach();
+                admitted.add();
+            });
+        }
+        in_line.wait_for(SUBMITTERS);
+        threads.spawn(|| {
+            let limit = Instant::now() + PATIENCE;
+            while admitted.get() < SUBMITTERS && Instant::now() < limit {
+                pool.submit(job(From::Later)).expect("the pool stays open").detach();
+            }
+        });
+        gate.open();
+    });
+    pool.wait_idle();
+    let starts = starts.take();
+    let last = starts.iter().rposition(|from| *from == From::Line).expect("ten were in line");
+    let passed = starts[..last].iter().filter(|from| **from == From::Later).count();
+    assert!(passed <= MOST_PASSED, "{passed} latecomers passed those in line");
+}
+
+/// Blocked threads, and one that never blocks but tries again and again.
+fn all_who_block_get_in<F: Fixture>() {
+    const JOBS: usize = 50;
+    let pool = pool::<F>(1, 1);
+    let (ran, is_over) = (Count::new(), AtomicBool::new(false));
+    thread::scope(|threads| {
+        threads.spawn(|| {
+            while !is_over.load(Ordering::Relaxed) {
+                // Whether this one gets in does not matter; that it tries does.
+                let _refused = pool.try_execute_job(nothing);
+            }
+        });
+        let submit = || {
+            for _ in 0..JOBS {
+                let ran = ran.clone();
+                let handle = pool.submit_timeout(move |_: &JobContext<'_>| Ok::<_, Infallible>(ran.add()), PATIENCE);
+                handle.map(pool_core::JobHandle::detach).map_err(|error| error.to_string())?;
+            }
+            Ok::<_, String>(())
+        };
+        let submitters: Vec<_> = (0..SUBMITTERS).map(|_| threads.spawn(submit)).collect();
+        let ends: Vec<_> = submitters.into_iter().map(thread::ScopedJoinHandle::join).collect();
+        is_over.store(true, Ordering::Relaxed);
+        for end in ends {
+            end.expect("a submitter panics at nothing").expect("everybody gets in");
+        }
+    });
+    ran.wait_for(SUBMITTERS * JOBS);
+}
+
+const DEPTH: usize = 100;
+
+pub(crate) fn r108<F: Fixture>() -> Applied {
+    for way in [Way::Context, Way::ContextExecute, Way::Clone, Way::CloneExecute, Way::CloneTimeout] {
+        let pool = pool::<F>(1, 1);
+        let nested = Nested {
+            pool: pool.clone(),
+            depth: DEPTH,
+            way,
+            ran_on: Log::new(),
+            ran: Count::new(),
+        };
+        let (ran_on, ran) = (nested.ran_on.clone(), nested.ran.clone());
+        let handle = pool.submit(nested).expect("one place is free");
+        outcome(handle).expect("no level hangs or runs late");
+        assert_eq!(ran.get(), DEPTH + 1, "{way:?}");
+        let threads = ran_on.take();
+        assert!(threads.iter().all(|thread| *thread == threads[0]), "{way:?} ran on other threads");
+    }
+    Applied::Held
+}
+
+#[derive(Debug, Clone, Copy)]
+enum Way {
+    Context,
+    ContextExecute,
+    Clone,
+    CloneExecute,
+    CloneTimeout,
+}
+
+/// Fills the queue, then submits itself once more, `depth` times.
+struct Nested<P> {
+    pool: P,
+    depth: usize,
+    way: Way,
+    ran_on: Log<ThreadId>,
+    ran: Count,
+}
+
+impl<P: Executor + Clone + 'static> Job for Nested<P> {
+    type Output = ();
+    type Error = Infallible;
+
+    fn run(self, ctx: &JobContext<'_>) -> Result<(), Infallible> {
+        self.ran.add();
+        self.ran_on.note(thread::current().id());
+        if self.depth == 0 {
+            return Ok(());
+        }
+        // The one worker is here, so what is in the queue stays there.
+        let _full_already = self.pool.try_execute_job(nothing);
+        let refused = self.pool.try_submit(nothing).expect_err("the queue is full");
+        assert!(refused.is_full());
+        let before = self.ran.get();
+        let (depth, ran) = (self.depth, self.ran.clone());
+        self.submit_next(ctx);
+        assert_eq!(ran.get(), before + depth, "the child runs before its submission returns");
+        Ok(())
+    }
+}
+
+impl<P: Executor + Clone + 'static> Nested<P> {
+    fn submit_next(self, ctx: &JobContext<'_>) {
+        let (pool, way) = (self.pool.clone(), self.way);
+        let next = Self {
+            depth: self.depth - 1,
+            ..self
+        };
+        let handle = match way {
+            Way::Context => ctx.submit(next).ok(),
+            Way::Clone => pool.submit(next).ok(),
+            Way::CloneTimeout => pool.submit_timeout(next, Duration::MAX).ok(),
+            Way::ContextExecute => return drop(ctx.execute(next).expect("an open pool takes a job")),
+            Way::CloneExecute => return drop(pool.execute(next).expect("an open pool takes a job")),
+        };
+        let handle = handle.expect("an open pool takes a job");
+        assert!(handle.is_finished());
+        handle.join().expect("the child completed");
+    }
+}

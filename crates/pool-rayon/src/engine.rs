@@ -1,0 +1,130 @@
+//! The engine: a bounded queue, and visits on rayon's threads that empty it.
+
+use std::sync::{Arc, Mutex, PoisonError};
+
+use pool_core::{
+    BuildError, Capability, Engine, Lifecycle, PoolConfig, Seats, SharedQueue, Task, Worker,
+    put_to_sleep, visit,
+};
+use rayon::ThreadPool;
+
+use crate::threads::OwnThreads;
+
+/// The engine of [`RayonPool`](crate::RayonPool).
+///
+/// Jobs wait in a queue of the pool's own, since rayon's has no bound. At most `workers` visits at once take from it, each a
+/// rayon job that goes on until the queue is empty, so a burst of jobs costs rayon one job for each worker.
+///
+/// One job costs these read-modify-writes on cache lines that threads share: the submitter's stripe of the ledger, the queue's places
+/// twice, and its two ends.
+#[derive(Debug)]
+pub struct RayonEngine {
+    life: Arc<Lifecycle>,
+    queue: SharedQueue,
+    seats: Seats,
+    rayon: Mutex<Option<Arc<ThreadPool>>>,
+    own_threads: Option<OwnThreads>,
+}
+
+impl Engine for RayonEngine {
+    type Adopted = Arc<ThreadPool>;
+
+    const NAME: &'static str = "rayon";
+
+    fn start(
+        config: PoolConfig,
+        adopted: Option<Arc<ThreadPool>>,
+    ) -> Result<Arc<Self>, BuildError> {
+        if let Some(rayon) = &adopted
+            && config.workers() > rayon.current_num_threads()
+        {
+            return Err(BuildError::Engine {
+                engine: "rayon",
+                reason: format!(
+                    "{} workers cannot run at once on the {} threads of the adopted pool: ask for as many or fewer",
+                    config.workers(),
+                    rayon.current_num_threads()
+                ),
+            });
+        }
+        let capability = Capability {
+            name: Self::NAME,
+            workers: config.workers(),
+            capacity: Some(config.capacity()),
+            fifo: true,
+            async_jobs: true,
+            owns_threads: adopted.is_none(),
+        };
+        let life = Lifecycle::new(&config, capability);
+        let own_threads = adopted.is_none().then(OwnThreads::default);
+        let rayon = match (&own_threads, adopted) {
+            (Some(own), _) => Arc::new(own.build(&life, &config)?),
+            (None, Some(adopted)) => adopted,
+            (None, None) => unreachable!("without an adopted pool there are threads of our own"),
+        };
+        let engine = Arc::new(Self {
+            queue: SharedQueue::new(config.capacity()),
+            seats: Seats::new(config.workers()),
+            rayon: Mutex::new(Some(Arc::clone(&rayon))),
+            own_threads,
+            life,
+        });
+        let weak = Arc::downgrade(&engine);
+        let visits = Arc::downgrade(&rayon);
+        engine.life.resume_with(move |token| {
+            let Some(engine) = weak.upgrade() else { return };
+            match visits.upgrade() {
+                Some(rayon) => rayon.spawn(move || visit(&engine, &engine.seats, token, None)),
+                // Only after the end is there no pool to visit.
+                None => engine.life.worker_gone(token),
+            }
+        });
+        put_to_sleep(&engine.life);
+        Ok(engine)
+    }
+
+    fn life(&self) -> &Arc<Lifecycle> {
+        &self.life
+    }
+
+    #[inline]
+    fn push(&self, task: Task) -> Result<(), Task> {
+        self.queue.push(task)
+    }
+
+    fn push_unbounded(&self, task: Task) {
+        self.queue.push_unbounded(task);
+    }
+
+    #[inline]
+    fn pop(&self, _worker: &Worker) -> Option<Task> {
+        let task = self.queue.pop()?;
+        self.life.room().freed();
+        Some(task)
+    }
+
+    fn has_queued(&self) -> bool {
+        !self.queue.is_empty()
+    }
+
+    fn take_queued(&self) -> Vec<Task> {
+        let tasks = std::iter::from_fn(|| self.queue.pop()).collect();
+        self.life.room().freed();
+        tasks
+    }
+
+    fn join_threads(&self) {
+        let rayon = self
+            .rayon
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner)
+            .take();
+        drop(rayon);
+        let all_left = (0..self.life.capability().workers).all(|token| self.life.has_left(token));
+        if let Some(own) = &self.own_threads
+            && all_left
+        {
+            own.join();
+        }
+    }
+}

@@ -1,0 +1,102 @@
+//! A rayon thread pool of our own: named, hooked, and joined at its end, which rayon's own drop does not do.
+
+use std::fmt;
+use std::sync::{Arc, Mutex, PoisonError, mpsc};
+use std::thread::{self, JoinHandle};
+
+use pool_core::{BuildError, Lifecycle, PoolConfig, move_in, move_out};
+use rayon::{ThreadPool, ThreadPoolBuilder};
+
+#[derive(Default)]
+pub(crate) struct OwnThreads(Arc<Mutex<Vec<JoinHandle<()>>>>);
+
+impl OwnThreads {
+    /// Builds the pool; each of its threads has run `on_worker_start` when this returns.
+    pub(crate) fn build(
+        &self,
+        life: &Arc<Lifecycle>,
+        config: &PoolConfig,
+    ) -> Result<ThreadPool, BuildError> {
+        let workers = config.workers();
+        let (ready, all_ready) = mpsc::channel();
+        let mut refused = None;
+        let pool = ThreadPoolBuilder::new()
+            .num_threads(workers)
+            .spawn_handler(|seat| {
+                let (life, ready, index) = (Arc::clone(life), ready.clone(), seat.index());
+                let mut thread = thread::Builder::new().name(config.thread_name(index));
+                if let Some(bytes) = config.stack_size() {
+                    thread = thread.stack_size(bytes);
+                }
+                let body = move || {
+                    move_in(&life, index);
+                    // Nobody listens any more where a later thread was refused.
+                    let _heard = ready.send(());
+                    seat.run();
+                    move_out(&life);
+                };
+                match thread.spawn(body) {
+                    Ok(thread) => self.lock().push(thread),
+                    Err(source) => {
+                        refused = Some(index);
+                        return Err(source);
+                    }
+                }
+                Ok(())
+            })
+            .build();
+        drop(ready);
+        let pool = pool.map_err(|error| {
+            self.join();
+            spawn_error(error, refused.unwrap_or_default(), workers)
+        })?;
+        for _ in 0..workers {
+            all_ready
+                .recv()
+                .expect("every thread reports that it is ready");
+        }
+        Ok(pool)
+    }
+
+    /// Waits for the threads, after their pool was dropped and nothing runs on it.
+    pub(crate) fn join(&self) {
+        let threads = std::mem::take(&mut *self.lock());
+        for thread in threads {
+            if thread.thread().id() != thread::current().id() {
+                // Jobs and hooks are contained; a panic here would be of a thread-local's destructor, reported already.
+                let _ended = thread.join();
+            }
+        }
+    }
+
+    fn lock(&self) -> std::sync::MutexGuard<'_, Vec<JoinHandle<()>>> {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+fn spawn_error(error: rayon::ThreadPoolBuildError, worker: usize, workers: usize) -> BuildError {
+    use std::error::Error;
+    let reason = error.to_string();
+    match error
+        .source()
+        .and_then(|source| source.downcast_ref::<std::io::Error>())
+    {
+        Some(source) => BuildError::Spawn {
+            worker,
+            workers,
+            source: std::io::Error::new(source.kind(), source.to_string()),
+        },
+        None => BuildError::Engine {
+            engine: "rayon",
+            reason,
+        },
+    }
+}
+
+impl fmt::Debug for OwnThreads {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_tuple("OwnThreads")
+            .field(&self.lock().len())
+            .finish()
+    }
+}

@@ -1,0 +1,145 @@
+//! The engine: where a task goes, and in which order a worker looks for one.
+
+use std::convert::Infallible;
+use std::fmt;
+use std::sync::Arc;
+
+use pool_core::{
+    BuildError, Capability, Engine, Lifecycle, Places, PoolConfig, SharedQueue, Task, Threads,
+    Worker,
+};
+
+use crate::deques::Deques;
+
+/// Every so many looks a worker takes from the injector first, so that outsiders start although workers feed themselves (`R206`).
+const INJECTOR_EVERY: u32 = 61;
+
+/// Every so many looks a worker takes its own oldest task, so that none stays below newer ones for ever (`R206`).
+const OLDEST_EVERY: u32 = 31;
+
+/// The engine of [`WorkStealingPool`](crate::WorkStealingPool).
+///
+/// One job costs these read-modify-writes on cache lines that threads share: for the bound, one as it is queued and one as it is taken
+/// out; from outside, the submitter's stripe of the ledger and the injector's two ends; from inside, none more unless it is stolen.
+pub struct WorkStealingEngine {
+    life: Arc<Lifecycle>,
+    injector: SharedQueue,
+    deques: Deques,
+    /// One bound over the injector and the deques together.
+    places: Places,
+    threads: Threads,
+}
+
+impl Engine for WorkStealingEngine {
+    type Adopted = Infallible;
+
+    const NAME: &'static str = "work-stealing";
+
+    fn start(config: PoolConfig, _adopted: Option<Infallible>) -> Result<Arc<Self>, BuildError> {
+        let capability = Capability {
+            name: Self::NAME,
+            workers: config.workers(),
+            capacity: Some(config.capacity()),
+            fifo: false,
+            async_jobs: true,
+            owns_threads: true,
+        };
+        let engine = Arc::new(Self {
+            life: Lifecycle::new(&config, capability),
+            injector: SharedQueue::new(usize::MAX),
+            deques: Deques::new(config.workers()),
+            places: Places::new(config.capacity()),
+            threads: Threads::default(),
+        });
+        engine.threads.start(&engine, &config, |work| work())?;
+        Ok(engine)
+    }
+
+    fn life(&self) -> &Arc<Lifecycle> {
+        &self.life
+    }
+
+    #[inline]
+    fn push(&self, task: Task) -> Result<(), Task> {
+        if !self.places.take() {
+            return Err(task);
+        }
+        self.deques
+            .push(task)
+            .or_else(|task| self.injector.push(task))
+    }
+
+    fn push_unbounded(&self, task: Task) {
+        self.places.overdraw();
+        self.injector.push_unbounded(task);
+    }
+
+    #[inline]
+    fn pop(&self, worker: &Worker) -> Option<Task> {
+        let task = self.find(worker)?;
+        self.places.free();
+        self.life.room().freed();
+        Some(task)
+    }
+
+    fn has_queued(&self) -> bool {
+        !self.injector.is_empty() || !self.deques.is_empty()
+    }
+
+    fn take_queued(&self) -> Vec<Task> {
+        let injected = std::iter::from_fn(|| self.injector.pop());
+        let owned =
+            (0..self.deques.len()).flat_map(|i| std::iter::from_fn(move || self.deques.steal(i)));
+        let tasks: Vec<Task> = injected
+            .chain(owned)
+            .inspect(|_| self.places.free())
+            .collect();
+        self.life.room().freed();
+        tasks
+    }
+
+    fn join_threads(&self) {
+        self.threads.join(&self.life);
+    }
+}
+
+impl WorkStealingEngine {
+    /// One's own newest, then outside, then others'; every so often outside, or one's own oldest, first.
+    #[inline]
+    fn find(&self, worker: &Worker) -> Option<Task> {
+        let (index, tick) = (worker.index(), worker.tick());
+        if tick % INJECTOR_EVERY == 0
+            && let Some(task) = self.injector.pop()
+        {
+            return Some(task);
+        }
+        if tick % OLDEST_EVERY == 0
+            && let Some(task) = self.deques.steal(index)
+        {
+            return Some(task);
+        }
+        self.deques
+            .pop(index)
+            .or_else(|| self.injector.pop())
+            .or_else(|| self.steal(index, tick))
+    }
+
+    /// Visits the others once, each time from another one on.
+    #[cold]
+    fn steal(&self, index: usize, tick: u32) -> Option<Task> {
+        let workers = self.deques.len();
+        let start = tick as usize;
+        (0..workers)
+            .map(|step| (start + step) % workers)
+            .filter(|&victim| victim != index)
+            .find_map(|victim| self.deques.steal_half(victim))
+    }
+}
+
+impl fmt::Debug for WorkStealingEngine {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("WorkStealingEngine")
+            .field("life", &self.life)
+            .finish_non_exhaustive()
+    }
+}

@@ -1,0 +1,52 @@
+//! Results: one handle, many handles, or one function over many inputs.
+#![expect(clippy::print_stdout, reason = "the tour tells what it does")]
+
+use std::collections::BTreeSet;
+use std::error::Error;
+use std::time::Duration;
+
+use pool::{JobError, Pool};
+
+fn main() -> Result<(), Box<dyn Error>> {
+    let pool = Pool::builder().workers(3).build()?;
+
+    // `map`: one job for each input, and the outcomes in the order of the inputs, whichever was ready first.
+    let words = ["a", "production", "worker", "pool"];
+    let lengths: Vec<usize> = pool.map(words, str::len).collect::<Result<_, _>>()?;
+    assert_eq!(lengths, [1, 10, 6, 4]);
+    println!("lengths: {lengths:?}");
+
+    // `map_unordered`: the same outcomes as they come.
+    let squares: BTreeSet<u32> = pool
+        .map_unordered(1..=4_u32, |n| n * n)
+        .collect::<Result<_, _>>()?;
+    assert_eq!(squares, BTreeSet::from([1, 4, 9, 16]));
+
+    // Each outcome is its own: one job that panics takes nothing from the others.
+    let outcomes: Vec<_> = pool.map([2_u32, 0, 5], |n| 10 / n).collect();
+    assert!(matches!(
+        outcomes[..],
+        [Ok(5), Err(JobError::Panicked(_)), Ok(2)]
+    ));
+
+    // A limit for the wait, not for the job: after it the handle comes back, and can be asked again.
+    let (open, gate) = std::sync::mpsc::channel::<u32>();
+    let slow = pool.spawn(move || gate.recv())?;
+    let slow = slow
+        .join_timeout(Duration::from_millis(10))
+        .expect_err("the gate is shut");
+    open.send(17)?;
+    assert_eq!(slow.join()?, Ok(17));
+
+    // A handle that nobody needs is let go: the job runs all the same, and is counted.
+    pool.spawn(|| println!("nobody waits for me"))?.detach();
+    pool.wait_idle();
+    let stats = pool.stats();
+    assert_eq!(
+        (stats.accepted, stats.completed, stats.panicked),
+        (13, 12, 1)
+    );
+
+    println!("{}", pool.shutdown(Duration::from_secs(10)));
+    Ok(())
+}

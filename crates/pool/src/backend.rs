@@ -1,0 +1,118 @@
+//! `Backend`: the strategies by name, whether compiled in or not.
+
+use std::fmt;
+use std::str::FromStr;
+
+use pool_core::BuildError;
+
+/// Who runs the jobs. All four names always exist; one that is not compiled in is an error at build, which names the feature.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+#[non_exhaustive]
+pub enum Backend {
+    /// Threads on one bounded queue, first in, first out.
+    Channel,
+    /// A deque for each worker, and stealing between them.
+    WorkStealing,
+    /// A rayon thread pool.
+    Rayon,
+    /// A tokio runtime.
+    Async,
+}
+
+/// The variable that names the backend where the code does not.
+pub(crate) const VARIABLE: &str = "POOL_BACKEND";
+
+impl Backend {
+    /// Every backend, compiled in or not.
+    pub const ALL: [Self; 4] = [Self::Channel, Self::WorkStealing, Self::Rayon, Self::Async];
+
+    /// The backends that are compiled in.
+    pub fn available() -> Vec<Self> {
+        Self::ALL
+            .into_iter()
+            .filter(|backend| backend.is_available())
+            .collect()
+    }
+
+    /// Whether the backend is compiled in.
+    pub fn is_available(self) -> bool {
+        match self {
+            Self::Channel => cfg!(feature = "channel"),
+            Self::WorkStealing => cfg!(feature = "work-stealing"),
+            Self::Rayon => cfg!(feature = "rayon"),
+            Self::Async => cfg!(feature = "async"),
+        }
+    }
+
+    /// The backend's name, which is that of its feature as well.
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::Channel => "channel",
+            Self::WorkStealing => "work-stealing",
+            Self::Rayon => "rayon",
+            Self::Async => "async",
+        }
+    }
+
+    /// The backend that the environment names in `POOL_BACKEND`, else the default.
+    ///
+    /// # Errors
+    /// [`BuildError::Environment`] if the name is unknown: it lists those compiled in.
+    pub fn from_env() -> Result<Self, BuildError> {
+        let Some(name) = std::env::var_os(VARIABLE) else {
+            return Ok(Self::default());
+        };
+        name.to_string_lossy()
+            .parse()
+            .map_err(|error: ParseBackendError| BuildError::Environment {
+                variable: VARIABLE,
+                reason: error.to_string(),
+            })
+    }
+}
+
+/// The first that is compiled in, in the order of [`Backend::ALL`].
+impl Default for Backend {
+    fn default() -> Self {
+        Self::available().first().copied().unwrap_or(Self::Channel)
+    }
+}
+
+impl fmt::Display for Backend {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.pad(self.name())
+    }
+}
+
+impl FromStr for Backend {
+    type Err = ParseBackendError;
+
+    fn from_str(name: &str) -> Result<Self, ParseBackendError> {
+        let found = Self::ALL.into_iter().find(|backend| backend.name() == name);
+        found.ok_or_else(|| ParseBackendError {
+            name: name.to_owned(),
+        })
+    }
+}
+
+/// No backend has this name.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct ParseBackendError {
+    name: String,
+}
+
+impl fmt::Display for ParseBackendError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "no backend is named `{}`; compiled in: ", self.name)?;
+        let names: Vec<&str> = Backend::available()
+            .into_iter()
+            .map(Backend::name)
+            .collect();
+        if names.is_empty() {
+            return f.write_str("none (enable a feature of the crate `pool`)");
+        }
+        f.write_str(&names.join(", "))
+    }
+}
+
+impl std::error::Error for ParseBackendError {}

@@ -1,0 +1,258 @@
+//! `Pool`: a worker pool on a backend chosen at run time, and changed under load.
+//!
+//! # Swap
+//! A pool is a chain of **generations**, each a backend's pool; the newest takes jobs in. A swap builds the next one, retires the
+//! newest (its intake ends, its queued jobs are taken out, its running ones go on), has the next adopt those jobs, in order,
+//! and then publishes it. A submitter that meets a closed generation while a swap is under way waits for the publication, which
+//! nothing can hold up but the moving of the queue; so what one thread submits stays in order. All generations share one line of
+//! submitters waiting for room, so nobody who waits is left behind.
+
+use std::fmt;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::thread;
+use std::time::Instant;
+
+use arc_swap::ArcSwap;
+use async_trait::async_trait;
+use pool_core::{
+    BuildError, Capability, Executor, Lifecycle, PoolConfig, Refused, Room, Shutdown,
+    ShutdownPolicy, ShutdownReport, Stats, Task,
+};
+
+use crate::backend::Backend;
+use crate::builder::Builder;
+use crate::strategy::{self, Strategy};
+
+/// A worker pool. A clone is the same pool; every method works through `&self`.
+///
+/// Dropping the last clone closes the pool and drains it without a limit (`R610`); [`shutdown`](Self::shutdown) is the way that
+/// has a limit, and says what it did not finish.
+///
+/// ```
+/// use pool::Pool;
+///
+/// let pool = Pool::builder().workers(3).queue_capacity(100).build()?;
+/// let answer = pool.spawn(|| 6 * 7)?;
+/// assert_eq!(answer.join()?, 42);
+/// let report = pool.shutdown(std::time::Duration::from_secs(30));
+/// assert!(report.is_clean() && report.is_safe_to_exit());
+/// # Ok::<(), Box<dyn std::error::Error>>(())
+/// ```
+#[derive(Clone)]
+pub struct Pool(Arc<Inner>);
+
+struct Inner {
+    newest: ArcSwap<Generation>,
+    config: PoolConfig,
+    room: Arc<Room>,
+    /// The newest generation is closed, and the next not yet published.
+    is_swapping: AtomicBool,
+    /// Held by whoever changes the chain; true once the pool is closed.
+    chain: Mutex<bool>,
+}
+
+struct Generation {
+    backend: Backend,
+    pool: Arc<dyn Strategy>,
+    earlier: Vec<Arc<dyn Strategy>>,
+    /// Jobs that one generation handed over to the next: each was accepted twice.
+    handed_over: u64,
+}
+
+impl Pool {
+    /// Starts from the defaults.
+    pub fn builder() -> Builder {
+        Builder::new()
+    }
+
+    pub(crate) fn build(backend: Backend, mut config: PoolConfig) -> Result<Self, BuildError> {
+        let room = Arc::new(Room::new());
+        config.set_room(Arc::clone(&room));
+        let pool = Arc::from(strategy::build(backend, config.clone())?);
+        let first = Generation {
+            backend,
+            pool,
+            earlier: Vec::new(),
+            handed_over: 0,
+        };
+        Ok(Self(Arc::new(Inner {
+            newest: ArcSwap::from_pointee(first),
+            config,
+            room,
+            is_swapping: AtomicBool::new(false),
+            chain: Mutex::new(false),
+        })))
+    }
+
+    /// The backend that takes jobs in now.
+    pub fn backend(&self) -> Backend {
+        self.0.newest.load().backend
+    }
+
+    /// Moves to another backend, under load: every accepted job runs exactly once and every handle resolves (`R902`).
+    ///
+    /// Returns once the new backend takes jobs in; jobs that run go on where they are. Waits for no job.
+    ///
+    /// # Errors
+    /// The new backend could not be built, or the pool is closed. Nothing has changed then.
+    pub fn swap(&self, backend: Backend) -> Result<(), BuildError> {
+        let is_closed = self.chain();
+        if *is_closed {
+            return Err(BuildError::Closed);
+        }
+        let next: Arc<dyn Strategy> = Arc::from(strategy::build(backend, self.0.config.clone())?);
+        let newest = self.0.newest.load_full();
+        self.0.is_swapping.store(true, Ordering::SeqCst);
+        let tasks = newest.pool.retire();
+        let handed_over = newest.handed_over + tasks.len() as u64;
+        let refused = next.adopt(tasks);
+        debug_assert!(
+            refused.is_empty(),
+            "nobody else knows the next generation, so nobody closed it"
+        );
+        let mut earlier = newest.earlier.clone();
+        earlier.push(Arc::clone(&newest.pool));
+        let next = Generation {
+            backend,
+            pool: next,
+            earlier,
+            handed_over,
+        };
+        self.0.newest.store(Arc::new(next));
+        self.0.is_swapping.store(false, Ordering::SeqCst);
+        self.0.room.wake_all();
+        Ok(())
+    }
+
+    /// Ends intake: every later submission is refused, and blocked submitters return with `Closed` (`R601`). Accepted jobs run.
+    pub fn close(&self) {
+        let mut is_closed = self.chain();
+        *is_closed = true;
+        self.0.newest.load().pool.close();
+    }
+
+    /// Drains, cancels, abandons, under one limit, and reports; see [`Shutdown::shutdown`].
+    ///
+    /// A [`Duration`](std::time::Duration) is the grace; cancelled jobs then have half a second, unless a [`ShutdownPolicy`] says
+    /// otherwise.
+    pub fn shutdown(&self, policy: impl Into<ShutdownPolicy>) -> ShutdownReport {
+        let (policy, start) = (policy.into(), Instant::now());
+        self.close();
+        let newest = self.0.newest.load_full();
+        let reports = newest
+            .all()
+            .map(|pool| pool.shutdown(policy.after(start.elapsed())));
+        newest.merge(reports.collect())
+    }
+
+    /// [`shutdown`](Self::shutdown) for async callers: blocks no thread (`R612`).
+    pub async fn shutdown_async(&self, policy: impl Into<ShutdownPolicy> + Send) -> ShutdownReport {
+        let (policy, start) = (policy.into(), Instant::now());
+        self.close();
+        let newest = self.0.newest.load_full();
+        let mut reports = Vec::new();
+        for pool in newest.all() {
+            reports.push(pool.shutdown_async(policy.after(start.elapsed())).await);
+        }
+        newest.merge(reports)
+    }
+
+    /// What went through the pool, whatever the backend, and what is in it.
+    pub fn stats(&self) -> Stats {
+        let newest = self.0.newest.load();
+        let sum = newest
+            .all()
+            .map(|pool| pool.stats())
+            .fold(Stats::default(), Stats::plus);
+        sum.without_handed_over(newest.handed_over)
+    }
+
+    pool_core::inherent_ways_in!();
+
+    fn chain(&self) -> MutexGuard<'_, bool> {
+        self.0.chain.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl Generation {
+    /// Every backend's pool of the chain, oldest first.
+    fn all(&self) -> impl Iterator<Item = &Arc<dyn Strategy>> {
+        self.earlier.iter().chain([&self.pool])
+    }
+
+    fn merge(&self, reports: Vec<ShutdownReport>) -> ShutdownReport {
+        ShutdownReport::merged(reports, self.handed_over)
+    }
+}
+
+impl Executor for Pool {
+    fn try_execute(&self, mut task: Task) -> Result<(), Refused<Task>> {
+        loop {
+            let newest = self.0.newest.load();
+            match newest.pool.try_execute(task) {
+                Err(Refused::Closed(refused)) => {
+                    // ORDERING: SeqCst, against the swap's writes: a generation that refused was either retired, and then the
+                    // flag or the new pointer is seen, or it was closed with the pool.
+                    let is_swapping = self.0.is_swapping.load(Ordering::SeqCst);
+                    let is_newest = Arc::ptr_eq(&newest, &self.0.newest.load());
+                    if is_newest && !is_swapping {
+                        return Err(Refused::Closed(refused));
+                    }
+                    task = refused;
+                    thread::yield_now();
+                }
+                result => return result,
+            }
+        }
+    }
+
+    fn room(&self) -> &Room {
+        &self.0.room
+    }
+
+    fn capability(&self) -> Capability {
+        self.0.newest.load().pool.capability()
+    }
+
+    fn stats(&self) -> Stats {
+        Self::stats(self)
+    }
+
+    fn is_closed(&self) -> bool {
+        self.0.newest.load().pool.is_closed() && !self.0.is_swapping.load(Ordering::SeqCst)
+    }
+
+    fn lives(&self) -> Vec<Arc<Lifecycle>> {
+        self.0
+            .newest
+            .load()
+            .all()
+            .flat_map(|pool| pool.lives())
+            .collect()
+    }
+}
+
+#[async_trait]
+impl Shutdown for Pool {
+    fn close(&self) {
+        Self::close(self);
+    }
+
+    fn shutdown(&self, policy: ShutdownPolicy) -> ShutdownReport {
+        Self::shutdown(self, policy)
+    }
+
+    async fn shutdown_async(&self, policy: ShutdownPolicy) -> ShutdownReport {
+        Self::shutdown_async(self, policy).await
+    }
+}
+
+impl fmt::Debug for Pool {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Pool")
+            .field("backend", &self.backend())
+            .field("stats", &self.stats())
+            .finish()
+    }
+}

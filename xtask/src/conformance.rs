@@ -1,0 +1,210 @@
+//! `cargo xtask conformance`: a table of rules and backends, and one of the executors that the kit must catch.
+
+use std::io::{self, IsTerminal, Write};
+use std::panic;
+
+use anyhow::{Result, bail, ensure};
+use clap::Args;
+use comfy_table::{Table, presets};
+use pool::{Backend, BuildError, Pool, PoolConfig};
+use pool_conformance::{Fixture, Rule, Verdict, broken};
+
+#[derive(Args)]
+pub(crate) struct Options {
+    /// Runs this backend alone
+    #[arg(long)]
+    backend: Option<Backend>,
+    /// Runs this rule alone, or all whose number begins so: `R604`, `R6`. Panics of jobs are shown then
+    #[arg(long)]
+    rule: Option<String>,
+    /// Runs the broken executors although a rule or backend is named
+    #[arg(long)]
+    broken: bool,
+}
+
+impl Options {
+    fn wants_broken(&self) -> bool {
+        self.broken || (self.backend.is_none() && self.rule.is_none())
+    }
+
+    fn wants(&self, rule: &Rule) -> bool {
+        self.rule.as_ref().is_none_or(|wanted| {
+            let start = rule.id.get(..wanted.len());
+            start.is_some_and(|start| start.eq_ignore_ascii_case(wanted))
+        })
+    }
+}
+
+/// A backend as the kit runs it.
+struct Column {
+    backend: Backend,
+    rules: fn() -> Vec<Rule>,
+    run: fn(&Rule) -> Verdict,
+}
+
+macro_rules! columns {
+    ($($fixture:ident: $backend:ident, swapped to $other:ident;)*) => {
+        $(
+            struct $fixture;
+
+            impl Fixture for $fixture {
+                type Pool = Pool;
+
+                fn build(config: PoolConfig) -> Result<Pool, BuildError> {
+                    Pool::builder().config(config).backend(Backend::$backend).build()
+                }
+
+                fn swap(pool: &Pool) -> Option<Result<(), BuildError>> {
+                    Some(pool.swap(Backend::$other))
+                }
+            }
+        )*
+
+        const COLUMNS: &[Column] = &[$(
+            Column {
+                backend: Backend::$backend,
+                rules: pool_conformance::all::<$fixture>,
+                run: |rule| rule.run::<$fixture>(),
+            },
+        )*];
+    };
+}
+
+columns! {
+    ChannelFixture: Channel, swapped to WorkStealing;
+    WorkStealingFixture: WorkStealing, swapped to Rayon;
+    RayonFixture: Rayon, swapped to Async;
+    AsyncFixture: Async, swapped to Channel;
+}
+
+pub(crate) fn run(options: &Options) -> Result<()> {
+    if options.rule.is_none() {
+        // Rules make jobs panic by the hundred; what matters of them is in the verdicts.
+        panic::set_hook(Box::new(|_| {}));
+    }
+    let mut failures = rules(options)?;
+    if options.wants_broken() {
+        failures += broken_executors();
+    }
+    ensure!(failures == 0, "{failures} failures");
+    Ok(())
+}
+
+/// What is listed below the table.
+#[derive(Default)]
+struct Tally {
+    passed: usize,
+    failed: Vec<String>,
+    skipped: Vec<String>,
+}
+
+impl Tally {
+    /// Counts a verdict and gives the word for its cell.
+    fn count(&mut self, rule: &Rule, backend: Backend, verdict: Verdict) -> &'static str {
+        match verdict {
+            Verdict::Passed => {
+                self.passed += 1;
+                "passed"
+            }
+            Verdict::Skipped(reason) => {
+                self.skipped
+                    .push(format!("{} {backend}: {reason}", rule.id));
+                "skipped"
+            }
+            Verdict::Failed(reason) => {
+                let text = format!("{} {backend} ({}): {reason}", rule.id, rule.title);
+                self.failed.push(text);
+                "FAILED"
+            }
+        }
+    }
+
+    fn print(&self) {
+        list("failed", &self.failed);
+        list("skipped", &self.skipped);
+        let (failed, skipped) = (self.failed.len(), self.skipped.len());
+        println!(
+            "\nrules: {} passed, {failed} failed, {skipped} skipped",
+            self.passed
+        );
+    }
+}
+
+fn rules(options: &Options) -> Result<usize> {
+    let wanted = |column: &&Column| options.backend.is_none_or(|it| it == column.backend);
+    let columns: Vec<&Column> = COLUMNS.iter().filter(wanted).collect();
+    let Some(first) = columns.first() else {
+        bail!("the table has no column for this backend");
+    };
+    let mut rules = (first.rules)();
+    rules.retain(|rule| options.wants(rule));
+    ensure!(!rules.is_empty(), "no rule has such a number");
+    let mut table = Table::new();
+    table.load_preset(presets::ASCII_MARKDOWN);
+    let names = columns.iter().map(|column| column.backend.to_string());
+    table.set_header(
+        ["rule".to_owned(), "promise".to_owned()]
+            .into_iter()
+            .chain(names),
+    );
+    let mut tally = Tally::default();
+    for rule in &rules {
+        let mut row = vec![rule.id, rule.title];
+        for column in &columns {
+            announce(&format!("{} {}", rule.id, column.backend));
+            let verdict = verdict(column, rule.id);
+            row.push(tally.count(rule, column.backend, verdict));
+        }
+        table.add_row(row);
+    }
+    announce("");
+    println!("{table}");
+    tally.print();
+    Ok(tally.failed.len())
+}
+
+/// Each column has rules of its own: a rule's test is made for its fixture.
+fn verdict(column: &Column, id: &str) -> Verdict {
+    let rules = (column.rules)();
+    match rules.iter().find(|rule| rule.id == id) {
+        Some(rule) => (column.run)(rule),
+        None => Verdict::Failed("the kit has no such rule for this backend".to_owned()),
+    }
+}
+
+/// Returns how many the kit did not catch.
+fn broken_executors() -> usize {
+    let mut table = Table::new();
+    table.load_preset(presets::ASCII_MARKDOWN);
+    table.set_header(["broken executor", "breaks", "verdict"]);
+    let mut missed = 0;
+    for executor in broken::all() {
+        announce(executor.name);
+        let caught = executor.catch();
+        missed += usize::from(!caught);
+        let verdict = if caught { "caught" } else { "MISSED" };
+        table.add_row([executor.name, executor.breaks, verdict]);
+    }
+    announce("");
+    println!("\n{table}");
+    println!("\nbroken executors: {missed} missed");
+    missed
+}
+
+fn list(what: &str, lines: &[String]) {
+    if !lines.is_empty() {
+        println!("\n{what}:");
+    }
+    for line in lines {
+        println!("  {}", line.replace('\n', "\n    "));
+    }
+}
+
+/// Shows on a terminal what runs now; an empty text wipes the line.
+fn announce(text: &str) {
+    let mut stderr = io::stderr();
+    if stderr.is_terminal() {
+        // A terminal that is gone is no reason to stop.
+        let _shown = write!(stderr, "\r{text:<60}\r").and_then(|()| stderr.flush());
+    }
+}

@@ -1,0 +1,59 @@
+//! `cargo xtask test`: everything that a change must pass.
+
+use anyhow::{Context, Result, ensure};
+use serde::Deserialize;
+
+use crate::steps::{Step, cargo, run_all};
+
+pub(crate) fn run() -> Result<()> {
+    run_all(&steps()?)
+}
+
+fn steps() -> Result<Vec<Step>> {
+    let mut steps = vec![
+        Step::cargo("fmt --all --check"),
+        Step::cargo("clippy --workspace --all-targets --all-features -- -D warnings"),
+        Step::cargo("test --workspace --all-features"),
+        Step::cargo("check -p pool --no-default-features"),
+    ];
+    for feature in features_of("pool")? {
+        let alone = format!("test -p pool --no-default-features --features {feature}");
+        steps.push(Step::cargo(&alone));
+    }
+    steps.extend([
+        Step::cargo("doc --workspace --all-features --no-deps").with("RUSTDOCFLAGS", "-D warnings"),
+        Step::cargo("xtask conformance"),
+        Step::cargo("xtask tidy"),
+    ]);
+    Ok(steps)
+}
+
+/// The part of `cargo metadata` that is read here.
+#[derive(Deserialize)]
+struct Metadata {
+    packages: Vec<Package>,
+}
+
+#[derive(Deserialize)]
+struct Package {
+    name: String,
+    features: std::collections::BTreeMap<String, Vec<String>>,
+}
+
+/// Every feature of a package but `default`, so that a new one is tested alone from its first day.
+fn features_of(package: &str) -> Result<Vec<String>> {
+    let output = cargo()
+        .args(["metadata", "--no-deps", "--format-version", "1"])
+        .output()
+        .context("could not start `cargo metadata`")?;
+    let said = String::from_utf8_lossy(&output.stderr);
+    ensure!(output.status.success(), "`cargo metadata` failed: {said}");
+    let metadata: Metadata = serde_json::from_slice(&output.stdout)?;
+    let package = metadata
+        .packages
+        .into_iter()
+        .find(|candidate| candidate.name == package)
+        .with_context(|| format!("the workspace has no package `{package}`"))?;
+    let features = package.features.into_keys();
+    Ok(features.filter(|feature| feature != "default").collect())
+}

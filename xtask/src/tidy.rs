@@ -1,0 +1,56 @@
+//! `cargo xtask tidy`: checks of the repository that no compiler makes.
+
+mod checks;
+mod source;
+#[cfg(test)]
+mod tests;
+
+use std::fs;
+use std::path::{Path, PathBuf};
+
+use anyhow::{Context, Result, ensure};
+
+use crate::root;
+use source::Source;
+
+/// Where the project's own code lies.
+const DIRECTORIES: [&str; 3] = ["crates", "xtask", "benches"];
+
+pub(crate) fn run() -> Result<()> {
+    let mut files = Vec::new();
+    for directory in DIRECTORIES {
+        find(&root().join(directory), &mut files)?;
+    }
+    files.sort();
+    ensure!(!files.is_empty(), "found no source file");
+    let mut findings = Vec::new();
+    for file in &files {
+        let text = fs::read_to_string(file).with_context(|| file.display().to_string())?;
+        let name = file.strip_prefix(root())?.to_string_lossy().into_owned();
+        findings.extend(checks::all(&Source::new(&name, &text)));
+    }
+    for finding in &findings {
+        println!("{finding}");
+    }
+    let (files, found) = (files.len(), findings.len());
+    ensure!(found == 0, "{found} findings in {files} files");
+    println!("tidy: {files} files, no finding");
+    Ok(())
+}
+
+/// Gathers the Rust files below a directory. Build outputs and hidden directories are not the project's.
+fn find(directory: &Path, files: &mut Vec<PathBuf>) -> Result<()> {
+    let entries = fs::read_dir(directory).with_context(|| directory.display().to_string())?;
+    for entry in entries {
+        let entry = entry?;
+        let path = entry.path();
+        let name = entry.file_name();
+        let is_ours = name != "target" && !name.to_string_lossy().starts_with('.');
+        if entry.file_type()?.is_dir() && is_ours {
+            find(&path, files)?;
+        } else if path.extension().is_some_and(|extension| extension == "rs") {
+            files.push(path);
+        }
+    }
+    Ok(())
+}

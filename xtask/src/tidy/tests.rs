@@ -1,0 +1,119 @@
+//! Each check finds what it is for, and nothing in code that is as it should be.
+
+use super::checks;
+use super::source::{Function, Source};
+
+/// A file that no check has anything against.
+const GOOD: &str = "//! What this file is for.
+
+/// Counts.
+pub fn count(
+    numbers: &[u32],
+) -> usize {
+    // SAFETY: nothing is read.
+    let zero =
+        unsafe { none() };
+    numbers.len() + zero
+}
+
+// SAFETY: it is a number.
+#[expect(some_lint, reason = \"it is a number\")]
+unsafe impl Send for Number {}
+
+trait Shape {
+    fn area(&self) -> u32;
+    fn name(&self) -> &str { \"shape\" }
+}
+";
+
+fn findings(path: &str, text: &str) -> Vec<String> {
+    let findings = checks::all(&Source::new(path, text));
+    findings.iter().map(ToString::to_string).collect()
+}
+
+/// Asserts one finding for `text` in `path`, at `line`.
+fn assert_found(path: &str, text: &str, line: usize) {
+    let found = findings(path, text);
+    assert_eq!(found.len(), 1, "{found:?}");
+    let place = format!("{path}:{line}: ");
+    assert!(found[0].starts_with(&place), "{found:?}");
+}
+
+#[test]
+fn good_code_is_left_alone() {
+    assert_eq!(findings("crates/a/tests/good.rs", GOOD), [""; 0]);
+}
+
+#[test]
+fn a_file_without_module_doc_is_found() {
+    assert_found("xtask/src/a.rs", "use std::fmt;\n", 1);
+    assert_found("xtask/src/a.rs", "", 1);
+}
+
+#[test]
+fn a_long_file_is_found_by_its_code_alone() {
+    let code = "const A: u8 = 0;\n";
+    let with = |lines: usize| format!("//! Doc.\n\n// Why.\n{}", code.repeat(lines));
+    assert_eq!(findings("crates/a/src/a.rs", &with(400)), [""; 0]);
+    assert_found("crates/a/src/a.rs", &with(401), 1);
+}
+
+#[test]
+fn a_long_function_is_found_where_it_begins() {
+    let with = |lines: usize| {
+        let body = "        step();\n".repeat(lines);
+        format!("//! Doc.\nimpl A {{\n    pub(crate) async fn go() {{\n{body}    }}\n}}\n")
+    };
+    assert_eq!(findings("crates/a/src/a.rs", &with(58)), [""; 0]);
+    assert_found("crates/a/src/a.rs", &with(59), 3);
+}
+
+#[test]
+fn functions_are_told_from_declarations() {
+    let source = Source::new("a.rs", GOOD);
+    let lengths: Vec<(usize, usize)> = source
+        .functions()
+        .iter()
+        .map(|Function { start, length }| (*start, *length))
+        .collect();
+    assert_eq!(lengths, [(3, 8), (18, 1)]);
+}
+
+#[test]
+fn an_unexplained_unsafe_is_found() {
+    let block = format!(
+        "//! Doc.\n// Fast.\nlet a = {} b() }};\n",
+        concat!("unsafe", " {")
+    );
+    assert_found("crates/a/src/a.rs", &block, 3);
+    let marker = format!(
+        "//! Doc.\n// SAFETY: so.\n\n{} Send for A {{}}\n",
+        concat!("unsafe", " impl")
+    );
+    assert_found("crates/a/src/a.rs", &marker, 4);
+}
+
+#[test]
+fn a_test_that_sleeps_is_found_and_a_program_that_does_is_not() {
+    let text = format!(
+        "//! Doc.\nfn a() {{\n    {}(TICK);\n}}\n",
+        concat!("thread", "::sleep")
+    );
+    assert_found("crates/a/tests/a.rs", &text, 3);
+    assert_found("crates/pool-conformance/src/rules/a.rs", &text, 3);
+    assert_eq!(findings("crates/a/src/a.rs", &text), [""; 0]);
+}
+
+#[test]
+fn what_is_unfinished_is_found() {
+    let hole = format!("//! Doc.\nfn a() {{\n    {})\n}}\n", concat!("todo", "!("));
+    assert_found("benches/src/a.rs", &hole, 3);
+    let skipped = format!("//! Doc.\n{}]\n", concat!("#[", "ignore"));
+    assert_found("benches/src/a.rs", &skipped, 2);
+}
+
+#[test]
+fn a_comment_may_name_what_code_may_not_hold() {
+    let text = format!("//! Doc.\n// No {} here.\n", concat!("thread", "::sleep"));
+    assert_eq!(findings("crates/a/tests/a.rs", &text), [""; 0]);
+}
