@@ -2,6 +2,7 @@
 
 use std::io::{self, IsTerminal, Write};
 use std::panic;
+use std::thread;
 
 use anyhow::{Result, bail, ensure};
 use clap::Args;
@@ -79,15 +80,27 @@ columns! {
 
 pub(crate) fn run(options: &Options) -> Result<()> {
     if options.rule.is_none() {
-        // Rules make jobs panic by the hundred; what matters of them is in the verdicts.
-        panic::set_hook(Box::new(|_| {}));
+        show_panics_of_main_alone();
     }
     let mut failures = rules(options)?;
     if options.wants_broken() {
         failures += broken_executors();
     }
-    ensure!(failures == 0, "{failures} failures");
+    ensure!(
+        failures == 0,
+        "the contract is not kept: {failures} failed, listed above; `--rule` shows where one panicked"
+    );
     Ok(())
+}
+
+/// Rules make jobs panic by the hundred, on threads of their own; what matters of that is in the verdicts.
+fn show_panics_of_main_alone() {
+    let usual = panic::take_hook();
+    panic::set_hook(Box::new(move |panic| {
+        if thread::current().name() == Some("main") {
+            usual(panic);
+        }
+    }));
 }
 
 /// What is listed below the table.

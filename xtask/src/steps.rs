@@ -2,7 +2,7 @@
 
 use std::fmt;
 use std::process::Command;
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 use anyhow::{Context, Result, bail};
 
@@ -70,7 +70,7 @@ pub(crate) fn run_all(steps: &[Step]) -> Result<()> {
             summarise(&passed);
             println!("  FAILED            {step}");
             println!("{} passed, 1 failed", passed.len());
-            return Err(error.context(format!("this step failed:\n    {step}\n")));
+            bail!("this step failed: {error:#}\n\n    {step}\n");
         }
         passed.push((step, start.elapsed()));
     }
@@ -79,7 +79,7 @@ pub(crate) fn run_all(steps: &[Step]) -> Result<()> {
     Ok(())
 }
 
-fn summarise(passed: &[(&Step, std::time::Duration)]) {
+fn summarise(passed: &[(&Step, Duration)]) {
     println!("\n── summary");
     for (step, took) in passed {
         println!("  passed {:>8.1} s  {step}", took.as_secs_f64());

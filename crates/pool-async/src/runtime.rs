@@ -154,6 +154,13 @@ fn index_in(name: &str) -> Option<usize> {
     name.rsplit_once('-')?.1.parse().ok()
 }
 
+impl Drop for OwnRuntime {
+    /// A pool that ended by itself ends its runtime wherever its last reference goes, be it one of its own threads.
+    fn drop(&mut self) {
+        self.shut_down(false);
+    }
+}
+
 impl fmt::Debug for OwnRuntime {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str("OwnRuntime(..)")

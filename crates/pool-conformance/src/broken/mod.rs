@@ -1,1 +1,136 @@
 //! Executors that break one rule each: what the kit must catch.
+//!
+//! Some breaks cannot be written. A job that runs twice, a body that runs after its deadline, a report that does not balance: the
+//! life of a job and of a pool is in `pool-core`, and an executor written against its public items has no way to them. What is left to an executor is
+//! where and when tasks run, and how it answers; every flaw here is one of these.
+
+mod endings;
+mod engine;
+mod intake;
+mod ledger;
+mod workers;
+
+use std::sync::{Arc, Mutex, PoisonError};
+use std::time::Duration;
+
+use pool_core::{BuildError, PoolConfig};
+
+use self::engine::{Flaw, FlawedPool};
+use crate::fixture::Fixture;
+use crate::rule::{Rule, Verdict};
+use crate::rules;
+
+/// Time for a rule against an executor that may hang by design.
+const SHORT_LIMIT: Duration = Duration::from_secs(5);
+
+/// Time for a rule against the executor that should pass it.
+const LONG_LIMIT: Duration = Duration::from_secs(60);
+
+/// Every broken executor.
+pub fn all() -> Vec<Broken> {
+    [intake::all(), workers::all(), ledger::all(), endings::all()].concat()
+}
+
+/// The same executor without a flaw, against every rule that [`all`] relies on: what shows that it is the flaws that are caught.
+pub fn control() -> Broken {
+    let mut rules: Vec<_> = all()
+        .iter()
+        .flat_map(|broken| broken.rules.clone())
+        .collect();
+    rules.sort_unstable();
+    rules.dedup();
+    Broken {
+        name: "control",
+        breaks: "nothing",
+        rules,
+        limit: LONG_LIMIT,
+        make: || Arc::new(Nothing),
+    }
+}
+
+/// An executor with a flaw, and the rules that must notice.
+#[derive(Debug, Clone)]
+pub struct Broken {
+    /// What it is called.
+    pub name: &'static str,
+    /// What it does wrong.
+    pub breaks: &'static str,
+    /// The ids of the rules that must fail against it.
+    pub rules: Vec<&'static str>,
+    limit: Duration,
+    make: Make,
+}
+
+/// What the kit made of a broken executor.
+#[derive(Debug, Clone)]
+pub struct Caught {
+    /// Each rule that must have failed, and its verdict.
+    pub verdicts: Vec<(Rule, Verdict)>,
+}
+
+impl Broken {
+    fn new(name: &'static str, breaks: &'static str, rules: &[&'static str], make: Make) -> Self {
+        Self {
+            name,
+            breaks,
+            rules: rules.to_vec(),
+            limit: SHORT_LIMIT,
+            make,
+        }
+    }
+
+    /// Runs the rules that must fail, one executor at a time in this process.
+    pub fn catch(&self) -> Caught {
+        let _one_at_a_time = CATCHING.lock().unwrap_or_else(PoisonError::into_inner);
+        *FLAW.lock().unwrap_or_else(PoisonError::into_inner) = self.make;
+        let is_relied_on = |rule: &Rule| self.rules.contains(&rule.id);
+        let rules = rules::all::<Flawed>().into_iter().filter(is_relied_on);
+        let verdicts = rules.map(|rule| (rule, rule.run_within::<Flawed>(self.limit)));
+        Caught {
+            verdicts: verdicts.collect(),
+        }
+    }
+}
+
+impl Caught {
+    /// The ids of the rules that failed.
+    pub fn by(&self) -> Vec<&'static str> {
+        let failed = |(rule, verdict): &(Rule, Verdict)| {
+            matches!(verdict, Verdict::Failed(_)).then_some(rule.id)
+        };
+        self.verdicts.iter().filter_map(failed).collect()
+    }
+}
+
+/// Makes the flaw of one pool.
+type Make = fn() -> Arc<dyn Flaw>;
+
+/// The flaw of the pools that are built now.
+///
+/// One fixture stands for all broken executors, and learns here which one it is: the rules are generic, and every
+/// rule for every executor would be minutes of compilation for whoever depends on the kit.
+static FLAW: Mutex<Make> = Mutex::new(|| Arc::new(Nothing));
+
+/// Held while an executor is being caught.
+static CATCHING: Mutex<()> = Mutex::new(());
+
+struct Flawed;
+
+impl Fixture for Flawed {
+    type Pool = FlawedPool;
+
+    fn build(config: PoolConfig) -> Result<FlawedPool, BuildError> {
+        let flaw = FLAW.lock().unwrap_or_else(PoisonError::into_inner)();
+        let pool = flaw.build(config, Arc::clone(&flaw))?;
+        Ok(FlawedPool { pool, flaw })
+    }
+
+    fn swap(pool: &FlawedPool) -> Option<Result<(), BuildError>> {
+        pool.flaw.swap(&pool.pool)
+    }
+}
+
+/// No flaw.
+struct Nothing;
+
+impl Flaw for Nothing {}

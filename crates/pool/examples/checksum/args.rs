@@ -16,16 +16,16 @@ pub(crate) struct Args {
     #[arg(long, value_name = "NAME", value_parser = backend)]
     pub(crate) backend: Option<Backend>,
     /// Files hashed at once; without it as many as the system runs in parallel
-    #[arg(long, value_name = "COUNT", value_parser = at_least_one)]
+    #[arg(long, value_name = "COUNT", allow_negative_numbers = true, value_parser = at_least_one)]
     pub(crate) workers: Option<usize>,
     /// Files that may wait for a worker
-    #[arg(long, value_name = "COUNT", default_value_t = DEFAULT_CAPACITY, value_parser = at_least_one)]
+    #[arg(long, value_name = "COUNT", default_value_t = DEFAULT_CAPACITY, allow_negative_numbers = true, value_parser = at_least_one)]
     pub(crate) queue: usize,
     /// Seconds that one file may take, from its start; without it no limit
-    #[arg(long, value_name = "SECONDS", value_parser = seconds)]
+    #[arg(long, value_name = "SECONDS", allow_negative_numbers = true, value_parser = seconds)]
     pub(crate) timeout: Option<Duration>,
     /// Seconds that accepted files get to finish after Ctrl-C or SIGTERM
-    #[arg(long, value_name = "SECONDS", default_value = "10", value_parser = seconds)]
+    #[arg(long, value_name = "SECONDS", default_value = "10", allow_negative_numbers = true, value_parser = seconds)]
     pub(crate) grace: Duration,
     /// Where to look for files; links below it are not followed
     pub(crate) folder: PathBuf,

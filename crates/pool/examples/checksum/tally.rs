@@ -92,7 +92,7 @@ impl Summary {
     /// Lists on standard error what was not hashed, and why.
     pub(crate) fn print_failures(&self) {
         for (path, reason) in &self.failed {
-            eprintln!("failed: {}: {reason}", path.display());
+            eprintln!("failed: {}: {reason}", escape(path));
         }
         let (hashed, failed) = (self.hashed.len(), self.failed.len());
         eprintln!(
@@ -102,15 +102,18 @@ impl Summary {
     }
 }
 
-/// A line as `b3sum` prints it: a path that would break the line is escaped, and the line then begins with a backslash.
+/// A line as `b3sum` prints it: where the path had to be escaped, it begins with a backslash.
 fn line(path: &Path, hash: &blake3::Hash) -> String {
-    let path = path.to_string_lossy();
-    if !path.contains(['\\', '\n', '\r']) {
-        return format!("{hash}  {path}");
-    }
-    let path = path
+    let shown = path.to_string_lossy();
+    let escaped = escape(path);
+    let mark = if shown == escaped { "" } else { "\\" };
+    format!("{mark}{hash}  {escaped}")
+}
+
+/// The path on one line, whatever it holds.
+fn escape(path: &Path) -> String {
+    path.to_string_lossy()
         .replace('\\', "\\\\")
         .replace('\n', "\\n")
-        .replace('\r', "\\r");
-    format!("\\{hash}  {path}")
+        .replace('\r', "\\r")
 }

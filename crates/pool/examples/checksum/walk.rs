@@ -34,7 +34,7 @@ fn classify(entry: DirEntry) -> Option<Found> {
         Some(Found::File(path))
     } else if kind.is_symlink() {
         let error = fs::metadata(&path).err()?;
-        let reason = format!("a link that leads nowhere: {error}");
+        let reason = format!("a link that cannot be followed: {error}");
         Some(Found::Bad { path, reason })
     } else {
         // Never opened: to open a pipe waits for whoever may write to it.

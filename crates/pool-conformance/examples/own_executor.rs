@@ -1,0 +1,119 @@
+//! An executor of one's own, held to the contract: an engine, a fixture, and every rule.
+//!
+//! `cargo run --example own_executor`; the exit code says whether all rules hold.
+
+use std::collections::VecDeque;
+use std::convert::Infallible;
+use std::process::ExitCode;
+use std::sync::{Arc, Mutex};
+
+use pool_conformance::{Fixture, Verdict};
+use pool_core::{
+    BuildError, Capability, Engine, Lifecycle, PoolConfig, Task, Threads, Worker, WorkerPool,
+};
+
+/// Threads on a queue under a lock.
+struct Own {
+    life: Arc<Lifecycle>,
+    queue: Mutex<VecDeque<Task>>,
+    capacity: usize,
+    threads: Threads,
+}
+
+impl Engine for Own {
+    type Adopted = Infallible;
+    const NAME: &'static str = "own";
+
+    fn start(config: PoolConfig, _adopted: Option<Infallible>) -> Result<Arc<Self>, BuildError> {
+        let capability = Capability {
+            name: Self::NAME,
+            workers: config.workers(),
+            capacity: Some(config.capacity()),
+            fifo: true,
+            async_jobs: true,
+            owns_threads: true,
+        };
+        let engine = Arc::new(Self {
+            life: Lifecycle::new(&config, capability),
+            queue: Mutex::default(),
+            capacity: config.capacity(),
+            threads: Threads::default(),
+        });
+        engine.threads.start(&engine, &config, |work| work())?;
+        Ok(engine)
+    }
+
+    fn life(&self) -> &Arc<Lifecycle> {
+        &self.life
+    }
+
+    fn push(&self, task: Task) -> Result<(), Task> {
+        let mut queue = self.queue.lock().expect("nothing panics under this lock");
+        if queue.len() >= self.capacity {
+            return Err(task);
+        }
+        queue.push_back(task);
+        Ok(())
+    }
+
+    fn push_unbounded(&self, task: Task) {
+        let mut queue = self.queue.lock().expect("nothing panics under this lock");
+        queue.push_back(task);
+    }
+
+    fn pop(&self, _worker: &Worker) -> Option<Task> {
+        let mut queue = self.queue.lock().expect("nothing panics under this lock");
+        let task = queue.pop_front()?;
+        drop(queue);
+        self.life.room().freed();
+        Some(task)
+    }
+
+    fn has_queued(&self) -> bool {
+        let queue = self.queue.lock().expect("nothing panics under this lock");
+        !queue.is_empty()
+    }
+
+    fn take_queued(&self) -> Vec<Task> {
+        let mut queue = self.queue.lock().expect("nothing panics under this lock");
+        let tasks = queue.drain(..).collect();
+        drop(queue);
+        self.life.room().freed();
+        tasks
+    }
+
+    fn join_threads(&self) {
+        self.threads.join(&self.life);
+    }
+}
+
+/// How the kit builds it.
+struct OwnFixture;
+
+impl Fixture for OwnFixture {
+    type Pool = WorkerPool<Own>;
+
+    fn build(config: PoolConfig) -> Result<Self::Pool, BuildError> {
+        Self::Pool::builder().config(config).build()
+    }
+}
+
+#[expect(
+    clippy::print_stdout,
+    reason = "the verdicts are this program's output"
+)]
+fn main() -> ExitCode {
+    let mut exit = ExitCode::SUCCESS;
+    for rule in pool_conformance::all::<OwnFixture>() {
+        let verdict = match rule.run::<OwnFixture>() {
+            Verdict::Passed => "passed".to_owned(),
+            Verdict::Skipped(reason) => format!("skipped: {reason}"),
+            Verdict::Failed(reason) => {
+                exit = ExitCode::FAILURE;
+                format!("FAILED: {reason}")
+            }
+        };
+        println!("{} {:<72} {verdict}", rule.id, rule.title);
+    }
+    exit
+}

@@ -1,0 +1,156 @@
+//! What is wrong at the end: a close that closes nothing, limits ignored, jobs and threads left behind.
+
+use std::sync::Arc;
+use std::thread;
+
+use pool_core::{BuildError, Executor, HandOver, PoolConfig, ShutdownPolicy, ShutdownReport, Task};
+
+use super::engine::{Flaw, FlawedEngine, Inner, Queue, Reporting};
+use super::{Broken, Nothing};
+
+pub(super) fn all() -> Vec<Broken> {
+    vec![
+        Broken::new("open door", "takes jobs after its close", &["R601"], || {
+            Arc::new(OpenDoor)
+        }),
+        Broken::new(
+            "clean sweep",
+            "throws its queue away at its close",
+            &["R602"],
+            || Arc::new(CleanSweep),
+        ),
+        Broken::new(
+            "patient",
+            "ignores the grace, and waits for a job that hangs",
+            &["R604"],
+            || Arc::new(Patient),
+        ),
+        Broken::new(
+            "blank report",
+            "reports that there was nothing",
+            &["R605"],
+            || Arc::new(BlankReport),
+        ),
+        Broken::new(
+            "shredder",
+            "does not give back what it did not start",
+            &["R606"],
+            || Arc::new(Shredder),
+        ),
+        Broken::new(
+            "forgetful",
+            "has another report for whoever asks again",
+            &["R608"],
+            || Arc::new(Forgetful),
+        ),
+        Broken::new(
+            "immortal",
+            "goes on after its last handle is dropped",
+            &["R610"],
+            || Arc::new(Immortal),
+        ),
+        Broken::new(
+            "lingerer",
+            "keeps its threads after the shutdown",
+            &["R611"],
+            || Arc::new(Lingerer),
+        ),
+        Broken::new(
+            "runtime blocker",
+            "shuts down asynchronously by blocking the thread",
+            &["R612"],
+            || Arc::new(RuntimeBlocker),
+        ),
+    ]
+}
+
+struct OpenDoor;
+
+impl Flaw for OpenDoor {
+    fn close(&self, _pool: &Inner) {}
+}
+
+struct CleanSweep;
+
+impl Flaw for CleanSweep {
+    fn close(&self, pool: &Inner) {
+        drop(pool.retire());
+    }
+}
+
+struct Patient;
+
+impl Flaw for Patient {
+    fn shutdown(&self, pool: &Inner, _policy: ShutdownPolicy) -> ShutdownReport {
+        pool.shutdown(ShutdownPolicy::drain())
+    }
+}
+
+struct BlankReport;
+
+impl Flaw for BlankReport {
+    fn shutdown(&self, pool: &Inner, policy: ShutdownPolicy) -> ShutdownReport {
+        drop(pool.shutdown(policy));
+        blank()
+    }
+}
+
+/// The report of a pool that nothing went through.
+fn blank() -> ShutdownReport {
+    let empty = Inner::builder().workers(1).adopt(Arc::new(Nothing)).build();
+    let empty = empty.expect("one worker can be had");
+    empty.shutdown(ShutdownPolicy::drain())
+}
+
+struct Shredder;
+
+impl Flaw for Shredder {
+    fn take_queued(&self, queue: &Queue) -> Vec<Task> {
+        queue.lock().clear();
+        Vec::new()
+    }
+}
+
+struct Forgetful;
+
+impl Flaw for Forgetful {
+    fn shutdown(&self, pool: &Inner, policy: ShutdownPolicy) -> ShutdownReport {
+        if pool.is_closed() {
+            return blank();
+        }
+        pool.shutdown(policy)
+    }
+}
+
+struct Immortal;
+
+impl Flaw for Immortal {
+    fn build(&self, config: PoolConfig, flaw: Arc<dyn Flaw>) -> Result<Inner, BuildError> {
+        let pool = Inner::builder().config(config).adopt(flaw).build()?;
+        std::mem::forget(pool.clone());
+        Ok(pool)
+    }
+}
+
+struct Lingerer;
+
+impl Flaw for Lingerer {
+    fn start(&self, engine: &Arc<FlawedEngine>, config: &PoolConfig) -> Result<(), BuildError> {
+        engine.threads.start(engine, config, |work| {
+            work();
+            loop {
+                thread::park();
+            }
+        })
+    }
+
+    fn join_threads(&self, _engine: &FlawedEngine) {}
+}
+
+struct RuntimeBlocker;
+
+impl Flaw for RuntimeBlocker {
+    fn shutdown_async<'a>(&'a self, pool: &'a Inner, policy: ShutdownPolicy) -> Reporting<'a> {
+        Box::pin(async move { pool.shutdown(policy) })
+    }
+}

@@ -1,0 +1,226 @@
+//! What every broken executor is made of: an engine and a face that are right, save where a [`Flaw`] is not.
+
+use std::collections::VecDeque;
+use std::future::Future;
+use std::pin::Pin;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+
+use pool_core::{
+    BuildError, Capability, Engine, Executor, Lifecycle, PoolConfig, Refused, Room, Shutdown,
+    ShutdownPolicy, ShutdownReport, Stats, Task, Threads, Worker, WorkerPool,
+};
+
+pub(super) type Inner = WorkerPool<FlawedEngine>;
+
+/// One way to be wrong. Every method is right by default; a flaw overrides what it breaks.
+pub(super) trait Flaw: Send + Sync {
+    /// Builds the pool.
+    fn build(&self, config: PoolConfig, flaw: Arc<dyn Flaw>) -> Result<Inner, BuildError> {
+        Inner::builder().config(config).adopt(flaw).build()
+    }
+
+    /// Changes the configuration behind the capability's back.
+    fn configure(&self, _config: &mut PoolConfig) {}
+
+    /// Starts the workers.
+    fn start(&self, engine: &Arc<FlawedEngine>, config: &PoolConfig) -> Result<(), BuildError> {
+        engine.threads.start(engine, config, |work| work())
+    }
+
+    fn push(&self, queue: &Queue, task: Task) -> Result<(), Task> {
+        queue.push(task)
+    }
+
+    fn pop(&self, queue: &Queue, worker: &Worker) -> Option<Task> {
+        let task = queue.lock().pop_front()?;
+        worker.life().room().freed();
+        Some(task)
+    }
+
+    fn has_queued(&self, queue: &Queue) -> bool {
+        !queue.lock().is_empty()
+    }
+
+    fn take_queued(&self, queue: &Queue) -> Vec<Task> {
+        queue.lock().drain(..).collect()
+    }
+
+    fn join_threads(&self, engine: &FlawedEngine) {
+        engine.threads.join(&engine.life);
+    }
+
+    fn try_execute(&self, pool: &Inner, task: Task) -> Result<(), Refused<Task>> {
+        pool.try_execute(task)
+    }
+
+    fn lives(&self, pool: &Inner) -> Vec<Arc<Lifecycle>> {
+        pool.lives()
+    }
+
+    fn stats(&self, pool: &Inner) -> Stats {
+        pool.stats()
+    }
+
+    fn close(&self, pool: &Inner) {
+        pool.close();
+    }
+
+    fn shutdown(&self, pool: &Inner, policy: ShutdownPolicy) -> ShutdownReport {
+        pool.shutdown(policy)
+    }
+
+    fn shutdown_async<'a>(&'a self, pool: &'a Inner, policy: ShutdownPolicy) -> Reporting<'a> {
+        Box::pin(pool.shutdown_async(policy))
+    }
+
+    fn swap(&self, _pool: &Inner) -> Option<Result<(), BuildError>> {
+        None
+    }
+}
+
+pub(super) type Reporting<'a> = Pin<Box<dyn Future<Output = ShutdownReport> + Send + 'a>>;
+
+/// A queue with a bound that a flaw may ignore.
+pub(super) struct Queue {
+    pub(super) capacity: usize,
+    tasks: Mutex<VecDeque<Task>>,
+}
+
+impl Queue {
+    pub(super) fn push(&self, task: Task) -> Result<(), Task> {
+        let mut tasks = self.lock();
+        if tasks.len() >= self.capacity {
+            return Err(task);
+        }
+        tasks.push_back(task);
+        Ok(())
+    }
+
+    pub(super) fn lock(&self) -> MutexGuard<'_, VecDeque<Task>> {
+        self.tasks.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+/// Threads on a queue under a lock, and the flaw.
+pub(super) struct FlawedEngine {
+    flaw: Arc<dyn Flaw>,
+    life: Arc<Lifecycle>,
+    queue: Queue,
+    pub(super) threads: Threads,
+}
+
+impl Engine for FlawedEngine {
+    /// The flaw, the one thing that a pool of this engine is built on.
+    type Adopted = Arc<dyn Flaw>;
+
+    const NAME: &'static str = "broken";
+
+    fn start(mut config: PoolConfig, flaw: Option<Arc<dyn Flaw>>) -> Result<Arc<Self>, BuildError> {
+        let flaw = flaw.unwrap_or_else(|| Arc::new(super::Nothing));
+        let capability = Capability {
+            name: Self::NAME,
+            workers: config.workers(),
+            capacity: Some(config.capacity()),
+            fifo: true,
+            async_jobs: true,
+            owns_threads: true,
+        };
+        flaw.configure(&mut config);
+        let engine = Arc::new(Self {
+            flaw: Arc::clone(&flaw),
+            life: Lifecycle::new(&config, capability),
+            queue: Queue {
+                capacity: config.capacity(),
+                tasks: Mutex::default(),
+            },
+            threads: Threads::default(),
+        });
+        flaw.start(&engine, &config)?;
+        Ok(engine)
+    }
+
+    fn life(&self) -> &Arc<Lifecycle> {
+        &self.life
+    }
+
+    fn push(&self, task: Task) -> Result<(), Task> {
+        self.flaw.push(&self.queue, task)
+    }
+
+    fn push_unbounded(&self, task: Task) {
+        self.queue.lock().push_back(task);
+    }
+
+    fn pop(&self, worker: &Worker) -> Option<Task> {
+        self.flaw.pop(&self.queue, worker)
+    }
+
+    fn has_queued(&self) -> bool {
+        self.flaw.has_queued(&self.queue)
+    }
+
+    fn take_queued(&self) -> Vec<Task> {
+        let tasks = self.flaw.take_queued(&self.queue);
+        self.life.room().freed();
+        tasks
+    }
+
+    fn join_threads(&self) {
+        self.flaw.join_threads(self);
+    }
+}
+
+/// What the rules see of a pool with a flaw.
+#[derive(Clone)]
+pub(super) struct FlawedPool {
+    pub(super) pool: Inner,
+    pub(super) flaw: Arc<dyn Flaw>,
+}
+
+impl Executor for FlawedPool {
+    fn try_execute(&self, task: Task) -> Result<(), Refused<Task>> {
+        self.flaw.try_execute(&self.pool, task)
+    }
+
+    fn room(&self) -> &Room {
+        self.pool.room()
+    }
+
+    fn capability(&self) -> Capability {
+        self.pool.capability()
+    }
+
+    fn stats(&self) -> Stats {
+        self.flaw.stats(&self.pool)
+    }
+
+    fn is_closed(&self) -> bool {
+        self.pool.is_closed()
+    }
+
+    fn lives(&self) -> Vec<Arc<Lifecycle>> {
+        self.flaw.lives(&self.pool)
+    }
+}
+
+impl Shutdown for FlawedPool {
+    fn close(&self) {
+        self.flaw.close(&self.pool);
+    }
+
+    fn shutdown(&self, policy: ShutdownPolicy) -> ShutdownReport {
+        self.flaw.shutdown(&self.pool, policy)
+    }
+
+    // As `async_trait` writes it.
+    fn shutdown_async<'pool, 'out>(
+        &'pool self,
+        policy: ShutdownPolicy,
+    ) -> Pin<Box<dyn Future<Output = ShutdownReport> + Send + 'out>>
+    where
+        'pool: 'out,
+        Self: 'out,
+    {
+        self.flaw.shutdown_async(&self.pool, policy)
+    }
+}

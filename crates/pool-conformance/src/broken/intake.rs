@@ -1,0 +1,169 @@
+//! What is wrong on the way in: jobs lost, bounds ignored, submitters held up.
+
+use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
+use std::thread;
+use std::time::Duration;
+
+use pool_core::{BuildError, Executor, PoolConfig, Refused, Task, Worker};
+
+use super::Broken;
+use super::engine::{Flaw, Inner, Queue};
+
+pub(super) fn all() -> Vec<Broken> {
+    vec![
+        Broken::new(
+            "dropper",
+            "accepts every fourth job and drops it",
+            &["R101"],
+            || Arc::new(Dropper::default()),
+        ),
+        Broken::new(
+            "glutton",
+            "accepts more than its capacity",
+            &["R104"],
+            || Arc::new(Glutton),
+        ),
+        Broken::new(
+            "swallower",
+            "says that it accepted what a full queue refused",
+            &["R102"],
+            || Arc::new(Swallower),
+        ),
+        Broken::new(
+            "blocker",
+            "waits for room where it must refuse",
+            &["R105"],
+            || Arc::new(Blocker),
+        ),
+        Broken::new(
+            "silent room",
+            "tells nobody in line that a place came free",
+            &["R107"],
+            || Arc::new(SilentRoom),
+        ),
+        Broken::new(
+            "yes-man",
+            "builds a pool from a configuration that makes no sense",
+            &["R109"],
+            || Arc::new(YesMan),
+        ),
+        Broken::new(
+            "future hater",
+            "claims to run futures and drops them",
+            &["R801"],
+            || Arc::new(FutureHater),
+        ),
+        Broken::new(
+            "closing swap",
+            "is swapped to nothing, and loses the queue",
+            &["R902"],
+            || Arc::new(ClosingSwap),
+        ),
+        Broken::new(
+            "late taker",
+            "accepts after its close, and forgets",
+            &["R601"],
+            || Arc::new(LateTaker),
+        ),
+    ]
+}
+
+#[derive(Default)]
+struct Dropper(AtomicUsize);
+
+impl Flaw for Dropper {
+    fn push(&self, queue: &Queue, task: Task) -> Result<(), Task> {
+        if self.0.fetch_add(1, Ordering::Relaxed) % 4 == 3 {
+            drop(task);
+            return Ok(());
+        }
+        queue.push(task)
+    }
+}
+
+struct Glutton;
+
+impl Flaw for Glutton {
+    fn push(&self, queue: &Queue, task: Task) -> Result<(), Task> {
+        queue.lock().push_back(task);
+        Ok(())
+    }
+}
+
+struct Swallower;
+
+impl Flaw for Swallower {
+    fn push(&self, queue: &Queue, task: Task) -> Result<(), Task> {
+        if let Err(refused) = queue.push(task) {
+            drop(refused);
+        }
+        Ok(())
+    }
+}
+
+struct Blocker;
+
+impl Flaw for Blocker {
+    fn push(&self, queue: &Queue, mut task: Task) -> Result<(), Task> {
+        while let Err(refused) = queue.push(task) {
+            task = refused;
+            // A nap, so that one left behind in a test that hung costs the next test nothing.
+            thread::sleep(Duration::from_millis(1));
+        }
+        Ok(())
+    }
+}
+
+struct SilentRoom;
+
+impl Flaw for SilentRoom {
+    fn pop(&self, queue: &Queue, _worker: &Worker) -> Option<Task> {
+        queue.lock().pop_front()
+    }
+}
+
+struct YesMan;
+
+impl Flaw for YesMan {
+    fn build(&self, mut config: PoolConfig, flaw: Arc<dyn Flaw>) -> Result<Inner, BuildError> {
+        config.set_workers(config.workers().max(1));
+        config.set_capacity(config.capacity().max(1));
+        Inner::builder().config(config).adopt(flaw).build()
+    }
+}
+
+struct FutureHater;
+
+impl Flaw for FutureHater {
+    fn push(&self, queue: &Queue, task: Task) -> Result<(), Task> {
+        if task.is_async() {
+            drop(task);
+            return Ok(());
+        }
+        queue.push(task)
+    }
+}
+
+struct ClosingSwap;
+
+impl Flaw for ClosingSwap {
+    fn swap(&self, pool: &Inner) -> Option<Result<(), BuildError>> {
+        drop(pool_core::HandOver::retire(pool));
+        Some(Ok(()))
+    }
+}
+
+struct LateTaker;
+
+impl Flaw for LateTaker {
+    fn try_execute(&self, pool: &Inner, task: Task) -> Result<(), Refused<Task>> {
+        match pool.try_execute(task) {
+            Err(Refused::Closed(task)) => {
+                drop(task);
+                Ok(())
+            }
+            result => result,
+        }
+    }
+}

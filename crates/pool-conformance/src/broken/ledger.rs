@@ -1,0 +1,82 @@
+//! What is wrong with the books: counts that lie, and reads that wait.
+
+use std::sync::Arc;
+use std::thread;
+use std::time::Duration;
+
+use pool_core::{Lifecycle, Stats};
+
+use super::Broken;
+use super::engine::{Flaw, Inner};
+
+pub(super) fn all() -> Vec<Broken> {
+    vec![
+        Broken::new(
+            "boaster",
+            "counts a completed job that never was",
+            &["R701"],
+            || Arc::new(Boaster),
+        ),
+        Broken::new(
+            "whitewasher",
+            "counts panics as completed jobs",
+            &["R302", "R701"],
+            || Arc::new(Whitewasher),
+        ),
+        Broken::new(
+            "slow reader",
+            "gives its books once nothing runs",
+            &["R702"],
+            || Arc::new(SlowReader),
+        ),
+        Broken::new(
+            "early quiet",
+            "says at once that it is idle",
+            &["R506"],
+            || Arc::new(EarlyQuiet),
+        ),
+    ]
+}
+
+struct Boaster;
+
+impl Flaw for Boaster {
+    fn stats(&self, pool: &Inner) -> Stats {
+        let mut stats = pool.stats();
+        stats.completed += 1;
+        stats
+    }
+}
+
+struct Whitewasher;
+
+impl Flaw for Whitewasher {
+    fn stats(&self, pool: &Inner) -> Stats {
+        let mut stats = pool.stats();
+        stats.completed += std::mem::take(&mut stats.panicked);
+        stats
+    }
+}
+
+struct SlowReader;
+
+impl Flaw for SlowReader {
+    fn stats(&self, pool: &Inner) -> Stats {
+        loop {
+            let stats = pool.stats();
+            if stats.running == 0 {
+                return stats;
+            }
+            // A nap, so that one left behind in a test that hung costs the next test nothing.
+            thread::sleep(Duration::from_millis(1));
+        }
+    }
+}
+
+struct EarlyQuiet;
+
+impl Flaw for EarlyQuiet {
+    fn lives(&self, _pool: &Inner) -> Vec<Arc<Lifecycle>> {
+        Vec::new()
+    }
+}

@@ -1,0 +1,194 @@
+//! R502: a worker that joins makes progress itself, so no number of workers is too small.
+
+use std::convert::Infallible;
+use std::time::Duration;
+
+use pool_core::{AsyncContext, Executor, ExecutorExt, JobContext, JobHandle};
+
+use super::super::cancellation::{ROOM, ended, occupy};
+use super::Signal;
+use crate::fixture::Fixture;
+use crate::probe::{Alive, Count, Gate, pool, wait_until};
+use crate::rule::Applied;
+
+const DEPTH: usize = 100;
+
+pub(super) fn r502<F: Fixture>() -> Applied {
+    let one = pool::<F>(1, 2 * DEPTH);
+    let deep = ended(one.submit(nested(DEPTH)).expect(ROOM));
+    assert_eq!(deep.expect("every level completes"), DEPTH);
+    siblings(&one);
+    not_before_its_limit(&one);
+    if one.capability().async_jobs {
+        let deep = ended(
+            one.submit_future(nested_future(one.clone(), DEPTH))
+                .expect(ROOM),
+        );
+        assert_eq!(deep.expect("every level completes"), DEPTH);
+        sibling_futures::<F>(&one);
+        a_sleeping_future(&one);
+    }
+    one.wait_idle();
+    let stats = one.stats();
+    assert_eq!(stats.completed, stats.accepted, "each job once: {stats}");
+    running_elsewhere(&pool::<F>(2, 8));
+    queued_in_another_pool(&one, &pool::<F>(1, 8));
+    Applied::Held
+}
+
+type Nested = Box<dyn FnOnce(&JobContext<'_>) -> Result<usize, Infallible> + Send>;
+
+/// A job that joins a job that joins a job.
+fn nested(depth: usize) -> Nested {
+    Box::new(move |ctx| {
+        if depth == 0 {
+            return Ok(0);
+        }
+        let child = ctx.submit(nested(depth - 1)).expect(ROOM);
+        Ok(1 + child.join().expect("a child cannot fail"))
+    })
+}
+
+/// The same of futures, which block their worker in the join.
+fn nested_future<P: Executor + Clone + 'static>(
+    pool: P,
+    depth: usize,
+) -> impl FnOnce(AsyncContext) -> Boxed + Send + 'static {
+    move |_| {
+        Box::pin(async move {
+            if depth == 0 {
+                return Ok(0);
+            }
+            let child = nested_future(pool.clone(), depth - 1);
+            let child = pool.submit_future(child).expect(ROOM);
+            Ok(1 + child.join().expect("a child cannot fail"))
+        })
+    }
+}
+
+type Boxed = std::pin::Pin<Box<dyn Future<Output = Result<usize, Infallible>> + Send>>;
+
+fn siblings(pool: &impl Executor) {
+    for is_reversed in [false, true] {
+        let ran = Count::new();
+        let runs = ran.clone();
+        let parent = move |ctx: &JobContext<'_>| {
+            let child = |value: usize| {
+                let runs = runs.clone();
+                let job = move |_: &JobContext<'_>| {
+                    runs.add();
+                    Ok::<_, Infallible>(value)
+                };
+                ctx.submit(job).expect(ROOM)
+            };
+            join_both([child(1), child(2)], is_reversed)
+        };
+        let sum = ended(pool.submit(parent).expect(ROOM));
+        assert_eq!(sum.expect("the parent completes"), 3);
+        pool.wait_idle();
+        assert_eq!(ran.get(), 2, "each sibling ran once");
+    }
+}
+
+fn join_both(
+    mut children: [JobHandle<usize, Infallible>; 2],
+    is_reversed: bool,
+) -> Result<usize, Infallible> {
+    if is_reversed {
+        children.reverse();
+    }
+    let values = children.map(|child| child.join().expect("a child cannot fail"));
+    Ok(values.into_iter().sum())
+}
+
+/// Siblings that give way, so that a join has to poll more than once.
+fn sibling_futures<F: Fixture>(pool: &F::Pool) {
+    for is_reversed in [false, true] {
+        let inner = pool.clone();
+        let parent = move |_: &JobContext<'_>| {
+            let child = |value| {
+                let future = async move {
+                    for _ in 0..3 {
+                        tokio::task::yield_now().await;
+                    }
+                    value
+                };
+                inner.spawn_future(future).expect(ROOM)
+            };
+            join_both([child(1), child(2)], is_reversed)
+        };
+        let sum = ended(pool.submit(parent).expect(ROOM));
+        assert_eq!(sum.expect("the parent completes"), 3);
+    }
+}
+
+/// A future that sleeps at home when the only worker comes to wait for it.
+fn a_sleeping_future(pool: &impl Executor) {
+    let (signal, asleep, joining) = (Signal::default(), Count::new(), Count::new());
+    let (fired, polled, begun) = (signal.clone(), asleep.clone(), joining.clone());
+    let future = async move {
+        polled.add();
+        fired.await;
+        5
+    };
+    let future = pool.spawn_future(future).expect(ROOM);
+    asleep.wait_for(1);
+    let joiner = move |_: &JobContext<'_>| {
+        begun.add();
+        future.join()
+    };
+    let joiner = pool.submit(joiner).expect(ROOM);
+    joining.wait_for(1);
+    signal.fire();
+    assert_eq!(ended(joiner).expect("the joiner completes"), 5);
+}
+
+/// A timed join inside a job waits for a worker that cannot come, and ends all the same.
+fn not_before_its_limit(pool: &impl Executor) {
+    let parent = |ctx: &JobContext<'_>| {
+        let child = ctx.submit(|_: &JobContext<'_>| Ok::<_, Infallible>(4));
+        let child = child.expect(ROOM).join_timeout(Duration::from_millis(10));
+        child.unwrap_or_else(|child| child.join())
+    };
+    let outcome = ended(pool.submit(parent).expect(ROOM));
+    assert_eq!(outcome.expect("the parent completes"), 4);
+}
+
+fn running_elsewhere(pool: &impl Executor) {
+    let (gate, ran, joining) = (Gate::new(), Count::new(), Count::new());
+    let (pass, runs, begun) = (gate.pass(), ran.clone(), joining.clone());
+    let long = move || {
+        runs.add();
+        pass.wait();
+        6
+    };
+    let long = pool.spawn(long).expect(ROOM);
+    ran.wait_for(1);
+    let joiner = move |_: &JobContext<'_>| {
+        begun.add();
+        long.join()
+    };
+    let joiner = pool.submit(joiner).expect(ROOM);
+    joining.wait_for(1);
+    super::returns_only_after(
+        || gate.open(),
+        || assert_eq!(ended(joiner).expect("the joiner completes"), 6),
+    );
+    assert_eq!(ran.get(), 1, "a job that runs elsewhere is not run again");
+}
+
+/// The claimed job belongs to the pool that accepted it, whoever runs it.
+fn queued_in_another_pool(here: &impl Executor, there: &impl Executor) {
+    let gate = occupy(there);
+    let alive = Alive::new();
+    let output = alive.value();
+    let queued = there.spawn(move || output).expect(ROOM);
+    let joiner = here.submit(move |_: &JobContext<'_>| queued.join());
+    let output = ended(joiner.expect(ROOM)).expect("the joiner completes");
+    gate.open();
+    there.wait_idle();
+    let stats = there.stats();
+    assert_eq!((stats.accepted, stats.completed), (2, 2), "{stats}");
+    drop(output);
+    wait_until("the output is dropped", here, || alive.count() == 0);
+}

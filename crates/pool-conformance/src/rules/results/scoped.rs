@@ -1,0 +1,129 @@
+//! R505: jobs that borrow are over before what they borrow can go.
+
+use std::convert::Infallible;
+use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::{Mutex, PoisonError};
+
+use pool_core::{Executor, ExecutorExt, JobContext, ScopeError, Shutdown, ShutdownPolicy};
+
+use super::super::cancellation::{ROOM, ended, occupy};
+use super::returns_only_after;
+use crate::fixture::Fixture;
+use crate::probe::{Count, Gate, pool};
+use crate::rule::Applied;
+
+pub(super) fn r505<F: Fixture>() -> Applied {
+    let pool = pool::<F>(2, 2);
+    for closure_panics in [false, true] {
+        for job_panics in [false, true] {
+            over_when_left(&pool, closure_panics, job_panics);
+        }
+    }
+    borrowing(&pool);
+    inside_a_job(&crate::probe::pool::<F>(1, 1));
+    left_over_by_a_shutdown(&crate::probe::pool::<F>(1, 8));
+    Applied::Held
+}
+
+fn over_when_left(pool: &impl Executor, closure_panics: bool, job_panics: bool) {
+    const JOBS: usize = 4;
+    let (gate, over) = (Gate::new(), Count::new());
+    let (pass, over_in_job) = (gate.pass(), &over);
+    let leave = || {
+        pool.scope(|scope| {
+            for job in 0..JOBS {
+                let pass = pass.clone();
+                let body = move || {
+                    pass.wait();
+                    over_in_job.add();
+                    assert!(!(job_panics && job == 1), "the job's own panic");
+                };
+                scope.spawn(body).expect(ROOM);
+            }
+            assert!(!closure_panics, "the closure's own panic");
+            5
+        })
+    };
+    let leave = || catch_unwind(AssertUnwindSafe(leave));
+    let left = returns_only_after(|| gate.open(), leave);
+    assert_eq!(over.get(), JOBS, "jobs over when the scope was left");
+    match (closure_panics, job_panics, left) {
+        (false, false, Ok(Ok(value))) => assert_eq!(value, 5),
+        (false, true, Ok(Err(ScopeError::Panicked(info)))) => {
+            assert_eq!(info.message(), "the job's own panic");
+        }
+        (true, _, Err(payload)) => {
+            let message = payload.downcast_ref::<&str>();
+            assert_eq!(message, Some(&"the closure's own panic"));
+        }
+        (.., left) => panic!("closure: {closure_panics}, job: {job_panics}: {left:?}"),
+    }
+}
+
+fn borrowing(pool: &impl Executor) {
+    let numbers: Vec<u64> = (0..100).collect();
+    let mut halves = [0; 2];
+    let sum = AtomicU64::new(0);
+    let result = pool.scope(|scope| {
+        for (half, numbers) in halves.iter_mut().zip(numbers.chunks(50)) {
+            let sum = &sum;
+            scope
+                .spawn(move || {
+                    *half = numbers.iter().sum();
+                    let half = *half;
+                    let add = move || {
+                        sum.fetch_add(half, Ordering::Relaxed);
+                    };
+                    scope.spawn(add).expect(ROOM);
+                })
+                .expect(ROOM);
+        }
+    });
+    assert!(result.is_ok(), "{result:?}");
+    assert_eq!(halves, [1225, 3725]);
+    assert_eq!(sum.into_inner(), 4950, "a job's job is the scope's as well");
+}
+
+fn inside_a_job(pool: &impl Executor) {
+    let job = |ctx: &JobContext<'_>| {
+        let sum = AtomicU64::new(0);
+        let result = ctx.executor().scope(|scope| {
+            for number in 0..20 {
+                let sum = &sum;
+                let add = move || {
+                    sum.fetch_add(number, Ordering::Relaxed);
+                };
+                scope.spawn(add).expect(ROOM);
+            }
+        });
+        Ok::<_, Infallible>((result.is_ok(), sum.into_inner()))
+    };
+    let seen = ended(pool.submit(job).expect(ROOM));
+    assert_eq!(seen.expect("it cannot fail"), (true, 190));
+}
+
+/// A job in a report can still run elsewhere, so its scope is not over.
+fn left_over_by_a_shutdown(pool: &(impl Executor + Shutdown)) {
+    let gate = occupy(pool);
+    let (report, ran) = (Mutex::new(None), Count::new());
+    let submit_and_shut_down = || {
+        pool.scope(|scope| {
+            for _ in 0..3 {
+                let ran = ran.clone();
+                let run = move || {
+                    ran.add();
+                };
+                scope.spawn(run).expect(ROOM);
+            }
+            let given_up = pool.shutdown(ShutdownPolicy::now());
+            assert_eq!(given_up.unstarted(), 3, "{given_up}");
+            *report.lock().unwrap_or_else(PoisonError::into_inner) = Some(given_up);
+        })
+    };
+    let give_up = || drop(report.lock().unwrap_or_else(PoisonError::into_inner).take());
+    let left = returns_only_after(give_up, submit_and_shut_down);
+    assert!(matches!(left, Err(ScopeError::Unfinished(3))), "{left:?}");
+    assert_eq!(ran.get(), 0);
+    gate.open();
+}

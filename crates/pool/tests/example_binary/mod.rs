@@ -1,0 +1,128 @@
+//! An example run as a child process, watched through its output, with a limit on every wait.
+#![allow(dead_code, reason = "each test uses a part of it")]
+
+use std::fmt::Write as _;
+use std::io::{BufRead, BufReader, Read};
+use std::path::PathBuf;
+use std::process::{Child, Command, Stdio};
+use std::sync::mpsc::{self, Receiver, RecvTimeoutError};
+use std::thread::{self, JoinHandle};
+use std::time::Duration;
+
+/// The longest that a busy machine may need for what a quiet one does in well under a second.
+pub(crate) const LIMIT: Duration = Duration::from_secs(120);
+
+/// A running example. Dropped, it is ended.
+pub(crate) struct Running {
+    name: String,
+    child: Child,
+    stdout: JoinHandle<Vec<u8>>,
+    lines: Receiver<String>,
+    stderr: String,
+}
+
+/// What an example left behind. `code` is `None` for one that a signal ended.
+pub(crate) struct Finished {
+    pub(crate) code: Option<i32>,
+    pub(crate) stdout: String,
+    pub(crate) stderr: String,
+}
+
+/// The example's command. `cargo test` builds examples beside the tests.
+pub(crate) fn command(name: &str) -> Command {
+    let test = std::env::current_exe().expect("a test knows where it is");
+    let profile: PathBuf = test
+        .ancestors()
+        .nth(2)
+        .expect("tests lie in `deps`")
+        .to_owned();
+    let path = profile.join("examples").join(name);
+    assert!(
+        path.is_file(),
+        "{} is not there: `cargo build -p pool --examples` builds it",
+        path.display()
+    );
+    let mut command = Command::new(path);
+    command.env_remove("POOL_BACKEND");
+    command
+}
+
+impl Running {
+    pub(crate) fn start(mut command: Command) -> Self {
+        let name = format!("{command:?}");
+        let mut child = command
+            .stdin(Stdio::null())
+            .stdout(Stdio::piped())
+            .stderr(Stdio::piped())
+            .spawn()
+            .expect("the example starts");
+        let mut stdout = child.stdout.take().expect("it is piped");
+        let stdout = thread::spawn(move || {
+            let mut all = Vec::new();
+            stdout.read_to_end(&mut all).expect("a pipe is readable");
+            all
+        });
+        let stderr = BufReader::new(child.stderr.take().expect("it is piped"));
+        let (sender, lines) = mpsc::channel();
+        thread::spawn(move || {
+            for line in stderr.split(b'\n') {
+                let line = line.expect("a pipe is readable");
+                if sender
+                    .send(String::from_utf8_lossy(&line).into_owned())
+                    .is_err()
+                {
+                    return;
+                }
+            }
+        });
+        Self {
+            name,
+            child,
+            stdout,
+            lines,
+            stderr: String::new(),
+        }
+    }
+
+    pub(crate) fn id(&self) -> u32 {
+        self.child.id()
+    }
+
+    /// Waits for a line on standard error that holds `text`.
+    pub(crate) fn wait_for_line(&mut self, text: &str) {
+        loop {
+            match self.next_line() {
+                Some(line) if line.contains(text) => return,
+                Some(_) => {}
+                None => panic!("{} ended without {text:?}:\n{}", self.name, self.stderr),
+            }
+        }
+    }
+
+    /// Waits for the end.
+    pub(crate) fn finish(mut self) -> Finished {
+        while self.next_line().is_some() {}
+        let status = self.child.wait().expect("it is our child");
+        let stdout = self.stdout.join().expect("the reader does not panic");
+        Finished {
+            code: status.code(),
+            stdout: String::from_utf8(stdout).expect("the examples print UTF-8"),
+            stderr: self.stderr,
+        }
+    }
+
+    /// The next line of standard error; `None` at its end, which is the process's end as well.
+    fn next_line(&mut self) -> Option<String> {
+        match self.lines.recv_timeout(LIMIT) {
+            Ok(line) => {
+                writeln!(self.stderr, "{line}").expect("a string grows");
+                Some(line)
+            }
+            Err(RecvTimeoutError::Disconnected) => None,
+            Err(RecvTimeoutError::Timeout) => {
+                self.child.kill().expect("it is our child");
+                panic!("{} said nothing for {LIMIT:?}:\n{}", self.name, self.stderr);
+            }
+        }
+    }
+}
