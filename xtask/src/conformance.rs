@@ -185,31 +185,43 @@ fn verdict(column: &Column, id: &str) -> Verdict {
     }
 }
 
-/// Returns how many the kit did not catch.
+/// Returns how many the kit did not catch. Caught means: by every rule that the flaw breaks, and by none without the flaw.
 fn broken_executors() -> usize {
     let mut table = Table::new();
     table.load_preset(presets::ASCII_MARKDOWN);
-    table.set_header(["broken executor", "breaks", "verdict"]);
-    let mut missed = 0;
-    for executor in broken::all() {
+    table.set_header(["broken executor", "what it does", "caught by", "verdict"]);
+    let executors = broken::all();
+    let mut missed = Vec::new();
+    for executor in &executors {
         announce(executor.name);
-        let caught = executor.catch();
-        missed += usize::from(!caught);
-        let verdict = if caught { "caught" } else { "MISSED" };
-        table.add_row([executor.name, executor.breaks, verdict]);
+        let by = executor.catch().by();
+        let not_by = executor.rules.iter().filter(|rule| !by.contains(rule));
+        missed.extend(not_by.map(|rule| format!("{} by {rule}", executor.name)));
+        let is_caught = by.len() == executor.rules.len();
+        let verdict = if is_caught { "caught" } else { "MISSED" };
+        table.add_row([executor.name, executor.breaks, &by.join(" "), verdict]);
     }
+    announce("the same without a flaw");
+    let blamed = broken::control().catch().by();
     announce("");
     println!("\n{table}");
-    println!("\nbroken executors: {missed} missed");
-    missed
+    list("missed", &missed);
+    list("caught although without a flaw", &blamed);
+    println!(
+        "\nbroken executors: {}, {} rules missed one, {} blamed the sound one",
+        executors.len(),
+        missed.len(),
+        blamed.len()
+    );
+    missed.len() + blamed.len()
 }
 
-fn list(what: &str, lines: &[String]) {
+fn list(what: &str, lines: &[impl AsRef<str>]) {
     if !lines.is_empty() {
         println!("\n{what}:");
     }
     for line in lines {
-        println!("  {}", line.replace('\n', "\n    "));
+        println!("  {}", line.as_ref().replace('\n', "\n    "));
     }
 }
 

@@ -11,6 +11,7 @@ mod fixture;
 pub mod probe;
 mod rule;
 mod rules;
+mod threads;
 
 pub use fixture::Fixture;
 pub use rule::{Kind, Rule, Verdict};

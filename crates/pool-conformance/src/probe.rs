@@ -1,13 +1,15 @@
 //! What the tests of the rules share: events with a limit, jobs that block, counters of live values.
 
+use std::convert::Infallible;
 use std::future::Future;
 use std::pin::Pin;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Condvar, Mutex, PoisonError};
 use std::task::{Context, Poll, Wake, Waker};
+use std::thread::{self, ThreadId};
 use std::time::{Duration, Instant};
 
-use pool_core::{Executor, ExecutorExt, JobError, JobHandle, PoolConfig};
+use pool_core::{Executor, ExecutorExt, JobContext, JobError, JobHandle, PoolConfig};
 
 use crate::fixture::Fixture;
 
@@ -41,6 +43,28 @@ pub fn occupy(pool: &dyn Executor, workers: usize) -> Gate {
     }
     started.wait_for(workers);
     gate
+}
+
+/// Has `workers` jobs wait for each other, which they can only if so many run at once. Returns where each ran: the worker's
+/// index and the thread's id.
+///
+/// # Panics
+/// If they do not all run at once.
+pub fn meet(pool: &dyn Executor, workers: usize) -> Vec<(usize, ThreadId)> {
+    let here = Count::new();
+    let come = |_| {
+        let here = here.clone();
+        let job = move |ctx: &JobContext<'_>| {
+            here.add();
+            here.wait_for(workers);
+            Ok::<_, Infallible>((ctx.worker(), thread::current().id()))
+        };
+        pool.submit(job).expect("an open pool takes a job")
+    };
+    let handles: Vec<_> = (0..workers).map(come).collect();
+    let met = handles.into_iter().map(outcome);
+    met.map(|place| place.expect("as many jobs run at once as there are workers"))
+        .collect()
 }
 
 /// Waits for what became of a job.
@@ -262,6 +286,6 @@ pub fn wait_until(what: &str, pool: &dyn Executor, is_so: impl Fn() -> bool) {
             "waited in vain for: {what}; the pool: {}",
             pool.stats()
         );
-        std::thread::yield_now();
+        thread::yield_now();
     }
 }

@@ -19,7 +19,7 @@ use crate::stats::Stats;
 use crate::sync::{AtomicU64, Ordering};
 
 /// Stripes for threads that are no workers of the pool: enough that a handful of submitters do not share one.
-const OUTSIDERS: usize = if cfg!(loom) { 1 } else { 16 };
+const OUTSIDERS: usize = if cfg!(pool_loom) { 1 } else { 16 };
 
 /// Columns: the six outcomes, then the jobs given back unstarted.
 const COLUMNS: usize = 7;

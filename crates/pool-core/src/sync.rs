@@ -1,6 +1,6 @@
 //! The one door to the primitives of hand-written protocols, so that a model checker can stand in for them.
 
-#[cfg(loom)]
+#[cfg(pool_loom)]
 pub(crate) use loom::{
     cell::UnsafeCell,
     sync::{
@@ -9,18 +9,18 @@ pub(crate) use loom::{
     },
 };
 
-#[cfg(not(loom))]
+#[cfg(not(pool_loom))]
 pub(crate) use std::sync::{
     Mutex,
     atomic::{AtomicU8, AtomicU32, AtomicU64, AtomicUsize, Ordering, fence},
 };
 
 /// `std`'s cell behind loom's interface: access is a closure over the pointer.
-#[cfg(not(loom))]
+#[cfg(not(pool_loom))]
 #[derive(Debug)]
 pub(crate) struct UnsafeCell<T>(std::cell::UnsafeCell<T>);
 
-#[cfg(not(loom))]
+#[cfg(not(pool_loom))]
 impl<T> UnsafeCell<T> {
     pub(crate) const fn new(value: T) -> Self {
         Self(std::cell::UnsafeCell::new(value))
@@ -38,9 +38,9 @@ pub(crate) trait LockExt<T> {
     fn lock_unpoisoned(&self) -> Guard<'_, T>;
 }
 
-#[cfg(loom)]
+#[cfg(pool_loom)]
 pub(crate) type Guard<'a, T> = loom::sync::MutexGuard<'a, T>;
-#[cfg(not(loom))]
+#[cfg(not(pool_loom))]
 pub(crate) type Guard<'a, T> = std::sync::MutexGuard<'a, T>;
 
 impl<T> LockExt<T> for Mutex<T> {

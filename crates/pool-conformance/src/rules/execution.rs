@@ -1,8 +1,350 @@
-//! To be written.
+//! Chapter 2: accepted jobs start, as many at once as there are workers, and none is left behind.
 
+use std::convert::Infallible;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
+use std::thread;
+
+use pool_core::{Capability, Executor, ExecutorExt, Job, JobContext};
+
+use super::workers;
 use crate::fixture::Fixture;
-use crate::rule::Rule;
+use crate::probe::{Count, Log, meet, occupy, outcome, pool};
+use crate::rule::{Applied, Kind, Rule};
 
 pub(crate) fn rules<F: Fixture>() -> Vec<Rule> {
-    vec![]
+    let rule = |id, title, kind, test| Rule {
+        id,
+        title,
+        kind,
+        test,
+    };
+    let fifo = Kind::Optional("fifo", |capability: &Capability| capability.fifo);
+    let owns_threads = Kind::Optional("owns_threads", |capability: &Capability| {
+        capability.owns_threads
+    });
+    vec![
+        rule(
+            "R201",
+            "a pool is built with its workers ready",
+            Kind::Required,
+            workers::r201::<F>,
+        ),
+        rule(
+            "R202",
+            "as many jobs run at once as there are workers",
+            Kind::Required,
+            r202::<F>,
+        ),
+        rule("R203", "no wake-up is lost", Kind::Stochastic, r203::<F>),
+        rule(
+            "R204",
+            "no job waits while a worker is idle",
+            Kind::Required,
+            r204::<F>,
+        ),
+        rule("R205", "first in, first out", fifo, r205::<F>),
+        rule(
+            "R206",
+            "no source of jobs starves another",
+            Kind::Required,
+            r206::<F>,
+        ),
+        rule(
+            "R207",
+            "workers have their names and stacks",
+            owns_threads,
+            workers::r207::<F>,
+        ),
+        rule(
+            "R208",
+            "hooks and state are each worker's own",
+            owns_threads,
+            workers::r208::<F>,
+        ),
+        rule(
+            "R209",
+            "an idle pool burns no CPU",
+            Kind::Required,
+            workers::r209::<F>,
+        ),
+    ]
+}
+
+fn r202<F: Fixture>() -> Applied {
+    const JOBS_EACH: usize = 100;
+    for workers in 1..=4 {
+        let pool = pool::<F>(workers, 8);
+        meet(&pool, workers);
+        let (running, most) = (Arc::new(AtomicUsize::new(0)), Arc::new(AtomicUsize::new(0)));
+        let jobs = (0..workers * JOBS_EACH).map(|_| {
+            let (running, most) = (Arc::clone(&running), Arc::clone(&most));
+            move |_: &JobContext<'_>| {
+                most.fetch_max(running.fetch_add(1, Ordering::SeqCst) + 1, Ordering::SeqCst);
+                thread::yield_now();
+                running.fetch_sub(1, Ordering::SeqCst);
+                Ok::<_, Infallible>(())
+            }
+        });
+        for handle in pool.submit_all(jobs).expect("room appears") {
+            outcome(handle).expect("it completes");
+        }
+        let most = most.load(Ordering::SeqCst);
+        assert!(
+            most <= workers,
+            "{most} jobs ran at once on {workers} workers"
+        );
+        meet(&pool, workers);
+    }
+    Applied::Held
+}
+
+/// Half of the rounds with one worker, half with two.
+const ROUNDS: usize = 100_000;
+
+fn r203<F: Fixture>() -> Applied {
+    for workers in [1, 2] {
+        let pool = pool::<F>(workers, 4);
+        for round in 0..ROUNDS / 2 {
+            let handle = pool.spawn(move || round).expect("the pool is idle");
+            assert_eq!(outcome(handle).expect("an idle worker takes it"), round);
+            // The worker is on its way to sleep: the next job meets it a little further on each time.
+            for _ in 0..round % 64 {
+                std::hint::spin_loop();
+            }
+        }
+    }
+    Applied::Held
+}
+
+fn r204<F: Fixture>() -> Applied {
+    const SHORT: usize = 10;
+    const TIMES: usize = 100;
+    for workers in [2, 3] {
+        let pool = pool::<F>(workers, 64);
+        for way in [Spawns::Executed, Spawns::Submitted, Spawns::ThroughClone] {
+            for _ in 0..TIMES {
+                let pool_of_job = pool.clone();
+                let long = move |ctx: &JobContext<'_>| {
+                    let short = Count::new();
+                    for _ in 0..SHORT {
+                        way.spawn(ctx, &pool_of_job, &short);
+                    }
+                    // It goes on until all the short ones have run: on the other workers, since this one is busy here.
+                    short.wait_for(SHORT);
+                    Ok::<_, Infallible>(())
+                };
+                let long = pool.submit(long).expect("there is room");
+                outcome(long).expect("the short jobs run while the long one does");
+            }
+        }
+        behind_a_long_one::<F>(&pool);
+    }
+    Applied::Held
+}
+
+/// How a long job submits its short ones.
+#[derive(Debug, Clone, Copy)]
+enum Spawns {
+    Executed,
+    Submitted,
+    ThroughClone,
+}
+
+impl Spawns {
+    fn spawn<E: ExecutorExt>(self, ctx: &JobContext<'_>, pool: &E, short: &Count) {
+        let short = short.clone();
+        let job = move |_: &JobContext<'_>| Ok::<_, Infallible>(short.add());
+        match self {
+            Self::Executed => {
+                ctx.execute(job).expect("there is room");
+            }
+            Self::Submitted => ctx.submit(job).expect("there is room").detach(),
+            Self::ThroughClone => pool.submit(job).expect("there is room").detach(),
+        }
+    }
+}
+
+/// Jobs from outside, queued while every worker is busy: one long one first. A worker that takes several at a time must not
+/// keep the short ones behind it.
+fn behind_a_long_one<F: Fixture>(pool: &F::Pool) {
+    const SHORT: usize = 40;
+    let workers = Executor::capability(pool).workers;
+    for _ in 0..20 {
+        let gate = occupy(pool, workers);
+        let short = Count::new();
+        let awaited = short.clone();
+        let long = pool
+            .spawn(move || awaited.wait_for(SHORT))
+            .expect("there is room");
+        for _ in 0..SHORT {
+            let short = short.clone();
+            pool.spawn(move || short.add())
+                .expect("there is room")
+                .detach();
+        }
+        gate.open();
+        outcome(long).expect("the short jobs run on the other workers");
+    }
+}
+
+fn r205<F: Fixture>() -> Applied {
+    const JOBS: usize = 1000;
+    let pool = pool::<F>(1, JOBS);
+    let started = Log::new();
+    // Two threads, so that each one's order is seen among another's jobs; the gate makes sure that there is a queue.
+    let gate = occupy(&pool, 1);
+    thread::scope(|threads| {
+        for thread in 0..2 {
+            let (pool, started) = (&pool, &started);
+            threads.spawn(move || {
+                for number in 0..JOBS / 2 {
+                    let started = started.clone();
+                    pool.spawn(move || started.note((thread, number)))
+                        .expect("there is room")
+                        .detach();
+                }
+            });
+        }
+    });
+    gate.open();
+    // And once more while the worker works.
+    for number in JOBS / 2..JOBS {
+        let started = started.clone();
+        pool.spawn(move || started.note((0, number)))
+            .expect("room appears")
+            .detach();
+    }
+    pool.wait_idle();
+    let started = started.take();
+    assert_eq!(started.len(), JOBS / 2 * 3);
+    for thread in 0..2 {
+        let numbers = started
+            .iter()
+            .filter(|start| start.0 == thread)
+            .map(|start| start.1);
+        assert!(
+            numbers.is_sorted(),
+            "the jobs of one thread started out of order"
+        );
+    }
+    Applied::Held
+}
+
+/// The most jobs of one source that may start before a waiting job of the other. Many times what is in the queue at once.
+const MOST_STARTS: usize = 2048;
+
+/// How often a job's wait is measured.
+const SAMPLES: usize = 50;
+
+fn r206<F: Fixture>() -> Applied {
+    for workers in [1, 2] {
+        workers_do_not_starve_outsiders::<F>(workers);
+        outsiders_do_not_starve_workers::<F>(workers);
+    }
+    Applied::Held
+}
+
+/// Jobs without end, until this is dropped: a failed test must stop them too, since a pool cannot drain them.
+struct Flood(Link);
+
+/// One job of a flood: counts itself, and where it belongs to a worker, submits the next.
+#[derive(Clone, Default)]
+struct Link {
+    is_over: Arc<AtomicBool>,
+    starts: Arc<AtomicUsize>,
+}
+
+impl Drop for Flood {
+    fn drop(&mut self) {
+        self.0.is_over.store(true, Ordering::SeqCst);
+    }
+}
+
+impl Link {
+    fn starts(&self) -> usize {
+        self.starts.load(Ordering::SeqCst)
+    }
+
+    fn start(&self) {
+        self.starts.fetch_add(1, Ordering::SeqCst);
+    }
+
+    fn is_over(&self) -> bool {
+        self.is_over.load(Ordering::SeqCst)
+    }
+}
+
+impl Job for Link {
+    type Output = ();
+    type Error = Infallible;
+
+    fn run(self, ctx: &JobContext<'_>) -> Result<(), Infallible> {
+        self.start();
+        if !self.is_over() {
+            ctx.execute(self)
+                .expect("the pool is open while the flood is on");
+        }
+        Ok(())
+    }
+}
+
+#[track_caller]
+fn soon(accepted_at: usize, started_at: usize) {
+    let waited = started_at.saturating_sub(accepted_at);
+    assert!(
+        waited <= MOST_STARTS,
+        "{waited} jobs of another source started first"
+    );
+}
+
+fn workers_do_not_starve_outsiders<F: Fixture>(workers: usize) {
+    const CHAINS: usize = 8;
+    let pool = pool::<F>(workers, 64);
+    let flood = Flood(Link::default());
+    for _ in 0..CHAINS {
+        pool.execute(flood.0.clone()).expect("there is room");
+    }
+    for _ in 0..SAMPLES {
+        let link = flood.0.clone();
+        let outsider = pool.spawn(move || link.starts()).expect("there is room");
+        let accepted_at = flood.0.starts();
+        soon(accepted_at, outcome(outsider).expect("it starts"));
+    }
+}
+
+fn outsiders_do_not_starve_workers<F: Fixture>(workers: usize) {
+    const OUTSIDERS: usize = 4;
+    const AT_ONCE: usize = 8;
+    let pool = pool::<F>(workers, 64);
+    let flood = Flood(Link::default());
+    thread::scope(|threads| {
+        for _ in 0..OUTSIDERS {
+            let (pool, link) = (&pool, flood.0.clone());
+            threads.spawn(move || {
+                while !link.is_over() {
+                    let batch = [(); AT_ONCE].map(|()| {
+                        let link = link.clone();
+                        pool.spawn(move || link.start()).expect("the pool is open")
+                    });
+                    for handle in batch {
+                        outcome(handle).expect("it starts");
+                    }
+                }
+            });
+        }
+        // Moved in, so that a failure ends the flood before the threads are waited for.
+        let flood = flood;
+        for _ in 0..SAMPLES {
+            let link = flood.0.clone();
+            let parent = move |ctx: &JobContext<'_>| {
+                let own = link.clone();
+                let child = ctx.submit(move |_: &JobContext<'_>| Ok::<_, Infallible>(own.starts()));
+                Ok::<_, Infallible>((link.starts(), child.expect("the pool is open")))
+            };
+            let parent = pool.submit(parent).expect("the pool is open");
+            let (accepted_at, child) = outcome(parent).expect("it starts");
+            soon(accepted_at, outcome(child).expect("it starts"));
+        }
+    });
 }

@@ -1,31 +1,336 @@
 //! Chapter 3: errors and panics are tracked, and the worker goes on.
 
 use std::convert::Infallible;
+use std::panic::panic_any;
+use std::sync::Arc;
+use std::time::{Duration, Instant};
 
-use pool_core::{ExecutorExt, JobContext, JobError};
+use pool_core::{
+    CancelToken, Executor, ExecutorExt, JobContext, JobError, JobExt, Outcome, PanicInfo,
+    PoolConfig,
+};
 
+use super::bombs;
 use crate::fixture::Fixture;
-use crate::probe::pool;
+use crate::probe::{Count, Log, meet, occupy, outcome, pool};
 use crate::rule::{Applied, Kind, Rule};
 
 pub(crate) fn rules<F: Fixture>() -> Vec<Rule> {
-    vec![Rule {
-        id: "R301",
-        title: "an error is the job's outcome, and the worker goes on",
+    let required = |id, title, test| Rule {
+        id,
+        title,
         kind: Kind::Required,
-        test: r301::<F>,
-    }]
+        test,
+    };
+    vec![
+        required(
+            "R301",
+            "an error is the job's outcome, and the worker goes on",
+            r301::<F>,
+        ),
+        required(
+            "R302",
+            "a panic is the job's outcome, and the worker goes on",
+            r302::<F>,
+        ),
+        required(
+            "R303",
+            "a panic in a drop costs no worker and no handle",
+            bombs::r303::<F>,
+        ),
+        required("R304", "a hook that panics changes no outcome", r304::<F>),
+        required(
+            "R305",
+            "a job whose handle is dropped runs and is counted",
+            r305::<F>,
+        ),
+        required("R306", "nothing of a job is left for the next", r306::<F>),
+    ]
+}
+
+const WORKERS: usize = 2;
+
+/// An error of a job's own, which cannot be copied.
+#[derive(Debug, PartialEq)]
+struct NoInk {
+    page: usize,
 }
 
 fn r301<F: Fixture>() -> Applied {
-    let pool = pool::<F>(1, 4);
-    let failing = pool
-        .submit(|_: &JobContext<'_>| Err::<(), _>("no ink"))
-        .expect("there is room");
-    assert!(matches!(failing.join(), Err(JobError::Failed("no ink"))));
-    let next = pool
-        .submit(|_: &JobContext<'_>| Ok::<_, Infallible>(1))
-        .expect("there is room");
-    assert_eq!(next.join().expect("the worker goes on"), 1);
+    const PAGES: usize = 20;
+    let pool = pool::<F>(WORKERS, 64);
+    let threads = meet(&pool, WORKERS);
+    for page in 0..PAGES {
+        let print = move |_: &JobContext<'_>| Err::<Infallible, _>(Box::new(NoInk { page }));
+        let printing = pool.submit(print).expect("there is room");
+        match outcome(printing) {
+            Err(JobError::Failed(error)) => assert_eq!(*error, NoInk { page }),
+            other => panic!("an error became {other:?}"),
+        }
+        pool.execute(print).expect("there is room");
+    }
+    workers_remain::<F>(&pool, threads);
+    assert_eq!(pool.stats().failed, 2 * PAGES as u64);
     Applied::Held
+}
+
+/// Checks that as many workers run at once as before; where the pool has its own threads, the very same.
+#[track_caller]
+fn workers_remain<F: Fixture>(pool: &F::Pool, mut before: Vec<(usize, std::thread::ThreadId)>) {
+    let mut after = meet(pool, WORKERS);
+    pool.wait_idle();
+    assert_eq!(pool.stats().workers, WORKERS);
+    if F::capability().owns_threads {
+        before.sort_by_key(|place| place.0);
+        after.sort_by_key(|place| place.0);
+        assert_eq!(after, before, "the workers go on; they are not replaced");
+    }
+}
+
+fn r302<F: Fixture>() -> Applied {
+    let pool = pool::<F>(WORKERS, 64);
+    let threads = meet(&pool, WORKERS);
+    let panicked = |job: fn()| -> PanicInfo {
+        match outcome(pool.spawn(job).expect("there is room")) {
+            Err(JobError::Panicked(info)) => info,
+            other => panic!("a panic became {other:?}"),
+        }
+    };
+
+    let literal = panicked(|| panic!("R302 panics on purpose"));
+    assert_eq!(literal.message(), "R302 panics on purpose");
+    let payload = literal.into_payload();
+    assert_eq!(payload.downcast_ref(), Some(&"R302 panics on purpose"));
+
+    let formatted = panicked(|| panic!("R302 panics on page {}", std::hint::black_box(7)));
+    assert_eq!(formatted.message(), "R302 panics on page 7");
+    let payload = formatted.into_payload();
+    assert_eq!(
+        payload.downcast_ref::<String>().map(String::as_str),
+        Some("R302 panics on page 7")
+    );
+
+    let custom = panicked(|| panic_any(NoInk { page: 3 }));
+    assert!(
+        !custom.message().is_empty(),
+        "there is always something to log"
+    );
+    let payload = custom.into_payload();
+    assert_eq!(payload.downcast_ref(), Some(&NoInk { page: 3 }));
+
+    pool.execute(|_: &JobContext<'_>| -> Result<(), Infallible> {
+        panic!("R302 panics without a handle")
+    })
+    .expect("there is room");
+    for _ in 0..2 * WORKERS {
+        panicked(|| panic!("R302 panics on every worker"));
+    }
+    workers_remain::<F>(&pool, threads);
+    assert_eq!(pool.stats().panicked, 4 + 2 * WORKERS as u64);
+    Applied::Held
+}
+
+fn r304<F: Fixture>() -> Applied {
+    let observed = Log::new();
+    let mut config = PoolConfig::default();
+    config.set_workers(WORKERS);
+    config.set_capacity(64);
+    let noting = observed.clone();
+    config.set_on_failure(move |failure| {
+        noting.note(failure.outcome);
+        panic!("R304: the observer panics on purpose");
+    });
+    config.set_on_worker_start(|_| -> Arc<str> {
+        panic!("R304: the start of a worker panics on purpose")
+    });
+    config.set_on_worker_stop(|_| panic!("R304: the stop of a worker panics on purpose"));
+    let pool = F::build(config).expect("a hook that panics does not keep a pool from being built");
+
+    let threads = meet(&pool, WORKERS);
+    let failed = pool
+        .submit(|_: &JobContext<'_>| Err::<Infallible, _>("no ink"))
+        .expect("there is room");
+    assert!(matches!(outcome(failed), Err(JobError::Failed("no ink"))));
+    let panicked = pool
+        .spawn(|| panic!("R304 panics on purpose"))
+        .expect("there is room");
+    assert!(
+        matches!(outcome(panicked), Err(JobError::Panicked(info)) if info.message() == "R304 panics on purpose")
+    );
+    let late = (|_: &JobContext<'_>| Ok::<_, Infallible>(())).with_deadline(Instant::now());
+    let late = pool.submit(late).expect("there is room");
+    assert!(matches!(outcome(late), Err(JobError::Expired)));
+    let cancelling = |ctx: &JobContext<'_>| {
+        ctx.inherited();
+        ctx.check().map_err(|_| "stopped")
+    };
+    let token = CancelToken::new();
+    token.cancel();
+    let cancelled = pool
+        .submit(cancelling.with_token(&token))
+        .expect("there is room");
+    assert!(matches!(outcome(cancelled), Err(JobError::Cancelled)));
+    pool.execute(|_: &JobContext<'_>| Err::<Infallible, _>("nobody asks"))
+        .expect("there is room");
+    assert_eq!(
+        outcome(pool.spawn(|| 5).expect("there is room")).expect("it completes"),
+        5
+    );
+
+    workers_remain::<F>(&pool, threads);
+    let stats = pool.stats();
+    let columns = [stats.failed, stats.panicked, stats.expired, stats.cancelled];
+    assert_eq!(columns, [2, 1, 1, 1], "{stats}");
+    assert_eq!(stats.finished(), stats.accepted, "{stats}");
+    let mut observed = observed.take();
+    observed.sort_by_key(|outcome| *outcome as u8);
+    let expected = [
+        Outcome::Failed,
+        Outcome::Failed,
+        Outcome::Panicked,
+        Outcome::Cancelled,
+        Outcome::Expired,
+    ];
+    assert_eq!(
+        observed, expected,
+        "the observer saw each, though it panicked each time"
+    );
+    Applied::Held
+}
+
+fn r305<F: Fixture>() -> Applied {
+    let pool = pool::<F>(1, 8);
+    let ran = Count::new();
+    let job = || {
+        let ran = ran.clone();
+        move || ran.add()
+    };
+    // Before the start.
+    let gate = occupy(&pool, 1);
+    drop(pool.spawn(job()).expect("there is room"));
+    pool.spawn(job()).expect("there is room").detach();
+    gate.open();
+    ran.wait_for(2);
+    // While it runs.
+    let (started, gate) = (Count::new(), crate::probe::Gate::new());
+    let (starting, pass, running) = (started.clone(), gate.pass(), job());
+    let handle = pool.spawn(move || {
+        starting.add();
+        pass.wait();
+        running();
+    });
+    started.wait_for(1);
+    drop(handle.expect("there is room"));
+    gate.open();
+    ran.wait_for(3);
+    // After the end.
+    let handle = pool.spawn(job()).expect("there is room");
+    ran.wait_for(4);
+    pool.wait_idle();
+    assert!(handle.is_finished());
+    drop(handle);
+
+    let stats = pool.stats();
+    // The one that held the gate was detached, too.
+    assert_eq!((stats.accepted, stats.completed), (5, 5), "{stats}");
+    Applied::Held
+}
+
+fn r306<F: Fixture>() -> Applied {
+    let pool = pool::<F>(1, 8);
+    sees_itself::<F>(&pool);
+    let former: [fn(&F::Pool); 4] = [
+        cancelled_while_running::<F>,
+        expired_while_running::<F>,
+        panicked_in_place::<F>,
+        failed_under_a_name::<F>,
+    ];
+    for leave_something in former {
+        leave_something(&pool);
+        sees_itself::<F>(&pool);
+    }
+    Applied::Held
+}
+
+/// A job that has nothing finds nothing, and neither do its children, queued or in place.
+fn sees_itself<F: Fixture>(pool: &F::Pool) {
+    let inner = pool.clone();
+    pool.wait_idle();
+    let look = move |ctx: &JobContext<'_>| {
+        has_nothing(ctx);
+        // Only this job is in the pool: were a former one still counted, this would wait for it.
+        inner.wait_idle();
+        let child = |ctx: &JobContext<'_>| {
+            has_nothing(ctx);
+            Ok::<_, Infallible>(ctx.id())
+        };
+        let queued = ctx.submit(child).expect("there is room");
+        let id = queued.id();
+        assert_eq!(queued.join().expect("it runs in place"), id);
+        has_nothing(ctx);
+        Ok::<_, Infallible>(ctx.id())
+    };
+    let handle = pool.submit(look).expect("there is room");
+    let id = handle.id();
+    assert_eq!(
+        outcome(handle).expect("it finds nothing"),
+        id,
+        "a job sees its own id"
+    );
+}
+
+fn has_nothing(ctx: &JobContext<'_>) {
+    assert!(!ctx.is_cancelled(), "a former job's cancellation is seen");
+    assert_eq!(ctx.check(), Ok(()));
+    assert_eq!(
+        (ctx.name(), ctx.deadline(), ctx.remaining()),
+        (None, None, None)
+    );
+}
+
+fn cancelled_while_running<F: Fixture>(pool: &F::Pool) {
+    let token = CancelToken::new();
+    let own = token.clone();
+    let job = move |ctx: &JobContext<'_>| {
+        own.cancel();
+        ctx.check().map_err(|_| "stopped")
+    };
+    let handle = pool.submit(job.with_token(&token)).expect("there is room");
+    assert!(matches!(outcome(handle), Err(JobError::Cancelled)));
+}
+
+fn expired_while_running<F: Fixture>(pool: &F::Pool) {
+    let job = |ctx: &JobContext<'_>| {
+        while ctx.remaining() != Some(Duration::ZERO) {
+            std::thread::yield_now();
+        }
+        ctx.check().map_err(|_| "too late")
+    };
+    let handle = pool
+        .submit(job.with_timeout(Duration::from_millis(20)))
+        .expect("there is room");
+    assert!(matches!(outcome(handle), Err(JobError::Expired)));
+}
+
+/// A panic within a job that was run in place, and again in the one that ran it.
+fn panicked_in_place<F: Fixture>(pool: &F::Pool) {
+    let job = |ctx: &JobContext<'_>| -> Result<(), Infallible> {
+        let child = |_: &JobContext<'_>| -> Result<(), Infallible> {
+            panic!("R306: the child panics on purpose")
+        };
+        let child = ctx.submit(child.named("child")).expect("there is room");
+        assert!(matches!(child.join(), Err(JobError::Panicked(_))));
+        assert_eq!(ctx.name(), Some("parent"));
+        panic!("R306: the parent panics on purpose");
+    };
+    let handle = pool.submit(job.named("parent")).expect("there is room");
+    assert!(
+        matches!(outcome(handle), Err(JobError::Panicked(info)) if info.message().contains("the parent"))
+    );
+}
+
+fn failed_under_a_name<F: Fixture>(pool: &F::Pool) {
+    let job = |ctx: &JobContext<'_>| Err::<Infallible, _>(ctx.name().map(str::to_owned));
+    let handle = pool.submit(job.named("named")).expect("there is room");
+    assert!(matches!(outcome(handle), Err(JobError::Failed(Some(name))) if name == "named"));
 }

@@ -7,8 +7,8 @@ use std::thread;
 use std::time::Duration;
 
 use pool_core::{
-    AsyncContext, AsyncJob, DEFAULT_CAPACITY, ExecutorExt, Job, JobContext, PoolConfig, Refused,
-    Shutdown, ShutdownPolicy, SubmitError,
+    AsyncContext, AsyncJob, DEFAULT_CAPACITY, Executor, ExecutorExt, Job, JobContext, PoolConfig,
+    Refused, Shutdown, ShutdownPolicy, SubmitError,
 };
 
 use super::{outcomes, waiting, workers};
@@ -24,7 +24,11 @@ pub(crate) fn rules<F: Fixture>() -> Vec<Rule> {
         test,
     };
     vec![
-        required("R101", "an accepted job has one outcome", outcomes::r101::<F>),
+        required(
+            "R101",
+            "an accepted job has one outcome",
+            outcomes::r101::<F>,
+        ),
         required("R102", "a refused job comes back whole", r102::<F>),
         required("R103", "a job's body runs at most once", r103::<F>),
         Rule {
@@ -34,10 +38,22 @@ pub(crate) fn rules<F: Fixture>() -> Vec<Rule> {
             test: r104::<F>,
         },
         required("R105", "each way in waits as it says", waiting::r105::<F>),
-        required("R106", "a dropped `submit_async` submits nothing", waiting::r106::<F>),
+        required(
+            "R106",
+            "a dropped `submit_async` submits nothing",
+            waiting::r106::<F>,
+        ),
         required("R107", "nobody waits for room for ever", waiting::r107::<F>),
-        required("R108", "a job that fills its own pool does not hang", waiting::r108::<F>),
-        required("R109", "a wrong configuration is an error value", workers::r109::<F>),
+        required(
+            "R108",
+            "a job that fills its own pool does not hang",
+            waiting::r108::<F>,
+        ),
+        required(
+            "R109",
+            "a wrong configuration is an error value",
+            workers::r109::<F>,
+        ),
         required("R110", "a batch says how far it got in", r110::<F>),
     ]
 }
@@ -152,7 +168,10 @@ fn closed_gives_back<F: Fixture>() {
     if F::capability().async_jobs {
         let telegram = closed(pool.submit_future(Telegram(letter("g"))));
         assert_eq!(telegram.0.text, "g");
-        assert_eq!(ready(Box::pin(closed(pool.spawn_future(async { 5 }))).as_mut()), 5);
+        assert_eq!(
+            ready(Box::pin(closed(pool.spawn_future(async { 5 }))).as_mut()),
+            5
+        );
     }
     assert_eq!(pool.stats().accepted, 0, "a refusal is not accepted");
 }
@@ -169,17 +188,17 @@ fn refused_task_is_the_same<F: Fixture>() {
     let target = pool::<F>(1, 1);
     let held = occupy(&target, 1);
     target.spawn(|| ()).expect("one place is free").detach();
-    let Err(Refused::Full(task)) = pool_core::Executor::try_execute(&target, task) else {
+    let Err(Refused::Full(task)) = Executor::try_execute(&target, task) else {
         panic!("a full pool must say `Full`");
     };
-    let Err(Refused::Closed(task)) = pool_core::Executor::try_execute(&source, task) else {
+    let Err(Refused::Closed(task)) = Executor::try_execute(&source, task) else {
         panic!("a closed pool must say `Closed`");
     };
     assert_eq!(task.id(), handle.id());
     held.open();
     gate.open();
     target.wait_idle();
-    pool_core::Executor::try_execute(&target, task).expect("there is room");
+    Executor::try_execute(&target, task).expect("there is room");
     assert_eq!(outcome(handle).expect("it runs in the other pool"), "moved");
 }
 
@@ -188,7 +207,11 @@ const JOBS: usize = 1000;
 
 fn r103<F: Fixture>() -> Applied {
     let pool = pool::<F>(3, 16);
-    let runs: Arc<Vec<AtomicUsize>> = Arc::new((0..SUBMITTERS * JOBS).map(|_| AtomicUsize::new(0)).collect());
+    let runs: Arc<Vec<AtomicUsize>> = Arc::new(
+        (0..SUBMITTERS * JOBS)
+            .map(|_| AtomicUsize::new(0))
+            .collect(),
+    );
     thread::scope(|threads| {
         for submitter in 0..SUBMITTERS {
             let (pool, runs) = (&pool, &runs);
@@ -199,7 +222,11 @@ fn r103<F: Fixture>() -> Applied {
     for (job, runs) in runs.iter().enumerate() {
         let runs = runs.load(Ordering::SeqCst);
         let may_be_cancelled = job % 4 == 3;
-        let is_right = if may_be_cancelled { runs <= 1 } else { runs == 1 };
+        let is_right = if may_be_cancelled {
+            runs <= 1
+        } else {
+            runs == 1
+        };
         assert!(is_right, "the body of job {job} ran {runs} times");
     }
     Applied::Held
@@ -244,8 +271,12 @@ fn r104<F: Fixture>() -> Applied {
 
 fn given_capacity_is_exact<F: Fixture>() {
     let pool = pool::<F>(2, CAPACITY);
-    let claimed = pool_core::Executor::capability(&pool).capacity;
-    assert_eq!(claimed, Some(CAPACITY), "the capability says what was given");
+    let claimed = Executor::capability(&pool).capacity;
+    assert_eq!(
+        claimed,
+        Some(CAPACITY),
+        "the capability says what was given"
+    );
     let gate = occupy(&pool, 2);
     let accepted = AtomicUsize::new(0);
     thread::scope(|threads| {
@@ -253,9 +284,15 @@ fn given_capacity_is_exact<F: Fixture>() {
             threads.spawn(|| {
                 for _ in 0..2 * CAPACITY {
                     let got_in = [
-                        pool.try_submit(|_: &JobContext<'_>| Ok::<_, Infallible>(())).is_ok(),
-                        pool.try_execute_job(|_: &JobContext<'_>| Ok::<_, Infallible>(())).is_ok(),
-                        pool.submit_timeout(|_: &JobContext<'_>| Ok::<_, Infallible>(()), Duration::ZERO).is_ok(),
+                        pool.try_submit(|_: &JobContext<'_>| Ok::<_, Infallible>(()))
+                            .is_ok(),
+                        pool.try_execute_job(|_: &JobContext<'_>| Ok::<_, Infallible>(()))
+                            .is_ok(),
+                        pool.submit_timeout(
+                            |_: &JobContext<'_>| Ok::<_, Infallible>(()),
+                            Duration::ZERO,
+                        )
+                        .is_ok(),
                     ];
                     let got_in = got_in.into_iter().filter(|got_in| *got_in).count();
                     accepted.fetch_add(got_in, Ordering::SeqCst);
@@ -274,7 +311,10 @@ fn default_is_documented<F: Fixture>() {
     let pool = F::build(config).expect("the defaults are a right configuration");
     let gate = occupy(&pool, 1);
     let accepted = (0..=DEFAULT_CAPACITY)
-        .take_while(|_| pool.try_submit(|_: &JobContext<'_>| Ok::<_, Infallible>(())).is_ok())
+        .take_while(|_| {
+            pool.try_submit(|_: &JobContext<'_>| Ok::<_, Infallible>(()))
+                .is_ok()
+        })
         .count();
     assert_eq!(accepted, DEFAULT_CAPACITY);
     gate.open();
@@ -289,8 +329,10 @@ fn never_more_under_load<F: Fixture>() {
         for _ in 0..SUBMITTERS {
             threads.spawn(|| {
                 for _ in 0..JOBS {
-                    let started = started.clone();
-                    pool.spawn(move || started.add()).expect("the pool is open").detach();
+                    let starting = started.clone();
+                    pool.spawn(move || starting.add())
+                        .expect("the pool is open")
+                        .detach();
                     accepted.add();
                     // In this order: what starts between the two readings makes the difference smaller, not larger.
                     let accepted = accepted.get();
@@ -313,11 +355,24 @@ fn r110<F: Fixture>() -> Applied {
             Ok::<_, Infallible>(number)
         }
     };
-    let handles = pool.submit_all((0..20).map(job)).expect("room appears as the worker goes on");
-    let outputs: Vec<usize> = handles.into_iter().map(|handle| outcome(handle).expect("it completes")).collect();
-    assert_eq!(outputs, Vec::from_iter(0..20), "the handles are in the order of the jobs");
+    let handles = pool
+        .submit_all((0..20).map(job))
+        .expect("room appears as the worker goes on");
+    let outputs: Vec<usize> = handles
+        .into_iter()
+        .map(|handle| outcome(handle).expect("it completes"))
+        .collect();
+    assert_eq!(
+        outputs,
+        Vec::from_iter(0..20),
+        "the handles are in the order of the jobs"
+    );
     if F::capability().fifo {
-        assert_eq!(started.take(), Vec::from_iter(0..20), "jobs are admitted in order");
+        assert_eq!(
+            started.take(),
+            Vec::from_iter(0..20),
+            "jobs are admitted in order"
+        );
     }
 
     let closing = pool.clone();
@@ -327,14 +382,23 @@ fn r110<F: Fixture>() -> Applied {
         }
         job(number)
     });
-    let cut_short = pool.submit_all(jobs).expect_err("the pool was closed half-way");
-    let accepted = cut_short.accepted.into_iter().map(|handle| outcome(handle).expect("it was accepted"));
+    let cut_short = pool
+        .submit_all(jobs)
+        .expect_err("the pool was closed half-way");
+    let accepted = cut_short
+        .accepted
+        .into_iter()
+        .map(|handle| outcome(handle).expect("it was accepted"));
     assert_eq!(accepted.collect::<Vec<_>>(), [0, 1, 2, 3]);
     assert!(cut_short.refused.is_closed());
     let other = crate::probe::pool::<F>(1, 10);
     let given_back = std::iter::once(cut_short.refused.into_job()).chain(cut_short.rest);
-    let handles = other.submit_all(given_back).expect("the other pool has room");
-    let outputs = handles.into_iter().map(|handle| outcome(handle).expect("it completes"));
+    let handles = other
+        .submit_all(given_back)
+        .expect("the other pool has room");
+    let outputs = handles
+        .into_iter()
+        .map(|handle| outcome(handle).expect("it completes"));
     assert_eq!(outputs.collect::<Vec<_>>(), [4, 5, 6, 7, 8, 9]);
     Applied::Held
 }

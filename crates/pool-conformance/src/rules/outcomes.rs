@@ -5,8 +5,8 @@ use std::thread;
 use std::time::{Duration, Instant};
 
 use pool_core::{
-    ExecutorExt, Interrupted, JobContext, JobError, JobExt, JobHandle, JobId, Outcome, PoolConfig, Shutdown,
-    ShutdownPolicy, ShutdownReport,
+    ExecutorExt, Interrupted, JobContext, JobError, JobExt, JobHandle, JobId, Outcome, PoolConfig,
+    Shutdown, ShutdownPolicy, ShutdownReport,
 };
 
 use crate::fixture::Fixture;
@@ -40,7 +40,9 @@ fn each_kind_once<F: Fixture>() {
     let observed = Log::new();
     let pool = observed_pool::<F>(&observed);
     let gate = occupy(&pool, 2);
-    let submit = |job: fn(&JobContext<'_>) -> Result<u32, &'static str>| pool.submit(job).expect("there is room");
+    let submit = |job: fn(&JobContext<'_>) -> Result<u32, &'static str>| {
+        pool.submit(job).expect("there is room")
+    };
 
     let completed = submit(|_| Ok(1));
     let failed = submit(|_| Err("no ink"));
@@ -52,7 +54,13 @@ fn each_kind_once<F: Fixture>() {
     let expired = pool.submit(late).expect("there is room");
     gate.open();
     let ends = [completed, failed, panicked, cancelled, expired].map(told);
-    let expected = [Outcome::Completed, Outcome::Failed, Outcome::Panicked, Outcome::Cancelled, Outcome::Expired];
+    let expected = [
+        Outcome::Completed,
+        Outcome::Failed,
+        Outcome::Panicked,
+        Outcome::Cancelled,
+        Outcome::Expired,
+    ];
     assert_eq!(ends, expected);
 
     let started = Count::new();
@@ -126,7 +134,11 @@ fn races_end_once<F: Fixture>() {
                 }
                 handle
             };
-            handles.into_iter().enumerate().map(cancel_some).collect::<Vec<_>>()
+            handles
+                .into_iter()
+                .enumerate()
+                .map(cancel_some)
+                .collect::<Vec<_>>()
         });
         accepted.wait_for(ENOUGH);
         let report = pool.shutdown(ShutdownPolicy::new(Duration::ZERO).cancel_grace(PATIENCE));
@@ -142,12 +154,27 @@ fn races_end_once<F: Fixture>() {
     assert_eq!(count(Outcome::Failed), report.failed(), "{report}");
     // One that was taken out unstarted may still be cancelled by its handle, or else is abandoned.
     let never_ran = report.cancelled() + report.abandoned() + report.unstarted();
-    assert_eq!(count(Outcome::Cancelled) + count(Outcome::Abandoned), never_ran, "{report}");
+    assert_eq!(
+        count(Outcome::Cancelled) + count(Outcome::Abandoned),
+        never_ran,
+        "{report}"
+    );
 }
 
-fn submit_until_closed<F: Fixture>(pool: &F::Pool, submitter: usize, send: &mpsc::Sender<Handle>, accepted: &Count) {
+fn submit_until_closed<F: Fixture>(
+    pool: &F::Pool,
+    submitter: usize,
+    send: &mpsc::Sender<Handle>,
+    accepted: &Count,
+) {
     for number in submitter.. {
-        let job = move |_: &JobContext<'_>| if number % 3 == 0 { Err("every third") } else { Ok(1) };
+        let job = move |_: &JobContext<'_>| {
+            if number % 3 == 0 {
+                Err("every third")
+            } else {
+                Ok(1)
+            }
+        };
         let Ok(handle) = pool.submit(job) else { return };
         send.send(handle).expect("the canceller listens to the end");
         accepted.add();

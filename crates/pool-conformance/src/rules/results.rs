@@ -15,7 +15,7 @@ use std::time::{Duration, Instant};
 
 use pool_core::{Executor, ExecutorExt, JobContext, JobError, JobHandle};
 
-use super::cancellation::{ASYNC, PROMPT, ROOM, ended, occupy, rule};
+use super::cancellation::{PROMPT, ROOM, ended, occupy, rule};
 use crate::fixture::Fixture;
 use crate::probe::{Alive, Count, Gate, pool};
 use crate::rule::{Applied, Kind, Rule};

@@ -1,8 +1,248 @@
-//! To be written.
+//! Chapter 6: a pool ends in order, within its limits, and says what became of every job.
 
+mod inside;
+mod limits;
+mod remains;
+mod report;
+
+use std::convert::Infallible;
+use std::thread;
+use std::time::Duration;
+
+use pool_core::{
+    AsyncContext, Executor, ExecutorExt, JobContext, JobError, JobHandle, Shutdown, ShutdownPolicy,
+    SubmitError,
+};
+
+use super::cancellation::{ASYNC, FAR, ROOM, ended, occupy, rule};
+use super::results::{block_on, returns_only_after};
 use crate::fixture::Fixture;
-use crate::rule::Rule;
+use crate::probe::{Alive, AliveValue, Count, pool, wait_until};
+use crate::rule::{Applied, Kind, Rule};
+use inside::{r607, r609, r610};
+use limits::{r604, r612};
+use remains::r611;
+use report::{r605, r606, r608};
 
 pub(crate) fn rules<F: Fixture>() -> Vec<Rule> {
-    vec![]
+    let all = Kind::Required;
+    vec![
+        rule("R601", "a closed pool refuses", all, r601::<F>),
+        rule("R602", "what was accepted runs", all, r602::<F>),
+        rule("R603", "a submission races the close", all, r603::<F>),
+        rule("R604", "one limit for all of it", all, r604::<F>),
+        rule("R605", "the report balances", all, r605::<F>),
+        rule("R606", "unstarted jobs run elsewhere", all, r606::<F>),
+        rule("R607", "children while draining", all, r607::<F>),
+        rule("R608", "one report for all callers", all, r608::<F>),
+        rule("R609", "shutdown inside its own job", all, r609::<F>),
+        rule("R610", "the last handle drains", all, r610::<F>),
+        rule("R611", "nothing is left", all, r611::<F>),
+        rule("R612", "shutdown blocks no runtime", ASYNC, r612::<F>),
+    ]
+}
+
+fn r601<F: Fixture>() -> Applied {
+    let pool = pool::<F>(1, 2);
+    let gate = occupy(&pool);
+    let alive = Alive::new();
+    if pool.capability().capacity.is_some() {
+        while pool.try_execute_job(unit).is_ok() {}
+        let submit_blocked = || blocked_submitters(&pool, &alive);
+        let refused = returns_only_after(|| pool.close(), submit_blocked);
+        assert_eq!(alive.count(), refused.len(), "each job came back");
+        drop(refused);
+    }
+    pool.close();
+    assert!(pool.is_closed());
+    every_way_in_refuses(&pool, &alive);
+    if pool.capability().async_jobs {
+        every_way_in_refuses_futures(&pool, &alive);
+    }
+    assert_eq!(alive.count(), 0, "nobody else holds a refused job");
+    let accepted = pool.stats().accepted;
+    gate.open();
+    let report = pool.shutdown(ShutdownPolicy::drain());
+    assert_eq!((report.completed(), report.accepted()), (accepted, accepted));
+    Applied::Held
+}
+
+fn unit(_: &JobContext<'_>) -> Result<(), Infallible> {
+    Ok(())
+}
+
+/// A job that holds what it captured until it is over.
+fn holding(captured: AliveValue) -> impl FnOnce(&JobContext<'_>) -> Result<(), Infallible> + Send {
+    move |_: &JobContext<'_>| {
+        drop(captured);
+        Ok(())
+    }
+}
+
+/// The job that a closed pool gave back.
+fn refused<J, T>(result: Result<T, SubmitError<J>>) -> J {
+    match result {
+        Err(SubmitError::Closed(job)) => job,
+        Err(SubmitError::Full(_)) => panic!("a closed pool said it is full"),
+        Ok(_) => panic!("a closed pool accepted a job"),
+    }
+}
+
+/// Submits in every way that waits for room, and returns the jobs once the pool has closed.
+fn blocked_submitters(pool: &impl Executor, alive: &Alive) -> Vec<impl Sized + Send + use<>> {
+    let ways: [fn(&_, _) -> _; 4] = [
+        |pool, job| refused(ExecutorExt::submit(pool, job)),
+        |pool, job| refused(ExecutorExt::submit_timeout(pool, job, FAR)),
+        |pool, job| refused(ExecutorExt::execute(pool, job)),
+        |pool, job| refused(block_on(ExecutorExt::submit_async(pool, job))),
+    ];
+    thread::scope(|threads| {
+        let submitters = ways.map(|way| {
+            let job = holding(alive.value());
+            threads.spawn(move || way(pool, job))
+        });
+        let join = |it: thread::ScopedJoinHandle<'_, _>| it.join().expect("it is refused");
+        submitters.into_iter().map(join).collect()
+    })
+}
+
+fn every_way_in_refuses(pool: &impl Executor, alive: &Alive) {
+    let job = || holding(alive.value());
+    drop(refused(pool.submit(job())));
+    drop(refused(pool.try_submit(job())));
+    drop(refused(pool.submit_timeout(job(), FAR)));
+    drop(refused(block_on(pool.submit_async(job()))));
+    drop(refused(pool.execute(job())));
+    drop(refused(pool.try_execute_job(job())));
+    let captured = alive.value();
+    drop(refused(pool.spawn(move || drop(captured))));
+    match pool.submit_all([job(), job(), job()]) {
+        Err(error) => {
+            assert_eq!((error.accepted.len(), error.rest.len()), (0, 2));
+            drop(refused::<_, ()>(Err(error.refused)));
+        }
+        Ok(_) => panic!("a closed pool accepted a batch"),
+    }
+}
+
+fn every_way_in_refuses_futures(pool: &impl Executor, alive: &Alive) {
+    let job = || {
+        let captured = alive.value();
+        move |_: AsyncContext| async move {
+            drop(captured);
+            Ok::<_, Infallible>(())
+        }
+    };
+    drop(refused(pool.submit_future(job())));
+    drop(refused(pool.try_submit_future(job())));
+    let captured = alive.value();
+    drop(refused(pool.spawn_future(async move { drop(captured) })));
+}
+
+fn r602<F: Fixture>() -> Applied {
+    let closed = pool::<F>(2, 64);
+    let (gate, other) = (occupy(&closed), occupy(&closed));
+    let handles = submit_mixed(&closed);
+    closed.close();
+    gate.open();
+    other.open();
+    for handle in handles {
+        assert!(ended(handle).is_ok(), "an accepted job runs after a close");
+    }
+    for policy in [ShutdownPolicy::drain(), ShutdownPolicy::new(FAR)] {
+        let pool = pool::<F>(2, 64);
+        let (gate, other) = (occupy(&pool), occupy(&pool));
+        let handles = submit_mixed(&pool);
+        let release = || {
+            gate.open();
+            other.open();
+        };
+        let report = returns_only_after(release, || pool.shutdown(policy));
+        let expected = handles.len() as u64 + 2;
+        assert!(report.is_clean() && report.balances(), "{report}");
+        assert_eq!(report.completed(), expected, "{report}");
+        for handle in handles {
+            assert!(handle.is_finished() && ended(handle).is_ok());
+        }
+    }
+    Applied::Held
+}
+
+/// Closures, and futures that give way where the pool has them.
+fn submit_mixed(pool: &impl Executor) -> Vec<JobHandle<(), Infallible>> {
+    let mut handles: Vec<_> = (0..20).map(|_| pool.submit(unit).expect(ROOM)).collect();
+    if pool.capability().async_jobs {
+        let future = || pool.spawn_future(tokio::task::yield_now()).expect(ROOM);
+        handles.extend((0..20).map(|_| future()));
+    }
+    handles
+}
+
+fn r603<F: Fixture>() -> Applied {
+    let soon = Duration::from_millis(2);
+    for round in 0..60 {
+        let policy = match round % 3 {
+            0 => ShutdownPolicy::drain(),
+            1 => ShutdownPolicy::new(soon),
+            _ => ShutdownPolicy::now(),
+        };
+        close_under_load(&pool::<F>(2, 8), policy, round % 2 == 0);
+    }
+    Applied::Held
+}
+
+fn close_under_load(pool: &(impl Executor + Shutdown), policy: ShutdownPolicy, waits: bool) {
+    let ran = Count::new();
+    let (handles, report) = thread::scope(|threads| {
+        let submitters: Vec<_> = (0..4)
+            .map(|_| threads.spawn(|| submit_until_closed(pool, &ran, waits)))
+            .collect();
+        wait_until("submitters are at it", pool, || pool.stats().accepted >= 20);
+        let report = pool.shutdown(policy);
+        let join = |it: thread::ScopedJoinHandle<'_, Vec<_>>| it.join().expect("no panic");
+        let handles: Vec<_> = submitters.into_iter().flat_map(join).collect();
+        (handles, report)
+    });
+    assert!(report.balances(), "{report}");
+    let is_drained = policy == ShutdownPolicy::drain();
+    let (accepted, unstarted) = (handles.len() as u64, report.unstarted());
+    drop(report);
+    let mut completed = 0;
+    for handle in handles {
+        match ended(handle) {
+            Ok(()) => completed += 1,
+            Err(JobError::Abandoned) if !is_drained => {}
+            Err(error) => panic!("an accepted job ended as {error:?}"),
+        }
+    }
+    pool.wait_idle();
+    let stats = pool.stats();
+    assert_eq!(stats.accepted, accepted, "jobs accepted by the books: {stats}");
+    assert_eq!(ran.get(), completed, "jobs that ran, and that completed");
+    assert!(accepted - completed as u64 >= unstarted, "{stats}");
+}
+
+fn submit_until_closed(
+    pool: &impl Executor,
+    ran: &Count,
+    waits: bool,
+) -> Vec<JobHandle<(), Infallible>> {
+    let mut handles = Vec::new();
+    loop {
+        let runs = ran.clone();
+        let job = move |_: &JobContext<'_>| {
+            runs.add();
+            Ok(())
+        };
+        let submitted = if waits {
+            pool.submit(job)
+        } else {
+            pool.try_submit(job)
+        };
+        match submitted {
+            Ok(handle) => handles.push(handle),
+            Err(SubmitError::Full(_)) => thread::yield_now(),
+            Err(SubmitError::Closed(_)) => return handles,
+        }
+    }
 }

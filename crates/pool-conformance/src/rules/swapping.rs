@@ -12,7 +12,7 @@ use pool_core::{
 };
 
 use crate::fixture::Fixture;
-use crate::probe::{Count, pool};
+use crate::probe::{Count, pool, wait_until};
 use crate::rule::{Applied, Kind, Rule};
 
 const PRODUCERS: usize = 4;
@@ -40,7 +40,7 @@ pub(crate) fn rules<F: Fixture>() -> Vec<Rule> {
 }
 
 fn r901<F: Fixture>() -> Applied {
-    let concrete = faced::<F>(|pool| everything(pool));
+    let concrete = faced::<F>(everything);
     let dynamic = faced::<F>(|pool| everything(pool as &dyn Executor));
     let boxed = faced::<F>(|pool| everything(&(Box::new(pool.clone()) as Box<dyn Executor>)));
     let shared = faced::<F>(|pool| everything(&(Arc::new(pool.clone()) as Arc<dyn Executor>)));
@@ -162,7 +162,10 @@ fn r902<F: Fixture>() -> Applied {
             })
             .collect();
         for swap in 0..SWAPS {
-            ran.wait_for(swap * JOBS_A_SWAP);
+            wait_until("jobs that run between two swaps", &pool, || {
+                let is_failed = producers.iter().all(|producer| producer.is_finished());
+                ran.get() >= swap * JOBS_A_SWAP || is_failed
+            });
             F::swap(&pool)
                 .expect("it could before")
                 .expect("a pool under load can be swapped");

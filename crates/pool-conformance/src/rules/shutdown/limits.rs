@@ -1,0 +1,156 @@
+//! R604 and R612: drain, cancel, abandon, each for as long as the policy says, whoever waits for it.
+
+use std::convert::Infallible;
+use std::time::{Duration, Instant};
+
+use pool_core::{
+    Executor, ExecutorExt, JobContext, JobError, JobExt, JobHandle, Shutdown, ShutdownPolicy,
+    ShutdownReport,
+};
+
+use super::super::cancellation::{FAR, PROMPT, ROOM, ended, occupy};
+use super::super::results::block_on;
+use super::{submit_mixed, unit};
+use crate::fixture::Fixture;
+use crate::probe::{Alive, Count, Gate, pool, wait_until};
+use crate::rule::Applied;
+
+const GRACE: Duration = Duration::from_millis(60);
+const CANCEL_GRACE: Duration = Duration::from_millis(40);
+
+pub(super) fn r604<F: Fixture>() -> Applied {
+    over_as_soon_as_drained(&pool::<F>(2, 64));
+    cancels_once_the_grace_is_over(&pool::<F>(1, 8));
+    gives_up_what_never_returns(&pool::<F>(1, 8));
+    if F::capability().async_jobs {
+        drops_what_sleeps(&pool::<F>(1, 8));
+    }
+    Applied::Held
+}
+
+/// The report, which came within a second after `least`, and not before it.
+fn shut_down_after(pool: &impl Shutdown, policy: ShutdownPolicy, least: Duration) -> ShutdownReport {
+    let start = Instant::now();
+    let report = pool.shutdown(policy);
+    let took = start.elapsed();
+    assert!(took >= least, "over after {took:?}, before {least:?}: {report}");
+    assert!(took <= least + PROMPT, "over only after {took:?}: {report}");
+    report
+}
+
+fn over_as_soon_as_drained(pool: &(impl Executor + Shutdown)) {
+    let handles = submit_mixed(pool);
+    let policy = ShutdownPolicy::new(FAR).cancel_grace(FAR);
+    let report = shut_down_after(pool, policy, Duration::ZERO);
+    assert_eq!(report.completed(), handles.len() as u64, "{report}");
+}
+
+/// A job that asks whether it should stop, and stops; what is queued behind it comes back.
+fn cancels_once_the_grace_is_over(pool: &(impl Executor + Shutdown)) {
+    let (ran, started) = (Count::new(), Count::new());
+    let begun = started.clone();
+    let polite = move |ctx: &JobContext<'_>| {
+        begun.add();
+        while ctx.check().is_ok() {
+            std::thread::sleep(Duration::from_millis(1));
+        }
+        let asked_at = Instant::now();
+        if ctx.is_cancelled() { Ok(asked_at) } else { Err("expired") }
+    };
+    let polite = pool.submit(polite).expect(ROOM);
+    started.wait_for(1);
+    let queued: Vec<_> = (0..3)
+        .map(|_| {
+            let runs = ran.clone();
+            pool.spawn(move || runs.add()).expect(ROOM)
+        })
+        .collect();
+    let start = Instant::now();
+    let policy = ShutdownPolicy::new(GRACE).cancel_grace(FAR);
+    let report = shut_down_after(pool, policy, GRACE);
+    let asked_at = ended(polite).expect("it stops in its own way");
+    assert!(asked_at >= start + GRACE, "cancelled within the grace");
+    assert_eq!((report.completed(), report.unstarted()), (1, 3), "{report}");
+    assert!(report.still_running().is_empty(), "{report}");
+    drop(report);
+    for handle in queued {
+        assert!(matches!(ended(handle), Err(JobError::Abandoned)));
+    }
+    assert_eq!(ran.get(), 0, "a queued job ran after the grace");
+}
+
+/// Submits a job named "stuck" that waits at the gate, and waits for its start.
+pub(super) fn submit_stuck(pool: &impl Executor, gate: &Gate) -> JobHandle<usize, Infallible> {
+    let (pass, started) = (gate.pass(), Count::new());
+    let begun = started.clone();
+    let stuck = move |ctx: &JobContext<'_>| {
+        begun.add();
+        pass.wait();
+        Ok(ctx.worker())
+    };
+    let handle = pool.submit(stuck.named("stuck")).expect(ROOM);
+    started.wait_for(1);
+    handle
+}
+
+fn gives_up_what_never_returns(pool: &(impl Executor + Shutdown)) {
+    let gate = Gate::new();
+    let stuck = submit_stuck(pool, &gate);
+    let queued = pool.submit(unit).expect(ROOM);
+    let policy = ShutdownPolicy::new(GRACE).cancel_grace(CANCEL_GRACE);
+    let report = shut_down_after(pool, policy, GRACE + CANCEL_GRACE);
+    is_given_up(&report, &stuck);
+    assert_eq!(report.unstarted(), 1, "{report}");
+    let tasks = report.take_unstarted();
+    assert_eq!(tasks.len(), 1);
+    assert_eq!(tasks[0].id(), queued.id());
+    gate.open();
+    assert!(ended(stuck).is_ok(), "a job that was given up may still end");
+}
+
+fn is_given_up(report: &ShutdownReport, stuck: &JobHandle<usize, Infallible>) {
+    assert!(report.balances() && !report.is_clean(), "{report}");
+    assert!(!report.is_safe_to_exit(), "{report}");
+    let [job] = report.still_running() else {
+        panic!("one job still runs: {report}");
+    };
+    assert_eq!((job.id, job.name.as_deref()), (stuck.id(), Some("stuck")));
+}
+
+fn drops_what_sleeps(pool: &(impl Executor + Shutdown)) {
+    let (alive, polled) = (Alive::new(), Count::new());
+    let (captured, begun) = (alive.value(), polled.clone());
+    let asleep = async move {
+        begun.add();
+        std::future::pending::<()>().await;
+        drop(captured);
+    };
+    let asleep = pool.spawn_future(asleep).expect(ROOM);
+    polled.wait_for(1);
+    let policy = ShutdownPolicy::new(GRACE).cancel_grace(FAR);
+    let report = shut_down_after(pool, policy, GRACE);
+    assert_eq!((report.cancelled(), alive.count()), (1, 0), "{report}");
+    assert!(matches!(ended(asleep), Err(JobError::Cancelled)));
+}
+
+pub(super) fn r612<F: Fixture>() -> Applied {
+    others_make_progress(&pool::<F>(1, 8));
+    dropped_and_resumed(&pool::<F>(1, 8));
+    limits_hold_as_well(&pool::<F>(1, 8));
+    Applied::Held
+}
+
+/// The shutdown can end only if another task of the same thread gets its turn.
+fn others_make_progress(pool: &(impl Executor + Shutdown)) {
+    let gate = occupy(pool);
+    let report = block_on(async {
+        let release = async move {
+            while gate.is_closed_for(pool) {
+                tokio::task::yield_now().await;
+            }
+        };
+        release.await;
+        pool.shutdown_async(ShutdownPolicy::drain()).await
+    });
+    assert!(report.is_clean(), "{report}");
+}

@@ -1,0 +1,295 @@
+//! Chapters 1 and 2, the workers themselves: how they come to be, what they are called, what they hold, what they cost.
+
+use std::convert::Infallible;
+use std::hint::black_box;
+use std::rc::Rc;
+use std::thread::{self, ThreadId};
+use std::time::Duration;
+
+use pool_core::{
+    BuildError, Executor, ExecutorExt, JobContext, MOST_WORKERS, PoolConfig, Shutdown,
+    ShutdownPolicy,
+};
+
+use crate::fixture::Fixture;
+use crate::probe::{Alive, AliveValue, Count, Gate, Log, meet, outcome, pool};
+use crate::rule::Applied;
+use crate::threads::{count, cpu_nanos, unique_prefix, wait_until_gone};
+
+const WORKERS: usize = 3;
+
+/// A configuration of `workers` with room for 64, on threads of this prefix.
+fn config(workers: usize, prefix: &str) -> PoolConfig {
+    let mut config = PoolConfig::default();
+    config.set_workers(workers);
+    config.set_capacity(64);
+    config.set_thread_name(prefix);
+    config
+}
+
+fn build<F: Fixture>(config: PoolConfig) -> F::Pool {
+    F::build(config).expect("a right configuration is accepted")
+}
+
+/// Checks that the pool is not built, and that nothing of it is left.
+fn refused<F: Fixture>(mut config: PoolConfig, prefix: &str) -> BuildError {
+    let alive = Alive::new();
+    let value = alive.value();
+    config.set_on_worker_start(move |_| {
+        let _held = &value;
+    });
+    let Err(error) = F::build(config) else {
+        panic!("a wrong configuration was accepted");
+    };
+    wait_until_gone(prefix);
+    assert_eq!(
+        alive.count(),
+        0,
+        "a pool that was not built holds its hooks"
+    );
+    error
+}
+
+pub(crate) fn r109<F: Fixture>() -> Applied {
+    let prefix = unique_prefix();
+    let error = refused::<F>(config(0, &prefix), &prefix);
+    assert!(matches!(error, BuildError::NoWorkers), "{error}");
+
+    let mut no_room = config(WORKERS, &prefix);
+    no_room.set_capacity(0);
+    let error = refused::<F>(no_room, &prefix);
+    assert!(matches!(error, BuildError::ZeroCapacity), "{error}");
+
+    let error = refused::<F>(config(MOST_WORKERS + 1, &prefix), &prefix);
+    assert!(
+        matches!(error, BuildError::TooManyWorkers { .. }),
+        "{error}"
+    );
+
+    if F::capability().owns_threads {
+        // Two such stacks are as large as all the memory that a process can address.
+        let mut too_large = config(WORKERS, &prefix);
+        too_large.set_stack_size(1 << 46);
+        refused::<F>(too_large, &prefix);
+
+        let error = refused::<F>(config(WORKERS, &format!("{prefix}-\0")), &prefix);
+        assert!(matches!(error, BuildError::ThreadName { .. }), "{error}");
+    }
+    Applied::Held
+}
+
+pub(crate) fn r201<F: Fixture>() -> Applied {
+    for _ in 0..20 {
+        let pool = pool::<F>(WORKERS, WORKERS);
+        assert_eq!(
+            pool.stats().workers,
+            WORKERS,
+            "`build` returned before all workers were there"
+        );
+        meet(&pool, WORKERS);
+    }
+    if F::capability().owns_threads {
+        build_waits_for_the_last::<F>();
+    }
+    Applied::Held
+}
+
+/// A worker that is slow to start holds `build` back.
+fn build_waits_for_the_last<F: Fixture>() {
+    let (gate, entered, built) = (Gate::new(), Count::new(), Count::new());
+    let (pass, entering) = (gate.pass(), entered.clone());
+    let mut config = config(WORKERS, &unique_prefix());
+    config.set_on_worker_start(move |index| {
+        entering.add();
+        if index == WORKERS - 1 {
+            pass.wait();
+        }
+    });
+    thread::scope(|threads| {
+        let builder = threads.spawn(|| {
+            let pool = build::<F>(config);
+            built.add();
+            pool
+        });
+        entered.wait_for(WORKERS);
+        built.stays_below(1, Duration::from_millis(50));
+        gate.open();
+        builder.join().expect("the pool is built in the end");
+    });
+}
+
+const MIB: usize = 1 << 20;
+
+pub(crate) fn r207<F: Fixture>() -> Applied {
+    let prefix = unique_prefix();
+    let mut config = config(WORKERS, &prefix);
+    config.set_stack_size(8 * MIB);
+    let pool = build::<F>(config);
+    let here = Count::new();
+    let jobs = (0..WORKERS).map(|_| {
+        let here = here.clone();
+        move |ctx: &JobContext<'_>| {
+            here.add();
+            here.wait_for(WORKERS);
+            dig(4 * MIB);
+            let name = thread::current().name().map(str::to_owned);
+            Ok::<_, Infallible>((ctx.worker(), name))
+        }
+    });
+    let handles = pool.submit_all(jobs).expect("there is room");
+    let mut names: Vec<_> = handles
+        .into_iter()
+        .map(|handle| outcome(handle).expect("the stack is large enough"))
+        .collect();
+    names.sort();
+    let expected: Vec<_> = (0..WORKERS)
+        .map(|index| (index, Some(format!("{prefix}-{index}"))))
+        .collect();
+    assert_eq!(names, expected);
+    assert!(
+        count(&prefix).is_none_or(|threads| threads == WORKERS),
+        "the system shows the names as well"
+    );
+    Applied::Held
+}
+
+/// Uses so many bytes of stack.
+fn dig(bytes: usize) {
+    fn below(start: usize, bytes: usize) {
+        let block = [0_u8; 4096];
+        let here = black_box(&block).as_ptr().addr();
+        if start.abs_diff(here) < bytes {
+            below(start, bytes);
+        }
+        black_box(&block);
+    }
+    let here = 0_u8;
+    below(black_box(&raw const here).addr(), bytes);
+}
+
+/// What a worker holds. It cannot leave its thread.
+struct Own {
+    index: usize,
+    thread: ThreadId,
+    dropped: Log<(usize, ThreadId)>,
+    _alive: AliveValue,
+    _not_send: Rc<()>,
+}
+
+impl Drop for Own {
+    fn drop(&mut self) {
+        self.dropped.note((self.index, thread::current().id()));
+    }
+}
+
+/// What the hooks of one pool saw: each entry a worker and its thread.
+#[derive(Clone, Default)]
+struct Seen {
+    started: Log<(usize, ThreadId)>,
+    stopped: Log<(usize, ThreadId)>,
+    dropped: Log<(usize, ThreadId)>,
+    states: Alive,
+}
+
+impl Seen {
+    fn observe(&self, config: &mut PoolConfig) {
+        let seen = self.clone();
+        config.set_on_worker_start(move |index| {
+            let thread = thread::current().id();
+            seen.started.note((index, thread));
+            Own {
+                index,
+                thread,
+                dropped: seen.dropped.clone(),
+                _alive: seen.states.value(),
+                _not_send: Rc::new(()),
+            }
+        });
+        let seen = self.clone();
+        config.set_on_worker_stop(move |index| seen.stopped.note((index, thread::current().id())));
+    }
+}
+
+pub(crate) fn r208<F: Fixture>() -> Applied {
+    let seen = Seen::default();
+    let mut config = config(WORKERS, &unique_prefix());
+    seen.observe(&mut config);
+    let pool = build::<F>(config);
+    assert_eq!(
+        seen.states.count(),
+        WORKERS,
+        "each worker made its state before the first job"
+    );
+    let mut places = meet(&pool, WORKERS);
+    let jobs = (0..20 * WORKERS).map(|_| every_job_sees_its_workers_state);
+    for handle in pool.submit_all(jobs).expect("room appears") {
+        outcome(handle).expect("the state is there");
+    }
+    assert_eq!(
+        seen.states.count(),
+        WORKERS,
+        "a state lives as long as its worker"
+    );
+    assert!(
+        seen.stopped.take().is_empty(),
+        "no worker stops before its pool"
+    );
+
+    pool.shutdown(ShutdownPolicy::drain());
+    drop(pool);
+    places.sort_by_key(|place| place.0);
+    for (what, log) in [
+        ("start", &seen.started),
+        ("stop", &seen.stopped),
+        ("drop of the state", &seen.dropped),
+    ] {
+        let mut saw = log.take();
+        saw.sort_by_key(|place| place.0);
+        assert_eq!(saw, places, "{what}: once for each worker, on it");
+    }
+    Applied::Held
+}
+
+fn every_job_sees_its_workers_state(ctx: &JobContext<'_>) -> Result<(), Infallible> {
+    let own = ctx
+        .state::<Own>()
+        .expect("the state that `on_worker_start` made");
+    assert_eq!(
+        (own.index, own.thread),
+        (ctx.worker(), thread::current().id())
+    );
+    assert!(
+        ctx.state::<String>().is_none(),
+        "there is no state of another type"
+    );
+    Ok(())
+}
+
+/// CPU time that an idle second may cost. Going to sleep is part of it.
+const IDLE_NANOS: u64 = 1_000_000;
+
+pub(crate) fn r209<F: Fixture>() -> Applied {
+    if !F::capability().owns_threads {
+        return Applied::NotHere("its threads are another's, and what they do when idle is too");
+    }
+    let prefix = unique_prefix();
+    let pool = build::<F>(config(4, &prefix));
+    for handle in pool
+        .submit_all((0..100).map(|_| |_: &JobContext<'_>| Ok::<_, Infallible>(())))
+        .expect("room appears")
+    {
+        outcome(handle).expect("it completes");
+    }
+    pool.wait_idle();
+    let Some(before) = cpu_nanos(&prefix) else {
+        return Applied::NotHere("this system does not tell the CPU time of a thread");
+    };
+    Count::new().stays_below(1, Duration::from_secs(1));
+    let used = cpu_nanos(&prefix).expect("the system told it before") - before;
+    assert!(
+        used < IDLE_NANOS,
+        "an idle second cost {used} ns of CPU time"
+    );
+    meet(&pool, 4);
+    Applied::Held
+}
