@@ -68,11 +68,12 @@ impl Ledger {
     }
 
     pub(crate) fn record(&self, outcome: Outcome, worker: Option<usize>) {
-        self.stripe(worker).columns[outcome as usize].fetch_add(1, Ordering::Relaxed);
+        // ORDERING: Release pairs with the Acquire in `stats`: who counts the outcome also counts the entry before it.
+        self.stripe(worker).columns[outcome as usize].fetch_add(1, Ordering::Release);
     }
 
     pub(crate) fn record_unstarted(&self) {
-        self.stripe(None).columns[UNSTARTED].fetch_add(1, Ordering::Relaxed);
+        self.stripe(None).columns[UNSTARTED].fetch_add(1, Ordering::Release);
     }
 
     /// Nothing of the job is left.

@@ -38,6 +38,8 @@ mod job;
 mod ledger;
 mod lifecycle;
 mod map;
+#[cfg(all(test, pool_loom))]
+mod models;
 mod outcome;
 mod plain;
 mod queue;

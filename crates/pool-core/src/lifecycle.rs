@@ -43,7 +43,7 @@ use crate::room::Room;
 use crate::shutdown::Ending;
 use crate::slot::Slot;
 use crate::stats::Stats;
-use crate::sync::{AtomicU8, AtomicUsize, LockExt, Mutex, Ordering, fence};
+use crate::sync::{AtomicU8, AtomicUsize, LockExt, Mutex, Ordering, fence, seq_cst_point};
 use crate::task::Task;
 use crate::worker::current_index;
 
@@ -159,6 +159,7 @@ impl Lifecycle {
     ) -> Result<(), Refused<Task>> {
         let worker = current_index(self);
         self.ledger.enter(worker);
+        seq_cst_point();
         if self.phase() != Phase::Open {
             self.refuse(worker);
             return Err(Refused::Closed(task));
@@ -167,10 +168,12 @@ impl Lifecycle {
             self.refuse(worker);
             return Err(Refused::Full(task));
         }
+        self.notify();
+        // ORDERING: the full fence in `notify` comes after the push, that in `cancel` before the queue is taken out: either this
+        // sees the phase, or that one sees the task.
         if self.phase() >= Phase::Cancelling {
             self.take_out(take_queued());
         }
-        self.notify();
         Ok(())
     }
 
@@ -428,12 +431,15 @@ impl Lifecycle {
     /// Ends intake. Idempotent.
     pub fn close(&self) {
         self.advance(Phase::Draining);
+        seq_cst_point();
         self.room.wake_all();
     }
 
     /// The grace is over: queued jobs will not start, running ones are asked to stop, suspended futures are dropped.
     pub(crate) fn cancel(self: &Arc<Self>, queued: impl FnOnce() -> Vec<Task>) {
         self.advance(Phase::Cancelling);
+        // ORDERING: pairs with the fence in `admit`'s `notify`.
+        fence(Ordering::SeqCst);
         self.take_out(queued());
         let wakers: Vec<Waker> = self
             .away

@@ -32,6 +32,13 @@ impl<T> UnsafeCell<T> {
     }
 }
 
+/// Stands between two sequentially consistent accesses. They need no fence; loom, which weakens them to acquire and release, does.
+#[inline(always)]
+pub(crate) fn seq_cst_point() {
+    #[cfg(pool_loom)]
+    fence(Ordering::SeqCst);
+}
+
 /// Locks data that no user code can leave half-changed, so a poisoned lock is still whole.
 pub(crate) trait LockExt<T> {
     /// The data, whether or not another thread panicked while it held the lock.

@@ -8,9 +8,10 @@ use std::time::Duration;
 use pool::{AsyncContext, AsyncJobExt, JobContext, Outcome, Pool};
 
 fn main() -> Result<(), Box<dyn Error>> {
-    let pool = Pool::builder().workers(1).build()?;
+    let pool = Pool::builder().workers(2).build()?;
 
-    // A future that waits gives its worker back: here one worker runs both the waiting job and the one waited for.
+    // A future may wait for other jobs. It blocks no thread meanwhile; but on the backend `async` it keeps its place among the
+    // `workers`, so there another one has to be free.
     let inner = pool.clone();
     let outer = pool.spawn_future(async move {
         let part = inner.spawn(|| 40).expect("the pool is open");

@@ -11,14 +11,12 @@ use pool::{JobContext, Pool};
 
 /// Stands for a connection, a parser, a large buffer. It is one thread's alone, so it needs no lock.
 struct Connection {
-    worker: usize,
     requests: RefCell<usize>,
 }
 
 /// Uses the connection of whichever worker runs the job.
 fn request(ctx: &JobContext<'_>) -> Result<usize, String> {
     let connection: &Connection = ctx.state().ok_or("this worker has no connection")?;
-    assert_eq!(connection.worker, ctx.worker());
     let mut requests = connection.requests.borrow_mut();
     *requests += 1;
     Ok(*requests)
@@ -30,8 +28,7 @@ fn main() -> Result<(), Box<dyn Error>> {
     let pool = Pool::builder()
         .workers(2)
         // Runs on each worker before its first job; what it returns is the worker's state.
-        .on_worker_start(|worker| Connection {
-            worker,
+        .on_worker_start(|_worker| Connection {
             requests: RefCell::new(0),
         })
         // Runs on each worker after its last job.

@@ -5,8 +5,8 @@ use std::thread;
 use std::time::{Duration, Instant};
 
 use pool_core::{
-    ExecutorExt, Interrupted, JobContext, JobError, JobExt, JobHandle, JobId, Outcome, PoolConfig,
-    Shutdown, ShutdownPolicy, ShutdownReport,
+    ExecutorExt, Interrupted, JobContext, JobExt, JobHandle, JobId, Outcome, PoolConfig, Shutdown,
+    ShutdownPolicy, ShutdownReport,
 };
 
 use crate::fixture::Fixture;

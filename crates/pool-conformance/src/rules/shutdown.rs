@@ -63,7 +63,10 @@ fn r601<F: Fixture>() -> Applied {
     let accepted = pool.stats().accepted;
     gate.open();
     let report = pool.shutdown(ShutdownPolicy::drain());
-    assert_eq!((report.completed(), report.accepted()), (accepted, accepted));
+    assert_eq!(
+        (report.completed(), report.accepted()),
+        (accepted, accepted)
+    );
     Applied::Held
 }
 
@@ -89,7 +92,7 @@ fn refused<J, T>(result: Result<T, SubmitError<J>>) -> J {
 }
 
 /// Submits in every way that waits for room, and returns the jobs once the pool has closed.
-fn blocked_submitters(pool: &impl Executor, alive: &Alive) -> Vec<impl Sized + Send + use<>> {
+fn blocked_submitters(pool: &impl Executor, alive: &Alive) -> Vec<impl Sized> {
     let ways: [fn(&_, _) -> _; 4] = [
         |pool, job| refused(ExecutorExt::submit(pool, job)),
         |pool, job| refused(ExecutorExt::submit_timeout(pool, job, FAR)),
@@ -217,7 +220,10 @@ fn close_under_load(pool: &(impl Executor + Shutdown), policy: ShutdownPolicy, w
     }
     pool.wait_idle();
     let stats = pool.stats();
-    assert_eq!(stats.accepted, accepted, "jobs accepted by the books: {stats}");
+    assert_eq!(
+        stats.accepted, accepted,
+        "jobs accepted by the books: {stats}"
+    );
     assert_eq!(ran.get(), completed, "jobs that ran, and that completed");
     assert!(accepted - completed as u64 >= unstarted, "{stats}");
 }

@@ -12,7 +12,7 @@ use super::super::cancellation::{FAR, PROMPT, ROOM, ended, occupy};
 use super::super::results::block_on;
 use super::{submit_mixed, unit};
 use crate::fixture::Fixture;
-use crate::probe::{Alive, Count, Gate, pool, wait_until};
+use crate::probe::{Alive, Count, Gate, pool};
 use crate::rule::Applied;
 
 const GRACE: Duration = Duration::from_millis(60);
@@ -29,11 +29,18 @@ pub(super) fn r604<F: Fixture>() -> Applied {
 }
 
 /// The report, which came within a second after `least`, and not before it.
-fn shut_down_after(pool: &impl Shutdown, policy: ShutdownPolicy, least: Duration) -> ShutdownReport {
+fn shut_down_after(
+    pool: &impl Shutdown,
+    policy: ShutdownPolicy,
+    least: Duration,
+) -> ShutdownReport {
     let start = Instant::now();
     let report = pool.shutdown(policy);
     let took = start.elapsed();
-    assert!(took >= least, "over after {took:?}, before {least:?}: {report}");
+    assert!(
+        took >= least,
+        "over after {took:?}, before {least:?}: {report}"
+    );
     assert!(took <= least + PROMPT, "over only after {took:?}: {report}");
     report
 }
@@ -55,7 +62,11 @@ fn cancels_once_the_grace_is_over(pool: &(impl Executor + Shutdown)) {
             std::thread::sleep(Duration::from_millis(1));
         }
         let asked_at = Instant::now();
-        if ctx.is_cancelled() { Ok(asked_at) } else { Err("expired") }
+        if ctx.is_cancelled() {
+            Ok(asked_at)
+        } else {
+            Err("expired")
+        }
     };
     let polite = pool.submit(polite).expect(ROOM);
     started.wait_for(1);
@@ -105,7 +116,10 @@ fn gives_up_what_never_returns(pool: &(impl Executor + Shutdown)) {
     assert_eq!(tasks.len(), 1);
     assert_eq!(tasks[0].id(), queued.id());
     gate.open();
-    assert!(ended(stuck).is_ok(), "a job that was given up may still end");
+    assert!(
+        ended(stuck).is_ok(),
+        "a job that was given up may still end"
+    );
 }
 
 fn is_given_up(report: &ShutdownReport, stuck: &JobHandle<usize, Infallible>) {
@@ -140,17 +154,46 @@ pub(super) fn r612<F: Fixture>() -> Applied {
     Applied::Held
 }
 
-/// The shutdown can end only if another task of the same thread gets its turn.
+/// The shutdown can end only if another task of the same thread gets its turns.
 fn others_make_progress(pool: &(impl Executor + Shutdown)) {
     let gate = occupy(pool);
     let report = block_on(async {
-        let release = async move {
-            while gate.is_closed_for(pool) {
-                tokio::task::yield_now().await;
+        let other = tokio::spawn(async move {
+            for _ in 0..10 {
+                tokio::time::sleep(Duration::from_millis(1)).await;
             }
-        };
-        release.await;
+            gate.open();
+        });
+        let report = pool.shutdown_async(ShutdownPolicy::drain()).await;
+        other.await.expect("the other task does not panic");
+        report
+    });
+    assert_eq!((report.completed(), report.accepted()), (1, 1), "{report}");
+}
+
+fn dropped_and_resumed(pool: &(impl Executor + Shutdown)) {
+    let gate = occupy(pool);
+    let report = block_on(async {
+        let shutdown = pool.shutdown_async(ShutdownPolicy::drain());
+        let limited = tokio::time::timeout(Duration::from_millis(20), shutdown).await;
+        assert!(limited.is_err(), "it waits for the job");
+        assert!(pool.is_closed(), "half done is closed");
+        gate.open();
         pool.shutdown_async(ShutdownPolicy::drain()).await
     });
-    assert!(report.is_clean(), "{report}");
+    assert!(report.is_clean() && report.balances(), "{report}");
+}
+
+fn limits_hold_as_well(pool: &(impl Executor + Shutdown)) {
+    let gate = Gate::new();
+    let stuck = submit_stuck(pool, &gate);
+    let policy = ShutdownPolicy::new(GRACE).cancel_grace(CANCEL_GRACE);
+    let start = Instant::now();
+    let report = block_on(pool.shutdown_async(policy));
+    let (took, least) = (start.elapsed(), GRACE + CANCEL_GRACE);
+    assert!(took >= least, "over after {took:?}, before {least:?}");
+    assert!(took <= least + PROMPT, "over only after {took:?}");
+    is_given_up(&report, &stuck);
+    gate.open();
+    assert!(ended(stuck).is_ok());
 }

@@ -1,0 +1,295 @@
+//! R605, R606 and R608: the report names every job once, gives back what did not start, and is the same for all.
+
+use std::convert::Infallible;
+use std::sync::{Barrier, mpsc};
+use std::thread;
+use std::time::{Duration, Instant};
+
+use pool_core::{
+    Executor, ExecutorExt, JobContext, JobError, JobExt, JobHandle, JobId, Refused, Shutdown,
+    ShutdownPolicy, ShutdownReport,
+};
+
+use super::super::cancellation::{FAR, ROOM, ended, occupy};
+use super::super::results::block_on;
+use super::limits::submit_stuck;
+use super::unit;
+use crate::fixture::Fixture;
+use crate::probe::{Alive, Count, Gate, PATIENCE, pool};
+use crate::rule::Applied;
+
+pub(super) fn r605<F: Fixture>() -> Applied {
+    every_column(&pool::<F>(1, 16));
+    a_job_within_a_job(&pool::<F>(1, 16));
+    Applied::Held
+}
+
+/// Eight jobs that ended, one of each kind and more; what is queued then, and what runs.
+fn every_column(pool: &(impl Executor + Shutdown)) {
+    for handle in [pool.submit(unit), pool.submit(unit)] {
+        assert!(ended(handle.expect(ROOM)).is_ok());
+    }
+    for _ in 0..2 {
+        let failing = pool.submit(|_: &JobContext<'_>| Err::<(), _>("no ink"));
+        assert!(ended(failing.expect(ROOM)).is_err());
+    }
+    let panicking = pool.spawn(|| panic!("a column of its own"));
+    assert!(ended::<(), _>(panicking.expect(ROOM)).is_err());
+    let gate = occupy(pool);
+    let expired = pool.submit(unit.with_timeout(Duration::ZERO)).expect(ROOM);
+    let cancelled = pool.submit(unit).expect(ROOM);
+    cancelled.cancel();
+    gate.open();
+    assert!(ended(expired).is_err() && ended(cancelled).is_err());
+
+    let gate = Gate::new();
+    let stuck = submit_stuck(pool, &gate);
+    let seen = Instant::now();
+    let unstarted: Vec<_> = (0..3).map(|_| pool.submit(unit).expect(ROOM)).collect();
+    let cancelled = pool.submit(unit).expect(ROOM);
+    cancelled.cancel();
+    let known_for = seen.elapsed();
+    let report = pool.shutdown(ShutdownPolicy::now());
+    let columns = [
+        report.completed(),
+        report.failed(),
+        report.panicked(),
+        report.cancelled(),
+        report.expired(),
+        report.abandoned(),
+        report.unstarted(),
+        report.still_running().len() as u64,
+    ];
+    assert_eq!(columns, [3, 2, 1, 2, 1, 0, 3, 1], "{report}");
+    assert_eq!(report.accepted(), columns.iter().sum::<u64>(), "{report}");
+    assert!(report.balances(), "{report}");
+    let job = &report.still_running()[0];
+    assert_eq!((job.id, job.name.as_deref()), (stuck.id(), Some("stuck")));
+    assert!(job.running_for >= known_for, "{job}");
+    let (worker, id) = (job.worker, unstarted[0].id());
+    assert!(report.take_unstarted().iter().any(|task| task.id() == id));
+    gate.open();
+    assert_eq!(Some(ended(stuck).expect("it ends")), worker);
+}
+
+/// Parent and child are on one stack; both still run, each counted once.
+fn a_job_within_a_job(pool: &(impl Executor + Shutdown)) {
+    let (gate, (send, child_id)) = (Gate::new(), mpsc::channel());
+    let pass = gate.pass();
+    let child = move |ctx: &JobContext<'_>| {
+        send.send(ctx.id()).expect("the rule waits for it");
+        pass.wait();
+        Ok::<_, Infallible>(())
+    };
+    let parent = move |ctx: &JobContext<'_>| ctx.submit(child.named("child")).expect(ROOM).join();
+    let parent = pool.submit(parent.named("parent")).expect(ROOM);
+    let child = child_id.recv_timeout(PATIENCE).expect("the child starts");
+    let report = pool.shutdown(ShutdownPolicy::now());
+    assert!(report.balances() && report.accepted() == 2, "{report}");
+    let mut running: Vec<_> = report
+        .still_running()
+        .iter()
+        .map(|job| (job.name.as_deref(), job.id))
+        .collect();
+    running.sort_unstable();
+    let expected = [(Some("child"), child), (Some("parent"), parent.id())];
+    assert_eq!(running, expected, "{report}");
+    gate.open();
+    assert!(ended(parent).is_ok());
+}
+
+pub(super) fn r606<F: Fixture>() -> Applied {
+    run_elsewhere::<F>();
+    dropped_with_the_report::<F>();
+    Applied::Held
+}
+
+/// The first pool's only worker stays busy, so whatever happens to its jobs happens in the second.
+fn run_elsewhere<F: Fixture>() {
+    let first = pool::<F>(1, 8);
+    let gate = occupy(&first);
+    let (alive, ran) = (Alive::new(), Count::new());
+    let count_and_return = |value: usize| {
+        let (runs, captured) = (ran.clone(), alive.value());
+        move |_: &JobContext<'_>| {
+            runs.add();
+            drop(captured);
+            Ok::<_, Infallible>(value)
+        }
+    };
+    let mut handles: Vec<_> = (0..4)
+        .map(|value| first.submit(count_and_return(value)).expect(ROOM))
+        .collect();
+    if first.capability().async_jobs {
+        let captured = alive.value();
+        let future = async move {
+            tokio::task::yield_now().await;
+            drop(captured);
+            4
+        };
+        handles.push(first.spawn_future(future).expect(ROOM));
+    }
+    let ids: Vec<JobId> = handles.iter().map(JobHandle::id).collect();
+    let report = first.shutdown(ShutdownPolicy::now());
+    let tasks = report.take_unstarted();
+    let mut found: Vec<JobId> = tasks.iter().map(|task| task.id()).collect();
+    if !first.capability().fifo {
+        found.sort_unstable();
+    }
+    assert_eq!(found, ids, "the report holds every unstarted job");
+    assert_eq!(report.unstarted(), ids.len() as u64);
+    assert!(
+        report.take_unstarted().is_empty(),
+        "who comes first gets them"
+    );
+
+    let (dropped, cancelled) = (handles.remove(0), handles.remove(0));
+    cancelled.cancel();
+    let second = pool::<F>(1, 8);
+    for task in tasks {
+        if task.id() != dropped.id() {
+            let task = refused_when_closed(&first, task);
+            second.try_execute(task).expect(ROOM);
+        }
+    }
+    assert!(matches!(ended(dropped), Err(JobError::Abandoned)));
+    assert!(matches!(ended(cancelled), Err(JobError::Cancelled)));
+    let values: Vec<_> = handles
+        .into_iter()
+        .map(|it| ended(it).expect("runs"))
+        .collect();
+    assert_eq!(values, (2..2 + values.len()).collect::<Vec<_>>());
+    second.wait_idle();
+    let stats = second.stats();
+    let expected = (values.len() as u64 + 1, values.len() as u64, 1);
+    assert_eq!((stats.accepted, stats.completed, stats.cancelled), expected);
+    assert_eq!((ran.get(), alive.count()), (2, 0), "(ran, alive)");
+    gate.open();
+}
+
+fn refused_when_closed(pool: &impl Executor, task: pool_core::Task) -> pool_core::Task {
+    match pool.try_execute(task) {
+        Err(Refused::Closed(task)) => task,
+        other => panic!("the pool is closed, and said {other:?}"),
+    }
+}
+
+fn dropped_with_the_report<F: Fixture>() {
+    let pool = pool::<F>(1, 8);
+    let gate = occupy(&pool);
+    let (alive, ran) = (Alive::new(), Count::new());
+    let handles: Vec<_> = (0..3)
+        .map(|_| {
+            let (runs, captured) = (ran.clone(), alive.value());
+            let job = move || {
+                runs.add();
+                drop(captured);
+            };
+            pool.spawn(job).expect(ROOM)
+        })
+        .collect();
+    let report = pool.shutdown(ShutdownPolicy::now());
+    let copy = report.clone();
+    drop(report);
+    assert!(
+        handles.iter().all(|handle| !handle.is_finished()),
+        "a copy is left"
+    );
+    drop(copy);
+    assert_eq!(
+        alive.count(),
+        0,
+        "a dropped task drops what its job captured"
+    );
+    for handle in handles {
+        assert!(matches!(ended(handle), Err(JobError::Abandoned)));
+    }
+    gate.open();
+    drop(pool);
+    assert_eq!(ran.get(), 0);
+}
+
+pub(super) fn r608<F: Fixture>() -> Applied {
+    let pool = pool::<F>(2, 8);
+    let gate = Gate::new();
+    assert!(ended(pool.submit(unit).expect(ROOM)).is_ok());
+    let stuck = [submit_stuck(&pool, &gate), submit_stuck(&pool, &gate)];
+    let queued: Vec<_> = (0..3).map(|_| pool.submit(unit).expect(ROOM)).collect();
+    let reports = shut_down_from_everywhere(&pool);
+    let first = fingerprint(&reports[0]);
+    assert_eq!(
+        (reports[0].unstarted(), reports[0].still_running().len()),
+        (3, 2)
+    );
+    for report in &reports {
+        assert!(report.balances(), "{report}");
+        assert_eq!(fingerprint(report), first);
+    }
+    gate.open();
+    for handle in stuck {
+        assert!(ended(handle).is_ok());
+    }
+    for policy in [ShutdownPolicy::drain(), ShutdownPolicy::now()] {
+        let again = fingerprint(&pool.shutdown(policy));
+        assert_eq!(again, first, "a report does not change afterwards");
+    }
+    let tasks: Vec<_> = reports
+        .iter()
+        .map(|report| report.take_unstarted().len())
+        .collect();
+    assert_eq!(
+        tasks.iter().sum::<usize>(),
+        queued.len(),
+        "each task once: {tasks:?}"
+    );
+    Applied::Held
+}
+
+/// Eight callers, blocking and async, patient and not; the shortest limits hold for all.
+fn shut_down_from_everywhere(pool: &(impl Executor + Shutdown)) -> Vec<ShutdownReport> {
+    let soon = ShutdownPolicy::new(Duration::from_millis(20)).cancel_grace(Duration::ZERO);
+    let policies = [
+        ShutdownPolicy::drain(),
+        ShutdownPolicy::drain().cancel_grace(FAR),
+        ShutdownPolicy::new(FAR).cancel_grace(FAR),
+        ShutdownPolicy::new(FAR),
+        soon,
+        ShutdownPolicy::new(Duration::from_millis(30)),
+        soon.cancel_grace(Duration::from_millis(10)),
+        ShutdownPolicy::now(),
+    ];
+    let is_async = pool.capability().async_jobs;
+    let start = Barrier::new(policies.len());
+    let start = &start;
+    thread::scope(|threads| {
+        let call = |(caller, policy): (usize, ShutdownPolicy)| {
+            threads.spawn(move || {
+                start.wait();
+                if is_async && caller % 2 == 0 {
+                    block_on(pool.shutdown_async(policy))
+                } else {
+                    pool.shutdown(policy)
+                }
+            })
+        };
+        let callers: Vec<_> = policies.into_iter().enumerate().map(call).collect();
+        let reports = callers.into_iter().map(|it| it.join().expect("no panic"));
+        reports.collect()
+    })
+}
+
+/// Every figure of a report.
+fn fingerprint(report: &ShutdownReport) -> ([u64; 8], Vec<JobId>, usize, Duration) {
+    let counts = [
+        report.accepted(),
+        report.completed(),
+        report.failed(),
+        report.panicked(),
+        report.cancelled(),
+        report.expired(),
+        report.abandoned(),
+        report.unstarted(),
+    ];
+    let running = report.still_running().iter().map(|job| job.id).collect();
+    (counts, running, report.threads_left(), report.took())
+}

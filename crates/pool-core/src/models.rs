@@ -1,0 +1,353 @@
+//! Model checks of the hand-written protocols, on the code itself: every interleaving, within a bound on preemptions.
+//!
+//! `RUSTFLAGS="--cfg pool_loom" cargo test -p pool-core --release --lib models`
+
+use std::sync::Arc as StdArc;
+use std::task::{Context, Poll, Wake, Waker};
+
+use loom::sync::{Arc, Condvar, Mutex};
+use loom::thread;
+
+use crate::async_cell::Turn;
+use crate::capability::Capability;
+use crate::config::PoolConfig;
+use crate::error::Refused;
+use crate::executor::Executor;
+use crate::home::Home;
+use crate::id::JobId;
+use crate::idle::{Announced, Idle};
+use crate::lifecycle::Lifecycle;
+use crate::outcome::Outcome;
+use crate::room::{Admission, Room};
+use crate::state::State;
+use crate::stats::Stats;
+use crate::sync::UnsafeCell;
+use crate::task::{Payload, Ran, Task};
+use crate::worker::Worker;
+
+/// Preemptions that are explored: two find nearly every real race, three take minutes.
+const PREEMPTIONS: usize = 2;
+
+fn model(body: impl Fn() + Send + Sync + 'static) {
+    let mut builder = loom::model::Builder::new();
+    builder.preemption_bound = builder.preemption_bound.or(Some(PREEMPTIONS));
+    builder.check(body);
+}
+
+/// What a worker sleeps on.
+#[derive(Default)]
+struct Token(Mutex<bool>, Condvar);
+
+impl Token {
+    fn give(&self) {
+        *self.0.lock().unwrap() = true;
+        self.1.notify_one();
+    }
+
+    fn take(&self) {
+        let mut is_given = self.0.lock().unwrap();
+        while !std::mem::take(&mut *is_given) {
+            is_given = self.1.wait(is_given).unwrap();
+        }
+    }
+}
+
+/// A worker that sleeps is resumed for each job that nobody else will run: else loom reports a deadlock.
+#[test]
+fn no_wake_is_lost() {
+    model(|| {
+        let idle = Arc::new(Idle::new(1));
+        let queue = Arc::new(loom::sync::atomic::AtomicUsize::new(0));
+        let token = Arc::new(Token::default());
+        let worker = {
+            let (idle, queue, token) = (Arc::clone(&idle), Arc::clone(&queue), Arc::clone(&token));
+            thread::spawn(move || run_jobs(&idle, &queue, &token, 2))
+        };
+        for _ in 0..2 {
+            queue.fetch_add(1, loom::sync::atomic::Ordering::Relaxed);
+            if idle.notify().is_some() {
+                token.give();
+            }
+        }
+        worker.join().unwrap();
+    });
+}
+
+fn run_jobs(idle: &Idle, queue: &loom::sync::atomic::AtomicUsize, token: &Token, jobs: usize) {
+    use loom::sync::atomic::Ordering::Relaxed;
+    let mut is_searching = false;
+    let mut ran = 0;
+    while ran < jobs {
+        let taken = queue.fetch_update(Relaxed, Relaxed, |left| left.checked_sub(1));
+        if taken.is_ok() {
+            ran += 1;
+            if std::mem::take(&mut is_searching) {
+                let _was_last = idle.end_search();
+            }
+            continue;
+        }
+        if !std::mem::replace(&mut is_searching, true) {
+            idle.begin_search();
+        }
+        match idle.announce(0, || queue.load(Relaxed) > 0) {
+            Announced::Sleep | Announced::Resumed => token.take(),
+            Announced::Search => {}
+        }
+    }
+}
+
+/// The popper and a canceller race for a job: one has it, and the handle's side sees one whole outcome.
+#[test]
+fn a_job_has_one_owner() {
+    model(|| {
+        let shared = Arc::new((State::new(), UnsafeCell::new(0_u32)));
+        let contenders: Vec<_> = [Outcome::Completed, Outcome::Cancelled]
+            .map(|outcome| {
+                let shared = Arc::clone(&shared);
+                thread::spawn(move || {
+                    let (state, stage) = &*shared;
+                    if !state.start() {
+                        return 0;
+                    }
+                    // SAFETY: the winner of `start` owns the stage until `end`. Loom checks just that.
+                    stage.with_mut(|stage| unsafe { *stage = outcome as u32 + 1 });
+                    let ended = state.end(outcome);
+                    if ended.is_detached {
+                        // SAFETY: the handle has gone; the stage is the ender's.
+                        stage.with_mut(|stage| unsafe { *stage = 0 });
+                    }
+                    1
+                })
+            })
+            .into_iter()
+            .collect();
+        let (state, stage) = &*shared;
+        if state.detach() {
+            let outcome = state.outcome().unwrap();
+            // SAFETY: the job has ended, and the handle came second.
+            stage.with_mut(|stage| unsafe { assert_eq!(*stage, outcome as u32 + 1) });
+        }
+        let owners: u32 = contenders
+            .into_iter()
+            .map(|thread| thread.join().unwrap())
+            .sum();
+        assert_eq!(owners, 1);
+    });
+}
+
+/// Two wakes and a poller: after the last wake there is a poll, and never two at once.
+#[test]
+fn a_wake_is_followed_by_a_poll() {
+    model(|| {
+        let turn = Arc::new(Turn::new());
+        let polls = Arc::new(UnsafeCell::new(0_u32));
+        let due = Arc::new(loom::sync::atomic::AtomicUsize::new(1));
+        let wakers: Vec<_> = (0..2)
+            .map(|_| {
+                let (turn, due) = (Arc::clone(&turn), Arc::clone(&due));
+                thread::spawn(move || {
+                    if turn.wake() {
+                        due.fetch_add(1, loom::sync::atomic::Ordering::Release);
+                    }
+                })
+            })
+            .collect();
+        poll_while_due(&turn, &polls, &due);
+        for waker in wakers {
+            waker.join().unwrap();
+        }
+        poll_while_due(&turn, &polls, &due);
+        assert!(
+            turn.wake(),
+            "every wake was followed by a poll, so the future sleeps again"
+        );
+    });
+}
+
+fn poll_while_due(turn: &Turn, polls: &UnsafeCell<u32>, due: &loom::sync::atomic::AtomicUsize) {
+    use loom::sync::atomic::Ordering::{Acquire, Relaxed};
+    while due
+        .fetch_update(Acquire, Relaxed, |due| due.checked_sub(1))
+        .is_ok()
+    {
+        if turn.begin() {
+            // SAFETY: whoever has the turn is alone with the future. Loom checks just that.
+            polls.with_mut(|polls| unsafe { *polls += 1 });
+            if turn.suspend() {
+                due.fetch_add(1, loom::sync::atomic::Ordering::Release);
+            }
+        }
+    }
+}
+
+fn life() -> StdArc<Lifecycle> {
+    let mut config = PoolConfig::default();
+    config.set_workers(1);
+    let capability = Capability {
+        name: "model",
+        workers: 1,
+        capacity: Some(1),
+        fifo: true,
+        async_jobs: false,
+        owns_threads: false,
+    };
+    Lifecycle::new(&config, capability)
+}
+
+/// A job that was ended in place is counted once, whether its popper or its ender comes second.
+#[test]
+fn a_claimed_job_is_counted_once() {
+    model(|| {
+        let life = life();
+        let id = JobId::next();
+        let cell = Arc::new((State::new(), Home::default()));
+        assert!(cell.0.start());
+        let popper = {
+            let (cell, life) = (Arc::clone(&cell), StdArc::clone(&life));
+            thread::spawn(move || {
+                if cell.1.settle_popped(&life, id, None, &cell.0, None) == Ran::Over {
+                    life.entry_over();
+                }
+            })
+        };
+        let _ended = cell.0.end(Outcome::Completed);
+        cell.1.settle_claimed(id, Outcome::Completed);
+        popper.join().unwrap();
+        assert_eq!(life.stats().completed, 1);
+        assert!(life.running_jobs().is_empty());
+    });
+}
+
+/// A payload that counts nothing and does nothing: what moves through the models of intake.
+struct Nothing;
+
+impl Payload for Nothing {
+    fn run(self, _id: JobId, _worker: &Worker) -> Ran {
+        Ran::Over
+    }
+
+    fn abandon(self) {}
+
+    fn sort_out(self, _life: &StdArc<Lifecycle>) -> Option<Self> {
+        Some(self)
+    }
+
+    fn name(&self) -> Option<&str> {
+        None
+    }
+}
+
+fn nothing() -> Task {
+    Task::new(JobId::next(), Nothing)
+}
+
+/// A submission races the whole end of a pool: it is refused, or its task is in the report, and the books balance.
+#[test]
+fn a_submission_is_refused_or_accounted_for() {
+    model(|| {
+        let life = life();
+        let queue: Arc<Mutex<Vec<Task>>> = Arc::new(Mutex::new(Vec::new()));
+        let submitter = {
+            let (life, queue) = (StdArc::clone(&life), Arc::clone(&queue));
+            thread::spawn(move || {
+                let push = |task| {
+                    queue.lock().unwrap().push(task);
+                    Ok(())
+                };
+                life.admit(nothing(), push, || {
+                    std::mem::take(&mut *queue.lock().unwrap())
+                })
+                .is_ok()
+            })
+        };
+        life.close();
+        let was_quiet = life.in_flight() == 0;
+        if was_quiet {
+            assert!(
+                queue.lock().unwrap().is_empty(),
+                "quiet and closed: nothing is queued"
+            );
+        }
+        life.cancel(|| std::mem::take(&mut *queue.lock().unwrap()));
+        let is_accepted = submitter.join().unwrap();
+        assert!(!(was_quiet && is_accepted && life.stats().unstarted == 0));
+        assert!(
+            queue.lock().unwrap().is_empty(),
+            "no task is left where nobody looks"
+        );
+        let stats = life.stats();
+        assert_eq!(
+            (stats.accepted, stats.unstarted),
+            (u64::from(is_accepted), u64::from(is_accepted))
+        );
+        assert_eq!(life.in_flight(), 0);
+    });
+}
+
+/// An executor with one place, for the line.
+struct OnePlace {
+    place: Mutex<Option<Task>>,
+    room: Room,
+}
+
+impl Executor for OnePlace {
+    fn try_execute(&self, task: Task) -> Result<(), Refused<Task>> {
+        let mut place = self.place.lock().unwrap();
+        if place.is_some() {
+            return Err(Refused::Full(task));
+        }
+        *place = Some(task);
+        Ok(())
+    }
+
+    fn room(&self) -> &Room {
+        &self.room
+    }
+
+    fn capability(&self) -> Capability {
+        life().capability()
+    }
+
+    fn stats(&self) -> Stats {
+        Stats::default()
+    }
+
+    fn is_closed(&self) -> bool {
+        false
+    }
+}
+
+impl Wake for Token {
+    fn wake(self: StdArc<Self>) {
+        self.give();
+    }
+}
+
+/// Submitters that wait for a place get in as places come free: else loom reports a deadlock.
+#[test]
+fn a_freed_place_is_not_missed() {
+    model(|| {
+        let full = OnePlace {
+            place: Mutex::new(Some(nothing())),
+            room: Room::new(),
+        };
+        let executor = Arc::new(full);
+        let submitter = {
+            let executor = Arc::clone(&executor);
+            thread::spawn(move || {
+                let token = StdArc::new(Token::default());
+                let waker = Waker::from(StdArc::clone(&token));
+                let mut cx = Context::from_waker(&waker);
+                let mut admission = std::pin::pin!(Admission::new(&*executor, nothing()));
+                while let Poll::Pending = admission.as_mut().poll(&mut cx) {
+                    token.take();
+                }
+            })
+        };
+        let taken = executor.place.lock().unwrap().take();
+        executor.room.freed();
+        drop(taken);
+        submitter.join().unwrap();
+        assert!(executor.place.lock().unwrap().is_some());
+    });
+}
