@@ -66,7 +66,8 @@ impl Turn {
         {
             return false;
         }
-        self.0.store(READY, Ordering::Release);
+        // ORDERING: a read-modify-write, so that it takes in what every waker before it has released, the second and third too.
+        self.0.swap(READY, Ordering::AcqRel);
         true
     }
 
@@ -75,17 +76,17 @@ impl Turn {
         let mut turn = self.0.load(Ordering::Acquire);
         loop {
             let next = match turn {
-                IDLE => READY,
-                POLLING => WOKEN,
-                _ => return false,
+                OVER => return false,
+                POLLING | WOKEN => WOKEN,
+                _ => READY,
             };
-            // ORDERING: Release: what the waker's caller did before is visible to the poll that follows; Acquire: the way back
-            // that the last poll chose is visible here.
+            // ORDERING: Release: what the waker's caller did before is visible to the poll that follows, also where the turn stays as
+            // it is, which is why it is written all the same. Acquire: the way back that the last poll chose is visible here.
             match self
                 .0
                 .compare_exchange_weak(turn, next, Ordering::AcqRel, Ordering::Acquire)
             {
-                Ok(_) => return next == READY,
+                Ok(_) => return turn == IDLE,
                 Err(now) => turn = now,
             }
         }

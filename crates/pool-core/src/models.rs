@@ -5,6 +5,7 @@
 use std::sync::Arc as StdArc;
 use std::task::{Context, Poll, Wake, Waker};
 
+use loom::sync::atomic::{AtomicUsize, Ordering::Relaxed};
 use loom::sync::{Arc, Condvar, Mutex};
 use loom::thread;
 
@@ -57,14 +58,14 @@ impl Token {
 fn no_wake_is_lost() {
     model(|| {
         let idle = Arc::new(Idle::new(1));
-        let queue = Arc::new(loom::sync::atomic::AtomicUsize::new(0));
+        let queue = Arc::new(AtomicUsize::new(0));
         let token = Arc::new(Token::default());
         let worker = {
             let (idle, queue, token) = (Arc::clone(&idle), Arc::clone(&queue), Arc::clone(&token));
             thread::spawn(move || run_jobs(&idle, &queue, &token, 2))
         };
         for _ in 0..2 {
-            queue.fetch_add(1, loom::sync::atomic::Ordering::Relaxed);
+            queue.fetch_add(1, Relaxed);
             if idle.notify().is_some() {
                 token.give();
             }
@@ -73,8 +74,7 @@ fn no_wake_is_lost() {
     });
 }
 
-fn run_jobs(idle: &Idle, queue: &loom::sync::atomic::AtomicUsize, token: &Token, jobs: usize) {
-    use loom::sync::atomic::Ordering::Relaxed;
+fn run_jobs(idle: &Idle, queue: &AtomicUsize, token: &Token, jobs: usize) {
     let mut is_searching = false;
     let mut ran = 0;
     while ran < jobs {
@@ -123,9 +123,12 @@ fn a_job_has_one_owner() {
             .collect();
         let (state, stage) = &*shared;
         if state.detach() {
-            let outcome = state.outcome().unwrap();
             // SAFETY: the job has ended, and the handle came second.
-            stage.with_mut(|stage| unsafe { assert_eq!(*stage, outcome as u32 + 1) });
+            let seen = stage.with_mut(|stage| unsafe { *stage });
+            assert_eq!(
+                Some(seen),
+                state.outcome().map(|outcome| outcome as u32 + 1)
+            );
         }
         let owners: u32 = contenders
             .into_iter()
@@ -135,46 +138,68 @@ fn a_job_has_one_owner() {
     });
 }
 
-/// Two wakes and a poller: after the last wake there is a poll, and never two at once.
+/// Two events, each followed by a wake, and a poller: some poll sees both events, and never are there two polls at once.
 #[test]
 fn a_wake_is_followed_by_a_poll() {
     model(|| {
-        let turn = Arc::new(Turn::new());
-        let polls = Arc::new(UnsafeCell::new(0_u32));
-        let due = Arc::new(loom::sync::atomic::AtomicUsize::new(1));
+        let future = Arc::new(SleepyFuture::default());
         let wakers: Vec<_> = (0..2)
             .map(|_| {
-                let (turn, due) = (Arc::clone(&turn), Arc::clone(&due));
+                let future = Arc::clone(&future);
                 thread::spawn(move || {
-                    if turn.wake() {
-                        due.fetch_add(1, loom::sync::atomic::Ordering::Release);
+                    future.events.fetch_add(1, Relaxed);
+                    if future.turn.wake() {
+                        future.due.fetch_add(1, Relaxed);
                     }
                 })
             })
             .collect();
-        poll_while_due(&turn, &polls, &due);
+        future.poll_while_due();
         for waker in wakers {
             waker.join().unwrap();
         }
-        poll_while_due(&turn, &polls, &due);
-        assert!(
-            turn.wake(),
-            "every wake was followed by a poll, so the future sleeps again"
-        );
+        future.poll_while_due();
+        assert_eq!(future.last_seen.load(Relaxed), 2);
     });
 }
 
-fn poll_while_due(turn: &Turn, polls: &UnsafeCell<u32>, due: &loom::sync::atomic::AtomicUsize) {
-    use loom::sync::atomic::Ordering::{Acquire, Relaxed};
-    while due
-        .fetch_update(Acquire, Relaxed, |due| due.checked_sub(1))
-        .is_ok()
-    {
-        if turn.begin() {
-            // SAFETY: whoever has the turn is alone with the future. Loom checks just that.
-            polls.with_mut(|polls| unsafe { *polls += 1 });
-            if turn.suspend() {
-                due.fetch_add(1, loom::sync::atomic::Ordering::Release);
+/// A future that looks for events at each poll.
+struct SleepyFuture {
+    turn: Turn,
+    events: AtomicUsize,
+    last_seen: AtomicUsize,
+    /// Ways back that are owed.
+    due: AtomicUsize,
+    polled: UnsafeCell<()>,
+}
+
+impl Default for SleepyFuture {
+    fn default() -> Self {
+        Self {
+            turn: Turn::new(),
+            events: AtomicUsize::new(0),
+            last_seen: AtomicUsize::new(0),
+            due: AtomicUsize::new(1),
+            polled: UnsafeCell::new(()),
+        }
+    }
+}
+
+impl SleepyFuture {
+    fn poll_while_due(&self) {
+        while self
+            .due
+            .fetch_update(Relaxed, Relaxed, |due| due.checked_sub(1))
+            .is_ok()
+        {
+            if !self.turn.begin() {
+                continue;
+            }
+            // Whoever has the turn is alone with the future. Loom checks just that.
+            self.polled
+                .with_mut(|_| self.last_seen.store(self.events.load(Relaxed), Relaxed));
+            if self.turn.suspend() {
+                self.due.fetch_add(1, Relaxed);
             }
         }
     }
@@ -284,20 +309,18 @@ fn a_submission_is_refused_or_accounted_for() {
     });
 }
 
-/// An executor with one place, for the line.
+/// An executor with one place, for the line: it keeps no task, only whether there is one.
 struct OnePlace {
-    place: Mutex<Option<Task>>,
+    is_taken: AtomicUsize,
     room: Room,
 }
 
 impl Executor for OnePlace {
     fn try_execute(&self, task: Task) -> Result<(), Refused<Task>> {
-        let mut place = self.place.lock().unwrap();
-        if place.is_some() {
-            return Err(Refused::Full(task));
+        match self.is_taken.compare_exchange(0, 1, Relaxed, Relaxed) {
+            Ok(_) => Ok(()),
+            Err(_) => Err(Refused::Full(task)),
         }
-        *place = Some(task);
-        Ok(())
     }
 
     fn room(&self) -> &Room {
@@ -328,7 +351,7 @@ impl Wake for Token {
 fn a_freed_place_is_not_missed() {
     model(|| {
         let full = OnePlace {
-            place: Mutex::new(Some(nothing())),
+            is_taken: AtomicUsize::new(1),
             room: Room::new(),
         };
         let executor = Arc::new(full);
@@ -344,10 +367,9 @@ fn a_freed_place_is_not_missed() {
                 }
             })
         };
-        let taken = executor.place.lock().unwrap().take();
+        executor.is_taken.store(0, Relaxed);
         executor.room.freed();
-        drop(taken);
         submitter.join().unwrap();
-        assert!(executor.place.lock().unwrap().is_some());
+        assert_eq!(executor.is_taken.load(Relaxed), 1);
     });
 }

@@ -255,7 +255,7 @@ impl Worker {
         }
         let announced = life
             .idle()
-            .announce(self.index(), || self.has_work(engine) || life.is_stopped());
+            .announce(self.0.token, || self.has_work(engine) || life.is_stopped());
         match announced {
             Announced::Sleep => Rest::Sleep,
             Announced::Search => Rest::Search,

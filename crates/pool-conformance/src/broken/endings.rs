@@ -1,4 +1,4 @@
-//! What is wrong at the end: a close that closes nothing, limits ignored, jobs and threads left behind.
+//! What is wrong at the end, of a pool or of its backend: a close that closes nothing, limits ignored, jobs and threads left behind.
 
 use std::sync::Arc;
 use std::thread;
@@ -60,6 +60,12 @@ pub(super) fn all() -> Vec<Broken> {
             "shuts down asynchronously by blocking the thread",
             &["R612"],
             || Arc::new(RuntimeBlocker),
+        ),
+        Broken::new(
+            "closing swap",
+            "is swapped to nothing, and loses the queue",
+            &["R902"],
+            || Arc::new(ClosingSwap),
         ),
     ]
 }
@@ -152,5 +158,14 @@ struct RuntimeBlocker;
 impl Flaw for RuntimeBlocker {
     fn shutdown_async<'a>(&'a self, pool: &'a Inner, policy: ShutdownPolicy) -> Reporting<'a> {
         Box::pin(async move { pool.shutdown(policy) })
+    }
+}
+
+struct ClosingSwap;
+
+impl Flaw for ClosingSwap {
+    fn swap(&self, pool: &Inner) -> Option<Result<(), BuildError>> {
+        drop(pool.retire());
+        Some(Ok(()))
     }
 }

@@ -4,6 +4,8 @@ use std::collections::VecDeque;
 use std::future::Future;
 use std::pin::Pin;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::thread;
+use std::time::Duration;
 
 use pool_core::{
     BuildError, Capability, Engine, Executor, Lifecycle, PoolConfig, Refused, Room, Shutdown,
@@ -27,6 +29,8 @@ pub(super) trait Flaw: Send + Sync {
         engine.threads.start(engine, config, |work| work())
     }
 
+    // The engine's methods.
+
     fn push(&self, queue: &Queue, task: Task) -> Result<(), Task> {
         queue.push(task)
     }
@@ -48,6 +52,8 @@ pub(super) trait Flaw: Send + Sync {
     fn join_threads(&self, engine: &FlawedEngine) {
         engine.threads.join(&engine.life);
     }
+
+    // The face's methods.
 
     fn try_execute(&self, pool: &Inner, task: Task) -> Result<(), Refused<Task>> {
         pool.try_execute(task)
@@ -223,4 +229,10 @@ impl Shutdown for FlawedPool {
     {
         self.flaw.shutdown_async(&self.pool, policy)
     }
+}
+
+/// Between two looks of a thread that waits for something wrong: it may be left behind by a test that hung, and then costs the
+/// tests that follow nothing.
+pub(super) fn nap() {
+    thread::sleep(Duration::from_millis(1));
 }

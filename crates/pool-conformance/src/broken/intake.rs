@@ -2,13 +2,11 @@
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
-use std::thread;
-use std::time::Duration;
 
 use pool_core::{BuildError, Executor, PoolConfig, Refused, Task, Worker};
 
 use super::Broken;
-use super::engine::{Flaw, Inner, Queue};
+use super::engine::{Flaw, Inner, Queue, nap};
 
 pub(super) fn all() -> Vec<Broken> {
     vec![
@@ -53,12 +51,6 @@ pub(super) fn all() -> Vec<Broken> {
             "claims to run futures and drops them",
             &["R801"],
             || Arc::new(FutureHater),
-        ),
-        Broken::new(
-            "closing swap",
-            "is swapped to nothing, and loses the queue",
-            &["R902"],
-            || Arc::new(ClosingSwap),
         ),
         Broken::new(
             "late taker",
@@ -108,8 +100,7 @@ impl Flaw for Blocker {
     fn push(&self, queue: &Queue, mut task: Task) -> Result<(), Task> {
         while let Err(refused) = queue.push(task) {
             task = refused;
-            // A nap, so that one left behind in a test that hung costs the next test nothing.
-            thread::sleep(Duration::from_millis(1));
+            nap();
         }
         Ok(())
     }
@@ -142,15 +133,6 @@ impl Flaw for FutureHater {
             return Ok(());
         }
         queue.push(task)
-    }
-}
-
-struct ClosingSwap;
-
-impl Flaw for ClosingSwap {
-    fn swap(&self, pool: &Inner) -> Option<Result<(), BuildError>> {
-        drop(pool_core::HandOver::retire(pool));
-        Some(Ok(()))
     }
 }
 

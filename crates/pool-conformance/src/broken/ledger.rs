@@ -1,13 +1,11 @@
 //! What is wrong with the books: counts that lie, and reads that wait.
 
 use std::sync::Arc;
-use std::thread;
-use std::time::Duration;
 
 use pool_core::{Lifecycle, Stats};
 
 use super::Broken;
-use super::engine::{Flaw, Inner};
+use super::engine::{Flaw, Inner, nap};
 
 pub(super) fn all() -> Vec<Broken> {
     vec![
@@ -67,8 +65,7 @@ impl Flaw for SlowReader {
             if stats.running == 0 {
                 return stats;
             }
-            // A nap, so that one left behind in a test that hung costs the next test nothing.
-            thread::sleep(Duration::from_millis(1));
+            nap();
         }
     }
 }

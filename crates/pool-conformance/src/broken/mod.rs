@@ -1,8 +1,8 @@
 //! Executors that break one rule each: what the kit must catch.
 //!
-//! Some breaks cannot be written. A job that runs twice, a body that runs after its deadline, a report that does not balance: the
-//! life of a job and of a pool is in `pool-core`, and an executor written against its public items has no way to them. What is left to an executor is
-//! where and when tasks run, and how it answers; every flaw here is one of these.
+//! Some breaks cannot be written. A job that runs twice, a body that runs past its deadline, a report that does not balance: the life
+//! of a job and of a pool is in `pool-core`, whose public items give no way to them. What is left to an executor is where and
+//! when tasks run, and what it answers; every flaw here is one of these.
 
 mod endings;
 mod engine;

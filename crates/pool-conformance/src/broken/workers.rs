@@ -10,7 +10,7 @@ use std::thread::{self, ThreadId};
 use pool_core::{BuildError, Engine, PoolConfig, Task, Worker};
 
 use super::Broken;
-use super::engine::{Flaw, FlawedEngine, Queue};
+use super::engine::{Flaw, FlawedEngine, Queue, nap};
 
 pub(super) fn all() -> Vec<Broken> {
     vec![
@@ -133,6 +133,7 @@ struct Solo;
 impl Flaw for Solo {
     fn pop(&self, queue: &Queue, worker: &Worker) -> Option<Task> {
         if worker.index() != 0 {
+            nap();
             return None;
         }
         let task = queue.lock().pop_front()?;

@@ -3,7 +3,7 @@
 use std::io::{self, IsTerminal};
 use std::sync::mpsc::{self, RecvTimeoutError, Sender};
 use std::thread::{self, JoinHandle};
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
 use pool::Pool;
@@ -19,7 +19,7 @@ pub(crate) struct Progress {
 
 impl Progress {
     pub(crate) fn show(pool: &Pool) -> Self {
-        let style = ProgressStyle::with_template("{bar:24} {pos}/{len} files, {per_sec}, {msg}")
+        let style = ProgressStyle::with_template("{bar:24} {pos}/{len} files, {msg}")
             .expect("the template is right");
         let bar =
             ProgressBar::with_draw_target(Some(0), ProgressDrawTarget::stderr()).with_style(style);
@@ -44,13 +44,18 @@ impl Progress {
 
 fn paint(bar: ProgressBar, pool: Pool) -> (Sender<()>, JoinHandle<()>) {
     let (stop, stopped) = mpsc::channel();
+    let start = Instant::now();
     let painter = thread::spawn(move || {
         while stopped.recv_timeout(TICK) == Err(RecvTimeoutError::Timeout) {
             let stats = pool.stats();
             bar.set_length(stats.accepted);
             bar.set_position(stats.finished());
             let failures = stats.finished() - stats.completed;
-            bar.set_message(format!("{} queued, {failures} failed", stats.queued));
+            let rate = stats.finished() as f64 / start.elapsed().as_secs_f64();
+            bar.set_message(format!(
+                "{rate:.0}/s, {} queued, {failures} failed",
+                stats.queued
+            ));
         }
     });
     (stop, painter)

@@ -51,7 +51,7 @@ impl Asleep {
         }
     }
 
-    fn is_dropped_promptly(self, since: Instant) -> JobError<Infallible> {
+    fn dropped_promptly(self, since: Instant) -> JobError<Infallible> {
         let outcome = ended(self.handle);
         let late = since.elapsed();
         assert!(late <= PROMPT, "it was dropped only after {late:?}");
@@ -64,14 +64,14 @@ fn dropped_when_cancelled(pool: &impl Executor) {
     let by_handle = Asleep::submit(pool, JobOptions::new());
     by_handle.polls.wait_for(1);
     by_handle.handle.cancel();
-    let error = by_handle.is_dropped_promptly(Instant::now());
+    let error = by_handle.dropped_promptly(Instant::now());
     assert!(matches!(error, JobError::Cancelled), "{error:?}");
 
     let token = CancelToken::new();
     let by_token = Asleep::submit(pool, JobOptions::new().with_token(&token));
     by_token.polls.wait_for(1);
     token.cancel();
-    let error = by_token.is_dropped_promptly(Instant::now());
+    let error = by_token.dropped_promptly(Instant::now());
     assert!(matches!(error, JobError::Cancelled), "{error:?}");
 }
 
@@ -80,7 +80,7 @@ fn dropped_at_its_deadline(pool: &impl Executor) {
         let deadline = Instant::now() + timeout;
         let asleep = Asleep::submit(pool, JobOptions::new().with_deadline(deadline));
         let polls = asleep.polls.clone();
-        let error = asleep.is_dropped_promptly(deadline);
+        let error = asleep.dropped_promptly(deadline);
         assert!(Instant::now() >= deadline, "it was dropped too early");
         assert!(matches!(error, JobError::Expired), "{error:?}");
         (polls.get() > 0).then_some(())

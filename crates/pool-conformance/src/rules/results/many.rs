@@ -78,12 +78,12 @@ fn as_they_complete(pool: &impl Executor) {
 
 fn each_its_own_outcome(pool: &impl Executor) {
     let odd_panics = |input: usize| {
-        assert!(input % 2 == 0, "odd");
+        assert!(input % 2 != 1, "odd");
         input
     };
     for (input, outcome) in pool.map(0..6, odd_panics).enumerate() {
         match outcome {
-            Ok(output) => assert!(input % 2 == 0 && output == input),
+            Ok(output) => assert!(input % 2 != 1 && output == input),
             Err(error) => assert!(input % 2 == 1 && matches!(error, JobError::Panicked(_))),
         }
     }

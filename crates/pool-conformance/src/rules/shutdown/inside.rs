@@ -57,7 +57,7 @@ fn children_of_a_draining_pool(pool: &(impl Executor + Shutdown)) {
     let parent = pool.submit(parent).expect(ROOM);
     started.wait_for(1);
     pool.close();
-    drop(refused(pool.submit(unit)));
+    let _from_outside = refused(pool.submit(unit));
     gate.open();
     let (own, workers) = ended(parent).expect("the parent cannot fail");
     assert_eq!(

@@ -7,7 +7,7 @@ use std::time::{Duration, Instant};
 
 use pool_core::{
     Executor, ExecutorExt, JobContext, JobError, JobExt, JobHandle, JobId, Refused, Shutdown,
-    ShutdownPolicy, ShutdownReport,
+    ShutdownPolicy, ShutdownReport, Task,
 };
 
 use super::super::cancellation::{FAR, ROOM, ended, occupy};
@@ -106,46 +106,13 @@ pub(super) fn r606<F: Fixture>() -> Applied {
 
 /// The first pool's only worker stays busy, so whatever happens to its jobs happens in the second.
 fn run_elsewhere<F: Fixture>() {
-    let first = pool::<F>(1, 8);
+    let (first, second) = (pool::<F>(1, 8), pool::<F>(1, 8));
     let gate = occupy(&first);
     let (alive, ran) = (Alive::new(), Count::new());
-    let count_and_return = |value: usize| {
-        let (runs, captured) = (ran.clone(), alive.value());
-        move |_: &JobContext<'_>| {
-            runs.add();
-            drop(captured);
-            Ok::<_, Infallible>(value)
-        }
-    };
-    let mut handles: Vec<_> = (0..4)
-        .map(|value| first.submit(count_and_return(value)).expect(ROOM))
-        .collect();
-    if first.capability().async_jobs {
-        let captured = alive.value();
-        let future = async move {
-            tokio::task::yield_now().await;
-            drop(captured);
-            4
-        };
-        handles.push(first.spawn_future(future).expect(ROOM));
-    }
-    let ids: Vec<JobId> = handles.iter().map(JobHandle::id).collect();
-    let report = first.shutdown(ShutdownPolicy::now());
-    let tasks = report.take_unstarted();
-    let mut found: Vec<JobId> = tasks.iter().map(|task| task.id()).collect();
-    if !first.capability().fifo {
-        found.sort_unstable();
-    }
-    assert_eq!(found, ids, "the report holds every unstarted job");
-    assert_eq!(report.unstarted(), ids.len() as u64);
-    assert!(
-        report.take_unstarted().is_empty(),
-        "who comes first gets them"
-    );
-
+    let mut handles = submit_values(&first, &alive, &ran);
+    let tasks = every_task(&first, &handles);
     let (dropped, cancelled) = (handles.remove(0), handles.remove(0));
     cancelled.cancel();
-    let second = pool::<F>(1, 8);
     for task in tasks {
         if task.id() != dropped.id() {
             let task = refused_when_closed(&first, task);
@@ -154,20 +121,71 @@ fn run_elsewhere<F: Fixture>() {
     }
     assert!(matches!(ended(dropped), Err(JobError::Abandoned)));
     assert!(matches!(ended(cancelled), Err(JobError::Cancelled)));
-    let values: Vec<_> = handles
-        .into_iter()
-        .map(|it| ended(it).expect("runs"))
-        .collect();
+    let values = handles.into_iter().map(ended);
+    let values: Vec<_> = values.map(|value| value.expect("it runs")).collect();
     assert_eq!(values, (2..2 + values.len()).collect::<Vec<_>>());
     second.wait_idle();
     let stats = second.stats();
     let expected = (values.len() as u64 + 1, values.len() as u64, 1);
-    assert_eq!((stats.accepted, stats.completed, stats.cancelled), expected);
+    assert_eq!(
+        (stats.accepted, stats.completed, stats.cancelled),
+        expected,
+        "{stats}"
+    );
     assert_eq!((ran.get(), alive.count()), (2, 0), "(ran, alive)");
     gate.open();
 }
 
-fn refused_when_closed(pool: &impl Executor, task: pool_core::Task) -> pool_core::Task {
+/// Four closures and, where the pool has them, a future; each gives its place in the line.
+fn submit_values(
+    pool: &impl Executor,
+    alive: &Alive,
+    ran: &Count,
+) -> Vec<JobHandle<usize, Infallible>> {
+    let closure = |value: usize| {
+        let (runs, captured) = (ran.clone(), alive.value());
+        let job = move || {
+            runs.add();
+            drop(captured);
+            value
+        };
+        pool.spawn(job).expect(ROOM)
+    };
+    let mut handles: Vec<_> = (0..4).map(closure).collect();
+    if pool.capability().async_jobs {
+        let captured = alive.value();
+        let future = async move {
+            tokio::task::yield_now().await;
+            drop(captured);
+            4
+        };
+        handles.push(pool.spawn_future(future).expect(ROOM));
+    }
+    handles
+}
+
+/// Shuts the pool down and takes its tasks, which are those of the handles.
+fn every_task(
+    pool: &(impl Executor + Shutdown),
+    handles: &[JobHandle<usize, Infallible>],
+) -> Vec<Task> {
+    let ids: Vec<JobId> = handles.iter().map(JobHandle::id).collect();
+    let report = pool.shutdown(ShutdownPolicy::now());
+    let tasks = report.take_unstarted();
+    let mut found: Vec<JobId> = tasks.iter().map(Task::id).collect();
+    if !pool.capability().fifo {
+        found.sort_unstable();
+    }
+    assert_eq!(found, ids, "the report holds every unstarted job");
+    assert_eq!(report.unstarted(), ids.len() as u64);
+    assert!(
+        report.take_unstarted().is_empty(),
+        "who comes first gets them"
+    );
+    tasks
+}
+
+fn refused_when_closed(pool: &impl Executor, task: Task) -> Task {
     match pool.try_execute(task) {
         Err(Refused::Closed(task)) => task,
         other => panic!("the pool is closed, and said {other:?}"),
