@@ -9,8 +9,8 @@ use std::fmt;
 use std::sync::Arc;
 
 use pool_core::{
-    BuildError, Capability, Engine, Lifecycle, PoolConfig, Seat, Seats, SharedQueue, Step, Task,
-    Worker, put_to_sleep, rest_elsewhere, visit,
+    BuildError, Capability, Engine, Lifecycle, PoolConfig, SharedQueue, Step, Task, Worker,
+    put_to_sleep, rest_elsewhere, visit,
 };
 use tokio::runtime::Handle;
 
@@ -23,7 +23,6 @@ use crate::runtime::OwnRuntime;
 pub struct AsyncEngine {
     life: Arc<Lifecycle>,
     queue: SharedQueue,
-    seats: Seats,
     handle: Handle,
     own: Option<OwnRuntime>,
     me: std::sync::Weak<Self>,
@@ -53,7 +52,6 @@ impl Engine for AsyncEngine {
         };
         let engine = Arc::new_cyclic(|me: &std::sync::Weak<Self>| Self {
             queue: SharedQueue::new(config.capacity()),
-            seats: Seats::new(config.workers()),
             me: me.clone(),
             life,
             handle,
@@ -128,7 +126,7 @@ impl AsyncEngine {
         };
         handle.spawn_blocking(move || {
             lent.arrive();
-            visit(&self, &self.seats, token, first);
+            visit(&self, token, first);
         });
     }
 
@@ -150,7 +148,7 @@ async fn chain(engine: Arc<AsyncEngine>, token: usize, first: Task) {
     loop {
         match next.take().or_else(|| engine.take()) {
             Some(task) if engine.life.is_past_grace() => engine.life.give_up(task),
-            Some(task) => match task.host(Seat::new(&engine.life, token)) {
+            Some(task) => match task.host(&engine, token) {
                 Ok(hosted) => hosted.await,
                 Err(closure) => {
                     lent.arrive();

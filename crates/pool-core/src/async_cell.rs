@@ -319,6 +319,14 @@ impl<J: AsyncJob> AsyncCell<J> {
         drop_contained(resolution);
     }
 
+    /// Whoever drove the future in place has left it: the pool that popped its entry polls it from now on. If none has yet, the
+    /// popper comes by here as well.
+    fn find_new_driver(self: &Arc<Self>) {
+        if let Some(life) = self.home.get() {
+            life.requeue(Task::new(self.id, WokenEntry(Arc::clone(self) as _)));
+        }
+    }
+
     /// Takes the one way back that a wake owes.
     fn go_back(self: &Arc<Self>) {
         let host = {
@@ -467,7 +475,7 @@ impl<J: AsyncJob> Outlet<J::Output, J::Error> for AsyncCell<J> {
             }
             way_back.joiner = Some(parker.waker());
         }
-        worker.nested(|| {
+        worker.keeping_place(|| {
             loop {
                 if self.turn.begin() {
                     let _over = self.take_turn(worker.life(), None);
@@ -481,9 +489,28 @@ impl<J: AsyncJob> Outlet<J::Output, J::Error> for AsyncCell<J> {
         });
     }
 
-    fn detach(&self) {
+    fn await_on(self: Arc<Self>, worker: &Worker, cx: &mut Context<'_>) {
+        let is_claimed = self.state.start();
+        {
+            let mut way_back = self.way_back.lock_unpoisoned();
+            if !is_claimed && way_back.joiner.is_none() {
+                return; // started elsewhere, and polled there
+            }
+            way_back.joiner = Some(cx.waker().clone());
+        }
+        if self.turn.begin() {
+            let _over = worker.keeping_place(|| self.take_turn(worker.life(), None));
+        }
+    }
+
+    fn detach(self: Arc<Self>) {
         if self.state.detach() {
             self.drop_resolution();
+            return;
+        }
+        let driver = self.way_back.lock_unpoisoned().joiner.take();
+        if driver.is_some() {
+            self.find_new_driver();
         }
     }
 }
@@ -551,7 +578,8 @@ impl Payload for AsyncEntry {
 
 impl Payload for WokenEntry {
     fn run(self, _id: JobId, worker: &Worker) -> Ran {
-        let _polled = self.0.poll_at(worker.seat(), None);
+        // Not a frame, since the job is noted as away; but it is on this worker's stack.
+        let _polled = worker.nested(|| self.0.poll_at(worker.seat(), None));
         Ran::Elsewhere
     }
 

@@ -28,9 +28,11 @@ pub(crate) trait Outlet<T, E>: Send + Sync {
     fn poll_outcome(&self, cx: &mut Context<'_>) -> Poll<Resolution<T, E>>;
     /// Asks for the stop; a job that has not started ends here and now.
     fn cancel(self: Arc<Self>);
-    /// Makes progress on the joiner's own worker if nobody else can be relied on to; true if the job has ended.
+    /// Makes progress on the joiner's own worker if nobody else can be relied on to.
     fn join_on(self: Arc<Self>, worker: &Worker);
-    fn detach(&self);
+    /// The same for one who awaits, within one poll.
+    fn await_on(self: Arc<Self>, worker: &Worker, cx: &mut Context<'_>);
+    fn detach(self: Arc<Self>);
 }
 
 pub(crate) struct JobCell<J: Job> {
@@ -188,7 +190,11 @@ impl<J: Job> Outlet<J::Output, J::Error> for JobCell<J> {
         }
     }
 
-    fn detach(&self) {
+    fn await_on(self: Arc<Self>, worker: &Worker, _cx: &mut Context<'_>) {
+        self.join_on(worker);
+    }
+
+    fn detach(self: Arc<Self>) {
         if self.state.detach() {
             drop_contained(self.replace(Stage::Empty));
         }

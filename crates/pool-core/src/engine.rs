@@ -68,6 +68,18 @@ pub trait Engine: Send + Sync + Sized + 'static {
 /// An engine as the executor that its own workers submit children to.
 pub(crate) struct Inside<E: Engine>(pub(crate) Arc<E>);
 
+/// What a worker holds of its engine.
+pub(crate) trait Host: Executor {
+    /// Runs one task on `worker`, within the job that it runs already. False: there is none.
+    fn help(&self, worker: &Worker) -> bool;
+}
+
+impl<E: Engine> Host for Inside<E> {
+    fn help(&self, worker: &Worker) -> bool {
+        worker.run_woken() || self.0.pop(worker).map(|task| worker.run(task)).is_some()
+    }
+}
+
 impl<E: Engine> Executor for Inside<E> {
     #[inline]
     fn try_execute(&self, task: Task) -> Result<(), Refused<Task>> {

@@ -2,7 +2,7 @@
 
 use std::convert::Infallible;
 use std::future::Future;
-use std::pin::Pin;
+use std::pin::{Pin, pin};
 use std::sync::Arc;
 use std::task::{Context, Poll};
 use std::time::{Duration, Instant};
@@ -21,7 +21,7 @@ use crate::room::{Admission, Room};
 use crate::scope::{Scope, ScopeError};
 use crate::stats::Stats;
 use crate::task::Task;
-use crate::wait::block_on;
+use crate::wait::{block_on, block_on_helping};
 use crate::worker::Worker;
 
 /// Accepts tasks and runs each at most once.
@@ -293,18 +293,13 @@ pub trait ExecutorExt: Executor {
     }
 
     /// Waits until nothing is accepted and unfinished; intake stays open (`R506`). Inside a job of the same pool, that job and
-    /// those that it runs within are left out.
+    /// those that it runs within are left out, and queued jobs run on the calling worker.
     fn wait_idle(&self) {
         let worker = Worker::current_of(self);
-        let own_jobs = |life: &Arc<Lifecycle>| {
-            let own = worker
-                .as_ref()
-                .filter(|worker| Arc::ptr_eq(worker.life(), life));
-            own.map_or(0, |worker| worker.own_jobs() as u64)
-        };
         for_each_life(self, |life| {
-            let own = own_jobs(life);
-            block_on(life.watch(|| life.in_flight() <= own), None);
+            let own = own_jobs(worker.as_ref(), life);
+            let quiet = pin!(life.watch(|| life.in_flight() <= own));
+            block_on_helping(quiet, worker.as_ref(), || None);
         });
     }
 
@@ -313,11 +308,18 @@ pub trait ExecutorExt: Executor {
         async move {
             let mut waited = 0;
             while let Some(life) = self.lives().get(waited) {
-                life.watch(|| life.in_flight() == 0).await;
+                let own = own_jobs(Worker::current_of(self).as_ref(), life);
+                life.watch(|| life.in_flight() <= own).await;
                 waited += 1;
             }
         }
     }
+}
+
+/// How many jobs of `life` are on the stack of `worker`: those that cannot be waited for from within.
+fn own_jobs(worker: Option<&Worker>, life: &Arc<Lifecycle>) -> u64 {
+    let own = worker.filter(|worker| Arc::ptr_eq(worker.life(), life));
+    own.map_or(0, |worker| worker.own_jobs() as u64)
 }
 
 impl<E: Executor + ?Sized> ExecutorExt for E {}

@@ -88,6 +88,9 @@ impl<T, E> Future for JobHandle<T, E> {
     /// # Panics
     /// If polled again after it was ready.
     fn poll(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Self::Output> {
+        if let Some(worker) = Worker::current().filter(Worker::must_drive_awaited) {
+            Arc::clone(self.cell()).await_on(&worker, cx);
+        }
         let polled = self.cell().poll_outcome(cx);
         if polled.is_ready() {
             self.cell = None;
@@ -98,7 +101,7 @@ impl<T, E> Future for JobHandle<T, E> {
 
 impl<T, E> Drop for JobHandle<T, E> {
     fn drop(&mut self) {
-        if let Some(cell) = &self.cell {
+        if let Some(cell) = self.cell.take() {
             cell.detach();
         }
     }

@@ -7,32 +7,35 @@ use std::sync::Arc;
 use std::task::{Context, Poll};
 
 use crate::async_cell::{AsyncEntry, Polled};
+use crate::engine::Engine;
 use crate::task::{Payload, Ran};
-use crate::worker::Seat;
+use crate::worker::Worker;
 
-/// Runs an async job to its end, at its pool's seat, polled by a runtime's task. Its end is recorded with the pool.
+/// Runs an async job to its end, for its pool, polled by a runtime's task. Its end is recorded with the pool.
 ///
 /// Ready when the job is over, or was taken by somebody else (a joiner, a canceller). Dropped before that, as by a runtime that
 /// shuts down, it ends the job as `Cancelled`, or as `Abandoned` if it had not started.
 #[must_use = "a future does nothing unless it is polled"]
-pub struct Hosted {
+pub struct Hosted<E: Engine> {
     job: Option<Arc<dyn Polled>>,
-    seat: Seat,
+    engine: Arc<E>,
+    token: usize,
     is_started: bool,
 }
 
-impl Hosted {
-    pub(crate) fn new(entry: AsyncEntry, seat: Seat) -> Self {
+impl<E: Engine> Hosted<E> {
+    pub(crate) fn new(entry: AsyncEntry, engine: &Arc<E>, token: usize) -> Self {
         Self {
             job: Some(entry.0),
-            seat,
+            engine: Arc::clone(engine),
+            token,
             is_started: false,
         }
     }
 
     /// The first poll takes the right to start. False if the job was taken meanwhile, and its entry settled.
     fn start(&self, job: &Arc<dyn Polled>) -> bool {
-        let life = self.seat.life();
+        let life = self.engine.life();
         if job.start() {
             job.set_home(life);
             Arc::clone(job).leave(life);
@@ -45,7 +48,17 @@ impl Hosted {
     }
 }
 
-impl Future for Hosted {
+impl<E: Engine> Hosted<E> {
+    /// One poll, as a worker of the pool: so the job may submit to it, join, close and drop it like any other.
+    fn poll_as_worker(&self, job: &Arc<dyn Polled>) -> Option<Poll<()>> {
+        let taken = self.engine.life().seats.take(None);
+        let worker = Worker::visiting(&self.engine, taken.index, self.token, false);
+        let _entered = worker.enter();
+        worker.keeping_place(|| Arc::clone(job).poll_at(worker.seat(), None))
+    }
+}
+
+impl<E: Engine> Future for Hosted<E> {
     type Output = ();
 
     fn poll(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<()> {
@@ -58,7 +71,7 @@ impl Future for Hosted {
             self.job = None;
             return Poll::Ready(());
         }
-        let is_over = match Arc::clone(&job).poll_at(&self.seat, None) {
+        let is_over = match self.poll_as_worker(&job) {
             Some(polled) => polled.is_ready(),
             // Not due: the runtime polled of itself.
             None => job.is_ended(),
@@ -72,7 +85,7 @@ impl Future for Hosted {
     }
 }
 
-impl Drop for Hosted {
+impl<E: Engine> Drop for Hosted<E> {
     fn drop(&mut self) {
         match self.job.take() {
             Some(job) if self.is_started => job.end_unhosted(),
@@ -82,10 +95,10 @@ impl Drop for Hosted {
     }
 }
 
-impl fmt::Debug for Hosted {
+impl<E: Engine> fmt::Debug for Hosted<E> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("Hosted")
-            .field("seat", &self.seat)
+            .field("token", &self.token)
             .finish_non_exhaustive()
     }
 }

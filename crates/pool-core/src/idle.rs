@@ -81,6 +81,11 @@ impl Idle {
         Some(worker)
     }
 
+    /// Whether somebody sleeps. Out of date at once.
+    pub(crate) fn has_sleeper(&self) -> bool {
+        self.word.load(Ordering::Relaxed) >= SLEEPING
+    }
+
     /// Takes every sleeper off the stack, for the end.
     pub(crate) fn take_all(&self) -> Vec<usize> {
         let mut stack = self.stack.lock_unpoisoned();

@@ -82,5 +82,5 @@ pub use stats::Stats;
 pub use task::Task;
 pub use threads::Threads;
 pub use token::CancelToken;
-pub use visit::{Seats, move_in, move_out, put_to_sleep, rest_elsewhere, visit};
+pub use visit::{move_in, move_out, put_to_sleep, rest_elsewhere, visit};
 pub use worker::{Seat, Step, Worker};

@@ -45,6 +45,7 @@ use crate::slot::Slot;
 use crate::stats::Stats;
 use crate::sync::{AtomicU8, AtomicUsize, LockExt, Mutex, Ordering, fence, seq_cst_point};
 use crate::task::Task;
+use crate::visit::Seats;
 use crate::worker::current_index;
 
 /// Where a pool is in its life.
@@ -71,6 +72,8 @@ pub struct Lifecycle {
     room: Arc<Room>,
     idle: Idle,
     pub(crate) slots: Box<[CachePadded<Slot>]>,
+    /// Which places are taken, where threads are lent.
+    pub(crate) seats: Seats,
     /// Jobs that run, or sleep, elsewhere than in a worker's frames: suspended futures, jobs that a joiner claimed.
     away: Mutex<HashMap<JobId, Away>>,
     away_count: PlainUsize,
@@ -109,6 +112,7 @@ impl Lifecycle {
             slots: (0..workers)
                 .map(|_| CachePadded::new(Slot::default()))
                 .collect(),
+            seats: Seats::new(workers),
             away: Mutex::default(),
             away_count: PlainUsize::new(0),
             woken: Injector::new(),

@@ -16,6 +16,7 @@ use crate::error::Refused;
 use crate::executor::Executor;
 use crate::sync::{AtomicUsize, LockExt, Mutex, Ordering, fence};
 use crate::task::Task;
+use crate::worker::Worker;
 
 /// Tells those who wait for a place in a queue that one came free.
 ///
@@ -138,10 +139,18 @@ impl<'a, E: Executor + ?Sized> Admission<'a, E> {
 
     fn attempt(&mut self) -> Poll<Result<(), Refused<Task>>> {
         let task = self.task.take().expect("polled again after it was ready");
-        match self.executor.try_execute(task) {
-            Ok(()) => Poll::Ready(Ok(())),
-            Err(Refused::Closed(task)) => Poll::Ready(Err(Refused::Closed(task))),
-            Err(Refused::Full(task)) => {
+        let refused = match self.executor.try_execute(task) {
+            Ok(()) => return Poll::Ready(Ok(())),
+            Err(refused) => refused,
+        };
+        // A job of the same pool does not wait for it: its child runs here and now (`R108`, `R607`).
+        if let Some(worker) = Worker::current_of(self.executor) {
+            let ran = worker.run_inline(refused.into_inner());
+            return Poll::Ready(ran.map_err(Refused::Closed));
+        }
+        match refused {
+            Refused::Closed(task) => Poll::Ready(Err(Refused::Closed(task))),
+            Refused::Full(task) => {
                 self.task = Some(task);
                 Poll::Pending
             }
@@ -158,7 +167,8 @@ impl<E: Executor + ?Sized> Future for Admission<'_, E> {
         let ticket = match this.ticket {
             Some(ticket) => ticket,
             None => {
-                if !room.has_line()
+                let is_inside = Worker::current_of(this.executor).is_some();
+                if (is_inside || !room.has_line())
                     && let Poll::Ready(result) = this.attempt()
                 {
                     return Poll::Ready(result);

@@ -7,7 +7,7 @@
 use std::future::poll_fn;
 use std::pin::pin;
 use std::sync::{Arc, Weak};
-use std::task::{Context, Poll, Waker};
+use std::task::{Poll, Waker};
 use std::thread;
 use std::time::{Duration, Instant};
 
@@ -19,7 +19,7 @@ use crate::lifecycle::Lifecycle;
 use crate::report::{ReportBody, ShutdownReport};
 use crate::sync::{LockExt, Mutex};
 use crate::task::Task;
-use crate::wait::Parker;
+use crate::wait::block_on_helping;
 use crate::worker::Worker;
 
 /// Time that running jobs get to notice that they were cancelled, where the policy names none.
@@ -37,7 +37,8 @@ pub trait Shutdown: Send + Sync {
     /// Ends intake, lets accepted jobs finish within the grace, asks the rest to stop, and gives up what does not.
     ///
     /// Returns promptly once the limits have passed, even when a job never returns (`R604`). The report says exactly what was
-    /// not finished (`R605`). Inside a job of the same pool it leaves that job out (`R609`).
+    /// not finished (`R605`). Inside a job of the same pool it leaves that job out, and runs queued jobs on the calling worker, which
+    /// might be the only one (`R609`).
     fn shutdown(&self, policy: ShutdownPolicy) -> ShutdownReport;
 
     /// [`shutdown`](Self::shutdown) without blocking the thread.
@@ -187,23 +188,12 @@ impl Alarm {
 
 pub(crate) fn drive_blocking<E: Engine>(engine: &Arc<E>, policy: ShutdownPolicy) -> ShutdownReport {
     let alarm = Alarm::Thread(Mutex::new(None));
-    let inside = Worker::current()
-        .filter(|worker| Arc::ptr_eq(worker.life(), engine.life()))
-        .map_or(0, |worker| worker.own_jobs() as u64);
-    let mut shutdown = pin!(shut_down(engine, policy, inside, &alarm));
-    let parker = Parker::new();
-    let waker = parker.waker();
-    let mut cx = Context::from_waker(&waker);
-    loop {
-        if let Poll::Ready(report) = shutdown.as_mut().poll(&mut cx) {
-            return report;
-        }
-        let limit = match &alarm {
-            Alarm::Thread(limit) => *limit.lock_unpoisoned(),
-            Alarm::Clock(_) => None,
-        };
-        let _woken = parker.park(limit);
-    }
+    let worker = own_worker(engine.life());
+    let shutdown = pin!(shut_down(engine, policy, &alarm));
+    block_on_helping(shutdown, worker.as_ref(), || match &alarm {
+        Alarm::Thread(limit) => *limit.lock_unpoisoned(),
+        Alarm::Clock(_) => None,
+    })
 }
 
 pub(crate) async fn drive_async<E: Engine>(
@@ -211,13 +201,17 @@ pub(crate) async fn drive_async<E: Engine>(
     policy: ShutdownPolicy,
 ) -> ShutdownReport {
     let alarm = Alarm::Clock(JobId::next());
-    shut_down(engine, policy, 0, &alarm).await
+    shut_down(engine, policy, &alarm).await
+}
+
+/// The worker of the pool that the calling thread is, if it is one.
+fn own_worker(life: &Arc<Lifecycle>) -> Option<Worker> {
+    Worker::current().filter(|worker| Arc::ptr_eq(worker.life(), life))
 }
 
 async fn shut_down<E: Engine>(
     engine: &Arc<E>,
     policy: ShutdownPolicy,
-    inside: u64,
     alarm: &Alarm,
 ) -> ShutdownReport {
     let life = engine.life();
@@ -225,7 +219,7 @@ async fn shut_down<E: Engine>(
     {
         let mut ending = life.ending.lock_unpoisoned();
         ending.shorten(Limits::of(policy, start));
-        ending.inside += inside;
+        ending.inside += own_worker(life).map_or(0, |worker| worker.own_jobs() as u64);
     }
     life.close();
     life.wake_watchers();

@@ -7,11 +7,12 @@ use std::ptr;
 use std::sync::Arc;
 
 use crate::async_cell::AsyncEntry;
+use crate::engine::Engine;
 use crate::hosted::Hosted;
 use crate::id::JobId;
 use crate::lifecycle::Lifecycle;
 use crate::outcome::drop_contained;
-use crate::worker::{Seat, Worker};
+use crate::worker::Worker;
 
 /// Words of a task that hold the job itself. With the vtable and the id they make 64 bytes.
 const INLINE_WORDS: usize = 6;
@@ -114,12 +115,16 @@ impl Task {
         unsafe { (self.vtable.is_async)(&raw const self.words) }
     }
 
-    /// The future in it, to be hosted by a runtime at `seat`.
+    /// The future in it, to be hosted by a runtime with a worker's token.
     ///
     /// # Errors
     /// The task, if its job is a closure.
-    pub fn host(self, seat: Seat) -> Result<Hosted, Self> {
-        Ok(Hosted::new(self.into_payload::<AsyncEntry>()?, seat))
+    pub fn host<E: Engine>(self, engine: &Arc<E>, token: usize) -> Result<Hosted<E>, Self> {
+        Ok(Hosted::new(
+            self.into_payload::<AsyncEntry>()?,
+            engine,
+            token,
+        ))
     }
 
     pub(crate) fn run(self, worker: &Worker) -> Ran {

@@ -45,16 +45,16 @@ pub fn move_out(life: &Lifecycle) {
 }
 
 /// The seats of a pool on lent threads: which are taken.
-pub struct Seats(Box<[AtomicBool]>);
+pub(crate) struct Seats(Box<[AtomicBool]>);
 
 impl Seats {
     /// All free.
-    pub fn new(workers: usize) -> Self {
+    pub(crate) fn new(workers: usize) -> Self {
         Self((0..workers).map(|_| AtomicBool::new(false)).collect())
     }
 
     /// Takes a free seat, `first` if it is. There is one: a visit has a token, and there are as many seats as tokens.
-    fn take(&self, first: Option<usize>) -> Taken<'_> {
+    pub(crate) fn take(&self, first: Option<usize>) -> Taken<'_> {
         let all = first.into_iter().chain(0..self.0.len());
         for index in all.cycle() {
             // ORDERING: Acquire pairs with the Release of the seat's last holder: its frames are this one's now.
@@ -76,9 +76,10 @@ impl fmt::Debug for Seats {
     }
 }
 
-struct Taken<'a> {
+/// A seat, until it is dropped.
+pub(crate) struct Taken<'a> {
     seats: &'a Seats,
-    index: usize,
+    pub(crate) index: usize,
 }
 
 impl Drop for Taken<'_> {
@@ -98,14 +99,17 @@ pub fn put_to_sleep(life: &Lifecycle) {
 
 /// Works with a token on the calling thread until there is nothing to do, or the engine moves the token elsewhere. The token was
 /// resumed, or comes with the task to run `first`.
-pub fn visit<E: Engine>(engine: &Arc<E>, seats: &Seats, token: usize, first: Option<Task>) {
+pub fn visit<E: Engine>(engine: &Arc<E>, token: usize, first: Option<Task>) {
     let resident = RESIDENT.with(|resident| {
         resident
             .borrow()
             .as_ref()
             .map(|resident| (resident.index, Rc::clone(&resident.state)))
     });
-    let taken = seats.take(resident.as_ref().map(|resident| resident.0));
+    let taken = engine
+        .life()
+        .seats
+        .take(resident.as_ref().map(|resident| resident.0));
     let worker = Worker::visiting(engine, taken.index, token, first.is_none());
     if let Some((_, state)) = resident {
         worker.set_state(state);

@@ -4,12 +4,14 @@
 //! few lines around them.
 
 use std::future::Future;
-use std::pin::pin;
+use std::pin::{Pin, pin};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::task::{Context, Poll, Wake, Waker};
 use std::thread::{self, Thread};
-use std::time::Instant;
+use std::time::{Duration, Instant};
+
+use crate::worker::Worker;
 
 /// Parks this thread until its waker fires.
 ///
@@ -63,6 +65,39 @@ impl Wake for ThreadWaker {
         // ORDERING: Release, see `park`.
         self.is_woken.store(true, Ordering::Release);
         self.thread.unpark();
+    }
+}
+
+/// How long a job that waits for its whole pool parks between two looks for a task that it must run itself.
+const HELP_EVERY: Duration = Duration::from_millis(1);
+
+/// Runs `future` to its end within a job of `worker`, and queued tasks in between: the pool that it waits for may need this
+/// very worker. `limit` is looked at anew before each park; the future sees to it that it ends then.
+pub(crate) fn block_on_helping<F: Future>(
+    mut future: Pin<&mut F>,
+    worker: Option<&Worker>,
+    limit: impl Fn() -> Option<Instant>,
+) -> F::Output {
+    let parker = Parker::new();
+    let waker = parker.waker();
+    let mut cx = Context::from_waker(&waker);
+    let mut has_helped = false;
+    loop {
+        if let Poll::Ready(output) = future.as_mut().poll(&mut cx) {
+            return output;
+        }
+        if worker.is_some_and(Worker::help) {
+            has_helped = true;
+            continue;
+        }
+        if std::mem::take(&mut has_helped)
+            && let Some(worker) = worker
+        {
+            // What ran here may have been the last: a worker that rests says so to all who wait for quiet, this one too.
+            worker.life().tell_watchers();
+        }
+        let next_look = worker.map(|_| Instant::now() + HELP_EVERY);
+        let _woken = parker.park([limit(), next_look].into_iter().flatten().min());
     }
 }
 

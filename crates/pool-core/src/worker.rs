@@ -7,7 +7,7 @@ use std::rc::Rc;
 use std::sync::Arc;
 use std::thread;
 
-use crate::engine::{Engine, Inside};
+use crate::engine::{Engine, Host, Inside};
 use crate::executor::Executor;
 use crate::id::JobId;
 use crate::idle::Announced;
@@ -73,12 +73,14 @@ struct Inner {
     seat: Seat,
     /// What sleeps and is resumed: the index itself, for a worker with a thread of its own.
     token: usize,
-    executor: Box<dyn Executor>,
+    host: Box<dyn Host>,
     state: OnceCell<Rc<dyn Any>>,
     tick: Cell<u32>,
     is_searching: Cell<bool>,
     /// Jobs that run in place, within the one that joined them.
     nested: Cell<usize>,
+    /// Futures on this thread's stack whose suspension frees no worker.
+    keeping: Cell<usize>,
     clock: SampledClock,
 }
 
@@ -108,11 +110,12 @@ impl Worker {
         Self(Rc::new(Inner {
             seat: Seat::new(engine.life(), index),
             token,
-            executor: Box::new(Inside(Arc::clone(engine))),
+            host: Box::new(Inside(Arc::clone(engine))),
             state: OnceCell::new(),
             tick: Cell::new(0),
             is_searching: Cell::new(is_searching),
             nested: Cell::new(0),
+            keeping: Cell::new(0),
             clock: SampledClock::default(),
         }))
     }
@@ -177,7 +180,7 @@ impl Worker {
         self.0.token
     }
 
-    fn run_woken(&self) -> bool {
+    pub(crate) fn run_woken(&self) -> bool {
         let Some(task) = self.life().pop_woken() else {
             return false;
         };
@@ -289,7 +292,12 @@ impl Worker {
     }
 
     pub(crate) fn executor(&self) -> &dyn Executor {
-        &*self.0.executor
+        &*self.0.host
+    }
+
+    /// Runs one queued task within the job that waits here for its whole pool, and whose worker would else be missing.
+    pub(crate) fn help(&self) -> bool {
+        self.0.host.help(self)
     }
 
     /// How often this worker has looked for a task, for backends that look elsewhere every so often.
@@ -324,7 +332,7 @@ impl Worker {
         CURRENT.with(|current| *current.borrow_mut() = Some(self.clone()));
     }
 
-    fn enter(&self) -> Entered {
+    pub(crate) fn enter(&self) -> Entered {
         Entered(CURRENT.with(|current| current.borrow_mut().replace(self.clone())))
     }
 
@@ -350,6 +358,19 @@ impl Worker {
         let result = run();
         self.0.nested.set(self.0.nested.get() - 1);
         result
+    }
+
+    /// Polls a future whose suspension does not free its worker: one that a joiner drives, or that a runtime hosts.
+    pub(crate) fn keeping_place<R>(&self, poll: impl FnOnce() -> R) -> R {
+        self.0.keeping.set(self.0.keeping.get() + 1);
+        let result = self.nested(poll);
+        self.0.keeping.set(self.0.keeping.get() - 1);
+        result
+    }
+
+    /// Whether a job that is awaited on this thread must make progress here, since nobody may be left to run it.
+    pub(crate) fn must_drive_awaited(&self) -> bool {
+        self.0.keeping.get() > 0 && !self.life().idle().has_sleeper()
     }
 
     /// How many jobs of this pool are on this thread's stack.
@@ -402,7 +423,7 @@ pub(crate) fn current_index(life: &Arc<Lifecycle>) -> Option<usize> {
 }
 
 /// Puts the thread's former worker back: a pool's worker may run, deep inside, another pool's.
-struct Entered(Option<Worker>);
+pub(crate) struct Entered(Option<Worker>);
 
 impl Drop for Entered {
     fn drop(&mut self) {

@@ -3,8 +3,8 @@
 use std::sync::{Arc, Mutex, PoisonError};
 
 use pool_core::{
-    BuildError, Capability, Engine, Lifecycle, PoolConfig, Seats, SharedQueue, Task, Worker,
-    put_to_sleep, visit,
+    BuildError, Capability, Engine, Lifecycle, PoolConfig, SharedQueue, Task, Worker, put_to_sleep,
+    visit,
 };
 use rayon::ThreadPool;
 
@@ -21,7 +21,6 @@ use crate::threads::OwnThreads;
 pub struct RayonEngine {
     life: Arc<Lifecycle>,
     queue: SharedQueue,
-    seats: Seats,
     rayon: Mutex<Option<Arc<ThreadPool>>>,
     own_threads: Option<OwnThreads>,
 }
@@ -64,7 +63,6 @@ impl Engine for RayonEngine {
         };
         let engine = Arc::new(Self {
             queue: SharedQueue::new(config.capacity()),
-            seats: Seats::new(config.workers()),
             rayon: Mutex::new(Some(Arc::clone(&rayon))),
             own_threads,
             life,
@@ -74,7 +72,7 @@ impl Engine for RayonEngine {
         engine.life.resume_with(move |token| {
             let Some(engine) = weak.upgrade() else { return };
             match visits.upgrade() {
-                Some(rayon) => rayon.spawn(move || visit(&engine, &engine.seats, token, None)),
+                Some(rayon) => rayon.spawn(move || visit(&engine, token, None)),
                 // Only after the end is there no pool to visit.
                 None => engine.life.worker_gone(token),
             }

@@ -23,31 +23,32 @@ pub(crate) fn rules<F: Fixture>() -> Vec<Rule> {
     let owns_threads = Kind::Optional("owns_threads", |capability: &Capability| {
         capability.owns_threads
     });
+    let required = Kind::Required;
     vec![
         rule(
             "R201",
             "a pool is built with its workers ready",
-            Kind::Required,
+            required,
             workers::r201::<F>,
         ),
         rule(
             "R202",
             "as many jobs run at once as there are workers",
-            Kind::Required,
+            required,
             r202::<F>,
         ),
         rule("R203", "no wake-up is lost", Kind::Stochastic, r203::<F>),
         rule(
             "R204",
             "no job waits while a worker is idle",
-            Kind::Required,
+            required,
             r204::<F>,
         ),
         rule("R205", "first in, first out", fifo, r205::<F>),
         rule(
             "R206",
             "no source of jobs starves another",
-            Kind::Required,
+            required,
             r206::<F>,
         ),
         rule(
@@ -65,7 +66,7 @@ pub(crate) fn rules<F: Fixture>() -> Vec<Rule> {
         rule(
             "R209",
             "an idle pool burns no CPU",
-            Kind::Required,
+            required,
             workers::r209::<F>,
         ),
     ]

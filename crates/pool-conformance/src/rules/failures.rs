@@ -7,7 +7,7 @@ use std::time::{Duration, Instant};
 
 use pool_core::{
     CancelToken, Executor, ExecutorExt, JobContext, JobError, JobExt, Outcome, PanicInfo,
-    PoolConfig,
+    PoolConfig, Shutdown, ShutdownPolicy,
 };
 
 use super::bombs;
@@ -130,58 +130,42 @@ fn r302<F: Fixture>() -> Applied {
     Applied::Held
 }
 
-fn r304<F: Fixture>() -> Applied {
-    let observed = Log::new();
+/// A pool whose every hook panics; the log has what the observer was told before it did.
+fn pool_of_panicking_hooks<F: Fixture>(observed: &Log<Outcome>) -> F::Pool {
     let mut config = PoolConfig::default();
     config.set_workers(WORKERS);
     config.set_capacity(64);
-    let noting = observed.clone();
+    let observed = observed.clone();
     config.set_on_failure(move |failure| {
-        noting.note(failure.outcome);
+        observed.note(failure.outcome);
         panic!("R304: the observer panics on purpose");
     });
     config.set_on_worker_start(|_| -> Arc<str> {
         panic!("R304: the start of a worker panics on purpose")
     });
     config.set_on_worker_stop(|_| panic!("R304: the stop of a worker panics on purpose"));
-    let pool = F::build(config).expect("a hook that panics does not keep a pool from being built");
+    F::build(config).expect("a hook that panics does not keep a pool from being built")
+}
 
+fn r304<F: Fixture>() -> Applied {
+    let observed = Log::new();
+    let pool = pool_of_panicking_hooks::<F>(&observed);
     let threads = meet(&pool, WORKERS);
-    let failed = pool
-        .submit(|_: &JobContext<'_>| Err::<Infallible, _>("no ink"))
-        .expect("there is room");
-    assert!(matches!(outcome(failed), Err(JobError::Failed("no ink"))));
-    let panicked = pool
-        .spawn(|| panic!("R304 panics on purpose"))
-        .expect("there is room");
-    assert!(
-        matches!(outcome(panicked), Err(JobError::Panicked(info)) if info.message() == "R304 panics on purpose")
-    );
-    let late = (|_: &JobContext<'_>| Ok::<_, Infallible>(())).with_deadline(Instant::now());
-    let late = pool.submit(late).expect("there is room");
-    assert!(matches!(outcome(late), Err(JobError::Expired)));
-    let cancelling = |ctx: &JobContext<'_>| {
-        ctx.inherited();
-        ctx.check().map_err(|_| "stopped")
-    };
-    let token = CancelToken::new();
-    token.cancel();
-    let cancelled = pool
-        .submit(cancelling.with_token(&token))
-        .expect("there is room");
-    assert!(matches!(outcome(cancelled), Err(JobError::Cancelled)));
-    pool.execute(|_: &JobContext<'_>| Err::<Infallible, _>("nobody asks"))
-        .expect("there is room");
-    assert_eq!(
-        outcome(pool.spawn(|| 5).expect("there is room")).expect("it completes"),
-        5
-    );
-
+    each_end_is_its_own::<F>(&pool);
     workers_remain::<F>(&pool, threads);
-    let stats = pool.stats();
-    let columns = [stats.failed, stats.panicked, stats.expired, stats.cancelled];
-    assert_eq!(columns, [2, 1, 1, 1], "{stats}");
-    assert_eq!(stats.finished(), stats.accepted, "{stats}");
+
+    let report = pool.shutdown(ShutdownPolicy::drain());
+    let columns = [
+        report.failed(),
+        report.panicked(),
+        report.expired(),
+        report.cancelled(),
+    ];
+    assert_eq!(columns, [2, 1, 1, 1], "{report}");
+    assert!(
+        report.balances() && report.is_clean() && report.is_safe_to_exit(),
+        "{report}"
+    );
     let mut observed = observed.take();
     observed.sort_by_key(|outcome| *outcome as u8);
     let expected = [
@@ -196,6 +180,32 @@ fn r304<F: Fixture>() -> Applied {
         "the observer saw each, though it panicked each time"
     );
     Applied::Held
+}
+
+fn each_end_is_its_own<F: Fixture>(pool: &F::Pool) {
+    let room = "there is room";
+    let no_ink = |_: &JobContext<'_>| Err::<Infallible, _>("no ink");
+    let failed = pool.submit(no_ink).expect(room);
+    assert!(matches!(outcome(failed), Err(JobError::Failed("no ink"))));
+    pool.execute(no_ink).expect(room);
+
+    let panicked = pool.spawn(|| panic!("R304 panics on purpose")).expect(room);
+    let Err(JobError::Panicked(info)) = outcome(panicked) else {
+        panic!("a panic became something else");
+    };
+    assert_eq!(info.message(), "R304 panics on purpose");
+
+    let nothing = |_: &JobContext<'_>| Ok::<_, Infallible>(());
+    let late = pool
+        .submit(nothing.with_deadline(Instant::now()))
+        .expect(room);
+    assert!(matches!(outcome(late), Err(JobError::Expired)));
+    let token = CancelToken::new();
+    token.cancel();
+    let cancelled = pool.submit(nothing.with_token(&token)).expect(room);
+    assert!(matches!(outcome(cancelled), Err(JobError::Cancelled)));
+    let completed = pool.spawn(|| 5).expect(room);
+    assert_eq!(outcome(completed).expect("it completes"), 5);
 }
 
 fn r305<F: Fixture>() -> Applied {

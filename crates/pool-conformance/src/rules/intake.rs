@@ -1,14 +1,15 @@
 //! Chapter 1: what is accepted ends once, and what is refused comes back.
 
 use std::convert::Infallible;
+use std::fmt::Debug;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::thread;
 use std::time::Duration;
 
 use pool_core::{
-    AsyncContext, AsyncJob, DEFAULT_CAPACITY, Executor, ExecutorExt, Job, JobContext, PoolConfig,
-    Refused, Shutdown, ShutdownPolicy, SubmitError,
+    AsyncContext, AsyncJob, DEFAULT_CAPACITY, Executor, ExecutorExt, Job, JobContext, JobHandle,
+    PoolConfig, Refused, Shutdown, ShutdownPolicy, SubmitError,
 };
 
 use super::{outcomes, waiting, workers};
@@ -346,59 +347,52 @@ fn never_more_under_load<F: Fixture>() {
 }
 
 fn r110<F: Fixture>() -> Applied {
+    batch_is_admitted_in_order::<F>();
+    refused_batch_comes_back::<F>();
+    Applied::Held
+}
+
+fn outputs<T, E: Debug>(handles: Vec<JobHandle<T, E>>) -> Vec<T> {
+    let outputs = handles.into_iter().map(outcome);
+    outputs.map(|end| end.expect("it completes")).collect()
+}
+
+fn batch_is_admitted_in_order<F: Fixture>() {
     let pool = pool::<F>(1, 2);
     let started = Log::new();
-    let job = |number: usize| {
+    let jobs = (0..20).map(|number: usize| {
         let started = started.clone();
         move |_: &JobContext<'_>| {
             started.note(number);
             Ok::<_, Infallible>(number)
         }
-    };
-    let handles = pool
-        .submit_all((0..20).map(job))
-        .expect("room appears as the worker goes on");
-    let outputs: Vec<usize> = handles
-        .into_iter()
-        .map(|handle| outcome(handle).expect("it completes"))
-        .collect();
-    assert_eq!(
-        outputs,
-        Vec::from_iter(0..20),
-        "the handles are in the order of the jobs"
-    );
+    });
+    let handles = pool.submit_all(jobs).expect("room appears, job by job");
+    let in_order = Vec::from_iter(0..20);
+    assert_eq!(outputs(handles), in_order);
     if F::capability().fifo {
-        assert_eq!(
-            started.take(),
-            Vec::from_iter(0..20),
-            "jobs are admitted in order"
-        );
+        assert_eq!(started.take(), in_order, "jobs are admitted in order");
     }
+}
 
-    let closing = pool.clone();
+fn refused_batch_comes_back<F: Fixture>() {
+    let first_pool = pool::<F>(1, 2);
     let jobs = (0..10).map(|number| {
         if number == 4 {
-            closing.close();
+            first_pool.close();
         }
-        job(number)
+        move |_: &JobContext<'_>| Ok::<_, Infallible>(number)
     });
-    let cut_short = pool
+    let cut_short = first_pool
         .submit_all(jobs)
         .expect_err("the pool was closed half-way");
-    let accepted = cut_short
-        .accepted
-        .into_iter()
-        .map(|handle| outcome(handle).expect("it was accepted"));
-    assert_eq!(accepted.collect::<Vec<_>>(), [0, 1, 2, 3]);
     assert!(cut_short.refused.is_closed());
-    let other = crate::probe::pool::<F>(1, 10);
+    assert_eq!(outputs(cut_short.accepted), [0, 1, 2, 3]);
+
+    let second_pool = pool::<F>(1, 10);
     let given_back = std::iter::once(cut_short.refused.into_job()).chain(cut_short.rest);
-    let handles = other
+    let handles = second_pool
         .submit_all(given_back)
-        .expect("the other pool has room");
-    let outputs = handles
-        .into_iter()
-        .map(|handle| outcome(handle).expect("it completes"));
-    assert_eq!(outputs.collect::<Vec<_>>(), [4, 5, 6, 7, 8, 9]);
-    Applied::Held
+        .expect("the second pool is open");
+    assert_eq!(outputs(handles), [4, 5, 6, 7, 8, 9]);
 }

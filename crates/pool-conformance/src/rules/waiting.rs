@@ -178,6 +178,8 @@ fn those_in_line_are_not_passed<F: Fixture>() {
         }
     };
     let (in_line, admitted) = (Count::new(), Count::new());
+    let limit = Instant::now() + PATIENCE;
+    let goes_on = || admitted.get() < SUBMITTERS && Instant::now() < limit;
     thread::scope(|threads| {
         for _ in 0..SUBMITTERS {
             threads.spawn(|| {
@@ -191,12 +193,17 @@ fn those_in_line_are_not_passed<F: Fixture>() {
             });
         }
         in_line.wait_for(SUBMITTERS);
+        // One latecomer that waits its turn, and one that tries all the time.
         threads.spawn(|| {
-            let limit = Instant::now() + PATIENCE;
-            while admitted.get() < SUBMITTERS && Instant::now() < limit {
-                pool.submit(job(From::Later))
-                    .expect("the pool stays open")
-                    .detach();
+            while goes_on() {
+                let handle = pool.submit(job(From::Later));
+                handle.expect("the pool stays open").detach();
+            }
+        });
+        threads.spawn(|| {
+            while goes_on() {
+                // Whether this one gets in does not matter; that it tries does.
+                let _refused = pool.try_execute_job(job(From::Later));
             }
         });
         gate.open();
@@ -225,7 +232,6 @@ fn all_who_block_get_in<F: Fixture>() {
     thread::scope(|threads| {
         threads.spawn(|| {
             while !is_over.load(Ordering::Relaxed) {
-                // Whether this one gets in does not matter; that it tries does.
                 let _refused = pool.try_execute_job(nothing);
             }
         });
