@@ -4,7 +4,7 @@ use std::cell::Cell;
 use std::fmt;
 use std::num::NonZero;
 use std::sync::atomic::{AtomicUsize, Ordering};
-use std::sync::{Arc, Mutex, PoisonError, mpsc};
+use std::sync::{Arc, Barrier, Mutex, PoisonError, mpsc};
 use std::thread;
 use std::time::Duration;
 
@@ -63,6 +63,7 @@ impl OwnRuntime {
             reason: error.to_string(),
         })?;
         let handle = runtime.handle().clone();
+        await_pollers(&handle, pollers);
         start_workers(&handle, life, config);
         Ok((Self(Mutex::new(Some(runtime))), handle))
     }
@@ -129,10 +130,20 @@ fn try_threads(config: &PoolConfig) -> Result<(), BuildError> {
     refused.map_or(Ok(()), Err)
 }
 
+/// Waits until the pollers poll: tokio starts them on threads that would else take a worker's place below.
+fn await_pollers(handle: &Handle, pollers: usize) {
+    let all_here = Arc::new(Barrier::new(pollers + 1));
+    for _ in 0..pollers {
+        let all_here = Arc::clone(&all_here);
+        handle.spawn(async move { all_here.wait() });
+    }
+    all_here.wait();
+}
+
 /// Has the runtime start all its blocking threads: none of the first jobs ends before the last has begun.
 fn start_workers(handle: &Handle, life: &Arc<Lifecycle>, config: &PoolConfig) {
     let workers = config.workers();
-    let all_here = Arc::new(std::sync::Barrier::new(workers + 1));
+    let all_here = Arc::new(Barrier::new(workers + 1));
     let next = Arc::new(AtomicUsize::new(0));
     for _ in 0..workers {
         let (life, all_here, next) = (Arc::clone(life), Arc::clone(&all_here), Arc::clone(&next));

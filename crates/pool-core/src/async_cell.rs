@@ -1,17 +1,7 @@
-//! The cell of a future: whose turn it is to poll it, and where its outcome meets its handle.
+//! The cell of a future: the future itself, how it comes back when it is woken, and where its outcome meets its handle.
 //!
-//! ```text
-//! ready ──begin──▶ polling ──suspend──▶ idle ──wake──▶ ready, and one way back is taken
-//!                     │ wake                              (an entry among the woken, or a waker)
-//!                     ▼
-//!                  woken ──suspend──▶ ready, and one way back is taken
-//! polling | woken ──finish──▶ over
-//! ```
-//!
-//! Only the side that moved `ready` to `polling` touches the future, so it is never polled by two threads at once, and after
-//! `over` by none (`R802`). A wake is one transition and one way back: an entry that cannot be refused, or the waker of whoever
-//! hosts the future (a runtime's task, or a joiner that drives it in place). A way back that finds the turn already
-//! taken is stale and does nothing, so a wake too many costs nothing and a wake too few cannot be (`R803`).
+//! Whoever has the [`Turn`] polls. A wake takes one way back: an entry that cannot be refused, or the waker of whoever hosts the
+//! future (a runtime's task, or a joiner that drives it in place).
 
 use std::pin::Pin;
 use std::sync::Arc;
@@ -19,6 +9,7 @@ use std::task::{Context, Poll, Wake, Waker};
 
 use atomic_waker::AtomicWaker;
 
+use crate::async_entry::WokenEntry;
 use crate::cell::{Outlet, Resolution, conclude, message_of, outcome_of, refuse_start};
 use crate::context::{AsyncContext, AsyncView, Cancellation, OwnToken};
 use crate::home::Home;
@@ -27,76 +18,12 @@ use crate::job::{AsyncJob, Terms};
 use crate::lifecycle::Lifecycle;
 use crate::outcome::{Interrupted, JobError, Outcome, contain, drop_contained};
 use crate::state::State;
-use crate::sync::{AtomicU8, LockExt, Mutex, Ordering};
-use crate::task::{Payload, Ran, Task};
+use crate::sync::{LockExt, Mutex};
+use crate::task::{Ran, Task};
 use crate::token::CancelToken;
+use crate::turn::Turn;
 use crate::wait::Parker;
 use crate::worker::{Frame, Seat, Worker};
-
-const READY: u8 = 0;
-const POLLING: u8 = 1;
-const WOKEN: u8 = 2;
-const IDLE: u8 = 3;
-const OVER: u8 = 4;
-
-/// Whose turn it is; the transitions of the module's diagram.
-#[derive(Debug)]
-pub(crate) struct Turn(AtomicU8);
-
-impl Turn {
-    pub(crate) fn new() -> Self {
-        Self(AtomicU8::new(READY))
-    }
-
-    /// Takes the turn. False if the future is being polled, sleeps or is over: the caller's way back was stale.
-    pub(crate) fn begin(&self) -> bool {
-        // ORDERING: Acquire pairs with the Release in `suspend` and `wake`: what the last poll wrote is visible to this one.
-        self.0
-            .compare_exchange(READY, POLLING, Ordering::AcqRel, Ordering::Relaxed)
-            .is_ok()
-    }
-
-    /// Gives the turn back after `Pending`. True if a wake came meanwhile: the caller must take a way back.
-    pub(crate) fn suspend(&self) -> bool {
-        // ORDERING: Release publishes the poll's writes to the next `begin`.
-        if self
-            .0
-            .compare_exchange(POLLING, IDLE, Ordering::AcqRel, Ordering::Acquire)
-            .is_ok()
-        {
-            return false;
-        }
-        // ORDERING: a read-modify-write, so that it takes in what every waker before it has released, the second and third too.
-        self.0.swap(READY, Ordering::AcqRel);
-        true
-    }
-
-    /// A waker fired. True if the caller must take a way back.
-    pub(crate) fn wake(&self) -> bool {
-        let mut turn = self.0.load(Ordering::Acquire);
-        loop {
-            let next = match turn {
-                OVER => return false,
-                POLLING | WOKEN => WOKEN,
-                _ => READY,
-            };
-            // ORDERING: Release: what the waker's caller did before is visible to the poll that follows, also where the turn stays as
-            // it is, which is why it is written all the same. Acquire: the way back that the last poll chose is visible here.
-            match self
-                .0
-                .compare_exchange_weak(turn, next, Ordering::AcqRel, Ordering::Acquire)
-            {
-                Ok(_) => return turn == IDLE,
-                Err(now) => turn = now,
-            }
-        }
-    }
-
-    fn finish(&self) {
-        // ORDERING: Release, for symmetry; nobody reads the future after `over`.
-        self.0.store(OVER, Ordering::Release);
-    }
-}
 
 /// How a woken future gets its next poll.
 #[derive(Default)]
@@ -151,12 +78,6 @@ pub(crate) trait Polled: Send + Sync {
     fn is_ended(&self) -> bool;
 }
 
-/// The queue's first entry of a future.
-pub(crate) struct AsyncEntry(pub(crate) Arc<dyn Polled>);
-
-/// The entry of a future that was woken, among those that cannot be refused.
-struct WokenEntry(Arc<dyn Polled>);
-
 impl<J: AsyncJob> AsyncCell<J> {
     pub(crate) fn new(id: JobId, job: J, terms: Option<Box<Terms>>) -> Self {
         Self {
@@ -190,7 +111,7 @@ impl<J: AsyncJob> AsyncCell<J> {
     }
 
     fn interruption(&self, life: &Lifecycle) -> Option<Interrupted> {
-        if self.state.is_cancel_requested() || life.is_cancelling() {
+        if self.state.is_cancel_requested() || life.cancels(self.id) {
             return Some(Interrupted::Cancelled);
         }
         refuse_start(self.terms.as_deref())
@@ -219,7 +140,14 @@ impl<J: AsyncJob> AsyncCell<J> {
             AsyncStage::Empty => unreachable!("the future is there until it is over"),
         };
         let waker = Waker::from(Arc::clone(self));
+        let worker = Worker::current();
+        let outer = worker
+            .as_ref()
+            .and_then(|worker| worker.set_polling(Some(self.id)));
         let polled = contain(|| future.as_mut().poll(&mut Context::from_waker(&waker)));
+        if let Some(worker) = &worker {
+            worker.set_polling(outer);
+        }
         match polled {
             Ok(Poll::Pending) => {
                 if !is_registered {
@@ -335,11 +263,8 @@ impl<J: AsyncJob> AsyncCell<J> {
         };
         match host {
             Some(waker) => drop_contained(contain(|| waker.wake())),
-            None => match self.home.get() {
-                Some(life) => life.requeue(Task::new(self.id, WokenEntry(Arc::clone(self) as _))),
-                // Claimed before its entry was popped, and the joiner that drives it is polling right now.
-                None => {}
-            },
+            // Without a home it was claimed before its entry was popped, and the joiner that drives it is polling right now.
+            None => self.find_new_driver(),
         }
     }
 }
@@ -536,66 +461,5 @@ impl<J: AsyncJob> AsyncView for AsyncCell<J> {
 
     fn report(&self, interrupted: Interrupted) {
         *self.reported.lock_unpoisoned() = Some(interrupted);
-    }
-}
-
-impl Payload for AsyncEntry {
-    fn run(self, id: JobId, worker: &Worker) -> Ran {
-        if !self.0.start() {
-            return self.0.settle_popped(worker.life());
-        }
-        self.0.set_home(worker.life());
-        let frame = worker.begin(id, self.0.name());
-        // Suspended or over: in both cases the future's home takes it off the books when it ends.
-        let _polled = Arc::clone(&self.0).poll_at(worker.seat(), Some(frame));
-        Ran::Elsewhere
-    }
-
-    fn abandon(self) {
-        if self.0.start() {
-            self.0.end_unpolled(Outcome::Abandoned);
-        }
-    }
-
-    fn sort_out(self, life: &Arc<Lifecycle>) -> Option<Self> {
-        if !self.0.is_started() {
-            return Some(self);
-        }
-        if self.0.settle_popped(life) == Ran::Over {
-            life.entry_over();
-        }
-        None
-    }
-
-    fn name(&self) -> Option<&str> {
-        self.0.name()
-    }
-
-    fn is_async(&self) -> bool {
-        true
-    }
-}
-
-impl Payload for WokenEntry {
-    fn run(self, _id: JobId, worker: &Worker) -> Ran {
-        // Not a frame, since the job is noted as away; but it is on this worker's stack.
-        let _polled = worker.nested(|| self.0.poll_at(worker.seat(), None));
-        Ran::Elsewhere
-    }
-
-    fn abandon(self) {
-        self.0.end_unpolled(Outcome::Cancelled);
-    }
-
-    fn sort_out(self, _life: &Arc<Lifecycle>) -> Option<Self> {
-        Some(self)
-    }
-
-    fn name(&self) -> Option<&str> {
-        self.0.name()
-    }
-
-    fn is_async(&self) -> bool {
-        true
     }
 }

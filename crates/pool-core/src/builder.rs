@@ -75,7 +75,8 @@ impl<E: Engine> PoolBuilder<E> {
         self
     }
 
-    /// Sees each job that did not complete, on the thread that ended it, before its handle resolves. Where to log.
+    /// Sees each job that failed, panicked, gave up or came too late, on the thread that ended it, before its handle resolves. Where to
+    /// log. A job that its own handle cancelled before the start, or that was abandoned, is not shown: nobody ran it.
     #[must_use]
     pub fn on_failure(mut self, observe: impl Fn(&JobFailure<'_>) + Send + Sync + 'static) -> Self {
         self.config.set_on_failure(observe);

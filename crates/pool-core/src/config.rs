@@ -95,7 +95,7 @@ impl PoolConfig {
         self.hooks.stop = Some(Arc::new(stop));
     }
 
-    /// Sets the observer of jobs that did not complete.
+    /// Sets the observer of jobs that did not complete; see [`PoolBuilder::on_failure`](crate::PoolBuilder::on_failure).
     pub fn set_on_failure(&mut self, observe: impl Fn(&JobFailure<'_>) + Send + Sync + 'static) {
         self.hooks.failure = Some(Arc::new(observe));
     }

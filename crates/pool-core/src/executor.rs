@@ -7,7 +7,8 @@ use std::sync::Arc;
 use std::task::{Context, Poll};
 use std::time::{Duration, Instant};
 
-use crate::async_cell::{AsyncCell, AsyncEntry};
+use crate::async_cell::AsyncCell;
+use crate::async_entry::AsyncEntry;
 use crate::capability::Capability;
 use crate::cell::{CellEntry, JobCell};
 use crate::error::{Refused, SubmitAllError, SubmitError};

@@ -6,7 +6,8 @@ use std::pin::Pin;
 use std::sync::Arc;
 use std::task::{Context, Poll};
 
-use crate::async_cell::{AsyncEntry, Polled};
+use crate::async_cell::Polled;
+use crate::async_entry::AsyncEntry;
 use crate::engine::Engine;
 use crate::task::{Payload, Ran};
 use crate::worker::Worker;

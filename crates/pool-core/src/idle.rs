@@ -5,11 +5,11 @@
 //! about to park). One word counts the sleeping and the searching.
 //!
 //! # The submitter, after its push
-//! 1. A full fence. 2. It reads the word. If nobody sleeps, or somebody searches, it is done. 3. Else it takes one sleeper off
-//! the stack, counts it as searching, and resumes it.
+//! First a full fence; then it reads the word. If nobody sleeps, or somebody searches, it is done. Else it takes one sleeper
+//! off the stack, counts it as searching, and resumes it.
 //!
 //! # The worker that found nothing
-//! 1. It puts itself on the stack; in one step it leaves the searching and joins the sleeping. 2. A full fence. 3. It looks
+//! It puts itself on the stack; in one step it leaves the searching and joins the sleeping. Then a full fence; then it looks
 //! into the queues once more. Empty: it parks until somebody takes it off the stack. Not empty: it takes itself off the
 //! stack and searches again; if it is no longer there, it was resumed and searches all the same.
 //!
@@ -33,6 +33,11 @@ pub(crate) struct Idle {
     /// Sleeping workers in the upper half, searching in the lower.
     word: AtomicU64,
     stack: Mutex<Vec<usize>>,
+}
+
+/// How many search, by the word.
+fn searching(word: u64) -> u64 {
+    word % SLEEPING
 }
 
 /// What a worker that announced its sleep must do.
@@ -61,7 +66,7 @@ impl Idle {
         // ORDERING: pairs with the fence in `announce`: either this read sees the sleeper, or its last look sees the push.
         fence(Ordering::SeqCst);
         let word = self.word.load(Ordering::Relaxed);
-        if word < SLEEPING || word % SLEEPING != 0 {
+        if word < SLEEPING || searching(word) != 0 {
             return None;
         }
         self.take_sleeper()
@@ -72,7 +77,7 @@ impl Idle {
         let mut stack = self.stack.lock_unpoisoned();
         // Somebody may have resumed one while this thread waited for the lock; that one searches for all.
         // ORDERING: SeqCst on each change of the word keeps them in one order, which the argument above walks along.
-        if self.word.load(Ordering::SeqCst) % SLEEPING != 0 {
+        if searching(self.word.load(Ordering::SeqCst)) != 0 {
             return None;
         }
         let worker = stack.pop()?;
@@ -104,7 +109,7 @@ impl Idle {
 
     /// A searcher found a job. True if it was the last one: it must look for more and notify.
     pub(crate) fn end_search(&self) -> bool {
-        self.word.fetch_sub(SEARCHING, Ordering::SeqCst) % SLEEPING == 1
+        searching(self.word.fetch_sub(SEARCHING, Ordering::SeqCst)) == 1
     }
 
     /// A searcher gives up; `has_work` is its last look.

@@ -60,7 +60,6 @@ macro_rules! inherent_ways_in {
         ///
         /// # Errors
         /// See [`ExecutorExt::submit_all`]($crate::ExecutorExt::submit_all).
-        #[expect(clippy::type_complexity, reason = "the error is what the batch became, part by part")]
         pub fn submit_all<J: $crate::Job>(
             &self,
             jobs: impl IntoIterator<Item = J>,

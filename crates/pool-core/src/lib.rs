@@ -18,6 +18,8 @@
 //! exactly one outcome, whatever a backend, a job, a hook, a caller or a shutdown does.
 
 mod async_cell;
+mod async_entry;
+mod away;
 mod builder;
 mod capability;
 mod cell;
@@ -54,6 +56,7 @@ mod sync;
 mod task;
 mod threads;
 mod token;
+mod turn;
 mod visit;
 mod wait;
 mod worker;

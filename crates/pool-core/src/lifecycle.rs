@@ -17,7 +17,6 @@
 //! flight and waits for it. A submission that is pushed after the queue was taken out reads the phase again, after its push:
 //! if the pool is cancelling by then, it takes the queue out itself. So a task is never left in a queue that nobody will look at.
 
-use std::collections::HashMap;
 use std::fmt;
 use std::sync::atomic::{AtomicBool, AtomicUsize as PlainUsize};
 use std::sync::{Arc, OnceLock};
@@ -29,15 +28,16 @@ use crossbeam_deque::Injector;
 use crossbeam_utils::CachePadded;
 use event_listener::Event;
 
+use crate::away::Away;
 use crate::capability::Capability;
 use crate::clock::Clock;
 use crate::config::PoolConfig;
 use crate::error::Refused;
-use crate::hooks::{Hooks, JobFailure};
+use crate::hooks::{ContainedHooks, JobFailure};
 use crate::id::JobId;
 use crate::idle::Idle;
 use crate::ledger::Ledger;
-use crate::outcome::{Outcome, contain};
+use crate::outcome::Outcome;
 use crate::report::RunningJob;
 use crate::room::Room;
 use crate::shutdown::Ending;
@@ -75,13 +75,11 @@ pub struct Lifecycle {
     /// Which places are taken, where threads are lent.
     pub(crate) seats: Seats,
     /// Jobs that run, or sleep, elsewhere than in a worker's frames: suspended futures, jobs that a joiner claimed.
-    away: Mutex<HashMap<JobId, Away>>,
-    away_count: PlainUsize,
+    away: Away,
     /// Futures that were woken. This way in is never refused.
     woken: Injector<Task>,
     clock: Clock,
-    hooks: Hooks,
-    hook_panics: PlainUsize,
+    hooks: ContainedHooks,
     /// Something changed that a waiter for quiet, or for the last worker, may wait for.
     changed: Event,
     watchers: AtomicUsize,
@@ -91,12 +89,6 @@ pub struct Lifecycle {
     resume: OnceLock<Resume>,
     pub(crate) ending: Mutex<Ending>,
     epoch: Instant,
-}
-
-struct Away {
-    name: Option<Box<str>>,
-    since: Instant,
-    waker: Option<Waker>,
 }
 
 impl Lifecycle {
@@ -113,12 +105,10 @@ impl Lifecycle {
                 .map(|_| CachePadded::new(Slot::default()))
                 .collect(),
             seats: Seats::new(workers),
-            away: Mutex::default(),
-            away_count: PlainUsize::new(0),
+            away: Away::default(),
             woken: Injector::new(),
             clock: Clock::default(),
-            hooks: config.hooks.clone(),
-            hook_panics: PlainUsize::new(0),
+            hooks: ContainedHooks::new(config.hooks.clone()),
             changed: Event::new(),
             watchers: AtomicUsize::new(0),
             stops_when_quiet: AtomicBool::new(false),
@@ -282,30 +272,20 @@ impl Lifecycle {
 
     /// A job goes on elsewhere than in a worker's frame.
     pub(crate) fn leave(&self, id: JobId, name: Option<&str>, waker: Option<Waker>) {
-        let away = Away {
-            name: name.map(Into::into),
-            since: Instant::now(),
-            waker,
-        };
-        let mut all = self.away.lock_unpoisoned();
-        // A job that two sides noted keeps its first note's time.
-        all.entry(id).or_insert(away);
-        self.away_count.store(all.len(), Ordering::Relaxed);
+        self.away.note(id, name, waker);
     }
 
     /// A job that went on elsewhere has ended: records it and takes its note away, as one step for who reads both.
     pub(crate) fn come_back(&self, id: JobId, outcome: Outcome) {
-        let note = {
-            let mut all = self.away.lock_unpoisoned();
-            self.ledger.record(outcome, None);
-            let note = all.remove(&id);
-            self.away_count.store(all.len(), Ordering::Relaxed);
-            note
-        };
-        drop(note);
+        self.away.strike(id, || self.ledger.record(outcome, None));
     }
 
-    /// Tells the observer of failures (`R304`: what it does changes no outcome).
+    /// The user's hooks, contained.
+    pub(crate) fn hooks(&self) -> &ContainedHooks {
+        &self.hooks
+    }
+
+    /// Tells the observer of failures.
     pub(crate) fn observe(
         &self,
         outcome: Outcome,
@@ -313,39 +293,14 @@ impl Lifecycle {
         name: Option<&str>,
         message: Option<&str>,
     ) {
-        if outcome == Outcome::Completed {
-            return;
-        }
-        if let Some(observe) = &self.hooks.failure {
-            let failure = JobFailure {
+        if outcome != Outcome::Completed {
+            self.hooks.observe(&JobFailure {
                 id,
                 name,
                 outcome,
                 message,
-            };
-            self.run_hook(|| observe(&failure));
+            });
         }
-    }
-
-    pub(crate) fn start_hook(&self, worker: usize) -> Box<dyn std::any::Any> {
-        let start = self.hooks.start.as_ref();
-        start
-            .and_then(|start| self.run_hook(|| start(worker)))
-            .unwrap_or_else(|| Box::new(()))
-    }
-
-    pub(crate) fn stop_hook(&self, worker: usize) {
-        if let Some(stop) = &self.hooks.stop {
-            self.run_hook(|| stop(worker));
-        }
-    }
-
-    fn run_hook<R>(&self, hook: impl FnOnce() -> R) -> Option<R> {
-        let result = contain(hook);
-        if result.is_err() {
-            self.hook_panics.fetch_add(1, Ordering::Relaxed);
-        }
-        result.ok()
     }
 
     /// A worker has taken its place.
@@ -428,6 +383,11 @@ impl Lifecycle {
         self.phase() >= Phase::Cancelling
     }
 
+    /// Whether future `id` is to be dropped because the pool is being cancelled.
+    pub(crate) fn cancels(&self, id: JobId) -> bool {
+        self.is_cancelling() && !self.ending.lock_unpoisoned().is_inside(id)
+    }
+
     pub(crate) fn is_stopped(&self) -> bool {
         self.phase() == Phase::Stopped
     }
@@ -445,13 +405,7 @@ impl Lifecycle {
         // ORDERING: pairs with the fence in `admit`'s `notify`.
         fence(Ordering::SeqCst);
         self.take_out(queued());
-        let wakers: Vec<Waker> = self
-            .away
-            .lock_unpoisoned()
-            .values()
-            .filter_map(|away| away.waker.clone())
-            .collect();
-        wakers.into_iter().for_each(Waker::wake);
+        self.away.wake_all();
     }
 
     /// The workers end as soon as they are idle.
@@ -530,14 +484,13 @@ impl Lifecycle {
 
     /// What is in the pool, and what went through it. Blocks no worker.
     pub fn stats(&self) -> Stats {
-        let running = self.slots.iter().map(|slot| slot.depth()).sum::<usize>()
-            + self.away_count.load(Ordering::Relaxed);
+        let running = self.slots.iter().map(|slot| slot.depth()).sum::<usize>() + self.away.len();
         let mut stats = self.ledger.stats();
         let unfinished = stats.accepted - stats.finished() - stats.unstarted;
         stats.running = (running as u64).min(unfinished);
         stats.queued = unfinished - stats.running;
         stats.workers = self.workers_alive();
-        stats.hook_panics = self.hook_panics.load(Ordering::Relaxed) as u64;
+        stats.hook_panics = self.hooks.panics();
         stats
     }
 
@@ -553,18 +506,7 @@ impl Lifecycle {
                 running_for: Duration::from_nanos(now.saturating_sub(frame.since)),
             }));
         }
-        let away = self.away.lock_unpoisoned();
-        for (&id, note) in away.iter() {
-            if !jobs.iter().any(|job| job.id == id) {
-                let name = note.name.as_deref().map(Into::into);
-                jobs.push(RunningJob {
-                    id,
-                    name,
-                    worker: None,
-                    running_for: note.since.elapsed(),
-                });
-            }
-        }
+        self.away.append_to(&mut jobs);
         jobs
     }
 

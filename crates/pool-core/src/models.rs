@@ -9,7 +9,6 @@ use loom::sync::atomic::{AtomicUsize, Ordering::Relaxed};
 use loom::sync::{Arc, Condvar, Mutex};
 use loom::thread;
 
-use crate::async_cell::Turn;
 use crate::capability::Capability;
 use crate::config::PoolConfig;
 use crate::error::Refused;
@@ -24,6 +23,7 @@ use crate::state::State;
 use crate::stats::Stats;
 use crate::sync::UnsafeCell;
 use crate::task::{Payload, Ran, Task};
+use crate::turn::Turn;
 use crate::worker::Worker;
 
 /// Preemptions that are explored: two find nearly every real race, three take minutes.

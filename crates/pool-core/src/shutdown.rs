@@ -4,6 +4,7 @@
 //! dropped, one of those who wait goes on. Jobs that are themselves inside `shutdown` are left out of what it waits for
 //! (`R609`).
 
+use std::collections::HashSet;
 use std::future::poll_fn;
 use std::pin::pin;
 use std::sync::{Arc, Weak};
@@ -120,10 +121,15 @@ pub(crate) struct Ending {
     limits: Limits,
     /// Jobs that are inside `shutdown` themselves.
     inside: u64,
+    /// Those of them that are futures, which a cancelled pool would else drop, and their shutdown with them.
+    inside_futures: HashSet<JobId>,
     is_driven: bool,
     unstarted: Vec<Task>,
-    done: Option<(Arc<ReportBody>, Weak<Mutex<Vec<Task>>>)>,
+    done: Option<Done>,
 }
+
+/// The report, for who asks again. The tasks are held by the reports given out: dropped with the last of them, they resolve.
+type Done = (Arc<ReportBody>, Weak<Mutex<Vec<Task>>>);
 
 /// Until when to wait; `None`: for ever.
 #[derive(Debug, Clone, Copy, Default)]
@@ -141,6 +147,11 @@ impl Ending {
         }
         self.unstarted.extend(tasks);
         Vec::new()
+    }
+
+    /// Whether future `id` is inside `shutdown`, and so is not to be dropped by it.
+    pub(crate) fn is_inside(&self, id: JobId) -> bool {
+        self.inside_futures.contains(&id)
     }
 
     fn shorten(&mut self, limits: Limits) {
@@ -219,7 +230,10 @@ async fn shut_down<E: Engine>(
     {
         let mut ending = life.ending.lock_unpoisoned();
         ending.shorten(Limits::of(policy, start));
-        ending.inside += own_worker(life).map_or(0, |worker| worker.own_jobs() as u64);
+        if let Some(worker) = own_worker(life) {
+            ending.inside += worker.own_jobs() as u64;
+            ending.inside_futures.extend(worker.polling());
+        }
     }
     life.close();
     life.wake_watchers();
@@ -273,9 +287,12 @@ async fn drive<E: Engine>(engine: &Arc<E>, start: Instant, alarm: &Alarm) -> Shu
     wait(life, alarm, |limits| limits.cancel, is_quiet).await;
     life.stop();
     life.take_out(engine.take_queued());
-    let exit = Instant::now() + EXIT_GRACE;
-    let have_left = || life.workers_alive() <= busy_workers(life);
-    wait(life, alarm, |_| Some(exit), have_left).await;
+    if life.ending.lock_unpoisoned().inside_futures.is_empty() {
+        let exit = Instant::now() + EXIT_GRACE;
+        let have_left = || life.workers_alive() <= busy_workers(life);
+        wait(life, alarm, |_| Some(exit), have_left).await;
+    }
+    // A future that shuts down its own pool has no worker left to wake it: it goes on without a pause.
     engine.join_threads();
     life.clock().stop();
     let body = Arc::new(settle(life, start));

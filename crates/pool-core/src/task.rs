@@ -6,7 +6,7 @@ use std::mem::{ManuallyDrop, MaybeUninit, align_of, size_of};
 use std::ptr;
 use std::sync::Arc;
 
-use crate::async_cell::AsyncEntry;
+use crate::async_entry::AsyncEntry;
 use crate::engine::Engine;
 use crate::hosted::Hosted;
 use crate::id::JobId;
@@ -62,7 +62,7 @@ pub(crate) enum Ran {
 }
 
 struct VTable {
-    type_id: TypeId,
+    type_id: fn() -> TypeId,
     run: unsafe fn(*mut Words, JobId, &Worker) -> Ran,
     abandon: unsafe fn(*mut Words),
     sort_out: unsafe fn(*mut Words, &Arc<Lifecycle>) -> bool,
@@ -143,7 +143,7 @@ impl Task {
 
     /// Takes the payload out again, if it is a `P`.
     pub(crate) fn into_payload<P: Payload>(self) -> Result<P, Self> {
-        if self.vtable.type_id != TypeId::of::<P>() {
+        if (self.vtable.type_id)() != TypeId::of::<P>() {
             return Err(self);
         }
         let mut this = ManuallyDrop::new(self);
@@ -180,7 +180,7 @@ impl VTable {
     fn of<P: Payload>() -> &'static Self {
         const {
             &Self {
-                type_id: TypeId::of::<P>(),
+                type_id: TypeId::of::<P>,
                 run: run::<P>,
                 abandon: abandon::<P>,
                 sort_out: sort_out::<P>,

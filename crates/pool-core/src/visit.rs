@@ -32,14 +32,14 @@ struct Resident {
 
 /// Makes the calling thread resident `index` of the pool: runs `on_worker_start`.
 pub fn move_in(life: &Lifecycle, index: usize) {
-    let state = Rc::from(life.start_hook(index));
+    let state = Rc::from(life.hooks().start(index));
     RESIDENT.with(|resident| *resident.borrow_mut() = Some(Resident { index, state }));
 }
 
 /// Ends the calling thread's residence: runs `on_worker_stop`, then drops the state.
 pub fn move_out(life: &Lifecycle) {
     if let Some(resident) = RESIDENT.with(|resident| resident.borrow_mut().take()) {
-        life.stop_hook(resident.index);
+        life.hooks().stop(resident.index);
         drop_contained(resident.state);
     }
 }

@@ -81,6 +81,8 @@ struct Inner {
     nested: Cell<usize>,
     /// Futures on this thread's stack whose suspension frees no worker.
     keeping: Cell<usize>,
+    /// The future that is being polled.
+    polling: Cell<Option<JobId>>,
     clock: SampledClock,
 }
 
@@ -90,7 +92,7 @@ impl Worker {
         let worker = Self::new(engine, index, index, false);
         let life = worker.life();
         life.set_thread(index, thread::current());
-        worker.set_state(Rc::from(life.start_hook(index)));
+        worker.set_state(Rc::from(life.hooks().start(index)));
         worker.enter_for_good();
         life.worker_alive();
         worker
@@ -116,6 +118,7 @@ impl Worker {
             is_searching: Cell::new(is_searching),
             nested: Cell::new(0),
             keeping: Cell::new(0),
+            polling: Cell::new(None),
             clock: SampledClock::default(),
         }))
     }
@@ -157,7 +160,7 @@ impl Worker {
     fn step<E: Engine>(&self, engine: &E) -> Step {
         let tick = self.0.tick.get().wrapping_add(1);
         self.0.tick.set(tick);
-        if tick % 2 == 0 && self.run_woken() {
+        if tick.is_multiple_of(2) && self.run_woken() {
             return Step::Ran;
         }
         match self.run_queued(engine) {
@@ -270,7 +273,7 @@ impl Worker {
     fn leave(self) {
         let life = Arc::clone(self.life());
         let index = self.index();
-        life.stop_hook(index);
+        life.hooks().stop(index);
         CURRENT.with(|current| drop(current.borrow_mut().take()));
         drop_contained(self);
         life.worker_gone(index);
@@ -366,6 +369,16 @@ impl Worker {
         let result = self.nested(poll);
         self.0.keeping.set(self.0.keeping.get() - 1);
         result
+    }
+
+    /// Notes which future is being polled here, and returns the one around it.
+    pub(crate) fn set_polling(&self, id: Option<JobId>) -> Option<JobId> {
+        self.0.polling.replace(id)
+    }
+
+    /// The future that is being polled here.
+    pub(crate) fn polling(&self) -> Option<JobId> {
+        self.0.polling.get()
     }
 
     /// Whether a job that is awaited on this thread must make progress here, since nobody may be left to run it.

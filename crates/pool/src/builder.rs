@@ -79,7 +79,7 @@ impl Builder {
         self
     }
 
-    /// Sees each job that did not complete, before its handle resolves. Where to log.
+    /// Sees each job that failed, panicked, gave up or came too late, before its handle resolves. Where to log.
     #[must_use]
     pub fn on_failure(mut self, observe: impl Fn(&JobFailure<'_>) + Send + Sync + 'static) -> Self {
         self.config.set_on_failure(observe);

@@ -201,7 +201,7 @@ fn r804<F: Fixture>() -> Applied {
 /// the jobs that run at once until it ends, which an executor may choose.
 ///
 /// A machine so busy that it misreads the choice gives the rules a worker too many, which fails nothing.
-fn workers_beside_a_sleeper<F: Fixture>() -> usize {
+pub(super) fn workers_beside_a_sleeper<F: Fixture>() -> usize {
     let pool = pool::<F>(1, 4);
     let signal = Signal::default();
     let asleep = pool.spawn_future(signal.clone()).expect("there is room");

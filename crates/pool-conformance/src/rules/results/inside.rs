@@ -5,6 +5,7 @@ use std::time::Duration;
 
 use pool_core::{AsyncContext, Executor, ExecutorExt, JobContext, JobHandle};
 
+use super::super::futures::workers_beside_a_sleeper;
 use super::super::cancellation::{ROOM, ended, occupy};
 use super::Signal;
 use crate::fixture::Fixture;
@@ -26,7 +27,7 @@ pub(super) fn r502<F: Fixture>() -> Applied {
         );
         assert_eq!(deep.expect("every level completes"), DEPTH);
         sibling_futures::<F>(&one);
-        a_sleeping_future(&one);
+        a_sleeping_future(&pool::<F>(workers_beside_a_sleeper::<F>(), 8));
     }
     one.wait_idle();
     let stats = one.stats();
@@ -122,7 +123,7 @@ fn sibling_futures<F: Fixture>(pool: &F::Pool) {
     }
 }
 
-/// A future that sleeps at home when the only worker comes to wait for it.
+/// A future that sleeps at home when the only worker that is left comes to wait for it.
 fn a_sleeping_future(pool: &impl Executor) {
     let (signal, asleep, joining) = (Signal::default(), Count::new(), Count::new());
     let (fired, polled, begun) = (signal.clone(), asleep.clone(), joining.clone());

@@ -1,0 +1,47 @@
+//! The contract, rule by rule, on the rayon pool: on threads of its own, and on the caller's.
+
+use pool_conformance::Fixture;
+use pool_core::{BuildError, PoolConfig};
+use pool_rayon::RayonPool;
+
+mod own {
+    use super::*;
+
+    struct Own;
+
+    impl Fixture for Own {
+        type Pool = RayonPool;
+
+        fn build(config: PoolConfig) -> Result<RayonPool, BuildError> {
+            RayonPool::builder().config(config).build()
+        }
+    }
+
+    pool_conformance::conformance!(Own);
+}
+
+mod adopted {
+    use std::sync::Arc;
+
+    use rayon::ThreadPoolBuilder;
+
+    use super::*;
+
+    /// More than any rule has workers. Where more are asked for, it is the pool that must refuse.
+    const MOST_THREADS: usize = 64;
+
+    struct Adopted;
+
+    impl Fixture for Adopted {
+        type Pool = RayonPool;
+
+        fn build(config: PoolConfig) -> Result<RayonPool, BuildError> {
+            let threads = config.workers().clamp(1, MOST_THREADS);
+            let threads = ThreadPoolBuilder::new().num_threads(threads).build();
+            let threads = Arc::new(threads.expect("a few threads can be had"));
+            RayonPool::builder().config(config).adopt(threads).build()
+        }
+    }
+
+    pool_conformance::conformance!(Adopted);
+}
