@@ -22,6 +22,8 @@ fn steps() -> Result<Vec<Step>> {
     }
     steps.extend([
         Step::cargo("doc --workspace --all-features --no-deps").with("RUSTDOCFLAGS", "-D warnings"),
+        Step::cargo("test -p pool-core --release --lib --target-dir target/models models")
+            .with("RUSTFLAGS", "--cfg pool_loom"),
         Step::cargo("xtask conformance"),
         Step::cargo("xtask tidy"),
     ]);

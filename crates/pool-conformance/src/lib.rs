@@ -8,6 +8,7 @@
 
 pub mod broken;
 mod fixture;
+mod polling;
 pub mod probe;
 mod rule;
 mod rules;

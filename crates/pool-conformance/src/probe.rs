@@ -4,17 +4,32 @@ use std::convert::Infallible;
 use std::future::Future;
 use std::pin::Pin;
 use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::mpsc::{self, RecvTimeoutError};
 use std::sync::{Arc, Condvar, Mutex, PoisonError};
 use std::task::{Context, Poll, Wake, Waker};
 use std::thread::{self, ThreadId};
 use std::time::{Duration, Instant};
 
-use pool_core::{Executor, ExecutorExt, JobContext, JobError, JobHandle, PoolConfig};
+use pool_core::{
+    Executor, ExecutorExt, Interrupted, JobContext, JobError, JobHandle, PoolConfig, ShutdownReport,
+};
 
 use crate::fixture::Fixture;
 
 /// The limit of every single wait. Only a hang meets it.
 pub const PATIENCE: Duration = Duration::from_secs(20);
+
+/// What the contract calls promptly.
+pub(crate) const PROMPT: Duration = Duration::from_secs(1);
+
+/// A limit that no rule waits for.
+pub(crate) const FAR: Duration = Duration::from_secs(3600);
+
+/// What a submission to a pool with free places is expected with.
+pub(crate) const ROOM: &str = "there is room";
+
+/// For how long a wait is watched that must not end yet.
+const WINDOW: Duration = Duration::from_millis(50);
 
 /// A pool of `workers` and `capacity`.
 ///
@@ -62,7 +77,7 @@ pub fn meet(pool: &dyn Executor, workers: usize) -> Vec<(usize, ThreadId)> {
         pool.submit(job).expect("an open pool takes a job")
     };
     let handles: Vec<_> = (0..workers).map(come).collect();
-    let met = handles.into_iter().map(outcome);
+    let met = handles.into_iter().map(ended);
     met.map(|place| place.expect("as many jobs run at once as there are workers"))
         .collect()
 }
@@ -74,10 +89,57 @@ pub fn meet(pool: &dyn Executor, workers: usize) -> Vec<(usize, ThreadId)> {
 ///
 /// # Panics
 /// After [`PATIENCE`].
-pub fn outcome<T, E>(handle: JobHandle<T, E>) -> Result<T, JobError<E>> {
+pub fn ended<T, E>(handle: JobHandle<T, E>) -> Result<T, JobError<E>> {
     handle
         .join_timeout(PATIENCE)
         .unwrap_or_else(|handle| panic!("{handle:?} has no outcome after {PATIENCE:?}"))
+}
+
+/// Calls `wait`, which must not return before `release` was called.
+pub(crate) fn returns_only_after<R>(release: impl FnOnce() + Send, wait: impl FnOnce() -> R) -> R {
+    thread::scope(|threads| {
+        let (send, returned) = mpsc::channel::<()>();
+        let releaser = threads.spawn(move || {
+            let is_waiting = returned.recv_timeout(WINDOW) == Err(RecvTimeoutError::Timeout);
+            release();
+            is_waiting
+        });
+        let result = wait();
+        drop(send);
+        let is_waiting = releaser.join().expect("the release is no test");
+        assert!(is_waiting, "it returned with jobs unfinished");
+        result
+    })
+}
+
+/// Waits until the clock has passed `when`, which no event tells.
+pub(crate) fn let_pass(when: Instant) {
+    Count::new().stays_below(1, when.saturating_duration_since(Instant::now()));
+}
+
+/// For a job: runs until it is asked to stop, and says how it was asked.
+pub(crate) fn until_interrupted(ctx: &JobContext<'_>) -> Interrupted {
+    let limit = Instant::now() + PATIENCE;
+    loop {
+        if let Err(interrupted) = ctx.check() {
+            return interrupted;
+        }
+        assert!(Instant::now() < limit, "nobody asked the job to stop");
+        thread::yield_now();
+    }
+}
+
+/// The report, a column for each way to end; the last is that of jobs not started.
+pub(crate) fn columns_of(report: &ShutdownReport) -> [u64; 7] {
+    [
+        report.completed(),
+        report.failed(),
+        report.panicked(),
+        report.cancelled(),
+        report.expired(),
+        report.abandoned(),
+        report.unstarted(),
+    ]
 }
 
 /// Polls a future by hand, once. `woken` counts the wakes that follow.

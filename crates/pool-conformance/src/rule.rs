@@ -56,7 +56,31 @@ pub enum Verdict {
     Failed(String),
 }
 
+impl Kind {
+    /// For those that run futures.
+    pub(crate) const ASYNC_JOBS: Self = Self::Optional("async_jobs", |can| can.async_jobs);
+}
+
 impl Rule {
+    pub(crate) fn new(
+        id: &'static str,
+        title: &'static str,
+        kind: Kind,
+        test: fn() -> Applied,
+    ) -> Self {
+        Self {
+            id,
+            title,
+            kind,
+            test,
+        }
+    }
+
+    /// A rule for every executor.
+    pub(crate) fn required(id: &'static str, title: &'static str, test: fn() -> Applied) -> Self {
+        Self::new(id, title, Kind::Required, test)
+    }
+
     /// Runs the rule.
     pub fn run<F: Fixture>(&self) -> Verdict {
         self.run_within::<F>(LIMIT)

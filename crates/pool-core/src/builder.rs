@@ -1,12 +1,81 @@
 //! The builder of every pool.
 
-use std::any::Any;
 use std::fmt;
 
 use crate::config::PoolConfig;
 use crate::engine::{Engine, WorkerPool};
 use crate::error::BuildError;
-use crate::hooks::JobFailure;
+
+/// Writes the setters of a builder that holds a `config: PoolConfig`: told once, for every builder.
+#[doc(hidden)]
+#[macro_export]
+macro_rules! config_setters {
+    () => {
+        /// Starts from a configuration made elsewhere.
+        #[must_use]
+        pub fn config(mut self, config: $crate::PoolConfig) -> Self {
+            self.config = config;
+            self
+        }
+
+        /// How many jobs run at once. Default: what the system grants this process in parallel.
+        #[must_use]
+        pub fn workers(mut self, workers: usize) -> Self {
+            self.config.set_workers(workers);
+            self
+        }
+
+        /// The most jobs that are accepted and not started (`R104`). Default: 1024.
+        #[must_use]
+        pub fn queue_capacity(mut self, capacity: usize) -> Self {
+            self.config.set_capacity(capacity);
+            self
+        }
+
+        /// The prefix of the threads' names, to which a `-` and the worker's index are added. Linux shows 15 bytes.
+        #[must_use]
+        pub fn thread_name(mut self, name: impl Into<String>) -> Self {
+            self.config.set_thread_name(name);
+            self
+        }
+
+        /// Bytes of stack for each worker. Jobs that run children in place need room for their depth.
+        #[must_use]
+        pub fn stack_size(mut self, bytes: usize) -> Self {
+            self.config.set_stack_size(bytes);
+            self
+        }
+
+        /// Runs first on each worker, with its index. What it returns is the worker's state: its jobs see it in
+        /// [`JobContext::state`]($crate::JobContext::state), and it is dropped on the worker (`R208`).
+        #[must_use]
+        pub fn on_worker_start<S: ::std::any::Any>(
+            mut self,
+            start: impl Fn(usize) -> S + Send + Sync + 'static,
+        ) -> Self {
+            self.config.set_on_worker_start(start);
+            self
+        }
+
+        /// Runs last on each worker, with its index.
+        #[must_use]
+        pub fn on_worker_stop(mut self, stop: impl Fn(usize) + Send + Sync + 'static) -> Self {
+            self.config.set_on_worker_stop(stop);
+            self
+        }
+
+        /// Sees each job that failed, panicked, gave up or came too late, on the thread that ended it, before its handle resolves. Where to
+        /// log. A job that its own handle cancelled before the start, or that was abandoned, is not shown: nobody ran it.
+        #[must_use]
+        pub fn on_failure(
+            mut self,
+            observe: impl Fn(&$crate::JobFailure<'_>) + Send + Sync + 'static,
+        ) -> Self {
+            self.config.set_on_failure(observe);
+            self
+        }
+    };
+}
 
 /// Configures a [`WorkerPool`]. Nothing is started before [`build`](Self::build).
 pub struct PoolBuilder<E: Engine> {
@@ -22,66 +91,7 @@ impl<E: Engine> PoolBuilder<E> {
         }
     }
 
-    /// Starts from a configuration made elsewhere.
-    #[must_use]
-    pub fn config(mut self, config: PoolConfig) -> Self {
-        self.config = config;
-        self
-    }
-
-    /// How many jobs run at once. Default: what the system grants this process in parallel.
-    #[must_use]
-    pub fn workers(mut self, workers: usize) -> Self {
-        self.config.set_workers(workers);
-        self
-    }
-
-    /// The most jobs that are accepted and not started (`R104`). Default: 1024.
-    #[must_use]
-    pub fn queue_capacity(mut self, capacity: usize) -> Self {
-        self.config.set_capacity(capacity);
-        self
-    }
-
-    /// The prefix of the threads' names, to which a `-` and the worker's index are added. Linux shows 15 bytes.
-    #[must_use]
-    pub fn thread_name(mut self, name: impl Into<String>) -> Self {
-        self.config.set_thread_name(name);
-        self
-    }
-
-    /// Bytes of stack for each worker. Jobs that run children in place need room for their depth.
-    #[must_use]
-    pub fn stack_size(mut self, bytes: usize) -> Self {
-        self.config.set_stack_size(bytes);
-        self
-    }
-
-    /// Runs first on each worker, with its index. What it returns is the worker's state: its jobs see it in
-    /// [`JobContext::state`](crate::JobContext::state), and it is dropped on the worker (`R208`).
-    #[must_use]
-    pub fn on_worker_start<S: Any>(
-        mut self,
-        start: impl Fn(usize) -> S + Send + Sync + 'static,
-    ) -> Self {
-        self.config.set_on_worker_start(start);
-        self
-    }
-
-    /// Runs last on each worker, with its index.
-    #[must_use]
-    pub fn on_worker_stop(mut self, stop: impl Fn(usize) + Send + Sync + 'static) -> Self {
-        self.config.set_on_worker_stop(stop);
-        self
-    }
-
-    /// Sees each job that failed, panicked, gave up or came too late, on the thread that ended it, before its handle resolves. Where to
-    /// log. A job that its own handle cancelled before the start, or that was abandoned, is not shown: nobody ran it.
-    #[must_use]
-    pub fn on_failure(mut self, observe: impl Fn(&JobFailure<'_>) + Send + Sync + 'static) -> Self {
-        self.config.set_on_failure(observe);
-        self
-    }
+    crate::config_setters!();
 
     /// Runs on the caller's own engine: a rayon thread pool, a tokio handle. It stays the caller's.
     #[must_use]

@@ -89,7 +89,9 @@ impl<'a> JobContext<'a> {
         self.terms?.name.as_deref()
     }
 
-    /// The index of the worker that runs this job, from 0 to one less than the pool's `workers`.
+    /// The index of the worker that runs this job, from 0 to one less than the pool's `workers`. No two jobs that run at once on
+    /// different threads have the same. On the rayon and async backends it can, now and then, be another than the index with which
+    /// the thread's `on_worker_start` was called; the state is always the thread's own.
     pub fn worker(&self) -> usize {
         self.worker.index()
     }

@@ -86,4 +86,4 @@ pub use task::Task;
 pub use threads::Threads;
 pub use token::CancelToken;
 pub use visit::{move_in, move_out, put_to_sleep, rest_elsewhere, visit};
-pub use worker::{Seat, Step, Worker};
+pub use worker::{Step, Worker};

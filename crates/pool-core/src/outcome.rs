@@ -53,11 +53,14 @@ impl fmt::Display for Outcome {
 }
 
 /// Why a job gave no value. What a [`JobHandle`](crate::JobHandle) resolves to in its `Err`.
+///
+/// It is an [`Error`](std::error::Error) wherever `E` can be shown, a `String` or a boxed error included: the job's own error is part
+/// of the message, not a source behind it.
 #[derive(Debug, thiserror::Error)]
 pub enum JobError<E> {
     /// The job returned this error.
     #[error("the job failed: {0}")]
-    Failed(#[source] E),
+    Failed(E),
     /// The job panicked; its worker went on.
     #[error("the job panicked: {0}")]
     Panicked(PanicInfo),

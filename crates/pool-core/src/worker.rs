@@ -27,16 +27,16 @@ thread_local! {
     static CURRENT: RefCell<Option<Worker>> = const { RefCell::new(None) };
 }
 
-/// A place in a pool, without the thread that sits there: what a future needs that a runtime hosts.
+/// A place in a pool, without the thread that sits there.
 #[derive(Clone)]
-pub struct Seat {
+pub(crate) struct Seat {
     life: Arc<Lifecycle>,
     index: usize,
 }
 
 impl Seat {
     /// The place of worker `index`.
-    pub fn new(life: &Arc<Lifecycle>, index: usize) -> Self {
+    pub(crate) fn new(life: &Arc<Lifecycle>, index: usize) -> Self {
         Self {
             life: Arc::clone(life),
             index,
@@ -44,13 +44,8 @@ impl Seat {
     }
 
     /// The life of the pool.
-    pub fn life(&self) -> &Arc<Lifecycle> {
+    pub(crate) fn life(&self) -> &Arc<Lifecycle> {
         &self.life
-    }
-
-    /// The worker's index.
-    pub fn index(&self) -> usize {
-        self.index
     }
 }
 
@@ -62,7 +57,7 @@ impl fmt::Debug for Seat {
     }
 }
 
-/// The thread that runs jobs at a [`Seat`].
+/// A thread that runs jobs.
 ///
 /// A backend makes one for each of its threads ([`Worker::start`]) and has it [`work`](Self::work); one whose threads are lent
 /// goes through [`visit`](crate::visit()).
@@ -279,8 +274,8 @@ impl Worker {
         life.worker_gone(index);
     }
 
-    /// The place, for a future that a runtime hosts.
-    pub fn seat(&self) -> &Seat {
+    /// The place.
+    pub(crate) fn seat(&self) -> &Seat {
         &self.0.seat
     }
 

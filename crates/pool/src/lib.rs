@@ -29,6 +29,11 @@
 //! `channel` and `work-stealing` (the default), `rayon`, `async`. They add backends and change no signature.
 #![forbid(unsafe_code)]
 
+/// The README's example, compiled and run.
+#[cfg(doctest)]
+#[doc = include_str!("../../../README.md")]
+mod readme {}
+
 mod backend;
 mod builder;
 mod pool;

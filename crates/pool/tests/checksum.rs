@@ -12,7 +12,7 @@ use std::os::unix::fs::symlink;
 use std::path::{Path, PathBuf};
 use std::process::Command;
 use std::thread;
-use std::time::{Duration, Instant};
+use std::time::Instant;
 
 use example_binary::{Finished, LIMIT, Running, command};
 use pool::Backend;
@@ -254,7 +254,7 @@ fn wait_until_open(run: &Running, file: &Path) {
         {
             return;
         }
-        thread::sleep(Duration::from_millis(2));
+        thread::yield_now();
     }
     panic!("{} was not opened within {LIMIT:?}", file.display());
 }

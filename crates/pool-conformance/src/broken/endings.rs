@@ -9,6 +9,11 @@ use super::engine::{Flaw, FlawedEngine, Inner, Queue, Reporting};
 use super::{Broken, Nothing};
 
 pub(super) fn all() -> Vec<Broken> {
+    [shutting_down(), left_behind()].concat()
+}
+
+/// Wrong while a pool ends.
+fn shutting_down() -> Vec<Broken> {
     vec![
         Broken::new("open door", "takes jobs after its close", &["R601"], || {
             Arc::new(OpenDoor)
@@ -44,6 +49,18 @@ pub(super) fn all() -> Vec<Broken> {
             || Arc::new(Forgetful),
         ),
         Broken::new(
+            "runtime blocker",
+            "shuts down asynchronously by blocking the thread",
+            &["R612"],
+            || Arc::new(RuntimeBlocker),
+        ),
+    ]
+}
+
+/// Wrong about what is left after an end.
+fn left_behind() -> Vec<Broken> {
+    vec![
+        Broken::new(
             "immortal",
             "goes on after its last handle is dropped",
             &["R610"],
@@ -54,12 +71,6 @@ pub(super) fn all() -> Vec<Broken> {
             "keeps its threads after the shutdown",
             &["R611"],
             || Arc::new(Lingerer),
-        ),
-        Broken::new(
-            "runtime blocker",
-            "shuts down asynchronously by blocking the thread",
-            &["R612"],
-            || Arc::new(RuntimeBlocker),
         ),
         Broken::new(
             "closing swap",

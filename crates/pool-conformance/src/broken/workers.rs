@@ -13,6 +13,11 @@ use super::Broken;
 use super::engine::{Flaw, FlawedEngine, Queue, nap};
 
 pub(super) fn all() -> Vec<Broken> {
+    [asleep_and_awake(), choosing(), themselves()].concat()
+}
+
+/// Wrong about when a worker sleeps.
+fn asleep_and_awake() -> Vec<Broken> {
     vec![
         Broken::new(
             "spinner",
@@ -27,18 +32,6 @@ pub(super) fn all() -> Vec<Broken> {
             || Arc::new(LateRiser::default()),
         ),
         Broken::new(
-            "crowd",
-            "runs one job more at once than it has workers",
-            &["R202"],
-            || Arc::new(Crowd),
-        ),
-        Broken::new(
-            "solo",
-            "gives jobs to its first worker alone",
-            &["R202"],
-            || Arc::new(Solo),
-        ),
-        Broken::new(
             "heavy sleeper",
             "never resumes a worker that sleeps",
             &["R203"],
@@ -49,6 +42,24 @@ pub(super) fn all() -> Vec<Broken> {
             "does not look once more before it sleeps",
             &["R203"],
             || Arc::new(CarelessSleeper),
+        ),
+    ]
+}
+
+/// Wrong about which worker runs what, and in which order.
+fn choosing() -> Vec<Broken> {
+    vec![
+        Broken::new(
+            "crowd",
+            "runs one job more at once than it has workers",
+            &["R202"],
+            || Arc::new(Crowd),
+        ),
+        Broken::new(
+            "solo",
+            "gives jobs to its first worker alone",
+            &["R202"],
+            || Arc::new(Solo),
         ),
         Broken::new(
             "hoarder",
@@ -62,6 +73,12 @@ pub(super) fn all() -> Vec<Broken> {
             &["R205", "R206"],
             || Arc::new(Stack),
         ),
+    ]
+}
+
+/// Wrong about what a worker is.
+fn themselves() -> Vec<Broken> {
+    vec![
         Broken::new(
             "misnamer",
             "gives its threads a name of its own",

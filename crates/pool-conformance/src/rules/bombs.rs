@@ -10,7 +10,7 @@ use pool_core::{
 };
 
 use crate::fixture::Fixture;
-use crate::probe::{Count, Gate, occupy, outcome, pool};
+use crate::probe::{Count, Gate, ended, occupy, pool};
 use crate::rule::Applied;
 
 /// Panics as it is dropped, with a payload that does so too.
@@ -103,7 +103,7 @@ pub(crate) fn r303<F: Fixture>() -> Applied {
 #[track_caller]
 fn goes_on<F: Fixture>(pool: &F::Pool) {
     let next = pool.spawn(|| 7).expect("there is room");
-    assert_eq!(outcome(next).expect("the worker goes on"), 7);
+    assert_eq!(ended(next).expect("the worker goes on"), 7);
     pool.wait_idle();
     let stats = pool.stats();
     assert_eq!(stats.workers, 1, "{stats}");
@@ -156,8 +156,8 @@ fn dropped_with_the_handle<F: Fixture>(pool: &F::Pool, place: Place) {
     let handle = pool
         .submit(arm(place, &Count::new()).0)
         .expect("there is room");
-    let ended = outcome(handle);
-    match (place, ended) {
+    let outcome = ended(handle);
+    match (place, outcome) {
         (Place::Output, Ok(Some(mut bomb))) | (Place::Error, Err(JobError::Failed(mut bomb))) => {
             bomb.charges = 0
         }
@@ -191,7 +191,7 @@ fn never_started<F: Fixture>(pool: &F::Pool) {
     let gate = occupy(pool, 1);
     let cancelled = pool.submit(job()).expect("there is room");
     cancelled.cancel();
-    assert!(matches!(outcome(cancelled), Err(JobError::Cancelled)));
+    assert!(matches!(ended(cancelled), Err(JobError::Cancelled)));
     let token = CancelToken::new();
     let by_token = pool
         .submit(job().with_token(&token))
@@ -203,8 +203,8 @@ fn never_started<F: Fixture>(pool: &F::Pool) {
         .submit(job().with_deadline(Instant::now()))
         .expect("there is room");
     gate.open();
-    assert!(matches!(outcome(by_token), Err(JobError::Cancelled)));
-    assert!(matches!(outcome(late), Err(JobError::Expired)));
+    assert!(matches!(ended(by_token), Err(JobError::Cancelled)));
+    assert!(matches!(ended(late), Err(JobError::Expired)));
     goes_on::<F>(pool);
     assert!(went_off.get() >= 4, "all four bombs were dropped");
 }
@@ -226,7 +226,7 @@ fn unstarted<F: Fixture>() {
     let report = pool.shutdown(ShutdownPolicy::now());
     assert_eq!(report.unstarted(), 2, "{report}");
     drop(report);
-    assert!(matches!(outcome(captured), Err(JobError::Abandoned)));
+    assert!(matches!(ended(captured), Err(JobError::Abandoned)));
     assert!(went_off.get() >= 2, "both bombs were dropped");
     gate.open();
 }

@@ -6,7 +6,6 @@ mod suspended;
 
 use std::convert::Infallible;
 use std::fmt::Debug;
-use std::thread;
 use std::time::{Duration, Instant};
 
 use pool_core::{
@@ -15,69 +14,28 @@ use pool_core::{
 };
 
 use crate::fixture::Fixture;
-use crate::probe::{Alive, AliveValue, Count, Gate, PATIENCE, pool};
+use crate::probe::{Alive, AliveValue, Count, Gate, PATIENCE, ROOM, ended, let_pass, occupy, pool};
 use crate::rule::{Applied, Kind, Rule};
 use children::r406;
 use extremes::r407;
 use suspended::r405;
 
-/// What the contract calls promptly.
-pub(super) const PROMPT: Duration = Duration::from_secs(1);
-
-/// What a submission to a pool with free places is expected with.
-pub(super) const ROOM: &str = "there is room";
-
-/// A limit that no rule waits for.
-pub(super) const FAR: Duration = Duration::from_secs(3600);
-
-pub(super) const ASYNC: Kind = Kind::Optional("async_jobs", |can| can.async_jobs);
-
 pub(crate) fn rules<F: Fixture>() -> Vec<Rule> {
     let all = Kind::Required;
     vec![
-        rule("R401", "cancelled before its start", all, r401::<F>),
-        rule("R402", "cancelled after its start", all, r402::<F>),
-        rule("R403", "a late job never starts", all, r403::<F>),
-        rule("R404", "a job sees its deadline", all, r404::<F>),
-        rule("R405", "an unwanted future is dropped", ASYNC, r405::<F>),
-        rule("R406", "children inherit", all, r406::<F>),
-        rule("R407", "far and past deadlines", all, r407::<F>),
+        Rule::new("R401", "cancelled before its start", all, r401::<F>),
+        Rule::new("R402", "cancelled after its start", all, r402::<F>),
+        Rule::new("R403", "a late job never starts", all, r403::<F>),
+        Rule::new("R404", "a job sees its deadline", all, r404::<F>),
+        Rule::new(
+            "R405",
+            "an unwanted future is dropped",
+            Kind::ASYNC_JOBS,
+            r405::<F>,
+        ),
+        Rule::new("R406", "children inherit", all, r406::<F>),
+        Rule::new("R407", "far and past deadlines", all, r407::<F>),
     ]
-}
-
-pub(super) fn rule(
-    id: &'static str,
-    title: &'static str,
-    kind: Kind,
-    test: fn() -> Applied,
-) -> Rule {
-    Rule {
-        id,
-        title,
-        kind,
-        test,
-    }
-}
-
-/// Keeps one worker busy until the gate opens; returns once it is.
-pub(super) fn occupy(pool: &impl Executor) -> Gate {
-    let (gate, busy) = (Gate::new(), Count::new());
-    let (pass, begun) = (gate.pass(), busy.clone());
-    let holding = move || {
-        begun.add();
-        pass.wait();
-    };
-    pool.spawn(holding).expect(ROOM).detach();
-    busy.wait_for(1);
-    gate
-}
-
-/// The outcome, within the limit of every wait.
-pub(super) fn ended<T, E>(handle: JobHandle<T, E>) -> Result<T, JobError<E>> {
-    match handle.join_timeout(PATIENCE) {
-        Ok(outcome) => outcome,
-        Err(handle) => panic!("{handle:?} had no outcome after {PATIENCE:?}"),
-    }
 }
 
 /// Gives a job ever more time until it starts before its deadline: on a busy machine it may start too late.
@@ -92,15 +50,9 @@ fn in_time<R>(mut attempt: impl FnMut(Duration) -> Option<R>) -> R {
     panic!("a job with {timeout:?} to its deadline did not start")
 }
 
-fn sleep_until(when: Instant) {
-    while let Some(left) = when.checked_duration_since(Instant::now()) {
-        thread::sleep(left.max(Duration::from_millis(1)));
-    }
-}
-
 fn r401<F: Fixture>() -> Applied {
     let pool = pool::<F>(1, 8);
-    let gate = occupy(&pool);
+    let gate = occupy(&pool, 1);
     let (alive, ran) = (Alive::new(), Count::new());
     cancelled_at_once(spawn_counted(&pool, &ran, alive.value()), &alive);
     if pool.capability().async_jobs {
@@ -256,7 +208,7 @@ fn futures_decide(pool: &impl Executor) {
 
 fn r403<F: Fixture>() -> Applied {
     let pool = pool::<F>(1, 8);
-    let gate = occupy(&pool);
+    let gate = occupy(&pool, 1);
     let (alive, ran) = (Alive::new(), Count::new());
     let deadline = Instant::now() + Duration::from_millis(20);
     let (captured, runs) = (alive.value(), ran.clone());
@@ -275,7 +227,7 @@ fn r403<F: Fixture>() -> Applied {
         };
         pool.submit_future(job.with_deadline(deadline)).expect(ROOM)
     });
-    sleep_until(deadline);
+    let_pass(deadline);
     gate.open();
     for handle in [Some(closure), future].into_iter().flatten() {
         let outcome = ended(handle);
@@ -332,7 +284,7 @@ where
             assert!(ctx.remaining().is_some_and(|left| left <= timeout));
             let checked = ctx.check();
             assert!(checked.is_ok() || Instant::now() >= deadline, "not yet");
-            sleep_until(deadline);
+            let_pass(deadline);
             assert_eq!(ctx.remaining(), Some(Duration::ZERO));
             body(ctx)
         };

@@ -9,16 +9,11 @@ use pool_core::{Capability, Executor, ExecutorExt, Job, JobContext};
 
 use super::workers;
 use crate::fixture::Fixture;
-use crate::probe::{Count, Log, meet, occupy, outcome, pool};
+use crate::probe::{Count, Log, ended, meet, occupy, pool};
 use crate::rule::{Applied, Kind, Rule};
 
 pub(crate) fn rules<F: Fixture>() -> Vec<Rule> {
-    let rule = |id, title, kind, test| Rule {
-        id,
-        title,
-        kind,
-        test,
-    };
+    let rule = Rule::new;
     let fifo = Kind::Optional("fifo", |capability: &Capability| capability.fifo);
     let owns_threads = Kind::Optional("owns_threads", |capability: &Capability| {
         capability.owns_threads
@@ -88,7 +83,7 @@ fn r202<F: Fixture>() -> Applied {
             }
         });
         for handle in pool.submit_all(jobs).expect("room appears") {
-            outcome(handle).expect("it completes");
+            ended(handle).expect("it completes");
         }
         let most = most.load(Ordering::SeqCst);
         assert!(
@@ -108,7 +103,7 @@ fn r203<F: Fixture>() -> Applied {
         let pool = pool::<F>(workers, 4);
         for round in 0..ROUNDS / 2 {
             let handle = pool.spawn(move || round).expect("the pool is idle");
-            assert_eq!(outcome(handle).expect("an idle worker takes it"), round);
+            assert_eq!(ended(handle).expect("an idle worker takes it"), round);
             // The worker is on its way to sleep: the next job meets it a little further on each time.
             for _ in 0..round % 64 {
                 std::hint::spin_loop();
@@ -136,7 +131,7 @@ fn r204<F: Fixture>() -> Applied {
                     Ok::<_, Infallible>(())
                 };
                 let long = pool.submit(long).expect("there is room");
-                outcome(long).expect("the short jobs run while the long one does");
+                ended(long).expect("the short jobs run while the long one does");
             }
         }
         behind_a_long_one::<F>(&pool);
@@ -185,7 +180,7 @@ fn behind_a_long_one<F: Fixture>(pool: &F::Pool) {
                 .detach();
         }
         gate.open();
-        outcome(long).expect("the short jobs run on the other workers");
+        ended(long).expect("the short jobs run on the other workers");
     }
 }
 
@@ -310,7 +305,7 @@ fn workers_do_not_starve_outsiders<F: Fixture>(workers: usize) {
         let link = flood.0.clone();
         let outsider = pool.spawn(move || link.starts()).expect("there is room");
         let accepted_at = flood.0.starts();
-        soon(accepted_at, outcome(outsider).expect("it starts"));
+        soon(accepted_at, ended(outsider).expect("it starts"));
     }
 }
 
@@ -329,7 +324,7 @@ fn outsiders_do_not_starve_workers<F: Fixture>(workers: usize) {
                         pool.spawn(move || link.start()).expect("the pool is open")
                     });
                     for handle in batch {
-                        outcome(handle).expect("it starts");
+                        ended(handle).expect("it starts");
                     }
                 }
             });
@@ -344,8 +339,8 @@ fn outsiders_do_not_starve_workers<F: Fixture>(workers: usize) {
                 Ok::<_, Infallible>((link.starts(), child.expect("the pool is open")))
             };
             let parent = pool.submit(parent).expect("the pool is open");
-            let (accepted_at, child) = outcome(parent).expect("it starts");
-            soon(accepted_at, outcome(child).expect("it starts"));
+            let (accepted_at, child) = ended(parent).expect("it starts");
+            soon(accepted_at, ended(child).expect("it starts"));
         }
     });
 }

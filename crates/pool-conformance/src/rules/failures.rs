@@ -12,16 +12,11 @@ use pool_core::{
 
 use super::bombs;
 use crate::fixture::Fixture;
-use crate::probe::{Count, Log, meet, occupy, outcome, pool};
-use crate::rule::{Applied, Kind, Rule};
+use crate::probe::{Count, Gate, Log, ended, meet, occupy, pool};
+use crate::rule::{Applied, Rule};
 
 pub(crate) fn rules<F: Fixture>() -> Vec<Rule> {
-    let required = |id, title, test| Rule {
-        id,
-        title,
-        kind: Kind::Required,
-        test,
-    };
+    let required = Rule::required;
     vec![
         required(
             "R301",
@@ -63,7 +58,7 @@ fn r301<F: Fixture>() -> Applied {
     for page in 0..PAGES {
         let print = move |_: &JobContext<'_>| Err::<Infallible, _>(Box::new(NoInk { page }));
         let printing = pool.submit(print).expect("there is room");
-        match outcome(printing) {
+        match ended(printing) {
             Err(JobError::Failed(error)) => assert_eq!(*error, NoInk { page }),
             other => panic!("an error became {other:?}"),
         }
@@ -91,7 +86,7 @@ fn r302<F: Fixture>() -> Applied {
     let pool = pool::<F>(WORKERS, 64);
     let threads = meet(&pool, WORKERS);
     let panicked = |job: fn()| -> PanicInfo {
-        match outcome(pool.spawn(job).expect("there is room")) {
+        match ended(pool.spawn(job).expect("there is room")) {
             Err(JobError::Panicked(info)) => info,
             other => panic!("a panic became {other:?}"),
         }
@@ -186,11 +181,11 @@ fn each_end_is_its_own<F: Fixture>(pool: &F::Pool) {
     let room = "there is room";
     let no_ink = |_: &JobContext<'_>| Err::<Infallible, _>("no ink");
     let failed = pool.submit(no_ink).expect(room);
-    assert!(matches!(outcome(failed), Err(JobError::Failed("no ink"))));
+    assert!(matches!(ended(failed), Err(JobError::Failed("no ink"))));
     pool.execute(no_ink).expect(room);
 
     let panicked = pool.spawn(|| panic!("R304 panics on purpose")).expect(room);
-    let Err(JobError::Panicked(info)) = outcome(panicked) else {
+    let Err(JobError::Panicked(info)) = ended(panicked) else {
         panic!("a panic became something else");
     };
     assert_eq!(info.message(), "R304 panics on purpose");
@@ -199,13 +194,13 @@ fn each_end_is_its_own<F: Fixture>(pool: &F::Pool) {
     let late = pool
         .submit(nothing.with_deadline(Instant::now()))
         .expect(room);
-    assert!(matches!(outcome(late), Err(JobError::Expired)));
+    assert!(matches!(ended(late), Err(JobError::Expired)));
     let token = CancelToken::new();
     token.cancel();
     let cancelled = pool.submit(nothing.with_token(&token)).expect(room);
-    assert!(matches!(outcome(cancelled), Err(JobError::Cancelled)));
+    assert!(matches!(ended(cancelled), Err(JobError::Cancelled)));
     let completed = pool.spawn(|| 5).expect(room);
-    assert_eq!(outcome(completed).expect("it completes"), 5);
+    assert_eq!(ended(completed).expect("it completes"), 5);
 }
 
 fn r305<F: Fixture>() -> Applied {
@@ -222,7 +217,7 @@ fn r305<F: Fixture>() -> Applied {
     gate.open();
     ran.wait_for(2);
     // While it runs.
-    let (started, gate) = (Count::new(), crate::probe::Gate::new());
+    let (started, gate) = (Count::new(), Gate::new());
     let (starting, pass, running) = (started.clone(), gate.pass(), job());
     let handle = pool.spawn(move || {
         starting.add();
@@ -283,7 +278,7 @@ fn sees_itself<F: Fixture>(pool: &F::Pool) {
     let handle = pool.submit(look).expect("there is room");
     let id = handle.id();
     assert_eq!(
-        outcome(handle).expect("it finds nothing"),
+        ended(handle).expect("it finds nothing"),
         id,
         "a job sees its own id"
     );
@@ -306,7 +301,7 @@ fn cancelled_while_running<F: Fixture>(pool: &F::Pool) {
         ctx.check().map_err(|_| "stopped")
     };
     let handle = pool.submit(job.with_token(&token)).expect("there is room");
-    assert!(matches!(outcome(handle), Err(JobError::Cancelled)));
+    assert!(matches!(ended(handle), Err(JobError::Cancelled)));
 }
 
 fn expired_while_running<F: Fixture>(pool: &F::Pool) {
@@ -319,7 +314,7 @@ fn expired_while_running<F: Fixture>(pool: &F::Pool) {
     let handle = pool
         .submit(job.with_timeout(Duration::from_millis(20)))
         .expect("there is room");
-    assert!(matches!(outcome(handle), Err(JobError::Expired)));
+    assert!(matches!(ended(handle), Err(JobError::Expired)));
 }
 
 /// A panic within a job that was run in place, and again in the one that ran it.
@@ -335,12 +330,12 @@ fn panicked_in_place<F: Fixture>(pool: &F::Pool) {
     };
     let handle = pool.submit(job.named("parent")).expect("there is room");
     assert!(
-        matches!(outcome(handle), Err(JobError::Panicked(info)) if info.message().contains("the parent"))
+        matches!(ended(handle), Err(JobError::Panicked(info)) if info.message().contains("the parent"))
     );
 }
 
 fn failed_under_a_name<F: Fixture>(pool: &F::Pool) {
     let job = |ctx: &JobContext<'_>| Err::<Infallible, _>(ctx.name().map(str::to_owned));
     let handle = pool.submit(job.named("named")).expect("there is room");
-    assert!(matches!(outcome(handle), Err(JobError::Failed(Some(name))) if name == "named"));
+    assert!(matches!(ended(handle), Err(JobError::Failed(Some(name))) if name == "named"));
 }

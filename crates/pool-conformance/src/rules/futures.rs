@@ -6,10 +6,9 @@ mod wakes;
 use std::convert::Infallible;
 use std::future::{Future, poll_fn};
 use std::panic::resume_unwind;
-use std::pin::Pin;
+use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
-use std::sync::{Arc, Mutex, PoisonError};
-use std::task::{Context, Poll, Waker};
+use std::task::Poll;
 use std::thread;
 use std::time::Duration;
 
@@ -18,18 +17,12 @@ use pool_core::{
 };
 
 use crate::fixture::Fixture;
+use crate::polling::Signal;
 use crate::probe::{Count, Gate, PATIENCE, pool, wait_until};
 use crate::rule::{Applied, Kind, Rule};
 
-const ASYNC_JOBS: Kind = Kind::Optional("async_jobs", |capability| capability.async_jobs);
-
 pub(crate) fn rules<F: Fixture>() -> Vec<Rule> {
-    let rule = |id, title, test| Rule {
-        id,
-        title,
-        kind: ASYNC_JOBS,
-        test,
-    };
+    let rule = |id, title, test| Rule::new(id, title, Kind::ASYNC_JOBS, test);
     vec![
         rule(
             "R801",
@@ -223,54 +216,6 @@ fn twice() -> impl Future<Output = ()> + Send {
         cx.waker().wake_by_ref();
         Poll::Pending
     })
-}
-
-/// A future that sleeps until it is fired.
-#[derive(Clone, Default)]
-struct Signal(Arc<SignalState>);
-
-#[derive(Default)]
-struct SignalState {
-    is_fired: AtomicBool,
-    waker: Mutex<Option<Waker>>,
-    polled: Count,
-}
-
-impl Signal {
-    /// Lets the sleeper go on.
-    fn fire(&self) {
-        self.0.is_fired.store(true, Ordering::SeqCst);
-        if let Some(waker) = self.waker() {
-            waker.wake();
-        }
-    }
-
-    /// Waits until the future has been polled, and gives its waker.
-    fn wait_for_sleeper(&self) -> Waker {
-        self.0.polled.wait_for(1);
-        self.waker().expect("the first poll left it")
-    }
-
-    fn waker(&self) -> Option<Waker> {
-        let waker = self.0.waker.lock();
-        waker.unwrap_or_else(PoisonError::into_inner).clone()
-    }
-}
-
-impl Future for Signal {
-    type Output = ();
-
-    fn poll(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<()> {
-        let mut waker = self.0.waker.lock().unwrap_or_else(PoisonError::into_inner);
-        *waker = Some(cx.waker().clone());
-        drop(waker);
-        self.0.polled.add();
-        if self.0.is_fired.load(Ordering::SeqCst) {
-            Poll::Ready(())
-        } else {
-            Poll::Pending
-        }
-    }
 }
 
 /// A flag that threads look at.

@@ -14,16 +14,11 @@ use pool_core::{
 
 use super::{outcomes, waiting, workers};
 use crate::fixture::Fixture;
-use crate::probe::{Alive, AliveValue, Count, Log, PATIENCE, occupy, outcome, pool, ready};
+use crate::probe::{Alive, AliveValue, Count, Log, PATIENCE, ended, occupy, pool, ready};
 use crate::rule::{Applied, Kind, Rule};
 
 pub(crate) fn rules<F: Fixture>() -> Vec<Rule> {
-    let required = |id, title, test| Rule {
-        id,
-        title,
-        kind: Kind::Required,
-        test,
-    };
+    let required = Rule::required;
     vec![
         required(
             "R101",
@@ -32,12 +27,12 @@ pub(crate) fn rules<F: Fixture>() -> Vec<Rule> {
         ),
         required("R102", "a refused job comes back whole", r102::<F>),
         required("R103", "a job's body runs at most once", r103::<F>),
-        Rule {
-            id: "R104",
-            title: "no more jobs wait than the capacity allows",
-            kind: Kind::Optional("bounded", |capability| capability.capacity.is_some()),
-            test: r104::<F>,
-        },
+        Rule::new(
+            "R104",
+            "no more jobs wait than the capacity allows",
+            Kind::Optional("bounded", |capability| capability.capacity.is_some()),
+            r104::<F>,
+        ),
         required("R105", "each way in waits as it says", waiting::r105::<F>),
         required(
             "R106",
@@ -142,9 +137,9 @@ fn full_gives_back<F: Fixture>() {
     }
 
     gate.open();
-    outcome(queued).expect("the queued job runs");
+    ended(queued).expect("the queued job runs");
     let again = pool.submit(first).expect("there is room now");
-    assert_eq!(outcome(again).expect("it still runs"), "first");
+    assert_eq!(ended(again).expect("it still runs"), "first");
 }
 
 fn closed_gives_back<F: Fixture>() {
@@ -200,7 +195,7 @@ fn refused_task_is_the_same<F: Fixture>() {
     gate.open();
     target.wait_idle();
     Executor::try_execute(&target, task).expect("there is room");
-    assert_eq!(outcome(handle).expect("it runs in the other pool"), "moved");
+    assert_eq!(ended(handle).expect("it runs in the other pool"), "moved");
 }
 
 const SUBMITTERS: usize = 4;
@@ -245,7 +240,7 @@ fn submit_contested<F: Fixture>(pool: &F::Pool, submitter: usize, runs: &Arc<Vec
                     let child = ctx.submit(move |_: &JobContext<'_>| Ok::<_, Infallible>(body()));
                     child.expect("the pool is open").join()
                 };
-                outcome(pool.submit(parent).expect("the pool is open")).expect("the child ran");
+                ended(pool.submit(parent).expect("the pool is open")).expect("the child ran");
             }
             2 => {
                 let job = move |_: &JobContext<'_>| Ok::<_, Infallible>(body());
@@ -254,7 +249,7 @@ fn submit_contested<F: Fixture>(pool: &F::Pool, submitter: usize, runs: &Arc<Vec
             _ => {
                 let handle = pool.spawn(body).expect("the pool is open");
                 handle.cancel();
-                let ran = outcome(handle).is_ok();
+                let ran = ended(handle).is_ok();
                 assert_eq!(usize::from(ran), runs[job].load(Ordering::SeqCst));
             }
         }
@@ -353,7 +348,7 @@ fn r110<F: Fixture>() -> Applied {
 }
 
 fn outputs<T, E: Debug>(handles: Vec<JobHandle<T, E>>) -> Vec<T> {
-    let outputs = handles.into_iter().map(outcome);
+    let outputs = handles.into_iter().map(ended);
     outputs.map(|end| end.expect("it completes")).collect()
 }
 

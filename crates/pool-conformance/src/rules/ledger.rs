@@ -10,25 +10,23 @@ use pool_core::{CancelToken, Executor, ExecutorExt, JobContext, JobExt, PoolConf
 
 use crate::fixture::Fixture;
 use crate::probe::{Count, Gate, pool, wait_until};
-use crate::rule::{Applied, Kind, Rule};
+use crate::rule::{Applied, Rule};
 
 /// Snapshots taken while jobs go through.
 const SNAPSHOTS: usize = 20_000;
 
 pub(crate) fn rules<F: Fixture>() -> Vec<Rule> {
     vec![
-        Rule {
-            id: "R701",
-            title: "the books never run ahead, and are exact once the pool is quiet",
-            kind: Kind::Required,
-            test: r701::<F>,
-        },
-        Rule {
-            id: "R702",
-            title: "reading the books waits for no job and holds up none",
-            kind: Kind::Required,
-            test: r702::<F>,
-        },
+        Rule::required(
+            "R701",
+            "the books never run ahead, and are exact once the pool is quiet",
+            r701::<F>,
+        ),
+        Rule::required(
+            "R702",
+            "reading the books waits for no job and holds up none",
+            r702::<F>,
+        ),
     ]
 }
 

@@ -5,12 +5,12 @@ use std::thread;
 use std::time::{Duration, Instant};
 
 use pool_core::{
-    ExecutorExt, Interrupted, JobContext, JobExt, JobHandle, JobId, Outcome, PoolConfig, Shutdown,
-    ShutdownPolicy, ShutdownReport,
+    ExecutorExt, JobContext, JobExt, JobHandle, JobId, Outcome, PoolConfig, Shutdown,
+    ShutdownPolicy,
 };
 
 use crate::fixture::Fixture;
-use crate::probe::{Count, Log, PATIENCE, occupy, outcome, pool};
+use crate::probe::{Count, Log, PATIENCE, columns_of, ended, occupy, pool, until_interrupted};
 use crate::rule::Applied;
 
 pub(crate) fn r101<F: Fixture>() -> Applied {
@@ -23,17 +23,7 @@ type Handle = JobHandle<u32, &'static str>;
 
 /// What the handle says, in the ledger's words.
 fn told(handle: Handle) -> Outcome {
-    outcome(handle).map_or_else(|error| error.outcome(), |_| Outcome::Completed)
-}
-
-/// Runs until it is asked to stop.
-fn until_cancelled(ctx: &JobContext<'_>) -> Result<u32, &'static str> {
-    let limit = Instant::now() + PATIENCE;
-    while Instant::now() < limit {
-        ctx.check().map_err(|_interrupted: Interrupted| "stopped")?;
-        thread::sleep(Duration::from_millis(1));
-    }
-    Ok(0)
+    ended(handle).map_or_else(|error| error.outcome(), |_| Outcome::Completed)
 }
 
 fn each_kind_once<F: Fixture>() {
@@ -68,7 +58,8 @@ fn each_kind_once<F: Fixture>() {
         let started = started.clone();
         let job = move |ctx: &JobContext<'_>| {
             started.add();
-            until_cancelled(ctx)
+            until_interrupted(ctx);
+            Err("stopped")
         };
         pool.submit(job).expect("there is room")
     });
@@ -84,19 +75,6 @@ fn each_kind_once<F: Fixture>() {
     assert_eq!(columns, [3, 1, 1, 3, 1, 0, 3], "{report}");
     assert_eq!(report.accepted(), columns.iter().sum::<u64>(), "{report}");
     never_twice(observed.take());
-}
-
-/// The report, a column for each way to end; the last is that of jobs not started.
-fn columns_of(report: &ShutdownReport) -> [u64; 7] {
-    [
-        report.completed(),
-        report.failed(),
-        report.panicked(),
-        report.cancelled(),
-        report.expired(),
-        report.abandoned(),
-        report.unstarted(),
-    ]
 }
 
 fn observed_pool<F: Fixture>(observed: &Log<JobId>) -> F::Pool {

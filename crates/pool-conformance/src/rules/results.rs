@@ -7,94 +7,38 @@ mod scoped;
 use std::convert::Infallible;
 use std::future::Future;
 use std::pin::Pin;
-use std::sync::mpsc::{self, RecvTimeoutError};
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::Arc;
 use std::task::{Context, Poll, Wake, Waker};
 use std::thread;
 use std::time::{Duration, Instant};
 
 use pool_core::{Executor, ExecutorExt, JobContext, JobError, JobHandle};
 
-use super::cancellation::{PROMPT, ROOM, ended, occupy, rule};
 use crate::fixture::Fixture;
-use crate::probe::{Alive, Count, Gate, pool};
+use crate::polling::{Signal, block_on};
+use crate::probe::{
+    Alive, AliveValue, Count, Gate, PROMPT, ROOM, ended, occupy, pool, returns_only_after,
+};
 use crate::rule::{Applied, Kind, Rule};
 use inside::r502;
 use many::r504;
 use scoped::r505;
 
-/// For how long a wait is watched that must not end yet.
-const WINDOW: Duration = Duration::from_millis(50);
-
 pub(crate) fn rules<F: Fixture>() -> Vec<Rule> {
     let all = Kind::Required;
     vec![
-        rule("R501", "join waits for the outcome", all, r501::<F>),
-        rule("R502", "a join inside a job never hangs", all, r502::<F>),
-        rule("R503", "a handle is a future", all, r503::<F>),
-        rule("R504", "many inputs, one function", all, r504::<F>),
-        rule("R505", "scoped jobs borrow and are over", all, r505::<F>),
-        rule("R506", "wait until the pool is idle", all, r506::<F>),
+        Rule::new("R501", "join waits for the outcome", all, r501::<F>),
+        Rule::new("R502", "a join inside a job never hangs", all, r502::<F>),
+        Rule::new("R503", "a handle is a future", all, r503::<F>),
+        Rule::new("R504", "many inputs, one function", all, r504::<F>),
+        Rule::new("R505", "scoped jobs borrow and are over", all, r505::<F>),
+        Rule::new("R506", "wait until the pool is idle", all, r506::<F>),
     ]
-}
-
-/// Calls `wait`, which must not return before `release` was called.
-pub(super) fn returns_only_after<R>(release: impl FnOnce() + Send, wait: impl FnOnce() -> R) -> R {
-    thread::scope(|threads| {
-        let (send, returned) = mpsc::channel::<()>();
-        let releaser = threads.spawn(move || {
-            let is_waiting = returned.recv_timeout(WINDOW) == Err(RecvTimeoutError::Timeout);
-            release();
-            is_waiting
-        });
-        let result = wait();
-        drop(send);
-        let is_waiting = releaser.join().expect("the release is no test");
-        assert!(is_waiting, "it returned with jobs unfinished");
-        result
-    })
-}
-
-/// Runs a future on this thread.
-pub(super) fn block_on<T>(future: impl Future<Output = T>) -> T {
-    let runtime = tokio::runtime::Builder::new_current_thread()
-        .enable_time()
-        .build()
-        .expect("a runtime without input and output needs nothing");
-    runtime.block_on(future)
-}
-
-/// An event that a future waits for, and that any thread brings about.
-#[derive(Clone, Default)]
-pub(super) struct Signal(Arc<Mutex<(bool, Option<Waker>)>>);
-
-impl Signal {
-    pub(super) fn fire(&self) {
-        let waker = {
-            let mut state = self.0.lock().unwrap_or_else(PoisonError::into_inner);
-            state.0 = true;
-            state.1.take()
-        };
-        waker.into_iter().for_each(Waker::wake);
-    }
-}
-
-impl Future for Signal {
-    type Output = ();
-
-    fn poll(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<()> {
-        let mut state = self.0.lock().unwrap_or_else(PoisonError::into_inner);
-        if state.0 {
-            return Poll::Ready(());
-        }
-        state.1 = Some(cx.waker().clone());
-        Poll::Pending
-    }
 }
 
 fn r501<F: Fixture>() -> Applied {
     let pool = pool::<F>(1, 16);
-    let gate = occupy(&pool);
+    let gate = occupy(&pool, 1);
     let handles: Vec<_> = (0..8)
         .map(|_| pool.spawn(|| thread::current().id()).expect(ROOM))
         .collect();
@@ -119,7 +63,7 @@ fn r501<F: Fixture>() -> Applied {
 }
 
 fn comes_back_at_its_limit(pool: &impl Executor) {
-    let gate = occupy(pool);
+    let gate = occupy(pool, 1);
     let mut handle = pool.spawn(|| 7).expect(ROOM);
     for limit in [Duration::ZERO, Duration::from_millis(30)] {
         let start = Instant::now();
@@ -146,7 +90,7 @@ impl Wake for Wakes {
 }
 
 type Polled = Poll<Result<AliveOutput, JobError<Infallible>>>;
-type AliveOutput = crate::probe::AliveValue;
+type AliveOutput = AliveValue;
 
 fn poll_with(handle: &mut JobHandle<AliveOutput, Infallible>, wakes: &Arc<Wakes>) -> Polled {
     let waker = Waker::from(Arc::clone(wakes));
@@ -178,7 +122,7 @@ fn the_last_waker_is_woken_once(
     submit: &impl Fn() -> JobHandle<AliveOutput, Infallible>,
 ) {
     for is_cancelled in [false, true] {
-        let gate = occupy(pool);
+        let gate = occupy(pool, 1);
         let mut handle = submit();
         let (former, last) = (Arc::new(Wakes::default()), Arc::new(Wakes::default()));
         for wakes in [&former, &former, &last, &last] {
@@ -212,7 +156,7 @@ fn dropped_at_any_poll(
 ) {
     let before = pool.stats().completed;
     for polls in 0..3 {
-        let gate = occupy(pool);
+        let gate = occupy(pool, 1);
         let mut handle = submit();
         for _ in 0..polls {
             assert!(poll_with(&mut handle, &Arc::default()).is_pending());
@@ -221,7 +165,7 @@ fn dropped_at_any_poll(
         gate.open();
     }
     for is_taken in [false, true] {
-        let gate = occupy(pool);
+        let gate = occupy(pool, 1);
         let mut handle = submit();
         let wakes = Arc::new(Wakes::default());
         assert!(poll_with(&mut handle, &wakes).is_pending());

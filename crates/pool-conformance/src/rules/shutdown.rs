@@ -14,10 +14,11 @@ use pool_core::{
     SubmitError,
 };
 
-use super::cancellation::{ASYNC, FAR, ROOM, ended, occupy, rule};
-use super::results::{block_on, returns_only_after};
 use crate::fixture::Fixture;
-use crate::probe::{Alive, AliveValue, Count, pool, wait_until};
+use crate::polling::block_on;
+use crate::probe::{
+    Alive, AliveValue, Count, FAR, ROOM, ended, occupy, pool, returns_only_after, wait_until,
+};
 use crate::rule::{Applied, Kind, Rule};
 use inside::{r607, r609, r610};
 use limits::{r604, r612};
@@ -27,24 +28,29 @@ use report::{r605, r606, r608};
 pub(crate) fn rules<F: Fixture>() -> Vec<Rule> {
     let all = Kind::Required;
     vec![
-        rule("R601", "a closed pool refuses", all, r601::<F>),
-        rule("R602", "what was accepted runs", all, r602::<F>),
-        rule("R603", "a submission races the close", all, r603::<F>),
-        rule("R604", "one limit for all of it", all, r604::<F>),
-        rule("R605", "the report balances", all, r605::<F>),
-        rule("R606", "unstarted jobs run elsewhere", all, r606::<F>),
-        rule("R607", "children while draining", all, r607::<F>),
-        rule("R608", "one report for all callers", all, r608::<F>),
-        rule("R609", "shutdown inside its own job", all, r609::<F>),
-        rule("R610", "the last handle drains", all, r610::<F>),
-        rule("R611", "nothing is left", all, r611::<F>),
-        rule("R612", "shutdown blocks no runtime", ASYNC, r612::<F>),
+        Rule::new("R601", "a closed pool refuses", all, r601::<F>),
+        Rule::new("R602", "what was accepted runs", all, r602::<F>),
+        Rule::new("R603", "a submission races the close", all, r603::<F>),
+        Rule::new("R604", "one limit for all of it", all, r604::<F>),
+        Rule::new("R605", "the report balances", all, r605::<F>),
+        Rule::new("R606", "unstarted jobs run elsewhere", all, r606::<F>),
+        Rule::new("R607", "children while draining", all, r607::<F>),
+        Rule::new("R608", "one report for all callers", all, r608::<F>),
+        Rule::new("R609", "shutdown inside its own job", all, r609::<F>),
+        Rule::new("R610", "the last handle drains", all, r610::<F>),
+        Rule::new("R611", "nothing is left", all, r611::<F>),
+        Rule::new(
+            "R612",
+            "shutdown blocks no runtime",
+            Kind::ASYNC_JOBS,
+            r612::<F>,
+        ),
     ]
 }
 
 fn r601<F: Fixture>() -> Applied {
     let pool = pool::<F>(1, 2);
-    let gate = occupy(&pool);
+    let gate = occupy(&pool, 1);
     let alive = Alive::new();
     if pool.capability().capacity.is_some() {
         while pool.try_execute_job(unit).is_ok() {}
@@ -144,7 +150,7 @@ fn every_way_in_refuses_futures(pool: &impl Executor, alive: &Alive) {
 
 fn r602<F: Fixture>() -> Applied {
     let closed = pool::<F>(2, 64);
-    let (gate, other) = (occupy(&closed), occupy(&closed));
+    let (gate, other) = (occupy(&closed, 1), occupy(&closed, 1));
     let handles = submit_mixed(&closed);
     closed.close();
     gate.open();
@@ -154,7 +160,7 @@ fn r602<F: Fixture>() -> Applied {
     }
     for policy in [ShutdownPolicy::drain(), ShutdownPolicy::new(FAR)] {
         let pool = pool::<F>(2, 64);
-        let (gate, other) = (occupy(&pool), occupy(&pool));
+        let (gate, other) = (occupy(&pool, 1), occupy(&pool, 1));
         let handles = submit_mixed(&pool);
         let release = || {
             gate.open();

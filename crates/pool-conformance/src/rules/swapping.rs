@@ -13,7 +13,7 @@ use pool_core::{
 
 use crate::fixture::Fixture;
 use crate::probe::{Count, pool, wait_until};
-use crate::rule::{Applied, Kind, Rule};
+use crate::rule::{Applied, Rule};
 
 const PRODUCERS: usize = 4;
 const JOBS_EACH: usize = 500;
@@ -24,18 +24,16 @@ const JOBS_A_SWAP: usize = PRODUCERS * JOBS_EACH / (SWAPS + 5);
 
 pub(crate) fn rules<F: Fixture>() -> Vec<Rule> {
     vec![
-        Rule {
-            id: "R901",
-            title: "the same code gives the same results on every face of the executor",
-            kind: Kind::Required,
-            test: r901::<F>,
-        },
-        Rule {
-            id: "R902",
-            title: "a swap under load runs every job once and resolves every handle",
-            kind: Kind::Required,
-            test: r902::<F>,
-        },
+        Rule::required(
+            "R901",
+            "the same code gives the same results on every face of the executor",
+            r901::<F>,
+        ),
+        Rule::required(
+            "R902",
+            "a swap under load runs every job once and resolves every handle",
+            r902::<F>,
+        ),
     ]
 }
 

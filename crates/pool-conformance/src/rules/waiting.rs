@@ -8,7 +8,7 @@ use std::time::{Duration, Instant};
 use pool_core::{Executor, ExecutorExt, Job, JobContext};
 
 use crate::fixture::Fixture;
-use crate::probe::{Alive, Count, Gate, Log, PATIENCE, occupy, outcome, poll_once, pool, ready};
+use crate::probe::{Alive, Count, Gate, Log, PATIENCE, ended, occupy, poll_once, pool, ready};
 use crate::rule::Applied;
 
 /// For how long a test watches that something does not happen.
@@ -59,7 +59,7 @@ fn submit_blocks_while_full<F: Fixture>() {
         let submitter = threads.spawn(|| {
             let handle = pool.submit(nothing).expect("the pool stays open");
             returned.add();
-            outcome(handle)
+            ended(handle)
         });
         returned.stays_below(1, WATCHED);
         gate.open();
@@ -90,7 +90,7 @@ fn submit_timeout_keeps_its_time<F: Fixture>() {
                 let handle = pool
                     .submit_timeout(nothing, time)
                     .expect("room appears in time");
-                outcome(handle).expect("it runs");
+                ended(handle).expect("it runs");
             });
         }
         gate.open();
@@ -107,7 +107,7 @@ fn submit_async_blocks_no_thread<F: Fixture>() {
     gate.open();
     woken.wait_for(1);
     let handle = ready(waiting.as_mut()).expect("the pool stays open");
-    outcome(handle).expect("it runs");
+    ended(handle).expect("it runs");
 }
 
 pub(crate) fn r106<F: Fixture>() -> Applied {
@@ -139,13 +139,13 @@ pub(crate) fn r106<F: Fixture>() -> Applied {
     drop(first);
     second_woken.wait_for(1);
     let handle = ready(second.as_mut()).expect("the pool stays open");
-    outcome(handle).expect("it runs");
+    ended(handle).expect("it runs");
 
     pool.wait_idle();
     assert_eq!(ran.get(), 1, "only the submission that was kept has run");
     assert_eq!(pool.stats().accepted, accepted + 1);
     let after = pool.try_submit(nothing).expect("nobody is left in line");
-    outcome(after).expect("it runs");
+    ended(after).expect("it runs");
     Applied::Held
 }
 
@@ -282,7 +282,7 @@ pub(crate) fn r108<F: Fixture>() -> Applied {
         };
         let (ran_on, ran) = (nested.ran_on.clone(), nested.ran.clone());
         let handle = pool.submit(nested).expect("one place is free");
-        outcome(handle).expect("no level hangs or runs late");
+        ended(handle).expect("no level hangs or runs late");
         assert_eq!(ran.get(), DEPTH + 1, "{way:?}");
         let threads = ran_on.take();
         assert!(

@@ -12,7 +12,7 @@ use pool_core::{
 };
 
 use crate::fixture::Fixture;
-use crate::probe::{Alive, AliveValue, Count, Gate, Log, meet, outcome, pool};
+use crate::probe::{Alive, AliveValue, Count, Gate, Log, ended, meet, pool};
 use crate::rule::Applied;
 use crate::threads::{count, cpu_nanos, unique_prefix, wait_until_gone};
 
@@ -139,7 +139,7 @@ pub(crate) fn r207<F: Fixture>() -> Applied {
     let handles = pool.submit_all(jobs).expect("there is room");
     let mut names: Vec<_> = handles
         .into_iter()
-        .map(|handle| outcome(handle).expect("the stack is large enough"))
+        .map(|handle| ended(handle).expect("the stack is large enough"))
         .collect();
     names.sort();
     let expected: Vec<_> = (0..WORKERS)
@@ -223,7 +223,7 @@ pub(crate) fn r208<F: Fixture>() -> Applied {
     let mut places = meet(&pool, WORKERS);
     let jobs = (0..20 * WORKERS).map(|_| every_job_sees_its_workers_state);
     for handle in pool.submit_all(jobs).expect("room appears") {
-        outcome(handle).expect("the state is there");
+        ended(handle).expect("the state is there");
     }
     assert_eq!(
         seen.states.count(),
@@ -268,6 +268,9 @@ fn every_job_sees_its_workers_state(ctx: &JobContext<'_>) -> Result<(), Infallib
 /// CPU time that an idle second may cost. Going to sleep is part of it.
 const IDLE_NANOS: u64 = 1_000_000;
 
+/// Seconds in which an idle pool must have come to rest.
+const IDLE_SECONDS: usize = 5;
+
 pub(crate) fn r209<F: Fixture>() -> Applied {
     if !F::capability().owns_threads {
         return Applied::NotHere("its threads are another's, and what they do when idle is too");
@@ -278,17 +281,21 @@ pub(crate) fn r209<F: Fixture>() -> Applied {
         .submit_all((0..100).map(|_| |_: &JobContext<'_>| Ok::<_, Infallible>(())))
         .expect("room appears")
     {
-        outcome(handle).expect("it completes");
+        ended(handle).expect("it completes");
     }
     pool.wait_idle();
-    let Some(before) = cpu_nanos(&prefix) else {
+    let Some(mut before) = cpu_nanos(&prefix) else {
         return Applied::NotHere("this system does not tell the CPU time of a thread");
     };
-    Count::new().stays_below(1, Duration::from_secs(1));
-    let used = cpu_nanos(&prefix).expect("the system told it before") - before;
+    // The way to sleep takes a worker some looks, which a busy machine spreads over seconds: so one of a few seconds must be idle.
+    let is_idle = (0..IDLE_SECONDS).any(|_| {
+        Count::new().stays_below(1, Duration::from_secs(1));
+        let now = cpu_nanos(&prefix).expect("the system told it before");
+        now - std::mem::replace(&mut before, now) < IDLE_NANOS
+    });
     assert!(
-        used < IDLE_NANOS,
-        "an idle second cost {used} ns of CPU time"
+        is_idle,
+        "none of {IDLE_SECONDS} idle seconds cost less than {IDLE_NANOS} ns of CPU time"
     );
     meet(&pool, 4);
     Applied::Held

@@ -9,9 +9,9 @@ use pool_core::{
     JobError, JobExt, JobHandle,
 };
 
-use super::{FAR, ROOM, ended, in_time, sleep_until};
+use super::in_time;
 use crate::fixture::Fixture;
-use crate::probe::{Count, Gate, PATIENCE, pool};
+use crate::probe::{Count, FAR, Gate, PATIENCE, ROOM, ended, let_pass, pool};
 use crate::rule::Applied;
 
 pub(super) fn r406<F: Fixture>() -> Applied {
@@ -68,7 +68,7 @@ fn a_queued_child_expires_with_its_parent(pool: &impl Executor) {
         let runs = ran.clone();
         let parent = move |ctx: &JobContext<'_>| {
             let child = submit_children(ctx, &runs);
-            sleep_until(ctx.deadline().expect("the parent has a deadline"));
+            let_pass(ctx.deadline().expect("the parent has a deadline"));
             Ok::<_, Infallible>(child)
         };
         let child = match ended(pool.submit(parent.with_timeout(timeout)).expect(ROOM)) {

@@ -10,9 +10,8 @@ use pool_core::{
     ShutdownPolicy,
 };
 
-use super::{FAR, PROMPT, ROOM, ended};
 use crate::fixture::Fixture;
-use crate::probe::{Count, pool};
+use crate::probe::{Count, FAR, PROMPT, ROOM, ended, pool};
 use crate::rule::Applied;
 
 pub(super) fn r407<F: Fixture>() -> Applied {

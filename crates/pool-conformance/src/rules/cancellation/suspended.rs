@@ -9,9 +9,9 @@ use pool_core::{
     AsyncContext, CancelToken, Configured, Executor, ExecutorExt, JobError, JobHandle, JobOptions,
 };
 
-use super::{PROMPT, ROOM, ended, in_time};
+use super::in_time;
 use crate::fixture::Fixture;
-use crate::probe::{Alive, Count, Gate, pool};
+use crate::probe::{Alive, Count, Gate, PROMPT, ROOM, ended, pool};
 use crate::rule::Applied;
 
 pub(super) fn r405<F: Fixture>() -> Applied {

@@ -7,8 +7,9 @@ use std::thread;
 
 use pool_core::{ExecutorExt, JobError, Shutdown, ShutdownPolicy};
 
-use super::{Signal, workers_beside_a_sleeper};
+use super::workers_beside_a_sleeper;
 use crate::fixture::Fixture;
+use crate::polling::Signal;
 use crate::probe::{Count, Gate, PATIENCE, pool};
 use crate::rule::Applied;
 

@@ -6,10 +6,9 @@ use std::time::Duration;
 use pool_core::{AsyncContext, Executor, ExecutorExt, JobContext, JobHandle};
 
 use super::super::futures::workers_beside_a_sleeper;
-use super::super::cancellation::{ROOM, ended, occupy};
-use super::Signal;
 use crate::fixture::Fixture;
-use crate::probe::{Count, Gate, pool};
+use crate::polling::Signal;
+use crate::probe::{Count, Gate, ROOM, ended, occupy, pool, returns_only_after};
 use crate::rule::Applied;
 
 const DEPTH: usize = 100;
@@ -27,6 +26,7 @@ pub(super) fn r502<F: Fixture>() -> Applied {
         );
         assert_eq!(deep.expect("every level completes"), DEPTH);
         sibling_futures::<F>(&one);
+        awaited_siblings::<F>(&one);
         a_sleeping_future(&pool::<F>(workers_beside_a_sleeper::<F>(), 8));
     }
     one.wait_idle();
@@ -123,6 +123,18 @@ fn sibling_futures<F: Fixture>(pool: &F::Pool) {
     }
 }
 
+/// A future that awaits its siblings does not keep the only worker from them.
+fn awaited_siblings<F: Fixture>(pool: &F::Pool) {
+    let inner = pool.clone();
+    let parent = pool.spawn_future(async move {
+        let closure = inner.spawn(|| 1).expect(ROOM);
+        let future = inner.spawn_future(async { 2 }).expect(ROOM);
+        [closure.await, future.await].map(|child| child.expect("a child cannot fail"))
+    });
+    let values = ended(parent.expect(ROOM));
+    assert_eq!(values.expect("the parent completes"), [1, 2]);
+}
+
 /// A future that sleeps at home when the only worker that is left comes to wait for it.
 fn a_sleeping_future(pool: &impl Executor) {
     let (signal, asleep, joining) = (Signal::default(), Count::new(), Count::new());
@@ -171,7 +183,7 @@ fn running_elsewhere(pool: &impl Executor) {
     };
     let joiner = pool.submit(joiner).expect(ROOM);
     joining.wait_for(1);
-    super::returns_only_after(
+    returns_only_after(
         || gate.open(),
         || assert_eq!(ended(joiner).expect("the joiner completes"), 6),
     );
@@ -180,7 +192,7 @@ fn running_elsewhere(pool: &impl Executor) {
 
 /// The claimed job belongs to the pool that accepted it, whoever runs it.
 fn queued_in_another_pool(here: &impl Executor, there: &impl Executor) {
-    let gate = occupy(there);
+    let gate = occupy(there, 1);
     let queued = there.spawn(|| 3).expect(ROOM);
     let joiner = here.submit(move |_: &JobContext<'_>| queued.join());
     assert_eq!(ended(joiner.expect(ROOM)).expect("it completes"), 3);

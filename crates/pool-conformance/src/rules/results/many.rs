@@ -6,9 +6,8 @@ use std::sync::Arc;
 
 use pool_core::{Executor, ExecutorExt, JobContext, JobError, Shutdown};
 
-use super::super::cancellation::{ROOM, ended};
 use crate::fixture::Fixture;
-use crate::probe::{Count, Gate, pool};
+use crate::probe::{Count, Gate, ROOM, ended, pool};
 use crate::rule::Applied;
 
 pub(super) fn r504<F: Fixture>() -> Applied {

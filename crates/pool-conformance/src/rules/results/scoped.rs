@@ -7,22 +7,20 @@ use std::sync::{Mutex, PoisonError};
 
 use pool_core::{Executor, ExecutorExt, JobContext, ScopeError, Shutdown, ShutdownPolicy};
 
-use super::super::cancellation::{ROOM, ended, occupy};
-use super::returns_only_after;
 use crate::fixture::Fixture;
-use crate::probe::{Count, Gate, pool};
+use crate::probe::{Count, Gate, ROOM, ended, occupy, pool, returns_only_after};
 use crate::rule::Applied;
 
 pub(super) fn r505<F: Fixture>() -> Applied {
-    let pool = pool::<F>(2, 2);
+    let two = pool::<F>(2, 2);
     for closure_panics in [false, true] {
         for job_panics in [false, true] {
-            over_when_left(&pool, closure_panics, job_panics);
+            over_when_left(&two, closure_panics, job_panics);
         }
     }
-    borrowing(&pool);
-    inside_a_job(&crate::probe::pool::<F>(1, 1));
-    left_over_by_a_shutdown(&crate::probe::pool::<F>(1, 8));
+    borrowing(&two);
+    inside_a_job(&pool::<F>(1, 1));
+    left_over_by_a_shutdown(&pool::<F>(1, 8));
     Applied::Held
 }
 
@@ -105,7 +103,7 @@ fn inside_a_job(pool: &impl Executor) {
 
 /// A job in a report can still run elsewhere, so its scope is not over.
 fn left_over_by_a_shutdown(pool: &(impl Executor + Shutdown)) {
-    let gate = occupy(pool);
+    let gate = occupy(pool, 1);
     let (report, ran) = (Mutex::new(None), Count::new());
     let submit_and_shut_down = || {
         pool.scope(|scope| {

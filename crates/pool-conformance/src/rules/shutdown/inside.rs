@@ -1,7 +1,6 @@
 //! R607, R609 and R610: the end of a pool as its own jobs see it, and bring it about.
 
 use std::convert::Infallible;
-use std::thread;
 use std::time::Duration;
 
 use pool_core::{
@@ -9,11 +8,12 @@ use pool_core::{
     ShutdownReport,
 };
 
-use super::super::cancellation::{FAR, ROOM, ended, occupy};
-use super::super::results::{Signal, returns_only_after};
 use super::{holding, refused, submit_mixed, unit};
 use crate::fixture::Fixture;
-use crate::probe::{Alive, Count, Gate, pool};
+use crate::polling::Signal;
+use crate::probe::{
+    Alive, Count, FAR, Gate, ROOM, ended, occupy, pool, returns_only_after, until_interrupted,
+};
 use crate::rule::Applied;
 
 pub(super) fn r607<F: Fixture>() -> Applied {
@@ -76,9 +76,7 @@ fn children_after_the_grace(pool: &(impl Executor + Shutdown)) {
     );
     let parent = move |ctx: &JobContext<'_>| {
         begun.add();
-        while !ctx.is_cancelled() {
-            thread::sleep(Duration::from_millis(1));
-        }
+        until_interrupted(ctx);
         let [first, second, third] = captured.map(holding);
         drop(refused(ctx.submit(first)));
         drop(refused(ctx.execute(second)));
@@ -224,7 +222,7 @@ fn by_a_future_that_awaits<P: Executor + Shutdown + Clone + 'static>(pool: &P) {
 
 pub(super) fn r610<F: Fixture>() -> Applied {
     let first = pool::<F>(2, 64);
-    let (gate, other) = (occupy(&first), occupy(&first));
+    let (gate, other) = (occupy(&first, 1), occupy(&first, 1));
     let handles = submit_mixed(&first);
     drop(first.clone());
     assert!(!first.is_closed(), "another handle is left");

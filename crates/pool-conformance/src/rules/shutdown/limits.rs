@@ -4,15 +4,14 @@ use std::convert::Infallible;
 use std::time::{Duration, Instant};
 
 use pool_core::{
-    Executor, ExecutorExt, JobContext, JobError, JobExt, JobHandle, Shutdown, ShutdownPolicy,
-    ShutdownReport,
+    Executor, ExecutorExt, Interrupted, JobContext, JobError, JobExt, JobHandle, Shutdown,
+    ShutdownPolicy, ShutdownReport,
 };
 
-use super::super::cancellation::{FAR, PROMPT, ROOM, ended, occupy};
-use super::super::results::block_on;
 use super::{submit_mixed, unit};
 use crate::fixture::Fixture;
-use crate::probe::{Alive, Count, Gate, pool};
+use crate::polling::block_on;
+use crate::probe::{Alive, Count, FAR, Gate, PROMPT, ROOM, ended, occupy, pool, until_interrupted};
 use crate::rule::Applied;
 
 const GRACE: Duration = Duration::from_millis(60);
@@ -58,14 +57,9 @@ fn cancels_once_the_grace_is_over(pool: &(impl Executor + Shutdown)) {
     let begun = started.clone();
     let polite = move |ctx: &JobContext<'_>| {
         begun.add();
-        while ctx.check().is_ok() {
-            std::thread::sleep(Duration::from_millis(1));
-        }
-        let asked_at = Instant::now();
-        if ctx.is_cancelled() {
-            Ok(asked_at)
-        } else {
-            Err("expired")
+        match until_interrupted(ctx) {
+            Interrupted::Cancelled => Ok(Instant::now()),
+            other => Err(other),
         }
     };
     let polite = pool.submit(polite).expect(ROOM);
@@ -156,7 +150,7 @@ pub(super) fn r612<F: Fixture>() -> Applied {
 
 /// The shutdown can end only if another task of the same thread gets its turns.
 fn others_make_progress(pool: &(impl Executor + Shutdown)) {
-    let gate = occupy(pool);
+    let gate = occupy(pool, 1);
     let report = block_on(async {
         let other = tokio::spawn(async move {
             for _ in 0..10 {
@@ -172,7 +166,7 @@ fn others_make_progress(pool: &(impl Executor + Shutdown)) {
 }
 
 fn dropped_and_resumed(pool: &(impl Executor + Shutdown)) {
-    let gate = occupy(pool);
+    let gate = occupy(pool, 1);
     let report = block_on(async {
         let shutdown = pool.shutdown_async(ShutdownPolicy::drain());
         let limited = tokio::time::timeout(Duration::from_millis(20), shutdown).await;

@@ -8,9 +8,8 @@ use std::time::Instant;
 
 use pool_core::{Executor, ExecutorExt, PoolConfig, Shutdown, ShutdownPolicy};
 
-use super::super::cancellation::{FAR, PROMPT, ROOM, ended};
 use crate::fixture::Fixture;
-use crate::probe::Alive;
+use crate::probe::{Alive, FAR, PROMPT, ROOM, ended};
 use crate::rule::Applied;
 
 const WORKERS: usize = 3;

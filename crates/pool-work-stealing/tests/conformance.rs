@@ -1,0 +1,17 @@
+//! The contract, rule by rule, on the work-stealing pool.
+
+use pool_conformance::Fixture;
+use pool_core::{BuildError, PoolConfig};
+use pool_work_stealing::WorkStealingPool;
+
+struct WorkStealing;
+
+impl Fixture for WorkStealing {
+    type Pool = WorkStealingPool;
+
+    fn build(config: PoolConfig) -> Result<WorkStealingPool, BuildError> {
+        WorkStealingPool::builder().config(config).build()
+    }
+}
+
+pool_conformance::conformance!(WorkStealing);
