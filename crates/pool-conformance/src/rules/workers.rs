@@ -269,7 +269,7 @@ fn every_job_sees_its_workers_state(ctx: &JobContext<'_>) -> Result<(), Infallib
 const IDLE_NANOS: u64 = 1_000_000;
 
 /// Seconds in which an idle pool must have come to rest.
-const IDLE_SECONDS: usize = 5;
+const IDLE_SECONDS: usize = 3;
 
 pub(crate) fn r209<F: Fixture>() -> Applied {
     if !F::capability().owns_threads {
