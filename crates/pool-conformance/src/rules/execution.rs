@@ -4,12 +4,13 @@ use std::convert::Infallible;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::thread;
+use std::time::{Duration, Instant};
 
 use pool_core::{Capability, Executor, ExecutorExt, Job, JobContext};
 
 use super::workers;
 use crate::fixture::Fixture;
-use crate::probe::{Count, Log, ended, meet, occupy, pool};
+use crate::probe::{Count, Log, ended, let_pass, meet, occupy, pool};
 use crate::rule::{Applied, Kind, Rule};
 
 pub(crate) fn rules<F: Fixture>() -> Vec<Rule> {
@@ -98,16 +99,31 @@ fn r202<F: Fixture>() -> Applied {
 /// Half of the rounds with one worker, half with two.
 const ROUNDS: usize = 100_000;
 
+/// Times without a job after which a worker sleeps for sure, on a quiet machine after the first and on a busy one after the last.
+const IDLE_GAPS: [Duration; 4] = [
+    Duration::from_millis(1),
+    Duration::from_millis(10),
+    Duration::from_millis(100),
+    Duration::from_millis(500),
+];
+
 fn r203<F: Fixture>() -> Applied {
     for workers in [1, 2] {
         let pool = pool::<F>(workers, 4);
-        for round in 0..ROUNDS / 2 {
+        let run = |round| {
             let handle = pool.spawn(move || round).expect("the pool is idle");
             assert_eq!(ended(handle).expect("an idle worker takes it"), round);
+        };
+        for round in 0..ROUNDS / 2 {
+            run(round);
             // The worker is on its way to sleep: the next job meets it a little further on each time.
             for _ in 0..round % 64 {
                 std::hint::spin_loop();
             }
+        }
+        for (round, gap) in IDLE_GAPS.into_iter().enumerate() {
+            let_pass(Instant::now() + gap);
+            run(round);
         }
     }
     Applied::Held
