@@ -86,7 +86,7 @@ impl Engine for AsyncEngine {
     }
 
     fn run(&self, worker: &Worker, task: Task) -> Step {
-        if !task.is_async() || self.life.is_past_grace() {
+        if !task.is_async() || self.life.is_cancelling() {
             worker.run(task);
             return Step::Ran;
         }
@@ -104,9 +104,7 @@ impl Engine for AsyncEngine {
 
     fn join_threads(&self) {
         if let Some(own) = &self.own {
-            let all_left =
-                (0..self.life.capability().workers).all(|token| self.life.has_left(token));
-            own.shut_down(all_left);
+            own.shut_down(self.life.have_all_left());
         }
     }
 }
@@ -147,7 +145,7 @@ async fn chain(engine: Arc<AsyncEngine>, token: usize, first: Task) {
     };
     loop {
         match next.take().or_else(|| engine.take()) {
-            Some(task) if engine.life.is_past_grace() => engine.life.give_up(task),
+            Some(task) if engine.life.is_cancelling() => engine.life.give_up(task),
             Some(task) => match task.host(&engine, token) {
                 Ok(hosted) => hosted.await,
                 Err(closure) => {

@@ -1,9 +1,7 @@
 //! The queue: an array while the capacity is modest, else a list under a count, so that no memory is taken for a bound alone.
 
-use std::sync::atomic::{AtomicUsize, Ordering};
-
 use crossbeam_channel::{Receiver, Sender, bounded, unbounded};
-use pool_core::Task;
+use pool_core::{Places, Task};
 
 /// The largest capacity whose array is allocated at build: 72 bytes a place, 4.5 MiB.
 const LARGEST_ARRAY: usize = 1 << 16;
@@ -22,7 +20,7 @@ enum Bound {
     /// The channel refuses by itself.
     Array,
     /// Places left in a list.
-    List { places: AtomicUsize },
+    List(Places),
 }
 
 impl Queue {
@@ -30,12 +28,7 @@ impl Queue {
         let ((sender, receiver), bound) = if capacity <= LARGEST_ARRAY {
             (bounded(capacity), Bound::Array)
         } else {
-            (
-                unbounded(),
-                Bound::List {
-                    places: AtomicUsize::new(capacity),
-                },
-            )
+            (unbounded(), Bound::List(Places::new(capacity)))
         };
         Self {
             sender,
@@ -47,14 +40,10 @@ impl Queue {
 
     #[inline]
     pub(crate) fn push(&self, task: Task) -> Result<(), Task> {
-        if let Bound::List { places } = &self.bound {
-            let take = |left: usize| left.checked_sub(1);
-            if places
-                .fetch_update(Ordering::Relaxed, Ordering::Relaxed, take)
-                .is_err()
-            {
-                return Err(task);
-            }
+        if let Bound::List(places) = &self.bound
+            && !places.take()
+        {
+            return Err(task);
         }
         self.sender
             .try_send(task)
@@ -76,8 +65,8 @@ impl Queue {
             return Some(task);
         }
         let task = self.receiver.try_recv().ok()?;
-        if let Bound::List { places } = &self.bound {
-            places.fetch_add(1, Ordering::Relaxed);
+        if let Bound::List(places) = &self.bound {
+            places.free();
         }
         Some(task)
     }

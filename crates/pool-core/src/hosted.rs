@@ -53,7 +53,7 @@ impl<E: Engine> Hosted<E> {
     /// One poll, as a worker of the pool: so the job may submit to it, join, close and drop it like any other.
     fn poll_as_worker(&self, job: &Arc<dyn Polled>) -> Option<Poll<()>> {
         let taken = self.engine.life().seats.take(None);
-        let worker = Worker::visiting(&self.engine, taken.index, self.token, false);
+        let worker = Worker::new(&self.engine, taken.index, self.token, false);
         let _entered = worker.enter();
         worker.keeping_place(|| Arc::clone(job).poll_at(worker.seat(), None))
     }

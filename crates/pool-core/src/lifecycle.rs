@@ -318,8 +318,13 @@ impl Lifecycle {
         self.changed.notify(usize::MAX);
     }
 
+    /// Whether every worker has left its place for good.
+    pub fn have_all_left(&self) -> bool {
+        self.slots.iter().all(|slot| slot.has_left())
+    }
+
     /// Whether worker `index` has left its place for good.
-    pub fn has_left(&self, index: usize) -> bool {
+    pub(crate) fn has_left(&self, index: usize) -> bool {
         self.slots[index].has_left()
     }
 
@@ -379,7 +384,8 @@ impl Lifecycle {
         self.phase() != Phase::Open
     }
 
-    pub(crate) fn is_cancelling(&self) -> bool {
+    /// Whether the grace is over: queued jobs no longer start, and running ones are asked to stop.
+    pub fn is_cancelling(&self) -> bool {
         self.phase() >= Phase::Cancelling
     }
 
@@ -459,11 +465,6 @@ impl Lifecycle {
             self.close();
             drop(self.hand_over(queued()));
         }
-    }
-
-    /// Whether queued jobs no longer start.
-    pub fn is_past_grace(&self) -> bool {
-        self.is_cancelling()
     }
 
     /// Takes tasks off the books: what is left to be run, for somebody else to run.

@@ -110,7 +110,7 @@ pub fn visit<E: Engine>(engine: &Arc<E>, token: usize, first: Option<Task>) {
         .life()
         .seats
         .take(resident.as_ref().map(|resident| resident.0));
-    let worker = Worker::visiting(engine, taken.index, token, first.is_none());
+    let worker = Worker::new(engine, taken.index, token, first.is_none());
     if let Some((_, state)) = resident {
         worker.set_state(state);
     }

@@ -93,17 +93,13 @@ impl Worker {
         worker
     }
 
-    /// Takes seat `index` for a while. `is_resumed`: the token slept, and is counted as searching now.
-    pub(crate) fn visiting<E: Engine>(
+    /// Takes seat `index`. `is_searching`: the token slept, was resumed, and is counted as searching now.
+    pub(crate) fn new<E: Engine>(
         engine: &Arc<E>,
         index: usize,
         token: usize,
-        is_resumed: bool,
+        is_searching: bool,
     ) -> Self {
-        Self::new(engine, index, token, is_resumed)
-    }
-
-    fn new<E: Engine>(engine: &Arc<E>, index: usize, token: usize, is_searching: bool) -> Self {
         Self(Rc::new(Inner {
             seat: Seat::new(engine.life(), index),
             token,

@@ -118,9 +118,8 @@ impl Engine for RayonEngine {
             .unwrap_or_else(PoisonError::into_inner)
             .take();
         drop(rayon);
-        let all_left = (0..self.life.capability().workers).all(|token| self.life.has_left(token));
         if let Some(own) = &self.own_threads
-            && all_left
+            && self.life.have_all_left()
         {
             own.join();
         }
