@@ -7,11 +7,13 @@
 mod contestant;
 mod contestants;
 mod latch;
+mod measure;
 mod sample;
 mod workload;
 
 pub use contestant::Contestant;
 pub use contestants::Entry;
 pub use latch::Latch;
-pub use sample::{Sample, measure};
+pub use measure::{Measure, Unit};
+pub use sample::{Measures, Sample, measure};
 pub use workload::Workload;

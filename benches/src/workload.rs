@@ -9,7 +9,9 @@ use std::time::{Duration, Instant};
 use anyhow::{Result, bail};
 
 use crate::contestant::Contestant;
+use crate::contestants::Entry;
 use crate::latch::Latch;
+use crate::measure::Measure;
 
 /// The bound of bounded contestants, in jobs, where jobs come from outside: the pool's default.
 const CAPACITY: usize = 1024;
@@ -44,6 +46,26 @@ impl Workload {
             Self::SpawnInside => "spawn-inside",
             Self::RoundTrip => "round-trip",
         }
+    }
+
+    /// What it is, in a sentence for people.
+    pub fn title(self) -> &'static str {
+        match self {
+            Self::Empty => "Empty jobs from one thread outside",
+            Self::Results => "Jobs with results, joined in order",
+            Self::SpawnInside => "A binary tree: each job submits its two children",
+            Self::RoundTrip => "Submit one job and join it, on a pool that is awake",
+        }
+    }
+
+    /// What a sample of it measures; the first ranks the contestants.
+    pub fn measures(self) -> &'static [Measure] {
+        &[Measure::TIME_PER_JOB]
+    }
+
+    /// Whether a contestant has what the workload needs.
+    pub fn takes(self, _entry: Entry) -> bool {
+        true
     }
 
     /// Jobs of a sample whose figures count.

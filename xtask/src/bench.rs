@@ -7,7 +7,7 @@ use std::process::{Command, Stdio};
 use std::thread;
 
 use anyhow::{Context, Result, ensure};
-use benches::{Entry, Sample, Workload};
+use benches::{Entry, Measure, Sample, Workload};
 use clap::Args;
 use comfy_table::{CellAlignment, Table, presets};
 use serde::Serialize;
@@ -160,7 +160,9 @@ impl Row {
         let own = samples
             .iter()
             .filter(|sample| sample.contestant == entry.name());
-        let mut nanos: Vec<f64> = own.map(Sample::nanos_per_job).collect();
+        let mut nanos: Vec<f64> = own
+            .filter_map(|sample| sample.measures.get(Measure::TIME_PER_JOB.name).copied())
+            .collect();
         nanos.sort_by(f64::total_cmp);
         Some(Self {
             entry,
@@ -230,6 +232,8 @@ fn write(options: &Options, samples: Vec<Sample>) -> Result<PathBuf> {
 
 #[cfg(test)]
 mod tests {
+    use benches::Measures;
+
     use super::*;
 
     #[test]
@@ -247,13 +251,13 @@ mod tests {
             contestant: entry.to_string(),
             size: 10,
             workers: 2,
-            nanos,
+            measures: Measures::from([(Measure::TIME_PER_JOB.name.to_owned(), nanos / 10.0)]),
         };
         let samples = [
-            sample(Entry::Channel, 3000),
-            sample(Entry::PeerMpsc, 1000),
-            sample(Entry::Channel, 2000),
-            sample(Entry::Channel, 9000),
+            sample(Entry::Channel, 3000.0),
+            sample(Entry::PeerMpsc, 1000.0),
+            sample(Entry::Channel, 2000.0),
+            sample(Entry::Channel, 9000.0),
         ];
         let text = table(&samples).to_string();
         let rows: Vec<Vec<&str>> = text

@@ -10,7 +10,7 @@ use std::str::FromStr;
 use anyhow::{Result, bail};
 use pool::Backend;
 
-use crate::sample::time;
+use crate::sample::{Measures, time};
 use crate::workload::Workload;
 
 /// The name of a contestant.
@@ -69,7 +69,15 @@ impl Entry {
         )
     }
 
-    pub(crate) fn run(self, workload: Workload, size: usize, workers: usize) -> Result<u64> {
+    /// Whether it is one of this project's.
+    pub fn is_ours(self) -> bool {
+        matches!(
+            self,
+            Self::Channel | Self::WorkStealing | Self::Rayon | Self::Async
+        )
+    }
+
+    pub(crate) fn run(self, workload: Workload, size: usize, workers: usize) -> Result<Measures> {
         match self {
             Self::Channel => on_pool(Backend::Channel, workload, size, workers),
             Self::WorkStealing => on_pool(Backend::WorkStealing, workload, size, workers),
@@ -100,14 +108,14 @@ impl FromStr for Entry {
     }
 }
 
-fn on_pool(backend: Backend, workload: Workload, size: usize, workers: usize) -> Result<u64> {
+fn on_pool(backend: Backend, workload: Workload, size: usize, workers: usize) -> Result<Measures> {
     let capacity = workload.capacity(size);
     let contestant = ours::Ours::build(backend, workers, capacity)?;
     time(workload, contestant, size)
 }
 
 #[cfg(feature = "peers")]
-fn on_peer(entry: Entry, workload: Workload, size: usize, workers: usize) -> Result<u64> {
+fn on_peer(entry: Entry, workload: Workload, size: usize, workers: usize) -> Result<Measures> {
     use peers::{CrossbeamBoxes, MutexMpsc, RayonSpawn, Threadpool};
     match entry {
         Entry::PeerRayon => time(workload, RayonSpawn::build(workers)?, size),
@@ -124,6 +132,6 @@ fn on_peer(entry: Entry, workload: Workload, size: usize, workers: usize) -> Res
 }
 
 #[cfg(not(feature = "peers"))]
-fn on_peer(entry: Entry, _: Workload, _: usize, _: usize) -> Result<u64> {
+fn on_peer(entry: Entry, _: Workload, _: usize, _: usize) -> Result<Measures> {
     bail!("`{entry}` is not compiled in: enable the feature `peers`")
 }
