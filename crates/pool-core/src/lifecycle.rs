@@ -12,10 +12,11 @@
 //! | stopped | refused | as above | goes on until it returns | ends |
 //!
 //! # A submission at this very moment
-//! It enters the ledger, reads the phase, and only then pushes. The closer writes the phase and then reads the ledger. Both are
-//! sequentially consistent, so either the submission reads `draining` and leaves, refused, or the closer counts it as in
-//! flight and waits for it. A submission that is pushed after the queue was taken out reads the phase again, after its push:
-//! if the pool is cancelling by then, it takes the queue out itself. So a task is never left in a queue that nobody will look at.
+//! It enters the ledger, reads the phase, and only then pushes. The closer writes the phase and then reads the ledger. A light fence
+//! on the one side and a heavy one on the other (`barrier`) stand between: so either the submission reads `draining` and leaves,
+//! refused, or the closer counts it as in flight and waits for it. A submission that is pushed after the queue was taken out
+//! reads the phase again, after its push, and finds the pool cancelling: it takes the queue out itself. So a task is never left
+//! in a queue that nobody will look at.
 
 use std::fmt;
 use std::sync::atomic::{AtomicBool, AtomicUsize as PlainUsize};
@@ -29,6 +30,7 @@ use crossbeam_utils::CachePadded;
 use event_listener::Event;
 
 use crate::away::Away;
+use crate::barrier::{self, heavy, light};
 use crate::capability::Capability;
 use crate::clock::Clock;
 use crate::config::PoolConfig;
@@ -43,7 +45,7 @@ use crate::room::Room;
 use crate::shutdown::Ending;
 use crate::slot::Slot;
 use crate::stats::Stats;
-use crate::sync::{AtomicU8, AtomicUsize, LockExt, Mutex, Ordering, fence, seq_cst_point};
+use crate::sync::{AtomicU8, AtomicUsize, LockExt, Mutex, Ordering, fence};
 use crate::task::Task;
 use crate::visit::Seats;
 use crate::worker::current_index;
@@ -94,6 +96,7 @@ pub struct Lifecycle {
 impl Lifecycle {
     /// The life of a pool that is about to be built from `config`.
     pub fn new(config: &PoolConfig, capability: Capability) -> Arc<Self> {
+        barrier::prepare();
         let workers = config.workers();
         Arc::new(Self {
             capability,
@@ -153,7 +156,8 @@ impl Lifecycle {
     ) -> Result<(), Refused<Task>> {
         let worker = current_index(self);
         self.ledger.enter(worker);
-        seq_cst_point();
+        // ORDERING: partner is the heavy fence in `close`.
+        light();
         if self.phase() != Phase::Open {
             self.refuse(worker);
             return Err(Refused::Closed(task));
@@ -163,8 +167,8 @@ impl Lifecycle {
             return Err(Refused::Full(task));
         }
         self.notify();
-        // ORDERING: the full fence in `notify` comes after the push, that in `cancel` before the queue is taken out: either this
-        // sees the phase, or that one sees the task.
+        // ORDERING: `notify` begins with a light fence, after the push; its partner in `cancel` stands before the queue is taken
+        // out: either this sees the phase, or that one sees the task.
         if self.phase() >= Phase::Cancelling {
             self.take_out(take_queued());
         }
@@ -179,6 +183,8 @@ impl Lifecycle {
     ) -> Result<(), Task> {
         let worker = current_index(self);
         self.ledger.enter(worker);
+        // ORDERING: as in `admit`.
+        light();
         if self.phase() != Phase::Open {
             self.refuse(worker);
             return Err(task);
@@ -191,6 +197,8 @@ impl Lifecycle {
     /// Enters a job that its submitter, a worker of this pool, is going to run itself. False if the pool no longer takes any.
     pub(crate) fn enter_inline(&self, worker: usize) -> bool {
         self.ledger.enter(Some(worker));
+        // ORDERING: partner is the heavy fence in `cancel`.
+        light();
         if self.phase() >= Phase::Cancelling {
             self.refuse(Some(worker));
             return false;
@@ -207,8 +215,8 @@ impl Lifecycle {
     /// A woken future comes back; never refused (`R803`).
     pub(crate) fn requeue(self: &Arc<Self>, task: Task) {
         self.woken.push(task);
-        // ORDERING: SeqCst with the phase written by `stop`: either this sees the stop, or the stop's sweep sees the task.
-        fence(Ordering::SeqCst);
+        // ORDERING: partner is the heavy fence in `stop`: either this sees the stop, or the stop's sweep sees the task.
+        light();
         if self.phase() == Phase::Stopped {
             self.sweep_woken();
         }
@@ -345,7 +353,8 @@ impl Lifecycle {
         if self.watchers.load(Ordering::Relaxed) != 0 {
             self.changed.notify(usize::MAX);
         }
-        if self.stops_when_quiet.load(Ordering::Relaxed) && self.in_flight() == 0 {
+        // ORDERING: Acquire: the intake is over, and its heavy fence behind it, before the ledger is read.
+        if self.stops_when_quiet.load(Ordering::Acquire) && self.in_flight() == 0 {
             self.stop();
         }
     }
@@ -401,15 +410,16 @@ impl Lifecycle {
     /// Ends intake. Idempotent.
     pub fn close(&self) {
         self.advance(Phase::Draining);
-        seq_cst_point();
+        // ORDERING: partners are the light fences of intake. Each closer has its own, since each may go on to read the ledger.
+        heavy();
         self.room.wake_all();
     }
 
     /// The grace is over: queued jobs will not start, running ones are asked to stop, suspended futures are dropped.
     pub(crate) fn cancel(self: &Arc<Self>, queued: impl FnOnce() -> Vec<Task>) {
         self.advance(Phase::Cancelling);
-        // ORDERING: pairs with the fence in `admit`'s `notify`.
-        fence(Ordering::SeqCst);
+        // ORDERING: partner is the light fence in `admit`'s `notify`.
+        heavy();
         self.take_out(queued());
         self.away.wake_all();
     }
@@ -419,6 +429,8 @@ impl Lifecycle {
         if !self.advance(Phase::Stopped) {
             return;
         }
+        // ORDERING: partner is the light fence in `requeue`.
+        heavy();
         self.sweep_woken();
         for worker in self.idle.take_all() {
             self.resume(worker);

@@ -18,6 +18,7 @@ use crate::id::JobId;
 use crate::idle::{Announced, Idle};
 use crate::lifecycle::Lifecycle;
 use crate::outcome::Outcome;
+use crate::ring::Ring;
 use crate::room::{Admission, Room};
 use crate::state::State;
 use crate::stats::Stats;
@@ -372,4 +373,56 @@ fn a_freed_place_is_not_missed() {
         submitter.join().unwrap();
         assert_eq!(executor.is_taken.load(Relaxed), 1);
     });
+}
+
+/// A payload that says which it was, once.
+struct Numbered(usize, Arc<loom::sync::atomic::AtomicUsize>);
+
+impl Payload for Numbered {
+    fn run(self, _id: JobId, _worker: &Worker) -> Ran {
+        Ran::Over
+    }
+
+    fn abandon(self) {
+        self.1.fetch_add(self.0, Relaxed);
+    }
+
+    fn sort_out(self, _life: &StdArc<Lifecycle>) -> Option<Self> {
+        Some(self)
+    }
+
+    fn name(&self) -> Option<&str> {
+        None
+    }
+}
+
+/// Each task that was pushed comes out once, whole, also where the array of one or two places is lapped.
+#[test]
+fn a_ring_loses_and_doubles_nothing() {
+    for capacity in [1, 2] {
+        model(move || {
+            let ring = Arc::new(Ring::new(capacity));
+            let seen = Arc::new(AtomicUsize::new(0));
+            let task = |number| Task::new(JobId::next(), Numbered(number, Arc::clone(&seen)));
+            assert!(ring.push(task(1)).is_ok());
+            let poppers: Vec<_> = (0..2)
+                .map(|_| {
+                    let ring = Arc::clone(&ring);
+                    thread::spawn(move || usize::from(ring.pop().is_some()))
+                })
+                .collect();
+            let mut pushed = 1;
+            for number in [10, 100] {
+                match ring.push(task(number)) {
+                    Ok(()) => pushed += number,
+                    Err(refused) => drop(refused.into_payload::<Numbered>()),
+                }
+            }
+            let popped: usize = poppers.into_iter().map(|it| it.join().unwrap()).sum();
+            assert!(popped >= 1, "there was one from the start");
+            while ring.pop().is_some() {}
+            assert!(ring.is_empty());
+            assert_eq!(seen.load(Relaxed), pushed);
+        });
+    }
 }

@@ -46,7 +46,7 @@ impl Engine for WorkStealingEngine {
         };
         let engine = Arc::new(Self {
             life: Lifecycle::new(&config, capability),
-            injector: SharedQueue::new(usize::MAX),
+            injector: SharedQueue::new(config.capacity()),
             deques: Deques::new(config.workers()),
             places: Places::new(config.capacity()),
             threads: Threads::default(),
@@ -67,6 +67,11 @@ impl Engine for WorkStealingEngine {
         self.deques
             .push(task)
             .or_else(|task| self.injector.push(task))
+            .inspect_err(|_| {
+                // A popper is half done with the injector's next slot.
+                self.places.free();
+                self.life.room().freed();
+            })
     }
 
     fn push_unbounded(&self, task: Task) {
