@@ -245,9 +245,10 @@ impl Worker {
                 return Rest::Search;
             }
             if look < LOOKS_SPINNING {
-                std::hint::spin_loop()
+                // Ever longer: a submitter that is as fast as this worker gets ahead, and each of its lines travels once.
+                (0..1 << look).for_each(|_| std::hint::spin_loop());
             } else {
-                thread::yield_now()
+                thread::yield_now();
             }
         }
         let announced = life
