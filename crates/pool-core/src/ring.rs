@@ -130,7 +130,10 @@ impl Ring {
                     Ordering::AcqRel,
                     Ordering::Acquire,
                 ) {
-                    Ok(_) => return Some(self.empty(slot, head, mark)),
+                    Ok(_) => {
+                        self.ask_for(self.index(head) + 1);
+                        return Some(self.empty(slot, head, mark));
+                    }
                     Err(now) => head = now,
                 }
                 backoff.spin();
