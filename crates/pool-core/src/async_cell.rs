@@ -4,13 +4,14 @@
 //! future (a runtime's task, or a joiner that drives it in place).
 
 use std::pin::Pin;
+use std::ptr::NonNull;
 use std::sync::Arc;
 use std::task::{Context, Poll, Wake, Waker};
 
 use atomic_waker::AtomicWaker;
 
 use crate::async_entry::WokenEntry;
-use crate::cell::{Outlet, Resolution, conclude, message_of, outcome_of, refuse_start};
+use crate::cell::{conclude, message_of, outcome_of, refuse_start};
 use crate::context::{AsyncContext, AsyncView, Cancellation, OwnToken};
 use crate::home::Home;
 use crate::id::JobId;
@@ -20,6 +21,7 @@ use crate::outcome::{Interrupted, JobError, Outcome, contain, drop_contained};
 use crate::state::State;
 use crate::sync::{LockExt, Mutex};
 use crate::task::{Ran, Task};
+use crate::ticket::{Outlet, Release, Resolution, Ticket};
 use crate::token::CancelToken;
 use crate::turn::Turn;
 use crate::wait::Parker;
@@ -79,8 +81,8 @@ pub(crate) trait Polled: Send + Sync {
 }
 
 impl<J: AsyncJob> AsyncCell<J> {
-    pub(crate) fn new(id: JobId, job: J, terms: Option<Box<Terms>>) -> Self {
-        Self {
+    pub(crate) fn new(id: JobId, job: J, terms: Option<Box<Terms>>) -> Arc<Self> {
+        Arc::new(Self {
             id,
             state: State::new(),
             turn: Turn::new(),
@@ -92,7 +94,7 @@ impl<J: AsyncJob> AsyncCell<J> {
             way_back: Mutex::new(WayBack::default()),
             stage: Mutex::new(AsyncStage::Queued(job)),
             resolution: Mutex::new(None),
-        }
+        })
     }
 
     /// Takes a job back that no executor accepted. None if it was cancelled or run meanwhile.
@@ -103,6 +105,34 @@ impl<J: AsyncJob> AsyncCell<J> {
         match self.replace(AsyncStage::Empty) {
             AsyncStage::Queued(job) => Some(job),
             _ => unreachable!("the job is there until it is started"),
+        }
+    }
+
+    /// The handle's end.
+    pub(crate) fn ticket(self: Arc<Self>) -> Ticket<J::Output, J::Error> {
+        let cell = Arc::into_raw(self).cast_mut();
+        // SAFETY: an `Arc`'s pointer is not null; the cell lives until `release` takes the reference back that is counted here.
+        unsafe { Ticket::new(NonNull::new_unchecked(cell)) }
+    }
+
+    /// One more reference. Every cell is in an `Arc`: [`new`](Self::new) makes no other.
+    fn shared(&self) -> Arc<Self> {
+        // SAFETY: `self` is in an `Arc`, which whoever lends `self` keeps alive.
+        unsafe {
+            Arc::increment_strong_count(self);
+            Arc::from_raw(self)
+        }
+    }
+
+    /// The handle has gone.
+    fn detach(self: &Arc<Self>) {
+        if self.state.detach() {
+            self.drop_resolution();
+            return;
+        }
+        let driver = self.way_back.lock_unpoisoned().joiner.take();
+        if driver.is_some() {
+            self.find_new_driver();
         }
     }
 
@@ -375,7 +405,7 @@ impl<J: AsyncJob> Outlet<J::Output, J::Error> for AsyncCell<J> {
         Poll::Ready(resolution.expect("the outcome is taken once"))
     }
 
-    fn cancel(self: Arc<Self>) {
+    fn cancel(&self) {
         self.state.request_cancel();
         self.token.cancel();
         if self.state.start() {
@@ -386,11 +416,12 @@ impl<J: AsyncJob> Outlet<J::Output, J::Error> for AsyncCell<J> {
             self.home.settle_claimed(self.id, Outcome::Cancelled);
         } else {
             // Suspended: its next poll drops it.
-            Wake::wake(self);
+            Wake::wake_by_ref(&self.shared());
         }
     }
 
-    fn join_on(self: Arc<Self>, worker: &Worker) {
+    fn join_on(&self, worker: &Worker) {
+        let this = self.shared();
         let is_claimed = self.state.start();
         let parker = Parker::new();
         {
@@ -403,7 +434,7 @@ impl<J: AsyncJob> Outlet<J::Output, J::Error> for AsyncCell<J> {
         worker.keeping_place(|| {
             loop {
                 if self.turn.begin() {
-                    let _over = self.take_turn(worker.life(), None);
+                    let _over = this.take_turn(worker.life(), None);
                 }
                 self.waiter.register(&parker.waker());
                 if self.state.wait() {
@@ -414,7 +445,7 @@ impl<J: AsyncJob> Outlet<J::Output, J::Error> for AsyncCell<J> {
         });
     }
 
-    fn await_on(self: Arc<Self>, worker: &Worker, cx: &mut Context<'_>) {
+    fn await_on(&self, worker: &Worker, cx: &mut Context<'_>) {
         let is_claimed = self.state.start();
         {
             let mut way_back = self.way_back.lock_unpoisoned();
@@ -424,20 +455,23 @@ impl<J: AsyncJob> Outlet<J::Output, J::Error> for AsyncCell<J> {
             way_back.joiner = Some(cx.waker().clone());
         }
         if self.turn.begin() {
-            let _over = worker.keeping_place(|| self.take_turn(worker.life(), None));
+            let _over = worker.keeping_place(|| self.shared().take_turn(worker.life(), None));
         }
     }
 
-    fn detach(self: Arc<Self>) {
-        if self.state.detach() {
-            self.drop_resolution();
-            return;
-        }
-        let driver = self.way_back.lock_unpoisoned().joiner.take();
-        if driver.is_some() {
-            self.find_new_driver();
-        }
+    fn release(&self) -> Release {
+        release::<J>
     }
+}
+
+/// See [`Outlet::release`].
+///
+/// # Safety
+/// `cell` is the address of an `AsyncCell<J>`, and comes with the reference that [`AsyncCell::ticket`] counted.
+unsafe fn release<J: AsyncJob>(cell: NonNull<()>) {
+    // SAFETY: the caller's promise.
+    let cell = unsafe { Arc::from_raw(cell.cast::<AsyncCell<J>>().as_ptr()) };
+    cell.detach();
 }
 
 impl<J: AsyncJob> Cancellation for AsyncCell<J> {

@@ -10,7 +10,7 @@ use std::time::{Duration, Instant};
 use crate::async_cell::AsyncCell;
 use crate::async_entry::AsyncEntry;
 use crate::capability::Capability;
-use crate::cell::{CellEntry, JobCell};
+use crate::cell::{CellHandle, queue_and_handle};
 use crate::error::{Refused, SubmitAllError, SubmitError};
 use crate::handle::JobHandle;
 use crate::id::JobId;
@@ -167,12 +167,12 @@ pub trait ExecutorExt: Executor {
         &self,
         job: J,
     ) -> impl Future<Output = Result<JobHandle<J::Output, J::Error>, SubmitError<J>>> + Send {
-        let (cell, task) = cell_task(job);
+        let (task, handle) = queue_and_handle(job);
         let admission = Admission::new(self, task);
         async move {
             match admission.await {
-                Ok(()) => Ok(JobHandle::new(cell)),
-                Err(refused) => Err(give_back(&cell, refused)),
+                Ok(()) => Ok(JobHandle::new(handle.into_ticket())),
+                Err(refused) => Err(give_back(handle, refused)),
             }
         }
     }
@@ -391,28 +391,20 @@ fn try_admit<E: Executor + ?Sized>(executor: &E, task: Task) -> Result<(), Refus
     executor.try_execute(task)
 }
 
-fn cell_task<J: Job>(job: J) -> (Arc<JobCell<J>>, Task) {
-    let id = JobId::next();
-    let terms = job.options().resolve();
-    let cell = Arc::new(JobCell::new(id, job, terms));
-    let task = Task::new(id, CellEntry(Arc::clone(&cell)));
-    (cell, task)
-}
-
 fn submit_with<J: Job>(
     job: J,
     admit: impl FnOnce(Task) -> Result<(), Refused<Task>>,
 ) -> Result<JobHandle<J::Output, J::Error>, SubmitError<J>> {
-    let (cell, task) = cell_task(job);
+    let (task, handle) = queue_and_handle(job);
     match admit(task) {
-        Ok(()) => Ok(JobHandle::new(cell)),
-        Err(refused) => Err(give_back(&cell, refused)),
+        Ok(()) => Ok(JobHandle::new(handle.into_ticket())),
+        Err(refused) => Err(give_back(handle, refused)),
     }
 }
 
 /// Takes the job out of its cell before the entry is dropped, which would abandon it.
-fn give_back<J: Job>(cell: &JobCell<J>, refused: Refused<Task>) -> SubmitError<J> {
-    let job = cell
+fn give_back<J: Job>(handle: CellHandle<J>, refused: Refused<Task>) -> SubmitError<J> {
+    let job = handle
         .reclaim()
         .expect("a refused job was never run, and nobody else has its handle");
     refused
@@ -429,9 +421,9 @@ fn submit_future_with<J: AsyncJob>(
 ) -> Result<JobHandle<J::Output, J::Error>, SubmitError<J>> {
     let id = JobId::next();
     let terms = job.options().resolve();
-    let cell = Arc::new(AsyncCell::new(id, job, terms));
+    let cell = AsyncCell::new(id, job, terms);
     match admit(Task::new(id, AsyncEntry(Arc::clone(&cell) as _))) {
-        Ok(()) => Ok(JobHandle::new(cell)),
+        Ok(()) => Ok(JobHandle::new(cell.ticket())),
         Err(refused) => {
             let job = cell
                 .reclaim()

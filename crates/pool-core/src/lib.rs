@@ -58,6 +58,7 @@ mod sync;
 mod task;
 mod thread_number;
 mod threads;
+mod ticket;
 mod token;
 mod turn;
 mod visit;

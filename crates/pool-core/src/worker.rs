@@ -14,10 +14,7 @@ use crate::idle::Announced;
 use crate::lifecycle::Lifecycle;
 use crate::outcome::{Outcome, drop_contained};
 use crate::task::{Ran, Task};
-
-/// How often a searcher looks before it sleeps, and how many of these looks come without giving up the core.
-const LOOKS: u32 = 24;
-const LOOKS_SPINNING: u32 = 8;
+use crate::wait::look_a_while;
 
 /// Jobs after which the clock is read for the reports' "running for", and the time below which that is often enough.
 const MOST_JOBS_A_READING: u32 = 64;
@@ -240,16 +237,8 @@ impl Worker {
         if !self.0.is_searching.replace(true) {
             life.idle().begin_search();
         }
-        for look in 0..LOOKS {
-            if self.has_work(engine) {
-                return Rest::Search;
-            }
-            if look < LOOKS_SPINNING {
-                // Ever longer: a submitter that is as fast as this worker gets ahead, and each of its lines travels once.
-                (0..1 << look).for_each(|_| std::hint::spin_loop());
-            } else {
-                thread::yield_now();
-            }
+        if look_a_while(|| self.has_work(engine)) {
+            return Rest::Search;
         }
         let announced = life
             .idle()

@@ -1,0 +1,73 @@
+//! `Ticket`: the handle's end of a cell, whatever kind of job is in it.
+
+use std::fmt;
+use std::ops::Deref;
+use std::ptr::NonNull;
+use std::task::{Context, Poll};
+
+use crate::id::JobId;
+use crate::outcome::JobError;
+use crate::worker::Worker;
+
+/// What a job's handle resolves to.
+pub(crate) type Resolution<T, E> = Result<T, JobError<E>>;
+
+/// A cell as its handle sees it.
+pub(crate) trait Outlet<T, E>: Send + Sync {
+    fn id(&self) -> JobId;
+    fn is_ended(&self) -> bool;
+    /// The outcome, or the promise to wake `cx`. Once ready, never called again.
+    fn poll_outcome(&self, cx: &mut Context<'_>) -> Poll<Resolution<T, E>>;
+    /// Asks for the stop; a job that has not started ends here and now.
+    fn cancel(&self);
+    /// Makes progress on the joiner's own worker if nobody else can be relied on to.
+    fn join_on(&self, worker: &Worker);
+    /// The same for one who awaits, within one poll.
+    fn await_on(&self, worker: &Worker, cx: &mut Context<'_>);
+    /// How the handle's end is given up: called once, with this cell's address, and the cell is not touched after it.
+    fn release(&self) -> Release;
+}
+
+/// Gives up the handle's end of the cell at an address, and with it an outcome that nobody took.
+pub(crate) type Release = unsafe fn(NonNull<()>);
+
+/// Owns the handle's end of a cell.
+pub(crate) struct Ticket<T, E>(NonNull<dyn Outlet<T, E>>);
+
+// SAFETY: a ticket is an owning pointer to an outlet, which is `Send` and `Sync`.
+unsafe impl<T, E> Send for Ticket<T, E> {}
+// SAFETY: as above; `&Ticket` gives `&dyn Outlet`.
+unsafe impl<T, E> Sync for Ticket<T, E> {}
+
+impl<T, E> Ticket<T, E> {
+    /// Takes over the handle's end of a cell.
+    ///
+    /// # Safety
+    /// The cell lives until its [`Outlet::release`] is called, which is the ticket's to do.
+    pub(crate) unsafe fn new(cell: NonNull<dyn Outlet<T, E>>) -> Self {
+        Self(cell)
+    }
+}
+
+impl<T, E> Deref for Ticket<T, E> {
+    type Target = dyn Outlet<T, E>;
+
+    fn deref(&self) -> &Self::Target {
+        // SAFETY: the cell lives as long as this end of it.
+        unsafe { self.0.as_ref() }
+    }
+}
+
+impl<T, E> Drop for Ticket<T, E> {
+    fn drop(&mut self) {
+        let release = self.release();
+        // SAFETY: it is this cell's, and called once: here.
+        unsafe { release(self.0.cast()) }
+    }
+}
+
+impl<T, E> fmt::Debug for Ticket<T, E> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Ticket").finish_non_exhaustive()
+    }
+}
