@@ -2,6 +2,7 @@
 //!
 //! `RUSTFLAGS="--cfg pool_loom" cargo test -p pool-core --release --lib models`
 
+use std::convert::Infallible;
 use std::sync::Arc as StdArc;
 use std::task::{Context, Poll, Wake, Waker};
 
@@ -10,14 +11,16 @@ use loom::sync::{Arc, Condvar, Mutex};
 use loom::thread;
 
 use crate::capability::Capability;
+use crate::cell::queue_and_handle;
 use crate::config::PoolConfig;
+use crate::context::JobContext;
 use crate::error::Refused;
 use crate::executor::Executor;
 use crate::home::Home;
 use crate::id::JobId;
 use crate::idle::{Announced, Idle};
 use crate::lifecycle::Lifecycle;
-use crate::outcome::Outcome;
+use crate::outcome::{JobError, Outcome};
 use crate::ring::Ring;
 use crate::room::{Admission, Room};
 use crate::state::State;
@@ -423,6 +426,52 @@ fn a_ring_loses_and_doubles_nothing() {
             while ring.pop().is_some() {}
             assert!(ring.is_empty());
             assert_eq!(seen.load(Relaxed), pushed);
+        });
+    }
+}
+
+/// What the handle's side does while the entry ends the job elsewhere.
+#[derive(Clone, Copy, Debug)]
+enum HandleDoes {
+    Leave,
+    Cancel,
+    Wait,
+}
+
+/// A cell's two ends leave in any order: the job's captures are dropped once, the outcome is seen whole, and nothing is left.
+#[test]
+fn a_cell_is_freed_by_the_last_to_leave() {
+    for handle_does in [HandleDoes::Leave, HandleDoes::Cancel, HandleDoes::Wait] {
+        model(move || {
+            let held = Arc::new(());
+            let job = {
+                let held = Arc::clone(&held);
+                move |_: &JobContext<'_>| Ok::<_, Infallible>(held)
+            };
+            let (task, handle) = queue_and_handle(job);
+            let ticket = handle.into_ticket();
+            let entry = thread::spawn(move || drop(task));
+            match handle_does {
+                HandleDoes::Leave => {}
+                HandleDoes::Cancel => ticket.cancel(),
+                HandleDoes::Wait => {
+                    let mut cx = Context::from_waker(Waker::noop());
+                    let is_over =
+                        |polled: Poll<_>| matches!(polled, Poll::Ready(Err(JobError::Abandoned)));
+                    if !is_over(ticket.poll_outcome(&mut cx)) {
+                        while !ticket.is_ended() {
+                            thread::yield_now();
+                        }
+                        assert!(is_over(ticket.poll_outcome(&mut cx)));
+                    }
+                }
+            }
+            drop(ticket);
+            entry.join().unwrap();
+            assert!(
+                Arc::try_unwrap(held).is_ok(),
+                "the cell, or what was in it, is left"
+            );
         });
     }
 }
