@@ -19,6 +19,7 @@ use crate::executor::Executor;
 use crate::home::Home;
 use crate::id::JobId;
 use crate::idle::{Announced, Idle};
+use crate::job::JobExt;
 use crate::lifecycle::Lifecycle;
 use crate::outcome::{JobError, Outcome};
 use crate::ring::Ring;
@@ -27,6 +28,7 @@ use crate::state::State;
 use crate::stats::Stats;
 use crate::sync::UnsafeCell;
 use crate::task::{Payload, Ran, Task};
+use crate::token::CancelToken;
 use crate::turn::Turn;
 use crate::worker::Worker;
 
@@ -448,7 +450,9 @@ fn a_cell_is_freed_by_the_last_to_leave() {
                 let held = Arc::clone(&held);
                 move |_: &JobContext<'_>| Ok::<_, Infallible>(held)
             };
-            let (task, handle) = queue_and_handle(job);
+            // The cell holds the token until it is freed.
+            let token = CancelToken::new();
+            let (task, handle) = queue_and_handle(job.with_token(&token));
             let ticket = handle.into_ticket();
             let entry = thread::spawn(move || drop(task));
             match handle_does {
