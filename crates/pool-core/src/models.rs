@@ -474,8 +474,9 @@ fn a_cell_is_freed_by_the_last_to_leave() {
             entry.join().unwrap();
             assert!(
                 Arc::try_unwrap(held).is_ok(),
-                "the cell, or what was in it, is left"
+                "what the job captured is left"
             );
+            assert_eq!(token.holders(), 1, "the cell is left");
         });
     }
 }
