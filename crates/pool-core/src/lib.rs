@@ -44,6 +44,7 @@ mod map;
 #[cfg(all(test, pool_loom))]
 mod models;
 mod outcome;
+mod places;
 mod plain;
 mod queue;
 mod report;
@@ -80,7 +81,8 @@ pub use job::{AsyncJob, AsyncJobExt, Configured, Job, JobExt, JobOptions};
 pub use lifecycle::Lifecycle;
 pub use map::{Map, MapUnordered};
 pub use outcome::{Interrupted, JobError, Outcome, PanicInfo};
-pub use queue::{Places, SharedQueue};
+pub use places::Places;
+pub use queue::SharedQueue;
 pub use report::{RunningJob, ShutdownReport};
 pub use room::Room;
 pub use scope::{Scope, ScopeError};

@@ -22,6 +22,7 @@ use crate::idle::{Announced, Idle};
 use crate::job::JobExt;
 use crate::lifecycle::Lifecycle;
 use crate::outcome::{JobError, Outcome};
+use crate::places::Places;
 use crate::ring::Ring;
 use crate::room::{Admission, Room};
 use crate::state::State;
@@ -479,4 +480,28 @@ fn a_cell_is_freed_by_the_last_to_leave() {
             assert_eq!(token.holders(), 1, "the cell is left");
         });
     }
+}
+
+/// Of two places, two can be taken at every moment at which none is: by the worker with a stash, and by who recalls it.
+#[test]
+fn no_place_is_lost_or_doubled() {
+    model(|| {
+        let places = Arc::new(Places::new(16, 1));
+        let worker = {
+            let places = Arc::clone(&places);
+            thread::spawn(move || {
+                let is_taken = places.take(Some(0));
+                if is_taken {
+                    places.free(Some(0));
+                }
+                usize::from(places.take(Some(0)))
+            })
+        };
+        // All but one: the last is in the stash or to be recalled, or the worker has it.
+        let mut taken = (0..16).filter(|_| places.take(None)).count();
+        assert!(taken >= 15, "the worker holds one at the most");
+        taken += worker.join().unwrap();
+        taken += (0..16).filter(|_| places.take(None)).count();
+        assert_eq!(taken, 16);
+    });
 }

@@ -1,52 +1,15 @@
 //! The queue that workers share: bounded, first in, first out.
 
 use std::fmt;
-use std::sync::atomic::{AtomicIsize, Ordering};
 
 use crossbeam_deque::{Injector, Steal};
-use crossbeam_utils::CachePadded;
 
+use crate::places::Places;
 use crate::ring::Ring;
 use crate::task::Task;
 
 /// The largest capacity whose array is allocated at build: 64 bytes a place, 4 MiB.
 const LARGEST_ARRAY: usize = 1 << 16;
-
-/// Places in a queue. A task takes one as it is queued and frees it as it is taken out.
-#[derive(Debug)]
-pub struct Places(CachePadded<AtomicIsize>);
-
-impl Places {
-    /// As many as the capacity. One beyond `isize::MAX` is no bound that memory would ever meet.
-    pub fn new(capacity: usize) -> Self {
-        Self(CachePadded::new(AtomicIsize::new(
-            isize::try_from(capacity).unwrap_or(isize::MAX),
-        )))
-    }
-
-    /// Takes one. False: there is none.
-    ///
-    /// It is never taken and given back, so nobody sees a full queue that is not: a submitter that was told so waits for a
-    /// place to be freed.
-    #[inline]
-    pub fn take(&self) -> bool {
-        let one_less = |left: isize| (left > 0).then(|| left - 1);
-        self.0
-            .fetch_update(Ordering::Relaxed, Ordering::Relaxed, one_less)
-            .is_ok()
-    }
-
-    /// Takes one that may not be there: the next submitters wait until it is.
-    pub fn overdraw(&self) {
-        self.0.fetch_sub(1, Ordering::Relaxed);
-    }
-
-    /// Frees one.
-    #[inline]
-    pub fn free(&self) {
-        self.0.fetch_add(1, Ordering::Relaxed);
-    }
-}
 
 /// First in, first out, up to a bound; for any number of threads.
 ///
@@ -70,7 +33,7 @@ impl SharedQueue {
         let main = if capacity <= LARGEST_ARRAY {
             Main::Array(Ring::new(capacity))
         } else {
-            Main::List(List::default(), Places::new(capacity))
+            Main::List(List::default(), Places::new(capacity, 0))
         };
         Self {
             main,
@@ -86,7 +49,7 @@ impl SharedQueue {
     pub fn push(&self, task: Task) -> Result<(), Task> {
         match &self.main {
             Main::Array(ring) => ring.push(task),
-            Main::List(list, places) if places.take() => {
+            Main::List(list, places) if places.take(None) => {
                 list.0.push(task);
                 Ok(())
             }
@@ -111,7 +74,7 @@ impl SharedQueue {
             Main::Array(ring) => ring.pop(),
             Main::List(list, places) => {
                 let task = steal(&list.0)?;
-                places.free();
+                places.free(None);
                 Some(task)
             }
         }

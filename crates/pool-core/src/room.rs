@@ -63,7 +63,9 @@ impl Room {
         wakers.into_iter().for_each(Waker::wake);
     }
 
-    pub(crate) fn has_line(&self) -> bool {
+    /// Whether somebody waits. Out of date at once.
+    #[inline]
+    pub fn has_line(&self) -> bool {
         self.waiting.load(Ordering::Relaxed) != 0
     }
 
