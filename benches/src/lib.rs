@@ -6,14 +6,17 @@
 
 mod contestant;
 mod contestants;
+mod entry;
 mod latch;
 mod measure;
 mod sample;
+mod setup;
 mod workload;
+mod workloads;
 
 pub use contestant::Contestant;
-pub use contestants::Entry;
+pub use entry::{Entry, Kind};
 pub use latch::Latch;
 pub use measure::{Measure, Unit};
 pub use sample::{Measures, Sample, measure};
-pub use workload::Workload;
+pub use workload::{Scaling, Workload};

@@ -1,23 +1,19 @@
-//! The workloads, each the same for every contestant.
+//! `Workload`: what is measured, by name, and what each takes and gives.
 
 use std::fmt;
-use std::hint::black_box;
 use std::str::FromStr;
-use std::sync::Arc;
-use std::time::{Duration, Instant};
 
 use anyhow::{Result, bail};
 
-use crate::contestant::Contestant;
-use crate::contestants::Entry;
-use crate::latch::Latch;
+use crate::entry::Entry;
 use crate::measure::Measure;
+use crate::setup::Face;
 
 /// The bound of bounded contestants, in jobs, where jobs come from outside: the pool's default.
 const CAPACITY: usize = 1024;
 
 /// What is measured.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub enum Workload {
     /// One outsider executes empty jobs; the time ends when the last of them has woken it.
     Empty,
@@ -29,60 +25,116 @@ pub enum Workload {
     RoundTrip,
 }
 
+/// All that there is to know of a workload before it runs.
+struct Spec {
+    name: &'static str,
+    title: &'static str,
+    measures: &'static [Measure],
+    full_size: usize,
+    quick_size: usize,
+}
+
+/// What else to sample, to see how a cost grows. Empty: nothing else.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Scaling {
+    /// Sizes, in jobs, with the usual number of workers.
+    pub sizes: &'static [usize],
+    /// Numbers of workers, with the usual size.
+    pub workers: &'static [usize],
+}
+
 impl Workload {
     /// Every workload, in the order of the tables.
-    pub const ALL: [Self; 4] = [
+    pub const ALL: &'static [Self] = &[
         Self::Empty,
         Self::Results,
         Self::SpawnInside,
         Self::RoundTrip,
     ];
 
+    fn spec(self) -> Spec {
+        match self {
+            Self::Empty => Spec {
+                name: "empty",
+                title: "Empty jobs from one thread outside",
+                measures: &[Measure::TIME_PER_JOB],
+                full_size: 1_000_000,
+                quick_size: 50_000,
+            },
+            Self::Results => Spec {
+                name: "results",
+                title: "Jobs with results, joined in order",
+                measures: &[Measure::TIME_PER_JOB],
+                full_size: 1_000_000,
+                quick_size: 50_000,
+            },
+            Self::SpawnInside => Spec {
+                name: "spawn-inside",
+                title: "A binary tree: each job submits its two children",
+                measures: &[Measure::TIME_PER_JOB],
+                full_size: 1 << 18,
+                quick_size: 1 << 14,
+            },
+            Self::RoundTrip => Spec {
+                name: "round-trip",
+                title: "Submit one job and join it, on a pool that is awake",
+                measures: &[Measure::TIME_PER_JOB],
+                full_size: 100_000,
+                quick_size: 5_000,
+            },
+        }
+    }
+
     /// The name on the command line.
     pub fn name(self) -> &'static str {
-        match self {
-            Self::Empty => "empty",
-            Self::Results => "results",
-            Self::SpawnInside => "spawn-inside",
-            Self::RoundTrip => "round-trip",
-        }
+        self.spec().name
     }
 
     /// What it is, in a sentence for people.
     pub fn title(self) -> &'static str {
-        match self {
-            Self::Empty => "Empty jobs from one thread outside",
-            Self::Results => "Jobs with results, joined in order",
-            Self::SpawnInside => "A binary tree: each job submits its two children",
-            Self::RoundTrip => "Submit one job and join it, on a pool that is awake",
-        }
+        self.spec().title
     }
 
     /// What a sample of it measures; the first ranks the contestants.
     pub fn measures(self) -> &'static [Measure] {
-        &[Measure::TIME_PER_JOB]
+        self.spec().measures
     }
 
     /// Whether a contestant has what the workload needs.
-    pub fn takes(self, _entry: Entry) -> bool {
-        true
+    pub fn takes(self, entry: Entry) -> bool {
+        entry.has(self.face())
+            && entry.only().is_none_or(|only| only.contains(&self))
+            && !entry.except().contains(&self)
     }
 
     /// Jobs of a sample whose figures count.
     pub fn full_size(self) -> usize {
-        match self {
-            Self::Empty | Self::Results => 1_000_000,
-            Self::SpawnInside => 1 << 18,
-            Self::RoundTrip => 100_000,
-        }
+        self.spec().full_size
     }
 
     /// Jobs of a sample that shows that all works.
     pub fn quick_size(self) -> usize {
-        match self {
-            Self::Empty | Self::Results => 50_000,
-            Self::SpawnInside => 1 << 14,
-            Self::RoundTrip => 5_000,
+        self.spec().quick_size
+    }
+
+    /// How many samples it gets, to the usual number: long ones get fewer.
+    pub fn share(self) -> f64 {
+        1.0
+    }
+
+    /// How many workers it uses where the user names no number and the system grants `granted` in parallel.
+    pub fn workers(self, granted: usize) -> usize {
+        granted
+    }
+
+    /// What else to sample, to see how its cost grows.
+    pub fn scaling(self) -> Scaling {
+        Scaling {
+            sizes: &[],
+            workers: match self {
+                Self::Empty => &[1, 2, 4, 8, 16, 32, 64],
+                _ => &[],
+            },
         }
     }
 
@@ -92,26 +144,18 @@ impl Workload {
     pub fn capacity(self, size: usize) -> usize {
         match self {
             Self::SpawnInside => size,
-            Self::Empty | Self::Results | Self::RoundTrip => CAPACITY,
+            _ => CAPACITY,
         }
     }
 
-    /// Runs `size` jobs and returns how long they took.
-    pub(crate) fn run<C: Contestant>(self, contestant: &Arc<C>, size: usize) -> Duration {
-        let start = Instant::now();
-        match self {
-            Self::Empty => empty(&**contestant, size),
-            Self::Results => results(&**contestant, size),
-            Self::SpawnInside => spawn_inside(contestant, size),
-            Self::RoundTrip => round_trip(&**contestant, size),
-        }
-        start.elapsed()
+    pub(crate) fn face(self) -> Face {
+        Face::Jobs
     }
 }
 
 impl fmt::Display for Workload {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(self.name())
+        f.pad(self.name())
     }
 }
 
@@ -119,57 +163,15 @@ impl FromStr for Workload {
     type Err = anyhow::Error;
 
     fn from_str(name: &str) -> Result<Self> {
-        match Self::ALL.into_iter().find(|it| it.name() == name) {
+        match Self::ALL.iter().copied().find(|it| it.name() == name) {
             Some(workload) => Ok(workload),
-            None => bail!(
-                "no workload is named `{name}`; there are {}",
-                Self::ALL.map(Self::name).join(", ")
-            ),
+            None => {
+                let names: Vec<&str> = Self::ALL.iter().map(|it| it.name()).collect();
+                bail!(
+                    "no workload is named `{name}`; there are {}",
+                    names.join(", ")
+                )
+            }
         }
     }
-}
-
-fn empty<C: Contestant>(contestant: &C, size: usize) {
-    let latch = Latch::leaked(size);
-    for _ in 0..size {
-        contestant.execute(|| latch.arrive());
-    }
-    latch.wait();
-}
-
-fn results<C: Contestant>(contestant: &C, size: usize) {
-    let waits: Vec<_> = (0..size)
-        .map(|number| contestant.submit(move || black_box(number)))
-        .collect();
-    let sum: usize = waits.into_iter().map(|wait| wait()).sum();
-    assert_eq!(sum, (0..size).sum(), "each job gives its own value");
-}
-
-fn round_trip<C: Contestant>(contestant: &C, size: usize) {
-    for number in 0..size {
-        let wait = contestant.submit(move || black_box(number));
-        assert_eq!(wait(), number, "the job gives its own value");
-    }
-}
-
-fn spawn_inside<C: Contestant>(contestant: &Arc<C>, size: usize) {
-    let latch = Latch::leaked(size);
-    grow(Arc::clone(contestant), latch, size);
-    latch.wait();
-}
-
-/// Executes the root of a tree of `size` jobs, which executes its subtrees.
-fn grow<C: Contestant>(contestant: Arc<C>, latch: &'static Latch, size: usize) {
-    if size == 0 {
-        return;
-    }
-    let left = (size - 1) / 2;
-    let right = size - 1 - left;
-    let inside = Arc::clone(&contestant);
-    contestant.execute(move || {
-        grow(Arc::clone(&inside), latch, left);
-        // The job's own pointer goes before its arrival: after the last arrival the measuring thread holds the only one.
-        grow(inside, latch, right);
-        latch.arrive();
-    });
 }

@@ -5,17 +5,12 @@ use benches::{Entry, Workload, measure};
 /// Jobs of each sample; an odd tree, so that its halves differ.
 const SIZE: usize = 300;
 
-fn is_compiled_in(entry: &Entry) -> bool {
-    cfg!(feature = "peers") || !entry.name().starts_with("peer-")
-}
-
 #[test]
 fn each_contestant_runs_each_workload() {
-    for workload in Workload::ALL {
-        for entry in Entry::ALL
-            .into_iter()
-            .filter(is_compiled_in)
-            .filter(|&it| workload.takes(it))
+    for &workload in Workload::ALL {
+        for &entry in Entry::ALL
+            .iter()
+            .filter(|it| it.is_compiled_in() && workload.takes(**it))
         {
             let sample = measure(workload, entry, SIZE, 2)
                 .unwrap_or_else(|error| panic!("{workload} on {entry}: {error:#}"));
@@ -34,10 +29,10 @@ fn each_contestant_runs_each_workload() {
 
 #[test]
 fn names_lead_back_to_what_they_name() {
-    for workload in Workload::ALL {
+    for &workload in Workload::ALL {
         assert_eq!(workload.name().parse::<Workload>().unwrap(), workload);
     }
-    for entry in Entry::ALL {
+    for &entry in Entry::ALL {
         assert_eq!(entry.name().parse::<Entry>().unwrap(), entry);
     }
 }

@@ -6,15 +6,16 @@ use anyhow::Result;
 use pool::{Backend, JobContext, Pool, ShutdownPolicy};
 
 use crate::contestant::Contestant;
+use crate::setup::Setup;
 
 pub(crate) struct Ours(Pool);
 
 impl Ours {
-    pub(crate) fn build(backend: Backend, workers: usize, capacity: usize) -> Result<Self> {
+    pub(crate) fn build(backend: Backend, setup: &Setup) -> Result<Self> {
         let pool = Pool::builder()
             .backend(backend)
-            .workers(workers)
-            .queue_capacity(capacity)
+            .workers(setup.workers)
+            .queue_capacity(setup.capacity)
             .build()?;
         Ok(Self(pool))
     }

@@ -1,4 +1,4 @@
-//! What others use in the place of this pool.
+//! Pools that people write themselves: threads on a channel of boxed closures.
 
 use std::sync::{Arc, Mutex, PoisonError, mpsc};
 use std::thread::{self, JoinHandle};
@@ -7,39 +7,20 @@ use anyhow::Result;
 use crossbeam_channel::{Receiver, Sender};
 
 use crate::contestant::Contestant;
+use crate::setup::Setup;
 
 type BoxedJob = Box<dyn FnOnce() + Send>;
 
-/// `rayon::ThreadPool::spawn`.
-pub(super) struct RayonSpawn(rayon::ThreadPool);
-
-impl RayonSpawn {
-    pub(super) fn build(workers: usize) -> Result<Self> {
-        let builder = rayon::ThreadPoolBuilder::new().num_threads(workers);
-        Ok(Self(builder.build()?))
-    }
-}
-
-impl Contestant for RayonSpawn {
-    fn execute(&self, job: impl FnOnce() + Send + 'static) {
-        self.0.spawn(job);
-    }
-
-    fn finish(self) {
-        drop(self.0);
-    }
-}
-
 /// Threads on a bounded `crossbeam_channel`.
-pub(super) struct CrossbeamBoxes {
+pub(super) struct Crossbeam {
     jobs: Sender<BoxedJob>,
     threads: Vec<JoinHandle<()>>,
 }
 
-impl CrossbeamBoxes {
-    pub(super) fn build(workers: usize, capacity: usize) -> Result<Self> {
-        let (jobs, queue) = crossbeam_channel::bounded(capacity);
-        let threads = start(workers, |_| {
+impl Crossbeam {
+    pub(super) fn build(setup: &Setup) -> Result<Self> {
+        let (jobs, queue) = crossbeam_channel::bounded(setup.capacity);
+        let threads = start(setup.workers, |_| {
             let queue: Receiver<BoxedJob> = queue.clone();
             move || queue.into_iter().for_each(|job| job())
         })?;
@@ -47,7 +28,7 @@ impl CrossbeamBoxes {
     }
 }
 
-impl Contestant for CrossbeamBoxes {
+impl Contestant for Crossbeam {
     fn execute(&self, job: impl FnOnce() + Send + 'static) {
         let sent = self.jobs.send(Box::new(job));
         sent.expect("the workers listen as long as there is a sender");
@@ -66,14 +47,14 @@ pub(super) struct MutexMpsc {
 }
 
 impl MutexMpsc {
-    pub(super) fn build(workers: usize) -> Result<Self> {
+    pub(super) fn build(setup: &Setup) -> Result<Self> {
         let (jobs, queue) = mpsc::channel::<BoxedJob>();
         let queue = Arc::new(Mutex::new(queue));
         let next = |queue: &Mutex<mpsc::Receiver<BoxedJob>>| {
             let queue = queue.lock().unwrap_or_else(PoisonError::into_inner);
             queue.recv().ok()
         };
-        let threads = start(workers, |_| {
+        let threads = start(setup.workers, |_| {
             let queue = Arc::clone(&queue);
             move || {
                 while let Some(job) = next(&queue) {
@@ -94,25 +75,6 @@ impl Contestant for MutexMpsc {
     fn finish(self) {
         drop(self.jobs);
         join(self.threads);
-    }
-}
-
-/// The crate `threadpool`.
-pub(super) struct Threadpool(threadpool::ThreadPool);
-
-impl Threadpool {
-    pub(super) fn build(workers: usize) -> Self {
-        Self(threadpool::ThreadPool::new(workers))
-    }
-}
-
-impl Contestant for Threadpool {
-    fn execute(&self, job: impl FnOnce() + Send + 'static) {
-        self.0.execute(job);
-    }
-
-    fn finish(self) {
-        self.0.join();
     }
 }
 
