@@ -142,9 +142,8 @@ pub(crate) const TABLE: &[Row] = &[
         .survives_panics()
         .on(Face::Jobs, peer!(|it| it.jobs(RustyPool::build(it))))
         .on(Face::Futures, peer!(|it| it.futures(RustyPool::build(it)))),
-    library("peer-executors", "executors 0.10: `crossbeam_workstealing_pool`, a channel of the standard library for a result.")
-        .survives_panics()
-        .on(Face::Jobs, peer!(|it| it.jobs(Executors::build(it)))),
+    library("peer-executors", "executors 0.10: `crossbeam_workstealing_pool`, a channel of the standard library for a result. It replaces a worker that panicked, but its shutdown can then time out: left out there.")
+            .on(Face::Jobs, peer!(|it| it.jobs(Executors::build(it)))),
     library("peer-threadfin", "threadfin 0.1: `execute`, whose task is joined for a result.")
         .bounded()
         .survives_panics()
@@ -158,10 +157,10 @@ pub(crate) const TABLE: &[Row] = &[
             Workload::RoundTripPinned,
         ])
         .on(Face::Jobs, peer!(|it| it.jobs(Affinitypool::build(it)))),
-    library("peer-beekeeper", "beekeeper 0.3: thunks by `apply_send` on channel queues, a `oneshot` for a result; outcomes go to a channel that nobody reads. Its workers take jobs ten at a time, so two jobs that wait for each other may share one worker: it is left out where workers are held.")
+    library("peer-beekeeper", "beekeeper 0.3, without its default feature `local-batch`, which prints a line for each batch: thunks by `apply_send` on channel queues, a `oneshot` for a result; outcomes go to a channel that nobody reads.")
         .survives_panics()
-        .except(&[Workload::Queued, Workload::Memory])
-        .on(Face::Jobs, peer!(|it| it.jobs(Beekeeper::build(it)))),
+        .on(Face::Jobs, peer!(|it| it.jobs(Beekeeper::build(it))))
+        .on(Face::Stop, peer!(|it| it.stop(Beekeeper::build(it)))),
     library("peer-qubit", "qubit-thread-pool 0.12: `FixedThreadPool`, `submit`, and `submit_callable` for a result. Unbounded: at its bound it refuses, and does not wait.")
         .survives_panics()
         .on(Face::Jobs, peer!(|it| it.jobs(Qubit::build(it)?)))
