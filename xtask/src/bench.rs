@@ -7,6 +7,7 @@ mod environment;
 mod made_up;
 mod plan;
 mod record;
+mod report;
 mod runner;
 mod statistics;
 mod summary;
@@ -69,6 +70,9 @@ pub(crate) struct Options {
     /// beside the peer alone, and without a common peer nothing is said of times.
     #[arg(long, num_args = 2, value_names = ["A", "B"])]
     compare: Option<Vec<PathBuf>>,
+    /// Draws the report of a run again, from its directory or file of samples, and measures nothing
+    #[arg(long, value_name = "RUN", conflicts_with = "compare")]
+    redraw: Option<PathBuf>,
     /// With --compare: changes up to so many per cent are noise
     #[arg(long, value_name = "PER CENT", default_value_t = THRESHOLD)]
     threshold: f64,
@@ -86,6 +90,7 @@ impl Options {
             limit: LIMIT_S,
             out: PathBuf::from("target/bench"),
             compare: None,
+            redraw: None,
             threshold: THRESHOLD,
         }
     }
@@ -112,6 +117,11 @@ fn or_all<T: Copy + PartialEq>(named: &[T], all: &[T]) -> Vec<T> {
 pub(crate) fn run(options: &Options) -> Result<()> {
     if let Some([old, new]) = options.compare.as_deref() {
         return compare::run(old, new, options.threshold);
+    }
+    if let Some(run) = &options.redraw {
+        let record = Record::read(run)?;
+        show(&record);
+        return write(options, &record);
     }
     sample(options)
 }
@@ -162,5 +172,6 @@ fn write(options: &Options, record: &Record) -> Result<()> {
     fs::create_dir_all(&directory)
         .with_context(|| format!("could not make {}", directory.display()))?;
     println!("\nraw samples: {}", record.write(&directory)?.display());
+    println!("report: {}", report::write(record, &directory)?.display());
     Ok(())
 }

@@ -97,6 +97,15 @@ impl Ratio {
         })
     }
 
+    /// One, without an interval: chance does not part figures from themselves.
+    pub(crate) fn of_itself(figures: &[f64]) -> Option<Self> {
+        let middle = median(figures)?;
+        Some(Self {
+            value: divide(middle, middle)?,
+            interval: None,
+        })
+    }
+
     /// The ratio of two ratios: each of four sets of samples is drawn again on its own.
     pub(crate) fn of_ratios(new: [&[f64]; 2], old: [&[f64]; 2]) -> Option<Self> {
         let sets = [new[0], new[1], old[0], old[1]];

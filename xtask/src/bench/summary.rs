@@ -116,7 +116,12 @@ fn standing<'a>(
     let reference = reference(&rows)?;
     let against = figures_of(reference);
     for row in &mut rows {
-        row.ratio = Ratio::of(&figures_of(row.contestant), &against);
+        let is_itself = row.contestant == reference;
+        row.ratio = if is_itself {
+            Ratio::of_itself(&against)
+        } else {
+            Ratio::of(&figures_of(row.contestant), &against)
+        };
     }
     Some(Standing {
         measure,

@@ -59,6 +59,15 @@ pub(crate) fn verdict(ratio: Ratio, unit: Unit) -> String {
     }
 }
 
+/// `time-per-job` as a title: `Time per job`.
+pub(crate) fn title(name: &str) -> String {
+    let text = name.replace('-', " ");
+    let mut letters = text.chars();
+    letters.next().map_or_else(String::new, |first| {
+        first.to_uppercase().chain(letters).collect()
+    })
+}
+
 /// A whole number with a mark between thousands.
 pub(crate) fn count(number: usize) -> String {
     let digits = number.to_string();
@@ -109,6 +118,12 @@ mod tests {
         };
         assert_eq!(interval(with(Some((0.5, 12.34)))), "0.50..12.3");
         assert_eq!(interval(with(None)), "");
+    }
+
+    #[test]
+    fn a_name_becomes_a_title() {
+        assert_eq!(title("time-per-job"), "Time per job");
+        assert_eq!(title(""), "");
     }
 
     #[test]
