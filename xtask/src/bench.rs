@@ -3,9 +3,11 @@
 mod child;
 mod compare;
 mod environment;
+mod instructions;
 #[cfg(test)]
 mod made_up;
 mod plan;
+pub(crate) mod readme;
 mod record;
 mod report;
 mod runner;
@@ -73,6 +75,15 @@ pub(crate) struct Options {
     /// Draws the report of a run again, from its directory or file of samples, and measures nothing
     #[arg(long, value_name = "RUN", conflicts_with = "compare")]
     redraw: Option<PathBuf>,
+    /// Counts the instructions of a job on each backend, each way in, with valgrind; fails where one grew beyond the baseline
+    #[arg(long, conflicts_with_all = ["compare", "redraw"])]
+    instructions: bool,
+    /// With --instructions: makes the counts the baseline
+    #[arg(long, requires = "instructions")]
+    accept: bool,
+    /// Writes the figures in the README again, from the committed run
+    #[arg(long, conflicts_with_all = ["compare", "redraw", "instructions"])]
+    readme: bool,
     /// With --compare: changes up to so many per cent are noise
     #[arg(long, value_name = "PER CENT", default_value_t = THRESHOLD)]
     threshold: f64,
@@ -91,6 +102,9 @@ impl Options {
             out: PathBuf::from("target/bench"),
             compare: None,
             redraw: None,
+            instructions: false,
+            accept: false,
+            readme: false,
             threshold: THRESHOLD,
         }
     }
@@ -117,6 +131,12 @@ fn or_all<T: Copy + PartialEq>(named: &[T], all: &[T]) -> Vec<T> {
 pub(crate) fn run(options: &Options) -> Result<()> {
     if let Some([old, new]) = options.compare.as_deref() {
         return compare::run(old, new, options.threshold);
+    }
+    if options.instructions {
+        return instructions::run(options.accept);
+    }
+    if options.readme {
+        return readme::rewrite();
     }
     if let Some(run) = &options.redraw {
         let record = Record::read(run)?;
