@@ -149,10 +149,18 @@ pub(crate) fn run(options: &Options) -> Result<()> {
 /// Takes the samples, and shows and writes what came of them, also where some failed.
 fn sample(options: &Options) -> Result<()> {
     let wishes = options.wishes();
-    let program = runner::build("bench-sample")?;
+    let program = runner::build("bench-sample", "peers")?;
+    let points = wishes.points();
+    ensure!(
+        !points.is_empty(),
+        "none of these contestants takes part in these workloads"
+    );
     let mut environment = Environment::now(options.quick);
+    if let Some(load) = environment.other_work() {
+        eprintln!("warning: the machine is busy (load {load:.1}); samples will spread");
+    }
     let limit = Duration::from_secs(options.limit);
-    let taken = Runner::new(&program, limit).run(&wishes.points());
+    let taken = Runner::new(&program, limit).run(&points);
     environment.ended();
     let mut record = Record {
         environment,

@@ -23,7 +23,11 @@ pub(crate) enum ChildError {
 impl std::fmt::Display for ChildError {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         match self {
-            Self::Hung(limit) => write!(f, "no end after {} s", limit.as_secs_f64()),
+            Self::Hung(limit) => write!(
+                f,
+                "no end after {} s, and so not asked again here",
+                limit.as_secs_f64()
+            ),
             Self::Failed(error) => write!(f, "{error:#}"),
         }
     }

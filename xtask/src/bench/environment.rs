@@ -52,6 +52,14 @@ impl Environment {
         }
     }
 
+    /// The load at the start, where it takes a good part of the machine.
+    pub(crate) fn other_work(&self) -> Option<f64> {
+        const PART: f64 = 0.3;
+        #[expect(clippy::cast_precision_loss, reason = "a number of cores")]
+        let most = self.cores as f64 * PART;
+        self.load[0].filter(|&load| load > most)
+    }
+
     /// Notes the load at the end.
     pub(crate) fn ended(&mut self) {
         self.load[1] = load();
@@ -157,6 +165,16 @@ mod tests {
     fn memory_is_told_in_gibibytes() {
         assert_eq!(gibibytes("8388608 kB"), "8.0 GiB");
         assert_eq!(gibibytes("much"), UNKNOWN);
+    }
+
+    #[test]
+    fn a_loaded_machine_is_told_from_an_idle_one() {
+        let mut environment = Environment::now(false);
+        environment.cores = 4;
+        environment.load[0] = Some(1.0);
+        assert_eq!(environment.other_work(), None);
+        environment.load[0] = Some(2.0);
+        assert_eq!(environment.other_work(), Some(2.0));
     }
 
     #[test]

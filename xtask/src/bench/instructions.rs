@@ -77,7 +77,8 @@ pub(crate) fn run(is_accepted: bool) -> Result<()> {
 
 /// Every way on every backend.
 fn count(callgrind: &Callgrind) -> Result<Counts> {
-    let program = runner::build("bench-instructions")?;
+    // Without peers, whose dependencies would have features of shared crates switched on.
+    let program = runner::build("bench-instructions", "")?;
     let backends = Backend::available();
     let bar = ProgressBar::new((backends.len() * WAYS.len()) as u64);
     let mut instructions = BTreeMap::new();

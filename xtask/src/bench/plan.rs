@@ -34,12 +34,10 @@ const SCALING_SHARE: f64 = 1.0 / 3.0;
 const LEAST_SCALING_SAMPLES: usize = 3;
 
 impl Wishes {
-    /// Every point, those that rank a workload before those that show how it scales.
+    /// Every point that somebody takes part in, those that rank a workload before those that show how it scales.
     pub(crate) fn points(&self) -> Vec<Point> {
-        self.workloads
-            .iter()
-            .flat_map(|&it| self.points_of(it))
-            .collect()
+        let points = self.workloads.iter().flat_map(|&it| self.points_of(it));
+        points.filter(|point| !point.entries.is_empty()).collect()
     }
 
     fn points_of(&self, workload: Workload) -> Vec<Point> {
@@ -104,9 +102,7 @@ impl Point {
     /// The contestants of a round. Each round starts with another one, so that none always has the same neighbour in time.
     pub(crate) fn order(&self, round: usize) -> Vec<Entry> {
         let mut order = self.entries.clone();
-        if !order.is_empty() {
-            order.rotate_left(round % self.entries.len());
-        }
+        order.rotate_left(round % self.entries.len());
         order
     }
 

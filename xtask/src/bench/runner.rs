@@ -26,10 +26,17 @@ struct Built {
     executable: Option<PathBuf>,
 }
 
-/// Builds a program of the benches and gives back where it is.
-pub(crate) fn build(program: &str) -> Result<PathBuf> {
+/// Builds a program of the benches, with these features, and gives back where it is.
+pub(crate) fn build(program: &str, features: &str) -> Result<PathBuf> {
     let output = cargo()
-        .args(["build", "--release", "-p", "benches", "--features", "peers"])
+        .args([
+            "build",
+            "--release",
+            "-p",
+            "benches",
+            "--features",
+            features,
+        ])
         .args(["--bin", program])
         .args(["--message-format", "json-render-diagnostics"])
         .stderr(Stdio::inherit())
@@ -96,7 +103,7 @@ impl Runner {
             point.size.to_string(),
             point.workers.to_string(),
         ];
-        let error = match self.once(&arguments) {
+        let error = match self.once(point, &arguments) {
             Ok(sample) => {
                 self.taken.samples.push(sample);
                 return Outcome::Taken;
@@ -117,18 +124,34 @@ impl Runner {
         }
     }
 
-    fn once(&self, arguments: &[String]) -> Result<Sample, ChildError> {
+    fn once(&self, point: &Point, arguments: &[String]) -> Result<Sample, ChildError> {
         let mut command = Command::new(&self.program);
         let printed = child::output(command.args(arguments), self.limit)?;
         let sample: Result<Sample> = serde_json::from_str(printed.trim())
             .with_context(|| format!("it printed no sample but `{}`", printed.trim()));
-        sample.map_err(ChildError::Failed)
+        let sample = sample.map_err(ChildError::Failed)?;
+        check(&sample, point).map_err(ChildError::Failed)?;
+        Ok(sample)
     }
 
     fn tell(&self, failure: &Failure) {
         let text = format!("failed: {}\n  {}", failure.command, failure.reason);
         self.bar.suspend(|| eprintln!("{text}"));
     }
+}
+
+/// A sample has every measure of its workload.
+fn check(sample: &Sample, point: &Point) -> Result<()> {
+    for measure in point.workload.measures() {
+        let figure = sample.measures.get(measure.name);
+        let figure = figure.with_context(|| format!("the sample has no {}", measure.name))?;
+        ensure!(
+            figure.is_finite(),
+            "the sample's {} is {figure}",
+            measure.name
+        );
+    }
+    Ok(())
 }
 
 #[derive(Debug, PartialEq, Eq)]
@@ -185,7 +208,7 @@ mod tests {
         }
     }
 
-    const GOOD: &str = r#"echo "{\"workload\":\"$1\",\"contestant\":\"$2\",\"size\":$3,\"workers\":$4,\"measures\":{}}""#;
+    const GOOD: &str = r#"echo "{\"workload\":\"$1\",\"contestant\":\"$2\",\"size\":$3,\"workers\":$4,\"measures\":{\"time-per-job\":5}}""#;
 
     #[test]
     fn each_contestant_is_sampled_in_each_round() {
@@ -222,6 +245,14 @@ mod tests {
         let taken = Runner::new(&program, Duration::from_secs(1)).run(&[point(3)]);
         assert_eq!(taken.failures.len(), 1, "{:?}", taken.failures);
         assert_eq!(taken.samples.len(), 3);
+    }
+
+    #[test]
+    fn a_sample_without_its_measures_is_a_failure() {
+        let program = program("bare", &GOOD.replace("time-per-job", "time-per-yob"));
+        let taken = Runner::new(&program, Duration::from_secs(600)).run(&[point(1)]);
+        assert_eq!((taken.samples.len(), taken.failures.len()), (0, 2));
+        assert_eq!(taken.failures[0].reason, "the sample has no time-per-job");
     }
 
     #[test]

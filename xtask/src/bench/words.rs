@@ -45,7 +45,7 @@ pub(crate) fn interval(ratio: Ratio) -> String {
     ratio.interval.map_or_else(String::new, text)
 }
 
-/// `1.42× slower`, `1.10× faster`; `level` where the interval does not tell the two apart.
+/// `1.42× slower`, `1.10× faster`; `level` where the interval does not tell the two apart, `unclear` where there is none.
 pub(crate) fn verdict(ratio: Ratio, unit: Unit) -> String {
     let (less, more) = match unit {
         Unit::Nanoseconds => ("faster", "slower"),
@@ -55,6 +55,7 @@ pub(crate) fn verdict(ratio: Ratio, unit: Unit) -> String {
     match ratio.side() {
         Side::Below => format!("{}× {less}", three_digits(1.0 / ratio.value)),
         Side::Above => format!("{}× {more}", three_digits(ratio.value)),
+        Side::Unclear if ratio.interval.is_none() => "unclear".to_owned(),
         Side::Unclear => "level".to_owned(),
     }
 }
@@ -107,7 +108,7 @@ mod tests {
             "2.00× smaller"
         );
         assert_eq!(verdict(with(1.1, Some((0.9, 1.2))), time), "level");
-        assert_eq!(verdict(with(9.0, None), time), "level");
+        assert_eq!(verdict(with(9.0, None), time), "unclear");
     }
 
     #[test]

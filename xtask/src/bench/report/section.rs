@@ -115,7 +115,11 @@ fn against(duel: &Duel<'_>, unit: Unit) -> Markup {
     let class = class(duel.ratio);
     html! {
         span.verdict.(class) { (words::verdict(duel.ratio, unit)) }
-        @if class == "level" { " with " } @else { " than " }
+        @match (class, duel.ratio.interval) {
+            ("level", None) => " beside ",
+            ("level", Some(_)) => " with ",
+            _ => " than ",
+        }
         "the best peer, " (duel.peer.contestant.name)
         @if let Some((low, high)) = duel.ratio.interval {
             " (ratio " (words::ratio(duel.ratio)) ", 95 % interval " (format!("{low:.2} to {high:.2}")) ")"
