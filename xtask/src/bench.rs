@@ -31,6 +31,7 @@ use environment::Environment;
 use plan::Wishes;
 use record::Record;
 use runner::Runner;
+use summary::Summary;
 
 /// Samples of each contestant where the user names no number.
 const SAMPLES: usize = 15;
@@ -139,9 +140,7 @@ pub(crate) fn run(options: &Options) -> Result<()> {
         return readme::rewrite();
     }
     if let Some(run) = &options.redraw {
-        let record = Record::read(run)?;
-        show(&record);
-        return write(options, &record);
+        return finish(options, &Record::read(run)?);
     }
     sample(options)
 }
@@ -170,8 +169,7 @@ fn sample(options: &Options) -> Result<()> {
         samples: taken.samples,
     };
     record.round();
-    show(&record);
-    write(options, &record)?;
+    finish(options, &record)?;
     let failed = record.failures.len();
     ensure!(
         failed == 0,
@@ -180,26 +178,29 @@ fn sample(options: &Options) -> Result<()> {
     Ok(())
 }
 
-fn show(record: &Record) {
+/// Shows a run and writes it down.
+fn finish(options: &Options, record: &Record) -> Result<()> {
     let summaries = summary::summaries(record);
-    for summary in &summaries {
+    show(record, &summaries);
+    let directory = root().join(&options.out);
+    fs::create_dir_all(&directory)
+        .with_context(|| format!("could not make {}", directory.display()))?;
+    println!("\nraw samples: {}", record.write(&directory)?.display());
+    let report = report::write(record, &summaries, &directory)?;
+    println!("report: {}", report.display());
+    Ok(())
+}
+
+fn show(record: &Record, summaries: &[Summary<'_>]) {
+    for summary in summaries {
         println!("\n{}\n{}", table::head(summary), table::workload(summary));
     }
     println!("\n{}", table::LEGEND);
     println!(
         "\nThe best of ours beside the best peer\n{}",
-        table::duels(&summaries)
+        table::duels(summaries)
     );
     for failure in &record.failures {
         println!("\nfailed: {}\n  {}", failure.command, failure.reason);
     }
-}
-
-fn write(options: &Options, record: &Record) -> Result<()> {
-    let directory = root().join(&options.out);
-    fs::create_dir_all(&directory)
-        .with_context(|| format!("could not make {}", directory.display()))?;
-    println!("\nraw samples: {}", record.write(&directory)?.display());
-    println!("report: {}", report::write(record, &directory)?.display());
-    Ok(())
 }

@@ -14,22 +14,25 @@ use maud::{DOCTYPE, Markup, PreEscaped, html};
 
 use super::record::{ContestantInfo, Kind, Record, Unit};
 use super::statistics::{Ratio, Side};
-use super::summary::{self, Summary};
+use super::summary::Summary;
 use super::words;
 
 const STYLE: &str = include_str!("report/style.css");
 const FILE: &str = "report.html";
 
 /// Writes the report of a run into a directory and gives back the file's name.
-pub(crate) fn write(record: &Record, directory: &Path) -> Result<PathBuf> {
+pub(crate) fn write(
+    record: &Record,
+    summaries: &[Summary<'_>],
+    directory: &Path,
+) -> Result<PathBuf> {
     let file = directory.join(FILE);
-    let text = page(record)?.into_string();
+    let text = page(record, summaries)?.into_string();
     fs::write(&file, text).with_context(|| format!("could not write {}", file.display()))?;
     Ok(file)
 }
 
-fn page(record: &Record) -> Result<Markup> {
-    let summaries = summary::summaries(record);
+fn page(record: &Record, summaries: &[Summary<'_>]) -> Result<Markup> {
     let sections: Result<Vec<Markup>> = summaries
         .iter()
         .map(|it| section::section(record, it))
@@ -47,8 +50,8 @@ fn page(record: &Record) -> Result<Markup> {
             body {
                 (header(record))
                 main {
-                    (headline(&summaries)?)
-                    (which(record, &summaries))
+                    (headline(summaries)?)
+                    (which(record, summaries))
                     (legend())
                     @for section in sections? { (section) }
                     (contestants(record))
@@ -284,10 +287,13 @@ fn value(figure: f64, unit: Unit) -> String {
 #[cfg(test)]
 mod tests {
     use super::super::made_up::{around, record};
+    use super::super::summary;
     use super::*;
 
     fn text_of(record: &Record) -> String {
-        page(record).unwrap().into_string()
+        page(record, &summary::summaries(record))
+            .unwrap()
+            .into_string()
     }
 
     fn run() -> Record {
