@@ -30,7 +30,10 @@ fn three_digits(figure: f64) -> String {
     match figure.abs() {
         size if size >= 100.0 || size == 0.0 => format!("{figure:.0}"),
         size if size >= 10.0 => format!("{figure:.1}"),
-        _ => format!("{figure:.2}"),
+        size if size >= 0.1 => format!("{figure:.2}"),
+        size if size >= 0.01 => format!("{figure:.3}"),
+        size if size >= 0.001 => format!("{figure:.4}"),
+        _ => format!("{figure:.1e}"),
     }
 }
 
@@ -95,6 +98,8 @@ mod tests {
         assert_eq!(figure(5e10, Unit::Nanoseconds), "50.0 s");
         assert_eq!(figure(1536.0, Unit::Bytes), "1.50 KiB");
         assert_eq!(figure(0.25, Unit::Ratio), "0.25");
+        assert_eq!(figure(0.0123, Unit::Ratio), "0.012");
+        assert_eq!(figure(0.000_012, Unit::Ratio), "1.2e-5");
     }
 
     #[test]
