@@ -1,8 +1,6 @@
 //! `Setup`: one sample to be taken, and the face that a workload needs of a contestant.
 
-use std::sync::Arc;
-
-use anyhow::{Context, Result};
+use anyhow::Result;
 
 use crate::contestant::{Contestant, ForkJoin, Futures, Stop};
 use crate::sample::Measures;
@@ -50,15 +48,23 @@ const WARM_UP_PART: usize = 16;
 impl Setup {
     /// Runs a workload of closures: warms `contestant` up, measures, ends it.
     pub(crate) fn jobs<C: Contestant>(&self, contestant: C) -> Result<Measures> {
-        let contestant = Arc::new(contestant);
+        if matches!(self.workload, Workload::SpawnInside | Workload::Chain) {
+            return Ok(self.inside(contestant));
+        }
         if self.workload.warms_up() {
             workloads::jobs(&self.warm_up(), &contestant)?;
         }
         let measures = workloads::jobs(self, &contestant)?;
-        Arc::into_inner(contestant)
-            .context("no job is left to hold the contestant")?
-            .finish();
+        contestant.finish();
         Ok(measures)
+    }
+
+    /// Runs a workload whose jobs submit jobs. The contestant is leaked, so that a job holds it without a count of references, which would
+    /// cost more than many a pool; a process measures one sample.
+    fn inside<C: Contestant>(&self, contestant: C) -> Measures {
+        let contestant = Box::leak(Box::new(contestant));
+        workloads::inside(&self.warm_up(), contestant);
+        workloads::inside(self, contestant)
     }
 
     /// Fills the queue of `contestant` and stops it.

@@ -9,7 +9,6 @@ mod spin;
 mod states;
 mod throughput;
 
-use std::sync::Arc;
 use std::time::Duration;
 
 use anyhow::{Context, Result};
@@ -23,14 +22,12 @@ use crate::workload::Workload;
 const SMALL_TREE_ROUNDS: usize = 1000;
 
 /// Runs a workload of closures.
-pub(crate) fn jobs<C: Contestant>(setup: &Setup, contestant: &Arc<C>) -> Result<Measures> {
-    let (one, size, workers) = (&**contestant, setup.size, setup.workers);
+pub(crate) fn jobs<C: Contestant>(setup: &Setup, one: &C) -> Result<Measures> {
+    let (size, workers) = (setup.size, setup.workers);
     Ok(match setup.workload {
         Workload::Empty | Workload::Bounded | Workload::OwnCosts => throughput::empty(one, size),
         Workload::EmptyFour => throughput::empty_from_four(one, size),
         Workload::Results => throughput::results(one, size),
-        Workload::SpawnInside => throughput::spawn_inside(contestant, size),
-        Workload::Chain => throughput::chain(contestant, size),
         Workload::Queued => throughput::queued(one, size, workers),
         Workload::Jobs1us => throughput::busy(one, size, Duration::from_micros(1)),
         Workload::Jobs10us => throughput::busy(one, size, Duration::from_micros(10)),
@@ -51,6 +48,14 @@ pub(crate) fn jobs<C: Contestant>(setup: &Setup, contestant: &Arc<C>) -> Result<
         Workload::Idle => states::idle(one, size)?,
         other => unreachable!("`{other}` is no workload of closures"),
     })
+}
+
+/// Runs a workload of closures that submit closures.
+pub(crate) fn inside<C: Contestant>(setup: &Setup, contestant: &'static C) -> Measures {
+    match setup.workload {
+        Workload::Chain => throughput::chain(contestant, setup.size),
+        _ => throughput::spawn_inside(contestant, setup.size),
+    }
 }
 
 /// Runs the workload of a pool that stops.

@@ -1,7 +1,7 @@
 //! How many jobs go through: the wall time of many, divided by their number.
 
 use std::hint::black_box;
-use std::sync::{Arc, Barrier};
+use std::sync::Barrier;
 use std::thread;
 use std::time::{Duration, Instant};
 
@@ -53,46 +53,43 @@ pub(super) fn results<C: Contestant>(contestant: &C, size: usize) -> Measures {
     })
 }
 
-pub(super) fn spawn_inside<C: Contestant>(contestant: &Arc<C>, size: usize) -> Measures {
+pub(super) fn spawn_inside<C: Contestant>(contestant: &'static C, size: usize) -> Measures {
     timed(size, || {
         let latch = Latch::leaked(size);
-        grow(Arc::clone(contestant), latch, size);
+        grow(contestant, latch, size);
         latch.wait();
     })
 }
 
 /// Executes the root of a tree of `size` jobs, which executes its subtrees.
-fn grow<C: Contestant>(contestant: Arc<C>, latch: &'static Latch, size: usize) {
+fn grow<C: Contestant>(contestant: &'static C, latch: &'static Latch, size: usize) {
     if size == 0 {
         return;
     }
     let left = (size - 1) / 2;
     let right = size - 1 - left;
-    let inside = Arc::clone(&contestant);
     contestant.execute(move || {
-        grow(Arc::clone(&inside), latch, left);
-        // The job's own pointer goes before its arrival: after the last arrival the measuring thread holds the only one.
-        grow(inside, latch, right);
+        grow(contestant, latch, left);
+        grow(contestant, latch, right);
         latch.arrive();
     });
 }
 
-pub(super) fn chain<C: Contestant>(contestant: &Arc<C>, size: usize) -> Measures {
+pub(super) fn chain<C: Contestant>(contestant: &'static C, size: usize) -> Measures {
     timed(size, || {
         let latch = Latch::leaked(size);
-        link(Arc::clone(contestant), latch, size);
+        link(contestant, latch, size);
         latch.wait();
     })
 }
 
 /// Executes a job that executes the next, `left` in all.
-fn link<C: Contestant>(contestant: Arc<C>, latch: &'static Latch, left: usize) {
+fn link<C: Contestant>(contestant: &'static C, latch: &'static Latch, left: usize) {
     if left == 0 {
         return;
     }
-    let inside = Arc::clone(&contestant);
     contestant.execute(move || {
-        link(inside, latch, left - 1);
+        link(contestant, latch, left - 1);
         latch.arrive();
     });
 }
