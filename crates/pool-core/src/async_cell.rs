@@ -21,7 +21,7 @@ use crate::outcome::{Interrupted, JobError, Outcome, contain, drop_contained};
 use crate::state::State;
 use crate::sync::{LockExt, Mutex};
 use crate::task::{Ran, Task};
-use crate::ticket::{Outlet, Release, Resolution, Ticket};
+use crate::ticket::{Joined, Outlet, Release, Resolution, Ticket};
 use crate::token::CancelToken;
 use crate::turn::Turn;
 use crate::wait::Parker;
@@ -420,14 +420,14 @@ impl<J: AsyncJob> Outlet<J::Output, J::Error> for AsyncCell<J> {
         }
     }
 
-    fn join_on(&self, worker: &Worker) {
+    fn join_on(&self, worker: &Worker) -> Option<Joined<J::Output, J::Error>> {
         let this = self.shared();
         let is_claimed = self.state.start();
         let parker = Parker::new();
         {
             let mut way_back = self.way_back.lock_unpoisoned();
             if !is_claimed && way_back.host.is_some() {
-                return; // a runtime hosts it and needs no worker of ours
+                return None; // a runtime hosts it and needs no worker of ours
             }
             way_back.joiner = Some(parker.waker());
         }
@@ -443,6 +443,7 @@ impl<J: AsyncJob> Outlet<J::Output, J::Error> for AsyncCell<J> {
                 parker.park(None);
             }
         });
+        None
     }
 
     fn await_on(&self, worker: &Worker, cx: &mut Context<'_>) {

@@ -14,10 +14,10 @@ use crate::id::JobId;
 use crate::job::{Job, Terms};
 use crate::lifecycle::Lifecycle;
 use crate::outcome::{Interrupted, JobError, Outcome, PanicInfo, contain, drop_contained};
-use crate::state::{Left, Owes, State};
+use crate::state::{ClaimedEnd, Left, Owes, State};
 use crate::sync::UnsafeCell;
 use crate::task::{Payload, Ran, Task};
-use crate::ticket::{Outlet, Release, Resolution, Ticket};
+use crate::ticket::{Joined, Outlet, Release, Resolution, Ticket};
 use crate::token::CancelToken;
 use crate::worker::Worker;
 
@@ -151,6 +151,15 @@ unsafe fn free<J: Job>(cell: NonNull<JobCell<J>>) {
     drop_contained(unsafe { Box::from_raw(cell.as_ptr()) });
 }
 
+/// [`free`], for one who does not know the job's type.
+///
+/// # Safety
+/// `cell` is the address of a `JobCell<J>`; both ends have left.
+unsafe fn free_erased<J: Job>(cell: NonNull<()>) {
+    // SAFETY: the caller's promise.
+    unsafe { free(cell.cast::<JobCell<J>>()) }
+}
+
 /// See [`Outlet::release`].
 ///
 /// # Safety
@@ -230,9 +239,20 @@ impl<J: Job> JobCell<J> {
         if ended.has_waiter {
             drop_contained(contain(|| self.waiter.wake()));
         }
-        if ended.is_popped
-            && let Some(life) = self.replace_home(None)
-        {
+        if ended.is_popped {
+            self.come_home(outcome);
+        }
+    }
+
+    /// Runs the job on the worker that waits for it, if it has not started.
+    fn run_claimed(&self, worker: &Worker) -> Option<Resolution<J::Output, J::Error>> {
+        let is_claimed = self.state.start();
+        is_claimed.then(|| worker.nested(|| self.run_started(worker, Runs::Claimed)))
+    }
+
+    /// Records the outcome of a claimed job with the pool that popped its entry meanwhile.
+    fn come_home(&self, outcome: Outcome) {
+        if let Some(life) = self.replace_home(None) {
             life.come_back(self.id, outcome);
             life.entry_over();
         }
@@ -283,15 +303,24 @@ impl<J: Job> Outlet<J::Output, J::Error> for JobCell<J> {
         }
     }
 
-    fn join_on(&self, worker: &Worker) {
-        if self.state.start() {
-            let resolution = worker.nested(|| self.run_started(worker, Runs::Claimed));
-            self.end_claimed(resolution);
-        }
+    fn join_on(&self, worker: &Worker) -> Option<Joined<J::Output, J::Error>> {
+        let resolution = self.run_claimed(worker)?;
+        let outcome = outcome_of(&resolution);
+        let rest = match self.state.end_claimed_and_leave(outcome) {
+            ClaimedEnd::Left => None,
+            ClaimedEnd::Alone => Some(free_erased::<J> as Release),
+            ClaimedEnd::Popped => {
+                self.come_home(outcome);
+                Some(release::<J> as Release)
+            }
+        };
+        Some(Joined { resolution, rest })
     }
 
     fn await_on(&self, worker: &Worker, _cx: &mut Context<'_>) {
-        self.join_on(worker);
+        if let Some(resolution) = self.run_claimed(worker) {
+            self.end_claimed(resolution);
+        }
     }
 
     fn release(&self) -> Release {
@@ -312,7 +341,8 @@ impl<J: Job> Cancellation for JobCell<J> {
 impl<J: Job> Payload for CellEntry<J> {
     fn run(self, _id: JobId, worker: &Worker) -> Ran {
         let cell = self.cell();
-        if !cell.state.start() {
+        // The look spares a job that was claimed, as one's own children mostly are, a read-modify-write.
+        if cell.state.is_started() || !cell.state.start() {
             return self.settle(worker.life());
         }
         let resolution = cell.run_started(worker, Runs::FromQueue);

@@ -22,6 +22,9 @@ pub struct JobHandle<T, E> {
     id: JobId,
 }
 
+/// What is wrong where a ticket is missing.
+const TAKEN_ONCE: &str = "the handle was polled again after it was ready";
+
 impl<T, E> JobHandle<T, E> {
     pub(crate) fn new(ticket: Ticket<T, E>) -> Self {
         let id = ticket.id();
@@ -38,9 +41,13 @@ impl<T, E> JobHandle<T, E> {
     ///
     /// # Errors
     /// [`JobError`] says why the job gave no value.
-    pub fn join(self) -> Result<T, JobError<E>> {
+    pub fn join(mut self) -> Result<T, JobError<E>> {
         if let Some(worker) = Worker::current() {
-            self.ticket().join_on(&worker);
+            let ticket = self.ticket.take().expect(TAKEN_ONCE);
+            match ticket.join_on(&worker) {
+                Ok(outcome) => return outcome,
+                Err(ticket) => self.ticket = Some(ticket),
+            }
         }
         if look_a_while(|| self.is_finished())
             && let Poll::Ready(outcome) = self
@@ -83,9 +90,7 @@ impl<T, E> JobHandle<T, E> {
     }
 
     fn ticket(&self) -> &Ticket<T, E> {
-        self.ticket
-            .as_ref()
-            .expect("the handle was polled again after it was ready")
+        self.ticket.as_ref().expect(TAKEN_ONCE)
     }
 }
 

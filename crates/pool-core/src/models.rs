@@ -25,7 +25,7 @@ use crate::outcome::{JobError, Outcome};
 use crate::places::Places;
 use crate::ring::Ring;
 use crate::room::{Admission, Room};
-use crate::state::State;
+use crate::state::{ClaimedEnd, State};
 use crate::stats::Stats;
 use crate::sync::UnsafeCell;
 use crate::task::{Payload, Ran, Task};
@@ -503,5 +503,67 @@ fn no_place_is_lost_or_doubled() {
         taken += worker.join().unwrap();
         taken += (0..16).filter(|_| places.take(None)).count();
         assert_eq!(taken, 16);
+    });
+}
+
+/// A closure that its handle ends is counted once, whether its popper or its ender comes second, and its cell is freed.
+#[test]
+fn a_cancelled_closure_is_counted_once() {
+    model(|| {
+        let life = life();
+        let token = CancelToken::new();
+        let job = |_: &JobContext<'_>| Ok::<_, Infallible>(());
+        let (task, handle) = queue_and_handle(job.with_token(&token));
+        let ticket = handle.into_ticket();
+        let popper = {
+            let life = StdArc::clone(&life);
+            thread::spawn(move || task.sort_out(&life))
+        };
+        ticket.cancel();
+        drop(ticket);
+        let popped = popper.join().unwrap();
+        let counted = u64::from(popped.is_none());
+        drop(popped);
+        assert_eq!(life.stats().cancelled, counted);
+        assert!(life.running_jobs().is_empty());
+        assert_eq!(token.holders(), 1, "the cell is left");
+    });
+}
+
+/// A joiner that ends the job it claimed leaves its cell to exactly one: the popper, itself, or both have settled it in turn.
+#[test]
+fn a_joined_cell_is_left_to_one() {
+    model(|| {
+        let shared = Arc::new((State::new(), UnsafeCell::new(0_u32)));
+        assert!(shared.0.start());
+        let popper = {
+            let shared = Arc::clone(&shared);
+            thread::spawn(move || {
+                let (state, home) = &*shared;
+                if state.outcome().is_none() {
+                    // SAFETY: the home is the popper's until `POPPED`. Loom checks just that.
+                    home.with_mut(|home| unsafe { *home = 1 });
+                    if state.popped().is_some() {
+                        // SAFETY: the ender had not seen it.
+                        home.with_mut(|home| unsafe { *home = 0 });
+                    }
+                }
+                usize::from(state.entry_leaves())
+            })
+        };
+        let (state, home) = &*shared;
+        let frees = match state.end_claimed_and_leave(Outcome::Completed) {
+            ClaimedEnd::Left => 0,
+            ClaimedEnd::Alone => 1,
+            ClaimedEnd::Popped => {
+                // SAFETY: the home is the ender's now.
+                home.with_mut(|home| unsafe {
+                    assert_eq!(*home, 1);
+                    *home = 0;
+                });
+                usize::from(state.handle_leaves())
+            }
+        };
+        assert_eq!(frees + popper.join().unwrap(), 1);
     });
 }

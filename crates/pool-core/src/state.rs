@@ -62,6 +62,18 @@ pub(crate) enum Left {
     NotYet(Owes),
 }
 
+/// What is left to a joiner that has ended the job it had claimed.
+#[must_use]
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum ClaimedEnd {
+    /// Nothing: the cell is the entry's, and may be freed already.
+    Left,
+    /// The entry had gone: free the cell.
+    Alone,
+    /// A popper has left its pool: record the outcome there, then leave.
+    Popped,
+}
+
 /// What an entry owes before it leaves.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Owes {
@@ -151,6 +163,25 @@ impl State {
             (true, _) => Left::NotYet(Owes::Drop),
             (false, true) => Left::NotYet(Owes::Wake),
             (false, false) => Left::Gone,
+        }
+    }
+
+    /// The handle's side ends a job that it has claimed, takes the outcome along, and leaves in the same step unless a popper has left its
+    /// pool in the cell.
+    pub(crate) fn end_claimed_and_leave(&self, outcome: Outcome) -> ClaimedEnd {
+        let ended = |word: u32| {
+            let leaves = if word & POPPED == 0 { DETACHED } else { 0 };
+            Some(word | ENDED | (outcome as u32) << OUTCOME_SHIFT | leaves)
+        };
+        // ORDERING: as in `end_and_leave`.
+        let before = self
+            .0
+            .fetch_update(Ordering::AcqRel, Ordering::Relaxed, ended)
+            .unwrap_or_else(|word| word);
+        match (before & POPPED != 0, before & ENTRY_GONE != 0) {
+            (true, _) => ClaimedEnd::Popped,
+            (false, true) => ClaimedEnd::Alone,
+            (false, false) => ClaimedEnd::Left,
         }
     }
 

@@ -1,6 +1,7 @@
 //! `Ticket`: the handle's end of a cell, whatever kind of job is in it.
 
 use std::fmt;
+use std::mem::ManuallyDrop;
 use std::ops::Deref;
 use std::ptr::NonNull;
 use std::task::{Context, Poll};
@@ -20,9 +21,10 @@ pub(crate) trait Outlet<T, E>: Send + Sync {
     fn poll_outcome(&self, cx: &mut Context<'_>) -> Poll<Resolution<T, E>>;
     /// Asks for the stop; a job that has not started ends here and now.
     fn cancel(&self);
-    /// Makes progress on the joiner's own worker if nobody else can be relied on to.
-    fn join_on(&self, worker: &Worker);
-    /// The same for one who awaits, within one poll.
+    /// Makes progress on the joiner's own worker if nobody else can be relied on to. An outcome, if that brought one at once: then the
+    /// handle's end is given up with it, and the cell is not touched again, save as the answer says.
+    fn join_on(&self, worker: &Worker) -> Option<Joined<T, E>>;
+    /// The same for one who awaits, within one poll, and keeps the handle.
     fn await_on(&self, worker: &Worker, cx: &mut Context<'_>);
     /// How the handle's end is given up: called once, with this cell's address, and the cell is not touched after it.
     fn release(&self) -> Release;
@@ -30,6 +32,13 @@ pub(crate) trait Outlet<T, E>: Send + Sync {
 
 /// Gives up the handle's end of the cell at an address, and with it an outcome that nobody took.
 pub(crate) type Release = unsafe fn(NonNull<()>);
+
+/// The outcome of a job that its joiner ran.
+pub(crate) struct Joined<T, E> {
+    pub(crate) resolution: Resolution<T, E>,
+    /// What is left to be done at the cell's address, once.
+    pub(crate) rest: Option<Release>,
+}
 
 /// Owns the handle's end of a cell.
 pub(crate) struct Ticket<T, E>(NonNull<dyn Outlet<T, E>>);
@@ -46,6 +55,23 @@ impl<T, E> Ticket<T, E> {
     /// The cell lives until its [`Outlet::release`] is called, which is the ticket's to do.
     pub(crate) unsafe fn new(cell: NonNull<dyn Outlet<T, E>>) -> Self {
         Self(cell)
+    }
+}
+
+impl<T, E> Ticket<T, E> {
+    /// Waits on a worker: see [`Outlet::join_on`]. The ticket, if there is no outcome yet.
+    pub(crate) fn join_on(self, worker: &Worker) -> Result<Resolution<T, E>, Self> {
+        let this = ManuallyDrop::new(self);
+        match Deref::deref(&*this).join_on(worker) {
+            Some(Joined { resolution, rest }) => {
+                if let Some(rest) = rest {
+                    // SAFETY: the cell asks for it, once, and is not touched after it: `this` is not dropped.
+                    unsafe { rest(this.0.cast()) }
+                }
+                Ok(resolution)
+            }
+            None => Err(ManuallyDrop::into_inner(this)),
+        }
     }
 }
 
