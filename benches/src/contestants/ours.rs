@@ -98,11 +98,7 @@ impl<E: Executor + Shutdown + 'static> ForkJoin for Ours<E> {
         a: impl FnOnce(&mut Self::Inside<'_>) -> A + Send + 'static,
         b: impl FnOnce(&mut Self::Inside<'_>) -> B + Send + 'static,
     ) -> (A, B) {
-        let b = move |ctx: &JobContext<'_>| Ok::<B, Infallible>(b(&mut shorter(ctx)));
-        let handle = inside.submit(b);
-        let handle = handle.map_err(|_| "refused").expect("the pool is open");
-        let a = a(inside);
-        (a, handle.join().expect("the job completes"))
+        inside.join(|ctx| a(&mut shorter(ctx)), |ctx| b(&mut shorter(ctx)))
     }
 
     fn finish(self) {

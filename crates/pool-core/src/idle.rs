@@ -26,6 +26,8 @@
 //! job, and then the last of the searchers looks, behind a full fence of its own, and resumes somebody. That sleepers
 //! exist is what makes this case matter, so only it pays for the full fence.
 
+use crossbeam_utils::CachePadded;
+
 use crate::barrier::{heavy, light};
 use crate::sync::{AtomicU64, LockExt, Mutex, Ordering, fence};
 
@@ -34,7 +36,7 @@ const SEARCHING: u64 = 1;
 
 pub(crate) struct Idle {
     /// Sleeping workers in the upper half, searching in the lower.
-    word: AtomicU64,
+    word: CachePadded<AtomicU64>,
     stack: Mutex<Vec<usize>>,
 }
 
@@ -58,7 +60,7 @@ pub(crate) enum Announced {
 impl Idle {
     pub(crate) fn new(workers: usize) -> Self {
         Self {
-            word: AtomicU64::new(0),
+            word: CachePadded::new(AtomicU64::new(0)),
             stack: Mutex::new(Vec::with_capacity(workers)),
         }
     }
@@ -102,6 +104,12 @@ impl Idle {
     /// Whether somebody sleeps. Out of date at once.
     pub(crate) fn has_sleeper(&self) -> bool {
         self.word.load(Ordering::Relaxed) >= SLEEPING
+    }
+
+    /// Whether somebody sleeps or searches. Out of date at once.
+    #[inline]
+    pub(crate) fn is_somebody_idle(&self) -> bool {
+        self.word.load(Ordering::Relaxed) != 0
     }
 
     /// Takes every sleeper off the stack, for the end.

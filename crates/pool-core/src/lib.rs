@@ -30,6 +30,7 @@ mod context;
 mod engine;
 mod error;
 mod executor;
+mod fork;
 mod handle;
 mod home;
 mod hooks;

@@ -284,6 +284,11 @@ impl Worker {
         self.0.host.help(self)
     }
 
+    /// Whether the pool's queue has a task, as far as can be seen from here.
+    pub(crate) fn has_queued(&self) -> bool {
+        self.0.host.has_queued()
+    }
+
     /// How often this worker has looked for a task, for backends that look elsewhere every so often.
     pub fn tick(&self) -> u32 {
         self.0.tick.get()
