@@ -157,10 +157,9 @@ pub(crate) const TABLE: &[Row] = &[
             Workload::RoundTripPinned,
         ])
         .on(Face::Jobs, peer!(|it| it.jobs(Affinitypool::build(it)))),
-    library("peer-beekeeper", "beekeeper 0.3, without its default feature `local-batch`, which prints a line for each batch: thunks by `apply_send` on channel queues, a `oneshot` for a result; outcomes go to a channel that nobody reads.")
+    library("peer-beekeeper", "beekeeper 0.3, without its default feature `local-batch`, which prints a line for each batch: thunks by `apply_send` on channel queues, a `oneshot` for a result; outcomes go to a channel that nobody reads. Left out of `shutdown`: its urgent `close` does not always return.")
         .survives_panics()
-        .on(Face::Jobs, peer!(|it| it.jobs(Beekeeper::build(it))))
-        .on(Face::Stop, peer!(|it| it.stop(Beekeeper::build(it)))),
+        .on(Face::Jobs, peer!(|it| it.jobs(Beekeeper::build(it)))),
     library("peer-qubit", "qubit-thread-pool 0.12: `FixedThreadPool`, `submit`, and `submit_callable` for a result. Unbounded: at its bound it refuses, and does not wait.")
         .survives_panics()
         .on(Face::Jobs, peer!(|it| it.jobs(Qubit::build(it)?)))
