@@ -226,9 +226,9 @@ pub(crate) const SPECS: &[Spec] = &[
     Spec {
         workload: Workload::Bounded,
         name: "bounded-100",
-        title: "Empty jobs into a queue of 100, from a producer faster than the workers",
-        full_size: 300_000,
-        quick_size: 20_000,
+        title: "Jobs of 1 µs into a queue of 100: the producer is faster than the workers and has to wait",
+        full_size: 100_000,
+        quick_size: 10_000,
         takers: Takers::Bounded,
         ..USUAL
     },
