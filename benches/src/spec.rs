@@ -335,7 +335,7 @@ pub(crate) const SPECS: &[Spec] = &[
         workload: Workload::FloorCacheLine,
         name: "floor-cache-line",
         title: "One cache line handed to and fro by two threads, for each transfer",
-        full_size: 500_000,
+        full_size: 200_000,
         quick_size: 50_000,
         face: Face::Floor,
         ..USUAL

@@ -170,10 +170,9 @@ pub(crate) const TABLE: &[Row] = &[
         .on(Face::Jobs, peer!(|it| it.jobs(TokioSpawn::build(it)?)))
         .on(Face::Stop, peer!(|it| it.stop(TokioSpawn::build(it)?)))
         .on(Face::Futures, peer!(|it| it.futures(TokioSpawn::build(it)?))),
-    library("peer-tokio-blocking", "tokio 1: `spawn_blocking` on as many blocking threads as there are workers; `block_on` its handle for a result.")
+    library("peer-tokio-blocking", "tokio 1: `spawn_blocking` on as many blocking threads as there are workers; `block_on` its handle for a result. A runtime that ends runs what is queued: left out of `shutdown`.")
         .survives_panics()
-        .on(Face::Jobs, peer!(|it| it.jobs(TokioBlocking::build(it)?)))
-        .on(Face::Stop, peer!(|it| it.stop(TokioBlocking::build(it)?))),
+        .on(Face::Jobs, peer!(|it| it.jobs(TokioBlocking::build(it)?))),
     library("peer-tokio-semaphore", "tokio 1: `spawn` with a permit of a `Semaphore`, which the spawner waits for.")
         .bounded()
         .on(Face::Sleepers, peer!(|it| it.futures(TokioSemaphore::build(it)?))),
