@@ -22,7 +22,7 @@ use crate::room::{Admission, Room};
 use crate::scope::{Scope, ScopeError};
 use crate::stats::Stats;
 use crate::task::Task;
-use crate::wait::{block_on, block_on_helping};
+use crate::wait::{block_on, block_on_helping, look_in_strides};
 use crate::worker::Worker;
 
 /// Accepts tasks and runs each at most once.
@@ -352,6 +352,30 @@ fn admit<E: Executor + ?Sized>(
         return admit_in_line(executor, task, limit);
     }
     match executor.try_execute(task) {
+        Err(Refused::Full(task)) => admit_patiently(executor, task, limit),
+        result => result,
+    }
+}
+
+/// Tries again for a while, as long as nobody waits in line, then goes there. One who sleeps at once is woken for each single place: two
+/// switches of context a job.
+#[cold]
+fn admit_patiently<E: Executor + ?Sized>(
+    executor: &E,
+    task: Task,
+    limit: Option<Instant>,
+) -> Result<(), Refused<Task>> {
+    let mut tried = Err(Refused::Full(task));
+    look_in_strides(|| {
+        if executor.room().has_line() {
+            return true;
+        }
+        if let Err(Refused::Full(task)) = std::mem::replace(&mut tried, Ok(())) {
+            tried = executor.try_execute(task);
+        }
+        !matches!(tried, Err(Refused::Full(_)))
+    });
+    match tried {
         Err(Refused::Full(task)) => admit_in_line(executor, task, limit),
         result => result,
     }

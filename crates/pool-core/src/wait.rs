@@ -111,16 +111,24 @@ const LOOKS_SPINNING: u32 = 8;
 ///
 /// The spins grow ever longer: what is looked at lies on a cache line that somebody is about to write, and each look costs that
 /// somebody the line's way back.
-pub(crate) fn look_a_while(has_happened: impl Fn() -> bool) -> bool {
-    (0..LOOKS).any(|look| {
-        has_happened() || {
-            if look < LOOKS_SPINNING {
-                (0..1 << look).for_each(|_| std::hint::spin_loop());
-            } else {
-                thread::yield_now();
-            }
-            false
+pub(crate) fn look_a_while(mut has_happened: impl FnMut() -> bool) -> bool {
+    has_happened() || look_from(0, has_happened)
+}
+
+/// The same for one who had better not come too soon: a submitter that finds a queue full takes turns with the workers in long strides, or it
+/// would fight with them over each slot.
+pub(crate) fn look_in_strides(has_happened: impl FnMut() -> bool) -> bool {
+    look_from(LOOKS_SPINNING - 2, has_happened)
+}
+
+fn look_from(first: u32, mut has_happened: impl FnMut() -> bool) -> bool {
+    (first..LOOKS).any(|look| {
+        if look < LOOKS_SPINNING {
+            (0..1 << look).for_each(|_| std::hint::spin_loop());
+        } else {
+            thread::yield_now();
         }
+        has_happened()
     })
 }
 

@@ -237,7 +237,8 @@ impl Worker {
         if !self.0.is_searching.replace(true) {
             life.idle().begin_search();
         }
-        if look_a_while(|| self.has_work(engine)) {
+        // The end too is looked for: among many busy threads each yield may last milliseconds.
+        if look_a_while(|| self.has_work(engine) || life.is_stopped()) {
             return Rest::Search;
         }
         let announced = life
