@@ -71,7 +71,6 @@ impl Entry {
         cfg!(feature = "peers") || !matches!(self.kind(), Kind::Library | Kind::HandWritten)
     }
 
-    #[expect(dead_code, reason = "the workload comes next")]
     pub(crate) fn survives_panics(self) -> bool {
         self.row().survives_panics
     }
@@ -94,7 +93,7 @@ impl Entry {
     pub(crate) fn run(self, setup: &Setup) -> Result<Measures> {
         let play = self.row().play(setup.workload.face());
         let play = play.with_context(|| format!("`{self}` cannot run `{}`", setup.workload))?;
-        play(setup)
+        play(setup).with_context(|| format!("`{self}`"))
     }
 
     fn row(self) -> &'static Row {

@@ -11,12 +11,15 @@ mod latch;
 mod measure;
 mod sample;
 mod setup;
+mod spec;
+mod system;
 mod workload;
 mod workloads;
 
-pub use contestant::Contestant;
+pub use contestant::{Contestant, ForkJoin, Futures, Stop};
 pub use entry::{Entry, Kind};
 pub use latch::Latch;
 pub use measure::{Measure, Unit};
 pub use sample::{Measures, Sample, measure};
-pub use workload::{Scaling, Workload};
+pub use spec::Scaling;
+pub use workload::Workload;

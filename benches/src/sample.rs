@@ -1,12 +1,15 @@
 //! One sample: a workload on a contestant, as it is written to files.
 
 use std::collections::BTreeMap;
+use std::panic::resume_unwind;
+use std::thread;
 
 use anyhow::{Result, ensure};
 use serde::{Deserialize, Serialize};
 
 use crate::entry::Entry;
 use crate::setup::Setup;
+use crate::system;
 use crate::workload::Workload;
 
 /// Figures by the names of their measures.
@@ -38,17 +41,38 @@ pub fn measure(workload: Workload, entry: Entry, size: usize, workers: usize) ->
     );
     let setup = Setup {
         workload,
-        entry,
         size,
         workers,
         capacity: workload.capacity(size),
+        before: match workload {
+            Workload::Memory => Some(system::memory()?),
+            _ => None,
+        },
     };
-    let measures = entry.run(&setup)?;
+    let measures = match workload {
+        // On a thread of its own: whom it starts is on that core too, and the caller stays free.
+        Workload::RoundTripPinned => on_one_core(|| entry.run(&setup))?,
+        _ => entry.run(&setup)?,
+    };
     Ok(Sample {
         workload: workload.to_string(),
         contestant: entry.to_string(),
         size,
         workers,
         measures,
+    })
+}
+
+/// Runs `work` on a thread that is confined to one core.
+fn on_one_core<T: Send>(work: impl FnOnce() -> Result<T> + Send) -> Result<T> {
+    thread::scope(|scope| {
+        let pinned = scope.spawn(|| {
+            system::pin_to_one_core()?;
+            work()
+        });
+        match pinned.join() {
+            Ok(result) => result,
+            Err(panic) => resume_unwind(panic),
+        }
     })
 }

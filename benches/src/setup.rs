@@ -4,9 +4,9 @@ use std::sync::Arc;
 
 use anyhow::{Context, Result};
 
-use crate::contestant::Contestant;
-use crate::entry::Entry;
+use crate::contestant::{Contestant, ForkJoin, Futures, Stop};
 use crate::sample::Measures;
+use crate::system::Memory;
 use crate::workload::Workload;
 use crate::workloads;
 
@@ -15,22 +15,33 @@ use crate::workloads;
 pub(crate) enum Face {
     /// Runs closures: a [`Contestant`].
     Jobs,
+    /// Ends without running what is queued: a [`Stop`].
+    Stop,
+    /// Runs futures: a [`Futures`].
+    Futures,
+    /// Runs futures that sleep on tokio's timer, as many at once as it has workers: a [`Futures`].
+    Sleepers,
+    /// Its jobs fork and join: a [`ForkJoin`].
+    ForkJoin,
+    /// Is no pool at all: what the machine charges.
+    Floor,
 }
 
 impl Face {
-    pub(crate) const COUNT: usize = 1;
+    pub(crate) const COUNT: usize = 6;
 }
 
 /// One sample to be taken.
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct Setup {
     pub(crate) workload: Workload,
-    pub(crate) entry: Entry,
     /// How many jobs are measured.
     pub(crate) size: usize,
     pub(crate) workers: usize,
     /// The queue that a bounded contestant gets.
     pub(crate) capacity: usize,
+    /// What the process held before the contestant was built, where the workload asks for it.
+    pub(crate) before: Option<Memory>,
 }
 
 /// The part of a sample's jobs that run before the clock starts: threads, caches and allocator are warm then.
@@ -40,15 +51,47 @@ impl Setup {
     /// Runs a workload of closures: warms `contestant` up, measures, ends it.
     pub(crate) fn jobs<C: Contestant>(&self, contestant: C) -> Result<Measures> {
         let contestant = Arc::new(contestant);
-        workloads::jobs(
-            self.workload,
-            &contestant,
-            (self.size / WARM_UP_PART).max(1),
-        );
-        let measures = workloads::jobs(self.workload, &contestant, self.size);
+        if self.workload.warms_up() {
+            workloads::jobs(&self.warm_up(), &contestant)?;
+        }
+        let measures = workloads::jobs(self, &contestant)?;
         Arc::into_inner(contestant)
             .context("no job is left to hold the contestant")?
             .finish();
         Ok(measures)
+    }
+
+    /// Fills the queue of `contestant` and stops it.
+    pub(crate) fn stop<C: Stop>(&self, contestant: C) -> Result<Measures> {
+        Ok(workloads::stop(self, contestant))
+    }
+
+    /// Runs a workload of futures, likewise.
+    pub(crate) fn futures<C: Futures>(&self, contestant: C) -> Result<Measures> {
+        workloads::futures(&self.warm_up(), &contestant);
+        let measures = workloads::futures(self, &contestant);
+        contestant.finish();
+        Ok(measures)
+    }
+
+    /// Runs a workload of nested joins, likewise.
+    pub(crate) fn fork_join<C: ForkJoin>(&self, contestant: C) -> Result<Measures> {
+        workloads::fork_join(&self.warm_up(), &contestant);
+        let measures = workloads::fork_join(self, &contestant);
+        contestant.finish();
+        Ok(measures)
+    }
+
+    /// Runs a floor.
+    pub(crate) fn floor(&self) -> Result<Measures> {
+        workloads::floor(&self.warm_up());
+        Ok(workloads::floor(self))
+    }
+
+    fn warm_up(&self) -> Self {
+        Self {
+            size: (self.size / WARM_UP_PART).max(1),
+            ..*self
+        }
     }
 }

@@ -1,89 +1,66 @@
-//! `Workload`: what is measured, by name, and what each takes and gives.
+//! `Workload`: what is measured, by name.
 
 use std::fmt;
 use std::str::FromStr;
 
-use anyhow::{Result, bail};
+use anyhow::{Context, Error, Result};
 
 use crate::entry::Entry;
 use crate::measure::Measure;
 use crate::setup::Face;
+use crate::spec::{SPECS, Scaling, Spec, Takers};
+use crate::system;
 
-/// The bound of bounded contestants, in jobs, where jobs come from outside: the pool's default.
-const CAPACITY: usize = 1024;
-
-/// What is measured.
+/// What is measured. What each is stands in its [`title`](Self::title).
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+#[expect(missing_docs, reason = "the titles say it, and people read them too")]
 pub enum Workload {
-    /// One outsider executes empty jobs; the time ends when the last of them has woken it.
     Empty,
-    /// One outsider submits jobs, then joins them in order.
+    EmptyFour,
     Results,
-    /// A binary tree: each job executes its two children on its own pool.
     SpawnInside,
-    /// One outsider submits a job and joins it, one by one, on a pool that is awake.
+    Chain,
+    PingPong,
+    Bursts,
     RoundTrip,
-}
-
-/// All that there is to know of a workload before it runs.
-struct Spec {
-    name: &'static str,
-    title: &'static str,
-    measures: &'static [Measure],
-    full_size: usize,
-    quick_size: usize,
-}
-
-/// What else to sample, to see how a cost grows. Empty: nothing else.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct Scaling {
-    /// Sizes, in jobs, with the usual number of workers.
-    pub sizes: &'static [usize],
-    /// Numbers of workers, with the usual size.
-    pub workers: &'static [usize],
+    RoundTripCold,
+    RoundTripPinned,
+    Jobs1us,
+    Jobs10us,
+    Jobs100us,
+    HeavyTail,
+    OpenLoop10,
+    OpenLoop50,
+    OpenLoop90,
+    Bounded,
+    Queued,
+    Memory,
+    Blocking,
+    Sleepers,
+    JoinLarge,
+    JoinSmall,
+    Panics,
+    Shutdown,
+    Idle,
+    OwnCosts,
+    FloorCacheLine,
+    FloorWake,
+    FloorFreeElsewhere,
+    FloorReadModifyWrite,
+    FloorContendedReadModifyWrite,
 }
 
 impl Workload {
     /// Every workload, in the order of the tables.
-    pub const ALL: &'static [Self] = &[
-        Self::Empty,
-        Self::Results,
-        Self::SpawnInside,
-        Self::RoundTrip,
-    ];
-
-    fn spec(self) -> Spec {
-        match self {
-            Self::Empty => Spec {
-                name: "empty",
-                title: "Empty jobs from one thread outside",
-                measures: &[Measure::TIME_PER_JOB],
-                full_size: 1_000_000,
-                quick_size: 50_000,
-            },
-            Self::Results => Spec {
-                name: "results",
-                title: "Jobs with results, joined in order",
-                measures: &[Measure::TIME_PER_JOB],
-                full_size: 1_000_000,
-                quick_size: 50_000,
-            },
-            Self::SpawnInside => Spec {
-                name: "spawn-inside",
-                title: "A binary tree: each job submits its two children",
-                measures: &[Measure::TIME_PER_JOB],
-                full_size: 1 << 18,
-                quick_size: 1 << 14,
-            },
-            Self::RoundTrip => Spec {
-                name: "round-trip",
-                title: "Submit one job and join it, on a pool that is awake",
-                measures: &[Measure::TIME_PER_JOB],
-                full_size: 100_000,
-                quick_size: 5_000,
-            },
+    pub const ALL: &'static [Self] = &{
+        let mut all = [SPECS[0].workload; SPECS.len()];
+        let mut next = 0;
+        while next < all.len() {
+            all[next] = SPECS[next].workload;
+            next += 1;
         }
-    }
+        all
+    };
 
     /// The name on the command line.
     pub fn name(self) -> &'static str {
@@ -100,56 +77,76 @@ impl Workload {
         self.spec().measures
     }
 
-    /// Whether a contestant has what the workload needs.
+    /// Whether a contestant has what the workload needs, on this system.
     pub fn takes(self, entry: Entry) -> bool {
-        entry.has(self.face())
-            && entry.only().is_none_or(|only| only.contains(&self))
+        let spec = self.spec();
+        let is_taken = match spec.takers {
+            Takers::All => entry.only().is_none_or(|only| only.contains(&self)),
+            Takers::Bounded => entry.is_bounded() && entry.only().is_none(),
+            Takers::Survivors => entry.survives_panics() && entry.only().is_none(),
+            Takers::Listed => entry.only().is_some_and(|only| only.contains(&self)),
+        };
+        is_taken
+            && entry.has(spec.face)
             && !entry.except().contains(&self)
+            && (system::IS_SUPPORTED || !spec.asks_the_system)
     }
 
-    /// Jobs of a sample whose figures count.
+    /// Jobs of a sample whose figures count. Of an idle pool: milliseconds. Of a tree of joins: nodes.
     pub fn full_size(self) -> usize {
         self.spec().full_size
     }
 
-    /// Jobs of a sample that shows that all works.
+    /// The same for a sample that shows that all works.
     pub fn quick_size(self) -> usize {
         self.spec().quick_size
     }
 
     /// How many samples it gets, to the usual number: long ones get fewer.
     pub fn share(self) -> f64 {
-        1.0
+        self.spec().share
     }
 
     /// How many workers it uses where the user names no number and the system grants `granted` in parallel.
     pub fn workers(self, granted: usize) -> usize {
-        granted
+        match self {
+            Self::Blocking => 64,
+            Self::Sleepers => 1000,
+            // The thread that the jobs arrive on spins, to be in time: it needs a core of its own.
+            Self::OpenLoop10 | Self::OpenLoop50 | Self::OpenLoop90 => granted.max(2) - 1,
+            _ => granted,
+        }
     }
 
     /// What else to sample, to see how its cost grows.
     pub fn scaling(self) -> Scaling {
-        Scaling {
-            sizes: &[],
-            workers: match self {
-                Self::Empty => &[1, 2, 4, 8, 16, 32, 64],
-                _ => &[],
-            },
-        }
+        self.spec().scaling
     }
 
     /// The queue that a bounded contestant gets, for `size` jobs.
-    ///
-    /// A tree gets room for all of it: a bounded channel of boxes would wait for itself otherwise.
     pub fn capacity(self, size: usize) -> usize {
+        /// The pool's default.
+        const USUAL: usize = 1024;
         match self {
-            Self::SpawnInside => size,
-            _ => CAPACITY,
+            Self::Bounded => 100,
+            // A tree gets room for all of it: a bounded channel of boxes would wait for itself otherwise. So does a queue that is
+            // to be filled while nobody takes from it.
+            Self::SpawnInside | Self::Queued | Self::Memory | Self::Shutdown => size.max(USUAL),
+            _ => USUAL,
         }
     }
 
     pub(crate) fn face(self) -> Face {
-        Face::Jobs
+        self.spec().face
+    }
+
+    /// Whether a part of the jobs runs before the clock starts. Not where the first growth is what is measured.
+    pub(crate) fn warms_up(self) -> bool {
+        !matches!(self, Self::Memory | Self::Idle)
+    }
+
+    fn spec(self) -> &'static Spec {
+        &SPECS[self as usize]
     }
 }
 
@@ -160,18 +157,28 @@ impl fmt::Display for Workload {
 }
 
 impl FromStr for Workload {
-    type Err = anyhow::Error;
+    type Err = Error;
 
     fn from_str(name: &str) -> Result<Self> {
-        match Self::ALL.iter().copied().find(|it| it.name() == name) {
-            Some(workload) => Ok(workload),
-            None => {
-                let names: Vec<&str> = Self::ALL.iter().map(|it| it.name()).collect();
-                bail!(
-                    "no workload is named `{name}`; there are {}",
-                    names.join(", ")
-                )
-            }
+        let found = Self::ALL.iter().copied().find(|it| it.name() == name);
+        found.with_context(|| {
+            let names: Vec<&str> = Self::ALL.iter().map(|it| it.name()).collect();
+            format!(
+                "no workload is named `{name}`; there are {}",
+                names.join(", ")
+            )
+        })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn each_workload_stands_at_the_place_of_its_number() {
+        for (place, &workload) in Workload::ALL.iter().enumerate() {
+            assert_eq!(workload as usize, place, "{workload}");
         }
     }
 }

@@ -1,13 +1,18 @@
 //! How many jobs go through: the wall time of many, divided by their number.
 
 use std::hint::black_box;
-use std::sync::Arc;
-use std::time::Instant;
+use std::sync::{Arc, Barrier};
+use std::thread;
+use std::time::{Duration, Instant};
 
+use super::spin::spin;
 use crate::contestant::Contestant;
-use crate::latch::Latch;
-use crate::measure::Measure;
+use crate::latch::{Gate, Latch};
+use crate::measure::{measures, per_job};
 use crate::sample::Measures;
+
+/// Threads that submit at once.
+const OUTSIDERS: usize = 4;
 
 pub(super) fn empty<C: Contestant>(contestant: &C, size: usize) -> Measures {
     timed(size, || {
@@ -19,6 +24,25 @@ pub(super) fn empty<C: Contestant>(contestant: &C, size: usize) -> Measures {
     })
 }
 
+pub(super) fn empty_from_four<C: Contestant>(contestant: &C, size: usize) -> Measures {
+    let latch = Latch::leaked(size);
+    let ready = Barrier::new(OUTSIDERS + 1);
+    thread::scope(|scope| {
+        for outsider in 0..OUTSIDERS {
+            let ready = &ready;
+            let share = size / OUTSIDERS + usize::from(outsider < size % OUTSIDERS);
+            scope.spawn(move || {
+                ready.wait();
+                for _ in 0..share {
+                    contestant.execute(|| latch.arrive());
+                }
+            });
+        }
+        ready.wait();
+        timed(size, || latch.wait())
+    })
+}
+
 pub(super) fn results<C: Contestant>(contestant: &C, size: usize) -> Measures {
     timed(size, || {
         let waits: Vec<_> = (0..size)
@@ -26,15 +50,6 @@ pub(super) fn results<C: Contestant>(contestant: &C, size: usize) -> Measures {
             .collect();
         let sum: usize = waits.into_iter().map(|wait| wait()).sum();
         assert_eq!(sum, (0..size).sum(), "each job gives its own value");
-    })
-}
-
-pub(super) fn round_trip<C: Contestant>(contestant: &C, size: usize) -> Measures {
-    timed(size, || {
-        for number in 0..size {
-            let wait = contestant.submit(move || black_box(number));
-            assert_eq!(wait(), number, "the job gives its own value");
-        }
     })
 }
 
@@ -62,17 +77,70 @@ fn grow<C: Contestant>(contestant: Arc<C>, latch: &'static Latch, size: usize) {
     });
 }
 
+pub(super) fn chain<C: Contestant>(contestant: &Arc<C>, size: usize) -> Measures {
+    timed(size, || {
+        let latch = Latch::leaked(size);
+        link(Arc::clone(contestant), latch, size);
+        latch.wait();
+    })
+}
+
+/// Executes a job that executes the next, `left` in all.
+fn link<C: Contestant>(contestant: Arc<C>, latch: &'static Latch, left: usize) {
+    if left == 0 {
+        return;
+    }
+    let inside = Arc::clone(&contestant);
+    contestant.execute(move || {
+        link(inside, latch, left - 1);
+        latch.arrive();
+    });
+}
+
+/// Jobs that take `length` each.
+pub(super) fn busy<C: Contestant>(contestant: &C, size: usize, length: Duration) -> Measures {
+    timed(size, || {
+        let latch = Latch::leaked(size);
+        for _ in 0..size {
+            contestant.execute(move || {
+                spin(length);
+                latch.arrive();
+            });
+        }
+        latch.wait();
+    })
+}
+
+/// Jobs that hold their thread without using it.
+pub(super) fn blocking<C: Contestant>(contestant: &C, size: usize) -> Measures {
+    timed(size, || {
+        let latch = Latch::leaked(size);
+        for _ in 0..size {
+            contestant.execute(|| {
+                thread::sleep(Duration::from_millis(1));
+                latch.arrive();
+            });
+        }
+        latch.wait();
+    })
+}
+
+/// Fills a queue whose workers are held, lets them go, and waits until it is empty.
+pub(super) fn queued<C: Contestant>(contestant: &C, size: usize, workers: usize) -> Measures {
+    let gate = Gate::hold(contestant, workers);
+    timed(size, || {
+        let latch = Latch::leaked(size);
+        for _ in 0..size {
+            contestant.execute(|| latch.arrive());
+        }
+        gate.open();
+        latch.wait();
+    })
+}
+
 /// The wall time of `work`, for each of `size` jobs.
-#[expect(
-    clippy::cast_precision_loss,
-    reason = "a figure for people; 53 bits of it are enough"
-)]
 fn timed(size: usize, work: impl FnOnce()) -> Measures {
     let start = Instant::now();
     work();
-    let took = start.elapsed();
-    Measures::from([(
-        Measure::TIME_PER_JOB.name.to_owned(),
-        took.as_nanos() as f64 / size as f64,
-    )])
+    measures([per_job(start.elapsed(), size)])
 }

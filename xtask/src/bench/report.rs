@@ -190,7 +190,7 @@ fn which_row(summary: &Summary<'_>, ours: &[&ContestantInfo]) -> Markup {
             }
             @match duel {
                 Some(duel) => td.number { span.(class(duel.ratio)) { (words::verdict(duel.ratio, standing.measure.unit)) } },
-                None => td.number.note { "no peer" },
+                None => td.number.note { "–" },
             }
         }
     }
