@@ -12,7 +12,7 @@ use super::axis::Axis;
 use super::ink;
 
 /// The width of every chart, in its own units: on a phone its text is still legible, on a desk two are side by side.
-pub(super) const WIDTH: u32 = 530;
+pub(super) const WIDTH: u32 = 542;
 const FONT: &str = "sans-serif";
 /// The library makes letters of four fifths of this height.
 const TEXT_SIZE: i32 = 16;
@@ -20,7 +20,7 @@ pub(super) const SMALL: i32 = 14;
 /// The height of a bar's row.
 const ROW: u32 = 26;
 /// Room for the names, and for figure and ratio.
-const NAMES: i32 = 176;
+const NAMES: i32 = 188;
 const VALUES: i32 = 134;
 /// Room for an axis' marks.
 pub(super) const MARKS: u32 = 30;
