@@ -50,7 +50,7 @@ const USUAL: Spec = Spec {
     name: "",
     title: "",
     measures: &[Measure::TIME_PER_JOB],
-    full_size: 0,
+    full_size: 500_000,
     quick_size: 0,
     share: 1.0,
     face: Face::Jobs,
@@ -77,7 +77,7 @@ pub(crate) const SPECS: &[Spec] = &[
         workload: Workload::Empty,
         name: "empty",
         title: "Empty jobs from one thread outside",
-        full_size: 1_000_000,
+        full_size: 500_000,
         quick_size: 50_000,
         scaling: Scaling {
             sizes: &[],
@@ -89,7 +89,7 @@ pub(crate) const SPECS: &[Spec] = &[
         workload: Workload::EmptyFour,
         name: "empty-four",
         title: "Empty jobs from four threads outside at once",
-        full_size: 1_000_000,
+        full_size: 500_000,
         quick_size: 50_000,
         ..USUAL
     },
@@ -97,7 +97,7 @@ pub(crate) const SPECS: &[Spec] = &[
         workload: Workload::Results,
         name: "results",
         title: "Jobs with results, submitted all, then joined in order",
-        full_size: 500_000,
+        full_size: 250_000,
         quick_size: 50_000,
         ..USUAL
     },
@@ -113,7 +113,7 @@ pub(crate) const SPECS: &[Spec] = &[
         workload: Workload::Chain,
         name: "chain",
         title: "A chain: each job submits the next",
-        full_size: 200_000,
+        full_size: 50_000,
         quick_size: 10_000,
         ..USUAL
     },
@@ -140,7 +140,7 @@ pub(crate) const SPECS: &[Spec] = &[
         name: "round-trip",
         title: "Submit one job and join it, on a pool that is awake",
         measures: LATENCIES,
-        full_size: 20_000,
+        full_size: 10_000,
         quick_size: 2_000,
         ..USUAL
     },
@@ -149,7 +149,7 @@ pub(crate) const SPECS: &[Spec] = &[
         name: "round-trip-cold",
         title: "Submit one job and join it, on a pool that has been idle for a millisecond",
         measures: LATENCIES,
-        full_size: 250,
+        full_size: 200,
         quick_size: 50,
         ..USUAL
     },
@@ -158,7 +158,7 @@ pub(crate) const SPECS: &[Spec] = &[
         name: "round-trip-pinned",
         title: "Submit one job and join it, all threads on one core (Linux alone)",
         measures: LATENCIES,
-        full_size: 20_000,
+        full_size: 10_000,
         quick_size: 2_000,
         asks_the_system: true,
         ..USUAL
@@ -167,7 +167,7 @@ pub(crate) const SPECS: &[Spec] = &[
         workload: Workload::Jobs1us,
         name: "jobs-1us",
         title: "Jobs of 1 µs",
-        full_size: 200_000,
+        full_size: 100_000,
         quick_size: 10_000,
         ..USUAL
     },
@@ -175,7 +175,7 @@ pub(crate) const SPECS: &[Spec] = &[
         workload: Workload::Jobs10us,
         name: "jobs-10us",
         title: "Jobs of 10 µs",
-        full_size: 30_000,
+        full_size: 20_000,
         quick_size: 2_000,
         ..USUAL
     },
@@ -183,7 +183,7 @@ pub(crate) const SPECS: &[Spec] = &[
         workload: Workload::Jobs100us,
         name: "jobs-100us",
         title: "Jobs of 100 µs",
-        full_size: 3_000,
+        full_size: 2_000,
         quick_size: 200,
         ..USUAL
     },
@@ -192,7 +192,7 @@ pub(crate) const SPECS: &[Spec] = &[
         name: "heavy-tail",
         title: "Jobs of 5 µs to 5 ms with a heavy tail: the time to the end of all, to the least that is possible",
         measures: &[Measure::MAKESPAN, Measure::TIME_PER_JOB],
-        full_size: 8_000,
+        full_size: 6_000,
         quick_size: 500,
         ..USUAL
     },
@@ -226,9 +226,9 @@ pub(crate) const SPECS: &[Spec] = &[
     Spec {
         workload: Workload::Bounded,
         name: "bounded-100",
-        title: "Empty jobs into a queue of 100, from a producer faster than the workers",
-        full_size: 300_000,
-        quick_size: 20_000,
+        title: "Jobs of 1 µs into a queue of 100: the producer is faster than the workers and has to wait",
+        full_size: 100_000,
+        quick_size: 10_000,
         takers: Takers::Bounded,
         ..USUAL
     },
@@ -295,7 +295,7 @@ pub(crate) const SPECS: &[Spec] = &[
         workload: Workload::Panics,
         name: "panics",
         title: "Jobs that all panic",
-        full_size: 20_000,
+        full_size: 5_000,
         quick_size: 1_000,
         takers: Takers::Survivors,
         ..USUAL
@@ -326,7 +326,7 @@ pub(crate) const SPECS: &[Spec] = &[
         workload: Workload::OwnCosts,
         name: "own-costs",
         title: "Empty jobs from one thread outside, to see what each of the pool's comforts costs",
-        full_size: 1_000_000,
+        full_size: 500_000,
         quick_size: 50_000,
         takers: Takers::Listed,
         ..USUAL
@@ -335,7 +335,7 @@ pub(crate) const SPECS: &[Spec] = &[
         workload: Workload::FloorCacheLine,
         name: "floor-cache-line",
         title: "One cache line handed to and fro by two threads, for each transfer",
-        full_size: 1_000_000,
+        full_size: 200_000,
         quick_size: 50_000,
         face: Face::Floor,
         ..USUAL

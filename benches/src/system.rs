@@ -8,9 +8,9 @@ use anyhow::Result;
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct Memory {
     /// Now.
-    pub(crate) resident: u64,
+    pub(crate) resident: usize,
     /// The most so far.
-    pub(crate) peak: u64,
+    pub(crate) peak: usize,
 }
 
 /// Whether the system can be asked at all.
@@ -29,10 +29,10 @@ mod linux {
 
     pub(super) fn memory() -> Result<Memory> {
         let status = fs::read_to_string("/proc/self/status")?;
-        let bytes = |key: &str| -> Result<u64> {
+        let bytes = |key: &str| -> Result<usize> {
             let line = status.lines().find_map(|line| line.strip_prefix(key));
             let kib = line.and_then(|rest| rest.split_whitespace().next());
-            let kib: u64 = kib
+            let kib: usize = kib
                 .with_context(|| format!("/proc/self/status has no `{key}`"))?
                 .parse()?;
             Ok(kib * 1024)

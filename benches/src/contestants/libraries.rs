@@ -205,13 +205,6 @@ impl Contestant for Beekeeper {
     }
 }
 
-impl Stop for Beekeeper {
-    fn stop(self) {
-        self.hive.close(true);
-        drop(self.unread);
-    }
-}
-
 /// The fixed pool of the crate `qubit-thread-pool`.
 pub(super) struct Qubit(FixedThreadPool);
 

@@ -180,6 +180,7 @@ impl<E: Engine> Watched<WorkerPool<E>> {
         let is_over = Arc::new(AtomicBool::new(false));
         let (read, over) = (pool.0.clone(), Arc::clone(&is_over));
         let reader = thread::Builder::new().spawn(move || {
+            // ORDERING: relaxed: nothing hangs on when it is seen.
             while !over.load(Ordering::Relaxed) {
                 std::hint::black_box(read.stats());
                 thread::sleep(Self::PAUSE);

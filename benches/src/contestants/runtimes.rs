@@ -85,13 +85,6 @@ impl Contestant for TokioBlocking {
     }
 }
 
-impl Stop for TokioBlocking {
-    /// A runtime that is dropped drops the blocking jobs that have not started, and waits for those that have.
-    fn stop(self) {
-        drop(self.0);
-    }
-}
-
 /// `tokio::spawn` behind a semaphore with as many permits as the pools have workers: how futures in flight are bounded.
 pub(super) struct TokioSemaphore {
     runtime: Runtime,

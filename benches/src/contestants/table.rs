@@ -157,10 +157,9 @@ pub(crate) const TABLE: &[Row] = &[
             Workload::RoundTripPinned,
         ])
         .on(Face::Jobs, peer!(|it| it.jobs(Affinitypool::build(it)))),
-    library("peer-beekeeper", "beekeeper 0.3, without its default feature `local-batch`, which prints a line for each batch: thunks by `apply_send` on channel queues, a `oneshot` for a result; outcomes go to a channel that nobody reads.")
+    library("peer-beekeeper", "beekeeper 0.3, without its default feature `local-batch`, which prints a line for each batch: thunks by `apply_send` on channel queues, a `oneshot` for a result; outcomes go to a channel that nobody reads. Left out of `shutdown`: its urgent `close` does not always return.")
         .survives_panics()
-        .on(Face::Jobs, peer!(|it| it.jobs(Beekeeper::build(it))))
-        .on(Face::Stop, peer!(|it| it.stop(Beekeeper::build(it)))),
+        .on(Face::Jobs, peer!(|it| it.jobs(Beekeeper::build(it)))),
     library("peer-qubit", "qubit-thread-pool 0.12: `FixedThreadPool`, `submit`, and `submit_callable` for a result. Unbounded: at its bound it refuses, and does not wait.")
         .survives_panics()
         .on(Face::Jobs, peer!(|it| it.jobs(Qubit::build(it)?)))
@@ -171,10 +170,9 @@ pub(crate) const TABLE: &[Row] = &[
         .on(Face::Jobs, peer!(|it| it.jobs(TokioSpawn::build(it)?)))
         .on(Face::Stop, peer!(|it| it.stop(TokioSpawn::build(it)?)))
         .on(Face::Futures, peer!(|it| it.futures(TokioSpawn::build(it)?))),
-    library("peer-tokio-blocking", "tokio 1: `spawn_blocking` on as many blocking threads as there are workers; `block_on` its handle for a result.")
+    library("peer-tokio-blocking", "tokio 1: `spawn_blocking` on as many blocking threads as there are workers; `block_on` its handle for a result. A runtime that ends runs what is queued: left out of `shutdown`.")
         .survives_panics()
-        .on(Face::Jobs, peer!(|it| it.jobs(TokioBlocking::build(it)?)))
-        .on(Face::Stop, peer!(|it| it.stop(TokioBlocking::build(it)?))),
+        .on(Face::Jobs, peer!(|it| it.jobs(TokioBlocking::build(it)?))),
     library("peer-tokio-semaphore", "tokio 1: `spawn` with a permit of a `Semaphore`, which the spawner waits for.")
         .bounded()
         .on(Face::Sleepers, peer!(|it| it.futures(TokioSemaphore::build(it)?))),

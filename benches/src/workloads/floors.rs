@@ -15,6 +15,7 @@ type Boxed = [usize; 4];
 /// One cache line, handed to and fro by two threads that watch it.
 pub(super) fn cache_line(size: usize) -> Measures {
     let turn = AtomicUsize::new(0);
+    // ORDERING: each store releases the turn to the other's acquiring load; that hand-over is what is measured.
     let play = |player: usize| {
         for round in 0..size.div_ceil(2) {
             while turn.load(Ordering::Acquire) != 2 * round + player {
@@ -30,6 +31,7 @@ pub(super) fn cache_line(size: usize) -> Measures {
 pub(super) fn wake(size: usize) -> Measures {
     let ball = AtomicUsize::new(0);
     let (ball, caller, rounds) = (&ball, thread::current(), size.div_ceil(2));
+    // ORDERING: as above; the token of `unpark` closes the gap between load and park.
     let until = |turn: usize| {
         while ball.load(Ordering::Acquire) != turn {
             thread::park();
@@ -80,6 +82,7 @@ pub(super) fn free_elsewhere(size: usize) -> Measures {
 pub(super) fn read_modify_write(size: usize) -> Measures {
     let count = AtomicUsize::new(0);
     let start = Instant::now();
+    // ORDERING: the one that pools use; here nothing hangs on it.
     for _ in 0..size {
         black_box(&count).fetch_add(1, Ordering::AcqRel);
     }
@@ -89,6 +92,7 @@ pub(super) fn read_modify_write(size: usize) -> Measures {
 /// The same, on a line that another thread writes to as fast as it can. The figure is for one of the writes of both.
 pub(super) fn contended_read_modify_write(size: usize) -> Measures {
     let count = AtomicUsize::new(0);
+    // ORDERING: the one that pools use; here nothing hangs on it.
     let add = || {
         for _ in 0..size.div_ceil(2) {
             black_box(&count).fetch_add(1, Ordering::AcqRel);
@@ -105,6 +109,7 @@ fn both(size: usize, here: impl FnOnce(), there: impl FnOnce() + Send) -> Measur
     thread::scope(|scope| {
         let other = scope.spawn(|| {
             ready.wait();
+            // ORDERING: pairs with the release below: the other begins after the clock was read.
             while !begin.load(Ordering::Acquire) {
                 spin_loop();
             }

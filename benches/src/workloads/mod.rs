@@ -26,13 +26,15 @@ const SMALL_TREE_ROUNDS: usize = 1000;
 pub(crate) fn jobs<C: Contestant>(setup: &Setup, contestant: &Arc<C>) -> Result<Measures> {
     let (one, size, workers) = (&**contestant, setup.size, setup.workers);
     Ok(match setup.workload {
-        Workload::Empty | Workload::Bounded | Workload::OwnCosts => throughput::empty(one, size),
+        Workload::Empty | Workload::OwnCosts => throughput::empty(one, size),
         Workload::EmptyFour => throughput::empty_from_four(one, size),
         Workload::Results => throughput::results(one, size),
         Workload::SpawnInside => throughput::spawn_inside(contestant, size),
         Workload::Chain => throughput::chain(contestant, size),
         Workload::Queued => throughput::queued(one, size, workers),
-        Workload::Jobs1us => throughput::busy(one, size, Duration::from_micros(1)),
+        Workload::Jobs1us | Workload::Bounded => {
+            throughput::busy(one, size, Duration::from_micros(1))
+        }
         Workload::Jobs10us => throughput::busy(one, size, Duration::from_micros(10)),
         Workload::Jobs100us => throughput::busy(one, size, Duration::from_micros(100)),
         Workload::Blocking => throughput::blocking(one, size),

@@ -82,6 +82,7 @@ impl Run {
     /// The body of a job.
     fn serve(&self, index: usize) {
         let slot = &self.slots[index];
+        // ORDERING: relaxed, here and below; the latch releases both to the thread that reads them after it.
         slot.started.store(self.now(), Ordering::Relaxed);
         spin(SERVICE);
         slot.ended.store(self.now(), Ordering::Relaxed);

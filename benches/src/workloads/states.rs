@@ -65,19 +65,11 @@ pub(super) fn memory<C: Contestant>(
     let full = system::memory()?;
     gate.open();
     latch.wait();
-    let grown = |to: u64| in_bytes(to.saturating_sub(before.resident)) / float(size);
+    let grown = |to: usize| float(to.saturating_sub(before.resident)) / float(size);
     Ok(measures([
         (Measure::BYTES_PER_JOB, grown(full.resident)),
         (Measure::PEAK_BYTES_PER_JOB, grown(full.peak)),
     ]))
-}
-
-#[expect(
-    clippy::cast_precision_loss,
-    reason = "a figure for people; 53 bits of it are enough"
-)]
-fn in_bytes(bytes: u64) -> f64 {
-    bytes as f64
 }
 
 /// Arrives when it is dropped, also by a panic.
