@@ -10,6 +10,7 @@ use std::hint::black_box;
 use std::sync::mpsc::{SyncSender, sync_channel};
 
 use anyhow::{Context, Result, anyhow, bail, ensure};
+use benches::Latch;
 use pool::{Backend, JobContext, JobHandle, Pool, ShutdownPolicy};
 
 /// The room in the queue: the same for every number of jobs, as a queue that is made ready place by place costs by its places.
@@ -58,42 +59,52 @@ fn hold(pool: &Pool) -> Result<SyncSender<()>> {
     Ok(open)
 }
 
-fn release(pool: &Pool, open: &SyncSender<()>) -> Result<()> {
+/// Lets the jobs run, and waits for the last of them: woken once, not now and then on the way.
+fn release(open: &SyncSender<()>, latch: &Latch) -> Result<()> {
     open.send(()).context("the gate's job is gone")?;
-    pool.wait_idle();
-    Ok(())
-}
-
-fn nothing(_: &JobContext<'_>) -> Result<(), Infallible> {
+    latch.wait();
     Ok(())
 }
 
 fn execute(pool: &Pool, jobs: usize) -> Result<()> {
-    let open = hold(pool)?;
+    let (open, latch) = (hold(pool)?, Latch::leaked(jobs));
     for _ in 0..jobs {
-        pool.execute(nothing)?;
+        pool.execute(move |_: &JobContext<'_>| arrive(latch))?;
     }
-    release(pool, &open)
+    release(&open, latch)
 }
 
 fn submit_join(pool: &Pool, jobs: usize) -> Result<()> {
-    let open = hold(pool)?;
+    let (open, latch) = (hold(pool)?, Latch::leaked(jobs));
     let mut handles = Vec::with_capacity(CAPACITY);
     for number in 0..jobs {
-        handles.push(pool.spawn(move || black_box(number))?);
+        let job = move || {
+            latch.arrive();
+            black_box(number)
+        };
+        handles.push(pool.spawn(job)?);
     }
-    release(pool, &open)?;
+    release(&open, latch)?;
     join(handles)
 }
 
 fn future(pool: &Pool, jobs: usize) -> Result<()> {
-    let open = hold(pool)?;
+    let (open, latch) = (hold(pool)?, Latch::leaked(jobs));
     let mut handles = Vec::with_capacity(CAPACITY);
     for number in 0..jobs {
-        handles.push(pool.spawn_future(async move { black_box(number) })?);
+        let job = async move {
+            latch.arrive();
+            black_box(number)
+        };
+        handles.push(pool.spawn_future(job)?);
     }
-    release(pool, &open)?;
+    release(&open, latch)?;
     join(handles)
+}
+
+fn arrive(latch: &Latch) -> Result<(), Infallible> {
+    latch.arrive();
+    Ok(())
 }
 
 fn join(handles: Vec<JobHandle<usize, Infallible>>) -> Result<()> {
@@ -105,14 +116,15 @@ fn join(handles: Vec<JobHandle<usize, Infallible>>) -> Result<()> {
 
 /// The parent holds the worker itself while it submits.
 fn spawn_inside(pool: &Pool, jobs: usize) -> Result<()> {
+    let latch = Latch::leaked(jobs);
     let parent = move |context: &JobContext<'_>| -> Result<()> {
         for _ in 0..jobs {
-            context.execute(nothing)?;
+            context.execute(move |_: &JobContext<'_>| arrive(latch))?;
         }
         Ok(())
     };
     let parent = pool.submit(parent)?;
-    pool.wait_idle();
+    latch.wait();
     parent.join()?;
     Ok(())
 }

@@ -238,7 +238,7 @@ impl Change<'_> {
         });
         let medians = self.medians.map(|it| words::figure(it, self.unit));
         [
-            format!("{workload} ({size} jobs, {workers} workers)"),
+            format!("{workload} (size {size}, {workers} workers)"),
             self.contestant.to_owned(),
             (*measure).to_owned(),
             medians.join(" -> "),

@@ -35,6 +35,7 @@ pub(crate) fn write(
 fn page(record: &Record, summaries: &[Summary<'_>]) -> Result<Markup> {
     let sections: Result<Vec<Markup>> = summaries
         .iter()
+        .filter(|it| !is_floor(it))
         .map(|it| section::section(record, it))
         .collect();
     Ok(html! {
@@ -54,6 +55,7 @@ fn page(record: &Record, summaries: &[Summary<'_>]) -> Result<Markup> {
                     (which(record, summaries))
                     (legend())
                     @for section in sections? { (section) }
+                    (floors(summaries))
                     (contestants(record))
                     (failures(record))
                     (method(record))
@@ -66,6 +68,11 @@ fn page(record: &Record, summaries: &[Summary<'_>]) -> Result<Markup> {
 /// One of this project's backends, as its users hold it.
 fn is_ours(contestant: &ContestantInfo) -> bool {
     contestant.kind == Kind::Ours
+}
+
+/// A workload that no pool takes part in: it measures the machine.
+fn is_floor(summary: &Summary<'_>) -> bool {
+    summary.main().best(|kind| kind != Kind::Floor).is_none()
 }
 
 /// The class of a ratio: `win`, `level` or `loss`.
@@ -144,7 +151,19 @@ fn tile(class: &str, count: usize, text: &str) -> Markup {
 
 /// Our backends beside each other: for each workload how far each is from the best of them.
 fn which(record: &Record, summaries: &[Summary<'_>]) -> Markup {
-    let ours: Vec<&ContestantInfo> = record.contestants.iter().filter(|it| is_ours(it)).collect();
+    let runs = |contestant: &ContestantInfo| {
+        let takes = |it: &&Summary<'_>| {
+            it.main()
+                .rows
+                .iter()
+                .any(|row| row.contestant == contestant)
+        };
+        summaries.iter().filter(takes).count()
+    };
+    // One that runs few workloads is there for them, not for a choice among all.
+    let ours = record.contestants.iter().filter(|it| is_ours(it));
+    let most = ours.clone().map(runs).max().unwrap_or(0);
+    let ours: Vec<&ContestantInfo> = ours.filter(|it| runs(it) * 2 > most).collect();
     html! {
         section #which {
             h2 { "Which backend suits which work" }
@@ -157,7 +176,7 @@ fn which(record: &Record, summaries: &[Summary<'_>]) -> Markup {
                         th.number { "to the best peer" }
                     } }
                     tbody {
-                        @for summary in summaries { (which_row(summary, &ours)) }
+                        @for summary in summaries.iter().filter(|it| !is_floor(it)) { (which_row(summary, &ours)) }
                     }
                 }
             }
@@ -190,7 +209,7 @@ fn which_row(summary: &Summary<'_>, ours: &[&ContestantInfo]) -> Markup {
             }
             @match duel {
                 Some(duel) => td.number { span.(class(duel.ratio)) { (words::verdict(duel.ratio, standing.measure.unit)) } },
-                None => td.number.note { "no peer" },
+                None => td.number.note { "–" },
             }
         }
     }
@@ -224,6 +243,28 @@ fn legend() -> Markup {
                 "Shorter is better, always. The dark line is the middle half of the samples; behind the bar are the median and its ratio to the best peer. "
                 "Dots on guide lines instead of bars: an axis in even ratios, for figures far apart. "
                 "A star: no bound on the queue; such a pool never waits for room, and so has less to do."
+            }
+        }
+    }
+}
+
+/// What the machine charges for the bare steps; nothing where none was measured.
+fn floors(summaries: &[Summary<'_>]) -> Markup {
+    let floors: Vec<&Summary<'_>> = summaries.iter().filter(|it| is_floor(it)).collect();
+    html! {
+        @if !floors.is_empty() {
+            section #floors {
+                h2 { "What this machine charges for the bare steps" }
+                div.scroll { table { tbody {
+                    @for summary in floors {
+                        @for row in &summary.main().rows {
+                            tr {
+                                td { (summary.info.title) }
+                                td.number { strong { (value(row.spread.median, summary.main().measure.unit)) } }
+                            }
+                        }
+                    }
+                } } }
             }
         }
     }
@@ -340,6 +381,23 @@ mod tests {
             4,
             "one for each and the headline"
         );
+    }
+
+    #[test]
+    fn what_only_a_floor_runs_is_a_line_and_no_section() {
+        let mut record = run();
+        record
+            .samples
+            .extend(super::super::made_up::record(&[("round-trip", "floor", &[5.0])]).samples);
+        record
+            .contestants
+            .extend(super::super::made_up::record(&[("round-trip", "floor", &[5.0])]).contestants);
+        record
+            .samples
+            .retain(|it| it.workload != "round-trip" || it.contestant == "floor");
+        let text = text_of(&record);
+        assert!(!text.contains("<section id=\"round-trip\""));
+        assert!(text.contains("bare steps") && text.contains("The workload round-trip"));
     }
 
     #[test]

@@ -168,7 +168,7 @@ fn title(point: &Point) -> String {
         workers,
         ..
     } = point;
-    format!("{workload} ({size} jobs, {workers} workers)")
+    format!("{workload} (size {size}, {workers} workers)")
 }
 
 fn bar(samples: usize) -> ProgressBar {

@@ -147,7 +147,11 @@ fn all(figures: [Option<f64>; 4]) -> Option<[f64; 4]> {
     Some([a?, b?, c?, d?])
 }
 
+/// Nothing is as much as nothing, and cannot be told beside anything else.
 fn divide(figure: f64, by: f64) -> Option<f64> {
+    if figure == 0.0 && by == 0.0 {
+        return Some(1.0);
+    }
     (figure > 0.0 && by > 0.0).then(|| figure / by)
 }
 
@@ -224,7 +228,8 @@ mod tests {
     }
 
     #[test]
-    fn nothing_is_divided_by_nothing() {
+    fn nothing_is_as_much_as_nothing_alone() {
+        assert_eq!(Ratio::of(&[0.0], &[0.0]).unwrap().value, 1.0);
         assert_eq!(Ratio::of(&[1.0], &[0.0]), None);
         assert_eq!(Ratio::of(&[1.0], &[]), None);
     }

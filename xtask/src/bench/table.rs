@@ -11,7 +11,7 @@ use super::words;
 pub(crate) fn head(summary: &Summary<'_>) -> String {
     let info = summary.info;
     format!(
-        "{}: {}; {} jobs, {} workers",
+        "{}: {}; size {}, {} workers",
         info.name, info.title, info.size, info.workers
     )
 }

@@ -12,7 +12,7 @@ use super::axis::Axis;
 use super::ink;
 
 /// The width of every chart, in its own units: on a phone its text is still legible, on a desk two are side by side.
-pub(super) const WIDTH: u32 = 530;
+pub(super) const WIDTH: u32 = 542;
 const FONT: &str = "sans-serif";
 /// The library makes letters of four fifths of this height.
 const TEXT_SIZE: i32 = 16;
@@ -20,7 +20,7 @@ pub(super) const SMALL: i32 = 14;
 /// The height of a bar's row.
 const ROW: u32 = 26;
 /// Room for the names, and for figure and ratio.
-const NAMES: i32 = 176;
+const NAMES: i32 = 188;
 const VALUES: i32 = 134;
 /// Room for an axis' marks.
 pub(super) const MARKS: u32 = 30;
@@ -28,7 +28,7 @@ pub(super) const MARKS: u32 = 30;
 const WORKLOADS: i32 = 152;
 const VERDICTS: i32 = 166;
 /// The height of a row with two lines of text.
-const DUEL: u32 = 42;
+const DUEL: u32 = 34;
 
 pub(super) type Area<'a> = DrawingArea<SVGBackend<'a>, plotters::coord::Shift>;
 
@@ -215,12 +215,13 @@ pub(super) type DuelOf<'a> = (&'a str, Duel<'a>, Unit);
 /// For each workload the best of ours to the best peer: to the left of the middle better, to the right worse, in even ratios.
 pub(super) fn duels(duels: &[DuelOf<'_>]) -> Result<String> {
     let count = u32::try_from(duels.len())?;
-    let widest = duels
+    let reached: Vec<f64> = duels
         .iter()
         .flat_map(|(_, duel, _)| reach(duel.ratio))
-        .fold(2.0, f64::max);
-    let marks = marks_around_one(widest);
-    let axis = Axis::marked(&[1.0 / widest, widest], marks);
+        .collect();
+    let low = reached.iter().copied().fold(0.5, f64::min);
+    let high = reached.iter().copied().fold(2.0, f64::max);
+    let axis = Axis::marked(&[low, high], marks_around_one(low, high));
     svg(count * DUEL + MARKS + 34, |area| {
         let low = axis.start();
         let mut chart = ChartBuilder::on(area)
@@ -245,7 +246,7 @@ pub(super) fn duels(duels: &[DuelOf<'_>]) -> Result<String> {
             let color = color_of(ratio);
             let at = |figure, dy| (figure, y + dy);
             chart.draw_series([Rectangle::new(
-                [at(1.0, -0.2), at(ratio.value, 0.2)],
+                [at(1.0, -0.25), at(ratio.value, 0.25)],
                 color.filled(),
             )])?;
             if let Some((from, to)) = ratio.interval {
@@ -275,18 +276,18 @@ fn duel_label(area: &Area<'_>, (workload, duel, unit): &DuelOf<'_>, y: i32) -> R
     let at = |dy| (WORKLOADS - 10, y + dy);
     let who = shortened(&duel.ours.contestant.name);
     let whom = format!("to {}", shortened(&duel.peer.contestant.name));
-    Words::new(&shortened(workload), at(-8), HPos::Right)
+    Words::new(&shortened(workload), at(-7), HPos::Right)
         .bold(true)
         .draw(area)?;
-    Words::new(&who, at(9), HPos::Right).muted().draw(area)?;
+    Words::new(&who, at(8), HPos::Right).muted().draw(area)?;
     let edge = i32::try_from(WIDTH)? - 4;
     let verdict = words::verdict(duel.ratio, *unit);
     let color = color_of(duel.ratio);
-    Words::new(&verdict, (edge, y - 8), HPos::Right)
+    Words::new(&verdict, (edge, y - 7), HPos::Right)
         .bold(true)
         .color(color)
         .draw(area)?;
-    Words::new(&whom, (edge, y + 9), HPos::Right)
+    Words::new(&whom, (edge, y + 8), HPos::Right)
         .muted()
         .draw(area)
 }
@@ -299,18 +300,18 @@ fn color_of(ratio: Ratio) -> RGBColor {
     }
 }
 
-/// How far a ratio and its interval are from one, to either side.
+/// A ratio and the ends of its interval.
 fn reach(ratio: Ratio) -> [f64; 3] {
     let (low, high) = ratio.interval.unwrap_or((ratio.value, ratio.value));
-    [ratio.value, low, high].map(|it| it.max(1.0 / it))
+    [ratio.value, low, high]
 }
 
 /// Powers of two where they are few, else of ten.
-fn marks_around_one(widest: f64) -> Vec<f64> {
-    let base: f64 = if widest <= 9.0 { 2.0 } else { 10.0 };
+fn marks_around_one(low: f64, high: f64) -> Vec<f64> {
+    let base: f64 = if high / low <= 70.0 { 2.0 } else { 10.0 };
     let powers = (-6..=6).map(|power| base.powi(power));
     powers
-        .filter(|it| it.max(1.0 / it) <= widest * 1.01)
+        .filter(|&it| low * 0.99 <= it && it <= high * 1.01)
         .collect()
 }
 
@@ -336,11 +337,11 @@ mod tests {
     }
 
     #[test]
-    fn marks_are_as_far_below_one_as_above() {
-        assert_eq!(marks_around_one(4.0), [0.25, 0.5, 1.0, 2.0, 4.0]);
-        assert_eq!(marks_around_one(50.0), [0.1, 1.0, 10.0]);
+    fn marks_are_few_on_both_sides_of_one() {
+        assert_eq!(marks_around_one(0.25, 4.0), [0.25, 0.5, 1.0, 2.0, 4.0]);
+        assert_eq!(marks_around_one(0.1, 50.0), [0.1, 1.0, 10.0]);
         assert_eq!(
-            marks_around_one(4.0).map_text(),
+            marks_around_one(0.25, 4.0).map_text(),
             ["1/4×", "1/2×", "1×", "2×", "4×"]
         );
     }

@@ -14,6 +14,8 @@ use super::{ink, is_ours};
 /// The lines of others that are drawn, the best first: more of them are a tangle.
 const OTHERS: usize = 3;
 pub(super) const HEIGHT: u32 = 340;
+/// A curve has so many points, or is none.
+const LEAST_POINTS: usize = 3;
 /// Room for the names at the ends of the lines.
 const NAMES: i32 = 166;
 /// Room for the marks of the figures.
@@ -95,14 +97,13 @@ pub(super) fn percentiles(summary: &Summary<'_>) -> Result<Vec<(String, String)>
         .collect())
 }
 
-/// `None` where there are fewer than two.
+/// `None` where there are too few.
 fn percentiles_of(summary: &Summary<'_>, family: &str) -> Result<Option<String>> {
-    let is_of =
-        |it: &&Standing<'_>| percentile(&it.measure.name).is_some_and(|(name, _)| name == family);
-    let standings: Vec<&Standing<'_>> = summary.standings.iter().filter(is_of).collect();
-    let [first, _, ..] = standings.as_slice() else {
+    let standings = family_of(summary, family);
+    if standings.len() < LEAST_POINTS {
         return Ok(None);
-    };
+    }
+    let first = standings[0];
     // Each nine takes the same room: what lies above, in even ratios.
     let above = |standing: &Standing<'_>| {
         percentile(&standing.measure.name).map(|(_, share)| 1.0 / (1.0 - share))
@@ -135,13 +136,25 @@ fn percentiles_of(summary: &Summary<'_>, family: &str) -> Result<Option<String>>
     Ok(Some(draw(&along, lines.collect(), first.measure.unit)?))
 }
 
-/// The family and share of a measure that is a percentile: `p999` and `queue-p50` are; the first's family has no name.
-pub(super) fn percentile(measure: &str) -> Option<(String, f64)> {
+/// The family and share of a measure that is a percentile: `p999` and `queue-wait-p99.9` are; the first's family has no name.
+fn percentile(measure: &str) -> Option<(String, f64)> {
     let (family, last) = measure.rsplit_once('-').unwrap_or(("", measure));
-    let digits = last.strip_prefix('p')?;
+    let digits = last.strip_prefix('p')?.replace('.', "");
     let is_number = !digits.is_empty() && digits.bytes().all(|it| it.is_ascii_digit());
     let share: f64 = is_number.then(|| format!("0.{digits}"))?.parse().ok()?;
     Some((family.to_owned(), share))
+}
+
+/// Whether `percentiles` has a curve for this measure.
+pub(super) fn is_on_curve(summary: &Summary<'_>, measure: &str) -> bool {
+    percentile(measure).is_some_and(|(family, _)| family_of(summary, &family).len() >= LEAST_POINTS)
+}
+
+/// The standings of a family.
+fn family_of<'s, 'a>(summary: &'s Summary<'a>, family: &str) -> Vec<&'s Standing<'a>> {
+    let is_of =
+        |it: &&Standing<'_>| percentile(&it.measure.name).is_some_and(|(name, _)| name == family);
+    summary.standings.iter().filter(is_of).collect()
 }
 
 fn per_cent(share: f64) -> String {
@@ -329,11 +342,12 @@ mod tests {
         let share = |name| percentile(name).map(|(family, share)| (family, per_cent(share)));
         assert_eq!(share("p50"), Some((String::new(), "50 %".to_owned())));
         assert_eq!(
-            share("queue-wait-p999"),
+            share("queue-wait-p99.9"),
             Some(("queue-wait".to_owned(), "99.9 %".to_owned()))
         );
         assert_eq!(share("time-per-job"), None);
         assert_eq!(share("peak"), None);
+        assert_eq!(share("p999").unwrap().1, "99.9 %");
         assert_eq!(share("p"), None);
     }
 

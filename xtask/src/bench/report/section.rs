@@ -16,7 +16,7 @@ pub(super) fn section(record: &Record, summary: &Summary<'_>) -> Result<Markup> 
     Ok(html! {
         section id=(info.name) {
             h2 { (info.name) }
-            p.title { (info.title) "." span.note { " " (words::count(info.size)) " jobs, " (info.workers) " workers" } }
+            p.title { (info.title) "." span.note { " Size " (words::count(info.size)) ", " (info.workers) " workers" } }
             p { (sentence(main)) }
             div.charts {
                 @for column in columns.iter().filter(|it| !it.is_empty()) {
@@ -61,7 +61,7 @@ fn figures(record: &Record, summary: &Summary<'_>) -> Result<Vec<Figure>> {
     }
     for standing in &summary.standings[1..] {
         // The curves show the percentiles already.
-        if lines::percentile(&standing.measure.name).is_none() {
+        if !lines::is_on_curve(summary, &standing.measure.name) {
             figures.push(bars(standing)?);
         }
     }
