@@ -57,6 +57,7 @@ unsafe impl<J: Job> Send for CellEntry<J> {}
 unsafe impl<J: Job> Send for CellHandle<J> {}
 
 /// A cell for a job, as its two ends: one to be queued, one for the submitter.
+#[inline]
 pub(crate) fn queue_and_handle<J: Job>(job: J) -> (Task, CellHandle<J>) {
     let id = JobId::next();
     let terms = job.options().resolve();
@@ -90,12 +91,14 @@ impl<J: Job> CellHandle<J> {
 }
 
 impl<J: Job> CellEntry<J> {
+    #[inline]
     fn cell(&self) -> &JobCell<J> {
         // SAFETY: the cell lives as long as this end of it.
         unsafe { self.0.as_ref() }
     }
 
     /// Ends the job that this entry has started, and leaves.
+    #[inline]
     fn end(self, resolution: Resolution<J::Output, J::Error>) {
         // What leaves in the same step as the end must not leave again.
         let this = ManuallyDrop::new(self);
@@ -183,6 +186,7 @@ unsafe fn release<J: Job>(cell: NonNull<()>) {
 
 impl<J: Job> JobCell<J> {
     /// The caller has won the right to run the job, or to drop it.
+    #[inline]
     fn take_job(&self) -> J {
         match self.replace(Stage::Empty) {
             Stage::Queued(job) => job,
@@ -191,6 +195,7 @@ impl<J: Job> JobCell<J> {
     }
 
     /// The caller owns the stage now, by the rule at `Sync`.
+    #[inline]
     fn replace(&self, stage: Stage<J>) -> Stage<J> {
         // SAFETY: every caller has won `start` and not yet ended the job, or is the handle after the end, or the entry after the
         // handle has left: nobody else touches the stage.
@@ -207,6 +212,7 @@ impl<J: Job> JobCell<J> {
     }
 
     /// Runs the job, whose right to run the caller has won, and tells the observer.
+    #[inline]
     fn run_started(&self, worker: &Worker, runs: Runs) -> Resolution<J::Output, J::Error> {
         let job = self.take_job();
         let resolution = match refuse_start(self.terms.as_deref()) {
@@ -375,6 +381,7 @@ impl<J: Job> Payload for CellEntry<J> {
 }
 
 /// Why a job must not start, if so (`R401`, `R403`).
+#[inline]
 pub(crate) fn refuse_start(terms: Option<&Terms>) -> Option<Interrupted> {
     let terms = terms?;
     if terms.is_cancelled() {
@@ -387,6 +394,7 @@ pub(crate) fn refuse_start(terms: Option<&Terms>) -> Option<Interrupted> {
 }
 
 /// What the job's own return, or its panic, makes of it (`R301`, `R302`, `R402`, `R404`).
+#[inline]
 pub(crate) fn conclude<T, E>(
     result: Result<Result<T, E>, PanicInfo>,
     reported: Option<Interrupted>,
@@ -402,6 +410,7 @@ pub(crate) fn conclude<T, E>(
     }
 }
 
+#[inline]
 pub(crate) fn outcome_of<T, E>(resolution: &Resolution<T, E>) -> Outcome {
     resolution
         .as_ref()
@@ -409,6 +418,7 @@ pub(crate) fn outcome_of<T, E>(resolution: &Resolution<T, E>) -> Outcome {
 }
 
 /// The message of a panic, for the observer of failures.
+#[inline]
 pub(crate) fn message_of<T, E>(resolution: &Resolution<T, E>) -> Option<&str> {
     match resolution {
         Err(JobError::Panicked(panic)) => Some(panic.message()),

@@ -210,6 +210,7 @@ impl<'a> JobContext<'a> {
         self.worker.life().idle().is_somebody_idle() && !self.worker.has_queued()
     }
 
+    #[inline]
     pub(crate) fn reported(&self) -> Option<Interrupted> {
         self.reported.get()
     }

@@ -158,10 +158,12 @@ impl<E: Engine> WorkerPool<E> {
         self.life().stats()
     }
 
+    #[inline]
     fn engine(&self) -> &Arc<E> {
         &self.0.0.0
     }
 
+    #[inline]
     fn life(&self) -> &Arc<Lifecycle> {
         self.engine().life()
     }

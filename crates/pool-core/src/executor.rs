@@ -110,6 +110,7 @@ pub trait ExecutorExt: Executor {
     ///
     /// # Errors
     /// [`SubmitError::Closed`] with the job.
+    #[inline]
     fn execute<J: Job>(&self, job: J) -> Result<JobId, SubmitError<J>> {
         let (id, task) = plain::task(job);
         admit(self, task, None).map_err(plain::give_back)?;
@@ -130,6 +131,7 @@ pub trait ExecutorExt: Executor {
     ///
     /// # Errors
     /// [`SubmitError::Closed`] with the job.
+    #[inline]
     fn submit<J: Job>(&self, job: J) -> Result<JobHandle<J::Output, J::Error>, SubmitError<J>> {
         submit_with(job, |task| admit(self, task, None))
     }
@@ -213,6 +215,7 @@ pub trait ExecutorExt: Executor {
     ///
     /// # Errors
     /// [`SubmitError::Closed`] with the closure.
+    #[inline]
     fn spawn<F, T>(&self, f: F) -> Result<JobHandle<T, Infallible>, SubmitError<F>>
     where
         F: FnOnce() -> T + Send + 'static,
@@ -335,6 +338,7 @@ fn for_each_life<E: Executor + ?Sized>(executor: &E, mut visit: impl FnMut(&Arc<
 }
 
 /// The one way in that may wait.
+#[inline]
 fn admit<E: Executor + ?Sized>(
     executor: &E,
     task: Task,
@@ -415,6 +419,7 @@ fn try_admit<E: Executor + ?Sized>(executor: &E, task: Task) -> Result<(), Refus
     executor.try_execute(task)
 }
 
+#[inline]
 fn submit_with<J: Job>(
     job: J,
     admit: impl FnOnce(Task) -> Result<(), Refused<Task>>,

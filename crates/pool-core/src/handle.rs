@@ -26,6 +26,7 @@ pub struct JobHandle<T, E> {
 const TAKEN_ONCE: &str = "the handle was polled again after it was ready";
 
 impl<T, E> JobHandle<T, E> {
+    #[inline]
     pub(crate) fn new(ticket: Ticket<T, E>) -> Self {
         let id = ticket.id();
         Self {
@@ -41,6 +42,7 @@ impl<T, E> JobHandle<T, E> {
     ///
     /// # Errors
     /// [`JobError`] says why the job gave no value.
+    #[inline]
     pub fn join(mut self) -> Result<T, JobError<E>> {
         if let Some(worker) = Worker::current() {
             let ticket = self.ticket.take().expect(TAKEN_ONCE);
@@ -80,6 +82,7 @@ impl<T, E> JobHandle<T, E> {
     }
 
     /// Whether the outcome is there, so that `join` would not wait.
+    #[inline]
     pub fn is_finished(&self) -> bool {
         self.ticket().is_ended()
     }
@@ -89,6 +92,7 @@ impl<T, E> JobHandle<T, E> {
         drop(self);
     }
 
+    #[inline]
     fn ticket(&self) -> &Ticket<T, E> {
         self.ticket.as_ref().expect(TAKEN_ONCE)
     }

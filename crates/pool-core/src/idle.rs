@@ -102,6 +102,7 @@ impl Idle {
     }
 
     /// Whether somebody sleeps. Out of date at once.
+    #[inline]
     pub(crate) fn has_sleeper(&self) -> bool {
         self.word.load(Ordering::Relaxed) >= SLEEPING
     }

@@ -134,6 +134,7 @@ impl Lifecycle {
     }
 
     /// Who waits for a place in the queue.
+    #[inline]
     pub fn room(&self) -> &Room {
         &self.room
     }
@@ -195,6 +196,7 @@ impl Lifecycle {
     }
 
     /// Enters a job that its submitter, a worker of this pool, is going to run itself. False if the pool no longer takes any.
+    #[inline]
     pub(crate) fn enter_inline(&self, worker: usize) -> bool {
         self.ledger.enter(Some(worker));
         // ORDERING: partner is the heavy fence in `cancel`.
@@ -240,14 +242,17 @@ impl Lifecycle {
 
     // --- work -------------------------------------------------------------------------------------------------------
 
+    #[inline]
     pub(crate) fn idle(&self) -> &Idle {
         &self.idle
     }
 
+    #[inline]
     pub(crate) fn pop_woken(&self) -> Option<Task> {
         crate::queue::steal(&self.woken)
     }
 
+    #[inline]
     pub(crate) fn has_woken(&self) -> bool {
         !self.woken.is_empty()
     }
@@ -264,10 +269,12 @@ impl Lifecycle {
         self.ledger.record(outcome, None);
     }
 
+    #[inline]
     pub(crate) fn record_at(&self, outcome: Outcome, worker: usize) {
         self.ledger.record(outcome, Some(worker));
     }
 
+    #[inline]
     pub(crate) fn over_at(&self, worker: usize) {
         self.ledger.over(Some(worker));
     }
@@ -294,6 +301,7 @@ impl Lifecycle {
     }
 
     /// Tells the observer of failures.
+    #[inline]
     pub(crate) fn observe(
         &self,
         outcome: Outcome,
@@ -379,6 +387,7 @@ impl Lifecycle {
 
     // --- the end ----------------------------------------------------------------------------------------------------
 
+    #[inline]
     pub(crate) fn phase(&self) -> Phase {
         // ORDERING: SeqCst, see the module's last section.
         match self.phase.load(Ordering::SeqCst) {
@@ -389,11 +398,13 @@ impl Lifecycle {
         }
     }
 
+    #[inline]
     pub(crate) fn is_closed(&self) -> bool {
         self.phase() != Phase::Open
     }
 
     /// Whether the grace is over: queued jobs no longer start, and running ones are asked to stop.
+    #[inline]
     pub fn is_cancelling(&self) -> bool {
         self.phase() >= Phase::Cancelling
     }
@@ -403,6 +414,7 @@ impl Lifecycle {
         self.is_cancelling() && !self.ending.lock_unpoisoned().is_inside(id)
     }
 
+    #[inline]
     pub(crate) fn is_stopped(&self) -> bool {
         self.phase() == Phase::Stopped
     }

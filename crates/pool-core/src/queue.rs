@@ -104,6 +104,7 @@ impl fmt::Debug for List {
 }
 
 /// Takes the oldest task of a list.
+#[inline]
 pub(crate) fn steal(from: &Injector<Task>) -> Option<Task> {
     // `steal` takes a slot before it sees that there is nothing; a look first costs two plain loads.
     if from.is_empty() {

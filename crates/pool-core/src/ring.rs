@@ -164,6 +164,7 @@ impl Ring {
         }
     }
 
+    #[inline]
     fn fill(&self, slot: &Slot, position: usize, task: Task) {
         let (vtable, body) = task.into_parts();
         // SAFETY: this thread has claimed the position, and the slot was empty for it: nobody touches the body before the mark.
@@ -174,6 +175,7 @@ impl Ring {
         slot.mark.store(mark.cast_mut(), Ordering::Release);
     }
 
+    #[inline]
     fn empty(&self, slot: &Slot, position: usize, mark: *mut VTable) -> Task {
         // SAFETY: this thread has claimed the position, and read its mark as full: the body is whole, and nobody else's.
         let body = slot
@@ -197,15 +199,18 @@ impl Ring {
         }
     }
 
+    #[inline]
     fn slot(&self, position: usize) -> &Slot {
         &self.slots[self.index(position)]
     }
 
+    #[inline]
     fn index(&self, position: usize) -> usize {
         position & (self.one_lap - 1)
     }
 
     /// The position after this one: the next index, or the first of the next lap.
+    #[inline]
     fn next(&self, position: usize) -> usize {
         let index = self.index(position) + 1;
         if index < self.slots.len() {
@@ -215,6 +220,7 @@ impl Ring {
         }
     }
 
+    #[inline]
     fn parity(&self, position: usize) -> usize {
         if position & self.one_lap == 0 {
             0
@@ -224,10 +230,12 @@ impl Ring {
     }
 
     /// The mark of a slot that is empty for the lap of `position`: zero in the first lap, as the memory comes.
+    #[inline]
     fn empty_mark(&self, position: usize) -> *mut VTable {
         ptr::without_provenance_mut((position - self.index(position)) << 1)
     }
 
+    #[inline]
     fn is_full(&self, mark: *mut VTable, position: usize) -> bool {
         mark.addr() & TAGS == FULL | self.parity(position)
     }

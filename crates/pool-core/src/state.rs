@@ -89,6 +89,7 @@ impl State {
     }
 
     /// Takes the right to run the job. True for exactly one caller.
+    #[inline]
     pub(crate) fn start(&self) -> bool {
         // ORDERING: Acquire pairs with the queue's or handle's hand-over, so the winner sees the job as it was stored;
         // Release orders a canceller's earlier writes before an `end` that follows.
@@ -96,6 +97,7 @@ impl State {
     }
 
     /// Whether somebody has won `start`. A `false` may be out of date at once; a `true` stays true.
+    #[inline]
     pub(crate) fn is_started(&self) -> bool {
         // ORDERING: Relaxed: whoever acts on `true` goes on to read the outcome through `outcome`.
         self.0.load(Ordering::Relaxed) & RUNNING != 0
@@ -114,6 +116,7 @@ impl State {
         }
     }
 
+    #[inline]
     pub(crate) fn is_ended(&self) -> bool {
         // ORDERING: Acquire pairs with the Release in `end`: the outcome is visible to whoever sees the bit.
         self.0.load(Ordering::Acquire) & ENDED != 0
@@ -148,6 +151,7 @@ impl State {
     }
 
     /// The entry ends its own job, and leaves in the same step unless the other end is owed something.
+    #[inline]
     pub(crate) fn end_and_leave(&self, outcome: Outcome) -> Left {
         let ended = |word: u32| {
             let owes = word & (WAITER | DETACHED) != 0;
@@ -168,6 +172,7 @@ impl State {
 
     /// The handle's side ends a job that it has claimed, takes the outcome along, and leaves in the same step unless a popper has left its
     /// pool in the cell.
+    #[inline]
     pub(crate) fn end_claimed_and_leave(&self, outcome: Outcome) -> ClaimedEnd {
         let ended = |word: u32| {
             let leaves = if word & POPPED == 0 { DETACHED } else { 0 };
@@ -186,15 +191,18 @@ impl State {
     }
 
     /// The entry's last touch. True: the handle has gone too, free the cell.
+    #[inline]
     pub(crate) fn entry_leaves(&self) -> bool {
         self.leave(ENTRY_GONE, DETACHED)
     }
 
     /// The handle's last touch. True: the entry has gone too, free the cell.
+    #[inline]
     pub(crate) fn handle_leaves(&self) -> bool {
         self.leave(DETACHED, ENTRY_GONE)
     }
 
+    #[inline]
     fn leave(&self, own: u32, other: u32) -> bool {
         // ORDERING: Acquire pairs with the Release of the other end's last touch: the cell is freed after it.
         if self.0.load(Ordering::Acquire) & other != 0 {

@@ -87,6 +87,7 @@ unsafe impl Send for Task {}
 unsafe impl Sync for Task {}
 
 impl Task {
+    #[inline]
     pub(crate) fn new<P: Payload>(id: JobId, payload: P) -> Self {
         let mut words = Words::uninit();
         let place = ptr::from_mut(&mut words);
@@ -104,6 +105,7 @@ impl Task {
     }
 
     /// Takes the task apart; only [`from_parts`](Self::from_parts) keeps its job from being lost.
+    #[inline]
     pub(crate) fn into_parts(self) -> (&'static VTable, Body) {
         let this = ManuallyDrop::new(self);
         // SAFETY: the body is moved out of a task that is not dropped.
@@ -114,11 +116,13 @@ impl Task {
     ///
     /// # Safety
     /// Both come from one call of [`into_parts`](Self::into_parts), and are used this once.
+    #[inline]
     pub(crate) unsafe fn from_parts(vtable: &'static VTable, body: Body) -> Self {
         Self { vtable, body }
     }
 
     /// The job's id.
+    #[inline]
     pub fn id(&self) -> JobId {
         self.body.id
     }
@@ -148,6 +152,7 @@ impl Task {
         ))
     }
 
+    #[inline]
     pub(crate) fn run(self, worker: &Worker) -> Ran {
         let mut this = ManuallyDrop::new(self);
         // SAFETY: the payload is moved out by `run`, and `ManuallyDrop` keeps it from being dropped again.
@@ -198,6 +203,7 @@ const fn fits<P>() -> bool {
 }
 
 impl VTable {
+    #[inline]
     fn of<P: Payload>() -> &'static Self {
         const {
             &Self {
@@ -217,6 +223,7 @@ impl VTable {
 ///
 /// # Safety
 /// The words hold a `P` that [`Task::new`] wrote and nobody has moved out.
+#[inline]
 unsafe fn take<P: Payload>(words: *mut Words) -> P {
     if fits::<P>() {
         // SAFETY: the caller's promise; `new` wrote a `P` here.
@@ -229,6 +236,7 @@ unsafe fn take<P: Payload>(words: *mut Words) -> P {
 
 /// # Safety
 /// As for [`take`]; the words stay as they are.
+#[inline]
 unsafe fn peek<'a, P: Payload>(words: *const Words) -> &'a P {
     if fits::<P>() {
         // SAFETY: the caller's promise.
@@ -239,11 +247,13 @@ unsafe fn peek<'a, P: Payload>(words: *const Words) -> &'a P {
     }
 }
 
+#[inline]
 unsafe fn run<P: Payload>(words: *mut Words, id: JobId, worker: &Worker) -> Ran {
     // SAFETY: `Task::run` calls this once and drops nothing.
     unsafe { take::<P>(words) }.run(id, worker)
 }
 
+#[inline]
 unsafe fn abandon<P: Payload>(words: *mut Words) {
     // SAFETY: `Task::drop` calls this on a task whose payload is still there.
     let payload = unsafe { take::<P>(words) };

@@ -53,6 +53,7 @@ impl<T, E> Ticket<T, E> {
     ///
     /// # Safety
     /// The cell lives until its [`Outlet::release`] is called, which is the ticket's to do.
+    #[inline]
     pub(crate) unsafe fn new(cell: NonNull<dyn Outlet<T, E>>) -> Self {
         Self(cell)
     }
@@ -60,6 +61,7 @@ impl<T, E> Ticket<T, E> {
 
 impl<T, E> Ticket<T, E> {
     /// Waits on a worker: see [`Outlet::join_on`]. The ticket, if there is no outcome yet.
+    #[inline]
     pub(crate) fn join_on(self, worker: &Worker) -> Result<Resolution<T, E>, Self> {
         let this = ManuallyDrop::new(self);
         match Deref::deref(&*this).join_on(worker) {
@@ -78,6 +80,7 @@ impl<T, E> Ticket<T, E> {
 impl<T, E> Deref for Ticket<T, E> {
     type Target = dyn Outlet<T, E>;
 
+    #[inline]
     fn deref(&self) -> &Self::Target {
         // SAFETY: the cell lives as long as this end of it.
         unsafe { self.0.as_ref() }

@@ -41,6 +41,7 @@ impl Seat {
     }
 
     /// The life of the pool.
+    #[inline]
     pub(crate) fn life(&self) -> &Arc<Lifecycle> {
         &self.life
     }
@@ -171,6 +172,7 @@ impl Worker {
         self.0.token
     }
 
+    #[inline]
     pub(crate) fn run_woken(&self) -> bool {
         let Some(task) = self.life().pop_woken() else {
             return false;
@@ -219,6 +221,7 @@ impl Worker {
         }
     }
 
+    #[inline]
     fn has_work<E: Engine>(&self, engine: &E) -> bool {
         engine.has_queued() || self.life().has_woken()
     }
@@ -267,15 +270,18 @@ impl Worker {
     }
 
     /// The worker's index, from 0.
+    #[inline]
     pub fn index(&self) -> usize {
         self.0.seat.index
     }
 
     /// The life of the pool.
+    #[inline]
     pub fn life(&self) -> &Arc<Lifecycle> {
         &self.0.seat.life
     }
 
+    #[inline]
     pub(crate) fn executor(&self) -> &dyn Executor {
         &*self.0.host
     }
@@ -291,6 +297,7 @@ impl Worker {
     }
 
     /// How often this worker has looked for a task, for backends that look elsewhere every so often.
+    #[inline]
     pub fn tick(&self) -> u32 {
         self.0.tick.get()
     }
@@ -301,11 +308,13 @@ impl Worker {
         let _first = self.0.state.set(state);
     }
 
+    #[inline]
     pub(crate) fn state(&self) -> Option<&dyn Any> {
         self.0.state.get().map(|state| &**state)
     }
 
     /// The worker that the calling thread is, if it is one.
+    #[inline]
     pub(crate) fn current() -> Option<Self> {
         CURRENT
             .try_with(|current| current.borrow().clone())
@@ -314,6 +323,7 @@ impl Worker {
     }
 
     /// The worker of `executor`'s pool that the calling thread is, if it is one.
+    #[inline]
     pub(crate) fn current_of<E: Executor + ?Sized>(executor: &E) -> Option<Self> {
         Self::current().filter(|worker| std::ptr::eq(worker.life().room(), executor.room()))
     }
@@ -343,6 +353,7 @@ impl Worker {
     }
 
     /// Runs a job in place, within the one that joined it.
+    #[inline]
     pub(crate) fn nested<R>(&self, run: impl FnOnce() -> R) -> R {
         self.0.nested.set(self.0.nested.get() + 1);
         let result = run();
