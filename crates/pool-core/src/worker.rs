@@ -325,7 +325,12 @@ impl Worker {
     /// The worker of `executor`'s pool that the calling thread is, if it is one.
     #[inline]
     pub(crate) fn current_of<E: Executor + ?Sized>(executor: &E) -> Option<Self> {
-        Self::current().filter(|worker| std::ptr::eq(worker.life().room(), executor.room()))
+        let find = |current: &RefCell<Option<Self>>| {
+            let current = current.borrow();
+            let worker = current.as_ref()?;
+            std::ptr::eq(worker.life().room(), executor.room()).then(|| worker.clone())
+        };
+        CURRENT.try_with(find).ok().flatten()
     }
 
     fn enter_for_good(&self) {
