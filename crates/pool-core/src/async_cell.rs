@@ -276,7 +276,8 @@ impl<S: Source> AsyncCell<S> {
                 if driver == Driver::Popper {
                     is_unknown_elsewhere = false;
                     self.home.set(life);
-                    life.leave(self.id, self.name(), Some(Waker::clone(&waker)));
+                    let since = worker.last_reading();
+                    life.leave(self.id, self.name(), since, Some(Waker::clone(&waker)));
                 }
                 if is_first {
                     self.watch_terms(life, &waker);
@@ -284,7 +285,7 @@ impl<S: Source> AsyncCell<S> {
                 let Some(interrupted) = self.interruption(life) else {
                     drop(frame);
                     if self.turn.suspend() {
-                        self.go_back();
+                        self.go_back(Some(life).filter(|_| driver != Driver::Joiner));
                     }
                     return Ran::Elsewhere;
                 };
@@ -340,17 +341,22 @@ impl<S: Source> AsyncCell<S> {
     /// popper comes by here as well.
     fn find_new_driver(self: &Arc<Self>) {
         if let Some(life) = self.home.get() {
-            life.requeue(Task::new(self.id, WokenEntry(Arc::clone(self) as _)));
+            self.requeue_at(&life);
         }
     }
 
-    /// Takes the one way back that a wake owes.
-    fn go_back(self: &Arc<Self>) {
+    fn requeue_at(self: &Arc<Self>, life: &Arc<Lifecycle>) {
+        life.requeue(Task::new(self.id, WokenEntry(Arc::clone(self) as _)));
+    }
+
+    /// Takes the one way back that a wake owes. `home` is given where it is known.
+    fn go_back(self: &Arc<Self>, home: Option<&Arc<Lifecycle>>) {
         let joiner = self.way_back.lock_unpoisoned().joiner.clone();
-        match joiner {
-            Some(waker) => drop_contained(contain(|| waker.wake())),
+        match (joiner, home) {
+            (Some(waker), _) => drop_contained(contain(|| waker.wake())),
+            (None, Some(home)) => self.requeue_at(home),
             // Without a home it was claimed before its entry was popped, and the joiner that drives it is polling right now.
-            None => self.find_new_driver(),
+            (None, None) => self.find_new_driver(),
         }
     }
 
@@ -369,7 +375,7 @@ impl<S: Source> Wake for AsyncCell<S> {
 
     fn wake_by_ref(self: &Arc<Self>) {
         if self.turn.wake() {
-            self.go_back();
+            self.go_back(None);
         }
     }
 }

@@ -43,11 +43,11 @@ impl Away {
         }
     }
 
-    /// Notes a job that went away at `now`, in nanoseconds of the pool's age. One that two sides note keeps its first note's time.
-    pub(crate) fn note(&self, id: JobId, name: Option<&str>, now: u64, waker: Option<Waker>) {
+    /// Notes a job that runs since `since`, in nanoseconds of the pool's age. One that two sides note keeps its first note's time.
+    pub(crate) fn note(&self, id: JobId, name: Option<&str>, since: u64, waker: Option<Waker>) {
         let note = Note {
             name: name.map(Into::into),
-            since: now,
+            since,
             waker,
         };
         let stripe = self.stripe(id);

@@ -37,7 +37,7 @@ impl Home {
                 Ran::Over
             }
             None => {
-                life.leave(id, name, waker);
+                life.leave(id, name, life.nanos(), waker);
                 *home = Some(Arc::clone(life));
                 Ran::Elsewhere
             }

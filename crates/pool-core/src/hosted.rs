@@ -9,17 +9,23 @@ use std::future::Future;
 use std::pin::Pin;
 use std::sync::Arc;
 use std::task::{Context, Poll, Waker};
+use std::thread;
 
 use crate::async_cell::{Known, Polled};
 use crate::async_entry::AsyncEntry;
 use crate::engine::Engine;
+use crate::idle::Announced;
 use crate::lifecycle::Lifecycle;
 use crate::outcome::Outcome;
 use crate::task::{Payload, Ran, Task};
-use crate::worker::{Rest, SampledClock, Worker};
+use crate::worker::{SampledClock, Worker};
 
 /// Jobs that a chain runs without a pause before it lets the runtime's other tasks have the thread.
 const JOBS_AT_A_STRETCH: u32 = 64;
+
+/// How often a chain looks for work before its token sleeps, and how many of these looks come without giving up the core.
+const LOOKS: u32 = 24;
+const LOOKS_SPINNING: u32 = 8;
 
 /// What a chain leaves to its engine.
 #[derive(Debug)]
@@ -55,22 +61,56 @@ pub async fn host_futures<E: Engine>(
             if life.has_woken() {
                 break;
             }
-            Pause::of(&mut host).await;
+            if host.is_pause_due() {
+                Pause::default().await;
+            }
         }
         if life.has_woken() {
             host.worker.0.begin_search();
             return Left::ForVisit(None);
         }
-        match host.worker.0.rest(&**engine) {
-            Rest::Search => {}
-            Rest::Stop => {
-                drop(host);
-                life.worker_gone(token);
-                return Left::Nothing;
-            }
-            Rest::Sleep | Rest::Moved => return Left::Nothing,
+        life.tell_watchers();
+        if life.is_stopped() {
+            drop(host);
+            life.worker_gone(token);
+            return Left::Nothing;
+        }
+        if look_around(&host, &**engine) {
+            continue;
+        }
+        let has_work = || has_work(&**engine) || life.is_stopped();
+        match life.idle().announce(token, has_work) {
+            Announced::Search => {}
+            Announced::Sleep | Announced::Resumed => return Left::Nothing,
         }
     }
+}
+
+/// Looks a while for work. True: there is some.
+///
+/// One chain at a time does so, after a job that ended at its first poll: then the next one may come as soon. Where jobs sleep,
+/// the thread is worth more to the runtime's other tasks.
+fn look_around<E: Engine>(host: &Host, engine: &E) -> bool {
+    let is_worth_it = !host.has_slept && !host.life().idle().has_searcher();
+    host.worker.0.begin_search();
+    if !is_worth_it {
+        return false;
+    }
+    for look in 0..LOOKS {
+        if has_work(engine) {
+            return true;
+        }
+        if look < LOOKS_SPINNING {
+            std::hint::spin_loop();
+        } else {
+            thread::yield_now();
+        }
+    }
+    false
+}
+
+fn has_work<E: Engine>(engine: &E) -> bool {
+    engine.has_queued() || engine.life().has_woken()
 }
 
 /// A worker that goes from thread to thread with the task that holds it.
@@ -88,6 +128,8 @@ struct Host {
     /// The waker of the task that polls; the pool knows it.
     waker: Option<Waker>,
     jobs_at_a_stretch: u32,
+    /// Whether the last job was ever suspended.
+    has_slept: bool,
 }
 
 impl Host {
@@ -102,6 +144,7 @@ impl Host {
             clock: SampledClock::default(),
             waker: None,
             jobs_at_a_stretch: 0,
+            has_slept: false,
         }
     }
 
@@ -122,6 +165,7 @@ impl Host {
 
     /// Notes at the seat that a job starts. True if the note is listed.
     fn begin(&mut self, job: &Arc<dyn Polled>) -> bool {
+        self.has_slept = false;
         let (life, index) = (self.worker.0.life(), self.worker.0.index());
         life.slots[index].begin(job.id(), job.name(), self.clock.now(life))
     }
@@ -136,10 +180,20 @@ impl Host {
         self.jobs_at_a_stretch += 1;
     }
 
+    /// Whether the runtime's other tasks should have the thread now. Asked once for each job.
+    fn is_pause_due(&mut self) -> bool {
+        let is_due = self.jobs_at_a_stretch >= JOBS_AT_A_STRETCH;
+        if is_due {
+            self.jobs_at_a_stretch = 0;
+        }
+        is_due
+    }
+
     /// The job sleeps, for who knows how long: the clock's reading is old when the next one starts.
     fn suspend(&mut self) {
         self.clock = SampledClock::default();
         self.jobs_at_a_stretch = 0;
+        self.has_slept = true;
     }
 }
 
@@ -241,26 +295,17 @@ impl Drop for Hosted<'_> {
     }
 }
 
-/// Lets the runtime's other tasks have the thread, if it is time.
+/// Lets the runtime's other tasks have the thread.
+#[derive(Default)]
 struct Pause {
-    is_due: bool,
-}
-
-impl Pause {
-    fn of(host: &mut Host) -> Self {
-        let is_due = host.jobs_at_a_stretch >= JOBS_AT_A_STRETCH;
-        if is_due {
-            host.jobs_at_a_stretch = 0;
-        }
-        Self { is_due }
-    }
+    is_over: bool,
 }
 
 impl Future for Pause {
     type Output = ();
 
     fn poll(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<()> {
-        if !std::mem::take(&mut self.is_due) {
+        if std::mem::replace(&mut self.is_over, true) {
             return Poll::Ready(());
         }
         cx.waker().wake_by_ref();

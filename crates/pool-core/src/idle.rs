@@ -91,6 +91,11 @@ impl Idle {
         self.word.load(Ordering::Relaxed) >= SLEEPING
     }
 
+    /// Whether somebody searches. Out of date at once.
+    pub(crate) fn has_searcher(&self) -> bool {
+        searching(self.word.load(Ordering::Relaxed)) != 0
+    }
+
     /// Takes every sleeper off the stack, for the end.
     pub(crate) fn take_all(&self) -> Vec<usize> {
         let mut stack = self.stack.lock_unpoisoned();

@@ -270,9 +270,9 @@ impl Lifecycle {
         self.tell_watchers();
     }
 
-    /// A job goes on elsewhere than in a worker's frame.
-    pub(crate) fn leave(&self, id: JobId, name: Option<&str>, waker: Option<Waker>) {
-        self.away.note(id, name, self.nanos(), waker);
+    /// A job that started at `since` goes on elsewhere than in a worker's frame.
+    pub(crate) fn leave(&self, id: JobId, name: Option<&str>, since: u64, waker: Option<Waker>) {
+        self.away.note(id, name, since, waker);
     }
 
     /// A job that went on elsewhere has ended: records it and takes its note away, as one step for who reads both.

@@ -223,7 +223,7 @@ impl Worker {
 
     /// Looks a while, then announces its sleep.
     #[cold]
-    pub(crate) fn rest<E: Engine>(&self, engine: &E) -> Rest {
+    fn rest<E: Engine>(&self, engine: &E) -> Rest {
         let life = self.life();
         life.tell_watchers();
         if life.is_stopped() {
@@ -355,6 +355,11 @@ impl Worker {
     /// Says that no future that is polled here frees its worker when it suspends, for as long as this worker lives.
     pub(crate) fn keep_place_always(&self) {
         self.0.keeping.set(self.0.keeping.get() + 1);
+    }
+
+    /// When the job that was begun last started, by the clock that is read for some jobs only.
+    pub(crate) fn last_reading(&self) -> u64 {
+        self.0.clock.reading.get()
     }
 
     /// Counts the worker among those that search, for its token's next holder.

@@ -78,8 +78,9 @@ impl<S: Source> Outlet<S::Output, S::Error> for AsyncCell<S> {
                 if !std::mem::replace(&mut is_noted, true) {
                     // The joiner's pool may be another one, and is cancelled with its jobs.
                     let waker = Waker::from(Arc::clone(&self));
-                    worker.life().leave(self.id, self.name(), Some(waker));
-                    if worker.life().is_cancelling() {
+                    let life = worker.life();
+                    life.leave(self.id, self.name(), life.nanos(), Some(waker));
+                    if life.is_cancelling() {
                         self.wake_by_ref();
                     }
                     continue;
