@@ -4,6 +4,8 @@
 //! drives the future in place. A **host**, which is a runtime's task, takes the turn once and keeps it to the end: the future is
 //! given the host's own waker, so its wakes pass this cell by.
 
+#[cfg(all(test, pool_loom))]
+mod models;
 mod outlet;
 
 use std::future::Future;
@@ -270,13 +272,13 @@ impl<S: Source> AsyncCell<S> {
         let waker = unsafe { Arc::from_raw(Arc::as_ptr(self)) };
         let waker = ManuallyDrop::new(Waker::from(waker));
         let mut is_unknown_elsewhere = driver == Driver::Popper;
+        let since = worker.last_reading();
         let resolution = match self.poll_once(worker, &waker) {
             Once::Over(resolution) => resolution,
             Once::Suspended { is_first } => {
                 if driver == Driver::Popper {
                     is_unknown_elsewhere = false;
                     self.home.set(life);
-                    let since = worker.last_reading();
                     life.leave(self.id, self.name(), since, Some(Waker::clone(&waker)));
                 }
                 if is_first {
