@@ -1,15 +1,16 @@
-//! `Contestant`: all that a workload asks of a pool.
+//! All that workloads ask of a pool: the small traits that a contestant implements.
 
+use std::future::Future;
 use std::sync::mpsc;
 
-/// A pool that takes part.
+/// A pool that takes part: it runs closures.
 pub trait Contestant: Send + Sync + 'static {
     /// Runs a job whose end nobody waits for. A bounded contestant waits while it is full.
     fn execute(&self, job: impl FnOnce() + Send + 'static);
 
     /// Runs a job; what is returned waits for its value.
     ///
-    /// The default is what a user writes where a pool has no handles: a channel for each job.
+    /// The default is what a user writes with nothing but the standard library where a pool has no handles: a channel for each job.
     fn submit<T: Send + 'static>(
         &self,
         job: impl FnOnce() -> T + Send + 'static,
@@ -21,6 +22,40 @@ pub trait Contestant: Send + Sync + 'static {
         });
         move || value.recv().expect("an accepted job runs")
     }
+
+    /// Ends the pool, which has nothing left to do, and waits for its threads.
+    fn finish(self);
+}
+
+/// A pool that can end without running what is queued.
+pub trait Stop: Contestant {
+    /// Ends the pool and waits for its threads. Jobs that had not started are dropped when this returns.
+    fn stop(self);
+}
+
+/// A pool that runs futures.
+pub trait Futures: Contestant {
+    /// Runs a future whose end nobody waits for. A bounded contestant waits while it is full.
+    fn spawn_future(&self, future: impl Future<Output = ()> + Send + 'static);
+}
+
+/// A pool whose jobs fork and join.
+pub trait ForkJoin: Send + Sync + 'static {
+    /// What a job holds of the pool that it runs on.
+    type Inside<'a>;
+
+    /// Runs `root` on a worker and waits for its value.
+    fn enter<T: Send + 'static>(
+        &self,
+        root: impl FnOnce(&mut Self::Inside<'_>) -> T + Send + 'static,
+    ) -> T;
+
+    /// Runs both, side by side if a worker is free, and waits for both values.
+    fn join<A: Send + 'static, B: Send + 'static>(
+        inside: &mut Self::Inside<'_>,
+        a: impl FnOnce(&mut Self::Inside<'_>) -> A + Send + 'static,
+        b: impl FnOnce(&mut Self::Inside<'_>) -> B + Send + 'static,
+    ) -> (A, B);
 
     /// Ends the pool and waits for its threads.
     fn finish(self);

@@ -6,14 +6,20 @@
 
 mod contestant;
 mod contestants;
+mod entry;
 mod latch;
 mod measure;
 mod sample;
+mod setup;
+mod spec;
+mod system;
 mod workload;
+mod workloads;
 
-pub use contestant::Contestant;
-pub use contestants::Entry;
+pub use contestant::{Contestant, ForkJoin, Futures, Stop};
+pub use entry::{Entry, Kind};
 pub use latch::Latch;
 pub use measure::{Measure, Unit};
 pub use sample::{Measures, Sample, measure};
+pub use spec::Scaling;
 pub use workload::Workload;

@@ -1,18 +1,16 @@
 //! One sample: a workload on a contestant, as it is written to files.
 
 use std::collections::BTreeMap;
-use std::sync::Arc;
+use std::panic::resume_unwind;
+use std::thread;
 
-use anyhow::{Context, Result};
+use anyhow::{Result, ensure};
 use serde::{Deserialize, Serialize};
 
-use crate::contestant::Contestant;
-use crate::contestants::Entry;
-use crate::measure::Measure;
+use crate::entry::Entry;
+use crate::setup::Setup;
+use crate::system;
 use crate::workload::Workload;
-
-/// The part of a sample's jobs that run before the clock starts: threads, caches and allocator are warm then.
-const WARM_UP_PART: usize = 16;
 
 /// Figures by the names of their measures.
 pub type Measures = BTreeMap<String, f64>;
@@ -37,7 +35,25 @@ pub struct Sample {
 /// # Errors
 /// If the contestant could not be built, does not take part in the workload, or is not compiled in.
 pub fn measure(workload: Workload, entry: Entry, size: usize, workers: usize) -> Result<Sample> {
-    let measures = entry.run(workload, size, workers)?;
+    ensure!(
+        workload.takes(entry),
+        "`{entry}` does not take part in `{workload}`"
+    );
+    let setup = Setup {
+        workload,
+        size,
+        workers,
+        capacity: workload.capacity(size),
+        before: match workload {
+            Workload::Memory => Some(system::memory()?),
+            _ => None,
+        },
+    };
+    let measures = match workload {
+        // On a thread of its own: whom it starts is on that core too, and the caller stays free.
+        Workload::RoundTripPinned => on_one_core(|| entry.run(&setup))?,
+        _ => entry.run(&setup)?,
+    };
     Ok(Sample {
         workload: workload.to_string(),
         contestant: entry.to_string(),
@@ -47,25 +63,16 @@ pub fn measure(workload: Workload, entry: Entry, size: usize, workers: usize) ->
     })
 }
 
-/// Runs `workload` on one contestant.
-#[expect(
-    clippy::cast_precision_loss,
-    reason = "a figure for people; 53 bits of it are enough"
-)]
-pub(crate) fn time<C: Contestant>(
-    workload: Workload,
-    contestant: C,
-    size: usize,
-) -> Result<Measures> {
-    let contestant = Arc::new(contestant);
-    workload.run(&contestant, (size / WARM_UP_PART).max(1));
-    let took = workload.run(&contestant, size);
-    Arc::into_inner(contestant)
-        .context("no job is left to hold the contestant")?
-        .finish();
-    let time_per_job = took.as_nanos() as f64 / size as f64;
-    Ok(Measures::from([(
-        Measure::TIME_PER_JOB.name.to_owned(),
-        time_per_job,
-    )]))
+/// Runs `work` on a thread that is confined to one core.
+fn on_one_core<T: Send>(work: impl FnOnce() -> Result<T> + Send) -> Result<T> {
+    thread::scope(|scope| {
+        let pinned = scope.spawn(|| {
+            system::pin_to_one_core()?;
+            work()
+        });
+        match pinned.join() {
+            Ok(result) => result,
+            Err(panic) => resume_unwind(panic),
+        }
+    })
 }

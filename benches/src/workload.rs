@@ -1,175 +1,184 @@
-//! The workloads, each the same for every contestant.
+//! `Workload`: what is measured, by name.
 
 use std::fmt;
-use std::hint::black_box;
 use std::str::FromStr;
-use std::sync::Arc;
-use std::time::{Duration, Instant};
 
-use anyhow::{Result, bail};
+use anyhow::{Context, Error, Result};
 
-use crate::contestant::Contestant;
-use crate::contestants::Entry;
-use crate::latch::Latch;
+use crate::entry::Entry;
 use crate::measure::Measure;
+use crate::setup::Face;
+use crate::spec::{SPECS, Scaling, Spec, Takers};
+use crate::system;
 
-/// The bound of bounded contestants, in jobs, where jobs come from outside: the pool's default.
-const CAPACITY: usize = 1024;
-
-/// What is measured.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+/// What is measured. What each is stands in its [`title`](Self::title).
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+#[expect(missing_docs, reason = "the titles say it, and people read them too")]
 pub enum Workload {
-    /// One outsider executes empty jobs; the time ends when the last of them has woken it.
     Empty,
-    /// One outsider submits jobs, then joins them in order.
+    EmptyFour,
     Results,
-    /// A binary tree: each job executes its two children on its own pool.
     SpawnInside,
-    /// One outsider submits a job and joins it, one by one, on a pool that is awake.
+    Chain,
+    PingPong,
+    Bursts,
     RoundTrip,
+    RoundTripCold,
+    RoundTripPinned,
+    Jobs1us,
+    Jobs10us,
+    Jobs100us,
+    HeavyTail,
+    OpenLoop10,
+    OpenLoop50,
+    OpenLoop90,
+    Bounded,
+    Queued,
+    Memory,
+    Blocking,
+    Sleepers,
+    JoinLarge,
+    JoinSmall,
+    Panics,
+    Shutdown,
+    Idle,
+    OwnCosts,
+    FloorCacheLine,
+    FloorWake,
+    FloorFreeElsewhere,
+    FloorReadModifyWrite,
+    FloorContendedReadModifyWrite,
 }
 
 impl Workload {
     /// Every workload, in the order of the tables.
-    pub const ALL: [Self; 4] = [
-        Self::Empty,
-        Self::Results,
-        Self::SpawnInside,
-        Self::RoundTrip,
-    ];
+    pub const ALL: &'static [Self] = &{
+        let mut all = [SPECS[0].workload; SPECS.len()];
+        let mut next = 0;
+        while next < all.len() {
+            all[next] = SPECS[next].workload;
+            next += 1;
+        }
+        all
+    };
 
     /// The name on the command line.
     pub fn name(self) -> &'static str {
-        match self {
-            Self::Empty => "empty",
-            Self::Results => "results",
-            Self::SpawnInside => "spawn-inside",
-            Self::RoundTrip => "round-trip",
-        }
+        self.spec().name
     }
 
     /// What it is, in a sentence for people.
     pub fn title(self) -> &'static str {
-        match self {
-            Self::Empty => "Empty jobs from one thread outside",
-            Self::Results => "Jobs with results, joined in order",
-            Self::SpawnInside => "A binary tree: each job submits its two children",
-            Self::RoundTrip => "Submit one job and join it, on a pool that is awake",
-        }
+        self.spec().title
     }
 
     /// What a sample of it measures; the first ranks the contestants.
     pub fn measures(self) -> &'static [Measure] {
-        &[Measure::TIME_PER_JOB]
+        self.spec().measures
     }
 
-    /// Whether a contestant has what the workload needs.
-    pub fn takes(self, _entry: Entry) -> bool {
-        true
+    /// Whether a contestant has what the workload needs, on this system.
+    pub fn takes(self, entry: Entry) -> bool {
+        let spec = self.spec();
+        let is_taken = match spec.takers {
+            Takers::All => entry.only().is_none_or(|only| only.contains(&self)),
+            Takers::Bounded => entry.is_bounded() && entry.only().is_none(),
+            Takers::Survivors => entry.survives_panics() && entry.only().is_none(),
+            Takers::Listed => entry.only().is_some_and(|only| only.contains(&self)),
+        };
+        is_taken
+            && entry.has(spec.face)
+            && !entry.except().contains(&self)
+            && (system::IS_SUPPORTED || !spec.asks_the_system)
     }
 
-    /// Jobs of a sample whose figures count.
+    /// Jobs of a sample whose figures count. Of an idle pool: milliseconds. Of a tree of joins: nodes.
     pub fn full_size(self) -> usize {
+        self.spec().full_size
+    }
+
+    /// The same for a sample that shows that all works.
+    pub fn quick_size(self) -> usize {
+        self.spec().quick_size
+    }
+
+    /// How many samples it gets, to the usual number: long ones get fewer.
+    pub fn share(self) -> f64 {
+        self.spec().share
+    }
+
+    /// How many workers it uses where the user names no number and the system grants `granted` in parallel.
+    pub fn workers(self, granted: usize) -> usize {
         match self {
-            Self::Empty | Self::Results => 1_000_000,
-            Self::SpawnInside => 1 << 18,
-            Self::RoundTrip => 100_000,
+            Self::Blocking => 64,
+            Self::Sleepers => 1000,
+            // The thread that the jobs arrive on spins, to be in time: it needs a core of its own.
+            Self::OpenLoop10 | Self::OpenLoop50 | Self::OpenLoop90 => granted.max(2) - 1,
+            _ => granted,
         }
     }
 
-    /// Jobs of a sample that shows that all works.
-    pub fn quick_size(self) -> usize {
-        match self {
-            Self::Empty | Self::Results => 50_000,
-            Self::SpawnInside => 1 << 14,
-            Self::RoundTrip => 5_000,
-        }
+    /// What else to sample, to see how its cost grows.
+    pub fn scaling(self) -> Scaling {
+        self.spec().scaling
     }
 
     /// The queue that a bounded contestant gets, for `size` jobs.
-    ///
-    /// A tree gets room for all of it: a bounded channel of boxes would wait for itself otherwise.
     pub fn capacity(self, size: usize) -> usize {
+        /// The pool's default.
+        const USUAL: usize = 1024;
         match self {
-            Self::SpawnInside => size,
-            Self::Empty | Self::Results | Self::RoundTrip => CAPACITY,
+            Self::Bounded => 100,
+            // A tree gets room for all of it: a bounded channel of boxes would wait for itself otherwise. So does a queue that is
+            // to be filled while nobody takes from it.
+            Self::SpawnInside | Self::Queued | Self::Memory | Self::Shutdown => size.max(USUAL),
+            _ => USUAL,
         }
     }
 
-    /// Runs `size` jobs and returns how long they took.
-    pub(crate) fn run<C: Contestant>(self, contestant: &Arc<C>, size: usize) -> Duration {
-        let start = Instant::now();
-        match self {
-            Self::Empty => empty(&**contestant, size),
-            Self::Results => results(&**contestant, size),
-            Self::SpawnInside => spawn_inside(contestant, size),
-            Self::RoundTrip => round_trip(&**contestant, size),
-        }
-        start.elapsed()
+    pub(crate) fn face(self) -> Face {
+        self.spec().face
+    }
+
+    /// Whether a part of the jobs runs before the clock starts. Not where the first growth is what is measured.
+    pub(crate) fn warms_up(self) -> bool {
+        !matches!(self, Self::Memory | Self::Idle)
+    }
+
+    fn spec(self) -> &'static Spec {
+        &SPECS[self as usize]
     }
 }
 
 impl fmt::Display for Workload {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(self.name())
+        f.pad(self.name())
     }
 }
 
 impl FromStr for Workload {
-    type Err = anyhow::Error;
+    type Err = Error;
 
     fn from_str(name: &str) -> Result<Self> {
-        match Self::ALL.into_iter().find(|it| it.name() == name) {
-            Some(workload) => Ok(workload),
-            None => bail!(
+        let found = Self::ALL.iter().copied().find(|it| it.name() == name);
+        found.with_context(|| {
+            let names: Vec<&str> = Self::ALL.iter().map(|it| it.name()).collect();
+            format!(
                 "no workload is named `{name}`; there are {}",
-                Self::ALL.map(Self::name).join(", ")
-            ),
+                names.join(", ")
+            )
+        })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn each_workload_stands_at_the_place_of_its_number() {
+        for (place, &workload) in Workload::ALL.iter().enumerate() {
+            assert_eq!(workload as usize, place, "{workload}");
         }
     }
-}
-
-fn empty<C: Contestant>(contestant: &C, size: usize) {
-    let latch = Latch::leaked(size);
-    for _ in 0..size {
-        contestant.execute(|| latch.arrive());
-    }
-    latch.wait();
-}
-
-fn results<C: Contestant>(contestant: &C, size: usize) {
-    let waits: Vec<_> = (0..size)
-        .map(|number| contestant.submit(move || black_box(number)))
-        .collect();
-    let sum: usize = waits.into_iter().map(|wait| wait()).sum();
-    assert_eq!(sum, (0..size).sum(), "each job gives its own value");
-}
-
-fn round_trip<C: Contestant>(contestant: &C, size: usize) {
-    for number in 0..size {
-        let wait = contestant.submit(move || black_box(number));
-        assert_eq!(wait(), number, "the job gives its own value");
-    }
-}
-
-fn spawn_inside<C: Contestant>(contestant: &Arc<C>, size: usize) {
-    let latch = Latch::leaked(size);
-    grow(Arc::clone(contestant), latch, size);
-    latch.wait();
-}
-
-/// Executes the root of a tree of `size` jobs, which executes its subtrees.
-fn grow<C: Contestant>(contestant: Arc<C>, latch: &'static Latch, size: usize) {
-    if size == 0 {
-        return;
-    }
-    let left = (size - 1) / 2;
-    let right = size - 1 - left;
-    let inside = Arc::clone(&contestant);
-    contestant.execute(move || {
-        grow(Arc::clone(&inside), latch, left);
-        // The job's own pointer goes before its arrival: after the last arrival the measuring thread holds the only one.
-        grow(inside, latch, right);
-        latch.arrive();
-    });
 }

@@ -1,43 +1,85 @@
 //! Every workload runs on every contestant that is compiled in, to its end.
 
-use benches::{Entry, Workload, measure};
+use std::collections::HashSet;
+
+use benches::{Entry, Kind, Workload, measure};
 
 /// Jobs of each sample; an odd tree, so that its halves differ.
 const SIZE: usize = 300;
 
-fn is_compiled_in(entry: &Entry) -> bool {
-    cfg!(feature = "peers") || !entry.name().starts_with("peer-")
+/// Few where each takes long.
+fn size(workload: Workload) -> usize {
+    match workload {
+        Workload::RoundTripCold | Workload::Idle => 5,
+        Workload::Jobs100us | Workload::HeavyTail => 30,
+        Workload::OpenLoop10 => 50,
+        Workload::JoinSmall => 7,
+        _ => SIZE,
+    }
+}
+
+fn takers(workload: Workload) -> impl Iterator<Item = Entry> {
+    let all = Entry::ALL.iter().copied();
+    all.filter(move |&entry| workload.takes(entry))
 }
 
 #[test]
 fn each_contestant_runs_each_workload() {
-    for workload in Workload::ALL {
-        for entry in Entry::ALL
-            .into_iter()
-            .filter(is_compiled_in)
-            .filter(|&it| workload.takes(it))
-        {
-            let sample = measure(workload, entry, SIZE, 2)
+    for &workload in Workload::ALL {
+        for entry in takers(workload).filter(|it| it.is_compiled_in()) {
+            let size = size(workload);
+            let workers = workload.workers(2);
+            let sample = measure(workload, entry, size, workers)
                 .unwrap_or_else(|error| panic!("{workload} on {entry}: {error:#}"));
-            assert_eq!(sample.size, SIZE);
-            for measure in workload.measures() {
-                let figure = sample.measures.get(measure.name);
-                assert!(
-                    figure.is_some(),
-                    "{workload} on {entry}: no {}",
-                    measure.name
-                );
+            assert_eq!((sample.size, sample.workers), (size, workers));
+            let names: HashSet<&str> = workload.measures().iter().map(|it| it.name).collect();
+            let given: HashSet<&str> = sample.measures.keys().map(String::as_str).collect();
+            assert_eq!(given, names, "{workload} on {entry}");
+            for (name, figure) in sample.measures {
+                let is_sound = figure.is_finite() && figure >= 0.0;
+                assert!(is_sound, "{workload} on {entry}: {name} is {figure}");
             }
         }
     }
 }
 
 #[test]
+fn each_workload_measures_something_for_somebody() {
+    for &workload in Workload::ALL {
+        assert!(!workload.measures().is_empty(), "{workload}");
+        assert!(!workload.title().is_empty(), "{workload}");
+        assert!(workload.full_size() >= workload.quick_size(), "{workload}");
+        assert!(workload.share() > 0.0, "{workload}");
+        if cfg!(target_os = "linux") {
+            assert_ne!(takers(workload).count(), 0, "{workload}");
+        }
+    }
+}
+
+#[test]
+fn each_contestant_takes_part_somewhere_and_says_what_it_is() {
+    for &entry in Entry::ALL {
+        let runs = Workload::ALL.iter().any(|workload| workload.takes(entry));
+        assert!(runs, "{entry}");
+        assert!(!entry.note().is_empty(), "{entry}");
+        let is_foreign = matches!(entry.kind(), Kind::Library | Kind::HandWritten);
+        assert_eq!(entry.name().starts_with("peer-"), is_foreign, "{entry}");
+    }
+}
+
+#[test]
+fn who_takes_no_part_is_told_so() {
+    let floor: Entry = "floor".parse().unwrap();
+    let error = measure(Workload::Empty, floor, 1, 1).unwrap_err();
+    assert!(error.to_string().contains("does not take part"), "{error}");
+}
+
+#[test]
 fn names_lead_back_to_what_they_name() {
-    for workload in Workload::ALL {
+    for &workload in Workload::ALL {
         assert_eq!(workload.name().parse::<Workload>().unwrap(), workload);
     }
-    for entry in Entry::ALL {
+    for &entry in Entry::ALL {
         assert_eq!(entry.name().parse::<Entry>().unwrap(), entry);
     }
 }
@@ -45,5 +87,5 @@ fn names_lead_back_to_what_they_name() {
 #[test]
 fn a_wrong_name_is_answered_with_the_right_ones() {
     let error = "emtpy".parse::<Workload>().unwrap_err().to_string();
-    assert!(error.contains("empty, results"), "{error}");
+    assert!(error.contains("empty, empty-four"), "{error}");
 }

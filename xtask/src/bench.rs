@@ -1,42 +1,93 @@
-//! `cargo xtask bench`: samples in fresh processes, contestants taking turns, and a table.
+//! `cargo xtask bench`: samples in fresh processes, contestants taking turns; tables, a report, and what changed since another run.
+
+mod child;
+mod compare;
+mod environment;
+mod instructions;
+#[cfg(test)]
+mod made_up;
+mod plan;
+pub(crate) mod readme;
+mod record;
+mod report;
+mod runner;
+mod statistics;
+mod summary;
+mod table;
+mod words;
 
 use std::fs;
 use std::num::NonZero;
-use std::path::{Path, PathBuf};
-use std::process::{Command, Stdio};
+use std::path::PathBuf;
 use std::thread;
+use std::time::Duration;
 
 use anyhow::{Context, Result, ensure};
-use benches::{Entry, Measure, Sample, Workload};
+use benches::{Entry, Workload};
 use clap::Args;
-use comfy_table::{CellAlignment, Table, presets};
-use serde::Serialize;
 
 use crate::root;
-use crate::steps::cargo;
+use environment::Environment;
+use plan::Wishes;
+use record::Record;
+use runner::Runner;
+use summary::Summary;
 
 /// Samples of each contestant where the user names no number.
 const SAMPLES: usize = 15;
 /// The same, for a quick run.
 const QUICK_SAMPLES: usize = 3;
+/// How long a sample may take, in seconds.
+const LIMIT_S: u64 = 60;
+/// Changes up to so many per cent are noise.
+const THRESHOLD: f64 = 10.0;
 
 #[derive(Args)]
 pub(crate) struct Options {
     /// Small samples, and few: shows that all works, measures little
     #[arg(long)]
     quick: bool,
-    /// Runs this workload alone
+    /// Runs this workload alone; may be given several times
     #[arg(long, value_name = "WORKLOAD")]
-    only: Option<Workload>,
-    /// How many samples of each contestant
+    only: Vec<Workload>,
+    /// Runs these contestants alone, parted by commas
+    #[arg(long, value_name = "A,B", value_delimiter = ',')]
+    contestants: Vec<Entry>,
+    /// How many samples of each contestant; heavy workloads take a share of them
     #[arg(long)]
     samples: Option<NonZero<usize>>,
-    /// Workers of each contestant [default: what the system grants in parallel]
+    /// Workers of each contestant [default: what suits the workload]
     #[arg(long)]
     workers: Option<NonZero<usize>>,
-    /// Where the raw samples are written
+    /// Seconds after which a sample is ended and counted as failed
+    #[arg(long, value_name = "SECONDS", default_value_t = LIMIT_S)]
+    limit: u64,
+    /// Where the raw samples and the report are written
     #[arg(long, value_name = "DIR", default_value = "target/bench")]
     out: PathBuf,
+    /// Compares two runs, each a directory or its file of samples, and measures nothing
+    ///
+    /// A change is told where the 95 % interval of the ratio of medians excludes 1 and the ratio is over the threshold. How fast a machine
+    /// is differs, and changes by the hour; a peer's code does not. So each time is also divided by that of the steadiest peer in both
+    /// runs. On one machine a change must show both as measured and beside the peer; between machines, told apart by processor and cores,
+    /// beside the peer alone, and without a common peer nothing is said of times.
+    #[arg(long, num_args = 2, value_names = ["A", "B"])]
+    compare: Option<Vec<PathBuf>>,
+    /// Draws the report of a run again, from its directory or file of samples, and measures nothing
+    #[arg(long, value_name = "RUN", conflicts_with = "compare")]
+    redraw: Option<PathBuf>,
+    /// Counts the instructions of a job on each backend, each way in, with valgrind; fails where one grew beyond the baseline
+    #[arg(long, conflicts_with_all = ["compare", "redraw"])]
+    instructions: bool,
+    /// With --instructions: makes the counts the baseline
+    #[arg(long, requires = "instructions")]
+    accept: bool,
+    /// Writes the figures in the README again, from the committed run
+    #[arg(long, conflicts_with_all = ["compare", "redraw", "instructions"])]
+    readme: bool,
+    /// With --compare: changes up to so many per cent are noise
+    #[arg(long, value_name = "PER CENT", default_value_t = THRESHOLD)]
+    threshold: f64,
 }
 
 impl Options {
@@ -44,231 +95,112 @@ impl Options {
     pub(crate) fn smoke() -> Self {
         Self {
             quick: true,
-            only: Some(Workload::Empty),
+            only: vec![Workload::Empty],
+            contestants: Vec::new(),
             samples: Some(NonZero::<usize>::MIN),
             workers: None,
+            limit: LIMIT_S,
             out: PathBuf::from("target/bench"),
+            compare: None,
+            redraw: None,
+            instructions: false,
+            accept: false,
+            readme: false,
+            threshold: THRESHOLD,
         }
     }
 
-    fn workloads(&self) -> Vec<Workload> {
-        self.only
-            .map_or_else(|| Workload::ALL.to_vec(), |only| vec![only])
-    }
-
-    fn samples(&self) -> usize {
+    fn wishes(&self) -> Wishes {
         let usual = if self.quick { QUICK_SAMPLES } else { SAMPLES };
-        self.samples.map_or(usual, NonZero::get)
-    }
-
-    fn workers(&self) -> usize {
-        let granted = || thread::available_parallelism().map_or(1, NonZero::get);
-        self.workers.map_or_else(granted, NonZero::get)
-    }
-
-    fn size(&self, workload: Workload) -> usize {
-        if self.quick {
-            workload.quick_size()
-        } else {
-            workload.full_size()
+        Wishes {
+            workloads: or_all(&self.only, Workload::ALL),
+            entries: or_all(&self.contestants, Entry::ALL),
+            samples: self.samples.map_or(usual, NonZero::get),
+            workers: self.workers.map(NonZero::get),
+            granted: thread::available_parallelism().map_or(1, NonZero::get),
+            quick: self.quick,
         }
     }
+}
+
+/// What was named, in the order of all; all of them where none was.
+fn or_all<T: Copy + PartialEq>(named: &[T], all: &[T]) -> Vec<T> {
+    let is_wanted = |it: &T| named.is_empty() || named.contains(it);
+    all.iter().copied().filter(is_wanted).collect()
 }
 
 pub(crate) fn run(options: &Options) -> Result<()> {
-    let program = build()?;
-    let mut all = Vec::new();
-    for workload in options.workloads() {
-        let samples = sample(&program, workload, options)?;
-        println!("\n{}", head(workload, options));
-        println!("{}", table(&samples));
-        all.extend(samples);
+    if let Some([old, new]) = options.compare.as_deref() {
+        return compare::run(old, new, options.threshold);
     }
-    println!("\n* without a bound: it never waits for room, and so has less to do.");
-    let file = write(options, all)?;
-    println!("raw samples: {}", file.display());
+    if options.instructions {
+        return instructions::run(options.accept);
+    }
+    if options.readme {
+        return readme::rewrite();
+    }
+    if let Some(run) = &options.redraw {
+        return finish(options, &Record::read(run)?);
+    }
+    sample(options)
+}
+
+/// Takes the samples, and shows and writes what came of them, also where some failed.
+fn sample(options: &Options) -> Result<()> {
+    let wishes = options.wishes();
+    let program = runner::build("bench-sample", "peers")?;
+    let points = wishes.points();
+    ensure!(
+        !points.is_empty(),
+        "none of these contestants takes part in these workloads"
+    );
+    let mut environment = Environment::now(options.quick);
+    if let Some(load) = environment.other_work() {
+        eprintln!("warning: the machine is busy (load {load:.1}); samples will spread");
+    }
+    let limit = Duration::from_secs(options.limit);
+    let taken = Runner::new(&program, limit).run(&points);
+    environment.ended();
+    let mut record = Record {
+        environment,
+        workloads: wishes.workload_infos(),
+        contestants: wishes.contestant_infos(),
+        failures: taken.failures,
+        samples: taken.samples,
+    };
+    record.round();
+    finish(options, &record)?;
+    let failed = record.failures.len();
+    ensure!(
+        failed == 0,
+        "{failed} samples failed; they are listed above"
+    );
     Ok(())
 }
 
-/// What cargo says of a program that it has built.
-#[derive(serde::Deserialize)]
-struct Built {
-    executable: Option<PathBuf>,
-}
-
-fn build() -> Result<PathBuf> {
-    let output = cargo()
-        .args(["build", "--release", "-p", "benches", "--features", "peers"])
-        .args(["--bin", "bench-sample"])
-        .args(["--message-format", "json-render-diagnostics"])
-        .stderr(Stdio::inherit())
-        .output()
-        .context("could not start `cargo build`")?;
-    ensure!(output.status.success(), "the benches do not build");
-    let said = String::from_utf8(output.stdout)?;
-    said.lines()
-        .filter_map(|line| serde_json::from_str::<Built>(line).ok()?.executable)
-        .next_back()
-        .context("cargo named no program")
-}
-
-/// All samples of a workload. Each round starts with another contestant, so that none always has the same neighbour in time.
-fn sample(program: &Path, workload: Workload, options: &Options) -> Result<Vec<Sample>> {
-    let mut samples = Vec::new();
-    for round in 0..options.samples() {
-        let mut order = Entry::ALL;
-        order.rotate_left(round % Entry::ALL.len());
-        for entry in order {
-            samples.push(one(program, workload, entry, options)?);
-        }
-    }
-    Ok(samples)
-}
-
-fn one(program: &Path, workload: Workload, entry: Entry, options: &Options) -> Result<Sample> {
-    let output = Command::new(program)
-        .args([workload.name(), entry.name()])
-        .args([options.size(workload), options.workers()].map(|number| number.to_string()))
-        .stderr(Stdio::inherit())
-        .output()
-        .context("could not start a sample")?;
-    let status = output.status;
-    ensure!(status.success(), "{workload} on {entry}: {status}");
-    serde_json::from_slice(&output.stdout)
-        .with_context(|| format!("{workload} on {entry} printed no sample"))
-}
-
-fn head(workload: Workload, options: &Options) -> String {
-    format!(
-        "{workload}: {} jobs, {} workers, {} samples each; nanoseconds for a job",
-        options.size(workload),
-        options.workers(),
-        options.samples()
-    )
-}
-
-/// A contestant's samples, summed up.
-struct Row {
-    entry: Entry,
-    median: f64,
-    least: f64,
-    most: f64,
-}
-
-impl Row {
-    fn of(entry: Entry, samples: &[Sample]) -> Option<Self> {
-        let own = samples
-            .iter()
-            .filter(|sample| sample.contestant == entry.name());
-        let mut nanos: Vec<f64> = own
-            .filter_map(|sample| sample.measures.get(Measure::TIME_PER_JOB.name).copied())
-            .collect();
-        nanos.sort_by(f64::total_cmp);
-        Some(Self {
-            entry,
-            median: median(&nanos)?,
-            least: *nanos.first()?,
-            most: *nanos.last()?,
-        })
-    }
-}
-
-/// The middle of sorted figures; between the two middle ones of an even number.
-fn median(sorted: &[f64]) -> Option<f64> {
-    let upper = sorted.get(sorted.len() / 2)?;
-    if sorted.len() % 2 == 1 {
-        return Some(*upper);
-    }
-    Some((sorted[sorted.len() / 2 - 1] + upper) / 2.0)
-}
-
-fn table(samples: &[Sample]) -> Table {
-    let mut rows: Vec<Row> = Entry::ALL
-        .into_iter()
-        .filter_map(|entry| Row::of(entry, samples))
-        .collect();
-    rows.sort_by(|a, b| a.median.total_cmp(&b.median));
-    let best = rows.first().map_or(f64::NAN, |row| row.median);
-    let mut table = Table::new();
-    table.load_preset(presets::ASCII_MARKDOWN);
-    table.set_header(["contestant", "median", "min..max", "to the best"]);
-    for row in rows {
-        let mark = if row.entry.is_bounded() { "" } else { " *" };
-        table.add_row([
-            format!("{}{mark}", row.entry),
-            format!("{:.1}", row.median),
-            format!("{:.1}..{:.1}", row.least, row.most),
-            format!("{:.2}", row.median / best),
-        ]);
-    }
-    for column in table.column_iter_mut().skip(1) {
-        column.set_cell_alignment(CellAlignment::Right);
-    }
-    table
-}
-
-/// The file of raw samples.
-#[derive(Serialize)]
-struct Record {
-    system: String,
-    parallelism: usize,
-    samples: Vec<Sample>,
-}
-
-fn write(options: &Options, samples: Vec<Sample>) -> Result<PathBuf> {
+/// Shows a run and writes it down.
+fn finish(options: &Options, record: &Record) -> Result<()> {
+    let summaries = summary::summaries(record);
+    show(record, &summaries);
     let directory = root().join(&options.out);
     fs::create_dir_all(&directory)
         .with_context(|| format!("could not make {}", directory.display()))?;
-    let record = Record {
-        system: format!("{} {}", std::env::consts::OS, std::env::consts::ARCH),
-        parallelism: thread::available_parallelism().map_or(1, NonZero::get),
-        samples,
-    };
-    let file = directory.join("samples.json");
-    fs::write(&file, serde_json::to_vec_pretty(&record)?)
-        .with_context(|| format!("could not write {}", file.display()))?;
-    Ok(file)
+    println!("\nraw samples: {}", record.write(&directory)?.display());
+    let report = report::write(record, &summaries, &directory)?;
+    println!("report: {}", report.display());
+    Ok(())
 }
 
-#[cfg(test)]
-mod tests {
-    use benches::Measures;
-
-    use super::*;
-
-    #[test]
-    fn the_median_is_the_middle() {
-        assert_eq!(median(&[]), None);
-        assert_eq!(median(&[3.0]), Some(3.0));
-        assert_eq!(median(&[1.0, 2.0, 9.0]), Some(2.0));
-        assert_eq!(median(&[1.0, 2.0, 4.0, 9.0]), Some(3.0));
+fn show(record: &Record, summaries: &[Summary<'_>]) {
+    for summary in summaries {
+        println!("\n{}\n{}", table::head(summary), table::workload(summary));
     }
-
-    #[test]
-    fn a_table_puts_the_fastest_first_and_the_others_beside_it() {
-        let sample = |entry: Entry, nanos| Sample {
-            workload: "empty".to_owned(),
-            contestant: entry.to_string(),
-            size: 10,
-            workers: 2,
-            measures: Measures::from([(Measure::TIME_PER_JOB.name.to_owned(), nanos / 10.0)]),
-        };
-        let samples = [
-            sample(Entry::Channel, 3000.0),
-            sample(Entry::PeerMpsc, 1000.0),
-            sample(Entry::Channel, 2000.0),
-            sample(Entry::Channel, 9000.0),
-        ];
-        let text = table(&samples).to_string();
-        let rows: Vec<Vec<&str>> = text
-            .lines()
-            .skip(2)
-            .map(|line| line.split('|').map(str::trim).collect())
-            .collect();
-        assert_eq!(
-            rows[0][1..5],
-            ["peer-mpsc *", "100.0", "100.0..100.0", "1.00"]
-        );
-        assert_eq!(rows[1][1..5], ["channel", "300.0", "200.0..900.0", "3.00"]);
+    println!("\n{}", table::LEGEND);
+    println!(
+        "\nThe best of ours beside the best peer\n{}",
+        table::duels(summaries)
+    );
+    for failure in &record.failures {
+        println!("\nfailed: {}\n  {}", failure.command, failure.reason);
     }
 }

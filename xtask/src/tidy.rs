@@ -10,6 +10,7 @@ use std::path::{Path, PathBuf};
 
 use anyhow::{Context, Result, ensure};
 
+use crate::bench::readme;
 use crate::root;
 use source::Source;
 
@@ -34,6 +35,7 @@ pub(crate) fn run() -> Result<()> {
     }
     let (files, found) = (files.len(), findings.len());
     ensure!(found == 0, "{found} findings in {files} files");
+    readme::check()?;
     println!("tidy: {files} files, no finding");
     Ok(())
 }

@@ -3,18 +3,17 @@
 use std::convert::Infallible;
 use std::sync::Arc;
 
-use pool_core::{BuildError, Capability, Engine, Lifecycle, PoolConfig, Task, Threads, Worker};
-
-use crate::queue::Queue;
+use pool_core::{
+    BuildError, Capability, Engine, Lifecycle, PoolConfig, SharedQueue, Task, Threads, Worker,
+};
 
 /// The engine of [`ChannelPool`](crate::ChannelPool).
 ///
-/// One job costs these read-modify-writes on cache lines that threads share: the submitter's stripe of the ledger, the channel's
-/// tail, and the channel's head. A worker's own counts are on its own line.
+/// One job costs these read-modify-writes on cache lines that threads share: one on the queue's tail, one on its head.
 #[derive(Debug)]
 pub struct ChannelEngine {
     life: Arc<Lifecycle>,
-    queue: Queue,
+    queue: SharedQueue,
     threads: Threads,
 }
 
@@ -34,7 +33,7 @@ impl Engine for ChannelEngine {
         };
         let engine = Arc::new(Self {
             life: Lifecycle::new(&config, capability),
-            queue: Queue::new(config.capacity()),
+            queue: SharedQueue::new(config.capacity()),
             threads: Threads::default(),
         });
         engine.threads.start(&engine, &config, |work| work())?;

@@ -18,7 +18,6 @@
 #![forbid(unsafe_code)]
 
 mod engine;
-mod queue;
 
 pub use engine::ChannelEngine;
 

@@ -18,7 +18,7 @@ use std::task::{Context, Poll, Wake, Waker};
 use atomic_waker::AtomicWaker;
 
 use crate::async_entry::WokenEntry;
-use crate::cell::{Resolution, conclude, message_of, outcome_of, refuse_start};
+use crate::cell::{conclude, message_of, outcome_of, refuse_start};
 use crate::context::{AsyncContext, OwnToken};
 use crate::home::Home;
 use crate::id::JobId;
@@ -29,6 +29,7 @@ use crate::source::Source;
 use crate::state::State;
 use crate::sync::{LockExt, Mutex, Ordering, UnsafeCell};
 use crate::task::{Ran, Task};
+use crate::ticket::Resolution;
 use crate::turn::Turn;
 use crate::worker::{Frame, Worker};
 
@@ -193,13 +194,14 @@ impl<S: Source> AsyncCell<S> {
         let Some(source) = source else {
             return Ok(false);
         };
-        let ctx = || AsyncContext::new(self.to_arc(), Arc::clone(life));
+        let ctx = || AsyncContext::new(self.shared(), Arc::clone(life));
         let future = contain(|| source.start(ctx))?;
         drop(self.replace(Stage::Started(future)));
         Ok(true)
     }
 
-    fn to_arc(&self) -> Arc<Self> {
+    /// One more reference.
+    fn shared(&self) -> Arc<Self> {
         let this = std::ptr::from_ref(self);
         // SAFETY: `new` is the only way to a cell and puts it into an `Arc`, which lives at least as long as this borrow of it.
         unsafe {

@@ -1,39 +1,25 @@
 //! The cell of a closure: where its outcome meets its handle. One allocation for each job that has a handle.
+//!
+//! It has two ends, the [`CellEntry`] in a queue and the [`CellHandle`], and is freed by the one that leaves last (see `state`).
 
+use std::mem::ManuallyDrop;
+use std::ptr::NonNull;
 use std::sync::Arc;
 use std::task::{Context, Poll};
 
 use atomic_waker::AtomicWaker;
 
 use crate::context::{Cancellation, JobContext, OwnToken};
-use crate::home::Home;
 use crate::id::JobId;
 use crate::job::{Job, Terms};
 use crate::lifecycle::Lifecycle;
 use crate::outcome::{Interrupted, JobError, Outcome, PanicInfo, contain, drop_contained};
-use crate::state::State;
+use crate::state::{ClaimedEnd, Left, Owes, State};
 use crate::sync::UnsafeCell;
-use crate::task::{Payload, Ran};
+use crate::task::{Payload, Ran, Task};
+use crate::ticket::{Joined, Outlet, Release, Resolution, Ticket};
 use crate::token::CancelToken;
 use crate::worker::Worker;
-
-/// What a job's handle resolves to.
-pub(crate) type Resolution<T, E> = Result<T, JobError<E>>;
-
-/// The handle's side of a cell, whatever kind of job is in it.
-pub(crate) trait Outlet<T, E>: Send + Sync {
-    fn id(&self) -> JobId;
-    fn is_ended(&self) -> bool;
-    /// The outcome, or the promise to wake `cx`. Once ready, never called again.
-    fn poll_outcome(&self, cx: &mut Context<'_>) -> Poll<Resolution<T, E>>;
-    /// Asks for the stop; a job that has not started ends here and now.
-    fn cancel(self: Arc<Self>);
-    /// Makes progress on the joiner's own worker if nobody else can be relied on to.
-    fn join_on(self: Arc<Self>, worker: &Worker);
-    /// The same for one who awaits, within one poll.
-    fn await_on(self: Arc<Self>, worker: &Worker, cx: &mut Context<'_>);
-    fn detach(self: Arc<Self>);
-}
 
 pub(crate) struct JobCell<J: Job> {
     id: JobId,
@@ -41,7 +27,8 @@ pub(crate) struct JobCell<J: Job> {
     waiter: AtomicWaker,
     terms: Option<Box<Terms>>,
     token: OwnToken,
-    home: Home,
+    /// The pool that popped the entry of a claimed job before its end: the popper's until `POPPED`, then the ender's.
+    home: UnsafeCell<Option<Arc<Lifecycle>>>,
     stage: UnsafeCell<Stage<J>>,
 }
 
@@ -51,33 +38,155 @@ enum Stage<J: Job> {
     Empty,
 }
 
-// SAFETY: job and outcome are `Send`, and `stage` is touched by one side at a time: by the winner of `State::start` until
-// `State::end`, then by the handle, or by whichever of `end` and `detach` came second. Everything else is `Sync`.
+// SAFETY: job and outcome are `Send`, and `stage` is touched by one side at a time: by the winner of `State::start` until it ends the
+// job, then by the handle, or by the entry once the handle has gone. `home` goes from popper to ender. Everything else is `Sync`.
 unsafe impl<J: Job> Sync for JobCell<J> {}
 // SAFETY: as above; a cell is its parts.
 unsafe impl<J: Job> Send for JobCell<J> {}
 
-/// The queue's side of a cell.
-pub(crate) struct CellEntry<J: Job>(pub(crate) Arc<JobCell<J>>);
+/// The queue's end of a cell. Dropped, it leaves.
+pub(crate) struct CellEntry<J: Job>(NonNull<JobCell<J>>);
 
-impl<J: Job> JobCell<J> {
-    pub(crate) fn new(id: JobId, job: J, terms: Option<Box<Terms>>) -> Self {
-        Self {
-            id,
-            state: State::new(),
-            waiter: AtomicWaker::new(),
-            terms,
-            token: OwnToken::default(),
-            home: Home::default(),
-            stage: UnsafeCell::new(Stage::Queued(job)),
+/// The handle's end of a cell, while the job's type is known.
+pub(crate) struct CellHandle<J: Job>(Ticket<J::Output, J::Error>, NonNull<JobCell<J>>);
+
+// SAFETY: an entry is an owning pointer to a cell, which is `Send` and `Sync`.
+unsafe impl<J: Job> Send for CellEntry<J> {}
+
+// SAFETY: as for an entry.
+unsafe impl<J: Job> Send for CellHandle<J> {}
+
+/// A cell for a job, as its two ends: one to be queued, one for the submitter.
+#[inline]
+pub(crate) fn queue_and_handle<J: Job>(job: J) -> (Task, CellHandle<J>) {
+    let id = JobId::next();
+    let terms = job.options().resolve();
+    let cell = Box::new(JobCell {
+        id,
+        state: State::new(),
+        waiter: AtomicWaker::new(),
+        terms,
+        token: OwnToken::default(),
+        home: UnsafeCell::new(None),
+        stage: UnsafeCell::new(Stage::Queued(job)),
+    });
+    let cell = NonNull::from(Box::leak(cell));
+    // SAFETY: the cell is freed by the last of its two ends to leave, and `release` is the handle's leave.
+    let ticket = unsafe { Ticket::new(cell) };
+    (Task::new(id, CellEntry(cell)), CellHandle(ticket, cell))
+}
+
+impl<J: Job> CellHandle<J> {
+    /// Forgets the job's type.
+    pub(crate) fn into_ticket(self) -> Ticket<J::Output, J::Error> {
+        self.0
+    }
+
+    /// Takes a job back that no executor accepted. None if it was run meanwhile.
+    pub(crate) fn reclaim(self) -> Option<J> {
+        // SAFETY: the ticket keeps the cell alive.
+        let cell = unsafe { self.1.as_ref() };
+        cell.state.start().then(|| cell.take_job())
+    }
+}
+
+impl<J: Job> CellEntry<J> {
+    #[inline]
+    fn cell(&self) -> &JobCell<J> {
+        // SAFETY: the cell lives as long as this end of it.
+        unsafe { self.0.as_ref() }
+    }
+
+    /// Ends the job that this entry has started, and leaves.
+    #[inline]
+    fn end(self, resolution: Resolution<J::Output, J::Error>) {
+        // What leaves in the same step as the end must not leave again.
+        let this = ManuallyDrop::new(self);
+        let cell = this.cell();
+        let outcome = outcome_of(&resolution);
+        drop(cell.replace(Stage::Ended(resolution)));
+        match cell.state.end_and_leave(outcome) {
+            Left::Gone => {}
+            Left::NotYet(owes) => {
+                if owes == Owes::Wake {
+                    drop_contained(contain(|| cell.waiter.wake()));
+                }
+                drop(ManuallyDrop::into_inner(this));
+            }
         }
     }
 
-    /// Takes a job back that no executor accepted. None if it was cancelled or run meanwhile.
-    pub(crate) fn reclaim(&self) -> Option<J> {
-        self.state.start().then(|| self.take_job())
+    /// The job was claimed or cancelled: whoever comes second, this popper or the one who ends it, records its outcome.
+    fn settle(&self, life: &Arc<Lifecycle>) -> Ran {
+        let cell = self.cell();
+        if let Some(outcome) = cell.state.outcome() {
+            life.record(outcome);
+            return Ran::Over;
+        }
+        life.leave(cell.id, cell.name(), life.nanos(), None);
+        cell.replace_home(Some(Arc::clone(life)));
+        match cell.state.popped() {
+            None => Ran::Elsewhere,
+            Some(outcome) => {
+                cell.replace_home(None);
+                life.come_back(cell.id, outcome);
+                Ran::Over
+            }
+        }
     }
+}
 
+impl<J: Job> Drop for CellEntry<J> {
+    fn drop(&mut self) {
+        if self.cell().state.entry_leaves() {
+            // SAFETY: the handle has gone, and this is the entry's last touch.
+            unsafe { free(self.0) }
+        }
+    }
+}
+
+/// Frees a cell, and what is left in it, whose drop may panic.
+///
+/// # Safety
+/// Both ends have left.
+unsafe fn free<J: Job>(cell: NonNull<JobCell<J>>) {
+    // SAFETY: `queue_and_handle` leaked a box of it; nobody else has it any more.
+    drop_contained(unsafe { Box::from_raw(cell.as_ptr()) });
+}
+
+/// [`free`], for one who does not know the job's type.
+///
+/// # Safety
+/// `cell` is the address of a `JobCell<J>`; both ends have left.
+unsafe fn free_erased<J: Job>(cell: NonNull<()>) {
+    // SAFETY: the caller's promise.
+    unsafe { free(cell.cast::<JobCell<J>>()) }
+}
+
+/// See [`Outlet::release`].
+///
+/// # Safety
+/// `cell` is the address of a `JobCell<J>`, whose handle's end is the caller's to give up.
+unsafe fn release<J: Job>(cell: NonNull<()>) {
+    let cell = cell.cast::<JobCell<J>>();
+    // SAFETY: the cell lives, by the caller's promise, up to this end's leave.
+    let state = unsafe {
+        let cell = cell.as_ref();
+        if cell.state.is_ended() {
+            // An outcome that nobody took is the handle's to drop, and not to be kept until the entry is popped.
+            drop_contained(cell.replace(Stage::Empty));
+        }
+        &cell.state
+    };
+    if state.handle_leaves() {
+        // SAFETY: the entry has left too.
+        unsafe { free(cell) }
+    }
+}
+
+impl<J: Job> JobCell<J> {
+    /// The caller has won the right to run the job, or to drop it.
+    #[inline]
     fn take_job(&self) -> J {
         match self.replace(Stage::Empty) {
             Stage::Queued(job) => job,
@@ -86,54 +195,72 @@ impl<J: Job> JobCell<J> {
     }
 
     /// The caller owns the stage now, by the rule at `Sync`.
+    #[inline]
     fn replace(&self, stage: Stage<J>) -> Stage<J> {
-        // SAFETY: every caller has won `start` and not yet called `end`, or is the handle after `end`, or the second of
-        // `end` and `detach`: nobody else touches the stage.
+        // SAFETY: every caller has won `start` and not yet ended the job, or is the handle after the end, or the entry after the
+        // handle has left: nobody else touches the stage.
         self.stage
             .with_mut(|place| unsafe { std::mem::replace(&mut *place, stage) })
     }
 
-    /// Runs the job, whose right to run the caller has won.
-    fn run_started(&self, worker: &Worker, runs: Runs) -> Outcome {
-        let job = self.take_job();
-        if let Some(interrupted) = refuse_start(self.terms.as_deref()) {
-            drop_contained(job);
-            return self.end(worker, runs, Err(interrupted.into()));
-        }
-        let ctx = JobContext::new(self.id, self.terms.as_deref(), Some(self), worker);
-        let frame = matches!(runs, Runs::FromQueue).then(|| worker.begin(self.id, self.name()));
-        let result = contain(|| job.run(&ctx));
-        let resolution = conclude(result, ctx.reported());
-        drop(frame);
-        self.end(worker, runs, resolution)
+    /// The caller owns the home now, by the rule at the field.
+    fn replace_home(&self, home: Option<Arc<Lifecycle>>) -> Option<Arc<Lifecycle>> {
+        // SAFETY: the popper comes here before it sets `POPPED`, or after it found the job ended by one who had not seen that bit;
+        // the ender after it saw it.
+        self.home
+            .with_mut(|place| unsafe { std::mem::replace(&mut *place, home) })
     }
 
-    fn end(
-        &self,
-        worker: &Worker,
-        runs: Runs,
-        resolution: Resolution<J::Output, J::Error>,
-    ) -> Outcome {
-        let outcome = outcome_of(&resolution);
+    /// Runs the job, whose right to run the caller has won, and tells the observer.
+    #[inline]
+    fn run_started(&self, worker: &Worker, runs: Runs) -> Resolution<J::Output, J::Error> {
+        let job = self.take_job();
+        let resolution = match refuse_start(self.terms.as_deref()) {
+            Some(interrupted) => {
+                drop_contained(job);
+                Err(interrupted.into())
+            }
+            None => {
+                let ctx = JobContext::new(self.id, self.terms.as_deref(), Some(self), worker);
+                let frame =
+                    matches!(runs, Runs::FromQueue).then(|| worker.begin(self.id, self.name()));
+                let result = contain(|| job.run(&ctx));
+                let resolution = conclude(result, ctx.reported());
+                drop(frame);
+                resolution
+            }
+        };
+        let (outcome, message) = (outcome_of(&resolution), message_of(&resolution));
         worker
             .life()
-            .observe(outcome, self.id, self.name(), message_of(&resolution));
-        if matches!(runs, Runs::FromQueue) {
-            worker.record(outcome);
-        }
-        self.publish(resolution);
-        outcome
+            .observe(outcome, self.id, self.name(), message);
+        resolution
     }
 
-    fn publish(&self, resolution: Resolution<J::Output, J::Error>) {
+    /// The handle's side ends a job that it has claimed or cancelled.
+    fn end_claimed(&self, resolution: Resolution<J::Output, J::Error>) {
         let outcome = outcome_of(&resolution);
         drop(self.replace(Stage::Ended(resolution)));
         let ended = self.state.end(outcome);
-        if ended.is_detached {
-            drop_contained(self.replace(Stage::Empty));
-        }
         if ended.has_waiter {
             drop_contained(contain(|| self.waiter.wake()));
+        }
+        if ended.is_popped {
+            self.come_home(outcome);
+        }
+    }
+
+    /// Runs the job on the worker that waits for it, if it has not started.
+    fn run_claimed(&self, worker: &Worker) -> Option<Resolution<J::Output, J::Error>> {
+        let is_claimed = self.state.start();
+        is_claimed.then(|| worker.nested(|| self.run_started(worker, Runs::Claimed)))
+    }
+
+    /// Records the outcome of a claimed job with the pool that popped its entry meanwhile.
+    fn come_home(&self, outcome: Outcome) {
+        if let Some(life) = self.replace_home(None) {
+            life.come_back(self.id, outcome);
+            life.entry_over();
         }
     }
 
@@ -173,31 +300,37 @@ impl<J: Job> Outlet<J::Output, J::Error> for JobCell<J> {
         }
     }
 
-    fn cancel(self: Arc<Self>) {
+    fn cancel(&self) {
         self.state.request_cancel();
         self.token.cancel();
         if self.state.start() {
             drop_contained(self.take_job());
-            self.publish(Err(JobError::Cancelled));
-            self.home.settle_claimed(self.id, Outcome::Cancelled);
+            self.end_claimed(Err(JobError::Cancelled));
         }
     }
 
-    fn join_on(self: Arc<Self>, worker: &Worker) {
-        if self.state.start() {
-            let outcome = worker.nested(|| self.run_started(worker, Runs::Claimed));
-            self.home.settle_claimed(self.id, outcome);
+    fn join_on(&self, worker: &Worker) -> Option<Joined<J::Output, J::Error>> {
+        let resolution = self.run_claimed(worker)?;
+        let outcome = outcome_of(&resolution);
+        let rest = match self.state.end_claimed_and_leave(outcome) {
+            ClaimedEnd::Left => None,
+            ClaimedEnd::Alone => Some(free_erased::<J> as Release),
+            ClaimedEnd::Popped => {
+                self.come_home(outcome);
+                Some(release::<J> as Release)
+            }
+        };
+        Some(Joined { resolution, rest })
+    }
+
+    fn await_on(&self, worker: &Worker, _cx: &mut Context<'_>) {
+        if let Some(resolution) = self.run_claimed(worker) {
+            self.end_claimed(resolution);
         }
     }
 
-    fn await_on(self: Arc<Self>, worker: &Worker, _cx: &mut Context<'_>) {
-        self.join_on(worker);
-    }
-
-    fn detach(self: Arc<Self>) {
-        if self.state.detach() {
-            drop_contained(self.replace(Stage::Empty));
-        }
+    fn release(&self) -> Release {
+        release::<J>
     }
 }
 
@@ -213,44 +346,42 @@ impl<J: Job> Cancellation for JobCell<J> {
 
 impl<J: Job> Payload for CellEntry<J> {
     fn run(self, _id: JobId, worker: &Worker) -> Ran {
-        let cell = &*self.0;
-        if cell.state.start() {
-            cell.run_started(worker, Runs::FromQueue);
-            return Ran::Over;
+        let cell = self.cell();
+        // The look spares a job that was claimed, as one's own children mostly are, a read-modify-write.
+        if cell.state.is_started() || !cell.state.start() {
+            return self.settle(worker.life());
         }
-        cell.home
-            .settle_popped(worker.life(), cell.id, cell.name(), &cell.state, None)
+        let resolution = cell.run_started(worker, Runs::FromQueue);
+        worker.record(outcome_of(&resolution));
+        self.end(resolution);
+        Ran::Over
     }
 
     fn abandon(self) {
-        let cell = &*self.0;
+        let cell = self.cell();
         if cell.state.start() {
             drop_contained(cell.take_job());
-            cell.publish(Err(JobError::Abandoned));
+            self.end(Err(JobError::Abandoned));
         }
     }
 
     fn sort_out(self, life: &Arc<Lifecycle>) -> Option<Self> {
-        let cell = &*self.0;
-        if !cell.state.is_started() {
+        if !self.cell().state.is_started() {
             return Some(self);
         }
-        if cell
-            .home
-            .settle_popped(life, cell.id, cell.name(), &cell.state, None)
-            == Ran::Over
-        {
+        if self.settle(life) == Ran::Over {
             life.entry_over();
         }
         None
     }
 
     fn name(&self) -> Option<&str> {
-        self.0.name()
+        self.cell().name()
     }
 }
 
 /// Why a job must not start, if so (`R401`, `R403`).
+#[inline]
 pub(crate) fn refuse_start(terms: Option<&Terms>) -> Option<Interrupted> {
     let terms = terms?;
     if terms.is_cancelled() {
@@ -263,6 +394,7 @@ pub(crate) fn refuse_start(terms: Option<&Terms>) -> Option<Interrupted> {
 }
 
 /// What the job's own return, or its panic, makes of it (`R301`, `R302`, `R402`, `R404`).
+#[inline]
 pub(crate) fn conclude<T, E>(
     result: Result<Result<T, E>, PanicInfo>,
     reported: Option<Interrupted>,
@@ -278,6 +410,7 @@ pub(crate) fn conclude<T, E>(
     }
 }
 
+#[inline]
 pub(crate) fn outcome_of<T, E>(resolution: &Resolution<T, E>) -> Outcome {
     resolution
         .as_ref()
@@ -285,6 +418,7 @@ pub(crate) fn outcome_of<T, E>(resolution: &Resolution<T, E>) -> Outcome {
 }
 
 /// The message of a panic, for the observer of failures.
+#[inline]
 pub(crate) fn message_of<T, E>(resolution: &Resolution<T, E>) -> Option<&str> {
     match resolution {
         Err(JobError::Panicked(panic)) => Some(panic.message()),

@@ -8,6 +8,7 @@ use std::time::{Duration, Instant};
 
 use crate::error::SubmitError;
 use crate::executor::{Executor, ExecutorExt};
+use crate::fork;
 use crate::handle::JobHandle;
 use crate::id::JobId;
 use crate::job::{Configured, Job, JobOptions, Terms};
@@ -170,6 +171,46 @@ impl<'a> JobContext<'a> {
             .map_err(|error| error.map(Configured::into_job))
     }
 
+    /// Runs two halves of this job, at the same time if a worker is free, and returns both values.
+    ///
+    /// `b` becomes a job of its own, a child that inherits this job's cancellation and deadline, only if a worker has nothing to do and nothing
+    /// is queued; else it runs here, after `a`, as part of this job and with its context. So splitting down to small parts costs
+    /// little. Both run also in a job that was cancelled: [`check`](Self::check) is theirs to call. Both may borrow, since neither
+    /// outlives the call. While it waits for `b` elsewhere, the worker runs no other job (`R502`).
+    ///
+    /// # Panics
+    /// With the panic of `a`; then `b` is asked to stop, and does not start if it has not. Or else with that of `b`.
+    ///
+    /// ```
+    /// # use pool_core::JobContext;
+    /// fn sum(ctx: &JobContext<'_>, numbers: &[u64]) -> u64 {
+    ///     if numbers.len() < 1024 {
+    ///         return numbers.iter().sum();
+    ///     }
+    ///     let (left, right) = numbers.split_at(numbers.len() / 2);
+    ///     let (left, right) = ctx.join(|ctx| sum(ctx, left), |ctx| sum(ctx, right));
+    ///     left + right
+    /// }
+    /// ```
+    ///
+    /// After rayon's `join`, whose halves are always queued, and chili's, which shares by a heartbeat.
+    #[inline]
+    pub fn join<A, B, RA, RB>(&self, a: A, b: B) -> (RA, RB)
+    where
+        A: FnOnce(&JobContext<'_>) -> RA,
+        B: FnOnce(&JobContext<'_>) -> RB + Send,
+        RB: Send,
+    {
+        fork::join(self, a, b)
+    }
+
+    /// Whether a worker of the pool has nothing to do, and nothing is queued that it could take.
+    #[inline]
+    pub(crate) fn is_somebody_free(&self) -> bool {
+        self.worker.life().idle().is_somebody_idle() && !self.worker.has_queued()
+    }
+
+    #[inline]
     pub(crate) fn reported(&self) -> Option<Interrupted> {
         self.reported.get()
     }

@@ -72,11 +72,17 @@ pub(crate) struct Inside<E: Engine>(pub(crate) Arc<E>);
 pub(crate) trait Host: Executor {
     /// Runs one task on `worker`, within the job that it runs already. False: there is none.
     fn help(&self, worker: &Worker) -> bool;
+    /// See [`Engine::has_queued`].
+    fn has_queued(&self) -> bool;
 }
 
 impl<E: Engine> Host for Inside<E> {
     fn help(&self, worker: &Worker) -> bool {
         worker.run_woken() || self.0.pop(worker).map(|task| worker.run(task)).is_some()
+    }
+
+    fn has_queued(&self) -> bool {
+        self.0.has_queued()
     }
 }
 
@@ -152,10 +158,12 @@ impl<E: Engine> WorkerPool<E> {
         self.life().stats()
     }
 
+    #[inline]
     fn engine(&self) -> &Arc<E> {
         &self.0.0.0
     }
 
+    #[inline]
     fn life(&self) -> &Arc<Lifecycle> {
         self.engine().life()
     }

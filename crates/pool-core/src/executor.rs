@@ -10,7 +10,7 @@ use std::time::{Duration, Instant};
 use crate::async_cell::AsyncCell;
 use crate::async_entry::AsyncEntry;
 use crate::capability::Capability;
-use crate::cell::{CellEntry, JobCell};
+use crate::cell::{CellHandle, queue_and_handle};
 use crate::error::{Refused, SubmitAllError, SubmitError};
 use crate::handle::JobHandle;
 use crate::id::JobId;
@@ -23,7 +23,7 @@ use crate::scope::{Scope, ScopeError};
 use crate::source::{JobSource, Source, SureSource};
 use crate::stats::Stats;
 use crate::task::Task;
-use crate::wait::{block_on, block_on_helping};
+use crate::wait::{block_on, block_on_helping, look_in_strides};
 use crate::worker::Worker;
 
 /// Accepts tasks and runs each at most once.
@@ -111,6 +111,7 @@ pub trait ExecutorExt: Executor {
     ///
     /// # Errors
     /// [`SubmitError::Closed`] with the job.
+    #[inline]
     fn execute<J: Job>(&self, job: J) -> Result<JobId, SubmitError<J>> {
         let (id, task) = plain::task(job);
         admit(self, task, None).map_err(plain::give_back)?;
@@ -131,6 +132,7 @@ pub trait ExecutorExt: Executor {
     ///
     /// # Errors
     /// [`SubmitError::Closed`] with the job.
+    #[inline]
     fn submit<J: Job>(&self, job: J) -> Result<JobHandle<J::Output, J::Error>, SubmitError<J>> {
         submit_with(job, |task| admit(self, task, None))
     }
@@ -168,12 +170,12 @@ pub trait ExecutorExt: Executor {
         &self,
         job: J,
     ) -> impl Future<Output = Result<JobHandle<J::Output, J::Error>, SubmitError<J>>> + Send {
-        let (cell, task) = cell_task(job);
+        let (task, handle) = queue_and_handle(job);
         let admission = Admission::new(self, task);
         async move {
             match admission.await {
-                Ok(()) => Ok(JobHandle::new(cell)),
-                Err(refused) => Err(give_back(&cell, refused)),
+                Ok(()) => Ok(JobHandle::new(handle.into_ticket())),
+                Err(refused) => Err(give_back(handle, refused)),
             }
         }
     }
@@ -214,6 +216,7 @@ pub trait ExecutorExt: Executor {
     ///
     /// # Errors
     /// [`SubmitError::Closed`] with the closure.
+    #[inline]
     fn spawn<F, T>(&self, f: F) -> Result<JobHandle<T, Infallible>, SubmitError<F>>
     where
         F: FnOnce() -> T + Send + 'static,
@@ -339,6 +342,7 @@ fn for_each_life<E: Executor + ?Sized>(executor: &E, mut visit: impl FnMut(&Arc<
 }
 
 /// The one way in that may wait.
+#[inline]
 fn admit<E: Executor + ?Sized>(
     executor: &E,
     task: Task,
@@ -356,6 +360,30 @@ fn admit<E: Executor + ?Sized>(
         return admit_in_line(executor, task, limit);
     }
     match executor.try_execute(task) {
+        Err(Refused::Full(task)) => admit_patiently(executor, task, limit),
+        result => result,
+    }
+}
+
+/// Tries again for a while, as long as nobody waits in line, then goes there. One who sleeps at once is woken for each single place: two
+/// switches of context a job.
+#[cold]
+fn admit_patiently<E: Executor + ?Sized>(
+    executor: &E,
+    task: Task,
+    limit: Option<Instant>,
+) -> Result<(), Refused<Task>> {
+    let mut tried = Err(Refused::Full(task));
+    look_in_strides(|| {
+        if executor.room().has_line() {
+            return true;
+        }
+        if let Err(Refused::Full(task)) = std::mem::replace(&mut tried, Ok(())) {
+            tried = executor.try_execute(task);
+        }
+        !matches!(tried, Err(Refused::Full(_)))
+    });
+    match tried {
         Err(Refused::Full(task)) => admit_in_line(executor, task, limit),
         result => result,
     }
@@ -395,28 +423,21 @@ fn try_admit<E: Executor + ?Sized>(executor: &E, task: Task) -> Result<(), Refus
     executor.try_execute(task)
 }
 
-fn cell_task<J: Job>(job: J) -> (Arc<JobCell<J>>, Task) {
-    let id = JobId::next();
-    let terms = job.options().resolve();
-    let cell = Arc::new(JobCell::new(id, job, terms));
-    let task = Task::new(id, CellEntry(Arc::clone(&cell)));
-    (cell, task)
-}
-
+#[inline]
 fn submit_with<J: Job>(
     job: J,
     admit: impl FnOnce(Task) -> Result<(), Refused<Task>>,
 ) -> Result<JobHandle<J::Output, J::Error>, SubmitError<J>> {
-    let (cell, task) = cell_task(job);
+    let (task, handle) = queue_and_handle(job);
     match admit(task) {
-        Ok(()) => Ok(JobHandle::new(cell)),
-        Err(refused) => Err(give_back(&cell, refused)),
+        Ok(()) => Ok(JobHandle::new(handle.into_ticket())),
+        Err(refused) => Err(give_back(handle, refused)),
     }
 }
 
 /// Takes the job out of its cell before the entry is dropped, which would abandon it.
-fn give_back<J: Job>(cell: &JobCell<J>, refused: Refused<Task>) -> SubmitError<J> {
-    let job = cell
+fn give_back<J: Job>(handle: CellHandle<J>, refused: Refused<Task>) -> SubmitError<J> {
+    let job = handle
         .reclaim()
         .expect("a refused job was never run, and nobody else has its handle");
     refused
@@ -444,7 +465,7 @@ fn submit_source<S: Source>(
     let id = JobId::next();
     let cell = AsyncCell::new(id, source, options.resolve());
     match admit(Task::new(id, AsyncEntry(Arc::clone(&cell) as _))) {
-        Ok(()) => Ok(JobHandle::new(cell)),
+        Ok(()) => Ok(JobHandle::new(cell.ticket())),
         Err(refused) => {
             let source = cell
                 .reclaim()

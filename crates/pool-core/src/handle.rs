@@ -3,14 +3,13 @@
 use std::fmt;
 use std::future::Future;
 use std::pin::Pin;
-use std::sync::Arc;
-use std::task::{Context, Poll};
+use std::task::{Context, Poll, Waker};
 use std::time::{Duration, Instant};
 
-use crate::cell::Outlet;
 use crate::id::JobId;
 use crate::outcome::JobError;
-use crate::wait::block_on;
+use crate::ticket::Ticket;
+use crate::wait::{block_on, look_a_while};
 use crate::worker::Worker;
 
 /// The submitter's end of a job: resolves to the job's value or to why there is none.
@@ -18,15 +17,20 @@ use crate::worker::Worker;
 /// It is a `Future` as well (`R503`). Dropping it detaches: the job runs all the same, and is counted (`R305`).
 #[must_use = "a dropped handle detaches its job; call `detach` to say so"]
 pub struct JobHandle<T, E> {
-    cell: Option<Arc<dyn Outlet<T, E>>>,
+    /// Gone once the outcome was taken.
+    ticket: Option<Ticket<T, E>>,
     id: JobId,
 }
 
+/// What is wrong where a ticket is missing.
+const TAKEN_ONCE: &str = "the handle was polled again after it was ready";
+
 impl<T, E> JobHandle<T, E> {
-    pub(crate) fn new(cell: Arc<dyn Outlet<T, E>>) -> Self {
-        let id = cell.id();
+    #[inline]
+    pub(crate) fn new(ticket: Ticket<T, E>) -> Self {
+        let id = ticket.id();
         Self {
-            cell: Some(cell),
+            ticket: Some(ticket),
             id,
         }
     }
@@ -38,9 +42,21 @@ impl<T, E> JobHandle<T, E> {
     ///
     /// # Errors
     /// [`JobError`] says why the job gave no value.
-    pub fn join(self) -> Result<T, JobError<E>> {
+    #[inline]
+    pub fn join(mut self) -> Result<T, JobError<E>> {
         if let Some(worker) = Worker::current() {
-            Arc::clone(self.cell()).join_on(&worker);
+            let ticket = self.ticket.take().expect(TAKEN_ONCE);
+            match ticket.join_on(&worker) {
+                Ok(outcome) => return outcome,
+                Err(ticket) => self.ticket = Some(ticket),
+            }
+        }
+        if look_a_while(|| self.is_finished())
+            && let Poll::Ready(outcome) = self
+                .ticket()
+                .poll_outcome(&mut Context::from_waker(Waker::noop()))
+        {
+            return outcome;
         }
         block_on(self, None).expect("a wait without a limit ends with the outcome")
     }
@@ -57,7 +73,7 @@ impl<T, E> JobHandle<T, E> {
     /// Asks the job to stop. One that has not started never does: it ends as `Cancelled` at once, and what it captured is
     /// dropped before this returns (`R401`). A running one sees it in its context; a suspended future is dropped.
     pub fn cancel(&self) {
-        Arc::clone(self.cell()).cancel();
+        self.ticket().cancel();
     }
 
     /// The job's id.
@@ -66,8 +82,9 @@ impl<T, E> JobHandle<T, E> {
     }
 
     /// Whether the outcome is there, so that `join` would not wait.
+    #[inline]
     pub fn is_finished(&self) -> bool {
-        self.cell().is_ended()
+        self.ticket().is_ended()
     }
 
     /// Lets the job go: it runs, and its outcome is dropped on its worker.
@@ -75,10 +92,9 @@ impl<T, E> JobHandle<T, E> {
         drop(self);
     }
 
-    fn cell(&self) -> &Arc<dyn Outlet<T, E>> {
-        self.cell
-            .as_ref()
-            .expect("the handle was polled again after it was ready")
+    #[inline]
+    fn ticket(&self) -> &Ticket<T, E> {
+        self.ticket.as_ref().expect(TAKEN_ONCE)
     }
 }
 
@@ -89,27 +105,19 @@ impl<T, E> Future for JobHandle<T, E> {
     /// If polled again after it was ready.
     fn poll(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Self::Output> {
         if let Some(worker) = Worker::current().filter(Worker::must_drive_awaited) {
-            Arc::clone(self.cell()).await_on(&worker, cx);
+            self.ticket().await_on(&worker, cx);
         }
-        let polled = self.cell().poll_outcome(cx);
+        let polled = self.ticket().poll_outcome(cx);
         if polled.is_ready() {
-            self.cell = None;
+            self.ticket = None;
         }
         polled
     }
 }
 
-impl<T, E> Drop for JobHandle<T, E> {
-    fn drop(&mut self) {
-        if let Some(cell) = self.cell.take() {
-            cell.detach();
-        }
-    }
-}
-
 impl<T, E> fmt::Debug for JobHandle<T, E> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let is_finished = self.cell.as_ref().is_none_or(|cell| cell.is_ended());
+        let is_finished = self.ticket.as_ref().is_none_or(|ticket| ticket.is_ended());
         f.debug_struct("JobHandle")
             .field("id", &self.id)
             .field("is_finished", &is_finished)

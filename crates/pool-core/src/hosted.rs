@@ -9,7 +9,6 @@ use std::future::Future;
 use std::pin::Pin;
 use std::sync::Arc;
 use std::task::{Context, Poll, Waker};
-use std::thread;
 
 use crate::async_cell::{Known, Polled};
 use crate::async_entry::AsyncEntry;
@@ -18,14 +17,11 @@ use crate::idle::Announced;
 use crate::lifecycle::Lifecycle;
 use crate::outcome::Outcome;
 use crate::task::{Payload, Ran, Task};
+use crate::wait::look_a_while;
 use crate::worker::{SampledClock, Worker};
 
 /// Jobs that a chain runs without a pause before it lets the runtime's other tasks have the thread.
 const JOBS_AT_A_STRETCH: u32 = 64;
-
-/// How often a chain looks for work before its token sleeps, and how many of these looks come without giving up the core.
-const LOOKS: u32 = 24;
-const LOOKS_SPINNING: u32 = 8;
 
 /// What a chain leaves to its engine.
 #[derive(Debug)]
@@ -86,7 +82,7 @@ pub async fn host_futures<E: Engine>(
     }
 }
 
-/// Looks a while for work. True: there is some.
+/// Looks a while for work, or for the end. True: there is some.
 ///
 /// One chain at a time does so, after a job that ended at its first poll: then the next one may come as soon. Where jobs sleep,
 /// the thread is worth more to the runtime's other tasks.
@@ -96,17 +92,7 @@ fn look_around<E: Engine>(host: &Host, engine: &E) -> bool {
     if !is_worth_it {
         return false;
     }
-    for look in 0..LOOKS {
-        if has_work(engine) {
-            return true;
-        }
-        if look < LOOKS_SPINNING {
-            std::hint::spin_loop();
-        } else {
-            thread::yield_now();
-        }
-    }
-    false
+    look_a_while(|| has_work(engine) || host.life().is_stopped())
 }
 
 fn has_work<E: Engine>(engine: &E) -> bool {

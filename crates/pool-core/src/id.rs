@@ -22,6 +22,7 @@ thread_local! {
 pub struct JobId(NonZeroU64);
 
 impl JobId {
+    #[inline]
     pub(crate) fn next() -> Self {
         let fresh = BLOCK_LEFT.try_with(|block| {
             let (next, end) = block.get();
@@ -39,6 +40,7 @@ impl JobId {
     }
 
     /// The id as a number, for logs and metrics.
+    #[inline]
     pub fn as_u64(self) -> u64 {
         self.0.get()
     }

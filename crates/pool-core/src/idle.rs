@@ -5,25 +5,30 @@
 //! about to park). One word counts the sleeping and the searching.
 //!
 //! # The submitter, after its push
-//! First a full fence; then it reads the word. If nobody sleeps, or somebody searches, it is done. Else it takes one sleeper
-//! off the stack, counts it as searching, and resumes it.
+//! First a light fence; then it reads the word. If nobody sleeps, it is done. Else a full fence, and it reads the word again: if
+//! nobody sleeps, or somebody searches, it is done. Else it takes one sleeper off the stack, counts it as searching, and resumes it.
 //!
 //! # The worker that found nothing
-//! It puts itself on the stack; in one step it leaves the searching and joins the sleeping. Then a full fence; then it looks
+//! It puts itself on the stack; in one step it leaves the searching and joins the sleeping. Then a heavy fence; then it looks
 //! into the queues once more. Empty: it parks until somebody takes it off the stack. Not empty: it takes itself off the
 //! stack and searches again; if it is no longer there, it was resumed and searches all the same.
 //!
 //! # The worker that found something
-//! It leaves the searching. If it was the last, it looks whether there is more and resumes one sleeper if so: one wakes the
-//! next, for as long as there is work.
+//! It leaves the searching. If it was the last, a full fence; then it looks whether there is more and resumes one sleeper if so: one
+//! wakes the next, for as long as there is work.
 //!
 //! # Why no wake is lost
-//! A submitter that resumes nobody read either that nobody sleeps or that somebody searches. Take the moment of its read in the
-//! total order of the word. Each worker counted then as active or searching comes, before it parks, to its announcement, later
-//! in that order, and then to its last look; the two fences make the push visible to it. A searcher that finds another
-//! job instead looks again as it leaves, if it was the last; if it was not, the last one does. So there is always one who
-//! looks after the push and before the last worker sleeps.
+//! A submitter that read that **nobody sleeps** leaves the job to workers that are active or searching. Each of them, before it
+//! parks, announces its sleep after that read, and then looks; light and heavy fence make the push visible to that look (`barrier`).
+//!
+//! A submitter that read that **somebody searches** has put a full fence between its push and that read. Whoever searched at that
+//! moment leaves the searching later in the total order of the word: for its sleep, and then looks, as above; or with a
+//! job, and then the last of the searchers looks, behind a full fence of its own, and resumes somebody. That sleepers
+//! exist is what makes this case matter, so only it pays for the full fence.
 
+use crossbeam_utils::CachePadded;
+
+use crate::barrier::{heavy, light};
 use crate::sync::{AtomicU64, LockExt, Mutex, Ordering, fence};
 
 const SLEEPING: u64 = 1 << 32;
@@ -31,7 +36,7 @@ const SEARCHING: u64 = 1;
 
 pub(crate) struct Idle {
     /// Sleeping workers in the upper half, searching in the lower.
-    word: AtomicU64,
+    word: CachePadded<AtomicU64>,
     stack: Mutex<Vec<usize>>,
 }
 
@@ -55,7 +60,7 @@ pub(crate) enum Announced {
 impl Idle {
     pub(crate) fn new(workers: usize) -> Self {
         Self {
-            word: AtomicU64::new(0),
+            word: CachePadded::new(AtomicU64::new(0)),
             stack: Mutex::new(Vec::with_capacity(workers)),
         }
     }
@@ -63,7 +68,17 @@ impl Idle {
     /// The submitter's part. The worker to resume, if one is needed.
     #[inline]
     pub(crate) fn notify(&self) -> Option<usize> {
-        // ORDERING: pairs with the fence in `announce`: either this read sees the sleeper, or its last look sees the push.
+        // ORDERING: partner is the heavy fence in `announce`: either this read sees the sleeper, or its last look sees the push.
+        light();
+        if self.word.load(Ordering::Relaxed) < SLEEPING {
+            return None;
+        }
+        self.notify_sleeper()
+    }
+
+    #[inline(never)]
+    fn notify_sleeper(&self) -> Option<usize> {
+        // ORDERING: pairs with the fence in `end_search`: either this read sees no searcher, or its look sees the push.
         fence(Ordering::SeqCst);
         let word = self.word.load(Ordering::Relaxed);
         if word < SLEEPING || searching(word) != 0 {
@@ -87,6 +102,7 @@ impl Idle {
     }
 
     /// Whether somebody sleeps. Out of date at once.
+    #[inline]
     pub(crate) fn has_sleeper(&self) -> bool {
         self.word.load(Ordering::Relaxed) >= SLEEPING
     }
@@ -94,6 +110,12 @@ impl Idle {
     /// Whether somebody searches. Out of date at once.
     pub(crate) fn has_searcher(&self) -> bool {
         searching(self.word.load(Ordering::Relaxed)) != 0
+    }
+
+    /// Whether somebody sleeps or searches. Out of date at once.
+    #[inline]
+    pub(crate) fn is_somebody_idle(&self) -> bool {
+        self.word.load(Ordering::Relaxed) != 0
     }
 
     /// Takes every sleeper off the stack, for the end.
@@ -114,7 +136,12 @@ impl Idle {
 
     /// A searcher found a job. True if it was the last one: it must look for more and notify.
     pub(crate) fn end_search(&self) -> bool {
-        searching(self.word.fetch_sub(SEARCHING, Ordering::SeqCst)) == 1
+        let was_last = searching(self.word.fetch_sub(SEARCHING, Ordering::SeqCst)) == 1;
+        if was_last {
+            // ORDERING: pairs with the fence in `notify_sleeper`; the caller's look comes after it.
+            fence(Ordering::SeqCst);
+        }
+        was_last
     }
 
     /// A searcher gives up; `has_work` is its last look.
@@ -125,8 +152,8 @@ impl Idle {
             self.word
                 .fetch_add(SLEEPING.wrapping_sub(SEARCHING), Ordering::SeqCst);
         }
-        // ORDERING: pairs with the fence in `notify`.
-        fence(Ordering::SeqCst);
+        // ORDERING: partner is the light fence in `notify`; a full fence too, for that in `notify_sleeper`.
+        heavy();
         if !has_work() {
             Announced::Sleep
         } else {

@@ -42,6 +42,7 @@ pub trait Job: Send + 'static {
     fn run(self, ctx: &JobContext<'_>) -> Result<Self::Output, Self::Error>;
 
     /// Name, deadline and token of this job, read once, at submission.
+    #[inline]
     fn options(&self) -> JobOptions {
         JobOptions::default()
     }
@@ -79,6 +80,7 @@ pub trait AsyncJob: Send + 'static {
     ) -> impl Future<Output = Result<Self::Output, Self::Error>> + Send + 'static;
 
     /// Name, deadline and token of this job, read once, at submission.
+    #[inline]
     fn options(&self) -> JobOptions {
         JobOptions::default()
     }
@@ -163,7 +165,16 @@ impl JobOptions {
     }
 
     /// Fixes the time limit to the clock; nothing at all for a job without options, the cheapest kind.
+    #[inline]
     pub(crate) fn resolve(self) -> Option<Box<Terms>> {
+        let is_plain = self.name.is_none()
+            && self.timeout.is_none()
+            && self.deadline.is_none()
+            && self.token.is_none();
+        if is_plain { None } else { self.terms() }
+    }
+
+    fn terms(self) -> Option<Box<Terms>> {
         let timed = self
             .timeout
             .and_then(|timeout| Instant::now().checked_add(timeout));
@@ -186,16 +197,19 @@ pub(crate) struct Terms {
 }
 
 impl Terms {
+    #[inline]
     fn is_empty(&self) -> bool {
         self.name.is_none() && self.deadline.is_none() && self.token.is_none()
     }
 
     /// Whether the deadline has passed. Reads the clock only where there is a deadline.
+    #[inline]
     pub(crate) fn is_expired(&self) -> bool {
         self.deadline
             .is_some_and(|deadline| Instant::now() >= deadline)
     }
 
+    #[inline]
     pub(crate) fn is_cancelled(&self) -> bool {
         self.token.as_ref().is_some_and(CancelToken::is_cancelled)
     }
@@ -230,6 +244,7 @@ impl<J: Job> Job for Configured<J> {
         self.job.run(ctx)
     }
 
+    #[inline]
     fn options(&self) -> JobOptions {
         self.job.options().around(self.options.clone())
     }
@@ -246,6 +261,7 @@ impl<J: AsyncJob> AsyncJob for Configured<J> {
         self.job.run(ctx)
     }
 
+    #[inline]
     fn options(&self) -> JobOptions {
         self.job.options().around(self.options.clone())
     }

@@ -1,4 +1,7 @@
-//! The books: what was accepted, and how it ended, counted in stripes so that no two workers share a cache line.
+//! The books: what was accepted, and how it ended, counted in stripes so that no two threads share a cache line.
+//!
+//! A stripe has **one writer**: the worker whose seat it is (seats are handed on with acquire and release), or the thread whose number
+//! it is. So a count is a load and a store. Only threads beyond the numbered ones share a stripe, and add to it with read-modify-writes.
 //!
 //! Each count only grows. A job *enters* before it is pushed; it is *refused* if it could not be; it is *over* when
 //! everything of it has ended, its outcome published and its closure dropped. The columns are written before the outcome is
@@ -9,17 +12,16 @@
 //! was a moment, at the start of the last pass, when nothing was in flight. A child enters before its parent is over, so no
 //! reader sees the parent's end without the child's start.
 
-use std::cell::Cell;
-use std::sync::atomic::AtomicUsize as PlainUsize;
-
 use crossbeam_utils::CachePadded;
 
 use crate::outcome::Outcome;
 use crate::stats::Stats;
 use crate::sync::{AtomicU64, Ordering};
+use crate::thread_number::{self, NUMBERS};
 
-/// Stripes for threads that are no workers of the pool: enough that a handful of submitters do not share one.
-const OUTSIDERS: usize = if cfg!(pool_loom) { 1 } else { 16 };
+/// Stripes for threads that act as no worker of the pool: one for each numbered thread, and the shared one.
+const OUTSIDERS: usize = if cfg!(pool_loom) { 1 } else { NUMBERS + 1 };
+const SHARED: usize = OUTSIDERS - 1;
 
 /// Columns: the six outcomes, then the jobs given back unstarted.
 const COLUMNS: usize = 7;
@@ -36,8 +38,26 @@ struct Stripe {
     columns: [AtomicU64; COLUMNS],
 }
 
-thread_local! {
-    static OUTSIDER: Cell<Option<usize>> = const { Cell::new(None) };
+/// A stripe as the calling thread may write to it.
+#[derive(Clone, Copy)]
+struct Writing<'a> {
+    stripe: &'a Stripe,
+    is_alone: bool,
+}
+
+impl Writing<'_> {
+    /// Adds one. Release, always: a reader that counts it sees all that this thread did before.
+    #[inline]
+    fn count(self, counter: impl FnOnce(&Stripe) -> &AtomicU64) {
+        let counter = counter(self.stripe);
+        if self.is_alone {
+            // ORDERING: Release, as below. Nobody else writes, so nothing is lost between the load and the store.
+            counter.store(counter.load(Ordering::Relaxed) + 1, Ordering::Release);
+        } else {
+            // ORDERING: Release pairs with the Acquire of every reader.
+            counter.fetch_add(1, Ordering::Release);
+        }
+    }
 }
 
 impl Ledger {
@@ -56,35 +76,38 @@ impl Ledger {
     }
 
     /// A job is about to be pushed. By `worker`, if the caller is one of the pool's.
+    ///
+    /// A [light fence](crate::barrier) stands between this and the look at the phase.
+    #[inline]
     pub(crate) fn enter(&self, worker: Option<usize>) {
-        // ORDERING: SeqCst, with the phase that is read next: either the submitter sees the close, or the closer sees the entry.
-        self.stripe(worker).entered.fetch_add(1, Ordering::SeqCst);
+        self.stripe(worker).count(|stripe| &stripe.entered);
     }
 
     /// The job that entered was not pushed.
     pub(crate) fn refuse(&self, worker: Option<usize>) {
-        // ORDERING: Release: a reader that counts the refusal also counts the entry before it.
-        self.stripe(worker).refused.fetch_add(1, Ordering::Release);
+        self.stripe(worker).count(|stripe| &stripe.refused);
     }
 
+    #[inline]
     pub(crate) fn record(&self, outcome: Outcome, worker: Option<usize>) {
-        // ORDERING: Release pairs with the Acquire in `stats`: who counts the outcome also counts the entry before it.
-        self.stripe(worker).columns[outcome as usize].fetch_add(1, Ordering::Release);
+        self.stripe(worker)
+            .count(|stripe| &stripe.columns[outcome as usize]);
     }
 
     pub(crate) fn record_unstarted(&self) {
-        self.stripe(None).columns[UNSTARTED].fetch_add(1, Ordering::Release);
+        self.stripe(None).count(|stripe| &stripe.columns[UNSTARTED]);
     }
 
     /// Nothing of the job is left.
+    #[inline]
     pub(crate) fn over(&self, worker: Option<usize>) {
-        // ORDERING: Release pairs with the Acquire in `in_flight`: who sees the pool quiet sees all that its jobs did.
-        self.stripe(worker).over.fetch_add(1, Ordering::Release);
+        self.stripe(worker).count(|stripe| &stripe.over);
     }
 
     /// How many jobs are accepted and not over; exact if it is zero, else a figure of the recent past.
     pub(crate) fn in_flight(&self) -> u64 {
-        // ORDERING: Acquire on the first pass orders the second behind it; SeqCst on the second pairs with `enter`.
+        // ORDERING: Acquire on the first pass orders the second behind it. After a close, the heavy fence there has made every
+        // entry visible whose submitter read `open`.
         let settled: u64 = self
             .stripes
             .iter()
@@ -93,7 +116,7 @@ impl Ledger {
         let entered: u64 = self
             .stripes
             .iter()
-            .map(|s| s.entered.load(Ordering::SeqCst))
+            .map(|s| s.entered.load(Ordering::Acquire))
             .sum();
         entered - settled
     }
@@ -136,24 +159,13 @@ impl Ledger {
         }
     }
 
-    fn stripe(&self, worker: Option<usize>) -> &Stripe {
-        match worker {
-            Some(index) => &self.stripes[OUTSIDERS + index],
-            None => &self.stripes[outsider()],
+    #[inline]
+    fn stripe(&self, worker: Option<usize>) -> Writing<'_> {
+        let number = || thread_number::of_this_thread().filter(|&number| number < SHARED);
+        let own = worker.map(|index| OUTSIDERS + index).or_else(number);
+        Writing {
+            stripe: &self.stripes[own.unwrap_or(SHARED)],
+            is_alone: own.is_some(),
         }
     }
-}
-
-/// The stripe of the calling thread, dealt out in turn.
-fn outsider() -> usize {
-    static NEXT: PlainUsize = PlainUsize::new(0);
-    OUTSIDER
-        .try_with(|stripe| {
-            stripe.get().unwrap_or_else(|| {
-                let dealt = NEXT.fetch_add(1, std::sync::atomic::Ordering::Relaxed) % OUTSIDERS;
-                stripe.set(Some(dealt));
-                dealt
-            })
-        })
-        .unwrap_or(0)
 }

@@ -12,10 +12,11 @@
 //! | stopped | refused | as above | goes on until it returns | ends |
 //!
 //! # A submission at this very moment
-//! It enters the ledger, reads the phase, and only then pushes. The closer writes the phase and then reads the ledger. Both are
-//! sequentially consistent, so either the submission reads `draining` and leaves, refused, or the closer counts it as in
-//! flight and waits for it. A submission that is pushed after the queue was taken out reads the phase again, after its push:
-//! if the pool is cancelling by then, it takes the queue out itself. So a task is never left in a queue that nobody will look at.
+//! It enters the ledger, reads the phase, and only then pushes. The closer writes the phase and then reads the ledger. A light fence
+//! on the one side and a heavy one on the other (`barrier`) stand between: so either the submission reads `draining` and leaves,
+//! refused, or the closer counts it as in flight and waits for it. A submission that is pushed after the queue was taken out
+//! reads the phase again, after its push, and finds the pool cancelling: it takes the queue out itself. So a task is never left
+//! in a queue that nobody will look at.
 
 use std::fmt;
 use std::sync::atomic::{AtomicBool, AtomicUsize as PlainUsize};
@@ -29,6 +30,7 @@ use crossbeam_utils::CachePadded;
 use event_listener::Event;
 
 use crate::away::Away;
+use crate::barrier::{self, heavy, light};
 use crate::capability::Capability;
 use crate::clock::Clock;
 use crate::config::PoolConfig;
@@ -43,7 +45,7 @@ use crate::room::Room;
 use crate::shutdown::Ending;
 use crate::slot::Slot;
 use crate::stats::Stats;
-use crate::sync::{AtomicU8, AtomicUsize, LockExt, Mutex, Ordering, fence, seq_cst_point};
+use crate::sync::{AtomicU8, AtomicUsize, LockExt, Mutex, Ordering, fence};
 use crate::task::Task;
 use crate::visit::Seats;
 use crate::worker::current_index;
@@ -94,6 +96,7 @@ pub struct Lifecycle {
 impl Lifecycle {
     /// The life of a pool that is about to be built from `config`.
     pub fn new(config: &PoolConfig, capability: Capability) -> Arc<Self> {
+        barrier::prepare();
         let workers = config.workers();
         Arc::new(Self {
             capability,
@@ -131,6 +134,7 @@ impl Lifecycle {
     }
 
     /// Who waits for a place in the queue.
+    #[inline]
     pub fn room(&self) -> &Room {
         &self.room
     }
@@ -153,7 +157,8 @@ impl Lifecycle {
     ) -> Result<(), Refused<Task>> {
         let worker = current_index(self);
         self.ledger.enter(worker);
-        seq_cst_point();
+        // ORDERING: partner is the heavy fence in `close`.
+        light();
         if self.phase() != Phase::Open {
             self.refuse(worker);
             return Err(Refused::Closed(task));
@@ -163,8 +168,8 @@ impl Lifecycle {
             return Err(Refused::Full(task));
         }
         self.notify();
-        // ORDERING: the full fence in `notify` comes after the push, that in `cancel` before the queue is taken out: either this
-        // sees the phase, or that one sees the task.
+        // ORDERING: `notify` begins with a light fence, after the push; its partner in `cancel` stands before the queue is taken
+        // out: either this sees the phase, or that one sees the task.
         if self.phase() >= Phase::Cancelling {
             self.take_out(take_queued());
         }
@@ -179,6 +184,8 @@ impl Lifecycle {
     ) -> Result<(), Task> {
         let worker = current_index(self);
         self.ledger.enter(worker);
+        // ORDERING: as in `admit`.
+        light();
         if self.phase() != Phase::Open {
             self.refuse(worker);
             return Err(task);
@@ -189,8 +196,11 @@ impl Lifecycle {
     }
 
     /// Enters a job that its submitter, a worker of this pool, is going to run itself. False if the pool no longer takes any.
+    #[inline]
     pub(crate) fn enter_inline(&self, worker: usize) -> bool {
         self.ledger.enter(Some(worker));
+        // ORDERING: partner is the heavy fence in `cancel`.
+        light();
         if self.phase() >= Phase::Cancelling {
             self.refuse(Some(worker));
             return false;
@@ -207,8 +217,8 @@ impl Lifecycle {
     /// A woken future comes back; never refused (`R803`).
     pub(crate) fn requeue(self: &Arc<Self>, task: Task) {
         self.woken.push(task);
-        // ORDERING: SeqCst with the phase written by `stop`: either this sees the stop, or the stop's sweep sees the task.
-        fence(Ordering::SeqCst);
+        // ORDERING: partner is the heavy fence in `stop`: either this sees the stop, or the stop's sweep sees the task.
+        light();
         if self.phase() == Phase::Stopped {
             self.sweep_woken();
         }
@@ -232,14 +242,17 @@ impl Lifecycle {
 
     // --- work -------------------------------------------------------------------------------------------------------
 
+    #[inline]
     pub(crate) fn idle(&self) -> &Idle {
         &self.idle
     }
 
+    #[inline]
     pub(crate) fn pop_woken(&self) -> Option<Task> {
         crate::queue::steal(&self.woken)
     }
 
+    #[inline]
     pub(crate) fn has_woken(&self) -> bool {
         !self.woken.is_empty()
     }
@@ -256,10 +269,12 @@ impl Lifecycle {
         self.ledger.record(outcome, None);
     }
 
+    #[inline]
     pub(crate) fn record_at(&self, outcome: Outcome, worker: usize) {
         self.ledger.record(outcome, Some(worker));
     }
 
+    #[inline]
     pub(crate) fn over_at(&self, worker: usize) {
         self.ledger.over(Some(worker));
     }
@@ -296,6 +311,7 @@ impl Lifecycle {
     }
 
     /// Tells the observer of failures.
+    #[inline]
     pub(crate) fn observe(
         &self,
         outcome: Outcome,
@@ -355,7 +371,8 @@ impl Lifecycle {
         if self.watchers.load(Ordering::Relaxed) != 0 {
             self.changed.notify(usize::MAX);
         }
-        if self.stops_when_quiet.load(Ordering::Relaxed) && self.in_flight() == 0 {
+        // ORDERING: Acquire: the intake is over, and its heavy fence behind it, before the ledger is read.
+        if self.stops_when_quiet.load(Ordering::Acquire) && self.in_flight() == 0 {
             self.stop();
         }
     }
@@ -380,6 +397,7 @@ impl Lifecycle {
 
     // --- the end ----------------------------------------------------------------------------------------------------
 
+    #[inline]
     pub(crate) fn phase(&self) -> Phase {
         // ORDERING: SeqCst, see the module's last section.
         match self.phase.load(Ordering::SeqCst) {
@@ -390,11 +408,13 @@ impl Lifecycle {
         }
     }
 
+    #[inline]
     pub(crate) fn is_closed(&self) -> bool {
         self.phase() != Phase::Open
     }
 
     /// Whether the grace is over: queued jobs no longer start, and running ones are asked to stop.
+    #[inline]
     pub fn is_cancelling(&self) -> bool {
         self.phase() >= Phase::Cancelling
     }
@@ -404,6 +424,7 @@ impl Lifecycle {
         self.is_cancelling() && !self.ending.lock_unpoisoned().is_inside(id)
     }
 
+    #[inline]
     pub(crate) fn is_stopped(&self) -> bool {
         self.phase() == Phase::Stopped
     }
@@ -411,15 +432,16 @@ impl Lifecycle {
     /// Ends intake. Idempotent.
     pub fn close(&self) {
         self.advance(Phase::Draining);
-        seq_cst_point();
+        // ORDERING: partners are the light fences of intake. Each closer has its own, since each may go on to read the ledger.
+        heavy();
         self.room.wake_all();
     }
 
     /// The grace is over: queued jobs will not start, running ones are asked to stop, suspended futures are dropped.
     pub(crate) fn cancel(self: &Arc<Self>, queued: impl FnOnce() -> Vec<Task>) {
         self.advance(Phase::Cancelling);
-        // ORDERING: pairs with the fence in `admit`'s `notify`.
-        fence(Ordering::SeqCst);
+        // ORDERING: partner is the light fence in `admit`'s `notify`.
+        heavy();
         self.take_out(queued());
         self.away.wake_all();
     }
@@ -429,6 +451,8 @@ impl Lifecycle {
         if !self.advance(Phase::Stopped) {
             return;
         }
+        // ORDERING: partner is the light fence in `requeue`.
+        heavy();
         self.sweep_woken();
         for worker in self.idle.take_all() {
             self.resume(worker);

@@ -77,6 +77,7 @@ pub enum JobError<E> {
 
 impl<E> JobError<E> {
     /// Which outcome this error stands for.
+    #[inline]
     pub fn outcome(&self) -> Outcome {
         match self {
             Self::Failed(_) => Outcome::Failed,
@@ -100,13 +101,17 @@ pub enum Interrupted {
 }
 
 /// What a panic left behind: its message, and the payload itself.
-pub struct PanicInfo {
+// Boxed, so that an outcome which is no panic stays small in the cell of each job.
+pub struct PanicInfo(Box<Panic>);
+
+struct Panic {
     message: String,
     // The lock makes the payload shareable; `into_payload` owns it and never contends.
     payload: Mutex<Option<Box<dyn Any + Send>>>,
 }
 
 impl PanicInfo {
+    #[cold]
     pub(crate) fn new(payload: Box<dyn Any + Send>) -> Self {
         let message = if let Some(text) = payload.downcast_ref::<&'static str>() {
             (*text).to_owned()
@@ -115,25 +120,26 @@ impl PanicInfo {
         } else {
             "a payload that is not a string".to_owned()
         };
-        Self {
+        Self(Box::new(Panic {
             message,
             payload: Mutex::new(Some(payload)),
-        }
+        }))
     }
 
     /// The panic's message, or a note that the payload was no string.
     pub fn message(&self) -> &str {
-        &self.message
+        &self.0.message
     }
 
     /// The payload, as [`std::panic::resume_unwind`] takes it.
     pub fn into_payload(self) -> Box<dyn Any + Send> {
         self.take_payload()
-            .unwrap_or_else(|| Box::new(self.message.clone()))
+            .unwrap_or_else(|| Box::new(self.0.message.clone()))
     }
 
     fn take_payload(&self) -> Option<Box<dyn Any + Send>> {
-        self.payload
+        self.0
+            .payload
             .lock()
             .unwrap_or_else(|poisoned| poisoned.into_inner())
             .take()
@@ -149,14 +155,14 @@ impl Drop for PanicInfo {
 
 impl fmt::Display for PanicInfo {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(&self.message)
+        f.write_str(&self.0.message)
     }
 }
 
 impl fmt::Debug for PanicInfo {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("PanicInfo")
-            .field("message", &self.message)
+            .field("message", &self.0.message)
             .finish_non_exhaustive()
     }
 }
@@ -164,11 +170,13 @@ impl fmt::Debug for PanicInfo {
 /// Runs user code and turns a panic into its [`PanicInfo`].
 ///
 /// Unwind safety: the caller hands over whatever the code touches, or drops it unseen.
+#[inline]
 pub(crate) fn contain<R>(code: impl FnOnce() -> R) -> Result<R, PanicInfo> {
     catch_unwind(AssertUnwindSafe(code)).map_err(PanicInfo::new)
 }
 
 /// Drops a user's value; a panic in its `Drop` costs nobody a worker or a handle (`R303`).
+#[inline]
 pub(crate) fn drop_contained<T>(value: T) {
     if !std::mem::needs_drop::<T>() {
         return;

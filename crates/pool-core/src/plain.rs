@@ -65,7 +65,10 @@ fn run<J: Job>(job: J, terms: Option<&Terms>, id: JobId, worker: &Worker) -> Ran
         .life()
         .observe(outcome, id, name, message_of(&resolution));
     worker.record(outcome);
-    drop_contained(resolution);
+    match resolution {
+        Ok(value) => drop_contained(value),
+        Err(error) => drop_contained(error),
+    }
     Ran::Over
 }
 
@@ -75,6 +78,7 @@ impl<J: Job> Payload for Plain<J> {
         run(self.0, None, id, worker)
     }
 
+    #[inline]
     fn abandon(self) {}
 
     fn sort_out(self, _life: &Arc<Lifecycle>) -> Option<Self> {
@@ -87,10 +91,12 @@ impl<J: Job> Payload for Plain<J> {
 }
 
 impl<J: Job> Payload for WithTerms<J> {
+    #[inline]
     fn run(self, id: JobId, worker: &Worker) -> Ran {
         run(self.job, Some(&self.terms), id, worker)
     }
 
+    #[inline]
     fn abandon(self) {}
 
     fn sort_out(self, _life: &Arc<Lifecycle>) -> Option<Self> {

@@ -2,8 +2,8 @@
 //!
 //! # Protocol
 //! A submitter that was refused takes a **ticket**: it is in line. Only the first in line tries again; it leaves its waker in
-//! the line *before* it tries, and whoever takes a task out of the queue looks at the line *after* that. With a full fence
-//! between the two on each side, one of them sees the other: the try succeeds, or the waker fires. Who leaves the line, admitted
+//! the line *before* it tries, and whoever takes a task out of the queue looks at the line *after* that. With a fence
+//! between the two on each side (heavy for the one who waits), one of them sees the other: the try succeeds, or the waker fires. Who leaves the line, admitted
 //! or not, wakes the next in it. A submitter that finds others in line goes to its end without a try, so nobody is passed
 //! by those who wait; each admission brings everybody one place forward (`R107`).
 
@@ -12,9 +12,10 @@ use std::future::Future;
 use std::pin::Pin;
 use std::task::{Context, Poll, Waker};
 
+use crate::barrier::{heavy, light};
 use crate::error::Refused;
 use crate::executor::Executor;
-use crate::sync::{AtomicUsize, LockExt, Mutex, Ordering, fence};
+use crate::sync::{AtomicUsize, LockExt, Mutex, Ordering};
 use crate::task::Task;
 use crate::worker::Worker;
 
@@ -43,8 +44,8 @@ impl Room {
     /// A place came free: the first in line tries again. Cheap while nobody waits.
     #[inline]
     pub fn freed(&self) {
-        // ORDERING: pairs with the fence in `is_first`: this side has freed the place, that side has left its waker.
-        fence(Ordering::SeqCst);
+        // ORDERING: partner is the heavy fence in `is_first`: this side has freed the place, that side has left its waker.
+        light();
         if self.waiting.load(Ordering::Relaxed) != 0 {
             self.wake_first();
         }
@@ -62,7 +63,9 @@ impl Room {
         wakers.into_iter().for_each(Waker::wake);
     }
 
-    pub(crate) fn has_line(&self) -> bool {
+    /// Whether somebody waits. Out of date at once.
+    #[inline]
+    pub fn has_line(&self) -> bool {
         self.waiting.load(Ordering::Relaxed) != 0
     }
 
@@ -97,8 +100,8 @@ impl Room {
                 .first_key_value()
                 .is_some_and(|(first, _)| *first == ticket)
         };
-        // ORDERING: pairs with the fence in `freed`.
-        fence(Ordering::SeqCst);
+        // ORDERING: partner is the light fence in `freed`.
+        heavy();
         is_first
     }
 

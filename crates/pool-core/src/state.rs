@@ -9,6 +9,15 @@
 //! The owner alone touches the job and writes the outcome; `end` publishes it. After that the handle owns the
 //! outcome, or, once the handle has gone, the one of the two sides that came second: `DETACHED` and `ENDED` are both set
 //! by a read-modify-write, so exactly one side finds the other's bit already there.
+//!
+//! # Who frees a closure's cell
+//! It has two ends, the entry in a queue and the handle, and no count of references. Each end leaves once, as its last touch, by setting
+//! its bit: `ENTRY_GONE`, `DETACHED`. Who finds the other's bit there frees the cell. An entry that ends its job with nobody waiting
+//! leaves in the same step; so a handle that finds it gone frees the cell with a plain load.
+//!
+//! # A claimed job's popper
+//! finds the job taken. If it has not ended, the popper leaves its pool in the cell and sets `POPPED`; the one who ends the job finds that
+//! bit, and records the outcome there. If it has ended, the popper records it.
 
 use crate::outcome::Outcome;
 use crate::sync::{AtomicU32, Ordering};
@@ -21,6 +30,10 @@ const CANCEL: u32 = 1 << 2;
 const WAITER: u32 = 1 << 3;
 /// The handle has gone.
 const DETACHED: u32 = 1 << 4;
+/// The entry has left the cell.
+const ENTRY_GONE: u32 = 1 << 5;
+/// The popper of a claimed job has left its pool.
+const POPPED: u32 = 1 << 6;
 const OUTCOME_SHIFT: u32 = 8;
 
 /// The word, behind named transitions.
@@ -35,6 +48,39 @@ pub(crate) struct Ended {
     pub(crate) is_detached: bool,
     /// Somebody waits: wake it.
     pub(crate) has_waiter: bool,
+    /// The popper came first and has left its pool.
+    pub(crate) is_popped: bool,
+}
+
+/// Whether an entry that has ended its job has left the cell.
+#[must_use]
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Left {
+    /// The cell is the handle's, and may be freed already.
+    Gone,
+    /// Something is left to do before [`State::entry_leaves`].
+    NotYet(Owes),
+}
+
+/// What is left to a joiner that has ended the job it had claimed.
+#[must_use]
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum ClaimedEnd {
+    /// Nothing: the cell is the entry's, and may be freed already.
+    Left,
+    /// The entry had gone: free the cell.
+    Alone,
+    /// A popper has left its pool: record the outcome there, then leave.
+    Popped,
+}
+
+/// What an entry owes before it leaves.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Owes {
+    /// The handle waits.
+    Wake,
+    /// The handle has gone: the outcome is the entry's to drop.
+    Drop,
 }
 
 impl State {
@@ -43,6 +89,7 @@ impl State {
     }
 
     /// Takes the right to run the job. True for exactly one caller.
+    #[inline]
     pub(crate) fn start(&self) -> bool {
         // ORDERING: Acquire pairs with the queue's or handle's hand-over, so the winner sees the job as it was stored;
         // Release orders a canceller's earlier writes before an `end` that follows.
@@ -50,6 +97,7 @@ impl State {
     }
 
     /// Whether somebody has won `start`. A `false` may be out of date at once; a `true` stays true.
+    #[inline]
     pub(crate) fn is_started(&self) -> bool {
         // ORDERING: Relaxed: whoever acts on `true` goes on to read the outcome through `outcome`.
         self.0.load(Ordering::Relaxed) & RUNNING != 0
@@ -64,9 +112,11 @@ impl State {
         Ended {
             is_detached: before & DETACHED != 0,
             has_waiter: before & WAITER != 0,
+            is_popped: before & POPPED != 0,
         }
     }
 
+    #[inline]
     pub(crate) fn is_ended(&self) -> bool {
         // ORDERING: Acquire pairs with the Release in `end`: the outcome is visible to whoever sees the bit.
         self.0.load(Ordering::Acquire) & ENDED != 0
@@ -79,10 +129,13 @@ impl State {
         (word & ENDED != 0).then(|| Outcome::from_index(word >> OUTCOME_SHIFT))
     }
 
-    /// Announces a waker that was just registered. True if the job has ended meanwhile: nobody will wake it.
+    /// The handle has registered its waker. True if the job has ended and the waker may not be called: take the outcome.
     pub(crate) fn wait(&self) -> bool {
+        let mark = |word: u32| (word & ENDED == 0).then_some(word | WAITER);
         // ORDERING: Release makes the registered waker visible to `end`, Acquire makes the outcome visible here.
-        self.0.fetch_or(WAITER, Ordering::AcqRel) & ENDED != 0
+        self.0
+            .fetch_update(Ordering::AcqRel, Ordering::Acquire, mark)
+            .is_err()
     }
 
     /// Asks the job to stop. Does not take it.
@@ -95,6 +148,76 @@ impl State {
     pub(crate) fn is_cancel_requested(&self) -> bool {
         // ORDERING: see `request_cancel`.
         self.0.load(Ordering::SeqCst) & CANCEL != 0
+    }
+
+    /// The entry ends its own job, and leaves in the same step unless the other end is owed something.
+    #[inline]
+    pub(crate) fn end_and_leave(&self, outcome: Outcome) -> Left {
+        let ended = |word: u32| {
+            let owes = word & (WAITER | DETACHED) != 0;
+            let leaves = if owes { 0 } else { ENTRY_GONE };
+            Some(word | ENDED | (outcome as u32) << OUTCOME_SHIFT | leaves)
+        };
+        // ORDERING: as in `end`; Release also orders all touches of the cell before the handle's freeing it.
+        let before = self
+            .0
+            .fetch_update(Ordering::AcqRel, Ordering::Relaxed, ended)
+            .unwrap_or_else(|word| word);
+        match (before & DETACHED != 0, before & WAITER != 0) {
+            (true, _) => Left::NotYet(Owes::Drop),
+            (false, true) => Left::NotYet(Owes::Wake),
+            (false, false) => Left::Gone,
+        }
+    }
+
+    /// The handle's side ends a job that it has claimed, takes the outcome along, and leaves in the same step unless a popper has left its
+    /// pool in the cell.
+    #[inline]
+    pub(crate) fn end_claimed_and_leave(&self, outcome: Outcome) -> ClaimedEnd {
+        let ended = |word: u32| {
+            let leaves = if word & POPPED == 0 { DETACHED } else { 0 };
+            Some(word | ENDED | (outcome as u32) << OUTCOME_SHIFT | leaves)
+        };
+        // ORDERING: as in `end_and_leave`.
+        let before = self
+            .0
+            .fetch_update(Ordering::AcqRel, Ordering::Relaxed, ended)
+            .unwrap_or_else(|word| word);
+        match (before & POPPED != 0, before & ENTRY_GONE != 0) {
+            (true, _) => ClaimedEnd::Popped,
+            (false, true) => ClaimedEnd::Alone,
+            (false, false) => ClaimedEnd::Left,
+        }
+    }
+
+    /// The entry's last touch. True: the handle has gone too, free the cell.
+    #[inline]
+    pub(crate) fn entry_leaves(&self) -> bool {
+        self.leave(ENTRY_GONE, DETACHED)
+    }
+
+    /// The handle's last touch. True: the entry has gone too, free the cell.
+    #[inline]
+    pub(crate) fn handle_leaves(&self) -> bool {
+        self.leave(DETACHED, ENTRY_GONE)
+    }
+
+    #[inline]
+    fn leave(&self, own: u32, other: u32) -> bool {
+        // ORDERING: Acquire pairs with the Release of the other end's last touch: the cell is freed after it.
+        if self.0.load(Ordering::Acquire) & other != 0 {
+            return true;
+        }
+        // ORDERING: AcqRel: Release for this end's touches, Acquire as above.
+        self.0.fetch_or(own, Ordering::AcqRel) & other != 0
+    }
+
+    /// The popper of a claimed job has left its pool in the cell. The outcome, if the job has ended meanwhile: then the ender did not see
+    /// it, and it is the popper's to take back.
+    pub(crate) fn popped(&self) -> Option<Outcome> {
+        // ORDERING: Release hands the pool to the ender, Acquire makes the job's end visible.
+        let before = self.0.fetch_or(POPPED, Ordering::AcqRel);
+        (before & ENDED != 0).then(|| Outcome::from_index(before >> OUTCOME_SHIFT))
     }
 
     /// The handle goes. True if the job has ended already: the outcome is the handle's to drop.

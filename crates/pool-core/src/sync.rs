@@ -5,14 +5,24 @@ pub(crate) use loom::{
     cell::UnsafeCell,
     sync::{
         Mutex,
-        atomic::{AtomicU8, AtomicU32, AtomicU64, AtomicUsize, Ordering, fence},
+        atomic::{
+            AtomicBool, AtomicIsize, AtomicPtr, AtomicU8, AtomicU32, AtomicU64, AtomicUsize,
+            Ordering, fence,
+        },
     },
+    thread::yield_now,
 };
+
+#[cfg(not(pool_loom))]
+pub(crate) use std::thread::yield_now;
 
 #[cfg(not(pool_loom))]
 pub(crate) use std::sync::{
     Mutex,
-    atomic::{AtomicU8, AtomicU32, AtomicU64, AtomicUsize, Ordering, fence},
+    atomic::{
+        AtomicBool, AtomicIsize, AtomicPtr, AtomicU8, AtomicU32, AtomicU64, AtomicUsize, Ordering,
+        fence,
+    },
 };
 
 /// `std`'s cell behind loom's interface: access is a closure over the pointer.
@@ -30,13 +40,6 @@ impl<T> UnsafeCell<T> {
     pub(crate) fn with_mut<R>(&self, access: impl FnOnce(*mut T) -> R) -> R {
         access(self.0.get())
     }
-}
-
-/// Stands between two sequentially consistent accesses. They need no fence; loom, which weakens them to acquire and release, does.
-#[inline(always)]
-pub(crate) fn seq_cst_point() {
-    #[cfg(pool_loom)]
-    fence(Ordering::SeqCst);
 }
 
 /// Locks data that no user code can leave half-changed, so a poisoned lock is still whole.

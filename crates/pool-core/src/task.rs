@@ -23,8 +23,14 @@ const INLINE_WORDS: usize = 6;
 #[repr(C)]
 pub struct Task {
     vtable: &'static VTable,
+    body: Body,
+}
+
+/// A task without its vtable: for a queue that keeps that word in a form of its own.
+#[repr(C)]
+pub(crate) struct Body {
     id: JobId,
-    words: MaybeUninit<[usize; INLINE_WORDS]>,
+    words: Words,
 }
 
 /// What a job becomes inside a task. Whoever holds the payload holds the job's only right to run.
@@ -58,7 +64,8 @@ pub(crate) enum Ran {
     Elsewhere,
 }
 
-struct VTable {
+/// What a task knows of its payload's type.
+pub(crate) struct VTable {
     type_id: fn() -> TypeId,
     run: unsafe fn(*mut Words, JobId, &Worker) -> Ran,
     abandon: unsafe fn(*mut Words),
@@ -77,6 +84,7 @@ unsafe impl Send for Task {}
 unsafe impl Sync for Task {}
 
 impl Task {
+    #[inline]
     pub(crate) fn new<P: Payload>(id: JobId, payload: P) -> Self {
         let mut words = Words::uninit();
         let place = ptr::from_mut(&mut words);
@@ -89,40 +97,58 @@ impl Task {
         }
         Self {
             vtable: VTable::of::<P>(),
-            id,
-            words,
+            body: Body { id, words },
         }
     }
 
+    /// Takes the task apart; only [`from_parts`](Self::from_parts) keeps its job from being lost.
+    #[inline]
+    pub(crate) fn into_parts(self) -> (&'static VTable, Body) {
+        let this = ManuallyDrop::new(self);
+        // SAFETY: the body is moved out of a task that is not dropped.
+        (this.vtable, unsafe { ptr::read(&raw const this.body) })
+    }
+
+    /// Puts a task together again.
+    ///
+    /// # Safety
+    /// Both come from one call of [`into_parts`](Self::into_parts), and are used this once.
+    #[inline]
+    pub(crate) unsafe fn from_parts(vtable: &'static VTable, body: Body) -> Self {
+        Self { vtable, body }
+    }
+
     /// The job's id.
+    #[inline]
     pub fn id(&self) -> JobId {
-        self.id
+        self.body.id
     }
 
     /// The job's name, if it was given one.
     pub fn name(&self) -> Option<&str> {
         // SAFETY: the words hold the payload that the vtable was made for; the name lives in it and the result borrows
         // from `self`.
-        unsafe { (self.vtable.name)(&raw const self.words).map(|name| &*name) }
+        unsafe { (self.vtable.name)(&raw const self.body.words).map(|name| &*name) }
     }
 
     /// Whether the job is a future, which an async runtime can host.
     pub fn is_async(&self) -> bool {
         // SAFETY: as in `name`.
-        unsafe { (self.vtable.is_async)(&raw const self.words) }
+        unsafe { (self.vtable.is_async)(&raw const self.body.words) }
     }
 
+    #[inline]
     pub(crate) fn run(self, worker: &Worker) -> Ran {
         let mut this = ManuallyDrop::new(self);
         // SAFETY: the payload is moved out by `run`, and `ManuallyDrop` keeps it from being dropped again.
-        unsafe { (this.vtable.run)(&raw mut this.words, this.id, worker) }
+        unsafe { (this.vtable.run)(&raw mut this.body.words, this.body.id, worker) }
     }
 
     /// See [`Payload::sort_out`].
     pub(crate) fn sort_out(self, life: &Arc<Lifecycle>) -> Option<Self> {
         let mut this = ManuallyDrop::new(self);
         // SAFETY: the payload is moved out; where the answer is `true`, it was written back and the task is whole.
-        let is_whole = unsafe { (this.vtable.sort_out)(&raw mut this.words, life) };
+        let is_whole = unsafe { (this.vtable.sort_out)(&raw mut this.body.words, life) };
         is_whole.then(|| ManuallyDrop::into_inner(this))
     }
 
@@ -135,7 +161,7 @@ impl Task {
         let mut payload = MaybeUninit::<P>::uninit();
         // SAFETY: the payload is a `P`, so `take` writes a `P`, moved out of words that are not dropped.
         unsafe {
-            (this.vtable.take)(&raw mut this.words, payload.as_mut_ptr().cast());
+            (this.vtable.take)(&raw mut this.body.words, payload.as_mut_ptr().cast());
             Ok(payload.assume_init())
         }
     }
@@ -144,14 +170,14 @@ impl Task {
 impl Drop for Task {
     fn drop(&mut self) {
         // SAFETY: the payload is still there: whoever moves it out forgets the task.
-        unsafe { (self.vtable.abandon)(&raw mut self.words) }
+        unsafe { (self.vtable.abandon)(&raw mut self.body.words) }
     }
 }
 
 impl fmt::Debug for Task {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("Task")
-            .field("id", &self.id)
+            .field("id", &self.id())
             .field("name", &self.name())
             .finish()
     }
@@ -162,6 +188,7 @@ const fn fits<P>() -> bool {
 }
 
 impl VTable {
+    #[inline]
     fn of<P: Payload>() -> &'static Self {
         const {
             &Self {
@@ -181,6 +208,7 @@ impl VTable {
 ///
 /// # Safety
 /// The words hold a `P` that [`Task::new`] wrote and nobody has moved out.
+#[inline]
 unsafe fn take<P: Payload>(words: *mut Words) -> P {
     if fits::<P>() {
         // SAFETY: the caller's promise; `new` wrote a `P` here.
@@ -193,6 +221,7 @@ unsafe fn take<P: Payload>(words: *mut Words) -> P {
 
 /// # Safety
 /// As for [`take`]; the words stay as they are.
+#[inline]
 unsafe fn peek<'a, P: Payload>(words: *const Words) -> &'a P {
     if fits::<P>() {
         // SAFETY: the caller's promise.
@@ -203,11 +232,13 @@ unsafe fn peek<'a, P: Payload>(words: *const Words) -> &'a P {
     }
 }
 
+#[inline]
 unsafe fn run<P: Payload>(words: *mut Words, id: JobId, worker: &Worker) -> Ran {
     // SAFETY: `Task::run` calls this once and drops nothing.
     unsafe { take::<P>(words) }.run(id, worker)
 }
 
+#[inline]
 unsafe fn abandon<P: Payload>(words: *mut Words) {
     // SAFETY: `Task::drop` calls this on a task whose payload is still there.
     let payload = unsafe { take::<P>(words) };

@@ -50,6 +50,12 @@ impl CancelToken {
         Self::below(&[self])
     }
 
+    /// How many hold this token, for a model that looks for leaks.
+    #[cfg(all(test, pool_loom))]
+    pub(crate) fn holders(&self) -> usize {
+        Arc::strong_count(&self.node)
+    }
+
     /// Asks for the stop. Never blocks on a job; wakes the suspended futures that watch.
     pub fn cancel(&self) {
         self.node.cancel();

@@ -3,7 +3,9 @@
 //! Joining, waiting for room, for quiet and for the end of a shutdown are futures; their blocking and timed forms are these
 //! few lines around them.
 
+use std::cell::Cell;
 use std::future::Future;
+use std::ops::Deref;
 use std::pin::{Pin, pin};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -101,10 +103,70 @@ pub(crate) fn block_on_helping<F: Future>(
     }
 }
 
+/// How often one looks before one sleeps, and how many of these looks come without giving up the core.
+const LOOKS: u32 = 24;
+const LOOKS_SPINNING: u32 = 8;
+
+/// Looks a while whether something has happened: a few microseconds by spinning, then between yields. True once it has.
+///
+/// The spins grow ever longer: what is looked at lies on a cache line that somebody is about to write, and each look costs that
+/// somebody the line's way back.
+pub(crate) fn look_a_while(mut has_happened: impl FnMut() -> bool) -> bool {
+    has_happened() || look_from(0, has_happened)
+}
+
+/// The same for one who had better not come too soon: a submitter that finds a queue full takes turns with the workers in long strides, or it
+/// would fight with them over each slot.
+pub(crate) fn look_in_strides(has_happened: impl FnMut() -> bool) -> bool {
+    look_from(LOOKS_SPINNING - 2, has_happened)
+}
+
+fn look_from(first: u32, mut has_happened: impl FnMut() -> bool) -> bool {
+    (first..LOOKS).any(|look| {
+        if look < LOOKS_SPINNING {
+            (0..1 << look).for_each(|_| std::hint::spin_loop());
+        } else {
+            thread::yield_now();
+        }
+        has_happened()
+    })
+}
+
+thread_local! {
+    /// The thread's parker, while no wait is under way that uses it.
+    static SPARE: Cell<Option<Parker>> = const { Cell::new(None) };
+}
+
+/// The thread's parker for one wait; a wait within that one gets another.
+struct OwnParker(Option<Parker>);
+
+impl OwnParker {
+    fn take() -> Self {
+        let spare = SPARE.try_with(Cell::take).ok().flatten();
+        Self(Some(spare.unwrap_or_else(Parker::new)))
+    }
+}
+
+impl Deref for OwnParker {
+    type Target = Parker;
+
+    fn deref(&self) -> &Parker {
+        self.0.as_ref().expect("it is there until the drop")
+    }
+}
+
+impl Drop for OwnParker {
+    fn drop(&mut self) {
+        // A waker of the former wait may still fire: the next wait then polls once more than it must. A thread whose locals are gone
+        // keeps none.
+        let _gone = SPARE.try_with(|spare| spare.set(self.0.take()));
+    }
+}
+
 /// Runs `future` on this thread. `None` if `limit` passed first.
 pub(crate) fn block_on<F: Future>(future: F, limit: Option<Instant>) -> Option<F::Output> {
     let mut future = pin!(future);
-    let parker = Parker::new();
+    let parker = OwnParker::take();
     let waker = parker.waker();
     let mut cx = Context::from_waker(&waker);
     loop {

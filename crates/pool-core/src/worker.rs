@@ -14,10 +14,7 @@ use crate::idle::Announced;
 use crate::lifecycle::Lifecycle;
 use crate::outcome::{Outcome, drop_contained};
 use crate::task::{Ran, Task};
-
-/// How often a searcher looks before it sleeps, and how many of these looks come without giving up the core.
-const LOOKS: u32 = 24;
-const LOOKS_SPINNING: u32 = 8;
+use crate::wait::look_a_while;
 
 /// Jobs after which the clock is read for the reports' "running for", and the time below which that is often enough.
 const MOST_JOBS_A_READING: u32 = 64;
@@ -169,6 +166,7 @@ impl Worker {
         self.0.token
     }
 
+    #[inline]
     pub(crate) fn run_woken(&self) -> bool {
         let Some(task) = self.life().pop_woken() else {
             return false;
@@ -217,6 +215,7 @@ impl Worker {
         }
     }
 
+    #[inline]
     fn has_work<E: Engine>(&self, engine: &E) -> bool {
         engine.has_queued() || self.life().has_woken()
     }
@@ -235,15 +234,9 @@ impl Worker {
         if !self.0.is_searching.replace(true) {
             life.idle().begin_search();
         }
-        for look in 0..LOOKS {
-            if self.has_work(engine) {
-                return Rest::Search;
-            }
-            if look < LOOKS_SPINNING {
-                std::hint::spin_loop()
-            } else {
-                thread::yield_now()
-            }
+        // The end too is looked for: among many busy threads each yield may last milliseconds.
+        if look_a_while(|| self.has_work(engine) || life.is_stopped()) {
+            return Rest::Search;
         }
         let announced = life
             .idle()
@@ -266,15 +259,18 @@ impl Worker {
     }
 
     /// The worker's index, from 0.
+    #[inline]
     pub fn index(&self) -> usize {
         self.0.seat.index
     }
 
     /// The life of the pool.
+    #[inline]
     pub fn life(&self) -> &Arc<Lifecycle> {
         &self.0.seat.life
     }
 
+    #[inline]
     pub(crate) fn executor(&self) -> &dyn Executor {
         &*self.0.host
     }
@@ -284,7 +280,13 @@ impl Worker {
         self.0.host.help(self)
     }
 
+    /// Whether the pool's queue has a task, as far as can be seen from here.
+    pub(crate) fn has_queued(&self) -> bool {
+        self.0.host.has_queued()
+    }
+
     /// How often this worker has looked for a task, for backends that look elsewhere every so often.
+    #[inline]
     pub fn tick(&self) -> u32 {
         self.0.tick.get()
     }
@@ -295,11 +297,13 @@ impl Worker {
         let _first = self.0.state.set(state);
     }
 
+    #[inline]
     pub(crate) fn state(&self) -> Option<&dyn Any> {
         self.0.state.get().map(|state| &**state)
     }
 
     /// The worker that the calling thread is, if it is one.
+    #[inline]
     pub(crate) fn current() -> Option<Self> {
         CURRENT
             .try_with(|current| current.borrow().clone())
@@ -308,6 +312,7 @@ impl Worker {
     }
 
     /// The worker of `executor`'s pool that the calling thread is, if it is one.
+    #[inline]
     pub(crate) fn current_of<E: Executor + ?Sized>(executor: &E) -> Option<Self> {
         Self::current().filter(|worker| std::ptr::eq(worker.life().room(), executor.room()))
     }
@@ -337,6 +342,7 @@ impl Worker {
     }
 
     /// Runs a job in place, within the one that joined it.
+    #[inline]
     pub(crate) fn nested<R>(&self, run: impl FnOnce() -> R) -> R {
         self.0.nested.set(self.0.nested.get() + 1);
         let result = run();

@@ -14,6 +14,7 @@ thread_local! {
 struct Own {
     /// Identifies the pool; never followed.
     pool: *const Deques,
+    worker: usize,
     deque: Deque<Task>,
 }
 
@@ -36,19 +37,32 @@ impl Deques {
     /// Makes the calling thread the owner of deque `worker`, at its first look for a task.
     fn claim(&self, own: &mut Option<Own>, worker: usize) {
         let deque = self.spare.lock().unwrap_or_else(PoisonError::into_inner)[worker].take();
-        *own = deque.map(|deque| Own { pool: self, deque });
+        *own = deque.map(|deque| Own {
+            pool: self,
+            worker,
+            deque,
+        });
     }
 
-    /// Pushes onto the calling thread's deque; gives the task back if it has none in this pool.
+    /// The worker whose deque the calling thread owns, if it owns one in this pool.
     #[inline]
-    pub(crate) fn push(&self, task: Task) -> Result<(), Task> {
-        OWN.with(|own| match &*own.borrow() {
-            Some(own) if std::ptr::eq(own.pool, self) => {
-                own.deque.push(task);
-                Ok(())
-            }
-            _ => Err(task),
+    pub(crate) fn own_worker(&self) -> Option<usize> {
+        OWN.with(|own| {
+            let own = own.borrow();
+            own.as_ref()
+                .filter(|own| std::ptr::eq(own.pool, self))
+                .map(|own| own.worker)
         })
+    }
+
+    /// Pushes onto the calling thread's own deque.
+    #[inline]
+    pub(crate) fn push(&self, task: Task) {
+        OWN.with(|own| {
+            let own = own.borrow();
+            let own = own.as_ref().expect("the caller knows that it owns one");
+            own.deque.push(task);
+        });
     }
 
     /// Takes the newest of the calling worker's own tasks.

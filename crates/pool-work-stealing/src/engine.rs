@@ -19,8 +19,8 @@ const OLDEST_EVERY: u32 = 31;
 
 /// The engine of [`WorkStealingPool`](crate::WorkStealingPool).
 ///
-/// One job costs these read-modify-writes on cache lines that threads share: for the bound, one as it is queued and one as it is taken
-/// out; from outside, the submitter's stripe of the ledger and the injector's two ends; from inside, none more unless it is stolen.
+/// One job costs these read-modify-writes on cache lines that threads share: from outside, one for its place and one at each of the
+/// injector's ends; from inside none, unless it is stolen. A worker goes to the common count of places for a handful at a time.
 pub struct WorkStealingEngine {
     life: Arc<Lifecycle>,
     injector: SharedQueue,
@@ -46,9 +46,9 @@ impl Engine for WorkStealingEngine {
         };
         let engine = Arc::new(Self {
             life: Lifecycle::new(&config, capability),
-            injector: SharedQueue::new(usize::MAX),
+            injector: SharedQueue::new(config.capacity()),
             deques: Deques::new(config.workers()),
-            places: Places::new(config.capacity()),
+            places: Places::new(config.capacity(), config.workers()),
             threads: Threads::default(),
         });
         engine.threads.start(&engine, &config, |work| work())?;
@@ -61,12 +61,15 @@ impl Engine for WorkStealingEngine {
 
     #[inline]
     fn push(&self, task: Task) -> Result<(), Task> {
-        if !self.places.take() {
+        let worker = self.deques.own_worker();
+        if !self.places.take(worker) {
             return Err(task);
         }
-        self.deques
-            .push(task)
-            .or_else(|task| self.injector.push(task))
+        match worker {
+            Some(_) => self.deques.push(task),
+            None => self.inject(task)?,
+        }
+        Ok(())
     }
 
     fn push_unbounded(&self, task: Task) {
@@ -77,8 +80,11 @@ impl Engine for WorkStealingEngine {
     #[inline]
     fn pop(&self, worker: &Worker) -> Option<Task> {
         let task = self.find(worker)?;
-        self.places.free();
-        self.life.room().freed();
+        let room = self.life.room();
+        // One who waits looks at the common count first.
+        let stash = (!room.has_line()).then(|| worker.index());
+        self.places.free(stash);
+        room.freed();
         Some(task)
     }
 
@@ -92,7 +98,7 @@ impl Engine for WorkStealingEngine {
             (0..self.deques.len()).flat_map(|i| std::iter::from_fn(move || self.deques.steal(i)));
         let tasks: Vec<Task> = injected
             .chain(owned)
-            .inspect(|_| self.places.free())
+            .inspect(|_| self.places.free(None))
             .collect();
         self.life.room().freed();
         tasks
@@ -104,6 +110,15 @@ impl Engine for WorkStealingEngine {
 }
 
 impl WorkStealingEngine {
+    /// Queues a task that has taken its place, from outside.
+    fn inject(&self, task: Task) -> Result<(), Task> {
+        self.injector.push(task).inspect_err(|_| {
+            // A popper is half done with the injector's next slot.
+            self.places.free(None);
+            self.life.room().freed();
+        })
+    }
+
     /// One's own newest, then outside, then others'; every so often outside, or one's own oldest, first.
     #[inline]
     fn find(&self, worker: &Worker) -> Option<Task> {

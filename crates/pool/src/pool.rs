@@ -6,14 +6,16 @@
 //! and then publishes it. A submitter that meets a closed generation while a swap is under way waits for the publication, which
 //! nothing can hold up but the moving of the queue; so what one thread submits stays in order. All generations share one line of
 //! submitters waiting for room, so nobody who waits is left behind.
+//!
+//! Generations are kept as long as the pool: its report and its counts are of all of them. So a submission finds the newest by two
+//! plain loads, and counts no reference.
 
 use std::fmt;
-use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::thread;
 use std::time::Instant;
 
-use arc_swap::ArcSwap;
 use async_trait::async_trait;
 use pool_core::{
     BuildError, Capability, Executor, Lifecycle, PoolConfig, Refused, Room, Shutdown,
@@ -43,7 +45,10 @@ use crate::strategy::{self, Strategy};
 pub struct Pool(Arc<Inner>);
 
 struct Inner {
-    newest: ArcSwap<Generation>,
+    /// Oldest first; never empty, and only ever added to.
+    generations: boxcar::Vec<Generation>,
+    /// Which of them takes jobs in.
+    newest: AtomicUsize,
     config: PoolConfig,
     room: Arc<Room>,
     /// The newest generation is closed, and the next not yet published.
@@ -54,8 +59,7 @@ struct Inner {
 
 struct Generation {
     backend: Backend,
-    pool: Arc<dyn Strategy>,
-    earlier: Vec<Arc<dyn Strategy>>,
+    pool: Box<dyn Strategy>,
     /// Jobs that one generation handed over to the next: each was accepted twice.
     handed_over: u64,
 }
@@ -69,15 +73,14 @@ impl Pool {
     pub(crate) fn build(backend: Backend, mut config: PoolConfig) -> Result<Self, BuildError> {
         let room = Arc::new(Room::new());
         config.set_room(Arc::clone(&room));
-        let pool = Arc::from(strategy::build(backend, config.clone())?);
         let first = Generation {
             backend,
-            pool,
-            earlier: Vec::new(),
+            pool: strategy::build(backend, config.clone())?,
             handed_over: 0,
         };
         Ok(Self(Arc::new(Inner {
-            newest: ArcSwap::from_pointee(first),
+            generations: boxcar::vec![first],
+            newest: AtomicUsize::new(0),
             config,
             room,
             is_swapping: AtomicBool::new(false),
@@ -87,7 +90,7 @@ impl Pool {
 
     /// The backend that takes jobs in now.
     pub fn backend(&self) -> Backend {
-        self.0.newest.load().backend
+        self.newest().backend
     }
 
     /// Moves to another backend, under load: every accepted job runs exactly once and every handle resolves (`R902`).
@@ -101,8 +104,8 @@ impl Pool {
         if *is_closed {
             return Err(BuildError::Closed);
         }
-        let next: Arc<dyn Strategy> = Arc::from(strategy::build(backend, self.0.config.clone())?);
-        let newest = self.0.newest.load_full();
+        let next = strategy::build(backend, self.0.config.clone())?;
+        let newest = self.newest();
         self.0.is_swapping.store(true, Ordering::SeqCst);
         let tasks = newest.pool.retire();
         let handed_over = newest.handed_over + tasks.len() as u64;
@@ -111,15 +114,13 @@ impl Pool {
             refused.is_empty(),
             "nobody else knows the next generation, so nobody closed it"
         );
-        let mut earlier = newest.earlier.clone();
-        earlier.push(Arc::clone(&newest.pool));
-        let next = Generation {
+        let next = self.0.generations.push(Generation {
             backend,
             pool: next,
-            earlier,
             handed_over,
-        };
-        self.0.newest.store(Arc::new(next));
+        });
+        // ORDERING: SeqCst, with the reads of a submitter that was refused.
+        self.0.newest.store(next, Ordering::SeqCst);
         self.0.is_swapping.store(false, Ordering::SeqCst);
         self.0.room.wake_all();
         Ok(())
@@ -129,7 +130,7 @@ impl Pool {
     pub fn close(&self) {
         let mut is_closed = self.chain();
         *is_closed = true;
-        self.0.newest.load().pool.close();
+        self.newest().pool.close();
     }
 
     /// Drains, cancels, abandons, under one limit, and reports; see [`Shutdown::shutdown`].
@@ -139,33 +140,29 @@ impl Pool {
     pub fn shutdown(&self, policy: impl Into<ShutdownPolicy>) -> ShutdownReport {
         let (policy, start) = (policy.into(), Instant::now());
         self.close();
-        let newest = self.0.newest.load_full();
-        let reports = newest
+        let reports = self
             .all()
             .map(|pool| pool.shutdown(policy.after(start.elapsed())));
-        newest.merge(reports.collect())
+        self.merge(reports.collect())
     }
 
     /// [`shutdown`](Self::shutdown) for async callers: blocks no thread (`R612`).
     pub async fn shutdown_async(&self, policy: impl Into<ShutdownPolicy> + Send) -> ShutdownReport {
         let (policy, start) = (policy.into(), Instant::now());
         self.close();
-        let newest = self.0.newest.load_full();
         let mut reports = Vec::new();
-        for pool in newest.all() {
+        for pool in self.all() {
             reports.push(pool.shutdown_async(policy.after(start.elapsed())).await);
         }
-        newest.merge(reports)
+        self.merge(reports)
     }
 
     /// What went through the pool, whatever the backend, and what is in it.
     pub fn stats(&self) -> Stats {
-        let newest = self.0.newest.load();
-        let sum = newest
-            .all()
-            .map(|pool| pool.stats())
-            .fold(Stats::default(), Stats::plus);
-        sum.without_handed_over(newest.handed_over)
+        let (newest, all) = self.newest_and_all();
+        let sum = all.map(|pool| pool.stats());
+        sum.fold(Stats::default(), Stats::plus)
+            .without_handed_over(newest.handed_over)
     }
 
     pool_core::inherent_ways_in!();
@@ -173,29 +170,40 @@ impl Pool {
     fn chain(&self) -> MutexGuard<'_, bool> {
         self.0.chain.lock().unwrap_or_else(PoisonError::into_inner)
     }
-}
 
-impl Generation {
-    /// Every backend's pool of the chain, oldest first.
-    fn all(&self) -> impl Iterator<Item = &Arc<dyn Strategy>> {
-        self.earlier.iter().chain([&self.pool])
+    #[inline]
+    fn newest(&self) -> &Generation {
+        // ORDERING: SeqCst, see `try_execute`; on common processors it costs no more than Acquire.
+        &self.0.generations[self.0.newest.load(Ordering::SeqCst)]
+    }
+
+    /// The newest generation, and every backend's pool up to it, oldest first.
+    fn newest_and_all(&self) -> (&Generation, impl Iterator<Item = &dyn Strategy>) {
+        let newest = self.0.newest.load(Ordering::SeqCst);
+        let all = (0..=newest).map(|index| &*self.0.generations[index].pool);
+        (&self.0.generations[newest], all)
+    }
+
+    fn all(&self) -> impl Iterator<Item = &dyn Strategy> {
+        self.newest_and_all().1
     }
 
     fn merge(&self, reports: Vec<ShutdownReport>) -> ShutdownReport {
-        ShutdownReport::merged(reports, self.handed_over)
+        ShutdownReport::merged(reports, self.newest().handed_over)
     }
 }
 
 impl Executor for Pool {
+    #[inline]
     fn try_execute(&self, mut task: Task) -> Result<(), Refused<Task>> {
         loop {
-            let newest = self.0.newest.load();
+            let newest = self.newest();
             match newest.pool.try_execute(task) {
                 Err(Refused::Closed(refused)) => {
                     // ORDERING: SeqCst, against the swap's writes: a generation that refused was either retired, and then the
                     // flag or the new pointer is seen, or it was closed with the pool.
                     let is_swapping = self.0.is_swapping.load(Ordering::SeqCst);
-                    let is_newest = Arc::ptr_eq(&newest, &self.0.newest.load());
+                    let is_newest = std::ptr::eq(newest, self.newest());
                     if is_newest && !is_swapping {
                         return Err(Refused::Closed(refused));
                     }
@@ -212,7 +220,7 @@ impl Executor for Pool {
     }
 
     fn capability(&self) -> Capability {
-        self.0.newest.load().pool.capability()
+        self.newest().pool.capability()
     }
 
     fn stats(&self) -> Stats {
@@ -220,16 +228,11 @@ impl Executor for Pool {
     }
 
     fn is_closed(&self) -> bool {
-        self.0.newest.load().pool.is_closed() && !self.0.is_swapping.load(Ordering::SeqCst)
+        self.newest().pool.is_closed() && !self.0.is_swapping.load(Ordering::SeqCst)
     }
 
     fn lives(&self) -> Vec<Arc<Lifecycle>> {
-        self.0
-            .newest
-            .load()
-            .all()
-            .flat_map(|pool| pool.lives())
-            .collect()
+        self.all().flat_map(|pool| pool.lives()).collect()
     }
 }
 

@@ -8,7 +8,6 @@ use std::task::{Poll, Waker};
 use loom::thread;
 
 use super::{AsyncCell, Known, Polled};
-use crate::cell::Outlet;
 use crate::config::PoolConfig;
 use crate::engine::Engine;
 use crate::error::BuildError;
@@ -18,6 +17,7 @@ use crate::models::{Token, life, model};
 use crate::outcome::Outcome;
 use crate::source::SureSource;
 use crate::task::Task;
+use crate::ticket::Outlet;
 use crate::worker::Worker;
 
 /// An engine that runs nothing: what a worker needs to be one.
@@ -68,7 +68,7 @@ fn a_cancelled_future_is_ended_by_its_host() {
         let cell = cell();
         let canceller = {
             let cell = StdArc::clone(&cell);
-            thread::spawn(move || Outlet::cancel(cell))
+            thread::spawn(move || Outlet::cancel(&*cell))
         };
         if cell.start_hosted() {
             let engine = StdArc::new(Still(life()));
@@ -104,7 +104,7 @@ fn a_future_that_is_left_finds_a_new_driver() {
                 let _elsewhere = cell.settle_popped(&life);
             })
         };
-        Outlet::detach(cell);
+        drop(cell.ticket());
         popper.join().unwrap();
         assert!(life.has_woken());
         // The cell's waker in its own pool's notes is a circle until the job ends.

@@ -1,0 +1,130 @@
+//! Runs many jobs one way on one backend, always with the same steps, so that its instructions can be counted:
+//! `bench-instructions WAY BACKEND JOBS`.
+//!
+//! One worker, held by a job that waits at a gate while the others are queued, then released to run them one after the other: no
+//! contention, no sleep and no search for work between two jobs. Two numbers of jobs, counted and subtracted, leave what a job costs.
+
+use std::convert::Infallible;
+use std::env;
+use std::hint::black_box;
+use std::sync::mpsc::{SyncSender, sync_channel};
+
+use anyhow::{Context, Result, anyhow, bail, ensure};
+use benches::Latch;
+use pool::{Backend, JobContext, JobHandle, Pool, ShutdownPolicy};
+
+/// The room in the queue: the same for every number of jobs, as a queue that is made ready place by place costs by its places.
+const CAPACITY: usize = 1 << 16;
+
+fn main() -> Result<()> {
+    let arguments: Vec<String> = env::args().skip(1).collect();
+    let [way, backend, jobs] = arguments.as_slice() else {
+        bail!("usage: bench-instructions WAY BACKEND JOBS");
+    };
+    let (backend, jobs): (Backend, usize) = (backend.parse()?, jobs.parse()?);
+    // The gate's job and the parent take a place each.
+    ensure!(
+        jobs + 2 <= CAPACITY,
+        "the queue has room for {CAPACITY} jobs"
+    );
+    let pool = Pool::builder()
+        .backend(backend)
+        .workers(1)
+        .queue_capacity(CAPACITY)
+        .build()?;
+    match way.as_str() {
+        "execute" => execute(&pool, jobs)?,
+        "submit-join" => submit_join(&pool, jobs)?,
+        "spawn-inside" => spawn_inside(&pool, jobs)?,
+        "future" => future(&pool, jobs)?,
+        _ => bail!("no way is named `{way}`; there are execute, submit-join, spawn-inside, future"),
+    }
+    let report = pool.shutdown(ShutdownPolicy::drain());
+    ensure!(report.is_safe_to_exit(), "a job is left: {report:?}");
+    Ok(())
+}
+
+/// Holds the worker until the sender is used.
+fn hold(pool: &Pool) -> Result<SyncSender<()>> {
+    let (tell, is_held) = sync_channel(1);
+    let (open, gate) = sync_channel(1);
+    let wait = move || {
+        tell.send(()).expect("the main thread waits for this");
+        gate.recv().expect("the main thread opens the gate");
+    };
+    // The refusal holds the closure, which only one thread may hold: no error of `anyhow`.
+    let gate = pool.spawn(wait).map_err(|refusal| anyhow!("{refusal}"))?;
+    gate.detach();
+    is_held.recv().context("the gate's job did not start")?;
+    Ok(open)
+}
+
+/// Lets the jobs run, and waits for the last of them: woken once, not now and then on the way.
+fn release(open: &SyncSender<()>, latch: &Latch) -> Result<()> {
+    open.send(()).context("the gate's job is gone")?;
+    latch.wait();
+    Ok(())
+}
+
+fn execute(pool: &Pool, jobs: usize) -> Result<()> {
+    let (open, latch) = (hold(pool)?, Latch::leaked(jobs));
+    for _ in 0..jobs {
+        pool.execute(move |_: &JobContext<'_>| arrive(latch))?;
+    }
+    release(&open, latch)
+}
+
+fn submit_join(pool: &Pool, jobs: usize) -> Result<()> {
+    let (open, latch) = (hold(pool)?, Latch::leaked(jobs));
+    let mut handles = Vec::with_capacity(CAPACITY);
+    for number in 0..jobs {
+        let job = move || {
+            latch.arrive();
+            black_box(number)
+        };
+        handles.push(pool.spawn(job)?);
+    }
+    release(&open, latch)?;
+    join(handles)
+}
+
+fn future(pool: &Pool, jobs: usize) -> Result<()> {
+    let (open, latch) = (hold(pool)?, Latch::leaked(jobs));
+    let mut handles = Vec::with_capacity(CAPACITY);
+    for number in 0..jobs {
+        let job = async move {
+            latch.arrive();
+            black_box(number)
+        };
+        handles.push(pool.spawn_future(job)?);
+    }
+    release(&open, latch)?;
+    join(handles)
+}
+
+fn arrive(latch: &Latch) -> Result<(), Infallible> {
+    latch.arrive();
+    Ok(())
+}
+
+fn join(handles: Vec<JobHandle<usize, Infallible>>) -> Result<()> {
+    for (number, handle) in handles.into_iter().enumerate() {
+        ensure!(handle.join()? == number, "the job gives its own value");
+    }
+    Ok(())
+}
+
+/// The parent holds the worker itself while it submits.
+fn spawn_inside(pool: &Pool, jobs: usize) -> Result<()> {
+    let latch = Latch::leaked(jobs);
+    let parent = move |context: &JobContext<'_>| -> Result<()> {
+        for _ in 0..jobs {
+            context.execute(move |_: &JobContext<'_>| arrive(latch))?;
+        }
+        Ok(())
+    };
+    let parent = pool.submit(parent)?;
+    latch.wait();
+    parent.join()?;
+    Ok(())
+}

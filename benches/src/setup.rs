@@ -1,0 +1,103 @@
+//! `Setup`: one sample to be taken, and the face that a workload needs of a contestant.
+
+use anyhow::Result;
+
+use crate::contestant::{Contestant, ForkJoin, Futures, Stop};
+use crate::sample::Measures;
+use crate::system::Memory;
+use crate::workload::Workload;
+use crate::workloads;
+
+/// What a workload asks of a contestant.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Face {
+    /// Runs closures: a [`Contestant`].
+    Jobs,
+    /// Ends without running what is queued: a [`Stop`].
+    Stop,
+    /// Runs futures: a [`Futures`].
+    Futures,
+    /// Runs futures that sleep on tokio's timer, as many at once as it has workers: a [`Futures`].
+    Sleepers,
+    /// Its jobs fork and join: a [`ForkJoin`].
+    ForkJoin,
+    /// Is no pool at all: what the machine charges.
+    Floor,
+}
+
+impl Face {
+    pub(crate) const COUNT: usize = 6;
+}
+
+/// One sample to be taken.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Setup {
+    pub(crate) workload: Workload,
+    /// How many jobs are measured.
+    pub(crate) size: usize,
+    pub(crate) workers: usize,
+    /// The queue that a bounded contestant gets.
+    pub(crate) capacity: usize,
+    /// What the process held before the contestant was built, where the workload asks for it.
+    pub(crate) before: Option<Memory>,
+}
+
+/// The part of a sample's jobs that run before the clock starts: threads, caches and allocator are warm then.
+const WARM_UP_PART: usize = 16;
+
+impl Setup {
+    /// Runs a workload of closures: warms `contestant` up, measures, ends it.
+    pub(crate) fn jobs<C: Contestant>(&self, contestant: C) -> Result<Measures> {
+        if matches!(self.workload, Workload::SpawnInside | Workload::Chain) {
+            return Ok(self.inside(contestant));
+        }
+        if self.workload.warms_up() {
+            workloads::jobs(&self.warm_up(), &contestant)?;
+        }
+        let measures = workloads::jobs(self, &contestant)?;
+        contestant.finish();
+        Ok(measures)
+    }
+
+    /// Runs a workload whose jobs submit jobs. The contestant is leaked, so that a job holds it without a count of references, which would
+    /// cost more than many a pool; a process measures one sample.
+    fn inside<C: Contestant>(&self, contestant: C) -> Measures {
+        let contestant = Box::leak(Box::new(contestant));
+        workloads::inside(&self.warm_up(), contestant);
+        workloads::inside(self, contestant)
+    }
+
+    /// Fills the queue of `contestant` and stops it.
+    pub(crate) fn stop<C: Stop>(&self, contestant: C) -> Result<Measures> {
+        Ok(workloads::stop(self, contestant))
+    }
+
+    /// Runs a workload of futures, likewise.
+    pub(crate) fn futures<C: Futures>(&self, contestant: C) -> Result<Measures> {
+        workloads::futures(&self.warm_up(), &contestant);
+        let measures = workloads::futures(self, &contestant);
+        contestant.finish();
+        Ok(measures)
+    }
+
+    /// Runs a workload of nested joins, likewise.
+    pub(crate) fn fork_join<C: ForkJoin>(&self, contestant: C) -> Result<Measures> {
+        workloads::fork_join(&self.warm_up(), &contestant);
+        let measures = workloads::fork_join(self, &contestant);
+        contestant.finish();
+        Ok(measures)
+    }
+
+    /// Runs a floor.
+    pub(crate) fn floor(&self) -> Result<Measures> {
+        workloads::floor(&self.warm_up());
+        Ok(workloads::floor(self))
+    }
+
+    fn warm_up(&self) -> Self {
+        Self {
+            size: (self.size / WARM_UP_PART).max(1),
+            ..*self
+        }
+    }
+}

@@ -1,0 +1,113 @@
+//! What the system says of this process: memory, time on the cores, and where it may run.
+
+use std::time::Duration;
+
+use anyhow::Result;
+
+/// What the process holds of the machine's memory, in bytes.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Memory {
+    /// Now.
+    pub(crate) resident: usize,
+    /// The most so far.
+    pub(crate) peak: usize,
+}
+
+/// Whether the system can be asked at all.
+pub(crate) const IS_SUPPORTED: bool = cfg!(target_os = "linux");
+
+#[cfg(target_os = "linux")]
+mod linux {
+    use std::fs;
+    use std::time::Duration;
+
+    use anyhow::{Context, Result};
+    use rustix::thread::{CpuSet, sched_getaffinity, sched_setaffinity};
+    use rustix::time::{ClockId, clock_gettime};
+
+    use super::Memory;
+
+    pub(super) fn memory() -> Result<Memory> {
+        let status = fs::read_to_string("/proc/self/status")?;
+        let bytes = |key: &str| -> Result<usize> {
+            let line = status.lines().find_map(|line| line.strip_prefix(key));
+            let kib = line.and_then(|rest| rest.split_whitespace().next());
+            let kib: usize = kib
+                .with_context(|| format!("/proc/self/status has no `{key}`"))?
+                .parse()?;
+            Ok(kib * 1024)
+        };
+        Ok(Memory {
+            resident: bytes("VmRSS:")?,
+            peak: bytes("VmHWM:")?,
+        })
+    }
+
+    pub(super) fn cpu_time() -> Result<Duration> {
+        let time = clock_gettime(ClockId::ProcessCPUTime);
+        Ok(Duration::new(
+            u64::try_from(time.tv_sec)?,
+            u32::try_from(time.tv_nsec)?,
+        ))
+    }
+
+    pub(super) fn pin_to_one_core() -> Result<()> {
+        let allowed = sched_getaffinity(None)?;
+        let core = (0..CpuSet::MAX_CPU).find(|&core| allowed.is_set(core));
+        let mut one = CpuSet::new();
+        one.set(core.context("the process may run on no core")?);
+        Ok(sched_setaffinity(None, &one)?)
+    }
+}
+
+#[cfg(not(target_os = "linux"))]
+mod elsewhere {
+    use std::time::Duration;
+
+    use anyhow::{Result, bail};
+
+    use super::Memory;
+
+    const WHY: &str = "this is measured on Linux alone";
+
+    pub(super) fn memory() -> Result<Memory> {
+        bail!(WHY)
+    }
+
+    pub(super) fn cpu_time() -> Result<Duration> {
+        bail!(WHY)
+    }
+
+    pub(super) fn pin_to_one_core() -> Result<()> {
+        bail!(WHY)
+    }
+}
+
+#[cfg(not(target_os = "linux"))]
+use elsewhere as this;
+#[cfg(target_os = "linux")]
+use linux as this;
+
+/// What the process holds now, and the most it has held.
+///
+/// # Errors
+/// If the system does not say.
+pub(crate) fn memory() -> Result<Memory> {
+    this::memory()
+}
+
+/// The time that the process has had on all cores.
+///
+/// # Errors
+/// If the system does not say.
+pub(crate) fn cpu_time() -> Result<Duration> {
+    this::cpu_time()
+}
+
+/// Confines the calling thread, and those that it starts from now on, to one of the cores that it may use.
+///
+/// # Errors
+/// If the system refuses.
+pub(crate) fn pin_to_one_core() -> Result<()> {
+    this::pin_to_one_core()
+}

@@ -1,0 +1,125 @@
+//! What the machine charges for the bare steps that every pool is made of.
+
+use std::hint::{black_box, spin_loop};
+use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
+use std::sync::{Barrier, mpsc};
+use std::thread;
+use std::time::Instant;
+
+use crate::measure::{measures, per_job};
+use crate::sample::Measures;
+
+/// The size of a job that is boxed.
+type Boxed = [usize; 4];
+
+/// One cache line, handed to and fro by two threads that watch it.
+pub(super) fn cache_line(size: usize) -> Measures {
+    let turn = AtomicUsize::new(0);
+    // ORDERING: each store releases the turn to the other's acquiring load; that hand-over is what is measured.
+    let play = |player: usize| {
+        for round in 0..size.div_ceil(2) {
+            while turn.load(Ordering::Acquire) != 2 * round + player {
+                spin_loop();
+            }
+            turn.store(2 * round + player + 1, Ordering::Release);
+        }
+    };
+    both(size, || play(0), || play(1))
+}
+
+/// A parked thread is woken, and wakes the one that woke it: two wakes a round trip, of which the figure is one.
+pub(super) fn wake(size: usize) -> Measures {
+    let ball = AtomicUsize::new(0);
+    let (ball, caller, rounds) = (&ball, thread::current(), size.div_ceil(2));
+    // ORDERING: as above; the token of `unpark` closes the gap between load and park.
+    let until = |turn: usize| {
+        while ball.load(Ordering::Acquire) != turn {
+            thread::park();
+        }
+    };
+    thread::scope(|scope| {
+        let other = scope.spawn(move || {
+            for round in 0..rounds {
+                until(2 * round + 1);
+                ball.store(2 * round + 2, Ordering::Release);
+                caller.unpark();
+            }
+        });
+        let start = Instant::now();
+        for round in 0..rounds {
+            until(2 * round);
+            ball.store(2 * round + 1, Ordering::Release);
+            other.thread().unpark();
+        }
+        until(2 * rounds);
+        measures([per_job(start.elapsed(), 2 * rounds)])
+    })
+}
+
+/// Boxes allocated here and freed on another thread.
+pub(super) fn free_elsewhere(size: usize) -> Measures {
+    /// Boxes that cross at once: what it costs to cross is shared by so many that the freeing is what is left.
+    const BATCH: usize = 1024;
+    let (send, batches) = mpsc::sync_channel::<Vec<Box<Boxed>>>(4);
+    thread::scope(|scope| {
+        let other = scope.spawn(move || batches.into_iter().for_each(drop));
+        let start = Instant::now();
+        let mut left = size;
+        while left > 0 {
+            let count = left.min(BATCH);
+            let batch = (0..count).map(|number| Box::new(black_box([number; 4])));
+            send.send(batch.collect())
+                .expect("the other thread receives");
+            left -= count;
+        }
+        drop(send);
+        other.join().expect("freeing does not panic");
+        measures([per_job(start.elapsed(), size)])
+    })
+}
+
+/// A read-modify-write on a line that no other core has.
+pub(super) fn read_modify_write(size: usize) -> Measures {
+    let count = AtomicUsize::new(0);
+    let start = Instant::now();
+    // ORDERING: the one that pools use; here nothing hangs on it.
+    for _ in 0..size {
+        black_box(&count).fetch_add(1, Ordering::AcqRel);
+    }
+    measures([per_job(start.elapsed(), size)])
+}
+
+/// The same, on a line that another thread writes to as fast as it can. The figure is for one of the writes of both.
+pub(super) fn contended_read_modify_write(size: usize) -> Measures {
+    let count = AtomicUsize::new(0);
+    // ORDERING: the one that pools use; here nothing hangs on it.
+    let add = || {
+        for _ in 0..size.div_ceil(2) {
+            black_box(&count).fetch_add(1, Ordering::AcqRel);
+        }
+    };
+    both(size, add, add)
+}
+
+/// The wall time of two threads that begin together, for each of `size` steps.
+fn both(size: usize, here: impl FnOnce(), there: impl FnOnce() + Send) -> Measures {
+    let ready = Barrier::new(2);
+    // Not parked in the barrier at the start: whoever was woken last would have begun late.
+    let begin = AtomicBool::new(false);
+    thread::scope(|scope| {
+        let other = scope.spawn(|| {
+            ready.wait();
+            // ORDERING: pairs with the release below: the other begins after the clock was read.
+            while !begin.load(Ordering::Acquire) {
+                spin_loop();
+            }
+            there();
+        });
+        ready.wait();
+        let start = Instant::now();
+        begin.store(true, Ordering::Release);
+        here();
+        other.join().expect("a floor does not panic");
+        measures([per_job(start.elapsed(), size)])
+    })
+}

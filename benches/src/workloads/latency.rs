@@ -1,0 +1,67 @@
+//! How long one job takes: round trips and bursts on a pool that is awake, or asleep.
+
+use std::hint::black_box;
+use std::thread;
+use std::time::{Duration, Instant};
+
+use crate::contestant::Contestant;
+use crate::latch::Latch;
+use crate::measure::{Measure, Times, measures, per_job};
+use crate::sample::Measures;
+
+/// Idleness before a cold round trip: long enough for any of the contestants to have put its workers to sleep.
+const COLD: Duration = Duration::from_millis(1);
+
+/// Jobs of a burst.
+const BURST: usize = 16;
+/// Idleness between two bursts.
+const LULL: Duration = Duration::from_micros(200);
+
+/// Submits one job and waits for its value, `size` times.
+pub(super) fn round_trip<C: Contestant>(contestant: &C, size: usize) -> Measures {
+    let trips = (0..size).map(|number| one_trip(contestant, number));
+    summary(trips.collect(), size)
+}
+
+/// The same, on a pool that sleeps. The caller sleeps too meanwhile: it leaves the cores to nobody.
+pub(super) fn cold_round_trip<C: Contestant>(contestant: &C, size: usize) -> Measures {
+    let trips = (0..size).map(|number| {
+        thread::sleep(COLD);
+        one_trip(contestant, number)
+    });
+    summary(trips.collect(), size)
+}
+
+fn one_trip<C: Contestant>(contestant: &C, number: usize) -> Duration {
+    let start = Instant::now();
+    let wait = contestant.submit(move || black_box(number));
+    let value = wait();
+    let took = start.elapsed();
+    assert_eq!(value, number, "the job gives its own value");
+    took
+}
+
+/// Small bursts of empty jobs with idleness between them; the times are those of whole bursts.
+pub(super) fn bursts<C: Contestant>(contestant: &C, size: usize) -> Measures {
+    let bursts = size.div_ceil(BURST);
+    let times = (0..bursts).map(|_| {
+        thread::sleep(LULL);
+        let latch = Latch::leaked(BURST);
+        let start = Instant::now();
+        for _ in 0..BURST {
+            contestant.execute(|| latch.arrive());
+        }
+        latch.wait();
+        start.elapsed()
+    });
+    summary(times.collect(), bursts * BURST)
+}
+
+fn summary(times: Vec<Duration>, jobs: usize) -> Measures {
+    let times = Times::of(times);
+    measures([
+        (Measure::MEDIAN, times.permille(500)),
+        (Measure::P99, times.permille(990)),
+        per_job(times.sum(), jobs),
+    ])
+}

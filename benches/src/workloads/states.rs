@@ -1,0 +1,137 @@
+//! What a pool costs in its other states: full, panicking, idle, ending, and with jobs of very different lengths.
+
+use std::panic;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
+use std::thread;
+use std::time::{Duration, Instant};
+
+use anyhow::Result;
+
+use super::spin::{Draws, spin};
+use crate::contestant::{Contestant, Stop};
+use crate::latch::{Gate, Latch};
+use crate::measure::{Measure, float, measures, nanos, per_job};
+use crate::sample::Measures;
+use crate::system::{self, Memory};
+
+/// The shortest and the longest job of the heavy tail, and its index: so near 1 that few jobs make most of the work.
+const LEAST: Duration = Duration::from_micros(5);
+const MOST: Duration = Duration::from_millis(5);
+const ALPHA: f64 = 1.1;
+
+/// Jobs before an idle second.
+const ACTIVITY: usize = 10_000;
+
+/// Jobs whose lengths differ by three orders of magnitude: how close the end comes to the earliest that is possible.
+pub(super) fn heavy_tail<C: Contestant>(contestant: &C, size: usize, workers: usize) -> Measures {
+    let mut draws = Draws::seeded();
+    let lengths: Vec<Duration> = (0..size).map(|_| draws.heavy(ALPHA, LEAST, MOST)).collect();
+    let total: Duration = lengths.iter().sum();
+    let longest = lengths.iter().max().copied().unwrap_or_default();
+    let ideal = total.div_f64(float(workers)).max(longest);
+    let latch = Latch::leaked(size);
+    let start = Instant::now();
+    for length in lengths {
+        contestant.execute(move || {
+            spin(length);
+            latch.arrive();
+        });
+    }
+    latch.wait();
+    let took = start.elapsed();
+    measures([
+        (Measure::MAKESPAN, took.div_duration_f64(ideal)),
+        per_job(took, size),
+    ])
+}
+
+/// Jobs that wait in the queue: what the process grows by.
+///
+/// From before the contestant was built, so that a ring of slots which is there from the start counts like a list that grows.
+/// Read off the resident set, and not counted by an allocator: a machine runs out of pages, not of requested bytes, so slack
+/// and rounding belong in the figure; and nothing has to be slowed down for it.
+pub(super) fn memory<C: Contestant>(
+    contestant: &C,
+    size: usize,
+    workers: usize,
+    before: Memory,
+) -> Result<Measures> {
+    let gate = Gate::hold(contestant, workers);
+    let latch = Latch::leaked(size);
+    for _ in 0..size {
+        contestant.execute(|| latch.arrive());
+    }
+    let full = system::memory()?;
+    gate.open();
+    latch.wait();
+    let grown = |to: usize| float(to.saturating_sub(before.resident)) / float(size);
+    Ok(measures([
+        (Measure::BYTES_PER_JOB, grown(full.resident)),
+        (Measure::PEAK_BYTES_PER_JOB, grown(full.peak)),
+    ]))
+}
+
+/// Arrives when it is dropped, also by a panic.
+struct Arrival(&'static Latch);
+
+impl Drop for Arrival {
+    fn drop(&mut self) {
+        self.0.arrive();
+    }
+}
+
+/// Jobs that all panic. The hook says nothing meanwhile: printing is not what is measured.
+pub(super) fn panics<C: Contestant>(contestant: &C, size: usize) -> Measures {
+    let hook = panic::take_hook();
+    panic::set_hook(Box::new(|_| {}));
+    let latch = Latch::leaked(size);
+    let start = Instant::now();
+    for number in 0..size {
+        let arrival = Arrival(latch);
+        contestant.execute(move || {
+            let _arrival = arrival;
+            panic!("job {number}");
+        });
+    }
+    latch.wait();
+    let took = start.elapsed();
+    panic::set_hook(hook);
+    measures([per_job(took, size)])
+}
+
+/// What the process uses of the cores in `millis` milliseconds in which nobody has anything to do, right after some activity.
+pub(super) fn idle<C: Contestant>(contestant: &C, millis: usize) -> Result<Measures> {
+    let latch = Latch::leaked(ACTIVITY);
+    for _ in 0..ACTIVITY {
+        contestant.execute(|| latch.arrive());
+    }
+    latch.wait();
+    let before = system::cpu_time()?;
+    let start = Instant::now();
+    thread::sleep(Duration::from_millis(u64::try_from(millis)?));
+    let used = system::cpu_time()?.saturating_sub(before);
+    let for_a_second = nanos(used) / start.elapsed().as_secs_f64();
+    Ok(measures([(Measure::CPU_PER_SECOND, for_a_second)]))
+}
+
+/// Ends a pool whose queue is full and whose workers have just been let go.
+pub(super) fn shutdown<C: Stop>(contestant: C, size: usize, workers: usize) -> Measures {
+    let gate = Gate::hold(&contestant, workers);
+    let ran = Arc::new(AtomicUsize::new(0));
+    for _ in 0..size {
+        let ran = Arc::clone(&ran);
+        contestant.execute(move || {
+            ran.fetch_add(1, Ordering::Relaxed);
+        });
+    }
+    gate.open();
+    let start = Instant::now();
+    contestant.stop();
+    let took = start.elapsed();
+    let ran = Arc::into_inner(ran).expect("the jobs that did not run were dropped");
+    measures([
+        (Measure::TIME_TO_STOP, nanos(took)),
+        (Measure::SHARE_RUN, float(ran.into_inner()) / float(size)),
+    ])
+}

@@ -1,0 +1,102 @@
+//! `Ticket`: the handle's end of a cell, whatever kind of job is in it.
+
+use std::fmt;
+use std::mem::ManuallyDrop;
+use std::ops::Deref;
+use std::ptr::NonNull;
+use std::task::{Context, Poll};
+
+use crate::id::JobId;
+use crate::outcome::JobError;
+use crate::worker::Worker;
+
+/// What a job's handle resolves to.
+pub(crate) type Resolution<T, E> = Result<T, JobError<E>>;
+
+/// A cell as its handle sees it.
+pub(crate) trait Outlet<T, E>: Send + Sync {
+    fn id(&self) -> JobId;
+    fn is_ended(&self) -> bool;
+    /// The outcome, or the promise to wake `cx`. Once ready, never called again.
+    fn poll_outcome(&self, cx: &mut Context<'_>) -> Poll<Resolution<T, E>>;
+    /// Asks for the stop; a job that has not started ends here and now.
+    fn cancel(&self);
+    /// Makes progress on the joiner's own worker if nobody else can be relied on to. An outcome, if that brought one at once: then the
+    /// handle's end is given up with it, and the cell is not touched again, save as the answer says.
+    fn join_on(&self, worker: &Worker) -> Option<Joined<T, E>>;
+    /// The same for one who awaits, within one poll, and keeps the handle.
+    fn await_on(&self, worker: &Worker, cx: &mut Context<'_>);
+    /// How the handle's end is given up: called once, with this cell's address, and the cell is not touched after it.
+    fn release(&self) -> Release;
+}
+
+/// Gives up the handle's end of the cell at an address, and with it an outcome that nobody took.
+pub(crate) type Release = unsafe fn(NonNull<()>);
+
+/// The outcome of a job that its joiner ran.
+pub(crate) struct Joined<T, E> {
+    pub(crate) resolution: Resolution<T, E>,
+    /// What is left to be done at the cell's address, once.
+    pub(crate) rest: Option<Release>,
+}
+
+/// Owns the handle's end of a cell.
+pub(crate) struct Ticket<T, E>(NonNull<dyn Outlet<T, E>>);
+
+// SAFETY: a ticket is an owning pointer to an outlet, which is `Send` and `Sync`.
+unsafe impl<T, E> Send for Ticket<T, E> {}
+// SAFETY: as above; `&Ticket` gives `&dyn Outlet`.
+unsafe impl<T, E> Sync for Ticket<T, E> {}
+
+impl<T, E> Ticket<T, E> {
+    /// Takes over the handle's end of a cell.
+    ///
+    /// # Safety
+    /// The cell lives until its [`Outlet::release`] is called, which is the ticket's to do.
+    #[inline]
+    pub(crate) unsafe fn new(cell: NonNull<dyn Outlet<T, E>>) -> Self {
+        Self(cell)
+    }
+}
+
+impl<T, E> Ticket<T, E> {
+    /// Waits on a worker: see [`Outlet::join_on`]. The ticket, if there is no outcome yet.
+    #[inline]
+    pub(crate) fn join_on(self, worker: &Worker) -> Result<Resolution<T, E>, Self> {
+        let this = ManuallyDrop::new(self);
+        match Deref::deref(&*this).join_on(worker) {
+            Some(Joined { resolution, rest }) => {
+                if let Some(rest) = rest {
+                    // SAFETY: the cell asks for it, once, and is not touched after it: `this` is not dropped.
+                    unsafe { rest(this.0.cast()) }
+                }
+                Ok(resolution)
+            }
+            None => Err(ManuallyDrop::into_inner(this)),
+        }
+    }
+}
+
+impl<T, E> Deref for Ticket<T, E> {
+    type Target = dyn Outlet<T, E>;
+
+    #[inline]
+    fn deref(&self) -> &Self::Target {
+        // SAFETY: the cell lives as long as this end of it.
+        unsafe { self.0.as_ref() }
+    }
+}
+
+impl<T, E> Drop for Ticket<T, E> {
+    fn drop(&mut self) {
+        let release = self.release();
+        // SAFETY: it is this cell's, and called once: here.
+        unsafe { release(self.0.cast()) }
+    }
+}
+
+impl<T, E> fmt::Debug for Ticket<T, E> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Ticket").finish_non_exhaustive()
+    }
+}

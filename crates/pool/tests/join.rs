@@ -1,0 +1,119 @@
+//! `JobContext::join` on every backend: both halves run once, whatever becomes of the job, its pool and each other.
+
+use std::convert::Infallible;
+use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::mpsc;
+use std::time::Duration;
+
+use pool::{Backend, JobContext, JobError, Pool};
+
+/// Within this the slowest test machine has woken a thread.
+const LONG: Duration = Duration::from_secs(60);
+
+fn on_each_backend(test: impl Fn(&Pool)) {
+    for backend in Backend::available() {
+        for workers in [1, 2, 3] {
+            let pool = Pool::builder().backend(backend).workers(workers).build();
+            let pool = pool.unwrap_or_else(|error| panic!("{backend}: {error}"));
+            test(&pool);
+            let report = pool.shutdown(LONG);
+            assert!(report.is_clean(), "{backend}: {report}");
+        }
+    }
+}
+
+/// Runs `body` as a job and waits for its value.
+fn run<T: Send + 'static>(
+    pool: &Pool,
+    body: impl FnOnce(&JobContext<'_>) -> T + Send + 'static,
+) -> Result<T, JobError<Infallible>> {
+    let job = |ctx: &JobContext<'_>| Ok::<T, Infallible>(body(ctx));
+    let handle = pool.submit(job).map_err(|_| "refused").unwrap();
+    handle
+        .join_timeout(LONG)
+        .unwrap_or_else(|_| panic!("no end: {pool:?}"))
+}
+
+fn sum(ctx: &JobContext<'_>, numbers: &[u64]) -> u64 {
+    if let [number] = numbers {
+        return *number;
+    }
+    let (left, right) = numbers.split_at(numbers.len() / 2);
+    let (left, right) = ctx.join(|ctx| sum(ctx, left), |ctx| sum(ctx, right));
+    left + right
+}
+
+#[test]
+fn halves_borrow_and_each_part_counts_once() {
+    on_each_backend(|pool| {
+        let total = run(pool, |ctx| {
+            let numbers: Vec<u64> = (1..=5000).collect();
+            sum(ctx, &numbers)
+        });
+        assert_eq!(total.unwrap(), 5000 * 5001 / 2);
+    });
+}
+
+#[test]
+fn halves_meet_where_a_worker_is_free() {
+    for backend in Backend::available() {
+        let pool = Pool::builder().backend(backend).workers(2).build().unwrap();
+        // The second worker may not have come to rest yet; so the halves try until they have met once.
+        let met = run(&pool, |ctx| {
+            (0..1_000_000).any(|_| {
+                let (here, there) = ctx.join(|ctx| ctx.id(), |ctx| ctx.id());
+                here != there
+            })
+        });
+        assert!(met.unwrap(), "{backend}: no half ever became a job");
+    }
+}
+
+#[test]
+fn a_panic_of_either_half_comes_out_after_both_are_over() {
+    on_each_backend(|pool| {
+        for panicking in ["a", "b"] {
+            let ran = Arc::new(AtomicUsize::new(0));
+            let count = Arc::clone(&ran);
+            let seen = run(pool, move |ctx| {
+                let half = |name: &str| {
+                    count.fetch_add(1, Ordering::SeqCst);
+                    assert_ne!(name, panicking, "as planned");
+                };
+                let joined =
+                    catch_unwind(AssertUnwindSafe(|| ctx.join(|_| half("a"), |_| half("b"))));
+                (joined.is_err(), count.load(Ordering::SeqCst))
+            });
+            let (is_err, at_the_end) = seen.unwrap();
+            assert!(is_err, "the panic of {panicking} is lost");
+            // A second half that had not started does not start after the panic of the first.
+            assert!(at_the_end == 2 || panicking == "a");
+            assert_eq!(
+                ran.load(Ordering::SeqCst),
+                at_the_end,
+                "a half outlived the join"
+            );
+        }
+    });
+}
+
+#[test]
+fn both_halves_of_a_cancelled_job_run() {
+    on_each_backend(|pool| {
+        let (started, is_started) = mpsc::channel();
+        let (go_on, may_go_on) = mpsc::channel::<()>();
+        let job = move |ctx: &JobContext<'_>| {
+            started.send(()).unwrap();
+            may_go_on.recv().unwrap();
+            assert!(ctx.is_cancelled());
+            Ok::<_, Infallible>(ctx.join(|_| 1, |_| 2))
+        };
+        let handle = pool.submit(job).map_err(|_| "refused").unwrap();
+        is_started.recv_timeout(LONG).unwrap();
+        handle.cancel();
+        go_on.send(()).unwrap();
+        assert_eq!(handle.join().unwrap(), (1, 2));
+    });
+}

@@ -1,0 +1,269 @@
+//! Takes the samples: a process each, contestants in turn, with a bar that says how long it will take.
+
+use std::path::{Path, PathBuf};
+use std::process::{Command, Stdio};
+use std::time::Duration;
+
+use anyhow::{Context, Result, ensure};
+use benches::{Entry, Sample};
+use indicatif::{ProgressBar, ProgressStyle};
+
+use super::child::{self, ChildError};
+use super::plan::Point;
+use super::record::Failure;
+use crate::steps::cargo;
+
+/// What came of a run.
+#[derive(Debug, Default)]
+pub(crate) struct Taken {
+    pub(crate) samples: Vec<Sample>,
+    pub(crate) failures: Vec<Failure>,
+}
+
+/// What cargo says of a program that it has built.
+#[derive(serde::Deserialize)]
+struct Built {
+    executable: Option<PathBuf>,
+}
+
+/// Builds a program of the benches, with these features, and gives back where it is.
+pub(crate) fn build(program: &str, features: &str) -> Result<PathBuf> {
+    let output = cargo()
+        .args([
+            "build",
+            "--release",
+            "-p",
+            "benches",
+            "--features",
+            features,
+        ])
+        .args(["--bin", program])
+        .args(["--message-format", "json-render-diagnostics"])
+        .stderr(Stdio::inherit())
+        .output()
+        .context("could not start `cargo build`")?;
+    ensure!(output.status.success(), "the benches do not build");
+    let said = String::from_utf8(output.stdout)?;
+    said.lines()
+        .filter_map(|line| serde_json::from_str::<Built>(line).ok()?.executable)
+        .next_back()
+        .context("cargo named no program")
+}
+
+/// Takes samples with one program, each within one limit.
+#[derive(Debug)]
+pub(crate) struct Runner {
+    program: PathBuf,
+    limit: Duration,
+    bar: ProgressBar,
+    taken: Taken,
+}
+
+impl Runner {
+    pub(crate) fn new(program: &Path, limit: Duration) -> Self {
+        Self {
+            program: program.to_owned(),
+            limit,
+            bar: ProgressBar::hidden(),
+            taken: Taken::default(),
+        }
+    }
+
+    /// Samples every point, whatever fails on the way.
+    pub(crate) fn run(mut self, points: &[Point]) -> Taken {
+        self.bar = bar(points.iter().map(Point::total).sum());
+        for (number, point) in points.iter().enumerate() {
+            if self.bar.is_hidden() {
+                println!("[{}/{}] {}", number + 1, points.len(), title(point));
+            }
+            self.point(point);
+        }
+        self.bar.finish_and_clear();
+        self.taken
+    }
+
+    /// A contestant that hung is left out of the rest of the point: a limit lost is enough.
+    fn point(&mut self, point: &Point) {
+        let mut out = Vec::new();
+        for round in 0..point.samples {
+            for entry in point.order(round) {
+                if !out.contains(&entry) && self.sample(point, entry) == Outcome::Hung {
+                    out.push(entry);
+                }
+                self.bar.inc(1);
+            }
+        }
+    }
+
+    fn sample(&mut self, point: &Point, entry: Entry) -> Outcome {
+        self.bar.set_message(format!("{} on {entry}", title(point)));
+        let arguments = [
+            point.workload.name().to_owned(),
+            entry.name().to_owned(),
+            point.size.to_string(),
+            point.workers.to_string(),
+        ];
+        let error = match self.once(point, &arguments) {
+            Ok(sample) => {
+                self.taken.samples.push(sample);
+                return Outcome::Taken;
+            }
+            Err(error) => error,
+        };
+        let failure = Failure {
+            workload: point.workload.to_string(),
+            contestant: entry.to_string(),
+            command: format!("{} {}", self.program.display(), arguments.join(" ")),
+            reason: error.to_string(),
+        };
+        self.tell(&failure);
+        self.taken.failures.push(failure);
+        match error {
+            ChildError::Hung(_) => Outcome::Hung,
+            ChildError::Failed(_) => Outcome::Failed,
+        }
+    }
+
+    fn once(&self, point: &Point, arguments: &[String]) -> Result<Sample, ChildError> {
+        let mut command = Command::new(&self.program);
+        let printed = child::output(command.args(arguments), self.limit)?;
+        let sample: Result<Sample> = serde_json::from_str(printed.trim())
+            .with_context(|| format!("it printed no sample but `{}`", printed.trim()));
+        let sample = sample.map_err(ChildError::Failed)?;
+        check(&sample, point).map_err(ChildError::Failed)?;
+        Ok(sample)
+    }
+
+    fn tell(&self, failure: &Failure) {
+        let text = format!("failed: {}\n  {}", failure.command, failure.reason);
+        self.bar.suspend(|| eprintln!("{text}"));
+    }
+}
+
+/// A sample has every measure of its workload.
+fn check(sample: &Sample, point: &Point) -> Result<()> {
+    for measure in point.workload.measures() {
+        let figure = sample.measures.get(measure.name);
+        let figure = figure.with_context(|| format!("the sample has no {}", measure.name))?;
+        ensure!(
+            figure.is_finite(),
+            "the sample's {} is {figure}",
+            measure.name
+        );
+    }
+    Ok(())
+}
+
+#[derive(Debug, PartialEq, Eq)]
+enum Outcome {
+    Taken,
+    Failed,
+    Hung,
+}
+
+fn title(point: &Point) -> String {
+    let Point {
+        workload,
+        size,
+        workers,
+        ..
+    } = point;
+    format!("{workload} (size {size}, {workers} workers)")
+}
+
+fn bar(samples: usize) -> ProgressBar {
+    let template = "{bar:30} {pos}/{len} samples, {eta} left: {msg}";
+    let style = ProgressStyle::with_template(template).expect("the template is well-formed");
+    let bar = ProgressBar::new(samples as u64).with_style(style);
+    bar.enable_steady_tick(Duration::from_secs(1));
+    bar
+}
+
+#[cfg(all(test, unix))]
+mod tests {
+    use std::fs;
+    use std::os::unix::fs::PermissionsExt;
+
+    use benches::Workload;
+
+    use super::*;
+
+    /// A program of the tests in the place of `bench-sample`.
+    fn program(name: &str, script: &str) -> PathBuf {
+        let directory = std::env::temp_dir().join(format!("bench-{}", std::process::id()));
+        fs::create_dir_all(&directory).unwrap();
+        let file = directory.join(name);
+        fs::write(&file, format!("#!/bin/sh\n{script}\n")).unwrap();
+        fs::set_permissions(&file, fs::Permissions::from_mode(0o755)).unwrap();
+        file
+    }
+
+    fn point(samples: usize) -> Point {
+        Point {
+            workload: Workload::Empty,
+            size: 7,
+            workers: 2,
+            samples,
+            entries: ["channel", "rayon"].map(|it| it.parse().unwrap()).to_vec(),
+        }
+    }
+
+    const GOOD: &str = r#"echo "{\"workload\":\"$1\",\"contestant\":\"$2\",\"size\":$3,\"workers\":$4,\"measures\":{\"time-per-job\":5}}""#;
+
+    #[test]
+    fn each_contestant_is_sampled_in_each_round() {
+        let program = program("good", GOOD);
+        let taken = Runner::new(&program, Duration::from_secs(600)).run(&[point(2)]);
+        assert_eq!(taken.failures, []);
+        let names: Vec<&str> = taken
+            .samples
+            .iter()
+            .map(|it| it.contestant.as_str())
+            .collect();
+        assert_eq!(names, ["channel", "rayon", "rayon", "channel"]);
+        assert_eq!((taken.samples[0].size, taken.samples[0].workers), (7, 2));
+    }
+
+    #[test]
+    fn a_failure_is_kept_with_its_command_and_the_run_goes_on() {
+        let script = format!("[ $2 = channel ] && {{ echo broken >&2; exit 1; }}\n{GOOD}");
+        let program = program("bad", &script);
+        let taken = Runner::new(&program, Duration::from_secs(600)).run(&[point(2)]);
+        assert_eq!((taken.samples.len(), taken.failures.len()), (2, 2));
+        let failure = &taken.failures[0];
+        assert!(
+            failure.command.ends_with("bad empty channel 7 2"),
+            "{failure:?}"
+        );
+        assert!(failure.reason.contains("broken"), "{failure:?}");
+    }
+
+    #[test]
+    fn one_that_hangs_is_waited_for_once() {
+        let script = format!("[ $2 = rayon ] && exec sleep 100000\n{GOOD}");
+        let program = program("hangs", &script);
+        let taken = Runner::new(&program, Duration::from_secs(1)).run(&[point(3)]);
+        assert_eq!(taken.failures.len(), 1, "{:?}", taken.failures);
+        assert_eq!(taken.samples.len(), 3);
+    }
+
+    #[test]
+    fn a_sample_without_its_measures_is_a_failure() {
+        let program = program("bare", &GOOD.replace("time-per-job", "time-per-yob"));
+        let taken = Runner::new(&program, Duration::from_secs(600)).run(&[point(1)]);
+        assert_eq!((taken.samples.len(), taken.failures.len()), (0, 2));
+        assert_eq!(taken.failures[0].reason, "the sample has no time-per-job");
+    }
+
+    #[test]
+    fn what_is_no_sample_is_a_failure() {
+        let program = program("noise", "echo hello");
+        let taken = Runner::new(&program, Duration::from_secs(600)).run(&[point(1)]);
+        assert_eq!(taken.failures.len(), 2);
+        assert!(
+            taken.failures[0].reason.contains("hello"),
+            "{:?}",
+            taken.failures
+        );
+    }
+}
