@@ -23,7 +23,7 @@ use crate::scope::{Scope, ScopeError};
 use crate::source::{JobSource, Source, SureSource};
 use crate::stats::Stats;
 use crate::task::Task;
-use crate::wait::{block_on, block_on_helping, look_in_strides};
+use crate::wait::{block_on, block_on_helping, look_between_yields};
 use crate::worker::Worker;
 
 /// Accepts tasks and runs each at most once.
@@ -374,7 +374,7 @@ fn admit_patiently<E: Executor + ?Sized>(
     limit: Option<Instant>,
 ) -> Result<(), Refused<Task>> {
     let mut tried = Err(Refused::Full(task));
-    look_in_strides(|| {
+    look_between_yields(|| {
         if executor.room().has_line() {
             return true;
         }

@@ -4,6 +4,8 @@
 //! Places lie in a common count or in a worker's **stash**. A worker takes from its stash and frees into it, by plain loads and stores; it
 //! goes to the common count for a handful at a time. Everybody else uses the common count. Who finds that empty **recalls** the
 //! stashes: moves what is in them to the common count, and looks again. So a queue is called full only when all places are taken.
+//! They stay recalled, and everybody uses the common count, until half of the places are free again: a queue that is full stays so
+//! for a while.
 //!
 //! # The owner and one who recalls
 //! The owner marks its stash busy, then looks whether there is a recall; if so, it leaves its stash alone and uses the common count. Who
@@ -29,6 +31,8 @@ pub struct Places {
     left: CachePadded<AtomicIsize>,
     stashes: Box<[CachePadded<Stash>]>,
     at_once: isize,
+    /// With so many places in the common count a recall ends.
+    relaxed_from: isize,
     is_recalled: AtomicBool,
     recall: Mutex<()>,
 }
@@ -43,12 +47,12 @@ impl Places {
     /// As many as the capacity. One beyond `isize::MAX` is no bound that memory would ever meet.
     pub fn new(capacity: usize, workers: usize) -> Self {
         let fair = capacity / (workers.max(1) * STASHED_PART * 2);
+        let capacity = isize::try_from(capacity).unwrap_or(isize::MAX);
         Self {
-            left: CachePadded::new(AtomicIsize::new(
-                isize::try_from(capacity).unwrap_or(isize::MAX),
-            )),
+            left: CachePadded::new(AtomicIsize::new(capacity)),
             stashes: (0..workers).map(|_| CachePadded::default()).collect(),
             at_once: isize::try_from(fair).map_or(MOST_AT_ONCE, |fair| fair.min(MOST_AT_ONCE)),
+            relaxed_from: capacity / 2,
             is_recalled: AtomicBool::new(false),
             recall: Mutex::new(()),
         }
@@ -72,8 +76,8 @@ impl Places {
     pub fn free(&self, worker: Option<usize>) {
         let is_stashed =
             worker.is_some_and(|worker| self.at_stash(worker, |stash| self.stow(stash)).is_some());
-        if !is_stashed {
-            self.left.fetch_add(1, Ordering::Relaxed);
+        if !is_stashed && self.left.fetch_add(1, Ordering::Relaxed) >= self.relaxed_from {
+            self.end_recall();
         }
     }
 
@@ -129,15 +133,24 @@ impl Places {
             return false;
         }
         let _turn = self.recall.lock_unpoisoned();
-        self.is_recalled.store(true, Ordering::Relaxed);
-        // ORDERING: partner is the light fence in `at_stash`.
-        heavy();
-        let recalled: isize = self.stashes.iter().map(|stash| stash.empty()).sum();
-        self.left.fetch_add(recalled, Ordering::Relaxed);
-        let is_taken = self.take_common(1) != 0;
-        // ORDERING: Release, see `at_stash`.
-        self.is_recalled.store(false, Ordering::Release);
-        is_taken
+        // Who comes to a recall that goes on finds all places in the common count.
+        if !self.is_recalled.load(Ordering::Relaxed) {
+            self.is_recalled.store(true, Ordering::Relaxed);
+            // ORDERING: partner is the light fence in `at_stash`.
+            heavy();
+            let recalled: isize = self.stashes.iter().map(|stash| stash.empty()).sum();
+            self.left.fetch_add(recalled, Ordering::Relaxed);
+        }
+        self.take_common(1) != 0
+    }
+
+    fn end_recall(&self) {
+        if self.is_recalled.load(Ordering::Relaxed)
+            && let Ok(_turn) = self.recall.try_lock()
+        {
+            // ORDERING: Release, see `at_stash`.
+            self.is_recalled.store(false, Ordering::Release);
+        }
     }
 }
 

@@ -105,20 +105,20 @@ pub(crate) fn block_on_helping<F: Future>(
 
 /// How often one looks before one sleeps, and how many of these looks come without giving up the core.
 const LOOKS: u32 = 24;
-const LOOKS_SPINNING: u32 = 8;
+const LOOKS_SPINNING: u32 = 6;
 
-/// Looks a while whether something has happened: a few microseconds by spinning, then between yields. True once it has.
+/// Looks a while whether something has happened: about a microsecond by spinning, then between yields. True once it has.
 ///
 /// The spins grow ever longer: what is looked at lies on a cache line that somebody is about to write, and each look costs that
-/// somebody the line's way back.
+/// somebody the line's way back. They are short in sum, since whoever is waited for may be waiting for this very core.
 pub(crate) fn look_a_while(mut has_happened: impl FnMut() -> bool) -> bool {
     has_happened() || look_from(0, has_happened)
 }
 
-/// The same for one who had better not come too soon: a submitter that finds a queue full takes turns with the workers in long strides, or it
-/// would fight with them over each slot.
-pub(crate) fn look_in_strides(has_happened: impl FnMut() -> bool) -> bool {
-    look_from(LOOKS_SPINNING - 2, has_happened)
+/// The same between yields alone: for a submitter that finds a queue full. It gives its core to a worker that has none, and comes back to
+/// many free places instead of one.
+pub(crate) fn look_between_yields(has_happened: impl FnMut() -> bool) -> bool {
+    look_from(LOOKS_SPINNING, has_happened)
 }
 
 fn look_from(first: u32, mut has_happened: impl FnMut() -> bool) -> bool {
