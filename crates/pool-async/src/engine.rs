@@ -3,14 +3,15 @@
 //! A worker's token is either asleep, on a **visit** (a blocking thread that takes tasks from the queue and runs them), or on a
 //! **chain** (a task of the runtime that hosts one future after the other). A visit that takes a future starts a chain with its token
 //! and leaves; a chain that takes a closure starts a visit with it. So streams of one kind change nothing, and at most `workers`
-//! jobs run at once whatever their kind.
+//! jobs run at once whatever their kind. A token that is resumed begins as what the last job that was queued asks for.
 
 use std::fmt;
-use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Arc, Weak};
 
 use pool_core::{
-    BuildError, Capability, Engine, Lifecycle, PoolConfig, SharedQueue, Step, Task, Worker,
-    put_to_sleep, rest_elsewhere, visit,
+    BuildError, Capability, Engine, Left, Lifecycle, PoolConfig, SharedQueue, Step, Task, Worker,
+    host_futures, put_to_sleep, visit,
 };
 use tokio::runtime::Handle;
 
@@ -19,13 +20,15 @@ use crate::runtime::OwnRuntime;
 /// The engine of [`AsyncPool`](crate::AsyncPool).
 ///
 /// One job costs these read-modify-writes on cache lines that threads share: the submitter's stripe of the ledger, the queue's places
-/// twice, and its two ends; a future besides the lock over the jobs that run on no worker's thread, twice.
+/// twice, and its two ends.
 pub struct AsyncEngine {
     life: Arc<Lifecycle>,
     queue: SharedQueue,
     handle: Handle,
     own: Option<OwnRuntime>,
-    me: std::sync::Weak<Self>,
+    me: Weak<Self>,
+    /// Whether the task queued last is a future: a guess at what a resumed token will find.
+    expects_future: AtomicBool,
 }
 
 impl Engine for AsyncEngine {
@@ -50,8 +53,9 @@ impl Engine for AsyncEngine {
                 (Some(own), handle)
             }
         };
-        let engine = Arc::new_cyclic(|me: &std::sync::Weak<Self>| Self {
+        let engine = Arc::new_cyclic(|me: &Weak<Self>| Self {
             queue: SharedQueue::new(config.capacity()),
+            expects_future: AtomicBool::new(false),
             me: me.clone(),
             life,
             handle,
@@ -59,7 +63,10 @@ impl Engine for AsyncEngine {
         });
         let weak = engine.me.clone();
         engine.life.resume_with(move |token| {
-            if let Some(engine) = weak.upgrade() {
+            let Some(engine) = weak.upgrade() else { return };
+            if engine.expects_future.load(Ordering::Relaxed) {
+                engine.start_chain(token, None);
+            } else {
                 engine.start_visit(token, None);
             }
         });
@@ -73,6 +80,11 @@ impl Engine for AsyncEngine {
 
     #[inline]
     fn push(&self, task: Task) -> Result<(), Task> {
+        let is_future = task.is_async();
+        // Written when it changes alone, so a stream of one kind shares the line.
+        if self.expects_future.load(Ordering::Relaxed) != is_future {
+            self.expects_future.store(is_future, Ordering::Relaxed);
+        }
         self.queue.push(task)
     }
 
@@ -90,7 +102,9 @@ impl Engine for AsyncEngine {
             worker.run(task);
             return Step::Ran;
         }
-        self.start_chain(worker.token(), task);
+        if let Some(engine) = self.me.upgrade() {
+            engine.start_chain(worker.token(), Some(task));
+        }
         Step::Moved
     }
 
@@ -118,70 +132,64 @@ impl AsyncEngine {
 
     fn start_visit(self: Arc<Self>, token: usize, first: Option<Task>) {
         let handle = self.handle.clone();
-        let lent = Lent {
-            engine: Some(Arc::clone(&self)),
-            token,
-        };
+        let lent = Lent::new(self, token, first);
         handle.spawn_blocking(move || {
-            lent.arrive();
-            visit(&self, token, first);
+            let (engine, token, first) = lent.arrive();
+            visit(&engine, token, first);
         });
     }
 
-    fn start_chain(&self, token: usize, first: Task) {
-        let Some(engine) = self.me.upgrade() else {
-            return;
-        };
-        self.handle.spawn(chain(engine, token, first));
+    fn start_chain(self: Arc<Self>, token: usize, first: Option<Task>) {
+        let handle = self.handle.clone();
+        handle.spawn(chain(Lent::new(self, token, first)));
     }
 }
 
-/// Hosts one future after the other, for as long as the queue has futures at its head.
-async fn chain(engine: Arc<AsyncEngine>, token: usize, first: Task) {
-    let mut next = Some(first);
-    let lent = Lent {
-        engine: Some(Arc::clone(&engine)),
-        token,
+async fn chain(mut lent: Lent) {
+    let first = lent.first.take();
+    let left = match &lent.engine {
+        Some(engine) => host_futures(engine, lent.token, first).await,
+        None => return,
     };
-    loop {
-        match next.take().or_else(|| engine.take()) {
-            Some(task) if engine.life.is_cancelling() => engine.life.give_up(task),
-            Some(task) => match task.host(&engine, token) {
-                Ok(hosted) => hosted.await,
-                Err(closure) => {
-                    lent.arrive();
-                    engine.start_visit(token, Some(closure));
-                    return;
-                }
-            },
-            None => {
-                if !rest_elsewhere(&*engine, token) {
-                    lent.arrive();
-                    return;
-                }
-            }
-        }
+    let (engine, token, _) = lent.arrive();
+    if let Left::ForVisit(first) = left {
+        engine.start_visit(token, first);
     }
 }
 
-/// A token that was given to the runtime. If the runtime drops it (it was shut down first), the worker is lost.
+/// A token that was given to the runtime, and the task that goes with it. If the runtime drops it (it was shut down first), the
+/// worker is lost.
 struct Lent {
     engine: Option<Arc<AsyncEngine>>,
     token: usize,
+    first: Option<Task>,
 }
 
 impl Lent {
+    fn new(engine: Arc<AsyncEngine>, token: usize, first: Option<Task>) -> Self {
+        Self {
+            engine: Some(engine),
+            token,
+            first,
+        }
+    }
+
     /// The token is in good hands again.
-    fn arrive(mut self) {
-        self.engine = None;
+    fn arrive(mut self) -> (Arc<AsyncEngine>, usize, Option<Task>) {
+        let engine = self.engine.take().expect("it is there until it arrives");
+        (engine, self.token, self.first.take())
     }
 }
 
 impl Drop for Lent {
     fn drop(&mut self) {
-        if let Some(engine) = self.engine.take() {
-            engine.life.worker_lost(self.token, || engine.take_queued());
+        let Some(engine) = self.engine.take() else {
+            return;
+        };
+        if let Some(first) = self.first.take() {
+            engine.push_unbounded(first);
         }
+        engine.life.worker_lost(self.token, || engine.take_queued());
     }
 }
 

@@ -2,9 +2,11 @@
 
 use std::cell::Cell;
 use std::fmt;
+use std::future::poll_fn;
 use std::num::NonZero;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Barrier, Mutex, PoisonError, mpsc};
+use std::task::Poll;
 use std::thread;
 use std::time::Duration;
 
@@ -22,6 +24,8 @@ pub(crate) struct OwnRuntime(Mutex<Option<Runtime>>);
 thread_local! {
     /// Whether the calling thread is a worker, and not one of the few that poll futures.
     static IS_WORKER: Cell<bool> = const { Cell::new(false) };
+    /// Whether the calling thread is known to poll futures.
+    static IS_POLLER: Cell<bool> = const { Cell::new(false) };
 }
 
 impl OwnRuntime {
@@ -131,13 +135,32 @@ fn try_threads(config: &PoolConfig) -> Result<(), BuildError> {
 }
 
 /// Waits until the pollers poll: tokio starts them on threads that would else take a worker's place below.
+///
+/// The tasks that find out yield until each poller has had one of them. A task that blocked until then might keep the next one in
+/// its own poller's queue, of which nobody tells the others.
 fn await_pollers(handle: &Handle, pollers: usize) {
-    let all_here = Arc::new(Barrier::new(pollers + 1));
+    let arrived = Arc::new(AtomicUsize::new(0));
+    let (tell, told) = mpsc::channel::<()>();
     for _ in 0..pollers {
-        let all_here = Arc::clone(&all_here);
-        handle.spawn(async move { all_here.wait() });
+        let (arrived, tell) = (Arc::clone(&arrived), tell.clone());
+        handle.spawn(async move {
+            let _until_the_end = tell;
+            poll_fn(|cx| {
+                if !IS_POLLER.replace(true) {
+                    arrived.fetch_add(1, Ordering::Relaxed);
+                }
+                if arrived.load(Ordering::Relaxed) == pollers {
+                    return Poll::Ready(());
+                }
+                cx.waker().wake_by_ref();
+                Poll::Pending
+            })
+            .await;
+        });
     }
-    all_here.wait();
+    drop(tell);
+    // Nothing is sent: it fails once the last task has gone.
+    let _all_here = told.recv();
 }
 
 /// Has the runtime start all its blocking threads: none of the first jobs ends before the last has begun.

@@ -1,143 +1,174 @@
 //! The cell of a future: the future itself, how it comes back when it is woken, and where its outcome meets its handle.
 //!
-//! Whoever has the [`Turn`] polls. A wake takes one way back: an entry that cannot be refused, or the waker of whoever hosts the
-//! future (a runtime's task, or a joiner that drives it in place).
+//! Whoever has the [`Turn`] polls. A wake takes one way back: an entry that cannot be refused, or the waker of a joiner that
+//! drives the future in place. A **host**, which is a runtime's task, takes the turn once and keeps it to the end: the future is
+//! given the host's own waker, so its wakes pass this cell by.
 
+#[cfg(all(test, pool_loom))]
+mod models;
+mod outlet;
+
+use std::future::Future;
+use std::mem::ManuallyDrop;
 use std::pin::Pin;
-use std::ptr::NonNull;
 use std::sync::Arc;
+use std::sync::atomic::AtomicBool;
 use std::task::{Context, Poll, Wake, Waker};
 
 use atomic_waker::AtomicWaker;
 
 use crate::async_entry::WokenEntry;
 use crate::cell::{conclude, message_of, outcome_of, refuse_start};
-use crate::context::{AsyncContext, AsyncView, Cancellation, OwnToken};
+use crate::context::{AsyncContext, OwnToken};
 use crate::home::Home;
 use crate::id::JobId;
-use crate::job::{AsyncJob, Terms};
+use crate::job::Terms;
 use crate::lifecycle::Lifecycle;
-use crate::outcome::{Interrupted, JobError, Outcome, contain, drop_contained};
+use crate::outcome::{Interrupted, JobError, Outcome, PanicInfo, contain, drop_contained};
+use crate::source::Source;
 use crate::state::State;
-use crate::sync::{LockExt, Mutex};
+use crate::sync::{LockExt, Mutex, Ordering, UnsafeCell};
 use crate::task::{Ran, Task};
-use crate::ticket::{Joined, Outlet, Release, Resolution, Ticket};
-use crate::token::CancelToken;
+use crate::ticket::Resolution;
 use crate::turn::Turn;
-use crate::wait::Parker;
-use crate::worker::{Frame, Seat, Worker};
+use crate::worker::{Frame, Worker};
 
-/// How a woken future gets its next poll.
+/// Who is woken for a suspended future's next poll, where it is not a worker of its pool.
 #[derive(Default)]
 struct WayBack {
     /// A joiner that drives the future in place takes precedence, so that no worker is needed (`R502`).
     joiner: Option<Waker>,
+    /// The task of a runtime. Its future's wakes go there by themselves; this one is for a canceller.
     host: Option<Waker>,
 }
 
-pub(crate) struct AsyncCell<J: AsyncJob> {
+pub(crate) struct AsyncCell<S: Source> {
     id: JobId,
     state: State,
     turn: Turn,
+    /// Written before its host takes the start, so a joiner that comes too late for that sees it.
+    is_hosted: AtomicBool,
+    /// Whether `way_back` was ever filled.
+    has_way_back: AtomicBool,
     waiter: AtomicWaker,
     terms: Option<Box<Terms>>,
     token: OwnToken,
     home: Home,
     reported: Mutex<Option<Interrupted>>,
     way_back: Mutex<WayBack>,
-    stage: Mutex<AsyncStage<J>>,
-    resolution: Mutex<Option<Resolution<J::Output, J::Error>>>,
+    stage: UnsafeCell<Stage<S>>,
 }
 
-type BoxedFuture<T, E> = Pin<Box<dyn Future<Output = Result<T, E>> + Send>>;
-
-enum AsyncStage<J: AsyncJob> {
-    Queued(J),
-    /// Suspended at least once: registered with whatever may end it.
-    Suspended(BoxedFuture<J::Output, J::Error>),
+/// The future is pinned: a cell lives in an `Arc`, and a stage that is started is left by an assignment alone.
+enum Stage<S: Source> {
+    Queued(S),
+    Started(S::Future),
+    Ended(Resolution<S::Output, S::Error>),
     Empty,
+}
+
+// SAFETY: source, future and outcome are `Send`, and `stage` is touched by one side at a time: by whoever has the turn, until
+// `State::end`; then by the handle, or by whichever of `end` and `detach` came second. Everything else is `Sync`.
+unsafe impl<S: Source> Sync for AsyncCell<S> {}
+// SAFETY: as above; a cell is its parts.
+unsafe impl<S: Source> Send for AsyncCell<S> {}
+
+/// What came of one poll.
+enum Once<S: Source> {
+    /// `is_first`: nothing that may end the job knows yet whom to wake.
+    Suspended {
+        is_first: bool,
+    },
+    Over(Resolution<S::Output, S::Error>),
+}
+
+/// On whose behalf a worker polls.
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Driver {
+    /// Its own: it popped the future's first entry.
+    Popper,
+    /// That of the future's home: it popped the entry of a wake.
+    Woken,
+    /// That of a joiner on its stack.
+    Joiner,
 }
 
 /// A future as the rest of the crate drives it.
 pub(crate) trait Polled: Send + Sync {
+    /// The job's id.
+    fn id(&self) -> JobId;
     /// The job's name, if it has one.
     fn name(&self) -> Option<&str>;
     /// Takes the right to start. True for exactly one caller.
     fn start(&self) -> bool;
     fn is_started(&self) -> bool;
-    /// Takes the turn and polls once; ready when the job is over, `None` where the turn was not to be had. The frame is the
-    /// seat's note that the job runs there; it goes as soon as the job is known to be suspended or over.
-    fn poll_at(self: Arc<Self>, seat: &Seat, frame: Option<Frame<'_>>) -> Option<Poll<()>>;
+    /// Takes the turn and polls once; does nothing where the turn is not to be had. The frame is the worker's note that the job runs
+    /// there; it goes as soon as the job is known to be suspended or over.
+    fn poll_at(self: Arc<Self>, worker: &Worker, frame: Option<Frame<'_>>, driver: Driver) -> Ran;
     fn settle_popped(self: Arc<Self>, life: &Arc<Lifecycle>) -> Ran;
-    fn set_home(&self, life: &Arc<Lifecycle>);
-    fn set_host(&self, waker: &Waker);
     /// Ends a job that is due for a poll it will not get.
     fn end_unpolled(self: Arc<Self>, outcome: Outcome);
-    /// Ends a job whose host has gone, between two polls.
-    fn end_unhosted(self: Arc<Self>);
-    /// Notes at `life` that the job runs there, on no worker's thread.
-    fn leave(self: Arc<Self>, life: &Lifecycle);
-    fn is_ended(&self) -> bool;
+    /// Takes the right to start and the turn, for a host.
+    fn start_hosted(&self) -> bool;
+    /// Polls once for the host, which has the turn; ready when the job is over: recorded by the host, then published.
+    fn poll_hosted(&self, worker: &Worker, host: &Waker, known: Known) -> Poll<Outcome>;
+    /// Ends a job whose host has gone, between two polls: to be recorded and published.
+    fn cut_off(&self, life: &Lifecycle) -> Outcome;
+    /// Lets the handle see the outcome.
+    fn publish(&self, outcome: Outcome);
 }
 
-impl<J: AsyncJob> AsyncCell<J> {
-    pub(crate) fn new(id: JobId, job: J, terms: Option<Box<Terms>>) -> Arc<Self> {
+/// Whether a job has been told of its host's waker.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Known {
+    Yes,
+    NotYet,
+}
+
+impl<S: Source> AsyncCell<S> {
+    pub(crate) fn new(id: JobId, source: S, terms: Option<Box<Terms>>) -> Arc<Self> {
         Arc::new(Self {
             id,
             state: State::new(),
             turn: Turn::new(),
+            is_hosted: AtomicBool::new(false),
+            has_way_back: AtomicBool::new(false),
             waiter: AtomicWaker::new(),
             terms,
             token: OwnToken::default(),
             home: Home::default(),
             reported: Mutex::new(None),
             way_back: Mutex::new(WayBack::default()),
-            stage: Mutex::new(AsyncStage::Queued(job)),
-            resolution: Mutex::new(None),
+            stage: UnsafeCell::new(Stage::Queued(source)),
         })
     }
 
     /// Takes a job back that no executor accepted. None if it was cancelled or run meanwhile.
-    pub(crate) fn reclaim(&self) -> Option<J> {
-        if !self.state.start() {
+    pub(crate) fn reclaim(&self) -> Option<S> {
+        if !self.state.start() || !self.turn.begin() {
             return None;
         }
-        match self.replace(AsyncStage::Empty) {
-            AsyncStage::Queued(job) => Some(job),
+        match self.replace(Stage::Empty) {
+            Stage::Queued(source) => Some(source),
             _ => unreachable!("the job is there until it is started"),
         }
     }
 
-    /// The handle's end.
-    pub(crate) fn ticket(self: Arc<Self>) -> Ticket<J::Output, J::Error> {
-        let cell = Arc::into_raw(self).cast_mut();
-        // SAFETY: an `Arc`'s pointer is not null; the cell lives until `release` takes the reference back that is counted here.
-        unsafe { Ticket::new(NonNull::new_unchecked(cell)) }
+    /// The caller owns the stage now, by the rule at `Sync`, and no future is in it.
+    fn replace(&self, stage: Stage<S>) -> Stage<S> {
+        // SAFETY: every caller has the turn and has not yet called `end`, or is the handle after `end`, or the second of `end` and
+        // `detach`: nobody else touches the stage. What is moved out is no pinned future: each caller knows the stage, or has
+        // emptied it.
+        self.stage
+            .with_mut(|place| unsafe { std::mem::replace(&mut *place, stage) })
     }
 
-    /// One more reference. Every cell is in an `Arc`: [`new`](Self::new) makes no other.
-    fn shared(&self) -> Arc<Self> {
-        // SAFETY: `self` is in an `Arc`, which whoever lends `self` keeps alive.
-        unsafe {
-            Arc::increment_strong_count(self);
-            Arc::from_raw(self)
-        }
-    }
-
-    /// The handle has gone.
-    fn detach(self: &Arc<Self>) {
-        if self.state.detach() {
-            self.drop_resolution();
-            return;
-        }
-        let driver = self.way_back.lock_unpoisoned().joiner.take();
-        if driver.is_some() {
-            self.find_new_driver();
-        }
-    }
-
-    fn replace(&self, stage: AsyncStage<J>) -> AsyncStage<J> {
-        std::mem::replace(&mut *self.stage.lock_unpoisoned(), stage)
+    /// Drops what is in the stage, where it is. The caller has the turn.
+    fn clear(&self) {
+        self.stage.with_mut(|place| {
+            // SAFETY: the caller has the turn. The assignment drops a future in its place, and writes also where that panics.
+            drop_contained(contain(|| unsafe { *place = Stage::Empty }));
+        });
     }
 
     fn interruption(&self, life: &Lifecycle) -> Option<Interrupted> {
@@ -147,63 +178,71 @@ impl<J: AsyncJob> AsyncCell<J> {
         refuse_start(self.terms.as_deref())
     }
 
-    /// One poll. The caller has the turn. `Some` once the job is over.
-    fn poll_once(
-        self: &Arc<Self>,
-        life: &Arc<Lifecycle>,
-    ) -> Option<Resolution<J::Output, J::Error>> {
-        let stage = self.replace(AsyncStage::Empty);
-        if let Some(interrupted) = self.interruption(life) {
-            drop_contained(stage);
-            return Some(Err(interrupted.into()));
-        }
-        let (mut future, is_registered) = match stage {
-            AsyncStage::Queued(job) => {
-                let ctx =
-                    AsyncContext::new(Arc::clone(self) as Arc<dyn AsyncView>, Arc::clone(life));
-                match contain(|| Box::pin(job.run(ctx)) as BoxedFuture<_, _>) {
-                    Ok(future) => (future, false),
-                    Err(panic) => return Some(Err(JobError::Panicked(panic))),
-                }
+    /// Makes the future, at the first poll. True if this is the first. The caller has the turn.
+    fn make_future(&self, life: &Arc<Lifecycle>) -> Result<bool, PanicInfo> {
+        let source = self.stage.with_mut(|place| {
+            // SAFETY: the caller has the turn.
+            let stage = unsafe { &mut *place };
+            if !matches!(stage, Stage::Queued(_)) {
+                return None;
             }
-            AsyncStage::Suspended(future) => (future, true),
-            AsyncStage::Empty => unreachable!("the future is there until it is over"),
+            match std::mem::replace(stage, Stage::Empty) {
+                Stage::Queued(source) => Some(source),
+                _ => None,
+            }
+        });
+        let Some(source) = source else {
+            return Ok(false);
         };
-        let waker = Waker::from(Arc::clone(self));
-        let worker = Worker::current();
-        let outer = worker
-            .as_ref()
-            .and_then(|worker| worker.set_polling(Some(self.id)));
-        let polled = contain(|| future.as_mut().poll(&mut Context::from_waker(&waker)));
-        if let Some(worker) = &worker {
-            worker.set_polling(outer);
-        }
-        match polled {
-            Ok(Poll::Pending) => {
-                if !is_registered {
-                    self.watch_for_interruption(life, &waker);
-                }
-                if let Some(interrupted) = self.interruption(life) {
-                    drop_contained(future);
-                    return Some(Err(interrupted.into()));
-                }
-                drop(self.replace(AsyncStage::Suspended(future)));
-                None
-            }
-            Ok(Poll::Ready(result)) => {
-                drop_contained(future);
-                Some(conclude(Ok(result), *self.reported.lock_unpoisoned()))
-            }
-            Err(panic) => {
-                drop_contained(future);
-                Some(Err(JobError::Panicked(panic)))
-            }
+        let ctx = || AsyncContext::new(self.shared(), Arc::clone(life));
+        let future = contain(|| source.start(ctx))?;
+        drop(self.replace(Stage::Started(future)));
+        Ok(true)
+    }
+
+    /// One more reference.
+    fn shared(&self) -> Arc<Self> {
+        let this = std::ptr::from_ref(self);
+        // SAFETY: `new` is the only way to a cell and puts it into an `Arc`, which lives at least as long as this borrow of it.
+        unsafe {
+            Arc::increment_strong_count(this);
+            Arc::from_raw(this)
         }
     }
 
-    /// Has whatever may end the job wake it. The caller looks once more afterwards, so nothing falls between.
-    fn watch_for_interruption(&self, life: &Lifecycle, waker: &Waker) {
-        life.leave(self.id, self.name(), Some(waker.clone()));
+    /// One poll. The caller has the turn.
+    fn poll_once(&self, worker: &Worker, waker: &Waker) -> Once<S> {
+        let life = worker.life();
+        if let Some(interrupted) = self.interruption(life) {
+            self.clear();
+            return Once::Over(Err(interrupted.into()));
+        }
+        let is_first = match self.make_future(life) {
+            Ok(is_first) => is_first,
+            Err(panic) => return Once::Over(Err(JobError::Panicked(panic))),
+        };
+        let outer = worker.set_polling(Some(self.id));
+        let polled = self.stage.with_mut(|place| {
+            // SAFETY: the caller has the turn.
+            let Stage::Started(future) = (unsafe { &mut *place }) else {
+                unreachable!("the future is there until it is over")
+            };
+            // SAFETY: it is not moved out of the cell, see `Stage`, and the cell does not move.
+            let future = unsafe { Pin::new_unchecked(future) };
+            contain(|| future.poll(&mut Context::from_waker(waker)))
+        });
+        worker.set_polling(outer);
+        let result = match polled {
+            Ok(Poll::Pending) => return Once::Suspended { is_first },
+            Ok(Poll::Ready(result)) => Ok(result),
+            Err(panic) => Err(panic),
+        };
+        self.clear();
+        Once::Over(conclude(result, *self.reported.lock_unpoisoned()))
+    }
+
+    /// Has a token and the deadline wake the job. The caller looks at them once more afterwards, so nothing falls between.
+    fn watch_terms(&self, life: &Lifecycle, waker: &Waker) {
         let Some(terms) = &self.terms else { return };
         if let Some(token) = &terms.token {
             token.watch(self.id, waker);
@@ -213,7 +252,7 @@ impl<J: AsyncJob> AsyncCell<J> {
         }
     }
 
-    fn unwatch(&self, life: &Lifecycle) {
+    fn unwatch_terms(&self, life: &Lifecycle) {
         let Some(terms) = &self.terms else { return };
         if let Some(token) = &terms.token {
             token.unwatch(self.id);
@@ -224,94 +263,132 @@ impl<J: AsyncJob> AsyncCell<J> {
     }
 
     /// Polls with the turn taken, and gives it back or ends the job.
-    fn take_turn(self: &Arc<Self>, life: &Arc<Lifecycle>, frame: Option<Frame<'_>>) -> Poll<()> {
-        let polled = self.poll_once(life);
-        drop(frame);
-        match polled {
-            None => {
-                if self.turn.suspend() {
-                    self.go_back();
+    fn take_turn(
+        self: &Arc<Self>,
+        worker: &Worker,
+        frame: Option<Frame<'_>>,
+        driver: Driver,
+    ) -> Ran {
+        let life = worker.life();
+        // SAFETY: a waker that owns no count of its own: it is not dropped, and `self` outlives it.
+        let waker = unsafe { Arc::from_raw(Arc::as_ptr(self)) };
+        let waker = ManuallyDrop::new(Waker::from(waker));
+        let mut is_unknown_elsewhere = driver == Driver::Popper;
+        let since = worker.last_reading();
+        let resolution = match self.poll_once(worker, &waker) {
+            Once::Over(resolution) => resolution,
+            Once::Suspended { is_first } => {
+                if driver == Driver::Popper {
+                    is_unknown_elsewhere = false;
+                    self.home.set(life);
+                    life.leave(self.id, self.name(), since, Some(Waker::clone(&waker)));
                 }
-                Poll::Pending
+                if is_first {
+                    self.watch_terms(life, &waker);
+                }
+                let Some(interrupted) = self.interruption(life) else {
+                    drop(frame);
+                    if self.turn.suspend() {
+                        self.go_back(Some(life).filter(|_| driver != Driver::Joiner));
+                    }
+                    return Ran::Elsewhere;
+                };
+                self.clear();
+                Err(interrupted.into())
             }
-            Some(resolution) => {
-                self.turn.finish();
-                self.unwatch(life);
-                self.end(life, resolution);
-                Poll::Ready(())
-            }
+        };
+        drop(frame);
+        self.turn.finish();
+        self.unwatch_terms(life);
+        if is_unknown_elsewhere {
+            self.end_at(worker, resolution);
+            return Ran::Over;
         }
+        self.end(life, resolution);
+        Ran::Elsewhere
+    }
+
+    /// Records the outcome with the worker that ran the job from its start to its end, then publishes it.
+    fn end_at(&self, worker: &Worker, resolution: Resolution<S::Output, S::Error>) {
+        let outcome = self.store(worker.life(), resolution);
+        worker.record(outcome);
+        self.publish(outcome);
     }
 
     /// Records the outcome where the job is at home, then publishes it. `life` is that of the thread that ended it.
-    fn end(&self, life: &Lifecycle, resolution: Resolution<J::Output, J::Error>) {
-        let outcome = outcome_of(&resolution);
-        life.observe(outcome, self.id, self.name(), message_of(&resolution));
+    fn end(&self, life: &Lifecycle, resolution: Resolution<S::Output, S::Error>) {
+        let outcome = self.store(life, resolution);
         let home = self.home.take();
         if let Some(home) = &home {
             home.come_back(self.id, outcome);
         }
-        self.publish(resolution);
+        self.publish(outcome);
         match home {
             Some(home) => home.entry_over(),
             None => self.home.settle_claimed(self.id, outcome),
         }
     }
 
-    fn publish(&self, resolution: Resolution<J::Output, J::Error>) {
+    /// Tells the observer, and leaves the outcome where `publish` shows it to the handle.
+    fn store(&self, life: &Lifecycle, resolution: Resolution<S::Output, S::Error>) -> Outcome {
         let outcome = outcome_of(&resolution);
-        *self.resolution.lock_unpoisoned() = Some(resolution);
-        let ended = self.state.end(outcome);
-        if ended.is_detached {
-            self.drop_resolution();
-        }
-        if ended.has_waiter {
-            drop_contained(contain(|| self.waiter.wake()));
-        }
-        let way_back = std::mem::take(&mut *self.way_back.lock_unpoisoned());
-        drop_contained(way_back);
+        life.observe(outcome, self.id, self.name(), message_of(&resolution));
+        drop(self.replace(Stage::Ended(resolution)));
+        outcome
     }
 
     fn drop_resolution(&self) {
-        let resolution = self.resolution.lock_unpoisoned().take();
-        drop_contained(resolution);
+        drop_contained(self.replace(Stage::Empty));
     }
 
     /// Whoever drove the future in place has left it: the pool that popped its entry polls it from now on. If none has yet, the
     /// popper comes by here as well.
     fn find_new_driver(self: &Arc<Self>) {
         if let Some(life) = self.home.get() {
-            life.requeue(Task::new(self.id, WokenEntry(Arc::clone(self) as _)));
+            self.requeue_at(&life);
         }
     }
 
-    /// Takes the one way back that a wake owes.
-    fn go_back(self: &Arc<Self>) {
-        let host = {
-            let way_back = self.way_back.lock_unpoisoned();
-            way_back.joiner.clone().or_else(|| way_back.host.clone())
-        };
-        match host {
-            Some(waker) => drop_contained(contain(|| waker.wake())),
+    fn requeue_at(self: &Arc<Self>, life: &Arc<Lifecycle>) {
+        life.requeue(Task::new(self.id, WokenEntry(Arc::clone(self) as _)));
+    }
+
+    /// Takes the one way back that a wake owes. `home` is given where it is known.
+    fn go_back(self: &Arc<Self>, home: Option<&Arc<Lifecycle>>) {
+        let joiner = self.way_back.lock_unpoisoned().joiner.clone();
+        match (joiner, home) {
+            (Some(waker), _) => drop_contained(contain(|| waker.wake())),
+            (None, Some(home)) => self.requeue_at(home),
             // Without a home it was claimed before its entry was popped, and the joiner that drives it is polling right now.
-            None => self.find_new_driver(),
+            (None, None) => self.find_new_driver(),
         }
+    }
+
+    /// Puts a waker into the way back.
+    fn lead_back(&self, lead: impl FnOnce(&mut WayBack)) {
+        lead(&mut self.way_back.lock_unpoisoned());
+        // Read by this side again, or by one that was handed the job since; who misses it leaves a waker to the cell's own drop.
+        self.has_way_back.store(true, Ordering::Relaxed);
     }
 }
 
-impl<J: AsyncJob> Wake for AsyncCell<J> {
+impl<S: Source> Wake for AsyncCell<S> {
     fn wake(self: Arc<Self>) {
         self.wake_by_ref();
     }
 
     fn wake_by_ref(self: &Arc<Self>) {
         if self.turn.wake() {
-            self.go_back();
+            self.go_back(None);
         }
     }
 }
 
-impl<J: AsyncJob> Polled for AsyncCell<J> {
+impl<S: Source> Polled for AsyncCell<S> {
+    fn id(&self) -> JobId {
+        self.id
+    }
+
     fn name(&self) -> Option<&str> {
         self.terms.as_ref()?.name.as_deref()
     }
@@ -324,35 +401,26 @@ impl<J: AsyncJob> Polled for AsyncCell<J> {
         self.state.is_started()
     }
 
-    fn is_ended(&self) -> bool {
-        self.state.is_ended()
-    }
-
-    fn poll_at(self: Arc<Self>, seat: &Seat, frame: Option<Frame<'_>>) -> Option<Poll<()>> {
-        self.turn
-            .begin()
-            .then(|| self.take_turn(seat.life(), frame))
+    fn poll_at(self: Arc<Self>, worker: &Worker, frame: Option<Frame<'_>>, driver: Driver) -> Ran {
+        if !self.turn.begin() {
+            return Ran::Elsewhere;
+        }
+        self.take_turn(worker, frame, driver)
     }
 
     fn settle_popped(self: Arc<Self>, life: &Arc<Lifecycle>) -> Ran {
         let waker = Waker::from(Arc::clone(&self));
-        self.home
-            .settle_popped(life, self.id, self.name(), &self.state, Some(waker))
-    }
-
-    fn set_home(&self, life: &Arc<Lifecycle>) {
-        self.home.set(life);
-    }
-
-    fn set_host(&self, waker: &Waker) {
-        let mut way_back = self.way_back.lock_unpoisoned();
-        if !way_back
-            .host
-            .as_ref()
-            .is_some_and(|host| host.will_wake(waker))
+        let ran = self
+            .home
+            .settle_popped(life, self.id, self.name(), &self.state, Some(waker));
+        // A driver that left before this found no home to leave the job to; one that leaves after this finds it.
+        if ran == Ran::Elsewhere
+            && self.has_way_back.load(Ordering::Relaxed)
+            && self.way_back.lock_unpoisoned().joiner.is_none()
         {
-            way_back.host = Some(waker.clone());
+            self.find_new_driver();
         }
+        ran
     }
 
     fn end_unpolled(self: Arc<Self>, outcome: Outcome) {
@@ -360,141 +428,69 @@ impl<J: AsyncJob> Polled for AsyncCell<J> {
             return;
         }
         self.turn.finish();
-        drop_contained(self.replace(AsyncStage::Empty));
+        self.clear();
         let error = match outcome {
             Outcome::Cancelled => JobError::Cancelled,
             _ => JobError::Abandoned,
         };
         match self.home.get() {
             Some(life) => {
-                self.unwatch(&life);
+                self.unwatch_terms(&life);
                 self.end(&life, Err(error));
             }
-            None => self.publish(Err(error)),
-        }
-    }
-
-    fn end_unhosted(self: Arc<Self>) {
-        let _is_due = self.turn.wake();
-        self.end_unpolled(Outcome::Cancelled);
-    }
-
-    fn leave(self: Arc<Self>, life: &Lifecycle) {
-        let waker = Waker::from(Arc::clone(&self));
-        life.leave(self.id, self.name(), Some(waker));
-    }
-}
-
-impl<J: AsyncJob> Outlet<J::Output, J::Error> for AsyncCell<J> {
-    fn id(&self) -> JobId {
-        self.id
-    }
-
-    fn is_ended(&self) -> bool {
-        self.state.is_ended()
-    }
-
-    fn poll_outcome(&self, cx: &mut Context<'_>) -> Poll<Resolution<J::Output, J::Error>> {
-        if !self.state.is_ended() {
-            self.waiter.register(cx.waker());
-            if !self.state.wait() {
-                return Poll::Pending;
+            None => {
+                drop(self.replace(Stage::Ended(Err(error))));
+                self.publish(outcome);
             }
         }
-        let resolution = self.resolution.lock_unpoisoned().take();
-        Poll::Ready(resolution.expect("the outcome is taken once"))
     }
 
-    fn cancel(&self) {
-        self.state.request_cancel();
-        self.token.cancel();
-        if self.state.start() {
-            // Not started: ended here and now. The turn is `ready` and its only taker has just lost `start`.
-            self.turn.finish();
-            drop_contained(self.replace(AsyncStage::Empty));
-            self.publish(Err(JobError::Cancelled));
-            self.home.settle_claimed(self.id, Outcome::Cancelled);
-        } else {
-            // Suspended: its next poll drops it.
-            Wake::wake_by_ref(&self.shared());
-        }
+    fn start_hosted(&self) -> bool {
+        // ORDERING: Relaxed: `start` publishes it to who comes too late for the start.
+        self.is_hosted.store(true, Ordering::Relaxed);
+        self.state.start() && self.turn.begin()
     }
 
-    fn join_on(&self, worker: &Worker) -> Option<Joined<J::Output, J::Error>> {
-        let this = self.shared();
-        let is_claimed = self.state.start();
-        let parker = Parker::new();
-        {
-            let mut way_back = self.way_back.lock_unpoisoned();
-            if !is_claimed && way_back.host.is_some() {
-                return None; // a runtime hosts it and needs no worker of ours
-            }
-            way_back.joiner = Some(parker.waker());
-        }
-        worker.keeping_place(|| {
-            loop {
-                if self.turn.begin() {
-                    let _over = this.take_turn(worker.life(), None);
+    fn poll_hosted(&self, worker: &Worker, host: &Waker, known: Known) -> Poll<Outcome> {
+        let life = worker.life();
+        let resolution = match self.poll_once(worker, host) {
+            Once::Over(resolution) => resolution,
+            Once::Suspended { .. } => {
+                if known == Known::NotYet {
+                    // A canceller sets its mark and then looks here, under the lock: one of the two sees the other.
+                    self.lead_back(|way| way.host = Some(host.clone()));
+                    self.watch_terms(life, host);
                 }
-                self.waiter.register(&parker.waker());
-                if self.state.wait() {
-                    return;
-                }
-                parker.park(None);
+                let Some(interrupted) = self.interruption(life) else {
+                    return Poll::Pending;
+                };
+                self.clear();
+                Err(interrupted.into())
             }
-        });
-        None
+        };
+        self.turn.finish();
+        self.unwatch_terms(life);
+        Poll::Ready(self.store(life, resolution))
     }
 
-    fn await_on(&self, worker: &Worker, cx: &mut Context<'_>) {
-        let is_claimed = self.state.start();
-        {
-            let mut way_back = self.way_back.lock_unpoisoned();
-            if !is_claimed && way_back.joiner.is_none() {
-                return; // started elsewhere, and polled there
-            }
-            way_back.joiner = Some(cx.waker().clone());
+    fn cut_off(&self, life: &Lifecycle) -> Outcome {
+        self.turn.finish();
+        self.unwatch_terms(life);
+        self.clear();
+        self.store(life, Err(JobError::Cancelled))
+    }
+
+    fn publish(&self, outcome: Outcome) {
+        let ended = self.state.end(outcome);
+        if ended.is_detached {
+            self.drop_resolution();
         }
-        if self.turn.begin() {
-            let _over = worker.keeping_place(|| self.shared().take_turn(worker.life(), None));
+        if ended.has_waiter {
+            drop_contained(contain(|| self.waiter.wake()));
         }
-    }
-
-    fn release(&self) -> Release {
-        release::<J>
-    }
-}
-
-/// See [`Outlet::release`].
-///
-/// # Safety
-/// `cell` is the address of an `AsyncCell<J>`, and comes with the reference that [`AsyncCell::ticket`] counted.
-unsafe fn release<J: AsyncJob>(cell: NonNull<()>) {
-    // SAFETY: the caller's promise.
-    let cell = unsafe { Arc::from_raw(cell.cast::<AsyncCell<J>>().as_ptr()) };
-    cell.detach();
-}
-
-impl<J: AsyncJob> Cancellation for AsyncCell<J> {
-    fn is_requested(&self) -> bool {
-        self.state.is_cancel_requested()
-    }
-
-    fn token(&self) -> CancelToken {
-        self.token.get(self.terms.as_deref(), &self.state)
-    }
-}
-
-impl<J: AsyncJob> AsyncView for AsyncCell<J> {
-    fn id(&self) -> JobId {
-        self.id
-    }
-
-    fn terms(&self) -> Option<&Terms> {
-        self.terms.as_deref()
-    }
-
-    fn report(&self, interrupted: Interrupted) {
-        *self.reported.lock_unpoisoned() = Some(interrupted);
+        if self.has_way_back.load(Ordering::Relaxed) {
+            let way_back = std::mem::take(&mut *self.way_back.lock_unpoisoned());
+            drop_contained(way_back);
+        }
     }
 }

@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use crate::async_cell::Polled;
+use crate::async_cell::{Driver, Polled};
 use crate::id::JobId;
 use crate::lifecycle::Lifecycle;
 use crate::outcome::Outcome;
@@ -20,11 +20,8 @@ impl Payload for AsyncEntry {
         if !self.0.start() {
             return self.0.settle_popped(worker.life());
         }
-        self.0.set_home(worker.life());
         let frame = worker.begin(id, self.0.name());
-        // Suspended or over: in both cases the future's home takes it off the books when it ends.
-        let _polled = Arc::clone(&self.0).poll_at(worker.seat(), Some(frame));
-        Ran::Elsewhere
+        self.0.poll_at(worker, Some(frame), Driver::Popper)
     }
 
     fn abandon(self) {
@@ -55,8 +52,7 @@ impl Payload for AsyncEntry {
 impl Payload for WokenEntry {
     fn run(self, _id: JobId, worker: &Worker) -> Ran {
         // Not a frame, since the job is noted as away; but it is on this worker's stack.
-        let _polled = worker.nested(|| self.0.poll_at(worker.seat(), None));
-        Ran::Elsewhere
+        worker.nested(|| self.0.poll_at(worker, None, Driver::Woken))
     }
 
     fn abandon(self) {

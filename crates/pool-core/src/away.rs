@@ -1,46 +1,69 @@
-//! The jobs of a pool that run, or sleep, elsewhere than in a worker's frame: suspended futures, jobs that a joiner claimed.
+//! The jobs of a pool that run, or sleep, elsewhere than in a worker's frame: suspended futures, jobs that a joiner claimed. And
+//! how to wake the places whose futures a runtime hosts.
 
 use std::collections::HashMap;
+use std::hash::{BuildHasherDefault, Hasher};
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::task::Waker;
-use std::time::Instant;
+
+use crossbeam_utils::CachePadded;
 
 use crate::id::JobId;
 use crate::report::RunningJob;
 use crate::sync::{LockExt, Mutex};
 
-#[derive(Default)]
+/// Stripes of the notes: a future that suspends seldom meets another one there.
+const STRIPES: usize = if cfg!(pool_loom) { 1 } else { 16 };
+
 pub(crate) struct Away {
-    notes: Mutex<HashMap<JobId, Note>>,
+    stripes: [CachePadded<Stripe>; STRIPES],
+    /// For each place, the runtime's task that hosts futures there.
+    hosts: Box<[Mutex<Option<Waker>>]>,
+}
+
+#[derive(Default)]
+struct Stripe {
+    notes: Mutex<Notes>,
     count: AtomicUsize,
 }
 
+type Notes = HashMap<JobId, Note, BuildHasherDefault<IdHasher>>;
+
 struct Note {
     name: Option<Box<str>>,
-    since: Instant,
+    since: u64,
     waker: Option<Waker>,
 }
 
 impl Away {
-    /// Notes a job. One that two sides note keeps its first note's time.
-    pub(crate) fn note(&self, id: JobId, name: Option<&str>, waker: Option<Waker>) {
+    pub(crate) fn new(workers: usize) -> Self {
+        Self {
+            stripes: std::array::from_fn(|_| CachePadded::default()),
+            hosts: (0..workers).map(|_| Mutex::default()).collect(),
+        }
+    }
+
+    /// Notes a job that runs since `since`, in nanoseconds of the pool's age. One that two sides note keeps its first note's time.
+    pub(crate) fn note(&self, id: JobId, name: Option<&str>, since: u64, waker: Option<Waker>) {
         let note = Note {
             name: name.map(Into::into),
-            since: Instant::now(),
+            since,
             waker,
         };
-        let mut notes = self.notes.lock_unpoisoned();
+        let stripe = self.stripe(id);
+        let mut notes = stripe.notes.lock_unpoisoned();
         notes.entry(id).or_insert(note);
-        self.count.store(notes.len(), Ordering::Relaxed);
+        stripe.count.store(notes.len(), Ordering::Relaxed);
     }
 
     /// Strikes a job out, and records its end in the same step for who reads both.
     pub(crate) fn strike(&self, id: JobId, record: impl FnOnce()) {
+        let stripe = self.stripe(id);
         let struck = {
-            let mut notes = self.notes.lock_unpoisoned();
+            let mut notes = stripe.notes.lock_unpoisoned();
             record();
             let struck = notes.remove(&id);
-            self.count.store(notes.len(), Ordering::Relaxed);
+            stripe.count.store(notes.len(), Ordering::Relaxed);
             struck
         };
         // A waker's drop is the user's code: not under the lock.
@@ -48,32 +71,73 @@ impl Away {
     }
 
     pub(crate) fn len(&self) -> usize {
-        self.count.load(Ordering::Relaxed)
+        let counts = self.stripes.iter().map(|it| &it.count);
+        counts.map(|count| count.load(Ordering::Relaxed)).sum()
+    }
+
+    /// Says who hosts futures at place `index`; `None`: nobody any more.
+    pub(crate) fn set_host(&self, index: usize, waker: Option<Waker>) {
+        let former = std::mem::replace(&mut *self.hosts[index].lock_unpoisoned(), waker);
+        drop(former);
     }
 
     /// Has every suspended future polled once more.
     pub(crate) fn wake_all(&self) {
-        let wakers: Vec<Waker> = self
-            .notes
-            .lock_unpoisoned()
-            .values()
-            .filter_map(|note| note.waker.clone())
-            .collect();
+        let mut wakers: Vec<Waker> = Vec::new();
+        for stripe in &self.stripes {
+            let notes = stripe.notes.lock_unpoisoned();
+            wakers.extend(notes.values().filter_map(|note| note.waker.clone()));
+        }
+        for host in &self.hosts {
+            wakers.extend(host.lock_unpoisoned().clone());
+        }
         wakers.into_iter().for_each(Waker::wake);
     }
 
-    /// Adds the jobs that are not in the list already, as those that a worker polls at this moment are.
-    pub(crate) fn append_to(&self, jobs: &mut Vec<RunningJob>) {
-        for (&id, note) in self.notes.lock_unpoisoned().iter() {
-            if !jobs.iter().any(|job| job.id == id) {
-                let (name, running_for) = (note.name.clone(), note.since.elapsed());
+    /// Adds the jobs that are not in the list already, as those that a worker polls at this moment are. It is `now`, in nanoseconds
+    /// of the pool's age.
+    pub(crate) fn append_to(&self, jobs: &mut Vec<RunningJob>, now: u64) {
+        let listed = jobs.len();
+        for stripe in &self.stripes {
+            for (&id, note) in stripe.notes.lock_unpoisoned().iter() {
+                if jobs[..listed].iter().any(|job| job.id == id) {
+                    continue;
+                }
                 jobs.push(RunningJob {
                     id,
-                    name,
+                    name: note.name.clone(),
                     worker: None,
-                    running_for,
+                    running_for: std::time::Duration::from_nanos(now.saturating_sub(note.since)),
                 });
             }
         }
+    }
+
+    fn stripe(&self, id: JobId) -> &Stripe {
+        // Ids of one submitter are neighbours, so neighbours lie in different stripes.
+        &self.stripes[id.as_u64() as usize % STRIPES]
+    }
+}
+
+/// Spreads ids, which are unique but in rows, over the whole word.
+#[derive(Default)]
+struct IdHasher(u64);
+
+impl Hasher for IdHasher {
+    fn write(&mut self, bytes: &[u8]) {
+        for &byte in bytes {
+            self.write_u64(u64::from(byte));
+        }
+    }
+
+    fn write_u64(&mut self, number: u64) {
+        /// 2⁶⁴ over the golden ratio.
+        const SPREAD: u64 = 0x9e37_79b9_7f4a_7c15;
+        self.0 = (self.0.rotate_left(5) ^ number).wrapping_mul(SPREAD);
+    }
+
+    fn finish(&self) -> u64 {
+        // The table looks at the lowest bits and the highest; a product's low bits are poor.
+        self.0 ^ self.0 >> 32
     }
 }

@@ -123,7 +123,7 @@ impl<J: Job> CellEntry<J> {
             life.record(outcome);
             return Ran::Over;
         }
-        life.leave(cell.id, cell.name(), None);
+        life.leave(cell.id, cell.name(), life.nanos(), None);
         cell.replace_home(Some(Arc::clone(life)));
         match cell.state.popped() {
             None => Ran::Elsewhere,

@@ -14,12 +14,13 @@ use crate::cell::{CellHandle, queue_and_handle};
 use crate::error::{Refused, SubmitAllError, SubmitError};
 use crate::handle::JobHandle;
 use crate::id::JobId;
-use crate::job::{AsyncJob, Infallibly, InfalliblyAsync, Job};
+use crate::job::{AsyncJob, Infallibly, Job, JobOptions};
 use crate::lifecycle::Lifecycle;
 use crate::map::{Map, MapUnordered};
 use crate::plain;
 use crate::room::{Admission, Room};
 use crate::scope::{Scope, ScopeError};
+use crate::source::{JobSource, Source, SureSource};
 use crate::stats::Stats;
 use crate::task::Task;
 use crate::wait::{block_on, block_on_helping, look_between_yields};
@@ -255,8 +256,11 @@ pub trait ExecutorExt: Executor {
     where
         F: Future<Output: Send> + Send + 'static,
     {
-        self.submit_future(InfalliblyAsync(future))
-            .map_err(|error| error.map(|job| job.0))
+        let source = SureSource(future);
+        submit_source(source, JobOptions::default(), |task| {
+            admit(self, task, None)
+        })
+        .map_err(|error| error.map(|source| source.0))
     }
 
     /// Applies `f` to each input, on the workers; the outcomes come in the order of the inputs (`R504`).
@@ -448,16 +452,25 @@ fn submit_future_with<J: AsyncJob>(
     job: J,
     admit: impl FnOnce(Task) -> Result<(), Refused<Task>>,
 ) -> Result<JobHandle<J::Output, J::Error>, SubmitError<J>> {
+    let options = job.options();
+    let source = JobSource { job, run: J::run };
+    submit_source(source, options, admit).map_err(|error| error.map(|source| source.job))
+}
+
+fn submit_source<S: Source>(
+    source: S,
+    options: JobOptions,
+    admit: impl FnOnce(Task) -> Result<(), Refused<Task>>,
+) -> Result<JobHandle<S::Output, S::Error>, SubmitError<S>> {
     let id = JobId::next();
-    let terms = job.options().resolve();
-    let cell = AsyncCell::new(id, job, terms);
+    let cell = AsyncCell::new(id, source, options.resolve());
     match admit(Task::new(id, AsyncEntry(Arc::clone(&cell) as _))) {
         Ok(()) => Ok(JobHandle::new(cell.ticket())),
         Err(refused) => {
-            let job = cell
+            let source = cell
                 .reclaim()
                 .expect("a refused job was never run, and nobody else has its handle");
-            Err(refused.map(|_entry| job).into())
+            Err(refused.map(|_entry| source).into())
         }
     }
 }

@@ -4,7 +4,7 @@
 //! who finds the entry's job taken, and the **ender**, who has just ended it. Each takes the lock once; whoever comes
 //! second records the outcome with the pool of the popper. The ender ends the job before it takes the lock, so a popper who
 //! comes second sees the end; a popper who comes first leaves its pool for the ender. The same holds for a future, whose
-//! first popper leaves its pool in any case.
+//! popper leaves its pool as well when the future suspends.
 
 use std::fmt;
 use std::sync::Arc;
@@ -37,7 +37,7 @@ impl Home {
                 Ran::Over
             }
             None => {
-                life.leave(id, name, waker);
+                life.leave(id, name, life.nanos(), waker);
                 *home = Some(Arc::clone(life));
                 Ran::Elsewhere
             }
@@ -53,7 +53,7 @@ impl Home {
         }
     }
 
-    /// A future's first popper leaves its pool, where the future's end is recorded.
+    /// The popper of a future that suspends leaves its pool, where the future's end is recorded.
     pub(crate) fn set(&self, life: &Arc<Lifecycle>) {
         *self.0.lock_unpoisoned() = Some(Arc::clone(life));
     }

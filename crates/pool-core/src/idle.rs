@@ -107,6 +107,11 @@ impl Idle {
         self.word.load(Ordering::Relaxed) >= SLEEPING
     }
 
+    /// Whether somebody searches. Out of date at once.
+    pub(crate) fn has_searcher(&self) -> bool {
+        searching(self.word.load(Ordering::Relaxed)) != 0
+    }
+
     /// Whether somebody sleeps or searches. Out of date at once.
     #[inline]
     pub(crate) fn is_somebody_idle(&self) -> bool {

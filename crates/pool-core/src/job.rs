@@ -326,18 +326,3 @@ where
         Ok((self.0)())
     }
 }
-
-/// A future that cannot fail, as a job: what `spawn_future` takes.
-pub(crate) struct InfalliblyAsync<F>(pub(crate) F);
-
-impl<F> AsyncJob for InfalliblyAsync<F>
-where
-    F: Future<Output: Send> + Send + 'static,
-{
-    type Output = F::Output;
-    type Error = Infallible;
-
-    async fn run(self, _ctx: AsyncContext) -> Result<F::Output, Infallible> {
-        Ok(self.0.await)
-    }
-}

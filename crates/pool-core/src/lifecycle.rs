@@ -108,7 +108,7 @@ impl Lifecycle {
                 .map(|_| CachePadded::new(Slot::default()))
                 .collect(),
             seats: Seats::new(workers),
-            away: Away::default(),
+            away: Away::new(workers),
             woken: Injector::new(),
             clock: Clock::default(),
             hooks: ContainedHooks::new(config.hooks.clone()),
@@ -285,14 +285,24 @@ impl Lifecycle {
         self.tell_watchers();
     }
 
-    /// A job goes on elsewhere than in a worker's frame.
-    pub(crate) fn leave(&self, id: JobId, name: Option<&str>, waker: Option<Waker>) {
-        self.away.note(id, name, waker);
+    /// A job that started at `since` goes on elsewhere than in a worker's frame.
+    pub(crate) fn leave(&self, id: JobId, name: Option<&str>, since: u64, waker: Option<Waker>) {
+        self.away.note(id, name, since, waker);
     }
 
     /// A job that went on elsewhere has ended: records it and takes its note away, as one step for who reads both.
     pub(crate) fn come_back(&self, id: JobId, outcome: Outcome) {
         self.away.strike(id, || self.ledger.record(outcome, None));
+    }
+
+    /// A job that its driver noted and ended has left nothing but the note.
+    pub(crate) fn forget(&self, id: JobId) {
+        self.away.strike(id, || {});
+    }
+
+    /// Says which task of a runtime hosts futures at place `index`.
+    pub(crate) fn set_host(&self, index: usize, waker: Option<Waker>) {
+        self.away.set_host(index, waker);
     }
 
     /// The user's hooks, contained.
@@ -531,7 +541,7 @@ impl Lifecycle {
                 running_for: Duration::from_nanos(now.saturating_sub(frame.since)),
             }));
         }
-        self.away.append_to(&mut jobs);
+        self.away.append_to(&mut jobs, now);
         jobs
     }
 

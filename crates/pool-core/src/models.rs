@@ -36,7 +36,7 @@ use crate::worker::Worker;
 /// Preemptions that are explored: two find nearly every real race, three take minutes.
 const PREEMPTIONS: usize = 2;
 
-fn model(body: impl Fn() + Send + Sync + 'static) {
+pub(crate) fn model(body: impl Fn() + Send + Sync + 'static) {
     let mut builder = loom::model::Builder::new();
     builder.preemption_bound = builder.preemption_bound.or(Some(PREEMPTIONS));
     builder.check(body);
@@ -44,7 +44,7 @@ fn model(body: impl Fn() + Send + Sync + 'static) {
 
 /// What a worker sleeps on.
 #[derive(Default)]
-struct Token(Mutex<bool>, Condvar);
+pub(crate) struct Token(Mutex<bool>, Condvar);
 
 impl Token {
     fn give(&self) {
@@ -52,7 +52,7 @@ impl Token {
         self.1.notify_one();
     }
 
-    fn take(&self) {
+    pub(crate) fn take(&self) {
         let mut is_given = self.0.lock().unwrap();
         while !std::mem::take(&mut *is_given) {
             is_given = self.1.wait(is_given).unwrap();
@@ -212,7 +212,7 @@ impl SleepyFuture {
     }
 }
 
-fn life() -> StdArc<Lifecycle> {
+pub(crate) fn life() -> StdArc<Lifecycle> {
     let mut config = PoolConfig::default();
     config.set_workers(1);
     let capability = Capability {

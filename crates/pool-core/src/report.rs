@@ -17,7 +17,7 @@ pub struct RunningJob {
     pub id: JobId,
     /// Its name, if it has one.
     pub name: Option<Box<str>>,
-    /// The worker that runs it; `None` for a future that sleeps, or a job that another pool's worker runs.
+    /// The worker whose place it has; `None` for a future that sleeps and gave its place up, or a job that another pool's worker runs.
     pub worker: Option<usize>,
     /// For how long. Among many short jobs the start is noted once for up to 64 of them, so this may be a little long.
     pub running_for: Duration,

@@ -6,9 +6,6 @@ use std::mem::{ManuallyDrop, MaybeUninit, align_of, size_of};
 use std::ptr;
 use std::sync::Arc;
 
-use crate::async_entry::AsyncEntry;
-use crate::engine::Engine;
-use crate::hosted::Hosted;
 use crate::id::JobId;
 use crate::lifecycle::Lifecycle;
 use crate::outcome::drop_contained;
@@ -138,18 +135,6 @@ impl Task {
     pub fn is_async(&self) -> bool {
         // SAFETY: as in `name`.
         unsafe { (self.vtable.is_async)(&raw const self.body.words) }
-    }
-
-    /// The future in it, to be hosted by a runtime with a worker's token.
-    ///
-    /// # Errors
-    /// The task, if its job is a closure.
-    pub fn host<E: Engine>(self, engine: &Arc<E>, token: usize) -> Result<Hosted<E>, Self> {
-        Ok(Hosted::new(
-            self.into_payload::<AsyncEntry>()?,
-            engine,
-            token,
-        ))
     }
 
     #[inline]

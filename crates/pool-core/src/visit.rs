@@ -15,7 +15,6 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 
 use crate::engine::Engine;
-use crate::idle::Announced;
 use crate::lifecycle::Lifecycle;
 use crate::outcome::drop_contained;
 use crate::task::Task;
@@ -68,6 +67,12 @@ impl Seats {
         }
         unreachable!("the cycle has no end, and a pool has at least one seat")
     }
+
+    /// Frees a seat that is held without its [`Taken`].
+    pub(crate) fn free(&self, index: usize) {
+        // ORDERING: Release, see `take`.
+        self.0[index].store(false, Ordering::Release);
+    }
 }
 
 impl fmt::Debug for Seats {
@@ -84,7 +89,7 @@ pub(crate) struct Taken<'a> {
 
 impl Drop for Taken<'_> {
     fn drop(&mut self) {
-        self.seats.0[self.index].store(false, Ordering::Release);
+        self.seats.free(self.index);
     }
 }
 
@@ -120,29 +125,5 @@ pub fn visit<E: Engine>(engine: &Arc<E>, token: usize, first: Option<Task>) {
     drop(taken);
     if rest == Rest::Stop {
         engine.life().worker_gone(token);
-    }
-}
-
-/// A token whose work goes on off any thread (a future that a runtime hosts) has run out of it.
-///
-/// True: there is more, and the token is still the caller's. False: the token sleeps or is resumed elsewhere, or the pool has
-/// stopped; the caller's part is over.
-pub fn rest_elsewhere<E: Engine>(engine: &E, token: usize) -> bool {
-    let life = engine.life();
-    life.tell_watchers();
-    if life.is_stopped() {
-        life.worker_gone(token);
-        return false;
-    }
-    life.idle().begin_search();
-    let has_work = || engine.has_queued() || life.has_woken() || life.is_stopped();
-    match life.idle().announce(token, has_work) {
-        Announced::Search => {
-            if life.idle().end_search() && engine.has_queued() {
-                life.notify();
-            }
-            true
-        }
-        Announced::Sleep | Announced::Resumed => false,
     }
 }

@@ -39,12 +39,6 @@ impl Seat {
             index,
         }
     }
-
-    /// The life of the pool.
-    #[inline]
-    pub(crate) fn life(&self) -> &Arc<Lifecycle> {
-        &self.life
-    }
 }
 
 impl fmt::Debug for Seat {
@@ -212,7 +206,7 @@ impl Worker {
 
     /// The worker found a task: if it was the last to search, it sees to it that somebody finds the next.
     #[inline]
-    fn found<E: Engine>(&self, engine: &E) {
+    pub(crate) fn found<E: Engine>(&self, engine: &E) {
         if self.0.is_searching.replace(false)
             && self.life().idle().end_search()
             && self.has_work(engine)
@@ -262,11 +256,6 @@ impl Worker {
         CURRENT.with(|current| drop(current.borrow_mut().take()));
         drop_contained(self);
         life.worker_gone(index);
-    }
-
-    /// The place.
-    pub(crate) fn seat(&self) -> &Seat {
-        &self.0.seat
     }
 
     /// The worker's index, from 0.
@@ -374,6 +363,28 @@ impl Worker {
         result
     }
 
+    /// Says that no future that is polled here frees its worker when it suspends, for as long as this worker lives.
+    pub(crate) fn keep_place_always(&self) {
+        self.0.keeping.set(self.0.keeping.get() + 1);
+    }
+
+    /// When the job that was begun last started, by the clock that is read for some jobs only.
+    pub(crate) fn last_reading(&self) -> u64 {
+        self.0.clock.reading.get()
+    }
+
+    /// Counts the worker among those that search, for its token's next holder.
+    pub(crate) fn begin_search(&self) {
+        if !self.0.is_searching.replace(true) {
+            self.life().idle().begin_search();
+        }
+    }
+
+    /// Whether this is the only reference to the worker.
+    pub(crate) fn is_unshared(&self) -> bool {
+        Rc::strong_count(&self.0) == 1
+    }
+
     /// Notes which future is being polled here, and returns the one around it.
     pub(crate) fn set_polling(&self, id: Option<JobId>) -> Option<JobId> {
         self.0.polling.replace(id)
@@ -467,7 +478,7 @@ impl Drop for Frame<'_> {
 /// A reading serves the next jobs for as long as the last batch of them was short in sum, and at most 64 of them. So a job's
 /// start is never noted too late, and too early by at most what the jobs since the last reading took.
 #[derive(Default)]
-struct SampledClock {
+pub(crate) struct SampledClock {
     reading: Cell<u64>,
     jobs_left: Cell<u32>,
     batch: Cell<u32>,
@@ -475,7 +486,7 @@ struct SampledClock {
 
 impl SampledClock {
     #[inline]
-    fn now(&self, life: &Lifecycle) -> u64 {
+    pub(crate) fn now(&self, life: &Lifecycle) -> u64 {
         let left = self.jobs_left.get();
         if left > 0 {
             self.jobs_left.set(left - 1);

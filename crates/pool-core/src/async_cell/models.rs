@@ -1,0 +1,115 @@
+//! Model checks of a future's cell: who drives it when two sides meet.
+
+use std::convert::Infallible;
+use std::future::{Pending, pending};
+use std::sync::Arc as StdArc;
+use std::task::{Poll, Waker};
+
+use loom::thread;
+
+use super::{AsyncCell, Known, Polled};
+use crate::config::PoolConfig;
+use crate::engine::Engine;
+use crate::error::BuildError;
+use crate::id::JobId;
+use crate::lifecycle::Lifecycle;
+use crate::models::{Token, life, model};
+use crate::outcome::Outcome;
+use crate::source::SureSource;
+use crate::task::Task;
+use crate::ticket::Outlet;
+use crate::worker::Worker;
+
+/// An engine that runs nothing: what a worker needs to be one.
+struct Still(StdArc<Lifecycle>);
+
+impl Engine for Still {
+    type Adopted = Infallible;
+    const NAME: &'static str = "still";
+
+    fn start(_: PoolConfig, _: Option<Infallible>) -> Result<StdArc<Self>, BuildError> {
+        Ok(StdArc::new(Self(life())))
+    }
+
+    fn life(&self) -> &StdArc<Lifecycle> {
+        &self.0
+    }
+
+    fn push(&self, task: Task) -> Result<(), Task> {
+        Err(task)
+    }
+
+    fn push_unbounded(&self, _task: Task) {}
+
+    fn pop(&self, _worker: &Worker) -> Option<Task> {
+        None
+    }
+
+    fn has_queued(&self) -> bool {
+        false
+    }
+
+    fn take_queued(&self) -> Vec<Task> {
+        Vec::new()
+    }
+
+    fn join_threads(&self) {}
+}
+
+fn cell() -> StdArc<AsyncCell<SureSource<Pending<()>>>> {
+    AsyncCell::new(JobId::next(), SureSource(pending()), None)
+}
+
+/// A future that never wakes by itself is cancelled while its host suspends it: the host is woken and ends it, else loom reports a
+/// deadlock.
+#[test]
+fn a_cancelled_future_is_ended_by_its_host() {
+    model(|| {
+        let cell = cell();
+        let canceller = {
+            let cell = StdArc::clone(&cell);
+            thread::spawn(move || Outlet::cancel(&*cell))
+        };
+        if cell.start_hosted() {
+            let engine = StdArc::new(Still(life()));
+            let worker = Worker::new(&engine, 0, 0, false);
+            let token = StdArc::new(Token::default());
+            let waker = Waker::from(StdArc::clone(&token));
+            let mut known = Known::NotYet;
+            let outcome = loop {
+                match cell.poll_hosted(&worker, &waker, known) {
+                    Poll::Ready(outcome) => break outcome,
+                    Poll::Pending => token.take(),
+                }
+                known = Known::Yes;
+            };
+            assert_eq!(outcome, Outcome::Cancelled);
+            cell.publish(outcome);
+        }
+        canceller.join().unwrap();
+        assert_eq!(cell.state.outcome(), Some(Outcome::Cancelled));
+    });
+}
+
+/// The driver of a future leaves it while its entry is popped: the future comes to the woken of the popper's pool.
+#[test]
+fn a_future_that_is_left_finds_a_new_driver() {
+    model(|| {
+        let (cell, life) = (cell(), life());
+        assert!(cell.start());
+        cell.lead_back(|way| way.joiner = Some(Waker::noop().clone()));
+        let popper = {
+            let (cell, life) = (StdArc::clone(&cell), StdArc::clone(&life));
+            thread::spawn(move || {
+                let _elsewhere = cell.settle_popped(&life);
+            })
+        };
+        drop(cell.ticket());
+        popper.join().unwrap();
+        assert!(life.has_woken());
+        // The cell's waker in its own pool's notes is a circle until the job ends.
+        while let Some(task) = life.pop_woken() {
+            drop(task);
+        }
+    });
+}
