@@ -186,8 +186,12 @@ impl Drop for Lent {
         let Some(engine) = self.engine.take() else {
             return;
         };
-        if let Some(first) = self.first.take() {
-            engine.push_unbounded(first);
+        match self.first.take() {
+            Some(first) => {
+                engine.push_unbounded(first);
+                engine.life.notify();
+            }
+            None => engine.life.searcher_lost(),
         }
         engine.life.worker_lost(self.token, || engine.take_queued());
     }

@@ -501,6 +501,12 @@ impl Lifecycle {
         }
     }
 
+    /// A token was resumed, and lost before it looked for a task: somebody else looks. Else submitters would count on it for ever.
+    pub fn searcher_lost(&self) {
+        let _was_last = self.idle.end_search();
+        self.notify();
+    }
+
     /// Takes tasks off the books: what is left to be run, for somebody else to run.
     pub(crate) fn hand_over(self: &Arc<Self>, tasks: Vec<Task>) -> Vec<Task> {
         let unstarted: Vec<Task> = tasks
