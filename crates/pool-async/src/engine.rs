@@ -19,8 +19,7 @@ use crate::runtime::OwnRuntime;
 
 /// The engine of [`AsyncPool`](crate::AsyncPool).
 ///
-/// One job costs these read-modify-writes on cache lines that threads share: the submitter's stripe of the ledger, the queue's places
-/// twice, and its two ends.
+/// One job costs these read-modify-writes on cache lines that threads share: one on the queue's tail, one on its head.
 pub struct AsyncEngine {
     life: Arc<Lifecycle>,
     queue: SharedQueue,

@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use pool_async::AsyncPool;
-use pool_core::{ExecutorExt, JobError};
+use pool_core::JobError;
 use tokio::runtime::Builder;
 
 /// Within this the slowest test machine has woken a thread.

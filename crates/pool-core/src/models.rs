@@ -2,7 +2,9 @@
 //!
 //! `RUSTFLAGS="--cfg pool_loom" cargo test -p pool-core --release --lib models`
 
-use std::convert::Infallible;
+mod cells;
+mod queues;
+
 use std::sync::Arc as StdArc;
 use std::task::{Context, Poll, Wake, Waker};
 
@@ -11,25 +13,19 @@ use loom::sync::{Arc, Condvar, Mutex};
 use loom::thread;
 
 use crate::capability::Capability;
-use crate::cell::queue_and_handle;
 use crate::config::PoolConfig;
-use crate::context::JobContext;
 use crate::error::Refused;
 use crate::executor::Executor;
 use crate::home::Home;
 use crate::id::JobId;
 use crate::idle::{Announced, Idle};
-use crate::job::JobExt;
 use crate::lifecycle::Lifecycle;
-use crate::outcome::{JobError, Outcome};
-use crate::places::Places;
-use crate::ring::Ring;
+use crate::outcome::Outcome;
 use crate::room::{Admission, Room};
-use crate::state::{ClaimedEnd, State};
+use crate::state::State;
 use crate::stats::Stats;
 use crate::sync::UnsafeCell;
 use crate::task::{Payload, Ran, Task};
-use crate::token::CancelToken;
 use crate::turn::Turn;
 use crate::worker::Worker;
 
@@ -378,192 +374,5 @@ fn a_freed_place_is_not_missed() {
         executor.room.freed();
         submitter.join().unwrap();
         assert_eq!(executor.is_taken.load(Relaxed), 1);
-    });
-}
-
-/// A payload that says which it was, once.
-struct Numbered(usize, Arc<loom::sync::atomic::AtomicUsize>);
-
-impl Payload for Numbered {
-    fn run(self, _id: JobId, _worker: &Worker) -> Ran {
-        Ran::Over
-    }
-
-    fn abandon(self) {
-        self.1.fetch_add(self.0, Relaxed);
-    }
-
-    fn sort_out(self, _life: &StdArc<Lifecycle>) -> Option<Self> {
-        Some(self)
-    }
-
-    fn name(&self) -> Option<&str> {
-        None
-    }
-}
-
-/// Each task that was pushed comes out once, whole, also where the array of one or two places is lapped.
-#[test]
-fn a_ring_loses_and_doubles_nothing() {
-    for capacity in [1, 2] {
-        model(move || {
-            let ring = Arc::new(Ring::new(capacity));
-            let seen = Arc::new(AtomicUsize::new(0));
-            let task = |number| Task::new(JobId::next(), Numbered(number, Arc::clone(&seen)));
-            assert!(ring.push(task(1)).is_ok());
-            let poppers: Vec<_> = (0..2)
-                .map(|_| {
-                    let ring = Arc::clone(&ring);
-                    thread::spawn(move || usize::from(ring.pop().is_some()))
-                })
-                .collect();
-            let mut pushed = 1;
-            for number in [10, 100] {
-                match ring.push(task(number)) {
-                    Ok(()) => pushed += number,
-                    Err(refused) => drop(refused.into_payload::<Numbered>()),
-                }
-            }
-            let popped: usize = poppers.into_iter().map(|it| it.join().unwrap()).sum();
-            assert!(popped >= 1, "there was one from the start");
-            while ring.pop().is_some() {}
-            assert!(ring.is_empty());
-            assert_eq!(seen.load(Relaxed), pushed);
-        });
-    }
-}
-
-/// What the handle's side does while the entry ends the job elsewhere.
-#[derive(Clone, Copy, Debug)]
-enum HandleDoes {
-    Leave,
-    Cancel,
-    Wait,
-}
-
-/// A cell's two ends leave in any order: the job's captures are dropped once, the outcome is seen whole, and nothing is left.
-#[test]
-fn a_cell_is_freed_by_the_last_to_leave() {
-    for handle_does in [HandleDoes::Leave, HandleDoes::Cancel, HandleDoes::Wait] {
-        model(move || {
-            let held = Arc::new(());
-            let job = {
-                let held = Arc::clone(&held);
-                move |_: &JobContext<'_>| Ok::<_, Infallible>(held)
-            };
-            // The cell holds the token until it is freed.
-            let token = CancelToken::new();
-            let (task, handle) = queue_and_handle(job.with_token(&token));
-            let ticket = handle.into_ticket();
-            let entry = thread::spawn(move || drop(task));
-            match handle_does {
-                HandleDoes::Leave => {}
-                HandleDoes::Cancel => ticket.cancel(),
-                HandleDoes::Wait => {
-                    let mut cx = Context::from_waker(Waker::noop());
-                    let is_over =
-                        |polled: Poll<_>| matches!(polled, Poll::Ready(Err(JobError::Abandoned)));
-                    if !is_over(ticket.poll_outcome(&mut cx)) {
-                        while !ticket.is_ended() {
-                            thread::yield_now();
-                        }
-                        assert!(is_over(ticket.poll_outcome(&mut cx)));
-                    }
-                }
-            }
-            drop(ticket);
-            entry.join().unwrap();
-            assert!(
-                Arc::try_unwrap(held).is_ok(),
-                "what the job captured is left"
-            );
-            assert_eq!(token.holders(), 1, "the cell is left");
-        });
-    }
-}
-
-/// Of two places, two can be taken at every moment at which none is: by the worker with a stash, and by who recalls it.
-#[test]
-fn no_place_is_lost_or_doubled() {
-    model(|| {
-        let places = Arc::new(Places::new(16, 1));
-        let worker = {
-            let places = Arc::clone(&places);
-            thread::spawn(move || {
-                let is_taken = places.take(Some(0));
-                if is_taken {
-                    places.free(Some(0));
-                }
-                usize::from(places.take(Some(0)))
-            })
-        };
-        // All but one: the last is in the stash or to be recalled, or the worker has it.
-        let mut taken = (0..16).filter(|_| places.take(None)).count();
-        assert!(taken >= 15, "the worker holds one at the most");
-        taken += worker.join().unwrap();
-        taken += (0..16).filter(|_| places.take(None)).count();
-        assert_eq!(taken, 16);
-    });
-}
-
-/// A closure that its handle ends is counted once, whether its popper or its ender comes second, and its cell is freed.
-#[test]
-fn a_cancelled_closure_is_counted_once() {
-    model(|| {
-        let life = life();
-        let token = CancelToken::new();
-        let job = |_: &JobContext<'_>| Ok::<_, Infallible>(());
-        let (task, handle) = queue_and_handle(job.with_token(&token));
-        let ticket = handle.into_ticket();
-        let popper = {
-            let life = StdArc::clone(&life);
-            thread::spawn(move || task.sort_out(&life))
-        };
-        ticket.cancel();
-        drop(ticket);
-        let popped = popper.join().unwrap();
-        let counted = u64::from(popped.is_none());
-        drop(popped);
-        assert_eq!(life.stats().cancelled, counted);
-        assert!(life.running_jobs().is_empty());
-        assert_eq!(token.holders(), 1, "the cell is left");
-    });
-}
-
-/// A joiner that ends the job it claimed leaves its cell to exactly one: the popper, itself, or both have settled it in turn.
-#[test]
-fn a_joined_cell_is_left_to_one() {
-    model(|| {
-        let shared = Arc::new((State::new(), UnsafeCell::new(0_u32)));
-        assert!(shared.0.start());
-        let popper = {
-            let shared = Arc::clone(&shared);
-            thread::spawn(move || {
-                let (state, home) = &*shared;
-                if state.outcome().is_none() {
-                    // SAFETY: the home is the popper's until `POPPED`. Loom checks just that.
-                    home.with_mut(|home| unsafe { *home = 1 });
-                    if state.popped().is_some() {
-                        // SAFETY: the ender had not seen it.
-                        home.with_mut(|home| unsafe { *home = 0 });
-                    }
-                }
-                usize::from(state.entry_leaves())
-            })
-        };
-        let (state, home) = &*shared;
-        let frees = match state.end_claimed_and_leave(Outcome::Completed) {
-            ClaimedEnd::Left => 0,
-            ClaimedEnd::Alone => 1,
-            ClaimedEnd::Popped => {
-                // SAFETY: the home is the ender's now.
-                home.with_mut(|home| unsafe {
-                    assert_eq!(*home, 1);
-                    *home = 0;
-                });
-                usize::from(state.handle_leaves())
-            }
-        };
-        assert_eq!(frees + popper.join().unwrap(), 1);
     });
 }

@@ -15,8 +15,7 @@ use crate::threads::OwnThreads;
 /// Jobs wait in a queue of the pool's own, since rayon's has no bound. At most `workers` visits at once take from it, each a
 /// rayon job that goes on until the queue is empty, so a burst of jobs costs rayon one job for each worker.
 ///
-/// One job costs these read-modify-writes on cache lines that threads share: the submitter's stripe of the ledger, the queue's places
-/// twice, and its two ends.
+/// One job costs these read-modify-writes on cache lines that threads share: one on the queue's tail, one on its head.
 #[derive(Debug)]
 pub struct RayonEngine {
     life: Arc<Lifecycle>,

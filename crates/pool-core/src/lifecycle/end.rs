@@ -1,0 +1,135 @@
+//! The end of a pool: how its phase moves on, and what becomes of the tasks that are still queued then.
+
+use std::sync::Arc;
+
+use super::{Lifecycle, Phase};
+use crate::barrier::heavy;
+use crate::id::JobId;
+use crate::sync::{LockExt, Ordering};
+use crate::task::Task;
+
+impl Lifecycle {
+    #[inline]
+    pub(crate) fn phase(&self) -> Phase {
+        // ORDERING: SeqCst, see the module's last section.
+        match self.phase.load(Ordering::SeqCst) {
+            0 => Phase::Open,
+            1 => Phase::Draining,
+            2 => Phase::Cancelling,
+            _ => Phase::Stopped,
+        }
+    }
+
+    #[inline]
+    pub(crate) fn is_closed(&self) -> bool {
+        self.phase() != Phase::Open
+    }
+
+    /// Whether the grace is over: queued jobs no longer start, and running ones are asked to stop.
+    #[inline]
+    pub fn is_cancelling(&self) -> bool {
+        self.phase() >= Phase::Cancelling
+    }
+
+    /// Whether future `id` is to be dropped because the pool is being cancelled.
+    pub(crate) fn cancels(&self, id: JobId) -> bool {
+        self.is_cancelling() && !self.ending.lock_unpoisoned().is_inside(id)
+    }
+
+    #[inline]
+    pub(crate) fn is_stopped(&self) -> bool {
+        self.phase() == Phase::Stopped
+    }
+
+    /// Ends intake. Idempotent.
+    pub fn close(&self) {
+        self.advance(Phase::Draining);
+        // ORDERING: partners are the light fences of intake. Each closer has its own, since each may go on to read the ledger.
+        heavy();
+        self.room.wake_all();
+    }
+
+    /// The grace is over: queued jobs will not start, running ones are asked to stop, suspended futures are dropped.
+    pub(crate) fn cancel(self: &Arc<Self>, queued: impl FnOnce() -> Vec<Task>) {
+        self.advance(Phase::Cancelling);
+        // ORDERING: partner is the light fence in `admit`'s `notify`.
+        heavy();
+        self.take_out(queued());
+        self.away.wake_all();
+    }
+
+    /// The workers end as soon as they are idle.
+    pub fn stop(&self) {
+        if !self.advance(Phase::Stopped) {
+            return;
+        }
+        // ORDERING: partner is the light fence in `requeue`.
+        heavy();
+        self.sweep_woken();
+        for worker in self.idle.take_all() {
+            self.resume(worker);
+        }
+        self.changed.notify(usize::MAX);
+    }
+
+    /// Nobody is left to shut the pool down: it stops once it is quiet.
+    pub(crate) fn stop_when_quiet(&self) {
+        self.close();
+        self.stops_when_quiet.store(true, Ordering::SeqCst);
+        self.tell_watchers();
+    }
+
+    /// Moves the phase forward. True if this call did.
+    fn advance(&self, to: Phase) -> bool {
+        self.phase.fetch_max(to as u8, Ordering::SeqCst) < to as u8
+    }
+
+    /// Futures woken after the end are ended here instead.
+    pub(super) fn sweep_woken(&self) {
+        while let Some(task) = self.pop_woken() {
+            drop(task);
+        }
+    }
+
+    /// Takes queued tasks into the report; entries whose jobs are over already are settled.
+    pub(crate) fn take_out(self: &Arc<Self>, tasks: Vec<Task>) {
+        let unstarted = self.hand_over(tasks);
+        let late = self.ending.lock_unpoisoned().keep(unstarted);
+        drop(late);
+    }
+
+    /// A task that an engine holds outside its queue, once the pool is cancelling: it goes into the report.
+    pub fn give_up(self: &Arc<Self>, task: Task) {
+        self.take_out(vec![task]);
+    }
+
+    /// Worker `index` was lost with the threads that were lent to it. With the last one the pool closes, and what is queued is
+    /// abandoned: nobody is left to run it.
+    pub fn worker_lost(self: &Arc<Self>, index: usize, queued: impl FnOnce() -> Vec<Task>) {
+        self.worker_gone(index);
+        if self.workers_alive() == 0 && !self.is_stopped() {
+            self.close();
+            drop(self.hand_over(queued()));
+        }
+    }
+
+    /// A token was resumed, and lost before it looked for a task: somebody else looks. Else submitters would count on it for ever.
+    pub fn searcher_lost(&self) {
+        let _was_last = self.idle.end_search();
+        self.notify();
+    }
+
+    /// Takes tasks off the books: what is left to be run, for somebody else to run.
+    pub(crate) fn hand_over(self: &Arc<Self>, tasks: Vec<Task>) -> Vec<Task> {
+        let unstarted: Vec<Task> = tasks
+            .into_iter()
+            .filter_map(|task| task.sort_out(self))
+            .collect();
+        for _ in &unstarted {
+            self.ledger.record_unstarted();
+            self.ledger.over(None);
+        }
+        self.tell_watchers();
+        unstarted
+    }
+}

@@ -1,0 +1,128 @@
+//! Models of a closure's cell: its two ends, and who records a job that ended elsewhere than where its entry was popped.
+
+use std::convert::Infallible;
+use std::sync::Arc as StdArc;
+use std::task::{Context, Poll, Waker};
+
+use loom::sync::Arc;
+use loom::thread;
+
+use super::{life, model};
+use crate::cell::queue_and_handle;
+use crate::context::JobContext;
+use crate::job::JobExt;
+use crate::outcome::{JobError, Outcome};
+use crate::state::{ClaimedEnd, State};
+use crate::sync::UnsafeCell;
+use crate::token::CancelToken;
+
+/// What the handle's side does while the entry ends the job elsewhere.
+#[derive(Clone, Copy, Debug)]
+enum HandleDoes {
+    Leave,
+    Cancel,
+    Wait,
+}
+
+/// A cell's two ends leave in any order: the job's captures are dropped once, the outcome is seen whole, and nothing is left.
+#[test]
+fn a_cell_is_freed_by_the_last_to_leave() {
+    for handle_does in [HandleDoes::Leave, HandleDoes::Cancel, HandleDoes::Wait] {
+        model(move || {
+            let held = Arc::new(());
+            let job = {
+                let held = Arc::clone(&held);
+                move |_: &JobContext<'_>| Ok::<_, Infallible>(held)
+            };
+            // The cell holds the token until it is freed.
+            let token = CancelToken::new();
+            let (task, handle) = queue_and_handle(job.with_token(&token));
+            let ticket = handle.into_ticket();
+            let entry = thread::spawn(move || drop(task));
+            match handle_does {
+                HandleDoes::Leave => {}
+                HandleDoes::Cancel => ticket.cancel(),
+                HandleDoes::Wait => {
+                    let mut cx = Context::from_waker(Waker::noop());
+                    let is_over =
+                        |polled: Poll<_>| matches!(polled, Poll::Ready(Err(JobError::Abandoned)));
+                    if !is_over(ticket.poll_outcome(&mut cx)) {
+                        while !ticket.is_ended() {
+                            thread::yield_now();
+                        }
+                        assert!(is_over(ticket.poll_outcome(&mut cx)));
+                    }
+                }
+            }
+            drop(ticket);
+            entry.join().unwrap();
+            assert!(
+                Arc::try_unwrap(held).is_ok(),
+                "what the job captured is left"
+            );
+            assert_eq!(token.holders(), 1, "the cell is left");
+        });
+    }
+}
+
+/// A closure that its handle ends is counted once, whether its popper or its ender comes second, and its cell is freed.
+#[test]
+fn a_cancelled_closure_is_counted_once() {
+    model(|| {
+        let life = life();
+        let token = CancelToken::new();
+        let job = |_: &JobContext<'_>| Ok::<_, Infallible>(());
+        let (task, handle) = queue_and_handle(job.with_token(&token));
+        let ticket = handle.into_ticket();
+        let popper = {
+            let life = StdArc::clone(&life);
+            thread::spawn(move || task.sort_out(&life))
+        };
+        ticket.cancel();
+        drop(ticket);
+        let popped = popper.join().unwrap();
+        let counted = u64::from(popped.is_none());
+        drop(popped);
+        assert_eq!(life.stats().cancelled, counted);
+        assert!(life.running_jobs().is_empty());
+        assert_eq!(token.holders(), 1, "the cell is left");
+    });
+}
+
+/// A joiner that ends the job it claimed leaves its cell to exactly one: the popper, itself, or both have settled it in turn.
+#[test]
+fn a_joined_cell_is_left_to_one() {
+    model(|| {
+        let shared = Arc::new((State::new(), UnsafeCell::new(0_u32)));
+        assert!(shared.0.start());
+        let popper = {
+            let shared = Arc::clone(&shared);
+            thread::spawn(move || {
+                let (state, home) = &*shared;
+                if state.outcome().is_none() {
+                    // SAFETY: the home is the popper's until `POPPED`. Loom checks just that.
+                    home.with_mut(|home| unsafe { *home = 1 });
+                    if state.popped().is_some() {
+                        // SAFETY: the ender had not seen it.
+                        home.with_mut(|home| unsafe { *home = 0 });
+                    }
+                }
+                usize::from(state.entry_leaves())
+            })
+        };
+        let (state, home) = &*shared;
+        let frees = match state.end_claimed_and_leave(Outcome::Completed) {
+            ClaimedEnd::Left => 0,
+            ClaimedEnd::Alone => 1,
+            ClaimedEnd::Popped => {
+                // SAFETY: the home is the ender's now.
+                home.with_mut(|home| unsafe {
+                    assert_eq!(*home, 1);
+                    *home = 0;
+                });
+                usize::from(state.handle_leaves())
+            }
+        };
+        assert_eq!(frees + popper.join().unwrap(), 1);
+    });
+}
