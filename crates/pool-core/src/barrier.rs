@@ -61,12 +61,15 @@ mod fences {
         ONCE.call_once(|| {
             let has_agreed =
                 membarrier(REGISTER_PRIVATE_EXPEDITED) && membarrier(PRIVATE_EXPEDITED);
+            // ORDERING: `Once` publishes it to whoever has built a pool; until then a light fence is a full one.
             IS_ASYMMETRIC.store(has_agreed, Ordering::SeqCst);
         });
     }
 
     #[inline(always)]
     pub(crate) fn light() {
+        // ORDERING: Relaxed: it is written before the first pool's first job, and read to choose a fence, not behind one. The compiler's
+        // fence keeps the caller's write before its read; the processor's is the partner's `heavy`.
         if IS_ASYMMETRIC.load(Ordering::Relaxed) {
             compiler_fence(Ordering::SeqCst);
         } else {
@@ -75,6 +78,7 @@ mod fences {
     }
 
     pub(crate) fn heavy() {
+        // ORDERING: this thread's own full fence, on both sides of the call that makes the other cores pass one: partner of each `light`.
         fence(Ordering::SeqCst);
         if IS_ASYMMETRIC.load(Ordering::Relaxed) && !membarrier(PRIVATE_EXPEDITED) {
             without_the_kernel();
@@ -86,6 +90,7 @@ mod fences {
     /// on. What was stored before, under the old agreement, is given time to become visible.
     #[cold]
     fn without_the_kernel() {
+        // ORDERING: SeqCst, so that it leaves this core before the wait begins; `light` is a full fence for whoever sees it.
         IS_ASYMMETRIC.store(false, Ordering::SeqCst);
         thread::sleep(STORES_ARE_OUT);
     }

@@ -5,7 +5,7 @@
 use std::mem::ManuallyDrop;
 use std::ptr::NonNull;
 use std::sync::Arc;
-use std::task::{Context, Poll};
+use std::task::{Context, Poll, ready};
 
 use atomic_waker::AtomicWaker;
 
@@ -17,7 +17,7 @@ use crate::outcome::{Interrupted, JobError, Outcome, PanicInfo, contain, drop_co
 use crate::state::{ClaimedEnd, Left, Owes, State};
 use crate::sync::UnsafeCell;
 use crate::task::{Payload, Ran, Task};
-use crate::ticket::{Joined, Outlet, Release, Resolution, Ticket};
+use crate::ticket::{Joined, Outlet, Release, Resolution, Ticket, poll_end};
 use crate::token::CancelToken;
 use crate::worker::Worker;
 
@@ -288,12 +288,7 @@ impl<J: Job> Outlet<J::Output, J::Error> for JobCell<J> {
     }
 
     fn poll_outcome(&self, cx: &mut Context<'_>) -> Poll<Resolution<J::Output, J::Error>> {
-        if !self.state.is_ended() {
-            self.waiter.register(cx.waker());
-            if !self.state.wait() {
-                return Poll::Pending;
-            }
-        }
+        ready!(poll_end(&self.state, &self.waiter, cx));
         match self.replace(Stage::Empty) {
             Stage::Ended(resolution) => Poll::Ready(resolution),
             Stage::Queued(_) | Stage::Empty => unreachable!("the outcome is taken once"),

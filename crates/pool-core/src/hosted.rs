@@ -74,7 +74,7 @@ pub async fn host_futures<E: Engine>(
         if look_around(&host, &**engine) {
             continue;
         }
-        let has_work = || has_work(&**engine) || life.is_stopped();
+        let has_work = || host.worker.0.has_work(&**engine) || life.is_stopped();
         match life.idle().announce(token, has_work) {
             Announced::Search => {}
             Announced::Sleep | Announced::Resumed => return Left::Nothing,
@@ -92,11 +92,7 @@ fn look_around<E: Engine>(host: &Host, engine: &E) -> bool {
     if !is_worth_it {
         return false;
     }
-    look_a_while(|| has_work(engine) || host.life().is_stopped())
-}
-
-fn has_work<E: Engine>(engine: &E) -> bool {
-    engine.has_queued() || engine.life().has_woken()
+    look_a_while(|| host.worker.0.has_work(engine) || host.life().is_stopped())
 }
 
 /// A worker that goes from thread to thread with the task that holds it.

@@ -105,10 +105,9 @@ impl State {
 
     /// Publishes the outcome, which the owner has written. Called once, by the winner of `start`.
     pub(crate) fn end(&self, outcome: Outcome) -> Ended {
-        let bits = ENDED | (outcome as u32) << OUTCOME_SHIFT;
         // ORDERING: Release publishes the outcome to the handle's Acquire in `is_ended`, `wait` and `detach`; Acquire
         // makes the handle's last touch visible where it has gone and this side drops the outcome.
-        let before = self.0.fetch_or(bits, Ordering::AcqRel);
+        let before = self.0.fetch_or(ended(outcome), Ordering::AcqRel);
         Ended {
             is_detached: before & DETACHED != 0,
             has_waiter: before & WAITER != 0,
@@ -153,16 +152,10 @@ impl State {
     /// The entry ends its own job, and leaves in the same step unless the other end is owed something.
     #[inline]
     pub(crate) fn end_and_leave(&self, outcome: Outcome) -> Left {
-        let ended = |word: u32| {
+        let before = self.end_with(outcome, |word| {
             let owes = word & (WAITER | DETACHED) != 0;
-            let leaves = if owes { 0 } else { ENTRY_GONE };
-            Some(word | ENDED | (outcome as u32) << OUTCOME_SHIFT | leaves)
-        };
-        // ORDERING: as in `end`; Release also orders all touches of the cell before the handle's freeing it.
-        let before = self
-            .0
-            .fetch_update(Ordering::AcqRel, Ordering::Relaxed, ended)
-            .unwrap_or_else(|word| word);
+            if owes { 0 } else { ENTRY_GONE }
+        });
         match (before & DETACHED != 0, before & WAITER != 0) {
             (true, _) => Left::NotYet(Owes::Drop),
             (false, true) => Left::NotYet(Owes::Wake),
@@ -174,20 +167,27 @@ impl State {
     /// pool in the cell.
     #[inline]
     pub(crate) fn end_claimed_and_leave(&self, outcome: Outcome) -> ClaimedEnd {
-        let ended = |word: u32| {
-            let leaves = if word & POPPED == 0 { DETACHED } else { 0 };
-            Some(word | ENDED | (outcome as u32) << OUTCOME_SHIFT | leaves)
-        };
-        // ORDERING: as in `end_and_leave`.
-        let before = self
-            .0
-            .fetch_update(Ordering::AcqRel, Ordering::Relaxed, ended)
-            .unwrap_or_else(|word| word);
+        let before = self.end_with(
+            outcome,
+            |word| {
+                if word & POPPED == 0 { DETACHED } else { 0 }
+            },
+        );
         match (before & POPPED != 0, before & ENTRY_GONE != 0) {
             (true, _) => ClaimedEnd::Popped,
             (false, true) => ClaimedEnd::Alone,
             (false, false) => ClaimedEnd::Left,
         }
+    }
+
+    /// Ends the job, and sets in the same step what `leaves` says of the word before. That word.
+    #[inline]
+    fn end_with(&self, outcome: Outcome, leaves: impl Fn(u32) -> u32) -> u32 {
+        let ended = |word| Some(word | ended(outcome) | leaves(word));
+        // ORDERING: as in `end`; Release also orders all touches of the cell before the other end's freeing it.
+        self.0
+            .fetch_update(Ordering::AcqRel, Ordering::Relaxed, ended)
+            .unwrap_or_else(|word| word)
     }
 
     /// The entry's last touch. True: the handle has gone too, free the cell.
@@ -225,4 +225,9 @@ impl State {
         // ORDERING: AcqRel, the counterpart of `end`: the second of the two sees all that the first did.
         self.0.fetch_or(DETACHED, Ordering::AcqRel) & ENDED != 0
     }
+}
+
+/// The bits of a job that has ended so.
+fn ended(outcome: Outcome) -> u32 {
+    ENDED | (outcome as u32) << OUTCOME_SHIFT
 }

@@ -6,8 +6,11 @@ use std::ops::Deref;
 use std::ptr::NonNull;
 use std::task::{Context, Poll};
 
+use atomic_waker::AtomicWaker;
+
 use crate::id::JobId;
 use crate::outcome::JobError;
+use crate::state::State;
 use crate::worker::Worker;
 
 /// What a job's handle resolves to.
@@ -28,6 +31,17 @@ pub(crate) trait Outlet<T, E>: Send + Sync {
     fn await_on(&self, worker: &Worker, cx: &mut Context<'_>);
     /// How the handle's end is given up: called once, with this cell's address, and the cell is not touched after it.
     fn release(&self) -> Release;
+}
+
+/// Ready once the job has ended; else `cx` will be woken.
+pub(crate) fn poll_end(state: &State, waiter: &AtomicWaker, cx: &mut Context<'_>) -> Poll<()> {
+    if !state.is_ended() {
+        waiter.register(cx.waker());
+        if !state.wait() {
+            return Poll::Pending;
+        }
+    }
+    Poll::Ready(())
 }
 
 /// Gives up the handle's end of the cell at an address, and with it an outcome that nobody took.

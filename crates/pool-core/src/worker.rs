@@ -216,7 +216,7 @@ impl Worker {
     }
 
     #[inline]
-    fn has_work<E: Engine>(&self, engine: &E) -> bool {
+    pub(crate) fn has_work<E: Engine>(&self, engine: &E) -> bool {
         engine.has_queued() || self.life().has_woken()
     }
 

@@ -2,7 +2,7 @@
 
 use std::ptr::NonNull;
 use std::sync::Arc;
-use std::task::{Context, Poll, Wake, Waker};
+use std::task::{Context, Poll, Wake, Waker, ready};
 
 use super::{AsyncCell, Driver, Polled, Stage};
 use crate::context::{AsyncView, Cancellation};
@@ -11,7 +11,7 @@ use crate::job::Terms;
 use crate::outcome::{Interrupted, JobError, Outcome, contain, drop_contained};
 use crate::source::Source;
 use crate::sync::{LockExt, Ordering};
-use crate::ticket::{Joined, Outlet, Release, Resolution, Ticket};
+use crate::ticket::{Joined, Outlet, Release, Resolution, Ticket, poll_end};
 use crate::token::CancelToken;
 use crate::wait::Parker;
 use crate::worker::Worker;
@@ -50,12 +50,7 @@ impl<S: Source> Outlet<S::Output, S::Error> for AsyncCell<S> {
     }
 
     fn poll_outcome(&self, cx: &mut Context<'_>) -> Poll<Resolution<S::Output, S::Error>> {
-        if !self.state.is_ended() {
-            self.waiter.register(cx.waker());
-            if !self.state.wait() {
-                return Poll::Pending;
-            }
-        }
+        ready!(poll_end(&self.state, &self.waiter, cx));
         match self.replace(Stage::Empty) {
             Stage::Ended(resolution) => Poll::Ready(resolution),
             _ => unreachable!("the outcome is there when the job has ended, and taken once"),
