@@ -23,7 +23,7 @@ use crate::scope::{Scope, ScopeError};
 use crate::source::{JobSource, Source, SureSource};
 use crate::stats::Stats;
 use crate::task::Task;
-use crate::wait::{block_on, block_on_helping, look_between_yields};
+use crate::wait::{Looks, block_on, block_on_helping, look_between_yields};
 use crate::worker::Worker;
 
 /// Accepts tasks and runs each at most once.
@@ -62,7 +62,7 @@ pub trait Executor: Send + Sync {
 macro_rules! forward_executor {
     ([$($generics:tt)*] $outer:ty, |$this:ident| $inner:expr) => {
         impl<$($generics)*> Executor for $outer {
-            #[inline]
+            #[inline(always)]
             fn try_execute(&self, task: Task) -> Result<(), Refused<Task>> {
                 let $this = self;
                 Executor::try_execute(&$inner, task)
@@ -341,6 +341,12 @@ fn for_each_life<E: Executor + ?Sized>(executor: &E, mut visit: impl FnMut(&Arc<
     }
 }
 
+/// See [`Room::may_pass`].
+#[inline]
+fn may_pass<E: Executor + ?Sized>(executor: &E) -> bool {
+    executor.room().may_pass(|| executor.capability())
+}
+
 /// The one way in that may wait.
 #[inline]
 fn admit<E: Executor + ?Sized>(
@@ -356,16 +362,18 @@ fn admit<E: Executor + ?Sized>(
                 .map_err(Refused::Closed),
         };
     }
-    if executor.room().has_line() {
+    if !may_pass(executor) {
         return admit_in_line(executor, task, limit);
     }
+    // Told apart, so that an acceptance copies nothing: a result that is passed on is as large as a task.
     match executor.try_execute(task) {
+        Ok(()) => Ok(()),
         Err(Refused::Full(task)) => admit_patiently(executor, task, limit),
-        result => result,
+        Err(closed) => Err(closed),
     }
 }
 
-/// Tries again for a while, as long as nobody waits in line, then goes there. One who sleeps at once is woken for each single place: two
+/// Tries again for a while, as long as those in line may be passed, then goes there. One who sleeps at once is woken for each single place: two
 /// switches of context a job.
 #[cold]
 fn admit_patiently<E: Executor + ?Sized>(
@@ -374,8 +382,8 @@ fn admit_patiently<E: Executor + ?Sized>(
     limit: Option<Instant>,
 ) -> Result<(), Refused<Task>> {
     let mut tried = Err(Refused::Full(task));
-    look_between_yields(|| {
-        if executor.room().has_line() {
+    look_between_yields(Looks::Submitter, || {
+        if !may_pass(executor) {
             return true;
         }
         if let Err(Refused::Full(task)) = std::mem::replace(&mut tried, Ok(())) {
@@ -415,9 +423,9 @@ impl<E: Executor + ?Sized> Future for InLine<'_, '_, E> {
     }
 }
 
-/// The one way in that never waits, and passes nobody in line.
+/// The one way in that never waits, and passes those in line no more often than others may.
 fn try_admit<E: Executor + ?Sized>(executor: &E, task: Task) -> Result<(), Refused<Task>> {
-    if executor.room().has_line() && !executor.is_closed() {
+    if !may_pass(executor) && !executor.is_closed() {
         return Err(Refused::Full(task));
     }
     executor.try_execute(task)
@@ -463,7 +471,7 @@ fn submit_source<S: Source>(
     admit: impl FnOnce(Task) -> Result<(), Refused<Task>>,
 ) -> Result<JobHandle<S::Output, S::Error>, SubmitError<S>> {
     let id = JobId::next();
-    let cell = AsyncCell::new(id, source, options.resolve());
+    let cell = AsyncCell::new(id, source, options.resolve().map(Box::new));
     match admit(Task::new(id, AsyncEntry(Arc::clone(&cell) as _))) {
         Ok(()) => Ok(JobHandle::new(cell.ticket())),
         Err(refused) => {
