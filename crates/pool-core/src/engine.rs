@@ -87,11 +87,22 @@ impl<E: Engine> Host for Inside<E> {
 }
 
 impl<E: Engine> Executor for Inside<E> {
-    #[inline]
+    #[inline(always)]
     fn try_execute(&self, task: Task) -> Result<(), Refused<Task>> {
-        self.0
-            .life()
-            .admit(task, |task| self.0.push(task), || self.0.take_queued())
+        let life = self.0.life();
+        let Some(submission) = life.begin_submission() else {
+            return Err(Refused::Closed(task));
+        };
+        match self.0.push(task) {
+            Ok(()) => {
+                life.pushed(|| self.0.take_queued());
+                Ok(())
+            }
+            Err(task) => {
+                life.refuse(submission);
+                Err(Refused::Full(task))
+            }
+        }
     }
 
     fn room(&self) -> &Room {
@@ -206,10 +217,14 @@ impl<E: Engine> HandOver for WorkerPool<E> {
     }
 
     fn adopt(&self, tasks: Vec<Task>) -> Vec<Task> {
+        let life = self.life();
         let adopt = |task| {
-            self.life()
-                .admit_unbounded(task, |task| self.engine().push_unbounded(task))
-                .err()
+            if life.begin_submission().is_none() {
+                return Some(task);
+            }
+            self.engine().push_unbounded(task);
+            life.pushed(|| self.engine().take_queued());
+            None
         };
         tasks.into_iter().filter_map(adopt).collect()
     }

@@ -9,7 +9,7 @@ use std::time::{Duration, Instant};
 use crate::id::JobId;
 use crate::outcome::JobError;
 use crate::ticket::Ticket;
-use crate::wait::{block_on, look_a_while};
+use crate::wait::{Looks, block_on, look_a_while};
 use crate::worker::Worker;
 
 /// The submitter's end of a job: resolves to the job's value or to why there is none.
@@ -51,7 +51,7 @@ impl<T, E> JobHandle<T, E> {
                 Err(ticket) => self.ticket = Some(ticket),
             }
         }
-        if look_a_while(|| self.is_finished())
+        if look_a_while(Looks::Joiner, || self.is_finished())
             && let Poll::Ready(outcome) = self
                 .ticket()
                 .poll_outcome(&mut Context::from_waker(Waker::noop()))

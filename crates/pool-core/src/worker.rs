@@ -14,7 +14,7 @@ use crate::idle::Announced;
 use crate::lifecycle::Lifecycle;
 use crate::outcome::{Outcome, drop_contained};
 use crate::task::{Ran, Task};
-use crate::wait::look_a_while;
+use crate::wait::{Looks, look_a_while};
 
 /// Jobs after which the clock is read for the reports' "running for", and the time below which that is often enough.
 const MOST_JOBS_A_READING: u32 = 64;
@@ -152,7 +152,7 @@ impl Worker {
         }
     }
 
-    #[inline]
+    #[inline(always)]
     fn run_queued<E: Engine>(&self, engine: &E) -> Step {
         let Some(task) = engine.pop(self) else {
             return Step::Nothing;
@@ -235,7 +235,7 @@ impl Worker {
             life.idle().begin_search();
         }
         // The end too is looked for: among many busy threads each yield may last milliseconds.
-        if look_a_while(|| self.has_work(engine) || life.is_stopped()) {
+        if look_a_while(Looks::Worker, || self.has_work(engine) || life.is_stopped()) {
             return Rest::Search;
         }
         let announced = life
