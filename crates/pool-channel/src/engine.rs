@@ -55,9 +55,11 @@ impl Engine for ChannelEngine {
 
     #[inline(always)]
     fn pop(&self, _worker: &Worker) -> Option<Task> {
-        let task = self.queue.pop()?;
-        self.life.room().freed();
-        Some(task)
+        let task = self.queue.pop();
+        if task.is_some() {
+            self.life.room().freed();
+        }
+        task
     }
 
     #[inline]

@@ -348,28 +348,39 @@ fn may_pass<E: Executor + ?Sized>(executor: &E) -> bool {
 }
 
 /// The one way in that may wait.
-#[inline]
+///
+/// All of it that an accepted job passes is inlined to where its task is made, so that the task is written once, into its queue: a copy on the
+/// way would wait for the job's own stores. For the same reason results are told apart here, and not passed on.
+#[inline(always)]
 fn admit<E: Executor + ?Sized>(
     executor: &E,
     task: Task,
     limit: Option<Instant>,
 ) -> Result<(), Refused<Task>> {
-    if let Some(worker) = Worker::current_of(executor) {
-        return match executor.try_execute(task) {
-            Ok(()) => Ok(()),
-            Err(refused) => worker
-                .run_inline(refused.into_inner())
-                .map_err(Refused::Closed),
-        };
-    }
-    if !may_pass(executor) {
+    let worker = Worker::current_of(executor);
+    if worker.is_none() && !may_pass(executor) {
         return admit_in_line(executor, task, limit);
     }
-    // Told apart, so that an acceptance copies nothing: a result that is passed on is as large as a task.
     match executor.try_execute(task) {
         Ok(()) => Ok(()),
-        Err(Refused::Full(task)) => admit_patiently(executor, task, limit),
-        Err(closed) => Err(closed),
+        Err(refused) => admit_refused(executor, worker, refused, limit),
+    }
+}
+
+/// A job of the same pool runs what was refused itself; others wait.
+#[cold]
+fn admit_refused<E: Executor + ?Sized>(
+    executor: &E,
+    worker: Option<Worker>,
+    refused: Refused<Task>,
+    limit: Option<Instant>,
+) -> Result<(), Refused<Task>> {
+    match (worker, refused) {
+        (Some(worker), refused) => worker
+            .run_inline(refused.into_inner())
+            .map_err(Refused::Closed),
+        (None, Refused::Full(task)) => admit_patiently(executor, task, limit),
+        (None, closed) => Err(closed),
     }
 }
 
@@ -382,7 +393,7 @@ fn admit_patiently<E: Executor + ?Sized>(
     limit: Option<Instant>,
 ) -> Result<(), Refused<Task>> {
     let mut tried = Err(Refused::Full(task));
-    look_between_yields(Looks::Submitter, || {
+    look_between_yields(Looks::SUBMITTER, || {
         if !may_pass(executor) {
             return true;
         }

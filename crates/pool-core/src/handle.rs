@@ -51,7 +51,7 @@ impl<T, E> JobHandle<T, E> {
                 Err(ticket) => self.ticket = Some(ticket),
             }
         }
-        if look_a_while(Looks::Joiner, || self.is_finished())
+        if look_a_while(Looks::JOINER, || self.is_finished())
             && let Poll::Ready(outcome) = self
                 .ticket()
                 .poll_outcome(&mut Context::from_waker(Waker::noop()))

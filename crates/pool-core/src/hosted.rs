@@ -92,7 +92,7 @@ fn look_around<E: Engine>(host: &Host, engine: &E) -> bool {
     if !is_worth_it {
         return false;
     }
-    look_a_while(Looks::Worker, || {
+    look_a_while(Looks::WORKER, || {
         host.worker.0.has_work(engine) || host.life().is_stopped()
     })
 }

@@ -105,14 +105,15 @@ pub(crate) fn block_on_helping<F: Future>(
 
 /// How often one looks before one sleeps. A look costs a yield, some hundred nanoseconds on a core that nobody else wants.
 #[derive(Debug, Clone, Copy)]
-#[repr(u32)]
-pub(crate) enum Looks {
+pub(crate) struct Looks(u32);
+
+impl Looks {
     /// Who joins: a job that starts at once is over by then, and who waits for one that does not does best to leave its core.
-    Joiner = 8,
+    pub(crate) const JOINER: Self = Self(16);
     /// A worker: its sleep costs the next submitter a system call.
-    Worker = 12,
+    pub(crate) const WORKER: Self = Self(16);
     /// A submitter at a full queue: it comes back to many free places.
-    Submitter = 18,
+    pub(crate) const SUBMITTER: Self = Self(18);
 }
 
 /// How many looks come without giving up the core. Few: where the one that is waited for needs this very core, each spin holds it up; and a
@@ -149,7 +150,7 @@ fn look_spinning(mut has_happened: impl FnMut() -> bool) -> bool {
 
 /// The same between yields alone.
 pub(crate) fn look_between_yields(looks: Looks, mut has_happened: impl FnMut() -> bool) -> bool {
-    (0..looks as u32).any(|_| {
+    (0..looks.0).any(|_| {
         thread::yield_now();
         has_happened()
     })

@@ -235,7 +235,7 @@ impl Worker {
             life.idle().begin_search();
         }
         // The end too is looked for: among many busy threads each yield may last milliseconds.
-        if look_a_while(Looks::Worker, || self.has_work(engine) || life.is_stopped()) {
+        if look_a_while(Looks::WORKER, || self.has_work(engine) || life.is_stopped()) {
             return Rest::Search;
         }
         let announced = life
