@@ -125,8 +125,13 @@ impl WorkStealingEngine {
     #[inline(always)]
     fn find(&self, worker: &Worker) -> Option<Task> {
         let (index, tick) = (worker.index(), worker.tick());
-        if (tick % INJECTOR_EVERY == 0 || tick % OLDEST_EVERY == 0)
-            && let Some(task) = self.find_elsewhere(index, tick)
+        if tick.is_multiple_of(INJECTOR_EVERY)
+            && let Some(task) = self.injector.pop()
+        {
+            return Some(task);
+        }
+        if tick.is_multiple_of(OLDEST_EVERY)
+            && let Some(task) = self.deques.steal(index)
         {
             return Some(task);
         }
@@ -139,14 +144,6 @@ impl WorkStealingEngine {
             return injected;
         }
         self.steal(index, tick)
-    }
-
-    /// What comes before one's own newest now and then.
-    #[cold]
-    fn find_elsewhere(&self, index: usize, tick: u32) -> Option<Task> {
-        let is_injectors_turn = tick % INJECTOR_EVERY == 0;
-        let injected = is_injectors_turn.then(|| self.injector.pop()).flatten();
-        injected.or_else(|| (tick % OLDEST_EVERY == 0).then(|| self.deques.steal(index))?)
     }
 
     /// Visits the others once, each time from another one on.
