@@ -104,7 +104,8 @@ forward_executor!([E: Executor + ?Sized] Arc<E>, |pointer| **pointer);
 /// Every way to give a job to an executor.
 ///
 /// A method that may wait for room does not wait inside a job of the same pool: it runs the job on the calling worker, at once
-/// (`R108`). While the pool drains, a job's children run on the calling worker likewise (`R607`).
+/// (`R108`). While the pool drains, a job's children run on the calling worker likewise (`R607`). Where 128 jobs run within each
+/// other so, the next is queued instead, past the bound: a chain of jobs, each of which submits the next, needs no endless stack.
 pub trait ExecutorExt: Executor {
     /// Runs a job without a handle: the cheapest way in. Waits while the queue is full. Its end is in [`Stats`] and seen by
     /// the pool's `on_failure`.

@@ -20,6 +20,10 @@ use crate::wait::look_a_while;
 const MOST_JOBS_A_READING: u32 = 64;
 const BUSY_NANOS: u64 = 100_000;
 
+/// Jobs within each other on one stack, above which a child is queued instead of run in place: 16 KiB for each of them in a stack
+/// of the usual 2 MiB.
+const MOST_IN_PLACE: usize = 128;
+
 thread_local! {
     static CURRENT: RefCell<Option<Worker>> = const { RefCell::new(None) };
 }
@@ -194,9 +198,16 @@ impl Worker {
     }
 
     /// Runs a task on its submitter, which is this worker (`R108`, `R607`). Refused once the pool is cancelling.
+    ///
+    /// A job whose child submits a child, and so on without end, would need a stack without end; so the innermost of many is queued past
+    /// the bound, and they return.
     pub(crate) fn run_inline(&self, task: Task) -> Result<(), Task> {
         if !self.life().enter_inline(self.index()) {
             return Err(task);
+        }
+        if self.own_jobs() >= MOST_IN_PLACE {
+            self.0.host.queue_past_bound(task);
+            return Ok(());
         }
         if task.run(self) == Ran::Over {
             self.life().over_at(self.index());
