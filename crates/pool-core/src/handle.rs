@@ -14,7 +14,9 @@ use crate::worker::Worker;
 
 /// The submitter's end of a job: resolves to the job's value or to why there is none.
 ///
-/// It is a `Future` as well (`R503`). Dropping it detaches: the job runs all the same, and is counted (`R305`).
+/// It is a `Future` as well (`R503`). Polled by a closure that blocks its worker in an executor of its own, it runs a job that has not
+/// started in place, as [`join`](Self::join) does, unless another worker is free. Dropping it detaches: the job runs all the same, and is
+/// counted (`R305`).
 #[must_use = "a dropped handle detaches its job; call `detach` to say so"]
 pub struct JobHandle<T, E> {
     /// Gone once the outcome was taken.
