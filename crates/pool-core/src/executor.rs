@@ -301,13 +301,13 @@ pub trait ExecutorExt: Executor {
         crate::scope::run(self, f)
     }
 
-    /// Waits until nothing is accepted and unfinished; intake stays open (`R506`). Inside a job of the same pool, that job and
+    /// Waits until nothing is accepted and unfinished, or was so since the call; intake stays open (`R506`). Inside a job of the same pool, that job and
     /// those that it runs within are left out, and queued jobs run on the calling worker.
     fn wait_idle(&self) {
         let worker = Worker::current_of(self);
         for_each_life(self, |life| {
             let own = own_jobs(worker.as_ref(), life);
-            let quiet = pin!(life.watch(|| life.in_flight() <= own));
+            let quiet = pin!(life.quiet(own));
             block_on_helping(quiet, worker.as_ref(), || None);
         });
     }
@@ -318,7 +318,7 @@ pub trait ExecutorExt: Executor {
             let mut waited = 0;
             while let Some(life) = self.lives().get(waited) {
                 let own = own_jobs(Worker::current_of(self).as_ref(), life);
-                life.watch(|| life.in_flight() <= own).await;
+                life.quiet(own).await;
                 waited += 1;
             }
         }
