@@ -1,7 +1,7 @@
 //! `JobHandle`: how a submitter waits for a job, cancels it, or lets it go.
 
 use std::fmt;
-use std::future::Future;
+use std::future::{Future, poll_fn};
 use std::pin::Pin;
 use std::task::{Context, Poll, Waker};
 use std::time::{Duration, Instant};
@@ -69,7 +69,11 @@ impl<T, E> JobHandle<T, E> {
     /// The handle comes back after the time, not before (`R501`).
     pub fn join_timeout(mut self, timeout: Duration) -> Result<Result<T, JobError<E>>, Self> {
         let limit = Instant::now().checked_add(timeout);
-        block_on(&mut self, limit).ok_or(self)
+        let outcome = block_on(poll_fn(|cx| self.ticket().poll_outcome(cx)), limit);
+        if outcome.is_some() {
+            self.ticket = None;
+        }
+        outcome.ok_or(self)
     }
 
     /// Asks the job to stop. One that has not started never does: it ends as `Cancelled` at once, and what it captured is
