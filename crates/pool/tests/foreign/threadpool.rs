@@ -3,8 +3,10 @@
 use std::convert::Infallible;
 use std::future::Future;
 use std::pin::Pin;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::mpsc;
 use std::thread;
+use std::time::Duration;
 
 use pool::{Executor, JobContext, Pool};
 use pool_conformance::probe::{Count, Gate, PATIENCE, ended, meet, occupy, poll_once, ready};
@@ -87,11 +89,30 @@ fn a_pool_that_was_waited_for_takes_the_next_wave() {
         pool.wait_idle();
         let ran = Count::new();
         for wave in 1..=3 {
-            for _ in 0..WAVE {
-                let ran = ran.clone();
-                pool.spawn(move || ran.add()).expect(ROOM).detach();
+            let (gate, is_open) = (Gate::new(), AtomicBool::new(false));
+            for number in 0..WAVE {
+                let (ran, held) = (ran.clone(), (number == 0).then(|| gate.pass()));
+                let body = move || {
+                    if let Some(pass) = held {
+                        pass.wait();
+                    }
+                    ran.add();
+                };
+                pool.spawn(body).expect(ROOM).detach();
             }
-            pool.wait_idle();
+            thread::scope(|threads| {
+                threads.spawn(|| {
+                    // The one who waits has the time to come back too early.
+                    Count::new().stays_below(1, Duration::from_millis(20));
+                    is_open.store(true, Ordering::SeqCst);
+                    gate.open();
+                });
+                pool.wait_idle();
+                assert!(
+                    is_open.load(Ordering::SeqCst),
+                    "one of the wave waits at the gate"
+                );
+            });
             assert_eq!(ran.get(), wave * WAVE, "the wave is over");
         }
         ends_clean(&pool);

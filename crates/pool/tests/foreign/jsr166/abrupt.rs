@@ -1,13 +1,13 @@
 //! An end at once: what ran and what came back add up, and nobody who waits is left behind.
 
 use std::convert::Infallible;
+use std::pin::Pin;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::thread;
-use std::time::Duration;
 
 use pool::{JobContext, JobError, Pool, ShutdownPolicy};
-use pool_conformance::probe::{Count, PATIENCE, ended, wait_until};
+use pool_conformance::probe::{Count, Gate, PATIENCE, ended, poll_once, wait_until};
 
 use crate::each::{ROOM, job, nothing_runs, on_each_backend, pool, until_interrupted};
 
@@ -161,7 +161,7 @@ fn wait_somehow(pool: &Pool, way: usize) {
         0 => drop(pool.submit(nothing).map(|handle| never_ran(handle.join()))),
         1 => drop(pool.submit(nothing).map(|handle| never_ran(ended(handle)))),
         2 => drop(pool.submit(nothing).map(|handle| {
-            let awaited: std::pin::Pin<Box<dyn Future<Output = ()>>> =
+            let awaited: Pin<Box<dyn Future<Output = ()>>> =
                 Box::pin(async { never_ran(handle.await) });
             block_on(awaited);
         })),
@@ -185,7 +185,7 @@ fn never_ran(outcome: Result<(), JobError<Infallible>>) {
 fn who_waits_for_a_job_that_was_given_up_gets_its_result() {
     on_each_backend(|backend| {
         let pool = pool(backend, 1, 4);
-        let gate = pool_conformance::probe::Gate::new();
+        let gate = Gate::new();
         let (pass, started) = (gate.pass(), Count::new());
         let begun = started.clone();
         let deaf = pool.spawn(move || {
@@ -193,15 +193,17 @@ fn who_waits_for_a_job_that_was_given_up_gets_its_result() {
             pass.wait();
             7
         });
-        let deaf = deaf.expect(ROOM);
+        let mut deaf = deaf.expect(ROOM);
         started.wait_for(1);
         let report = pool.shutdown(ShutdownPolicy::now());
         assert_eq!(report.still_running().len(), 1, "{report}");
-        let deaf = match deaf.join_timeout(Duration::from_millis(5)) {
-            Err(handle) => handle,
-            Ok(outcome) => panic!("it waits at the gate, and gave {outcome:?}"),
-        };
+        let woken = Count::new();
+        assert!(
+            poll_once(Pin::new(&mut deaf), &woken).is_pending(),
+            "it waits at the gate"
+        );
         gate.open();
+        woken.wait_for(1);
         assert_eq!(ended(deaf).expect("it completes"), 7);
     });
 }

@@ -135,7 +135,12 @@ fn a_second_job_starts_though_the_first_holds_its_worker() {
     on_each_backend(|backend| {
         let pool = pool(backend, 2, 4);
         let stop = Arc::new(AtomicBool::new(false));
-        for _ in 0..ROUNDS {
+        for round in 0..ROUNDS {
+            if round % 25 == 0 {
+                // Now and then both workers are given the time to fall asleep.
+                pool.wait_idle();
+                Count::new().stays_below(1, Duration::from_millis(1));
+            }
             let stopped = Arc::clone(&stop);
             let spins = pool.spawn(move || {
                 let limit = Instant::now() + PATIENCE;

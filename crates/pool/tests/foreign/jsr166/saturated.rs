@@ -5,7 +5,7 @@ use std::thread;
 use std::time::Duration;
 
 use pool::{Job, JobContext, Pool, ShutdownPolicy, SubmitError};
-use pool_conformance::probe::{Count, Gate, PATIENCE, occupy, wait_until};
+use pool_conformance::probe::{Count, Gate, occupy, poll_once, ready, wait_until};
 
 use crate::each::{ROOM, ends_clean, on_each_backend, pool};
 
@@ -174,7 +174,7 @@ fn rejects(pool: &Pool, is_right: impl Fn(&SubmitError<()>) -> bool) {
     }
 }
 
-/// A pool is told to end while many try to get in, and each of them is told.
+/// All of them are in line for a place when the pool is told to end.
 #[test]
 fn whoever_waits_for_a_place_is_told_of_the_end() {
     const WAITING: usize = 8;
@@ -182,21 +182,21 @@ fn whoever_waits_for_a_place_is_told_of_the_end() {
         let pool = pool(backend, 1, 1);
         let gate = occupy(&pool, 1);
         pool.spawn(|| ()).expect(ROOM).detach();
-        let (about_to_wait, told) = (Count::new(), Count::new());
-        thread::scope(|threads| {
-            for _ in 0..WAITING {
-                threads.spawn(|| {
-                    about_to_wait.add();
-                    let patient = |_: &JobContext<'_>| Ok::<_, Infallible>(());
-                    let refused = pool.submit_timeout(patient, PATIENCE);
-                    assert!(refused.is_err_and(|error| error.is_closed()));
-                    told.add();
-                });
-            }
-            about_to_wait.wait_for(WAITING);
-            pool.close();
-            told.wait_for(WAITING);
-        });
+        let woken = Count::new();
+        let mut waiting: Vec<_> = (0..WAITING)
+            .map(|_| Box::pin(pool.submit_async(|_: &JobContext<'_>| Ok::<_, Infallible>(()))))
+            .collect();
+        for submission in &mut waiting {
+            assert!(
+                poll_once(submission.as_mut(), &woken).is_pending(),
+                "there is no place"
+            );
+        }
+        pool.close();
+        woken.wait_for(WAITING);
+        for mut submission in waiting {
+            assert!(ready(submission.as_mut()).is_err_and(|error| error.is_closed()));
+        }
         gate.open();
         assert_eq!(ends_clean(&pool).accepted(), 2);
     });

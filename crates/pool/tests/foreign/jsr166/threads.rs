@@ -1,13 +1,15 @@
 //! Threads that are refused, that jobs play with, that jobs throw panics at.
 
 use std::convert::Infallible;
+use std::env;
 use std::panic::{panic_any, resume_unwind};
+use std::process::Command;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::thread::{self, Thread};
 use std::time::Duration;
 
 use pool::{Backend, BuildError, JobContext, JobError, Outcome, Pool};
-use pool_conformance::probe::{Count, Log, ended, meet};
+use pool_conformance::probe::{Alive, Count, Gate, Log, ended, meet};
 
 use crate::each::{ROOM, ends_clean, on_each_backend, pool};
 
@@ -42,6 +44,68 @@ fn a_pool_whose_threads_are_refused_leaves_nothing_and_the_next_one_is_built() {
             ends_clean(&next);
         }
     });
+}
+
+/// Set in a process that has memory for a few stacks and no more: the backend to build on.
+const CHILD: &str = "FOREIGN_REFUSED_HALF_WAY";
+
+/// Each stack is so large that a few of them are all that the child process may address, in KiB.
+const STACK: usize = 512 << 20;
+const ADDRESSES_KIB: usize = 4 << 20;
+
+/// The system gives some threads and refuses the rest: those that it gave stop again.
+#[test]
+#[cfg(target_os = "linux")]
+fn threads_that_were_given_before_one_is_refused_stop_again() {
+    if let Ok(backend) = env::var(CHILD) {
+        return refused_half_way(backend.parse().expect("the parent names a backend"));
+    }
+    on_each_backend(|backend| {
+        let name = concat!(
+            "jsr166::threads::",
+            "threads_that_were_given_before_one_is_refused_stop_again"
+        );
+        let this = env::current_exe().expect("the system knows this program");
+        let limited =
+            format!("ulimit -v {ADDRESSES_KIB} && exec \"$0\" --exact {name} --nocapture");
+        let child = Command::new("sh")
+            .args(["-c", &limited])
+            .arg(this)
+            .env(CHILD, backend.name())
+            .output()
+            .expect("there is a shell");
+        let said = String::from_utf8_lossy(&child.stderr);
+        assert!(child.status.success(), "{}: {said}", child.status);
+    });
+}
+
+fn refused_half_way(backend: Backend) {
+    const WORKERS: usize = 20;
+    let (started, stopped) = (Count::new(), Count::new());
+    let (starts, stops) = (started.clone(), stopped.clone());
+    let builder = Pool::builder().backend(backend).workers(WORKERS);
+    let built = builder
+        .stack_size(STACK)
+        .on_worker_start(move |_| starts.add())
+        .on_worker_stop(move |_| {
+            stops.add();
+        })
+        .build();
+    let error = built.expect_err("so many stacks cannot be had");
+    let BuildError::Spawn { worker, .. } = error else {
+        panic!("{backend} was refused its threads, and said: {error}");
+    };
+    assert!(
+        (1..WORKERS).contains(&worker),
+        "the first to be refused is {worker}"
+    );
+    // Those of the async backend come to their hooks once all of them have been found to be there.
+    let expected = if backend == Backend::Async { 0 } else { worker };
+    stopped.wait_for(expected);
+    assert_eq!((started.get(), stopped.get()), (expected, expected));
+    let next = pool(backend, 2, 4);
+    meet(&next, 2);
+    ends_clean(&next);
 }
 
 /// Threads of workers, for those who would wake them for no reason.
@@ -117,7 +181,7 @@ fn a_stray_token_ends_no_wait() {
                 held.join()
             }
         };
-        let gate = pool_conformance::probe::Gate::new();
+        let gate = Gate::new();
         let (pass, ready) = (gate.pass(), Count::new());
         let held = pool.spawn(move || {
             pass.wait();
@@ -127,6 +191,7 @@ fn a_stray_token_ends_no_wait() {
             .spawn(joiner(held.expect(ROOM), ready.clone()))
             .expect(ROOM);
         ready.wait_for(1);
+        Count::new().stays_below(1, Duration::from_millis(20));
         assert!(!inside.is_finished(), "the gate is shut");
         gate.open();
         assert_eq!(
@@ -194,7 +259,7 @@ fn a_storm_of_panics_costs_no_worker_and_each_is_observed() {
 fn payloads_of_panics_are_not_kept() {
     on_each_backend(|backend| {
         let pool = pool(backend, 2, 16);
-        let alive = pool_conformance::probe::Alive::new();
+        let alive = Alive::new();
         for number in 0..300 {
             let payload = alive.value();
             let throws = pool.spawn(move || -> () { resume_unwind(Box::new(payload)) });

@@ -3,6 +3,7 @@
 use std::panic::{AssertUnwindSafe, catch_unwind, resume_unwind};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
+use std::thread;
 
 use pool::{JobContext, JobError};
 use pool_conformance::probe::ended;
@@ -61,6 +62,14 @@ fn halves_sort_their_own_part() {
     });
 }
 
+/// Gives the second half the time to start elsewhere, if it was offered.
+fn until_begun(begun: &AtomicUsize) {
+    let has_begun = || begun.load(Ordering::SeqCst) > 0;
+    (0..1000)
+        .take_while(|_| !has_begun())
+        .for_each(|_| thread::yield_now());
+}
+
 #[test]
 fn the_first_of_two_panics_comes_out_and_ends_the_job() {
     on_each_backend(|backend| {
@@ -71,61 +80,61 @@ fn the_first_of_two_panics_comes_out_and_ends_the_job() {
                     resume_unwind(Box::new(name));
                 }
             };
-            let joins = move |ctx: &JobContext<'_>| {
-                ctx.join(|_| throw(a, "a"), |_| throw(b, "b"));
-            };
-            match ended(pool.submit(job(joins)).expect(ROOM)) {
-                Err(JobError::Panicked(info)) => assert_eq!(info.message(), seen),
-                other => panic!("a panic of {seen} became {other:?}"),
+            for _ in 0..20 {
+                let joins = move |ctx: &JobContext<'_>| {
+                    let begun = AtomicUsize::new(0);
+                    let first = || {
+                        until_begun(&begun);
+                        throw(a, "a");
+                    };
+                    let second = || {
+                        begun.fetch_add(1, Ordering::SeqCst);
+                        throw(b, "b");
+                    };
+                    ctx.join(|_| first(), |_| second());
+                };
+                match ended(pool.submit(job(joins)).expect(ROOM)) {
+                    Err(JobError::Panicked(info)) => assert_eq!(info.message(), seen),
+                    other => panic!("a panic of {seen} became {other:?}"),
+                }
             }
         }
         ends_clean(&pool);
     });
 }
 
-/// False, a little later.
-fn yields() -> bool {
-    std::thread::yield_now();
-    false
-}
-
 /// The first half panics while the second runs elsewhere: the join does not leave before it.
 #[test]
 fn no_half_outlives_a_join_that_panics() {
+    const TRIES: usize = 10_000;
     on_each_backend(|backend| {
         let pool = pool(backend, 2, 8);
-        let met = Arc::new(AtomicUsize::new(0));
-        let meets = Arc::clone(&met);
-        let joins = move |ctx: &JobContext<'_>| {
-            for _ in 0..10_000 {
-                let own = ctx.worker();
-                let (begun, over) = (AtomicUsize::new(0), AtomicUsize::new(0));
-                let join = || {
-                    ctx.join(
-                        |_| {
-                            // The second half gets the time to start elsewhere; it may not have been offered.
-                            let has_begun = || begun.load(Ordering::SeqCst) > 0;
-                            let _met = (0..1000).any(|_| has_begun() || yields());
-                            resume_unwind(Box::new("the first half"))
-                        },
-                        |ctx| {
-                            begun.fetch_add(1 + usize::from(ctx.worker() != own), Ordering::SeqCst);
-                            over.fetch_add(1, Ordering::SeqCst);
-                        },
-                    )
+        let joins = |ctx: &JobContext<'_>| {
+            let own = ctx.worker();
+            (0..TRIES).any(|_| {
+                let (begun, elsewhere) = (AtomicUsize::new(0), AtomicUsize::new(0));
+                let over = Arc::new(AtomicUsize::new(0));
+                let ends = Arc::clone(&over);
+                let first = || {
+                    until_begun(&begun);
+                    resume_unwind(Box::new("the first half"))
                 };
+                let second = |ctx: &JobContext<'_>| {
+                    elsewhere.store(usize::from(ctx.worker() != own), Ordering::SeqCst);
+                    begun.fetch_add(1, Ordering::SeqCst);
+                    (0..100).for_each(|_| thread::yield_now());
+                    ends.fetch_add(1, Ordering::SeqCst);
+                };
+                let join = || ctx.join(|_| first(), second);
                 let panicked: Result<((), ()), _> = catch_unwind(AssertUnwindSafe(join));
                 assert!(panicked.is_err(), "the panic is lost");
-                let (begun, over) = (begun.into_inner(), over.into_inner());
-                assert_eq!(begun > 0, over == 1, "a half is on its way");
-                if begun == 2 {
-                    meets.fetch_add(1, Ordering::SeqCst);
-                    return;
-                }
-            }
+                let is_over = over.load(Ordering::SeqCst) == 1;
+                assert_eq!(begun.into_inner() == 1, is_over, "a half is on its way");
+                elsewhere.into_inner() == 1
+            })
         };
-        ended(pool.submit(job(joins)).expect(ROOM)).expect("it completes");
-        assert_eq!(met.load(Ordering::SeqCst), 1, "no half ever ran elsewhere");
+        let met = ended(pool.submit(job(joins)).expect(ROOM)).expect("it completes");
+        assert!(met, "no half ever ran elsewhere");
         ends_clean(&pool);
     });
 }

@@ -98,25 +98,23 @@ fn jobs_are_submitted_and_joined_by_threads_that_end() {
 fn a_pool_is_ended_by_a_thread_that_ends() {
     on_each_backend(|backend| {
         for before in [Before::Arranged, Before::Used] {
-            for drops in [false, true] {
-                let (ran, kept) = (Count::new(), pool(backend, 2, 4));
-                let (runs, pool) = (ran.clone(), kept.clone());
-                let shared = Arc::new(Mutex::new(Some(kept)));
-                let last = Arc::clone(&shared);
-                on_an_ending_thread(&pool, before, move |pool| {
-                    pool.spawn(move || runs.add()).expect(ROOM).detach();
-                    if drops {
-                        let last = last.lock().unwrap_or_else(PoisonError::into_inner).take();
-                        drop(last);
-                    } else {
-                        ends_clean(pool);
-                    }
-                });
-                drop(pool);
-                ran.wait_for(1);
-            }
+            let (ran, seen) = (Count::new(), Log::new());
+            let (runs, sees) = (ran.clone(), seen.clone());
+            on_an_ending_thread(&pool(backend, 2, 4), before, move |pool| {
+                pool.spawn(move || runs.add()).expect(ROOM).detach();
+                let report = ends_clean(pool);
+                sees.note((report.completed(), runs_of(pool)));
+            });
+            // The job that the thread used the pool with, and its last one.
+            assert_eq!(seen.take(), [(2, 0)], "{before:?}");
+            assert_eq!(ran.get(), 1);
         }
     });
+}
+
+/// Jobs that run in the pool now.
+fn runs_of(pool: &Pool) -> u64 {
+    pool.stats().running
 }
 
 /// The pool's only handle is a thread local of a thread that ends, and is dropped with it.
