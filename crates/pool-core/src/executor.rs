@@ -23,7 +23,7 @@ use crate::scope::{Scope, ScopeError};
 use crate::source::{JobSource, Source, SureSource};
 use crate::stats::Stats;
 use crate::task::Task;
-use crate::wait::{block_on, block_on_helping, look_between_yields};
+use crate::wait::{block_on, block_on_helping, helping, look_between_yields};
 use crate::worker::Worker;
 
 /// Accepts tasks and runs each at most once.
@@ -312,13 +312,14 @@ pub trait ExecutorExt: Executor {
         });
     }
 
-    /// [`wait_idle`](Self::wait_idle) without blocking the thread.
+    /// [`wait_idle`](Self::wait_idle) without blocking the thread. Awaited inside a job of the same pool that keeps its worker, queued jobs
+    /// run within the polls.
     fn wait_idle_async(&self) -> impl Future<Output = ()> + Send {
         async move {
             let mut waited = 0;
             while let Some(life) = self.lives().get(waited) {
                 let own = own_jobs(Worker::current_of(self).as_ref(), life);
-                life.quiet(own).await;
+                helping(pin!(life.quiet(own)), || Worker::current_of(self)).await;
                 waited += 1;
             }
         }
