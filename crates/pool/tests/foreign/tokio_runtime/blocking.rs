@@ -117,6 +117,80 @@ fn block_on_nests() {
     });
 }
 
+/// What a job awaits of its own pool, with jobs queued that only its own worker can run.
+#[derive(Debug, Clone, Copy, PartialEq)]
+enum Awaits {
+    Quiet,
+    End,
+}
+
+impl Awaits {
+    async fn of(self, pool: &Pool, ran: &Count) {
+        for _ in 0..3 {
+            let ran = ran.clone();
+            pool.spawn(move || ran.add()).expect(ROOM).detach();
+        }
+        let yields = async { tokio::task::yield_now().await };
+        pool.spawn_future(yields).expect(ROOM).detach();
+        match self {
+            Self::Quiet => pool.wait_idle_async().await,
+            Self::End => {
+                let report = pool.shutdown_async(ShutdownPolicy::drain()).await;
+                assert!(report.balances() && report.unstarted() == 0, "{report}");
+            }
+        }
+        assert_eq!(ran.get(), 3, "{self:?}");
+    }
+}
+
+#[test]
+fn a_job_awaits_the_quiet_and_the_end_of_its_own_pool() {
+    on_each_backend(|backend| {
+        for awaits in [Awaits::Quiet, Awaits::End] {
+            for workers in 1..=2 {
+                let closures = pool(backend, workers, 8);
+                let (inner, ran) = (closures.clone(), Count::new());
+                let blocks = closures.spawn(move || {
+                    ready(Box::pin(awaits.of(&inner, &ran)).as_mut());
+                });
+                ended(blocks.expect(ROOM)).expect("it completes");
+                let futures = pool(backend, workers, 8);
+                let (inner, ran) = (futures.clone(), Count::new());
+                let future = futures.spawn_future(async move { awaits.of(&inner, &ran).await });
+                ended(future.expect(ROOM)).expect("it completes");
+            }
+        }
+    });
+}
+
+/// The one job that it waits for waits for another, which comes from outside once it has looked for some and found none.
+#[test]
+fn a_job_that_awaits_the_quiet_runs_what_comes_meanwhile() {
+    on_each_backend(|backend| {
+        let pool = pool(backend, 2, 8);
+        let (started, late) = (Count::new(), Count::new());
+        let (begun, awaited) = (started.clone(), late.clone());
+        let held = pool.spawn(move || {
+            begun.add();
+            awaited.wait_for(1);
+        });
+        held.expect(ROOM).detach();
+        started.wait_for(1);
+        let (inner, begun) = (pool.clone(), started.clone());
+        let waits = pool.spawn_future(async move {
+            begun.add();
+            inner.wait_idle_async().await;
+        });
+        started.wait_for(2);
+        Count::new().stays_below(1, Duration::from_millis(20));
+        let ran = late.clone();
+        pool.spawn(move || ran.add()).expect(ROOM).detach();
+        ended(waits.expect(ROOM)).expect("it completes");
+        assert_eq!(late.get(), 1);
+        ends_clean(&pool);
+    });
+}
+
 /// The park token that a poll has used up is not what wakes who waits.
 #[test]
 fn a_future_may_park_and_unpark_its_thread() {
