@@ -174,7 +174,7 @@ fn a_job_that_awaits_the_quiet_runs_what_comes_meanwhile() {
             begun.add();
             awaited.wait_for(1);
         });
-        held.expect(ROOM).detach();
+        let held = held.expect(ROOM);
         started.wait_for(1);
         let (inner, begun) = (pool.clone(), started.clone());
         let waits = pool.spawn_future(async move {
@@ -185,6 +185,7 @@ fn a_job_that_awaits_the_quiet_runs_what_comes_meanwhile() {
         Count::new().stays_below(1, Duration::from_millis(20));
         let ran = late.clone();
         pool.spawn(move || ran.add()).expect(ROOM).detach();
+        ended(held).expect("what it waits for comes");
         ended(waits.expect(ROOM)).expect("it completes");
         assert_eq!(late.get(), 1);
         ends_clean(&pool);
