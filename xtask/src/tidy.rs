@@ -1,6 +1,7 @@
 //! `cargo xtask tidy`: checks of the repository that no compiler makes.
 
 mod checks;
+mod foreign;
 mod source;
 #[cfg(test)]
 mod tests;
@@ -36,6 +37,7 @@ pub(crate) fn run() -> Result<()> {
     let (files, found) = (files.len(), findings.len());
     ensure!(found == 0, "{found} findings in {files} files");
     readme::check()?;
+    foreign::check()?;
     println!("tidy: {files} files, no finding");
     Ok(())
 }

@@ -19,6 +19,7 @@
 //! in a queue that nobody will look at.
 
 mod end;
+mod waits;
 
 use std::fmt;
 use std::sync::atomic::{AtomicBool, AtomicUsize as PlainUsize};
@@ -51,6 +52,7 @@ use crate::task::Task;
 use crate::visit::Seats;
 use crate::wait;
 use crate::worker::current_index;
+use waits::Waits;
 
 /// Where a pool is in its life.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
@@ -87,6 +89,7 @@ pub struct Lifecycle {
     /// Something changed that a waiter for quiet, or for the last worker, may wait for.
     changed: Event,
     watchers: AtomicUsize,
+    waits: Waits,
     /// The pool stops of itself once it is quiet: nobody is left to shut it down.
     stops_when_quiet: AtomicBool,
     workers_alive: PlainUsize,
@@ -122,6 +125,7 @@ impl Lifecycle {
             hooks: ContainedHooks::new(config.hooks.clone()),
             changed: Event::new(),
             watchers: AtomicUsize::new(0),
+            waits: Waits::default(),
             stops_when_quiet: AtomicBool::new(false),
             workers_alive: PlainUsize::new(0),
             resume: OnceLock::new(),
@@ -353,6 +357,7 @@ impl Lifecycle {
         // ORDERING: pairs with the fence in `watch`: this side has counted, that side has announced itself.
         fence(Ordering::SeqCst);
         if self.watchers.load(Ordering::Relaxed) != 0 {
+            self.waits.tell(|| self.in_flight() == 0);
             self.changed.notify(usize::MAX);
         }
         // ORDERING: Acquire: the intake is over, and its heavy fence behind it, before the ledger is read.
@@ -373,6 +378,14 @@ impl Lifecycle {
             }
             listener.await;
         }
+    }
+
+    /// Waits until nothing but `own` jobs is in flight, now or at a moment since the wait began: who submits at once after such a moment
+    /// does not keep the others waiting.
+    pub(crate) async fn quiet(&self, own: u64) {
+        let wait = self.waits.begin();
+        self.watch(|| self.in_flight() <= own || self.waits.is_over(wait))
+            .await;
     }
 
     pub(crate) fn wake_watchers(&self) {
