@@ -395,6 +395,10 @@ fn admit_in_line<E: Executor + ?Sized>(
     task: Task,
     limit: Option<Instant>,
 ) -> Result<(), Refused<Task>> {
+    if executor.is_closed() {
+        // It refuses everybody, and without the line, whose lock is nobody's to take in a forked child.
+        return executor.try_execute(task);
+    }
     let mut admission = Admission::new(executor, task);
     match block_on(InLine(&mut admission), limit) {
         Some(result) => result,

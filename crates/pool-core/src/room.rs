@@ -171,7 +171,8 @@ impl<E: Executor + ?Sized> Future for Admission<'_, E> {
             Some(ticket) => ticket,
             None => {
                 let is_inside = Worker::current_of(this.executor).is_some();
-                if (is_inside || !room.has_line())
+                // A closed executor refuses at once, without the line.
+                if (is_inside || !room.has_line() || this.executor.is_closed())
                     && let Poll::Ready(result) = this.attempt()
                 {
                     return Poll::Ready(result);

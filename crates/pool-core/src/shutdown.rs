@@ -226,6 +226,9 @@ async fn shut_down<E: Engine>(
     alarm: &Alarm,
 ) -> ShutdownReport {
     let life = engine.life();
+    if life.is_forked() {
+        return ShutdownReport::forked();
+    }
     let start = Instant::now();
     {
         let mut ending = life.ending.lock_unpoisoned();
@@ -346,6 +349,7 @@ fn settle(life: &Arc<Lifecycle>, start: Instant) -> ReportBody {
                 still_running: running,
                 threads_left: life.workers_alive(),
                 took: start.elapsed(),
+                is_forked: false,
             };
         }
         thread::yield_now();
