@@ -23,9 +23,11 @@
 mod end;
 
 use std::fmt;
+use std::future::{Future, poll_fn};
+use std::pin::pin;
 use std::sync::atomic::{AtomicBool, AtomicUsize as PlainUsize};
 use std::sync::{Arc, OnceLock};
-use std::task::Waker;
+use std::task::{Context, Waker};
 use std::thread::Thread;
 use std::time::{Duration, Instant};
 
@@ -44,7 +46,7 @@ use crate::hooks::{ContainedHooks, JobFailure};
 use crate::id::JobId;
 use crate::idle::Idle;
 use crate::ledger::Ledger;
-use crate::outcome::Outcome;
+use crate::outcome::{Outcome, contained};
 use crate::report::RunningJob;
 use crate::room::Room;
 use crate::shutdown::Ending;
@@ -399,7 +401,15 @@ impl Lifecycle {
             if is_over() {
                 return;
             }
-            listener.await;
+            let mut listener = pin!(listener);
+            // Its books are wrong after a waker has panicked under its lock.
+            let contain = |cx: &Context<'_>| contained(cx.waker());
+            poll_fn(|cx| {
+                listener
+                    .as_mut()
+                    .poll(&mut Context::from_waker(&contain(cx)))
+            })
+            .await;
         }
     }
 

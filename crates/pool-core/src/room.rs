@@ -15,6 +15,7 @@ use std::task::{Context, Poll, Waker};
 use crate::barrier::{heavy, light};
 use crate::error::Refused;
 use crate::executor::Executor;
+use crate::outcome::{drop_contained, wake_contained};
 use crate::sync::{AtomicUsize, LockExt, Mutex, Ordering};
 use crate::task::Task;
 use crate::worker::Worker;
@@ -60,7 +61,7 @@ impl Room {
             .values_mut()
             .filter_map(Option::take)
             .collect();
-        wakers.into_iter().for_each(Waker::wake);
+        wakers.into_iter().for_each(wake_contained);
     }
 
     /// Whether somebody waits. Out of date at once.
@@ -78,7 +79,7 @@ impl Room {
                 .and_then(|mut entry| entry.get_mut().take())
         };
         if let Some(waker) = first {
-            waker.wake();
+            wake_contained(waker);
         }
     }
 
@@ -93,13 +94,15 @@ impl Room {
 
     /// Leaves the waker in line. True for the first, who may try.
     fn is_first(&self, ticket: u64, waker: &Waker) -> bool {
-        let is_first = {
+        // A waker's clone and drop are the user's code: not under the lock.
+        let waker = Some(waker.clone());
+        let (former, is_first) = {
             let mut line = self.line.lock_unpoisoned();
-            line.wakers.insert(ticket, Some(waker.clone()));
-            line.wakers
-                .first_key_value()
-                .is_some_and(|(first, _)| *first == ticket)
+            let former = line.wakers.insert(ticket, waker);
+            let first = line.wakers.first_key_value();
+            (former, first.is_some_and(|(first, _)| *first == ticket))
         };
+        drop_contained(former);
         // ORDERING: partner is the light fence in `freed`.
         heavy();
         is_first
@@ -112,7 +115,7 @@ impl Room {
             self.waiting.store(line.wakers.len(), Ordering::Relaxed);
             left
         };
-        drop(left);
+        drop_contained(left);
         self.wake_first();
     }
 }
