@@ -115,6 +115,13 @@ pub(super) struct FlawedEngine {
     pub(super) threads: Threads,
 }
 
+impl FlawedEngine {
+    /// Takes memory for as many tasks as the queue may hold.
+    pub(super) fn reserve_queue(&self) {
+        self.queue.lock().reserve_exact(self.queue.capacity);
+    }
+}
+
 impl Engine for FlawedEngine {
     /// The flaw, the one thing that a pool of this engine is built on.
     type Adopted = Arc<dyn Flaw>;

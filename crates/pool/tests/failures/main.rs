@@ -7,3 +7,4 @@ mod child;
 mod fork;
 mod on;
 mod system;
+mod wakers;

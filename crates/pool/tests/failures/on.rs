@@ -7,7 +7,7 @@ use std::time::Duration;
 use pool::{Backend, Builder, JobContext, JobError, JobHandle, Pool};
 
 /// The limit of every single wait. Only a hang meets it.
-pub(crate) const LIMIT: Duration = Duration::from_secs(120);
+pub(crate) const LIMIT: Duration = Duration::from_secs(30);
 
 /// A builder of pools with `workers` workers.
 pub(crate) fn builder(backend: Backend, workers: usize) -> Builder {
