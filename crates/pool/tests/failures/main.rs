@@ -6,5 +6,7 @@
 mod child;
 mod fork;
 mod on;
+mod panics;
+mod refused;
 mod system;
 mod wakers;
