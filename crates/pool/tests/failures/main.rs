@@ -4,9 +4,13 @@
 #![cfg(target_os = "linux")]
 
 mod child;
+mod ending;
 mod fork;
+mod jobs;
+mod memory;
 mod on;
 mod panics;
+mod reactor;
 mod refused;
 mod system;
 mod wakers;
