@@ -4,6 +4,7 @@
 #![cfg(target_os = "linux")]
 
 mod child;
+mod durations;
 mod ending;
 mod fork;
 mod jobs;
