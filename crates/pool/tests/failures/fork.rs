@@ -1,5 +1,6 @@
 //! Row 17: a forked child has none of the pool's threads. It hears so, and waits for nothing.
 
+use std::convert::Infallible;
 use std::pin::pin;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::mpsc;
@@ -7,11 +8,11 @@ use std::task::{Context, Poll, Waker};
 use std::thread;
 use std::time::Duration;
 
-use pool::{BuildError, JobContext, JobError, Pool, SubmitError};
+use pool::{Backend, BuildError, JobContext, JobError, Pool, SubmitError};
 
 use crate::child::each_backend_in_a_child;
-use crate::on::{LIMIT, ended, ends_clean, nothing, on, value};
-use crate::system::survives_a_fork;
+use crate::on::{LIMIT, builder, ended, ends_clean, nothing, on, value};
+use crate::system::{exit_unless, fork_and_go_on, survives_a_fork};
 
 /// The job that a refusal gives back: for a pool that is closed for ever.
 #[track_caller]
@@ -68,9 +69,23 @@ fn a_forked_child_is_refused_and_ends() {
         let held = pool.spawn(move || released.recv()).expect("there is room");
         let queued = pool.spawn(|| 3);
         thread::scope(|threads| {
-            // At the fork one thread is in line for a place, and one waits for the pool to be idle.
-            let in_line = threads.spawn(|| pool.submit_timeout(nothing, LIMIT).map(drop));
-            threads.spawn(|| pool.wait_idle());
+            // At the fork one thread is in line for a place, and one waits for the pool to be idle. Neither is just starting, which
+            // takes a lock of the standard library's.
+            let (start, started) = mpsc::channel();
+            let (waits, starts) = (start.clone(), start);
+            let copy = pool.clone();
+            let in_line = threads.spawn(move || {
+                starts.send(()).expect("the test listens");
+                copy.submit_timeout(nothing, LIMIT).map(drop)
+            });
+            let copy = pool.clone();
+            threads.spawn(move || {
+                waits.send(()).expect("the test listens");
+                copy.wait_idle();
+            });
+            for _ in 0..2 {
+                started.recv_timeout(LIMIT).expect("the thread starts");
+            }
             while pool.try_submit(nothing).is_ok() {}
             let copy = pool.clone();
             assert!(survives_a_fork(|| ends_in_the_child(copy)), "{backend}");
@@ -141,6 +156,52 @@ fn a_job_that_forks_has_no_pool_in_the_child() {
         let (survives, queued) = value(pool.submit(forks).expect("there is room"));
         assert!(survives, "{backend}");
         assert_eq!(value(queued), 5, "the parent's job is run by the parent");
+        ends_clean(&pool);
+    });
+}
+
+/// Ends the process where it is dropped in another one.
+struct Parents(u32);
+
+impl Drop for Parents {
+    fn drop(&mut self) {
+        exit_unless(self.0, 4);
+    }
+}
+
+/// On the backends whose threads are the pool's: those of a runtime go on in the child as that sees fit.
+#[test]
+fn a_worker_that_is_forked_runs_and_drops_nothing_of_its_parents() {
+    each_backend_in_a_child(|backend| {
+        if !matches!(backend, Backend::Channel | Backend::WorkStealing) {
+            return;
+        }
+        let parent = std::process::id();
+        let pool = builder(backend, 1)
+            .on_worker_start(move |_| Parents(parent))
+            .on_worker_stop(move |_| exit_unless(parent, 5))
+            .build()
+            .unwrap_or_else(|error| panic!("{backend}: {error}"));
+        let forks = move |ctx: &JobContext<'_>| {
+            let held = Parents(parent);
+            let queued = ctx.submit(move |_: &JobContext<'_>| {
+                exit_unless(parent, 3);
+                drop(held);
+                Ok::<_, Infallible>(6)
+            });
+            Ok::<_, Infallible>((fork_and_go_on(), queued.expect("there is room")))
+        };
+        let (code, queued) = value(pool.submit(forks).expect("there is room"));
+        assert_eq!(
+            code,
+            Some(0),
+            "{backend}: its one thread ends, and the child with it"
+        );
+        assert_eq!(
+            value(queued),
+            6,
+            "{backend}: the parent's job is run by the parent"
+        );
         ends_clean(&pool);
     });
 }

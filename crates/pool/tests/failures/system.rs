@@ -4,7 +4,7 @@ use std::fs;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 
 /// What a process that forks gives its child: seconds to its end, after which a hang is a death by a signal.
-const FORKED_SECONDS: u32 = 60;
+const FORKED_SECONDS: u32 = 20;
 
 /// Forks, runs `body` in the child, and waits for that. True if the child came to its end by itself, without a panic.
 pub(crate) fn survives_a_fork(body: impl FnOnce()) -> bool {
@@ -15,13 +15,44 @@ pub(crate) fn survives_a_fork(body: impl FnOnce()) -> bool {
         // SAFETY: it takes a number.
         unsafe { libc::alarm(FORKED_SECONDS) };
         let is_fine = catch_unwind(AssertUnwindSafe(body)).is_ok();
-        std::process::exit(if is_fine { 0 } else { 1 });
+        // Not by the standard library's `exit`, which takes a lock that a thread holds as it starts and ends.
+        // SAFETY: it takes a number, and does not return.
+        unsafe { libc::_exit(if is_fine { 0 } else { 1 }) };
     }
     let mut status = 0;
     // SAFETY: `status` is a place for the child's status.
     let waited = unsafe { libc::waitpid(child, &raw mut status, 0) };
     assert_eq!(waited, child, "it is our child");
     libc::WIFEXITED(status) && libc::WEXITSTATUS(status) == 0
+}
+
+/// Forks, and returns in the child too: nothing there. In the parent, the exit code of the child, once it has ended.
+pub(crate) fn fork_and_go_on() -> Option<libc::c_int> {
+    // SAFETY: as in `survives_a_fork`.
+    let child = unsafe { libc::fork() };
+    assert!(child >= 0, "the system refused a fork");
+    if child == 0 {
+        // SAFETY: it takes a number.
+        unsafe { libc::alarm(FORKED_SECONDS) };
+        return None;
+    }
+    let mut status = 0;
+    // SAFETY: `status` is a place for the child's status.
+    let waited = unsafe { libc::waitpid(child, &raw mut status, 0) };
+    assert_eq!(waited, child, "it is our child");
+    assert!(
+        libc::WIFEXITED(status),
+        "the child ended by a signal: it hung"
+    );
+    Some(libc::WEXITSTATUS(status))
+}
+
+/// Ends the process here and now if it is not `process`.
+pub(crate) fn exit_unless(process: u32, code: libc::c_int) {
+    if std::process::id() != process {
+        // SAFETY: it takes a number, and does not return.
+        unsafe { libc::_exit(code) };
+    }
 }
 
 /// Lets the process address so many bytes more than it does now, and no more than that. What is larger is refused.
