@@ -105,6 +105,8 @@ forward_executor!([E: Executor + ?Sized] Arc<E>, |pointer| **pointer);
 ///
 /// A method that may wait for room does not wait inside a job of the same pool: it runs the job on the calling worker, at once
 /// (`R108`). While the pool drains, a job's children run on the calling worker likewise (`R607`).
+///
+/// Any thread may submit, also from the destructors of its thread-locals as it ends (`R112`).
 pub trait ExecutorExt: Executor {
     /// Runs a job without a handle: the cheapest way in. Waits while the queue is full. Its end is in [`Stats`] and seen by
     /// the pool's `on_failure`.
