@@ -5,10 +5,12 @@ use std::os::unix::process::ExitStatusExt;
 use std::process::{Command, Stdio};
 use std::sync::mpsc;
 use std::thread;
+use std::time::Duration;
 
 use pool::Backend;
 
-use crate::on::LIMIT;
+/// The longest that a busy machine may need for what a quiet one does in seconds.
+const LIMIT: Duration = Duration::from_secs(240);
 
 /// Says to the binary which backend it is run again for.
 const VARIABLE: &str = "POOL_FAILURES_CHILD";

@@ -146,10 +146,9 @@ fn every_call_of_user_code(pool: &Pool) {
     let unmade = pool.submit_future(unmade).expect("the pool is open");
     assert!(matches!(ended(unmade), Err(JobError::Panicked(_))));
     let halves = |ctx: &JobContext<'_>| {
-        let joined = catch_unwind(AssertUnwindSafe(|| {
-            ctx.join(|_| quietly("the first half"), |_| panic_any(Bomb(false)))
-        }));
-        Ok::<_, Infallible>(matches!(joined, Err::<((), ()), _>(_)))
+        let join =
+            || -> ((), ()) { ctx.join(|_| quietly("the first half"), |_| panic_any(Bomb(false))) };
+        Ok::<_, Infallible>(catch_unwind(AssertUnwindSafe(join)).is_err())
     };
     assert!(
         value(pool.submit(halves).expect("the pool is open")),

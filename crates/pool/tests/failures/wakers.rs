@@ -151,7 +151,8 @@ fn a_waker_that_outlives_its_pool_wakes_nobody() {
                 threads.spawn(|| (0..WAKES / 4).for_each(|_| waker.wake_by_ref()));
             }
         });
-        (0..WAKES).for_each(|_| waker.clone().wake());
+        let many: Vec<Waker> = (0..WAKES).map(|_| waker.clone()).collect();
+        many.into_iter().for_each(Waker::wake);
         assert_eq!(polls.load(Ordering::SeqCst), polled, "{backend}");
         assert!(ended(asleep).is_err(), "{backend}");
     });
