@@ -116,9 +116,10 @@ pub(super) struct FlawedEngine {
 }
 
 impl FlawedEngine {
-    /// Takes memory for as many tasks as the queue may hold.
+    /// Takes memory for as many tasks as the queue may hold, and panics if there is not so much.
     pub(super) fn reserve_queue(&self) {
-        self.queue.lock().reserve_exact(self.queue.capacity);
+        let reserved = self.queue.lock().try_reserve_exact(self.queue.capacity);
+        reserved.expect("there is memory for all places");
     }
 }
 

@@ -8,6 +8,7 @@ use std::thread;
 
 use pool::{AsyncContext, Backend, Job, JobContext, JobError, JobOptions, Pool};
 
+use crate::child::each_backend_in_a_child;
 use crate::on::{builder, each_backend, ended, ends_clean, nothing, on, value};
 use crate::system::threads;
 
@@ -30,7 +31,7 @@ impl Drop for Bomb {
 #[test]
 fn a_thousand_jobs_a_third_of_which_panic() {
     const JOBS: usize = 1000;
-    each_backend(|backend| {
+    each_backend_in_a_child(|backend| {
         let pool = on(backend, 3, 64);
         let before = threads();
         let handles: Vec<_> = (0..JOBS)

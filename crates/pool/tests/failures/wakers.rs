@@ -7,6 +7,7 @@ use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::sync::{Arc, mpsc};
 use std::task::{Context, Poll, Wake, Waker};
 use std::thread::{self, Thread};
+use std::time::Duration;
 
 use pool::{JobContext, Pool, ShutdownPolicy};
 
@@ -209,6 +210,12 @@ fn stray_unparks_start_nothing_twice_and_end_no_wait() {
             submitter.join().expect("the submitter ends")
         });
         assert_eq!(ran.load(Ordering::SeqCst), submitted, "{backend}");
+        // Who sleeps is counted as before: each time the workers have had time to fall asleep, one job wakes one.
+        for _ in 0..100 {
+            let (_kept, never) = mpsc::channel::<()>();
+            let _limit = never.recv_timeout(Duration::from_millis(2));
+            assert_eq!(value(pool.spawn(|| 3).expect("the pool is open")), 3);
+        }
         ends_clean(&pool);
     });
 }
