@@ -2,6 +2,7 @@
 
 mod checks;
 mod foreign;
+mod reliability;
 mod source;
 #[cfg(test)]
 mod tests;
@@ -25,11 +26,12 @@ pub(crate) fn run() -> Result<()> {
     }
     files.sort();
     ensure!(!files.is_empty(), "found no source file");
-    let mut findings = Vec::new();
+    let (mut findings, mut texts) = (Vec::new(), Vec::new());
     for file in &files {
         let text = fs::read_to_string(file).with_context(|| file.display().to_string())?;
         let name = file.strip_prefix(root())?.to_string_lossy().into_owned();
         findings.extend(checks::all(&Source::new(&name, &text)));
+        texts.push(text);
     }
     for finding in &findings {
         println!("{finding}");
@@ -38,6 +40,8 @@ pub(crate) fn run() -> Result<()> {
     ensure!(found == 0, "{found} findings in {files} files");
     readme::check()?;
     foreign::check()?;
+    let table = fs::read_to_string(root().join("RELIABILITY.md")).context("RELIABILITY.md")?;
+    reliability::check(&table, &texts)?;
     println!("tidy: {files} files, no finding");
     Ok(())
 }

@@ -143,6 +143,10 @@ impl<E: Engine> Executor for Inside<E> {
 ///
 /// Dropping the last clone closes the pool and drains it, without a limit; on one of its own workers it closes it and returns
 /// (`R610`). [`shutdown`](Self::shutdown) is the way that has a limit and a report.
+///
+/// In a process forked from this one (Linux, by the C library's `fork`) the pool is closed for ever: submissions come back as `Closed`, a
+/// shutdown reports at once that the jobs are the parent's ([`ShutdownReport::is_forked`]), and a drop waits for nothing. A handle from before
+/// the fork does not resolve there. A pool built in the child is as any other.
 pub struct WorkerPool<E: Engine>(Arc<Owner<E>>);
 
 /// Ends the pool with its last handle. The workers hold the engine, not this.
@@ -246,6 +250,11 @@ impl<E: Engine> HandOver for WorkerPool<E> {
 impl<E: Engine> Drop for Owner<E> {
     fn drop(&mut self) {
         let life = self.0.0.life();
+        if life.is_forked() {
+            // The engine's own end would wait for threads, or take locks, that are the parent's.
+            std::mem::forget(Arc::clone(&self.0.0));
+            return;
+        }
         if life.is_stopped() {
             return;
         }

@@ -106,6 +106,8 @@ forward_executor!([E: Executor + ?Sized] Arc<E>, |pointer| **pointer);
 /// A method that may wait for room does not wait inside a job of the same pool: it runs the job on the calling worker, at once
 /// (`R108`). While the pool drains, a job's children run on the calling worker likewise (`R607`). Where 128 jobs run within each
 /// other so, the next is queued instead, past the bound: a chain of jobs, each of which submits the next, needs no endless stack.
+///
+/// Any thread may submit, also from the destructors of its thread-locals as it ends (`R112`).
 pub trait ExecutorExt: Executor {
     /// Runs a job without a handle: the cheapest way in. Waits while the queue is full. Its end is in [`Stats`] and seen by
     /// the pool's `on_failure`.
@@ -416,6 +418,10 @@ fn admit_in_line<E: Executor + ?Sized>(
     task: Task,
     limit: Option<Instant>,
 ) -> Result<(), Refused<Task>> {
+    if executor.is_closed() {
+        // It refuses everybody, and without the line, whose lock is nobody's to take in a forked child.
+        return executor.try_execute(task);
+    }
     let mut admission = Admission::new(executor, task);
     match block_on(InLine(&mut admission), limit) {
         Some(result) => result,

@@ -11,6 +11,8 @@
 //! | cancelling | refused | goes into the report, unstarted | is asked to stop; a suspended future is dropped | sleeps |
 //! | stopped | refused | as above | goes on until it returns | ends |
 //!
+//! A pool that a forked child inherits is past all of them (`forked`): it refuses, runs nothing, and takes no lock.
+//!
 //! # A submission at this very moment
 //! It enters the ledger, reads the phase, and only then pushes. The closer writes the phase and then reads the ledger. A light fence
 //! on the one side and a heavy one on the other (`barrier`) stand between: so either the submission reads `draining` and leaves,
@@ -22,9 +24,11 @@ mod end;
 mod waits;
 
 use std::fmt;
+use std::future::{Future, poll_fn};
+use std::pin::pin;
 use std::sync::atomic::{AtomicBool, AtomicUsize as PlainUsize};
 use std::sync::{Arc, OnceLock};
-use std::task::Waker;
+use std::task::{Context, Waker};
 use std::thread::Thread;
 use std::time::{Duration, Instant};
 
@@ -37,11 +41,12 @@ use crate::barrier::{self, light};
 use crate::capability::Capability;
 use crate::clock::Clock;
 use crate::config::PoolConfig;
+use crate::forked;
 use crate::hooks::{ContainedHooks, JobFailure};
 use crate::id::JobId;
 use crate::idle::Idle;
 use crate::ledger::Ledger;
-use crate::outcome::Outcome;
+use crate::outcome::{Outcome, contained};
 use crate::report::RunningJob;
 use crate::room::Room;
 use crate::shutdown::Ending;
@@ -62,6 +67,8 @@ pub(crate) enum Phase {
     Draining = 1,
     Cancelling = 2,
     Stopped = 3,
+    /// This process is a forked child, and the pool its parent's.
+    Forked = 4,
 }
 
 /// How a worker that sleeps is brought back.
@@ -109,7 +116,7 @@ impl Lifecycle {
         barrier::prepare();
         wait::prepare();
         let workers = config.workers();
-        Arc::new(Self {
+        let life = Arc::new(Self {
             capability,
             phase: AtomicU8::new(Phase::Open as u8),
             ledger: Ledger::new(workers),
@@ -131,7 +138,9 @@ impl Lifecycle {
             resume: OnceLock::new(),
             ending: Mutex::default(),
             epoch: Instant::now(),
-        })
+        });
+        forked::enlist(&life);
+        life
     }
 
     /// Sets how a sleeping worker is resumed, for a backend whose workers are not parked threads.
@@ -207,8 +216,11 @@ impl Lifecycle {
         self.woken.push(task);
         // ORDERING: partner is the heavy fence in `stop`: either this sees the stop, or the stop's sweep sees the task.
         light();
-        if self.phase() == Phase::Stopped {
-            self.sweep_woken();
+        match self.phase() {
+            Phase::Stopped => self.sweep_woken(),
+            // Its place is in the parent.
+            Phase::Forked => return,
+            _ => {}
         }
         self.notify();
     }
@@ -320,7 +332,7 @@ impl Lifecycle {
     /// A worker has taken its place.
     pub fn worker_alive(&self) {
         self.workers_alive.fetch_add(1, Ordering::SeqCst);
-        self.changed.notify(usize::MAX);
+        self.announce();
     }
 
     /// Worker `index` has left its place for good.
@@ -329,7 +341,7 @@ impl Lifecycle {
         if self.workers_alive.fetch_sub(1, Ordering::SeqCst) == 1 && self.is_stopped() {
             self.clock.stop();
         }
-        self.changed.notify(usize::MAX);
+        self.announce();
     }
 
     /// Whether every worker has left its place for good.
@@ -358,7 +370,7 @@ impl Lifecycle {
         fence(Ordering::SeqCst);
         if self.watchers.load(Ordering::Relaxed) != 0 {
             self.waits.tell(|| self.in_flight() == 0);
-            self.changed.notify(usize::MAX);
+            self.announce();
         }
         // ORDERING: Acquire: the intake is over, and its heavy fence behind it, before the ledger is read.
         if self.stops_when_quiet.load(Ordering::Acquire) && self.in_flight() == 0 {
@@ -369,14 +381,22 @@ impl Lifecycle {
     /// Waits until `is_over` holds, which it looks at again whenever the pool may have become quiet or lost a worker.
     pub(crate) async fn watch(&self, mut is_over: impl FnMut() -> bool) {
         let _watching = Watching::new(&self.watchers);
-        loop {
+        while !self.is_forked() {
             let listener = self.changed.listen();
             // ORDERING: pairs with the fence in `tell_watchers`.
             fence(Ordering::SeqCst);
             if is_over() {
                 return;
             }
-            listener.await;
+            let mut listener = pin!(listener);
+            // Its books are wrong after a waker has panicked under its lock.
+            let contain = |cx: &Context<'_>| contained(cx.waker());
+            poll_fn(|cx| {
+                listener
+                    .as_mut()
+                    .poll(&mut Context::from_waker(&contain(cx)))
+            })
+            .await;
         }
     }
 
@@ -389,7 +409,14 @@ impl Lifecycle {
     }
 
     pub(crate) fn wake_watchers(&self) {
-        self.changed.notify(usize::MAX);
+        self.announce();
+    }
+
+    /// Wakes all who watch.
+    fn announce(&self) {
+        if !self.is_forked() {
+            self.changed.notify(usize::MAX);
+        }
     }
 
     // --- observers --------------------------------------------------------------------------------------------------
@@ -425,6 +452,12 @@ impl Lifecycle {
     /// Lets worker `index` be resumed on the calling thread.
     pub(crate) fn set_thread(&self, index: usize, thread: Thread) {
         self.slots[index].set_thread(thread);
+    }
+}
+
+impl Drop for Lifecycle {
+    fn drop(&mut self) {
+        forked::strike(self);
     }
 }
 

@@ -189,8 +189,11 @@ impl Alarm {
         match self {
             Self::Thread(limit) => *limit.lock_unpoisoned() = when,
             Self::Clock(key) => {
-                if let Some(when) = when {
-                    life.clock().wake_at(when, *key, waker);
+                if let Some(when) = when
+                    && !life.clock().wake_at(when, *key, waker)
+                {
+                    // Nobody will wake the driver, so it looks at the time itself, again and again: the limit holds.
+                    waker.wake_by_ref();
                 }
             }
         }
@@ -227,6 +230,9 @@ async fn shut_down<E: Engine>(
     alarm: &Alarm,
 ) -> ShutdownReport {
     let life = engine.life();
+    if life.is_forked() {
+        return ShutdownReport::forked();
+    }
     let start = Instant::now();
     {
         let mut ending = life.ending.lock_unpoisoned();
@@ -347,6 +353,7 @@ fn settle(life: &Arc<Lifecycle>, start: Instant) -> ReportBody {
                 still_running: running,
                 threads_left: life.workers_alive(),
                 took: start.elapsed(),
+                is_forked: false,
             };
         }
         thread::yield_now();

@@ -269,6 +269,11 @@ impl Worker {
     }
 
     fn leave(self) {
+        if self.life().is_forked() {
+            // The hooks and the state are the parent's.
+            std::mem::forget(self);
+            return;
+        }
         let life = Arc::clone(self.life());
         let index = self.index();
         life.hooks().stop(index);
