@@ -22,8 +22,7 @@ fn steps() -> Result<Vec<Step>> {
     }
     steps.extend([
         Step::cargo("doc --workspace --all-features --no-deps").with("RUSTDOCFLAGS", "-D warnings"),
-        Step::cargo("test -p pool-core --release --lib --target-dir target/models models")
-            .with("RUSTFLAGS", "--cfg pool_loom"),
+        Step::cargo("xtask loom"),
         Step::cargo("run -p pool-conformance --example own_executor"),
         Step::cargo("xtask conformance"),
         Step::cargo("xtask tidy"),

@@ -3,11 +3,10 @@
 use std::collections::HashMap;
 use std::fmt;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, Ordering};
 use std::task::Waker;
 
 use crate::id::JobId;
-use crate::sync::{LockExt, Mutex};
+use crate::sync::{AtomicBool, LockExt, Mutex, Ordering};
 
 /// Asks every job that carries it, or a child of it, to stop.
 ///
