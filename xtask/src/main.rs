@@ -10,6 +10,7 @@ mod bench;
 mod ci;
 mod conformance;
 mod loom;
+mod soak;
 mod steps;
 mod test;
 mod tidy;
@@ -35,6 +36,8 @@ enum Task {
     Conformance(conformance::Options),
     /// The models of the hand-written protocols, and for each the mutants of the code that it must catch
     Loom(loom::Options),
+    /// Pools that are used by every way in and ended at random moments, each job's history held against the contract
+    Soak(soak::Options),
     /// The workloads on the backends and their peers, each sample in a process of its own
     Bench(bench::Options),
     /// The checks of the repository that no compiler makes
@@ -48,6 +51,7 @@ fn main() -> ExitCode {
         Task::Test => test::run(),
         Task::Conformance(options) => conformance::run(&options),
         Task::Loom(options) => loom::run(&options),
+        Task::Soak(options) => soak::run(&options),
         Task::Bench(options) => bench::run(&options),
         Task::Tidy => tidy::run(),
         Task::Ci => ci::run(),
