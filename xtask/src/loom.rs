@@ -32,24 +32,17 @@ const DEEP_LIMIT: Duration = Duration::from_secs(3600);
 /// How often a running model is looked at.
 const LOOK: Duration = Duration::from_millis(20);
 
-#[derive(Args, Default)]
+#[derive(Args)]
 pub(crate) struct Options {
     /// Explores more preemptions: minutes instead of seconds
     #[arg(long)]
-    pub(crate) deep: bool,
+    deep: bool,
     /// Runs the models whose names contain this, and their mutants
     #[arg(long)]
     model: Option<String>,
 }
 
 impl Options {
-    pub(crate) fn deep() -> Self {
-        Self {
-            deep: true,
-            model: None,
-        }
-    }
-
     fn wants(&self, model: &str) -> bool {
         self.model
             .as_ref()

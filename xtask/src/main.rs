@@ -1,4 +1,4 @@
-//! The project's tasks: `cargo xtask test`, `conformance`, `bench`, `tidy` and `ci`.
+//! The project's tasks: `cargo xtask test`, `conformance`, `loom`, `soak`, `sanitize`, `bench`, `tidy` and `ci`.
 #![forbid(unsafe_code)]
 #![expect(
     clippy::print_stdout,
@@ -10,6 +10,8 @@ mod bench;
 mod ci;
 mod conformance;
 mod loom;
+mod minimal;
+mod sanitize;
 mod soak;
 mod steps;
 mod test;
@@ -42,8 +44,10 @@ enum Task {
     Bench(bench::Options),
     /// The checks of the repository that no compiler makes
     Tidy,
+    /// The suite under the address and leak sanitizers, and a stress program under memcheck
+    Sanitize,
     /// What the continuous integration runs: `test`, and one quick sample of the benches
-    Ci,
+    Ci(ci::Options),
 }
 
 fn main() -> ExitCode {
@@ -54,7 +58,8 @@ fn main() -> ExitCode {
         Task::Soak(options) => soak::run(&options),
         Task::Bench(options) => bench::run(&options),
         Task::Tidy => tidy::run(),
-        Task::Ci => ci::run(),
+        Task::Sanitize => sanitize::run(),
+        Task::Ci(options) => ci::run(&options),
     };
     match result {
         Ok(()) => ExitCode::SUCCESS,

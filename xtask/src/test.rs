@@ -22,9 +22,11 @@ fn steps() -> Result<Vec<Step>> {
     }
     steps.extend([
         Step::cargo("doc --workspace --all-features --no-deps").with("RUSTDOCFLAGS", "-D warnings"),
+        Step::cargo("run -p pool --all-features --profile abort --example abort"),
         Step::cargo("xtask loom"),
         Step::cargo("run -p pool-conformance --example own_executor"),
         Step::cargo("xtask conformance"),
+        Step::cargo("xtask soak --backend all --seconds 12"),
         Step::cargo("xtask tidy"),
     ]);
     Ok(steps)

@@ -10,6 +10,7 @@ use std::path::{Path, PathBuf};
 use anyhow::{Context, Result, ensure};
 
 use super::mutants::Mutant;
+use crate::minimal::members;
 use crate::root;
 
 /// The variable that names the mutant to be switched on.
@@ -93,20 +94,7 @@ pub(super) fn mutate(text: &str, mutant: &Mutant) -> Result<String> {
 fn manifest() -> Result<String> {
     let file = root().join("Cargo.toml");
     let text = fs::read_to_string(&file).with_context(|| file.display().to_string())?;
-    let mut lines = Vec::new();
-    let mut has_members = false;
-    for line in text.lines() {
-        if line.starts_with("members = ") {
-            has_members = true;
-            lines.push(format!("members = [{CRATE:?}]"));
-        } else if line.starts_with("[profile.dev.package.xtask]") {
-            break;
-        } else if !line.starts_with("default-members = ") {
-            lines.push(line.to_owned());
-        }
-    }
-    ensure!(has_members, "{} names no members", file.display());
-    Ok(lines.join("\n") + "\n")
+    members(&text, CRATE)
 }
 
 fn copy_sources(from: &Path, to: &Path) -> Result<()> {

@@ -88,11 +88,12 @@ pub(super) fn run(backend: Backend, seed: u64, watched: &Watched) -> Result<Tall
         thread::spawn(move || alarm.ring())
     };
     live(world, ending, rng, watched);
+    // Jobs may outlive the last handle: futures among them sleep until they are woken.
+    await_the_last(&books);
     alarm.end();
     if rings.join().is_err() {
         books.wrong("the alarm's thread panicked".to_owned());
     }
-    await_the_last(&books);
     books.check_histories();
     await_threads(threads, &books)?;
     let jobs = books.submitted();

@@ -1,0 +1,90 @@
+//! `cargo xtask sanitize`: the suite under the address and leak sanitizers, and one stress program under memcheck.
+
+use std::fs;
+use std::process::Command;
+
+use anyhow::{Context, Result, bail, ensure};
+
+use crate::root;
+use crate::steps::{Step, run_all};
+
+/// Sanitizers change code that is built for a named target alone, and not build scripts and macros.
+const TARGET: &str = "x86_64-unknown-linux-gnu";
+/// A folder of its own: the flags are others than those of every day.
+const FOLDER: &str = "target/sanitize";
+
+/// What leaks on purpose, and is no finding: each is named by a function of the tests, not of the pool.
+///
+/// A payload that panics as it is dropped, with a payload that panics as it is dropped, is forgotten there (`R303`). What it holds was
+/// allocated by the tests that make such payloads, and by nobody else.
+const SUPPRESSED: &str = "\
+# Payloads that panic as they are dropped, for as long as one drops them, are forgotten on purpose (R303).
+leak:pool_conformance::rules::bombs
+";
+
+pub(crate) fn run() -> Result<()> {
+    require_linux()?;
+    require(
+        Command::new("rustup").args(["run", "nightly", "rustc", "--version"]),
+        "the sanitizers need a nightly compiler: rustup toolchain install nightly",
+    )?;
+    require(
+        Command::new("valgrind").arg("--version"),
+        "memcheck needs valgrind: install the package `valgrind` of the system",
+    )?;
+    run_all(&[examples(), suite()?, stress(), memcheck()])
+}
+
+fn require_linux() -> Result<()> {
+    let host = format!("{}-{}", std::env::consts::ARCH, std::env::consts::OS);
+    ensure!(
+        host == "x86_64-linux",
+        "the sanitizers run on x86_64-linux alone, and this is {host}"
+    );
+    Ok(())
+}
+
+fn require(command: &mut Command, otherwise: &str) -> Result<()> {
+    let output = command.output();
+    if !output.is_ok_and(|output| output.status.success()) {
+        bail!("{otherwise}");
+    }
+    Ok(())
+}
+
+/// A step of the nightly cargo's, with the sanitizer in all that it builds.
+fn sanitized(arguments: &str) -> Step {
+    let arguments =
+        format!("run nightly cargo {arguments} --target {TARGET} --target-dir {FOLDER}");
+    Step::program("rustup", &arguments).with("RUSTFLAGS", "-Zsanitizer=address")
+}
+
+/// Tests start them.
+fn examples() -> Step {
+    sanitized("build --all-features --examples")
+}
+
+/// Every test but those in the documentation, which do not link with a sanitizer. Leaks are looked for at the end of each binary.
+fn suite() -> Result<Step> {
+    let folder = root().join(FOLDER);
+    fs::create_dir_all(&folder).with_context(|| folder.display().to_string())?;
+    let file = folder.join("leaks.txt");
+    fs::write(&file, SUPPRESSED).with_context(|| file.display().to_string())?;
+    let suppressions = format!("suppressions={}:print_suppressions=0", file.display());
+    let tests = sanitized("test --all-features --lib --bins --tests --no-fail-fast");
+    Ok(tests
+        .with("ASAN_OPTIONS", "detect_leaks=1")
+        .with("LSAN_OPTIONS", suppressions))
+}
+
+fn stress() -> Step {
+    Step::cargo("build -p xtask")
+}
+
+/// Some rounds of the soak, which uses all that there is, at a hundredth of its speed.
+fn memcheck() -> Step {
+    let soak = "target/debug/xtask soak --backend all --seconds 20 --seed 1";
+    let options =
+        "--fair-sched=yes --leak-check=full --errors-for-leak-kinds=definite --error-exitcode=9";
+    Step::program("valgrind", &format!("{options} {soak}"))
+}
