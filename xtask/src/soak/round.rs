@@ -13,6 +13,7 @@ use fastrand::Rng;
 use pool::{Backend, Executor, JobContext, Pool, ShutdownPolicy, ShutdownReport, Stats, Task};
 
 use super::books::{Books, Counts, Limits};
+use super::jobs::{SoakJob, take_back};
 use super::submitter::{Submitter, block_on};
 use super::watch::Watched;
 use super::world::{Events, World};
@@ -152,6 +153,7 @@ fn end(world: &Arc<World>, ending: Ending, rng: &mut Rng) -> Vec<ShutdownReport>
         Ending::Drains | Ending::LastHandleGoes => {
             if rng.bool() {
                 pool.close();
+                expect_closed(world, rng);
             }
             pool.shutdown(ShutdownPolicy::drain())
         }
@@ -163,6 +165,27 @@ fn end(world: &Arc<World>, ending: Ending, rng: &mut Rng) -> Vec<ShutdownReport>
     };
     world.events.note(0, "the report is there");
     vec![one]
+}
+
+/// A pool that has closed takes nothing in (`R601`).
+fn expect_closed(world: &Arc<World>, rng: &mut Rng) {
+    let job = SoakJob::new(world, rng, "submit after the close", 0);
+    let record = Arc::clone(&job.payload.record);
+    match world.pool.submit(job) {
+        Ok(handle) => {
+            handle.detach();
+            world.books.wrong(format!("it was accepted: {record}"));
+        }
+        Err(refused) => {
+            let is_closed = refused.is_closed();
+            take_back(world, refused, &record);
+            if !is_closed {
+                world
+                    .books
+                    .wrong(format!("it was refused as by a full pool: {record}"));
+            }
+        }
+    }
 }
 
 /// Concurrent shutdowns return the same report (`R608`).
