@@ -16,6 +16,7 @@ use crate::handle::JobHandle;
 use crate::id::JobId;
 use crate::job::{AsyncJob, Infallibly, Job, JobOptions};
 use crate::lifecycle::Lifecycle;
+use crate::machine::{self, Point};
 use crate::map::{Map, MapUnordered};
 use crate::plain;
 use crate::room::{Admission, Room};
@@ -154,7 +155,7 @@ pub trait ExecutorExt: Executor {
         job: J,
         timeout: Duration,
     ) -> Result<JobHandle<J::Output, J::Error>, SubmitError<J>> {
-        let limit = Instant::now().checked_add(timeout);
+        let limit = machine::now().checked_add(timeout);
         submit_with(job, |task| admit(self, task, limit))
     }
 
@@ -418,6 +419,7 @@ impl<E: Executor + ?Sized> Future for InLine<'_, '_, E> {
 /// The one way in that never waits, and passes nobody in line.
 fn try_admit<E: Executor + ?Sized>(executor: &E, task: Task) -> Result<(), Refused<Task>> {
     if executor.room().has_line() && !executor.is_closed() {
+        machine::point(Point::Refused(task.id()));
         return Err(Refused::Full(task));
     }
     executor.try_execute(task)

@@ -4,9 +4,10 @@ use std::fmt;
 use std::future::Future;
 use std::pin::Pin;
 use std::task::{Context, Poll, Waker};
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use crate::id::JobId;
+use crate::machine::{self, Point};
 use crate::outcome::JobError;
 use crate::ticket::Ticket;
 use crate::wait::{block_on, look_a_while};
@@ -44,6 +45,7 @@ impl<T, E> JobHandle<T, E> {
     /// [`JobError`] says why the job gave no value.
     #[inline]
     pub fn join(mut self) -> Result<T, JobError<E>> {
+        machine::point(Point::Join(self.id));
         if let Some(worker) = Worker::current() {
             let ticket = self.ticket.take().expect(TAKEN_ONCE);
             match ticket.join_on(&worker) {
@@ -51,7 +53,7 @@ impl<T, E> JobHandle<T, E> {
                 Err(ticket) => self.ticket = Some(ticket),
             }
         }
-        if look_a_while(|| self.is_finished())
+        if look_a_while(|| self.ticket().is_ended())
             && let Poll::Ready(outcome) = self
                 .ticket()
                 .poll_outcome(&mut Context::from_waker(Waker::noop()))
@@ -66,13 +68,14 @@ impl<T, E> JobHandle<T, E> {
     /// # Errors
     /// The handle comes back after the time, not before (`R501`).
     pub fn join_timeout(mut self, timeout: Duration) -> Result<Result<T, JobError<E>>, Self> {
-        let limit = Instant::now().checked_add(timeout);
+        let limit = machine::now().checked_add(timeout);
         block_on(&mut self, limit).ok_or(self)
     }
 
     /// Asks the job to stop. One that has not started never does: it ends as `Cancelled` at once, and what it captured is
     /// dropped before this returns (`R401`). A running one sees it in its context; a suspended future is dropped.
     pub fn cancel(&self) {
+        machine::point(Point::Cancel(self.id));
         self.ticket().cancel();
     }
 
@@ -84,6 +87,7 @@ impl<T, E> JobHandle<T, E> {
     /// Whether the outcome is there, so that `join` would not wait.
     #[inline]
     pub fn is_finished(&self) -> bool {
+        machine::point(Point::Ask);
         self.ticket().is_ended()
     }
 

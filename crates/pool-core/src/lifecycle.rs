@@ -24,7 +24,6 @@ use std::fmt;
 use std::sync::atomic::{AtomicBool, AtomicUsize as PlainUsize};
 use std::sync::{Arc, OnceLock};
 use std::task::Waker;
-use std::thread::Thread;
 use std::time::{Duration, Instant};
 
 use crossbeam_deque::Injector;
@@ -41,6 +40,7 @@ use crate::hooks::{ContainedHooks, JobFailure};
 use crate::id::JobId;
 use crate::idle::Idle;
 use crate::ledger::Ledger;
+use crate::machine::{self, Point, Thread};
 use crate::outcome::Outcome;
 use crate::report::RunningJob;
 use crate::room::Room;
@@ -120,7 +120,7 @@ impl Lifecycle {
             workers_alive: PlainUsize::new(0),
             resume: OnceLock::new(),
             ending: Mutex::default(),
-            epoch: Instant::now(),
+            epoch: machine::now(),
         })
     }
 
@@ -158,17 +158,22 @@ impl Lifecycle {
         take_queued: impl FnOnce() -> Vec<Task>,
     ) -> Result<(), Refused<Task>> {
         let worker = current_index(self);
+        let id = task.id();
         self.ledger.enter(worker);
         // ORDERING: partner is the heavy fence in `close`.
         light();
         if self.phase() != Phase::Open {
             self.refuse(worker);
+            machine::point(Point::Refused(id));
             return Err(Refused::Closed(task));
         }
+        machine::point(Point::Submit(id));
         if let Err(task) = push(task) {
             self.refuse(worker);
+            machine::point(Point::Refused(id));
             return Err(Refused::Full(task));
         }
+        machine::point(Point::Pushed(id));
         self.notify();
         // ORDERING: `notify` begins with a light fence, after the push; its partner in `cancel` stands before the queue is taken
         // out: either this sees the phase, or that one sees the task.
@@ -264,7 +269,7 @@ impl Lifecycle {
     }
 
     pub(crate) fn nanos(&self) -> u64 {
-        u64::try_from(self.epoch.elapsed().as_nanos()).unwrap_or(u64::MAX)
+        u64::try_from(machine::since(self.epoch).as_nanos()).unwrap_or(u64::MAX)
     }
 
     pub(crate) fn record(&self, outcome: Outcome) {

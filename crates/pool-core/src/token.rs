@@ -1,6 +1,6 @@
 //! Cancellation tokens: one flag that many jobs watch, in a tree.
 
-use std::collections::HashMap;
+use std::collections::BTreeMap;
 use std::fmt;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -33,8 +33,8 @@ pub struct CancelToken {
 struct Node {
     cancelled: AtomicBool,
     parents: Vec<Arc<Node>>,
-    // Suspended futures that must be polled once more when the token is cancelled.
-    watchers: Mutex<HashMap<JobId, Waker>>,
+    // Suspended futures that must be polled once more when the token is cancelled: in the order of their ids, not in one that no run repeats.
+    watchers: Mutex<BTreeMap<JobId, Waker>>,
     // Children, so that a cancel reaches the futures that watch them.
     children: Mutex<Vec<std::sync::Weak<Node>>>,
 }

@@ -5,13 +5,13 @@ use std::cell::{Cell, OnceCell, RefCell};
 use std::fmt;
 use std::rc::Rc;
 use std::sync::Arc;
-use std::thread;
 
 use crate::engine::{Engine, Host, Inside};
 use crate::executor::Executor;
 use crate::id::JobId;
 use crate::idle::Announced;
 use crate::lifecycle::Lifecycle;
+use crate::machine::{self, Point};
 use crate::outcome::{Outcome, drop_contained};
 use crate::task::{Ran, Task};
 use crate::wait::look_a_while;
@@ -78,7 +78,7 @@ impl Worker {
     pub fn start<E: Engine>(engine: &Arc<E>, index: usize) -> Self {
         let worker = Self::new(engine, index, index, false);
         let life = worker.life();
-        life.set_thread(index, thread::current());
+        life.set_thread(index, machine::current());
         worker.set_state(Rc::from(life.hooks().start(index)));
         worker.enter_for_good();
         life.worker_alive();
@@ -154,9 +154,11 @@ impl Worker {
 
     #[inline]
     fn run_queued<E: Engine>(&self, engine: &E) -> Step {
+        machine::point(Point::Look);
         let Some(task) = engine.pop(self) else {
             return Step::Nothing;
         };
+        machine::point(Point::Took(task.id()));
         self.found(engine);
         engine.run(self, task)
     }
@@ -174,8 +176,10 @@ impl Worker {
         if self.0.is_searching.replace(false) && self.life().idle().end_search() {
             self.life().notify();
         }
+        let id = task.id();
         // A woken future was taken off its entry long ago; its end is recorded at its home.
         let _elsewhere = task.run(self);
+        machine::point(Point::Done(id));
         true
     }
 
@@ -188,9 +192,11 @@ impl Worker {
             life.take_out(vec![task]);
             return;
         }
+        let id = task.id();
         if task.run(self) == Ran::Over {
             life.over_at(self.index());
         }
+        machine::point(Point::Done(id));
     }
 
     /// Runs a task on its submitter, which is this worker (`R108`, `R607`). Refused once the pool is cancelling.
@@ -238,9 +244,11 @@ impl Worker {
         if look_a_while(|| self.has_work(engine) || life.is_stopped()) {
             return Rest::Search;
         }
-        let announced = life
-            .idle()
-            .announce(self.0.token, || self.has_work(engine) || life.is_stopped());
+        machine::point(Point::Rest);
+        let announced = life.idle().announce(self.0.token, || {
+            machine::point(Point::Rest);
+            self.has_work(engine) || life.is_stopped()
+        });
         match announced {
             Announced::Sleep => Rest::Sleep,
             Announced::Search => Rest::Search,
