@@ -1,7 +1,7 @@
 //! R604 and R612: drain, cancel, abandon, each for as long as the policy says, whoever waits for it.
 
 use std::convert::Infallible;
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use pool_core::{
     Executor, ExecutorExt, Interrupted, JobContext, JobError, JobExt, JobHandle, Shutdown,
@@ -13,6 +13,7 @@ use crate::fixture::Fixture;
 use crate::polling::block_on;
 use crate::probe::{Alive, Count, FAR, Gate, PROMPT, ROOM, ended, occupy, pool, until_interrupted};
 use crate::rule::Applied;
+use crate::thread;
 
 const GRACE: Duration = Duration::from_millis(60);
 const CANCEL_GRACE: Duration = Duration::from_millis(40);
@@ -33,9 +34,9 @@ fn shut_down_after(
     policy: ShutdownPolicy,
     least: Duration,
 ) -> ShutdownReport {
-    let start = Instant::now();
+    let start = thread::now();
     let report = pool.shutdown(policy);
-    let took = start.elapsed();
+    let took = thread::since(start);
     assert!(
         took >= least,
         "over after {took:?}, before {least:?}: {report}"
@@ -58,7 +59,7 @@ fn cancels_once_the_grace_is_over(pool: &(impl Executor + Shutdown)) {
     let polite = move |ctx: &JobContext<'_>| {
         begun.add();
         match until_interrupted(ctx) {
-            Interrupted::Cancelled => Ok(Instant::now()),
+            Interrupted::Cancelled => Ok(thread::now()),
             other => Err(other),
         }
     };
@@ -70,7 +71,7 @@ fn cancels_once_the_grace_is_over(pool: &(impl Executor + Shutdown)) {
             pool.spawn(move || runs.add()).expect(ROOM)
         })
         .collect();
-    let start = Instant::now();
+    let start = thread::now();
     let policy = ShutdownPolicy::new(GRACE).cancel_grace(FAR);
     let report = shut_down_after(pool, policy, GRACE);
     let asked_at = ended(polite).expect("it stops in its own way");
@@ -142,6 +143,9 @@ fn drops_what_sleeps(pool: &(impl Executor + Shutdown)) {
 }
 
 pub(super) fn r612<F: Fixture>() -> Applied {
+    if thread::is_simulated() {
+        return Applied::NotHere("no runtime runs in a simulation");
+    }
     others_make_progress(&pool::<F>(1, 8));
     dropped_and_resumed(&pool::<F>(1, 8));
     limits_hold_as_well(&pool::<F>(1, 8));
@@ -182,9 +186,9 @@ fn limits_hold_as_well(pool: &(impl Executor + Shutdown)) {
     let gate = Gate::new();
     let stuck = submit_stuck(pool, &gate);
     let policy = ShutdownPolicy::new(GRACE).cancel_grace(CANCEL_GRACE);
-    let start = Instant::now();
+    let start = thread::now();
     let report = block_on(pool.shutdown_async(policy));
-    let (took, least) = (start.elapsed(), GRACE + CANCEL_GRACE);
+    let (took, least) = (thread::since(start), GRACE + CANCEL_GRACE);
     assert!(took >= least, "over after {took:?}, before {least:?}");
     assert!(took <= least + PROMPT, "over only after {took:?}");
     is_given_up(&report, &stuck);
