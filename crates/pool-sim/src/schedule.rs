@@ -7,7 +7,8 @@
 //! **PCT** (Burckhardt and others, *A randomized scheduler with probabilistic guarantees of finding bugs*, 2010): each thread has a priority, drawn as it
 //! starts; the highest that can go on does. At `depth - 1` points, drawn among the first `steps`, the thread that runs falls below all others. A
 //! bug that needs `d` orderings to meet, among `n` threads, is found by a schedule of depth `d` with a probability of at least 1 / (n · steps^(d-1)).
-//! The price of what the theory leaves out: a thread that gives way falls below all as well, or a loop that waits for another would never end.
+//! What the theory leaves out costs two exceptions: a thread that gives way falls below all as well, or a loop that waits for another would never
+//! end; and one that was passed over for long rises again, or threads that wake each other without end would keep it out for ever.
 
 use std::fmt;
 use std::str::FromStr;
@@ -97,6 +98,9 @@ impl FromStr for Schedule {
     }
 }
 
+/// How often a thread is passed over before it rises again. A run that is shorter keeps to the theory.
+const MOST_PASSED: u32 = 5000;
+
 /// The state of a schedule that is under way.
 #[derive(Debug)]
 pub(crate) struct Drawing {
@@ -116,6 +120,8 @@ enum Way {
 #[derive(Debug)]
 struct Priorities {
     of_threads: Vec<i64>,
+    /// How often each was able to go on and did not, since it last did.
+    passed: Vec<u32>,
     /// The steps at which the thread that runs falls, the last first.
     falls: Vec<u64>,
     lowest: i64,
@@ -146,6 +152,7 @@ impl Drawing {
                 falls.sort_unstable_by(|a, b| b.cmp(a));
                 Way::Pct(Priorities {
                     of_threads: Vec::new(),
+                    passed: Vec::new(),
                     falls,
                     lowest: 0,
                 })
@@ -157,9 +164,8 @@ impl Drawing {
     /// A thread more.
     pub(crate) fn begin(&mut self) {
         if let Way::Pct(priorities) = &mut self.way {
-            // Above all that have fallen.
-            let priority = (self.random.next() >> 2) as i64 + 1;
-            priorities.of_threads.push(priority);
+            priorities.of_threads.push(high(&mut self.random));
+            priorities.passed.push(0);
         }
     }
 
@@ -187,14 +193,32 @@ impl Drawing {
             }
             Way::Pct(priorities) => {
                 priorities.fall(running, turn, step);
-                let highest = able.iter().max_by_key(|&&it| priorities.of_threads[it]);
-                *highest.expect("somebody is able")
+                priorities.choose(able, &mut self.random)
             }
         }
     }
 }
 
+/// A priority above all that have fallen.
+fn high(random: &mut Random) -> i64 {
+    (random.next() >> 2) as i64 + 1
+}
+
 impl Priorities {
+    fn choose(&mut self, able: &[usize], random: &mut Random) -> usize {
+        for &thread in able {
+            self.passed[thread] += 1;
+            if self.passed[thread] > MOST_PASSED {
+                self.of_threads[thread] = high(random);
+                self.passed[thread] = 0;
+            }
+        }
+        let highest = able.iter().max_by_key(|&&it| self.of_threads[it]);
+        let highest = *highest.expect("somebody is able");
+        self.passed[highest] = 0;
+        highest
+    }
+
     fn fall(&mut self, running: usize, turn: Turn, step: u64) {
         let mut falls = turn == Turn::Yield;
         while self.falls.last().is_some_and(|&at| at <= step) {

@@ -211,9 +211,11 @@ impl Simulation {
             (Ok(package), Some(test)) if test != "main" => {
                 format!("{VARIABLE}={schedule} cargo test -p {package} -- --exact {test}")
             }
-            _ => {
+            (_, test) => {
                 let program = std::env::args().next().unwrap_or_default();
-                format!("{VARIABLE}={schedule} {program}")
+                let test = test.filter(|name| *name != "main");
+                let test = test.map_or_else(String::new, |test| format!(" --exact {test}"));
+                format!("{VARIABLE}={schedule} {program}{test}")
             }
         }
     }
