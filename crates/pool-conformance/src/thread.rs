@@ -1,7 +1,7 @@
 //! Threads and time as the rules have them: the machine's, or a simulator's.
 
 pub(crate) use pool_core::machine::{
-    ScopedJoinHandle, is_simulated, now, park, scope, since, spawn, yield_now,
+    ScopedJoinHandle, is_simulated, now, park, scope, since, spawn, turns, yield_now,
 };
 pub(crate) use std::thread::{ThreadId, current, panicking};
 

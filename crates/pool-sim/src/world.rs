@@ -167,6 +167,10 @@ impl Simulator for World {
         self.lock().drawing.random.below(options)
     }
 
+    fn turns(&self) -> u64 {
+        self.lock().steps
+    }
+
     fn begin(&self, name: Option<&str>) -> io::Result<usize> {
         self.lock().begin(name)
     }

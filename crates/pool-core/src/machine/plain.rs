@@ -47,6 +47,12 @@ pub fn draw(_options: usize) -> Option<usize> {
     None
 }
 
+/// How many turns the threads of a simulation have had.
+#[inline(always)]
+pub fn turns() -> Option<u64> {
+    None
+}
+
 /// Locks, whether or not another thread panicked while it held the lock.
 #[inline]
 pub fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {

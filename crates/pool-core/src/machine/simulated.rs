@@ -30,6 +30,8 @@ pub trait Simulator: Any + Send + Sync {
     fn next_job(&self) -> u64;
     /// A choice among `options`, of which there is at least one.
     fn draw(&self, options: usize) -> usize;
+    /// How many turns there were.
+    fn turns(&self) -> u64;
     /// A thread is about to be started: its number.
     ///
     /// # Errors
@@ -153,6 +155,11 @@ pub fn next_job() -> Option<u64> {
 /// A choice among `options`, where a simulator makes them.
 pub fn draw(options: usize) -> Option<usize> {
     is_simulated().then(|| simulated().simulator.draw(options))
+}
+
+/// How many turns the threads of a simulation have had.
+pub fn turns() -> Option<u64> {
+    is_simulated().then(|| simulated().simulator.turns())
 }
 
 /// Locks, whether or not another thread panicked while it held the lock.

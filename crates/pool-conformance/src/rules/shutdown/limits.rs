@@ -1,6 +1,8 @@
 //! R604 and R612: drain, cancel, abandon, each for as long as the policy says, whoever waits for it.
 
 use std::convert::Infallible;
+use std::future::poll_fn;
+use std::pin::pin;
 use std::time::Duration;
 
 use pool_core::{
@@ -11,7 +13,9 @@ use pool_core::{
 use super::{submit_mixed, unit};
 use crate::fixture::Fixture;
 use crate::polling::block_on;
-use crate::probe::{Alive, Count, FAR, Gate, PROMPT, ROOM, ended, occupy, pool, until_interrupted};
+use crate::probe::{
+    Alive, Count, FAR, Gate, PROMPT, ROOM, ended, occupy, pool, ready, until_interrupted,
+};
 use crate::rule::Applied;
 use crate::thread;
 
@@ -143,13 +147,32 @@ fn drops_what_sleeps(pool: &(impl Executor + Shutdown)) {
 }
 
 pub(super) fn r612<F: Fixture>() -> Applied {
-    if thread::is_simulated() {
-        return Applied::NotHere("no runtime runs in a simulation");
+    gives_way_to_another_future(&pool::<F>(1, 8));
+    if !thread::is_simulated() {
+        // No runtime runs in a simulation.
+        others_make_progress(&pool::<F>(1, 8));
+        dropped_and_resumed(&pool::<F>(1, 8));
     }
-    others_make_progress(&pool::<F>(1, 8));
-    dropped_and_resumed(&pool::<F>(1, 8));
     limits_hold_as_well(&pool::<F>(1, 8));
     Applied::Held
+}
+
+/// The shutdown can end only if another future, which the same thread polls in turn, gets its polls.
+fn gives_way_to_another_future(pool: &(impl Executor + Shutdown)) {
+    let gate = occupy(pool, 1);
+    let mut polls_left = 10;
+    let mut shutdown = pin!(pool.shutdown_async(ShutdownPolicy::drain()));
+    let both = poll_fn(|cx| {
+        if polls_left > 0 {
+            polls_left -= 1;
+            cx.waker().wake_by_ref();
+        } else {
+            gate.open();
+        }
+        shutdown.as_mut().poll(cx)
+    });
+    let report = ready(pin!(both));
+    assert_eq!((report.completed(), report.accepted()), (1, 1), "{report}");
 }
 
 /// The shutdown can end only if another task of the same thread gets its turns.
