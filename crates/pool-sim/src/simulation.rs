@@ -103,6 +103,13 @@ impl Simulation {
         }
     }
 
+    /// The same, under another schedule: that of a [`Failure`], to replay it.
+    #[must_use]
+    pub fn under(mut self, schedule: Schedule) -> Self {
+        self.schedule = schedule;
+        self
+    }
+
     /// Draws priorities instead, for bugs that need `depth` orderings to show, 2 or 3 for most; they change among the first `steps` steps. See
     /// [`Schedule::Pct`].
     #[must_use]

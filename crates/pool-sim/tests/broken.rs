@@ -10,19 +10,28 @@ fn each_is_found() {
         let found = executor.with_each_rule(|rule| {
             (0..200_u64).find(|&seed| {
                 Simulation::new(0)
-                    .patience(std::time::Duration::from_secs(3)).most_steps(200_000)
-                    .find(seed..seed + 1, move |_| {
-                        match Broken::run_here(&rule) {
-                            Verdict::Failed(reason) => panic!("{}: {reason}", rule.id),
-                            Verdict::Skipped(reason) => println!("skipped {} {reason}", rule.id),
-                            _ => {}
-                        }
+                    .patience(std::time::Duration::from_secs(3))
+                    .most_steps(200_000)
+                    .find(seed..seed + 1, move |_| match Broken::run_here(&rule) {
+                        Verdict::Failed(reason) => panic!("{}: {reason}", rule.id),
+                        Verdict::Skipped(reason) => println!("skipped {} {reason}", rule.id),
+                        _ => {}
                     })
-                    .is_some_and(|failure| { if seed==0 && std::env::var("V").is_ok() {println!("   {}", failure.reason);} true})
+                    .is_some_and(|failure| {
+                        if seed == 0 && std::env::var("V").is_ok() {
+                            println!("   {}", failure.reason);
+                        }
+                        true
+                    })
             })
         });
         for (rule, seed) in found {
-            println!("{} {} {:?}", executor.name, rule.id, seed.map(|seed| seed + 1));
+            println!(
+                "{} {} {:?}",
+                executor.name,
+                rule.id,
+                seed.map(|seed| seed + 1)
+            );
         }
     }
 }

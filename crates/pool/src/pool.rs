@@ -12,11 +12,10 @@
 
 use std::fmt;
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
-use std::thread;
-use std::time::Instant;
+use std::sync::{Arc, Mutex, MutexGuard};
 
 use async_trait::async_trait;
+use pool_core::machine;
 use pool_core::{
     BuildError, Capability, Executor, Lifecycle, PoolConfig, Refused, Room, Shutdown,
     ShutdownPolicy, ShutdownReport, Stats, Task,
@@ -138,21 +137,24 @@ impl Pool {
     /// A [`Duration`](std::time::Duration) is the grace; cancelled jobs then have half a second, unless a [`ShutdownPolicy`] says
     /// otherwise.
     pub fn shutdown(&self, policy: impl Into<ShutdownPolicy>) -> ShutdownReport {
-        let (policy, start) = (policy.into(), Instant::now());
+        let (policy, start) = (policy.into(), machine::now());
         self.close();
         let reports = self
             .all()
-            .map(|pool| pool.shutdown(policy.after(start.elapsed())));
+            .map(|pool| pool.shutdown(policy.after(machine::since(start))));
         self.merge(reports.collect())
     }
 
     /// [`shutdown`](Self::shutdown) for async callers: blocks no thread (`R612`).
     pub async fn shutdown_async(&self, policy: impl Into<ShutdownPolicy> + Send) -> ShutdownReport {
-        let (policy, start) = (policy.into(), Instant::now());
+        let (policy, start) = (policy.into(), machine::now());
         self.close();
         let mut reports = Vec::new();
         for pool in self.all() {
-            reports.push(pool.shutdown_async(policy.after(start.elapsed())).await);
+            reports.push(
+                pool.shutdown_async(policy.after(machine::since(start)))
+                    .await,
+            );
         }
         self.merge(reports)
     }
@@ -168,7 +170,7 @@ impl Pool {
     pool_core::inherent_ways_in!();
 
     fn chain(&self) -> MutexGuard<'_, bool> {
-        self.0.chain.lock().unwrap_or_else(PoisonError::into_inner)
+        machine::lock(&self.0.chain)
     }
 
     #[inline]
@@ -208,7 +210,7 @@ impl Executor for Pool {
                         return Err(Refused::Closed(refused));
                     }
                     task = refused;
-                    thread::yield_now();
+                    machine::yield_now();
                 }
                 result => return result,
             }
