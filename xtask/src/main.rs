@@ -1,4 +1,4 @@
-//! The project's tasks: `cargo xtask test`, `conformance`, `bench`, `tidy` and `ci`.
+//! The project's tasks: `cargo xtask test`, `conformance`, `sim`, `bench`, `tidy` and `ci`.
 #![forbid(unsafe_code)]
 #![expect(
     clippy::print_stdout,
@@ -9,6 +9,7 @@
 mod bench;
 mod ci;
 mod conformance;
+mod sim;
 mod steps;
 mod test;
 mod tidy;
@@ -32,6 +33,8 @@ enum Task {
     Test,
     /// Every rule of the contract on every backend, and the executors that the kit must catch
     Conformance(conformance::Options),
+    /// Every rule under schedules drawn from seeds, and how soon the broken executors are found
+    Sim(sim::Options),
     /// The workloads on the backends and their peers, each sample in a process of its own
     Bench(bench::Options),
     /// The checks of the repository that no compiler makes
@@ -44,6 +47,7 @@ fn main() -> ExitCode {
     let result = match Cli::parse().task {
         Task::Test => test::run(),
         Task::Conformance(options) => conformance::run(&options),
+        Task::Sim(options) => sim::run(&options),
         Task::Bench(options) => bench::run(&options),
         Task::Tidy => tidy::run(),
         Task::Ci => ci::run(),

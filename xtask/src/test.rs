@@ -17,7 +17,13 @@ fn steps() -> Result<Vec<Step>> {
         Step::cargo("check -p pool --no-default-features"),
     ];
     for feature in features_of("pool")? {
-        let alone = format!("test -p pool --no-default-features --features {feature}");
+        // In a simulation alone a pool cannot be built anywhere else, as most tests do.
+        let tests = if feature == "sim" {
+            " --test simulation"
+        } else {
+            ""
+        };
+        let alone = format!("test -p pool --no-default-features --features {feature}{tests}");
         steps.push(Step::cargo(&alone));
     }
     steps.extend([
@@ -26,6 +32,7 @@ fn steps() -> Result<Vec<Step>> {
             .with("RUSTFLAGS", "--cfg pool_loom"),
         Step::cargo("run -p pool-conformance --example own_executor"),
         Step::cargo("xtask conformance"),
+        Step::cargo("xtask sim"),
         Step::cargo("xtask tidy"),
     ]);
     Ok(steps)

@@ -1,37 +1,294 @@
-//! What a simulation is to a test: repeatable, in its own time, and with an end.
+//! What a simulation is to a test: repeatable, in its own time, at its command, and with an end that says why.
 
-use std::time::Duration;
+use std::convert::Infallible;
+use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::{Arc, Mutex};
+use std::time::{Duration, Instant};
 
-use pool_sim::{SimPool, Simulation};
+use pool_core::{BuildError, JobContext, JobError, JobExt, ShutdownPolicy};
+use pool_sim::{Failure, Ran, Schedule, Sim, SimPool, Simulation, check, sleep, thread};
 
 fn pool(workers: usize) -> SimPool {
     SimPool::builder()
         .workers(workers)
         .queue_capacity(8)
+        .thread_name("worker")
         .build()
         .expect("the simulation gives threads")
 }
 
-#[test]
-fn jobs_run_and_the_same_seed_gives_the_same_trace() {
-    let run = |seed| {
-        let ran = Simulation::new(seed).try_run(|_| {
-            let pool = pool(3);
-            let handles: Vec<_> = (0..20)
-                .map(|n| pool.spawn(move || n * 2).unwrap())
-                .collect();
-            let sum: i32 = handles.into_iter().map(|it| it.join().unwrap()).sum();
-            let future = pool.spawn_future(async { 1 }).unwrap();
-            let report = pool.shutdown(Duration::from_secs(1));
-            assert!(report.is_clean(), "{report}");
-            sum + future.join().unwrap()
-        });
-        let ran = ran.unwrap_or_else(|failure| panic!("{failure}"));
-        assert_eq!(ran.value, 381);
-        assert_eq!(ran.left_behind, 0);
-        ran.trace.to_string()
+/// Runs a test that must not fail.
+#[track_caller]
+fn passes<R: Send + 'static>(test: impl FnOnce(&Sim) -> R + Send + 'static) -> Ran<R> {
+    let ran = Simulation::new(7).try_run(test);
+    ran.unwrap_or_else(|failure| panic!("{failure}"))
+}
+
+/// The failure of a test that must fail.
+#[track_caller]
+fn fails(simulation: &Simulation, test: impl FnOnce(&Sim) + Send + 'static) -> Failure {
+    let failure = simulation.try_run(test).map(|ran| ran.trace.to_string());
+    failure.expect_err("the test is made to fail")
+}
+
+/// Jobs of every kind: with handles and without, in the pool's order and out of it, futures, limits, a shutdown.
+fn everything(_: &Sim) -> i32 {
+    let pool = pool(3);
+    let handles: Vec<_> = (0..20)
+        .map(|n| pool.spawn(move || n * 2).unwrap())
+        .collect();
+    let sum: i32 = handles.into_iter().map(|it| it.join().unwrap()).sum();
+    let nested = |ctx: &JobContext<'_>| {
+        let child = ctx
+            .submit(|_: &JobContext<'_>| Ok::<_, Infallible>(1))
+            .unwrap();
+        child.join()
     };
-    let first = run(1);
-    assert_eq!(first, run(1));
-    assert_ne!(first, run(2));
+    let nested = pool.submit(nested).unwrap();
+    let late = pool.spawn(|| sleep(Duration::from_secs(5))).unwrap();
+    let late = late.join_timeout(Duration::from_secs(1)).unwrap_err();
+    late.cancel();
+    let future = pool.spawn_future(std::future::pending::<()>()).unwrap();
+    let report = pool.shutdown(ShutdownPolicy::new(Duration::from_secs(2)));
+    assert!(report.balances(), "{report}");
+    assert!(matches!(future.join(), Err(JobError::Cancelled)));
+    sum + nested.join().unwrap()
+}
+
+#[test]
+fn the_same_schedule_gives_the_same_trace_and_another_one_another() {
+    let schedules = (0..10).flat_map(|seed| {
+        let pct = Schedule::Pct {
+            seed,
+            depth: 3,
+            steps: 300,
+        };
+        [Schedule::Random { seed }, pct]
+    });
+    let mut traces = Vec::new();
+    for schedule in schedules {
+        let run = || {
+            let ran = Simulation::of(schedule).try_run(everything);
+            let ran = ran.unwrap_or_else(|failure| panic!("{failure}"));
+            assert_eq!((ran.value, ran.left_behind), (381, 0));
+            ran.trace.to_string()
+        };
+        let trace = run();
+        assert_eq!(trace, run(), "the second run of {schedule}");
+        traces.push(trace);
+    }
+    let all = traces.len();
+    traces.sort();
+    traces.dedup();
+    assert_eq!(traces.len(), all, "two schedules with one trace");
+}
+
+#[test]
+fn time_passes_without_taking_any() {
+    let start = Instant::now();
+    let ran = passes(|sim| {
+        let pool = pool(1);
+        let day = Duration::from_secs(24 * 3600);
+        let begun = sim.now();
+        let job = move |ctx: &JobContext<'_>| {
+            sleep(day);
+            ctx.check()
+        };
+        let job = pool.submit(job.with_timeout(day / 2)).unwrap();
+        let future = std::future::pending::<Result<(), Infallible>>();
+        let future = pool
+            .submit_future((move |_| future).with_timeout_of(day))
+            .unwrap();
+        assert!(matches!(job.join(), Err(JobError::Expired)));
+        assert!(matches!(future.join(), Err(JobError::Expired)));
+        sim.now() - begun
+    });
+    let day = Duration::from_secs(24 * 3600);
+    assert!(ran.value >= day && ran.value < day + Duration::from_secs(1));
+    assert!(start.elapsed() < day / 1000, "it slept in earnest");
+}
+
+/// A future job with a limit, by a shorter name.
+trait Limited: pool_core::AsyncJob + Sized {
+    fn with_timeout_of(self, time: Duration) -> pool_core::Configured<Self> {
+        pool_core::AsyncJobExt::with_timeout(self, time)
+    }
+}
+
+impl<J: pool_core::AsyncJob> Limited for J {}
+
+#[test]
+fn a_test_lets_the_others_do_one_step_or_all_or_those_of_a_while() {
+    passes(|sim| {
+        let pool = pool(1);
+        sim.run_until_idle();
+        assert!(!sim.step(), "the worker sleeps");
+        let ran = Arc::new(AtomicUsize::new(0));
+        let runs = Arc::clone(&ran);
+        let slow = move || {
+            runs.fetch_add(1, Ordering::SeqCst);
+            sleep(Duration::from_secs(10));
+            runs.fetch_add(1, Ordering::SeqCst);
+        };
+        pool.spawn(slow).unwrap().detach();
+        let ran = || ran.load(Ordering::SeqCst);
+        let before = sim.trace().len();
+        assert!(sim.step());
+        assert!(sim.trace().len() > before, "a step leaves a trace");
+        sim.run_until_idle();
+        assert_eq!(ran(), 1, "idle: the job sleeps, and time stands still");
+        assert!(sim.elapsed() < Duration::from_secs(1));
+        sim.advance(Duration::from_secs(9));
+        assert_eq!(ran(), 1, "not yet");
+        sim.advance(Duration::from_secs(2));
+        assert_eq!(ran(), 2, "its time has come");
+        let elapsed = sim.elapsed();
+        assert!(elapsed >= Duration::from_secs(11) && elapsed < Duration::from_secs(12));
+    });
+}
+
+#[test]
+fn a_panic_is_injected_into_the_job_that_was_named_or_the_next() {
+    passes(|sim| {
+        let pool = pool(1);
+        let named = pool.spawn(|| 1).unwrap();
+        let other = pool.spawn(|| 2).unwrap();
+        sim.inject_panic(named.id());
+        assert!(
+            matches!(named.join(), Err(JobError::Panicked(panic)) if panic.message().contains("the simulation has job"))
+        );
+        assert_eq!(other.join().unwrap(), 2);
+        sim.inject_panic_next();
+        let next = pool.spawn(|| 3).unwrap();
+        assert!(matches!(next.join(), Err(JobError::Panicked(_))));
+        let future = pool.spawn_future(async { 4 }).unwrap();
+        sim.inject_panic(future.id());
+        assert!(matches!(future.join(), Err(JobError::Panicked(_))));
+        let report = pool.shutdown(Duration::from_secs(1));
+        assert_eq!((report.completed(), report.panicked()), (1, 3), "{report}");
+    });
+}
+
+#[test]
+fn a_refused_thread_is_an_error_of_build_with_nothing_left_running() {
+    for given in 0..3 {
+        let ran = passes(move |sim| {
+            sim.refuse_thread_after(given);
+            let refused = SimPool::builder().workers(3).build();
+            let Err(BuildError::Spawn { worker, .. }) = refused else {
+                panic!("built without a thread: {refused:?}");
+            };
+            assert_eq!(worker, given);
+            drop(pool(3));
+        });
+        assert_eq!(ran.left_behind, 0);
+    }
+}
+
+#[test]
+fn a_worker_that_stalls_is_worked_around_until_it_goes_on() {
+    check(0..50, |sim| {
+        let pool = pool(2);
+        let stalled = Duration::from_secs(60);
+        sim.stall("worker-0", stalled);
+        let workers: Vec<usize> = (0..4)
+            .map(|_| {
+                let job = |ctx: &JobContext<'_>| Ok::<_, Infallible>(ctx.worker());
+                pool.submit(job).unwrap().join().unwrap()
+            })
+            .collect();
+        // The one that stalls may have been woken first, and hold up the job that it was woken for; no other.
+        assert!(workers.iter().skip(1).all(|&it| it == 1) || sim.elapsed() >= stalled);
+        sim.advance(stalled);
+        let report = pool.shutdown(ShutdownPolicy::drain());
+        assert!(report.is_clean() && report.is_safe_to_exit(), "{report}");
+    });
+}
+
+#[test]
+fn a_deadlock_is_told_with_who_waits() {
+    let failure = fails(&Simulation::new(1).fifo(), |_| {
+        let pool = pool(1);
+        let gate = Arc::new(Mutex::new(Vec::new()));
+        let inner = Arc::clone(&gate);
+        // Waits for a job that can only run after it, on the one worker, without a join that would run it.
+        let waits = move || {
+            while inner.lock().unwrap().is_empty() {
+                sleep(Duration::MAX);
+            }
+        };
+        let waits = pool.spawn(waits).unwrap();
+        let opens = pool.spawn(move || gate.lock().unwrap().push(())).unwrap();
+        (waits.join().unwrap(), opens.join().unwrap()).0
+    });
+    assert!(failure.reason.contains("deadlock"), "{failure}");
+    assert!(failure.reason.contains("worker-0: is parked"), "{failure}");
+}
+
+#[test]
+fn a_loop_without_end_is_an_error_after_so_many_steps() {
+    let simulation = Simulation::new(1).most_steps(1000);
+    let failure = fails(&simulation, |_| {
+        loop {
+            thread::yield_now();
+        }
+    });
+    assert_eq!(failure.reason, "no end after 1000 steps");
+}
+
+#[test]
+fn a_wait_that_the_simulator_does_not_know_is_told_after_a_while() {
+    let simulation = Simulation::new(1).patience(Duration::from_millis(200));
+    let failure = fails(&simulation, |_| {
+        let pool = pool(1);
+        let (send, receive) = std::sync::mpsc::channel();
+        pool.spawn(move || send.send(())).unwrap().detach();
+        // It has the turn, so the worker never gets one.
+        receive.recv().unwrap();
+    });
+    assert!(failure.reason.contains("nothing moved"), "{failure}");
+}
+
+#[test]
+fn priorities_and_walks_find_what_needs_two_orderings() {
+    /// Wrong only if the second job begins and ends between two points of the first one.
+    fn lost_update(_: &Sim) {
+        let (pool, count) = (pool(2), Arc::new(AtomicUsize::new(0)));
+        let add = || {
+            let count = Arc::clone(&count);
+            move |ctx: &JobContext<'_>| {
+                let seen = count.load(Ordering::SeqCst);
+                let _told = ctx.check();
+                count.store(seen + 1, Ordering::SeqCst);
+                Ok::<_, Infallible>(())
+            }
+        };
+        let both = [pool.submit(add()).unwrap(), pool.submit(add()).unwrap()];
+        for job in both {
+            job.join().unwrap();
+        }
+        assert_eq!(count.load(Ordering::SeqCst), 2, "an update is lost");
+    }
+    let walks = (0..100).filter(|&seed| Simulation::new(seed).try_run(lost_update).is_err());
+    let walks = walks.count();
+    assert!((1..100).contains(&walks), "{walks} of a hundred walks");
+    let pct = |seed| Simulation::new(seed).pct(2, 60).try_run(lost_update);
+    let priorities = (0..100).filter(|&seed| pct(seed).is_err()).count();
+    assert!((1..100).contains(&priorities), "{priorities} of a hundred");
+}
+
+#[test]
+fn the_text_of_a_schedule_is_that_schedule() {
+    let pct = Schedule::Pct {
+        seed: 9,
+        depth: 3,
+        steps: 5000,
+    };
+    for schedule in [Schedule::Random { seed: u64::MAX }, pct] {
+        assert_eq!(schedule.to_string().parse(), Ok(schedule));
+    }
+    for wrong in ["", "x", "-1", "pct:1:2", "pct:a:2:3", "walk:1:2:3"] {
+        let error = wrong.parse::<Schedule>().unwrap_err();
+        assert!(error.to_string().contains("is no schedule"), "{error}");
+    }
 }
