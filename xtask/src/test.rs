@@ -15,6 +15,10 @@ fn steps() -> Result<Vec<Step>> {
         Step::cargo("clippy --workspace --all-targets --all-features -- -D warnings"),
         Step::cargo("test --workspace --all-features"),
         Step::cargo("check -p pool --no-default-features"),
+        // The kit against what ships: the step before builds every pool with the simulator's door open.
+        Step::cargo(
+            "test -p pool-channel -p pool-work-stealing -p pool-rayon -p pool-async --test conformance",
+        ),
     ];
     for feature in features_of("pool")? {
         // In a simulation alone a pool cannot be built anywhere else, as most tests do.
