@@ -2,7 +2,7 @@
 
 use std::num::NonZero;
 use std::sync::atomic::{AtomicUsize, Ordering};
-use std::sync::{Mutex, PoisonError};
+use std::sync::{Mutex, OnceLock, PoisonError};
 use std::thread;
 use std::time::{Duration, Instant};
 
@@ -57,10 +57,10 @@ impl Options {
     /// in order. `steps` is what the rule takes under the first walk.
     fn simulation(&self, seed: u64, steps: u64, rule: &str) -> Simulation {
         let mut simulation = Simulation::new(seed);
-        if self.pct || seed % 2 == 1 {
+        if self.pct || !seed.is_multiple_of(2) {
             simulation = simulation.pct(DEPTH, steps);
         }
-        if seed / 2 % 2 == 1 {
+        if !(seed / 2).is_multiple_of(2) {
             simulation = simulation.fifo();
         }
         let pct = if self.pct { " --pct" } else { "" };
@@ -71,64 +71,46 @@ impl Options {
     }
 }
 
-/// A backend whose threads a simulator can run.
-struct Column {
-    backend: Backend,
-    rules: fn() -> Vec<Rule>,
-    run: fn(&Rule) -> Verdict,
-}
+/// Whose code the kit runs against, by a value: each fixture more would have every rule compiled once more.
+static CHOSEN: OnceLock<Backend> = OnceLock::new();
 
-macro_rules! columns {
-    ($($fixture:ident: $backend:ident, swapped to $other:ident;)*) => {
-        $(
-            struct $fixture;
+struct Simulated;
 
-            impl Fixture for $fixture {
-                type Pool = Pool;
+impl Fixture for Simulated {
+    type Pool = Pool;
 
-                fn build(config: PoolConfig) -> Result<Pool, BuildError> {
-                    Pool::builder().config(config).backend(Backend::$backend).build()
-                }
+    fn build(config: PoolConfig) -> Result<Pool, BuildError> {
+        let backend = CHOSEN.get().copied().unwrap_or(Backend::Sim);
+        Pool::builder().config(config).backend(backend).build()
+    }
 
-                fn swap(pool: &Pool) -> Option<Result<(), BuildError>> {
-                    Some(pool.swap(Backend::$other))
-                }
-            }
-        )*
-
-        const COLUMNS: &[Column] = &[$(
-            Column {
-                backend: Backend::$backend,
-                rules: pool_conformance::all::<$fixture>,
-                run: |rule| rule.run_here::<$fixture>(),
-            },
-        )*];
-    };
-}
-
-columns! {
-    SimFixture: Sim, swapped to Channel;
-    ChannelFixture: Channel, swapped to WorkStealing;
-    WorkStealingFixture: WorkStealing, swapped to Sim;
+    fn swap(pool: &Pool) -> Option<Result<(), BuildError>> {
+        let other = match pool.backend() {
+            Backend::Sim => Backend::Channel,
+            Backend::Channel => Backend::WorkStealing,
+            _ => Backend::Sim,
+        };
+        Some(pool.swap(other))
+    }
 }
 
 pub(crate) fn run(options: &Options) -> Result<()> {
     show_panics_of_main_alone();
-    let column = COLUMNS.iter().find(|it| it.backend == options.backend);
-    let Some(column) = column else {
-        bail!(
-            "no simulator runs the threads of `{}`: say sim, channel or work-stealing",
-            options.backend
-        );
-    };
+    let backend = *CHOSEN.get_or_init(|| options.backend);
+    if matches!(backend, Backend::Rayon | Backend::Async) {
+        bail!("no simulator runs the threads of `{backend}`: say sim, channel or work-stealing");
+    }
     let wanted = |rule: &Rule| {
         let wanted = options.rule.as_deref().unwrap_or_default();
         let start = rule.id.get(..wanted.len());
         start.is_some_and(|start| start.eq_ignore_ascii_case(wanted))
     };
-    let rules: Vec<Rule> = (column.rules)().into_iter().filter(wanted).collect();
+    let rules: Vec<Rule> = pool_conformance::all::<Simulated>()
+        .into_iter()
+        .filter(wanted)
+        .collect();
     ensure!(!rules.is_empty(), "no rule has such a number");
-    let failures = kit(options, column, &rules);
+    let failures = kit(options, &rules);
     for failure in &failures {
         println!("\n{failure}");
     }
@@ -150,7 +132,7 @@ pub(crate) fn run(options: &Options) -> Result<()> {
 }
 
 /// Every rule under every seed, on as many threads as there are cores; the first failure of each rule.
-fn kit(options: &Options, column: &Column, rules: &[Rule]) -> Vec<Failure> {
+fn kit(options: &Options, rules: &[Rule]) -> Vec<Failure> {
     let start = Instant::now();
     let next = AtomicUsize::new(0);
     let done = Mutex::new(Done::default());
@@ -159,7 +141,7 @@ fn kit(options: &Options, column: &Column, rules: &[Rule]) -> Vec<Failure> {
         for _ in 0..cores {
             threads.spawn(|| {
                 while let Some(rule) = rules.get(next.fetch_add(1, Ordering::Relaxed)) {
-                    let of_rule = run_rule(options, column, *rule);
+                    let of_rule = run_rule(options, *rule);
                     let mut done = done.lock().unwrap_or_else(PoisonError::into_inner);
                     done.add(of_rule);
                 }
@@ -202,10 +184,9 @@ impl Done {
     }
 }
 
-fn run_rule(options: &Options, column: &Column, rule: Rule) -> Done {
+fn run_rule(options: &Options, rule: Rule) -> Done {
     let mut done = Done::default();
-    let run = column.run;
-    let test = move || match run(&rule) {
+    let test = move || match rule.run_here::<Simulated>() {
         Verdict::Passed => None,
         Verdict::Skipped(reason) => Some(format!("{}: {reason}", rule.id)),
         Verdict::Failed(reason) => panic!("{} ({}): {reason}", rule.id, rule.title),

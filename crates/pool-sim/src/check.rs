@@ -81,7 +81,7 @@ impl Simulation {
     /// priorities always does.
     fn schedule_of(&self, seed: u64, steps: u64) -> Schedule {
         match self.schedule {
-            Schedule::Random { .. } if seed % 2 == 0 => Schedule::Random { seed },
+            Schedule::Random { .. } if seed.is_multiple_of(2) => Schedule::Random { seed },
             Schedule::Random { .. } => Schedule::Pct {
                 seed,
                 depth: DEPTH,

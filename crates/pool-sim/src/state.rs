@@ -187,8 +187,8 @@ impl State {
         }
     }
 
-    pub(crate) fn turn_at(&mut self, thread: usize, point: Point) -> Turn {
-        let _ = (thread, point);
+    /// How the turn of a thread ends that has come to a point.
+    pub(crate) fn turn_at_point(&self) -> Turn {
         if self.in_a_row < MOST_IN_A_ROW {
             Turn::Point
         } else {

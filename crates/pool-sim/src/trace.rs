@@ -11,7 +11,10 @@ const MOST_KEPT: usize = 100_000;
 
 /// What happened in a simulation, in order. Its text is the same, byte for byte, for the same schedule and the same program.
 #[derive(Debug, Clone, Default)]
-pub struct Trace {
+pub struct Trace(Box<Kept>);
+
+#[derive(Debug, Clone, Default)]
+struct Kept {
     events: VecDeque<Event>,
     dropped: u64,
     names: Vec<String>,
@@ -43,15 +46,15 @@ pub(crate) enum What {
 
 impl Trace {
     pub(crate) fn name(&mut self, name: &str) {
-        self.names.push(name.to_owned());
+        self.0.names.push(name.to_owned());
     }
 
     pub(crate) fn push(&mut self, step: u64, at: Duration, thread: usize, what: What) {
-        if self.events.len() == MOST_KEPT {
-            self.events.pop_front();
-            self.dropped += 1;
+        if self.0.events.len() == MOST_KEPT {
+            self.0.events.pop_front();
+            self.0.dropped += 1;
         }
-        self.events.push_back(Event {
+        self.0.events.push_back(Event {
             step,
             at,
             thread,
@@ -61,7 +64,7 @@ impl Trace {
 
     /// How many events there were.
     pub fn len(&self) -> u64 {
-        self.dropped + self.events.len() as u64
+        self.0.dropped + self.0.events.len() as u64
     }
 
     /// Whether nothing happened.
@@ -71,9 +74,9 @@ impl Trace {
 
     /// The text of the last `count` events.
     pub fn last(&self, count: usize) -> String {
-        let skipped = self.events.len().saturating_sub(count);
+        let skipped = self.0.events.len().saturating_sub(count);
         let mut text = String::new();
-        for event in self.events.iter().skip(skipped) {
+        for event in self.0.events.iter().skip(skipped) {
             // A string takes whatever is written to it.
             let _written = self.line(event, &mut text);
         }
@@ -81,7 +84,7 @@ impl Trace {
     }
 
     fn name_of(&self, thread: usize) -> &str {
-        self.names.get(thread).map_or("?", String::as_str)
+        self.0.names.get(thread).map_or("?", String::as_str)
     }
 
     fn line(&self, event: &Event, text: &mut impl fmt::Write) -> fmt::Result {
@@ -129,10 +132,13 @@ impl Trace {
 
 impl fmt::Display for Trace {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        if self.dropped > 0 {
-            writeln!(f, "({} earlier events)", self.dropped)?;
+        if self.0.dropped > 0 {
+            writeln!(f, "({} earlier events)", self.0.dropped)?;
         }
-        self.events.iter().try_for_each(|event| self.line(event, f))
+        self.0
+            .events
+            .iter()
+            .try_for_each(|event| self.line(event, f))
     }
 }
 

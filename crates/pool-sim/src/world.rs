@@ -126,7 +126,7 @@ impl Simulator for World {
     fn point(&self, thread: usize, point: Point) {
         let mut state = self.lock();
         state.come_to(thread, point);
-        let turn = state.turn_at(thread, point);
+        let turn = state.turn_at_point();
         self.hand_over(state, thread, turn);
         if let Point::Begin(job) = point
             && self.lock().panics(thread, job)

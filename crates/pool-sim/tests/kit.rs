@@ -15,12 +15,12 @@ const TWICE: u64 = 4;
 /// Half of the schedules are walks, half are priorities; in half of each the simulator's own engine is first in, first out.
 fn simulation(seed: u64) -> Simulation {
     let simulation = Simulation::new(seed);
-    let simulation = if seed % 2 == 0 {
+    let simulation = if seed.is_multiple_of(2) {
         simulation
     } else {
         simulation.pct(3, 1000)
     };
-    if seed / 2 % 2 == 0 {
+    if (seed / 2).is_multiple_of(2) {
         simulation
     } else {
         simulation.fifo()
