@@ -10,8 +10,8 @@ const BOUND: u64 = 10;
 fn found(rule: Rule) -> Option<String> {
     let simulation = Simulation::new(0).most_steps(200_000);
     let found = simulation.find(0..BOUND, move |_| match Broken::run_here(&rule) {
-        Verdict::Passed => {}
-        Verdict::Skipped(reason) => println!("{} skipped: {reason}", rule.id),
+        // A rule that does not apply finds nothing.
+        Verdict::Passed | Verdict::Skipped(_) => {}
         Verdict::Failed(reason) => panic!("{}: {reason}", rule.id),
     });
     found.map(|failure| failure.to_string())

@@ -5,7 +5,10 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex};
 use std::time::{Duration, Instant};
 
-use pool_core::{BuildError, JobContext, JobError, JobExt, ShutdownPolicy};
+use pool_core::{
+    AsyncContext, AsyncJobExt, BuildError, CancelToken, JobContext, JobError, JobExt,
+    ShutdownPolicy,
+};
 use pool_sim::{Failure, Ran, Schedule, Sim, SimPool, Simulation, check, sleep, thread};
 
 fn pool(workers: usize) -> SimPool {
@@ -96,9 +99,8 @@ fn time_passes_without_taking_any() {
         };
         let job = pool.submit(job.with_timeout(day / 2)).unwrap();
         let future = std::future::pending::<Result<(), Infallible>>();
-        let future = pool
-            .submit_future((move |_| future).with_timeout_of(day))
-            .unwrap();
+        let future = AsyncJobExt::with_timeout(move |_: AsyncContext| future, day);
+        let future = pool.submit_future(future).unwrap();
         assert!(matches!(job.join(), Err(JobError::Expired)));
         assert!(matches!(future.join(), Err(JobError::Expired)));
         sim.now() - begun
@@ -108,14 +110,98 @@ fn time_passes_without_taking_any() {
     assert!(start.elapsed() < day / 1000, "it slept in earnest");
 }
 
-/// A future job with a limit, by a shorter name.
-trait Limited: pool_core::AsyncJob + Sized {
-    fn with_timeout_of(self, time: Duration) -> pool_core::Configured<Self> {
-        pool_core::AsyncJobExt::with_timeout(self, time)
+#[test]
+fn who_asks_whether_it_is_time_gets_there_soon() {
+    let ran = passes(|_| {
+        let pool = pool(1);
+        let asks = |ctx: &JobContext<'_>| {
+            while ctx.check().is_ok() {}
+            Err::<(), _>("too late")
+        };
+        let asks = asks.with_timeout(Duration::from_secs(10));
+        let asks = pool.submit(asks).unwrap();
+        assert!(matches!(asks.join(), Err(JobError::Expired)));
+    });
+    // Ten million, if each took its microsecond.
+    assert!(ran.steps < 50_000, "{} steps", ran.steps);
+}
+
+#[test]
+fn futures_that_one_token_wakes_are_woken_in_an_order_that_repeats() {
+    let run = || {
+        let ran = Simulation::new(5).fifo().try_run(|sim| {
+            let (pool, token) = (pool(1), CancelToken::new());
+            let asleep: Vec<_> = (0..8)
+                .map(|_| {
+                    let future = |_: AsyncContext| std::future::pending::<Result<(), Infallible>>();
+                    pool.submit_future(AsyncJobExt::with_token(future, &token))
+                        .unwrap()
+                })
+                .collect();
+            sim.run_until_idle();
+            token.cancel();
+            for future in asleep {
+                assert!(matches!(future.join(), Err(JobError::Cancelled)));
+            }
+        });
+        ran.unwrap_or_else(|failure| panic!("{failure}"))
+            .trace
+            .to_string()
+    };
+    let first = run();
+    // By luck alone, four runs in another order would be the same once in 10^18.
+    for _ in 0..4 {
+        assert_eq!(first, run());
     }
 }
 
-impl<J: pool_core::AsyncJob> Limited for J {}
+#[test]
+fn a_trace_tells_every_point_at_which_a_schedule_may_switch() {
+    let ran = passes(|sim| {
+        let pool = SimPool::builder()
+            .workers(1)
+            .queue_capacity(1)
+            .build()
+            .unwrap();
+        sim.run_until_idle();
+        let first = pool.spawn(|| sleep(Duration::from_secs(1))).unwrap();
+        sim.run_until_idle();
+        let second = pool.spawn(|| ()).unwrap();
+        let third = |_: &JobContext<'_>| Ok::<_, Infallible>(());
+        assert!(pool.try_submit(third).unwrap_err().is_full());
+        assert!(!second.is_finished());
+        second.cancel();
+        first.join().unwrap();
+        sim.note("a word of one's own");
+        drop(pool);
+    });
+    let trace = ran.trace.to_string();
+    for told in [
+        "t0 test: starts t1",
+        "t1 pool-worker-0: finds nothing",
+        "t0 test: submits job #1",
+        "t0 test: has pushed job #1",
+        "t0 test: unparks t1 pool-worker-0",
+        "t1 pool-worker-0: looks for a job",
+        "t1 pool-worker-0: takes job #1",
+        "t1 pool-worker-0: runs job #1",
+        "t1 pool-worker-0: parks until 1.0",
+        "t1 pool-worker-0: is due: its limit",
+        "t1 pool-worker-0: is done with job #1",
+        "t0 test: is refused job #3",
+        "t0 test: asks",
+        "t0 test: cancels job #2",
+        "t0 test: joins job #1",
+        "t0 test: notes: a word of one's own",
+        "t0 test: closes the pool",
+        "t0 test: cancels the pool",
+        "t0 test: stops the pool",
+        "t1 pool-worker-0: ends",
+        "t0 test: ends",
+    ] {
+        assert!(trace.contains(told), "`{told}` is not in\n{trace}");
+    }
+}
 
 #[test]
 fn a_test_lets_the_others_do_one_step_or_all_or_those_of_a_while() {
@@ -130,11 +216,16 @@ fn a_test_lets_the_others_do_one_step_or_all_or_those_of_a_while() {
             sleep(Duration::from_secs(10));
             runs.fetch_add(1, Ordering::SeqCst);
         };
-        pool.spawn(slow).unwrap().detach();
-        let ran = || ran.load(Ordering::SeqCst);
+        for _ in 0..5 {
+            pool.spawn(|| ()).unwrap().detach();
+        }
         let before = sim.trace().len();
         assert!(sim.step());
-        assert!(sim.trace().len() > before, "a step leaves a trace");
+        let events = sim.trace().len() - before;
+        assert!((1..5).contains(&events), "a step of {events} events");
+        sim.run_until_idle();
+        pool.spawn(slow).unwrap().detach();
+        let ran = || ran.load(Ordering::SeqCst);
         sim.run_until_idle();
         assert_eq!(ran(), 1, "idle: the job sleeps, and time stands still");
         assert!(sim.elapsed() < Duration::from_secs(1));
@@ -234,6 +325,7 @@ fn a_loop_without_end_is_an_error_after_so_many_steps() {
         }
     });
     assert_eq!(failure.reason, "no end after 1000 steps");
+    assert!(failure.trace.len() < 1100, "it went on");
 }
 
 #[test]
