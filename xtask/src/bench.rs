@@ -12,6 +12,7 @@ mod record;
 mod report;
 mod runner;
 mod statistics;
+mod steadiness;
 mod summary;
 mod table;
 mod words;
@@ -159,8 +160,15 @@ fn sample(options: &Options) -> Result<()> {
         eprintln!("warning: the machine is busy (load {load:.1}); samples will spread");
     }
     let limit = Duration::from_secs(options.limit);
-    let taken = Runner::new(&program, limit).run(&points);
+    let runner = Runner::new(&program, limit);
+    let runner = if options.quick {
+        runner
+    } else {
+        runner.steady()
+    };
+    let taken = runner.run(&points);
     environment.ended();
+    (environment.line_ns, environment.unsteady) = taken.line;
     let mut record = Record {
         environment,
         workloads: wishes.workload_infos(),

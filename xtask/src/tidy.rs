@@ -1,6 +1,7 @@
 //! `cargo xtask tidy`: checks of the repository that no compiler makes.
 
 mod checks;
+mod foreign;
 mod reliability;
 mod source;
 #[cfg(test)]
@@ -40,6 +41,7 @@ pub(crate) fn run() -> Result<()> {
     readme::check()?;
     let table = fs::read_to_string(root().join("RELIABILITY.md")).context("RELIABILITY.md")?;
     reliability::check(&table, &texts)?;
+    foreign::check()?;
     println!("tidy: {files} files, no finding");
     Ok(())
 }

@@ -23,6 +23,9 @@ const ALPHA: f64 = 1.1;
 /// Jobs before an idle second.
 const ACTIVITY: usize = 10_000;
 
+/// How long workers have to come to rest before the second begins. One that has not by then is not idle.
+const TO_REST: Duration = Duration::from_millis(20);
+
 /// Jobs whose lengths differ by three orders of magnitude: how close the end comes to the earliest that is possible.
 pub(super) fn heavy_tail<C: Contestant>(contestant: &C, size: usize, workers: usize) -> Measures {
     let mut draws = Draws::seeded();
@@ -100,13 +103,14 @@ pub(super) fn panics<C: Contestant>(contestant: &C, size: usize) -> Measures {
     measures([per_job(took, size)])
 }
 
-/// What the process uses of the cores in `millis` milliseconds in which nobody has anything to do, right after some activity.
+/// What the process uses of the cores in `millis` milliseconds in which nobody has anything to do, some time after the last job.
 pub(super) fn idle<C: Contestant>(contestant: &C, millis: usize) -> Result<Measures> {
     let latch = Latch::leaked(ACTIVITY);
     for _ in 0..ACTIVITY {
         contestant.execute(|| latch.arrive());
     }
     latch.wait();
+    thread::sleep(TO_REST);
     let before = system::cpu_time()?;
     let start = Instant::now();
     thread::sleep(Duration::from_millis(u64::try_from(millis)?));

@@ -54,12 +54,11 @@ impl OwnRuntime {
         if let Some(bytes) = config.stack_size() {
             builder.thread_stack_size(bytes);
         }
-        let life_of_thread = Arc::downgrade(life);
+        // Held by the runtime, and so by its last thread: who ends the pool may not wait for them.
+        let life_of_threads = Arc::clone(life);
         builder.on_thread_stop(move || {
-            if IS_WORKER.get()
-                && let Some(life) = life_of_thread.upgrade()
-            {
-                move_out(&life);
+            if IS_WORKER.get() {
+                move_out(&life_of_threads);
             }
         });
         let runtime = builder.build().map_err(|error| BuildError::Engine {

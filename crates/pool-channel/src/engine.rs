@@ -44,7 +44,7 @@ impl Engine for ChannelEngine {
         &self.life
     }
 
-    #[inline]
+    #[inline(always)]
     fn push(&self, task: Task) -> Result<(), Task> {
         self.queue.push(task)
     }
@@ -53,11 +53,13 @@ impl Engine for ChannelEngine {
         self.queue.push_unbounded(task);
     }
 
-    #[inline]
+    #[inline(always)]
     fn pop(&self, _worker: &Worker) -> Option<Task> {
-        let task = self.queue.pop()?;
-        self.life.room().freed();
-        Some(task)
+        let task = self.queue.pop();
+        if task.is_some() {
+            self.life.room().freed();
+        }
+        task
     }
 
     #[inline]

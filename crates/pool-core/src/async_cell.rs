@@ -15,8 +15,6 @@ use std::sync::Arc;
 use std::sync::atomic::AtomicBool;
 use std::task::{Context, Poll, Wake, Waker};
 
-use atomic_waker::AtomicWaker;
-
 use crate::async_entry::WokenEntry;
 use crate::cell::{conclude, message_of, outcome_of, refuse_start};
 use crate::context::{AsyncContext, OwnToken};
@@ -31,6 +29,7 @@ use crate::sync::{LockExt, Mutex, Ordering, UnsafeCell};
 use crate::task::{Ran, Task};
 use crate::ticket::Resolution;
 use crate::turn::Turn;
+use crate::waiter::Waiter;
 use crate::worker::{Frame, Worker};
 
 /// Who is woken for a suspended future's next poll, where it is not a worker of its pool.
@@ -50,7 +49,7 @@ pub(crate) struct AsyncCell<S: Source> {
     is_hosted: AtomicBool,
     /// Whether `way_back` was ever filled.
     has_way_back: AtomicBool,
-    waiter: AtomicWaker,
+    waiter: Waiter,
     terms: Option<Box<Terms>>,
     token: OwnToken,
     home: Home,
@@ -133,7 +132,7 @@ impl<S: Source> AsyncCell<S> {
             turn: Turn::new(),
             is_hosted: AtomicBool::new(false),
             has_way_back: AtomicBool::new(false),
-            waiter: AtomicWaker::new(),
+            waiter: Waiter::new(),
             terms,
             token: OwnToken::default(),
             home: Home::default(),
@@ -221,7 +220,7 @@ impl<S: Source> AsyncCell<S> {
             Ok(is_first) => is_first,
             Err(panic) => return Once::Over(Err(JobError::Panicked(panic))),
         };
-        let outer = worker.set_polling(Some(self.id));
+        let outer = worker.begin_polling(self.id);
         let polled = self.stage.with_mut(|place| {
             // SAFETY: the caller has the turn.
             let Stage::Started(future) = (unsafe { &mut *place }) else {
@@ -231,7 +230,7 @@ impl<S: Source> AsyncCell<S> {
             let future = unsafe { Pin::new_unchecked(future) };
             contain(|| future.poll(&mut Context::from_waker(waker)))
         });
-        worker.set_polling(outer);
+        worker.end_polling(outer);
         let result = match polled {
             Ok(Poll::Pending) => return Once::Suspended { is_first },
             Ok(Poll::Ready(result)) => Ok(result),
@@ -486,7 +485,8 @@ impl<S: Source> Polled for AsyncCell<S> {
             self.drop_resolution();
         }
         if ended.has_waiter {
-            drop_contained(contain(|| self.waiter.wake()));
+            // SAFETY: this is the end, and it says so.
+            drop_contained(contain(|| unsafe { self.waiter.wake() }));
         }
         if self.has_way_back.load(Ordering::Relaxed) {
             let way_back = std::mem::take(&mut *self.way_back.lock_unpoisoned());

@@ -7,29 +7,49 @@ use std::ptr::NonNull;
 use std::sync::Arc;
 use std::task::{Context, Poll, ready};
 
-use atomic_waker::AtomicWaker;
+use once_cell::race::OnceBox;
 
 use crate::context::{Cancellation, JobContext, OwnToken};
 use crate::id::JobId;
-use crate::job::{Job, Terms};
+use crate::job::{Job, JobOptions, Terms};
 use crate::lifecycle::Lifecycle;
 use crate::outcome::{Interrupted, JobError, Outcome, PanicInfo, contain, drop_contained};
 use crate::state::{ClaimedEnd, Left, Owes, State};
 use crate::sync::UnsafeCell;
 use crate::task::{Payload, Ran, Task};
-use crate::ticket::{Joined, Outlet, Release, Resolution, Ticket, poll_end};
+use crate::ticket::{Joined, Outlet, Release, Resolution, Ticket};
 use crate::token::CancelToken;
+use crate::waiter::Waiter;
 use crate::worker::Worker;
 
+// In the order in which a worker comes to them, so that few of its lines travel.
+#[repr(C)]
 pub(crate) struct JobCell<J: Job> {
-    id: JobId,
     state: State,
-    waiter: AtomicWaker,
-    terms: Option<Box<Terms>>,
+    extras: OnceBox<Extras>,
+    stage: UnsafeCell<Stage<J>>,
+    id: JobId,
+    waiter: Waiter,
+}
+
+/// What few jobs have: kept apart, so that the cells of the many are small. What a cell takes is memory that is new to a core, twice.
+#[derive(Default)]
+struct Extras {
+    terms: Option<Terms>,
     token: OwnToken,
     /// The pool that popped the entry of a claimed job before its end: the popper's until `POPPED`, then the ender's.
-    home: UnsafeCell<Option<Arc<Lifecycle>>>,
-    stage: UnsafeCell<Stage<J>>,
+    home: Home,
+}
+
+struct Home(UnsafeCell<Option<Arc<Lifecycle>>>);
+
+// SAFETY: it goes from popper to ender, as the field's rule says.
+unsafe impl Sync for Home {}
+
+impl Default for Home {
+    fn default() -> Self {
+        Self(UnsafeCell::new(None))
+    }
 }
 
 enum Stage<J: Job> {
@@ -39,7 +59,7 @@ enum Stage<J: Job> {
 }
 
 // SAFETY: job and outcome are `Send`, and `stage` is touched by one side at a time: by the winner of `State::start` until it ends the
-// job, then by the handle, or by the entry once the handle has gone. `home` goes from popper to ender. Everything else is `Sync`.
+// job, then by the handle, or by the entry once the handle has gone. Everything else is `Sync`.
 unsafe impl<J: Job> Sync for JobCell<J> {}
 // SAFETY: as above; a cell is its parts.
 unsafe impl<J: Job> Send for JobCell<J> {}
@@ -60,20 +80,30 @@ unsafe impl<J: Job> Send for CellHandle<J> {}
 #[inline]
 pub(crate) fn queue_and_handle<J: Job>(job: J) -> (Task, CellHandle<J>) {
     let id = JobId::next();
-    let terms = job.options().resolve();
     let cell = Box::new(JobCell {
-        id,
         state: State::new(),
-        waiter: AtomicWaker::new(),
-        terms,
-        token: OwnToken::default(),
-        home: UnsafeCell::new(None),
+        extras: extras(job.options()),
         stage: UnsafeCell::new(Stage::Queued(job)),
+        id,
+        waiter: Waiter::new(),
     });
     let cell = NonNull::from(Box::leak(cell));
     // SAFETY: the cell is freed by the last of its two ends to leave, and `release` is the handle's leave.
     let ticket = unsafe { Ticket::new(cell) };
     (Task::new(id, CellEntry(cell)), CellHandle(ticket, cell))
+}
+
+#[inline]
+fn extras(options: JobOptions) -> OnceBox<Extras> {
+    let extras = OnceBox::new();
+    if let Some(terms) = options.resolve() {
+        let terms = Some(terms);
+        let _first = extras.set(Box::new(Extras {
+            terms,
+            ..Extras::default()
+        }));
+    }
+    extras
 }
 
 impl<J: Job> CellHandle<J> {
@@ -109,7 +139,8 @@ impl<J: Job> CellEntry<J> {
             Left::Gone => {}
             Left::NotYet(owes) => {
                 if owes == Owes::Wake {
-                    drop_contained(contain(|| cell.waiter.wake()));
+                    // SAFETY: this entry has ended the job, and owes the wake.
+                    drop_contained(contain(|| unsafe { cell.waiter.wake() }));
                 }
                 drop(ManuallyDrop::into_inner(this));
             }
@@ -205,23 +236,23 @@ impl<J: Job> JobCell<J> {
 
     /// The caller owns the home now, by the rule at the field.
     fn replace_home(&self, home: Option<Arc<Lifecycle>>) -> Option<Arc<Lifecycle>> {
+        let place = &self.extras.get_or_init(Box::default).home.0;
         // SAFETY: the popper comes here before it sets `POPPED`, or after it found the job ended by one who had not seen that bit;
         // the ender after it saw it.
-        self.home
-            .with_mut(|place| unsafe { std::mem::replace(&mut *place, home) })
+        place.with_mut(|place| unsafe { std::mem::replace(&mut *place, home) })
     }
 
     /// Runs the job, whose right to run the caller has won, and tells the observer.
     #[inline]
     fn run_started(&self, worker: &Worker, runs: Runs) -> Resolution<J::Output, J::Error> {
         let job = self.take_job();
-        let resolution = match refuse_start(self.terms.as_deref()) {
+        let resolution = match refuse_start(self.terms()) {
             Some(interrupted) => {
                 drop_contained(job);
                 Err(interrupted.into())
             }
             None => {
-                let ctx = JobContext::new(self.id, self.terms.as_deref(), Some(self), worker);
+                let ctx = JobContext::new(self.id, self.terms(), Some(self), worker);
                 let frame =
                     matches!(runs, Runs::FromQueue).then(|| worker.begin(self.id, self.name()));
                 let result = contain(|| job.run(&ctx));
@@ -243,7 +274,8 @@ impl<J: Job> JobCell<J> {
         drop(self.replace(Stage::Ended(resolution)));
         let ended = self.state.end(outcome);
         if ended.has_waiter {
-            drop_contained(contain(|| self.waiter.wake()));
+            // SAFETY: this is the end, and it says so.
+            drop_contained(contain(|| unsafe { self.waiter.wake() }));
         }
         if ended.is_popped {
             self.come_home(outcome);
@@ -264,8 +296,13 @@ impl<J: Job> JobCell<J> {
         }
     }
 
+    #[inline]
+    fn terms(&self) -> Option<&Terms> {
+        self.extras.get()?.terms.as_ref()
+    }
+
     fn name(&self) -> Option<&str> {
-        self.terms.as_ref()?.name.as_deref()
+        self.terms()?.name.as_deref()
     }
 }
 
@@ -288,7 +325,8 @@ impl<J: Job> Outlet<J::Output, J::Error> for JobCell<J> {
     }
 
     fn poll_outcome(&self, cx: &mut Context<'_>) -> Poll<Resolution<J::Output, J::Error>> {
-        ready!(poll_end(&self.state, &self.waiter, cx));
+        // SAFETY: by the trait's rule, the handle calls this, and nobody else at once.
+        ready!(unsafe { self.waiter.poll_end(&self.state, cx) });
         match self.replace(Stage::Empty) {
             Stage::Ended(resolution) => Poll::Ready(resolution),
             Stage::Queued(_) | Stage::Empty => unreachable!("the outcome is taken once"),
@@ -297,7 +335,7 @@ impl<J: Job> Outlet<J::Output, J::Error> for JobCell<J> {
 
     fn cancel(&self) {
         self.state.request_cancel();
-        self.token.cancel();
+        OwnToken::cancel(|| self.extras.get().map(|extras| &extras.token));
         if self.state.start() {
             drop_contained(self.take_job());
             self.end_claimed(Err(JobError::Cancelled));
@@ -335,7 +373,8 @@ impl<J: Job> Cancellation for JobCell<J> {
     }
 
     fn token(&self) -> CancelToken {
-        self.token.get(self.terms.as_deref(), &self.state)
+        let extras = self.extras.get_or_init(Box::default);
+        extras.token.get(extras.terms.as_ref(), &self.state)
     }
 }
 

@@ -44,11 +44,11 @@ impl OwnToken {
         token.clone()
     }
 
-    /// Called after the cancel bit is set.
-    pub(crate) fn cancel(&self) {
+    /// Called after the cancel bit is set; looks for the token only then.
+    pub(crate) fn cancel<'a>(find: impl FnOnce() -> Option<&'a Self>) {
         // ORDERING: pairs with the fence in `get`; see the type.
         crate::sync::fence(crate::sync::Ordering::SeqCst);
-        if let Some(token) = self.0.get() {
+        if let Some(token) = find().and_then(|own| own.0.get()) {
             token.cancel();
         }
     }

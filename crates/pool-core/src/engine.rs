@@ -41,7 +41,8 @@ pub trait Engine: Send + Sync + Sized + 'static {
     /// Queues a task, or gives it back if there is no room. Never blocks.
     fn push(&self, task: Task) -> Result<(), Task>;
 
-    /// Queues a task whatever the bound: the hand-over of a swap, at most as many as fit by the bound of the pool they left.
+    /// Queues a task whatever the bound: the hand-over of a swap, at most as many as fit by the bound of the pool they left; and the
+    /// child of a job that is the innermost of very many.
     fn push_unbounded(&self, task: Task);
 
     /// Takes the next task for `worker`, and tells [`Lifecycle::room`] of the place that came free.
@@ -74,6 +75,8 @@ pub(crate) trait Host: Executor {
     fn help(&self, worker: &Worker) -> bool;
     /// See [`Engine::has_queued`].
     fn has_queued(&self) -> bool;
+    /// Queues a task that has entered the ledger, whatever the bound and the phase.
+    fn queue_past_bound(&self, task: Task);
 }
 
 impl<E: Engine> Host for Inside<E> {
@@ -84,14 +87,35 @@ impl<E: Engine> Host for Inside<E> {
     fn has_queued(&self) -> bool {
         self.0.has_queued()
     }
+
+    fn queue_past_bound(&self, task: Task) {
+        self.0.push_unbounded(task);
+        let life = self.0.life();
+        life.notify();
+        // ORDERING: as at the end of `Lifecycle::admit`.
+        if life.is_cancelling() {
+            life.take_out(self.0.take_queued());
+        }
+    }
 }
 
 impl<E: Engine> Executor for Inside<E> {
-    #[inline]
+    #[inline(always)]
     fn try_execute(&self, task: Task) -> Result<(), Refused<Task>> {
-        self.0
-            .life()
-            .admit(task, |task| self.0.push(task), || self.0.take_queued())
+        let life = self.0.life();
+        let Some(submission) = life.begin_submission() else {
+            return Err(Refused::Closed(task));
+        };
+        match self.0.push(task) {
+            Ok(()) => {
+                life.pushed(|| self.0.take_queued());
+                Ok(())
+            }
+            Err(task) => {
+                life.refuse(submission);
+                Err(Refused::Full(task))
+            }
+        }
     }
 
     fn room(&self) -> &Room {
@@ -210,10 +234,14 @@ impl<E: Engine> HandOver for WorkerPool<E> {
     }
 
     fn adopt(&self, tasks: Vec<Task>) -> Vec<Task> {
+        let life = self.life();
         let adopt = |task| {
-            self.life()
-                .admit_unbounded(task, |task| self.engine().push_unbounded(task))
-                .err()
+            if life.begin_submission().is_none() {
+                return Some(task);
+            }
+            self.engine().push_unbounded(task);
+            life.pushed(|| self.engine().take_queued());
+            None
         };
         tasks.into_iter().filter_map(adopt).collect()
     }

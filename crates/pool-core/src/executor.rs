@@ -23,7 +23,7 @@ use crate::scope::{Scope, ScopeError};
 use crate::source::{JobSource, Source, SureSource};
 use crate::stats::Stats;
 use crate::task::Task;
-use crate::wait::{block_on, block_on_helping, look_between_yields};
+use crate::wait::{Looks, block_on, block_on_helping, helping, look_between_yields};
 use crate::worker::Worker;
 
 /// Accepts tasks and runs each at most once.
@@ -62,7 +62,7 @@ pub trait Executor: Send + Sync {
 macro_rules! forward_executor {
     ([$($generics:tt)*] $outer:ty, |$this:ident| $inner:expr) => {
         impl<$($generics)*> Executor for $outer {
-            #[inline]
+            #[inline(always)]
             fn try_execute(&self, task: Task) -> Result<(), Refused<Task>> {
                 let $this = self;
                 Executor::try_execute(&$inner, task)
@@ -104,7 +104,8 @@ forward_executor!([E: Executor + ?Sized] Arc<E>, |pointer| **pointer);
 /// Every way to give a job to an executor.
 ///
 /// A method that may wait for room does not wait inside a job of the same pool: it runs the job on the calling worker, at once
-/// (`R108`). While the pool drains, a job's children run on the calling worker likewise (`R607`).
+/// (`R108`). While the pool drains, a job's children run on the calling worker likewise (`R607`). Where 128 jobs run within each
+/// other so, the next is queued instead, past the bound: a chain of jobs, each of which submits the next, needs no endless stack.
 ///
 /// Any thread may submit, also from the destructors of its thread-locals as it ends (`R112`).
 pub trait ExecutorExt: Executor {
@@ -302,24 +303,25 @@ pub trait ExecutorExt: Executor {
         crate::scope::run(self, f)
     }
 
-    /// Waits until nothing is accepted and unfinished; intake stays open (`R506`). Inside a job of the same pool, that job and
+    /// Waits until nothing is accepted and unfinished, or was so since the call; intake stays open (`R506`). Inside a job of the same pool, that job and
     /// those that it runs within are left out, and queued jobs run on the calling worker.
     fn wait_idle(&self) {
         let worker = Worker::current_of(self);
         for_each_life(self, |life| {
             let own = own_jobs(worker.as_ref(), life);
-            let quiet = pin!(life.watch(|| life.in_flight() <= own));
+            let quiet = pin!(life.quiet(own));
             block_on_helping(quiet, worker.as_ref(), || None);
         });
     }
 
-    /// [`wait_idle`](Self::wait_idle) without blocking the thread.
+    /// [`wait_idle`](Self::wait_idle) without blocking the thread. Awaited inside a job of the same pool that keeps its worker, queued jobs
+    /// run within the polls.
     fn wait_idle_async(&self) -> impl Future<Output = ()> + Send {
         async move {
             let mut waited = 0;
             while let Some(life) = self.lives().get(waited) {
                 let own = own_jobs(Worker::current_of(self).as_ref(), life);
-                life.watch(|| life.in_flight() <= own).await;
+                helping(pin!(life.quiet(own)), || Worker::current_of(self)).await;
                 waited += 1;
             }
         }
@@ -343,31 +345,50 @@ fn for_each_life<E: Executor + ?Sized>(executor: &E, mut visit: impl FnMut(&Arc<
     }
 }
 
-/// The one way in that may wait.
+/// See [`Room::may_pass`].
 #[inline]
+fn may_pass<E: Executor + ?Sized>(executor: &E) -> bool {
+    executor.room().may_pass(|| executor.capability())
+}
+
+/// The one way in that may wait.
+///
+/// All of it that an accepted job passes is inlined to where its task is made, so that the task is written once, into its queue: a copy on the
+/// way would wait for the job's own stores. For the same reason results are told apart here, and not passed on.
+#[inline(always)]
 fn admit<E: Executor + ?Sized>(
     executor: &E,
     task: Task,
     limit: Option<Instant>,
 ) -> Result<(), Refused<Task>> {
-    if let Some(worker) = Worker::current_of(executor) {
-        return match executor.try_execute(task) {
-            Ok(()) => Ok(()),
-            Err(refused) => worker
-                .run_inline(refused.into_inner())
-                .map_err(Refused::Closed),
-        };
-    }
-    if executor.room().has_line() {
+    let worker = Worker::current_of(executor);
+    if worker.is_none() && !may_pass(executor) {
         return admit_in_line(executor, task, limit);
     }
     match executor.try_execute(task) {
-        Err(Refused::Full(task)) => admit_patiently(executor, task, limit),
-        result => result,
+        Ok(()) => Ok(()),
+        Err(refused) => admit_refused(executor, worker, refused, limit),
     }
 }
 
-/// Tries again for a while, as long as nobody waits in line, then goes there. One who sleeps at once is woken for each single place: two
+/// A job of the same pool runs what was refused itself; others wait.
+#[cold]
+fn admit_refused<E: Executor + ?Sized>(
+    executor: &E,
+    worker: Option<Worker>,
+    refused: Refused<Task>,
+    limit: Option<Instant>,
+) -> Result<(), Refused<Task>> {
+    match (worker, refused) {
+        (Some(worker), refused) => worker
+            .run_inline(refused.into_inner())
+            .map_err(Refused::Closed),
+        (None, Refused::Full(task)) => admit_patiently(executor, task, limit),
+        (None, closed) => Err(closed),
+    }
+}
+
+/// Tries again for a while, as long as those in line may be passed, then goes there. One who sleeps at once is woken for each single place: two
 /// switches of context a job.
 #[cold]
 fn admit_patiently<E: Executor + ?Sized>(
@@ -376,8 +397,8 @@ fn admit_patiently<E: Executor + ?Sized>(
     limit: Option<Instant>,
 ) -> Result<(), Refused<Task>> {
     let mut tried = Err(Refused::Full(task));
-    look_between_yields(|| {
-        if executor.room().has_line() {
+    look_between_yields(Looks::SUBMITTER, || {
+        if !may_pass(executor) {
             return true;
         }
         if let Err(Refused::Full(task)) = std::mem::replace(&mut tried, Ok(())) {
@@ -421,9 +442,9 @@ impl<E: Executor + ?Sized> Future for InLine<'_, '_, E> {
     }
 }
 
-/// The one way in that never waits, and passes nobody in line.
+/// The one way in that never waits, and passes those in line no more often than others may.
 fn try_admit<E: Executor + ?Sized>(executor: &E, task: Task) -> Result<(), Refused<Task>> {
-    if executor.room().has_line() && !executor.is_closed() {
+    if !may_pass(executor) && !executor.is_closed() {
         return Err(Refused::Full(task));
     }
     executor.try_execute(task)
@@ -469,7 +490,7 @@ fn submit_source<S: Source>(
     admit: impl FnOnce(Task) -> Result<(), Refused<Task>>,
 ) -> Result<JobHandle<S::Output, S::Error>, SubmitError<S>> {
     let id = JobId::next();
-    let cell = AsyncCell::new(id, source, options.resolve());
+    let cell = AsyncCell::new(id, source, options.resolve().map(Box::new));
     match admit(Task::new(id, AsyncEntry(Arc::clone(&cell) as _))) {
         Ok(()) => Ok(JobHandle::new(cell.ticket())),
         Err(refused) => {

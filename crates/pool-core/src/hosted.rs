@@ -17,7 +17,7 @@ use crate::idle::Announced;
 use crate::lifecycle::Lifecycle;
 use crate::outcome::Outcome;
 use crate::task::{Payload, Ran, Task};
-use crate::wait::look_a_while;
+use crate::wait::{Looks, look_a_while};
 use crate::worker::{SampledClock, Worker};
 
 /// Jobs that a chain runs without a pause before it lets the runtime's other tasks have the thread.
@@ -92,7 +92,9 @@ fn look_around<E: Engine>(host: &Host, engine: &E) -> bool {
     if !is_worth_it {
         return false;
     }
-    look_a_while(|| host.worker.0.has_work(engine) || host.life().is_stopped())
+    look_a_while(Looks::WORKER, || {
+        host.worker.0.has_work(engine) || host.life().is_stopped()
+    })
 }
 
 /// A worker that goes from thread to thread with the task that holds it.

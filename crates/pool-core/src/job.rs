@@ -166,7 +166,7 @@ impl JobOptions {
 
     /// Fixes the time limit to the clock; nothing at all for a job without options, the cheapest kind.
     #[inline]
-    pub(crate) fn resolve(self) -> Option<Box<Terms>> {
+    pub(crate) fn resolve(self) -> Option<Terms> {
         let is_plain = self.name.is_none()
             && self.timeout.is_none()
             && self.deadline.is_none()
@@ -174,7 +174,7 @@ impl JobOptions {
         if is_plain { None } else { self.terms() }
     }
 
-    fn terms(self) -> Option<Box<Terms>> {
+    fn terms(self) -> Option<Terms> {
         let timed = self
             .timeout
             .and_then(|timeout| Instant::now().checked_add(timeout));
@@ -184,7 +184,7 @@ impl JobOptions {
             deadline,
             token: self.token,
         };
-        (!terms.is_empty()).then(|| Box::new(terms))
+        (!terms.is_empty()).then_some(terms)
     }
 }
 

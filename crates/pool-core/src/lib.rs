@@ -67,6 +67,7 @@ mod token;
 mod turn;
 mod visit;
 mod wait;
+mod waiter;
 mod worker;
 
 pub use builder::PoolBuilder;

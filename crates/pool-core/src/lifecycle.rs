@@ -21,6 +21,7 @@
 //! in a queue that nobody will look at.
 
 mod end;
+mod waits;
 
 use std::fmt;
 use std::future::{Future, poll_fn};
@@ -40,7 +41,6 @@ use crate::barrier::{self, light};
 use crate::capability::Capability;
 use crate::clock::Clock;
 use crate::config::PoolConfig;
-use crate::error::Refused;
 use crate::forked;
 use crate::hooks::{ContainedHooks, JobFailure};
 use crate::id::JobId;
@@ -55,7 +55,9 @@ use crate::stats::Stats;
 use crate::sync::{AtomicU8, AtomicUsize, Mutex, Ordering, fence};
 use crate::task::Task;
 use crate::visit::Seats;
+use crate::wait;
 use crate::worker::current_index;
+use waits::Waits;
 
 /// Where a pool is in its life.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
@@ -94,6 +96,7 @@ pub struct Lifecycle {
     /// Something changed that a waiter for quiet, or for the last worker, may wait for.
     changed: Event,
     watchers: AtomicUsize,
+    waits: Waits,
     /// The pool stops of itself once it is quiet: nobody is left to shut it down.
     stops_when_quiet: AtomicBool,
     workers_alive: PlainUsize,
@@ -102,10 +105,16 @@ pub struct Lifecycle {
     epoch: Instant,
 }
 
+/// A submission that has entered the books: by which worker of the pool, if by one.
+#[derive(Debug)]
+#[must_use]
+pub(crate) struct Submission(Option<usize>);
+
 impl Lifecycle {
     /// The life of a pool that is about to be built from `config`.
     pub fn new(config: &PoolConfig, capability: Capability) -> Arc<Self> {
         barrier::prepare();
+        wait::prepare();
         let workers = config.workers();
         let life = Arc::new(Self {
             capability,
@@ -123,6 +132,7 @@ impl Lifecycle {
             hooks: ContainedHooks::new(config.hooks.clone()),
             changed: Event::new(),
             watchers: AtomicUsize::new(0),
+            waits: Waits::default(),
             stops_when_quiet: AtomicBool::new(false),
             workers_alive: PlainUsize::new(0),
             resume: OnceLock::new(),
@@ -152,58 +162,40 @@ impl Lifecycle {
 
     // --- intake -----------------------------------------------------------------------------------------------------
 
-    /// Takes a task in: enters it, pushes it, and wakes a worker if one is needed.
+    /// A submission begins: enters it. `None`: intake has ended. Who began it pushes the task and then calls [`pushed`](Self::pushed), or
+    /// [`refuse`](Self::refuse)s it.
     ///
-    /// `push` puts the task into the queue, or gives it back if there is no room. `take_queued` empties the queue; it is
-    /// called only where the pool ended while this submission was on its way.
-    ///
-    /// # Errors
-    /// The task comes back in [`Refused::Full`] or [`Refused::Closed`].
-    #[inline]
-    pub fn admit(
-        self: &Arc<Self>,
-        task: Task,
-        push: impl FnOnce(Task) -> Result<(), Task>,
-        take_queued: impl FnOnce() -> Vec<Task>,
-    ) -> Result<(), Refused<Task>> {
-        let worker = current_index(self);
-        self.ledger.enter(worker);
+    /// In steps, and not with the push as a closure, so that the task stays where it was made until it is in its queue.
+    #[inline(always)]
+    pub(crate) fn begin_submission(self: &Arc<Self>) -> Option<Submission> {
+        let submission = Submission(current_index(self));
+        self.ledger.enter(submission.0);
         // ORDERING: partner is the heavy fence in `close`.
         light();
-        if self.phase() != Phase::Open {
-            self.refuse(worker);
-            return Err(Refused::Closed(task));
+        if self.phase() == Phase::Open {
+            return Some(submission);
         }
-        if let Err(task) = push(task) {
-            self.refuse(worker);
-            return Err(Refused::Full(task));
-        }
+        self.refuse(submission);
+        None
+    }
+
+    /// The task is in its queue: wakes a worker, if one is needed. `take_queued` empties the queue; it is called only where the pool ended
+    /// while this submission was on its way.
+    #[inline(always)]
+    pub(crate) fn pushed(self: &Arc<Self>, take_queued: impl FnOnce() -> Vec<Task>) {
         self.notify();
         // ORDERING: `notify` begins with a light fence, after the push; its partner in `cancel` stands before the queue is taken
         // out: either this sees the phase, or that one sees the task.
         if self.phase() >= Phase::Cancelling {
             self.take_out(take_queued());
         }
-        Ok(())
     }
 
-    /// Takes a task in past the bound: the hand-over from another pool.
-    pub(crate) fn admit_unbounded(
-        self: &Arc<Self>,
-        task: Task,
-        push: impl FnOnce(Task),
-    ) -> Result<(), Task> {
-        let worker = current_index(self);
-        self.ledger.enter(worker);
-        // ORDERING: as in `admit`.
-        light();
-        if self.phase() != Phase::Open {
-            self.refuse(worker);
-            return Err(task);
-        }
-        push(task);
-        self.notify();
-        Ok(())
+    /// There was no place for the task.
+    #[cold]
+    pub(crate) fn refuse(&self, submission: Submission) {
+        self.ledger.refuse(submission.0);
+        self.tell_watchers();
     }
 
     /// Enters a job that its submitter, a worker of this pool, is going to run itself. False if the pool no longer takes any.
@@ -213,16 +205,10 @@ impl Lifecycle {
         // ORDERING: partner is the heavy fence in `cancel`.
         light();
         if self.phase() >= Phase::Cancelling {
-            self.refuse(Some(worker));
+            self.refuse(Submission(Some(worker)));
             return false;
         }
         true
-    }
-
-    #[cold]
-    fn refuse(&self, worker: Option<usize>) {
-        self.ledger.refuse(worker);
-        self.tell_watchers();
     }
 
     /// A woken future comes back; never refused (`R803`).
@@ -383,6 +369,7 @@ impl Lifecycle {
         // ORDERING: pairs with the fence in `watch`: this side has counted, that side has announced itself.
         fence(Ordering::SeqCst);
         if self.watchers.load(Ordering::Relaxed) != 0 {
+            self.waits.tell(|| self.in_flight() == 0);
             self.announce();
         }
         // ORDERING: Acquire: the intake is over, and its heavy fence behind it, before the ledger is read.
@@ -411,6 +398,14 @@ impl Lifecycle {
             })
             .await;
         }
+    }
+
+    /// Waits until nothing but `own` jobs is in flight, now or at a moment since the wait began: who submits at once after such a moment
+    /// does not keep the others waiting.
+    pub(crate) async fn quiet(&self, own: u64) {
+        let wait = self.waits.begin();
+        self.watch(|| self.in_flight() <= own || self.waits.is_over(wait))
+            .await;
     }
 
     pub(crate) fn wake_watchers(&self) {

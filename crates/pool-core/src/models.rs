@@ -278,14 +278,12 @@ fn a_submission_is_refused_or_accounted_for() {
         let submitter = {
             let (life, queue) = (StdArc::clone(&life), Arc::clone(&queue));
             thread::spawn(move || {
-                let push = |task| {
-                    queue.lock().unwrap().push(task);
-                    Ok(())
-                };
-                life.admit(nothing(), push, || {
-                    std::mem::take(&mut *queue.lock().unwrap())
-                })
-                .is_ok()
+                if life.begin_submission().is_none() {
+                    return false;
+                }
+                queue.lock().unwrap().push(nothing());
+                life.pushed(|| std::mem::take(&mut *queue.lock().unwrap()));
+                true
             })
         };
         life.close();

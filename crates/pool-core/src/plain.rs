@@ -26,7 +26,10 @@ pub(crate) fn task<J: Job>(job: J) -> (JobId, Task) {
     let id = JobId::next();
     let task = match job.options().resolve() {
         None => Task::new(id, Plain(job)),
-        Some(terms) => Task::new(id, WithTerms { terms, job }),
+        Some(terms) => {
+            let terms = Box::new(terms);
+            Task::new(id, WithTerms { terms, job })
+        }
     };
     (id, task)
 }

@@ -8,12 +8,13 @@ use crate::places::Places;
 use crate::ring::Ring;
 use crate::task::Task;
 
-/// The largest capacity whose array is allocated at build: 64 bytes a place, 4 MiB.
-const LARGEST_ARRAY: usize = 1 << 16;
+/// The largest capacity that gets an array: 64 bytes a place, 64 MiB of addresses. A page of it is taken when its first task is queued.
+const LARGEST_ARRAY: usize = 1 << 20;
 
 /// First in, first out, up to a bound; for any number of threads.
 ///
-/// An array while the capacity is modest; else a list under a count of places, so that no memory is taken for a bound alone.
+/// An array while the capacity is modest, and there are addresses for it; else a list under a count of places. Neither takes memory
+/// for a bound alone.
 #[derive(Debug)]
 pub struct SharedQueue {
     main: Main,
@@ -30,13 +31,11 @@ enum Main {
 impl SharedQueue {
     /// An empty queue of `capacity` places.
     pub fn new(capacity: usize) -> Self {
-        let main = if capacity <= LARGEST_ARRAY {
-            Main::Array(Ring::new(capacity))
-        } else {
-            Main::List(List::default(), Places::new(capacity, 0))
-        };
+        let is_modest = capacity <= LARGEST_ARRAY;
+        let array = is_modest.then(|| Ring::new(capacity)).flatten();
+        let list = || Main::List(List::default(), Places::new(capacity, 0));
         Self {
-            main,
+            main: array.map_or_else(list, Main::Array),
             handed_over: List::default(),
         }
     }
@@ -45,7 +44,7 @@ impl SharedQueue {
     ///
     /// # Errors
     /// The task.
-    #[inline]
+    #[inline(always)]
     pub fn push(&self, task: Task) -> Result<(), Task> {
         match &self.main {
             Main::Array(ring) => ring.push(task),
@@ -63,7 +62,7 @@ impl SharedQueue {
     }
 
     /// Takes the oldest task.
-    #[inline]
+    #[inline(always)]
     pub fn pop(&self) -> Option<Task> {
         if !self.handed_over.0.is_empty()
             && let Some(task) = steal(&self.handed_over.0)

@@ -25,12 +25,15 @@
 //! behind it is forgotten. A popper between claim and mark makes the queue look full to a pusher that comes round; it tells the
 //! room after it has marked.
 
+mod slots;
+
 use std::fmt;
 use std::mem::MaybeUninit;
 use std::ptr;
 
 use crossbeam_utils::{Backoff, CachePadded};
 
+use self::slots::Slots;
 use crate::sync::{AtomicPtr, AtomicUsize, Ordering, UnsafeCell};
 use crate::task::{Body, Task, VTable};
 
@@ -46,13 +49,13 @@ const AHEAD: usize = 4;
 pub(crate) struct Ring {
     tail: CachePadded<AtomicUsize>,
     head: CachePadded<AtomicUsize>,
-    slots: Box<[Slot]>,
+    slots: Slots,
     /// What is added to a position for the same index in the next lap: a power of two, at least the capacity.
     one_lap: usize,
 }
 
 #[repr(C, align(64))]
-struct Slot {
+pub(crate) struct Slot {
     mark: AtomicPtr<VTable>,
     body: UnsafeCell<MaybeUninit<Body>>,
 }
@@ -64,22 +67,18 @@ unsafe impl Send for Ring {}
 unsafe impl Sync for Ring {}
 
 impl Ring {
-    /// An empty queue of `capacity` places, at least one.
-    pub(crate) fn new(capacity: usize) -> Self {
-        let slot = || Slot {
-            mark: AtomicPtr::new(ptr::null_mut()),
-            body: UnsafeCell::new(MaybeUninit::uninit()),
-        };
-        Self {
+    /// An empty queue of `capacity` places, at least one. `None`: there is no memory for it.
+    pub(crate) fn new(capacity: usize) -> Option<Self> {
+        Some(Self {
             tail: CachePadded::new(AtomicUsize::new(0)),
             head: CachePadded::new(AtomicUsize::new(0)),
-            slots: (0..capacity).map(|_| slot()).collect(),
+            slots: Slots::new(capacity)?,
             one_lap: capacity.next_power_of_two(),
-        }
+        })
     }
 
     /// Queues a task, or gives it back if all places are taken.
-    #[inline]
+    #[inline(always)]
     pub(crate) fn push(&self, task: Task) -> Result<(), Task> {
         let backoff = Backoff::new();
         // ORDERING: Acquire, here and in the reload: the mark is read after the position that it is compared with.
@@ -114,7 +113,7 @@ impl Ring {
     }
 
     /// Takes the oldest task.
-    #[inline]
+    #[inline(always)]
     pub(crate) fn pop(&self) -> Option<Task> {
         let backoff = Backoff::new();
         // ORDERING: Acquire, see the module's section on the parity.
@@ -164,18 +163,19 @@ impl Ring {
         }
     }
 
-    #[inline]
+    #[inline(always)]
     fn fill(&self, slot: &Slot, position: usize, task: Task) {
-        let (vtable, body) = task.into_parts();
         // SAFETY: this thread has claimed the position, and the slot was empty for it: nobody touches the body before the mark.
-        slot.body.with_mut(|place| unsafe { (*place).write(body) });
+        let vtable = slot
+            .body
+            .with_mut(|place| unsafe { task.move_body_to(&mut *place) });
         let tags = FULL | self.parity(position);
         let mark = ptr::from_ref(vtable).map_addr(|address| address | tags);
         // ORDERING: Release publishes the body.
         slot.mark.store(mark.cast_mut(), Ordering::Release);
     }
 
-    #[inline]
+    #[inline(always)]
     fn empty(&self, slot: &Slot, position: usize, mark: *mut VTable) -> Task {
         // SAFETY: this thread has claimed the position, and read its mark as full: the body is whole, and nobody else's.
         let body = slot

@@ -2,10 +2,15 @@
 //!
 //! # Protocol
 //! A submitter that was refused takes a **ticket**: it is in line. Only the first in line tries again; it leaves its waker in
-//! the line *before* it tries, and whoever takes a task out of the queue looks at the line *after* that. With a fence
-//! between the two on each side (heavy for the one who waits), one of them sees the other: the try succeeds, or the waker fires. Who leaves the line, admitted
-//! or not, wakes the next in it. A submitter that finds others in line goes to its end without a try, so nobody is passed
-//! by those who wait; each admission brings everybody one place forward (`R107`).
+//! the line and says that it is **listening** *before* it tries, and whoever takes a task out of the queue looks whether somebody listens *after* that. With a
+//! fence between the two on each side (heavy for the one who waits), one of them sees the other: the try succeeds, or the waker fires. Who leaves the line,
+//! admitted or not, wakes the next in it.
+//!
+//! # Who may pass
+//! A submitter that is awake may pass those in line, but not for ever: **passes** are counted, and the admission of the first in line
+//! renews them. None are given where the queue is short. Else a queue that is full once would stay a chain of hand-overs: each place that comes
+//! free would wait until one certain thread has been woken, two switches of context for each job, while those awake may not submit. So
+//! each admission brings everybody in line one place forward, and comes after a bounded number of others (`R107`).
 
 use std::collections::BTreeMap;
 use std::future::Future;
@@ -13,12 +18,21 @@ use std::pin::Pin;
 use std::task::{Context, Poll, Waker};
 
 use crate::barrier::{heavy, light};
+use crate::capability::Capability;
 use crate::error::Refused;
 use crate::executor::Executor;
 use crate::outcome::{drop_contained, wake_contained};
-use crate::sync::{AtomicUsize, LockExt, Mutex, Ordering};
+use crate::sync::{AtomicBool, AtomicUsize, LockExt, Mutex, Ordering};
 use crate::task::Task;
 use crate::worker::Worker;
+
+/// The most that may pass the first in line, however long the queue.
+const MOST_PASSES: usize = 64;
+
+/// How many may pass the first in line: none where a hand-over for each job is what a short queue comes to anyway.
+fn passes(capability: Capability) -> usize {
+    (capability.capacity.unwrap_or(0) / 2).min(MOST_PASSES)
+}
 
 /// Tells those who wait for a place in a queue that one came free.
 ///
@@ -27,6 +41,10 @@ use crate::worker::Worker;
 #[derive(Debug, Default)]
 pub struct Room {
     waiting: AtomicUsize,
+    /// The first in line has left its waker, and nobody has taken it yet.
+    is_listening: AtomicBool,
+    /// How many have passed the first in line.
+    passed: AtomicUsize,
     line: Mutex<Line>,
 }
 
@@ -47,7 +65,7 @@ impl Room {
     pub fn freed(&self) {
         // ORDERING: partner is the heavy fence in `is_first`: this side has freed the place, that side has left its waker.
         light();
-        if self.waiting.load(Ordering::Relaxed) != 0 {
+        if self.is_listening.load(Ordering::Relaxed) {
             self.wake_first();
         }
     }
@@ -64,6 +82,19 @@ impl Room {
         wakers.into_iter().for_each(wake_contained);
     }
 
+    /// Whether one who is awake may try before those in line; counts it as a pass if so.
+    #[inline]
+    pub(crate) fn may_pass(&self, capability: impl FnOnce() -> Capability) -> bool {
+        !self.has_line() || self.pass(passes(capability()))
+    }
+
+    #[cold]
+    fn pass(&self, most: usize) -> bool {
+        // A race lets a few more pass, at most one for each thread.
+        self.passed.load(Ordering::Relaxed) < most
+            && self.passed.fetch_add(1, Ordering::Relaxed) < most
+    }
+
     /// Whether somebody waits. Out of date at once.
     #[inline]
     pub fn has_line(&self) -> bool {
@@ -74,6 +105,7 @@ impl Room {
     fn wake_first(&self) {
         let first = {
             let mut line = self.line.lock_unpoisoned();
+            self.is_listening.store(false, Ordering::Relaxed);
             line.wakers
                 .first_entry()
                 .and_then(|mut entry| entry.get_mut().take())
@@ -100,7 +132,11 @@ impl Room {
             let mut line = self.line.lock_unpoisoned();
             let former = line.wakers.insert(ticket, waker);
             let first = line.wakers.first_key_value();
-            (former, first.is_some_and(|(first, _)| *first == ticket))
+            let is_first = first.is_some_and(|(first, _)| *first == ticket);
+            if is_first {
+                self.is_listening.store(true, Ordering::Relaxed);
+            }
+            (former, is_first)
         };
         drop_contained(former);
         // ORDERING: partner is the light fence in `freed`.
@@ -112,6 +148,7 @@ impl Room {
         let left = {
             let mut line = self.line.lock_unpoisoned();
             let left = line.wakers.remove(&ticket);
+            self.passed.store(0, Ordering::Relaxed);
             self.waiting.store(line.wakers.len(), Ordering::Relaxed);
             left
         };
@@ -174,10 +211,10 @@ impl<E: Executor + ?Sized> Future for Admission<'_, E> {
             Some(ticket) => ticket,
             None => {
                 let is_inside = Worker::current_of(this.executor).is_some();
+                let capability = || this.executor.capability();
                 // A closed executor refuses at once, without the line.
-                if (is_inside || !room.has_line() || this.executor.is_closed())
-                    && let Poll::Ready(result) = this.attempt()
-                {
+                let may_try = is_inside || room.may_pass(capability) || this.executor.is_closed();
+                if may_try && let Poll::Ready(result) = this.attempt() {
                     return Poll::Ready(result);
                 }
                 *this.ticket.insert(room.enter())

@@ -20,7 +20,7 @@ use crate::lifecycle::Lifecycle;
 use crate::report::{ReportBody, ShutdownReport};
 use crate::sync::{LockExt, Mutex};
 use crate::task::Task;
-use crate::wait::block_on_helping;
+use crate::wait::{block_on_helping, helping};
 use crate::worker::Worker;
 
 /// Time that running jobs get to notice that they were cancelled, where the policy names none.
@@ -215,7 +215,8 @@ pub(crate) async fn drive_async<E: Engine>(
     policy: ShutdownPolicy,
 ) -> ShutdownReport {
     let alarm = Alarm::Clock(JobId::next());
-    shut_down(engine, policy, &alarm).await
+    let shutdown = pin!(shut_down(engine, policy, &alarm));
+    helping(shutdown, || own_worker(engine.life())).await
 }
 
 /// The worker of the pool that the calling thread is, if it is one.

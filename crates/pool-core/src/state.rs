@@ -105,7 +105,7 @@ impl State {
 
     /// Publishes the outcome, which the owner has written. Called once, by the winner of `start`.
     pub(crate) fn end(&self, outcome: Outcome) -> Ended {
-        // ORDERING: Release publishes the outcome to the handle's Acquire in `is_ended`, `wait` and `detach`; Acquire
+        // ORDERING: Release publishes the outcome to the handle's Acquire in `is_ended`, `mark_waiter` and `detach`; Acquire
         // makes the handle's last touch visible where it has gone and this side drops the outcome.
         let before = self.0.fetch_or(ended(outcome), Ordering::AcqRel);
         Ended {
@@ -128,12 +128,26 @@ impl State {
         (word & ENDED != 0).then(|| Outcome::from_index(word >> OUTCOME_SHIFT))
     }
 
-    /// The handle has registered its waker. True if the job has ended and the waker may not be called: take the outcome.
-    pub(crate) fn wait(&self) -> bool {
-        let mark = |word: u32| (word & ENDED == 0).then_some(word | WAITER);
-        // ORDERING: Release makes the registered waker visible to `end`, Acquire makes the outcome visible here.
+    /// Whether the handle's waker slot is marked. For the handle, which alone marks it.
+    pub(crate) fn has_waiter(&self) -> bool {
+        self.0.load(Ordering::Relaxed) & WAITER != 0
+    }
+
+    /// The handle has filled its waker slot. True if the job has ended, and the waker may not be called: take the outcome.
+    pub(crate) fn mark_waiter(&self) -> bool {
+        self.unless_ended(|word| word | WAITER)
+    }
+
+    /// The handle is going to write to its waker slot. True if the job has ended, and the slot is not to be written: take the outcome.
+    pub(crate) fn unmark_waiter(&self) -> bool {
+        self.unless_ended(|word| word & !WAITER)
+    }
+
+    fn unless_ended(&self, change: impl Fn(u32) -> u32) -> bool {
+        let change = |word: u32| (word & ENDED == 0).then(|| change(word));
+        // ORDERING: Release makes the waker visible to `end`, Acquire makes the outcome visible here.
         self.0
-            .fetch_update(Ordering::AcqRel, Ordering::Acquire, mark)
+            .fetch_update(Ordering::AcqRel, Ordering::Acquire, change)
             .is_err()
     }
 

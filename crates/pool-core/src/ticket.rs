@@ -6,11 +6,8 @@ use std::ops::Deref;
 use std::ptr::NonNull;
 use std::task::{Context, Poll};
 
-use atomic_waker::AtomicWaker;
-
 use crate::id::JobId;
 use crate::outcome::JobError;
-use crate::state::State;
 use crate::worker::Worker;
 
 /// What a job's handle resolves to.
@@ -20,7 +17,7 @@ pub(crate) type Resolution<T, E> = Result<T, JobError<E>>;
 pub(crate) trait Outlet<T, E>: Send + Sync {
     fn id(&self) -> JobId;
     fn is_ended(&self) -> bool;
-    /// The outcome, or the promise to wake `cx`. Once ready, never called again.
+    /// The outcome, or the promise to wake `cx`. Called by the handle alone, no two calls at once; once ready, never again.
     fn poll_outcome(&self, cx: &mut Context<'_>) -> Poll<Resolution<T, E>>;
     /// Asks for the stop; a job that has not started ends here and now.
     fn cancel(&self);
@@ -31,17 +28,6 @@ pub(crate) trait Outlet<T, E>: Send + Sync {
     fn await_on(&self, worker: &Worker, cx: &mut Context<'_>);
     /// How the handle's end is given up: called once, with this cell's address, and the cell is not touched after it.
     fn release(&self) -> Release;
-}
-
-/// Ready once the job has ended; else `cx` will be woken.
-pub(crate) fn poll_end(state: &State, waiter: &AtomicWaker, cx: &mut Context<'_>) -> Poll<()> {
-    if !state.is_ended() {
-        waiter.register(cx.waker());
-        if !state.wait() {
-            return Poll::Pending;
-        }
-    }
-    Poll::Ready(())
 }
 
 /// Gives up the handle's end of the cell at an address, and with it an outcome that nobody took.

@@ -4,15 +4,16 @@
 //! few lines around them.
 
 use std::cell::Cell;
-use std::future::Future;
+use std::future::{Future, poll_fn};
 use std::ops::Deref;
 use std::pin::{Pin, pin};
-use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Arc, Once};
 use std::task::{Context, Poll, Wake, Waker};
 use std::thread::{self, Thread};
 use std::time::{Duration, Instant};
 
+use crate::id::JobId;
 use crate::worker::Worker;
 
 /// Parks this thread until its waker fires.
@@ -103,31 +104,86 @@ pub(crate) fn block_on_helping<F: Future>(
     }
 }
 
-/// How often one looks before one sleeps, and how many of these looks come without giving up the core.
-const LOOKS: u32 = 24;
-const LOOKS_SPINNING: u32 = 6;
-
-/// Looks a while whether something has happened: about a microsecond by spinning, then between yields. True once it has.
-///
-/// The spins grow ever longer: what is looked at lies on a cache line that somebody is about to write, and each look costs that
-/// somebody the line's way back. They are short in sum, since whoever is waited for may be waiting for this very core.
-pub(crate) fn look_a_while(mut has_happened: impl FnMut() -> bool) -> bool {
-    has_happened() || look_from(0, has_happened)
-}
-
-/// The same between yields alone: for a submitter that finds a queue full. It gives its core to a worker that has none, and comes back to
-/// many free places instead of one.
-pub(crate) fn look_between_yields(has_happened: impl FnMut() -> bool) -> bool {
-    look_from(LOOKS_SPINNING, has_happened)
-}
-
-fn look_from(first: u32, mut has_happened: impl FnMut() -> bool) -> bool {
-    (first..LOOKS).any(|look| {
-        if look < LOOKS_SPINNING {
-            (0..1 << look).for_each(|_| std::hint::spin_loop());
-        } else {
-            thread::yield_now();
+/// The same in async code, where who waits may keep the worker that it is on: queued tasks run within the polls. `worker` is asked for the
+/// pool's worker that the polling thread is, at each poll anew.
+pub(crate) async fn helping<F: Future>(
+    mut future: Pin<&mut F>,
+    worker: impl Fn() -> Option<Worker>,
+) -> F::Output {
+    let look_again = JobId::next();
+    poll_fn(|cx| {
+        loop {
+            if let Poll::Ready(output) = future.as_mut().poll(cx) {
+                return Poll::Ready(output);
+            }
+            let Some(worker) = worker().filter(Worker::must_drive_awaited) else {
+                return Poll::Pending;
+            };
+            if !worker.help() {
+                let next_look = Instant::now() + HELP_EVERY;
+                let clock = worker.life().clock();
+                if !clock.wake_at(next_look, look_again, cx.waker()) {
+                    // Nobody will wake this one, so it looks again at once.
+                    cx.waker().wake_by_ref();
+                }
+                return Poll::Pending;
+            }
+            // What ran here may have been the last, for others who wait for quiet.
+            worker.life().tell_watchers();
         }
+    })
+    .await
+}
+
+/// How often one looks before one sleeps. A look costs a yield, some hundred nanoseconds on a core that nobody else wants.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Looks(u32);
+
+impl Looks {
+    /// Who joins: a job that starts at once is over by then, and who waits for one that does not does best to leave its core.
+    pub(crate) const JOINER: Self = Self(16);
+    /// A worker: its sleep costs the next submitter a system call.
+    pub(crate) const WORKER: Self = Self(16);
+    /// A submitter at a full queue: it comes back to many free places.
+    pub(crate) const SUBMITTER: Self = Self(18);
+}
+
+/// How many looks come without giving up the core. Few: where the one that is waited for needs this very core, each spin holds it up; and a
+/// core that is given up for nobody comes back soon enough.
+const LOOKS_SPINNING: u32 = 2;
+
+/// Whether all threads of this process share one core, so that who spins keeps the one it waits for from running.
+static HAS_ONE_CORE: AtomicBool = AtomicBool::new(false);
+
+/// Asks the system, once in a process. Each pool does so before its first job.
+pub(crate) fn prepare() {
+    static ONCE: Once = Once::new();
+    ONCE.call_once(|| {
+        let has_one = thread::available_parallelism().is_ok_and(|cores| cores.get() == 1);
+        HAS_ONE_CORE.store(has_one, Ordering::Relaxed);
+    });
+}
+
+/// Looks a while whether something has happened: by a few spins, then between yields. True once it has.
+///
+/// The spins grow: what is looked at lies on a cache line that somebody is about to write, and each look costs that somebody the line's way back.
+pub(crate) fn look_a_while(looks: Looks, mut has_happened: impl FnMut() -> bool) -> bool {
+    has_happened()
+        || (!HAS_ONE_CORE.load(Ordering::Relaxed) && look_spinning(&mut has_happened))
+        || look_between_yields(looks, has_happened)
+}
+
+fn look_spinning(mut has_happened: impl FnMut() -> bool) -> bool {
+    (0..LOOKS_SPINNING).any(|look| {
+        (0..1 << look).for_each(|_| std::hint::spin_loop());
+        has_happened()
+    })
+}
+
+/// The same between yields alone.
+pub(crate) fn look_between_yields(looks: Looks, mut has_happened: impl FnMut() -> bool) -> bool {
+    (0..looks.0).any(|_| {
+        thread::yield_now();
         has_happened()
     })
 }

@@ -14,11 +14,15 @@ use crate::idle::Announced;
 use crate::lifecycle::Lifecycle;
 use crate::outcome::{Outcome, drop_contained};
 use crate::task::{Ran, Task};
-use crate::wait::look_a_while;
+use crate::wait::{Looks, look_a_while};
 
 /// Jobs after which the clock is read for the reports' "running for", and the time below which that is often enough.
 const MOST_JOBS_A_READING: u32 = 64;
 const BUSY_NANOS: u64 = 100_000;
+
+/// Jobs within each other on one stack, above which a child is queued instead of run in place: 16 KiB for each of them in a stack
+/// of the usual 2 MiB.
+const MOST_IN_PLACE: usize = 128;
 
 thread_local! {
     static CURRENT: RefCell<Option<Worker>> = const { RefCell::new(None) };
@@ -68,9 +72,17 @@ struct Inner {
     nested: Cell<usize>,
     /// Futures on this thread's stack whose suspension frees no worker.
     keeping: Cell<usize>,
-    /// The future that is being polled.
-    polling: Cell<Option<JobId>>,
+    /// The future that is being polled, the innermost of several.
+    polling: Cell<Option<Polling>>,
     clock: SampledClock,
+}
+
+/// A future that is being polled on a worker's thread.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) struct Polling {
+    id: JobId,
+    /// Jobs on the stack down to it: there are more while it runs others in place.
+    depth: usize,
 }
 
 impl Worker {
@@ -152,7 +164,7 @@ impl Worker {
         }
     }
 
-    #[inline]
+    #[inline(always)]
     fn run_queued<E: Engine>(&self, engine: &E) -> Step {
         let Some(task) = engine.pop(self) else {
             return Step::Nothing;
@@ -194,9 +206,16 @@ impl Worker {
     }
 
     /// Runs a task on its submitter, which is this worker (`R108`, `R607`). Refused once the pool is cancelling.
+    ///
+    /// A job whose child submits a child, and so on without end, would need a stack without end; so the innermost of many is queued past
+    /// the bound, and they return.
     pub(crate) fn run_inline(&self, task: Task) -> Result<(), Task> {
         if !self.life().enter_inline(self.index()) {
             return Err(task);
+        }
+        if self.own_jobs() >= MOST_IN_PLACE {
+            self.0.host.queue_past_bound(task);
+            return Ok(());
         }
         if task.run(self) == Ran::Over {
             self.life().over_at(self.index());
@@ -235,7 +254,7 @@ impl Worker {
             life.idle().begin_search();
         }
         // The end too is looked for: among many busy threads each yield may last milliseconds.
-        if look_a_while(|| self.has_work(engine) || life.is_stopped()) {
+        if look_a_while(Looks::WORKER, || self.has_work(engine) || life.is_stopped()) {
             return Rest::Search;
         }
         let announced = life
@@ -390,19 +409,32 @@ impl Worker {
         Rc::strong_count(&self.0) == 1
     }
 
-    /// Notes which future is being polled here, and returns the one around it.
-    pub(crate) fn set_polling(&self, id: Option<JobId>) -> Option<JobId> {
-        self.0.polling.replace(id)
+    /// Notes which future is being polled here, and returns the one around it, to be put back.
+    pub(crate) fn begin_polling(&self, id: JobId) -> Option<Polling> {
+        let depth = self.own_jobs();
+        self.0.polling.replace(Some(Polling { id, depth }))
+    }
+
+    /// The poll is over.
+    pub(crate) fn end_polling(&self, outer: Option<Polling>) {
+        self.0.polling.set(outer);
     }
 
     /// The future that is being polled here.
     pub(crate) fn polling(&self) -> Option<JobId> {
-        self.0.polling.get()
+        self.0.polling.get().map(|polling| polling.id)
     }
 
     /// Whether a job that is awaited on this thread must make progress here, since nobody may be left to run it.
     pub(crate) fn must_drive_awaited(&self) -> bool {
-        self.0.keeping.get() > 0 && !self.life().idle().has_sleeper()
+        self.keeps_place() && !self.life().idle().has_sleeper()
+    }
+
+    /// Whether who waits on this thread keeps the worker: a future whose suspension does not free it, or a closure, which may well await
+    /// in an executor of its own.
+    fn keeps_place(&self) -> bool {
+        let innermost = self.0.polling.get();
+        self.0.keeping.get() > 0 || innermost.is_none_or(|it| it.depth < self.own_jobs())
     }
 
     /// How many jobs of this pool are on this thread's stack.

@@ -58,7 +58,7 @@ impl Deques {
     }
 
     /// Pushes onto the calling thread's own deque.
-    #[inline]
+    #[inline(always)]
     pub(crate) fn push(&self, task: Task) {
         OWN.with(|own| {
             let own = own.borrow();
@@ -68,7 +68,7 @@ impl Deques {
     }
 
     /// Takes the newest of the calling worker's own tasks.
-    #[inline]
+    #[inline(always)]
     pub(crate) fn pop(&self, worker: usize) -> Option<Task> {
         OWN.with(|own| {
             let mut own = own.borrow_mut();

@@ -59,16 +59,16 @@ impl Engine for WorkStealingEngine {
         &self.life
     }
 
-    #[inline]
+    #[inline(always)]
     fn push(&self, task: Task) -> Result<(), Task> {
         let worker = self.deques.own_worker();
         if !self.places.take(worker) {
             return Err(task);
         }
-        match worker {
-            Some(_) => self.deques.push(task),
-            None => self.inject(task)?,
+        if worker.is_none() {
+            return self.inject(task);
         }
+        self.deques.push(task);
         Ok(())
     }
 
@@ -77,15 +77,17 @@ impl Engine for WorkStealingEngine {
         self.injector.push_unbounded(task);
     }
 
-    #[inline]
+    #[inline(always)]
     fn pop(&self, worker: &Worker) -> Option<Task> {
-        let task = self.find(worker)?;
-        let room = self.life.room();
-        // One who waits looks at the common count first.
-        let stash = (!room.has_line()).then(|| worker.index());
-        self.places.free(stash);
-        room.freed();
-        Some(task)
+        let task = self.find(worker);
+        if task.is_some() {
+            let room = self.life.room();
+            // One who waits looks at the common count first.
+            let stash = (!room.has_line()).then(|| worker.index());
+            self.places.free(stash);
+            room.freed();
+        }
+        task
     }
 
     fn has_queued(&self) -> bool {
@@ -120,23 +122,28 @@ impl WorkStealingEngine {
     }
 
     /// One's own newest, then outside, then others'; every so often outside, or one's own oldest, first.
-    #[inline]
+    #[inline(always)]
     fn find(&self, worker: &Worker) -> Option<Task> {
         let (index, tick) = (worker.index(), worker.tick());
-        if tick % INJECTOR_EVERY == 0
+        if tick.is_multiple_of(INJECTOR_EVERY)
             && let Some(task) = self.injector.pop()
         {
             return Some(task);
         }
-        if tick % OLDEST_EVERY == 0
+        if tick.is_multiple_of(OLDEST_EVERY)
             && let Some(task) = self.deques.steal(index)
         {
             return Some(task);
         }
-        self.deques
-            .pop(index)
-            .or_else(|| self.injector.pop())
-            .or_else(|| self.steal(index, tick))
+        let own = self.deques.pop(index);
+        if own.is_some() {
+            return own;
+        }
+        let injected = self.injector.pop();
+        if injected.is_some() {
+            return injected;
+        }
+        self.steal(index, tick)
     }
 
     /// Visits the others once, each time from another one on.

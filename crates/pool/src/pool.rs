@@ -184,6 +184,30 @@ impl Pool {
         lives.iter().any(|life| life.is_forked())
     }
 
+    /// Tries again with the next generation, if there is one or will be.
+    #[cold]
+    fn try_next<'a>(
+        &'a self,
+        mut closed: &'a Generation,
+        mut task: Task,
+    ) -> Result<(), Refused<Task>> {
+        loop {
+            // ORDERING: SeqCst, against the swap's writes: a generation that refused was either retired, and then the
+            // flag or the new pointer is seen, or it was closed with the pool.
+            let is_swapping = self.0.is_swapping.load(Ordering::SeqCst);
+            let newest = self.newest();
+            if std::ptr::eq(closed, newest) && (!is_swapping || self.is_forked()) {
+                return Err(Refused::Closed(task));
+            }
+            thread::yield_now();
+            closed = self.newest();
+            match closed.pool.try_execute(task) {
+                Err(Refused::Closed(refused)) => task = refused,
+                result => return result,
+            }
+        }
+    }
+
     fn chain(&self) -> MutexGuard<'_, bool> {
         self.0.chain.lock().unwrap_or_else(PoisonError::into_inner)
     }
@@ -212,23 +236,12 @@ impl Pool {
 
 impl Executor for Pool {
     #[inline]
-    fn try_execute(&self, mut task: Task) -> Result<(), Refused<Task>> {
-        loop {
-            let newest = self.newest();
-            match newest.pool.try_execute(task) {
-                Err(Refused::Closed(refused)) => {
-                    // ORDERING: SeqCst, against the swap's writes: a generation that refused was either retired, and then the
-                    // flag or the new pointer is seen, or it was closed with the pool.
-                    let is_swapping = self.0.is_swapping.load(Ordering::SeqCst);
-                    let is_newest = std::ptr::eq(newest, self.newest());
-                    if is_newest && (!is_swapping || self.is_forked()) {
-                        return Err(Refused::Closed(refused));
-                    }
-                    task = refused;
-                    thread::yield_now();
-                }
-                result => return result,
-            }
+    fn try_execute(&self, task: Task) -> Result<(), Refused<Task>> {
+        let newest = self.newest();
+        match newest.pool.try_execute(task) {
+            Ok(()) => Ok(()),
+            Err(Refused::Closed(task)) => self.try_next(newest, task),
+            Err(full) => Err(full),
         }
     }
 

@@ -30,6 +30,12 @@ pub(crate) struct Environment {
     pub(crate) quick: bool,
     /// The load of the last minute when the run began and when it ended: other work on the machine is noise.
     pub(crate) load: [Option<f64>; 2],
+    /// The least that a cache line's way between two cores cost, in nanoseconds, if that was watched.
+    #[serde(default)]
+    pub(crate) line_ns: Option<f64>,
+    /// How many samples were taken while it cost more.
+    #[serde(default)]
+    pub(crate) unsteady: usize,
 }
 
 impl Environment {
@@ -49,6 +55,8 @@ impl Environment {
             allocator: "the system's".to_owned(),
             quick,
             load: [load(), None],
+            line_ns: None,
+            unsteady: 0,
         }
     }
 
@@ -63,6 +71,17 @@ impl Environment {
     /// Notes the load at the end.
     pub(crate) fn ended(&mut self) {
         self.load[1] = load();
+    }
+
+    /// What a line's way costs, and how steady the machine was.
+    fn line(&self) -> String {
+        let Some(line_ns) = self.line_ns else {
+            return UNKNOWN.to_owned();
+        };
+        match self.unsteady {
+            0 => format!("{line_ns:.0} ns throughout"),
+            unsteady => format!("{line_ns:.0} ns, and more during {unsteady} samples"),
+        }
     }
 
     /// What a reader sees: labels and texts.
@@ -85,6 +104,7 @@ impl Environment {
                 "load at start and end",
                 format!("{} and {}", load[0], load[1]),
             ),
+            ("a cache line between two cores", self.line()),
         ]
     }
 }

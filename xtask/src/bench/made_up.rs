@@ -85,5 +85,7 @@ fn environment() -> Environment {
         allocator: "the system's".to_owned(),
         quick: false,
         load: [Some(0.5), None],
+        line_ns: Some(30.0),
+        unsteady: 0,
     }
 }

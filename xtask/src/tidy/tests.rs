@@ -1,6 +1,7 @@
 //! Each check finds what it is for, and nothing in code that is as it should be.
 
 use super::checks;
+use super::foreign::{self, Known};
 use super::reliability;
 use super::source::{Function, Source};
 
@@ -161,4 +162,53 @@ fn a_row_of_reliability_names_what_is_there() {
     );
     let missing = reliability::findings("| 1 | a | b | `R101` |", &["\"R101\",".into()]);
     assert_eq!(missing.len(), 43, "{missing:?}");
+}
+
+/// A table, what it names, and the tests that it must name.
+fn table_findings(rows: &str, foreign: &[&str]) -> Vec<String> {
+    let owned = |names: &[&str]| names.iter().map(|it| (*it).to_owned()).collect();
+    let known = Known {
+        tests: owned(&["one_runs", "two_run"]),
+        foreign: owned(foreign),
+        rules: owned(&["R101"]),
+    };
+    foreign::findings(
+        &format!("# Table\n| case | here |\n|---|---|\n{rows}"),
+        &known,
+    )
+}
+
+#[test]
+fn a_table_that_names_what_there_is_is_left_alone() {
+    let rows = "| testOne | `one_runs`, R101 |\n| testTwo | \u{2013} no such thing |\n";
+    assert_eq!(table_findings(rows, &["one_runs"]), [""; 0]);
+}
+
+#[test]
+fn a_table_that_names_what_is_not_there_is_found() {
+    let found = table_findings("| testOne | `one_walks`, R102 |\n", &[]);
+    assert_eq!(
+        found,
+        ["no test is named `one_walks`", "the kit has no rule R102"]
+    );
+}
+
+#[test]
+fn a_case_without_a_place_or_a_reason_is_found() {
+    let found = table_findings("| testOne | somewhere |\n", &[]);
+    assert_eq!(found, ["neither a test, a rule nor a reason for: testOne"]);
+}
+
+#[test]
+fn a_test_that_no_row_names_is_found() {
+    let found = table_findings("| testOne | `one_runs` |\n", &["one_runs", "two_run"]);
+    assert_eq!(found, ["the test `two_run` is in no row"]);
+}
+
+#[test]
+fn tests_and_rules_are_read_off_their_files() {
+    let text = "#[test]\n#[cfg(unix)]\nfn one_runs() {\n}\n\nfn two() {}\n";
+    assert_eq!(foreign::tests_in(text), ["one_runs"]);
+    let text = "rule(\"R101\", \"R1011\", \"R10x\")";
+    assert_eq!(foreign::rules_in(text), ["R101"]);
 }

@@ -5,13 +5,13 @@ use std::sync::Arc;
 use std::task::{Context, Poll, Wake, Waker, ready};
 
 use super::{AsyncCell, Driver, Polled, Stage};
-use crate::context::{AsyncView, Cancellation};
+use crate::context::{AsyncView, Cancellation, OwnToken};
 use crate::id::JobId;
 use crate::job::Terms;
 use crate::outcome::{Interrupted, JobError, Outcome, contain, drop_contained};
 use crate::source::Source;
 use crate::sync::{LockExt, Ordering};
-use crate::ticket::{Joined, Outlet, Release, Resolution, Ticket, poll_end};
+use crate::ticket::{Joined, Outlet, Release, Resolution, Ticket};
 use crate::token::CancelToken;
 use crate::wait::Parker;
 use crate::worker::Worker;
@@ -50,7 +50,8 @@ impl<S: Source> Outlet<S::Output, S::Error> for AsyncCell<S> {
     }
 
     fn poll_outcome(&self, cx: &mut Context<'_>) -> Poll<Resolution<S::Output, S::Error>> {
-        ready!(poll_end(&self.state, &self.waiter, cx));
+        // SAFETY: by the trait's rule, the handle calls this, and nobody else at once.
+        ready!(unsafe { self.waiter.poll_end(&self.state, cx) });
         match self.replace(Stage::Empty) {
             Stage::Ended(resolution) => Poll::Ready(resolution),
             _ => unreachable!("the outcome is there when the job has ended, and taken once"),
@@ -59,7 +60,7 @@ impl<S: Source> Outlet<S::Output, S::Error> for AsyncCell<S> {
 
     fn cancel(&self) {
         self.state.request_cancel();
-        self.token.cancel();
+        OwnToken::cancel(|| Some(&self.token));
         if self.state.start() {
             // Not started: ended here and now. The turn is `ready`, and who wants it must win `start` first.
             let _is_taken = self.turn.begin();
@@ -92,8 +93,10 @@ impl<S: Source> Outlet<S::Output, S::Error> for AsyncCell<S> {
                 if self.turn.begin() {
                     this.take_turn(worker, None, Driver::Joiner);
                 }
-                self.waiter.register(&parker.waker());
-                if self.state.wait() {
+                let waker = parker.waker();
+                let mut cx = Context::from_waker(&waker);
+                // SAFETY: the handle joins, so it does not poll meanwhile.
+                if unsafe { self.waiter.poll_end(&self.state, &mut cx) }.is_ready() {
                     break;
                 }
                 if !std::mem::replace(&mut is_noted, true) {

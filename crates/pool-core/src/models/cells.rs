@@ -2,7 +2,8 @@
 
 use std::convert::Infallible;
 use std::sync::Arc as StdArc;
-use std::task::{Context, Poll, Waker};
+use std::sync::atomic::{AtomicUsize as PlainUsize, Ordering};
+use std::task::{Context, Poll, Wake, Waker};
 
 use loom::sync::Arc;
 use loom::thread;
@@ -15,6 +16,7 @@ use crate::outcome::{JobError, Outcome};
 use crate::state::{ClaimedEnd, State};
 use crate::sync::UnsafeCell;
 use crate::token::CancelToken;
+use crate::waiter::Waiter;
 
 /// What the handle's side does while the entry ends the job elsewhere.
 #[derive(Clone, Copy, Debug)]
@@ -124,5 +126,45 @@ fn a_joined_cell_is_left_to_one() {
             }
         };
         assert_eq!(frees + popper.join().unwrap(), 1);
+    });
+}
+
+/// Counts its wakes.
+#[derive(Default)]
+struct Wakes(PlainUsize);
+
+impl Wake for Wakes {
+    fn wake(self: StdArc<Self>) {
+        self.0.fetch_add(1, Ordering::Relaxed);
+    }
+}
+
+/// A handle that is polled with one waker and then another, while its job ends: it sees the end, or the latter is woken, once.
+#[test]
+fn the_last_waker_of_a_handle_is_woken() {
+    model(|| {
+        let shared = Arc::new((State::new(), Waiter::new()));
+        let ender = {
+            let shared = Arc::clone(&shared);
+            thread::spawn(move || {
+                let (state, waiter) = &*shared;
+                assert!(state.start());
+                if state.end(Outcome::Completed).has_waiter {
+                    // SAFETY: this is the end, and it says so.
+                    unsafe { waiter.wake() };
+                }
+            })
+        };
+        let (state, waiter) = &*shared;
+        let wakes: [StdArc<Wakes>; 2] = Default::default();
+        let has_ended = wakes.iter().any(|wakes| {
+            let waker = Waker::from(StdArc::clone(wakes));
+            // SAFETY: nobody else polls.
+            let polled = unsafe { waiter.poll_end(state, &mut Context::from_waker(&waker)) };
+            polled.is_ready()
+        });
+        ender.join().unwrap();
+        let woken = wakes[1].0.load(Ordering::Relaxed);
+        assert!(has_ended || woken == 1, "nobody wakes the one who waits");
     });
 }

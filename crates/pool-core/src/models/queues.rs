@@ -38,7 +38,7 @@ impl Payload for Numbered {
 fn a_ring_loses_and_doubles_nothing() {
     for capacity in [1, 2] {
         model(move || {
-            let ring = Arc::new(Ring::new(capacity));
+            let ring = Arc::new(Ring::new(capacity).expect("there is memory"));
             let seen = Arc::new(AtomicUsize::new(0));
             let task = |number| Task::new(JobId::next(), Numbered(number, Arc::clone(&seen)));
             assert!(ring.push(task(1)).is_ok());

@@ -15,9 +15,9 @@ const LAPS_LEFT: usize = 3;
 
 /// A ring that has come so far.
 fn about_to_wrap(capacity: usize) -> Ring {
-    let ring = Ring::new(capacity);
+    let ring = Ring::new(capacity).expect("there is memory");
     let position = 0_usize.wrapping_sub(LAPS_LEFT * ring.one_lap);
-    for slot in &ring.slots {
+    for slot in ring.slots.iter() {
         slot.mark
             .store(ring.empty_mark(position), Ordering::Relaxed);
     }
