@@ -4,11 +4,12 @@ use std::convert::Infallible;
 use std::pin::pin;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::mpsc;
+use std::sync::{Arc, RwLock};
 use std::task::{Context, Poll, Waker};
 use std::thread;
 use std::time::Duration;
 
-use pool::{Backend, BuildError, JobContext, JobError, Pool, SubmitError};
+use pool::{Backend, BuildError, Executor, JobContext, JobError, Pool, SubmitError};
 
 use crate::child::each_backend_in_a_child;
 use crate::on::{LIMIT, builder, ended, ends_clean, nothing, on, value};
@@ -149,6 +150,111 @@ fn a_fork_at_any_moment_takes_no_lock_with_it() {
             }
             is_over.store(true, Ordering::Relaxed);
         });
+        ends_clean(&pool);
+    });
+}
+
+/// Calls `act` on a thread of its own, again and again, for as long as `forks` runs.
+fn meanwhile(act: impl Fn() + Sync, forks: impl FnOnce()) {
+    let (is_over, begun) = (AtomicBool::new(false), mpsc::channel());
+    thread::scope(|threads| {
+        threads.spawn(|| {
+            let begun = begun.0;
+            begun.send(()).expect("the test listens");
+            while !is_over.load(Ordering::Relaxed) {
+                act();
+            }
+        });
+        begun.1.recv_timeout(LIMIT).expect("the thread starts");
+        forks();
+        is_over.store(true, Ordering::Relaxed);
+    });
+}
+
+/// Forks so often, and the child ends the pool, which it holds the last handle of.
+fn fork_often(pool: &Pool, forks: usize) {
+    for _ in 0..forks {
+        let survives = survives_a_fork(|| {
+            // SAFETY: the child ends without a return from here, so its copy is dropped once.
+            ends_in_the_child(unsafe { std::ptr::read(pool) });
+        });
+        assert!(survives, "{}", pool.backend());
+    }
+}
+
+/// A thread holds the lock of those who wait for room nearly all the time.
+#[test]
+fn a_fork_leaves_the_line_of_submitters_alone() {
+    const IN_LINE: usize = 3000;
+    each_backend_in_a_child(|backend| {
+        let pool = on(backend, 1, 1);
+        let (release, released) = mpsc::channel::<()>();
+        let (start, started) = mpsc::channel();
+        let held = pool.spawn(move || {
+            start.send(()).expect("the test listens");
+            released.recv().is_err()
+        });
+        started.recv_timeout(LIMIT).expect("the job starts");
+        while pool.try_submit(nothing).is_ok() {}
+        let mut in_line: Vec<_> = (0..IN_LINE)
+            .map(|_| Box::pin(pool.submit_async(nothing)))
+            .collect();
+        for submission in &mut in_line {
+            let polled = submission
+                .as_mut()
+                .poll(&mut Context::from_waker(Waker::noop()));
+            assert!(polled.is_pending(), "{backend}: the queue is full");
+        }
+        meanwhile(|| pool.room().wake_all(), || fork_often(&pool, 10));
+        drop(in_line);
+        drop(release);
+        assert!(value(held.expect("there was room")));
+        ends_clean(&pool);
+    });
+}
+
+/// A swap that moves very many jobs is under way nearly all the time: nobody in the child will ever publish the next generation.
+#[test]
+fn a_fork_in_the_middle_of_a_swap_waits_for_no_next_backend() {
+    const QUEUED: usize = 20_000;
+    each_backend_in_a_child(|backend| {
+        let pool = on(backend, 1, QUEUED);
+        // Each generation's one worker waits in the first job that it takes.
+        let gate = Arc::new(RwLock::new(()));
+        let closed_gate = gate.write().expect("nobody panics under it");
+        for _ in 0..QUEUED {
+            let gate = Arc::clone(&gate);
+            let waits = move || drop(gate.read());
+            pool.spawn(waits).expect("there is room").detach();
+        }
+        meanwhile(
+            || pool.swap(backend).expect("the pool is open"),
+            || fork_often(&pool, 8),
+        );
+        drop(closed_gate);
+        ends_clean(&pool);
+    });
+}
+
+/// The end of an engine takes locks of a runtime's that its other users hold.
+#[test]
+fn a_drop_in_a_forked_child_leaves_the_runtime_alone() {
+    each_backend_in_a_child(|backend| {
+        if backend != Backend::Async {
+            return;
+        }
+        let pool = on(backend, 2, 4);
+        let handle = value(
+            pool.spawn(tokio::runtime::Handle::current)
+                .expect("there is room"),
+        );
+        let crowd = || {
+            let last = (0..500).map(|_| handle.spawn_blocking(|| ())).last();
+            handle
+                .block_on(last.expect("there are some"))
+                .expect("it runs");
+        };
+        meanwhile(crowd, || fork_often(&pool, 60));
         ends_clean(&pool);
     });
 }
