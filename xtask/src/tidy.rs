@@ -39,9 +39,9 @@ pub(crate) fn run() -> Result<()> {
     let (files, found) = (files.len(), findings.len());
     ensure!(found == 0, "{found} findings in {files} files");
     readme::check()?;
+    foreign::check()?;
     let table = fs::read_to_string(root().join("RELIABILITY.md")).context("RELIABILITY.md")?;
     reliability::check(&table, &texts)?;
-    foreign::check()?;
     println!("tidy: {files} files, no finding");
     Ok(())
 }

@@ -213,8 +213,9 @@ impl<E: Executor + ?Sized> Future for Admission<'_, E> {
                 let is_inside = Worker::current_of(this.executor).is_some();
                 let capability = || this.executor.capability();
                 // A closed executor refuses at once, without the line.
-                let may_try = is_inside || room.may_pass(capability) || this.executor.is_closed();
-                if may_try && let Poll::Ready(result) = this.attempt() {
+                if (is_inside || room.may_pass(capability) || this.executor.is_closed())
+                    && let Poll::Ready(result) = this.attempt()
+                {
                     return Poll::Ready(result);
                 }
                 *this.ticket.insert(room.enter())

@@ -177,13 +177,6 @@ impl Pool {
 
     pool_core::inherent_ways_in!();
 
-    /// Whether this process is a forked child, in which nobody will ever publish, and the lock may stay taken for ever.
-    #[cold]
-    fn is_forked(&self) -> bool {
-        let lives = self.newest().pool.lives();
-        lives.iter().any(|life| life.is_forked())
-    }
-
     /// Tries again with the next generation, if there is one or will be.
     #[cold]
     fn try_next<'a>(
@@ -206,6 +199,13 @@ impl Pool {
                 result => return result,
             }
         }
+    }
+
+    /// Whether this process is a forked child, in which nobody will ever publish, and the lock may stay taken for ever.
+    #[cold]
+    fn is_forked(&self) -> bool {
+        let lives = self.newest().pool.lives();
+        lives.iter().any(|life| life.is_forked())
     }
 
     fn chain(&self) -> MutexGuard<'_, bool> {

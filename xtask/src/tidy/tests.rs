@@ -120,50 +120,6 @@ fn a_comment_may_name_what_code_may_not_hold() {
     assert_eq!(findings("crates/a/tests/a.rs", &text), [""; 0]);
 }
 
-#[test]
-fn a_wall_clock_in_the_pool_is_found_and_in_a_tool_is_not() {
-    let text = format!("//! Doc.\nuse std::time::{};\n", concat!("System", "Time"));
-    assert_found("crates/a/src/a.rs", &text, 2);
-    assert_eq!(findings("xtask/src/a.rs", &text), [""; 0]);
-    assert_eq!(findings("crates/a/tests/a.rs", &text), [""; 0]);
-}
-
-/// A table of all rows, where `proof` stands for row 7.
-fn reliability_with(proof: &str) -> Vec<String> {
-    let row = |number| match number {
-        7 => format!("| 7 | a failure | a promise | {proof} |\n"),
-        _ => format!("| {number} | a failure | a promise | `R101`, `a_test_of_it` |\n"),
-    };
-    let table: String = (1..=45).map(row).collect();
-    let sources = ["required(\"R101\", x)".into(), "fn a_test_of_it() {".into()];
-    reliability::findings(&table, &sources)
-}
-
-#[test]
-fn a_row_of_reliability_names_what_is_there() {
-    for proof in [
-        "`R101`",
-        "with `Waker`: `a_test_of_it`",
-        "No test: it cannot be",
-    ] {
-        assert_eq!(reliability_with(proof), [""; 0], "{proof}");
-    }
-    for proof in [
-        "`R102`",
-        "`R101` and `a_test_of_nothing`",
-        "none yet",
-        "`Waker`",
-    ] {
-        assert_eq!(reliability_with(proof).len(), 1, "{proof}");
-    }
-    assert_eq!(
-        reliability_with("`R101` |\n| 7 | twice | | `R101`").len(),
-        1
-    );
-    let missing = reliability::findings("| 1 | a | b | `R101` |", &["\"R101\",".into()]);
-    assert_eq!(missing.len(), 43, "{missing:?}");
-}
-
 /// A table, what it names, and the tests that it must name.
 fn table_findings(rows: &str, foreign: &[&str]) -> Vec<String> {
     let owned = |names: &[&str]| names.iter().map(|it| (*it).to_owned()).collect();
@@ -211,4 +167,48 @@ fn tests_and_rules_are_read_off_their_files() {
     assert_eq!(foreign::tests_in(text), ["one_runs"]);
     let text = "rule(\"R101\", \"R1011\", \"R10x\")";
     assert_eq!(foreign::rules_in(text), ["R101"]);
+}
+
+#[test]
+fn a_wall_clock_in_the_pool_is_found_and_in_a_tool_is_not() {
+    let text = format!("//! Doc.\nuse std::time::{};\n", concat!("System", "Time"));
+    assert_found("crates/a/src/a.rs", &text, 2);
+    assert_eq!(findings("xtask/src/a.rs", &text), [""; 0]);
+    assert_eq!(findings("crates/a/tests/a.rs", &text), [""; 0]);
+}
+
+/// A table of all rows, where `proof` stands for row 7.
+fn reliability_with(proof: &str) -> Vec<String> {
+    let row = |number| match number {
+        7 => format!("| 7 | a failure | a promise | {proof} |\n"),
+        _ => format!("| {number} | a failure | a promise | `R101`, `a_test_of_it` |\n"),
+    };
+    let table: String = (1..=45).map(row).collect();
+    let sources = ["required(\"R101\", x)".into(), "fn a_test_of_it() {".into()];
+    reliability::findings(&table, &sources)
+}
+
+#[test]
+fn a_row_of_reliability_names_what_is_there() {
+    for proof in [
+        "`R101`",
+        "with `Waker`: `a_test_of_it`",
+        "No test: it cannot be",
+    ] {
+        assert_eq!(reliability_with(proof), [""; 0], "{proof}");
+    }
+    for proof in [
+        "`R102`",
+        "`R101` and `a_test_of_nothing`",
+        "none yet",
+        "`Waker`",
+    ] {
+        assert_eq!(reliability_with(proof).len(), 1, "{proof}");
+    }
+    assert_eq!(
+        reliability_with("`R101` |\n| 7 | twice | | `R101`").len(),
+        1
+    );
+    let missing = reliability::findings("| 1 | a | b | `R101` |", &["\"R101\",".into()]);
+    assert_eq!(missing.len(), 43, "{missing:?}");
 }
