@@ -76,15 +76,12 @@ fn whenever_the_end_comes_each_job_ran_or_came_back() {
             });
             let (ran, stats) = (ran.load(Ordering::SeqCst), pool.stats());
             assert_eq!(stats.completed, ran as u64, "{stats}");
-            // One that was submitted as the end came may be abandoned instead of coming back.
-            let never_ran = came_back as u64 + stats.abandoned;
-            assert!(stats.unstarted + stats.abandoned >= never_ran, "{stats}");
+            // One that was submitted as the end came may be abandoned, and a future that was about to be polled for the first time be
+            // cancelled, instead of coming back.
+            assert!(came_back as u64 <= stats.unstarted, "{came_back}: {stats}");
+            let never_ran = stats.unstarted + stats.abandoned + stats.cancelled;
+            assert_eq!(stats.accepted, ran as u64 + never_ran, "{stats}");
             assert_eq!(stats.accepted, submitted.get() as u64, "{stats}");
-            assert_eq!(
-                stats.cancelled + stats.failed + stats.panicked,
-                0,
-                "{stats}"
-            );
         }
     });
 }
