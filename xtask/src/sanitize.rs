@@ -16,8 +16,12 @@ const FOLDER: &str = "target/sanitize";
 /// What leaks on purpose, and is no finding.
 ///
 /// A payload that panics as it is dropped, with a payload that does so too, is forgotten in the end (`R303`). Such payloads are made by
-/// the tests of that rule alone, by panics with a type of their own; so the name of that panic tells them from all else.
-const SUPPRESSED: &str = "leak:begin_panic*pool_conformance::rules::bombs::Bomb\n";
+/// the tests of that rule alone, by panics with a type of their own; so the name of that panic tells them from all else. And one of the
+/// executors that the kit must catch keeps its pool alive for ever: that is its flaw.
+const SUPPRESSED: &str = "\
+leak:begin_panic*pool_conformance::rules::bombs::Bomb
+leak:pool_conformance::broken::endings::Immortal
+";
 
 pub(crate) fn run() -> Result<()> {
     require_linux()?;
