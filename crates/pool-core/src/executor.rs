@@ -137,7 +137,7 @@ pub trait ExecutorExt: Executor {
         submit_with(job, |task| admit(self, task, None))
     }
 
-    /// [`submit`](Self::submit) that never waits: a full queue refuses, and so does one that others wait for.
+    /// [`submit`](Self::submit) that never waits: a full queue refuses, and so may one that others wait for.
     ///
     /// # Errors
     /// [`SubmitError::Full`] or [`SubmitError::Closed`], with the job.

@@ -7,10 +7,13 @@
 //! admitted or not, wakes the next in it.
 //!
 //! # Who may pass
-//! A submitter that is awake may pass those in line, but not for ever: **passes** are counted, and the admission of the first in line
+//! A submitter that is awake may pass those in line, but not for ever: **passes** are counted, and the leave of the first in line, admitted or not,
 //! renews them. None are given where the queue is short. Else a queue that is full once would stay a chain of hand-overs: each place that comes
 //! free would wait until one certain thread has been woken, two switches of context for each job, while those awake may not submit. So
 //! each admission brings everybody in line one place forward, and comes after a bounded number of others (`R107`).
+
+#[cfg(all(test, not(pool_loom)))]
+mod tests;
 
 use std::collections::BTreeMap;
 use std::future::Future;
@@ -128,8 +131,7 @@ impl Room {
         let is_first = {
             let mut line = self.line.lock_unpoisoned();
             line.wakers.insert(ticket, Some(waker.clone()));
-            let first = line.wakers.first_key_value();
-            let is_first = first.is_some_and(|(first, _)| *first == ticket);
+            let is_first = line.is_first(ticket);
             if is_first {
                 self.is_listening.store(true, Ordering::Relaxed);
             }
@@ -143,13 +145,23 @@ impl Room {
     fn leave(&self, ticket: u64) {
         let left = {
             let mut line = self.line.lock_unpoisoned();
+            // One who gives up further back brings the first no nearer, so it renews nothing.
+            if line.is_first(ticket) {
+                self.passed.store(0, Ordering::Relaxed);
+            }
             let left = line.wakers.remove(&ticket);
-            self.passed.store(0, Ordering::Relaxed);
             self.waiting.store(line.wakers.len(), Ordering::Relaxed);
             left
         };
         drop(left);
         self.wake_first();
+    }
+}
+
+impl Line {
+    fn is_first(&self, ticket: u64) -> bool {
+        let first = self.wakers.first_key_value();
+        first.is_some_and(|(first, _)| *first == ticket)
     }
 }
 
