@@ -31,11 +31,12 @@ impl Waiter {
             return Poll::Ready(());
         }
         if state.has_waiter() {
-            // SAFETY: only the handle, here, marks and unmarks; so the slot stays marked, and unwritten, during this read.
-            let is_same = self
-                .0
-                .with(|slot| unsafe { &*slot }.as_ref().map(|w| w.will_wake(cx.waker())));
-            if is_same == Some(true) {
+            let is_same = |slot: *const Option<Waker>| {
+                // SAFETY: only the handle, here, marks and unmarks; so the slot stays marked, and unwritten, during this read.
+                let waker = unsafe { &*slot }.as_ref();
+                waker.is_some_and(|waker| waker.will_wake(cx.waker()))
+            };
+            if self.0.with(is_same) {
                 return Poll::Pending;
             }
             if state.unmark_waiter() {
