@@ -1,6 +1,8 @@
 //! `cargo xtask tidy`: checks of the repository that no compiler makes.
 
 mod checks;
+mod foreign;
+mod reliability;
 mod source;
 #[cfg(test)]
 mod tests;
@@ -24,11 +26,12 @@ pub(crate) fn run() -> Result<()> {
     }
     files.sort();
     ensure!(!files.is_empty(), "found no source file");
-    let mut findings = Vec::new();
+    let (mut findings, mut texts) = (Vec::new(), Vec::new());
     for file in &files {
         let text = fs::read_to_string(file).with_context(|| file.display().to_string())?;
         let name = file.strip_prefix(root())?.to_string_lossy().into_owned();
         findings.extend(checks::all(&Source::new(&name, &text)));
+        texts.push(text);
     }
     for finding in &findings {
         println!("{finding}");
@@ -36,6 +39,9 @@ pub(crate) fn run() -> Result<()> {
     let (files, found) = (files.len(), findings.len());
     ensure!(found == 0, "{found} findings in {files} files");
     readme::check()?;
+    foreign::check()?;
+    let table = fs::read_to_string(root().join("RELIABILITY.md")).context("RELIABILITY.md")?;
+    reliability::check(&table, &texts)?;
     println!("tidy: {files} files, no finding");
     Ok(())
 }

@@ -34,9 +34,9 @@ impl OwnRuntime {
         life: &Arc<Lifecycle>,
         config: &PoolConfig,
     ) -> Result<(Self, Handle), BuildError> {
-        try_threads(config)?;
         let workers = config.workers();
         let pollers = workers.min(thread::available_parallelism().map_or(1, NonZero::get));
+        try_threads(config, workers + pollers)?;
         let mut builder = Builder::new_multi_thread();
         builder
             .worker_threads(pollers)
@@ -54,12 +54,11 @@ impl OwnRuntime {
         if let Some(bytes) = config.stack_size() {
             builder.thread_stack_size(bytes);
         }
-        let life_of_thread = Arc::downgrade(life);
+        // Held by the runtime, and so by its last thread: who ends the pool may not wait for them.
+        let life_of_threads = Arc::clone(life);
         builder.on_thread_stop(move || {
-            if IS_WORKER.get()
-                && let Some(life) = life_of_thread.upgrade()
-            {
-                move_out(&life);
+            if IS_WORKER.get() {
+                move_out(&life_of_threads);
             }
         });
         let runtime = builder.build().map_err(|error| BuildError::Engine {
@@ -102,14 +101,15 @@ impl OwnRuntime {
     }
 }
 
-/// Tokio panics where the system refuses a thread, so whether it would is found out first, with threads that end at once.
-fn try_threads(config: &PoolConfig) -> Result<(), BuildError> {
+/// Tokio panics where the system refuses a thread, or waits for ever for those that it has, so whether it would is found out first, with
+/// as many threads, which end at once.
+fn try_threads(config: &PoolConfig, count: usize) -> Result<(), BuildError> {
     let workers = config.workers();
     let open = Arc::new(Mutex::new(()));
     let guard = open.lock().unwrap_or_else(PoisonError::into_inner);
-    let mut threads = Vec::with_capacity(workers);
+    let mut threads = Vec::with_capacity(count);
     let mut refused = None;
-    for worker in 0..workers {
+    for index in 0..count {
         let mut thread = thread::Builder::new();
         if let Some(bytes) = config.stack_size() {
             thread = thread.stack_size(bytes);
@@ -119,7 +119,7 @@ fn try_threads(config: &PoolConfig) -> Result<(), BuildError> {
             Ok(thread) => threads.push(thread),
             Err(source) => {
                 refused = Some(BuildError::Spawn {
-                    worker,
+                    worker: index.min(workers - 1),
                     workers,
                     source,
                 });

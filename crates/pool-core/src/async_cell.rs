@@ -220,7 +220,7 @@ impl<S: Source> AsyncCell<S> {
             Ok(is_first) => is_first,
             Err(panic) => return Once::Over(Err(JobError::Panicked(panic))),
         };
-        let outer = worker.set_polling(Some(self.id));
+        let outer = worker.begin_polling(self.id);
         let polled = self.stage.with_mut(|place| {
             // SAFETY: the caller has the turn.
             let Stage::Started(future) = (unsafe { &mut *place }) else {
@@ -230,7 +230,7 @@ impl<S: Source> AsyncCell<S> {
             let future = unsafe { Pin::new_unchecked(future) };
             contain(|| future.poll(&mut Context::from_waker(waker)))
         });
-        worker.set_polling(outer);
+        worker.end_polling(outer);
         let result = match polled {
             Ok(Poll::Pending) => return Once::Suspended { is_first },
             Ok(Poll::Ready(result)) => Ok(result),

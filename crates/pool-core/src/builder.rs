@@ -25,7 +25,8 @@ macro_rules! config_setters {
             self
         }
 
-        /// The most jobs that are accepted and not started (`R104`). Default: 1024.
+        /// The most jobs that are accepted and not started (`R104`). Any number from 1: it is a bound, and takes no memory in
+        /// proportion (`R111`). Default: 1024.
         #[must_use]
         pub fn queue_capacity(mut self, capacity: usize) -> Self {
             self.config.set_capacity(capacity);

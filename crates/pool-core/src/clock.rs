@@ -28,12 +28,12 @@ struct Alarms {
 }
 
 impl Clock {
-    /// Wakes `waker` at `when`, or soon after. Where the system refuses the clock's thread, never: the deadline is then seen at
-    /// the future's next poll.
-    pub(crate) fn wake_at(&self, when: Instant, id: JobId, waker: &Waker) {
+    /// Wakes `waker` at `when`, or soon after. False where the system refuses the clock's thread, and nobody will, unless a later call
+    /// gets one: a future's deadline is then seen at its next poll.
+    pub(crate) fn wake_at(&self, when: Instant, id: JobId, waker: &Waker) -> bool {
         let mut alarms = self.lock();
         if alarms.is_stopped {
-            return;
+            return true;
         }
         alarms.by_time.insert((when, id), waker.clone());
         if alarms.thread.is_none() {
@@ -43,8 +43,10 @@ impl Clock {
                 .spawn(move || clock.run());
             alarms.thread = spawned.ok();
         }
+        let is_kept = alarms.thread.is_some();
         drop(alarms);
         self.0.changed.notify_one();
+        is_kept
     }
 
     pub(crate) fn forget(&self, when: Instant, id: JobId) {

@@ -41,7 +41,8 @@ pub trait Engine: Send + Sync + Sized + 'static {
     /// Queues a task, or gives it back if there is no room. Never blocks.
     fn push(&self, task: Task) -> Result<(), Task>;
 
-    /// Queues a task whatever the bound: the hand-over of a swap, at most as many as fit by the bound of the pool they left.
+    /// Queues a task whatever the bound: the hand-over of a swap, at most as many as fit by the bound of the pool they left; and the
+    /// child of a job that is the innermost of very many.
     fn push_unbounded(&self, task: Task);
 
     /// Takes the next task for `worker`, and tells [`Lifecycle::room`] of the place that came free.
@@ -74,6 +75,8 @@ pub(crate) trait Host: Executor {
     fn help(&self, worker: &Worker) -> bool;
     /// See [`Engine::has_queued`].
     fn has_queued(&self) -> bool;
+    /// Queues a task that has entered the ledger, whatever the bound and the phase.
+    fn queue_past_bound(&self, task: Task);
 }
 
 impl<E: Engine> Host for Inside<E> {
@@ -83,6 +86,16 @@ impl<E: Engine> Host for Inside<E> {
 
     fn has_queued(&self) -> bool {
         self.0.has_queued()
+    }
+
+    fn queue_past_bound(&self, task: Task) {
+        self.0.push_unbounded(task);
+        let life = self.0.life();
+        life.notify();
+        // ORDERING: as at the end of `Lifecycle::admit`.
+        if life.is_cancelling() {
+            life.take_out(self.0.take_queued());
+        }
     }
 }
 
@@ -130,6 +143,10 @@ impl<E: Engine> Executor for Inside<E> {
 ///
 /// Dropping the last clone closes the pool and drains it, without a limit; on one of its own workers it closes it and returns
 /// (`R610`). [`shutdown`](Self::shutdown) is the way that has a limit and a report.
+///
+/// In a process forked from this one (Linux, by the C library's `fork`) the pool is closed for ever: submissions come back as `Closed`, a
+/// shutdown reports at once that the jobs are the parent's ([`ShutdownReport::is_forked`]), and a drop waits for nothing. A handle from before
+/// the fork does not resolve there. A pool built in the child is as any other.
 pub struct WorkerPool<E: Engine>(Arc<Owner<E>>);
 
 /// Ends the pool with its last handle. The workers hold the engine, not this.
@@ -233,6 +250,11 @@ impl<E: Engine> HandOver for WorkerPool<E> {
 impl<E: Engine> Drop for Owner<E> {
     fn drop(&mut self) {
         let life = self.0.0.life();
+        if life.is_forked() {
+            // The engine's own end would wait for threads, or take locks, that are the parent's.
+            std::mem::forget(Arc::clone(&self.0.0));
+            return;
+        }
         if life.is_stopped() {
             return;
         }

@@ -41,7 +41,7 @@ impl<T> fmt::Debug for Refused<T> {
 pub enum SubmitError<J> {
     /// The queue is full (for `submit_timeout`: it stayed so for the whole time). Try later, or shed load.
     Full(J),
-    /// The pool is closed. It will take no job again.
+    /// The pool is closed, or is that of the process from which this one was forked. It will take no job again.
     Closed(J),
 }
 

@@ -23,7 +23,7 @@ use crate::scope::{Scope, ScopeError};
 use crate::source::{JobSource, Source, SureSource};
 use crate::stats::Stats;
 use crate::task::Task;
-use crate::wait::{Looks, block_on, block_on_helping, look_between_yields};
+use crate::wait::{Looks, block_on, block_on_helping, helping, look_between_yields};
 use crate::worker::Worker;
 
 /// Accepts tasks and runs each at most once.
@@ -104,7 +104,10 @@ forward_executor!([E: Executor + ?Sized] Arc<E>, |pointer| **pointer);
 /// Every way to give a job to an executor.
 ///
 /// A method that may wait for room does not wait inside a job of the same pool: it runs the job on the calling worker, at once
-/// (`R108`). While the pool drains, a job's children run on the calling worker likewise (`R607`).
+/// (`R108`). While the pool drains, a job's children run on the calling worker likewise (`R607`). Where 128 jobs run within each
+/// other so, the next is queued instead, past the bound: a chain of jobs, each of which submits the next, needs no endless stack.
+///
+/// Any thread may submit, also from the destructors of its thread-locals as it ends (`R112`).
 pub trait ExecutorExt: Executor {
     /// Runs a job without a handle: the cheapest way in. Waits while the queue is full. Its end is in [`Stats`] and seen by
     /// the pool's `on_failure`.
@@ -300,24 +303,25 @@ pub trait ExecutorExt: Executor {
         crate::scope::run(self, f)
     }
 
-    /// Waits until nothing is accepted and unfinished; intake stays open (`R506`). Inside a job of the same pool, that job and
+    /// Waits until nothing is accepted and unfinished, or was so since the call; intake stays open (`R506`). Inside a job of the same pool, that job and
     /// those that it runs within are left out, and queued jobs run on the calling worker.
     fn wait_idle(&self) {
         let worker = Worker::current_of(self);
         for_each_life(self, |life| {
             let own = own_jobs(worker.as_ref(), life);
-            let quiet = pin!(life.watch(|| life.in_flight() <= own));
+            let quiet = pin!(life.quiet(own));
             block_on_helping(quiet, worker.as_ref(), || None);
         });
     }
 
-    /// [`wait_idle`](Self::wait_idle) without blocking the thread.
+    /// [`wait_idle`](Self::wait_idle) without blocking the thread. Awaited inside a job of the same pool that keeps its worker, queued jobs
+    /// run within the polls.
     fn wait_idle_async(&self) -> impl Future<Output = ()> + Send {
         async move {
             let mut waited = 0;
             while let Some(life) = self.lives().get(waited) {
                 let own = own_jobs(Worker::current_of(self).as_ref(), life);
-                life.watch(|| life.in_flight() <= own).await;
+                helping(pin!(life.quiet(own)), || Worker::current_of(self)).await;
                 waited += 1;
             }
         }
@@ -414,6 +418,10 @@ fn admit_in_line<E: Executor + ?Sized>(
     task: Task,
     limit: Option<Instant>,
 ) -> Result<(), Refused<Task>> {
+    if executor.is_closed() {
+        // It refuses everybody, and without the line, whose lock is nobody's to take in a forked child.
+        return executor.try_execute(task);
+    }
     let mut admission = Admission::new(executor, task);
     match block_on(InLine(&mut admission), limit) {
         Some(result) => result,

@@ -1,7 +1,7 @@
 //! `JobHandle`: how a submitter waits for a job, cancels it, or lets it go.
 
 use std::fmt;
-use std::future::Future;
+use std::future::{Future, poll_fn};
 use std::pin::Pin;
 use std::task::{Context, Poll, Waker};
 use std::time::{Duration, Instant};
@@ -14,7 +14,9 @@ use crate::worker::Worker;
 
 /// The submitter's end of a job: resolves to the job's value or to why there is none.
 ///
-/// It is a `Future` as well (`R503`). Dropping it detaches: the job runs all the same, and is counted (`R305`).
+/// It is a `Future` as well (`R503`). Polled by a closure that blocks its worker in an executor of its own, it runs a job that has not
+/// started in place, as [`join`](Self::join) does, unless another worker is free. Dropping it detaches: the job runs all the same, and is
+/// counted (`R305`).
 #[must_use = "a dropped handle detaches its job; call `detach` to say so"]
 pub struct JobHandle<T, E> {
     /// Gone once the outcome was taken.
@@ -67,7 +69,11 @@ impl<T, E> JobHandle<T, E> {
     /// The handle comes back after the time, not before (`R501`).
     pub fn join_timeout(mut self, timeout: Duration) -> Result<Result<T, JobError<E>>, Self> {
         let limit = Instant::now().checked_add(timeout);
-        block_on(&mut self, limit).ok_or(self)
+        let outcome = block_on(poll_fn(|cx| self.ticket().poll_outcome(cx)), limit);
+        if outcome.is_some() {
+            self.ticket = None;
+        }
+        outcome.ok_or(self)
     }
 
     /// Asks the job to stop. One that has not started never does: it ends as `Cancelled` at once, and what it captured is

@@ -31,6 +31,7 @@ mod engine;
 mod error;
 mod executor;
 mod fork;
+mod forked;
 mod handle;
 mod home;
 mod hooks;

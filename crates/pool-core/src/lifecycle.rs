@@ -11,6 +11,8 @@
 //! | cancelling | refused | goes into the report, unstarted | is asked to stop; a suspended future is dropped | sleeps |
 //! | stopped | refused | as above | goes on until it returns | ends |
 //!
+//! A pool that a forked child inherits is past all of them (`forked`): it refuses, runs nothing, and takes no lock.
+//!
 //! # A submission at this very moment
 //! It enters the ledger, reads the phase, and only then pushes. The closer writes the phase and then reads the ledger. A light fence
 //! on the one side and a heavy one on the other (`barrier`) stand between: so either the submission reads `draining` and leaves,
@@ -19,11 +21,14 @@
 //! in a queue that nobody will look at.
 
 mod end;
+mod waits;
 
 use std::fmt;
+use std::future::{Future, poll_fn};
+use std::pin::pin;
 use std::sync::atomic::{AtomicBool, AtomicUsize as PlainUsize};
 use std::sync::{Arc, OnceLock};
-use std::task::Waker;
+use std::task::{Context, Waker};
 use std::thread::Thread;
 use std::time::{Duration, Instant};
 
@@ -36,11 +41,12 @@ use crate::barrier::{self, light};
 use crate::capability::Capability;
 use crate::clock::Clock;
 use crate::config::PoolConfig;
+use crate::forked;
 use crate::hooks::{ContainedHooks, JobFailure};
 use crate::id::JobId;
 use crate::idle::Idle;
 use crate::ledger::Ledger;
-use crate::outcome::Outcome;
+use crate::outcome::{Outcome, contained};
 use crate::report::RunningJob;
 use crate::room::Room;
 use crate::shutdown::Ending;
@@ -51,6 +57,7 @@ use crate::task::Task;
 use crate::visit::Seats;
 use crate::wait;
 use crate::worker::current_index;
+use waits::Waits;
 
 /// Where a pool is in its life.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
@@ -60,6 +67,8 @@ pub(crate) enum Phase {
     Draining = 1,
     Cancelling = 2,
     Stopped = 3,
+    /// This process is a forked child, and the pool its parent's.
+    Forked = 4,
 }
 
 /// How a worker that sleeps is brought back.
@@ -87,6 +96,7 @@ pub struct Lifecycle {
     /// Something changed that a waiter for quiet, or for the last worker, may wait for.
     changed: Event,
     watchers: AtomicUsize,
+    waits: Waits,
     /// The pool stops of itself once it is quiet: nobody is left to shut it down.
     stops_when_quiet: AtomicBool,
     workers_alive: PlainUsize,
@@ -106,7 +116,7 @@ impl Lifecycle {
         barrier::prepare();
         wait::prepare();
         let workers = config.workers();
-        Arc::new(Self {
+        let life = Arc::new(Self {
             capability,
             phase: AtomicU8::new(Phase::Open as u8),
             ledger: Ledger::new(workers),
@@ -122,12 +132,15 @@ impl Lifecycle {
             hooks: ContainedHooks::new(config.hooks.clone()),
             changed: Event::new(),
             watchers: AtomicUsize::new(0),
+            waits: Waits::default(),
             stops_when_quiet: AtomicBool::new(false),
             workers_alive: PlainUsize::new(0),
             resume: OnceLock::new(),
             ending: Mutex::default(),
             epoch: Instant::now(),
-        })
+        });
+        forked::enlist(&life);
+        life
     }
 
     /// Sets how a sleeping worker is resumed, for a backend whose workers are not parked threads.
@@ -203,8 +216,11 @@ impl Lifecycle {
         self.woken.push(task);
         // ORDERING: partner is the heavy fence in `stop`: either this sees the stop, or the stop's sweep sees the task.
         light();
-        if self.phase() == Phase::Stopped {
-            self.sweep_woken();
+        match self.phase() {
+            Phase::Stopped => self.sweep_woken(),
+            // Its place is in the parent.
+            Phase::Forked => return,
+            _ => {}
         }
         self.notify();
     }
@@ -316,7 +332,7 @@ impl Lifecycle {
     /// A worker has taken its place.
     pub fn worker_alive(&self) {
         self.workers_alive.fetch_add(1, Ordering::SeqCst);
-        self.changed.notify(usize::MAX);
+        self.announce();
     }
 
     /// Worker `index` has left its place for good.
@@ -325,7 +341,7 @@ impl Lifecycle {
         if self.workers_alive.fetch_sub(1, Ordering::SeqCst) == 1 && self.is_stopped() {
             self.clock.stop();
         }
-        self.changed.notify(usize::MAX);
+        self.announce();
     }
 
     /// Whether every worker has left its place for good.
@@ -353,7 +369,8 @@ impl Lifecycle {
         // ORDERING: pairs with the fence in `watch`: this side has counted, that side has announced itself.
         fence(Ordering::SeqCst);
         if self.watchers.load(Ordering::Relaxed) != 0 {
-            self.changed.notify(usize::MAX);
+            self.waits.tell(|| self.in_flight() == 0);
+            self.announce();
         }
         // ORDERING: Acquire: the intake is over, and its heavy fence behind it, before the ledger is read.
         if self.stops_when_quiet.load(Ordering::Acquire) && self.in_flight() == 0 {
@@ -364,19 +381,42 @@ impl Lifecycle {
     /// Waits until `is_over` holds, which it looks at again whenever the pool may have become quiet or lost a worker.
     pub(crate) async fn watch(&self, mut is_over: impl FnMut() -> bool) {
         let _watching = Watching::new(&self.watchers);
-        loop {
+        while !self.is_forked() {
             let listener = self.changed.listen();
             // ORDERING: pairs with the fence in `tell_watchers`.
             fence(Ordering::SeqCst);
             if is_over() {
                 return;
             }
-            listener.await;
+            let mut listener = pin!(listener);
+            // Its books are wrong after a waker has panicked under its lock.
+            let contain = |cx: &Context<'_>| contained(cx.waker());
+            poll_fn(|cx| {
+                listener
+                    .as_mut()
+                    .poll(&mut Context::from_waker(&contain(cx)))
+            })
+            .await;
         }
     }
 
+    /// Waits until nothing but `own` jobs is in flight, now or at a moment since the wait began: who submits at once after such a moment
+    /// does not keep the others waiting.
+    pub(crate) async fn quiet(&self, own: u64) {
+        let wait = self.waits.begin();
+        self.watch(|| self.in_flight() <= own || self.waits.is_over(wait))
+            .await;
+    }
+
     pub(crate) fn wake_watchers(&self) {
-        self.changed.notify(usize::MAX);
+        self.announce();
+    }
+
+    /// Wakes all who watch.
+    fn announce(&self) {
+        if !self.is_forked() {
+            self.changed.notify(usize::MAX);
+        }
     }
 
     // --- observers --------------------------------------------------------------------------------------------------
@@ -412,6 +452,12 @@ impl Lifecycle {
     /// Lets worker `index` be resumed on the calling thread.
     pub(crate) fn set_thread(&self, index: usize, thread: Thread) {
         self.slots[index].set_thread(thread);
+    }
+}
+
+impl Drop for Lifecycle {
+    fn drop(&mut self) {
+        forked::strike(self);
     }
 }
 

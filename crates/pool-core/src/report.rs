@@ -37,13 +37,14 @@ impl fmt::Display for RunningJob {
     }
 }
 
-#[derive(Debug)]
+#[derive(Debug, Default)]
 pub(crate) struct ReportBody {
     pub(crate) accepted: u64,
     pub(crate) stats: Stats,
     pub(crate) still_running: Vec<RunningJob>,
     pub(crate) threads_left: usize,
     pub(crate) took: Duration,
+    pub(crate) is_forked: bool,
 }
 
 /// What became of every job that the pool accepted (`R605`). A clone is the same report.
@@ -62,16 +63,19 @@ impl ShutdownReport {
         Self { body, tasks }
     }
 
+    /// The report in a forked child, of a pool that is its parent's: of nothing.
+    pub(crate) fn forked() -> Self {
+        let body = ReportBody {
+            is_forked: true,
+            ..ReportBody::default()
+        };
+        Self::new(Arc::new(body), Arc::default())
+    }
+
     /// The report of several pools that ended as one: sums of all. `handed_over` jobs went from one of them
     /// to another, and were accepted by both.
     pub fn merged(reports: impl IntoIterator<Item = Self>, handed_over: u64) -> Self {
-        let mut body = ReportBody {
-            accepted: 0,
-            stats: Stats::default(),
-            still_running: Vec::new(),
-            threads_left: 0,
-            took: Duration::ZERO,
-        };
+        let mut body = ReportBody::default();
         let mut tasks = Vec::new();
         for report in reports {
             body.accepted += report.body.accepted;
@@ -80,9 +84,10 @@ impl ShutdownReport {
                 .extend(report.body.still_running.iter().cloned());
             body.threads_left += report.body.threads_left;
             body.took += report.body.took;
+            body.is_forked |= report.body.is_forked;
             tasks.append(&mut report.take_unstarted());
         }
-        body.accepted -= handed_over;
+        body.accepted = body.accepted.saturating_sub(handed_over);
         body.stats = body.stats.without_handed_over(handed_over);
         Self {
             body: Arc::new(body),
@@ -156,6 +161,12 @@ impl ShutdownReport {
         self.accepted() == ended + self.still_running().len() as u64
     }
 
+    /// Whether this process was forked from the one that the pool is in. Then the report is of nothing: the jobs are the parent's, and none
+    /// of them is run, cancelled or dropped here.
+    pub fn is_forked(&self) -> bool {
+        self.body.is_forked
+    }
+
     /// Whether every accepted job ran to its end.
     pub fn is_clean(&self) -> bool {
         self.unstarted() == 0 && self.still_running().is_empty()
@@ -170,6 +181,13 @@ impl ShutdownReport {
 impl fmt::Display for ShutdownReport {
     /// For a log: the last line says whether it is safe to exit.
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        if self.is_forked() {
+            return write!(
+                f,
+                "shutdown in a forked child: the pool's threads and jobs are its parent's\n\
+                 safe to exit: nothing of the pool runs in this process"
+            );
+        }
         let running = self.still_running().len();
         writeln!(
             f,

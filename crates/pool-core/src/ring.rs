@@ -269,3 +269,6 @@ fn expect_write(slot: &Slot) {
 #[cfg(not(target_arch = "x86_64"))]
 #[inline(always)]
 fn expect_write(_slot: &Slot) {}
+
+#[cfg(all(test, not(pool_loom)))]
+mod tests;

@@ -24,6 +24,7 @@ use crate::barrier::{heavy, light};
 use crate::capability::Capability;
 use crate::error::Refused;
 use crate::executor::Executor;
+use crate::outcome::{drop_contained, wake_contained};
 use crate::sync::{AtomicBool, AtomicUsize, LockExt, Mutex, Ordering};
 use crate::task::Task;
 use crate::worker::Worker;
@@ -81,7 +82,7 @@ impl Room {
             .values_mut()
             .filter_map(Option::take)
             .collect();
-        wakers.into_iter().for_each(Waker::wake);
+        wakers.into_iter().for_each(wake_contained);
     }
 
     /// Whether one who is awake may try before those in line; counts it as a pass if so.
@@ -113,7 +114,7 @@ impl Room {
                 .and_then(|mut entry| entry.get_mut().take())
         };
         if let Some(waker) = first {
-            waker.wake();
+            wake_contained(waker);
         }
     }
 
@@ -128,15 +129,18 @@ impl Room {
 
     /// Leaves the waker in line. True for the first, who may try.
     fn is_first(&self, ticket: u64, waker: &Waker) -> bool {
-        let is_first = {
+        // A waker's clone and drop are the user's code: not under the lock.
+        let waker = Some(waker.clone());
+        let (former, is_first) = {
             let mut line = self.line.lock_unpoisoned();
-            line.wakers.insert(ticket, Some(waker.clone()));
+            let former = line.wakers.insert(ticket, waker);
             let is_first = line.is_first(ticket);
             if is_first {
                 self.is_listening.store(true, Ordering::Relaxed);
             }
-            is_first
+            (former, is_first)
         };
+        drop_contained(former);
         // ORDERING: partner is the light fence in `freed`.
         heavy();
         is_first
@@ -153,7 +157,7 @@ impl Room {
             self.waiting.store(line.wakers.len(), Ordering::Relaxed);
             left
         };
-        drop(left);
+        drop_contained(left);
         self.wake_first();
     }
 }
@@ -220,7 +224,8 @@ impl<E: Executor + ?Sized> Future for Admission<'_, E> {
             None => {
                 let is_inside = Worker::current_of(this.executor).is_some();
                 let capability = || this.executor.capability();
-                if (is_inside || room.may_pass(capability))
+                // A closed executor refuses at once, without the line.
+                if (is_inside || room.may_pass(capability) || this.executor.is_closed())
                     && let Poll::Ready(result) = this.attempt()
                 {
                     return Poll::Ready(result);

@@ -20,7 +20,7 @@ use crate::lifecycle::Lifecycle;
 use crate::report::{ReportBody, ShutdownReport};
 use crate::sync::{LockExt, Mutex};
 use crate::task::Task;
-use crate::wait::block_on_helping;
+use crate::wait::{block_on_helping, helping};
 use crate::worker::Worker;
 
 /// Time that running jobs get to notice that they were cancelled, where the policy names none.
@@ -189,8 +189,11 @@ impl Alarm {
         match self {
             Self::Thread(limit) => *limit.lock_unpoisoned() = when,
             Self::Clock(key) => {
-                if let Some(when) = when {
-                    life.clock().wake_at(when, *key, waker);
+                if let Some(when) = when
+                    && !life.clock().wake_at(when, *key, waker)
+                {
+                    // Nobody will wake the driver, so it looks at the time itself, again and again: the limit holds.
+                    waker.wake_by_ref();
                 }
             }
         }
@@ -212,7 +215,8 @@ pub(crate) async fn drive_async<E: Engine>(
     policy: ShutdownPolicy,
 ) -> ShutdownReport {
     let alarm = Alarm::Clock(JobId::next());
-    shut_down(engine, policy, &alarm).await
+    let shutdown = pin!(shut_down(engine, policy, &alarm));
+    helping(shutdown, || own_worker(engine.life())).await
 }
 
 /// The worker of the pool that the calling thread is, if it is one.
@@ -226,6 +230,9 @@ async fn shut_down<E: Engine>(
     alarm: &Alarm,
 ) -> ShutdownReport {
     let life = engine.life();
+    if life.is_forked() {
+        return ShutdownReport::forked();
+    }
     let start = Instant::now();
     {
         let mut ending = life.ending.lock_unpoisoned();
@@ -346,6 +353,7 @@ fn settle(life: &Arc<Lifecycle>, start: Instant) -> ReportBody {
                 still_running: running,
                 threads_left: life.workers_alive(),
                 took: start.elapsed(),
+                is_forked: false,
             };
         }
         thread::yield_now();

@@ -1,16 +1,16 @@
 //! A small number for each of the first few live threads, which no two of them share at a time.
 //!
-//! What is indexed by it has one writer, and needs no read-modify-write. A thread that ends gives its number back through the lock,
-//! behind which the next holder sees all that it wrote.
+//! What is indexed by it has one writer, and needs no read-modify-write. A thread that ends gives its number back with a release, and
+//! the next holder, which acquires, sees all that it wrote. There is no lock: one would stay taken in a process that was forked at the wrong moment.
 
 use std::cell::Cell;
-use std::sync::{Mutex, MutexGuard, PoisonError};
+use std::sync::atomic::{AtomicU32, Ordering};
 
 /// How many threads have a number at once.
 pub(crate) const NUMBERS: usize = 32;
 
 /// Numbers that are free, each a bit.
-static FREE: Mutex<u32> = Mutex::new(u32::MAX);
+static FREE: AtomicU32 = AtomicU32::new(u32::MAX);
 
 const _: () = assert!(NUMBERS == u32::BITS as usize);
 
@@ -30,10 +30,6 @@ thread_local! {
     static HOLDER: Holder = const { Holder(Cell::new(Own::Unasked)) };
 }
 
-fn free() -> MutexGuard<'static, u32> {
-    FREE.lock().unwrap_or_else(PoisonError::into_inner)
-}
-
 /// The calling thread's number, less than [`NUMBERS`]; `None` if it has none.
 #[inline]
 pub(crate) fn of_this_thread() -> Option<usize> {
@@ -47,13 +43,13 @@ pub(crate) fn of_this_thread() -> Option<usize> {
 
 #[cold]
 fn ask(holder: &Holder) -> Option<usize> {
-    let mut free = free();
-    if *free == 0 {
+    let without_lowest = |free: u32| free.checked_sub(1).map(|below| free & below);
+    // ORDERING: Acquire pairs with the Release of the number's last holder.
+    let Ok(free) = FREE.fetch_update(Ordering::Acquire, Ordering::Relaxed, without_lowest) else {
         holder.0.set(Own::None);
         return None;
-    }
+    };
     let number = free.trailing_zeros() as usize;
-    *free &= *free - 1;
     holder.0.set(Own::Number(number));
     Some(number)
 }
@@ -61,7 +57,8 @@ fn ask(holder: &Holder) -> Option<usize> {
 impl Drop for Holder {
     fn drop(&mut self) {
         if let Own::Number(number) = self.0.replace(Own::None) {
-            *free() |= 1 << number;
+            // ORDERING: Release, see `ask`.
+            FREE.fetch_or(1 << number, Ordering::Release);
         }
     }
 }

@@ -4,7 +4,7 @@
 //! few lines around them.
 
 use std::cell::Cell;
-use std::future::Future;
+use std::future::{Future, poll_fn};
 use std::ops::Deref;
 use std::pin::{Pin, pin};
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -13,6 +13,7 @@ use std::task::{Context, Poll, Wake, Waker};
 use std::thread::{self, Thread};
 use std::time::{Duration, Instant};
 
+use crate::id::JobId;
 use crate::worker::Worker;
 
 /// Parks this thread until its waker fires.
@@ -101,6 +102,37 @@ pub(crate) fn block_on_helping<F: Future>(
         let next_look = worker.map(|_| Instant::now() + HELP_EVERY);
         let _woken = parker.park([limit(), next_look].into_iter().flatten().min());
     }
+}
+
+/// The same in async code, where who waits may keep the worker that it is on: queued tasks run within the polls. `worker` is asked for the
+/// pool's worker that the polling thread is, at each poll anew.
+pub(crate) async fn helping<F: Future>(
+    mut future: Pin<&mut F>,
+    worker: impl Fn() -> Option<Worker>,
+) -> F::Output {
+    let look_again = JobId::next();
+    poll_fn(|cx| {
+        loop {
+            if let Poll::Ready(output) = future.as_mut().poll(cx) {
+                return Poll::Ready(output);
+            }
+            let Some(worker) = worker().filter(Worker::must_drive_awaited) else {
+                return Poll::Pending;
+            };
+            if !worker.help() {
+                let next_look = Instant::now() + HELP_EVERY;
+                let clock = worker.life().clock();
+                if !clock.wake_at(next_look, look_again, cx.waker()) {
+                    // Nobody will wake this one, so it looks again at once.
+                    cx.waker().wake_by_ref();
+                }
+                return Poll::Pending;
+            }
+            // What ran here may have been the last, for others who wait for quiet.
+            worker.life().tell_watchers();
+        }
+    })
+    .await
 }
 
 /// How often one looks before one sleeps. A look costs a yield, some hundred nanoseconds on a core that nobody else wants.

@@ -1,5 +1,7 @@
 //! A worker: finds a task, runs it, and rests when there is none.
 
+mod polling;
+
 use std::any::Any;
 use std::cell::{Cell, OnceCell, RefCell};
 use std::fmt;
@@ -15,10 +17,15 @@ use crate::lifecycle::Lifecycle;
 use crate::outcome::{Outcome, drop_contained};
 use crate::task::{Ran, Task};
 use crate::wait::{Looks, look_a_while};
+use polling::Polling;
 
 /// Jobs after which the clock is read for the reports' "running for", and the time below which that is often enough.
 const MOST_JOBS_A_READING: u32 = 64;
 const BUSY_NANOS: u64 = 100_000;
+
+/// Jobs within each other on one stack, above which a child is queued instead of run in place: 16 KiB for each of them in a stack
+/// of the usual 2 MiB.
+const MOST_IN_PLACE: usize = 128;
 
 thread_local! {
     static CURRENT: RefCell<Option<Worker>> = const { RefCell::new(None) };
@@ -68,8 +75,8 @@ struct Inner {
     nested: Cell<usize>,
     /// Futures on this thread's stack whose suspension frees no worker.
     keeping: Cell<usize>,
-    /// The future that is being polled.
-    polling: Cell<Option<JobId>>,
+    /// The future that is being polled, the innermost of several.
+    polling: Cell<Option<Polling>>,
     clock: SampledClock,
 }
 
@@ -194,9 +201,16 @@ impl Worker {
     }
 
     /// Runs a task on its submitter, which is this worker (`R108`, `R607`). Refused once the pool is cancelling.
+    ///
+    /// A job whose child submits a child, and so on without end, would need a stack without end; so the innermost of many is queued past
+    /// the bound, and they return.
     pub(crate) fn run_inline(&self, task: Task) -> Result<(), Task> {
         if !self.life().enter_inline(self.index()) {
             return Err(task);
+        }
+        if self.own_jobs() >= MOST_IN_PLACE {
+            self.0.host.queue_past_bound(task);
+            return Ok(());
         }
         if task.run(self) == Ran::Over {
             self.life().over_at(self.index());
@@ -250,6 +264,11 @@ impl Worker {
     }
 
     fn leave(self) {
+        if self.life().is_forked() {
+            // The hooks and the state are the parent's.
+            std::mem::forget(self);
+            return;
+        }
         let life = Arc::clone(self.life());
         let index = self.index();
         life.hooks().stop(index);
@@ -355,19 +374,6 @@ impl Worker {
         result
     }
 
-    /// Polls a future whose suspension does not free its worker: one that a joiner drives, or that a runtime hosts.
-    pub(crate) fn keeping_place<R>(&self, poll: impl FnOnce() -> R) -> R {
-        self.0.keeping.set(self.0.keeping.get() + 1);
-        let result = self.nested(poll);
-        self.0.keeping.set(self.0.keeping.get() - 1);
-        result
-    }
-
-    /// Says that no future that is polled here frees its worker when it suspends, for as long as this worker lives.
-    pub(crate) fn keep_place_always(&self) {
-        self.0.keeping.set(self.0.keeping.get() + 1);
-    }
-
     /// When the job that was begun last started, by the clock that is read for some jobs only.
     pub(crate) fn last_reading(&self) -> u64 {
         self.0.clock.reading.get()
@@ -383,21 +389,6 @@ impl Worker {
     /// Whether this is the only reference to the worker.
     pub(crate) fn is_unshared(&self) -> bool {
         Rc::strong_count(&self.0) == 1
-    }
-
-    /// Notes which future is being polled here, and returns the one around it.
-    pub(crate) fn set_polling(&self, id: Option<JobId>) -> Option<JobId> {
-        self.0.polling.replace(id)
-    }
-
-    /// The future that is being polled here.
-    pub(crate) fn polling(&self) -> Option<JobId> {
-        self.0.polling.get()
-    }
-
-    /// Whether a job that is awaited on this thread must make progress here, since nobody may be left to run it.
-    pub(crate) fn must_drive_awaited(&self) -> bool {
-        self.0.keeping.get() > 0 && !self.life().idle().has_sleeper()
     }
 
     /// How many jobs of this pool are on this thread's stack.

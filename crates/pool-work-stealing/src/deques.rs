@@ -44,15 +44,17 @@ impl Deques {
         });
     }
 
-    /// The worker whose deque the calling thread owns, if it owns one in this pool.
+    /// The worker whose deque the calling thread owns, if it owns one in this pool. A thread that ends, and submits from the destructor of
+    /// a local of its own, may own none any more.
     #[inline]
     pub(crate) fn own_worker(&self) -> Option<usize> {
-        OWN.with(|own| {
+        let find = |own: &RefCell<Option<Own>>| {
             let own = own.borrow();
             own.as_ref()
                 .filter(|own| std::ptr::eq(own.pool, self))
                 .map(|own| own.worker)
-        })
+        };
+        OWN.try_with(find).ok().flatten()
     }
 
     /// Pushes onto the calling thread's own deque.

@@ -31,6 +31,10 @@ use crate::strategy::{self, Strategy};
 /// Dropping the last clone closes the pool and drains it without a limit (`R610`); [`shutdown`](Self::shutdown) is the way that
 /// has a limit, and says what it did not finish.
 ///
+/// In a process forked from this one (Linux, by the C library's `fork`) the pool is closed for ever: submissions come back as `Closed`, a
+/// shutdown reports at once that the jobs are the parent's ([`ShutdownReport::is_forked`]), and a drop waits for nothing. A handle from
+/// before the fork does not resolve there. A pool built in the child is as any other.
+///
 /// ```
 /// use pool::Pool;
 ///
@@ -100,6 +104,9 @@ impl Pool {
     /// # Errors
     /// The new backend could not be built, or the pool is closed. Nothing has changed then.
     pub fn swap(&self, backend: Backend) -> Result<(), BuildError> {
+        if self.is_forked() {
+            return Err(BuildError::Closed);
+        }
         let is_closed = self.chain();
         if *is_closed {
             return Err(BuildError::Closed);
@@ -128,6 +135,9 @@ impl Pool {
 
     /// Ends intake: every later submission is refused, and blocked submitters return with `Closed` (`R601`). Accepted jobs run.
     pub fn close(&self) {
+        if self.is_forked() {
+            return;
+        }
         let mut is_closed = self.chain();
         *is_closed = true;
         self.newest().pool.close();
@@ -179,7 +189,7 @@ impl Pool {
             // flag or the new pointer is seen, or it was closed with the pool.
             let is_swapping = self.0.is_swapping.load(Ordering::SeqCst);
             let newest = self.newest();
-            if std::ptr::eq(closed, newest) && !is_swapping {
+            if std::ptr::eq(closed, newest) && (!is_swapping || self.is_forked()) {
                 return Err(Refused::Closed(task));
             }
             thread::yield_now();
@@ -189,6 +199,13 @@ impl Pool {
                 result => return result,
             }
         }
+    }
+
+    /// Whether this process is a forked child, in which nobody will ever publish, and the lock may stay taken for ever.
+    #[cold]
+    fn is_forked(&self) -> bool {
+        let lives = self.newest().pool.lives();
+        lives.iter().any(|life| life.is_forked())
     }
 
     fn chain(&self) -> MutexGuard<'_, bool> {
@@ -241,7 +258,8 @@ impl Executor for Pool {
     }
 
     fn is_closed(&self) -> bool {
-        self.newest().pool.is_closed() && !self.0.is_swapping.load(Ordering::SeqCst)
+        let is_closed = self.newest().pool.is_closed();
+        is_closed && (!self.0.is_swapping.load(Ordering::SeqCst) || self.is_forked())
     }
 
     fn lives(&self) -> Vec<Arc<Lifecycle>> {

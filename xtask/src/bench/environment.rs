@@ -30,7 +30,7 @@ pub(crate) struct Environment {
     pub(crate) quick: bool,
     /// The load of the last minute when the run began and when it ended: other work on the machine is noise.
     pub(crate) load: [Option<f64>; 2],
-    /// The least that a cache line's way between two cores cost, in nanoseconds, if that was watched.
+    /// What a cache line's way between two cores cost while the machine was steady, in nanoseconds, if that was watched.
     #[serde(default)]
     pub(crate) line_ns: Option<f64>,
     /// How many samples were taken while it cost more.

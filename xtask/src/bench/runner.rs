@@ -244,12 +244,13 @@ mod tests {
         assert_eq!((taken.samples[0].size, taken.samples[0].workers), (7, 2));
     }
 
-    /// The machine is steady at first, then not while the first sample is taken.
+    /// The machine is steady at first, but for one lucky look, then not while the first sample is taken.
     #[test]
     fn a_sample_on_a_machine_that_moved_is_taken_again() {
         let script = format!(
             r#"case $1 in
-floor-*) echo >>"$0.looks"; price=30; [ "$(wc -l <"$0.looks")" = 14 ] && price=200
+floor-*) echo >>"$0.looks"; price=30
+    case $(wc -l <"$0.looks") in 1) price=15;; 33 | 34 | 35) price=200;; esac
     echo "{{\"workload\":\"$1\",\"contestant\":\"$2\",\"size\":$3,\"workers\":$4,\"measures\":{{\"time-per-job\":$price}}}}"
     exit;;
 esac
@@ -269,7 +270,11 @@ echo >>"$0.samples"
             fs::read_to_string(file).unwrap().len()
         };
         assert_eq!(lines("samples"), 3, "the first was taken twice");
-        assert_eq!(lines("looks"), 12 + 3 * 2);
+        assert_eq!(
+            lines("looks"),
+            10 * 3 + 2 + 3 + 3,
+            "three where the price is not low, else one"
+        );
     }
 
     #[test]

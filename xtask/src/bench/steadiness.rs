@@ -2,8 +2,8 @@
 //!
 //! On a virtual machine the cores move: now they share a cache, now they lie on different chips, where a line's way takes five times as
 //! long. A run lasts longer than either, so each contestant would get its own mixture of the two. A sample counts as steady if the price
-//! is near the least that the run has seen, before and after it. For one that is not the run waits, and takes it again: for as long in all as
-//! the samples themselves have taken. Then it goes on as it is, and the record says how many samples were not steady.
+//! is, before and after it, one that belongs to the run's low prices. For one that is not the run waits, and takes it again: for as long in
+//! all as the samples themselves have taken. Then it goes on as it is, and the record says how many samples were not steady.
 
 use std::path::{Path, PathBuf};
 use std::process::Command;
@@ -18,12 +18,16 @@ use super::child;
 const HAND_OVERS: &str = "20000";
 /// The longest that a price may take to be told; a busy machine takes longer, and is not steady.
 const LIMIT: Duration = Duration::from_secs(1);
-/// Prices above the least by more than this are of another machine.
+/// The part of the prices that lies below the one that all are held against: a single lucky look moves nothing.
+const LOW: f64 = 0.1;
+/// Prices that differ from that one by more than this factor are of another machine.
 const TOLERANCE: f64 = 1.6;
+/// Looks for one price, of which the least counts: a thread that lost its core for a moment is no other machine.
+const LOOKS: usize = 3;
 /// Between two looks at a machine that is not steady.
 const PAUSE: Duration = Duration::from_millis(250);
-/// Looks that find the least price before the first sample.
-const FIRST_LOOKS: usize = 12;
+/// Prices taken before the first sample.
+const FIRST_PRICES: usize = 12;
 /// The waiting that a run may begin with, before it has taken a sample.
 const ADVANCE: Duration = Duration::from_secs(60);
 
@@ -31,8 +35,10 @@ const ADVANCE: Duration = Duration::from_secs(60);
 #[derive(Debug)]
 pub(crate) struct Steadiness {
     program: PathBuf,
-    /// The least price seen, in nanoseconds.
-    least: f64,
+    /// Every price so far, in nanoseconds, in order of size.
+    prices: Vec<f64>,
+    /// Whether the last price was one of the low ones.
+    is_steady: bool,
     waited: Duration,
     began: Instant,
     unsteady: usize,
@@ -46,13 +52,14 @@ impl Steadiness {
         }
         let mut this = Self {
             program: program.to_owned(),
-            least: f64::INFINITY,
+            prices: Vec::new(),
+            is_steady: false,
             waited: Duration::ZERO,
             began: Instant::now(),
             unsteady: 0,
         };
-        for _ in 0..FIRST_LOOKS {
-            this.is_steady();
+        for _ in 0..FIRST_PRICES {
+            this.look();
             thread::sleep(PAUSE);
         }
         Some(this)
@@ -64,7 +71,8 @@ impl Steadiness {
             self.wait();
             let began = Instant::now();
             let taken = sample();
-            if self.is_steady() {
+            self.look();
+            if self.is_steady {
                 return taken;
             }
             if !self.may_wait() {
@@ -75,15 +83,16 @@ impl Steadiness {
         }
     }
 
-    /// What the record says: the least price, and how many samples were taken at another.
+    /// What the record says: the price that all are held against, and how many samples were taken at another.
     pub(crate) fn told(&self) -> (Option<f64>, usize) {
-        (self.least.is_finite().then_some(self.least), self.unsteady)
+        (self.low(), self.unsteady)
     }
 
     fn wait(&mut self) {
         let began = Instant::now();
-        while !self.is_steady() && self.may_wait_after(began.elapsed()) {
+        while !self.is_steady && self.may_wait_after(began.elapsed()) {
             thread::sleep(PAUSE);
+            self.look();
         }
         self.waited += began.elapsed();
     }
@@ -98,10 +107,35 @@ impl Steadiness {
         waited < sampled + ADVANCE
     }
 
-    fn is_steady(&mut self) -> bool {
-        let price = self.price();
-        self.least = price.unwrap_or(f64::INFINITY).min(self.least);
-        price.is_some_and(|price| price <= self.least * TOLERANCE)
+    fn look(&mut self) {
+        let price = self.least_of_looks();
+        if let Some(price) = price {
+            let place = self.prices.partition_point(|other| *other < price);
+            self.prices.insert(place, price);
+        }
+        self.is_steady = price.is_some_and(|price| self.is_low(price));
+    }
+
+    fn least_of_looks(&self) -> Option<f64> {
+        let mut least: Option<f64> = None;
+        for _ in 0..LOOKS {
+            let price = self.price();
+            least = price.into_iter().chain(least).reduce(f64::min);
+            if least.is_some_and(|price| self.is_low(price)) {
+                break;
+            }
+        }
+        least
+    }
+
+    fn is_low(&self, price: f64) -> bool {
+        self.low()
+            .is_some_and(|low| (low / TOLERANCE..=low * TOLERANCE).contains(&price))
+    }
+
+    fn low(&self) -> Option<f64> {
+        let place = (self.prices.len() as f64 * LOW) as usize;
+        self.prices.get(place).copied()
     }
 
     fn price(&self) -> Option<f64> {

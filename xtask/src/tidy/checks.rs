@@ -12,6 +12,7 @@ const FUNCTION_LIMIT: usize = 60;
 // In parts, so that this file does not break the rules it checks.
 const SLEEP: &str = concat!("thread", "::sleep");
 const IGNORE: &str = concat!("#[", "ignore");
+const WALL_CLOCK: &str = concat!("System", "Time");
 const UNFINISHED: [&str; 2] = [concat!("todo", "!("), concat!("unimplemented", "!(")];
 const UNSAFE: [&str; 2] = [concat!("unsafe", " {"), concat!("unsafe", " impl")];
 
@@ -49,6 +50,7 @@ pub(crate) fn all(source: &Source<'_>) -> Vec<Finding> {
         safety_comments(source),
         sleeping_tests(source),
         unfinished(source),
+        wall_clock(source),
     ]
     .concat()
 }
@@ -110,6 +112,15 @@ fn unfinished(source: &Source<'_>) -> Vec<Finding> {
     let mut findings = each(source, &UNFINISHED, "write it, or leave it out");
     findings.extend(each(source, &[IGNORE], "a test runs, or is deleted"));
     findings
+}
+
+/// Deadlines, limits and ages must not jump with a clock that somebody sets.
+fn wall_clock(source: &Source<'_>) -> Vec<Finding> {
+    if !(source.path.starts_with("crates/") && source.path.contains("/src/")) {
+        return Vec::new();
+    }
+    let what = "the pool reads the monotonic clock alone: `Instant`";
+    each(source, &[WALL_CLOCK], what)
 }
 
 /// A finding for each line whose code holds one of `needles`.

@@ -1,6 +1,8 @@
 //! Each check finds what it is for, and nothing in code that is as it should be.
 
 use super::checks;
+use super::foreign::{self, Known};
+use super::reliability;
 use super::source::{Function, Source};
 
 /// A file that no check has anything against.
@@ -116,4 +118,97 @@ fn what_is_unfinished_is_found() {
 fn a_comment_may_name_what_code_may_not_hold() {
     let text = format!("//! Doc.\n// No {} here.\n", concat!("thread", "::sleep"));
     assert_eq!(findings("crates/a/tests/a.rs", &text), [""; 0]);
+}
+
+/// A table, what it names, and the tests that it must name.
+fn table_findings(rows: &str, foreign: &[&str]) -> Vec<String> {
+    let owned = |names: &[&str]| names.iter().map(|it| (*it).to_owned()).collect();
+    let known = Known {
+        tests: owned(&["one_runs", "two_run"]),
+        foreign: owned(foreign),
+        rules: owned(&["R101"]),
+    };
+    foreign::findings(
+        &format!("# Table\n| case | here |\n|---|---|\n{rows}"),
+        &known,
+    )
+}
+
+#[test]
+fn a_table_that_names_what_there_is_is_left_alone() {
+    let rows = "| testOne | `one_runs`, R101 |\n| testTwo | \u{2013} no such thing |\n";
+    assert_eq!(table_findings(rows, &["one_runs"]), [""; 0]);
+}
+
+#[test]
+fn a_table_that_names_what_is_not_there_is_found() {
+    let found = table_findings("| testOne | `one_walks`, R102 |\n", &[]);
+    assert_eq!(
+        found,
+        ["no test is named `one_walks`", "the kit has no rule R102"]
+    );
+}
+
+#[test]
+fn a_case_without_a_place_or_a_reason_is_found() {
+    let found = table_findings("| testOne | somewhere |\n", &[]);
+    assert_eq!(found, ["neither a test, a rule nor a reason for: testOne"]);
+}
+
+#[test]
+fn a_test_that_no_row_names_is_found() {
+    let found = table_findings("| testOne | `one_runs` |\n", &["one_runs", "two_run"]);
+    assert_eq!(found, ["the test `two_run` is in no row"]);
+}
+
+#[test]
+fn tests_and_rules_are_read_off_their_files() {
+    let text = "#[test]\n#[cfg(unix)]\nfn one_runs() {\n}\n\nfn two() {}\n";
+    assert_eq!(foreign::tests_in(text), ["one_runs"]);
+    let text = "rule(\"R101\", \"R1011\", \"R10x\")";
+    assert_eq!(foreign::rules_in(text), ["R101"]);
+}
+
+#[test]
+fn a_wall_clock_in_the_pool_is_found_and_in_a_tool_is_not() {
+    let text = format!("//! Doc.\nuse std::time::{};\n", concat!("System", "Time"));
+    assert_found("crates/a/src/a.rs", &text, 2);
+    assert_eq!(findings("xtask/src/a.rs", &text), [""; 0]);
+    assert_eq!(findings("crates/a/tests/a.rs", &text), [""; 0]);
+}
+
+/// A table of all rows, where `proof` stands for row 7.
+fn reliability_with(proof: &str) -> Vec<String> {
+    let row = |number| match number {
+        7 => format!("| 7 | a failure | a promise | {proof} |\n"),
+        _ => format!("| {number} | a failure | a promise | `R101`, `a_test_of_it` |\n"),
+    };
+    let table: String = (1..=45).map(row).collect();
+    let sources = ["required(\"R101\", x)".into(), "fn a_test_of_it() {".into()];
+    reliability::findings(&table, &sources)
+}
+
+#[test]
+fn a_row_of_reliability_names_what_is_there() {
+    for proof in [
+        "`R101`",
+        "with `Waker`: `a_test_of_it`",
+        "No test: it cannot be",
+    ] {
+        assert_eq!(reliability_with(proof), [""; 0], "{proof}");
+    }
+    for proof in [
+        "`R102`",
+        "`R101` and `a_test_of_nothing`",
+        "none yet",
+        "`Waker`",
+    ] {
+        assert_eq!(reliability_with(proof).len(), 1, "{proof}");
+    }
+    assert_eq!(
+        reliability_with("`R101` |\n| 7 | twice | | `R101`").len(),
+        1
+    );
+    let missing = reliability::findings("| 1 | a | b | `R101` |", &["\"R101\",".into()]);
+    assert_eq!(missing.len(), 43, "{missing:?}");
 }

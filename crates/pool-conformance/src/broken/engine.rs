@@ -115,6 +115,14 @@ pub(super) struct FlawedEngine {
     pub(super) threads: Threads,
 }
 
+impl FlawedEngine {
+    /// Takes memory for as many tasks as the queue may hold, and panics if there is not so much.
+    pub(super) fn reserve_queue(&self) {
+        let reserved = self.queue.lock().try_reserve_exact(self.queue.capacity);
+        reserved.expect("there is memory for all places");
+    }
+}
+
 impl Engine for FlawedEngine {
     /// The flaw, the one thing that a pool of this engine is built on.
     type Adopted = Arc<dyn Flaw>;

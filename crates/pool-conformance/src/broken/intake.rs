@@ -1,12 +1,13 @@
 //! What is wrong on the way in: jobs lost, bounds ignored, submitters held up.
 
+use std::cell::RefCell;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 
-use pool_core::{BuildError, Executor, PoolConfig, Refused, Task, Worker};
+use pool_core::{BuildError, Executor, JobId, PoolConfig, Refused, Task, Worker};
 
 use super::Broken;
-use super::engine::{Flaw, Inner, Queue, nap};
+use super::engine::{Flaw, FlawedEngine, Inner, Queue, nap};
 
 pub(super) fn all() -> Vec<Broken> {
     vec![
@@ -45,6 +46,18 @@ pub(super) fn all() -> Vec<Broken> {
             "builds a pool from a configuration that makes no sense",
             &["R109"],
             || Arc::new(YesMan),
+        ),
+        Broken::new(
+            "reserver",
+            "takes memory for all of its capacity at once",
+            &["R111"],
+            || Arc::new(Reserver),
+        ),
+        Broken::new(
+            "homesick",
+            "cannot submit from a thread whose locals are gone",
+            &["R112"],
+            || Arc::new(Homesick),
         ),
         Broken::new(
             "future hater",
@@ -121,6 +134,27 @@ impl Flaw for YesMan {
         config.set_workers(config.workers().max(1));
         config.set_capacity(config.capacity().max(1));
         Inner::builder().config(config).adopt(flaw).build()
+    }
+}
+
+struct Reserver;
+
+impl Flaw for Reserver {
+    fn start(&self, engine: &Arc<FlawedEngine>, config: &PoolConfig) -> Result<(), BuildError> {
+        engine.reserve_queue();
+        engine.threads.start(engine, config, |work| work())
+    }
+}
+
+struct Homesick;
+
+impl Flaw for Homesick {
+    fn push(&self, queue: &Queue, task: Task) -> Result<(), Task> {
+        thread_local! {
+            static PUSHED: RefCell<Vec<JobId>> = const { RefCell::new(Vec::new()) };
+        }
+        PUSHED.with(|pushed| pushed.borrow_mut().push(task.id()));
+        queue.push(task)
     }
 }
 

@@ -1,5 +1,7 @@
 //! Chapter 3, the worst of it: values that panic as they are dropped, wherever a pool may come to drop one.
 
+mod futures;
+
 use std::convert::Infallible;
 use std::panic::panic_any;
 use std::thread;
@@ -96,6 +98,9 @@ pub(crate) fn r303<F: Fixture>() -> Applied {
     }
     never_started::<F>(&pool);
     unstarted::<F>();
+    if F::capability().async_jobs {
+        futures::contained::<F>(&pool);
+    }
     Applied::Held
 }
 

@@ -1,5 +1,7 @@
 //! Chapter 1: what is accepted ends once, and what is refused comes back.
 
+mod extremes;
+
 use std::convert::Infallible;
 use std::fmt::Debug;
 use std::sync::Arc;
@@ -51,6 +53,17 @@ pub(crate) fn rules<F: Fixture>() -> Vec<Rule> {
             workers::r109::<F>,
         ),
         required("R110", "a batch says how far it got in", r110::<F>),
+        Rule::new(
+            "R111",
+            "a capacity is a bound, whatever its size",
+            Kind::Optional("bounded", |capability| capability.capacity.is_some()),
+            extremes::r111::<F>,
+        ),
+        required(
+            "R112",
+            "a thread that ends can still submit",
+            extremes::r112::<F>,
+        ),
     ]
 }
 

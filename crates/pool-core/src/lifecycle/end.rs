@@ -16,7 +16,8 @@ impl Lifecycle {
             0 => Phase::Open,
             1 => Phase::Draining,
             2 => Phase::Cancelling,
-            _ => Phase::Stopped,
+            3 => Phase::Stopped,
+            _ => Phase::Forked,
         }
     }
 
@@ -38,11 +39,24 @@ impl Lifecycle {
 
     #[inline]
     pub(crate) fn is_stopped(&self) -> bool {
-        self.phase() == Phase::Stopped
+        self.phase() >= Phase::Stopped
+    }
+
+    /// Whether this process is a forked child, and the pool its parent's: nothing of it runs here, and nothing ever will.
+    pub fn is_forked(&self) -> bool {
+        self.phase() == Phase::Forked
+    }
+
+    /// See [`forked`](crate::forked).
+    pub(crate) fn mark_forked(&self) {
+        self.advance(Phase::Forked);
     }
 
     /// Ends intake. Idempotent.
     pub fn close(&self) {
+        if self.is_forked() {
+            return;
+        }
         self.advance(Phase::Draining);
         // ORDERING: partners are the light fences of intake. Each closer has its own, since each may go on to read the ledger.
         heavy();
@@ -69,7 +83,7 @@ impl Lifecycle {
         for worker in self.idle.take_all() {
             self.resume(worker);
         }
-        self.changed.notify(usize::MAX);
+        self.announce();
     }
 
     /// Nobody is left to shut the pool down: it stops once it is quiet.
@@ -93,6 +107,11 @@ impl Lifecycle {
 
     /// Takes queued tasks into the report; entries whose jobs are over already are settled.
     pub(crate) fn take_out(self: &Arc<Self>, tasks: Vec<Task>) {
+        if self.is_forked() {
+            // The parent's copies are run there; these must not even be dropped, which would be the end of what they hold.
+            tasks.into_iter().for_each(std::mem::forget);
+            return;
+        }
         let unstarted = self.hand_over(tasks);
         let late = self.ending.lock_unpoisoned().keep(unstarted);
         drop(late);

@@ -1,0 +1,55 @@
+//! Which future a worker polls, and whether who waits within it keeps the worker from others.
+
+use crate::id::JobId;
+use crate::worker::Worker;
+
+/// A future that is being polled on a worker's thread.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) struct Polling {
+    id: JobId,
+    /// Jobs on the stack down to it: there are more while it runs others in place.
+    depth: usize,
+}
+
+impl Worker {
+    /// Polls a future whose suspension does not free its worker: one that a joiner drives, or that a runtime hosts.
+    pub(crate) fn keeping_place<R>(&self, poll: impl FnOnce() -> R) -> R {
+        self.0.keeping.set(self.0.keeping.get() + 1);
+        let result = self.nested(poll);
+        self.0.keeping.set(self.0.keeping.get() - 1);
+        result
+    }
+
+    /// Says that no future that is polled here frees its worker when it suspends, for as long as this worker lives.
+    pub(crate) fn keep_place_always(&self) {
+        self.0.keeping.set(self.0.keeping.get() + 1);
+    }
+
+    /// Notes which future is being polled here, and returns the one around it, to be put back.
+    pub(crate) fn begin_polling(&self, id: JobId) -> Option<Polling> {
+        let depth = self.own_jobs();
+        self.0.polling.replace(Some(Polling { id, depth }))
+    }
+
+    /// The poll is over.
+    pub(crate) fn end_polling(&self, outer: Option<Polling>) {
+        self.0.polling.set(outer);
+    }
+
+    /// The future that is being polled here.
+    pub(crate) fn polling(&self) -> Option<JobId> {
+        self.0.polling.get().map(|polling| polling.id)
+    }
+
+    /// Whether a job that is awaited on this thread must make progress here, since nobody may be left to run it.
+    pub(crate) fn must_drive_awaited(&self) -> bool {
+        self.keeps_place() && !self.life().idle().has_sleeper()
+    }
+
+    /// Whether who waits on this thread keeps the worker: a future whose suspension does not free it, or a closure, which may well await
+    /// in an executor of its own.
+    fn keeps_place(&self) -> bool {
+        let innermost = self.0.polling.get();
+        self.0.keeping.get() > 0 || innermost.is_none_or(|it| it.depth < self.own_jobs())
+    }
+}

@@ -1,0 +1,146 @@
+//! Rows 25, 32 and 37: a pool that is ended by many, with many waiting, or not at all.
+
+use std::convert::Infallible;
+use std::future::pending;
+use std::sync::OnceLock;
+use std::sync::{Arc, Barrier, mpsc};
+use std::thread;
+use std::time::Duration;
+
+use pool::{JobError, Pool, ShutdownPolicy};
+
+use crate::child::each_backend_in_a_child;
+use crate::on::{LIMIT, each_backend, ended, ends_clean, nothing, on, value};
+
+/// A job that takes one of the pool's workers until it is released.
+fn hold(pool: &Pool) -> (mpsc::Sender<()>, pool::JobHandle<(), Infallible>) {
+    let (release, released) = mpsc::channel::<()>();
+    let (start, started) = mpsc::channel();
+    let holds = move || {
+        start.send(()).expect("the test listens");
+        // Released by a message, or by a test that has failed.
+        let _how = released.recv();
+    };
+    let held = pool.spawn(holds).expect("there is room");
+    started.recv_timeout(LIMIT).expect("the job starts");
+    (release, held)
+}
+
+/// 25: the clones that are gone, and those that are there, make no difference.
+#[test]
+fn shutdowns_and_drops_from_everywhere_end_a_pool_once() {
+    const CALLERS: usize = 8;
+    each_backend(|backend| {
+        for round in 0..10 {
+            let pool = on(backend, 2, 64);
+            let handles: Vec<_> = (0..32).map(|n| pool.spawn(move || n)).collect();
+            let start = Arc::new(Barrier::new(CALLERS));
+            let callers: Vec<_> = (0..CALLERS)
+                .map(|caller| {
+                    let (pool, start) = (pool.clone(), Arc::clone(&start));
+                    thread::spawn(move || {
+                        start.wait();
+                        match (caller + round) % 4 {
+                            0 => drop(pool.clone()),
+                            1 => pool.close(),
+                            _ => {
+                                let report = pool.shutdown(LIMIT);
+                                assert!(report.is_clean() && report.balances(), "{report}");
+                                assert_eq!(report.completed(), 32, "{report}");
+                            }
+                        }
+                    })
+                })
+                .collect();
+            for caller in callers {
+                caller.join().expect("no caller panics");
+            }
+            for (n, handle) in handles.into_iter().enumerate() {
+                assert_eq!(value(handle.expect("there was room")), n, "{backend}");
+            }
+            ends_clean(&pool);
+        }
+    });
+}
+
+/// 32: those who wait for jobs that will not run hear so; nobody waits for ever.
+#[test]
+fn a_shutdown_releases_all_who_wait() {
+    const WAITERS: usize = 99;
+    each_backend(|backend| {
+        let pool = on(backend, 2, WAITERS);
+        let (release, held) = hold(&pool);
+        // Futures that sleep, and jobs behind them that do not start: one worker or place is left for the former.
+        let asleep = pool.spawn_future(pending::<()>()).expect("there is room");
+        let (second, held_too) = {
+            let (release, released) = mpsc::channel::<()>();
+            let holds = move || released.recv().is_err();
+            (release, pool.spawn(holds).expect("there is room"))
+        };
+        let (send, outcomes) = mpsc::channel();
+        let waiters: Vec<_> = (0..WAITERS - 2)
+            .map_while(|waiter| {
+                let handle = pool.try_submit(nothing).ok()?;
+                let send = send.clone();
+                Some(thread::spawn(move || {
+                    let outcome = match waiter % 3 {
+                        0 => handle.join(),
+                        1 => ended(handle),
+                        _ => block_on(handle),
+                    };
+                    send.send(outcome).expect("the test listens");
+                }))
+            })
+            .collect();
+        let report = pool.shutdown(ShutdownPolicy::now());
+        assert!(
+            report.unstarted() >= waiters.len() as u64,
+            "{backend}: {report}"
+        );
+        drop(report);
+        for _ in &waiters {
+            let outcome = outcomes.recv_timeout(LIMIT).expect("each is released");
+            assert!(
+                matches!(outcome, Err(JobError::Abandoned)),
+                "{backend}: {outcome:?}"
+            );
+        }
+        waiters
+            .into_iter()
+            .for_each(|it| it.join().expect("no waiter panics"));
+        assert!(
+            ended(asleep).is_err(),
+            "{backend}: a future that slept is dropped"
+        );
+        drop((release, second));
+        value(held);
+        let _either = ended(held_too);
+    });
+}
+
+/// Runs a future on this thread, with tokio's simplest runtime.
+fn block_on<T>(future: impl Future<Output = T>) -> T {
+    let runtime = tokio::runtime::Builder::new_current_thread().build();
+    runtime.expect("it needs nothing").block_on(future)
+}
+
+/// 37: a static is never dropped, so the pool ends with the process: its jobs stop where they are.
+#[test]
+fn a_process_ends_with_a_static_pool_that_is_busy() {
+    static POOL: OnceLock<Pool> = OnceLock::new();
+    each_backend_in_a_child(|backend| {
+        let pool = POOL.get_or_init(|| on(backend, 2, 16));
+        // One that hangs, futures that sleep, and more than can start; held for as long as the process lives.
+        let (release, held) = hold(pool);
+        std::mem::forget((release, held));
+        for _ in 0..4 {
+            pool.spawn_future(pending::<()>())
+                .expect("there is room")
+                .detach();
+            pool.spawn(|| thread::park_timeout(Duration::MAX))
+                .expect("there is room")
+                .detach();
+        }
+        // The process's `main` returns now: the test waits for its end.
+    });
+}

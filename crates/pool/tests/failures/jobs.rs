@@ -1,0 +1,303 @@
+//! Rows 16, 26, 29, 30, 42 and 43: what jobs do to their own pool, and to each other.
+
+use std::cell::Cell;
+use std::collections::HashMap;
+use std::convert::Infallible;
+use std::fs;
+use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
+use std::sync::{Arc, Mutex, mpsc};
+use std::thread;
+use std::time::Instant;
+
+use pool::{Backend, Job, JobContext, Pool};
+
+use crate::child::each_backend_in_a_child;
+use crate::on::{LIMIT, builder, each_backend, ended, ends_clean, nothing, on, value};
+use crate::system::{in_status, threads};
+
+/// 16: a worker is a thread, and a thread-local of the user's own lasts as long as that; what the pool itself keeps of a job does not
+/// (`R306`).
+#[test]
+fn a_thread_local_of_the_users_lasts_as_long_as_its_worker() {
+    thread_local! {
+        static SEEN: Cell<usize> = const { Cell::new(0) };
+    }
+    each_backend(|backend| {
+        let see = || SEEN.replace(SEEN.get() + 1);
+        for _ in 0..2 {
+            let pool = on(backend, 1, 8);
+            for before in 0..3 {
+                let seen = value(pool.spawn(see).expect("there is room"));
+                assert_eq!(seen, before, "{backend}: one worker is one thread");
+            }
+            ends_clean(&pool);
+        }
+    });
+}
+
+/// 26: nothing waits for its own end, and nothing is left.
+#[test]
+fn a_job_that_drops_the_last_handle_leaves_no_thread() {
+    each_backend_in_a_child(|backend| {
+        let before = threads();
+        for is_future in [false, true] {
+            let (release, released) = mpsc::channel::<()>();
+            let pool = on(backend, 2, 16);
+            let inner = pool.clone();
+            let drops = move || {
+                // Released by a message, or by a test that has failed.
+                let _how = released.recv();
+                drop(inner);
+            };
+            let dropping = if is_future {
+                pool.spawn_future(async move { drops() })
+                    .expect("there is room")
+            } else {
+                pool.spawn(drops).expect("there is room")
+            };
+            let queued: Vec<_> = (0..8).map(|n| pool.spawn(move || n)).collect();
+            drop(pool);
+            drop(release);
+            value(dropping);
+            let queued = queued
+                .into_iter()
+                .map(|it| value(it.expect("there was room")));
+            assert_eq!(
+                queued.sum::<i32>(),
+                28,
+                "{backend}: what was accepted has run"
+            );
+            let limit = Instant::now() + LIMIT;
+            while threads() != before {
+                assert!(
+                    Instant::now() < limit,
+                    "{backend}: {} threads are left",
+                    threads() - before
+                );
+                thread::yield_now();
+            }
+        }
+    });
+}
+
+/// 29 and 30: a worker that joins runs the job that it asked for and no other, so a lock that it holds is met by nobody on its own stack.
+#[test]
+fn a_join_under_a_lock_meets_no_stranger() {
+    each_backend(|backend| {
+        let pool = on(backend, 1, 16);
+        let lock = Arc::new(Mutex::new(0));
+        let (in_parent, in_stranger) = (Arc::clone(&lock), Arc::clone(&lock));
+        let stranger = move |_: &JobContext<'_>| {
+            *in_stranger.lock().expect("nobody panics under it") += 1;
+            Ok::<_, Infallible>(())
+        };
+        let parent = move |ctx: &JobContext<'_>| {
+            let mut held = in_parent.lock().expect("nobody panics under it");
+            // Queued on both sides of the child that is waited for.
+            let first = ctx.submit(stranger.clone()).expect("there is room");
+            let child = ctx.submit(|ctx: &JobContext<'_>| {
+                let grandchild = ctx.submit(|_: &JobContext<'_>| Ok::<_, Infallible>(5));
+                grandchild.expect("there is room").join()
+            });
+            let last = ctx.submit(stranger).expect("there is room");
+            *held += child.expect("there is room").join().expect("it completes");
+            Ok::<_, Infallible>([first, last])
+        };
+        for handle in value(pool.submit(parent).expect("there is room")) {
+            value(handle);
+        }
+        assert_eq!(
+            *lock.lock().expect("nobody panics under it"),
+            7,
+            "{backend}"
+        );
+        ends_clean(&pool);
+    });
+}
+
+/// How often the system has put each thread of this process on a core, by the thread's name and id.
+fn runs_by_thread() -> HashMap<String, u64> {
+    let tasks = fs::read_dir("/proc/self/task").expect("the system lists threads");
+    let paths = tasks.map(|task| task.expect("a thread is listed").path());
+    paths
+        .filter_map(|path| {
+            let name = fs::read_to_string(path.join("comm")).ok()?;
+            if !name.starts_with("herd-") {
+                return None;
+            }
+            let status = path.join("status");
+            let status = status.to_str().expect("a path of numbers");
+            let switches = ["voluntary_ctxt_switches:", "nonvoluntary_ctxt_switches:"];
+            let runs = switches.map(|label| in_status(status, label)).iter().sum();
+            Some((path.display().to_string(), runs))
+        })
+        .collect()
+}
+
+/// Waits until no worker has run between two looks, some time apart.
+fn all_asleep() -> HashMap<String, u64> {
+    let limit = Instant::now() + LIMIT;
+    let mut before = runs_by_thread();
+    let mut same = 0;
+    while same < 5 {
+        assert!(Instant::now() < limit, "the workers do not come to rest");
+        // Time passes without an event: as long as a thread that is still awake would need to show it.
+        let (_kept, never) = mpsc::channel::<()>();
+        let _limit = never.recv_timeout(std::time::Duration::from_millis(2));
+        let now = runs_by_thread();
+        same = if now == before { same + 1 } else { 0 };
+        before = now;
+    }
+    before
+}
+
+/// 42: one wakes one, and the one wakes the next only if there is more.
+#[test]
+fn one_job_wakes_at_most_two_of_many_idle_workers() {
+    const WORKERS: usize = 64;
+    const ROUNDS: usize = 10;
+    each_backend_in_a_child(|backend| {
+        let pool = builder(backend, WORKERS).thread_name("herd").build();
+        let pool = pool.expect("64 threads can be had");
+        // A rayon thread that finds a job while no other looks for one wakes two more: that is rayon's choice, not the pool's.
+        let most = if backend == Backend::Rayon { 3 } else { 2 };
+        for _ in 0..ROUNDS {
+            let before = all_asleep();
+            assert_eq!(before.len(), WORKERS, "{backend}: each worker is a thread");
+            value(pool.spawn(|| ()).expect("there is room"));
+            let after = all_asleep();
+            let woken = after
+                .iter()
+                .filter(|(thread, runs)| before[*thread] != **runs);
+            let woken = woken.count();
+            assert!(woken <= most, "{backend}: {woken} workers woke for one job");
+        }
+        ends_clean(&pool);
+    });
+}
+
+/// Two jobs that submit each other again, and count their starts until they are told to stop.
+struct PingPong {
+    starts: Arc<AtomicUsize>,
+    is_over: Arc<AtomicBool>,
+}
+
+impl Job for PingPong {
+    type Output = ();
+    type Error = Infallible;
+
+    fn run(self, ctx: &JobContext<'_>) -> Result<(), Infallible> {
+        self.starts.fetch_add(1, Ordering::SeqCst);
+        if !self.is_over.load(Ordering::SeqCst) {
+            ctx.execute(self).expect("the pool is open");
+        }
+        Ok(())
+    }
+}
+
+/// Stops the two also where the test fails, since a pool cannot drain them.
+struct Stop(Arc<AtomicBool>);
+
+impl Drop for Stop {
+    fn drop(&mut self) {
+        self.0.store(true, Ordering::SeqCst);
+    }
+}
+
+/// 43: of the worker's own children, one that was there before two that submit each other starts, and so does one that comes later.
+#[test]
+fn two_jobs_that_submit_each_other_hold_up_no_third() {
+    /// Starts of the two before that of the third: many times what any backend needs.
+    const MOST: usize = 2048;
+    each_backend(|backend| {
+        let pool = on(backend, 1, 64);
+        let (starts, is_over) = (
+            Arc::new(AtomicUsize::new(0)),
+            Arc::new(AtomicBool::new(false)),
+        );
+        let stop = Stop(Arc::clone(&is_over));
+        let count = Arc::clone(&starts);
+        let third = move |_: &JobContext<'_>| Ok::<_, Infallible>(count.load(Ordering::SeqCst));
+        let (before, later) = (third.clone(), third);
+        let pair = [(); 2].map(|()| PingPong {
+            starts: Arc::clone(&starts),
+            is_over: Arc::clone(&is_over),
+        });
+        let parent = move |ctx: &JobContext<'_>| {
+            let before = ctx.submit(before).expect("there is room");
+            for one in pair {
+                ctx.execute(one).expect("there is room");
+            }
+            Ok::<_, Infallible>((before, ctx.submit(later).expect("there is room")))
+        };
+        let (before, later) = value(pool.submit(parent).expect("there is room"));
+        for third in [before, later] {
+            let waited = value(third);
+            assert!(waited <= MOST, "{backend}: {waited} starts came first");
+        }
+        drop(stop);
+        ends_clean(&pool);
+    });
+}
+
+/// 31: an outcome that nobody takes is dropped once, whenever its handle went.
+#[test]
+fn a_result_is_dropped_once_whenever_its_handle_goes() {
+    const JOBS: usize = 3000;
+    struct Counted(Arc<AtomicUsize>);
+    impl Drop for Counted {
+        fn drop(&mut self) {
+            self.0.fetch_add(1, Ordering::SeqCst);
+        }
+    }
+    fn submit(pool: &Pool, drops: &Arc<AtomicUsize>, number: usize) {
+        let result = Counted(Arc::clone(drops));
+        let handle = if number.is_multiple_of(2) {
+            pool.spawn(move || result).expect("submit waits for room")
+        } else {
+            pool.spawn_future(async move { result })
+                .expect("submit waits for room")
+        };
+        match number % 5 {
+            0 => drop(handle),
+            1 => handle.detach(),
+            2 => drop(ended(handle)),
+            3 => {
+                handle.cancel();
+                drop(handle);
+            }
+            _ => {
+                while !handle.is_finished() {
+                    thread::yield_now();
+                }
+                drop(handle);
+            }
+        }
+    }
+    each_backend(|backend| {
+        let pool = on(backend, 2, 16);
+        let drops = Arc::new(AtomicUsize::new(0));
+        (0..JOBS).for_each(|number| submit(&pool, &drops, number));
+        ends_clean(&pool);
+        drop(pool);
+        assert_eq!(drops.load(Ordering::SeqCst), JOBS, "{backend}");
+    });
+}
+
+/// 28: a job submits more than there is room for, in every way that waits.
+#[test]
+fn a_job_that_fills_its_own_queue_runs_the_rest_itself() {
+    each_backend(|backend| {
+        let pool = on(backend, 1, 1);
+        let inner = pool.clone();
+        let parent = move |ctx: &JobContext<'_>| {
+            let by_context = (0..10).map(|_| ctx.submit(nothing).expect("it runs here"));
+            let by_pool =
+                (0..10).map(|_| inner.submit_timeout(nothing, LIMIT).expect("it runs here"));
+            Ok::<_, Infallible>(by_context.chain(by_pool).collect::<Vec<_>>())
+        };
+        let children = value(pool.submit(parent).expect("there is room"));
+        assert_eq!(children.into_iter().map(value).count(), 20, "{backend}");
+        ends_clean(&pool);
+    });
+}

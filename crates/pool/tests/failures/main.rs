@@ -1,0 +1,17 @@
+//! Every way in which a pool is known to fail, survived on every backend: the tests that RELIABILITY.md names beside the contract's rules.
+//!
+//! A number in a test's comment is its row there. Linux alone: they read `/proc`, set limits on the process, fork it.
+#![cfg(target_os = "linux")]
+
+mod child;
+mod durations;
+mod ending;
+mod fork;
+mod jobs;
+mod memory;
+mod on;
+mod panics;
+mod reactor;
+mod refused;
+mod system;
+mod wakers;

@@ -1,0 +1,147 @@
+//! Rows 13 to 15: bounds of any size, a queue that is full for long, and jobs of any size.
+
+use std::convert::Infallible;
+use std::hint::black_box;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::mpsc;
+
+use pool::{JobContext, Pool, SubmitError};
+
+use crate::child::each_backend_in_a_child;
+use crate::on::{LIMIT, each_backend, ended, ends_clean, on, value};
+use crate::system::{limit_memory, most_resident};
+
+const MIB: u64 = 1 << 20;
+
+#[test]
+fn a_capacity_of_any_size_costs_no_memory_in_proportion() {
+    // The largest array that a queue takes at once is of 4 MiB; the next larger queue is no array.
+    const MOST: u64 = 16 * MIB;
+    each_backend_in_a_child(|backend| {
+        // The first pool pays for what all of them share.
+        ends_clean(&on(backend, 1, 1));
+        let before = most_resident();
+        limit_memory(512 * MIB);
+        for capacity in [
+            1,
+            1 << 16,
+            (1 << 16) + 1,
+            1 << 32,
+            isize::MAX as usize,
+            usize::MAX,
+        ] {
+            let pool = on(backend, 1, capacity);
+            let handles: Vec<_> = (0..1000_u64)
+                .map(|n| pool.spawn(move || n).expect("submit waits for room"))
+                .collect();
+            let sum: u64 = handles.into_iter().map(value).sum();
+            assert_eq!(sum, 999 * 500, "{backend} with {capacity} places");
+            ends_clean(&pool);
+        }
+        let grown = most_resident() - before;
+        assert!(grown <= MOST, "{backend}: {grown} bytes");
+    });
+}
+
+#[test]
+fn a_million_submissions_to_a_full_queue_take_no_memory() {
+    const SUBMITS: usize = 1_000_000;
+    const CAPACITY: usize = 1000;
+    const PAYLOAD: usize = 1024;
+    each_backend_in_a_child(|backend| {
+        let pool = on(backend, 1, CAPACITY);
+        let (release, released) = mpsc::channel::<()>();
+        let (start, started) = mpsc::channel();
+        let held = pool.spawn(move || {
+            start.send(()).expect("the test listens");
+            released.recv().is_err()
+        });
+        started.recv_timeout(LIMIT).expect("the job starts");
+        limit_memory(512 * MIB);
+        let before = most_resident();
+        let (ran, mut accepted, mut full) = (Arc::new(AtomicU64::new(0)), 0, 0);
+        for _ in 0..SUBMITS {
+            let (ran, payload) = (Arc::clone(&ran), [7_u8; PAYLOAD]);
+            let job = move |_: &JobContext<'_>| {
+                let sum: u64 = black_box(&payload)
+                    .iter()
+                    .map(|&byte| u64::from(byte))
+                    .sum();
+                ran.fetch_add(sum, Ordering::Relaxed);
+                Ok::<_, Infallible>(())
+            };
+            match pool.try_submit(job) {
+                Ok(handle) => {
+                    handle.detach();
+                    accepted += 1;
+                }
+                Err(SubmitError::Full(_job)) => full += 1,
+                Err(SubmitError::Closed(_)) => panic!("{backend}: it is open"),
+            }
+        }
+        assert_eq!(
+            (accepted, full),
+            (CAPACITY, SUBMITS - CAPACITY),
+            "{backend}"
+        );
+        let grown = most_resident() - before;
+        assert!(
+            grown <= 16 * MIB,
+            "{backend}: {grown} bytes for {accepted} jobs"
+        );
+        drop(release);
+        assert!(value(held.expect("there was room")));
+        ends_clean(&pool);
+        let sums = (CAPACITY * PAYLOAD * 7) as u64;
+        assert_eq!(
+            ran.load(Ordering::Relaxed),
+            sums,
+            "{backend}: all accepted jobs ran"
+        );
+    });
+}
+
+/// A payload of `N` bytes that wants more than the words of a task give it, though it may be small enough for them.
+#[repr(align(32))]
+struct Aligned<const N: usize>([u8; N]);
+
+fn sum(bytes: &[u8]) -> usize {
+    bytes.iter().map(|&byte| usize::from(byte)).sum()
+}
+
+/// Jobs that hold, and give, `N` bytes.
+fn arrives_whole<const N: usize>(pool: &Pool) {
+    let room = "there is room";
+    let packed = [3_u8; N];
+    assert_eq!(value(pool.spawn(move || sum(&packed)).expect(room)), 3 * N);
+    let aligned = Aligned([3_u8; N]);
+    let job = move || (std::ptr::from_ref(&aligned).addr() % 32, sum(&aligned.0));
+    assert_eq!(value(pool.spawn(job).expect(room)), (0, 3 * N));
+    let (aligned, (send, sums)) = (Aligned([3_u8; N]), mpsc::channel());
+    let job = move |_: &JobContext<'_>| {
+        send.send((sum(&packed), sum(&aligned.0)))
+            .expect("the test listens");
+        Ok::<_, Infallible>(())
+    };
+    pool.execute(job).expect(room);
+    let sums = sums.recv_timeout(LIMIT).expect("the job runs");
+    assert_eq!(sums, (3 * N, 3 * N));
+    let given = ended(pool.spawn(|| Aligned([3_u8; N])).expect(room));
+    assert_eq!(given.map(|given| sum(&given.0)).ok(), Some(3 * N));
+    let future = async move { sum(&packed) };
+    assert_eq!(value(pool.spawn_future(future).expect(room)), 3 * N);
+}
+
+#[test]
+fn a_job_of_any_size_and_alignment_arrives_whole() {
+    macro_rules! of_sizes {
+        ($pool:expr; $($size:literal)*) => {$(arrives_whole::<$size>($pool);)*};
+    }
+    each_backend(|backend| {
+        let pool = on(backend, 1, 8);
+        // On both sides of what a task holds in place, and far beyond.
+        of_sizes!(&pool; 0 1 7 8 31 39 40 41 47 48 49 55 56 57 63 64 65 127 4096 16384);
+        ends_clean(&pool);
+    });
+}

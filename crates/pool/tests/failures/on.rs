@@ -1,0 +1,57 @@
+//! What the tests share: pools on each backend, and the limits of waits.
+
+use std::convert::Infallible;
+use std::fmt::Debug;
+use std::time::Duration;
+
+use pool::{Backend, Builder, JobContext, JobError, JobHandle, Pool};
+
+/// The limit of every single wait. Only a hang meets it.
+pub(crate) const LIMIT: Duration = Duration::from_secs(30);
+
+/// A builder of pools with `workers` workers.
+pub(crate) fn builder(backend: Backend, workers: usize) -> Builder {
+    Pool::builder().backend(backend).workers(workers)
+}
+
+/// A pool with `workers` workers and `capacity` places.
+pub(crate) fn on(backend: Backend, workers: usize, capacity: usize) -> Pool {
+    builder(backend, workers)
+        .queue_capacity(capacity)
+        .build()
+        .unwrap_or_else(|error| panic!("{backend}: {error}"))
+}
+
+/// Runs a test on every backend that is compiled in.
+pub(crate) fn each_backend(test: impl Fn(Backend)) {
+    Backend::available().into_iter().for_each(test);
+}
+
+/// What became of a job, within the limit.
+#[track_caller]
+pub(crate) fn ended<T, E>(handle: JobHandle<T, E>) -> Result<T, JobError<E>> {
+    let ended = handle.join_timeout(LIMIT);
+    ended.unwrap_or_else(|handle| panic!("{handle:?} has no outcome after {LIMIT:?}"))
+}
+
+/// The value of a job that completes.
+#[track_caller]
+pub(crate) fn value<T: Debug, E: Debug>(handle: JobHandle<T, E>) -> T {
+    ended(handle).expect("the job completes")
+}
+
+/// A job that does nothing.
+pub(crate) fn nothing(_: &JobContext<'_>) -> Result<(), Infallible> {
+    Ok(())
+}
+
+/// Ends the pool: every accepted job has ended, and nothing is left.
+#[track_caller]
+pub(crate) fn ends_clean(pool: &Pool) {
+    let report = pool.shutdown(LIMIT);
+    assert!(
+        report.balances() && report.is_clean() && report.is_safe_to_exit(),
+        "{}: {report}",
+        pool.backend()
+    );
+}

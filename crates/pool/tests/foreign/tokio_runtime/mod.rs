@@ -1,0 +1,8 @@
+//! After the tests of tokio's runtime: tasks in every combination, wakes at every moment, runtimes within runtimes.
+
+mod blocking;
+mod cancelled;
+mod combinations;
+mod ending;
+mod futures;
+mod thread_locals;
