@@ -249,7 +249,9 @@ fn a_drop_in_a_forked_child_leaves_the_runtime_alone() {
                 .expect("there is room"),
         );
         let crowd = || {
-            let last = (0..500).map(|_| handle.spawn_blocking(|| ())).last();
+            let last = (0..500)
+                .map(|_| handle.spawn_blocking(|| ()))
+                .reduce(|_, newer| newer);
             handle
                 .block_on(last.expect("there are some"))
                 .expect("it runs");
