@@ -10,13 +10,12 @@ use super::Broken;
 use super::engine::{Flaw, FlawedEngine, Inner, Queue, nap};
 
 pub(super) fn all() -> Vec<Broken> {
+    [of_a_bound(), of_a_submission()].concat()
+}
+
+/// Wrong about how much gets in, and when.
+fn of_a_bound() -> Vec<Broken> {
     vec![
-        Broken::new(
-            "dropper",
-            "accepts every fourth job and drops it",
-            &["R101"],
-            || Arc::new(Dropper::default()),
-        ),
         Broken::new(
             "glutton",
             "accepts more than its capacity",
@@ -42,16 +41,22 @@ pub(super) fn all() -> Vec<Broken> {
             || Arc::new(SilentRoom),
         ),
         Broken::new(
-            "yes-man",
-            "builds a pool from a configuration that makes no sense",
-            &["R109"],
-            || Arc::new(YesMan),
-        ),
-        Broken::new(
             "reserver",
             "takes memory for all of its capacity at once",
             &["R111"],
             || Arc::new(Reserver),
+        ),
+    ]
+}
+
+/// Wrong about who may submit what.
+fn of_a_submission() -> Vec<Broken> {
+    vec![
+        Broken::new(
+            "dropper",
+            "accepts every fourth job and drops it",
+            &["R101"],
+            || Arc::new(Dropper::default()),
         ),
         Broken::new(
             "homesick",
@@ -70,6 +75,12 @@ pub(super) fn all() -> Vec<Broken> {
             "accepts after its close, and forgets",
             &["R601"],
             || Arc::new(LateTaker),
+        ),
+        Broken::new(
+            "yes-man",
+            "builds a pool from a configuration that makes no sense",
+            &["R109"],
+            || Arc::new(YesMan),
         ),
     ]
 }
