@@ -359,6 +359,15 @@ pub(crate) const SPECS: &[Spec] = &[
         ..USUAL
     },
     Spec {
+        workload: Workload::FloorResult,
+        name: "floor-result",
+        title: "A cell is allocated here, written by another thread, then read and freed here",
+        full_size: 100_000,
+        quick_size: 20_000,
+        face: Face::Floor,
+        ..USUAL
+    },
+    Spec {
         workload: Workload::FloorReadModifyWrite,
         name: "floor-rmw",
         title: "A read-modify-write on a cache line that no other core wants",

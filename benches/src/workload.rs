@@ -46,6 +46,7 @@ pub enum Workload {
     FloorCacheLine,
     FloorWake,
     FloorFreeElsewhere,
+    FloorResult,
     FloorReadModifyWrite,
     FloorContendedReadModifyWrite,
 }

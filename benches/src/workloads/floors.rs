@@ -78,6 +78,39 @@ pub(super) fn free_elsewhere(size: usize) -> Measures {
     })
 }
 
+/// Cells allocated here, written by another thread, and then read and freed here: what a job with a result cannot do without, and no
+/// more. All have gone before the first comes back, so their memory is new to both.
+pub(super) fn result(size: usize) -> Measures {
+    /// See `free_elsewhere`.
+    const BATCH: usize = 1024;
+    type Cell = [usize; 7];
+    let (submit, submitted) = mpsc::channel::<Vec<Box<Cell>>>();
+    let (end, ended) = mpsc::channel();
+    thread::scope(|scope| {
+        let other = scope.spawn(move || {
+            for mut batch in submitted {
+                batch.iter_mut().for_each(|cell| cell[0] += 1);
+                end.send(batch).expect("the other thread receives");
+            }
+        });
+        let start = Instant::now();
+        let mut left = size;
+        while left > 0 {
+            let count = left.min(BATCH);
+            let batch = (0..count).map(|number| Box::new(black_box([number; 7])));
+            submit
+                .send(batch.collect())
+                .expect("the other thread receives");
+            left -= count;
+        }
+        drop(submit);
+        let sum: usize = ended.into_iter().flatten().map(|cell| cell[0]).sum();
+        black_box(sum);
+        other.join().expect("an addition does not panic");
+        measures([per_job(start.elapsed(), size)])
+    })
+}
+
 /// A read-modify-write on a line that no other core has.
 pub(super) fn read_modify_write(size: usize) -> Measures {
     let count = AtomicUsize::new(0);

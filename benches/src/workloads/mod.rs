@@ -89,6 +89,7 @@ pub(crate) fn floor(setup: &Setup) -> Measures {
         Workload::FloorCacheLine => floors::cache_line(size),
         Workload::FloorWake => floors::wake(size),
         Workload::FloorFreeElsewhere => floors::free_elsewhere(size),
+        Workload::FloorResult => floors::result(size),
         Workload::FloorReadModifyWrite => floors::read_modify_write(size),
         _ => floors::contended_read_modify_write(size),
     }
