@@ -80,20 +80,14 @@ unsafe impl<J: Job> Send for CellHandle<J> {}
 #[inline]
 pub(crate) fn queue_and_handle<J: Job>(job: J) -> (Task, CellHandle<J>) {
     let id = JobId::next();
-    let cell = Box::new(JobCell {
-        state: State::new(),
-        extras: extras(job.options()),
-        stage: UnsafeCell::new(Stage::Queued(job)),
-        id,
-        waiter: Waiter::new(),
-    });
-    let cell = NonNull::from(Box::leak(cell));
+    let extras = extras(job.options());
+    let cell = NonNull::from(Box::leak(JobCell::boxed(id, extras, job)));
     // SAFETY: the cell is freed by the last of its two ends to leave, and `release` is the handle's leave.
     let ticket = unsafe { Ticket::new(cell) };
     (Task::new(id, CellEntry(cell)), CellHandle(ticket, cell))
 }
 
-#[inline]
+#[inline(always)]
 fn extras(options: JobOptions) -> OnceBox<Extras> {
     let extras = OnceBox::new();
     if let Some(terms) = options.resolve() {
@@ -216,6 +210,23 @@ unsafe fn release<J: Job>(cell: NonNull<()>) {
 }
 
 impl<J: Job> JobCell<J> {
+    /// Each field is written once, where it stays: a cell that was made elsewhere and then moved would be read in wider loads than it was
+    /// written in, which wait until all earlier stores have left for other cores (as in [`Task::move_body_to`]).
+    #[inline(always)]
+    fn boxed(id: JobId, extras: OnceBox<Extras>, job: J) -> Box<Self> {
+        let mut cell = Box::<Self>::new_uninit();
+        let place = cell.as_mut_ptr();
+        // SAFETY: the place is the box's own, and these are all fields of a cell.
+        unsafe {
+            (&raw mut (*place).state).write(State::new());
+            (&raw mut (*place).extras).write(extras);
+            (&raw mut (*place).stage).write(UnsafeCell::new(Stage::Queued(job)));
+            (&raw mut (*place).id).write(id);
+            (&raw mut (*place).waiter).write(Waiter::new());
+            cell.assume_init()
+        }
+    }
+
     /// The caller has won the right to run the job, or to drop it.
     #[inline]
     fn take_job(&self) -> J {
