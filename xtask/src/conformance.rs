@@ -94,7 +94,7 @@ pub(crate) fn run(options: &Options) -> Result<()> {
 }
 
 /// Rules make jobs panic by the hundred, on threads of their own; what matters of that is in the verdicts.
-fn show_panics_of_main_alone() {
+pub(crate) fn show_panics_of_main_alone() {
     let usual = panic::take_hook();
     panic::set_hook(Box::new(move |panic| {
         if thread::current().name() == Some("main") {

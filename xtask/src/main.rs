@@ -1,4 +1,4 @@
-//! The project's tasks: `cargo xtask test`, `conformance`, `bench`, `tidy` and `ci`.
+//! The project's tasks: `cargo xtask test`, `conformance`, `loom`, `sim`, `soak`, `sanitize`, `bench`, `tidy` and `ci`.
 #![forbid(unsafe_code)]
 #![expect(
     clippy::print_stdout,
@@ -9,6 +9,11 @@
 mod bench;
 mod ci;
 mod conformance;
+mod loom;
+mod minimal;
+mod sanitize;
+mod sim;
+mod soak;
 mod steps;
 mod test;
 mod tidy;
@@ -32,21 +37,33 @@ enum Task {
     Test,
     /// Every rule of the contract on every backend, and the executors that the kit must catch
     Conformance(conformance::Options),
+    /// The models of the hand-written protocols, and for each the mutants of the code that it must catch
+    Loom(loom::Options),
+    /// Pools that are used by every way in and ended at random moments, each job's history held against the contract
+    Soak(soak::Options),
+    /// Every rule under schedules drawn from seeds, and how soon the broken executors are found
+    Sim(sim::Options),
     /// The workloads on the backends and their peers, each sample in a process of its own
     Bench(bench::Options),
     /// The checks of the repository that no compiler makes
     Tidy,
+    /// The suite under the address and leak sanitizers, and a stress program under memcheck
+    Sanitize,
     /// What the continuous integration runs: `test`, and one quick sample of the benches
-    Ci,
+    Ci(ci::Options),
 }
 
 fn main() -> ExitCode {
     let result = match Cli::parse().task {
         Task::Test => test::run(),
         Task::Conformance(options) => conformance::run(&options),
+        Task::Loom(options) => loom::run(&options),
+        Task::Soak(options) => soak::run(&options),
+        Task::Sim(options) => sim::run(&options),
         Task::Bench(options) => bench::run(&options),
         Task::Tidy => tidy::run(),
-        Task::Ci => ci::run(),
+        Task::Sanitize => sanitize::run(),
+        Task::Ci(options) => ci::run(&options),
     };
     match result {
         Ok(()) => ExitCode::SUCCESS,

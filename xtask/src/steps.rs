@@ -8,9 +8,11 @@ use anyhow::{Context, Result, bail};
 
 use crate::root;
 
-/// One cargo command.
+/// One command, of cargo's or of another program.
 pub(crate) struct Step {
-    variable: Option<(&'static str, &'static str)>,
+    /// `None`: cargo.
+    program: Option<&'static str>,
+    variables: Vec<(&'static str, String)>,
     arguments: Vec<String>,
 }
 
@@ -18,22 +20,34 @@ impl Step {
     /// `cargo` with these arguments, parted by blanks.
     pub(crate) fn cargo(arguments: &str) -> Self {
         Self {
-            variable: None,
+            program: None,
+            variables: Vec::new(),
             arguments: arguments.split_whitespace().map(str::to_owned).collect(),
         }
     }
 
+    /// Another program with these arguments, parted by blanks.
+    pub(crate) fn program(name: &'static str, arguments: &str) -> Self {
+        Self {
+            program: Some(name),
+            ..Self::cargo(arguments)
+        }
+    }
+
     /// Sets a variable of the command's environment.
-    pub(crate) fn with(mut self, name: &'static str, value: &'static str) -> Self {
-        self.variable = Some((name, value));
+    pub(crate) fn with(mut self, name: &'static str, value: impl Into<String>) -> Self {
+        self.variables.push((name, value.into()));
         self
     }
 
     fn run(&self) -> Result<()> {
-        let mut command = cargo();
+        let mut command = match self.program {
+            None => cargo(),
+            Some(name) => in_root(Command::new(name)),
+        };
         let status = command
             .args(&self.arguments)
-            .envs(self.variable)
+            .envs(self.variables.iter().map(|(name, value)| (name, value)))
             .status()
             .with_context(|| format!("could not start `{self}`"))?;
         if !status.success() {
@@ -45,17 +59,21 @@ impl Step {
 
 impl fmt::Display for Step {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        if let Some((name, value)) = self.variable {
+        for (name, value) in &self.variables {
             write!(f, "{name}='{value}' ")?;
         }
-        write!(f, "cargo {}", self.arguments.join(" "))
+        let program = self.program.unwrap_or("cargo");
+        write!(f, "{program} {}", self.arguments.join(" "))
     }
 }
 
 /// The cargo that started this task, in the root of the workspace.
 pub(crate) fn cargo() -> Command {
     let cargo = std::env::var_os("CARGO").unwrap_or_else(|| "cargo".into());
-    let mut command = Command::new(cargo);
+    in_root(Command::new(cargo))
+}
+
+fn in_root(mut command: Command) -> Command {
     command.current_dir(root());
     command
 }

@@ -15,17 +15,29 @@ fn steps() -> Result<Vec<Step>> {
         Step::cargo("clippy --workspace --all-targets --all-features -- -D warnings"),
         Step::cargo("test --workspace --all-features"),
         Step::cargo("check -p pool --no-default-features"),
+        // The kit against what ships: the step before builds every pool with the simulator's door open.
+        Step::cargo(
+            "test -p pool-channel -p pool-work-stealing -p pool-rayon -p pool-async --test conformance",
+        ),
     ];
     for feature in features_of("pool")? {
-        let alone = format!("test -p pool --no-default-features --features {feature}");
+        // In a simulation alone a pool cannot be built anywhere else, as most tests do.
+        let tests = if feature == "sim" {
+            "--test simulation"
+        } else {
+            "--lib --test backends"
+        };
+        let alone = format!("test -p pool --no-default-features --features {feature} {tests}");
         steps.push(Step::cargo(&alone));
     }
     steps.extend([
         Step::cargo("doc --workspace --all-features --no-deps").with("RUSTDOCFLAGS", "-D warnings"),
-        Step::cargo("test -p pool-core --release --lib --target-dir target/models models")
-            .with("RUSTFLAGS", "--cfg pool_loom"),
+        Step::cargo("run -p pool --all-features --profile abort --example abort"),
+        Step::cargo("xtask loom"),
         Step::cargo("run -p pool-conformance --example own_executor"),
-        Step::cargo("xtask conformance"),
+        // The tests have run the kit against every backend, and every broken executor against the kit; in simulations too.
+        Step::cargo("xtask sim --kit-alone"),
+        Step::cargo("xtask soak --backend all --seconds 12"),
         Step::cargo("xtask tidy"),
     ]);
     Ok(steps)

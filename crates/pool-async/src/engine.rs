@@ -91,6 +91,10 @@ impl Engine for AsyncEngine {
         self.queue.push_unbounded(task);
     }
 
+    fn push_past_bound(&self, task: Task) {
+        self.queue.push_past_bound(task);
+    }
+
     #[inline]
     fn pop(&self, _worker: &Worker) -> Option<Task> {
         self.take()

@@ -2,13 +2,15 @@
 
 use std::cell::Cell;
 use std::fmt;
+use std::fs;
 use std::future::poll_fn;
+use std::io;
 use std::num::NonZero;
 use std::sync::atomic::{AtomicUsize, Ordering};
-use std::sync::{Arc, Barrier, Mutex, PoisonError, mpsc};
+use std::sync::{Arc, Mutex, PoisonError, mpsc};
 use std::task::Poll;
 use std::thread;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use pool_core::{BuildError, Lifecycle, PoolConfig, move_in, move_out};
 use tokio::runtime::{Builder, Handle, Runtime};
@@ -18,6 +20,12 @@ const KEEP_ALIVE: Duration = Duration::from_secs(60 * 60 * 24 * 365);
 
 /// Time for the threads of a runtime that has nothing to do to end.
 const EXIT_GRACE: Duration = Duration::from_secs(1);
+
+/// Time for the system to forget a thread that has ended, and between two requests for one that it refuses.
+const MOMENT: Duration = Duration::from_millis(20);
+
+/// How long the system may refuse the next thread, once it had given as many a moment ago.
+const PATIENCE: Duration = Duration::from_secs(2);
 
 pub(crate) struct OwnRuntime(Mutex<Option<Runtime>>);
 
@@ -67,8 +75,9 @@ impl OwnRuntime {
         })?;
         let handle = runtime.handle().clone();
         await_pollers(&handle, pollers);
-        start_workers(&handle, life, config);
-        Ok((Self(Mutex::new(Some(runtime))), handle))
+        let this = Self(Mutex::new(Some(runtime)));
+        start_workers(&handle, life, config).inspect_err(|_| this.shut_down(true))?;
+        Ok((this, handle))
     }
 
     /// Ends the runtime. `waits`: nothing runs on it, so its threads end at once and are waited for.
@@ -105,6 +114,7 @@ impl OwnRuntime {
 /// as many threads, which end at once.
 fn try_threads(config: &PoolConfig, count: usize) -> Result<(), BuildError> {
     let workers = config.workers();
+    let before = threads_of_the_process();
     let open = Arc::new(Mutex::new(()));
     let guard = open.lock().unwrap_or_else(PoisonError::into_inner);
     let mut threads = Vec::with_capacity(count);
@@ -131,7 +141,17 @@ fn try_threads(config: &PoolConfig, count: usize) -> Result<(), BuildError> {
     for thread in threads {
         let _ended = thread.join();
     }
+    // A thread that was joined still counts for the system's limits, for a moment.
+    let limit = Instant::now() + MOMENT;
+    while threads_of_the_process() > before && Instant::now() < limit {
+        thread::yield_now();
+    }
     refused.map_or(Ok(()), Err)
+}
+
+/// As the system counts them, where it tells.
+fn threads_of_the_process() -> Option<usize> {
+    Some(fs::read_dir("/proc/self/task").ok()?.count())
 }
 
 /// Waits until the pollers poll: tokio starts them on threads that would else take a worker's place below.
@@ -163,24 +183,68 @@ fn await_pollers(handle: &Handle, pollers: usize) {
     let _all_here = told.recv();
 }
 
+/// How far a worker's thread has come.
+enum Arrival {
+    Begins,
+    IsReady,
+}
+
 /// Has the runtime start all its blocking threads: none of the first jobs ends before the last has begun.
-fn start_workers(handle: &Handle, life: &Arc<Lifecycle>, config: &PoolConfig) {
+///
+/// Tokio tells nobody that the system refuses it a thread while it has others; it tries again with the next job that it is given.
+fn start_workers(
+    handle: &Handle,
+    life: &Arc<Lifecycle>,
+    config: &PoolConfig,
+) -> Result<(), BuildError> {
     let workers = config.workers();
-    let all_here = Arc::new(Barrier::new(workers + 1));
+    let all_here = Arc::new(Mutex::new(()));
+    let held = all_here.lock().unwrap_or_else(PoisonError::into_inner);
     let next = Arc::new(AtomicUsize::new(0));
+    let (tell, told) = mpsc::channel();
     for _ in 0..workers {
         let (life, all_here, next) = (Arc::clone(life), Arc::clone(&all_here), Arc::clone(&next));
+        let tell = tell.clone();
         handle.spawn_blocking(move || {
             let index = thread::current()
                 .name()
                 .and_then(index_in)
                 .unwrap_or_else(|| next.fetch_add(1, Ordering::Relaxed));
             IS_WORKER.set(true);
+            // The builder waits for both, unless it has given up.
+            let _heard = tell.send(Arrival::Begins);
             move_in(&life, index);
-            all_here.wait();
+            let _heard = tell.send(Arrival::IsReady);
+            drop(all_here.lock());
         });
     }
-    all_here.wait();
+    let (mut begun, mut ready) = (0, 0);
+    let mut limit = Instant::now() + PATIENCE;
+    while ready < workers {
+        match told.recv_timeout(MOMENT) {
+            Ok(Arrival::Begins) => {
+                begun += 1;
+                limit = Instant::now() + PATIENCE;
+            }
+            Ok(Arrival::IsReady) => ready += 1,
+            // The hook of a start may take its time.
+            Err(_) if begun == workers => {}
+            Err(_) if Instant::now() < limit => drop(handle.spawn_blocking(|| ())),
+            Err(_) => break,
+        }
+    }
+    drop(held);
+    if ready == workers {
+        return Ok(());
+    }
+    Err(BuildError::Spawn {
+        worker: begun,
+        workers,
+        source: io::Error::new(
+            io::ErrorKind::WouldBlock,
+            "the system has refused the runtime a thread for too long",
+        ),
+    })
 }
 
 /// The index at the end of a worker's name.

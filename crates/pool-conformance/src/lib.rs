@@ -7,11 +7,13 @@
 #![forbid(unsafe_code)]
 
 pub mod broken;
+mod channel;
 mod fixture;
 mod polling;
 pub mod probe;
 mod rule;
 mod rules;
+mod thread;
 mod threads;
 
 pub use fixture::Fixture;

@@ -1,15 +1,19 @@
 //! What the tests of the rules need for futures: a runtime to poll them on, and an event that wakes them.
 
 use std::future::Future;
-use std::pin::Pin;
+use std::pin::{Pin, pin};
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::task::{Context, Poll, Waker};
 
-use crate::probe::Count;
+use crate::probe::{Count, ready};
+use crate::thread;
 
-/// Runs a future on this thread.
+/// Runs a future on this thread: on a runtime, or in a simulation, which knows none, by itself.
 pub(crate) fn block_on<T>(future: impl Future<Output = T>) -> T {
+    if thread::is_simulated() {
+        return ready(pin!(future));
+    }
     let runtime = tokio::runtime::Builder::new_current_thread()
         .enable_time()
         .build()

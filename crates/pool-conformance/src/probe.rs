@@ -4,17 +4,17 @@ use std::convert::Infallible;
 use std::future::Future;
 use std::pin::Pin;
 use std::sync::atomic::{AtomicUsize, Ordering};
-use std::sync::mpsc::{self, RecvTimeoutError};
-use std::sync::{Arc, Condvar, Mutex, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::task::{Context, Poll, Wake, Waker};
-use std::thread::{self, ThreadId};
 use std::time::{Duration, Instant};
 
+use pool_core::machine::{self, Thread};
 use pool_core::{
     Executor, ExecutorExt, Interrupted, JobContext, JobError, JobHandle, PoolConfig, ShutdownReport,
 };
 
 use crate::fixture::Fixture;
+use crate::thread::{self, ThreadId};
 
 /// The limit of every single wait. Only a hang meets it.
 pub const PATIENCE: Duration = Duration::from_secs(20);
@@ -98,14 +98,15 @@ pub fn ended<T, E>(handle: JobHandle<T, E>) -> Result<T, JobError<E>> {
 /// Calls `wait`, which must not return before `release` was called.
 pub(crate) fn returns_only_after<R>(release: impl FnOnce() + Send, wait: impl FnOnce() -> R) -> R {
     thread::scope(|threads| {
-        let (send, returned) = mpsc::channel::<()>();
+        let returned = Count::new();
+        let seen = returned.clone();
         let releaser = threads.spawn(move || {
-            let is_waiting = returned.recv_timeout(WINDOW) == Err(RecvTimeoutError::Timeout);
+            let is_waiting = !seen.reaches(1, Some(WINDOW));
             release();
             is_waiting
         });
         let result = wait();
-        drop(send);
+        returned.add();
         let is_waiting = releaser.join().expect("the release is no test");
         assert!(is_waiting, "it returned with jobs unfinished");
         result
@@ -114,17 +115,17 @@ pub(crate) fn returns_only_after<R>(release: impl FnOnce() + Send, wait: impl Fn
 
 /// Waits until the clock has passed `when`, which no event tells.
 pub(crate) fn let_pass(when: Instant) {
-    Count::new().stays_below(1, when.saturating_duration_since(Instant::now()));
+    Count::new().stays_below(1, when.saturating_duration_since(thread::now()));
 }
 
 /// For a job: runs until it is asked to stop, and says how it was asked.
 pub(crate) fn until_interrupted(ctx: &JobContext<'_>) -> Interrupted {
-    let limit = Instant::now() + PATIENCE;
+    let limit = thread::now() + PATIENCE;
     loop {
         if let Err(interrupted) = ctx.check() {
             return interrupted;
         }
-        assert!(Instant::now() < limit, "nobody asked the job to stop");
+        assert!(thread::now() < limit, "nobody asked the job to stop");
         thread::yield_now();
     }
 }
@@ -207,7 +208,14 @@ impl<T> Clone for Log<T> {
 
 /// A count that threads wait on.
 #[derive(Debug, Clone, Default)]
-pub struct Count(Arc<(Mutex<usize>, Condvar)>);
+pub struct Count(Arc<Mutex<Counted>>);
+
+#[derive(Debug, Default)]
+struct Counted {
+    count: usize,
+    /// Threads that look again at each event. They park outside the lock.
+    waiting: Vec<Thread>,
+}
 
 impl Count {
     /// Zero.
@@ -217,15 +225,17 @@ impl Count {
 
     /// Adds one, and returns the sum.
     pub fn add(&self) -> usize {
-        let mut count = self.0.0.lock().unwrap_or_else(PoisonError::into_inner);
-        *count += 1;
-        self.0.1.notify_all();
-        *count
+        let mut counted = self.lock();
+        counted.count += 1;
+        let (count, waiting) = (counted.count, std::mem::take(&mut counted.waiting));
+        drop(counted);
+        waiting.iter().for_each(Thread::unpark);
+        count
     }
 
     /// What it is now.
     pub fn get(&self) -> usize {
-        *self.0.0.lock().unwrap_or_else(PoisonError::into_inner)
+        self.lock().count
     }
 
     /// Watches for `time` that it stays below `goal`.
@@ -233,13 +243,8 @@ impl Count {
     /// # Panics
     /// As soon as it does not.
     pub fn stays_below(&self, goal: usize, time: Duration) {
-        let count = self.0.0.lock().unwrap_or_else(PoisonError::into_inner);
-        let (count, _limit) = self
-            .0
-            .1
-            .wait_timeout_while(count, time, |count| *count < goal)
-            .unwrap_or_else(PoisonError::into_inner);
-        assert!(*count < goal, "saw {} events, too early", *count);
+        let is_reached = self.reaches(goal, Some(time));
+        assert!(!is_reached, "saw {} events, too early", self.get());
     }
 
     /// Waits until it is at least `goal`.
@@ -247,22 +252,33 @@ impl Count {
     /// # Panics
     /// After [`PATIENCE`], with what it had come to.
     pub fn wait_for(&self, goal: usize) {
-        let limit = Instant::now() + PATIENCE;
-        let mut count = self.0.0.lock().unwrap_or_else(PoisonError::into_inner);
-        while *count < goal {
-            let left = limit.saturating_duration_since(Instant::now());
-            assert!(
-                !left.is_zero(),
-                "waited for {goal} events and saw {}",
-                *count
-            );
-            count = self
-                .0
-                .1
-                .wait_timeout(count, left)
-                .unwrap_or_else(PoisonError::into_inner)
-                .0;
+        let is_reached = self.reaches(goal, Some(PATIENCE));
+        assert!(
+            is_reached,
+            "waited for {goal} events and saw {}",
+            self.get()
+        );
+    }
+
+    /// Waits until it is at least `goal`, for `time` at the most. Whether it is.
+    pub(crate) fn reaches(&self, goal: usize, time: Option<Duration>) -> bool {
+        let limit = time.and_then(|time| thread::now().checked_add(time));
+        loop {
+            let mut counted = self.lock();
+            if counted.count >= goal {
+                return true;
+            }
+            counted.waiting.push(machine::current());
+            drop(counted);
+            if limit.is_some_and(|limit| thread::now() >= limit) {
+                return self.get() >= goal;
+            }
+            machine::park(limit);
         }
+    }
+
+    fn lock(&self) -> MutexGuard<'_, Counted> {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 
@@ -341,10 +357,10 @@ impl Drop for AliveValue {
 /// # Panics
 /// After [`PATIENCE`], saying what was waited for and what the pool's books say.
 pub fn wait_until(what: &str, pool: &dyn Executor, is_so: impl Fn() -> bool) {
-    let limit = Instant::now() + PATIENCE;
+    let limit = thread::now() + PATIENCE;
     while !is_so() {
         assert!(
-            Instant::now() < limit,
+            thread::now() < limit,
             "waited in vain for: {what}; the pool: {}",
             pool.stats()
         );

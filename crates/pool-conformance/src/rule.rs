@@ -86,27 +86,29 @@ impl Rule {
         self.run_within::<F>(LIMIT)
     }
 
+    /// Runs the rule on the calling thread, without a limit: for a thread of a simulation, which has its own.
+    pub fn run_here<F: Fixture>(&self) -> Verdict {
+        if let Some(skipped) = self.skipped::<F>() {
+            return skipped;
+        }
+        verdict(catch_unwind(AssertUnwindSafe(self.test)))
+    }
+
     /// Runs the rule with a limit of one's own: broken executors hang by design.
     pub fn run_within<F: Fixture>(&self, limit: Duration) -> Verdict {
-        if let Kind::Optional(name, has) = self.kind
-            && !has(&F::capability())
-        {
-            return Verdict::Skipped(format!("the executor does not claim `{name}`"));
+        if let Some(skipped) = self.skipped::<F>() {
+            return skipped;
         }
-        let (send, verdict) = mpsc::channel();
+        let (send, heard) = mpsc::channel();
         let test = self.test;
         let body = move || {
             let result = catch_unwind(AssertUnwindSafe(test));
             // Past the limit nobody listens.
-            let _heard = send.send(match result {
-                Ok(Applied::Held) => Verdict::Passed,
-                Ok(Applied::NotHere(reason)) => Verdict::Skipped(reason.to_owned()),
-                Err(payload) => Verdict::Failed(message(&*payload)),
-            });
+            let _heard = send.send(verdict(result));
         };
         let thread = thread::Builder::new().name(self.id.to_owned()).spawn(body);
         let thread = thread.expect("the system gives the test a thread");
-        match verdict.recv_timeout(limit) {
+        match heard.recv_timeout(limit) {
             Ok(verdict) => {
                 // The body catches its own panic.
                 let _ended = thread.join();
@@ -114,6 +116,24 @@ impl Rule {
             }
             Err(_) => Verdict::Failed(format!("it hung: no end after {limit:?}")),
         }
+    }
+
+    fn skipped<F: Fixture>(&self) -> Option<Verdict> {
+        match self.kind {
+            Kind::Optional(name, has) if !has(&F::capability()) => {
+                let reason = format!("the executor does not claim `{name}`");
+                Some(Verdict::Skipped(reason))
+            }
+            _ => None,
+        }
+    }
+}
+
+fn verdict(result: std::thread::Result<Applied>) -> Verdict {
+    match result {
+        Ok(Applied::Held) => Verdict::Passed,
+        Ok(Applied::NotHere(reason)) => Verdict::Skipped(reason.to_owned()),
+        Err(payload) => Verdict::Failed(message(&*payload)),
     }
 }
 

@@ -6,16 +6,26 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 use std::thread;
 use std::time::Instant;
 
+use pool_core::machine;
+
 use crate::probe::PATIENCE;
 
 /// A prefix for thread names that no other pool in this process has. Short: Linux shows 15 bytes of a name.
 pub(crate) fn unique_prefix() -> String {
+    if machine::is_simulated() {
+        // The same in each run; nobody looks for it among the system's threads.
+        return "k0x".to_owned();
+    }
     static MADE: AtomicUsize = AtomicUsize::new(0);
     format!("k{}x", MADE.fetch_add(1, Ordering::Relaxed))
 }
 
-/// The threads whose names begin with `prefix` and a `-`. `None`: this system does not list them.
+/// The threads whose names begin with `prefix` and a `-`. `None`: this system does not list them, or it is a simulated one, whose threads
+/// end in another time than the system's.
 fn named(prefix: &str) -> Option<Vec<PathBuf>> {
+    if machine::is_simulated() {
+        return None;
+    }
     let begin = format!("{prefix}-");
     let threads = fs::read_dir("/proc/self/task").ok()?;
     // A thread may end between the listing and the look at its name.

@@ -22,6 +22,7 @@ use crate::home::Home;
 use crate::id::JobId;
 use crate::job::Terms;
 use crate::lifecycle::Lifecycle;
+use crate::machine::{self, Point};
 use crate::outcome::{Interrupted, JobError, Outcome, PanicInfo, contain, drop_contained};
 use crate::source::Source;
 use crate::state::State;
@@ -228,7 +229,10 @@ impl<S: Source> AsyncCell<S> {
             };
             // SAFETY: it is not moved out of the cell, see `Stage`, and the cell does not move.
             let future = unsafe { Pin::new_unchecked(future) };
-            contain(|| future.poll(&mut Context::from_waker(waker)))
+            contain(|| {
+                machine::point(Point::Begin(self.id));
+                future.poll(&mut Context::from_waker(waker))
+            })
         });
         worker.end_polling(outer);
         let result = match polled {

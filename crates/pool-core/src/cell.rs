@@ -13,6 +13,7 @@ use crate::context::{Cancellation, JobContext, OwnToken};
 use crate::id::JobId;
 use crate::job::{Job, JobOptions, Terms};
 use crate::lifecycle::Lifecycle;
+use crate::machine::{self, Point};
 use crate::outcome::{Interrupted, JobError, Outcome, PanicInfo, contain, drop_contained};
 use crate::state::{ClaimedEnd, Left, Owes, State};
 use crate::sync::UnsafeCell;
@@ -266,7 +267,10 @@ impl<J: Job> JobCell<J> {
                 let ctx = JobContext::new(self.id, self.terms(), Some(self), worker);
                 let frame =
                     matches!(runs, Runs::FromQueue).then(|| worker.begin(self.id, self.name()));
-                let result = contain(|| job.run(&ctx));
+                let result = contain(|| {
+                    machine::point(Point::Begin(self.id));
+                    job.run(&ctx)
+                });
                 let resolution = conclude(result, ctx.reported());
                 drop(frame);
                 resolution
@@ -372,6 +376,8 @@ impl<J: Job> Outlet<J::Output, J::Error> for JobCell<J> {
             self.end_claimed(resolution);
         }
     }
+
+    fn rely_on_others(&self) {}
 
     fn release(&self) -> Release {
         release::<J>

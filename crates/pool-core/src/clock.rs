@@ -4,26 +4,22 @@
 
 use std::collections::BTreeMap;
 use std::fmt;
-use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard};
 use std::task::Waker;
-use std::thread;
 use std::time::Instant;
 
 use crate::id::JobId;
+use crate::machine::{self, JoinHandle, Thread};
 
 #[derive(Clone, Default)]
-pub(crate) struct Clock(Arc<Shared>);
-
-#[derive(Default)]
-struct Shared {
-    alarms: Mutex<Alarms>,
-    changed: Condvar,
-}
+pub(crate) struct Clock(Arc<Mutex<Alarms>>);
 
 #[derive(Default)]
 struct Alarms {
     by_time: BTreeMap<(Instant, JobId), Waker>,
-    thread: Option<thread::JoinHandle<()>>,
+    thread: Option<JoinHandle<()>>,
+    /// The thread, once it looks at the alarms. It parks after a look, outside the lock; who changes them unparks it.
+    looking: Option<Thread>,
     is_stopped: bool,
 }
 
@@ -38,15 +34,11 @@ impl Clock {
         alarms.by_time.insert((when, id), waker.clone());
         if alarms.thread.is_none() {
             let clock = self.clone();
-            let spawned = thread::Builder::new()
-                .name("pool-clock".into())
-                .spawn(move || clock.run());
+            let spawned = machine::spawn_named("pool-clock".into(), None, move || clock.run());
             alarms.thread = spawned.ok();
         }
-        let is_kept = alarms.thread.is_some();
-        drop(alarms);
-        self.0.changed.notify_one();
-        is_kept
+        alarms.tell();
+        alarms.thread.is_some()
     }
 
     pub(crate) fn forget(&self, when: Instant, id: JobId) {
@@ -59,47 +51,58 @@ impl Clock {
         let (thread, alarms) = {
             let mut alarms = self.lock();
             alarms.is_stopped = true;
+            alarms.tell();
             (alarms.thread.take(), std::mem::take(&mut alarms.by_time))
         };
-        self.0.changed.notify_one();
         drop(alarms);
-        if let Some(thread) = thread
-            && thread.thread().id() != thread::current().id()
-        {
-            // The thread catches nothing and runs no user code but wakers; a panic of those has been reported already.
-            let _ended = thread.join();
-        }
+        // The thread catches nothing and runs no user code but wakers; a panic of those has been reported already.
+        thread.into_iter().for_each(machine::join);
     }
 
     fn run(&self) {
-        let mut alarms = self.lock();
-        while !alarms.is_stopped {
-            let Some((&(when, id), _)) = alarms.by_time.first_key_value() else {
-                alarms = self
-                    .0
-                    .changed
-                    .wait(alarms)
-                    .unwrap_or_else(PoisonError::into_inner);
-                continue;
-            };
-            let left = when.saturating_duration_since(Instant::now());
-            if left.is_zero() {
-                let waker = alarms.by_time.remove(&(when, id));
-                drop(alarms);
-                if let Some(waker) = waker {
+        self.lock().looking = Some(machine::current());
+        loop {
+            match self.due() {
+                Next::Stop => return,
+                Next::Wake(waker) => {
                     crate::outcome::drop_contained(crate::outcome::contain(|| waker.wake()));
                 }
-                alarms = self.lock();
-            } else {
-                let waited = self.0.changed.wait_timeout(alarms, left);
-                alarms = waited.unwrap_or_else(PoisonError::into_inner).0;
+                Next::Wait(limit) => machine::park(limit),
             }
         }
     }
 
-    fn lock(&self) -> MutexGuard<'_, Alarms> {
-        self.0.alarms.lock().unwrap_or_else(PoisonError::into_inner)
+    fn due(&self) -> Next {
+        let mut alarms = self.lock();
+        if alarms.is_stopped {
+            return Next::Stop;
+        }
+        match alarms.by_time.first_entry() {
+            None => Next::Wait(None),
+            Some(first) if first.key().0 <= machine::now() => Next::Wake(first.remove()),
+            Some(first) => Next::Wait(Some(first.key().0)),
+        }
     }
+
+    fn lock(&self) -> MutexGuard<'_, Alarms> {
+        machine::lock(&self.0)
+    }
+}
+
+impl Alarms {
+    fn tell(&self) {
+        if let Some(thread) = &self.looking {
+            thread.unpark();
+        }
+    }
+}
+
+/// What the clock's thread does after a look at the alarms.
+enum Next {
+    Stop,
+    Wake(Waker),
+    /// Until the limit, or for ever; or until the alarms change.
+    Wait(Option<Instant>),
 }
 
 impl fmt::Debug for Clock {

@@ -13,6 +13,7 @@ use crate::handle::JobHandle;
 use crate::id::JobId;
 use crate::job::{Configured, Job, JobOptions, Terms};
 use crate::lifecycle::Lifecycle;
+use crate::machine::{self, Point};
 use crate::outcome::Interrupted;
 use crate::state::State;
 use crate::token::CancelToken;
@@ -104,12 +105,14 @@ impl<'a> JobContext<'a> {
 
     /// How long until the deadline; zero once it has passed, `None` without one (`R404`).
     pub fn remaining(&self) -> Option<Duration> {
+        machine::point(Point::Ask);
         self.deadline()
-            .map(|deadline| deadline.saturating_duration_since(Instant::now()))
+            .map(|deadline| deadline.saturating_duration_since(machine::now()))
     }
 
     /// Whether the job was asked to stop: by its handle, its token, its parent or a shutdown (`R402`).
     pub fn is_cancelled(&self) -> bool {
+        machine::point(Point::Ask);
         self.cancellation.is_some_and(Cancellation::is_requested)
             || self.terms.is_some_and(Terms::is_cancelled)
             || self.worker.life().is_cancelling()
@@ -121,6 +124,7 @@ impl<'a> JobContext<'a> {
     /// # Errors
     /// [`Interrupted::Cancelled`] once it was asked to stop, [`Interrupted::Expired`] once its deadline has passed.
     pub fn check(&self) -> Result<(), Interrupted> {
+        machine::point(Point::Ask);
         let interrupted = if self.is_cancelled() {
             Interrupted::Cancelled
         } else if self.terms.is_some_and(Terms::is_expired) {
@@ -263,12 +267,14 @@ impl AsyncContext {
 
     /// How long until the deadline; zero once it has passed, `None` without one.
     pub fn remaining(&self) -> Option<Duration> {
+        machine::point(Point::Ask);
         self.deadline()
-            .map(|deadline| deadline.saturating_duration_since(Instant::now()))
+            .map(|deadline| deadline.saturating_duration_since(machine::now()))
     }
 
     /// Whether the job was asked to stop. It is dropped at its next suspension then (`R405`).
     pub fn is_cancelled(&self) -> bool {
+        machine::point(Point::Ask);
         self.cell.is_requested()
             || self.cell.terms().is_some_and(Terms::is_cancelled)
             || self.life.is_cancelling()
@@ -279,6 +285,7 @@ impl AsyncContext {
     /// # Errors
     /// [`Interrupted::Cancelled`] once it was asked to stop, [`Interrupted::Expired`] once its deadline has passed.
     pub fn check(&self) -> Result<(), Interrupted> {
+        machine::point(Point::Ask);
         let interrupted = if self.is_cancelled() {
             Interrupted::Cancelled
         } else if self.cell.terms().is_some_and(Terms::is_expired) {

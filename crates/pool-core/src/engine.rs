@@ -11,6 +11,7 @@ use crate::config::PoolConfig;
 use crate::error::{BuildError, Refused};
 use crate::executor::{Executor, forward_executor};
 use crate::lifecycle::Lifecycle;
+use crate::machine::{self, Point};
 use crate::report::ShutdownReport;
 use crate::room::Room;
 use crate::shutdown::{HandOver, Shutdown, ShutdownPolicy, drive_async, drive_blocking};
@@ -41,9 +42,14 @@ pub trait Engine: Send + Sync + Sized + 'static {
     /// Queues a task, or gives it back if there is no room. Never blocks.
     fn push(&self, task: Task) -> Result<(), Task>;
 
-    /// Queues a task whatever the bound: the hand-over of a swap, at most as many as fit by the bound of the pool they left; and the
-    /// child of a job that is the innermost of very many.
+    /// Queues a task whatever the bound, before all others: the hand-over of a swap, at most as many as fit by the bound of the pool they
+    /// left.
     fn push_unbounded(&self, task: Task);
+
+    /// Queues a task whatever the bound, to take turns with the others: the child of a job that is the innermost of very many.
+    fn push_past_bound(&self, task: Task) {
+        self.push_unbounded(task);
+    }
 
     /// Takes the next task for `worker`, and tells [`Lifecycle::room`] of the place that came free.
     fn pop(&self, worker: &Worker) -> Option<Task>;
@@ -89,10 +95,10 @@ impl<E: Engine> Host for Inside<E> {
     }
 
     fn queue_past_bound(&self, task: Task) {
-        self.0.push_unbounded(task);
+        self.0.push_past_bound(task);
         let life = self.0.life();
         life.notify();
-        // ORDERING: as at the end of `Lifecycle::admit`.
+        // ORDERING: as in `Lifecycle::pushed`.
         if life.is_cancelling() {
             life.take_out(self.0.take_queued());
         }
@@ -103,16 +109,21 @@ impl<E: Engine> Executor for Inside<E> {
     #[inline(always)]
     fn try_execute(&self, task: Task) -> Result<(), Refused<Task>> {
         let life = self.0.life();
+        let id = task.id();
         let Some(submission) = life.begin_submission() else {
+            machine::point(Point::Refused(id));
             return Err(Refused::Closed(task));
         };
+        machine::point(Point::Submit(id));
         match self.0.push(task) {
             Ok(()) => {
+                machine::point(Point::Pushed(id));
                 life.pushed(|| self.0.take_queued());
                 Ok(())
             }
             Err(task) => {
                 life.refuse(submission);
+                machine::point(Point::Refused(id));
                 Err(Refused::Full(task))
             }
         }

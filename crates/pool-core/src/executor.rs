@@ -16,6 +16,7 @@ use crate::handle::JobHandle;
 use crate::id::JobId;
 use crate::job::{AsyncJob, Infallibly, Job, JobOptions};
 use crate::lifecycle::Lifecycle;
+use crate::machine::{self, Point};
 use crate::map::{Map, MapUnordered};
 use crate::plain;
 use crate::room::{Admission, Room};
@@ -105,7 +106,8 @@ forward_executor!([E: Executor + ?Sized] Arc<E>, |pointer| **pointer);
 ///
 /// A method that may wait for room does not wait inside a job of the same pool: it runs the job on the calling worker, at once
 /// (`R108`). While the pool drains, a job's children run on the calling worker likewise (`R607`). Where 128 jobs run within each
-/// other so, the next is queued instead, past the bound: a chain of jobs, each of which submits the next, needs no endless stack.
+/// other so, the next is queued instead, past the bound: a chain of jobs, each of which submits the next, needs no endless stack. One stack
+/// queues up to 1 024 children so; after that they run in place again.
 ///
 /// Any thread may submit, also from the destructors of its thread-locals as it ends (`R112`).
 pub trait ExecutorExt: Executor {
@@ -157,7 +159,7 @@ pub trait ExecutorExt: Executor {
         job: J,
         timeout: Duration,
     ) -> Result<JobHandle<J::Output, J::Error>, SubmitError<J>> {
-        let limit = Instant::now().checked_add(timeout);
+        let limit = machine::now().checked_add(timeout);
         submit_with(job, |task| admit(self, task, limit))
     }
 
@@ -303,8 +305,9 @@ pub trait ExecutorExt: Executor {
         crate::scope::run(self, f)
     }
 
-    /// Waits until nothing is accepted and unfinished, or was so since the call; intake stays open (`R506`). Inside a job of the same pool, that job and
-    /// those that it runs within are left out, and queued jobs run on the calling worker.
+    /// Waits until nothing is accepted and unfinished; intake stays open (`R506`). From outside, a moment at which a worker that rests found it so since
+    /// the call is enough, though others submit again at once. Inside a job of the same pool, that job and those that it runs within are left
+    /// out, and queued jobs run on the calling worker.
     fn wait_idle(&self) {
         let worker = Worker::current_of(self);
         for_each_life(self, |life| {
@@ -418,9 +421,13 @@ fn admit_in_line<E: Executor + ?Sized>(
     task: Task,
     limit: Option<Instant>,
 ) -> Result<(), Refused<Task>> {
+    let mut task = task;
     if executor.is_closed() {
-        // It refuses everybody, and without the line, whose lock is nobody's to take in a forked child.
-        return executor.try_execute(task);
+        // It refuses everybody, and without the line, whose lock is nobody's to take in a forked child. Full, it was closed no more.
+        match executor.try_execute(task) {
+            Err(Refused::Full(refused)) => task = refused,
+            result => return result,
+        }
     }
     let mut admission = Admission::new(executor, task);
     match block_on(InLine(&mut admission), limit) {
@@ -445,6 +452,7 @@ impl<E: Executor + ?Sized> Future for InLine<'_, '_, E> {
 /// The one way in that never waits, and passes those in line no more often than others may.
 fn try_admit<E: Executor + ?Sized>(executor: &E, task: Task) -> Result<(), Refused<Task>> {
     if !may_pass(executor) && !executor.is_closed() {
+        machine::point(Point::Refused(task.id()));
         return Err(Refused::Full(task));
     }
     executor.try_execute(task)

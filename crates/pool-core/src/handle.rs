@@ -4,9 +4,10 @@ use std::fmt;
 use std::future::{Future, poll_fn};
 use std::pin::Pin;
 use std::task::{Context, Poll, Waker};
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use crate::id::JobId;
+use crate::machine::{self, Point};
 use crate::outcome::JobError;
 use crate::ticket::Ticket;
 use crate::wait::{Looks, block_on, look_a_while};
@@ -46,14 +47,15 @@ impl<T, E> JobHandle<T, E> {
     /// [`JobError`] says why the job gave no value.
     #[inline]
     pub fn join(mut self) -> Result<T, JobError<E>> {
-        if let Some(worker) = Worker::current() {
+        machine::point(Point::Join(self.id));
+        if let Some(worker) = Worker::current().filter(|worker| !worker.life().is_forked()) {
             let ticket = self.ticket.take().expect(TAKEN_ONCE);
             match ticket.join_on(&worker) {
                 Ok(outcome) => return outcome,
                 Err(ticket) => self.ticket = Some(ticket),
             }
         }
-        if look_a_while(Looks::JOINER, || self.is_finished())
+        if look_a_while(Looks::JOINER, || self.ticket().is_ended())
             && let Poll::Ready(outcome) = self
                 .ticket()
                 .poll_outcome(&mut Context::from_waker(Waker::noop()))
@@ -68,7 +70,8 @@ impl<T, E> JobHandle<T, E> {
     /// # Errors
     /// The handle comes back after the time, not before (`R501`).
     pub fn join_timeout(mut self, timeout: Duration) -> Result<Result<T, JobError<E>>, Self> {
-        let limit = Instant::now().checked_add(timeout);
+        let limit = machine::now().checked_add(timeout);
+        self.ticket().rely_on_others();
         let outcome = block_on(poll_fn(|cx| self.ticket().poll_outcome(cx)), limit);
         if outcome.is_some() {
             self.ticket = None;
@@ -79,6 +82,7 @@ impl<T, E> JobHandle<T, E> {
     /// Asks the job to stop. One that has not started never does: it ends as `Cancelled` at once, and what it captured is
     /// dropped before this returns (`R401`). A running one sees it in its context; a suspended future is dropped.
     pub fn cancel(&self) {
+        machine::point(Point::Cancel(self.id));
         self.ticket().cancel();
     }
 
@@ -90,6 +94,7 @@ impl<T, E> JobHandle<T, E> {
     /// Whether the outcome is there, so that `join` would not wait.
     #[inline]
     pub fn is_finished(&self) -> bool {
+        machine::point(Point::Ask);
         self.ticket().is_ended()
     }
 
@@ -110,8 +115,9 @@ impl<T, E> Future for JobHandle<T, E> {
     /// # Panics
     /// If polled again after it was ready.
     fn poll(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Self::Output> {
-        if let Some(worker) = Worker::current().filter(Worker::must_drive_awaited) {
-            self.ticket().await_on(&worker, cx);
+        match Worker::current().filter(Worker::must_drive_awaited) {
+            Some(worker) => self.ticket().await_on(&worker, cx),
+            None => self.ticket().rely_on_others(),
         }
         let polled = self.ticket().poll_outcome(cx);
         if polled.is_ready() {

@@ -6,6 +6,7 @@ use std::future::Future;
 use std::time::{Duration, Instant};
 
 use crate::context::{AsyncContext, JobContext};
+use crate::machine;
 use crate::token::CancelToken;
 
 /// A unit of work that runs at most once, on a worker.
@@ -177,7 +178,7 @@ impl JobOptions {
     fn terms(self) -> Option<Terms> {
         let timed = self
             .timeout
-            .and_then(|timeout| Instant::now().checked_add(timeout));
+            .and_then(|timeout| machine::now().checked_add(timeout));
         let deadline = [timed, self.deadline].into_iter().flatten().min();
         let terms = Terms {
             name: self.name,
@@ -206,7 +207,7 @@ impl Terms {
     #[inline]
     pub(crate) fn is_expired(&self) -> bool {
         self.deadline
-            .is_some_and(|deadline| Instant::now() >= deadline)
+            .is_some_and(|deadline| machine::now() >= deadline)
     }
 
     #[inline]

@@ -42,6 +42,8 @@ mod inherent;
 mod job;
 mod ledger;
 mod lifecycle;
+#[doc(hidden)]
+pub mod machine;
 mod map;
 #[cfg(all(test, pool_loom))]
 mod models;

@@ -21,20 +21,18 @@
 //! in a queue that nobody will look at.
 
 mod end;
+mod notices;
 mod waits;
 
 use std::fmt;
-use std::future::{Future, poll_fn};
-use std::pin::pin;
+use std::future::poll_fn;
 use std::sync::atomic::{AtomicBool, AtomicUsize as PlainUsize};
 use std::sync::{Arc, OnceLock};
-use std::task::{Context, Waker};
-use std::thread::Thread;
+use std::task::Waker;
 use std::time::{Duration, Instant};
 
 use crossbeam_deque::Injector;
 use crossbeam_utils::CachePadded;
-use event_listener::Event;
 
 use crate::away::Away;
 use crate::barrier::{self, light};
@@ -46,7 +44,8 @@ use crate::hooks::{ContainedHooks, JobFailure};
 use crate::id::JobId;
 use crate::idle::Idle;
 use crate::ledger::Ledger;
-use crate::outcome::{Outcome, contained};
+use crate::machine::{self, Thread};
+use crate::outcome::Outcome;
 use crate::report::RunningJob;
 use crate::room::Room;
 use crate::shutdown::Ending;
@@ -57,6 +56,7 @@ use crate::task::Task;
 use crate::visit::Seats;
 use crate::wait;
 use crate::worker::current_index;
+use notices::Notices;
 use waits::Waits;
 
 /// Where a pool is in its life.
@@ -94,7 +94,7 @@ pub struct Lifecycle {
     clock: Clock,
     hooks: ContainedHooks,
     /// Something changed that a waiter for quiet, or for the last worker, may wait for.
-    changed: Event,
+    notices: Notices,
     watchers: AtomicUsize,
     waits: Waits,
     /// The pool stops of itself once it is quiet: nobody is left to shut it down.
@@ -130,14 +130,14 @@ impl Lifecycle {
             woken: Injector::new(),
             clock: Clock::default(),
             hooks: ContainedHooks::new(config.hooks.clone()),
-            changed: Event::new(),
+            notices: Notices::default(),
             watchers: AtomicUsize::new(0),
             waits: Waits::default(),
             stops_when_quiet: AtomicBool::new(false),
             workers_alive: PlainUsize::new(0),
             resume: OnceLock::new(),
             ending: Mutex::default(),
-            epoch: Instant::now(),
+            epoch: machine::now(),
         });
         forked::enlist(&life);
         life
@@ -213,14 +213,16 @@ impl Lifecycle {
 
     /// A woken future comes back; never refused (`R803`).
     pub(crate) fn requeue(self: &Arc<Self>, task: Task) {
+        if self.is_forked() {
+            // Its place is in the parent; what another thread was about to do to the list stays half done.
+            std::mem::forget(task);
+            return;
+        }
         self.woken.push(task);
         // ORDERING: partner is the heavy fence in `stop`: either this sees the stop, or the stop's sweep sees the task.
         light();
-        match self.phase() {
-            Phase::Stopped => self.sweep_woken(),
-            // Its place is in the parent.
-            Phase::Forked => return,
-            _ => {}
+        if self.phase() == Phase::Stopped {
+            self.sweep_woken();
         }
         self.notify();
     }
@@ -262,7 +264,7 @@ impl Lifecycle {
     }
 
     pub(crate) fn nanos(&self) -> u64 {
-        u64::try_from(self.epoch.elapsed().as_nanos()).unwrap_or(u64::MAX)
+        u64::try_from(machine::since(self.epoch).as_nanos()).unwrap_or(u64::MAX)
     }
 
     pub(crate) fn record(&self, outcome: Outcome) {
@@ -382,21 +384,13 @@ impl Lifecycle {
     pub(crate) async fn watch(&self, mut is_over: impl FnMut() -> bool) {
         let _watching = Watching::new(&self.watchers);
         while !self.is_forked() {
-            let listener = self.changed.listen();
+            let mut listening = self.notices.listen(self);
             // ORDERING: pairs with the fence in `tell_watchers`.
             fence(Ordering::SeqCst);
             if is_over() {
                 return;
             }
-            let mut listener = pin!(listener);
-            // Its books are wrong after a waker has panicked under its lock.
-            let contain = |cx: &Context<'_>| contained(cx.waker());
-            poll_fn(|cx| {
-                listener
-                    .as_mut()
-                    .poll(&mut Context::from_waker(&contain(cx)))
-            })
-            .await;
+            poll_fn(|cx| listening.poll(cx)).await;
         }
     }
 
@@ -415,7 +409,7 @@ impl Lifecycle {
     /// Wakes all who watch.
     fn announce(&self) {
         if !self.is_forked() {
-            self.changed.notify(usize::MAX);
+            self.notices.notify();
         }
     }
 

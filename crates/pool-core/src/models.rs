@@ -1,12 +1,16 @@
 //! Model checks of the hand-written protocols, on the code itself: every interleaving, within a bound on preemptions.
 //!
-//! `RUSTFLAGS="--cfg pool_loom" cargo test -p pool-core --release --lib models`
+//! `cargo xtask loom` runs them, and for each the mutants of the code that it must catch.
 
 mod cells;
+mod lives;
 mod queues;
+mod rooms;
+mod searchers;
+mod tokens;
 
 use std::sync::Arc as StdArc;
-use std::task::{Context, Poll, Wake, Waker};
+use std::task::Wake;
 
 use loom::sync::atomic::{AtomicUsize, Ordering::Relaxed};
 use loom::sync::{Arc, Condvar, Mutex};
@@ -14,22 +18,18 @@ use loom::thread;
 
 use crate::capability::Capability;
 use crate::config::PoolConfig;
-use crate::error::Refused;
-use crate::executor::Executor;
 use crate::home::Home;
 use crate::id::JobId;
 use crate::idle::{Announced, Idle};
 use crate::lifecycle::Lifecycle;
 use crate::outcome::Outcome;
-use crate::room::{Admission, Room};
 use crate::state::State;
-use crate::stats::Stats;
 use crate::sync::UnsafeCell;
 use crate::task::{Payload, Ran, Task};
 use crate::turn::Turn;
 use crate::worker::Worker;
 
-/// Preemptions that are explored: two find nearly every real race, three take minutes.
+/// Preemptions that are explored, unless `LOOM_MAX_PREEMPTIONS` says more: two find nearly every real race.
 const PREEMPTIONS: usize = 2;
 
 pub(crate) fn model(body: impl Fn() + Send + Sync + 'static) {
@@ -43,7 +43,7 @@ pub(crate) fn model(body: impl Fn() + Send + Sync + 'static) {
 pub(crate) struct Token(Mutex<bool>, Condvar);
 
 impl Token {
-    fn give(&self) {
+    pub(crate) fn give(&self) {
         *self.0.lock().unwrap() = true;
         self.1.notify_one();
     }
@@ -265,7 +265,7 @@ impl Payload for Nothing {
     }
 }
 
-fn nothing() -> Task {
+pub(crate) fn nothing() -> Task {
     Task::new(JobId::next(), Nothing)
 }
 
@@ -310,67 +310,8 @@ fn a_submission_is_refused_or_accounted_for() {
     });
 }
 
-/// An executor with one place, for the line: it keeps no task, only whether there is one.
-struct OnePlace {
-    is_taken: AtomicUsize,
-    room: Room,
-}
-
-impl Executor for OnePlace {
-    fn try_execute(&self, task: Task) -> Result<(), Refused<Task>> {
-        match self.is_taken.compare_exchange(0, 1, Relaxed, Relaxed) {
-            Ok(_) => Ok(()),
-            Err(_) => Err(Refused::Full(task)),
-        }
-    }
-
-    fn room(&self) -> &Room {
-        &self.room
-    }
-
-    fn capability(&self) -> Capability {
-        life().capability()
-    }
-
-    fn stats(&self) -> Stats {
-        Stats::default()
-    }
-
-    fn is_closed(&self) -> bool {
-        false
-    }
-}
-
 impl Wake for Token {
     fn wake(self: StdArc<Self>) {
         self.give();
     }
-}
-
-/// Submitters that wait for a place get in as places come free: else loom reports a deadlock.
-#[test]
-fn a_freed_place_is_not_missed() {
-    model(|| {
-        let full = OnePlace {
-            is_taken: AtomicUsize::new(1),
-            room: Room::new(),
-        };
-        let executor = Arc::new(full);
-        let submitter = {
-            let executor = Arc::clone(&executor);
-            thread::spawn(move || {
-                let token = StdArc::new(Token::default());
-                let waker = Waker::from(StdArc::clone(&token));
-                let mut cx = Context::from_waker(&waker);
-                let mut admission = std::pin::pin!(Admission::new(&*executor, nothing()));
-                while let Poll::Pending = admission.as_mut().poll(&mut cx) {
-                    token.take();
-                }
-            })
-        };
-        executor.is_taken.store(0, Relaxed);
-        executor.room.freed();
-        submitter.join().unwrap();
-        assert_eq!(executor.is_taken.load(Relaxed), 1);
-    });
 }

@@ -3,8 +3,8 @@
 use std::any::Any;
 use std::fmt;
 use std::panic::{AssertUnwindSafe, catch_unwind};
-use std::sync::{Arc, Mutex};
-use std::task::{Wake, Waker};
+use std::sync::Mutex;
+use std::task::Waker;
 
 /// The six ways in which an accepted job ends; each accepted job ends in exactly one of them (`R101`).
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
@@ -179,19 +179,6 @@ pub(crate) fn contain<R>(code: impl FnOnce() -> R) -> Result<R, PanicInfo> {
 /// Wakes by a waker of the user's: a panic in it is not that of the thread that comes by.
 pub(crate) fn wake_contained(waker: Waker) {
     drop_contained(contain(|| waker.wake()));
-}
-
-/// A waker that contains a panic of this one.
-pub(crate) fn contained(waker: &Waker) -> Waker {
-    struct Contained(Waker);
-
-    impl Wake for Contained {
-        fn wake(self: Arc<Self>) {
-            drop_contained(contain(|| self.0.wake_by_ref()));
-        }
-    }
-
-    Waker::from(Arc::new(Contained(waker.clone())))
 }
 
 /// Drops a user's value; a panic in its `Drop` costs nobody a worker or a handle (`R303`).

@@ -8,6 +8,7 @@ use crate::error::{Refused, SubmitError};
 use crate::id::JobId;
 use crate::job::{Job, Terms};
 use crate::lifecycle::Lifecycle;
+use crate::machine::{self, Point};
 use crate::outcome::{contain, drop_contained};
 use crate::task::{Payload, Ran, Task};
 use crate::worker::Worker;
@@ -57,7 +58,10 @@ fn run<J: Job>(job: J, terms: Option<&Terms>, id: JobId, worker: &Worker) -> Ran
         None => {
             let frame = worker.begin(id, name);
             let ctx = JobContext::new(id, terms, None, worker);
-            let result = contain(|| job.run(&ctx));
+            let result = contain(|| {
+                machine::point(Point::Begin(id));
+                job.run(&ctx)
+            });
             let resolution = conclude(result, ctx.reported());
             drop(frame);
             resolution

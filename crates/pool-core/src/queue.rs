@@ -6,6 +6,7 @@ use crossbeam_deque::{Injector, Steal};
 
 use crate::places::Places;
 use crate::ring::Ring;
+use crate::sync::{AtomicUsize, Ordering};
 use crate::task::Task;
 
 /// The largest capacity that gets an array: 64 bytes a place, 64 MiB of addresses. A page of it is taken when its first task is queued.
@@ -18,8 +19,20 @@ const LARGEST_ARRAY: usize = 1 << 20;
 #[derive(Debug)]
 pub struct SharedQueue {
     main: Main,
-    /// Tasks handed over by another pool, past the bound; taken first.
+    past_bound: PastBound,
+}
+
+/// Tasks past the bound. Few pools ever have one, so all that a pop pays for them is one look at their count.
+#[derive(Debug, Default)]
+struct PastBound {
+    /// How many there are, or are about to be.
+    count: AtomicUsize,
+    /// Handed over by another pool, and older than all others: taken first.
     handed_over: List,
+    /// Children of jobs that are the innermost of very many: they take turns with the main queue, or they and their own children would
+    /// keep it from being looked at.
+    children: List,
+    turn: AtomicUsize,
 }
 
 #[derive(Debug)]
@@ -36,7 +49,7 @@ impl SharedQueue {
         let list = || Main::List(List::default(), Places::new(capacity, 0));
         Self {
             main: array.map_or_else(list, Main::Array),
-            handed_over: List::default(),
+            past_bound: PastBound::default(),
         }
     }
 
@@ -56,19 +69,47 @@ impl SharedQueue {
         }
     }
 
-    /// Queues a task past the bound.
+    /// Queues a task past the bound, before all others.
     pub fn push_unbounded(&self, task: Task) {
-        self.handed_over.0.push(task);
+        self.past_bound.push(&self.past_bound.handed_over, task);
     }
 
-    /// Takes the oldest task.
+    /// Queues a task past the bound, to take turns with the others.
+    pub fn push_past_bound(&self, task: Task) {
+        self.past_bound.push(&self.past_bound.children, task);
+    }
+
+    /// Takes the oldest task, but for those past the bound.
     #[inline(always)]
     pub fn pop(&self) -> Option<Task> {
-        if !self.handed_over.0.is_empty()
-            && let Some(task) = steal(&self.handed_over.0)
-        {
+        // ORDERING: Relaxed: like a task's own mark, it is seen by who looks after the pusher's notice.
+        if self.past_bound.count.load(Ordering::Relaxed) != 0 {
+            return self.pop_of_all();
+        }
+        self.pop_main()
+    }
+
+    #[cold]
+    fn pop_of_all(&self) -> Option<Task> {
+        let past_bound = &self.past_bound;
+        if let Some(task) = past_bound.pop(&past_bound.handed_over) {
             return Some(task);
         }
+        if past_bound
+            .turn
+            .fetch_add(1, Ordering::Relaxed)
+            .is_multiple_of(2)
+        {
+            let child = past_bound.pop(&past_bound.children);
+            child.or_else(|| self.pop_main())
+        } else {
+            let oldest = self.pop_main();
+            oldest.or_else(|| past_bound.pop(&past_bound.children))
+        }
+    }
+
+    #[inline(always)]
+    fn pop_main(&self) -> Option<Task> {
         match &self.main {
             Main::Array(ring) => ring.pop(),
             Main::List(list, places) => {
@@ -86,7 +127,26 @@ impl SharedQueue {
             Main::Array(ring) => ring.is_empty(),
             Main::List(list, _) => list.0.is_empty(),
         };
-        is_main_empty && self.handed_over.0.is_empty()
+        is_main_empty && self.past_bound.is_empty()
+    }
+}
+
+impl PastBound {
+    fn push(&self, list: &List, task: Task) {
+        // Before the push, so that the pop of this task does not count below zero.
+        self.count.fetch_add(1, Ordering::Relaxed);
+        list.0.push(task);
+    }
+
+    fn pop(&self, list: &List) -> Option<Task> {
+        let task = steal(&list.0)?;
+        self.count.fetch_sub(1, Ordering::Relaxed);
+        Some(task)
+    }
+
+    fn is_empty(&self) -> bool {
+        self.count.load(Ordering::Relaxed) == 0
+            || (self.handed_over.0.is_empty() && self.children.0.is_empty())
     }
 }
 

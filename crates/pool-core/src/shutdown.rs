@@ -9,7 +9,6 @@ use std::future::poll_fn;
 use std::pin::pin;
 use std::sync::{Arc, Weak};
 use std::task::{Poll, Waker};
-use std::thread;
 use std::time::{Duration, Instant};
 
 use async_trait::async_trait;
@@ -17,6 +16,7 @@ use async_trait::async_trait;
 use crate::engine::Engine;
 use crate::id::JobId;
 use crate::lifecycle::Lifecycle;
+use crate::machine;
 use crate::report::{ReportBody, ShutdownReport};
 use crate::sync::{LockExt, Mutex};
 use crate::task::Task;
@@ -233,7 +233,7 @@ async fn shut_down<E: Engine>(
     if life.is_forked() {
         return ShutdownReport::forked();
     }
-    let start = Instant::now();
+    let start = machine::now();
     {
         let mut ending = life.ending.lock_unpoisoned();
         ending.shorten(Limits::of(policy, start));
@@ -295,7 +295,7 @@ async fn drive<E: Engine>(engine: &Arc<E>, start: Instant, alarm: &Alarm) -> Shu
     life.stop();
     life.take_out(engine.take_queued());
     if life.ending.lock_unpoisoned().inside_futures.is_empty() {
-        let exit = Instant::now() + EXIT_GRACE;
+        let exit = machine::now() + EXIT_GRACE;
         let have_left = || life.workers_alive() <= busy_workers(life);
         wait(life, alarm, |_| Some(exit), have_left).await;
     }
@@ -327,7 +327,7 @@ async fn wait(
             return Poll::Ready(());
         }
         let limit = now_limit();
-        if limit.is_some_and(|limit| Instant::now() >= limit) {
+        if limit.is_some_and(|limit| machine::now() >= limit) {
             return Poll::Ready(());
         }
         alarm.set(life, limit, cx.waker());
@@ -338,24 +338,24 @@ async fn wait(
 
 /// Reads the books until they balance: only a job that ends at this very moment can keep them from it, and not for long.
 fn settle(life: &Arc<Lifecycle>, start: Instant) -> ReportBody {
-    let patience = Instant::now() + EXIT_GRACE;
+    let patience = machine::now() + EXIT_GRACE;
     loop {
         let before = life.stats();
         let running = life.running_jobs();
         let stats = life.stats();
         let accounted = stats.finished() + stats.unstarted + running.len() as u64;
         let is_still = (before.finished(), before.unstarted) == (stats.finished(), stats.unstarted);
-        if (is_still && stats.accepted == accounted) || Instant::now() >= patience {
+        if (is_still && stats.accepted == accounted) || machine::now() >= patience {
             // A submission still on its way has not returned, and so was not accepted; it will be refused or abandoned.
             return ReportBody {
                 accepted: accounted,
                 stats,
                 still_running: running,
                 threads_left: life.workers_alive(),
-                took: start.elapsed(),
+                took: machine::since(start),
                 is_forked: false,
             };
         }
-        thread::yield_now();
+        machine::yield_now();
     }
 }

@@ -6,9 +6,9 @@
 
 use std::sync::OnceLock;
 use std::sync::atomic::{AtomicBool, AtomicU64, AtomicUsize, Ordering};
-use std::thread::{self, Thread};
 
 use crate::id::JobId;
+use crate::machine::{self, Thread};
 use crate::sync::{LockExt, Mutex};
 
 /// Levels of jobs within jobs that are noted without a lock.
@@ -119,7 +119,7 @@ impl Slot {
     /// Sleeps until resumed. A stray unpark, by a job that plays with threads, is no resumption.
     pub(crate) fn park(&self) {
         while !self.is_resumed.swap(false, Ordering::Acquire) {
-            thread::park();
+            machine::park(None);
         }
     }
 }

@@ -14,7 +14,7 @@ pub(crate) use loom::{
 };
 
 #[cfg(not(pool_loom))]
-pub(crate) use std::thread::yield_now;
+pub(crate) use crate::machine::yield_now;
 
 #[cfg(not(pool_loom))]
 pub(crate) use std::sync::{
@@ -58,6 +58,15 @@ pub(crate) type Guard<'a, T> = loom::sync::MutexGuard<'a, T>;
 #[cfg(not(pool_loom))]
 pub(crate) type Guard<'a, T> = std::sync::MutexGuard<'a, T>;
 
+#[cfg(not(pool_loom))]
+impl<T> LockExt<T> for Mutex<T> {
+    #[inline]
+    fn lock_unpoisoned(&self) -> Guard<'_, T> {
+        crate::machine::lock(self)
+    }
+}
+
+#[cfg(pool_loom)]
 impl<T> LockExt<T> for Mutex<T> {
     fn lock_unpoisoned(&self) -> Guard<'_, T> {
         self.lock().unwrap_or_else(|poisoned| poisoned.into_inner())

@@ -1,13 +1,17 @@
 //! The threads of a backend that has its own: started all or none, and joined when they have left.
 
+use std::cell::Cell;
 use std::fmt;
-use std::sync::{Arc, Mutex, PoisonError, mpsc};
-use std::thread::{self, JoinHandle};
+use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::{Arc, Mutex};
+use std::task::Waker;
 
 use crate::config::PoolConfig;
 use crate::engine::Engine;
 use crate::error::BuildError;
 use crate::lifecycle::Lifecycle;
+use crate::machine::{self, JoinHandle};
+use crate::wait::Parker;
 use crate::worker::Worker;
 
 /// Joins what it started. A backend keeps one beside its queue.
@@ -26,22 +30,24 @@ impl Threads {
         wrap: impl Fn(&dyn Fn()) + Clone + Send + 'static,
     ) -> Result<(), BuildError> {
         let workers = config.workers();
-        let (ready, all_ready) = mpsc::channel();
+        let parker = Parker::new();
+        let starting = Arc::new(Starting::default());
         for index in 0..workers {
-            let (engine_of_worker, ready, wrap) = (Arc::clone(engine), ready.clone(), wrap.clone());
-            let mut thread = thread::Builder::new().name(config.thread_name(index));
-            if let Some(bytes) = config.stack_size() {
-                thread = thread.stack_size(bytes);
-            }
+            let (engine_of_worker, wrap) = (Arc::clone(engine), wrap.clone());
+            let own = Ready {
+                starting: Arc::clone(&starting),
+                builder: parker.waker(),
+                is_ready: false,
+            };
             let body = move || {
+                let own = Cell::new(Some(own));
                 wrap(&|| {
                     let worker = Worker::start(&engine_of_worker, index);
-                    // Nobody listens any more where a later thread was refused.
-                    let _heard = ready.send(());
+                    own.take().into_iter().for_each(Ready::report);
                     worker.work(&*engine_of_worker);
                 });
             };
-            match thread.spawn(body) {
+            match machine::spawn_named(config.thread_name(index), config.stack_size(), body) {
                 Ok(thread) => self.lock().push(thread),
                 Err(source) => {
                     engine.life().stop();
@@ -54,13 +60,12 @@ impl Threads {
                 }
             }
         }
-        drop(ready);
-        for _ in 0..workers {
-            // A thread that ended before it was ready has panicked in code of ours; the pool would be short of a worker.
-            all_ready
-                .recv()
-                .expect("every worker reports that it is ready");
+        while starting.heard() < workers {
+            let _woken = parker.park(None);
         }
+        // A thread that ended before it was ready has panicked in code of ours; the pool would be short of a worker.
+        let ready = starting.ready.load(Ordering::Acquire);
+        assert_eq!(ready, workers, "every worker reports that it is ready");
         Ok(())
     }
 
@@ -72,15 +77,52 @@ impl Threads {
     fn join_those(&self, has_left: impl Fn(usize) -> bool) {
         let threads = std::mem::take(&mut *self.lock());
         for (index, thread) in threads.into_iter().enumerate() {
-            if has_left(index) && thread.thread().id() != thread::current().id() {
+            if has_left(index) {
                 // Jobs and hooks are contained; a panic here would be of a thread-local's destructor, reported already.
-                let _ended = thread.join();
+                machine::join(thread);
             }
         }
     }
 
     fn lock(&self) -> std::sync::MutexGuard<'_, Vec<JoinHandle<()>>> {
-        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+        machine::lock(&self.0)
+    }
+}
+
+/// How many threads have come so far that their work begins, and how many have come to their end before.
+#[derive(Default)]
+struct Starting {
+    ready: AtomicUsize,
+    failed: AtomicUsize,
+}
+
+impl Starting {
+    fn heard(&self) -> usize {
+        // ORDERING: Acquire pairs with the Release in `Ready`: what a worker did as it started is visible to the builder.
+        self.ready.load(Ordering::Acquire) + self.failed.load(Ordering::Acquire)
+    }
+}
+
+/// A thread's part in it. Dropped without a report, as by a panic, it says that the thread will not come.
+struct Ready {
+    starting: Arc<Starting>,
+    builder: Waker,
+    is_ready: bool,
+}
+
+impl Ready {
+    fn report(mut self) {
+        self.is_ready = true;
+    }
+}
+
+impl Drop for Ready {
+    fn drop(&mut self) {
+        let Starting { ready, failed } = &*self.starting;
+        // ORDERING: see `heard`.
+        let count = if self.is_ready { ready } else { failed };
+        count.fetch_add(1, Ordering::Release);
+        self.builder.wake_by_ref();
     }
 }
 

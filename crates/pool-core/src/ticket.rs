@@ -26,6 +26,8 @@ pub(crate) trait Outlet<T, E>: Send + Sync {
     fn join_on(&self, worker: &Worker) -> Option<Joined<T, E>>;
     /// The same for one who awaits, within one poll, and keeps the handle.
     fn await_on(&self, worker: &Worker, cx: &mut Context<'_>);
+    /// From here on the handle waits for others to make progress, whatever it did before.
+    fn rely_on_others(&self);
     /// How the handle's end is given up: called once, with this cell's address, and the cell is not touched after it.
     fn release(&self) -> Release;
 }

@@ -1,13 +1,13 @@
 //! Cancellation tokens: one flag that many jobs watch, in a tree.
 
-use std::collections::HashMap;
+use std::collections::BTreeMap;
 use std::fmt;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, Ordering};
 use std::task::Waker;
 
 use crate::id::JobId;
-use crate::sync::{LockExt, Mutex};
+use crate::machine::{self, Point};
+use crate::sync::{AtomicBool, LockExt, Mutex, Ordering};
 
 /// Asks every job that carries it, or a child of it, to stop.
 ///
@@ -33,8 +33,8 @@ pub struct CancelToken {
 struct Node {
     cancelled: AtomicBool,
     parents: Vec<Arc<Node>>,
-    // Suspended futures that must be polled once more when the token is cancelled.
-    watchers: Mutex<HashMap<JobId, Waker>>,
+    // Suspended futures that must be polled once more when the token is cancelled: in the order of their ids, not in one that no run repeats.
+    watchers: Mutex<BTreeMap<JobId, Waker>>,
     // Children, so that a cancel reaches the futures that watch them.
     children: Mutex<Vec<std::sync::Weak<Node>>>,
 }
@@ -63,6 +63,7 @@ impl CancelToken {
 
     /// Whether this token or one above it was cancelled.
     pub fn is_cancelled(&self) -> bool {
+        machine::point(Point::Ask);
         self.node.is_cancelled()
     }
 

@@ -10,10 +10,11 @@ use std::pin::{Pin, pin};
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Once};
 use std::task::{Context, Poll, Wake, Waker};
-use std::thread::{self, Thread};
 use std::time::{Duration, Instant};
 
 use crate::id::JobId;
+use crate::lifecycle::Lifecycle;
+use crate::machine::{self, Thread};
 use crate::worker::Worker;
 
 /// Parks this thread until its waker fires.
@@ -31,7 +32,7 @@ struct ThreadWaker {
 impl Parker {
     pub(crate) fn new() -> Self {
         Self(Arc::new(ThreadWaker {
-            thread: thread::current(),
+            thread: machine::current(),
             is_woken: AtomicBool::new(false),
         }))
     }
@@ -44,16 +45,10 @@ impl Parker {
     pub(crate) fn park(&self, limit: Option<Instant>) -> bool {
         // ORDERING: Acquire pairs with the waker's Release: what it did before is visible to the next poll.
         while !self.0.is_woken.swap(false, Ordering::Acquire) {
-            match limit {
-                None => thread::park(),
-                Some(limit) => {
-                    let left = limit.saturating_duration_since(Instant::now());
-                    if left.is_zero() {
-                        return false;
-                    }
-                    thread::park_timeout(left);
-                }
+            if limit.is_some_and(|limit| machine::now() >= limit) {
+                return false;
             }
+            machine::park(limit);
         }
         true
     }
@@ -99,7 +94,7 @@ pub(crate) fn block_on_helping<F: Future>(
             // What ran here may have been the last: a worker that rests says so to all who wait for quiet, this one too.
             worker.life().tell_watchers();
         }
-        let next_look = worker.map(|_| Instant::now() + HELP_EVERY);
+        let next_look = worker.map(|_| machine::now() + HELP_EVERY);
         let _woken = parker.park([limit(), next_look].into_iter().flatten().min());
     }
 }
@@ -111,16 +106,24 @@ pub(crate) async fn helping<F: Future>(
     worker: impl Fn() -> Option<Worker>,
 ) -> F::Output {
     let look_again = JobId::next();
+    let mut alarm: Option<(Instant, Arc<Lifecycle>)> = None;
+    let mut disarm = move |next: Option<(Instant, Arc<Lifecycle>)>| {
+        if let Some((when, life)) = std::mem::replace(&mut alarm, next) {
+            life.clock().forget(when, look_again);
+        }
+    };
     poll_fn(|cx| {
         loop {
             if let Poll::Ready(output) = future.as_mut().poll(cx) {
+                disarm(None);
                 return Poll::Ready(output);
             }
-            let Some(worker) = worker().filter(Worker::must_drive_awaited) else {
+            let Some(worker) = worker().filter(Worker::keeps_place) else {
                 return Poll::Pending;
             };
-            if !worker.help() {
-                let next_look = Instant::now() + HELP_EVERY;
+            if !worker.must_drive_awaited() || !worker.help() {
+                let next_look = machine::now() + HELP_EVERY;
+                disarm(Some((next_look, Arc::clone(worker.life()))));
                 let clock = worker.life().clock();
                 if !clock.wake_at(next_look, look_again, cx.waker()) {
                     // Nobody will wake this one, so it looks again at once.
@@ -159,7 +162,7 @@ static HAS_ONE_CORE: AtomicBool = AtomicBool::new(false);
 pub(crate) fn prepare() {
     static ONCE: Once = Once::new();
     ONCE.call_once(|| {
-        let has_one = thread::available_parallelism().is_ok_and(|cores| cores.get() == 1);
+        let has_one = std::thread::available_parallelism().is_ok_and(|cores| cores.get() == 1);
         HAS_ONE_CORE.store(has_one, Ordering::Relaxed);
     });
 }
@@ -168,8 +171,10 @@ pub(crate) fn prepare() {
 ///
 /// The spins grow: what is looked at lies on a cache line that somebody is about to write, and each look costs that somebody the line's way back.
 pub(crate) fn look_a_while(looks: Looks, mut has_happened: impl FnMut() -> bool) -> bool {
+    // Nobody else runs while a simulated thread spins.
+    let may_spin = !HAS_ONE_CORE.load(Ordering::Relaxed) && !machine::is_simulated();
     has_happened()
-        || (!HAS_ONE_CORE.load(Ordering::Relaxed) && look_spinning(&mut has_happened))
+        || (may_spin && look_spinning(&mut has_happened))
         || look_between_yields(looks, has_happened)
 }
 
@@ -182,8 +187,10 @@ fn look_spinning(mut has_happened: impl FnMut() -> bool) -> bool {
 
 /// The same between yields alone.
 pub(crate) fn look_between_yields(looks: Looks, mut has_happened: impl FnMut() -> bool) -> bool {
-    (0..looks.0).any(|_| {
-        thread::yield_now();
+    // Who looks longer is no longer in a simulator's eyes.
+    let looks = if machine::is_simulated() { 1 } else { looks.0 };
+    (0..looks).any(|_| {
+        machine::yield_now();
         has_happened()
     })
 }

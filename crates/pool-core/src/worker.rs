@@ -1,5 +1,6 @@
 //! A worker: finds a task, runs it, and rests when there is none.
 
+mod clock;
 mod polling;
 
 use std::any::Any;
@@ -7,25 +8,24 @@ use std::cell::{Cell, OnceCell, RefCell};
 use std::fmt;
 use std::rc::Rc;
 use std::sync::Arc;
-use std::thread;
 
 use crate::engine::{Engine, Host, Inside};
 use crate::executor::Executor;
 use crate::id::JobId;
 use crate::idle::Announced;
 use crate::lifecycle::Lifecycle;
+use crate::machine::{self, Point};
 use crate::outcome::{Outcome, drop_contained};
 use crate::task::{Ran, Task};
 use crate::wait::{Looks, look_a_while};
+pub(crate) use clock::SampledClock;
 use polling::Polling;
-
-/// Jobs after which the clock is read for the reports' "running for", and the time below which that is often enough.
-const MOST_JOBS_A_READING: u32 = 64;
-const BUSY_NANOS: u64 = 100_000;
 
 /// Jobs within each other on one stack, above which a child is queued instead of run in place: 16 KiB for each of them in a stack
 /// of the usual 2 MiB.
 const MOST_IN_PLACE: usize = 128;
+/// Children that are queued so, past the bound, from one stack: a job that submits for ever takes no more memory than this.
+const MOST_PAST_BOUND: usize = 1024;
 
 thread_local! {
     static CURRENT: RefCell<Option<Worker>> = const { RefCell::new(None) };
@@ -73,6 +73,10 @@ struct Inner {
     is_searching: Cell<bool>,
     /// Jobs that run in place, within the one that joined them.
     nested: Cell<usize>,
+    /// Children that the job on this stack, and those within it, have queued past the bound.
+    past_bound: Cell<usize>,
+    /// Jobs have ended here since those who watch the pool were last told.
+    has_news: Cell<bool>,
     /// Futures on this thread's stack whose suspension frees no worker.
     keeping: Cell<usize>,
     /// The future that is being polled, the innermost of several.
@@ -85,7 +89,7 @@ impl Worker {
     pub fn start<E: Engine>(engine: &Arc<E>, index: usize) -> Self {
         let worker = Self::new(engine, index, index, false);
         let life = worker.life();
-        life.set_thread(index, thread::current());
+        life.set_thread(index, machine::current());
         worker.set_state(Rc::from(life.hooks().start(index)));
         worker.enter_for_good();
         life.worker_alive();
@@ -107,6 +111,8 @@ impl Worker {
             tick: Cell::new(0),
             is_searching: Cell::new(is_searching),
             nested: Cell::new(0),
+            past_bound: Cell::new(0),
+            has_news: Cell::new(false),
             keeping: Cell::new(0),
             polling: Cell::new(None),
             clock: SampledClock::default(),
@@ -135,7 +141,10 @@ impl Worker {
         loop {
             match self.step(engine) {
                 Step::Ran => continue,
-                Step::Moved => return Rest::Moved,
+                Step::Moved => {
+                    self.tell_news();
+                    return Rest::Moved;
+                }
                 Step::Nothing => {}
             }
             match self.rest(engine) {
@@ -148,6 +157,9 @@ impl Worker {
     /// Runs one task, if there is one. Queued jobs and woken futures take turns, so neither starves the other (`R804`).
     #[inline]
     fn step<E: Engine>(&self, engine: &E) -> Step {
+        if self.life().is_forked() {
+            return Step::Nothing; // what is queued is the parent's
+        }
         let tick = self.0.tick.get().wrapping_add(1);
         self.0.tick.set(tick);
         if tick.is_multiple_of(2) && self.run_woken() {
@@ -161,9 +173,14 @@ impl Worker {
 
     #[inline(always)]
     fn run_queued<E: Engine>(&self, engine: &E) -> Step {
+        machine::point(Point::Look);
         let Some(task) = engine.pop(self) else {
             return Step::Nothing;
         };
+        machine::point(Point::Took(task.id()));
+        if self.0.past_bound.get() != 0 {
+            self.0.past_bound.set(0); // a new stack
+        }
         self.found(engine);
         engine.run(self, task)
     }
@@ -181,8 +198,10 @@ impl Worker {
         if self.0.is_searching.replace(false) && self.life().idle().end_search() {
             self.life().notify();
         }
+        let id = task.id();
         // A woken future was taken off its entry long ago; its end is recorded at its home.
         let _elsewhere = task.run(self);
+        machine::point(Point::Done(id));
         true
     }
 
@@ -195,25 +214,44 @@ impl Worker {
             life.take_out(vec![task]);
             return;
         }
+        let id = task.id();
         if task.run(self) == Ran::Over {
-            life.over_at(self.index());
+            self.over();
+        }
+        machine::point(Point::Done(id));
+    }
+
+    /// A job is over.
+    #[inline]
+    fn over(&self) {
+        self.life().over_at(self.index());
+        self.0.has_news.set(true);
+    }
+
+    /// Tells those who watch the pool, if a job has ended here. Only then: one of them may be a future of this pool, which this very worker
+    /// polls, and which changes nothing by that.
+    fn tell_news(&self) {
+        if self.0.has_news.replace(false) {
+            self.life().tell_watchers();
         }
     }
 
     /// Runs a task on its submitter, which is this worker (`R108`, `R607`). Refused once the pool is cancelling.
     ///
     /// A job whose child submits a child, and so on without end, would need a stack without end; so the innermost of many is queued past
-    /// the bound, and they return.
+    /// the bound, and they return. What is queued so takes turns with the rest of the queue, and is bounded itself for each stack.
     pub(crate) fn run_inline(&self, task: Task) -> Result<(), Task> {
         if !self.life().enter_inline(self.index()) {
             return Err(task);
         }
-        if self.own_jobs() >= MOST_IN_PLACE {
+        let past_bound = self.0.past_bound.get();
+        if self.own_jobs() >= MOST_IN_PLACE && past_bound < MOST_PAST_BOUND {
+            self.0.past_bound.set(past_bound + 1);
             self.0.host.queue_past_bound(task);
             return Ok(());
         }
         if task.run(self) == Ran::Over {
-            self.life().over_at(self.index());
+            self.over();
         }
         Ok(())
     }
@@ -238,7 +276,7 @@ impl Worker {
     #[cold]
     fn rest<E: Engine>(&self, engine: &E) -> Rest {
         let life = self.life();
-        life.tell_watchers();
+        self.tell_news();
         if life.is_stopped() {
             if self.0.is_searching.replace(false) {
                 let _last = life.idle().end_search();
@@ -252,9 +290,11 @@ impl Worker {
         if look_a_while(Looks::WORKER, || self.has_work(engine) || life.is_stopped()) {
             return Rest::Search;
         }
-        let announced = life
-            .idle()
-            .announce(self.0.token, || self.has_work(engine) || life.is_stopped());
+        machine::point(Point::Rest);
+        let announced = life.idle().announce(self.0.token, || {
+            machine::point(Point::Rest);
+            self.has_work(engine) || life.is_stopped()
+        });
         match announced {
             Announced::Sleep => Rest::Sleep,
             Announced::Search => Rest::Search,
@@ -296,7 +336,7 @@ impl Worker {
 
     /// Runs one queued task within the job that waits here for its whole pool, and whose worker would else be missing.
     pub(crate) fn help(&self) -> bool {
-        self.0.host.help(self)
+        !self.life().is_forked() && self.0.host.help(self)
     }
 
     /// Whether the pool's queue has a task, as far as can be seen from here.
@@ -376,7 +416,7 @@ impl Worker {
 
     /// When the job that was begun last started, by the clock that is read for some jobs only.
     pub(crate) fn last_reading(&self) -> u64 {
-        self.0.clock.reading.get()
+        self.0.clock.last_reading()
     }
 
     /// Counts the worker among those that search, for its token's next holder.
@@ -461,42 +501,5 @@ impl Drop for Frame<'_> {
     #[inline]
     fn drop(&mut self) {
         self.worker.life().slots[self.worker.index()].end(self.is_listed);
-    }
-}
-
-/// A clock read seldom while jobs are short and for each job while they are long.
-///
-/// A reading serves the next jobs for as long as the last batch of them was short in sum, and at most 64 of them. So a job's
-/// start is never noted too late, and too early by at most what the jobs since the last reading took.
-#[derive(Default)]
-pub(crate) struct SampledClock {
-    reading: Cell<u64>,
-    jobs_left: Cell<u32>,
-    batch: Cell<u32>,
-}
-
-impl SampledClock {
-    #[inline]
-    pub(crate) fn now(&self, life: &Lifecycle) -> u64 {
-        let left = self.jobs_left.get();
-        if left > 0 {
-            self.jobs_left.set(left - 1);
-            return self.reading.get();
-        }
-        self.read(life)
-    }
-
-    #[cold]
-    fn read(&self, life: &Lifecycle) -> u64 {
-        let now = life.nanos();
-        let is_busy = now - self.reading.replace(now) < BUSY_NANOS;
-        let batch = if is_busy {
-            (self.batch.get() * 2 + 1).min(MOST_JOBS_A_READING)
-        } else {
-            0
-        };
-        self.batch.set(batch);
-        self.jobs_left.set(batch);
-        now
     }
 }

@@ -77,6 +77,11 @@ impl Engine for WorkStealingEngine {
         self.injector.push_unbounded(task);
     }
 
+    fn push_past_bound(&self, task: Task) {
+        self.places.overdraw();
+        self.injector.push_past_bound(task);
+    }
+
     #[inline(always)]
     fn pop(&self, worker: &Worker) -> Option<Task> {
         let task = self.find(worker);

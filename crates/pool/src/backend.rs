@@ -5,7 +5,7 @@ use std::str::FromStr;
 
 use pool_core::BuildError;
 
-/// Who runs the jobs. All four names always exist; one that is not compiled in is an error at build, which names the feature.
+/// Who runs the jobs. All names always exist; one that is not compiled in is an error at build, which names the feature.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 #[non_exhaustive]
 pub enum Backend {
@@ -17,16 +17,19 @@ pub enum Backend {
     Rayon,
     /// A tokio runtime.
     Async,
+    /// The simulation that the test runs in, which the feature `sim` has: its threads take turns as a seed says, and time is its own. Built
+    /// anywhere else, it is an error that says so.
+    Sim,
 }
 
 /// The variable that names the backend where the code does not.
 pub(crate) const VARIABLE: &str = "POOL_BACKEND";
 
 impl Backend {
-    /// Every backend, compiled in or not.
+    /// Every backend for production, compiled in or not: all but [`Sim`](Self::Sim), which only a test asks for, by its name.
     pub const ALL: [Self; 4] = [Self::Channel, Self::WorkStealing, Self::Rayon, Self::Async];
 
-    /// The backends that are compiled in.
+    /// Those of [`ALL`](Self::ALL) that are compiled in.
     pub fn available() -> Vec<Self> {
         Self::ALL
             .into_iter()
@@ -41,6 +44,7 @@ impl Backend {
             Self::WorkStealing => cfg!(feature = "work-stealing"),
             Self::Rayon => cfg!(feature = "rayon"),
             Self::Async => cfg!(feature = "async"),
+            Self::Sim => cfg!(feature = "sim"),
         }
     }
 
@@ -51,6 +55,7 @@ impl Backend {
             Self::WorkStealing => "work-stealing",
             Self::Rayon => "rayon",
             Self::Async => "async",
+            Self::Sim => "sim",
         }
     }
 
@@ -88,7 +93,8 @@ impl FromStr for Backend {
     type Err = ParseBackendError;
 
     fn from_str(name: &str) -> Result<Self, ParseBackendError> {
-        let found = Self::ALL.into_iter().find(|backend| backend.name() == name);
+        let mut all = Self::ALL.into_iter().chain([Self::Sim]);
+        let found = all.find(|backend| backend.name() == name);
         found.ok_or_else(|| ParseBackendError {
             name: name.to_owned(),
         })

@@ -26,7 +26,8 @@
 //! | [`Backend::Async`] | many jobs are futures that need tokio's timers and sockets |
 //!
 //! # Features
-//! `channel` and `work-stealing` (the default), `rayon`, `async`. They add backends and change no signature.
+//! `channel` and `work-stealing` (the default), `rayon`, `async`. They add backends and change no signature. So does `sim`, which is for tests: the
+//! module `sim` has what runs one under many schedules, and [`Backend::Sim`] is a pool in it.
 #![forbid(unsafe_code)]
 
 /// The README's example, compiled and run.
@@ -50,5 +51,10 @@ pub use pool_async::AsyncPool;
 pub use pool_channel::ChannelPool;
 #[cfg(feature = "rayon")]
 pub use pool_rayon::RayonPool;
+/// Tests under schedules drawn from a seed, with virtual time: the crate `pool-sim`.
+#[cfg(feature = "sim")]
+pub use pool_sim as sim;
+#[cfg(feature = "sim")]
+pub use pool_sim::SimPool;
 #[cfg(feature = "work-stealing")]
 pub use pool_work_stealing::WorkStealingPool;

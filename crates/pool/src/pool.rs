@@ -12,11 +12,10 @@
 
 use std::fmt;
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
-use std::thread;
-use std::time::Instant;
+use std::sync::{Arc, Mutex, MutexGuard};
 
 use async_trait::async_trait;
+use pool_core::machine;
 use pool_core::{
     BuildError, Capability, Executor, Lifecycle, PoolConfig, Refused, Room, Shutdown,
     ShutdownPolicy, ShutdownReport, Stats, Task,
@@ -148,21 +147,24 @@ impl Pool {
     /// A [`Duration`](std::time::Duration) is the grace; cancelled jobs then have half a second, unless a [`ShutdownPolicy`] says
     /// otherwise.
     pub fn shutdown(&self, policy: impl Into<ShutdownPolicy>) -> ShutdownReport {
-        let (policy, start) = (policy.into(), Instant::now());
+        let (policy, start) = (policy.into(), machine::now());
         self.close();
         let reports = self
             .all()
-            .map(|pool| pool.shutdown(policy.after(start.elapsed())));
+            .map(|pool| pool.shutdown(policy.after(machine::since(start))));
         self.merge(reports.collect())
     }
 
     /// [`shutdown`](Self::shutdown) for async callers: blocks no thread (`R612`).
     pub async fn shutdown_async(&self, policy: impl Into<ShutdownPolicy> + Send) -> ShutdownReport {
-        let (policy, start) = (policy.into(), Instant::now());
+        let (policy, start) = (policy.into(), machine::now());
         self.close();
         let mut reports = Vec::new();
         for pool in self.all() {
-            reports.push(pool.shutdown_async(policy.after(start.elapsed())).await);
+            reports.push(
+                pool.shutdown_async(policy.after(machine::since(start)))
+                    .await,
+            );
         }
         self.merge(reports)
     }
@@ -192,7 +194,7 @@ impl Pool {
             if std::ptr::eq(closed, newest) && (!is_swapping || self.is_forked()) {
                 return Err(Refused::Closed(task));
             }
-            thread::yield_now();
+            machine::yield_now();
             closed = self.newest();
             match closed.pool.try_execute(task) {
                 Err(Refused::Closed(refused)) => task = refused,
@@ -209,7 +211,7 @@ impl Pool {
     }
 
     fn chain(&self) -> MutexGuard<'_, bool> {
-        self.0.chain.lock().unwrap_or_else(PoisonError::into_inner)
+        machine::lock(&self.0.chain)
     }
 
     #[inline]
@@ -258,8 +260,11 @@ impl Executor for Pool {
     }
 
     fn is_closed(&self) -> bool {
-        let is_closed = self.newest().pool.is_closed();
-        is_closed && (!self.0.is_swapping.load(Ordering::SeqCst) || self.is_forked())
+        let newest = self.newest();
+        // ORDERING: SeqCst, against the swap's writes, as in `try_next`: one that is closed and stays the newest is closed with the pool.
+        newest.pool.is_closed()
+            && (!self.0.is_swapping.load(Ordering::SeqCst) || self.is_forked())
+            && std::ptr::eq(newest, self.newest())
     }
 
     fn lives(&self) -> Vec<Arc<Lifecycle>> {

@@ -26,6 +26,7 @@ fn builder(backend: Backend) -> Option<Build> {
         Backend::WorkStealing => work_stealing::BUILD,
         Backend::Rayon => rayon::BUILD,
         Backend::Async => on_runtime::BUILD,
+        Backend::Sim => sim::BUILD,
     }
 }
 
@@ -57,3 +58,4 @@ backend!(
 );
 backend!(rayon, "rayon", ::pool_rayon::RayonPool);
 backend!(on_runtime, "async", ::pool_async::AsyncPool);
+backend!(sim, "sim", ::pool_sim::SimPool);

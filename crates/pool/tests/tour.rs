@@ -39,6 +39,27 @@ tour! {
     dyn_executor: "11_dyn_executor",
 }
 
+/// It brings its own backend, and its own schedules.
+#[cfg(feature = "sim")]
+#[test]
+fn simulation_finds_the_planted_bug_and_replays_it() {
+    let mut command = command("12_simulation");
+    command.env_remove("POOL_SIM_SEED");
+    let run = Running::start(command).finish();
+    assert_eq!(run.code, Some(0), "{}", run.stderr);
+    let replay = run
+        .stdout
+        .lines()
+        .find_map(|line| line.trim().strip_prefix("POOL_SIM_SEED="))
+        .expect("the failure says how to replay it");
+    let (schedule, _program) = replay.split_once(' ').expect("a schedule and a program");
+    let mut command = example_binary::command("12_simulation");
+    command.env("POOL_SIM_SEED", schedule);
+    let again = Running::start(command).finish();
+    assert_eq!(again.code, Some(0), "{}", again.stderr);
+    assert_eq!(again.stdout, run.stdout, "another run of the same schedule");
+}
+
 #[test]
 fn first_pool_says_safe_to_exit() {
     let run = Running::start(command("01_first_pool")).finish();

@@ -1,12 +1,12 @@
 //! What is wrong at the end, of a pool or of its backend: a close that closes nothing, limits ignored, jobs and threads left behind.
 
 use std::sync::Arc;
-use std::thread;
 
 use pool_core::{BuildError, Executor, HandOver, PoolConfig, ShutdownPolicy, ShutdownReport, Task};
 
 use super::engine::{Flaw, FlawedEngine, Inner, Queue, Reporting};
 use super::{Broken, Nothing};
+use crate::thread;
 
 pub(super) fn all() -> Vec<Broken> {
     [shutting_down(), left_behind()].concat()
@@ -156,7 +156,7 @@ impl Flaw for Lingerer {
         engine.threads.start(engine, config, |work| {
             work();
             loop {
-                thread::park();
+                thread::park(None);
             }
         })
     }

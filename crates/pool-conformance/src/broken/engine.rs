@@ -3,7 +3,6 @@
 use std::collections::VecDeque;
 use std::future::Future;
 use std::pin::Pin;
-use std::sync::mpsc;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
@@ -11,6 +10,8 @@ use pool_core::{
     BuildError, Capability, Engine, Executor, Lifecycle, PoolConfig, Refused, Room, Shutdown,
     ShutdownPolicy, ShutdownReport, Stats, Task, Threads, Worker, WorkerPool,
 };
+
+use crate::probe::Count;
 
 pub(super) type Inner = WorkerPool<FlawedEngine>;
 
@@ -242,7 +243,5 @@ impl Shutdown for FlawedPool {
 /// Between two looks of a thread that waits for something wrong: it may be left behind by a test that hung, and then costs the
 /// tests that follow nothing.
 pub(super) fn nap() {
-    let (_kept, never) = mpsc::channel::<()>();
-    // Nobody sends: it is the limit that passes.
-    let _limit = never.recv_timeout(Duration::from_millis(1));
+    Count::new().stays_below(1, Duration::from_millis(1));
 }

@@ -81,14 +81,25 @@ impl Broken {
 
     /// Runs the rules that must fail, one executor at a time in this process.
     pub fn catch(&self) -> Caught {
+        let limit = self.limit;
+        Caught {
+            verdicts: self.with_each_rule(|rule| rule.run_within::<Flawed>(limit)),
+        }
+    }
+
+    /// Calls `run` with each rule that must fail, which [`Broken::run_here`] runs against this executor until `run` returns; one executor at
+    /// a time in this process.
+    pub fn with_each_rule<V>(&self, mut run: impl FnMut(Rule) -> V) -> Vec<(Rule, V)> {
         let _one_at_a_time = CATCHING.lock().unwrap_or_else(PoisonError::into_inner);
         *FLAW.lock().unwrap_or_else(PoisonError::into_inner) = self.make;
         let is_relied_on = |rule: &Rule| self.rules.contains(&rule.id);
         let rules = rules::all::<Flawed>().into_iter().filter(is_relied_on);
-        let verdicts = rules.map(|rule| (rule, rule.run_within::<Flawed>(self.limit)));
-        Caught {
-            verdicts: verdicts.collect(),
-        }
+        rules.map(|rule| (rule, run(rule))).collect()
+    }
+
+    /// Runs a rule on the calling thread against the executor that [`with_each_rule`](Self::with_each_rule) has chosen.
+    pub fn run_here(rule: &Rule) -> Verdict {
+        rule.run_here::<Flawed>()
     }
 }
 

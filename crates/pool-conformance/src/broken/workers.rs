@@ -3,14 +3,14 @@
 use std::collections::{HashMap, VecDeque};
 use std::panic::resume_unwind;
 use std::sync::atomic::{AtomicU64, Ordering};
-use std::sync::mpsc::{self, Sender};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
-use std::thread::{self, ThreadId};
 
 use pool_core::{BuildError, Engine, PoolConfig, Task, Worker};
 
 use super::Broken;
 use super::engine::{Flaw, FlawedEngine, Queue, nap};
+use crate::channel::{Sender, channel};
+use crate::thread::{self, ThreadId};
 
 pub(super) fn all() -> Vec<Broken> {
     [asleep_and_awake(), choosing(), themselves()].concat()
@@ -113,11 +113,11 @@ struct LateRiser(Mutex<Option<Sender<()>>>);
 
 impl Flaw for LateRiser {
     fn start(&self, engine: &Arc<FlawedEngine>, config: &PoolConfig) -> Result<(), BuildError> {
-        let (first_job, waits) = mpsc::channel();
+        let (first_job, mut waits) = channel();
         *self.0.lock().unwrap_or_else(PoisonError::into_inner) = Some(first_job);
         let (engine, config) = (Arc::downgrade(engine), config.clone());
         thread::spawn(move || {
-            if waits.recv().is_ok()
+            if waits.recv().is_some()
                 && let Some(engine) = engine.upgrade()
             {
                 // Too late for anybody to hear of an error.
@@ -130,8 +130,7 @@ impl Flaw for LateRiser {
     fn push(&self, queue: &Queue, task: Task) -> Result<(), Task> {
         let first_job = self.0.lock().unwrap_or_else(PoisonError::into_inner).take();
         if let Some(first_job) = first_job {
-            // Nobody listens where the pool has ended meanwhile.
-            let _heard = first_job.send(());
+            first_job.send(());
         }
         queue.push(task)
     }

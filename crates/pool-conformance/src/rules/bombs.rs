@@ -4,8 +4,6 @@ mod futures;
 
 use std::convert::Infallible;
 use std::panic::panic_any;
-use std::thread;
-use std::time::Instant;
 
 use pool_core::{
     CancelToken, Executor, ExecutorExt, Job, JobContext, JobError, JobExt, Shutdown, ShutdownPolicy,
@@ -14,6 +12,7 @@ use pool_core::{
 use crate::fixture::Fixture;
 use crate::probe::{Count, Gate, ended, occupy, pool};
 use crate::rule::Applied;
+use crate::thread;
 
 /// Panics as it is dropped, with a payload that does so too.
 #[derive(Debug)]
@@ -205,7 +204,7 @@ fn never_started<F: Fixture>(pool: &F::Pool) {
         .expect("there is room");
     token.cancel();
     let late = pool
-        .submit(job().with_deadline(Instant::now()))
+        .submit(job().with_deadline(thread::now()))
         .expect("there is room");
     gate.open();
     assert!(matches!(ended(by_token), Err(JobError::Cancelled)));

@@ -6,7 +6,7 @@ mod suspended;
 
 use std::convert::Infallible;
 use std::fmt::Debug;
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use pool_core::{
     AsyncContext, AsyncJobExt, CancelToken, Configured, Executor, ExecutorExt, Interrupted,
@@ -16,6 +16,7 @@ use pool_core::{
 use crate::fixture::Fixture;
 use crate::probe::{Alive, AliveValue, Count, Gate, PATIENCE, ROOM, ended, let_pass, occupy, pool};
 use crate::rule::{Applied, Kind, Rule};
+use crate::thread;
 use children::r406;
 use extremes::r407;
 use suspended::r405;
@@ -98,7 +99,7 @@ fn cancelled_at_once<T: Debug, E: Debug>(handle: JobHandle<T, E>, alive: &Alive)
 fn cancel_races_start(pool: &impl Executor) {
     let (alive, ran) = (Alive::new(), Count::new());
     let mut completed = 0;
-    for _ in 0..500 {
+    for _ in 0..thread::often(500) {
         let handle = spawn_counted(pool, &ran, alive.value());
         handle.cancel();
         match ended(handle) {
@@ -210,7 +211,7 @@ fn r403<F: Fixture>() -> Applied {
     let pool = pool::<F>(1, 8);
     let gate = occupy(&pool, 1);
     let (alive, ran) = (Alive::new(), Count::new());
-    let deadline = Instant::now() + Duration::from_millis(20);
+    let deadline = thread::now() + Duration::from_millis(20);
     let (captured, runs) = (alive.value(), ran.clone());
     let job = move |_: &JobContext<'_>| {
         runs.add();
@@ -276,14 +277,14 @@ where
     in_time(|timeout| {
         let started = Count::new();
         let begun = started.clone();
-        let before = Instant::now();
+        let before = thread::now();
         let job = move |ctx: &JobContext<'_>| {
             begun.add();
             let deadline = ctx.deadline().expect("the job has a deadline");
-            assert!(deadline >= before + timeout && deadline <= Instant::now() + timeout);
+            assert!(deadline >= before + timeout && deadline <= thread::now() + timeout);
             assert!(ctx.remaining().is_some_and(|left| left <= timeout));
             let checked = ctx.check();
-            assert!(checked.is_ok() || Instant::now() >= deadline, "not yet");
+            assert!(checked.is_ok() || thread::now() >= deadline, "not yet");
             let_pass(deadline);
             assert_eq!(ctx.remaining(), Some(Duration::ZERO));
             body(ctx)

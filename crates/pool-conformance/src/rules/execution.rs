@@ -3,8 +3,7 @@
 use std::convert::Infallible;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
-use std::thread;
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use pool_core::{Capability, Executor, ExecutorExt, Job, JobContext};
 
@@ -12,6 +11,7 @@ use super::workers;
 use crate::fixture::Fixture;
 use crate::probe::{Count, Log, ended, let_pass, meet, occupy, pool};
 use crate::rule::{Applied, Kind, Rule};
+use crate::thread;
 
 pub(crate) fn rules<F: Fixture>() -> Vec<Rule> {
     let rule = Rule::new;
@@ -69,12 +69,11 @@ pub(crate) fn rules<F: Fixture>() -> Vec<Rule> {
 }
 
 fn r202<F: Fixture>() -> Applied {
-    const JOBS_EACH: usize = 100;
     for workers in 1..=4 {
         let pool = pool::<F>(workers, 8);
         meet(&pool, workers);
         let (running, most) = (Arc::new(AtomicUsize::new(0)), Arc::new(AtomicUsize::new(0)));
-        let jobs = (0..workers * JOBS_EACH).map(|_| {
+        let jobs = (0..workers * thread::often(100)).map(|_| {
             let (running, most) = (Arc::clone(&running), Arc::clone(&most));
             move |_: &JobContext<'_>| {
                 most.fetch_max(running.fetch_add(1, Ordering::SeqCst) + 1, Ordering::SeqCst);
@@ -114,7 +113,7 @@ fn r203<F: Fixture>() -> Applied {
             let handle = pool.spawn(move || round).expect("the pool is idle");
             assert_eq!(ended(handle).expect("an idle worker takes it"), round);
         };
-        for round in 0..ROUNDS / 2 {
+        for round in 0..thread::often(ROUNDS / 2) {
             run(round);
             // The worker is on its way to sleep: the next job meets it a little further on each time.
             for _ in 0..round % 64 {
@@ -122,7 +121,7 @@ fn r203<F: Fixture>() -> Applied {
             }
         }
         for (round, gap) in IDLE_GAPS.into_iter().enumerate() {
-            let_pass(Instant::now() + gap);
+            let_pass(thread::now() + gap);
             run(round);
         }
     }
@@ -131,11 +130,10 @@ fn r203<F: Fixture>() -> Applied {
 
 fn r204<F: Fixture>() -> Applied {
     const SHORT: usize = 10;
-    const TIMES: usize = 100;
     for workers in [2, 3] {
         let pool = pool::<F>(workers, 64);
         for way in [Spawns::Executed, Spawns::Submitted, Spawns::ThroughClone] {
-            for _ in 0..TIMES {
+            for _ in 0..thread::often(100) {
                 let pool_of_job = pool.clone();
                 let long = move |ctx: &JobContext<'_>| {
                     let short = Count::new();
@@ -182,7 +180,7 @@ impl Spawns {
 fn behind_a_long_one<F: Fixture>(pool: &F::Pool) {
     const SHORT: usize = 40;
     let workers = Executor::capability(pool).workers;
-    for _ in 0..20 {
+    for _ in 0..thread::often(20) {
         let gate = occupy(pool, workers);
         let short = Count::new();
         let awaited = short.clone();
@@ -201,8 +199,8 @@ fn behind_a_long_one<F: Fixture>(pool: &F::Pool) {
 }
 
 fn r205<F: Fixture>() -> Applied {
-    const JOBS: usize = 1000;
-    let pool = pool::<F>(1, JOBS);
+    let jobs = thread::often(1000);
+    let pool = pool::<F>(1, jobs);
     let started = Log::new();
     // Two threads, so that each one's order is seen among another's jobs; the gate makes sure that there is a queue.
     let gate = occupy(&pool, 1);
@@ -210,7 +208,7 @@ fn r205<F: Fixture>() -> Applied {
         for thread in 0..2 {
             let (pool, started) = (&pool, &started);
             threads.spawn(move || {
-                for number in 0..JOBS / 2 {
+                for number in 0..jobs / 2 {
                     let started = started.clone();
                     pool.spawn(move || started.note((thread, number)))
                         .expect("there is room")
@@ -221,7 +219,7 @@ fn r205<F: Fixture>() -> Applied {
     });
     gate.open();
     // And once more while the worker works.
-    for number in JOBS / 2..JOBS {
+    for number in jobs / 2..jobs {
         let started = started.clone();
         pool.spawn(move || started.note((0, number)))
             .expect("room appears")
@@ -229,7 +227,7 @@ fn r205<F: Fixture>() -> Applied {
     }
     pool.wait_idle();
     let started = started.take();
-    assert_eq!(started.len(), JOBS / 2 * 3);
+    assert_eq!(started.len(), jobs / 2 + jobs);
     for thread in 0..2 {
         let numbers = started
             .iter()
@@ -331,7 +329,7 @@ fn workers_do_not_starve_outsiders<F: Fixture>(workers: usize) {
     for _ in 0..CHAINS {
         pool.execute(flood.0.clone()).expect("there is room");
     }
-    for _ in 0..SAMPLES {
+    for _ in 0..thread::often(SAMPLES) {
         let link = flood.0.clone();
         let outsider = pool.submit(move |ctx: &JobContext<'_>| link.start(ctx));
         let outsider = outsider.expect("the pool is open");
@@ -363,7 +361,7 @@ fn outsiders_do_not_starve_workers<F: Fixture>(workers: usize) {
         }
         // Moved in, so that a failure ends the flood before the threads are waited for.
         let flood = flood;
-        for _ in 0..SAMPLES {
+        for _ in 0..thread::often(SAMPLES) {
             let link = flood.0.clone();
             let parent = move |ctx: &JobContext<'_>| {
                 let own = link.clone();

@@ -3,7 +3,7 @@
 use std::convert::Infallible;
 use std::panic::panic_any;
 use std::sync::Arc;
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use pool_core::{
     CancelToken, Executor, ExecutorExt, JobContext, JobError, JobExt, Outcome, PanicInfo,
@@ -14,6 +14,7 @@ use super::bombs;
 use crate::fixture::Fixture;
 use crate::probe::{Count, Gate, Log, ended, meet, occupy, pool};
 use crate::rule::{Applied, Rule};
+use crate::thread;
 
 pub(crate) fn rules<F: Fixture>() -> Vec<Rule> {
     let required = Rule::required;
@@ -71,7 +72,7 @@ fn r301<F: Fixture>() -> Applied {
 
 /// Checks that as many workers run at once as before; where the pool has its own threads, the very same.
 #[track_caller]
-fn workers_remain<F: Fixture>(pool: &F::Pool, mut before: Vec<(usize, std::thread::ThreadId)>) {
+fn workers_remain<F: Fixture>(pool: &F::Pool, mut before: Vec<(usize, thread::ThreadId)>) {
     let mut after = meet(pool, WORKERS);
     pool.wait_idle();
     assert_eq!(pool.stats().workers, WORKERS);
@@ -192,7 +193,7 @@ fn each_end_is_its_own<F: Fixture>(pool: &F::Pool) {
 
     let nothing = |_: &JobContext<'_>| Ok::<_, Infallible>(());
     let late = pool
-        .submit(nothing.with_deadline(Instant::now()))
+        .submit(nothing.with_deadline(thread::now()))
         .expect(room);
     assert!(matches!(ended(late), Err(JobError::Expired)));
     let token = CancelToken::new();
@@ -307,7 +308,7 @@ fn cancelled_while_running<F: Fixture>(pool: &F::Pool) {
 fn expired_while_running<F: Fixture>(pool: &F::Pool) {
     let job = |ctx: &JobContext<'_>| {
         while ctx.remaining() != Some(Duration::ZERO) {
-            std::thread::yield_now();
+            thread::yield_now();
         }
         ctx.check().map_err(|_| "too late")
     };

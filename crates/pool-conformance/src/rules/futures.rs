@@ -9,7 +9,6 @@ use std::panic::resume_unwind;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::task::Poll;
-use std::thread;
 use std::time::Duration;
 
 use pool_core::{
@@ -20,6 +19,7 @@ use crate::fixture::Fixture;
 use crate::polling::Signal;
 use crate::probe::{Count, Gate, PATIENCE, pool, wait_until};
 use crate::rule::{Applied, Kind, Rule};
+use crate::thread;
 
 pub(crate) fn rules<F: Fixture>() -> Vec<Rule> {
     let rule = |id, title, test| Rule::new(id, title, Kind::ASYNC_JOBS, test);
@@ -176,7 +176,7 @@ fn r804<F: Fixture>() -> Applied {
     });
     let restless = pool.spawn_future(restless).expect("there is room");
     started.wait_for(1);
-    for round in 0..50 {
+    for round in 0..thread::often(50) {
         let closure = pool.spawn(|| ()).expect("submit waits for room");
         let future = pool.spawn_future(twice()).expect("submit waits for room");
         let closure = closure.join_timeout(PATIENCE);

@@ -6,7 +6,6 @@ use std::convert::Infallible;
 use std::fmt::Debug;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
-use std::thread;
 use std::time::Duration;
 
 use pool_core::{
@@ -18,6 +17,7 @@ use super::{outcomes, waiting, workers};
 use crate::fixture::Fixture;
 use crate::probe::{Alive, AliveValue, Count, Log, PATIENCE, ended, occupy, pool, ready};
 use crate::rule::{Applied, Kind, Rule};
+use crate::thread;
 
 pub(crate) fn rules<F: Fixture>() -> Vec<Rule> {
     let required = Rule::required;
@@ -212,12 +212,16 @@ fn refused_task_is_the_same<F: Fixture>() {
 }
 
 const SUBMITTERS: usize = 4;
-const JOBS: usize = 1000;
+
+/// Jobs of each submitter.
+fn jobs() -> usize {
+    thread::often(1000)
+}
 
 fn r103<F: Fixture>() -> Applied {
     let pool = pool::<F>(3, 16);
     let runs: Arc<Vec<AtomicUsize>> = Arc::new(
-        (0..SUBMITTERS * JOBS)
+        (0..SUBMITTERS * jobs())
             .map(|_| AtomicUsize::new(0))
             .collect(),
     );
@@ -243,7 +247,7 @@ fn r103<F: Fixture>() -> Applied {
 
 /// Jobs that several sides want: the queue's workers, a parent that joins, a canceller.
 fn submit_contested<F: Fixture>(pool: &F::Pool, submitter: usize, runs: &Arc<Vec<AtomicUsize>>) {
-    for job in (submitter * JOBS)..((submitter + 1) * JOBS) {
+    for job in (submitter * jobs())..((submitter + 1) * jobs()) {
         let own = Arc::clone(runs);
         let body = move || own[job].fetch_add(1, Ordering::SeqCst);
         match job % 4 {
@@ -337,7 +341,7 @@ fn never_more_under_load<F: Fixture>() {
     thread::scope(|threads| {
         for _ in 0..SUBMITTERS {
             threads.spawn(|| {
-                for _ in 0..JOBS {
+                for _ in 0..jobs() {
                     let starting = started.clone();
                     pool.spawn(move || starting.add())
                         .expect("the pool is open")
@@ -351,7 +355,7 @@ fn never_more_under_load<F: Fixture>() {
             });
         }
     });
-    started.wait_for(SUBMITTERS * JOBS);
+    started.wait_for(SUBMITTERS * jobs());
 }
 
 fn r110<F: Fixture>() -> Applied {

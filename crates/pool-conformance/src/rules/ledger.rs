@@ -3,7 +3,6 @@
 use std::convert::Infallible;
 use std::panic::resume_unwind;
 use std::sync::{Arc, Mutex, PoisonError};
-use std::thread;
 use std::time::Duration;
 
 use pool_core::{CancelToken, Executor, ExecutorExt, JobContext, JobExt, PoolConfig, Stats};
@@ -11,6 +10,7 @@ use pool_core::{CancelToken, Executor, ExecutorExt, JobContext, JobExt, PoolConf
 use crate::fixture::Fixture;
 use crate::probe::{Count, Gate, pool, wait_until};
 use crate::rule::{Applied, Rule};
+use crate::thread;
 
 /// Snapshots taken while jobs go through.
 const SNAPSHOTS: usize = 20_000;
@@ -34,7 +34,8 @@ fn r701<F: Fixture>() -> Applied {
     let pool = pool::<F>(2, 64);
     let mut rounds = 0;
     thread::scope(|scope| {
-        let watcher = scope.spawn(|| (0..SNAPSHOTS).for_each(|_| assert_sound(&pool.stats())));
+        let watcher =
+            scope.spawn(|| (0..thread::often(SNAPSHOTS)).for_each(|_| assert_sound(&pool.stats())));
         while rounds == 0 || !watcher.is_finished() {
             submit_one_of_each(&pool);
             rounds += 1;

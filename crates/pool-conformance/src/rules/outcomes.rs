@@ -1,17 +1,17 @@
 //! Chapter 1, the first rule: every kind of end, alone and in a race, and the books that must agree with the handles.
 
-use std::sync::mpsc;
-use std::thread;
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use pool_core::{
     ExecutorExt, JobContext, JobExt, JobHandle, JobId, Outcome, PoolConfig, Shutdown,
     ShutdownPolicy,
 };
 
+use crate::channel::{Sender, channel};
 use crate::fixture::Fixture;
 use crate::probe::{Count, Log, PATIENCE, columns_of, ended, occupy, pool, until_interrupted};
 use crate::rule::Applied;
+use crate::thread;
 
 pub(crate) fn r101<F: Fixture>() -> Applied {
     each_kind_once::<F>();
@@ -40,7 +40,7 @@ fn each_kind_once<F: Fixture>() {
     let cancelled = submit(|_| Ok(2));
     cancelled.cancel();
     cancelled.cancel();
-    let late = (|_: &JobContext<'_>| Ok::<u32, &'static str>(3)).with_deadline(Instant::now());
+    let late = (|_: &JobContext<'_>| Ok::<u32, &'static str>(3)).with_deadline(thread::now());
     let expired = pool.submit(late).expect("there is room");
     gate.open();
     let ends = [completed, failed, panicked, cancelled, expired].map(told);
@@ -95,9 +95,9 @@ fn never_twice(mut observed: Vec<JobId>) {
 
 /// Submitters, a canceller and a shutdown, all at once: each handle resolves, and all of them add up to the report.
 fn races_end_once<F: Fixture>() {
-    const ENOUGH: usize = 500;
+    let enough = thread::often(500);
     let pool = pool::<F>(2, 16);
-    let (send, handles) = mpsc::channel::<Handle>();
+    let (send, handles) = channel::<Handle>();
     let accepted = Count::new();
     let (report, ends) = thread::scope(|threads| {
         for submitter in 0..2 {
@@ -112,13 +112,9 @@ fn races_end_once<F: Fixture>() {
                 }
                 handle
             };
-            handles
-                .into_iter()
-                .enumerate()
-                .map(cancel_some)
-                .collect::<Vec<_>>()
+            handles.enumerate().map(cancel_some).collect::<Vec<_>>()
         });
-        accepted.wait_for(ENOUGH);
+        accepted.wait_for(enough);
         let report = pool.shutdown(ShutdownPolicy::new(Duration::ZERO).cancel_grace(PATIENCE));
         drop(report.take_unstarted());
         let handles = canceller.join().expect("the canceller only cancels");
@@ -142,7 +138,7 @@ fn races_end_once<F: Fixture>() {
 fn submit_until_closed<F: Fixture>(
     pool: &F::Pool,
     submitter: usize,
-    send: &mpsc::Sender<Handle>,
+    send: &Sender<Handle>,
     accepted: &Count,
 ) {
     for number in submitter.. {
@@ -154,7 +150,7 @@ fn submit_until_closed<F: Fixture>(
             }
         };
         let Ok(handle) = pool.submit(job) else { return };
-        send.send(handle).expect("the canceller listens to the end");
+        send.send(handle);
         accepted.add();
     }
 }

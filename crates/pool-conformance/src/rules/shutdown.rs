@@ -6,7 +6,6 @@ mod remains;
 mod report;
 
 use std::convert::Infallible;
-use std::thread;
 use std::time::Duration;
 
 use pool_core::{
@@ -20,6 +19,7 @@ use crate::probe::{
     Alive, AliveValue, Count, FAR, ROOM, ended, occupy, pool, returns_only_after, wait_until,
 };
 use crate::rule::{Applied, Kind, Rule};
+use crate::thread;
 use inside::{r607, r609, r610};
 use limits::{r604, r612};
 use remains::r611;
@@ -189,7 +189,7 @@ fn submit_mixed(pool: &impl Executor) -> Vec<JobHandle<(), Infallible>> {
 
 fn r603<F: Fixture>() -> Applied {
     let soon = Duration::from_millis(2);
-    for round in 0..60 {
+    for round in 0..thread::often(60).max(6) {
         let policy = match round % 3 {
             0 => ShutdownPolicy::drain(),
             1 => ShutdownPolicy::new(soon),

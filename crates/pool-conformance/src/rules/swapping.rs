@@ -4,7 +4,6 @@ use std::convert::Infallible;
 use std::panic::resume_unwind;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU8, Ordering};
-use std::thread;
 use std::time::Duration;
 
 use pool_core::{
@@ -14,13 +13,20 @@ use pool_core::{
 use crate::fixture::Fixture;
 use crate::probe::{Count, pool, wait_until};
 use crate::rule::{Applied, Rule};
+use crate::thread;
 
 const PRODUCERS: usize = 4;
-const JOBS_EACH: usize = 500;
 
 /// Swaps, and the jobs that have run between two of them: the last one, too, meets a pool under load.
 const SWAPS: usize = 20;
-const JOBS_A_SWAP: usize = PRODUCERS * JOBS_EACH / (SWAPS + 5);
+
+fn jobs_each() -> usize {
+    thread::often(500)
+}
+
+fn jobs_a_swap() -> usize {
+    PRODUCERS * jobs_each() / (thread::often(SWAPS) + 5)
+}
 
 pub(crate) fn rules<F: Fixture>() -> Vec<Rule> {
     vec![
@@ -148,7 +154,7 @@ fn r902<F: Fixture>() -> Applied {
         None => return Applied::NotHere("the executor has one strategy"),
         Some(first) => first.expect("an idle pool can be swapped"),
     }
-    let runs: Arc<[AtomicU8]> = (0..PRODUCERS * JOBS_EACH)
+    let runs: Arc<[AtomicU8]> = (0..PRODUCERS * jobs_each())
         .map(|_| AtomicU8::new(0))
         .collect();
     let ran = Count::new();
@@ -159,10 +165,10 @@ fn r902<F: Fixture>() -> Applied {
                 scope.spawn(move || produce(pool, producer, runs, ran))
             })
             .collect();
-        for swap in 0..SWAPS {
+        for swap in 0..thread::often(SWAPS) {
             wait_until("jobs that run between two swaps", &pool, || {
                 let is_failed = producers.iter().all(|producer| producer.is_finished());
-                ran.get() >= swap * JOBS_A_SWAP || is_failed
+                ran.get() >= swap * jobs_a_swap() || is_failed
             });
             F::swap(&pool)
                 .expect("it could before")
@@ -194,7 +200,7 @@ fn produce<E: Executor>(
     runs: &Arc<[AtomicU8]>,
     ran: &Count,
 ) -> Submitted {
-    let ids = producer * JOBS_EACH..(producer + 1) * JOBS_EACH;
+    let ids = producer * jobs_each()..(producer + 1) * jobs_each();
     let submit = |id: usize| {
         let (runs, ran) = (Arc::clone(runs), ran.clone());
         let job = move || {
@@ -212,7 +218,7 @@ fn produce<E: Executor>(
 fn balances_at_the_end(pool: &impl Shutdown) {
     let report = pool.shutdown(Duration::from_secs(10).into());
     assert!(report.balances(), "the report does not balance: {report}");
-    let jobs = (PRODUCERS * JOBS_EACH) as u64;
+    let jobs = (PRODUCERS * jobs_each()) as u64;
     assert_eq!(
         (report.accepted(), report.completed()),
         (jobs, jobs),

@@ -2,14 +2,14 @@
 
 use std::convert::Infallible;
 use std::sync::atomic::{AtomicBool, Ordering};
-use std::thread::{self, ThreadId};
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use pool_core::{Executor, ExecutorExt, Job, JobContext};
 
 use crate::fixture::Fixture;
 use crate::probe::{Alive, Count, Gate, Log, PATIENCE, ended, occupy, poll_once, pool, ready};
 use crate::rule::Applied;
+use crate::thread::{self, ThreadId};
 
 /// For how long a test watches that something does not happen.
 const WATCHED: Duration = Duration::from_millis(50);
@@ -39,16 +39,16 @@ pub(crate) fn r105<F: Fixture>() -> Applied {
 
 fn try_submit_returns_at_once<F: Fixture>() {
     let (pool, gate) = full_pool::<F>();
-    let start = Instant::now();
+    let start = thread::now();
     let refused = pool.try_submit(nothing).expect_err("the pool is full");
-    assert!(refused.is_full() && start.elapsed() < PROMPTLY);
+    assert!(refused.is_full() && thread::since(start) < PROMPTLY);
 
     // Also while others wait in line.
     let mut waiting = Box::pin(pool.submit_async(nothing));
     assert!(poll_once(waiting.as_mut(), &Count::new()).is_pending());
-    let start = Instant::now();
+    let start = thread::now();
     let refused = pool.try_submit(nothing).expect_err("the pool is full");
-    assert!(refused.is_full() && start.elapsed() < PROMPTLY);
+    assert!(refused.is_full() && thread::since(start) < PROMPTLY);
     gate.open();
 }
 
@@ -71,11 +71,11 @@ fn submit_blocks_while_full<F: Fixture>() {
 fn submit_timeout_keeps_its_time<F: Fixture>() {
     let (pool, gate) = full_pool::<F>();
     for time in [Duration::ZERO, WATCHED] {
-        let start = Instant::now();
+        let start = thread::now();
         let refused = pool
             .submit_timeout(nothing, time)
             .expect_err("the pool is full");
-        let took = start.elapsed();
+        let took = thread::since(start);
         assert!(refused.is_full());
         assert!(took >= time, "it gave up after {took:?}, before {time:?}");
         assert!(
@@ -178,8 +178,8 @@ fn those_in_line_are_not_passed<F: Fixture>() {
         }
     };
     let (in_line, admitted) = (Count::new(), Count::new());
-    let limit = Instant::now() + PATIENCE;
-    let goes_on = || admitted.get() < SUBMITTERS && Instant::now() < limit;
+    let limit = thread::now() + PATIENCE;
+    let goes_on = || admitted.get() < SUBMITTERS && thread::now() < limit;
     thread::scope(|threads| {
         for _ in 0..SUBMITTERS {
             threads.spawn(|| {
@@ -226,7 +226,7 @@ fn those_in_line_are_not_passed<F: Fixture>() {
 
 /// Blocked threads, and one that never blocks but tries again and again.
 fn all_who_block_get_in<F: Fixture>() {
-    const JOBS: usize = 50;
+    let jobs = thread::often(50);
     let pool = pool::<F>(1, 1);
     let (ran, is_over) = (Count::new(), AtomicBool::new(false));
     thread::scope(|threads| {
@@ -236,7 +236,7 @@ fn all_who_block_get_in<F: Fixture>() {
             }
         });
         let submit = || {
-            for _ in 0..JOBS {
+            for _ in 0..jobs {
                 let ran = ran.clone();
                 let handle = pool.submit_timeout(
                     move |_: &JobContext<'_>| Ok::<_, Infallible>(ran.add()),
@@ -259,7 +259,7 @@ fn all_who_block_get_in<F: Fixture>() {
                 .expect("everybody gets in");
         }
     });
-    ran.wait_for(SUBMITTERS * JOBS);
+    ran.wait_for(SUBMITTERS * jobs);
 }
 
 const DEPTH: usize = 100;

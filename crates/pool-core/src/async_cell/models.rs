@@ -1,13 +1,15 @@
 //! Model checks of a future's cell: who drives it when two sides meet.
 
 use std::convert::Infallible;
-use std::future::{Pending, pending};
+use std::future::{Future, Pending, pending};
+use std::pin::Pin;
 use std::sync::Arc as StdArc;
-use std::task::{Poll, Waker};
+use std::task::{Context, Poll, Waker};
 
+use loom::sync::Mutex;
 use loom::thread;
 
-use super::{AsyncCell, Known, Polled};
+use super::{AsyncCell, Driver, Known, Polled};
 use crate::config::PoolConfig;
 use crate::engine::Engine;
 use crate::error::BuildError;
@@ -111,5 +113,55 @@ fn a_future_that_is_left_finds_a_new_driver() {
         while let Some(task) = life.pop_woken() {
             drop(task);
         }
+    });
+}
+
+/// A future that waits for one event, which somebody else brings about.
+#[derive(Clone, Default)]
+struct OneEvent(StdArc<Mutex<(bool, Option<Waker>)>>);
+
+impl OneEvent {
+    fn happens(&self) {
+        let waker = {
+            let mut event = self.0.lock().unwrap();
+            event.0 = true;
+            event.1.take()
+        };
+        if let Some(waker) = waker {
+            waker.wake();
+        }
+    }
+}
+
+impl Future for OneEvent {
+    type Output = ();
+
+    fn poll(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<()> {
+        let mut event = self.0.lock().unwrap();
+        if event.0 {
+            return Poll::Ready(());
+        }
+        event.1 = Some(cx.waker().clone());
+        Poll::Pending
+    }
+}
+
+/// A future is woken as its popper suspends it: it comes back to its pool, is polled once more and ends.
+#[test]
+fn a_woken_future_comes_back() {
+    model(|| {
+        let event = OneEvent::default();
+        let cell = AsyncCell::new(JobId::next(), SureSource(event.clone()), None);
+        let engine = StdArc::new(Still(life()));
+        let worker = Worker::new(&engine, 0, 0, false);
+        assert!(cell.start());
+        let waker = thread::spawn(move || event.happens());
+        let _ran = StdArc::clone(&cell).poll_at(&worker, None, Driver::Popper);
+        waker.join().unwrap();
+        while let Some(task) = engine.0.pop_woken() {
+            let _elsewhere = task.run(&worker);
+        }
+        assert_eq!(cell.state.outcome(), Some(Outcome::Completed));
+        assert_eq!(engine.0.stats().completed, 1);
     });
 }

@@ -30,12 +30,18 @@ impl<S: Source> AsyncCell<S> {
             self.drop_resolution();
             return;
         }
+        self.stop_driving();
+    }
+
+    /// The handle drives the future no longer, if it ever did.
+    fn stop_driving(self: &Arc<Self>) {
         // A joiner's waker is put there through this very handle.
         if self.has_way_back.load(Ordering::Relaxed) {
             let driver = self.way_back.lock_unpoisoned().joiner.take();
             if driver.is_some() {
                 self.find_new_driver();
             }
+            drop_contained(driver);
         }
     }
 }
@@ -126,6 +132,12 @@ impl<S: Source> Outlet<S::Output, S::Error> for AsyncCell<S> {
         self.lead_back(|way| way.joiner = Some(cx.waker().clone()));
         if self.turn.begin() {
             worker.keeping_place(|| self.shared().take_turn(worker, None, Driver::Joiner));
+        }
+    }
+
+    fn rely_on_others(&self) {
+        if self.has_way_back.load(Ordering::Relaxed) {
+            self.shared().stop_driving();
         }
     }
 

@@ -5,6 +5,7 @@ use std::sync::Arc;
 use super::{Lifecycle, Phase};
 use crate::barrier::heavy;
 use crate::id::JobId;
+use crate::machine::{self, Point};
 use crate::sync::{LockExt, Ordering};
 use crate::task::Task;
 
@@ -58,6 +59,7 @@ impl Lifecycle {
             return;
         }
         self.advance(Phase::Draining);
+        machine::point(Point::Close);
         // ORDERING: partners are the light fences of intake. Each closer has its own, since each may go on to read the ledger.
         heavy();
         self.room.wake_all();
@@ -66,7 +68,8 @@ impl Lifecycle {
     /// The grace is over: queued jobs will not start, running ones are asked to stop, suspended futures are dropped.
     pub(crate) fn cancel(self: &Arc<Self>, queued: impl FnOnce() -> Vec<Task>) {
         self.advance(Phase::Cancelling);
-        // ORDERING: partner is the light fence in `admit`'s `notify`.
+        machine::point(Point::CancelAll);
+        // ORDERING: partner is the light fence in the `notify` of `pushed`.
         heavy();
         self.take_out(queued());
         self.away.wake_all();
@@ -77,6 +80,7 @@ impl Lifecycle {
         if !self.advance(Phase::Stopped) {
             return;
         }
+        machine::point(Point::Stop);
         // ORDERING: partner is the light fence in `requeue`.
         heavy();
         self.sweep_woken();

@@ -8,7 +8,7 @@ use std::task::{Context, Poll, Wake, Waker};
 use loom::sync::Arc;
 use loom::thread;
 
-use super::{life, model};
+use super::{Token, life, model};
 use crate::cell::queue_and_handle;
 use crate::context::JobContext;
 use crate::job::JobExt;
@@ -45,13 +45,13 @@ fn a_cell_is_freed_by_the_last_to_leave() {
                 HandleDoes::Leave => {}
                 HandleDoes::Cancel => ticket.cancel(),
                 HandleDoes::Wait => {
-                    let mut cx = Context::from_waker(Waker::noop());
+                    let woken = StdArc::new(Token::default());
+                    let waker = Waker::from(StdArc::clone(&woken));
+                    let mut cx = Context::from_waker(&waker);
                     let is_over =
                         |polled: Poll<_>| matches!(polled, Poll::Ready(Err(JobError::Abandoned)));
                     if !is_over(ticket.poll_outcome(&mut cx)) {
-                        while !ticket.is_ended() {
-                            thread::yield_now();
-                        }
+                        woken.take();
                         assert!(is_over(ticket.poll_outcome(&mut cx)));
                     }
                 }
@@ -109,23 +109,23 @@ fn a_joined_cell_is_left_to_one() {
                         home.with_mut(|home| unsafe { *home = 0 });
                     }
                 }
-                usize::from(state.entry_leaves())
+                frees(state.entry_leaves(), home)
             })
         };
         let (state, home) = &*shared;
-        let frees = match state.end_claimed_and_leave(Outcome::Completed) {
+        let freed = match state.end_claimed_and_leave(Outcome::Completed) {
             ClaimedEnd::Left => 0,
-            ClaimedEnd::Alone => 1,
+            ClaimedEnd::Alone => frees(true, home),
             ClaimedEnd::Popped => {
                 // SAFETY: the home is the ender's now.
                 home.with_mut(|home| unsafe {
                     assert_eq!(*home, 1);
                     *home = 0;
                 });
-                usize::from(state.handle_leaves())
+                frees(state.handle_leaves(), home)
             }
         };
-        assert_eq!(frees + popper.join().unwrap(), 1);
+        assert_eq!(freed + popper.join().unwrap(), 1);
     });
 }
 
@@ -167,4 +167,13 @@ fn the_last_waker_of_a_handle_is_woken() {
         let woken = wakes[1].0.load(Ordering::Relaxed);
         assert!(has_ended || woken == 1, "nobody wakes the one who waits");
     });
+}
+
+/// Frees the cell, if it is left to the caller, which is then alone with it.
+fn frees(is_alone: bool, home: &UnsafeCell<u32>) -> usize {
+    if is_alone {
+        // SAFETY: the other end has left. Loom checks just that.
+        home.with_mut(|home| unsafe { *home = u32::MAX });
+    }
+    usize::from(is_alone)
 }

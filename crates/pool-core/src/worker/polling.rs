@@ -43,12 +43,12 @@ impl Worker {
 
     /// Whether a job that is awaited on this thread must make progress here, since nobody may be left to run it.
     pub(crate) fn must_drive_awaited(&self) -> bool {
-        self.keeps_place() && !self.life().idle().has_sleeper()
+        self.keeps_place() && !self.life().idle().has_sleeper() && !self.life().is_forked()
     }
 
     /// Whether who waits on this thread keeps the worker: a future whose suspension does not free it, or a closure, which may well await
     /// in an executor of its own.
-    fn keeps_place(&self) -> bool {
+    pub(crate) fn keeps_place(&self) -> bool {
         let innermost = self.0.polling.get();
         self.0.keeping.get() > 0 || innermost.is_none_or(|it| it.depth < self.own_jobs())
     }

@@ -240,6 +240,82 @@ fn two_jobs_that_submit_each_other_hold_up_no_third() {
     });
 }
 
+/// Submits its next one, until it is told to stop.
+struct Chain {
+    pool: Pool,
+    is_over: Arc<AtomicBool>,
+}
+
+impl Job for Chain {
+    type Output = ();
+    type Error = Infallible;
+
+    fn run(self, _: &JobContext<'_>) -> Result<(), Infallible> {
+        if !self.is_over.load(Ordering::SeqCst) {
+            let pool = self.pool.clone();
+            pool.execute(self).expect("the pool is open");
+        }
+        Ok(())
+    }
+}
+
+/// 28: a chain that has filled its queue, and whose next jobs are queued past the bound, keeps neither the queued job waiting nor the one that
+/// waits for room.
+#[test]
+fn a_chain_past_the_bound_holds_up_nobody() {
+    each_backend(|backend| {
+        let pool = on(backend, 1, 1);
+        let is_over = Arc::new(AtomicBool::new(false));
+        let stop = Stop(Arc::clone(&is_over));
+        let chain = Chain {
+            pool: pool.clone(),
+            is_over: Arc::clone(&is_over),
+        };
+        pool.execute(chain).expect("the pool is open");
+        for _ in 0..3 {
+            let other = pool.spawn(|| 7).expect("it gets a place");
+            assert_eq!(value(other), 7);
+        }
+        drop(stop);
+        ends_clean(&pool);
+    });
+}
+
+/// How many jobs the queue holds, from within many jobs, each of which the one before runs in place, when the innermost has submitted for long.
+fn queued_by_the_innermost(pool: &Pool, depth: usize) -> u64 {
+    const MANY: usize = 20_000;
+    if depth == 0 {
+        for _ in 0..MANY {
+            let nothing = |_: &JobContext<'_>| Ok::<_, Infallible>(());
+            pool.execute(nothing).expect("the pool is open");
+        }
+        return pool.stats().queued;
+    }
+    let inner = pool.clone();
+    let child = pool.spawn(move || queued_by_the_innermost(&inner, depth - 1));
+    // Not by a limit: a join without one runs a child that is queued.
+    let child = child.expect("the pool is open").join();
+    child.expect("no job panics")
+}
+
+/// 14, 28: what one stack queues past the bound has a bound of its own.
+#[test]
+fn a_job_deep_in_others_that_submits_for_long_fills_no_memory() {
+    each_backend(|backend| {
+        let pool = on(backend, 1, 1);
+        let inner = pool.clone();
+        let deep = pool.spawn(move || {
+            let filler = inner.spawn(|| ()).expect("there is room");
+            let queued = queued_by_the_innermost(&inner, 200);
+            filler.detach();
+            queued
+        });
+        let queued = value(deep.expect("there is room"));
+        assert!(queued <= 1500, "{backend}: {queued} jobs are queued");
+        ends_clean(&pool);
+    });
+}
+
 /// 31: an outcome that nobody takes is dropped once, whenever its handle went.
 #[test]
 fn a_result_is_dropped_once_whenever_its_handle_goes() {

@@ -4,7 +4,6 @@ use std::future::Future;
 use std::panic::panic_any;
 use std::pin::Pin;
 use std::task::{Context, Poll};
-use std::time::Instant;
 
 use pool_core::{
     AsyncContext, AsyncJob, AsyncJobExt, Executor, ExecutorExt, JobError, Shutdown, ShutdownPolicy,
@@ -13,6 +12,7 @@ use pool_core::{
 use super::{Bomb, goes_on};
 use crate::fixture::Fixture;
 use crate::probe::{Count, PATIENCE, ROOM, ended, occupy, pool, wait_until};
+use crate::thread;
 
 /// What a future does at its last poll.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -113,7 +113,7 @@ fn never_polled<F: Fixture>(pool: &F::Pool) {
     let cancelled = pool.submit_future(arm(End::Never, &went_off)).expect(ROOM);
     cancelled.cancel();
     assert!(matches!(ended(cancelled), Err(JobError::Cancelled)));
-    let late = arm(End::Never, &went_off).with_deadline(Instant::now());
+    let late = arm(End::Never, &went_off).with_deadline(thread::now());
     let late = pool.submit_future(late).expect(ROOM);
     gate.open();
     assert!(matches!(ended(late), Err(JobError::Expired)));

@@ -1,7 +1,6 @@
 //! R406: what a parent was told and how long it has holds for its children too, and not the other way round.
 
 use std::convert::Infallible;
-use std::sync::mpsc;
 use std::time::{Duration, Instant};
 
 use pool_core::{
@@ -10,9 +9,11 @@ use pool_core::{
 };
 
 use super::in_time;
+use crate::channel::channel;
 use crate::fixture::Fixture;
 use crate::probe::{Count, FAR, Gate, PATIENCE, ROOM, ended, let_pass, pool};
 use crate::rule::Applied;
+use crate::thread;
 
 pub(super) fn r406<F: Fixture>() -> Applied {
     let pool = pool::<F>(1, 8);
@@ -32,7 +33,7 @@ fn deadline_of(ctx: &JobContext<'_>) -> Result<Option<Instant>, Infallible> {
 }
 
 fn the_earlier_deadline_holds(pool: &impl Executor) {
-    let own = Instant::now() + FAR;
+    let own = thread::now() + FAR;
     let (sooner, later) = (own - Duration::from_secs(1), own + Duration::from_secs(1));
     let parent = move |ctx: &JobContext<'_>| {
         let plain = ctx.submit(deadline_of).expect(ROOM);
@@ -88,10 +89,10 @@ fn a_queued_child_is_cancelled_with_its_parent(pool: &impl Executor) {
     for token in [None, Some(CancelToken::new())] {
         let (gate, ran) = (Gate::new(), Count::new());
         let (pass, runs) = (gate.pass(), ran.clone());
-        let (send, children) = mpsc::channel();
+        let (send, mut children) = channel();
         let parent = move |ctx: &JobContext<'_>| {
             let child = submit_children(ctx, &runs);
-            send.send(child).expect("the rule waits for it");
+            send.send(child);
             pass.wait();
             Ok::<_, Infallible>(())
         };
@@ -152,12 +153,12 @@ fn a_child_is_cancelled_alone(pool: &impl Executor) {
 }
 
 fn a_future_hands_on_what_it_has(pool: &impl Executor) {
-    let own = Instant::now() + FAR;
+    let own = thread::now() + FAR;
     let (gate, started) = (Gate::new(), Count::new());
     let (pass, begun) = (gate.pass(), started.clone());
-    let (send, inherited) = mpsc::channel();
+    let (send, mut inherited) = channel();
     let parent = move |ctx: AsyncContext| async move {
-        send.send(ctx.inherited()).expect("the rule waits for it");
+        send.send(ctx.inherited());
         begun.add();
         pass.wait();
         Ok::<_, Infallible>(())

@@ -13,6 +13,7 @@ use pool_core::{
 use crate::fixture::Fixture;
 use crate::probe::{Count, FAR, PROMPT, ROOM, ended, pool};
 use crate::rule::Applied;
+use crate::thread;
 
 pub(super) fn r407<F: Fixture>() -> Applied {
     let pool = pool::<F>(1, 8);
@@ -30,7 +31,7 @@ pub(super) fn r407<F: Fixture>() -> Applied {
             .expect(ROOM),
     );
     assert!(matches!(limitless, Ok((None, None))), "{limitless:?}");
-    let far = Instant::now() + Duration::from_secs(u64::from(u32::MAX));
+    let far = thread::now() + Duration::from_secs(u64::from(u32::MAX));
     let seen = ended(pool.submit(counting().with_deadline(far)).expect(ROOM));
     assert!(
         matches!(seen, Ok((Some(at), Some(left))) if at == far && left > FAR),
@@ -43,7 +44,7 @@ pub(super) fn r407<F: Fixture>() -> Applied {
     assert!(joined.is_ok(), "{joined:?}");
     assert_eq!(ran.get(), 3);
 
-    let before = Instant::now();
+    let before = thread::now();
     let past = pool.submit(counting().with_deadline(before)).expect(ROOM);
     let zero = pool
         .submit(counting().with_timeout(Duration::ZERO))
@@ -52,7 +53,7 @@ pub(super) fn r407<F: Fixture>() -> Applied {
         let outcome = ended(handle);
         assert!(matches!(outcome, Err(JobError::Expired)), "{outcome:?}");
     }
-    let late = before.elapsed();
+    let late = thread::since(before);
     assert!(late <= PROMPT, "a past deadline took {late:?}");
     assert_eq!(ran.get(), 3, "the body of an expired job ran");
     if pool.capability().async_jobs {
@@ -84,7 +85,7 @@ fn far_and_past_futures(pool: &impl Executor, far: Instant) {
         .expect(ROOM);
     assert!(ended(limitless).is_ok());
     let past = pool
-        .submit_future(give_way.with_deadline(Instant::now()))
+        .submit_future(give_way.with_deadline(thread::now()))
         .expect(ROOM);
     let outcome = ended(past);
     assert!(matches!(outcome, Err(JobError::Expired)), "{outcome:?}");

@@ -13,6 +13,7 @@ use super::in_time;
 use crate::fixture::Fixture;
 use crate::probe::{Alive, Count, Gate, PROMPT, ROOM, ended, pool};
 use crate::rule::Applied;
+use crate::thread;
 
 pub(super) fn r405<F: Fixture>() -> Applied {
     let pool = pool::<F>(1, 8);
@@ -53,7 +54,7 @@ impl Asleep {
 
     fn dropped_promptly(self, since: Instant) -> JobError<Infallible> {
         let outcome = ended(self.handle);
-        let late = since.elapsed();
+        let late = thread::since(since);
         assert!(late <= PROMPT, "it was dropped only after {late:?}");
         assert_eq!(self.alive.count(), 0, "the future is over but not dropped");
         outcome.expect_err("the future never completes")
@@ -64,24 +65,24 @@ fn dropped_when_cancelled(pool: &impl Executor) {
     let by_handle = Asleep::submit(pool, JobOptions::new());
     by_handle.polls.wait_for(1);
     by_handle.handle.cancel();
-    let error = by_handle.dropped_promptly(Instant::now());
+    let error = by_handle.dropped_promptly(thread::now());
     assert!(matches!(error, JobError::Cancelled), "{error:?}");
 
     let token = CancelToken::new();
     let by_token = Asleep::submit(pool, JobOptions::new().with_token(&token));
     by_token.polls.wait_for(1);
     token.cancel();
-    let error = by_token.dropped_promptly(Instant::now());
+    let error = by_token.dropped_promptly(thread::now());
     assert!(matches!(error, JobError::Cancelled), "{error:?}");
 }
 
 fn dropped_at_its_deadline(pool: &impl Executor) {
     in_time(|timeout| {
-        let deadline = Instant::now() + timeout;
+        let deadline = thread::now() + timeout;
         let asleep = Asleep::submit(pool, JobOptions::new().with_deadline(deadline));
         let polls = asleep.polls.clone();
         let error = asleep.dropped_promptly(deadline);
-        assert!(Instant::now() >= deadline, "it was dropped too early");
+        assert!(thread::now() >= deadline, "it was dropped too early");
         assert!(matches!(error, JobError::Expired), "{error:?}");
         (polls.get() > 0).then_some(())
     });

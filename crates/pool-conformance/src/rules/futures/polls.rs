@@ -5,7 +5,6 @@ use std::pin::Pin;
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::task::{Context, Poll, Waker};
-use std::thread;
 
 use pool_core::ExecutorExt;
 
@@ -13,10 +12,15 @@ use super::Flag;
 use crate::fixture::Fixture;
 use crate::probe::{PATIENCE, pool};
 use crate::rule::Applied;
+use crate::thread;
 
-/// Polls that each future needs, and futures that are woken at the same time.
-const POLLS: usize = 200;
+/// Futures that are woken at the same time.
 const FUTURES: usize = 8;
+
+/// Polls that each of them needs.
+fn polls() -> usize {
+    thread::often(200)
+}
 
 pub(super) fn r802<F: Fixture>() -> Applied {
     let pool = pool::<F>(4, FUTURES);
@@ -42,7 +46,7 @@ pub(super) fn r802<F: Fixture>() -> Applied {
             joined.expect("it is woken until it ends").expect("it ends");
         }
         // Wakes of futures that are over, until the workers have had every chance to follow one.
-        for _ in 0..POLLS {
+        for _ in 0..polls() {
             watched.iter().for_each(|watch| watch.wake());
             let flush = pool.spawn(|| ()).expect("the pool is open");
             flush.join().expect("it completes");
@@ -52,7 +56,7 @@ pub(super) fn r802<F: Fixture>() -> Applied {
         let [overlaps, late] = [&watch.overlaps, &watch.late].map(|n| n.load(Ordering::SeqCst));
         assert_eq!(overlaps, 0, "polls while another thread polled");
         assert_eq!(late, 0, "polls after the end");
-        assert!(watch.polls.load(Ordering::SeqCst) >= POLLS);
+        assert!(watch.polls.load(Ordering::SeqCst) >= polls());
     }
     Applied::Held
 }
@@ -95,7 +99,7 @@ impl Future for Watched {
         *watch.waker.lock().unwrap_or_else(PoisonError::into_inner) = Some(cx.waker().clone());
         // Gives the wakers the time to send a second thread here.
         thread::yield_now();
-        let is_over = watch.polls.fetch_add(1, Ordering::SeqCst) + 1 >= POLLS;
+        let is_over = watch.polls.fetch_add(1, Ordering::SeqCst) + 1 >= polls();
         watch.is_over.store(is_over, Ordering::SeqCst);
         watch.is_inside.store(false, Ordering::SeqCst);
         if is_over {

@@ -1,17 +1,17 @@
 //! R803: wakes at a full pool, at the moment of suspension, while the pool drains and after its end.
 
 use std::future::poll_fn;
-use std::sync::mpsc;
 use std::task::{Poll, Waker};
-use std::thread;
 
 use pool_core::{ExecutorExt, JobError, Shutdown, ShutdownPolicy};
 
 use super::workers_beside_a_sleeper;
+use crate::channel::{Sender, channel};
 use crate::fixture::Fixture;
 use crate::polling::Signal;
 use crate::probe::{Count, Gate, PATIENCE, pool};
 use crate::rule::Applied;
+use crate::thread;
 
 /// Naps of each restless future, and such futures.
 const NAPS: usize = 200;
@@ -49,25 +49,25 @@ fn woken_at_a_full_pool<F: Fixture>() {
 /// A foreign thread wakes each future at once, so wakes meet polls at every moment, the suspension among them.
 fn woken_while_it_falls_asleep<F: Fixture>() {
     let pool = pool::<F>(2, 16);
-    let (send, wakers) = mpsc::channel::<Waker>();
-    let alarm = thread::spawn(move || wakers.into_iter().for_each(Waker::wake));
-    let restless = |send: mpsc::Sender<Waker>| {
+    let (send, wakers) = channel::<Waker>();
+    let alarm = thread::spawn(move || wakers.for_each(Waker::wake));
+    let often = thread::often(NAPS);
+    let restless = |send: Sender<Waker>| {
         let mut naps = 0;
         poll_fn(move |cx| {
             naps += 1;
-            if naps == NAPS {
+            if naps == often {
                 return Poll::Ready(());
             }
             if naps % 16 == 0 {
                 cx.waker().wake_by_ref();
             } else {
-                // The alarm listens for as long as a sender is left.
-                let _sent = send.send(cx.waker().clone());
+                send.send(cx.waker().clone());
             }
             Poll::Pending
         })
     };
-    let handles: Vec<_> = (0..FUTURES)
+    let handles: Vec<_> = (0..thread::often(FUTURES))
         .map(|_| pool.spawn_future(restless(send.clone())))
         .map(|handle| handle.expect("submit waits for room"))
         .collect();

@@ -1,7 +1,9 @@
 //! R604 and R612: drain, cancel, abandon, each for as long as the policy says, whoever waits for it.
 
 use std::convert::Infallible;
-use std::time::{Duration, Instant};
+use std::future::poll_fn;
+use std::pin::pin;
+use std::time::Duration;
 
 use pool_core::{
     Executor, ExecutorExt, Interrupted, JobContext, JobError, JobExt, JobHandle, Shutdown,
@@ -11,8 +13,11 @@ use pool_core::{
 use super::{submit_mixed, unit};
 use crate::fixture::Fixture;
 use crate::polling::block_on;
-use crate::probe::{Alive, Count, FAR, Gate, PROMPT, ROOM, ended, occupy, pool, until_interrupted};
+use crate::probe::{
+    Alive, Count, FAR, Gate, PROMPT, ROOM, ended, occupy, pool, ready, until_interrupted,
+};
 use crate::rule::Applied;
+use crate::thread;
 
 const GRACE: Duration = Duration::from_millis(60);
 const CANCEL_GRACE: Duration = Duration::from_millis(40);
@@ -33,9 +38,9 @@ fn shut_down_after(
     policy: ShutdownPolicy,
     least: Duration,
 ) -> ShutdownReport {
-    let start = Instant::now();
+    let start = thread::now();
     let report = pool.shutdown(policy);
-    let took = start.elapsed();
+    let took = thread::since(start);
     assert!(
         took >= least,
         "over after {took:?}, before {least:?}: {report}"
@@ -58,7 +63,7 @@ fn cancels_once_the_grace_is_over(pool: &(impl Executor + Shutdown)) {
     let polite = move |ctx: &JobContext<'_>| {
         begun.add();
         match until_interrupted(ctx) {
-            Interrupted::Cancelled => Ok(Instant::now()),
+            Interrupted::Cancelled => Ok(thread::now()),
             other => Err(other),
         }
     };
@@ -70,7 +75,7 @@ fn cancels_once_the_grace_is_over(pool: &(impl Executor + Shutdown)) {
             pool.spawn(move || runs.add()).expect(ROOM)
         })
         .collect();
-    let start = Instant::now();
+    let start = thread::now();
     let policy = ShutdownPolicy::new(GRACE).cancel_grace(FAR);
     let report = shut_down_after(pool, policy, GRACE);
     let asked_at = ended(polite).expect("it stops in its own way");
@@ -142,10 +147,32 @@ fn drops_what_sleeps(pool: &(impl Executor + Shutdown)) {
 }
 
 pub(super) fn r612<F: Fixture>() -> Applied {
-    others_make_progress(&pool::<F>(1, 8));
-    dropped_and_resumed(&pool::<F>(1, 8));
+    gives_way_to_another_future(&pool::<F>(1, 8));
+    if !thread::is_simulated() {
+        // No runtime runs in a simulation.
+        others_make_progress(&pool::<F>(1, 8));
+        dropped_and_resumed(&pool::<F>(1, 8));
+    }
     limits_hold_as_well(&pool::<F>(1, 8));
     Applied::Held
+}
+
+/// The shutdown can end only if another future, which the same thread polls in turn, gets its polls.
+fn gives_way_to_another_future(pool: &(impl Executor + Shutdown)) {
+    let gate = occupy(pool, 1);
+    let mut polls_left = 10;
+    let mut shutdown = pin!(pool.shutdown_async(ShutdownPolicy::drain()));
+    let both = poll_fn(|cx| {
+        if polls_left > 0 {
+            polls_left -= 1;
+            cx.waker().wake_by_ref();
+        } else {
+            gate.open();
+        }
+        shutdown.as_mut().poll(cx)
+    });
+    let report = ready(pin!(both));
+    assert_eq!((report.completed(), report.accepted()), (1, 1), "{report}");
 }
 
 /// The shutdown can end only if another task of the same thread gets its turns.
@@ -182,9 +209,9 @@ fn limits_hold_as_well(pool: &(impl Executor + Shutdown)) {
     let gate = Gate::new();
     let stuck = submit_stuck(pool, &gate);
     let policy = ShutdownPolicy::new(GRACE).cancel_grace(CANCEL_GRACE);
-    let start = Instant::now();
+    let start = thread::now();
     let report = block_on(pool.shutdown_async(policy));
-    let (took, least) = (start.elapsed(), GRACE + CANCEL_GRACE);
+    let (took, least) = (thread::since(start), GRACE + CANCEL_GRACE);
     assert!(took >= least, "over after {took:?}, before {least:?}");
     assert!(took <= least + PROMPT, "over only after {took:?}");
     is_given_up(&report, &stuck);

@@ -1,9 +1,7 @@
 //! R605, R606 and R608: the report names every job once, gives back what did not start, and is the same for all.
 
 use std::convert::Infallible;
-use std::sync::{Barrier, mpsc};
-use std::thread;
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use pool_core::{
     Executor, ExecutorExt, JobContext, JobError, JobExt, JobHandle, JobId, Refused, Shutdown,
@@ -12,10 +10,12 @@ use pool_core::{
 
 use super::limits::submit_stuck;
 use super::unit;
+use crate::channel::channel;
 use crate::fixture::Fixture;
 use crate::polling::block_on;
 use crate::probe::{Alive, Count, FAR, Gate, PATIENCE, ROOM, columns_of, ended, occupy, pool};
 use crate::rule::Applied;
+use crate::thread;
 
 pub(super) fn r605<F: Fixture>() -> Applied {
     every_column(&pool::<F>(1, 16));
@@ -43,11 +43,11 @@ fn every_column(pool: &(impl Executor + Shutdown)) {
 
     let gate = Gate::new();
     let stuck = submit_stuck(pool, &gate);
-    let seen = Instant::now();
+    let seen = thread::now();
     let unstarted: Vec<_> = (0..3).map(|_| pool.submit(unit).expect(ROOM)).collect();
     let cancelled = pool.submit(unit).expect(ROOM);
     cancelled.cancel();
-    let known_for = seen.elapsed();
+    let known_for = thread::since(seen);
     let report = pool.shutdown(ShutdownPolicy::now());
     assert_eq!(columns_of(&report), [3, 2, 1, 2, 1, 0, 3], "{report}");
     assert_eq!(report.still_running().len(), 1, "{report}");
@@ -64,10 +64,10 @@ fn every_column(pool: &(impl Executor + Shutdown)) {
 
 /// Parent and child are on one stack; both still run, each counted once.
 fn a_job_within_a_job(pool: &(impl Executor + Shutdown)) {
-    let (gate, (send, child_id)) = (Gate::new(), mpsc::channel());
+    let (gate, (send, mut child_id)) = (Gate::new(), channel());
     let pass = gate.pass();
     let child = move |ctx: &JobContext<'_>| {
-        send.send(ctx.id()).expect("the rule waits for it");
+        send.send(ctx.id());
         pass.wait();
         Ok::<_, Infallible>(())
     };
@@ -267,12 +267,12 @@ fn shut_down_from_everywhere(pool: &(impl Executor + Shutdown)) -> Vec<ShutdownR
         ShutdownPolicy::now(),
     ];
     let is_async = pool.capability().async_jobs;
-    let start = Barrier::new(policies.len());
-    let start = &start;
+    let (all, here) = (policies.len(), &Count::new());
     thread::scope(|threads| {
         let call = |(caller, policy): (usize, ShutdownPolicy)| {
             threads.spawn(move || {
-                start.wait();
+                here.add();
+                here.wait_for(all);
                 if is_async && caller % 2 == 0 {
                     block_on(pool.shutdown_async(policy))
                 } else {

@@ -1,0 +1,187 @@
+//! Models of a pool's books and of its end.
+
+use std::future::Future;
+use std::pin::{Pin, pin};
+use std::sync::Arc as StdArc;
+use std::task::{Context, Poll, Wake, Waker};
+
+use loom::sync::Arc;
+use loom::sync::atomic::{AtomicBool, Ordering::Relaxed};
+use loom::thread;
+
+use super::{life, model, nothing};
+use crate::id::JobId;
+use crate::ledger::Ledger;
+use crate::outcome::Outcome;
+
+/// The stripes of a worker, which has them to itself, and of outsiders, who add to theirs. Loom takes a thread's own load, which
+/// precedes the store of a worker's count, for the last access, and misses who read in between: it sees more of the races in the
+/// outsiders' stripe.
+const WRITERS: [Option<usize>; 2] = [Some(0), None];
+
+/// A job submits a child and ends before it: who reads that nothing is in flight sees the end of both.
+#[test]
+fn quiet_means_that_nothing_is_in_flight() {
+    for writer in WRITERS {
+        model(move || {
+            let books = Arc::new((Ledger::new(1), AtomicBool::new(false)));
+            let (ledger, is_child_over) = &*books;
+            ledger.enter(writer);
+            let reader = {
+                let books = Arc::clone(&books);
+                thread::spawn(move || {
+                    if books.0.in_flight() == 0 {
+                        assert!(books.1.load(Relaxed), "the child is in flight");
+                    }
+                })
+            };
+            ledger.enter(writer);
+            ledger.over(writer);
+            is_child_over.store(true, Relaxed);
+            ledger.over(writer);
+            reader.join().unwrap();
+            assert_eq!(ledger.in_flight(), 0);
+        });
+    }
+}
+
+/// A snapshot that is taken while a job enters and ends never shows more finished than accepted.
+#[test]
+fn no_snapshot_shows_more_finished_than_accepted() {
+    for writer in WRITERS {
+        model(move || {
+            let ledger = Arc::new(Ledger::new(1));
+            let reader = {
+                let ledger = Arc::clone(&ledger);
+                thread::spawn(move || {
+                    let seen = ledger.stats();
+                    assert!(seen.finished() <= seen.accepted, "{seen:?}");
+                })
+            };
+            ledger.enter(writer);
+            ledger.record(Outcome::Completed, writer);
+            ledger.over(writer);
+            reader.join().unwrap();
+            assert_eq!(ledger.stats().completed, 1);
+        });
+    }
+}
+
+/// Unparks a model's thread. It is no branch of the model, so it may be called under a lock that the model does not know.
+struct Unparks(thread::Thread);
+
+impl Wake for Unparks {
+    fn wake(self: StdArc<Self>) {
+        self.0.unpark();
+    }
+}
+
+fn wait(mut future: Pin<&mut impl Future<Output = ()>>) {
+    let waker = Waker::from(StdArc::new(Unparks(thread::current())));
+    let mut cx = Context::from_waker(&waker);
+    while future.as_mut().poll(&mut cx).is_pending() {
+        thread::park();
+    }
+}
+
+/// Looks whether it is over, and is not woken.
+fn poll(future: Pin<&mut impl Future<Output = ()>>) -> Poll<()> {
+    future.poll(&mut Context::from_waker(Waker::noop()))
+}
+
+/// Who waits for quiet is told of it by the end of the last job, wherever that ends: else loom reports a deadlock.
+#[test]
+fn who_waits_for_quiet_is_told() {
+    model(|| {
+        let life = life();
+        assert!(life.begin_submission().is_some());
+        let ender = {
+            let life = StdArc::clone(&life);
+            thread::spawn(move || {
+                life.come_back(JobId::next(), Outcome::Completed);
+                life.entry_over();
+            })
+        };
+        wait(pin!(life.quiet(0)));
+        ender.join().unwrap();
+        assert_eq!(life.stats().completed, 1);
+    });
+}
+
+/// Who waits for quiet gets out after a quiet moment, though the next job has entered by the time that it looks.
+#[test]
+fn a_quiet_moment_ends_the_waits_before_it() {
+    model(|| {
+        let life = life();
+        assert!(life.begin_submission().is_some());
+        let mut quiet = pin!(life.quiet(0));
+        assert!(poll(quiet.as_mut()).is_pending());
+        let is_over = Arc::new(AtomicBool::new(false));
+        let ender = {
+            let (life, is_over) = (StdArc::clone(&life), Arc::clone(&is_over));
+            thread::spawn(move || {
+                life.tell_watchers();
+                is_over.store(true, Relaxed);
+                life.entry_over();
+                assert!(life.begin_submission().is_some());
+            })
+        };
+        wait(quiet);
+        assert!(is_over.load(Relaxed), "the job is in flight");
+        ender.join().unwrap();
+        assert_eq!(life.in_flight(), 1);
+    });
+}
+
+/// Who submits and then waits for quiet does not get out by a quiet moment before that, which somebody else is just about to tell.
+#[test]
+fn a_quiet_moment_ends_no_wait_after_it() {
+    model(|| {
+        let life = life();
+        assert!(life.begin_submission().is_some());
+        let mut other = pin!(life.watch(|| false));
+        assert!(poll(other.as_mut()).is_pending());
+        let earlier = {
+            let life = StdArc::clone(&life);
+            thread::spawn(move || life.entry_over())
+        };
+        assert!(life.begin_submission().is_some());
+        let mut quiet = pin!(life.quiet(0));
+        assert!(poll(quiet.as_mut()).is_pending(), "the job is in flight");
+        earlier.join().unwrap();
+        assert!(poll(quiet.as_mut()).is_pending(), "the job is in flight");
+        life.entry_over();
+        assert!(poll(quiet.as_mut()).is_ready());
+    });
+}
+
+/// A pool whose last handle has gone stops once it is quiet, whoever ends its last job.
+#[test]
+fn a_pool_without_handles_stops() {
+    model(|| {
+        let life = life();
+        assert!(life.begin_submission().is_some());
+        let ender = {
+            let life = StdArc::clone(&life);
+            thread::spawn(move || life.entry_over())
+        };
+        life.stop_when_quiet();
+        ender.join().unwrap();
+        assert!(life.is_stopped());
+    });
+}
+
+/// A future is woken as the pool stops: it is not left where nobody looks any more.
+#[test]
+fn a_future_woken_at_the_end_is_swept() {
+    model(|| {
+        let life = life();
+        let waker = {
+            let life = StdArc::clone(&life);
+            thread::spawn(move || life.requeue(nothing()))
+        };
+        life.stop();
+        waker.join().unwrap();
+        assert!(!life.has_woken());
+    });
+}

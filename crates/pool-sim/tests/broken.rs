@@ -1,0 +1,42 @@
+//! The broken executors of the kit, in a simulation: each is found within a stated number of seeds, and their sound twin is not blamed.
+
+use pool_conformance::broken::{self, Broken};
+use pool_conformance::{Rule, Verdict};
+use pool_sim::Simulation;
+
+/// Within so many seeds each is found, by each of the rules that it breaks.
+const BOUND: u64 = 10;
+
+/// A simulated thread has its last turn before its locals are dropped.
+const NOT_SIMULATED: &str = "R112";
+
+fn found(rule: Rule) -> Option<String> {
+    let simulation = Simulation::new(0).most_steps(200_000);
+    let found = simulation.find(0..BOUND, move |_| match Broken::run_here(&rule) {
+        // A rule that does not apply finds nothing.
+        Verdict::Passed | Verdict::Skipped(_) => {}
+        Verdict::Failed(reason) => panic!("{}: {reason}", rule.id),
+    });
+    found.map(|failure| failure.to_string())
+}
+
+#[test]
+fn each_is_found_within_the_bound_and_their_sound_twin_is_not() {
+    let blamed: Vec<_> = broken::control()
+        .with_each_rule(found)
+        .into_iter()
+        .filter_map(|(_, failure)| failure)
+        .collect();
+    assert!(blamed.is_empty(), "without a flaw: {}", blamed.join("\n"));
+    let missed: Vec<_> = broken::all()
+        .iter()
+        .flat_map(|executor| {
+            let found = executor.with_each_rule(found);
+            let missed = found
+                .into_iter()
+                .filter(|(rule, failure)| failure.is_none() && rule.id != NOT_SIMULATED);
+            missed.map(|(rule, _)| format!("{} by {}", executor.name, rule.id))
+        })
+        .collect();
+    assert!(missed.is_empty(), "missed within {BOUND} seeds: {missed:?}");
+}

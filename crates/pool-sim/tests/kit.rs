@@ -1,0 +1,93 @@
+//! The contract, rule by rule, under many schedules: on the simulator's own engine, and on those backends that have threads of their own.
+
+use pool_channel::ChannelPool;
+use pool_conformance::{Fixture, Rule, Verdict};
+use pool_core::{BuildError, PoolConfig};
+use pool_sim::{Ran, SimPool, Simulation};
+use pool_work_stealing::WorkStealingPool;
+
+/// Schedules of each rule; `cargo xtask sim` has more.
+const SEEDS: u64 = 20;
+
+/// So many of them are run twice.
+const TWICE: u64 = 4;
+
+/// Half of the schedules are walks, half are priorities; in half of each the simulator's own engine is first in, first out.
+fn simulation(seed: u64) -> Simulation {
+    let simulation = Simulation::new(seed);
+    let simulation = if seed.is_multiple_of(2) {
+        simulation
+    } else {
+        simulation.pct(3, 1000)
+    };
+    if (seed / 2).is_multiple_of(2) {
+        simulation
+    } else {
+        simulation.fifo()
+    }
+}
+
+fn run(seed: u64, rule: Rule, on: fn(&Rule) -> Verdict) -> Ran<()> {
+    let ran = simulation(seed).try_run(move |_| {
+        if let Verdict::Failed(reason) = on(&rule) {
+            panic!("{} ({}): {reason}", rule.id, rule.title);
+        }
+    });
+    ran.unwrap_or_else(|failure| panic!("{failure}"))
+}
+
+/// The rule holds under each schedule, leaves no thread behind, and the second run of a schedule is the first one again.
+fn holds(id: &str, rules: Vec<Rule>, on: fn(&Rule) -> Verdict) {
+    let rule = rules
+        .into_iter()
+        .find(|rule| rule.id.eq_ignore_ascii_case(id));
+    let rule = rule.expect("the kit has the rule");
+    for seed in 0..SEEDS {
+        let ran = run(seed, rule, on);
+        assert_eq!(
+            ran.left_behind, 0,
+            "{} left threads under seed {seed}",
+            rule.id
+        );
+        if seed < TWICE {
+            let (first, second) = (ran.trace.to_string(), run(seed, rule, on).trace.to_string());
+            assert_eq!(first, second, "the second run of seed {seed}");
+        }
+    }
+}
+
+macro_rules! kit {
+    ($d:tt $($module:ident: $pool:ident;)*) => {$(
+        mod $module {
+            use super::*;
+
+            struct Simulated;
+
+            impl Fixture for Simulated {
+                type Pool = $pool;
+
+                fn build(config: PoolConfig) -> Result<$pool, BuildError> {
+                    $pool::builder().config(config).build()
+                }
+            }
+
+            macro_rules! rules {
+                ($d($rule:ident)*) => {$d(
+                    #[test]
+                    fn $rule() {
+                        let rules = pool_conformance::all::<Simulated>();
+                        holds(stringify!($rule), rules, |rule| rule.run_here::<Simulated>());
+                    }
+                )*};
+            }
+
+            pool_conformance::for_each_rule! { (rules) }
+        }
+    )*};
+}
+
+kit! { $
+    sim: SimPool;
+    channel: ChannelPool;
+    work_stealing: WorkStealingPool;
+}

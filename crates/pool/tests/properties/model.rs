@@ -1,0 +1,240 @@
+//! The reference: what a pool owes its user, in plain sequential code.
+
+use pool::Outcome;
+
+/// How a job ends once it is let go.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Ends {
+    Completes,
+    Fails,
+    Panics,
+    /// It completes, unless it was asked to stop.
+    Heeds,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Life {
+    Queued,
+    Running,
+    Ended(Outcome),
+}
+
+#[derive(Debug)]
+struct Job {
+    ends: Ends,
+    life: Life,
+    is_asked_to_stop: bool,
+    /// In the generation that takes jobs in, whose workers take the next from the queue.
+    is_newest: bool,
+}
+
+/// What the model says of a submission.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Intake {
+    Accepted,
+    Full,
+    Closed,
+    /// Entries of cancelled jobs, or jobs that were handed over past the bound, may or may not take a place.
+    Unsure,
+}
+
+/// A pool as its user sees it.
+#[derive(Debug)]
+pub(crate) struct Model {
+    workers: usize,
+    capacity: usize,
+    is_open: bool,
+    jobs: Vec<Job>,
+    /// In order; the entry of a job that was cancelled stays until a worker takes it out.
+    queue: Vec<usize>,
+    /// How many of the entries take a place is not known.
+    is_unsure: bool,
+}
+
+impl Model {
+    pub(crate) fn new(workers: usize, capacity: usize) -> Self {
+        Self {
+            workers,
+            capacity,
+            is_open: true,
+            jobs: Vec::new(),
+            queue: Vec::new(),
+            is_unsure: false,
+        }
+    }
+
+    pub(crate) fn intake(&self) -> Intake {
+        if !self.is_open {
+            Intake::Closed
+        } else if self.is_unsure {
+            Intake::Unsure
+        } else if self.queue.len() >= self.capacity {
+            Intake::Full
+        } else {
+            Intake::Accepted
+        }
+    }
+
+    /// Jobs are numbered in the order in which they were accepted.
+    pub(crate) fn accept(&mut self, ends: Ends) {
+        self.queue.push(self.jobs.len());
+        self.jobs.push(Job {
+            ends,
+            life: Life::Queued,
+            is_asked_to_stop: false,
+            is_newest: true,
+        });
+    }
+
+    /// How many jobs must start, since that many workers are free.
+    pub(crate) fn due(&self) -> usize {
+        let is_busy = |job: &&Job| job.is_newest && job.life == Life::Running;
+        let busy = self.jobs.iter().filter(is_busy).count();
+        let live = self.queue.iter().filter(|&&job| self.is_queued(job));
+        live.count().min(self.workers - busy)
+    }
+
+    /// A job has started. Says what is wrong with that, if anything is.
+    pub(crate) fn start(&mut self, job: usize, is_in_order: bool) -> Result<(), String> {
+        if !self.jobs.get(job).is_some_and(|it| it.life == Life::Queued) {
+            return Err(format!("job {job} starts and is not queued: {self:?}"));
+        }
+        let first = self.queue.iter().find(|&&it| self.is_queued(it)).copied();
+        if is_in_order && first != Some(job) {
+            return Err(format!("job {job} starts before {first:?}: {self:?}"));
+        }
+        self.jobs[job].life = Life::Running;
+        if is_in_order {
+            // The entries before it were taken out, and found to be cancelled.
+            let place = self.queue.iter().position(|&it| it == job);
+            self.queue.drain(..=place.unwrap_or(0));
+        } else {
+            self.queue.retain(|&it| it != job);
+            self.is_unsure |= self.has_cancelled_entries();
+        }
+        Ok(())
+    }
+
+    /// Every job that was due has started. A worker that is free then has taken out whatever is left.
+    pub(crate) fn settle(&mut self) {
+        if !self.queue.iter().any(|&job| self.is_queued(job)) && self.free_workers() > 0 {
+            self.queue.clear();
+            self.is_unsure = false;
+        }
+    }
+
+    fn free_workers(&self) -> usize {
+        let is_busy = |job: &&Job| job.is_newest && job.life == Life::Running;
+        self.workers - self.jobs.iter().filter(is_busy).count()
+    }
+
+    fn has_cancelled_entries(&self) -> bool {
+        self.queue.iter().any(|&job| !self.is_queued(job))
+    }
+
+    fn is_queued(&self, job: usize) -> bool {
+        self.jobs[job].life == Life::Queued
+    }
+
+    /// How many entries are in the queue, where that is known.
+    pub(crate) fn queued(&self) -> Option<usize> {
+        (!self.is_unsure).then_some(self.queue.len())
+    }
+
+    pub(crate) fn jobs(&self) -> usize {
+        self.jobs.len()
+    }
+
+    pub(crate) fn running(&self) -> Vec<usize> {
+        let is_running = |&job: &usize| self.jobs[job].life == Life::Running;
+        (0..self.jobs.len()).filter(is_running).collect()
+    }
+
+    /// The handle asks a job to stop. Its outcome, if that ends it.
+    pub(crate) fn cancel(&mut self, job: usize) -> Option<Outcome> {
+        let job = &mut self.jobs[job];
+        match job.life {
+            Life::Queued => {
+                job.life = Life::Ended(Outcome::Cancelled);
+                Some(Outcome::Cancelled)
+            }
+            Life::Running => {
+                job.is_asked_to_stop = true;
+                None
+            }
+            Life::Ended(_) => None,
+        }
+    }
+
+    /// A running job is let go. Its outcome.
+    pub(crate) fn let_go(&mut self, job: usize) -> Outcome {
+        let job = &mut self.jobs[job];
+        let outcome = match job.ends {
+            Ends::Heeds if job.is_asked_to_stop => Outcome::Cancelled,
+            Ends::Completes | Ends::Heeds => Outcome::Completed,
+            Ends::Fails => Outcome::Failed,
+            Ends::Panics => Outcome::Panicked,
+        };
+        job.life = Life::Ended(outcome);
+        outcome
+    }
+
+    pub(crate) fn close(&mut self) {
+        self.is_open = false;
+    }
+
+    /// Whether the pool can be swapped; then the next generation has taken over what is queued.
+    pub(crate) fn swap(&mut self) -> bool {
+        if !self.is_open {
+            return false;
+        }
+        for job in &mut self.jobs {
+            job.is_newest = job.life == Life::Queued;
+        }
+        let live: Vec<usize> = self
+            .queue
+            .iter()
+            .copied()
+            .filter(|&it| self.is_queued(it))
+            .collect();
+        self.queue = live;
+        self.is_unsure = self.queue.len() > self.workers;
+        true
+    }
+
+    /// All that was accepted runs to its end.
+    pub(crate) fn drain(&mut self) {
+        for job in 0..self.jobs.len() {
+            if !matches!(self.jobs[job].life, Life::Ended(_)) {
+                self.let_go(job);
+            }
+        }
+    }
+
+    /// Running jobs are asked to stop; what is queued is given back. Those jobs.
+    pub(crate) fn give_back(&mut self) -> Vec<usize> {
+        for job in &mut self.jobs {
+            job.is_asked_to_stop |= job.life == Life::Running;
+        }
+        let unstarted = |&job: &usize| self.is_queued(job);
+        (0..self.jobs.len()).filter(unstarted).collect()
+    }
+
+    /// How a job has ended.
+    pub(crate) fn outcome(&self, job: usize) -> Option<Outcome> {
+        match self.jobs[job].life {
+            Life::Ended(outcome) => Some(outcome),
+            Life::Queued | Life::Running => None,
+        }
+    }
+
+    pub(crate) fn set_outcome(&mut self, job: usize, outcome: Outcome) {
+        self.jobs[job].life = Life::Ended(outcome);
+    }
+
+    /// How many have ended so.
+    pub(crate) fn ended(&self, outcome: Outcome) -> u64 {
+        let has_it = |job: &&Job| job.life == Life::Ended(outcome);
+        self.jobs.iter().filter(has_it).count() as u64
+    }
+}

@@ -1,0 +1,209 @@
+//! The facade in a simulation: `Backend::Sim` by value and by name, its errors, and a swap between simulated backends.
+#![cfg(feature = "sim")]
+
+use std::convert::Infallible;
+use std::future::{Future, poll_fn};
+use std::pin::Pin;
+use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::{Arc, Mutex};
+use std::task::{Context, Poll, Waker};
+use std::time::Duration;
+
+use pool::sim::{Sim, Simulation, check, sleep, thread};
+use pool::{Backend, BuildError, JobContext, JobError, JobExt, Pool, ShutdownPolicy};
+
+fn pool(workers: usize, capacity: usize) -> Pool {
+    Pool::builder()
+        .backend(Backend::Sim)
+        .workers(workers)
+        .queue_capacity(capacity)
+        .build()
+        .expect("the simulation gives threads")
+}
+
+#[test]
+fn outside_of_a_simulation_it_is_an_error_that_says_where_it_can_be_built() {
+    let error = Pool::builder().backend(Backend::Sim).build().unwrap_err();
+    assert!(matches!(error, BuildError::Engine { engine: "sim", .. }));
+    assert!(error.to_string().contains("pool_sim::check"), "{error}");
+}
+
+#[test]
+fn it_has_a_name_and_is_nobodys_default() {
+    assert_eq!("sim".parse(), Ok(Backend::Sim));
+    assert_eq!(Backend::Sim.to_string(), "sim");
+    assert!(Backend::Sim.is_available());
+    assert!(!Backend::available().contains(&Backend::Sim));
+    assert_ne!(Backend::default(), Backend::Sim);
+}
+
+/// What a user's test may hold: it names the backend, and nothing else of the simulation.
+fn every_way(backend: Backend) {
+    let pool = Pool::builder()
+        .backend(backend)
+        .workers(2)
+        .queue_capacity(2)
+        .build()
+        .expect("two workers can be had");
+    let sum: i32 = pool.map(0..10, |n| n * n).map(Result::unwrap).sum();
+    assert_eq!(sum, 285);
+    let slow = |ctx: &JobContext<'_>| {
+        while ctx.check().is_ok() {}
+        Err::<(), _>("too late")
+    };
+    let slow = pool
+        .submit(slow.with_timeout(Duration::from_secs(1)))
+        .unwrap();
+    let future = pool.spawn_future(async { 7 }).unwrap();
+    assert!(matches!(slow.join(), Err(JobError::Expired)));
+    assert_eq!(future.join().unwrap(), 7);
+    pool.wait_idle();
+    let report = pool.shutdown(ShutdownPolicy::drain());
+    assert!(report.is_clean() && report.is_safe_to_exit(), "{report}");
+}
+
+#[test]
+fn a_users_test_swaps_it_in() {
+    check(0..50, |_| every_way(Backend::Sim));
+}
+
+#[cfg(all(feature = "channel", feature = "work-stealing"))]
+#[test]
+fn other_backends_with_threads_of_their_own_take_turns_as_well() {
+    check(0..50, |_| every_way(Backend::Channel));
+    check(0..50, |_| every_way(Backend::WorkStealing));
+}
+
+#[cfg(feature = "channel")]
+#[test]
+fn a_swap_under_load_runs_every_job_once() {
+    check(0..200, |_: &Sim| {
+        let (pool, ran) = (pool(2, 2), Arc::new(AtomicUsize::new(0)));
+        let submit = |pool: &Pool| {
+            let handles = (0..5).map(|_| {
+                let ran = Arc::clone(&ran);
+                pool.spawn(move || ran.fetch_add(1, Ordering::SeqCst))
+            });
+            handles
+                .map(|it| it.expect("a swap closes nothing"))
+                .collect::<Vec<_>>()
+        };
+        pool::sim::thread::scope(|threads| {
+            let before = threads.spawn(|| submit(&pool));
+            pool.swap(Backend::Channel).expect("it can be swapped");
+            let after = submit(&pool);
+            pool.swap(Backend::Sim).expect("and back");
+            let before = before.join().expect("no submission panics");
+            for handle in before.into_iter().chain(after) {
+                handle.join().expect("a job outlives a swap");
+            }
+        });
+        assert_eq!(ran.load(Ordering::SeqCst), 10);
+        assert_eq!(pool.shutdown(Duration::from_secs(1)).completed(), 10);
+    });
+}
+
+#[test]
+fn a_failure_names_its_schedule_and_the_command_that_replays_it() {
+    let failing = |_: &Sim| assert!(pool(1, 1).spawn(|| false).unwrap().join().unwrap());
+    let failure = Simulation::new(41).try_run(failing).unwrap_err();
+    let text = failure.to_string();
+    assert!(text.contains("under schedule 41"), "{text}");
+    let command = "POOL_SIM_SEED=41 cargo test -p pool -- --exact a_failure_names_its_schedule_and_the_command_that_replays_it";
+    assert!(text.ends_with(command), "{text}");
+}
+
+/// Ready once it is opened.
+#[derive(Default)]
+struct Gate(Mutex<(bool, Option<Waker>)>);
+
+impl Gate {
+    fn open(&self) {
+        let waker = {
+            let mut gate = self.0.lock().unwrap();
+            gate.0 = true;
+            gate.1.take()
+        };
+        waker.into_iter().for_each(Waker::wake);
+    }
+
+    fn poll(&self, cx: &mut Context<'_>) -> Poll<()> {
+        let mut gate = self.0.lock().unwrap();
+        if gate.0 {
+            return Poll::Ready(());
+        }
+        gate.1 = Some(cx.waker().clone());
+        Poll::Pending
+    }
+}
+
+/// A closure awaits a future, and drives it as long as no other worker sleeps. Then one does, and the future is left to it.
+#[test]
+fn a_future_that_its_driver_leaves_is_polled_by_another() {
+    check(0..300, |_| {
+        let pool = pool(2, 8);
+        let gate = Arc::<Gate>::default();
+        let busy = pool.spawn(|| sleep(Duration::from_micros(300))).unwrap();
+        let (inner, opened) = (pool.clone(), Arc::clone(&gate));
+        let awaits = move || {
+            let future = poll_fn(move |cx| opened.poll(cx));
+            let mut handle = inner.spawn_future(future).unwrap();
+            let mut cx = Context::from_waker(Waker::noop());
+            while Pin::new(&mut handle).poll(&mut cx).is_pending() {
+                thread::yield_now();
+            }
+        };
+        let awaits = pool.spawn(awaits).unwrap();
+        busy.join().unwrap();
+        sleep(Duration::from_millis(5));
+        gate.open();
+        awaits.join().unwrap();
+    });
+}
+
+/// The end of a pool wakes a future of its own that awaits it, and drops it: while the list of those who wait is being gone through.
+#[test]
+fn a_future_that_awaits_the_end_of_its_pool_is_dropped_with_it() {
+    check(0..300, |_| {
+        let pool = pool(2, 8);
+        let deaf = pool.spawn(|| sleep(Duration::from_secs(3600))).unwrap();
+        let (inner, gate) = (pool.clone(), Arc::<Gate>::default());
+        let opened = Arc::clone(&gate);
+        let awaits = async move {
+            poll_fn(|cx| opened.poll(cx)).await;
+            let _report = inner.shutdown_async(ShutdownPolicy::drain()).await;
+        };
+        let awaits = pool.spawn_future(awaits).unwrap();
+        thread::scope(|scope| {
+            let report = scope.spawn(|| pool.shutdown(Duration::from_secs(1)));
+            sleep(Duration::from_millis(1));
+            gate.open();
+            let report = report.join().unwrap();
+            assert!(report.balances(), "{report}");
+        });
+        drop((awaits, deaf));
+    });
+}
+
+/// A submission that waits for room is never told that there is none, though it meets a swap.
+#[test]
+fn a_submission_that_meets_a_swap_waits_for_room() {
+    check(0..300, |_| {
+        let pool = pool(1, 1);
+        thread::scope(|scope| {
+            for _ in 0..2 {
+                scope.spawn(|| {
+                    for _ in 0..5 {
+                        let nothing = |_: &JobContext<'_>| Ok::<_, Infallible>(());
+                        pool.execute(nothing).expect("it waits for room");
+                    }
+                });
+            }
+            for _ in 0..3 {
+                pool.swap(Backend::Sim).unwrap();
+            }
+        });
+        let report = pool.shutdown(ShutdownPolicy::drain());
+        assert_eq!(report.completed(), 10, "{report}");
+    });
+}

@@ -1,0 +1,335 @@
+//! The mutants: small weakenings of pool-core, each with the model that must notice.
+
+/// A weakened variant of a piece of code.
+#[derive(Debug)]
+pub(super) struct Mutant {
+    /// Unique; what a survivor is called by.
+    pub(super) name: &'static str,
+    /// The model that must fail.
+    pub(super) model: &'static str,
+    /// What it does wrong.
+    pub(super) what: &'static str,
+    /// Below `crates/pool-core/src`.
+    pub(super) file: &'static str,
+    /// What stands there, once.
+    pub(super) old: &'static str,
+    /// What takes its place while the mutant is on; or, where that is no expression or statement of its own, the whole new text, in
+    /// which `MUTANT` says whether it is on.
+    pub(super) new: &'static str,
+}
+
+macro_rules! mutants {
+    ($($model:literal { $($name:ident: $what:literal, in $file:literal, $old:literal => $new:literal;)* })*) => {
+        pub(super) const MUTANTS: &[Mutant] = &[$($(
+            Mutant {
+                name: stringify!($name),
+                model: $model,
+                what: $what,
+                file: $file,
+                old: $old,
+                new: $new,
+            },
+        )*)*];
+    };
+}
+
+mutants! {
+    "models::a_job_has_one_owner" {
+        state_start_in_two_steps: "a job is looked at, and then taken", in "state.rs",
+            "self.0.fetch_or(RUNNING, Ordering::AcqRel) & RUNNING == 0" =>
+            "let before = self.0.load(Ordering::Acquire);
+            self.0.fetch_or(RUNNING, Ordering::AcqRel);
+            before & RUNNING == 0";
+        state_end_relaxed: "an outcome is published without a release", in "state.rs",
+            "let before = self.0.fetch_or(ended(outcome), Ordering::AcqRel);" =>
+            "let before = self.0.fetch_or(ended(outcome), if MUTANT { Ordering::Relaxed } else { Ordering::AcqRel });";
+        state_detach_relaxed: "a handle goes without an acquire", in "state.rs",
+            "self.0.fetch_or(DETACHED, Ordering::AcqRel) & ENDED != 0" =>
+            "self.0.fetch_or(DETACHED, Ordering::Relaxed) & ENDED != 0";
+    }
+    "models::cells::a_cell_is_freed_by_the_last_to_leave" {
+        state_leave_in_two_steps: "an end looks for the other, and then leaves", in "state.rs",
+            "self.0.fetch_or(own, Ordering::AcqRel) & other != 0" =>
+            "self.0.fetch_or(own, Ordering::AcqRel);
+            false";
+        state_wait_after_the_end: "a handle waits for a job that has ended", in "state.rs",
+            "(word & ENDED == 0).then(|| change(word))" =>
+            "Some(change(word))";
+        cell_end_wakes_nobody: "an entry that ends its job does not wake the handle", in "cell.rs",
+            "if owes == Owes::Wake {" =>
+            "if !MUTANT && owes == Owes::Wake {";
+    }
+    "models::cells::a_cancelled_closure_is_counted_once" {
+        cell_settle_ignores_the_end: "a popper does not look whether the job has ended meanwhile", in "cell.rs",
+            "match cell.state.popped() {" =>
+            "match cell.state.popped().filter(|_| !MUTANT) {";
+        cell_end_ignores_the_popper: "an ender does not look whether the entry was popped meanwhile", in "cell.rs",
+            "if ended.is_popped {" =>
+            "if !MUTANT && ended.is_popped {";
+    }
+    "models::cells::a_joined_cell_is_left_to_one" {
+        state_popped_relaxed: "a popper leaves its pool without a release", in "state.rs",
+            "self.0.fetch_or(POPPED, Ordering::AcqRel)" =>
+            "self.0.fetch_or(POPPED, if MUTANT { Ordering::Relaxed } else { Ordering::AcqRel })";
+        state_claimed_end_always_leaves: "a joiner leaves a cell in which a popper has left its pool", in "state.rs",
+            "if word & POPPED == 0 { DETACHED } else { 0 }" =>
+            "DETACHED";
+    }
+    "models::cells::the_last_waker_of_a_handle_is_woken" {
+        waiter_rewrites_a_marked_slot: "a handle writes to its waker slot while the mark stands", in "waiter.rs",
+            "if state.unmark_waiter() {" =>
+            "if !MUTANT && state.unmark_waiter() {";
+        waiter_marks_relaxed: "a waker slot is marked without a release", in "state.rs",
+            ".fetch_update(Ordering::AcqRel, Ordering::Acquire, change)" =>
+            ".fetch_update(if MUTANT { Ordering::Relaxed } else { Ordering::AcqRel }, Ordering::Acquire, change)";
+    }
+    "models::a_claimed_job_is_counted_once" {
+        home_popper_leaves_nothing: "a popper that comes first does not leave its pool", in "home.rs",
+            "*home = Some(Arc::clone(life));
+                Ran::Elsewhere" =>
+            "*home = Some(Arc::clone(life)).filter(|_| !MUTANT);
+                Ran::Elsewhere";
+        home_popper_looks_too_early: "a popper looks at the job before it takes the lock", in "home.rs",
+            "let mut home = self.0.lock_unpoisoned();
+        match state.outcome() {" =>
+            "let early = state.outcome();
+        let mut home = self.0.lock_unpoisoned();
+        match if MUTANT { early } else { state.outcome() } {";
+    }
+    "models::no_wake_is_lost" {
+        idle_no_last_look: "a worker sleeps without a last look", in "idle.rs",
+            "if !has_work() {" =>
+            "if MUTANT || !has_work() {";
+        idle_no_heavy_fence: "no fence between the announcement and the last look", in "idle.rs",
+            "a full fence too, for that in `notify_sleeper`.
+        heavy();" =>
+            "a full fence too, for that in `notify_sleeper`.
+        if !MUTANT { heavy(); }";
+        idle_no_light_fence: "no fence between the push and the look for sleepers", in "idle.rs",
+            "or its last look sees the push.
+        light();" =>
+            "or its last look sees the push.
+        if !MUTANT { light(); }";
+        idle_notify_forgets: "a submitter takes a sleeper and does not resume it", in "idle.rs",
+            "self.word
+            .fetch_add(SEARCHING.wrapping_sub(SLEEPING), Ordering::SeqCst);
+        Some(worker)" =>
+            "self.word
+            .fetch_add(SEARCHING.wrapping_sub(SLEEPING), Ordering::SeqCst);
+        Some(worker).filter(|_| !MUTANT)";
+    }
+    "models::searchers::the_last_searcher_wakes_the_next" {
+        idle_last_searcher_looks_for_nothing: "the last searcher does not look for more", in "idle.rs",
+            "searching(self.word.fetch_sub(SEARCHING, Ordering::SeqCst)) == 1;" =>
+            "searching(self.word.fetch_sub(SEARCHING, Ordering::SeqCst)) == 1 && !MUTANT;";
+        idle_last_searcher_has_no_fence: "no fence between the end of the last search and the look for more", in "idle.rs",
+            "the caller's look comes after it.
+            fence(Ordering::SeqCst);" =>
+            "the caller's look comes after it.
+            if !MUTANT { fence(Ordering::SeqCst); }";
+    }
+    "models::a_wake_is_followed_by_a_poll" {
+        turn_forgets_a_wake_during_a_poll: "a wake during a poll leaves no mark", in "turn.rs",
+            "POLLING | WOKEN => WOKEN," =>
+            "POLLING | WOKEN => if MUTANT { turn } else { WOKEN },";
+        turn_second_wake_not_released: "a second wake during a poll releases nothing", in "turn.rs",
+            "OVER => return false," =>
+            "OVER => return false,
+                WOKEN if MUTANT => return false,";
+        turn_suspend_takes_in_nothing: "a suspension overwrites what the wakers released", in "turn.rs",
+            "self.0.swap(READY, Ordering::AcqRel);" =>
+            "self.0.store(READY, Ordering::Release);";
+        turn_begin_relaxed: "a poll begins without an acquire", in "turn.rs",
+            ".compare_exchange(READY, POLLING, Ordering::AcqRel, Ordering::Relaxed)" =>
+            ".compare_exchange(READY, POLLING, if MUTANT { Ordering::Relaxed } else { Ordering::AcqRel }, Ordering::Relaxed)";
+    }
+    "async_cell::models::a_woken_future_comes_back" {
+        future_suspends_without_a_way_back: "a future that was woken during its poll is not queued again", in "async_cell.rs",
+            "if self.turn.suspend() {" =>
+            "if self.turn.suspend() && !MUTANT {";
+        future_has_no_home: "a future suspends before its pool is noted in its cell", in "async_cell.rs",
+            "self.home.set(life);" =>
+            "()";
+    }
+    "async_cell::models::a_cancelled_future_is_ended_by_its_host" {
+        host_is_not_known: "a host suspends a future without leaving its waker", in "async_cell.rs",
+            "if known == Known::NotYet {" =>
+            "if !MUTANT && known == Known::NotYet {";
+        host_is_not_woken: "a canceller does not wake the host", in "async_cell/outlet.rs",
+            "if let Some(host) = host {" =>
+            "if let Some(host) = host.filter(|_| !MUTANT) {";
+    }
+    "async_cell::models::a_future_that_is_left_finds_a_new_driver" {
+        popper_does_not_look_for_a_driver: "a popper does not look whether the driver has left", in "async_cell.rs",
+            "if ran == Ran::Elsewhere
+" =>
+            "if !MUTANT && ran == Ran::Elsewhere
+";
+        driver_leaves_in_silence: "a driver that leaves hands the future to nobody", in "async_cell/outlet.rs",
+            "if driver.is_some() {" =>
+            "if !MUTANT && driver.is_some() {";
+    }
+    "models::tokens::a_child_sees_its_parents_cancellation" {
+        token_looks_too_early: "a job looks for its cancellation before it has made the token", in "context.rs",
+            "let token = self.0.get_or_init(|| CancelToken::below(above.as_slice()));" =>
+            "let early = state.is_cancel_requested();
+        let token = self.0.get_or_init(|| CancelToken::below(above.as_slice()));
+        if MUTANT {
+            return if early { token.cancel(); token.clone() } else { token.clone() };
+        }";
+        token_canceller_looks_too_early: "a canceller does not look for a token", in "context.rs",
+            "if let Some(token) = find().and_then(|own| own.0.get()) {" =>
+            "if let Some(token) = find().and_then(|own| own.0.get()).filter(|_| !MUTANT) {";
+    }
+    "models::tokens::a_watcher_of_a_token_is_woken" {
+        token_cancelled_too_late: "a token's watchers are taken before it says that it is cancelled", in "token.rs",
+            "self.cancelled.store(true, Ordering::Release);
+        let watchers = std::mem::take(&mut *self.watchers.lock_unpoisoned());" =>
+            "if !MUTANT { self.cancelled.store(true, Ordering::Release); }
+        let watchers = std::mem::take(&mut *self.watchers.lock_unpoisoned());
+        if MUTANT { self.cancelled.store(true, Ordering::Release); }";
+    }
+    "models::a_submission_is_refused_or_accounted_for" {
+        intake_looks_too_early: "a submission looks at the phase before it enters", in "lifecycle.rs",
+            "let submission = Submission(current_index(self));
+        self.ledger.enter(submission.0);
+        // ORDERING: partner is the heavy fence in `close`.
+        light();
+        if self.phase() == Phase::Open {" =>
+            "let submission = Submission(current_index(self));
+        let early = self.phase();
+        self.ledger.enter(submission.0);
+        light();
+        if (if MUTANT { early } else { self.phase() }) == Phase::Open {";
+        intake_no_second_look: "a submission does not look at the phase after its push", in "lifecycle.rs",
+            "if self.phase() >= Phase::Cancelling {
+            self.take_out(take_queued());" =>
+            "if !MUTANT && self.phase() >= Phase::Cancelling {
+            self.take_out(take_queued());";
+        close_no_heavy_fence: "no fence between the end of intake and the look at the ledger", in "lifecycle/end.rs",
+            "since each may go on to read the ledger.
+        heavy();" =>
+            "since each may go on to read the ledger.
+        if !MUTANT { heavy(); }";
+    }
+    "models::lives::quiet_means_that_nothing_is_in_flight" {
+        ledger_reads_entries_first: "quiet is read off the entries first, then the ends", in "ledger.rs",
+            "entered - settled" =>
+            "entered - self.stripes.iter().map(|s| s.over.load(Ordering::Acquire) + s.refused.load(Ordering::Acquire)).sum::<u64>()";
+        ledger_counts_relaxed: "a worker's count releases nothing", in "ledger.rs",
+            "counter.store(counter.load(Ordering::Relaxed) + 1, Ordering::Release);" =>
+            "counter.store(counter.load(Ordering::Relaxed) + 1, Ordering::Relaxed);";
+        ledger_adds_relaxed: "an outsider's count releases nothing", in "ledger.rs",
+            "counter.fetch_add(1, Ordering::Release);" =>
+            "counter.fetch_add(1, Ordering::Relaxed);";
+    }
+    "models::lives::no_snapshot_shows_more_finished_than_accepted" {
+        stats_read_columns_last: "a snapshot reads the ends after the entries", in "ledger.rs",
+            "let accepted = sum(|s| &s.entered) - refused;" =>
+            "let accepted = sum(|s| &s.entered) - refused;
+        if MUTANT {
+            columns = [0; COLUMNS];
+            for stripe in &self.stripes {
+                for (sum, column) in columns.iter_mut().zip(&stripe.columns) {
+                    *sum += column.load(Ordering::Acquire);
+                }
+            }
+        }";
+    }
+    "models::lives::who_waits_for_quiet_is_told" {
+        quiet_is_not_told: "a job that ends elsewhere than on a worker tells nobody", in "lifecycle.rs",
+            "pub(crate) fn entry_over(&self) {
+        self.ledger.over(None);
+        self.tell_watchers();" =>
+            "pub(crate) fn entry_over(&self) {
+        self.ledger.over(None);
+        if !MUTANT { self.tell_watchers(); }";
+        quiet_watcher_has_no_fence: "no fence between a watcher's announcement and its look", in "lifecycle.rs",
+            "// ORDERING: pairs with the fence in `tell_watchers`.
+            fence(Ordering::SeqCst);" =>
+            "if !MUTANT { fence(Ordering::SeqCst); }";
+    }
+    "models::lives::a_quiet_moment_ends_the_waits_before_it" {
+        quiet_moment_is_not_noted: "a quiet moment is told to those who wait, and not noted for them", in "lifecycle.rs",
+            "self.waits.tell(|| self.in_flight() == 0);" =>
+            "if !MUTANT { self.waits.tell(|| self.in_flight() == 0); }";
+    }
+    "models::lives::a_quiet_moment_ends_no_wait_after_it" {
+        quiet_moment_counts_later_waits: "the waits that a quiet moment ends are counted after it", in "lifecycle/waits.rs",
+            "let begun = self.begun.load(Ordering::Acquire);
+        if is_quiet() {" =>
+            "let early = self.begun.load(Ordering::Acquire);
+        if is_quiet() {
+            let begun = if MUTANT { self.begun.load(Ordering::Acquire) } else { early };";
+    }
+    "models::lives::a_pool_without_handles_stops" {
+        last_handle_does_not_look: "the last handle goes without a look whether the pool is quiet", in "lifecycle/end.rs",
+            "self.stops_when_quiet.store(true, Ordering::SeqCst);
+        self.tell_watchers();" =>
+            "self.stops_when_quiet.store(true, Ordering::SeqCst);
+        if !MUTANT { self.tell_watchers(); }";
+    }
+    "models::lives::a_future_woken_at_the_end_is_swept" {
+        requeue_does_not_look: "a woken future comes back without a look whether the pool has stopped", in "lifecycle.rs",
+            "if self.phase() == Phase::Stopped {
+            self.sweep_woken();" =>
+            "if !MUTANT && self.phase() == Phase::Stopped {
+            self.sweep_woken();";
+        stop_does_not_sweep: "a stop leaves the woken futures where they are", in "lifecycle/end.rs",
+            "heavy();
+        self.sweep_woken();" =>
+            "heavy();
+        if !MUTANT { self.sweep_woken(); }";
+    }
+    "models::rooms::a_freed_place_is_not_missed" {
+        room_does_not_listen: "the first in line leaves its waker and does not say so", in "room.rs",
+            "self.is_listening.store(true, Ordering::Relaxed);" =>
+            "if !MUTANT { self.is_listening.store(true, Ordering::Relaxed); }";
+        room_no_heavy_fence: "no fence between a waiter's waker and its try", in "room.rs",
+            "// ORDERING: partner is the light fence in `freed`.
+        heavy();" =>
+            "if !MUTANT { heavy(); }";
+        room_no_light_fence: "no fence between the freed place and the look at the line", in "room.rs",
+            "that side has left its waker.
+        light();" =>
+            "that side has left its waker.
+        if !MUTANT { light(); }";
+    }
+    "models::rooms::who_leaves_the_line_wakes_the_next" {
+        room_leaves_in_silence: "who leaves the line does not wake the next", in "room.rs",
+            "drop_contained(left);
+        self.wake_first();" =>
+            "drop_contained(left);
+        if !MUTANT { self.wake_first(); }";
+    }
+    "models::queues::a_ring_loses_and_doubles_nothing" {
+        ring_push_relaxed: "a task is marked full without a release", in "ring.rs",
+            "slot.mark.store(mark.cast_mut(), Ordering::Release);" =>
+            "slot.mark.store(mark.cast_mut(), Ordering::Relaxed);";
+        ring_pop_relaxed: "a mark is read without an acquire", in "ring.rs",
+            "let mark = slot.mark.load(Ordering::Acquire);" =>
+            "let mark = slot.mark.load(if MUTANT { Ordering::Relaxed } else { Ordering::Acquire });";
+        ring_emptied_relaxed: "a slot is marked empty without a release", in "ring.rs",
+            "self.empty_mark(position.wrapping_add(self.one_lap)),
+            Ordering::Release," =>
+            "self.empty_mark(position.wrapping_add(self.one_lap)),
+            if MUTANT { Ordering::Relaxed } else { Ordering::Release },";
+        ring_no_parity: "a full slot is not asked for its lap", in "ring.rs",
+            "mark.addr() & TAGS == FULL | self.parity(position)" =>
+            "let _ = position;
+            mark.addr() & FULL != 0";
+    }
+    "models::queues::no_place_is_lost_or_doubled" {
+        places_no_heavy_fence: "no fence between a recall and the look at the stashes", in "places.rs",
+            "// ORDERING: partner is the light fence in `at_stash`.
+            heavy();" =>
+            "if !MUTANT { heavy(); }";
+        places_no_light_fence: "no fence between a stash's mark and the look for a recall", in "places.rs",
+            "// ORDERING: partner is the heavy fence in `take_recalled`.
+        light();" =>
+            "if !MUTANT { light(); }";
+        places_no_wait_for_the_owner: "a recall does not wait for a busy stash", in "places.rs",
+            "while self.is_busy.load(Ordering::Acquire) {" =>
+            "while !MUTANT && self.is_busy.load(Ordering::Acquire) {";
+    }
+}

@@ -1,0 +1,107 @@
+//! `cargo xtask sanitize`: the suite under the address and leak sanitizers, and one stress program under memcheck.
+
+use std::fs;
+use std::process::Command;
+
+use anyhow::{Context, Result, bail, ensure};
+
+use crate::root;
+use crate::steps::{Step, run_all};
+
+/// Sanitizers change code that is built for a named target alone, and not build scripts and macros.
+const TARGET: &str = "x86_64-unknown-linux-gnu";
+/// A folder of its own: the flags are others than those of every day.
+const FOLDER: &str = "target/sanitize";
+
+/// What leaks on purpose, and is no finding.
+///
+/// A payload that panics as it is dropped, with a payload that does so too, is forgotten in the end (`R303`). Such payloads are made by
+/// the tests of that rule alone, by panics with a type of their own; so the name of that panic tells them from all else. And one of the
+/// executors that the kit must catch keeps its pool alive for ever: that is its flaw.
+const SUPPRESSED: &str = "\
+leak:begin_panic*pool_conformance::rules::bombs::Bomb
+leak:pool_conformance::broken::endings::Immortal
+";
+
+/// Tests of what a sanitizer changes: how much memory and stack the process takes, and what a child that has forked leaves to its parent.
+const NOT_UNDER_IT: [&str; 6] = [
+    "memory::a_capacity_of_any_size",
+    "memory::a_million_submissions",
+    "refused::a_stack_overflow",
+    "fork::a_worker_that_is_forked",
+    "threads::threads_that_were_given",
+    "scopes::jobs_of_a_scope_do_not_pile_up",
+];
+
+pub(crate) fn run() -> Result<()> {
+    require_linux()?;
+    require(
+        Command::new("rustup").args(["run", "nightly", "rustc", "--version"]),
+        "the sanitizers need a nightly compiler: rustup toolchain install nightly",
+    )?;
+    require(
+        Command::new("valgrind").arg("--version"),
+        "memcheck needs valgrind: install the package `valgrind` of the system",
+    )?;
+    run_all(&[examples(), suite()?, stress(), memcheck()])
+}
+
+fn require_linux() -> Result<()> {
+    let host = format!("{}-{}", std::env::consts::ARCH, std::env::consts::OS);
+    ensure!(
+        host == "x86_64-linux",
+        "the sanitizers run on x86_64-linux alone, and this is {host}"
+    );
+    Ok(())
+}
+
+fn require(command: &mut Command, otherwise: &str) -> Result<()> {
+    let output = command.output();
+    if !output.is_ok_and(|output| output.status.success()) {
+        bail!("{otherwise}");
+    }
+    Ok(())
+}
+
+/// A step of the nightly cargo's, with the sanitizer in all that it builds.
+fn sanitized(arguments: &str, to_tests: &str) -> Step {
+    let arguments =
+        format!("run nightly cargo {arguments} --target {TARGET} --target-dir {FOLDER}{to_tests}");
+    Step::program("rustup", &arguments).with("RUSTFLAGS", "-Zsanitizer=address")
+}
+
+/// Tests start them.
+fn examples() -> Step {
+    sanitized("build --all-features --examples", "")
+}
+
+/// Every test but those in the documentation, which do not link with a sanitizer. Leaks are looked for at the end of each binary.
+fn suite() -> Result<Step> {
+    let folder = root().join(FOLDER);
+    fs::create_dir_all(&folder).with_context(|| folder.display().to_string())?;
+    let file = folder.join("leaks.txt");
+    fs::write(&file, SUPPRESSED).with_context(|| file.display().to_string())?;
+    let suppressions = format!("suppressions={}:print_suppressions=0", file.display());
+    let skipped = NOT_UNDER_IT.map(|test| format!(" --skip {test}")).concat();
+    let tests = sanitized(
+        "test --all-features --lib --bins --tests --no-fail-fast",
+        &format!(" --{skipped}"),
+    );
+    // One of the executors that the kit must catch asks for all of its capacity at once.
+    let options = "detect_leaks=1:allocator_may_return_null=1";
+    Ok(tests
+        .with("ASAN_OPTIONS", options)
+        .with("LSAN_OPTIONS", suppressions))
+}
+
+fn stress() -> Step {
+    Step::cargo("build -p xtask")
+}
+
+/// Some rounds of the soak, which uses all that there is, at a hundredth of its speed.
+fn memcheck() -> Step {
+    let soak = "target/debug/xtask soak --backend all --seconds 20 --seed 1";
+    let options =
+        "--fair-sched=yes --leak-check=full --errors-for-leak-kinds=definite --error-exitcode=9";
+    Step::program("valgrind", &format!("{options} {soak}"))
+}

@@ -1,0 +1,178 @@
+//! `cargo xtask soak`: many threads use and end one pool after the other, by every way in, and each job's history is held against the
+//! contract.
+
+mod books;
+mod jobs;
+mod round;
+mod submitter;
+#[cfg(test)]
+mod tests;
+mod watch;
+mod world;
+
+use std::fs;
+use std::str::FromStr;
+use std::time::{Duration, Instant};
+
+use anyhow::{Context, Result, bail, ensure};
+use clap::Args;
+use indicatif::{ProgressBar, ProgressStyle};
+use pool::Backend;
+
+use watch::Watched;
+
+/// What a pool that leaks shows within seconds, and what the allocator's caches never do.
+const MOST_GROWTH_KIB: u64 = 24 * 1024;
+/// Below so many rounds the memory is still finding its level.
+const WARM_UP: usize = 100;
+/// How often the memory is read, in rounds.
+const EVERY: usize = 10;
+
+#[derive(Args)]
+pub(crate) struct Options {
+    /// One backend, or all, one after the other
+    #[arg(long, default_value = "all")]
+    backend: Which,
+    /// How long in all
+    #[arg(long, default_value_t = 60)]
+    seconds: u64,
+    /// The first round's seed, and each round's is the next; drawn and told if there is none
+    #[arg(long)]
+    seed: Option<u64>,
+}
+
+/// The backends that are soaked.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Which {
+    All,
+    One(Backend),
+}
+
+impl FromStr for Which {
+    type Err = String;
+
+    fn from_str(text: &str) -> Result<Self, String> {
+        if text == "all" {
+            return Ok(Self::All);
+        }
+        let one = text.parse::<Backend>().map_err(|error| error.to_string());
+        one.map(Self::One)
+    }
+}
+
+impl Which {
+    fn backends(self) -> Vec<Backend> {
+        match self {
+            Self::All => Backend::ALL.to_vec(),
+            Self::One(backend) => vec![backend],
+        }
+    }
+}
+
+pub(crate) fn run(options: &Options) -> Result<()> {
+    let seed = options.seed.unwrap_or_else(|| u64::from(fastrand::u32(..)));
+    let backends = options.backend.backends();
+    let each = Duration::from_secs(options.seconds) / u32::try_from(backends.len())?;
+    println!(
+        "soak: seed {seed}, {:.0} s on each backend",
+        each.as_secs_f64()
+    );
+    for backend in backends {
+        let replay = format!("cargo xtask soak --backend {backend}");
+        let watched = Watched::default();
+        watched.while_watched(&replay, || soak(backend, each, seed, &watched))?;
+    }
+    Ok(())
+}
+
+fn soak(backend: Backend, time: Duration, seed: u64, watched: &Watched) -> Result<()> {
+    let start = Instant::now();
+    let bar = ProgressBar::new(time.as_secs());
+    bar.set_style(ProgressStyle::with_template(
+        "{prefix:>14} {bar:30} {pos}/{len} s  {msg}",
+    )?);
+    bar.set_prefix(backend.to_string());
+    let (mut rounds, mut jobs) = (0_usize, 0);
+    let mut memory = Memory::default();
+    while start.elapsed() < time || rounds == 0 {
+        let seed = seed.wrapping_add(rounds as u64);
+        let tally = round::run(backend, seed, watched).with_context(|| {
+            format!("round {rounds} broke a promise; replay: cargo xtask soak --backend {backend} --seed {seed}")
+        })?;
+        rounds += 1;
+        jobs += tally.jobs;
+        if rounds.is_multiple_of(EVERY) {
+            memory.read()?;
+            let seconds = start.elapsed().as_secs_f64();
+            bar.set_position(seconds as u64);
+            bar.set_message(format!(
+                "{rounds} rounds, {jobs} jobs, {:.0}/s, {} MiB",
+                jobs as f64 / seconds,
+                memory.last() / 1024
+            ));
+        }
+    }
+    bar.finish_and_clear();
+    let seconds = start.elapsed().as_secs_f64();
+    println!(
+        "  {backend:<14} {rounds} rounds, {jobs} jobs, {:.0} a second; memory {}",
+        jobs as f64 / seconds,
+        memory.told()
+    );
+    memory.check()
+}
+
+/// The memory of the process over the rounds, in KiB.
+#[derive(Debug, Default)]
+struct Memory(Vec<u64>);
+
+impl Memory {
+    fn read(&mut self) -> Result<()> {
+        let status = fs::read_to_string("/proc/self/status")?;
+        let Some(line) = status.lines().find_map(|line| line.strip_prefix("VmRSS:")) else {
+            bail!("the system does not say how much memory this process has");
+        };
+        let kib = line.trim().trim_end_matches("kB").trim().parse()?;
+        self.0.push(kib);
+        Ok(())
+    }
+
+    fn last(&self) -> u64 {
+        self.0.last().copied().unwrap_or(0)
+    }
+
+    /// Once it has found its level: a middle of the first quarter, and one of the last.
+    fn levels(&self) -> Option<(u64, u64)> {
+        let warm = self.0.get(WARM_UP / EVERY..)?;
+        let quarter = warm.len() / 4;
+        if quarter == 0 {
+            return None;
+        }
+        let (first, last) = (&warm[..quarter], &warm[warm.len() - quarter..]);
+        Some((middle(first), middle(last)))
+    }
+
+    fn told(&self) -> String {
+        match self.levels() {
+            Some((first, last)) => format!("{} MiB early, {} MiB late", first / 1024, last / 1024),
+            None => format!("{} MiB, too few rounds to tell a trend", self.last() / 1024),
+        }
+    }
+
+    fn check(&self) -> Result<()> {
+        let Some((first, last)) = self.levels() else {
+            return Ok(());
+        };
+        ensure!(
+            last < first + MOST_GROWTH_KIB,
+            "the memory grew from {first} to {last} KiB over the rounds"
+        );
+        Ok(())
+    }
+}
+
+fn middle(values: &[u64]) -> u64 {
+    let mut sorted = values.to_vec();
+    sorted.sort_unstable();
+    sorted[sorted.len() / 2]
+}

@@ -1,0 +1,396 @@
+//! What a round of the soak knows of each of its jobs, and what must hold of it.
+
+use std::fmt;
+use std::sync::atomic::{
+    AtomicBool, AtomicU8, AtomicU32, AtomicU64, AtomicUsize, Ordering::SeqCst,
+};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+
+use pool::{JobError, Outcome};
+
+/// How many broken promises are told of one round.
+const MOST_TOLD: usize = 20;
+
+/// What became of a submission.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[repr(u8)]
+pub(super) enum Intake {
+    /// On its way; or of a way in that does not say.
+    Unknown = 0,
+    Accepted = 1,
+    Refused = 2,
+}
+
+/// The history of one job.
+#[derive(Debug)]
+pub(super) struct Record {
+    pub(super) number: u64,
+    /// The way in.
+    pub(super) way: &'static str,
+    /// What the job does.
+    pub(super) does: &'static str,
+    /// In which pool of the round it was submitted, since a child goes where its parent runs.
+    home: u8,
+    intake: AtomicU8,
+    runs: AtomicU32,
+    /// In which pool of the round it began: the soaked one, or the one that took over what had not started.
+    era: AtomicU8,
+    /// How its body ended, by its own account.
+    result: AtomicU8,
+    /// What its handle said.
+    outcome: AtomicU8,
+    drops: AtomicU32,
+    pub(super) is_polled: AtomicBool,
+}
+
+impl Record {
+    fn intake(&self) -> Intake {
+        match self.intake.load(SeqCst) {
+            0 => Intake::Unknown,
+            1 => Intake::Accepted,
+            _ => Intake::Refused,
+        }
+    }
+
+    fn runs(&self) -> u32 {
+        self.runs.load(SeqCst)
+    }
+
+    fn result(&self) -> Option<Outcome> {
+        decode(self.result.load(SeqCst))
+    }
+
+    fn outcome(&self) -> Option<Outcome> {
+        decode(self.outcome.load(SeqCst))
+    }
+}
+
+impl fmt::Display for Record {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(
+            f,
+            "job {} ({}, by {}): {:?}, ran {} times, ended by its own account {:?}, by its handle {:?}, dropped {} times",
+            self.number,
+            self.does,
+            self.way,
+            self.intake(),
+            self.runs(),
+            self.result(),
+            self.outcome(),
+            self.drops.load(SeqCst)
+        )
+    }
+}
+
+fn encode(outcome: Outcome) -> u8 {
+    outcome as u8 + 1
+}
+
+fn decode(code: u8) -> Option<Outcome> {
+    Outcome::ALL.into_iter().find(|&it| encode(it) == code)
+}
+
+/// All histories of a round.
+#[derive(Debug)]
+pub(super) struct Books {
+    records: Mutex<Vec<Arc<Record>>>,
+    wrong: Mutex<Vec<String>>,
+    alive: AtomicUsize,
+    accepted: AtomicU64,
+    started: AtomicU64,
+    bodies: AtomicUsize,
+    era: AtomicU8,
+    limits: Limits,
+}
+
+/// What a pool that is not swapped keeps to.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Limits {
+    pub(super) workers: usize,
+    pub(super) capacity: usize,
+    /// Several generations run and queue at once, each with its own limits.
+    pub(super) are_swapped: bool,
+    /// Jobs split themselves: the parts are jobs that only the pool counts.
+    pub(super) are_split: bool,
+}
+
+/// What a job carries: it tells the books that it was dropped.
+#[derive(Debug)]
+pub(super) struct Payload {
+    pub(super) record: Arc<Record>,
+    books: Arc<Books>,
+}
+
+impl Drop for Payload {
+    fn drop(&mut self) {
+        self.record.drops.fetch_add(1, SeqCst);
+        self.books.alive.fetch_sub(1, SeqCst);
+    }
+}
+
+/// The counts of a pool, from its report or its statistics.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub(super) struct Counts {
+    pub(super) accepted: u64,
+    pub(super) completed: u64,
+    pub(super) failed: u64,
+    pub(super) panicked: u64,
+    /// Cancelled, expired, abandoned and not started.
+    pub(super) others: u64,
+    pub(super) still_running: u64,
+}
+
+impl Books {
+    pub(super) fn new(limits: Limits) -> Arc<Self> {
+        Arc::new(Self {
+            records: Mutex::default(),
+            wrong: Mutex::default(),
+            alive: AtomicUsize::new(0),
+            accepted: AtomicU64::new(0),
+            started: AtomicU64::new(0),
+            bodies: AtomicUsize::new(0),
+            era: AtomicU8::new(1),
+            limits,
+        })
+    }
+
+    /// A job that is about to be submitted.
+    pub(super) fn open(self: &Arc<Self>, way: &'static str, does: &'static str) -> Payload {
+        let mut records = lock(&self.records);
+        let record = Arc::new(Record {
+            number: records.len() as u64,
+            way,
+            does,
+            home: self.era.load(SeqCst),
+            intake: AtomicU8::new(Intake::Unknown as u8),
+            runs: AtomicU32::new(0),
+            era: AtomicU8::new(0),
+            result: AtomicU8::new(0),
+            outcome: AtomicU8::new(0),
+            drops: AtomicU32::new(0),
+            is_polled: AtomicBool::new(false),
+        });
+        records.push(Arc::clone(&record));
+        drop(records);
+        self.alive.fetch_add(1, SeqCst);
+        Payload {
+            record,
+            books: Arc::clone(self),
+        }
+    }
+
+    pub(super) fn accepted(&self, record: &Record) {
+        record.intake.store(Intake::Accepted as u8, SeqCst);
+        self.accepted.fetch_add(1, SeqCst);
+    }
+
+    pub(super) fn refused(&self, record: &Record) {
+        record.intake.store(Intake::Refused as u8, SeqCst);
+    }
+
+    /// A body begins.
+    pub(super) fn begins(&self, record: &Record) {
+        if record.runs.fetch_add(1, SeqCst) != 0 {
+            self.wrong(format!("it runs again: {record}"));
+        }
+        record.era.store(self.era.load(SeqCst), SeqCst);
+        // A map does not say which of its jobs were accepted, so they count on neither side.
+        if !record.way.starts_with("map") {
+            self.started.fetch_add(1, SeqCst);
+        }
+        if let Some(outcome) = record.outcome() {
+            self.wrong(format!("it starts after its end as {outcome}: {record}"));
+        }
+        if record.intake() == Intake::Refused {
+            self.wrong(format!("it was refused and starts: {record}"));
+        }
+    }
+
+    /// A body is about to return, and this is what it will come to.
+    pub(super) fn ends(&self, record: &Record, result: Outcome) {
+        record.result.store(encode(result), SeqCst);
+        if let Some(outcome) = record.outcome() {
+            self.wrong(format!("it runs after its end as {outcome}: {record}"));
+        }
+    }
+
+    /// A thread has begun a closure, outside any other.
+    pub(super) fn body_begins(&self) {
+        let bodies = self.bodies.fetch_add(1, SeqCst) + 1;
+        let is_one_pool = !self.limits.are_swapped && self.era.load(SeqCst) == 1;
+        if is_one_pool && bodies > self.limits.workers {
+            self.wrong(format!(
+                "{bodies} bodies run at once on {} workers",
+                self.limits.workers
+            ));
+        }
+    }
+
+    pub(super) fn body_ends(&self) {
+        self.bodies.fetch_sub(1, SeqCst);
+    }
+
+    /// What a handle said. `value` is what its job gave, where that has one.
+    pub(super) fn outcome<E>(&self, record: &Record, said: &Result<u64, JobError<E>>) {
+        let outcome = match said {
+            Ok(number) => {
+                if *number != record.number {
+                    self.wrong(format!("a handle gave {number}: {record}"));
+                }
+                Outcome::Completed
+            }
+            Err(error) => error.outcome(),
+        };
+        if record.outcome.swap(encode(outcome), SeqCst) != 0 {
+            self.wrong(format!("it ended twice, now as {outcome}: {record}"));
+        }
+    }
+
+    /// Reads the bound: what was accepted and has not begun, as far as can be told from outside, which is never too much.
+    pub(super) fn check_bound(&self) {
+        let accepted = self.accepted.load(SeqCst);
+        let gone = self.started.load(SeqCst) + self.dropped_unstarted();
+        let queued = accepted.saturating_sub(gone);
+        if !self.limits.are_swapped && queued > self.bound() {
+            self.wrong(format!(
+                "{queued} jobs are accepted and not started, of {} at most",
+                self.limits.capacity
+            ));
+        }
+    }
+
+    /// A worker that has taken a job out has a moment before its body begins.
+    fn bound(&self) -> u64 {
+        (self.limits.capacity + self.limits.workers) as u64
+    }
+
+    fn dropped_unstarted(&self) -> u64 {
+        let records = lock(&self.records);
+        let is_gone = |record: &&Arc<Record>| {
+            let is_accepted = record.intake() == Intake::Accepted;
+            is_accepted && record.runs() == 0 && record.drops.load(SeqCst) > 0
+        };
+        records.iter().filter(is_gone).count() as u64
+    }
+
+    /// From now on jobs begin in the pool that took over.
+    pub(super) fn next_era(&self) {
+        self.era.store(2, SeqCst);
+    }
+
+    pub(super) fn alive(&self) -> usize {
+        self.alive.load(SeqCst)
+    }
+
+    pub(super) fn submitted(&self) -> usize {
+        lock(&self.records).len()
+    }
+
+    pub(super) fn wrong(&self, what: String) {
+        let mut wrong = lock(&self.wrong);
+        if wrong.len() < MOST_TOLD {
+            wrong.push(what);
+        }
+    }
+
+    pub(super) fn is_wrong(&self) -> bool {
+        !lock(&self.wrong).is_empty()
+    }
+
+    pub(super) fn all_wrong(&self) -> Vec<String> {
+        lock(&self.wrong).clone()
+    }
+
+    /// Holds each history against the contract, once nothing runs any more and every handle has been joined or dropped.
+    pub(super) fn check_histories(&self) {
+        let records = lock(&self.records).clone();
+        for record in &records {
+            if let Some(what) = what_is_wrong(record) {
+                self.wrong(format!("{what}: {record}"));
+            }
+        }
+        let alive = self.alive();
+        if alive != 0 {
+            self.wrong(format!("{alive} payloads are alive after the end"));
+        }
+    }
+
+    /// Holds what a pool says against what its jobs said.
+    pub(super) fn check_counts(&self, who: &str, counts: Counts) {
+        let records = lock(&self.records).clone();
+        let ended = |outcome| {
+            let is_it = |record: &&Arc<Record>| {
+                record.era.load(SeqCst) == 1 && record.result() == Some(outcome)
+            };
+            records.iter().filter(is_it).count() as u64
+        };
+        let records: Vec<_> = records.iter().filter(|record| record.home == 1).collect();
+        let known =
+            |record: &&&Arc<Record>| record.intake() == Intake::Accepted || record.runs() > 0;
+        let accepted = records.iter().filter(known).count() as u64;
+        let unknown =
+            |record: &&&Arc<Record>| record.intake() == Intake::Unknown && record.runs() == 0;
+        let perhaps = records.iter().filter(unknown).count() as u64;
+        let running = counts.still_running;
+        let check = |what: &str, least: u64, most: u64, said: u64| {
+            if said < least || said > most {
+                self.wrong(format!(
+                    "{who} says {said} {what}; the jobs say {least} to {most}: {counts:?}"
+                ));
+            }
+        };
+        let split = if self.limits.are_split {
+            u64::MAX / 2
+        } else {
+            0
+        };
+        check(
+            "accepted",
+            accepted,
+            accepted + perhaps + split,
+            counts.accepted,
+        );
+        for (what, outcome, said) in [
+            ("completed", Outcome::Completed, counts.completed),
+            ("failed", Outcome::Failed, counts.failed),
+            ("panicked", Outcome::Panicked, counts.panicked),
+        ] {
+            let all = ended(outcome);
+            check(what, all.saturating_sub(running), all + split, said);
+        }
+        let sum = counts.completed + counts.failed + counts.panicked + counts.others + running;
+        check("jobs in all columns", counts.accepted, counts.accepted, sum);
+    }
+}
+
+/// The first promise that a finished history breaks.
+fn what_is_wrong(record: &Record) -> Option<String> {
+    let (intake, runs, result) = (record.intake(), record.runs(), record.result());
+    let drops = record.drops.load(SeqCst);
+    if drops != 1 {
+        return Some(format!("its payload was dropped {drops} times"));
+    }
+    if intake == Intake::Refused {
+        return (runs != 0).then(|| "it was refused and ran".to_owned());
+    }
+    if runs > 1 {
+        return Some("it ran more than once".to_owned());
+    }
+    match (record.outcome(), result) {
+        (None, _) => None,
+        (Some(outcome @ (Outcome::Completed | Outcome::Failed | Outcome::Panicked)), result) => {
+            (result != Some(outcome)).then(|| "its handle and itself disagree".to_owned())
+        }
+        (Some(_), Some(Outcome::Completed | Outcome::Failed | Outcome::Panicked)) => {
+            Some("it ended by itself, and its handle says otherwise".to_owned())
+        }
+        (Some(outcome), Some(result)) => {
+            (outcome != result).then(|| "it was interrupted in another way".to_owned())
+        }
+        (Some(_), None) => None,
+    }
+}
+
+pub(super) fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
+    mutex.lock().unwrap_or_else(PoisonError::into_inner)
+}
