@@ -23,7 +23,9 @@ use crate::id::JobId;
 use crate::job::Terms;
 use crate::lifecycle::Lifecycle;
 use crate::machine::{self, Point};
-use crate::outcome::{Interrupted, JobError, Outcome, PanicInfo, contain, drop_contained};
+use crate::outcome::{
+    Interrupted, JobError, Outcome, PanicInfo, contain, drop_contained, wake_contained,
+};
 use crate::source::Source;
 use crate::state::State;
 use crate::sync::{LockExt, Mutex, Ordering, UnsafeCell};
@@ -360,7 +362,7 @@ impl<S: Source> AsyncCell<S> {
     fn go_back(self: &Arc<Self>, home: Option<&Arc<Lifecycle>>) {
         let joiner = self.way_back.lock_unpoisoned().joiner.clone();
         match (joiner, home) {
-            (Some(waker), _) => drop_contained(contain(|| waker.wake())),
+            (Some(waker), _) => wake_contained(waker),
             (None, Some(home)) => self.requeue_at(home),
             // Without a home it was claimed before its entry was popped, and the joiner that drives it is polling right now.
             (None, None) => self.find_new_driver(),

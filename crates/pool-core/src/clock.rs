@@ -10,6 +10,7 @@ use std::time::Instant;
 
 use crate::id::JobId;
 use crate::machine::{self, JoinHandle, Thread};
+use crate::outcome::wake_contained;
 
 #[derive(Clone, Default)]
 pub(crate) struct Clock(Arc<Mutex<Alarms>>);
@@ -64,9 +65,7 @@ impl Clock {
         loop {
             match self.due() {
                 Next::Stop => return,
-                Next::Wake(waker) => {
-                    crate::outcome::drop_contained(crate::outcome::contain(|| waker.wake()));
-                }
+                Next::Wake(waker) => wake_contained(waker),
                 Next::Wait(limit) => machine::park(limit),
             }
         }

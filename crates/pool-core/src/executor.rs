@@ -421,14 +421,6 @@ fn admit_in_line<E: Executor + ?Sized>(
     task: Task,
     limit: Option<Instant>,
 ) -> Result<(), Refused<Task>> {
-    let mut task = task;
-    if executor.is_closed() {
-        // It refuses everybody, and without the line, whose lock is nobody's to take in a forked child. Full, it was closed no more.
-        match executor.try_execute(task) {
-            Err(Refused::Full(refused)) => task = refused,
-            result => return result,
-        }
-    }
     let mut admission = Admission::new(executor, task);
     match block_on(InLine(&mut admission), limit) {
         Some(result) => result,

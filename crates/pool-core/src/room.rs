@@ -224,7 +224,7 @@ impl<E: Executor + ?Sized> Future for Admission<'_, E> {
             None => {
                 let is_inside = Worker::current_of(this.executor).is_some();
                 let capability = || this.executor.capability();
-                // A closed executor refuses at once, without the line.
+                // A closed executor refuses at once, without the line, whose lock is nobody's to take in a forked child.
                 if (is_inside || room.may_pass(capability) || this.executor.is_closed())
                     && let Poll::Ready(result) = this.attempt()
                 {

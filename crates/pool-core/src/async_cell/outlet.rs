@@ -8,7 +8,7 @@ use super::{AsyncCell, Driver, Polled, Stage};
 use crate::context::{AsyncView, Cancellation, OwnToken};
 use crate::id::JobId;
 use crate::job::Terms;
-use crate::outcome::{Interrupted, JobError, Outcome, contain, drop_contained};
+use crate::outcome::{Interrupted, JobError, Outcome, drop_contained, wake_contained};
 use crate::source::Source;
 use crate::sync::{LockExt, Ordering};
 use crate::ticket::{Joined, Outlet, Release, Resolution, Ticket};
@@ -80,7 +80,7 @@ impl<S: Source> Outlet<S::Output, S::Error> for AsyncCell<S> {
         // Suspended: its next poll drops it.
         let host = self.way_back.lock_unpoisoned().host.clone();
         if let Some(host) = host {
-            drop_contained(contain(|| host.wake()));
+            wake_contained(host);
         }
         Wake::wake_by_ref(&self.shared());
     }

@@ -7,12 +7,13 @@
 //! and who touched the first list runs the errands once it has let go of it.
 
 use std::pin::Pin;
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Arc, Mutex};
 use std::task::{Context, Poll, Wake, Waker};
 
 use event_listener::{Event, EventListener};
 
 use super::Lifecycle;
+use crate::machine;
 use crate::outcome::{contain, drop_contained};
 
 #[derive(Default)]
@@ -107,17 +108,13 @@ impl Drop for Deputy {
 
 impl Errands {
     fn add(&self, errand: Errand) {
-        let mut errands = self.0.lock().unwrap_or_else(PoisonError::into_inner);
-        errands.push(errand);
+        machine::lock(&self.0).push(errand);
     }
 
     /// Runs all errands, and those that come of them.
     fn run(&self) {
         loop {
-            let errands = {
-                let mut errands = self.0.lock().unwrap_or_else(PoisonError::into_inner);
-                std::mem::take(&mut *errands)
-            };
+            let errands = std::mem::take(&mut *machine::lock(&self.0));
             if errands.is_empty() {
                 return;
             }

@@ -12,7 +12,7 @@ use std::time::Duration;
 use pool::{Backend, BuildError, Executor, JobContext, JobError, Pool, SubmitError};
 
 use crate::child::each_backend_in_a_child;
-use crate::on::{LIMIT, builder, ended, ends_clean, nothing, on, value};
+use crate::on::{LIMIT, builder, ended, ends_clean, hold, nothing, on, value};
 use crate::system::{exit_unless, fork_and_go_on, survives_a_fork};
 
 /// The job that a refusal gives back: for a pool that is closed for ever.
@@ -188,13 +188,7 @@ fn a_fork_leaves_the_line_of_submitters_alone() {
     const IN_LINE: usize = 3000;
     each_backend_in_a_child(|backend| {
         let pool = on(backend, 1, 1);
-        let (release, released) = mpsc::channel::<()>();
-        let (start, started) = mpsc::channel();
-        let held = pool.spawn(move || {
-            start.send(()).expect("the test listens");
-            released.recv().is_err()
-        });
-        started.recv_timeout(LIMIT).expect("the job starts");
+        let (release, held) = hold(&pool);
         while pool.try_submit(nothing).is_ok() {}
         let mut in_line: Vec<_> = (0..IN_LINE)
             .map(|_| Box::pin(pool.submit_async(nothing)))
@@ -208,7 +202,7 @@ fn a_fork_leaves_the_line_of_submitters_alone() {
         meanwhile(|| pool.room().wake_all(), || fork_often(&pool, 10));
         drop(in_line);
         drop(release);
-        assert!(value(held.expect("there was room")));
+        assert!(value(held));
         ends_clean(&pool);
     });
 }

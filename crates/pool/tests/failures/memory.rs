@@ -9,7 +9,7 @@ use std::sync::mpsc;
 use pool::{JobContext, Pool, SubmitError};
 
 use crate::child::each_backend_in_a_child;
-use crate::on::{LIMIT, each_backend, ended, ends_clean, on, value};
+use crate::on::{LIMIT, each_backend, ended, ends_clean, hold, on, value};
 use crate::system::{limit_memory, most_resident};
 
 const MIB: u64 = 1 << 20;
@@ -51,13 +51,7 @@ fn a_million_submissions_to_a_full_queue_take_no_memory() {
     const PAYLOAD: usize = 1024;
     each_backend_in_a_child(|backend| {
         let pool = on(backend, 1, CAPACITY);
-        let (release, released) = mpsc::channel::<()>();
-        let (start, started) = mpsc::channel();
-        let held = pool.spawn(move || {
-            start.send(()).expect("the test listens");
-            released.recv().is_err()
-        });
-        started.recv_timeout(LIMIT).expect("the job starts");
+        let (release, held) = hold(&pool);
         limit_memory(512 * MIB);
         let before = most_resident();
         let (ran, mut accepted, mut full) = (Arc::new(AtomicU64::new(0)), 0, 0);
@@ -91,7 +85,7 @@ fn a_million_submissions_to_a_full_queue_take_no_memory() {
             "{backend}: {grown} bytes for {accepted} jobs"
         );
         drop(release);
-        assert!(value(held.expect("there was room")));
+        assert!(value(held));
         ends_clean(&pool);
         let sums = (CAPACITY * PAYLOAD * 7) as u64;
         assert_eq!(

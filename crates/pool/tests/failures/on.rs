@@ -2,6 +2,7 @@
 
 use std::convert::Infallible;
 use std::fmt::Debug;
+use std::sync::mpsc::{self, Sender};
 use std::time::Duration;
 
 use pool::{Backend, Builder, JobContext, JobError, JobHandle, Pool};
@@ -43,6 +44,19 @@ pub(crate) fn value<T: Debug, E: Debug>(handle: JobHandle<T, E>) -> T {
 /// A job that does nothing.
 pub(crate) fn nothing(_: &JobContext<'_>) -> Result<(), Infallible> {
     Ok(())
+}
+
+/// A job that has started, and runs until what comes with it is dropped. True then.
+#[track_caller]
+pub(crate) fn hold(pool: &Pool) -> (Sender<()>, JobHandle<bool, Infallible>) {
+    let (release, released) = mpsc::channel();
+    let (start, started) = mpsc::channel();
+    let held = pool.spawn(move || {
+        start.send(()).expect("the test listens");
+        released.recv().is_err()
+    });
+    started.recv_timeout(LIMIT).expect("the job starts");
+    (release, held.expect("there was room"))
 }
 
 /// Ends the pool: every accepted job has ended, and nothing is left.

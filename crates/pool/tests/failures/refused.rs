@@ -11,7 +11,7 @@ use std::time::{Duration, Instant};
 use pool::{Backend, BuildError, ShutdownPolicy};
 
 use crate::child::{backend_of_this_child, each_backend_in_a_child, run_again, say_done};
-use crate::on::{LIMIT, builder, each_backend, ended, ends_clean, nothing, on, value};
+use crate::on::{LIMIT, builder, each_backend, ended, ends_clean, hold, nothing, on, value};
 use crate::system::{limit_memory, threads, unlimit_memory};
 
 const MIB: u64 = 1 << 20;
@@ -184,19 +184,13 @@ fn a_pool_that_gets_no_more_threads_runs_all_it_accepts() {
         assert_eq!(value(pool.spawn(|| 6).expect("the old one goes on")), 6);
 
         // The pool's clock is a thread as well. Without it a limit holds all the same.
-        let (release, released) = mpsc::channel::<()>();
-        let (start, started) = mpsc::channel();
-        let hangs = pool.spawn(move || {
-            start.send(()).expect("the test listens");
-            released.recv().is_err()
-        });
-        started.recv_timeout(LIMIT).expect("the job starts");
+        let (release, hangs) = hold(&pool);
         let soon = Duration::from_millis(50);
         let policy = ShutdownPolicy::new(soon).cancel_grace(soon);
         let report = poll_until_ready(pool.shutdown_async(policy));
         assert_eq!(report.still_running().len(), 1, "{backend}: {report}");
         drop(release);
-        assert!(value(hangs.expect("there was room")));
+        assert!(value(hangs));
         unlimit_memory();
         assert!(pool.submit(nothing).is_err(), "{backend}: it is closed");
         say_done();
@@ -204,14 +198,17 @@ fn a_pool_that_gets_no_more_threads_runs_all_it_accepts() {
     if let Some(backend) = backend_of_this_child() {
         return runs(backend);
     }
-    fn run<Body>(_body: &Body, backend: Backend) {
-        // Larger than what glibc keeps of the stacks of threads that have ended.
+    in_children_with_large_stacks(&runs);
+}
+
+/// Runs a test again on each backend, in a process whose threads have stacks larger than what glibc keeps of those that have ended.
+fn in_children_with_large_stacks<Body>(_body: &Body) {
+    each_backend(|backend| {
         run_again::<Body>(backend, |command| {
             command.env("RUST_MIN_STACK", (512 * MIB).to_string())
         })
         .assert_done();
-    }
-    each_backend(|backend| run(&runs, backend));
+    });
 }
 
 #[test]
@@ -249,11 +246,5 @@ fn a_deadline_without_a_clock_is_seen_at_the_next_poll() {
     if let Some(backend) = backend_of_this_child() {
         return runs(backend);
     }
-    fn run<Body>(_body: &Body, backend: Backend) {
-        run_again::<Body>(backend, |command| {
-            command.env("RUST_MIN_STACK", (512 * MIB).to_string())
-        })
-        .assert_done();
-    }
-    each_backend(|backend| run(&runs, backend));
+    in_children_with_large_stacks(&runs);
 }
