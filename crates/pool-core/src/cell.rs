@@ -15,6 +15,7 @@ use crate::job::{Job, JobOptions, Terms};
 use crate::lifecycle::Lifecycle;
 use crate::machine::{self, Point};
 use crate::outcome::{Interrupted, JobError, Outcome, PanicInfo, contain, drop_contained};
+use crate::slab::{self, Spot};
 use crate::state::{ClaimedEnd, Left, Owes, State};
 use crate::sync::UnsafeCell;
 use crate::task::{Payload, Ran, Task};
@@ -27,6 +28,7 @@ use crate::worker::Worker;
 #[repr(C)]
 pub(crate) struct JobCell<J: Job> {
     state: State,
+    spot: Spot,
     extras: OnceBox<Extras>,
     stage: UnsafeCell<Stage<J>>,
     id: JobId,
@@ -82,7 +84,7 @@ unsafe impl<J: Job> Send for CellHandle<J> {}
 pub(crate) fn queue_and_handle<J: Job>(job: J) -> (Task, CellHandle<J>) {
     let id = JobId::next();
     let extras = extras(job.options());
-    let cell = NonNull::from(Box::leak(JobCell::boxed(id, extras, job)));
+    let cell = JobCell::allocate(id, extras, job);
     // SAFETY: the cell is freed by the last of its two ends to leave, and `release` is the handle's leave.
     let ticket = unsafe { Ticket::new(cell) };
     (Task::new(id, CellEntry(cell)), CellHandle(ticket, cell))
@@ -176,8 +178,22 @@ impl<J: Job> Drop for CellEntry<J> {
 /// # Safety
 /// Both ends have left.
 unsafe fn free<J: Job>(cell: NonNull<JobCell<J>>) {
-    // SAFETY: `queue_and_handle` leaked a box of it; nobody else has it any more.
-    drop_contained(unsafe { Box::from_raw(cell.as_ptr()) });
+    // SAFETY: `allocate` filled it; nobody else has it any more.
+    unsafe {
+        let spot = cell.as_ref().spot;
+        drop_contained(Remains(cell));
+        slab::free(cell, spot);
+    }
+}
+
+/// A cell that nobody uses any more, dropped where it is.
+struct Remains<J: Job>(NonNull<JobCell<J>>);
+
+impl<J: Job> Drop for Remains<J> {
+    fn drop(&mut self) {
+        // SAFETY: `free` makes one of a whole cell, and does not touch the cell's parts after it.
+        unsafe { self.0.drop_in_place() }
+    }
 }
 
 /// [`free`], for one who does not know the job's type.
@@ -214,18 +230,19 @@ impl<J: Job> JobCell<J> {
     /// Each field is written once, where it stays: a cell that was made elsewhere and then moved would be read in wider loads than it was
     /// written in, which wait until all earlier stores have left for other cores (as in [`Task::move_body_to`]).
     #[inline(always)]
-    fn boxed(id: JobId, extras: OnceBox<Extras>, job: J) -> Box<Self> {
-        let mut cell = Box::<Self>::new_uninit();
-        let place = cell.as_mut_ptr();
-        // SAFETY: the place is the box's own, and these are all fields of a cell.
+    fn allocate(id: JobId, extras: OnceBox<Extras>, job: J) -> NonNull<Self> {
+        let (cell, spot) = slab::allocate::<Self>();
+        let place = cell.as_ptr();
+        // SAFETY: the place is new, and these are all fields of a cell.
         unsafe {
             (&raw mut (*place).state).write(State::new());
+            (&raw mut (*place).spot).write(spot);
             (&raw mut (*place).extras).write(extras);
             (&raw mut (*place).stage).write(UnsafeCell::new(Stage::Queued(job)));
             (&raw mut (*place).id).write(id);
             (&raw mut (*place).waiter).write(Waiter::new());
-            cell.assume_init()
         }
+        cell
     }
 
     /// The caller has won the right to run the job, or to drop it.

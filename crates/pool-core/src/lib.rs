@@ -56,6 +56,7 @@ mod ring;
 mod room;
 mod scope;
 mod shutdown;
+mod slab;
 mod slot;
 mod source;
 mod state;

@@ -1,0 +1,110 @@
+//! What a slab hands out, and takes back.
+
+use std::collections::HashSet;
+use std::ptr::NonNull;
+use std::thread;
+
+use super::{ALIGN, MOST_BYTES, Spot, allocate, free};
+
+/// Takes a place for `value`, and writes it there.
+fn place<T>(value: T) -> (NonNull<T>, Spot) {
+    let (place, spot) = allocate::<T>();
+    // SAFETY: the place is new, and large enough for a `T`.
+    unsafe { place.write(value) };
+    (place, spot)
+}
+
+/// Many values of one type at once: each stays what it is until its place is freed.
+fn holds_many<T: Copy + PartialEq + std::fmt::Debug>(value: impl Fn(u8) -> T) {
+    let places: Vec<_> = (0..200).map(|number| place(value(number))).collect();
+    for (number, &(place, _)) in (0..).zip(&places) {
+        assert!(place.is_aligned(), "{place:?}");
+        // SAFETY: it was written above, and is not freed yet.
+        assert_eq!(unsafe { place.read() }, value(number));
+    }
+    for (place, spot) in places {
+        // SAFETY: both are of one `allocate`, and used this once.
+        unsafe { free(place, spot) };
+    }
+}
+
+#[test]
+fn places_of_any_size_and_alignment_keep_their_values() {
+    #[derive(Debug, Clone, Copy, PartialEq)]
+    #[repr(align(64))]
+    struct Aligned(u8);
+    holds_many(|number| number);
+    holds_many(|number| [u64::from(number); 7]);
+    holds_many(|number| [u128::from(number); 3]);
+    holds_many(|number| [number; MOST_BYTES]);
+    holds_many(|number| [number; MOST_BYTES + 1]);
+    holds_many(Aligned);
+    assert!(align_of::<Aligned>() > ALIGN, "it is allocated alone");
+}
+
+#[test]
+fn a_place_is_handed_out_once() {
+    let places: Vec<_> = (0_u64..100).map(place).collect();
+    let addresses: HashSet<_> = places.iter().map(|(place, _)| place.addr()).collect();
+    assert_eq!(addresses.len(), places.len());
+    for (place, spot) in places {
+        // SAFETY: as in `holds_many`.
+        unsafe { free(place, spot) };
+    }
+}
+
+#[test]
+fn the_place_that_was_freed_last_is_handed_out_next() {
+    let (first, spot) = place(1_u64);
+    // SAFETY: as in `holds_many`.
+    unsafe { free(first, spot) };
+    let (second, spot) = place(2_u64);
+    assert_eq!(first, second);
+    // SAFETY: as above.
+    unsafe { free(second, spot) };
+}
+
+#[test]
+fn places_outlive_the_thread_that_took_them() {
+    let places: Vec<_> = thread::spawn(|| {
+        let places = (0_u64..10).map(place);
+        places
+            .map(|(place, spot)| (place.expose_provenance(), spot))
+            .collect()
+    })
+    .join()
+    .expect("it ends");
+    for (number, (address, spot)) in (0_u64..).zip::<Vec<_>>(places) {
+        let place = NonNull::<u64>::with_exposed_provenance(address);
+        // SAFETY: written by the other thread, before the join; then as in `holds_many`.
+        unsafe {
+            assert_eq!(place.read(), number);
+            free(place, spot);
+        }
+    }
+}
+
+#[test]
+fn a_place_may_be_taken_as_the_thread_ends() {
+    thread_local! {
+        static LATE: Late = const { Late };
+    }
+    struct Late;
+    impl Drop for Late {
+        fn drop(&mut self) {
+            holds_many(u64::from);
+        }
+    }
+    // Whichever of the two locals goes first, the other finds itself with or without slabs.
+    for slabs_come_first in [true, false] {
+        thread::spawn(move || {
+            if slabs_come_first {
+                holds_many(u64::from);
+            }
+            LATE.with(|_| {});
+            holds_many(u64::from);
+        })
+        .join()
+        .expect("it ends");
+    }
+}
