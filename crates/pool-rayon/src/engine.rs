@@ -1,11 +1,11 @@
-//! The engine: a bounded queue, and visits on rayon's threads that empty it.
+//! The engine: a bounded queue with a deque for each of rayon's threads, and visits there that empty it.
 
 use std::sync::{Arc, Mutex, PoisonError};
 
 use pool_core::{
-    BuildError, Capability, Engine, Lifecycle, PoolConfig, SharedQueue, Task, Worker, put_to_sleep,
-    visit,
+    BuildError, Capability, Engine, Lifecycle, PoolConfig, Task, Worker, put_to_sleep, visit,
 };
+use pool_work_stealing::StealingQueue;
 use rayon::ThreadPool;
 
 use crate::threads::OwnThreads;
@@ -13,13 +13,12 @@ use crate::threads::OwnThreads;
 /// The engine of [`RayonPool`](crate::RayonPool).
 ///
 /// Jobs wait in a queue of the pool's own, since rayon's has no bound. At most `workers` visits at once take from it, each a
-/// rayon job that goes on until the queue is empty, so a burst of jobs costs rayon one job for each worker.
-///
-/// One job costs these read-modify-writes on cache lines that threads share: one on the queue's tail, one on its head.
+/// rayon job that goes on until the queue is empty, so a burst of jobs costs rayon one job for each worker. What a job submits goes onto a
+/// deque of its thread's, as with rayon's own.
 #[derive(Debug)]
 pub struct RayonEngine {
     life: Arc<Lifecycle>,
-    queue: SharedQueue,
+    queue: StealingQueue,
     rayon: Mutex<Option<Arc<ThreadPool>>>,
     own_threads: Option<OwnThreads>,
 }
@@ -49,7 +48,7 @@ impl Engine for RayonEngine {
             name: Self::NAME,
             workers: config.workers(),
             capacity: Some(config.capacity()),
-            fifo: true,
+            fifo: false,
             async_jobs: true,
             owns_threads: adopted.is_none(),
         };
@@ -61,7 +60,7 @@ impl Engine for RayonEngine {
             (None, None) => unreachable!("without an adopted pool there are threads of our own"),
         };
         let engine = Arc::new(Self {
-            queue: SharedQueue::new(config.capacity()),
+            queue: StealingQueue::new(config.capacity(), rayon.current_num_threads()),
             rayon: Mutex::new(Some(Arc::clone(&rayon))),
             own_threads,
             life,
@@ -84,9 +83,9 @@ impl Engine for RayonEngine {
         &self.life
     }
 
-    #[inline]
+    #[inline(always)]
     fn push(&self, task: Task) -> Result<(), Task> {
-        self.queue.push(task)
+        self.queue.push(task, self.life.room())
     }
 
     fn push_unbounded(&self, task: Task) {
@@ -97,11 +96,9 @@ impl Engine for RayonEngine {
         self.queue.push_past_bound(task);
     }
 
-    #[inline]
-    fn pop(&self, _worker: &Worker) -> Option<Task> {
-        let task = self.queue.pop()?;
-        self.life.room().freed();
-        Some(task)
+    #[inline(always)]
+    fn pop(&self, worker: &Worker) -> Option<Task> {
+        self.queue.pop(worker, self.life.room())
     }
 
     fn has_queued(&self) -> bool {
@@ -109,9 +106,7 @@ impl Engine for RayonEngine {
     }
 
     fn take_queued(&self) -> Vec<Task> {
-        let tasks = std::iter::from_fn(|| self.queue.pop()).collect();
-        self.life.room().freed();
-        tasks
+        self.queue.take_all(self.life.room())
     }
 
     fn join_threads(&self) {
