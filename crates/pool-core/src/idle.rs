@@ -8,6 +8,9 @@
 //! First a light fence; then it reads the word. If nobody sleeps, it is done. Else a full fence, and it reads the word again: if
 //! nobody sleeps, or somebody searches, it is done. Else it takes one sleeper off the stack, counts it as searching, and resumes it.
 //!
+//! Before that it has a little **patience**, if another worker is active: a short job is over, and its worker searches, sooner than a sleeper
+//! could be woken. Who submits a job, joins it and submits the next would else wake a second worker each time, for nothing.
+//!
 //! # The worker that found nothing
 //! It puts itself on the stack; in one step it leaves the searching and joins the sleeping. Then a heavy fence; then it looks
 //! into the queues once more. Empty: it parks until somebody takes it off the stack. Not empty: it takes itself off the
@@ -30,6 +33,7 @@ use crossbeam_utils::CachePadded;
 
 use crate::barrier::{heavy, light};
 use crate::sync::{AtomicU64, LockExt, Mutex, Ordering, fence};
+use crate::wait::spin_a_while;
 
 const SLEEPING: u64 = 1 << 32;
 const SEARCHING: u64 = 1;
@@ -38,6 +42,12 @@ pub(crate) struct Idle {
     /// Sleeping workers in the upper half, searching in the lower.
     word: CachePadded<AtomicU64>,
     stack: Mutex<Vec<usize>>,
+    workers: u64,
+}
+
+/// How many sleep, by the word.
+fn sleeping(word: u64) -> u64 {
+    word / SLEEPING
 }
 
 /// How many search, by the word.
@@ -62,26 +72,32 @@ impl Idle {
         Self {
             word: CachePadded::new(AtomicU64::new(0)),
             stack: Mutex::new(Vec::with_capacity(workers)),
+            workers: workers as u64,
         }
     }
 
-    /// The submitter's part. The worker to resume, if one is needed.
+    /// The submitter's part. The worker to resume, if one is needed. `is_worker`: whether the submitter is one itself.
     #[inline]
-    pub(crate) fn notify(&self) -> Option<usize> {
+    pub(crate) fn notify(&self, is_worker: impl FnOnce() -> bool) -> Option<usize> {
         // ORDERING: partner is the heavy fence in `announce`: either this read sees the sleeper, or its last look sees the push.
         light();
         if self.word.load(Ordering::Relaxed) < SLEEPING {
             return None;
         }
-        self.notify_sleeper()
+        self.notify_sleeper(is_worker)
     }
 
     #[inline(never)]
-    fn notify_sleeper(&self) -> Option<usize> {
-        // ORDERING: pairs with the fence in `end_search`: either this read sees no searcher, or its look sees the push.
+    fn notify_sleeper(&self, is_worker: impl FnOnce() -> bool) -> Option<usize> {
+        // ORDERING: pairs with the fence in `end_search`: either this read sees no searcher, or its look sees the push. The later reads are of
+        // later states, so the same holds for them.
         fence(Ordering::SeqCst);
         let word = self.word.load(Ordering::Relaxed);
-        if word < SLEEPING || searching(word) != 0 {
+        if sleeping(word) == 0 || searching(word) != 0 {
+            return None;
+        }
+        let is_another_active = sleeping(word) + u64::from(is_worker()) < self.workers;
+        if is_another_active && spin_a_while(|| self.has_searcher()) {
             return None;
         }
         self.take_sleeper()
@@ -105,6 +121,12 @@ impl Idle {
     #[inline]
     pub(crate) fn has_sleeper(&self) -> bool {
         self.word.load(Ordering::Relaxed) >= SLEEPING
+    }
+
+    /// Whether others search beside the caller, who does. Out of date at once.
+    #[inline]
+    pub(crate) fn has_rivals(&self) -> bool {
+        searching(self.word.load(Ordering::Relaxed)) > 1
     }
 
     /// Whether somebody searches. Out of date at once.

@@ -55,7 +55,7 @@ use crate::sync::{AtomicU8, AtomicUsize, Mutex, Ordering, fence};
 use crate::task::Task;
 use crate::visit::Seats;
 use crate::wait;
-use crate::worker::current_index;
+use crate::worker::{current_index, is_own};
 use notices::Notices;
 use waits::Waits;
 
@@ -230,9 +230,14 @@ impl Lifecycle {
     /// Wakes a worker, if one is needed, for work that was just pushed.
     #[inline]
     pub fn notify(&self) {
-        if let Some(worker) = self.idle.notify() {
+        if let Some(worker) = self.idle.notify(|| is_own(self)) {
             self.resume(worker);
         }
+    }
+
+    /// Whether the workers' threads belong to somebody else, who resumes them.
+    pub(crate) fn is_on_lent_threads(&self) -> bool {
+        self.resume.get().is_some()
     }
 
     fn resume(&self, worker: usize) {

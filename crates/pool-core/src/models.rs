@@ -7,6 +7,7 @@ mod lives;
 mod queues;
 mod rooms;
 mod searchers;
+mod slabs;
 mod tokens;
 
 use std::sync::Arc as StdArc;
@@ -69,7 +70,7 @@ fn no_wake_is_lost() {
         };
         for _ in 0..2 {
             queue.fetch_add(1, Relaxed);
-            if idle.notify().is_some() {
+            if idle.notify(|| false).is_some() {
                 token.give();
             }
         }

@@ -149,11 +149,25 @@ impl Looks {
     pub(crate) const WORKER: Self = Self(16);
     /// A submitter at a full queue: it comes back to many free places.
     pub(crate) const SUBMITTER: Self = Self(18);
+
+    /// Half as many, so many times over.
+    pub(crate) fn halved(self, times: u32) -> Self {
+        Self(self.0.checked_shr(times).unwrap_or(0))
+    }
+
+    fn count(self) -> u32 {
+        // Who looks longer is no longer in a simulator's eyes.
+        if machine::is_simulated() {
+            self.0.min(1)
+        } else {
+            self.0
+        }
+    }
 }
 
-/// How many looks come without giving up the core. Few: where the one that is waited for needs this very core, each spin holds it up; and a
-/// core that is given up for nobody comes back soon enough.
-const LOOKS_SPINNING: u32 = 2;
+/// How many looks come without giving up the core: as many as take about as long, all in all, as a job's way to another core and back. Who
+/// yields instead is away for longer than that, though nobody else wants the core.
+const LOOKS_SPINNING: u32 = if cfg!(pool_loom) { 1 } else { 5 };
 
 /// Whether all threads of this process share one core, so that who spins keeps the one it waits for from running.
 static HAS_ONE_CORE: AtomicBool = AtomicBool::new(false);
@@ -168,30 +182,41 @@ pub(crate) fn prepare() {
 }
 
 /// Looks a while whether something has happened: by a few spins, then between yields. True once it has.
-///
-/// The spins grow: what is looked at lies on a cache line that somebody is about to write, and each look costs that somebody the line's way back.
 pub(crate) fn look_a_while(looks: Looks, mut has_happened: impl FnMut() -> bool) -> bool {
-    // Nobody else runs while a simulated thread spins.
-    let may_spin = !HAS_ONE_CORE.load(Ordering::Relaxed) && !machine::is_simulated();
-    has_happened()
-        || (may_spin && look_spinning(&mut has_happened))
-        || look_between_yields(looks, has_happened)
+    has_happened() || spin_a_while(&mut has_happened) || look_between_yields(looks, has_happened)
 }
 
-fn look_spinning(mut has_happened: impl FnMut() -> bool) -> bool {
-    (0..LOOKS_SPINNING).any(|look| {
-        (0..1 << look).for_each(|_| std::hint::spin_loop());
-        has_happened()
-    })
+/// Looks whether something has happened that another core is about to do, without giving up this one. True once it has.
+///
+/// The spins grow: what is looked at lies on a cache line that somebody is about to write, and each look costs that somebody the line's way back.
+pub(crate) fn spin_a_while(mut has_happened: impl FnMut() -> bool) -> bool {
+    // Nobody else runs while a simulated thread spins.
+    let may_spin = !HAS_ONE_CORE.load(Ordering::Relaxed) && !machine::is_simulated();
+    may_spin
+        && (0..LOOKS_SPINNING).any(|look| {
+            (0..1 << look).for_each(|_| std::hint::spin_loop());
+            has_happened()
+        })
 }
 
 /// The same between yields alone.
 pub(crate) fn look_between_yields(looks: Looks, mut has_happened: impl FnMut() -> bool) -> bool {
-    // Who looks longer is no longer in a simulator's eyes.
-    let looks = if machine::is_simulated() { 1 } else { looks.0 };
-    (0..looks).any(|_| {
+    (0..looks.count()).any(|_| {
         machine::yield_now();
         has_happened()
+    })
+}
+
+/// The same; tells how long the yield lasted after which it had happened.
+pub(crate) fn time_between_yields(
+    looks: Looks,
+    mut has_happened: impl FnMut() -> bool,
+) -> Option<Duration> {
+    let mut before = machine::now();
+    (0..looks.count()).find_map(|_| {
+        machine::yield_now();
+        let since = std::mem::replace(&mut before, machine::now());
+        has_happened().then(|| before.saturating_duration_since(since))
     })
 }
 

@@ -2,6 +2,7 @@
 
 mod clock;
 mod polling;
+mod search;
 
 use std::any::Any;
 use std::cell::{Cell, OnceCell, RefCell};
@@ -17,9 +18,9 @@ use crate::lifecycle::Lifecycle;
 use crate::machine::{self, Point};
 use crate::outcome::{Outcome, drop_contained};
 use crate::task::{Ran, Task};
-use crate::wait::{Looks, look_a_while};
 pub(crate) use clock::SampledClock;
 use polling::Polling;
+use search::Search;
 
 /// Jobs within each other on one stack, above which a child is queued instead of run in place: 16 KiB for each of them in a stack
 /// of the usual 2 MiB.
@@ -71,6 +72,7 @@ struct Inner {
     state: OnceCell<Rc<dyn Any>>,
     tick: Cell<u32>,
     is_searching: Cell<bool>,
+    search: Search,
     /// Jobs that run in place, within the one that joined them.
     nested: Cell<usize>,
     /// Children that the job on this stack, and those within it, have queued past the bound.
@@ -110,6 +112,7 @@ impl Worker {
             state: OnceCell::new(),
             tick: Cell::new(0),
             is_searching: Cell::new(is_searching),
+            search: Search::new(engine.life().is_on_lent_threads()),
             nested: Cell::new(0),
             past_bound: Cell::new(0),
             has_news: Cell::new(false),
@@ -195,7 +198,7 @@ impl Worker {
         let Some(task) = self.life().pop_woken() else {
             return false;
         };
-        if self.0.is_searching.replace(false) && self.life().idle().end_search() {
+        if self.ends_last_search() {
             self.life().notify();
         }
         let id = task.id();
@@ -259,11 +262,17 @@ impl Worker {
     /// The worker found a task: if it was the last to search, it sees to it that somebody finds the next.
     #[inline]
     pub(crate) fn found<E: Engine>(&self, engine: &E) {
-        if self.0.is_searching.replace(false)
-            && self.life().idle().end_search()
-            && self.has_work(engine)
-        {
+        if self.ends_last_search() && self.has_work(engine) {
             self.life().notify();
+        }
+    }
+
+    /// The worker found something to run. True: it searched, and nobody else does.
+    #[inline]
+    fn ends_last_search(&self) -> bool {
+        self.0.is_searching.replace(false) && {
+            self.0.search.succeeded();
+            self.life().idle().end_search()
         }
     }
 
@@ -287,13 +296,14 @@ impl Worker {
             life.idle().begin_search();
         }
         // The end too is looked for: among many busy threads each yield may last milliseconds.
-        if look_a_while(Looks::WORKER, || self.has_work(engine) || life.is_stopped()) {
+        let has_work = || self.has_work(engine) || life.is_stopped();
+        if self.0.search.look(has_work, || life.idle().has_rivals()) {
             return Rest::Search;
         }
         machine::point(Point::Rest);
         let announced = life.idle().announce(self.0.token, || {
             machine::point(Point::Rest);
-            self.has_work(engine) || life.is_stopped()
+            has_work()
         });
         match announced {
             Announced::Sleep => Rest::Sleep,
@@ -478,6 +488,16 @@ pub(crate) fn current_index(life: &Arc<Lifecycle>) -> Option<usize> {
         Arc::ptr_eq(worker.life(), life).then(|| worker.index())
     };
     CURRENT.try_with(find).ok().flatten()
+}
+
+/// Whether the calling thread is one of `life`'s workers.
+pub(crate) fn is_own(life: &Lifecycle) -> bool {
+    let is_own = |current: &RefCell<Option<Worker>>| {
+        let current = current.borrow();
+        let worker = current.as_ref();
+        worker.is_some_and(|worker| std::ptr::eq(&**worker.life(), life))
+    };
+    CURRENT.try_with(is_own).unwrap_or(false)
 }
 
 /// Puts the thread's former worker back: a pool's worker may run, deep inside, another pool's.

@@ -127,6 +127,17 @@ mutants! {
             fence(Ordering::SeqCst);" =>
             "the caller's look comes after it.
             if !MUTANT { fence(Ordering::SeqCst); }";
+        idle_patience_forgets: "a submitter that has waited for a searcher wakes nobody", in "idle.rs",
+            "if is_another_active && spin_a_while(|| self.has_searcher()) {" =>
+            "if is_another_active && (MUTANT || spin_a_while(|| self.has_searcher())) {";
+    }
+    "models::slabs::a_slab_goes_with_its_last_place" {
+        slab_frees_relaxed: "a place is freed without a release", in "slab.rs",
+            "if self.0.fetch_sub(places, Ordering::Release) != places {" =>
+            "if self.0.fetch_sub(places, if MUTANT { Ordering::Relaxed } else { Ordering::Release }) != places {";
+        slab_ends_without_acquire: "the last to free a place does not see the others", in "slab.rs",
+            "fence(Ordering::Acquire);" =>
+            "if !MUTANT { fence(Ordering::Acquire); }";
     }
     "models::a_wake_is_followed_by_a_poll" {
         turn_forgets_a_wake_during_a_poll: "a wake during a poll leaves no mark", in "turn.rs",

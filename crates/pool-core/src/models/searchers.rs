@@ -20,11 +20,11 @@ struct Pair {
 impl Pair {
     fn push(&self) {
         self.queue.fetch_add(1, Relaxed);
-        self.notify();
+        self.notify(false);
     }
 
-    fn notify(&self) {
-        if let Some(worker) = self.idle.notify() {
+    fn notify(&self, is_worker: bool) {
+        if let Some(worker) = self.idle.notify(|| is_worker) {
             self.resumed[worker].give();
         }
     }
@@ -44,7 +44,7 @@ impl Pair {
             }
         }
         if self.idle.end_search() && self.queue.load(Relaxed) > 0 {
-            self.notify();
+            self.notify(true);
         }
         match self.taken.fetch_add(1, Relaxed) {
             0 => self.is_second_over.take(),
