@@ -361,7 +361,7 @@ pub(crate) const SPECS: &[Spec] = &[
     Spec {
         workload: Workload::FloorResult,
         name: "floor-result",
-        title: "A cell is allocated here, written by another thread, then read and freed here",
+        title: "A cell, one of many to an allocation, is written here, then by another thread, then read here",
         full_size: 100_000,
         quick_size: 20_000,
         face: Face::Floor,

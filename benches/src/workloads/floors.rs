@@ -78,13 +78,13 @@ pub(super) fn free_elsewhere(size: usize) -> Measures {
     })
 }
 
-/// Cells allocated here, written by another thread, and then read and freed here: what a job with a result cannot do without, and no
-/// more. All have gone before the first comes back, so their memory is new to both.
+/// Cells written here, written by another thread, and then read and freed here, many to an allocation: what a job with a result cannot do
+/// without, and no more. All have gone before the first comes back, so their memory is new to both.
 pub(super) fn result(size: usize) -> Measures {
     /// See `free_elsewhere`.
     const BATCH: usize = 1024;
     type Cell = [usize; 7];
-    let (submit, submitted) = mpsc::channel::<Vec<Box<Cell>>>();
+    let (submit, submitted) = mpsc::channel::<Vec<Cell>>();
     let (end, ended) = mpsc::channel();
     thread::scope(|scope| {
         let other = scope.spawn(move || {
@@ -97,7 +97,7 @@ pub(super) fn result(size: usize) -> Measures {
         let mut left = size;
         while left > 0 {
             let count = left.min(BATCH);
-            let batch = (0..count).map(|number| Box::new(black_box([number; 7])));
+            let batch = (0..count).map(|number| black_box([number; 7]));
             submit
                 .send(batch.collect())
                 .expect("the other thread receives");
