@@ -55,7 +55,7 @@ use crate::sync::{AtomicU8, AtomicUsize, Mutex, Ordering, fence};
 use crate::task::Task;
 use crate::visit::Seats;
 use crate::wait;
-use crate::worker::{current_index, is_own};
+use crate::worker::current_index;
 use notices::Notices;
 use waits::Waits;
 
@@ -230,7 +230,7 @@ impl Lifecycle {
     /// Wakes a worker, if one is needed, for work that was just pushed.
     #[inline]
     pub fn notify(&self) {
-        if let Some(worker) = self.idle.notify(|| is_own(self)) {
+        if let Some(worker) = self.idle.notify(|| current_index(self).is_some()) {
             self.resume(worker);
         }
     }

@@ -481,23 +481,13 @@ pub enum Step {
 
 /// The index of the calling thread among `life`'s workers.
 #[inline]
-pub(crate) fn current_index(life: &Arc<Lifecycle>) -> Option<usize> {
+pub(crate) fn current_index(life: &Lifecycle) -> Option<usize> {
     let find = |current: &RefCell<Option<Worker>>| {
         let current = current.borrow();
         let worker = current.as_ref()?;
-        Arc::ptr_eq(worker.life(), life).then(|| worker.index())
+        std::ptr::eq(&**worker.life(), life).then(|| worker.index())
     };
     CURRENT.try_with(find).ok().flatten()
-}
-
-/// Whether the calling thread is one of `life`'s workers.
-pub(crate) fn is_own(life: &Lifecycle) -> bool {
-    let is_own = |current: &RefCell<Option<Worker>>| {
-        let current = current.borrow();
-        let worker = current.as_ref();
-        worker.is_some_and(|worker| std::ptr::eq(&**worker.life(), life))
-    };
-    CURRENT.try_with(is_own).unwrap_or(false)
 }
 
 /// Puts the thread's former worker back: a pool's worker may run, deep inside, another pool's.

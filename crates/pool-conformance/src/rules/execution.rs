@@ -1,13 +1,14 @@
 //! Chapter 2: accepted jobs start, as many at once as there are workers, and none is left behind.
 
 use std::convert::Infallible;
-use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
+use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
-use pool_core::{Capability, Executor, ExecutorExt, Job, JobContext};
+use pool_core::{Capability, Executor, ExecutorExt, Job, JobContext, JobHandle};
 
 use super::workers;
+use crate::channel::{Receiver, Sender, channel};
 use crate::fixture::Fixture;
 use crate::probe::{Count, Log, ended, let_pass, meet, occupy, pool};
 use crate::rule::{Applied, Kind, Rule};
@@ -276,6 +277,14 @@ struct Flood(Link);
 struct Link {
     is_over: Arc<AtomicBool>,
     starts: Arc<[AtomicUsize; MOST_WORKERS]>,
+    /// The next job that starts waits here.
+    gate: Arc<Mutex<Option<Gate>>>,
+}
+
+/// Holds one job of a flood, so that what another source submits meanwhile is older than the job's next one.
+struct Gate {
+    reached: Sender<()>,
+    open: Receiver<()>,
 }
 
 impl Drop for Flood {
@@ -297,6 +306,18 @@ impl Link {
     fn is_over(&self) -> bool {
         self.is_over.load(Ordering::SeqCst)
     }
+
+    fn gate(&self) -> std::sync::MutexGuard<'_, Option<Gate>> {
+        self.gate.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Holds the next job that starts: returns once it has. It goes on when the answer is dropped.
+    fn hold_next(&self) -> Sender<()> {
+        let ((reached, mut is_reached), (opens, open)) = (channel(), channel());
+        *self.gate() = Some(Gate { reached, open });
+        is_reached.recv().expect("the flood goes on");
+        opens
+    }
 }
 
 impl Job for Link {
@@ -305,6 +326,11 @@ impl Job for Link {
 
     fn run(self, ctx: &JobContext<'_>) -> Result<(), Infallible> {
         let Ok(_start) = self.start(ctx);
+        let gate = self.gate().take();
+        if let Some(mut gate) = gate {
+            gate.reached.send(());
+            let _dropped = gate.open.recv();
+        }
         if !self.is_over() {
             ctx.execute(self)
                 .expect("the pool is open while the flood is on");
@@ -322,6 +348,31 @@ fn soon(accepted_at: Starts, (worker, started_at): Start) {
     );
 }
 
+/// After so many starts of each worker's own there is no hope.
+const HOPELESS: usize = 50 * MOST_STARTS;
+
+/// A job's start, unless workers that have been at others' jobs for very long will never come to it.
+fn started(
+    mut job: JobHandle<Start, Infallible>,
+    flood: &Flood,
+    accepted_at: Starts,
+    workers: usize,
+) -> Start {
+    loop {
+        match job.join_timeout(Duration::from_millis(5)) {
+            Ok(start) => return start.expect("it starts"),
+            Err(waiting) => job = waiting,
+        }
+        let starts = flood.0.starts();
+        let waited = (0..workers).map(|worker| starts[worker] - accepted_at[worker]);
+        let waited = waited.min().unwrap_or_default();
+        assert!(
+            waited <= HOPELESS,
+            "each worker has started {waited} jobs of another source, and not this one"
+        );
+    }
+}
+
 fn workers_do_not_starve_outsiders<F: Fixture>(workers: usize) {
     const CHAINS: usize = 8;
     let pool = pool::<F>(workers, 64);
@@ -331,10 +382,12 @@ fn workers_do_not_starve_outsiders<F: Fixture>(workers: usize) {
     }
     for _ in 0..thread::often(SAMPLES) {
         let link = flood.0.clone();
+        let held = flood.0.hold_next();
         let outsider = pool.submit(move |ctx: &JobContext<'_>| link.start(ctx));
         let outsider = outsider.expect("the pool is open");
         let accepted_at = flood.0.starts();
-        soon(accepted_at, ended(outsider).expect("it starts"));
+        drop(held);
+        soon(accepted_at, started(outsider, &flood, accepted_at, workers));
     }
 }
 

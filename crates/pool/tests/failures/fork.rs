@@ -250,7 +250,10 @@ fn a_drop_in_a_forked_child_leaves_the_runtime_alone() {
                 .block_on(last.expect("there are some"))
                 .expect("it runs");
         };
-        meanwhile(crowd, || fork_often(&pool, 60));
+        // Several, so that one of them holds the runtime's lock at nearly every moment.
+        meanwhile(crowd, || {
+            meanwhile(crowd, || meanwhile(crowd, || fork_often(&pool, 100)));
+        });
         ends_clean(&pool);
     });
 }

@@ -16,7 +16,7 @@ const MIB: u64 = 1 << 20;
 
 #[test]
 fn a_capacity_of_any_size_costs_no_memory_in_proportion() {
-    // The largest array that a queue takes at once is of 4 MiB; the next larger queue is no array.
+    // The largest array that a queue takes at once has addresses of 64 MiB; the next larger queue is no array.
     const MOST: u64 = 16 * MIB;
     each_backend_in_a_child(|backend| {
         // The first pool pays for what all of them share.
@@ -25,8 +25,8 @@ fn a_capacity_of_any_size_costs_no_memory_in_proportion() {
         limit_memory(512 * MIB);
         for capacity in [
             1,
-            1 << 16,
-            (1 << 16) + 1,
+            1 << 20,
+            (1 << 20) + 1,
             1 << 32,
             isize::MAX as usize,
             usize::MAX,
@@ -100,6 +100,10 @@ fn a_million_submissions_to_a_full_queue_take_no_memory() {
 #[repr(align(32))]
 struct Aligned<const N: usize>([u8; N]);
 
+/// Nothing, at the start of a page: no address is that by chance.
+#[repr(align(4096))]
+struct Page;
+
 fn sum(bytes: &[u8]) -> usize {
     bytes.iter().map(|&byte| usize::from(byte)).sum()
 }
@@ -127,6 +131,33 @@ fn arrives_whole<const N: usize>(pool: &Pool) {
     assert_eq!(value(pool.spawn_future(future).expect(room)), 3 * N);
 }
 
+/// A job that holds, and gives, something that has no size.
+fn a_page_arrives(pool: &Pool) {
+    let starts = |page: &Page| std::ptr::from_ref(page).addr().is_multiple_of(4096);
+    let room = "there is room";
+    let page = Page;
+    assert!(value(pool.spawn(move || starts(&page)).expect(room)));
+    let (page, (send, is_aligned)) = (Page, mpsc::channel());
+    let job = move |_: &JobContext<'_>| {
+        send.send(starts(&page)).expect("the test listens");
+        Ok::<_, Infallible>(())
+    };
+    pool.execute(job).expect(room);
+    assert!(is_aligned.recv_timeout(LIMIT).expect("the job runs"));
+    let given = ended(pool.spawn(|| Page).expect(room));
+    assert!(given.is_ok_and(|page| starts(&page)));
+    let page = Page;
+    let future = async move { starts(&page) };
+    assert!(value(pool.spawn_future(future).expect(room)));
+    // By itself, without a capture beside it.
+    let page = Page;
+    let nothing_else = move |_: &JobContext<'_>| {
+        let _page = &page;
+        Ok::<_, Infallible>(())
+    };
+    pool.execute(nothing_else).expect(room);
+}
+
 #[test]
 fn a_job_of_any_size_and_alignment_arrives_whole() {
     macro_rules! of_sizes {
@@ -136,6 +167,7 @@ fn a_job_of_any_size_and_alignment_arrives_whole() {
         let pool = on(backend, 1, 8);
         // On both sides of what a task holds in place, and far beyond.
         of_sizes!(&pool; 0 1 7 8 31 39 40 41 47 48 49 55 56 57 63 64 65 127 4096 16384);
+        a_page_arrives(&pool);
         ends_clean(&pool);
     });
 }
