@@ -154,6 +154,15 @@ fn a_fork_at_any_moment_takes_no_lock_with_it() {
     });
 }
 
+/// Says that it is over when it is dropped: by a test that has failed, too.
+struct Over<'a>(&'a AtomicBool);
+
+impl Drop for Over<'_> {
+    fn drop(&mut self) {
+        self.0.store(true, Ordering::Relaxed);
+    }
+}
+
 /// Calls `act` on a thread of its own, again and again, for as long as `forks` runs.
 fn meanwhile(act: impl Fn() + Sync, forks: impl FnOnce()) {
     let (is_over, begun) = (AtomicBool::new(false), mpsc::channel());
@@ -165,9 +174,9 @@ fn meanwhile(act: impl Fn() + Sync, forks: impl FnOnce()) {
                 act();
             }
         });
+        let _over = Over(&is_over);
         begun.1.recv_timeout(LIMIT).expect("the thread starts");
         forks();
-        is_over.store(true, Ordering::Relaxed);
     });
 }
 
