@@ -163,19 +163,24 @@ impl Drop for Over<'_> {
     }
 }
 
-/// Calls `act` on a thread of its own, again and again, for as long as `forks` runs.
-fn meanwhile(act: impl Fn() + Sync, forks: impl FnOnce()) {
-    let (is_over, begun) = (AtomicBool::new(false), mpsc::channel());
+/// Calls `act` on so many threads, again and again, for as long as `forks` runs.
+fn meanwhile(callers: usize, act: impl Fn() + Sync, forks: impl FnOnce()) {
+    let is_over = AtomicBool::new(false);
+    let (begun, begins) = mpsc::channel();
     thread::scope(|threads| {
-        threads.spawn(|| {
-            let begun = begun.0;
-            begun.send(()).expect("the test listens");
-            while !is_over.load(Ordering::Relaxed) {
-                act();
-            }
-        });
+        for _ in 0..callers {
+            let (begun, act, is_over) = (begun.clone(), &act, &is_over);
+            threads.spawn(move || {
+                begun.send(()).expect("the test listens");
+                while !is_over.load(Ordering::Relaxed) {
+                    act();
+                }
+            });
+        }
         let _over = Over(&is_over);
-        begun.1.recv_timeout(LIMIT).expect("the thread starts");
+        for _ in 0..callers {
+            begins.recv_timeout(LIMIT).expect("the thread starts");
+        }
         forks();
     });
 }
@@ -208,7 +213,7 @@ fn a_fork_leaves_the_line_of_submitters_alone() {
                 .poll(&mut Context::from_waker(Waker::noop()));
             assert!(polled.is_pending(), "{backend}: the queue is full");
         }
-        meanwhile(|| pool.room().wake_all(), || fork_often(&pool, 10));
+        meanwhile(1, || pool.room().wake_all(), || fork_often(&pool, 10));
         drop(in_line);
         drop(release);
         assert!(value(held));
@@ -231,6 +236,7 @@ fn a_fork_in_the_middle_of_a_swap_waits_for_no_next_backend() {
             pool.spawn(waits).expect("there is room").detach();
         }
         meanwhile(
+            1,
             || pool.swap(backend).expect("the pool is open"),
             || fork_often(&pool, 8),
         );
@@ -252,17 +258,15 @@ fn a_drop_in_a_forked_child_leaves_the_runtime_alone() {
                 .expect("there is room"),
         );
         let crowd = || {
-            let last = (0..500)
+            let last = (0..50)
                 .map(|_| handle.spawn_blocking(|| ()))
                 .reduce(|_, newer| newer);
             handle
                 .block_on(last.expect("there are some"))
                 .expect("it runs");
         };
-        // Several, so that one of them holds the runtime's lock at nearly every moment.
-        meanwhile(crowd, || {
-            meanwhile(crowd, || meanwhile(crowd, || fork_often(&pool, 100)));
-        });
+        // Several, so that at nearly every moment one of them holds the runtime's lock, or has lost its core with it.
+        meanwhile(8, crowd, || fork_often(&pool, 300));
         ends_clean(&pool);
     });
 }
