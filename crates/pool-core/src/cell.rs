@@ -1,4 +1,4 @@
-//! The cell of a closure: where its outcome meets its handle. One allocation for each job that has a handle.
+//! The cell of a closure: where its outcome meets its handle. Each job that has a handle has one, in memory from a `slab`.
 //!
 //! It has two ends, the [`CellEntry`] in a queue and the [`CellHandle`], and is freed by the one that leaves last (see `state`).
 

@@ -87,7 +87,10 @@ pub(crate) trait Host: Executor {
 
 impl<E: Engine> Host for Inside<E> {
     fn help(&self, worker: &Worker) -> bool {
-        worker.run_woken() || self.0.pop(worker).map(|task| worker.run(task)).is_some()
+        let woken_come_first = worker.begin_look();
+        (woken_come_first && worker.run_woken())
+            || self.0.pop(worker).map(|task| worker.run(task)).is_some()
+            || worker.run_woken()
     }
 
     fn has_queued(&self) -> bool {

@@ -18,12 +18,12 @@ use crate::id::JobId;
 #[cfg(not(feature = "sim"))]
 pub use plain::{
     JoinHandle, Scope, ScopedJoinHandle, Thread, current, draw, is_simulated, join, lock, next_job,
-    now, park, point, scope, spawn, spawn_named, turns, yield_now,
+    now, park, point, scope, sleep, spawn, spawn_named, turns, yield_now,
 };
 #[cfg(feature = "sim")]
 pub use simulated::{
     Simulator, Thread, current, draw, is_simulated, lock, next_job, now, park, point, simulate,
-    this_simulation, turns, yield_now,
+    sleep, this_simulation, turns, yield_now,
 };
 #[cfg(feature = "sim")]
 pub use threads::{JoinHandle, Scope, ScopedJoinHandle, join, scope, spawn, spawn_named};

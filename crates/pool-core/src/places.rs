@@ -58,7 +58,7 @@ impl Places {
         }
     }
 
-    /// Takes one; from the stash of `worker`, if the caller has that seat. False: all are taken.
+    /// Takes one; from the stash of `worker`, which is the caller's alone. False: all are taken.
     #[inline]
     pub fn take(&self, worker: Option<usize>) -> bool {
         let is_stashed = worker
@@ -71,7 +71,7 @@ impl Places {
         self.left.fetch_sub(1, Ordering::Relaxed);
     }
 
-    /// Frees one; into the stash of `worker`, if the caller has that seat.
+    /// Frees one; into the stash of `worker`, which is the caller's alone.
     #[inline]
     pub fn free(&self, worker: Option<usize>) {
         let is_stashed =

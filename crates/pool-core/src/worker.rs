@@ -20,7 +20,7 @@ use crate::outcome::{Outcome, drop_contained};
 use crate::task::{Ran, Task};
 pub(crate) use clock::SampledClock;
 use polling::Polling;
-use search::Search;
+use search::{A_NAP, Looked, Search};
 
 /// Jobs within each other on one stack, above which a child is queued instead of run in place: 16 KiB for each of them in a stack
 /// of the usual 2 MiB.
@@ -163,15 +163,22 @@ impl Worker {
         if self.life().is_forked() {
             return Step::Nothing; // what is queued is the parent's
         }
-        let tick = self.0.tick.get().wrapping_add(1);
-        self.0.tick.set(tick);
-        if tick.is_multiple_of(2) && self.run_woken() {
+        let woken_come_first = self.begin_look();
+        if woken_come_first && self.run_woken() {
             return Step::Ran;
         }
         match self.run_queued(engine) {
             Step::Nothing if self.run_woken() => Step::Ran,
             step => step,
         }
+    }
+
+    /// Counts a look for something to run. Whether it is the turn of the woken futures.
+    #[inline]
+    pub(crate) fn begin_look(&self) -> bool {
+        let tick = self.0.tick.get().wrapping_add(1);
+        self.0.tick.set(tick);
+        tick.is_multiple_of(2)
     }
 
     #[inline(always)]
@@ -297,8 +304,16 @@ impl Worker {
         }
         // The end too is looked for: among many busy threads each yield may last milliseconds.
         let has_work = || self.has_work(engine) || life.is_stopped();
-        if self.0.search.look(has_work, || life.idle().has_rivals()) {
-            return Rest::Search;
+        match self.0.search.look(has_work, || life.idle().has_rivals()) {
+            Looked::Found => return Rest::Search,
+            Looked::Nap => {
+                // Whoever submits meanwhile must not count on this one.
+                if !(self.ends_last_search() && has_work()) {
+                    machine::sleep(A_NAP);
+                }
+                return Rest::Search;
+            }
+            Looked::Nothing => {}
         }
         machine::point(Point::Rest);
         let announced = life.idle().announce(self.0.token, || {

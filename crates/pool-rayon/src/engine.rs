@@ -85,7 +85,7 @@ impl Engine for RayonEngine {
 
     #[inline(always)]
     fn push(&self, task: Task) -> Result<(), Task> {
-        self.queue.push(task, self.life.room())
+        self.queue.push(task, &self.life)
     }
 
     fn push_unbounded(&self, task: Task) {
@@ -98,7 +98,7 @@ impl Engine for RayonEngine {
 
     #[inline(always)]
     fn pop(&self, worker: &Worker) -> Option<Task> {
-        self.queue.pop(worker, self.life.room())
+        self.queue.pop(worker)
     }
 
     fn has_queued(&self) -> bool {
@@ -106,7 +106,7 @@ impl Engine for RayonEngine {
     }
 
     fn take_queued(&self) -> Vec<Task> {
-        self.queue.take_all(self.life.room())
+        self.queue.take_all(&self.life)
     }
 
     fn join_threads(&self) {

@@ -2,7 +2,8 @@
 //!
 //! # When to use it
 //! Where jobs use rayon's parallel iterators or `join`: they run on the same threads. Rayon alone is the better choice for work that
-//! needs none of the rest: no bound, no handles, no deadlines, no shutdown with a report.
+//! needs none of the rest: no bound, no handles, no deadlines, no shutdown with a report. What a job submits stays on its thread unless another is idle, as in
+//! rayon; so there is no order of starts.
 //!
 //! ```
 //! use std::sync::Arc;

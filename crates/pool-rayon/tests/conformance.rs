@@ -29,6 +29,8 @@ mod adopted {
 
     /// More than any rule has workers. Where more are asked for, it is the pool that must refuse.
     const MOST_THREADS: usize = 64;
+    /// Threads that are there beside as many as there are workers.
+    const OTHERS: usize = 3;
 
     struct Adopted;
 
@@ -36,7 +38,7 @@ mod adopted {
         type Pool = RayonPool;
 
         fn build(config: PoolConfig) -> Result<RayonPool, BuildError> {
-            let threads = config.workers().clamp(1, MOST_THREADS);
+            let threads = (config.workers().clamp(1, MOST_THREADS) + OTHERS).min(MOST_THREADS);
             let threads = ThreadPoolBuilder::new().num_threads(threads).build();
             let threads = Arc::new(threads.expect("a few threads can be had"));
             RayonPool::builder().config(config).adopt(threads).build()

@@ -1,21 +1,29 @@
 //! The deques of threads that run jobs: the owner pushes and pops at one end, thieves take at the other.
 
-use std::sync::{Mutex, PoisonError};
+use std::cell::RefCell;
+use std::sync::{Arc, Mutex, PoisonError, Weak};
 
 use crossbeam_deque::{Steal, Stealer, Worker as Deque};
 use pool_core::Task;
-use thread_local::ThreadLocal;
+
+thread_local! {
+    /// The calling thread's deques: one of its own pool's, or a few, where pools share threads.
+    static OWN: RefCell<Vec<Own>> = const { RefCell::new(Vec::new()) };
+}
+
+/// Says which queue a deque is one of, for as long as anybody asks.
+struct Identity;
 
 pub(crate) struct Deques {
-    /// The deque of each thread that has looked for a task here.
-    own: ThreadLocal<Own>,
+    identity: Arc<Identity>,
     stealers: Box<[Stealer<Task>]>,
     /// Deques that no thread has taken yet.
     spare: Mutex<Vec<Own>>,
 }
 
 pub(crate) struct Own {
-    /// Which one it is, among the pool's.
+    queue: Weak<Identity>,
+    /// Which one it is, among the queue's.
     pub(crate) index: usize,
     deque: Deque<Task>,
 }
@@ -23,37 +31,68 @@ pub(crate) struct Own {
 impl Deques {
     /// One for each of so many threads.
     pub(crate) fn new(threads: usize) -> Self {
+        let identity = Arc::new(Identity);
         let spare: Vec<_> = (0..threads)
             .map(|index| Own {
+                queue: Arc::downgrade(&identity),
                 index,
                 deque: Deque::new_lifo(),
             })
             .collect();
         Self {
-            own: ThreadLocal::new(),
+            identity,
             stealers: spare.iter().map(|own| own.deque.stealer()).collect(),
             spare: Mutex::new(spare),
         }
     }
 
-    /// The calling thread's deque, if it has one here. A thread that ends, and submits from the destructor of a local of its own, is
-    /// as any other.
-    #[inline]
-    pub(crate) fn own(&self) -> Option<&Own> {
-        self.own.get()
+    /// Runs `act` with the calling thread's deque, if it has one here. A thread that ends, and submits from the destructor of a local of its
+    /// own, may have none any more. `act` runs no foreign code.
+    #[inline(always)]
+    pub(crate) fn with_own<R>(&self, act: impl FnOnce(Option<&Own>) -> R) -> R {
+        let mut act = Some(act);
+        let mut call = |own: Option<&Own>| act.take().map(|act| act(own));
+        let called = OWN.try_with(|all| call(self.find(&all.borrow())));
+        called
+            .ok()
+            .flatten()
+            .unwrap_or_else(|| call(None).expect("it is called once"))
     }
 
     /// The same; a thread that has none takes one.
+    #[inline(always)]
+    pub(crate) fn with_own_or_spare<R>(&self, act: impl FnOnce(Option<&Own>) -> R) -> R {
+        self.with_own(|own| match own {
+            Some(own) => Ok(act(Some(own))),
+            None => Err(act),
+        })
+        .unwrap_or_else(|act| {
+            self.take_spare();
+            self.with_own(act)
+        })
+    }
+
     #[inline]
-    pub(crate) fn own_or_spare(&self) -> Option<&Own> {
-        self.own().or_else(|| self.take_spare())
+    fn find<'a>(&self, all: &'a [Own]) -> Option<&'a Own> {
+        let is_ours = |own: &&Own| std::ptr::eq(own.queue.as_ptr(), &raw const *self.identity);
+        all.iter().find(is_ours)
     }
 
     #[cold]
-    fn take_spare(&self) -> Option<&Own> {
-        let mut spare = self.spare.lock().unwrap_or_else(PoisonError::into_inner);
-        let own = spare.pop()?;
-        Some(self.own.get_or(|| own))
+    fn take_spare(&self) {
+        let spare = self
+            .spare
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner)
+            .pop();
+        let Some(spare) = spare else { return };
+        let taken = OWN.try_with(|all| {
+            let mut all = all.borrow_mut();
+            // Those of queues that are no more, which are empty.
+            all.retain(|own| own.queue.strong_count() != 0);
+            all.push(spare);
+        });
+        debug_assert!(taken.is_ok(), "who looks for a task is no thread that ends");
     }
 
     /// Takes the oldest task of a deque: one's own, so that none waits for ever below newer ones, or another's.
@@ -85,6 +124,10 @@ impl Own {
     #[inline(always)]
     pub(crate) fn pop(&self) -> Option<Task> {
         self.deque.pop()
+    }
+
+    pub(crate) fn is_empty(&self) -> bool {
+        self.deque.is_empty()
     }
 }
 

@@ -2,7 +2,7 @@
 
 use std::fmt;
 
-use pool_core::{Places, Room, SharedQueue, Task, Worker};
+use pool_core::{Lifecycle, Places, SharedQueue, Task, Worker};
 
 use crate::deques::{Deques, Own};
 
@@ -11,6 +11,10 @@ const INJECTOR_EVERY: u32 = 61;
 
 /// Every so many looks a worker takes its own oldest task, so that none stays below newer ones for ever (`R206`).
 const OLDEST_EVERY: u32 = 31;
+
+/// Every so many looks a worker visits the others' deques first: what lies there may be of one who is in a long job, or no worker any more, while
+/// everybody else has enough to do (`R206`).
+const OTHERS_EVERY: u32 = 127;
 
 /// A bounded queue for workers that submit jobs of their own: a deque for each thread that runs jobs, and an injector for all others.
 ///
@@ -40,26 +44,26 @@ impl StealingQueue {
     /// # Errors
     /// The task.
     #[inline(always)]
-    pub fn push(&self, task: Task, room: &Room) -> Result<(), Task> {
-        let own = self.deques.own();
-        if !self.places.take(own.map(|own| own.index)) {
-            return Err(task);
-        }
-        match own {
-            None => self.inject(task, room),
-            Some(own) => {
-                own.push(task);
-                Ok(())
+    pub fn push(&self, task: Task, life: &Lifecycle) -> Result<(), Task> {
+        let pushed = self.deques.with_own(|own| {
+            if !self.places.take(own.map(|own| own.index)) {
+                return Err(task);
             }
-        }
+            match own {
+                None => return Ok(Some(task)),
+                Some(own) => own.push(task),
+            }
+            Ok(None)
+        })?;
+        pushed.map_or(Ok(()), |task| self.inject(task, life))
     }
 
     /// Queues a task that has taken its place, from outside.
-    fn inject(&self, task: Task, room: &Room) -> Result<(), Task> {
+    fn inject(&self, task: Task, life: &Lifecycle) -> Result<(), Task> {
         self.injector.push(task).inspect_err(|_| {
             // A popper is half done with the injector's next slot.
             self.places.free(None);
-            room.freed();
+            life.room().freed();
         })
     }
 
@@ -75,15 +79,21 @@ impl StealingQueue {
         self.injector.push_past_bound(task);
     }
 
-    /// Takes the next task for `worker`, on its thread, and tells `room` of the place that came free.
+    /// Takes the next task for `worker`, on its thread, and tells the pool's room of the place that came free.
     #[inline(always)]
-    pub fn pop(&self, worker: &Worker, room: &Room) -> Option<Task> {
-        let own = self.deques.own_or_spare();
-        let task = self.find(own, worker.tick())?;
+    pub fn pop(&self, worker: &Worker) -> Option<Task> {
+        let (found, index) = self
+            .deques
+            .with_own_or_spare(|own| (self.find(own, worker.tick()), own.map(|own| own.index)));
+        let Found { task, has_brought } = found?;
+        let life = worker.life();
+        if has_brought {
+            life.notify();
+        }
         // One who waits looks at the common count first.
-        let stash = own.filter(|_| !room.has_line());
-        self.places.free(stash.map(|own| own.index));
-        room.freed();
+        let stash = index.filter(|_| !life.room().has_line());
+        self.places.free(stash);
+        life.room().freed();
         Some(task)
     }
 
@@ -93,7 +103,7 @@ impl StealingQueue {
     }
 
     /// Takes all that is queued.
-    pub fn take_all(&self, room: &Room) -> Vec<Task> {
+    pub fn take_all(&self, life: &Lifecycle) -> Vec<Task> {
         let injected = std::iter::from_fn(|| self.injector.pop());
         let owned =
             (0..self.deques.len()).flat_map(|i| std::iter::from_fn(move || self.deques.steal(i)));
@@ -101,46 +111,72 @@ impl StealingQueue {
             .chain(owned)
             .inspect(|_| self.places.free(None))
             .collect();
-        room.freed();
+        life.room().freed();
         tasks
     }
 
-    /// One's own newest, then outside, then others'; every so often outside, or one's own oldest, first.
+    /// One's own newest, then outside, then others'; every so often outside, others', or one's own oldest, first.
     #[inline(always)]
-    fn find(&self, own: Option<&Own>, tick: u32) -> Option<Task> {
+    fn find(&self, own: Option<&Own>, tick: u32) -> Option<Found> {
         if tick.is_multiple_of(INJECTOR_EVERY)
             && let Some(task) = self.injector.pop()
         {
-            return Some(task);
+            return Some(Found::alone(task));
+        }
+        if tick.is_multiple_of(OTHERS_EVERY)
+            && let Some(found) = self.steal(own, tick)
+        {
+            return Some(found);
         }
         if let Some(own) = own {
             if tick.is_multiple_of(OLDEST_EVERY)
                 && let Some(task) = self.deques.steal(own.index)
             {
-                return Some(task);
+                return Some(Found::alone(task));
             }
             if let Some(task) = own.pop() {
-                return Some(task);
+                return Some(Found::alone(task));
             }
         }
         if let Some(task) = self.injector.pop() {
-            return Some(task);
+            return Some(Found::alone(task));
         }
         self.steal(own, tick)
     }
 
     /// Visits the others once, each time from another one on.
     #[cold]
-    fn steal(&self, own: Option<&Own>, tick: u32) -> Option<Task> {
+    fn steal(&self, own: Option<&Own>, tick: u32) -> Option<Found> {
         let deques = self.deques.len();
         let start = tick as usize;
         (0..deques)
             .map(|step| (start + step) % deques)
             .find_map(|victim| match own {
-                None => self.deques.steal(victim),
+                None => self.deques.steal(victim).map(Found::alone),
                 Some(own) if own.index == victim => None,
-                Some(own) => self.deques.steal_half(victim, own),
+                Some(own) => {
+                    let task = self.deques.steal_half(victim, own)?;
+                    let has_brought = !own.is_empty();
+                    Some(Found { task, has_brought })
+                }
             })
+    }
+}
+
+/// What a look came to.
+struct Found {
+    task: Task,
+    /// Others came with it, onto the thief's own deque. On their way they were nowhere to be seen, and a worker that looked then
+    /// for the last time sleeps: it is notified as of new ones.
+    has_brought: bool,
+}
+
+impl Found {
+    fn alone(task: Task) -> Self {
+        Self {
+            task,
+            has_brought: false,
+        }
     }
 }
 

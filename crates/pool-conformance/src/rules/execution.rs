@@ -10,7 +10,7 @@ use pool_core::{Capability, Executor, ExecutorExt, Job, JobContext, JobHandle};
 use super::workers;
 use crate::channel::{Receiver, Sender, channel};
 use crate::fixture::Fixture;
-use crate::probe::{Count, Log, ended, let_pass, meet, occupy, pool};
+use crate::probe::{Count, Log, PATIENCE, ended, let_pass, meet, occupy, pool};
 use crate::rule::{Applied, Kind, Rule};
 use crate::thread;
 
@@ -358,7 +358,9 @@ fn started(
     accepted_at: Starts,
     workers: usize,
 ) -> Start {
+    let limit = thread::now() + PATIENCE;
     loop {
+        assert!(thread::now() < limit, "{job:?} has not started");
         match job.join_timeout(Duration::from_millis(5)) {
             Ok(start) => return start.expect("it starts"),
             Err(waiting) => job = waiting,

@@ -3,7 +3,7 @@
 use std::io;
 use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::thread;
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 use super::Point;
 
@@ -33,6 +33,11 @@ pub fn park(limit: Option<Instant>) {
         None => thread::park(),
         Some(limit) => thread::park_timeout(limit.saturating_duration_since(Instant::now())),
     }
+}
+
+/// Sleeps for so long, whoever unparks it.
+pub fn sleep(time: Duration) {
+    thread::sleep(time);
 }
 
 /// The next number for a job, where a simulator numbers them.

@@ -6,7 +6,7 @@ use std::fmt;
 use std::io;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError, TryLockError};
 use std::thread;
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 use super::Point;
 
@@ -144,6 +144,14 @@ pub fn park(limit: Option<Instant>) {
         None => thread::park(),
         Some(limit) => thread::park_timeout(limit.saturating_duration_since(Instant::now())),
     }
+}
+
+/// Sleeps for so long, whoever unparks it.
+pub fn sleep(time: Duration) {
+    if is_simulated() {
+        return yield_now(); // no yield is long there, so nobody has a reason to
+    }
+    thread::sleep(time);
 }
 
 /// The next number for a job, where a simulator numbers them.

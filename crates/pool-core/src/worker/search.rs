@@ -8,6 +8,8 @@
 //!   scheduler both always give way, and it leaves them where they are. Each job then costs two switches. Who is woken, though, is put on an idle core. So a
 //!   worker that has come to its jobs that way for a while sleeps once; if that changes nothing, again after twice as many, and so on. On a thread
 //!   that is lent it naps instead: its owner would not let the thread sleep.
+//!
+//! A worker on a lent thread begins anew with each visit.
 
 use std::cell::Cell;
 use std::time::Duration;
@@ -18,12 +20,23 @@ use crate::wait::{Looks, spin_a_while, time_between_yields};
 const A_TURN_OF_OTHERS: Duration = Duration::from_nanos(1200);
 
 /// The shortest sleep there is.
-const A_NAP: Duration = Duration::from_nanos(1);
+pub(super) const A_NAP: Duration = Duration::from_nanos(1);
 
 /// After so many jobs in a row that came within others' turns, the worker sleeps.
 const FIRST_TURNS: u32 = 32;
 /// The most that it grows to.
 const MOST_TURNS: u32 = 1 << 13;
+
+/// What a worker does after a look.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Looked {
+    /// There is work.
+    Found,
+    /// There is none: it is time to sleep.
+    Nothing,
+    /// Let the thread sleep for [`A_NAP`], then look again.
+    Nap,
+}
 
 #[derive(Debug)]
 pub(super) struct Search {
@@ -53,19 +66,20 @@ impl Search {
         self.losses.set(0);
     }
 
-    /// Looks a while for work. False: it is time to sleep.
+    /// Looks a while for work.
     pub(super) fn look(
         &self,
         mut has_work: impl FnMut() -> bool,
         has_rivals: impl FnOnce() -> bool,
-    ) -> bool {
+    ) -> Looked {
         if self.turns.get() >= self.bearable.get() {
             self.turns.set(0);
             self.bearable.set(MOST_TURNS.min(self.bearable.get() * 2));
-            if self.is_lent {
-                std::thread::sleep(A_NAP);
-            }
-            return self.is_lent;
+            return if self.is_lent {
+                Looked::Nap
+            } else {
+                Looked::Nothing
+            };
         }
         if has_work() || spin_a_while(&mut has_work) {
             self.has_own_core();
@@ -74,13 +88,13 @@ impl Search {
             match time_between_yields(looks, has_work) {
                 Some(away) if away > A_TURN_OF_OTHERS => self.turns.set(self.turns.get() + 1),
                 Some(_) => self.has_own_core(),
-                None => return false,
+                None => return Looked::Nothing,
             }
         }
         if has_rivals() {
             self.losses.set(self.losses.get() + 1);
         }
-        true
+        Looked::Found
     }
 
     fn has_own_core(&self) {
@@ -93,7 +107,7 @@ impl Search {
 mod tests {
     use std::cell::Cell;
 
-    use super::Search;
+    use super::{Looked, Search};
 
     /// How often one looks who finds nothing.
     fn looks_in_vain(search: &Search) -> u32 {
@@ -102,7 +116,7 @@ mod tests {
             looks.set(looks.get() + 1);
             false
         };
-        assert!(!search.look(finds_nothing, || false));
+        assert_eq!(search.look(finds_nothing, || false), Looked::Nothing);
         looks.get()
     }
 
@@ -110,7 +124,7 @@ mod tests {
     fn who_loses_to_rivals_looks_less_until_it_finds_a_job() {
         let search = Search::new(false);
         let at_first = looks_in_vain(&search);
-        assert!(search.look(|| true, || true), "there was something");
+        assert_eq!(search.look(|| true, || true), Looked::Found);
         let after_a_loss = looks_in_vain(&search);
         assert!(after_a_loss < at_first, "{after_a_loss} of {at_first}");
         search.succeeded();
@@ -121,7 +135,33 @@ mod tests {
     fn who_loses_without_rivals_looks_as_long_as_before() {
         let search = Search::new(false);
         let at_first = looks_in_vain(&search);
-        assert!(search.look(|| true, || false), "there was something");
+        assert_eq!(search.look(|| true, || false), Looked::Found);
         assert_eq!(looks_in_vain(&search), at_first);
+    }
+
+    /// Lets the worker come to so many jobs within others' turns.
+    fn jobs_in_turns(search: &Search, jobs: u32) {
+        search.turns.set(search.turns.get() + jobs);
+    }
+
+    #[test]
+    fn who_shares_its_core_sleeps_more_and_more_seldom_until_it_does_not() {
+        for is_lent in [false, true] {
+            let search = Search::new(is_lent);
+            let sleeps = if is_lent {
+                Looked::Nap
+            } else {
+                Looked::Nothing
+            };
+            for jobs in [32, 64, 128] {
+                jobs_in_turns(&search, jobs);
+                // Even where there is work: whoever submitted it runs on this very core.
+                assert_eq!(search.look(|| true, || false), sleeps, "after {jobs}");
+            }
+            jobs_in_turns(&search, 255);
+            assert_eq!(search.look(|| true, || false), Looked::Found);
+            jobs_in_turns(&search, 32);
+            assert_eq!(search.look(|| true, || false), sleeps, "it begins anew");
+        }
     }
 }

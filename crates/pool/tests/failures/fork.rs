@@ -145,6 +145,9 @@ fn a_fork_at_any_moment_takes_no_lock_with_it() {
                 let survives = survives_a_fork(|| {
                     // SAFETY: the child ends without a return from here, so its copy is dropped once.
                     ends_in_the_child(unsafe { std::ptr::read(&raw const pool) });
+                    // Neither does a pool of the child's own meet one.
+                    let own = on(backend, 1, 4);
+                    assert_eq!(value(own.spawn(|| 7).expect("there is room")), 7);
                 });
                 assert!(survives, "{backend}");
             }

@@ -12,7 +12,7 @@ use std::time::Instant;
 use pool::{Backend, Job, JobContext, Pool};
 
 use crate::child::each_backend_in_a_child;
-use crate::on::{LIMIT, builder, each_backend, ended, ends_clean, nothing, on, value};
+use crate::on::{LIMIT, builder, each_backend, ended, ends_clean, hold, nothing, on, value};
 use crate::system::{in_status, threads};
 
 /// 16: a worker is a thread, and a thread-local of the user's own lasts as long as that; what the pool itself keeps of a job does not
@@ -236,6 +236,64 @@ fn two_jobs_that_submit_each_other_hold_up_no_third() {
             assert!(waited <= MOST, "{backend}: {waited} starts came first");
         }
         drop(stop);
+        ends_clean(&pool);
+    });
+}
+
+/// 43: the child of a job that goes on for long is started by another worker, although that one has enough to do with a chain of its own, and
+/// outsiders submit too.
+#[test]
+fn a_child_of_a_long_job_is_held_up_by_nobody() {
+    each_backend(|backend| {
+        let pool = on(backend, 2, 64);
+        let (starts, is_over) = (
+            Arc::new(AtomicUsize::new(0)),
+            Arc::new(AtomicBool::new(false)),
+        );
+        let stop = Stop(Arc::clone(&is_over));
+        for _ in 0..4 {
+            let one = PingPong {
+                starts: Arc::clone(&starts),
+                is_over: Arc::clone(&is_over),
+            };
+            pool.execute(one).expect("the pool is open");
+        }
+        let parent = |ctx: &JobContext<'_>| {
+            let (runs, ran) = mpsc::channel();
+            let child = ctx.execute(move |_: &JobContext<'_>| {
+                runs.send(()).expect("its parent waits");
+                Ok::<_, Infallible>(())
+            });
+            child.expect("the pool is open");
+            ran.recv_timeout(LIMIT).map_err(|_| "nobody started it")
+        };
+        value(pool.submit(parent).expect("the pool is open"));
+        drop(stop);
+        ends_clean(&pool);
+    });
+}
+
+/// 43: a job that waits for its whole pool lends it its worker; a chain of its own children does not keep it from what outsiders submitted.
+#[test]
+fn a_job_that_waits_for_quiet_comes_to_every_source() {
+    each_backend(|backend| {
+        let pool = on(backend, 1, 64);
+        let (release, held) = hold(&pool);
+        let is_over = Arc::new(AtomicBool::new(false));
+        let (stop, inner) = (Stop(Arc::clone(&is_over)), pool.clone());
+        let one = PingPong {
+            starts: Arc::new(AtomicUsize::new(0)),
+            is_over,
+        };
+        let waits = pool.spawn(move || {
+            inner.execute(one).expect("the pool is open");
+            inner.wait_idle();
+        });
+        let stops = pool.spawn(move || drop(stop));
+        drop(release);
+        assert!(value(held));
+        value(stops.expect("there is room"));
+        value(waits.expect("there is room"));
         ends_clean(&pool);
     });
 }
