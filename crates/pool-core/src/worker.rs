@@ -3,6 +3,7 @@
 mod clock;
 mod polling;
 mod search;
+mod seat;
 
 use std::any::Any;
 use std::cell::{Cell, OnceCell, RefCell};
@@ -21,6 +22,7 @@ use crate::task::{Ran, Task};
 pub(crate) use clock::SampledClock;
 use polling::Polling;
 use search::{A_NAP, Looked, Search};
+pub(crate) use seat::Seat;
 
 /// Jobs within each other on one stack, above which a child is queued instead of run in place: 16 KiB for each of them in a stack
 /// of the usual 2 MiB.
@@ -30,31 +32,6 @@ const MOST_PAST_BOUND: usize = 1024;
 
 thread_local! {
     static CURRENT: RefCell<Option<Worker>> = const { RefCell::new(None) };
-}
-
-/// A place in a pool, without the thread that sits there.
-#[derive(Clone)]
-pub(crate) struct Seat {
-    life: Arc<Lifecycle>,
-    index: usize,
-}
-
-impl Seat {
-    /// The place of worker `index`.
-    pub(crate) fn new(life: &Arc<Lifecycle>, index: usize) -> Self {
-        Self {
-            life: Arc::clone(life),
-            index,
-        }
-    }
-}
-
-impl fmt::Debug for Seat {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("Seat")
-            .field("index", &self.index)
-            .finish_non_exhaustive()
-    }
 }
 
 /// A thread that runs jobs.

@@ -1,28 +1,46 @@
 //! The deques of threads that run jobs: the owner pushes and pops at one end, thieves take at the other.
 
 use std::cell::RefCell;
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, PoisonError, Weak};
 
 use crossbeam_deque::{Steal, Stealer, Worker as Deque};
 use pool_core::Task;
 
 thread_local! {
-    /// The calling thread's deques: one of its own pool's, or a few, where pools share threads.
-    static OWN: RefCell<Vec<Own>> = const { RefCell::new(Vec::new()) };
+    static OWN: RefCell<Owned> = const {
+        RefCell::new(Owned {
+            last: None,
+            others: Vec::new(),
+        })
+    };
 }
 
-/// Says which queue a deque is one of, for as long as anybody asks.
-struct Identity;
+/// The calling thread's deques: one of its own pool's, or a few, where pools share threads.
+struct Owned {
+    /// The one that was taken last.
+    last: Option<Own>,
+    others: Vec<Own>,
+}
+
+/// Numbers for queues, none of which is given twice.
+static NEXT_NUMBER: AtomicU64 = AtomicU64::new(0);
+
+/// There as long as the queue is.
+struct Alive;
 
 pub(crate) struct Deques {
-    identity: Arc<Identity>,
+    number: u64,
+    _alive: Arc<Alive>,
     stealers: Box<[Stealer<Task>]>,
     /// Deques that no thread has taken yet.
     spare: Mutex<Vec<Own>>,
 }
 
 pub(crate) struct Own {
-    queue: Weak<Identity>,
+    /// The queue's number.
+    queue: u64,
+    life: Weak<Alive>,
     /// Which one it is, among the queue's.
     pub(crate) index: usize,
     deque: Deque<Task>,
@@ -31,16 +49,18 @@ pub(crate) struct Own {
 impl Deques {
     /// One for each of so many threads.
     pub(crate) fn new(threads: usize) -> Self {
-        let identity = Arc::new(Identity);
+        let (alive, number) = (Arc::new(Alive), NEXT_NUMBER.fetch_add(1, Ordering::Relaxed));
         let spare: Vec<_> = (0..threads)
             .map(|index| Own {
-                queue: Arc::downgrade(&identity),
+                queue: number,
+                life: Arc::downgrade(&alive),
                 index,
                 deque: Deque::new_lifo(),
             })
             .collect();
         Self {
-            identity,
+            number,
+            _alive: alive,
             stealers: spare.iter().map(|own| own.deque.stealer()).collect(),
             spare: Mutex::new(spare),
         }
@@ -49,48 +69,48 @@ impl Deques {
     /// Runs `act` with the calling thread's deque, if it has one here. A thread that ends, and submits from the destructor of a local of its
     /// own, may have none any more. `act` runs no foreign code.
     #[inline(always)]
-    pub(crate) fn with_own<R>(&self, act: impl FnOnce(Option<&Own>) -> R) -> R {
-        let mut act = Some(act);
-        let mut call = |own: Option<&Own>| act.take().map(|act| act(own));
-        let called = OWN.try_with(|all| call(self.find(&all.borrow())));
-        called
-            .ok()
-            .flatten()
-            .unwrap_or_else(|| call(None).expect("it is called once"))
+    pub(crate) fn with_own<R>(&self, act: impl Fn(Option<&Own>) -> R) -> R {
+        OWN.try_with(|owned| act(self.find(&owned.borrow())))
+            .unwrap_or_else(|_| act(None))
     }
 
-    /// The same; a thread that has none takes one.
+    /// Pushes onto the calling thread's deque.
     #[inline(always)]
-    pub(crate) fn with_own_or_spare<R>(&self, act: impl FnOnce(Option<&Own>) -> R) -> R {
-        self.with_own(|own| match own {
-            Some(own) => Ok(act(Some(own))),
-            None => Err(act),
-        })
-        .unwrap_or_else(|act| {
-            self.take_spare();
-            self.with_own(act)
-        })
+    pub(crate) fn push(&self, task: Task) {
+        OWN.with(|owned| {
+            let owned = owned.borrow();
+            let own = self.find(&owned).expect("the caller knows that it has one");
+            own.deque.push(task);
+        });
+    }
+
+    #[inline(always)]
+    fn find<'a>(&self, owned: &'a Owned) -> Option<&'a Own> {
+        match &owned.last {
+            Some(own) if own.queue == self.number => Some(own),
+            _ => self.find_other(owned),
+        }
     }
 
     #[inline]
-    fn find<'a>(&self, all: &'a [Own]) -> Option<&'a Own> {
-        let is_ours = |own: &&Own| std::ptr::eq(own.queue.as_ptr(), &raw const *self.identity);
-        all.iter().find(is_ours)
+    fn find_other<'a>(&self, owned: &'a Owned) -> Option<&'a Own> {
+        owned.others.iter().find(|own| own.queue == self.number)
     }
 
+    /// Gives the calling thread a deque, if there is one left.
     #[cold]
-    fn take_spare(&self) {
+    pub(crate) fn take_spare(&self) {
         let spare = self
             .spare
             .lock()
             .unwrap_or_else(PoisonError::into_inner)
             .pop();
         let Some(spare) = spare else { return };
-        let taken = OWN.try_with(|all| {
-            let mut all = all.borrow_mut();
-            // Those of queues that are no more, which are empty.
-            all.retain(|own| own.queue.strong_count() != 0);
-            all.push(spare);
+        let taken = OWN.try_with(|owned| {
+            let owned = &mut *owned.borrow_mut();
+            owned.others.extend(owned.last.replace(spare));
+            // Those of queues that are no more are empty.
+            owned.others.retain(|own| own.life.strong_count() != 0);
         });
         debug_assert!(taken.is_ok(), "who looks for a task is no thread that ends");
     }
@@ -115,11 +135,6 @@ impl Deques {
 }
 
 impl Own {
-    #[inline(always)]
-    pub(crate) fn push(&self, task: Task) {
-        self.deque.push(task);
-    }
-
     /// Takes the newest.
     #[inline(always)]
     pub(crate) fn pop(&self) -> Option<Task> {

@@ -1,5 +1,6 @@
 //! `StealingQueue`: where a task goes, and in which order a worker looks for one.
 
+use std::cell::Cell;
 use std::fmt;
 
 use pool_core::{Lifecycle, Places, SharedQueue, Task, Worker};
@@ -12,9 +13,9 @@ const INJECTOR_EVERY: u32 = 61;
 /// Every so many looks a worker takes its own oldest task, so that none stays below newer ones for ever (`R206`).
 const OLDEST_EVERY: u32 = 31;
 
-/// Every so many looks a worker visits the others' deques first: what lies there may be of one who is in a long job, or no worker any more, while
+/// Every so many looks a worker takes one task of the others' first: what lies there may be of one who is in a long job, or no worker any more, while
 /// everybody else has enough to do (`R206`).
-const OTHERS_EVERY: u32 = 127;
+const OTHERS_EVERY: u32 = 251;
 
 /// A bounded queue for workers that submit jobs of their own: a deque for each thread that runs jobs, and an injector for all others.
 ///
@@ -45,17 +46,15 @@ impl StealingQueue {
     /// The task.
     #[inline(always)]
     pub fn push(&self, task: Task, life: &Lifecycle) -> Result<(), Task> {
-        let pushed = self.deques.with_own(|own| {
-            if !self.places.take(own.map(|own| own.index)) {
-                return Err(task);
-            }
-            match own {
-                None => return Ok(Some(task)),
-                Some(own) => own.push(task),
-            }
-            Ok(None)
-        })?;
-        pushed.map_or(Ok(()), |task| self.inject(task, life))
+        let own = self.deques.with_own(|own| own.map(|own| own.index));
+        if !self.places.take(own) {
+            return Err(task);
+        }
+        if own.is_none() {
+            return self.inject(task, life);
+        }
+        self.deques.push(task);
+        Ok(())
     }
 
     /// Queues a task that has taken its place, from outside.
@@ -82,19 +81,26 @@ impl StealingQueue {
     /// Takes the next task for `worker`, on its thread, and tells the pool's room of the place that came free.
     #[inline(always)]
     pub fn pop(&self, worker: &Worker) -> Option<Task> {
-        let (found, index) = self
-            .deques
-            .with_own_or_spare(|own| (self.find(own, worker.tick()), own.map(|own| own.index)));
-        let Found { task, has_brought } = found?;
-        let life = worker.life();
-        if has_brought {
-            life.notify();
+        let (index, has_brought) = (Cell::new(None), Cell::new(false));
+        let task = self.deques.with_own(|own| {
+            index.set(own.map(|own| own.index));
+            self.find(own, worker.tick(), &has_brought)
+        });
+        let index = index.get();
+        if index.is_none() {
+            self.deques.take_spare();
         }
-        // One who waits looks at the common count first.
-        let stash = index.filter(|_| !life.room().has_line());
-        self.places.free(stash);
-        life.room().freed();
-        Some(task)
+        if task.is_some() {
+            let life = worker.life();
+            if has_brought.get() {
+                life.notify();
+            }
+            // One who waits looks at the common count first.
+            let stash = index.filter(|_| !life.room().has_line());
+            self.places.free(stash);
+            life.room().freed();
+        }
+        task
     }
 
     /// Whether a `pop` may find something.
@@ -116,67 +122,63 @@ impl StealingQueue {
     }
 
     /// One's own newest, then outside, then others'; every so often outside, others', or one's own oldest, first.
+    ///
+    /// `has_brought`: others came with it, onto the thief's own deque. On their way they were nowhere to be seen, and a worker that looked then for
+    /// the last time sleeps: it is notified as of new ones.
     #[inline(always)]
-    fn find(&self, own: Option<&Own>, tick: u32) -> Option<Found> {
+    fn find(&self, own: Option<&Own>, tick: u32, has_brought: &Cell<bool>) -> Option<Task> {
         if tick.is_multiple_of(INJECTOR_EVERY)
             && let Some(task) = self.injector.pop()
         {
-            return Some(Found::alone(task));
+            return Some(task);
         }
         if tick.is_multiple_of(OTHERS_EVERY)
-            && let Some(found) = self.steal(own, tick)
+            && let Some(task) = self.others(own, tick, |victim| self.deques.steal(victim))
         {
-            return Some(found);
+            return Some(task);
         }
         if let Some(own) = own {
             if tick.is_multiple_of(OLDEST_EVERY)
                 && let Some(task) = self.deques.steal(own.index)
             {
-                return Some(Found::alone(task));
+                return Some(task);
             }
             if let Some(task) = own.pop() {
-                return Some(Found::alone(task));
+                return Some(task);
             }
         }
         if let Some(task) = self.injector.pop() {
-            return Some(Found::alone(task));
+            return Some(task);
         }
-        self.steal(own, tick)
+        self.steal(own, tick, has_brought)
+    }
+
+    /// Takes one from the others, and with it what the thief has a deque for.
+    #[cold]
+    fn steal(&self, own: Option<&Own>, tick: u32, has_brought: &Cell<bool>) -> Option<Task> {
+        let task = self.others(own, tick, |victim| match own {
+            None => self.deques.steal(victim),
+            Some(own) => self.deques.steal_half(victim, own),
+        })?;
+        has_brought.set(own.is_some_and(|own| !own.is_empty()));
+        Some(task)
     }
 
     /// Visits the others once, each time from another one on.
     #[cold]
-    fn steal(&self, own: Option<&Own>, tick: u32) -> Option<Found> {
+    fn others(
+        &self,
+        own: Option<&Own>,
+        tick: u32,
+        steal: impl FnMut(usize) -> Option<Task>,
+    ) -> Option<Task> {
         let deques = self.deques.len();
         let start = tick as usize;
+        let own = own.map(|own| own.index);
         (0..deques)
             .map(|step| (start + step) % deques)
-            .find_map(|victim| match own {
-                None => self.deques.steal(victim).map(Found::alone),
-                Some(own) if own.index == victim => None,
-                Some(own) => {
-                    let task = self.deques.steal_half(victim, own)?;
-                    let has_brought = !own.is_empty();
-                    Some(Found { task, has_brought })
-                }
-            })
-    }
-}
-
-/// What a look came to.
-struct Found {
-    task: Task,
-    /// Others came with it, onto the thief's own deque. On their way they were nowhere to be seen, and a worker that looked then
-    /// for the last time sleeps: it is notified as of new ones.
-    has_brought: bool,
-}
-
-impl Found {
-    fn alone(task: Task) -> Self {
-        Self {
-            task,
-            has_brought: false,
-        }
+            .filter(|&victim| Some(victim) != own)
+            .find_map(steal)
     }
 }
 
