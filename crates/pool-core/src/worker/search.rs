@@ -14,7 +14,6 @@
 use std::cell::Cell;
 use std::time::Duration;
 
-use crate::machine;
 use crate::wait::{Looks, spin_a_while, time_between_yields};
 
 /// A yield that lasts longer has let others run.
@@ -87,8 +86,7 @@ impl Search {
         } else {
             let looks = Looks::WORKER.halved(self.losses.get());
             match time_between_yields(looks, has_work) {
-                // A simulated thread has no core of its own to come to.
-                Some(away) if away > A_TURN_OF_OTHERS && !machine::is_simulated() => self.turns.set(self.turns.get() + 1),
+                Some(away) if away > A_TURN_OF_OTHERS => self.turns.set(self.turns.get() + 1),
                 Some(_) => self.has_own_core(),
                 None => return Looked::Nothing,
             }

@@ -141,6 +141,7 @@ fn a_fork_at_any_moment_takes_no_lock_with_it() {
                     (0..200).for_each(|_| _ = pool.execute(nothing).expect(open));
                 }
             });
+            let _over = Over(&is_over);
             for _ in 0..FORKS {
                 let survives = survives_a_fork(|| {
                     // SAFETY: the child ends without a return from here, so its copy is dropped once.
@@ -151,7 +152,6 @@ fn a_fork_at_any_moment_takes_no_lock_with_it() {
                 });
                 assert!(survives, "{backend}");
             }
-            is_over.store(true, Ordering::Relaxed);
         });
         ends_clean(&pool);
     });

@@ -176,7 +176,8 @@ fn one_job_wakes_at_most_two_of_many_idle_workers() {
     });
 }
 
-/// Two jobs that submit each other again, and count their starts until they are told to stop.
+/// A job that submits itself again, and counts its starts until it is told to stop; a clone is another one of the same kind.
+#[derive(Clone, Default)]
 struct PingPong {
     starts: Arc<AtomicUsize>,
     is_over: Arc<AtomicBool>,
@@ -211,18 +212,12 @@ fn two_jobs_that_submit_each_other_hold_up_no_third() {
     const MOST: usize = 2048;
     each_backend(|backend| {
         let pool = on(backend, 1, 64);
-        let (starts, is_over) = (
-            Arc::new(AtomicUsize::new(0)),
-            Arc::new(AtomicBool::new(false)),
-        );
-        let stop = Stop(Arc::clone(&is_over));
-        let count = Arc::clone(&starts);
+        let one = PingPong::default();
+        let stop = Stop(Arc::clone(&one.is_over));
+        let count = Arc::clone(&one.starts);
         let third = move |_: &JobContext<'_>| Ok::<_, Infallible>(count.load(Ordering::SeqCst));
         let (before, later) = (third.clone(), third);
-        let pair = [(); 2].map(|()| PingPong {
-            starts: Arc::clone(&starts),
-            is_over: Arc::clone(&is_over),
-        });
+        let pair = [one.clone(), one];
         let parent = move |ctx: &JobContext<'_>| {
             let before = ctx.submit(before).expect("there is room");
             for one in pair {
@@ -240,23 +235,15 @@ fn two_jobs_that_submit_each_other_hold_up_no_third() {
     });
 }
 
-/// 43: the child of a job that goes on for long is started by another worker, although that one has enough to do with a chain of its own, and
-/// outsiders submit too.
+/// 43: the child of a job that goes on for long is started by another worker, although that one has enough to do with chains of its own.
 #[test]
 fn a_child_of_a_long_job_is_held_up_by_nobody() {
     each_backend(|backend| {
         let pool = on(backend, 2, 64);
-        let (starts, is_over) = (
-            Arc::new(AtomicUsize::new(0)),
-            Arc::new(AtomicBool::new(false)),
-        );
-        let stop = Stop(Arc::clone(&is_over));
+        let one = PingPong::default();
+        let stop = Stop(Arc::clone(&one.is_over));
         for _ in 0..4 {
-            let one = PingPong {
-                starts: Arc::clone(&starts),
-                is_over: Arc::clone(&is_over),
-            };
-            pool.execute(one).expect("the pool is open");
+            pool.execute(one.clone()).expect("the pool is open");
         }
         let parent = |ctx: &JobContext<'_>| {
             let (runs, ran) = mpsc::channel();
@@ -279,12 +266,8 @@ fn a_job_that_waits_for_quiet_comes_to_every_source() {
     each_backend(|backend| {
         let pool = on(backend, 1, 64);
         let (release, held) = hold(&pool);
-        let is_over = Arc::new(AtomicBool::new(false));
-        let (stop, inner) = (Stop(Arc::clone(&is_over)), pool.clone());
-        let one = PingPong {
-            starts: Arc::new(AtomicUsize::new(0)),
-            is_over,
-        };
+        let (one, inner) = (PingPong::default(), pool.clone());
+        let stop = Stop(Arc::clone(&one.is_over));
         let waits = pool.spawn(move || {
             inner.execute(one).expect("the pool is open");
             inner.wait_idle();
