@@ -5,20 +5,34 @@ use serde::Deserialize;
 
 use crate::steps::{Step, cargo, run_all};
 
+/// Tested as users build them: beside the other packages, whose features are joined, their pools would have the simulator's door open.
+const ONLY_WHAT_SHIPS: [&str; 5] = [
+    "pool-channel",
+    "pool-work-stealing",
+    "pool-rayon",
+    "pool-async",
+    "pool-conformance",
+];
+
 pub(crate) fn run() -> Result<()> {
     run_all(&steps()?)
 }
 
 fn steps() -> Result<Vec<Step>> {
+    let shipped = |option: &str| {
+        ONLY_WHAT_SHIPS
+            .map(|name| format!("{option} {name}"))
+            .join(" ")
+    };
     let mut steps = vec![
         Step::cargo("fmt --all --check"),
         Step::cargo("clippy --workspace --all-targets --all-features -- -D warnings"),
-        Step::cargo("test --workspace --all-features"),
+        Step::cargo(&format!("test {}", shipped("-p"))),
+        Step::cargo(&format!(
+            "test --workspace --all-features {}",
+            shipped("--exclude")
+        )),
         Step::cargo("check -p pool --no-default-features"),
-        // The kit against what ships: the step before builds every pool with the simulator's door open.
-        Step::cargo(
-            "test -p pool-channel -p pool-work-stealing -p pool-rayon -p pool-async --test conformance",
-        ),
     ];
     for feature in features_of("pool")? {
         // In a simulation alone a pool cannot be built anywhere else, as most tests do.

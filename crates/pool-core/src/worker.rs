@@ -198,7 +198,7 @@ impl Worker {
     pub fn run(&self, task: Task) {
         let life = self.life();
         if life.is_cancelling() {
-            life.take_out(vec![task]);
+            life.give_up(task);
             return;
         }
         let id = task.id();

@@ -1,6 +1,7 @@
 //! The deques of threads that run jobs: the owner pushes and pops at one end, thieves take at the other.
 
 use std::cell::RefCell;
+use std::rc::Rc;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, PoisonError, Weak};
 
@@ -19,8 +20,8 @@ thread_local! {
 /// The calling thread's deques: one of its own pool's, or a few, where pools share threads.
 struct Owned {
     /// The one that was taken last.
-    last: Option<Own>,
-    others: Vec<Own>,
+    last: Option<Rc<Own>>,
+    others: Vec<Rc<Own>>,
 }
 
 /// Numbers for queues, none of which is given twice.
@@ -66,26 +67,17 @@ impl Deques {
         }
     }
 
-    /// Runs `act` with the calling thread's deque, if it has one here. A thread that ends, and submits from the destructor of a local of its
-    /// own, may have none any more. `act` runs no foreign code.
+    /// The calling thread's deque, if it has one here; a thread that ends, and submits from the destructor of a local of its own, may have
+    /// none any more.
     #[inline(always)]
-    pub(crate) fn with_own<R>(&self, act: impl Fn(Option<&Own>) -> R) -> R {
-        OWN.try_with(|owned| act(self.find(&owned.borrow())))
-            .unwrap_or_else(|_| act(None))
-    }
-
-    /// Pushes onto the calling thread's deque.
-    #[inline(always)]
-    pub(crate) fn push(&self, task: Task) {
-        OWN.with(|owned| {
-            let owned = owned.borrow();
-            let own = self.find(&owned).expect("the caller knows that it has one");
-            own.deque.push(task);
-        });
+    pub(crate) fn own(&self) -> Option<Rc<Own>> {
+        OWN.try_with(|owned| self.find(&owned.borrow()).cloned())
+            .ok()
+            .flatten()
     }
 
     #[inline(always)]
-    fn find<'a>(&self, owned: &'a Owned) -> Option<&'a Own> {
+    fn find<'a>(&self, owned: &'a Owned) -> Option<&'a Rc<Own>> {
         match &owned.last {
             Some(own) if own.queue == self.number => Some(own),
             _ => self.find_other(owned),
@@ -93,7 +85,7 @@ impl Deques {
     }
 
     #[inline]
-    fn find_other<'a>(&self, owned: &'a Owned) -> Option<&'a Own> {
+    fn find_other<'a>(&self, owned: &'a Owned) -> Option<&'a Rc<Own>> {
         owned.others.iter().find(|own| own.queue == self.number)
     }
 
@@ -108,7 +100,7 @@ impl Deques {
         let Some(spare) = spare else { return };
         let taken = OWN.try_with(|owned| {
             let owned = &mut *owned.borrow_mut();
-            owned.others.extend(owned.last.replace(spare));
+            owned.others.extend(owned.last.replace(Rc::new(spare)));
             // Those of queues that are no more are empty.
             owned.others.retain(|own| own.life.strong_count() != 0);
         });
@@ -135,6 +127,11 @@ impl Deques {
 }
 
 impl Own {
+    #[inline(always)]
+    pub(crate) fn push(&self, task: Task) {
+        self.deque.push(task);
+    }
+
     /// Takes the newest.
     #[inline(always)]
     pub(crate) fn pop(&self) -> Option<Task> {

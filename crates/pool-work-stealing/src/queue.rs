@@ -1,6 +1,5 @@
 //! `StealingQueue`: where a task goes, and in which order a worker looks for one.
 
-use std::cell::Cell;
 use std::fmt;
 
 use pool_core::{Lifecycle, Places, SharedQueue, Task, Worker};
@@ -46,19 +45,20 @@ impl StealingQueue {
     /// The task.
     #[inline(always)]
     pub fn push(&self, task: Task, life: &Lifecycle) -> Result<(), Task> {
-        let own = self.deques.with_own(|own| own.map(|own| own.index));
-        if !self.places.take(own) {
+        let Some(own) = self.deques.own() else {
+            return self.inject(task, life);
+        };
+        if !self.places.take(Some(own.index)) {
             return Err(task);
         }
-        if own.is_none() {
-            return self.inject(task, life);
-        }
-        self.deques.push(task);
+        own.push(task);
         Ok(())
     }
 
-    /// Queues a task that has taken its place, from outside.
     fn inject(&self, task: Task, life: &Lifecycle) -> Result<(), Task> {
+        if !self.places.take(None) {
+            return Err(task);
+        }
         self.injector.push(task).inspect_err(|_| {
             // A popper is half done with the injector's next slot.
             self.places.free(None);
@@ -81,23 +81,21 @@ impl StealingQueue {
     /// Takes the next task for `worker`, on its thread, and tells the pool's room of the place that came free.
     #[inline(always)]
     pub fn pop(&self, worker: &Worker) -> Option<Task> {
-        let (index, has_brought) = (Cell::new(None), Cell::new(false));
-        let task = self.deques.with_own(|own| {
-            index.set(own.map(|own| own.index));
-            self.find(own, worker.tick(), &has_brought)
-        });
-        let index = index.get();
-        if index.is_none() {
+        let own = self.deques.own();
+        if own.is_none() {
             self.deques.take_spare();
         }
+        let own = own.as_deref();
+        let mut has_brought = false;
+        let task = self.find(own, worker.tick(), &mut has_brought);
         if task.is_some() {
             let life = worker.life();
-            if has_brought.get() {
+            if has_brought {
                 life.notify();
             }
             // One who waits looks at the common count first.
-            let stash = index.filter(|_| !life.room().has_line());
-            self.places.free(stash);
+            let stash = own.filter(|_| !life.room().has_line());
+            self.places.free(stash.map(|own| own.index));
             life.room().freed();
         }
         task
@@ -126,7 +124,7 @@ impl StealingQueue {
     /// `has_brought`: others came with it, onto the thief's own deque. On their way they were nowhere to be seen, and a worker that looked then for
     /// the last time sleeps: it is notified as of new ones.
     #[inline(always)]
-    fn find(&self, own: Option<&Own>, tick: u32, has_brought: &Cell<bool>) -> Option<Task> {
+    fn find(&self, own: Option<&Own>, tick: u32, has_brought: &mut bool) -> Option<Task> {
         if tick.is_multiple_of(INJECTOR_EVERY)
             && let Some(task) = self.injector.pop()
         {
@@ -155,12 +153,12 @@ impl StealingQueue {
 
     /// Takes one from the others, and with it what the thief has a deque for.
     #[cold]
-    fn steal(&self, own: Option<&Own>, tick: u32, has_brought: &Cell<bool>) -> Option<Task> {
+    fn steal(&self, own: Option<&Own>, tick: u32, has_brought: &mut bool) -> Option<Task> {
         let task = self.others(own, tick, |victim| match own {
             None => self.deques.steal(victim),
             Some(own) => self.deques.steal_half(victim, own),
         })?;
-        has_brought.set(own.is_some_and(|own| !own.is_empty()));
+        *has_brought = own.is_some_and(|own| !own.is_empty());
         Some(task)
     }
 

@@ -122,6 +122,7 @@ impl Lifecycle {
     }
 
     /// A task that an engine holds outside its queue, once the pool is cancelling: it goes into the report.
+    #[cold]
     pub fn give_up(self: &Arc<Self>, task: Task) {
         self.take_out(vec![task]);
     }
