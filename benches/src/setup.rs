@@ -90,8 +90,8 @@ impl Setup {
 
     /// Runs a floor.
     pub(crate) fn floor(&self) -> Result<Measures> {
-        workloads::floor(&self.warm_up());
-        Ok(workloads::floor(self))
+        workloads::floor(&self.warm_up())?;
+        workloads::floor(self)
     }
 
     fn warm_up(&self) -> Self {

@@ -318,7 +318,6 @@ pub(crate) const SPECS: &[Spec] = &[
         measures: &[Measure::CPU_PER_SECOND],
         full_size: 1_000,
         quick_size: 100,
-        share: 0.35,
         asks_the_system: true,
         ..USUAL
     },
@@ -347,6 +346,17 @@ pub(crate) const SPECS: &[Spec] = &[
         full_size: 20_000,
         quick_size: 2_000,
         face: Face::Floor,
+        ..USUAL
+    },
+    Spec {
+        workload: Workload::FloorIdle,
+        name: "floor-idle",
+        title: "What two parked threads use of the cores in a second (Linux alone)",
+        measures: &[Measure::CPU_PER_SECOND],
+        full_size: 1_000,
+        quick_size: 100,
+        face: Face::Floor,
+        asks_the_system: true,
         ..USUAL
     },
     Spec {

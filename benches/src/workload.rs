@@ -45,6 +45,7 @@ pub enum Workload {
     OwnCosts,
     FloorCacheLine,
     FloorWake,
+    FloorIdle,
     FloorFreeElsewhere,
     FloorResult,
     FloorReadModifyWrite,

@@ -6,6 +6,9 @@ use std::sync::{Barrier, mpsc};
 use std::thread;
 use std::time::Instant;
 
+use anyhow::Result;
+
+use super::states::idleness;
 use crate::measure::{measures, per_job};
 use crate::sample::Measures;
 
@@ -108,6 +111,24 @@ pub(super) fn result(size: usize) -> Measures {
         black_box(sum);
         other.join().expect("an addition does not panic");
         measures([per_job(start.elapsed(), size)])
+    })
+}
+
+/// Two threads that are parked all the while, and nothing that could wake them.
+pub(super) fn idle(millis: usize) -> Result<Measures> {
+    let is_over = AtomicBool::new(false);
+    // ORDERING: nothing comes with it but the end.
+    let rest = || {
+        while !is_over.load(Ordering::Relaxed) {
+            thread::park();
+        }
+    };
+    thread::scope(|scope| {
+        let resting = [scope.spawn(rest), scope.spawn(rest)];
+        let measures = idleness(millis);
+        is_over.store(true, Ordering::Relaxed);
+        resting.iter().for_each(|thread| thread.thread().unpark());
+        measures
     })
 }
 

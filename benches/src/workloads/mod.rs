@@ -83,14 +83,15 @@ pub(crate) fn fork_join<C: ForkJoin>(setup: &Setup, contestant: &C) -> Measures 
 }
 
 /// Runs a floor.
-pub(crate) fn floor(setup: &Setup) -> Measures {
+pub(crate) fn floor(setup: &Setup) -> Result<Measures> {
     let size = setup.size;
-    match setup.workload {
+    Ok(match setup.workload {
+        Workload::FloorIdle => floors::idle(size)?,
         Workload::FloorCacheLine => floors::cache_line(size),
         Workload::FloorWake => floors::wake(size),
         Workload::FloorFreeElsewhere => floors::free_elsewhere(size),
         Workload::FloorResult => floors::result(size),
         Workload::FloorReadModifyWrite => floors::read_modify_write(size),
         _ => floors::contended_read_modify_write(size),
-    }
+    })
 }

@@ -110,6 +110,11 @@ pub(super) fn idle<C: Contestant>(contestant: &C, millis: usize) -> Result<Measu
         contestant.execute(|| latch.arrive());
     }
     latch.wait();
+    idleness(millis)
+}
+
+/// What the process uses of the cores in so many milliseconds, some time from now.
+pub(super) fn idleness(millis: usize) -> Result<Measures> {
     thread::sleep(TO_REST);
     let before = system::cpu_time()?;
     let start = Instant::now();
