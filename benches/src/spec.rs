@@ -349,6 +349,15 @@ pub(crate) const SPECS: &[Spec] = &[
         ..USUAL
     },
     Spec {
+        workload: Workload::FloorJobs,
+        name: "floor-jobs-1us",
+        title: "A job of 1 µs, of many shared out beforehand between two threads",
+        full_size: 100_000,
+        quick_size: 5_000,
+        face: Face::Floor,
+        ..USUAL
+    },
+    Spec {
         workload: Workload::FloorIdle,
         name: "floor-idle",
         title: "What two parked threads use of the cores in a second (Linux alone)",

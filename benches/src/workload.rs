@@ -45,6 +45,7 @@ pub enum Workload {
     OwnCosts,
     FloorCacheLine,
     FloorWake,
+    FloorJobs,
     FloorIdle,
     FloorFreeElsewhere,
     FloorResult,

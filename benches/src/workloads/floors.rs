@@ -4,10 +4,11 @@ use std::hint::{black_box, spin_loop};
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::sync::{Barrier, mpsc};
 use std::thread;
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 use anyhow::Result;
 
+use super::spin::spin;
 use super::states::idleness;
 use crate::measure::{measures, per_job};
 use crate::sample::Measures;
@@ -112,6 +113,12 @@ pub(super) fn result(size: usize) -> Measures {
         other.join().expect("an addition does not panic");
         measures([per_job(start.elapsed(), size)])
     })
+}
+
+/// Jobs of a given length, shared out beforehand between two threads that nobody disturbs. The figure is for one of the jobs of both.
+pub(super) fn jobs(size: usize, length: Duration) -> Measures {
+    let work = || (0..size.div_ceil(2)).for_each(|_| spin(length));
+    both(size, work, work)
 }
 
 /// Two threads that are parked all the while, and nothing that could wake them.

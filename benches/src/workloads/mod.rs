@@ -21,6 +21,9 @@ use crate::workload::Workload;
 /// How often the small tree is summed up in one sample.
 const SMALL_TREE_ROUNDS: usize = 1000;
 
+/// The length of the shortest jobs that do something.
+const SHORT_JOB: Duration = Duration::from_micros(1);
+
 /// Runs a workload of closures.
 pub(crate) fn jobs<C: Contestant>(setup: &Setup, one: &C) -> Result<Measures> {
     let (size, workers) = (setup.size, setup.workers);
@@ -29,9 +32,7 @@ pub(crate) fn jobs<C: Contestant>(setup: &Setup, one: &C) -> Result<Measures> {
         Workload::EmptyFour => throughput::empty_from_four(one, size),
         Workload::Results => throughput::results(one, size),
         Workload::Queued => throughput::queued(one, size, workers),
-        Workload::Jobs1us | Workload::Bounded => {
-            throughput::busy(one, size, Duration::from_micros(1))
-        }
+        Workload::Jobs1us | Workload::Bounded => throughput::busy(one, size, SHORT_JOB),
         Workload::Jobs10us => throughput::busy(one, size, Duration::from_micros(10)),
         Workload::Jobs100us => throughput::busy(one, size, Duration::from_micros(100)),
         Workload::Blocking => throughput::blocking(one, size),
@@ -86,6 +87,7 @@ pub(crate) fn fork_join<C: ForkJoin>(setup: &Setup, contestant: &C) -> Measures 
 pub(crate) fn floor(setup: &Setup) -> Result<Measures> {
     let size = setup.size;
     Ok(match setup.workload {
+        Workload::FloorJobs => floors::jobs(size, SHORT_JOB),
         Workload::FloorIdle => floors::idle(size)?,
         Workload::FloorCacheLine => floors::cache_line(size),
         Workload::FloorWake => floors::wake(size),
