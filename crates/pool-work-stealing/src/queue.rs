@@ -55,6 +55,7 @@ impl StealingQueue {
         Ok(())
     }
 
+    /// Queues a task from a thread that has no deque here.
     fn inject(&self, task: Task, life: &Lifecycle) -> Result<(), Task> {
         if !self.places.take(None) {
             return Err(task);
