@@ -358,6 +358,15 @@ pub(crate) const SPECS: &[Spec] = &[
         ..USUAL
     },
     Spec {
+        workload: Workload::FloorDeque,
+        name: "floor-deque",
+        title: "A cache line is put on a deque and taken off again by its owner, for two owners",
+        full_size: 1 << 20,
+        quick_size: 1 << 14,
+        face: Face::Floor,
+        ..USUAL
+    },
+    Spec {
         workload: Workload::FloorIdle,
         name: "floor-idle",
         title: "What two parked threads use of the cores in a second (Linux alone)",

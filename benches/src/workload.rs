@@ -46,6 +46,7 @@ pub enum Workload {
     FloorCacheLine,
     FloorWake,
     FloorJobs,
+    FloorDeque,
     FloorIdle,
     FloorFreeElsewhere,
     FloorResult,

@@ -7,6 +7,7 @@ use std::thread;
 use std::time::{Duration, Instant};
 
 use anyhow::Result;
+use crossbeam_deque::Worker;
 
 use super::spin::spin;
 use super::states::idleness;
@@ -119,6 +120,25 @@ pub(super) fn result(size: usize) -> Measures {
 pub(super) fn jobs(size: usize, length: Duration) -> Measures {
     let work = || (0..size.div_ceil(2)).for_each(|_| spin(length));
     both(size, work, work)
+}
+
+/// Two threads, each with a deque of its own that a binary tree goes through, a node being a cache line as a task is. The figure is for one
+/// of the nodes of both.
+pub(super) fn deque(size: usize) -> Measures {
+    /// Its level, from the leaves up.
+    type Node = [u32; 16];
+    let root = (size / 2).next_power_of_two().ilog2();
+    let work = || {
+        let deque = Worker::<Node>::new_lifo();
+        deque.push([root - 1; 16]);
+        while let Some([level, ..]) = deque.pop().map(black_box) {
+            if let Some(below) = level.checked_sub(1) {
+                deque.push([below; 16]);
+                deque.push([below; 16]);
+            }
+        }
+    };
+    both(2 << root, work, work)
 }
 
 /// Two threads that are parked all the while, and nothing that could wake them.

@@ -364,25 +364,29 @@ fn admit<E: Executor + ?Sized>(
     task: Task,
     limit: Option<Instant>,
 ) -> Result<(), Refused<Task>> {
-    let worker = Worker::current_of(executor);
-    if worker.is_none() && !may_pass(executor) {
+    if executor.room().has_line() && must_get_in_line(executor) {
         return admit_in_line(executor, task, limit);
     }
     match executor.try_execute(task) {
         Ok(()) => Ok(()),
-        Err(refused) => admit_refused(executor, worker, refused, limit),
+        Err(refused) => admit_refused(executor, refused, limit),
     }
+}
+
+/// Whether the caller may not try before those in line. A job of the same pool always may: it does not wait.
+#[cold]
+fn must_get_in_line<E: Executor + ?Sized>(executor: &E) -> bool {
+    Worker::current_of(executor).is_none() && !may_pass(executor)
 }
 
 /// A job of the same pool runs what was refused itself; others wait.
 #[cold]
 fn admit_refused<E: Executor + ?Sized>(
     executor: &E,
-    worker: Option<Worker>,
     refused: Refused<Task>,
     limit: Option<Instant>,
 ) -> Result<(), Refused<Task>> {
-    match (worker, refused) {
+    match (Worker::current_of(executor), refused) {
         (Some(worker), refused) => worker
             .run_inline(refused.into_inner())
             .map_err(Refused::Closed),
