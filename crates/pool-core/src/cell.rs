@@ -82,8 +82,15 @@ unsafe impl<J: Job> Send for CellHandle<J> {}
 /// A cell for a job, as its two ends: one to be queued, one for the submitter.
 #[inline]
 pub(crate) fn queue_and_handle<J: Job>(job: J) -> (Task, CellHandle<J>) {
+    let options = job.options();
+    queue_and_handle_with(job, options)
+}
+
+/// A cell for a job with these options, whatever it has of itself.
+#[inline]
+pub(crate) fn queue_and_handle_with<J: Job>(job: J, options: JobOptions) -> (Task, CellHandle<J>) {
     let id = JobId::next();
-    let extras = extras(job.options());
+    let extras = extras(options);
     let cell = JobCell::allocate(id, extras, job);
     // SAFETY: the cell is freed by the last of its two ends to leave, and `release` is the handle's leave.
     let ticket = unsafe { Ticket::new(cell) };

@@ -7,11 +7,11 @@ use std::sync::{Arc, OnceLock};
 use std::time::{Duration, Instant};
 
 use crate::error::SubmitError;
-use crate::executor::{Executor, ExecutorExt};
+use crate::executor::{Executor, execute_around, submit_around};
 use crate::fork;
 use crate::handle::JobHandle;
 use crate::id::JobId;
-use crate::job::{Configured, Job, JobOptions, Terms};
+use crate::job::{Job, JobOptions, Terms};
 use crate::lifecycle::Lifecycle;
 use crate::machine::{self, Point};
 use crate::outcome::Interrupted;
@@ -158,10 +158,7 @@ impl<'a> JobContext<'a> {
     /// # Errors
     /// [`SubmitError::Closed`] with the job, once a shutdown's grace period is over (`R607`).
     pub fn submit<J: Job>(&self, job: J) -> Result<JobHandle<J::Output, J::Error>, SubmitError<J>> {
-        let child = Configured::new(job, self.inherited());
-        self.executor()
-            .submit(child)
-            .map_err(|error| error.map(Configured::into_job))
+        submit_around(self.executor(), self.inherited(), job)
     }
 
     /// Executes a child that inherits this job's cancellation and deadline; see [`ExecutorExt::execute`].
@@ -169,10 +166,7 @@ impl<'a> JobContext<'a> {
     /// # Errors
     /// As for [`submit`](Self::submit).
     pub fn execute<J: Job>(&self, job: J) -> Result<JobId, SubmitError<J>> {
-        let child = Configured::new(job, self.inherited());
-        self.executor()
-            .execute(child)
-            .map_err(|error| error.map(Configured::into_job))
+        execute_around(self.executor(), self.inherited(), job)
     }
 
     /// Runs two halves of this job, at the same time if a worker is free, and returns both values.

@@ -10,7 +10,7 @@ use std::time::{Duration, Instant};
 use crate::async_cell::AsyncCell;
 use crate::async_entry::AsyncEntry;
 use crate::capability::Capability;
-use crate::cell::{CellHandle, queue_and_handle};
+use crate::cell::{CellHandle, queue_and_handle, queue_and_handle_with};
 use crate::error::{Refused, SubmitAllError, SubmitError};
 use crate::handle::JobHandle;
 use crate::id::JobId;
@@ -459,11 +459,41 @@ fn submit_with<J: Job>(
     job: J,
     admit: impl FnOnce(Task) -> Result<(), Refused<Task>>,
 ) -> Result<JobHandle<J::Output, J::Error>, SubmitError<J>> {
-    let (task, handle) = queue_and_handle(job);
+    submit_cell(queue_and_handle(job), admit)
+}
+
+#[inline]
+fn submit_cell<J: Job>(
+    (task, handle): (Task, CellHandle<J>),
+    admit: impl FnOnce(Task) -> Result<(), Refused<Task>>,
+) -> Result<JobHandle<J::Output, J::Error>, SubmitError<J>> {
     match admit(task) {
         Ok(()) => Ok(JobHandle::new(handle.into_ticket())),
         Err(refused) => Err(give_back(handle, refused)),
     }
+}
+
+/// [`ExecutorExt::submit`] for a job to which `options` are added, so that they need no place beside it.
+pub(crate) fn submit_around<J: Job>(
+    executor: &dyn Executor,
+    options: JobOptions,
+    job: J,
+) -> Result<JobHandle<J::Output, J::Error>, SubmitError<J>> {
+    let options = job.options().around(options);
+    let cell = queue_and_handle_with(job, options);
+    submit_cell(cell, |task| admit(executor, task, None))
+}
+
+/// [`ExecutorExt::execute`] for a job to which `options` are added, so that they need no place beside it.
+pub(crate) fn execute_around<J: Job>(
+    executor: &dyn Executor,
+    options: JobOptions,
+    job: J,
+) -> Result<JobId, SubmitError<J>> {
+    let options = job.options().around(options);
+    let (id, task) = plain::task_with(job, options);
+    admit(executor, task, None).map_err(plain::give_back)?;
+    Ok(id)
 }
 
 /// Takes the job out of its cell before the entry is dropped, which would abandon it.

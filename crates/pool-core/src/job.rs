@@ -150,7 +150,8 @@ impl JobOptions {
     }
 
     /// What holds where these and `inner` are both given: the inner name, the earlier deadline, either token.
-    fn around(self, inner: Self) -> Self {
+    #[inline]
+    pub(crate) fn around(self, inner: Self) -> Self {
         let mut both = inner;
         both.name = both.name.or(self.name);
         if let Some(timeout) = self.timeout {

@@ -6,7 +6,7 @@ use crate::cell::{conclude, message_of, outcome_of, refuse_start};
 use crate::context::JobContext;
 use crate::error::{Refused, SubmitError};
 use crate::id::JobId;
-use crate::job::{Job, Terms};
+use crate::job::{Job, JobOptions, Terms};
 use crate::lifecycle::Lifecycle;
 use crate::machine::{self, Point};
 use crate::outcome::{contain, drop_contained};
@@ -24,8 +24,15 @@ struct WithTerms<J> {
 
 #[inline]
 pub(crate) fn task<J: Job>(job: J) -> (JobId, Task) {
+    let options = job.options();
+    task_with(job, options)
+}
+
+/// A task for a job with these options, whatever it has of itself.
+#[inline]
+pub(crate) fn task_with<J: Job>(job: J, options: JobOptions) -> (JobId, Task) {
     let id = JobId::next();
-    let task = match job.options().resolve() {
+    let task = match options.resolve() {
         None => Task::new(id, Plain(job)),
         Some(terms) => {
             let terms = Box::new(terms);
