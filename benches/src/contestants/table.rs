@@ -99,8 +99,12 @@ const fn hand_written(name: &'static str, note: &'static str) -> Row {
     Row::new(name, Kind::HandWritten, note)
 }
 
-const WHERE_THE_FACADE_SHOWS: &[Workload] =
-    &[Workload::Empty, Workload::Results, Workload::RoundTrip];
+const WHERE_THE_FACADE_SHOWS: &[Workload] = &[
+    Workload::Empty,
+    Workload::Results,
+    Workload::SpawnInside,
+    Workload::RoundTrip,
+];
 
 /// Where the jobs block, which the documentation of these forbids.
 const BLOCKS: &[Workload] = &[Workload::Blocking];
