@@ -54,7 +54,8 @@ fn job_of<J: Job>(task: Task) -> J {
         .unwrap_or_else(|task| panic!("the executor handed back another task, {task:?}"))
 }
 
-#[inline]
+/// Inlined always: else it is left to chance, as two payloads call it.
+#[inline(always)]
 fn run<J: Job>(job: J, terms: Option<&Terms>, id: JobId, worker: &Worker) -> Ran {
     let name = terms.and_then(|terms| terms.name.as_deref());
     let resolution = match refuse_start(terms) {
