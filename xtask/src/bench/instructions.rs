@@ -94,7 +94,8 @@ fn count(callgrind: &Callgrind) -> Result<Counts> {
                 )
             };
             let [few, many] = JOBS;
-            ways.insert(way.to_owned(), a_job(of(few)?, of(many)?)?);
+            let each = a_job(of(few)?, of(many)?).with_context(|| format!("{way} on {backend}"))?;
+            ways.insert(way.to_owned(), each);
         }
         instructions.insert(backend.name().to_owned(), ways);
     }
@@ -119,7 +120,9 @@ fn least(callgrind: &Callgrind, program: &Path, arguments: [&str; 3]) -> Result<
 )]
 fn a_job(few: u64, many: u64) -> Result<f64> {
     let more = many.checked_sub(few);
-    let more = more.context("more jobs took fewer instructions: the counts are broken")?;
+    let more = more.with_context(|| {
+        format!("more jobs took fewer instructions, {many} instead of {few}: the counts are broken")
+    })?;
     let each = more as f64 / f64::from(JOBS[1] - JOBS[0]);
     Ok((each * 10.0).round() / 10.0)
 }
