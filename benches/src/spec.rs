@@ -369,7 +369,7 @@ pub(crate) const SPECS: &[Spec] = &[
     Spec {
         workload: Workload::FloorIdle,
         name: "floor-idle",
-        title: "What two parked threads use of the cores in a second (Linux alone)",
+        title: "What a process without a pool uses of the cores in a second, two parked threads in it (Linux alone)",
         measures: &[Measure::CPU_PER_SECOND],
         full_size: 1_000,
         quick_size: 100,

@@ -5,8 +5,9 @@ use serde::Deserialize;
 
 use crate::steps::{Step, cargo, run_all};
 
-/// Tested as users build them: beside the other packages, whose features are joined, their pools would have the simulator's door open.
-const ONLY_WHAT_SHIPS: [&str; 5] = [
+/// Tested by themselves, as users build them: beside the other packages, whose features are joined, their pools would have the simulator's door
+/// open.
+const AS_SHIPPED: [&str; 5] = [
     "pool-channel",
     "pool-work-stealing",
     "pool-rayon",
@@ -19,11 +20,7 @@ pub(crate) fn run() -> Result<()> {
 }
 
 fn steps() -> Result<Vec<Step>> {
-    let shipped = |option: &str| {
-        ONLY_WHAT_SHIPS
-            .map(|name| format!("{option} {name}"))
-            .join(" ")
-    };
+    let shipped = |option: &str| AS_SHIPPED.map(|name| format!("{option} {name}")).join(" ");
     let mut steps = vec![
         Step::cargo("fmt --all --check"),
         Step::cargo("clippy --workspace --all-targets --all-features -- -D warnings"),

@@ -127,10 +127,10 @@ pub(super) fn jobs(size: usize, length: Duration) -> Measures {
 pub(super) fn deque(size: usize) -> Measures {
     /// Its level, from the leaves up.
     type Node = [u32; 16];
-    let root = (size / 2).next_power_of_two().ilog2();
+    let levels = (size / 2).next_power_of_two().ilog2().max(1);
     let work = || {
         let deque = Worker::<Node>::new_lifo();
-        deque.push([root - 1; 16]);
+        deque.push([levels - 1; 16]);
         while let Some([level, ..]) = deque.pop().map(black_box) {
             if let Some(below) = level.checked_sub(1) {
                 deque.push([below; 16]);
@@ -138,10 +138,10 @@ pub(super) fn deque(size: usize) -> Measures {
             }
         }
     };
-    both(2 << root, work, work)
+    both(2 << levels, work, work)
 }
 
-/// Two threads that are parked all the while, and nothing that could wake them.
+/// Two threads that are parked all the while, and one that sleeps and measures: what a process uses with no pool at all.
 pub(super) fn idle(millis: usize) -> Result<Measures> {
     let is_over = AtomicBool::new(false);
     // ORDERING: nothing comes with it but the end.
@@ -153,6 +153,7 @@ pub(super) fn idle(millis: usize) -> Result<Measures> {
     thread::scope(|scope| {
         let resting = [scope.spawn(rest), scope.spawn(rest)];
         let measures = idleness(millis);
+        // ORDERING: Relaxed, see `rest`; the token of `unpark` orders it before the look.
         is_over.store(true, Ordering::Relaxed);
         resting.iter().for_each(|thread| thread.thread().unpark());
         measures

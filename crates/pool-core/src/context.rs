@@ -153,7 +153,7 @@ impl<'a> JobContext<'a> {
         inherited(self.deadline(), own.as_ref().or(above))
     }
 
-    /// Submits a child that inherits this job's cancellation and deadline; see [`ExecutorExt::submit`].
+    /// Submits a child that inherits this job's cancellation and deadline; see [`ExecutorExt::submit`](crate::ExecutorExt::submit).
     ///
     /// # Errors
     /// [`SubmitError::Closed`] with the job, once a shutdown's grace period is over (`R607`).
@@ -161,7 +161,7 @@ impl<'a> JobContext<'a> {
         submit_around(self.executor(), self.inherited(), job)
     }
 
-    /// Executes a child that inherits this job's cancellation and deadline; see [`ExecutorExt::execute`].
+    /// Executes a child that inherits this job's cancellation and deadline; see [`ExecutorExt::execute`](crate::ExecutorExt::execute).
     ///
     /// # Errors
     /// As for [`submit`](Self::submit).

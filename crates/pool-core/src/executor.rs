@@ -364,7 +364,7 @@ fn admit<E: Executor + ?Sized>(
     task: Task,
     limit: Option<Instant>,
 ) -> Result<(), Refused<Task>> {
-    if executor.room().has_line() && must_get_in_line(executor) {
+    if executor.room().has_line() && has_no_pass(executor) {
         return admit_in_line(executor, task, limit);
     }
     match executor.try_execute(task) {
@@ -373,9 +373,9 @@ fn admit<E: Executor + ?Sized>(
     }
 }
 
-/// Whether the caller may not try before those in line. A job of the same pool always may: it does not wait.
+/// Whether the caller may not try before those in line; takes a pass if it may. A job of the same pool always may: it does not wait.
 #[cold]
-fn must_get_in_line<E: Executor + ?Sized>(executor: &E) -> bool {
+fn has_no_pass<E: Executor + ?Sized>(executor: &E) -> bool {
     Worker::current_of(executor).is_none() && !may_pass(executor)
 }
 

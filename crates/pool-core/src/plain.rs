@@ -42,7 +42,7 @@ pub(crate) fn task_with<J: Job>(job: J, options: JobOptions) -> (JobId, Task) {
     (id, task)
 }
 
-/// The refusal of a task that [`task`] made, with the job itself.
+/// The refusal of a task that [`task_with`] made, with the job itself.
 pub(crate) fn give_back<J: Job>(refused: Refused<Task>) -> SubmitError<J> {
     refused.map(job_of::<J>).into()
 }

@@ -84,7 +84,7 @@ impl StealingQueue {
     pub fn pop(&self, worker: &Worker) -> Option<Task> {
         let own = self.deques.own();
         if own.is_none() {
-            self.deques.take_spare();
+            self.deques.take_spare(); // for the looks to come: it is empty
         }
         let own = own.as_deref();
         let mut has_brought = false;
