@@ -130,7 +130,10 @@ impl ShutdownReport {
         self.body.stats.abandoned
     }
 
-    /// Jobs that were accepted and did not start.
+    /// Jobs that were accepted and had not started when the queue was taken out.
+    ///
+    /// A job that is still running may yet join one of them, and runs it then (`R502`); it counts as unstarted all the same, and its task has
+    /// nothing left to run.
     pub fn unstarted(&self) -> u64 {
         self.body.stats.unstarted
     }

@@ -35,6 +35,8 @@ pub(super) struct Record {
     runs: AtomicU32,
     /// In which pool of the round it began: the soaked one, or the one that took over what had not started.
     era: AtomicU8,
+    /// It began after the pool's end had.
+    is_late: AtomicBool,
     /// How its body ended, by its own account.
     result: AtomicU8,
     /// What its handle said.
@@ -100,6 +102,7 @@ pub(super) struct Books {
     started: AtomicU64,
     bodies: AtomicUsize,
     era: AtomicU8,
+    has_end_begun: AtomicBool,
     limits: Limits,
 }
 
@@ -137,6 +140,8 @@ pub(super) struct Counts {
     pub(super) panicked: u64,
     /// Cancelled, expired, abandoned and not started.
     pub(super) others: u64,
+    /// Those of the others that were given back.
+    pub(super) unstarted: u64,
     pub(super) still_running: u64,
 }
 
@@ -150,6 +155,7 @@ impl Books {
             started: AtomicU64::new(0),
             bodies: AtomicUsize::new(0),
             era: AtomicU8::new(1),
+            has_end_begun: AtomicBool::new(false),
             limits,
         })
     }
@@ -165,6 +171,7 @@ impl Books {
             intake: AtomicU8::new(Intake::Unknown as u8),
             runs: AtomicU32::new(0),
             era: AtomicU8::new(0),
+            is_late: AtomicBool::new(false),
             result: AtomicU8::new(0),
             outcome: AtomicU8::new(0),
             drops: AtomicU32::new(0),
@@ -194,6 +201,9 @@ impl Books {
             self.wrong(format!("it runs again: {record}"));
         }
         record.era.store(self.era.load(SeqCst), SeqCst);
+        record
+            .is_late
+            .store(self.has_end_begun.load(SeqCst), SeqCst);
         // A map does not say which of its jobs were accepted, so they count on neither side.
         if !record.way.starts_with("map") {
             self.started.fetch_add(1, SeqCst);
@@ -273,6 +283,11 @@ impl Books {
         records.iter().filter(is_gone).count() as u64
     }
 
+    /// From now on jobs may be given back.
+    pub(super) fn end_begins(&self) {
+        self.has_end_begun.store(true, SeqCst);
+    }
+
     /// From now on jobs begin in the pool that took over.
     pub(super) fn next_era(&self) {
         self.era.store(2, SeqCst);
@@ -316,21 +331,24 @@ impl Books {
     }
 
     /// Holds what a pool says against what its jobs said.
+    ///
+    /// A job that was given back may still run within one that joins it, and which the end did not wait for: the pool's books have it as not
+    /// started.
     pub(super) fn check_counts(&self, who: &str, counts: Counts) {
         let records = lock(&self.records).clone();
-        let ended = |outcome| {
+        let of_outcome = |outcome| -> Vec<&Arc<Record>> {
             let is_it = |record: &&Arc<Record>| {
                 record.era.load(SeqCst) == 1 && record.result() == Some(outcome)
             };
-            records.iter().filter(is_it).count() as u64
+            records.iter().filter(is_it).collect()
         };
-        let records: Vec<_> = records.iter().filter(|record| record.home == 1).collect();
+        let at_home: Vec<_> = records.iter().filter(|record| record.home == 1).collect();
         let known =
             |record: &&&Arc<Record>| record.intake() == Intake::Accepted || record.runs() > 0;
-        let accepted = records.iter().filter(known).count() as u64;
+        let accepted = at_home.iter().filter(known).count() as u64;
         let unknown =
             |record: &&&Arc<Record>| record.intake() == Intake::Unknown && record.runs() == 0;
-        let perhaps = records.iter().filter(unknown).count() as u64;
+        let perhaps = at_home.iter().filter(unknown).count() as u64;
         let running = counts.still_running;
         let check = |what: &str, least: u64, most: u64, said: u64| {
             if said < least || said > most {
@@ -355,8 +373,12 @@ impl Books {
             ("failed", Outcome::Failed, counts.failed),
             ("panicked", Outcome::Panicked, counts.panicked),
         ] {
-            let all = ended(outcome);
-            check(what, all.saturating_sub(running), all + split, said);
+            let ended = of_outcome(outcome);
+            let late = ended.iter().filter(|record| record.is_late.load(SeqCst));
+            let given_back = counts.unstarted.min(late.count() as u64);
+            let all = ended.len() as u64;
+            let least = all.saturating_sub(running + given_back);
+            check(what, least, all + split, said);
         }
         let sum = counts.completed + counts.failed + counts.panicked + counts.others + running;
         check("jobs in all columns", counts.accepted, counts.accepted, sum);

@@ -153,6 +153,7 @@ fn live(world: Arc<World>, ending: Ending, rng: &mut Rng, watched: &Watched) {
 /// Ends the pool, while the submitters go on.
 fn end(world: &Arc<World>, ending: Ending, rng: &mut Rng) -> Vec<ShutdownReport> {
     world.events.note(0, "the end begins");
+    world.books.end_begins();
     let pool = &world.pool;
     let grace = Duration::from_micros(rng.u64(0..20_000));
     let one = match ending {
@@ -245,6 +246,7 @@ fn counts_of_report(report: &ShutdownReport) -> Counts {
         failed: report.failed(),
         panicked: report.panicked(),
         others: report.cancelled() + report.expired() + report.abandoned() + report.unstarted(),
+        unstarted: report.unstarted(),
         still_running: report.still_running().len() as u64,
     }
 }
@@ -256,6 +258,7 @@ fn counts_of_stats(stats: Stats) -> Counts {
         failed: stats.failed,
         panicked: stats.panicked,
         others: stats.cancelled + stats.expired + stats.abandoned + stats.unstarted,
+        unstarted: stats.unstarted,
         still_running: stats.running + stats.queued,
     }
 }

@@ -155,6 +155,33 @@ fn three(books: &Arc<Books>) {
 }
 
 #[test]
+fn a_job_that_was_given_back_and_ran_where_it_was_joined_counts_as_not_started() {
+    let given_back = Counts {
+        accepted: 1,
+        others: 1,
+        unstarted: 1,
+        ..Counts::default()
+    };
+    let joined = |books: &Arc<Books>| {
+        let payload = books.open("ctx.submit", "whatever");
+        books.accepted(&payload.record);
+        books.begins(&payload.record);
+        books.ends(&payload.record, Outcome::Completed);
+    };
+    let wrong = wrong_with(|books| {
+        books.end_begins();
+        joined(books);
+        books.check_counts("the report", given_back);
+    });
+    assert!(wrong.is_empty(), "{wrong:?}");
+    assert_found("the report says", |books| {
+        joined(books);
+        books.end_begins();
+        books.check_counts("the report", given_back);
+    });
+}
+
+#[test]
 fn a_report_that_agrees_with_the_jobs_is_not_blamed() {
     let right = Counts {
         accepted: 3,

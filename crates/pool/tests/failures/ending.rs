@@ -3,11 +3,12 @@
 use std::convert::Infallible;
 use std::future::pending;
 use std::sync::OnceLock;
+use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Barrier, mpsc};
 use std::thread;
 use std::time::Duration;
 
-use pool::{JobError, Pool, ShutdownPolicy};
+use pool::{JobContext, JobError, Pool, ShutdownPolicy};
 
 use crate::child::each_backend_in_a_child;
 use crate::on::{LIMIT, each_backend, ended, ends_clean, nothing, on, value};
@@ -142,5 +143,47 @@ fn a_process_ends_with_a_static_pool_that_is_busy() {
                 .detach();
         }
         // The process's `main` returns now: the test waits for its end.
+    });
+}
+
+/// 25: a report holds what had not started. Its handles still work: a parent that goes on after it runs the child that it joins, and whoever has the task
+/// then finds nothing to run. The books of the pool that gave the child back stay as they are.
+#[test]
+fn a_child_that_was_given_back_runs_where_it_is_joined_and_once() {
+    each_backend(|backend| {
+        let pool = on(backend, 1, 64);
+        let (tell, is_there) = mpsc::channel();
+        let (open, gate) = mpsc::channel::<()>();
+        let runs = Arc::new(AtomicUsize::new(0));
+        let counted = Arc::clone(&runs);
+        let parent = pool.submit(move |ctx: &JobContext<'_>| {
+            let child = ctx.submit(move |_: &JobContext<'_>| {
+                counted.fetch_add(1, Ordering::SeqCst);
+                Ok::<_, Infallible>(())
+            });
+            tell.send(()).map_err(|_| "the test is gone")?;
+            gate.recv().map_err(|_| "the test is gone")?;
+            let child = child.map_err(|_| "the pool is open")?;
+            child.join().map_err(|_| "it runs here")
+        });
+        let parent = parent.expect("the pool is open");
+        is_there.recv_timeout(LIMIT).expect("the parent runs");
+        let report = pool.shutdown(ShutdownPolicy::now());
+        assert_eq!(
+            (report.unstarted(), report.still_running().len()),
+            (1, 1),
+            "{backend}: {report}"
+        );
+        open.send(()).expect("the parent waits");
+        let joined = parent.join_timeout(LIMIT);
+        assert!(matches!(joined, Ok(Ok(()))), "{backend}: {joined:?}");
+        drop(report.take_unstarted());
+        assert_eq!(runs.load(Ordering::SeqCst), 1, "{backend}");
+        let stats = pool.stats();
+        assert_eq!(
+            (stats.completed, stats.unstarted),
+            (1, 1),
+            "{backend}: {stats}"
+        );
     });
 }
