@@ -146,7 +146,7 @@ fn a_process_ends_with_a_static_pool_that_is_busy() {
     });
 }
 
-/// 25: a report holds what had not started. Its handles still work: a parent that goes on after it runs the child that it joins, and whoever has the task
+/// A report holds what had not started. Its handles still work: a parent that goes on after it runs the child that it joins, and whoever has the task
 /// then finds nothing to run. The books of the pool that gave the child back stay as they are.
 #[test]
 fn a_child_that_was_given_back_runs_where_it_is_joined_and_once() {
