@@ -360,7 +360,16 @@ pub(crate) const SPECS: &[Spec] = &[
     Spec {
         workload: Workload::FloorDeque,
         name: "floor-deque",
-        title: "A cache line is put on a deque and taken off again by its owner, for two owners",
+        title: "Two words are put on a deque and taken off again by its owner, for two owners",
+        full_size: 1 << 20,
+        quick_size: 1 << 14,
+        face: Face::Floor,
+        ..USUAL
+    },
+    Spec {
+        workload: Workload::FloorNewMemory,
+        name: "floor-new-memory",
+        title: "A cache line of memory that the process has just been given is written",
         full_size: 1 << 20,
         quick_size: 1 << 14,
         face: Face::Floor,

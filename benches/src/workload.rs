@@ -47,6 +47,7 @@ pub enum Workload {
     FloorWake,
     FloorJobs,
     FloorDeque,
+    FloorNewMemory,
     FloorIdle,
     FloorFreeElsewhere,
     FloorResult,

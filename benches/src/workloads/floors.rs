@@ -122,23 +122,34 @@ pub(super) fn jobs(size: usize, length: Duration) -> Measures {
     both(size, work, work)
 }
 
-/// Two threads, each with a deque of its own that a binary tree goes through, a node being a cache line as a task is. The figure is for one
-/// of the nodes of both.
+/// Two threads, each with a deque of its own that a binary tree goes through, a node being two words as a boxed task is. The figure is for one of the
+/// nodes of both.
 pub(super) fn deque(size: usize) -> Measures {
     /// Its level, from the leaves up.
-    type Node = [u32; 16];
+    type Node = [u32; 4];
     let levels = (size / 2).next_power_of_two().ilog2().max(1);
     let work = || {
         let deque = Worker::<Node>::new_lifo();
-        deque.push([levels - 1; 16]);
+        deque.push([levels - 1; 4]);
         while let Some([level, ..]) = deque.pop().map(black_box) {
             if let Some(below) = level.checked_sub(1) {
-                deque.push([below; 16]);
-                deque.push([below; 16]);
+                deque.push([below; 4]);
+                deque.push([below; 4]);
             }
         }
     };
     both(2 << levels, work, work)
+}
+
+/// Lines of memory, written in order for the first time: the system hands each page over then, zeroed.
+pub(super) fn new_memory(size: usize) -> Measures {
+    type Line = [usize; 8];
+    let start = Instant::now();
+    let mut lines: Vec<Line> = Vec::with_capacity(size);
+    lines.extend((0..size).map(|number| black_box([number; 8])));
+    let took = start.elapsed();
+    black_box(lines);
+    measures([per_job(took, size)])
 }
 
 /// Two threads that are parked all the while, and one that sleeps and measures: what a process uses with no pool at all.

@@ -89,6 +89,7 @@ pub(crate) fn floor(setup: &Setup) -> Result<Measures> {
     Ok(match setup.workload {
         Workload::FloorJobs => floors::jobs(size, SHORT_JOB),
         Workload::FloorDeque => floors::deque(size),
+        Workload::FloorNewMemory => floors::new_memory(size),
         Workload::FloorIdle => floors::idle(size)?,
         Workload::FloorCacheLine => floors::cache_line(size),
         Workload::FloorWake => floors::wake(size),

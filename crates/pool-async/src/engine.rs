@@ -10,8 +10,8 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Weak};
 
 use pool_core::{
-    BuildError, Capability, Engine, Left, Lifecycle, PoolConfig, SharedQueue, Step, Task, Worker,
-    host_futures, put_to_sleep, visit,
+    BuildError, Capability, Engine, Held, Left, Lifecycle, PoolConfig, SharedQueue, Step, Task,
+    TaskPlace, Worker, host_futures, put_to_sleep, visit,
 };
 use tokio::runtime::Handle;
 
@@ -78,7 +78,7 @@ impl Engine for AsyncEngine {
     }
 
     #[inline]
-    fn push(&self, task: Task) -> Result<(), Task> {
+    fn push(&self, task: Held<'_>) -> Result<(), Task> {
         let is_future = task.is_async();
         // Written when it changes alone, so a stream of one kind shares the line.
         if self.expects_future.load(Ordering::Relaxed) != is_future {
@@ -96,17 +96,19 @@ impl Engine for AsyncEngine {
     }
 
     #[inline]
-    fn pop(&self, _worker: &Worker) -> Option<Task> {
-        self.take()
+    fn pop<'a>(&self, _worker: &Worker, place: TaskPlace<'a>) -> Option<Held<'a>> {
+        let task = self.queue.pop(place).ok()?;
+        self.life.room().freed();
+        Some(task)
     }
 
-    fn run(&self, worker: &Worker, task: Task) -> Step {
+    fn run(&self, worker: &Worker, task: Held<'_>) -> Step {
         if !task.is_async() || self.life.is_cancelling() {
-            worker.run(task);
+            worker.run_held(task);
             return Step::Ran;
         }
         if let Some(engine) = self.me.upgrade() {
-            engine.start_chain(worker.token(), Some(task));
+            engine.start_chain(worker.token(), Some(task.into_task()));
         }
         Step::Moved
     }
@@ -116,7 +118,9 @@ impl Engine for AsyncEngine {
     }
 
     fn take_queued(&self) -> Vec<Task> {
-        std::iter::from_fn(|| self.take()).collect()
+        let tasks = self.queue.take_all();
+        self.life.room().freed();
+        tasks
     }
 
     fn join_threads(&self) {
@@ -127,12 +131,6 @@ impl Engine for AsyncEngine {
 }
 
 impl AsyncEngine {
-    fn take(&self) -> Option<Task> {
-        let task = self.queue.pop()?;
-        self.life.room().freed();
-        Some(task)
-    }
-
     fn start_visit(self: Arc<Self>, token: usize, first: Option<Task>) {
         let handle = self.handle.clone();
         let lent = Lent::new(self, token, first);

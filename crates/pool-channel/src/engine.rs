@@ -4,7 +4,8 @@ use std::convert::Infallible;
 use std::sync::Arc;
 
 use pool_core::{
-    BuildError, Capability, Engine, Lifecycle, PoolConfig, SharedQueue, Task, Threads, Worker,
+    BuildError, Capability, Engine, Held, Lifecycle, PoolConfig, SharedQueue, Task, TaskPlace,
+    Threads, Worker,
 };
 
 /// The engine of [`ChannelPool`](crate::ChannelPool).
@@ -45,7 +46,7 @@ impl Engine for ChannelEngine {
     }
 
     #[inline(always)]
-    fn push(&self, task: Task) -> Result<(), Task> {
+    fn push(&self, task: Held<'_>) -> Result<(), Task> {
         self.queue.push(task)
     }
 
@@ -58,12 +59,10 @@ impl Engine for ChannelEngine {
     }
 
     #[inline(always)]
-    fn pop(&self, _worker: &Worker) -> Option<Task> {
-        let task = self.queue.pop();
-        if task.is_some() {
-            self.life.room().freed();
-        }
-        task
+    fn pop<'a>(&self, _worker: &Worker, place: TaskPlace<'a>) -> Option<Held<'a>> {
+        let task = self.queue.pop(place).ok()?;
+        self.life.room().freed();
+        Some(task)
     }
 
     #[inline]
@@ -72,7 +71,7 @@ impl Engine for ChannelEngine {
     }
 
     fn take_queued(&self) -> Vec<Task> {
-        let tasks = std::iter::from_fn(|| self.queue.pop()).collect();
+        let tasks = self.queue.take_all();
         self.life.room().freed();
         tasks
     }

@@ -9,7 +9,8 @@ use std::sync::{Arc, Mutex};
 
 use pool_conformance::{Fixture, Verdict};
 use pool_core::{
-    BuildError, Capability, Engine, Lifecycle, PoolConfig, Task, Threads, Worker, WorkerPool,
+    BuildError, Capability, Engine, Held, Lifecycle, PoolConfig, Task, TaskPlace, Threads, Worker,
+    WorkerPool,
 };
 
 /// Threads on a queue under a lock.
@@ -47,12 +48,12 @@ impl Engine for Own {
         &self.life
     }
 
-    fn push(&self, task: Task) -> Result<(), Task> {
+    fn push(&self, task: Held<'_>) -> Result<(), Task> {
         let mut queue = self.queue.lock().expect("nothing panics under this lock");
         if queue.len() >= self.capacity {
-            return Err(task);
+            return Err(task.into_task());
         }
-        queue.push_back(task);
+        queue.push_back(task.into_task());
         Ok(())
     }
 
@@ -61,12 +62,12 @@ impl Engine for Own {
         queue.push_back(task);
     }
 
-    fn pop(&self, _worker: &Worker) -> Option<Task> {
+    fn pop<'a>(&self, _worker: &Worker, place: TaskPlace<'a>) -> Option<Held<'a>> {
         let mut queue = self.queue.lock().expect("nothing panics under this lock");
         let task = queue.pop_front()?;
         drop(queue);
         self.life.room().freed();
-        Some(task)
+        Some(Held::new(place, task))
     }
 
     fn has_queued(&self) -> bool {

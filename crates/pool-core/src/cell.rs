@@ -2,6 +2,8 @@
 //!
 //! It has two ends, the [`CellEntry`] in a queue and the [`CellHandle`], and is freed by the one that leaves last (see `state`).
 
+mod end;
+
 use std::mem::ManuallyDrop;
 use std::ptr::NonNull;
 use std::sync::Arc;
@@ -23,6 +25,7 @@ use crate::ticket::{Joined, Outlet, Release, Resolution, Ticket};
 use crate::token::CancelToken;
 use crate::waiter::Waiter;
 use crate::worker::Worker;
+use end::{free, free_erased, release};
 
 // In the order in which a worker comes to them, so that few of its lines travel.
 #[repr(C)]
@@ -180,62 +183,9 @@ impl<J: Job> Drop for CellEntry<J> {
     }
 }
 
-/// Frees a cell, and what is left in it, whose drop may panic.
-///
-/// # Safety
-/// Both ends have left.
-unsafe fn free<J: Job>(cell: NonNull<JobCell<J>>) {
-    // SAFETY: `allocate` filled it; nobody else has it any more.
-    unsafe {
-        let spot = cell.as_ref().spot;
-        drop_contained(Remains(cell));
-        slab::free(cell, spot);
-    }
-}
-
-/// A cell that nobody uses any more, dropped where it is.
-struct Remains<J: Job>(NonNull<JobCell<J>>);
-
-impl<J: Job> Drop for Remains<J> {
-    fn drop(&mut self) {
-        // SAFETY: `free` makes one of a whole cell, and does not touch the cell's parts after it.
-        unsafe { self.0.drop_in_place() }
-    }
-}
-
-/// [`free`], for one who does not know the job's type.
-///
-/// # Safety
-/// `cell` is the address of a `JobCell<J>`; both ends have left.
-unsafe fn free_erased<J: Job>(cell: NonNull<()>) {
-    // SAFETY: the caller's promise.
-    unsafe { free(cell.cast::<JobCell<J>>()) }
-}
-
-/// See [`Outlet::release`].
-///
-/// # Safety
-/// `cell` is the address of a `JobCell<J>`, whose handle's end is the caller's to give up.
-unsafe fn release<J: Job>(cell: NonNull<()>) {
-    let cell = cell.cast::<JobCell<J>>();
-    // SAFETY: the cell lives, by the caller's promise, up to this end's leave.
-    let state = unsafe {
-        let cell = cell.as_ref();
-        if cell.state.is_ended() {
-            // An outcome that nobody took is the handle's to drop, and not to be kept until the entry is popped.
-            drop_contained(cell.replace(Stage::Empty));
-        }
-        &cell.state
-    };
-    if state.handle_leaves() {
-        // SAFETY: the entry has left too.
-        unsafe { free(cell) }
-    }
-}
-
 impl<J: Job> JobCell<J> {
     /// Each field is written once, where it stays: a cell that was made elsewhere and then moved would be read in wider loads than it was
-    /// written in, which wait until all earlier stores have left for other cores (as in [`Task::move_body_to`]).
+    /// written in, which wait until all earlier stores have left for other cores (as in `Held::move_body_to`).
     #[inline(always)]
     fn allocate(id: JobId, extras: OnceBox<Extras>, job: J) -> NonNull<Self> {
         let (cell, spot) = slab::allocate::<Self>();
@@ -370,6 +320,18 @@ impl<J: Job> Outlet<J::Output, J::Error> for JobCell<J> {
             Stage::Ended(resolution) => Poll::Ready(resolution),
             Stage::Queued(_) | Stage::Empty => unreachable!("the outcome is taken once"),
         }
+    }
+
+    fn take_ended(&self) -> Option<Joined<J::Output, J::Error>> {
+        if !self.state.is_ended() {
+            return None;
+        }
+        let Stage::Ended(resolution) = self.replace(Stage::Empty) else {
+            unreachable!("the outcome is taken once");
+        };
+        let is_alone = self.state.handle_leaves();
+        let rest = is_alone.then_some(free_erased::<J> as Release);
+        Some(Joined { resolution, rest })
     }
 
     fn cancel(&self) {

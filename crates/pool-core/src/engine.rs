@@ -1,6 +1,7 @@
 //! `Engine`: what a backend writes. `WorkerPool`: what a user holds of it.
 
 use std::fmt;
+use std::mem::MaybeUninit;
 use std::sync::Arc;
 
 use async_trait::async_trait;
@@ -16,7 +17,7 @@ use crate::report::ShutdownReport;
 use crate::room::Room;
 use crate::shutdown::{HandOver, Shutdown, ShutdownPolicy, drive_async, drive_blocking};
 use crate::stats::Stats;
-use crate::task::Task;
+use crate::task::{Held, Task, TaskPlace};
 use crate::worker::{Step, Worker};
 
 /// Where and when tasks run: the part of a pool that differs between backends.
@@ -40,7 +41,7 @@ pub trait Engine: Send + Sync + Sized + 'static {
     fn life(&self) -> &Arc<Lifecycle>;
 
     /// Queues a task, or gives it back if there is no room. Never blocks.
-    fn push(&self, task: Task) -> Result<(), Task>;
+    fn push(&self, task: Held<'_>) -> Result<(), Task>;
 
     /// Queues a task whatever the bound, before all others: the hand-over of a swap, at most as many as fit by the bound of the pool they
     /// left.
@@ -51,13 +52,13 @@ pub trait Engine: Send + Sync + Sized + 'static {
         self.push_unbounded(task);
     }
 
-    /// Takes the next task for `worker`, and tells [`Lifecycle::room`] of the place that came free.
-    fn pop(&self, worker: &Worker) -> Option<Task>;
+    /// Takes the next task for `worker`, to `place`, and tells [`Lifecycle::room`] of the place that came free.
+    fn pop<'a>(&self, worker: &Worker, place: TaskPlace<'a>) -> Option<Held<'a>>;
 
     /// Runs a task that `worker` popped. An engine that hosts futures elsewhere says so here.
     #[inline]
-    fn run(&self, worker: &Worker, task: Task) -> Step {
-        worker.run(task);
+    fn run(&self, worker: &Worker, task: Held<'_>) -> Step {
+        worker.run_held(task);
         Step::Ran
     }
 
@@ -89,7 +90,11 @@ impl<E: Engine> Host for Inside<E> {
     fn help(&self, worker: &Worker) -> bool {
         let woken_come_first = worker.begin_look();
         (woken_come_first && worker.run_woken())
-            || self.0.pop(worker).map(|task| worker.run(task)).is_some()
+            || self
+                .0
+                .pop(worker, &mut MaybeUninit::uninit())
+                .map(|task| worker.run_held(task))
+                .is_some()
             || worker.run_woken()
     }
 
@@ -109,13 +114,17 @@ impl<E: Engine> Host for Inside<E> {
 }
 
 impl<E: Engine> Executor for Inside<E> {
-    #[inline(always)]
     fn try_execute(&self, task: Task) -> Result<(), Refused<Task>> {
+        self.try_execute_held(Held::new(&mut MaybeUninit::uninit(), task))
+    }
+
+    #[inline(always)]
+    fn try_execute_held(&self, task: Held<'_>) -> Result<(), Refused<Task>> {
         let life = self.0.life();
         let id = task.id();
         let Some(submission) = life.begin_submission() else {
             machine::point(Point::Refused(id));
-            return Err(Refused::Closed(task));
+            return Err(Refused::Closed(task.into_task()));
         };
         machine::point(Point::Submit(id));
         match self.0.push(task) {

@@ -2,6 +2,7 @@
 
 use std::convert::Infallible;
 use std::future::Future;
+use std::mem::MaybeUninit;
 use std::pin::{Pin, pin};
 use std::sync::Arc;
 use std::task::{Context, Poll};
@@ -23,7 +24,7 @@ use crate::room::{Admission, Room};
 use crate::scope::{Scope, ScopeError};
 use crate::source::{JobSource, Source, SureSource};
 use crate::stats::Stats;
-use crate::task::Task;
+use crate::task::{Held, Task};
 use crate::wait::{Looks, block_on, block_on_helping, helping, look_between_yields};
 use crate::worker::Worker;
 
@@ -40,6 +41,15 @@ pub trait Executor: Send + Sync {
     /// # Errors
     /// [`Refused::Full`] if there is no room now, [`Refused::Closed`] if intake has ended. The task is the caller's again.
     fn try_execute(&self, task: Task) -> Result<(), Refused<Task>>;
+
+    /// [`try_execute`](Self::try_execute) of a task that stays where it was made until it is in its queue: each copy on the way would cost about
+    /// as much as the queue does.
+    ///
+    /// # Errors
+    /// As for `try_execute`.
+    fn try_execute_held(&self, task: Held<'_>) -> Result<(), Refused<Task>> {
+        self.try_execute(task.into_task())
+    }
 
     /// Where submitters wait for a place.
     fn room(&self) -> &Room;
@@ -67,6 +77,12 @@ macro_rules! forward_executor {
             fn try_execute(&self, task: Task) -> Result<(), Refused<Task>> {
                 let $this = self;
                 Executor::try_execute(&$inner, task)
+            }
+
+            #[inline(always)]
+            fn try_execute_held(&self, task: Held<'_>) -> Result<(), Refused<Task>> {
+                let $this = self;
+                Executor::try_execute_held(&$inner, task)
             }
 
             fn room(&self) -> &Room {
@@ -119,6 +135,8 @@ pub trait ExecutorExt: Executor {
     #[inline]
     fn execute<J: Job>(&self, job: J) -> Result<JobId, SubmitError<J>> {
         let (id, task) = plain::task(job);
+        let mut place = MaybeUninit::uninit();
+        let task = Held::new(&mut place, task);
         admit(self, task, None).map_err(plain::give_back)?;
         Ok(id)
     }
@@ -129,7 +147,8 @@ pub trait ExecutorExt: Executor {
     /// [`SubmitError::Full`] or [`SubmitError::Closed`], with the job.
     fn try_execute_job<J: Job>(&self, job: J) -> Result<JobId, SubmitError<J>> {
         let (id, task) = plain::task(job);
-        try_admit(self, task).map_err(plain::give_back)?;
+        let mut place = MaybeUninit::uninit();
+        try_admit(self, Held::new(&mut place, task)).map_err(plain::give_back)?;
         Ok(id)
     }
 
@@ -361,13 +380,13 @@ fn may_pass<E: Executor + ?Sized>(executor: &E) -> bool {
 #[inline(always)]
 fn admit<E: Executor + ?Sized>(
     executor: &E,
-    task: Task,
+    task: Held<'_>,
     limit: Option<Instant>,
 ) -> Result<(), Refused<Task>> {
     if executor.room().has_line() && has_no_pass(executor) {
-        return admit_in_line(executor, task, limit);
+        return admit_in_line(executor, task.into_task(), limit);
     }
-    match executor.try_execute(task) {
+    match executor.try_execute_held(task) {
         Ok(()) => Ok(()),
         Err(refused) => admit_refused(executor, refused, limit),
     }
@@ -446,18 +465,18 @@ impl<E: Executor + ?Sized> Future for InLine<'_, '_, E> {
 }
 
 /// The one way in that never waits, and passes those in line no more often than others may.
-fn try_admit<E: Executor + ?Sized>(executor: &E, task: Task) -> Result<(), Refused<Task>> {
+fn try_admit<E: Executor + ?Sized>(executor: &E, task: Held<'_>) -> Result<(), Refused<Task>> {
     if !may_pass(executor) && !executor.is_closed() {
         machine::point(Point::Refused(task.id()));
-        return Err(Refused::Full(task));
+        return Err(Refused::Full(task.into_task()));
     }
-    executor.try_execute(task)
+    executor.try_execute_held(task)
 }
 
 #[inline]
 fn submit_with<J: Job>(
     job: J,
-    admit: impl FnOnce(Task) -> Result<(), Refused<Task>>,
+    admit: impl FnOnce(Held<'_>) -> Result<(), Refused<Task>>,
 ) -> Result<JobHandle<J::Output, J::Error>, SubmitError<J>> {
     submit_cell(queue_and_handle(job), admit)
 }
@@ -465,9 +484,9 @@ fn submit_with<J: Job>(
 #[inline]
 fn submit_cell<J: Job>(
     (task, handle): (Task, CellHandle<J>),
-    admit: impl FnOnce(Task) -> Result<(), Refused<Task>>,
+    admit: impl FnOnce(Held<'_>) -> Result<(), Refused<Task>>,
 ) -> Result<JobHandle<J::Output, J::Error>, SubmitError<J>> {
-    match admit(task) {
+    match admit(Held::new(&mut MaybeUninit::uninit(), task)) {
         Ok(()) => Ok(JobHandle::new(handle.into_ticket())),
         Err(refused) => Err(give_back(handle, refused)),
     }
@@ -492,6 +511,8 @@ pub(crate) fn execute_around<J: Job>(
 ) -> Result<JobId, SubmitError<J>> {
     let options = job.options().around(options);
     let (id, task) = plain::task_with(job, options);
+    let mut place = MaybeUninit::uninit();
+    let task = Held::new(&mut place, task);
     admit(executor, task, None).map_err(plain::give_back)?;
     Ok(id)
 }
@@ -511,7 +532,7 @@ fn give_back<J: Job>(handle: CellHandle<J>, refused: Refused<Task>) -> SubmitErr
 
 fn submit_future_with<J: AsyncJob>(
     job: J,
-    admit: impl FnOnce(Task) -> Result<(), Refused<Task>>,
+    admit: impl FnOnce(Held<'_>) -> Result<(), Refused<Task>>,
 ) -> Result<JobHandle<J::Output, J::Error>, SubmitError<J>> {
     let options = job.options();
     let source = JobSource { job, run: J::run };
@@ -521,11 +542,12 @@ fn submit_future_with<J: AsyncJob>(
 fn submit_source<S: Source>(
     source: S,
     options: JobOptions,
-    admit: impl FnOnce(Task) -> Result<(), Refused<Task>>,
+    admit: impl FnOnce(Held<'_>) -> Result<(), Refused<Task>>,
 ) -> Result<JobHandle<S::Output, S::Error>, SubmitError<S>> {
     let id = JobId::next();
     let cell = AsyncCell::new(id, source, options.resolve().map(Box::new));
-    match admit(Task::new(id, AsyncEntry(Arc::clone(&cell) as _))) {
+    let task = Task::new(id, AsyncEntry(Arc::clone(&cell) as _));
+    match admit(Held::new(&mut MaybeUninit::uninit(), task)) {
         Ok(()) => Ok(JobHandle::new(cell.ticket())),
         Err(refused) => {
             let source = cell

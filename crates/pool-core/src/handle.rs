@@ -3,7 +3,7 @@
 use std::fmt;
 use std::future::{Future, poll_fn};
 use std::pin::Pin;
-use std::task::{Context, Poll, Waker};
+use std::task::{Context, Poll};
 use std::time::Duration;
 
 use crate::id::JobId;
@@ -46,8 +46,26 @@ impl<T, E> JobHandle<T, E> {
     /// # Errors
     /// [`JobError`] says why the job gave no value.
     #[inline]
-    pub fn join(mut self) -> Result<T, JobError<E>> {
+    pub fn join(self) -> Result<T, JobError<E>> {
         machine::point(Point::Join(self.id));
+        match self.take_ended() {
+            Ok(outcome) => outcome,
+            Err(this) => this.join_later(),
+        }
+    }
+
+    #[inline]
+    fn take_ended(mut self) -> Result<Result<T, JobError<E>>, Self> {
+        let ticket = self.ticket.take().expect(TAKEN_ONCE);
+        ticket.take_ended().map_err(|ticket| {
+            self.ticket = Some(ticket);
+            self
+        })
+    }
+
+    /// [`join`](Self::join) of a job that had not ended a moment ago.
+    #[cold]
+    fn join_later(mut self) -> Result<T, JobError<E>> {
         if let Some(worker) = Worker::current().filter(|worker| !worker.life().is_forked()) {
             let ticket = self.ticket.take().expect(TAKEN_ONCE);
             match ticket.join_on(&worker) {
@@ -55,14 +73,13 @@ impl<T, E> JobHandle<T, E> {
                 Err(ticket) => self.ticket = Some(ticket),
             }
         }
-        if look_a_while(Looks::JOINER, || self.ticket().is_ended())
-            && let Poll::Ready(outcome) = self
-                .ticket()
-                .poll_outcome(&mut Context::from_waker(Waker::noop()))
-        {
-            return outcome;
+        let _is_ended = look_a_while(Looks::JOINER, || self.ticket().is_ended());
+        match self.take_ended() {
+            Ok(outcome) => outcome,
+            Err(this) => {
+                block_on(this, None).expect("a wait without a limit ends with the outcome")
+            }
         }
-        block_on(self, None).expect("a wait without a limit ends with the outcome")
     }
 
     /// Waits for `timeout` at the most. Runs nothing in place, since a job in place could not be left at the limit.

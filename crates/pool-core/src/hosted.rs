@@ -6,6 +6,7 @@
 //! suspends besides leaves its chain's waker in its cell. Whoever cancels the pool wakes each chain.
 
 use std::future::Future;
+use std::mem::MaybeUninit;
 use std::pin::Pin;
 use std::sync::Arc;
 use std::task::{Context, Poll, Waker};
@@ -32,6 +33,12 @@ pub enum Left {
     ForVisit(Option<Task>),
 }
 
+/// Takes the next task out, for who keeps it.
+fn pop<E: Engine>(engine: &E, worker: &Worker) -> Option<Task> {
+    let mut place = MaybeUninit::uninit();
+    Some(engine.pop(worker, &mut place)?.into_task())
+}
+
 /// Hosts futures with a worker's token, until there are none. The token was resumed, or comes with the task to run `first`.
 ///
 /// To be polled by a task of the engine's runtime. Dropped before it is ready, as by a runtime that shuts down, it ends the future that
@@ -44,7 +51,7 @@ pub async fn host_futures<E: Engine>(
     let life = engine.life();
     let mut host = Host::new(engine, token, first.is_none());
     loop {
-        while let Some(task) = first.take().or_else(|| engine.pop(&host.worker.0)) {
+        while let Some(task) = first.take().or_else(|| pop(&**engine, &host.worker.0)) {
             host.worker.0.found(&**engine);
             if life.is_cancelling() {
                 life.give_up(task);

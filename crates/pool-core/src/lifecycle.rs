@@ -84,7 +84,7 @@ pub struct Lifecycle {
     ledger: Ledger,
     room: Arc<Room>,
     idle: Idle,
-    pub(crate) slots: Box<[CachePadded<Slot>]>,
+    pub(crate) slots: Box<[Arc<CachePadded<Slot>>]>,
     /// Which places are taken, where threads are lent.
     pub(crate) seats: Seats,
     /// Jobs that run, or sleep, elsewhere than in a worker's frames: suspended futures, jobs that a joiner claimed.
@@ -122,9 +122,7 @@ impl Lifecycle {
             ledger: Ledger::new(workers),
             room: config.room.clone().unwrap_or_default(),
             idle: Idle::new(workers),
-            slots: (0..workers)
-                .map(|_| CachePadded::new(Slot::default()))
-                .collect(),
+            slots: (0..workers).map(|_| Arc::default()).collect(),
             seats: Seats::new(workers),
             away: Away::new(workers),
             woken: Injector::new(),

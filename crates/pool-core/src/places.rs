@@ -98,6 +98,7 @@ impl Places {
         result
     }
 
+    #[inline]
     fn draw(&self, stash: &AtomicIsize) -> bool {
         let mut places = stash.load(Ordering::Relaxed);
         if places == 0 {
@@ -107,6 +108,7 @@ impl Places {
         places > 0
     }
 
+    #[inline]
     fn stow(&self, stash: &AtomicIsize) {
         let mut places = stash.load(Ordering::Relaxed) + 1;
         if places > 2 * self.at_once {

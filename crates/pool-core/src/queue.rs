@@ -1,13 +1,14 @@
 //! The queue that workers share: bounded, first in, first out.
 
 use std::fmt;
+use std::mem::MaybeUninit;
 
 use crossbeam_deque::{Injector, Steal};
 
 use crate::places::Places;
 use crate::ring::Ring;
 use crate::sync::{AtomicUsize, Ordering};
-use crate::task::Task;
+use crate::task::{Held, Task, TaskPlace};
 
 /// The largest capacity that gets an array: 64 bytes a place, 64 MiB of addresses. A page of it is taken when its first task is queued.
 const LARGEST_ARRAY: usize = 1 << 20;
@@ -58,14 +59,14 @@ impl SharedQueue {
     /// # Errors
     /// The task.
     #[inline(always)]
-    pub fn push(&self, task: Task) -> Result<(), Task> {
+    pub fn push(&self, task: Held<'_>) -> Result<(), Task> {
         match &self.main {
             Main::Array(ring) => ring.push(task),
             Main::List(list, places) if places.take(None) => {
-                list.0.push(task);
+                list.0.push(task.into_task());
                 Ok(())
             }
-            Main::List(..) => Err(task),
+            Main::List(..) => Err(task.into_task()),
         }
     }
 
@@ -79,19 +80,32 @@ impl SharedQueue {
         self.past_bound.push(&self.past_bound.children, task);
     }
 
-    /// Takes the oldest task, but for those past the bound.
+    /// Takes the oldest task, but for those past the bound, to `place`.
+    ///
+    /// # Errors
+    /// There is none: the place.
     #[inline(always)]
-    pub fn pop(&self) -> Option<Task> {
+    pub fn pop<'a>(&self, place: TaskPlace<'a>) -> Result<Held<'a>, TaskPlace<'a>> {
         // ORDERING: Relaxed: like a task's own mark, it is seen by who looks after the pusher's notice.
         if self.past_bound.count.load(Ordering::Relaxed) != 0 {
-            return self.pop_of_all();
+            return match self.pop_of_all() {
+                Some(task) => Ok(Held::new(place, task)),
+                None => Err(place),
+            };
         }
-        self.pop_main()
+        self.pop_main(place)
+    }
+
+    /// Takes all tasks, the oldest first.
+    pub fn take_all(&self) -> Vec<Task> {
+        let pop = || Some(self.pop(&mut MaybeUninit::uninit()).ok()?.into_task());
+        std::iter::from_fn(pop).collect()
     }
 
     #[cold]
     fn pop_of_all(&self) -> Option<Task> {
         let past_bound = &self.past_bound;
+        let pop_main = || Some(self.pop_main(&mut MaybeUninit::uninit()).ok()?.into_task());
         if let Some(task) = past_bound.pop(&past_bound.handed_over) {
             return Some(task);
         }
@@ -101,21 +115,23 @@ impl SharedQueue {
             .is_multiple_of(2)
         {
             let child = past_bound.pop(&past_bound.children);
-            child.or_else(|| self.pop_main())
+            child.or_else(pop_main)
         } else {
-            let oldest = self.pop_main();
+            let oldest = pop_main();
             oldest.or_else(|| past_bound.pop(&past_bound.children))
         }
     }
 
     #[inline(always)]
-    fn pop_main(&self) -> Option<Task> {
+    fn pop_main<'a>(&self, place: TaskPlace<'a>) -> Result<Held<'a>, TaskPlace<'a>> {
         match &self.main {
-            Main::Array(ring) => ring.pop(),
+            Main::Array(ring) => ring.pop(place),
             Main::List(list, places) => {
-                let task = steal(&list.0)?;
+                let Some(task) = steal(&list.0) else {
+                    return Err(place);
+                };
                 places.free(None);
-                Some(task)
+                Ok(Held::new(place, task))
             }
         }
     }

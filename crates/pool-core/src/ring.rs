@@ -35,7 +35,7 @@ use crossbeam_utils::{Backoff, CachePadded};
 
 use self::slots::Slots;
 use crate::sync::{AtomicPtr, AtomicUsize, Ordering, UnsafeCell};
-use crate::task::{Body, Task, VTable};
+use crate::task::{Body, Held, Task, TaskPlace, VTable};
 
 const FULL: usize = 1;
 const ODD_LAP: usize = 1 << 1;
@@ -79,7 +79,7 @@ impl Ring {
 
     /// Queues a task, or gives it back if all places are taken.
     #[inline(always)]
-    pub(crate) fn push(&self, task: Task) -> Result<(), Task> {
+    pub(crate) fn push(&self, task: Held<'_>) -> Result<(), Task> {
         let backoff = Backoff::new();
         // ORDERING: Acquire, here and in the reload: the mark is read after the position that it is compared with.
         let mut tail = self.tail.load(Ordering::Acquire);
@@ -105,16 +105,16 @@ impl Ring {
             } else {
                 let now = self.tail.load(Ordering::Acquire);
                 if now == tail {
-                    return Err(task);
+                    return Err(task.into_task());
                 }
                 tail = now;
             }
         }
     }
 
-    /// Takes the oldest task.
+    /// Takes the oldest task, to `place`; or gives that back.
     #[inline(always)]
-    pub(crate) fn pop(&self) -> Option<Task> {
+    pub(crate) fn pop<'a>(&self, place: TaskPlace<'a>) -> Result<Held<'a>, TaskPlace<'a>> {
         let backoff = Backoff::new();
         // ORDERING: Acquire, see the module's section on the parity.
         let mut head = self.head.load(Ordering::Acquire);
@@ -131,7 +131,7 @@ impl Ring {
                 ) {
                     Ok(_) => {
                         self.ask_for(self.index(head) + 1);
-                        return Some(self.empty(slot, head, mark));
+                        return Ok(self.empty(slot, head, mark, place));
                     }
                     Err(now) => head = now,
                 }
@@ -139,7 +139,7 @@ impl Ring {
             } else {
                 let now = self.head.load(Ordering::Acquire);
                 if now == head {
-                    return None;
+                    return Err(place);
                 }
                 head = now;
             }
@@ -164,7 +164,7 @@ impl Ring {
     }
 
     #[inline(always)]
-    fn fill(&self, slot: &Slot, position: usize, task: Task) {
+    fn fill(&self, slot: &Slot, position: usize, task: Held<'_>) {
         // SAFETY: this thread has claimed the position, and the slot was empty for it: nobody touches the body before the mark.
         let vtable = slot
             .body
@@ -176,19 +176,25 @@ impl Ring {
     }
 
     #[inline(always)]
-    fn empty(&self, slot: &Slot, position: usize, mark: *mut VTable) -> Task {
-        // SAFETY: this thread has claimed the position, and read its mark as full: the body is whole, and nobody else's.
-        let body = slot
+    fn empty<'a>(
+        &self,
+        slot: &Slot,
+        position: usize,
+        mark: *mut VTable,
+        place: TaskPlace<'a>,
+    ) -> Held<'a> {
+        let vtable = mark.map_addr(|address| address & !TAGS);
+        // SAFETY: this thread has claimed the position, and read its mark as full: the body is whole, and nobody else's. `fill` made the mark of
+        // a vtable's reference, and these are the two parts of one task, used once.
+        let task = slot
             .body
-            .with_mut(|place| unsafe { (*place).assume_init_read() });
+            .with_mut(|body| unsafe { Held::from_parts(&*vtable, &*body, place) });
         // ORDERING: Release: the read of the body is over before a pusher writes the next.
         slot.mark.store(
             self.empty_mark(position.wrapping_add(self.one_lap)),
             Ordering::Release,
         );
-        let vtable = mark.map_addr(|address| address & !TAGS);
-        // SAFETY: `fill` made the mark of a vtable's reference, and these are the two parts of one task, used once.
-        unsafe { Task::from_parts(&*vtable, body) }
+        task
     }
 
     /// Has the line of a slot on its way while the pusher prepares what it will put there.
@@ -243,7 +249,7 @@ impl Ring {
 
 impl Drop for Ring {
     fn drop(&mut self) {
-        while self.pop().is_some() {}
+        while self.pop(&mut MaybeUninit::uninit()).is_ok() {}
     }
 }
 

@@ -53,13 +53,23 @@ impl Slot {
                 false
             }
             _ => {
-                let name = name.map(Into::into);
-                self.listed
-                    .lock_unpoisoned()
-                    .push(FrameNote { id, name, since });
+                self.list(id, name, since);
                 true
             }
         }
+    }
+
+    #[cold]
+    fn list(&self, id: JobId, name: Option<&str>, since: u64) {
+        let name = name.map(Into::into);
+        self.listed
+            .lock_unpoisoned()
+            .push(FrameNote { id, name, since });
+    }
+
+    #[cold]
+    fn unlist(&self) {
+        drop(self.listed.lock_unpoisoned().pop());
     }
 
     /// Notes that the job begun last is suspended or over.
@@ -68,7 +78,7 @@ impl Slot {
         let level = self.depth.load(Ordering::Relaxed) - 1;
         self.depth.store(level, Ordering::Relaxed);
         if is_listed {
-            drop(self.listed.lock_unpoisoned().pop());
+            self.unlist();
         } else {
             // ORDERING: Release orders the end behind the job's own writes for who reads the frames.
             self.plain[level].id.store(0, Ordering::Release);

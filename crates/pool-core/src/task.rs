@@ -3,6 +3,7 @@
 use std::any::TypeId;
 use std::fmt;
 use std::mem::{ManuallyDrop, MaybeUninit, align_of, size_of};
+use std::ops::Deref;
 use std::ptr;
 use std::sync::Arc;
 
@@ -25,6 +26,16 @@ pub struct Task {
     vtable: &'static VTable,
     body: Body,
 }
+
+/// A task that stays where it lies while it is handed on: an owner of the task, but not of its place.
+///
+/// A task is eight words. Each function that takes one by value may copy it, and a copy reads in wide loads what was written in narrow stores a
+/// moment ago, for which a processor has to wait. Dropped, it drops the task.
+#[derive(Debug)]
+pub struct Held<'a>(&'a mut ManuallyDrop<Task>);
+
+/// Where a task lies that a [`Held`] owns: room for one on its holder's stack.
+pub type TaskPlace<'a> = &'a mut MaybeUninit<Task>;
 
 /// A task without its vtable: for a queue that keeps that word in a form of its own.
 #[repr(C)]
@@ -101,35 +112,6 @@ impl Task {
         }
     }
 
-    /// Moves the body to `place`, and gives back the rest; only [`from_parts`](Self::from_parts) keeps the job from being lost.
-    ///
-    /// Word by word, since it was written so a moment ago: a processor that is asked for two fresh words in one load makes it wait
-    /// until all stores before it have left, among them those to lines that other cores hold.
-    #[inline(always)]
-    pub(crate) fn move_body_to(self, place: &mut MaybeUninit<Body>) -> &'static VTable {
-        type Word = MaybeUninit<usize>;
-        const WORDS: usize = size_of::<Body>() / size_of::<Word>();
-        let vtable = self.vtable;
-        let (from, to) = (ptr::from_ref(&self.body), place.as_mut_ptr());
-        let (from, to) = (from.cast::<Word>(), to.cast::<Word>());
-        for word in 0..WORDS {
-            // SAFETY: a body is so many words, which the two places hold; they may be read and written whatever is in them. Volatile, or
-            // the compiler would join the loads.
-            unsafe { to.add(word).write(from.add(word).read_volatile()) };
-        }
-        std::mem::forget(self);
-        vtable
-    }
-
-    /// Puts a task together again.
-    ///
-    /// # Safety
-    /// Both come from one call of [`move_body_to`](Self::move_body_to), and are used this once.
-    #[inline(always)]
-    pub(crate) unsafe fn from_parts(vtable: &'static VTable, body: Body) -> Self {
-        Self { vtable, body }
-    }
-
     /// The job's id.
     #[inline]
     pub fn id(&self) -> JobId {
@@ -179,6 +161,93 @@ impl Task {
     }
 }
 
+impl<'a> Held<'a> {
+    /// Puts a task into a place, where it stays.
+    #[inline(always)]
+    pub fn new(place: TaskPlace<'a>, task: Task) -> Self {
+        place.write(task);
+        // SAFETY: it is initialised, and what becomes of a `MaybeUninit` later is nobody's concern.
+        Self(unsafe { &mut *ptr::from_mut(place).cast() })
+    }
+
+    /// Puts a task together again, in its place.
+    ///
+    /// # Safety
+    /// Both come from one call of [`move_body_to`](Self::move_body_to), and are used this once.
+    #[inline(always)]
+    pub(crate) unsafe fn from_parts(
+        vtable: &'static VTable,
+        body: &MaybeUninit<Body>,
+        place: TaskPlace<'a>,
+    ) -> Self {
+        // SAFETY: the body was moved there.
+        let body = unsafe { body.assume_init_read() };
+        Self::new(place, Task { vtable, body })
+    }
+
+    /// Reads a task out of where another `Held` was [moved](Self::move_to).
+    ///
+    /// # Safety
+    /// It was, and is read this once.
+    #[inline(always)]
+    pub(crate) unsafe fn read(from: &MaybeUninit<Task>, place: TaskPlace<'a>) -> Self {
+        // SAFETY: the caller's promise.
+        Self::new(place, unsafe { from.assume_init_read() })
+    }
+
+    /// Moves the task elsewhere.
+    #[inline(always)]
+    pub fn into_task(self) -> Task {
+        let this = ManuallyDrop::new(self);
+        // SAFETY: the task is in its place for as long as there is a `Held`, which ends here.
+        unsafe { ptr::read(&raw const **this.0) }
+    }
+
+    /// Moves the task to `place`; only a read of it keeps the job from being lost.
+    #[inline(always)]
+    pub(crate) fn move_to(self, place: &mut MaybeUninit<Task>) {
+        let this = ManuallyDrop::new(self);
+        let task: &Task = this.0;
+        // SAFETY: as in `into_task`.
+        unsafe { move_by_words(task, place.as_mut_ptr()) }
+    }
+
+    /// Moves the body to `place`, and gives back the rest; only [`from_parts`](Self::from_parts) keeps the job from being lost.
+    #[inline(always)]
+    pub(crate) fn move_body_to(self, place: &mut MaybeUninit<Body>) -> &'static VTable {
+        let this = ManuallyDrop::new(self);
+        let task: &Task = this.0;
+        // SAFETY: as in `into_task`.
+        unsafe { move_by_words(&raw const task.body, place.as_mut_ptr()) };
+        task.vtable
+    }
+
+    /// Runs the job.
+    #[inline(always)]
+    pub(crate) fn run(self, worker: &Worker) -> Ran {
+        let mut this = ManuallyDrop::new(self);
+        let task: &mut Task = this.0;
+        // SAFETY: as in `into_task`; `run` moves the payload out.
+        unsafe { (task.vtable.run)(&raw mut task.body.words, task.body.id, worker) }
+    }
+}
+
+impl Deref for Held<'_> {
+    type Target = Task;
+
+    #[inline]
+    fn deref(&self) -> &Task {
+        self.0
+    }
+}
+
+impl Drop for Held<'_> {
+    fn drop(&mut self) {
+        // SAFETY: as in `into_task`.
+        unsafe { ManuallyDrop::drop(self.0) }
+    }
+}
+
 impl Drop for Task {
     fn drop(&mut self) {
         // SAFETY: the payload is still there: whoever moves it out forgets the task.
@@ -192,6 +261,23 @@ impl fmt::Debug for Task {
             .field("id", &self.id())
             .field("name", &self.name())
             .finish()
+    }
+}
+
+/// Moves a value word by word, since it was written so a moment ago: a processor that is asked for two fresh words in one load makes it wait
+/// until all stores before it have left, among them those to lines that other cores hold.
+///
+/// # Safety
+/// As for [`ptr::copy_nonoverlapping`] of one `T`, which consists of whole words.
+#[inline(always)]
+unsafe fn move_by_words<T>(from: *const T, to: *mut T) {
+    type Word = MaybeUninit<usize>;
+    const { assert!(size_of::<T>().is_multiple_of(size_of::<Word>())) };
+    let (from, to) = (from.cast::<Word>(), to.cast::<Word>());
+    for word in 0..size_of::<T>() / size_of::<Word>() {
+        // SAFETY: a `T` is so many words, which the two places hold; they may be read and written whatever is in them. Volatile, or
+        // the compiler would join the loads.
+        unsafe { to.add(word).write(from.add(word).read_volatile()) };
     }
 }
 

@@ -19,10 +19,13 @@ pub(crate) trait Outlet<T, E>: Send + Sync {
     fn is_ended(&self) -> bool;
     /// The outcome, or the promise to wake `cx`. Called by the handle alone, no two calls at once; once ready, never again.
     fn poll_outcome(&self, cx: &mut Context<'_>) -> Poll<Resolution<T, E>>;
+    /// The outcome, if the job has ended: then the handle's end is given up with it, and the cell is not touched again, save as the answer
+    /// says. Called as `poll_outcome` is.
+    fn take_ended(&self) -> Option<Joined<T, E>>;
     /// Asks for the stop; a job that has not started ends here and now.
     fn cancel(&self);
-    /// Makes progress on the joiner's own worker if nobody else can be relied on to. An outcome, if that brought one at once: then the
-    /// handle's end is given up with it, and the cell is not touched again, save as the answer says.
+    /// Makes progress on the joiner's own worker if nobody else can be relied on to. An outcome, if that brought one at once, as from
+    /// `take_ended`.
     fn join_on(&self, worker: &Worker) -> Option<Joined<T, E>>;
     /// The same for one who awaits, within one poll, and keeps the handle.
     fn await_on(&self, worker: &Worker, cx: &mut Context<'_>);
@@ -35,7 +38,7 @@ pub(crate) trait Outlet<T, E>: Send + Sync {
 /// Gives up the handle's end of the cell at an address, and with it an outcome that nobody took.
 pub(crate) type Release = unsafe fn(NonNull<()>);
 
-/// The outcome of a job that its joiner ran.
+/// An outcome that came with the handle's end.
 pub(crate) struct Joined<T, E> {
     pub(crate) resolution: Resolution<T, E>,
     /// What is left to be done at the cell's address, once.
@@ -62,11 +65,25 @@ impl<T, E> Ticket<T, E> {
 }
 
 impl<T, E> Ticket<T, E> {
+    /// Takes the outcome of a job that has ended. The ticket, if it has not.
+    #[inline]
+    pub(crate) fn take_ended(self) -> Result<Resolution<T, E>, Self> {
+        self.give_up(|outlet| outlet.take_ended())
+    }
+
     /// Waits on a worker: see [`Outlet::join_on`]. The ticket, if there is no outcome yet.
     #[inline]
     pub(crate) fn join_on(self, worker: &Worker) -> Result<Resolution<T, E>, Self> {
+        self.give_up(|outlet| outlet.join_on(worker))
+    }
+
+    #[inline]
+    fn give_up(
+        self,
+        join: impl FnOnce(&dyn Outlet<T, E>) -> Option<Joined<T, E>>,
+    ) -> Result<Resolution<T, E>, Self> {
         let this = ManuallyDrop::new(self);
-        match Deref::deref(&*this).join_on(worker) {
+        match join(&**this) {
             Some(Joined { resolution, rest }) => {
                 if let Some(rest) = rest {
                     // SAFETY: the cell asks for it, once, and is not touched after it: `this` is not dropped.

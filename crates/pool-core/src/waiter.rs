@@ -22,6 +22,16 @@ impl Waiter {
         Self(UnsafeCell::new(None))
     }
 
+    /// Whether no waker was ever put here, or has been left.
+    ///
+    /// # Safety
+    /// Both ends have left the cell.
+    #[inline]
+    pub(crate) unsafe fn is_empty(&self) -> bool {
+        // SAFETY: nobody else is left to touch the slot.
+        self.0.with(|slot| unsafe { (*slot).is_none() })
+    }
+
     /// Ready once the job has ended; else `cx` will be woken.
     ///
     /// # Safety

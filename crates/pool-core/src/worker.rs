@@ -1,15 +1,19 @@
 //! A worker: finds a task, runs it, and rests when there is none.
 
 mod clock;
+mod current;
 mod polling;
 mod search;
 mod seat;
 
 use std::any::Any;
-use std::cell::{Cell, OnceCell, RefCell};
+use std::cell::{Cell, OnceCell};
 use std::fmt;
+use std::mem::MaybeUninit;
 use std::rc::Rc;
 use std::sync::Arc;
+
+use crossbeam_utils::CachePadded;
 
 use crate::engine::{Engine, Host, Inside};
 use crate::executor::Executor;
@@ -18,8 +22,10 @@ use crate::idle::Announced;
 use crate::lifecycle::Lifecycle;
 use crate::machine::{self, Point};
 use crate::outcome::{Outcome, drop_contained};
-use crate::task::{Ran, Task};
+use crate::slot::Slot;
+use crate::task::{Held, Ran, Task};
 pub(crate) use clock::SampledClock;
+pub(crate) use current::current_index;
 use polling::Polling;
 use search::{A_NAP, Looked, Search};
 pub(crate) use seat::Seat;
@@ -30,10 +36,6 @@ const MOST_IN_PLACE: usize = 128;
 /// Children that are queued so, past the bound, from one stack: a job that submits for ever takes no more memory than this.
 const MOST_PAST_BOUND: usize = 1024;
 
-thread_local! {
-    static CURRENT: RefCell<Option<Worker>> = const { RefCell::new(None) };
-}
-
 /// A thread that runs jobs.
 ///
 /// A backend makes one for each of its threads ([`Worker::start`]) and has it [`work`](Self::work); one whose threads are lent
@@ -43,6 +45,8 @@ pub struct Worker(Rc<Inner>);
 
 struct Inner {
     seat: Seat,
+    /// What others see of it.
+    slot: Arc<CachePadded<Slot>>,
     /// What sleeps and is resumed: the index itself, for a worker with a thread of its own.
     token: usize,
     host: Box<dyn Host>,
@@ -84,6 +88,7 @@ impl Worker {
     ) -> Self {
         Self(Rc::new(Inner {
             seat: Seat::new(engine.life(), index),
+            slot: Arc::clone(&engine.life().slots[index]),
             token,
             host: Box::new(Inside(Arc::clone(engine))),
             state: OnceCell::new(),
@@ -105,7 +110,7 @@ impl Worker {
             while self.step(engine) != Step::Nothing {}
             match self.rest(engine) {
                 Rest::Search | Rest::Moved => {}
-                Rest::Sleep => self.life().slots[self.index()].park(),
+                Rest::Sleep => self.0.slot.park(),
                 Rest::Stop => break,
             }
         }
@@ -161,7 +166,8 @@ impl Worker {
     #[inline(always)]
     fn run_queued<E: Engine>(&self, engine: &E) -> Step {
         machine::point(Point::Look);
-        let Some(task) = engine.pop(self) else {
+        let mut place = MaybeUninit::uninit();
+        let Some(task) = engine.pop(self, &mut place) else {
             return Step::Nothing;
         };
         machine::point(Point::Took(task.id()));
@@ -196,9 +202,16 @@ impl Worker {
     /// report instead.
     #[inline]
     pub fn run(&self, task: Task) {
+        let mut place = MaybeUninit::uninit();
+        self.run_held(Held::new(&mut place, task));
+    }
+
+    /// [`run`](Self::run), where the task lies.
+    #[inline(always)]
+    pub fn run_held(&self, task: Held<'_>) {
         let life = self.life();
         if life.is_cancelling() {
-            life.give_up(task);
+            life.give_up(task.into_task());
             return;
         }
         let id = task.id();
@@ -314,7 +327,7 @@ impl Worker {
         let life = Arc::clone(self.life());
         let index = self.index();
         life.hooks().stop(index);
-        CURRENT.with(|current| drop(current.borrow_mut().take()));
+        drop(current::replace(None));
         drop_contained(self);
         life.worker_gone(index);
     }
@@ -363,39 +376,11 @@ impl Worker {
         self.0.state.get().map(|state| &**state)
     }
 
-    /// The worker that the calling thread is, if it is one.
-    #[inline]
-    pub(crate) fn current() -> Option<Self> {
-        CURRENT
-            .try_with(|current| current.borrow().clone())
-            .ok()
-            .flatten()
-    }
-
-    /// The worker of `executor`'s pool that the calling thread is, if it is one.
-    #[inline]
-    pub(crate) fn current_of<E: Executor + ?Sized>(executor: &E) -> Option<Self> {
-        let find = |current: &RefCell<Option<Self>>| {
-            let current = current.borrow();
-            let worker = current.as_ref()?;
-            std::ptr::eq(worker.life().room(), executor.room()).then(|| worker.clone())
-        };
-        CURRENT.try_with(find).ok().flatten()
-    }
-
-    fn enter_for_good(&self) {
-        CURRENT.with(|current| *current.borrow_mut() = Some(self.clone()));
-    }
-
-    pub(crate) fn enter(&self) -> Entered {
-        Entered(CURRENT.with(|current| current.borrow_mut().replace(self.clone())))
-    }
-
     /// Notes that a job starts here, until the frame is dropped.
-    #[inline]
+    #[inline(always)]
     pub(crate) fn begin(&self, id: JobId, name: Option<&str>) -> Frame<'_> {
         let since = self.0.clock.now(self.life());
-        let is_listed = self.life().slots[self.index()].begin(id, name, since);
+        let is_listed = self.0.slot.begin(id, name, since);
         Frame {
             worker: self,
             is_listed,
@@ -435,7 +420,13 @@ impl Worker {
 
     /// How many jobs of this pool are on this thread's stack.
     pub(crate) fn own_jobs(&self) -> usize {
-        self.life().slots[self.index()].depth() + self.0.nested.get()
+        self.0.slot.depth() + self.0.nested.get()
+    }
+}
+
+impl Drop for Inner {
+    fn drop(&mut self) {
+        current::forget(&self.seat.life);
     }
 }
 
@@ -471,28 +462,6 @@ pub enum Step {
     Moved,
 }
 
-/// The index of the calling thread among `life`'s workers.
-#[inline]
-pub(crate) fn current_index(life: &Lifecycle) -> Option<usize> {
-    let find = |current: &RefCell<Option<Worker>>| {
-        let current = current.borrow();
-        let worker = current.as_ref()?;
-        std::ptr::eq(&**worker.life(), life).then(|| worker.index())
-    };
-    CURRENT.try_with(find).ok().flatten()
-}
-
-/// Puts the thread's former worker back: a pool's worker may run, deep inside, another pool's.
-pub(crate) struct Entered(Option<Worker>);
-
-impl Drop for Entered {
-    fn drop(&mut self) {
-        let former = self.0.take();
-        let ended = CURRENT.with(|current| std::mem::replace(&mut *current.borrow_mut(), former));
-        drop(ended);
-    }
-}
-
 /// The note that a job runs at a worker's place.
 pub(crate) struct Frame<'w> {
     worker: &'w Worker,
@@ -500,8 +469,8 @@ pub(crate) struct Frame<'w> {
 }
 
 impl Drop for Frame<'_> {
-    #[inline]
+    #[inline(always)]
     fn drop(&mut self) {
-        self.worker.life().slots[self.worker.index()].end(self.is_listed);
+        self.worker.0.slot.end(self.is_listed);
     }
 }

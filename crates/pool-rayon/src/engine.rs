@@ -3,7 +3,8 @@
 use std::sync::{Arc, Mutex, PoisonError};
 
 use pool_core::{
-    BuildError, Capability, Engine, Lifecycle, PoolConfig, Task, Worker, put_to_sleep, visit,
+    BuildError, Capability, Engine, Held, Lifecycle, PoolConfig, Task, TaskPlace, Worker,
+    put_to_sleep, visit,
 };
 use pool_work_stealing::StealingQueue;
 use rayon::ThreadPool;
@@ -84,7 +85,7 @@ impl Engine for RayonEngine {
     }
 
     #[inline(always)]
-    fn push(&self, task: Task) -> Result<(), Task> {
+    fn push(&self, task: Held<'_>) -> Result<(), Task> {
         self.queue.push(task, &self.life)
     }
 
@@ -97,8 +98,8 @@ impl Engine for RayonEngine {
     }
 
     #[inline(always)]
-    fn pop(&self, worker: &Worker) -> Option<Task> {
-        self.queue.pop(worker)
+    fn pop<'a>(&self, worker: &Worker, place: TaskPlace<'a>) -> Option<Held<'a>> {
+        self.queue.pop(worker, place)
     }
 
     fn has_queued(&self) -> bool {

@@ -6,7 +6,9 @@ use std::fmt;
 use std::sync::{Arc, Mutex, MutexGuard};
 
 use pool_core::machine;
-use pool_core::{BuildError, Capability, Engine, Lifecycle, PoolConfig, Task, Threads, Worker};
+use pool_core::{
+    BuildError, Capability, Engine, Held, Lifecycle, PoolConfig, Task, TaskPlace, Threads, Worker,
+};
 
 /// The engine of [`SimPool`](crate::SimPool).
 pub struct SimEngine {
@@ -55,12 +57,12 @@ impl Engine for SimEngine {
         &self.life
     }
 
-    fn push(&self, task: Task) -> Result<(), Task> {
+    fn push(&self, task: Held<'_>) -> Result<(), Task> {
         let mut queue = self.queue();
         if queue.len() >= self.capacity {
-            return Err(task);
+            return Err(task.into_task());
         }
-        queue.push_back(task);
+        queue.push_back(task.into_task());
         Ok(())
     }
 
@@ -68,17 +70,17 @@ impl Engine for SimEngine {
         self.queue().push_back(task);
     }
 
-    fn pop(&self, _worker: &Worker) -> Option<Task> {
+    fn pop<'a>(&self, _worker: &Worker, place: TaskPlace<'a>) -> Option<Held<'a>> {
         let mut queue = self.queue();
         let choice = match queue.len() {
             0 => return None,
             _ if self.is_fifo => 0,
             queued => machine::draw(queued).unwrap_or(0),
         };
-        let task = queue.remove(choice);
+        let task = queue.remove(choice)?;
         drop(queue);
         self.life.room().freed();
-        task
+        Some(Held::new(place, task))
     }
 
     fn has_queued(&self) -> bool {

@@ -1,27 +1,27 @@
 //! The deques of threads that run jobs: the owner pushes and pops at one end, thieves take at the other.
 
-use std::cell::RefCell;
+use std::cell::{OnceCell, RefCell};
 use std::rc::Rc;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, PoisonError, Weak};
 
 use crossbeam_deque::{Steal, Stealer, Worker as Deque};
-use pool_core::Task;
+use pool_core::{BoxedTask, Boxes, Held, TaskPlace};
 
 thread_local! {
-    static OWN: RefCell<Owned> = const {
-        RefCell::new(Owned {
-            last: None,
-            others: Vec::new(),
-        })
+    static OWN: Owned = const {
+        Owned {
+            first: OnceCell::new(),
+            others: RefCell::new(Vec::new()),
+        }
     };
 }
 
 /// The calling thread's deques: one of its own pool's, or a few, where pools share threads.
 struct Owned {
-    /// The one that was taken last.
-    last: Option<Rc<Own>>,
-    others: Vec<Rc<Own>>,
+    /// Kept until the thread ends, so that nothing need guard it.
+    first: OnceCell<Rc<Own>>,
+    others: RefCell<Vec<Rc<Own>>>,
 }
 
 /// Numbers for queues, none of which is given twice.
@@ -33,7 +33,7 @@ struct Alive;
 pub(crate) struct Deques {
     number: u64,
     _alive: Arc<Alive>,
-    stealers: Box<[Stealer<Task>]>,
+    stealers: Box<[Stealer<BoxedTask>]>,
     /// Deques that no thread has taken yet.
     spare: Mutex<Vec<Own>>,
 }
@@ -44,7 +44,9 @@ pub(crate) struct Own {
     life: Weak<Alive>,
     /// Which one it is, among the queue's.
     pub(crate) index: usize,
-    deque: Deque<Task>,
+    deque: Deque<BoxedTask>,
+    /// Memory for what it submits.
+    boxes: Boxes,
 }
 
 impl Deques {
@@ -57,6 +59,7 @@ impl Deques {
                 life: Arc::downgrade(&alive),
                 index,
                 deque: Deque::new_lifo(),
+                boxes: Boxes::default(),
             })
             .collect();
         Self {
@@ -71,22 +74,18 @@ impl Deques {
     /// none any more.
     #[inline(always)]
     pub(crate) fn own(&self) -> Option<Rc<Own>> {
-        OWN.try_with(|owned| self.find(&owned.borrow()).cloned())
-            .ok()
-            .flatten()
+        let find = |owned: &Owned| match owned.first.get() {
+            Some(own) if own.queue == self.number => Some(Rc::clone(own)),
+            Some(_) => self.find(&owned.others.borrow()),
+            None => None,
+        };
+        OWN.try_with(find).ok().flatten()
     }
 
-    #[inline(always)]
-    fn find<'a>(&self, owned: &'a Owned) -> Option<&'a Rc<Own>> {
-        match &owned.last {
-            Some(own) if own.queue == self.number => Some(own),
-            _ => self.find_other(owned),
-        }
-    }
-
-    #[inline]
-    fn find_other<'a>(&self, owned: &'a Owned) -> Option<&'a Rc<Own>> {
-        owned.others.iter().find(|own| own.queue == self.number)
+    #[cold]
+    fn find(&self, others: &[Rc<Own>]) -> Option<Rc<Own>> {
+        let own = others.iter().find(|own| own.queue == self.number);
+        own.cloned()
     }
 
     /// Gives the calling thread a deque, if there is one left.
@@ -99,21 +98,23 @@ impl Deques {
             .pop();
         let Some(spare) = spare else { return };
         let taken = OWN.try_with(|owned| {
-            let owned = &mut *owned.borrow_mut();
-            owned.others.extend(owned.last.replace(Rc::new(spare)));
-            // Those of queues that are no more are empty.
-            owned.others.retain(|own| own.life.strong_count() != 0);
+            if let Err(spare) = owned.first.set(Rc::new(spare)) {
+                let mut others = owned.others.borrow_mut();
+                // Those of queues that are no more are empty.
+                others.retain(|own| own.life.strong_count() != 0);
+                others.push(spare);
+            }
         });
         debug_assert!(taken.is_ok(), "who looks for a task is no thread that ends");
     }
 
     /// Takes the oldest task of a deque: one's own, so that none waits for ever below newer ones, or another's.
-    pub(crate) fn steal(&self, victim: usize) -> Option<Task> {
+    pub(crate) fn steal(&self, victim: usize) -> Option<BoxedTask> {
         retry(|| self.stealers[victim].steal())
     }
 
     /// Takes about half of a deque's tasks over to `own`, and the first of them out.
-    pub(crate) fn steal_half(&self, victim: usize, own: &Own) -> Option<Task> {
+    pub(crate) fn steal_half(&self, victim: usize, own: &Own) -> Option<BoxedTask> {
         retry(|| self.stealers[victim].steal_batch_and_pop(&own.deque))
     }
 
@@ -128,14 +129,20 @@ impl Deques {
 
 impl Own {
     #[inline(always)]
-    pub(crate) fn push(&self, task: Task) {
-        self.deque.push(task);
+    pub(crate) fn push(&self, task: Held<'_>) {
+        self.deque.push(self.boxes.wrap(task));
     }
 
     /// Takes the newest.
     #[inline(always)]
-    pub(crate) fn pop(&self) -> Option<Task> {
+    pub(crate) fn pop(&self) -> Option<BoxedTask> {
         self.deque.pop()
+    }
+
+    /// Takes a task out of its box, whose memory serves this thread's next.
+    #[inline(always)]
+    pub(crate) fn unwrap<'a>(&self, boxed: BoxedTask, place: TaskPlace<'a>) -> Held<'a> {
+        self.boxes.unwrap(boxed, place)
     }
 
     pub(crate) fn is_empty(&self) -> bool {
@@ -144,7 +151,7 @@ impl Own {
 }
 
 /// Steals until it is clear whether there was something.
-fn retry(steal: impl Fn() -> Steal<Task>) -> Option<Task> {
+fn retry(steal: impl Fn() -> Steal<BoxedTask>) -> Option<BoxedTask> {
     loop {
         match steal() {
             Steal::Success(task) => return Some(task),

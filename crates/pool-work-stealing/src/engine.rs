@@ -3,7 +3,9 @@
 use std::convert::Infallible;
 use std::sync::Arc;
 
-use pool_core::{BuildError, Capability, Engine, Lifecycle, PoolConfig, Task, Threads, Worker};
+use pool_core::{
+    BuildError, Capability, Engine, Held, Lifecycle, PoolConfig, Task, TaskPlace, Threads, Worker,
+};
 
 use crate::queue::StealingQueue;
 
@@ -43,7 +45,7 @@ impl Engine for WorkStealingEngine {
     }
 
     #[inline(always)]
-    fn push(&self, task: Task) -> Result<(), Task> {
+    fn push(&self, task: Held<'_>) -> Result<(), Task> {
         self.queue.push(task, &self.life)
     }
 
@@ -56,8 +58,8 @@ impl Engine for WorkStealingEngine {
     }
 
     #[inline(always)]
-    fn pop(&self, worker: &Worker) -> Option<Task> {
-        self.queue.pop(worker)
+    fn pop<'a>(&self, worker: &Worker, place: TaskPlace<'a>) -> Option<Held<'a>> {
+        self.queue.pop(worker, place)
     }
 
     fn has_queued(&self) -> bool {

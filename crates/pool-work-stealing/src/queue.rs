@@ -2,7 +2,7 @@
 
 use std::fmt;
 
-use pool_core::{Lifecycle, Places, SharedQueue, Task, Worker};
+use pool_core::{BoxedTask, Held, Lifecycle, Places, SharedQueue, Task, TaskPlace, Worker};
 
 use crate::deques::{Deques, Own};
 
@@ -44,21 +44,21 @@ impl StealingQueue {
     /// # Errors
     /// The task.
     #[inline(always)]
-    pub fn push(&self, task: Task, life: &Lifecycle) -> Result<(), Task> {
+    pub fn push(&self, task: Held<'_>, life: &Lifecycle) -> Result<(), Task> {
         let Some(own) = self.deques.own() else {
             return self.inject(task, life);
         };
         if !self.places.take(Some(own.index)) {
-            return Err(task);
+            return Err(task.into_task());
         }
         own.push(task);
         Ok(())
     }
 
     /// Queues a task from a thread that has no deque here.
-    fn inject(&self, task: Task, life: &Lifecycle) -> Result<(), Task> {
+    fn inject(&self, task: Held<'_>, life: &Lifecycle) -> Result<(), Task> {
         if !self.places.take(None) {
-            return Err(task);
+            return Err(task.into_task());
         }
         self.injector.push(task).inspect_err(|_| {
             // A popper is half done with the injector's next slot.
@@ -81,14 +81,14 @@ impl StealingQueue {
 
     /// Takes the next task for `worker`, on its thread, and tells the pool's room of the place that came free.
     #[inline(always)]
-    pub fn pop(&self, worker: &Worker) -> Option<Task> {
+    pub fn pop<'a>(&self, worker: &Worker, place: TaskPlace<'a>) -> Option<Held<'a>> {
         let own = self.deques.own();
         if own.is_none() {
             self.deques.take_spare(); // for the looks to come: it is empty
         }
         let own = own.as_deref();
         let mut has_brought = false;
-        let task = self.find(own, worker.tick(), &mut has_brought);
+        let task = self.find(own, worker.tick(), &mut has_brought, place);
         if task.is_some() {
             let life = worker.life();
             if has_brought {
@@ -109,9 +109,10 @@ impl StealingQueue {
 
     /// Takes all that is queued.
     pub fn take_all(&self, life: &Lifecycle) -> Vec<Task> {
-        let injected = std::iter::from_fn(|| self.injector.pop());
+        let injected = self.injector.take_all().into_iter();
         let owned =
             (0..self.deques.len()).flat_map(|i| std::iter::from_fn(move || self.deques.steal(i)));
+        let owned = owned.map(BoxedTask::into_task);
         let tasks: Vec<Task> = injected
             .chain(owned)
             .inspect(|_| self.places.free(None))
@@ -125,42 +126,50 @@ impl StealingQueue {
     /// `has_brought`: others came with it, onto the thief's own deque. On their way they were nowhere to be seen, and a worker that looked then for
     /// the last time sleeps: it is notified as of new ones.
     #[inline(always)]
-    fn find(&self, own: Option<&Own>, tick: u32, has_brought: &mut bool) -> Option<Task> {
-        if tick.is_multiple_of(INJECTOR_EVERY)
-            && let Some(task) = self.injector.pop()
-        {
-            return Some(task);
-        }
+    fn find<'a>(
+        &self,
+        own: Option<&Own>,
+        tick: u32,
+        has_brought: &mut bool,
+        place: TaskPlace<'a>,
+    ) -> Option<Held<'a>> {
+        let place = if tick.is_multiple_of(INJECTOR_EVERY) {
+            match self.injector.pop(place) {
+                Ok(task) => return Some(task),
+                Err(place) => place,
+            }
+        } else {
+            place
+        };
         if tick.is_multiple_of(OTHERS_EVERY)
-            && let Some(task) = self.others(own, tick, |victim| self.deques.steal(victim))
+            && let Some(boxed) = self.others(own, tick, |victim| self.deques.steal(victim))
         {
-            return Some(task);
+            return Some(unwrap(own, boxed, place));
         }
         if let Some(own) = own {
-            if tick.is_multiple_of(OLDEST_EVERY)
-                && let Some(task) = self.deques.steal(own.index)
-            {
-                return Some(task);
-            }
-            if let Some(task) = own.pop() {
-                return Some(task);
+            let oldest = tick.is_multiple_of(OLDEST_EVERY);
+            let oldest = oldest.then(|| self.deques.steal(own.index)).flatten();
+            if let Some(boxed) = oldest.or_else(|| own.pop()) {
+                return Some(own.unwrap(boxed, place));
             }
         }
-        if let Some(task) = self.injector.pop() {
-            return Some(task);
-        }
-        self.steal(own, tick, has_brought)
+        let place = match self.injector.pop(place) {
+            Ok(task) => return Some(task),
+            Err(place) => place,
+        };
+        let boxed = self.steal(own, tick, has_brought)?;
+        Some(unwrap(own, boxed, place))
     }
 
     /// Takes one from the others, and with it what the thief has a deque for.
     #[cold]
-    fn steal(&self, own: Option<&Own>, tick: u32, has_brought: &mut bool) -> Option<Task> {
-        let task = self.others(own, tick, |victim| match own {
+    fn steal(&self, own: Option<&Own>, tick: u32, has_brought: &mut bool) -> Option<BoxedTask> {
+        let boxed = self.others(own, tick, |victim| match own {
             None => self.deques.steal(victim),
             Some(own) => self.deques.steal_half(victim, own),
         })?;
         *has_brought = own.is_some_and(|own| !own.is_empty());
-        Some(task)
+        Some(boxed)
     }
 
     /// Visits the others once, each time from another one on.
@@ -169,8 +178,8 @@ impl StealingQueue {
         &self,
         own: Option<&Own>,
         tick: u32,
-        steal: impl FnMut(usize) -> Option<Task>,
-    ) -> Option<Task> {
+        steal: impl FnMut(usize) -> Option<BoxedTask>,
+    ) -> Option<BoxedTask> {
         let deques = self.deques.len();
         let start = tick as usize;
         let own = own.map(|own| own.index);
@@ -178,6 +187,14 @@ impl StealingQueue {
             .map(|step| (start + step) % deques)
             .filter(|&victim| Some(victim) != own)
             .find_map(steal)
+    }
+}
+
+/// Takes a task out of its box, whose memory serves the thread's next if it has a deque.
+fn unwrap<'a>(own: Option<&Own>, boxed: BoxedTask, place: TaskPlace<'a>) -> Held<'a> {
+    match own {
+        Some(own) => own.unwrap(boxed, place),
+        None => Held::new(place, boxed.into_task()),
     }
 }
 

@@ -11,13 +11,14 @@
 //! plain loads, and counts no reference.
 
 use std::fmt;
+use std::mem::MaybeUninit;
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard};
 
 use async_trait::async_trait;
 use pool_core::machine;
 use pool_core::{
-    BuildError, Capability, Executor, Lifecycle, PoolConfig, Refused, Room, Shutdown,
+    BuildError, Capability, Executor, Held, Lifecycle, PoolConfig, Refused, Room, Shutdown,
     ShutdownPolicy, ShutdownReport, Stats, Task,
 };
 
@@ -237,10 +238,14 @@ impl Pool {
 }
 
 impl Executor for Pool {
-    #[inline]
     fn try_execute(&self, task: Task) -> Result<(), Refused<Task>> {
+        self.try_execute_held(Held::new(&mut MaybeUninit::uninit(), task))
+    }
+
+    #[inline]
+    fn try_execute_held(&self, task: Held<'_>) -> Result<(), Refused<Task>> {
         let newest = self.newest();
-        match newest.pool.try_execute(task) {
+        match newest.pool.try_execute_held(task) {
             Ok(()) => Ok(()),
             Err(Refused::Closed(task)) => self.try_next(newest, task),
             Err(full) => Err(full),

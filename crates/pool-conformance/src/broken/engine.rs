@@ -7,8 +7,8 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
 use pool_core::{
-    BuildError, Capability, Engine, Executor, Lifecycle, PoolConfig, Refused, Room, Shutdown,
-    ShutdownPolicy, ShutdownReport, Stats, Task, Threads, Worker, WorkerPool,
+    BuildError, Capability, Engine, Executor, Held, Lifecycle, PoolConfig, Refused, Room, Shutdown,
+    ShutdownPolicy, ShutdownReport, Stats, Task, TaskPlace, Threads, Worker, WorkerPool,
 };
 
 use crate::probe::Count;
@@ -158,16 +158,17 @@ impl Engine for FlawedEngine {
         &self.life
     }
 
-    fn push(&self, task: Task) -> Result<(), Task> {
-        self.flaw.push(&self.queue, task)
+    fn push(&self, task: Held<'_>) -> Result<(), Task> {
+        self.flaw.push(&self.queue, task.into_task())
     }
 
     fn push_unbounded(&self, task: Task) {
         self.queue.lock().push_back(task);
     }
 
-    fn pop(&self, worker: &Worker) -> Option<Task> {
-        self.flaw.pop(&self.queue, worker)
+    fn pop<'a>(&self, worker: &Worker, place: TaskPlace<'a>) -> Option<Held<'a>> {
+        let task = self.flaw.pop(&self.queue, worker)?;
+        Some(Held::new(place, task))
     }
 
     fn has_queued(&self) -> bool {

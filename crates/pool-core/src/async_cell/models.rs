@@ -18,7 +18,7 @@ use crate::lifecycle::Lifecycle;
 use crate::models::{Token, life, model};
 use crate::outcome::Outcome;
 use crate::source::SureSource;
-use crate::task::Task;
+use crate::task::{Held, Task, TaskPlace};
 use crate::ticket::Outlet;
 use crate::worker::Worker;
 
@@ -37,13 +37,13 @@ impl Engine for Still {
         &self.0
     }
 
-    fn push(&self, task: Task) -> Result<(), Task> {
-        Err(task)
+    fn push(&self, task: Held<'_>) -> Result<(), Task> {
+        Err(task.into_task())
     }
 
     fn push_unbounded(&self, _task: Task) {}
 
-    fn pop(&self, _worker: &Worker) -> Option<Task> {
+    fn pop<'a>(&self, _worker: &Worker, _place: TaskPlace<'a>) -> Option<Held<'a>> {
         None
     }
 

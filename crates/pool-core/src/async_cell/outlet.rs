@@ -64,6 +64,19 @@ impl<S: Source> Outlet<S::Output, S::Error> for AsyncCell<S> {
         }
     }
 
+    fn take_ended(&self) -> Option<Joined<S::Output, S::Error>> {
+        if !self.state.is_ended() {
+            return None;
+        }
+        match self.replace(Stage::Empty) {
+            Stage::Ended(resolution) => Some(Joined {
+                resolution,
+                rest: Some(release::<S>),
+            }),
+            _ => unreachable!("the outcome is there when the job has ended, and taken once"),
+        }
+    }
+
     fn cancel(&self) {
         self.state.request_cancel();
         OwnToken::cancel(|| Some(&self.token));

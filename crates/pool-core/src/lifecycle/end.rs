@@ -44,6 +44,7 @@ impl Lifecycle {
     }
 
     /// Whether this process is a forked child, and the pool its parent's: nothing of it runs here, and nothing ever will.
+    #[inline]
     pub fn is_forked(&self) -> bool {
         self.phase() == Phase::Forked
     }

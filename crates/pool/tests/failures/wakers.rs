@@ -11,7 +11,7 @@ use std::time::Duration;
 
 use pool::{JobContext, Pool, ShutdownPolicy};
 
-use crate::on::{LIMIT, each_backend, ended, ends_clean, nothing, on, value};
+use crate::on::{LIMIT, each_backend, ended, ends_clean, hold, nothing, on, value};
 
 /// Says that it was called, and panics.
 struct Panics(mpsc::Sender<()>);
@@ -156,6 +156,30 @@ fn a_waker_that_outlives_its_pool_wakes_nobody() {
         many.into_iter().for_each(Waker::wake);
         assert_eq!(polls.load(Ordering::SeqCst), polled, "{backend}");
         assert!(ended(asleep).is_err(), "{backend}");
+    });
+}
+
+/// Does nothing; what refers to it is counted.
+struct Counted;
+
+impl Wake for Counted {
+    fn wake(self: Arc<Self>) {}
+}
+
+#[test]
+fn a_waker_that_was_left_with_a_handle_goes_with_the_outcome() {
+    each_backend(|backend| {
+        let pool = on(backend, 1, 4);
+        let (release, mut held) = hold(&pool);
+        let counted = Arc::new(Counted);
+        let waker = Waker::from(Arc::clone(&counted));
+        let polled = Pin::new(&mut held).poll(&mut Context::from_waker(&waker));
+        assert!(polled.is_pending(), "{backend}: the job is held");
+        drop((release, waker));
+        pool.wait_idle();
+        assert!(held.join().expect("the job completes"), "{backend}");
+        assert_eq!(Arc::strong_count(&counted), 1, "{backend}");
+        ends_clean(&pool);
     });
 }
 
