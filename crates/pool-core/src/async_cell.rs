@@ -16,7 +16,7 @@ use std::sync::atomic::AtomicBool;
 use std::task::{Context, Poll, Wake, Waker};
 
 use crate::async_entry::WokenEntry;
-use crate::cell::{conclude, message_of, outcome_of, refuse_start};
+use crate::cell::{conclude, message_of, refuse_start};
 use crate::context::{AsyncContext, OwnToken};
 use crate::home::Home;
 use crate::id::JobId;
@@ -24,7 +24,7 @@ use crate::job::Terms;
 use crate::lifecycle::Lifecycle;
 use crate::machine::{self, Point};
 use crate::outcome::{
-    Interrupted, JobError, Outcome, PanicInfo, contain, drop_contained, wake_contained,
+    Interrupted, JobError, Outcome, PanicInfo, contain, drop_contained, outcome_of, wake_contained,
 };
 use crate::source::Source;
 use crate::state::State;

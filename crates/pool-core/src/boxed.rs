@@ -2,10 +2,10 @@
 //!
 //! A task is a cache line, and a queue that takes its entries in and out by value copies it several times. Each of these copies reads in wide
 //! words what was written in narrow ones a moment before, and a processor lets such a read wait until the writes have left it. A
-//! boxed task is written once, where it is run from later.
+//! boxed task is written once, and read once, to where it is run.
 //!
-//! The memory comes from the thread's slab, and goes back there from whichever thread has run the task. In between a
-//! thread keeps some of it at hand: one whose jobs submit jobs writes each into the memory of the one that it ran last.
+//! The memory comes from the thread's slab. The thread that takes the task out keeps some of it at hand, whoever's it was, and gives the rest back to
+//! where it came from: one whose jobs submit jobs writes each into the memory of the one that it ran last.
 
 use std::cell::Cell;
 use std::fmt;
@@ -15,7 +15,7 @@ use std::ptr::NonNull;
 use crate::slab::{self, Spot};
 use crate::task::{Held, Task, TaskPlace};
 
-/// How many spare boxes a thread keeps: two kilobytes.
+/// How many spare boxes a thread keeps. Each may keep a whole slab of 32, which is 64 KiB at the worst.
 const MOST_SPARE: u32 = 32;
 
 /// A task in memory of its own. Dropped, it drops the task, which abandons its job.

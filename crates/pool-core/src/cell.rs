@@ -16,16 +16,18 @@ use crate::id::JobId;
 use crate::job::{Job, JobOptions, Terms};
 use crate::lifecycle::Lifecycle;
 use crate::machine::{self, Point};
-use crate::outcome::{Interrupted, JobError, Outcome, PanicInfo, contain, drop_contained};
+use crate::outcome::{
+    Interrupted, JobError, Outcome, PanicInfo, contain, drop_contained, outcome_of,
+};
 use crate::slab::{self, Spot};
-use crate::state::{ClaimedEnd, Left, Owes, State};
+use crate::state::{Left, Owes, State};
 use crate::sync::UnsafeCell;
 use crate::task::{Payload, Ran, Task};
 use crate::ticket::{Joined, Outlet, Release, Resolution, Ticket};
 use crate::token::CancelToken;
 use crate::waiter::Waiter;
 use crate::worker::Worker;
-use end::{free, free_erased, release};
+use end::{free, leave_claimed, leave_taken, release};
 
 // In the order in which a worker comes to them, so that few of its lines travel.
 #[repr(C)]
@@ -329,9 +331,8 @@ impl<J: Job> Outlet<J::Output, J::Error> for JobCell<J> {
         let Stage::Ended(resolution) = self.replace(Stage::Empty) else {
             unreachable!("the outcome is taken once");
         };
-        let is_alone = self.state.handle_leaves();
-        let rest = is_alone.then_some(free_erased::<J> as Release);
-        Some(Joined { resolution, rest })
+        let leave = leave_taken::<J>;
+        Some(Joined { resolution, leave })
     }
 
     fn cancel(&self) {
@@ -345,16 +346,8 @@ impl<J: Job> Outlet<J::Output, J::Error> for JobCell<J> {
 
     fn join_on(&self, worker: &Worker) -> Option<Joined<J::Output, J::Error>> {
         let resolution = self.run_claimed(worker)?;
-        let outcome = outcome_of(&resolution);
-        let rest = match self.state.end_claimed_and_leave(outcome) {
-            ClaimedEnd::Left => None,
-            ClaimedEnd::Alone => Some(free_erased::<J> as Release),
-            ClaimedEnd::Popped => {
-                self.come_home(outcome);
-                Some(release::<J> as Release)
-            }
-        };
-        Some(Joined { resolution, rest })
+        let leave = leave_claimed::<J>;
+        Some(Joined { resolution, leave })
     }
 
     fn await_on(&self, worker: &Worker, _cx: &mut Context<'_>) {
@@ -445,13 +438,6 @@ pub(crate) fn conclude<T, E>(
             Err(interrupted.into())
         }
     }
-}
-
-#[inline]
-pub(crate) fn outcome_of<T, E>(resolution: &Resolution<T, E>) -> Outcome {
-    resolution
-        .as_ref()
-        .map_or_else(JobError::outcome, |_| Outcome::Completed)
 }
 
 /// The message of a panic, for the observer of failures.

@@ -42,8 +42,8 @@ pub trait Executor: Send + Sync {
     /// [`Refused::Full`] if there is no room now, [`Refused::Closed`] if intake has ended. The task is the caller's again.
     fn try_execute(&self, task: Task) -> Result<(), Refused<Task>>;
 
-    /// [`try_execute`](Self::try_execute) of a task that stays where it was made until it is in its queue: each copy on the way would cost about
-    /// as much as the queue does.
+    /// [`try_execute`](Self::try_execute) of a task that stays where it was made until it is in its queue, which saves copies. Unless it is
+    /// written out, it is `try_execute`; so that one must not be written by this one alone.
     ///
     /// # Errors
     /// As for `try_execute`.
@@ -375,7 +375,7 @@ fn may_pass<E: Executor + ?Sized>(executor: &E) -> bool {
 
 /// The one way in that may wait.
 ///
-/// All of it that an accepted job passes is inlined to where its task is made, so that the task is written once, into its queue: a copy on the
+/// All of it that an accepted job passes is inlined to where its task is made, so that the task stays there until it is in its queue: a copy on the
 /// way would wait for the job's own stores. For the same reason results are told apart here, and not passed on.
 #[inline(always)]
 fn admit<E: Executor + ?Sized>(

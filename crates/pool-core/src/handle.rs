@@ -64,7 +64,6 @@ impl<T, E> JobHandle<T, E> {
     }
 
     /// [`join`](Self::join) of a job that had not ended a moment ago.
-    #[cold]
     fn join_later(mut self) -> Result<T, JobError<E>> {
         if let Some(worker) = Worker::current().filter(|worker| !worker.life().is_forked()) {
             let ticket = self.ticket.take().expect(TAKEN_ONCE);

@@ -108,7 +108,7 @@ fn look_around<E: Engine>(host: &Host, engine: &E) -> bool {
 struct Roaming(Worker);
 
 // SAFETY: a worker shares its inside with its clones alone, and `Hosted::poll`, which is the only one to enter it, makes sure that
-// none is left when it returns. What is inside is `Send`: an `Arc` of the pool's life and of its engine, and plain cells; a
+// none is left when it returns. What is inside is `Send`: `Arc`s of the pool's life, of a slot and of the engine, and plain cells; a
 // worker's state, which need not be, is never set on this one.
 unsafe impl Send for Roaming {}
 

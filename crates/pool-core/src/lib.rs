@@ -62,6 +62,8 @@ mod slot;
 mod source;
 mod state;
 mod stats;
+#[cfg(test)]
+mod still;
 mod sync;
 mod task;
 mod thread_number;

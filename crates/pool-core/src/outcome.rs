@@ -90,6 +90,14 @@ impl<E> JobError<E> {
     }
 }
 
+/// How a job ended, by what its handle resolves to.
+#[inline]
+pub(crate) fn outcome_of<T, E>(resolution: &Result<T, JobError<E>>) -> Outcome {
+    resolution
+        .as_ref()
+        .map_or_else(JobError::outcome, |_| Outcome::Completed)
+}
+
 /// The end of a job whose error says why it gave up: what `?` on [`JobContext::check`](crate::JobContext::check) returns.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
 pub enum Interrupted {

@@ -2,14 +2,14 @@
 
 use std::sync::Arc;
 
-use crate::cell::{conclude, message_of, outcome_of, refuse_start};
+use crate::cell::{conclude, message_of, refuse_start};
 use crate::context::JobContext;
 use crate::error::{Refused, SubmitError};
 use crate::id::JobId;
 use crate::job::{Job, JobOptions, Terms};
 use crate::lifecycle::Lifecycle;
 use crate::machine::{self, Point};
-use crate::outcome::{contain, drop_contained};
+use crate::outcome::{contain, drop_contained, outcome_of};
 use crate::task::{Payload, Ran, Task};
 use crate::worker::Worker;
 

@@ -332,7 +332,7 @@ unsafe fn peek<'a, P: Payload>(words: *const Words) -> &'a P {
 
 #[inline]
 unsafe fn run<P: Payload>(words: *mut Words, id: JobId, worker: &Worker) -> Ran {
-    // SAFETY: `Task::run` calls this once and drops nothing.
+    // SAFETY: `Task::run` or `Held::run` calls this once, and drops nothing.
     unsafe { take::<P>(words) }.run(id, worker)
 }
 

@@ -7,7 +7,7 @@ use std::ptr::NonNull;
 use std::task::{Context, Poll};
 
 use crate::id::JobId;
-use crate::outcome::JobError;
+use crate::outcome::{JobError, Outcome, outcome_of};
 use crate::worker::Worker;
 
 /// What a job's handle resolves to.
@@ -19,8 +19,7 @@ pub(crate) trait Outlet<T, E>: Send + Sync {
     fn is_ended(&self) -> bool;
     /// The outcome, or the promise to wake `cx`. Called by the handle alone, no two calls at once; once ready, never again.
     fn poll_outcome(&self, cx: &mut Context<'_>) -> Poll<Resolution<T, E>>;
-    /// The outcome, if the job has ended: then the handle's end is given up with it, and the cell is not touched again, save as the answer
-    /// says. Called as `poll_outcome` is.
+    /// The outcome, if the job has ended: then the handle's end is to be given up with it, as the answer says. Called as `poll_outcome` is.
     fn take_ended(&self) -> Option<Joined<T, E>>;
     /// Asks for the stop; a job that has not started ends here and now.
     fn cancel(&self);
@@ -36,13 +35,15 @@ pub(crate) trait Outlet<T, E>: Send + Sync {
 }
 
 /// Gives up the handle's end of the cell at an address, and with it an outcome that nobody took.
+///
+/// By address, since a reference that is a function's argument must stay good until that returns, and the cell may go before.
 pub(crate) type Release = unsafe fn(NonNull<()>);
 
-/// An outcome that came with the handle's end.
+/// An outcome whose taker has yet to give up the handle's end.
 pub(crate) struct Joined<T, E> {
     pub(crate) resolution: Resolution<T, E>,
-    /// What is left to be done at the cell's address, once.
-    pub(crate) rest: Option<Release>,
+    /// Called once, with the cell's address and the outcome; the cell is not touched after it.
+    pub(crate) leave: unsafe fn(NonNull<()>, Outcome),
 }
 
 /// Owns the handle's end of a cell.
@@ -84,11 +85,9 @@ impl<T, E> Ticket<T, E> {
     ) -> Result<Resolution<T, E>, Self> {
         let this = ManuallyDrop::new(self);
         match join(&**this) {
-            Some(Joined { resolution, rest }) => {
-                if let Some(rest) = rest {
-                    // SAFETY: the cell asks for it, once, and is not touched after it: `this` is not dropped.
-                    unsafe { rest(this.0.cast()) }
-                }
+            Some(Joined { resolution, leave }) => {
+                // SAFETY: the cell asks for it, once, and is not touched after it: `this` is not dropped.
+                unsafe { leave(this.0.cast(), outcome_of(&resolution)) }
                 Ok(resolution)
             }
             None => Err(ManuallyDrop::into_inner(this)),

@@ -426,7 +426,7 @@ impl Worker {
 
 impl Drop for Inner {
     fn drop(&mut self) {
-        current::forget(&self.seat.life);
+        current::forget(&self.seat.life, self.seat.index);
     }
 }
 

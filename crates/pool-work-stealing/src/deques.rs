@@ -1,6 +1,6 @@
 //! The deques of threads that run jobs: the owner pushes and pops at one end, thieves take at the other.
 
-use std::cell::{OnceCell, RefCell};
+use std::cell::RefCell;
 use std::rc::Rc;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, PoisonError, Weak};
@@ -9,19 +9,19 @@ use crossbeam_deque::{Steal, Stealer, Worker as Deque};
 use pool_core::{BoxedTask, Boxes, Held, TaskPlace};
 
 thread_local! {
-    static OWN: Owned = const {
-        Owned {
-            first: OnceCell::new(),
-            others: RefCell::new(Vec::new()),
-        }
+    static OWN: RefCell<Owned> = const {
+        RefCell::new(Owned {
+            last: None,
+            others: Vec::new(),
+        })
     };
 }
 
 /// The calling thread's deques: one of its own pool's, or a few, where pools share threads.
 struct Owned {
-    /// Kept until the thread ends, so that nothing need guard it.
-    first: OnceCell<Rc<Own>>,
-    others: RefCell<Vec<Rc<Own>>>,
+    /// The one that was taken last.
+    last: Option<Rc<Own>>,
+    others: Vec<Rc<Own>>,
 }
 
 /// Numbers for queues, none of which is given twice.
@@ -74,18 +74,22 @@ impl Deques {
     /// none any more.
     #[inline(always)]
     pub(crate) fn own(&self) -> Option<Rc<Own>> {
-        let find = |owned: &Owned| match owned.first.get() {
-            Some(own) if own.queue == self.number => Some(Rc::clone(own)),
-            Some(_) => self.find(&owned.others.borrow()),
-            None => None,
-        };
-        OWN.try_with(find).ok().flatten()
+        OWN.try_with(|owned| self.find(&owned.borrow()).cloned())
+            .ok()
+            .flatten()
     }
 
-    #[cold]
-    fn find(&self, others: &[Rc<Own>]) -> Option<Rc<Own>> {
-        let own = others.iter().find(|own| own.queue == self.number);
-        own.cloned()
+    #[inline(always)]
+    fn find<'a>(&self, owned: &'a Owned) -> Option<&'a Rc<Own>> {
+        match &owned.last {
+            Some(own) if own.queue == self.number => Some(own),
+            _ => self.find_other(owned),
+        }
+    }
+
+    #[inline]
+    fn find_other<'a>(&self, owned: &'a Owned) -> Option<&'a Rc<Own>> {
+        owned.others.iter().find(|own| own.queue == self.number)
     }
 
     /// Gives the calling thread a deque, if there is one left.
@@ -98,12 +102,10 @@ impl Deques {
             .pop();
         let Some(spare) = spare else { return };
         let taken = OWN.try_with(|owned| {
-            if let Err(spare) = owned.first.set(Rc::new(spare)) {
-                let mut others = owned.others.borrow_mut();
-                // Those of queues that are no more are empty.
-                others.retain(|own| own.life.strong_count() != 0);
-                others.push(spare);
-            }
+            let owned = &mut *owned.borrow_mut();
+            owned.others.extend(owned.last.replace(Rc::new(spare)));
+            // Those of queues that are no more are empty.
+            owned.others.retain(|own| own.life.strong_count() != 0);
         });
         debug_assert!(taken.is_ok(), "who looks for a task is no thread that ends");
     }

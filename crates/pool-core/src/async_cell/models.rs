@@ -1,6 +1,5 @@
 //! Model checks of a future's cell: who drives it when two sides meet.
 
-use std::convert::Infallible;
 use std::future::{Future, Pending, pending};
 use std::pin::Pin;
 use std::sync::Arc as StdArc;
@@ -10,53 +9,13 @@ use loom::sync::Mutex;
 use loom::thread;
 
 use super::{AsyncCell, Driver, Known, Polled};
-use crate::config::PoolConfig;
-use crate::engine::Engine;
-use crate::error::BuildError;
 use crate::id::JobId;
-use crate::lifecycle::Lifecycle;
 use crate::models::{Token, life, model};
 use crate::outcome::Outcome;
 use crate::source::SureSource;
-use crate::task::{Held, Task, TaskPlace};
+use crate::still::Still;
 use crate::ticket::Outlet;
 use crate::worker::Worker;
-
-/// An engine that runs nothing: what a worker needs to be one.
-struct Still(StdArc<Lifecycle>);
-
-impl Engine for Still {
-    type Adopted = Infallible;
-    const NAME: &'static str = "still";
-
-    fn start(_: PoolConfig, _: Option<Infallible>) -> Result<StdArc<Self>, BuildError> {
-        Ok(StdArc::new(Self(life())))
-    }
-
-    fn life(&self) -> &StdArc<Lifecycle> {
-        &self.0
-    }
-
-    fn push(&self, task: Held<'_>) -> Result<(), Task> {
-        Err(task.into_task())
-    }
-
-    fn push_unbounded(&self, _task: Task) {}
-
-    fn pop<'a>(&self, _worker: &Worker, _place: TaskPlace<'a>) -> Option<Held<'a>> {
-        None
-    }
-
-    fn has_queued(&self) -> bool {
-        false
-    }
-
-    fn take_queued(&self) -> Vec<Task> {
-        Vec::new()
-    }
-
-    fn join_threads(&self) {}
-}
 
 fn cell() -> StdArc<AsyncCell<SureSource<Pending<()>>>> {
     AsyncCell::new(JobId::next(), SureSource(pending()), None)

@@ -71,7 +71,7 @@ impl<S: Source> Outlet<S::Output, S::Error> for AsyncCell<S> {
         match self.replace(Stage::Empty) {
             Stage::Ended(resolution) => Some(Joined {
                 resolution,
-                rest: Some(release::<S>),
+                leave: leave::<S>,
             }),
             _ => unreachable!("the outcome is there when the job has ended, and taken once"),
         }
@@ -157,6 +157,15 @@ impl<S: Source> Outlet<S::Output, S::Error> for AsyncCell<S> {
     fn release(&self) -> Release {
         release::<S>
     }
+}
+
+/// [`release`], after the outcome was taken.
+///
+/// # Safety
+/// As for `release`.
+unsafe fn leave<S: Source>(cell: NonNull<()>, _outcome: Outcome) {
+    // SAFETY: the caller's promise.
+    unsafe { release::<S>(cell) }
 }
 
 /// See [`Outlet::release`].

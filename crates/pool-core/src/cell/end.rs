@@ -4,8 +4,9 @@ use std::ptr::NonNull;
 
 use super::{JobCell, Stage};
 use crate::job::Job;
-use crate::outcome::drop_contained;
+use crate::outcome::{Outcome, drop_contained};
 use crate::slab;
+use crate::state::ClaimedEnd;
 
 /// Frees a cell, and what is left in it, whose drop may panic.
 ///
@@ -32,15 +33,6 @@ impl<J: Job> Drop for Remains<J> {
     }
 }
 
-/// [`free`], for one who does not know the job's type.
-///
-/// # Safety
-/// `cell` is the address of a `JobCell<J>`; both ends have left.
-pub(super) unsafe fn free_erased<J: Job>(cell: NonNull<()>) {
-    // SAFETY: the caller's promise.
-    unsafe { free(cell.cast::<JobCell<J>>()) }
-}
-
 /// See [`Outlet::release`](crate::ticket::Outlet::release).
 ///
 /// # Safety
@@ -59,6 +51,41 @@ pub(super) unsafe fn release<J: Job>(cell: NonNull<()>) {
     if state.handle_leaves() {
         // SAFETY: the entry has left too.
         unsafe { free(cell) }
+    }
+}
+
+/// Gives up the handle's end after its outcome was taken.
+///
+/// # Safety
+/// As for [`release`].
+pub(super) unsafe fn leave_taken<J: Job>(cell: NonNull<()>, _outcome: Outcome) {
+    let cell = cell.cast::<JobCell<J>>();
+    // SAFETY: the cell lives, by the caller's promise, up to this end's leave.
+    let state = unsafe { &cell.as_ref().state };
+    if state.handle_leaves() {
+        // SAFETY: the entry has left too.
+        unsafe { free(cell) }
+    }
+}
+
+/// Ends a job that the handle's side has claimed and run, and gives up the handle's end.
+///
+/// # Safety
+/// As for [`release`].
+pub(super) unsafe fn leave_claimed<J: Job>(cell: NonNull<()>, outcome: Outcome) {
+    let place = cell.cast::<JobCell<J>>();
+    // SAFETY: as in `leave_taken`.
+    let state = unsafe { &place.as_ref().state };
+    match state.end_claimed_and_leave(outcome) {
+        ClaimedEnd::Left => {}
+        // SAFETY: the entry had left.
+        ClaimedEnd::Alone => unsafe { free(place) },
+        ClaimedEnd::Popped => {
+            // SAFETY: this end has not left.
+            unsafe { place.as_ref().come_home(outcome) };
+            // SAFETY: the caller's promise.
+            unsafe { release::<J>(cell) }
+        }
     }
 }
 

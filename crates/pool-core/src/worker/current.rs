@@ -53,9 +53,9 @@ pub(super) fn replace(worker: Option<Worker>) -> Option<Worker> {
     CURRENT.with(|current| current.replace(worker))
 }
 
-/// The last reference to a worker of this pool goes, on its thread: its pool's address may be another pool's soon.
-pub(super) fn forget(life: &Lifecycle) {
-    if current_index(life).is_some() {
+/// A worker is no more: its pool's address may be another pool's soon.
+pub(super) fn forget(life: &Lifecycle, index: usize) {
+    if current_index(life) == Some(index) {
         SEAT.set((ptr::null(), 0));
     }
 }
@@ -73,5 +73,52 @@ pub(crate) struct Entered(Option<Worker>);
 impl Drop for Entered {
     fn drop(&mut self) {
         drop(replace(self.0.take()));
+    }
+}
+
+#[cfg(all(test, not(pool_loom)))]
+mod tests {
+    use std::sync::Arc;
+
+    use super::current_index;
+    use crate::config::PoolConfig;
+    use crate::engine::Engine;
+    use crate::still::Still;
+    use crate::worker::Worker;
+
+    fn engine() -> Arc<Still> {
+        let mut config = PoolConfig::default();
+        config.set_workers(2);
+        Still::start(config, None).expect("it starts nothing")
+    }
+
+    #[test]
+    fn a_thread_is_again_the_worker_that_it_was_before_another() {
+        let (outer, other) = (engine(), engine());
+        let worker = Worker::new(&outer, 1, 1, false);
+        assert_eq!(current_index(outer.life()), None);
+        let entered = worker.enter();
+        for inner in [&outer, &other] {
+            let nested = Worker::new(inner, 0, 0, false);
+            let entered = nested.enter();
+            assert_eq!(current_index(inner.life()), Some(0));
+            drop((entered, nested));
+            assert_eq!(current_index(outer.life()), Some(1), "it is the outer one");
+        }
+        assert_eq!(current_index(other.life()), None);
+        drop(entered);
+        assert_eq!(current_index(outer.life()), None);
+    }
+
+    #[test]
+    fn a_worker_that_goes_while_it_is_current_leaves_no_address() {
+        let engine = engine();
+        let worker = Worker::new(&engine, 0, 0, false);
+        let entered = worker.enter();
+        std::mem::forget(entered);
+        drop(super::CURRENT.take());
+        assert_eq!(current_index(engine.life()), Some(0), "its maker has it");
+        drop(worker);
+        assert_eq!(current_index(engine.life()), None);
     }
 }
