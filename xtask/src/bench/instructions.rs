@@ -87,7 +87,7 @@ fn count(callgrind: &Callgrind) -> Result<Counts> {
         for way in WAYS {
             bar.inc(1);
             let of = |jobs: u32| {
-                least(
+                counts(
                     callgrind,
                     &program,
                     [way, backend.name(), &jobs.to_string()],
@@ -107,21 +107,27 @@ fn count(callgrind: &Callgrind) -> Result<Counts> {
     })
 }
 
-fn least(callgrind: &Callgrind, program: &Path, arguments: [&str; 3]) -> Result<u64> {
-    let counts = (0..COUNTS).map(|_| callgrind.count(program, &arguments));
-    let counts: Result<Vec<u64>> = counts.collect();
-    counts?.into_iter().min().context("no count was taken")
+fn counts(callgrind: &Callgrind, program: &Path, arguments: [&str; 3]) -> Result<[u64; COUNTS]> {
+    let mut counts = [0; COUNTS];
+    for count in &mut counts {
+        *count = callgrind.count(program, &arguments)?;
+    }
+    Ok(counts)
 }
 
-/// What one job more costs, to a tenth.
+/// What one job more costs, to a tenth: by the least counts of few jobs and of many.
 #[expect(
     clippy::cast_precision_loss,
     reason = "far fewer instructions than 53 bits count"
 )]
-fn a_job(few: u64, many: u64) -> Result<f64> {
-    let more = many.checked_sub(few);
+fn a_job(few: [u64; COUNTS], many: [u64; COUNTS]) -> Result<f64> {
+    let least = |counts: [u64; COUNTS]| counts.into_iter().min();
+    let more = least(many).zip(least(few));
+    let more = more.and_then(|(many, few)| many.checked_sub(few));
     let more = more.with_context(|| {
-        format!("more jobs took fewer instructions, {many} instead of {few}: the counts are broken")
+        format!(
+            "more jobs took fewer instructions, {many:?} instead of {few:?}: the counts are broken"
+        )
     })?;
     let each = more as f64 / f64::from(JOBS[1] - JOBS[0]);
     Ok((each * 10.0).round() / 10.0)
@@ -257,9 +263,14 @@ mod tests {
 
     #[test]
     fn the_cost_of_a_job_is_a_difference_divided() {
-        assert_eq!(a_job(1_000_000, 3_000_000).unwrap(), 100.0);
-        assert_eq!(a_job(0, 1_230_999).unwrap(), 61.5);
-        assert!(a_job(2, 1).is_err());
+        let least = |count: u64| [count + 500, count, count + 1];
+        assert_eq!(a_job(least(1_000_000), least(3_000_000)).unwrap(), 100.0);
+        assert_eq!(a_job(least(0), least(1_230_999)).unwrap(), 61.5);
+        let error = a_job(least(2), least(1)).unwrap_err().to_string();
+        assert!(
+            error.contains("[501, 1, 2] instead of [502, 2, 3]"),
+            "{error}"
+        );
     }
 
     #[test]
