@@ -19,6 +19,8 @@ use crate::task::{Held, Task, TaskPlace};
 const MOST_SPARE: u32 = 32;
 
 /// A task in memory of its own. Dropped, it drops the task, which abandons its job.
+///
+/// For the engines of backends; a user of a pool never sees one.
 pub struct BoxedTask(Place);
 
 /// Memory for a task: one that is free for whoever holds this, or that the holder says is full.
@@ -78,7 +80,9 @@ impl Place {
     }
 }
 
-/// Boxes tasks and takes them out again, for one thread.
+/// Boxes tasks and takes them out again, for one thread at a time.
+///
+/// For the engines of backends; a user of a pool never sees one.
 #[derive(Default)]
 pub struct Boxes {
     /// The spare place on top of the others.
