@@ -213,6 +213,15 @@ impl<J: Job> JobCell<J> {
         }
     }
 
+    /// The caller has the handle's end, and the job has ended.
+    #[inline]
+    fn take_resolution(&self) -> Resolution<J::Output, J::Error> {
+        match self.replace(Stage::Empty) {
+            Stage::Ended(resolution) => resolution,
+            Stage::Queued(_) | Stage::Empty => unreachable!("the outcome is taken once"),
+        }
+    }
+
     /// The caller owns the stage now, by the rule at `Sync`.
     #[inline]
     fn replace(&self, stage: Stage<J>) -> Stage<J> {
@@ -318,19 +327,14 @@ impl<J: Job> Outlet<J::Output, J::Error> for JobCell<J> {
     fn poll_outcome(&self, cx: &mut Context<'_>) -> Poll<Resolution<J::Output, J::Error>> {
         // SAFETY: by the trait's rule, the handle calls this, and nobody else at once.
         ready!(unsafe { self.waiter.poll_end(&self.state, cx) });
-        match self.replace(Stage::Empty) {
-            Stage::Ended(resolution) => Poll::Ready(resolution),
-            Stage::Queued(_) | Stage::Empty => unreachable!("the outcome is taken once"),
-        }
+        Poll::Ready(self.take_resolution())
     }
 
     fn take_ended(&self) -> Option<Joined<J::Output, J::Error>> {
         if !self.state.is_ended() {
             return None;
         }
-        let Stage::Ended(resolution) = self.replace(Stage::Empty) else {
-            unreachable!("the outcome is taken once");
-        };
+        let resolution = self.take_resolution();
         let leave = leave_taken::<J>;
         Some(Joined { resolution, leave })
     }

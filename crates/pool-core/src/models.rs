@@ -17,14 +17,15 @@ use loom::sync::atomic::{AtomicUsize, Ordering::Relaxed};
 use loom::sync::{Arc, Condvar, Mutex};
 use loom::thread;
 
-use crate::capability::Capability;
 use crate::config::PoolConfig;
+use crate::engine::Engine;
 use crate::home::Home;
 use crate::id::JobId;
 use crate::idle::{Announced, Idle};
 use crate::lifecycle::Lifecycle;
 use crate::outcome::Outcome;
 use crate::state::State;
+use crate::still::Still;
 use crate::sync::UnsafeCell;
 use crate::task::{Payload, Ran, Task};
 use crate::turn::Turn;
@@ -212,15 +213,9 @@ impl SleepyFuture {
 pub(crate) fn life() -> StdArc<Lifecycle> {
     let mut config = PoolConfig::default();
     config.set_workers(1);
-    let capability = Capability {
-        name: "model",
-        workers: 1,
-        capacity: Some(1),
-        fifo: true,
-        async_jobs: false,
-        owns_threads: false,
-    };
-    Lifecycle::new(&config, capability)
+    config.set_capacity(1);
+    let engine = Still::start(config, None).expect("it starts nothing");
+    StdArc::clone(engine.life())
 }
 
 /// A job that was ended in place is counted once, whether its popper or its ender comes second.

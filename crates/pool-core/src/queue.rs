@@ -1,7 +1,6 @@
 //! The queue that workers share: bounded, first in, first out.
 
 use std::fmt;
-use std::mem::MaybeUninit;
 
 use crossbeam_deque::{Injector, Steal};
 
@@ -98,14 +97,13 @@ impl SharedQueue {
 
     /// Takes all tasks, the oldest first.
     pub fn take_all(&self) -> Vec<Task> {
-        let pop = || Some(self.pop(&mut MaybeUninit::uninit()).ok()?.into_task());
-        std::iter::from_fn(pop).collect()
+        std::iter::from_fn(|| Task::popped_by(|place| self.pop(place))).collect()
     }
 
     #[cold]
     fn pop_of_all(&self) -> Option<Task> {
         let past_bound = &self.past_bound;
-        let pop_main = || Some(self.pop_main(&mut MaybeUninit::uninit()).ok()?.into_task());
+        let pop_main = || Task::popped_by(|place| self.pop_main(place));
         if let Some(task) = past_bound.pop(&past_bound.handed_over) {
             return Some(task);
         }

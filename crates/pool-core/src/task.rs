@@ -112,6 +112,13 @@ impl Task {
         }
     }
 
+    /// The task that `pop` brings, moved out of its place: for who keeps it, or pops seldom.
+    pub(crate) fn popped_by(
+        pop: impl for<'a> FnOnce(TaskPlace<'a>) -> Result<Held<'a>, TaskPlace<'a>>,
+    ) -> Option<Self> {
+        Some(pop(&mut MaybeUninit::uninit()).ok()?.into_task())
+    }
+
     /// The job's id.
     #[inline]
     pub fn id(&self) -> JobId {

@@ -24,6 +24,14 @@ impl<S: Source> AsyncCell<S> {
         unsafe { Ticket::new(NonNull::new_unchecked(cell)) }
     }
 
+    /// The caller has the handle's end, and the job has ended.
+    fn take_resolution(&self) -> Resolution<S::Output, S::Error> {
+        match self.replace(Stage::Empty) {
+            Stage::Ended(resolution) => resolution,
+            _ => unreachable!("the outcome is there when the job has ended, and taken once"),
+        }
+    }
+
     /// The handle has gone.
     pub(super) fn detach(self: &Arc<Self>) {
         if self.state.detach() {
@@ -58,23 +66,16 @@ impl<S: Source> Outlet<S::Output, S::Error> for AsyncCell<S> {
     fn poll_outcome(&self, cx: &mut Context<'_>) -> Poll<Resolution<S::Output, S::Error>> {
         // SAFETY: by the trait's rule, the handle calls this, and nobody else at once.
         ready!(unsafe { self.waiter.poll_end(&self.state, cx) });
-        match self.replace(Stage::Empty) {
-            Stage::Ended(resolution) => Poll::Ready(resolution),
-            _ => unreachable!("the outcome is there when the job has ended, and taken once"),
-        }
+        Poll::Ready(self.take_resolution())
     }
 
     fn take_ended(&self) -> Option<Joined<S::Output, S::Error>> {
         if !self.state.is_ended() {
             return None;
         }
-        match self.replace(Stage::Empty) {
-            Stage::Ended(resolution) => Some(Joined {
-                resolution,
-                leave: leave::<S>,
-            }),
-            _ => unreachable!("the outcome is there when the job has ended, and taken once"),
-        }
+        let resolution = self.take_resolution();
+        let leave = leave::<S>;
+        Some(Joined { resolution, leave })
     }
 
     fn cancel(&self) {

@@ -38,16 +38,25 @@ impl<J: Job> Drop for Remains<J> {
 /// # Safety
 /// `cell` is the address of a `JobCell<J>`, whose handle's end is the caller's to give up.
 pub(super) unsafe fn release<J: Job>(cell: NonNull<()>) {
-    let cell = cell.cast::<JobCell<J>>();
+    let place = cell.cast::<JobCell<J>>();
     // SAFETY: the cell lives, by the caller's promise, up to this end's leave.
-    let state = unsafe {
-        let cell = cell.as_ref();
-        if cell.state.is_ended() {
-            // An outcome that nobody took is the handle's to drop, and not to be kept until the entry is popped.
-            drop_contained(cell.replace(Stage::Empty));
-        }
-        &cell.state
-    };
+    let whole = unsafe { place.as_ref() };
+    if whole.state.is_ended() {
+        // An outcome that nobody took is the handle's to drop, and not to be kept until the entry is popped.
+        drop_contained(whole.replace(Stage::Empty));
+    }
+    // SAFETY: the caller's promise.
+    unsafe { leave::<J>(place) }
+}
+
+/// The handle's last touch.
+///
+/// # Safety
+/// The handle's end is the caller's to give up, and holds no outcome.
+#[inline]
+unsafe fn leave<J: Job>(cell: NonNull<JobCell<J>>) {
+    // SAFETY: the cell lives, by the caller's promise, up to this end's leave.
+    let state = unsafe { &cell.as_ref().state };
     if state.handle_leaves() {
         // SAFETY: the entry has left too.
         unsafe { free(cell) }
@@ -59,13 +68,8 @@ pub(super) unsafe fn release<J: Job>(cell: NonNull<()>) {
 /// # Safety
 /// As for [`release`].
 pub(super) unsafe fn leave_taken<J: Job>(cell: NonNull<()>, _outcome: Outcome) {
-    let cell = cell.cast::<JobCell<J>>();
-    // SAFETY: the cell lives, by the caller's promise, up to this end's leave.
-    let state = unsafe { &cell.as_ref().state };
-    if state.handle_leaves() {
-        // SAFETY: the entry has left too.
-        unsafe { free(cell) }
-    }
+    // SAFETY: the caller's promise.
+    unsafe { leave::<J>(cell.cast()) }
 }
 
 /// Ends a job that the handle's side has claimed and run, and gives up the handle's end.
@@ -74,7 +78,7 @@ pub(super) unsafe fn leave_taken<J: Job>(cell: NonNull<()>, _outcome: Outcome) {
 /// As for [`release`].
 pub(super) unsafe fn leave_claimed<J: Job>(cell: NonNull<()>, outcome: Outcome) {
     let place = cell.cast::<JobCell<J>>();
-    // SAFETY: as in `leave_taken`.
+    // SAFETY: as in `leave`.
     let state = unsafe { &place.as_ref().state };
     match state.end_claimed_and_leave(outcome) {
         ClaimedEnd::Left => {}

@@ -40,7 +40,7 @@ fn push(ring: &Ring, task: Task) -> Result<(), Task> {
 }
 
 fn pop(ring: &Ring) -> Option<Task> {
-    Some(ring.pop(&mut MaybeUninit::uninit()).ok()?.into_task())
+    Task::popped_by(|place| ring.pop(place))
 }
 
 /// Each task that was pushed comes out once, whole, also where the array of one or two places is lapped.

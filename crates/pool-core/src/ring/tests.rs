@@ -36,7 +36,7 @@ fn push(ring: &Ring, task: Task) -> Result<(), Task> {
 }
 
 fn pop(ring: &Ring) -> Option<Task> {
-    Some(ring.pop(&mut MaybeUninit::uninit()).ok()?.into_task())
+    Task::popped_by(|place| ring.pop(place))
 }
 
 #[test]
