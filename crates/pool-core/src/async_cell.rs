@@ -1,12 +1,23 @@
 //! The cell of a future: the future itself, how it comes back when it is woken, and where its outcome meets its handle.
 //!
-//! Whoever has the [`Turn`] polls. A wake takes one way back: an entry that cannot be refused, or the waker of a joiner that
-//! drives the future in place. A **host**, which is a runtime's task, takes the turn once and keeps it to the end: the future is
+//! Whoever wins the start has the first poll, and accounts for the job. From its first suspension on a
+//! future **belongs to its pool**: a wake queues one entry there, which cannot be refused, and a worker
+//! polls it. A job of the same pool that waits for it **helps**: it leaves its waker in the cell, is told of
+//! each wake as well, and may take the turn if it comes first (`worker::help`). Nobody owes anybody a poll,
+//! so a helper may go away, or stop polling, at any time.
+//!
+//! A **host**, which is a runtime's task, starts the future and keeps the turn to the end: the future is
 //! given the host's own waker, so its wakes pass this cell by.
+//!
+//! # A wake and a helper
+//! A wake makes the turn due and then takes the lock of `links` to find pool and helper. A helper leaves
+//! its waker under that lock and then looks whether the turn is due. So either the wake finds the helper,
+//! or the helper finds the turn.
 
 #[cfg(all(test, pool_loom))]
 mod models;
 mod outlet;
+mod polled;
 
 use std::future::Future;
 use std::mem::ManuallyDrop;
@@ -16,9 +27,8 @@ use std::sync::atomic::AtomicBool;
 use std::task::{Context, Poll, Wake, Waker};
 
 use crate::async_entry::WokenEntry;
-use crate::cell::{conclude, message_of, refuse_start};
+use crate::cell::{Concluded, conclude, error_without_value, refuse_start};
 use crate::context::{AsyncContext, OwnToken};
-use crate::home::Home;
 use crate::id::JobId;
 use crate::job::Terms;
 use crate::lifecycle::Lifecycle;
@@ -26,20 +36,24 @@ use crate::machine::{self, Point};
 use crate::outcome::{
     Interrupted, JobError, Outcome, PanicInfo, contain, drop_contained, outcome_of, wake_contained,
 };
+use crate::registry;
 use crate::source::Source;
-use crate::state::State;
+use crate::state::{Started, State};
 use crate::sync::{LockExt, Mutex, Ordering, UnsafeCell};
-use crate::task::{Ran, Task};
+use crate::task::Task;
 use crate::ticket::Resolution;
-use crate::turn::Turn;
+use crate::turn::{Due, Turn};
 use crate::waiter::Waiter;
 use crate::worker::{Frame, Worker};
+pub(crate) use polled::{Helped, Known, Polled};
 
-/// Who is woken for a suspended future's next poll, where it is not a worker of its pool.
+/// Whom a future that is suspended is tied to.
 #[derive(Default)]
-struct WayBack {
-    /// A joiner that drives the future in place takes precedence, so that no worker is needed (`R502`).
-    joiner: Option<Waker>,
+struct Links {
+    /// Its pool: there from the first suspension to the end.
+    home: Option<Arc<Lifecycle>>,
+    /// A job of the pool that waits for it and may poll it.
+    helper: Option<Waker>,
     /// The task of a runtime. Its future's wakes go there by themselves; this one is for a canceller.
     host: Option<Waker>,
 }
@@ -48,16 +62,15 @@ pub(crate) struct AsyncCell<S: Source> {
     id: JobId,
     state: State,
     turn: Turn,
-    /// Written before its host takes the start, so a joiner that comes too late for that sees it.
-    is_hosted: AtomicBool,
-    /// Whether `way_back` was ever filled.
-    has_way_back: AtomicBool,
+    /// Whether the handle ever left a helper's waker. Written and read by the handle's side, and by who ends the job after it.
+    has_helper: AtomicBool,
+    /// Whether somebody has an abort handle, or had.
+    has_abort: AtomicBool,
     waiter: Waiter,
     terms: Option<Box<Terms>>,
     token: OwnToken,
-    home: Home,
     reported: Mutex<Option<Interrupted>>,
-    way_back: Mutex<WayBack>,
+    links: Mutex<Links>,
     stage: UnsafeCell<Stage<S>>,
 }
 
@@ -65,66 +78,39 @@ pub(crate) struct AsyncCell<S: Source> {
 enum Stage<S: Source> {
     Queued(S),
     Started(S::Future),
+    /// An outcome with a value: completed, failed, panicked.
     Ended(Resolution<S::Output, S::Error>),
     Empty,
 }
 
 // SAFETY: source, future and outcome are `Send`, and `stage` is touched by one side at a time: by whoever has the turn, until
-// `State::end`; then by the handle, or by whichever of `end` and `detach` came second. Everything else is `Sync`.
+// `State::end`; then, if the outcome has a value, by the handle, or by whichever of `end` and `detach` came second; otherwise by the one
+// that had the turn. Everything else is `Sync`.
 unsafe impl<S: Source> Sync for AsyncCell<S> {}
 // SAFETY: as above; a cell is its parts.
 unsafe impl<S: Source> Send for AsyncCell<S> {}
 
 /// What came of one poll.
 enum Once<S: Source> {
-    /// `is_first`: nothing that may end the job knows yet whom to wake.
-    Suspended {
-        is_first: bool,
-    },
-    Over(Resolution<S::Output, S::Error>),
+    Suspended,
+    Over(Concluded<S::Output, S::Error>),
 }
 
-/// On whose behalf a worker polls.
+/// Who polls.
 #[derive(Clone, Copy, PartialEq, Eq)]
-pub(crate) enum Driver {
-    /// Its own: it popped the future's first entry.
-    Popper,
-    /// That of the future's home: it popped the entry of a wake.
-    Woken,
-    /// That of a joiner on its stack.
-    Joiner,
+enum Poller {
+    /// The winner of the start: nobody else knows of the job yet.
+    Starter,
+    /// A worker of its pool, or a helper, after it was suspended.
+    Later,
 }
 
-/// A future as the rest of the crate drives it.
-pub(crate) trait Polled: Send + Sync {
-    /// The job's id.
-    fn id(&self) -> JobId;
-    /// The job's name, if it has one.
-    fn name(&self) -> Option<&str>;
-    /// Takes the right to start. True for exactly one caller.
-    fn start(&self) -> bool;
-    fn is_started(&self) -> bool;
-    /// Takes the turn and polls once; does nothing where the turn is not to be had. The frame is the worker's note that the job runs
-    /// there; it goes as soon as the job is known to be suspended or over.
-    fn poll_at(self: Arc<Self>, worker: &Worker, frame: Option<Frame<'_>>, driver: Driver) -> Ran;
-    fn settle_popped(self: Arc<Self>, life: &Arc<Lifecycle>) -> Ran;
-    /// Ends a job that is due for a poll it will not get.
-    fn end_unpolled(self: Arc<Self>, outcome: Outcome);
-    /// Takes the right to start and the turn, for a host.
-    fn start_hosted(&self) -> bool;
-    /// Polls once for the host, which has the turn; ready when the job is over: recorded by the host, then published.
-    fn poll_hosted(&self, worker: &Worker, host: &Waker, known: Known) -> Poll<Outcome>;
-    /// Ends a job whose host has gone, between two polls: to be recorded and published.
-    fn cut_off(&self, life: &Lifecycle) -> Outcome;
-    /// Lets the handle see the outcome.
-    fn publish(&self, outcome: Outcome);
-}
-
-/// Whether a job has been told of its host's waker.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) enum Known {
-    Yes,
-    NotYet,
+/// Whether a suspension frees the worker that polls.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Place {
+    Frees,
+    /// A job below on the same stack waits for this one.
+    Keeps,
 }
 
 impl<S: Source> AsyncCell<S> {
@@ -133,23 +119,21 @@ impl<S: Source> AsyncCell<S> {
             id,
             state: State::new(),
             turn: Turn::new(),
-            is_hosted: AtomicBool::new(false),
-            has_way_back: AtomicBool::new(false),
+            has_helper: AtomicBool::new(false),
+            has_abort: AtomicBool::new(false),
             waiter: Waiter::new(),
             terms,
             token: OwnToken::default(),
-            home: Home::default(),
             reported: Mutex::new(None),
-            way_back: Mutex::new(WayBack::default()),
+            links: Mutex::new(Links::default()),
             stage: UnsafeCell::new(Stage::Queued(source)),
         })
     }
 
     /// Takes a job back that no executor accepted. None if it was cancelled or run meanwhile.
     pub(crate) fn reclaim(&self) -> Option<S> {
-        if !self.state.start() || !self.turn.begin() {
-            return None;
-        }
+        let started = self.state.start()?;
+        debug_assert_eq!(started.pool, None, "a refused job is in no books");
         match self.replace(Stage::Empty) {
             Stage::Queued(source) => Some(source),
             _ => unreachable!("the job is there until it is started"),
@@ -158,17 +142,15 @@ impl<S: Source> AsyncCell<S> {
 
     /// The caller owns the stage now, by the rule at `Sync`, and no future is in it.
     fn replace(&self, stage: Stage<S>) -> Stage<S> {
-        // SAFETY: every caller has the turn and has not yet called `end`, or is the handle after `end`, or the second of `end` and
-        // `detach`: nobody else touches the stage. What is moved out is no pinned future: each caller knows the stage, or has
-        // emptied it.
+        // SAFETY: the rule at `Sync`. What is moved out is no pinned future: each caller knows the stage, or has emptied it.
         self.stage
             .with_mut(|place| unsafe { std::mem::replace(&mut *place, stage) })
     }
 
-    /// Drops what is in the stage, where it is. The caller has the turn.
+    /// Drops what is in the stage, where it is. The caller owns the stage.
     fn clear(&self) {
         self.stage.with_mut(|place| {
-            // SAFETY: the caller has the turn. The assignment drops a future in its place, and writes also where that panics.
+            // SAFETY: the caller owns the stage. The assignment drops a future in its place, and writes also where that panics.
             drop_contained(contain(|| unsafe { *place = Stage::Empty }));
         });
     }
@@ -180,8 +162,8 @@ impl<S: Source> AsyncCell<S> {
         refuse_start(self.terms.as_deref())
     }
 
-    /// Makes the future, at the first poll. True if this is the first. The caller has the turn.
-    fn make_future(&self, life: &Arc<Lifecycle>) -> Result<bool, PanicInfo> {
+    /// Makes the future, at the first poll. The caller has the turn.
+    fn make_future(&self, life: &Arc<Lifecycle>) -> Result<(), PanicInfo> {
         let source = self.stage.with_mut(|place| {
             // SAFETY: the caller has the turn.
             let stage = unsafe { &mut *place };
@@ -194,12 +176,12 @@ impl<S: Source> AsyncCell<S> {
             }
         });
         let Some(source) = source else {
-            return Ok(false);
+            return Ok(());
         };
         let ctx = || AsyncContext::new(self.shared(), Arc::clone(life));
         let future = contain(|| source.start(ctx))?;
         drop(self.replace(Stage::Started(future)));
-        Ok(true)
+        Ok(())
     }
 
     /// One more reference.
@@ -214,15 +196,14 @@ impl<S: Source> AsyncCell<S> {
 
     /// One poll. The caller has the turn.
     fn poll_once(&self, worker: &Worker, waker: &Waker) -> Once<S> {
+        let interrupted = |it: Interrupted| Once::Over(Concluded::Ends(Err(it.into())));
         let life = worker.life();
-        if let Some(interrupted) = self.interruption(life) {
-            self.clear();
-            return Once::Over(Err(interrupted.into()));
+        if let Some(interruption) = self.interruption(life) {
+            return interrupted(interruption);
         }
-        let is_first = match self.make_future(life) {
-            Ok(is_first) => is_first,
-            Err(panic) => return Once::Over(Err(JobError::Panicked(panic))),
-        };
+        if let Err(panic) = self.make_future(life) {
+            return Once::Over(Concluded::Ends(Err(JobError::Panicked(panic))));
+        }
         let outer = worker.begin_polling(self.id);
         let polled = self.stage.with_mut(|place| {
             // SAFETY: the caller has the turn.
@@ -238,142 +219,176 @@ impl<S: Source> AsyncCell<S> {
         });
         worker.end_polling(outer);
         let result = match polled {
-            Ok(Poll::Pending) => return Once::Suspended { is_first },
+            Ok(Poll::Pending) => return Once::Suspended,
             Ok(Poll::Ready(result)) => Ok(result),
             Err(panic) => Err(panic),
         };
-        self.clear();
         Once::Over(conclude(result, *self.reported.lock_unpoisoned()))
     }
 
-    /// Has a token and the deadline wake the job. The caller looks at them once more afterwards, so nothing falls between.
-    fn watch_terms(&self, life: &Lifecycle, waker: &Waker) {
-        let Some(terms) = &self.terms else { return };
-        if let Some(token) = &terms.token {
-            token.watch(self.id, waker);
-        }
-        if let Some(deadline) = terms.deadline {
-            life.clock().wake_at(deadline, self.id, waker);
-        }
-    }
-
-    fn unwatch_terms(&self, life: &Lifecycle) {
-        let Some(terms) = &self.terms else { return };
-        if let Some(token) = &terms.token {
-            token.unwatch(self.id);
-        }
-        if let Some(deadline) = terms.deadline {
-            life.clock().forget(deadline, self.id);
-        }
-    }
-
     /// Polls with the turn taken, and gives it back or ends the job.
-    fn take_turn(
-        self: &Arc<Self>,
-        worker: &Worker,
-        frame: Option<Frame<'_>>,
-        driver: Driver,
-    ) -> Ran {
+    fn take_turn(self: &Arc<Self>, worker: &Worker, poller: Poller, place: Place) {
         let life = worker.life();
         // SAFETY: a waker that owns no count of its own: it is not dropped, and `self` outlives it.
         let waker = unsafe { Arc::from_raw(Arc::as_ptr(self)) };
         let waker = ManuallyDrop::new(Waker::from(waker));
-        let mut is_unknown_elsewhere = driver == Driver::Popper;
+        // One that was suspended is noted as away; but it is on this worker's stack.
+        let frame = match poller {
+            Poller::Starter => Some(worker.begin(self.id, self.name())),
+            Poller::Later => None,
+        };
         let since = worker.last_reading();
-        let resolution = match self.poll_once(worker, &waker) {
-            Once::Over(resolution) => resolution,
-            Once::Suspended { is_first } => {
-                if driver == Driver::Popper {
-                    is_unknown_elsewhere = false;
-                    self.home.set(life);
+        let poll = || match poller {
+            Poller::Starter => self.poll_once(worker, &waker),
+            Poller::Later => worker.nested(|| self.poll_once(worker, &waker)),
+        };
+        let once = match place {
+            Place::Frees => poll(),
+            Place::Keeps => worker.keeping_place(poll),
+        };
+        let mut is_noted = poller == Poller::Later;
+        let concluded = match once {
+            Once::Over(concluded) => concluded,
+            Once::Suspended => {
+                if !is_noted {
+                    is_noted = true;
+                    self.links.lock_unpoisoned().home = Some(Arc::clone(life));
                     life.leave(self.id, self.name(), since, Some(Waker::clone(&waker)));
                 }
-                if is_first {
-                    self.watch_terms(life, &waker);
-                }
+                // What happened before the note woke nobody.
                 let Some(interrupted) = self.interruption(life) else {
                     drop(frame);
-                    if self.turn.suspend() {
-                        self.go_back(Some(life).filter(|_| driver != Driver::Joiner));
-                    }
-                    return Ran::Elsewhere;
+                    self.tell_of(self.turn.suspend());
+                    return;
                 };
-                self.clear();
-                Err(interrupted.into())
+                Concluded::Ends(Err(interrupted.into()))
             }
         };
-        drop(frame);
+        let frame = frame.unwrap_or_else(|| worker.begin(self.id, self.name()));
         self.turn.finish();
-        self.unwatch_terms(life);
-        if is_unknown_elsewhere {
-            self.end_at(worker, resolution);
-            return Ran::Over;
+        if let Some(terms) = &self.terms {
+            terms.unwatch(self.id, life);
         }
-        self.end(life, resolution);
-        Ran::Elsewhere
+        let home = self.links.lock_unpoisoned().home.take();
+        self.end_here(worker, frame, is_noted, concluded);
+        drop(home);
     }
 
-    /// Records the outcome with the worker that ran the job from its start to its end, then publishes it.
-    fn end_at(&self, worker: &Worker, resolution: Resolution<S::Output, S::Error>) {
-        let outcome = self.store(worker.life(), resolution);
-        worker.record(outcome);
-        self.publish(outcome);
-    }
-
-    /// Records the outcome where the job is at home, then publishes it. `life` is that of the thread that ended it.
-    fn end(&self, life: &Lifecycle, resolution: Resolution<S::Output, S::Error>) {
-        let outcome = self.store(life, resolution);
-        let home = self.home.take();
-        if let Some(home) = &home {
-            home.come_back(self.id, outcome);
-        }
-        self.publish(outcome);
-        match home {
-            Some(home) => home.entry_over(),
-            None => self.home.settle_claimed(self.id, outcome),
-        }
-    }
-
-    /// Tells the observer, and leaves the outcome where `publish` shows it to the handle.
-    fn store(&self, life: &Lifecycle, resolution: Resolution<S::Output, S::Error>) -> Outcome {
+    /// Ends the job on a worker of its pool: records it, tells the observer, publishes it, and drops what nobody takes.
+    fn end_here(
+        &self,
+        worker: &Worker,
+        frame: Frame<'_>,
+        is_noted: bool,
+        concluded: Concluded<S::Output, S::Error>,
+    ) {
+        let (resolution, leftover) = split(concluded);
         let outcome = outcome_of(&resolution);
-        life.observe(outcome, self.id, self.name(), message_of(&resolution));
-        drop(self.replace(Stage::Ended(resolution)));
-        outcome
+        if is_noted {
+            // Before the note goes, so that a report that finds the frame knows that the job is in its column.
+            frame.is_on_record(outcome);
+            worker.life().come_back(self.id, outcome);
+        } else {
+            worker.record(outcome);
+        }
+        worker.tell_end(self.id, self.name(), &resolution);
+        let drops_late = error_without_value::<()>(outcome).is_some();
+        if drops_late {
+            frame.is_on_record(outcome);
+        } else {
+            // The result takes the future's place.
+            self.clear();
+            drop(self.replace(Stage::Ended(resolution)));
+        }
+        self.publish(outcome);
+        if drops_late {
+            self.clear();
+        }
+        drop_contained(leftover);
+        drop(frame);
+        worker.over();
+    }
+
+    /// Lets the handle see the outcome.
+    fn publish(&self, outcome: Outcome) {
+        let ended = self.state.end(outcome);
+        if ended.is_detached && error_without_value::<()>(outcome).is_none() {
+            self.drop_resolution();
+        }
+        if ended.has_waiter {
+            // SAFETY: this is the end, and it says so.
+            wake_contained(unsafe { self.waiter.take() });
+        }
+        let links = {
+            let mut links = self.links.lock_unpoisoned();
+            (links.helper.take(), links.host.take())
+        };
+        drop_contained(links);
     }
 
     fn drop_resolution(&self) {
         drop_contained(self.replace(Stage::Empty));
     }
 
-    /// Whoever drove the future in place has left it: the pool that popped its entry polls it from now on. If none has yet, the
-    /// popper comes by here as well.
-    fn find_new_driver(self: &Arc<Self>) {
-        if let Some(life) = self.home.get() {
-            self.requeue_at(&life);
+    /// Ends the job without running it, if it has not started. What it captured is dropped at the end, with nothing held.
+    fn end_unstarted(&self, outcome: Outcome, is_told: bool) -> bool {
+        let Some(Started { pool }) = self.state.start() else {
+            return false;
+        };
+        self.turn.finish();
+        let life = pool.and_then(registry::find);
+        if let Some(life) = &life {
+            if let Some(terms) = &self.terms {
+                terms.unwatch(self.id, life);
+            }
+            life.record(outcome);
+            if is_told {
+                life.observe(outcome, self.id, self.name(), None);
+            }
+        }
+        self.publish(outcome);
+        if let Some(life) = &life {
+            life.entry_over();
+        }
+        self.clear();
+        true
+    }
+
+    /// Does what a future that has become due needs.
+    fn tell_of(self: &Arc<Self>, due: Due) {
+        if due == Due::No {
+            return;
+        }
+        let (home, helper) = {
+            let links = self.links.lock_unpoisoned();
+            (links.home.clone(), links.helper.clone())
+        };
+        if let (Due::Queue, Some(home)) = (due, home) {
+            home.requeue(Task::new(self.id, WokenEntry(Arc::clone(self) as _)));
+        }
+        if let Some(helper) = helper {
+            wake_contained(helper);
         }
     }
 
-    fn requeue_at(self: &Arc<Self>, life: &Arc<Lifecycle>) {
-        life.requeue(Task::new(self.id, WokenEntry(Arc::clone(self) as _)));
-    }
-
-    /// Takes the one way back that a wake owes. `home` is given where it is known.
-    fn go_back(self: &Arc<Self>, home: Option<&Arc<Lifecycle>>) {
-        let joiner = self.way_back.lock_unpoisoned().joiner.clone();
-        match (joiner, home) {
-            (Some(waker), _) => wake_contained(waker),
-            (None, Some(home)) => self.requeue_at(home),
-            // Without a home it was claimed before its entry was popped, and the joiner that drives it is polling right now.
-            (None, None) => self.find_new_driver(),
+    /// The handle's side waits here no longer, if it did: its waker goes.
+    fn forget_helper(&self) {
+        if self.has_helper.load(Ordering::Relaxed) {
+            let helper = self.links.lock_unpoisoned().helper.take();
+            drop_contained(helper);
         }
     }
 
-    /// Puts a waker into the way back.
-    fn lead_back(&self, lead: impl FnOnce(&mut WayBack)) {
-        lead(&mut self.way_back.lock_unpoisoned());
-        // Read by this side again, or by one that was handed the job since; who misses it leaves a waker to the cell's own drop.
-        self.has_way_back.store(true, Ordering::Relaxed);
+    fn name(&self) -> Option<&str> {
+        self.terms.as_ref()?.name.as_deref()
+    }
+}
+
+/// The resolution, and the error that nobody takes.
+fn split<T, E>(concluded: Concluded<T, E>) -> (Resolution<T, E>, Option<E>) {
+    match concluded {
+        Concluded::Ends(resolution) => (resolution, None),
+        Concluded::GaveUp(interrupted, error) => (Err(interrupted.into()), Some(error)),
     }
 }
 
@@ -382,121 +397,14 @@ impl<S: Source> Wake for AsyncCell<S> {
         self.wake_by_ref();
     }
 
+    /// The wake of the future itself, of its canceller, its token, its deadline: each of those may come while it is queued, too.
     fn wake_by_ref(self: &Arc<Self>) {
-        if self.turn.wake() {
-            self.go_back(None);
-        }
-    }
-}
-
-impl<S: Source> Polled for AsyncCell<S> {
-    fn id(&self) -> JobId {
-        self.id
-    }
-
-    fn name(&self) -> Option<&str> {
-        self.terms.as_ref()?.name.as_deref()
-    }
-
-    fn start(&self) -> bool {
-        self.state.start()
-    }
-
-    fn is_started(&self) -> bool {
-        self.state.is_started()
-    }
-
-    fn poll_at(self: Arc<Self>, worker: &Worker, frame: Option<Frame<'_>>, driver: Driver) -> Ran {
-        if !self.turn.begin() {
-            return Ran::Elsewhere;
-        }
-        self.take_turn(worker, frame, driver)
-    }
-
-    fn settle_popped(self: Arc<Self>, life: &Arc<Lifecycle>) -> Ran {
-        let waker = Waker::from(Arc::clone(&self));
-        let ran = self
-            .home
-            .settle_popped(life, self.id, self.name(), &self.state, Some(waker));
-        // A driver that left before this found no home to leave the job to; one that leaves after this finds it.
-        if ran == Ran::Elsewhere
-            && self.has_way_back.load(Ordering::Relaxed)
-            && self.way_back.lock_unpoisoned().joiner.is_none()
-        {
-            self.find_new_driver();
-        }
-        ran
-    }
-
-    fn end_unpolled(self: Arc<Self>, outcome: Outcome) {
-        if !self.turn.begin() {
+        if !self.state.is_started() {
+            if let Some(interrupted) = refuse_start(self.terms.as_deref()) {
+                self.end_unstarted(interrupted.into(), true);
+            }
             return;
         }
-        self.turn.finish();
-        self.clear();
-        let error = match outcome {
-            Outcome::Cancelled => JobError::Cancelled,
-            _ => JobError::Abandoned,
-        };
-        match self.home.get() {
-            Some(life) => {
-                self.unwatch_terms(&life);
-                self.end(&life, Err(error));
-            }
-            None => {
-                drop(self.replace(Stage::Ended(Err(error))));
-                self.publish(outcome);
-            }
-        }
-    }
-
-    fn start_hosted(&self) -> bool {
-        // ORDERING: Relaxed: `start` publishes it to who comes too late for the start.
-        self.is_hosted.store(true, Ordering::Relaxed);
-        self.state.start() && self.turn.begin()
-    }
-
-    fn poll_hosted(&self, worker: &Worker, host: &Waker, known: Known) -> Poll<Outcome> {
-        let life = worker.life();
-        let resolution = match self.poll_once(worker, host) {
-            Once::Over(resolution) => resolution,
-            Once::Suspended { .. } => {
-                if known == Known::NotYet {
-                    // A canceller sets its mark and then looks here, under the lock: one of the two sees the other.
-                    self.lead_back(|way| way.host = Some(host.clone()));
-                    self.watch_terms(life, host);
-                }
-                let Some(interrupted) = self.interruption(life) else {
-                    return Poll::Pending;
-                };
-                self.clear();
-                Err(interrupted.into())
-            }
-        };
-        self.turn.finish();
-        self.unwatch_terms(life);
-        Poll::Ready(self.store(life, resolution))
-    }
-
-    fn cut_off(&self, life: &Lifecycle) -> Outcome {
-        self.turn.finish();
-        self.unwatch_terms(life);
-        self.clear();
-        self.store(life, Err(JobError::Cancelled))
-    }
-
-    fn publish(&self, outcome: Outcome) {
-        let ended = self.state.end(outcome);
-        if ended.is_detached {
-            self.drop_resolution();
-        }
-        if ended.has_waiter {
-            // SAFETY: this is the end, and it says so.
-            drop_contained(contain(|| unsafe { self.waiter.wake() }));
-        }
-        if self.has_way_back.load(Ordering::Relaxed) {
-            let way_back = std::mem::take(&mut *self.way_back.lock_unpoisoned());
-            drop_contained(way_back);
-        }
+        self.tell_of(self.turn.wake());
     }
 }

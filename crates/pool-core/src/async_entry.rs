@@ -1,12 +1,12 @@
 //! A future's entries in queues: the first, and those of its wakes.
 
 use std::sync::Arc;
+use std::time::Instant;
 
-use crate::async_cell::{Driver, Polled};
+use crate::async_cell::Polled;
 use crate::id::JobId;
 use crate::lifecycle::Lifecycle;
-use crate::outcome::Outcome;
-use crate::task::{Payload, Ran};
+use crate::task::{GivenUp, GivenUpAs, Payload};
 use crate::worker::Worker;
 
 /// The queue's first entry of a future.
@@ -16,32 +16,34 @@ pub(crate) struct AsyncEntry(pub(crate) Arc<dyn Polled>);
 pub(crate) struct WokenEntry(pub(crate) Arc<dyn Polled>);
 
 impl Payload for AsyncEntry {
-    fn run(self, id: JobId, worker: &Worker) -> Ran {
-        if !self.0.start() {
-            return self.0.settle_popped(worker.life());
-        }
-        let frame = worker.begin(id, self.0.name());
-        self.0.poll_at(worker, Some(frame), Driver::Popper)
+    const IS_SHARED: bool = true;
+
+    fn run(self, _id: JobId, worker: &Worker) {
+        self.0.run_first(worker);
     }
 
     fn abandon(self) {
-        if self.0.start() {
-            self.0.end_unpolled(Outcome::Abandoned);
-        }
+        self.0.abandon();
     }
 
-    fn sort_out(self, life: &Arc<Lifecycle>) -> Option<Self> {
-        if !self.0.is_started() {
-            return Some(self);
-        }
-        if self.0.settle_popped(life) == Ran::Over {
-            life.entry_over();
-        }
-        None
+    fn accept(&self, life: &Arc<Lifecycle>) -> bool {
+        Arc::clone(&self.0).accept(life)
+    }
+
+    fn change_pool(&self, from: &Lifecycle, to: Option<&Arc<Lifecycle>>) -> bool {
+        Arc::clone(&self.0).change_pool(from, to)
+    }
+
+    fn give_up(self, _id: JobId, life: &Lifecycle, ends: GivenUpAs) -> GivenUp {
+        self.0.give_up(life, ends)
     }
 
     fn name(&self) -> Option<&str> {
         self.0.name()
+    }
+
+    fn deadline(&self) -> Option<Instant> {
+        self.0.deadline()
     }
 
     fn is_async(&self) -> bool {
@@ -50,17 +52,17 @@ impl Payload for AsyncEntry {
 }
 
 impl Payload for WokenEntry {
-    fn run(self, _id: JobId, worker: &Worker) -> Ran {
-        // Not a frame, since the job is noted as away; but it is on this worker's stack.
-        worker.nested(|| self.0.poll_at(worker, None, Driver::Woken))
+    fn run(self, _id: JobId, worker: &Worker) {
+        self.0.run_woken(worker);
     }
 
     fn abandon(self) {
-        self.0.end_unpolled(Outcome::Cancelled);
+        self.0.abandon_woken();
     }
 
-    fn sort_out(self, _life: &Arc<Lifecycle>) -> Option<Self> {
-        Some(self)
+    fn give_up(self, _id: JobId, _life: &Lifecycle, _ends: GivenUpAs) -> GivenUp {
+        // It started long ago; dropped, it is cancelled.
+        GivenUp::TakenElsewhere
     }
 
     fn name(&self) -> Option<&str> {

@@ -1,13 +1,24 @@
 //! The cell of a closure: where its outcome meets its handle. Each job that has a handle has one, in memory from a `slab`.
 //!
-//! It has two ends, the [`CellEntry`] in a queue and the [`CellHandle`], and is freed by the one that leaves last (see `state`).
+//! It has two ends, the [`CellEntry`] in a queue and the [`CellHandle`], and is freed by the one that
+//! leaves last (see `state`). A job with a token or a deadline is reached by those as well, through a
+//! [`CellRef`]; so is one that has an abort handle.
+//!
+//! # The order of an end
+//! The outcome is recorded in the pool's books, then published to the handle. Only then does user code
+//! come: the failure hook before the publication, the handle's waker and the drops of whatever is left
+//! after it. On a worker the job's frame stands until all of that has returned, so a job whose drop
+//! submits, waits for the pool or shuts it down is known to be on that stack. Elsewhere (a cancel, a
+//! deadline) the job is counted as over before its captures are dropped.
 
 mod end;
+mod reference;
 
 use std::mem::ManuallyDrop;
 use std::ptr::NonNull;
 use std::sync::Arc;
 use std::task::{Context, Poll, ready};
+use std::time::Instant;
 
 use once_cell::race::OnceBox;
 
@@ -17,17 +28,19 @@ use crate::job::{Job, JobOptions, Terms};
 use crate::lifecycle::Lifecycle;
 use crate::machine::{self, Point};
 use crate::outcome::{
-    Interrupted, JobError, Outcome, PanicInfo, contain, drop_contained, outcome_of,
+    Interrupted, JobError, Outcome, PanicInfo, contain, drop_contained, outcome_of, wake_contained,
 };
+use crate::registry;
 use crate::slab::{self, Spot};
-use crate::state::{Left, Owes, State};
-use crate::sync::UnsafeCell;
-use crate::task::{Payload, Ran, Task};
-use crate::ticket::{Joined, Outlet, Release, Resolution, Ticket};
+use crate::state::{EntryEnd, Owes, Started, State};
+use crate::sync::{AtomicUsize, Ordering, UnsafeCell};
+use crate::task::{GivenUp, GivenUpAs, Payload, Remains, Task};
+use crate::ticket::{Abort, Joined, Outlet, Release, Resolution, Ticket};
 use crate::token::CancelToken;
 use crate::waiter::Waiter;
 use crate::worker::Worker;
-use end::{free, leave_claimed, leave_taken, release};
+use end::{free, free_by_holder, leave_claimed, leave_taken, release};
+use reference::CellRef;
 
 // In the order in which a worker comes to them, so that few of its lines travel.
 #[repr(C)]
@@ -41,33 +54,42 @@ pub(crate) struct JobCell<J: Job> {
 }
 
 /// What few jobs have: kept apart, so that the cells of the many are small. What a cell takes is memory that is new to a core, twice.
-#[derive(Default)]
 struct Extras {
     terms: Option<Terms>,
     token: OwnToken,
-    /// The pool that popped the entry of a claimed job before its end: the popper's until `POPPED`, then the ender's.
-    home: Home,
+    /// How many hold the cell: its two ends together, and each [`CellRef`].
+    holders: AtomicUsize,
 }
 
-struct Home(UnsafeCell<Option<Arc<Lifecycle>>>);
-
-// SAFETY: it goes from popper to ender, as the field's rule says.
-unsafe impl Sync for Home {}
-
-impl Default for Home {
-    fn default() -> Self {
-        Self(UnsafeCell::new(None))
+impl Extras {
+    fn new(terms: Option<Terms>) -> Box<Self> {
+        Box::new(Self {
+            terms,
+            token: OwnToken::default(),
+            holders: AtomicUsize::new(1),
+        })
     }
 }
 
 enum Stage<J: Job> {
     Queued(J),
+    /// An outcome with a value: completed, failed, panicked.
     Ended(Resolution<J::Output, J::Error>),
     Empty,
 }
 
+/// What of a job nobody takes: dropped once its end is on record.
+enum Leftover<J: Job> {
+    Nothing,
+    /// The job that did not run.
+    Job(J),
+    /// The error of a job that gave up.
+    Error(J::Error),
+}
+
 // SAFETY: job and outcome are `Send`, and `stage` is touched by one side at a time: by the winner of `State::start` until it ends the
-// job, then by the handle, or by the entry once the handle has gone. Everything else is `Sync`.
+// job; then, if the outcome has a value, by the handle, or by the entry once the handle has gone; otherwise by the winner of `start` still.
+// Everything else is `Sync`.
 unsafe impl<J: Job> Sync for JobCell<J> {}
 // SAFETY: as above; a cell is its parts.
 unsafe impl<J: Job> Send for JobCell<J> {}
@@ -95,22 +117,24 @@ pub(crate) fn queue_and_handle<J: Job>(job: J) -> (Task, CellHandle<J>) {
 #[inline]
 pub(crate) fn queue_and_handle_with<J: Job>(job: J, options: JobOptions) -> (Task, CellHandle<J>) {
     let id = JobId::next();
-    let extras = extras(options);
-    let cell = JobCell::allocate(id, extras, job);
+    let cell = JobCell::allocate(id, State::new(), extras(options.resolve()), job);
     // SAFETY: the cell is freed by the last of its two ends to leave, and `release` is the handle's leave.
     let ticket = unsafe { Ticket::new(cell) };
     (Task::new(id, CellEntry(cell)), CellHandle(ticket, cell))
 }
 
+/// A task for a job without a handle that its token or its deadline may end while it is queued.
+#[cold]
+pub(crate) fn watched_task<J: Job>(id: JobId, job: J, terms: Terms) -> Task {
+    let cell = JobCell::allocate(id, State::detached(), extras(Some(terms)), job);
+    Task::new(id, CellEntry(cell))
+}
+
 #[inline(always)]
-fn extras(options: JobOptions) -> OnceBox<Extras> {
+fn extras(terms: Option<Terms>) -> OnceBox<Extras> {
     let extras = OnceBox::new();
-    if let Some(terms) = options.resolve() {
-        let terms = Some(terms);
-        let _first = extras.set(Box::new(Extras {
-            terms,
-            ..Extras::default()
-        }));
+    if terms.is_some() {
+        let _first = extras.set(Extras::new(terms));
     }
     extras
 }
@@ -125,7 +149,7 @@ impl<J: Job> CellHandle<J> {
     pub(crate) fn reclaim(self) -> Option<J> {
         // SAFETY: the ticket keeps the cell alive.
         let cell = unsafe { self.1.as_ref() };
-        cell.state.start().then(|| cell.take_job())
+        cell.reclaim()
     }
 }
 
@@ -136,47 +160,39 @@ impl<J: Job> CellEntry<J> {
         unsafe { self.0.as_ref() }
     }
 
-    /// Ends the job that this entry has started, and leaves.
+    /// Takes a job back that no executor accepted. None if it was run meanwhile.
+    pub(crate) fn reclaim(self) -> Option<J> {
+        self.cell().reclaim()
+    }
+
+    /// Publishes the outcome of the job that this entry has started, and leaves; wakes the handle, or drops in its stead what nobody takes.
+    /// `before_drop` is called before the latter.
     #[inline]
-    fn end(self, resolution: Resolution<J::Output, J::Error>) {
+    fn end(self, resolution: Resolution<J::Output, J::Error>, before_drop: impl FnOnce()) {
         // What leaves in the same step as the end must not leave again.
         let this = ManuallyDrop::new(self);
         let cell = this.cell();
         let outcome = outcome_of(&resolution);
-        drop(cell.replace(Stage::Ended(resolution)));
+        cell.store(resolution);
         match cell.state.end_and_leave(outcome) {
-            Left::Gone => {}
-            Left::NotYet(owes) => {
-                if owes == Owes::Wake {
+            EntryEnd::Gone => {}
+            EntryEnd::Owes(owes) => {
+                match owes {
                     // SAFETY: this entry has ended the job, and owes the wake.
-                    drop_contained(contain(|| unsafe { cell.waiter.wake() }));
+                    Owes::Wake => wake_contained(unsafe { cell.waiter.take() }),
+                    Owes::Drop => {
+                        before_drop();
+                        drop_contained(cell.replace(Stage::Empty));
+                    }
                 }
                 drop(ManuallyDrop::into_inner(this));
-            }
-        }
-    }
-
-    /// The job was claimed or cancelled: whoever comes second, this popper or the one who ends it, records its outcome.
-    fn settle(&self, life: &Arc<Lifecycle>) -> Ran {
-        let cell = self.cell();
-        if let Some(outcome) = cell.state.outcome() {
-            life.record(outcome);
-            return Ran::Over;
-        }
-        life.leave(cell.id, cell.name(), life.nanos(), None);
-        cell.replace_home(Some(Arc::clone(life)));
-        match cell.state.popped() {
-            None => Ran::Elsewhere,
-            Some(outcome) => {
-                cell.replace_home(None);
-                life.come_back(cell.id, outcome);
-                Ran::Over
             }
         }
     }
 }
 
 impl<J: Job> Drop for CellEntry<J> {
+    #[inline]
     fn drop(&mut self) {
         if self.cell().state.entry_leaves() {
             // SAFETY: the handle has gone, and this is the entry's last touch.
@@ -189,12 +205,12 @@ impl<J: Job> JobCell<J> {
     /// Each field is written once, where it stays: a cell that was made elsewhere and then moved would be read in wider loads than it was
     /// written in, which wait until all earlier stores have left for other cores (as in `Held::move_body_to`).
     #[inline(always)]
-    fn allocate(id: JobId, extras: OnceBox<Extras>, job: J) -> NonNull<Self> {
+    fn allocate(id: JobId, state: State, extras: OnceBox<Extras>, job: J) -> NonNull<Self> {
         let (cell, spot) = slab::allocate::<Self>();
         let place = cell.as_ptr();
         // SAFETY: the place is new, and these are all fields of a cell.
         unsafe {
-            (&raw mut (*place).state).write(State::new());
+            (&raw mut (*place).state).write(state);
             (&raw mut (*place).spot).write(spot);
             (&raw mut (*place).extras).write(extras);
             (&raw mut (*place).stage).write(UnsafeCell::new(Stage::Queued(job)));
@@ -213,87 +229,109 @@ impl<J: Job> JobCell<J> {
         }
     }
 
+    /// Takes a job that is in no pool.
+    fn reclaim(&self) -> Option<J> {
+        let started = self.state.start()?;
+        debug_assert_eq!(started.pool, None, "a refused job is in no books");
+        Some(self.take_job())
+    }
+
     /// The caller has the handle's end, and the job has ended.
     #[inline]
     fn take_resolution(&self) -> Resolution<J::Output, J::Error> {
+        let outcome = self.state.outcome().expect("the job has ended");
+        if let Some(error) = error_without_value(outcome) {
+            return Err(error);
+        }
         match self.replace(Stage::Empty) {
             Stage::Ended(resolution) => resolution,
             Stage::Queued(_) | Stage::Empty => unreachable!("the outcome is taken once"),
         }
     }
 
+    /// Leaves an outcome where the handle finds it. The caller owns the stage, which is empty.
+    #[inline]
+    fn store(&self, resolution: Resolution<J::Output, J::Error>) {
+        if error_without_value::<()>(outcome_of(&resolution)).is_none() {
+            drop(self.replace(Stage::Ended(resolution)));
+        }
+    }
+
     /// The caller owns the stage now, by the rule at `Sync`.
     #[inline]
     fn replace(&self, stage: Stage<J>) -> Stage<J> {
-        // SAFETY: every caller has won `start` and not yet ended the job, or is the handle after the end, or the entry after the
-        // handle has left: nobody else touches the stage.
+        // SAFETY: the rule at `Sync`.
         self.stage
             .with_mut(|place| unsafe { std::mem::replace(&mut *place, stage) })
     }
 
-    /// The caller owns the home now, by the rule at the field.
-    fn replace_home(&self, home: Option<Arc<Lifecycle>>) -> Option<Arc<Lifecycle>> {
-        let place = &self.extras.get_or_init(Box::default).home.0;
-        // SAFETY: the popper comes here before it sets `POPPED`, or after it found the job ended by one who had not seen that bit;
-        // the ender after it saw it.
-        place.with_mut(|place| unsafe { std::mem::replace(&mut *place, home) })
-    }
-
-    /// Runs the job, whose right to run the caller has won, and tells the observer.
+    /// Runs the job, whose right to run the caller has won, and records its outcome; what is left of it is to be dropped after the outcome
+    /// is published.
     #[inline]
-    fn run_started(&self, worker: &Worker, runs: Runs) -> Resolution<J::Output, J::Error> {
+    fn run_started(&self, worker: &Worker) -> (Resolution<J::Output, J::Error>, Leftover<J>) {
         let job = self.take_job();
-        let resolution = match refuse_start(self.terms()) {
-            Some(interrupted) => {
-                drop_contained(job);
-                Err(interrupted.into())
-            }
+        let terms = self.terms();
+        if let Some(terms) = terms {
+            terms.unwatch(self.id, worker.life());
+        }
+        let (resolution, leftover) = match refuse_start(terms) {
+            Some(interrupted) => (Err(interrupted.into()), Leftover::Job(job)),
             None => {
-                let ctx = JobContext::new(self.id, self.terms(), Some(self), worker);
-                let frame =
-                    matches!(runs, Runs::FromQueue).then(|| worker.begin(self.id, self.name()));
+                let ctx = JobContext::new(self.id, terms, Some(self), worker);
                 let result = contain(|| {
                     machine::point(Point::Begin(self.id));
                     job.run(&ctx)
                 });
-                let resolution = conclude(result, ctx.reported());
-                drop(frame);
-                resolution
+                match conclude(result, ctx.reported()) {
+                    Concluded::Ends(resolution) => (resolution, Leftover::Nothing),
+                    Concluded::GaveUp(interrupted, error) => {
+                        (Err(interrupted.into()), Leftover::Error(error))
+                    }
+                }
             }
         };
-        let (outcome, message) = (outcome_of(&resolution), message_of(&resolution));
-        worker
-            .life()
-            .observe(outcome, self.id, self.name(), message);
-        resolution
+        worker.record_and_tell(self.id, self.name(), &resolution);
+        (resolution, leftover)
     }
 
-    /// The handle's side ends a job that it has claimed or cancelled.
-    fn end_claimed(&self, resolution: Resolution<J::Output, J::Error>) {
-        let outcome = outcome_of(&resolution);
-        drop(self.replace(Stage::Ended(resolution)));
-        let ended = self.state.end(outcome);
-        if ended.has_waiter {
-            // SAFETY: this is the end, and it says so.
-            drop_contained(contain(|| unsafe { self.waiter.wake() }));
-        }
-        if ended.is_popped {
-            self.come_home(outcome);
-        }
-    }
-
-    /// Runs the job on the worker that waits for it, if it has not started.
+    /// Runs the job on the worker that waits for it, if it is in that worker's pool and has not started.
     fn run_claimed(&self, worker: &Worker) -> Option<Resolution<J::Output, J::Error>> {
-        let is_claimed = self.state.start();
-        is_claimed.then(|| worker.nested(|| self.run_started(worker, Runs::Claimed)))
+        if !worker.may_claim() || !self.state.claim(worker.life().id()) {
+            return None;
+        }
+        Some(worker.run_claimed(self.id, self.name(), || {
+            let (resolution, leftover) = self.run_started(worker);
+            drop_contained(leftover);
+            resolution
+        }))
     }
 
-    /// Records the outcome of a claimed job with the pool that popped its entry meanwhile.
-    fn come_home(&self, outcome: Outcome) {
-        if let Some(life) = self.replace_home(None) {
-            life.come_back(self.id, outcome);
+    /// Ends the job without running it, if it has not started: a cancel, a deadline. What it captured is dropped at the end, with nothing
+    /// held.
+    fn end_unstarted(&self, outcome: Outcome, tells: Tells) {
+        let Some(Started { pool }) = self.state.start() else {
+            return;
+        };
+        let life = pool.and_then(registry::find);
+        if let (Some(terms), Some(life)) = (self.terms(), &life) {
+            terms.unwatch(self.id, life);
+        }
+        let job = self.take_job();
+        if let Some(life) = &life {
+            life.record(outcome);
+            if tells == Tells::Observer {
+                life.observe(outcome, self.id, self.name(), None);
+            }
+        }
+        let ended = self.state.end(outcome);
+        if let Some(life) = &life {
             life.entry_over();
         }
+        if ended.has_waiter {
+            // SAFETY: this is the end, and it says so.
+            wake_contained(unsafe { self.waiter.take() });
+        }
+        drop_contained(job);
     }
 
     #[inline]
@@ -306,13 +344,13 @@ impl<J: Job> JobCell<J> {
     }
 }
 
-/// From where a job came to the thread that runs it.
-#[derive(Clone, Copy)]
-pub(crate) enum Runs {
-    /// Its entry was popped; the popper's ledger records the outcome.
-    FromQueue,
-    /// A joiner took it out of its cell; whoever pops the entry settles it.
-    Claimed,
+/// Whether the observer of failures hears of a job that ends unrun.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Tells {
+    /// Its own handle cancelled it, or it was abandoned.
+    Nobody,
+    /// It came too late, or its token was cancelled.
+    Observer,
 }
 
 impl<J: Job> Outlet<J::Output, J::Error> for JobCell<J> {
@@ -342,10 +380,7 @@ impl<J: Job> Outlet<J::Output, J::Error> for JobCell<J> {
     fn cancel(&self) {
         self.state.request_cancel();
         OwnToken::cancel(|| self.extras.get().map(|extras| &extras.token));
-        if self.state.start() {
-            drop_contained(self.take_job());
-            self.end_claimed(Err(JobError::Cancelled));
-        }
+        self.end_unstarted(Outcome::Cancelled, Tells::Nobody);
     }
 
     fn join_on(&self, worker: &Worker) -> Option<Joined<J::Output, J::Error>> {
@@ -355,12 +390,35 @@ impl<J: Job> Outlet<J::Output, J::Error> for JobCell<J> {
     }
 
     fn await_on(&self, worker: &Worker, _cx: &mut Context<'_>) {
-        if let Some(resolution) = self.run_claimed(worker) {
-            self.end_claimed(resolution);
+        if self.state.pool() != Some(worker.life().id()) {
+            return;
+        }
+        if !worker.may_claim() {
+            worker.awaits_own_pool();
+            return;
+        }
+        if !worker.keeps_place() {
+            return;
+        }
+        let Some(resolution) = self.run_claimed(worker) else {
+            return;
+        };
+        let outcome = outcome_of(&resolution);
+        self.store(resolution);
+        if self.state.end(outcome).has_waiter {
+            // SAFETY: this is the end, and it says so. The handle is being polled: it needs no wake.
+            drop_contained(unsafe { self.waiter.take() });
         }
     }
 
-    fn rely_on_others(&self) {}
+    fn life(&self) -> Option<Arc<Lifecycle>> {
+        registry::find(self.state.pool()?)
+    }
+
+    fn abort(&self) -> Arc<dyn Abort> {
+        // SAFETY: the handle's end is the caller's, so the cell is alive.
+        Arc::new(unsafe { CellRef::new(NonNull::from(self)) })
+    }
 
     fn release(&self) -> Release {
         release::<J>
@@ -372,45 +430,107 @@ impl<J: Job> Cancellation for JobCell<J> {
         self.state.is_cancel_requested()
     }
 
-    fn token(&self) -> CancelToken {
-        let extras = self.extras.get_or_init(Box::default);
-        extras.token.get(extras.terms.as_ref(), &self.state)
+    fn token(&self) -> Option<CancelToken> {
+        let holders = self.extras.get().map(|extras| &extras.holders);
+        // ORDERING: Acquire pairs with the last reference's end: what it asked for is seen below.
+        let is_unreachable = self.state.is_detached()
+            && holders.is_none_or(|holders| holders.load(Ordering::Acquire) == 1)
+            && !self.state.is_cancel_requested();
+        if is_unreachable {
+            return None;
+        }
+        let extras = self.extras.get_or_init(|| Extras::new(None));
+        Some(extras.token.get(extras.terms.as_ref(), &self.state))
     }
 }
 
 impl<J: Job> Payload for CellEntry<J> {
-    fn run(self, _id: JobId, worker: &Worker) -> Ran {
+    const IS_SHARED: bool = true;
+
+    fn run(self, id: JobId, worker: &Worker) {
         let cell = self.cell();
         // The look spares a job that was claimed, as one's own children mostly are, a read-modify-write.
-        if cell.state.is_started() || !cell.state.start() {
-            return self.settle(worker.life());
+        if cell.state.is_started() || cell.state.start().is_none() {
+            return;
         }
-        let resolution = cell.run_started(worker, Runs::FromQueue);
-        worker.record(outcome_of(&resolution));
-        self.end(resolution);
-        Ran::Over
+        let frame = worker.begin(id, cell.name());
+        let (resolution, leftover) = cell.run_started(worker);
+        let outcome = outcome_of(&resolution);
+        self.end(resolution, || frame.is_on_record(outcome));
+        drop_contained(leftover);
+        drop(frame);
+        worker.over();
     }
 
     fn abandon(self) {
-        let cell = self.cell();
-        if cell.state.start() {
-            drop_contained(cell.take_job());
-            self.end(Err(JobError::Abandoned));
-        }
+        self.cell().end_unstarted(Outcome::Abandoned, Tells::Nobody);
     }
 
-    fn sort_out(self, life: &Arc<Lifecycle>) -> Option<Self> {
-        if !self.cell().state.is_started() {
-            return Some(self);
+    fn accept(&self, life: &Arc<Lifecycle>) -> bool {
+        let cell = self.cell();
+        let is_accepted = cell.state.accept(life.id());
+        if let Some(terms) = cell.terms().filter(|terms| is_accepted && terms.may_end()) {
+            // SAFETY: the entry keeps the cell alive.
+            let waker = unsafe { CellRef::new(self.0) }.into_waker();
+            terms.watch(cell.id, life, &waker);
+            // What happened before the watch woke nobody.
+            waker.wake();
         }
-        if self.settle(life) == Ran::Over {
-            life.entry_over();
+        is_accepted
+    }
+
+    fn change_pool(&self, from: &Lifecycle, to: Option<&Arc<Lifecycle>>) -> bool {
+        let cell = self.cell();
+        let is_changed = cell
+            .state
+            .change_pool(Some(from.id()), to.map(|life| life.id()));
+        if let Some(terms) = cell.terms().filter(|terms| is_changed && terms.may_end()) {
+            terms.unwatch(cell.id, from);
+            if let Some(life) = to {
+                // SAFETY: the entry keeps the cell alive.
+                let waker = unsafe { CellRef::new(self.0) }.into_waker();
+                terms.watch(cell.id, life, &waker);
+                waker.wake();
+            }
         }
-        None
+        is_changed
+    }
+
+    fn give_up(self, id: JobId, life: &Lifecycle, ends: GivenUpAs) -> GivenUp {
+        let cell = self.cell();
+        if cell.state.start().is_none() {
+            return GivenUp::TakenElsewhere;
+        }
+        if let Some(terms) = cell.terms() {
+            terms.unwatch(id, life);
+        }
+        life.record_given_up(ends);
+        let name = cell.terms().and_then(|terms| terms.name.clone());
+        let ended = cell.state.end(Outcome::Abandoned);
+        life.entry_over();
+        if ended.has_waiter {
+            // SAFETY: this is the end, and it says so.
+            wake_contained(unsafe { cell.waiter.take() });
+        }
+        GivenUp::Left(Remains::task(id, name, Unrun(self)))
     }
 
     fn name(&self) -> Option<&str> {
         self.cell().name()
+    }
+
+    fn deadline(&self) -> Option<Instant> {
+        self.cell().terms()?.deadline
+    }
+}
+
+/// An entry whose job was given up, still in its cell: dropped with this.
+struct Unrun<J: Job>(CellEntry<J>);
+
+impl<J: Job> Drop for Unrun<J> {
+    fn drop(&mut self) {
+        // The one that starts a job owns it, also after an end without a value.
+        drop_contained(self.0.cell().replace(Stage::Empty));
     }
 }
 
@@ -427,20 +547,35 @@ pub(crate) fn refuse_start(terms: Option<&Terms>) -> Option<Interrupted> {
     }
 }
 
+/// What a job's own return, or its panic, makes of it.
+pub(crate) enum Concluded<T, E> {
+    Ends(Resolution<T, E>),
+    /// It was told to stop and returned an error, which nobody takes.
+    GaveUp(Interrupted, E),
+}
+
 /// What the job's own return, or its panic, makes of it (`R301`, `R302`, `R402`, `R404`).
 #[inline]
 pub(crate) fn conclude<T, E>(
     result: Result<Result<T, E>, PanicInfo>,
     reported: Option<Interrupted>,
-) -> Resolution<T, E> {
-    match (result, reported) {
+) -> Concluded<T, E> {
+    Concluded::Ends(match (result, reported) {
         (Err(panic), _) => Err(JobError::Panicked(panic)),
         (Ok(Ok(value)), _) => Ok(value),
         (Ok(Err(error)), None) => Err(JobError::Failed(error)),
-        (Ok(Err(error)), Some(interrupted)) => {
-            drop_contained(error);
-            Err(interrupted.into())
-        }
+        (Ok(Err(error)), Some(interrupted)) => return Concluded::GaveUp(interrupted, error),
+    })
+}
+
+/// The error that an outcome without a value stands for.
+#[inline]
+pub(crate) fn error_without_value<E>(outcome: Outcome) -> Option<JobError<E>> {
+    match outcome {
+        Outcome::Completed | Outcome::Failed | Outcome::Panicked => None,
+        Outcome::Cancelled => Some(JobError::Cancelled),
+        Outcome::Expired => Some(JobError::Expired),
+        Outcome::Abandoned => Some(JobError::Abandoned),
     }
 }
 
@@ -450,6 +585,15 @@ pub(crate) fn message_of<T, E>(resolution: &Resolution<T, E>) -> Option<&str> {
     match resolution {
         Err(JobError::Panicked(panic)) => Some(panic.message()),
         _ => None,
+    }
+}
+
+impl From<Interrupted> for Outcome {
+    fn from(interrupted: Interrupted) -> Self {
+        match interrupted {
+            Interrupted::Cancelled => Self::Cancelled,
+            Interrupted::Expired => Self::Expired,
+        }
     }
 }
 

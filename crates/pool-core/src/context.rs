@@ -22,8 +22,9 @@ use crate::worker::Worker;
 /// How a job's own handle asks it to stop.
 pub(crate) trait Cancellation: Send + Sync {
     fn is_requested(&self) -> bool;
-    /// A token that is cancelled with this job, for its children.
-    fn token(&self) -> CancelToken;
+    /// A token that is cancelled with this job, for its children. `None` where nobody is left who could cancel this job alone: its
+    /// children then inherit the token above it, so a chain of jobs is no chain of tokens.
+    fn token(&self) -> Option<CancelToken>;
 }
 
 /// The token of one job, made when its first child asks for it.
@@ -148,7 +149,7 @@ impl<'a> JobContext<'a> {
 
     /// The options a child inherits: this job's deadline and its cancellation (`R406`).
     pub fn inherited(&self) -> JobOptions {
-        let own = self.cancellation.map(Cancellation::token);
+        let own = self.cancellation.and_then(Cancellation::token);
         let above = self.terms.and_then(|terms| terms.token.as_ref());
         inherited(self.deadline(), own.as_ref().or(above))
     }
@@ -293,7 +294,9 @@ impl AsyncContext {
 
     /// The options a child inherits: `pool.submit_async(child.with_options(ctx.inherited()))` (`R406`).
     pub fn inherited(&self) -> JobOptions {
-        inherited(self.deadline(), Some(&self.cell.token()))
+        let own = self.cell.token();
+        let above = self.cell.terms().and_then(|terms| terms.token.as_ref());
+        inherited(self.deadline(), own.as_ref().or(above))
     }
 }
 

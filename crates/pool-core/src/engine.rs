@@ -11,7 +11,7 @@ use crate::capability::Capability;
 use crate::config::PoolConfig;
 use crate::error::{BuildError, Refused};
 use crate::executor::{Executor, forward_executor};
-use crate::lifecycle::Lifecycle;
+use crate::lifecycle::{Lifecycle, Submission};
 use crate::machine::{self, Point};
 use crate::report::ShutdownReport;
 use crate::room::Room;
@@ -113,6 +113,21 @@ impl<E: Engine> Host for Inside<E> {
     }
 }
 
+impl<E: Engine> Inside<E> {
+    /// There was no place for a task that had entered the books.
+    #[cold]
+    fn refuse(&self, submission: Submission, task: Task) -> Result<(), Refused<Task>> {
+        let life = self.0.life();
+        if !task.change_pool(life, None) {
+            // Its job was cancelled in the meantime: it was accepted, and is over.
+            return Ok(());
+        }
+        life.refuse(submission);
+        machine::point(Point::Refused(task.id()));
+        Err(Refused::Full(task))
+    }
+}
+
 impl<E: Engine> Executor for Inside<E> {
     fn try_execute(&self, task: Task) -> Result<(), Refused<Task>> {
         self.try_execute_held(Held::new(&mut MaybeUninit::uninit(), task))
@@ -127,17 +142,18 @@ impl<E: Engine> Executor for Inside<E> {
             return Err(Refused::Closed(task.into_task()));
         };
         machine::point(Point::Submit(id));
+        if !task.accept(life) {
+            // A task that was given back, and whose job was cancelled since: nothing is left to be run, or counted.
+            life.refuse(submission);
+            return Ok(());
+        }
         match self.0.push(task) {
             Ok(()) => {
                 machine::point(Point::Pushed(id));
                 life.pushed(|| self.0.take_queued());
                 Ok(())
             }
-            Err(task) => {
-                life.refuse(submission);
-                machine::point(Point::Refused(id));
-                Err(Refused::Full(task))
-            }
+            Err(task) => self.refuse(submission, task),
         }
     }
 
@@ -258,9 +274,13 @@ impl<E: Engine> HandOver for WorkerPool<E> {
 
     fn adopt(&self, tasks: Vec<Task>) -> Vec<Task> {
         let life = self.life();
-        let adopt = |task| {
-            if life.begin_submission().is_none() {
+        let adopt = |task: Task| {
+            let Some(submission) = life.begin_submission() else {
                 return Some(task);
+            };
+            if !task.accept(life) {
+                life.refuse(submission);
+                return None;
             }
             self.engine().push_unbounded(task);
             life.pushed(|| self.engine().take_queued());

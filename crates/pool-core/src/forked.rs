@@ -5,40 +5,28 @@
 //! *forked*. Submissions, workers and shutdowns read the phase anyway, so nobody pays for the check; and none of them takes a
 //! lock of the pool's once it has read that phase.
 //!
-//! The list of pools is locked from before the fork until after it, on both sides: the child finds it whole, and free. Raw system calls
+//! The registry of pools is locked from before the fork until after it, on both sides: the child finds it whole, and free. Raw system calls
 //! (`clone`, `vfork`) run no handlers.
 
 #[cfg(not(all(target_os = "linux", not(pool_loom), not(miri))))]
 mod handlers {
-    use std::sync::Arc;
-
-    use crate::lifecycle::Lifecycle;
-
-    pub(crate) fn enlist(_life: &Arc<Lifecycle>) {}
-
-    pub(crate) fn strike(_life: &Lifecycle) {}
+    pub(crate) fn prepare() {}
 }
 
 #[cfg(all(target_os = "linux", not(pool_loom), not(miri)))]
 mod handlers {
     use std::cell::RefCell;
-    use std::ptr;
-    use std::sync::{Arc, Mutex, MutexGuard, Once, PoisonError, Weak};
+    use std::sync::{MutexGuard, Once};
 
-    use crate::lifecycle::Lifecycle;
-
-    type Pools = Vec<Weak<Lifecycle>>;
-
-    /// The pools of this process. No foreign code runs under the lock.
-    static POOLS: Mutex<Pools> = Mutex::new(Vec::new());
+    use crate::registry::{self, Pools};
 
     thread_local! {
-        /// The lock, while the calling thread is forking.
+        /// The registry's lock, while the calling thread is forking.
         static HELD: RefCell<Option<MutexGuard<'static, Pools>>> = const { RefCell::new(None) };
     }
 
-    /// Has the children of later forks close the pool.
-    pub(crate) fn enlist(life: &Arc<Lifecycle>) {
+    /// Has the children of later forks close the pools of the registry.
+    pub(crate) fn prepare() {
         static ONCE: Once = Once::new();
         ONCE.call_once(|| {
             // SAFETY: the handlers are functions that live as long as the process. They lock, store bytes and unlock, and do not unwind.
@@ -47,16 +35,10 @@ mod handlers {
             };
             // Refused for want of memory, a child would wait for workers that it does not have, as it would without a handler.
         });
-        lock().push(Arc::downgrade(life));
-    }
-
-    /// The pool is gone.
-    pub(crate) fn strike(life: &Lifecycle) {
-        lock().retain(|pool| !ptr::eq(pool.as_ptr(), life));
     }
 
     extern "C" fn before() {
-        let guard = lock();
+        let guard = registry::lock();
         // A thread that forks as its locals are dropped keeps nothing: its child looks at the list only if that is free.
         let _gone = HELD.try_with(|held| *held.borrow_mut() = Some(guard));
     }
@@ -67,23 +49,16 @@ mod handlers {
 
     extern "C" fn in_the_child() {
         let held = HELD.try_with(RefCell::take).ok().flatten();
-        let Some(pools) = held.or_else(|| POOLS.try_lock().ok()) else {
+        let Some(pools) = held.or_else(registry::try_lock) else {
             return;
         };
         // What is upgraded here has another owner, maybe on a thread that is no more: nothing is dropped.
-        pools
-            .iter()
-            .filter_map(Weak::upgrade)
-            .for_each(|life| life.mark_forked());
+        pools.alive().for_each(|life| life.mark_forked());
     }
 
     fn release() {
         let _gone = HELD.try_with(RefCell::take);
     }
-
-    fn lock() -> MutexGuard<'static, Pools> {
-        POOLS.lock().unwrap_or_else(PoisonError::into_inner)
-    }
 }
 
-pub(crate) use handlers::{enlist, strike};
+pub(crate) use handlers::prepare;

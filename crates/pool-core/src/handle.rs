@@ -87,7 +87,6 @@ impl<T, E> JobHandle<T, E> {
     /// The handle comes back after the time, not before (`R501`).
     pub fn join_timeout(mut self, timeout: Duration) -> Result<Result<T, JobError<E>>, Self> {
         let limit = machine::now().checked_add(timeout);
-        self.ticket().rely_on_others();
         let outcome = block_on(poll_fn(|cx| self.ticket().poll_outcome(cx)), limit);
         if outcome.is_some() {
             self.ticket = None;
@@ -131,9 +130,8 @@ impl<T, E> Future for JobHandle<T, E> {
     /// # Panics
     /// If polled again after it was ready.
     fn poll(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Self::Output> {
-        match Worker::current().filter(Worker::must_drive_awaited) {
-            Some(worker) => self.ticket().await_on(&worker, cx),
-            None => self.ticket().rely_on_others(),
+        if let Some(worker) = Worker::current() {
+            self.ticket().await_on(&worker, cx);
         }
         let polled = self.ticket().poll_outcome(cx);
         if polled.is_ready() {

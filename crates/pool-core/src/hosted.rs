@@ -17,7 +17,7 @@ use crate::engine::Engine;
 use crate::idle::Announced;
 use crate::lifecycle::Lifecycle;
 use crate::outcome::Outcome;
-use crate::task::{Payload, Ran, Task};
+use crate::task::{Payload, Task};
 use crate::wait::{Looks, look_a_while};
 use crate::worker::{SampledClock, Worker};
 
@@ -127,7 +127,7 @@ impl Host {
     fn new<E: Engine>(engine: &Arc<E>, token: usize, is_searching: bool) -> Self {
         let taken = engine.life().seats.take(Some(token));
         let worker = Worker::new(engine, taken.index, token, is_searching);
-        worker.keep_place_always();
+        worker.host();
         // The host's own drop frees it.
         std::mem::forget(taken);
         Self {
@@ -166,7 +166,7 @@ impl Host {
         let (life, index) = (self.worker.0.life(), self.worker.0.index());
         life.slots[index].end(is_listed);
         life.record_at(outcome, index);
-        job.publish(outcome);
+        job.publish_hosted(outcome);
         life.over_at(index);
         self.jobs_at_a_stretch += 1;
     }
@@ -229,15 +229,11 @@ impl<'h> Hosted<'h> {
         polled
     }
 
-    /// The first poll takes the right to start. False if the job was taken meanwhile, and its entry settled.
+    /// The first poll takes the right to start. False if the job was started elsewhere meanwhile.
     fn start(&mut self, job: &Arc<dyn Polled>) -> bool {
         if job.start_hosted() {
             self.noted = Some(self.host.begin(job));
             return true;
-        }
-        let (life, index) = (self.host.life(), self.host.worker.0.index());
-        if Arc::clone(job).settle_popped(life) == Ran::Over {
-            life.over_at(index);
         }
         false
     }

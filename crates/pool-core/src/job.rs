@@ -3,9 +3,12 @@
 use std::borrow::Cow;
 use std::convert::Infallible;
 use std::future::Future;
+use std::task::Waker;
 use std::time::{Duration, Instant};
 
 use crate::context::{AsyncContext, JobContext};
+use crate::id::JobId;
+use crate::lifecycle::Lifecycle;
 use crate::machine;
 use crate::token::CancelToken;
 
@@ -202,6 +205,41 @@ impl Terms {
     #[inline]
     fn is_empty(&self) -> bool {
         self.name.is_none() && self.deadline.is_none() && self.token.is_none()
+    }
+
+    /// Whether something of this may end a job that is queued.
+    #[inline]
+    pub(crate) fn may_end(&self) -> bool {
+        self.deadline.is_some() || self.token.is_some()
+    }
+
+    /// Has the token and the clock of `life` call `waker` when they may end job `id`. The caller looks at both once afterwards.
+    pub(crate) fn watch(&self, id: JobId, life: &Lifecycle, waker: &Waker) {
+        if let Some(token) = &self.token {
+            token.watch(id, waker);
+        }
+        if let Some(deadline) = self.deadline {
+            // Without a clock's thread the deadline is seen when the job would start, or at its next poll.
+            let _has_clock = life.clock().wake_at(deadline, id, waker);
+        }
+    }
+
+    /// Undoes [`watch`](Self::watch).
+    #[inline]
+    pub(crate) fn unwatch(&self, id: JobId, life: &Lifecycle) {
+        if self.may_end() {
+            self.forget_watch(id, life);
+        }
+    }
+
+    #[cold]
+    fn forget_watch(&self, id: JobId, life: &Lifecycle) {
+        if let Some(token) = &self.token {
+            token.unwatch(id);
+        }
+        if let Some(deadline) = self.deadline {
+            life.clock().forget(deadline, id);
+        }
     }
 
     /// Whether the deadline has passed. Reads the clock only where there is a deadline.

@@ -27,6 +27,34 @@ const SHARED: usize = OUTSIDERS - 1;
 const COLUMNS: usize = 7;
 const UNSTARTED: usize = 6;
 
+/// In which column of the books the end of a job stands.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) struct Column(u8);
+
+impl Column {
+    pub(crate) const UNSTARTED: Self = Self(UNSTARTED as u8);
+
+    pub(crate) fn of(outcome: Outcome) -> Self {
+        Self(outcome as u8)
+    }
+
+    /// A number above zero, for [`from_number`](Self::from_number).
+    pub(crate) fn as_number(self) -> u64 {
+        u64::from(self.0) + 1
+    }
+
+    /// `None` for zero: the job's end is in no column yet.
+    pub(crate) fn from_number(number: u64) -> Option<Self> {
+        let index = u8::try_from(number.checked_sub(1)?).ok()?;
+        ((index as usize) < COLUMNS).then_some(Self(index))
+    }
+
+    /// The outcome; `None` for a job that was given up unstarted.
+    pub(crate) fn outcome(self) -> Option<Outcome> {
+        (self != Self::UNSTARTED).then(|| Outcome::from_index(u32::from(self.0)))
+    }
+}
+
 pub(crate) struct Ledger {
     stripes: Box<[CachePadded<Stripe>]>,
 }

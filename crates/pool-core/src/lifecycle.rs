@@ -46,13 +46,14 @@ use crate::idle::Idle;
 use crate::ledger::Ledger;
 use crate::machine::{self, Thread};
 use crate::outcome::Outcome;
+use crate::registry::{self, PoolId};
 use crate::report::RunningJob;
 use crate::room::Room;
 use crate::shutdown::Ending;
 use crate::slot::Slot;
 use crate::stats::Stats;
 use crate::sync::{AtomicU8, AtomicUsize, Mutex, Ordering, fence};
-use crate::task::Task;
+use crate::task::{GivenUpAs, Task};
 use crate::visit::Seats;
 use crate::wait;
 use crate::worker::current_index;
@@ -79,6 +80,7 @@ type Resume = Box<dyn Fn(usize) + Send + Sync>;
 /// A backend makes one, has [`WorkerPool`](crate::WorkerPool) admit through it, and gives each worker a
 /// [`Worker`](crate::Worker) on it.
 pub struct Lifecycle {
+    id: PoolId,
     capability: Capability,
     phase: AtomicU8,
     ledger: Ledger,
@@ -115,8 +117,10 @@ impl Lifecycle {
     pub fn new(config: &PoolConfig, capability: Capability) -> Arc<Self> {
         barrier::prepare();
         wait::prepare();
+        forked::prepare();
         let workers = config.workers();
-        let life = Arc::new(Self {
+        registry::enlist(|id| Self {
+            id,
             capability,
             phase: AtomicU8::new(Phase::Open as u8),
             ledger: Ledger::new(workers),
@@ -136,9 +140,13 @@ impl Lifecycle {
             resume: OnceLock::new(),
             ending: Mutex::default(),
             epoch: machine::now(),
-        });
-        forked::enlist(&life);
-        life
+        })
+    }
+
+    /// The pool's number: what the cells of its jobs name it by.
+    #[inline]
+    pub(crate) fn id(&self) -> PoolId {
+        self.id
     }
 
     /// Sets how a sleeping worker is resumed, for a backend whose workers are not parked threads.
@@ -203,10 +211,16 @@ impl Lifecycle {
         // ORDERING: partner is the heavy fence in `cancel`.
         light();
         if self.phase() >= Phase::Cancelling {
-            self.refuse(Submission(Some(worker)));
+            self.refuse_inline(worker);
             return false;
         }
         true
+    }
+
+    /// A job that entered to be run by its submitter is not run after all.
+    #[cold]
+    pub(crate) fn refuse_inline(&self, worker: usize) {
+        self.refuse(Submission(Some(worker)));
     }
 
     /// A woken future comes back; never refused (`R803`).
@@ -274,6 +288,14 @@ impl Lifecycle {
         self.ledger.record(outcome, None);
     }
 
+    /// Counts a job that was given up before it started.
+    pub(crate) fn record_given_up(&self, ends: GivenUpAs) {
+        match ends {
+            GivenUpAs::Unstarted => self.ledger.record_unstarted(),
+            GivenUpAs::Abandoned => self.ledger.record(Outcome::Abandoned, None),
+        }
+    }
+
     #[inline]
     pub(crate) fn record_at(&self, outcome: Outcome, worker: usize) {
         self.ledger.record(outcome, Some(worker));
@@ -298,11 +320,6 @@ impl Lifecycle {
     /// A job that went on elsewhere has ended: records it and takes its note away, as one step for who reads both.
     pub(crate) fn come_back(&self, id: JobId, outcome: Outcome) {
         self.away.strike(id, || self.ledger.record(outcome, None));
-    }
-
-    /// A job that its driver noted and ended has left nothing but the note.
-    pub(crate) fn forget(&self, id: JobId) {
-        self.away.strike(id, || {});
     }
 
     /// Says which task of a runtime hosts futures at place `index`.
@@ -454,7 +471,7 @@ impl Lifecycle {
 
 impl Drop for Lifecycle {
     fn drop(&mut self) {
-        forked::strike(self);
+        registry::strike(self.id);
     }
 }
 

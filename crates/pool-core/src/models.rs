@@ -19,7 +19,6 @@ use loom::thread;
 
 use crate::config::PoolConfig;
 use crate::engine::Engine;
-use crate::home::Home;
 use crate::id::JobId;
 use crate::idle::{Announced, Idle};
 use crate::lifecycle::Lifecycle;
@@ -27,8 +26,8 @@ use crate::outcome::Outcome;
 use crate::state::State;
 use crate::still::Still;
 use crate::sync::UnsafeCell;
-use crate::task::{Payload, Ran, Task};
-use crate::turn::Turn;
+use crate::task::{GivenUp, GivenUpAs, Payload, Task};
+use crate::turn::{Due, Turn};
 use crate::worker::Worker;
 
 /// Preemptions that are explored, unless `LOOM_MAX_PREEMPTIONS` says more: two find nearly every real race.
@@ -111,7 +110,7 @@ fn a_job_has_one_owner() {
                 let shared = Arc::clone(&shared);
                 thread::spawn(move || {
                     let (state, stage) = &*shared;
-                    if !state.start() {
+                    if state.start().is_none() {
                         return 0;
                     }
                     // SAFETY: the winner of `start` owns the stage until `end`. Loom checks just that.
@@ -153,16 +152,47 @@ fn a_wake_is_followed_by_a_poll() {
                 let future = Arc::clone(&future);
                 thread::spawn(move || {
                     future.events.fetch_add(1, Relaxed);
-                    if future.turn.wake() {
+                    if future.turn.wake() == Due::Queue {
                         future.due.fetch_add(1, Relaxed);
                     }
                 })
             })
             .collect();
+        // The first poll is the starter's.
+        future.poll();
         future.poll_while_due();
         for waker in wakers {
             waker.join().unwrap();
         }
+        future.poll_while_due();
+        assert_eq!(future.last_seen.load(Relaxed), 2);
+    });
+}
+
+/// A helper takes the turn whenever the future is due, beside the worker that dequeues its entries: every event is seen by a poll, no two
+/// polls are at once, and never are there two entries.
+#[test]
+fn a_helped_future_is_queued_once() {
+    model(|| {
+        let future = Arc::new(SleepyFuture::default());
+        future.poll();
+        let helper = {
+            let future = Arc::clone(&future);
+            thread::spawn(move || {
+                if future.turn.begin() {
+                    future.poll();
+                }
+            })
+        };
+        for _ in 0..2 {
+            future.events.fetch_add(1, Relaxed);
+            if future.turn.wake() == Due::Queue {
+                future.due.fetch_add(1, Relaxed);
+            }
+            assert!(future.due.load(Relaxed) <= 1, "an entry is queued twice");
+        }
+        helper.join().unwrap();
+        assert!(future.due.load(Relaxed) <= 1, "an entry is queued twice");
         future.poll_while_due();
         assert_eq!(future.last_seen.load(Relaxed), 2);
     });
@@ -184,7 +214,7 @@ impl Default for SleepyFuture {
             turn: Turn::new(),
             events: AtomicUsize::new(0),
             last_seen: AtomicUsize::new(0),
-            due: AtomicUsize::new(1),
+            due: AtomicUsize::new(0),
             polled: UnsafeCell::new(()),
         }
     }
@@ -197,63 +227,46 @@ impl SleepyFuture {
             .fetch_update(Relaxed, Relaxed, |due| due.checked_sub(1))
             .is_ok()
         {
-            if !self.turn.begin() {
-                continue;
+            if self.turn.begin_dequeued() {
+                self.poll();
             }
-            // Whoever has the turn is alone with the future. Loom checks just that.
-            self.polled
-                .with_mut(|_| self.last_seen.store(self.events.load(Relaxed), Relaxed));
-            if self.turn.suspend() {
-                self.due.fetch_add(1, Relaxed);
-            }
+        }
+    }
+
+    /// Whoever has the turn is alone with the future. Loom checks just that.
+    fn poll(&self) {
+        self.polled
+            .with_mut(|_| self.last_seen.store(self.events.load(Relaxed), Relaxed));
+        if self.turn.suspend() == Due::Queue {
+            self.due.fetch_add(1, Relaxed);
         }
     }
 }
 
 pub(crate) fn life() -> StdArc<Lifecycle> {
+    life_of(1)
+}
+
+pub(crate) fn life_of(workers: usize) -> StdArc<Lifecycle> {
     let mut config = PoolConfig::default();
-    config.set_workers(1);
+    config.set_workers(workers);
     config.set_capacity(1);
     let engine = Still::start(config, None).expect("it starts nothing");
     StdArc::clone(engine.life())
-}
-
-/// A job that was ended in place is counted once, whether its popper or its ender comes second.
-#[test]
-fn a_claimed_job_is_counted_once() {
-    model(|| {
-        let life = life();
-        let id = JobId::next();
-        let cell = Arc::new((State::new(), Home::default()));
-        assert!(cell.0.start());
-        let popper = {
-            let (cell, life) = (Arc::clone(&cell), StdArc::clone(&life));
-            thread::spawn(move || {
-                if cell.1.settle_popped(&life, id, None, &cell.0, None) == Ran::Over {
-                    life.entry_over();
-                }
-            })
-        };
-        let _ended = cell.0.end(Outcome::Completed);
-        cell.1.settle_claimed(id, Outcome::Completed);
-        popper.join().unwrap();
-        assert_eq!(life.stats().completed, 1);
-        assert!(life.running_jobs().is_empty());
-    });
 }
 
 /// A payload that counts nothing and does nothing: what moves through the models of intake.
 struct Nothing;
 
 impl Payload for Nothing {
-    fn run(self, _id: JobId, _worker: &Worker) -> Ran {
-        Ran::Over
-    }
+    fn run(self, _id: JobId, _worker: &Worker) {}
 
     fn abandon(self) {}
 
-    fn sort_out(self, _life: &StdArc<Lifecycle>) -> Option<Self> {
-        Some(self)
+    fn give_up(self, id: JobId, life: &Lifecycle, ends: GivenUpAs) -> GivenUp {
+        life.record_given_up(ends);
+        life.entry_over();
+        GivenUp::Left(Task::new(id, self))
     }
 
     fn name(&self) -> Option<&str> {

@@ -1,8 +1,7 @@
-//! Jobs without a handle: the payload is the job, and where it has options, those beside it.
+//! Jobs without a handle: the payload is the job, and its name if it has one. A job that its token or its deadline may end while it
+//! is queued has a cell all the same, through which they reach it.
 
-use std::sync::Arc;
-
-use crate::cell::{conclude, message_of, refuse_start};
+use crate::cell::{CellEntry, Concluded, conclude, watched_task};
 use crate::context::JobContext;
 use crate::error::{Refused, SubmitError};
 use crate::id::JobId;
@@ -10,14 +9,14 @@ use crate::job::{Job, JobOptions, Terms};
 use crate::lifecycle::Lifecycle;
 use crate::machine::{self, Point};
 use crate::outcome::{contain, drop_contained, outcome_of};
-use crate::task::{Payload, Ran, Task};
+use crate::task::{GivenUp, GivenUpAs, Payload, Remains, Task};
 use crate::worker::Worker;
 
 /// A job as it is: nothing but its own bytes.
 struct Plain<J>(J);
 
-/// A job with a name, a deadline or a token.
-struct WithTerms<J> {
+/// A job with a name.
+struct Named<J> {
     terms: Box<Terms>,
     job: J,
 }
@@ -34,9 +33,10 @@ pub(crate) fn task_with<J: Job>(job: J, options: JobOptions) -> (JobId, Task) {
     let id = JobId::next();
     let task = match options.resolve() {
         None => Task::new(id, Plain(job)),
+        Some(terms) if terms.may_end() => watched_task(id, job, terms),
         Some(terms) => {
             let terms = Box::new(terms);
-            Task::new(id, WithTerms { terms, job })
+            Task::new(id, Named { terms, job })
         }
     };
     (id, task)
@@ -48,56 +48,56 @@ pub(crate) fn give_back<J: Job>(refused: Refused<Task>) -> SubmitError<J> {
 }
 
 fn job_of<J: Job>(task: Task) -> J {
-    task.into_payload::<Plain<J>>()
-        .map(|plain| plain.0)
-        .or_else(|task| task.into_payload::<WithTerms<J>>().map(|with| with.job))
-        .unwrap_or_else(|task| panic!("the executor handed back another task, {task:?}"))
+    let plain = task.into_payload::<Plain<J>>().map(|plain| plain.0);
+    let named = plain.or_else(|task| task.into_payload::<Named<J>>().map(|named| named.job));
+    named
+        .map_err(Task::into_payload::<CellEntry<J>>)
+        .unwrap_or_else(|entry| {
+            let job = entry.ok().and_then(CellEntry::reclaim);
+            job.expect("an executor hands back the task that it was given, unrun")
+        })
 }
 
 /// Inlined always: else it is left to chance, as two payloads call it.
 #[inline(always)]
-fn run<J: Job>(job: J, terms: Option<&Terms>, id: JobId, worker: &Worker) -> Ran {
+fn run<J: Job>(job: J, terms: Option<&Terms>, id: JobId, worker: &Worker) {
     let name = terms.and_then(|terms| terms.name.as_deref());
-    let resolution = match refuse_start(terms) {
-        Some(interrupted) => {
-            drop_contained(job);
-            Err(interrupted.into())
-        }
-        None => {
-            let frame = worker.begin(id, name);
-            let ctx = JobContext::new(id, terms, None, worker);
-            let result = contain(|| {
-                machine::point(Point::Begin(id));
-                job.run(&ctx)
-            });
-            let resolution = conclude(result, ctx.reported());
-            drop(frame);
-            resolution
-        }
+    let frame = worker.begin(id, name);
+    let ctx = JobContext::new(id, terms, None, worker);
+    let result = contain(|| {
+        machine::point(Point::Begin(id));
+        job.run(&ctx)
+    });
+    let (resolution, leftover) = match conclude(result, ctx.reported()) {
+        Concluded::Ends(resolution) => (resolution, None),
+        Concluded::GaveUp(interrupted, error) => (Err(interrupted.into()), Some(error)),
     };
-    let outcome = outcome_of(&resolution);
-    worker
-        .life()
-        .observe(outcome, id, name, message_of(&resolution));
-    worker.record(outcome);
+    worker.record_and_tell(id, name, &resolution);
+    if std::mem::needs_drop::<Result<J::Output, J::Error>>() {
+        frame.is_on_record(outcome_of(&resolution));
+    }
     match resolution {
         Ok(value) => drop_contained(value),
         Err(error) => drop_contained(error),
     }
-    Ran::Over
+    drop_contained(leftover);
+    drop(frame);
+    worker.over();
 }
 
 impl<J: Job> Payload for Plain<J> {
     #[inline]
-    fn run(self, id: JobId, worker: &Worker) -> Ran {
-        run(self.0, None, id, worker)
+    fn run(self, id: JobId, worker: &Worker) {
+        run(self.0, None, id, worker);
     }
 
     #[inline]
     fn abandon(self) {}
 
-    fn sort_out(self, _life: &Arc<Lifecycle>) -> Option<Self> {
-        Some(self)
+    fn give_up(self, id: JobId, life: &Lifecycle, ends: GivenUpAs) -> GivenUp {
+        life.record_given_up(ends);
+        life.entry_over();
+        GivenUp::Left(Remains::task(id, None, self.0))
     }
 
     fn name(&self) -> Option<&str> {
@@ -105,17 +105,19 @@ impl<J: Job> Payload for Plain<J> {
     }
 }
 
-impl<J: Job> Payload for WithTerms<J> {
+impl<J: Job> Payload for Named<J> {
     #[inline]
-    fn run(self, id: JobId, worker: &Worker) -> Ran {
-        run(self.job, Some(&self.terms), id, worker)
+    fn run(self, id: JobId, worker: &Worker) {
+        run(self.job, Some(&self.terms), id, worker);
     }
 
     #[inline]
     fn abandon(self) {}
 
-    fn sort_out(self, _life: &Arc<Lifecycle>) -> Option<Self> {
-        Some(self)
+    fn give_up(self, id: JobId, life: &Lifecycle, ends: GivenUpAs) -> GivenUp {
+        life.record_given_up(ends);
+        life.entry_over();
+        GivenUp::Left(Remains::task(id, self.terms.name, self.job))
     }
 
     fn name(&self) -> Option<&str> {

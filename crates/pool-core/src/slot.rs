@@ -8,11 +8,16 @@ use std::sync::OnceLock;
 use std::sync::atomic::{AtomicBool, AtomicU64, AtomicUsize, Ordering};
 
 use crate::id::JobId;
+use crate::ledger::Column;
 use crate::machine::{self, Thread};
 use crate::sync::{LockExt, Mutex};
 
 /// Levels of jobs within jobs that are noted without a lock.
-const PLAIN_LEVELS: usize = 4;
+const PLAIN_LEVELS: usize = 16;
+
+/// Where in a frame's number the column stands in which its job is on record already: what is above this many bits.
+const RECORD_SHIFT: u32 = 60;
+const ID: u64 = (1 << RECORD_SHIFT) - 1;
 
 #[derive(Default)]
 pub(crate) struct Slot {
@@ -26,7 +31,7 @@ pub(crate) struct Slot {
 
 #[derive(Default)]
 struct PlainFrame {
-    /// Zero: nothing runs at this level, or it is listed.
+    /// Zero: nothing runs at this level, or it is listed. Above `RECORD_SHIFT` the column of the job's record, plus one; zero before that.
     id: AtomicU64,
     since: AtomicU64,
 }
@@ -37,6 +42,8 @@ pub(crate) struct FrameNote {
     pub(crate) id: JobId,
     pub(crate) name: Option<Box<str>>,
     pub(crate) since: u64,
+    /// Its end is on record in this column; what runs still is user code that it left: a hook, a waker, a drop.
+    pub(crate) record: Option<Column>,
 }
 
 impl Slot {
@@ -62,9 +69,29 @@ impl Slot {
     #[cold]
     fn list(&self, id: JobId, name: Option<&str>, since: u64) {
         let name = name.map(Into::into);
-        self.listed
-            .lock_unpoisoned()
-            .push(FrameNote { id, name, since });
+        self.listed.lock_unpoisoned().push(FrameNote {
+            id,
+            name,
+            since,
+            record: None,
+        });
+    }
+
+    /// Notes that the end of the job begun last is on record.
+    #[cold]
+    pub(crate) fn note_record(&self, is_listed: bool, column: Column) {
+        if is_listed {
+            if let Some(frame) = self.listed.lock_unpoisoned().last_mut() {
+                frame.record = Some(column);
+            }
+            return;
+        }
+        let level = self.depth.load(Ordering::Relaxed) - 1;
+        let frame = &self.plain[level].id;
+        let id = frame.load(Ordering::Relaxed) & ID;
+        let record = column.as_number() << RECORD_SHIFT;
+        // ORDERING: Release, as in `begin`.
+        frame.store(id | record, Ordering::Release);
     }
 
     #[cold]
@@ -92,11 +119,12 @@ impl Slot {
     pub(crate) fn frames(&self) -> Vec<FrameNote> {
         let plain = self.plain.iter().filter_map(|frame| {
             // ORDERING: see `begin`.
-            let id = JobId::from_u64(frame.id.load(Ordering::Acquire))?;
+            let number = frame.id.load(Ordering::Acquire);
             Some(FrameNote {
-                id,
+                id: JobId::from_u64(number & ID)?,
                 name: None,
                 since: frame.since.load(Ordering::Relaxed),
+                record: Column::from_number(number >> RECORD_SHIFT),
             })
         });
         plain

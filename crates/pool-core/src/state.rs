@@ -1,28 +1,40 @@
-//! The life of a job that has a handle, as one word.
+//! The life of a job that has a cell, as one word: how far it is, which pool has it, and who holds the cell.
 //!
 //! ```text
-//! queued ──start──▶ running ──end──▶ ended(outcome)
+//! queued ──start──▶ started ──end──▶ ended(outcome)
 //!            ▲
-//!            └ the popper, a joiner that claims, or a canceller: whoever sets `RUNNING` first owns the job
+//!            └ the worker that dequeued the entry, a joiner that claims the job, a canceller, a
+//!              deadline, a shutdown: whichever sets `STARTED` first owns the job
 //! ```
 //!
-//! The owner alone touches the job and writes the outcome; `end` publishes it. After that the handle owns the
-//! outcome, or, once the handle has gone, the one of the two sides that came second: `DETACHED` and `ENDED` are both set
-//! by a read-modify-write, so exactly one side finds the other's bit already there.
+//! The owner alone touches the job and decides its outcome; `end` publishes it. Afterwards the handle
+//! owns the value or the error in the cell, or, once the handle has gone, whichever of the two came
+//! second: `DETACHED` and `ENDED` are both set by a read-modify-write, so exactly one side finds the
+//! other's bit already there. An outcome **without a value** (cancelled, expired, abandoned) is read off
+//! the word; then what is in the cell stays the owner's, which drops it after the end is published.
+//!
+//! # Which pool accounts for a job
+//! The word names the pool that accepted the job and has not given it back. **Whoever wins `start`
+//! accounts for the job** in the pool that the word named at that very moment: it records the outcome
+//! and counts the job as over. An entry whose job was started by another does nothing when it is
+//! dequeued. A pool that gives a queued job back, or hands it over to another pool, does so in one step
+//! that fails once the job is started; so a job is never in two books, and never in none.
+//!
+//! A cell is *fresh* until its first pool has accepted it: nobody but the submitter can reach it, so
+//! the first pool is written by a plain store.
 //!
 //! # Who frees a closure's cell
-//! It has two ends, the entry in a queue and the handle, and no count of references. Each end leaves once, as its last touch, by setting
-//! its bit: `ENTRY_GONE`, `DETACHED`. Who finds the other's bit there frees the cell. An entry that ends its job with nobody waiting
-//! leaves in the same step; so a handle that finds it gone frees the cell with a plain load.
-//!
-//! # A claimed job's popper
-//! finds the job taken. If it has not ended, the popper leaves its pool in the cell and sets `POPPED`; the one who ends the job finds that
-//! bit, and records the outcome there. If it has ended, the popper records it.
+//! It has two ends, the entry in a queue and the handle. Each end leaves once, as its last touch, by
+//! setting its bit: `ENTRY_GONE`, `DETACHED`. The second to leave finds the other's bit. An entry that
+//! ends its job while nobody waits leaves in the same step; so a handle that finds it gone frees the
+//! cell with a plain load. A cell that others may reach as well (a token, the pool's clock, an abort
+//! handle) counts those apart, in its extras.
 
 use crate::outcome::Outcome;
+use crate::registry::PoolId;
 use crate::sync::{AtomicU32, Ordering};
 
-const RUNNING: u32 = 1;
+const STARTED: u32 = 1;
 const ENDED: u32 = 1 << 1;
 /// The handle asked the job to stop.
 const CANCEL: u32 = 1 << 2;
@@ -32,13 +44,26 @@ const WAITER: u32 = 1 << 3;
 const DETACHED: u32 = 1 << 4;
 /// The entry has left the cell.
 const ENTRY_GONE: u32 = 1 << 5;
-/// The popper of a claimed job has left its pool.
-const POPPED: u32 = 1 << 6;
+/// No pool has accepted the job yet: the submitter is alone with the cell.
+const FRESH: u32 = 1 << 6;
 const OUTCOME_SHIFT: u32 = 8;
+const OUTCOME: u32 = 0b111 << OUTCOME_SHIFT;
+const POOL_SHIFT: u32 = u32::BITS - PoolId::BITS;
+const FLAGS: u32 = (1 << POOL_SHIFT) - 1;
+
+const _: () = assert!(POOL_SHIFT >= OUTCOME_SHIFT + 3);
 
 /// The word, behind named transitions.
 #[derive(Debug)]
 pub(crate) struct State(AtomicU32);
+
+/// The caller has won the right to run the job, and accounts for it.
+#[must_use = "whoever starts a job accounts for it"]
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) struct Started {
+    /// The pool that had the job, if one had.
+    pub(crate) pool: Option<PoolId>,
+}
 
 /// What the side that ends a job must still do.
 #[must_use]
@@ -46,32 +71,18 @@ pub(crate) struct State(AtomicU32);
 pub(crate) struct Ended {
     /// Nobody will take the outcome: drop it.
     pub(crate) is_detached: bool,
-    /// Somebody waits: wake it.
+    /// The handle waits: wake it.
     pub(crate) has_waiter: bool,
-    /// The popper came first and has left its pool.
-    pub(crate) is_popped: bool,
 }
 
 /// Whether an entry that has ended its job has left the cell.
 #[must_use]
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) enum Left {
+pub(crate) enum EntryEnd {
     /// The cell is the handle's, and may be freed already.
     Gone,
     /// Something is left to do before [`State::entry_leaves`].
-    NotYet(Owes),
-}
-
-/// What is left to a joiner that has ended the job it had claimed.
-#[must_use]
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) enum ClaimedEnd {
-    /// Nothing: the cell is the entry's, and may be freed already.
-    Left,
-    /// The entry had gone: free the cell.
-    Alone,
-    /// A popper has left its pool: record the outcome there, then leave.
-    Popped,
+    Owes(Owes),
 }
 
 /// What an entry owes before it leaves.
@@ -84,23 +95,88 @@ pub(crate) enum Owes {
 }
 
 impl State {
+    /// The state of a job that no pool has accepted yet.
     pub(crate) fn new() -> Self {
-        Self(AtomicU32::new(0))
+        Self(AtomicU32::new(FRESH))
     }
 
-    /// Takes the right to run the job. True for exactly one caller.
+    /// The same, for a job without a handle.
+    pub(crate) fn detached() -> Self {
+        Self(AtomicU32::new(FRESH | DETACHED))
+    }
+
+    // --- which pool has the job ---------------------------------------------------------------
+
+    /// A pool accepts the job, and is about to queue it. False: it was started or has ended, elsewhere
+    /// or before.
     #[inline]
-    pub(crate) fn start(&self) -> bool {
+    pub(crate) fn accept(&self, pool: PoolId) -> bool {
+        // ORDERING: Relaxed: a fresh cell is the submitter's alone, and the queue publishes it.
+        let word = self.0.load(Ordering::Relaxed);
+        if word & FRESH != 0 {
+            self.0.store(
+                word & !FRESH | pool.as_u32() << POOL_SHIFT,
+                Ordering::Relaxed,
+            );
+            return true;
+        }
+        self.change_pool(None, Some(pool))
+    }
+
+    /// The pool has no room for the job after all, or gives it back, or it goes to another pool. False:
+    /// it was started before that, and is in the books of `from`.
+    pub(crate) fn change_pool(&self, from: Option<PoolId>, to: Option<PoolId>) -> bool {
+        let number = |pool: Option<PoolId>| pool.map_or(0, PoolId::as_u32) << POOL_SHIFT;
+        let (from, to) = (number(from), number(to));
+        let change = |word: u32| {
+            let may_change = word & STARTED == 0 && word & !FLAGS == from;
+            may_change.then(|| word & FLAGS | to)
+        };
+        // ORDERING: AcqRel, in one order with every `start`: who starts the job reads the pool off the
+        // same word.
+        self.0
+            .fetch_update(Ordering::AcqRel, Ordering::Acquire, change)
+            .is_ok()
+    }
+
+    /// The pool that has the job, or had it when it started.
+    #[inline]
+    pub(crate) fn pool(&self) -> Option<PoolId> {
+        pool_of(self.0.load(Ordering::Relaxed))
+    }
+
+    // --- start and end ------------------------------------------------------------------------
+
+    /// Takes the right to run the job. `Some` for exactly one caller.
+    #[inline]
+    pub(crate) fn start(&self) -> Option<Started> {
         // ORDERING: Acquire pairs with the queue's or handle's hand-over, so the winner sees the job as it was stored;
         // Release orders a canceller's earlier writes before an `end` that follows.
-        self.0.fetch_or(RUNNING, Ordering::AcqRel) & RUNNING == 0
+        let before = self.0.fetch_or(STARTED, Ordering::AcqRel);
+        (before & STARTED == 0).then(|| Started {
+            pool: pool_of(before),
+        })
+    }
+
+    /// Takes the right to run the job if `pool` has it: a worker of that pool claims it. True for one
+    /// caller at most.
+    #[inline]
+    pub(crate) fn claim(&self, pool: PoolId) -> bool {
+        let start = |word: u32| {
+            let may_start = word & STARTED == 0 && pool_of(word) == Some(pool);
+            may_start.then_some(word | STARTED)
+        };
+        // ORDERING: as in `start`.
+        self.0
+            .fetch_update(Ordering::AcqRel, Ordering::Relaxed, start)
+            .is_ok()
     }
 
     /// Whether somebody has won `start`. A `false` may be out of date at once; a `true` stays true.
     #[inline]
     pub(crate) fn is_started(&self) -> bool {
         // ORDERING: Relaxed: whoever acts on `true` goes on to read the outcome through `outcome`.
-        self.0.load(Ordering::Relaxed) & RUNNING != 0
+        self.0.load(Ordering::Relaxed) & STARTED != 0
     }
 
     /// Publishes the outcome, which the owner has written. Called once, by the winner of `start`.
@@ -111,7 +187,6 @@ impl State {
         Ended {
             is_detached: before & DETACHED != 0,
             has_waiter: before & WAITER != 0,
-            is_popped: before & POPPED != 0,
         }
     }
 
@@ -122,13 +197,17 @@ impl State {
     }
 
     /// The outcome, once the job has ended.
+    #[inline]
     pub(crate) fn outcome(&self) -> Option<Outcome> {
         // ORDERING: as in `is_ended`.
         let word = self.0.load(Ordering::Acquire);
-        (word & ENDED != 0).then(|| Outcome::from_index(word >> OUTCOME_SHIFT))
+        (word & ENDED != 0).then(|| Outcome::from_index((word & OUTCOME) >> OUTCOME_SHIFT))
     }
 
+    // --- the handle's waker -------------------------------------------------------------------
+
     /// Whether the handle's waker slot is marked. For the handle, which alone marks it.
+    #[inline]
     pub(crate) fn has_waiter(&self) -> bool {
         self.0.load(Ordering::Relaxed) & WAITER != 0
     }
@@ -151,6 +230,8 @@ impl State {
             .is_err()
     }
 
+    // --- cancellation -------------------------------------------------------------------------
+
     /// Asks the job to stop. Does not take it.
     pub(crate) fn request_cancel(&self) {
         // ORDERING: SeqCst on this and on `is_cancel_requested` orders them against the job's own token, which the
@@ -163,35 +244,27 @@ impl State {
         self.0.load(Ordering::SeqCst) & CANCEL != 0
     }
 
+    // --- who holds the cell -------------------------------------------------------------------
+
     /// The entry ends its own job, and leaves in the same step unless the other end is owed something.
     #[inline]
-    pub(crate) fn end_and_leave(&self, outcome: Outcome) -> Left {
+    pub(crate) fn end_and_leave(&self, outcome: Outcome) -> EntryEnd {
         let before = self.end_with(outcome, |word| {
             let owes = word & (WAITER | DETACHED) != 0;
             if owes { 0 } else { ENTRY_GONE }
         });
         match (before & DETACHED != 0, before & WAITER != 0) {
-            (true, _) => Left::NotYet(Owes::Drop),
-            (false, true) => Left::NotYet(Owes::Wake),
-            (false, false) => Left::Gone,
+            (true, _) => EntryEnd::Owes(Owes::Drop),
+            (false, true) => EntryEnd::Owes(Owes::Wake),
+            (false, false) => EntryEnd::Gone,
         }
     }
 
-    /// The handle's side ends a job that it has claimed, takes the outcome along, and leaves in the same step unless a popper has left its
-    /// pool in the cell.
+    /// The handle's side ends a job that it has claimed, takes the outcome along, and leaves in the same
+    /// step. True: the entry had left, free the cell.
     #[inline]
-    pub(crate) fn end_claimed_and_leave(&self, outcome: Outcome) -> ClaimedEnd {
-        let before = self.end_with(
-            outcome,
-            |word| {
-                if word & POPPED == 0 { DETACHED } else { 0 }
-            },
-        );
-        match (before & POPPED != 0, before & ENTRY_GONE != 0) {
-            (true, _) => ClaimedEnd::Popped,
-            (false, true) => ClaimedEnd::Alone,
-            (false, false) => ClaimedEnd::Left,
-        }
+    pub(crate) fn end_claimed_and_leave(&self, outcome: Outcome) -> bool {
+        self.end_with(outcome, |_| DETACHED) & ENTRY_GONE != 0
     }
 
     /// Ends the job, and sets in the same step what `leaves` says of the word before. That word.
@@ -226,12 +299,10 @@ impl State {
         self.0.fetch_or(own, Ordering::AcqRel) & other != 0
     }
 
-    /// The popper of a claimed job has left its pool in the cell. The outcome, if the job has ended meanwhile: then the ender did not see
-    /// it, and it is the popper's to take back.
-    pub(crate) fn popped(&self) -> Option<Outcome> {
-        // ORDERING: Release hands the pool to the ender, Acquire makes the job's end visible.
-        let before = self.0.fetch_or(POPPED, Ordering::AcqRel);
-        (before & ENDED != 0).then(|| Outcome::from_index(before >> OUTCOME_SHIFT))
+    /// Whether the handle has gone. A `true` stays true.
+    pub(crate) fn is_detached(&self) -> bool {
+        // ORDERING: Acquire pairs with the handle's last touch: a cancel before it is seen.
+        self.0.load(Ordering::Acquire) & DETACHED != 0
     }
 
     /// The handle goes. True if the job has ended already: the outcome is the handle's to drop.
@@ -239,6 +310,10 @@ impl State {
         // ORDERING: AcqRel, the counterpart of `end`: the second of the two sees all that the first did.
         self.0.fetch_or(DETACHED, Ordering::AcqRel) & ENDED != 0
     }
+}
+
+fn pool_of(word: u32) -> Option<PoolId> {
+    PoolId::from_u32(word >> POOL_SHIFT)
 }
 
 /// The bits of a job that has ended so.

@@ -1,11 +1,13 @@
 //! `Task`: the erased, movable form of a job, one cache line, which cannot be lost in silence.
 
 use std::any::TypeId;
+use std::borrow::Cow;
 use std::fmt;
 use std::mem::{ManuallyDrop, MaybeUninit, align_of, size_of};
 use std::ops::Deref;
 use std::ptr;
 use std::sync::Arc;
+use std::time::Instant;
 
 use crate::id::JobId;
 use crate::lifecycle::Lifecycle;
@@ -44,21 +46,39 @@ pub(crate) struct Body {
     words: Words,
 }
 
-/// What a job becomes inside a task. Whoever holds the payload holds the job's only right to run.
+/// What a job becomes inside a task. Whoever holds the payload holds the job's only entry.
 pub(crate) trait Payload: Send + 'static {
-    /// Runs the job, or what is due of it, on `worker`.
-    fn run(self, id: JobId, worker: &Worker) -> Ran;
+    /// Whether others than the holder of the task reach the job: its handle, a token, a deadline. Only then are
+    /// [`accept`](Self::accept) and [`change_pool`](Self::change_pool) called.
+    const IS_SHARED: bool = false;
+
+    /// Runs the job, or what is due of it, on `worker`, and accounts for it.
+    fn run(self, id: JobId, worker: &Worker);
 
     /// The task is dropped unrun: resolves the job as `Abandoned`.
     fn abandon(self);
 
-    /// Takes an entry whose job has ended, or runs elsewhere, off `life`'s books; gives back a job still to be run.
-    fn sort_out(self, life: &Arc<Lifecycle>) -> Option<Self>
-    where
-        Self: Sized;
+    /// The job is in the books of `life`, and about to be queued there. False: it has started or ended already, elsewhere.
+    fn accept(&self, _life: &Arc<Lifecycle>) -> bool {
+        true
+    }
+
+    /// The job goes from the books of `from` to those of `to`, or is given back. False: it was started, and is accounted for in
+    /// `from`.
+    fn change_pool(&self, _from: &Lifecycle, _to: Option<&Arc<Lifecycle>>) -> bool {
+        true
+    }
+
+    /// The pool ends before the job starts: counts it in `life`, publishes that it is abandoned, and counts it over.
+    fn give_up(self, id: JobId, life: &Lifecycle, ends: GivenUpAs) -> GivenUp;
 
     /// The job's name, if it has one.
     fn name(&self) -> Option<&str>;
+
+    /// When the job is no longer wanted, if it has a limit.
+    fn deadline(&self) -> Option<Instant> {
+        None
+    }
 
     /// Whether the job is a future.
     fn is_async(&self) -> bool {
@@ -66,24 +86,75 @@ pub(crate) trait Payload: Send + 'static {
     }
 }
 
-/// What [`Payload::run`] left.
+/// The column of a job that was given up. Its handle says `Abandoned` either way.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) enum Ran {
-    /// The job is over and its outcome recorded: its entry can be taken off the books.
-    Over,
-    /// The job goes on elsewhere, which will take it off the books.
-    Elsewhere,
+pub(crate) enum GivenUpAs {
+    /// A shutdown took it out before it started.
+    Unstarted,
+    /// Nobody is left to run it.
+    Abandoned,
+}
+
+/// What [`Task::give_up`] leaves.
+#[must_use]
+#[derive(Debug)]
+pub(crate) enum GivenUp {
+    /// What the job captured, as a task that drops it when it is run or dropped. It is in no books.
+    Left(Task),
+    /// Nothing: the job was started elsewhere, and is accounted for there.
+    TakenElsewhere,
+}
+
+/// What is left of a job that was given up: user code that is yet to be dropped.
+pub(crate) struct Remains<T> {
+    name: Option<Cow<'static, str>>,
+    what: T,
+}
+
+impl<T: Send + 'static> Remains<T> {
+    /// A task that drops `what`, in a frame that names the job.
+    pub(crate) fn task(id: JobId, name: Option<Cow<'static, str>>, what: T) -> Task {
+        Task::new(id, Self { name, what })
+    }
+}
+
+impl<T: Send + 'static> Payload for Remains<T> {
+    fn run(self, id: JobId, worker: &Worker) {
+        let frame = worker.begin(id, self.name.as_deref());
+        frame.is_unstarted_on_record();
+        drop_contained(self.what);
+        drop(frame);
+    }
+
+    fn abandon(self) {}
+
+    fn give_up(self, id: JobId, _life: &Lifecycle, _ends: GivenUpAs) -> GivenUp {
+        GivenUp::Left(Task::new(id, self))
+    }
+
+    fn name(&self) -> Option<&str> {
+        self.name.as_deref()
+    }
 }
 
 /// What a task knows of its payload's type.
 pub(crate) struct VTable {
     type_id: fn() -> TypeId,
-    run: unsafe fn(*mut Words, JobId, &Worker) -> Ran,
+    run: unsafe fn(*mut Words, JobId, &Worker),
     abandon: unsafe fn(*mut Words),
-    sort_out: unsafe fn(*mut Words, &Arc<Lifecycle>) -> bool,
+    /// `None`: nobody else reaches the job, so it is wherever its task is.
+    shared: Option<SharedVTable>,
+    give_up: unsafe fn(*mut Words, JobId, &Lifecycle, GivenUpAs) -> GivenUp,
     name: unsafe fn(*const Words) -> Option<*const str>,
+    deadline: unsafe fn(*const Words) -> Option<Instant>,
     is_async: unsafe fn(*const Words) -> bool,
     take: unsafe fn(*mut Words, *mut u8),
+}
+
+#[derive(Clone, Copy)]
+struct SharedVTable {
+    accept: unsafe fn(*const Words, &Arc<Lifecycle>) -> bool,
+    change_pool: unsafe fn(*const Words, &Lifecycle, Option<&Arc<Lifecycle>>) -> bool,
 }
 
 type Words = MaybeUninit<[usize; INLINE_WORDS]>;
@@ -138,19 +209,46 @@ impl Task {
         unsafe { (self.vtable.is_async)(&raw const self.body.words) }
     }
 
+    /// When the job is no longer wanted, if it has a limit.
+    pub(crate) fn deadline(&self) -> Option<Instant> {
+        // SAFETY: as in `name`.
+        unsafe { (self.vtable.deadline)(&raw const self.body.words) }
+    }
+
+    /// The job has entered the books of `life`, and the task is about to be queued there. False: the job is over, or runs elsewhere, and
+    /// the task has nothing to run: it is to be dropped, and the books are to forget it.
+    #[inline(always)]
+    pub(crate) fn accept(&self, life: &Arc<Lifecycle>) -> bool {
+        match &self.vtable.shared {
+            None => true,
+            // SAFETY: as in `name`.
+            Some(shared) => unsafe { (shared.accept)(&raw const self.body.words, life) },
+        }
+    }
+
+    /// The job goes from the books of `from` to those of `to`; or, with `None`, to whoever has the task. False: it was started, and is
+    /// accounted for in `from`: the task has nothing to run.
+    pub(crate) fn change_pool(&self, from: &Lifecycle, to: Option<&Arc<Lifecycle>>) -> bool {
+        match &self.vtable.shared {
+            None => true,
+            // SAFETY: as in `name`.
+            Some(shared) => unsafe { (shared.change_pool)(&raw const self.body.words, from, to) },
+        }
+    }
+
+    /// The pool `life` ends before the job starts: it resolves as `Abandoned` now, and is counted there and over. What it captured is
+    /// left to be dropped.
+    pub(crate) fn give_up(self, life: &Lifecycle, ends: GivenUpAs) -> GivenUp {
+        let mut this = ManuallyDrop::new(self);
+        // SAFETY: the payload is moved out, and `ManuallyDrop` keeps it from being dropped again.
+        unsafe { (this.vtable.give_up)(&raw mut this.body.words, this.body.id, life, ends) }
+    }
+
     #[inline]
-    pub(crate) fn run(self, worker: &Worker) -> Ran {
+    pub(crate) fn run(self, worker: &Worker) {
         let mut this = ManuallyDrop::new(self);
         // SAFETY: the payload is moved out by `run`, and `ManuallyDrop` keeps it from being dropped again.
         unsafe { (this.vtable.run)(&raw mut this.body.words, this.body.id, worker) }
-    }
-
-    /// See [`Payload::sort_out`].
-    pub(crate) fn sort_out(self, life: &Arc<Lifecycle>) -> Option<Self> {
-        let mut this = ManuallyDrop::new(self);
-        // SAFETY: the payload is moved out; where the answer is `true`, it was written back and the task is whole.
-        let is_whole = unsafe { (this.vtable.sort_out)(&raw mut this.body.words, life) };
-        is_whole.then(|| ManuallyDrop::into_inner(this))
     }
 
     /// Takes the payload out again, if it is a `P`.
@@ -231,7 +329,7 @@ impl<'a> Held<'a> {
 
     /// Runs the job.
     #[inline(always)]
-    pub(crate) fn run(self, worker: &Worker) -> Ran {
+    pub(crate) fn run(self, worker: &Worker) {
         let mut this = ManuallyDrop::new(self);
         let task: &mut Task = this.0;
         // SAFETY: as in `into_task`; `run` moves the payload out.
@@ -300,8 +398,17 @@ impl VTable {
                 type_id: TypeId::of::<P>,
                 run: run::<P>,
                 abandon: abandon::<P>,
-                sort_out: sort_out::<P>,
+                shared: if P::IS_SHARED {
+                    Some(SharedVTable {
+                        accept: accept::<P>,
+                        change_pool: change_pool::<P>,
+                    })
+                } else {
+                    None
+                },
+                give_up: give_up::<P>,
                 name: name::<P>,
+                deadline: deadline::<P>,
                 is_async: is_async::<P>,
                 take: take_into::<P>,
             }
@@ -338,7 +445,7 @@ unsafe fn peek<'a, P: Payload>(words: *const Words) -> &'a P {
 }
 
 #[inline]
-unsafe fn run<P: Payload>(words: *mut Words, id: JobId, worker: &Worker) -> Ran {
+unsafe fn run<P: Payload>(words: *mut Words, id: JobId, worker: &Worker) {
     // SAFETY: `Task::run` or `Held::run` calls this once, and drops nothing.
     unsafe { take::<P>(words) }.run(id, worker)
 }
@@ -361,21 +468,33 @@ impl<P: Payload> Drop for Abandon<P> {
     }
 }
 
-unsafe fn sort_out<P: Payload>(words: *mut Words, life: &Arc<Lifecycle>) -> bool {
-    // SAFETY: `Task::sort_out` calls this with the payload in place.
-    match unsafe { take::<P>(words) }.sort_out(life) {
-        Some(payload) if fits::<P>() => {
-            // SAFETY: the words are free now and fit.
-            unsafe { words.cast::<P>().write(payload) };
-            true
-        }
-        Some(payload) => {
-            // SAFETY: the words are free now, and a box is one word.
-            unsafe { words.cast::<Box<P>>().write(Box::new(payload)) };
-            true
-        }
-        None => false,
-    }
+unsafe fn accept<P: Payload>(words: *const Words, life: &Arc<Lifecycle>) -> bool {
+    // SAFETY: the caller holds the task, so the payload is in place.
+    unsafe { peek::<P>(words) }.accept(life)
+}
+
+unsafe fn change_pool<P: Payload>(
+    words: *const Words,
+    from: &Lifecycle,
+    to: Option<&Arc<Lifecycle>>,
+) -> bool {
+    // SAFETY: as in `accept`.
+    unsafe { peek::<P>(words) }.change_pool(from, to)
+}
+
+unsafe fn give_up<P: Payload>(
+    words: *mut Words,
+    id: JobId,
+    life: &Lifecycle,
+    ends: GivenUpAs,
+) -> GivenUp {
+    // SAFETY: `Task::give_up` calls this once, and drops nothing.
+    unsafe { take::<P>(words) }.give_up(id, life, ends)
+}
+
+unsafe fn deadline<P: Payload>(words: *const Words) -> Option<Instant> {
+    // SAFETY: as in `accept`.
+    unsafe { peek::<P>(words) }.deadline()
 }
 
 unsafe fn name<P: Payload>(words: *const Words) -> Option<*const str> {

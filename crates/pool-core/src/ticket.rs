@@ -4,9 +4,11 @@ use std::fmt;
 use std::mem::ManuallyDrop;
 use std::ops::Deref;
 use std::ptr::NonNull;
+use std::sync::Arc;
 use std::task::{Context, Poll};
 
 use crate::id::JobId;
+use crate::lifecycle::Lifecycle;
 use crate::outcome::{JobError, Outcome, outcome_of};
 use crate::worker::Worker;
 
@@ -23,15 +25,25 @@ pub(crate) trait Outlet<T, E>: Send + Sync {
     fn take_ended(&self) -> Option<Joined<T, E>>;
     /// Asks for the stop; a job that has not started ends here and now.
     fn cancel(&self);
-    /// Makes progress on the joiner's own worker if nobody else can be relied on to. An outcome, if that brought one at once, as from
-    /// `take_ended`.
+    /// Makes progress on the joiner's own worker, if the job is one of that worker's pool: claims and runs one that is queued, helps one
+    /// that is a future to its end. An outcome, if that brought one at once, as from `take_ended`.
     fn join_on(&self, worker: &Worker) -> Option<Joined<T, E>>;
-    /// The same for one who awaits, within one poll, and keeps the handle.
+    /// The same within one poll of the handle, which is kept; a future that does not end within it is left to its pool.
     fn await_on(&self, worker: &Worker, cx: &mut Context<'_>);
-    /// From here on the handle waits for others to make progress, whatever it did before.
-    fn rely_on_others(&self);
+    /// The pool that has the job, or had it when it started, if that pool is alive.
+    fn life(&self) -> Option<Arc<Lifecycle>>;
+    /// One more reference to the job, without its result's type.
+    fn abort(&self) -> Arc<dyn Abort>;
     /// How the handle's end is given up: called once, with this cell's address, and the cell is not touched after it.
     fn release(&self) -> Release;
+}
+
+/// A job, for whoever may ask it to stop and has no use for its result.
+pub(crate) trait Abort: Send + Sync {
+    fn id(&self) -> JobId;
+    fn is_ended(&self) -> bool;
+    /// As by the job's own handle.
+    fn cancel(&self);
 }
 
 /// Gives up the handle's end of the cell at an address, and with it an outcome that nobody took.

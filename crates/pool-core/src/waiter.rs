@@ -1,10 +1,12 @@
-//! `Waiter`: the waker of the one who waits for a job's end, in a slot that the job's state guards.
+//! `Waiter`: the waker of the thread or task that waits for a job's end, in a slot that the job's state guards.
 //!
 //! # Protocol
-//! `State` says whether the slot is **marked**. Unmarked, it is the handle's alone. The handle fills it and marks it, unless the job has ended by then;
-//! to fill it with another waker it takes the mark back first, unless the job has ended by then. Marked, the slot is read, by both sides, and
-//! written by neither. Who ends the job learns in the same step whether it was marked, and wakes if so. What is in the slot goes with the
-//! cell.
+//! `State` says whether the slot is **marked**. Unmarked, it is the handle's alone. The handle fills it
+//! and marks it, unless the job has ended by then; to fill it with another waker, or to take the waker
+//! back, it takes the mark back first, unless the job has ended by then. Marked, the slot is
+//! neither read nor written. The side that ends the job learns in the same step whether the
+//! slot was marked; if so the waker is its own, to be called and dropped. So a waker is gone as soon as
+//! nobody needs it: with the end of the job, or with the handle.
 
 use std::task::{Context, Poll, Waker};
 
@@ -32,7 +34,7 @@ impl Waiter {
         self.0.with(|slot| unsafe { (*slot).is_none() })
     }
 
-    /// Ready once the job has ended; else `cx` will be woken.
+    /// Ready once the job has ended; otherwise `cx` will be woken.
     ///
     /// # Safety
     /// The caller has the handle's end of the cell, whose state this is, and makes no two such calls at once.
@@ -42,15 +44,19 @@ impl Waiter {
         }
         if state.has_waiter() {
             let is_same = |slot: *const Option<Waker>| {
-                // SAFETY: only the handle, here, marks and unmarks; so the slot stays marked, and unwritten, during this read.
+                // SAFETY: unmarked, the slot is the handle's alone.
                 let waker = unsafe { &*slot }.as_ref();
                 waker.is_some_and(|waker| waker.will_wake(cx.waker()))
             };
-            if self.0.with(is_same) {
-                return Poll::Pending;
-            }
             if state.unmark_waiter() {
                 return Poll::Ready(());
+            }
+            if self.0.with(is_same) {
+                return if state.mark_waiter() {
+                    Poll::Ready(())
+                } else {
+                    Poll::Pending
+                };
             }
         }
         let waker = Some(cx.waker().clone());
@@ -66,18 +72,28 @@ impl Waiter {
         }
     }
 
-    /// Wakes who waits.
+    /// Takes the handle's waker back, if the job has not ended: nobody waits any more.
+    ///
+    /// # Safety
+    /// As for [`poll_end`](Self::poll_end).
+    #[inline]
+    pub(crate) unsafe fn take_back(&self, state: &State) -> Option<Waker> {
+        if !state.has_waiter() || state.unmark_waiter() {
+            return None;
+        }
+        // SAFETY: unmarked, the slot is the handle's.
+        self.0.with_mut(|slot| unsafe { (*slot).take() })
+    }
+
+    /// Takes the waker of the one that waits.
     ///
     /// # Safety
     /// The caller has ended the job, and found the slot marked as it did.
-    pub(crate) unsafe fn wake(&self) {
-        self.0.with(|slot| {
-            // SAFETY: marked when the job ended, the slot is never written again.
-            let waker = unsafe { &*slot };
-            waker
-                .as_ref()
-                .expect("a marked slot is filled")
-                .wake_by_ref();
-        });
+    pub(crate) unsafe fn take(&self) -> Waker {
+        // SAFETY: marked when the job ended, the slot is the ender's: the handle neither reads nor writes
+        // it once the job has ended.
+        self.0
+            .with_mut(|slot| unsafe { (*slot).take() })
+            .expect("a marked slot is filled")
     }
 }

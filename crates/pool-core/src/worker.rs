@@ -2,6 +2,7 @@
 
 mod clock;
 mod current;
+mod help;
 mod polling;
 mod search;
 mod seat;
@@ -15,17 +16,21 @@ use std::sync::Arc;
 
 use crossbeam_utils::CachePadded;
 
+use crate::cell::message_of;
 use crate::engine::{Engine, Host, Inside};
 use crate::executor::Executor;
 use crate::id::JobId;
 use crate::idle::Announced;
+use crate::ledger::Column;
 use crate::lifecycle::Lifecycle;
 use crate::machine::{self, Point};
-use crate::outcome::{Outcome, drop_contained};
+use crate::outcome::{Outcome, drop_contained, outcome_of};
 use crate::slot::Slot;
-use crate::task::{Held, Ran, Task};
+use crate::task::{Held, Task};
+use crate::ticket::Resolution;
 pub(crate) use clock::SampledClock;
 pub(crate) use current::current_index;
+use help::Help;
 use polling::Polling;
 use search::{A_NAP, Looked, Search};
 pub(crate) use seat::Seat;
@@ -64,6 +69,12 @@ struct Inner {
     keeping: Cell<usize>,
     /// The future that is being polled, the innermost of several.
     polling: Cell<Option<Polling>>,
+    /// Futures that the jobs on this stack wait for.
+    help: Help,
+    /// Whether this worker goes with a task of a runtime that hosts futures.
+    is_hosting: Cell<bool>,
+    /// Whether the future that was polled last waits for a job of its own pool.
+    awaits_own: Cell<bool>,
     clock: SampledClock,
 }
 
@@ -100,6 +111,9 @@ impl Worker {
             has_news: Cell::new(false),
             keeping: Cell::new(0),
             polling: Cell::new(None),
+            help: Help::default(),
+            is_hosting: Cell::new(false),
+            awaits_own: Cell::new(false),
             clock: SampledClock::default(),
         }))
     }
@@ -192,8 +206,7 @@ impl Worker {
             self.life().notify();
         }
         let id = task.id();
-        // A woken future was taken off its entry long ago; its end is recorded at its home.
-        let _elsewhere = task.run(self);
+        task.run(self);
         machine::point(Point::Done(id));
         true
     }
@@ -215,15 +228,14 @@ impl Worker {
             return;
         }
         let id = task.id();
-        if task.run(self) == Ran::Over {
-            self.over();
-        }
+        task.run(self);
         machine::point(Point::Done(id));
     }
 
-    /// A job is over.
+    /// A job that this worker accounts for is over.
     #[inline]
-    fn over(&self) {
+    pub(crate) fn over(&self) {
+        self.forget_left();
         self.life().over_at(self.index());
         self.0.has_news.set(true);
     }
@@ -250,9 +262,12 @@ impl Worker {
             self.0.host.queue_past_bound(task);
             return Ok(());
         }
-        if task.run(self) == Ran::Over {
-            self.over();
+        if !task.accept(self.life()) {
+            // It is over already, or runs elsewhere, and is in the books there.
+            self.life().refuse_inline(self.index());
+            return Ok(());
         }
+        task.run(self);
         Ok(())
     }
 
@@ -392,7 +407,59 @@ impl Worker {
         self.life().record_at(outcome, self.index());
     }
 
-    /// Runs a job in place, within the one that joined it.
+    /// Records how a job ended that runs here, and tells the observer of failures. Called within the job's frame.
+    #[inline]
+    pub(crate) fn record_and_tell<T, E>(
+        &self,
+        id: JobId,
+        name: Option<&str>,
+        resolution: &Resolution<T, E>,
+    ) {
+        self.record(outcome_of(resolution));
+        self.tell_end(id, name, resolution);
+    }
+
+    /// Tells the observer of failures how a job ended, which is on record. Called within the job's frame.
+    #[inline]
+    pub(crate) fn tell_end<T, E>(
+        &self,
+        id: JobId,
+        name: Option<&str>,
+        resolution: &Resolution<T, E>,
+    ) {
+        let outcome = outcome_of(resolution);
+        if outcome != Outcome::Completed {
+            self.tell(id, name, outcome, message_of(resolution));
+        }
+    }
+
+    #[cold]
+    fn tell(&self, id: JobId, name: Option<&str>, outcome: Outcome, message: Option<&str>) {
+        self.life().observe(outcome, id, name, message);
+    }
+
+    /// Whether jobs that are joined or awaited here may run here: not on a thread that polls the futures of a runtime.
+    #[inline]
+    pub(crate) fn may_claim(&self) -> bool {
+        !self.is_hosting() && !self.life().is_forked()
+    }
+
+    /// Runs a job that was claimed, within the one that joined it, and accounts for it.
+    #[inline]
+    pub(crate) fn run_claimed<R>(
+        &self,
+        id: JobId,
+        name: Option<&str>,
+        run: impl FnOnce() -> R,
+    ) -> R {
+        let frame = self.begin(id, name);
+        let result = self.helping_apart(run);
+        drop(frame);
+        self.over();
+        result
+    }
+
+    /// Runs a poll in place, within the job that joined or woke it.
     #[inline]
     pub(crate) fn nested<R>(&self, run: impl FnOnce() -> R) -> R {
         self.0.nested.set(self.0.nested.get() + 1);
@@ -466,6 +533,23 @@ pub enum Step {
 pub(crate) struct Frame<'w> {
     worker: &'w Worker,
     is_listed: bool,
+}
+
+impl Frame<'_> {
+    /// The job's end is on record; what is left to run is user code that it leaves behind. A report that finds the frame counts the job
+    /// once: as one that still runs.
+    pub(crate) fn is_on_record(&self, outcome: Outcome) {
+        self.note_record(Column::of(outcome));
+    }
+
+    /// The same for a job that never ran.
+    pub(crate) fn is_unstarted_on_record(&self) {
+        self.note_record(Column::UNSTARTED);
+    }
+
+    fn note_record(&self, column: Column) {
+        self.worker.0.slot.note_record(self.is_listed, column);
+    }
 }
 
 impl Drop for Frame<'_> {

@@ -8,9 +8,9 @@ use std::task::{Context, Poll, Waker};
 use loom::sync::Mutex;
 use loom::thread;
 
-use super::{AsyncCell, Driver, Known, Polled};
+use super::{AsyncCell, Helped, Known, Polled};
 use crate::id::JobId;
-use crate::models::{Token, life, model};
+use crate::models::{Token, life, life_of, model};
 use crate::outcome::Outcome;
 use crate::source::SureSource;
 use crate::still::Still;
@@ -45,33 +45,10 @@ fn a_cancelled_future_is_ended_by_its_host() {
                 known = Known::Yes;
             };
             assert_eq!(outcome, Outcome::Cancelled);
-            cell.publish(outcome);
+            cell.publish_hosted(outcome);
         }
         canceller.join().unwrap();
         assert_eq!(cell.state.outcome(), Some(Outcome::Cancelled));
-    });
-}
-
-/// The driver of a future leaves it while its entry is popped: the future comes to the woken of the popper's pool.
-#[test]
-fn a_future_that_is_left_finds_a_new_driver() {
-    model(|| {
-        let (cell, life) = (cell(), life());
-        assert!(cell.start());
-        cell.lead_back(|way| way.joiner = Some(Waker::noop().clone()));
-        let popper = {
-            let (cell, life) = (StdArc::clone(&cell), StdArc::clone(&life));
-            thread::spawn(move || {
-                let _elsewhere = cell.settle_popped(&life);
-            })
-        };
-        drop(cell.ticket());
-        popper.join().unwrap();
-        assert!(life.has_woken());
-        // The cell's waker in its own pool's notes is a circle until the job ends.
-        while let Some(task) = life.pop_woken() {
-            drop(task);
-        }
     });
 }
 
@@ -113,14 +90,52 @@ fn a_woken_future_comes_back() {
         let cell = AsyncCell::new(JobId::next(), SureSource(event.clone()), None);
         let engine = StdArc::new(Still(life()));
         let worker = Worker::new(&engine, 0, 0, false);
-        assert!(cell.start());
         let waker = thread::spawn(move || event.happens());
-        let _ran = StdArc::clone(&cell).poll_at(&worker, None, Driver::Popper);
+        StdArc::clone(&cell).run_first(&worker);
         waker.join().unwrap();
         while let Some(task) = engine.0.pop_woken() {
-            let _elsewhere = task.run(&worker);
+            task.run(&worker);
         }
         assert_eq!(cell.state.outcome(), Some(Outcome::Completed));
         assert_eq!(engine.0.stats().completed, 1);
+    });
+}
+
+/// A joiner helps a future that its pool's worker dequeues at that very moment, and an event wakes it: it is started by one of them, is
+/// polled after the event, ends once, and is counted once.
+#[test]
+fn a_future_that_is_helped_ends_once() {
+    model(|| {
+        let event = OneEvent::default();
+        let engine = StdArc::new(Still(life_of(2)));
+        let cell = AsyncCell::new(JobId::next(), SureSource(event.clone()), None);
+        assert!(StdArc::clone(&cell).accept(&engine.0));
+        let joiner = {
+            let (cell, engine) = (StdArc::clone(&cell), StdArc::clone(&engine));
+            thread::spawn(move || {
+                let worker = Worker::new(&engine, 1, 1, false);
+                let token = StdArc::new(Token::default());
+                let waker = Waker::from(StdArc::clone(&token));
+                let mut cx = Context::from_waker(&waker);
+                loop {
+                    while StdArc::clone(&cell).help(&worker, &waker) == Helped::Polled {}
+                    // SAFETY: nobody else polls the handle's end.
+                    if unsafe { cell.waiter.poll_end(&cell.state, &mut cx) }.is_ready() {
+                        break;
+                    }
+                    token.take();
+                }
+            })
+        };
+        event.happens();
+        let worker = Worker::new(&engine, 0, 0, false);
+        StdArc::clone(&cell).run_first(&worker);
+        joiner.join().unwrap();
+        while let Some(task) = engine.0.pop_woken() {
+            task.run(&worker);
+        }
+        assert_eq!(cell.state.outcome(), Some(Outcome::Completed));
+        assert_eq!(engine.0.stats().completed, 1);
+        assert!(engine.0.running_jobs().is_empty());
     });
 }

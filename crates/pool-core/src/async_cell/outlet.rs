@@ -2,16 +2,19 @@
 
 use std::ptr::NonNull;
 use std::sync::Arc;
-use std::task::{Context, Poll, Wake, Waker, ready};
+use std::task::{Context, Poll, Wake, ready};
 
-use super::{AsyncCell, Driver, Polled, Stage};
+use super::{AsyncCell, Stage};
+use crate::cell::error_without_value;
 use crate::context::{AsyncView, Cancellation, OwnToken};
 use crate::id::JobId;
 use crate::job::Terms;
-use crate::outcome::{Interrupted, JobError, Outcome, drop_contained, wake_contained};
+use crate::lifecycle::Lifecycle;
+use crate::outcome::{Interrupted, Outcome, drop_contained, wake_contained};
+use crate::registry;
 use crate::source::Source;
 use crate::sync::{LockExt, Ordering};
-use crate::ticket::{Joined, Outlet, Release, Resolution, Ticket};
+use crate::ticket::{Abort, Joined, Outlet, Release, Resolution, Ticket};
 use crate::token::CancelToken;
 use crate::wait::Parker;
 use crate::worker::Worker;
@@ -26,31 +29,30 @@ impl<S: Source> AsyncCell<S> {
 
     /// The caller has the handle's end, and the job has ended.
     fn take_resolution(&self) -> Resolution<S::Output, S::Error> {
+        let outcome = self.state.outcome().expect("the job has ended");
+        if let Some(error) = error_without_value(outcome) {
+            return Err(error);
+        }
         match self.replace(Stage::Empty) {
             Stage::Ended(resolution) => resolution,
-            _ => unreachable!("the outcome is there when the job has ended, and taken once"),
+            _ => unreachable!("the outcome is taken once"),
         }
     }
 
     /// The handle has gone.
-    pub(super) fn detach(self: &Arc<Self>) {
-        if self.state.detach() {
+    fn detach(&self) {
+        // SAFETY: the handle's end is the caller's, so nobody polls it.
+        drop_contained(unsafe { self.waiter.take_back(&self.state) });
+        self.forget_helper();
+        let has_value = |outcome: Outcome| error_without_value::<()>(outcome).is_none();
+        if self.state.detach() && self.state.outcome().is_some_and(has_value) {
             self.drop_resolution();
-            return;
         }
-        self.stop_driving();
     }
 
-    /// The handle drives the future no longer, if it ever did.
-    fn stop_driving(self: &Arc<Self>) {
-        // A joiner's waker is put there through this very handle.
-        if self.has_way_back.load(Ordering::Relaxed) {
-            let driver = self.way_back.lock_unpoisoned().joiner.take();
-            if driver.is_some() {
-                self.find_new_driver();
-            }
-            drop_contained(driver);
-        }
+    /// Whether the job is one of the worker's pool.
+    fn is_of_pool(&self, worker: &Worker) -> bool {
+        self.state.pool() == Some(worker.life().id())
     }
 }
 
@@ -81,18 +83,11 @@ impl<S: Source> Outlet<S::Output, S::Error> for AsyncCell<S> {
     fn cancel(&self) {
         self.state.request_cancel();
         OwnToken::cancel(|| Some(&self.token));
-        if self.state.start() {
-            // Not started: ended here and now. The turn is `ready`, and who wants it must win `start` first.
-            let _is_taken = self.turn.begin();
-            self.turn.finish();
-            self.clear();
-            drop(self.replace(Stage::Ended(Err(JobError::Cancelled))));
-            self.publish(Outcome::Cancelled);
-            self.home.settle_claimed(self.id, Outcome::Cancelled);
+        if self.end_unstarted(Outcome::Cancelled, false) {
             return;
         }
-        // Suspended: its next poll drops it.
-        let host = self.way_back.lock_unpoisoned().host.clone();
+        // Suspended: its next poll ends it.
+        let host = self.links.lock_unpoisoned().host.clone();
         if let Some(host) = host {
             wake_contained(host);
         }
@@ -100,63 +95,58 @@ impl<S: Source> Outlet<S::Output, S::Error> for AsyncCell<S> {
     }
 
     fn join_on(&self, worker: &Worker) -> Option<Joined<S::Output, S::Error>> {
-        // ORDERING: Relaxed: the start that this one lost to came after the write.
-        if !self.state.start() && self.is_hosted.load(Ordering::Relaxed) {
-            return None; // a runtime hosts it and needs no worker of ours
+        if !self.is_of_pool(worker) || !worker.may_claim() {
+            return None;
         }
-        let this = self.shared();
         let parker = Parker::new();
-        self.lead_back(|way| way.joiner = Some(parker.waker()));
-        let mut is_noted = false;
-        worker.keeping_place(|| {
-            loop {
-                if self.turn.begin() {
-                    this.take_turn(worker, None, Driver::Joiner);
-                }
-                let waker = parker.waker();
-                let mut cx = Context::from_waker(&waker);
-                // SAFETY: the handle joins, so it does not poll meanwhile.
-                if unsafe { self.waiter.poll_end(&self.state, &mut cx) }.is_ready() {
-                    break;
-                }
-                if !std::mem::replace(&mut is_noted, true) {
-                    // The joiner's pool may be another one, and is cancelled with its jobs.
-                    let waker = Waker::from(Arc::clone(&this));
-                    let life = worker.life();
-                    life.leave(self.id, self.name(), life.nanos(), Some(waker));
-                    if life.is_cancelling() {
-                        this.wake_by_ref();
-                    }
-                    continue;
-                }
-                parker.park(None);
-            }
+        let waker = parker.waker();
+        let is_over = || {
+            let mut cx = Context::from_waker(&waker);
+            // SAFETY: the handle joins, so it does not poll meanwhile.
+            unsafe { self.waiter.poll_end(&self.state, &mut cx) }.is_ready()
+        };
+        worker.help_until(self.shared(), &waker, is_over, || {
+            let _woken = parker.park(None);
         });
-        if is_noted {
-            worker.life().forget(self.id);
-        }
         None
     }
 
     fn await_on(&self, worker: &Worker, cx: &mut Context<'_>) {
-        let is_claimed = self.state.start();
-        if !is_claimed && self.way_back.lock_unpoisoned().joiner.is_none() {
-            return; // started elsewhere, and polled there
+        if !self.is_of_pool(worker) || self.state.is_ended() {
+            return;
         }
-        self.lead_back(|way| way.joiner = Some(cx.waker().clone()));
-        if self.turn.begin() {
-            worker.keeping_place(|| self.shared().take_turn(worker, None, Driver::Joiner));
+        if !worker.may_claim() {
+            worker.awaits_own_pool();
+        } else if worker.keeps_place() {
+            worker.help_once(self.shared(), cx.waker());
         }
     }
 
-    fn rely_on_others(&self) {
-        if self.has_way_back.load(Ordering::Relaxed) {
-            self.shared().stop_driving();
-        }
+    fn life(&self) -> Option<Arc<Lifecycle>> {
+        registry::find(self.state.pool()?)
+    }
+
+    fn abort(&self) -> Arc<dyn Abort> {
+        self.has_abort.store(true, Ordering::Relaxed);
+        self.shared()
     }
 
     fn release(&self) -> Release {
         release::<S>
+    }
+}
+
+impl<S: Source> Abort for AsyncCell<S> {
+    fn id(&self) -> JobId {
+        self.id
+    }
+
+    fn is_ended(&self) -> bool {
+        self.state.is_ended()
+    }
+
+    fn cancel(&self) {
+        Outlet::cancel(self);
     }
 }
 
@@ -184,8 +174,11 @@ impl<S: Source> Cancellation for AsyncCell<S> {
         self.state.is_cancel_requested()
     }
 
-    fn token(&self) -> CancelToken {
-        self.token.get(self.terms.as_deref(), &self.state)
+    fn token(&self) -> Option<CancelToken> {
+        let is_unreachable = self.state.is_detached()
+            && !self.has_abort.load(Ordering::Relaxed)
+            && !self.state.is_cancel_requested();
+        (!is_unreachable).then(|| self.token.get(self.terms.as_deref(), &self.state))
     }
 }
 

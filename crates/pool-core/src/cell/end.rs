@@ -2,33 +2,68 @@
 
 use std::ptr::NonNull;
 
-use super::{JobCell, Stage};
+use super::{JobCell, Stage, error_without_value};
 use crate::job::Job;
 use crate::outcome::{Outcome, drop_contained};
 use crate::slab;
-use crate::state::ClaimedEnd;
+use crate::sync::{Ordering, fence};
+
+/// Both ends have left: frees a cell that nobody else holds.
+///
+/// # Safety
+/// The caller is the second of the two ends to leave, and does not touch the cell after this.
+#[inline]
+pub(super) unsafe fn free<J: Job>(cell: NonNull<JobCell<J>>) {
+    // SAFETY: both ends together are counted as one holder.
+    if unsafe { cell.as_ref() }.extras.get().is_none() {
+        // SAFETY: nobody else can have the cell: references are counted in the extras.
+        return unsafe { free_alone(cell) };
+    }
+    // SAFETY: as above; this is where the two give it up.
+    unsafe { free_by_holder(cell) }
+}
+
+/// One of those that hold the cell gives it up: the last frees it.
+///
+/// # Safety
+/// The hold is counted and the caller's, which does not touch the cell after this.
+#[cold]
+pub(super) unsafe fn free_by_holder<J: Job>(cell: NonNull<JobCell<J>>) {
+    // SAFETY: the hold that is given up keeps the cell alive until the count says so.
+    let extras = unsafe { cell.as_ref() }.extras.get();
+    let holders = &extras.expect("holders are counted there").holders;
+    // ORDERING: Release: what this holder did comes before the end of the cell.
+    if holders.fetch_sub(1, Ordering::Release) != 1 {
+        return;
+    }
+    // ORDERING: Acquire pairs with the Release of all other holders.
+    fence(Ordering::Acquire);
+    // SAFETY: nobody holds it any more.
+    unsafe { free_alone(cell) }
+}
 
 /// Frees a cell, and what is left in it, whose drop may panic.
 ///
 /// # Safety
-/// Both ends have left.
-pub(super) unsafe fn free<J: Job>(cell: NonNull<JobCell<J>>) {
+/// Nobody else holds the cell.
+#[inline]
+unsafe fn free_alone<J: Job>(cell: NonNull<JobCell<J>>) {
     // SAFETY: `allocate` filled it; nobody else has it any more.
     unsafe {
         let spot = cell.as_ref().spot;
         if !cell.as_ref().is_bare() {
-            drop_contained(Remains(cell));
+            drop_contained(Rest(cell));
         }
         slab::free(cell, spot);
     }
 }
 
 /// A cell that nobody uses any more, dropped where it is.
-struct Remains<J: Job>(NonNull<JobCell<J>>);
+struct Rest<J: Job>(NonNull<JobCell<J>>);
 
-impl<J: Job> Drop for Remains<J> {
+impl<J: Job> Drop for Rest<J> {
     fn drop(&mut self) {
-        // SAFETY: `free` makes one of a whole cell, and does not touch the cell's parts after it.
+        // SAFETY: `free_alone` makes one of a whole cell, and does not touch the cell's parts after it.
         unsafe { self.0.drop_in_place() }
     }
 }
@@ -41,8 +76,11 @@ pub(super) unsafe fn release<J: Job>(cell: NonNull<()>) {
     let place = cell.cast::<JobCell<J>>();
     // SAFETY: the cell lives, by the caller's promise, up to this end's leave.
     let whole = unsafe { place.as_ref() };
-    if whole.state.is_ended() {
-        // An outcome that nobody took is the handle's to drop, and not to be kept until the entry is popped.
+    // SAFETY: the handle's end is the caller's, so nobody polls it.
+    drop_contained(unsafe { whole.waiter.take_back(&whole.state) });
+    let outcome = whole.state.outcome();
+    if outcome.is_some_and(|outcome| error_without_value::<()>(outcome).is_none()) {
+        // A value that nobody took is the handle's to drop, and not to be kept until the entry is dequeued.
         drop_contained(whole.replace(Stage::Empty));
     }
     // SAFETY: the caller's promise.
@@ -80,16 +118,9 @@ pub(super) unsafe fn leave_claimed<J: Job>(cell: NonNull<()>, outcome: Outcome) 
     let place = cell.cast::<JobCell<J>>();
     // SAFETY: as in `leave`.
     let state = unsafe { &place.as_ref().state };
-    match state.end_claimed_and_leave(outcome) {
-        ClaimedEnd::Left => {}
+    if state.end_claimed_and_leave(outcome) {
         // SAFETY: the entry had left.
-        ClaimedEnd::Alone => unsafe { free(place) },
-        ClaimedEnd::Popped => {
-            // SAFETY: this end has not left.
-            unsafe { place.as_ref().come_home(outcome) };
-            // SAFETY: the caller's promise.
-            unsafe { release::<J>(cell) }
-        }
+        unsafe { free(place) }
     }
 }
 

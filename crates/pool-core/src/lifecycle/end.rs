@@ -144,11 +144,12 @@ impl Lifecycle {
         self.notify();
     }
 
-    /// Takes tasks off the books: what is left to be run, for somebody else to run.
+    /// Takes tasks off the books: what is left to be run, for somebody else to run. A job that was cancelled meanwhile is in the books
+    /// already, and has nothing left to run.
     pub(crate) fn hand_over(self: &Arc<Self>, tasks: Vec<Task>) -> Vec<Task> {
         let unstarted: Vec<Task> = tasks
             .into_iter()
-            .filter_map(|task| task.sort_out(self))
+            .filter(|task| task.change_pool(self, None))
             .collect();
         for _ in &unstarted {
             self.ledger.record_unstarted();

@@ -1,4 +1,4 @@
-//! Models of a closure's cell: its two ends, and who records a job that ended elsewhere than where its entry was popped.
+//! Models of a closure's cell: its two ends, and who accounts for its job.
 
 use std::convert::Infallible;
 use std::sync::Arc as StdArc;
@@ -13,8 +13,9 @@ use crate::cell::queue_and_handle;
 use crate::context::JobContext;
 use crate::job::JobExt;
 use crate::outcome::{JobError, Outcome};
-use crate::state::{ClaimedEnd, State};
+use crate::state::State;
 use crate::sync::UnsafeCell;
+use crate::task::{GivenUp, GivenUpAs};
 use crate::token::CancelToken;
 use crate::waiter::Waiter;
 
@@ -67,65 +68,67 @@ fn a_cell_is_freed_by_the_last_to_leave() {
     }
 }
 
-/// A closure that its handle ends is counted once, whether its popper or its ender comes second, and its cell is freed.
+/// A job is cancelled while its entry is dequeued, given up by a shutdown, or given back: whoever wins accounts for it, it is in one
+/// column, and its cell is freed.
 #[test]
-fn a_cancelled_closure_is_counted_once() {
-    model(|| {
-        let life = life();
-        let token = CancelToken::new();
-        let job = |_: &JobContext<'_>| Ok::<_, Infallible>(());
-        let (task, handle) = queue_and_handle(job.with_token(&token));
-        let ticket = handle.into_ticket();
-        let popper = {
-            let life = StdArc::clone(&life);
-            thread::spawn(move || task.sort_out(&life))
-        };
-        ticket.cancel();
-        drop(ticket);
-        let popped = popper.join().unwrap();
-        let counted = u64::from(popped.is_none());
-        drop(popped);
-        assert_eq!(life.stats().cancelled, counted);
-        assert!(life.running_jobs().is_empty());
-        assert_eq!(token.holders(), 1, "the cell is left");
-    });
+fn a_job_is_accounted_for_once() {
+    for takes in [Takes::Out, Takes::Back] {
+        model(move || {
+            let life = life();
+            let token = CancelToken::new();
+            let job = |_: &JobContext<'_>| Ok::<_, Infallible>(());
+            let (task, handle) = queue_and_handle(job.with_token(&token));
+            assert!(task.accept(&life));
+            let ticket = handle.into_ticket();
+            let pool = {
+                let life = StdArc::clone(&life);
+                thread::spawn(move || match takes {
+                    Takes::Out => {
+                        matches!(task.give_up(&life, GivenUpAs::Unstarted), GivenUp::Left(_))
+                    }
+                    Takes::Back => {
+                        let is_given_back = task.change_pool(&life, None);
+                        if is_given_back {
+                            life.record_given_up(GivenUpAs::Unstarted);
+                        }
+                        is_given_back
+                    }
+                })
+            };
+            ticket.cancel();
+            drop(ticket);
+            let is_unstarted = pool.join().unwrap();
+            let stats = life.stats();
+            assert_eq!(stats.unstarted, u64::from(is_unstarted));
+            assert_eq!(stats.cancelled, u64::from(!is_unstarted));
+            assert_eq!(token.holders(), 1, "the cell is left");
+        });
+    }
 }
 
-/// A joiner that ends the job it claimed leaves its cell to exactly one: the popper, itself, or both have settled it in turn.
+/// How a pool takes a queued job out.
+#[derive(Clone, Copy, Debug)]
+enum Takes {
+    Out,
+    Back,
+}
+
+/// A joiner that ends the job it claimed leaves its cell to exactly one: the entry, or itself.
 #[test]
 fn a_joined_cell_is_left_to_one() {
     model(|| {
         let shared = Arc::new((State::new(), UnsafeCell::new(0_u32)));
-        assert!(shared.0.start());
-        let popper = {
+        assert!(shared.0.start().is_some());
+        let entry = {
             let shared = Arc::clone(&shared);
             thread::spawn(move || {
-                let (state, home) = &*shared;
-                if state.outcome().is_none() {
-                    // SAFETY: the home is the popper's until `POPPED`. Loom checks just that.
-                    home.with_mut(|home| unsafe { *home = 1 });
-                    if state.popped().is_some() {
-                        // SAFETY: the ender had not seen it.
-                        home.with_mut(|home| unsafe { *home = 0 });
-                    }
-                }
-                frees(state.entry_leaves(), home)
+                let (state, cell) = &*shared;
+                frees(state.entry_leaves(), cell)
             })
         };
-        let (state, home) = &*shared;
-        let freed = match state.end_claimed_and_leave(Outcome::Completed) {
-            ClaimedEnd::Left => 0,
-            ClaimedEnd::Alone => frees(true, home),
-            ClaimedEnd::Popped => {
-                // SAFETY: the home is the ender's now.
-                home.with_mut(|home| unsafe {
-                    assert_eq!(*home, 1);
-                    *home = 0;
-                });
-                frees(state.handle_leaves(), home)
-            }
-        };
-        assert_eq!(freed + popper.join().unwrap(), 1);
+        let (state, cell) = &*shared;
+        let freed = frees(state.end_claimed_and_leave(Outcome::Completed), cell);
+        assert_eq!(freed + entry.join().unwrap(), 1);
     });
 }
 
@@ -148,10 +151,10 @@ fn the_last_waker_of_a_handle_is_woken() {
             let shared = Arc::clone(&shared);
             thread::spawn(move || {
                 let (state, waiter) = &*shared;
-                assert!(state.start());
+                assert!(state.start().is_some());
                 if state.end(Outcome::Completed).has_waiter {
                     // SAFETY: this is the end, and it says so.
-                    unsafe { waiter.wake() };
+                    unsafe { waiter.take() }.wake();
                 }
             })
         };
@@ -170,10 +173,10 @@ fn the_last_waker_of_a_handle_is_woken() {
 }
 
 /// Frees the cell, if it is left to the caller, which is then alone with it.
-fn frees(is_alone: bool, home: &UnsafeCell<u32>) -> usize {
+fn frees(is_alone: bool, cell: &UnsafeCell<u32>) -> usize {
     if is_alone {
         // SAFETY: the other end has left. Loom checks just that.
-        home.with_mut(|home| unsafe { *home = u32::MAX });
+        cell.with_mut(|cell| unsafe { *cell = u32::MAX });
     }
     usize::from(is_alone)
 }

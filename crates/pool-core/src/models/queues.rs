@@ -11,23 +11,21 @@ use crate::id::JobId;
 use crate::lifecycle::Lifecycle;
 use crate::places::Places;
 use crate::ring::Ring;
-use crate::task::{Held, Payload, Ran, Task};
+use crate::task::{GivenUp, GivenUpAs, Held, Payload, Task};
 use crate::worker::Worker;
 
 /// A payload that says which it was, once.
 struct Numbered(usize, Arc<AtomicUsize>);
 
 impl Payload for Numbered {
-    fn run(self, _id: JobId, _worker: &Worker) -> Ran {
-        Ran::Over
-    }
+    fn run(self, _id: JobId, _worker: &Worker) {}
 
     fn abandon(self) {
         self.1.fetch_add(self.0, Relaxed);
     }
 
-    fn sort_out(self, _life: &std::sync::Arc<Lifecycle>) -> Option<Self> {
-        Some(self)
+    fn give_up(self, _id: JobId, _life: &Lifecycle, _ends: GivenUpAs) -> GivenUp {
+        GivenUp::TakenElsewhere
     }
 
     fn name(&self) -> Option<&str> {

@@ -1,0 +1,281 @@
+//! `Polled`: a future's cell as workers, helpers and hosts drive it, whatever its type.
+
+use std::borrow::Cow;
+use std::sync::Arc;
+use std::task::{Poll, Waker};
+use std::time::Instant;
+
+use super::{AsyncCell, Once, Place, Poller, split};
+use crate::cell::{Concluded, error_without_value};
+use crate::id::JobId;
+use crate::lifecycle::Lifecycle;
+use crate::outcome::{JobError, Outcome, drop_contained, outcome_of};
+use crate::source::Source;
+use crate::sync::{LockExt, Ordering};
+use crate::task::{GivenUp, GivenUpAs, Remains};
+use crate::ticket::Resolution;
+use crate::worker::Worker;
+
+/// What a helper found.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Helped {
+    /// It was due, and was polled.
+    Polled,
+    /// It sleeps, or somebody else polls it.
+    NotDue,
+    /// It has ended.
+    Over,
+}
+
+/// Whether a job has been told of its host's waker.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Known {
+    Yes,
+    NotYet,
+}
+
+/// A future as the rest of the crate drives it.
+pub(crate) trait Polled: Send + Sync {
+    /// The job's id.
+    fn id(&self) -> JobId;
+    /// The job's name, if it has one.
+    fn name(&self) -> Option<&str>;
+    /// When it is no longer wanted, if it has a limit.
+    fn deadline(&self) -> Option<Instant>;
+    fn is_ended(&self) -> bool;
+
+    /// A worker has dequeued the job's entry: polls for the first time, unless the job was started elsewhere.
+    fn run_first(self: Arc<Self>, worker: &Worker);
+    /// A worker has dequeued the entry of a wake: polls, unless a helper was faster.
+    fn run_woken(self: Arc<Self>, worker: &Worker);
+    /// A job of the same pool that waits for this one polls it, if it is due, or starts it, if it is queued. Otherwise `waker` will be
+    /// called.
+    fn help(self: Arc<Self>, worker: &Worker, waker: &Waker) -> Helped;
+    /// The helper waits no longer.
+    fn leave_helper(&self);
+
+    /// See [`Payload::accept`](crate::task::Payload::accept).
+    fn accept(self: Arc<Self>, life: &Arc<Lifecycle>) -> bool;
+    /// See [`Payload::change_pool`](crate::task::Payload::change_pool).
+    fn change_pool(self: Arc<Self>, from: &Lifecycle, to: Option<&Arc<Lifecycle>>) -> bool;
+    /// See [`Payload::give_up`](crate::task::Payload::give_up).
+    fn give_up(self: Arc<Self>, life: &Lifecycle, ends: GivenUpAs) -> GivenUp;
+    /// The job's entry is dropped, unrun.
+    fn abandon(&self);
+    /// The entry of a wake is dropped, and nobody is left to poll the job.
+    fn abandon_woken(&self);
+    /// Drops what is left of a job that was given up.
+    fn drop_remains(&self);
+
+    /// Takes the right to start, for a host.
+    fn start_hosted(&self) -> bool;
+    /// Polls once for the host, which has the turn; ready when the job is over: recorded by the host, then published.
+    fn poll_hosted(&self, worker: &Worker, host: &Waker, known: Known) -> Poll<Outcome>;
+    /// Ends a job whose host has gone, between two polls: to be recorded and published.
+    fn cut_off(&self, life: &Lifecycle) -> Outcome;
+    /// Lets the handle of a hosted job see the outcome, and drops what nobody takes.
+    fn publish_hosted(&self, outcome: Outcome);
+}
+
+impl<S: Source> AsyncCell<S> {
+    /// Leaves a result where the handle finds it; a future without a result stays until its end is published. Tells the observer.
+    fn store_hosted(&self, life: &Lifecycle, concluded: Concluded<S::Output, S::Error>) -> Outcome {
+        let (resolution, leftover): (Resolution<S::Output, S::Error>, _) = split(concluded);
+        let outcome = outcome_of(&resolution);
+        life.observe(
+            outcome,
+            self.id,
+            AsyncCell::name(self),
+            crate::cell::message_of(&resolution),
+        );
+        if error_without_value::<()>(outcome).is_none() {
+            self.clear();
+            drop(self.replace(super::Stage::Ended(resolution)));
+        }
+        drop_contained(leftover);
+        outcome
+    }
+
+    fn watch(self: &Arc<Self>, life: &Lifecycle) {
+        let Some(terms) = self.terms.as_ref().filter(|terms| terms.may_end()) else {
+            return;
+        };
+        let waker = Waker::from(Arc::clone(self));
+        terms.watch(self.id, life, &waker);
+        // What happened before the watch woke nobody.
+        waker.wake();
+    }
+
+    fn unwatch(&self, life: &Lifecycle) {
+        if let Some(terms) = &self.terms {
+            terms.unwatch(self.id, life);
+        }
+    }
+}
+
+impl<S: Source> Polled for AsyncCell<S> {
+    fn id(&self) -> JobId {
+        self.id
+    }
+
+    fn name(&self) -> Option<&str> {
+        AsyncCell::name(self)
+    }
+
+    fn deadline(&self) -> Option<Instant> {
+        self.terms.as_ref()?.deadline
+    }
+
+    fn is_ended(&self) -> bool {
+        self.state.is_ended()
+    }
+
+    fn run_first(self: Arc<Self>, worker: &Worker) {
+        if self.state.start().is_none() {
+            return;
+        }
+        self.take_turn(worker, Poller::Starter, Place::Frees);
+    }
+
+    fn run_woken(self: Arc<Self>, worker: &Worker) {
+        if self.turn.begin_dequeued() {
+            self.take_turn(worker, Poller::Later, Place::Frees);
+        }
+    }
+
+    fn help(self: Arc<Self>, worker: &Worker, waker: &Waker) -> Helped {
+        if self.state.is_ended() {
+            return Helped::Over;
+        }
+        // ORDERING: Relaxed: read by this side again, or after the lock below.
+        self.has_helper.store(true, Ordering::Relaxed);
+        let former = {
+            let mut links = self.links.lock_unpoisoned();
+            let is_same = links.helper.as_ref().is_some_and(|it| it.will_wake(waker));
+            (!is_same).then(|| links.helper.replace(waker.clone()))
+        };
+        drop_contained(former);
+        if self.state.claim(worker.life().id()) {
+            self.take_turn(worker, Poller::Starter, Place::Keeps);
+            return Helped::Polled;
+        }
+        if self.turn.begin() {
+            self.take_turn(worker, Poller::Later, Place::Keeps);
+            return Helped::Polled;
+        }
+        Helped::NotDue
+    }
+
+    fn leave_helper(&self) {
+        self.forget_helper();
+    }
+
+    fn accept(self: Arc<Self>, life: &Arc<Lifecycle>) -> bool {
+        let is_accepted = self.state.accept(life.id());
+        if is_accepted {
+            self.watch(life);
+        }
+        is_accepted
+    }
+
+    fn change_pool(self: Arc<Self>, from: &Lifecycle, to: Option<&Arc<Lifecycle>>) -> bool {
+        let to_id = to.map(|life| life.id());
+        let is_changed = self.state.change_pool(Some(from.id()), to_id);
+        if is_changed {
+            self.unwatch(from);
+            if let Some(life) = to {
+                self.watch(life);
+            }
+        }
+        is_changed
+    }
+
+    fn give_up(self: Arc<Self>, life: &Lifecycle, ends: GivenUpAs) -> GivenUp {
+        if self.state.start().is_none() {
+            return GivenUp::TakenElsewhere;
+        }
+        self.turn.finish();
+        self.unwatch(life);
+        life.record_given_up(ends);
+        self.publish(Outcome::Abandoned);
+        life.entry_over();
+        let name = self.terms.as_ref().and_then(|terms| terms.name.clone());
+        let name: Option<Cow<'static, str>> = name;
+        GivenUp::Left(Remains::task(self.id, name, Unpolled(self)))
+    }
+
+    fn abandon(&self) {
+        self.end_unstarted(Outcome::Abandoned, false);
+    }
+
+    fn abandon_woken(&self) {
+        if !self.turn.begin_dequeued() {
+            return;
+        }
+        self.turn.finish();
+        let home = self.links.lock_unpoisoned().home.take();
+        if let Some(life) = &home {
+            self.unwatch(life);
+            life.come_back(self.id, Outcome::Cancelled);
+            life.observe(Outcome::Cancelled, self.id, AsyncCell::name(self), None);
+        }
+        self.publish(Outcome::Cancelled);
+        if let Some(life) = &home {
+            life.entry_over();
+        }
+        self.clear();
+    }
+
+    fn drop_remains(&self) {
+        self.clear();
+    }
+
+    fn start_hosted(&self) -> bool {
+        self.state.start().is_some()
+    }
+
+    fn poll_hosted(&self, worker: &Worker, host: &Waker, known: Known) -> Poll<Outcome> {
+        let life = worker.life();
+        let concluded = match self.poll_once(worker, host) {
+            Once::Over(concluded) => concluded,
+            Once::Suspended => {
+                if known == Known::NotYet {
+                    // A canceller sets its mark and then looks here, under the lock: one of the two sees the other.
+                    self.links.lock_unpoisoned().host = Some(host.clone());
+                    if let Some(terms) = &self.terms {
+                        terms.watch(self.id, life, host);
+                    }
+                }
+                let Some(interrupted) = self.interruption(life) else {
+                    return Poll::Pending;
+                };
+                Concluded::Ends(Err(interrupted.into()))
+            }
+        };
+        self.turn.finish();
+        self.unwatch(life);
+        Poll::Ready(self.store_hosted(life, concluded))
+    }
+
+    fn cut_off(&self, life: &Lifecycle) -> Outcome {
+        self.turn.finish();
+        self.unwatch(life);
+        self.store_hosted(life, Concluded::Ends(Err(JobError::Cancelled)))
+    }
+
+    fn publish_hosted(&self, outcome: Outcome) {
+        self.publish(outcome);
+        if error_without_value::<()>(outcome).is_some() {
+            self.clear();
+        }
+    }
+}
+
+/// A future's cell whose job was given up, with what it captured still in it.
+struct Unpolled(Arc<dyn Polled>);
+
+impl Drop for Unpolled {
+    fn drop(&mut self) {
+        self.0.drop_remains();
+    }
+}

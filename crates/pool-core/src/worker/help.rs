@@ -1,0 +1,155 @@
+//! How a job that waits makes progress on the futures that it waits for, on its own worker.
+//!
+//! A future belongs to its pool: each wake queues it there. But a job that joins it, or awaits it in an
+//! executor of its own, keeps a worker, which may be the only one. So while it waits it **helps**: it
+//! polls the futures that it waits for itself, whenever one of them is due and no worker has come first.
+//!
+//! The list holds the futures that the jobs on this stack wait for, those of the innermost job last. A
+//! future that is polled here and awaits another of the pool adds that one to the list instead of polling
+//! it within its own poll. So the depth of a chain of awaits costs memory and no stack. A helper looks
+//! from the end of the list: what was awaited last is due first.
+//!
+//! A job that runs in place within such a wait has a part of the list of its own, above those of the jobs
+//! around it, and never polls theirs: a joiner runs nothing that it did not ask for.
+//!
+//! # No wake is missed
+//! A helper leaves its waker in a future's cell and then looks whether that is due; a wake makes the
+//! future due and then looks for the helper's waker. The cell's lock orders the two, so one of them sees
+//! the other. See `async_cell`.
+
+use std::cell::{Cell, RefCell};
+use std::sync::Arc;
+use std::task::Waker;
+
+use crate::async_cell::{Helped, Polled};
+use crate::worker::Worker;
+
+#[derive(Default)]
+pub(super) struct Help {
+    futures: RefCell<Vec<Arc<dyn Polled>>>,
+    /// Where the innermost job's part of the list begins.
+    base: Cell<usize>,
+    /// A helper polls, or looks for what is due: whoever awaits within that only adds to the list.
+    is_helping: Cell<bool>,
+    /// Something may be on the list that a job has left there.
+    has_left: Cell<bool>,
+}
+
+impl Worker {
+    /// Runs a job in place, with a part of the list of its own.
+    #[inline]
+    pub(super) fn helping_apart<R>(&self, run: impl FnOnce() -> R) -> R {
+        let help = &self.0.help;
+        let before = help.futures.borrow().len();
+        let base = help.base.replace(before);
+        let is_helping = help.is_helping.replace(false);
+        let result = run();
+        help.is_helping.set(is_helping);
+        help.base.set(base);
+        self.truncate(before);
+        result
+    }
+
+    /// Waits for `future` on this worker, helping; `wait` sleeps until the helper's waker is called. `is_over` is asked before each sleep.
+    pub(crate) fn help_until(
+        &self,
+        future: Arc<dyn Polled>,
+        waker: &Waker,
+        mut is_over: impl FnMut() -> bool,
+        mut wait: impl FnMut(),
+    ) {
+        self.helping_apart(|| {
+            self.add(future);
+            loop {
+                self.help_all(waker);
+                if is_over() {
+                    break;
+                }
+                wait();
+            }
+        });
+    }
+
+    /// Helps within one poll of an executor that is not ours: makes what progress there is, and returns. `waker` is called when there may be
+    /// more.
+    pub(crate) fn help_once(&self, future: Arc<dyn Polled>, waker: &Waker) {
+        let help = &self.0.help;
+        if help.is_helping.get() {
+            self.add(future);
+            return;
+        }
+        self.forget_ended();
+        self.add(future);
+        help.has_left.set(true);
+        self.help_all(waker);
+    }
+
+    /// The job at the bottom of this stack is over: what it awaited, and left, is not helped here any more.
+    #[inline]
+    pub(super) fn forget_left(&self) {
+        if self.0.help.has_left.get() && self.own_jobs() == 0 {
+            self.truncate_left();
+        }
+    }
+
+    #[cold]
+    fn truncate_left(&self) {
+        self.0.help.has_left.set(false);
+        self.truncate(0);
+    }
+
+    fn add(&self, future: Arc<dyn Polled>) {
+        let help = &self.0.help;
+        let mut futures = help.futures.borrow_mut();
+        let own = &futures[help.base.get()..];
+        if !own.iter().rev().any(|it| it.id() == future.id()) {
+            futures.push(future);
+        }
+    }
+
+    /// Polls what is due until nothing is.
+    fn help_all(&self, waker: &Waker) {
+        let help = &self.0.help;
+        help.is_helping.set(true);
+        let mut next = usize::MAX;
+        loop {
+            let end = help.futures.borrow().len();
+            if next >= end {
+                next = end;
+            }
+            if next <= help.base.get() {
+                break;
+            }
+            next -= 1;
+            let future = Arc::clone(&help.futures.borrow()[next]);
+            match future.help(self, waker) {
+                Helped::NotDue => {}
+                Helped::Polled => next = usize::MAX, // whatever it woke, or awaits now
+                Helped::Over => {
+                    let over = help.futures.borrow_mut().remove(next);
+                    drop(over);
+                }
+            }
+        }
+        help.is_helping.set(false);
+    }
+
+    /// Forgets what has ended, in the innermost job's part of the list.
+    fn forget_ended(&self) {
+        let help = &self.0.help;
+        let own = help.futures.borrow_mut().split_off(help.base.get());
+        let (ended, alive): (Vec<_>, Vec<_>) = own.into_iter().partition(|it| it.is_ended());
+        help.futures.borrow_mut().extend(alive);
+        drop(ended);
+    }
+
+    fn truncate(&self, length: usize) {
+        let help = &self.0.help;
+        if help.futures.borrow().len() > length {
+            let rest = help.futures.borrow_mut().split_off(length);
+            // The drop of a future may be user code: with nothing borrowed.
+            rest.iter().for_each(|future| future.leave_helper());
+            drop(rest);
+        }
+    }
+}
