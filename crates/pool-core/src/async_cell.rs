@@ -27,7 +27,7 @@ use std::sync::atomic::AtomicBool;
 use std::task::{Context, Poll, Wake, Waker};
 
 use crate::async_entry::WokenEntry;
-use crate::cell::{Concluded, conclude, error_without_value, refuse_start};
+use crate::cell::{Concluded, Tells, conclude, error_without_value, refuse_start};
 use crate::context::{AsyncContext, OwnToken};
 use crate::id::JobId;
 use crate::job::Terms;
@@ -38,7 +38,7 @@ use crate::outcome::{
 };
 use crate::registry;
 use crate::source::Source;
-use crate::state::{Started, State};
+use crate::state::{Ended, Started, State};
 use crate::sync::{LockExt, Mutex, Ordering, UnsafeCell};
 use crate::task::Task;
 use crate::ticket::Resolution;
@@ -292,21 +292,22 @@ impl<S: Source> AsyncCell<S> {
             worker.record(outcome);
         }
         worker.tell_end(self.id, self.name(), &resolution);
-        let drops_late = error_without_value::<()>(outcome).is_some();
-        if drops_late {
+        if error_without_value::<()>(outcome).is_some() {
             frame.is_on_record(outcome);
-        } else {
-            // The result takes the future's place.
-            self.clear();
-            drop(self.replace(Stage::Ended(resolution)));
         }
-        self.publish(outcome);
-        if drops_late {
-            self.clear();
-        }
+        self.clear();
         drop_contained(leftover);
+        self.store(resolution);
+        self.publish(outcome);
         drop(frame);
         worker.over();
+    }
+
+    /// Leaves an outcome where the handle finds it. The caller owns the stage, which is empty.
+    fn store(&self, resolution: Resolution<S::Output, S::Error>) {
+        if error_without_value::<()>(outcome_of(&resolution)).is_none() {
+            drop(self.replace(Stage::Ended(resolution)));
+        }
     }
 
     /// Lets the handle see the outcome.
@@ -315,6 +316,11 @@ impl<S: Source> AsyncCell<S> {
         if ended.is_detached && error_without_value::<()>(outcome).is_none() {
             self.drop_resolution();
         }
+        self.wake_waiter(ended);
+    }
+
+    /// Calls the waker of the handle, if it waits, and drops those of others.
+    fn wake_waiter(&self, ended: Ended) {
         if ended.has_waiter {
             // SAFETY: this is the end, and it says so.
             wake_contained(unsafe { self.waiter.take() });
@@ -331,8 +337,12 @@ impl<S: Source> AsyncCell<S> {
     }
 
     /// Ends the job without running it, if it has not started. What it captured is dropped at the end, with nothing held.
-    fn end_unstarted(&self, outcome: Outcome, is_told: bool) -> bool {
-        let Some(Started { pool }) = self.state.start() else {
+    fn end_unstarted(&self, outcome: Outcome, tells: Tells) -> bool {
+        let started = match tells {
+            Tells::Nobody => self.state.start(),
+            Tells::Observer => self.state.start_in_pool(),
+        };
+        let Some(Started { pool }) = started else {
             return false;
         };
         self.turn.finish();
@@ -342,15 +352,17 @@ impl<S: Source> AsyncCell<S> {
                 terms.unwatch(self.id, life);
             }
             life.record(outcome);
-            if is_told {
+            if tells == Tells::Observer {
                 life.observe(outcome, self.id, self.name(), None);
             }
         }
-        self.publish(outcome);
+        let ended = self.state.end(outcome);
         if let Some(life) = &life {
             life.entry_over();
         }
         self.clear();
+        // Last, so that a thread that waited finds the captures gone.
+        self.wake_waiter(ended);
         true
     }
 
@@ -401,7 +413,7 @@ impl<S: Source> Wake for AsyncCell<S> {
     fn wake_by_ref(self: &Arc<Self>) {
         if !self.state.is_started() {
             if let Some(interrupted) = refuse_start(self.terms.as_deref()) {
-                self.end_unstarted(interrupted.into(), true);
+                self.end_unstarted(interrupted.into(), Tells::Observer);
             }
             return;
         }

@@ -6,6 +6,7 @@ use std::time::Instant;
 use crate::async_cell::Polled;
 use crate::id::JobId;
 use crate::lifecycle::Lifecycle;
+use crate::outcome::Outcome;
 use crate::task::{GivenUp, GivenUpAs, Payload};
 use crate::worker::Worker;
 
@@ -26,7 +27,7 @@ impl Payload for AsyncEntry {
         self.0.abandon();
     }
 
-    fn accept(&self, life: &Arc<Lifecycle>) -> bool {
+    fn accept(&self, life: &Arc<Lifecycle>) -> Result<(), Outcome> {
         Arc::clone(&self.0).accept(life)
     }
 

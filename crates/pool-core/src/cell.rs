@@ -5,11 +5,12 @@
 //! [`CellRef`]; so is one that has an abort handle.
 //!
 //! # The order of an end
-//! The outcome is recorded in the pool's books, then published to the handle. Only then does user code
-//! come: the failure hook before the publication, the handle's waker and the drops of whatever is left
-//! after it. On a worker the job's frame stands until all of that has returned, so a job whose drop
-//! submits, waits for the pool or shuts it down is known to be on that stack. Elsewhere (a cancel, a
-//! deadline) the job is counted as over before its captures are dropped.
+//! The outcome is recorded in the pool's books before any user code is called or dropped. On a worker the
+//! failure hook and the drops of what nobody takes come next, then the outcome is published, then the
+//! handle's waker is called; the job's frame stands until all of that has returned, so a drop or a hook
+//! that submits, waits for the pool or shuts it down is known to be within that job. Elsewhere (a cancel,
+//! a deadline) the outcome is published and the job counted as over, then its captures are dropped, then
+//! the handle's waker is called.
 
 mod end;
 mod reference;
@@ -85,6 +86,13 @@ enum Leftover<J: Job> {
     Job(J),
     /// The error of a job that gave up.
     Error(J::Error),
+}
+
+impl<J: Job> Leftover<J> {
+    #[inline]
+    fn is_something(&self) -> bool {
+        !matches!(self, Self::Nothing)
+    }
 }
 
 // SAFETY: job and outcome are `Send`, and `stage` is touched by one side at a time: by the winner of `State::start` until it ends the
@@ -163,6 +171,20 @@ impl<J: Job> CellEntry<J> {
     /// Takes a job back that no executor accepted. None if it was run meanwhile.
     pub(crate) fn reclaim(self) -> Option<J> {
         self.cell().reclaim()
+    }
+
+    /// Has the job's token and the pool's clock end it while it is queued.
+    #[cold]
+    fn watch(&self, life: &Arc<Lifecycle>) {
+        let cell = self.cell();
+        let Some(terms) = cell.terms().filter(|terms| terms.may_end()) else {
+            return;
+        };
+        // SAFETY: the entry keeps the cell alive.
+        let waker = unsafe { CellRef::new(self.0) }.into_waker();
+        terms.watch(cell.id, life, &waker);
+        // What happened before the watch woke nobody.
+        waker.wake();
     }
 
     /// Publishes the outcome of the job that this entry has started, and leaves; wakes the handle, or drops in its stead what nobody takes.
@@ -309,7 +331,11 @@ impl<J: Job> JobCell<J> {
     /// Ends the job without running it, if it has not started: a cancel, a deadline. What it captured is dropped at the end, with nothing
     /// held.
     fn end_unstarted(&self, outcome: Outcome, tells: Tells) {
-        let Some(Started { pool }) = self.state.start() else {
+        let started = match tells {
+            Tells::Nobody => self.state.start(),
+            Tells::Observer => self.state.start_in_pool(),
+        };
+        let Some(Started { pool }) = started else {
             return;
         };
         let life = pool.and_then(registry::find);
@@ -327,11 +353,12 @@ impl<J: Job> JobCell<J> {
         if let Some(life) = &life {
             life.entry_over();
         }
+        drop_contained(job);
+        // Last, so that a thread that waited finds the captures gone.
         if ended.has_waiter {
             // SAFETY: this is the end, and it says so.
             wake_contained(unsafe { self.waiter.take() });
         }
-        drop_contained(job);
     }
 
     #[inline]
@@ -344,9 +371,9 @@ impl<J: Job> JobCell<J> {
     }
 }
 
-/// Whether the observer of failures hears of a job that ends unrun.
+/// Whether the observer of failures hears of a job that ends unrun; and whether it may end outside of a pool.
 #[derive(Clone, Copy, PartialEq, Eq)]
-enum Tells {
+pub(crate) enum Tells {
     /// Its own handle cancelled it, or it was abandoned.
     Nobody,
     /// It came too late, or its token was cancelled.
@@ -456,8 +483,11 @@ impl<J: Job> Payload for CellEntry<J> {
         let frame = worker.begin(id, cell.name());
         let (resolution, leftover) = cell.run_started(worker);
         let outcome = outcome_of(&resolution);
+        if leftover.is_something() {
+            frame.is_on_record(outcome);
+            drop_contained(leftover);
+        }
         self.end(resolution, || frame.is_on_record(outcome));
-        drop_contained(leftover);
         drop(frame);
         worker.over();
     }
@@ -466,17 +496,16 @@ impl<J: Job> Payload for CellEntry<J> {
         self.cell().end_unstarted(Outcome::Abandoned, Tells::Nobody);
     }
 
-    fn accept(&self, life: &Arc<Lifecycle>) -> bool {
+    #[inline]
+    fn accept(&self, life: &Arc<Lifecycle>) -> Result<(), Outcome> {
         let cell = self.cell();
-        let is_accepted = cell.state.accept(life.id());
-        if let Some(terms) = cell.terms().filter(|terms| is_accepted && terms.may_end()) {
-            // SAFETY: the entry keeps the cell alive.
-            let waker = unsafe { CellRef::new(self.0) }.into_waker();
-            terms.watch(cell.id, life, &waker);
-            // What happened before the watch woke nobody.
-            waker.wake();
+        if !cell.state.accept(life.id()) {
+            return Err(cell.state.outcome_or_cancelled());
         }
-        is_accepted
+        if cell.extras.get().is_some() {
+            self.watch(life);
+        }
+        Ok(())
     }
 
     fn change_pool(&self, from: &Lifecycle, to: Option<&Arc<Lifecycle>>) -> bool {
@@ -484,14 +513,9 @@ impl<J: Job> Payload for CellEntry<J> {
         let is_changed = cell
             .state
             .change_pool(Some(from.id()), to.map(|life| life.id()));
-        if let Some(terms) = cell.terms().filter(|terms| is_changed && terms.may_end()) {
+        if let Some(terms) = cell.terms().filter(|_| is_changed) {
             terms.unwatch(cell.id, from);
-            if let Some(life) = to {
-                // SAFETY: the entry keeps the cell alive.
-                let waker = unsafe { CellRef::new(self.0) }.into_waker();
-                terms.watch(cell.id, life, &waker);
-                waker.wake();
-            }
+            to.into_iter().for_each(|life| self.watch(life));
         }
         is_changed
     }

@@ -142,9 +142,8 @@ impl<E: Engine> Executor for Inside<E> {
             return Err(Refused::Closed(task.into_task()));
         };
         machine::point(Point::Submit(id));
-        if !task.accept(life) {
-            // A task that was given back, and whose job was cancelled since: nothing is left to be run, or counted.
-            life.refuse(submission);
+        if let Err(outcome) = task.accept(life) {
+            life.over_on_arrival(submission, outcome);
             return Ok(());
         }
         match self.0.push(task) {
@@ -278,8 +277,8 @@ impl<E: Engine> HandOver for WorkerPool<E> {
             let Some(submission) = life.begin_submission() else {
                 return Some(task);
             };
-            if !task.accept(life) {
-                life.refuse(submission);
+            if let Err(outcome) = task.accept(life) {
+                life.over_on_arrival(submission, outcome);
                 return None;
             }
             self.engine().push_unbounded(task);

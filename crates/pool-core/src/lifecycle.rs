@@ -219,8 +219,22 @@ impl Lifecycle {
 
     /// A job that entered to be run by its submitter is not run after all.
     #[cold]
-    pub(crate) fn refuse_inline(&self, worker: usize) {
+    fn refuse_inline(&self, worker: usize) {
         self.refuse(Submission(Some(worker)));
+    }
+
+    /// A task that was given back is accepted again, and its job was cancelled in between: it is accepted, and over.
+    #[cold]
+    pub(crate) fn over_on_arrival(&self, submission: Submission, outcome: Outcome) {
+        self.ledger.record(outcome, submission.0);
+        self.ledger.over(submission.0);
+        self.tell_watchers();
+    }
+
+    /// The same for one that entered to be run by its submitter.
+    #[cold]
+    pub(crate) fn over_inline(&self, worker: usize, outcome: Outcome) {
+        self.over_on_arrival(Submission(Some(worker)), outcome);
     }
 
     /// A woken future comes back; never refused (`R803`).

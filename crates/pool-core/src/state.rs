@@ -162,14 +162,26 @@ impl State {
     /// caller at most.
     #[inline]
     pub(crate) fn claim(&self, pool: PoolId) -> bool {
-        let start = |word: u32| {
-            let may_start = word & STARTED == 0 && pool_of(word) == Some(pool);
-            may_start.then_some(word | STARTED)
-        };
+        self.start_where(|word| pool_of(word) == Some(pool))
+            .is_some()
+    }
+
+    /// Takes the right to end the job if a pool has it: its token or its deadline ends it in the queue.
+    /// One that is on its way in or out is looked at when it arrives.
+    pub(crate) fn start_in_pool(&self) -> Option<Started> {
+        self.start_where(|word| pool_of(word).is_some())
+    }
+
+    #[inline]
+    fn start_where(&self, may_start: impl Fn(u32) -> bool) -> Option<Started> {
+        let start = |word: u32| (word & STARTED == 0 && may_start(word)).then_some(word | STARTED);
         // ORDERING: as in `start`.
-        self.0
-            .fetch_update(Ordering::AcqRel, Ordering::Relaxed, start)
-            .is_ok()
+        let before = self
+            .0
+            .fetch_update(Ordering::AcqRel, Ordering::Relaxed, start);
+        before.ok().map(|word| Started {
+            pool: pool_of(word),
+        })
     }
 
     /// Whether somebody has won `start`. A `false` may be out of date at once; a `true` stays true.
@@ -202,6 +214,11 @@ impl State {
         // ORDERING: as in `is_ended`.
         let word = self.0.load(Ordering::Acquire);
         (word & ENDED != 0).then(|| Outcome::from_index((word & OUTCOME) >> OUTCOME_SHIFT))
+    }
+
+    /// How a job ended, or is about to end, that was started while it was in no pool: nobody but a canceller can have done that.
+    pub(crate) fn outcome_or_cancelled(&self) -> Outcome {
+        self.outcome().unwrap_or(Outcome::Cancelled)
     }
 
     // --- the handle's waker -------------------------------------------------------------------

@@ -11,7 +11,7 @@ use std::time::Instant;
 
 use crate::id::JobId;
 use crate::lifecycle::Lifecycle;
-use crate::outcome::drop_contained;
+use crate::outcome::{Outcome, drop_contained};
 use crate::worker::Worker;
 
 /// Words of a task that hold the job itself. With the vtable and the id they make 64 bytes.
@@ -58,9 +58,10 @@ pub(crate) trait Payload: Send + 'static {
     /// The task is dropped unrun: resolves the job as `Abandoned`.
     fn abandon(self);
 
-    /// The job is in the books of `life`, and about to be queued there. False: it has started or ended already, elsewhere.
-    fn accept(&self, _life: &Arc<Lifecycle>) -> bool {
-        true
+    /// The job has entered the books of `life`, and is about to be queued there. `Err`: it was ended while it was in no pool.
+    #[inline]
+    fn accept(&self, _life: &Arc<Lifecycle>) -> Result<(), Outcome> {
+        Ok(())
     }
 
     /// The job goes from the books of `from` to those of `to`, or is given back. False: it was started, and is accounted for in
@@ -153,7 +154,7 @@ pub(crate) struct VTable {
 
 #[derive(Clone, Copy)]
 struct SharedVTable {
-    accept: unsafe fn(*const Words, &Arc<Lifecycle>) -> bool,
+    accept: unsafe fn(*const Words, &Arc<Lifecycle>) -> Result<(), Outcome>,
     change_pool: unsafe fn(*const Words, &Lifecycle, Option<&Arc<Lifecycle>>) -> bool,
 }
 
@@ -215,12 +216,12 @@ impl Task {
         unsafe { (self.vtable.deadline)(&raw const self.body.words) }
     }
 
-    /// The job has entered the books of `life`, and the task is about to be queued there. False: the job is over, or runs elsewhere, and
-    /// the task has nothing to run: it is to be dropped, and the books are to forget it.
+    /// The job has entered the books of `life`, and the task is about to be queued there. `Err`: it was ended while it was in no pool, and the
+    /// task has nothing to run: its outcome is to be recorded.
     #[inline(always)]
-    pub(crate) fn accept(&self, life: &Arc<Lifecycle>) -> bool {
+    pub(crate) fn accept(&self, life: &Arc<Lifecycle>) -> Result<(), Outcome> {
         match &self.vtable.shared {
-            None => true,
+            None => Ok(()),
             // SAFETY: as in `name`.
             Some(shared) => unsafe { (shared.accept)(&raw const self.body.words, life) },
         }
@@ -468,7 +469,8 @@ impl<P: Payload> Drop for Abandon<P> {
     }
 }
 
-unsafe fn accept<P: Payload>(words: *const Words, life: &Arc<Lifecycle>) -> bool {
+#[inline]
+unsafe fn accept<P: Payload>(words: *const Words, life: &Arc<Lifecycle>) -> Result<(), Outcome> {
     // SAFETY: the caller holds the task, so the payload is in place.
     unsafe { peek::<P>(words) }.accept(life)
 }

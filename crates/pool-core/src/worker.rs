@@ -262,9 +262,8 @@ impl Worker {
             self.0.host.queue_past_bound(task);
             return Ok(());
         }
-        if !task.accept(self.life()) {
-            // It is over already, or runs elsewhere, and is in the books there.
-            self.life().refuse_inline(self.index());
+        if let Err(outcome) = task.accept(self.life()) {
+            self.life().over_inline(self.index(), outcome);
             return Ok(());
         }
         task.run(self);

@@ -109,7 +109,7 @@ fn a_future_that_is_helped_ends_once() {
         let event = OneEvent::default();
         let engine = StdArc::new(Still(life_of(2)));
         let cell = AsyncCell::new(JobId::next(), SureSource(event.clone()), None);
-        assert!(StdArc::clone(&cell).accept(&engine.0));
+        assert!(StdArc::clone(&cell).accept(&engine.0).is_ok());
         let joiner = {
             let (cell, engine) = (StdArc::clone(&cell), StdArc::clone(&engine));
             thread::spawn(move || {

@@ -5,7 +5,7 @@ use std::sync::Arc;
 use std::task::{Context, Poll, Wake, ready};
 
 use super::{AsyncCell, Stage};
-use crate::cell::error_without_value;
+use crate::cell::{Tells, error_without_value};
 use crate::context::{AsyncView, Cancellation, OwnToken};
 use crate::id::JobId;
 use crate::job::Terms;
@@ -83,7 +83,7 @@ impl<S: Source> Outlet<S::Output, S::Error> for AsyncCell<S> {
     fn cancel(&self) {
         self.state.request_cancel();
         OwnToken::cancel(|| Some(&self.token));
-        if self.end_unstarted(Outcome::Cancelled, false) {
+        if self.end_unstarted(Outcome::Cancelled, Tells::Nobody) {
             return;
         }
         // Suspended: its next poll ends it.

@@ -6,7 +6,7 @@ use std::task::{Poll, Waker};
 use std::time::Instant;
 
 use super::{AsyncCell, Once, Place, Poller, split};
-use crate::cell::{Concluded, error_without_value};
+use crate::cell::{Concluded, Tells};
 use crate::id::JobId;
 use crate::lifecycle::Lifecycle;
 use crate::outcome::{JobError, Outcome, drop_contained, outcome_of};
@@ -55,7 +55,7 @@ pub(crate) trait Polled: Send + Sync {
     fn leave_helper(&self);
 
     /// See [`Payload::accept`](crate::task::Payload::accept).
-    fn accept(self: Arc<Self>, life: &Arc<Lifecycle>) -> bool;
+    fn accept(self: Arc<Self>, life: &Arc<Lifecycle>) -> Result<(), Outcome>;
     /// See [`Payload::change_pool`](crate::task::Payload::change_pool).
     fn change_pool(self: Arc<Self>, from: &Lifecycle, to: Option<&Arc<Lifecycle>>) -> bool;
     /// See [`Payload::give_up`](crate::task::Payload::give_up).
@@ -73,12 +73,12 @@ pub(crate) trait Polled: Send + Sync {
     fn poll_hosted(&self, worker: &Worker, host: &Waker, known: Known) -> Poll<Outcome>;
     /// Ends a job whose host has gone, between two polls: to be recorded and published.
     fn cut_off(&self, life: &Lifecycle) -> Outcome;
-    /// Lets the handle of a hosted job see the outcome, and drops what nobody takes.
+    /// Lets the handle of a hosted job see the outcome.
     fn publish_hosted(&self, outcome: Outcome);
 }
 
 impl<S: Source> AsyncCell<S> {
-    /// Leaves a result where the handle finds it; a future without a result stays until its end is published. Tells the observer.
+    /// Drops the future, leaves a result where the handle finds it, and tells the observer.
     fn store_hosted(&self, life: &Lifecycle, concluded: Concluded<S::Output, S::Error>) -> Outcome {
         let (resolution, leftover): (Resolution<S::Output, S::Error>, _) = split(concluded);
         let outcome = outcome_of(&resolution);
@@ -88,11 +88,9 @@ impl<S: Source> AsyncCell<S> {
             AsyncCell::name(self),
             crate::cell::message_of(&resolution),
         );
-        if error_without_value::<()>(outcome).is_none() {
-            self.clear();
-            drop(self.replace(super::Stage::Ended(resolution)));
-        }
+        self.clear();
         drop_contained(leftover);
+        self.store(resolution);
         outcome
     }
 
@@ -170,12 +168,12 @@ impl<S: Source> Polled for AsyncCell<S> {
         self.forget_helper();
     }
 
-    fn accept(self: Arc<Self>, life: &Arc<Lifecycle>) -> bool {
-        let is_accepted = self.state.accept(life.id());
-        if is_accepted {
-            self.watch(life);
+    fn accept(self: Arc<Self>, life: &Arc<Lifecycle>) -> Result<(), Outcome> {
+        if !self.state.accept(life.id()) {
+            return Err(self.state.outcome_or_cancelled());
         }
-        is_accepted
+        self.watch(life);
+        Ok(())
     }
 
     fn change_pool(self: Arc<Self>, from: &Lifecycle, to: Option<&Arc<Lifecycle>>) -> bool {
@@ -205,7 +203,7 @@ impl<S: Source> Polled for AsyncCell<S> {
     }
 
     fn abandon(&self) {
-        self.end_unstarted(Outcome::Abandoned, false);
+        self.end_unstarted(Outcome::Abandoned, Tells::Nobody);
     }
 
     fn abandon_woken(&self) {
@@ -219,11 +217,12 @@ impl<S: Source> Polled for AsyncCell<S> {
             life.come_back(self.id, Outcome::Cancelled);
             life.observe(Outcome::Cancelled, self.id, AsyncCell::name(self), None);
         }
-        self.publish(Outcome::Cancelled);
+        let ended = self.state.end(Outcome::Cancelled);
         if let Some(life) = &home {
             life.entry_over();
         }
         self.clear();
+        self.wake_waiter(ended);
     }
 
     fn drop_remains(&self) {
@@ -265,9 +264,6 @@ impl<S: Source> Polled for AsyncCell<S> {
 
     fn publish_hosted(&self, outcome: Outcome) {
         self.publish(outcome);
-        if error_without_value::<()>(outcome).is_some() {
-            self.clear();
-        }
     }
 }
 

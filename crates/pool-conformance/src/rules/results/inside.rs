@@ -190,13 +190,27 @@ fn running_elsewhere(pool: &impl Executor) {
     assert_eq!(ran.get(), 1, "a job that runs elsewhere is not run again");
 }
 
-/// The claimed job belongs to the pool that accepted it, whoever runs it.
+/// A job of another pool is waited for, and runs there alone.
 fn queued_in_another_pool(here: &impl Executor, there: &impl Executor) {
     let gate = occupy(there, 1);
-    let queued = there.spawn(|| 3).expect(ROOM);
-    let joiner = here.submit(move |_: &JobContext<'_>| queued.join());
-    assert_eq!(ended(joiner.expect(ROOM)).expect("it completes"), 3);
-    gate.open();
+    let (ran, joining) = (Count::new(), Count::new());
+    let (runs, begun) = (ran.clone(), joining.clone());
+    let job = move || {
+        runs.add();
+        3
+    };
+    let queued = there.spawn(job).expect(ROOM);
+    let joiner = here.submit(move |_: &JobContext<'_>| {
+        begun.add();
+        queued.join()
+    });
+    let joiner = joiner.expect(ROOM);
+    joining.wait_for(1);
+    assert_eq!(ran.get(), 0, "it ran on a worker of another pool");
+    returns_only_after(
+        || gate.open(),
+        || assert_eq!(ended(joiner).expect("it completes"), 3),
+    );
     there.wait_idle();
     let stats = there.stats();
     assert_eq!((stats.accepted, stats.completed), (2, 2), "{stats}");
