@@ -52,29 +52,25 @@ impl Turn {
 
     /// A helper takes the turn. False if the future is not due.
     pub(crate) fn begin(&self) -> bool {
-        self.take(|turn| turn)
+        // A look that is out of date misses a wake that has yet to look for the helper.
+        self.take(|turn| (turn & PHASE == DUE).then_some(turn & QUEUED | POLLING))
     }
 
     /// The entry was dequeued: takes the turn, unless a helper was faster.
     pub(crate) fn begin_dequeued(&self) -> bool {
-        self.take(|turn| turn & !QUEUED)
+        // Written in any case: a mere look might be out of date.
+        self.take(|turn| match turn & PHASE {
+            DUE => Some(POLLING),
+            phase => Some(phase),
+        })
     }
 
-    /// Applies `change`, and moves on from due to polling. True if this call did the latter.
-    fn take(&self, change: impl Fn(u8) -> u8) -> bool {
-        let next = |turn: u8| {
-            let phase = if turn & PHASE == DUE {
-                POLLING
-            } else {
-                turn & PHASE
-            };
-            let next = change(turn & !PHASE | phase);
-            (next != turn).then_some(next)
-        };
+    /// True if `change` moved the turn on from due.
+    fn take(&self, change: impl Fn(u8) -> Option<u8>) -> bool {
         // ORDERING: Acquire pairs with the Release in `suspend` and `wake`: what the last poll and the wakers wrote is visible to this
         // poll.
         self.0
-            .fetch_update(Ordering::AcqRel, Ordering::Relaxed, next)
+            .fetch_update(Ordering::AcqRel, Ordering::Relaxed, change)
             .is_ok_and(|turn| turn & PHASE == DUE)
     }
 

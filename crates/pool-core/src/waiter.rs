@@ -52,11 +52,7 @@ impl Waiter {
                 return Poll::Ready(());
             }
             if self.0.with(is_same) {
-                return if state.mark_waiter() {
-                    Poll::Ready(())
-                } else {
-                    Poll::Pending
-                };
+                return self.mark(state);
             }
         }
         let waker = Some(cx.waker().clone());
@@ -65,11 +61,17 @@ impl Waiter {
             .0
             .with_mut(|slot| unsafe { std::mem::replace(&mut *slot, waker) });
         drop(former);
-        if state.mark_waiter() {
-            Poll::Ready(())
-        } else {
-            Poll::Pending
+        self.mark(state)
+    }
+
+    /// Marks the slot, which holds the handle's waker. Ready if the job has ended, and nobody will call it.
+    fn mark(&self, state: &State) -> Poll<()> {
+        if !state.mark_waiter() {
+            return Poll::Pending;
         }
+        // SAFETY: unmarked, the slot is the handle's. Nobody needs the waker any more, and it may hold what it wakes.
+        drop(self.0.with_mut(|slot| unsafe { (*slot).take() }));
+        Poll::Ready(())
     }
 
     /// Takes the handle's waker back, if the job has not ended: nobody waits any more.

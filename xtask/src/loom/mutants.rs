@@ -36,10 +36,10 @@ macro_rules! mutants {
 mutants! {
     "models::a_job_has_one_owner" {
         state_start_in_two_steps: "a job is looked at, and then taken", in "state.rs",
-            "self.0.fetch_or(RUNNING, Ordering::AcqRel) & RUNNING == 0" =>
-            "let before = self.0.load(Ordering::Acquire);
-            self.0.fetch_or(RUNNING, Ordering::AcqRel);
-            before & RUNNING == 0";
+            "let before = self.0.fetch_or(STARTED, Ordering::AcqRel);" =>
+            "let early = self.0.load(Ordering::Acquire);
+        let late = self.0.fetch_or(STARTED, Ordering::AcqRel);
+        let before = if MUTANT { early } else { late };";
         state_end_relaxed: "an outcome is published without a release", in "state.rs",
             "let before = self.0.fetch_or(ended(outcome), Ordering::AcqRel);" =>
             "let before = self.0.fetch_or(ended(outcome), if MUTANT { Ordering::Relaxed } else { Ordering::AcqRel });";
@@ -56,45 +56,35 @@ mutants! {
             "(word & ENDED == 0).then(|| change(word))" =>
             "Some(change(word))";
         cell_end_wakes_nobody: "an entry that ends its job does not wake the handle", in "cell.rs",
-            "if owes == Owes::Wake {" =>
-            "if !MUTANT && owes == Owes::Wake {";
+            "Owes::Wake => wake_contained(unsafe { cell.waiter.take() })," =>
+            "Owes::Wake if MUTANT => {}
+                    Owes::Wake => wake_contained(unsafe { cell.waiter.take() }),";
     }
-    "models::cells::a_cancelled_closure_is_counted_once" {
-        cell_settle_ignores_the_end: "a popper does not look whether the job has ended meanwhile", in "cell.rs",
-            "match cell.state.popped() {" =>
-            "match cell.state.popped().filter(|_| !MUTANT) {";
-        cell_end_ignores_the_popper: "an ender does not look whether the entry was popped meanwhile", in "cell.rs",
-            "if ended.is_popped {" =>
-            "if !MUTANT && ended.is_popped {";
+    "models::cells::a_job_is_accounted_for_once" {
+        state_gives_a_started_job_back: "a job that was started is given back all the same", in "state.rs",
+            "let may_change = word & STARTED == 0 && word & !FLAGS == from;" =>
+            "let may_change = (MUTANT || word & STARTED == 0) && word & !FLAGS == from;";
+        cell_gives_a_started_job_up: "a shutdown gives a job up that a canceller has ended", in "cell.rs",
+            "if cell.state.start().is_none() {
+            return GivenUp::TakenElsewhere;" =>
+            "if cell.state.start().is_none() && !MUTANT {
+            return GivenUp::TakenElsewhere;";
     }
     "models::cells::a_joined_cell_is_left_to_one" {
-        state_popped_relaxed: "a popper leaves its pool without a release", in "state.rs",
-            "self.0.fetch_or(POPPED, Ordering::AcqRel)" =>
-            "self.0.fetch_or(POPPED, if MUTANT { Ordering::Relaxed } else { Ordering::AcqRel })";
-        state_claimed_end_always_leaves: "a joiner leaves a cell in which a popper has left its pool", in "state.rs",
-            "if word & POPPED == 0 { DETACHED } else { 0 }" =>
-            "DETACHED";
+        state_claimed_end_frees_nothing: "a joiner that leaves last does not free the cell", in "state.rs",
+            "self.end_with(outcome, |_| DETACHED) & ENTRY_GONE != 0" =>
+            "self.end_with(outcome, |_| DETACHED) & ENTRY_GONE != 0 && !MUTANT";
     }
     "models::cells::the_last_waker_of_a_handle_is_woken" {
         waiter_rewrites_a_marked_slot: "a handle writes to its waker slot while the mark stands", in "waiter.rs",
             "if state.unmark_waiter() {" =>
             "if !MUTANT && state.unmark_waiter() {";
         waiter_marks_relaxed: "a waker slot is marked without a release", in "state.rs",
-            ".fetch_update(Ordering::AcqRel, Ordering::Acquire, change)" =>
-            ".fetch_update(if MUTANT { Ordering::Relaxed } else { Ordering::AcqRel }, Ordering::Acquire, change)";
-    }
-    "models::a_claimed_job_is_counted_once" {
-        home_popper_leaves_nothing: "a popper that comes first does not leave its pool", in "home.rs",
-            "*home = Some(Arc::clone(life));
-                Ran::Elsewhere" =>
-            "*home = Some(Arc::clone(life)).filter(|_| !MUTANT);
-                Ran::Elsewhere";
-        home_popper_looks_too_early: "a popper looks at the job before it takes the lock", in "home.rs",
-            "let mut home = self.0.lock_unpoisoned();
-        match state.outcome() {" =>
-            "let early = state.outcome();
-        let mut home = self.0.lock_unpoisoned();
-        match if MUTANT { early } else { state.outcome() } {";
+            "// ORDERING: Release makes the waker visible to `end`, Acquire makes the outcome visible here.
+        self.0
+            .fetch_update(Ordering::AcqRel, Ordering::Acquire, change)" =>
+            "self.0
+            .fetch_update(if MUTANT { Ordering::Relaxed } else { Ordering::AcqRel }, Ordering::Acquire, change)";
     }
     "models::no_wake_is_lost" {
         idle_no_last_look: "a worker sleeps without a last look", in "idle.rs",
@@ -141,44 +131,52 @@ mutants! {
     }
     "models::a_wake_is_followed_by_a_poll" {
         turn_forgets_a_wake_during_a_poll: "a wake during a poll leaves no mark", in "turn.rs",
-            "POLLING | WOKEN => WOKEN," =>
-            "POLLING | WOKEN => if MUTANT { turn } else { WOKEN },";
+            "POLLING | WOKEN => Some(turn & QUEUED | WOKEN)," =>
+            "POLLING | WOKEN => Some(if MUTANT { turn } else { turn & QUEUED | WOKEN }),";
         turn_second_wake_not_released: "a second wake during a poll releases nothing", in "turn.rs",
-            "OVER => return false," =>
-            "OVER => return false,
-                WOKEN if MUTANT => return false,";
-        turn_suspend_takes_in_nothing: "a suspension overwrites what the wakers released", in "turn.rs",
-            "self.0.swap(READY, Ordering::AcqRel);" =>
-            "self.0.store(READY, Ordering::Release);";
+            "OVER => None," =>
+            "OVER => None,
+            WOKEN if MUTANT => None,";
+        turn_suspend_takes_in_nothing: "a suspension does not take in what the wakers released", in "turn.rs",
+            ".fetch_update(Ordering::AcqRel, Ordering::Acquire, |turn| Some(next(turn)))" =>
+            ".fetch_update(
+                if MUTANT { Ordering::Release } else { Ordering::AcqRel },
+                if MUTANT { Ordering::Relaxed } else { Ordering::Acquire },
+                |turn| Some(next(turn)),
+            )";
         turn_begin_relaxed: "a poll begins without an acquire", in "turn.rs",
-            ".compare_exchange(READY, POLLING, Ordering::AcqRel, Ordering::Relaxed)" =>
-            ".compare_exchange(READY, POLLING, if MUTANT { Ordering::Relaxed } else { Ordering::AcqRel }, Ordering::Relaxed)";
+            ".fetch_update(Ordering::AcqRel, Ordering::Relaxed, change)" =>
+            ".fetch_update(if MUTANT { Ordering::Release } else { Ordering::AcqRel }, Ordering::Relaxed, change)";
+    }
+    "models::a_helped_future_is_queued_once" {
+        turn_queues_twice: "a future is queued while an entry of it is", in "turn.rs",
+            "if before & QUEUED == 0 {" =>
+            "if MUTANT || before & QUEUED == 0 {";
     }
     "async_cell::models::a_woken_future_comes_back" {
         future_suspends_without_a_way_back: "a future that was woken during its poll is not queued again", in "async_cell.rs",
-            "if self.turn.suspend() {" =>
-            "if self.turn.suspend() && !MUTANT {";
+            "self.tell_of(self.turn.suspend());" =>
+            "let due = self.turn.suspend();
+                    if !MUTANT { self.tell_of(due); }";
         future_has_no_home: "a future suspends before its pool is noted in its cell", in "async_cell.rs",
-            "self.home.set(life);" =>
+            "self.links.lock_unpoisoned().home = Some(Arc::clone(life));" =>
             "()";
     }
     "async_cell::models::a_cancelled_future_is_ended_by_its_host" {
-        host_is_not_known: "a host suspends a future without leaving its waker", in "async_cell.rs",
+        host_is_not_known: "a host suspends a future without leaving its waker", in "async_cell/polled.rs",
             "if known == Known::NotYet {" =>
             "if !MUTANT && known == Known::NotYet {";
         host_is_not_woken: "a canceller does not wake the host", in "async_cell/outlet.rs",
             "if let Some(host) = host {" =>
             "if let Some(host) = host.filter(|_| !MUTANT) {";
     }
-    "async_cell::models::a_future_that_is_left_finds_a_new_driver" {
-        popper_does_not_look_for_a_driver: "a popper does not look whether the driver has left", in "async_cell.rs",
-            "if ran == Ran::Elsewhere
-" =>
-            "if !MUTANT && ran == Ran::Elsewhere
-";
-        driver_leaves_in_silence: "a driver that leaves hands the future to nobody", in "async_cell/outlet.rs",
-            "if driver.is_some() {" =>
-            "if !MUTANT && driver.is_some() {";
+    "async_cell::models::a_future_that_is_helped_ends_once" {
+        helper_leaves_no_waker: "a helper looks at a future without leaving its waker", in "async_cell/polled.rs",
+            "(!is_same).then(|| links.helper.replace(waker.clone()))" =>
+            "(!is_same && !MUTANT).then(|| links.helper.replace(waker.clone()))";
+        wake_tells_no_helper: "a wake does not tell the helper", in "async_cell.rs",
+            "if let Some(helper) = helper {" =>
+            "if let Some(helper) = helper.filter(|_| !MUTANT) {";
     }
     "models::tokens::a_child_sees_its_parents_cancellation" {
         token_looks_too_early: "a job looks for its cancellation before it has made the token", in "context.rs",

@@ -91,6 +91,7 @@ fn a_woken_future_comes_back() {
         let engine = StdArc::new(Still(life()));
         let worker = Worker::new(&engine, 0, 0, false);
         let waker = thread::spawn(move || event.happens());
+        assert!(engine.0.begin_submission().is_some());
         StdArc::clone(&cell).run_first(&worker);
         waker.join().unwrap();
         while let Some(task) = engine.0.pop_woken() {
@@ -109,6 +110,7 @@ fn a_future_that_is_helped_ends_once() {
         let event = OneEvent::default();
         let engine = StdArc::new(Still(life_of(2)));
         let cell = AsyncCell::new(JobId::next(), SureSource(event.clone()), None);
+        assert!(engine.0.begin_submission().is_some());
         assert!(StdArc::clone(&cell).accept(&engine.0).is_ok());
         let joiner = {
             let (cell, engine) = (StdArc::clone(&cell), StdArc::clone(&engine));

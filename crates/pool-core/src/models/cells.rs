@@ -78,6 +78,7 @@ fn a_job_is_accounted_for_once() {
             let token = CancelToken::new();
             let job = |_: &JobContext<'_>| Ok::<_, Infallible>(());
             let (task, handle) = queue_and_handle(job.with_token(&token));
+            assert!(life.begin_submission().is_some());
             assert!(task.accept(&life).is_ok());
             let ticket = handle.into_ticket();
             let pool = {
