@@ -22,7 +22,7 @@ use crate::map::{Map, MapUnordered};
 use crate::plain;
 use crate::room::{Admission, Room};
 use crate::scope::{Scope, ScopeError};
-use crate::source::{JobSource, Source, SureSource};
+use crate::source::{JobSource, Large, Source, SureSource};
 use crate::stats::Stats;
 use crate::task::{Held, Task};
 use crate::wait::{Looks, block_on, block_on_helping, helping, look_between_yields};
@@ -540,6 +540,18 @@ fn submit_future_with<J: AsyncJob>(
 }
 
 fn submit_source<S: Source>(
+    source: S,
+    options: JobOptions,
+    admit: impl FnOnce(Held<'_>) -> Result<(), Refused<Task>>,
+) -> Result<JobHandle<S::Output, S::Error>, SubmitError<S>> {
+    if Large::<S>::is_due() {
+        let large = Large(Box::new(source));
+        return submit_as_it_is(large, options, admit).map_err(|error| error.map(|large| *large.0));
+    }
+    submit_as_it_is(source, options, admit)
+}
+
+fn submit_as_it_is<S: Source>(
     source: S,
     options: JobOptions,
     admit: impl FnOnce(Held<'_>) -> Result<(), Refused<Task>>,
