@@ -45,7 +45,16 @@ where
 }
 
 /// A future that cannot fail and asks for no context: what `spawn_future` takes. It is its own source.
+#[repr(transparent)]
 pub(crate) struct SureSource<F>(pub(crate) F);
+
+impl<F> SureSource<F> {
+    /// The same in a box, which stays where it is.
+    pub(crate) fn boxed(future: Box<F>) -> Box<Self> {
+        // SAFETY: the two types have one layout.
+        unsafe { Box::from_raw(Box::into_raw(future).cast()) }
+    }
+}
 
 impl<F> Source for SureSource<F>
 where

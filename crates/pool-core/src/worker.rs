@@ -258,6 +258,10 @@ impl Worker {
         if !self.life().enter_inline(self.index()) {
             return Err(task);
         }
+        if let Err(outcome) = task.accept(self.life()) {
+            self.life().over_inline(self.index(), outcome);
+            return Ok(());
+        }
         if !self.may_run_in_place() {
             self.0.host.queue_past_bound(task);
             return Ok(());
@@ -266,10 +270,6 @@ impl Worker {
         if self.own_jobs() >= MOST_IN_PLACE && past_bound < MOST_PAST_BOUND {
             self.0.past_bound.set(past_bound + 1);
             self.0.host.queue_past_bound(task);
-            return Ok(());
-        }
-        if let Err(outcome) = task.accept(self.life()) {
-            self.life().over_inline(self.index(), outcome);
             return Ok(());
         }
         task.run(self);

@@ -8,71 +8,19 @@ use std::thread;
 use std::time::Duration;
 
 use pool_async::AsyncPool;
-use pool_core::{JobError, JobHandle, ShutdownPolicy};
-use tokio::runtime::{Builder, Runtime};
+use pool_core::{JobError, ShutdownPolicy};
 use tokio::sync::oneshot;
 
-/// Longer than any of this takes; only a failure waits for it.
-const LIMIT: Duration = Duration::from_secs(60);
+use crate::on::{LIMIT, on_each_runtime, value};
 
-/// A pool on a runtime of its own, and on each kind of the caller's.
+/// A pool with a short queue on each kind of runtime, which ends clean.
 fn each_pool(workers: usize, test: impl Fn(&AsyncPool)) {
-    let builder = || AsyncPool::builder().workers(workers).queue_capacity(4);
-    let test = |pool: AsyncPool| {
+    on_each_runtime(|builder| {
+        let pool = builder.workers(workers).queue_capacity(4).build().unwrap();
         test(&pool);
         let report = pool.shutdown(LIMIT);
         assert!(report.balances() && report.is_clean(), "{report}");
-    };
-    test(builder().build().unwrap());
-    let multi_thread = Builder::new_multi_thread()
-        .worker_threads(2)
-        .enable_all()
-        .build()
-        .unwrap();
-    test(
-        builder()
-            .adopt(multi_thread.handle().clone())
-            .build()
-            .unwrap(),
-    );
-    let runtime = Driven::start();
-    test(builder().adopt(runtime.handle.clone()).build().unwrap());
-}
-
-/// A runtime of one thread, which is this one's own.
-struct Driven {
-    handle: tokio::runtime::Handle,
-    stop: Option<oneshot::Sender<()>>,
-    thread: Option<thread::JoinHandle<()>>,
-}
-
-impl Driven {
-    fn start() -> Self {
-        let runtime: Runtime = Builder::new_current_thread().enable_all().build().unwrap();
-        let handle = runtime.handle().clone();
-        let (stop, stopped) = oneshot::channel();
-        let drive = move || drop(runtime.block_on(stopped));
-        Self {
-            handle,
-            stop: Some(stop),
-            thread: Some(thread::spawn(drive)),
-        }
-    }
-}
-
-impl Drop for Driven {
-    fn drop(&mut self) {
-        drop(self.stop.take());
-        let driver = self.thread.take().expect("it is dropped once");
-        driver.join().expect("the runtime does not panic");
-    }
-}
-
-#[track_caller]
-fn value<T, E: std::fmt::Debug>(handle: JobHandle<T, E>) -> T {
-    let ended = handle.join_timeout(LIMIT);
-    let outcome = ended.unwrap_or_else(|handle| panic!("{handle:?} has no outcome"));
-    outcome.unwrap_or_else(|error| panic!("{error:?}"))
+    });
 }
 
 /// A future that awaits one that awaits one, so many deep.
@@ -231,15 +179,8 @@ fn a_future_that_has_lent_is_cancelled_though_every_worker_is_busy() {
 
 #[test]
 fn a_shutdown_from_a_future_keeps_its_limit_though_all_others_hang() {
-    for runtime in [
-        None,
-        Some(Builder::new_multi_thread().enable_all().build().unwrap()),
-    ] {
-        let mut builder = AsyncPool::builder().workers(1);
-        if let Some(runtime) = &runtime {
-            builder = builder.adopt(runtime.handle().clone());
-        }
-        let pool = builder.build().unwrap();
+    on_each_runtime(|builder| {
+        let pool = builder.workers(1).build().unwrap();
         let (release, released) = std::sync::mpsc::channel::<()>();
         let inside = pool.clone();
         let outer = pool.spawn_future(async move {
@@ -253,5 +194,5 @@ fn a_shutdown_from_a_future_keeps_its_limit_though_all_others_hang() {
         assert_eq!(still_running, 2, "the future and what hangs");
         drop(release);
         value(hangs);
-    }
+    });
 }
