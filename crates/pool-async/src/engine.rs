@@ -1,19 +1,25 @@
-//! The engine: a bounded queue, visits on blocking threads for closures, and chains of hosted futures.
+//! The engine: a bounded queue, visits on threads for closures, and chains of hosted futures.
 //!
-//! A worker's token is either asleep, on a **visit** (a blocking thread that takes tasks from the queue and runs them), or on a
-//! **chain** (a task of the runtime that hosts one future after the other). A visit that takes a future starts a chain with its token
-//! and leaves; a chain that takes a closure starts a visit with it. So streams of one kind change nothing, and at most `workers`
-//! jobs run at once whatever their kind. A token that is resumed begins as what the last job that was queued asks for.
+//! A worker's token is either asleep, on a **visit** (a thread that takes tasks from the queue and runs them), or on a **chain** (a task of
+//! the runtime that hosts one future after the other). A visit that takes a future passes its token on to a chain, and a chain that takes a
+//! closure passes it on to a visit. So streams of one kind change nothing, and at most `workers` jobs run at once whatever their kind. A
+//! token that is resumed begins as what the last job that was queued asks for.
+//!
+//! With a runtime of its own the engine has threads for visits, one for each token, within the runtime's context. On a runtime that it adopted,
+//! a visit is a blocking task. Never is it on a thread that polls: a closure may block, and one that did so there would hold up futures,
+//! those that it waits for among them.
 
 use std::fmt;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Weak};
 
 use pool_core::{
-    BuildError, Capability, Engine, Held, Left, Lifecycle, PoolConfig, SharedQueue, Step, Task,
-    TaskPlace, Worker, host_futures, put_to_sleep, visit,
+    BuildError, Capability, Engine, Errand, Held, Left, Lent, Lifecycle, PoolConfig, Residents,
+    SharedQueue, Step, Task, TaskPlace, Worker, host_futures, lose_token, put_to_sleep,
+    visit_between_chains,
 };
-use tokio::runtime::Handle;
+use tokio::runtime::{Handle, RuntimeFlavor};
+use tokio::task::block_in_place;
 
 use crate::runtime::OwnRuntime;
 
@@ -24,10 +30,16 @@ pub struct AsyncEngine {
     life: Arc<Lifecycle>,
     queue: SharedQueue,
     handle: Handle,
-    own: Option<OwnRuntime>,
+    own: Option<Own>,
     me: Weak<Self>,
     /// Whether the task queued last is a future: a guess at what a resumed token will find.
     expects_future: AtomicBool,
+}
+
+/// What the engine has beside a runtime's handle, unless that was adopted.
+struct Own {
+    runtime: OwnRuntime,
+    residents: Residents,
 }
 
 impl Engine for AsyncEngine {
@@ -48,8 +60,9 @@ impl Engine for AsyncEngine {
         let (own, handle) = match adopted {
             Some(handle) => (None, handle),
             None => {
-                let (own, handle) = OwnRuntime::build(&life, &config)?;
-                (Some(own), handle)
+                let (runtime, handle) = OwnRuntime::build(&config)?;
+                let residents = Residents::new(config.workers());
+                (Some(Own { runtime, residents }), handle)
             }
         };
         let engine = Arc::new_cyclic(|me: &Weak<Self>| Self {
@@ -60,16 +73,24 @@ impl Engine for AsyncEngine {
             handle,
             own,
         });
+        match &engine.own {
+            Some(own) => {
+                let handle = engine.handle.clone();
+                let within = move |work: &dyn Fn()| {
+                    let _entered = handle.enter();
+                    work();
+                };
+                let started = own.residents.start(&engine, &config, within);
+                started.inspect_err(|_| own.runtime.shut_down(true))?;
+            }
+            None => put_to_sleep(&engine.life),
+        }
         let weak = engine.me.clone();
         engine.life.resume_with(move |token| {
-            let Some(engine) = weak.upgrade() else { return };
-            if engine.expects_future.load(Ordering::Relaxed) {
-                engine.start_chain(token, None);
-            } else {
-                engine.start_visit(token, None);
+            if let Some(engine) = weak.upgrade() {
+                engine.resume(token);
             }
         });
-        put_to_sleep(&engine.life);
         Ok(engine)
     }
 
@@ -107,10 +128,15 @@ impl Engine for AsyncEngine {
             worker.run_held(task);
             return Step::Ran;
         }
-        if let Some(engine) = self.me.upgrade() {
-            engine.start_chain(worker.token(), Some(task.into_task()));
+        worker.set_out(task.into_task())
+    }
+
+    fn work(engine: &Arc<Self>, worker: Worker) {
+        if let Some(own) = &engine.own {
+            own.residents.reside(engine, worker, |token, future| {
+                engine.start_chain(token, Some(future));
+            });
         }
-        Step::Moved
     }
 
     fn has_queued(&self) -> bool {
@@ -123,79 +149,97 @@ impl Engine for AsyncEngine {
         tasks
     }
 
+    fn is_own_thread(&self) -> bool {
+        Handle::try_current().is_ok_and(|current| current.id() == self.handle.id())
+    }
+
+    fn at_home(engine: &Arc<Self>, errand: Errand) {
+        match &engine.own {
+            Some(own) => own.residents.send(&engine.life, errand),
+            None => {
+                let there = Arc::clone(engine);
+                let errand = move || errand.run(&there, None);
+                drop(engine.handle.spawn_blocking(errand));
+            }
+        }
+    }
+
+    fn block(&self, wait: &mut dyn FnMut()) {
+        let is_multi_thread = self.handle.runtime_flavor() == RuntimeFlavor::MultiThread;
+        if is_multi_thread && self.is_own_thread() {
+            block_in_place(wait);
+        } else {
+            wait();
+        }
+    }
+
+    fn lose(engine: &Arc<Self>, token: usize, first: Option<Task>) {
+        match &engine.own {
+            // Its thread is not the runtime's, and still there.
+            Some(own) => own.residents.call(&engine.life, token, first),
+            None => lose_token(engine, token, first),
+        }
+    }
+
     fn join_threads(&self) {
         if let Some(own) = &self.own {
-            own.shut_down(self.life.have_all_left());
+            own.residents.join(&self.life);
+            own.runtime.shut_down(self.life.have_all_left());
         }
     }
 }
 
 impl AsyncEngine {
-    fn start_visit(self: Arc<Self>, token: usize, first: Option<Task>) {
-        let handle = self.handle.clone();
-        let lent = Lent::new(self, token, first);
-        handle.spawn_blocking(move || {
+    /// Goes on with a token that slept.
+    fn resume(self: Arc<Self>, token: usize) {
+        if self.life.is_stopped() {
+            self.end(token);
+        } else if self.expects_future.load(Ordering::Relaxed) {
+            self.start_chain(token, None);
+        } else {
+            self.start_visit(token, None);
+        }
+    }
+
+    fn start_visit(self: &Arc<Self>, token: usize, first: Option<Task>) {
+        if let Some(own) = &self.own {
+            return own.residents.call(&self.life, token, first);
+        }
+        let lent = Lent::new(Arc::clone(self), token, first);
+        self.handle.spawn_blocking(move || {
             let (engine, token, first) = lent.arrive();
-            visit(&engine, token, first);
+            let left = visit_between_chains(&engine, token, first);
+            engine.go_on(left);
         });
     }
 
-    fn start_chain(self: Arc<Self>, token: usize, first: Option<Task>) {
-        let handle = self.handle.clone();
-        handle.spawn(chain(Lent::new(self, token, first)));
+    fn start_chain(self: &Arc<Self>, token: usize, first: Option<Task>) {
+        let lent = Lent::new(Arc::clone(self), token, first);
+        self.handle.spawn(chain(lent, Arc::clone(self)));
     }
-}
 
-async fn chain(mut lent: Lent) {
-    let first = lent.first.take();
-    let left = match &lent.engine {
-        Some(engine) => host_futures(engine, lent.token, first).await,
-        None => return,
-    };
-    let (engine, token, _) = lent.arrive();
-    if let Left::ForVisit(first) = left {
-        engine.start_visit(token, first);
-    }
-}
-
-/// A token that was given to the runtime, and the task that goes with it. If the runtime drops it (it was shut down first), the
-/// worker is lost.
-struct Lent {
-    engine: Option<Arc<AsyncEngine>>,
-    token: usize,
-    first: Option<Task>,
-}
-
-impl Lent {
-    fn new(engine: Arc<AsyncEngine>, token: usize, first: Option<Task>) -> Self {
-        Self {
-            engine: Some(engine),
-            token,
-            first,
+    /// Goes on where a visit or a chain has left off.
+    fn go_on(self: &Arc<Self>, left: Left) {
+        match left {
+            Left::Nothing => {}
+            Left::ForVisit(token, first) => self.start_visit(token, first),
+            Left::ForChain(token, future) => self.start_chain(token, Some(future)),
+            Left::Stopped(token) => self.end(token),
         }
     }
 
-    /// The token is in good hands again.
-    fn arrive(mut self) -> (Arc<AsyncEngine>, usize, Option<Task>) {
-        let engine = self.engine.take().expect("it is there until it arrives");
-        (engine, self.token, self.first.take())
+    /// The pool has stopped, and nobody has a use for `token` any more.
+    fn end(&self, token: usize) {
+        match &self.own {
+            Some(own) => own.residents.dismiss(&self.life, token),
+            None => self.life.worker_gone(token),
+        }
     }
 }
 
-impl Drop for Lent {
-    fn drop(&mut self) {
-        let Some(engine) = self.engine.take() else {
-            return;
-        };
-        match self.first.take() {
-            Some(first) => {
-                engine.push_unbounded(first);
-                engine.life.notify();
-            }
-            None => engine.life.searcher_lost(),
-        }
-        engine.life.worker_lost(self.token, || engine.take_queued());
-    }
+async fn chain(lent: Lent<AsyncEngine>, engine: Arc<AsyncEngine>) {
+    let left = host_futures(lent).await;
+    engine.go_on(left);
 }
 
 impl fmt::Debug for AsyncEngine {

@@ -195,16 +195,17 @@ impl<S: Source> AsyncCell<S> {
     }
 
     /// One poll. The caller has the turn.
-    fn poll_once(&self, worker: &Worker, waker: &Waker) -> Once<S> {
+    ///
+    /// Without a worker, it is polled as an outsider.
+    fn poll_once(&self, life: &Arc<Lifecycle>, worker: Option<&Worker>, waker: &Waker) -> Once<S> {
         let interrupted = |it: Interrupted| Once::Over(Concluded::Ends(Err(it.into())));
-        let life = worker.life();
         if let Some(interruption) = self.interruption(life) {
             return interrupted(interruption);
         }
         if let Err(panic) = self.make_future(life) {
             return Once::Over(Concluded::Ends(Err(JobError::Panicked(panic))));
         }
-        let outer = worker.begin_polling(self.id);
+        let outer = worker.map(|worker| worker.begin_polling(self.id));
         let polled = self.stage.with_mut(|place| {
             // SAFETY: the caller has the turn.
             let Stage::Started(future) = (unsafe { &mut *place }) else {
@@ -217,7 +218,9 @@ impl<S: Source> AsyncCell<S> {
                 future.poll(&mut Context::from_waker(waker))
             })
         });
-        worker.end_polling(outer);
+        if let (Some(worker), Some(outer)) = (worker, outer) {
+            worker.end_polling(outer);
+        }
         let result = match polled {
             Ok(Poll::Pending) => return Once::Suspended,
             Ok(Poll::Ready(result)) => Ok(result),
@@ -239,8 +242,8 @@ impl<S: Source> AsyncCell<S> {
         };
         let since = worker.last_reading();
         let poll = || match poller {
-            Poller::Starter => self.poll_once(worker, &waker),
-            Poller::Later => worker.nested(|| self.poll_once(worker, &waker)),
+            Poller::Starter => self.poll_once(life, Some(worker), &waker),
+            Poller::Later => worker.nested(|| self.poll_once(life, Some(worker), &waker)),
         };
         let once = match place {
             Place::Frees => poll(),

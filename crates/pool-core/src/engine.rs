@@ -11,6 +11,7 @@ use crate::capability::Capability;
 use crate::config::PoolConfig;
 use crate::error::{BuildError, Refused};
 use crate::executor::{Executor, forward_executor};
+use crate::hosted::lose_token;
 use crate::lifecycle::{Lifecycle, Submission};
 use crate::machine::{self, Point};
 use crate::report::ShutdownReport;
@@ -18,7 +19,7 @@ use crate::room::Room;
 use crate::shutdown::{HandOver, Shutdown, ShutdownPolicy, drive_async, drive_blocking};
 use crate::stats::Stats;
 use crate::task::{Held, Task, TaskPlace};
-use crate::worker::{Step, Worker};
+use crate::worker::{Errand, Step, Worker};
 
 /// Where and when tasks run: the part of a pool that differs between backends.
 ///
@@ -62,11 +63,37 @@ pub trait Engine: Send + Sync + Sized + 'static {
         Step::Ran
     }
 
+    /// What a thread that [`Threads`](crate::Threads) started for `worker` does from its start to its end.
+    fn work(engine: &Arc<Self>, worker: Worker) {
+        worker.work(&**engine);
+    }
+
     /// Whether a `pop` may find something. A push before the call is always seen.
     fn has_queued(&self) -> bool;
 
     /// Takes all that is queued, in order where there is one.
     fn take_queued(&self) -> Vec<Task>;
+
+    /// Whether this engine needs the calling thread to make progress, so that the thread must not wait for the engine.
+    fn is_own_thread(&self) -> bool {
+        false
+    }
+
+    /// Has an errand done on the thread where closures with its token run. For engines that host futures.
+    fn at_home(_engine: &Arc<Self>, errand: Errand) {
+        drop(errand);
+    }
+
+    /// Calls `wait`, which blocks the calling thread: one that polls hosted futures. The runtime may have another one poll meanwhile.
+    fn block(&self, wait: &mut dyn FnMut()) {
+        wait();
+    }
+
+    /// A runtime has dropped what held `token`, and with it `first`, the task to begin with. Without one, the token is counted among those
+    /// that search. For engines that host futures.
+    fn lose(engine: &Arc<Self>, token: usize, first: Option<Task>) {
+        lose_token(engine, token, first);
+    }
 
     /// Waits for the threads that have left, and forgets those that have not (a job that hangs). Called once all that can
     /// leave have; never by one of them.
@@ -80,6 +107,10 @@ pub(crate) struct Inside<E: Engine>(pub(crate) Arc<E>);
 pub(crate) trait Host: Executor {
     /// Runs one task on `worker`, within the job that it runs already. False: there is none.
     fn help(&self, worker: &Worker) -> bool;
+    /// See [`Engine::at_home`].
+    fn at_home(&self, errand: Errand);
+    /// See [`Engine::block`].
+    fn block(&self, wait: &mut dyn FnMut());
     /// See [`Engine::has_queued`].
     fn has_queued(&self) -> bool;
     /// Queues a task that has entered the ledger, whatever the bound and the phase.
@@ -88,14 +119,25 @@ pub(crate) trait Host: Executor {
 
 impl<E: Engine> Host for Inside<E> {
     fn help(&self, worker: &Worker) -> bool {
-        let woken_come_first = worker.begin_look();
-        (woken_come_first && worker.run_woken())
-            || self
-                .0
-                .pop(worker, &mut MaybeUninit::uninit())
-                .map(|task| worker.run_held(task))
-                .is_some()
-            || worker.run_woken()
+        let help = |worker: &Worker| {
+            let woken_come_first = worker.begin_look();
+            (woken_come_first && worker.run_woken())
+                || self
+                    .0
+                    .pop(worker, &mut MaybeUninit::uninit())
+                    .map(|task| worker.run_held(task))
+                    .is_some()
+                || worker.run_woken()
+        };
+        worker.at_home(help).unwrap_or(false)
+    }
+
+    fn at_home(&self, errand: Errand) {
+        E::at_home(&self.0, errand);
+    }
+
+    fn block(&self, wait: &mut dyn FnMut()) {
+        self.0.block(wait);
     }
 
     fn has_queued(&self) -> bool {
@@ -179,8 +221,8 @@ impl<E: Engine> Executor for Inside<E> {
 
 /// A pool of workers on engine `E`. A clone is the same pool.
 ///
-/// Dropping the last clone closes the pool and drains it, without a limit; on one of its own workers it closes it and returns
-/// (`R610`). [`shutdown`](Self::shutdown) is the way that has a limit and a report.
+/// Dropping the last clone closes the pool and drains it, without a limit; on one of its own workers, or within the runtime that it runs on,
+/// it closes it and returns, and the pool ends by itself (`R610`). [`shutdown`](Self::shutdown) is the way that has a limit and a report.
 ///
 /// In a process forked from this one (Linux, by the C library's `fork`) the pool is closed for ever: submissions come back as `Closed`, a
 /// shutdown reports at once that the jobs are the parent's ([`ShutdownReport::is_forked`]), and a drop waits for nothing. A handle from before
@@ -300,8 +342,8 @@ impl<E: Engine> Drop for Owner<E> {
         if life.is_stopped() {
             return;
         }
-        let is_own_worker = Worker::current_of(&self.0).is_some();
-        if is_own_worker {
+        let may_not_wait = Worker::current_of(&self.0).is_some() || self.0.0.is_own_thread();
+        if may_not_wait {
             life.stop_when_quiet();
         } else {
             drop(drive_blocking(&self.0.0, ShutdownPolicy::drain()));

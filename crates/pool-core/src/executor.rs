@@ -22,7 +22,7 @@ use crate::map::{Map, MapUnordered};
 use crate::plain;
 use crate::room::{Admission, Room};
 use crate::scope::{Scope, ScopeError};
-use crate::source::{JobSource, Source, SureSource};
+use crate::source::{JobSource, Large, Source, SureSource};
 use crate::stats::Stats;
 use crate::task::{Held, Task};
 use crate::wait::{Looks, block_on, block_on_helping, helping, look_between_yields};
@@ -280,11 +280,12 @@ pub trait ExecutorExt: Executor {
     where
         F: Future<Output: Send> + Send + 'static,
     {
-        let source = SureSource(future);
-        submit_source(source, JobOptions::default(), |task| {
-            admit(self, task, None)
-        })
-        .map_err(|error| error.map(|source| source.0))
+        let admit = |task: Held<'_>| admit(self, task, None);
+        if Large::<SureSource<F>>::is_due() {
+            spawn_large(Box::new(future), admit)
+        } else {
+            spawn_small(future, admit)
+        }
     }
 
     /// Applies `f` to each input, on the workers; the outcomes come in the order of the inputs (`R504`).
@@ -539,7 +540,46 @@ fn submit_future_with<J: AsyncJob>(
     submit_source(source, options, admit).map_err(|error| error.map(|source| source.job))
 }
 
+/// Apart from [`spawn_small`], so that a stack that has the copies of the one has not those of the other.
+fn spawn_large<F>(
+    future: Box<F>,
+    admit: impl FnOnce(Held<'_>) -> Result<(), Refused<Task>>,
+) -> Result<JobHandle<F::Output, Infallible>, SubmitError<F>>
+where
+    F: Future<Output: Send> + Send + 'static,
+{
+    let large = Large(SureSource::boxed(future));
+    let refused = match submit_as_it_is(large, JobOptions::default(), admit) {
+        Ok(handle) => return Ok(handle),
+        Err(error) => error,
+    };
+    Err(refused.map(|large| large.0.0))
+}
+
+fn spawn_small<F>(
+    future: F,
+    admit: impl FnOnce(Held<'_>) -> Result<(), Refused<Task>>,
+) -> Result<JobHandle<F::Output, Infallible>, SubmitError<F>>
+where
+    F: Future<Output: Send> + Send + 'static,
+{
+    submit_as_it_is(SureSource(future), JobOptions::default(), admit)
+        .map_err(|error| error.map(|source| source.0))
+}
+
 fn submit_source<S: Source>(
+    source: S,
+    options: JobOptions,
+    admit: impl FnOnce(Held<'_>) -> Result<(), Refused<Task>>,
+) -> Result<JobHandle<S::Output, S::Error>, SubmitError<S>> {
+    if Large::<S>::is_due() {
+        let large = Large(Box::new(source));
+        return submit_as_it_is(large, options, admit).map_err(|error| error.map(|large| *large.0));
+    }
+    submit_as_it_is(source, options, admit)
+}
+
+fn submit_as_it_is<S: Source>(
     source: S,
     options: JobOptions,
     admit: impl FnOnce(Held<'_>) -> Result<(), Refused<Task>>,

@@ -65,9 +65,10 @@ impl<T, E> JobHandle<T, E> {
 
     /// [`join`](Self::join) of a job that had not ended a moment ago.
     fn join_later(mut self) -> Result<T, JobError<E>> {
-        if let Some(worker) = Worker::current().filter(|worker| !worker.life().is_forked()) {
+        let worker = Worker::current().filter(|worker| !worker.life().is_forked());
+        if let Some(worker) = &worker {
             let ticket = self.ticket.take().expect(TAKEN_ONCE);
-            match ticket.join_on(&worker) {
+            match ticket.join_at_home_of(worker) {
                 Ok(outcome) => return outcome,
                 Err(ticket) => self.ticket = Some(ticket),
             }
@@ -76,7 +77,11 @@ impl<T, E> JobHandle<T, E> {
         match self.take_ended() {
             Ok(outcome) => outcome,
             Err(this) => {
-                block_on(this, None).expect("a wait without a limit ends with the outcome")
+                let outcome = match &worker {
+                    Some(worker) => worker.block(|| block_on(this, None)),
+                    None => block_on(this, None),
+                };
+                outcome.expect("a wait without a limit ends with the outcome")
             }
         }
     }

@@ -140,6 +140,19 @@ impl Idle {
         self.word.load(Ordering::Relaxed) != 0
     }
 
+    /// Takes a sleeper off the stack for one who has work for it already. Nobody is resumed, and it does not search.
+    ///
+    /// To those who submit it is one that was active all along: before it sleeps again, it looks.
+    pub(crate) fn take_for_work(&self) -> Option<usize> {
+        if !self.has_sleeper() {
+            return None;
+        }
+        let mut stack = self.stack.lock_unpoisoned();
+        let sleeper = stack.pop()?;
+        self.word.fetch_sub(SLEEPING, Ordering::SeqCst);
+        Some(sleeper)
+    }
+
     /// Takes every sleeper off the stack, for the end.
     pub(crate) fn take_all(&self) -> Vec<usize> {
         let mut stack = self.stack.lock_unpoisoned();

@@ -266,7 +266,7 @@ impl Lifecycle {
         self.resume.get().is_some()
     }
 
-    fn resume(&self, worker: usize) {
+    pub(crate) fn resume(&self, worker: usize) {
         match self.resume.get() {
             Some(resume) => resume(worker),
             None => self.slots[worker].resume(),
@@ -334,6 +334,11 @@ impl Lifecycle {
     /// A job that went on elsewhere has ended: records it and takes its note away, as one step for who reads both.
     pub(crate) fn come_back(&self, id: JobId, outcome: Outcome) {
         self.away.strike(id, || self.ledger.record(outcome, None));
+    }
+
+    /// A job that went on elsewhere is in a worker's frame again.
+    pub(crate) fn return_to_frame(&self, id: JobId) {
+        self.away.strike(id, || {});
     }
 
     /// Says which task of a runtime hosts futures at place `index`.

@@ -294,7 +294,9 @@ async fn drive<E: Engine>(engine: &Arc<E>, start: Instant, alarm: &Alarm) -> Shu
     wait(life, alarm, |limits| limits.cancel, is_quiet).await;
     life.stop();
     life.take_out(engine.take_queued());
-    if life.ending.lock_unpoisoned().inside_futures.is_empty() {
+    // Workers that need the thread that waits here cannot leave while it waits.
+    let is_in_the_way = matches!(alarm, Alarm::Thread(_)) && engine.is_own_thread();
+    if !is_in_the_way && life.ending.lock_unpoisoned().inside_futures.is_empty() {
         let exit = machine::now() + EXIT_GRACE;
         let have_left = || life.workers_alive() <= busy_workers(life);
         wait(life, alarm, |_| Some(exit), have_left).await;

@@ -9,13 +9,18 @@ use crate::context::AsyncContext;
 use crate::job::AsyncJob;
 
 /// What a cell holds before its job starts. Its future has a name here, which that of [`AsyncJob::run`] has not.
-pub(crate) trait Source: Send + 'static {
+pub(crate) trait Source: Sized + Send + 'static {
     type Output: Send + 'static;
     type Error: Send + 'static;
     type Future: Future<Output = Result<Self::Output, Self::Error>> + Send + 'static;
 
     /// Starts the job, which asks for its context if it has a use for it.
     fn start(self, ctx: impl FnOnce() -> AsyncContext) -> Self::Future;
+
+    /// The same in boxes, for what is too large to be passed from hand to hand.
+    fn start_boxed(self: Box<Self>, ctx: impl FnOnce() -> AsyncContext) -> Pin<Box<Self::Future>> {
+        Box::pin((*self).start(ctx))
+    }
 }
 
 /// A job and its own [`AsyncJob::run`].
@@ -39,8 +44,17 @@ where
     }
 }
 
-/// A future that cannot fail and asks for no context: what `spawn_future` takes.
+/// A future that cannot fail and asks for no context: what `spawn_future` takes. It is its own source.
+#[repr(transparent)]
 pub(crate) struct SureSource<F>(pub(crate) F);
+
+impl<F> SureSource<F> {
+    /// The same in a box, which stays where it is.
+    pub(crate) fn boxed(future: Box<F>) -> Box<Self> {
+        // SAFETY: the two types have one layout.
+        unsafe { Box::from_raw(Box::into_raw(future).cast()) }
+    }
+}
 
 impl<F> Source for SureSource<F>
 where
@@ -48,22 +62,47 @@ where
 {
     type Output = F::Output;
     type Error = Infallible;
-    type Future = Sure<F>;
+    type Future = Self;
 
-    fn start(self, _ctx: impl FnOnce() -> AsyncContext) -> Sure<F> {
-        Sure(self.0)
+    fn start(self, _ctx: impl FnOnce() -> AsyncContext) -> Self {
+        self
+    }
+
+    fn start_boxed(self: Box<Self>, _ctx: impl FnOnce() -> AsyncContext) -> Pin<Box<Self>> {
+        Box::into_pin(self)
     }
 }
 
-/// A future whose output is a success.
-pub(crate) struct Sure<F>(F);
-
-impl<F: Future> Future for Sure<F> {
+impl<F: Future> Future for SureSource<F> {
     type Output = Result<F::Output, Infallible>;
 
     fn poll(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Self::Output> {
-        // SAFETY: the field is pinned with the whole: nothing moves it out, and the type has no `Drop` of its own.
+        // SAFETY: the field is pinned with the whole: nothing moves it out of a pinned one, and the type has no `Drop` of its own.
         let future = unsafe { self.map_unchecked_mut(|sure| &mut sure.0) };
         future.poll(cx).map(Ok)
+    }
+}
+
+/// Bytes of a job or its future above which it has a box of its own. In a build without optimization each hand that a value passes through has
+/// a copy of it on its stack, and a few copies of a large future are a worker's whole stack.
+const MOST_IN_CELL: usize = 16 * 1024;
+
+/// A source whose job, or whose future, is too large to be passed from hand to hand.
+pub(crate) struct Large<S>(pub(crate) Box<S>);
+
+impl<S: Source> Large<S> {
+    /// Whether `S` is one.
+    pub(crate) const fn is_due() -> bool {
+        size_of::<S>() > MOST_IN_CELL || size_of::<S::Future>() > MOST_IN_CELL
+    }
+}
+
+impl<S: Source> Source for Large<S> {
+    type Output = S::Output;
+    type Error = S::Error;
+    type Future = Pin<Box<S::Future>>;
+
+    fn start(self, ctx: impl FnOnce() -> AsyncContext) -> Self::Future {
+        self.0.start_boxed(ctx)
     }
 }

@@ -44,7 +44,7 @@ impl Threads {
                 wrap(&|| {
                     let worker = Worker::start(&engine_of_worker, index);
                     own.take().into_iter().for_each(Ready::report);
-                    worker.work(&*engine_of_worker);
+                    E::work(&engine_of_worker, worker);
                 });
             };
             match machine::spawn_named(config.thread_name(index), config.stack_size(), body) {

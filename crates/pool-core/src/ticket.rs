@@ -90,6 +90,28 @@ impl<T, E> Ticket<T, E> {
         self.give_up(|outlet| outlet.join_on(worker))
     }
 
+    /// The same where the closures of a worker's token run, which for a worker that polls a runtime's futures is another thread.
+    pub(crate) fn join_at_home_of(self, worker: &Worker) -> Result<Resolution<T, E>, Self> {
+        if !worker.is_hosting() {
+            return self.join_on(worker);
+        }
+        /// A job's output and error are `Send`, which the types of a ticket do not say.
+        struct Portable<R>(R);
+        // SAFETY: as for `Ticket`: what goes from thread to thread is a ticket or what a job resolves to, whose types are `Send`.
+        unsafe impl<R> Send for Portable<R> {}
+        let mut ticket = Some(Portable(self));
+        let there = &mut ticket;
+        let joined = worker.at_home(move |home| {
+            let Portable(ticket) = there.take()?;
+            Some(Portable(ticket.join_on(home)))
+        });
+        match (joined.flatten(), ticket) {
+            (Some(Portable(joined)), _) => joined,
+            (None, Some(Portable(ticket))) => Err(ticket),
+            (None, None) => unreachable!("a join gives an outcome, or the ticket back"),
+        }
+    }
+
     #[inline]
     fn give_up(
         self,

@@ -6,19 +6,32 @@
 //!
 //! A thread that lives as long as the pool is a **resident**: it has run the hook of its start, and a visit on it takes the
 //! resident's own seat if it can, and shows its jobs the resident's state.
+//!
+//! # Tokens that move
+//! On an engine that hosts futures, a token goes from visits to chains (`hosted`) and back. A visit that is to pass its token on says where
+//! to (`Departure`), leaves its seat, and only then passes it: so whoever gets the token finds its seat free.
+//!
+//! Such an engine may have threads of its own for visits, as many as tokens ([`Residents`]). Each token is at home on one of them, and makes all its
+//! visits there. So a visit never waits for a thread: the one it needs has sent its token away, and sleeps. The holder of a token can have an
+//! [`Errand`] done there for the same reason. A token ends at home.
 
 use std::any::Any;
 use std::cell::RefCell;
 use std::fmt;
+use std::ops::ControlFlow;
 use std::rc::Rc;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 
+use crate::config::PoolConfig;
 use crate::engine::Engine;
+use crate::error::BuildError;
 use crate::lifecycle::Lifecycle;
 use crate::outcome::drop_contained;
+use crate::sync::{LockExt, Mutex};
 use crate::task::Task;
-use crate::worker::{Rest, Worker};
+use crate::threads::Threads;
+use crate::worker::{Departure, Errand, Rest, Worker};
 
 thread_local! {
     static RESIDENT: RefCell<Option<Resident>> = const { RefCell::new(None) };
@@ -125,5 +138,169 @@ pub fn visit<E: Engine>(engine: &Arc<E>, token: usize, first: Option<Task>) {
     drop(taken);
     if rest == Rest::Stop {
         engine.life().worker_gone(token);
+    }
+}
+
+/// What a visit or a chain leaves to its engine.
+#[derive(Debug)]
+pub enum Left {
+    /// Nothing: the token sleeps, or somebody else has it.
+    Nothing,
+    /// The token, and work for a visit with it: this closure, or else whatever is queued or woken.
+    ForVisit(usize, Option<Task>),
+    /// The token, and a future for a chain to host.
+    ForChain(usize, Task),
+    /// The token, whose pool has stopped.
+    Stopped(usize),
+}
+
+/// A [`visit`] on an engine whose tokens move on to chains.
+pub fn visit_between_chains<E: Engine>(
+    engine: &Arc<E>,
+    token: usize,
+    mut first: Option<Task>,
+) -> Left {
+    loop {
+        let taken = engine.life().seats.take(Some(token));
+        let worker = Worker::new(engine, taken.index, token, first.is_none());
+        let rest = worker.work_until_idle(&**engine, first.take());
+        let departure = worker.take_departure();
+        drop(worker);
+        drop(taken);
+        if let Some(left) = pass_on(engine.life(), token, rest, departure) {
+            return left;
+        }
+    }
+}
+
+/// Passes a token on, whose seat is free. `None`: whom it was for needs it no longer, and it is counted among those that search.
+fn pass_on(
+    life: &Lifecycle,
+    token: usize,
+    rest: Rest,
+    departure: Option<Departure>,
+) -> Option<Left> {
+    match departure {
+        Some(Departure::Future(future)) => Some(Left::ForChain(token, future)),
+        Some(Departure::To(seeking)) if seeking.give(token) => Some(Left::Nothing),
+        Some(Departure::To(_)) => {
+            life.idle().begin_search();
+            None
+        }
+        None if rest == Rest::Stop => Some(Left::Stopped(token)),
+        None => Some(Left::Nothing),
+    }
+}
+
+/// The threads of an engine whose tokens move: one for each token, and what it is woken for.
+#[derive(Default)]
+pub struct Residents {
+    threads: Threads,
+    doors: Box<[Mutex<Option<Call>>]>,
+}
+
+/// What a resident is woken for, beside its token that was resumed.
+enum Call {
+    /// Its token comes home, with a closure.
+    Run(Task),
+    Errand(Errand),
+    /// The token is at its end.
+    Leave,
+}
+
+impl Residents {
+    /// For a pool of so many workers; none has started.
+    pub fn new(workers: usize) -> Self {
+        Self {
+            threads: Threads::default(),
+            doors: (0..workers).map(|_| Mutex::default()).collect(),
+        }
+    }
+
+    /// Starts the threads, as [`Threads::start`] does. Each calls [`reside`](Self::reside) from [`Engine::work`].
+    ///
+    /// # Errors
+    /// As for [`Threads::start`].
+    pub fn start<E: Engine>(
+        &self,
+        engine: &Arc<E>,
+        config: &PoolConfig,
+        wrap: impl Fn(&dyn Fn()) + Clone + Send + 'static,
+    ) -> Result<(), BuildError> {
+        self.threads.start(engine, config, wrap)
+    }
+
+    /// What a thread does from its start to its end. `host` goes on with a token and a future.
+    pub fn reside<E: Engine>(&self, engine: &Arc<E>, worker: Worker, host: impl Fn(usize, Task)) {
+        let (life, token) = (engine.life(), worker.token());
+        let mut first = None;
+        loop {
+            let rest = worker.work_until_idle(&**engine, first.take());
+            match pass_on(life, token, rest, worker.take_departure()) {
+                None => {
+                    worker.is_resumed();
+                    continue;
+                }
+                Some(Left::ForChain(token, future)) => host(token, future),
+                Some(Left::Stopped(_)) => break,
+                Some(Left::Nothing | Left::ForVisit(..)) => {}
+            }
+            match self.sleep(engine, &worker) {
+                ControlFlow::Continue(closure) => first = closure,
+                ControlFlow::Break(()) => break,
+            }
+        }
+        worker.leave();
+    }
+
+    /// Until the token comes home, with a closure to begin with, or without; or until it is at its end.
+    fn sleep<E: Engine>(&self, engine: &Arc<E>, worker: &Worker) -> ControlFlow<(), Option<Task>> {
+        loop {
+            worker.park();
+            let call = self.doors[worker.token()].lock_unpoisoned().take();
+            match call {
+                None => {
+                    worker.is_resumed();
+                    return ControlFlow::Continue(None);
+                }
+                Some(Call::Run(task)) => return ControlFlow::Continue(Some(task)),
+                Some(Call::Errand(errand)) => worker.run_errand(engine, errand),
+                Some(Call::Leave) => return ControlFlow::Break(()),
+            }
+        }
+    }
+
+    /// Resumes the thread of `token`, which comes home: with a closure to run, or as one that was resumed.
+    pub fn call(&self, life: &Lifecycle, token: usize, first: Option<Task>) {
+        self.knock(life, token, first.map(Call::Run));
+    }
+
+    /// Has the thread of the errand's token do it.
+    pub fn send(&self, life: &Lifecycle, errand: Errand) {
+        let token = errand.token();
+        self.knock(life, token, Some(Call::Errand(errand)));
+    }
+
+    /// Ends the thread of a token that is at its end.
+    pub fn dismiss(&self, life: &Lifecycle, token: usize) {
+        self.knock(life, token, Some(Call::Leave));
+    }
+
+    /// Joins the threads whose workers have left, and forgets the others.
+    pub fn join(&self, life: &Lifecycle) {
+        self.threads.join(life);
+    }
+
+    fn knock(&self, life: &Lifecycle, token: usize, call: Option<Call>) {
+        if call.is_some() {
+            *self.doors[token].lock_unpoisoned() = call;
+        }
+        life.slots[token].resume();
+    }
+}
+
+impl fmt::Debug for Residents {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        self.threads.fmt(f)
     }
 }

@@ -118,7 +118,12 @@ pub(crate) async fn helping<F: Future>(
                 disarm(None);
                 return Poll::Ready(output);
             }
-            let Some(worker) = worker().filter(Worker::keeps_place) else {
+            let worker = worker();
+            if let Some(worker) = &worker {
+                // One that a runtime hosts gives its worker away meanwhile.
+                worker.awaits_own_pool();
+            }
+            let Some(worker) = worker.filter(Worker::keeps_place) else {
                 return Poll::Pending;
             };
             if !worker.must_drive_awaited() || !worker.help() {

@@ -2,7 +2,9 @@
 
 mod clock;
 mod current;
+mod errand;
 mod help;
+mod lending;
 mod polling;
 mod search;
 mod seat;
@@ -30,7 +32,10 @@ use crate::task::{Held, Task};
 use crate::ticket::Resolution;
 pub(crate) use clock::SampledClock;
 pub(crate) use current::current_index;
+pub use errand::Errand;
 use help::Help;
+pub(crate) use lending::Departure;
+use lending::Lending;
 use polling::Polling;
 use search::{A_NAP, Looked, Search};
 pub(crate) use seat::Seat;
@@ -71,11 +76,9 @@ struct Inner {
     polling: Cell<Option<Polling>>,
     /// Futures that the jobs on this stack wait for.
     help: Help,
-    /// Whether this worker goes with a task of a runtime that hosts futures.
-    is_hosting: Cell<bool>,
-    /// Whether the future that was polled last waits for a job of its own pool.
-    awaits_own: Cell<bool>,
     clock: SampledClock,
+    /// How its token comes and goes.
+    lending: Lending,
 }
 
 impl Worker {
@@ -112,9 +115,8 @@ impl Worker {
             keeping: Cell::new(0),
             polling: Cell::new(None),
             help: Help::default(),
-            is_hosting: Cell::new(false),
-            awaits_own: Cell::new(false),
             clock: SampledClock::default(),
+            lending: Lending::default(),
         }))
     }
 
@@ -161,10 +163,10 @@ impl Worker {
         }
         let woken_come_first = self.begin_look();
         if woken_come_first && self.run_woken() {
-            return Step::Ran;
+            return self.step_taken();
         }
         match self.run_queued(engine) {
-            Step::Nothing if self.run_woken() => Step::Ran,
+            Step::Nothing if self.run_woken() => self.step_taken(),
             step => step,
         }
     }
@@ -256,14 +258,18 @@ impl Worker {
         if !self.life().enter_inline(self.index()) {
             return Err(task);
         }
+        if let Err(outcome) = task.accept(self.life()) {
+            self.life().over_inline(self.index(), outcome);
+            return Ok(());
+        }
+        if !self.may_run_in_place() {
+            self.0.host.queue_past_bound(task);
+            return Ok(());
+        }
         let past_bound = self.0.past_bound.get();
         if self.own_jobs() >= MOST_IN_PLACE && past_bound < MOST_PAST_BOUND {
             self.0.past_bound.set(past_bound + 1);
             self.0.host.queue_past_bound(task);
-            return Ok(());
-        }
-        if let Err(outcome) = task.accept(self.life()) {
-            self.life().over_inline(self.index(), outcome);
             return Ok(());
         }
         task.run(self);
@@ -332,7 +338,7 @@ impl Worker {
         }
     }
 
-    fn leave(self) {
+    pub(crate) fn leave(self) {
         if self.life().is_forked() {
             // The hooks and the state are the parent's.
             std::mem::forget(self);

@@ -3,12 +3,12 @@
 use std::collections::{HashMap, VecDeque};
 use std::panic::resume_unwind;
 use std::sync::atomic::{AtomicU64, Ordering};
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError};
 
-use pool_core::{BuildError, Engine, PoolConfig, Task, Worker};
+use pool_core::{BuildError, Engine, Executor, PoolConfig, Refused, Task, Worker};
 
-use super::Broken;
-use super::engine::{Flaw, FlawedEngine, Queue, nap};
+use super::engine::{Flaw, FlawedEngine, Inner, Queue, nap};
+use super::{Broken, Nothing};
 use crate::channel::{Sender, channel};
 use crate::thread::{self, ThreadId};
 
@@ -90,6 +90,12 @@ fn themselves() -> Vec<Broken> {
             "forgets the hook of its workers' start",
             &["R208"],
             || Arc::new(HookLoser),
+        ),
+        Broken::new(
+            "subletter",
+            "has its jobs run by the workers of another pool",
+            &["R210"],
+            || Arc::new(Subletter::default()),
         ),
         Broken::new(
             "mortal",
@@ -255,5 +261,18 @@ impl Flaw for Mortal {
         let task = queue.lock().pop_front()?;
         worker.life().room().freed();
         Some(task)
+    }
+}
+
+#[derive(Default)]
+struct Subletter(OnceLock<Inner>);
+
+impl Flaw for Subletter {
+    fn try_execute(&self, _pool: &Inner, task: Task) -> Result<(), Refused<Task>> {
+        let other = self.0.get_or_init(|| {
+            let builder = Inner::builder().workers(1).adopt(Arc::new(Nothing));
+            builder.build().expect("it gets a thread")
+        });
+        other.try_execute(task)
     }
 }

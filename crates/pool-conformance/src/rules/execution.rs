@@ -7,7 +7,7 @@ use std::time::Duration;
 
 use pool_core::{Capability, Executor, ExecutorExt, Job, JobContext, JobHandle};
 
-use super::workers;
+use super::{home, workers};
 use crate::channel::{Receiver, Sender, channel};
 use crate::fixture::Fixture;
 use crate::probe::{Count, Log, PATIENCE, ended, let_pass, meet, occupy, pool};
@@ -65,6 +65,12 @@ pub(crate) fn rules<F: Fixture>() -> Vec<Rule> {
             "an idle pool burns no CPU",
             required,
             workers::r209::<F>,
+        ),
+        rule(
+            "R210",
+            "a job runs on a worker of the pool that accepted it",
+            required,
+            home::r210::<F>,
         ),
     ]
 }

@@ -70,7 +70,16 @@ pub(crate) trait Polled: Send + Sync {
     /// Takes the right to start, for a host.
     fn start_hosted(&self) -> bool;
     /// Polls once for the host, which has the turn; ready when the job is over: recorded by the host, then published.
-    fn poll_hosted(&self, worker: &Worker, host: &Waker, known: Known) -> Poll<Outcome>;
+    /// Without a worker, it is polled as an outsider.
+    fn poll_hosted(
+        &self,
+        life: &Arc<Lifecycle>,
+        worker: Option<&Worker>,
+        host: &Waker,
+        known: Known,
+    ) -> Poll<Outcome>;
+    /// Whether its next poll ends it: it was cancelled, its deadline has passed, or its pool is being cancelled.
+    fn is_interrupted(&self, life: &Lifecycle) -> bool;
     /// Ends a job whose host has gone, between two polls: to be recorded and published.
     fn cut_off(&self, life: &Lifecycle) -> Outcome;
     /// Lets the handle of a hosted job see the outcome.
@@ -233,9 +242,18 @@ impl<S: Source> Polled for AsyncCell<S> {
         self.state.start().is_some()
     }
 
-    fn poll_hosted(&self, worker: &Worker, host: &Waker, known: Known) -> Poll<Outcome> {
-        let life = worker.life();
-        let concluded = match self.poll_once(worker, host) {
+    fn is_interrupted(&self, life: &Lifecycle) -> bool {
+        self.interruption(life).is_some()
+    }
+
+    fn poll_hosted(
+        &self,
+        life: &Arc<Lifecycle>,
+        worker: Option<&Worker>,
+        host: &Waker,
+        known: Known,
+    ) -> Poll<Outcome> {
+        let concluded = match self.poll_once(life, worker, host) {
             Once::Over(concluded) => concluded,
             Once::Suspended => {
                 if known == Known::NotYet {

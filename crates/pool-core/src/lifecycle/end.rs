@@ -7,7 +7,7 @@ use crate::barrier::heavy;
 use crate::id::JobId;
 use crate::machine::{self, Point};
 use crate::sync::{LockExt, Ordering};
-use crate::task::Task;
+use crate::task::{GivenUpAs, Task};
 
 impl Lifecycle {
     #[inline]
@@ -33,13 +33,19 @@ impl Lifecycle {
         self.phase() >= Phase::Cancelling
     }
 
+    /// Whether future `id` is inside a shutdown of this pool.
+    pub(crate) fn is_inside_shutdown(&self, id: JobId) -> bool {
+        self.is_closed() && self.ending.lock_unpoisoned().is_inside(id)
+    }
+
     /// Whether future `id` is to be dropped because the pool is being cancelled.
     pub(crate) fn cancels(&self, id: JobId) -> bool {
         self.is_cancelling() && !self.ending.lock_unpoisoned().is_inside(id)
     }
 
+    /// Whether the workers end as soon as they are idle.
     #[inline]
-    pub(crate) fn is_stopped(&self) -> bool {
+    pub fn is_stopped(&self) -> bool {
         self.phase() >= Phase::Stopped
     }
 
@@ -134,7 +140,9 @@ impl Lifecycle {
         self.worker_gone(index);
         if self.workers_alive() == 0 && !self.is_stopped() {
             self.close();
-            drop(self.hand_over(queued()));
+            for task in queued() {
+                drop(task.give_up(self, GivenUpAs::Abandoned));
+            }
         }
     }
 

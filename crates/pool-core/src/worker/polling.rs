@@ -12,35 +12,12 @@ pub(crate) struct Polling {
 }
 
 impl Worker {
-    /// Polls a future whose suspension does not free its worker: one that a joiner drives, or that a runtime hosts.
+    /// Polls a future whose suspension does not free its worker: one that a joiner drives.
     pub(crate) fn keeping_place<R>(&self, poll: impl FnOnce() -> R) -> R {
         self.0.keeping.set(self.0.keeping.get() + 1);
         let result = poll();
         self.0.keeping.set(self.0.keeping.get() - 1);
         result
-    }
-
-    /// Says that this worker goes with a task that hosts futures: none of them frees it when it suspends, and no closure may run on the
-    /// thread that polls them.
-    pub(crate) fn host(&self) {
-        self.0.is_hosting.set(true);
-        self.0.keeping.set(self.0.keeping.get() + 1);
-    }
-
-    /// Whether the calling thread polls futures of a runtime.
-    #[inline]
-    pub(crate) fn is_hosting(&self) -> bool {
-        self.0.is_hosting.get()
-    }
-
-    /// The hosted future that is polled here waits for a job of its own pool.
-    pub(crate) fn awaits_own_pool(&self) {
-        self.0.awaits_own.set(true);
-    }
-
-    /// Whether it does; asked once after each poll.
-    pub(crate) fn take_awaits_own_pool(&self) -> bool {
-        self.0.awaits_own.take()
     }
 
     /// Notes which future is being polled here, and returns the one around it, to be put back.

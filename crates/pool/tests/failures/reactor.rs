@@ -87,9 +87,9 @@ fn a_pool_on_a_callers_runtime_may_be_dropped_inside_it() {
             let pool = build();
             let handles: Vec<_> = (0..8).map(|n| pool.spawn(move || n)).collect();
             drop(pool);
+            // It waits for nothing here; what was accepted runs all the same.
             for (n, handle) in handles.into_iter().enumerate() {
                 let handle = handle.expect("there is room");
-                assert!(handle.is_finished(), "the drop has drained the pool");
                 assert_eq!(handle.await.expect("it completes"), n);
             }
         });

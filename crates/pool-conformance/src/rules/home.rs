@@ -1,0 +1,92 @@
+//! R210: a job's body runs on a worker of the pool that accepted it, whoever waits for it, and wherever.
+
+use std::convert::Infallible;
+use std::sync::Arc;
+
+use pool_core::{Executor, ExecutorExt, JobContext, PoolConfig};
+
+use crate::fixture::Fixture;
+use crate::probe::{PATIENCE, ROOM, ended, ready};
+use crate::rule::Applied;
+use crate::thread::{self, ThreadId};
+
+/// What a worker's start leaves as its state: whose pool it is of, and on which thread.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+struct Home {
+    pool: usize,
+    thread: ThreadId,
+}
+
+/// A pool of `workers` with one place in its queue, whose workers know that they are those of pool number `pool`.
+fn pool<F: Fixture>(pool: usize, workers: usize) -> Arc<F::Pool> {
+    let mut config = PoolConfig::default();
+    config.set_workers(workers);
+    config.set_capacity(1);
+    config.set_on_worker_start(move |_| Home {
+        pool,
+        thread: thread::current().id(),
+    });
+    Arc::new(F::build(config).expect("a plain configuration is accepted"))
+}
+
+/// A closure that says where it runs: what its worker left there, and on which thread it is.
+fn where_it_runs(ctx: &JobContext<'_>) -> Result<(Option<Home>, ThreadId), Infallible> {
+    Ok((ctx.state::<Home>().copied(), thread::current().id()))
+}
+
+/// Checks that a closure ran on a worker of pool number `pool`, which its state shows where workers have threads of their own.
+fn is_at_home<F: Fixture>(pool: usize, (home, thread): (Option<Home>, ThreadId)) {
+    if F::capability().owns_threads {
+        let expected = Home { pool, thread };
+        assert_eq!(home, Some(expected), "a job of pool {pool} ran elsewhere");
+    }
+}
+
+pub(crate) fn r210<F: Fixture>() -> Applied {
+    let (here, there) = (pool::<F>(1, 1), pool::<F>(2, 1));
+    let other = Arc::clone(&there);
+    let joined = here.spawn(move || other.submit(where_it_runs).expect(ROOM).join());
+    let joined = ended(joined.expect(ROOM)).expect("it completes");
+    is_at_home::<F>(2, joined.expect("it completes"));
+    let other = Arc::clone(&there);
+    let awaited = here.spawn(move || {
+        let child = other.submit(where_it_runs).expect(ROOM);
+        ready(std::pin::pin!(child))
+    });
+    let awaited = ended(awaited.expect(ROOM)).expect("it completes");
+    is_at_home::<F>(2, awaited.expect("it completes"));
+    if F::capability().async_jobs {
+        for workers in [1, 2] {
+            children_of_a_future::<F>(workers);
+        }
+    }
+    Applied::Held
+}
+
+/// A future has closures run: ones that it awaits, ones that it joins, ones for which there is no room, and ones that run while it waits for the
+/// whole pool.
+fn children_of_a_future<F: Fixture>(workers: usize) {
+    let pool = pool::<F>(3, workers);
+    let inside = Arc::clone(&pool);
+    let parent = pool.spawn_future(async move {
+        let mut places = Vec::new();
+        places.push(inside.submit(where_it_runs).expect(ROOM).await);
+        places.push(inside.submit(where_it_runs).expect(ROOM).join());
+        let submit = |_| inside.submit(where_it_runs).expect("it waits for nothing");
+        let children: Vec<_> = (0..4).map(submit).collect();
+        for child in children {
+            places.push(child.await);
+        }
+        let children: Vec<_> = (0..4).map(submit).collect();
+        inside.wait_idle_async().await;
+        for child in children {
+            places.push(child.await);
+        }
+        places
+    });
+    let places = parent.expect(ROOM).join_timeout(PATIENCE);
+    let places = places.unwrap_or_else(|_| panic!("it hangs: {}", pool.stats()));
+    for place in places.expect("it completes") {
+        is_at_home::<F>(3, place.expect("it completes"));
+    }
+}

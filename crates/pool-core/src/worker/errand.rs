@@ -1,0 +1,108 @@
+//! `Errand`: what somebody has another thread do, and waits for.
+
+use std::any::Any;
+use std::fmt;
+use std::rc::Rc;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::task::Waker;
+
+use crate::engine::Engine;
+use crate::outcome::{contain, drop_contained};
+use crate::wait::Parker;
+use crate::worker::Worker;
+
+/// A piece of work for the thread that a token's closures run on, while the token's holder waits elsewhere.
+pub struct Errand {
+    seat: usize,
+    token: usize,
+    work: Work,
+}
+
+/// The work itself, on the stack of who waits.
+///
+/// Its drop says that it is over, done or not: from then on the pointer is not used.
+struct Work {
+    run: *mut (dyn FnMut(&Worker) + Send),
+    is_over: Arc<AtomicBool>,
+    waiting: Waker,
+}
+
+// SAFETY: what `run` points to is `Send`, and only the holder of the one `Work` uses it, while who made it waits.
+unsafe impl Send for Work {}
+
+impl Errand {
+    /// The token on whose thread it is to be done.
+    pub fn token(&self) -> usize {
+        self.token
+    }
+
+    /// Does it, as a worker of `engine`'s pool at the seat of who waits.
+    pub fn run<E: Engine>(self, engine: &Arc<E>, state: Option<Rc<dyn Any>>) {
+        let worker = Worker::new(engine, self.seat, self.token, false);
+        if let Some(state) = state {
+            worker.set_state(state);
+        }
+        let _entered = worker.enter();
+        // SAFETY: `wait_for` keeps it alive until the drop of the work, which comes after this.
+        drop_contained(contain(|| unsafe { (*self.work.run)(&worker) }));
+    }
+}
+
+impl Drop for Work {
+    fn drop(&mut self) {
+        // ORDERING: Release pairs with the Acquire in `wait_for`: the result is there.
+        self.is_over.store(true, Ordering::Release);
+        self.waiting.wake_by_ref();
+    }
+}
+
+/// Has `f` done by whoever gets the errand from `send`, and waits for its end, within `block`. `None`: it was dropped instead.
+pub(super) fn wait_for<R: Send>(
+    f: impl FnOnce(&Worker) -> R + Send,
+    seat: (usize, usize),
+    send: impl FnOnce(Errand),
+    block: impl FnOnce(&mut dyn FnMut()),
+) -> Option<R> {
+    let mut result = None;
+    let mut f = Some(f);
+    let mut run = |worker: &Worker| {
+        if let Some(f) = f.take() {
+            result = Some(f(worker));
+        }
+    };
+    let run: *mut (dyn FnMut(&Worker) + Send + '_) = &raw mut run;
+    // SAFETY: only the lifetime changes. This function waits until the work is dropped, also where `send` panics.
+    let run: *mut (dyn FnMut(&Worker) + Send) = unsafe { std::mem::transmute(run) };
+    let parker = Parker::new();
+    let is_over = Arc::new(AtomicBool::new(false));
+    let errand = Errand {
+        seat: seat.0,
+        token: seat.1,
+        work: Work {
+            run,
+            is_over: Arc::clone(&is_over),
+            waiting: parker.waker(),
+        },
+    };
+    let sent = contain(|| send(errand));
+    let mut wait = || {
+        // ORDERING: see the drop of `Work`.
+        while !is_over.load(Ordering::Acquire) {
+            let _woken = parker.park(None);
+        }
+    };
+    let waited = contain(|| block(&mut wait));
+    // Once more, should the engine's own wait have failed.
+    wait();
+    drop_contained((sent, waited));
+    result
+}
+
+impl fmt::Debug for Errand {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Errand")
+            .field("seat", &self.seat)
+            .finish_non_exhaustive()
+    }
+}

@@ -1,0 +1,133 @@
+//! How a worker's token comes and goes, on engines whose tokens move from thread to thread.
+
+use std::any::Any;
+use std::cell::Cell;
+use std::rc::Rc;
+use std::sync::Arc;
+
+use super::{Step, Worker};
+use crate::engine::Engine;
+use crate::seeking::Seeking;
+use crate::task::Task;
+use crate::worker::errand::{Errand, wait_for};
+
+/// Where a worker's token goes once the worker has left its seat.
+pub(crate) enum Departure {
+    /// To a chain, which hosts this future.
+    Future(Task),
+    /// To a future that gave its own token away.
+    To(Arc<Seeking>),
+}
+
+#[derive(Default)]
+pub(super) struct Lending {
+    /// The worker polls futures for a runtime.
+    is_hosting: Cell<bool>,
+    /// A future that was polled here waits for a job of its own pool.
+    awaits_own: Cell<bool>,
+    departure: Cell<Option<Departure>>,
+    is_leaving: Cell<bool>,
+}
+
+impl Worker {
+    /// For [`Engine::run`]: the worker leaves its thread, and its token goes on with `future`, which a runtime hosts.
+    pub fn set_out(&self, future: Task) -> Step {
+        self.depart(Departure::Future(future));
+        Step::Moved
+    }
+
+    /// The worker leaves as soon as what it runs is over.
+    pub(crate) fn depart(&self, departure: Departure) {
+        self.0.lending.departure.set(Some(departure));
+        self.0.lending.is_leaving.set(true);
+    }
+
+    /// What comes of a woken task that was run.
+    #[inline]
+    pub(super) fn step_taken(&self) -> Step {
+        if self.0.lending.is_leaving.get() {
+            Step::Moved
+        } else {
+            Step::Ran
+        }
+    }
+
+    /// Where the token goes, for whoever has left the seat.
+    pub(crate) fn take_departure(&self) -> Option<Departure> {
+        self.0.lending.is_leaving.set(false);
+        self.0.lending.departure.take()
+    }
+
+    /// Its token has come back from sleep: it is counted among those that search.
+    pub(crate) fn is_resumed(&self) {
+        self.0.is_searching.set(true);
+    }
+
+    /// Whether it is counted among those that search.
+    pub(crate) fn is_searching(&self) -> bool {
+        self.0.is_searching.get()
+    }
+
+    /// Sleeps until its token comes home.
+    pub(crate) fn park(&self) {
+        self.0.slot.park();
+    }
+
+    /// Says that this worker polls futures for a runtime, and runs no closure.
+    pub(crate) fn host(&self) {
+        self.0.lending.is_hosting.set(true);
+    }
+
+    /// Whether it polls futures for a runtime.
+    pub(crate) fn is_hosting(&self) -> bool {
+        self.0.lending.is_hosting.get()
+    }
+
+    /// Whether jobs may run within the one that runs here. On a thread that polls futures none may: a closure might block them all.
+    pub(crate) fn may_run_in_place(&self) -> bool {
+        !self.is_hosting()
+    }
+
+    /// Notes that the future that is being polled waits for a job of this pool, or for all of them.
+    pub(crate) fn awaits_own_pool(&self) {
+        self.0.lending.awaits_own.set(true);
+    }
+
+    /// Whether the future that was polled last waits for its own pool. The next one begins anew.
+    pub(crate) fn take_awaits_own_pool(&self) -> bool {
+        self.0.lending.awaits_own.take()
+    }
+
+    /// What jobs on this thread see as the worker's state.
+    pub(super) fn shared_state(&self) -> Option<Rc<dyn Any>> {
+        self.0.state.get().cloned()
+    }
+
+    /// Runs `f` on the thread where the closures of this worker's token run, with a worker at this one's seat, and waits for it. `None`: there
+    /// is no such thread any more.
+    pub(crate) fn at_home<R: Send>(&self, f: impl FnOnce(&Worker) -> R + Send) -> Option<R> {
+        if !self.is_hosting() {
+            return Some(f(self));
+        }
+        let seat = (self.index(), self.token());
+        let send = |errand| self.0.host.at_home(errand);
+        wait_for(f, seat, send, |wait| self.block(wait))
+    }
+
+    /// Waits, on the thread of this worker. If it polls a runtime's futures, another thread may do so meanwhile.
+    pub(crate) fn block<R>(&self, wait: impl FnOnce() -> R) -> R {
+        if !self.is_hosting() {
+            return wait();
+        }
+        let (mut wait, mut result) = (Some(wait), None);
+        self.0
+            .host
+            .block(&mut || result = wait.take().map(|wait| wait()));
+        result.expect("an engine calls what waits")
+    }
+
+    /// Runs an errand for the holder of `seat`, on this thread.
+    pub(crate) fn run_errand<E: Engine>(&self, engine: &Arc<E>, errand: Errand) {
+        errand.run(engine, self.shared_state());
+    }
+}
