@@ -103,5 +103,9 @@ pub use stats::Stats;
 pub use task::{Held, Task, TaskPlace};
 pub use threads::Threads;
 pub use token::CancelToken;
-pub use visit::{Left, Residents, move_in, move_out, put_to_sleep, visit, visit_between_chains};
+pub use visit::{
+    Left, Residents, STAY, Visited, after_this_job, is_within_a_job, move_in, move_out,
+    put_to_sleep, visit, visit_between_chains,
+};
+pub use wait::{Blocked, when_blocked};
 pub use worker::{Errand, Step, Worker};

@@ -22,6 +22,7 @@ use std::ops::ControlFlow;
 use std::rc::Rc;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
+use std::time::Duration;
 
 use crate::config::PoolConfig;
 use crate::engine::Engine;
@@ -115,9 +116,40 @@ pub fn put_to_sleep(life: &Lifecycle) {
     }
 }
 
-/// Works with a token on the calling thread until there is nothing to do, or the engine moves the token elsewhere. The token was
-/// resumed, or comes with the task to run `first`.
-pub fn visit<E: Engine>(engine: &Arc<E>, token: usize, first: Option<Task>) {
+/// What became of a token that a thread was asked to [`visit`] with.
+#[must_use]
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Visited {
+    /// It sleeps, or its pool has stopped.
+    Over,
+    /// There is more to do, but the visit has lasted as long as a guest may stay: the token is the caller's, and goes on in a visit of its own.
+    Paused,
+    /// A job waits further down on this stack, in an engine that runs other work meanwhile. No job starts there: it might want a lock
+    /// that the one below holds, and that one could not go on before it ends. The token is the caller's.
+    Refused,
+}
+
+/// For how long a visit runs jobs on the threads of somebody else's engine before it lets others have the thread.
+pub const STAY: Duration = Duration::from_millis(1);
+
+/// Whether a visit on the calling thread would be refused.
+pub fn is_within_a_job() -> bool {
+    Worker::current().is_some()
+}
+
+/// Has `then` called on this thread after the job that waits there now, or after one further down on this stack. False: none does.
+pub fn after_this_job(then: impl FnOnce() + 'static) -> bool {
+    let worker = Worker::current();
+    worker
+        .map(|worker| worker.after_job(Box::new(then)))
+        .is_some()
+}
+
+/// Works with a token that was resumed on the calling thread, until there is nothing to do, or for as long as `stay`.
+pub fn visit<E: Engine>(engine: &Arc<E>, token: usize, stay: Option<Duration>) -> Visited {
+    if is_within_a_job() {
+        return Visited::Refused;
+    }
     let resident = RESIDENT.with(|resident| {
         resident
             .borrow()
@@ -128,17 +160,20 @@ pub fn visit<E: Engine>(engine: &Arc<E>, token: usize, first: Option<Task>) {
         .life()
         .seats
         .take(resident.as_ref().map(|resident| resident.0));
-    let worker = Worker::new(engine, taken.index, token, first.is_none());
+    let worker = Worker::new(engine, taken.index, token, true);
     if let Some((_, state)) = resident {
         worker.set_state(state);
     }
-    let rest = worker.work_until_idle(&**engine, first);
+    let rest = worker.work_as_guest(&**engine, stay);
     drop(worker);
-    // The seat is free before the token can be resumed by somebody else: else a visit might look for a seat in vain.
+    // The seat is free before the token can be resumed by somebody else: otherwise a visit might look for a seat in vain.
     drop(taken);
-    if rest == Rest::Stop {
-        engine.life().worker_gone(token);
+    match rest {
+        Rest::Stop => engine.life().worker_gone(token),
+        Rest::Search => return Visited::Paused,
+        Rest::Sleep | Rest::Moved => {}
     }
+    Visited::Over
 }
 
 /// What a visit or a chain leaves to its engine.

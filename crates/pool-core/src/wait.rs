@@ -3,6 +3,8 @@
 //! Joining, waiting for room, for quiet and for the end of a shutdown are futures; their blocking and timed forms are these
 //! few lines around them.
 
+mod blocked;
+
 use std::cell::Cell;
 use std::future::{Future, poll_fn};
 use std::ops::Deref;
@@ -16,6 +18,8 @@ use crate::id::JobId;
 use crate::lifecycle::Lifecycle;
 use crate::machine::{self, Thread};
 use crate::worker::Worker;
+
+pub use blocked::{Blocked, when_blocked};
 
 /// Parks this thread until its waker fires.
 ///
@@ -48,7 +52,14 @@ impl Parker {
             if limit.is_some_and(|limit| machine::now() >= limit) {
                 return false;
             }
-            machine::park(limit);
+            match blocked::help() {
+                Some(Blocked::Helped) => {}
+                Some(Blocked::NothingToDo) => {
+                    let next_look = machine::now() + HELP_EVERY;
+                    machine::park(Some(limit.map_or(next_look, |limit| limit.min(next_look))));
+                }
+                None => machine::park(limit),
+            }
         }
         true
     }

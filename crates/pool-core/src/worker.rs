@@ -10,11 +10,12 @@ mod search;
 mod seat;
 
 use std::any::Any;
-use std::cell::{Cell, OnceCell};
+use std::cell::{Cell, OnceCell, RefCell};
 use std::fmt;
 use std::mem::MaybeUninit;
 use std::rc::Rc;
 use std::sync::Arc;
+use std::time::Duration;
 
 use crossbeam_utils::CachePadded;
 
@@ -77,6 +78,8 @@ struct Inner {
     /// Futures that the jobs on this stack wait for.
     help: Help,
     clock: SampledClock,
+    /// What others wait for this thread to do once the job on it is over.
+    after_job: RefCell<Vec<Box<dyn FnOnce()>>>,
     /// How its token comes and goes.
     lending: Lending,
 }
@@ -116,6 +119,7 @@ impl Worker {
             polling: Cell::new(None),
             help: Help::default(),
             clock: SampledClock::default(),
+            after_job: RefCell::default(),
             lending: Lending::default(),
         }))
     }
@@ -152,6 +156,46 @@ impl Worker {
                 Rest::Search => {}
                 end => return end,
             }
+        }
+    }
+
+    /// Works until there is nothing to do, or, with `stay`, until that has passed: then there is more, and the token is the caller's.
+    pub(crate) fn work_as_guest<E: Engine>(&self, engine: &E, stay: Option<Duration>) -> Rest {
+        let _entered = self.enter();
+        let until = stay.map(|stay| machine::now() + stay);
+        loop {
+            match self.step(engine) {
+                Step::Ran => {
+                    self.run_after_job();
+                    if until.is_some_and(|until| machine::now() >= until) && self.has_work(engine) {
+                        self.tell_news();
+                        self.begin_search();
+                        return Rest::Search;
+                    }
+                    continue;
+                }
+                Step::Moved => {
+                    self.tell_news();
+                    return Rest::Moved;
+                }
+                Step::Nothing => {}
+            }
+            match self.rest(engine) {
+                Rest::Search => {}
+                end => return end,
+            }
+        }
+    }
+
+    /// Has `then` called once the job that runs now on this worker is over.
+    pub(crate) fn after_job(&self, then: Box<dyn FnOnce()>) {
+        self.0.after_job.borrow_mut().push(then);
+    }
+
+    fn run_after_job(&self) {
+        if !self.0.after_job.borrow().is_empty() {
+            let all = self.0.after_job.take();
+            all.into_iter().for_each(|then| then());
         }
     }
 

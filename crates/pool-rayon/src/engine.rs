@@ -1,10 +1,12 @@
 //! The engine: a bounded queue with a deque for each of rayon's threads, and visits there that empty it.
 
-use std::sync::{Arc, Mutex, PoisonError};
+use std::fmt;
+use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
+use std::sync::{Arc, Mutex, PoisonError, Weak};
 
 use pool_core::{
-    BuildError, Capability, Engine, Held, Lifecycle, PoolConfig, Task, TaskPlace, Worker,
-    put_to_sleep, visit,
+    Blocked, BuildError, Capability, Engine, Held, Lifecycle, PoolConfig, STAY, Task, TaskPlace,
+    Visited, Worker, after_this_job, is_within_a_job, put_to_sleep, visit, when_blocked,
 };
 use pool_work_stealing::StealingQueue;
 use rayon::ThreadPool;
@@ -16,11 +18,14 @@ use crate::threads::OwnThreads;
 /// Jobs wait in a queue of the pool's own, since rayon's has no bound. At most `workers` visits at once take from it, each a
 /// rayon job that goes on until the queue is empty, so a burst of jobs costs rayon one job for each worker. What a job submits goes onto a
 /// deque of its thread's, as with rayon's own.
-#[derive(Debug)]
 pub struct RayonEngine {
     life: Arc<Lifecycle>,
     queue: StealingQueue,
     rayon: Mutex<Option<Arc<ThreadPool>>>,
+    /// The same, for visits on their way: they keep nothing alive.
+    visits: Weak<ThreadPool>,
+    /// What a thread of the rayon pool does that waits for a job of this one.
+    help: Arc<Help>,
     own_threads: Option<OwnThreads>,
 }
 
@@ -62,20 +67,19 @@ impl Engine for RayonEngine {
         };
         let engine = Arc::new(Self {
             queue: StealingQueue::new(config.capacity(), rayon.current_num_threads()),
-            rayon: Mutex::new(Some(Arc::clone(&rayon))),
+            help: help_of(&rayon),
+            visits: Arc::downgrade(&rayon),
+            rayon: Mutex::new(Some(rayon)),
             own_threads,
             life,
         });
         let weak = Arc::downgrade(&engine);
-        let visits = Arc::downgrade(&rayon);
         engine.life.resume_with(move |token| {
-            let Some(engine) = weak.upgrade() else { return };
-            match visits.upgrade() {
-                Some(rayon) => rayon.spawn(move || visit(&engine, token, None)),
-                // Only after the end is there no pool to visit.
-                None => engine.life.worker_gone(token),
+            if let Some(engine) = weak.upgrade() {
+                engine.send_visit(token);
             }
         });
+        when_blocked(&engine.help);
         put_to_sleep(&engine.life);
         Ok(engine)
     }
@@ -123,4 +127,76 @@ impl Engine for RayonEngine {
             own.join();
         }
     }
+}
+
+/// See [`when_blocked`].
+type Help = dyn Fn() -> Option<Blocked> + Send + Sync;
+
+impl fmt::Debug for RayonEngine {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("RayonEngine")
+            .field("life", &self.life)
+            .field("queue", &self.queue)
+            .finish_non_exhaustive()
+    }
+}
+
+impl RayonEngine {
+    /// Has some thread of the rayon pool work with a token that was resumed.
+    fn send_visit(self: &Arc<Self>, token: usize) {
+        let engine = Arc::clone(self);
+        match self.visits.upgrade() {
+            Some(rayon) => rayon.spawn(move || engine.make_visit(token)),
+            // Only after the end is there no pool to visit.
+            None => self.life.worker_gone(token),
+        }
+    }
+
+    fn make_visit(self: &Arc<Self>, token: usize) {
+        // On threads of the pool's own there are no others to be let in.
+        let stay = self.own_threads.is_none().then_some(STAY);
+        match visit(self, token, stay) {
+            Visited::Over => {}
+            Visited::Paused => self.send_visit(token),
+            Visited::Refused => self.send_visit_elsewhere(token),
+        }
+    }
+
+    /// A thread that waits within a job has met a visit, and does not make it. The first thread that comes to it and does not wait so makes it;
+    /// if all do, the first of them whose job is over.
+    ///
+    /// rayon calls a broadcast on each thread once, as soon as that has nothing else to do.
+    fn send_visit_elsewhere(self: &Arc<Self>, token: usize) {
+        let Some(rayon) = self.visits.upgrade() else {
+            return self.life.worker_gone(token);
+        };
+        let engine = Arc::clone(self);
+        let is_taken = AtomicBool::new(false);
+        let left = AtomicUsize::new(rayon.current_num_threads());
+        // ORDERING: Relaxed: the one that takes the token is told by the swap alone, and needs to see nothing of the others.
+        rayon.spawn_broadcast(move |_| {
+            if !is_within_a_job() && !is_taken.swap(true, Ordering::Relaxed) {
+                engine.make_visit(token);
+            }
+            if left.fetch_sub(1, Ordering::Relaxed) == 1 && !is_taken.swap(true, Ordering::Relaxed)
+            {
+                let again = Arc::clone(&engine);
+                if !after_this_job(move || again.send_visit(token)) {
+                    engine.send_visit(token);
+                }
+            }
+        });
+    }
+}
+
+/// A thread of `rayon` that waits runs what rayon has for it.
+fn help_of(rayon: &Arc<ThreadPool>) -> Arc<Help> {
+    let rayon = Arc::downgrade(rayon);
+    Arc::new(move || {
+        let rayon = rayon.upgrade()?;
+        match rayon.yield_now()? {
+            rayon::Yield::Executed => Some(Blocked::Helped),
+            rayon::Yield::Idle => Some(Blocked::NothingToDo),
+        }
+    })
 }

@@ -3,12 +3,21 @@
 use std::fmt;
 use std::sync::{Arc, Mutex, PoisonError, mpsc};
 use std::thread::{self, JoinHandle};
+use std::time::Duration;
 
 use pool_core::{BuildError, Lifecycle, PoolConfig, move_in, move_out};
 use rayon::{ThreadPool, ThreadPoolBuilder};
 
+/// Time for the threads to end once their pool has nothing to do. One that a job has left work of its own on (a `rayon::spawn` that
+/// outlives it) is not waited for any longer.
+const EXIT_GRACE: Duration = Duration::from_millis(250);
+
 #[derive(Default)]
-pub(crate) struct OwnThreads(Arc<Mutex<Vec<JoinHandle<()>>>>);
+pub(crate) struct OwnThreads {
+    threads: Mutex<Vec<JoinHandle<()>>>,
+    /// Nothing is sent: it fails once the last thread has ended.
+    all_ended: Mutex<Option<mpsc::Receiver<()>>>,
+}
 
 impl OwnThreads {
     /// Builds the pool; each of its threads has run `on_worker_start` when this returns.
@@ -19,6 +28,11 @@ impl OwnThreads {
     ) -> Result<ThreadPool, BuildError> {
         let workers = config.workers();
         let (ready, all_ready) = mpsc::channel();
+        let (alive, all_ended) = mpsc::channel::<()>();
+        *self
+            .all_ended
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner) = Some(all_ended);
         let mut refused = None;
         let pool = ThreadPoolBuilder::new()
             .num_threads(workers)
@@ -28,7 +42,9 @@ impl OwnThreads {
                 if let Some(bytes) = config.stack_size() {
                     thread = thread.stack_size(bytes);
                 }
+                let until_the_end = alive.clone();
                 let body = move || {
+                    let _until_the_end = until_the_end;
                     move_in(&life, index);
                     // Nobody listens any more where a later thread was refused.
                     let _heard = ready.send(());
@@ -58,19 +74,30 @@ impl OwnThreads {
         Ok(pool)
     }
 
-    /// Waits for the threads, after their pool was dropped and nothing runs on it.
+    /// Waits for the threads, after their pool was dropped and none of its jobs runs: those that end within a moment.
     pub(crate) fn join(&self) {
         let threads = std::mem::take(&mut *self.lock());
+        let all_ended = self
+            .all_ended
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner)
+            .take();
+        let is_own = |thread: &JoinHandle<()>| thread.thread().id() == thread::current().id();
+        if threads.iter().any(is_own)
+            || all_ended.is_some_and(|it| {
+                it.recv_timeout(EXIT_GRACE) != Err(mpsc::RecvTimeoutError::Disconnected)
+            })
+        {
+            return;
+        }
         for thread in threads {
-            if thread.thread().id() != thread::current().id() {
-                // Jobs and hooks are contained; a panic here would be of a thread-local's destructor, reported already.
-                let _ended = thread.join();
-            }
+            // Jobs and hooks are contained; a panic here would be of a thread-local's destructor, reported already.
+            let _ended = thread.join();
         }
     }
 
     fn lock(&self) -> std::sync::MutexGuard<'_, Vec<JoinHandle<()>>> {
-        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+        self.threads.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 
