@@ -1,5 +1,8 @@
 //! The one door to the primitives of hand-written protocols, so that a model checker can stand in for them.
 
+#[cfg(not(pool_loom))]
+use std::sync::{TryLockError, TryLockResult};
+
 #[cfg(pool_loom)]
 pub(crate) use loom::{
     cell::UnsafeCell,
@@ -51,6 +54,9 @@ impl<T> UnsafeCell<T> {
 pub(crate) trait LockExt<T> {
     /// The data, whether or not another thread panicked while it held the lock.
     fn lock_unpoisoned(&self) -> Guard<'_, T>;
+
+    /// The same, or none: if another thread holds the lock, and now and then without a reason.
+    fn try_lock_unpoisoned(&self) -> Option<Guard<'_, T>>;
 }
 
 #[cfg(pool_loom)]
@@ -64,11 +70,31 @@ impl<T> LockExt<T> for Mutex<T> {
     fn lock_unpoisoned(&self) -> Guard<'_, T> {
         crate::machine::lock(self)
     }
+
+    #[inline]
+    fn try_lock_unpoisoned(&self) -> Option<Guard<'_, T>> {
+        unpoisoned(self.try_lock())
+    }
 }
 
 #[cfg(pool_loom)]
 impl<T> LockExt<T> for Mutex<T> {
     fn lock_unpoisoned(&self) -> Guard<'_, T> {
         self.lock().unwrap_or_else(|poisoned| poisoned.into_inner())
+    }
+
+    fn try_lock_unpoisoned(&self) -> Option<Guard<'_, T>> {
+        // Loom blocks a thread whose try comes while another thread holds the lock, and reports a
+        // deadlock that is none. So in a model each try fails, as it may.
+        None
+    }
+}
+
+#[cfg(not(pool_loom))]
+fn unpoisoned<T>(tried: TryLockResult<T>) -> Option<T> {
+    match tried {
+        Ok(guard) => Some(guard),
+        Err(TryLockError::Poisoned(poisoned)) => Some(poisoned.into_inner()),
+        Err(TryLockError::WouldBlock) => None,
     }
 }

@@ -191,12 +191,127 @@ mutants! {
             "if let Some(token) = find().and_then(|own| own.0.get()).filter(|_| !MUTANT) {";
     }
     "models::tokens::a_watcher_of_a_token_is_woken" {
-        token_cancelled_too_late: "a token's watchers are taken before it says that it is cancelled", in "token.rs",
-            "self.cancelled.store(true, Ordering::Release);
-        let watchers = std::mem::take(&mut *self.watchers.lock_unpoisoned());" =>
-            "if !MUTANT { self.cancelled.store(true, Ordering::Release); }
-        let watchers = std::mem::take(&mut *self.watchers.lock_unpoisoned());
-        if MUTANT { self.cancelled.store(true, Ordering::Release); }";
+        token_cancelled_too_late: "a token's watchers are taken before it says that it is cancelled", in "token/walk.rs",
+            "node.set_cancelled();
+        let watchers = std::mem::take(&mut links.watchers);
+        let above = std::mem::take(&mut links.above);
+        let below = std::mem::take(&mut links.below);
+        drop(links);" =>
+            "if !MUTANT { node.set_cancelled(); }
+        let watchers = std::mem::take(&mut links.watchers);
+        let above = std::mem::take(&mut links.above);
+        let below = std::mem::take(&mut links.below);
+        drop(links);
+        if MUTANT { node.set_cancelled(); }";
+        token_watchers_stay: "a cancel leaves the watchers where they are", in "token/walk.rs",
+            "if !watchers.is_empty() {" =>
+            "if !MUTANT && !watchers.is_empty() {";
+    }
+    "token::models::a_watcher_that_is_not_told_is_woken" {
+        token_watch_looks_too_early: "a watcher looks for the flag before it takes the lock", in "token/node.rs",
+            "let waker = waker.clone();
+        let mut links = self.lock();
+        if self.is_cancelled() {" =>
+            "let waker = waker.clone();
+        let early = self.is_cancelled();
+        let mut links = self.lock();
+        if if MUTANT { early } else { self.is_cancelled() } {";
+    }
+    "token::models::a_child_made_during_a_cancel_is_cancelled" {
+        token_child_does_not_look: "a child is made below a token that is being cancelled", in "token/node.rs",
+            "if up.is_doomed {
+            drop(up);" =>
+            "if !MUTANT && up.is_doomed {
+            drop(up);";
+        token_dooms_nobody: "a cancel leaves no mark on its way down", in "token/walk.rs",
+            "links.is_doomed = true;" =>
+            "links.is_doomed = !MUTANT;";
+    }
+    "token::models::a_token_put_below_a_second_during_a_cancel_is_cancelled" {
+        token_second_parent_does_not_look: "a token is put below a second one that is being cancelled", in "token/node.rs",
+            "if up.is_doomed {
+            return false;
+        }
+        let mut down" =>
+            "if !MUTANT && up.is_doomed {
+            return false;
+        }
+        let mut down";
+        token_below_a_cancelled_one_is_left: "a token whose second parent is being cancelled stays as it is", in "token.rs",
+            "            token.cancel();
+        }
+        token" =>
+            "            if !MUTANT { token.cancel(); }
+        }
+        token";
+    }
+    "token::models::a_cancel_reaches_the_child_of_a_token_that_leaves" {
+        token_leaves_a_doomed_parent: "a token leaves one that is being cancelled", in "token/tidy.rs",
+            "if !links.is_due(node) || up.is_doomed {" =>
+            "if !links.is_due(node) || (up.is_doomed && !MUTANT) {";
+        token_leaves_the_graph_first: "a token leaves its parent before its child is below that", in "token/tidy.rs",
+            "let mut up = match parent.try_lock() {
+            Some(up) => up," =>
+            "if MUTANT && links.is_due(node) {
+            let key = {
+                let mut up = parent.lock();
+                let key = up.below.iter().find(|(_, child)| Arc::ptr_eq(child, node)).map(|(key, _)| *key);
+                key.and_then(|key| up.below.remove(&key));
+                key
+            };
+            if key.is_none() { return false; }
+        }
+        let mut up = match parent.try_lock() {
+            Some(up) => up,";
+    }
+    "token::models::each_of_two_cancels_is_complete_when_it_returns" {
+        token_second_cancel_stops_at_a_mark: "a cancel stops where another one is under way", in "token/walk.rs",
+            "if node.is_cancelled() {
+            return;
+        }
+        links.is_doomed" =>
+            "if node.is_cancelled() || (MUTANT && links.is_doomed) {
+            return;
+        }
+        links.is_doomed";
+        token_flagged_from_the_top: "a flag is set before those below", in "token/walk.rs",
+            "if links.above.len() > 1 {" =>
+            "if MUTANT { node.set_cancelled(); }
+        if links.above.len() > 1 {";
+    }
+    "token::models::two_neighbours_leave_at_once" {
+        token_parent_locked_from_below: "a token waits for its parent's lock with its own taken", in "token/tidy.rs",
+            "drop(links);
+                let up = parent.lock();
+                links = node.lock();
+                up" =>
+            "if !MUTANT {
+                    drop(links);
+                    let up = parent.lock();
+                    links = node.lock();
+                    up
+                } else {
+                    parent.lock()
+                }";
+    }
+    "token::models::a_token_and_its_child_leave_at_once" {
+        token_forgets_its_parent: "a token leaves without a look whether its parent is due", in "token/tidy.rs",
+            "if up.is_due(&parent) {" =>
+            "if !MUTANT && up.is_due(&parent) {";
+        token_counts_its_handles_too_early: "a token that goes looks at its children with a handle left", in "token.rs",
+            "if self.node.remove_handle() {" =>
+            "if MUTANT && self.node.handles() == 1 { tidy::tidy(Arc::clone(&self.node)); }
+        if self.node.remove_handle() {
+            if MUTANT {
+                // SAFETY: as below.
+                drop(unsafe { ManuallyDrop::take(&mut self.node) });
+                return;
+            }";
+    }
+    "token::models::a_cancel_reaches_a_token_that_leaves_a_hub" {
+        token_joins_a_doomed_parent: "a token that leaves a hub goes below one that is being cancelled", in "token/tidy.rs",
+            "if up.is_doomed || middle.is_doomed || down.is_doomed {" =>
+            "if (up.is_doomed && !MUTANT) || middle.is_doomed || down.is_doomed {";
     }
     "models::a_submission_is_refused_or_accounted_for" {
         intake_looks_too_early: "a submission looks at the phase before it enters", in "lifecycle.rs",

@@ -14,4 +14,5 @@ mod panics;
 mod reactor;
 mod refused;
 mod system;
+mod tokens;
 mod wakers;

@@ -1,0 +1,465 @@
+//! Tokens one thread at a time: what is cancelled, what is left, and what wakers may do.
+
+use std::collections::BTreeSet;
+use std::future::Future;
+use std::pin::Pin;
+use std::sync::{Arc, Mutex, Weak};
+use std::task::{Context, Poll, Wake, Waker};
+
+use super::CancelToken;
+use super::node::Node;
+use crate::id::JobId;
+
+/// Of nodes in a chain. A step that looked at all of them would not end.
+const MANY: usize = 1_000_000;
+/// Of nodes that are held at once.
+const HELD: usize = 200_000;
+
+fn children(token: &CancelToken) -> usize {
+    token.node.lock().below.len()
+}
+
+fn parents(token: &CancelToken) -> usize {
+    token.node.lock().above.len()
+}
+
+fn watchers(token: &CancelToken) -> usize {
+    token.node.lock().watchers.len()
+}
+
+/// Does something when it is woken.
+struct OnWake<F>(F);
+
+impl<F: Fn() + Send + Sync> Wake for OnWake<F> {
+    fn wake(self: Arc<Self>) {
+        self.0();
+    }
+}
+
+fn on_wake(act: impl Fn() + Send + Sync + 'static) -> Waker {
+    Waker::from(Arc::new(OnWake(act)))
+}
+
+/// Does something when it is dropped.
+struct OnDrop<F: Fn()>(F);
+
+impl<F: Fn()> Drop for OnDrop<F> {
+    fn drop(&mut self) {
+        self.0();
+    }
+}
+
+#[test]
+fn a_chain_of_which_the_last_is_held_is_one_node_long() {
+    let service = CancelToken::new();
+    let mut last = service.child();
+    for _ in 0..MANY {
+        last = last.child();
+    }
+    assert_eq!((children(&service), parents(&last)), (1, 1));
+    service.cancel();
+    assert!(last.is_cancelled());
+}
+
+#[test]
+fn a_chain_without_a_root_is_one_node_long() {
+    let mut last = CancelToken::new();
+    let first = Arc::downgrade(&last.node);
+    for _ in 0..MANY {
+        last = last.child();
+    }
+    assert_eq!((parents(&last), first.strong_count()), (0, 0));
+}
+
+#[test]
+fn a_chain_that_is_held_is_cancelled_and_dropped_from_either_end() {
+    for is_cancelled in [false, true] {
+        for starts_at_the_end in [false, true] {
+            let mut chain = vec![CancelToken::new()];
+            for n in 0..HELD / 4 {
+                chain.push(chain[n].child());
+            }
+            if is_cancelled {
+                chain[1].cancel();
+                assert!(!chain[0].is_cancelled());
+                assert!(chain[1..].iter().all(CancelToken::is_cancelled));
+            }
+            let nodes: Vec<_> = chain
+                .iter()
+                .map(|token| Arc::downgrade(&token.node))
+                .collect();
+            if starts_at_the_end {
+                while chain.pop().is_some() {}
+            }
+            drop(chain);
+            assert!(nodes.iter().all(|node| node.strong_count() == 0));
+        }
+    }
+}
+
+#[test]
+fn a_chain_of_a_million_held_tokens_is_cancelled() {
+    let mut chain = vec![CancelToken::new()];
+    for n in 0..MANY {
+        chain.push(chain[n].child());
+    }
+    chain[0].cancel();
+    assert!(chain.iter().all(CancelToken::is_cancelled));
+}
+
+#[test]
+fn many_children_leave_nothing_behind() {
+    let parent = CancelToken::new();
+    let held: Vec<_> = (0..HELD).map(|_| parent.child()).collect();
+    assert_eq!(children(&parent), HELD);
+    drop(held);
+    assert_eq!(children(&parent), 0);
+    let held: Vec<_> = (0..HELD).map(|_| parent.child()).collect();
+    parent.cancel();
+    assert!(held.iter().all(CancelToken::is_cancelled));
+    assert_eq!(children(&parent), 0);
+}
+
+#[test]
+fn generations_that_each_name_a_token_again_are_below_it_once() {
+    let (service, other) = (CancelToken::new(), CancelToken::new());
+    let mut last = CancelToken::below(&[&service, &other]);
+    for _ in 0..HELD / 2 {
+        let own = CancelToken::below(&[&last]);
+        last = CancelToken::below(&[&own, &service]);
+    }
+    assert_eq!(parents(&last), 2);
+    assert_eq!((children(&service), children(&other)), (1, 1));
+    other.cancel();
+    assert!(last.is_cancelled() && !service.is_cancelled());
+    assert_eq!(children(&service), 0);
+}
+
+#[test]
+fn chains_that_share_a_token_for_each_generation_forget_the_former_ones() {
+    const CHAINS: usize = 12;
+    let service = CancelToken::new();
+    let mut chains: Vec<_> = (0..CHAINS).map(|_| service.child()).collect();
+    let mut ticks: Vec<Weak<Node>> = Vec::new();
+    for n in 0..1000 {
+        // With a token above it, and without.
+        let tick = if n % 2 == 0 {
+            service.child()
+        } else {
+            CancelToken::new()
+        };
+        ticks.push(Arc::downgrade(&tick.node));
+        for last in &mut chains {
+            *last = CancelToken::below(&[last, &tick]);
+        }
+    }
+    let left = ticks.iter().filter(|tick| tick.strong_count() > 0).count();
+    assert!(left <= 2, "{left} tokens that nobody holds");
+    assert!(chains.iter().all(|last| parents(last) <= 3));
+    assert!(children(&service) <= CHAINS + 2);
+    service.cancel();
+    assert!(chains.iter().all(CancelToken::is_cancelled));
+}
+
+#[test]
+fn a_diamond_of_any_depth_is_walked_through_once() {
+    let top = CancelToken::new();
+    let mut held = vec![top.clone()];
+    let mut last = top.clone();
+    for _ in 0..100 {
+        let sides = [last.child(), last.child()];
+        last = CancelToken::below(&[&sides[0], &sides[1]]);
+        held.extend(sides);
+        held.push(last.clone());
+    }
+    top.cancel();
+    assert!(held.iter().all(CancelToken::is_cancelled));
+}
+
+#[test]
+fn watchers_are_woken_from_the_top_in_the_order_of_their_making() {
+    let woken = Arc::new(Mutex::new(Vec::new()));
+    let root = CancelToken::new();
+    let sides = [root.child(), root.child(), root.child()];
+    let tokens = [
+        root.clone(),
+        sides[0].clone(),
+        sides[0].child(),
+        sides[1].clone(),
+        sides[1].child(),
+        CancelToken::below(&[&sides[0], &sides[2]]),
+        sides[2].clone(),
+    ];
+    for (name, token) in tokens.iter().enumerate().rev() {
+        for half in [1, 0] {
+            let woken = Arc::clone(&woken);
+            let waker = on_wake(move || woken.lock().expect("no panic").push((name, half)));
+            let id = JobId::from_u64(half + 1).expect("it is not 0");
+            assert!(!token.watch(id, &waker));
+        }
+    }
+    root.cancel();
+    let expected: Vec<_> = [0, 1, 2, 3, 4, 6, 5]
+        .into_iter()
+        .flat_map(|name| [(name, 0), (name, 1)])
+        .collect();
+    assert_eq!(*woken.lock().expect("no panic"), expected);
+}
+
+#[test]
+fn a_waker_may_use_the_tree_that_wakes_it_and_panic() {
+    let root = CancelToken::new();
+    let sibling = Arc::new(Mutex::new(Some(root.child())));
+    let below = root.child();
+    let waker = {
+        let (root, sibling) = (root.clone(), Arc::clone(&sibling));
+        on_wake(move || {
+            let child = root.child();
+            assert!(child.is_cancelled() && root.child().child().is_cancelled());
+            child.cancel();
+            root.cancel();
+            drop(sibling.lock().expect("no panic").take());
+            panic!("it is contained");
+        })
+    };
+    let other = Arc::new(Mutex::new(false));
+    assert!(!root.watch(JobId::next(), &waker));
+    let is_woken = Arc::clone(&other);
+    let second = on_wake(move || *is_woken.lock().expect("no panic") = true);
+    assert!(!below.watch(JobId::next(), &second));
+    root.cancel();
+    assert!(below.is_cancelled() && sibling.lock().expect("no panic").is_none());
+    assert!(*other.lock().expect("no panic"), "the next one is woken");
+}
+
+#[test]
+fn a_wakers_drop_may_use_the_tree_and_panic() {
+    let root = CancelToken::new();
+    let dropped = Arc::new(Mutex::new(0));
+    let waker = |token: &CancelToken| {
+        let (token, dropped) = (token.clone(), Arc::clone(&dropped));
+        let bomb = OnDrop(move || {
+            drop(token.child());
+            *dropped.lock().expect("no panic") += 1;
+            panic!("it is contained");
+        });
+        on_wake(move || {
+            let _held = &bomb;
+        })
+    };
+    let id = JobId::next();
+    // Its only holder is the registration.
+    let watch = |token: &CancelToken, by: &CancelToken| {
+        let waker = waker(by);
+        let is_cancelled = token.watch(id, &waker);
+        drop(crate::outcome::contain(|| drop(waker)));
+        is_cancelled
+    };
+    let count = || *dropped.lock().expect("no panic");
+    assert!(!watch(&root, &root));
+    root.unwatch(id);
+    assert_eq!(count(), 1, "taken out");
+    assert!(!watch(&root, &root) && !watch(&root, &root));
+    assert_eq!(count(), 2, "replaced");
+    let left = root.child();
+    assert!(!watch(&left, &root));
+    drop(left);
+    assert_eq!(count(), 3, "its token has gone");
+    root.cancel();
+    assert_eq!(count(), 4, "woken");
+    assert!(watch(&root, &root));
+    assert_eq!(count(), 5, "too late");
+}
+
+#[test]
+fn the_future_resolves_once_the_token_is_cancelled() {
+    let parent = CancelToken::new();
+    let is_woken = Arc::new(Mutex::new(false));
+    let waker = {
+        let is_woken = Arc::clone(&is_woken);
+        on_wake(move || *is_woken.lock().expect("no panic") = true)
+    };
+    let mut cx = Context::from_waker(&waker);
+    let mut poll = |future: &mut (dyn Future<Output = ()> + Unpin)| Pin::new(future).poll(&mut cx);
+    let child = parent.child();
+    let (mut kept, mut left) = (child.cancelled(), child.cancelled());
+    for _ in 0..3 {
+        assert_eq!(poll(&mut kept), Poll::Pending);
+        assert_eq!(poll(&mut left), Poll::Pending);
+    }
+    assert_eq!(watchers(&child), 2);
+    drop(left);
+    assert_eq!(watchers(&child), 1);
+    drop(child);
+    parent.cancel();
+    assert!(*is_woken.lock().expect("no panic"));
+    assert_eq!(poll(&mut kept), Poll::Ready(()));
+    assert_eq!(poll(&mut kept), Poll::Ready(()));
+    assert_eq!(poll(&mut parent.cancelled()), Poll::Ready(()));
+    assert_eq!(Arc::strong_count(&parent.node), 1, "only its handles");
+}
+
+/// Draws numbers that look random, from a seed.
+struct Draws(u64);
+
+impl Draws {
+    fn below(&mut self, limit: usize) -> usize {
+        self.0 ^= self.0 << 13;
+        self.0 ^= self.0 >> 7;
+        self.0 ^= self.0 << 17;
+        usize::try_from(self.0 % limit as u64).expect("it is below a usize")
+    }
+}
+
+/// Tokens as sets of the tokens that cancel them: what the graph must agree with.
+#[derive(Default)]
+struct Tokens {
+    held: Vec<(usize, CancelToken)>,
+    above: Vec<BTreeSet<usize>>,
+    is_cancelled: Vec<bool>,
+    nodes: Vec<Weak<Node>>,
+}
+
+impl Tokens {
+    fn add(&mut self, token: CancelToken, parents: &[usize]) {
+        let name = self.above.len();
+        let mut above: BTreeSet<_> = parents
+            .iter()
+            .flat_map(|&parent| self.above[parent].clone())
+            .collect();
+        above.insert(name);
+        self.is_cancelled
+            .push(parents.iter().any(|&parent| self.is_cancelled[parent]));
+        self.above.push(above);
+        self.nodes.push(Arc::downgrade(&token.node));
+        self.held.push((name, token));
+    }
+
+    fn act(&mut self, draws: &mut Draws) {
+        let kind = draws.below(20);
+        if kind < 2 || self.held.is_empty() {
+            return self.add(CancelToken::new(), &[]);
+        }
+        let (name, token) = self.held[draws.below(self.held.len())].clone();
+        match kind {
+            2..8 => self.add(token.child(), &[name]),
+            8..11 => {
+                let (other, with) = self.held[draws.below(self.held.len())].clone();
+                let (third, last) = self.held[draws.below(self.held.len())].clone();
+                let below = CancelToken::below(&[&token, &with, &last]);
+                self.add(below, &[name, other, third]);
+            }
+            11 => {
+                token.cancel();
+                for (is_cancelled, above) in self.is_cancelled.iter_mut().zip(&self.above) {
+                    *is_cancelled |= above.contains(&name);
+                }
+            }
+            _ => {
+                let at = draws.below(self.held.len());
+                drop(token);
+                drop(self.held.swap_remove(at));
+            }
+        }
+    }
+
+    fn check(&self, seed: u64) {
+        for (name, token) in &self.held {
+            assert_eq!(
+                token.is_cancelled(),
+                self.is_cancelled[*name],
+                "seed {seed}, token {name}"
+            );
+        }
+        let alive = self.nodes.iter().filter_map(Weak::upgrade);
+        for node in alive {
+            let links = node.lock();
+            let (above, below) = (links.above.len(), links.below.len());
+            assert!(node.handles() > 0 || below > 1, "seed {seed}: not needed");
+            assert!(
+                !node.is_cancelled() || (above == 0 && below == 0),
+                "seed {seed}: in the graph"
+            );
+        }
+    }
+}
+
+#[test]
+fn random_graphs_cancel_what_their_history_says_and_keep_what_is_needed() {
+    for seed in 1..400_u64 {
+        let mut draws = Draws(seed.wrapping_mul(0x9E37_79B9_7F4A_7C15));
+        let mut tokens = Tokens::default();
+        for _ in 0..80 {
+            tokens.act(&mut draws);
+            tokens.check(seed);
+        }
+        while !tokens.held.is_empty() {
+            let at = draws.below(tokens.held.len());
+            drop(tokens.held.swap_remove(at));
+            tokens.check(seed);
+        }
+        let left = tokens.nodes.iter().filter(|node| node.strong_count() > 0);
+        assert_eq!(left.count(), 0, "seed {seed}");
+    }
+}
+
+#[test]
+fn threads_that_make_cancel_and_drop_leave_nothing_behind() {
+    for round in 0..50_u64 {
+        let root = CancelToken::new();
+        let shared = Arc::new(Mutex::new(vec![root.child()]));
+        let nodes: Vec<Weak<Node>> = std::thread::scope(|scope| {
+            let threads: Vec<_> = (0..4)
+                .map(|thread| {
+                    let (root, shared) = (&root, &shared);
+                    scope.spawn(move || mix(round * 4 + thread + 1, root, shared))
+                })
+                .collect();
+            let ended = threads
+                .into_iter()
+                .flat_map(|thread| thread.join().expect("it does not panic"));
+            ended.collect()
+        });
+        shared.lock().expect("no panic").clear();
+        assert_eq!(children(&root), 0, "round {round}");
+        let left = nodes.iter().filter(|node| node.strong_count() > 0);
+        assert_eq!(left.count(), 0, "round {round}");
+    }
+}
+
+/// Makes tokens below those of other threads, lends them to others, and drops or cancels some.
+fn mix(seed: u64, root: &CancelToken, shared: &Mutex<Vec<CancelToken>>) -> Vec<Weak<Node>> {
+    let mut draws = Draws(seed.wrapping_mul(0x9E37_79B9_7F4A_7C15));
+    let mut nodes = Vec::new();
+    let mut own = root.child();
+    for _ in 0..300 {
+        let other = {
+            let shared = shared.lock().expect("no panic");
+            shared.get(draws.below(8) % shared.len().max(1)).cloned()
+        };
+        let next = match other {
+            Some(other) if draws.below(3) == 0 => CancelToken::below(&[&own, &other]),
+            Some(other) if draws.below(3) == 0 => other.child(),
+            _ if own.is_cancelled() => root.child(),
+            _ => own.child(),
+        };
+        nodes.push(Arc::downgrade(&next.node));
+        own = next;
+        if draws.below(40) == 0 {
+            own.cancel();
+            assert!(own.child().is_cancelled());
+        }
+        let replaced = {
+            let mut shared = shared.lock().expect("no panic");
+            if shared.len() < 8 {
+                shared.push(own.clone());
+                None
+            } else {
+                let at = draws.below(8);
+                Some(std::mem::replace(&mut shared[at], own.clone()))
+            }
+        };
+        drop(replaced);
+    }
+    nodes
+}
