@@ -177,6 +177,11 @@ impl<'a> JobContext<'a> {
     /// little. Both run also in a job that was cancelled: [`check`](Self::check) is theirs to call. Both may borrow, since neither
     /// outlives the call. While it waits for `b` elsewhere, the worker runs no other job (`R502`).
     ///
+    /// A `b` that became a job is counted as one, whoever runs it: it has an outcome of its own in the
+    /// books, and `on_failure` hears of its panic. One that ran here from the start is part of this job.
+    /// So is the body of one that was cancelled, or given up by a shutdown, before it started: the job is
+    /// counted as what became of it, and its body runs here, after `a`.
+    ///
     /// # Panics
     /// With the panic of `a`; then `b` is asked to stop, and does not start if it has not. Or else with that of `b`.
     ///

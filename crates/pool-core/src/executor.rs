@@ -290,28 +290,36 @@ pub trait ExecutorExt: Executor {
 
     /// Applies `f` to each input, on the workers; the outcomes come in the order of the inputs (`R504`).
     ///
-    /// All inputs are submitted before the first outcome is given, waiting for room as needed. If the pool closes meanwhile, the
-    /// inputs that did not get in give [`JobError::Abandoned`](crate::JobError::Abandoned).
-    fn map<I, F, T>(&self, inputs: I, f: F) -> Map<T>
+    /// The inputs are taken as there is room and as the outcomes are taken, so there may be any number
+    /// of them: `pool.map(0.., f).take(10)`. [`Map`] says how far ahead, what happens at the pool's
+    /// end, and what a drop does: it cancels what has not started.
+    ///
+    /// Inside a job of the same pool, `next` runs the job that is due on the calling worker, unless
+    /// another has started it.
+    fn map<I, F, T>(&self, inputs: I, f: F) -> Map<'_, Self, I::IntoIter, F, T>
     where
         I: IntoIterator<Item: Send + 'static>,
         F: Fn(I::Item) -> T + Send + Sync + 'static,
         T: Send + 'static,
     {
-        Map::submit(self, inputs, f)
+        Map::new(self, inputs, f)
     }
 
     /// [`map`](Self::map) whose outcomes come as they are ready.
-    fn map_unordered<I, F, T>(&self, inputs: I, f: F) -> MapUnordered<T>
+    fn map_unordered<I, F, T>(&self, inputs: I, f: F) -> MapUnordered<'_, Self, I::IntoIter, F, T>
     where
         I: IntoIterator<Item: Send + 'static>,
         F: Fn(I::Item) -> T + Send + Sync + 'static,
         T: Send + 'static,
     {
-        MapUnordered::submit(self, inputs, f)
+        MapUnordered::new(self, inputs, f)
     }
 
-    /// Lets jobs borrow from the caller's stack. Returns when all of them are over (`R505`).
+    /// Lets jobs borrow from the caller's stack. Returns when all of them are over, and what they
+    /// captured is dropped (`R505`). Memory follows the jobs that are not over yet.
+    ///
+    /// Inside a job of the same pool, jobs that have not started run on the calling worker. Those of
+    /// another pool are waited for.
     ///
     /// # Errors
     /// [`ScopeError`] if a job panicked, or never ran because the pool ended.
@@ -466,7 +474,10 @@ impl<E: Executor + ?Sized> Future for InLine<'_, '_, E> {
 }
 
 /// The one way in that never waits, and passes those in line no more often than others may.
-fn try_admit<E: Executor + ?Sized>(executor: &E, task: Held<'_>) -> Result<(), Refused<Task>> {
+pub(crate) fn try_admit<E: Executor + ?Sized>(
+    executor: &E,
+    task: Held<'_>,
+) -> Result<(), Refused<Task>> {
     if !may_pass(executor) && !executor.is_closed() {
         machine::point(Point::Refused(task.id()));
         return Err(Refused::Full(task.into_task()));

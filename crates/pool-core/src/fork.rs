@@ -5,11 +5,12 @@
 
 use std::convert::Infallible;
 use std::panic::resume_unwind;
+use std::sync::Arc;
 
 use crate::context::JobContext;
 use crate::job::Job;
-use crate::outcome::{PanicInfo, contain};
-use crate::sync::{LockExt, Mutex};
+use crate::loan::{Back, Loan};
+use crate::outcome::{JobError, contain, drop_contained};
 
 /// See [`JobContext::join`].
 #[inline]
@@ -26,37 +27,32 @@ where
     }
 }
 
-/// The second half, on the stack of the one who waits for it.
-struct Half<B, RB> {
-    body: Mutex<Option<B>>,
-    result: Mutex<Option<Result<RB, PanicInfo>>>,
+/// A second half as the pool sees it.
+trait Half: Send + Sync {
+    /// Calls it, unless somebody was first.
+    fn run(&self, ctx: &JobContext<'_>);
 }
 
-impl<B, RB> Half<B, RB>
+impl<B, RB> Half for Loan<B, RB>
 where
-    B: FnOnce(&JobContext<'_>) -> RB,
+    B: FnOnce(&JobContext<'_>) -> RB + Send,
+    RB: Send,
 {
-    /// Runs it, unless it was run.
     fn run(&self, ctx: &JobContext<'_>) {
-        let body = self.body.lock_unpoisoned().take();
-        if let Some(body) = body {
-            let result = contain(|| body(ctx));
-            *self.result.lock_unpoisoned() = Some(result);
-        }
+        self.call_by(|half| half(ctx));
     }
 }
 
-type ErasedHalf<'a> = Box<dyn FnOnce(&JobContext<'_>) + Send + 'a>;
-
-/// The second half in the form that every executor takes.
-struct Forked(ErasedHalf<'static>);
+/// The second half in the form that every executor takes. Dropped unrun, it leaves the half to its joiner.
+struct Forked(Arc<dyn Half>);
 
 impl Job for Forked {
     type Output = ();
     type Error = Infallible;
 
     fn run(self, ctx: &JobContext<'_>) -> Result<(), Infallible> {
-        (self.0)(ctx);
+        // A panic of the half is this job's: in its outcome, in the books, and for the joiner to resume.
+        self.0.run(ctx);
         Ok(())
     }
 }
@@ -68,30 +64,37 @@ where
     B: FnOnce(&JobContext<'_>) -> RB + Send,
     RB: Send,
 {
-    let half = Half {
-        body: Mutex::new(Some(b)),
-        result: Mutex::new(None),
-    };
-    let erased: ErasedHalf<'_> = Box::new(|ctx: &JobContext<'_>| half.run(ctx));
-    // SAFETY: only the lifetime changes. The job is gone, run or dropped, before its handle resolves, and this function neither returns nor
-    // unwinds before that: `a` and all that follows the submission are contained. A refused job is dropped here.
-    let erased: ErasedHalf<'static> = unsafe { std::mem::transmute(erased) };
-    let forked = contain(|| ctx.submit(Forked(erased)).ok()).ok().flatten();
+    let half = Arc::new(Loan::new(b));
+    let lent: Arc<dyn Half + '_> = Arc::clone(&half) as _;
+    // SAFETY: only the lifetime changes. What is borrowed is in the half and its result. This
+    // function neither returns nor unwinds before it has taken both back: all before that is contained. A loan that was taken back holds nothing borrowed.
+    let lent: Arc<dyn Half> =
+        unsafe { std::mem::transmute::<Arc<dyn Half + '_>, Arc<dyn Half>>(lent) };
+    let forked = contain(|| ctx.submit(Forked(lent)).ok()).ok().flatten();
     let a = contain(|| a(ctx));
-    if let Some(handle) = forked {
+    let joined = contain(|| {
+        let handle = forked?;
         if a.is_err() {
             handle.cancel();
         }
-        // Its outcome says whether it ran; so does the half.
-        let _outcome = handle.join();
-    }
-    let a = a.unwrap_or_else(|panic| resume_unwind(panic.into_payload()));
-    // A half that was cancelled, or found the pool closed, still is half of this job.
-    half.run(ctx);
-    let b = half.result.lock_unpoisoned().take();
-    let b = b.expect("the half has run, here or elsewhere");
-    (
-        a,
-        b.unwrap_or_else(|panic| resume_unwind(panic.into_payload())),
-    )
+        Some(handle.join())
+    });
+    let b = half.take_back();
+    let a = match a {
+        Ok(a) => a,
+        Err(panic) => {
+            drop_contained((b, joined));
+            resume_unwind(panic.into_payload())
+        }
+    };
+    let b = match (b, joined) {
+        (Back::Returned(b), _) => b,
+        // One that was cancelled, or found the pool closed, still is half of this job.
+        (Back::Unused(half), _) => half(ctx),
+        (Back::Nothing, Ok(Some(Err(JobError::Panicked(panic)))) | Err(panic)) => {
+            resume_unwind(panic.into_payload())
+        }
+        (Back::Nothing, _) => unreachable!("a half that is gone has returned or panicked"),
+    };
+    (a, b)
 }

@@ -66,12 +66,9 @@ impl<T, E> JobHandle<T, E> {
     /// [`join`](Self::join) of a job that had not ended a moment ago.
     fn join_later(mut self) -> Result<T, JobError<E>> {
         let worker = Worker::current().filter(|worker| !worker.life().is_forked());
-        if let Some(worker) = &worker {
-            let ticket = self.ticket.take().expect(TAKEN_ONCE);
-            match ticket.join_at_home_of(worker) {
-                Ok(outcome) => return outcome,
-                Err(ticket) => self.ticket = Some(ticket),
-            }
+        match self.try_run_here() {
+            Ok(outcome) => return outcome,
+            Err(this) => self = this,
         }
         let _is_ended = look_a_while(Looks::JOINER, || self.ticket().is_ended());
         match self.take_ended() {
@@ -86,16 +83,36 @@ impl<T, E> JobHandle<T, E> {
         }
     }
 
+    /// Makes the progress that a join makes on a worker: runs the job here and now, if it has not
+    /// started and this thread may run it. The handle, if that gives no outcome.
+    #[inline(always)]
+    pub(crate) fn try_run_here(mut self) -> Result<Result<T, JobError<E>>, Self> {
+        if let Some(worker) = Worker::current().filter(|worker| !worker.life().is_forked()) {
+            let ticket = self.ticket.take().expect(TAKEN_ONCE);
+            match ticket.join_at_home_of(&worker) {
+                Ok(outcome) => return Ok(outcome),
+                Err(ticket) => self.ticket = Some(ticket),
+            }
+        }
+        Err(self)
+    }
+
+    /// Polls, and leaves it to others to make progress.
+    pub(crate) fn poll_elsewhere(&mut self, cx: &mut Context<'_>) -> Poll<Result<T, JobError<E>>> {
+        let polled = self.ticket().poll_outcome(cx);
+        if polled.is_ready() {
+            self.ticket = None;
+        }
+        polled
+    }
+
     /// Waits for `timeout` at the most. Runs nothing in place, since a job in place could not be left at the limit.
     ///
     /// # Errors
     /// The handle comes back after the time, not before (`R501`).
     pub fn join_timeout(mut self, timeout: Duration) -> Result<Result<T, JobError<E>>, Self> {
         let limit = machine::now().checked_add(timeout);
-        let outcome = block_on(poll_fn(|cx| self.ticket().poll_outcome(cx)), limit);
-        if outcome.is_some() {
-            self.ticket = None;
-        }
+        let outcome = block_on(poll_fn(|cx| self.poll_elsewhere(cx)), limit);
         outcome.ok_or(self)
     }
 

@@ -105,9 +105,10 @@ macro_rules! inherent_ways_in {
             $crate::ExecutorExt::spawn_future(self, future)
         }
 
-        /// Applies `f` to each input; the outcomes come in the order of the inputs. See
+        /// Applies `f` to each input; the outcomes come in the order of the inputs. Inputs are taken
+        /// as there is room and as outcomes are taken. See
         /// [`ExecutorExt::map`]($crate::ExecutorExt::map).
-        pub fn map<I, F, T>(&self, inputs: I, f: F) -> $crate::Map<T>
+        pub fn map<I, F, T>(&self, inputs: I, f: F) -> $crate::Map<'_, Self, I::IntoIter, F, T>
         where
             I: IntoIterator<Item: Send + 'static>,
             F: Fn(I::Item) -> T + Send + Sync + 'static,
@@ -117,7 +118,11 @@ macro_rules! inherent_ways_in {
         }
 
         /// [`map`](Self::map) whose outcomes come as they are ready.
-        pub fn map_unordered<I, F, T>(&self, inputs: I, f: F) -> $crate::MapUnordered<T>
+        pub fn map_unordered<I, F, T>(
+            &self,
+            inputs: I,
+            f: F,
+        ) -> $crate::MapUnordered<'_, Self, I::IntoIter, F, T>
         where
             I: IntoIterator<Item: Send + 'static>,
             F: Fn(I::Item) -> T + Send + Sync + 'static,

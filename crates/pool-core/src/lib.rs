@@ -42,6 +42,7 @@ mod inherent;
 mod job;
 mod ledger;
 mod lifecycle;
+mod loan;
 #[doc(hidden)]
 pub mod machine;
 mod map;

@@ -4,6 +4,7 @@
 
 mod cells;
 mod lives;
+mod loans;
 mod queues;
 mod rooms;
 mod searchers;

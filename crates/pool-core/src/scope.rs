@@ -1,17 +1,20 @@
-//! Scopes: jobs that borrow from the stack of the caller, who does not leave before all of them are over.
+//! Scopes: jobs that borrow from the stack of the caller, which does not leave before all of them are over.
+
+mod jobs;
 
 use std::convert::Infallible;
 use std::fmt;
 use std::marker::PhantomData;
 use std::panic::resume_unwind;
+use std::sync::Arc;
 
 use crate::context::JobContext;
 use crate::error::SubmitError;
 use crate::executor::{Executor, ExecutorExt};
-use crate::handle::JobHandle;
 use crate::job::Job;
-use crate::outcome::{JobError, PanicInfo, contain};
-use crate::sync::{LockExt, Mutex};
+use crate::loan::{Back, Loan};
+use crate::outcome::{PanicInfo, contain, drop_contained};
+use jobs::Jobs;
 
 /// What went wrong with a scope's jobs. All of them are over.
 #[derive(Debug, thiserror::Error)]
@@ -27,7 +30,7 @@ pub enum ScopeError {
 /// Takes jobs that may borrow what lives as long as `'scope`. Made by [`ExecutorExt::scope`].
 pub struct Scope<'scope, 'env: 'scope, E: ?Sized> {
     executor: &'env E,
-    handles: Mutex<Vec<JobHandle<(), Infallible>>>,
+    jobs: Jobs,
     // Invariant in `'scope`: a scope cannot be used as one that lives longer, or shorter, than it does.
     scope: PhantomData<&'scope mut &'scope ()>,
 }
@@ -43,54 +46,81 @@ impl<'scope, E: Executor + ?Sized> Scope<'scope, '_, E> {
     where
         F: FnOnce() + Send + 'scope,
     {
-        let job: ScopedJob<'scope> = Box::new(job);
-        // SAFETY: only the lifetime changes. The job is gone, run or dropped, before its handle resolves: a cell moves it out
-        // and consumes it before it publishes the outcome. `run` does not return, nor unwind, before every handle in `handles`
-        // has resolved, and all that the job borrows outlives `'scope`, hence `run`. A job that is refused comes back here.
-        let job: ScopedJob<'static> = unsafe { std::mem::transmute(job) };
-        let handle = self
-            .executor
-            .submit(Scoped(job))
-            .map_err(|refused| refused.map(|job| job.0))?;
-        self.handles.lock_unpoisoned().push(handle);
-        Ok(())
+        let loan = Arc::new(Loan::new(job));
+        let lent: Arc<dyn Lent + 'scope> = Arc::clone(&loan) as _;
+        // SAFETY: only the lifetime changes. What is borrowed is in the closure, and the closure is
+        // gone before `'scope` ends: `run` neither returns nor unwinds before each loan in `jobs` is
+        // over, and the loan of any other job is over when this function returns or unwinds. A loan that is
+        // over holds nothing borrowed; its methods and its drop touch nothing but its stage.
+        let lent: Arc<dyn Lent> =
+            unsafe { std::mem::transmute::<Arc<dyn Lent + 'scope>, Arc<dyn Lent>>(lent) };
+        let scoped = Scoped(Arc::clone(&lent));
+        let refused = match contain(|| self.executor.submit(scoped)) {
+            Ok(Ok(handle)) => {
+                self.jobs.add(handle, lent);
+                return Ok(());
+            }
+            Ok(Err(refused)) => refused,
+            Err(panic) => {
+                // The executor may have kept the job, of which there is no handle.
+                lent.end();
+                resume_unwind(panic.into_payload())
+            }
+        };
+        let Back::Unused(job) = loan.take_back() else {
+            unreachable!("a refused job was never run, and is still in the error");
+        };
+        Err(refused.map(|_scoped| Box::new(job) as _))
+    }
+}
+
+/// A scoped closure as the pool and the scope see it.
+trait Lent: Send + Sync {
+    /// Calls it, unless somebody was first.
+    fn run(&self);
+    /// Drops it, unless somebody was first.
+    fn drop_unused(&self);
+    /// Whether it is gone.
+    fn is_over(&self) -> bool;
+    /// Returns once it is gone. Drops it, if nobody has called it.
+    fn end(&self);
+}
+
+impl<F: FnOnce() + Send> Lent for Loan<F, ()> {
+    fn run(&self) {
+        self.call_by(|job| job());
     }
 
-    /// Waits for all jobs, those included that others of them have added meanwhile.
-    fn join_all(&self) -> Result<(), ScopeError> {
-        let mut panic = None;
-        let mut unfinished = 0;
-        loop {
-            let handles = std::mem::take(&mut *self.handles.lock_unpoisoned());
-            if handles.is_empty() {
-                break;
-            }
-            for handle in handles {
-                match handle.join() {
-                    Ok(()) => {}
-                    Err(JobError::Panicked(info)) => panic = panic.or(Some(info)),
-                    Err(_) => unfinished += 1,
-                }
-            }
-        }
-        match (panic, unfinished) {
-            (Some(info), _) => Err(ScopeError::Panicked(info)),
-            (None, 0) => Ok(()),
-            (None, count) => Err(ScopeError::Unfinished(count)),
-        }
+    fn drop_unused(&self) {
+        Loan::drop_unused(self);
+    }
+
+    fn is_over(&self) -> bool {
+        Loan::is_over(self)
+    }
+
+    fn end(&self) {
+        drop_contained(self.take_back());
     }
 }
 
 /// A scope's job in the form that every executor takes.
-struct Scoped(ScopedJob<'static>);
+struct Scoped(Arc<dyn Lent>);
 
 impl Job for Scoped {
     type Output = ();
     type Error = Infallible;
 
     fn run(self, _ctx: &JobContext<'_>) -> Result<(), Infallible> {
-        (self.0)();
+        self.0.run();
         Ok(())
+    }
+}
+
+impl Drop for Scoped {
+    /// One that never ran gives its captures free at once: the scope's own closure may wait for that.
+    fn drop(&mut self) {
+        self.0.drop_unused();
     }
 }
 
@@ -103,11 +133,11 @@ where
 {
     let scope = Scope {
         executor,
-        handles: Mutex::new(Vec::new()),
+        jobs: Jobs::default(),
         scope: PhantomData,
     };
     let result = contain(|| f(&scope));
-    let joined = scope.join_all();
+    let joined = scope.jobs.join_all();
     match result {
         Err(panic) => resume_unwind(panic.into_payload()),
         Ok(value) => joined.map(|()| value),
@@ -117,7 +147,7 @@ where
 impl<E: ?Sized> fmt::Debug for Scope<'_, '_, E> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("Scope")
-            .field("jobs", &self.handles.lock_unpoisoned().len())
+            .field("jobs", &self.jobs.len())
             .finish()
     }
 }

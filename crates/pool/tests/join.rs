@@ -1,13 +1,13 @@
 //! `JobContext::join` on every backend: both halves run once, whatever becomes of the job, its pool and each other.
 
 use std::convert::Infallible;
-use std::panic::{AssertUnwindSafe, catch_unwind};
-use std::sync::Arc;
+use std::panic::{AssertUnwindSafe, catch_unwind, resume_unwind};
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::mpsc;
+use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
-use pool::{Backend, JobContext, JobError, Pool};
+use pool::{Backend, JobContext, JobError, JobFailure, Outcome, Pool};
 
 /// Within this the slowest test machine has woken a thread.
 const LONG: Duration = Duration::from_secs(60);
@@ -116,4 +116,45 @@ fn both_halves_of_a_cancelled_job_run() {
         go_on.send(()).unwrap();
         assert_eq!(handle.join().unwrap(), (1, 2));
     });
+}
+
+/// A half that became a job has an outcome of its own, whoever runs it; its panic is also the joiner's.
+#[test]
+fn a_half_that_became_a_job_and_panics_is_counted_so() {
+    for backend in Backend::available() {
+        let (tell, told) = mpsc::channel();
+        let tell = Mutex::new(tell);
+        let observe = move |failure: &JobFailure<'_>| {
+            let message = failure.message.map(str::to_owned);
+            let tell = tell.lock().unwrap();
+            tell.send((failure.outcome, message)).unwrap();
+        };
+        let builder = Pool::builder().backend(backend).workers(2);
+        let pool = builder.on_failure(observe).build().unwrap();
+        // The second worker may not have come to rest yet; so the halves try until the second became a job once.
+        let message = run(&pool, |ctx| {
+            let parent = ctx.id();
+            let second = |ctx: &JobContext<'_>| {
+                if ctx.id() != parent {
+                    resume_unwind(Box::new("the half's own"));
+                }
+            };
+            let join = || ctx.join(|_| (), second);
+            let caught = (0..1_000_000).find_map(|_| catch_unwind(AssertUnwindSafe(join)).err());
+            let payload = caught.expect("a half becomes a job");
+            payload
+                .downcast_ref::<&str>()
+                .map(|text| (*text).to_owned())
+        });
+        assert_eq!(message.unwrap().as_deref(), Some("the half's own"));
+        let heard = told.recv_timeout(LONG).unwrap();
+        let message = Some("the half's own".to_owned());
+        assert_eq!(heard, (Outcome::Panicked, message), "{backend}");
+        let report = pool.shutdown(LONG);
+        assert!(report.balances(), "{backend}: {report}");
+        let stats = pool.stats();
+        assert_eq!(stats.panicked, 1, "{backend}: {stats}");
+        assert_eq!(stats.accepted, stats.completed + 1, "{backend}: {stats}");
+        assert!(told.try_recv().is_err(), "{backend}: it is heard once");
+    }
 }

@@ -47,6 +47,20 @@ mutants! {
             "self.0.fetch_or(DETACHED, Ordering::AcqRel) & ENDED != 0" =>
             "self.0.fetch_or(DETACHED, Ordering::Relaxed) & ENDED != 0";
     }
+    "models::loans::a_loan_is_over_before_its_lender_goes_on" {
+        loan_end_wakes_nobody: "who had the closure does not wake the lender", in "loan.rs",
+            "if let Stage::Taken(Some(lender)) = former {" =>
+            "if !MUTANT && let Stage::Taken(Some(lender)) = former {";
+        loan_lender_does_not_wait: "a lender goes on while the closure runs", in "loan.rs",
+            "if let Stage::Taken(lender) = &mut *stage {" =>
+            "if !MUTANT && let Stage::Taken(lender) = &mut *stage {";
+        loan_over_before_the_drop: "a loan is over while its closure is dropped", in "loan.rs",
+            "if let Some((closure, _taken)) = self.take() {" =>
+            "if let Some((closure, taken)) = self.take() {
+            if MUTANT {
+                drop(taken);
+            }";
+    }
     "models::cells::a_cell_is_freed_by_the_last_to_leave" {
         state_leave_in_two_steps: "an end looks for the other, and then leaves", in "state.rs",
             "self.0.fetch_or(own, Ordering::AcqRel) & other != 0" =>

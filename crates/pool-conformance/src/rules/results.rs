@@ -30,8 +30,13 @@ pub(crate) fn rules<F: Fixture>() -> Vec<Rule> {
         Rule::new("R501", "join waits for the outcome", all, r501::<F>),
         Rule::new("R502", "a join inside a job never hangs", all, r502::<F>),
         Rule::new("R503", "a handle is a future", all, r503::<F>),
-        Rule::new("R504", "many inputs, one function", all, r504::<F>),
-        Rule::new("R505", "scoped jobs borrow and are over", all, r505::<F>),
+        Rule::new("R504", "map takes inputs within a window", all, r504::<F>),
+        Rule::new(
+            "R505",
+            "a scope is left when its jobs are over",
+            all,
+            r505::<F>,
+        ),
         Rule::new("R506", "wait until the pool is idle", all, r506::<F>),
     ]
 }

@@ -8,6 +8,7 @@ mod durations;
 mod ending;
 mod fork;
 mod jobs;
+mod many;
 mod memory;
 mod on;
 mod panics;

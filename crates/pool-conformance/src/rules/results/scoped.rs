@@ -2,10 +2,10 @@
 
 use std::convert::Infallible;
 use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
-use std::sync::{Mutex, PoisonError};
 
-use pool_core::{Executor, ExecutorExt, JobContext, ScopeError, Shutdown, ShutdownPolicy};
+use pool_core::{Executor, ExecutorExt, JobContext, Scope, ScopeError, Shutdown, ShutdownPolicy};
 
 use crate::fixture::Fixture;
 use crate::probe::{Count, Gate, ROOM, ended, occupy, pool, returns_only_after};
@@ -19,6 +19,8 @@ pub(super) fn r505<F: Fixture>() -> Applied {
         }
     }
     borrowing(&two);
+    the_first_panic(&two);
+    added_by_a_drop(&two);
     inside_a_job(&pool::<F>(1, 1));
     left_over_by_a_shutdown(&pool::<F>(1, 8));
     Applied::Held
@@ -101,27 +103,82 @@ fn inside_a_job(pool: &impl Executor) {
     assert_eq!(seen.expect("it cannot fail"), (true, 190));
 }
 
-/// A job in a report can still run elsewhere, so its scope is not over.
+/// The panic that is told is that of the job that was submitted first, whichever came first.
+fn the_first_panic(pool: &impl Executor) {
+    const JOBS: usize = 200;
+    let over = Count::new();
+    let result = pool.scope(|scope| {
+        for job in 0..JOBS {
+            let over = over.clone();
+            let body = move || {
+                if job == 0 {
+                    over.wait_for(JOBS - 1);
+                }
+                over.add();
+                std::panic::resume_unwind(Box::new(job.to_string()));
+            };
+            scope.spawn(body).expect(ROOM);
+        }
+    });
+    match result {
+        Err(ScopeError::Panicked(info)) => assert_eq!(info.message(), "0"),
+        other => panic!("{other:?}"),
+    }
+}
+
+/// A value that adds a job to its scope as it is dropped.
+struct Adds<'scope, 'env, E: Executor + ?Sized> {
+    scope: &'scope Scope<'scope, 'env, E>,
+    added: &'env Count,
+}
+
+impl<E: Executor + ?Sized> Drop for Adds<'_, '_, E> {
+    fn drop(&mut self) {
+        let added = self.added;
+        self.scope.spawn(move || _ = added.add()).expect(ROOM);
+    }
+}
+
+/// What a job captured is dropped before the scope is left, and may add a job then.
+fn added_by_a_drop(pool: &impl Executor) {
+    let added = Count::new();
+    let added = &added;
+    let result = pool.scope(|scope| {
+        for _ in 0..10 {
+            let adds = Adds { scope, added };
+            scope.spawn(move || drop(adds)).expect(ROOM);
+            let adds = Adds { scope, added };
+            let captures = move || {
+                let _captured = &adds;
+            };
+            scope.spawn(captures).expect(ROOM);
+        }
+    });
+    assert!(result.is_ok(), "{result:?}");
+    assert_eq!(added.get(), 20, "a job's job is the scope's as well");
+}
+
+/// Jobs that a shutdown leaves unstarted never run, and the scope is left once they are dropped.
 fn left_over_by_a_shutdown(pool: &(impl Executor + Shutdown)) {
     let gate = occupy(pool, 1);
-    let (report, ran) = (Mutex::new(None), Count::new());
-    let submit_and_shut_down = || {
-        pool.scope(|scope| {
-            for _ in 0..3 {
-                let ran = ran.clone();
-                let run = move || {
-                    ran.add();
-                };
-                scope.spawn(run).expect(ROOM);
-            }
-            let given_up = pool.shutdown(ShutdownPolicy::now());
-            assert_eq!(given_up.unstarted(), 3, "{given_up}");
-            *report.lock().unwrap_or_else(PoisonError::into_inner) = Some(given_up);
-        })
-    };
-    let give_up = || drop(report.lock().unwrap_or_else(PoisonError::into_inner).take());
-    let left = returns_only_after(give_up, submit_and_shut_down);
+    let (ran, captured) = (Count::new(), Arc::new(()));
+    let left = pool.scope(|scope| {
+        for _ in 0..3 {
+            let (ran, captured) = (ran.clone(), Arc::clone(&captured));
+            let run = move || {
+                ran.add();
+                drop(captured);
+            };
+            scope.spawn(run).expect(ROOM);
+        }
+        let report = pool.shutdown(ShutdownPolicy::now());
+        assert_eq!(report.unstarted(), 3, "{report}");
+    });
     assert!(matches!(left, Err(ScopeError::Unfinished(3))), "{left:?}");
     assert_eq!(ran.get(), 0);
+    assert!(
+        Arc::into_inner(captured).is_some(),
+        "captures outlive the scope"
+    );
     gate.open();
 }
