@@ -245,6 +245,27 @@ mutants! {
             }
         }";
     }
+    "published::models::a_value_is_not_dropped_under_its_reader" {
+        reader_enters_without_a_fence: "no fence between a reader's entry and its load", in "published/doors.rs",
+            "// ORDERING: partner is the heavy fence in `are_left`.
+        light();
+        Inside" =>
+            "if !MUTANT { light(); }
+        Inside";
+        reader_leaves_relaxed: "a reader leaves without a release", in "published/doors.rs",
+            "self.door.depth.store(self.before, Ordering::Release);" =>
+            "self.door.depth.store(self.before, Ordering::Relaxed);";
+        collector_has_no_fence: "no fence between the replacement and the look at the doors", in "published/doors.rs",
+            "// ORDERING: partner is the light fence in `enter` and `enter_crowd`.
+        heavy();" =>
+            "if !MUTANT { heavy(); }";
+        collector_does_not_look: "what was replaced is dropped while somebody is inside", in "published.rs",
+            "if !doors.are_left(own) {" =>
+            "if !doors.are_left(own) && !MUTANT {";
+        published_relaxed: "a value is published without a release", in "published.rs",
+            "let former = self.current.swap(value, Ordering::AcqRel);" =>
+            "let former = self.current.swap(value, if MUTANT { Ordering::Relaxed } else { Ordering::AcqRel });";
+    }
     "models::lives::who_waits_for_quiet_is_told" {
         quiet_is_not_told: "a job that ends elsewhere than on a worker tells nobody", in "lifecycle.rs",
             "pub(crate) fn entry_over(&self) {
