@@ -116,6 +116,10 @@ impl Engine for AsyncEngine {
         self.queue.push_past_bound(task);
     }
 
+    fn past_bound(&self) -> usize {
+        self.queue.past_bound()
+    }
+
     #[inline]
     fn pop<'a>(&self, _worker: &Worker, place: TaskPlace<'a>) -> Option<Held<'a>> {
         let task = self.queue.pop(place).ok()?;

@@ -58,6 +58,10 @@ impl Engine for ChannelEngine {
         self.queue.push_past_bound(task);
     }
 
+    fn past_bound(&self) -> usize {
+        self.queue.past_bound()
+    }
+
     #[inline(always)]
     fn pop<'a>(&self, _worker: &Worker, place: TaskPlace<'a>) -> Option<Held<'a>> {
         let task = self.queue.pop(place).ok()?;

@@ -2,6 +2,7 @@
 
 use std::convert::Infallible;
 use std::future::Future;
+use std::panic::resume_unwind;
 use std::pin::Pin;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
@@ -10,7 +11,8 @@ use std::time::{Duration, Instant};
 
 use pool_core::machine::{self, Thread};
 use pool_core::{
-    Executor, ExecutorExt, Interrupted, JobContext, JobError, JobHandle, PoolConfig, ShutdownReport,
+    Executor, ExecutorExt, Interrupted, JobContext, JobError, JobHandle, PoolConfig,
+    ShutdownReport, Stats,
 };
 
 use crate::fixture::Fixture;
@@ -141,6 +143,78 @@ pub(crate) fn columns_of(report: &ShutdownReport) -> [u64; 7] {
         report.abandoned(),
         report.unstarted(),
     ]
+}
+
+/// Reads the books again and again while `act` runs: no count falls, and no more came out than went in.
+///
+/// # Panics
+/// If the books are wrong, with what they said.
+pub(crate) fn books_only_grow<R>(pool: &(impl Executor + ?Sized), act: impl FnOnce() -> R) -> R {
+    let is_over = Count::new();
+    thread::scope(|threads| {
+        let reader = threads.spawn(|| {
+            let mut former = pool.stats();
+            while is_over.get() == 0 {
+                let now = pool.stats();
+                assert_sound(&now);
+                assert_grown(&former, &now);
+                former = now;
+                thread::yield_now();
+            }
+        });
+        let result = {
+            let _over = CountAtEnd(&is_over);
+            act()
+        };
+        if let Err(panic) = reader.join() {
+            resume_unwind(panic);
+        }
+        result
+    })
+}
+
+/// Counts as it is dropped, be it by a panic.
+struct CountAtEnd<'a>(&'a Count);
+
+impl Drop for CountAtEnd<'_> {
+    fn drop(&mut self) {
+        self.0.add();
+    }
+}
+
+fn assert_grown(former: &Stats, now: &Stats) {
+    let counts = |stats: &Stats| {
+        [
+            stats.accepted,
+            stats.completed,
+            stats.failed,
+            stats.panicked,
+            stats.cancelled,
+            stats.expired,
+            stats.abandoned,
+            stats.unstarted,
+        ]
+    };
+    let fell = counts(former)
+        .into_iter()
+        .zip(counts(now))
+        .any(|(former, now)| now < former);
+    assert!(!fell, "a count fell: {former}, and later {now}");
+}
+
+/// No more came out than went in. A difference below zero would be a count near the largest there is, or a panic.
+pub(crate) fn assert_sound(stats: &Stats) {
+    let out = [
+        stats.finished(),
+        stats.unstarted,
+        stats.queued,
+        stats.running,
+    ];
+    let sum = out.iter().try_fold(0_u64, |sum, n| sum.checked_add(*n));
+    assert!(
+        sum.is_some_and(|sum| sum <= stats.accepted),
+        "more in and out of the pool than it accepted: {stats}"
+    );
 }
 
 /// Polls a future by hand, once. `woken` counts the wakes that follow.

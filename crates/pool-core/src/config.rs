@@ -7,6 +7,7 @@ use std::sync::Arc;
 use std::thread;
 
 use crate::error::BuildError;
+use crate::front::FrontDoor;
 use crate::hooks::{Hooks, JobFailure};
 use crate::room::Room;
 
@@ -25,6 +26,7 @@ pub struct PoolConfig {
     pub(crate) stack_size: Option<usize>,
     pub(crate) hooks: Hooks,
     pub(crate) room: Option<Arc<Room>>,
+    pub(crate) front: Option<FrontDoor>,
 }
 
 impl Default for PoolConfig {
@@ -36,6 +38,7 @@ impl Default for PoolConfig {
             stack_size: None,
             hooks: Hooks::default(),
             room: None,
+            front: None,
         }
     }
 }
@@ -103,6 +106,11 @@ impl PoolConfig {
     /// Has submitters wait in the line of another pool, whose jobs this one is going to take over: what a swap needs.
     pub fn set_room(&mut self, room: Arc<Room>) {
         self.room = Some(room);
+    }
+
+    /// Makes the pool a generation of one that is swapped.
+    pub fn set_front(&mut self, front: FrontDoor) {
+        self.front = Some(front);
     }
 
     /// Finds what is wrong before anything is started (`R109`).

@@ -11,13 +11,15 @@ use crate::capability::Capability;
 use crate::config::PoolConfig;
 use crate::error::{BuildError, Refused};
 use crate::executor::{Executor, forward_executor};
+use crate::front::Front;
+use crate::hand_over::{HandOver, Retired};
 use crate::hosted::lose_token;
 use crate::lifecycle::{Lifecycle, Submission};
 use crate::machine::{self, Point};
 use crate::report::ShutdownReport;
 use crate::room::Room;
-use crate::shutdown::{HandOver, Shutdown, ShutdownPolicy, drive_async, drive_blocking};
-use crate::stats::Stats;
+use crate::shutdown::{Shutdown, ShutdownPolicy, drive_async, drive_blocking};
+use crate::stats::{Stats, Tally};
 use crate::task::{Held, Task, TaskPlace};
 use crate::worker::{Errand, Step, Worker};
 
@@ -51,6 +53,12 @@ pub trait Engine: Send + Sync + Sized + 'static {
     /// Queues a task whatever the bound, to take turns with the others: the child of a job that is the innermost of very many.
     fn push_past_bound(&self, task: Task) {
         self.push_unbounded(task);
+    }
+
+    /// How many tasks are queued past the bound, for the stats: they show no more queued jobs than these and the capacity. An engine
+    /// that does not know shows what comes out of its counts.
+    fn past_bound(&self) -> usize {
+        usize::MAX
     }
 
     /// Takes the next task for `worker`, to `place`, and tells [`Lifecycle::room`] of the place that came free.
@@ -100,8 +108,12 @@ pub trait Engine: Send + Sync + Sized + 'static {
     fn join_threads(&self);
 }
 
-/// An engine as the executor that its own workers submit children to.
+/// An engine as the executor of a pool by itself.
 pub(crate) struct Inside<E: Engine>(pub(crate) Arc<E>);
+
+/// An engine as the executor that its own workers submit children to. Where it is a generation that was retired, they go to the one that
+/// takes jobs in; only once the whole pool is closed they are refused.
+pub(crate) struct Within<E: Engine>(pub(crate) Inside<E>);
 
 /// What a worker holds of its engine.
 pub(crate) trait Host: Executor {
@@ -117,13 +129,12 @@ pub(crate) trait Host: Executor {
     fn queue_past_bound(&self, task: Task);
 }
 
-impl<E: Engine> Host for Inside<E> {
+impl<E: Engine> Host for Within<E> {
     fn help(&self, worker: &Worker) -> bool {
         let help = |worker: &Worker| {
             let woken_come_first = worker.begin_look();
             (woken_come_first && worker.run_woken())
-                || self
-                    .0
+                || (self.0.0)
                     .pop(worker, &mut MaybeUninit::uninit())
                     .map(|task| worker.run_held(task))
                     .is_some()
@@ -133,40 +144,25 @@ impl<E: Engine> Host for Inside<E> {
     }
 
     fn at_home(&self, errand: Errand) {
-        E::at_home(&self.0, errand);
+        E::at_home(&self.0.0, errand);
     }
 
     fn block(&self, wait: &mut dyn FnMut()) {
-        self.0.block(wait);
+        self.0.0.block(wait);
     }
 
     fn has_queued(&self) -> bool {
-        self.0.has_queued()
+        self.0.0.has_queued()
     }
 
     fn queue_past_bound(&self, task: Task) {
-        self.0.push_past_bound(task);
-        let life = self.0.life();
+        self.0.0.push_past_bound(task);
+        let life = self.0.0.life();
         life.notify();
         // ORDERING: as in `Lifecycle::pushed`.
         if life.is_cancelling() {
-            life.take_out(self.0.take_queued());
+            life.take_out(self.0.0.take_queued());
         }
-    }
-}
-
-impl<E: Engine> Inside<E> {
-    /// There was no place for a task that had entered the books.
-    #[cold]
-    fn refuse(&self, submission: Submission, task: Task) -> Result<(), Refused<Task>> {
-        let life = self.0.life();
-        if !task.change_pool(life, None) {
-            // Its job was cancelled in the meantime: it was accepted, and is over.
-            return Ok(());
-        }
-        life.refuse(submission);
-        machine::point(Point::Refused(task.id()));
-        Err(Refused::Full(task))
     }
 }
 
@@ -177,25 +173,7 @@ impl<E: Engine> Executor for Inside<E> {
 
     #[inline(always)]
     fn try_execute_held(&self, task: Held<'_>) -> Result<(), Refused<Task>> {
-        let life = self.0.life();
-        let id = task.id();
-        let Some(submission) = life.begin_submission() else {
-            machine::point(Point::Refused(id));
-            return Err(Refused::Closed(task.into_task()));
-        };
-        machine::point(Point::Submit(id));
-        if let Err(outcome) = task.accept(life) {
-            life.over_on_arrival(submission, outcome);
-            return Ok(());
-        }
-        match self.0.push(task) {
-            Ok(()) => {
-                machine::point(Point::Pushed(id));
-                life.pushed(|| self.0.take_queued());
-                Ok(())
-            }
-            Err(task) => self.refuse(submission, task),
-        }
+        self.admit(task, |task| Err(Refused::Closed(task)))
     }
 
     fn room(&self) -> &Room {
@@ -207,7 +185,7 @@ impl<E: Engine> Executor for Inside<E> {
     }
 
     fn stats(&self) -> Stats {
-        self.0.life().stats()
+        self.tally().stats(self.capability().capacity)
     }
 
     fn is_closed(&self) -> bool {
@@ -216,6 +194,104 @@ impl<E: Engine> Executor for Inside<E> {
 
     fn lives(&self) -> Vec<Arc<Lifecycle>> {
         vec![Arc::clone(self.0.life())]
+    }
+}
+
+impl<E: Engine> Inside<E> {
+    /// Queues a task. If intake has ended, it is `closed` that says what becomes of it.
+    #[inline(always)]
+    fn admit(
+        &self,
+        task: Held<'_>,
+        closed: impl FnOnce(Task) -> Result<(), Refused<Task>>,
+    ) -> Result<(), Refused<Task>> {
+        let life = self.0.life();
+        let id = task.id();
+        let Some(submission) = life.begin_submission() else {
+            machine::point(Point::Refused(id));
+            return closed(task.into_task());
+        };
+        machine::point(Point::Submit(id));
+        if let Err(outcome) = task.accept(life) {
+            life.over_on_arrival(submission, outcome);
+            return Ok(());
+        }
+        match self.0.push(task) {
+            Ok(()) => {
+                machine::point(Point::Pushed(id));
+                life.pushed(submission, || self.0.take_queued());
+                Ok(())
+            }
+            Err(task) => self.refuse(submission, task),
+        }
+    }
+
+    /// There was no place for a task that had entered the books.
+    #[cold]
+    fn refuse(&self, submission: Submission<'_>, task: Task) -> Result<(), Refused<Task>> {
+        let life = self.0.life();
+        if !task.change_pool(life, None) {
+            // Its job was cancelled in the meantime: it was accepted, and is over.
+            submission.accept();
+            return Ok(());
+        }
+        life.refuse(submission);
+        machine::point(Point::Refused(task.id()));
+        Err(Refused::Full(task))
+    }
+
+    fn tally(&self) -> Tally {
+        self.0.life().tally(self.0.past_bound() as u64)
+    }
+}
+
+impl<E: Engine> Within<E> {
+    /// What users have of a pool whose generation this is; none where it is the pool itself.
+    #[cold]
+    fn front(&self) -> Option<Arc<dyn Front>> {
+        self.0.0.life().front()
+    }
+
+    #[cold]
+    fn forward(&self, task: Task) -> Result<(), Refused<Task>> {
+        match self.front() {
+            Some(front) => front.try_execute(task),
+            None => Err(Refused::Closed(task)),
+        }
+    }
+}
+
+impl<E: Engine> Executor for Within<E> {
+    fn try_execute(&self, task: Task) -> Result<(), Refused<Task>> {
+        self.try_execute_held(Held::new(&mut MaybeUninit::uninit(), task))
+    }
+
+    #[inline(always)]
+    fn try_execute_held(&self, task: Held<'_>) -> Result<(), Refused<Task>> {
+        self.0.admit(task, |task| self.forward(task))
+    }
+
+    fn room(&self) -> &Room {
+        self.0.room()
+    }
+
+    fn capability(&self) -> Capability {
+        let front = self.front().map(|front| front.capability());
+        front.unwrap_or_else(|| self.0.capability())
+    }
+
+    fn stats(&self) -> Stats {
+        let front = self.front().map(|front| front.stats());
+        front.unwrap_or_else(|| self.0.stats())
+    }
+
+    fn is_closed(&self) -> bool {
+        self.0.is_closed() && self.front().is_none_or(|front| front.is_closed())
+    }
+
+    fn lives(&self) -> Vec<Arc<Lifecycle>> {
+        let front = self.front().map(|front| front.lives());
+        front.unwrap_or_else(|| self.0.lives())
     }
 }
 
@@ -263,7 +339,7 @@ impl<E: Engine> WorkerPool<E> {
 
     /// What went through the pool and what is in it.
     pub fn stats(&self) -> Stats {
-        self.life().stats()
+        Executor::stats(&self.0.0)
     }
 
     #[inline]
@@ -305,34 +381,35 @@ impl<E: Engine> Shutdown for WorkerPool<E> {
 }
 
 impl<E: Engine> HandOver for WorkerPool<E> {
-    fn retire(&self) -> Vec<Task> {
+    fn retire(&self) -> Retired {
         let life = self.life();
-        life.close();
-        let tasks = life.hand_over(self.engine().take_queued());
-        life.stop_when_quiet();
-        tasks
+        life.end_intake();
+        life.await_submissions();
+        Retired::new(self.engine().take_queued(), life)
     }
 
-    fn adopt(&self, tasks: Vec<Task>) -> Vec<Task> {
-        let life = self.life();
-        let adopt = |task: Task| {
-            let Some(submission) = life.begin_submission() else {
-                return Some(task);
-            };
-            if let Err(outcome) = task.accept(life) {
-                life.over_on_arrival(submission, outcome);
-                return None;
-            }
-            self.engine().push_unbounded(task);
-            life.pushed(|| self.engine().take_queued());
-            None
-        };
-        tasks.into_iter().filter_map(adopt).collect()
+    fn adopt(&self, retired: Retired) {
+        let engine = self.engine();
+        let push = |task| engine.push_unbounded(task);
+        retired.move_to(self.life(), push, || engine.take_queued());
+    }
+
+    fn leave(&self) {
+        self.life().stop_when_quiet();
+    }
+
+    fn end(&self) {
+        self.0.end();
+    }
+
+    fn tally(&self) -> Tally {
+        self.0.0.tally()
     }
 }
 
-impl<E: Engine> Drop for Owner<E> {
-    fn drop(&mut self) {
+impl<E: Engine> Owner<E> {
+    /// Ends the pool as its last handle goes.
+    fn end(&self) {
         let life = self.0.0.life();
         if life.is_forked() {
             // The engine's own end would wait for threads, or take locks, that are the parent's.
@@ -347,6 +424,16 @@ impl<E: Engine> Drop for Owner<E> {
             life.stop_when_quiet();
         } else {
             drop(drive_blocking(&self.0.0, ShutdownPolicy::drain()));
+        }
+    }
+}
+
+impl<E: Engine> Drop for Owner<E> {
+    fn drop(&mut self) {
+        let life = self.0.0.life();
+        // One that was told to end by itself is waited for by nobody.
+        if life.is_forked() || !life.stops_when_quiet() {
+            self.end();
         }
     }
 }

@@ -63,7 +63,8 @@ pub trait Executor: Send + Sync {
     /// Whether intake has ended.
     fn is_closed(&self) -> bool;
 
-    /// The lives of the pools behind it, oldest first, for [`ExecutorExt::wait_idle`]. More than one after a swap.
+    /// The lives of the pools behind it, oldest first, for [`ExecutorExt::wait_idle`]. More than one after a swap, for as long as the older
+    /// ones have work.
     fn lives(&self) -> Vec<Arc<Lifecycle>> {
         Vec::new()
     }
@@ -349,11 +350,11 @@ pub trait ExecutorExt: Executor {
     /// run within the polls.
     fn wait_idle_async(&self) -> impl Future<Output = ()> + Send {
         async move {
-            let mut waited = 0;
-            while let Some(life) = self.lives().get(waited) {
-                let own = own_jobs(Worker::current_of(self).as_ref(), life);
+            let mut waited = Vec::new();
+            while let Some(life) = first_other_life(self, &waited) {
+                let own = own_jobs(Worker::current_of(self).as_ref(), &life);
                 helping(pin!(life.quiet(own)), || Worker::current_of(self)).await;
-                waited += 1;
+                waited.push(life);
             }
         }
     }
@@ -369,11 +370,20 @@ impl<E: Executor + ?Sized> ExecutorExt for E {}
 
 /// Visits each pool behind `executor`, oldest first, those included that a swap adds meanwhile. Only the newest takes jobs in.
 fn for_each_life<E: Executor + ?Sized>(executor: &E, mut visit: impl FnMut(&Arc<Lifecycle>)) {
-    let mut visited = 0;
-    while let Some(life) = executor.lives().get(visited) {
-        visit(life);
-        visited += 1;
+    let mut visited = Vec::new();
+    while let Some(life) = first_other_life(executor, &visited) {
+        visit(&life);
+        visited.push(life);
     }
+}
+
+/// The oldest pool behind `executor` that is none of those. Pools that are over leave the list.
+fn first_other_life<E: Executor + ?Sized>(
+    executor: &E,
+    than: &[Arc<Lifecycle>],
+) -> Option<Arc<Lifecycle>> {
+    let is_other = |life: &Arc<Lifecycle>| !than.iter().any(|it| Arc::ptr_eq(it, life));
+    executor.lives().into_iter().find(is_other)
 }
 
 /// See [`Room::may_pass`].

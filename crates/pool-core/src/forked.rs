@@ -18,6 +18,7 @@ mod handlers {
     use std::cell::RefCell;
     use std::sync::{MutexGuard, Once};
 
+    use crate::published::open_after_a_fork;
     use crate::registry::{self, Pools};
 
     thread_local! {
@@ -48,6 +49,7 @@ mod handlers {
     }
 
     extern "C" fn in_the_child() {
+        open_after_a_fork();
         let held = HELD.try_with(RefCell::take).ok().flatten();
         let Some(pools) = held.or_else(registry::try_lock) else {
             return;

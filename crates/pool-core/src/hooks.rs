@@ -35,15 +35,13 @@ pub(crate) struct Hooks {
 /// The hooks of a pool: what they do, and that they panic, changes no outcome and costs no worker (`R304`).
 pub(crate) struct ContainedHooks {
     hooks: Hooks,
-    panics: AtomicU64,
+    /// One count for all generations of a pool that is swapped.
+    panics: Arc<AtomicU64>,
 }
 
 impl ContainedHooks {
-    pub(crate) fn new(hooks: Hooks) -> Self {
-        Self {
-            hooks,
-            panics: AtomicU64::new(0),
-        }
+    pub(crate) fn new(hooks: Hooks, panics: Arc<AtomicU64>) -> Self {
+        Self { hooks, panics }
     }
 
     /// Runs `on_worker_start`: the worker's state, or nothing where the hook panicked or there is none.

@@ -3,14 +3,24 @@
 //! A stripe has **one writer**: the worker whose seat it is (seats are handed on with acquire and release), or the thread whose number
 //! it is. So a count is a load and a store. Only threads beyond the numbered ones share a stripe, and add to it with read-modify-writes.
 //!
-//! Each count only grows. A job *enters* before it is pushed; it is *refused* if it could not be; it is *over* when
-//! everything of it has ended, its outcome published and its closure dropped. The columns are written before the outcome is
-//! published, so whoever has seen a job end finds it in its column.
+//! Each count only grows. A job *enters* before it is pushed. Then it is *accepted*, once it is in its queue, or *refused*; it
+//! is *over* when everything of it has ended, its outcome published and its closure dropped. The columns are written before
+//! the outcome is published, so whoever has seen a job end finds it in its column.
 //!
 //! **Quiet** means that all that entered was refused or is over. `in_flight` reads `over` and `refused` first and `entered`
 //! last. Because counts grow and `over + refused <= entered` holds at each moment, equality of the sums shows that there
 //! was a moment, at the start of the last pass, when nothing was in flight. A child enters before its parent is over, so no
 //! reader sees the parent's end without the child's start.
+//!
+//! **Accepted** is counted after the push, so it never counts a job that is refused in the end. A job may run, and end,
+//! before its submitter has counted it; so a snapshot shows as accepted what is counted, or what has come out if that is more.
+//! Both grow, so what is shown never falls.
+//!
+//! **A job that moves** to another pool is *handed over* by the one and *adopted* by the other, which does not count it as
+//! accepted again. So the sum of `accepted` over the pools that a job goes through is right at each moment, also halfway.
+//!
+//! **Nothing is on its way** when all that entered was refused, accepted or adopted: the argument is that of quiet. Who has
+//! ended the intake and waits for it has seen the last push.
 
 use crossbeam_utils::CachePadded;
 
@@ -57,10 +67,14 @@ impl Column {
 
 pub(crate) struct Ledger {
     stripes: Box<[CachePadded<Stripe>]>,
+    /// Jobs that came from another pool, and that went to one. Written by swaps alone.
+    adopted: AtomicU64,
+    handed_over: AtomicU64,
 }
 
 struct Stripe {
     entered: AtomicU64,
+    accepted: AtomicU64,
     refused: AtomicU64,
     over: AtomicU64,
     columns: [AtomicU64; COLUMNS],
@@ -68,12 +82,37 @@ struct Stripe {
 
 /// A stripe as the calling thread may write to it.
 #[derive(Clone, Copy)]
-struct Writing<'a> {
+pub(crate) struct Writing<'a> {
     stripe: &'a Stripe,
     is_alone: bool,
 }
 
 impl Writing<'_> {
+    /// A job is about to be pushed.
+    ///
+    /// A [light fence](crate::barrier) stands between this and the look at the phase.
+    #[inline]
+    pub(crate) fn enter(self) {
+        self.count(|stripe| &stripe.entered);
+    }
+
+    /// The job that entered is in its queue, or about to run where it was submitted.
+    #[inline]
+    pub(crate) fn accept(self) {
+        self.count(|stripe| &stripe.accepted);
+    }
+
+    /// The job that entered was not pushed.
+    pub(crate) fn refuse(self) {
+        self.count(|stripe| &stripe.refused);
+    }
+
+    /// The job has ended, and nothing of it is left.
+    pub(crate) fn end(self, outcome: Outcome) {
+        self.count(|stripe| &stripe.columns[outcome as usize]);
+        self.count(|stripe| &stripe.over);
+    }
+
     /// Adds one. Release, always: a reader that counts it sees all that this thread did before.
     #[inline]
     fn count(self, counter: impl FnOnce(&Stripe) -> &AtomicU64) {
@@ -93,6 +132,7 @@ impl Ledger {
         let stripe = || {
             CachePadded::new(Stripe {
                 entered: AtomicU64::new(0),
+                accepted: AtomicU64::new(0),
                 refused: AtomicU64::new(0),
                 over: AtomicU64::new(0),
                 columns: std::array::from_fn(|_| AtomicU64::new(0)),
@@ -100,36 +140,38 @@ impl Ledger {
         };
         Self {
             stripes: (0..OUTSIDERS + workers).map(|_| stripe()).collect(),
+            adopted: AtomicU64::new(0),
+            handed_over: AtomicU64::new(0),
         }
-    }
-
-    /// A job is about to be pushed. By `worker`, if the caller is one of the pool's.
-    ///
-    /// A [light fence](crate::barrier) stands between this and the look at the phase.
-    #[inline]
-    pub(crate) fn enter(&self, worker: Option<usize>) {
-        self.stripe(worker).count(|stripe| &stripe.entered);
-    }
-
-    /// The job that entered was not pushed.
-    pub(crate) fn refuse(&self, worker: Option<usize>) {
-        self.stripe(worker).count(|stripe| &stripe.refused);
     }
 
     #[inline]
     pub(crate) fn record(&self, outcome: Outcome, worker: Option<usize>) {
-        self.stripe(worker)
+        self.writing(worker)
             .count(|stripe| &stripe.columns[outcome as usize]);
     }
 
     pub(crate) fn record_unstarted(&self) {
-        self.stripe(None).count(|stripe| &stripe.columns[UNSTARTED]);
+        self.writing(None)
+            .count(|stripe| &stripe.columns[UNSTARTED]);
+    }
+
+    /// The job that entered came from another pool, and is in its queue.
+    pub(crate) fn adopt(&self) {
+        // ORDERING: Release, as for every count.
+        self.adopted.fetch_add(1, Ordering::Release);
+    }
+
+    /// A job went to another pool, which has adopted it.
+    pub(crate) fn hand_over(&self) {
+        // ORDERING: Release, as for every count.
+        self.handed_over.fetch_add(1, Ordering::Release);
     }
 
     /// Nothing of the job is left.
     #[inline]
     pub(crate) fn over(&self, worker: Option<usize>) {
-        self.stripe(worker).count(|stripe| &stripe.over);
+        self.writing(worker).count(|stripe| &stripe.over);
     }
 
     /// How many jobs are accepted and not over; exact if it is zero, else a figure of the recent past.
@@ -141,30 +183,29 @@ impl Ledger {
             .iter()
             .map(|s| s.over.load(Ordering::Acquire) + s.refused.load(Ordering::Acquire))
             .sum();
-        let entered: u64 = self
-            .stripes
-            .iter()
-            .map(|s| s.entered.load(Ordering::Acquire))
-            .sum();
+        let entered = self.sum(|stripe| &stripe.entered);
         entered - settled
     }
 
-    /// A snapshot that never shows more finished than accepted (`R701`): the columns are read first.
-    pub(crate) fn stats(&self) -> Stats {
-        let mut columns = [0; COLUMNS];
-        for stripe in &self.stripes {
-            for (sum, column) in columns.iter_mut().zip(&stripe.columns) {
-                *sum += column.load(Ordering::Acquire);
-            }
-        }
-        let sum = |count: fn(&Stripe) -> &AtomicU64| -> u64 {
-            self.stripes
-                .iter()
-                .map(|s| count(s).load(Ordering::Acquire))
-                .sum()
-        };
-        let refused = sum(|s| &s.refused);
-        let accepted = sum(|s| &s.entered) - refused;
+    /// Whether no submission is between its entry and its push or refusal.
+    pub(crate) fn is_nothing_on_its_way(&self) -> bool {
+        // ORDERING: as for `in_flight`, with another pair of sums.
+        let arrived = self.arrived();
+        let entered = self.sum(|stripe| &stripe.entered);
+        entered == arrived
+    }
+
+    fn arrived(&self) -> u64 {
+        self.sum(|stripe| &stripe.refused)
+            + self.adopted.load(Ordering::Acquire)
+            + self.sum(|stripe| &stripe.accepted)
+    }
+
+    /// The counts, those of ends first: what has come out since is not missing from what has gone in.
+    pub(crate) fn counts(&self) -> Stats {
+        let columns: [u64; COLUMNS] =
+            std::array::from_fn(|column| self.sum(|stripe| &stripe.columns[column]));
+        let handed_over = self.handed_over.load(Ordering::Acquire);
         let [
             completed,
             failed,
@@ -175,7 +216,6 @@ impl Ledger {
             unstarted,
         ] = columns;
         Stats {
-            accepted,
             completed,
             failed,
             panicked,
@@ -183,12 +223,22 @@ impl Ledger {
             expired,
             abandoned,
             unstarted,
+            handed_over,
+            adopted: self.adopted.load(Ordering::Acquire),
+            accepted: self.sum(|stripe| &stripe.accepted),
             ..Stats::default()
         }
     }
 
+    fn sum(&self, count: impl Fn(&Stripe) -> &AtomicU64) -> u64 {
+        // ORDERING: Acquire pairs with the Release of each count.
+        let counts = self.stripes.iter().map(|stripe| count(stripe));
+        counts.map(|count| count.load(Ordering::Acquire)).sum()
+    }
+
+    /// The stripe of `worker`, if the caller is one of the pool's, or of the calling thread.
     #[inline]
-    fn stripe(&self, worker: Option<usize>) -> Writing<'_> {
+    pub(crate) fn writing(&self, worker: Option<usize>) -> Writing<'_> {
         let number = || thread_number::of_this_thread().filter(|&number| number < SHARED);
         let own = worker.map(|index| OUTSIDERS + index).or_else(number);
         Writing {

@@ -14,7 +14,7 @@
 //! **pool-core owns the life of a job; a backend owns where and when it runs.** Whatever must hold on every backend is here once.
 //!
 //! # Guarantees
-//! The rules `R101` to `R902` of the contract, each a test in `pool-conformance`. The first of them: an accepted job reaches
+//! The rules `R101` to `R903` of the contract, each a test in `pool-conformance`. The first of them: an accepted job reaches
 //! exactly one outcome, whatever a backend, a job, a hook, a caller or a shutdown does.
 
 mod async_cell;
@@ -33,6 +33,8 @@ mod error;
 mod executor;
 mod fork;
 mod forked;
+mod front;
+mod hand_over;
 mod handle;
 mod hooks;
 mod hosted;
@@ -51,6 +53,7 @@ mod models;
 mod outcome;
 mod places;
 mod plain;
+mod published;
 mod queue;
 mod registry;
 mod report;
@@ -86,6 +89,8 @@ pub use context::{AsyncContext, JobContext};
 pub use engine::{Engine, WorkerPool};
 pub use error::{BuildError, Refused, SubmitAllError, SubmitError};
 pub use executor::{Executor, ExecutorExt};
+pub use front::{Front, FrontDoor};
+pub use hand_over::{HandOver, Retired};
 pub use handle::JobHandle;
 pub use hooks::JobFailure;
 pub use hosted::{Lent, host_futures, lose_token};
@@ -95,12 +100,13 @@ pub use lifecycle::Lifecycle;
 pub use map::{Map, MapUnordered};
 pub use outcome::{Interrupted, JobError, Outcome, PanicInfo};
 pub use places::Places;
+pub use published::Published;
 pub use queue::SharedQueue;
 pub use report::{RunningJob, ShutdownReport};
 pub use room::Room;
 pub use scope::{Scope, ScopeError};
-pub use shutdown::{HandOver, Shutdown, ShutdownPolicy};
-pub use stats::Stats;
+pub use shutdown::{Shutdown, ShutdownPolicy};
+pub use stats::{Stats, Tally};
 pub use task::{Held, Task, TaskPlace};
 pub use threads::Threads;
 pub use token::CancelToken;

@@ -40,10 +40,11 @@ use crate::capability::Capability;
 use crate::clock::Clock;
 use crate::config::PoolConfig;
 use crate::forked;
+use crate::front::{Front, FrontDoor};
 use crate::hooks::{ContainedHooks, JobFailure};
 use crate::id::JobId;
 use crate::idle::Idle;
-use crate::ledger::Ledger;
+use crate::ledger::{Ledger, Writing};
 use crate::machine::{self, Thread};
 use crate::outcome::Outcome;
 use crate::registry::{self, PoolId};
@@ -51,7 +52,7 @@ use crate::report::RunningJob;
 use crate::room::Room;
 use crate::shutdown::Ending;
 use crate::slot::Slot;
-use crate::stats::Stats;
+use crate::stats::{Stats, Tally};
 use crate::sync::{AtomicU8, AtomicUsize, Mutex, Ordering, fence};
 use crate::task::{GivenUpAs, Task};
 use crate::visit::Seats;
@@ -95,6 +96,8 @@ pub struct Lifecycle {
     woken: Injector<Task>,
     clock: Clock,
     hooks: ContainedHooks,
+    /// What users have of the pool, if it is swapped.
+    front: Option<FrontDoor>,
     /// Something changed that a waiter for quiet, or for the last worker, may wait for.
     notices: Notices,
     watchers: AtomicUsize,
@@ -107,10 +110,17 @@ pub struct Lifecycle {
     epoch: Instant,
 }
 
-/// A submission that has entered the books: by which worker of the pool, if by one.
-#[derive(Debug)]
+/// A submission that has entered the books, and the stripe of whoever submits.
 #[must_use]
-pub(crate) struct Submission(Option<usize>);
+pub(crate) struct Submission<'a>(Writing<'a>);
+
+impl Submission<'_> {
+    /// The job is the pool's.
+    #[inline]
+    pub(crate) fn accept(self) {
+        self.0.accept();
+    }
+}
 
 impl Lifecycle {
     /// The life of a pool that is about to be built from `config`.
@@ -119,6 +129,8 @@ impl Lifecycle {
         wait::prepare();
         forked::prepare();
         let workers = config.workers();
+        let hook_panics = config.front.as_ref().map(FrontDoor::hook_panics);
+        let hook_panics = hook_panics.unwrap_or_default();
         registry::enlist(|id| Self {
             id,
             capability,
@@ -131,7 +143,8 @@ impl Lifecycle {
             away: Away::new(workers),
             woken: Injector::new(),
             clock: Clock::default(),
-            hooks: ContainedHooks::new(config.hooks.clone()),
+            hooks: ContainedHooks::new(config.hooks.clone(), hook_panics),
+            front: config.front.clone(),
             notices: Notices::default(),
             watchers: AtomicUsize::new(0),
             waits: Waits::default(),
@@ -173,9 +186,9 @@ impl Lifecycle {
     ///
     /// In steps, and not with the push as a closure, so that the task stays where it was made until it is in its queue.
     #[inline(always)]
-    pub(crate) fn begin_submission(self: &Arc<Self>) -> Option<Submission> {
-        let submission = Submission(current_index(self));
-        self.ledger.enter(submission.0);
+    pub(crate) fn begin_submission(&self) -> Option<Submission<'_>> {
+        let submission = Submission(self.ledger.writing(current_index(self)));
+        submission.0.enter();
         // ORDERING: partner is the heavy fence in `close`.
         light();
         if self.phase() == Phase::Open {
@@ -185,10 +198,30 @@ impl Lifecycle {
         None
     }
 
-    /// The task is in its queue: wakes a worker, if one is needed. `take_queued` empties the queue; it is called only where the pool ended
-    /// while this submission was on its way.
+    /// The task is in its queue: counts it, and wakes a worker, if one is needed. `take_queued` empties the queue; it is called only where the
+    /// pool ended while this submission was on its way.
     #[inline(always)]
-    pub(crate) fn pushed(self: &Arc<Self>, take_queued: impl FnOnce() -> Vec<Task>) {
+    pub(crate) fn pushed(
+        self: &Arc<Self>,
+        submission: Submission<'_>,
+        take_queued: impl FnOnce() -> Vec<Task>,
+    ) {
+        submission.accept();
+        self.arrived(take_queued);
+    }
+
+    /// [`pushed`](Self::pushed), for a task that another pool has accepted.
+    pub(crate) fn adopted(
+        self: &Arc<Self>,
+        _submission: Submission<'_>,
+        take_queued: impl FnOnce() -> Vec<Task>,
+    ) {
+        self.ledger.adopt();
+        self.arrived(take_queued);
+    }
+
+    #[inline(always)]
+    fn arrived(self: &Arc<Self>, take_queued: impl FnOnce() -> Vec<Task>) {
         self.notify();
         // ORDERING: `notify` begins with a light fence, after the push; its partner in `cancel` stands before the queue is taken
         // out: either this sees the phase, or that one sees the task.
@@ -199,42 +232,31 @@ impl Lifecycle {
 
     /// There was no place for the task.
     #[cold]
-    pub(crate) fn refuse(&self, submission: Submission) {
-        self.ledger.refuse(submission.0);
+    pub(crate) fn refuse(&self, submission: Submission<'_>) {
+        submission.0.refuse();
         self.tell_watchers();
     }
 
-    /// Enters a job that its submitter, a worker of this pool, is going to run itself. False if the pool no longer takes any.
+    /// Enters a job that its submitter, a worker of this pool, is going to run itself. `None` if the pool no longer takes any.
     #[inline]
-    pub(crate) fn enter_inline(&self, worker: usize) -> bool {
-        self.ledger.enter(Some(worker));
+    pub(crate) fn enter_inline(&self, worker: usize) -> Option<Submission<'_>> {
+        let submission = Submission(self.ledger.writing(Some(worker)));
+        submission.0.enter();
         // ORDERING: partner is the heavy fence in `cancel`.
         light();
-        if self.phase() >= Phase::Cancelling {
-            self.refuse_inline(worker);
-            return false;
+        if self.phase() < Phase::Cancelling {
+            return Some(submission);
         }
-        true
-    }
-
-    /// A job that entered to be run by its submitter is not run after all.
-    #[cold]
-    fn refuse_inline(&self, worker: usize) {
-        self.refuse(Submission(Some(worker)));
+        self.refuse(submission);
+        None
     }
 
     /// A task that was given back is accepted again, and its job was cancelled in between: it is accepted, and over.
     #[cold]
-    pub(crate) fn over_on_arrival(&self, submission: Submission, outcome: Outcome) {
-        self.ledger.record(outcome, submission.0);
-        self.ledger.over(submission.0);
+    pub(crate) fn over_on_arrival(&self, submission: Submission<'_>, outcome: Outcome) {
+        submission.0.accept();
+        submission.0.end(outcome);
         self.tell_watchers();
-    }
-
-    /// The same for one that entered to be run by its submitter.
-    #[cold]
-    pub(crate) fn over_inline(&self, worker: usize, outcome: Outcome) {
-        self.over_on_arrival(Submission(Some(worker)), outcome);
     }
 
     /// A woken future comes back; never refused (`R803`).
@@ -379,10 +401,27 @@ impl Lifecycle {
     /// Worker `index` has left its place for good.
     pub fn worker_gone(&self, index: usize) {
         self.slots[index].leave();
-        if self.workers_alive.fetch_sub(1, Ordering::SeqCst) == 1 && self.is_stopped() {
+        let was_last = self.workers_alive.fetch_sub(1, Ordering::SeqCst) == 1;
+        if was_last && self.is_stopped() {
             self.clock.stop();
         }
         self.announce();
+        self.tell_front();
+    }
+
+    /// Tells the front of a pool that is swapped if this generation of it is over: it has stopped, and nobody works for it any more.
+    pub(crate) fn tell_front(&self) {
+        if self.is_stopped()
+            && self.workers_alive() == 0
+            && let Some(front) = self.front()
+        {
+            front.ended(self);
+        }
+    }
+
+    /// What users have of a pool that is swapped, for as long as they have it. None for a pool by itself.
+    pub(crate) fn front(&self) -> Option<Arc<dyn Front>> {
+        self.front.as_ref()?.get()
     }
 
     /// Whether every worker has left its place for good.
@@ -456,14 +495,21 @@ impl Lifecycle {
 
     /// What is in the pool, and what went through it. Blocks no worker.
     pub fn stats(&self) -> Stats {
+        self.tally(u64::MAX).stats(None)
+    }
+
+    /// What the stats are made of. The queue has so many tasks past the bound.
+    pub(crate) fn tally(&self, past_bound: u64) -> Tally {
         let running = self.slots.iter().map(|slot| slot.depth()).sum::<usize>() + self.away.len();
-        let mut stats = self.ledger.stats();
-        let unfinished = stats.accepted - stats.finished() - stats.unstarted;
-        stats.running = (running as u64).min(unfinished);
-        stats.queued = unfinished - stats.running;
-        stats.workers = self.workers_alive();
-        stats.hook_panics = self.hooks.panics();
-        stats
+        Tally {
+            counts: Stats {
+                running: running as u64,
+                workers: self.workers_alive(),
+                hook_panics: self.hooks.panics(),
+                ..self.ledger.counts()
+            },
+            past_bound,
+        }
     }
 
     /// The jobs that have started and are not over.

@@ -288,11 +288,11 @@ fn a_submission_is_refused_or_accounted_for() {
         let submitter = {
             let (life, queue) = (StdArc::clone(&life), Arc::clone(&queue));
             thread::spawn(move || {
-                if life.begin_submission().is_none() {
+                let Some(submission) = life.begin_submission() else {
                     return false;
-                }
+                };
                 queue.lock().unwrap().push(nothing());
-                life.pushed(|| std::mem::take(&mut *queue.lock().unwrap()));
+                life.pushed(submission, || std::mem::take(&mut *queue.lock().unwrap()));
                 true
             })
         };

@@ -79,6 +79,11 @@ impl SharedQueue {
         self.past_bound.push(&self.past_bound.children, task);
     }
 
+    /// How many tasks are queued past the bound.
+    pub fn past_bound(&self) -> usize {
+        self.past_bound.count.load(Ordering::Relaxed)
+    }
+
     /// Takes the oldest task, but for those past the bound, to `place`.
     ///
     /// # Errors

@@ -5,7 +5,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use crate::id::JobId;
-use crate::stats::Stats;
+use crate::stats::{Stats, Tally};
 use crate::sync::{LockExt, Mutex};
 use crate::task::Task;
 
@@ -72,12 +72,17 @@ impl ShutdownReport {
         Self::new(Arc::new(body), Arc::default())
     }
 
-    /// The report of several pools that ended as one: sums of all. `handed_over` jobs went from one of them
-    /// to another, and were accepted by both.
-    pub fn merged(reports: impl IntoIterator<Item = Self>, handed_over: u64) -> Self {
-        let mut body = ReportBody::default();
+    /// The report of a pool that was swapped: the sums over its generations, of which those of the `past` have no report.
+    pub fn merged(reports: impl IntoIterator<Item = Self>, past: Tally) -> Self {
+        let past = past.of_one_pool().counts;
+        let mut body = ReportBody {
+            accepted: past.finished() + past.unstarted,
+            stats: past,
+            ..ReportBody::default()
+        };
         let mut tasks = Vec::new();
         for report in reports {
+            // Each job is accounted for where it ended, wherever it was accepted.
             body.accepted += report.body.accepted;
             body.stats = body.stats.plus(report.body.stats);
             body.still_running
@@ -87,8 +92,6 @@ impl ShutdownReport {
             body.is_forked |= report.body.is_forked;
             tasks.append(&mut report.take_unstarted());
         }
-        body.accepted = body.accepted.saturating_sub(handed_over);
-        body.stats = body.stats.without_handed_over(handed_over);
         Self {
             body: Arc::new(body),
             tasks: Arc::new(Mutex::new(tasks)),

@@ -49,15 +49,6 @@ pub trait Shutdown: Send + Sync {
     async fn shutdown_async(&self, policy: ShutdownPolicy) -> ShutdownReport;
 }
 
-/// A pool whose queued jobs another pool can take over: what a live swap needs.
-pub trait HandOver: Shutdown {
-    /// Ends intake and gives away all that has not started. Running jobs go on; the workers end after the last of them.
-    fn retire(&self) -> Vec<Task>;
-
-    /// Takes jobs over, past the bound, in order. What comes back was refused: the pool is closed.
-    fn adopt(&self, tasks: Vec<Task>) -> Vec<Task>;
-}
-
 /// How long a shutdown waits, and for what. Both times run from the call, one after the other.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct ShutdownPolicy {
@@ -347,7 +338,8 @@ fn settle(life: &Arc<Lifecycle>, start: Instant) -> ReportBody {
         let stats = life.stats();
         let accounted = stats.finished() + stats.unstarted + running.len() as u64;
         let is_still = (before.finished(), before.unstarted) == (stats.finished(), stats.unstarted);
-        if (is_still && stats.accepted == accounted) || machine::now() >= patience {
+        let is_complete = stats.accepted + stats.adopted == accounted + stats.handed_over;
+        if (is_still && is_complete) || machine::now() >= patience {
             // A submission still on its way has not returned, and so was not accepted; it will be refused or abandoned.
             return ReportBody {
                 accepted: accounted,

@@ -4,8 +4,9 @@ use std::fmt;
 
 /// A snapshot of a pool's books. Taking one blocks no worker (`R702`).
 ///
-/// `accepted` is never less than the sum of the rest; once the pool is quiet it equals the sum of the outcomes and of
-/// `unstarted`, exactly (`R701`).
+/// No count ever falls, but those of what is in the pool now. `accepted` never counts a job that is refused in the end, and is
+/// never less than the sum of the rest; once the pool is quiet it equals the sum of the outcomes and of `unstarted`, exactly
+/// (`R701`). A swap changes none of this, and shows in none of it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 #[non_exhaustive]
 pub struct Stats {
@@ -23,9 +24,10 @@ pub struct Stats {
     pub expired: u64,
     /// Jobs whose task was dropped unrun.
     pub abandoned: u64,
-    /// Jobs given back unstarted: by a shutdown, or to the next backend by a swap.
+    /// Jobs given back unstarted by a shutdown.
     pub unstarted: u64,
-    /// Jobs accepted and not started.
+    /// Jobs accepted and not started: no more than the capacity, and than those beyond it that are there by a swap or were
+    /// submitted by jobs within very many others.
     pub queued: u64,
     /// Jobs started and not over, suspended futures included.
     pub running: u64,
@@ -33,6 +35,10 @@ pub struct Stats {
     pub workers: usize,
     /// Hooks that panicked, which changed no outcome (`R304`).
     pub hook_panics: u64,
+    /// Jobs taken over from another pool, which had accepted them. Zero for a pool that is swapped: it is one pool.
+    pub adopted: u64,
+    /// Jobs given to another pool, where they end. Zero for a pool that is swapped.
+    pub handed_over: u64,
 }
 
 impl Stats {
@@ -46,9 +52,14 @@ impl Stats {
             + self.abandoned
     }
 
-    /// The sums of two pools.
+    /// Jobs that came out of the pool.
+    fn out(&self) -> u64 {
+        self.finished() + self.unstarted + self.handed_over
+    }
+
+    /// The sums of two generations of a pool that was swapped. Their hooks are the same, and are counted together.
     #[must_use]
-    pub fn plus(self, other: Self) -> Self {
+    pub(crate) fn plus(self, other: Self) -> Self {
         Self {
             accepted: self.accepted + other.accepted,
             completed: self.completed + other.completed,
@@ -61,21 +72,96 @@ impl Stats {
             queued: self.queued + other.queued,
             running: self.running + other.running,
             workers: self.workers + other.workers,
-            hook_panics: self.hook_panics + other.hook_panics,
+            hook_panics: self.hook_panics.max(other.hook_panics),
+            adopted: self.adopted + other.adopted,
+            handed_over: self.handed_over + other.handed_over,
         }
     }
 }
 
-impl Stats {
-    /// The sums of several pools after `count` jobs went from one of them to another, and were accepted by both.
+/// What [`Stats`] are made of: the counts of a pool, or their sums over the generations of a pool that is swapped.
+///
+/// The counts are read one after the other while jobs go on, so they disagree a little. Only what is done with their sums makes
+/// up for that, so sums come first.
+#[derive(Debug, Clone, Copy, Default)]
+pub struct Tally {
+    pub(crate) counts: Stats,
+    /// Tasks that are queued past the bound.
+    pub(crate) past_bound: u64,
+}
+
+impl Tally {
+    /// The sums of two generations of a pool.
     #[must_use]
-    pub fn without_handed_over(self, count: u64) -> Self {
-        let accepted = self.accepted.saturating_sub(count);
-        let unstarted = self.unstarted.saturating_sub(count);
+    pub fn plus(self, other: Self) -> Self {
         Self {
-            accepted,
-            unstarted,
+            counts: self.counts.plus(other.counts),
+            past_bound: self.past_bound.saturating_add(other.past_bound),
+        }
+    }
+
+    /// What remains of a generation that is over: all that it accepted has come out.
+    #[must_use]
+    pub fn of_the_past(self) -> Self {
+        let counts = self.counts;
+        // A submitter may still be about to count a job that has ended.
+        let accepted = counts.out().saturating_sub(counts.adopted);
+        Self {
+            counts: Stats {
+                accepted: counts.accepted.max(accepted),
+                queued: 0,
+                running: 0,
+                workers: 0,
+                ..counts
+            },
+            past_bound: 0,
+        }
+    }
+
+    /// The tally of a pool, from the sums over its generations: what went from one to the next is nobody else's matter.
+    #[must_use]
+    pub fn of_one_pool(self) -> Self {
+        Self {
+            counts: Stats {
+                adopted: 0,
+                handed_over: 0,
+                ..self.counts
+            },
             ..self
+        }
+    }
+
+    /// The same, where so many tasks more may be past the bound.
+    #[must_use]
+    pub fn allowing(self, tasks: u64) -> Self {
+        Self {
+            past_bound: self.past_bound.saturating_add(tasks),
+            ..self
+        }
+    }
+
+    /// Tasks that are queued past the bound.
+    pub fn past_bound(&self) -> u64 {
+        self.past_bound
+    }
+
+    /// What an operator reads, of a pool that may have so many jobs queued beside those past the bound.
+    pub fn stats(self, capacity: Option<usize>) -> Stats {
+        let counts = self.counts;
+        let (finished, out) = (counts.finished(), counts.out());
+        // A job that has ended before its submitter has counted it was accepted all the same.
+        let accepted = counts.accepted.max(out.saturating_sub(counts.adopted));
+        let unfinished = (accepted + counts.adopted).saturating_sub(out);
+        let running = counts.running.min(unfinished);
+        let capacity = capacity.and_then(|capacity| u64::try_from(capacity).ok());
+        // What has left the queue and is noted nowhere else yet is just about to start.
+        let most = capacity.map_or(u64::MAX, |most| most.saturating_add(self.past_bound));
+        debug_assert!(finished <= accepted + counts.adopted);
+        Stats {
+            accepted,
+            running,
+            queued: (unfinished - running).min(most),
+            ..counts
         }
     }
 }

@@ -20,7 +20,7 @@ use std::time::Duration;
 use crossbeam_utils::CachePadded;
 
 use crate::cell::message_of;
-use crate::engine::{Engine, Host, Inside};
+use crate::engine::{Engine, Host, Inside, Within};
 use crate::executor::Executor;
 use crate::id::JobId;
 use crate::idle::Announced;
@@ -107,7 +107,7 @@ impl Worker {
             seat: Seat::new(engine.life(), index),
             slot: Arc::clone(&engine.life().slots[index]),
             token,
-            host: Box::new(Inside(Arc::clone(engine))),
+            host: Box::new(Within(Inside(Arc::clone(engine)))),
             state: OnceCell::new(),
             tick: Cell::new(0),
             is_searching: Cell::new(is_searching),
@@ -299,13 +299,14 @@ impl Worker {
     /// A job whose child submits a child, and so on without end, would need a stack without end; so the innermost of many is queued past
     /// the bound, and they return. What is queued so takes turns with the rest of the queue, and is bounded itself for each stack.
     pub(crate) fn run_inline(&self, task: Task) -> Result<(), Task> {
-        if !self.life().enter_inline(self.index()) {
+        let Some(submission) = self.life().enter_inline(self.index()) else {
             return Err(task);
-        }
+        };
         if let Err(outcome) = task.accept(self.life()) {
-            self.life().over_inline(self.index(), outcome);
+            self.life().over_on_arrival(submission, outcome);
             return Ok(());
         }
+        submission.accept();
         if !self.may_run_in_place() {
             self.0.host.queue_past_bound(task);
             return Ok(());

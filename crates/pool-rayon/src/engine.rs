@@ -101,6 +101,10 @@ impl Engine for RayonEngine {
         self.queue.push_past_bound(task);
     }
 
+    fn past_bound(&self) -> usize {
+        self.queue.past_bound()
+    }
+
     #[inline(always)]
     fn pop<'a>(&self, worker: &Worker, place: TaskPlace<'a>) -> Option<Held<'a>> {
         self.queue.pop(worker, place)

@@ -79,6 +79,11 @@ impl StealingQueue {
         self.injector.push_past_bound(task);
     }
 
+    /// How many tasks are queued past the bound.
+    pub fn past_bound(&self) -> usize {
+        self.injector.past_bound()
+    }
+
     /// Takes the next task for `worker`, on its thread, and tells the pool's room of the place that came free.
     #[inline(always)]
     pub fn pop<'a>(&self, worker: &Worker, place: TaskPlace<'a>) -> Option<Held<'a>> {

@@ -2,24 +2,38 @@
 //!
 //! # Swap
 //! A pool is a chain of **generations**, each a backend's pool; the newest takes jobs in. A swap builds the next one, retires the
-//! newest (its intake ends, its queued jobs are taken out, its running ones go on), has the next adopt those jobs, in order,
+//! newest (its intake ends, and its queued jobs are taken out; running ones go on), has the next adopt those jobs, in order,
 //! and then publishes it. A submitter that meets a closed generation while a swap is under way waits for the publication, which
 //! nothing can hold up but the moving of the queue; so what one thread submits stays in order. All generations share one line of
-//! submitters waiting for room, so nobody who waits is left behind.
+//! submitters waiting for room, so nobody who waits is left behind. A job of an old generation submits its children here, as
+//! everybody does, and they go to the newest.
 //!
-//! Generations are kept as long as the pool: its report and its counts are of all of them. So a submission finds the newest by two
-//! plain loads, and counts no reference.
+//! # What becomes of an old generation
+//! It is kept until its last job is over. Then its workers end by themselves, and the last of them says so: the counts of the generation
+//! are added to those of the **past**, and it is let go. So a pool has as many generations as have work, however many swaps there
+//! were. Nothing waits for the threads that leave; what they ran on goes with the last of them.
+//!
+//! # Who may still have it
+//! A submission finds the newest generation without a count or a lock ([`Published`]), so one may be inside a generation that was just
+//! let go. It is dropped once nobody is. That is looked after as a generation ends, and at each swap.
+//!
+//! # The books
+//! The list of generations and the past are behind a lock that is held for a look at the counts, or for a change of the list, and
+//! never while a backend is built, a queue is moved or user code runs. A job that moves stays in the count of the generation that
+//! accepted it, and ends in that of another. So the sums show nothing of a swap, at no moment.
+//!
+//! In a forked child the lock may stay taken for ever. The child asks the newest generation whether it was forked, and takes no lock then.
 
 use std::fmt;
 use std::mem::MaybeUninit;
-use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard};
 
 use async_trait::async_trait;
 use pool_core::machine;
 use pool_core::{
-    BuildError, Capability, Executor, Held, Lifecycle, PoolConfig, Refused, Room, Shutdown,
-    ShutdownPolicy, ShutdownReport, Stats, Task,
+    BuildError, Capability, Executor, Front, FrontDoor, Held, Lifecycle, PoolConfig, Published,
+    Refused, Room, Shutdown, ShutdownPolicy, ShutdownReport, Stats, Tally, Task,
 };
 
 use crate::backend::Backend;
@@ -46,26 +60,43 @@ use crate::strategy::{self, Strategy};
 /// # Ok::<(), Box<dyn std::error::Error>>(())
 /// ```
 #[derive(Clone)]
-pub struct Pool(Arc<Inner>);
+pub struct Pool {
+    inner: Arc<Inner>,
+    /// Dropped with the last clone.
+    _end: Arc<End>,
+}
+
+/// Ends the pool with its last handle. Jobs that submit children hold the rest, for a moment, and not this.
+struct End(Arc<Inner>);
 
 struct Inner {
-    /// Oldest first; never empty, and only ever added to.
-    generations: boxcar::Vec<Generation>,
-    /// Which of them takes jobs in.
-    newest: AtomicUsize,
+    newest: Published<Generation>,
     config: PoolConfig,
     room: Arc<Room>,
     /// The newest generation is closed, and the next not yet published.
     is_swapping: AtomicBool,
+    /// How many jobs a swap may be moving, beyond the capacity.
+    moving: AtomicU64,
     /// Held by whoever changes the chain; true once the pool is closed.
     chain: Mutex<bool>,
+    books: Mutex<Books>,
 }
 
 struct Generation {
+    /// How many came before.
+    number: u64,
     backend: Backend,
     pool: Box<dyn Strategy>,
-    /// Jobs that one generation handed over to the next: each was accepted twice.
-    handed_over: u64,
+}
+
+#[derive(Default)]
+struct Books {
+    /// Oldest first, the newest last.
+    alive: Vec<Arc<Generation>>,
+    /// The sums over all others.
+    past: Tally,
+    /// The generations and the past as the first shutdown found them: every other one reports of the same.
+    at_the_end: Option<(Vec<Arc<Generation>>, Tally)>,
 }
 
 impl Pool {
@@ -75,72 +106,72 @@ impl Pool {
     }
 
     pub(crate) fn build(backend: Backend, mut config: PoolConfig) -> Result<Self, BuildError> {
-        let room = Arc::new(Room::new());
+        let (room, front) = (Arc::new(Room::new()), FrontDoor::new());
         config.set_room(Arc::clone(&room));
-        let first = Generation {
+        config.set_front(front.clone());
+        let first = Arc::new(Generation {
+            number: 0,
             backend,
             pool: strategy::build(backend, config.clone())?,
-            handed_over: 0,
+        });
+        let books = Books {
+            alive: vec![Arc::clone(&first)],
+            ..Books::default()
         };
-        Ok(Self(Arc::new(Inner {
-            generations: boxcar::vec![first],
-            newest: AtomicUsize::new(0),
+        let inner = Arc::new(Inner {
+            newest: Published::new(first),
             config,
             room,
             is_swapping: AtomicBool::new(false),
+            moving: AtomicU64::new(0),
             chain: Mutex::new(false),
-        })))
+            books: Mutex::new(books),
+        });
+        let weak = Arc::downgrade(&inner);
+        front.set(weak);
+        Ok(Self {
+            _end: Arc::new(End(Arc::clone(&inner))),
+            inner,
+        })
     }
 
     /// The backend that takes jobs in now.
     pub fn backend(&self) -> Backend {
-        self.newest().backend
+        self.inner.newest.read(|newest| newest.backend)
     }
 
     /// Moves to another backend, under load: every accepted job runs exactly once and every handle resolves (`R902`).
     ///
-    /// Returns once the new backend takes jobs in; jobs that run go on where they are. Waits for no job.
+    /// Returns once the new backend takes jobs in; jobs that run go on where they are, and their children go to the new backend. Waits for no
+    /// job. Once the last of those jobs is over, nothing of the old backend is left: no thread, no runtime, no memory (`R903`).
     ///
     /// # Errors
     /// The new backend could not be built, or the pool is closed. Nothing has changed then.
     pub fn swap(&self, backend: Backend) -> Result<(), BuildError> {
-        if self.is_forked() {
+        let inner = &self.inner;
+        if inner.is_forked() {
             return Err(BuildError::Closed);
         }
-        let is_closed = self.chain();
-        if *is_closed {
-            return Err(BuildError::Closed);
-        }
-        let next = strategy::build(backend, self.0.config.clone())?;
-        let newest = self.newest();
-        self.0.is_swapping.store(true, Ordering::SeqCst);
-        let tasks = newest.pool.retire();
-        let handed_over = newest.handed_over + tasks.len() as u64;
-        let refused = next.adopt(tasks);
-        debug_assert!(
-            refused.is_empty(),
-            "nobody else knows the next generation, so nobody closed it"
-        );
-        let next = self.0.generations.push(Generation {
-            backend,
-            pool: next,
-            handed_over,
-        });
-        // ORDERING: SeqCst, with the reads of a submitter that was refused.
-        self.0.newest.store(next, Ordering::SeqCst);
-        self.0.is_swapping.store(false, Ordering::SeqCst);
-        self.0.room.wake_all();
+        let former = {
+            let is_closed = inner.chain();
+            if *is_closed {
+                return Err(BuildError::Closed);
+            }
+            let next = strategy::build(backend, inner.config.clone())?;
+            inner.succeed(backend, next)
+        };
+        // It wakes those who wait for room, and for quiet: user code, which may swap or close the pool.
+        former.pool.leave();
+        drop(former);
+        inner.newest.collect();
         Ok(())
     }
 
     /// Ends intake: every later submission is refused, and blocked submitters return with `Closed` (`R601`). Accepted jobs run.
     pub fn close(&self) {
-        if self.is_forked() {
-            return;
+        if !self.inner.is_forked() {
+            self.inner.close();
         }
-        let mut is_closed = self.chain();
-        *is_closed = true;
-        self.newest().pool.close();
     }
 
     /// Drains, cancels, abandons, under one limit, and reports; see [`Shutdown::shutdown`].
@@ -150,130 +181,266 @@ impl Pool {
     pub fn shutdown(&self, policy: impl Into<ShutdownPolicy>) -> ShutdownReport {
         let (policy, start) = (policy.into(), machine::now());
         self.close();
-        let reports = self
-            .all()
-            .map(|pool| pool.shutdown(policy.after(machine::since(start))));
-        self.merge(reports.collect())
+        let Some((generations, past)) = self.inner.at_the_end() else {
+            return self.report_forked(policy);
+        };
+        let reports = generations.iter().map(|generation| {
+            let left = policy.after(machine::since(start));
+            generation.pool.shutdown(left)
+        });
+        ShutdownReport::merged(reports, past)
     }
 
     /// [`shutdown`](Self::shutdown) for async callers: blocks no thread (`R612`).
     pub async fn shutdown_async(&self, policy: impl Into<ShutdownPolicy> + Send) -> ShutdownReport {
         let (policy, start) = (policy.into(), machine::now());
         self.close();
+        let Some((generations, past)) = self.inner.at_the_end() else {
+            return self.report_forked(policy);
+        };
         let mut reports = Vec::new();
-        for pool in self.all() {
-            reports.push(
-                pool.shutdown_async(policy.after(machine::since(start)))
-                    .await,
-            );
+        for generation in generations {
+            let left = policy.after(machine::since(start));
+            reports.push(generation.pool.shutdown_async(left).await);
         }
-        self.merge(reports)
+        ShutdownReport::merged(reports, past)
     }
 
     /// What went through the pool, whatever the backend, and what is in it.
     pub fn stats(&self) -> Stats {
-        let (newest, all) = self.newest_and_all();
-        let sum = all.map(|pool| pool.stats());
-        sum.fold(Stats::default(), Stats::plus)
-            .without_handed_over(newest.handed_over)
+        Executor::stats(&*self.inner)
     }
 
     pool_core::inherent_ways_in!();
 
+    /// The report in a forked child, which waits for nothing.
+    #[cold]
+    fn report_forked(&self, policy: ShutdownPolicy) -> ShutdownReport {
+        self.inner
+            .newest
+            .read(|newest| newest.pool.shutdown(policy))
+    }
+}
+
+impl Inner {
+    fn close(&self) {
+        let newest = {
+            let mut is_closed = self.chain();
+            *is_closed = true;
+            self.last()
+        };
+        // It wakes those who wait for room: user code, which may close the pool as well.
+        newest.pool.close();
+    }
+
+    /// Makes `pool` the newest generation, with all that was queued in the former, which is returned.
+    fn succeed(&self, backend: Backend, pool: Box<dyn Strategy>) -> Arc<Generation> {
+        let former = self.last();
+        let queued_most = former.pool.tally().past_bound();
+        let queued_most = queued_most.saturating_add(self.config.capacity() as u64);
+        self.moving.store(queued_most, Ordering::SeqCst);
+        self.is_swapping.store(true, Ordering::SeqCst);
+        pool.adopt(former.pool.retire());
+        let next = Arc::new(Generation {
+            number: former.number + 1,
+            backend,
+            pool,
+        });
+        machine::lock(&self.books).alive.push(Arc::clone(&next));
+        self.newest.replace(next);
+        // ORDERING: SeqCst, after the publication, with the reads of a submitter that was refused.
+        self.is_swapping.store(false, Ordering::SeqCst);
+        self.moving.store(0, Ordering::SeqCst);
+        former
+    }
+
     /// Tries again with the next generation, if there is one or will be.
     #[cold]
-    fn try_next<'a>(
-        &'a self,
-        mut closed: &'a Generation,
-        mut task: Task,
-    ) -> Result<(), Refused<Task>> {
+    fn try_next(&self, mut closed: u64, mut task: Task) -> Result<(), Refused<Task>> {
         loop {
-            // ORDERING: SeqCst, against the swap's writes: a generation that refused was either retired, and then the
-            // flag or the new pointer is seen, or it was closed with the pool.
-            let is_swapping = self.0.is_swapping.load(Ordering::SeqCst);
-            let newest = self.newest();
-            if std::ptr::eq(closed, newest) && (!is_swapping || self.is_forked()) {
+            if self.is_last(closed) {
                 return Err(Refused::Closed(task));
             }
             machine::yield_now();
-            closed = self.newest();
-            match closed.pool.try_execute(task) {
-                Err(Refused::Closed(refused)) => task = refused,
+            let (tried, result) = self
+                .newest
+                .read(|newest| (newest.number, newest.pool.try_execute(task)));
+            match result {
+                Err(Refused::Closed(refused)) => (closed, task) = (tried, refused),
                 result => return result,
             }
         }
     }
 
-    /// Whether this process is a forked child, in which nobody will ever publish, and the lock may stay taken for ever.
+    /// Whether no generation comes after one that is closed.
+    #[cold]
+    fn is_last(&self, closed: u64) -> bool {
+        // ORDERING: SeqCst, against the swap's writes: a generation that refused was either retired, and then the
+        // flag or the new one is seen, or it was closed with the pool.
+        let is_swapping = self.is_swapping.load(Ordering::SeqCst);
+        let newest = self.newest.read(|newest| newest.number);
+        newest == closed && (!is_swapping || self.is_forked())
+    }
+
+    /// Whether this process is a forked child, in which nobody will ever publish, and a lock may stay taken for ever.
     #[cold]
     fn is_forked(&self) -> bool {
-        let lives = self.newest().pool.lives();
+        let lives = self.newest.read(|newest| newest.pool.lives());
         lives.iter().any(|life| life.is_forked())
     }
 
     fn chain(&self) -> MutexGuard<'_, bool> {
-        machine::lock(&self.0.chain)
+        machine::lock(&self.chain)
     }
 
-    #[inline]
-    fn newest(&self) -> &Generation {
-        // ORDERING: SeqCst, see `try_execute`; on common processors it costs no more than Acquire.
-        &self.0.generations[self.0.newest.load(Ordering::SeqCst)]
+    /// The books; `None` in a forked child.
+    fn books(&self) -> Option<MutexGuard<'_, Books>> {
+        (!self.is_forked()).then(|| machine::lock(&self.books))
     }
 
-    /// The newest generation, and every backend's pool up to it, oldest first.
-    fn newest_and_all(&self) -> (&Generation, impl Iterator<Item = &dyn Strategy>) {
-        let newest = self.0.newest.load(Ordering::SeqCst);
-        let all = (0..=newest).map(|index| &*self.0.generations[index].pool);
-        (&self.0.generations[newest], all)
+    /// The newest generation, for whoever has the chain.
+    fn last(&self) -> Arc<Generation> {
+        let books = machine::lock(&self.books);
+        let last = books.alive.last().expect("a pool has a generation");
+        Arc::clone(last)
     }
 
-    fn all(&self) -> impl Iterator<Item = &dyn Strategy> {
-        self.newest_and_all().1
-    }
-
-    fn merge(&self, reports: Vec<ShutdownReport>) -> ShutdownReport {
-        ShutdownReport::merged(reports, self.newest().handed_over)
+    /// The generations that a shutdown of the closed pool ends, and the past; `None` in a forked child.
+    fn at_the_end(&self) -> Option<(Vec<Arc<Generation>>, Tally)> {
+        let mut books = self.books()?;
+        let now = (books.alive.clone(), books.past);
+        Some(books.at_the_end.get_or_insert(now).clone())
     }
 }
 
-impl Executor for Pool {
+impl Books {
+    /// The sums over all generations.
+    fn tally(&self) -> Tally {
+        let alive = self.alive.iter().map(|generation| generation.pool.tally());
+        alive.fold(self.past, Tally::plus)
+    }
+
+    /// Takes a generation off the list that is over, and not the newest.
+    fn strike(&mut self, life: &Lifecycle) -> Option<Arc<Generation>> {
+        let older = self.alive.split_last()?.1;
+        let place = older.iter().position(|generation| {
+            let lives = generation.pool.lives();
+            lives.iter().any(|it| std::ptr::eq(&raw const **it, life))
+        })?;
+        let over = self.alive.remove(place);
+        self.past = self.past.plus(over.pool.tally().of_the_past());
+        Some(over)
+    }
+}
+
+impl Executor for Inner {
     fn try_execute(&self, task: Task) -> Result<(), Refused<Task>> {
         self.try_execute_held(Held::new(&mut MaybeUninit::uninit(), task))
     }
 
     #[inline]
     fn try_execute_held(&self, task: Held<'_>) -> Result<(), Refused<Task>> {
-        let newest = self.newest();
-        match newest.pool.try_execute_held(task) {
+        let refused = self.newest.read(|newest| {
+            let tried = newest.pool.try_execute_held(task);
+            tried.map_err(|refused| (newest.number, refused))
+        });
+        match refused {
             Ok(()) => Ok(()),
-            Err(Refused::Closed(task)) => self.try_next(newest, task),
-            Err(full) => Err(full),
+            Err((closed, Refused::Closed(task))) => self.try_next(closed, task),
+            Err((_, full)) => Err(full),
         }
     }
 
     fn room(&self) -> &Room {
-        &self.0.room
+        &self.room
     }
 
     fn capability(&self) -> Capability {
-        self.newest().pool.capability()
+        self.newest.read(|newest| newest.pool.capability())
     }
 
     fn stats(&self) -> Stats {
-        Self::stats(self)
+        let Some(books) = self.books() else {
+            return self.newest.read(|newest| newest.pool.stats());
+        };
+        let moving = self.moving.load(Ordering::SeqCst);
+        let tally = books.tally().allowing(moving);
+        drop(books);
+        tally.of_one_pool().stats(Some(self.config.capacity()))
     }
 
     fn is_closed(&self) -> bool {
-        let newest = self.newest();
-        // ORDERING: SeqCst, against the swap's writes, as in `try_next`: one that is closed and stays the newest is closed with the pool.
-        newest.pool.is_closed()
-            && (!self.0.is_swapping.load(Ordering::SeqCst) || self.is_forked())
-            && std::ptr::eq(newest, self.newest())
+        let (newest, is_closed) = self
+            .newest
+            .read(|newest| (newest.number, newest.pool.is_closed()));
+        is_closed && self.is_last(newest)
     }
 
     fn lives(&self) -> Vec<Arc<Lifecycle>> {
-        self.all().flat_map(|pool| pool.lives()).collect()
+        let Some(books) = self.books() else {
+            return self.newest.read(|newest| newest.pool.lives());
+        };
+        let alive = books.alive.iter();
+        alive
+            .flat_map(|generation| generation.pool.lives())
+            .collect()
+    }
+}
+
+impl Front for Inner {
+    fn ended(&self, life: &Lifecycle) {
+        let Some(mut books) = self.books() else {
+            return;
+        };
+        let over = books.strike(life);
+        drop(books);
+        // The last of it, perhaps: the end of its threads, which wait for nobody.
+        drop(over);
+        self.newest.collect();
+    }
+}
+
+impl Executor for Pool {
+    fn try_execute(&self, task: Task) -> Result<(), Refused<Task>> {
+        self.inner.try_execute(task)
+    }
+
+    #[inline]
+    fn try_execute_held(&self, task: Held<'_>) -> Result<(), Refused<Task>> {
+        self.inner.try_execute_held(task)
+    }
+
+    fn room(&self) -> &Room {
+        self.inner.room()
+    }
+
+    fn capability(&self) -> Capability {
+        self.inner.capability()
+    }
+
+    fn stats(&self) -> Stats {
+        Executor::stats(&*self.inner)
+    }
+
+    fn is_closed(&self) -> bool {
+        self.inner.is_closed()
+    }
+
+    fn lives(&self) -> Vec<Arc<Lifecycle>> {
+        self.inner.lives()
+    }
+}
+
+impl Drop for End {
+    fn drop(&mut self) {
+        if self.0.is_forked() {
+            // The generations' own end would wait for threads, or take locks, that are the parent's.
+            std::mem::forget(Arc::clone(&self.0));
+            return;
+        }
+        self.0.close();
+        let alive = machine::lock(&self.0.books).alive.clone();
+        alive.iter().for_each(|generation| generation.pool.end());
     }
 }
 

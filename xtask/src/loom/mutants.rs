@@ -329,14 +329,14 @@ mutants! {
     }
     "models::a_submission_is_refused_or_accounted_for" {
         intake_looks_too_early: "a submission looks at the phase before it enters", in "lifecycle.rs",
-            "let submission = Submission(current_index(self));
-        self.ledger.enter(submission.0);
+            "let submission = Submission(self.ledger.writing(current_index(self)));
+        submission.0.enter();
         // ORDERING: partner is the heavy fence in `close`.
         light();
         if self.phase() == Phase::Open {" =>
-            "let submission = Submission(current_index(self));
+            "let submission = Submission(self.ledger.writing(current_index(self)));
         let early = self.phase();
-        self.ledger.enter(submission.0);
+        submission.0.enter();
         light();
         if (if MUTANT { early } else { self.phase() }) == Phase::Open {";
         intake_no_second_look: "a submission does not look at the phase after its push", in "lifecycle.rs",
@@ -362,17 +362,39 @@ mutants! {
             "counter.fetch_add(1, Ordering::Relaxed);";
     }
     "models::lives::no_snapshot_shows_more_finished_than_accepted" {
-        stats_read_columns_last: "a snapshot reads the ends after the entries", in "ledger.rs",
-            "let accepted = sum(|s| &s.entered) - refused;" =>
-            "let accepted = sum(|s| &s.entered) - refused;
-        if MUTANT {
-            columns = [0; COLUMNS];
-            for stripe in &self.stripes {
-                for (sum, column) in columns.iter_mut().zip(&stripe.columns) {
-                    *sum += column.load(Ordering::Acquire);
-                }
-            }
-        }";
+        stats_show_what_is_counted: "a snapshot shows as accepted what is counted, though more has come out", in "stats.rs",
+            "let accepted = counts.accepted.max(out.saturating_sub(counts.adopted));" =>
+            "let accepted = counts.accepted.max(if MUTANT { 0 } else { out.saturating_sub(counts.adopted) });";
+    }
+    "models::lives::who_sees_nothing_on_its_way_takes_all" {
+        on_its_way_reads_entries_first: "the entries are read before the pushes and refusals", in "ledger.rs",
+            "entered == arrived" =>
+            "entered == self.arrived()";
+        accepted_before_the_push: "a submission is counted as accepted as it enters", in "lifecycle.rs",
+            "pub(crate) fn begin_submission(&self) -> Option<Submission<'_>> {" =>
+            "pub(crate) fn begin_submission(&self) -> Option<Submission<'_>> {
+        if MUTANT { self.ledger.writing(current_index(self)).accept(); }";
+    }
+    "published::models::a_value_is_not_dropped_under_its_reader" {
+        reader_enters_without_a_fence: "no fence between a reader's entry and its load", in "published/doors.rs",
+            "// ORDERING: partner is the heavy fence in `are_left`.
+        light();
+        Inside" =>
+            "if !MUTANT { light(); }
+        Inside";
+        reader_leaves_relaxed: "a reader leaves without a release", in "published/doors.rs",
+            "self.door.depth.store(self.before, Ordering::Release);" =>
+            "self.door.depth.store(self.before, Ordering::Relaxed);";
+        collector_has_no_fence: "no fence between the replacement and the look at the doors", in "published/doors.rs",
+            "// ORDERING: partner is the light fence in `enter` and `enter_crowd`.
+        heavy();" =>
+            "if !MUTANT { heavy(); }";
+        collector_does_not_look: "what was replaced is dropped while somebody is inside", in "published.rs",
+            "if !doors.are_left(own) {" =>
+            "if !doors.are_left(own) && !MUTANT {";
+        published_relaxed: "a value is published without a release", in "published.rs",
+            "let former = self.current.swap(value, Ordering::AcqRel);" =>
+            "let former = self.current.swap(value, if MUTANT { Ordering::Relaxed } else { Ordering::AcqRel });";
     }
     "models::lives::who_waits_for_quiet_is_told" {
         quiet_is_not_told: "a job that ends elsewhere than on a worker tells nobody", in "lifecycle.rs",

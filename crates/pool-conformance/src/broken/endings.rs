@@ -78,6 +78,12 @@ fn left_behind() -> Vec<Broken> {
             &["R902"],
             || Arc::new(ClosingSwap),
         ),
+        Broken::new(
+            "swap in name",
+            "says that it is swapped, and goes on as it was",
+            &["R903"],
+            || Arc::new(SwapInName),
+        ),
     ]
 }
 
@@ -177,6 +183,14 @@ struct ClosingSwap;
 impl Flaw for ClosingSwap {
     fn swap(&self, pool: &Inner) -> Option<Result<(), BuildError>> {
         drop(pool.retire());
+        Some(Ok(()))
+    }
+}
+
+struct SwapInName;
+
+impl Flaw for SwapInName {
+    fn swap(&self, _pool: &Inner) -> Option<Result<(), BuildError>> {
         Some(Ok(()))
     }
 }

@@ -1,6 +1,7 @@
 //! What is wrong with the books: counts that lie, and reads that wait.
 
 use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
 
 use pool_core::{Lifecycle, Stats};
 
@@ -14,6 +15,12 @@ pub(super) fn all() -> Vec<Broken> {
             "counts a completed job that never was",
             &["R701"],
             || Arc::new(Boaster),
+        ),
+        Broken::new(
+            "optimist",
+            "counts a job now and then that it refuses",
+            &["R701"],
+            || Arc::new(Optimist(AtomicU64::new(0))),
         ),
         Broken::new(
             "whitewasher",
@@ -42,6 +49,16 @@ impl Flaw for Boaster {
     fn stats(&self, pool: &Inner) -> Stats {
         let mut stats = pool.stats();
         stats.completed += 1;
+        stats
+    }
+}
+
+struct Optimist(AtomicU64);
+
+impl Flaw for Optimist {
+    fn stats(&self, pool: &Inner) -> Stats {
+        let mut stats = pool.stats();
+        stats.accepted += self.0.fetch_add(1, Ordering::Relaxed) % 2;
         stats
     }
 }

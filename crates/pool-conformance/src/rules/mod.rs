@@ -48,7 +48,7 @@ macro_rules! for_each_rule {
             r601 r602 r603 r604 r605 r606 r607 r608 r609 r610 r611 r612
             r701 r702
             r801 r802 r803 r804
-            r901 r902
+            r901 r902 r903
         }
     };
 }

@@ -7,18 +7,22 @@ use std::sync::atomic::{AtomicU8, Ordering};
 use std::time::Duration;
 
 use pool_core::{
-    CancelToken, Executor, ExecutorExt, JobContext, JobError, JobExt, JobHandle, Shutdown,
+    CancelToken, Executor, ExecutorExt, JobContext, JobError, JobExt, JobHandle, PoolConfig,
+    Shutdown,
 };
 
 use crate::fixture::Fixture;
-use crate::probe::{Count, pool, wait_until};
+use crate::probe::{Alive, Count, Log, ROOM, books_only_grow, ended, pool, wait_until};
 use crate::rule::{Applied, Rule};
-use crate::thread;
+use crate::thread::{self, current};
 
 const PRODUCERS: usize = 4;
 
 /// Swaps, and the jobs that have run between two of them: the last one, too, meets a pool under load.
 const SWAPS: usize = 20;
+
+/// How many backends take over from each other while a long job runs.
+const SUCCESSORS: usize = 3;
 
 fn jobs_each() -> usize {
     thread::often(500)
@@ -39,6 +43,11 @@ pub(crate) fn rules<F: Fixture>() -> Vec<Rule> {
             "R902",
             "a swap under load runs every job once and resolves every handle",
             r902::<F>,
+        ),
+        Rule::required(
+            "R903",
+            "a swap leaves nothing of the old backend once that is quiet, and its jobs' children go to the new one",
+            r903::<F>,
         ),
     ]
 }
@@ -158,27 +167,30 @@ fn r902<F: Fixture>() -> Applied {
         .map(|_| AtomicU8::new(0))
         .collect();
     let ran = Count::new();
-    let handles = thread::scope(|scope| {
-        let producers: Vec<_> = (0..PRODUCERS)
-            .map(|producer| {
-                let (pool, runs, ran) = (&pool, &runs, &ran);
-                scope.spawn(move || produce(pool, producer, runs, ran))
-            })
-            .collect();
-        for swap in 0..thread::often(SWAPS) {
-            wait_until("jobs that run between two swaps", &pool, || {
-                let is_failed = producers.iter().all(|producer| producer.is_finished());
-                ran.get() >= swap * jobs_a_swap() || is_failed
-            });
-            F::swap(&pool)
-                .expect("it could before")
-                .expect("a pool under load can be swapped");
-        }
-        let joined = producers
-            .into_iter()
-            .flat_map(|producer| producer.join().unwrap_or_else(|panic| resume_unwind(panic)));
-        joined.collect::<Vec<_>>()
-    });
+    let load = || {
+        thread::scope(|scope| {
+            let producers: Vec<_> = (0..PRODUCERS)
+                .map(|producer| {
+                    let (pool, runs, ran) = (&pool, &runs, &ran);
+                    scope.spawn(move || produce(pool, producer, runs, ran))
+                })
+                .collect();
+            for swap in 0..thread::often(SWAPS) {
+                wait_until("jobs that run between two swaps", &pool, || {
+                    let is_failed = producers.iter().all(|producer| producer.is_finished());
+                    ran.get() >= swap * jobs_a_swap() || is_failed
+                });
+                F::swap(&pool)
+                    .expect("it could before")
+                    .expect("a pool under load can be swapped");
+            }
+            let joined = producers
+                .into_iter()
+                .flat_map(|producer| producer.join().unwrap_or_else(|panic| resume_unwind(panic)));
+            joined.collect::<Vec<_>>()
+        })
+    };
+    let handles = books_only_grow(&pool, load);
     for (id, handle) in handles {
         let gave = handle.join().expect("a job outlives a swap");
         assert_eq!(gave, id, "the handle of another job");
@@ -187,7 +199,7 @@ fn r902<F: Fixture>() -> Applied {
         let runs = runs.load(Ordering::Relaxed);
         assert_eq!(runs, 1, "job {id} ran {runs} times");
     }
-    balances_at_the_end(&pool);
+    balances(&pool, (PRODUCERS * jobs_each()) as u64);
     Applied::Held
 }
 
@@ -215,13 +227,66 @@ fn produce<E: Executor>(
 }
 
 /// Jobs that moved from one backend to the next are counted once.
-fn balances_at_the_end(pool: &impl Shutdown) {
+fn balances(pool: &impl Shutdown, jobs: u64) {
     let report = pool.shutdown(Duration::from_secs(10).into());
     assert!(report.balances(), "the report does not balance: {report}");
-    let jobs = (PRODUCERS * jobs_each()) as u64;
     assert_eq!(
         (report.accepted(), report.completed()),
         (jobs, jobs),
         "each job is accepted once and completes once: {report}"
     );
+}
+
+fn r903<F: Fixture>() -> Applied {
+    let states = Alive::new();
+    let mut config = PoolConfig::default();
+    config.set_workers(1);
+    config.set_capacity(8);
+    let made = states.clone();
+    config.set_on_worker_start(move |_| made.value());
+    let pool = F::build(config).expect("a plain configuration is accepted");
+    let (asks, children, started) = (Count::new(), Log::new(), Count::new());
+    let long = {
+        let (asks, children, started) = (asks.clone(), children.clone(), started.clone());
+        move |ctx: &JobContext<'_>| {
+            started.add();
+            for ask in 1..=SUCCESSORS {
+                asks.wait_for(ask);
+                let child = ctx.submit(|_: &JobContext<'_>| Ok::<_, Infallible>(current().id()));
+                children.note(child.expect("a swap closes nothing"));
+                started.add();
+            }
+            Ok::<_, Infallible>(current().id())
+        }
+    };
+    let long = pool.submit(long).expect(ROOM);
+    started.wait_for(1);
+    let mut ran = Vec::new();
+    for ask in 1..=SUCCESSORS {
+        match F::swap(&pool) {
+            None => {
+                (0..SUCCESSORS).for_each(|_| _ = asks.add());
+                return Applied::NotHere("the executor has one strategy");
+            }
+            Some(swapped) => swapped.expect("a pool with a long job can be swapped"),
+        }
+        asks.add();
+        started.wait_for(1 + ask);
+        // While its parent runs on: the worker of the old backend has no time for it.
+        ran.extend(children.take().into_iter().map(ended));
+    }
+    let parent = ended(long).expect("it completes");
+    for child in ran {
+        let child = child.expect("it completes");
+        assert_ne!(
+            child, parent,
+            "a child ran on the worker of the old backend"
+        );
+    }
+    wait_until("no worker but the newest backend's one", &pool, || {
+        states.count() <= 1 && pool.stats().workers == 1
+    });
+    balances(&pool, 1 + SUCCESSORS as u64);
+    wait_until("no worker at all", &pool, || states.count() == 0);
+    Applied::Held
 }

@@ -9,6 +9,9 @@ use crate::machine::{self, Point};
 use crate::sync::{LockExt, Ordering};
 use crate::task::{GivenUpAs, Task};
 
+/// How often a swap looks for submissions on their way: for as long as a thread may be kept from its core.
+const MOST_YIELDS: usize = 10_000;
+
 impl Lifecycle {
     #[inline]
     pub(crate) fn phase(&self) -> Phase {
@@ -65,11 +68,32 @@ impl Lifecycle {
         if self.is_forked() {
             return;
         }
+        self.end_intake();
+        self.room.wake_all();
+    }
+
+    /// Ends intake, and leaves it to the caller to wake those who wait for a place.
+    pub(crate) fn end_intake(&self) {
         self.advance(Phase::Draining);
         machine::point(Point::Close);
         // ORDERING: partners are the light fences of intake. Each closer has its own, since each may go on to read the ledger.
         heavy();
-        self.room.wake_all();
+    }
+
+    /// Lets submissions that began before the end of intake come to their push, which takes them a few instructions. One that takes longer is
+    /// not waited for: user code that it calls may wait for the caller.
+    pub(crate) fn await_submissions(&self) {
+        for _ in 0..MOST_YIELDS {
+            if self.is_nothing_on_its_way() {
+                return;
+            }
+            machine::yield_now();
+        }
+    }
+
+    /// Whether no submission is between its entry and its push or refusal.
+    pub(crate) fn is_nothing_on_its_way(&self) -> bool {
+        self.ledger.is_nothing_on_its_way()
     }
 
     /// The grace is over: queued jobs will not start, running ones are asked to stop, suspended futures are dropped.
@@ -95,6 +119,7 @@ impl Lifecycle {
             self.resume(worker);
         }
         self.announce();
+        self.tell_front(); // all workers may be lost already
     }
 
     /// Nobody is left to shut the pool down: it stops once it is quiet.
@@ -102,6 +127,11 @@ impl Lifecycle {
         self.close();
         self.stops_when_quiet.store(true, Ordering::SeqCst);
         self.tell_watchers();
+    }
+
+    /// Whether the pool stops by itself.
+    pub(crate) fn stops_when_quiet(&self) -> bool {
+        self.stops_when_quiet.load(Ordering::SeqCst)
     }
 
     /// Moves the phase forward. True if this call did.
@@ -150,6 +180,12 @@ impl Lifecycle {
     pub fn searcher_lost(&self) {
         let _was_last = self.idle.end_search();
         self.notify();
+    }
+
+    /// A job that was queued here is queued in another pool now, and in its books.
+    pub(crate) fn handed_over(&self) {
+        self.ledger.hand_over();
+        self.ledger.over(None);
     }
 
     /// Takes tasks off the books: what is left to be run, for somebody else to run. A job that was cancelled meanwhile is in the books

@@ -5,14 +5,16 @@ use std::pin::{Pin, pin};
 use std::sync::Arc as StdArc;
 use std::task::{Context, Poll, Wake, Waker};
 
-use loom::sync::Arc;
 use loom::sync::atomic::{AtomicBool, Ordering::Relaxed};
+use loom::sync::{Arc, Mutex};
 use loom::thread;
 
 use super::{life, model, nothing};
 use crate::id::JobId;
 use crate::ledger::Ledger;
+use crate::lifecycle::Lifecycle;
 use crate::outcome::Outcome;
+use crate::stats::Tally;
 
 /// The stripes of a worker, which has them to itself, and of outsiders, who add to theirs. Loom takes a thread's own load, which
 /// precedes the store of a worker's count, for the last access, and misses who read in between: it sees more of the races in the
@@ -26,7 +28,7 @@ fn quiet_means_that_nothing_is_in_flight() {
         model(move || {
             let books = Arc::new((Ledger::new(1), AtomicBool::new(false)));
             let (ledger, is_child_over) = &*books;
-            ledger.enter(writer);
+            ledger.writing(writer).enter();
             let reader = {
                 let books = Arc::clone(&books);
                 thread::spawn(move || {
@@ -35,7 +37,7 @@ fn quiet_means_that_nothing_is_in_flight() {
                     }
                 })
             };
-            ledger.enter(writer);
+            ledger.writing(writer).enter();
             ledger.over(writer);
             is_child_over.store(true, Relaxed);
             ledger.over(writer);
@@ -45,26 +47,67 @@ fn quiet_means_that_nothing_is_in_flight() {
     }
 }
 
-/// A snapshot that is taken while a job enters and ends never shows more finished than accepted.
+/// Snapshots that are taken while a job enters, ends, and is counted as accepted after that: none shows more finished than accepted,
+/// and no count falls.
 #[test]
 fn no_snapshot_shows_more_finished_than_accepted() {
     for writer in WRITERS {
         model(move || {
             let ledger = Arc::new(Ledger::new(1));
+            let snapshot = |ledger: &Ledger| {
+                let counts = ledger.counts();
+                let past_bound = 0;
+                Tally { counts, past_bound }.stats(None)
+            };
             let reader = {
                 let ledger = Arc::clone(&ledger);
                 thread::spawn(move || {
-                    let seen = ledger.stats();
-                    assert!(seen.finished() <= seen.accepted, "{seen:?}");
+                    let (first, second) = (snapshot(&ledger), snapshot(&ledger));
+                    assert!(first.finished() <= first.accepted, "{first:?}");
+                    assert!(first.accepted <= second.accepted, "{first:?} {second:?}");
                 })
             };
-            ledger.enter(writer);
+            ledger.writing(writer).enter();
             ledger.record(Outcome::Completed, writer);
             ledger.over(writer);
+            ledger.writing(writer).accept();
             reader.join().unwrap();
-            assert_eq!(ledger.stats().completed, 1);
+            assert_eq!(snapshot(&ledger).accepted, 1);
         });
     }
+}
+
+/// Who has ended the intake and sees nothing on its way takes out every task that gets in, though others are refused meanwhile.
+#[test]
+fn who_sees_nothing_on_its_way_takes_all() {
+    model(|| {
+        let (life, queue) = (life(), Arc::new(Mutex::new(Vec::new())));
+        let submit = |life: &StdArc<Lifecycle>| {
+            let (life, queue) = (StdArc::clone(life), Arc::clone(&queue));
+            move || {
+                if let Some(submission) = life.begin_submission() {
+                    queue.lock().unwrap().push(nothing());
+                    life.pushed(submission, Vec::new);
+                }
+            }
+        };
+        let submitter = thread::spawn(submit(&life));
+        let late = submit(&life);
+        let closer = {
+            let (life, queue) = (StdArc::clone(&life), Arc::clone(&queue));
+            thread::spawn(move || {
+                life.end_intake();
+                let has_all = life.is_nothing_on_its_way();
+                let taken = std::mem::take(&mut *queue.lock().unwrap());
+                (has_all, taken.len())
+            })
+        };
+        late();
+        submitter.join().unwrap();
+        let (has_all, _) = closer.join().unwrap();
+        let left = queue.lock().unwrap().len();
+        assert!(!has_all || left == 0, "a task is left behind");
+    });
 }
 
 /// Unparks a model's thread. It is no branch of the model, so it may be called under a lock that the model does not know.

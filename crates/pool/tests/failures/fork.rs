@@ -135,11 +135,10 @@ fn a_fork_at_any_moment_takes_no_lock_with_it() {
             });
             threads.spawn(|| until_the_end(&|| pool.wait_idle()));
             threads.spawn(|| {
-                // Generations stay with the pool, so there are not too many of them.
-                for _ in 0..20 {
+                until_the_end(&|| {
                     pool.swap(backend).expect(open);
                     (0..200).for_each(|_| _ = pool.execute(nothing).expect(open));
-                }
+                });
             });
             let _over = Over(&is_over);
             for _ in 0..FORKS {

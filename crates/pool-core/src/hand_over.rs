@@ -1,0 +1,97 @@
+//! `HandOver`: how one pool takes over the queued jobs of another, which is what a live swap consists of.
+//!
+//! # The steps
+//! 1. The old pool is **retired**: its intake ends, submissions that began before that come to their push, and all that is queued is
+//!    taken out, in order. Nobody is woken.
+//! 2. The new pool **adopts** each task: it enters the new books, changes its pool, is queued, and then leaves the old
+//!    books. A task that was started or cancelled meanwhile has been accounted for by whoever did it, and only its empty entry is dropped.
+//! 3. The old pool **leaves**: its workers end by themselves once its running jobs are over.
+//!
+//! A task is in the books of at least one of the two at each moment, and who waits for the old pool and then for the new one misses
+//! none.
+
+use std::fmt;
+use std::sync::Arc;
+use std::vec;
+
+use crate::lifecycle::Lifecycle;
+use crate::shutdown::Shutdown;
+use crate::stats::Tally;
+use crate::task::Task;
+
+/// A pool that can be a generation of one that is swapped.
+pub trait HandOver: Shutdown {
+    /// Ends intake and gives away all that has not started. Wakes nobody; running jobs go on.
+    fn retire(&self) -> Retired;
+
+    /// Takes jobs over, past the bound, in order.
+    fn adopt(&self, retired: Retired);
+
+    /// Has the workers of a pool that was retired end after its last running job, without anybody who waits for them.
+    fn leave(&self);
+
+    /// Does what the drop of the last handle does (`R610`).
+    fn end(&self);
+
+    /// What the stats are made of, for sums over several pools.
+    fn tally(&self) -> Tally;
+}
+
+/// The jobs of a pool that had not started when it was retired. Those that nobody adopts are abandoned as this is dropped.
+pub struct Retired {
+    tasks: vec::IntoIter<Task>,
+    from: Arc<Lifecycle>,
+}
+
+impl Retired {
+    pub(crate) fn new(tasks: Vec<Task>, from: &Arc<Lifecycle>) -> Self {
+        Self {
+            tasks: tasks.into_iter(),
+            from: Arc::clone(from),
+        }
+    }
+
+    /// How many there are.
+    pub fn len(&self) -> usize {
+        self.tasks.len()
+    }
+
+    /// Whether there are none.
+    pub fn is_empty(&self) -> bool {
+        self.len() == 0
+    }
+
+    /// Moves all to the pool with life `to`: `push` queues a task whatever the bound, and `take_queued` empties the queue.
+    pub(crate) fn move_to(
+        mut self,
+        to: &Arc<Lifecycle>,
+        push: impl Fn(Task),
+        take_queued: impl Fn() -> Vec<Task>,
+    ) {
+        while !self.is_empty() {
+            let Some(submission) = to.begin_submission() else {
+                return; // its workers are lost, and nobody would run them
+            };
+            let is_moved = |task: &Task| task.change_pool(&self.from, Some(to));
+            let Some(task) = self.tasks.next().filter(is_moved) else {
+                to.refuse(submission);
+                continue;
+            };
+            push(task);
+            to.adopted(submission, &take_queued);
+            self.from.handed_over();
+        }
+    }
+}
+
+impl Drop for Retired {
+    fn drop(&mut self) {
+        drop(self.from.hand_over(self.tasks.by_ref().collect()));
+    }
+}
+
+impl fmt::Debug for Retired {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_tuple("Retired").field(&self.len()).finish()
+    }
+}
