@@ -10,8 +10,8 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Weak};
 
 use pool_core::{
-    BuildError, Capability, Engine, Held, Left, Lifecycle, PoolConfig, SharedQueue, Step, Task,
-    TaskPlace, Worker, host_futures, put_to_sleep, visit,
+    BuildError, Capability, Engine, Held, Left, Lifecycle, PoolConfig, QueuedBy, SharedQueue, Step,
+    Task, TaskPlace, Worker, host_futures, put_to_sleep, visit,
 };
 use tokio::runtime::Handle;
 
@@ -97,8 +97,11 @@ impl Engine for AsyncEngine {
 
     #[inline]
     fn pop<'a>(&self, _worker: &Worker, place: TaskPlace<'a>) -> Option<Held<'a>> {
-        let task = self.queue.pop(place).ok()?;
-        self.life.room().freed();
+        let mut queued_by = QueuedBy::Push;
+        let task = self.queue.pop_telling(place, &mut queued_by).ok()?;
+        if queued_by == QueuedBy::Push {
+            self.life.room().freed();
+        }
         Some(task)
     }
 

@@ -13,5 +13,6 @@ mod on;
 mod panics;
 mod reactor;
 mod refused;
+mod room;
 mod system;
 mod wakers;
