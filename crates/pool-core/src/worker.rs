@@ -293,7 +293,7 @@ impl Worker {
     /// Whether a child of the job that runs here may run here and now. Not on a thread that only polls futures, which a closure would
     /// block: there it is queued past the bound (`R108`).
     pub(crate) fn may_run_in_place(&self) -> bool {
-        true
+        !self.is_hosting()
     }
 
     /// The worker found a task: if it was the last to search, it sees to it that somebody finds the next.

@@ -117,21 +117,19 @@ impl<'a, E: Executor + ?Sized> Admission<'a, E> {
         }
     }
 
-    fn deadline(&self) -> Option<Instant> {
-        self.task.as_ref()?.deadline()
+    /// Whether the wait is over because the job's own deadline has passed (`R105`). A first try is no wait.
+    fn is_too_late(&self) -> bool {
+        let deadline = self.task.as_ref().and_then(Task::deadline);
+        self.waiter.is_some() && deadline.is_some_and(|deadline| machine::now() >= deadline)
     }
 
-    /// The wait goes on, up to the job's own deadline (`R105`).
-    fn wait(&mut self, waker: &Waker) -> Poll<Result<(), Refused<Task>>> {
+    /// Sees to it that the wait ends at the job's own deadline.
+    fn set_alarm(&mut self, waker: &Waker) {
+        let deadline = self.task.as_ref().and_then(Task::deadline);
         // A thread that blocks has the deadline for its limit.
-        let Some(deadline) = self.deadline().filter(|_| self.coming != Coming::Surely) else {
-            return Poll::Pending;
-        };
-        if machine::now() >= deadline {
-            return Poll::Ready(Err(Refused::Full(self.take_task())));
+        if let Some(deadline) = deadline.filter(|_| self.coming != Coming::Surely) {
+            self.alarm = Alarm::set(self.executor, deadline, waker);
         }
-        self.alarm = Alarm::set(self.executor, deadline, waker);
-        Poll::Pending
     }
 }
 
@@ -143,10 +141,15 @@ impl<E: Executor + ?Sized> Future for Admission<'_, E> {
         if let Some(worker) = Worker::current_of(this.executor) {
             return Poll::Ready(this.from_inside(&worker));
         }
-        match this.from_outside(cx.waker()) {
-            Poll::Pending => this.wait(cx.waker()),
-            ready => ready,
+        // Before the try: a job that is submitted past its deadline is accepted, and expires.
+        if this.is_too_late() {
+            return Poll::Ready(Err(Refused::Full(this.take_task())));
         }
+        let polled = this.from_outside(cx.waker());
+        if polled.is_pending() {
+            this.set_alarm(cx.waker());
+        }
+        polled
     }
 }
 
