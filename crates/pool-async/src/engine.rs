@@ -14,8 +14,8 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Weak};
 
 use pool_core::{
-    BuildError, Capability, Engine, Errand, Held, Left, Lent, Lifecycle, PoolConfig, Residents,
-    SharedQueue, Step, Task, TaskPlace, Worker, host_futures, lose_token, put_to_sleep,
+    BuildError, Capability, Engine, Errand, Held, Left, Lent, Lifecycle, PoolConfig, QueuedBy,
+    Residents, SharedQueue, Step, Task, TaskPlace, Worker, host_futures, lose_token, put_to_sleep,
     visit_between_chains,
 };
 use tokio::runtime::{Handle, RuntimeFlavor};
@@ -122,8 +122,11 @@ impl Engine for AsyncEngine {
 
     #[inline]
     fn pop<'a>(&self, _worker: &Worker, place: TaskPlace<'a>) -> Option<Held<'a>> {
-        let task = self.queue.pop(place).ok()?;
-        self.life.room().freed();
+        let mut queued_by = QueuedBy::Push;
+        let task = self.queue.pop_telling(place, &mut queued_by).ok()?;
+        if queued_by == QueuedBy::Push {
+            self.life.room().freed();
+        }
         Some(task)
     }
 

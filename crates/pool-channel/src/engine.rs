@@ -4,8 +4,8 @@ use std::convert::Infallible;
 use std::sync::Arc;
 
 use pool_core::{
-    BuildError, Capability, Engine, Held, Lifecycle, PoolConfig, SharedQueue, Task, TaskPlace,
-    Threads, Worker,
+    BuildError, Capability, Engine, Held, Lifecycle, PoolConfig, QueuedBy, SharedQueue, Task,
+    TaskPlace, Threads, Worker,
 };
 
 /// The engine of [`ChannelPool`](crate::ChannelPool).
@@ -64,8 +64,11 @@ impl Engine for ChannelEngine {
 
     #[inline(always)]
     fn pop<'a>(&self, _worker: &Worker, place: TaskPlace<'a>) -> Option<Held<'a>> {
-        let task = self.queue.pop(place).ok()?;
-        self.life.room().freed();
+        let mut queued_by = QueuedBy::Push;
+        let task = self.queue.pop_telling(place, &mut queued_by).ok()?;
+        if queued_by == QueuedBy::Push {
+            self.life.room().freed();
+        }
         Some(task)
     }
 

@@ -16,9 +16,16 @@ use pool_core::{
 /// Threads on a queue under a lock.
 struct Own {
     life: Arc<Lifecycle>,
-    queue: Mutex<VecDeque<Task>>,
+    queue: Mutex<Queue>,
     capacity: usize,
     threads: Threads,
+}
+
+#[derive(Default)]
+struct Queue {
+    /// Each with whether it takes one of the places.
+    tasks: VecDeque<(Task, bool)>,
+    placed: usize,
 }
 
 impl Engine for Own {
@@ -50,34 +57,40 @@ impl Engine for Own {
 
     fn push(&self, task: Held<'_>) -> Result<(), Task> {
         let mut queue = self.queue.lock().expect("nothing panics under this lock");
-        if queue.len() >= self.capacity {
+        if queue.placed >= self.capacity {
             return Err(task.into_task());
         }
-        queue.push_back(task.into_task());
+        queue.placed += 1;
+        queue.tasks.push_back((task.into_task(), true));
         Ok(())
     }
 
     fn push_unbounded(&self, task: Task) {
         let mut queue = self.queue.lock().expect("nothing panics under this lock");
-        queue.push_back(task);
+        // It takes no place, so that chains of such tasks keep nobody out.
+        queue.tasks.push_back((task, false));
     }
 
     fn pop<'a>(&self, _worker: &Worker, place: TaskPlace<'a>) -> Option<Held<'a>> {
         let mut queue = self.queue.lock().expect("nothing panics under this lock");
-        let task = queue.pop_front()?;
+        let (task, has_place) = queue.tasks.pop_front()?;
+        queue.placed -= usize::from(has_place);
         drop(queue);
-        self.life.room().freed();
+        if has_place {
+            self.life.room().freed();
+        }
         Some(Held::new(place, task))
     }
 
     fn has_queued(&self) -> bool {
         let queue = self.queue.lock().expect("nothing panics under this lock");
-        !queue.is_empty()
+        !queue.tasks.is_empty()
     }
 
     fn take_queued(&self) -> Vec<Task> {
         let mut queue = self.queue.lock().expect("nothing panics under this lock");
-        let tasks = queue.drain(..).collect();
+        queue.placed = 0;
+        let tasks = queue.tasks.drain(..).map(|(task, _)| task).collect();
         drop(queue);
         self.life.room().freed();
         tasks

@@ -50,7 +50,8 @@ pub trait Engine: Send + Sync + Sized + 'static {
     /// left.
     fn push_unbounded(&self, task: Task);
 
-    /// Queues a task whatever the bound, to take turns with the others: the child of a job that is the innermost of very many.
+    /// Queues a task whatever the bound, to take turns with the others: the child of a job that is the innermost of very many. Such a task
+    /// takes no place: chains that are always queued so would keep all others out (`R107`).
     fn push_past_bound(&self, task: Task) {
         self.push_unbounded(task);
     }

@@ -39,7 +39,8 @@ impl<T> fmt::Debug for Refused<T> {
 
 /// A submission that was refused. The job comes back whole: the caller owns it again (`R102`).
 pub enum SubmitError<J> {
-    /// The queue is full (for `submit_timeout`: it stayed so for the whole time). Try later, or shed load.
+    /// The queue is full, or its free places are promised to submitters that wait; and it stayed so until the limit of the wait, or until
+    /// the job's own deadline. Try later, or shed load.
     Full(J),
     /// The pool is closed, or is that of the process from which this one was forked. It will take no job again.
     Closed(J),
@@ -84,7 +85,10 @@ impl<J> From<Refused<J>> for SubmitError<J> {
 impl<J> fmt::Display for SubmitError<J> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(match self {
-            Self::Full(_) => "the pool's queue is full",
+            Self::Full(_) => {
+                "the pool has no room for the job now: its queue is full, or its free places are promised \
+                 to submitters that wait"
+            }
             Self::Closed(_) => "the pool is closed",
         })
     }

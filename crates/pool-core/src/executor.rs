@@ -3,9 +3,8 @@
 use std::convert::Infallible;
 use std::future::Future;
 use std::mem::MaybeUninit;
-use std::pin::{Pin, pin};
+use std::pin::pin;
 use std::sync::Arc;
-use std::task::{Context, Poll};
 use std::time::{Duration, Instant};
 
 use crate::async_cell::AsyncCell;
@@ -20,12 +19,12 @@ use crate::lifecycle::Lifecycle;
 use crate::machine::{self, Point};
 use crate::map::{Map, MapUnordered};
 use crate::plain;
-use crate::room::{Admission, Room};
+use crate::room::{Admission, Room, admit_in_line};
 use crate::scope::{Scope, ScopeError};
 use crate::source::{JobSource, Large, Source, SureSource};
 use crate::stats::Stats;
 use crate::task::{Held, Task};
-use crate::wait::{Looks, block_on, block_on_helping, helping, look_between_yields};
+use crate::wait::{Looks, block_on_helping, helping, look_between_yields};
 use crate::worker::Worker;
 
 /// Accepts tasks and runs each at most once.
@@ -34,7 +33,7 @@ use crate::worker::Worker;
 /// [`ExecutorExt`], which every executor has.
 ///
 /// An implementation keeps three promises: `try_execute` never blocks; a task it accepted is run, or dropped, exactly once;
-/// [`Room::freed`] is called after a place came free, and [`Room::wake_all`] after a close.
+/// [`Room::freed`] is called after each place that came free, and [`Room::wake_all`] after a close.
 pub trait Executor: Send + Sync {
     /// Takes the task, or hands it back. Never blocks.
     ///
@@ -122,9 +121,12 @@ forward_executor!([E: Executor + ?Sized] Arc<E>, |pointer| **pointer);
 /// Every way to give a job to an executor.
 ///
 /// A method that may wait for room does not wait inside a job of the same pool: it runs the job on the calling worker, at once
-/// (`R108`). While the pool drains, a job's children run on the calling worker likewise (`R607`). Where 128 jobs run within each
-/// other so, the next is queued instead, past the bound: a chain of jobs, each of which submits the next, needs no endless stack. One stack
-/// queues up to 1 024 children so; after that they run in place again.
+/// (`R108`), except on a thread that only polls futures, where it queues the job past the bound. While the pool drains, a job's children
+/// run on the calling worker likewise (`R607`). Where 128 jobs run within each other so, the next is queued instead, past the bound: chains
+/// and trees of jobs, each of which submits the next, need no endless stack (`R113`). One job queues up to 1 024 children so; after that
+/// they run in place, until 64 jobs within each other have come to that, and from there on they are queued whatever their number.
+///
+/// Outside, no wait for room outlasts the job's own deadline: then the job comes back as [`SubmitError::Full`] (`R105`).
 ///
 /// Any thread may submit, also from the destructors of its thread-locals as it ends (`R112`).
 pub trait ExecutorExt: Executor {
@@ -132,7 +134,7 @@ pub trait ExecutorExt: Executor {
     /// the pool's `on_failure`.
     ///
     /// # Errors
-    /// [`SubmitError::Closed`] with the job.
+    /// [`SubmitError::Closed`] with the job; [`SubmitError::Full`] at the job's own deadline.
     #[inline]
     fn execute<J: Job>(&self, job: J) -> Result<JobId, SubmitError<J>> {
         let (id, task) = plain::task(job);
@@ -156,7 +158,7 @@ pub trait ExecutorExt: Executor {
     /// Submits a job and waits while the queue is full.
     ///
     /// # Errors
-    /// [`SubmitError::Closed`] with the job.
+    /// [`SubmitError::Closed`] with the job; [`SubmitError::Full`] at the job's own deadline.
     #[inline]
     fn submit<J: Job>(&self, job: J) -> Result<JobHandle<J::Output, J::Error>, SubmitError<J>> {
         submit_with(job, |task| admit(self, task, None))
@@ -173,7 +175,7 @@ pub trait ExecutorExt: Executor {
     /// [`submit`](Self::submit) that waits for `timeout` at the most.
     ///
     /// # Errors
-    /// [`SubmitError::Full`] after the time, not before; [`SubmitError::Closed`]. The job comes back.
+    /// [`SubmitError::Full`] after the time, or at the job's own deadline, and not before; [`SubmitError::Closed`]. The job comes back.
     fn submit_timeout<J: Job>(
         &self,
         job: J,
@@ -185,12 +187,15 @@ pub trait ExecutorExt: Executor {
 
     /// [`submit`](Self::submit) that waits without blocking the thread. The order among all who wait is that of arrival.
     ///
+    /// Where the job has a deadline, it is the pool's clock that ends the wait then. An executor without
+    /// [`lives`](Executor::lives) has no clock: there the deadline is seen at the next poll.
+    ///
     /// # Errors
-    /// [`SubmitError::Closed`] with the job.
+    /// [`SubmitError::Closed`] with the job; [`SubmitError::Full`] at the job's own deadline.
     ///
     /// # Cancel safety
-    /// Dropped before it is ready, it has submitted nothing (`R106`). Kept and not polled, it keeps its place in line, and those
-    /// behind it wait.
+    /// Dropped before it is ready, it has submitted nothing (`R106`). Kept and not polled, it holds up nobody for long: woken for a
+    /// place and not polled for 25 to 50 ms, it is passed over until it is polled again, and keeps its position in line (`R107`).
     fn submit_async<J: Job>(
         &self,
         job: J,
@@ -254,7 +259,7 @@ pub trait ExecutorExt: Executor {
     /// Submits a job whose work is a future; waits while the queue is full.
     ///
     /// # Errors
-    /// [`SubmitError::Closed`] with the job.
+    /// [`SubmitError::Closed`] with the job; [`SubmitError::Full`] at the job's own deadline.
     fn submit_future<J: AsyncJob>(
         &self,
         job: J,
@@ -403,7 +408,7 @@ fn admit<E: Executor + ?Sized>(
     limit: Option<Instant>,
 ) -> Result<(), Refused<Task>> {
     if executor.room().has_line() && has_no_pass(executor) {
-        return admit_in_line(executor, task.into_task(), limit);
+        return admit_held_up(executor, task.into_task(), limit);
     }
     match executor.try_execute_held(task) {
         Ok(()) => Ok(()),
@@ -411,10 +416,23 @@ fn admit<E: Executor + ?Sized>(
     }
 }
 
-/// Whether the caller may not try before those in line; takes a pass if it may. A job of the same pool always may: it does not wait.
+/// Whether the caller may not try before those in line; takes a pass if it may. This binds jobs of the same pool too (`R107`).
 #[cold]
 fn has_no_pass<E: Executor + ?Sized>(executor: &E) -> bool {
-    Worker::current_of(executor).is_none() && !may_pass(executor)
+    !may_pass(executor)
+}
+
+/// A job of the same pool does not wait in line: it runs what it may not queue itself.
+#[cold]
+fn admit_held_up<E: Executor + ?Sized>(
+    executor: &E,
+    task: Task,
+    limit: Option<Instant>,
+) -> Result<(), Refused<Task>> {
+    match Worker::current_of(executor) {
+        Some(worker) => worker.run_inline(task).map_err(Refused::Closed),
+        None => admit_in_line(executor, task, limit),
+    }
 }
 
 /// A job of the same pool runs what was refused itself; others wait.
@@ -454,32 +472,6 @@ fn admit_patiently<E: Executor + ?Sized>(
     match tried {
         Err(Refused::Full(task)) => admit_in_line(executor, task, limit),
         result => result,
-    }
-}
-
-#[cold]
-fn admit_in_line<E: Executor + ?Sized>(
-    executor: &E,
-    task: Task,
-    limit: Option<Instant>,
-) -> Result<(), Refused<Task>> {
-    let mut admission = Admission::new(executor, task);
-    match block_on(InLine(&mut admission), limit) {
-        Some(result) => result,
-        None => match admission.into_task() {
-            Some(task) => Err(Refused::Full(task)),
-            None => Ok(()),
-        },
-    }
-}
-
-struct InLine<'a, 'e, E: Executor + ?Sized>(&'a mut Admission<'e, E>);
-
-impl<E: Executor + ?Sized> Future for InLine<'_, '_, E> {
-    type Output = Result<(), Refused<Task>>;
-
-    fn poll(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Self::Output> {
-        Pin::new(&mut *self.0).poll(cx)
     }
 }
 

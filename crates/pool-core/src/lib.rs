@@ -101,7 +101,7 @@ pub use map::{Map, MapUnordered};
 pub use outcome::{Interrupted, JobError, Outcome, PanicInfo};
 pub use places::Places;
 pub use published::Published;
-pub use queue::SharedQueue;
+pub use queue::{QueuedBy, SharedQueue};
 pub use report::{RunningJob, ShutdownReport};
 pub use room::Room;
 pub use scope::{Scope, ScopeError};

@@ -22,6 +22,17 @@ pub struct SharedQueue {
     past_bound: PastBound,
 }
 
+/// By which way a task came into a [`SharedQueue`].
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum QueuedBy {
+    /// [`SharedQueue::push`]: it had a place.
+    Push,
+    /// [`SharedQueue::push_unbounded`].
+    PushUnbounded,
+    /// [`SharedQueue::push_past_bound`].
+    PushPastBound,
+}
+
 /// Tasks past the bound. Few pools ever have one, so all that a pop pays for them is one look at their count.
 #[derive(Debug, Default)]
 struct PastBound {
@@ -90,10 +101,27 @@ impl SharedQueue {
     /// There is none: the place.
     #[inline(always)]
     pub fn pop<'a>(&self, place: TaskPlace<'a>) -> Result<Held<'a>, TaskPlace<'a>> {
+        self.pop_telling(place, &mut QueuedBy::Push)
+    }
+
+    /// [`pop`](Self::pop), where `queued_by`, if it is [`QueuedBy::Push`], becomes the way by which the task came in. A place came free if
+    /// that was [`QueuedBy::Push`], and only then is the pool's room to be told.
+    ///
+    /// # Errors
+    /// As for `pop`.
+    #[inline(always)]
+    pub fn pop_telling<'a>(
+        &self,
+        place: TaskPlace<'a>,
+        queued_by: &mut QueuedBy,
+    ) -> Result<Held<'a>, TaskPlace<'a>> {
         // ORDERING: Relaxed: like a task's own mark, it is seen by who looks after the pusher's notice.
         if self.past_bound.count.load(Ordering::Relaxed) != 0 {
             return match self.pop_of_all() {
-                Some(task) => Ok(Held::new(place, task)),
+                Some((task, by)) => {
+                    *queued_by = by;
+                    Ok(Held::new(place, task))
+                }
                 None => Err(place),
             };
         }
@@ -102,26 +130,32 @@ impl SharedQueue {
 
     /// Takes all tasks, the oldest first.
     pub fn take_all(&self) -> Vec<Task> {
-        std::iter::from_fn(|| Task::popped_by(|place| self.pop(place))).collect()
+        let pop = || Task::popped_by(|place| self.pop(place));
+        std::iter::from_fn(pop).collect()
     }
 
     #[cold]
-    fn pop_of_all(&self) -> Option<Task> {
+    fn pop_of_all(&self) -> Option<(Task, QueuedBy)> {
         let past_bound = &self.past_bound;
-        let pop_main = || Task::popped_by(|place| self.pop_main(place));
+        let pop_main = || {
+            let task = Task::popped_by(|place| self.pop_main(place))?;
+            Some((task, QueuedBy::Push))
+        };
+        let pop_child = || {
+            let task = past_bound.pop(&past_bound.children)?;
+            Some((task, QueuedBy::PushPastBound))
+        };
         if let Some(task) = past_bound.pop(&past_bound.handed_over) {
-            return Some(task);
+            return Some((task, QueuedBy::PushUnbounded));
         }
         if past_bound
             .turn
             .fetch_add(1, Ordering::Relaxed)
             .is_multiple_of(2)
         {
-            let child = past_bound.pop(&past_bound.children);
-            child.or_else(pop_main)
+            pop_child().or_else(pop_main)
         } else {
-            let oldest = pop_main();
-            oldest.or_else(|| past_bound.pop(&past_bound.children))
+            pop_main().or_else(pop_child)
         }
     }
 

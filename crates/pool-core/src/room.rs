@@ -1,33 +1,54 @@
-//! Who waits for a place in a full queue, in order of arrival.
+//! Who waits for a place in a full queue, in order of arrival, and who may pass.
 //!
 //! # Protocol
-//! A submitter that was refused takes a **ticket**: it is in line. Only the first in line tries again; it leaves its waker in
-//! the line and says that it is **listening** *before* it tries, and whoever takes a task out of the queue looks whether somebody listens *after* that. With a
-//! fence between the two on each side (heavy for the one who waits), one of them sees the other: the try succeeds, or the waker fires. Who leaves the line,
-//! admitted or not, wakes the next in it.
+//! A submitter that was refused takes a ticket and **listens**: it leaves its waker in the line, says that somebody waits, and only
+//! then tries. Whoever frees a place looks whether somebody waits *after* that. With a fence between the two on each side (heavy for
+//! the one who waits), one of them sees the other: the try succeeds, or the freed place is seen by who frees it.
+//!
+//! Each place that comes free **calls** one submitter: the first that listens. It does not listen any more, so the next place calls the
+//! next one. A place that comes free while nobody listens is **spare**: whoever comes first has it. A submitter that is called comes,
+//! which is a poll: it listens again, and tries. If it finds no place, since another has passed it, it keeps its position, and is the
+//! first to be called again.
+//!
+//! The first to listen tries without a call if nobody else is called. It may get a place that came free before anybody said that they
+//! wait, and there may be more of those; so it calls the next to **look**, who does likewise. The first look that finds nothing ends that:
+//! all that comes free later calls somebody or is spare.
+//!
+//! Whoever goes without having followed a call passes it on.
+//!
+//! # Who does not come
+//! A thread that blocks here comes surely. A future may never be polled again: it was kept and forgotten, or stands behind something that
+//! waits for this very line. It costs the one place it was called for, and that for a time: while there are futures in the line, a
+//! clock begins a **round** every 25 ms, and a future that was called before the last one and has not come by this one is passed over. It is
+//! in nobody's way then, until it is polled again; the place goes to others, and all who listen are called, up to one that surely
+//! comes, since those behind may be forgotten as well. A future that comes after all has its old position, and the next time is waited
+//! for twice as long: slow is not forgotten.
+//!
+//! Where there is no clock, a future is passed over as soon as it is called.
 //!
 //! # Who may pass
-//! A submitter that is awake may pass those in line, but not for ever: **passes** are counted, and the leave of the first in line, admitted or not,
-//! renews them. None are given where the queue is short. Else a queue that is full once would stay a chain of hand-overs: each place that comes
-//! free would wait until one certain thread has been woken, two switches of context for each job, while those awake may not submit. So
-//! each admission brings everybody in line one place forward, and comes after a bounded number of others (`R107`).
+//! A submitter that is awake may pass those in line, but not for ever: **passes** are counted, and are renewed when the first in line goes,
+//! admitted or not. None are given where the queue is short. Otherwise a queue that is full once would stay a chain of hand-overs: each
+//! place that comes free would wait until one certain thread has been woken, two switches of context for each job, while those awake may
+//! not submit. So the first in line is passed a bounded number of times before it has its place, and then the next is first (`R107`). This
+//! binds jobs of the same pool too: one that finds a line, no pass and no spare place runs its child in place. Once the passes are used up,
+//! places are taken by those called for them, and spare ones by those who come, so that nobody finds their place taken.
 
+mod admission;
+mod line;
 #[cfg(all(test, not(pool_loom)))]
 mod tests;
+mod watch;
 
-use std::collections::BTreeMap;
-use std::future::Future;
-use std::pin::Pin;
-use std::task::{Context, Poll, Waker};
+use std::task::Waker;
 
 use crate::barrier::{heavy, light};
 use crate::capability::Capability;
-use crate::error::Refused;
-use crate::executor::Executor;
 use crate::outcome::{drop_contained, wake_contained};
-use crate::sync::{AtomicBool, AtomicUsize, LockExt, Mutex, Ordering};
-use crate::task::Task;
-use crate::worker::Worker;
+use crate::sync::{AtomicUsize, LockExt, Mutex, Ordering};
+pub(crate) use admission::{Admission, admit_in_line};
+use line::Line;
+pub(crate) use line::{Call, Coming, Turn, Waiter};
 
 /// The most that may pass the first in line, however long the queue.
 const MOST_PASSES: usize = 64;
@@ -39,22 +60,17 @@ fn passes(capability: Capability) -> usize {
 
 /// Tells those who wait for a place in a queue that one came free.
 ///
-/// An executor has one, calls [`freed`](Self::freed) after each task it takes out of its queue, and
+/// An executor has one, calls [`freed`](Self::freed) once for each place that comes free in its queue, and
 /// [`wake_all`](Self::wake_all) after it has closed.
 #[derive(Debug, Default)]
 pub struct Room {
+    /// How many listen or were called. Written under the lock.
     waiting: AtomicUsize,
-    /// The first in line has left its waker, and nobody has taken it yet.
-    is_listening: AtomicBool,
+    /// See [`Line`]. Written under the lock.
+    spare: AtomicUsize,
     /// How many have passed the first in line.
     passed: AtomicUsize,
     line: Mutex<Line>,
-}
-
-#[derive(Debug, Default)]
-struct Line {
-    next_ticket: u64,
-    wakers: BTreeMap<u64, Option<Waker>>,
 }
 
 impl Room {
@@ -63,25 +79,19 @@ impl Room {
         Self::default()
     }
 
-    /// A place came free: the first in line tries again. Cheap while nobody waits.
+    /// A place came free: the next in line tries. Cheap while nobody waits.
     #[inline]
     pub fn freed(&self) {
-        // ORDERING: partner is the heavy fence in `is_first`: this side has freed the place, that side has left its waker.
+        // ORDERING: partner is the heavy fence in `listen`: this side has freed the place, that side has said that it waits.
         light();
-        if self.is_listening.load(Ordering::Relaxed) {
-            self.wake_first();
+        if self.has_line() {
+            self.call(Call::Place);
         }
     }
 
-    /// Everybody in line looks again: the executor has closed.
+    /// Everybody in line looks again: the executor has closed, or it has become another one.
     pub fn wake_all(&self) {
-        let wakers: Vec<Waker> = self
-            .line
-            .lock_unpoisoned()
-            .wakers
-            .values_mut()
-            .filter_map(Option::take)
-            .collect();
+        let wakers = self.with_line(Line::dissolve);
         wakers.into_iter().for_each(wake_contained);
     }
 
@@ -93,158 +103,105 @@ impl Room {
 
     #[cold]
     fn pass(&self, most: usize) -> bool {
+        if self.spare.load(Ordering::Relaxed) != 0 && self.with_line(Line::take_spare) {
+            return true;
+        }
         // A race lets a few more pass, at most one for each thread.
         self.passed.load(Ordering::Relaxed) < most
             && self.passed.fetch_add(1, Ordering::Relaxed) < most
     }
 
-    /// Whether somebody waits. Out of date at once.
+    /// Whether somebody waits who is not to be passed at will. Out of date at once.
     #[inline]
     pub fn has_line(&self) -> bool {
         self.waiting.load(Ordering::Relaxed) != 0
     }
 
+    /// Calls the next who comes, as far as can be known.
     #[cold]
-    fn wake_first(&self) {
-        let first = {
-            let mut line = self.line.lock_unpoisoned();
-            self.is_listening.store(false, Ordering::Relaxed);
-            line.wakers
-                .first_entry()
-                .and_then(|mut entry| entry.get_mut().take())
-        };
-        if let Some(waker) = first {
+    fn call(&self, call: Call) {
+        while let Some((waker, coming)) = self.with_line(|line| line.call_next(call)) {
             wake_contained(waker);
+            if coming != Coming::Perhaps {
+                return;
+            }
         }
     }
 
-    fn enter(&self) -> u64 {
-        let mut line = self.line.lock_unpoisoned();
-        let ticket = line.next_ticket;
-        line.next_ticket += 1;
-        line.wakers.insert(ticket, None);
-        self.waiting.store(line.wakers.len(), Ordering::Relaxed);
-        ticket
+    /// Takes a ticket.
+    pub(crate) fn enter(&self, coming: Coming) -> Waiter {
+        self.with_line(|line| line.enter(coming))
     }
 
-    /// Leaves the waker in line. True for the first, who may try.
-    fn is_first(&self, ticket: u64, waker: &Waker) -> bool {
+    /// A submitter comes. It tries now if it may, and is called later.
+    pub(crate) fn listen(&self, waiter: &mut Waiter, waker: &Waker) -> Turn {
         // A waker's clone and drop are the user's code: not under the lock.
-        let waker = Some(waker.clone());
-        let (former, is_first) = {
-            let mut line = self.line.lock_unpoisoned();
-            let former = line.wakers.insert(ticket, waker);
-            let is_first = line.is_first(ticket);
-            if is_first {
-                self.is_listening.store(true, Ordering::Relaxed);
-            }
-            (former, is_first)
-        };
+        let waker = waker.clone();
+        let (turn, former) = self.with_line(|line| line.listen(waiter, waker));
         drop_contained(former);
-        // ORDERING: partner is the light fence in `freed`.
-        heavy();
-        is_first
+        if turn.may_try {
+            // ORDERING: partner is the light fence in `freed`.
+            heavy();
+        }
+        turn
     }
 
-    fn leave(&self, ticket: u64) {
-        let left = {
-            let mut line = self.line.lock_unpoisoned();
+    /// A submitter that listens tried in vain.
+    fn found_full(&self, waiter: &Waiter) {
+        // What is spare became so before it listened, or after it was called: then this changes nothing.
+        if self.spare.load(Ordering::Relaxed) != 0 {
+            self.with_line(|line| line.found_full(waiter));
+        }
+    }
+
+    /// A submitter goes, and calls the next to `look` if it found a place that it was not called for.
+    pub(crate) fn leave(&self, waiter: &Waiter, look: Option<Call>) {
+        let left = self.with_line(|line| {
+            let left = line.leave(waiter);
             // One who gives up further back brings the first no nearer, so it renews nothing.
-            if line.is_first(ticket) {
+            if left.was_first {
                 self.passed.store(0, Ordering::Relaxed);
             }
-            let left = line.wakers.remove(&ticket);
-            self.waiting.store(line.wakers.len(), Ordering::Relaxed);
             left
-        };
-        drop_contained(left);
-        self.wake_first();
-    }
-}
-
-impl Line {
-    fn is_first(&self, ticket: u64) -> bool {
-        let first = self.wakers.first_key_value();
-        first.is_some_and(|(first, _)| *first == ticket)
-    }
-}
-
-/// A submission on its way in: ready when the task is accepted, or refused because the executor closed.
-///
-/// Dropped before it is ready, it has submitted nothing (`R106`).
-pub(crate) struct Admission<'a, E: Executor + ?Sized> {
-    executor: &'a E,
-    task: Option<Task>,
-    ticket: Option<u64>,
-}
-
-impl<'a, E: Executor + ?Sized> Admission<'a, E> {
-    pub(crate) fn new(executor: &'a E, task: Task) -> Self {
-        Self {
-            executor,
-            task: Some(task),
-            ticket: None,
+        });
+        drop_contained(left.waker);
+        for call in left.call.into_iter().chain(look) {
+            self.call(call);
         }
     }
 
-    /// The task, if it was not admitted.
-    pub(crate) fn into_task(mut self) -> Option<Task> {
-        self.task.take()
-    }
-
-    fn attempt(&mut self) -> Poll<Result<(), Refused<Task>>> {
-        let task = self.task.take().expect("polled again after it was ready");
-        let refused = match self.executor.try_execute(task) {
-            Ok(()) => return Poll::Ready(Ok(())),
-            Err(refused) => refused,
-        };
-        // A job of the same pool does not wait for it: its child runs here and now (`R108`, `R607`).
-        if let Some(worker) = Worker::current_of(self.executor) {
-            let ran = worker.run_inline(refused.into_inner());
-            return Poll::Ready(ran.map_err(Refused::Closed));
-        }
-        match refused {
-            Refused::Closed(task) => Poll::Ready(Err(Refused::Closed(task))),
-            Refused::Full(task) => {
-                self.task = Some(task);
-                Poll::Pending
+    /// Passes over the futures that do not come. True: there are others to watch.
+    pub(crate) fn next_round(&self) -> bool {
+        let (wakers, is_watched) = self.with_line(|line| {
+            let waiting = line.settle().0;
+            let next = line.next_round();
+            if line.settle().0 != waiting {
+                // Who was passed over may have been the first.
+                self.passed.store(0, Ordering::Relaxed);
             }
+            next
+        });
+        wakers.into_iter().for_each(wake_contained);
+        is_watched
+    }
+
+    /// There will be no more rounds, as far as `waiter` can tell.
+    fn unwatch(&self, waiter: &mut Waiter) {
+        if let Some(call) = self.with_line(|line| line.unwatch(waiter)) {
+            self.call(call);
         }
     }
-}
 
-impl<E: Executor + ?Sized> Future for Admission<'_, E> {
-    type Output = Result<(), Refused<Task>>;
-
-    fn poll(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Self::Output> {
-        let this = self.get_mut();
-        let room = this.executor.room();
-        let ticket = match this.ticket {
-            Some(ticket) => ticket,
-            None => {
-                let is_inside = Worker::current_of(this.executor).is_some();
-                let capability = || this.executor.capability();
-                // A closed executor refuses at once, without the line, whose lock is nobody's to take in a forked child.
-                if (is_inside || room.may_pass(capability) || this.executor.is_closed())
-                    && let Poll::Ready(result) = this.attempt()
-                {
-                    return Poll::Ready(result);
-                }
-                *this.ticket.insert(room.enter())
-            }
-        };
-        // A closed executor refuses everybody, whatever the order.
-        if !room.is_first(ticket, cx.waker()) && !this.executor.is_closed() {
-            return Poll::Pending;
+    /// Changes the line, and tells those who pass by.
+    fn with_line<R>(&self, change: impl FnOnce(&mut Line) -> R) -> R {
+        let mut line = self.line.lock_unpoisoned();
+        let result = change(&mut line);
+        let (waiting, spare) = line.settle();
+        if waiting == 0 {
+            self.passed.store(0, Ordering::Relaxed);
         }
-        this.attempt()
-    }
-}
-
-impl<E: Executor + ?Sized> Drop for Admission<'_, E> {
-    fn drop(&mut self) {
-        if let Some(ticket) = self.ticket {
-            self.executor.room().leave(ticket);
-        }
+        self.waiting.store(waiting, Ordering::Relaxed);
+        self.spare.store(spare, Ordering::Relaxed);
+        result
     }
 }

@@ -15,8 +15,23 @@ pub struct SimEngine {
     life: Arc<Lifecycle>,
     capacity: usize,
     is_fifo: bool,
-    queue: Mutex<VecDeque<Task>>,
+    queue: Mutex<Queue>,
     threads: Threads,
+}
+
+#[derive(Default)]
+struct Queue {
+    tasks: VecDeque<(Task, HasPlace)>,
+    /// How many of them have a place.
+    placed: usize,
+}
+
+/// Whether a task takes one of the places that are counted.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum HasPlace {
+    Yes,
+    /// It was queued whatever the bound.
+    No,
 }
 
 impl Engine for SimEngine {
@@ -59,36 +74,41 @@ impl Engine for SimEngine {
 
     fn push(&self, task: Held<'_>) -> Result<(), Task> {
         let mut queue = self.queue();
-        if queue.len() >= self.capacity {
+        if queue.placed >= self.capacity {
             return Err(task.into_task());
         }
-        queue.push_back(task.into_task());
+        queue.placed += 1;
+        queue.tasks.push_back((task.into_task(), HasPlace::Yes));
         Ok(())
     }
 
     fn push_unbounded(&self, task: Task) {
-        self.queue().push_back(task);
+        self.queue().tasks.push_back((task, HasPlace::No));
     }
 
     fn pop<'a>(&self, _worker: &Worker, place: TaskPlace<'a>) -> Option<Held<'a>> {
         let mut queue = self.queue();
-        let choice = match queue.len() {
+        let choice = match queue.tasks.len() {
             0 => return None,
             _ if self.is_fifo => 0,
             queued => machine::draw(queued).unwrap_or(0),
         };
-        let task = queue.remove(choice)?;
+        let (task, has_place) = queue.tasks.remove(choice)?;
+        queue.placed -= usize::from(has_place == HasPlace::Yes);
         drop(queue);
-        self.life.room().freed();
+        if has_place == HasPlace::Yes {
+            self.life.room().freed();
+        }
         Some(Held::new(place, task))
     }
 
     fn has_queued(&self) -> bool {
-        !self.queue().is_empty()
+        !self.queue().tasks.is_empty()
     }
 
     fn take_queued(&self) -> Vec<Task> {
-        let tasks = self.queue().drain(..).collect();
+        let queue = std::mem::take(&mut *self.queue());
+        let tasks = queue.tasks.into_iter().map(|(task, _)| task).collect();
         self.life.room().freed();
         tasks
     }
@@ -99,7 +119,7 @@ impl Engine for SimEngine {
 }
 
 impl SimEngine {
-    fn queue(&self) -> MutexGuard<'_, VecDeque<Task>> {
+    fn queue(&self) -> MutexGuard<'_, Queue> {
         machine::lock(&self.queue)
     }
 }

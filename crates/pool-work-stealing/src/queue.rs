@@ -1,8 +1,11 @@
 //! `StealingQueue`: where a task goes, and in which order a worker looks for one.
 
 use std::fmt;
+use std::mem::MaybeUninit;
 
-use pool_core::{BoxedTask, Held, Lifecycle, Places, SharedQueue, Task, TaskPlace, Worker};
+use pool_core::{
+    BoxedTask, Held, Lifecycle, Places, QueuedBy, SharedQueue, Task, TaskPlace, Worker,
+};
 
 use crate::deques::{Deques, Own};
 
@@ -73,9 +76,9 @@ impl StealingQueue {
         self.injector.push_unbounded(task);
     }
 
-    /// Queues a task whatever the bound, to take turns with the others.
+    /// Queues a task whatever the bound, to take turns with the others. It takes no place: chains that are always queued so would keep all
+    /// others out.
     pub fn push_past_bound(&self, task: Task) {
-        self.places.overdraw();
         self.injector.push_past_bound(task);
     }
 
@@ -92,17 +95,22 @@ impl StealingQueue {
             self.deques.take_spare(); // for the looks to come: it is empty
         }
         let own = own.as_deref();
-        let mut has_brought = false;
-        let task = self.find(own, worker.tick(), &mut has_brought, place);
+        let mut found = Found {
+            queued_by: QueuedBy::Push,
+            has_brought: false,
+        };
+        let task = self.find(own, worker.tick(), &mut found, place);
         if task.is_some() {
             let life = worker.life();
-            if has_brought {
+            if found.has_brought {
                 life.notify();
             }
-            // One who waits looks at the common count first.
-            let stash = own.filter(|_| !life.room().has_line());
-            self.places.free(stash.map(|own| own.index));
-            life.room().freed();
+            if found.queued_by != QueuedBy::PushPastBound {
+                // One who waits looks at the common count first.
+                let stash = own.filter(|_| !life.room().has_line());
+                self.places.free(stash.map(|own| own.index));
+                life.room().freed();
+            }
         }
         task
     }
@@ -114,32 +122,37 @@ impl StealingQueue {
 
     /// Takes all that is queued.
     pub fn take_all(&self, life: &Lifecycle) -> Vec<Task> {
-        let injected = self.injector.take_all().into_iter();
+        let injected = std::iter::from_fn(|| {
+            let (mut place, mut queued_by) = (MaybeUninit::uninit(), QueuedBy::Push);
+            let task = self.injector.pop_telling(&mut place, &mut queued_by).ok()?;
+            Some((task.into_task(), queued_by))
+        });
         let owned =
             (0..self.deques.len()).flat_map(|i| std::iter::from_fn(move || self.deques.steal(i)));
-        let owned = owned.map(BoxedTask::into_task);
-        let tasks: Vec<Task> = injected
-            .chain(owned)
-            .inspect(|_| self.places.free(None))
-            .collect();
+        let owned = owned.map(|boxed| (boxed.into_task(), QueuedBy::Push));
+        let free = |(task, queued_by)| {
+            if queued_by != QueuedBy::PushPastBound {
+                self.places.free(None);
+            }
+            task
+        };
+        let tasks: Vec<Task> = injected.chain(owned).map(free).collect();
         life.room().freed();
         tasks
     }
 
     /// One's own newest, then outside, then others'; every so often outside, others', or one's own oldest, first.
     ///
-    /// `has_brought`: others came with it, onto the thief's own deque. On their way they were nowhere to be seen, and a worker that looked then for
-    /// the last time sleeps: it is notified as of new ones.
     #[inline(always)]
     fn find<'a>(
         &self,
         own: Option<&Own>,
         tick: u32,
-        has_brought: &mut bool,
+        found: &mut Found,
         place: TaskPlace<'a>,
     ) -> Option<Held<'a>> {
         let place = if tick.is_multiple_of(INJECTOR_EVERY) {
-            match self.injector.pop(place) {
+            match self.injector.pop_telling(place, &mut found.queued_by) {
                 Ok(task) => return Some(task),
                 Err(place) => place,
             }
@@ -158,11 +171,11 @@ impl StealingQueue {
                 return Some(own.unwrap(boxed, place));
             }
         }
-        let place = match self.injector.pop(place) {
+        let place = match self.injector.pop_telling(place, &mut found.queued_by) {
             Ok(task) => return Some(task),
             Err(place) => place,
         };
-        let boxed = self.steal(own, tick, has_brought)?;
+        let boxed = self.steal(own, tick, &mut found.has_brought)?;
         Some(unwrap(own, boxed, place))
     }
 
@@ -193,6 +206,14 @@ impl StealingQueue {
             .filter(|&victim| Some(victim) != own)
             .find_map(steal)
     }
+}
+
+/// What else is to be known of a task that was found.
+struct Found {
+    queued_by: QueuedBy,
+    /// Others came with it, onto the thief's own deque. On their way they were nowhere to be seen, and a worker that looked then for the last
+    /// time sleeps: it is notified as of new ones.
+    has_brought: bool,
 }
 
 /// Takes a task out of its box, whose memory serves the thread's next if it has a deque.

@@ -442,25 +442,59 @@ mutants! {
         if !MUTANT { self.sweep_woken(); }";
     }
     "models::rooms::a_freed_place_is_not_missed" {
-        room_does_not_listen: "the first in line leaves its waker and does not say so", in "room.rs",
-            "self.is_listening.store(true, Ordering::Relaxed);" =>
-            "if !MUTANT { self.is_listening.store(true, Ordering::Relaxed); }";
+        room_waits_in_silence: "a submitter leaves its waker and does not say that it waits", in "room.rs",
+            "self.waiting.store(waiting, Ordering::Relaxed);" =>
+            "if !MUTANT { self.waiting.store(waiting, Ordering::Relaxed); }";
         room_no_heavy_fence: "no fence between a waiter's waker and its try", in "room.rs",
             "// ORDERING: partner is the light fence in `freed`.
-        heavy();" =>
+            heavy();" =>
             "if !MUTANT { heavy(); }";
         room_no_light_fence: "no fence between the freed place and the look at the line", in "room.rs",
-            "that side has left its waker.
+            "that side has said that it waits.
         light();" =>
-            "that side has left its waker.
+            "that side has said that it waits.
         if !MUTANT { light(); }";
     }
+    "models::rooms::each_of_two_places_lets_one_in" {
+        room_does_not_look_on: "who finds a place without a call does not have the next one look", in "room/admission.rs",
+            "self.look = Some(Call::Look);" =>
+            "self.look = if MUTANT { None } else { Some(Call::Look) };";
+    }
     "models::rooms::who_leaves_the_line_wakes_the_next" {
-        room_leaves_in_silence: "who leaves the line does not wake the next", in "room.rs",
-            "drop_contained(left);
-        self.wake_first();" =>
-            "drop_contained(left);
-        if !MUTANT { self.wake_first(); }";
+        room_leaves_in_silence: "who leaves the line keeps the call that it did not follow", in "room.rs",
+            "left.call.into_iter().chain(look)" =>
+            "left.call.filter(|_| !MUTANT).into_iter().chain(look)";
+    }
+    "models::rooms::a_future_that_is_not_polled_costs_one_place" {
+        room_calls_one_at_a_time: "a place calls nobody while another one is called", in "room/line.rs",
+            "let Some((ticket, listener)) = self.listening.pop_first() else {" =>
+            "let is_open = !MUTANT || self.called.is_empty();
+            let first = if is_open { self.listening.pop_first() } else { None };
+            let Some((ticket, listener)) = first else {";
+    }
+    "models::rooms::a_place_that_nobody_is_called_for_is_not_lost" {
+        room_forgets_spare_places: "a place that comes free while nobody listens is forgotten", in "room/line.rs",
+            "self.spare += 1;" =>
+            "if !MUTANT { self.spare += 1; }";
+        room_full_forgets_later_places: "who finds the queue full forgets what came free since", in "room/line.rs",
+            "if self.listening.contains_key(&waiter.ticket) {" =>
+            "if MUTANT || self.listening.contains_key(&waiter.ticket) {";
+    }
+    "models::rooms::a_future_that_is_not_polled_is_passed_over" {
+        room_waits_for_all: "a future that does not come is waited for like a thread", in "room/line.rs",
+            "if called.coming == Coming::Surely || called.rounds != 0 {" =>
+            "if MUTANT || called.coming == Coming::Surely || called.rounds != 0 {";
+        room_keeps_the_place: "the place of a future that does not come is nobody's", in "room/line.rs",
+            "places += usize::from(called.call == Call::Place);" =>
+            "places += usize::from(!MUTANT && called.call == Call::Place);";
+        room_passes_over_alone: "when one is passed over, nobody is called", in "room/line.rs",
+            "are_missing = true;" =>
+            "are_missing = !MUTANT;";
+    }
+    "models::rooms::a_future_that_comes_late_is_called_again" {
+        room_late_one_is_held_up: "one that comes late, and is alone, may not try", in "room/line.rs",
+            "self.called.is_empty() && self.first_listening() == Some(ticket);" =>
+            "!MUTANT && self.called.is_empty() && self.first_listening() == Some(ticket);";
     }
     "models::queues::a_ring_loses_and_doubles_nothing" {
         ring_push_relaxed: "a task is marked full without a release", in "ring.rs",

@@ -42,6 +42,11 @@ pub(super) trait Flaw: Send + Sync {
         Some(task)
     }
 
+    /// Queues a task that has no place.
+    fn push_past_bound(&self, queue: &Queue, task: Task) {
+        queue.past_bound().push_back(task);
+    }
+
     fn has_queued(&self, queue: &Queue) -> bool {
         !queue.lock().is_empty()
     }
@@ -91,6 +96,7 @@ pub(super) type Reporting<'a> = Pin<Box<dyn Future<Output = ShutdownReport> + Se
 pub(super) struct Queue {
     pub(super) capacity: usize,
     tasks: Mutex<VecDeque<Task>>,
+    past_bound: Mutex<VecDeque<Task>>,
 }
 
 impl Queue {
@@ -105,6 +111,13 @@ impl Queue {
 
     pub(super) fn lock(&self) -> MutexGuard<'_, VecDeque<Task>> {
         self.tasks.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// The tasks that have no place.
+    pub(super) fn past_bound(&self) -> MutexGuard<'_, VecDeque<Task>> {
+        self.past_bound
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner)
     }
 }
 
@@ -147,6 +160,7 @@ impl Engine for FlawedEngine {
             queue: Queue {
                 capacity: config.capacity(),
                 tasks: Mutex::default(),
+                past_bound: Mutex::default(),
             },
             threads: Threads::default(),
         });
@@ -166,17 +180,23 @@ impl Engine for FlawedEngine {
         self.queue.lock().push_back(task);
     }
 
+    fn push_past_bound(&self, task: Task) {
+        self.flaw.push_past_bound(&self.queue, task);
+    }
+
     fn pop<'a>(&self, worker: &Worker, place: TaskPlace<'a>) -> Option<Held<'a>> {
-        let task = self.flaw.pop(&self.queue, worker)?;
+        let task = self.flaw.pop(&self.queue, worker);
+        let task = task.or_else(|| self.queue.past_bound().pop_front())?;
         Some(Held::new(place, task))
     }
 
     fn has_queued(&self) -> bool {
-        self.flaw.has_queued(&self.queue)
+        self.flaw.has_queued(&self.queue) || !self.queue.past_bound().is_empty()
     }
 
     fn take_queued(&self) -> Vec<Task> {
-        let tasks = self.flaw.take_queued(&self.queue);
+        let mut tasks = self.flaw.take_queued(&self.queue);
+        tasks.extend(self.queue.past_bound().drain(..));
         self.life.room().freed();
         tasks
     }

@@ -14,6 +14,7 @@ mod on;
 mod panics;
 mod reactor;
 mod refused;
+mod room;
 mod swaps;
 mod system;
 mod tokens;

@@ -1,0 +1,256 @@
+//! The line before a full queue: who listens, who was called, and which places nobody was called for.
+
+use std::collections::BTreeMap;
+use std::task::Waker;
+
+/// A position in the order of arrival.
+type Ticket = u64;
+
+/// How often the wait for a future that was passed over may double: 2^8 rounds are some seconds.
+const MOST_DOUBLINGS: u32 = 8;
+
+/// Whether a submitter that is called comes.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Coming {
+    /// It is a thread that blocks here.
+    Surely,
+    /// It is a future, and a clock sees to it that it is passed over if nobody polls it.
+    Watched,
+    /// It is a future, and there is no clock: it is passed over as soon as it is called.
+    Perhaps,
+}
+
+/// What a submitter is called for.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Call {
+    /// A place came free, and nobody else was called for it.
+    Place,
+    /// There may be a place.
+    Look,
+}
+
+/// A submitter in line, as the submitter itself knows it.
+#[derive(Debug)]
+pub(crate) struct Waiter {
+    ticket: Ticket,
+    coming: Coming,
+    doublings: u32,
+    has_listened: bool,
+}
+
+/// What a submitter that comes may do.
+#[derive(Debug, Clone, Copy)]
+#[must_use]
+pub(crate) struct Turn {
+    /// It may try.
+    pub(crate) may_try: bool,
+    /// What it was called for.
+    pub(crate) call: Option<Call>,
+    /// It is to be watched, and nobody watches the line yet.
+    pub(crate) needs_watch: bool,
+}
+
+/// What a submitter that leaves has left.
+#[derive(Debug)]
+pub(super) struct Left {
+    /// To be dropped outside the lock.
+    pub(super) waker: Option<Waker>,
+    /// A call that it did not follow.
+    pub(super) call: Option<Call>,
+    pub(super) was_first: bool,
+}
+
+#[derive(Debug, Default)]
+pub(super) struct Line {
+    next_ticket: Ticket,
+    /// Those that nobody has called since their last poll.
+    listening: BTreeMap<Ticket, Listener>,
+    /// Those that were called and have not come yet.
+    called: BTreeMap<Ticket, Called>,
+    /// Places that came free while nobody listened.
+    spare: usize,
+    /// Rounds follow each other.
+    is_watched: bool,
+}
+
+#[derive(Debug)]
+struct Listener {
+    waker: Waker,
+    coming: Coming,
+    rounds: u32,
+}
+
+#[derive(Debug)]
+struct Called {
+    call: Call,
+    coming: Coming,
+    /// So many rounds more it is waited for.
+    rounds: u32,
+}
+
+impl Line {
+    pub(super) fn enter(&mut self, coming: Coming) -> Waiter {
+        let ticket = self.next_ticket;
+        self.next_ticket += 1;
+        Waiter {
+            ticket,
+            coming,
+            doublings: 0,
+            has_listened: false,
+        }
+    }
+
+    /// A submitter comes, and listens from here on. The second is its former waker, to be dropped outside the lock.
+    pub(super) fn listen(&mut self, waiter: &mut Waiter, waker: Waker) -> (Turn, Option<Waker>) {
+        let ticket = waiter.ticket;
+        let called = self.called.remove(&ticket);
+        let former = self.listening.remove(&ticket);
+        if waiter.has_listened && called.is_none() && former.is_none() {
+            // It was passed over, and has come after all: it is slow, and not lost.
+            waiter.doublings = (waiter.doublings + 1).min(MOST_DOUBLINGS);
+        }
+        waiter.has_listened = true;
+        let listener = Listener {
+            waker,
+            coming: waiter.coming,
+            rounds: 1 << waiter.doublings,
+        };
+        self.listening.insert(ticket, listener);
+        let call = match called {
+            Some(called) => Some(called.call),
+            None => self.take_spare().then_some(Call::Place),
+        };
+        let is_next = self.called.is_empty() && self.first_listening() == Some(ticket);
+        let needs_watch = waiter.coming == Coming::Watched && !self.is_watched;
+        self.is_watched |= needs_watch;
+        let turn = Turn {
+            may_try: call.is_some() || is_next,
+            call,
+            needs_watch,
+        };
+        (turn, former.map(|listener| listener.waker))
+    }
+
+    /// The queue was full when a submitter tried that listens. What it is called for meanwhile came free later.
+    pub(super) fn found_full(&mut self, waiter: &Waiter) {
+        if self.listening.contains_key(&waiter.ticket) {
+            self.spare = 0;
+        }
+    }
+
+    /// Nobody watches the line: a future is passed over as soon as it is called. What it was called for meanwhile is somebody else's.
+    pub(super) fn unwatch(&mut self, waiter: &mut Waiter) -> Option<Call> {
+        self.is_watched = false;
+        waiter.coming = Coming::Perhaps;
+        if let Some(listener) = self.listening.get_mut(&waiter.ticket) {
+            listener.coming = Coming::Perhaps;
+        }
+        let called = self.called.remove(&waiter.ticket);
+        called.map(|called| called.call)
+    }
+
+    /// Calls the first that listens. Without one, a place is anybody's.
+    pub(super) fn call_next(&mut self, call: Call) -> Option<(Waker, Coming)> {
+        let Some((ticket, listener)) = self.listening.pop_first() else {
+            if call == Call::Place {
+                self.spare += 1;
+            }
+            return None;
+        };
+        if listener.coming != Coming::Perhaps {
+            let called = Called {
+                call,
+                coming: listener.coming,
+                rounds: listener.rounds,
+            };
+            self.called.insert(ticket, called);
+        }
+        Some((listener.waker, listener.coming))
+    }
+
+    /// Takes a place that nobody was called for.
+    pub(super) fn take_spare(&mut self) -> bool {
+        let has_spare = self.spare != 0;
+        self.spare -= usize::from(has_spare);
+        has_spare
+    }
+
+    pub(super) fn leave(&mut self, waiter: &Waiter) -> Left {
+        let was_first = self.first() == Some(waiter.ticket);
+        let called = self.called.remove(&waiter.ticket);
+        let listener = self.listening.remove(&waiter.ticket);
+        Left {
+            waker: listener.map(|listener| listener.waker),
+            call: called.map(|called| called.call),
+            was_first,
+        }
+    }
+
+    /// Passes over the futures that were called long ago and have not come. One of them may stand for many: so everybody is called, up to one
+    /// who surely comes. The second: there is one to watch.
+    pub(super) fn next_round(&mut self) -> (Vec<Waker>, bool) {
+        let (mut places, mut are_missing) = (0, false);
+        self.called.retain(|_, called| {
+            if called.coming == Coming::Surely || called.rounds != 0 {
+                called.rounds = called.rounds.saturating_sub(1);
+                return true;
+            }
+            are_missing = true;
+            places += usize::from(called.call == Call::Place);
+            false
+        });
+        let mut wakers = Vec::new();
+        while are_missing && !self.listening.is_empty() {
+            let call = if places > 0 { Call::Place } else { Call::Look };
+            let Some((waker, coming)) = self.call_next(call) else {
+                break;
+            };
+            wakers.push(waker);
+            if coming != Coming::Perhaps {
+                places -= usize::from(call == Call::Place);
+            }
+            are_missing = places > 0 || coming != Coming::Surely;
+        }
+        self.spare += places;
+        self.is_watched = self.has_watched();
+        (wakers, self.is_watched)
+    }
+
+    fn has_watched(&self) -> bool {
+        let listening = self.listening.values().map(|listener| listener.coming);
+        let mut all = listening.chain(self.called.values().map(|called| called.coming));
+        all.any(|coming| coming == Coming::Watched)
+    }
+
+    /// Lets everybody look again, and keeps nothing but the order of their tickets.
+    pub(super) fn dissolve(&mut self) -> Vec<Waker> {
+        self.called.clear();
+        self.is_watched = false;
+        let listening = std::mem::take(&mut self.listening);
+        listening
+            .into_values()
+            .map(|listener| listener.waker)
+            .collect()
+    }
+
+    /// How many others must not pass, and how many places are anybody's.
+    pub(super) fn settle(&mut self) -> (usize, usize) {
+        let waiting = self.listening.len() + self.called.len();
+        if waiting == 0 {
+            self.spare = 0;
+        }
+        (waiting, self.spare)
+    }
+
+    fn first_listening(&self) -> Option<Ticket> {
+        self.listening.first_key_value().map(|(ticket, _)| *ticket)
+    }
+
+    fn first(&self) -> Option<Ticket> {
+        let first_called = self.called.first_key_value().map(|(ticket, _)| *ticket);
+        [self.first_listening(), first_called]
+            .into_iter()
+            .flatten()
+            .min()
+    }
+}
