@@ -117,7 +117,6 @@ pub async fn host_futures<E: Engine>(lent: Lent<E>) -> Left {
         if !host.has_token() {
             return Left::Nothing;
         }
-        host.tell_news();
         if let Some(woken) = life.pop_woken() {
             match host.see_to(woken) {
                 Some(left) => return left,
@@ -127,6 +126,7 @@ pub async fn host_futures<E: Engine>(lent: Lent<E>) -> Left {
         if life.is_stopped() {
             return Left::Stopped(host.leave());
         }
+        host.tell_news();
         if host.look_around() {
             continue;
         }
@@ -279,8 +279,9 @@ impl<'e, E: Engine> Host<'e, E> {
         Some(token)
     }
 
-    /// Leaves the seat of a token that is the chain's own.
+    /// Leaves the seat of a token that is the chain's own. Whoever has the token next knows nothing of the jobs that have ended here.
     fn leave(&mut self) -> usize {
+        self.tell_news();
         self.give_up_seat().expect("the chain has a token")
     }
 

@@ -46,6 +46,7 @@ impl Errand {
         let _entered = worker.enter();
         // SAFETY: `wait_for` keeps it alive until the drop of the work, which comes after this.
         drop_contained(contain(|| unsafe { (*self.work.run)(&worker) }));
+        worker.tell_news();
     }
 }
 
