@@ -121,7 +121,7 @@ where
             let outcome = poll_fn(|cx| poll_outcome(flight, cx));
             return Came::Outcome(block_on(outcome, None).expect(NO_LIMIT));
         };
-        let mut admission = Admission::new(self.executor, task);
+        let mut admission = Admission::blocking(self.executor, task);
         let first = poll_fn(|cx| match poll_outcome(flight, cx) {
             Poll::Ready(outcome) => Poll::Ready(Ok(outcome)),
             Poll::Pending => Pin::new(&mut admission).poll(cx).map(Err),
