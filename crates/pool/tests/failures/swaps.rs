@@ -386,20 +386,20 @@ fn a_drop_and_a_wait_for_quiet_await_the_jobs_of_all_backends() {
         told.recv_timeout(LIMIT).expect("it becomes idle");
         assert_eq!(value(others), 5);
         drop(waiter.join().expect("it does not panic"));
-        let (holds, names) = a_hang_on_each(&pool);
-        let ended = Arc::new(AtomicUsize::new(0));
-        let releaser = {
-            let ended = Arc::clone(&ended);
-            thread::spawn(move || {
-                for hold in holds {
-                    ended.fetch_add(1, Ordering::SeqCst);
-                    drop(hold);
-                }
-            })
-        };
-        drop(pool);
-        assert_eq!(ended.load(Ordering::SeqCst), names.len(), "{backend}");
-        releaser.join().expect("it does not panic");
+        let (holds, _names) = a_hang_on_each(&pool);
+        let (tell, told) = mpsc::channel();
+        let dropper = thread::spawn(move || {
+            drop(pool);
+            tell.send("dropped").expect("the test listens");
+        });
+        // The newest first: the oldest is the last that the drop waits for.
+        for hold in holds.into_iter().rev() {
+            let early = told.recv_timeout(Duration::from_millis(30));
+            assert!(early.is_err(), "{backend}: jobs still run");
+            drop(hold);
+        }
+        told.recv_timeout(LIMIT).expect("the drop returns");
+        dropper.join().expect("it does not panic");
     });
 }
 
