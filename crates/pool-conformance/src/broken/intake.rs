@@ -41,6 +41,18 @@ fn of_a_bound() -> Vec<Broken> {
             || Arc::new(SilentRoom),
         ),
         Broken::new(
+            "family firm",
+            "takes nobody in while children wait past the bound",
+            &["R107"],
+            || Arc::new(FamilyFirm),
+        ),
+        Broken::new(
+            "short memory",
+            "forgets what is queued past the bound",
+            &["R113"],
+            || Arc::new(ShortMemory),
+        ),
+        Broken::new(
             "reserver",
             "takes memory for all of its capacity at once",
             &["R111"],
@@ -135,6 +147,25 @@ struct SilentRoom;
 impl Flaw for SilentRoom {
     fn pop(&self, queue: &Queue, _worker: &Worker) -> Option<Task> {
         queue.lock().pop_front()
+    }
+}
+
+struct FamilyFirm;
+
+impl Flaw for FamilyFirm {
+    fn push(&self, queue: &Queue, task: Task) -> Result<(), Task> {
+        if !queue.past_bound().is_empty() {
+            return Err(task);
+        }
+        queue.push(task)
+    }
+}
+
+struct ShortMemory;
+
+impl Flaw for ShortMemory {
+    fn push_past_bound(&self, _queue: &Queue, task: Task) {
+        drop(task);
     }
 }
 

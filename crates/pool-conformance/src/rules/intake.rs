@@ -1,6 +1,8 @@
 //! Chapter 1: what is accepted ends once, and what is refused comes back.
 
+mod chains;
 mod extremes;
+pub(super) mod line;
 
 use std::convert::Infallible;
 use std::fmt::Debug;
@@ -35,13 +37,21 @@ pub(crate) fn rules<F: Fixture>() -> Vec<Rule> {
             Kind::Optional("bounded", |capability| capability.capacity.is_some()),
             r104::<F>,
         ),
-        required("R105", "each way in waits as it says", waiting::r105::<F>),
+        required(
+            "R105",
+            "each way in waits as it says, and never past the job's deadline",
+            waiting::r105::<F>,
+        ),
         required(
             "R106",
             "a dropped `submit_async` submits nothing",
             waiting::r106::<F>,
         ),
-        required("R107", "nobody waits for room for ever", waiting::r107::<F>),
+        required(
+            "R107",
+            "nobody waits for room for ever, whoever else waits or submits",
+            waiting::r107::<F>,
+        ),
         required(
             "R108",
             "a job that fills its own pool does not hang",
@@ -63,6 +73,11 @@ pub(crate) fn rules<F: Fixture>() -> Vec<Rule> {
             "R112",
             "a thread that ends can still submit",
             extremes::r112::<F>,
+        ),
+        required(
+            "R113",
+            "chains of jobs have any length, open or draining, and no endless stack",
+            chains::r113::<F>,
         ),
     ]
 }

@@ -40,7 +40,7 @@ pub fn all<F: Fixture>() -> Vec<Rule> {
 macro_rules! for_each_rule {
     (($($call:tt)+) $($given:tt)*) => {
         $($call)+! { $($given)*
-            r101 r102 r103 r104 r105 r106 r107 r108 r109 r110 r111 r112
+            r101 r102 r103 r104 r105 r106 r107 r108 r109 r110 r111 r112 r113
             r201 r202 r203 r204 r205 r206 r207 r208 r209 r210
             r301 r302 r303 r304 r305 r306
             r401 r402 r403 r404 r405 r406 r407

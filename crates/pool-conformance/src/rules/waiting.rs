@@ -4,8 +4,9 @@ use std::convert::Infallible;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
-use pool_core::{Executor, ExecutorExt, Job, JobContext};
+use pool_core::{Executor, ExecutorExt, Job, JobContext, JobExt, SubmitError};
 
+use super::intake::line;
 use crate::fixture::Fixture;
 use crate::probe::{Alive, Count, Gate, Log, PATIENCE, ended, occupy, poll_once, pool, ready};
 use crate::rule::Applied;
@@ -34,6 +35,7 @@ pub(crate) fn r105<F: Fixture>() -> Applied {
     submit_blocks_while_full::<F>();
     submit_timeout_keeps_its_time::<F>();
     submit_async_blocks_no_thread::<F>();
+    no_wait_outlasts_the_jobs_deadline::<F>();
     Applied::Held
 }
 
@@ -110,6 +112,30 @@ fn submit_async_blocks_no_thread<F: Fixture>() {
     ended(handle).expect("it runs");
 }
 
+fn no_wait_outlasts_the_jobs_deadline<F: Fixture>() {
+    fn comes_back<H, J>(submit: impl FnOnce() -> Result<H, SubmitError<J>>) {
+        let start = thread::now();
+        let refused = submit().err().expect("the pool stays full");
+        let took = thread::since(start);
+        assert!(refused.is_full());
+        assert!(
+            took >= WATCHED,
+            "it gave up after {took:?}, before {WATCHED:?}"
+        );
+        assert!(
+            took < WATCHED + PROMPTLY,
+            "it gave up after {took:?}, long past {WATCHED:?}"
+        );
+    }
+    let (pool, gate) = full_pool::<F>();
+    let job = || nothing.with_timeout(WATCHED);
+    comes_back(|| pool.submit(job()));
+    comes_back(|| pool.execute(job()));
+    comes_back(|| pool.submit_timeout(job(), PATIENCE));
+    comes_back(|| ready(Box::pin(pool.submit_async(job())).as_mut()));
+    gate.open();
+}
+
 pub(crate) fn r106<F: Fixture>() -> Applied {
     let (pool, gate) = full_pool::<F>();
     let (alive, ran) = (Alive::new(), Count::new());
@@ -157,6 +183,8 @@ const MOST_PASSED: usize = 2 * SUBMITTERS;
 pub(crate) fn r107<F: Fixture>() -> Applied {
     those_in_line_are_not_passed::<F>();
     all_who_block_get_in::<F>();
+    line::those_not_polled_hold_up_nobody::<F>();
+    line::those_inside_pass_no_more_than_others::<F>();
     Applied::Held
 }
 

@@ -1,4 +1,4 @@
-//! Rows 28 and 44: who waits for a place, who holds them up, and how deep what runs in place instead may go.
+//! Rows 28, 43 and 57: who waits for a place, who holds them up, and how deep what runs in place instead may go.
 
 use std::convert::Infallible;
 use std::future::Future;
@@ -49,7 +49,7 @@ fn fill(pool: &Pool, capacity: usize) {
     }
 }
 
-/// 44: submissions that are polled once and kept hold up neither those behind them nor those that come later.
+/// 57: submissions that are polled once and kept hold up neither those behind them nor those that come later.
 #[test]
 fn a_submission_that_is_not_polled_holds_up_nobody() {
     const OTHERS: usize = 300;
@@ -93,7 +93,7 @@ fn a_submission_that_is_not_polled_holds_up_nobody() {
     }
 }
 
-/// 44: places beyond the one that it was woken for are free at once.
+/// 57: places beyond the one that it was woken for are free at once.
 #[test]
 fn a_submission_that_is_not_polled_costs_one_place() {
     each_backend(|backend| {
@@ -116,7 +116,7 @@ fn a_submission_that_is_not_polled_costs_one_place() {
     });
 }
 
-/// 44: futures of one pool wait for room in another, and what would poll them blocks in the same line.
+/// 57: futures of one pool wait for room in another, and what would poll them blocks in the same line.
 #[test]
 fn futures_in_line_whose_workers_block_behind_them_hold_up_nobody() {
     const FUTURES: usize = 4;
@@ -193,7 +193,7 @@ impl Job for Again {
     }
 }
 
-/// 44: jobs that keep the queue full by their own children leave room for who waits outside.
+/// 43: jobs that keep the queue full by their own children leave room for who waits outside.
 #[test]
 fn those_inside_do_not_starve_one_who_waits_outside() {
     for (workers, capacity) in [(1, 1), (1, 2), (2, 1), (2, 3), (2, 4)] {
@@ -225,7 +225,7 @@ fn those_inside_do_not_starve_one_who_waits_outside() {
     }
 }
 
-/// 44: a wait for room ends with the job's own deadline, whatever the limit of the wait.
+/// 57: a wait for room ends with the job's own deadline, whatever the limit of the wait.
 #[test]
 fn a_wait_for_room_ends_at_the_jobs_deadline() {
     const SOON: Duration = Duration::from_millis(50);
