@@ -290,6 +290,7 @@ impl Residents {
 
     /// Until the token comes home, with a closure to begin with, or without; or until it is at its end.
     fn sleep<E: Engine>(&self, engine: &Arc<E>, worker: &Worker) -> ControlFlow<(), Option<Task>> {
+        worker.is_without_token();
         loop {
             worker.park();
             let call = self.doors[worker.token()].lock_unpoisoned().take();

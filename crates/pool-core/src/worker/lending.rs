@@ -63,6 +63,12 @@ impl Worker {
         self.0.is_searching.set(true);
     }
 
+    /// Its token sleeps, or is elsewhere: whoever has it may be counted among those that search, and
+    /// this worker is not.
+    pub(crate) fn is_without_token(&self) {
+        self.0.is_searching.set(false);
+    }
+
     /// Whether it is counted among those that search.
     pub(crate) fn is_searching(&self) -> bool {
         self.0.is_searching.get()
