@@ -1,4 +1,4 @@
-//! Row 47: jobs that are given up together, or with whoever waits for them.
+//! Rows 61 and 62: jobs that are given up together, or with whoever waits for them.
 
 use std::convert::Infallible;
 use std::future::{Future, pending, poll_fn};
@@ -190,7 +190,7 @@ fn a_handle_may_cancel_its_job_as_it_is_dropped() {
     });
 }
 
-/// Polled again, waited for, cancelled: a handle that has given its outcome panics at nothing, in a guard's drop neither.
+/// 61: polled again, waited for, cancelled: a handle that has given its outcome panics at nothing, in a guard's drop neither.
 #[test]
 fn a_handle_that_gave_its_outcome_bears_every_call() {
     struct Guard(pool::JobHandle<u32, Infallible>);
@@ -215,7 +215,7 @@ fn a_handle_that_gave_its_outcome_bears_every_call() {
     });
 }
 
-/// 47: an abort handle outlives its handle, whatever became of that, and keeps no result.
+/// 62: an abort handle outlives its handle, whatever became of that, and keeps no result.
 #[test]
 fn an_abort_handle_works_after_its_handle_went_and_keeps_no_result() {
     each_backend(|backend| {

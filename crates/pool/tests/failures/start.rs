@@ -1,4 +1,4 @@
-//! Rows 5, 9 and 44 to 46: what a pool is built from fails, and what its workers hold is wanted twice.
+//! Rows 5 and 57 to 60: what a pool is built from fails, and what its workers hold is wanted twice.
 
 use std::cell::{Cell, RefCell};
 use std::convert::Infallible;
@@ -15,7 +15,7 @@ use crate::on::{builder, each_backend, ended, ends_clean, nothing, value};
 use crate::refused::threads_come_back_to;
 use crate::system::threads;
 
-/// 9: a worker that cannot start fails the build; those that had started have stopped.
+/// 57: a worker that cannot start fails the build; those that had started have stopped.
 #[test]
 fn a_start_hook_that_fails_fails_the_build_and_leaves_nothing() {
     each_backend_in_a_child(|backend| {
@@ -50,7 +50,7 @@ fn a_start_hook_that_fails_fails_the_build_and_leaves_nothing() {
     });
 }
 
-/// 9: a swap whose workers cannot start changes nothing.
+/// 57: a swap whose workers cannot start changes nothing.
 #[test]
 fn a_start_hook_that_fails_in_a_swap_leaves_the_old_backend() {
     each_backend_in_a_child(|from| {
@@ -81,7 +81,7 @@ fn a_start_hook_that_fails_in_a_swap_leaves_the_old_backend() {
     });
 }
 
-/// 46: a stack on which no worker could start is an error; the smallest that is none is large enough.
+/// 58: a stack on which no worker could start is an error; the smallest that is none is large enough.
 #[test]
 fn a_stack_that_is_too_small_is_an_error() {
     each_backend_in_a_child(|backend| {
@@ -123,7 +123,7 @@ fn counting(backend: Backend) -> Pool {
         .unwrap_or_else(|error| panic!("{backend}: {error}"))
 }
 
-/// 44: a child that runs in place, within a job that has taken the worker's state, is told so.
+/// 59: a child that runs in place, within a job that has taken the worker's state, is told so.
 #[test]
 fn a_state_that_is_taken_is_an_error_and_no_panic() {
     each_backend(|backend| {
@@ -166,7 +166,7 @@ fn a_state_that_is_taken_is_an_error_and_no_panic() {
     });
 }
 
-/// 45: what a future asks of its context holds wherever it is polled.
+/// 60: what a future asks of its context holds wherever it is polled.
 #[test]
 fn a_future_has_its_workers_state_and_submits_children() {
     each_backend(|backend| {
@@ -201,7 +201,7 @@ fn a_future_has_its_workers_state_and_submits_children() {
     });
 }
 
-/// 45: a context that is used outside of its job, and after its pool, has no worker and submits to the pool as any thread does.
+/// 60: a context that is used outside of its job, and after its pool, has no worker and submits to the pool as any thread does.
 #[test]
 fn a_context_that_left_its_future_is_no_worker() {
     each_backend(|backend| {
