@@ -294,7 +294,7 @@ impl<S: Source> AsyncCell<S> {
         } else {
             worker.record(outcome);
         }
-        worker.tell_end(self.id, self.name(), &resolution);
+        worker.tell_end(self.id, self.name(), &resolution, S::error_text);
         if error_without_value::<()>(outcome).is_some() {
             frame.is_on_record(outcome);
         }
@@ -356,7 +356,7 @@ impl<S: Source> AsyncCell<S> {
             }
             life.record(outcome);
             if tells == Tells::Observer {
-                life.observe(outcome, self.id, self.name(), None);
+                life.observe(outcome, self.id, self.name());
             }
         }
         let ended = self.state.end(outcome);

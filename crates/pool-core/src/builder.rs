@@ -40,15 +40,23 @@ macro_rules! config_setters {
             self
         }
 
-        /// Bytes of stack for each worker. Jobs that run children in place need room for their depth.
+        /// Bytes of stack for each worker, [`LEAST_STACK`]($crate::LEAST_STACK) or more. Jobs that
+        /// run children in place need room for their depth.
         #[must_use]
         pub fn stack_size(mut self, bytes: usize) -> Self {
             self.config.set_stack_size(bytes);
             self
         }
 
-        /// Runs first on each worker, with its index. What it returns is the worker's state: its jobs see it in
-        /// [`JobContext::state`]($crate::JobContext::state), and it is dropped on the worker (`R208`).
+        /// Runs first on each worker, with its index. What it returns is the worker's state: its jobs
+        /// see it in [`JobContext::state`]($crate::JobContext::state), and it is dropped on the worker
+        /// (`R208`).
+        ///
+        /// A panic in it fails [`build`](Self::build), with an error that says which worker and why;
+        /// the workers that had started stop first (`R109`). A start that may fail without a panic is
+        /// [`try_on_worker_start`](Self::try_on_worker_start). The later of the two calls holds.
+        ///
+        /// On an engine that the pool adopts it does not run: those threads are the caller's.
         #[must_use]
         pub fn on_worker_start<S: ::std::any::Any>(
             mut self,
@@ -58,21 +66,59 @@ macro_rules! config_setters {
             self
         }
 
-        /// Runs last on each worker, with its index.
+        /// Runs first on each worker, as [`on_worker_start`](Self::on_worker_start) does, and may fail.
+        ///
+        /// An error fails [`build`](Self::build), or the swap that starts the workers: as an error that
+        /// says which worker and why. The workers that had started stop first, each with its
+        /// `on_worker_stop`, and drop their states (`R109`).
+        #[must_use]
+        pub fn try_on_worker_start<S, Fault>(
+            mut self,
+            start: impl Fn(usize) -> ::std::result::Result<S, Fault> + Send + Sync + 'static,
+        ) -> Self
+        where
+            S: ::std::any::Any,
+            Fault: ::std::convert::Into<
+                    ::std::boxed::Box<
+                        dyn ::std::error::Error + ::std::marker::Send + ::std::marker::Sync,
+                    >,
+                >,
+        {
+            self.config.set_try_on_worker_start(start);
+            self
+        }
+
+        /// Runs last on each worker whose start succeeded, with its index.
         #[must_use]
         pub fn on_worker_stop(mut self, stop: impl Fn(usize) + Send + Sync + 'static) -> Self {
             self.config.set_on_worker_stop(stop);
             self
         }
 
-        /// Sees each job that failed, panicked, gave up or came too late, on the thread that ended it, before its handle resolves. Where to
-        /// log. A job that its own handle cancelled before the start, or that was abandoned, is not shown: nobody ran it.
+        /// Sees each job that failed, panicked, gave up or came too late, on the thread that ended it,
+        /// before its handle resolves. Where to log: it is told the job's id and name, how it ended, and
+        /// what its panic or its error says. A job that its own handle cancelled before the start, or
+        /// that was abandoned, is not shown: nobody ran it.
         #[must_use]
         pub fn on_failure(
             mut self,
             observe: impl Fn(&$crate::JobFailure<'_>) + Send + Sync + 'static,
         ) -> Self {
             self.config.set_on_failure(observe);
+            self
+        }
+
+        /// Tells [`on_failure`](Self::on_failure) what errors of one type say, for its
+        /// [`JobFailure::message`]($crate::JobFailure::message).
+        ///
+        /// Strings, boxed errors and common errors of the standard library say so themselves. Others
+        /// have to be named, once for the pool: `describe_error(|error: &anyhow::Error| format!("{error:#}"))`.
+        #[must_use]
+        pub fn describe_error<Fault: ::std::any::Any>(
+            mut self,
+            describe: impl Fn(&Fault) -> String + Send + Sync + 'static,
+        ) -> Self {
+            self.config.add_describe_error(describe);
             self
         }
     };

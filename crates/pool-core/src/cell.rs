@@ -312,7 +312,7 @@ impl<J: Job> JobCell<J> {
                 }
             }
         };
-        worker.record_and_tell(self.id, self.name(), &resolution);
+        worker.record_and_tell(self.id, self.name(), &resolution, J::error_text);
         (resolution, leftover)
     }
 
@@ -346,7 +346,7 @@ impl<J: Job> JobCell<J> {
         if let Some(life) = &life {
             life.record(outcome);
             if tells == Tells::Observer {
-                life.observe(outcome, self.id, self.name(), None);
+                life.observe(outcome, self.id, self.name());
             }
         }
         let ended = self.state.end(outcome);
@@ -600,15 +600,6 @@ pub(crate) fn error_without_value<E>(outcome: Outcome) -> Option<JobError<E>> {
         Outcome::Cancelled => Some(JobError::Cancelled),
         Outcome::Expired => Some(JobError::Expired),
         Outcome::Abandoned => Some(JobError::Abandoned),
-    }
-}
-
-/// The message of a panic, for the observer of failures.
-#[inline]
-pub(crate) fn message_of<T, E>(resolution: &Resolution<T, E>) -> Option<&str> {
-    match resolution {
-        Err(JobError::Panicked(panic)) => Some(panic.message()),
-        _ => None,
     }
 }
 

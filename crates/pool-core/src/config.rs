@@ -1,6 +1,7 @@
 //! How a pool is to be built, and the checks that every backend makes.
 
 use std::any::Any;
+use std::error::Error;
 use std::fmt;
 use std::num::NonZero;
 use std::sync::Arc;
@@ -16,6 +17,12 @@ pub const DEFAULT_CAPACITY: usize = 1024;
 
 /// The most workers a pool can have.
 pub const MOST_WORKERS: usize = 1 << 15;
+
+/// The smallest stack that a worker can have, in bytes.
+///
+/// A debug build needs up to 32 KiB of it to start a thread and run an empty job, and up to 40 KiB for
+/// a job that joins a child or panics. What a job itself needs comes on top.
+pub const LEAST_STACK: usize = 64 << 10;
 
 /// What a builder gathers and an engine starts from.
 #[derive(Clone)]
@@ -90,7 +97,22 @@ impl PoolConfig {
         &mut self,
         start: impl Fn(usize) -> S + Send + Sync + 'static,
     ) {
-        self.hooks.start = Some(Arc::new(move |worker| Box::new(start(worker))));
+        self.hooks.start = Some(Arc::new(move |worker| Ok(Box::new(start(worker)))));
+    }
+
+    /// Sets what each worker runs first, where it may fail; see
+    /// [`PoolBuilder::try_on_worker_start`](crate::PoolBuilder::try_on_worker_start).
+    pub fn set_try_on_worker_start<S, E>(
+        &mut self,
+        start: impl Fn(usize) -> Result<S, E> + Send + Sync + 'static,
+    ) where
+        S: Any,
+        E: Into<Box<dyn Error + Send + Sync>>,
+    {
+        self.hooks.start = Some(Arc::new(move |worker| match start(worker) {
+            Ok(state) => Ok(Box::new(state)),
+            Err(error) => Err(error.into()),
+        }));
     }
 
     /// Sets what each worker runs last.
@@ -101,6 +123,15 @@ impl PoolConfig {
     /// Sets the observer of jobs that did not complete; see [`PoolBuilder::on_failure`](crate::PoolBuilder::on_failure).
     pub fn set_on_failure(&mut self, observe: impl Fn(&JobFailure<'_>) + Send + Sync + 'static) {
         self.hooks.failure = Some(Arc::new(observe));
+    }
+
+    /// Says what errors of type `E` say; see [`PoolBuilder::describe_error`](crate::PoolBuilder::describe_error).
+    pub fn add_describe_error<E: Any>(
+        &mut self,
+        describe: impl Fn(&E) -> String + Send + Sync + 'static,
+    ) {
+        let describe = move |error: &dyn Any| error.downcast_ref::<E>().map(&describe);
+        self.hooks.describe.push(Arc::new(describe));
     }
 
     /// Has submitters wait in the line of another pool, whose jobs this one is going to take over: what a swap needs.
@@ -129,6 +160,12 @@ impl PoolConfig {
         }
         if self.capacity == 0 {
             return Err(BuildError::ZeroCapacity);
+        }
+        if let Some(bytes) = self.stack_size.filter(|bytes| *bytes < LEAST_STACK) {
+            return Err(BuildError::StackTooSmall {
+                bytes,
+                least: LEAST_STACK,
+            });
         }
         if self.thread_name.contains('\0') {
             return Err(BuildError::ThreadName {

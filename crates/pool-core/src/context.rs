@@ -15,9 +15,11 @@ use crate::job::{Job, JobOptions, Terms};
 use crate::lifecycle::Lifecycle;
 use crate::machine::{self, Point};
 use crate::outcome::Interrupted;
+use crate::reach::ByLife;
 use crate::state::State;
 use crate::token::CancelToken;
 use crate::worker::Worker;
+use crate::worker_state::{StateError, lend};
 
 /// How a job's own handle asks it to stop.
 pub(crate) trait Cancellation: Send + Sync {
@@ -138,8 +140,40 @@ impl<'a> JobContext<'a> {
     }
 
     /// The state that `on_worker_start` made for this worker, if it is an `S` (`R208`).
+    ///
+    /// It is shared: all jobs on this thread's stack see the same state. A job that joins or submits a
+    /// child may run it in place, on this very stack. If the state is a `RefCell`, and is borrowed
+    /// mutably across that call, a `borrow_mut` in the child panics. End the borrow first, or use
+    /// [`with_state_mut`](Self::with_state_mut), which tells the child instead.
     pub fn state<S: Any>(&self) -> Option<&S> {
         self.worker.state()?.downcast_ref()
+    }
+
+    /// Takes the `S` in the `RefCell<S>` that `on_worker_start` made for this worker, for the time of
+    /// the closure.
+    ///
+    /// ```
+    /// use pool_core::{JobContext, StateError};
+    ///
+    /// struct Connection { requests: u32 }
+    ///
+    /// // On a pool with `.on_worker_start(|_| RefCell::new(Connection { requests: 0 }))`.
+    /// fn request(ctx: &JobContext<'_>) -> Result<u32, StateError> {
+    ///     ctx.with_state_mut(|connection: &mut Connection| {
+    ///         connection.requests += 1;
+    ///         connection.requests
+    ///     })
+    /// }
+    /// ```
+    ///
+    /// # Errors
+    /// [`StateError::Taken`] if a job further up on this stack has taken it and runs this one in place;
+    /// [`StateError::Missing`] if there is no such state. The closure did not run.
+    pub fn with_state_mut<S: Any, R>(
+        &self,
+        use_it: impl FnOnce(&mut S) -> R,
+    ) -> Result<R, StateError> {
+        lend(self.worker.state(), use_it)
     }
 
     /// The executor that runs this job, for children that shall not inherit.
@@ -235,7 +269,7 @@ impl fmt::Debug for JobContext<'_> {
 #[derive(Clone)]
 pub struct AsyncContext {
     cell: Arc<dyn AsyncView>,
-    life: Arc<Lifecycle>,
+    pool: ByLife,
 }
 
 /// The cell of a future as its own context sees it.
@@ -247,7 +281,8 @@ pub(crate) trait AsyncView: Cancellation {
 
 impl AsyncContext {
     pub(crate) fn new(cell: Arc<dyn AsyncView>, life: Arc<Lifecycle>) -> Self {
-        Self { cell, life }
+        let pool = ByLife(life);
+        Self { cell, pool }
     }
 
     /// The job's id, the same as its handle's.
@@ -277,7 +312,7 @@ impl AsyncContext {
         machine::point(Point::Ask);
         self.cell.is_requested()
             || self.cell.terms().is_some_and(Terms::is_cancelled)
-            || self.life.is_cancelling()
+            || self.pool.0.is_cancelling()
     }
 
     /// `Err` once the job should give up; see [`JobContext::check`].
@@ -297,11 +332,70 @@ impl AsyncContext {
         Err(interrupted)
     }
 
+    /// The index of the worker that polls the job now; `None` on a thread that is no worker of the
+    /// pool, to which the job may have given this context. It may be another one at the next poll.
+    pub fn worker(&self) -> Option<usize> {
+        self.current_worker().map(|worker| worker.index())
+    }
+
+    /// Shows the closure the state of the worker that polls the job now, if it is an `S`; see
+    /// [`JobContext::state`].
+    ///
+    /// The state stays on its thread and so cannot be kept across a suspension. Futures on the `async`
+    /// backend are polled by threads of its runtime that run no `on_worker_start`: no state there.
+    pub fn with_state<S: Any, R>(&self, use_it: impl FnOnce(&S) -> R) -> Option<R> {
+        let worker = self.current_worker()?;
+        Some(use_it(worker.state()?.downcast_ref()?))
+    }
+
+    /// Takes the `S` in the `RefCell<S>` of the worker that polls the job now, for the time of the
+    /// closure; see [`JobContext::with_state_mut`].
+    ///
+    /// # Errors
+    /// [`StateError::Taken`] if a job further up on this stack has taken it and runs this one in place;
+    /// [`StateError::Missing`] if there is no such state here. The closure did not run.
+    pub fn with_state_mut<S: Any, R>(
+        &self,
+        use_it: impl FnOnce(&mut S) -> R,
+    ) -> Result<R, StateError> {
+        let worker = self.current_worker().ok_or(StateError::Missing)?;
+        lend(worker.state(), use_it)
+    }
+
+    fn current_worker(&self) -> Option<Worker> {
+        Worker::current().filter(|worker| Arc::ptr_eq(worker.life(), &self.pool.0))
+    }
+
+    /// The executor that runs this job, for children that shall not inherit.
+    pub fn executor(&self) -> &dyn Executor {
+        &self.pool
+    }
+
     /// The options a child inherits: `pool.submit_async(child.with_options(ctx.inherited()))` (`R406`).
     pub fn inherited(&self) -> JobOptions {
         let own = self.cell.token();
         let above = self.cell.terms().and_then(|terms| terms.token.as_ref());
         inherited(self.deadline(), own.as_ref().or(above))
+    }
+
+    /// Submits a child that inherits this job's cancellation and deadline; see
+    /// [`JobContext::submit`]. It does not wait for room within a poll, as no job does (`R108`). On a
+    /// thread that is no worker of the pool it does, and blocks.
+    ///
+    /// # Errors
+    /// [`SubmitError::Closed`] with the job, once a shutdown's grace period is over (`R607`), or if this
+    /// context has outlived its pool.
+    pub fn submit<J: Job>(&self, job: J) -> Result<JobHandle<J::Output, J::Error>, SubmitError<J>> {
+        submit_around(self.executor(), self.inherited(), job)
+    }
+
+    /// Executes a child that inherits this job's cancellation and deadline; see
+    /// [`submit`](Self::submit).
+    ///
+    /// # Errors
+    /// As for [`submit`](Self::submit).
+    pub fn execute<J: Job>(&self, job: J) -> Result<JobId, SubmitError<J>> {
+        execute_around(self.executor(), self.inherited(), job)
     }
 }
 

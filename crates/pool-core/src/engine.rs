@@ -16,6 +16,7 @@ use crate::hand_over::{HandOver, Retired};
 use crate::hosted::lose_token;
 use crate::lifecycle::{Lifecycle, Submission};
 use crate::machine::{self, Point};
+use crate::reach::be_reached;
 use crate::report::ShutdownReport;
 use crate::room::Room;
 use crate::shutdown::{Shutdown, ShutdownPolicy, drive_async, drive_blocking};
@@ -320,7 +321,9 @@ impl<E: Engine> WorkerPool<E> {
         adopted: Option<E::Adopted>,
     ) -> Result<Self, BuildError> {
         config.check()?;
-        Ok(Self(Arc::new(Owner(Inside(E::start(config, adopted)?)))))
+        let engine = E::start(config, adopted)?;
+        be_reached(&engine);
+        Ok(Self(Arc::new(Owner(Inside(engine)))))
     }
 
     /// Ends intake: every later submission is refused, and blocked submitters return with `Closed` (`R601`). Accepted jobs run.

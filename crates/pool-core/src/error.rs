@@ -1,7 +1,11 @@
 //! Refusals and wrong configurations; each refusal hands the job back.
 
+use std::error::Error;
 use std::fmt;
 use std::io;
+
+use crate::error_text::Chain;
+use crate::outcome::PanicInfo;
 
 /// Why an executor did not take a task, with the task.
 pub enum Refused<T> {
@@ -38,6 +42,8 @@ impl<T> fmt::Debug for Refused<T> {
 }
 
 /// A submission that was refused. The job comes back whole: the caller owns it again (`R102`).
+///
+/// [`without_job`](Self::without_job) turns it into an error that `?` always takes.
 pub enum SubmitError<J> {
     /// The queue is full, or its free places are promised to submitters that wait; and it stayed so until the limit of the wait, or until
     /// the job's own deadline. Try later, or shed load.
@@ -62,6 +68,30 @@ impl<J> SubmitError<J> {
     /// Whether the pool is closed for good.
     pub fn is_closed(&self) -> bool {
         matches!(self, Self::Closed(_))
+    }
+
+    /// The same refusal without the job, which is dropped: an error that `?` takes whatever the job.
+    ///
+    /// A `SubmitError<J>` is `Send` and `Sync` only if the job is, because it hands the job back.
+    /// Many closures are not `Sync` (one that captures an `mpsc::Receiver`, say), and then `?` into
+    /// `anyhow::Error` or `Box<dyn Error + Send + Sync>` does not compile. This error is always both.
+    ///
+    /// ```
+    /// use pool_core::{Executor, ExecutorExt, SubmitError};
+    /// use std::error::Error;
+    /// use std::sync::mpsc::Receiver;
+    ///
+    /// fn sum_on(
+    ///     pool: &dyn Executor,
+    ///     numbers: Receiver<u32>,
+    /// ) -> Result<(), Box<dyn Error + Send + Sync>> {
+    ///     let sum = pool.spawn(move || numbers.iter().sum::<u32>()).map_err(SubmitError::without_job)?;
+    ///     println!("{}", sum.join()?);
+    ///     Ok(())
+    /// }
+    /// ```
+    pub fn without_job(self) -> SubmitError<()> {
+        self.map(drop)
     }
 
     /// The same refusal, for something else.
@@ -103,7 +133,7 @@ impl<J> fmt::Debug for SubmitError<J> {
     }
 }
 
-impl<J> std::error::Error for SubmitError<J> {}
+impl<J> Error for SubmitError<J> {}
 
 /// A batch that was cut short: how many jobs got in, their handles, and all the rest (`R110`).
 pub struct SubmitAllError<J, H> {
@@ -113,6 +143,15 @@ pub struct SubmitAllError<J, H> {
     pub refused: SubmitError<J>,
     /// The jobs behind it, not tried.
     pub rest: Vec<J>,
+}
+
+impl<J, H> SubmitAllError<J, H> {
+    /// Why the batch was cut short, without the jobs: an error that `?` takes whatever the job.
+    ///
+    /// The jobs that come back are dropped, and so are the handles: accepted jobs run all the same.
+    pub fn without_jobs(self) -> SubmitError<()> {
+        self.refused.without_job()
+    }
 }
 
 impl<J, H> fmt::Display for SubmitAllError<J, H> {
@@ -136,7 +175,7 @@ impl<J, H> fmt::Debug for SubmitAllError<J, H> {
     }
 }
 
-impl<J, H> std::error::Error for SubmitAllError<J, H> {}
+impl<J, H> Error for SubmitAllError<J, H> {}
 
 /// A pool that could not be built. Nothing is left running (`R109`).
 #[derive(Debug, thiserror::Error)]
@@ -175,6 +214,33 @@ pub enum BuildError {
         workers: usize,
         /// What the system said.
         source: io::Error,
+    },
+    /// A stack on which a worker could not even start.
+    #[error(
+        "a stack of {bytes} bytes is too small for a worker: call `stack_size(n)` with n of {least} or more"
+    )]
+    StackTooSmall {
+        /// What was asked for.
+        bytes: usize,
+        /// The least that is accepted.
+        least: usize,
+    },
+    /// `on_worker_start` returned an error. The workers that had started have stopped.
+    // Not the source: the message has the whole chain, and would be told twice.
+    #[error("`on_worker_start` failed on worker {worker}: {}", Chain(&**.reason))]
+    WorkerStart {
+        /// The index of the worker. The first, if several failed.
+        worker: usize,
+        /// What the hook returned.
+        reason: Box<dyn Error + Send + Sync>,
+    },
+    /// `on_worker_start` panicked. The workers that had started have stopped.
+    #[error("`on_worker_start` panicked on worker {worker}: {panic}")]
+    WorkerStartPanicked {
+        /// The index of the worker. The first, if several failed.
+        worker: usize,
+        /// What the panic left behind.
+        panic: PanicInfo,
     },
     /// The engine under the pool (rayon, tokio) could not be built.
     #[error("the {engine} engine could not be built: {reason}")]

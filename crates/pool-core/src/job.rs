@@ -50,6 +50,15 @@ pub trait Job: Send + 'static {
     fn options(&self) -> JobOptions {
         JobOptions::default()
     }
+
+    /// What an error of this job says, for `on_failure` and what else shows it.
+    ///
+    /// Asked only where somebody listens. `None`, as here: whoever shows it does what it can for an
+    /// error of unknown type; see [`JobFailure::message`](crate::JobFailure::message).
+    fn error_text(error: &Self::Error) -> Option<String> {
+        let _unknown = error;
+        None
+    }
 }
 
 impl<F, T, E> Job for F
@@ -88,6 +97,15 @@ pub trait AsyncJob: Send + 'static {
     fn options(&self) -> JobOptions {
         JobOptions::default()
     }
+
+    /// What an error of this job says, for `on_failure` and what else shows it.
+    ///
+    /// Asked only where somebody listens. `None`, as here: whoever shows it does what it can for an
+    /// error of unknown type; see [`JobFailure::message`](crate::JobFailure::message).
+    fn error_text(error: &Self::Error) -> Option<String> {
+        let _unknown = error;
+        None
+    }
 }
 
 impl<F, Fut, T, E> AsyncJob for F
@@ -118,6 +136,28 @@ impl JobOptions {
     /// No name, no limit, no token.
     pub fn new() -> Self {
         Self::default()
+    }
+
+    /// The name, if there is one.
+    pub fn name(&self) -> Option<&str> {
+        self.name.as_deref()
+    }
+
+    /// The time from submission to the end, if it is limited.
+    pub fn timeout(&self) -> Option<Duration> {
+        self.timeout
+    }
+
+    /// The point in time after which the job is no longer wanted, if one was set. The
+    /// [`timeout`](Self::timeout) is not in it: that becomes a point in time at submission.
+    pub fn deadline(&self) -> Option<Instant> {
+        self.deadline
+    }
+
+    /// What cancels the job beside its handle, if anything does: cancelled as soon as one of the
+    /// tokens given is.
+    pub fn token(&self) -> Option<&CancelToken> {
+        self.token.as_ref()
     }
 
     /// Names the job, for reports and logs.
@@ -288,6 +328,10 @@ impl<J: Job> Job for Configured<J> {
     fn options(&self) -> JobOptions {
         self.job.options().around(self.options.clone())
     }
+
+    fn error_text(error: &J::Error) -> Option<String> {
+        J::error_text(error)
+    }
 }
 
 impl<J: AsyncJob> AsyncJob for Configured<J> {
@@ -304,6 +348,10 @@ impl<J: AsyncJob> AsyncJob for Configured<J> {
     #[inline]
     fn options(&self) -> JobOptions {
         self.job.options().around(self.options.clone())
+    }
+
+    fn error_text(error: &J::Error) -> Option<String> {
+        J::error_text(error)
     }
 }
 

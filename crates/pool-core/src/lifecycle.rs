@@ -27,7 +27,7 @@ mod waits;
 use std::fmt;
 use std::future::poll_fn;
 use std::sync::atomic::{AtomicBool, AtomicUsize as PlainUsize};
-use std::sync::{Arc, OnceLock};
+use std::sync::{Arc, OnceLock, Weak};
 use std::task::Waker;
 use std::time::{Duration, Instant};
 
@@ -47,6 +47,7 @@ use crate::idle::Idle;
 use crate::ledger::{Ledger, Writing};
 use crate::machine::{self, Thread};
 use crate::outcome::Outcome;
+use crate::reach::Reached;
 use crate::registry::{self, PoolId};
 use crate::report::RunningJob;
 use crate::room::Room;
@@ -106,6 +107,8 @@ pub struct Lifecycle {
     stops_when_quiet: AtomicBool,
     workers_alive: PlainUsize,
     resume: OnceLock<Resume>,
+    /// The engine, for who has this alone.
+    reached: OnceLock<Weak<dyn Reached>>,
     pub(crate) ending: Mutex<Ending>,
     epoch: Instant,
 }
@@ -151,6 +154,7 @@ impl Lifecycle {
             stops_when_quiet: AtomicBool::new(false),
             workers_alive: PlainUsize::new(0),
             resume: OnceLock::new(),
+            reached: OnceLock::new(),
             ending: Mutex::default(),
             epoch: machine::now(),
         })
@@ -166,6 +170,16 @@ impl Lifecycle {
     pub fn resume_with(&self, resume: impl Fn(usize) + Send + Sync + 'static) {
         // A second call would be a backend's mistake; the first stands.
         let _first = self.resume.set(Box::new(resume));
+    }
+
+    pub(crate) fn reach_by(&self, engine: Weak<dyn Reached>) {
+        // Set once, as the pool is built.
+        let _first = self.reached.set(engine);
+    }
+
+    /// The engine, if it is still there.
+    pub(crate) fn reached(&self) -> Option<Arc<dyn Reached>> {
+        self.reached.get()?.upgrade()
     }
 
     /// What the backend promises.
@@ -373,23 +387,14 @@ impl Lifecycle {
         &self.hooks
     }
 
-    /// Tells the observer of failures.
-    #[inline]
-    pub(crate) fn observe(
-        &self,
-        outcome: Outcome,
-        id: JobId,
-        name: Option<&str>,
-        message: Option<&str>,
-    ) {
-        if outcome != Outcome::Completed {
-            self.hooks.observe(&JobFailure {
-                id,
-                name,
-                outcome,
-                message,
-            });
-        }
+    /// Tells the observer of failures of a job that never ran, or was dropped half way.
+    pub(crate) fn observe(&self, outcome: Outcome, id: JobId, name: Option<&str>) {
+        self.hooks.observe(&JobFailure {
+            id,
+            name,
+            outcome,
+            message: None,
+        });
     }
 
     /// A worker has taken its place.

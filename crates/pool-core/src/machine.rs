@@ -1,6 +1,6 @@
 //! The one door to what a thread asks of the machine it runs on: time, sleep, other threads; so that a simulator can stand in for it.
 //!
-//! Without the feature `sim` every name here is `std`'s, or a call of it. With it, a thread that a [`Simulator`] runs asks that one
+//! Without the feature `sim` every name here is `std`'s, or a call of it. With it, a thread that a `Simulator` runs asks that one
 //! instead, and every other thread pays a look at a thread-local flag. Whoever waits, reads the clock or starts a thread in this
 //! workspace does so through here. No part of the pool's contract: for backends, the conformance kit and the simulator alone.
 

@@ -1,6 +1,8 @@
 //! How a job ends: the outcome, the error its handle gives, and what a panic left behind.
 
 use std::any::Any;
+use std::convert::Infallible;
+use std::error::Error;
 use std::fmt;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::Mutex;
@@ -55,24 +57,24 @@ impl fmt::Display for Outcome {
 
 /// Why a job gave no value. What a [`JobHandle`](crate::JobHandle) resolves to in its `Err`.
 ///
-/// It is an [`Error`](std::error::Error) wherever `E` can be shown, a `String` or a boxed error included: the job's own error is part
-/// of the message, not a source behind it.
-#[derive(Debug, thiserror::Error)]
+/// It is an [`Error`] wherever `E` can be shown, a `String`, a boxed error or an `anyhow::Error`
+/// included. The job's own error is part of the message, and is not a source behind it, so that each
+/// text is told once. `{:#}` is handed on to `E`: `anyhow::Error` then shows its causes as well.
+///
+/// Wrapped into another error, `E`'s own causes are out of reach, since `E` may be of any type.
+/// [`into_failed`](Self::into_failed) takes `E` out, and [`flatten`](Self::flatten) turns both cases
+/// into one error that has them all.
+#[derive(Debug)]
 pub enum JobError<E> {
     /// The job returned this error.
-    #[error("the job failed: {0}")]
     Failed(E),
     /// The job panicked; its worker went on.
-    #[error("the job panicked: {0}")]
     Panicked(PanicInfo),
     /// The job was cancelled.
-    #[error("the job was cancelled")]
     Cancelled,
     /// The job's deadline passed.
-    #[error("the job's deadline passed")]
     Expired,
     /// The job never ran: its task was dropped, by a shutdown whose unstarted tasks nobody resubmitted, say.
-    #[error("the job was abandoned before it started")]
     Abandoned,
 }
 
@@ -88,7 +90,54 @@ impl<E> JobError<E> {
             Self::Abandoned => Outcome::Abandoned,
         }
     }
+
+    /// The job's own error, if it failed.
+    ///
+    /// # Errors
+    /// The other reasons why there is no value: an error that has no `E` in it.
+    pub fn into_failed(self) -> Result<E, JobError<Infallible>> {
+        Err(match self {
+            Self::Failed(error) => return Ok(error),
+            Self::Panicked(panic) => JobError::Panicked(panic),
+            Self::Cancelled => JobError::Cancelled,
+            Self::Expired => JobError::Expired,
+            Self::Abandoned => JobError::Abandoned,
+        })
+    }
+
+    /// The job's own error as it is, or the reason why the job has none, as one type that takes both.
+    ///
+    /// ```
+    /// use pool_core::{JobError, JobHandle};
+    /// use std::error::Error;
+    ///
+    /// type Shared = Box<dyn Error + Send + Sync>; // `anyhow::Error` does as well
+    ///
+    /// fn wait(upload: JobHandle<u64, Shared>) -> Result<u64, Shared> {
+    ///     upload.join().map_err(JobError::flatten)
+    /// }
+    /// ```
+    pub fn flatten<X: From<E> + From<JobError<Infallible>>>(self) -> X {
+        self.into_failed().map_or_else(X::from, X::from)
+    }
 }
+
+impl<E: fmt::Display> fmt::Display for JobError<E> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Failed(error) => {
+                f.write_str("the job failed: ")?;
+                error.fmt(f)
+            }
+            Self::Panicked(panic) => write!(f, "the job panicked: {panic}"),
+            Self::Cancelled => f.write_str("the job was cancelled"),
+            Self::Expired => f.write_str("the job's deadline passed"),
+            Self::Abandoned => f.write_str("the job was abandoned before it started"),
+        }
+    }
+}
+
+impl<E: fmt::Debug + fmt::Display> Error for JobError<E> {}
 
 /// How a job ended, by what its handle resolves to.
 #[inline]

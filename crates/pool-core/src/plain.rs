@@ -72,7 +72,7 @@ fn run<J: Job>(job: J, terms: Option<&Terms>, id: JobId, worker: &Worker) {
         Concluded::Ends(resolution) => (resolution, None),
         Concluded::GaveUp(interrupted, error) => (Err(interrupted.into()), Some(error)),
     };
-    worker.record_and_tell(id, name, &resolution);
+    worker.record_and_tell(id, name, &resolution, J::error_text);
     if std::mem::needs_drop::<Result<J::Output, J::Error>>() {
         frame.is_on_record(outcome_of(&resolution));
     }

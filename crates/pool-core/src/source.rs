@@ -21,6 +21,9 @@ pub(crate) trait Source: Sized + Send + 'static {
     fn start_boxed(self: Box<Self>, ctx: impl FnOnce() -> AsyncContext) -> Pin<Box<Self::Future>> {
         Box::pin((*self).start(ctx))
     }
+
+    /// What the job itself says of its error.
+    fn error_text(error: &Self::Error) -> Option<String>;
 }
 
 /// A job and its own [`AsyncJob::run`].
@@ -41,6 +44,10 @@ where
 
     fn start(self, ctx: impl FnOnce() -> AsyncContext) -> F {
         (self.run)(self.job, ctx())
+    }
+
+    fn error_text(error: &J::Error) -> Option<String> {
+        J::error_text(error)
     }
 }
 
@@ -70,6 +77,10 @@ where
 
     fn start_boxed(self: Box<Self>, _ctx: impl FnOnce() -> AsyncContext) -> Pin<Box<Self>> {
         Box::into_pin(self)
+    }
+
+    fn error_text(error: &Infallible) -> Option<String> {
+        match *error {}
     }
 }
 
@@ -104,5 +115,9 @@ impl<S: Source> Source for Large<S> {
 
     fn start(self, ctx: impl FnOnce() -> AsyncContext) -> Self::Future {
         self.0.start_boxed(ctx)
+    }
+
+    fn error_text(error: &S::Error) -> Option<String> {
+        S::error_text(error)
     }
 }

@@ -1,4 +1,8 @@
 //! The threads of a backend that has its own: started all or none, and joined when they have left.
+//!
+//! Each thread tells the builder once how its start ended: ready, failed in `on_worker_start`, or, by a drop without a word, lost. The
+//! builder waits for all of them, since a hook that runs cannot be left. If one did not come, it stops the pool: those that are ready end as
+//! at any end, with `on_worker_stop` and the drop of their state, and are joined.
 
 use std::cell::Cell;
 use std::fmt;
@@ -22,7 +26,7 @@ impl Threads {
     /// Starts one thread for each worker; each runs `wrap` around its work. Returns once all of them wait for jobs.
     ///
     /// # Errors
-    /// The system refused a thread: those already started have ended.
+    /// The system refused a thread, or `on_worker_start` failed on one: those already started have ended.
     pub fn start<E: Engine>(
         &self,
         engine: &Arc<E>,
@@ -41,17 +45,22 @@ impl Threads {
             };
             let body = move || {
                 let own = Cell::new(Some(own));
-                wrap(&|| {
-                    let worker = Worker::start(&engine_of_worker, index);
-                    own.take().into_iter().for_each(Ready::report);
-                    E::work(&engine_of_worker, worker);
+                wrap(&|| match Worker::start(&engine_of_worker, index) {
+                    Ok(worker) => {
+                        own.take().into_iter().for_each(Ready::report);
+                        E::work(&engine_of_worker, worker);
+                    }
+                    Err(error) => {
+                        if let Some(own) = own.take() {
+                            own.fail(index, error);
+                        }
+                    }
                 });
             };
             match machine::spawn_named(config.thread_name(index), config.stack_size(), body) {
                 Ok(thread) => self.lock().push(thread),
                 Err(source) => {
-                    engine.life().stop();
-                    self.join_those(|_| true);
+                    self.give_up(engine.life());
                     return Err(BuildError::Spawn {
                         worker: index,
                         workers,
@@ -63,6 +72,10 @@ impl Threads {
         while starting.heard() < workers {
             let _woken = parker.park(None);
         }
+        if let Some(error) = starting.take_error() {
+            self.give_up(engine.life());
+            return Err(error);
+        }
         // A thread that ended before it was ready has panicked in code of ours; the pool would be short of a worker.
         let ready = starting.ready.load(Ordering::Acquire);
         assert_eq!(ready, workers, "every worker reports that it is ready");
@@ -72,6 +85,12 @@ impl Threads {
     /// Joins the threads whose workers have left, and forgets those of jobs that hang.
     pub fn join(&self, life: &Lifecycle) {
         self.join_those(|index| life.has_left(index));
+    }
+
+    /// Ends the workers of a pool that is not built, and waits for them.
+    fn give_up(&self, life: &Lifecycle) {
+        life.stop();
+        self.join_those(|_| true);
     }
 
     fn join_those(&self, has_left: impl Fn(usize) -> bool) {
@@ -94,12 +113,19 @@ impl Threads {
 struct Starting {
     ready: AtomicUsize,
     failed: AtomicUsize,
+    /// Of the first worker, by its index, whose hook failed.
+    error: Mutex<Option<(usize, BuildError)>>,
 }
 
 impl Starting {
     fn heard(&self) -> usize {
         // ORDERING: Acquire pairs with the Release in `Ready`: what a worker did as it started is visible to the builder.
         self.ready.load(Ordering::Acquire) + self.failed.load(Ordering::Acquire)
+    }
+
+    fn take_error(&self) -> Option<BuildError> {
+        let first = machine::lock(&self.error).take();
+        first.map(|(_index, error)| error)
     }
 }
 
@@ -114,11 +140,18 @@ impl Ready {
     fn report(mut self) {
         self.is_ready = true;
     }
+
+    fn fail(self, index: usize, error: BuildError) {
+        let mut first = machine::lock(&self.starting.error);
+        if first.as_ref().is_none_or(|(before, _)| index < *before) {
+            *first = Some((index, error));
+        }
+    }
 }
 
 impl Drop for Ready {
     fn drop(&mut self) {
-        let Starting { ready, failed } = &*self.starting;
+        let Starting { ready, failed, .. } = &*self.starting;
         // ORDERING: see `heard`.
         let count = if self.is_ready { ready } else { failed };
         count.fetch_add(1, Ordering::Release);

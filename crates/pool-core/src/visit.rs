@@ -44,9 +44,13 @@ struct Resident {
 }
 
 /// Makes the calling thread resident `index` of the pool: runs `on_worker_start`.
-pub fn move_in(life: &Lifecycle, index: usize) {
-    let state = Rc::from(life.hooks().start(index));
+///
+/// # Errors
+/// The hook failed or panicked: the thread is no resident, and the pool cannot be built (`R109`).
+pub fn move_in(life: &Lifecycle, index: usize) -> Result<(), BuildError> {
+    let state = Rc::from(life.hooks().start(index)?);
     RESIDENT.with(|resident| *resident.borrow_mut() = Some(Resident { index, state }));
+    Ok(())
 }
 
 /// Ends the calling thread's residence: runs `on_worker_stop`, then drops the state.

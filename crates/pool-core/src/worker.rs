@@ -19,8 +19,8 @@ use std::time::Duration;
 
 use crossbeam_utils::CachePadded;
 
-use crate::cell::message_of;
 use crate::engine::{Engine, Host, Inside, Within};
+use crate::error::BuildError;
 use crate::executor::Executor;
 use crate::id::JobId;
 use crate::idle::Announced;
@@ -91,14 +91,17 @@ struct Inner {
 
 impl Worker {
     /// Takes worker `index`'s place on this thread, for good: runs `on_worker_start` and lets the thread be resumed.
-    pub fn start<E: Engine>(engine: &Arc<E>, index: usize) -> Self {
+    ///
+    /// # Errors
+    /// The hook failed or panicked: there is no worker, and the pool cannot be built (`R109`).
+    pub fn start<E: Engine>(engine: &Arc<E>, index: usize) -> Result<Self, BuildError> {
         let worker = Self::new(engine, index, index, false);
         let life = worker.life();
         life.set_thread(index, machine::current());
-        worker.set_state(Rc::from(life.hooks().start(index)));
+        worker.set_state(Rc::from(life.hooks().start(index)?));
         worker.enter_for_good();
         life.worker_alive();
-        worker
+        Ok(worker)
     }
 
     /// Takes seat `index`. `is_searching`: the token slept, was resumed, and is counted as searching now.
@@ -475,33 +478,30 @@ impl Worker {
 
     /// Records how a job ended that runs here, and tells the observer of failures. Called within the job's frame.
     #[inline]
-    pub(crate) fn record_and_tell<T, E>(
+    pub(crate) fn record_and_tell<T, E: Any>(
         &self,
         id: JobId,
         name: Option<&str>,
         resolution: &Resolution<T, E>,
+        own_text: fn(&E) -> Option<String>,
     ) {
         self.record(outcome_of(resolution));
-        self.tell_end(id, name, resolution);
+        self.tell_end(id, name, resolution, own_text);
     }
 
-    /// Tells the observer of failures how a job ended, which is on record. Called within the job's frame.
+    /// Tells the observer of failures how a job ended, which is on record. Called within the job's frame. `own_text`: what the job itself
+    /// says of its error.
     #[inline]
-    pub(crate) fn tell_end<T, E>(
+    pub(crate) fn tell_end<T, E: Any>(
         &self,
         id: JobId,
         name: Option<&str>,
         resolution: &Resolution<T, E>,
+        own_text: fn(&E) -> Option<String>,
     ) {
-        let outcome = outcome_of(resolution);
-        if outcome != Outcome::Completed {
-            self.tell(id, name, outcome, message_of(resolution));
+        if let Err(error) = resolution {
+            self.life().hooks().observe_error(id, name, error, own_text);
         }
-    }
-
-    #[cold]
-    fn tell(&self, id: JobId, name: Option<&str>, outcome: Outcome, message: Option<&str>) {
-        self.life().observe(outcome, id, name, message);
     }
 
     /// Whether jobs that are joined or awaited here may run here: not on a thread that polls the futures of a runtime.

@@ -1,7 +1,8 @@
 //! A rayon thread pool of our own: named, hooked, and joined at its end, which rayon's own drop does not do.
 
 use std::fmt;
-use std::sync::{Arc, Mutex, PoisonError, mpsc};
+use std::sync::mpsc::{self, Receiver};
+use std::sync::{Arc, Mutex, PoisonError};
 use std::thread::{self, JoinHandle};
 use std::time::Duration;
 
@@ -21,6 +22,8 @@ pub(crate) struct OwnThreads {
 
 impl OwnThreads {
     /// Builds the pool; each of its threads has run `on_worker_start` when this returns.
+    ///
+    /// A thread whose hook fails ends at once; the others leave as at the end of a pool (`R109`).
     pub(crate) fn build(
         &self,
         life: &Arc<Lifecycle>,
@@ -45,11 +48,14 @@ impl OwnThreads {
                 let until_the_end = alive.clone();
                 let body = move || {
                     let _until_the_end = until_the_end;
-                    move_in(&life, index);
+                    let moved_in = move_in(&life, index);
+                    let is_in = moved_in.is_ok();
                     // Nobody listens any more where a later thread was refused.
-                    let _heard = ready.send(());
-                    seat.run();
-                    move_out(&life);
+                    let _heard = ready.send((index, moved_in));
+                    if is_in {
+                        seat.run();
+                        move_out(&life);
+                    }
                 };
                 match thread.spawn(body) {
                     Ok(thread) => self.lock().push(thread),
@@ -61,17 +67,20 @@ impl OwnThreads {
                 Ok(())
             })
             .build();
-        drop(ready);
+        // Each thread has its own: once all of these are gone, the threads are.
+        drop((ready, alive));
         let pool = pool.map_err(|error| {
             self.join();
             spawn_error(error, refused.unwrap_or_default(), workers)
         })?;
-        for _ in 0..workers {
-            all_ready
-                .recv()
-                .expect("every thread reports that it is ready");
+        match first_failure(&all_ready, workers) {
+            None => Ok(pool),
+            Some(error) => {
+                drop(pool);
+                self.join();
+                Err(error)
+            }
         }
-        Ok(pool)
     }
 
     /// Waits for the threads, after their pool was dropped and none of its jobs runs: those that end within a moment.
@@ -99,6 +108,23 @@ impl OwnThreads {
     fn lock(&self) -> std::sync::MutexGuard<'_, Vec<JoinHandle<()>>> {
         self.threads.lock().unwrap_or_else(PoisonError::into_inner)
     }
+}
+
+/// Waits until each thread has come or failed. The error of the first that failed, by its index.
+fn first_failure(
+    threads: &Receiver<(usize, Result<(), BuildError>)>,
+    workers: usize,
+) -> Option<BuildError> {
+    let mut first = None;
+    for _ in 0..workers {
+        let (index, moved_in) = threads.recv().expect("every thread reports how it started");
+        if let Err(error) = moved_in
+            && first.as_ref().is_none_or(|(before, _)| index < *before)
+        {
+            first = Some((index, error));
+        }
+    }
+    first.map(|(_index, error)| error)
 }
 
 fn spawn_error(error: rayon::ThreadPoolBuildError, worker: usize, workers: usize) -> BuildError {

@@ -14,13 +14,15 @@ fn parse(text: &'static str) -> impl FnOnce(&JobContext<'_>) -> Result<i32, Pars
 }
 
 fn main() -> Result<(), Box<dyn Error>> {
-    // The observer sees each job that did not complete, also those whose handle nobody keeps: the place to log.
+    // The observer sees each job that did not complete, also those whose handle nobody keeps: the place to log. It is told what the panic or
+    // the error says; for an error type that the pool does not know, name it once: `.describe_error(|error: &anyhow::Error| format!("{error:#}"))`.
     let log = Arc::new(Mutex::new(Vec::new()));
     let seen = Arc::clone(&log);
     let pool = Pool::builder()
         .workers(1)
         .on_failure(move |job| {
-            let line = format!("{} {}", job.name.unwrap_or("a job"), job.outcome);
+            let (name, why) = (job.name.unwrap_or("a job"), job.message.unwrap_or("?"));
+            let line = format!("{name} {}: {why}", job.outcome);
             seen.lock().expect("no holder panics").push(line);
         })
         .build()?;
@@ -46,7 +48,10 @@ fn main() -> Result<(), Box<dyn Error>> {
     assert_eq!(pool.submit(parse("7"))?.join()?, 7);
     assert_eq!(
         *log.lock().expect("no holder panics"),
-        ["a word failed", "a bug panicked"]
+        [
+            "a word failed: invalid digit found in string",
+            "a bug panicked: out of cheese"
+        ]
     );
 
     let report = pool.shutdown(Duration::from_secs(10));

@@ -6,7 +6,7 @@ use std::sync::mpsc;
 use std::thread;
 use std::time::Duration;
 
-use pool::Pool;
+use pool::{Pool, SubmitError};
 
 fn main() -> Result<(), Box<dyn Error>> {
     // One worker, and room for two jobs that wait.
@@ -15,10 +15,12 @@ fn main() -> Result<(), Box<dyn Error>> {
     // The gate keeps the worker busy, so that what follows does not depend on who is faster.
     let (started, has_started) = mpsc::channel();
     let (open, gate) = mpsc::channel::<()>();
-    let first = pool.spawn(move || {
+    let first = move || {
         started.send(()).expect("main waits for it");
         gate.recv()
-    })?;
+    };
+    // The error of a refusal has the job in it, which `anyhow` and others cannot hold if the job is not `Sync`, as a receiver is not.
+    let first = pool.spawn(first).map_err(SubmitError::without_job)?;
     has_started.recv()?;
     pool.spawn(|| println!("second"))?.detach();
     pool.spawn(|| println!("third"))?.detach();

@@ -5,7 +5,7 @@ use std::collections::BTreeSet;
 use std::error::Error;
 use std::time::Duration;
 
-use pool::{JobError, Pool};
+use pool::{JobError, Pool, SubmitError};
 
 fn main() -> Result<(), Box<dyn Error>> {
     let pool = Pool::builder().workers(3).build()?;
@@ -41,7 +41,9 @@ fn main() -> Result<(), Box<dyn Error>> {
 
     // A limit for the wait, not for the job: after it the handle comes back, and can be asked again.
     let (open, gate) = std::sync::mpsc::channel::<u32>();
-    let slow = pool.spawn(move || gate.recv())?;
+    let slow = pool
+        .spawn(move || gate.recv())
+        .map_err(SubmitError::without_job)?;
     let slow = slow
         .join_timeout(Duration::from_millis(10))
         .expect_err("the gate is shut");

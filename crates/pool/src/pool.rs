@@ -26,6 +26,7 @@
 
 use std::fmt;
 use std::mem::MaybeUninit;
+use std::panic::{RefUnwindSafe, UnwindSafe};
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard};
 
@@ -332,6 +333,11 @@ impl Books {
         Some(over)
     }
 }
+
+// What an unwinding may find here is whole: the chain changes under a lock whose holder builds the next generation before it changes
+// anything, and the rest in single atomic steps.
+impl UnwindSafe for Pool {}
+impl RefUnwindSafe for Pool {}
 
 impl Executor for Inner {
     fn try_execute(&self, task: Task) -> Result<(), Refused<Task>> {

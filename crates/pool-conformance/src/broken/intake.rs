@@ -94,6 +94,12 @@ fn of_a_submission() -> Vec<Broken> {
             &["R109"],
             || Arc::new(YesMan),
         ),
+        Broken::new(
+            "optimist",
+            "builds a pool without the hook of its workers' start where that fails",
+            &["R109"],
+            || Arc::new(Optimist),
+        ),
     ]
 }
 
@@ -176,6 +182,27 @@ impl Flaw for YesMan {
         config.set_workers(config.workers().max(1));
         config.set_capacity(config.capacity().max(1));
         Inner::builder().config(config).adopt(flaw).build()
+    }
+}
+
+struct Optimist;
+
+impl Flaw for Optimist {
+    fn build(&self, config: PoolConfig, flaw: Arc<dyn Flaw>) -> Result<Inner, BuildError> {
+        let build = |config| {
+            Inner::builder()
+                .config(config)
+                .adopt(Arc::clone(&flaw))
+                .build()
+        };
+        match build(config.clone()) {
+            Err(BuildError::WorkerStart { .. } | BuildError::WorkerStartPanicked { .. }) => {
+                let mut without = config;
+                without.set_on_worker_start(|_worker| ());
+                build(without)
+            }
+            built => built,
+        }
     }
 }
 

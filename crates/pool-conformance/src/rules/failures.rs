@@ -1,12 +1,12 @@
 //! Chapter 3: errors and panics are tracked, and the worker goes on.
 
 use std::convert::Infallible;
+use std::error::Error;
 use std::panic::panic_any;
-use std::sync::Arc;
 use std::time::Duration;
 
 use pool_core::{
-    CancelToken, Executor, ExecutorExt, JobContext, JobError, JobExt, Outcome, PanicInfo,
+    CancelToken, Executor, ExecutorExt, Job, JobContext, JobError, JobExt, Outcome, PanicInfo,
     PoolConfig, Shutdown, ShutdownPolicy,
 };
 
@@ -67,7 +67,86 @@ fn r301<F: Fixture>() -> Applied {
     }
     workers_remain::<F>(&pool, threads);
     assert_eq!(pool.stats().failed, 2 * PAGES as u64);
+    the_observer_is_told_what_an_error_says::<F>();
     Applied::Held
+}
+
+/// A job whose error has a text that only the job knows.
+struct Prints;
+
+impl Job for Prints {
+    type Output = ();
+    type Error = NoInk;
+
+    fn run(self, _ctx: &JobContext<'_>) -> Result<(), NoInk> {
+        Err(NoInk { page: 5 })
+    }
+
+    fn error_text(error: &NoInk) -> Option<String> {
+        Some(format!("no ink on page {}", error.page))
+    }
+}
+
+/// What `on_failure` is told of jobs that end by themselves. An error may be of any type; those that say something are heard.
+fn the_observer_is_told_what_an_error_says<F: Fixture>() {
+    let messages = Log::new();
+    let noted = messages.clone();
+    let mut config = PoolConfig::default();
+    config.set_workers(1);
+    config.set_capacity(64);
+    config.set_on_failure(move |failure| noted.note(failure.message.map(str::to_owned)));
+    config.add_describe_error(|error: &[u8; 2]| format!("{error:?}"));
+    config.add_describe_error(|_: &u8| panic!("R301: the text of an error panics on purpose"));
+    let pool = F::build(config).expect("a plain configuration is accepted");
+
+    fn fails<E: Send + 'static>(pool: &dyn Executor, error: E) {
+        let job = |_: &JobContext<'_>| Err::<Infallible, _>(error);
+        let handle = pool.submit(job).expect("there is room");
+        assert!(matches!(ended(handle), Err(JobError::Failed(_))));
+    }
+    fails(&pool, "a literal");
+    fails(&pool, "a string".to_owned());
+    fails(&pool, std::io::Error::other("an I/O error"));
+    let boxed: Box<dyn Error + Send + Sync> = "a boxed error".into();
+    fails(&pool, boxed);
+    fails(&pool, [1_u8, 2]);
+    fails(&pool, 3_u8);
+    fails(&pool, NoInk { page: 4 });
+    let known = pool.submit(Prints.named("a page")).expect("there is room");
+    assert!(matches!(ended(known), Err(JobError::Failed(_))));
+    pool.execute(|_: &JobContext<'_>| Err::<Infallible, _>("unheard"))
+        .expect("there is room");
+    pool.wait_idle();
+    let future = |_| async { Err::<Infallible, _>("of a future") };
+    if pool.capability().async_jobs {
+        let handle = pool.submit_future(future).expect("there is room");
+        assert!(matches!(ended(handle), Err(JobError::Failed(_))));
+    }
+    let panics = pool.spawn(|| panic!("R301 panics on purpose"));
+    assert!(matches!(
+        ended(panics.expect("there is room")),
+        Err(JobError::Panicked(_))
+    ));
+    pool.wait_idle();
+    let mut expected = vec![
+        Some("a literal"),
+        Some("a string"),
+        Some("an I/O error"),
+        Some("a boxed error"),
+        Some("[1, 2]"),
+        None,
+        None,
+        Some("no ink on page 5"),
+        Some("unheard"),
+        Some("of a future"),
+        Some("R301 panics on purpose"),
+    ];
+    if !pool.capability().async_jobs {
+        expected.retain(|message| *message != Some("of a future"));
+    }
+    let heard = messages.take();
+    let heard: Vec<_> = heard.iter().map(Option::as_deref).collect();
+    assert_eq!(heard, expected);
 }
 
 /// Checks that as many workers run at once as before; where the pool has its own threads, the very same.
@@ -126,7 +205,7 @@ fn r302<F: Fixture>() -> Applied {
     Applied::Held
 }
 
-/// A pool whose every hook panics; the log has what the observer was told before it did.
+/// A pool whose every hook panics except that of the start, which fails the build (`R109`); the log has what the observer was told before it did.
 fn pool_of_panicking_hooks<F: Fixture>(observed: &Log<Outcome>) -> F::Pool {
     let mut config = PoolConfig::default();
     config.set_workers(WORKERS);
@@ -135,9 +214,6 @@ fn pool_of_panicking_hooks<F: Fixture>(observed: &Log<Outcome>) -> F::Pool {
     config.set_on_failure(move |failure| {
         observed.note(failure.outcome);
         panic!("R304: the observer panics on purpose");
-    });
-    config.set_on_worker_start(|_| -> Arc<str> {
-        panic!("R304: the start of a worker panics on purpose")
     });
     config.set_on_worker_stop(|_| panic!("R304: the stop of a worker panics on purpose"));
     F::build(config).expect("a hook that panics does not keep a pool from being built")

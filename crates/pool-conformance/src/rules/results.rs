@@ -3,6 +3,7 @@
 mod inside;
 mod many;
 mod scoped;
+mod total;
 
 use std::convert::Infallible;
 use std::future::Future;
@@ -29,7 +30,7 @@ pub(crate) fn rules<F: Fixture>() -> Vec<Rule> {
     vec![
         Rule::new("R501", "join waits for the outcome", all, r501::<F>),
         Rule::new("R502", "a join inside a job never hangs", all, r502::<F>),
-        Rule::new("R503", "a handle is a future", all, r503::<F>),
+        Rule::new("R503", "a handle is a future, and total", all, r503::<F>),
         Rule::new("R504", "map takes inputs within a window", all, r504::<F>),
         Rule::new(
             "R505",
@@ -119,6 +120,7 @@ fn r503<F: Fixture>() -> Applied {
         the_last_waker_is_woken_once(&pool, &future);
         dropped_at_any_poll(&pool, &future, &alive);
     }
+    total::every_method_in_every_state::<F>();
     Applied::Held
 }
 

@@ -1,12 +1,14 @@
 //! Chapters 1 and 2, the workers themselves: how they come to be, what they are called, what they hold, what they cost.
 
+mod starting;
+
 use std::convert::Infallible;
 use std::hint::black_box;
 use std::rc::Rc;
 use std::time::Duration;
 
 use pool_core::{
-    BuildError, Executor, ExecutorExt, JobContext, MOST_WORKERS, PoolConfig, Shutdown,
+    BuildError, Executor, ExecutorExt, JobContext, LEAST_STACK, MOST_WORKERS, PoolConfig, Shutdown,
     ShutdownPolicy,
 };
 
@@ -66,6 +68,11 @@ pub(crate) fn r109<F: Fixture>() -> Applied {
         "{error}"
     );
 
+    let mut no_stack = config(WORKERS, &prefix);
+    no_stack.set_stack_size(LEAST_STACK - 1);
+    let error = refused::<F>(no_stack, &prefix);
+    assert!(matches!(error, BuildError::StackTooSmall { .. }), "{error}");
+
     if F::capability().owns_threads {
         // Two such stacks are as large as all the memory that a process can address.
         let mut too_large = config(WORKERS, &prefix);
@@ -74,6 +81,7 @@ pub(crate) fn r109<F: Fixture>() -> Applied {
 
         let error = refused::<F>(config(WORKERS, &format!("{prefix}-\0")), &prefix);
         assert!(matches!(error, BuildError::ThreadName { .. }), "{error}");
+        starting::a_start_that_fails_fails_the_build::<F>();
     }
     Applied::Held
 }
@@ -194,19 +202,22 @@ struct Seen {
 impl Seen {
     fn observe(&self, config: &mut PoolConfig) {
         let seen = self.clone();
-        config.set_on_worker_start(move |index| {
-            let thread = thread::current().id();
-            seen.started.note((index, thread));
-            Own {
-                index,
-                thread,
-                dropped: seen.dropped.clone(),
-                _alive: seen.states.value(),
-                _not_send: Rc::new(()),
-            }
-        });
+        config.set_on_worker_start(move |index| seen.start(index));
         let seen = self.clone();
         config.set_on_worker_stop(move |index| seen.stopped.note((index, thread::current().id())));
+    }
+
+    /// What a worker makes at its start.
+    fn start(&self, index: usize) -> Own {
+        let thread = thread::current().id();
+        self.started.note((index, thread));
+        Own {
+            index,
+            thread,
+            dropped: self.dropped.clone(),
+            _alive: self.states.value(),
+            _not_send: Rc::new(()),
+        }
     }
 }
 

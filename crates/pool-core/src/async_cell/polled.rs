@@ -91,12 +91,11 @@ impl<S: Source> AsyncCell<S> {
     fn store_hosted(&self, life: &Lifecycle, concluded: Concluded<S::Output, S::Error>) -> Outcome {
         let (resolution, leftover): (Resolution<S::Output, S::Error>, _) = split(concluded);
         let outcome = outcome_of(&resolution);
-        life.observe(
-            outcome,
-            self.id,
-            AsyncCell::name(self),
-            crate::cell::message_of(&resolution),
-        );
+        if let Err(error) = &resolution {
+            let name = AsyncCell::name(self);
+            life.hooks()
+                .observe_error(self.id, name, error, S::error_text);
+        }
         self.clear();
         drop_contained(leftover);
         self.store(resolution);
@@ -224,7 +223,7 @@ impl<S: Source> Polled for AsyncCell<S> {
         if let Some(life) = &home {
             self.unwatch(life);
             life.come_back(self.id, Outcome::Cancelled);
-            life.observe(Outcome::Cancelled, self.id, AsyncCell::name(self), None);
+            life.observe(Outcome::Cancelled, self.id, AsyncCell::name(self));
         }
         let ended = self.state.end(Outcome::Cancelled);
         if let Some(life) = &home {

@@ -15,6 +15,8 @@ mod panics;
 mod reactor;
 mod refused;
 mod room;
+mod sets;
+mod start;
 mod swaps;
 mod system;
 mod tokens;

@@ -18,7 +18,7 @@ const MIB: u64 = 1 << 20;
 
 /// Waits until the process has as many threads as before: the system lists one for a moment after it was joined.
 #[track_caller]
-fn threads_come_back_to(before: usize) {
+pub(crate) fn threads_come_back_to(before: usize) {
     let limit = Instant::now() + LIMIT;
     while threads() != before {
         assert!(

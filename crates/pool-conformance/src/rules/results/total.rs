@@ -1,0 +1,235 @@
+//! Every method of a handle in every state: none panics, and none waits for what has come.
+
+use std::convert::Infallible;
+use std::pin::Pin;
+use std::task::Poll;
+use std::time::Duration;
+
+use pool_core::{
+    AsyncJobExt, Executor, ExecutorExt, JobContext, JobError, JobExt, JobHandle, Outcome, Shutdown,
+    ShutdownPolicy,
+};
+
+use crate::fixture::Fixture;
+use crate::probe::{Count, ROOM, occupy, poll_once, pool};
+use crate::thread;
+
+type Handle = JobHandle<u32, Infallible>;
+
+/// What a job of the rule does.
+#[derive(Debug, Clone, Copy)]
+enum Does {
+    Completes,
+    Panics,
+    ExpiresQueued,
+    IsCancelled,
+    IsAbandoned,
+}
+
+impl Does {
+    const ALL: [Self; 5] = [
+        Self::Completes,
+        Self::Panics,
+        Self::ExpiresQueued,
+        Self::IsCancelled,
+        Self::IsAbandoned,
+    ];
+
+    fn outcome(self) -> Outcome {
+        match self {
+            Self::Completes => Outcome::Completed,
+            Self::Panics => Outcome::Panicked,
+            Self::ExpiresQueued => Outcome::Expired,
+            Self::IsCancelled => Outcome::Cancelled,
+            Self::IsAbandoned => Outcome::Abandoned,
+        }
+    }
+
+    fn run(self) -> u32 {
+        match self {
+            Self::Panics => panic!("R503 panics on purpose"),
+            _ => 7,
+        }
+    }
+}
+
+type Submit = fn(&dyn Executor, Does) -> Handle;
+
+fn closure(pool: &dyn Executor, does: Does) -> Handle {
+    let job = move |_: &JobContext<'_>| Ok(does.run());
+    if matches!(does, Does::ExpiresQueued) {
+        let late = job.with_deadline(thread::now());
+        return pool.submit(late).expect(ROOM);
+    }
+    pool.submit(job).expect(ROOM)
+}
+
+fn future(pool: &dyn Executor, does: Does) -> Handle {
+    let job = move |_| async move { Ok(does.run()) };
+    if matches!(does, Does::ExpiresQueued) {
+        let late = job.with_deadline(thread::now());
+        return pool.submit_future(late).expect(ROOM);
+    }
+    pool.submit_future(job).expect(ROOM)
+}
+
+/// Part of `R503`: each end, with each way to go on after it.
+pub(super) fn every_method_in_every_state<F: Fixture>() {
+    let mut kinds: Vec<Submit> = vec![closure];
+    if F::capability().async_jobs {
+        kinds.push(future);
+    }
+    for submit in kinds {
+        for does in Does::ALL {
+            for way in WAYS {
+                let handle = ended::<F>(submit, does);
+                way(handle, does);
+            }
+        }
+        taken_in_a_job::<F>(submit);
+    }
+}
+
+/// A handle whose job has ended so; its outcome was not taken.
+fn ended<F: Fixture>(submit: Submit, does: Does) -> Handle {
+    let pool = pool::<F>(1, 4);
+    let gate = occupy(&pool, 1);
+    let mut handle = submit(&pool, does);
+    still_waits(&mut handle, does);
+    if matches!(does, Does::IsCancelled) {
+        handle.cancel();
+    }
+    if matches!(does, Does::IsAbandoned) {
+        // Without a grace it does not start; with its report it is dropped.
+        let policy = ShutdownPolicy::new(Duration::ZERO).cancel_grace(Duration::ZERO);
+        drop(pool.shutdown(policy));
+    }
+    gate.open();
+    drop(pool);
+    assert!(handle.is_finished(), "{does:?}: its pool has ended");
+    handle
+}
+
+/// A handle of a queued job.
+fn still_waits(handle: &mut Handle, does: Does) {
+    asks(handle);
+    if !matches!(does, Does::ExpiresQueued) {
+        assert!(!handle.is_finished(), "{does:?}: no worker is free");
+        assert!(polled(handle).is_pending());
+    }
+}
+
+fn polled(handle: &mut Handle) -> Poll<Result<u32, JobError<Infallible>>> {
+    poll_once(Pin::new(handle), &Count::new())
+}
+
+/// What changes nothing, in any state.
+fn asks(handle: &Handle) {
+    assert_eq!(handle.id(), handle.id());
+    assert!(format!("{handle:?}").contains("is_finished"));
+    let abort = handle.abort_handle();
+    assert_eq!(abort.id(), handle.id());
+    assert_eq!(abort.is_finished(), handle.is_finished());
+    assert!(format!("{:?}", abort.clone()).contains("is_finished"));
+}
+
+/// Polls until the outcome is given, and checks that it is the right one.
+#[track_caller]
+fn take(handle: &mut Handle, does: Does) {
+    match polled(handle) {
+        Poll::Ready(outcome) => assert_eq!(outcome_of(&outcome), does.outcome()),
+        Poll::Pending => panic!("{does:?}: a finished handle is pending"),
+    }
+    asks(handle);
+    assert!(handle.is_finished(), "{does:?}: taken is finished");
+    handle.cancel();
+    handle.abort_handle().cancel();
+    assert!(handle.is_finished(), "{does:?}: taken stays finished");
+}
+
+fn outcome_of(outcome: &Result<u32, JobError<Infallible>>) -> Outcome {
+    outcome
+        .as_ref()
+        .map_or_else(JobError::outcome, |_| Outcome::Completed)
+}
+
+/// An outcome is given once: what comes instead says so.
+#[track_caller]
+fn says_that_it_was_taken(outcome: Result<u32, JobError<Infallible>>) {
+    match outcome {
+        Err(JobError::Panicked(info)) => assert!(info.message().contains("taken"), "{info}"),
+        other => panic!("an outcome that was taken became {other:?}"),
+    }
+}
+
+/// What may be done with a handle that has its outcome.
+const WAYS: [fn(Handle, Does); 10] = [
+    |handle, does| assert_eq!(outcome_of(&handle.join()), does.outcome()),
+    |handle, does| {
+        let ended = handle.join_timeout(Duration::ZERO);
+        let outcome = ended.expect("it is finished");
+        assert_eq!(outcome_of(&outcome), does.outcome());
+    },
+    |handle, _| {
+        handle.cancel();
+        asks(&handle);
+        handle.detach();
+    },
+    |handle, does| {
+        handle.cancel();
+        let outcome = handle.cancel_on_drop().join();
+        assert_eq!(outcome_of(&outcome), does.outcome(), "it was over before");
+    },
+    |handle, _| drop(handle.cancel_on_drop()),
+    |mut handle, does| {
+        take(&mut handle, does);
+        says_that_it_was_taken(handle.join());
+    },
+    |mut handle, does| {
+        take(&mut handle, does);
+        let ended = handle.join_timeout(Duration::MAX);
+        says_that_it_was_taken(ended.expect("it waits for nothing"));
+    },
+    |mut handle, does| {
+        take(&mut handle, does);
+        for _ in 0..2 {
+            match polled(&mut handle) {
+                Poll::Ready(outcome) => says_that_it_was_taken(outcome),
+                Poll::Pending => panic!("nobody will wake it"),
+            }
+        }
+        drop(handle);
+    },
+    |mut handle, does| {
+        take(&mut handle, does);
+        drop(handle.cancel_on_drop());
+    },
+    |mut handle, does| {
+        take(&mut handle, does);
+        handle.cancel_on_drop().into_handle().detach();
+    },
+];
+
+/// The same on a worker of the pool, which goes other ways as it waits.
+fn taken_in_a_job<F: Fixture>(submit: Submit) {
+    let pool = pool::<F>(1, 4);
+    let inside = move |ctx: &JobContext<'_>| {
+        for way in WAYS {
+            let mut handle = submit(ctx.executor(), Does::Completes);
+            // In place, since no other worker is free.
+            assert!(
+                polled(&mut handle).is_ready(),
+                "a child runs within the poll"
+            );
+            asks(&handle);
+            handle.cancel();
+            says_that_it_was_taken(handle.join());
+            let child = submit(ctx.executor(), Does::Completes);
+            ctx.executor().wait_idle();
+            way(child, Does::Completes);
+        }
+        Ok::<_, Infallible>(())
+    };
+    let inside = pool.submit(inside).expect(ROOM);
+    crate::probe::ended(inside).expect("no method of a handle panics");
+}

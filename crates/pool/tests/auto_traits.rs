@@ -1,0 +1,97 @@
+//! What may cross threads and unwindings: checked as this compiles.
+
+use std::cell::Cell;
+use std::convert::Infallible;
+use std::error::Error;
+use std::panic::{RefUnwindSafe, UnwindSafe};
+
+use pool::{
+    AbortHandle, AsyncContext, BuildError, Builder, CancelOnDrop, CancelToken, Interrupted,
+    JobContext, JobError, JobHandle, JobId, JobOptions, JobSet, Pool, PoolConfig, ShutdownReport,
+    StateError, Stats, SubmitError, Task,
+};
+
+fn send<T: Send>() {}
+fn sync<T: Sync>() {}
+fn unwind_safe<T: UnwindSafe + RefUnwindSafe>() {}
+fn error<T: Error + Send + Sync + 'static>() {}
+
+/// A job's value or error that is neither `Sync` nor safe to unwind past.
+type Odd = Cell<&'static mut u8>;
+
+#[test]
+fn what_a_user_holds_crosses_threads() {
+    fn both<T: Send + Sync>() {
+        send::<T>();
+        sync::<T>();
+    }
+    both::<Pool>();
+    both::<Builder>();
+    both::<JobHandle<Odd, Odd>>();
+    both::<CancelOnDrop<Odd, Odd>>();
+    both::<AbortHandle>();
+    both::<CancelToken>();
+    both::<AsyncContext>();
+    both::<JobOptions>();
+    both::<ShutdownReport>();
+    send::<JobSet<'_, Odd, Odd>>();
+    send::<SubmitError<Odd>>();
+    send::<JobError<Odd>>();
+}
+
+#[test]
+fn what_a_user_holds_may_be_captured_past_an_unwinding() {
+    unwind_safe::<Pool>();
+    unwind_safe::<Builder>();
+    unwind_safe::<PoolConfig>();
+    unwind_safe::<BuildError>();
+    unwind_safe::<JobHandle<Odd, Odd>>();
+    unwind_safe::<CancelOnDrop<Odd, Odd>>();
+    unwind_safe::<AbortHandle>();
+    unwind_safe::<JobSet<'_, Odd, Odd>>();
+    unwind_safe::<CancelToken>();
+    unwind_safe::<JobContext<'_>>();
+    unwind_safe::<AsyncContext>();
+    unwind_safe::<ShutdownReport>();
+    unwind_safe::<SubmitError<()>>();
+    unwind_safe::<JobError<Infallible>>();
+    unwind_safe::<Task>();
+    unwind_safe::<Stats>();
+    unwind_safe::<JobId>();
+}
+
+#[cfg(feature = "channel")]
+#[test]
+fn the_pool_of_a_backend_does_so_too() {
+    send::<pool::ChannelPool>();
+    sync::<pool::ChannelPool>();
+    unwind_safe::<pool::ChannelPool>();
+}
+
+#[test]
+fn what_a_question_mark_meets_is_an_error_that_it_takes() {
+    error::<SubmitError<()>>();
+    error::<BuildError>();
+    error::<JobError<Infallible>>();
+    error::<JobError<String>>();
+    error::<JobError<Box<dyn Error + Send + Sync>>>();
+    error::<JobError<anyhow::Error>>();
+    error::<Interrupted>();
+    error::<StateError>();
+}
+
+/// The jobs inside make these, and no others, as movable as the jobs.
+#[test]
+fn a_pool_is_used_within_catch_unwind() {
+    let pool = Pool::builder().workers(1).build().expect("one can be had");
+    let inner = pool.clone();
+    let caught = std::panic::catch_unwind(move || {
+        let handle = inner.spawn(|| 6).expect("there is room");
+        handle.join().expect("it completes")
+    });
+    assert_eq!(caught.expect("nothing panicked"), 6);
+    let handle = pool.spawn(|| 7).expect("there is room");
+    let caught = std::panic::catch_unwind(|| handle.is_finished());
+    assert!(caught.is_ok());
+    assert_eq!(handle.join().expect("it completes"), 7);
+}
