@@ -1,13 +1,14 @@
 //! A future's entries in queues: the first, and those of its wakes.
 
 use std::sync::Arc;
+use std::task::Waker;
 use std::time::Instant;
 
 use crate::async_cell::Polled;
 use crate::id::JobId;
 use crate::lifecycle::Lifecycle;
 use crate::outcome::Outcome;
-use crate::task::{GivenUp, GivenUpAs, Payload};
+use crate::task::{GivenUp, Payload};
 use crate::worker::Worker;
 
 /// The queue's first entry of a future.
@@ -27,7 +28,7 @@ impl Payload for AsyncEntry {
         self.0.abandon();
     }
 
-    fn accept(&self, life: &Arc<Lifecycle>) -> Result<(), Outcome> {
+    fn accept(&self, life: &Arc<Lifecycle>) -> Result<Option<Waker>, Outcome> {
         Arc::clone(&self.0).accept(life)
     }
 
@@ -35,8 +36,8 @@ impl Payload for AsyncEntry {
         Arc::clone(&self.0).change_pool(from, to)
     }
 
-    fn give_up(self, _id: JobId, life: &Lifecycle, ends: GivenUpAs) -> GivenUp {
-        self.0.give_up(life, ends)
+    fn give_up(self, _id: JobId, life: &Lifecycle) -> GivenUp {
+        self.0.give_up(life)
     }
 
     fn name(&self) -> Option<&str> {
@@ -61,7 +62,7 @@ impl Payload for WokenEntry {
         self.0.abandon_woken();
     }
 
-    fn give_up(self, _id: JobId, _life: &Lifecycle, _ends: GivenUpAs) -> GivenUp {
+    fn give_up(self, _id: JobId, _life: &Lifecycle) -> GivenUp {
         // It started long ago; dropped, it is cancelled.
         GivenUp::TakenElsewhere
     }

@@ -18,7 +18,7 @@ mod reference;
 use std::mem::ManuallyDrop;
 use std::ptr::NonNull;
 use std::sync::Arc;
-use std::task::{Context, Poll, ready};
+use std::task::{Context, Poll, Waker, ready};
 use std::time::Instant;
 
 use once_cell::race::OnceBox;
@@ -35,7 +35,7 @@ use crate::registry;
 use crate::slab::{self, Spot};
 use crate::state::{EntryEnd, Owes, Started, State};
 use crate::sync::{AtomicUsize, Ordering, UnsafeCell};
-use crate::task::{GivenUp, GivenUpAs, Payload, Remains, Task};
+use crate::task::{GivenUp, Payload, Remains, Task};
 use crate::ticket::{Abort, Joined, Outlet, Release, Resolution, Ticket};
 use crate::token::CancelToken;
 use crate::waiter::Waiter;
@@ -173,18 +173,15 @@ impl<J: Job> CellEntry<J> {
         self.cell().reclaim()
     }
 
-    /// Has the job's token and the pool's clock end it while it is queued.
+    /// Has the job's token and the pool's clock end it while it is queued. If they end it already: the
+    /// waker that does.
     #[cold]
-    fn watch(&self, life: &Arc<Lifecycle>) {
+    fn watch(&self, life: &Arc<Lifecycle>) -> Option<Waker> {
         let cell = self.cell();
-        let Some(terms) = cell.terms().filter(|terms| terms.may_end()) else {
-            return;
-        };
+        let terms = cell.terms().filter(|terms| terms.may_end())?;
         // SAFETY: the entry keeps the cell alive.
         let waker = unsafe { CellRef::new(self.0) }.into_waker();
-        terms.watch(cell.id, life, &waker);
-        // What happened before the watch woke nobody.
-        waker.wake();
+        terms.watch_unless_due(cell.id, life, waker)
     }
 
     /// Publishes the outcome of the job that this entry has started, and leaves; wakes the handle, or drops in its stead what nobody takes.
@@ -438,10 +435,6 @@ impl<J: Job> Outlet<J::Output, J::Error> for JobCell<J> {
         }
     }
 
-    fn life(&self) -> Option<Arc<Lifecycle>> {
-        registry::find(self.state.pool()?)
-    }
-
     fn abort(&self) -> Arc<dyn Abort> {
         // SAFETY: the handle's end is the caller's, so the cell is alive.
         Arc::new(unsafe { CellRef::new(NonNull::from(self)) })
@@ -497,15 +490,15 @@ impl<J: Job> Payload for CellEntry<J> {
     }
 
     #[inline]
-    fn accept(&self, life: &Arc<Lifecycle>) -> Result<(), Outcome> {
+    fn accept(&self, life: &Arc<Lifecycle>) -> Result<Option<Waker>, Outcome> {
         let cell = self.cell();
         if !cell.state.accept(life.id()) {
             return Err(cell.state.outcome_or_cancelled());
         }
-        if cell.extras.get().is_some() {
-            self.watch(life);
+        if cell.extras.get().is_none() {
+            return Ok(None);
         }
-        Ok(())
+        Ok(self.watch(life))
     }
 
     fn change_pool(&self, from: &Lifecycle, to: Option<&Arc<Lifecycle>>) -> bool {
@@ -515,12 +508,13 @@ impl<J: Job> Payload for CellEntry<J> {
             .change_pool(Some(from.id()), to.map(|life| life.id()));
         if let Some(terms) = cell.terms().filter(|_| is_changed) {
             terms.unwatch(cell.id, from);
-            to.into_iter().for_each(|life| self.watch(life));
+            let due = to.and_then(|life| self.watch(life));
+            due.into_iter().for_each(Waker::wake);
         }
         is_changed
     }
 
-    fn give_up(self, id: JobId, life: &Lifecycle, ends: GivenUpAs) -> GivenUp {
+    fn give_up(self, id: JobId, life: &Lifecycle) -> GivenUp {
         let cell = self.cell();
         if cell.state.start().is_none() {
             return GivenUp::TakenElsewhere;
@@ -528,7 +522,7 @@ impl<J: Job> Payload for CellEntry<J> {
         if let Some(terms) = cell.terms() {
             terms.unwatch(id, life);
         }
-        life.record_given_up(ends);
+        life.record(Outcome::Abandoned);
         let name = cell.terms().and_then(|terms| terms.name.clone());
         let ended = cell.state.end(Outcome::Abandoned);
         life.entry_over();

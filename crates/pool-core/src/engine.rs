@@ -214,14 +214,20 @@ impl<E: Engine> Inside<E> {
             return closed(task.into_task());
         };
         machine::point(Point::Submit(id));
-        if let Err(outcome) = task.accept(life) {
-            life.over_on_arrival(submission, outcome);
-            return Ok(());
-        }
+        let due = match task.accept(life) {
+            Ok(due) => due,
+            Err(outcome) => {
+                life.over_on_arrival(submission, outcome);
+                return Ok(());
+            }
+        };
         match self.0.push(task) {
             Ok(()) => {
                 machine::point(Point::Pushed(id));
                 life.pushed(submission, || self.0.take_queued());
+                if let Some(waker) = due {
+                    waker.wake();
+                }
                 Ok(())
             }
             Err(task) => self.refuse(submission, task),

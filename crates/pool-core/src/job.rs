@@ -264,6 +264,21 @@ impl Terms {
         }
     }
 
+    /// [`watch`](Self::watch)es, unless token or deadline end the job already: then gives the waker back, to be called.
+    pub(crate) fn watch_unless_due(
+        &self,
+        id: JobId,
+        life: &Lifecycle,
+        waker: Waker,
+    ) -> Option<Waker> {
+        if self.is_cancelled() || self.is_expired() {
+            return Some(waker);
+        }
+        self.watch(id, life, &waker);
+        // What happened before the watch woke nobody.
+        self.is_cancelled().then_some(waker)
+    }
+
     /// Undoes [`watch`](Self::watch).
     #[inline]
     pub(crate) fn unwatch(&self, id: JobId, life: &Lifecycle) {

@@ -58,11 +58,6 @@ impl Column {
         let index = u8::try_from(number.checked_sub(1)?).ok()?;
         ((index as usize) < COLUMNS).then_some(Self(index))
     }
-
-    /// The outcome; `None` for a job that was given up unstarted.
-    pub(crate) fn outcome(self) -> Option<Outcome> {
-        (self != Self::UNSTARTED).then(|| Outcome::from_index(u32::from(self.0)))
-    }
 }
 
 pub(crate) struct Ledger {

@@ -55,7 +55,7 @@ use crate::shutdown::Ending;
 use crate::slot::Slot;
 use crate::stats::{Stats, Tally};
 use crate::sync::{AtomicU8, AtomicUsize, Mutex, Ordering, fence};
-use crate::task::{GivenUpAs, Task};
+use crate::task::Task;
 use crate::visit::Seats;
 use crate::wait;
 use crate::worker::current_index;
@@ -336,14 +336,6 @@ impl Lifecycle {
 
     pub(crate) fn record(&self, outcome: Outcome) {
         self.ledger.record(outcome, None);
-    }
-
-    /// Counts a job that was given up before it started.
-    pub(crate) fn record_given_up(&self, ends: GivenUpAs) {
-        match ends {
-            GivenUpAs::Unstarted => self.ledger.record_unstarted(),
-            GivenUpAs::Abandoned => self.ledger.record(Outcome::Abandoned, None),
-        }
     }
 
     #[inline]

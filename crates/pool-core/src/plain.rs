@@ -8,8 +8,8 @@ use crate::id::JobId;
 use crate::job::{Job, JobOptions, Terms};
 use crate::lifecycle::Lifecycle;
 use crate::machine::{self, Point};
-use crate::outcome::{contain, drop_contained, outcome_of};
-use crate::task::{GivenUp, GivenUpAs, Payload, Remains, Task};
+use crate::outcome::{Outcome, contain, drop_contained, outcome_of};
+use crate::task::{GivenUp, Payload, Remains, Task};
 use crate::worker::Worker;
 
 /// A job as it is: nothing but its own bytes.
@@ -94,8 +94,8 @@ impl<J: Job> Payload for Plain<J> {
     #[inline]
     fn abandon(self) {}
 
-    fn give_up(self, id: JobId, life: &Lifecycle, ends: GivenUpAs) -> GivenUp {
-        life.record_given_up(ends);
+    fn give_up(self, id: JobId, life: &Lifecycle) -> GivenUp {
+        life.record(Outcome::Abandoned);
         life.entry_over();
         GivenUp::Left(Remains::task(id, None, self.0))
     }
@@ -114,8 +114,8 @@ impl<J: Job> Payload for Named<J> {
     #[inline]
     fn abandon(self) {}
 
-    fn give_up(self, id: JobId, life: &Lifecycle, ends: GivenUpAs) -> GivenUp {
-        life.record_given_up(ends);
+    fn give_up(self, id: JobId, life: &Lifecycle) -> GivenUp {
+        life.record(Outcome::Abandoned);
         life.entry_over();
         GivenUp::Left(Remains::task(id, self.terms.name, self.job))
     }

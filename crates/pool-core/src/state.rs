@@ -130,7 +130,7 @@ impl State {
         let (from, to) = (number(from), number(to));
         let change = |word: u32| {
             let may_change = word & STARTED == 0 && word & !FLAGS == from;
-            may_change.then(|| word & FLAGS | to)
+            may_change.then_some(word & FLAGS | to)
         };
         // ORDERING: AcqRel, in one order with every `start`: who starts the job reads the pool off the
         // same word.

@@ -7,6 +7,7 @@ use std::mem::{ManuallyDrop, MaybeUninit, align_of, size_of};
 use std::ops::Deref;
 use std::ptr;
 use std::sync::Arc;
+use std::task::Waker;
 use std::time::Instant;
 
 use crate::id::JobId;
@@ -58,10 +59,11 @@ pub(crate) trait Payload: Send + 'static {
     /// The task is dropped unrun: resolves the job as `Abandoned`.
     fn abandon(self);
 
-    /// The job has entered the books of `life`, and is about to be queued there. `Err`: it was ended while it was in no pool.
+    /// The job has entered the books of `life`, and is about to be queued there. A waker, if its token or its deadline ends it already:
+    /// to be called once it is queued. `Err`: it was ended while it was in no pool.
     #[inline]
-    fn accept(&self, _life: &Arc<Lifecycle>) -> Result<(), Outcome> {
-        Ok(())
+    fn accept(&self, _life: &Arc<Lifecycle>) -> Result<Option<Waker>, Outcome> {
+        Ok(None)
     }
 
     /// The job goes from the books of `from` to those of `to`, or is given back. False: it was started, and is accounted for in
@@ -71,7 +73,7 @@ pub(crate) trait Payload: Send + 'static {
     }
 
     /// The pool ends before the job starts: counts it in `life`, publishes that it is abandoned, and counts it over.
-    fn give_up(self, id: JobId, life: &Lifecycle, ends: GivenUpAs) -> GivenUp;
+    fn give_up(self, id: JobId, life: &Lifecycle) -> GivenUp;
 
     /// The job's name, if it has one.
     fn name(&self) -> Option<&str>;
@@ -85,15 +87,6 @@ pub(crate) trait Payload: Send + 'static {
     fn is_async(&self) -> bool {
         false
     }
-}
-
-/// The column of a job that was given up. Its handle says `Abandoned` either way.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) enum GivenUpAs {
-    /// A shutdown took it out before it started.
-    Unstarted,
-    /// Nobody is left to run it.
-    Abandoned,
 }
 
 /// What [`Task::give_up`] leaves.
@@ -129,7 +122,7 @@ impl<T: Send + 'static> Payload for Remains<T> {
 
     fn abandon(self) {}
 
-    fn give_up(self, id: JobId, _life: &Lifecycle, _ends: GivenUpAs) -> GivenUp {
+    fn give_up(self, id: JobId, _life: &Lifecycle) -> GivenUp {
         GivenUp::Left(Task::new(id, self))
     }
 
@@ -145,7 +138,7 @@ pub(crate) struct VTable {
     abandon: unsafe fn(*mut Words),
     /// `None`: nobody else reaches the job, so it is wherever its task is.
     shared: Option<SharedVTable>,
-    give_up: unsafe fn(*mut Words, JobId, &Lifecycle, GivenUpAs) -> GivenUp,
+    give_up: unsafe fn(*mut Words, JobId, &Lifecycle) -> GivenUp,
     name: unsafe fn(*const Words) -> Option<*const str>,
     deadline: unsafe fn(*const Words) -> Option<Instant>,
     is_async: unsafe fn(*const Words) -> bool,
@@ -154,7 +147,7 @@ pub(crate) struct VTable {
 
 #[derive(Clone, Copy)]
 struct SharedVTable {
-    accept: unsafe fn(*const Words, &Arc<Lifecycle>) -> Result<(), Outcome>,
+    accept: unsafe fn(*const Words, &Arc<Lifecycle>) -> Result<Option<Waker>, Outcome>,
     change_pool: unsafe fn(*const Words, &Lifecycle, Option<&Arc<Lifecycle>>) -> bool,
 }
 
@@ -219,9 +212,9 @@ impl Task {
     /// The job has entered the books of `life`, and the task is about to be queued there. `Err`: it was ended while it was in no pool, and the
     /// task has nothing to run: its outcome is to be recorded.
     #[inline(always)]
-    pub(crate) fn accept(&self, life: &Arc<Lifecycle>) -> Result<(), Outcome> {
+    pub(crate) fn accept(&self, life: &Arc<Lifecycle>) -> Result<Option<Waker>, Outcome> {
         match &self.vtable.shared {
-            None => Ok(()),
+            None => Ok(None),
             // SAFETY: as in `name`.
             Some(shared) => unsafe { (shared.accept)(&raw const self.body.words, life) },
         }
@@ -239,10 +232,10 @@ impl Task {
 
     /// The pool `life` ends before the job starts: it resolves as `Abandoned` now, and is counted there and over. What it captured is
     /// left to be dropped.
-    pub(crate) fn give_up(self, life: &Lifecycle, ends: GivenUpAs) -> GivenUp {
+    pub(crate) fn give_up(self, life: &Lifecycle) -> GivenUp {
         let mut this = ManuallyDrop::new(self);
         // SAFETY: the payload is moved out, and `ManuallyDrop` keeps it from being dropped again.
-        unsafe { (this.vtable.give_up)(&raw mut this.body.words, this.body.id, life, ends) }
+        unsafe { (this.vtable.give_up)(&raw mut this.body.words, this.body.id, life) }
     }
 
     #[inline]
@@ -470,7 +463,10 @@ impl<P: Payload> Drop for Abandon<P> {
 }
 
 #[inline]
-unsafe fn accept<P: Payload>(words: *const Words, life: &Arc<Lifecycle>) -> Result<(), Outcome> {
+unsafe fn accept<P: Payload>(
+    words: *const Words,
+    life: &Arc<Lifecycle>,
+) -> Result<Option<Waker>, Outcome> {
     // SAFETY: the caller holds the task, so the payload is in place.
     unsafe { peek::<P>(words) }.accept(life)
 }
@@ -484,14 +480,9 @@ unsafe fn change_pool<P: Payload>(
     unsafe { peek::<P>(words) }.change_pool(from, to)
 }
 
-unsafe fn give_up<P: Payload>(
-    words: *mut Words,
-    id: JobId,
-    life: &Lifecycle,
-    ends: GivenUpAs,
-) -> GivenUp {
+unsafe fn give_up<P: Payload>(words: *mut Words, id: JobId, life: &Lifecycle) -> GivenUp {
     // SAFETY: `Task::give_up` calls this once, and drops nothing.
-    unsafe { take::<P>(words) }.give_up(id, life, ends)
+    unsafe { take::<P>(words) }.give_up(id, life)
 }
 
 unsafe fn deadline<P: Payload>(words: *const Words) -> Option<Instant> {

@@ -8,7 +8,6 @@ use std::sync::Arc;
 use std::task::{Context, Poll};
 
 use crate::id::JobId;
-use crate::lifecycle::Lifecycle;
 use crate::outcome::{JobError, Outcome, outcome_of};
 use crate::worker::Worker;
 
@@ -30,8 +29,6 @@ pub(crate) trait Outlet<T, E>: Send + Sync {
     fn join_on(&self, worker: &Worker) -> Option<Joined<T, E>>;
     /// The same within one poll of the handle, which is kept; a future that does not end within it is left to its pool.
     fn await_on(&self, worker: &Worker, cx: &mut Context<'_>);
-    /// The pool that has the job, or had it when it started, if that pool is alive.
-    fn life(&self) -> Option<Arc<Lifecycle>>;
     /// One more reference to the job, without its result's type.
     fn abort(&self) -> Arc<dyn Abort>;
     /// How the handle's end is given up: called once, with this cell's address, and the cell is not touched after it.

@@ -10,6 +10,7 @@ use pool_core::{AsyncContext, JobHandle};
 use crate::on::{on_each_runtime, value};
 
 /// A future of so many bytes and a little more.
+#[expect(clippy::manual_async_fn, reason = "the bounds are what is tested")]
 fn large<const BYTES: usize>() -> impl Future<Output = u64> + Send + 'static {
     async {
         let mut bytes = [1_u8; BYTES];

@@ -17,8 +17,11 @@ use crate::on::{LIMIT, value};
 
 type Operation = Pin<Box<dyn Future<Output = ()> + Send>>;
 
+/// An operation, by its name.
+type Named = (&'static str, fn() -> Operation);
+
 /// What a program does on a runtime.
-const OPERATIONS: [(&str, fn() -> Operation); 10] = [
+const OPERATIONS: [Named; 10] = [
     ("timers", || Box::pin(timers())),
     ("sockets", || Box::pin(sockets())),
     ("files", || Box::pin(files())),

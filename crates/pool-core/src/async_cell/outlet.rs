@@ -9,9 +9,7 @@ use crate::cell::{Tells, error_without_value};
 use crate::context::{AsyncView, Cancellation, OwnToken};
 use crate::id::JobId;
 use crate::job::Terms;
-use crate::lifecycle::Lifecycle;
 use crate::outcome::{Interrupted, Outcome, drop_contained, wake_contained};
-use crate::registry;
 use crate::source::Source;
 use crate::sync::{LockExt, Ordering};
 use crate::ticket::{Abort, Joined, Outlet, Release, Resolution, Ticket};
@@ -120,10 +118,6 @@ impl<S: Source> Outlet<S::Output, S::Error> for AsyncCell<S> {
         } else if worker.keeps_place() {
             worker.help_once(self.shared(), cx.waker());
         }
-    }
-
-    fn life(&self) -> Option<Arc<Lifecycle>> {
-        registry::find(self.state.pool()?)
     }
 
     fn abort(&self) -> Arc<dyn Abort> {

@@ -12,7 +12,7 @@ use crate::lifecycle::Lifecycle;
 use crate::outcome::{JobError, Outcome, drop_contained, outcome_of};
 use crate::source::Source;
 use crate::sync::{LockExt, Ordering};
-use crate::task::{GivenUp, GivenUpAs, Remains};
+use crate::task::{GivenUp, Remains};
 use crate::ticket::Resolution;
 use crate::worker::Worker;
 
@@ -55,11 +55,11 @@ pub(crate) trait Polled: Send + Sync {
     fn leave_helper(&self);
 
     /// See [`Payload::accept`](crate::task::Payload::accept).
-    fn accept(self: Arc<Self>, life: &Arc<Lifecycle>) -> Result<(), Outcome>;
+    fn accept(self: Arc<Self>, life: &Arc<Lifecycle>) -> Result<Option<Waker>, Outcome>;
     /// See [`Payload::change_pool`](crate::task::Payload::change_pool).
     fn change_pool(self: Arc<Self>, from: &Lifecycle, to: Option<&Arc<Lifecycle>>) -> bool;
     /// See [`Payload::give_up`](crate::task::Payload::give_up).
-    fn give_up(self: Arc<Self>, life: &Lifecycle, ends: GivenUpAs) -> GivenUp;
+    fn give_up(self: Arc<Self>, life: &Lifecycle) -> GivenUp;
     /// The job's entry is dropped, unrun.
     fn abandon(&self);
     /// The entry of a wake is dropped, and nobody is left to poll the job.
@@ -102,14 +102,10 @@ impl<S: Source> AsyncCell<S> {
         outcome
     }
 
-    fn watch(self: &Arc<Self>, life: &Lifecycle) {
-        let Some(terms) = self.terms.as_ref().filter(|terms| terms.may_end()) else {
-            return;
-        };
-        let waker = Waker::from(Arc::clone(self));
-        terms.watch(self.id, life, &waker);
-        // What happened before the watch woke nobody.
-        waker.wake();
+    /// As for the cell of a closure.
+    fn watch(self: &Arc<Self>, life: &Lifecycle) -> Option<Waker> {
+        let terms = self.terms.as_ref().filter(|terms| terms.may_end())?;
+        terms.watch_unless_due(self.id, life, Waker::from(Arc::clone(self)))
     }
 
     fn unwatch(&self, life: &Lifecycle) {
@@ -176,12 +172,11 @@ impl<S: Source> Polled for AsyncCell<S> {
         self.forget_helper();
     }
 
-    fn accept(self: Arc<Self>, life: &Arc<Lifecycle>) -> Result<(), Outcome> {
+    fn accept(self: Arc<Self>, life: &Arc<Lifecycle>) -> Result<Option<Waker>, Outcome> {
         if !self.state.accept(life.id()) {
             return Err(self.state.outcome_or_cancelled());
         }
-        self.watch(life);
-        Ok(())
+        Ok(self.watch(life))
     }
 
     fn change_pool(self: Arc<Self>, from: &Lifecycle, to: Option<&Arc<Lifecycle>>) -> bool {
@@ -189,20 +184,19 @@ impl<S: Source> Polled for AsyncCell<S> {
         let is_changed = self.state.change_pool(Some(from.id()), to_id);
         if is_changed {
             self.unwatch(from);
-            if let Some(life) = to {
-                self.watch(life);
-            }
+            let due = to.and_then(|life| self.watch(life));
+            due.into_iter().for_each(Waker::wake);
         }
         is_changed
     }
 
-    fn give_up(self: Arc<Self>, life: &Lifecycle, ends: GivenUpAs) -> GivenUp {
+    fn give_up(self: Arc<Self>, life: &Lifecycle) -> GivenUp {
         if self.state.start().is_none() {
             return GivenUp::TakenElsewhere;
         }
         self.turn.finish();
         self.unwatch(life);
-        life.record_given_up(ends);
+        life.record(Outcome::Abandoned);
         self.publish(Outcome::Abandoned);
         life.entry_over();
         let name = self.terms.as_ref().and_then(|terms| terms.name.clone());

@@ -7,7 +7,7 @@ use crate::barrier::heavy;
 use crate::id::JobId;
 use crate::machine::{self, Point};
 use crate::sync::{LockExt, Ordering};
-use crate::task::{GivenUpAs, Task};
+use crate::task::{GivenUp, Task};
 
 /// How often a swap looks for submissions on their way: for as long as a thread may be kept from its core.
 const MOST_YIELDS: usize = 10_000;
@@ -171,7 +171,9 @@ impl Lifecycle {
         if self.workers_alive() == 0 && !self.is_stopped() {
             self.close();
             for task in queued() {
-                drop(task.give_up(self, GivenUpAs::Abandoned));
+                if let GivenUp::Left(remains) = task.give_up(self) {
+                    drop(remains);
+                }
             }
         }
     }

@@ -15,7 +15,7 @@ use crate::job::JobExt;
 use crate::outcome::{JobError, Outcome};
 use crate::state::State;
 use crate::sync::UnsafeCell;
-use crate::task::{GivenUp, GivenUpAs};
+use crate::task::GivenUp;
 use crate::token::CancelToken;
 use crate::waiter::Waiter;
 
@@ -85,12 +85,12 @@ fn a_job_is_accounted_for_once() {
                 let life = StdArc::clone(&life);
                 thread::spawn(move || match takes {
                     Takes::Out => {
-                        matches!(task.give_up(&life, GivenUpAs::Unstarted), GivenUp::Left(_))
+                        matches!(task.give_up(&life), GivenUp::Left(_))
                     }
                     Takes::Back => {
                         let is_given_back = task.change_pool(&life, None);
                         if is_given_back {
-                            life.record_given_up(GivenUpAs::Unstarted);
+                            life.record(Outcome::Abandoned);
                         }
                         is_given_back
                     }
@@ -100,7 +100,7 @@ fn a_job_is_accounted_for_once() {
             drop(ticket);
             let is_unstarted = pool.join().unwrap();
             let stats = life.stats();
-            assert_eq!(stats.unstarted, u64::from(is_unstarted));
+            assert_eq!(stats.abandoned, u64::from(is_unstarted));
             assert_eq!(stats.cancelled, u64::from(!is_unstarted));
             assert_eq!(token.holders(), 1, "the cell is left");
         });

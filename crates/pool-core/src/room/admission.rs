@@ -59,7 +59,7 @@ impl<'a, E: Executor + ?Sized> Admission<'a, E> {
     }
 
     /// A job of the same pool does not wait for it: without a place, its child runs here and now (`R108`, `R607`).
-    fn from_inside(&mut self, worker: &Worker) -> Result<(), Refused<Task>> {
+    fn admit_inside(&mut self, worker: &Worker) -> Result<(), Refused<Task>> {
         let room = self.executor.room();
         let mut task = self.take_task();
         if room.may_pass(|| self.executor.capability()) {
@@ -71,7 +71,7 @@ impl<'a, E: Executor + ?Sized> Admission<'a, E> {
         worker.run_inline(task).map_err(Refused::Closed)
     }
 
-    fn from_outside(&mut self, waker: &Waker) -> Poll<Result<(), Refused<Task>>> {
+    fn admit_outside(&mut self, waker: &Waker) -> Poll<Result<(), Refused<Task>>> {
         let room = self.executor.room();
         let mut waiter = match self.waiter.take() {
             Some(waiter) => waiter,
@@ -139,13 +139,13 @@ impl<E: Executor + ?Sized> Future for Admission<'_, E> {
     fn poll(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Self::Output> {
         let this = self.get_mut();
         if let Some(worker) = Worker::current_of(this.executor) {
-            return Poll::Ready(this.from_inside(&worker));
+            return Poll::Ready(this.admit_inside(&worker));
         }
         // Before the try: a job that is submitted past its deadline is accepted, and expires.
         if this.is_too_late() {
             return Poll::Ready(Err(Refused::Full(this.take_task())));
         }
-        let polled = this.from_outside(cx.waker());
+        let polled = this.admit_outside(cx.waker());
         if polled.is_pending() {
             this.set_alarm(cx.waker());
         }

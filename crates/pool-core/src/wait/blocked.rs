@@ -22,7 +22,7 @@ pub enum Blocked {
 }
 
 /// How a thread helps the engine that it belongs to; `None`: it belongs to another, or to none.
-pub type Help = dyn Fn() -> Option<Blocked> + Send + Sync;
+type Help = dyn Fn() -> Option<Blocked> + Send + Sync;
 
 static HELPS: Mutex<Vec<Weak<Help>>> = Mutex::new(Vec::new());
 /// How many there are: the look that every other wait pays.
@@ -41,9 +41,10 @@ pub(super) fn help() -> Option<Blocked> {
     if COUNT.load(Ordering::Relaxed) == 0 || Worker::current().is_some() {
         return None;
     }
-    let helps: Vec<Arc<Help>> = {
-        let helps = HELPS.lock().unwrap_or_else(PoisonError::into_inner);
-        helps.iter().filter_map(Weak::upgrade).collect()
+    let helps: Vec<Arc<Help>> = match HELPS.try_lock() {
+        Ok(helps) => helps.iter().filter_map(Weak::upgrade).collect(),
+        // Another thread holds it for a moment; or, in a forked child, one that is no more.
+        Err(_) => return Some(Blocked::NothingToDo),
     };
     helps.iter().find_map(|help| help())
 }

@@ -108,12 +108,11 @@ fn hundreds_of_swaps_leave_nothing_of_the_old_backends() {
         let before = held();
         under_load(&pool, 2, || swap_around(&pool, swaps, backend));
         pool.wait_idle();
-        let after = wait_for(Held {
+        wait_for(Held {
             threads: before.threads,
             mappings: before.mappings + 40,
             bytes: before.bytes + (512 << 10),
         });
-        println!("{backend}: {swaps} swaps, {before:?}, then {after:?}");
         ends_clean(&pool);
     });
 }
