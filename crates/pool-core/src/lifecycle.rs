@@ -506,6 +506,7 @@ impl Lifecycle {
                 ..self.ledger.counts()
             },
             past_bound,
+            entered: self.ledger.entries(),
         }
     }
 

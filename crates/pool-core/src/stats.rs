@@ -88,6 +88,8 @@ pub struct Tally {
     pub(crate) counts: Stats,
     /// Tasks that are queued past the bound.
     pub(crate) past_bound: u64,
+    /// Jobs that have entered, counted by their submitters or not; some may yet be refused.
+    pub(crate) entered: u64,
 }
 
 impl Tally {
@@ -97,6 +99,7 @@ impl Tally {
         Self {
             counts: self.counts.plus(other.counts),
             past_bound: self.past_bound.saturating_add(other.past_bound),
+            entered: self.entered + other.entered,
         }
     }
 
@@ -115,6 +118,7 @@ impl Tally {
                 ..counts
             },
             past_bound: 0,
+            entered: counts.out(),
         }
     }
 
@@ -152,7 +156,10 @@ impl Tally {
         // A job that has ended before its submitter has counted it was accepted all the same.
         let accepted = counts.accepted.max(out.saturating_sub(counts.adopted));
         let unfinished = (accepted + counts.adopted).saturating_sub(out);
-        let running = counts.running.min(unfinished);
+        // One may run before its submitter has counted it, too.
+        let running = counts
+            .running
+            .min(unfinished.max(self.entered.saturating_sub(out)));
         let capacity = capacity.and_then(|capacity| u64::try_from(capacity).ok());
         // What has left the queue and is noted nowhere else yet is just about to start.
         let most = capacity.map_or(u64::MAX, |most| most.saturating_add(self.past_bound));
@@ -160,7 +167,7 @@ impl Tally {
         Stats {
             accepted,
             running,
-            queued: (unfinished - running).min(most),
+            queued: unfinished.saturating_sub(running).min(most),
             ..counts
         }
     }

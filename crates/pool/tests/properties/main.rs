@@ -244,13 +244,14 @@ impl Pair {
                 .unwrap_or_else(|wrong| panic!("{wrong}"));
         }
         self.model.settle();
-        if let Some(queued) = self.model.queued() {
-            let (queued, running) = (queued as u64, self.model.running().len() as u64);
-            wait_until("the books to say what the model says", &self.pool, || {
-                let stats = self.pool.stats();
-                stats.queued == queued && stats.running == running
-            });
-        }
+        let (queued, running) = (
+            self.model.queued() as u64,
+            self.model.running().len() as u64,
+        );
+        wait_until("the books to say what the model says", &self.pool, || {
+            let stats = self.pool.stats();
+            stats.queued == queued && stats.running == running
+        });
     }
 
     fn join(&mut self, number: usize, expected: Outcome) {

@@ -108,6 +108,7 @@ impl Model {
             // The entries before it were taken out, and found to be cancelled.
             let place = self.queue.iter().position(|&it| it == job);
             self.queue.drain(..=place.unwrap_or(0));
+            self.is_unsure = false;
         } else {
             self.queue.retain(|&it| it != job);
             self.is_unsure |= self.has_cancelled_entries();
@@ -115,11 +116,11 @@ impl Model {
         Ok(())
     }
 
-    /// Every job that was due has started. A worker that is free then has taken out whatever is left.
+    /// Every job that was due has started. A worker that is free then takes out whatever is left, sooner or later.
     pub(crate) fn settle(&mut self) {
         if !self.queue.iter().any(|&job| self.is_queued(job)) && self.free_workers() > 0 {
+            self.is_unsure |= !self.queue.is_empty();
             self.queue.clear();
-            self.is_unsure = false;
         }
     }
 
@@ -136,9 +137,11 @@ impl Model {
         self.jobs[job].life == Life::Queued
     }
 
-    /// How many entries are in the queue, where that is known.
-    pub(crate) fn queued(&self) -> Option<usize> {
-        (!self.is_unsure).then_some(self.queue.len())
+    /// How many jobs are queued. A job that was cancelled is not, though its entry is there.
+    pub(crate) fn queued(&self) -> usize {
+        (0..self.jobs.len())
+            .filter(|&it| self.is_queued(it))
+            .count()
     }
 
     pub(crate) fn jobs(&self) -> usize {

@@ -114,13 +114,10 @@ impl Case {
 
     /// What the handle says.
     fn outcome(self) -> Outcome {
-        if self.cancelled == Cancelled::AtOnce
-            && (self.by == By::Handle || self.shut != Shut::BeforeStart)
-        {
+        if self.cancelled == Cancelled::AtOnce {
             return Outcome::Cancelled;
         }
         if !self.starts() {
-            // Also one whose token was cancelled: nobody looked at it before its task was dropped.
             return Outcome::Abandoned;
         }
         match self.panics {
