@@ -1,11 +1,10 @@
 //! Several pools: that wait for each other, that start and stop many times at once, that hold each other's handles.
 
-use std::convert::Infallible;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::thread;
 use std::time::Duration;
 
-use pool::{JobContext, JobHandle, Pool, ShutdownPolicy};
+use pool::{JobContext, Pool, ShutdownPolicy};
 use pool_conformance::probe::{Alive, Count, Gate, ended, meet, occupy};
 
 use crate::each::{ROOM, ends_clean, job, nothing_runs, on_each_backend, pool};
