@@ -95,10 +95,10 @@ fn of_a_submission() -> Vec<Broken> {
             || Arc::new(YesMan),
         ),
         Broken::new(
-            "optimist",
+            "pretender",
             "builds a pool without the hook of its workers' start where that fails",
             &["R109"],
-            || Arc::new(Optimist),
+            || Arc::new(Pretender),
         ),
     ]
 }
@@ -185,9 +185,9 @@ impl Flaw for YesMan {
     }
 }
 
-struct Optimist;
+struct Pretender;
 
-impl Flaw for Optimist {
+impl Flaw for Pretender {
     fn build(&self, config: PoolConfig, flaw: Arc<dyn Flaw>) -> Result<Inner, BuildError> {
         let build = |config| {
             Inner::builder()
