@@ -26,6 +26,8 @@ struct Job {
     is_asked_to_stop: bool,
     /// In the generation that takes jobs in, whose workers take the next from the queue.
     is_newest: bool,
+    /// A swap has handed it over, maybe past the bound of the queue.
+    was_handed_over: bool,
 }
 
 /// What the model says of a submission.
@@ -83,6 +85,7 @@ impl Model {
             life: Life::Queued,
             is_asked_to_stop: false,
             is_newest: true,
+            was_handed_over: false,
         });
     }
 
@@ -108,7 +111,7 @@ impl Model {
             // The entries before it were taken out, and found to be cancelled.
             let place = self.queue.iter().position(|&it| it == job);
             self.queue.drain(..=place.unwrap_or(0));
-            self.is_unsure = false;
+            self.is_unsure = self.queue.iter().any(|&it| self.jobs[it].was_handed_over);
         } else {
             self.queue.retain(|&it| it != job);
             self.is_unsure |= self.has_cancelled_entries();
@@ -193,6 +196,7 @@ impl Model {
         }
         for job in &mut self.jobs {
             job.is_newest = job.life == Life::Queued;
+            job.was_handed_over |= job.is_newest;
         }
         let live: Vec<usize> = self
             .queue
