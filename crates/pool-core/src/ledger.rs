@@ -196,12 +196,6 @@ impl Ledger {
             + self.sum(|stripe| &stripe.accepted)
     }
 
-    /// How many jobs have entered and were not refused so far.
-    pub(crate) fn entries(&self) -> u64 {
-        let refused = self.sum(|stripe| &stripe.refused);
-        self.sum(|stripe| &stripe.entered) - refused
-    }
-
     /// The counts, those of ends first: what has come out since is not missing from what has gone in.
     pub(crate) fn counts(&self) -> Stats {
         let columns: [u64; COLUMNS] =

@@ -74,6 +74,9 @@ pub(crate) enum Phase {
     Forked = 4,
 }
 
+/// How often the books are read that show more jobs running than are accepted.
+const MOST_LOOKS: usize = if cfg!(pool_loom) { 0 } else { 64 };
+
 /// How a worker that sleeps is brought back.
 type Resume = Box<dyn Fn(usize) + Send + Sync>;
 
@@ -496,7 +499,23 @@ impl Lifecycle {
     }
 
     /// What the stats are made of. The queue has so many tasks past the bound.
+    ///
+    /// A job that runs before its submitter has counted it would not show, so the submitter is given a moment to do so.
     pub(crate) fn tally(&self, past_bound: u64) -> Tally {
+        for _ in 0..MOST_LOOKS {
+            let tally = self.look(past_bound);
+            if !tally.runs_uncounted() {
+                return tally;
+            }
+            if self.is_nothing_on_its_way() {
+                break;
+            }
+            machine::yield_now();
+        }
+        self.look(past_bound)
+    }
+
+    fn look(&self, past_bound: u64) -> Tally {
         let running = self.slots.iter().map(|slot| slot.depth()).sum::<usize>() + self.away.len();
         Tally {
             counts: Stats {
@@ -506,7 +525,6 @@ impl Lifecycle {
                 ..self.ledger.counts()
             },
             past_bound,
-            entered: self.ledger.entries(),
         }
     }
 

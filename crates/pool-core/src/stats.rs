@@ -88,8 +88,6 @@ pub struct Tally {
     pub(crate) counts: Stats,
     /// Tasks that are queued past the bound.
     pub(crate) past_bound: u64,
-    /// Jobs that have entered, counted by their submitters or not; some may yet be refused.
-    pub(crate) entered: u64,
 }
 
 impl Tally {
@@ -99,8 +97,13 @@ impl Tally {
         Self {
             counts: self.counts.plus(other.counts),
             past_bound: self.past_bound.saturating_add(other.past_bound),
-            entered: self.entered + other.entered,
         }
+    }
+
+    /// Whether more runs than is accepted and not over: a job may run before its submitter has counted it.
+    pub(crate) fn runs_uncounted(&self) -> bool {
+        let accepted = self.counts.accepted + self.counts.adopted;
+        self.counts.running > accepted.saturating_sub(self.counts.out())
     }
 
     /// What remains of a generation that is over: all that it accepted has come out.
@@ -118,7 +121,6 @@ impl Tally {
                 ..counts
             },
             past_bound: 0,
-            entered: counts.out(),
         }
     }
 
@@ -156,10 +158,7 @@ impl Tally {
         // A job that has ended before its submitter has counted it was accepted all the same.
         let accepted = counts.accepted.max(out.saturating_sub(counts.adopted));
         let unfinished = (accepted + counts.adopted).saturating_sub(out);
-        // One may run before its submitter has counted it, too.
-        let running = counts
-            .running
-            .min(unfinished.max(self.entered.saturating_sub(out)));
+        let running = counts.running.min(unfinished);
         let capacity = capacity.and_then(|capacity| u64::try_from(capacity).ok());
         // What has left the queue and is noted nowhere else yet is just about to start.
         let most = capacity.map_or(u64::MAX, |most| most.saturating_add(self.past_bound));
@@ -167,7 +166,7 @@ impl Tally {
         Stats {
             accepted,
             running,
-            queued: unfinished.saturating_sub(running).min(most),
+            queued: (unfinished - running).min(most),
             ..counts
         }
     }
