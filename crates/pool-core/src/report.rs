@@ -210,8 +210,8 @@ impl ShutdownReport {
 
     /// Jobs that were accepted and had not started when the queue was taken out, as tasks or abandoned.
     ///
-    /// A job that is still running may yet join one that was handed back, and runs it then (`R502`); it counts as unstarted all the same,
-    /// and its task has nothing left to run.
+    /// A job of this pool that still runs and joins one of them waits as anybody does: for the task that was handed back to run or to be
+    /// dropped.
     pub fn unstarted(&self) -> u64 {
         self.body.stats.unstarted
     }

@@ -263,30 +263,3 @@ fn ends_within_ends_return_under_every_schedule() {
         check(0..100, move |_| end(workers));
     }
 }
-
-/// The last handle goes with a job while a future sleeps, which is woken after that.
-#[test]
-fn a_future_that_sleeps_keeps_the_pool_whose_last_handle_goes() {
-    check(0..300, |_| {
-        let pool = pool(2, 8);
-        let gate = Arc::<Gate>::default();
-        let opened = Arc::clone(&gate);
-        let asleep = pool
-            .spawn_future(poll_fn(move |cx| opened.poll(cx)))
-            .unwrap();
-        let (inner, is_last) = (pool.clone(), Arc::new(AtomicUsize::new(0)));
-        let sees = Arc::clone(&is_last);
-        let last = move || {
-            while sees.load(Ordering::SeqCst) == 0 {
-                thread::yield_now();
-            }
-            drop(inner);
-        };
-        let last = pool.spawn(last).unwrap();
-        drop(pool);
-        is_last.store(1, Ordering::SeqCst);
-        last.join().unwrap();
-        gate.open();
-        asleep.join().unwrap();
-    });
-}
