@@ -199,9 +199,9 @@ impl Engine for AsyncEngine {
 impl AsyncEngine {
     /// Goes on with a token that slept.
     fn resume(self: Arc<Self>, token: usize) {
-        if self.life.is_stopped() {
+        if self.life.may_leave() {
             self.end(token);
-        } else if self.expects_future.load(Ordering::Relaxed) {
+        } else if self.expects_future.load(Ordering::Relaxed) && !self.life.is_cancelling() {
             self.start_chain(token, None);
         } else {
             self.start_visit(token, None);

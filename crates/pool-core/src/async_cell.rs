@@ -287,6 +287,7 @@ impl<S: Source> AsyncCell<S> {
     ) {
         let (resolution, leftover) = split(concluded);
         let outcome = outcome_of(&resolution);
+        self.note_if_cut_short(worker.life(), outcome);
         if is_noted {
             // Before the note goes, so that a report that finds the frame knows that the job is in its column.
             frame.is_on_record(outcome);
@@ -310,6 +311,16 @@ impl<S: Source> AsyncCell<S> {
     fn store(&self, resolution: Resolution<S::Output, S::Error>) {
         if error_without_value::<()>(outcome_of(&resolution)).is_none() {
             drop(self.replace(Stage::Ended(resolution)));
+        }
+    }
+
+    /// Notes that the end of the pool has cancelled the job, if so.
+    fn note_if_cut_short(&self, life: &Lifecycle, outcome: Outcome) {
+        if outcome == Outcome::Cancelled {
+            let terms = self.terms.as_deref();
+            let was_asked =
+                self.state.is_cancel_requested() || terms.is_some_and(Terms::is_cancelled);
+            life.note_if_cut_short(self.id, self.name(), was_asked);
         }
     }
 

@@ -8,7 +8,7 @@ use crate::async_cell::Polled;
 use crate::id::JobId;
 use crate::lifecycle::Lifecycle;
 use crate::outcome::Outcome;
-use crate::task::{GivenUp, Payload};
+use crate::task::{GivenUp, GivenUpAs, Payload};
 use crate::worker::Worker;
 
 /// The queue's first entry of a future.
@@ -36,8 +36,8 @@ impl Payload for AsyncEntry {
         Arc::clone(&self.0).change_pool(from, to)
     }
 
-    fn give_up(self, _id: JobId, life: &Lifecycle) -> GivenUp {
-        self.0.give_up(life)
+    fn give_up(self, _id: JobId, life: &Lifecycle, ends: GivenUpAs) -> GivenUp {
+        self.0.give_up(life, ends)
     }
 
     fn name(&self) -> Option<&str> {
@@ -62,7 +62,7 @@ impl Payload for WokenEntry {
         self.0.abandon_woken();
     }
 
-    fn give_up(self, _id: JobId, _life: &Lifecycle) -> GivenUp {
+    fn give_up(self, _id: JobId, _life: &Lifecycle, _ends: GivenUpAs) -> GivenUp {
         // It started long ago; dropped, it is cancelled.
         GivenUp::TakenElsewhere
     }

@@ -5,15 +5,17 @@ use std::collections::HashMap;
 use std::hash::{BuildHasherDefault, Hasher};
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::task::Waker;
+use std::time::Duration;
 
 use crossbeam_utils::CachePadded;
 
 use crate::id::JobId;
+use crate::outcome::wake_contained;
 use crate::report::RunningJob;
-use crate::sync::{LockExt, Mutex};
+use crate::sync::{Guard, LockExt, Mutex};
 
 /// Stripes of the notes: a future that suspends seldom meets another one there.
-const STRIPES: usize = if cfg!(pool_loom) { 1 } else { 16 };
+pub(crate) const STRIPES: usize = if cfg!(pool_loom) { 1 } else { 16 };
 
 pub(crate) struct Away {
     stripes: [CachePadded<Stripe>; STRIPES],
@@ -81,41 +83,55 @@ impl Away {
         drop(former);
     }
 
-    /// Has every suspended future polled once more.
-    pub(crate) fn wake_all(&self) {
-        let mut wakers: Vec<Waker> = Vec::new();
-        for stripe in &self.stripes {
-            let notes = stripe.notes.lock_unpoisoned();
-            wakers.extend(notes.values().filter_map(|note| note.waker.clone()));
-        }
-        for host in &self.hosts {
-            wakers.extend(host.lock_unpoisoned().clone());
-        }
-        wakers.into_iter().for_each(Waker::wake);
+    /// Has the suspended futures of a stripe polled once more.
+    pub(crate) fn wake_stripe(&self, index: usize) {
+        let wakers: Vec<Waker> = {
+            let notes = self.stripes[index].notes.lock_unpoisoned();
+            notes.values().filter_map(|it| it.waker.clone()).collect()
+        };
+        wakers.into_iter().for_each(wake_contained);
     }
 
-    /// Adds the jobs that are not in the list already, as those that a worker polls at this moment are. It is `now`, in nanoseconds
-    /// of the pool's age.
-    pub(crate) fn append_to(&self, jobs: &mut Vec<RunningJob>, now: u64) {
-        let listed = jobs.len();
-        for stripe in &self.stripes {
-            for (&id, note) in stripe.notes.lock_unpoisoned().iter() {
-                if jobs[..listed].iter().any(|job| job.id == id) {
-                    continue;
-                }
-                jobs.push(RunningJob {
-                    id,
-                    name: note.name.clone(),
-                    worker: None,
-                    running_for: std::time::Duration::from_nanos(now.saturating_sub(note.since)),
-                });
-            }
-        }
+    /// Has the runtime's tasks that host futures polled once more.
+    pub(crate) fn wake_hosts(&self) {
+        let hosts = self.hosts.iter();
+        let wakers: Vec<Waker> = hosts
+            .filter_map(|host| host.lock_unpoisoned().clone())
+            .collect();
+        wakers.into_iter().for_each(wake_contained);
+    }
+
+    /// Keeps all notes as they are, so that no job that has one ends.
+    pub(crate) fn freeze(&self) -> Frozen<'_> {
+        let stripes = self.stripes.iter();
+        Frozen(stripes.map(|it| it.notes.lock_unpoisoned()).collect())
     }
 
     fn stripe(&self, id: JobId) -> &Stripe {
         // Ids of one submitter are neighbours, so neighbours lie in different stripes.
         &self.stripes[id.as_u64() as usize % STRIPES]
+    }
+}
+
+/// All notes, locked.
+pub(crate) struct Frozen<'a>(Vec<Guard<'a, Notes>>);
+
+impl Frozen<'_> {
+    /// Adds the jobs that are not in the list already, as those that a worker polls at this moment are. It is `now`, in nanoseconds
+    /// of the pool's age.
+    pub(crate) fn append_to(&self, jobs: &mut Vec<RunningJob>, now: u64) {
+        let listed = jobs.len();
+        for (&id, note) in self.0.iter().flat_map(|notes| notes.iter()) {
+            if jobs[..listed].iter().any(|job| job.id == id) {
+                continue;
+            }
+            jobs.push(RunningJob {
+                id,
+                name: note.name.clone(),
+                worker: None,
+                running_for: Duration::from_nanos(now.saturating_sub(note.since)),
+            });
+        }
     }
 }
 

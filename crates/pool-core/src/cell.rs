@@ -35,7 +35,7 @@ use crate::registry;
 use crate::slab::{self, Spot};
 use crate::state::{EntryEnd, Owes, Started, State};
 use crate::sync::{AtomicUsize, Ordering, UnsafeCell};
-use crate::task::{GivenUp, Payload, Remains, Task};
+use crate::task::{GivenUp, GivenUpAs, Payload, Remains, Task};
 use crate::ticket::{Abort, Joined, Outlet, Release, Resolution, Ticket};
 use crate::token::CancelToken;
 use crate::waiter::Waiter;
@@ -304,6 +304,12 @@ impl<J: Job> JobCell<J> {
                 match conclude(result, ctx.reported()) {
                     Concluded::Ends(resolution) => (resolution, Leftover::Nothing),
                     Concluded::GaveUp(interrupted, error) => {
+                        if interrupted == Interrupted::Cancelled {
+                            let was_asked = self.state.is_cancel_requested()
+                                || terms.is_some_and(Terms::is_cancelled);
+                            let life = worker.life();
+                            life.note_if_cut_short(self.id, self.name(), was_asked);
+                        }
                         (Err(interrupted.into()), Leftover::Error(error))
                     }
                 }
@@ -514,7 +520,7 @@ impl<J: Job> Payload for CellEntry<J> {
         is_changed
     }
 
-    fn give_up(self, id: JobId, life: &Lifecycle) -> GivenUp {
+    fn give_up(self, id: JobId, life: &Lifecycle, ends: GivenUpAs) -> GivenUp {
         let cell = self.cell();
         if cell.state.start().is_none() {
             return GivenUp::TakenElsewhere;
@@ -522,7 +528,7 @@ impl<J: Job> Payload for CellEntry<J> {
         if let Some(terms) = cell.terms() {
             terms.unwatch(id, life);
         }
-        life.record(Outcome::Abandoned);
+        life.record_given_up(ends);
         let name = cell.terms().and_then(|terms| terms.name.clone());
         let ended = cell.state.end(Outcome::Abandoned);
         life.entry_over();

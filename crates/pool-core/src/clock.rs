@@ -28,8 +28,10 @@
 #[cfg(all(test, not(pool_loom)))]
 mod tests;
 
+use std::cell::Cell;
 use std::collections::BTreeMap;
 use std::fmt;
+use std::ptr;
 use std::sync::{Arc, Mutex, MutexGuard};
 use std::task::Waker;
 use std::thread;
@@ -74,6 +76,12 @@ struct Keeper {
     number: usize,
     thread: Thread,
     until: Option<Instant>,
+}
+
+thread_local! {
+    /// The alarms that the calling thread looks at, if it is a clock's. Nothing is to be dropped, so
+    /// this is there as long as the thread.
+    static OWN: Cell<*const Mutex<Alarms>> = const { Cell::new(ptr::null()) };
 }
 
 impl Clock {
@@ -150,6 +158,11 @@ impl Clock {
         }
     }
 
+    /// Whether the calling thread is one of the clock's.
+    pub(crate) fn is_own_thread(&self) -> bool {
+        ptr::eq(OWN.get(), Arc::as_ptr(&self.0))
+    }
+
     fn lock(&self) -> MutexGuard<'_, Alarms> {
         machine::lock(&self.0)
     }
@@ -173,6 +186,7 @@ impl Keeper {
 
 /// One of the clock's threads, from its start to its end.
 fn run(shared: &Arc<Mutex<Alarms>>, number: usize) {
+    OWN.set(Arc::as_ptr(shared));
     let this = machine::current();
     loop {
         let next = machine::lock(shared).next(shared, number, &this);

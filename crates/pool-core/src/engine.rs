@@ -105,8 +105,8 @@ pub trait Engine: Send + Sync + Sized + 'static {
         lose_token(engine, token, first);
     }
 
-    /// Waits for the threads that have left, and forgets those that have not (a job that hangs). Called once all that can
-    /// leave have; never by one of them.
+    /// Waits for the threads that have left, and forgets those that have not (a job that hangs). Called once all that can leave have, maybe
+    /// more than once; never by one of them.
     fn join_threads(&self);
 }
 
@@ -134,6 +134,9 @@ pub(crate) trait Host: Executor {
 impl<E: Engine> Host for Within<E> {
     fn help(&self, worker: &Worker) -> bool {
         let help = |worker: &Worker| {
+            if worker.life().is_cancelling() {
+                return worker.step_at_end(&*self.0.0) == Step::Ran;
+            }
             let woken_come_first = worker.begin_look();
             (woken_come_first && worker.run_woken())
                 || (self.0.0)
@@ -405,6 +408,7 @@ impl<E: Engine> HandOver for WorkerPool<E> {
     }
 
     fn leave(&self) {
+        self.life().hold(Arc::clone(self.engine()) as _);
         self.life().stop_when_quiet();
     }
 
@@ -426,14 +430,18 @@ impl<E: Engine> Owner<E> {
             std::mem::forget(Arc::clone(&self.0.0));
             return;
         }
-        if life.is_stopped() {
-            return;
-        }
-        let may_not_wait = Worker::current_of(&self.0).is_some() || self.0.0.is_own_thread();
-        if may_not_wait {
-            life.stop_when_quiet();
-        } else {
+        let is_needed_here = || {
+            Worker::current_of(&self.0).is_some()
+                || life.clock().is_own_thread()
+                || self.0.0.is_own_thread()
+        };
+        if !life.is_stopped() && !is_needed_here() {
             drop(drive_blocking(&self.0.0, ShutdownPolicy::drain()));
+        }
+        if !life.have_all_left() {
+            // Futures that sleep, and workers that are resumed to leave, need the engine.
+            life.hold(Arc::clone(&self.0.0) as _);
+            life.stop_when_quiet();
         }
     }
 }

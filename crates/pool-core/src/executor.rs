@@ -15,7 +15,7 @@ use crate::error::{Refused, SubmitAllError, SubmitError};
 use crate::handle::JobHandle;
 use crate::id::JobId;
 use crate::job::{AsyncJob, Infallibly, Job, JobOptions};
-use crate::lifecycle::Lifecycle;
+use crate::lifecycle::{Awaits, Lifecycle};
 use crate::machine::{self, Point};
 use crate::map::{Map, MapUnordered};
 use crate::plain;
@@ -340,45 +340,42 @@ pub trait ExecutorExt: Executor {
     }
 
     /// Waits until nothing is accepted and unfinished; intake stays open (`R506`). From outside, a moment at which a worker that rests found it so since
-    /// the call is enough, though others submit again at once. Inside a job of the same pool, that job and those that it runs within are left
-    /// out, and queued jobs run on the calling worker.
+    /// the call is enough, though others submit again at once. Inside a job of the same pool, that job, those that it runs within, and all
+    /// jobs that wait for quiet or for the end of the pool likewise are left out, and queued jobs run on the calling worker.
     fn wait_idle(&self) {
         let worker = Worker::current_of(self);
-        for_each_life(self, |life| {
-            let own = own_jobs(worker.as_ref(), life);
-            let quiet = pin!(life.quiet(own));
-            block_on_helping(quiet, worker.as_ref(), || None);
-        });
+        block_on_helping(pin!(idle(self)), worker.as_ref(), || None);
     }
 
     /// [`wait_idle`](Self::wait_idle) without blocking the thread. Awaited inside a job of the same pool that keeps its worker, queued jobs
     /// run within the polls.
     fn wait_idle_async(&self) -> impl Future<Output = ()> + Send {
-        async move {
-            let mut waited = Vec::new();
-            while let Some(life) = first_other_life(self, &waited) {
-                let own = own_jobs(Worker::current_of(self).as_ref(), &life);
-                helping(pin!(life.quiet(own)), || Worker::current_of(self)).await;
-                waited.push(life);
-            }
-        }
+        async move { helping(pin!(idle(self)), || Worker::current_of(self)).await }
     }
-}
-
-/// How many jobs of `life` are on the stack of `worker`: those that cannot be waited for from within.
-fn own_jobs(worker: Option<&Worker>, life: &Arc<Lifecycle>) -> u64 {
-    let own = worker.filter(|worker| Arc::ptr_eq(worker.life(), life));
-    own.map_or(0, |worker| worker.own_jobs() as u64)
 }
 
 impl<E: Executor + ?Sized> ExecutorExt for E {}
 
-/// Visits each pool behind `executor`, oldest first, those included that a swap adds meanwhile. Only the newest takes jobs in.
-fn for_each_life<E: Executor + ?Sized>(executor: &E, mut visit: impl FnMut(&Arc<Lifecycle>)) {
-    let mut visited = Vec::new();
-    while let Some(life) = first_other_life(executor, &visited) {
-        visit(&life);
-        visited.push(life);
+/// Waits until each pool behind `executor` was quiet, for a job of one of them or for somebody outside.
+async fn idle<E: Executor + ?Sized>(executor: &E) {
+    let own = Worker::current_of(executor).map(|worker| Arc::clone(worker.life()));
+    let all = pin!(all_idle(executor, own.is_some()));
+    match own {
+        Some(life) => life.leaving_out(Awaits::Quiet, all).await,
+        None => all.await,
+    }
+}
+
+/// Oldest first, and those included that a swap adds meanwhile. Only the newest takes jobs in.
+async fn all_idle<E: Executor + ?Sized>(executor: &E, is_inside: bool) {
+    let mut waited = Vec::new();
+    while let Some(life) = first_other_life(executor, &waited) {
+        if is_inside {
+            life.quiet_but_for_those_who_wait().await;
+        } else {
+            life.quiet().await;
+        }
+        waited.push(life);
     }
 }
 

@@ -123,7 +123,11 @@ pub async fn host_futures<E: Engine>(lent: Lent<E>) -> Left {
                 None => continue,
             }
         }
-        if life.is_stopped() {
+        if life.has_chores() {
+            host.worker().begin_search();
+            return Left::ForVisit(host.leave(), None);
+        }
+        if life.may_leave() {
             return Left::Stopped(host.leave());
         }
         host.tell_news();
@@ -132,7 +136,7 @@ pub async fn host_futures<E: Engine>(lent: Lent<E>) -> Left {
         }
         // In this order: whoever resumes the token finds its seat free.
         let token = host.leave();
-        let has_work = || has_work(&*engine) || life.is_stopped();
+        let has_work = || has_work(&*engine) || life.may_leave();
         match life.idle().announce(token, has_work) {
             Announced::Search => host.occupy(token, true),
             Announced::Sleep | Announced::Resumed => return Left::Nothing,
@@ -161,7 +165,7 @@ fn has_work<E: Engine>(engine: &E) -> bool {
 fn release<E: Engine>(engine: &E, token: usize) {
     let life = engine.life();
     life.idle().begin_search();
-    let has_work = || has_work(engine) || life.is_stopped();
+    let has_work = || has_work(engine) || life.may_leave();
     if has_work() || life.idle().announce(token, has_work) == Announced::Search {
         life.resume(token);
     }
@@ -333,7 +337,7 @@ impl<'e, E: Engine> Host<'e, E> {
         self.worker().begin_search();
         is_worth_it
             && look_a_while(Looks::WORKER, || {
-                has_work(&**self.engine) || life.is_stopped()
+                has_work(&**self.engine) || life.may_leave()
             })
     }
 

@@ -48,6 +48,24 @@ impl Column {
         Self(outcome as u8)
     }
 
+    /// `None`: it was given back unstarted.
+    fn outcome(self) -> Option<Outcome> {
+        (usize::from(self.0) != UNSTARTED).then(|| Outcome::from_index(u32::from(self.0)))
+    }
+
+    /// Its count in a snapshot.
+    pub(crate) fn of_stats(self, stats: &mut Stats) -> &mut u64 {
+        match self.outcome() {
+            None => &mut stats.unstarted,
+            Some(Outcome::Completed) => &mut stats.completed,
+            Some(Outcome::Failed) => &mut stats.failed,
+            Some(Outcome::Panicked) => &mut stats.panicked,
+            Some(Outcome::Cancelled) => &mut stats.cancelled,
+            Some(Outcome::Expired) => &mut stats.expired,
+            Some(Outcome::Abandoned) => &mut stats.abandoned,
+        }
+    }
+
     /// A number above zero, for [`from_number`](Self::from_number).
     pub(crate) fn as_number(self) -> u64 {
         u64::from(self.0) + 1

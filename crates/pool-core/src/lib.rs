@@ -110,7 +110,7 @@ pub use outcome::{Interrupted, JobError, Outcome, PanicInfo};
 pub use places::Places;
 pub use published::Published;
 pub use queue::{QueuedBy, SharedQueue};
-pub use report::{RunningJob, ShutdownReport};
+pub use report::{Cut, CutShort, RunningJob, ShutdownReport, UnstartedJob};
 pub use room::Room;
 pub use scope::{Scope, ScopeError};
 pub use shutdown::{Shutdown, ShutdownPolicy};

@@ -8,8 +8,10 @@
 //! |---|---|---|---|---|
 //! | open | enters | runs | runs | sleeps |
 //! | draining | refused; from inside: runs on its submitter | runs | runs | sleeps |
-//! | cancelling | refused | goes into the report, unstarted | is asked to stop; a suspended future is dropped | sleeps |
+//! | cancelling | refused | is abandoned, or goes into the report | is asked to stop; a suspended future is dropped | sleeps |
 //! | stopped | refused | as above | goes on until it returns | ends |
+//!
+//! Workers also drop what was captured by jobs that are given up (`chores`). Nobody else does.
 //!
 //! A pool that a forked child inherits is past all of them (`forked`): it refuses, runs nothing, and takes no lock.
 //!
@@ -20,10 +22,13 @@
 //! reads the phase again, after its push, and finds the pool cancelling: it takes the queue out itself. So a task is never left
 //! in a queue that nobody will look at.
 
+mod chores;
 mod end;
+mod left_out;
 mod notices;
 mod waits;
 
+use std::any::Any;
 use std::fmt;
 use std::future::poll_fn;
 use std::sync::atomic::{AtomicBool, AtomicUsize as PlainUsize};
@@ -34,7 +39,7 @@ use std::time::{Duration, Instant};
 use crossbeam_deque::Injector;
 use crossbeam_utils::CachePadded;
 
-use crate::away::Away;
+use crate::away::{Away, Frozen};
 use crate::barrier::{self, light};
 use crate::capability::Capability;
 use crate::clock::Clock;
@@ -44,7 +49,7 @@ use crate::front::{Front, FrontDoor};
 use crate::hooks::{ContainedHooks, JobFailure};
 use crate::id::JobId;
 use crate::idle::Idle;
-use crate::ledger::{Ledger, Writing};
+use crate::ledger::{Column, Ledger, Writing};
 use crate::machine::{self, Thread};
 use crate::outcome::Outcome;
 use crate::reach::Reached;
@@ -55,10 +60,13 @@ use crate::shutdown::Ending;
 use crate::slot::Slot;
 use crate::stats::{Stats, Tally};
 use crate::sync::{AtomicU8, AtomicUsize, Mutex, Ordering, fence};
-use crate::task::Task;
+use crate::task::{GivenUpAs, Task};
 use crate::visit::Seats;
 use crate::wait;
 use crate::worker::current_index;
+use chores::Chores;
+use left_out::LeftOut;
+pub(crate) use left_out::{Awaits, own_worker};
 use notices::Notices;
 use waits::Waits;
 
@@ -106,6 +114,12 @@ pub struct Lifecycle {
     notices: Notices,
     watchers: AtomicUsize,
     waits: Waits,
+    left_out: LeftOut,
+    chores: Chores,
+    /// All who wait for the end know of it.
+    is_end_told: AtomicBool,
+    /// The engine, where nobody else may be left to keep it.
+    held: Mutex<Option<Arc<dyn Any + Send + Sync>>>,
     /// The pool stops of itself once it is quiet: nobody is left to shut it down.
     stops_when_quiet: AtomicBool,
     workers_alive: PlainUsize,
@@ -154,6 +168,10 @@ impl Lifecycle {
             notices: Notices::default(),
             watchers: AtomicUsize::new(0),
             waits: Waits::default(),
+            left_out: LeftOut::default(),
+            chores: Chores::default(),
+            is_end_told: AtomicBool::new(false),
+            held: Mutex::new(None),
             stops_when_quiet: AtomicBool::new(false),
             workers_alive: PlainUsize::new(0),
             resume: OnceLock::new(),
@@ -244,6 +262,7 @@ impl Lifecycle {
         // out: either this sees the phase, or that one sees the task.
         if self.phase() >= Phase::Cancelling {
             self.take_out(take_queued());
+            self.drop_late_remains();
         }
     }
 
@@ -284,11 +303,6 @@ impl Lifecycle {
             return;
         }
         self.woken.push(task);
-        // ORDERING: partner is the heavy fence in `stop`: either this sees the stop, or the stop's sweep sees the task.
-        light();
-        if self.phase() == Phase::Stopped {
-            self.sweep_woken();
-        }
         self.notify();
     }
 
@@ -324,9 +338,10 @@ impl Lifecycle {
         crate::queue::steal(&self.woken)
     }
 
+    /// Whether there is something for a worker that is in no queue: a future that was woken, or a chore at the end of the pool.
     #[inline]
     pub(crate) fn has_woken(&self) -> bool {
-        !self.woken.is_empty()
+        !self.woken.is_empty() || self.has_chores()
     }
 
     pub(crate) fn clock(&self) -> &Clock {
@@ -339,6 +354,14 @@ impl Lifecycle {
 
     pub(crate) fn record(&self, outcome: Outcome) {
         self.ledger.record(outcome, None);
+    }
+
+    /// Counts a job that was given up before it started.
+    pub(crate) fn record_given_up(&self, ends: GivenUpAs) {
+        match ends {
+            GivenUpAs::Unstarted => self.ledger.record_unstarted(),
+            GivenUpAs::Abandoned => self.ledger.record(Outcome::Abandoned, None),
+        }
     }
 
     #[inline]
@@ -401,9 +424,12 @@ impl Lifecycle {
     /// Worker `index` has left its place for good.
     pub fn worker_gone(&self, index: usize) {
         self.slots[index].leave();
-        let was_last = self.workers_alive.fetch_sub(1, Ordering::SeqCst) == 1;
-        if was_last && self.is_stopped() {
-            self.clock.stop();
+        if self.workers_alive.fetch_sub(1, Ordering::SeqCst) == 1 {
+            if self.is_stopped() {
+                self.clock.stop();
+                self.drop_late_remains();
+            }
+            self.release_if_deserted();
         }
         self.announce();
         self.tell_front();
@@ -449,8 +475,14 @@ impl Lifecycle {
         // ORDERING: pairs with the fence in `watch`: this side has counted, that side has announced itself.
         fence(Ordering::SeqCst);
         if self.watchers.load(Ordering::Relaxed) != 0 {
-            self.waits.tell(|| self.in_flight() == 0);
-            self.announce();
+            let mut in_flight = 0;
+            self.waits.tell(|| {
+                in_flight = self.in_flight();
+                in_flight == 0
+            });
+            if in_flight <= self.left_out_len() {
+                self.announce();
+            }
         }
         // ORDERING: Acquire: the intake is over, and its heavy fence behind it, before the ledger is read.
         if self.stops_when_quiet.load(Ordering::Acquire) && self.in_flight() == 0 {
@@ -472,11 +504,18 @@ impl Lifecycle {
         }
     }
 
-    /// Waits until nothing but `own` jobs is in flight, now or at a moment since the wait began: who submits at once after such a moment
-    /// does not keep the others waiting.
-    pub(crate) async fn quiet(&self, own: u64) {
+    /// Waits until nothing is in flight, now or at a moment since the wait began: who submits at once after such a moment does not
+    /// keep the others waiting.
+    pub(crate) async fn quiet(&self) {
         let wait = self.waits.begin();
-        self.watch(|| self.in_flight() <= own || self.waits.is_over(wait))
+        self.watch(|| self.in_flight() == 0 || self.waits.is_over(wait))
+            .await;
+    }
+
+    /// The same for a job of the pool, which does not wait for itself, nor for others that wait likewise.
+    pub(crate) async fn quiet_but_for_those_who_wait(&self) {
+        let wait = self.waits.begin();
+        self.watch(|| self.is_quiet_but_for(Awaits::Quiet) || self.waits.is_over(wait))
             .await;
     }
 
@@ -528,26 +567,64 @@ impl Lifecycle {
         }
     }
 
+    /// What an end of the pool leaves, at one moment as far as suspended futures go.
+    pub(crate) fn leftovers(&self) -> Leftovers {
+        let frozen = self.away.freeze();
+        let before = self.stats();
+        let (running, on_record) = self.running_with(&frozen);
+        let mut stats = self.stats();
+        let is_still = (before.finished(), before.unstarted) == (stats.finished(), stats.unstarted);
+        for column in on_record {
+            let count = column.of_stats(&mut stats);
+            *count = count.saturating_sub(1);
+        }
+        Leftovers {
+            is_still,
+            stats,
+            running,
+        }
+    }
+
     /// The jobs that have started and are not over.
+    #[cfg(all(test, pool_loom))]
     pub(crate) fn running_jobs(&self) -> Vec<RunningJob> {
+        self.running_with(&self.away.freeze()).0
+    }
+
+    /// The jobs of whose code something runs or sleeps; and the columns of those among them whose end is on record already.
+    fn running_with(&self, away: &Frozen<'_>) -> (Vec<RunningJob>, Vec<Column>) {
         let now = self.nanos();
         let mut jobs: Vec<RunningJob> = Vec::new();
+        let mut on_record = Vec::new();
         for (worker, slot) in self.slots.iter().enumerate() {
-            jobs.extend(slot.frames().into_iter().map(|frame| RunningJob {
-                id: frame.id,
-                name: frame.name,
-                worker: Some(worker),
-                running_for: Duration::from_nanos(now.saturating_sub(frame.since)),
-            }));
+            for frame in slot.frames() {
+                on_record.extend(frame.record);
+                jobs.push(RunningJob {
+                    id: frame.id,
+                    name: frame.name,
+                    worker: Some(worker),
+                    running_for: Duration::from_nanos(now.saturating_sub(frame.since)),
+                });
+            }
         }
-        self.away.append_to(&mut jobs, now);
-        jobs
+        away.append_to(&mut jobs, now);
+        (jobs, on_record)
     }
 
     /// Lets worker `index` be resumed on the calling thread.
     pub(crate) fn set_thread(&self, index: usize, thread: Thread) {
         self.slots[index].set_thread(thread);
     }
+}
+
+/// See [`Lifecycle::leftovers`].
+pub(crate) struct Leftovers {
+    /// Nothing has ended meanwhile.
+    pub(crate) is_still: bool,
+    /// Without the jobs that are among the running ones.
+    pub(crate) stats: Stats,
+    /// Those included whose end is on record, and whose hooks or destructors run.
+    pub(crate) running: Vec<RunningJob>,
 }
 
 impl Drop for Lifecycle {

@@ -27,7 +27,7 @@ use crate::outcome::Outcome;
 use crate::state::State;
 use crate::still::Still;
 use crate::sync::UnsafeCell;
-use crate::task::{GivenUp, Payload, Task};
+use crate::task::{GivenUp, GivenUpAs, Payload, Task};
 use crate::turn::{Due, Turn};
 use crate::worker::Worker;
 
@@ -264,8 +264,8 @@ impl Payload for Nothing {
 
     fn abandon(self) {}
 
-    fn give_up(self, id: JobId, life: &Lifecycle) -> GivenUp {
-        life.record(Outcome::Abandoned);
+    fn give_up(self, id: JobId, life: &Lifecycle, ends: GivenUpAs) -> GivenUp {
+        life.record_given_up(ends);
         life.entry_over();
         GivenUp::Left(Task::new(id, self))
     }

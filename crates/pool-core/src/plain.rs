@@ -8,8 +8,8 @@ use crate::id::JobId;
 use crate::job::{Job, JobOptions, Terms};
 use crate::lifecycle::Lifecycle;
 use crate::machine::{self, Point};
-use crate::outcome::{Outcome, contain, drop_contained, outcome_of};
-use crate::task::{GivenUp, Payload, Remains, Task};
+use crate::outcome::{Interrupted, contain, drop_contained, outcome_of};
+use crate::task::{GivenUp, GivenUpAs, Payload, Remains, Task};
 use crate::worker::Worker;
 
 /// A job as it is: nothing but its own bytes.
@@ -70,7 +70,13 @@ fn run<J: Job>(job: J, terms: Option<&Terms>, id: JobId, worker: &Worker) {
     });
     let (resolution, leftover) = match conclude(result, ctx.reported()) {
         Concluded::Ends(resolution) => (resolution, None),
-        Concluded::GaveUp(interrupted, error) => (Err(interrupted.into()), Some(error)),
+        Concluded::GaveUp(interrupted, error) => {
+            if interrupted == Interrupted::Cancelled {
+                // There is neither a handle nor a token that could have asked.
+                worker.life().note_if_cut_short(id, name, false);
+            }
+            (Err(interrupted.into()), Some(error))
+        }
     };
     worker.record_and_tell(id, name, &resolution, J::error_text);
     if std::mem::needs_drop::<Result<J::Output, J::Error>>() {
@@ -94,8 +100,8 @@ impl<J: Job> Payload for Plain<J> {
     #[inline]
     fn abandon(self) {}
 
-    fn give_up(self, id: JobId, life: &Lifecycle) -> GivenUp {
-        life.record(Outcome::Abandoned);
+    fn give_up(self, id: JobId, life: &Lifecycle, ends: GivenUpAs) -> GivenUp {
+        life.record_given_up(ends);
         life.entry_over();
         GivenUp::Left(Remains::task(id, None, self.0))
     }
@@ -114,8 +120,8 @@ impl<J: Job> Payload for Named<J> {
     #[inline]
     fn abandon(self) {}
 
-    fn give_up(self, id: JobId, life: &Lifecycle) -> GivenUp {
-        life.record(Outcome::Abandoned);
+    fn give_up(self, id: JobId, life: &Lifecycle, ends: GivenUpAs) -> GivenUp {
+        life.record_given_up(ends);
         life.entry_over();
         GivenUp::Left(Remains::task(id, self.terms.name, self.job))
     }

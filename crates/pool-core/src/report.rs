@@ -1,6 +1,7 @@
 //! What a shutdown found: a report that balances, and names every job that it could not end.
 
 use std::fmt;
+use std::process::{ExitCode, Termination};
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -37,10 +38,72 @@ impl fmt::Display for RunningJob {
     }
 }
 
+/// A job that was accepted, and had not started when the shutdown took the queue out.
+#[derive(Debug, Clone, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct UnstartedJob {
+    /// The job.
+    pub id: JobId,
+    /// Its name, if it has one.
+    pub name: Option<Box<str>>,
+}
+
+/// A job that did not come to its own end because of the shutdown.
+#[derive(Debug, Clone, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct CutShort {
+    /// The job.
+    pub id: JobId,
+    /// Its name, if it has one.
+    pub name: Option<Box<str>>,
+    /// What the shutdown did to it.
+    pub how: Cut,
+}
+
+/// How a shutdown cut a job short.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+#[non_exhaustive]
+pub enum Cut {
+    /// It had started, and ended as cancelled because the grace was over; a future that slept was dropped.
+    Cancelled,
+    /// It did not start.
+    Unstarted,
+    /// It had started, and was given up.
+    StillRunning,
+}
+
+impl CutShort {
+    pub(crate) fn new(id: JobId, name: Option<Box<str>>, how: Cut) -> Self {
+        Self { id, name, how }
+    }
+}
+
+impl fmt::Display for Cut {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Self::Cancelled => "cancelled",
+            Self::Unstarted => "not started",
+            Self::StillRunning => "still running",
+        })
+    }
+}
+
+impl fmt::Display for CutShort {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{}", self.id)?;
+        if let Some(name) = &self.name {
+            write!(f, " `{name}`")?;
+        }
+        write!(f, ", {}", self.how)
+    }
+}
+
 #[derive(Debug, Default)]
 pub(crate) struct ReportBody {
     pub(crate) accepted: u64,
     pub(crate) stats: Stats,
+    pub(crate) unstarted: Vec<UnstartedJob>,
+    pub(crate) cut_short: Vec<CutShort>,
     pub(crate) still_running: Vec<RunningJob>,
     pub(crate) threads_left: usize,
     pub(crate) took: Duration,
@@ -49,9 +112,19 @@ pub(crate) struct ReportBody {
 
 /// What became of every job that the pool accepted (`R605`). A clone is the same report.
 ///
-/// `accepted` is the sum of the six outcomes, of `unstarted` and of the jobs still running. The unstarted jobs are in it as
-/// tasks: submit them to another pool ([`Executor::try_execute`](crate::Executor::try_execute)) and their handles resolve there;
-/// drop the report and they resolve as `Abandoned` (`R606`).
+/// `accepted` is the sum of the six outcomes, of `unstarted` and of the jobs still running.
+///
+/// | question | answer |
+/// |---|---|
+/// | Did every job complete? | [`all_completed`](Self::all_completed) |
+/// | Did every job come to its own end, good or bad? | [`is_clean`](Self::is_clean) |
+/// | Which jobs did this shutdown cut short? | [`cut_short`](Self::cut_short) |
+/// | May the process exit? | [`is_safe_to_exit`](Self::is_safe_to_exit) |
+/// | With which code? | [`exit_code`](Self::exit_code), and `main` may return the report |
+///
+/// The handles of jobs that did not start say `Abandoned`. With a policy that [hands back](crate::ShutdownPolicy::hand_back), these jobs are
+/// in the report as tasks: submit them to another pool ([`Executor::try_execute`](crate::Executor::try_execute)) and their handles
+/// resolve there; drop the report and they resolve as `Abandoned` (`R606`).
 #[derive(Clone)]
 pub struct ShutdownReport {
     body: Arc<ReportBody>,
@@ -87,6 +160,8 @@ impl ShutdownReport {
             body.stats = body.stats.plus(report.body.stats);
             body.still_running
                 .extend(report.body.still_running.iter().cloned());
+            body.unstarted.extend(report.body.unstarted.iter().cloned());
+            body.cut_short.extend(report.body.cut_short.iter().cloned());
             body.threads_left += report.body.threads_left;
             body.took += report.body.took;
             body.is_forked |= report.body.is_forked;
@@ -133,20 +208,36 @@ impl ShutdownReport {
         self.body.stats.abandoned
     }
 
-    /// Jobs that were accepted and had not started when the queue was taken out.
+    /// Jobs that were accepted and had not started when the queue was taken out, as tasks or abandoned.
     ///
-    /// A job that is still running may yet join one of them, and runs it then (`R502`); it counts as unstarted all the same, and its task has
-    /// nothing left to run.
+    /// A job of this pool that still runs and joins one of them waits as anybody does: for the task that was handed back to run or to be
+    /// dropped.
     pub fn unstarted(&self) -> u64 {
         self.body.stats.unstarted
     }
 
-    /// The unstarted jobs, in order where the queue had one. The first call gets them.
+    /// The same jobs by id and name.
+    pub fn unstarted_jobs(&self) -> &[UnstartedJob] {
+        &self.body.unstarted
+    }
+
+    /// The unstarted jobs as tasks, in order where the queue had one, if the policy asked to have them
+    /// [handed back](crate::ShutdownPolicy::hand_back); else nothing. The first call gets them.
+    ///
+    /// A handle of such a job stays pending until its task has run elsewhere or was dropped. So to join one on the thread that has the
+    /// tasks, or the report, is to wait for oneself.
     pub fn take_unstarted(&self) -> Vec<Task> {
         std::mem::take(&mut *self.tasks.lock_unpoisoned())
     }
 
-    /// Jobs that started and were given up.
+    /// Jobs that this shutdown cut short: it cancelled them, did not start them, or gave them up. A job that its handle, its
+    /// token or its deadline ended is not among them, nor is one that failed or panicked.
+    pub fn cut_short(&self) -> &[CutShort] {
+        &self.body.cut_short
+    }
+
+    /// Jobs that started and were given up. One that had not started is among them, and not among the unstarted, if what it captured was
+    /// being dropped when the report was made: that is code of the job's too.
     pub fn still_running(&self) -> &[RunningJob] {
         &self.body.still_running
     }
@@ -173,15 +264,68 @@ impl ShutdownReport {
         self.body.is_forked
     }
 
-    /// Whether every accepted job ran to its end.
+    /// Whether every accepted job ran and returned `Ok`.
+    pub fn all_completed(&self) -> bool {
+        self.completed() == self.accepted()
+    }
+
+    /// Whether every accepted job came to its own end: it returned, panicked, was cancelled by its submitter or expired. Nothing was
+    /// [cut short](Self::cut_short), and nothing was abandoned.
     pub fn is_clean(&self) -> bool {
-        self.unstarted() == 0 && self.still_running().is_empty()
+        self.cut_short().is_empty()
+            && self.unstarted() == 0
+            && self.still_running().is_empty()
+            && self.abandoned() == 0
     }
 
     /// Whether nothing of the pool runs any more.
     pub fn is_safe_to_exit(&self) -> bool {
         self.still_running().is_empty() && self.threads_left() == 0
     }
+
+    /// What a process may exit with. `main` may return the report for the same effect.
+    ///
+    /// | code | |
+    /// |---|---|
+    /// | 0 | every job completed |
+    /// | 1 | every job came to its own end, and not all completed |
+    /// | 2 | jobs were cut short or abandoned, and nothing runs any more |
+    /// | 3 | something still runs |
+    pub fn exit_code(&self) -> u8 {
+        if !self.is_safe_to_exit() {
+            3
+        } else if !self.is_clean() {
+            2
+        } else {
+            u8::from(!self.all_completed())
+        }
+    }
+}
+
+impl Termination for ShutdownReport {
+    /// See [`exit_code`](ShutdownReport::exit_code).
+    fn report(self) -> ExitCode {
+        ExitCode::from(self.exit_code())
+    }
+}
+
+/// Jobs of one kind that a report's text names, at the most.
+const MOST_NAMED: usize = 64;
+
+/// A line for each job, up to a number, and how many more there are.
+fn write_jobs(
+    f: &mut fmt::Formatter<'_>,
+    what: &str,
+    jobs: impl ExactSizeIterator<Item: fmt::Display>,
+) -> fmt::Result {
+    let more = jobs.len().saturating_sub(MOST_NAMED);
+    for job in jobs.take(MOST_NAMED) {
+        writeln!(f, "  {what}: {job}")?;
+    }
+    if more > 0 {
+        writeln!(f, "  {what}: {more} more")?;
+    }
+    Ok(())
 }
 
 impl fmt::Display for ShutdownReport {
@@ -212,9 +356,10 @@ impl fmt::Display for ShutdownReport {
             self.abandoned(),
             self.unstarted(),
         )?;
-        for job in self.still_running() {
-            writeln!(f, "  still running: {job}")?;
-        }
+        let ended = |cut: &&CutShort| cut.how != Cut::StillRunning;
+        let cut_short: Vec<_> = self.cut_short().iter().filter(ended).collect();
+        write_jobs(f, "cut short", cut_short.into_iter())?;
+        write_jobs(f, "still running", self.still_running().iter())?;
         if !self.is_safe_to_exit() {
             let threads = self.threads_left();
             return write!(

@@ -20,7 +20,7 @@ use crate::id::JobId;
 use crate::lifecycle::Lifecycle;
 use crate::machine;
 use crate::sync::{LockExt, Mutex};
-use crate::task::{GivenUp, Payload, Task};
+use crate::task::{GivenUp, GivenUpAs, Payload, Task};
 use crate::wait::Parker;
 use crate::worker::{Departure, Worker};
 
@@ -171,7 +171,7 @@ impl Payload for SeekerEntry {
         let _told = self.0.turn(Inbox::Forlorn);
     }
 
-    fn give_up(self, _id: JobId, _life: &Lifecycle) -> GivenUp {
+    fn give_up(self, _id: JobId, _life: &Lifecycle, _ends: GivenUpAs) -> GivenUp {
         self.abandon();
         GivenUp::TakenElsewhere
     }

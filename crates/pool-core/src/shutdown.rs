@@ -1,33 +1,51 @@
 //! The end of a pool: the policy, the three steps under one limit, and the report.
 //!
-//! One caller drives; others wait for the same report (`R608`), and can only shorten the limits. If the driver's future is
-//! dropped, one of those who wait goes on. Jobs that are themselves inside `shutdown` are left out of what it waits for
-//! (`R609`).
+//! # Many callers
+//! Each caller goes through the steps by itself: it waits for the jobs, cancels, waits again, stops, waits for the workers to leave. The
+//! limits are common to all callers, and the earliest hold. Each step does nothing where another caller has done it before. So no
+//! caller relies on another one: a caller may be a future that is dropped half-way, or a job beneath another caller on
+//! the same stack, which waits for that other one to return. Only the report is made by one of them, in one go and without user code,
+//! and is the same for all (`R608`).
+//!
+//! Jobs that are inside `shutdown` themselves are left out of what it waits for (`R609`): see `lifecycle/left_out.rs`.
+//!
+//! # The limit
+//! A job that shuts its own pool down lends it its worker, and may have a job run in place beneath which it cannot look at the time. So the
+//! pool's clock has an alarm as well: it begins the cancellation, which asks the job in place to stop.
+//!
+//! Past the limit neither the caller nor a waker runs the user's code: see `lifecycle/chores.rs`.
 
-use std::collections::HashSet;
+mod ending;
+mod policy;
+
 use std::future::poll_fn;
 use std::pin::pin;
 use std::sync::{Arc, Weak};
-use std::task::{Poll, Waker};
+use std::task::{Poll, Wake, Waker};
 use std::time::{Duration, Instant};
 
 use async_trait::async_trait;
 
 use crate::engine::Engine;
 use crate::id::JobId;
-use crate::lifecycle::Lifecycle;
+use crate::lifecycle::{Awaits, Leftovers, Lifecycle, own_worker};
 use crate::machine;
 use crate::report::{ReportBody, ShutdownReport};
 use crate::sync::{LockExt, Mutex};
-use crate::task::Task;
 use crate::wait::{block_on_helping, helping};
-use crate::worker::Worker;
+pub(crate) use ending::Ending;
+use ending::{Calling, Reporting};
+use policy::Limits;
+pub use policy::ShutdownPolicy;
 
-/// Time that running jobs get to notice that they were cancelled, where the policy names none.
-const DEFAULT_CANCEL_GRACE: Duration = Duration::from_millis(500);
-
-/// Time that idle workers get to leave, once there is nothing more to wait for.
+/// Time that idle workers get to leave, once there is nothing more to wait for, within the limit.
 const EXIT_GRACE: Duration = Duration::from_millis(250);
+
+/// The least time that they get, and so the most that a shutdown takes past its limit.
+const LEAST_EXIT_GRACE: Duration = Duration::from_millis(50);
+
+/// How long the books may take to balance.
+const SETTLE_GRACE: Duration = Duration::from_millis(50);
 
 /// The end of intake, and of a pool.
 #[async_trait]
@@ -37,156 +55,117 @@ pub trait Shutdown: Send + Sync {
 
     /// Ends intake, lets accepted jobs finish within the grace, asks the rest to stop, and gives up what does not.
     ///
-    /// Returns promptly once the limits have passed, even when a job never returns (`R604`). The report says exactly what was
-    /// not finished (`R605`). Inside a job of the same pool it leaves that job out, and runs queued jobs on the calling worker, which
-    /// might be the only one (`R609`).
+    /// Returns promptly once the limits have passed, even when a job or a destructor never returns (`R604`). The report says exactly
+    /// what was not finished, and what was cut short (`R605`). Jobs that did not start resolve as `Abandoned` before this returns, unless
+    /// the policy asks to have them [handed back](ShutdownPolicy::hand_back) (`R606`).
+    ///
+    /// Inside a job of the same pool it leaves out that job, and every other job that waits for the end or for quiet likewise. It runs
+    /// queued jobs on the calling worker, which might be the only one (`R609`). A job that is run so is asked to stop at the end of the
+    /// grace; one that does not return keeps the caller as well.
     fn shutdown(&self, policy: ShutdownPolicy) -> ShutdownReport;
 
     /// [`shutdown`](Self::shutdown) without blocking the thread.
     ///
     /// # Cancel safety
-    /// Dropped before it is ready, the pool stays closed and the shutdown half done; call it again to go on.
+    /// Dropped before it is ready, the pool stays closed and the shutdown half done; call it again to go on. Jobs that it took out of the
+    /// queue by then have resolved as `Abandoned`; those that were to be handed back do so with the drop.
     async fn shutdown_async(&self, policy: ShutdownPolicy) -> ShutdownReport;
 }
 
-/// How long a shutdown waits, and for what. Both times run from the call, one after the other.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct ShutdownPolicy {
-    grace: Option<Duration>,
-    cancel_grace: Duration,
-}
-
-impl ShutdownPolicy {
-    /// Waits for `grace` until accepted jobs have finished; then cancels, and waits half a second for that.
-    pub fn new(grace: Duration) -> Self {
-        Self {
-            grace: Some(grace),
-            cancel_grace: DEFAULT_CANCEL_GRACE,
-        }
-    }
-
-    /// Waits for all accepted jobs, without a limit.
-    pub fn drain() -> Self {
-        Self {
-            grace: None,
-            cancel_grace: DEFAULT_CANCEL_GRACE,
-        }
-    }
-
-    /// Waits for nothing: queued jobs come back, running ones are cancelled and given up.
-    pub fn now() -> Self {
-        Self {
-            grace: Some(Duration::ZERO),
-            cancel_grace: Duration::ZERO,
-        }
-    }
-
-    /// What is left of the policy after `elapsed`: several pools that end as one have one limit.
-    #[must_use]
-    pub fn after(self, elapsed: Duration) -> Self {
-        let Some(grace) = self.grace else { return self };
-        let over = elapsed.saturating_sub(grace);
-        Self {
-            grace: Some(grace.saturating_sub(elapsed)),
-            cancel_grace: self.cancel_grace.saturating_sub(over),
-        }
-    }
-
-    /// Sets how long cancelled jobs are waited for.
-    #[must_use]
-    pub fn cancel_grace(mut self, cancel_grace: Duration) -> Self {
-        self.cancel_grace = cancel_grace;
-        self
-    }
-}
-
-impl From<Duration> for ShutdownPolicy {
-    fn from(grace: Duration) -> Self {
-        Self::new(grace)
-    }
-}
-
-/// How far the shutdown of a pool has come.
-#[derive(Default)]
-pub(crate) struct Ending {
-    limits: Limits,
-    /// Jobs that are inside `shutdown` themselves.
-    inside: u64,
-    /// Those of them that are futures, which a cancelled pool would else drop, and their shutdown with them.
-    inside_futures: HashSet<JobId>,
-    is_driven: bool,
-    unstarted: Vec<Task>,
-    done: Option<Done>,
-}
-
-/// The report, for who asks again. The tasks are held by the reports given out: dropped with the last of them, they resolve.
-type Done = (Arc<ReportBody>, Weak<Mutex<Vec<Task>>>);
-
-/// Until when to wait; `None`: for ever.
-#[derive(Debug, Clone, Copy, Default)]
-struct Limits {
-    is_set: bool,
-    drain: Option<Instant>,
-    cancel: Option<Instant>,
-}
-
-impl Ending {
-    /// Keeps tasks for the report. What comes back is too late for it.
-    pub(crate) fn keep(&mut self, tasks: Vec<Task>) -> Vec<Task> {
-        if self.done.is_some() {
-            return tasks;
-        }
-        self.unstarted.extend(tasks);
-        Vec::new()
-    }
-
-    /// Whether future `id` is inside `shutdown`, and so is not to be dropped by it.
-    pub(crate) fn is_inside(&self, id: JobId) -> bool {
-        self.inside_futures.contains(&id)
-    }
-
-    fn shorten(&mut self, limits: Limits) {
-        if !std::mem::replace(&mut self.limits.is_set, true) {
-            self.limits = limits;
-            return;
-        }
-        let earlier = |a: Option<Instant>, b: Option<Instant>| a.into_iter().chain(b).min();
-        self.limits.drain = earlier(self.limits.drain, limits.drain);
-        self.limits.cancel = earlier(self.limits.cancel, limits.cancel);
-    }
-}
-
-impl Limits {
-    fn of(policy: ShutdownPolicy, start: Instant) -> Self {
-        let drain = policy.grace.and_then(|grace| start.checked_add(grace));
-        let cancel = drain.and_then(|drain| drain.checked_add(policy.cancel_grace));
-        Self {
-            is_set: true,
-            drain,
-            cancel,
-        }
-    }
-}
-
-/// How the driver is woken at a limit: by the parking of its own thread, or by the pool's clock.
+/// How a caller is woken at a limit: by the parking of its own thread, or by the pool's clock.
 enum Alarm {
     Thread(Mutex<Option<Instant>>),
-    Clock(JobId),
+    Clock(JobId, Mutex<Option<Instant>>),
 }
 
 impl Alarm {
-    /// Wakes the driver at `when`, and no earlier for the sake of a former limit.
+    fn with_clock() -> Self {
+        Self::Clock(JobId::next(), Mutex::new(None))
+    }
+
+    /// Wakes the caller at `when`, and no earlier for the sake of a former limit.
     fn set(&self, life: &Lifecycle, when: Option<Instant>, waker: &Waker) {
         match self {
             Self::Thread(limit) => *limit.lock_unpoisoned() = when,
-            Self::Clock(key) => {
+            Self::Clock(key, limit) => {
+                let former = std::mem::replace(&mut *limit.lock_unpoisoned(), when);
+                if let Some(former) = former.filter(|_| former != when) {
+                    life.clock().forget(former, *key);
+                }
                 if let Some(when) = when
                     && !life.clock().wake_at(when, *key, waker)
                 {
-                    // Nobody will wake the driver, so it looks at the time itself, again and again: the limit holds.
+                    // Nobody will wake the caller, so it looks at the time itself, again and again: the limit holds.
                     waker.wake_by_ref();
                 }
             }
+        }
+    }
+}
+
+/// Takes an alarm back with the call that has set it.
+struct Armed<'a>(&'a Lifecycle, &'a Alarm);
+
+impl Drop for Armed<'_> {
+    fn drop(&mut self) {
+        if !self.0.is_forked() {
+            self.1.set(self.0, None, Waker::noop());
+        }
+    }
+}
+
+/// Begins the cancellation of a pool at the end of the grace, while the callers of its shutdown run jobs in place.
+struct CancelsInTime(Weak<Lifecycle>);
+
+impl Wake for CancelsInTime {
+    fn wake(self: Arc<Self>) {
+        if let Some(life) = self.0.upgrade() {
+            life.begin_cancel();
+        }
+    }
+}
+
+/// The alarm of [`CancelsInTime`] with the pool's clock.
+struct Reminder<'a> {
+    life: &'a Arc<Lifecycle>,
+    key: JobId,
+    when: Option<Instant>,
+}
+
+impl<'a> Reminder<'a> {
+    fn new(life: &'a Arc<Lifecycle>) -> Self {
+        Self {
+            life,
+            key: JobId::next(),
+            when: None,
+        }
+    }
+
+    /// Sets it to the end of the grace, if a job of the pool waits here.
+    fn update(&mut self, when: Option<Instant>) {
+        if self.when == when || own_worker(self.life).is_none() {
+            return;
+        }
+        self.clear();
+        if let Some(when) = when.filter(|&when| when > machine::now()) {
+            let waker = Waker::from(Arc::new(CancelsInTime(Arc::downgrade(self.life))));
+            // Without a clock the callers alone keep the time.
+            let _is_kept = self.life.clock().wake_at(when, self.key, &waker);
+            self.when = Some(when);
+        }
+    }
+
+    fn clear(&mut self) {
+        if let Some(when) = self.when.take() {
+            self.life.clock().forget(when, self.key);
+        }
+    }
+}
+
+impl Drop for Reminder<'_> {
+    fn drop(&mut self) {
+        if !self.life.is_forked() {
+            self.clear();
         }
     }
 }
@@ -197,7 +176,7 @@ pub(crate) fn drive_blocking<E: Engine>(engine: &Arc<E>, policy: ShutdownPolicy)
     let shutdown = pin!(shut_down(engine, policy, &alarm));
     block_on_helping(shutdown, worker.as_ref(), || match &alarm {
         Alarm::Thread(limit) => *limit.lock_unpoisoned(),
-        Alarm::Clock(_) => None,
+        Alarm::Clock(..) => None,
     })
 }
 
@@ -205,14 +184,10 @@ pub(crate) async fn drive_async<E: Engine>(
     engine: &Arc<E>,
     policy: ShutdownPolicy,
 ) -> ShutdownReport {
-    let alarm = Alarm::Clock(JobId::next());
+    let alarm = Alarm::with_clock();
+    let _armed = Armed(engine.life(), &alarm);
     let shutdown = pin!(shut_down(engine, policy, &alarm));
     helping(shutdown, || own_worker(engine.life())).await
-}
-
-/// The worker of the pool that the calling thread is, if it is one.
-fn own_worker(life: &Arc<Lifecycle>) -> Option<Worker> {
-    Worker::current().filter(|worker| Arc::ptr_eq(worker.life(), life))
 }
 
 async fn shut_down<E: Engine>(
@@ -224,102 +199,103 @@ async fn shut_down<E: Engine>(
     if life.is_forked() {
         return ShutdownReport::forked();
     }
-    let start = machine::now();
-    {
-        let mut ending = life.ending.lock_unpoisoned();
-        ending.shorten(Limits::of(policy, start));
-        if let Some(worker) = own_worker(life) {
-            ending.inside += worker.own_jobs() as u64;
-            ending.inside_futures.extend(worker.polling());
-        }
-    }
+    let _calling = Calling::begin(life, policy);
     life.close();
     life.wake_watchers();
-    loop {
-        if let Some(report) = finished(life) {
-            return report;
-        }
-        if let Some(_driving) = Driving::begin(life) {
-            return drive(engine, start, alarm).await;
-        } else {
-            life.watch(|| {
-                let ending = life.ending.lock_unpoisoned();
-                ending.done.is_some() || !ending.is_driven
-            })
-            .await;
-        }
-    }
-}
-
-/// The report, if a driver has made it.
-fn finished(life: &Lifecycle) -> Option<ShutdownReport> {
-    let ending = life.ending.lock_unpoisoned();
-    let (body, tasks) = ending.done.as_ref()?;
-    let tasks = tasks.upgrade().unwrap_or_default();
-    Some(ShutdownReport::new(Arc::clone(body), tasks))
-}
-
-/// Marks the one driver, also where its future is dropped half-way.
-struct Driving<'a>(&'a Lifecycle);
-
-impl<'a> Driving<'a> {
-    fn begin(life: &'a Lifecycle) -> Option<Self> {
-        let was_driven = std::mem::replace(&mut life.ending.lock_unpoisoned().is_driven, true);
-        (!was_driven).then(|| Self(life))
-    }
-}
-
-impl Drop for Driving<'_> {
-    fn drop(&mut self) {
-        self.0.ending.lock_unpoisoned().is_driven = false;
-        self.0.wake_watchers();
-    }
+    let steps = pin!(drive(engine, alarm));
+    life.leaving_out(Awaits::End, steps).await
 }
 
 /// Drain, cancel, stop, report.
-async fn drive<E: Engine>(engine: &Arc<E>, start: Instant, alarm: &Alarm) -> ShutdownReport {
+async fn drive<E: Engine>(engine: &Arc<E>, alarm: &Alarm) -> ShutdownReport {
     let life = engine.life();
-    let is_quiet = || life.in_flight() <= life.ending.lock_unpoisoned().inside;
-    wait(life, alarm, |limits| limits.drain, is_quiet).await;
+    let is_quiet = || life.is_quiet_but_for(Awaits::End);
+    {
+        let mut reminder = Reminder::new(life);
+        let limit = |limits: Limits| {
+            reminder.update(limits.drain);
+            limits.drain
+        };
+        wait(life, alarm, limit, is_quiet).await;
+    }
+    if let Some(report) = finished(life) {
+        return report;
+    }
     life.cancel(|| engine.take_queued());
-    wait(life, alarm, |limits| limits.cancel, is_quiet).await;
+    let is_over = || is_quiet() && !life.has_undropped();
+    wait(life, alarm, |limits| limits.cancel, is_over).await;
     life.stop();
-    life.take_out(engine.take_queued());
     // Workers that need the thread that waits here cannot leave while it waits.
     let is_in_the_way = matches!(alarm, Alarm::Thread(_)) && engine.is_own_thread();
-    if !is_in_the_way && life.ending.lock_unpoisoned().inside_futures.is_empty() {
-        let exit = machine::now() + EXIT_GRACE;
+    if !is_in_the_way && !life.does_a_future_await_end() {
+        let (soon, later) = (
+            machine::now() + LEAST_EXIT_GRACE,
+            machine::now() + EXIT_GRACE,
+        );
+        let limit = |limits: Limits| {
+            let end = limits.end.map_or(later, |end| end.min(later));
+            Some(end.max(soon))
+        };
         let have_left = || life.workers_alive() <= busy_workers(life);
-        wait(life, alarm, |_| Some(exit), have_left).await;
+        wait(life, alarm, limit, have_left).await;
     }
-    // A future that shuts down its own pool has no worker left to wake it: it goes on without a pause.
-    engine.join_threads();
-    life.clock().stop();
-    let body = Arc::new(settle(life, start));
-    let mut ending = life.ending.lock_unpoisoned();
-    let tasks = Arc::new(Mutex::new(std::mem::take(&mut ending.unstarted)));
-    ending.done = Some((Arc::clone(&body), Arc::downgrade(&tasks)));
-    ShutdownReport::new(body, tasks)
+    // A future that waits for the end needs a worker to see it: the workers stay until it was told.
+    loop {
+        if let Some(report) = finished(life) {
+            if life.have_all_left() {
+                engine.join_threads();
+            }
+            return report;
+        }
+        if let Some(reporting) = Reporting::begin(life) {
+            return report(engine, reporting);
+        }
+        let is_reported = || !life.ending.lock_unpoisoned().is_reporting();
+        wait(life, alarm, |_| None, is_reported).await;
+    }
+}
+
+/// Makes the report, tells all who wait for it, and then waits for the threads. In this order: a thread that ends may run a destructor of
+/// its locals that waits for the end of the pool as well.
+fn report<E: Engine>(engine: &Arc<E>, reporting: Reporting<'_>) -> ShutdownReport {
+    let life = engine.life();
+    life.take_out(engine.take_queued());
+    let start = life.ending.lock_unpoisoned().start();
+    let body = settle(life, start);
+    let report = life.ending.lock_unpoisoned().finish(body);
+    drop(reporting);
+    life.end_is_told();
+    if !life.does_a_future_await_end() {
+        engine.join_threads();
+        life.clock().stop();
+    }
+    report
+}
+
+/// The report, if a caller has made it.
+fn finished(life: &Lifecycle) -> Option<ShutdownReport> {
+    life.ending.lock_unpoisoned().report()
 }
 
 fn busy_workers(life: &Lifecycle) -> usize {
     life.slots.iter().filter(|slot| slot.depth() > 0).count()
 }
 
-/// Waits until `is_over`, or the limit, which others may shorten meanwhile.
+/// Waits until `is_over`, until the limit, which others may shorten meanwhile, or until another caller has made the report.
 async fn wait(
     life: &Lifecycle,
     alarm: &Alarm,
-    limit: impl Fn(Limits) -> Option<Instant>,
+    mut limit: impl FnMut(Limits) -> Option<Instant>,
     is_over: impl Fn() -> bool,
 ) {
-    let now_limit = || limit(life.ending.lock_unpoisoned().limits);
-    let mut watching = pin!(life.watch(is_over));
+    let is_done = || life.ending.lock_unpoisoned().is_done();
+    let mut watching = pin!(life.watch(|| is_over() || is_done()));
     poll_fn(|cx| {
         if watching.as_mut().poll(cx).is_ready() {
             return Poll::Ready(());
         }
-        let limit = now_limit();
+        let limits = life.ending.lock_unpoisoned().limits();
+        let limit = limit(limits);
         if limit.is_some_and(|limit| machine::now() >= limit) {
             return Poll::Ready(());
         }
@@ -331,13 +307,14 @@ async fn wait(
 
 /// Reads the books until they balance: only a job that ends at this very moment can keep them from it, and not for long.
 fn settle(life: &Arc<Lifecycle>, start: Instant) -> ReportBody {
-    let patience = machine::now() + EXIT_GRACE;
+    let patience = machine::now() + SETTLE_GRACE;
     loop {
-        let before = life.stats();
-        let running = life.running_jobs();
-        let stats = life.stats();
+        let Leftovers {
+            is_still,
+            stats,
+            running,
+        } = life.leftovers();
         let accounted = stats.finished() + stats.unstarted + running.len() as u64;
-        let is_still = (before.finished(), before.unstarted) == (stats.finished(), stats.unstarted);
         let is_complete = stats.accepted + stats.adopted == accounted + stats.handed_over;
         if (is_still && is_complete) || machine::now() >= patience {
             // A submission still on its way has not returned, and so was not accepted; it will be refused or abandoned.
@@ -347,7 +324,7 @@ fn settle(life: &Arc<Lifecycle>, start: Instant) -> ReportBody {
                 still_running: running,
                 threads_left: life.workers_alive(),
                 took: machine::since(start),
-                is_forked: false,
+                ..ReportBody::default()
             };
         }
         machine::yield_now();

@@ -73,7 +73,7 @@ pub(crate) trait Payload: Send + 'static {
     }
 
     /// The pool ends before the job starts: counts it in `life`, publishes that it is abandoned, and counts it over.
-    fn give_up(self, id: JobId, life: &Lifecycle) -> GivenUp;
+    fn give_up(self, id: JobId, life: &Lifecycle, ends: GivenUpAs) -> GivenUp;
 
     /// The job's name, if it has one.
     fn name(&self) -> Option<&str>;
@@ -87,6 +87,15 @@ pub(crate) trait Payload: Send + 'static {
     fn is_async(&self) -> bool {
         false
     }
+}
+
+/// The column of a job that was given up. Its handle says `Abandoned` either way.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum GivenUpAs {
+    /// A shutdown took it out before it started.
+    Unstarted,
+    /// Nobody is left to run it.
+    Abandoned,
 }
 
 /// What [`Task::give_up`] leaves.
@@ -122,7 +131,7 @@ impl<T: Send + 'static> Payload for Remains<T> {
 
     fn abandon(self) {}
 
-    fn give_up(self, id: JobId, _life: &Lifecycle) -> GivenUp {
+    fn give_up(self, id: JobId, _life: &Lifecycle, _ends: GivenUpAs) -> GivenUp {
         GivenUp::Left(Task::new(id, self))
     }
 
@@ -138,7 +147,7 @@ pub(crate) struct VTable {
     abandon: unsafe fn(*mut Words),
     /// `None`: nobody else reaches the job, so it is wherever its task is.
     shared: Option<SharedVTable>,
-    give_up: unsafe fn(*mut Words, JobId, &Lifecycle) -> GivenUp,
+    give_up: unsafe fn(*mut Words, JobId, &Lifecycle, GivenUpAs) -> GivenUp,
     name: unsafe fn(*const Words) -> Option<*const str>,
     deadline: unsafe fn(*const Words) -> Option<Instant>,
     is_async: unsafe fn(*const Words) -> bool,
@@ -232,10 +241,10 @@ impl Task {
 
     /// The pool `life` ends before the job starts: it resolves as `Abandoned` now, and is counted there and over. What it captured is
     /// left to be dropped.
-    pub(crate) fn give_up(self, life: &Lifecycle) -> GivenUp {
+    pub(crate) fn give_up(self, life: &Lifecycle, ends: GivenUpAs) -> GivenUp {
         let mut this = ManuallyDrop::new(self);
         // SAFETY: the payload is moved out, and `ManuallyDrop` keeps it from being dropped again.
-        unsafe { (this.vtable.give_up)(&raw mut this.body.words, this.body.id, life) }
+        unsafe { (this.vtable.give_up)(&raw mut this.body.words, this.body.id, life, ends) }
     }
 
     #[inline]
@@ -480,9 +489,14 @@ unsafe fn change_pool<P: Payload>(
     unsafe { peek::<P>(words) }.change_pool(from, to)
 }
 
-unsafe fn give_up<P: Payload>(words: *mut Words, id: JobId, life: &Lifecycle) -> GivenUp {
+unsafe fn give_up<P: Payload>(
+    words: *mut Words,
+    id: JobId,
+    life: &Lifecycle,
+    ends: GivenUpAs,
+) -> GivenUp {
     // SAFETY: `Task::give_up` calls this once, and drops nothing.
-    unsafe { take::<P>(words) }.give_up(id, life)
+    unsafe { take::<P>(words) }.give_up(id, life, ends)
 }
 
 unsafe fn deadline<P: Payload>(words: *const Words) -> Option<Instant> {

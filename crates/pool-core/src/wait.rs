@@ -82,6 +82,9 @@ const HELP_EVERY: Duration = Duration::from_millis(1);
 
 /// Runs `future` to its end within a job of `worker`, and queued tasks in between: the pool that it waits for may need this
 /// very worker. `limit` is looked at anew before each park; the future sees to it that it ends then.
+///
+/// What is run here keeps the caller until it returns. So tasks are left to a worker that has nothing to do, unless it does not take
+/// them by the next look.
 pub(crate) fn block_on_helping<F: Future>(
     mut future: Pin<&mut F>,
     worker: Option<&Worker>,
@@ -91,13 +94,20 @@ pub(crate) fn block_on_helping<F: Future>(
     let waker = parker.waker();
     let mut cx = Context::from_waker(&waker);
     let mut has_helped = false;
+    let mut is_left_to_others = false;
     loop {
         if let Poll::Ready(output) = future.as_mut().poll(&mut cx) {
             return output;
         }
-        if worker.is_some_and(Worker::help) {
-            has_helped = true;
-            continue;
+        if let Some(worker) = worker {
+            let was_left = std::mem::replace(&mut is_left_to_others, false);
+            if !was_left && worker.life().idle().is_somebody_idle() {
+                is_left_to_others = true;
+            } else if worker.help() {
+                has_helped = true;
+                is_left_to_others = was_left;
+                continue;
+            }
         }
         if std::mem::take(&mut has_helped)
             && let Some(worker) = worker

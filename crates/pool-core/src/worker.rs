@@ -2,6 +2,7 @@
 
 mod clock;
 mod current;
+mod ending;
 mod errand;
 mod help;
 mod lending;
@@ -211,8 +212,8 @@ impl Worker {
     /// Runs one task, if there is one. Queued jobs and woken futures take turns, so neither starves the other (`R804`).
     #[inline]
     fn step<E: Engine>(&self, engine: &E) -> Step {
-        if self.life().is_forked() {
-            return Step::Nothing; // what is queued is the parent's
+        if self.life().is_cancelling() {
+            return self.step_at_end(engine);
         }
         let woken_come_first = self.begin_look();
         if woken_come_first && self.run_woken() {
@@ -367,7 +368,7 @@ impl Worker {
     fn rest<E: Engine>(&self, engine: &E) -> Rest {
         let life = self.life();
         self.tell_news();
-        if life.is_stopped() {
+        if life.may_leave() {
             if self.0.is_searching.replace(false) {
                 let _last = life.idle().end_search();
             }
@@ -377,7 +378,7 @@ impl Worker {
             life.idle().begin_search();
         }
         // The end too is looked for: among many busy threads each yield may last milliseconds.
-        let has_work = || self.has_work(engine) || life.is_stopped();
+        let has_work = || self.has_work(engine) || life.may_leave();
         match self.0.search.look(has_work, || life.idle().has_rivals()) {
             Looked::Found => return Rest::Search,
             Looked::Nap => {
@@ -435,7 +436,7 @@ impl Worker {
 
     /// Runs one queued task within the job that waits here for its whole pool, and whose worker would else be missing.
     pub(crate) fn help(&self) -> bool {
-        !self.life().is_forked() && self.0.host.help(self)
+        !self.life().is_stopped() && self.0.host.help(self)
     }
 
     /// Whether the pool's queue has a task, as far as can be seen from here.
@@ -559,7 +560,7 @@ impl Worker {
 
 impl Drop for Inner {
     fn drop(&mut self) {
-        current::forget(&self.seat.life, self.seat.index);
+        current::forget(self);
     }
 }
 

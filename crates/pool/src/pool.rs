@@ -177,8 +177,7 @@ impl Pool {
 
     /// Drains, cancels, abandons, under one limit, and reports; see [`Shutdown::shutdown`].
     ///
-    /// A [`Duration`](std::time::Duration) is the grace; cancelled jobs then have half a second, unless a [`ShutdownPolicy`] says
-    /// otherwise.
+    /// A [`Duration`](std::time::Duration) is the limit of the whole: see [`ShutdownPolicy::within`].
     pub fn shutdown(&self, policy: impl Into<ShutdownPolicy>) -> ShutdownReport {
         let (policy, start) = (policy.into(), machine::now());
         self.close();

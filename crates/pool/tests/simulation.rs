@@ -207,3 +207,59 @@ fn a_submission_that_meets_a_swap_waits_for_room() {
         assert_eq!(report.completed(), 10, "{report}");
     });
 }
+
+/// The limit of the whole is the limit, to the moment, and a tenth of it is for jobs that are asked to stop.
+#[test]
+fn a_duration_is_the_limit_of_the_whole_shutdown() {
+    check(0..100, |_| {
+        let pool = pool(2, 8);
+        let deaf = pool.spawn(|| sleep(Duration::from_secs(3600))).unwrap();
+        let asked = |ctx: &JobContext<'_>| {
+            while ctx.check().is_ok() {
+                sleep(Duration::from_millis(1));
+            }
+            Err::<(), _>(())
+        };
+        let polite = pool.submit(asked.named("polite")).unwrap();
+        while pool.stats().running < 2 {
+            thread::yield_now();
+        }
+        let report = pool.shutdown(Duration::from_secs(1));
+        let took = report.took();
+        assert!(took >= Duration::from_millis(900), "{took:?}: {report}");
+        assert!(took <= Duration::from_millis(1010), "{took:?}: {report}");
+        assert_eq!(report.still_running().len(), 1, "{report}");
+        assert!(matches!(polite.join(), Err(JobError::Cancelled)));
+        drop(deaf);
+    });
+}
+
+/// Jobs that end their pool within each other, one that waits for quiet, and a caller from outside: all return, with the same report.
+#[test]
+fn ends_within_ends_return_under_every_schedule() {
+    let end = |workers| {
+        let pool = pool(workers, 8);
+        let inner = pool.clone();
+        let idle = pool.spawn(move || inner.wait_idle()).unwrap();
+        // The first of them may close the pool before the next is submitted.
+        let ends: Vec<_> = (0..3)
+            .filter_map(|_| {
+                let inner = pool.clone();
+                pool.spawn(move || inner.shutdown(Duration::from_secs(1)))
+                    .ok()
+            })
+            .collect();
+        let outside = pool.shutdown(Duration::from_secs(2));
+        assert!(outside.balances(), "{outside}");
+        for end in ends {
+            match end.join() {
+                Ok(report) => assert_eq!(report.to_string(), outside.to_string()),
+                Err(error) => assert!(matches!(error, JobError::Abandoned)),
+            }
+        }
+        drop(idle);
+    };
+    for workers in 1..=3 {
+        check(0..100, move |_| end(workers));
+    }
+}

@@ -411,8 +411,18 @@ mutants! {
     }
     "models::lives::a_quiet_moment_ends_the_waits_before_it" {
         quiet_moment_is_not_noted: "a quiet moment is told to those who wait, and not noted for them", in "lifecycle.rs",
-            "self.waits.tell(|| self.in_flight() == 0);" =>
-            "if !MUTANT { self.waits.tell(|| self.in_flight() == 0); }";
+            "self.waits.tell(|| {
+                in_flight = self.in_flight();
+                in_flight == 0
+            });" =>
+            "if MUTANT {
+                in_flight = self.in_flight();
+            } else {
+                self.waits.tell(|| {
+                    in_flight = self.in_flight();
+                    in_flight == 0
+                });
+            }";
     }
     "models::lives::a_quiet_moment_ends_no_wait_after_it" {
         quiet_moment_counts_later_waits: "the waits that a quiet moment ends are counted after it", in "lifecycle/waits.rs",
@@ -429,17 +439,40 @@ mutants! {
             "self.stops_when_quiet.store(true, Ordering::SeqCst);
         if !MUTANT { self.tell_watchers(); }";
     }
-    "models::lives::a_future_woken_at_the_end_is_swept" {
-        requeue_does_not_look: "a woken future comes back without a look whether the pool has stopped", in "lifecycle.rs",
-            "if self.phase() == Phase::Stopped {
-            self.sweep_woken();" =>
-            "if !MUTANT && self.phase() == Phase::Stopped {
-            self.sweep_woken();";
-        stop_does_not_sweep: "a stop leaves the woken futures where they are", in "lifecycle/end.rs",
-            "heavy();
-        self.sweep_woken();" =>
-            "heavy();
-        if !MUTANT { self.sweep_woken(); }";
+    "models::lives::no_future_is_left_asleep_by_the_last_worker" {
+        chores_begin_before_the_phase: "suspended futures are woken before the pool is cancelled", in "lifecycle/end.rs",
+            "if !self.advance(Phase::Cancelling) {
+            return;
+        }
+        machine::point(Point::CancelAll);
+        self.begin_chores();" =>
+            "if MUTANT {
+            self.begin_chores();
+        }
+        if !self.advance(Phase::Cancelling) {
+            return;
+        }
+        machine::point(Point::CancelAll);
+        if !MUTANT {
+            self.begin_chores();
+        }";
+        worker_leaves_chores: "a worker leaves without a look for chores", in "lifecycle.rs",
+            "!self.woken.is_empty() || self.has_chores()" =>
+            "!self.woken.is_empty() || (!MUTANT && self.has_chores())";
+    }
+    "models::lives::remains_that_come_late_are_dropped" {
+        last_worker_leaves_remains: "the last worker does not look for remains after it was counted out", in "lifecycle.rs",
+            "self.clock.stop();
+                self.drop_late_remains();" =>
+            "self.clock.stop();
+                if !MUTANT { self.drop_late_remains(); }";
+    }
+    "models::lives::an_engine_is_released_by_the_second_to_look" {
+        engine_is_left_without_a_look: "an engine is left to a pool whose workers may have left", in "lifecycle/end.rs",
+            "*self.held.lock_unpoisoned() = Some(engine);
+        self.release_if_deserted();" =>
+            "*self.held.lock_unpoisoned() = Some(engine);
+        if !MUTANT { self.release_if_deserted(); }";
     }
     "models::rooms::a_freed_place_is_not_missed" {
         room_waits_in_silence: "a submitter leaves its waker and does not say that it waits", in "room.rs",

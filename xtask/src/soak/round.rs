@@ -164,9 +164,15 @@ fn end(world: &Arc<World>, ending: Ending, rng: &mut Rng) -> Vec<ShutdownReport>
             }
             pool.shutdown(ShutdownPolicy::drain())
         }
-        Ending::Grace => pool.shutdown(ShutdownPolicy::new(grace).cancel_grace(PATIENCE)),
-        Ending::Now => pool.shutdown(ShutdownPolicy::now()),
-        Ending::Awaited => block_on(pin!(pool.shutdown_async(ShutdownPolicy::new(grace)))),
+        Ending::Grace => pool.shutdown(
+            ShutdownPolicy::new(grace)
+                .cancel_grace(PATIENCE)
+                .hand_back(),
+        ),
+        Ending::Now => pool.shutdown(ShutdownPolicy::now().hand_back()),
+        Ending::Awaited => block_on(pin!(
+            pool.shutdown_async(ShutdownPolicy::new(grace).hand_back())
+        )),
         Ending::FourAtOnce => return four_at_once(world, grace),
         Ending::FromAJob => from_a_job(world, grace),
     };
@@ -200,7 +206,9 @@ fn four_at_once(world: &Arc<World>, grace: Duration) -> Vec<ShutdownReport> {
     thread::scope(|scope| {
         let callers: Vec<_> = (0..4)
             .map(|caller| {
-                let policy = ShutdownPolicy::new(grace * caller).cancel_grace(PATIENCE);
+                let policy = ShutdownPolicy::new(grace * caller)
+                    .cancel_grace(PATIENCE)
+                    .hand_back();
                 scope.spawn(move || world.pool.shutdown(policy))
             })
             .collect();
@@ -216,7 +224,9 @@ fn from_a_job(world: &Arc<World>, grace: Duration) -> ShutdownReport {
     let (send, receive) = mpsc::channel();
     let payload = world.books.open("execute", "shuts its pool down");
     let record = Arc::clone(&payload.record);
-    let policy = ShutdownPolicy::new(grace).cancel_grace(PATIENCE);
+    let policy = ShutdownPolicy::new(grace)
+        .cancel_grace(PATIENCE)
+        .hand_back();
     let submitted = world.pool.execute({
         let world = Arc::clone(world);
         move |_: &JobContext<'_>| -> Result<(), ()> {

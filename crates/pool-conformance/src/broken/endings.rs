@@ -43,6 +43,12 @@ fn shutting_down() -> Vec<Broken> {
             || Arc::new(Shredder),
         ),
         Broken::new(
+            "keeper",
+            "keeps what it did not start, though nobody asked for it",
+            &["R606"],
+            || Arc::new(Keeper),
+        ),
+        Broken::new(
             "forgetful",
             "has another report for whoever asks again",
             &["R608"],
@@ -131,6 +137,14 @@ impl Flaw for Shredder {
     fn take_queued(&self, queue: &Queue) -> Vec<Task> {
         queue.lock().clear();
         Vec::new()
+    }
+}
+
+struct Keeper;
+
+impl Flaw for Keeper {
+    fn shutdown(&self, pool: &Inner, policy: ShutdownPolicy) -> ShutdownReport {
+        pool.shutdown(policy.hand_back())
     }
 }
 

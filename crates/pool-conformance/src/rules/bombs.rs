@@ -213,24 +213,26 @@ fn never_started<F: Fixture>(pool: &F::Pool) {
     assert!(went_off.get() >= 4, "all four bombs were dropped");
 }
 
-/// Jobs that a report drops.
+/// Jobs that a report drops, or that the workers drop.
 fn unstarted<F: Fixture>() {
-    let went_off = Count::new();
-    let pool = pool::<F>(1, 8);
-    let gate: Gate = occupy(&pool, 1);
-    let bomb = Bomb::new(&went_off);
-    let captured = pool.submit(move |_: &JobContext<'_>| {
-        let mut bomb = bomb;
-        bomb.charges = 0;
-        Ok::<_, Infallible>(())
-    });
-    let captured = captured.expect("there is room");
-    pool.execute(arm(Place::Captured, &went_off).0)
-        .expect("there is room");
-    let report = pool.shutdown(ShutdownPolicy::now());
-    assert_eq!(report.unstarted(), 2, "{report}");
-    drop(report);
-    assert!(matches!(ended(captured), Err(JobError::Abandoned)));
-    assert!(went_off.get() >= 2, "both bombs were dropped");
-    gate.open();
+    for policy in [ShutdownPolicy::now(), ShutdownPolicy::now().hand_back()] {
+        let went_off = Count::new();
+        let pool = pool::<F>(1, 8);
+        let gate: Gate = occupy(&pool, 1);
+        let bomb = Bomb::new(&went_off);
+        let captured = pool.submit(move |_: &JobContext<'_>| {
+            let mut bomb = bomb;
+            bomb.charges = 0;
+            Ok::<_, Infallible>(())
+        });
+        let captured = captured.expect("there is room");
+        pool.execute(arm(Place::Captured, &went_off).0)
+            .expect("there is room");
+        let report = pool.shutdown(policy);
+        assert_eq!(report.unstarted(), 2, "{report}");
+        drop(report);
+        assert!(matches!(ended(captured), Err(JobError::Abandoned)));
+        gate.open();
+        went_off.wait_for(2);
+    }
 }

@@ -205,7 +205,7 @@ fn refused_task_is_the_same<F: Fixture>() {
     let source = pool::<F>(1, 1);
     let gate = occupy(&source, 1);
     let handle = source.spawn(|| "moved").expect("one place is free");
-    let report = source.shutdown(ShutdownPolicy::now());
+    let report = source.shutdown(ShutdownPolicy::now().hand_back());
     let task = report.take_unstarted().pop().expect("one did not start");
     assert_eq!(task.id(), handle.id());
 

@@ -212,7 +212,7 @@ fn r506<F: Fixture>() -> Applied {
         ended(inside.expect(ROOM)).is_ok(),
         "a job leaves itself out"
     );
-    Applied::Held
+    crate::rules::shutdown::who_wait_for_quiet_at_once::<F>()
 }
 
 /// Running jobs, queued ones, children, sleeping futures: all are over once the pool is idle, and intake is open.

@@ -1,9 +1,13 @@
 //! Chapter 6: a pool ends in order, within its limits, and says what became of every job.
 
+mod cut_short;
 mod inside;
+mod last_handle;
 mod limits;
+mod nested;
 mod remains;
 mod report;
+mod unstarted;
 
 use std::convert::Infallible;
 use std::time::Duration;
@@ -20,24 +24,57 @@ use crate::probe::{
 };
 use crate::rule::{Applied, Kind, Rule};
 use crate::thread;
-use inside::{r607, r609, r610};
+use inside::{r607, r609};
+use last_handle::r610;
 use limits::{r604, r612};
+pub(super) use nested::who_wait_for_quiet_at_once;
 use remains::r611;
-use report::{r605, r606, r608};
+use report::{r605, r608};
+use unstarted::r606;
 
 pub(crate) fn rules<F: Fixture>() -> Vec<Rule> {
     let all = Kind::Required;
     vec![
-        Rule::new("R601", "a closed pool refuses", all, r601::<F>),
-        Rule::new("R602", "what was accepted runs", all, r602::<F>),
+        Rule::new(
+            "R601",
+            "a closed pool refuses, and lets blocked submitters go",
+            all,
+            r601::<F>,
+        ),
+        Rule::new(
+            "R602",
+            "what was accepted before the close runs",
+            all,
+            r602::<F>,
+        ),
         Rule::new("R603", "a submission races the close", all, r603::<F>),
-        Rule::new("R604", "one limit for all of it", all, r604::<F>),
-        Rule::new("R605", "the report balances", all, r605::<F>),
-        Rule::new("R606", "unstarted jobs run elsewhere", all, r606::<F>),
+        Rule::new("R604", "one limit holds, whatever hangs", all, r604::<F>),
+        Rule::new(
+            "R605",
+            "the report balances, and names what was cut short",
+            all,
+            r605::<F>,
+        ),
+        Rule::new(
+            "R606",
+            "unstarted jobs resolve, or are handed back",
+            all,
+            r606::<F>,
+        ),
         Rule::new("R607", "children while draining", all, r607::<F>),
         Rule::new("R608", "one report for all callers", all, r608::<F>),
-        Rule::new("R609", "shutdown inside its own job", all, r609::<F>),
-        Rule::new("R610", "the last handle drains", all, r610::<F>),
+        Rule::new(
+            "R609",
+            "shutdown inside its own jobs, at any depth",
+            all,
+            r609::<F>,
+        ),
+        Rule::new(
+            "R610",
+            "the last handle drains, or returns inside",
+            all,
+            r610::<F>,
+        ),
         Rule::new("R611", "nothing is left", all, r611::<F>),
         Rule::new(
             "R612",

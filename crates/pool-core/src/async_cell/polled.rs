@@ -12,7 +12,7 @@ use crate::lifecycle::Lifecycle;
 use crate::outcome::{JobError, Outcome, drop_contained, outcome_of};
 use crate::source::Source;
 use crate::sync::{LockExt, Ordering};
-use crate::task::{GivenUp, Remains};
+use crate::task::{GivenUp, GivenUpAs, Remains};
 use crate::ticket::Resolution;
 use crate::worker::Worker;
 
@@ -59,7 +59,7 @@ pub(crate) trait Polled: Send + Sync {
     /// See [`Payload::change_pool`](crate::task::Payload::change_pool).
     fn change_pool(self: Arc<Self>, from: &Lifecycle, to: Option<&Arc<Lifecycle>>) -> bool;
     /// See [`Payload::give_up`](crate::task::Payload::give_up).
-    fn give_up(self: Arc<Self>, life: &Lifecycle) -> GivenUp;
+    fn give_up(self: Arc<Self>, life: &Lifecycle, ends: GivenUpAs) -> GivenUp;
     /// The job's entry is dropped, unrun.
     fn abandon(&self);
     /// The entry of a wake is dropped, and nobody is left to poll the job.
@@ -91,6 +91,7 @@ impl<S: Source> AsyncCell<S> {
     fn store_hosted(&self, life: &Lifecycle, concluded: Concluded<S::Output, S::Error>) -> Outcome {
         let (resolution, leftover): (Resolution<S::Output, S::Error>, _) = split(concluded);
         let outcome = outcome_of(&resolution);
+        self.note_if_cut_short(life, outcome);
         if let Err(error) = &resolution {
             let name = AsyncCell::name(self);
             life.hooks()
@@ -190,13 +191,13 @@ impl<S: Source> Polled for AsyncCell<S> {
         is_changed
     }
 
-    fn give_up(self: Arc<Self>, life: &Lifecycle) -> GivenUp {
+    fn give_up(self: Arc<Self>, life: &Lifecycle, ends: GivenUpAs) -> GivenUp {
         if self.state.start().is_none() {
             return GivenUp::TakenElsewhere;
         }
         self.turn.finish();
         self.unwatch(life);
-        life.record(Outcome::Abandoned);
+        life.record_given_up(ends);
         self.publish(Outcome::Abandoned);
         life.entry_over();
         let name = self.terms.as_ref().and_then(|terms| terms.name.clone());

@@ -1,5 +1,6 @@
 //! The end of a pool: how its phase moves on, and what becomes of the tasks that are still queued then.
 
+use std::any::Any;
 use std::sync::Arc;
 
 use super::{Lifecycle, Phase};
@@ -7,7 +8,7 @@ use crate::barrier::heavy;
 use crate::id::JobId;
 use crate::machine::{self, Point};
 use crate::sync::{LockExt, Ordering};
-use crate::task::{GivenUp, Task};
+use crate::task::{GivenUp, GivenUpAs, Task};
 
 /// How often a swap looks for submissions on their way: for as long as a thread may be kept from its core.
 const MOST_YIELDS: usize = 10_000;
@@ -38,17 +39,17 @@ impl Lifecycle {
 
     /// Whether future `id` is inside a shutdown of this pool.
     pub(crate) fn is_inside_shutdown(&self, id: JobId) -> bool {
-        self.is_closed() && self.ending.lock_unpoisoned().is_inside(id)
+        self.is_closed() && self.awaits_end(id)
     }
 
     /// Whether future `id` is to be dropped because the pool is being cancelled.
     pub(crate) fn cancels(&self, id: JobId) -> bool {
-        self.is_cancelling() && !self.ending.lock_unpoisoned().is_inside(id)
+        self.is_cancelling() && !self.awaits_end(id)
     }
 
     /// Whether the workers end as soon as they are idle.
     #[inline]
-    pub fn is_stopped(&self) -> bool {
+    pub(crate) fn is_stopped(&self) -> bool {
         self.phase() >= Phase::Stopped
     }
 
@@ -62,6 +63,8 @@ impl Lifecycle {
     pub(crate) fn mark_forked(&self) {
         self.advance(Phase::Forked);
     }
+
+    // --- from one phase to the next ---------------------------------------------------------------------------------
 
     /// Ends intake. Idempotent.
     pub fn close(&self) {
@@ -96,30 +99,73 @@ impl Lifecycle {
         self.ledger.is_nothing_on_its_way()
     }
 
-    /// The grace is over: queued jobs will not start, running ones are asked to stop, suspended futures are dropped.
-    pub(crate) fn cancel(self: &Arc<Self>, queued: impl FnOnce() -> Vec<Task>) {
-        self.advance(Phase::Cancelling);
+    /// The grace is over: queued jobs will not start, running ones are asked to stop, suspended futures are dropped. Takes a time that does
+    /// not depend on how many these are, and runs no code of the user's; so whoever keeps the time may call it. Idempotent.
+    pub(crate) fn begin_cancel(&self) {
+        if !self.advance(Phase::Cancelling) {
+            return;
+        }
         machine::point(Point::CancelAll);
-        // ORDERING: partner is the light fence in the `notify` of `pushed`.
-        heavy();
-        self.take_out(queued());
-        self.away.wake_all();
+        self.begin_chores();
+        self.away.wake_hosts();
+        self.resume_sleepers();
     }
 
-    /// The workers end as soon as they are idle.
+    /// The same, and gives up what is queued.
+    pub(crate) fn cancel(self: &Arc<Self>, queued: impl FnOnce() -> Vec<Task>) {
+        self.begin_cancel();
+        // ORDERING: partner is the light fence in the `notify` of `pushed`. Each caller has its own, since each goes on to take the queue
+        // out.
+        heavy();
+        self.take_out(queued());
+    }
+
+    /// The workers end as soon as there is nothing left for them. Idempotent.
     pub fn stop(&self) {
         if !self.advance(Phase::Stopped) {
             return;
         }
         machine::point(Point::Stop);
-        // ORDERING: partner is the light fence in `requeue`.
+        self.resume_sleepers();
+        self.announce();
+        self.tell_front(); // all workers may be lost already
+    }
+
+    /// Whether a worker that has found nothing may leave: the pool has stopped, nothing is left to be done, and no future will need a worker
+    /// in order to see the end.
+    pub fn may_leave(&self) -> bool {
+        match self.phase() {
+            Phase::Forked => true,
+            // In this order: who is told of the end is woken before.
+            // ORDERING: Acquire, see `end_is_told`.
+            Phase::Stopped => {
+                (self.is_end_told.load(Ordering::Acquire) || !self.does_a_future_await_end())
+                    && !self.has_woken()
+            }
+            _ => false,
+        }
+    }
+
+    /// All who wait for the end have been told of it: futures among them were woken, and are in the list of the woken ones.
+    pub(crate) fn end_is_told(&self) {
+        // ORDERING: Release pairs with the Acquire in `may_leave`: who sees it sees the futures that were woken before.
+        self.is_end_told.store(true, Ordering::Release);
+        self.let_workers_leave();
+    }
+
+    /// Something has changed for which workers of a stopped pool stayed.
+    pub(super) fn let_workers_leave(&self) {
+        if self.is_stopped() && !self.is_forked() {
+            self.resume_sleepers();
+        }
+    }
+
+    fn resume_sleepers(&self) {
+        // ORDERING: partner is the heavy fence of a worker that announces its sleep: it sees the phase, or is seen here.
         heavy();
-        self.sweep_woken();
         for worker in self.idle.take_all() {
             self.resume(worker);
         }
-        self.announce();
-        self.tell_front(); // all workers may be lost already
     }
 
     /// Nobody is left to shut the pool down: it stops once it is quiet.
@@ -134,31 +180,60 @@ impl Lifecycle {
         self.stops_when_quiet.load(Ordering::SeqCst)
     }
 
+    /// Keeps `engine` until every worker has left: whoever sleeps needs it to be woken, and may be all that is left.
+    pub(crate) fn hold(&self, engine: Arc<dyn Any + Send + Sync>) {
+        *self.held.lock_unpoisoned() = Some(engine);
+        self.release_if_deserted();
+    }
+
+    /// Called after a worker has been counted out, and after an engine was left here: the second of the two finds the other.
+    pub(super) fn release_if_deserted(&self) {
+        if self.workers_alive() > 0 {
+            return;
+        }
+        let held = self.held.lock_unpoisoned().take();
+        // The caller holds the engine as well, or is none of its threads.
+        drop(held);
+    }
+
     /// Moves the phase forward. True if this call did.
     fn advance(&self, to: Phase) -> bool {
         self.phase.fetch_max(to as u8, Ordering::SeqCst) < to as u8
     }
 
-    /// Futures woken after the end are ended here instead.
-    pub(super) fn sweep_woken(&self) {
-        while let Some(task) = self.pop_woken() {
-            drop(task);
-        }
-    }
+    // --- what did not start -----------------------------------------------------------------------------------------
 
-    /// Takes queued tasks into the report; entries whose jobs are over already are settled.
+    /// Gives up what was queued: the jobs are abandoned, or kept as tasks for the report if a shutdown asked for it.
     pub(crate) fn take_out(self: &Arc<Self>, tasks: Vec<Task>) {
         if self.is_forked() {
             // The parent's copies are run there; these must not even be dropped, which would be the end of what they hold.
             tasks.into_iter().for_each(std::mem::forget);
             return;
         }
-        let unstarted = self.hand_over(tasks);
-        let late = self.ending.lock_unpoisoned().keep(unstarted);
-        drop(late);
+        let hands_back = self.ending.lock_unpoisoned().hands_back();
+        let late = if hands_back {
+            let unstarted = self.hand_over(tasks);
+            self.ending.lock_unpoisoned().keep(unstarted)
+        } else {
+            tasks
+        };
+        self.abandon(late);
     }
 
-    /// A task that an engine holds outside its queue, once the pool is cancelling: it goes into the report.
+    /// Resolves jobs as abandoned, and leaves what they captured to the workers.
+    fn abandon(self: &Arc<Self>, tasks: Vec<Task>) {
+        let mut remains = Vec::with_capacity(tasks.len());
+        for task in tasks {
+            let (id, name) = (task.id(), task.name().map(Box::from));
+            if let GivenUp::Left(left) = task.give_up(self, GivenUpAs::Unstarted) {
+                self.ending.lock_unpoisoned().note_unstarted(id, name);
+                remains.push(left);
+            }
+        }
+        self.leave_remains(remains);
+    }
+
+    /// A task that an engine holds outside its queue, once the pool is cancelling: it did not start.
     #[cold]
     pub fn give_up(self: &Arc<Self>, task: Task) {
         self.take_out(vec![task]);
@@ -171,7 +246,7 @@ impl Lifecycle {
         if self.workers_alive() == 0 && !self.is_stopped() {
             self.close();
             for task in queued() {
-                if let GivenUp::Left(remains) = task.give_up(self) {
+                if let GivenUp::Left(remains) = task.give_up(self, GivenUpAs::Abandoned) {
                     drop(remains);
                 }
             }
@@ -203,5 +278,16 @@ impl Lifecycle {
         }
         self.tell_watchers();
         unstarted
+    }
+
+    // --- what was cut short -----------------------------------------------------------------------------------------
+
+    /// Notes a job that gives up as cancelled, if the end of the pool is why: neither its handle nor its token asked.
+    #[cold]
+    pub(crate) fn note_if_cut_short(&self, id: JobId, name: Option<&str>, was_asked: bool) {
+        if !was_asked && self.is_cancelling() && !self.is_forked() {
+            let name = name.map(Box::from);
+            self.ending.lock_unpoisoned().note_cut_short(id, name);
+        }
     }
 }

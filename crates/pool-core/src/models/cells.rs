@@ -15,7 +15,7 @@ use crate::job::JobExt;
 use crate::outcome::{JobError, Outcome};
 use crate::state::State;
 use crate::sync::UnsafeCell;
-use crate::task::GivenUp;
+use crate::task::{GivenUp, GivenUpAs};
 use crate::token::CancelToken;
 use crate::waiter::Waiter;
 
@@ -85,7 +85,7 @@ fn a_job_is_accounted_for_once() {
                 let life = StdArc::clone(&life);
                 thread::spawn(move || match takes {
                     Takes::Out => {
-                        matches!(task.give_up(&life), GivenUp::Left(_))
+                        matches!(task.give_up(&life, GivenUpAs::Abandoned), GivenUp::Left(_))
                     }
                     Takes::Back => {
                         let is_given_back = task.change_pool(&life, None);

@@ -15,6 +15,8 @@ use crate::ledger::Ledger;
 use crate::lifecycle::Lifecycle;
 use crate::outcome::Outcome;
 use crate::stats::Tally;
+use crate::still::Still;
+use crate::worker::Worker;
 
 /// The stripes of a worker, which has them to itself, and of outsiders, who add to theirs. Loom takes a thread's own load, which
 /// precedes the store of a worker's count, for the last access, and misses who read in between: it sees more of the races in the
@@ -145,7 +147,7 @@ fn who_waits_for_quiet_is_told() {
                 life.entry_over();
             })
         };
-        wait(pin!(life.quiet(0)));
+        wait(pin!(life.quiet()));
         ender.join().unwrap();
         assert_eq!(life.stats().completed, 1);
     });
@@ -157,7 +159,7 @@ fn a_quiet_moment_ends_the_waits_before_it() {
     model(|| {
         let life = life();
         assert!(life.begin_submission().is_some());
-        let mut quiet = pin!(life.quiet(0));
+        let mut quiet = pin!(life.quiet());
         assert!(poll(quiet.as_mut()).is_pending());
         let is_over = Arc::new(AtomicBool::new(false));
         let ender = {
@@ -189,7 +191,7 @@ fn a_quiet_moment_ends_no_wait_after_it() {
             thread::spawn(move || life.entry_over())
         };
         assert!(life.begin_submission().is_some());
-        let mut quiet = pin!(life.quiet(0));
+        let mut quiet = pin!(life.quiet());
         assert!(poll(quiet.as_mut()).is_pending(), "the job is in flight");
         earlier.join().unwrap();
         assert!(poll(quiet.as_mut()).is_pending(), "the job is in flight");
@@ -214,17 +216,99 @@ fn a_pool_without_handles_stops() {
     });
 }
 
-/// A future is woken as the pool stops: it is not left where nobody looks any more.
+/// A future falls asleep as the pool is cancelled and stops: it sees that itself, or is woken and polled before the last worker leaves.
 #[test]
-fn a_future_woken_at_the_end_is_swept() {
+fn no_future_is_left_asleep_by_the_last_worker() {
     model(|| {
         let life = life();
-        let waker = {
+        let sleeper = {
             let life = StdArc::clone(&life);
-            thread::spawn(move || life.requeue(nothing()))
+            thread::spawn(move || {
+                let id = JobId::next();
+                let waker = Waker::from(StdArc::new(Requeues(StdArc::clone(&life))));
+                life.leave(id, None, 0, Some(waker));
+                life.cancels(id)
+            })
         };
+        let ender = {
+            let life = StdArc::clone(&life);
+            thread::spawn(move || {
+                life.begin_cancel();
+                life.stop();
+            })
+        };
+        let was_polled = work_to_the_end(&life);
+        ender.join().unwrap();
+        assert!(sleeper.join().unwrap() || was_polled, "it sleeps for ever");
+    });
+}
+
+/// Puts a task among the woken ones.
+struct Requeues(StdArc<Lifecycle>);
+
+impl Wake for Requeues {
+    fn wake(self: StdArc<Self>) {
+        self.0.requeue(nothing());
+    }
+}
+
+/// What the only worker of a pool does until it leaves. Whether it polled a future.
+fn work_to_the_end(life: &StdArc<Lifecycle>) -> bool {
+    let worker = Worker::new(&StdArc::new(Still(StdArc::clone(life))), 0, 0, false);
+    let mut has_polled = false;
+    while !life.may_leave() {
+        if life.do_a_chore(&worker) {
+            continue;
+        }
+        match life.pop_woken() {
+            Some(task) => {
+                has_polled = true;
+                drop(task);
+            }
+            None => thread::yield_now(),
+        }
+    }
+    has_polled
+}
+
+/// What a submission that raced the end leaves is dropped, though the last worker leaves at that moment.
+#[test]
+fn remains_that_come_late_are_dropped() {
+    model(|| {
+        let life = life();
+        life.worker_alive();
+        life.begin_cancel();
         life.stop();
-        waker.join().unwrap();
-        assert!(!life.has_woken());
+        let submitter = {
+            let life = StdArc::clone(&life);
+            thread::spawn(move || {
+                life.leave_remains(vec![nothing()]);
+                life.drop_late_remains();
+            })
+        };
+        work_to_the_end(&life);
+        life.worker_gone(0);
+        submitter.join().unwrap();
+        assert!(!life.has_undropped());
+    });
+}
+
+/// An engine that is left to its pool as the last worker leaves is kept by nobody.
+#[test]
+fn an_engine_is_released_by_the_second_to_look() {
+    model(|| {
+        let life = life();
+        life.worker_alive();
+        life.close();
+        life.stop();
+        let engine = StdArc::new(());
+        let kept = StdArc::downgrade(&engine);
+        let last_handle = {
+            let life = StdArc::clone(&life);
+            thread::spawn(move || life.hold(engine))
+        };
+        life.worker_gone(0);
+        last_handle.join().unwrap();
+        assert!(kept.upgrade().is_none());
     });
 }

@@ -11,7 +11,7 @@ use crate::id::JobId;
 use crate::lifecycle::Lifecycle;
 use crate::places::Places;
 use crate::ring::Ring;
-use crate::task::{GivenUp, Held, Payload, Task};
+use crate::task::{GivenUp, GivenUpAs, Held, Payload, Task};
 use crate::worker::Worker;
 
 /// A payload that says which it was, once.
@@ -24,7 +24,7 @@ impl Payload for Numbered {
         self.1.fetch_add(self.0, Relaxed);
     }
 
-    fn give_up(self, _id: JobId, _life: &Lifecycle) -> GivenUp {
+    fn give_up(self, _id: JobId, _life: &Lifecycle, _ends: GivenUpAs) -> GivenUp {
         GivenUp::TakenElsewhere
     }
 

@@ -1,9 +1,14 @@
 //! Which worker the calling thread is.
+//!
+//! A job may call `exit`. The C library then drops the thread's locals, and calls the handlers of the process's exit on the worker's
+//! thread, with the job on its stack for good. So that these know which worker they are on, its address is kept in a local that has
+//! nothing to drop.
 
 use std::cell::{Cell, RefCell};
 use std::ptr;
+use std::rc::Rc;
 
-use super::Worker;
+use super::{Inner, Worker};
 use crate::executor::Executor;
 use crate::lifecycle::Lifecycle;
 
@@ -12,27 +17,45 @@ thread_local! {
     /// The current worker's pool and index, for each submission to look at: it has nothing to drop, so there is no state to check first. The
     /// address is of a pool that lives: its worker keeps it, and takes it from here as it goes.
     static SEAT: Cell<(*const Lifecycle, usize)> = const { Cell::new((ptr::null(), 0)) };
+    /// The current worker itself, for when `CURRENT` is gone. Its maker has it for as long as it is current.
+    static INNER: Cell<*const Inner> = const { Cell::new(ptr::null()) };
+}
+
+/// What `find` finds with the worker that the calling thread is, if it is one.
+#[inline]
+fn with_current<R>(find: impl Fn(&Worker) -> Option<R>) -> Option<R> {
+    let found = CURRENT.try_with(|current| current.borrow().as_ref().and_then(&find));
+    found.unwrap_or_else(|_gone| after_locals().as_ref().and_then(&find))
+}
+
+/// The current worker of a thread whose locals are gone, as in the handlers of an exit.
+#[cold]
+fn after_locals() -> Option<Worker> {
+    let inner = INNER.get();
+    if inner.is_null() {
+        return None;
+    }
+    // SAFETY: the address is that of an `Rc`'s content, of this thread. It is taken back before the worker is dropped, by `forget`
+    // or by who replaces it; so there is a count left to be added to.
+    unsafe {
+        Rc::increment_strong_count(inner);
+        Some(Worker(Rc::from_raw(inner)))
+    }
 }
 
 impl Worker {
     /// The worker that the calling thread is, if it is one.
     #[inline]
     pub(crate) fn current() -> Option<Self> {
-        CURRENT
-            .try_with(|current| current.borrow().clone())
-            .ok()
-            .flatten()
+        with_current(|worker| Some(worker.clone()))
     }
 
     /// The worker of `executor`'s pool that the calling thread is, if it is one.
     #[inline]
     pub(crate) fn current_of<E: Executor + ?Sized>(executor: &E) -> Option<Self> {
-        let find = |current: &RefCell<Option<Self>>| {
-            let current = current.borrow();
-            let worker = current.as_ref()?;
+        with_current(|worker| {
             ptr::eq(worker.life().room(), executor.room()).then(|| worker.clone())
-        };
-        CURRENT.try_with(find).ok().flatten()
+        })
     }
 
     pub(super) fn enter_for_good(&self) {
@@ -50,13 +73,18 @@ pub(super) fn replace(worker: Option<Worker>) -> Option<Worker> {
         (ptr::from_ref(&**worker.life()), worker.index())
     });
     SEAT.set(seat);
+    let inner = worker.as_ref().map(|worker| Rc::as_ptr(&worker.0));
+    INNER.set(inner.unwrap_or(ptr::null()));
     CURRENT.with(|current| current.replace(worker))
 }
 
-/// A worker is no more: its pool's address may be another pool's soon.
-pub(super) fn forget(life: &Lifecycle, index: usize) {
-    if current_index(life) == Some(index) {
+/// A worker is no more: its address, and its pool's, may be another's soon.
+pub(super) fn forget(inner: &Inner) {
+    if current_index(&inner.seat.life) == Some(inner.seat.index) {
         SEAT.set((ptr::null(), 0));
+    }
+    if ptr::eq(INNER.get(), inner) {
+        INNER.set(ptr::null());
     }
 }
 

@@ -31,9 +31,12 @@ impl Worker {
         self.0.polling.set(outer);
     }
 
-    /// The future that is being polled here.
-    pub(crate) fn polling(&self) -> Option<JobId> {
-        self.0.polling.get().map(|polling| polling.id)
+    /// The future that is being polled here, and how deep it lies on the stack, from 1.
+    pub(crate) fn polled(&self) -> Option<(JobId, usize)> {
+        self.0
+            .polling
+            .get()
+            .map(|polling| (polling.id, polling.depth))
     }
 
     /// Whether a job that is awaited on this thread must make progress here, since nobody may be left to run it.

@@ -8,7 +8,7 @@ use std::thread::{self, JoinHandle};
 use std::time::Duration;
 
 use indicatif::ProgressBar;
-use pool::Pool;
+use pool::{Pool, ShutdownPolicy};
 use signal_hook::consts::{SIGINT, SIGTERM};
 use signal_hook::iterator::{Handle, Signals};
 use signal_hook::low_level::signal_name;
@@ -73,5 +73,5 @@ fn announce(bar: &ProgressBar, signal: i32, grace: Duration) {
 fn shut_down(pool: &Pool, grace: Duration) {
     pool.close();
     let pool = pool.clone();
-    thread::spawn(move || drop(pool.shutdown(grace)));
+    thread::spawn(move || drop(pool.shutdown(ShutdownPolicy::new(grace))));
 }

@@ -45,8 +45,6 @@ impl Tally {
 
     /// Settles what is left once the pool has ended. A job that still runs is the only one that a join would wait for.
     pub(crate) fn finish(mut self, report: &ShutdownReport) -> Summary {
-        // The jobs that did not start are in the report; dropped, their handles resolve.
-        drop(report.take_unstarted());
         let still_running: HashSet<JobId> =
             report.still_running().iter().map(|job| job.id).collect();
         for (path, handle) in self.pending {

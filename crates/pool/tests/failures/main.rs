@@ -16,6 +16,7 @@ mod reactor;
 mod refused;
 mod room;
 mod sets;
+mod shutdown;
 mod start;
 mod swaps;
 mod system;

@@ -301,7 +301,7 @@ impl Pair {
     fn give_back(&mut self, becomes: Becomes, take: impl FnOnce(Vec<pool::Task>)) {
         let running = self.model.running();
         let unstarted = self.model.give_back();
-        let report = self.pool.shutdown(ShutdownPolicy::now());
+        let report = self.pool.shutdown(ShutdownPolicy::now().hand_back());
         self.check(&report, unstarted.len(), running.len());
         let mut named: Vec<_> = report.still_running().iter().map(|job| job.id).collect();
         let id = |&number: &usize| self.handles[number].as_ref().map(JobHandle::id);

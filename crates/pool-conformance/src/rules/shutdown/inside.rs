@@ -1,4 +1,4 @@
-//! R607, R609 and R610: the end of a pool as its own jobs see it, and bring it about.
+//! R607 and R609: the end of a pool as its own jobs see it, and bring it about.
 
 use std::convert::Infallible;
 use std::time::Duration;
@@ -8,12 +8,11 @@ use pool_core::{
     ShutdownReport,
 };
 
-use super::{holding, refused, submit_mixed, unit};
+use super::nested::ends_within_ends;
+use super::{holding, refused, unit};
 use crate::fixture::Fixture;
 use crate::polling::Signal;
-use crate::probe::{
-    Alive, Count, FAR, Gate, ROOM, ended, occupy, pool, returns_only_after, until_interrupted,
-};
+use crate::probe::{Alive, Count, FAR, Gate, ROOM, ended, pool, until_interrupted};
 use crate::rule::Applied;
 
 pub(super) fn r607<F: Fixture>() -> Applied {
@@ -128,6 +127,7 @@ pub(super) fn r609<F: Fixture>() -> Applied {
         by_a_future_that_has_slept(&pool::<F>(1, 8));
         by_a_future_that_awaits(&pool::<F>(1, 8));
     }
+    ends_within_ends::<F>();
     Applied::Held
 }
 
@@ -218,54 +218,4 @@ fn by_a_future_that_awaits<P: Executor + Shutdown + Clone + 'static>(pool: &P) {
     let future = async move { inner.shutdown_async(ShutdownPolicy::drain()).await };
     let report = ended(pool.spawn_future(future).expect(ROOM)).expect("it returns");
     assert!(report.balances() && report.accepted() == 1, "{report}");
-}
-
-pub(super) fn r610<F: Fixture>() -> Applied {
-    let first = pool::<F>(2, 64);
-    let (gate, other) = (occupy(&first, 1), occupy(&first, 1));
-    let handles = submit_mixed(&first);
-    drop(first.clone());
-    assert!(!first.is_closed(), "another handle is left");
-    let release = || {
-        gate.open();
-        other.open();
-    };
-    returns_only_after(release, || drop(first));
-    for handle in handles {
-        assert!(handle.is_finished(), "drained before the drop returned");
-        assert!(ended(handle).is_ok());
-    }
-    on_its_own_worker(pool::<F>(1, 64), false);
-    if F::capability().async_jobs {
-        on_its_own_worker(pool::<F>(1, 64), true);
-    }
-    Applied::Held
-}
-
-/// The last handle is a job's; the jobs behind it on the only worker still run.
-fn on_its_own_worker<P: Executor + Shutdown + Clone + 'static>(pool: P, is_future: bool) {
-    let (gate, started, inner) = (Gate::new(), Count::new(), pool.clone());
-    let (pass, begun) = (gate.pass(), started.clone());
-    let body = move || {
-        begun.add();
-        pass.wait();
-        drop(inner);
-    };
-    let dropping = if is_future {
-        pool.spawn_future(async move {
-            tokio::task::yield_now().await;
-            body();
-        })
-        .expect(ROOM)
-    } else {
-        pool.spawn(body).expect(ROOM)
-    };
-    started.wait_for(1);
-    let handles = submit_mixed(&pool);
-    drop(pool);
-    gate.open();
-    assert!(ended(dropping).is_ok(), "the drop returns");
-    for handle in handles {
-        assert!(ended(handle).is_ok(), "what was accepted runs");
-    }
 }

@@ -14,7 +14,8 @@ use super::{submit_mixed, unit};
 use crate::fixture::Fixture;
 use crate::polling::block_on;
 use crate::probe::{
-    Alive, Count, FAR, Gate, PROMPT, ROOM, ended, occupy, pool, ready, until_interrupted,
+    Alive, Count, FAR, Gate, PROMPT, Pass, ROOM, ended, let_pass, occupy, pool, ready,
+    until_interrupted,
 };
 use crate::rule::Applied;
 use crate::thread;
@@ -26,8 +27,10 @@ pub(super) fn r604<F: Fixture>() -> Applied {
     over_as_soon_as_drained(&pool::<F>(2, 64));
     cancels_once_the_grace_is_over(&pool::<F>(1, 8));
     gives_up_what_never_returns(&pool::<F>(1, 8));
+    gives_up_captures_that_hang(&pool::<F>(2, 8));
     if F::capability().async_jobs {
         drops_what_sleeps(&pool::<F>(1, 8));
+        gives_up_drops_that_hang(&pool::<F>(4, 8));
     }
     Applied::Held
 }
@@ -111,9 +114,8 @@ fn gives_up_what_never_returns(pool: &(impl Executor + Shutdown)) {
     let report = shut_down_after(pool, policy, GRACE + CANCEL_GRACE);
     is_given_up(&report, &stuck);
     assert_eq!(report.unstarted(), 1, "{report}");
-    let tasks = report.take_unstarted();
-    assert_eq!(tasks.len(), 1);
-    assert_eq!(tasks[0].id(), queued.id());
+    assert_eq!(report.unstarted_jobs()[0].id, queued.id());
+    assert!(matches!(ended(queued), Err(JobError::Abandoned)));
     gate.open();
     assert!(
         ended(stuck).is_ok(),
@@ -144,6 +146,71 @@ fn drops_what_sleeps(pool: &(impl Executor + Shutdown)) {
     let report = shut_down_after(pool, policy, GRACE);
     assert_eq!((report.cancelled(), alive.count()), (1, 0), "{report}");
     assert!(matches!(ended(asleep), Err(JobError::Cancelled)));
+}
+
+/// Its drop waits at a gate.
+struct SlowDrop(Pass, Count);
+
+impl Drop for SlowDrop {
+    fn drop(&mut self) {
+        self.1.add();
+        self.0.wait();
+    }
+}
+
+/// Three futures whose drop does not return. The limit holds, and neither the caller nor who wakes them drops one.
+fn gives_up_drops_that_hang(pool: &(impl Executor + Shutdown)) {
+    let (gate, polled, dropping) = (Gate::new(), Count::new(), Count::new());
+    let sleepers = [(); 3].map(|()| {
+        let (slow, begun) = (SlowDrop(gate.pass(), dropping.clone()), polled.clone());
+        let asleep = async move {
+            begun.add();
+            std::future::pending::<()>().await;
+            drop(slow);
+        };
+        pool.spawn_future(asleep).expect(ROOM)
+    });
+    polled.wait_for(3);
+    let policy = ShutdownPolicy::new(GRACE).cancel_grace(CANCEL_GRACE);
+    let report = shut_down_after(pool, policy, GRACE + CANCEL_GRACE);
+    assert!(report.balances() && !report.is_safe_to_exit(), "{report}");
+    assert_eq!(report.still_running().len(), 3, "{report}");
+    assert_eq!(report.cut_short().len(), 3, "{report}");
+    gate.open();
+    for sleeper in sleepers {
+        assert!(matches!(ended(sleeper), Err(JobError::Cancelled)));
+    }
+    dropping.wait_for(3);
+}
+
+/// Jobs that do not start, and whose captures hang as they are dropped.
+fn gives_up_captures_that_hang(pool: &(impl Executor + Shutdown)) {
+    let (gate, dropping) = (Gate::new(), Count::new());
+    let hold = Gate::new();
+    let stuck = submit_stuck(pool, &hold);
+    let second = occupy(pool, 1);
+    let queued = [(); 2].map(|()| {
+        let slow = SlowDrop(gate.pass(), dropping.clone());
+        pool.spawn(move || drop(slow)).expect(ROOM)
+    });
+    let policy = ShutdownPolicy::new(GRACE).cancel_grace(CANCEL_GRACE);
+    let release = thread::now() + GRACE + CANCEL_GRACE / 2;
+    let report = thread::scope(|threads| {
+        threads.spawn(|| {
+            // Within the cancel grace, if the machine is quick: then a worker hangs in a drop at the limit.
+            let_pass(release);
+            second.open();
+        });
+        shut_down_after(pool, policy, GRACE + CANCEL_GRACE)
+    });
+    assert!(report.balances() && !report.is_safe_to_exit(), "{report}");
+    for handle in queued {
+        assert!(matches!(ended(handle), Err(JobError::Abandoned)));
+    }
+    gate.open();
+    hold.open();
+    assert!(ended(stuck).is_ok());
+    dropping.wait_for(2);
 }
 
 pub(super) fn r612<F: Fixture>() -> Applied {

@@ -1,25 +1,27 @@
-//! R605, R606 and R608: the report names every job once, gives back what did not start, and is the same for all.
+//! R605 and R608: the report names every job once, and is the same for all.
 
 use std::convert::Infallible;
 use std::time::Duration;
 
 use pool_core::{
-    Executor, ExecutorExt, JobContext, JobError, JobExt, JobHandle, JobId, Refused, Shutdown,
-    ShutdownPolicy, ShutdownReport, Task,
+    Executor, ExecutorExt, JobContext, JobExt, JobHandle, JobId, Shutdown, ShutdownPolicy,
+    ShutdownReport,
 };
 
+use super::cut_short::cut_short;
 use super::limits::submit_stuck;
 use super::unit;
 use crate::channel::channel;
 use crate::fixture::Fixture;
 use crate::polling::block_on;
-use crate::probe::{Alive, Count, FAR, Gate, PATIENCE, ROOM, columns_of, ended, occupy, pool};
+use crate::probe::{Count, FAR, Gate, PATIENCE, ROOM, columns_of, ended, occupy, pool};
 use crate::rule::Applied;
 use crate::thread;
 
 pub(super) fn r605<F: Fixture>() -> Applied {
     every_column(&pool::<F>(1, 16));
     a_job_within_a_job(&pool::<F>(1, 16));
+    cut_short::<F>();
     Applied::Held
 }
 
@@ -56,8 +58,13 @@ fn every_column(pool: &(impl Executor + Shutdown)) {
     let job = &report.still_running()[0];
     assert_eq!((job.id, job.name.as_deref()), (stuck.id(), Some("stuck")));
     assert!(job.running_for >= known_for, "{job}");
-    let (worker, id) = (job.worker, unstarted[0].id());
-    assert!(report.take_unstarted().iter().any(|task| task.id() == id));
+    let worker = job.worker;
+    let mut named: Vec<_> = report.unstarted_jobs().iter().map(|job| job.id).collect();
+    named.sort_unstable();
+    assert_eq!(
+        named,
+        unstarted.iter().map(JobHandle::id).collect::<Vec<_>>()
+    );
     gate.open();
     assert_eq!(Some(ended(stuck).expect("it ends")), worker);
 }
@@ -86,135 +93,6 @@ fn a_job_within_a_job(pool: &(impl Executor + Shutdown)) {
     assert_eq!(running, expected, "{report}");
     gate.open();
     assert!(ended(parent).is_ok());
-}
-
-pub(super) fn r606<F: Fixture>() -> Applied {
-    run_elsewhere::<F>();
-    dropped_with_the_report::<F>();
-    Applied::Held
-}
-
-/// The first pool's only worker stays busy, so whatever happens to its jobs happens in the second.
-fn run_elsewhere<F: Fixture>() {
-    let (first, second) = (pool::<F>(1, 8), pool::<F>(1, 8));
-    let gate = occupy(&first, 1);
-    let (alive, ran) = (Alive::new(), Count::new());
-    let mut handles = submit_values(&first, &alive, &ran);
-    let tasks = every_task(&first, &handles);
-    let (dropped, cancelled) = (handles.remove(0), handles.remove(0));
-    cancelled.cancel();
-    for task in tasks {
-        if task.id() != dropped.id() {
-            let task = refused_when_closed(&first, task);
-            second.try_execute(task).expect(ROOM);
-        }
-    }
-    assert!(matches!(ended(dropped), Err(JobError::Abandoned)));
-    assert!(matches!(ended(cancelled), Err(JobError::Cancelled)));
-    let values = handles.into_iter().map(ended);
-    let values: Vec<_> = values.map(|value| value.expect("it runs")).collect();
-    assert_eq!(values, (2..2 + values.len()).collect::<Vec<_>>());
-    second.wait_idle();
-    let stats = second.stats();
-    let expected = (values.len() as u64 + 1, values.len() as u64, 1);
-    assert_eq!(
-        (stats.accepted, stats.completed, stats.cancelled),
-        expected,
-        "{stats}"
-    );
-    assert_eq!((ran.get(), alive.count()), (2, 0), "(ran, alive)");
-    gate.open();
-}
-
-/// Four closures and, where the pool has them, a future; each gives its place in the line.
-fn submit_values(
-    pool: &impl Executor,
-    alive: &Alive,
-    ran: &Count,
-) -> Vec<JobHandle<usize, Infallible>> {
-    let closure = |value: usize| {
-        let (runs, captured) = (ran.clone(), alive.value());
-        let job = move || {
-            runs.add();
-            drop(captured);
-            value
-        };
-        pool.spawn(job).expect(ROOM)
-    };
-    let mut handles: Vec<_> = (0..4).map(closure).collect();
-    if pool.capability().async_jobs {
-        let captured = alive.value();
-        let future = async move {
-            tokio::task::yield_now().await;
-            drop(captured);
-            4
-        };
-        handles.push(pool.spawn_future(future).expect(ROOM));
-    }
-    handles
-}
-
-/// Shuts the pool down and takes its tasks, which are those of the handles.
-fn every_task(
-    pool: &(impl Executor + Shutdown),
-    handles: &[JobHandle<usize, Infallible>],
-) -> Vec<Task> {
-    let ids: Vec<JobId> = handles.iter().map(JobHandle::id).collect();
-    let report = pool.shutdown(ShutdownPolicy::now());
-    let tasks = report.take_unstarted();
-    let mut found: Vec<JobId> = tasks.iter().map(Task::id).collect();
-    if !pool.capability().fifo {
-        found.sort_unstable();
-    }
-    assert_eq!(found, ids, "the report holds every unstarted job");
-    assert_eq!(report.unstarted(), ids.len() as u64);
-    assert!(
-        report.take_unstarted().is_empty(),
-        "who comes first gets them"
-    );
-    tasks
-}
-
-fn refused_when_closed(pool: &impl Executor, task: Task) -> Task {
-    match pool.try_execute(task) {
-        Err(Refused::Closed(task)) => task,
-        other => panic!("the pool is closed, and said {other:?}"),
-    }
-}
-
-fn dropped_with_the_report<F: Fixture>() {
-    let pool = pool::<F>(1, 8);
-    let gate = occupy(&pool, 1);
-    let (alive, ran) = (Alive::new(), Count::new());
-    let handles: Vec<_> = (0..3)
-        .map(|_| {
-            let (runs, captured) = (ran.clone(), alive.value());
-            let job = move || {
-                runs.add();
-                drop(captured);
-            };
-            pool.spawn(job).expect(ROOM)
-        })
-        .collect();
-    let report = pool.shutdown(ShutdownPolicy::now());
-    let copy = report.clone();
-    drop(report);
-    assert!(
-        handles.iter().all(|handle| !handle.is_finished()),
-        "a copy is left"
-    );
-    drop(copy);
-    assert_eq!(
-        alive.count(),
-        0,
-        "a dropped task drops what its job captured"
-    );
-    for handle in handles {
-        assert!(matches!(ended(handle), Err(JobError::Abandoned)));
-    }
-    gate.open();
-    drop(pool);
-    assert_eq!(ran.get(), 0);
 }
 
 pub(super) fn r608<F: Fixture>() -> Applied {
@@ -265,7 +143,8 @@ fn shut_down_from_everywhere(pool: &(impl Executor + Shutdown)) -> Vec<ShutdownR
         ShutdownPolicy::new(Duration::from_millis(30)),
         soon.cancel_grace(Duration::from_millis(10)),
         ShutdownPolicy::now(),
-    ];
+    ]
+    .map(ShutdownPolicy::hand_back);
     let is_async = pool.capability().async_jobs;
     let (all, here) = (policies.len(), &Count::new());
     thread::scope(|threads| {
@@ -287,7 +166,7 @@ fn shut_down_from_everywhere(pool: &(impl Executor + Shutdown)) -> Vec<ShutdownR
 }
 
 /// Every figure of a report.
-fn fingerprint(report: &ShutdownReport) -> (u64, [u64; 7], Vec<JobId>, usize, Duration) {
+pub(super) fn fingerprint(report: &ShutdownReport) -> (u64, [u64; 7], Vec<JobId>, usize, Duration) {
     let running = report.still_running().iter().map(|job| job.id).collect();
     (
         report.accepted(),

@@ -13,7 +13,7 @@ use crate::each::{ROOM, job, nothing_runs, on_each_backend, pool, until_interrup
 
 /// At once, but with time for those that are asked to stop.
 fn at_once() -> ShutdownPolicy {
-    ShutdownPolicy::now().cancel_grace(PATIENCE)
+    ShutdownPolicy::now().cancel_grace(PATIENCE).hand_back()
 }
 
 #[test]

@@ -1,0 +1,318 @@
+//! The jobs of a pool that wait for its end, or for quiet in it: such a wait leaves them out, or they would wait for themselves and for
+//! each other.
+//!
+//! # What a wait leaves out
+//! A job that waits inside its own pool cannot end before its wait does. Nor can the jobs beneath it on its stack, nor
+//! another job that waits likewise. So a pool has a list of these jobs:
+//! - a wait for quiet is over once all jobs in flight are in the list;
+//! - a wait for the end is over once all jobs in flight wait for the end. A job that waits for quiet gets out by itself, and ends.
+//!
+//! A future is in the list by its id. A closure is in it by its place: the worker, and how deep it lies on the worker's stack. A
+//! closure does not leave its place before its wait is over, so the place names it. Several waits may have the same job in the
+//! list, so each entry has counts.
+//!
+//! The list is locked while the jobs in flight are counted. A job enters the list after it is in flight, and leaves it before it is
+//! over; so while the list is locked, all of its jobs are in flight, and nobody can take the one for the other.
+//!
+//! What is left of a job that was given up is dropped in a frame on a worker's stack, and is not in flight. It is never in the list.
+
+use std::cell::RefCell;
+use std::collections::HashMap;
+use std::future::{Future, poll_fn};
+use std::pin::Pin;
+use std::ptr;
+use std::sync::Arc;
+
+use super::Lifecycle;
+use crate::id::JobId;
+use crate::sync::{AtomicUsize, LockExt, Mutex, Ordering, fence};
+use crate::worker::Worker;
+
+/// What a job waits for.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Awaits {
+    Quiet,
+    End,
+}
+
+/// A job in the list.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+enum Place {
+    /// The one at this depth of the worker's stack, from 1.
+    OnStack {
+        worker: usize,
+        level: usize,
+    },
+    Future(JobId),
+}
+
+impl Place {
+    fn is_future(&self) -> bool {
+        matches!(self, Self::Future(_))
+    }
+}
+
+#[derive(Default)]
+pub(super) struct LeftOut {
+    list: Mutex<List>,
+    /// How many jobs are in the list.
+    len: AtomicUsize,
+}
+
+#[derive(Default)]
+struct List {
+    waits: HashMap<Place, Waits>,
+    /// How many of the jobs wait for the end.
+    ending: usize,
+    /// How many of those are futures.
+    ending_futures: usize,
+}
+
+/// How many waits a job is in.
+#[derive(Default)]
+struct Waits {
+    quiet: usize,
+    end: usize,
+}
+
+impl List {
+    /// Adds a wait of the job to the list.
+    fn enter(&mut self, place: Place, awaits: Awaits) {
+        let waits = self.waits.entry(place).or_default();
+        match awaits {
+            Awaits::Quiet => waits.quiet += 1,
+            Awaits::End => {
+                waits.end += 1;
+                if waits.end == 1 {
+                    self.ending += 1;
+                    self.ending_futures += usize::from(place.is_future());
+                }
+            }
+        }
+    }
+
+    /// Takes a wait of the job out of the list.
+    fn leave(&mut self, place: Place, awaits: Awaits) {
+        let Some(waits) = self.waits.get_mut(&place) else {
+            return;
+        };
+        match awaits {
+            Awaits::Quiet => waits.quiet -= 1,
+            Awaits::End => {
+                waits.end -= 1;
+                if waits.end == 0 {
+                    self.ending -= 1;
+                    self.ending_futures -= usize::from(place.is_future());
+                }
+            }
+        }
+        if waits.quiet + waits.end == 0 {
+            self.waits.remove(&place);
+        }
+    }
+}
+
+impl Lifecycle {
+    /// Polls a wait to its end. The jobs on the stack of whoever polls it are left out, if they are this pool's, and a future is left out
+    /// between two polls as well.
+    pub(crate) async fn leaving_out<F: Future>(
+        self: &Arc<Self>,
+        awaits: Awaits,
+        mut wait: Pin<&mut F>,
+    ) -> F::Output {
+        let mut left = Left {
+            life: self,
+            awaits,
+            places: Vec::new(),
+        };
+        poll_fn(|cx| {
+            if self.is_forked() {
+                return wait.as_mut().poll(cx);
+            }
+            let _on_stack = left.update();
+            wait.as_mut().poll(cx)
+        })
+        .await
+    }
+
+    /// Whether nothing is in flight but jobs that a wait of this kind leaves out.
+    pub(crate) fn is_quiet_but_for(&self, awaits: Awaits) -> bool {
+        let list = self.left_out.list.lock_unpoisoned();
+        let left_out = match awaits {
+            Awaits::Quiet => list.waits.len(),
+            Awaits::End => list.ending,
+        };
+        self.in_flight() <= left_out as u64
+    }
+
+    /// How many jobs are left out by some wait. Out of date at once.
+    pub(super) fn left_out_len(&self) -> u64 {
+        self.left_out.len.load(Ordering::Relaxed) as u64
+    }
+
+    /// Whether future `id` waits for the end of the pool, and so is not to be dropped by it.
+    pub(super) fn awaits_end(&self, id: JobId) -> bool {
+        let list = self.left_out.list.lock_unpoisoned();
+        let waits = list.waits.get(&Place::Future(id));
+        waits.is_some_and(|waits| waits.end > 0)
+    }
+
+    /// Whether a future of the pool waits for the end of it, and needs a worker to be polled.
+    pub(crate) fn does_a_future_await_end(&self) -> bool {
+        self.left_out.list.lock_unpoisoned().ending_futures > 0
+    }
+}
+
+/// A wait's entries in the list.
+struct Left<'a> {
+    life: &'a Arc<Lifecycle>,
+    awaits: Awaits,
+    places: Vec<Place>,
+}
+
+impl Left<'_> {
+    /// Has the list hold the jobs of the calling thread's stack. Until the guard goes, waits further up that stack know them by the same
+    /// places.
+    fn update(&mut self) -> OnStack {
+        let worker = own_worker(self.life);
+        let places = match &worker {
+            Some(worker) => places_on_stack(self.life, worker),
+            // A future may be polled without a worker, once it waits for the end.
+            None => self
+                .places
+                .iter()
+                .copied()
+                .filter(Place::is_future)
+                .collect(),
+        };
+        if places != self.places {
+            self.replace(places);
+        }
+        let top = worker.as_ref().and_then(Worker::polled);
+        let future = top.map(|(id, level)| Known {
+            life: ptr::from_ref(&**self.life),
+            level,
+            place: Some(Place::Future(id)),
+        });
+        OnStack::push(future)
+    }
+
+    fn replace(&mut self, places: Vec<Place>) {
+        let left_out = &self.life.left_out;
+        {
+            let mut list = left_out.list.lock_unpoisoned();
+            for &place in &places {
+                list.enter(place, self.awaits);
+            }
+            for &place in &self.places {
+                list.leave(place, self.awaits);
+            }
+            left_out.len.store(list.waits.len(), Ordering::Relaxed);
+        }
+        self.places = places;
+        // ORDERING: partner is the fence in `tell_watchers`: either that one sees the new length, or whoever is told here sees what that
+        // one has counted.
+        fence(Ordering::SeqCst);
+        // Whoever waits for these jobs need not any more; and a worker that stayed for a future may leave.
+        self.life.wake_watchers();
+        self.life.let_workers_leave();
+    }
+}
+
+impl Drop for Left<'_> {
+    fn drop(&mut self) {
+        if !self.places.is_empty() && !self.life.is_forked() {
+            self.replace(Vec::new());
+        }
+    }
+}
+
+/// The worker of the pool that the calling thread is, if it is one.
+pub(crate) fn own_worker(life: &Arc<Lifecycle>) -> Option<Worker> {
+    Worker::current().filter(|worker| Arc::ptr_eq(worker.life(), life))
+}
+
+/// The jobs of `worker`'s stack. A future whose suspension frees the worker is alone in its wait: whatever is beneath it is in a
+/// wait of its own, in which it polled the future in place.
+fn places_on_stack(life: &Lifecycle, worker: &Worker) -> Vec<Place> {
+    let polled = worker.polled();
+    if let Some((id, _)) = polled
+        && !worker.keeps_place()
+    {
+        return vec![Place::Future(id)];
+    }
+    let place = |level| match polled {
+        Some((id, of_future)) if of_future == level => Some(Place::Future(id)),
+        _ => match known(life, level) {
+            Some(place) => place,
+            None => Some(Place::OnStack {
+                worker: worker.index(),
+                level,
+            }),
+        },
+    };
+    (1..=worker.own_jobs()).filter_map(place).collect()
+}
+
+/// A level of the calling thread's stack that is no closure of `life`'s.
+#[derive(Clone, Copy)]
+struct Known {
+    life: *const Lifecycle,
+    level: usize,
+    /// `None`: what is dropped there is not in flight.
+    place: Option<Place>,
+}
+
+thread_local! {
+    static KNOWN: RefCell<Vec<Known>> = const { RefCell::new(Vec::new()) };
+}
+
+/// What is known of the level, if it is. A thread whose locals are gone, as one that runs the handlers of the process's exit, knows
+/// nothing.
+fn known(life: &Lifecycle, level: usize) -> Option<Option<Place>> {
+    let find = |known: &RefCell<Vec<Known>>| {
+        let known = known.borrow();
+        let found = known
+            .iter()
+            .rev()
+            .find(|it| ptr::eq(it.life, life) && it.level == level);
+        found.map(|it| it.place)
+    };
+    KNOWN.try_with(find).ok().flatten()
+}
+
+/// Keeps what is known of a level for as long as it is on the stack.
+pub(super) struct OnStack {
+    is_pushed: bool,
+}
+
+impl OnStack {
+    fn push(known: Option<Known>) -> Self {
+        let push = |known_levels: &RefCell<Vec<Known>>| {
+            known.is_some_and(|known| {
+                known_levels.borrow_mut().push(known);
+                true
+            })
+        };
+        Self {
+            is_pushed: KNOWN.try_with(push).unwrap_or(false),
+        }
+    }
+}
+
+/// The next frame on `worker`'s stack is what is left of a job that is not in flight.
+pub(super) fn next_is_not_in_flight(worker: &Worker) -> OnStack {
+    OnStack::push(Some(Known {
+        life: ptr::from_ref(&**worker.life()),
+        level: worker.own_jobs() + 1,
+        place: None,
+    }))
+}
+
+impl Drop for OnStack {
+    fn drop(&mut self) {
+        if self.is_pushed {
+            let _gone = KNOWN.try_with(|known| known.borrow_mut().pop());
+        }
+    }
+}

@@ -1,0 +1,157 @@
+//! How long a shutdown waits, and for what.
+
+use std::time::{Duration, Instant};
+
+/// Time that running jobs get to notice that they were cancelled, where the policy names none; and the most that
+/// [`within`](ShutdownPolicy::within) keeps for all that comes after the grace.
+const DEFAULT_CANCEL_GRACE: Duration = Duration::from_millis(500);
+
+/// Which part of a total is kept for all that comes after the grace.
+const KEPT: u32 = 10;
+
+/// The most that is kept of a total for idle workers to leave.
+const MOST_FOR_THE_EXIT: Duration = Duration::from_millis(50);
+
+/// How long a shutdown waits, for what, and what becomes of the jobs that it does not start.
+///
+/// | | waits for accepted jobs | then cancels, and waits | in all |
+/// |---|---|---|---|
+/// | [`within(total)`](Self::within), [`Duration`] | nine tenths of `total` | for the rest of it | `total` |
+/// | [`new(grace)`](Self::new) | `grace` | half a second, or [`cancel_grace`](Self::cancel_grace) | the sum |
+/// | [`drain()`](Self::drain) | as long as it takes | | no limit |
+/// | [`now()`](Self::now) | not at all | not at all | nothing |
+///
+/// Each of them returns as soon as nothing is left to wait for.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct ShutdownPolicy {
+    grace: Option<Duration>,
+    cancel_grace: Duration,
+    /// For workers to leave, within the limit of the whole.
+    exit_grace: Duration,
+    hands_back: bool,
+}
+
+impl ShutdownPolicy {
+    /// One limit for the whole shutdown, as an orchestrator has one before it kills the process.
+    ///
+    /// A tenth of it, but at most half a second, is kept for jobs that are cancelled and for workers to leave. So `within(1 s)` lets accepted
+    /// jobs run for 0.9 s, cancels what is left, and returns after 1 s at the latest.
+    pub fn within(total: Duration) -> Self {
+        let kept = (total / KEPT).min(DEFAULT_CANCEL_GRACE);
+        let exit_grace = (kept / 2).min(MOST_FOR_THE_EXIT);
+        Self {
+            grace: Some(total - kept),
+            cancel_grace: kept - exit_grace,
+            exit_grace,
+            hands_back: false,
+        }
+    }
+
+    /// Waits for `grace` until accepted jobs have finished; then cancels, and waits half a second for that.
+    pub fn new(grace: Duration) -> Self {
+        Self {
+            grace: Some(grace),
+            ..Self::drain()
+        }
+    }
+
+    /// Waits for all accepted jobs, without a limit.
+    pub fn drain() -> Self {
+        Self {
+            grace: None,
+            cancel_grace: DEFAULT_CANCEL_GRACE,
+            exit_grace: Duration::ZERO,
+            hands_back: false,
+        }
+    }
+
+    /// Waits for nothing: queued jobs do not start, running ones are cancelled and given up.
+    pub fn now() -> Self {
+        Self::within(Duration::ZERO)
+    }
+
+    /// What is left of the policy after `elapsed`: several pools that end as one have one limit.
+    #[must_use]
+    pub fn after(self, elapsed: Duration) -> Self {
+        let Some(grace) = self.grace else { return self };
+        let past_grace = elapsed.saturating_sub(grace);
+        let past_cancel = past_grace.saturating_sub(self.cancel_grace);
+        Self {
+            grace: Some(grace.saturating_sub(elapsed)),
+            cancel_grace: self.cancel_grace.saturating_sub(past_grace),
+            exit_grace: self.exit_grace.saturating_sub(past_cancel),
+            ..self
+        }
+    }
+
+    /// Sets how long cancelled jobs are waited for, after the grace.
+    #[must_use]
+    pub fn cancel_grace(mut self, cancel_grace: Duration) -> Self {
+        self.cancel_grace = cancel_grace;
+        self
+    }
+
+    /// Has the report keep the jobs that did not start, as tasks
+    /// ([`take_unstarted`](crate::ShutdownReport::take_unstarted)); else they resolve as `Abandoned` by the time that the shutdown returns
+    /// (`R606`).
+    ///
+    /// Their handles stay pending for as long as the report keeps the tasks. So do not join such a handle on the thread that has the
+    /// report: submit the tasks to another pool or drop the report first.
+    ///
+    /// If several callers shut the pool down, it is enough that one of them asks before the grace is over: each report is the same, and
+    /// whoever takes the tasks first gets them.
+    #[must_use]
+    pub fn hand_back(mut self) -> Self {
+        self.hands_back = true;
+        self
+    }
+
+    pub(super) fn hands_back(self) -> bool {
+        self.hands_back
+    }
+}
+
+impl From<Duration> for ShutdownPolicy {
+    /// [`within`](ShutdownPolicy::within): the limit of the whole.
+    fn from(total: Duration) -> Self {
+        Self::within(total)
+    }
+}
+
+/// Until when to wait; `None`: for ever.
+#[derive(Debug, Clone, Copy, Default)]
+pub(super) struct Limits {
+    is_set: bool,
+    /// For accepted jobs.
+    pub(super) drain: Option<Instant>,
+    /// For cancelled ones.
+    pub(super) cancel: Option<Instant>,
+    /// For the whole.
+    pub(super) end: Option<Instant>,
+}
+
+impl Limits {
+    pub(super) fn of(policy: ShutdownPolicy, start: Instant) -> Self {
+        let drain = policy.grace.and_then(|grace| start.checked_add(grace));
+        let cancel = drain.and_then(|drain| drain.checked_add(policy.cancel_grace));
+        let end = cancel.and_then(|cancel| cancel.checked_add(policy.exit_grace));
+        Self {
+            is_set: true,
+            drain,
+            cancel,
+            end,
+        }
+    }
+
+    /// Another caller has limits of its own: the earlier hold for both.
+    pub(super) fn shorten(&mut self, other: Self) {
+        if !self.is_set {
+            *self = other;
+            return;
+        }
+        let earlier = |a: Option<Instant>, b: Option<Instant>| a.into_iter().chain(b).min();
+        self.drain = earlier(self.drain, other.drain);
+        self.cancel = earlier(self.cancel, other.cancel);
+        self.end = earlier(self.end, other.end);
+    }
+}

@@ -1,0 +1,26 @@
+//! What a worker does while its pool is cancelled: it drops what the pool has given up, and starts nothing.
+
+use crate::engine::Engine;
+use crate::worker::{Step, Worker};
+
+impl Worker {
+    /// Does one thing that is left, if there is one. Tasks that are still queued do not start.
+    #[cold]
+    pub(crate) fn step_at_end<E: Engine>(&self, engine: &E) -> Step {
+        let life = self.life();
+        if life.is_forked() {
+            return Step::Nothing; // what is queued is the parent's
+        }
+        if life.has_chores() {
+            // Somebody else looks for the next: this one may take for ever.
+            self.found(engine);
+            if life.do_a_chore(self) {
+                return Step::Ran;
+            }
+        }
+        if self.run_woken() {
+            return Step::Ran;
+        }
+        self.run_queued(engine)
+    }
+}
