@@ -456,9 +456,12 @@ fn admit_patiently<E: Executor + ?Sized>(
     task: Task,
     limit: Option<Instant>,
 ) -> Result<(), Refused<Task>> {
+    let deadline = [limit, task.deadline()].into_iter().flatten().min();
     let mut tried = Err(Refused::Full(task));
     look_between_yields(Looks::SUBMITTER, || {
-        if !may_pass(executor) {
+        // A yield may last for long.
+        let is_too_late = deadline.is_some_and(|deadline| machine::now() >= deadline);
+        if is_too_late || !may_pass(executor) {
             return true;
         }
         if let Err(Refused::Full(task)) = std::mem::replace(&mut tried, Ok(())) {

@@ -509,17 +509,11 @@ mutants! {
         room_forgets_spare_places: "a place that comes free while nobody listens is forgotten", in "room/line.rs",
             "self.spare += 1;" =>
             "if !MUTANT { self.spare += 1; }";
-        room_full_forgets_later_places: "who finds the queue full forgets what came free since", in "room/line.rs",
-            "if self.listening.contains_key(&waiter.ticket) {" =>
-            "if MUTANT || self.listening.contains_key(&waiter.ticket) {";
     }
     "models::rooms::a_future_that_is_not_polled_is_passed_over" {
         room_waits_for_all: "a future that does not come is waited for like a thread", in "room/line.rs",
             "if called.coming == Coming::Surely || called.rounds != 0 {" =>
             "if MUTANT || called.coming == Coming::Surely || called.rounds != 0 {";
-        room_keeps_the_place: "the place of a future that does not come is nobody's", in "room/line.rs",
-            "places += usize::from(called.call == Call::Place);" =>
-            "places += usize::from(!MUTANT && called.call == Call::Place);";
         room_passes_over_alone: "when one is passed over, nobody is called", in "room/line.rs",
             "are_missing = true;" =>
             "are_missing = !MUTANT;";

@@ -117,10 +117,11 @@ impl<'a, E: Executor + ?Sized> Admission<'a, E> {
         }
     }
 
-    /// Whether the wait is over because the job's own deadline has passed (`R105`). A first try is no wait.
+    /// Whether the wait is over because the job's own deadline has passed (`R105`). A first try is no wait; a thread has had it before.
     fn is_too_late(&self) -> bool {
+        let has_tried = self.waiter.is_some() || self.coming == Coming::Surely;
         let deadline = self.task.as_ref().and_then(Task::deadline);
-        self.waiter.is_some() && deadline.is_some_and(|deadline| machine::now() >= deadline)
+        has_tried && deadline.is_some_and(|deadline| machine::now() >= deadline)
     }
 
     /// Sees to it that the wait ends at the job's own deadline.

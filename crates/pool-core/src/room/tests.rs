@@ -132,6 +132,23 @@ fn who_finds_the_queue_full_ends_what_is_spare() {
 }
 
 #[test]
+fn what_comes_free_after_a_try_in_vain_stays_spare() {
+    let room = Room::new();
+    let mut late = InLine {
+        waiter: room.enter(Coming::Surely),
+        wakes: Arc::default(),
+    };
+    let turn = room.listen(&mut late.waiter, &Waker::from(Arc::clone(&late.wakes)));
+    assert!(
+        turn.may_try,
+        "it does, and finds nothing; then two come free"
+    );
+    (0..2).for_each(|_| room.freed());
+    room.found_full(&late.waiter);
+    assert_eq!((late.wakes(), passes(&room, 1)), (1, 1));
+}
+
+#[test]
 fn one_that_was_robbed_is_the_first_to_be_called_again() {
     let room = Room::new();
     let [mut first, second] = futures(&room);
@@ -177,6 +194,17 @@ fn a_future_that_does_not_come_is_passed_over() {
     (0..2).for_each(|_| assert!(room.next_round(), "it has twice as long"));
     assert!(!room.next_round());
     assert_eq!(behind.wakes(), 1, "its place goes to the next");
+}
+
+#[test]
+fn the_place_of_a_lost_future_is_anybodys_where_nobody_listens() {
+    let room = Room::new();
+    let [_lost, _called] = futures(&room);
+    room.freed();
+    assert!(room.next_round());
+    room.freed();
+    assert!(room.next_round(), "the one is lost, and the other may come");
+    assert_eq!(passes(&room, 1), 1);
 }
 
 #[test]

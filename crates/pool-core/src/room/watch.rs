@@ -45,7 +45,8 @@ impl Wake for NextRound {
 pub(super) struct Alarm {
     when: Instant,
     id: JobId,
-    life: Arc<Lifecycle>,
+    /// Who waits keeps no pool that is over.
+    life: Weak<Lifecycle>,
 }
 
 impl Alarm {
@@ -59,12 +60,15 @@ impl Alarm {
         // Not the job's own id: once it is accepted, the same clock may know the same deadline by that.
         let id = JobId::next();
         let _has_thread = life.clock().wake_at(when, id, waker);
+        let life = Arc::downgrade(&life);
         Some(Self { when, id, life })
     }
 }
 
 impl Drop for Alarm {
     fn drop(&mut self) {
-        self.life.clock().forget(self.when, self.id);
+        if let Some(life) = self.life.upgrade() {
+            life.clock().forget(self.when, self.id);
+        }
     }
 }

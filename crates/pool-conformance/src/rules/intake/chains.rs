@@ -3,12 +3,12 @@
 use std::cell::Cell;
 use std::convert::Infallible;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 
 use pool_core::{Executor, ExecutorExt, Job, JobContext, Shutdown};
 
 use crate::fixture::Fixture;
-use crate::probe::{Count, ROOM, occupy, pool};
+use crate::probe::{Count, PATIENCE, ROOM, occupy, pool};
 use crate::rule::Applied;
 use crate::thread;
 
@@ -29,7 +29,9 @@ fn pages() -> usize {
 struct Graph {
     is_visited: Vec<AtomicBool>,
     links: usize,
-    visits: Count,
+    visits: AtomicUsize,
+    /// All were.
+    is_done: Count,
 }
 
 /// A job that submits one for each of its links that nobody has followed before.
@@ -63,7 +65,10 @@ impl Job for Page {
                 ctx.execute(linked).expect("a child of a job is taken");
             }
         }
-        self.graph.visits.add();
+        let visits = self.graph.visits.fetch_add(1, Ordering::SeqCst) + 1;
+        if visits == self.graph.is_visited.len() {
+            self.graph.is_done.add();
+        }
         WITHIN.set(within - 1);
         Ok(())
     }
@@ -89,7 +94,8 @@ fn crawls<F: Fixture>(
     let graph = Arc::new(Graph {
         is_visited: (0..pages()).map(|_| AtomicBool::new(false)).collect(),
         links,
-        visits: Count::new(),
+        visits: AtomicUsize::new(0),
+        is_done: Count::new(),
     });
     let first = Page {
         graph: Arc::clone(&graph),
@@ -99,7 +105,13 @@ fn crawls<F: Fixture>(
     pool.execute(first).expect(ROOM);
     before(&pool);
     gate.open();
-    graph.visits.wait_for(pages());
+    let is_done = graph.is_done.reaches(1, Some(PATIENCE));
+    let (stats, visits) = (Executor::stats(&pool), &graph.visits);
+    assert!(
+        is_done,
+        "{visits:?} pages of {} were visited: {stats}",
+        pages()
+    );
     pool.wait_idle();
     let stats = Executor::stats(&pool);
     assert_eq!(stats.panicked, 0, "no page is too deep: {stats}");
