@@ -366,10 +366,12 @@ mutants! {
             "let accepted = counts.accepted.max(out.saturating_sub(counts.adopted));" =>
             "let accepted = counts.accepted.max(if MUTANT { 0 } else { out.saturating_sub(counts.adopted) });";
     }
-    "models::lives::who_sees_nothing_on_its_way_takes_all" {
+    "models::lives::who_is_refused_hides_nobody_on_its_way" {
         on_its_way_reads_entries_first: "the entries are read before the pushes and refusals", in "ledger.rs",
             "entered == arrived" =>
             "entered == self.arrived()";
+    }
+    "models::lives::who_sees_nothing_on_its_way_takes_all" {
         accepted_before_the_push: "a submission is counted as accepted as it enters", in "lifecycle.rs",
             "pub(crate) fn begin_submission(&self) -> Option<Submission<'_>> {" =>
             "pub(crate) fn begin_submission(&self) -> Option<Submission<'_>> {

@@ -12,10 +12,11 @@ use loom::thread;
 use super::{life, model, nothing};
 use crate::id::JobId;
 use crate::ledger::Ledger;
-use crate::lifecycle::Lifecycle;
+use crate::lifecycle::{Lifecycle, Submission};
 use crate::outcome::Outcome;
 use crate::stats::Tally;
 use crate::still::Still;
+use crate::task::Task;
 use crate::worker::Worker;
 
 /// The stripes of a worker, which has them to itself, and of outsiders, who add to theirs. Loom takes a thread's own load, which
@@ -79,34 +80,58 @@ fn no_snapshot_shows_more_finished_than_accepted() {
     }
 }
 
+/// A submission that is on its way is seen, though another one enters and is refused meanwhile.
+#[test]
+fn who_is_refused_hides_nobody_on_its_way() {
+    model(|| {
+        let ledger = Arc::new(Ledger::new(1));
+        ledger.writing(None).enter();
+        let refused = {
+            let ledger = Arc::clone(&ledger);
+            thread::spawn(move || {
+                ledger.writing(None).enter();
+                ledger.writing(None).refuse();
+            })
+        };
+        assert!(!ledger.is_nothing_on_its_way(), "one is on its way");
+        refused.join().unwrap();
+        ledger.writing(None).accept();
+        assert!(ledger.is_nothing_on_its_way());
+    });
+}
+
+/// The rest of a submission.
+fn push(life: &StdArc<Lifecycle>, queue: &Mutex<Vec<Task>>, submission: Submission<'_>) {
+    queue.lock().unwrap().push(nothing());
+    life.pushed(submission, Vec::new);
+}
+
 /// Who has ended the intake and sees nothing on its way takes out every task that gets in, though others are refused meanwhile.
 #[test]
 fn who_sees_nothing_on_its_way_takes_all() {
     model(|| {
         let (life, queue) = (life(), Arc::new(Mutex::new(Vec::new())));
-        let submit = |life: &StdArc<Lifecycle>| {
-            let (life, queue) = (StdArc::clone(life), Arc::clone(&queue));
-            move || {
-                if let Some(submission) = life.begin_submission() {
-                    queue.lock().unwrap().push(nothing());
-                    life.pushed(submission, Vec::new);
-                }
-            }
-        };
-        let submitter = thread::spawn(submit(&life));
-        let late = submit(&life);
+        let on_its_way = life.begin_submission().expect("the pool is open");
         let closer = {
             let (life, queue) = (StdArc::clone(&life), Arc::clone(&queue));
             thread::spawn(move || {
                 life.end_intake();
                 let has_all = life.is_nothing_on_its_way();
-                let taken = std::mem::take(&mut *queue.lock().unwrap());
-                (has_all, taken.len())
+                drop(std::mem::take(&mut *queue.lock().unwrap()));
+                has_all
             })
         };
-        late();
-        submitter.join().unwrap();
-        let (has_all, _) = closer.join().unwrap();
+        let late = {
+            let (life, queue) = (StdArc::clone(&life), Arc::clone(&queue));
+            thread::spawn(move || {
+                if let Some(submission) = life.begin_submission() {
+                    push(&life, &queue, submission);
+                }
+            })
+        };
+        push(&life, &queue, on_its_way);
+        late.join().unwrap();
+        let has_all = closer.join().unwrap();
         let left = queue.lock().unwrap().len();
         assert!(!has_all || left == 0, "a task is left behind");
     });
