@@ -13,7 +13,11 @@
 //! A wake makes the turn due and then takes the lock of `links` to find pool and helper. A helper leaves
 //! its waker under that lock and then looks whether the turn is due. So either the wake finds the helper,
 //! or the helper finds the turn.
+//!
+//! What the future awaits of its own pool is noted under the lock too, after the poll that awaited it and
+//! before the turn is given back, and the helper is told. So a helper knows all of it, or looks again.
 
+mod awaits;
 #[cfg(all(test, pool_loom))]
 mod models;
 mod outlet;
@@ -44,8 +48,9 @@ use crate::task::Task;
 use crate::ticket::Resolution;
 use crate::turn::{Due, Turn};
 use crate::waiter::Waiter;
-use crate::worker::{Frame, Worker};
-pub(crate) use polled::{Helped, Known, Polled};
+use crate::worker::{Awaited, Frame, Worker};
+use awaits::Awaits;
+pub(crate) use polled::{Known, Polled};
 
 /// Whom a future that is suspended is tied to.
 #[derive(Default)]
@@ -56,6 +61,8 @@ struct Links {
     helper: Option<Waker>,
     /// The task of a runtime. Its future's wakes go there by themselves; this one is for a canceller.
     host: Option<Waker>,
+    /// What it awaits of its pool, if it ever did.
+    awaits: Option<Box<Awaits>>,
 }
 
 pub(crate) struct AsyncCell<S: Source> {
@@ -205,7 +212,7 @@ impl<S: Source> AsyncCell<S> {
         if let Err(panic) = self.make_future(life) {
             return Once::Over(Concluded::Ends(Err(JobError::Panicked(panic))));
         }
-        let outer = worker.map(|worker| worker.begin_polling(self.id));
+        let outer = worker.map(|worker| (worker.begin_polling(self.id), worker.awaited_len()));
         let polled = self.stage.with_mut(|place| {
             // SAFETY: the caller has the turn.
             let Stage::Started(future) = (unsafe { &mut *place }) else {
@@ -218,15 +225,41 @@ impl<S: Source> AsyncCell<S> {
                 future.poll(&mut Context::from_waker(waker))
             })
         });
-        if let (Some(worker), Some(outer)) = (worker, outer) {
+        let mut awaited = Vec::new();
+        if let (Some(worker), Some((outer, noted))) = (worker, outer) {
+            awaited = worker.take_awaited(noted);
             worker.end_polling(outer);
         }
         let result = match polled {
-            Ok(Poll::Pending) => return Once::Suspended,
+            Ok(Poll::Pending) => {
+                self.note_awaited(awaited);
+                return Once::Suspended;
+            }
             Ok(Poll::Ready(result)) => Ok(result),
             Err(panic) => Err(panic),
         };
         Once::Over(conclude(result, *self.reported.lock_unpoisoned()))
+    }
+
+    /// Notes what the future awaits, and tells a helper of it. The caller has the turn.
+    #[inline]
+    fn note_awaited(&self, awaited: Vec<Arc<dyn Awaited>>) {
+        if !awaited.is_empty() {
+            self.add_awaited(awaited);
+        }
+    }
+
+    #[cold]
+    fn add_awaited(&self, awaited: Vec<Arc<dyn Awaited>>) {
+        let (helper, former) = {
+            let mut links = self.links.lock_unpoisoned();
+            let former = links.awaits.get_or_insert_default().add(awaited);
+            (links.helper.clone(), former)
+        };
+        drop(former);
+        if let Some(helper) = helper {
+            wake_contained(helper);
+        }
     }
 
     /// Polls with the turn taken, and gives it back or ends the job.
@@ -341,7 +374,7 @@ impl<S: Source> AsyncCell<S> {
         }
         let links = {
             let mut links = self.links.lock_unpoisoned();
-            (links.helper.take(), links.host.take())
+            (links.helper.take(), links.host.take(), links.awaits.take())
         };
         drop_contained(links);
     }

@@ -331,6 +331,31 @@ impl<J: Job> JobCell<J> {
         }))
     }
 
+    /// The same for a worker whose job awaits this one by way of others, and has not its handle: publishes the outcome as well. False: it
+    /// cannot be run here.
+    fn run_helped(&self, worker: &Worker) -> bool {
+        if !worker.may_claim() || !self.state.claim(worker.life().id()) {
+            return false;
+        }
+        let frame = worker.begin(self.id, self.name());
+        let (resolution, leftover) = worker.helping_apart(|| self.run_started(worker));
+        let outcome = outcome_of(&resolution);
+        frame.is_on_record(outcome);
+        drop_contained(leftover);
+        self.store(resolution);
+        let ended = self.state.end(outcome);
+        if ended.is_detached {
+            drop_contained(self.replace(Stage::Empty));
+        }
+        if ended.has_waiter {
+            // SAFETY: this is the end, and it says so.
+            wake_contained(unsafe { self.waiter.take() });
+        }
+        drop(frame);
+        worker.over();
+        true
+    }
+
     /// Ends the job without running it, if it has not started: a cancel, a deadline. What it captured is dropped at the end, with nothing
     /// held.
     fn end_unstarted(&self, outcome: Outcome, tells: Tells) {
@@ -428,6 +453,10 @@ impl<J: Job> Outlet<J::Output, J::Error> for JobCell<J> {
             return;
         }
         if !worker.keeps_place() {
+            if !self.state.is_started() {
+                // SAFETY: the handle's end is the caller's, so the cell is alive.
+                worker.note_awaited(|| Arc::new(unsafe { CellRef::new(NonNull::from(self)) }));
+            }
             return;
         }
         let Some(resolution) = self.run_claimed(worker) else {

@@ -36,6 +36,7 @@ pub(crate) use clock::SampledClock;
 pub(crate) use current::current_index;
 pub use errand::Errand;
 use help::Help;
+pub(crate) use help::{Awaited, Helped};
 pub(crate) use lending::Departure;
 use lending::Lending;
 use polling::Polling;

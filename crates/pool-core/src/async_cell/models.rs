@@ -8,7 +8,7 @@ use std::task::{Context, Poll, Waker};
 use loom::sync::Mutex;
 use loom::thread;
 
-use super::{AsyncCell, Helped, Known, Polled};
+use super::{AsyncCell, Known, Polled};
 use crate::id::JobId;
 use crate::models::{Token, life, life_of, model};
 use crate::outcome::Outcome;
@@ -16,6 +16,7 @@ use crate::source::SureSource;
 use crate::still::Still;
 use crate::ticket::Outlet;
 use crate::worker::Worker;
+use crate::worker::{Awaited, Helped};
 
 fn cell() -> StdArc<AsyncCell<SureSource<Pending<()>>>> {
     AsyncCell::new(JobId::next(), SureSource(pending()), None)

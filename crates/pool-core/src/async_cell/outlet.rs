@@ -115,7 +115,10 @@ impl<S: Source> Outlet<S::Output, S::Error> for AsyncCell<S> {
         }
         if !worker.may_claim() {
             worker.awaits_own_pool();
-        } else if worker.keeps_place() {
+            return;
+        }
+        worker.note_awaited(|| self.shared());
+        if worker.keeps_place() {
             worker.help_once(self.shared(), cx.waker());
         }
     }

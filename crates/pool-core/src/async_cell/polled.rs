@@ -14,18 +14,7 @@ use crate::source::Source;
 use crate::sync::{LockExt, Ordering};
 use crate::task::{GivenUp, GivenUpAs, Remains};
 use crate::ticket::Resolution;
-use crate::worker::Worker;
-
-/// What a helper found.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) enum Helped {
-    /// It was due, and was polled.
-    Polled,
-    /// It sleeps, or somebody else polls it.
-    NotDue,
-    /// It has ended.
-    Over,
-}
+use crate::worker::{Awaited, Helped, Worker};
 
 /// Whether a job has been told of its host's waker.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -35,25 +24,16 @@ pub(crate) enum Known {
 }
 
 /// A future as the rest of the crate drives it.
-pub(crate) trait Polled: Send + Sync {
-    /// The job's id.
-    fn id(&self) -> JobId;
+pub(crate) trait Polled: Awaited {
     /// The job's name, if it has one.
     fn name(&self) -> Option<&str>;
     /// When it is no longer wanted, if it has a limit.
     fn deadline(&self) -> Option<Instant>;
-    fn is_ended(&self) -> bool;
 
     /// A worker has dequeued the job's entry: polls for the first time, unless the job was started elsewhere.
     fn run_first(self: Arc<Self>, worker: &Worker);
     /// A worker has dequeued the entry of a wake: polls, unless a helper was faster.
     fn run_woken(self: Arc<Self>, worker: &Worker);
-    /// A job of the same pool that waits for this one polls it, if it is due, or starts it, if it is queued. Otherwise `waker` will be
-    /// called.
-    fn help(self: Arc<Self>, worker: &Worker, waker: &Waker) -> Helped;
-    /// The helper waits no longer.
-    fn leave_helper(&self);
-
     /// See [`Payload::accept`](crate::task::Payload::accept).
     fn accept(self: Arc<Self>, life: &Arc<Lifecycle>) -> Result<Option<Waker>, Outcome>;
     /// See [`Payload::change_pool`](crate::task::Payload::change_pool).
@@ -116,34 +96,13 @@ impl<S: Source> AsyncCell<S> {
     }
 }
 
-impl<S: Source> Polled for AsyncCell<S> {
+impl<S: Source> Awaited for AsyncCell<S> {
     fn id(&self) -> JobId {
         self.id
     }
 
-    fn name(&self) -> Option<&str> {
-        AsyncCell::name(self)
-    }
-
-    fn deadline(&self) -> Option<Instant> {
-        self.terms.as_ref()?.deadline
-    }
-
     fn is_ended(&self) -> bool {
         self.state.is_ended()
-    }
-
-    fn run_first(self: Arc<Self>, worker: &Worker) {
-        if self.state.start().is_none() {
-            return;
-        }
-        self.take_turn(worker, Poller::Starter, Place::Frees);
-    }
-
-    fn run_woken(self: Arc<Self>, worker: &Worker) {
-        if self.turn.begin_dequeued() {
-            self.take_turn(worker, Poller::Later, Place::Frees);
-        }
     }
 
     fn help(self: Arc<Self>, worker: &Worker, waker: &Waker) -> Helped {
@@ -169,8 +128,37 @@ impl<S: Source> Polled for AsyncCell<S> {
         Helped::NotDue
     }
 
+    fn awaits(&self) -> Vec<Arc<dyn Awaited>> {
+        let links = self.links.lock_unpoisoned();
+        let awaits = links.awaits.as_ref();
+        awaits.map_or_else(Vec::new, |awaits| awaits.alive().cloned().collect())
+    }
+
     fn leave_helper(&self) {
         self.forget_helper();
+    }
+}
+
+impl<S: Source> Polled for AsyncCell<S> {
+    fn name(&self) -> Option<&str> {
+        AsyncCell::name(self)
+    }
+
+    fn deadline(&self) -> Option<Instant> {
+        self.terms.as_ref()?.deadline
+    }
+
+    fn run_first(self: Arc<Self>, worker: &Worker) {
+        if self.state.start().is_none() {
+            return;
+        }
+        self.take_turn(worker, Poller::Starter, Place::Frees);
+    }
+
+    fn run_woken(self: Arc<Self>, worker: &Worker) {
+        if self.turn.begin_dequeued() {
+            self.take_turn(worker, Poller::Later, Place::Frees);
+        }
     }
 
     fn accept(self: Arc<Self>, life: &Arc<Lifecycle>) -> Result<Option<Waker>, Outcome> {

@@ -1,8 +1,9 @@
 //! `CellRef`: a counted reference to a closure's cell, for those that are neither its entry nor its handle: the token and the clock, which
-//! hold it as a waker, and abort handles.
+//! hold it as a waker, abort handles, and futures that await the job.
 
 use std::mem::ManuallyDrop;
 use std::ptr::NonNull;
+use std::sync::Arc;
 use std::task::{RawWaker, RawWakerVTable, Waker};
 
 use super::{Extras, JobCell, Tells, free_by_holder, refuse_start};
@@ -10,6 +11,7 @@ use crate::id::JobId;
 use crate::job::Job;
 use crate::sync::Ordering;
 use crate::ticket::{Abort, Outlet};
+use crate::worker::{Awaited, Helped, Worker};
 
 /// Keeps a cell alive. As a waker, it ends the job if its terms say so and it has not started.
 pub(super) struct CellRef<J: Job>(NonNull<JobCell<J>>);
@@ -104,4 +106,33 @@ impl<J: Job> Abort for CellRef<J> {
     fn cancel(&self) {
         Outlet::cancel(self.cell());
     }
+}
+
+impl<J: Job> Awaited for CellRef<J> {
+    fn id(&self) -> JobId {
+        self.cell().id
+    }
+
+    /// What a helper can do nothing about has ended for it: a closure that was started runs to its end by itself.
+    fn is_ended(&self) -> bool {
+        self.cell().state.is_started()
+    }
+
+    fn help(self: Arc<Self>, worker: &Worker, _waker: &Waker) -> Helped {
+        let cell = self.cell();
+        if cell.state.is_started() {
+            return Helped::Over;
+        }
+        if cell.run_helped(worker) {
+            Helped::Polled
+        } else {
+            Helped::NotDue
+        }
+    }
+
+    fn awaits(&self) -> Vec<Arc<dyn Awaited>> {
+        Vec::new()
+    }
+
+    fn leave_helper(&self) {}
 }

@@ -9,24 +9,56 @@
 //! it within its own poll. So the depth of a chain of awaits costs memory and no stack. A helper looks
 //! from the end of the list: what was awaited last is due first.
 //!
+//! A future that was suspended notes in its cell what it awaits of its own pool, whoever polled it. A helper
+//! that finds a future not due adds to the list what that awaits: if the workers all wait here, nobody
+//! else makes progress on it. So the list holds whole chains of awaits, and what it holds is what the
+//! jobs here asked for, if by way of others.
+//!
 //! A job that runs in place within such a wait has a part of the list of its own, above those of the jobs
 //! around it, and never polls theirs: a joiner runs nothing that it did not ask for.
 //!
 //! # No wake is missed
 //! A helper leaves its waker in a future's cell and then looks whether that is due; a wake makes the
 //! future due and then looks for the helper's waker. The cell's lock orders the two, so one of them sees
-//! the other. See `async_cell`.
+//! the other. See `async_cell`. What a future awaits is noted under the same lock, and then its helper's
+//! waker is called: a helper that looked before the note looks again.
 
 use std::cell::{Cell, RefCell};
 use std::sync::Arc;
 use std::task::Waker;
 
-use crate::async_cell::{Helped, Polled};
+use crate::id::JobId;
 use crate::worker::Worker;
+
+/// A job that another one awaits.
+pub(crate) trait Awaited: Send + Sync {
+    fn id(&self) -> JobId;
+    fn is_ended(&self) -> bool;
+    /// A job of the same pool that waits for this one, if by way of others, polls it, if it is due, or runs it, if it is queued.
+    /// Otherwise `waker` will be called.
+    fn help(self: Arc<Self>, worker: &Worker, waker: &Waker) -> Helped;
+    /// What it awaits itself.
+    fn awaits(&self) -> Vec<Arc<dyn Awaited>>;
+    /// The helper waits no longer.
+    fn leave_helper(&self);
+}
+
+/// What a helper found.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Helped {
+    /// It was due, and was polled.
+    Polled,
+    /// It sleeps, or somebody else polls it.
+    NotDue,
+    /// It has ended.
+    Over,
+}
 
 #[derive(Default)]
 pub(super) struct Help {
-    futures: RefCell<Vec<Arc<dyn Polled>>>,
+    futures: RefCell<Vec<Arc<dyn Awaited>>>,
+    /// What the future that is being polled has awaited in this poll, above what those around it have.
+    awaited: RefCell<Vec<Arc<dyn Awaited>>>,
     /// Where the innermost job's part of the list begins.
     base: Cell<usize>,
     /// A helper polls, or looks for what is due: whoever awaits within that only adds to the list.
@@ -38,7 +70,7 @@ pub(super) struct Help {
 impl Worker {
     /// Runs a job in place, with a part of the list of its own.
     #[inline]
-    pub(super) fn helping_apart<R>(&self, run: impl FnOnce() -> R) -> R {
+    pub(crate) fn helping_apart<R>(&self, run: impl FnOnce() -> R) -> R {
         let help = &self.0.help;
         let before = help.futures.borrow().len();
         let base = help.base.replace(before);
@@ -53,7 +85,7 @@ impl Worker {
     /// Waits for `future` on this worker, helping; `wait` sleeps until the helper's waker is called. `is_over` is asked before each sleep.
     pub(crate) fn help_until(
         &self,
-        future: Arc<dyn Polled>,
+        future: Arc<dyn Awaited>,
         waker: &Waker,
         mut is_over: impl FnMut() -> bool,
         mut wait: impl FnMut(),
@@ -72,7 +104,7 @@ impl Worker {
 
     /// Helps within one poll of an executor that is not ours: makes what progress there is, and returns. `waker` is called when there may be
     /// more.
-    pub(crate) fn help_once(&self, future: Arc<dyn Polled>, waker: &Waker) {
+    pub(crate) fn help_once(&self, future: Arc<dyn Awaited>, waker: &Waker) {
         let help = &self.0.help;
         if help.is_helping.get() {
             self.add(future);
@@ -82,6 +114,29 @@ impl Worker {
         self.add(future);
         help.has_left.set(true);
         self.help_all(waker);
+    }
+
+    /// Whether the innermost job here is a future that is being polled. If so, notes that it awaits what `job` gives.
+    pub(crate) fn note_awaited(&self, job: impl FnOnce() -> Arc<dyn Awaited>) {
+        if self.is_polling() {
+            let job = job();
+            self.0.help.awaited.borrow_mut().push(job);
+        }
+    }
+
+    /// How much is noted of what futures on this stack await.
+    #[inline]
+    pub(crate) fn awaited_len(&self) -> usize {
+        self.0.help.awaited.borrow().len()
+    }
+
+    /// Takes what was noted since there was so much.
+    #[inline]
+    pub(crate) fn take_awaited(&self, since: usize) -> Vec<Arc<dyn Awaited>> {
+        if self.awaited_len() == since {
+            return Vec::new();
+        }
+        self.0.help.awaited.borrow_mut().split_off(since)
     }
 
     /// The job at the bottom of this stack is over: what it awaited, and left, is not helped here any more.
@@ -98,13 +153,16 @@ impl Worker {
         self.truncate(0);
     }
 
-    fn add(&self, future: Arc<dyn Polled>) {
+    /// Adds to the innermost job's part of the list. False: it is there already.
+    fn add(&self, future: Arc<dyn Awaited>) -> bool {
         let help = &self.0.help;
         let mut futures = help.futures.borrow_mut();
         let own = &futures[help.base.get()..];
-        if !own.iter().rev().any(|it| it.id() == future.id()) {
+        let is_new = !own.iter().rev().any(|it| it.id() == future.id());
+        if is_new {
             futures.push(future);
         }
+        is_new
     }
 
     /// Polls what is due until nothing is.
@@ -122,8 +180,15 @@ impl Worker {
             }
             next -= 1;
             let future = Arc::clone(&help.futures.borrow()[next]);
+            let awaited_by = Arc::clone(&future);
             match future.help(self, waker) {
-                Helped::NotDue => {}
+                Helped::NotDue => {
+                    for awaited in awaited_by.awaits() {
+                        if self.add(awaited) {
+                            next = usize::MAX;
+                        }
+                    }
+                }
                 Helped::Polled => next = usize::MAX, // whatever it woke, or awaits now
                 Helped::Over => {
                     let over = help.futures.borrow_mut().remove(next);

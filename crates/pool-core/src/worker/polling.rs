@@ -39,6 +39,12 @@ impl Worker {
             .map(|polling| (polling.id, polling.depth))
     }
 
+    /// Whether the innermost job here is a future that is being polled.
+    pub(crate) fn is_polling(&self) -> bool {
+        let innermost = self.0.polling.get();
+        innermost.is_some_and(|it| it.depth == self.own_jobs())
+    }
+
     /// Whether a job that is awaited on this thread must make progress here, since nobody may be left to run it.
     pub(crate) fn must_drive_awaited(&self) -> bool {
         self.keeps_place() && !self.life().idle().has_sleeper() && !self.life().is_forked()
