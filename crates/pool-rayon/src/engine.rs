@@ -119,14 +119,19 @@ impl Engine for RayonEngine {
     }
 
     fn join_threads(&self) {
-        let rayon = self
-            .rayon
-            .lock()
-            .unwrap_or_else(PoisonError::into_inner)
-            .take();
-        drop(rayon);
+        let have_all_left = self.life.have_all_left();
+        // On threads of the pool's own each visit lasts to the end, and idle threads need not wait for one that hangs. On others a visit
+        // goes on in another one, which needs the rayon pool.
+        if self.own_threads.is_some() || have_all_left {
+            let rayon = self
+                .rayon
+                .lock()
+                .unwrap_or_else(PoisonError::into_inner)
+                .take();
+            drop(rayon);
+        }
         if let Some(own) = &self.own_threads
-            && self.life.have_all_left()
+            && have_all_left
         {
             own.join();
         }
