@@ -573,7 +573,8 @@ impl Lifecycle {
         let before = self.stats();
         let (running, on_record) = self.running_with(&frozen);
         let mut stats = self.stats();
-        let is_still = (before.finished(), before.unstarted) == (stats.finished(), stats.unstarted);
+        let is_still = on_record.is_empty()
+            && (before.finished(), before.unstarted) == (stats.finished(), stats.unstarted);
         for column in on_record {
             let count = column.of_stats(&mut stats);
             *count = count.saturating_sub(1);
@@ -619,7 +620,7 @@ impl Lifecycle {
 
 /// See [`Lifecycle::leftovers`].
 pub(crate) struct Leftovers {
-    /// Nothing has ended meanwhile.
+    /// Nothing has ended meanwhile, and nothing is about to.
     pub(crate) is_still: bool,
     /// Without the jobs that are among the running ones.
     pub(crate) stats: Stats,

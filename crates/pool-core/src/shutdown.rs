@@ -305,7 +305,8 @@ async fn wait(
     .await;
 }
 
-/// Reads the books until they balance: only a job that ends at this very moment can keep them from it, and not for long.
+/// Reads the books until they balance, and no job is between its end on record and its last step: only one that ends at this very moment
+/// can keep them from it, and not for long, unless its hook, waker or destructor is.
 fn settle(life: &Arc<Lifecycle>, start: Instant) -> ReportBody {
     let patience = machine::now() + SETTLE_GRACE;
     loop {
