@@ -166,15 +166,18 @@ fn a_waker_that_panics_costs_nobody_an_alarm() {
         }
     }
     let clock = Clock::default();
+    // Two wakers: a panic in a drop while another one unwinds ends the process.
     let bomb = Bomb;
-    let waker = on_wake(move || {
+    let panics_on_drop = on_wake(move || {
         let _held = &bomb;
-        panic!("it is contained")
     });
-    let (id, when) = (JobId::next(), soon());
-    clock.wake_at(when, id, &waker);
-    clock.wake_at(Instant::now() + HOUR, id, &waker);
-    drop(crate::outcome::contain(|| drop(waker)));
+    let panics = on_wake(|| panic!("it is contained"));
+    for waker in [panics_on_drop, panics] {
+        let (id, when) = (JobId::next(), soon());
+        clock.wake_at(when, id, &waker);
+        clock.wake_at(Instant::now() + HOUR, id, &waker);
+        drop(crate::outcome::contain(|| drop(waker)));
+    }
     let (waker, told) = telling();
     clock.wake_at(soon(), JobId::next(), &waker);
     happens(&told);

@@ -128,6 +128,8 @@ fn no_duration_overflows() {
     each_backend(|backend| {
         let pool = on(backend, 1, 1);
         waits_for_room_and_outcomes(&pool);
+        // Of the jobs that expire, each may take a place until a worker comes by.
+        let pool = on(backend, 1, 64);
         limits_of_jobs(&pool);
         ends_clean(&pool);
         for grace in FAR.into_iter().chain(SHORT) {

@@ -77,7 +77,10 @@ fn an_impatient_one_in_place<P: Executor + Shutdown + Clone + 'static>(pool: &P,
     gate.open();
     let reports = [patient, impatient].map(|job| ended(job).expect("the shutdown returns"));
     assert_eq!(fingerprint(&reports[0]), fingerprint(&reports[1]));
-    assert!(ended(behind).is_err(), "it did not start");
+    let behind = ended(behind);
+    if pool.capability().fifo {
+        assert!(behind.is_err(), "it did not start");
+    }
 }
 
 /// A job beneath another one cannot look at the time. Its limit holds all the same: the other is asked to stop.
