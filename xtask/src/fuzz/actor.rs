@@ -6,7 +6,7 @@ use std::panic::{AssertUnwindSafe, catch_unwind, resume_unwind};
 use std::pin::{Pin, pin};
 use std::sync::atomic::Ordering::SeqCst;
 use std::sync::{Arc, Mutex};
-use std::task::Poll;
+use std::task::{Context, Poll};
 use std::thread;
 use std::time::{Duration, Instant};
 
@@ -15,7 +15,7 @@ use pool::{
 };
 
 use super::books::{Mark, Record, lock};
-use super::handle::{Disarm, Handle, Resolved, block_on, poll_once};
+use super::handle::{Counted, Disarm, Handle, Resolved, block_on, poll_once};
 use super::jobs::{
     Body, FuzzFuture, FuzzJob, Payload, Planned, Value, check_worker, run_leaf_for_value,
     runs_here, said, watched,
@@ -118,7 +118,7 @@ impl Actor {
                     self.use_handle(record, handle, *then);
                 }
             }
-            Op::CancelToken(token) => self.world.tokens[usize::from(*token)].cancel(),
+            Op::CancelToken(token) => self.cancel_token(*token),
             Op::Work(micros) => work(*micros),
             Op::Sleep(micros) => thread::sleep(Duration::from_micros(u64::from(*micros))),
             Op::Yield => thread::yield_now(),
@@ -175,12 +175,6 @@ impl Actor {
         let has_limit = matches!(job.deadline, Some(Deadline::Past | Deadline::In(_)));
         if has_limit || parent.is_some_and(|parent| parent.has(Mark::MayExpire)) {
             record.mark(Mark::MayExpire);
-        }
-        let waits_for_all = |op: &Op| matches!(op, Op::WaitIdle(_) | Op::Shutdown { .. });
-        let mut waits = false;
-        super::program::each_op(&job.ops, &mut |op| waits |= waits_for_all(op));
-        if waits {
-            record.mark(Mark::Waits);
         }
         let hold = |&pool: &u8| self.pool(pool).map(|lease| (pool, lease.pool().clone()));
         let holds = job.holds.iter().filter_map(hold).collect();
@@ -355,22 +349,80 @@ impl Actor {
                 let said = block_on(Pin::new(&mut handle));
                 self.resolved(&record, said);
             }
-            Then::PollOnceKeep | Then::PollOnceDrop => match poll_once(Pin::new(&mut handle)) {
-                Poll::Ready(said) => self.resolved(&record, said),
-                Poll::Pending if then == Then::PollOnceKeep => self.world.keep(record, handle),
-                Poll::Pending => {}
-            },
+            Then::PollOnceKeep | Then::PollOnceDrop => self.poll_handle(record, handle, then),
             Then::Look => {
-                let is_finished = handle.is_finished();
-                if is_finished && !record.has_begun() && record.result().is_some() {
-                    self.found("outcome", format!("finished before it began: {record}"));
-                }
+                self.look_at_handle(&record, &handle);
                 self.world.keep(record, handle);
             }
             Then::Detach | Then::CancelDrop => handle.detach(),
             Then::Forget => {
                 record.mark(Mark::Forgotten);
                 std::mem::forget(handle);
+            }
+        }
+    }
+
+    /// The waker goes with the handle, or with the outcome.
+    fn poll_handle(&self, record: Arc<Record>, mut handle: Handle, then: Then) {
+        let counted = Counted::new();
+        let waker = counted.waker();
+        let polled = Pin::new(&mut handle).poll(&mut Context::from_waker(&waker));
+        drop(waker);
+        match polled {
+            Poll::Ready(said) => self.resolved(&record, said),
+            Poll::Pending if then == Then::PollOnceKeep => return self.world.keep(record, handle),
+            Poll::Pending => drop(handle),
+        }
+        // In a job it would hold up those that may have to wake it.
+        if self.record.is_none() && counted.is_left(PROMPTLY) {
+            self.found("waker", format!("its waker is left behind: {record}"));
+        }
+    }
+
+    /// One that has not started by its deadline is over then (`R403`).
+    fn look_at_handle(&self, record: &Record, handle: &Handle) {
+        let deadline = self.world.program.jobs[record.number as usize].deadline;
+        let most = match deadline {
+            Some(Deadline::Past) => PROMPTLY,
+            Some(Deadline::In(micros)) => PROMPTLY + Duration::from_micros(u64::from(micros)),
+            _ => return,
+        };
+        if self.record.is_none() && !self.is_over_or_begun(record, handle, most) {
+            self.found(
+                "deadline",
+                format!("past its deadline and not over: {record}"),
+            );
+        }
+    }
+
+    /// Waits a while for a job that should be over unless it has begun.
+    fn is_over_or_begun(&self, record: &Record, handle: &Handle, most: Duration) -> bool {
+        let limit = Instant::now() + most;
+        while !record.has_begun() && !(handle.is_finished() && record.are_captures_dropped()) {
+            if Instant::now() > limit {
+                return false;
+            }
+            thread::yield_now();
+        }
+        true
+    }
+
+    /// Cancels by a token; what has not started is over at once (`R401`).
+    fn cancel_token(&self, token: u8) {
+        self.world.tokens[usize::from(token)].cancel();
+        if self.record.is_some() {
+            return;
+        }
+        for (number, job) in self.world.program.jobs.iter().enumerate() {
+            if job.token != Some(token) {
+                continue;
+            }
+            if let Some((record, handle)) = self.world.take_handle(number as u16) {
+                if !self.is_over_or_begun(&record, &handle, PROMPTLY) {
+                    let what = format!("cancelled by its token, and not over: {record}");
+                    self.found("cancel", what);
+                }
+                self.world.keep(record, handle);
             }
         }
     }
@@ -383,13 +435,9 @@ impl Actor {
         if had_begun || self.record.is_some() {
             return;
         }
-        let limit = Instant::now() + PROMPTLY;
-        while !record.has_begun() && !(handle.is_finished() && record.are_captures_dropped()) {
-            if Instant::now() > limit {
-                let what = format!("cancelled before the start, and not over: {record}");
-                return self.found("cancel", what);
-            }
-            thread::yield_now();
+        if !self.is_over_or_begun(record, handle, PROMPTLY) {
+            let what = format!("cancelled before the start, and not over: {record}");
+            self.found("cancel", what);
         }
     }
 
@@ -598,16 +646,9 @@ impl Actor {
 
     fn wait_idle(&self, pool: u8) {
         let Some(lease) = self.pool(pool) else { return };
-        let before = self.unfinished(pool);
+        let wait = Wait::begin(self, pool);
         lease.pool().executor().wait_idle();
-        self.world.books.idle_was_reached(pool, &before);
-    }
-
-    /// What a `wait_idle` waits for: not for what this thread runs itself.
-    pub(super) fn unfinished(&self, pool: u8) -> Vec<Arc<Record>> {
-        let mut unfinished = self.world.books.unfinished(pool);
-        unfinished.retain(|record| !runs_here(record.number));
-        unfinished
+        wait.end();
     }
 
     /// Counters never fall, and never more ends than begins (`R701`).
@@ -652,6 +693,57 @@ impl Actor {
             && !matches!(error, pool::BuildError::Closed)
         {
             self.found("swap", format!("a swap failed: {error}"));
+        }
+    }
+}
+
+/// A wait for all of a pool, and what is known of it.
+pub(super) struct Wait<'a> {
+    actor: &'a Actor,
+    pool: u8,
+    before: Vec<Arc<Record>>,
+    /// How many such waits of jobs had begun; `None` if others went on.
+    begun: Option<u64>,
+}
+
+impl<'a> Wait<'a> {
+    pub(super) fn begin(actor: &'a Actor, pool: u8) -> Self {
+        let book = actor.world.books.pool(pool);
+        let mut before = actor.world.books.unfinished(pool);
+        // Not for what this thread runs itself.
+        before.retain(|record| !runs_here(record.number));
+        let begun = match &actor.record {
+            None => None,
+            Some(_) => {
+                let begun = book.waits_begun.fetch_add(1, SeqCst) + 1;
+                (book.waits_going_on.fetch_add(1, SeqCst) == 0).then_some(begun)
+            }
+        };
+        Self {
+            actor,
+            pool,
+            before,
+            begun,
+        }
+    }
+
+    /// All that it waited for is over. Jobs that wait so at once do not wait for each other, nor for what
+    /// they run within: then nothing is known.
+    pub(super) fn end(self) {
+        let book = self.actor.world.books.pool(self.pool);
+        let is_alone = self.begun == Some(book.waits_begun.load(SeqCst));
+        if self.actor.record.is_none() || is_alone {
+            let books = &self.actor.world.books;
+            books.idle_was_reached(self.pool, &self.before);
+        }
+    }
+}
+
+impl Drop for Wait<'_> {
+    fn drop(&mut self) {
+        if self.actor.record.is_some() {
+            let book = self.actor.world.books.pool(self.pool);
+            book.waits_going_on.fetch_sub(1, SeqCst);
         }
     }
 }

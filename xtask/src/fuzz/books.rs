@@ -43,12 +43,10 @@ pub(super) enum Mark {
     Late = 16,
     /// A `wait_idle` that saw it accepted has returned.
     Past = 32,
-    /// It waits for all of its pool.
-    Waits = 64,
     /// It was given back unstarted, and has moved to another pool.
-    Moved = 128,
+    Moved = 64,
     /// It was given back unstarted and dropped.
-    Dropped = 256,
+    Dropped = 128,
 }
 
 /// The history of one job.
@@ -187,6 +185,9 @@ pub(super) struct PoolBook {
     pub(super) is_cut: AtomicBool,
     /// Any end has begun.
     pub(super) is_ending: AtomicBool,
+    /// Waits for all of the pool that jobs of it have begun, and that go on.
+    pub(super) waits_begun: AtomicU64,
+    pub(super) waits_going_on: AtomicU64,
     /// Halves that may have become jobs: how many, and how many of them panicked.
     pub(super) halves: AtomicU64,
     pub(super) halves_panicked: AtomicU64,
@@ -353,10 +354,7 @@ impl Books {
     /// The jobs of a pool that are accepted and not over: what a `wait_idle` from now on waits for.
     pub(super) fn unfinished(&self, pool: u8) -> Vec<Arc<Record>> {
         let is_it = |record: &&Arc<Record>| {
-            record.home() == pool
-                && record.intake() == Intake::Accepted
-                && !record.is_over()
-                && !record.has(Mark::Waits)
+            record.home() == pool && record.intake() == Intake::Accepted && !record.is_over()
         };
         lock(&self.records).iter().filter(is_it).cloned().collect()
     }

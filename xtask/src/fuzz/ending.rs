@@ -7,7 +7,7 @@ use std::time::{Duration, Instant};
 
 use pool::{Outcome, ShutdownPolicy, ShutdownReport, Stats, Task};
 
-use super::actor::Actor;
+use super::actor::{Actor, Wait};
 use super::books::{Books, Record};
 use super::future::poll_once_and_drop;
 use super::handle::block_on;
@@ -61,6 +61,7 @@ impl Actor {
         };
         let Some(lease) = self.pool(pool) else { return };
         begin(&self.world.books, pool, limit);
+        let _wait = Wait::begin(self, pool);
         let start = Instant::now();
         let ending = lease.pool().ending();
         let policy = policy_of(limit);
@@ -84,6 +85,7 @@ impl Actor {
         };
         let Some(lease) = self.pool(pool) else { return };
         begin(&self.world.books, pool, limit);
+        let _wait = Wait::begin(self, pool);
         let start = Instant::now();
         let policy = policy_of(limit);
         let report = lease.pool().ending().shutdown_async(policy).await;

@@ -8,7 +8,7 @@ use std::time::{Duration, Instant};
 
 use pool::{AsyncContext, ExecutorExt, Interrupted};
 
-use super::actor::{Actor, Got, name_of};
+use super::actor::{Actor, Got, Wait, name_of};
 use super::books::Record;
 use super::handle::{Handle, poll_once};
 use super::program::{Op, Then, Way};
@@ -132,9 +132,9 @@ impl Actor {
 
     async fn wait_idle_async(&self, pool: u8) {
         let Some(lease) = self.pool(pool) else { return };
-        let before = self.unfinished(pool);
+        let wait = Wait::begin(self, pool);
         lease.pool().executor().wait_idle_async().await;
-        self.world.books.idle_was_reached(pool, &before);
+        wait.end();
     }
 }
 

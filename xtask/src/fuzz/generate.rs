@@ -8,6 +8,7 @@ use super::program::{
     Script, Then, Way,
 };
 use super::rules::{Actor, Kind};
+use super::shrink::compact;
 
 /// The most levels of jobs within jobs.
 const DEPTH: u8 = 4;
@@ -118,7 +119,7 @@ pub(super) fn generate(seed: u64, backends: Backends) -> Program {
     generator.fill();
     let mut program = generator.program;
     mend(&mut program);
-    program
+    compact(&program)
 }
 
 impl Generator<'_> {

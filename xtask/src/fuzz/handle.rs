@@ -7,7 +7,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering::SeqCst};
 use std::task::{Context, Poll, Wake, Waker};
 use std::thread::{self, Thread};
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use pool::{JobError, JobHandle, JobId, Outcome};
 
@@ -141,4 +141,35 @@ pub(super) fn block_on<F: Future>(mut future: Pin<&mut F>) -> F::Output {
 /// Polls a future once, with a waker that wakes nobody.
 pub(super) fn poll_once<F: Future + ?Sized>(future: Pin<&mut F>) -> Poll<F::Output> {
     future.poll(&mut Context::from_waker(Waker::noop()))
+}
+
+/// A waker that wakes nobody, and knows whether anybody still has it.
+pub(super) struct Counted(Arc<Nobody>);
+
+struct Nobody;
+
+impl Wake for Nobody {
+    fn wake(self: Arc<Self>) {}
+}
+
+impl Counted {
+    pub(super) fn new() -> Self {
+        Self(Arc::new(Nobody))
+    }
+
+    pub(super) fn waker(&self) -> Waker {
+        Waker::from(Arc::clone(&self.0))
+    }
+
+    /// Whether somebody has it for longer than it takes to wake.
+    pub(super) fn is_left(&self, patience: Duration) -> bool {
+        let limit = Instant::now() + patience;
+        while Arc::strong_count(&self.0) > 1 {
+            if Instant::now() > limit {
+                return true;
+            }
+            thread::yield_now();
+        }
+        false
+    }
 }

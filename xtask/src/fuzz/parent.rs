@@ -19,12 +19,11 @@ use super::generate::generate;
 use super::plant::Plant;
 use super::program::Program;
 use super::shrink::shrink;
-use super::watchdog::HUNG;
 
 /// A process that does not even end itself is killed this long after its own limit.
 const KILLED_AFTER: Duration = Duration::from_secs(40);
 /// The limit of a program that is being shrunk, in seconds: it takes some milliseconds.
-const SHRINK_PATIENCE: u64 = 4;
+const SHRINK_PATIENCE: u64 = 3;
 /// How often a program runs to find out how often it fails, and the most runs of one reduction.
 const SAMPLES: usize = 16;
 const MOST_RUNS: usize = 40;
@@ -55,7 +54,7 @@ pub(crate) struct Options {
     #[arg(long, default_value_t = 20)]
     patience: u64,
     /// The most seconds that shrinking takes for each kind of failure
-    #[arg(long, default_value_t = 60)]
+    #[arg(long, default_value_t = 90)]
     shrink_seconds: u64,
     /// Goes on after so many failures
     #[arg(long, default_value_t = 1)]
@@ -328,11 +327,10 @@ impl Parent<'_> {
         let told = String::from_utf8_lossy(&told).into_owned();
         let class = match ended {
             Ok(Some(status)) if status.success() => return Ran::Passed,
-            Ok(Some(status)) if status.code() == Some(HUNG) => "hang".to_owned(),
             Ok(Some(status)) => {
                 class_of(&told).unwrap_or_else(|| format!("crash-{}", short(status)))
             }
-            Ok(None) => "killed".to_owned(),
+            Ok(None) => class_of(&told).unwrap_or_else(|| "killed".to_owned()),
             Err(error) => format!("not-started: {error}"),
         };
         let last_seed = told

@@ -19,6 +19,7 @@ pub(super) fn shrink(
             // The list is made anew after each success; what was tried in vain before it is skipped.
             let next = candidates(&best).into_iter().skip(skipped).find_map(|it| {
                 skipped += 1;
+                let it = compact(&it);
                 let is_worth_it = Facts::of(&it).check().is_ok() && it != best;
                 if Instant::now() < limit && is_worth_it && fails(&it) {
                     Some(it)
@@ -27,7 +28,7 @@ pub(super) fn shrink(
                 }
             });
             let Some(next) = next else { break };
-            best = compact(&next);
+            best = next;
             is_smaller = true;
             skipped = skipped.saturating_sub(1);
         }
@@ -192,12 +193,13 @@ fn simpler_ops(program: &Program, list: usize, place: usize, all: &mut Vec<Progr
                     then,
                 }]
             };
-            if !way.is_bare() {
-                for simple in [Then::Detach, Then::Keep, Then::Join] {
-                    if simple != then {
-                        replace(with(way, simple));
-                    }
-                }
+            // In the order of their simplicity, so that no reduction undoes another one.
+            let thens = [Then::Detach, Then::Keep, Then::Join];
+            for simple in thens.into_iter().take_while(|&it| it != then) {
+                replace(with(way, simple));
+            }
+            if let Some(job) = program.jobs.get(usize::from(job)) {
+                replace(job.ops.clone());
             }
             let simple_way = if way.is_future() {
                 Way::SubmitFuture
@@ -329,7 +331,7 @@ fn plainer_pools(program: &Program, all: &mut Vec<Program>) {
 }
 
 /// Without the jobs that nobody submits. The order of the numbers stays.
-fn compact(program: &Program) -> Program {
+pub(super) fn compact(program: &Program) -> Program {
     let facts = Facts::of(program);
     let mut names = Vec::new();
     let mut kept = 0_u16;

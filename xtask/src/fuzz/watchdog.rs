@@ -10,7 +10,7 @@ use super::books::lock;
 use super::world::World;
 
 /// The exit status of a program that hangs.
-pub(super) const HUNG: i32 = 3;
+const HUNG: i32 = 3;
 /// Between two looks.
 const MOMENT: Duration = Duration::from_millis(20);
 /// The longest that a debugger may take.
@@ -50,7 +50,8 @@ impl Watchdog {
 }
 
 fn bite(world: &World, limit: Duration, dumps: bool) -> ! {
-    println!("finding hang: the program has not ended within {limit:?}");
+    let class = world.class_of_hang();
+    println!("finding {class}: the program has not ended within {limit:?}");
     for finding in world.books.findings() {
         println!("  before that: {}: {}", finding.class, finding.what);
     }

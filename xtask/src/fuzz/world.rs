@@ -142,6 +142,22 @@ impl World {
         found.unwrap_or_else(|| "between operations".to_owned())
     }
 
+    /// Hangs in which several jobs wait for all of a pool are told apart from others, and from those in which
+    /// the main thread joins a handle.
+    pub(super) fn class_of_hang(&self) -> &'static str {
+        let mut waits = 0;
+        for record in self.books.open_records() {
+            let at = self.op_at(record.at.load(SeqCst));
+            waits += usize::from(at.starts_with("WaitIdle") || at.starts_with("Shutdown"));
+        }
+        match lock(&self.main_at).as_str() {
+            _ if waits > 1 => "hang-of-waits",
+            at if at.starts_with("joins job") => "hang-of-handle",
+            at if at.starts_with("ends pool") => "hang-of-end",
+            _ => "hang",
+        }
+    }
+
     /// What each thread and each job that has begun is doing.
     pub(super) fn told(&self) -> Vec<String> {
         let mut told = vec![format!("main: {}", lock(&self.main_at))];
