@@ -8,9 +8,10 @@ use std::time::{Duration, Instant};
 use pool::{Outcome, ShutdownPolicy, ShutdownReport, Stats, Task};
 
 use super::actor::{Actor, Wait};
-use super::books::{Books, Record};
+use super::books::{Books, Mark, Record};
 use super::future::poll_once_and_drop;
 use super::handle::block_on;
+use super::jobs::runs_here;
 use super::pools::AnyPool;
 use super::program::{How, Limit, Op, Program};
 
@@ -45,6 +46,12 @@ pub(super) fn begin(books: &Books, pool: u8, limit: Limit) {
     book.is_ending.store(true, SeqCst);
     if limit != Limit::Drain {
         book.is_cut.store(true, SeqCst);
+    }
+    // A job that ends its own pool is left out of what that waits for, and may be cancelled in the end.
+    for record in books.records() {
+        if record.home() == pool && runs_here(record.number) {
+            record.mark(Mark::MayBeCancelled);
+        }
     }
 }
 
@@ -133,7 +140,7 @@ impl Actor {
                 if refused.is_some() {
                     self.world.books.given_back(&record, Some(record.pool));
                     self.world.books.given_back(&record, None);
-                    record.unmark(super::books::Mark::Moved);
+                    record.unmark(Mark::Moved);
                 }
                 drop(refused);
             }
