@@ -1,23 +1,32 @@
-//! `cargo xtask fuzz`: random programs over pools, each in a process of its own under a watchdog, with the contract as their oracle;
-//! what fails is shrunk and printed.
+//! `cargo xtask fuzz`: random programs over pools, each in a process of its own under a watchdog.
+//!
+//! The contract is their oracle; what fails is shrunk and printed.
 
 mod actor;
 mod books;
 mod child;
+mod columns;
 mod ending;
 mod future;
 mod generate;
 mod handle;
+mod handling;
 mod jobs;
+mod many;
 mod mend;
 mod parent;
+mod place;
 mod plant;
 mod pools;
 mod program;
+mod record;
 mod rules;
 mod shrink;
+mod submit;
 #[cfg(test)]
 mod tests;
+mod timer;
+mod told;
 mod watchdog;
 mod world;
 

@@ -1,164 +1,21 @@
 //! What a program knows of each of its jobs, and what must hold of it: the oracle.
 
-use std::collections::HashMap;
-use std::fmt;
-use std::sync::atomic::{
-    AtomicBool, AtomicU8, AtomicU32, AtomicU64, AtomicUsize, Ordering::SeqCst,
-};
-use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError};
+use std::sync::atomic::{AtomicBool, AtomicU64, AtomicUsize, Ordering::SeqCst};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Instant;
 
 use pool::{JobId, Outcome};
 
+use super::columns::{Columns, possible};
 use super::ending::Counts;
+use super::record::encode;
+
+pub(super) use super::record::{Intake, Mark, Record};
 
 /// How many findings are told of one program.
 const MOST_TOLD: usize = 12;
 /// How many events are kept, and how many of them are told.
 const KEPT: usize = 2048;
-
-/// What became of a submission.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-#[repr(u8)]
-pub(super) enum Intake {
-    /// On its way; or of a way in that does not say.
-    Unknown = 0,
-    Accepted = 1,
-    Refused = 2,
-}
-
-/// Facts of a job that only ever become true.
-#[derive(Debug, Clone, Copy)]
-#[repr(u32)]
-pub(super) enum Mark {
-    /// Somebody may cancel it.
-    MayBeCancelled = 1,
-    /// It may expire.
-    MayExpire = 2,
-    /// Its handle was forgotten, and what that owns with it.
-    Forgotten = 4,
-    /// A thread polls it.
-    Polled = 8,
-    /// It began when its pool's end had begun.
-    Late = 16,
-    /// A `wait_idle` that saw it accepted has returned.
-    Past = 32,
-    /// It was given back unstarted, and has moved to another pool.
-    Moved = 64,
-    /// It was given back unstarted and dropped.
-    Dropped = 128,
-}
-
-/// The history of one job.
-#[derive(Debug)]
-pub(super) struct Record {
-    /// Its number in the program, or a larger one.
-    pub(super) number: u32,
-    pub(super) way: &'static str,
-    /// The pool that it is submitted to.
-    pub(super) pool: u8,
-    /// The pool that runs it, which differs after a hand-over.
-    home: AtomicU8,
-    intake: AtomicU8,
-    begun: AtomicU32,
-    result: AtomicU8,
-    outcome: AtomicU8,
-    captures_dropped: AtomicU32,
-    results: AtomicU32,
-    results_dropped: AtomicU32,
-    marks: AtomicU32,
-    id: OnceLock<JobId>,
-    /// The address of the operation that it is in; 0: none.
-    pub(super) at: AtomicUsize,
-}
-
-impl Record {
-    pub(super) fn intake(&self) -> Intake {
-        match self.intake.load(SeqCst) {
-            0 => Intake::Unknown,
-            1 => Intake::Accepted,
-            _ => Intake::Refused,
-        }
-    }
-
-    pub(super) fn home(&self) -> u8 {
-        self.home.load(SeqCst)
-    }
-
-    pub(super) fn has_begun(&self) -> bool {
-        self.begun.load(SeqCst) > 0
-    }
-
-    pub(super) fn result(&self) -> Option<Outcome> {
-        decode(self.result.load(SeqCst))
-    }
-
-    pub(super) fn outcome(&self) -> Option<Outcome> {
-        decode(self.outcome.load(SeqCst))
-    }
-
-    pub(super) fn has(&self, mark: Mark) -> bool {
-        self.marks.load(SeqCst) & mark as u32 != 0
-    }
-
-    /// Says whether it had the mark.
-    pub(super) fn mark(&self, mark: Mark) -> bool {
-        self.marks.fetch_or(mark as u32, SeqCst) & mark as u32 != 0
-    }
-
-    pub(super) fn unmark(&self, mark: Mark) {
-        self.marks.fetch_and(!(mark as u32), SeqCst);
-    }
-
-    pub(super) fn are_captures_dropped(&self) -> bool {
-        self.captures_dropped.load(SeqCst) > 0
-    }
-
-    /// Neither queued, nor running, nor suspended, as far as it can tell.
-    pub(super) fn is_over(&self) -> bool {
-        self.result().is_some() || self.are_captures_dropped()
-    }
-
-    pub(super) fn set_id(&self, id: JobId) {
-        // The first one holds.
-        let _known = self.id.set(id);
-    }
-}
-
-impl fmt::Display for Record {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let has = |mark, what| if self.has(mark) { what } else { "" };
-        write!(
-            f,
-            "job {} ({} to pool {}): {:?}, began {} times, by its own account {:?}, by its handle \
-             {:?}, captures dropped {} times, results {} made and {} dropped{}{}{}{}{}{}",
-            self.number,
-            self.way,
-            self.pool,
-            self.intake(),
-            self.begun.load(SeqCst),
-            self.result(),
-            self.outcome(),
-            self.captures_dropped.load(SeqCst),
-            self.results.load(SeqCst),
-            self.results_dropped.load(SeqCst),
-            has(Mark::MayBeCancelled, ", may be cancelled"),
-            has(Mark::MayExpire, ", may expire"),
-            has(Mark::Late, ", late"),
-            has(Mark::Moved, ", moved to another pool"),
-            has(Mark::Dropped, ", given back and dropped"),
-            has(Mark::Forgotten, ", handle forgotten"),
-        )
-    }
-}
-
-fn encode(outcome: Outcome) -> u8 {
-    outcome as u8 + 1
-}
-
-fn decode(code: u8) -> Option<Outcome> {
-    Outcome::ALL.into_iter().find(|&it| encode(it) == code)
-}
 
 /// One broken promise.
 #[derive(Debug, Clone)]
@@ -221,22 +78,7 @@ impl Books {
     pub(super) fn open(&self, number: Option<u16>, way: &'static str, pool: u8) -> Arc<Record> {
         let mut records = lock(&self.records);
         let number = number.map_or(10_000 + records.len() as u32, u32::from);
-        let record = Arc::new(Record {
-            number,
-            way,
-            pool,
-            home: AtomicU8::new(pool),
-            intake: AtomicU8::new(0),
-            begun: AtomicU32::new(0),
-            result: AtomicU8::new(0),
-            outcome: AtomicU8::new(0),
-            captures_dropped: AtomicU32::new(0),
-            results: AtomicU32::new(0),
-            results_dropped: AtomicU32::new(0),
-            marks: AtomicU32::new(0),
-            id: OnceLock::new(),
-            at: AtomicUsize::new(0),
-        });
+        let record = Arc::new(Record::new(number, way, pool));
         records.push(Arc::clone(&record));
         record
     }
@@ -359,7 +201,8 @@ impl Books {
         lock(&self.records).iter().filter(is_it).cloned().collect()
     }
 
-    /// All of `before` must be over now; those that another end may have cut short are not looked at.
+    /// All of `before` must be over now. Those that another end may have cut short are not looked
+    /// at.
     pub(super) fn idle_was_reached(&self, pool: u8, before: &[Arc<Record>]) {
         let may_be_cut = |record: &Record| {
             record.has(Mark::MayBeCancelled)
@@ -529,65 +372,6 @@ impl Books {
         columns.perhaps += halves;
         columns.halves(halves, panicked);
         columns
-    }
-}
-
-/// The columns in which a job's end may be.
-fn possible(record: &Record) -> Vec<Outcome> {
-    let mut possible = match (record.result(), record.outcome()) {
-        (Some(result), _) => vec![result],
-        (None, Some(outcome)) => vec![outcome],
-        (None, None) => {
-            let mut possible = vec![Outcome::Abandoned];
-            if record.has(Mark::MayExpire) {
-                possible.push(Outcome::Expired);
-            }
-            possible.push(Outcome::Cancelled);
-            possible
-        }
-    };
-    // One that was taken out, and that a job which still ran then joined, stays unstarted.
-    if record.has(Mark::Late) && !possible.contains(&Outcome::Abandoned) {
-        possible.push(Outcome::Abandoned);
-    }
-    possible
-}
-
-/// For each outcome how many jobs ended so at the least and at the most; `Abandoned` has the
-/// unstarted ones as well.
-#[derive(Debug, Default, Clone)]
-pub(super) struct Columns {
-    pub(super) accepted: u64,
-    pub(super) perhaps: u64,
-    ranges: HashMap<u8, (u64, u64)>,
-}
-
-impl Columns {
-    fn add(&mut self, possible: &[Outcome], is_doubtful: bool) {
-        for &outcome in possible {
-            let range = self.ranges.entry(outcome as u8).or_default();
-            range.0 += u64::from(possible.len() == 1 && !is_doubtful);
-            range.1 += 1;
-        }
-    }
-
-    /// Halves may be jobs or not; one that panicked is in no column but its own.
-    fn halves(&mut self, all: u64, panicked: u64) {
-        for outcome in Outcome::ALL {
-            let more = match outcome {
-                Outcome::Completed => all - panicked.min(all),
-                Outcome::Panicked => panicked,
-                _ => all,
-            };
-            self.ranges.entry(outcome as u8).or_default().1 += more;
-        }
-    }
-
-    pub(super) fn range(&self, outcome: Outcome) -> (u64, u64) {
-        self.ranges
-            .get(&(outcome as u8))
-            .copied()
-            .unwrap_or_default()
     }
 }
 

@@ -12,8 +12,9 @@ use super::ending::{begin, check_stats, policy_of};
 use super::plant::Plant;
 use super::pools::{AnyPool, Owned, build, prefix};
 use super::program::{LastAct, Limit, OnDrop, Op, Program, REAPED, each_op};
+use super::timer::Timer;
 use super::watchdog::Watchdog;
-use super::world::{Timer, World};
+use super::world::World;
 
 /// How long what is left of a program may take to go.
 const PATIENCE: Duration = Duration::from_secs(4);

@@ -11,7 +11,7 @@ use super::actor::{Actor, Wait};
 use super::books::{Books, Mark, Record};
 use super::future::poll_once_and_drop;
 use super::handle::block_on;
-use super::jobs::runs_here;
+use super::place::runs_here;
 use super::pools::AnyPool;
 use super::program::{How, Limit, Op, Program};
 
@@ -47,7 +47,7 @@ pub(super) fn begin(books: &Books, pool: u8, limit: Limit) {
     if limit != Limit::Drain {
         book.is_cut.store(true, SeqCst);
     }
-    // A job that ends its own pool is left out of what that waits for, and may be cancelled in the end.
+    // A job that ends its own pool is left out of what that waits for, and may be cancelled then.
     for record in books.records() {
         if record.home() == pool && runs_here(record.number) {
             record.mark(Mark::MayBeCancelled);
@@ -120,7 +120,8 @@ impl Actor {
         }
     }
 
-    /// Submits a task that was given back to another pool, if it waits for nobody; otherwise drops it.
+    /// Submits a task that was given back to another pool, if it waits for nobody; otherwise drops
+    /// it.
     fn hand_on(&self, task: Task, to: Option<u8>) {
         let record = self.world.books.of_id(task.id());
         let to = to.filter(|_| {

@@ -8,11 +8,12 @@ use std::time::{Duration, Instant};
 
 use pool::{AsyncContext, ExecutorExt, Interrupted};
 
-use super::actor::{Actor, Got, Wait, name_of};
-use super::books::Record;
+use super::actor::{Actor, Wait};
+use super::books::{Mark, Record};
 use super::handle::{Handle, poll_once};
 use super::program::{Op, Then, Way};
-use super::world::Timer;
+use super::submit::{Got, name_of};
+use super::timer::Timer;
 
 impl Actor {
     /// Does the operations, up to a check that says that the job should stop.
@@ -100,14 +101,13 @@ impl Actor {
         let mut job = self.make(number, name_of(way), pool);
         let record = Arc::clone(&job.payload.record);
         if way != Way::SubmitAsync {
-            let op_way = way;
-            let got = self.half_way(&lease, op_way, job);
+            let got = self.half_way(&lease, way, job);
             drop(lease);
             return self.took(record, got, then);
         }
         if let Some(ctx) = ctx.filter(|_| record.home() == self.home()) {
-            record.mark(super::books::Mark::MayBeCancelled);
-            record.mark(super::books::Mark::MayExpire);
+            record.mark(Mark::MayBeCancelled);
+            record.mark(Mark::MayExpire);
             job.inherited = Some(ctx.inherited());
         }
         let submitted = lease.pool().executor().submit_async(job).await;

@@ -1,4 +1,4 @@
-//! Draws programs from seeds. Each program has some of the features and not others, so that few hide many.
+//! Draws programs from seeds. Each has some of the features and not others: few hide many.
 
 use fastrand::Rng;
 

@@ -6,7 +6,8 @@ use super::rules::{Actor, Facts, Home, Kind};
 /// Each round may show what the last one hid; few are needed.
 const ROUNDS: usize = 24;
 
-/// Mends a program until the rules say that it is fair. One that cannot be mended loses its threads.
+/// Mends a program until the rules say that it is fair. One that cannot be mended loses its
+/// threads.
 pub(super) fn mend(program: &mut Program) {
     for _ in 0..ROUNDS {
         let before = program.clone();

@@ -1,4 +1,4 @@
-//! Finds a small program that still fails: reduces it in ways that keep it fair, and keeps what fails.
+//! Finds a small program that still fails: reduces it in ways that keep it fair.
 
 use std::time::Instant;
 
@@ -16,7 +16,7 @@ pub(super) fn shrink(
         let mut is_smaller = false;
         let mut skipped = 0;
         loop {
-            // The list is made anew after each success; what was tried in vain before it is skipped.
+            // The list is made anew after each success; what was tried in vain is skipped.
             let next = candidates(&best).into_iter().skip(skipped).find_map(|it| {
                 skipped += 1;
                 let it = compact(&it);

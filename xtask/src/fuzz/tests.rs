@@ -1,4 +1,5 @@
-//! The fuzzer tests itself: its programs are fair, its oracle sees what is broken, its shrinker keeps what fails.
+//! The fuzzer tests itself: its programs are fair, its oracle sees what is broken, its shrinker
+//! keeps what fails.
 
 use std::sync::Arc;
 use std::sync::atomic::Ordering::SeqCst;
@@ -6,7 +7,7 @@ use std::time::{Duration, Instant};
 
 use pool::Outcome;
 
-use super::books::{Books, Mark, PoolBook};
+use super::books::{Books, Mark, PoolBook, Record};
 use super::child;
 use super::generate::{Backends, generate};
 use super::plant::Plant;
@@ -185,7 +186,7 @@ fn found(keep: impl FnOnce(&Arc<Books>)) -> Vec<&'static str> {
 }
 
 /// A job that completed, with all that belongs to it.
-fn completes(books: &Arc<Books>) -> Arc<super::books::Record> {
+fn completes(books: &Arc<Books>) -> Arc<Record> {
     let record = books.open(Some(0), "Submit", 0);
     books.accepted(&record);
     books.begins(&record);
@@ -205,7 +206,8 @@ fn a_history_that_keeps_the_contract_is_not_blamed() {
 
 #[test]
 fn histories_that_break_the_contract_are_found() {
-    let cases: [(&str, fn(&Arc<Books>)); 8] = [
+    type Keep = fn(&Arc<Books>);
+    let cases: [(&str, Keep); 8] = [
         ("twice", |books| books.begins(&completes(books))),
         ("outcome", |books| {
             books.outcome(&completes(books), Outcome::Failed);

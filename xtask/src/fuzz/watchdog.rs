@@ -1,4 +1,5 @@
-//! The watchdog: a program that hangs is told, with what each thread and job is doing and the stacks of all threads.
+//! The watchdog: a program that hangs is told, with what each thread and job is doing and the
+//! stacks of all threads.
 
 use std::fs;
 use std::process::{self, Command, Stdio};
@@ -16,9 +17,12 @@ const MOMENT: Duration = Duration::from_millis(20);
 /// The longest that a debugger may take.
 const DEBUGGER: Duration = Duration::from_secs(25);
 
+/// Since when a program runs, and what it has.
+type Watched = (Instant, Arc<World>);
+
 /// What the watchdog sees of the program that runs.
 #[derive(Debug, Clone, Default)]
-pub(super) struct Watchdog(Arc<Mutex<Option<(Instant, Arc<World>)>>>);
+pub(super) struct Watchdog(Arc<Mutex<Option<Watched>>>);
 
 impl Watchdog {
     /// A dog that bites after `limit`, and looks at the stacks first if it is told to.

@@ -1,23 +1,23 @@
 //! What the threads and jobs of one program share.
 
-use std::collections::BinaryHeap;
 use std::sync::atomic::{AtomicUsize, Ordering::SeqCst};
-use std::sync::{Arc, Condvar, Mutex, OnceLock, PoisonError};
-use std::task::Waker;
+use std::sync::{Arc, Mutex};
 use std::thread;
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use pool::CancelToken;
 
 use super::books::{Books, Record, lock};
 use super::handle::Handle;
 use super::pools::AnyPool;
-use super::program::{Op, Program, Short, each_op};
+use super::program::{Op, Program, each_op};
+use super::told::Short;
 
-/// Threads that wake sleeping futures: more than one, since a wake may drop the last handle of a pool.
-const TIMERS: usize = 3;
 /// How long the main thread gives borrowers of a pool before it says so.
 const MOMENT: Duration = Duration::from_micros(50);
+
+/// A handle that somebody keeps, and its job.
+type Kept = (Arc<Record>, Handle);
 
 /// Everything that a thread or a job of a program may use.
 #[derive(Debug)]
@@ -26,7 +26,7 @@ pub(super) struct World {
     pub(super) books: Arc<Books>,
     pools: Vec<Lent>,
     /// By the job's number: its handle, if somebody has kept it.
-    handles: Vec<Mutex<Option<(Arc<Record>, Handle)>>>,
+    handles: Vec<Mutex<Option<Kept>>>,
     pub(super) tokens: Vec<CancelToken>,
     /// By thread: the address of the operation that it is in.
     pub(super) at: Vec<AtomicUsize>,
@@ -60,7 +60,7 @@ impl Lease<'_> {
 }
 
 impl Drop for Lease<'_> {
-    /// The main thread keeps its handle until all loans are back, so a borrower's is never the last.
+    /// The main thread keeps its handle until all loans are back: a borrower's is never the last.
     fn drop(&mut self) {
         drop(self.pool.take());
         if let Some(lender) = self.lender {
@@ -121,7 +121,7 @@ impl World {
         drop(before);
     }
 
-    pub(super) fn take_handle(&self, job: u16) -> Option<(Arc<Record>, Handle)> {
+    pub(super) fn take_handle(&self, job: u16) -> Option<Kept> {
         lock(self.handles.get(usize::from(job))?).take()
     }
 
@@ -142,8 +142,8 @@ impl World {
         found.unwrap_or_else(|| "between operations".to_owned())
     }
 
-    /// Hangs in which several jobs wait for all of a pool are told apart from others, and from those in which
-    /// the main thread joins a handle.
+    /// Hangs in which several jobs wait for all of a pool are told apart from others, and from
+    /// those in which the main thread joins a handle.
     pub(super) fn class_of_hang(&self) -> &'static str {
         let mut waits = 0;
         for record in self.books.open_records() {
@@ -184,88 +184,4 @@ impl World {
 
 pub(super) fn address_of(op: &Op) -> usize {
     std::ptr::from_ref(op).addr()
-}
-
-/// Wakes wakers when their time has come, from plain threads.
-#[derive(Debug, Default)]
-pub(super) struct Timer {
-    due: Mutex<BinaryHeap<Due>>,
-    changed: Condvar,
-}
-
-#[derive(Debug)]
-struct Due(Instant, Waker);
-
-impl PartialEq for Due {
-    fn eq(&self, other: &Self) -> bool {
-        self.0 == other.0
-    }
-}
-
-impl Eq for Due {}
-
-impl PartialOrd for Due {
-    fn partial_cmp(&self, other: &Self) -> Option<std::cmp::Ordering> {
-        Some(self.cmp(other))
-    }
-}
-
-impl Ord for Due {
-    /// The earliest is the greatest.
-    fn cmp(&self, other: &Self) -> std::cmp::Ordering {
-        other.0.cmp(&self.0)
-    }
-}
-
-impl Timer {
-    /// The timer of the process, whose threads start with it and stay.
-    pub(super) fn global() -> &'static Self {
-        static TIMER: OnceLock<&'static Timer> = OnceLock::new();
-        TIMER.get_or_init(|| {
-            let timer: &'static Self = Box::leak(Box::default());
-            for _ in 0..TIMERS {
-                thread::spawn(|| timer.run());
-            }
-            timer
-        })
-    }
-
-    pub(super) fn wake_at(&self, when: Instant, waker: Waker) {
-        lock(&self.due).push(Due(when, waker));
-        self.changed.notify_one();
-    }
-
-    /// Wakes all that sleep, some before their time.
-    pub(super) fn wake_all(&self) {
-        let all = std::mem::take(&mut *lock(&self.due));
-        for Due(_, waker) in all {
-            waker.wake();
-        }
-    }
-
-    fn run(&self) {
-        let mut due = lock(&self.due);
-        loop {
-            let now = Instant::now();
-            let next = due.peek().map(|first| first.0);
-            due = match next {
-                Some(when) if when <= now => {
-                    let first = due.pop();
-                    drop(due);
-                    if let Some(Due(_, waker)) = first {
-                        waker.wake();
-                    }
-                    lock(&self.due)
-                }
-                Some(when) => {
-                    let waited = self.changed.wait_timeout(due, when - now);
-                    waited.unwrap_or_else(PoisonError::into_inner).0
-                }
-                None => {
-                    let waited = self.changed.wait(due);
-                    waited.unwrap_or_else(PoisonError::into_inner)
-                }
-            };
-        }
-    }
 }
