@@ -12,6 +12,8 @@ use crate::{bench, minimal, root, sanitize, test};
 const MSRV: &str = env!("CARGO_PKG_RUST_VERSION");
 /// How long the deep form soaks all backends together.
 const DEEP_SOAK: &str = "xtask soak --backend all --seconds 480";
+/// How long the deep form runs random programs.
+const DEEP_FUZZ: &str = "xtask fuzz --backend mixed --minutes 20";
 
 #[derive(Args)]
 pub(crate) struct Options {
@@ -32,7 +34,11 @@ pub(crate) fn run(options: &Options) -> Result<()> {
 
 fn deep() -> Result<()> {
     let mut not_checked = Vec::new();
-    run_all(&[Step::cargo("xtask loom --deep"), Step::cargo(DEEP_SOAK)])?;
+    run_all(&[
+        Step::cargo("xtask loom --deep"),
+        Step::cargo(DEEP_SOAK),
+        Step::cargo(DEEP_FUZZ),
+    ])?;
     sanitize::run()?;
     run_all(&dependencies(&mut not_checked)?)?;
     minimal::run()?;

@@ -1,4 +1,4 @@
-//! The project's tasks: `cargo xtask test`, `conformance`, `loom`, `sim`, `soak`, `sanitize`, `bench`, `tidy` and `ci`.
+//! The project's tasks: `cargo xtask test`, `conformance`, `loom`, `sim`, `soak`, `fuzz`, `sanitize`, `bench`, `tidy` and `ci`.
 #![forbid(unsafe_code)]
 #![expect(
     clippy::print_stdout,
@@ -9,6 +9,7 @@
 mod bench;
 mod ci;
 mod conformance;
+mod fuzz;
 mod loom;
 mod minimal;
 mod sanitize;
@@ -41,6 +42,11 @@ enum Task {
     Loom(loom::Options),
     /// Pools that are used by every way in and ended at random moments, each job's history held against the contract
     Soak(soak::Options),
+    /// Random programs over several pools, each in a process of its own, with the contract as their oracle; what fails is shrunk
+    Fuzz(fuzz::Options),
+    /// Runs programs of `fuzz` in this process
+    #[command(hide = true)]
+    FuzzRun(fuzz::ChildOptions),
     /// Every rule under schedules drawn from seeds, and how soon the broken executors are found
     Sim(sim::Options),
     /// The workloads on the backends and their peers, each sample in a process of its own
@@ -59,6 +65,8 @@ fn main() -> ExitCode {
         Task::Conformance(options) => conformance::run(&options),
         Task::Loom(options) => loom::run(&options),
         Task::Soak(options) => soak::run(&options),
+        Task::Fuzz(options) => fuzz::run(&options),
+        Task::FuzzRun(options) => fuzz::run_here(&options),
         Task::Sim(options) => sim::run(&options),
         Task::Bench(options) => bench::run(&options),
         Task::Tidy => tidy::run(),

@@ -49,6 +49,7 @@ fn steps() -> Result<Vec<Step>> {
         // The tests have run the kit against every backend, and every broken executor against the kit; in simulations too.
         Step::cargo("xtask sim --kit-alone"),
         Step::cargo("xtask soak --backend all --seconds 12"),
+        Step::cargo("xtask fuzz --seeds 400 --backend mixed"),
         Step::cargo("xtask tidy"),
     ]);
     Ok(steps)

@@ -1,0 +1,128 @@
+//! Where bodies run: on a worker of their own pool, and no more at once than it has workers.
+
+use std::cell::RefCell;
+use std::future::Future;
+use std::panic::{AssertUnwindSafe, catch_unwind, resume_unwind};
+use std::pin::Pin;
+use std::sync::Arc;
+use std::task::{Context, Poll};
+use std::thread;
+
+use pool::JobContext;
+
+use super::books::{Mark, Record};
+use super::pools::Marker;
+use super::world::World;
+
+/// A future that notices where it is polled, and if two threads poll it at once.
+pub(super) struct Watched<F> {
+    world: Arc<World>,
+    record: Arc<Record>,
+    future: Pin<Box<F>>,
+}
+
+impl<F> Watched<F> {
+    pub(super) fn new(world: Arc<World>, record: Arc<Record>, future: F) -> Self {
+        Self {
+            world,
+            record,
+            future: Box::pin(future),
+        }
+    }
+}
+
+impl<F: Future> Future for Watched<F> {
+    type Output = F::Output;
+
+    fn poll(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<F::Output> {
+        let (world, record) = (Arc::clone(&self.world), Arc::clone(&self.record));
+        if record.mark(Mark::Polled) {
+            let what = format!("two threads poll it at once: {record}");
+            world.books.found("polls", what);
+        }
+        let body = Body::begin(&world, &record);
+        check_poller(&world, &record);
+        let polled = catch_unwind(AssertUnwindSafe(|| self.future.as_mut().poll(cx)));
+        drop(body);
+        record.unmark(Mark::Polled);
+        polled.unwrap_or_else(|panic| resume_unwind(panic))
+    }
+}
+
+thread_local! {
+    /// The bodies that this thread runs, the innermost last: pool and number of each.
+    static STACK: RefCell<Vec<(u8, u32)>> = const { RefCell::new(Vec::new()) };
+}
+
+/// Counts the bodies that run at once on a pool: one for each thread, whatever it runs in place.
+pub(super) struct Body<'a> {
+    world: &'a World,
+    pool: u8,
+    is_first: bool,
+}
+
+impl<'a> Body<'a> {
+    pub(super) fn begin(world: &'a World, record: &Record) -> Self {
+        let pool = record.home();
+        let is_first = STACK.with_borrow_mut(|stack| {
+            let is_first = stack.iter().all(|&(other, _)| other != pool);
+            stack.push((pool, record.number));
+            is_first
+        });
+        if is_first {
+            world.books.body_begins(pool);
+        }
+        Self {
+            world,
+            pool,
+            is_first,
+        }
+    }
+}
+
+impl Drop for Body<'_> {
+    fn drop(&mut self) {
+        STACK.with_borrow_mut(|stack| stack.pop());
+        if self.is_first {
+            self.world.books.body_ends(self.pool);
+        }
+    }
+}
+
+/// Whether the calling thread runs this job, perhaps with others within it.
+pub(super) fn runs_here(number: u32) -> bool {
+    STACK.with_borrow(|stack| stack.iter().any(|&(_, it)| it == number))
+}
+
+/// A closure runs on a worker of its pool: by the thread's name, and by the worker's state.
+pub(super) fn check_worker(world: &World, record: &Record, ctx: Option<&JobContext<'_>>) {
+    let book = world.books.pool(record.home());
+    let thread = thread::current();
+    let name = thread.name().unwrap_or_default();
+    if !name.starts_with(&book.prefix) {
+        let what = format!("a closure runs on thread `{name}`: {record}");
+        world.books.found("foreign", what);
+    }
+    let Some(ctx) = ctx else { return };
+    let marker = ctx.state::<Marker>().map(|marker| marker.0);
+    if !book.is_adopted && marker != Some(record.home()) {
+        let what = format!("its worker's state is that of pool {marker:?}: {record}");
+        world.books.found("foreign", what);
+    }
+    if ctx.worker() >= book.workers {
+        let what = format!("it runs on worker {}: {record}", ctx.worker());
+        world.books.found("foreign", what);
+    }
+}
+
+/// A future is polled by its pool's threads.
+fn check_poller(world: &World, record: &Record) {
+    let book = world.books.pool(record.home());
+    let thread = thread::current();
+    let name = thread.name().unwrap_or_default();
+    // The threads of a runtime that polls futures have a name of their own.
+    if !name.starts_with(&book.prefix) && !name.starts_with("pool-") {
+        let what = format!("a future is polled on thread `{name}`: {record}");
+        world.books.found("foreign", what);
+    }
+}
