@@ -18,6 +18,15 @@ use super::program::{How, Limit, Op, Program};
 /// How long a shutdown may take past its limit.
 const PROMPTLY: Duration = Duration::from_millis(1500);
 
+/// The policy of a shutdown in a program; one that submits again what did not start has to ask for it.
+fn policy_for(limit: Limit, resubmit: Option<u8>) -> ShutdownPolicy {
+    let policy = policy_of(limit);
+    match resubmit {
+        Some(_) => policy.hand_back(),
+        None => policy,
+    }
+}
+
 pub(super) fn policy_of(limit: Limit) -> ShutdownPolicy {
     let millis = |it: u16| Duration::from_millis(u64::from(it));
     match limit {
@@ -71,7 +80,7 @@ impl Actor {
         let _wait = Wait::begin(self, pool);
         let start = Instant::now();
         let ending = lease.pool().ending();
-        let policy = policy_of(limit);
+        let policy = policy_for(limit, resubmit);
         let report = match how {
             How::Blocks => Some(ending.shutdown(policy)),
             How::Awaits => Some(block_on(pin!(ending.shutdown_async(policy)))),
@@ -94,7 +103,7 @@ impl Actor {
         begin(&self.world.books, pool, limit);
         let _wait = Wait::begin(self, pool);
         let start = Instant::now();
-        let policy = policy_of(limit);
+        let policy = policy_for(limit, resubmit);
         let report = lease.pool().ending().shutdown_async(policy).await;
         self.ended(pool, limit, start, Some(report), resubmit);
     }

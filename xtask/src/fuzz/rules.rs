@@ -17,7 +17,9 @@
 //!
 //! Outside threads wait for whatever they like: no job waits for a thread.
 
-use super::program::{End, How, Job, OnDrop, Op, Program, REAPED, Then, Way};
+mod facts;
+
+use super::program::{End, How, OnDrop, Op, REAPED, Then, Way};
 
 /// Where a job is submitted.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -65,115 +67,11 @@ impl Actor {
     }
 }
 
+pub(super) use facts::Facts;
+
 type Verdict = Result<(), &'static str>;
 
-/// What the rules know of a program.
-#[derive(Debug)]
-pub(super) struct Facts<'a> {
-    program: &'a Program,
-    /// `None`: nobody submits it.
-    pub(super) homes: Vec<Option<Home>>,
-    tainted: Vec<bool>,
-}
-
-impl<'a> Facts<'a> {
-    pub(super) fn of(program: &'a Program) -> Self {
-        let mut facts = Self {
-            program,
-            homes: vec![None; program.jobs.len()],
-            tainted: vec![false; program.jobs.len()],
-        };
-        for script in &program.threads {
-            facts.find_homes(None, &script.ops);
-        }
-        // A parent comes before its children, so their homes are found in one pass, and their
-        // taints in one pass back.
-        for number in 0..program.jobs.len() {
-            if facts.homes[number].is_some() {
-                facts.find_homes(Some(number as u16), &program.jobs[number].ops);
-            }
-        }
-        for number in (0..program.jobs.len()).rev() {
-            facts.find_taint(number);
-        }
-        facts
-    }
-
-    fn find_homes(&mut self, parent: Option<u16>, ops: &[Op]) {
-        super::program::each_op(ops, &mut |op| {
-            let (pool, kind, inherits) = match op {
-                Op::Submit { pool, way, .. } if way.is_future() => (*pool, Kind::Future, false),
-                Op::Submit { pool, way, .. } => {
-                    let is_plain = *way == Way::Spawn;
-                    let kind = if is_plain { Kind::Plain } else { Kind::Closure };
-                    (*pool, kind, way.is_of_context())
-                }
-                Op::SubmitAll { pool, .. } => (*pool, Kind::Closure, false),
-                Op::Scope { pool, .. } => (*pool, Kind::Plain, false),
-                _ => return,
-            };
-            for &job in op.jobs() {
-                let is_later = parent.is_none_or(|parent| parent < job);
-                if let Some(home) = self.homes.get_mut(usize::from(job))
-                    && is_later
-                {
-                    *home = Some(Home {
-                        pool,
-                        parent,
-                        kind,
-                        inherits,
-                    });
-                }
-            }
-        });
-    }
-
-    fn find_taint(&mut self, number: usize) {
-        let Some(home) = self.homes[number] else {
-            return;
-        };
-        let mut is_tainted = false;
-        super::program::each_op(&self.program.jobs[number].ops, &mut |op| {
-            is_tainted |= waits_for_all(op) == Some(home.pool);
-            for &child in op.jobs() {
-                let child = usize::from(child);
-                let is_near = self.homes[child].is_some_and(|it| it.pool == home.pool);
-                is_tainted |= is_near && self.tainted[child];
-            }
-        });
-        self.tainted[number] = is_tainted;
-    }
-
-    /// The job, or one that may run in place within it, waits for its whole pool.
-    pub(super) fn is_tainted(&self, job: u16) -> bool {
-        self.tainted[usize::from(job)]
-    }
-
-    pub(super) fn pool_of(&self, job: u16) -> Option<u8> {
-        Some(self.homes.get(usize::from(job)).copied()??.pool)
-    }
-
-    fn job(&self, job: u16) -> &'a Job {
-        &self.program.jobs[usize::from(job)]
-    }
-
-    /// The job captures clones of pools, or one that is cancelled with it does.
-    fn is_exposed(&self, job: u16) -> bool {
-        let holds = !self.job(job).holds.is_empty();
-        let mut children = Vec::new();
-        super::program::each_op(&self.job(job).ops, &mut |op| children.extend(op.jobs()));
-        let inherits = |child: u16| self.homes[usize::from(child)].is_some_and(|it| it.inherits);
-        holds
-            || children
-                .into_iter()
-                .any(|child| child > job && inherits(child) && self.is_exposed(child))
-    }
-
-    fn carriers(&self, token: u8) -> impl Iterator<Item = u16> {
-        let jobs = 0..self.program.jobs.len() as u16;
-        jobs.filter(move |&job| self.job(job).token == Some(token) && self.pool_of(job).is_some())
-    }
-
+impl Facts<'_> {
     /// Whether all of the program is fair.
     pub(super) fn check(&self) -> Verdict {
         for script in &self.program.threads {

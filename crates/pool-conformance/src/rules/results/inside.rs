@@ -1,14 +1,15 @@
 //! R502: a worker that joins makes progress itself, so no number of workers is too small.
 
 use std::convert::Infallible;
+use std::pin::pin;
 use std::time::Duration;
 
-use pool_core::{AsyncContext, Executor, ExecutorExt, JobContext, JobHandle};
+use pool_core::{AsyncContext, Executor, ExecutorExt, JobContext, JobError, JobHandle};
 
 use super::super::futures::workers_beside_a_sleeper;
 use crate::fixture::Fixture;
 use crate::polling::Signal;
-use crate::probe::{Count, Gate, ROOM, ended, occupy, pool, returns_only_after};
+use crate::probe::{Count, Gate, ROOM, ended, occupy, pool, ready, returns_only_after};
 use crate::rule::Applied;
 
 const DEPTH: usize = 100;
@@ -27,6 +28,8 @@ pub(super) fn r502<F: Fixture>() -> Applied {
         assert_eq!(deep.expect("every level completes"), DEPTH);
         sibling_futures::<F>(&one);
         awaited_siblings::<F>(&one);
+        what_a_joined_future_awaits::<F>(&one, JobHandle::join);
+        what_a_joined_future_awaits::<F>(&one, |handle| ready(pin!(handle)));
         a_sleeping_future(&pool::<F>(workers_beside_a_sleeper::<F>(), 8));
     }
     one.wait_idle();
@@ -133,6 +136,32 @@ fn awaited_siblings<F: Fixture>(pool: &F::Pool) {
     });
     let values = ended(parent.expect(ROOM));
     assert_eq!(values.expect("the parent completes"), [1, 2]);
+}
+
+type Sum = Result<i32, JobError<Infallible>>;
+
+/// What it awaits is queued behind its joiner, which has the only worker.
+fn what_a_joined_future_awaits<F: Fixture>(
+    pool: &F::Pool,
+    join: fn(JobHandle<i32, Infallible>) -> Sum,
+) {
+    let inner = pool.clone();
+    let gate = occupy(pool, 1);
+    let future = pool.spawn_future(async move {
+        let closure = inner.spawn(|| 1).expect(ROOM);
+        let gives_way = async {
+            tokio::task::yield_now().await;
+            2
+        };
+        let future = inner.spawn_future(gives_way).expect(ROOM);
+        let values = [closure.await, future.await];
+        values.into_iter().flatten().sum()
+    });
+    let future = future.expect(ROOM);
+    let joiner = pool.submit(move |_: &JobContext<'_>| join(future));
+    gate.open();
+    let sum = ended(joiner.expect(ROOM));
+    assert_eq!(sum.expect("the joiner completes"), 3);
 }
 
 /// A future that sleeps at home when the only worker that is left comes to wait for it.
