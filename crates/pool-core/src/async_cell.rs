@@ -41,6 +41,7 @@ use crate::outcome::{
     Interrupted, JobError, Outcome, PanicInfo, contain, drop_contained, outcome_of, wake_contained,
 };
 use crate::registry;
+use crate::seeking::Seeking;
 use crate::source::Source;
 use crate::state::{Ended, Started, State};
 use crate::sync::{LockExt, Mutex, Ordering, UnsafeCell};
@@ -61,8 +62,16 @@ struct Links {
     helper: Option<Waker>,
     /// The task of a runtime. Its future's wakes go there by themselves; this one is for a canceller.
     host: Option<Waker>,
-    /// What it awaits of its pool, if it ever did.
-    awaits: Option<Box<Awaits>>,
+    /// What it waits for itself, if it ever waited for its own pool.
+    waits: Option<Box<Waits>>,
+}
+
+/// What a suspended future waits for in its own pool.
+#[derive(Default)]
+struct Waits {
+    awaits: Awaits,
+    /// Where it waited for a token last.
+    seeking: Option<Arc<Seeking>>,
 }
 
 pub(crate) struct AsyncCell<S: Source> {
@@ -253,13 +262,12 @@ impl<S: Source> AsyncCell<S> {
     fn add_awaited(&self, awaited: Vec<Arc<dyn Awaited>>) {
         let (helper, former) = {
             let mut links = self.links.lock_unpoisoned();
-            let former = links.awaits.get_or_insert_default().add(awaited);
+            let waits = links.waits.get_or_insert_default();
+            let former = waits.awaits.add(awaited);
             (links.helper.clone(), former)
         };
         drop(former);
-        if let Some(helper) = helper {
-            wake_contained(helper);
-        }
+        helper.into_iter().for_each(wake_contained);
     }
 
     /// Polls with the turn taken, and gives it back or ends the job.
@@ -374,7 +382,7 @@ impl<S: Source> AsyncCell<S> {
         }
         let links = {
             let mut links = self.links.lock_unpoisoned();
-            (links.helper.take(), links.host.take(), links.awaits.take())
+            (links.helper.take(), links.host.take(), links.waits.take())
         };
         drop_contained(links);
     }

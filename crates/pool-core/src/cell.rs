@@ -448,14 +448,13 @@ impl<J: Job> Outlet<J::Output, J::Error> for JobCell<J> {
         if self.state.pool() != Some(worker.life().id()) {
             return;
         }
-        if !worker.may_claim() {
-            worker.awaits_own_pool();
-            return;
-        }
-        if !worker.keeps_place() {
+        if !worker.may_claim() || !worker.keeps_place() {
             if !self.state.is_started() {
                 // SAFETY: the handle's end is the caller's, so the cell is alive.
                 worker.note_awaited(|| Arc::new(unsafe { CellRef::new(NonNull::from(self)) }));
+            }
+            if !worker.may_claim() {
+                worker.awaits_own_pool();
             }
             return;
         }

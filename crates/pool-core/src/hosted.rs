@@ -251,7 +251,9 @@ impl<'h, 'e, E: Engine> Hosted<'h, 'e, E> {
             }
             None if needs_no_token(&**job, life) => Begins::Alone,
             None => {
-                self.seeking = Some(Seeking::begin(job.id(), life, cx));
+                let seeking = Seeking::begin(job.id(), life, cx);
+                job.note_seeking(Arc::clone(&seeking));
+                self.seeking = Some(seeking);
                 Begins::Later
             }
         }

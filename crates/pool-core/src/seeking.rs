@@ -8,6 +8,9 @@
 //!   for the seat to come back. If nobody has taken the loan up within a moment, as where the runtime's threads are all blocked, it takes it
 //!   back and leaves the entry to others.
 //!
+//! A job that joins the future, or awaits it in an executor of its own, does not look at entries. It finds the inbox by way of the future's cell
+//! (`worker::help`), and lends its seat as well: it may have the only one.
+//!
 //! An inbox that nobody looks into any more is closed, and whoever comes with a token keeps it; a token that lies in it by then is the closer's.
 //! An entry that is dropped, as by the end of the pool, says so in the inbox: no token will come.
 
@@ -51,6 +54,16 @@ pub(crate) struct Loan {
     pub(crate) seat: usize,
     pub(crate) token: usize,
     lender: Waker,
+}
+
+/// What became of a seat that was to be lent.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Lent {
+    /// It was used, and is back.
+    Returned,
+    /// Nobody came for it in time.
+    NotTakenUp,
+    NobodyWaits,
 }
 
 /// The entry of a future that needs a token.
@@ -110,21 +123,23 @@ impl Seeking {
     }
 
     /// Lends the seat of `worker`, which waits here until it is back.
-    fn lend(self: &Arc<Self>, id: JobId, worker: &Worker) {
+    pub(crate) fn lend(&self, worker: &Worker) -> Lent {
         let parker = Parker::new();
         let is_put = self.put(Grant::Loan(Loan {
             seat: worker.index(),
             token: worker.token(),
             lender: parker.waker(),
         }));
-        if !is_put || parker.park(Some(machine::now() + TAKEN_UP_WITHIN)) {
-            return;
+        if !is_put {
+            return Lent::NobodyWaits;
         }
-        if self.take_back() {
-            self.leave_entry(id, worker.life());
-        } else {
+        if !parker.park(Some(machine::now() + TAKEN_UP_WITHIN)) {
+            if self.take_back() {
+                return Lent::NotTakenUp;
+            }
             let _returned = parker.park(None);
         }
+        Lent::Returned
     }
 
     /// Takes a loan back that nobody has taken up. The one who waits was woken for it, and waits on when it is polled.
@@ -163,7 +178,9 @@ impl Payload for SeekerEntry {
         if worker.own_jobs() == 0 {
             worker.depart(Departure::To(self.0));
         } else {
-            self.0.lend(id, worker);
+            if self.0.lend(worker) == Lent::NotTakenUp {
+                self.0.leave_entry(id, worker.life());
+            }
         }
     }
 

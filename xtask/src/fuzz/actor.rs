@@ -11,7 +11,7 @@ use std::time::{Duration, Instant};
 use pool::{ExecutorExt, Interrupted, JobContext, Stats};
 
 use super::books::{Record, lock};
-use super::place::runs_here;
+use super::place::{Lending, runs_here};
 use super::pools::{AnyPool, backend_of};
 use super::program::{Engine, Op};
 use super::world::{Lease, World, address_of};
@@ -148,7 +148,9 @@ impl Actor {
     fn wait_idle(&self, pool: u8) {
         let Some(lease) = self.pool(pool) else { return };
         let wait = Wait::begin(self, pool);
+        let lending = Lending::begin(&self.world, pool);
         lease.pool().executor().wait_idle();
+        drop(lending);
         wait.end();
     }
 

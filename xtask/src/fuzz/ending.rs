@@ -11,7 +11,7 @@ use super::actor::{Actor, Wait};
 use super::books::{Books, Mark, Record};
 use super::future::poll_once_and_drop;
 use super::handle::block_on;
-use super::place::runs_here;
+use super::place::{Lending, runs_here};
 use super::pools::AnyPool;
 use super::program::{How, Limit, Op, Program};
 
@@ -81,11 +81,13 @@ impl Actor {
         let start = Instant::now();
         let ending = lease.pool().ending();
         let policy = policy_for(limit, resubmit);
+        let lending = Lending::begin(&self.world, pool);
         let report = match how {
             How::Blocks => Some(ending.shutdown(policy)),
             How::Awaits => Some(block_on(pin!(ending.shutdown_async(policy)))),
             How::PolledOnce => poll_once_and_drop(ending.shutdown_async(policy)),
         };
+        drop(lending);
         self.ended(pool, limit, start, report, resubmit);
     }
 

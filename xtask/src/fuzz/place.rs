@@ -49,9 +49,65 @@ impl<F: Future> Future for Watched<F> {
     }
 }
 
+/// What is on a thread's stack.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Level {
+    Body {
+        pool: u8,
+        number: u32,
+    },
+    /// A body waits for all of its pool, and lends its worker meanwhile.
+    Lends {
+        pool: u8,
+    },
+}
+
 thread_local! {
-    /// The bodies that this thread runs, the innermost last: pool and number of each.
-    static STACK: RefCell<Vec<(u8, u32)>> = const { RefCell::new(Vec::new()) };
+    /// The innermost last.
+    static STACK: RefCell<Vec<Level>> = const { RefCell::new(Vec::new()) };
+}
+
+/// Whether a worker of the pool is at work on this stack, and has not lent itself to others.
+fn is_counted(stack: &[Level], pool: u8) -> bool {
+    let last = stack.iter().rev().find_map(|level| match *level {
+        Level::Body { pool: other, .. } => (other == pool).then_some(true),
+        Level::Lends { pool: other } => (other == pool).then_some(false),
+    });
+    last.unwrap_or(false)
+}
+
+/// A body waits for all of its pool while this is there: others may run instead.
+pub(super) struct Lending<'a> {
+    world: &'a World,
+    pool: u8,
+    was_counted: bool,
+}
+
+impl<'a> Lending<'a> {
+    pub(super) fn begin(world: &'a World, pool: u8) -> Self {
+        let was_counted = STACK.with_borrow_mut(|stack| {
+            let was_counted = is_counted(stack, pool);
+            stack.push(Level::Lends { pool });
+            was_counted
+        });
+        if was_counted {
+            world.books.body_ends(pool);
+        }
+        Self {
+            world,
+            pool,
+            was_counted,
+        }
+    }
+}
+
+impl Drop for Lending<'_> {
+    fn drop(&mut self) {
+        STACK.with_borrow_mut(|stack| stack.pop());
+        if self.was_counted {
+            self.world.books.body_begins(self.pool);
+        }
+    }
 }
 
 /// Counts the bodies that run at once on a pool: one for each thread, whatever it runs in place.
@@ -65,8 +121,9 @@ impl<'a> Body<'a> {
     pub(super) fn begin(world: &'a World, record: &Record) -> Self {
         let pool = record.home();
         let is_first = STACK.with_borrow_mut(|stack| {
-            let is_first = stack.iter().all(|&(other, _)| other != pool);
-            stack.push((pool, record.number));
+            let is_first = !is_counted(stack, pool);
+            let number = record.number;
+            stack.push(Level::Body { pool, number });
             is_first
         });
         if is_first {
@@ -91,7 +148,8 @@ impl Drop for Body<'_> {
 
 /// Whether the calling thread runs this job, perhaps with others within it.
 pub(super) fn runs_here(number: u32) -> bool {
-    STACK.with_borrow(|stack| stack.iter().any(|&(_, it)| it == number))
+    let is_it = |level: &Level| matches!(*level, Level::Body { number: it, .. } if it == number);
+    STACK.with_borrow(|stack| stack.iter().any(is_it))
 }
 
 /// A closure runs on a worker of its pool: by the thread's name, and by the worker's state.

@@ -192,6 +192,11 @@ mutants! {
             "if let Some(helper) = helper {" =>
             "if let Some(helper) = helper.filter(|_| !MUTANT) {";
     }
+    "async_cell::models::a_helper_hears_what_its_future_awaits" {
+        future_notes_in_silence: "a helper is not told what its future awaits", in "async_cell.rs",
+            "helper.into_iter().for_each(wake_contained);" =>
+            "helper.into_iter().filter(|_| !MUTANT).for_each(wake_contained);";
+    }
     "models::tokens::a_child_sees_its_parents_cancellation" {
         token_looks_too_early: "a job looks for its cancellation before it has made the token", in "context.rs",
             "let token = self.0.get_or_init(|| CancelToken::below(above.as_slice()));" =>

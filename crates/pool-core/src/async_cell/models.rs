@@ -15,8 +15,7 @@ use crate::outcome::Outcome;
 use crate::source::SureSource;
 use crate::still::Still;
 use crate::ticket::Outlet;
-use crate::worker::Worker;
-use crate::worker::{Awaited, Helped};
+use crate::worker::{Awaited, Helped, Worker};
 
 fn cell() -> StdArc<AsyncCell<SureSource<Pending<()>>>> {
     AsyncCell::new(JobId::next(), SureSource(pending()), None)
@@ -140,5 +139,41 @@ fn a_future_that_is_helped_ends_once() {
         assert_eq!(cell.state.outcome(), Some(Outcome::Completed));
         assert_eq!(engine.0.stats().completed, 1);
         assert!(engine.0.running_jobs().is_empty());
+    });
+}
+
+/// A future notes what it awaits as a helper begins to wait for it: the helper knows of it before it sleeps, or is woken to see it, else
+/// loom reports a deadlock.
+#[test]
+fn a_helper_hears_what_its_future_awaits() {
+    model(|| {
+        let engine = StdArc::new(Still(life_of(2)));
+        let (cell, child) = (cell(), cell());
+        assert!(engine.0.begin_submission().is_some());
+        assert!(StdArc::clone(&cell).accept(&engine.0).is_ok());
+        let helper = {
+            let (cell, engine) = (StdArc::clone(&cell), StdArc::clone(&engine));
+            thread::spawn(move || {
+                let worker = Worker::new(&engine, 1, 1, false);
+                let token = StdArc::new(Token::default());
+                let waker = Waker::from(StdArc::clone(&token));
+                loop {
+                    while StdArc::clone(&cell).help(&worker, &waker) == Helped::Polled {}
+                    if !cell.awaits().is_empty() {
+                        break;
+                    }
+                    token.take();
+                }
+            })
+        };
+        let worker = Worker::new(&engine, 0, 0, false);
+        StdArc::clone(&cell).run_first(&worker);
+        cell.note_awaited(vec![child as _]);
+        helper.join().unwrap();
+        Outlet::cancel(&*cell);
+        while let Some(task) = engine.0.pop_woken() {
+            task.run(&worker);
+        }
+        assert_eq!(cell.state.outcome(), Some(Outcome::Cancelled));
     });
 }

@@ -113,12 +113,10 @@ impl<S: Source> Outlet<S::Output, S::Error> for AsyncCell<S> {
         if !self.is_of_pool(worker) || self.state.is_ended() {
             return;
         }
+        worker.note_awaited(|| self.shared());
         if !worker.may_claim() {
             worker.awaits_own_pool();
-            return;
-        }
-        worker.note_awaited(|| self.shared());
-        if worker.keeps_place() {
+        } else if worker.keeps_place() {
             worker.help_once(self.shared(), cx.waker());
         }
     }

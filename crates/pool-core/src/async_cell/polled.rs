@@ -9,7 +9,8 @@ use super::{AsyncCell, Once, Place, Poller, split};
 use crate::cell::{Concluded, Tells};
 use crate::id::JobId;
 use crate::lifecycle::Lifecycle;
-use crate::outcome::{JobError, Outcome, drop_contained, outcome_of};
+use crate::outcome::{JobError, Outcome, drop_contained, outcome_of, wake_contained};
+use crate::seeking::{Lent, Seeking};
 use crate::source::Source;
 use crate::sync::{LockExt, Ordering};
 use crate::task::{GivenUp, GivenUpAs, Remains};
@@ -62,6 +63,8 @@ pub(crate) trait Polled: Awaited {
     fn is_interrupted(&self, life: &Lifecycle) -> bool;
     /// Ends a job whose host has gone, between two polls: to be recorded and published.
     fn cut_off(&self, life: &Lifecycle) -> Outcome;
+    /// Notes where the job, which gave its token away, waits for one; and tells a helper, who may have one.
+    fn note_seeking(&self, seeking: Arc<Seeking>);
     /// Lets the handle of a hosted job see the outcome.
     fn publish_hosted(&self, outcome: Outcome);
 }
@@ -111,10 +114,12 @@ impl<S: Source> Awaited for AsyncCell<S> {
         }
         // ORDERING: Relaxed: read by this side again, or after the lock below.
         self.has_helper.store(true, Ordering::Relaxed);
-        let former = {
+        let (former, seeking) = {
             let mut links = self.links.lock_unpoisoned();
             let is_same = links.helper.as_ref().is_some_and(|it| it.will_wake(waker));
-            (!is_same).then(|| links.helper.replace(waker.clone()))
+            let former = (!is_same).then(|| links.helper.replace(waker.clone()));
+            let waits = links.waits.as_ref();
+            (former, waits.and_then(|waits| waits.seeking.clone()))
         };
         drop_contained(former);
         if self.state.claim(worker.life().id()) {
@@ -125,13 +130,16 @@ impl<S: Source> Awaited for AsyncCell<S> {
             self.take_turn(worker, Poller::Later, Place::Keeps);
             return Helped::Polled;
         }
-        Helped::NotDue
+        match seeking.map_or(Lent::NobodyWaits, |it| it.lend(worker)) {
+            Lent::Returned | Lent::NotTakenUp => Helped::Polled,
+            Lent::NobodyWaits => Helped::NotDue,
+        }
     }
 
     fn awaits(&self) -> Vec<Arc<dyn Awaited>> {
         let links = self.links.lock_unpoisoned();
-        let awaits = links.awaits.as_ref();
-        awaits.map_or_else(Vec::new, |awaits| awaits.alive().cloned().collect())
+        let waits = links.waits.as_ref();
+        waits.map_or_else(Vec::new, |waits| waits.awaits.alive().cloned().collect())
     }
 
     fn leave_helper(&self) {
@@ -260,6 +268,19 @@ impl<S: Source> Polled for AsyncCell<S> {
         self.turn.finish();
         self.unwatch(life);
         self.store_hosted(life, Concluded::Ends(Err(JobError::Cancelled)))
+    }
+
+    fn note_seeking(&self, seeking: Arc<Seeking>) {
+        let (helper, former) = {
+            let mut links = self.links.lock_unpoisoned();
+            let waits = links.waits.get_or_insert_default();
+            let former = waits.seeking.replace(seeking);
+            (links.helper.clone(), former)
+        };
+        drop(former);
+        if let Some(waker) = helper {
+            wake_contained(waker);
+        }
     }
 
     fn publish_hosted(&self, outcome: Outcome) {
