@@ -226,7 +226,7 @@ impl<E: Engine> Inside<E> {
         };
         match self.0.push(task) {
             Ok(()) => {
-                machine::point(Point::Pushed(id));
+                machine::point(Point::Pushed(id, life.id().as_u32()));
                 life.pushed(submission, || self.0.take_queued());
                 if let Some(waker) = due {
                     waker.wake();

@@ -33,8 +33,8 @@ pub use threads::{JoinHandle, Scope, ScopedJoinHandle, join, scope, spawn, spawn
 pub enum Point {
     /// A job is about to be pushed.
     Submit(JobId),
-    /// It was, and nobody has been told yet.
-    Pushed(JobId),
+    /// It was, in the pool of this number, and nobody has been told yet.
+    Pushed(JobId, u32),
     /// There was no place for it, or the pool was closed.
     Refused(JobId),
     /// A worker is about to look for a job.

@@ -80,6 +80,7 @@ mod sim;
 mod simulation;
 mod state;
 mod trace;
+mod waits;
 mod world;
 
 pub use check::check;

@@ -11,6 +11,7 @@ use pool_core::machine::Point;
 
 use crate::schedule::{Drawing, Schedule, Turn};
 use crate::trace::{Trace, What};
+use crate::waits::Waits;
 use crate::world::Baton;
 
 /// What each step takes of the simulated time: a microsecond, about what it takes in earnest.
@@ -33,6 +34,7 @@ pub(crate) struct State {
     pub(crate) clock: Duration,
     pub(crate) threads: Vec<Thread>,
     pub(crate) trace: Trace,
+    waits: Waits,
     pub(crate) jobs: u64,
     pub(crate) steps: u64,
     most_steps: u64,
@@ -96,6 +98,7 @@ impl State {
             clock: Duration::ZERO,
             threads: Vec::new(),
             trace: Trace::default(),
+            waits: Waits::default(),
             jobs: 0,
             steps: 0,
             most_steps,
@@ -172,6 +175,7 @@ impl State {
 
     pub(crate) fn come_to(&mut self, thread: usize, point: Point) {
         self.note(thread, What::Point(point));
+        self.waits.come_to(thread, point);
         match point {
             Point::Ask | Point::Look | Point::Rest | Point::Submit(_) | Point::Refused(_) => {
                 self.spin();
@@ -193,7 +197,8 @@ impl State {
 
     /// How the turn of a thread ends that has come to a point.
     pub(crate) fn turn_at_point(&self) -> Turn {
-        if self.in_a_row < MOST_IN_A_ROW {
+        // One that only asks makes time pass faster. That is for where all do; the others are to have their turn before.
+        if self.in_a_row < MOST_IN_A_ROW && self.spins < SPINS {
             Turn::Point
         } else {
             Turn::Yield
@@ -326,11 +331,19 @@ impl State {
             let waits = match thread.status {
                 Status::Left => continue,
                 Status::WaitsFor(other) => format!("waits for the end of t{other}"),
-                Status::Parked(_) => "is parked".to_owned(),
+                Status::Parked(_) => match self.waits.join_of(index) {
+                    Some(job) => format!("is parked, and waits for job {job}"),
+                    None => "is parked".to_owned(),
+                },
                 status => format!("{status:?}"),
             };
             // A string takes whatever is written to it.
             let _written = write!(text, "\n  t{index} {}: {waits}", thread.name);
+        }
+        let name = |thread: usize| format!("t{thread} {}", self.threads[thread].name);
+        if let Some(circle) = self.waits.circle(name) {
+            text.push('\n');
+            text.push_str(&circle);
         }
         self.fail(text)
     }

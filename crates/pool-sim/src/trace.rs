@@ -148,7 +148,7 @@ impl fmt::Display for Words {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self.0 {
             Point::Submit(id) => write!(f, "submits job {id}"),
-            Point::Pushed(id) => write!(f, "has pushed job {id}"),
+            Point::Pushed(id, _) => write!(f, "has pushed job {id}"),
             Point::Refused(id) => write!(f, "is refused job {id}"),
             Point::Look => f.write_str("looks for a job"),
             Point::Took(id) => write!(f, "takes job {id}"),

@@ -6,16 +6,20 @@ use std::sync::{Arc, Mutex};
 use std::time::{Duration, Instant};
 
 use pool_core::{
-    AsyncContext, AsyncJobExt, BuildError, CancelToken, JobContext, JobError, JobExt,
-    ShutdownPolicy,
+    AsyncContext, AsyncJobExt, BuildError, CancelToken, ExecutorExt as _, JobContext, JobError,
+    JobExt, ShutdownPolicy,
 };
 use pool_sim::{Failure, Ran, Schedule, Sim, SimPool, Simulation, check, sleep, thread};
 
 fn pool(workers: usize) -> SimPool {
+    named("worker", workers)
+}
+
+fn named(name: &str, workers: usize) -> SimPool {
     SimPool::builder()
         .workers(workers)
         .queue_capacity(8)
-        .thread_name("worker")
+        .thread_name(name)
         .build()
         .expect("the simulation gives threads")
 }
@@ -345,6 +349,61 @@ fn a_deadlock_is_told_with_who_waits() {
     });
     assert!(failure.reason.contains("deadlock"), "{failure}");
     assert!(failure.reason.contains("worker-0: is parked"), "{failure}");
+}
+
+/// The one worker of each pool waits for a job of the other pool, which nobody is left to run.
+#[test]
+fn a_circle_of_waits_between_pools_is_named() {
+    let failure = fails(&Simulation::new(1), |_| {
+        let (here, there) = (named("here", 1), named("there", 1));
+        let waits = |on: &SimPool, other: &SimPool| {
+            let other = other.clone();
+            let job = move || {
+                // Until the other pool's worker is busy as well.
+                sleep(Duration::from_millis(1));
+                other.spawn(|| ()).unwrap().join().unwrap();
+            };
+            on.spawn(job).unwrap()
+        };
+        let both = [waits(&here, &there), waits(&there, &here)];
+        for job in both {
+            job.join().unwrap();
+        }
+    });
+    assert!(failure.reason.contains("a circle of waits: "), "{failure}");
+    for name in ["here-0 waits for job", "there-0 waits for job"] {
+        assert!(failure.reason.contains(name), "{failure}");
+    }
+    assert!(
+        failure.reason.contains("which is queued for t"),
+        "{failure}"
+    );
+}
+
+/// A thread that asks again and again does not keep the others from their turns, whatever its priority.
+#[test]
+fn time_does_not_run_away_while_somebody_has_something_to_do() {
+    let simulation = Simulation::new(0).pct(3, 4000);
+    let found = simulation.find(0..50, |sim| {
+        let pool = pool(1);
+        let is_over = AtomicUsize::new(0);
+        thread::scope(|threads| {
+            threads.spawn(|| {
+                while is_over.load(Ordering::Relaxed) == 0 {
+                    let _refused =
+                        pool.try_execute_job(|_: &JobContext<'_>| Ok::<_, Infallible>(()));
+                }
+            });
+            threads.spawn(|| {
+                for _ in 0..100 {
+                    thread::yield_now();
+                }
+                is_over.store(1, Ordering::Relaxed);
+            });
+        });
+        assert!(sim.elapsed() < Duration::from_secs(1));
+    });
+    assert!(found.is_none(), "{}", found.expect("there is one"));
 }
 
 #[test]
