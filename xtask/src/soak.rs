@@ -3,6 +3,7 @@
 
 mod books;
 mod jobs;
+mod neighbours;
 mod round;
 mod submitter;
 #[cfg(test)]
@@ -27,6 +28,10 @@ const MOST_GROWTH_KIB: u64 = 24 * 1024;
 const WARM_UP: usize = 100;
 /// How often the memory is read, in rounds.
 const EVERY: usize = 10;
+/// What the number of mappings may grow by over the rounds: allocators and thread libraries keep a few.
+const MOST_NEW_MAPPINGS: u64 = 64;
+/// One round in so many is one of several pools that use each other.
+const NEIGHBOURS: u64 = 4;
 
 #[derive(Args)]
 pub(crate) struct Options {
@@ -96,7 +101,12 @@ fn soak(backend: Backend, time: Duration, seed: u64, watched: &Watched) -> Resul
     let mut memory = Memory::default();
     while start.elapsed() < time || rounds == 0 {
         let seed = seed.wrapping_add(rounds as u64);
-        let tally = round::run(backend, seed, watched).with_context(|| {
+        let run = if seed % NEIGHBOURS == 0 {
+            neighbours::run
+        } else {
+            round::run
+        };
+        let tally = run(backend, seed, watched).with_context(|| {
             format!("round {rounds} broke a promise; replay: cargo xtask soak --backend {backend} --seed {seed}")
         })?;
         rounds += 1;
@@ -122,53 +132,67 @@ fn soak(backend: Backend, time: Duration, seed: u64, watched: &Watched) -> Resul
     memory.check()
 }
 
-/// The memory of the process over the rounds, in KiB.
+/// The memory of the process over the rounds, in KiB, and its mappings.
 #[derive(Debug, Default)]
-struct Memory(Vec<u64>);
+struct Memory {
+    kib: Vec<u64>,
+    mappings: Vec<u64>,
+}
 
 impl Memory {
     fn read(&mut self) -> Result<()> {
+        let maps = fs::read_to_string("/proc/self/maps")?;
+        self.mappings.push(maps.lines().count() as u64);
         let status = fs::read_to_string("/proc/self/status")?;
         let Some(line) = status.lines().find_map(|line| line.strip_prefix("VmRSS:")) else {
             bail!("the system does not say how much memory this process has");
         };
         let kib = line.trim().trim_end_matches("kB").trim().parse()?;
-        self.0.push(kib);
+        self.kib.push(kib);
         Ok(())
     }
 
     fn last(&self) -> u64 {
-        self.0.last().copied().unwrap_or(0)
-    }
-
-    /// Once it has found its level: a middle of the first quarter, and one of the last.
-    fn levels(&self) -> Option<(u64, u64)> {
-        let warm = self.0.get(WARM_UP / EVERY..)?;
-        let quarter = warm.len() / 4;
-        if quarter == 0 {
-            return None;
-        }
-        let (first, last) = (&warm[..quarter], &warm[warm.len() - quarter..]);
-        Some((middle(first), middle(last)))
+        self.kib.last().copied().unwrap_or(0)
     }
 
     fn told(&self) -> String {
-        match self.levels() {
-            Some((first, last)) => format!("{} MiB early, {} MiB late", first / 1024, last / 1024),
+        match levels(&self.kib).zip(levels(&self.mappings)) {
+            Some(((first, last), (few, many))) => format!(
+                "{} MiB early, {} MiB late; {few} mappings early, {many} late",
+                first / 1024,
+                last / 1024
+            ),
             None => format!("{} MiB, too few rounds to tell a trend", self.last() / 1024),
         }
     }
 
     fn check(&self) -> Result<()> {
-        let Some((first, last)) = self.levels() else {
+        let levels = levels(&self.kib).zip(levels(&self.mappings));
+        let Some(((first, last), (few, many))) = levels else {
             return Ok(());
         };
+        ensure!(
+            many < few + MOST_NEW_MAPPINGS,
+            "the mappings grew from {few} to {many} over the rounds"
+        );
         ensure!(
             last < first + MOST_GROWTH_KIB,
             "the memory grew from {first} to {last} KiB over the rounds"
         );
         Ok(())
     }
+}
+
+/// Once a value has found its level: a middle of the first quarter, and one of the last.
+fn levels(values: &[u64]) -> Option<(u64, u64)> {
+    let warm = values.get(WARM_UP / EVERY..)?;
+    let quarter = warm.len() / 4;
+    if quarter == 0 {
+        return None;
+    }
+    let (first, last) = (&warm[..quarter], &warm[warm.len() - quarter..]);
+    Some((middle(first), middle(last)))
 }
 
 fn middle(values: &[u64]) -> u64 {

@@ -96,7 +96,7 @@ pub(super) fn run(backend: Backend, seed: u64, watched: &Watched) -> Result<Tall
         books.wrong("the alarm's thread panicked".to_owned());
     }
     books.check_histories();
-    await_threads(threads, &books)?;
+    await_threads(threads, |what| books.wrong(what))?;
     let jobs = books.submitted();
     watched.ends();
     ensure!(
@@ -345,11 +345,12 @@ fn await_the_last(books: &Books) {
 }
 
 /// How many threads this process has.
-fn threads() -> Result<usize> {
+pub(super) fn threads() -> Result<usize> {
     Ok(fs::read_dir("/proc/self/task")?.count())
 }
 
-fn await_threads(before: usize, books: &Books) -> Result<()> {
+/// Waits until there are no more of them than before.
+pub(super) fn await_threads(before: usize, mut wrong: impl FnMut(String)) -> Result<()> {
     let limit = Instant::now() + PATIENCE;
     loop {
         let now = threads()?;
@@ -357,7 +358,7 @@ fn await_threads(before: usize, books: &Books) -> Result<()> {
             return Ok(());
         }
         if Instant::now() >= limit {
-            books.wrong(format!(
+            wrong(format!(
                 "{now} threads are left of {before} before the round"
             ));
             return Ok(());
