@@ -101,7 +101,7 @@ fn soak(backend: Backend, time: Duration, seed: u64, watched: &Watched) -> Resul
     let mut memory = Memory::default();
     while start.elapsed() < time || rounds == 0 {
         let seed = seed.wrapping_add(rounds as u64);
-        let run = if seed % NEIGHBOURS == 0 {
+        let run = if seed.is_multiple_of(NEIGHBOURS) {
             neighbours::run
         } else {
             round::run

@@ -12,6 +12,16 @@ pub(crate) enum Ends {
     Heeds,
 }
 
+/// What a job carries that may end it before it starts.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Carries {
+    Nothing,
+    /// The token of both pools.
+    Token,
+    /// It is over as it comes.
+    PastDeadline,
+}
+
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum Life {
     Queued,
@@ -24,6 +34,8 @@ struct Job {
     ends: Ends,
     life: Life,
     is_asked_to_stop: bool,
+    /// It carries the token that is not cancelled yet.
+    has_token: bool,
     /// In the generation that takes jobs in, whose workers take the next from the queue.
     is_newest: bool,
     /// A swap has handed it over, maybe past the bound of the queue.
@@ -78,12 +90,16 @@ impl Model {
     }
 
     /// Jobs are numbered in the order in which they were accepted.
-    pub(crate) fn accept(&mut self, ends: Ends) {
+    pub(crate) fn accept(&mut self, ends: Ends, carries: Carries) {
         self.queue.push(self.jobs.len());
         self.jobs.push(Job {
             ends,
-            life: Life::Queued,
+            life: match carries {
+                Carries::PastDeadline => Life::Ended(Outcome::Expired),
+                Carries::Nothing | Carries::Token => Life::Queued,
+            },
             is_asked_to_stop: false,
+            has_token: carries == Carries::Token,
             is_newest: true,
             was_handed_over: false,
         });
@@ -170,6 +186,20 @@ impl Model {
             }
             Life::Ended(_) => None,
         }
+    }
+
+    /// The token asks the jobs that carry it to stop. Those that end by that.
+    pub(crate) fn cancel_token(&mut self) -> Vec<usize> {
+        let carriers = (0..self.jobs.len()).filter(|&job| self.jobs[job].has_token);
+        let carriers: Vec<usize> = carriers.collect();
+        let mut ended = Vec::new();
+        for job in carriers {
+            self.jobs[job].has_token = false;
+            if self.cancel(job).is_some() {
+                ended.push(job);
+            }
+        }
+        ended
     }
 
     /// A running job is let go. Its outcome.

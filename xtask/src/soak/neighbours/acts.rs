@@ -20,6 +20,9 @@ const CHAIN: usize = 500;
 /// Jobs below one token.
 const CHILDREN: usize = 200;
 
+/// The next job of a chain.
+type Link = Box<dyn FnOnce(&JobContext<'_>) -> io::Result<()> + Send>;
+
 /// What a job captures: it is dropped once.
 struct Captured(Arc<Street>);
 
@@ -223,8 +226,7 @@ impl Actor {
                 let _captured = captured;
                 street.arrive(pool, ctx);
                 if left > 0 {
-                    let next: Box<dyn FnOnce(&JobContext<'_>) -> io::Result<()> + Send> =
-                        Box::new(link(street, pool, left - 1));
+                    let next: Link = Box::new(link(street, pool, left - 1));
                     ctx.execute(next)
                         .map_err(|refused| io::Error::other(refused.to_string()))?;
                 }
