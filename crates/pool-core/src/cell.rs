@@ -13,17 +13,18 @@
 //! the handle's waker is called.
 
 mod end;
+mod entry;
+mod outlet;
 mod reference;
 
 use std::mem::ManuallyDrop;
 use std::ptr::NonNull;
 use std::sync::Arc;
-use std::task::{Context, Poll, Waker, ready};
-use std::time::Instant;
+use std::task::Waker;
 
 use once_cell::race::OnceBox;
 
-use crate::context::{Cancellation, JobContext, OwnToken};
+use crate::context::{JobContext, OwnToken};
 use crate::id::JobId;
 use crate::job::{Job, JobOptions, Terms};
 use crate::lifecycle::Lifecycle;
@@ -34,13 +35,12 @@ use crate::outcome::{
 use crate::registry;
 use crate::slab::{self, Spot};
 use crate::state::{EntryEnd, Owes, Started, State};
-use crate::sync::{AtomicUsize, Ordering, UnsafeCell};
-use crate::task::{GivenUp, GivenUpAs, Payload, Remains, Task};
-use crate::ticket::{Abort, Joined, Outlet, Release, Resolution, Ticket};
-use crate::token::CancelToken;
+use crate::sync::{AtomicUsize, UnsafeCell};
+use crate::task::Task;
+use crate::ticket::{Resolution, Ticket};
 use crate::waiter::Waiter;
 use crate::worker::Worker;
-use end::{free, free_by_holder, leave_claimed, leave_taken, release};
+use end::{free, free_by_holder};
 use reference::CellRef;
 
 // In the order in which a worker comes to them, so that few of its lines travel.
@@ -406,184 +406,6 @@ pub(crate) enum Tells {
     Nobody,
     /// It came too late, or its token was cancelled.
     Observer,
-}
-
-impl<J: Job> Outlet<J::Output, J::Error> for JobCell<J> {
-    fn id(&self) -> JobId {
-        self.id
-    }
-
-    fn is_ended(&self) -> bool {
-        self.state.is_ended()
-    }
-
-    fn poll_outcome(&self, cx: &mut Context<'_>) -> Poll<Resolution<J::Output, J::Error>> {
-        // SAFETY: by the trait's rule, the handle calls this, and nobody else at once.
-        ready!(unsafe { self.waiter.poll_end(&self.state, cx) });
-        Poll::Ready(self.take_resolution())
-    }
-
-    fn take_ended(&self) -> Option<Joined<J::Output, J::Error>> {
-        if !self.state.is_ended() {
-            return None;
-        }
-        let resolution = self.take_resolution();
-        let leave = leave_taken::<J>;
-        Some(Joined { resolution, leave })
-    }
-
-    fn cancel(&self) {
-        self.state.request_cancel();
-        OwnToken::cancel(|| self.extras.get().map(|extras| &extras.token));
-        self.end_unstarted(Outcome::Cancelled, Tells::Nobody);
-    }
-
-    fn join_on(&self, worker: &Worker) -> Option<Joined<J::Output, J::Error>> {
-        let resolution = self.run_claimed(worker)?;
-        let leave = leave_claimed::<J>;
-        Some(Joined { resolution, leave })
-    }
-
-    fn await_on(&self, worker: &Worker, _cx: &mut Context<'_>) {
-        if self.state.pool() != Some(worker.life().id()) {
-            return;
-        }
-        if !worker.may_claim() || !worker.keeps_place() {
-            if !self.state.is_started() {
-                // SAFETY: the handle's end is the caller's, so the cell is alive.
-                worker.note_awaited(|| Arc::new(unsafe { CellRef::new(NonNull::from(self)) }));
-            }
-            if !worker.may_claim() {
-                worker.awaits_own_pool();
-            }
-            return;
-        }
-        let Some(resolution) = self.run_claimed(worker) else {
-            return;
-        };
-        let outcome = outcome_of(&resolution);
-        self.store(resolution);
-        if self.state.end(outcome).has_waiter {
-            // SAFETY: this is the end, and it says so. The handle is being polled: it needs no wake.
-            drop_contained(unsafe { self.waiter.take() });
-        }
-    }
-
-    fn abort(&self) -> Arc<dyn Abort> {
-        // SAFETY: the handle's end is the caller's, so the cell is alive.
-        Arc::new(unsafe { CellRef::new(NonNull::from(self)) })
-    }
-
-    fn release(&self) -> Release {
-        release::<J>
-    }
-}
-
-impl<J: Job> Cancellation for JobCell<J> {
-    fn is_requested(&self) -> bool {
-        self.state.is_cancel_requested()
-    }
-
-    fn token(&self) -> Option<CancelToken> {
-        let holders = self.extras.get().map(|extras| &extras.holders);
-        // ORDERING: Acquire pairs with the last reference's end: what it asked for is seen below.
-        let is_unreachable = self.state.is_detached()
-            && holders.is_none_or(|holders| holders.load(Ordering::Acquire) == 1)
-            && !self.state.is_cancel_requested();
-        if is_unreachable {
-            return None;
-        }
-        let extras = self.extras.get_or_init(|| Extras::new(None));
-        Some(extras.token.get(extras.terms.as_ref(), &self.state))
-    }
-}
-
-impl<J: Job> Payload for CellEntry<J> {
-    const IS_SHARED: bool = true;
-
-    fn run(self, id: JobId, worker: &Worker) {
-        let cell = self.cell();
-        // The look spares a job that was claimed, as one's own children mostly are, a read-modify-write.
-        if cell.state.is_started() || cell.state.start().is_none() {
-            return;
-        }
-        let frame = worker.begin(id, cell.name());
-        let (resolution, leftover) = cell.run_started(worker);
-        let outcome = outcome_of(&resolution);
-        if leftover.is_something() {
-            frame.is_on_record(outcome);
-            drop_contained(leftover);
-        }
-        self.end(resolution, || frame.is_on_record(outcome));
-        drop(frame);
-        worker.over();
-    }
-
-    fn abandon(self) {
-        self.cell().end_unstarted(Outcome::Abandoned, Tells::Nobody);
-    }
-
-    #[inline]
-    fn accept(&self, life: &Arc<Lifecycle>) -> Result<Option<Waker>, Outcome> {
-        let cell = self.cell();
-        if !cell.state.accept(life.id()) {
-            return Err(cell.state.outcome_or_cancelled());
-        }
-        if cell.extras.get().is_none() {
-            return Ok(None);
-        }
-        Ok(self.watch(life))
-    }
-
-    fn change_pool(&self, from: &Lifecycle, to: Option<&Arc<Lifecycle>>) -> bool {
-        let cell = self.cell();
-        let is_changed = cell
-            .state
-            .change_pool(Some(from.id()), to.map(|life| life.id()));
-        if let Some(terms) = cell.terms().filter(|_| is_changed) {
-            terms.unwatch(cell.id, from);
-            let due = to.and_then(|life| self.watch(life));
-            due.into_iter().for_each(Waker::wake);
-        }
-        is_changed
-    }
-
-    fn give_up(self, id: JobId, life: &Lifecycle, ends: GivenUpAs) -> GivenUp {
-        let cell = self.cell();
-        if cell.state.start().is_none() {
-            return GivenUp::TakenElsewhere;
-        }
-        if let Some(terms) = cell.terms() {
-            terms.unwatch(id, life);
-        }
-        life.record_given_up(ends);
-        let name = cell.terms().and_then(|terms| terms.name.clone());
-        let ended = cell.state.end(Outcome::Abandoned);
-        life.entry_over();
-        if ended.has_waiter {
-            // SAFETY: this is the end, and it says so.
-            wake_contained(unsafe { cell.waiter.take() });
-        }
-        GivenUp::Left(Remains::task(id, name, Unrun(self)))
-    }
-
-    fn name(&self) -> Option<&str> {
-        self.cell().name()
-    }
-
-    fn deadline(&self) -> Option<Instant> {
-        self.cell().terms()?.deadline
-    }
-}
-
-/// An entry whose job was given up, still in its cell: dropped with this.
-struct Unrun<J: Job>(CellEntry<J>);
-
-impl<J: Job> Drop for Unrun<J> {
-    fn drop(&mut self) {
-        // The one that starts a job owns it, also after an end without a value.
-        drop_contained(self.0.cell().replace(Stage::Empty));
-    }
 }
 
 /// Why a job must not start, if so (`R401`, `R403`).

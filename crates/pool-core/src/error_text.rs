@@ -78,7 +78,6 @@ fn standard(error: &dyn Any) -> Option<&dyn Error> {
         std::fmt::Error,
         std::net::AddrParseError,
         std::env::VarError,
-        std::time::SystemTimeError,
         std::sync::mpsc::RecvError,
         std::sync::mpsc::RecvTimeoutError,
         std::thread::AccessError,

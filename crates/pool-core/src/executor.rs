@@ -1,5 +1,7 @@
 //! `Executor`, the contract's small, object-safe core, and `ExecutorExt`, every typed or blocking way in.
 
+mod ways;
+
 use std::convert::Infallible;
 use std::future::Future;
 use std::mem::MaybeUninit;
@@ -7,25 +9,25 @@ use std::pin::pin;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use crate::async_cell::AsyncCell;
-use crate::async_entry::AsyncEntry;
 use crate::capability::Capability;
-use crate::cell::{CellHandle, queue_and_handle, queue_and_handle_with};
+use crate::cell::queue_and_handle;
 use crate::error::{Refused, SubmitAllError, SubmitError};
 use crate::handle::JobHandle;
 use crate::id::JobId;
-use crate::job::{AsyncJob, Infallibly, Job, JobOptions};
+use crate::job::{AsyncJob, Infallibly, Job};
 use crate::lifecycle::{Awaits, Lifecycle};
 use crate::machine::{self, Point};
 use crate::map::{Map, MapUnordered};
 use crate::plain;
 use crate::room::{Admission, Room, admit_in_line};
 use crate::scope::{Scope, ScopeError};
-use crate::source::{JobSource, Large, Source, SureSource};
+use crate::source::{Large, SureSource};
 use crate::stats::Stats;
 use crate::task::{Held, Task};
 use crate::wait::{Looks, block_on_helping, helping, look_between_yields};
 use crate::worker::Worker;
+pub(crate) use ways::{execute_around, submit_around};
+use ways::{give_back, spawn_large, spawn_small, submit_future_with, submit_with};
 
 /// Accepts tasks and runs each at most once.
 ///
@@ -485,128 +487,4 @@ pub(crate) fn try_admit<E: Executor + ?Sized>(
         return Err(Refused::Full(task.into_task()));
     }
     executor.try_execute_held(task)
-}
-
-#[inline]
-fn submit_with<J: Job>(
-    job: J,
-    admit: impl FnOnce(Held<'_>) -> Result<(), Refused<Task>>,
-) -> Result<JobHandle<J::Output, J::Error>, SubmitError<J>> {
-    submit_cell(queue_and_handle(job), admit)
-}
-
-#[inline]
-fn submit_cell<J: Job>(
-    (task, handle): (Task, CellHandle<J>),
-    admit: impl FnOnce(Held<'_>) -> Result<(), Refused<Task>>,
-) -> Result<JobHandle<J::Output, J::Error>, SubmitError<J>> {
-    match admit(Held::new(&mut MaybeUninit::uninit(), task)) {
-        Ok(()) => Ok(JobHandle::new(handle.into_ticket())),
-        Err(refused) => Err(give_back(handle, refused)),
-    }
-}
-
-/// [`ExecutorExt::submit`] for a job to which `options` are added, so that they need no place beside it.
-pub(crate) fn submit_around<J: Job>(
-    executor: &dyn Executor,
-    options: JobOptions,
-    job: J,
-) -> Result<JobHandle<J::Output, J::Error>, SubmitError<J>> {
-    let options = job.options().around(options);
-    let cell = queue_and_handle_with(job, options);
-    submit_cell(cell, |task| admit(executor, task, None))
-}
-
-/// [`ExecutorExt::execute`] for a job to which `options` are added, so that they need no place beside it.
-pub(crate) fn execute_around<J: Job>(
-    executor: &dyn Executor,
-    options: JobOptions,
-    job: J,
-) -> Result<JobId, SubmitError<J>> {
-    let options = job.options().around(options);
-    let (id, task) = plain::task_with(job, options);
-    let mut place = MaybeUninit::uninit();
-    let task = Held::new(&mut place, task);
-    admit(executor, task, None).map_err(plain::give_back)?;
-    Ok(id)
-}
-
-/// Takes the job out of its cell before the entry is dropped, which would abandon it.
-fn give_back<J: Job>(handle: CellHandle<J>, refused: Refused<Task>) -> SubmitError<J> {
-    let job = handle
-        .reclaim()
-        .expect("a refused job was never run, and nobody else has its handle");
-    refused
-        .map(|entry| {
-            drop(entry);
-            job
-        })
-        .into()
-}
-
-fn submit_future_with<J: AsyncJob>(
-    job: J,
-    admit: impl FnOnce(Held<'_>) -> Result<(), Refused<Task>>,
-) -> Result<JobHandle<J::Output, J::Error>, SubmitError<J>> {
-    let options = job.options();
-    let source = JobSource { job, run: J::run };
-    submit_source(source, options, admit).map_err(|error| error.map(|source| source.job))
-}
-
-/// Apart from [`spawn_small`], so that a stack that has the copies of the one has not those of the other.
-fn spawn_large<F>(
-    future: Box<F>,
-    admit: impl FnOnce(Held<'_>) -> Result<(), Refused<Task>>,
-) -> Result<JobHandle<F::Output, Infallible>, SubmitError<F>>
-where
-    F: Future<Output: Send> + Send + 'static,
-{
-    let large = Large(SureSource::boxed(future));
-    let refused = match submit_as_it_is(large, JobOptions::default(), admit) {
-        Ok(handle) => return Ok(handle),
-        Err(error) => error,
-    };
-    Err(refused.map(|large| large.0.0))
-}
-
-fn spawn_small<F>(
-    future: F,
-    admit: impl FnOnce(Held<'_>) -> Result<(), Refused<Task>>,
-) -> Result<JobHandle<F::Output, Infallible>, SubmitError<F>>
-where
-    F: Future<Output: Send> + Send + 'static,
-{
-    submit_as_it_is(SureSource(future), JobOptions::default(), admit)
-        .map_err(|error| error.map(|source| source.0))
-}
-
-fn submit_source<S: Source>(
-    source: S,
-    options: JobOptions,
-    admit: impl FnOnce(Held<'_>) -> Result<(), Refused<Task>>,
-) -> Result<JobHandle<S::Output, S::Error>, SubmitError<S>> {
-    if Large::<S>::is_due() {
-        let large = Large(Box::new(source));
-        return submit_as_it_is(large, options, admit).map_err(|error| error.map(|large| *large.0));
-    }
-    submit_as_it_is(source, options, admit)
-}
-
-fn submit_as_it_is<S: Source>(
-    source: S,
-    options: JobOptions,
-    admit: impl FnOnce(Held<'_>) -> Result<(), Refused<Task>>,
-) -> Result<JobHandle<S::Output, S::Error>, SubmitError<S>> {
-    let id = JobId::next();
-    let cell = AsyncCell::new(id, source, options.resolve().map(Box::new));
-    let task = Task::new(id, AsyncEntry(Arc::clone(&cell) as _));
-    match admit(Held::new(&mut MaybeUninit::uninit(), task)) {
-        Ok(()) => Ok(JobHandle::new(cell.ticket())),
-        Err(refused) => {
-            let source = cell
-                .reclaim()
-                .expect("a refused job was never run, and nobody else has its handle");
-            Err(refused.map(|_entry| source).into())
-        }
-    }
 }

@@ -22,24 +22,25 @@
 //! reads the phase again, after its push, and finds the pool cancelling: it takes the queue out itself. So a task is never left
 //! in a queue that nobody will look at.
 
+mod books;
 mod chores;
 mod end;
 mod left_out;
 mod notices;
 mod waits;
+mod watching;
 
 use std::any::Any;
 use std::fmt;
-use std::future::poll_fn;
 use std::sync::atomic::{AtomicBool, AtomicUsize as PlainUsize};
 use std::sync::{Arc, OnceLock, Weak};
 use std::task::Waker;
-use std::time::{Duration, Instant};
+use std::time::Instant;
 
 use crossbeam_deque::Injector;
 use crossbeam_utils::CachePadded;
 
-use crate::away::{Away, Frozen};
+use crate::away::Away;
 use crate::barrier::{self, light};
 use crate::capability::Capability;
 use crate::clock::Clock;
@@ -49,21 +50,20 @@ use crate::front::{Front, FrontDoor};
 use crate::hooks::{ContainedHooks, JobFailure};
 use crate::id::JobId;
 use crate::idle::Idle;
-use crate::ledger::{Column, Ledger, Writing};
+use crate::ledger::{Ledger, Writing};
 use crate::machine::{self, Thread};
 use crate::outcome::Outcome;
 use crate::reach::Reached;
 use crate::registry::{self, PoolId};
-use crate::report::RunningJob;
 use crate::room::Room;
 use crate::shutdown::Ending;
 use crate::slot::Slot;
-use crate::stats::{Stats, Tally};
 use crate::sync::{AtomicU8, AtomicUsize, Mutex, Ordering, fence};
 use crate::task::{GivenUpAs, Task};
 use crate::visit::Seats;
 use crate::wait;
 use crate::worker::current_index;
+pub(crate) use books::Leftovers;
 use chores::Chores;
 use left_out::LeftOut;
 pub(crate) use left_out::{Awaits, own_worker};
@@ -81,9 +81,6 @@ pub(crate) enum Phase {
     /// This process is a forked child, and the pool its parent's.
     Forked = 4,
 }
-
-/// How often the books are read that show more jobs running than are accepted.
-const MOST_LOOKS: usize = if cfg!(pool_loom) { 0 } else { 64 };
 
 /// How a worker that sleeps is brought back.
 type Resume = Box<dyn Fn(usize) + Send + Sync>;
@@ -490,35 +487,6 @@ impl Lifecycle {
         }
     }
 
-    /// Waits until `is_over` holds, which it looks at again whenever the pool may have become quiet or lost a worker.
-    pub(crate) async fn watch(&self, mut is_over: impl FnMut() -> bool) {
-        let _watching = Watching::new(&self.watchers);
-        while !self.is_forked() {
-            let mut listening = self.notices.listen(self);
-            // ORDERING: pairs with the fence in `tell_watchers`.
-            fence(Ordering::SeqCst);
-            if is_over() {
-                return;
-            }
-            poll_fn(|cx| listening.poll(cx)).await;
-        }
-    }
-
-    /// Waits until nothing is in flight, now or at a moment since the wait began: who submits at once after such a moment does not
-    /// keep the others waiting.
-    pub(crate) async fn quiet(&self) {
-        let wait = self.waits.begin();
-        self.watch(|| self.in_flight() == 0 || self.waits.is_over(wait))
-            .await;
-    }
-
-    /// The same for a job of the pool, which does not wait for itself, nor for others that wait likewise.
-    pub(crate) async fn quiet_but_for_those_who_wait(&self) {
-        let wait = self.waits.begin();
-        self.watch(|| self.is_quiet_but_for(Awaits::Quiet) || self.waits.is_over(wait))
-            .await;
-    }
-
     pub(crate) fn wake_watchers(&self) {
         self.announce();
     }
@@ -532,100 +500,10 @@ impl Lifecycle {
 
     // --- observers --------------------------------------------------------------------------------------------------
 
-    /// What is in the pool, and what went through it. Blocks no worker.
-    pub fn stats(&self) -> Stats {
-        self.tally(u64::MAX).stats(None)
-    }
-
-    /// What the stats are made of. The queue has so many tasks past the bound.
-    ///
-    /// A job that runs before its submitter has counted it would not show, so the submitter is given a moment to do so.
-    pub(crate) fn tally(&self, past_bound: u64) -> Tally {
-        for _ in 0..MOST_LOOKS {
-            let tally = self.look(past_bound);
-            if !tally.runs_uncounted() {
-                return tally;
-            }
-            if self.is_nothing_on_its_way() {
-                break;
-            }
-            machine::yield_now();
-        }
-        self.look(past_bound)
-    }
-
-    fn look(&self, past_bound: u64) -> Tally {
-        let running = self.slots.iter().map(|slot| slot.depth()).sum::<usize>() + self.away.len();
-        Tally {
-            counts: Stats {
-                running: running as u64,
-                workers: self.workers_alive(),
-                hook_panics: self.hooks.panics(),
-                ..self.ledger.counts()
-            },
-            past_bound,
-        }
-    }
-
-    /// What an end of the pool leaves, at one moment as far as suspended futures go.
-    pub(crate) fn leftovers(&self) -> Leftovers {
-        let frozen = self.away.freeze();
-        let before = self.stats();
-        let (running, on_record) = self.running_with(&frozen);
-        let mut stats = self.stats();
-        let is_still = on_record.is_empty()
-            && (before.finished(), before.unstarted) == (stats.finished(), stats.unstarted);
-        for column in on_record {
-            let count = column.of_stats(&mut stats);
-            *count = count.saturating_sub(1);
-        }
-        Leftovers {
-            is_still,
-            stats,
-            running,
-        }
-    }
-
-    /// The jobs that have started and are not over.
-    #[cfg(all(test, pool_loom))]
-    pub(crate) fn running_jobs(&self) -> Vec<RunningJob> {
-        self.running_with(&self.away.freeze()).0
-    }
-
-    /// The jobs of whose code something runs or sleeps; and the columns of those among them whose end is on record already.
-    fn running_with(&self, away: &Frozen<'_>) -> (Vec<RunningJob>, Vec<Column>) {
-        let now = self.nanos();
-        let mut jobs: Vec<RunningJob> = Vec::new();
-        let mut on_record = Vec::new();
-        for (worker, slot) in self.slots.iter().enumerate() {
-            for frame in slot.frames() {
-                on_record.extend(frame.record);
-                jobs.push(RunningJob {
-                    id: frame.id,
-                    name: frame.name,
-                    worker: Some(worker),
-                    running_for: Duration::from_nanos(now.saturating_sub(frame.since)),
-                });
-            }
-        }
-        away.append_to(&mut jobs, now);
-        (jobs, on_record)
-    }
-
     /// Lets worker `index` be resumed on the calling thread.
     pub(crate) fn set_thread(&self, index: usize, thread: Thread) {
         self.slots[index].set_thread(thread);
     }
-}
-
-/// See [`Lifecycle::leftovers`].
-pub(crate) struct Leftovers {
-    /// Nothing has ended meanwhile, and nothing is about to.
-    pub(crate) is_still: bool,
-    /// Without the jobs that are among the running ones.
-    pub(crate) stats: Stats,
-    /// Those included whose end is on record, and whose hooks or destructors run.
-    pub(crate) running: Vec<RunningJob>,
 }
 
 impl Drop for Lifecycle {
@@ -641,21 +519,5 @@ impl fmt::Debug for Lifecycle {
             .field("phase", &self.phase())
             .field("stats", &self.stats())
             .finish_non_exhaustive()
-    }
-}
-
-/// Counts a watcher for as long as it watches, also where its future is dropped.
-struct Watching<'a>(&'a AtomicUsize);
-
-impl<'a> Watching<'a> {
-    fn new(watchers: &'a AtomicUsize) -> Self {
-        watchers.fetch_add(1, Ordering::SeqCst);
-        Self(watchers)
-    }
-}
-
-impl Drop for Watching<'_> {
-    fn drop(&mut self) {
-        self.0.fetch_sub(1, Ordering::SeqCst);
     }
 }

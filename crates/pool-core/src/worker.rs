@@ -4,9 +4,11 @@ mod clock;
 mod current;
 mod ending;
 mod errand;
+mod frame;
 mod help;
 mod lending;
 mod polling;
+mod resting;
 mod search;
 mod seat;
 
@@ -24,23 +26,23 @@ use crate::engine::{Engine, Host, Inside, Within};
 use crate::error::BuildError;
 use crate::executor::Executor;
 use crate::id::JobId;
-use crate::idle::Announced;
-use crate::ledger::Column;
 use crate::lifecycle::Lifecycle;
 use crate::machine::{self, Point};
-use crate::outcome::{Outcome, drop_contained, outcome_of};
+use crate::outcome::{Outcome, outcome_of};
 use crate::slot::Slot;
 use crate::task::{Held, Task};
 use crate::ticket::Resolution;
 pub(crate) use clock::SampledClock;
 pub(crate) use current::current_index;
 pub use errand::Errand;
+pub(crate) use frame::Frame;
 use help::Help;
 pub(crate) use help::{Awaited, Helped};
 pub(crate) use lending::Departure;
 use lending::Lending;
 use polling::Polling;
-use search::{A_NAP, Looked, Search};
+pub(crate) use resting::Rest;
+use search::Search;
 pub(crate) use seat::Seat;
 
 /// Jobs within each other on one stack, above which a child is queued instead of run in place: 16 KiB for each of them in a stack
@@ -342,82 +344,6 @@ impl Worker {
         Ok(())
     }
 
-    /// The worker found a task: if it was the last to search, it sees to it that somebody finds the next.
-    #[inline]
-    pub(crate) fn found<E: Engine>(&self, engine: &E) {
-        if self.ends_last_search() && self.has_work(engine) {
-            self.life().notify();
-        }
-    }
-
-    /// The worker found something to run. True: it searched, and nobody else does.
-    #[inline]
-    fn ends_last_search(&self) -> bool {
-        self.0.is_searching.replace(false) && {
-            self.0.search.succeeded();
-            self.life().idle().end_search()
-        }
-    }
-
-    #[inline]
-    pub(crate) fn has_work<E: Engine>(&self, engine: &E) -> bool {
-        engine.has_queued() || self.life().has_woken()
-    }
-
-    /// Looks a while, then announces its sleep.
-    #[cold]
-    fn rest<E: Engine>(&self, engine: &E) -> Rest {
-        let life = self.life();
-        self.tell_news();
-        if life.may_leave() {
-            if self.0.is_searching.replace(false) {
-                let _last = life.idle().end_search();
-            }
-            return Rest::Stop;
-        }
-        if !self.0.is_searching.replace(true) {
-            life.idle().begin_search();
-        }
-        // The end too is looked for: among many busy threads each yield may last milliseconds.
-        let has_work = || self.has_work(engine) || life.may_leave();
-        match self.0.search.look(has_work, || life.idle().has_rivals()) {
-            Looked::Found => return Rest::Search,
-            Looked::Nap => {
-                // Whoever submits meanwhile must not count on this one.
-                if !(self.ends_last_search() && has_work()) {
-                    machine::sleep(A_NAP);
-                }
-                return Rest::Search;
-            }
-            Looked::Nothing => {}
-        }
-        machine::point(Point::Rest);
-        let announced = life.idle().announce(self.0.token, || {
-            machine::point(Point::Rest);
-            has_work()
-        });
-        match announced {
-            Announced::Sleep => Rest::Sleep,
-            Announced::Search => Rest::Search,
-            // Somebody counts on this place being resumed; so it sleeps, and wakes at once.
-            Announced::Resumed => Rest::Sleep,
-        }
-    }
-
-    pub(crate) fn leave(self) {
-        if self.life().is_forked() {
-            // The hooks and the state are the parent's.
-            std::mem::forget(self);
-            return;
-        }
-        let life = Arc::clone(self.life());
-        let index = self.index();
-        life.hooks().stop(index);
-        drop(current::replace(None));
-        drop_contained(self);
-        life.worker_gone(index);
-    }
-
     /// The worker's index, from 0.
     #[inline]
     pub fn index(&self) -> usize {
@@ -573,19 +499,6 @@ impl fmt::Debug for Worker {
     }
 }
 
-/// What a worker that found nothing does next.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) enum Rest {
-    /// There may be work: look again.
-    Search,
-    /// There is none: leave, and come back when resumed.
-    Sleep,
-    /// The pool has stopped.
-    Stop,
-    /// The worker's token is elsewhere: leave.
-    Moved,
-}
-
 /// What came of a look for a task.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Step {
@@ -595,34 +508,4 @@ pub enum Step {
     Nothing,
     /// One was started where it runs on without this thread, and the worker's token went with it.
     Moved,
-}
-
-/// The note that a job runs at a worker's place.
-pub(crate) struct Frame<'w> {
-    worker: &'w Worker,
-    is_listed: bool,
-}
-
-impl Frame<'_> {
-    /// The job's end is on record; what is left to run is user code that it leaves behind. A report that finds the frame counts the job
-    /// once: as one that still runs.
-    pub(crate) fn is_on_record(&self, outcome: Outcome) {
-        self.note_record(Column::of(outcome));
-    }
-
-    /// The same for a job that never ran.
-    pub(crate) fn is_unstarted_on_record(&self) {
-        self.note_record(Column::UNSTARTED);
-    }
-
-    fn note_record(&self, column: Column) {
-        self.worker.0.slot.note_record(self.is_listed, column);
-    }
-}
-
-impl Drop for Frame<'_> {
-    #[inline(always)]
-    fn drop(&mut self) {
-        self.worker.0.slot.end(self.is_listed);
-    }
 }

@@ -70,15 +70,16 @@ mutants! {
             "(word & ENDED == 0).then(|| change(word))" =>
             "Some(change(word))";
         cell_end_wakes_nobody: "an entry that ends its job does not wake the handle", in "cell.rs",
+            // SAFETY: as it is argued there.
             "Owes::Wake => wake_contained(unsafe { cell.waiter.take() })," =>
-            "Owes::Wake if MUTANT => {}
-                    Owes::Wake => wake_contained(unsafe { cell.waiter.take() }),";
+            // SAFETY: the same.
+            "Owes::Wake if MUTANT => {} Owes::Wake => wake_contained(unsafe { cell.waiter.take() }),";
     }
     "models::cells::a_job_is_accounted_for_once" {
         state_gives_a_started_job_back: "a job that was started is given back all the same", in "state.rs",
             "let may_change = word & STARTED == 0 && word & !FLAGS == from;" =>
             "let may_change = (MUTANT || word & STARTED == 0) && word & !FLAGS == from;";
-        cell_gives_a_started_job_up: "a shutdown gives a job up that a canceller has ended", in "cell.rs",
+        cell_gives_a_started_job_up: "a shutdown gives a job up that a canceller has ended", in "cell/entry.rs",
             "if cell.state.start().is_none() {
             return GivenUp::TakenElsewhere;" =>
             "if cell.state.start().is_none() && !MUTANT {
@@ -411,7 +412,7 @@ mutants! {
             "pub(crate) fn entry_over(&self) {
         self.ledger.over(None);
         if !MUTANT { self.tell_watchers(); }";
-        quiet_watcher_has_no_fence: "no fence between a watcher's announcement and its look", in "lifecycle.rs",
+        quiet_watcher_has_no_fence: "no fence between a watcher's announcement and its look", in "lifecycle/watching.rs",
             "// ORDERING: pairs with the fence in `tell_watchers`.
             fence(Ordering::SeqCst);" =>
             "if !MUTANT { fence(Ordering::SeqCst); }";

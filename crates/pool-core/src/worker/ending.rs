@@ -1,6 +1,10 @@
-//! What a worker does while its pool is cancelled: it drops what the pool has given up, and starts nothing.
+//! What a worker does while its pool is cancelled, which is to drop what the pool has given up; and how it leaves.
 
+use std::sync::Arc;
+
+use super::current;
 use crate::engine::Engine;
+use crate::outcome::drop_contained;
 use crate::worker::{Step, Worker};
 
 impl Worker {
@@ -22,5 +26,20 @@ impl Worker {
             return Step::Ran;
         }
         self.run_queued(engine)
+    }
+
+    /// The thread ends: tells the hook, and drops the state.
+    pub(crate) fn leave(self) {
+        if self.life().is_forked() {
+            // The hooks and the state are the parent's.
+            std::mem::forget(self);
+            return;
+        }
+        let life = Arc::clone(self.life());
+        let index = self.index();
+        life.hooks().stop(index);
+        drop(current::replace(None));
+        drop_contained(self);
+        life.worker_gone(index);
     }
 }

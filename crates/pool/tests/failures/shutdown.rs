@@ -36,7 +36,7 @@ fn exits_inside_a_job<Body>(_body: Body, handler: extern "C" fn()) {
         // SAFETY: the handler is a function that does not unwind: a panic there aborts the process, and the test notices.
         let refused = unsafe { libc::atexit(handler) };
         assert_eq!(refused, 0, "the handler is registered");
-        let asleep = pool.spawn(|| thread::sleep(Duration::from_millis(50)));
+        let asleep = pool.spawn(|| thread::park_timeout(Duration::from_millis(50)));
         asleep.expect("there is room").detach();
         let exits = pool.spawn(|| std::process::exit(CODE));
         exits.expect("there is room").detach();

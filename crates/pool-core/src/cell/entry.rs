@@ -1,0 +1,101 @@
+//! The queue's entry of a closure: how workers, swaps and shutdowns take it.
+
+use std::sync::Arc;
+use std::task::Waker;
+use std::time::Instant;
+
+use super::{CellEntry, Stage, Tells};
+use crate::id::JobId;
+use crate::job::Job;
+use crate::lifecycle::Lifecycle;
+use crate::outcome::{Outcome, drop_contained, outcome_of, wake_contained};
+use crate::task::{GivenUp, GivenUpAs, Payload, Remains};
+use crate::worker::Worker;
+
+impl<J: Job> Payload for CellEntry<J> {
+    const IS_SHARED: bool = true;
+
+    fn run(self, id: JobId, worker: &Worker) {
+        let cell = self.cell();
+        // The look spares a job that was claimed, as one's own children mostly are, a read-modify-write.
+        if cell.state.is_started() || cell.state.start().is_none() {
+            return;
+        }
+        let frame = worker.begin(id, cell.name());
+        let (resolution, leftover) = cell.run_started(worker);
+        let outcome = outcome_of(&resolution);
+        if leftover.is_something() {
+            frame.is_on_record(outcome);
+            drop_contained(leftover);
+        }
+        self.end(resolution, || frame.is_on_record(outcome));
+        drop(frame);
+        worker.over();
+    }
+
+    fn abandon(self) {
+        self.cell().end_unstarted(Outcome::Abandoned, Tells::Nobody);
+    }
+
+    #[inline]
+    fn accept(&self, life: &Arc<Lifecycle>) -> Result<Option<Waker>, Outcome> {
+        let cell = self.cell();
+        if !cell.state.accept(life.id()) {
+            return Err(cell.state.outcome_or_cancelled());
+        }
+        if cell.extras.get().is_none() {
+            return Ok(None);
+        }
+        Ok(self.watch(life))
+    }
+
+    fn change_pool(&self, from: &Lifecycle, to: Option<&Arc<Lifecycle>>) -> bool {
+        let cell = self.cell();
+        let is_changed = cell
+            .state
+            .change_pool(Some(from.id()), to.map(|life| life.id()));
+        if let Some(terms) = cell.terms().filter(|_| is_changed) {
+            terms.unwatch(cell.id, from);
+            let due = to.and_then(|life| self.watch(life));
+            due.into_iter().for_each(Waker::wake);
+        }
+        is_changed
+    }
+
+    fn give_up(self, id: JobId, life: &Lifecycle, ends: GivenUpAs) -> GivenUp {
+        let cell = self.cell();
+        if cell.state.start().is_none() {
+            return GivenUp::TakenElsewhere;
+        }
+        if let Some(terms) = cell.terms() {
+            terms.unwatch(id, life);
+        }
+        life.record_given_up(ends);
+        let name = cell.terms().and_then(|terms| terms.name.clone());
+        let ended = cell.state.end(Outcome::Abandoned);
+        life.entry_over();
+        if ended.has_waiter {
+            // SAFETY: this is the end, and it says so.
+            wake_contained(unsafe { cell.waiter.take() });
+        }
+        GivenUp::Left(Remains::task(id, name, Unrun(self)))
+    }
+
+    fn name(&self) -> Option<&str> {
+        self.cell().name()
+    }
+
+    fn deadline(&self) -> Option<Instant> {
+        self.cell().terms()?.deadline
+    }
+}
+
+/// An entry whose job was given up, still in its cell: dropped with this.
+struct Unrun<J: Job>(CellEntry<J>);
+
+impl<J: Job> Drop for Unrun<J> {
+    fn drop(&mut self) {
+        // The one that starts a job owns it, also after an end without a value.
+        drop_contained(self.0.cell().replace(Stage::Empty));
+    }
+}
