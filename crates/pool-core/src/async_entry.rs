@@ -8,7 +8,7 @@ use crate::async_cell::Polled;
 use crate::id::JobId;
 use crate::lifecycle::Lifecycle;
 use crate::outcome::Outcome;
-use crate::task::{GivenUp, GivenUpAs, Payload};
+use crate::task::{Changed, GivenUp, GivenUpAs, Payload};
 use crate::worker::Worker;
 
 /// The queue's first entry of a future.
@@ -32,7 +32,7 @@ impl Payload for AsyncEntry {
         Arc::clone(&self.0).accept(life)
     }
 
-    fn change_pool(&self, from: &Lifecycle, to: Option<&Arc<Lifecycle>>) -> bool {
+    fn change_pool(&self, from: &Lifecycle, to: Option<&Arc<Lifecycle>>) -> Changed {
         Arc::clone(&self.0).change_pool(from, to)
     }
 

@@ -12,7 +12,7 @@ use crate::config::PoolConfig;
 use crate::error::{BuildError, Refused};
 use crate::executor::{Executor, forward_executor};
 use crate::front::Front;
-use crate::hand_over::{HandOver, Retired};
+use crate::hand_over::{Adopted, HandOver, Retired};
 use crate::hosted::lose_token;
 use crate::lifecycle::{Lifecycle, Submission};
 use crate::machine::{self, Point};
@@ -241,7 +241,7 @@ impl<E: Engine> Inside<E> {
     #[cold]
     fn refuse(&self, submission: Submission<'_>, task: Task) -> Result<(), Refused<Task>> {
         let life = self.0.life();
-        if !task.change_pool(life, None) {
+        if !task.change_pool(life, None).is_changed() {
             // Its job was cancelled in the meantime: it was accepted, and is over.
             submission.accept();
             return Ok(());
@@ -401,10 +401,10 @@ impl<E: Engine> HandOver for WorkerPool<E> {
         Retired::new(self.engine().take_queued(), life)
     }
 
-    fn adopt(&self, retired: Retired) {
+    fn adopt(&self, retired: Retired) -> Adopted {
         let engine = self.engine();
         let push = |task| engine.push_unbounded(task);
-        retired.move_to(self.life(), push, || engine.take_queued());
+        retired.move_to(self.life(), push, || engine.take_queued())
     }
 
     fn leave(&self) {

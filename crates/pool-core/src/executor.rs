@@ -346,13 +346,13 @@ pub trait ExecutorExt: Executor {
     /// jobs that wait for quiet or for the end of the pool likewise are left out, and queued jobs run on the calling worker.
     fn wait_idle(&self) {
         let worker = Worker::current_of(self);
-        block_on_helping(pin!(idle(self)), worker.as_ref(), || None);
+        block_on_helping(pin!(idle(self)), worker.as_ref(), Awaits::Quiet, || None);
     }
 
     /// [`wait_idle`](Self::wait_idle) without blocking the thread. Awaited inside a job of the same pool that keeps its worker, queued jobs
     /// run within the polls.
     fn wait_idle_async(&self) -> impl Future<Output = ()> + Send {
-        async move { helping(pin!(idle(self)), || Worker::current_of(self)).await }
+        async move { helping(pin!(idle(self)), || Worker::current_of(self), Awaits::Quiet).await }
     }
 }
 

@@ -7,25 +7,30 @@
 //!    books. A task that was started or cancelled meanwhile has been accounted for by whoever did it, and only its empty entry is dropped.
 //! 3. The old pool **leaves**: its workers end by themselves once its running jobs are over.
 //!
+//! A job whose token was cancelled, or whose deadline has passed, would end as it enters the new pool. That drops what it captured, which is
+//! user code and may submit to the pool that is being swapped: so it waits until the swap is over ([`Adopted`]).
+//!
 //! A task is in the books of at least one of the two at each moment, and who waits for the old pool and then for the new one misses
 //! none.
 
 use std::fmt;
 use std::sync::Arc;
+use std::task::Waker;
 use std::vec;
 
 use crate::lifecycle::Lifecycle;
+use crate::outcome::wake_contained;
 use crate::shutdown::Shutdown;
 use crate::stats::Tally;
-use crate::task::Task;
+use crate::task::{Changed, Task};
 
 /// A pool that can be a generation of one that is swapped.
 pub trait HandOver: Shutdown {
     /// Ends intake and gives away all that has not started. Wakes nobody; running jobs go on.
     fn retire(&self) -> Retired;
 
-    /// Takes jobs over, past the bound, in order.
-    fn adopt(&self, retired: Retired);
+    /// Takes jobs over, past the bound, in order. Runs no user code: that is for the drop of what it returns.
+    fn adopt(&self, retired: Retired) -> Adopted;
 
     /// Has the workers of a pool that was retired end after its last running job, without anybody who waits for them.
     fn leave(&self);
@@ -67,20 +72,45 @@ impl Retired {
         to: &Arc<Lifecycle>,
         push: impl Fn(Task),
         take_queued: impl Fn() -> Vec<Task>,
-    ) {
+    ) -> Adopted {
+        let mut due = Vec::new();
         while !self.is_empty() {
             let Some(submission) = to.begin_submission() else {
-                return; // its workers are lost, and nobody would run them
+                break; // its workers are lost, and nobody would run them
             };
-            let is_moved = |task: &Task| task.change_pool(&self.from, Some(to));
-            let Some(task) = self.tasks.next().filter(is_moved) else {
-                to.refuse(submission);
-                continue;
-            };
+            let Some(task) = self.tasks.next() else { break };
+            match task.change_pool(&self.from, Some(to)) {
+                Changed::Yes(waker) => due.extend(waker),
+                Changed::No => {
+                    to.refuse(submission);
+                    continue;
+                }
+            }
             push(task);
             to.adopted(submission, &take_queued);
             self.from.handed_over();
         }
+        Adopted { due, _left: self }
+    }
+}
+
+/// What is left to be done when a pool has taken jobs over: jobs that are due end as this is dropped, and those that could not be moved are
+/// abandoned.
+#[must_use = "its drop runs user code"]
+pub struct Adopted {
+    due: Vec<Waker>,
+    _left: Retired,
+}
+
+impl Drop for Adopted {
+    fn drop(&mut self) {
+        self.due.drain(..).for_each(wake_contained);
+    }
+}
+
+impl fmt::Debug for Adopted {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Adopted").finish_non_exhaustive()
     }
 }
 

@@ -97,7 +97,7 @@ pub use engine::{Engine, WorkerPool};
 pub use error::{BuildError, Refused, SubmitAllError, SubmitError};
 pub use executor::{Executor, ExecutorExt};
 pub use front::{Front, FrontDoor};
-pub use hand_over::{HandOver, Retired};
+pub use hand_over::{Adopted, HandOver, Retired};
 pub use handle::{CancelOnDrop, JobHandle};
 pub use hooks::JobFailure;
 pub use hosted::{Lent, host_futures, lose_token};

@@ -174,7 +174,7 @@ pub(crate) fn drive_blocking<E: Engine>(engine: &Arc<E>, policy: ShutdownPolicy)
     let alarm = Alarm::Thread(Mutex::new(None));
     let worker = own_worker(engine.life());
     let shutdown = pin!(shut_down(engine, policy, &alarm));
-    block_on_helping(shutdown, worker.as_ref(), || match &alarm {
+    block_on_helping(shutdown, worker.as_ref(), Awaits::End, || match &alarm {
         Alarm::Thread(limit) => *limit.lock_unpoisoned(),
         Alarm::Clock(..) => None,
     })
@@ -187,7 +187,7 @@ pub(crate) async fn drive_async<E: Engine>(
     let alarm = Alarm::with_clock();
     let _armed = Armed(engine.life(), &alarm);
     let shutdown = pin!(shut_down(engine, policy, &alarm));
-    helping(shutdown, || own_worker(engine.life())).await
+    helping(shutdown, || own_worker(engine.life()), Awaits::End).await
 }
 
 async fn shut_down<E: Engine>(

@@ -66,10 +66,9 @@ pub(crate) trait Payload: Send + 'static {
         Ok(None)
     }
 
-    /// The job goes from the books of `from` to those of `to`, or is given back. False: it was started, and is accounted for in
-    /// `from`.
-    fn change_pool(&self, _from: &Lifecycle, _to: Option<&Arc<Lifecycle>>) -> bool {
-        true
+    /// The job goes from the books of `from` to those of `to`, or is given back.
+    fn change_pool(&self, _from: &Lifecycle, _to: Option<&Arc<Lifecycle>>) -> Changed {
+        Changed::Yes(None)
     }
 
     /// The pool ends before the job starts: counts it in `life`, publishes that it is abandoned, and counts it over.
@@ -86,6 +85,20 @@ pub(crate) trait Payload: Send + 'static {
     /// Whether the job is a future.
     fn is_async(&self) -> bool {
         false
+    }
+}
+
+/// Whether a task's job has changed its pool.
+pub(crate) enum Changed {
+    /// It has. A waker, if its token or its deadline ends it already: to be called where user code may run.
+    Yes(Option<Waker>),
+    /// It was started, and is accounted for in the pool that it was in: the task has nothing to run.
+    No,
+}
+
+impl Changed {
+    pub(crate) fn is_changed(&self) -> bool {
+        matches!(self, Self::Yes(_))
     }
 }
 
@@ -157,7 +170,7 @@ pub(crate) struct VTable {
 #[derive(Clone, Copy)]
 struct SharedVTable {
     accept: unsafe fn(*const Words, &Arc<Lifecycle>) -> Result<Option<Waker>, Outcome>,
-    change_pool: unsafe fn(*const Words, &Lifecycle, Option<&Arc<Lifecycle>>) -> bool,
+    change_pool: unsafe fn(*const Words, &Lifecycle, Option<&Arc<Lifecycle>>) -> Changed,
 }
 
 type Words = MaybeUninit<[usize; INLINE_WORDS]>;
@@ -229,11 +242,10 @@ impl Task {
         }
     }
 
-    /// The job goes from the books of `from` to those of `to`; or, with `None`, to whoever has the task. False: it was started, and is
-    /// accounted for in `from`: the task has nothing to run.
-    pub(crate) fn change_pool(&self, from: &Lifecycle, to: Option<&Arc<Lifecycle>>) -> bool {
+    /// The job goes from the books of `from` to those of `to`; or, with `None`, to whoever has the task.
+    pub(crate) fn change_pool(&self, from: &Lifecycle, to: Option<&Arc<Lifecycle>>) -> Changed {
         match &self.vtable.shared {
-            None => true,
+            None => Changed::Yes(None),
             // SAFETY: as in `name`.
             Some(shared) => unsafe { (shared.change_pool)(&raw const self.body.words, from, to) },
         }
@@ -484,7 +496,7 @@ unsafe fn change_pool<P: Payload>(
     words: *const Words,
     from: &Lifecycle,
     to: Option<&Arc<Lifecycle>>,
-) -> bool {
+) -> Changed {
     // SAFETY: as in `accept`.
     unsafe { peek::<P>(words) }.change_pool(from, to)
 }

@@ -15,7 +15,7 @@ use std::task::{Context, Poll, Wake, Waker};
 use std::time::{Duration, Instant};
 
 use crate::id::JobId;
-use crate::lifecycle::Lifecycle;
+use crate::lifecycle::{Awaits, Lifecycle};
 use crate::machine::{self, Thread};
 use crate::worker::Worker;
 
@@ -88,6 +88,7 @@ const HELP_EVERY: Duration = Duration::from_millis(1);
 pub(crate) fn block_on_helping<F: Future>(
     mut future: Pin<&mut F>,
     worker: Option<&Worker>,
+    awaits: Awaits,
     limit: impl Fn() -> Option<Instant>,
 ) -> F::Output {
     let parker = Parker::new();
@@ -103,7 +104,7 @@ pub(crate) fn block_on_helping<F: Future>(
             let was_left = std::mem::replace(&mut is_left_to_others, false);
             if !was_left && worker.life().idle().is_somebody_idle() {
                 is_left_to_others = true;
-            } else if worker.help() {
+            } else if worker.help(awaits) {
                 has_helped = true;
                 is_left_to_others = was_left;
                 continue;
@@ -125,6 +126,7 @@ pub(crate) fn block_on_helping<F: Future>(
 pub(crate) async fn helping<F: Future>(
     mut future: Pin<&mut F>,
     worker: impl Fn() -> Option<Worker>,
+    awaits: Awaits,
 ) -> F::Output {
     let look_again = JobId::next();
     let mut alarm: Option<(Instant, Arc<Lifecycle>)> = None;
@@ -147,7 +149,7 @@ pub(crate) async fn helping<F: Future>(
             let Some(worker) = worker.filter(Worker::keeps_place) else {
                 return Poll::Pending;
             };
-            if !worker.must_drive_awaited() || !worker.help() {
+            if !worker.must_drive_awaited() || !worker.help(awaits) {
                 let next_look = machine::now() + HELP_EVERY;
                 disarm(Some((next_look, Arc::clone(worker.life()))));
                 let clock = worker.life().clock();

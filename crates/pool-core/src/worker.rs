@@ -26,7 +26,7 @@ use crate::engine::{Engine, Host, Inside, Within};
 use crate::error::BuildError;
 use crate::executor::Executor;
 use crate::id::JobId;
-use crate::lifecycle::Lifecycle;
+use crate::lifecycle::{Awaits, Lifecycle};
 use crate::machine::{self, Point};
 use crate::outcome::{Outcome, outcome_of};
 use crate::slot::Slot;
@@ -362,8 +362,16 @@ impl Worker {
     }
 
     /// Runs one queued task within the job that waits here for its whole pool, and whose worker would else be missing.
-    pub(crate) fn help(&self) -> bool {
-        !self.life().is_stopped() && self.0.host.help(self)
+    ///
+    /// Once the pool has stopped, one that waits for the end does so no longer: its limit may have passed. One that waits for quiet goes on,
+    /// since the other workers may all wait likewise, and leave what was woken to each other.
+    pub(crate) fn help(&self, awaits: Awaits) -> bool {
+        let life = self.life();
+        let is_over = match awaits {
+            Awaits::Quiet => life.is_forked(),
+            Awaits::End => life.is_stopped(),
+        };
+        !is_over && self.0.host.help(self)
     }
 
     /// Whether the pool's queue has a task, as far as can be seen from here.

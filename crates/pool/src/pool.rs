@@ -33,8 +33,8 @@ use std::sync::{Arc, Mutex, MutexGuard};
 use async_trait::async_trait;
 use pool_core::machine;
 use pool_core::{
-    BuildError, Capability, Executor, Front, FrontDoor, Held, Lifecycle, PoolConfig, Published,
-    Refused, Room, Shutdown, ShutdownPolicy, ShutdownReport, Stats, Tally, Task,
+    Adopted, BuildError, Capability, Executor, Front, FrontDoor, Held, Lifecycle, PoolConfig,
+    Published, Refused, Room, Shutdown, ShutdownPolicy, ShutdownReport, Stats, Tally, Task,
 };
 
 use crate::backend::Backend;
@@ -153,7 +153,7 @@ impl Pool {
         if inner.is_forked() {
             return Err(BuildError::Closed);
         }
-        let former = {
+        let (former, adopted) = {
             let is_closed = inner.chain();
             if *is_closed {
                 return Err(BuildError::Closed);
@@ -161,7 +161,9 @@ impl Pool {
             let next = strategy::build(backend, inner.config.clone())?;
             inner.succeed(backend, next)
         };
-        // It wakes those who wait for room, and for quiet: user code, which may swap or close the pool.
+        // These run user code, which may submit to the pool, swap or close it: jobs that are due end, and who waits for room, or for quiet, is
+        // woken.
+        drop(adopted);
         former.pool.leave();
         drop(former);
         inner.newest.collect();
@@ -234,13 +236,13 @@ impl Inner {
     }
 
     /// Makes `pool` the newest generation, with all that was queued in the former, which is returned.
-    fn succeed(&self, backend: Backend, pool: Box<dyn Strategy>) -> Arc<Generation> {
+    fn succeed(&self, backend: Backend, pool: Box<dyn Strategy>) -> (Arc<Generation>, Adopted) {
         let former = self.last();
         let queued_most = former.pool.tally().past_bound();
         let queued_most = queued_most.saturating_add(self.config.capacity() as u64);
         self.moving.store(queued_most, Ordering::SeqCst);
         self.is_swapping.store(true, Ordering::SeqCst);
-        pool.adopt(former.pool.retire());
+        let adopted = pool.adopt(former.pool.retire());
         let next = Arc::new(Generation {
             number: former.number + 1,
             backend,
@@ -251,7 +253,7 @@ impl Inner {
         // ORDERING: SeqCst, after the publication, with the reads of a submitter that was refused.
         self.is_swapping.store(false, Ordering::SeqCst);
         self.moving.store(0, Ordering::SeqCst);
-        former
+        (former, adopted)
     }
 
     /// Tries again with the next generation, if there is one or will be.

@@ -10,6 +10,7 @@ use std::time::{Duration, Instant};
 use super::actor::Actor;
 use super::books::{Mark, Record};
 use super::handle::{Counted, Handle, Resolved, block_on};
+use super::place::Lending;
 use super::program::{Deadline, Then};
 
 /// How long a cancelled job that has not started may take to be over.
@@ -20,6 +21,7 @@ impl Actor {
         if then.cancels() {
             self.cancel(&record, &handle);
         }
+        let lending = then.helps().then(|| self.lending(record.home())).flatten();
         match then {
             Then::Keep | Then::CancelKeep => self.world.keep(record, handle),
             Then::Join | Then::CancelJoin => self.resolved(&record, handle.join()),
@@ -45,6 +47,13 @@ impl Actor {
                 std::mem::forget(handle);
             }
         }
+        drop(lending);
+    }
+
+    /// A job that waits for another one of its pool lends it its worker, if that is a future whose runtime has to poll it.
+    pub(super) fn lending(&self, pool: u8) -> Option<Lending<'_>> {
+        let own = self.record.as_ref()?;
+        (own.home() == pool).then(|| Lending::begin(&self.world, pool))
     }
 
     /// The waker goes with the handle, or with the outcome.

@@ -46,6 +46,7 @@ impl Actor {
         let executor = lease.pool().executor();
         let taken = usize::from(taken);
         let mut came = 0;
+        let lending = self.lending(pool);
         if ordered {
             for (record, said) in records.iter().zip(executor.map(payloads, run)).take(taken) {
                 came += 1;
@@ -57,6 +58,7 @@ impl Actor {
                 self.map_gave(None, said);
             }
         }
+        drop(lending);
         if came != taken.min(records.len()) {
             let what = format!("a map of {} inputs gave {came} of {taken}", records.len());
             self.found("map", what);
@@ -77,6 +79,7 @@ impl Actor {
     pub(super) fn scope(&self, pool: u8, numbers: &[u16], panics: bool) {
         let Some(lease) = self.pool(pool) else { return };
         let mut records = Vec::new();
+        let lending = self.lending(pool);
         let scope = catch_unwind(AssertUnwindSafe(|| {
             lease.pool().executor().scope(|scope| {
                 for &number in numbers {
@@ -103,6 +106,7 @@ impl Actor {
                 }
             })
         }));
+        drop(lending);
         for record in &records {
             if !record.are_captures_dropped() {
                 let what = format!("a scope was left before its job was over: {record}");

@@ -235,6 +235,19 @@ impl Then {
         matches!(self, Self::PollOnceKeep | Self::PollOnceDrop)
     }
 
+    /// Whether the job that does it makes progress for others meanwhile.
+    pub(super) fn helps(self) -> bool {
+        matches!(
+            self,
+            Self::Join
+                | Self::CancelJoin
+                | Self::JoinTimeout(_)
+                | Self::Await
+                | Self::PollOnceKeep
+                | Self::PollOnceDrop
+        )
+    }
+
     pub(super) fn cancels(self) -> bool {
         matches!(self, Self::CancelKeep | Self::CancelJoin | Self::CancelDrop)
     }

@@ -13,7 +13,7 @@ use crate::outcome::{JobError, Outcome, drop_contained, outcome_of, wake_contain
 use crate::seeking::{Lent, Seeking};
 use crate::source::Source;
 use crate::sync::{LockExt, Ordering};
-use crate::task::{GivenUp, GivenUpAs, Remains};
+use crate::task::{Changed, GivenUp, GivenUpAs, Remains};
 use crate::ticket::Resolution;
 use crate::worker::{Awaited, Helped, Worker};
 
@@ -38,7 +38,7 @@ pub(crate) trait Polled: Awaited {
     /// See [`Payload::accept`](crate::task::Payload::accept).
     fn accept(self: Arc<Self>, life: &Arc<Lifecycle>) -> Result<Option<Waker>, Outcome>;
     /// See [`Payload::change_pool`](crate::task::Payload::change_pool).
-    fn change_pool(self: Arc<Self>, from: &Lifecycle, to: Option<&Arc<Lifecycle>>) -> bool;
+    fn change_pool(self: Arc<Self>, from: &Lifecycle, to: Option<&Arc<Lifecycle>>) -> Changed;
     /// See [`Payload::give_up`](crate::task::Payload::give_up).
     fn give_up(self: Arc<Self>, life: &Lifecycle, ends: GivenUpAs) -> GivenUp;
     /// The job's entry is dropped, unrun.
@@ -176,15 +176,13 @@ impl<S: Source> Polled for AsyncCell<S> {
         Ok(self.watch(life))
     }
 
-    fn change_pool(self: Arc<Self>, from: &Lifecycle, to: Option<&Arc<Lifecycle>>) -> bool {
+    fn change_pool(self: Arc<Self>, from: &Lifecycle, to: Option<&Arc<Lifecycle>>) -> Changed {
         let to_id = to.map(|life| life.id());
-        let is_changed = self.state.change_pool(Some(from.id()), to_id);
-        if is_changed {
-            self.unwatch(from);
-            let due = to.and_then(|life| self.watch(life));
-            due.into_iter().for_each(Waker::wake);
+        if !self.state.change_pool(Some(from.id()), to_id) {
+            return Changed::No;
         }
-        is_changed
+        self.unwatch(from);
+        Changed::Yes(to.and_then(|life| self.watch(life)))
     }
 
     fn give_up(self: Arc<Self>, life: &Lifecycle, ends: GivenUpAs) -> GivenUp {

@@ -9,7 +9,7 @@ use crate::id::JobId;
 use crate::job::Job;
 use crate::lifecycle::Lifecycle;
 use crate::outcome::{Outcome, drop_contained, outcome_of, wake_contained};
-use crate::task::{GivenUp, GivenUpAs, Payload, Remains};
+use crate::task::{Changed, GivenUp, GivenUpAs, Payload, Remains};
 use crate::worker::Worker;
 
 impl<J: Job> Payload for CellEntry<J> {
@@ -49,17 +49,17 @@ impl<J: Job> Payload for CellEntry<J> {
         Ok(self.watch(life))
     }
 
-    fn change_pool(&self, from: &Lifecycle, to: Option<&Arc<Lifecycle>>) -> bool {
+    fn change_pool(&self, from: &Lifecycle, to: Option<&Arc<Lifecycle>>) -> Changed {
         let cell = self.cell();
-        let is_changed = cell
-            .state
-            .change_pool(Some(from.id()), to.map(|life| life.id()));
-        if let Some(terms) = cell.terms().filter(|_| is_changed) {
-            terms.unwatch(cell.id, from);
-            let due = to.and_then(|life| self.watch(life));
-            due.into_iter().for_each(Waker::wake);
+        let to_id = to.map(|life| life.id());
+        if !cell.state.change_pool(Some(from.id()), to_id) {
+            return Changed::No;
         }
-        is_changed
+        let Some(terms) = cell.terms() else {
+            return Changed::Yes(None);
+        };
+        terms.unwatch(cell.id, from);
+        Changed::Yes(to.and_then(|life| self.watch(life)))
     }
 
     fn give_up(self, id: JobId, life: &Lifecycle, ends: GivenUpAs) -> GivenUp {

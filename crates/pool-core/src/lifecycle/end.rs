@@ -270,7 +270,7 @@ impl Lifecycle {
     pub(crate) fn hand_over(self: &Arc<Self>, tasks: Vec<Task>) -> Vec<Task> {
         let unstarted: Vec<Task> = tasks
             .into_iter()
-            .filter(|task| task.change_pool(self, None))
+            .filter(|task| task.change_pool(self, None).is_changed())
             .collect();
         for _ in &unstarted {
             self.ledger.record_unstarted();

@@ -88,7 +88,7 @@ fn a_job_is_accounted_for_once() {
                         matches!(task.give_up(&life, GivenUpAs::Abandoned), GivenUp::Left(_))
                     }
                     Takes::Back => {
-                        let is_given_back = task.change_pool(&life, None);
+                        let is_given_back = task.change_pool(&life, None).is_changed();
                         if is_given_back {
                             life.record(Outcome::Abandoned);
                         }

@@ -4,11 +4,14 @@ use std::pin::pin;
 use std::time::Duration;
 
 use pool_core::{
-    Executor, ExecutorExt, JobContext, JobHandle, Shutdown, ShutdownPolicy, ShutdownReport,
+    Executor, ExecutorExt, JobContext, JobError, JobHandle, Shutdown, ShutdownPolicy,
+    ShutdownReport,
 };
 
+use super::super::futures::workers_beside_a_sleeper;
 use super::report::fingerprint;
 use crate::fixture::Fixture;
+use crate::polling::Signal;
 use crate::probe::{Count, Gate, ROOM, ended, pool, ready, until_interrupted};
 use crate::rule::Applied;
 
@@ -122,8 +125,36 @@ pub(crate) fn who_wait_for_quiet_at_once<F: Fixture>() -> Applied {
         at_once(&pool::<F>(3, 8), idle);
         at_once(&pool::<F>(1, 8), idle);
         beside_an_end(&pool::<F>(2, 8), idle);
+        if pool::<F>(1, 8).capability().async_jobs {
+            beside_one_that_the_end_cancels(&pool::<F>(workers_beside_a_sleeper::<F>(), 8), idle);
+        }
     }
     Applied::Held
+}
+
+/// What sleeps is ended by a worker; the only one that is left waits for quiet.
+fn beside_one_that_the_end_cancels<P: Executor + Shutdown + Clone + 'static>(
+    pool: &P,
+    idle: Idle<P>,
+) {
+    let never = Signal::default();
+    let asleep = pool.spawn_future(never.clone()).expect(ROOM);
+    never.wait_for_sleeper();
+    let gate = Gate::new();
+    let begun = Count::new();
+    let (inner, pass, begins) = (pool.clone(), gate.pass(), begun.clone());
+    let waits = pool.spawn(move || {
+        begins.add();
+        pass.wait();
+        idle(&inner);
+    });
+    begun.wait_for(1);
+    let report = pool.shutdown(ShutdownPolicy::now());
+    assert!(report.balances() && report.accepted() == 2, "{report}");
+    gate.open();
+    assert!(ended(waits.expect(ROOM)).is_ok(), "the pool is quiet");
+    let asleep = ended(asleep);
+    assert!(matches!(asleep, Err(JobError::Cancelled)), "{asleep:?}");
 }
 
 fn at_once<P: Executor + Shutdown + Clone + 'static>(pool: &P, idle: Idle<P>) {
