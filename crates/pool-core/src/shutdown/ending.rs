@@ -1,5 +1,6 @@
 //! How far the shutdown of a pool has come: what its callers share.
 
+use std::collections::HashSet;
 use std::sync::{Arc, Weak};
 use std::time::Instant;
 
@@ -90,15 +91,20 @@ impl Ending {
 
     /// Adds what was noted to the books, and makes them the report of all callers.
     pub(super) fn finish(&mut self, mut body: ReportBody) -> ShutdownReport {
-        let is_running = |id: JobId| body.still_running.iter().any(|job| job.id == id);
+        // Those that sleep may be millions, so each is looked up once. One whose end is noted may be among them at the moment that it ends.
+        let running = body.still_running.iter().filter(|job| job.worker.is_some());
+        let on_stacks: Vec<JobId> = running.map(|job| job.id).collect();
+        let is_running = |id: JobId| on_stacks.contains(&id);
         let mut unstarted = std::mem::take(&mut self.unstarted);
         let mut cancelled = std::mem::take(&mut self.cancelled);
-        if !body.still_running.is_empty() {
+        if !on_stacks.is_empty() {
             unstarted.retain(|job| !is_running(job.id));
             cancelled.retain(|job| !is_running(job.id));
         }
         let cut = |how| move |job: &UnstartedJob| CutShort::new(job.id, job.name.clone(), how);
+        let noted: HashSet<JobId> = cancelled.iter().map(|job| job.id).collect();
         let running = body.still_running.iter();
+        let running = running.filter(|job| job.worker.is_some() || !noted.contains(&job.id));
         body.cut_short = cancelled
             .iter()
             .map(cut(Cut::Cancelled))
