@@ -114,6 +114,9 @@ impl<'a> JobContext<'a> {
     }
 
     /// Whether the job was asked to stop: by its handle, its token, its parent or a shutdown (`R402`).
+    ///
+    /// It is a look and no more: a job that returns an error after it is counted as failed. One that gives up because it was asked to says so
+    /// by [`check`](Self::check), and is counted as cancelled.
     pub fn is_cancelled(&self) -> bool {
         machine::point(Point::Ask);
         self.cancellation.is_some_and(Cancellation::is_requested)

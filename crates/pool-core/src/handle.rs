@@ -25,8 +25,9 @@ use crate::worker::Worker;
 /// An `await` in a closure may run the job within its poll, and a job in place cannot be left half
 /// way. So `timeout(limit, handle).await` there, of whatever runtime, comes back only after that job,
 /// however long it takes. [`join_timeout`](Self::join_timeout) runs nothing in place and keeps its
-/// limit; so does a job with a limit of its own (`with_timeout`), if it looks at its context. In a
-/// future of the pool and outside the pool, a `timeout` around a handle is on time.
+/// limit; so does a job with a limit of its own (`with_timeout`), if it looks at its context. Outside
+/// the pool a `timeout` around a handle is on time, and in a future of the pool as soon as a worker is
+/// free to poll that.
 ///
 /// # After the outcome
 /// The outcome is given once. If a poll of `&mut handle` has given it, the handle is finished for good:

@@ -358,6 +358,14 @@ impl Lifecycle {
         match ends {
             GivenUpAs::Unstarted => self.ledger.record_unstarted(),
             GivenUpAs::Abandoned => self.ledger.record(Outcome::Abandoned, None),
+            GivenUpAs::OffTheBooks => {}
+        }
+    }
+
+    /// The same job is over.
+    pub(crate) fn given_up_over(&self, ends: GivenUpAs) {
+        if ends != GivenUpAs::OffTheBooks {
+            self.entry_over();
         }
     }
 

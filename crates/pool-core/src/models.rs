@@ -266,7 +266,7 @@ impl Payload for Nothing {
 
     fn give_up(self, id: JobId, life: &Lifecycle, ends: GivenUpAs) -> GivenUp {
         life.record_given_up(ends);
-        life.entry_over();
+        life.given_up_over(ends);
         GivenUp::Left(Task::new(id, self))
     }
 

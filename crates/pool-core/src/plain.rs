@@ -102,7 +102,7 @@ impl<J: Job> Payload for Plain<J> {
 
     fn give_up(self, id: JobId, life: &Lifecycle, ends: GivenUpAs) -> GivenUp {
         life.record_given_up(ends);
-        life.entry_over();
+        life.given_up_over(ends);
         GivenUp::Left(Remains::task(id, None, self.0))
     }
 
@@ -122,7 +122,7 @@ impl<J: Job> Payload for Named<J> {
 
     fn give_up(self, id: JobId, life: &Lifecycle, ends: GivenUpAs) -> GivenUp {
         life.record_given_up(ends);
-        life.entry_over();
+        life.given_up_over(ends);
         GivenUp::Left(Remains::task(id, self.terms.name, self.job))
     }
 

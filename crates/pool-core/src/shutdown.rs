@@ -260,9 +260,7 @@ async fn drive<E: Engine>(engine: &Arc<E>, alarm: &Alarm) -> ShutdownReport {
 fn report<E: Engine>(engine: &Arc<E>, reporting: Reporting<'_>) -> ShutdownReport {
     let life = engine.life();
     life.take_out(engine.take_queued());
-    let start = life.ending.lock_unpoisoned().start();
-    let body = settle(life, start);
-    let report = life.ending.lock_unpoisoned().finish(body);
+    let report = settled(life);
     drop(reporting);
     life.end_is_told();
     if !life.does_a_future_await_end() {
@@ -270,6 +268,23 @@ fn report<E: Engine>(engine: &Arc<E>, reporting: Reporting<'_>) -> ShutdownRepor
         life.clock().stop();
     }
     report
+}
+
+/// The report, of one moment: no task is taken out between a look at the books and the end of those who are noted.
+fn settled(life: &Arc<Lifecycle>) -> ShutdownReport {
+    let start = life.ending.lock_unpoisoned().start();
+    loop {
+        // Whoever takes tasks out is a few instructions from the end of that.
+        let before = life.ending.lock_unpoisoned().takings();
+        if before.is_some() {
+            let body = settle(life, start);
+            let mut ending = life.ending.lock_unpoisoned();
+            if ending.takings() == before {
+                return ending.finish(body);
+            }
+        }
+        machine::yield_now();
+    }
 }
 
 /// The report, if a caller has made it.

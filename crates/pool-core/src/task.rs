@@ -109,6 +109,8 @@ pub(crate) enum GivenUpAs {
     Unstarted,
     /// Nobody is left to run it.
     Abandoned,
+    /// It was counted as unstarted before, and is in no pool any more.
+    OffTheBooks,
 }
 
 /// What [`Task::give_up`] leaves.

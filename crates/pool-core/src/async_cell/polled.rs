@@ -193,7 +193,7 @@ impl<S: Source> Polled for AsyncCell<S> {
         self.unwatch(life);
         life.record_given_up(ends);
         self.publish(Outcome::Abandoned);
-        life.entry_over();
+        life.given_up_over(ends);
         let name = self.terms.as_ref().and_then(|terms| terms.name.clone());
         let name: Option<Cow<'static, str>> = name;
         GivenUp::Left(Remains::task(self.id, name, Unpolled(self)))

@@ -73,7 +73,7 @@ impl<J: Job> Payload for CellEntry<J> {
         life.record_given_up(ends);
         let name = cell.terms().and_then(|terms| terms.name.clone());
         let ended = cell.state.end(Outcome::Abandoned);
-        life.entry_over();
+        life.given_up_over(ends);
         if ended.has_waiter {
             // SAFETY: this is the end, and it says so.
             wake_contained(unsafe { cell.waiter.take() });

@@ -210,22 +210,23 @@ impl Lifecycle {
             tasks.into_iter().for_each(std::mem::forget);
             return;
         }
-        let hands_back = self.ending.lock_unpoisoned().hands_back();
-        let late = if hands_back {
-            let unstarted = self.hand_over(tasks);
-            self.ending.lock_unpoisoned().keep(unstarted)
-        } else {
-            tasks
-        };
-        self.abandon(late);
+        if !self.ending.lock_unpoisoned().begin_taking() {
+            self.abandon(tasks, GivenUpAs::Unstarted);
+            return;
+        }
+        // No user code runs up to the end of the taking: whoever makes the report waits for it.
+        let unstarted = self.take_off_the_books(tasks);
+        let late = self.ending.lock_unpoisoned().keep(unstarted);
+        self.tell_watchers();
+        self.abandon(late, GivenUpAs::OffTheBooks);
     }
 
     /// Resolves jobs as abandoned, and leaves what they captured to the workers.
-    fn abandon(self: &Arc<Self>, tasks: Vec<Task>) {
+    fn abandon(self: &Arc<Self>, tasks: Vec<Task>, ends: GivenUpAs) {
         let mut remains = Vec::with_capacity(tasks.len());
         for task in tasks {
             let (id, name) = (task.id(), task.name().map(Box::from));
-            if let GivenUp::Left(left) = task.give_up(self, GivenUpAs::Unstarted) {
+            if let GivenUp::Left(left) = task.give_up(self, ends) {
                 self.ending.lock_unpoisoned().note_unstarted(id, name);
                 remains.push(left);
             }
@@ -268,6 +269,12 @@ impl Lifecycle {
     /// Takes tasks off the books: what is left to be run, for somebody else to run. A job that was cancelled meanwhile is in the books
     /// already, and has nothing left to run.
     pub(crate) fn hand_over(self: &Arc<Self>, tasks: Vec<Task>) -> Vec<Task> {
+        let unstarted = self.take_off_the_books(tasks);
+        self.tell_watchers();
+        unstarted
+    }
+
+    fn take_off_the_books(self: &Arc<Self>, tasks: Vec<Task>) -> Vec<Task> {
         let unstarted: Vec<Task> = tasks
             .into_iter()
             .filter(|task| task.change_pool(self, None).is_changed())
@@ -276,7 +283,6 @@ impl Lifecycle {
             self.ledger.record_unstarted();
             self.ledger.over(None);
         }
-        self.tell_watchers();
         unstarted
     }
 

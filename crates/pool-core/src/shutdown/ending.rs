@@ -24,6 +24,9 @@ pub(crate) struct Ending {
     /// A caller asked for the tasks of the jobs that do not start.
     hands_back: bool,
     tasks: Vec<Task>,
+    /// Tasks are being taken out for the report so many times at this moment, and have been so many times.
+    taking: usize,
+    takings: u64,
     unstarted: Vec<UnstartedJob>,
     /// Jobs that the end of the pool has cancelled.
     cancelled: Vec<UnstartedJob>,
@@ -35,12 +38,21 @@ type Done = (Arc<ReportBody>, Weak<Mutex<Vec<Task>>>);
 
 impl Ending {
     /// Whether tasks that are taken out now are kept for the report.
-    pub(crate) fn hands_back(&self) -> bool {
+    fn hands_back(&self) -> bool {
         self.hands_back && self.callers > 0 && self.done.is_none()
     }
 
-    /// Keeps tasks for the report. What comes back is too late for it.
+    /// Somebody takes tasks off the books, to [`keep`](Self::keep) them here. No report is made until then. False: they are not kept.
+    pub(crate) fn begin_taking(&mut self) -> bool {
+        let begins = self.hands_back();
+        self.taking += usize::from(begins);
+        begins
+    }
+
+    /// Keeps tasks for the report, the last step of a taking. What comes back is kept by nobody: the callers have gone.
     pub(crate) fn keep(&mut self, tasks: Vec<Task>) -> Vec<Task> {
+        self.taking -= 1;
+        self.takings += 1;
         if !self.hands_back() {
             return tasks;
         }
@@ -87,6 +99,11 @@ impl Ending {
         let (body, tasks) = self.done.as_ref()?;
         let tasks = tasks.upgrade().unwrap_or_default();
         Some(ShutdownReport::new(Arc::clone(body), tasks))
+    }
+
+    /// How often tasks were taken out so far; `None`: they are being taken out at this moment.
+    pub(super) fn takings(&self) -> Option<u64> {
+        (self.taking == 0).then_some(self.takings)
     }
 
     /// Adds what was noted to the books, and makes them the report of all callers.

@@ -24,6 +24,7 @@
 //! waker is called: a helper that looked before the note looks again.
 
 use std::cell::{Cell, RefCell};
+use std::collections::HashSet;
 use std::sync::Arc;
 use std::task::Waker;
 
@@ -57,6 +58,8 @@ pub(crate) enum Helped {
 #[derive(Default)]
 pub(super) struct Help {
     futures: RefCell<Vec<Arc<dyn Awaited>>>,
+    /// Which those are, each with where its job's part of the list begins: a chain of awaits may be long.
+    listed: RefCell<HashSet<(usize, JobId)>>,
     /// What the future that is being polled has awaited in this poll, above what those around it have.
     awaited: RefCell<Vec<Arc<dyn Awaited>>>,
     /// Where the innermost job's part of the list begins.
@@ -77,8 +80,8 @@ impl Worker {
         let is_helping = help.is_helping.replace(false);
         let result = run();
         help.is_helping.set(is_helping);
-        help.base.set(base);
         self.truncate(before);
+        help.base.set(base);
         result
     }
 
@@ -156,11 +159,12 @@ impl Worker {
     /// Adds to the innermost job's part of the list. False: it is there already.
     fn add(&self, future: Arc<dyn Awaited>) -> bool {
         let help = &self.0.help;
-        let mut futures = help.futures.borrow_mut();
-        let own = &futures[help.base.get()..];
-        let is_new = !own.iter().rev().any(|it| it.id() == future.id());
+        let is_new = help
+            .listed
+            .borrow_mut()
+            .insert((help.base.get(), future.id()));
         if is_new {
-            futures.push(future);
+            help.futures.borrow_mut().push(future);
         }
         is_new
     }
@@ -192,6 +196,7 @@ impl Worker {
                 Helped::Polled => next = usize::MAX, // whatever it woke, or awaits now
                 Helped::Over => {
                     let over = help.futures.borrow_mut().remove(next);
+                    self.unlist(help.base.get(), &over);
                     drop(over);
                 }
             }
@@ -205,16 +210,31 @@ impl Worker {
         let own = help.futures.borrow_mut().split_off(help.base.get());
         let (ended, alive): (Vec<_>, Vec<_>) = own.into_iter().partition(|it| it.is_ended());
         help.futures.borrow_mut().extend(alive);
+        for future in &ended {
+            self.unlist(help.base.get(), future);
+        }
         drop(ended);
     }
 
+    /// Takes the innermost job's entries above `length` off the list.
     fn truncate(&self, length: usize) {
         let help = &self.0.help;
         if help.futures.borrow().len() > length {
             let rest = help.futures.borrow_mut().split_off(length);
             // The drop of a future may be user code: with nothing borrowed.
-            rest.iter().for_each(|future| future.leave_helper());
+            for future in &rest {
+                self.unlist(help.base.get(), future);
+                future.leave_helper();
+            }
             drop(rest);
         }
+        if length == 0 {
+            help.listed.borrow_mut().clear();
+        }
+    }
+
+    fn unlist(&self, base: usize, future: &Arc<dyn Awaited>) {
+        let mut listed = self.0.help.listed.borrow_mut();
+        listed.remove(&(base, future.id()));
     }
 }

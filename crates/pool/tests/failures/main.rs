@@ -18,6 +18,7 @@ mod room;
 mod sets;
 mod shutdown;
 mod start;
+mod swap_drops;
 mod swaps;
 mod system;
 mod tokens;

@@ -267,46 +267,6 @@ fn books_only_grow_while_backends_are_swapped() {
     });
 }
 
-/// A drop that submits to the pool.
-struct SubmitsOnDrop(Pool);
-
-impl Drop for SubmitsOnDrop {
-    fn drop(&mut self) {
-        let submitted = self.0.try_execute_job(nothing);
-        assert!(!submitted.is_err_and(|refused| refused.is_closed()));
-    }
-}
-
-/// Jobs that expire as they are handed over drop what they captured after the swap, which such a drop may wait for.
-#[test]
-fn jobs_that_expire_during_a_swap_may_submit_in_their_drops() {
-    const JOBS: u32 = 50;
-    each_backend(|backend| {
-        let pool = on(backend, 1, 256);
-        for _ in 0..20 {
-            let (release, held) = hold(&pool);
-            let jobs = (0..JOBS).map(|n| {
-                let captured = SubmitsOnDrop(pool.clone());
-                let job = move |_: &JobContext<'_>| {
-                    drop(captured);
-                    Ok::<_, Infallible>(())
-                };
-                let limit = Duration::from_micros(u64::from(5 * n));
-                pool.try_submit(job.with_timeout(limit)).ok()
-            });
-            let jobs: Vec<_> = jobs.collect();
-            swap_around(&pool, 1, backend);
-            drop(release);
-            for job in jobs.into_iter().flatten() {
-                // In time, or not.
-                drop(job.join_timeout(LIMIT).expect("it is over"));
-            }
-            assert!(value(held));
-        }
-        ends_clean(&pool);
-    });
-}
-
 #[test]
 fn a_swap_shows_in_no_count() {
     const QUEUED: usize = 50_000;
