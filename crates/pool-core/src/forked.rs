@@ -5,7 +5,8 @@
 //! *forked*. Submissions, workers and shutdowns read the phase anyway, so nobody pays for the check; and none of them takes a
 //! lock of the pool's once it has read that phase.
 //!
-//! The registry of pools is locked from before the fork until after it, on both sides: the child finds it whole, and free. Raw system calls
+//! The registry of pools and the list of helps (`wait::blocked`) are locked, in this order, from before the fork until after it, on both
+//! sides: the child finds them whole, and free. Raw system calls
 //! (`clone`, `vfork`) run no handlers.
 
 #[cfg(not(all(target_os = "linux", not(pool_loom), not(miri))))]
@@ -20,10 +21,13 @@ mod handlers {
 
     use crate::published::open_after_a_fork;
     use crate::registry::{self, Pools};
+    use crate::wait::blocked::{self, Helps};
+
+    type Held = (MutexGuard<'static, Pools>, MutexGuard<'static, Helps>);
 
     thread_local! {
-        /// The registry's lock, while the calling thread is forking.
-        static HELD: RefCell<Option<MutexGuard<'static, Pools>>> = const { RefCell::new(None) };
+        /// The locks, while the calling thread is forking.
+        static HELD: RefCell<Option<Held>> = const { RefCell::new(None) };
     }
 
     /// Has the children of later forks close the pools of the registry.
@@ -39,9 +43,9 @@ mod handlers {
     }
 
     extern "C" fn before() {
-        let guard = registry::lock();
+        let guards = (registry::lock(), blocked::lock());
         // A thread that forks as its locals are dropped keeps nothing: its child looks at the list only if that is free.
-        let _gone = HELD.try_with(|held| *held.borrow_mut() = Some(guard));
+        let _gone = HELD.try_with(|held| *held.borrow_mut() = Some(guards));
     }
 
     extern "C" fn in_the_parent() {
@@ -51,7 +55,9 @@ mod handlers {
     extern "C" fn in_the_child() {
         open_after_a_fork();
         let held = HELD.try_with(RefCell::take).ok().flatten();
-        let Some(pools) = held.or_else(registry::try_lock) else {
+        let (pools, helps) = held.unzip();
+        drop(helps);
+        let Some(pools) = pools.or_else(registry::try_lock) else {
             return;
         };
         // What is upgraded here has another owner, maybe on a thread that is no more: nothing is dropped.

@@ -3,7 +3,7 @@
 //! Joining, waiting for room, for quiet and for the end of a shutdown are futures; their blocking and timed forms are these
 //! few lines around them.
 
-mod blocked;
+pub(crate) mod blocked;
 
 use std::cell::Cell;
 use std::future::{Future, poll_fn};

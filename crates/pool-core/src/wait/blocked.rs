@@ -8,7 +8,7 @@
 //! A job of a pool does not help so: what it would run on its stack might want a lock that it holds.
 
 use std::sync::atomic::{AtomicUsize, Ordering};
-use std::sync::{Arc, Mutex, PoisonError, Weak};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError, Weak};
 
 use crate::worker::Worker;
 
@@ -24,13 +24,21 @@ pub enum Blocked {
 /// How a thread helps the engine that it belongs to; `None`: it belongs to another, or to none.
 type Help = dyn Fn() -> Option<Blocked> + Send + Sync;
 
-static HELPS: Mutex<Vec<Weak<Help>>> = Mutex::new(Vec::new());
+/// All of them.
+pub(crate) type Helps = Vec<Weak<Help>>;
+
+static HELPS: Mutex<Helps> = Mutex::new(Vec::new());
 /// How many there are: the look that every other wait pays.
 static COUNT: AtomicUsize = AtomicUsize::new(0);
 
+/// Locks the list: for a fork as well, so that the child finds it free.
+pub(crate) fn lock() -> MutexGuard<'static, Helps> {
+    HELPS.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
 /// Has threads that wait here call `help`, for as long as that is alive.
 pub fn when_blocked(help: &Arc<Help>) {
-    let mut helps = HELPS.lock().unwrap_or_else(PoisonError::into_inner);
+    let mut helps = lock();
     helps.retain(|help| help.strong_count() != 0);
     helps.push(Arc::downgrade(help));
     COUNT.store(helps.len(), Ordering::Relaxed);
@@ -43,7 +51,7 @@ pub(super) fn help() -> Option<Blocked> {
     }
     let helps: Vec<Arc<Help>> = match HELPS.try_lock() {
         Ok(helps) => helps.iter().filter_map(Weak::upgrade).collect(),
-        // Another thread holds it for a moment; or, in a forked child, one that is no more.
+        // Another thread holds it for a moment.
         Err(_) => return Some(Blocked::NothingToDo),
     };
     helps.iter().find_map(|help| help())
