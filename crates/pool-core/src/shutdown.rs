@@ -327,12 +327,16 @@ fn settle(life: &Arc<Lifecycle>, start: Instant) -> ReportBody {
     loop {
         let Leftovers {
             is_still,
+            is_ending,
             stats,
             running,
         } = life.leftovers();
         let accounted = stats.finished() + stats.unstarted + running.len() as u64;
         let is_complete = stats.accepted + stats.adopted == accounted + stats.handed_over;
-        if (is_still && is_complete) || machine::now() >= patience {
+        let now = machine::now();
+        // Books that balance are worth more than a job that is just ending: workers may drop what was given up one after another.
+        let is_settled = is_still && is_complete && (!is_ending || now >= patience);
+        if is_settled || now >= patience + SETTLE_GRACE {
             // A submission still on its way has not returned, and so was not accepted; it will be refused or abandoned.
             return ReportBody {
                 accepted: accounted,

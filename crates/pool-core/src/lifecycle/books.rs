@@ -54,14 +54,15 @@ impl Lifecycle {
         let before = self.stats();
         let (running, on_record) = self.running_with(&frozen);
         let mut stats = self.stats();
-        let is_still = on_record.is_empty()
-            && (before.finished(), before.unstarted) == (stats.finished(), stats.unstarted);
+        let is_still = (before.finished(), before.unstarted) == (stats.finished(), stats.unstarted);
+        let is_ending = !on_record.is_empty();
         for column in on_record {
             let count = column.of_stats(&mut stats);
             *count = count.saturating_sub(1);
         }
         Leftovers {
             is_still,
+            is_ending,
             stats,
             running,
         }
@@ -96,8 +97,10 @@ impl Lifecycle {
 
 /// See [`Lifecycle::leftovers`].
 pub(crate) struct Leftovers {
-    /// Nothing has ended meanwhile, and nothing is about to.
+    /// Nothing has ended meanwhile.
     pub(crate) is_still: bool,
+    /// Some job is between its end on record and its last step.
+    pub(crate) is_ending: bool,
     /// Without the jobs that are among the running ones.
     pub(crate) stats: Stats,
     /// Those included whose end is on record, and whose hooks or destructors run.
