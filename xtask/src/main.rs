@@ -10,6 +10,7 @@ mod bench;
 mod ci;
 mod conformance;
 mod fuzz;
+mod intake;
 mod loom;
 mod minimal;
 mod sanitize;

@@ -221,7 +221,7 @@ impl<S: Source> AsyncCell<S> {
         if let Err(panic) = self.make_future(life) {
             return Once::Over(Concluded::Ends(Err(JobError::Panicked(panic))));
         }
-        let outer = worker.map(|worker| (worker.begin_polling(self.id), worker.awaited_len()));
+        let outer = worker.map(|worker| worker.begin_polling(self.id));
         let polled = self.stage.with_mut(|place| {
             // SAFETY: the caller has the turn.
             let Stage::Started(future) = (unsafe { &mut *place }) else {
@@ -235,9 +235,8 @@ impl<S: Source> AsyncCell<S> {
             })
         });
         let mut awaited = Vec::new();
-        if let (Some(worker), Some((outer, noted))) = (worker, outer) {
-            awaited = worker.take_awaited(noted);
-            worker.end_polling(outer);
+        if let (Some(worker), Some(outer)) = (worker, outer) {
+            awaited = worker.end_polling(outer);
         }
         let result = match polled {
             Ok(Poll::Pending) => {
@@ -254,16 +253,16 @@ impl<S: Source> AsyncCell<S> {
     #[inline]
     fn note_awaited(&self, awaited: Vec<Arc<dyn Awaited>>) {
         if !awaited.is_empty() {
-            self.add_awaited(awaited);
+            self.note_waits(|waits| waits.awaits.add(awaited));
         }
     }
 
+    /// Notes what the future waits for in its own pool, and tells a helper. What `note` replaces is dropped with nothing locked.
     #[cold]
-    fn add_awaited(&self, awaited: Vec<Arc<dyn Awaited>>) {
+    fn note_waits<R>(&self, note: impl FnOnce(&mut Waits) -> R) {
         let (helper, former) = {
             let mut links = self.links.lock_unpoisoned();
-            let waits = links.waits.get_or_insert_default();
-            let former = waits.awaits.add(awaited);
+            let former = note(links.waits.get_or_insert_default());
             (links.helper.clone(), former)
         };
         drop(former);

@@ -39,7 +39,7 @@ use crate::sync::{AtomicUsize, UnsafeCell};
 use crate::task::Task;
 use crate::ticket::{Resolution, Ticket};
 use crate::waiter::Waiter;
-use crate::worker::Worker;
+use crate::worker::{Frame, Worker};
 use end::{free, free_by_holder};
 use reference::CellRef;
 
@@ -319,41 +319,53 @@ impl<J: Job> JobCell<J> {
         (resolution, leftover)
     }
 
-    /// Runs the job on the worker that waits for it, if it is in that worker's pool and has not started.
-    fn run_claimed(&self, worker: &Worker) -> Option<Resolution<J::Output, J::Error>> {
-        if !worker.may_claim() || !self.state.claim(worker.life().id()) {
-            return None;
-        }
-        Some(worker.run_claimed(self.id, self.name(), || {
-            let (resolution, leftover) = self.run_started(worker);
+    /// Drops what is left of a job whose end is on record.
+    #[inline]
+    fn drop_leftover(frame: &Frame<'_>, outcome: Outcome, leftover: Leftover<J>) {
+        if leftover.is_something() {
+            frame.is_on_record(outcome);
             drop_contained(leftover);
-            resolution
-        }))
+        }
+    }
+
+    /// Wins the right to run the job on the worker that waits for it, if it is in that worker's pool and has not started.
+    fn claim(&self, worker: &Worker) -> bool {
+        worker.may_claim() && self.state.claim(worker.life().id())
+    }
+
+    /// Runs the job on the worker that waits for it, if that can claim it.
+    fn run_claimed(&self, worker: &Worker) -> Option<Resolution<J::Output, J::Error>> {
+        self.claim(worker).then(|| {
+            worker.run_claimed(self.id, self.name(), |frame| {
+                let (resolution, leftover) = self.run_started(worker);
+                Self::drop_leftover(frame, outcome_of(&resolution), leftover);
+                resolution
+            })
+        })
     }
 
     /// The same for a worker whose job awaits this one by way of others, and has not its handle: publishes the outcome as well. False: it
     /// cannot be run here.
     fn run_helped(&self, worker: &Worker) -> bool {
-        if !worker.may_claim() || !self.state.claim(worker.life().id()) {
-            return false;
+        let is_claimed = self.claim(worker);
+        if is_claimed {
+            worker.run_claimed(self.id, self.name(), |frame| {
+                let (resolution, leftover) = self.run_started(worker);
+                let outcome = outcome_of(&resolution);
+                frame.is_on_record(outcome);
+                drop_contained(leftover);
+                self.store(resolution);
+                let ended = self.state.end(outcome);
+                if ended.is_detached {
+                    drop_contained(self.replace(Stage::Empty));
+                }
+                if ended.has_waiter {
+                    // SAFETY: this is the end, and it says so.
+                    wake_contained(unsafe { self.waiter.take() });
+                }
+            });
         }
-        let frame = worker.begin(self.id, self.name());
-        let (resolution, leftover) = worker.helping_apart(|| self.run_started(worker));
-        let outcome = outcome_of(&resolution);
-        frame.is_on_record(outcome);
-        drop_contained(leftover);
-        self.store(resolution);
-        let ended = self.state.end(outcome);
-        if ended.is_detached {
-            drop_contained(self.replace(Stage::Empty));
-        }
-        if ended.has_waiter {
-            // SAFETY: this is the end, and it says so.
-            wake_contained(unsafe { self.waiter.take() });
-        }
-        drop(frame);
-        worker.over();
-        true
+        is_claimed
     }
 
     /// Ends the job without running it, if it has not started: a cancel, a deadline. What it captured is dropped at the end, with nothing

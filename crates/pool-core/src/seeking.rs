@@ -58,7 +58,7 @@ pub(crate) struct Loan {
 
 /// What became of a seat that was to be lent.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) enum Lent {
+pub(crate) enum LoanEnd {
     /// It was used, and is back.
     Returned,
     /// Nobody came for it in time.
@@ -123,7 +123,7 @@ impl Seeking {
     }
 
     /// Lends the seat of `worker`, which waits here until it is back.
-    pub(crate) fn lend(&self, worker: &Worker) -> Lent {
+    pub(crate) fn lend(&self, worker: &Worker) -> LoanEnd {
         let parker = Parker::new();
         let is_put = self.put(Grant::Loan(Loan {
             seat: worker.index(),
@@ -131,15 +131,15 @@ impl Seeking {
             lender: parker.waker(),
         }));
         if !is_put {
-            return Lent::NobodyWaits;
+            return LoanEnd::NobodyWaits;
         }
         if !parker.park(Some(machine::now() + TAKEN_UP_WITHIN)) {
             if self.take_back() {
-                return Lent::NotTakenUp;
+                return LoanEnd::NotTakenUp;
             }
             let _returned = parker.park(None);
         }
-        Lent::Returned
+        LoanEnd::Returned
     }
 
     /// Takes a loan back that nobody has taken up. The one who waits was woken for it, and waits on when it is polled.
@@ -178,7 +178,7 @@ impl Payload for SeekerEntry {
         if worker.own_jobs() == 0 {
             worker.depart(Departure::To(self.0));
         } else {
-            if self.0.lend(worker) == Lent::NotTakenUp {
+            if self.0.lend(worker) == LoanEnd::NotTakenUp {
                 self.0.leave_entry(id, worker.life());
             }
         }

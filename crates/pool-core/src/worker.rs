@@ -446,16 +446,16 @@ impl Worker {
         !self.is_hosting() && !self.life().is_forked()
     }
 
-    /// Runs a job that was claimed, within the one that joined it, and accounts for it.
+    /// Runs a job that was claimed, within the one that waits for it, and accounts for it. `run` gets the job's frame.
     #[inline]
     pub(crate) fn run_claimed<R>(
         &self,
         id: JobId,
         name: Option<&str>,
-        run: impl FnOnce() -> R,
+        run: impl FnOnce(&Frame<'_>) -> R,
     ) -> R {
         let frame = self.begin(id, name);
-        let result = self.helping_apart(run);
+        let result = self.helping_apart(|| run(&frame));
         drop(frame);
         self.over();
         result

@@ -9,6 +9,7 @@ use std::thread;
 use std::time::{Duration, Instant};
 
 use pool::{ExecutorExt, Interrupted, JobContext, Stats};
+use pool_conformance::probe::is_grown;
 
 use super::books::{Record, lock};
 use super::place::{Lending, runs_here};
@@ -167,23 +168,9 @@ impl Actor {
             let what = format!("queued past a capacity of {}: {stats}", book.capacity);
             self.found("stats", what);
         }
-        let columns = |stats: &Stats| {
-            [
-                stats.accepted,
-                stats.completed,
-                stats.failed,
-                stats.panicked,
-                stats.cancelled,
-                stats.expired,
-                stats.abandoned,
-                stats.unstarted,
-            ]
-        };
-        if let Some(before) = lock(&self.seen).insert(pool, stats) {
-            let pairs = columns(&before).into_iter().zip(columns(&stats));
-            if pairs.into_iter().any(|(before, now)| now < before) {
-                self.found("stats", format!("a count fell: {before}; then {stats}"));
-            }
+        let before = lock(&self.seen).insert(pool, stats);
+        if let Some(before) = before.filter(|before| !is_grown(before, &stats)) {
+            self.found("stats", format!("a count fell: {before}; then {stats}"));
         }
     }
 

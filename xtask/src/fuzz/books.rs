@@ -10,7 +10,8 @@ use super::columns::{Columns, possible};
 use super::ending::Counts;
 use super::record::encode;
 
-pub(super) use super::record::{Intake, Mark, Record};
+pub(super) use super::record::{Mark, Record};
+use crate::intake::Intake;
 
 /// How many findings are told of one program.
 const MOST_TOLD: usize = 12;
@@ -88,11 +89,11 @@ impl Books {
     }
 
     pub(super) fn accepted(&self, record: &Record) {
-        record.intake.store(Intake::Accepted as u8, SeqCst);
+        record.intake.set(Intake::Accepted);
     }
 
     pub(super) fn refused(&self, record: &Record) {
-        record.intake.store(Intake::Refused as u8, SeqCst);
+        record.intake.set(Intake::Refused);
         if record.has_begun() {
             self.found("refused", format!("it was refused and has begun: {record}"));
         }

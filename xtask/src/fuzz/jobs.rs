@@ -11,8 +11,10 @@ use pool::{
     AsyncContext, AsyncJob, ExecutorExt, Interrupted, Job, JobContext, JobOptions, Outcome,
 };
 
+use crate::intake::Intake;
+
 use super::actor::Actor;
-use super::books::{Intake, Mark, Record};
+use super::books::{Mark, Record};
 use super::handle::Disarm;
 use super::place::{Body, Watched, check_worker};
 use super::pools::AnyPool;

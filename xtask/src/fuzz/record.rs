@@ -6,15 +6,7 @@ use std::sync::atomic::{AtomicU8, AtomicU32, AtomicUsize, Ordering::SeqCst};
 
 use pool::{JobId, Outcome};
 
-/// What became of a submission.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-#[repr(u8)]
-pub(super) enum Intake {
-    /// On its way; or of a way in that does not say.
-    Unknown = 0,
-    Accepted = 1,
-    Refused = 2,
-}
+use crate::intake::{Intake, IntakeCell};
 
 /// Facts of a job that only ever become true.
 #[derive(Debug, Clone, Copy)]
@@ -48,7 +40,7 @@ pub(super) struct Record {
     pub(super) pool: u8,
     /// The pool that runs it, which differs after a hand-over.
     pub(super) home: AtomicU8,
-    pub(super) intake: AtomicU8,
+    pub(super) intake: IntakeCell,
     pub(super) begun: AtomicU32,
     pub(super) result: AtomicU8,
     pub(super) outcome: AtomicU8,
@@ -69,7 +61,7 @@ impl Record {
             way,
             pool,
             home: AtomicU8::new(pool),
-            intake: AtomicU8::new(0),
+            intake: IntakeCell::default(),
             begun: AtomicU32::new(0),
             result: AtomicU8::new(0),
             outcome: AtomicU8::new(0),
@@ -83,11 +75,7 @@ impl Record {
     }
 
     pub(super) fn intake(&self) -> Intake {
-        match self.intake.load(SeqCst) {
-            0 => Intake::Unknown,
-            1 => Intake::Accepted,
-            _ => Intake::Refused,
-        }
+        self.intake.get()
     }
 
     pub(super) fn home(&self) -> u8 {

@@ -8,18 +8,10 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use pool::{JobError, Outcome};
 
+use crate::intake::{Intake, IntakeCell};
+
 /// How many broken promises are told of one round.
 const MOST_TOLD: usize = 20;
-
-/// What became of a submission.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-#[repr(u8)]
-pub(super) enum Intake {
-    /// On its way; or of a way in that does not say.
-    Unknown = 0,
-    Accepted = 1,
-    Refused = 2,
-}
 
 /// The history of one job.
 #[derive(Debug)]
@@ -31,7 +23,7 @@ pub(super) struct Record {
     pub(super) does: &'static str,
     /// In which pool of the round it was submitted, since a child goes where its parent runs.
     home: u8,
-    intake: AtomicU8,
+    intake: IntakeCell,
     runs: AtomicU32,
     /// In which pool of the round it began: the soaked one, or the one that took over what had not started.
     era: AtomicU8,
@@ -47,11 +39,7 @@ pub(super) struct Record {
 
 impl Record {
     fn intake(&self) -> Intake {
-        match self.intake.load(SeqCst) {
-            0 => Intake::Unknown,
-            1 => Intake::Accepted,
-            _ => Intake::Refused,
-        }
+        self.intake.get()
     }
 
     fn runs(&self) -> u32 {
@@ -168,7 +156,7 @@ impl Books {
             way,
             does,
             home: self.era.load(SeqCst),
-            intake: AtomicU8::new(Intake::Unknown as u8),
+            intake: IntakeCell::default(),
             runs: AtomicU32::new(0),
             era: AtomicU8::new(0),
             is_late: AtomicBool::new(false),
@@ -187,12 +175,12 @@ impl Books {
     }
 
     pub(super) fn accepted(&self, record: &Record) {
-        record.intake.store(Intake::Accepted as u8, SeqCst);
+        record.intake.set(Intake::Accepted);
         self.accepted.fetch_add(1, SeqCst);
     }
 
     pub(super) fn refused(&self, record: &Record) {
-        record.intake.store(Intake::Refused as u8, SeqCst);
+        record.intake.set(Intake::Refused);
     }
 
     /// A body begins.

@@ -9,8 +9,8 @@ use super::{AsyncCell, Once, Place, Poller, split};
 use crate::cell::{Concluded, Tells};
 use crate::id::JobId;
 use crate::lifecycle::Lifecycle;
-use crate::outcome::{JobError, Outcome, drop_contained, outcome_of, wake_contained};
-use crate::seeking::{Lent, Seeking};
+use crate::outcome::{JobError, Outcome, drop_contained, outcome_of};
+use crate::seeking::{LoanEnd, Seeking};
 use crate::source::Source;
 use crate::sync::{LockExt, Ordering};
 use crate::task::{Changed, GivenUp, GivenUpAs, Remains};
@@ -130,9 +130,9 @@ impl<S: Source> Awaited for AsyncCell<S> {
             self.take_turn(worker, Poller::Later, Place::Keeps);
             return Helped::Polled;
         }
-        match seeking.map_or(Lent::NobodyWaits, |it| it.lend(worker)) {
-            Lent::Returned | Lent::NotTakenUp => Helped::Polled,
-            Lent::NobodyWaits => Helped::NotDue,
+        match seeking.map_or(LoanEnd::NobodyWaits, |it| it.lend(worker)) {
+            LoanEnd::Returned | LoanEnd::NotTakenUp => Helped::Polled,
+            LoanEnd::NobodyWaits => Helped::NotDue,
         }
     }
 
@@ -269,16 +269,7 @@ impl<S: Source> Polled for AsyncCell<S> {
     }
 
     fn note_seeking(&self, seeking: Arc<Seeking>) {
-        let (helper, former) = {
-            let mut links = self.links.lock_unpoisoned();
-            let waits = links.waits.get_or_insert_default();
-            let former = waits.seeking.replace(seeking);
-            (links.helper.clone(), former)
-        };
-        drop(former);
-        if let Some(waker) = helper {
-            wake_contained(waker);
-        }
+        self.note_waits(|waits| waits.seeking.replace(seeking));
     }
 
     fn publish_hosted(&self, outcome: Outcome) {

@@ -4,7 +4,7 @@ use std::sync::Arc;
 use std::task::Waker;
 use std::time::Instant;
 
-use super::{CellEntry, Stage, Tells};
+use super::{CellEntry, JobCell, Stage, Tells};
 use crate::id::JobId;
 use crate::job::Job;
 use crate::lifecycle::Lifecycle;
@@ -24,10 +24,7 @@ impl<J: Job> Payload for CellEntry<J> {
         let frame = worker.begin(id, cell.name());
         let (resolution, leftover) = cell.run_started(worker);
         let outcome = outcome_of(&resolution);
-        if leftover.is_something() {
-            frame.is_on_record(outcome);
-            drop_contained(leftover);
-        }
+        JobCell::<J>::drop_leftover(&frame, outcome, leftover);
         self.end(resolution, || frame.is_on_record(outcome));
         drop(frame);
         worker.over();

@@ -70,6 +70,23 @@ pub(super) struct Help {
     has_left: Cell<bool>,
 }
 
+impl Help {
+    /// How much is noted of what futures on this stack await.
+    #[inline]
+    pub(super) fn noted(&self) -> usize {
+        self.awaited.borrow().len()
+    }
+
+    /// Takes what was noted since there was so much.
+    #[inline]
+    pub(super) fn take_noted(&self, since: usize) -> Vec<Arc<dyn Awaited>> {
+        if self.noted() == since {
+            return Vec::new();
+        }
+        self.awaited.borrow_mut().split_off(since)
+    }
+}
+
 impl Worker {
     /// Runs a job in place, with a part of the list of its own.
     #[inline]
@@ -127,21 +144,6 @@ impl Worker {
         }
     }
 
-    /// How much is noted of what futures on this stack await.
-    #[inline]
-    pub(crate) fn awaited_len(&self) -> usize {
-        self.0.help.awaited.borrow().len()
-    }
-
-    /// Takes what was noted since there was so much.
-    #[inline]
-    pub(crate) fn take_awaited(&self, since: usize) -> Vec<Arc<dyn Awaited>> {
-        if self.awaited_len() == since {
-            return Vec::new();
-        }
-        self.0.help.awaited.borrow_mut().split_off(since)
-    }
-
     /// The job at the bottom of this stack is over: what it awaited, and left, is not helped here any more.
     #[inline]
     pub(super) fn forget_left(&self) {
@@ -184,10 +186,9 @@ impl Worker {
             }
             next -= 1;
             let future = Arc::clone(&help.futures.borrow()[next]);
-            let awaited_by = Arc::clone(&future);
-            match future.help(self, waker) {
+            match Arc::clone(&future).help(self, waker) {
                 Helped::NotDue => {
-                    for awaited in awaited_by.awaits() {
+                    for awaited in future.awaits() {
                         if self.add(awaited) {
                             next = usize::MAX;
                         }

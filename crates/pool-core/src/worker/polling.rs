@@ -1,7 +1,9 @@
 //! Which future a worker polls, and whether who waits within it keeps the worker from others.
 
+use std::sync::Arc;
+
 use crate::id::JobId;
-use crate::worker::Worker;
+use crate::worker::{Awaited, Worker};
 
 /// A future that is being polled on a worker's thread.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -9,6 +11,8 @@ pub(crate) struct Polling {
     id: JobId,
     /// Jobs on the stack down to it: there are more while it runs others in place.
     depth: usize,
+    /// How much was noted, when the poll began, of what those around it await.
+    noted: usize,
 }
 
 impl Worker {
@@ -22,13 +26,14 @@ impl Worker {
 
     /// Notes which future is being polled here, and returns the one around it, to be put back.
     pub(crate) fn begin_polling(&self, id: JobId) -> Option<Polling> {
-        let depth = self.own_jobs();
-        self.0.polling.replace(Some(Polling { id, depth }))
+        let (depth, noted) = (self.own_jobs(), self.0.help.noted());
+        self.0.polling.replace(Some(Polling { id, depth, noted }))
     }
 
-    /// The poll is over.
-    pub(crate) fn end_polling(&self, outer: Option<Polling>) {
-        self.0.polling.set(outer);
+    /// The poll is over. What the future has awaited in it.
+    pub(crate) fn end_polling(&self, outer: Option<Polling>) -> Vec<Arc<dyn Awaited>> {
+        let ended = self.0.polling.replace(outer);
+        ended.map_or_else(Vec::new, |ended| self.0.help.take_noted(ended.noted))
     }
 
     /// The future that is being polled here, and how deep it lies on the stack, from 1.
@@ -53,7 +58,6 @@ impl Worker {
     /// Whether who waits on this thread keeps the worker: a future whose suspension does not free it, or a closure, which may well await
     /// in an executor of its own.
     pub(crate) fn keeps_place(&self) -> bool {
-        let innermost = self.0.polling.get();
-        self.0.keeping.get() > 0 || innermost.is_none_or(|it| it.depth < self.own_jobs())
+        self.0.keeping.get() > 0 || !self.is_polling()
     }
 }

@@ -9,6 +9,8 @@ use std::time::{Duration, Instant};
 
 use pool::{Backend, ExecutorExt, JobContext, JobExt, Pool, ShutdownPolicy, Stats};
 
+use pool_conformance::probe::is_grown;
+
 use crate::child::each_backend_in_a_child;
 use crate::on::{LIMIT, each_backend, ended, ends_clean, hold, nothing, on, value};
 use crate::system::threads;
@@ -195,23 +197,7 @@ fn books_only_grow(pool: &Pool, capacity: u64, past_bound: u64, act: impl FnOnce
 
 #[track_caller]
 fn assert_grown(former: &Stats, now: &Stats) {
-    let counts = |it: &Stats| {
-        [
-            it.accepted,
-            it.completed,
-            it.failed,
-            it.panicked,
-            it.cancelled,
-            it.expired,
-            it.abandoned,
-            it.unstarted,
-        ]
-    };
-    let is_grown = counts(former)
-        .iter()
-        .zip(counts(now))
-        .all(|(former, now)| *former <= now);
-    assert!(is_grown, "a count fell: {former}, then {now}");
+    assert!(is_grown(former, now), "a count fell: {former}, then {now}");
     let out = now.finished() + now.unstarted + now.queued + now.running;
     assert!(out <= now.accepted, "more than was accepted: {now}");
 }

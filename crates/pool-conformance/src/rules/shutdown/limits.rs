@@ -158,7 +158,7 @@ impl Drop for SlowDrop {
     }
 }
 
-/// Three futures whose drop does not return. The limit holds, and neither the caller nor who wakes them drops one.
+/// Three futures whose drop does not return. The limit holds, and neither the caller nor the thread that wakes them drops one.
 fn gives_up_drops_that_hang(pool: &(impl Executor + Shutdown)) {
     let (gate, polled, dropping) = (Gate::new(), Count::new(), Count::new());
     let sleepers = [(); 3].map(|()| {

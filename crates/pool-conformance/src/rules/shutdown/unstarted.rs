@@ -98,7 +98,7 @@ fn every_task(
     assert_eq!(report.unstarted(), ids.len() as u64);
     assert!(
         report.take_unstarted().is_empty(),
-        "who comes first gets them"
+        "the first to take them gets them"
     );
     tasks
 }
