@@ -32,7 +32,6 @@ mod watching;
 
 use std::any::Any;
 use std::fmt;
-use std::sync::atomic::{AtomicBool, AtomicUsize as PlainUsize};
 use std::sync::{Arc, OnceLock, Weak};
 use std::task::Waker;
 use std::time::Instant;
@@ -58,7 +57,7 @@ use crate::registry::{self, PoolId};
 use crate::room::Room;
 use crate::shutdown::Ending;
 use crate::slot::Slot;
-use crate::sync::{AtomicU8, AtomicUsize, Mutex, Ordering, fence};
+use crate::sync::{AtomicBool, AtomicU8, AtomicUsize, Mutex, Ordering, fence};
 use crate::task::{GivenUpAs, Task};
 use crate::visit::Seats;
 use crate::wait;
@@ -119,7 +118,7 @@ pub struct Lifecycle {
     held: Mutex<Option<Arc<dyn Any + Send + Sync>>>,
     /// The pool stops of itself once it is quiet: nobody is left to shut it down.
     stops_when_quiet: AtomicBool,
-    workers_alive: PlainUsize,
+    workers_alive: AtomicUsize,
     resume: OnceLock<Resume>,
     /// The engine, for who has this alone.
     reached: OnceLock<Weak<dyn Reached>>,
@@ -170,7 +169,7 @@ impl Lifecycle {
             is_end_told: AtomicBool::new(false),
             held: Mutex::new(None),
             stops_when_quiet: AtomicBool::new(false),
-            workers_alive: PlainUsize::new(0),
+            workers_alive: AtomicUsize::new(0),
             resume: OnceLock::new(),
             reached: OnceLock::new(),
             ending: Mutex::default(),

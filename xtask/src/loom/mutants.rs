@@ -460,6 +460,13 @@ mutants! {
             "!self.woken.is_empty() || self.has_chores()" =>
             "!self.woken.is_empty() || (!MUTANT && self.has_chores())";
     }
+    "models::lives::remains_that_come_late_are_dropped" {
+        last_worker_leaves_remains: "the last worker does not look for remains after it was counted out", in "lifecycle.rs",
+            "self.clock.stop();
+                self.drop_late_remains();" =>
+            "self.clock.stop();
+                if !MUTANT { self.drop_late_remains(); }";
+    }
     "models::lives::an_engine_is_released_by_the_second_to_look" {
         engine_is_left_without_a_look: "an engine is left to a pool whose workers may have left", in "lifecycle/end.rs",
             "*self.held.lock_unpoisoned() = Some(engine);
