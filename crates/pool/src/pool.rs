@@ -29,6 +29,7 @@ use std::mem::MaybeUninit;
 use std::panic::{RefUnwindSafe, UnwindSafe};
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard};
+use std::time::Duration;
 
 use async_trait::async_trait;
 use pool_core::machine;
@@ -186,9 +187,11 @@ impl Pool {
         let Some((generations, past)) = self.inner.at_the_end() else {
             return self.report_forked(policy);
         };
+        let mut spent = Duration::ZERO;
         let reports = generations.iter().map(|generation| {
-            let left = policy.after(machine::since(start));
-            generation.pool.shutdown(left)
+            let report = generation.pool.shutdown(policy.after(spent));
+            spent = machine::since(start);
+            report
         });
         ShutdownReport::merged(reports, past)
     }
@@ -200,10 +203,10 @@ impl Pool {
         let Some((generations, past)) = self.inner.at_the_end() else {
             return self.report_forked(policy);
         };
-        let mut reports = Vec::new();
+        let (mut reports, mut spent) = (Vec::new(), Duration::ZERO);
         for generation in generations {
-            let left = policy.after(machine::since(start));
-            reports.push(generation.pool.shutdown_async(left).await);
+            reports.push(generation.pool.shutdown_async(policy.after(spent)).await);
+            spent = machine::since(start);
         }
         ShutdownReport::merged(reports, past)
     }
