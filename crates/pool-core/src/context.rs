@@ -138,7 +138,7 @@ impl<'a> JobContext<'a> {
         } else {
             return Ok(());
         };
-        self.reported.set(Some(interrupted));
+        self.note_reported(interrupted);
         Err(interrupted)
     }
 
@@ -211,8 +211,8 @@ impl<'a> JobContext<'a> {
     ///
     /// `b` becomes a job of its own, a child that inherits this job's cancellation and deadline, only if a worker has nothing to do and nothing
     /// is queued; else it runs here, after `a`, as part of this job and with its context. So splitting down to small parts costs
-    /// little. Both run also in a job that was cancelled: [`check`](Self::check) is theirs to call. Both may borrow, since neither
-    /// outlives the call. While it waits for `b` elsewhere, the worker runs no other job (`R502`).
+    /// little. Both run also in a job that was cancelled: [`check`](Self::check) is theirs to call, and what it reports to either
+    /// counts for this job, wherever the half ran. Both may borrow, since neither outlives the call. While it waits for `b` elsewhere, the worker runs no other job (`R502`).
     ///
     /// A `b` that became a job is counted as one, whoever runs it: it has an outcome of its own in the
     /// books, and `on_failure` hears of its panic. One that ran here from the start is part of this job.
@@ -249,6 +249,10 @@ impl<'a> JobContext<'a> {
     #[inline]
     pub(crate) fn is_somebody_free(&self) -> bool {
         self.worker.life().idle().is_somebody_idle() && !self.worker.has_queued()
+    }
+
+    pub(crate) fn note_reported(&self, interrupted: Interrupted) {
+        self.reported.set(Some(interrupted));
     }
 
     #[inline]

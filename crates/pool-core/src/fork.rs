@@ -5,12 +5,12 @@
 
 use std::convert::Infallible;
 use std::panic::resume_unwind;
-use std::sync::Arc;
+use std::sync::{Arc, OnceLock};
 
 use crate::context::JobContext;
 use crate::job::Job;
 use crate::loan::{Back, Loan};
-use crate::outcome::{JobError, contain, drop_contained};
+use crate::outcome::{Interrupted, JobError, contain, drop_contained};
 
 /// See [`JobContext::join`].
 #[inline]
@@ -57,6 +57,17 @@ impl Job for Forked {
     }
 }
 
+/// Keeps what a half was told by its own context, however the half ends.
+struct Told<'a>(&'a JobContext<'a>, &'a OnceLock<Interrupted>);
+
+impl Drop for Told<'_> {
+    fn drop(&mut self) {
+        if let Some(interrupted) = self.0.reported() {
+            let _first = self.1.set(interrupted);
+        }
+    }
+}
+
 #[cold]
 fn join_forked<A, B, RA, RB>(ctx: &JobContext<'_>, a: A, b: B) -> (RA, RB)
 where
@@ -64,7 +75,11 @@ where
     B: FnOnce(&JobContext<'_>) -> RB + Send,
     RB: Send,
 {
-    let half = Arc::new(Loan::new(b));
+    let told = OnceLock::new();
+    let half = Arc::new(Loan::new(|ctx: &JobContext<'_>| {
+        let _told = Told(ctx, &told);
+        b(ctx)
+    }));
     let lent: Arc<dyn Half + '_> = Arc::clone(&half) as _;
     // SAFETY: only the lifetime changes. What is borrowed is in the half and its result. This
     // function neither returns nor unwinds before it has taken both back: all before that is contained. A loan that was taken back holds nothing borrowed.
@@ -87,6 +102,10 @@ where
             resume_unwind(panic.into_payload())
         }
     };
+    // The half is part of this job: what it was told, this job was told (`R402`).
+    if let Some(&interrupted) = told.get() {
+        ctx.note_reported(interrupted);
+    }
     let b = match (b, joined) {
         (Back::Returned(b), _) => b,
         // One that was cancelled, or found the pool closed, still is half of this job.

@@ -120,6 +120,44 @@ fn both_halves_of_a_cancelled_job_run() {
 
 /// A half that became a job has an outcome of its own, whoever runs it; its panic is also the joiner's.
 #[test]
+fn what_a_half_was_told_elsewhere_counts_for_its_job() {
+    for backend in Backend::available() {
+        let pool = Pool::builder().backend(backend).workers(2).build().unwrap();
+        let (is_elsewhere, elsewhere) = mpsc::channel();
+        // The half gives up because it was asked to, and the job because its half did.
+        let gives_up = move |ctx: &JobContext<'_>| -> Result<(), &'static str> {
+            let here = ctx.id();
+            loop {
+                let (_, is_told) = ctx.join(
+                    |_| (),
+                    |half| {
+                        if half.id() == here {
+                            return false;
+                        }
+                        is_elsewhere.send(()).unwrap();
+                        while half.check().is_ok() {
+                            std::thread::yield_now();
+                        }
+                        true
+                    },
+                );
+                if is_told {
+                    return Err("gave up");
+                }
+            }
+        };
+        let job = pool.submit(gives_up).map_err(|_| "refused").unwrap();
+        elsewhere.recv_timeout(LONG).expect("a half became a job");
+        job.cancel();
+        let outcome = job.join_timeout(LONG).expect("it ends");
+        assert!(
+            matches!(outcome, Err(JobError::Cancelled)),
+            "{backend}: {outcome:?}"
+        );
+    }
+}
+
+#[test]
 fn a_half_that_became_a_job_and_panics_is_counted_so() {
     for backend in Backend::available() {
         let (tell, told) = mpsc::channel();

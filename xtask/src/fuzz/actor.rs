@@ -95,7 +95,7 @@ impl Actor {
             Op::SubmitAll { pool, jobs, then } => self.submit_all(*pool, jobs, *then),
             Op::Map { .. } => self.map(op),
             Op::Scope { pool, jobs, panics } => self.scope(*pool, jobs, *panics),
-            Op::Fork { left, right, bad } => self.fork(ctx, left, right, *bad),
+            Op::Fork { left, right, bad } => self.fork(ctx, left, right, *bad)?,
             Op::Handle { job, then } => {
                 if let Some((record, handle)) = self.world.take_handle(*job) {
                     self.use_handle(record, handle, *then);

@@ -103,6 +103,9 @@ impl Actor {
         };
         let Some(lease) = self.pool(pool) else { return };
         begin(&self.world.books, pool, limit);
+        if let Some(record) = self.record.as_ref().filter(|it| it.home() == pool) {
+            record.mark(Mark::Alone);
+        }
         let _wait = Wait::begin(self, pool);
         let start = Instant::now();
         let policy = policy_for(limit, resubmit);

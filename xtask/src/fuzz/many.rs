@@ -2,14 +2,14 @@
 
 use std::convert::Infallible;
 use std::panic::{AssertUnwindSafe, catch_unwind, resume_unwind};
-use std::sync::Arc;
 use std::sync::atomic::Ordering::SeqCst;
+use std::sync::{Arc, Mutex};
 use std::thread;
 
-use pool::{ExecutorExt, JobContext, JobError, Outcome, ScopeError};
+use pool::{ExecutorExt, Interrupted, JobContext, JobError, Outcome, ScopeError};
 
 use super::actor::Actor;
-use super::books::{Mark, Record};
+use super::books::{Mark, Record, lock};
 use super::handle::{Disarm, Resolved};
 use super::jobs::{Payload, Planned, Value, run_leaf_for_value, said};
 use super::place::{Body, check_worker};
@@ -143,17 +143,27 @@ impl Actor {
         }
     }
 
-    pub(super) fn fork(&self, ctx: Option<&JobContext<'_>>, left: &[Op], right: &[Op], bad: Bad) {
+    /// What either half was told, it is told as well.
+    pub(super) fn fork(
+        &self,
+        ctx: Option<&JobContext<'_>>,
+        left: &[Op],
+        right: &[Op],
+        bad: Bad,
+    ) -> Result<(), Interrupted> {
         let (Some(ctx), Some(record)) = (ctx, &self.record) else {
-            return;
+            return Ok(());
         };
         let book = self.world.books.pool(record.home());
         book.halves.fetch_add(1, SeqCst);
-        let half = |ctx: &JobContext<'_>, ops, is_bad| {
+        let told = Mutex::new(Ok(()));
+        let half = |ctx: &JobContext<'_>, ops, is_bad, counts| {
             let _body = Body::begin(&self.world, record);
             check_worker(&self.world, record, Some(ctx));
-            // It is part of its job, which decides for itself.
-            let _interrupted = self.run(Some(ctx), ops);
+            let interrupted = self.run(Some(ctx), ops);
+            if interrupted.is_err() && counts {
+                *lock(&told) = interrupted;
+            }
             if is_bad {
                 resume_unwind(Box::new(Planned));
             }
@@ -161,12 +171,13 @@ impl Actor {
         };
         let forked = catch_unwind(AssertUnwindSafe(|| {
             ctx.join(
-                |ctx| half(ctx, left, bad == Bad::Left),
+                |ctx| half(ctx, left, bad == Bad::Left, true),
                 |ctx| {
                     if bad == Bad::Right {
                         book.halves_panicked.fetch_add(1, SeqCst);
                     }
-                    half(ctx, right, bad == Bad::Right)
+                    // The panic of the first half asks it to stop, and not the job.
+                    half(ctx, right, bad == Bad::Right, bad != Bad::Left)
                 },
             )
         }));
@@ -177,5 +188,6 @@ impl Actor {
         if !is_so {
             self.found("fork", format!("a fork gave {forked:?}: {record}"));
         }
+        *lock(&told)
     }
 }

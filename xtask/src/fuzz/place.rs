@@ -121,7 +121,7 @@ impl<'a> Body<'a> {
     pub(super) fn begin(world: &'a World, record: &Record) -> Self {
         let pool = record.home();
         let is_first = STACK.with_borrow_mut(|stack| {
-            let is_first = !is_counted(stack, pool);
+            let is_first = !is_counted(stack, pool) && !record.has(Mark::Alone);
             let number = record.number;
             stack.push(Level::Body { pool, number });
             is_first

@@ -28,6 +28,8 @@ pub(super) enum Mark {
     Moved = 64,
     /// It was given back unstarted and dropped.
     Dropped = 128,
+    /// A future that ends its own pool: it needs no worker from then on.
+    Alone = 256,
 }
 
 /// The history of one job.
