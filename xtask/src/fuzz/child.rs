@@ -61,8 +61,9 @@ pub(super) fn run(program: &Program, plant: Option<Plant>, dog: &Watchdog) -> Ve
     if seen > 0 {
         books.found("panic", format!("{seen} panics that nobody has planned"));
     }
-    books.check_histories();
+    // In this order: a job's captures may be gone a moment before its end, and its thread goes after it.
     before.check(&books);
+    books.check_histories();
     let findings = books.findings();
     if !findings.is_empty() {
         println!("the last events:");
