@@ -1,8 +1,8 @@
 //! `Front`: what users have of a pool that is swapped, as its generations see it.
 //!
 //! A swapped pool is a chain of generations, each a pool of its own, of which the newest takes jobs in. A job of an older one
-//! submits its children to the front, and they go to the newest. A generation whose last worker has left tells the front, which
-//! lets go of it. The front owns the generations, so they do not own the front.
+//! submits its children to the front, and they go to the newest. A generation whose last worker has left, and whose last job is
+//! over, tells the front, which lets go of it. The front owns the generations, so they do not own the front.
 
 use std::fmt;
 use std::sync::atomic::AtomicU64;
@@ -13,7 +13,8 @@ use crate::lifecycle::Lifecycle;
 
 /// What users have of a pool that is swapped.
 pub trait Front: Executor {
-    /// A generation has stopped, and its last worker has left. Called on that worker's thread: it must not wait.
+    /// A generation has stopped, its last worker has left, and its last job is over. Called on the thread where the last of that came
+    /// about, and perhaps twice: it must not wait.
     fn ended(&self, life: &Lifecycle);
 }
 

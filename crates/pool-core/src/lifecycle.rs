@@ -64,8 +64,8 @@ use crate::wait;
 use crate::worker::current_index;
 pub(crate) use books::Leftovers;
 use chores::Chores;
+pub(crate) use left_out::Awaits;
 use left_out::LeftOut;
-pub(crate) use left_out::{Awaits, own_worker};
 use notices::Notices;
 use waits::Waits;
 
@@ -439,10 +439,15 @@ impl Lifecycle {
         self.tell_front();
     }
 
-    /// Tells the front of a pool that is swapped if this generation of it is over: it has stopped, and nobody works for it any more.
+    /// Tells the front of a pool that is swapped if this generation of it is over: it has stopped, nobody works for it any more, and
+    /// no job of it goes on without a worker, as a suspended future may. Called after each of them; the last one finds the others done.
     pub(crate) fn tell_front(&self) {
-        if self.is_stopped()
-            && self.workers_alive() == 0
+        if self.front.is_none() || !self.is_stopped() || self.workers_alive() > 0 {
+            return;
+        }
+        // ORDERING: pairs with the fence in `tell_watchers`: of a last worker and a last job, the second to go sees that both are gone.
+        fence(Ordering::SeqCst);
+        if self.in_flight() == 0
             && let Some(front) = self.front()
         {
             front.ended(self);
@@ -492,6 +497,7 @@ impl Lifecycle {
         if self.stops_when_quiet.load(Ordering::Acquire) && self.in_flight() == 0 {
             self.stop();
         }
+        self.tell_front();
     }
 
     pub(crate) fn wake_watchers(&self) {

@@ -249,7 +249,10 @@ pub(crate) fn life() -> StdArc<Lifecycle> {
 }
 
 pub(crate) fn life_of(workers: usize) -> StdArc<Lifecycle> {
-    let mut config = PoolConfig::default();
+    life_from(PoolConfig::default(), workers)
+}
+
+pub(crate) fn life_from(mut config: PoolConfig, workers: usize) -> StdArc<Lifecycle> {
     config.set_workers(workers);
     config.set_capacity(1);
     let engine = Still::start(config, None).expect("it starts nothing");

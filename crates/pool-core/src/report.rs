@@ -163,7 +163,8 @@ impl ShutdownReport {
             body.unstarted.extend(report.body.unstarted.iter().cloned());
             body.cut_short.extend(report.body.cut_short.iter().cloned());
             body.threads_left += report.body.threads_left;
-            body.took += report.body.took;
+            // They began together.
+            body.took = body.took.max(report.body.took);
             body.is_forked |= report.body.is_forked;
             tasks.append(&mut report.take_unstarted());
         }

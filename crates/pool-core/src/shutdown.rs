@@ -13,6 +13,11 @@
 //! A job that shuts its own pool down lends it its worker, and may have a job run in place beneath which it cannot look at the time. So the
 //! pool's clock has an alarm as well: it begins the cancellation, which asks the job in place to stop.
 //!
+//! # A pool that was swapped
+//! Its generations end one after the other, oldest first, since the jobs of the older ones may submit children to the newest. A job of one
+//! generation may be what another one waits for, so a job that waits in here helps the generation that its worker is of, whichever ends
+//! at the time. The limits begin for all at once ([`Calling`]), and whoever notices that the grace is over asks the jobs of all to stop.
+//!
 //! Past the limit neither the caller nor a waker runs the user's code: see `lifecycle/chores.rs`.
 
 mod ending;
@@ -28,13 +33,15 @@ use async_trait::async_trait;
 
 use crate::engine::Engine;
 use crate::id::JobId;
-use crate::lifecycle::{Awaits, Leftovers, Lifecycle, own_worker};
+use crate::lifecycle::{Awaits, Leftovers, Lifecycle};
 use crate::machine;
 use crate::report::{ReportBody, ShutdownReport};
 use crate::sync::{LockExt, Mutex};
 use crate::wait::{block_on_helping, helping};
+use crate::worker::Worker;
+pub use ending::Calling;
 pub(crate) use ending::Ending;
-use ending::{Calling, Reporting};
+use ending::Reporting;
 use policy::Limits;
 pub use policy::ShutdownPolicy;
 
@@ -114,13 +121,31 @@ impl Drop for Armed<'_> {
     }
 }
 
+/// The worker of the same pool that the calling thread is, of whichever generation.
+fn pool_worker(life: &Lifecycle) -> Option<Worker> {
+    Worker::current().filter(|worker| std::ptr::eq(worker.life().room(), life.room()))
+}
+
+/// The grace of `life` is over: its jobs are asked to stop, and those of the pool's other generations whose grace is over likewise.
+fn begin_cancel(life: &Lifecycle) {
+    life.begin_cancel();
+    let now = machine::now();
+    let others = life.front().map_or_else(Vec::new, |front| front.lives());
+    for other in others {
+        let grace = other.ending.lock_unpoisoned().limits().drain;
+        if grace.is_some_and(|end| end <= now) {
+            other.begin_cancel();
+        }
+    }
+}
+
 /// Begins the cancellation of a pool at the end of the grace, while the callers of its shutdown run jobs in place.
 struct CancelsInTime(Weak<Lifecycle>);
 
 impl Wake for CancelsInTime {
     fn wake(self: Arc<Self>) {
         if let Some(life) = self.0.upgrade() {
-            life.begin_cancel();
+            begin_cancel(&life);
         }
     }
 }
@@ -143,7 +168,7 @@ impl<'a> Reminder<'a> {
 
     /// Sets it to the end of the grace, if a job of the pool waits here.
     fn update(&mut self, when: Option<Instant>) {
-        if self.when == when || own_worker(self.life).is_none() {
+        if self.when == when || pool_worker(self.life).is_none() {
             return;
         }
         self.clear();
@@ -172,7 +197,7 @@ impl Drop for Reminder<'_> {
 
 pub(crate) fn drive_blocking<E: Engine>(engine: &Arc<E>, policy: ShutdownPolicy) -> ShutdownReport {
     let alarm = Alarm::Thread(Mutex::new(None));
-    let worker = own_worker(engine.life());
+    let worker = pool_worker(engine.life());
     let shutdown = pin!(shut_down(engine, policy, &alarm));
     block_on_helping(shutdown, worker.as_ref(), Awaits::End, || match &alarm {
         Alarm::Thread(limit) => *limit.lock_unpoisoned(),
@@ -187,7 +212,7 @@ pub(crate) async fn drive_async<E: Engine>(
     let alarm = Alarm::with_clock();
     let _armed = Armed(engine.life(), &alarm);
     let shutdown = pin!(shut_down(engine, policy, &alarm));
-    helping(shutdown, || own_worker(engine.life()), Awaits::End).await
+    helping(shutdown, || pool_worker(engine.life()), Awaits::End).await
 }
 
 async fn shut_down<E: Engine>(
@@ -221,6 +246,7 @@ async fn drive<E: Engine>(engine: &Arc<E>, alarm: &Alarm) -> ShutdownReport {
     if let Some(report) = finished(life) {
         return report;
     }
+    begin_cancel(life);
     life.cancel(|| engine.take_queued());
     let is_over = || is_quiet() && !life.has_undropped();
     wait(life, alarm, |limits| limits.cancel, is_over).await;

@@ -29,13 +29,13 @@ use std::mem::MaybeUninit;
 use std::panic::{RefUnwindSafe, UnwindSafe};
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard};
-use std::time::Duration;
 
 use async_trait::async_trait;
 use pool_core::machine;
 use pool_core::{
-    Adopted, BuildError, Capability, Executor, Front, FrontDoor, Held, Lifecycle, PoolConfig,
-    Published, Refused, Room, Shutdown, ShutdownPolicy, ShutdownReport, Stats, Tally, Task,
+    Adopted, BuildError, Calling, Capability, Executor, Front, FrontDoor, Held, Lifecycle,
+    PoolConfig, Published, Refused, Room, Shutdown, ShutdownPolicy, ShutdownReport, Stats, Tally,
+    Task,
 };
 
 use crate::backend::Backend;
@@ -182,31 +182,29 @@ impl Pool {
     ///
     /// A [`Duration`](std::time::Duration) is the limit of the whole: see [`ShutdownPolicy::within`].
     pub fn shutdown(&self, policy: impl Into<ShutdownPolicy>) -> ShutdownReport {
-        let (policy, start) = (policy.into(), machine::now());
+        let policy = policy.into();
         self.close();
         let Some((generations, past)) = self.inner.at_the_end() else {
             return self.report_forked(policy);
         };
-        let mut spent = Duration::ZERO;
-        let reports = generations.iter().map(|generation| {
-            let report = generation.pool.shutdown(policy.after(spent));
-            spent = machine::since(start);
-            report
-        });
-        ShutdownReport::merged(reports, past)
+        let _calling = call_end_of(&generations, policy);
+        let ends = generations
+            .iter()
+            .map(|generation| generation.pool.shutdown(policy));
+        ShutdownReport::merged(ends, past)
     }
 
     /// [`shutdown`](Self::shutdown) for async callers: blocks no thread (`R612`).
     pub async fn shutdown_async(&self, policy: impl Into<ShutdownPolicy> + Send) -> ShutdownReport {
-        let (policy, start) = (policy.into(), machine::now());
+        let policy = policy.into();
         self.close();
         let Some((generations, past)) = self.inner.at_the_end() else {
             return self.report_forked(policy);
         };
-        let (mut reports, mut spent) = (Vec::new(), Duration::ZERO);
-        for generation in generations {
-            reports.push(generation.pool.shutdown_async(policy.after(spent)).await);
-            spent = machine::since(start);
+        let _calling = call_end_of(&generations, policy);
+        let mut reports = Vec::new();
+        for generation in &generations {
+            reports.push(generation.pool.shutdown_async(policy).await);
         }
         ShutdownReport::merged(reports, past)
     }
@@ -316,6 +314,12 @@ impl Inner {
         let now = (books.alive.clone(), books.past);
         Some(books.at_the_end.get_or_insert(now).clone())
     }
+}
+
+/// Generations end one after the other, under limits that begin for all at once.
+fn call_end_of(generations: &[Arc<Generation>], policy: ShutdownPolicy) -> Vec<Calling> {
+    let lives = generations.iter().flat_map(|it| it.pool.lives());
+    lives.map(|life| Calling::begin(&life, policy)).collect()
 }
 
 impl Books {

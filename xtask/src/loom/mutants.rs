@@ -467,6 +467,20 @@ mutants! {
             "self.clock.stop();
                 if !MUTANT { self.drop_late_remains(); }";
     }
+    "models::lives::a_generation_is_over_after_its_last_job" {
+        front_is_told_too_early: "a generation is let go while a job of it goes on without a worker", in "lifecycle.rs",
+            "if self.in_flight() == 0
+            && let Some(front)" =>
+            "if (MUTANT || self.in_flight() == 0)
+            && let Some(front)";
+        front_is_told_by_workers_alone: "the end of a generation's last job tells its front nothing", in "lifecycle.rs",
+            "self.stop();
+        }
+        self.tell_front();" =>
+            "self.stop();
+        }
+        if !MUTANT { self.tell_front(); }";
+    }
     "models::lives::an_engine_is_released_by_the_second_to_look" {
         engine_is_left_without_a_look: "an engine is left to a pool whose workers may have left", in "lifecycle/end.rs",
             "*self.held.lock_unpoisoned() = Some(engine);

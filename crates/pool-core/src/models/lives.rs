@@ -9,12 +9,18 @@ use loom::sync::atomic::{AtomicBool, Ordering::Relaxed};
 use loom::sync::{Arc, Mutex};
 use loom::thread;
 
-use super::{life, model, nothing};
+use super::{life, life_from, model, nothing};
+use crate::capability::Capability;
+use crate::config::PoolConfig;
+use crate::error::Refused;
+use crate::executor::Executor;
+use crate::front::{Front, FrontDoor};
 use crate::id::JobId;
 use crate::ledger::Ledger;
 use crate::lifecycle::{Lifecycle, Submission};
 use crate::outcome::Outcome;
-use crate::stats::Tally;
+use crate::room::Room;
+use crate::stats::{Stats, Tally};
 use crate::still::Still;
 use crate::task::Task;
 use crate::worker::Worker;
@@ -336,4 +342,60 @@ fn an_engine_is_released_by_the_second_to_look() {
         last_handle.join().unwrap();
         assert!(kept.upgrade().is_none());
     });
+}
+
+/// The last worker of a generation leaves as its last job ends elsewhere: the front is told, and not before both are gone.
+#[test]
+fn a_generation_is_over_after_its_last_job() {
+    model(|| {
+        let (front, door) = (StdArc::new(Told(AtomicBool::new(false))), FrontDoor::new());
+        let as_front: StdArc<dyn Front> = front.clone();
+        door.set(StdArc::downgrade(&as_front));
+        let mut config = PoolConfig::default();
+        config.set_front(door);
+        let life = life_from(config, 1);
+        life.worker_alive();
+        assert!(life.begin_submission().is_some());
+        life.begin_cancel();
+        life.stop();
+        let ender = {
+            let life = StdArc::clone(&life);
+            thread::spawn(move || life.entry_over())
+        };
+        life.worker_gone(0);
+        ender.join().unwrap();
+        assert!(front.0.load(Relaxed), "the generation is kept for ever");
+    });
+}
+
+/// A front that is told of the end of its only generation, and does nothing else.
+struct Told(AtomicBool);
+
+impl Front for Told {
+    fn ended(&self, life: &Lifecycle) {
+        assert_eq!(life.in_flight(), 0);
+        self.0.store(true, Relaxed);
+    }
+}
+
+impl Executor for Told {
+    fn try_execute(&self, task: Task) -> Result<(), Refused<Task>> {
+        Err(Refused::Closed(task))
+    }
+
+    fn room(&self) -> &Room {
+        unreachable!("nobody submits here")
+    }
+
+    fn capability(&self) -> Capability {
+        unreachable!("nobody asks")
+    }
+
+    fn stats(&self) -> Stats {
+        unreachable!("nobody asks")
+    }
+
+    fn is_closed(&self) -> bool {
+        true
+    }
 }

@@ -136,22 +136,26 @@ impl Ending {
     }
 }
 
-/// A call under way, also where its future is dropped half-way.
-pub(super) struct Calling<'a>(&'a Arc<Lifecycle>);
+/// A call of a shutdown, under way until this is dropped: its limits hold, and what does not start is kept for its report if the policy
+/// says so. A pool of several parts that end one after the other has one of these for each part from the start.
+#[must_use]
+#[derive(Debug)]
+pub struct Calling(Arc<Lifecycle>);
 
-impl<'a> Calling<'a> {
-    pub(super) fn begin(life: &'a Arc<Lifecycle>, policy: ShutdownPolicy) -> Self {
+impl Calling {
+    /// The limits begin now.
+    pub fn begin(life: &Arc<Lifecycle>, policy: ShutdownPolicy) -> Self {
         let now = machine::now();
         let mut ending = life.ending.lock_unpoisoned();
         ending.start.get_or_insert(now);
         ending.limits.shorten(Limits::of(policy, now));
         ending.hands_back |= policy.hands_back();
         ending.callers += 1;
-        Self(life)
+        Self(Arc::clone(life))
     }
 }
 
-impl Drop for Calling<'_> {
+impl Drop for Calling {
     fn drop(&mut self) {
         if self.0.is_forked() {
             return;

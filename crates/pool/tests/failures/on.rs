@@ -2,8 +2,12 @@
 
 use std::convert::Infallible;
 use std::fmt::Debug;
+use std::pin::pin;
+use std::sync::Arc;
 use std::sync::mpsc::{self, Sender};
-use std::time::Duration;
+use std::task::{Context, Poll, Wake, Waker};
+use std::thread;
+use std::time::{Duration, Instant};
 
 use pool::{Backend, Builder, JobContext, JobError, JobHandle, Pool};
 
@@ -57,6 +61,26 @@ pub(crate) fn hold(pool: &Pool) -> (Sender<()>, JobHandle<bool, Infallible>) {
     });
     started.recv_timeout(LIMIT).expect("the job starts");
     (release, held.expect("there was room"))
+}
+
+/// Polls again whenever it is woken, until the limit of the test.
+pub(crate) fn block_on<F: Future>(future: F) -> F::Output {
+    struct Unpark(thread::Thread);
+    impl Wake for Unpark {
+        fn wake(self: Arc<Self>) {
+            self.0.unpark();
+        }
+    }
+    let (mut future, limit) = (pin!(future), Instant::now() + LIMIT);
+    let waker = Waker::from(Arc::new(Unpark(thread::current())));
+    loop {
+        if let Poll::Ready(output) = future.as_mut().poll(&mut Context::from_waker(&waker)) {
+            return output;
+        }
+        let left = limit.saturating_duration_since(Instant::now());
+        assert!(!left.is_zero(), "it is ready within the limit");
+        thread::park_timeout(left);
+    }
 }
 
 /// Ends the pool: every accepted job has ended, and nothing is left.

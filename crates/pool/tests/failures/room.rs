@@ -2,7 +2,7 @@
 
 use std::convert::Infallible;
 use std::future::Future;
-use std::pin::{Pin, pin};
+use std::pin::Pin;
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::sync::{Arc, mpsc};
 use std::task::{Context, Poll, Waker};
@@ -12,7 +12,7 @@ use std::time::{Duration, Instant};
 use pool::{Backend, Job, JobContext, JobExt, Pool, SubmitError};
 
 use crate::child::each_backend_in_a_child;
-use crate::on::{LIMIT, each_backend, ends_clean, hold, nothing, on, value};
+use crate::on::{LIMIT, block_on, each_backend, ends_clean, hold, nothing, on, value};
 
 /// What the contract calls promptly.
 const PROMPTLY: Duration = Duration::from_secs(1);
@@ -20,26 +20,6 @@ const PROMPTLY: Duration = Duration::from_secs(1);
 /// Polls once, and gives no way to be woken.
 fn poll_once<F: Future>(future: Pin<&mut F>) -> Poll<F::Output> {
     future.poll(&mut Context::from_waker(Waker::noop()))
-}
-
-/// Polls again whenever it is woken, until the limit of the test.
-fn block_on<F: Future>(future: F) -> F::Output {
-    struct Unpark(thread::Thread);
-    impl std::task::Wake for Unpark {
-        fn wake(self: Arc<Self>) {
-            self.0.unpark();
-        }
-    }
-    let (mut future, limit) = (pin!(future), Instant::now() + LIMIT);
-    let waker = Waker::from(Arc::new(Unpark(thread::current())));
-    loop {
-        if let Poll::Ready(output) = future.as_mut().poll(&mut Context::from_waker(&waker)) {
-            return output;
-        }
-        let left = limit.saturating_duration_since(Instant::now());
-        assert!(!left.is_zero(), "it is ready within the limit");
-        thread::park_timeout(left);
-    }
 }
 
 /// Fills the queue behind a job that holds the one worker.
