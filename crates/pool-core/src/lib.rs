@@ -113,7 +113,7 @@ pub use queue::{QueuedBy, SharedQueue};
 pub use report::{Cut, CutShort, RunningJob, ShutdownReport, UnstartedJob};
 pub use room::Room;
 pub use scope::{Scope, ScopeError};
-pub use shutdown::{Calling, Shutdown, ShutdownPolicy};
+pub use shutdown::{Shutdown, ShutdownPolicy, end_as_one, end_as_one_blocking};
 pub use stats::{Stats, Tally};
 pub use task::{Held, Task, TaskPlace};
 pub use threads::Threads;

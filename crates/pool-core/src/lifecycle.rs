@@ -64,8 +64,8 @@ use crate::wait;
 use crate::worker::current_index;
 pub(crate) use books::Leftovers;
 use chores::Chores;
-pub(crate) use left_out::Awaits;
 use left_out::LeftOut;
+pub(crate) use left_out::{Awaits, own_worker};
 use notices::Notices;
 use waits::Waits;
 
@@ -114,6 +114,8 @@ pub struct Lifecycle {
     chores: Chores,
     /// All who wait for the end know of it.
     is_end_told: AtomicBool,
+    /// Calls under way that end this pool as one part of another.
+    ends_with_others: AtomicUsize,
     /// The engine, where nobody else may be left to keep it.
     held: Mutex<Option<Arc<dyn Any + Send + Sync>>>,
     /// The pool stops of itself once it is quiet: nobody is left to shut it down.
@@ -167,6 +169,7 @@ impl Lifecycle {
             left_out: LeftOut::default(),
             chores: Chores::default(),
             is_end_told: AtomicBool::new(false),
+            ends_with_others: AtomicUsize::new(0),
             held: Mutex::new(None),
             stops_when_quiet: AtomicBool::new(false),
             workers_alive: AtomicUsize::new(0),

@@ -16,32 +16,33 @@
 //! # A pool that was swapped
 //! Its generations end one after the other, oldest first, since the jobs of the older ones may submit children to the newest. A job of one
 //! generation may be what another one waits for, so a job that waits in here helps the generation that its worker is of, whichever ends
-//! at the time. The limits begin for all at once ([`Calling`]), and whoever notices that the grace is over asks the jobs of all to stop.
+//! at the time. It waits for the end of its own generation all the while, and so is left out of what others wait for there; and the workers
+//! stay that a future needs to see the end of all. The limits begin for all at once, and whoever notices that the grace is over asks the jobs
+//! of all to stop ([`end_as_one`]).
 //!
 //! Past the limit neither the caller nor a waker runs the user's code: see `lifecycle/chores.rs`.
 
 mod ending;
 mod policy;
 
-use std::future::poll_fn;
+use std::future::{Future, poll_fn};
 use std::pin::pin;
 use std::sync::{Arc, Weak};
-use std::task::{Poll, Wake, Waker};
+use std::task::{Context, Poll, Wake, Waker};
 use std::time::{Duration, Instant};
 
 use async_trait::async_trait;
 
 use crate::engine::Engine;
 use crate::id::JobId;
-use crate::lifecycle::{Awaits, Leftovers, Lifecycle};
+use crate::lifecycle::{Awaits, Leftovers, Lifecycle, own_worker};
 use crate::machine;
 use crate::report::{ReportBody, ShutdownReport};
 use crate::sync::{LockExt, Mutex};
 use crate::wait::{block_on_helping, helping};
 use crate::worker::Worker;
-pub use ending::Calling;
 pub(crate) use ending::Ending;
-use ending::Reporting;
+use ending::{Calling, Reporting};
 use policy::Limits;
 pub use policy::ShutdownPolicy;
 
@@ -213,6 +214,38 @@ pub(crate) async fn drive_async<E: Engine>(
     let _armed = Armed(engine.life(), &alarm);
     let shutdown = pin!(shut_down(engine, policy, &alarm));
     helping(shutdown, || pool_worker(engine.life()), Awaits::End).await
+}
+
+/// Shuts the parts of a pool down, one after the other, under limits that begin for all of them now. `ends` calls the shutdown of each.
+pub async fn end_as_one<F: Future>(
+    parts: &[Arc<Lifecycle>],
+    policy: ShutdownPolicy,
+    ends: F,
+) -> F::Output {
+    let _calls: Vec<_> = parts
+        .iter()
+        .map(|life| Calling::begin(life, policy))
+        .collect();
+    let together = parts.iter().filter(|_| parts.len() > 1);
+    let _together: Vec<_> = together.map(|life| life.ends_with_others()).collect();
+    let ends = pin!(ends);
+    match parts.iter().find(|life| own_worker(life).is_some()) {
+        Some(own) => own.leaving_out(Awaits::End, ends).await,
+        None => ends.await,
+    }
+}
+
+/// [`end_as_one`], where `ends` blocks.
+pub fn end_as_one_blocking<R>(
+    parts: &[Arc<Lifecycle>],
+    policy: ShutdownPolicy,
+    ends: impl FnOnce() -> R,
+) -> R {
+    let all = pin!(end_as_one(parts, policy, async { ends() }));
+    match all.poll(&mut Context::from_waker(Waker::noop())) {
+        Poll::Ready(result) => result,
+        Poll::Pending => unreachable!("it suspends nowhere"),
+    }
 }
 
 async fn shut_down<E: Engine>(

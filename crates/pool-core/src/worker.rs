@@ -338,7 +338,7 @@ impl Worker {
         // The child has a quota of its own.
         self.0.past_bound.set(0);
         self.0.beyond.set(beyond + usize::from(is_deep));
-        task.run(self);
+        self.helping_apart(|| task.run(self));
         self.0.past_bound.set(past_bound);
         self.0.beyond.set(beyond);
         Ok(())
@@ -371,7 +371,7 @@ impl Worker {
             Awaits::Quiet => life.is_forked(),
             Awaits::End => life.is_stopped(),
         };
-        !is_over && self.0.host.help(self)
+        !is_over && self.helping_apart(|| self.0.host.help(self))
     }
 
     /// Whether the pool's queue has a task, as far as can be seen from here.

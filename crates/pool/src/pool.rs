@@ -33,9 +33,8 @@ use std::sync::{Arc, Mutex, MutexGuard};
 use async_trait::async_trait;
 use pool_core::machine;
 use pool_core::{
-    Adopted, BuildError, Calling, Capability, Executor, Front, FrontDoor, Held, Lifecycle,
-    PoolConfig, Published, Refused, Room, Shutdown, ShutdownPolicy, ShutdownReport, Stats, Tally,
-    Task,
+    Adopted, BuildError, Capability, Executor, Front, FrontDoor, Held, Lifecycle, PoolConfig,
+    Published, Refused, Room, Shutdown, ShutdownPolicy, ShutdownReport, Stats, Tally, Task,
 };
 
 use crate::backend::Backend;
@@ -187,11 +186,11 @@ impl Pool {
         let Some((generations, past)) = self.inner.at_the_end() else {
             return self.report_forked(policy);
         };
-        let _calling = call_end_of(&generations, policy);
-        let ends = generations
-            .iter()
-            .map(|generation| generation.pool.shutdown(policy));
-        ShutdownReport::merged(ends, past)
+        let parts = lives_of(&generations);
+        pool_core::end_as_one_blocking(&parts, policy, || {
+            let generations = generations.iter();
+            ShutdownReport::merged(generations.map(|it| it.pool.shutdown(policy)), past)
+        })
     }
 
     /// [`shutdown`](Self::shutdown) for async callers: blocks no thread (`R612`).
@@ -201,12 +200,15 @@ impl Pool {
         let Some((generations, past)) = self.inner.at_the_end() else {
             return self.report_forked(policy);
         };
-        let _calling = call_end_of(&generations, policy);
-        let mut reports = Vec::new();
-        for generation in &generations {
-            reports.push(generation.pool.shutdown_async(policy).await);
-        }
-        ShutdownReport::merged(reports, past)
+        let parts = lives_of(&generations);
+        let ends = async {
+            let mut reports = Vec::new();
+            for generation in &generations {
+                reports.push(generation.pool.shutdown_async(policy).await);
+            }
+            ShutdownReport::merged(reports, past)
+        };
+        pool_core::end_as_one(&parts, policy, ends).await
     }
 
     /// What went through the pool, whatever the backend, and what is in it.
@@ -316,10 +318,9 @@ impl Inner {
     }
 }
 
-/// Generations end one after the other, under limits that begin for all at once.
-fn call_end_of(generations: &[Arc<Generation>], policy: ShutdownPolicy) -> Vec<Calling> {
+fn lives_of(generations: &[Arc<Generation>]) -> Vec<Arc<Lifecycle>> {
     let lives = generations.iter().flat_map(|it| it.pool.lives());
-    lives.map(|life| Calling::begin(&life, policy)).collect()
+    lives.collect()
 }
 
 impl Books {
@@ -394,10 +395,7 @@ impl Executor for Inner {
         let Some(books) = self.books() else {
             return self.newest.read(|newest| newest.pool.lives());
         };
-        let alive = books.alive.iter();
-        alive
-            .flat_map(|generation| generation.pool.lives())
-            .collect()
+        lives_of(&books.alive)
     }
 }
 

@@ -13,6 +13,17 @@ use crate::task::{GivenUp, GivenUpAs, Task};
 /// How often a swap looks for submissions on their way: for as long as a thread may be kept from its core.
 const MOST_YIELDS: usize = 10_000;
 
+/// See [`Lifecycle::ends_with_others`].
+pub(crate) struct EndsWithOthers(Arc<Lifecycle>);
+
+impl Drop for EndsWithOthers {
+    fn drop(&mut self) {
+        // ORDERING: Release, as in `end_is_told`, which has the same partner.
+        self.0.ends_with_others.fetch_sub(1, Ordering::Release);
+        self.0.let_workers_leave();
+    }
+}
+
 impl Lifecycle {
     #[inline]
     pub(crate) fn phase(&self) -> Phase {
@@ -137,13 +148,25 @@ impl Lifecycle {
         match self.phase() {
             Phase::Forked => true,
             // In this order: who is told of the end is woken before.
-            // ORDERING: Acquire, see `end_is_told`.
             Phase::Stopped => {
-                (self.is_end_told.load(Ordering::Acquire) || !self.does_a_future_await_end())
-                    && !self.has_woken()
+                (self.is_end_told() || !self.does_a_future_await_end()) && !self.has_woken()
             }
             _ => false,
         }
+    }
+
+    /// Whether all who wait for the end of the whole pool have been told.
+    fn is_end_told(&self) -> bool {
+        // ORDERING: Acquire, see `end_is_told`.
+        self.is_end_told.load(Ordering::Acquire)
+            && self.ends_with_others.load(Ordering::Acquire) == 0
+    }
+
+    /// This is one of several parts of a pool that end one after the other, until what comes back is dropped: its own end is not all that is
+    /// waited for.
+    pub(crate) fn ends_with_others(self: &Arc<Self>) -> EndsWithOthers {
+        self.ends_with_others.fetch_add(1, Ordering::SeqCst);
+        EndsWithOthers(Arc::clone(self))
     }
 
     /// All who wait for the end have been told of it: futures among them were woken, and are in the list of the woken ones.

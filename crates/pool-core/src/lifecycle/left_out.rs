@@ -228,7 +228,7 @@ impl Drop for Left<'_> {
 }
 
 /// The worker of the pool that the calling thread is, if it is one.
-fn own_worker(life: &Arc<Lifecycle>) -> Option<Worker> {
+pub(crate) fn own_worker(life: &Arc<Lifecycle>) -> Option<Worker> {
     Worker::current().filter(|worker| Arc::ptr_eq(worker.life(), life))
 }
 

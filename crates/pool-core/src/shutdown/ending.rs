@@ -136,15 +136,13 @@ impl Ending {
     }
 }
 
-/// A call of a shutdown, under way until this is dropped: its limits hold, and what does not start is kept for its report if the policy
-/// says so. A pool of several parts that end one after the other has one of these for each part from the start.
-#[must_use]
-#[derive(Debug)]
-pub struct Calling(Arc<Lifecycle>);
+/// A call under way, also where its future is dropped half-way: its limits hold, and what does not start is kept for its report if the
+/// policy says so.
+pub(super) struct Calling(Arc<Lifecycle>);
 
 impl Calling {
     /// The limits begin now.
-    pub fn begin(life: &Arc<Lifecycle>, policy: ShutdownPolicy) -> Self {
+    pub(super) fn begin(life: &Arc<Lifecycle>, policy: ShutdownPolicy) -> Self {
         let now = machine::now();
         let mut ending = life.ending.lock_unpoisoned();
         ending.start.get_or_insert(now);

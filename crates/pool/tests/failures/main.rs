@@ -19,6 +19,7 @@ mod sets;
 mod shutdown;
 mod start;
 mod swap_drops;
+mod swap_ends;
 mod swaps;
 mod system;
 mod tokens;

@@ -12,7 +12,7 @@ use pool::{Backend, ExecutorExt, JobContext, JobExt, Pool, ShutdownPolicy, Stats
 use pool_conformance::probe::is_grown;
 
 use crate::child::each_backend_in_a_child;
-use crate::on::{LIMIT, block_on, each_backend, ended, ends_clean, hold, nothing, on, value};
+use crate::on::{LIMIT, each_backend, ended, ends_clean, hold, nothing, on, value};
 use crate::system::threads;
 
 /// How many swaps leave nothing, unless `POOL_SWAPS` says another number.
@@ -411,40 +411,4 @@ fn a_future_of_an_old_backend_sleeps_as_long_as_it_likes() {
             ends_clean(&pool);
         }
     });
-}
-
-/// A job of the newest generation ends the pool, and so waits for a job of an older one, which waits for its child behind the first: the
-/// worker that waits for the end runs the child, whichever generation ends at the time.
-#[test]
-fn a_job_that_ends_a_swapped_pool_runs_what_its_own_generation_has_queued() {
-    for awaits in [false, true] {
-        each_backend(|backend| {
-            let pool = on(backend, 1, 16);
-            let ((start, started), (begin, begun)) = (mpsc::channel(), mpsc::channel());
-            let old = pool.submit(move |ctx: &JobContext<'_>| {
-                start.send(()).expect("the test listens");
-                begun.recv_timeout(LIMIT).expect("the newest has begun");
-                let child = ctx.submit(nothing).expect("a draining pool takes children");
-                Ok::<_, Infallible>(child.join_timeout(LIMIT).is_ok_and(|it| it.is_ok()))
-            });
-            started.recv_timeout(LIMIT).expect("the job starts");
-            pool.swap(Backend::default())
-                .expect("the backend can be built");
-            let all = pool.clone();
-            let ends = pool.spawn(move || {
-                begin.send(()).expect("the older job listens");
-                if awaits {
-                    block_on(all.shutdown_async(LIMIT))
-                } else {
-                    all.shutdown(LIMIT)
-                }
-            });
-            let report = value(ends.expect("there was room"));
-            // The third is the one that waits, left out of its own wait.
-            assert!(report.balances(), "{backend}: {report}");
-            assert_eq!(report.completed(), 2, "{backend}: {report}");
-            let has_run = value(old.ok().expect("there was room"));
-            assert!(has_run, "{backend}: the child did not run: {report}");
-        });
-    }
 }

@@ -1,0 +1,117 @@
+//! Ends of a pool that was swapped, from within: its generations wait for each other's jobs.
+
+use std::convert::Infallible;
+use std::sync::mpsc::{self, Receiver};
+use std::thread;
+
+use pool::{Backend, ExecutorExt, JobContext, JobHandle, Pool, ShutdownReport};
+
+use crate::on::{LIMIT, block_on, each_backend, hold, nothing, on, value};
+
+/// Another backend than this one.
+fn other_than(backend: Backend) -> Backend {
+    let all = Backend::available();
+    let other = all.into_iter().find(|it| *it != backend);
+    other.unwrap_or(backend)
+}
+
+/// A job of the newest generation ends the pool, and so waits for a job of an older one, which waits for its child behind the first: the
+/// worker that waits for the end runs the child, whichever generation ends at the time.
+#[test]
+fn a_job_that_ends_a_swapped_pool_runs_what_its_own_generation_has_queued() {
+    for awaits in [false, true] {
+        each_backend(|backend| {
+            let pool = on(backend, 1, 16);
+            let ((start, started), (begin, begun)) = (mpsc::channel(), mpsc::channel());
+            let old = pool.submit(move |ctx: &JobContext<'_>| {
+                start.send(()).expect("the test listens");
+                begun.recv_timeout(LIMIT).expect("the newest has begun");
+                let child = ctx.submit(nothing).expect("a draining pool takes children");
+                Ok::<_, Infallible>(child.join_timeout(LIMIT).is_ok_and(|it| it.is_ok()))
+            });
+            started.recv_timeout(LIMIT).expect("the job starts");
+            pool.swap(other_than(backend))
+                .expect("the backend can be built");
+            let all = pool.clone();
+            let ends = pool.spawn(move || {
+                begin.send(()).expect("the older job listens");
+                if awaits {
+                    block_on(all.shutdown_async(LIMIT))
+                } else {
+                    all.shutdown(LIMIT)
+                }
+            });
+            let report = value(ends.expect("there was room"));
+            // The third is the one that waits, left out of its own wait.
+            assert!(report.balances(), "{backend}: {report}");
+            assert_eq!(report.completed(), 2, "{backend}: {report}");
+            let has_run = value(old.expect("there was room"));
+            assert!(has_run, "{backend}: the child did not run: {report}");
+        });
+    }
+}
+
+/// A job of each generation: the older one waits for quiet, the newer one for the end. Each is left out of what the other waits for.
+#[test]
+fn waits_in_two_generations_leave_each_other_out() {
+    each_backend(|backend| {
+        let pool = on(backend, 1, 16);
+        let ((start, started), (begin, begun)) = (mpsc::channel(), mpsc::channel());
+        let all = pool.clone();
+        let old = pool.spawn(move || {
+            start.send(()).expect("the test listens");
+            begun.recv_timeout(LIMIT).expect("the newest has begun");
+            all.wait_idle();
+        });
+        started.recv_timeout(LIMIT).expect("the job starts");
+        pool.swap(other_than(backend))
+            .expect("the backend can be built");
+        let all = pool.clone();
+        let ends = pool.spawn(move || {
+            begin.send(()).expect("the older job listens");
+            all.shutdown(LIMIT)
+        });
+        let report = value(ends.expect("there was room"));
+        assert_eq!(report.completed(), 1, "{backend}: {report}");
+        value(old.expect("there was room"));
+    });
+}
+
+/// A future of an older generation awaits the end of the pool, which takes longer than that of its own generation: it sees it.
+#[test]
+fn a_future_of_an_older_generation_sees_the_end_of_all() {
+    each_backend(|backend| {
+        let pool = on(backend, 1, 16);
+        let (ends, begun) = awaits_end(&pool);
+        begun.recv_timeout(LIMIT).expect("the future starts");
+        pool.swap(other_than(backend))
+            .expect("the backend can be built");
+        let (release, held) = hold(&pool);
+        // The one that ends the pool has asked for its end by the time that a job is refused.
+        let is_closed = |pool: &Pool| {
+            let refused = pool.try_execute_job(nothing);
+            refused.is_err_and(|refused| refused.is_closed())
+        };
+        while !is_closed(&pool) {
+            thread::yield_now();
+        }
+        drop(release);
+        let report = value(ends);
+        assert!(report.balances(), "{backend}: {report}");
+        assert!(value(held));
+    });
+}
+
+/// A future that ends the pool once that was swapped.
+fn awaits_end(pool: &Pool) -> (JobHandle<ShutdownReport, Infallible>, Receiver<()>) {
+    let (begin, begun) = mpsc::channel();
+    let (all, backend) = (pool.clone(), pool.backend());
+    let future = async move {
+        begin.send(()).expect("the test listens");
+        while all.backend() == backend {
+            tokio::task::yield_now().await;
+        }
+        all.shutdown_async(LIMIT).await
+    };
+    (pool.spawn_future(future).expect("there is room"), begun)
+}
