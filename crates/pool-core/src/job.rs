@@ -10,7 +10,8 @@ use crate::context::{AsyncContext, JobContext};
 use crate::id::JobId;
 use crate::lifecycle::Lifecycle;
 use crate::machine;
-use crate::token::CancelToken;
+use crate::outcome::drop_contained;
+use crate::token::{CancelToken, Watch};
 
 /// A unit of work that runs at most once, on a worker.
 ///
@@ -228,6 +229,7 @@ impl JobOptions {
             name: self.name,
             deadline,
             token: self.token,
+            watch: Watch::default(),
         };
         (!terms.is_empty()).then_some(terms)
     }
@@ -239,6 +241,8 @@ pub(crate) struct Terms {
     pub(crate) name: Option<Cow<'static, str>>,
     pub(crate) deadline: Option<Instant>,
     pub(crate) token: Option<CancelToken>,
+    /// Where the job watches its token.
+    watch: Watch,
 }
 
 impl Terms {
@@ -255,16 +259,18 @@ impl Terms {
 
     /// Has the token and the clock of `life` call `waker` when they may end job `id`. The caller looks at both once afterwards.
     pub(crate) fn watch(&self, id: JobId, life: &Lifecycle, waker: &Waker) {
-        if let Some(token) = &self.token {
-            token.watch(id, waker);
+        if self.token.is_some()
+            && let Some(refused) = self.watch_token(id, waker.clone())
+        {
+            drop_contained(refused);
         }
         if let Some(deadline) = self.deadline {
-            // Without a clock's thread the deadline is seen when the job would start, or at its next poll.
-            let _has_clock = life.clock().wake_at(deadline, id, waker);
+            self.watch_clock(deadline, id, life, waker);
         }
     }
 
     /// [`watch`](Self::watch)es, unless token or deadline end the job already: then gives the waker back, to be called.
+    #[inline]
     pub(crate) fn watch_unless_due(
         &self,
         id: JobId,
@@ -274,9 +280,24 @@ impl Terms {
         if self.is_cancelled() || self.is_expired() {
             return Some(waker);
         }
-        self.watch(id, life, &waker);
-        // What happened before the watch woke nobody.
-        self.is_cancelled().then_some(waker)
+        let Some(deadline) = self.deadline else {
+            return self.watch_token(id, waker);
+        };
+        let due = self.watch_token(id, waker.clone());
+        self.watch_clock(deadline, id, life, &waker);
+        due
+    }
+
+    /// Gives the waker back if the token is cancelled: what happened before the watch wakes nobody.
+    #[inline]
+    fn watch_token(&self, id: JobId, waker: Waker) -> Option<Waker> {
+        let token = self.token.as_ref()?;
+        token.watch(&self.watch, id, waker).err()
+    }
+
+    fn watch_clock(&self, deadline: Instant, id: JobId, life: &Lifecycle, waker: &Waker) {
+        // Without a clock's thread the deadline is seen when the job would start, or at its next poll.
+        let _has_clock = life.clock().wake_at(deadline, id, waker);
     }
 
     /// Undoes [`watch`](Self::watch).
@@ -290,7 +311,7 @@ impl Terms {
     #[cold]
     fn forget_watch(&self, id: JobId, life: &Lifecycle) {
         if let Some(token) = &self.token {
-            token.unwatch(id);
+            token.unwatch(&self.watch, id);
         }
         if let Some(deadline) = self.deadline {
             life.clock().forget(deadline, id);
