@@ -14,6 +14,7 @@
 
 mod end;
 mod entry;
+mod extras;
 mod outlet;
 mod reference;
 
@@ -22,9 +23,7 @@ use std::ptr::NonNull;
 use std::sync::Arc;
 use std::task::Waker;
 
-use once_cell::race::OnceBox;
-
-use crate::context::{JobContext, OwnToken};
+use crate::context::JobContext;
 use crate::id::JobId;
 use crate::job::{Job, JobOptions, Terms};
 use crate::lifecycle::Lifecycle;
@@ -35,12 +34,13 @@ use crate::outcome::{
 use crate::registry;
 use crate::slab::{self, Spot};
 use crate::state::{EntryEnd, Owes, Started, State};
-use crate::sync::{AtomicUsize, UnsafeCell};
+use crate::sync::UnsafeCell;
 use crate::task::Task;
 use crate::ticket::{Resolution, Ticket};
 use crate::waiter::Waiter;
 use crate::worker::{Frame, Worker};
 use end::{free, free_by_holder};
+use extras::Lazy;
 use reference::CellRef;
 
 // In the order in which a worker comes to them, so that few of its lines travel.
@@ -48,28 +48,10 @@ use reference::CellRef;
 pub(crate) struct JobCell<J: Job> {
     state: State,
     spot: Spot,
-    extras: OnceBox<Extras>,
+    extras: Lazy,
     stage: UnsafeCell<Stage<J>>,
     id: JobId,
     waiter: Waiter,
-}
-
-/// What few jobs have: kept apart, so that the cells of the many are small. What a cell takes is memory that is new to a core, twice.
-struct Extras {
-    terms: Option<Terms>,
-    token: OwnToken,
-    /// How many hold the cell: its two ends together, and each [`CellRef`].
-    holders: AtomicUsize,
-}
-
-impl Extras {
-    fn new(terms: Option<Terms>) -> Box<Self> {
-        Box::new(Self {
-            terms,
-            token: OwnToken::default(),
-            holders: AtomicUsize::new(1),
-        })
-    }
 }
 
 enum Stage<J: Job> {
@@ -125,7 +107,7 @@ pub(crate) fn queue_and_handle<J: Job>(job: J) -> (Task, CellHandle<J>) {
 #[inline]
 pub(crate) fn queue_and_handle_with<J: Job>(job: J, options: JobOptions) -> (Task, CellHandle<J>) {
     let id = JobId::next();
-    let cell = JobCell::allocate(id, State::new(), extras(options.resolve()), job);
+    let cell = JobCell::allocate(id, State::new(), Lazy::new(options.resolve()), job);
     // SAFETY: the cell is freed by the last of its two ends to leave, and `release` is the handle's leave.
     let ticket = unsafe { Ticket::new(cell) };
     (Task::new(id, CellEntry(cell)), CellHandle(ticket, cell))
@@ -134,17 +116,8 @@ pub(crate) fn queue_and_handle_with<J: Job>(job: J, options: JobOptions) -> (Tas
 /// A task for a job without a handle that its token or its deadline may end while it is queued.
 #[cold]
 pub(crate) fn watched_task<J: Job>(id: JobId, job: J, terms: Terms) -> Task {
-    let cell = JobCell::allocate(id, State::detached(), extras(Some(terms)), job);
+    let cell = JobCell::allocate(id, State::detached(), Lazy::new(Some(terms)), job);
     Task::new(id, CellEntry(cell))
-}
-
-#[inline(always)]
-fn extras(terms: Option<Terms>) -> OnceBox<Extras> {
-    let extras = OnceBox::new();
-    if terms.is_some() {
-        let _first = extras.set(Extras::new(terms));
-    }
-    extras
 }
 
 impl<J: Job> CellHandle<J> {
@@ -224,7 +197,7 @@ impl<J: Job> JobCell<J> {
     /// Each field is written once, where it stays: a cell that was made elsewhere and then moved would be read in wider loads than it was
     /// written in, which wait until all earlier stores have left for other cores (as in `Held::move_body_to`).
     #[inline(always)]
-    fn allocate(id: JobId, state: State, extras: OnceBox<Extras>, job: J) -> NonNull<Self> {
+    fn allocate(id: JobId, state: State, extras: Lazy, job: J) -> NonNull<Self> {
         let (cell, spot) = slab::allocate::<Self>();
         let place = cell.as_ptr();
         // SAFETY: the place is new, and these are all fields of a cell.

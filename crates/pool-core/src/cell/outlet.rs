@@ -5,7 +5,7 @@ use std::sync::Arc;
 use std::task::{Context, Poll, ready};
 
 use super::end::{leave_claimed, leave_taken, release};
-use super::{CellRef, Extras, JobCell, Tells};
+use super::{CellRef, JobCell, Tells};
 use crate::context::{Cancellation, OwnToken};
 use crate::id::JobId;
 use crate::job::Job;
@@ -100,7 +100,7 @@ impl<J: Job> Cancellation for JobCell<J> {
         if is_unreachable {
             return None;
         }
-        let extras = self.extras.get_or_init(|| Extras::new(None));
+        let extras = self.extras.get_or_init();
         Some(extras.token.get(extras.terms.as_ref(), &self.state))
     }
 }
