@@ -193,6 +193,16 @@ impl JobOptions {
         self
     }
 
+    /// What the child of a job with this deadline and this token inherits.
+    #[inline]
+    pub(crate) fn inherited(deadline: Option<Instant>, token: Option<CancelToken>) -> Self {
+        Self {
+            deadline,
+            token,
+            ..Self::default()
+        }
+    }
+
     /// What holds where these and `inner` are both given: the inner name, the earlier deadline, either token.
     #[inline]
     pub(crate) fn around(self, inner: Self) -> Self {
@@ -204,9 +214,10 @@ impl JobOptions {
         if let Some(deadline) = self.deadline {
             both = both.with_deadline(deadline);
         }
-        if let Some(token) = &self.token {
-            both = both.with_token(token);
-        }
+        both.token = match (both.token.take(), self.token) {
+            (Some(inner), Some(outer)) => Some(CancelToken::below(&[&inner, &outer])),
+            (inner, outer) => inner.or(outer),
+        };
         both
     }
 
@@ -220,6 +231,7 @@ impl JobOptions {
         if is_plain { None } else { self.terms() }
     }
 
+    #[inline]
     fn terms(self) -> Option<Terms> {
         let timed = self
             .timeout

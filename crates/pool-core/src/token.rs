@@ -189,12 +189,17 @@ impl Drop for CancelToken {
         if self.node.remove_handle() {
             // SAFETY: this was the last handle, so it alone has the count that they owned together;
             // it is not used again.
-            let node = unsafe { ManuallyDrop::take(&mut self.node) };
-            // Whoever is in a list, or has somebody in its own, is counted there too.
-            if Arc::strong_count(&node) > 1 && !node.is_cancelled() {
-                tidy::tidy(node);
-            }
+            leave(unsafe { ManuallyDrop::take(&mut self.node) });
         }
+    }
+}
+
+/// The last handle of a node has gone.
+#[cold]
+fn leave(node: Arc<Node>) {
+    // Whoever is in a list, or has somebody in its own, is counted there too.
+    if Arc::strong_count(&node) > 1 && !node.is_cancelled() {
+        tidy::tidy(node);
     }
 }
 
