@@ -20,13 +20,10 @@ mod reference;
 
 use std::mem::ManuallyDrop;
 use std::ptr::NonNull;
-use std::sync::Arc;
-use std::task::Waker;
 
 use crate::context::JobContext;
 use crate::id::JobId;
 use crate::job::{Job, JobOptions, Terms};
-use crate::lifecycle::Lifecycle;
 use crate::machine::{self, Point};
 use crate::outcome::{
     Interrupted, JobError, Outcome, PanicInfo, contain, drop_contained, outcome_of, wake_contained,
@@ -144,17 +141,6 @@ impl<J: Job> CellEntry<J> {
     /// Takes a job back that no executor accepted. None if it was run meanwhile.
     pub(crate) fn reclaim(self) -> Option<J> {
         self.cell().reclaim()
-    }
-
-    /// Has the job's token and the pool's clock end it while it is queued. If they end it already: the
-    /// waker that does.
-    #[cold]
-    fn watch(&self, life: &Arc<Lifecycle>) -> Option<Waker> {
-        let cell = self.cell();
-        let terms = cell.terms().filter(|terms| terms.may_end())?;
-        // SAFETY: the entry keeps the cell alive.
-        let waker = unsafe { CellRef::new(self.0) }.into_waker();
-        terms.watch_unless_due(cell.id, life, waker)
     }
 
     /// Publishes the outcome of the job that this entry has started, and leaves; wakes the handle, or drops in its stead what nobody takes.

@@ -13,7 +13,7 @@ use crate::outcome::{JobError, Outcome, drop_contained, outcome_of};
 use crate::seeking::{LoanEnd, Seeking};
 use crate::source::Source;
 use crate::sync::{LockExt, Ordering};
-use crate::task::{Changed, GivenUp, GivenUpAs, Remains};
+use crate::task::{Accepted, Changed, GivenUp, GivenUpAs, Remains};
 use crate::ticket::Resolution;
 use crate::worker::{Awaited, Helped, Worker};
 
@@ -36,7 +36,9 @@ pub(crate) trait Polled: Awaited {
     /// A worker has dequeued the entry of a wake: polls, unless a helper was faster.
     fn run_woken(self: Arc<Self>, worker: &Worker);
     /// See [`Payload::accept`](crate::task::Payload::accept).
-    fn accept(self: Arc<Self>, life: &Arc<Lifecycle>) -> Result<Option<Waker>, Outcome>;
+    fn accept(&self, life: &Lifecycle) -> Accepted;
+    /// See [`Payload::watch`](crate::task::Payload::watch).
+    fn watch(self: Arc<Self>, life: &Lifecycle) -> Option<Waker>;
     /// See [`Payload::change_pool`](crate::task::Payload::change_pool).
     fn change_pool(self: Arc<Self>, from: &Lifecycle, to: Option<&Arc<Lifecycle>>) -> Changed;
     /// See [`Payload::give_up`](crate::task::Payload::give_up).
@@ -84,12 +86,6 @@ impl<S: Source> AsyncCell<S> {
         drop_contained(leftover);
         self.store(resolution);
         outcome
-    }
-
-    /// As for the cell of a closure.
-    fn watch(self: &Arc<Self>, life: &Lifecycle) -> Option<Waker> {
-        let terms = self.terms.as_ref().filter(|terms| terms.may_end())?;
-        terms.watch_unless_due(self.id, life, Waker::from(Arc::clone(self)))
     }
 
     fn unwatch(&self, life: &Lifecycle) {
@@ -169,11 +165,20 @@ impl<S: Source> Polled for AsyncCell<S> {
         }
     }
 
-    fn accept(self: Arc<Self>, life: &Arc<Lifecycle>) -> Result<Option<Waker>, Outcome> {
+    fn accept(&self, life: &Lifecycle) -> Accepted {
         if !self.state.accept(life.id()) {
-            return Err(self.state.outcome_or_cancelled());
+            return Accepted::Ended(self.state.outcome_or_cancelled());
         }
-        Ok(self.watch(life))
+        match self.terms {
+            None => Accepted::Yes,
+            Some(_) => Accepted::ToWatch,
+        }
+    }
+
+    fn watch(self: Arc<Self>, life: &Lifecycle) -> Option<Waker> {
+        let terms = self.terms.as_ref().filter(|terms| terms.may_end())?;
+        let waker = Waker::from(Arc::clone(&self));
+        terms.watch_unless_due(self.id, life, waker)
     }
 
     fn change_pool(self: Arc<Self>, from: &Lifecycle, to: Option<&Arc<Lifecycle>>) -> Changed {
