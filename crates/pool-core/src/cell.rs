@@ -214,10 +214,9 @@ impl<J: Job> JobCell<J> {
         Some(self.take_job())
     }
 
-    /// The caller has the handle's end, and the job has ended.
+    /// The caller has the handle's end, and the job has ended so.
     #[inline]
-    fn take_resolution(&self) -> Resolution<J::Output, J::Error> {
-        let outcome = self.state.outcome().expect("the job has ended");
+    fn take_resolution(&self, outcome: Outcome) -> Resolution<J::Output, J::Error> {
         if let Some(error) = error_without_value(outcome) {
             return Err(error);
         }

@@ -488,6 +488,7 @@ impl Worker {
     }
 
     /// How many jobs of this pool are on this thread's stack.
+    #[inline]
     pub(crate) fn own_jobs(&self) -> usize {
         self.0.slot.depth() + self.0.nested.get()
     }

@@ -166,7 +166,7 @@ mutants! {
             "let due = self.turn.suspend();
                     if !MUTANT { self.tell_of(due); }";
         future_has_no_home: "a future suspends before its pool is noted in its cell", in "async_cell.rs",
-            "self.links.lock_unpoisoned().home = Some(Arc::clone(life));" =>
+            "self.lock_links().home = Some(Arc::clone(life));" =>
             "()";
     }
     "async_cell::models::a_cancelled_future_is_ended_by_its_host" {

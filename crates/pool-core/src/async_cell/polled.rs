@@ -12,7 +12,7 @@ use crate::lifecycle::Lifecycle;
 use crate::outcome::{JobError, Outcome, drop_contained, outcome_of};
 use crate::seeking::{LoanEnd, Seeking};
 use crate::source::Source;
-use crate::sync::{LockExt, Ordering};
+use crate::sync::LockExt;
 use crate::task::{Accepted, Changed, GivenUp, GivenUpAs, Remains};
 use crate::ticket::Resolution;
 use crate::worker::{Awaited, Helped, Worker};
@@ -108,10 +108,8 @@ impl<S: Source> Awaited for AsyncCell<S> {
         if self.state.is_ended() {
             return Helped::Over;
         }
-        // ORDERING: Relaxed: read by this side again, or after the lock below.
-        self.has_helper.store(true, Ordering::Relaxed);
         let (former, seeking) = {
-            let mut links = self.links.lock_unpoisoned();
+            let mut links = self.lock_links();
             let is_same = links.helper.as_ref().is_some_and(|it| it.will_wake(waker));
             let former = (!is_same).then(|| links.helper.replace(waker.clone()));
             let waits = links.waits.as_ref();
@@ -251,7 +249,7 @@ impl<S: Source> Polled for AsyncCell<S> {
             Once::Suspended => {
                 if known == Known::NotYet {
                     // A canceller sets its mark and then looks here, under the lock: one of the two sees the other.
-                    self.links.lock_unpoisoned().host = Some(host.clone());
+                    self.lock_links().host = Some(host.clone());
                     if let Some(terms) = &self.terms {
                         terms.watch(self.id, life, host);
                     }

@@ -27,14 +27,12 @@ impl<J: Job> Outlet<J::Output, J::Error> for JobCell<J> {
     fn poll_outcome(&self, cx: &mut Context<'_>) -> Poll<Resolution<J::Output, J::Error>> {
         // SAFETY: by the trait's rule, the handle calls this, and nobody else at once.
         ready!(unsafe { self.waiter.poll_end(&self.state, cx) });
-        Poll::Ready(self.take_resolution())
+        let outcome = self.state.outcome().expect("the job has ended");
+        Poll::Ready(self.take_resolution(outcome))
     }
 
     fn take_ended(&self) -> Option<Joined<J::Output, J::Error>> {
-        if !self.state.is_ended() {
-            return None;
-        }
-        let resolution = self.take_resolution();
+        let resolution = self.take_resolution(self.state.outcome()?);
         let leave = leave_taken::<J>;
         Some(Joined { resolution, leave })
     }
