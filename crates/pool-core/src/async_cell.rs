@@ -131,6 +131,7 @@ enum Place {
 }
 
 impl<S: Source> AsyncCell<S> {
+    #[inline]
     pub(crate) fn new(id: JobId, source: S, terms: Option<Box<Terms>>) -> Arc<Self> {
         Arc::new(Self {
             id,
@@ -247,7 +248,12 @@ impl<S: Source> AsyncCell<S> {
             Ok(Poll::Ready(result)) => Ok(result),
             Err(panic) => Err(panic),
         };
-        Once::Over(conclude(result, *self.reported.lock_unpoisoned()))
+        // It counts where the job gave up alone.
+        let reported = match result {
+            Ok(Err(_)) => *self.reported.lock_unpoisoned(),
+            _ => None,
+        };
+        Once::Over(conclude(result, reported))
     }
 
     /// Notes what the future awaits, and tells a helper of it. The caller has the turn.
@@ -375,6 +381,7 @@ impl<S: Source> AsyncCell<S> {
     }
 
     /// Calls the waker of the handle, if it waits, and drops those of others.
+    #[inline]
     fn wake_waiter(&self, ended: Ended) {
         if ended.has_waiter {
             // SAFETY: this is the end, and it says so.
@@ -386,6 +393,7 @@ impl<S: Source> AsyncCell<S> {
     }
 
     /// What is left there by a helper that comes at this very moment goes with that one.
+    #[cold]
     fn drop_links(&self) {
         let links = {
             let mut links = self.links.lock_unpoisoned();
@@ -455,9 +463,14 @@ impl<S: Source> AsyncCell<S> {
     #[inline]
     fn forget_helper(&self) {
         if self.has_links.load(Ordering::Relaxed) {
-            let helper = self.links.lock_unpoisoned().helper.take();
-            drop_contained(helper);
+            self.drop_helper();
         }
+    }
+
+    #[cold]
+    fn drop_helper(&self) {
+        let helper = self.links.lock_unpoisoned().helper.take();
+        drop_contained(helper);
     }
 
     fn name(&self) -> Option<&str> {

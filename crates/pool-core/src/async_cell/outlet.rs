@@ -36,17 +36,15 @@ impl<S: Source> AsyncCell<S> {
         }
     }
 
-    /// The handle has gone.
-    fn detach(&self) {
+    /// The handle has gone. True: the job has ended, and an outcome that nobody took is the caller's to drop.
+    #[inline]
+    fn detach(&self) -> bool {
         // SAFETY: the handle's end is the caller's, so nobody polls it.
         if let Some(waker) = unsafe { self.waiter.take_back(&self.state) } {
             drop_contained(waker);
         }
         self.forget_helper();
-        let has_value = |outcome: Outcome| error_without_value::<()>(outcome).is_none();
-        if self.state.detach() && self.state.outcome().is_some_and(has_value) {
-            self.drop_resolution();
-        }
+        self.state.detach()
     }
 
     /// Whether the job is one of the worker's pool.
@@ -150,7 +148,8 @@ impl<S: Source> Abort for AsyncCell<S> {
 /// As for `release`.
 unsafe fn leave<S: Source>(cell: NonNull<()>, _outcome: Outcome) {
     // SAFETY: the caller's promise.
-    unsafe { release::<S>(cell) }
+    let cell = unsafe { Arc::from_raw(cell.cast::<AsyncCell<S>>().as_ptr()) };
+    cell.detach();
 }
 
 /// See [`Outlet::release`].
@@ -160,7 +159,10 @@ unsafe fn leave<S: Source>(cell: NonNull<()>, _outcome: Outcome) {
 unsafe fn release<S: Source>(cell: NonNull<()>) {
     // SAFETY: the caller's promise.
     let cell = unsafe { Arc::from_raw(cell.cast::<AsyncCell<S>>().as_ptr()) };
-    cell.detach();
+    let has_value = |outcome: Outcome| error_without_value::<()>(outcome).is_none();
+    if cell.detach() && cell.state.outcome().is_some_and(has_value) {
+        cell.drop_resolution();
+    }
 }
 
 impl<S: Source> Cancellation for AsyncCell<S> {
