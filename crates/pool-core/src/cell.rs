@@ -277,6 +277,12 @@ impl<J: Job> JobCell<J> {
         (resolution, leftover)
     }
 
+    /// Whether the drop of such an outcome may run the user's code.
+    #[inline]
+    fn may_run_code(outcome: Outcome) -> bool {
+        outcome == Outcome::Panicked || std::mem::needs_drop::<Result<J::Output, J::Error>>()
+    }
+
     /// Drops what is left of a job whose end is on record.
     #[inline]
     fn drop_leftover(frame: &Frame<'_>, outcome: Outcome, leftover: Leftover<J>) {

@@ -289,12 +289,12 @@ impl Terms {
         life: &Lifecycle,
         waker: Waker,
     ) -> Option<Waker> {
-        if self.is_cancelled() || self.is_expired() {
-            return Some(waker);
-        }
         let Some(deadline) = self.deadline else {
             return self.watch_token(id, waker);
         };
+        if self.is_cancelled() || self.is_expired() {
+            return Some(waker);
+        }
         let due = self.watch_token(id, waker.clone());
         self.watch_clock(deadline, id, life, &waker);
         due

@@ -107,6 +107,7 @@ impl CancelToken {
     }
 
     /// Whether this token or one above it was cancelled. Reads one flag, however long the chain.
+    #[inline]
     pub fn is_cancelled(&self) -> bool {
         machine::point(Point::Ask);
         self.node.is_cancelled()
@@ -148,11 +149,13 @@ impl CancelToken {
 
     /// Wakes `waker` once when the token is cancelled, unless it is already: then it comes back, and
     /// nothing is registered. A waker that was registered by the same watcher is replaced.
+    #[inline]
     pub(crate) fn watch(&self, watch: &Watch, id: JobId, waker: Waker) -> Result<(), Waker> {
         self.node.watch(watch, id, waker)
     }
 
     /// Takes the waker out. One that is being woken right now may still fire.
+    #[inline]
     pub(crate) fn unwatch(&self, watch: &Watch, id: JobId) {
         self.node.unwatch(watch, id);
     }

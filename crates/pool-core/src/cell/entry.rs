@@ -25,7 +25,11 @@ impl<J: Job> Payload for CellEntry<J> {
         let (resolution, leftover) = cell.run_started(worker);
         let outcome = outcome_of(&resolution);
         JobCell::<J>::drop_leftover(&frame, outcome, leftover);
-        self.end(resolution, || frame.is_on_record(outcome));
+        self.end(resolution, || {
+            if JobCell::<J>::may_run_code(outcome) {
+                frame.is_on_record(outcome);
+            }
+        });
         drop(frame);
         worker.over();
     }

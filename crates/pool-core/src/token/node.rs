@@ -103,6 +103,7 @@ impl Node {
         true
     }
 
+    #[inline]
     pub(super) fn lock(&self) -> Guard<'_, Links> {
         self.links.lock_unpoisoned()
     }
@@ -111,6 +112,7 @@ impl Node {
         self.links.try_lock_unpoisoned()
     }
 
+    #[inline]
     pub(super) fn is_cancelled(&self) -> bool {
         // ORDERING: Acquire pairs with the Release in `set_cancelled`: what the canceller did
         // before is visible to the job.
@@ -124,6 +126,7 @@ impl Node {
     }
 
     /// Registers a watcher, unless the node is cancelled: then gives the waker back.
+    #[inline]
     pub(super) fn watch(&self, watch: &Watch, id: JobId, waker: Waker) -> Result<(), Waker> {
         let mut links = self.lock();
         if self.is_cancelled() {
@@ -137,6 +140,7 @@ impl Node {
         Ok(())
     }
 
+    #[inline]
     pub(super) fn unwatch(&self, watch: &Watch, id: JobId) {
         let watcher = self.lock().watchers.remove(watch, id);
         if let Some(watcher) = watcher {

@@ -36,6 +36,7 @@ pub(crate) struct Watch {
 
 impl Watchers {
     /// The waker that was there for the same watcher.
+    #[inline]
     pub(super) fn insert(&mut self, watch: &Watch, id: JobId, waker: Waker) -> Option<Waker> {
         if let Some(Slot::Taken(_, held)) = self.slot(watch, id) {
             return Some(mem::replace(held, waker));
@@ -57,6 +58,7 @@ impl Watchers {
         None
     }
 
+    #[inline]
     pub(super) fn remove(&mut self, watch: &Watch, id: JobId) -> Option<Waker> {
         let free = self.free;
         let slot = mem::replace(self.slot(watch, id)?, Slot::Free(free));
@@ -79,6 +81,7 @@ impl Watchers {
     }
 
     /// A token that outlives many jobs keeps no room for all of them.
+    #[cold]
     fn begin_again(&mut self) {
         self.free = 0;
         self.slots.clear();
