@@ -282,7 +282,7 @@ impl Terms {
     }
 
     /// [`watch`](Self::watch)es, unless token or deadline end the job already: then gives the waker back, to be called.
-    #[inline]
+    #[inline(always)]
     pub(crate) fn watch_unless_due(
         &self,
         id: JobId,

@@ -155,7 +155,7 @@ impl CancelToken {
     }
 
     /// Takes the waker out. One that is being woken right now may still fire.
-    #[inline]
+    #[inline(always)]
     pub(crate) fn unwatch(&self, watch: &Watch, id: JobId) {
         self.node.unwatch(watch, id);
     }

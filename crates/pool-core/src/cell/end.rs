@@ -39,6 +39,17 @@ pub(super) unsafe fn free_by_holder<J: Job>(cell: NonNull<JobCell<J>>) {
     // ORDERING: Acquire pairs with the Release of all other holders.
     fence(Ordering::Acquire);
     // SAFETY: nobody holds it any more.
+    unsafe { free_unheld(cell) }
+}
+
+/// [`free_alone`], apart from the look whether it is due.
+///
+/// # Safety
+/// As for that.
+#[cold]
+#[inline(never)]
+unsafe fn free_unheld<J: Job>(cell: NonNull<JobCell<J>>) {
+    // SAFETY: the caller's promise.
     unsafe { free_alone(cell) }
 }
 

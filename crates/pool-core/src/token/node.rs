@@ -140,7 +140,8 @@ impl Node {
         Ok(())
     }
 
-    #[inline]
+    /// Inlined always: its callers are rare code to the compiler.
+    #[inline(always)]
     pub(super) fn unwatch(&self, watch: &Watch, id: JobId) {
         let watcher = self.lock().watchers.remove(watch, id);
         if let Some(watcher) = watcher {
