@@ -111,7 +111,7 @@ pub(crate) fn queue_and_handle_with<J: Job>(job: J, options: JobOptions) -> (Tas
 }
 
 /// A task for a job without a handle that its token or its deadline may end while it is queued.
-#[cold]
+#[inline(always)]
 pub(crate) fn watched_task<J: Job>(id: JobId, job: J, terms: Terms) -> Task {
     let cell = JobCell::allocate(id, State::detached(), Lazy::new(Some(terms)), job);
     Task::new(id, CellEntry(cell))

@@ -194,7 +194,7 @@ impl JobOptions {
     }
 
     /// What the child of a job with this deadline and this token inherits.
-    #[inline]
+    #[inline(always)]
     pub(crate) fn inherited(deadline: Option<Instant>, token: Option<CancelToken>) -> Self {
         Self {
             deadline,
@@ -204,7 +204,7 @@ impl JobOptions {
     }
 
     /// What holds where these and `inner` are both given: the inner name, the earlier deadline, either token.
-    #[inline]
+    #[inline(always)]
     pub(crate) fn around(self, inner: Self) -> Self {
         let mut both = inner;
         both.name = both.name.or(self.name);
@@ -222,7 +222,7 @@ impl JobOptions {
     }
 
     /// Fixes the time limit to the clock; nothing at all for a job without options, the cheapest kind.
-    #[inline]
+    #[inline(always)]
     pub(crate) fn resolve(self) -> Option<Terms> {
         let is_plain = self.name.is_none()
             && self.timeout.is_none()
@@ -231,7 +231,7 @@ impl JobOptions {
         if is_plain { None } else { self.terms() }
     }
 
-    #[inline]
+    #[inline(always)]
     fn terms(self) -> Option<Terms> {
         let timed = self
             .timeout
@@ -289,19 +289,19 @@ impl Terms {
         life: &Lifecycle,
         waker: Waker,
     ) -> Option<Waker> {
-        let Some(deadline) = self.deadline else {
-            return self.watch_token(id, waker);
-        };
-        if self.is_cancelled() || self.is_expired() {
+        if self.deadline.is_some() && (self.is_cancelled() || self.is_expired()) {
             return Some(waker);
         }
-        let due = self.watch_token(id, waker.clone());
-        self.watch_clock(deadline, id, life, &waker);
+        let for_clock = self.deadline.map(|deadline| (deadline, waker.clone()));
+        let due = self.watch_token(id, waker);
+        if let Some((deadline, waker)) = for_clock {
+            self.watch_clock(deadline, id, life, &waker);
+        }
         due
     }
 
     /// Gives the waker back if the token is cancelled: what happened before the watch wakes nobody.
-    #[inline]
+    #[inline(always)]
     fn watch_token(&self, id: JobId, waker: Waker) -> Option<Waker> {
         let token = self.token.as_ref()?;
         token.watch(&self.watch, id, waker).err()

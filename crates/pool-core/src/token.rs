@@ -149,7 +149,7 @@ impl CancelToken {
 
     /// Wakes `waker` once when the token is cancelled, unless it is already: then it comes back, and
     /// nothing is registered. A waker that was registered by the same watcher is replaced.
-    #[inline]
+    #[inline(always)]
     pub(crate) fn watch(&self, watch: &Watch, id: JobId, waker: Waker) -> Result<(), Waker> {
         self.node.watch(watch, id, waker)
     }

@@ -126,7 +126,7 @@ impl Node {
     }
 
     /// Registers a watcher, unless the node is cancelled: then gives the waker back.
-    #[inline]
+    #[inline(always)]
     pub(super) fn watch(&self, watch: &Watch, id: JobId, waker: Waker) -> Result<(), Waker> {
         let mut links = self.lock();
         if self.is_cancelled() {
