@@ -392,7 +392,7 @@ impl<S: Source> AsyncCell<S> {
         }
     }
 
-    /// What is left there by a helper that comes at this very moment goes with that one.
+    /// What a helper leaves there at this very moment goes with that one, or with the cell.
     #[cold]
     fn drop_links(&self) {
         let links = {
