@@ -120,7 +120,8 @@ impl Engine for AsyncEngine {
         self.queue.past_bound()
     }
 
-    #[inline]
+    /// Inlined always: else it is left to chance, as several call it.
+    #[inline(always)]
     fn pop<'a>(&self, _worker: &Worker, place: TaskPlace<'a>) -> Option<Held<'a>> {
         let mut queued_by = QueuedBy::Push;
         let task = self.queue.pop_telling(place, &mut queued_by).ok()?;

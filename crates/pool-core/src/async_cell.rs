@@ -44,7 +44,7 @@ use crate::registry;
 use crate::seeking::Seeking;
 use crate::source::Source;
 use crate::state::{Ended, Started, State};
-use crate::sync::{LockExt, Mutex, Ordering, UnsafeCell};
+use crate::sync::{Guard, LockExt, Mutex, Ordering, UnsafeCell};
 use crate::task::Task;
 use crate::ticket::Resolution;
 use crate::turn::{Due, Turn};
@@ -78,8 +78,9 @@ pub(crate) struct AsyncCell<S: Source> {
     id: JobId,
     state: State,
     turn: Turn,
-    /// Whether the handle ever left a helper's waker. Written and read by the handle's side, and by who ends the job after it.
-    has_helper: AtomicBool,
+    /// Whether there ever was something in `links`. Set by whoever puts it there, before it does: a helper, on the handle's side, or who has
+    /// the turn. Each of them sees its own, and who has the turn those of all who had it before.
+    has_links: AtomicBool,
     /// Whether somebody has an abort handle, or had.
     has_abort: AtomicBool,
     waiter: Waiter,
@@ -130,12 +131,13 @@ enum Place {
 }
 
 impl<S: Source> AsyncCell<S> {
+    #[inline]
     pub(crate) fn new(id: JobId, source: S, terms: Option<Box<Terms>>) -> Arc<Self> {
         Arc::new(Self {
             id,
             state: State::new(),
             turn: Turn::new(),
-            has_helper: AtomicBool::new(false),
+            has_links: AtomicBool::new(false),
             has_abort: AtomicBool::new(false),
             waiter: Waiter::new(),
             terms,
@@ -246,7 +248,12 @@ impl<S: Source> AsyncCell<S> {
             Ok(Poll::Ready(result)) => Ok(result),
             Err(panic) => Err(panic),
         };
-        Once::Over(conclude(result, *self.reported.lock_unpoisoned()))
+        // It counts where the job gave up alone.
+        let reported = match result {
+            Ok(Err(_)) => *self.reported.lock_unpoisoned(),
+            _ => None,
+        };
+        Once::Over(conclude(result, reported))
     }
 
     /// Notes what the future awaits, and tells a helper of it. The caller has the turn.
@@ -261,7 +268,7 @@ impl<S: Source> AsyncCell<S> {
     #[cold]
     fn note_waits<R>(&self, note: impl FnOnce(&mut Waits) -> R) {
         let (helper, former) = {
-            let mut links = self.links.lock_unpoisoned();
+            let mut links = self.lock_links();
             let former = note(links.waits.get_or_insert_default());
             (links.helper.clone(), former)
         };
@@ -295,7 +302,7 @@ impl<S: Source> AsyncCell<S> {
             Once::Suspended => {
                 if !is_noted {
                     is_noted = true;
-                    self.links.lock_unpoisoned().home = Some(Arc::clone(life));
+                    self.lock_links().home = Some(Arc::clone(life));
                     life.leave(self.id, self.name(), since, Some(Waker::clone(&waker)));
                 }
                 // What happened before the note woke nobody.
@@ -312,7 +319,7 @@ impl<S: Source> AsyncCell<S> {
         if let Some(terms) = &self.terms {
             terms.unwatch(self.id, life);
         }
-        let home = self.links.lock_unpoisoned().home.take();
+        let home = is_noted.then(|| self.lock_links().home.take());
         self.end_here(worker, frame, is_noted, concluded);
         drop(home);
     }
@@ -374,16 +381,31 @@ impl<S: Source> AsyncCell<S> {
     }
 
     /// Calls the waker of the handle, if it waits, and drops those of others.
+    #[inline]
     fn wake_waiter(&self, ended: Ended) {
         if ended.has_waiter {
             // SAFETY: this is the end, and it says so.
             wake_contained(unsafe { self.waiter.take() });
         }
+        if self.has_links.load(Ordering::Relaxed) {
+            self.drop_links();
+        }
+    }
+
+    /// What a helper leaves there at this very moment goes with that one, or with the cell.
+    #[cold]
+    fn drop_links(&self) {
         let links = {
             let mut links = self.links.lock_unpoisoned();
             (links.helper.take(), links.host.take(), links.waits.take())
         };
         drop_contained(links);
+    }
+
+    /// For who puts something there.
+    fn lock_links(&self) -> Guard<'_, Links> {
+        self.has_links.store(true, Ordering::Relaxed);
+        self.links.lock_unpoisoned()
     }
 
     fn drop_resolution(&self) {
@@ -438,11 +460,17 @@ impl<S: Source> AsyncCell<S> {
     }
 
     /// The handle's side waits here no longer, if it did: its waker goes.
+    #[inline]
     fn forget_helper(&self) {
-        if self.has_helper.load(Ordering::Relaxed) {
-            let helper = self.links.lock_unpoisoned().helper.take();
-            drop_contained(helper);
+        if self.has_links.load(Ordering::Relaxed) {
+            self.drop_helper();
         }
+    }
+
+    #[cold]
+    fn drop_helper(&self) {
+        let helper = self.links.lock_unpoisoned().helper.take();
+        drop_contained(helper);
     }
 
     fn name(&self) -> Option<&str> {

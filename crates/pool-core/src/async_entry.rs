@@ -7,8 +7,7 @@ use std::time::Instant;
 use crate::async_cell::Polled;
 use crate::id::JobId;
 use crate::lifecycle::Lifecycle;
-use crate::outcome::Outcome;
-use crate::task::{Changed, GivenUp, GivenUpAs, Payload};
+use crate::task::{Accepted, Changed, GivenUp, GivenUpAs, Payload};
 use crate::worker::Worker;
 
 /// The queue's first entry of a future.
@@ -28,8 +27,12 @@ impl Payload for AsyncEntry {
         self.0.abandon();
     }
 
-    fn accept(&self, life: &Arc<Lifecycle>) -> Result<Option<Waker>, Outcome> {
-        Arc::clone(&self.0).accept(life)
+    fn accept(&self, life: &Lifecycle) -> Accepted {
+        self.0.accept(life)
+    }
+
+    fn watch(&self, life: &Lifecycle) -> Option<Waker> {
+        Arc::clone(&self.0).watch(life)
     }
 
     fn change_pool(&self, from: &Lifecycle, to: Option<&Arc<Lifecycle>>) -> Changed {

@@ -14,20 +14,16 @@
 
 mod end;
 mod entry;
+mod extras;
 mod outlet;
 mod reference;
 
 use std::mem::ManuallyDrop;
 use std::ptr::NonNull;
-use std::sync::Arc;
-use std::task::Waker;
 
-use once_cell::race::OnceBox;
-
-use crate::context::{JobContext, OwnToken};
+use crate::context::JobContext;
 use crate::id::JobId;
 use crate::job::{Job, JobOptions, Terms};
-use crate::lifecycle::Lifecycle;
 use crate::machine::{self, Point};
 use crate::outcome::{
     Interrupted, JobError, Outcome, PanicInfo, contain, drop_contained, outcome_of, wake_contained,
@@ -35,12 +31,13 @@ use crate::outcome::{
 use crate::registry;
 use crate::slab::{self, Spot};
 use crate::state::{EntryEnd, Owes, Started, State};
-use crate::sync::{AtomicUsize, UnsafeCell};
+use crate::sync::UnsafeCell;
 use crate::task::Task;
 use crate::ticket::{Resolution, Ticket};
 use crate::waiter::Waiter;
 use crate::worker::{Frame, Worker};
 use end::{free, free_by_holder};
+use extras::Lazy;
 use reference::CellRef;
 
 // In the order in which a worker comes to them, so that few of its lines travel.
@@ -48,28 +45,10 @@ use reference::CellRef;
 pub(crate) struct JobCell<J: Job> {
     state: State,
     spot: Spot,
-    extras: OnceBox<Extras>,
+    extras: Lazy,
     stage: UnsafeCell<Stage<J>>,
     id: JobId,
     waiter: Waiter,
-}
-
-/// What few jobs have: kept apart, so that the cells of the many are small. What a cell takes is memory that is new to a core, twice.
-struct Extras {
-    terms: Option<Terms>,
-    token: OwnToken,
-    /// How many hold the cell: its two ends together, and each [`CellRef`].
-    holders: AtomicUsize,
-}
-
-impl Extras {
-    fn new(terms: Option<Terms>) -> Box<Self> {
-        Box::new(Self {
-            terms,
-            token: OwnToken::default(),
-            holders: AtomicUsize::new(1),
-        })
-    }
 }
 
 enum Stage<J: Job> {
@@ -125,26 +104,17 @@ pub(crate) fn queue_and_handle<J: Job>(job: J) -> (Task, CellHandle<J>) {
 #[inline]
 pub(crate) fn queue_and_handle_with<J: Job>(job: J, options: JobOptions) -> (Task, CellHandle<J>) {
     let id = JobId::next();
-    let cell = JobCell::allocate(id, State::new(), extras(options.resolve()), job);
+    let cell = JobCell::allocate(id, State::new(), Lazy::new(options.resolve()), job);
     // SAFETY: the cell is freed by the last of its two ends to leave, and `release` is the handle's leave.
     let ticket = unsafe { Ticket::new(cell) };
     (Task::new(id, CellEntry(cell)), CellHandle(ticket, cell))
 }
 
 /// A task for a job without a handle that its token or its deadline may end while it is queued.
-#[cold]
-pub(crate) fn watched_task<J: Job>(id: JobId, job: J, terms: Terms) -> Task {
-    let cell = JobCell::allocate(id, State::detached(), extras(Some(terms)), job);
-    Task::new(id, CellEntry(cell))
-}
-
 #[inline(always)]
-fn extras(terms: Option<Terms>) -> OnceBox<Extras> {
-    let extras = OnceBox::new();
-    if terms.is_some() {
-        let _first = extras.set(Extras::new(terms));
-    }
-    extras
+pub(crate) fn watched_task<J: Job>(id: JobId, job: J, terms: Terms) -> Task {
+    let cell = JobCell::allocate(id, State::detached(), Lazy::new(Some(terms)), job);
+    Task::new(id, CellEntry(cell))
 }
 
 impl<J: Job> CellHandle<J> {
@@ -171,17 +141,6 @@ impl<J: Job> CellEntry<J> {
     /// Takes a job back that no executor accepted. None if it was run meanwhile.
     pub(crate) fn reclaim(self) -> Option<J> {
         self.cell().reclaim()
-    }
-
-    /// Has the job's token and the pool's clock end it while it is queued. If they end it already: the
-    /// waker that does.
-    #[cold]
-    fn watch(&self, life: &Arc<Lifecycle>) -> Option<Waker> {
-        let cell = self.cell();
-        let terms = cell.terms().filter(|terms| terms.may_end())?;
-        // SAFETY: the entry keeps the cell alive.
-        let waker = unsafe { CellRef::new(self.0) }.into_waker();
-        terms.watch_unless_due(cell.id, life, waker)
     }
 
     /// Publishes the outcome of the job that this entry has started, and leaves; wakes the handle, or drops in its stead what nobody takes.
@@ -224,7 +183,7 @@ impl<J: Job> JobCell<J> {
     /// Each field is written once, where it stays: a cell that was made elsewhere and then moved would be read in wider loads than it was
     /// written in, which wait until all earlier stores have left for other cores (as in `Held::move_body_to`).
     #[inline(always)]
-    fn allocate(id: JobId, state: State, extras: OnceBox<Extras>, job: J) -> NonNull<Self> {
+    fn allocate(id: JobId, state: State, extras: Lazy, job: J) -> NonNull<Self> {
         let (cell, spot) = slab::allocate::<Self>();
         let place = cell.as_ptr();
         // SAFETY: the place is new, and these are all fields of a cell.
@@ -255,10 +214,9 @@ impl<J: Job> JobCell<J> {
         Some(self.take_job())
     }
 
-    /// The caller has the handle's end, and the job has ended.
+    /// The caller has the handle's end, and the job has ended so.
     #[inline]
-    fn take_resolution(&self) -> Resolution<J::Output, J::Error> {
-        let outcome = self.state.outcome().expect("the job has ended");
+    fn take_resolution(&self, outcome: Outcome) -> Resolution<J::Output, J::Error> {
         if let Some(error) = error_without_value(outcome) {
             return Err(error);
         }
@@ -317,6 +275,12 @@ impl<J: Job> JobCell<J> {
         };
         worker.record_and_tell(self.id, self.name(), &resolution, J::error_text);
         (resolution, leftover)
+    }
+
+    /// Whether the drop of such an outcome may run the user's code.
+    #[inline]
+    fn may_run_code(outcome: Outcome) -> bool {
+        outcome == Outcome::Panicked || std::mem::needs_drop::<Result<J::Output, J::Error>>()
     }
 
     /// Drops what is left of a job whose end is on record.

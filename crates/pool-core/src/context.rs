@@ -102,6 +102,7 @@ impl<'a> JobContext<'a> {
     }
 
     /// When the job is no longer wanted, if it has a limit.
+    #[inline]
     pub fn deadline(&self) -> Option<Instant> {
         self.terms?.deadline
     }
@@ -185,10 +186,11 @@ impl<'a> JobContext<'a> {
     }
 
     /// The options a child inherits: this job's deadline and its cancellation (`R406`).
+    #[inline]
     pub fn inherited(&self) -> JobOptions {
         let own = self.cancellation.and_then(Cancellation::token);
-        let above = self.terms.and_then(|terms| terms.token.as_ref());
-        inherited(self.deadline(), own.as_ref().or(above))
+        let token = own.or_else(|| self.terms?.token.clone());
+        JobOptions::inherited(self.deadline(), token)
     }
 
     /// Submits a child that inherits this job's cancellation and deadline; see [`ExecutorExt::submit`](crate::ExecutorExt::submit).
@@ -381,8 +383,8 @@ impl AsyncContext {
     /// The options a child inherits: `pool.submit_async(child.with_options(ctx.inherited()))` (`R406`).
     pub fn inherited(&self) -> JobOptions {
         let own = self.cell.token();
-        let above = self.cell.terms().and_then(|terms| terms.token.as_ref());
-        inherited(self.deadline(), own.as_ref().or(above))
+        let token = own.or_else(|| self.cell.terms()?.token.clone());
+        JobOptions::inherited(self.deadline(), token)
     }
 
     /// Submits a child that inherits this job's cancellation and deadline; see
@@ -413,15 +415,4 @@ impl fmt::Debug for AsyncContext {
             .field("name", &self.name())
             .finish()
     }
-}
-
-fn inherited(deadline: Option<Instant>, token: Option<&CancelToken>) -> JobOptions {
-    let mut options = JobOptions::new();
-    if let Some(deadline) = deadline {
-        options = options.with_deadline(deadline);
-    }
-    if let Some(token) = token {
-        options = options.with_token(token);
-    }
-    options
 }

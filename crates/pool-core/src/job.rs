@@ -10,7 +10,8 @@ use crate::context::{AsyncContext, JobContext};
 use crate::id::JobId;
 use crate::lifecycle::Lifecycle;
 use crate::machine;
-use crate::token::CancelToken;
+use crate::outcome::drop_contained;
+use crate::token::{CancelToken, Watch};
 
 /// A unit of work that runs at most once, on a worker.
 ///
@@ -192,8 +193,18 @@ impl JobOptions {
         self
     }
 
+    /// What the child of a job with this deadline and this token inherits.
+    #[inline(always)]
+    pub(crate) fn inherited(deadline: Option<Instant>, token: Option<CancelToken>) -> Self {
+        Self {
+            deadline,
+            token,
+            ..Self::default()
+        }
+    }
+
     /// What holds where these and `inner` are both given: the inner name, the earlier deadline, either token.
-    #[inline]
+    #[inline(always)]
     pub(crate) fn around(self, inner: Self) -> Self {
         let mut both = inner;
         both.name = both.name.or(self.name);
@@ -203,14 +214,15 @@ impl JobOptions {
         if let Some(deadline) = self.deadline {
             both = both.with_deadline(deadline);
         }
-        if let Some(token) = &self.token {
-            both = both.with_token(token);
-        }
+        both.token = match (both.token.take(), self.token) {
+            (Some(inner), Some(outer)) => Some(CancelToken::below(&[&inner, &outer])),
+            (inner, outer) => inner.or(outer),
+        };
         both
     }
 
     /// Fixes the time limit to the clock; nothing at all for a job without options, the cheapest kind.
-    #[inline]
+    #[inline(always)]
     pub(crate) fn resolve(self) -> Option<Terms> {
         let is_plain = self.name.is_none()
             && self.timeout.is_none()
@@ -219,6 +231,7 @@ impl JobOptions {
         if is_plain { None } else { self.terms() }
     }
 
+    #[inline(always)]
     fn terms(self) -> Option<Terms> {
         let timed = self
             .timeout
@@ -228,6 +241,7 @@ impl JobOptions {
             name: self.name,
             deadline,
             token: self.token,
+            watch: Watch::default(),
         };
         (!terms.is_empty()).then_some(terms)
     }
@@ -239,6 +253,8 @@ pub(crate) struct Terms {
     pub(crate) name: Option<Cow<'static, str>>,
     pub(crate) deadline: Option<Instant>,
     pub(crate) token: Option<CancelToken>,
+    /// Where the job watches its token.
+    watch: Watch,
 }
 
 impl Terms {
@@ -255,28 +271,45 @@ impl Terms {
 
     /// Has the token and the clock of `life` call `waker` when they may end job `id`. The caller looks at both once afterwards.
     pub(crate) fn watch(&self, id: JobId, life: &Lifecycle, waker: &Waker) {
-        if let Some(token) = &self.token {
-            token.watch(id, waker);
+        if self.token.is_some()
+            && let Some(refused) = self.watch_token(id, waker.clone())
+        {
+            drop_contained(refused);
         }
         if let Some(deadline) = self.deadline {
-            // Without a clock's thread the deadline is seen when the job would start, or at its next poll.
-            let _has_clock = life.clock().wake_at(deadline, id, waker);
+            self.watch_clock(deadline, id, life, waker);
         }
     }
 
     /// [`watch`](Self::watch)es, unless token or deadline end the job already: then gives the waker back, to be called.
+    #[inline(always)]
     pub(crate) fn watch_unless_due(
         &self,
         id: JobId,
         life: &Lifecycle,
         waker: Waker,
     ) -> Option<Waker> {
-        if self.is_cancelled() || self.is_expired() {
+        if self.deadline.is_some() && (self.is_cancelled() || self.is_expired()) {
             return Some(waker);
         }
-        self.watch(id, life, &waker);
-        // What happened before the watch woke nobody.
-        self.is_cancelled().then_some(waker)
+        let for_clock = self.deadline.map(|deadline| (deadline, waker.clone()));
+        let due = self.watch_token(id, waker);
+        if let Some((deadline, waker)) = for_clock {
+            self.watch_clock(deadline, id, life, &waker);
+        }
+        due
+    }
+
+    /// Gives the waker back if the token is cancelled: what happened before the watch wakes nobody.
+    #[inline(always)]
+    fn watch_token(&self, id: JobId, waker: Waker) -> Option<Waker> {
+        let token = self.token.as_ref()?;
+        token.watch(&self.watch, id, waker).err()
+    }
+
+    fn watch_clock(&self, deadline: Instant, id: JobId, life: &Lifecycle, waker: &Waker) {
+        // Without a clock's thread the deadline is seen when the job would start, or at its next poll.
+        let _has_clock = life.clock().wake_at(deadline, id, waker);
     }
 
     /// Undoes [`watch`](Self::watch).
@@ -290,7 +323,7 @@ impl Terms {
     #[cold]
     fn forget_watch(&self, id: JobId, life: &Lifecycle) {
         if let Some(token) = &self.token {
-            token.unwatch(id);
+            token.unwatch(&self.watch, id);
         }
         if let Some(deadline) = self.deadline {
             life.clock().forget(deadline, id);

@@ -84,7 +84,8 @@ impl Ring {
         // ORDERING: Acquire, here and in the reload: the mark is read after the position that it is compared with.
         let mut tail = self.tail.load(Ordering::Acquire);
         loop {
-            let slot = self.slot(tail);
+            let index = self.index(tail);
+            let slot = &self.slots[index];
             // ORDERING: Acquire pairs with the Release of the popper that emptied the slot: its read of the body is over.
             if slot.mark.load(Ordering::Acquire) == self.empty_mark(tail) {
                 let next = self.next(tail);
@@ -95,7 +96,7 @@ impl Ring {
                     Ordering::Acquire,
                 ) {
                     Ok(_) => {
-                        self.ask_for(self.index(tail) + AHEAD);
+                        self.ask_for(index + AHEAD);
                         self.fill(slot, tail, task);
                         return Ok(());
                     }

@@ -112,6 +112,7 @@ impl Slot {
         }
     }
 
+    #[inline]
     pub(crate) fn depth(&self) -> usize {
         self.depth.load(Ordering::Relaxed)
     }

@@ -50,7 +50,7 @@ pub(crate) struct Body {
 /// What a job becomes inside a task. Whoever holds the payload holds the job's only entry.
 pub(crate) trait Payload: Send + 'static {
     /// Whether others than the holder of the task reach the job: its handle, a token, a deadline. Only then are
-    /// [`accept`](Self::accept) and [`change_pool`](Self::change_pool) called.
+    /// [`accept`](Self::accept), [`watch`](Self::watch) and [`change_pool`](Self::change_pool) called.
     const IS_SHARED: bool = false;
 
     /// Runs the job, or what is due of it, on `worker`, and accounts for it.
@@ -59,11 +59,16 @@ pub(crate) trait Payload: Send + 'static {
     /// The task is dropped unrun: resolves the job as `Abandoned`.
     fn abandon(self);
 
-    /// The job has entered the books of `life`, and is about to be queued there. A waker, if its token or its deadline ends it already:
-    /// to be called once it is queued. `Err`: it was ended while it was in no pool.
+    /// The job has entered the books of `life`, and is about to be queued there.
     #[inline]
-    fn accept(&self, _life: &Arc<Lifecycle>) -> Result<Option<Waker>, Outcome> {
-        Ok(None)
+    fn accept(&self, _life: &Lifecycle) -> Accepted {
+        Accepted::Yes
+    }
+
+    /// Has the job's token and the clock of `life` end it while it is queued. A waker, if they end it already: to be called once it is
+    /// queued.
+    fn watch(&self, _life: &Lifecycle) -> Option<Waker> {
+        None
     }
 
     /// The job goes from the books of `from` to those of `to`, or is given back.
@@ -86,6 +91,17 @@ pub(crate) trait Payload: Send + 'static {
     fn is_async(&self) -> bool {
         false
     }
+}
+
+/// What a pool finds that is about to queue a job. One byte, so that it is handed over in a register.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Accepted {
+    /// The job is the pool's.
+    Yes,
+    /// It is, and has a token or a deadline, to be [watched](Payload::watch).
+    ToWatch,
+    /// It was ended while it was in no pool.
+    Ended(Outcome),
 }
 
 /// Whether a task's job has changed its pool.
@@ -171,7 +187,8 @@ pub(crate) struct VTable {
 
 #[derive(Clone, Copy)]
 struct SharedVTable {
-    accept: unsafe fn(*const Words, &Arc<Lifecycle>) -> Result<Option<Waker>, Outcome>,
+    accept: unsafe fn(*const Words, &Lifecycle) -> Accepted,
+    watch: unsafe fn(*const Words, &Lifecycle) -> Option<Waker>,
     change_pool: unsafe fn(*const Words, &Lifecycle, Option<&Arc<Lifecycle>>) -> Changed,
 }
 
@@ -236,11 +253,17 @@ impl Task {
     /// The job has entered the books of `life`, and the task is about to be queued there. `Err`: it was ended while it was in no pool, and the
     /// task has nothing to run: its outcome is to be recorded.
     #[inline(always)]
-    pub(crate) fn accept(&self, life: &Arc<Lifecycle>) -> Result<Option<Waker>, Outcome> {
-        match &self.vtable.shared {
-            None => Ok(None),
+    pub(crate) fn accept(&self, life: &Lifecycle) -> Result<Option<Waker>, Outcome> {
+        let Some(shared) = &self.vtable.shared else {
+            return Ok(None);
+        };
+        let words = &raw const self.body.words;
+        // SAFETY: as in `name`.
+        match unsafe { (shared.accept)(words, life) } {
+            Accepted::Yes => Ok(None),
             // SAFETY: as in `name`.
-            Some(shared) => unsafe { (shared.accept)(&raw const self.body.words, life) },
+            Accepted::ToWatch => Ok(unsafe { (shared.watch)(words, life) }),
+            Accepted::Ended(outcome) => Err(outcome),
         }
     }
 
@@ -418,6 +441,7 @@ impl VTable {
                 shared: if P::IS_SHARED {
                     Some(SharedVTable {
                         accept: accept::<P>,
+                        watch: watch::<P>,
                         change_pool: change_pool::<P>,
                     })
                 } else {
@@ -486,12 +510,14 @@ impl<P: Payload> Drop for Abandon<P> {
 }
 
 #[inline]
-unsafe fn accept<P: Payload>(
-    words: *const Words,
-    life: &Arc<Lifecycle>,
-) -> Result<Option<Waker>, Outcome> {
+unsafe fn accept<P: Payload>(words: *const Words, life: &Lifecycle) -> Accepted {
     // SAFETY: the caller holds the task, so the payload is in place.
     unsafe { peek::<P>(words) }.accept(life)
+}
+
+unsafe fn watch<P: Payload>(words: *const Words, life: &Lifecycle) -> Option<Waker> {
+    // SAFETY: as in `accept`.
+    unsafe { peek::<P>(words) }.watch(life)
 }
 
 unsafe fn change_pool<P: Payload>(

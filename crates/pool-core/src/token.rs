@@ -43,6 +43,7 @@ mod node;
 mod tests;
 mod tidy;
 mod walk;
+mod watchers;
 
 use std::fmt;
 use std::future::Future;
@@ -54,6 +55,7 @@ use crate::id::JobId;
 use crate::machine::{self, Point};
 use cancelled::Cancelled;
 use node::Node;
+pub(crate) use watchers::Watch;
 
 /// Asks every job that carries it, or a child of it, to stop.
 ///
@@ -105,6 +107,7 @@ impl CancelToken {
     }
 
     /// Whether this token or one above it was cancelled. Reads one flag, however long the chain.
+    #[inline]
     pub fn is_cancelled(&self) -> bool {
         machine::point(Point::Ask);
         self.node.is_cancelled()
@@ -144,15 +147,17 @@ impl CancelToken {
         token
     }
 
-    /// Wakes `waker` once when the token is cancelled, unless it is already: then true, and
-    /// nothing is registered. A waker that was registered with the same id is replaced.
-    pub(crate) fn watch(&self, id: JobId, waker: &Waker) -> bool {
-        self.node.watch(id, waker)
+    /// Wakes `waker` once when the token is cancelled, unless it is already: then it comes back, and
+    /// nothing is registered. A waker that was registered by the same watcher is replaced.
+    #[inline(always)]
+    pub(crate) fn watch(&self, watch: &Watch, id: JobId, waker: Waker) -> Result<(), Waker> {
+        self.node.watch(watch, id, waker)
     }
 
     /// Takes the waker out. One that is being woken right now may still fire.
-    pub(crate) fn unwatch(&self, id: JobId) {
-        self.node.unwatch(id);
+    #[inline(always)]
+    pub(crate) fn unwatch(&self, watch: &Watch, id: JobId) {
+        self.node.unwatch(watch, id);
     }
 
     /// The first handle of a node that is not cancelled, or not in the graph.
@@ -187,12 +192,17 @@ impl Drop for CancelToken {
         if self.node.remove_handle() {
             // SAFETY: this was the last handle, so it alone has the count that they owned together;
             // it is not used again.
-            let node = unsafe { ManuallyDrop::take(&mut self.node) };
-            // Whoever is in a list, or has somebody in its own, is counted there too.
-            if Arc::strong_count(&node) > 1 && !node.is_cancelled() {
-                tidy::tidy(node);
-            }
+            leave(unsafe { ManuallyDrop::take(&mut self.node) });
         }
+    }
+}
+
+/// The last handle of a node has gone.
+#[cold]
+fn leave(node: Arc<Node>) {
+    // Whoever is in a list, or has somebody in its own, is counted there too.
+    if Arc::strong_count(&node) > 1 && !node.is_cancelled() {
+        tidy::tidy(node);
     }
 }
 

@@ -205,11 +205,17 @@ impl Worker {
         self.0.after_job.borrow_mut().push(then);
     }
 
+    #[inline]
     fn run_after_job(&self) {
         if !self.0.after_job.borrow().is_empty() {
-            let all = self.0.after_job.take();
-            all.into_iter().for_each(|then| then());
+            self.run_all_after_job();
         }
+    }
+
+    #[cold]
+    fn run_all_after_job(&self) {
+        let all = self.0.after_job.take();
+        all.into_iter().for_each(|then| then());
     }
 
     /// Runs one task, if there is one. Queued jobs and woken futures take turns, so neither starves the other (`R804`).
@@ -488,6 +494,7 @@ impl Worker {
     }
 
     /// How many jobs of this pool are on this thread's stack.
+    #[inline]
     pub(crate) fn own_jobs(&self) -> usize {
         self.0.slot.depth() + self.0.nested.get()
     }

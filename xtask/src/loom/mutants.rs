@@ -166,7 +166,7 @@ mutants! {
             "let due = self.turn.suspend();
                     if !MUTANT { self.tell_of(due); }";
         future_has_no_home: "a future suspends before its pool is noted in its cell", in "async_cell.rs",
-            "self.links.lock_unpoisoned().home = Some(Arc::clone(life));" =>
+            "self.lock_links().home = Some(Arc::clone(life));" =>
             "()";
     }
     "async_cell::models::a_cancelled_future_is_ended_by_its_host" {
@@ -221,11 +221,9 @@ mutants! {
     }
     "token::models::a_watcher_that_is_not_told_is_woken" {
         token_watch_looks_too_early: "a watcher looks for the flag before it takes the lock", in "token/node.rs",
-            "let waker = waker.clone();
-        let mut links = self.lock();
+            "let mut links = self.lock();
         if self.is_cancelled() {" =>
-            "let waker = waker.clone();
-        let early = self.is_cancelled();
+            "let early = self.is_cancelled();
         let mut links = self.lock();
         if if MUTANT { early } else { self.is_cancelled() } {";
     }

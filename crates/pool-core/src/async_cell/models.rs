@@ -14,6 +14,7 @@ use crate::models::{Token, life, life_of, model};
 use crate::outcome::Outcome;
 use crate::source::SureSource;
 use crate::still::Still;
+use crate::task::Accepted;
 use crate::ticket::Outlet;
 use crate::worker::{Awaited, Helped, Worker};
 
@@ -111,7 +112,7 @@ fn a_future_that_is_helped_ends_once() {
         let engine = StdArc::new(Still(life_of(2)));
         let cell = AsyncCell::new(JobId::next(), SureSource(event.clone()), None);
         assert!(engine.0.begin_submission().is_some());
-        assert!(StdArc::clone(&cell).accept(&engine.0).is_ok());
+        assert_eq!(cell.accept(&engine.0), Accepted::Yes);
         let joiner = {
             let (cell, engine) = (StdArc::clone(&cell), StdArc::clone(&engine));
             thread::spawn(move || {
@@ -150,7 +151,7 @@ fn a_helper_hears_what_its_future_awaits() {
         let engine = StdArc::new(Still(life_of(2)));
         let (cell, child) = (cell(), cell());
         assert!(engine.0.begin_submission().is_some());
-        assert!(StdArc::clone(&cell).accept(&engine.0).is_ok());
+        assert_eq!(cell.accept(&engine.0), Accepted::Yes);
         let helper = {
             let (cell, engine) = (StdArc::clone(&cell), StdArc::clone(&engine));
             thread::spawn(move || {

@@ -25,9 +25,8 @@ impl<S: Source> AsyncCell<S> {
         unsafe { Ticket::new(NonNull::new_unchecked(cell)) }
     }
 
-    /// The caller has the handle's end, and the job has ended.
-    fn take_resolution(&self) -> Resolution<S::Output, S::Error> {
-        let outcome = self.state.outcome().expect("the job has ended");
+    /// The caller has the handle's end, and the job has ended so.
+    fn take_resolution(&self, outcome: Outcome) -> Resolution<S::Output, S::Error> {
         if let Some(error) = error_without_value(outcome) {
             return Err(error);
         }
@@ -37,15 +36,15 @@ impl<S: Source> AsyncCell<S> {
         }
     }
 
-    /// The handle has gone.
-    fn detach(&self) {
+    /// The handle has gone. True: the job has ended, and an outcome that nobody took is the caller's to drop.
+    #[inline]
+    fn detach(&self) -> bool {
         // SAFETY: the handle's end is the caller's, so nobody polls it.
-        drop_contained(unsafe { self.waiter.take_back(&self.state) });
-        self.forget_helper();
-        let has_value = |outcome: Outcome| error_without_value::<()>(outcome).is_none();
-        if self.state.detach() && self.state.outcome().is_some_and(has_value) {
-            self.drop_resolution();
+        if let Some(waker) = unsafe { self.waiter.take_back(&self.state) } {
+            drop_contained(waker);
         }
+        self.forget_helper();
+        self.state.detach()
     }
 
     /// Whether the job is one of the worker's pool.
@@ -66,14 +65,12 @@ impl<S: Source> Outlet<S::Output, S::Error> for AsyncCell<S> {
     fn poll_outcome(&self, cx: &mut Context<'_>) -> Poll<Resolution<S::Output, S::Error>> {
         // SAFETY: by the trait's rule, the handle calls this, and nobody else at once.
         ready!(unsafe { self.waiter.poll_end(&self.state, cx) });
-        Poll::Ready(self.take_resolution())
+        let outcome = self.state.outcome().expect("the job has ended");
+        Poll::Ready(self.take_resolution(outcome))
     }
 
     fn take_ended(&self) -> Option<Joined<S::Output, S::Error>> {
-        if !self.state.is_ended() {
-            return None;
-        }
-        let resolution = self.take_resolution();
+        let resolution = self.take_resolution(self.state.outcome()?);
         let leave = leave::<S>;
         Some(Joined { resolution, leave })
     }
@@ -151,7 +148,8 @@ impl<S: Source> Abort for AsyncCell<S> {
 /// As for `release`.
 unsafe fn leave<S: Source>(cell: NonNull<()>, _outcome: Outcome) {
     // SAFETY: the caller's promise.
-    unsafe { release::<S>(cell) }
+    let cell = unsafe { Arc::from_raw(cell.cast::<AsyncCell<S>>().as_ptr()) };
+    cell.detach();
 }
 
 /// See [`Outlet::release`].
@@ -161,7 +159,10 @@ unsafe fn leave<S: Source>(cell: NonNull<()>, _outcome: Outcome) {
 unsafe fn release<S: Source>(cell: NonNull<()>) {
     // SAFETY: the caller's promise.
     let cell = unsafe { Arc::from_raw(cell.cast::<AsyncCell<S>>().as_ptr()) };
-    cell.detach();
+    let has_value = |outcome: Outcome| error_without_value::<()>(outcome).is_none();
+    if cell.detach() && cell.state.outcome().is_some_and(has_value) {
+        cell.drop_resolution();
+    }
 }
 
 impl<S: Source> Cancellation for AsyncCell<S> {

@@ -12,8 +12,8 @@ use crate::lifecycle::Lifecycle;
 use crate::outcome::{JobError, Outcome, drop_contained, outcome_of};
 use crate::seeking::{LoanEnd, Seeking};
 use crate::source::Source;
-use crate::sync::{LockExt, Ordering};
-use crate::task::{Changed, GivenUp, GivenUpAs, Remains};
+use crate::sync::LockExt;
+use crate::task::{Accepted, Changed, GivenUp, GivenUpAs, Remains};
 use crate::ticket::Resolution;
 use crate::worker::{Awaited, Helped, Worker};
 
@@ -36,7 +36,9 @@ pub(crate) trait Polled: Awaited {
     /// A worker has dequeued the entry of a wake: polls, unless a helper was faster.
     fn run_woken(self: Arc<Self>, worker: &Worker);
     /// See [`Payload::accept`](crate::task::Payload::accept).
-    fn accept(self: Arc<Self>, life: &Arc<Lifecycle>) -> Result<Option<Waker>, Outcome>;
+    fn accept(&self, life: &Lifecycle) -> Accepted;
+    /// See [`Payload::watch`](crate::task::Payload::watch).
+    fn watch(self: Arc<Self>, life: &Lifecycle) -> Option<Waker>;
     /// See [`Payload::change_pool`](crate::task::Payload::change_pool).
     fn change_pool(self: Arc<Self>, from: &Lifecycle, to: Option<&Arc<Lifecycle>>) -> Changed;
     /// See [`Payload::give_up`](crate::task::Payload::give_up).
@@ -86,12 +88,6 @@ impl<S: Source> AsyncCell<S> {
         outcome
     }
 
-    /// As for the cell of a closure.
-    fn watch(self: &Arc<Self>, life: &Lifecycle) -> Option<Waker> {
-        let terms = self.terms.as_ref().filter(|terms| terms.may_end())?;
-        terms.watch_unless_due(self.id, life, Waker::from(Arc::clone(self)))
-    }
-
     fn unwatch(&self, life: &Lifecycle) {
         if let Some(terms) = &self.terms {
             terms.unwatch(self.id, life);
@@ -112,10 +108,8 @@ impl<S: Source> Awaited for AsyncCell<S> {
         if self.state.is_ended() {
             return Helped::Over;
         }
-        // ORDERING: Relaxed: read by this side again, or after the lock below.
-        self.has_helper.store(true, Ordering::Relaxed);
         let (former, seeking) = {
-            let mut links = self.links.lock_unpoisoned();
+            let mut links = self.lock_links();
             let is_same = links.helper.as_ref().is_some_and(|it| it.will_wake(waker));
             let former = (!is_same).then(|| links.helper.replace(waker.clone()));
             let waits = links.waits.as_ref();
@@ -169,11 +163,20 @@ impl<S: Source> Polled for AsyncCell<S> {
         }
     }
 
-    fn accept(self: Arc<Self>, life: &Arc<Lifecycle>) -> Result<Option<Waker>, Outcome> {
+    fn accept(&self, life: &Lifecycle) -> Accepted {
         if !self.state.accept(life.id()) {
-            return Err(self.state.outcome_or_cancelled());
+            return Accepted::Ended(self.state.outcome_or_cancelled());
         }
-        Ok(self.watch(life))
+        match self.terms {
+            None => Accepted::Yes,
+            Some(_) => Accepted::ToWatch,
+        }
+    }
+
+    fn watch(self: Arc<Self>, life: &Lifecycle) -> Option<Waker> {
+        let terms = self.terms.as_ref().filter(|terms| terms.may_end())?;
+        let waker = Waker::from(Arc::clone(&self));
+        terms.watch_unless_due(self.id, life, waker)
     }
 
     fn change_pool(self: Arc<Self>, from: &Lifecycle, to: Option<&Arc<Lifecycle>>) -> Changed {
@@ -246,7 +249,7 @@ impl<S: Source> Polled for AsyncCell<S> {
             Once::Suspended => {
                 if known == Known::NotYet {
                     // A canceller sets its mark and then looks here, under the lock: one of the two sees the other.
-                    self.links.lock_unpoisoned().host = Some(host.clone());
+                    self.lock_links().host = Some(host.clone());
                     if let Some(terms) = &self.terms {
                         terms.watch(self.id, life, host);
                     }

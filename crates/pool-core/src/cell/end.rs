@@ -39,6 +39,17 @@ pub(super) unsafe fn free_by_holder<J: Job>(cell: NonNull<JobCell<J>>) {
     // ORDERING: Acquire pairs with the Release of all other holders.
     fence(Ordering::Acquire);
     // SAFETY: nobody holds it any more.
+    unsafe { free_unheld(cell) }
+}
+
+/// [`free_alone`], apart from the look whether it is due.
+///
+/// # Safety
+/// As for that.
+#[cold]
+#[inline(never)]
+unsafe fn free_unheld<J: Job>(cell: NonNull<JobCell<J>>) {
+    // SAFETY: the caller's promise.
     unsafe { free_alone(cell) }
 }
 
@@ -77,7 +88,9 @@ pub(super) unsafe fn release<J: Job>(cell: NonNull<()>) {
     // SAFETY: the cell lives, by the caller's promise, up to this end's leave.
     let whole = unsafe { place.as_ref() };
     // SAFETY: the handle's end is the caller's, so nobody polls it.
-    drop_contained(unsafe { whole.waiter.take_back(&whole.state) });
+    if let Some(waker) = unsafe { whole.waiter.take_back(&whole.state) } {
+        drop_contained(waker);
+    }
     let outcome = whole.state.outcome();
     if outcome.is_some_and(|outcome| error_without_value::<()>(outcome).is_none()) {
         // A value that nobody took is the handle's to drop, and not to be kept until the entry is dequeued.

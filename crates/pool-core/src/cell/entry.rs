@@ -4,12 +4,12 @@ use std::sync::Arc;
 use std::task::Waker;
 use std::time::Instant;
 
-use super::{CellEntry, JobCell, Stage, Tells};
+use super::{CellEntry, CellRef, JobCell, Stage, Tells};
 use crate::id::JobId;
 use crate::job::Job;
 use crate::lifecycle::Lifecycle;
 use crate::outcome::{Outcome, drop_contained, outcome_of, wake_contained};
-use crate::task::{Changed, GivenUp, GivenUpAs, Payload, Remains};
+use crate::task::{Accepted, Changed, GivenUp, GivenUpAs, Payload, Remains};
 use crate::worker::Worker;
 
 impl<J: Job> Payload for CellEntry<J> {
@@ -25,7 +25,11 @@ impl<J: Job> Payload for CellEntry<J> {
         let (resolution, leftover) = cell.run_started(worker);
         let outcome = outcome_of(&resolution);
         JobCell::<J>::drop_leftover(&frame, outcome, leftover);
-        self.end(resolution, || frame.is_on_record(outcome));
+        self.end(resolution, || {
+            if JobCell::<J>::may_run_code(outcome) {
+                frame.is_on_record(outcome);
+            }
+        });
         drop(frame);
         worker.over();
     }
@@ -35,15 +39,23 @@ impl<J: Job> Payload for CellEntry<J> {
     }
 
     #[inline]
-    fn accept(&self, life: &Arc<Lifecycle>) -> Result<Option<Waker>, Outcome> {
+    fn accept(&self, life: &Lifecycle) -> Accepted {
         let cell = self.cell();
         if !cell.state.accept(life.id()) {
-            return Err(cell.state.outcome_or_cancelled());
+            return Accepted::Ended(cell.state.outcome_or_cancelled());
         }
-        if cell.extras.get().is_none() {
-            return Ok(None);
+        match cell.extras.get() {
+            None => Accepted::Yes,
+            Some(_) => Accepted::ToWatch,
         }
-        Ok(self.watch(life))
+    }
+
+    fn watch(&self, life: &Lifecycle) -> Option<Waker> {
+        let cell = self.cell();
+        let terms = cell.terms().filter(|terms| terms.may_end())?;
+        // SAFETY: the entry keeps the cell alive.
+        let waker = unsafe { CellRef::new(self.0) }.into_waker();
+        terms.watch_unless_due(cell.id, life, waker)
     }
 
     fn change_pool(&self, from: &Lifecycle, to: Option<&Arc<Lifecycle>>) -> Changed {

@@ -5,7 +5,7 @@ use std::sync::Arc;
 use std::task::{Context, Poll, ready};
 
 use super::end::{leave_claimed, leave_taken, release};
-use super::{CellRef, Extras, JobCell, Tells};
+use super::{CellRef, JobCell, Tells};
 use crate::context::{Cancellation, OwnToken};
 use crate::id::JobId;
 use crate::job::Job;
@@ -27,14 +27,12 @@ impl<J: Job> Outlet<J::Output, J::Error> for JobCell<J> {
     fn poll_outcome(&self, cx: &mut Context<'_>) -> Poll<Resolution<J::Output, J::Error>> {
         // SAFETY: by the trait's rule, the handle calls this, and nobody else at once.
         ready!(unsafe { self.waiter.poll_end(&self.state, cx) });
-        Poll::Ready(self.take_resolution())
+        let outcome = self.state.outcome().expect("the job has ended");
+        Poll::Ready(self.take_resolution(outcome))
     }
 
     fn take_ended(&self) -> Option<Joined<J::Output, J::Error>> {
-        if !self.state.is_ended() {
-            return None;
-        }
-        let resolution = self.take_resolution();
+        let resolution = self.take_resolution(self.state.outcome()?);
         let leave = leave_taken::<J>;
         Some(Joined { resolution, leave })
     }
@@ -100,7 +98,7 @@ impl<J: Job> Cancellation for JobCell<J> {
         if is_unreachable {
             return None;
         }
-        let extras = self.extras.get_or_init(|| Extras::new(None));
+        let extras = self.extras.get_or_init();
         Some(extras.token.get(extras.terms.as_ref(), &self.state))
     }
 }

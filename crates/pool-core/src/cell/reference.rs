@@ -6,7 +6,7 @@ use std::ptr::NonNull;
 use std::sync::Arc;
 use std::task::{RawWaker, RawWakerVTable, Waker};
 
-use super::{Extras, JobCell, Tells, free_by_holder, refuse_start};
+use super::{JobCell, Tells, free_by_holder, refuse_start};
 use crate::id::JobId;
 use crate::job::Job;
 use crate::sync::Ordering;
@@ -29,7 +29,7 @@ impl<J: Job> CellRef<J> {
     pub(super) unsafe fn new(cell: NonNull<JobCell<J>>) -> Self {
         // SAFETY: the caller holds it.
         let extras = unsafe { cell.as_ref() };
-        let extras = extras.extras.get_or_init(|| Extras::new(None));
+        let extras = extras.extras.get_or_init();
         // ORDERING: Relaxed, as in `Arc`: the caller's own hold is counted.
         extras.holders.fetch_add(1, Ordering::Relaxed);
         Self(cell)

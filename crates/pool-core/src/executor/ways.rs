@@ -48,6 +48,7 @@ pub(crate) fn submit_around<J: Job>(
 }
 
 /// [`ExecutorExt::execute`] for a job to which `options` are added, so that they need no place beside it.
+#[inline(always)]
 pub(crate) fn execute_around<J: Job>(
     executor: &dyn Executor,
     options: JobOptions,

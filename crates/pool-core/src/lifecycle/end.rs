@@ -54,6 +54,7 @@ impl Lifecycle {
     }
 
     /// Whether future `id` is to be dropped because the pool is being cancelled.
+    #[inline]
     pub(crate) fn cancels(&self, id: JobId) -> bool {
         self.is_cancelling() && !self.awaits_end(id)
     }

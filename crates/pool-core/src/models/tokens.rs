@@ -10,7 +10,7 @@ use super::{Token, model};
 use crate::context::OwnToken;
 use crate::id::JobId;
 use crate::state::State;
-use crate::token::CancelToken;
+use crate::token::{CancelToken, Watch};
 
 /// A job makes a token for its first child while its handle cancels it: the child's token is cancelled.
 #[test]
@@ -40,7 +40,8 @@ fn a_watcher_of_a_token_is_woken() {
             thread::spawn(move || token.cancel())
         };
         let woken = StdArc::new(Token::default());
-        token.watch(JobId::next(), &Waker::from(StdArc::clone(&woken)));
+        let waker = Waker::from(StdArc::clone(&woken));
+        let _told = token.watch(&Watch::default(), JobId::next(), waker);
         if !token.is_cancelled() {
             woken.take();
             assert!(token.is_cancelled());

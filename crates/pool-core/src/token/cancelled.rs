@@ -4,18 +4,24 @@ use std::future::Future;
 use std::pin::Pin;
 use std::task::{Context, Poll};
 
-use super::CancelToken;
+use super::{CancelToken, Watch};
 use crate::id::JobId;
+use crate::outcome::drop_contained;
 
 pub(super) struct Cancelled {
     token: CancelToken,
     /// What its waker is registered with, from the first poll that had to wait.
-    watch: Option<JobId>,
+    id: Option<JobId>,
+    watch: Watch,
 }
 
 impl Cancelled {
     pub(super) fn new(token: CancelToken) -> Self {
-        Self { token, watch: None }
+        Self {
+            token,
+            id: None,
+            watch: Watch::default(),
+        }
     }
 }
 
@@ -26,19 +32,21 @@ impl Future for Cancelled {
         if self.token.is_cancelled() {
             return Poll::Ready(());
         }
-        let id = *self.watch.get_or_insert_with(JobId::next);
-        if self.token.watch(id, cx.waker()) {
-            Poll::Ready(())
-        } else {
-            Poll::Pending
+        let id = *self.id.get_or_insert_with(JobId::next);
+        match self.token.watch(&self.watch, id, cx.waker().clone()) {
+            Ok(()) => Poll::Pending,
+            Err(waker) => {
+                drop_contained(waker);
+                Poll::Ready(())
+            }
         }
     }
 }
 
 impl Drop for Cancelled {
     fn drop(&mut self) {
-        if let Some(id) = self.watch {
-            self.token.unwatch(id);
+        if let Some(id) = self.id {
+            self.token.unwatch(&self.watch, id);
         }
     }
 }

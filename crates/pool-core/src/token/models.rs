@@ -5,7 +5,7 @@ use std::task::Waker;
 
 use loom::thread;
 
-use super::CancelToken;
+use super::{CancelToken, Watch};
 use crate::id::JobId;
 use crate::models::{Token, model};
 
@@ -19,7 +19,8 @@ fn a_watcher_that_is_not_told_is_woken() {
             thread::spawn(move || token.cancel())
         };
         let woken = Arc::new(Token::default());
-        if !token.watch(JobId::next(), &Waker::from(Arc::clone(&woken))) {
+        let waker = Waker::from(Arc::clone(&woken));
+        if token.watch(&Watch::default(), JobId::next(), waker).is_ok() {
             woken.take();
         }
         assert!(token.is_cancelled());

@@ -5,6 +5,7 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::task::Waker;
 
+use super::watchers::{Watch, Watchers};
 use crate::id::JobId;
 use crate::outcome::drop_contained;
 use crate::sync::{AtomicBool, AtomicUsize, Guard, LockExt, Mutex, Ordering};
@@ -27,8 +28,8 @@ pub(super) struct Links {
     /// The children in the order of their keys, which is the order of wakes.
     pub(super) below: BTreeMap<u64, Arc<Node>>,
     next_key: u64,
-    /// Who is woken by a cancel, in the order of their ids.
-    pub(super) watchers: BTreeMap<JobId, Waker>,
+    /// Who is woken by a cancel.
+    pub(super) watchers: Watchers,
     /// A cancel has come by. From here on nothing is added to the lists, and nothing moves.
     pub(super) is_doomed: bool,
 }
@@ -102,6 +103,7 @@ impl Node {
         true
     }
 
+    #[inline]
     pub(super) fn lock(&self) -> Guard<'_, Links> {
         self.links.lock_unpoisoned()
     }
@@ -110,6 +112,7 @@ impl Node {
         self.links.try_lock_unpoisoned()
     }
 
+    #[inline]
     pub(super) fn is_cancelled(&self) -> bool {
         // ORDERING: Acquire pairs with the Release in `set_cancelled`: what the canceller did
         // before is visible to the job.
@@ -122,24 +125,28 @@ impl Node {
         self.is_cancelled.store(true, Ordering::Release);
     }
 
-    /// Registers a watcher, unless the node is cancelled: then true.
-    pub(super) fn watch(&self, id: JobId, waker: &Waker) -> bool {
-        let waker = waker.clone();
+    /// Registers a watcher, unless the node is cancelled: then gives the waker back.
+    #[inline(always)]
+    pub(super) fn watch(&self, watch: &Watch, id: JobId, waker: Waker) -> Result<(), Waker> {
         let mut links = self.lock();
         if self.is_cancelled() {
-            drop(links);
-            drop_contained(waker);
-            return true;
+            return Err(waker);
         }
-        let replaced = links.watchers.insert(id, waker);
+        let replaced = links.watchers.insert(watch, id, waker);
         drop(links);
-        drop_contained(replaced);
-        false
+        if let Some(replaced) = replaced {
+            drop_contained(replaced);
+        }
+        Ok(())
     }
 
-    pub(super) fn unwatch(&self, id: JobId) {
-        let watcher = self.lock().watchers.remove(&id);
-        drop_contained(watcher);
+    /// Inlined always: its callers are rare code to the compiler.
+    #[inline(always)]
+    pub(super) fn unwatch(&self, watch: &Watch, id: JobId) {
+        let watcher = self.lock().watchers.remove(watch, id);
+        if let Some(watcher) = watcher {
+            drop_contained(watcher);
+        }
     }
 
     pub(super) fn handles(&self) -> usize {
@@ -184,7 +191,7 @@ impl Drop for Node {
         let links = self.links.get_mut();
         let links = links.unwrap_or_else(|poisoned| poisoned.into_inner());
         let watchers = std::mem::take(&mut links.watchers);
-        watchers.into_values().for_each(drop_contained);
+        watchers.into_wakers().for_each(drop_contained);
     }
 }
 

@@ -7,8 +7,8 @@ use std::pin::Pin;
 use std::sync::{Arc, Mutex, Weak};
 use std::task::{Context, Poll, Wake, Waker};
 
-use super::CancelToken;
 use super::node::Node;
+use super::{CancelToken, Watch};
 use crate::id::JobId;
 
 /// Of nodes in a chain. A step that looked at all of them would not end.
@@ -196,7 +196,7 @@ fn watchers_are_woken_from_the_top_in_the_order_of_their_making() {
             let woken = Arc::clone(&woken);
             let waker = on_wake(move || woken.lock().expect("no panic").push((name, half)));
             let id = JobId::from_u64(half + 1).expect("it is not 0");
-            assert!(!token.watch(id, &waker));
+            assert!(token.watch(&Watch::default(), id, waker).is_ok());
         }
     }
     root.cancel();
@@ -224,10 +224,14 @@ fn a_waker_may_use_the_tree_that_wakes_it_and_panic() {
         })
     };
     let other = Arc::new(Mutex::new(false));
-    assert!(!root.watch(JobId::next(), &waker));
+    assert!(root.watch(&Watch::default(), JobId::next(), waker).is_ok());
     let is_woken = Arc::clone(&other);
     let second = on_wake(move || *is_woken.lock().expect("no panic") = true);
-    assert!(!below.watch(JobId::next(), &second));
+    assert!(
+        below
+            .watch(&Watch::default(), JobId::next(), second)
+            .is_ok()
+    );
     root.cancel();
     assert!(below.is_cancelled() && sibling.lock().expect("no panic").is_none());
     assert!(*other.lock().expect("no panic"), "the next one is woken");
@@ -248,27 +252,27 @@ fn a_wakers_drop_may_use_the_tree_and_panic() {
             let _held = &bomb;
         })
     };
-    let id = JobId::next();
+    let (id, own, lefts) = (JobId::next(), Watch::default(), Watch::default());
     // Its only holder is the registration.
-    let watch = |token: &CancelToken, by: &CancelToken| {
-        let waker = waker(by);
-        let is_cancelled = token.watch(id, &waker);
-        drop(crate::outcome::contain(|| drop(waker)));
+    let watch = |token: &CancelToken, watch: &Watch| {
+        let refused = token.watch(watch, id, waker(&root)).err();
+        let is_cancelled = refused.is_some();
+        drop(crate::outcome::contain(|| drop(refused)));
         is_cancelled
     };
     let count = || *dropped.lock().expect("no panic");
-    assert!(!watch(&root, &root));
-    root.unwatch(id);
+    assert!(!watch(&root, &own));
+    root.unwatch(&own, id);
     assert_eq!(count(), 1, "taken out");
-    assert!(!watch(&root, &root) && !watch(&root, &root));
+    assert!(!watch(&root, &own) && !watch(&root, &own));
     assert_eq!(count(), 2, "replaced");
     let left = root.child();
-    assert!(!watch(&left, &root));
+    assert!(!watch(&left, &lefts));
     drop(left);
     assert_eq!(count(), 3, "its token has gone");
     root.cancel();
     assert_eq!(count(), 4, "woken");
-    assert!(watch(&root, &root));
+    assert!(watch(&root, &own));
     assert_eq!(count(), 5, "too late");
 }
 

@@ -2,11 +2,10 @@
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
-use std::task::Waker;
 
 use super::node::Node;
 use super::tidy;
-use crate::id::JobId;
+use super::watchers::Watchers;
 use crate::outcome::wake_contained;
 
 /// Cancels a node and all below it, then wakes those who watch them: parents before their children,
@@ -28,7 +27,7 @@ pub(super) fn cancel(node: &Arc<Node>) {
     // The last child was the first to be left, and its parent comes after it.
     let watchers = walk.watchers.into_iter().rev();
     watchers
-        .flat_map(BTreeMap::into_values)
+        .flat_map(Watchers::into_wakers)
         .for_each(wake_contained);
 }
 
@@ -43,7 +42,7 @@ struct Walk {
     /// The nodes with several parents that the walk has come to, by address: it walks through each
     /// once. They stay alive meanwhile, so that no address is used twice.
     met: BTreeMap<usize, Arc<Node>>,
-    watchers: Vec<BTreeMap<JobId, Waker>>,
+    watchers: Vec<Watchers>,
     /// Nodes that are not cancelled, and that nobody needs since they have lost a child.
     bereft: Vec<Arc<Node>>,
 }

@@ -25,12 +25,14 @@ impl Worker {
     }
 
     /// Notes which future is being polled here, and returns the one around it, to be put back.
+    #[inline]
     pub(crate) fn begin_polling(&self, id: JobId) -> Option<Polling> {
         let (depth, noted) = (self.own_jobs(), self.0.help.noted());
         self.0.polling.replace(Some(Polling { id, depth, noted }))
     }
 
     /// The poll is over. What the future has awaited in it.
+    #[inline]
     pub(crate) fn end_polling(&self, outer: Option<Polling>) -> Vec<Arc<dyn Awaited>> {
         let ended = self.0.polling.replace(outer);
         ended.map_or_else(Vec::new, |ended| self.0.help.take_noted(ended.noted))
