@@ -1,6 +1,8 @@
 //! Ends of a pool that was swapped, from within: its generations wait for each other's jobs.
 
 use std::convert::Infallible;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::mpsc::{self, Receiver};
 use std::thread;
 
@@ -82,11 +84,13 @@ fn waits_in_two_generations_leave_each_other_out() {
 fn a_future_of_an_older_generation_sees_the_end_of_all() {
     each_backend(|backend| {
         let pool = on(backend, 1, 16);
-        let (ends, begun) = awaits_end(&pool);
+        let may_end = Arc::new(AtomicBool::new(false));
+        let (ends, begun) = awaits_end(&pool, Arc::clone(&may_end));
         begun.recv_timeout(LIMIT).expect("the future starts");
         pool.swap(other_than(backend))
             .expect("the backend can be built");
         let (release, held) = hold(&pool);
+        may_end.store(true, Ordering::Relaxed);
         // The one that ends the pool has asked for its end by the time that a job is refused.
         let is_closed = |pool: &Pool| {
             let refused = pool.try_execute_job(nothing);
@@ -102,13 +106,16 @@ fn a_future_of_an_older_generation_sees_the_end_of_all() {
     });
 }
 
-/// A future that ends the pool once that was swapped.
-fn awaits_end(pool: &Pool) -> (JobHandle<ShutdownReport, Infallible>, Receiver<()>) {
+/// A future that ends the pool once it may.
+fn awaits_end(
+    pool: &Pool,
+    may_end: Arc<AtomicBool>,
+) -> (JobHandle<ShutdownReport, Infallible>, Receiver<()>) {
     let (begin, begun) = mpsc::channel();
-    let (all, backend) = (pool.clone(), pool.backend());
+    let all = pool.clone();
     let future = async move {
         begin.send(()).expect("the test listens");
-        while all.backend() == backend {
+        while !may_end.load(Ordering::Relaxed) {
             tokio::task::yield_now().await;
         }
         all.shutdown_async(LIMIT).await
