@@ -55,11 +55,11 @@ enum Level {
     Body {
         pool: u8,
         number: u32,
+        /// It needs a worker.
+        counts: bool,
     },
     /// A body waits for all of its pool, and lends its worker meanwhile.
-    Lends {
-        pool: u8,
-    },
+    Lends { pool: u8 },
 }
 
 thread_local! {
@@ -70,7 +70,11 @@ thread_local! {
 /// Whether a worker of the pool is at work on this stack, and has not lent itself to others.
 fn is_counted(stack: &[Level], pool: u8) -> bool {
     let last = stack.iter().rev().find_map(|level| match *level {
-        Level::Body { pool: other, .. } => (other == pool).then_some(true),
+        Level::Body {
+            pool: other,
+            counts,
+            ..
+        } => (other == pool).then_some(counts),
         Level::Lends { pool: other } => (other == pool).then_some(false),
     });
     last.unwrap_or(false)
@@ -121,9 +125,13 @@ impl<'a> Body<'a> {
     pub(super) fn begin(world: &'a World, record: &Record) -> Self {
         let pool = record.home();
         let is_first = STACK.with_borrow_mut(|stack| {
-            let is_first = !is_counted(stack, pool) && !record.has(Mark::Alone);
-            let number = record.number;
-            stack.push(Level::Body { pool, number });
+            let (number, counts) = (record.number, !record.has(Mark::Alone));
+            let is_first = counts && !is_counted(stack, pool);
+            stack.push(Level::Body {
+                pool,
+                number,
+                counts,
+            });
             is_first
         });
         if is_first {
