@@ -12,7 +12,7 @@ pub(crate) enum Intake {
     Refused = 2,
 }
 
-/// One that is told by the thread that submits, and read by others.
+/// An [`Intake`] that the submitting thread sets and other threads read.
 #[derive(Debug, Default)]
 pub(crate) struct IntakeCell(AtomicU8);
 

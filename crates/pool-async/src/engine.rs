@@ -120,7 +120,7 @@ impl Engine for AsyncEngine {
         self.queue.past_bound()
     }
 
-    /// Inlined always: else it is left to chance, as several call it.
+    /// Always inlined: with several callers, the compiler's choice varies from build to build.
     #[inline(always)]
     fn pop<'a>(&self, _worker: &Worker, place: TaskPlace<'a>) -> Option<Held<'a>> {
         let mut queued_by = QueuedBy::Push;

@@ -214,7 +214,8 @@ impl<'a> JobContext<'a> {
     /// `b` becomes a job of its own, a child that inherits this job's cancellation and deadline, only if a worker has nothing to do and nothing
     /// is queued; else it runs here, after `a`, as part of this job and with its context. So splitting down to small parts costs
     /// little. Both run also in a job that was cancelled: [`check`](Self::check) is theirs to call, and what it reports to either
-    /// counts for this job, wherever the half ran. Both may borrow, since neither outlives the call. While it waits for `b` elsewhere, the worker runs no other job (`R502`).
+    /// counts for this job, wherever the half ran. Both may borrow, since neither outlives the call. While it waits for `b` elsewhere,
+    /// the worker runs no other job (`R502`).
     ///
     /// A `b` that became a job is counted as one, whoever runs it: it has an outcome of its own in the
     /// books, and `on_failure` hears of its panic. One that ran here from the start is part of this job.

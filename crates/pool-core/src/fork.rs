@@ -57,7 +57,7 @@ impl Job for Forked {
     }
 }
 
-/// Keeps what a half was told by its own context, however the half ends.
+/// Records what its own context reported to a half, also if the half panics.
 struct Told<'a>(&'a JobContext<'a>, &'a OnceLock<Interrupted>);
 
 impl Drop for Told<'_> {

@@ -49,7 +49,7 @@ impl Lazy {
     #[cold]
     fn init(&self) -> &Extras {
         let own = Extras::allocate(None);
-        // ORDERING: Release: who finds the extras finds them whole; Acquire: as in `get`.
+        // ORDERING: Release publishes the extras to `get`; Acquire takes over another thread's, as `get` does.
         let put = self.0.compare_exchange(
             ptr::null_mut(),
             own.as_ptr(),

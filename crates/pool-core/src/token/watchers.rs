@@ -6,7 +6,7 @@ use std::task::Waker;
 
 use crate::id::JobId;
 
-/// Room for so many is kept when nobody watches.
+/// The largest capacity that is kept while there are no watchers.
 const MOST_KEPT: usize = 64;
 
 /// The wakers of those that watch a token.

@@ -3,18 +3,34 @@
 use std::convert::Infallible;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
-use std::sync::mpsc::{self, Receiver};
+use std::sync::mpsc::{self, Receiver, Sender};
 use std::thread;
 
 use pool::{Backend, ExecutorExt, JobContext, JobHandle, Pool, ShutdownReport};
 
 use crate::on::{LIMIT, block_on, each_backend, hold, nothing, on, value};
 
-/// Another backend than this one.
-fn other_than(backend: Backend) -> Backend {
-    let all = Backend::available();
-    let other = all.into_iter().find(|it| *it != backend);
-    other.unwrap_or(backend)
+/// Swaps the pool to another backend, if there is one.
+fn swap(pool: &Pool) {
+    let backend = pool.backend();
+    let other = Backend::available().into_iter().find(|it| *it != backend);
+    pool.swap(other.unwrap_or(backend))
+        .expect("the backend can be built");
+}
+
+/// Swaps the pool, and has a job of the newest generation end it, once that job has told the older one through `begin`.
+fn ended_by_the_newest(
+    pool: &Pool,
+    begin: Sender<()>,
+    end: impl FnOnce(&Pool) -> ShutdownReport + Send + 'static,
+) -> ShutdownReport {
+    swap(pool);
+    let all = pool.clone();
+    let ends = pool.spawn(move || {
+        begin.send(()).expect("the older job listens");
+        end(&all)
+    });
+    value(ends.expect("there was room"))
 }
 
 /// A job of the newest generation ends the pool, and so waits for a job of an older one, which waits for its child behind the first: the
@@ -32,18 +48,13 @@ fn a_job_that_ends_a_swapped_pool_runs_what_its_own_generation_has_queued() {
                 Ok::<_, Infallible>(child.join_timeout(LIMIT).is_ok_and(|it| it.is_ok()))
             });
             started.recv_timeout(LIMIT).expect("the job starts");
-            pool.swap(other_than(backend))
-                .expect("the backend can be built");
-            let all = pool.clone();
-            let ends = pool.spawn(move || {
-                begin.send(()).expect("the older job listens");
+            let report = ended_by_the_newest(&pool, begin, move |all| {
                 if awaits {
                     block_on(all.shutdown_async(LIMIT))
                 } else {
                     all.shutdown(LIMIT)
                 }
             });
-            let report = value(ends.expect("there was room"));
             // The third is the one that waits, left out of its own wait.
             assert!(report.balances(), "{backend}: {report}");
             assert_eq!(report.completed(), 2, "{backend}: {report}");
@@ -66,14 +77,7 @@ fn waits_in_two_generations_leave_each_other_out() {
             all.wait_idle();
         });
         started.recv_timeout(LIMIT).expect("the job starts");
-        pool.swap(other_than(backend))
-            .expect("the backend can be built");
-        let all = pool.clone();
-        let ends = pool.spawn(move || {
-            begin.send(()).expect("the older job listens");
-            all.shutdown(LIMIT)
-        });
-        let report = value(ends.expect("there was room"));
+        let report = ended_by_the_newest(&pool, begin, |all| all.shutdown(LIMIT));
         assert_eq!(report.completed(), 1, "{backend}: {report}");
         value(old.expect("there was room"));
     });
@@ -87,8 +91,7 @@ fn a_future_of_an_older_generation_sees_the_end_of_all() {
         let may_end = Arc::new(AtomicBool::new(false));
         let (ends, begun) = awaits_end(&pool, Arc::clone(&may_end));
         begun.recv_timeout(LIMIT).expect("the future starts");
-        pool.swap(other_than(backend))
-            .expect("the backend can be built");
+        swap(&pool);
         let (release, held) = hold(&pool);
         may_end.store(true, Ordering::Relaxed);
         // The one that ends the pool has asked for its end by the time that a job is refused.
