@@ -1,5 +1,6 @@
 //! A worker: finds a task, runs it, and rests when there is none.
 
+mod after_job;
 mod clock;
 mod current;
 mod ending;
@@ -13,7 +14,7 @@ mod search;
 mod seat;
 
 use std::any::Any;
-use std::cell::{Cell, OnceCell, RefCell};
+use std::cell::{Cell, OnceCell};
 use std::fmt;
 use std::mem::MaybeUninit;
 use std::rc::Rc;
@@ -32,6 +33,7 @@ use crate::outcome::{Outcome, outcome_of};
 use crate::slot::Slot;
 use crate::task::{Held, Task};
 use crate::ticket::Resolution;
+use after_job::AfterJob;
 pub(crate) use clock::SampledClock;
 pub(crate) use current::current_index;
 pub use errand::Errand;
@@ -88,7 +90,7 @@ struct Inner {
     help: Help,
     clock: SampledClock,
     /// What others wait for this thread to do once the job on it is over.
-    after_job: RefCell<Vec<Box<dyn FnOnce()>>>,
+    after_job: AfterJob,
     /// How its token comes and goes.
     lending: Lending,
 }
@@ -132,7 +134,7 @@ impl Worker {
             polling: Cell::new(None),
             help: Help::default(),
             clock: SampledClock::default(),
-            after_job: RefCell::default(),
+            after_job: AfterJob::default(),
             lending: Lending::default(),
         }))
     }
@@ -198,24 +200,6 @@ impl Worker {
                 end => return end,
             }
         }
-    }
-
-    /// Has `then` called once the job that runs now on this worker is over.
-    pub(crate) fn after_job(&self, then: Box<dyn FnOnce()>) {
-        self.0.after_job.borrow_mut().push(then);
-    }
-
-    #[inline]
-    fn run_after_job(&self) {
-        if !self.0.after_job.borrow().is_empty() {
-            self.run_all_after_job();
-        }
-    }
-
-    #[cold]
-    fn run_all_after_job(&self) {
-        let all = self.0.after_job.take();
-        all.into_iter().for_each(|then| then());
     }
 
     /// Runs one task, if there is one. Queued jobs and woken futures take turns, so neither starves the other (`R804`).
