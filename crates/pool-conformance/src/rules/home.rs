@@ -6,7 +6,7 @@ use std::sync::Arc;
 use pool_core::{Executor, ExecutorExt, JobContext, PoolConfig};
 
 use crate::fixture::Fixture;
-use crate::probe::{PATIENCE, ROOM, ended, ready};
+use crate::probe::{Count, PATIENCE, ROOM, ended, occupy, ready};
 use crate::rule::Applied;
 use crate::thread::{self, ThreadId};
 
@@ -55,12 +55,36 @@ pub(crate) fn r210<F: Fixture>() -> Applied {
     });
     let awaited = ended(awaited.expect(ROOM)).expect("it completes");
     is_at_home::<F>(2, awaited.expect("it completes"));
+    for _ in 0..thread::often(50) {
+        joined_while_its_pool_is_busy(&here, &there);
+    }
     if F::capability().async_jobs {
         for workers in [1, 2] {
             children_of_a_future::<F>(workers);
         }
     }
     Applied::Held
+}
+
+/// Whoever joins it comes to it before its own pool can.
+fn joined_while_its_pool_is_busy<P: Executor + 'static>(here: &Arc<P>, there: &Arc<P>) {
+    let gate = occupy(&**there, 1);
+    let joins = Count::new();
+    let (other, is_about_to) = (Arc::clone(there), joins.clone());
+    let joined = here.spawn(move || {
+        let child = other.submit(where_it_runs).expect(ROOM);
+        is_about_to.add();
+        child.join()
+    });
+    joins.wait_for(1);
+    gate.open();
+    let (home, thread) = ended(joined.expect(ROOM))
+        .expect("it completes")
+        .expect("it completes");
+    if there.capability().owns_threads {
+        let expected = Home { pool: 2, thread };
+        assert_eq!(home, Some(expected), "its joiner ran it");
+    }
 }
 
 /// A future has closures run: ones that it awaits, ones that it joins, ones for which there is no room, and ones that run while it waits for the
