@@ -227,19 +227,10 @@ impl Books {
         found.next().cloned()
     }
 
-    /// A task that was given back goes to another pool, or nowhere.
-    pub(super) fn given_back(&self, record: &Record, to: Option<u8>) {
+    /// A task was given back by its pool.
+    pub(super) fn given_back(&self, record: &Record) {
         if record.has_begun() && !record.has(Mark::Late) {
             self.found("begun", format!("it is given back and has begun: {record}"));
-        }
-        match to {
-            Some(pool) => {
-                record.home.store(pool, SeqCst);
-                record.mark(Mark::Moved);
-            }
-            None => {
-                record.mark(Mark::Dropped);
-            }
         }
     }
 
@@ -345,7 +336,7 @@ impl Books {
     pub(super) fn columns(&self, pool: u8) -> Columns {
         let mut columns = Columns::default();
         for record in self.records() {
-            let is_handed_on = record.pool == pool && record.has(Mark::Moved);
+            let is_handed_on = record.has_passed(pool);
             if record.home() != pool && !is_handed_on {
                 continue;
             }

@@ -228,14 +228,16 @@ fn await_jobs_of(world: &World, pool: u8) {
     }
 }
 
-/// Waits until all captures are dropped. Handles that a drop has kept meanwhile go as well.
+/// Waits until all captures are dropped. Handles that a job or a drop has kept meanwhile go as well: they own results, which own the world.
 fn await_all(world: &World) {
     let limit = Instant::now() + PATIENCE;
+    let is_over = || world.books.open_records().is_empty();
     loop {
+        let was_over = is_over();
         for job in 0..world.program.jobs.len() as u16 {
             drop(world.take_handle(job));
         }
-        if world.books.open_records().is_empty() || Instant::now() >= limit {
+        if was_over && is_over() || Instant::now() >= limit {
             return;
         }
         thread::sleep(MOMENT);

@@ -8,6 +8,10 @@ use super::record::{Mark, Record};
 
 /// The columns in which a job's end may be.
 pub(super) fn possible(record: &Record) -> Vec<Outcome> {
+    if record.has(Mark::Dropped) {
+        // It left its pool unstarted, whatever its handle has done with it since.
+        return vec![Outcome::Abandoned];
+    }
     let mut possible = match (record.result(), record.outcome()) {
         (Some(result), _) => vec![result],
         (None, Some(outcome)) => vec![outcome],

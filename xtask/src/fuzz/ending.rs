@@ -134,35 +134,28 @@ impl Actor {
         }
     }
 
-    /// Submits a task that was given back to another pool, if it waits for nobody; otherwise drops
-    /// it.
+    /// Submits a task that was given back to a pool above its own, if it waits for nobody; otherwise drops it. A pool below may have all its
+    /// workers wait for this very job: a circle that the caller would close.
     fn hand_on(&self, task: Task, to: Option<u8>) {
-        let record = self.world.books.of_id(task.id());
-        let to = to.filter(|_| {
-            record
-                .as_ref()
-                .is_some_and(|record| is_leaf(&self.world.program, record))
-        });
-        let lease = to.and_then(|to| self.pool(to));
-        let Some(record) = record else {
+        let Some(record) = self.world.books.of_id(task.id()) else {
             return drop(task);
         };
-        match (to, lease) {
-            (Some(to), Some(lease)) => {
-                self.world.books.given_back(&record, Some(to));
-                let refused = lease.pool().executor().try_execute(task).err();
-                drop(lease);
-                if refused.is_some() {
-                    self.world.books.given_back(&record, Some(record.pool));
-                    self.world.books.given_back(&record, None);
-                    record.unmark(Mark::Moved);
-                }
-                drop(refused);
-            }
-            _ => {
-                self.world.books.given_back(&record, None);
-                drop(task);
-            }
+        self.world.books.given_back(&record);
+        let home = record.home();
+        let to = to.filter(|&to| to > home && is_leaf(&self.world.program, &record));
+        let lease = to.and_then(|to| self.pool(to));
+        if let (Some(to), Some(lease)) = (to, lease) {
+            record.move_to(to);
+            let Err(refused) = lease.pool().executor().try_execute(task) else {
+                return;
+            };
+            drop(lease);
+            record.move_back(home);
+            record.mark(Mark::Dropped);
+            drop(refused);
+        } else {
+            record.mark(Mark::Dropped);
+            drop(task);
         }
     }
 }

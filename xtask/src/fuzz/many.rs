@@ -12,7 +12,7 @@ use super::actor::Actor;
 use super::books::{Mark, Record, lock};
 use super::handle::{Disarm, Resolved};
 use super::jobs::{Payload, Planned, Value, run_leaf_for_value, said};
-use super::place::{Body, check_worker};
+use super::place::{Body, OfJoiner, check_worker, own_jobs};
 use super::program::{Bad, Op};
 
 impl Actor {
@@ -157,7 +157,9 @@ impl Actor {
         let book = self.world.books.pool(record.home());
         book.halves.fetch_add(1, SeqCst);
         let told = Mutex::new(Ok(()));
+        let joiners = own_jobs();
         let half = |ctx: &JobContext<'_>, ops, is_bad, counts| {
+            let _joiner = OfJoiner::begin(&joiners);
             let _body = Body::begin(&self.world, record);
             check_worker(&self.world, record, Some(ctx));
             let interrupted = self.run(Some(ctx), ops);

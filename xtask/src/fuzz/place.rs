@@ -60,6 +60,8 @@ enum Level {
     },
     /// A body waits for all of its pool, and lends its worker meanwhile.
     Lends { pool: u8 },
+    /// A body on another stack, which waits for the half of it that is on this one.
+    Joins { number: u32 },
 }
 
 thread_local! {
@@ -76,6 +78,7 @@ fn is_counted(stack: &[Level], pool: u8) -> bool {
             ..
         } => (other == pool).then_some(counts),
         Level::Lends { pool: other } => (other == pool).then_some(false),
+        Level::Joins { .. } => None,
     });
     last.unwrap_or(false)
 }
@@ -154,10 +157,35 @@ impl Drop for Body<'_> {
     }
 }
 
-/// Whether the calling thread runs this job, perhaps with others within it.
+/// The jobs that go on for as long as what the calling thread does now.
+pub(super) fn own_jobs() -> Vec<u32> {
+    let number = |level: &Level| match *level {
+        Level::Body { number, .. } | Level::Joins { number } => Some(number),
+        Level::Lends { .. } => None,
+    };
+    STACK.with_borrow(|stack| stack.iter().filter_map(number).collect())
+}
+
+/// Whether this job goes on for as long as what the calling thread does now.
 pub(super) fn runs_here(number: u32) -> bool {
-    let is_it = |level: &Level| matches!(*level, Level::Body { number: it, .. } if it == number);
-    STACK.with_borrow(|stack| stack.iter().any(is_it))
+    own_jobs().contains(&number)
+}
+
+/// A half of the topmost of these jobs is on this stack.
+pub(super) struct OfJoiner(usize);
+
+impl OfJoiner {
+    pub(super) fn begin(joiners: &[u32]) -> Self {
+        let joins = joiners.iter().map(|&number| Level::Joins { number });
+        STACK.with_borrow_mut(|stack| stack.extend(joins));
+        Self(joiners.len())
+    }
+}
+
+impl Drop for OfJoiner {
+    fn drop(&mut self) {
+        STACK.with_borrow_mut(|stack| stack.truncate(stack.len() - self.0));
+    }
 }
 
 /// A closure runs on a worker of its pool: by the thread's name, and by the worker's state.

@@ -24,8 +24,6 @@ pub(super) enum Mark {
     Late = 16,
     /// A `wait_idle` that saw it accepted has returned.
     Past = 32,
-    /// It was given back unstarted, and has moved to another pool.
-    Moved = 64,
     /// It was given back unstarted and dropped.
     Dropped = 128,
     /// A future that ends its own pool: it needs no worker from then on.
@@ -42,6 +40,8 @@ pub(super) struct Record {
     pub(super) pool: u8,
     /// The pool that runs it, which differs after a hand-over.
     pub(super) home: AtomicU8,
+    /// A bit for each pool that gave it back unstarted, before another took it in.
+    passed: AtomicU8,
     pub(super) intake: IntakeCell,
     pub(super) begun: AtomicU32,
     pub(super) result: AtomicU8,
@@ -63,6 +63,7 @@ impl Record {
             way,
             pool,
             home: AtomicU8::new(pool),
+            passed: AtomicU8::new(0),
             intake: IntakeCell::default(),
             begun: AtomicU32::new(0),
             result: AtomicU8::new(0),
@@ -109,6 +110,23 @@ impl Record {
         self.marks.fetch_and(!(mark as u32), SeqCst);
     }
 
+    /// It is on its way from its pool to another.
+    pub(super) fn move_to(&self, pool: u8) {
+        self.passed.fetch_or(1 << self.home(), SeqCst);
+        self.home.store(pool, SeqCst);
+    }
+
+    /// It found no way in, and is its former pool's again.
+    pub(super) fn move_back(&self, pool: u8) {
+        self.home.store(pool, SeqCst);
+        self.passed.fetch_and(!(1 << pool), SeqCst);
+    }
+
+    /// Whether the pool gave it back unstarted, and another took it in.
+    pub(super) fn has_passed(&self, pool: u8) -> bool {
+        self.passed.load(SeqCst) & (1 << pool) != 0
+    }
+
     pub(super) fn are_captures_dropped(&self) -> bool {
         self.captures_dropped.load(SeqCst) > 0
     }
@@ -144,7 +162,11 @@ impl fmt::Display for Record {
             has(Mark::MayBeCancelled, ", may be cancelled"),
             has(Mark::MayExpire, ", may expire"),
             has(Mark::Late, ", late"),
-            has(Mark::Moved, ", moved to another pool"),
+            if self.home() == self.pool {
+                ""
+            } else {
+                ", moved to another pool"
+            },
             has(Mark::Dropped, ", given back and dropped"),
             has(Mark::Forgotten, ", handle forgotten"),
         )

@@ -85,6 +85,19 @@ impl<'a> Facts<'a> {
         self.tainted[usize::from(job)]
     }
 
+    /// The pool changes its backend at some time.
+    pub(super) fn is_swapped(&self, pool: u8) -> bool {
+        self.program
+            .has(|op| matches!(op, Op::Swap(it, _) if *it == pool))
+    }
+
+    /// Whether the job is submitted by `ancestor`, or by one that is.
+    pub(super) fn is_descendant(&self, job: u16, ancestor: u16) -> bool {
+        let parent = |job: u16| self.homes.get(usize::from(job)).copied()??.parent;
+        // A parent has a smaller number than its children.
+        std::iter::successors(parent(job), |&job| parent(job)).any(|it| it == ancestor)
+    }
+
     pub(in crate::fuzz) fn pool_of(&self, job: u16) -> Option<u8> {
         Some(self.homes.get(usize::from(job)).copied()??.pool)
     }
