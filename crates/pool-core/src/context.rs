@@ -12,7 +12,7 @@ use crate::fork;
 use crate::handle::JobHandle;
 use crate::id::JobId;
 use crate::job::{Job, JobOptions, Terms};
-use crate::lifecycle::Lifecycle;
+use crate::lifecycle::{Joiner, Lifecycle};
 use crate::machine::{self, Point};
 use crate::outcome::Interrupted;
 use crate::reach::ByLife;
@@ -214,8 +214,9 @@ impl<'a> JobContext<'a> {
     /// `b` becomes a job of its own, a child that inherits this job's cancellation and deadline, only if a worker has nothing to do and nothing
     /// is queued; else it runs here, after `a`, as part of this job and with its context. So splitting down to small parts costs
     /// little. Both run also in a job that was cancelled: [`check`](Self::check) is theirs to call, and what it reports to either
-    /// counts for this job, wherever the half ran. Both may borrow, since neither outlives the call. While it waits for `b` elsewhere,
-    /// the worker runs no other job (`R502`).
+    /// counts for this job, wherever the half ran. A half that waits for its whole pool, or shuts it down, leaves this job out of what it
+    /// waits for, as this job itself would (`R609`). Both may borrow, since neither outlives the call. While it waits for `b` elsewhere, the
+    /// worker runs no other job (`R502`).
     ///
     /// A `b` that became a job is counted as one, whoever runs it: it has an outcome of its own in the
     /// books, and `on_failure` hears of its panic. One that ran here from the start is part of this job.
@@ -252,6 +253,11 @@ impl<'a> JobContext<'a> {
     #[inline]
     pub(crate) fn is_somebody_free(&self) -> bool {
         self.worker.life().idle().is_somebody_idle() && !self.worker.has_queued()
+    }
+
+    /// This job and those beneath it, for a half of it.
+    pub(crate) fn as_joiner(&self) -> Joiner {
+        Joiner::on(self.worker)
     }
 
     pub(crate) fn note_reported(&self, interrupted: Interrupted) {

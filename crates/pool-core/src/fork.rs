@@ -9,6 +9,7 @@ use std::sync::{Arc, OnceLock};
 
 use crate::context::JobContext;
 use crate::job::Job;
+use crate::lifecycle::Joiner;
 use crate::loan::{Back, Loan};
 use crate::outcome::{Interrupted, JobError, contain, drop_contained};
 
@@ -44,7 +45,10 @@ where
 }
 
 /// The second half in the form that every executor takes. Dropped unrun, it leaves the half to its joiner.
-struct Forked(Arc<dyn Half>);
+struct Forked {
+    half: Arc<dyn Half>,
+    joiner: Joiner,
+}
 
 impl Job for Forked {
     type Output = ();
@@ -52,7 +56,8 @@ impl Job for Forked {
 
     fn run(self, ctx: &JobContext<'_>) -> Result<(), Infallible> {
         // A panic of the half is this job's: in its outcome, in the books, and for the joiner to resume.
-        self.0.run(ctx);
+        let half = self.half;
+        self.joiner.run_half(|| half.run(ctx));
         Ok(())
     }
 }
@@ -85,7 +90,11 @@ where
     // function neither returns nor unwinds before it has taken both back: all before that is contained. A loan that was taken back holds nothing borrowed.
     let lent: Arc<dyn Half> =
         unsafe { std::mem::transmute::<Arc<dyn Half + '_>, Arc<dyn Half>>(lent) };
-    let forked = contain(|| ctx.submit(Forked(lent)).ok()).ok().flatten();
+    let forked = Forked {
+        half: lent,
+        joiner: ctx.as_joiner(),
+    };
+    let forked = contain(|| ctx.submit(forked).ok()).ok().flatten();
     let a = contain(|| a(ctx));
     let joined = contain(|| {
         let handle = forked?;

@@ -65,7 +65,7 @@ use crate::worker::current_index;
 pub(crate) use books::Leftovers;
 use chores::Chores;
 use left_out::LeftOut;
-pub(crate) use left_out::{Awaits, own_worker};
+pub(crate) use left_out::{Awaits, Joiner, own_worker};
 use notices::Notices;
 use waits::Waits;
 

@@ -226,7 +226,7 @@ impl ShutdownReport {
     /// [handed back](crate::ShutdownPolicy::hand_back); else nothing. The first call gets them.
     ///
     /// A handle of such a job stays pending until its task has run elsewhere or was dropped. So to join one on the thread that has the
-    /// tasks, or the report, is to wait for oneself.
+    /// tasks, or the report, is to wait for oneself; and a pool whose workers all wait for such jobs cannot run them.
     pub fn take_unstarted(&self) -> Vec<Task> {
         std::mem::take(&mut *self.tasks.lock_unpoisoned())
     }

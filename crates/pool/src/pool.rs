@@ -146,6 +146,10 @@ impl Pool {
     /// Returns once the new backend takes jobs in; jobs that run go on where they are, and their children go to the new backend. Waits for no
     /// job. Once the last of those jobs is over, nothing of the old backend is left: no thread, no runtime, no memory (`R903`).
     ///
+    /// Between backends a job is waited for as if it were another pool's. So if all workers of the new backend wait for jobs of the old one,
+    /// and one of those for its child, which is queued on the new one, all wait for ever. Jobs that wait for their own children alone
+    /// cannot come to that.
+    ///
     /// # Errors
     /// The new backend could not be built, or the pool is closed. Nothing has changed then.
     pub fn swap(&self, backend: Backend) -> Result<(), BuildError> {

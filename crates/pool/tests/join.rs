@@ -7,7 +7,7 @@ use std::sync::mpsc;
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
-use pool::{Backend, JobContext, JobError, JobFailure, Outcome, Pool};
+use pool::{Backend, JobContext, JobError, JobFailure, JobId, Outcome, Pool, ShutdownPolicy};
 
 /// Within this the slowest test machine has woken a thread.
 const LONG: Duration = Duration::from_secs(60);
@@ -154,6 +154,48 @@ fn what_a_half_was_told_elsewhere_counts_for_its_job() {
             matches!(outcome, Err(JobError::Cancelled)),
             "{backend}: {outcome:?}"
         );
+    }
+}
+
+fn block_on<T>(future: impl Future<Output = T>) -> T {
+    let runtime = tokio::runtime::Builder::new_current_thread().build();
+    runtime.unwrap().block_on(future)
+}
+
+/// Such a half is part of the job that waits for it, and so cannot wait for that one's end.
+#[test]
+fn a_half_elsewhere_may_wait_for_its_whole_pool() {
+    let waits: [fn(&Pool); 4] = [
+        |pool| pool.wait_idle(),
+        |pool| drop(pool.shutdown(ShutdownPolicy::drain())),
+        |pool| block_on(pool.wait_idle_async()),
+        |pool| drop(block_on(pool.shutdown_async(ShutdownPolicy::drain()))),
+    ];
+    for (backend, wait) in Backend::available()
+        .into_iter()
+        .flat_map(|it| waits.map(|wait| (it, wait)))
+    {
+        let pool = Pool::builder().backend(backend).workers(3).build().unwrap();
+        let inner = pool.clone();
+        let has_waited = run(&pool, move |ctx| {
+            let parent = ctx.id();
+            // A half of a half, each on a worker of its own where one is free.
+            let innermost = |middle: JobId| {
+                let inner = &inner;
+                move |ctx: &JobContext<'_>| {
+                    let is_elsewhere = ctx.id() != middle && middle != parent;
+                    if is_elsewhere {
+                        wait(inner);
+                    }
+                    is_elsewhere
+                }
+            };
+            (0..1_000_000).any(|_| {
+                let outer = ctx.join(|_| (), |ctx| ctx.join(|_| (), innermost(ctx.id())).1);
+                outer.1
+            })
+        });
+        assert!(has_waited.unwrap(), "{backend}: no half ever became a job");
     }
 }
 

@@ -3,7 +3,7 @@
 //!
 //! # What a wait leaves out
 //! A job that waits inside its own pool cannot end before its wait does. Nor can the jobs beneath it on its stack, nor
-//! another job that waits likewise. So a pool has a list of these jobs:
+//! those whose half it is that another worker took (`fork.rs`), nor another job that waits likewise. So a pool has a list of these jobs:
 //! - a wait for quiet is over once all jobs in flight are in the list;
 //! - a wait for the end is over once all jobs in flight wait for the end. A job that waits for quiet gets out by itself, and ends.
 //!
@@ -25,6 +25,7 @@ use std::sync::Arc;
 
 use super::Lifecycle;
 use crate::id::JobId;
+use crate::registry::PoolId;
 use crate::sync::{AtomicUsize, LockExt, Mutex, Ordering, fence};
 use crate::worker::Worker;
 
@@ -176,7 +177,7 @@ impl Left<'_> {
     fn update(&mut self) -> OnStack {
         let worker = own_worker(self.life);
         let places = match &worker {
-            Some(worker) => places_on_stack(self.life, worker),
+            Some(worker) => places_of(self.life, worker),
             // A future may be polled without a worker, once it waits for the end.
             None => self
                 .places
@@ -232,9 +233,9 @@ pub(crate) fn own_worker(life: &Arc<Lifecycle>) -> Option<Worker> {
     Worker::current().filter(|worker| Arc::ptr_eq(worker.life(), life))
 }
 
-/// The jobs of `worker`'s stack. A future whose suspension frees the worker is alone in its wait: whatever is beneath it is in a
-/// wait of its own, in which it polled the future in place.
-fn places_on_stack(life: &Lifecycle, worker: &Worker) -> Vec<Place> {
+/// The jobs that go on for as long as the one on top of `worker`'s stack. A future whose suspension frees the worker is alone in its wait:
+/// whatever is beneath it is in a wait of its own, in which it polled the future in place.
+fn places_of(life: &Arc<Lifecycle>, worker: &Worker) -> Vec<Place> {
     let polled = worker.polled();
     if let Some((id, _)) = polled
         && !worker.keeps_place()
@@ -251,7 +252,56 @@ fn places_on_stack(life: &Lifecycle, worker: &Worker) -> Vec<Place> {
             }),
         },
     };
-    (1..=worker.own_jobs()).filter_map(place).collect()
+    let mut places: Vec<_> = (1..=worker.own_jobs()).filter_map(place).collect();
+    let _gone = JOINERS.try_with(|joiners| {
+        for joiner in joiners.borrow().iter() {
+            if joiner.pool == life.id() {
+                places.extend(&joiner.places);
+            }
+        }
+    });
+    places
+}
+
+/// The jobs that go on for as long as a half of the topmost does, wherever that runs.
+pub(crate) struct Joiner {
+    pool: PoolId,
+    places: Vec<Place>,
+}
+
+thread_local! {
+    /// Those whose halves are on the calling thread's stack.
+    static JOINERS: RefCell<Vec<Joiner>> = const { RefCell::new(Vec::new()) };
+}
+
+impl Joiner {
+    /// The job on top of `worker`'s stack, and those beneath.
+    pub(crate) fn on(worker: &Worker) -> Self {
+        Self {
+            pool: worker.life().id(),
+            places: places_of(worker.life(), worker),
+        }
+    }
+
+    /// Runs its half.
+    pub(crate) fn run_half(self, run: impl FnOnce()) {
+        /// Forgets the joiner, also if the half panics.
+        struct Half {
+            is_pushed: bool,
+        }
+        impl Drop for Half {
+            fn drop(&mut self) {
+                if self.is_pushed {
+                    let _gone = JOINERS.try_with(|joiners| joiners.borrow_mut().pop());
+                }
+            }
+        }
+        let push = |joiners: &RefCell<Vec<Self>>| joiners.borrow_mut().push(self);
+        let _half = Half {
+            is_pushed: JOINERS.try_with(push).is_ok(),
+        };
+        run();
+    }
 }
 
 /// A level of the calling thread's stack that is no closure of `life`'s.
