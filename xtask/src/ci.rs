@@ -36,6 +36,7 @@ fn deep() -> Result<()> {
     let mut not_checked = Vec::new();
     run_all(&[
         Step::cargo("xtask loom --deep"),
+        Step::cargo("xtask mutants"),
         Step::cargo(DEEP_SOAK),
         Step::cargo(DEEP_FUZZ),
     ])?;

@@ -2,22 +2,19 @@
 
 mod copy;
 mod mutants;
-#[cfg(test)]
-mod tests;
 
 use std::collections::BTreeSet;
 use std::path::Path;
-use std::process::{Command, Output, Stdio};
-use std::sync::atomic::{AtomicUsize, Ordering};
-use std::sync::{Mutex, PoisonError};
-use std::thread;
+use std::process::{Command, Stdio};
 use std::time::{Duration, Instant};
 
 use anyhow::{Context, Result, bail, ensure};
 use clap::Args;
 
+use crate::mutant::{Mutant, VARIABLE};
+use crate::one_test::{Verdict, executables_of, in_parallel, run_within, test_of};
 use crate::steps::cargo;
-use mutants::{MUTANTS, Mutant};
+use mutants::MUTANTS;
 
 /// Builds the models instead of the pool: a name of its own, so that no dependency follows it.
 const CFG: &str = "--cfg pool_loom";
@@ -29,8 +26,6 @@ const DEEP_BOUND: usize = 4;
 /// A model that neither passes nor fails for so long has lost its way. With `--deep` a model may take many minutes.
 const LIMIT: Duration = Duration::from_secs(120);
 const DEEP_LIMIT: Duration = Duration::from_secs(3600);
-/// How often a running model is looked at.
-const LOOK: Duration = Duration::from_millis(20);
 
 #[derive(Args)]
 pub(crate) struct Options {
@@ -58,14 +53,6 @@ impl Options {
     }
 }
 
-/// What one run of one model came to.
-#[derive(Debug, PartialEq, Eq)]
-enum Verdict {
-    Passed,
-    Failed,
-    NoEnd,
-}
-
 pub(crate) fn run(options: &Options) -> Result<()> {
     let binary = build(crate::root(), "pool-core")?;
     let models: Vec<String> = models_of(&binary)?
@@ -87,7 +74,7 @@ pub(crate) fn run(options: &Options) -> Result<()> {
     );
     let wanted: Vec<&Mutant> = MUTANTS
         .iter()
-        .filter(|mutant| models.iter().any(|model| model == mutant.model))
+        .filter(|mutant| models.iter().any(|model| model == mutant.by))
         .collect();
     let copy = copy::with_mutants(MUTANTS)?;
     let mutated = build(&copy, copy::NAME)?;
@@ -119,7 +106,7 @@ pub(crate) fn run(options: &Options) -> Result<()> {
 fn check_that_each_has_a_model(models: &[String]) -> Result<()> {
     let gone: Vec<&str> = MUTANTS
         .iter()
-        .filter(|mutant| models.iter().all(|model| model != mutant.model))
+        .filter(|mutant| models.iter().all(|model| model != mutant.by))
         .map(|mutant| mutant.name)
         .collect();
     ensure!(
@@ -132,7 +119,7 @@ fn check_that_each_has_a_model(models: &[String]) -> Result<()> {
 
 /// A model that no mutant makes fail proves nothing.
 fn check_that_each_has_a_mutant(models: &[String]) -> Result<()> {
-    let mutated: BTreeSet<&str> = MUTANTS.iter().map(|mutant| mutant.model).collect();
+    let mutated: BTreeSet<&str> = MUTANTS.iter().map(|mutant| mutant.by).collect();
     let without: Vec<&str> = models
         .iter()
         .map(String::as_str)
@@ -166,12 +153,10 @@ fn build(workspace: &Path, package: &str) -> Result<String> {
             String::from_utf8_lossy(&output.stderr)
         );
     }
-    let messages = String::from_utf8(output.stdout)?;
-    messages
-        .lines()
-        .filter_map(|line| serde_json::from_str::<serde_json::Value>(line).ok())
-        .find_map(|message| Some(message.get("executable")?.as_str()?.to_owned()))
-        .context("cargo built no binary of the models")
+    let executables = executables_of(&output)?;
+    let first = executables.into_iter().next();
+    let built = first.context("cargo built no binary of the models")?;
+    Ok(built.file)
 }
 
 /// The names of the models in a binary.
@@ -196,7 +181,7 @@ fn run_models(options: &Options, binary: &str, models: &[String]) -> Result<Vec<
         let start = Instant::now();
         let (verdict, said) = run_one(binary, model, None, options.bound(), options.limit())?;
         let took = start.elapsed().as_secs_f64();
-        println!("  {:8} {took:>7.2} s  {model}", word(&verdict));
+        println!("  {:8} {took:>7.2} s  {model}", verdict.word());
         if verdict == Verdict::Passed {
             return Ok(None);
         }
@@ -209,27 +194,19 @@ fn run_models(options: &Options, binary: &str, models: &[String]) -> Result<Vec<
 fn run_mutants(binary: &str, mutants: &[&Mutant]) -> Result<Vec<String>> {
     in_parallel(mutants, |mutant| {
         let start = Instant::now();
-        let (verdict, _) = run_one(binary, mutant.model, Some(mutant.name), BOUND, LIMIT)?;
+        let (verdict, _) = run_one(binary, mutant.by, Some(mutant.name), BOUND, LIMIT)?;
         let took = start.elapsed().as_secs_f64();
         let is_caught = verdict == Verdict::Failed;
         let word = if is_caught { "caught" } else { "SURVIVED" };
         println!(
             "  {word:8} {took:>7.2} s  {}: {} ({})",
-            mutant.name, mutant.what, mutant.model
+            mutant.name, mutant.what, mutant.by
         );
         Ok((!is_caught).then(|| mutant.name.to_owned()))
     })
 }
 
-fn word(verdict: &Verdict) -> &'static str {
-    match verdict {
-        Verdict::Passed => "passed",
-        Verdict::Failed => "FAILED",
-        Verdict::NoEnd => "NO END",
-    }
-}
-
-/// Runs one model in a process of its own: one that loses its way, or is led into undefined behaviour by a mutant, costs no other.
+/// Runs one model.
 fn run_one(
     binary: &str,
     model: &str,
@@ -237,66 +214,9 @@ fn run_one(
     bound: usize,
     limit: Duration,
 ) -> Result<(Verdict, String)> {
-    let mut child = Command::new(binary)
-        .args(["--exact", model, "--nocapture"])
+    let mut command = test_of(binary, model);
+    command
         .env("LOOM_MAX_PREEMPTIONS", bound.to_string())
-        .envs(mutant.map(|name| (copy::VARIABLE, name)))
-        .stdout(Stdio::piped())
-        .stderr(Stdio::piped())
-        .spawn()
-        .with_context(|| format!("could not start {binary}"))?;
-    let end = Instant::now() + limit;
-    while child.try_wait()?.is_none() {
-        if Instant::now() > end {
-            child.kill()?;
-            child.wait()?;
-            return Ok((Verdict::NoEnd, format!("no end within {limit:?}")));
-        }
-        thread::sleep(LOOK);
-    }
-    let output = child.wait_with_output()?;
-    verdict_of(&output).with_context(|| format!("the binary of the models has no {model}"))
-}
-
-/// What a test binary that was to run one test says of it. None if it ran none.
-fn verdict_of(output: &Output) -> Option<(Verdict, String)> {
-    let said = String::from_utf8_lossy(&output.stdout);
-    let errors = String::from_utf8_lossy(&output.stderr);
-    if !said.contains("running 1 test") {
-        return None;
-    }
-    let verdict = if output.status.success() {
-        Verdict::Passed
-    } else {
-        Verdict::Failed
-    };
-    Some((verdict, format!("{said}{errors}")))
-}
-
-/// Does something for each item, as many at once as there are cores; gathers what it said of some.
-fn in_parallel<T: Sync>(
-    items: &[T],
-    act: impl Fn(&T) -> Result<Option<String>> + Sync,
-) -> Result<Vec<String>> {
-    let cores = thread::available_parallelism().map_or(1, usize::from);
-    let next = AtomicUsize::new(0);
-    let gathered = Mutex::new(Ok(Vec::new()));
-    thread::scope(|scope| {
-        for _ in 0..cores {
-            scope.spawn(|| {
-                while let Some(item) = items.get(next.fetch_add(1, Ordering::Relaxed)) {
-                    let result = act(item);
-                    let mut gathered = gathered.lock().unwrap_or_else(PoisonError::into_inner);
-                    match (result, &mut *gathered) {
-                        (Ok(said), Ok(all)) => all.extend(said),
-                        (Err(error), Ok(_)) => *gathered = Err(error),
-                        (_, Err(_)) => return,
-                    }
-                }
-            });
-        }
-    });
-    gathered
-        .into_inner()
-        .unwrap_or_else(PoisonError::into_inner)
+        .envs(mutant.map(|name| (VARIABLE, name)));
+    run_within(command, limit).with_context(|| format!("the binary of the models has no {model}"))
 }

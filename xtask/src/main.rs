@@ -13,6 +13,9 @@ mod fuzz;
 mod intake;
 mod loom;
 mod minimal;
+mod mutant;
+mod mutants;
+mod one_test;
 mod sanitize;
 mod sim;
 mod soak;
@@ -41,6 +44,8 @@ enum Task {
     Conformance(conformance::Options),
     /// The models of the hand-written protocols, and for each the mutants of the code that it must catch
     Loom(loom::Options),
+    /// Mutants of pool-core, each with the test that must notice it
+    Mutants(mutants::Options),
     /// Pools that are used by every way in and ended at random moments, each job's history held against the contract
     Soak(soak::Options),
     /// Random programs over several pools, each in a process of its own, with the contract as their oracle; what fails is shrunk
@@ -65,6 +70,7 @@ fn main() -> ExitCode {
         Task::Test => test::run(),
         Task::Conformance(options) => conformance::run(&options),
         Task::Loom(options) => loom::run(&options),
+        Task::Mutants(options) => mutants::run(&options),
         Task::Soak(options) => soak::run(&options),
         Task::Fuzz(options) => fuzz::run(&options),
         Task::FuzzRun(options) => fuzz::run_here(&options),

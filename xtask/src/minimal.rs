@@ -28,7 +28,7 @@ pub(crate) fn run() -> Result<()> {
 }
 
 /// Copies the files of the crates that users build, and the workspace's manifest without its other members.
-fn copy(folder: &Path) -> Result<()> {
+pub(crate) fn copy(folder: &Path) -> Result<()> {
     let listed = Command::new("git")
         .args([
             "ls-files",

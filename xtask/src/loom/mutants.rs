@@ -1,37 +1,6 @@
 //! The mutants: small weakenings of pool-core, each with the model that must notice.
 
-/// A weakened variant of a piece of code.
-#[derive(Debug)]
-pub(super) struct Mutant {
-    /// Unique; what a survivor is called by.
-    pub(super) name: &'static str,
-    /// The model that must fail.
-    pub(super) model: &'static str,
-    /// What it does wrong.
-    pub(super) what: &'static str,
-    /// Below `crates/pool-core/src`.
-    pub(super) file: &'static str,
-    /// What stands there, once.
-    pub(super) old: &'static str,
-    /// What takes its place while the mutant is on; or, where that is no expression or statement of its own, the whole new text, in
-    /// which `MUTANT` says whether it is on.
-    pub(super) new: &'static str,
-}
-
-macro_rules! mutants {
-    ($($model:literal { $($name:ident: $what:literal, in $file:literal, $old:literal => $new:literal;)* })*) => {
-        pub(super) const MUTANTS: &[Mutant] = &[$($(
-            Mutant {
-                name: stringify!($name),
-                model: $model,
-                what: $what,
-                file: $file,
-                old: $old,
-                new: $new,
-            },
-        )*)*];
-    };
-}
+use crate::mutant::mutants;
 
 mutants! {
     "models::a_job_has_one_owner" {

@@ -1,0 +1,169 @@
+//! `cargo xtask mutants`: weakened variants of pool-core, each of which a named test must notice. A rule whose test no mutant fails proves
+//! nothing.
+
+mod list;
+
+use std::path::Path;
+use std::process::Stdio;
+use std::time::{Duration, Instant};
+
+use anyhow::{Context, Result, bail, ensure};
+use clap::Args;
+
+use crate::minimal::copy;
+use crate::mutant::{Mutant, VARIABLE, put_into};
+use crate::one_test::{Executable, Verdict, executables_of, in_parallel, run_within, test_of};
+use crate::steps::cargo;
+use list::MUTANTS;
+
+/// Below the root: the copy of the crates, and what is built of it.
+const FOLDER: &str = "target/mutants-of-rules";
+/// What has not ended by then hangs: each test takes seconds.
+const LIMIT: Duration = Duration::from_secs(90);
+
+#[derive(Args)]
+pub(crate) struct Options {
+    /// Runs the mutants whose names or tests contain this
+    #[arg(long)]
+    only: Option<String>,
+}
+
+/// The test that must notice a mutant: `PACKAGE TARGET TEST`.
+#[derive(Debug, Clone, Copy)]
+struct Noticer<'m> {
+    package: &'m str,
+    target: &'m str,
+    test: &'m str,
+}
+
+impl<'m> Noticer<'m> {
+    fn of(mutant: &'m Mutant) -> Result<Self> {
+        let parts: Vec<&str> = mutant.by.split(' ').collect();
+        let [package, target, test] = parts[..] else {
+            bail!(
+                "the mutant {} names no package, target and test: {:?}",
+                mutant.name,
+                mutant.by
+            );
+        };
+        Ok(Self {
+            package,
+            target,
+            test,
+        })
+    }
+
+    fn run(&self, built: &[Executable], mutant: Option<&str>) -> Result<(Verdict, String)> {
+        let manifest = format!("crates/{}/Cargo.toml", self.package);
+        let executable = built
+            .iter()
+            .find(|it| it.target == self.target && it.manifest.ends_with(&manifest))
+            .with_context(|| format!("cargo built no {} of {}", self.target, self.package))?;
+        let mut command = test_of(&executable.file, self.test);
+        command.envs(mutant.map(|name| (VARIABLE, name)));
+        run_within(command, LIMIT)
+            .with_context(|| format!("{} of {}: {}", self.target, self.package, self.test))
+    }
+}
+
+pub(crate) fn run(options: &Options) -> Result<()> {
+    let is_wanted = |mutant: &&Mutant| {
+        let wanted = options.only.as_ref();
+        wanted.is_none_or(|it| mutant.name.contains(it) || mutant.by.contains(it))
+    };
+    let mutants: Vec<&Mutant> = MUTANTS.iter().filter(is_wanted).collect();
+    ensure!(!mutants.is_empty(), "no mutant has such a name or test");
+    let folder = crate::root().join(FOLDER);
+    copy(&folder)?;
+    put_into(&folder.join("crates/pool-core"), MUTANTS)?;
+    let built = build(&folder)?;
+    let failures = in_parallel(&mutants, |mutant| try_one(mutant, &built))?;
+    ensure!(
+        failures.is_empty(),
+        "{} of {} mutants: {}",
+        failures.len(),
+        mutants.len(),
+        failures.join(", ")
+    );
+    println!("\nmutants: {} caught", mutants.len());
+    Ok(())
+}
+
+/// Builds the tests that are to notice mutants.
+fn build(folder: &Path) -> Result<Vec<Executable>> {
+    println!("building the tests in {}", folder.display());
+    let mut command = cargo();
+    command
+        .current_dir(folder)
+        .args(["test", "--no-run", "--all-features"])
+        .args(["--message-format", "json-render-diagnostics"])
+        .arg("--target-dir")
+        .arg(folder.join("target"))
+        .stderr(Stdio::piped());
+    let noticers: Result<Vec<_>> = MUTANTS.iter().map(Noticer::of).collect();
+    for (flag, mut names) in [
+        (
+            "-p",
+            noticers?.iter().map(|it| it.package).collect::<Vec<_>>(),
+        ),
+        (
+            "--test",
+            MUTANTS
+                .iter()
+                .map(|it| Noticer::of(it).map(|it| it.target))
+                .collect::<Result<_>>()?,
+        ),
+    ] {
+        names.sort_unstable();
+        names.dedup();
+        for name in names {
+            command.args([flag, name]);
+        }
+    }
+    let output = command.output().context("could not start cargo")?;
+    if !output.status.success() {
+        bail!(
+            "the tests in {} do not build:\n{}",
+            folder.display(),
+            String::from_utf8_lossy(&output.stderr)
+        );
+    }
+    executables_of(&output)
+}
+
+/// What is wrong with a mutant: it survives, or its test fails without it.
+fn try_one(mutant: &Mutant, built: &[Executable]) -> Result<Option<String>> {
+    let noticer = Noticer::of(mutant)?;
+    let start = Instant::now();
+    let (sound, said) = noticer.run(built, None)?;
+    let (verdict, _) = noticer.run(built, Some(mutant.name))?;
+    let (word, is_wrong) = match (&sound, verdict) {
+        (Verdict::Passed, Verdict::Failed) => ("caught", false),
+        (Verdict::Passed, Verdict::NoEnd) => ("hangs", false),
+        (Verdict::Passed, Verdict::Passed) => ("SURVIVED", true),
+        _ => ("NO PROOF", true),
+    };
+    let took = start.elapsed().as_secs_f64();
+    let Mutant { name, what, by, .. } = mutant;
+    println!("  {word:8} {took:>7.2} s  {name}: {what} ({by})");
+    if sound != Verdict::Passed {
+        println!("without the mutant:\n{said}");
+    }
+    Ok(is_wrong.then(|| format!("{name} {}", word.to_lowercase())))
+}
+
+#[cfg(test)]
+mod tests {
+    use std::collections::BTreeSet;
+
+    use super::{MUTANTS, Noticer};
+
+    #[test]
+    fn mutants_have_names_of_their_own_and_a_test() {
+        let names: BTreeSet<&str> = MUTANTS.iter().map(|mutant| mutant.name).collect();
+        assert_eq!(names.len(), MUTANTS.len());
+        for mutant in MUTANTS {
+            Noticer::of(mutant).unwrap();
+        }
+    }
+}
