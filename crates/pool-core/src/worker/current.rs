@@ -1,10 +1,12 @@
 //! Which worker the calling thread is.
 //!
 //! A job may call `exit`. The C library then drops the thread's locals, and calls the handlers of the process's exit on the worker's
-//! thread, with the job on its stack for good. So that these know which worker they are on, its address is kept in a local that has
-//! nothing to drop.
+//! thread, with the job on its stack for good. So that these know which worker they are on, its address is kept in locals that have
+//! nothing to drop; and so there is no state of theirs to check first.
 
-use std::cell::{Cell, RefCell};
+use std::cell::Cell;
+use std::marker::PhantomData;
+use std::mem::ManuallyDrop;
 use std::ptr;
 use std::rc::Rc;
 
@@ -13,34 +15,24 @@ use crate::executor::Executor;
 use crate::lifecycle::Lifecycle;
 
 thread_local! {
-    static CURRENT: RefCell<Option<Worker>> = const { RefCell::new(None) };
-    /// The current worker's pool and index, for each submission to look at: it has nothing to drop, so there is no state to check first. The
-    /// address is of a pool that lives: its worker keeps it, and takes it from here as it goes.
+    /// The current worker's pool and index, for each submission to look at. The address is of a pool that lives: its worker keeps it, and
+    /// takes it from here as it goes.
     static SEAT: Cell<(*const Lifecycle, usize)> = const { Cell::new((ptr::null(), 0)) };
-    /// The current worker itself, for when `CURRENT` is gone. Its maker has it for as long as it is current.
+    /// The current worker itself. It has no count of it: whoever made it current has one for as long as it is.
     static INNER: Cell<*const Inner> = const { Cell::new(ptr::null()) };
 }
 
 /// What `find` finds with the worker that the calling thread is, if it is one.
 #[inline]
-fn with_current<R>(find: impl Fn(&Worker) -> Option<R>) -> Option<R> {
-    let found = CURRENT.try_with(|current| current.borrow().as_ref().and_then(&find));
-    found.unwrap_or_else(|_gone| after_locals().as_ref().and_then(&find))
-}
-
-/// The current worker of a thread whose locals are gone, as in the handlers of an exit.
-#[cold]
-fn after_locals() -> Option<Worker> {
+fn with_current<R>(find: impl FnOnce(&Worker) -> Option<R>) -> Option<R> {
     let inner = INNER.get();
     if inner.is_null() {
         return None;
     }
-    // SAFETY: the address is that of an `Rc`'s content, of this thread. It is taken back before the worker is dropped, by `forget`
-    // or by who replaces it; so there is a count left to be added to.
-    unsafe {
-        Rc::increment_strong_count(inner);
-        Some(Worker(Rc::from_raw(inner)))
-    }
+    // SAFETY: the address is that of an `Rc`'s content, of this thread, to which there is a count: an `Entered` borrows the worker,
+    // and one that entered for good takes its address from here as it goes (`forget`). What is made here adds no count, and takes none.
+    let worker = ManuallyDrop::new(Worker(unsafe { Rc::from_raw(inner) }));
+    find(&worker)
 }
 
 impl Worker {
@@ -59,23 +51,54 @@ impl Worker {
     }
 
     pub(super) fn enter_for_good(&self) {
-        drop(replace(Some(self.clone())));
+        let _former = Current::of(self).replace();
     }
 
-    pub(crate) fn enter(&self) -> Entered {
-        Entered(replace(Some(self.clone())))
+    /// Makes this the calling thread's worker until the guard is dropped. Guards are dropped in the opposite order of their making: what one
+    /// puts back is alive because the guard below it is.
+    #[inline]
+    pub(crate) fn enter(&self) -> Entered<'_> {
+        Entered {
+            former: Current::of(self).replace(),
+            worker: PhantomData,
+        }
     }
 }
 
-/// Makes `worker` the one that the calling thread is, and returns the former.
-pub(super) fn replace(worker: Option<Worker>) -> Option<Worker> {
-    let seat = worker.as_ref().map_or((ptr::null(), 0), |worker| {
-        (ptr::from_ref(&**worker.life()), worker.index())
-    });
-    SEAT.set(seat);
-    let inner = worker.as_ref().map(|worker| Rc::as_ptr(&worker.0));
-    INNER.set(inner.unwrap_or(ptr::null()));
-    CURRENT.with(|current| current.replace(worker))
+/// Which worker a thread is.
+#[derive(Clone, Copy)]
+struct Current {
+    seat: (*const Lifecycle, usize),
+    inner: *const Inner,
+}
+
+impl Current {
+    const NONE: Self = Self {
+        seat: (ptr::null(), 0),
+        inner: ptr::null(),
+    };
+
+    #[inline]
+    fn of(worker: &Worker) -> Self {
+        Self {
+            seat: (ptr::from_ref(&**worker.life()), worker.index()),
+            inner: Rc::as_ptr(&worker.0),
+        }
+    }
+
+    /// Puts this in the place of what was there.
+    #[inline]
+    fn replace(self) -> Self {
+        Self {
+            seat: SEAT.replace(self.seat),
+            inner: INNER.replace(self.inner),
+        }
+    }
+}
+
+/// The calling thread is no worker any more.
+pub(super) fn clear() {
+    let _former = Current::NONE.replace();
 }
 
 /// A worker is no more: its address, and its pool's, may be another's soon.
@@ -96,11 +119,15 @@ pub(crate) fn current_index(life: &Lifecycle) -> Option<usize> {
 }
 
 /// Puts the thread's former worker back: a pool's worker may run, deep inside, another pool's.
-pub(crate) struct Entered(Option<Worker>);
+pub(crate) struct Entered<'a> {
+    former: Current,
+    worker: PhantomData<&'a Worker>,
+}
 
-impl Drop for Entered {
+impl Drop for Entered<'_> {
+    #[inline]
     fn drop(&mut self) {
-        drop(replace(self.0.take()));
+        let _own = self.former.replace();
     }
 }
 
@@ -130,7 +157,8 @@ mod tests {
             let nested = Worker::new(inner, 0, 0, false);
             let entered = nested.enter();
             assert_eq!(current_index(inner.life()), Some(0));
-            drop((entered, nested));
+            drop(entered);
+            drop(nested);
             assert_eq!(current_index(outer.life()), Some(1), "it is the outer one");
         }
         assert_eq!(current_index(other.life()), None);
@@ -144,9 +172,9 @@ mod tests {
         let worker = Worker::new(&engine, 0, 0, false);
         let entered = worker.enter();
         std::mem::forget(entered);
-        drop(super::CURRENT.take());
-        assert_eq!(current_index(engine.life()), Some(0), "its maker has it");
+        assert_eq!(current_index(engine.life()), Some(0));
         drop(worker);
         assert_eq!(current_index(engine.life()), None);
+        assert!(Worker::current().is_none());
     }
 }

@@ -38,7 +38,7 @@ impl Worker {
         let life = Arc::clone(self.life());
         let index = self.index();
         life.hooks().stop(index);
-        drop(current::replace(None));
+        current::clear();
         drop_contained(self);
         life.worker_gone(index);
     }
