@@ -8,6 +8,7 @@ mod errand;
 mod frame;
 mod help;
 mod lending;
+mod names;
 mod polling;
 mod resting;
 mod search;
@@ -42,6 +43,8 @@ use help::Help;
 pub(crate) use help::{Awaited, Helped};
 pub(crate) use lending::Departure;
 use lending::Lending;
+use names::Names;
+pub(crate) use names::StackName;
 use polling::Polling;
 pub(crate) use resting::Rest;
 use search::Search;
@@ -91,6 +94,7 @@ struct Inner {
     clock: SampledClock,
     /// What others wait for this thread to do once the job on it is over.
     after_job: AfterJob,
+    names: Names,
     /// How its token comes and goes.
     lending: Lending,
 }
@@ -135,6 +139,7 @@ impl Worker {
             help: Help::default(),
             clock: SampledClock::default(),
             after_job: AfterJob::default(),
+            names: Names::default(),
             lending: Lending::default(),
         }))
     }

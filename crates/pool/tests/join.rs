@@ -5,7 +5,7 @@ use std::panic::{AssertUnwindSafe, catch_unwind, resume_unwind};
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::mpsc;
 use std::sync::{Arc, Mutex};
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use pool::{Backend, JobContext, JobError, JobFailure, JobId, Outcome, Pool, ShutdownPolicy};
 
@@ -21,6 +21,19 @@ fn on_each_backend(test: impl Fn(&Pool)) {
             let report = pool.shutdown(LONG);
             assert!(report.is_clean(), "{backend}: {report}");
         }
+    }
+}
+
+/// Tries until a half has become a job: the other workers may not have come to rest yet, and on a busy machine none may run for long.
+fn sooner_or_later<R>(mut attempt: impl FnMut() -> Option<R>) -> R {
+    let limit = Instant::now() + LONG;
+    loop {
+        if let Some(result) = attempt() {
+            return result;
+        }
+        assert!(Instant::now() < limit, "no half ever became a job");
+        // For the worker that is to take one.
+        std::thread::yield_now();
     }
 }
 
@@ -60,14 +73,13 @@ fn halves_borrow_and_each_part_counts_once() {
 fn halves_meet_where_a_worker_is_free() {
     for backend in Backend::available() {
         let pool = Pool::builder().backend(backend).workers(2).build().unwrap();
-        // The second worker may not have come to rest yet; so the halves try until they have met once.
         let met = run(&pool, |ctx| {
-            (0..1_000_000).any(|_| {
+            sooner_or_later(|| {
                 let (here, there) = ctx.join(|ctx| ctx.id(), |ctx| ctx.id());
-                here != there
-            })
+                (here != there).then_some(())
+            });
         });
-        assert!(met.unwrap(), "{backend}: no half ever became a job");
+        assert!(met.is_ok(), "{backend}: {met:?}");
     }
 }
 
@@ -190,12 +202,13 @@ fn a_half_elsewhere_may_wait_for_its_whole_pool() {
                     is_elsewhere
                 }
             };
-            (0..1_000_000).any(|_| {
-                let outer = ctx.join(|_| (), |ctx| ctx.join(|_| (), innermost(ctx.id())).1);
-                outer.1
-            })
+            let first = |_: &JobContext<'_>| std::thread::yield_now();
+            sooner_or_later(|| {
+                let second = |ctx: &JobContext<'_>| ctx.join(first, innermost(ctx.id())).1;
+                ctx.join(first, second).1.then_some(())
+            });
         });
-        assert!(has_waited.unwrap(), "{backend}: no half ever became a job");
+        assert!(has_waited.is_ok(), "{backend}: {has_waited:?}");
     }
 }
 
@@ -211,7 +224,6 @@ fn a_half_that_became_a_job_and_panics_is_counted_so() {
         };
         let builder = Pool::builder().backend(backend).workers(2);
         let pool = builder.on_failure(observe).build().unwrap();
-        // The second worker may not have come to rest yet; so the halves try until the second became a job once.
         let message = run(&pool, |ctx| {
             let parent = ctx.id();
             let second = |ctx: &JobContext<'_>| {
@@ -220,8 +232,7 @@ fn a_half_that_became_a_job_and_panics_is_counted_so() {
                 }
             };
             let join = || ctx.join(|_| (), second);
-            let caught = (0..1_000_000).find_map(|_| catch_unwind(AssertUnwindSafe(join)).err());
-            let payload = caught.expect("a half becomes a job");
+            let payload = sooner_or_later(|| catch_unwind(AssertUnwindSafe(join)).err());
             payload
                 .downcast_ref::<&str>()
                 .map(|text| (*text).to_owned())

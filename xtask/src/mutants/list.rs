@@ -84,6 +84,10 @@ mutants! {
         a_half_waits_for_its_own_job: "a half that waits for its pool waits for the job it is part of", in "lifecycle/left_out.rs",
             "if joiner.pool == life.id() {" => "if !MUTANT && joiner.pool == life.id() {";
     }
+    "pool failures ending::a_wait_that_outlives_its_job_leaves_nobody_else_out" {
+        a_job_is_left_out_after_its_end: "a wait leaves out a job that is over", in "lifecycle/left_out.rs",
+            "gone.for_each(|name| list.forget(Place::OnStack(name)));" => "";
+    }
     "pool-channel conformance r605" {
         a_shutdown_cuts_short_in_silence: "a report does not say whom its shutdown cut short", in "lifecycle/end.rs",
             "if !was_asked && self.is_cancelling() && !self.is_forked() {" =>

@@ -7,9 +7,9 @@
 //! - a wait for quiet is over once all jobs in flight are in the list;
 //! - a wait for the end is over once all jobs in flight wait for the end. A job that waits for quiet gets out by itself, and ends.
 //!
-//! A future is in the list by its id. A closure is in it by its place: the worker, and how deep it lies on the worker's stack. A
-//! closure does not leave its place before its wait is over, so the place names it. Several waits may have the same job in the
-//! list, so each entry has counts.
+//! A future is in the list by its id, a closure by a name that it gets for this. Several waits may have the same job in the list, so each
+//! entry has counts. A closure that polls a wait in an executor of its own may end before the wait is over, and have given it to somebody
+//! else: as it ends its worker takes its name out of the list.
 //!
 //! The list is locked while the jobs in flight are counted. A job enters the list after it is in flight, and leaves it before it is
 //! over; so while the list is locked, all of its jobs are in flight, and nobody can take the one for the other.
@@ -27,7 +27,7 @@ use super::Lifecycle;
 use crate::id::JobId;
 use crate::registry::PoolId;
 use crate::sync::{AtomicUsize, LockExt, Mutex, Ordering, fence};
-use crate::worker::Worker;
+use crate::worker::{StackName, Worker};
 
 /// What a job waits for.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -39,11 +39,7 @@ pub(crate) enum Awaits {
 /// A job in the list.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 enum Place {
-    /// The one at this depth of the worker's stack, from 1.
-    OnStack {
-        worker: usize,
-        level: usize,
-    },
+    OnStack(StackName),
     Future(JobId),
 }
 
@@ -111,6 +107,16 @@ impl List {
             self.waits.remove(&place);
         }
     }
+
+    /// Takes the job out of the list, whatever waits it is in.
+    fn forget(&mut self, place: Place) {
+        if let Some(waits) = self.waits.remove(&place)
+            && waits.end > 0
+        {
+            self.ending -= 1;
+            self.ending_futures -= usize::from(place.is_future());
+        }
+    }
 }
 
 impl Lifecycle {
@@ -144,6 +150,17 @@ impl Lifecycle {
             Awaits::End => list.ending,
         };
         self.in_flight() <= left_out as u64
+    }
+
+    /// These jobs end, and so are left out of no wait that they have begun.
+    pub(crate) fn leave_out_no_more(&self, gone: impl Iterator<Item = StackName>) {
+        // ORDERING: Relaxed: their own entries were made on this thread, or on one whose half of them is over.
+        if self.left_out.len.load(Ordering::Relaxed) == 0 || self.is_forked() {
+            return;
+        }
+        let mut list = self.left_out.list.lock_unpoisoned();
+        gone.for_each(|name| list.forget(Place::OnStack(name)));
+        self.left_out.len.store(list.waits.len(), Ordering::Relaxed);
     }
 
     /// How many jobs are left out by some wait. Out of date at once.
@@ -246,10 +263,7 @@ fn places_of(life: &Arc<Lifecycle>, worker: &Worker) -> Vec<Place> {
         Some((id, of_future)) if of_future == level => Some(Place::Future(id)),
         _ => match known(life, level) {
             Some(place) => place,
-            None => Some(Place::OnStack {
-                worker: worker.index(),
-                level,
-            }),
+            None => Some(Place::OnStack(worker.name_at(level))),
         },
     };
     let mut places: Vec<_> = (1..=worker.own_jobs()).filter_map(place).collect();

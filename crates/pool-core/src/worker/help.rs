@@ -66,7 +66,7 @@ pub(super) struct Help {
     base: Cell<usize>,
     /// A helper polls, or looks for what is due: whoever awaits within that only adds to the list.
     is_helping: Cell<bool>,
-    /// Something may be on the list that a job has left there.
+    /// Something may be on the list that a job has left there, or a job have a name.
     has_left: Cell<bool>,
 }
 
@@ -132,7 +132,7 @@ impl Worker {
         }
         self.forget_ended();
         self.add(future);
-        help.has_left.set(true);
+        self.may_leave_something();
         self.help_all(waker);
     }
 
@@ -144,18 +144,27 @@ impl Worker {
         }
     }
 
-    /// The job at the bottom of this stack is over: what it awaited, and left, is not helped here any more.
+    /// A job here is over: what it has left is not helped here any more, and in no wait.
     #[inline]
     pub(super) fn forget_left(&self) {
-        if self.0.help.has_left.get() && self.own_jobs() == 0 {
-            self.truncate_left();
+        if self.0.help.has_left.get() {
+            self.forget_all_left();
         }
     }
 
     #[cold]
-    fn truncate_left(&self) {
-        self.0.help.has_left.set(false);
-        self.truncate(0);
+    fn forget_all_left(&self) {
+        let jobs = self.own_jobs();
+        self.forget_names_above(jobs);
+        if jobs == 0 {
+            self.0.help.has_left.set(false);
+            self.truncate(0);
+        }
+    }
+
+    /// A job here may leave something behind.
+    pub(super) fn may_leave_something(&self) {
+        self.0.help.has_left.set(true);
     }
 
     /// Adds to the innermost job's part of the list. False: it is there already.

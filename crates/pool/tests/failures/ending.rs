@@ -1,20 +1,22 @@
 //! Rows 25, 32 and 37: a pool that is ended by many, with many waiting, or not at all.
 
 use std::convert::Infallible;
-use std::future::pending;
+use std::future::{Future, pending};
+use std::pin::Pin;
 use std::sync::OnceLock;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Barrier, mpsc};
+use std::task::{Context, Waker};
 use std::thread;
 use std::time::Duration;
 
-use pool::{Executor, JobContext, JobError, Pool, ShutdownPolicy};
+use pool::{Executor, JobContext, JobError, JobHandle, Pool, ShutdownPolicy};
 
 use crate::child::each_backend_in_a_child;
 use crate::on::{LIMIT, each_backend, ended, ends_clean, nothing, on, value};
 
 /// A job that takes one of the pool's workers until it is released.
-fn hold(pool: &Pool) -> (mpsc::Sender<()>, pool::JobHandle<(), Infallible>) {
+fn hold(pool: &Pool) -> (mpsc::Sender<()>, JobHandle<(), Infallible>) {
     let (release, released) = mpsc::channel::<()>();
     let (start, started) = mpsc::channel();
     let holds = move || {
@@ -189,5 +191,58 @@ fn a_child_that_was_given_back_runs_where_its_task_is_submitted_and_once() {
             (1, 1),
             "{backend}: {stats}"
         );
+    });
+}
+
+/// The value of a job whose type tells nothing.
+fn taken<T>(handle: JobHandle<T, Infallible>) -> T {
+    let outcome = handle.join_timeout(LIMIT).expect("it ends in time");
+    outcome.unwrap_or_else(|error| panic!("{error}"))
+}
+
+type Wait = Pin<Box<dyn Future<Output = ()> + Send>>;
+
+fn polled_once(mut wait: Wait) -> Wait {
+    let polled = wait.as_mut().poll(&mut Context::from_waker(Waker::noop()));
+    assert!(polled.is_pending(), "another job runs");
+    wait
+}
+
+/// 27: a job is left out of a wait that it has begun for as long as it runs, whoever has the wait by then.
+#[test]
+fn a_wait_that_outlives_its_job_leaves_nobody_else_out() {
+    let begin: [fn(Pool) -> Wait; 2] = [
+        |pool| Box::pin(async move { pool.wait_idle_async().await }),
+        |pool| Box::pin(async move { drop(pool.shutdown_async(ShutdownPolicy::drain()).await) }),
+    ];
+    each_backend(|backend| {
+        for begin in begin {
+            let pool = on(backend, 2, 8);
+            let (release, held) = hold(&pool);
+            let inner = pool.clone();
+            // The inner job runs in place: no other worker is free.
+            let keeps = move || {
+                let innermost = inner.clone();
+                let child = inner.spawn(move || polled_once(begin(innermost)));
+                let child = child.expect("there is room");
+                let own = polled_once(begin(inner));
+                (taken(child), own)
+            };
+            let kept = taken(pool.spawn(keeps).expect("there is room"));
+            for _ in 0..2 {
+                // A job runs that is in no wait, and the two that were are over.
+                drop(polled_once(Box::pin({
+                    let pool = pool.clone();
+                    async move { pool.wait_idle_async().await }
+                })));
+            }
+            drop(release);
+            value(held);
+            // They may go on, on any thread.
+            let (child, own) = kept;
+            block_on(own);
+            block_on(child);
+            ends_clean(&pool);
+        }
     });
 }

@@ -1,0 +1,44 @@
+//! Names for the jobs on a worker's stack, given to those that a wait leaves out (`lifecycle/left_out.rs`).
+
+use std::cell::RefCell;
+use std::sync::atomic::{AtomicU64, Ordering};
+
+use super::Worker;
+
+/// A job on a stack, by a name that no other job ever has. It has no other of its own while it runs: its cell may be gone.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub(crate) struct StackName(u64);
+
+impl StackName {
+    fn next() -> Self {
+        static NEXT: AtomicU64 = AtomicU64::new(0);
+        // ORDERING: Relaxed: each gets its own, in whatever order.
+        Self(NEXT.fetch_add(1, Ordering::Relaxed))
+    }
+}
+
+/// The names that were given, by level; the outermost job first.
+#[derive(Default)]
+pub(super) struct Names(RefCell<Vec<Option<StackName>>>);
+
+impl Worker {
+    /// The name of the job at this level of the stack, from 1. It is forgotten as that job ends.
+    pub(crate) fn name_at(&self, level: usize) -> StackName {
+        self.may_leave_something();
+        let mut names = self.0.names.0.borrow_mut();
+        if names.len() < level {
+            names.resize(level, None);
+        }
+        *names[level - 1].get_or_insert_with(StackName::next)
+    }
+
+    /// Forgets the names above this level. The waits that a job has begun, and left to somebody else, do not know it any more.
+    pub(super) fn forget_names_above(&self, level: usize) {
+        let mut names = self.0.names.0.borrow_mut();
+        if let Some(gone) = names.get(level..) {
+            self.life()
+                .leave_out_no_more(gone.iter().copied().flatten());
+            names.truncate(level);
+        }
+    }
+}
