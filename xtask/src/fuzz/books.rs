@@ -51,6 +51,13 @@ pub(super) struct PoolBook {
     pub(super) halves_panicked: AtomicU64,
 }
 
+/// Whose columns: those of a report leave out who came in while that was made.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Of {
+    Ledger,
+    Report,
+}
+
 /// All histories of a program.
 #[derive(Debug)]
 pub(super) struct Books {
@@ -89,6 +96,9 @@ impl Books {
     }
 
     pub(super) fn accepted(&self, record: &Record) {
+        if self.pool(record.pool).is_cut.load(SeqCst) {
+            record.mark(Mark::Straggler);
+        }
         record.intake.set(Intake::Accepted);
     }
 
@@ -259,7 +269,8 @@ impl Books {
     pub(super) fn check_reports(&self, pool: u8) {
         let reports = lock(&self.reports).clone();
         for (_, counts) in reports.iter().filter(|(it, _)| *it == pool) {
-            counts.check(self, pool, "the report", counts.is_whole());
+            let columns = self.columns(pool, Of::Report);
+            counts.check(self, pool, ("the report", &columns), counts.is_whole());
         }
     }
 
@@ -333,7 +344,7 @@ impl Books {
     }
 
     /// What the columns of a pool's books may say, by the histories of its jobs.
-    pub(super) fn columns(&self, pool: u8) -> Columns {
+    pub(super) fn columns(&self, pool: u8, of: Of) -> Columns {
         let mut columns = Columns::default();
         for record in self.records() {
             let is_handed_on = record.has_passed(pool);
@@ -342,6 +353,11 @@ impl Books {
             }
             match record.intake() {
                 Intake::Refused => continue,
+                Intake::Accepted if of == Of::Report && record.has(Mark::Straggler) => {
+                    columns.perhaps += 1;
+                    columns.add(&possible(&record), true);
+                    continue;
+                }
                 Intake::Accepted => columns.accepted += 1,
                 Intake::Unknown if record.has_begun() => columns.accepted += 1,
                 Intake::Unknown => {

@@ -8,7 +8,8 @@ use std::time::{Duration, Instant};
 use pool::{Outcome, ShutdownPolicy, ShutdownReport, Stats, Task};
 
 use super::actor::{Actor, Wait};
-use super::books::{Books, Mark, Record};
+use super::books::{Books, Mark, Of, Record};
+use super::columns::Columns;
 use super::future::poll_once_and_drop;
 use super::handle::block_on;
 use super::place::{Lending, runs_here};
@@ -224,8 +225,13 @@ impl Counts {
     }
 
     /// Holds the counts against the histories; `is_last`: nothing goes on any more.
-    pub(super) fn check(&self, books: &Books, pool: u8, who: &str, is_last: bool) {
-        let columns = books.columns(pool);
+    pub(super) fn check(
+        &self,
+        books: &Books,
+        pool: u8,
+        (who, columns): (&str, &Columns),
+        is_last: bool,
+    ) {
         let mut wrong = Vec::new();
         let (least, most) = (columns.accepted, columns.accepted + columns.perhaps);
         let slack = if is_last { 0 } else { self.going_on };
@@ -260,5 +266,6 @@ pub(super) fn check_stats(books: &Books, pool: u8, handle: &AnyPool, limit: Dura
         std::thread::sleep(Duration::from_micros(200));
         stats = handle.stats();
     }
-    Counts::of_stats(&stats).check(books, pool, "the ledger", true);
+    let columns = books.columns(pool, Of::Ledger);
+    Counts::of_stats(&stats).check(books, pool, ("the ledger", &columns), true);
 }

@@ -7,7 +7,7 @@ use std::time::{Duration, Instant};
 
 use pool::Outcome;
 
-use super::books::{Books, Mark, PoolBook, Record};
+use super::books::{Books, Mark, Of, PoolBook, Record};
 use super::child;
 use super::generate::{Backends, generate};
 use super::plant::Plant;
@@ -246,11 +246,16 @@ fn columns_follow_the_histories() {
     books.accepted(&cut);
     cut.mark(Mark::MayBeCancelled);
     books.pools[0].is_cut.store(true, SeqCst);
-    let columns = books.columns(0);
+    let columns = books.columns(0, Of::Ledger);
     assert_eq!(columns.accepted, 2);
     assert_eq!(columns.range(Outcome::Completed), (1, 1));
     assert_eq!(columns.range(Outcome::Cancelled), (0, 1));
     assert_eq!(columns.range(Outcome::Failed), (0, 0));
+    books.accepted(&books.open(None, "Execute", 0));
+    let (ledger, report) = (books.columns(0, Of::Ledger), books.columns(0, Of::Report));
+    assert_eq!((ledger.accepted, ledger.perhaps), (3, 0));
+    // It came in while the shutdown was on its way.
+    assert_eq!((report.accepted, report.perhaps), (2, 1));
 }
 
 /// A program on which each fault shows: many jobs that are joined, and a wait for an idle moment.
