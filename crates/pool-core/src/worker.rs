@@ -289,9 +289,13 @@ impl Worker {
     /// A job that this worker accounts for is over.
     #[inline]
     pub(crate) fn over(&self) {
-        self.forget_left();
+        let has_left = self.forget_left();
         self.life().over_at(self.index());
         self.0.has_news.set(true);
+        if has_left {
+            // A job that is left out of a wait elsewhere may keep this worker for long.
+            self.tell_news();
+        }
     }
 
     /// Tells those who watch the pool, if a job has ended here. Only then: one of them may be a future of this pool, which this very worker

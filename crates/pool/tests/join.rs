@@ -212,6 +212,63 @@ fn a_half_elsewhere_may_wait_for_its_whole_pool() {
     }
 }
 
+/// The joiner's worker runs a job in place, and then none for as long as the half waits.
+#[test]
+fn a_half_elsewhere_hears_of_what_ends_on_its_joiners_worker() {
+    const NOT_YET: usize = 0;
+    const HALF_RUNS: usize = 1;
+    const TOO_LATE: usize = 2;
+    const CHILD_RUNS: usize = 3;
+    const HALF_WAITS: usize = 4;
+    const HALF_IS_OVER: usize = 5;
+    /// The other half comes to this stage, or the test fails.
+    fn await_stage(stage: &AtomicUsize, wanted: usize) {
+        let limit = Instant::now() + LONG;
+        while stage.load(Ordering::SeqCst) != wanted {
+            assert!(Instant::now() < limit, "stage {wanted} does not come");
+            std::thread::yield_now();
+        }
+    }
+    for backend in Backend::available() {
+        let pool = Pool::builder().backend(backend).workers(2).build().unwrap();
+        let inner = pool.clone();
+        let rounds = run(&pool, move |ctx| {
+            let met = AtomicUsize::new(0);
+            sooner_or_later(|| {
+                let stage = &Arc::new(AtomicUsize::new(NOT_YET));
+                let enter =
+                    |to| stage.compare_exchange(NOT_YET, to, Ordering::SeqCst, Ordering::SeqCst);
+                ctx.join(
+                    |_| {
+                        (0..100).for_each(|_| std::thread::yield_now());
+                        if enter(TOO_LATE).is_ok() {
+                            return;
+                        }
+                        let of_child = Arc::clone(stage);
+                        let child = inner.spawn(move || {
+                            of_child.store(CHILD_RUNS, Ordering::SeqCst);
+                            await_stage(&of_child, HALF_WAITS);
+                        });
+                        child.unwrap().join().unwrap();
+                        await_stage(stage, HALF_IS_OVER);
+                        met.fetch_add(1, Ordering::SeqCst);
+                    },
+                    |_| {
+                        if enter(HALF_RUNS).is_ok() {
+                            await_stage(stage, CHILD_RUNS);
+                            stage.store(HALF_WAITS, Ordering::SeqCst);
+                            inner.wait_idle();
+                            stage.store(HALF_IS_OVER, Ordering::SeqCst);
+                        }
+                    },
+                );
+                (met.load(Ordering::SeqCst) == 50).then_some(())
+            });
+        });
+        assert!(rounds.is_ok(), "{backend}: {rounds:?}");
+    }
+}
+
 #[test]
 fn a_half_that_became_a_job_and_panics_is_counted_so() {
     for backend in Backend::available() {

@@ -144,12 +144,15 @@ impl Worker {
         }
     }
 
-    /// A job here is over: what it has left is not helped here any more, and in no wait.
+    /// A job here is over: what it has left is not helped here any more, and in no wait. Whether it, or one beneath it, may have left
+    /// something.
     #[inline]
-    pub(super) fn forget_left(&self) {
-        if self.0.help.has_left.get() {
+    pub(super) fn forget_left(&self) -> bool {
+        let has_left = self.0.help.has_left.get();
+        if has_left {
             self.forget_all_left();
         }
+        has_left
     }
 
     #[cold]
