@@ -262,7 +262,7 @@ fn a_half_elsewhere_hears_of_what_ends_on_its_joiners_worker() {
                         }
                     },
                 );
-                (met.load(Ordering::SeqCst) == 50).then_some(())
+                (met.load(Ordering::SeqCst) == 10).then_some(())
             });
         });
         assert!(rounds.is_ok(), "{backend}: {rounds:?}");

@@ -82,13 +82,19 @@ mutants! {
     }
     "pool join a_half_elsewhere_may_wait_for_its_whole_pool" {
         a_half_waits_for_its_own_job: "a half that waits for its pool waits for the job it is part of", in "lifecycle/left_out.rs",
-            "if joiner.pool == life.id() {" => "if !MUTANT && joiner.pool == life.id() {";
+            "joiners.iter().filter(|joiner| joiner.pool == life.id());" =>
+            "joiners.iter().filter(|joiner| !MUTANT && joiner.pool == life.id());";
     }
     "pool join a_half_elsewhere_hears_of_what_ends_on_its_joiners_worker" {
         an_end_on_a_joiners_worker_is_untold: "a worker that joins a half says later what has ended there", in "worker.rs",
             "if has_left {
             // A job" => "if !MUTANT && has_left {
             // A job";
+    }
+    "pool failures swap_ends::a_half_in_the_newest_generation_leaves_its_job_in_an_older_one_out" {
+        a_half_knows_its_own_generation_alone: "a half waits for the job it is part of, if that is of an older generation", in "lifecycle/left_out.rs",
+            "let lives = iter::once(self).chain(&others);" =>
+            "let lives = iter::once(self).chain(others.iter().filter(|_| !MUTANT));";
     }
     "pool failures ending::a_wait_that_outlives_its_job_leaves_nobody_else_out" {
         a_job_is_left_out_after_its_end: "a wait leaves out a job that is over", in "lifecycle/left_out.rs",

@@ -19,13 +19,14 @@
 use std::cell::RefCell;
 use std::collections::HashMap;
 use std::future::{Future, poll_fn};
+use std::iter;
 use std::pin::Pin;
 use std::ptr;
 use std::sync::Arc;
 
 use super::Lifecycle;
 use crate::id::JobId;
-use crate::registry::PoolId;
+use crate::registry::{self, PoolId};
 use crate::sync::{AtomicUsize, LockExt, Mutex, Ordering, fence};
 use crate::worker::{StackName, Worker};
 
@@ -121,22 +122,20 @@ impl List {
 
 impl Lifecycle {
     /// Polls a wait to its end. The jobs on the stack of whoever polls it are left out, if they are this pool's, and a future is left out
-    /// between two polls as well.
+    /// between two polls as well. So are those whose halves are on that stack, of whichever generation of a swapped pool.
     pub(crate) async fn leaving_out<F: Future>(
         self: &Arc<Self>,
         awaits: Awaits,
         mut wait: Pin<&mut F>,
     ) -> F::Output {
-        let mut left = Left {
-            life: self,
-            awaits,
-            places: Vec::new(),
-        };
+        let others = generations_of_joiners(self);
+        let lives = iter::once(self).chain(&others);
+        let mut left: Vec<_> = lives.map(|life| Left::none(life, awaits)).collect();
         poll_fn(|cx| {
             if self.is_forked() {
                 return wait.as_mut().poll(cx);
             }
-            let _on_stack = left.update();
+            let _on_stack: Vec<_> = left.iter_mut().map(Left::update).collect();
             wait.as_mut().poll(cx)
         })
         .await
@@ -188,7 +187,15 @@ struct Left<'a> {
     places: Vec<Place>,
 }
 
-impl Left<'_> {
+impl<'a> Left<'a> {
+    fn none(life: &'a Arc<Lifecycle>, awaits: Awaits) -> Self {
+        Self {
+            life,
+            awaits,
+            places: Vec::new(),
+        }
+    }
+
     /// Has the list hold the jobs of the calling thread's stack. Until the guard goes, waits further up that stack know them by the same
     /// places.
     fn update(&mut self) -> OnStack {
@@ -196,12 +203,10 @@ impl Left<'_> {
         let places = match &worker {
             Some(worker) => places_of(self.life, worker),
             // A future may be polled without a worker, once it waits for the end.
-            None => self
-                .places
-                .iter()
-                .copied()
-                .filter(Place::is_future)
-                .collect(),
+            None => {
+                let futures = self.places.iter().copied().filter(Place::is_future);
+                futures.chain(joiners_in(self.life)).collect()
+            }
         };
         if places != self.places {
             self.replace(places);
@@ -266,15 +271,35 @@ fn places_of(life: &Arc<Lifecycle>, worker: &Worker) -> Vec<Place> {
             None => Some(Place::OnStack(worker.name_at(level))),
         },
     };
-    let mut places: Vec<_> = (1..=worker.own_jobs()).filter_map(place).collect();
-    let _gone = JOINERS.try_with(|joiners| {
-        for joiner in joiners.borrow().iter() {
-            if joiner.pool == life.id() {
-                places.extend(&joiner.places);
-            }
-        }
-    });
-    places
+    let on_stack = (1..=worker.own_jobs()).filter_map(place);
+    on_stack.chain(joiners_in(life)).collect()
+}
+
+/// Those of the pool's jobs that wait for halves on the calling thread's stack.
+fn joiners_in(life: &Lifecycle) -> Vec<Place> {
+    let places = |joiners: &RefCell<Vec<Joiner>>| {
+        let joiners = joiners.borrow();
+        let own = joiners.iter().filter(|joiner| joiner.pool == life.id());
+        own.flat_map(|joiner| joiner.places.iter().copied())
+            .collect()
+    };
+    JOINERS.try_with(places).unwrap_or_default()
+}
+
+/// The other generations of a swapped pool that have such jobs: a half goes to the newest.
+fn generations_of_joiners(life: &Lifecycle) -> Vec<Arc<Lifecycle>> {
+    let others = |joiners: &RefCell<Vec<Joiner>>| {
+        let joiners = joiners.borrow();
+        let pools = joiners.iter().map(|joiner| joiner.pool);
+        let mut others: Vec<PoolId> = pools.filter(|&pool| pool != life.id()).collect();
+        others.dedup();
+        others
+    };
+    let others = JOINERS.try_with(others).unwrap_or_default();
+    let others = others.into_iter().filter_map(registry::find);
+    others
+        .filter(|other| ptr::eq(other.room(), life.room()))
+        .collect()
 }
 
 /// The jobs that go on for as long as a half of the topmost does, wherever that runs.

@@ -5,6 +5,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::mpsc::{self, Receiver, Sender};
 use std::thread;
+use std::time::Instant;
 
 use pool::{Backend, ExecutorExt, JobContext, JobHandle, Pool, ShutdownReport};
 
@@ -124,4 +125,39 @@ fn awaits_end(
         all.shutdown_async(LIMIT).await
     };
     (pool.spawn_future(future).expect("there is room"), begun)
+}
+
+/// A half of a job of an older generation goes to the newest, and waits for all: the job that it is a half of is left out of that.
+#[test]
+fn a_half_in_the_newest_generation_leaves_its_job_in_an_older_one_out() {
+    let waits: [fn(&Pool); 2] = [|pool| pool.wait_idle(), |pool| drop(pool.shutdown(LIMIT))];
+    each_backend(|backend| {
+        for wait in waits {
+            let pool = on(backend, 2, 16);
+            let ((start, started), (swapped, is_swapped)) = (mpsc::channel(), mpsc::channel());
+            let all = pool.clone();
+            let old = pool.submit(move |ctx: &JobContext<'_>| {
+                start.send(()).expect("the test listens");
+                is_swapped.recv_timeout(LIMIT).expect("the test swaps");
+                let limit = Instant::now() + LIMIT;
+                let here = ctx.id();
+                let second = |ctx: &JobContext<'_>| {
+                    let is_elsewhere = ctx.id() != here;
+                    if is_elsewhere {
+                        wait(&all);
+                    }
+                    is_elsewhere
+                };
+                // Until a worker was free to take it.
+                while !ctx.join(|_| thread::yield_now(), second).1 {
+                    assert!(Instant::now() < limit, "no half ever became a job");
+                }
+                Ok::<_, Infallible>(())
+            });
+            started.recv_timeout(LIMIT).expect("the job starts");
+            swap(&pool);
+            swapped.send(()).expect("the job listens");
+            value(old.expect("there was room"));
+        }
+    });
 }
