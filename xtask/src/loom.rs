@@ -5,14 +5,14 @@ mod mutants;
 
 use std::collections::BTreeSet;
 use std::path::Path;
-use std::process::{Command, Stdio};
+use std::process::Command;
 use std::time::{Duration, Instant};
 
-use anyhow::{Context, Result, bail, ensure};
+use anyhow::{Context, Result, ensure};
 use clap::Args;
 
 use crate::mutant::{Mutant, VARIABLE};
-use crate::one_test::{Verdict, executables_of, in_parallel, run_within, test_of};
+use crate::one_test::{Verdict, build_tests, in_parallel, run_within, test_of};
 use crate::steps::cargo;
 use mutants::MUTANTS;
 
@@ -135,28 +135,14 @@ fn check_that_each_has_a_mutant(models: &[String]) -> Result<()> {
 
 /// Builds the models of the workspace in a folder. Their binary.
 fn build(workspace: &Path, package: &str) -> Result<String> {
-    println!("building the models in {}", workspace.display());
-    let output = cargo()
-        .current_dir(workspace)
-        .args(["test", "-p", package, "--release", "--lib", "--no-run"])
-        .args(["--message-format", "json-render-diagnostics"])
+    let mut command = cargo();
+    command
+        .args(["test", "-p", package, "--release", "--lib"])
         .arg("--target-dir")
         .arg(crate::root().join(TARGET))
-        .env("RUSTFLAGS", CFG)
-        .stderr(Stdio::piped())
-        .output()
-        .context("could not start cargo")?;
-    if !output.status.success() {
-        bail!(
-            "the models in {} do not build:\n{}",
-            workspace.display(),
-            String::from_utf8_lossy(&output.stderr)
-        );
-    }
-    let executables = executables_of(&output)?;
-    let first = executables.into_iter().next();
-    let built = first.context("cargo built no binary of the models")?;
-    Ok(built.file)
+        .env("RUSTFLAGS", CFG);
+    let built = build_tests(command, workspace)?.into_iter().next();
+    Ok(built.context("cargo built no binary of the models")?.file)
 }
 
 /// The names of the models in a binary.

@@ -101,6 +101,13 @@ fn mutate(text: &str, mutant: &Mutant) -> Result<String> {
     Ok(text.replacen(mutant.old, &new, 1))
 }
 
+/// A name is what switches a mutant on.
+#[cfg(test)]
+pub(crate) fn have_names_of_their_own(mutants: &[Mutant]) -> bool {
+    let names: std::collections::BTreeSet<&str> = mutants.iter().map(|it| it.name).collect();
+    names.len() == mutants.len()
+}
+
 #[cfg(test)]
 mod tests {
     use super::{Mutant, mutate};

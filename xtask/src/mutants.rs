@@ -3,8 +3,8 @@
 
 mod list;
 
+use std::collections::BTreeSet;
 use std::path::Path;
-use std::process::Stdio;
 use std::time::{Duration, Instant};
 
 use anyhow::{Context, Result, bail, ensure};
@@ -12,7 +12,7 @@ use clap::Args;
 
 use crate::minimal::copy;
 use crate::mutant::{Mutant, VARIABLE, put_into};
-use crate::one_test::{Executable, Verdict, executables_of, in_parallel, run_within, test_of};
+use crate::one_test::{Executable, Verdict, build_tests, in_parallel, run_within, test_of};
 use crate::steps::cargo;
 use list::MUTANTS;
 
@@ -91,44 +91,22 @@ pub(crate) fn run(options: &Options) -> Result<()> {
 
 /// Builds the tests that are to notice mutants.
 fn build(folder: &Path) -> Result<Vec<Executable>> {
-    println!("building the tests in {}", folder.display());
     let mut command = cargo();
     command
-        .current_dir(folder)
-        .args(["test", "--no-run", "--all-features"])
-        .args(["--message-format", "json-render-diagnostics"])
+        .arg("test")
+        .arg("--all-features")
         .arg("--target-dir")
-        .arg(folder.join("target"))
-        .stderr(Stdio::piped());
-    let noticers: Result<Vec<_>> = MUTANTS.iter().map(Noticer::of).collect();
-    for (flag, mut names) in [
-        (
-            "-p",
-            noticers?.iter().map(|it| it.package).collect::<Vec<_>>(),
-        ),
-        (
-            "--test",
-            MUTANTS
-                .iter()
-                .map(|it| Noticer::of(it).map(|it| it.target))
-                .collect::<Result<_>>()?,
-        ),
-    ] {
-        names.sort_unstable();
-        names.dedup();
-        for name in names {
-            command.args([flag, name]);
-        }
+        .arg(folder.join("target"));
+    let noticers: Vec<_> = MUTANTS.iter().map(Noticer::of).collect::<Result<_>>()?;
+    let packages: BTreeSet<&str> = noticers.iter().map(|it| it.package).collect();
+    let targets: BTreeSet<&str> = noticers.iter().map(|it| it.target).collect();
+    for package in packages {
+        command.args(["-p", package]);
     }
-    let output = command.output().context("could not start cargo")?;
-    if !output.status.success() {
-        bail!(
-            "the tests in {} do not build:\n{}",
-            folder.display(),
-            String::from_utf8_lossy(&output.stderr)
-        );
+    for target in targets {
+        command.args(["--test", target]);
     }
-    executables_of(&output)
+    build_tests(command, folder)
 }
 
 /// What is wrong with a mutant: it survives, or its test fails without it.
@@ -154,14 +132,12 @@ fn try_one(mutant: &Mutant, built: &[Executable]) -> Result<Option<String>> {
 
 #[cfg(test)]
 mod tests {
-    use std::collections::BTreeSet;
-
     use super::{MUTANTS, Noticer};
+    use crate::mutant::have_names_of_their_own;
 
     #[test]
     fn mutants_have_names_of_their_own_and_a_test() {
-        let names: BTreeSet<&str> = MUTANTS.iter().map(|mutant| mutant.name).collect();
-        assert_eq!(names.len(), MUTANTS.len());
+        assert!(have_names_of_their_own(MUTANTS));
         for mutant in MUTANTS {
             Noticer::of(mutant).unwrap();
         }

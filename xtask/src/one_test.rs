@@ -1,12 +1,13 @@
 //! One test of a test binary in a process of its own: one that loses its way, or is led into undefined behaviour by a mutant, costs no other.
 
+use std::path::Path;
 use std::process::{Command, Output, Stdio};
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Mutex, PoisonError};
 use std::thread;
 use std::time::{Duration, Instant};
 
-use anyhow::{Context, Result};
+use anyhow::{Context, Result, ensure};
 
 /// How often a running test is looked at.
 const LOOK: Duration = Duration::from_millis(20);
@@ -39,8 +40,26 @@ pub(crate) struct Executable {
     pub(crate) file: String,
 }
 
+/// Builds what a `cargo test` in a workspace would run.
+pub(crate) fn build_tests(mut cargo_test: Command, workspace: &Path) -> Result<Vec<Executable>> {
+    println!("building the tests in {}", workspace.display());
+    let output = cargo_test
+        .current_dir(workspace)
+        .args(["--no-run", "--message-format", "json-render-diagnostics"])
+        .stderr(Stdio::piped())
+        .output()
+        .context("could not start cargo")?;
+    ensure!(
+        output.status.success(),
+        "the tests in {} do not build:\n{}",
+        workspace.display(),
+        String::from_utf8_lossy(&output.stderr)
+    );
+    executables_of(&output)
+}
+
 /// The binaries that cargo says it has built, in its JSON messages.
-pub(crate) fn executables_of(output: &Output) -> Result<Vec<Executable>> {
+fn executables_of(output: &Output) -> Result<Vec<Executable>> {
     let messages = str::from_utf8(&output.stdout)?.lines();
     let messages = messages.filter_map(|it| serde_json::from_str::<serde_json::Value>(it).ok());
     Ok(messages

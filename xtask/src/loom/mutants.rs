@@ -535,3 +535,14 @@ mutants! {
             "while !MUTANT && self.is_busy.load(Ordering::Acquire) {";
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::MUTANTS;
+    use crate::mutant::have_names_of_their_own;
+
+    #[test]
+    fn mutants_have_names_of_their_own() {
+        assert!(have_names_of_their_own(MUTANTS));
+    }
+}
