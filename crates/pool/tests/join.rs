@@ -1,10 +1,13 @@
 //! `JobContext::join` on every backend: both halves run once, whatever becomes of the job, its pool and each other.
 
 use std::convert::Infallible;
+use std::future::poll_fn;
 use std::panic::{AssertUnwindSafe, catch_unwind, resume_unwind};
+use std::pin::pin;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::mpsc;
 use std::sync::{Arc, Mutex};
+use std::task::Poll;
 use std::time::{Duration, Instant};
 
 use pool::{Backend, JobContext, JobError, JobFailure, JobId, Outcome, Pool, ShutdownPolicy};
@@ -256,8 +259,14 @@ fn a_half_elsewhere_hears_of_what_ends_on_its_joiners_worker() {
                     |_| {
                         if enter(HALF_RUNS).is_ok() {
                             await_stage(stage, CHILD_RUNS);
-                            stage.store(HALF_WAITS, Ordering::SeqCst);
-                            inner.wait_idle();
+                            block_on(async {
+                                let mut wait = pin!(inner.wait_idle_async());
+                                let is_pending =
+                                    poll_fn(|cx| Poll::Ready(wait.as_mut().poll(cx).is_pending()));
+                                assert!(is_pending.await, "the child runs");
+                                stage.store(HALF_WAITS, Ordering::SeqCst);
+                                wait.await;
+                            });
                             stage.store(HALF_IS_OVER, Ordering::SeqCst);
                         }
                     },
