@@ -85,6 +85,12 @@ mutants! {
             "joiners.iter().filter(|joiner| joiner.pool == life.id());" =>
             "joiners.iter().filter(|joiner| !MUTANT && joiner.pool == life.id());";
     }
+    "pool join a_half_elsewhere_hears_of_what_ends_on_its_joiners_worker" {
+        an_end_on_a_joiners_worker_is_untold: "a worker that joins a half says later what has ended there", in "worker.rs",
+            "if has_left {
+            // A job" => "if !MUTANT && has_left {
+            // A job";
+    }
     "pool failures swap_ends::a_half_in_the_newest_generation_leaves_its_job_in_an_older_one_out" {
         a_half_knows_its_own_generation_alone: "a half waits for the job it is part of, if that is of an older generation", in "lifecycle/left_out.rs",
             "let lives = iter::once(self).chain(&others);" =>
@@ -92,7 +98,7 @@ mutants! {
     }
     "pool failures ending::a_wait_that_outlives_its_job_leaves_nobody_else_out" {
         a_job_is_left_out_after_its_end: "a wait leaves out a job that is over", in "lifecycle/left_out.rs",
-            "gone.for_each(|name| list.forget(Place::OnStack(name)));" => "";
+            "gone.for_each(|name| list.forget(name));" => "";
     }
     "pool-channel conformance r605" {
         a_shutdown_cuts_short_in_silence: "a report does not say whom its shutdown cut short", in "lifecycle/end.rs",

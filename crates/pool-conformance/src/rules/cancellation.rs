@@ -231,7 +231,7 @@ fn r403<F: Fixture>() -> Applied {
     for handle in [Some(closure), future].into_iter().flatten() {
         // The only worker is still busy: whoever waits is told at the deadline all the same.
         let outcome = handle.join_timeout(PATIENCE);
-        let outcome = outcome.expect("who waits is told at the deadline");
+        let outcome = outcome.expect("a waiter is told at the deadline");
         assert!(matches!(outcome, Err(JobError::Expired)), "{outcome:?}");
     }
     gate.open();

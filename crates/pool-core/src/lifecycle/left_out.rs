@@ -109,14 +109,10 @@ impl List {
         }
     }
 
-    /// Takes the job out of the list, whatever waits it is in.
-    fn forget(&mut self, place: Place) {
-        if let Some(waits) = self.waits.remove(&place)
-            && waits.end > 0
-        {
-            self.ending -= 1;
-            self.ending_futures -= usize::from(place.is_future());
-        }
+    /// Takes a closure out of the list, whatever waits it is in.
+    fn forget(&mut self, name: StackName) {
+        let waits = self.waits.remove(&Place::OnStack(name));
+        self.ending -= usize::from(waits.is_some_and(|waits| waits.end > 0));
     }
 }
 
@@ -158,7 +154,7 @@ impl Lifecycle {
             return;
         }
         let mut list = self.left_out.list.lock_unpoisoned();
-        gone.for_each(|name| list.forget(Place::OnStack(name)));
+        gone.for_each(|name| list.forget(name));
         self.left_out.len.store(list.waits.len(), Ordering::Relaxed);
     }
 
