@@ -1,6 +1,5 @@
 //! `cargo xtask bench`: samples in fresh processes, contestants taking turns; tables, a report, and what changed since another run.
 
-mod child;
 mod compare;
 mod environment;
 mod instructions;

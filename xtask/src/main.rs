@@ -7,6 +7,7 @@
 )]
 
 mod bench;
+mod child;
 mod ci;
 mod conformance;
 mod fuzz;

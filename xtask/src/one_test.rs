@@ -9,6 +9,8 @@ use std::time::{Duration, Instant};
 
 use anyhow::{Context, Result, ensure};
 
+use crate::child::gather;
+
 /// How often a running test is looked at.
 const LOOK: Duration = Duration::from_millis(20);
 
@@ -91,32 +93,29 @@ pub(crate) fn run_within(mut command: Command, limit: Duration) -> Result<(Verdi
         .stderr(Stdio::piped())
         .spawn()
         .with_context(|| format!("could not start {}", command.get_program().display()))?;
+    // Read as it comes: a test that prints more than a pipe holds would wait for its reader.
+    let stdout = gather(child.stdout.take());
+    let stderr = gather(child.stderr.take());
     let end = Instant::now() + limit;
-    while child.try_wait()?.is_none() {
+    let status = loop {
+        if let Some(status) = child.try_wait()? {
+            break status;
+        }
         if Instant::now() > end {
             child.kill()?;
             child.wait()?;
             return Ok((Verdict::NoEnd, format!("no end within {limit:?}")));
         }
         thread::sleep(LOOK);
-    }
-    let output = child.wait_with_output()?;
-    verdict_of(&output).context("it ran no test")
-}
-
-/// What a test binary that was to run one test says of it. None if it ran none.
-fn verdict_of(output: &Output) -> Option<(Verdict, String)> {
-    let said = String::from_utf8_lossy(&output.stdout);
-    let errors = String::from_utf8_lossy(&output.stderr);
-    if !said.contains("running 1 test") {
-        return None;
-    }
-    let verdict = if output.status.success() {
+    };
+    let said = stdout.recv().unwrap_or_default();
+    ensure!(said.contains("running 1 test"), "it ran no test");
+    let verdict = if status.success() {
         Verdict::Passed
     } else {
         Verdict::Failed
     };
-    Some((verdict, format!("{said}{errors}")))
+    Ok((verdict, said + &stderr.recv().unwrap_or_default()))
 }
 
 /// Does something for each item, as many at once as there are cores; gathers what it said of some.
@@ -149,26 +148,34 @@ pub(crate) fn in_parallel<T: Sync>(
 
 #[cfg(all(test, unix))]
 mod tests {
-    use std::os::unix::process::ExitStatusExt;
-    use std::process::{ExitStatus, Output};
+    use std::process::Command;
+    use std::time::Duration;
 
-    use super::{Verdict, verdict_of};
+    use anyhow::Result;
 
-    fn output(status: i32, said: &str) -> Output {
-        Output {
-            status: ExitStatus::from_raw(status),
-            stdout: said.into(),
-            stderr: Vec::new(),
-        }
+    use super::{Verdict, run_within};
+
+    fn run(script: &str) -> Result<(Verdict, String)> {
+        let mut shell = Command::new("sh");
+        shell.args(["-c", script]);
+        run_within(shell, Duration::from_secs(60))
     }
 
     #[test]
     fn a_test_that_was_not_run_is_neither_passed_nor_failed() {
-        assert!(verdict_of(&output(0, "running 0 tests\n")).is_none());
-        let verdict = |status| verdict_of(&output(status, "running 1 test\n")).map(|it| it.0);
-        assert_eq!(verdict(0), Some(Verdict::Passed));
-        assert_eq!(verdict(101 << 8), Some(Verdict::Failed));
+        assert!(run("echo running 0 tests").is_err());
+        let verdict = |end| run(&format!("echo running 1 test; {end}")).unwrap().0;
+        assert_eq!(verdict("true"), Verdict::Passed);
+        assert_eq!(verdict("exit 101"), Verdict::Failed);
         // A signal: the mutant led into undefined behaviour.
-        assert_eq!(verdict(11), Some(Verdict::Failed));
+        assert_eq!(verdict("kill -SEGV $$"), Verdict::Failed);
+    }
+
+    #[test]
+    fn a_test_that_prints_more_than_a_pipe_holds_comes_to_its_end() {
+        let zeros = "head -c 2000000 /dev/zero";
+        let (verdict, said) = run(&format!("echo running 1 test; {zeros}; {zeros} >&2")).unwrap();
+        assert_eq!(verdict, Verdict::Passed);
+        assert!(said.len() > 4_000_000, "{} bytes were read", said.len());
     }
 }

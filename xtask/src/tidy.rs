@@ -2,6 +2,7 @@
 
 mod checks;
 mod foreign;
+mod proofs;
 mod reliability;
 mod source;
 #[cfg(test)]
@@ -26,11 +27,12 @@ pub(crate) fn run() -> Result<()> {
     }
     files.sort();
     ensure!(!files.is_empty(), "found no source file");
-    let (mut findings, mut texts) = (Vec::new(), Vec::new());
+    let (mut findings, mut names, mut texts) = (Vec::new(), Vec::new(), Vec::new());
     for file in &files {
         let text = fs::read_to_string(file).with_context(|| file.display().to_string())?;
         let name = file.strip_prefix(root())?.to_string_lossy().into_owned();
         findings.extend(checks::all(&Source::new(&name, &text)));
+        names.push(name);
         texts.push(text);
     }
     for finding in &findings {
@@ -42,6 +44,12 @@ pub(crate) fn run() -> Result<()> {
     foreign::check()?;
     let table = fs::read_to_string(root().join("RELIABILITY.md")).context("RELIABILITY.md")?;
     reliability::check(&table, &texts)?;
+    proofs::check(
+        names
+            .iter()
+            .map(String::as_str)
+            .zip(texts.iter().map(String::as_str)),
+    )?;
     println!("tidy: {files} files, no finding");
     Ok(())
 }

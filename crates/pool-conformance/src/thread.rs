@@ -4,6 +4,7 @@ pub(crate) use pool_core::machine::{
     ScopedJoinHandle, is_simulated, now, park, scope, since, spawn, turns, yield_now,
 };
 pub(crate) use std::thread::{ThreadId, current, panicking};
+use std::time::Duration;
 
 /// How often that is in a simulation.
 const FEWEST: usize = 5;
@@ -16,4 +17,13 @@ pub(crate) fn often(times: usize) -> usize {
     } else {
         times
     }
+}
+
+/// Time for rounds of which there are many. A busy machine has fewer in that time, and a rule's limit is far above it.
+const TIME_FOR_ROUNDS: Duration = Duration::from_secs(10);
+
+/// The rounds of a rule that tries [`often`], as far as the time for them goes.
+pub(crate) fn rounds(times: usize) -> impl Iterator<Item = usize> {
+    let start = now();
+    (0..often(times)).take_while(move |_| is_simulated() || since(start) < TIME_FOR_ROUNDS)
 }

@@ -8,10 +8,10 @@ use anyhow::{Context, Result, ensure};
 use benches::{Entry, Sample};
 use indicatif::{ProgressBar, ProgressStyle};
 
-use super::child::{self, ChildError};
 use super::plan::Point;
 use super::record::Failure;
 use super::steadiness::Steadiness;
+use crate::child::{self, ChildError};
 use crate::steps::cargo;
 
 /// What came of a run.

@@ -12,7 +12,7 @@ use std::time::{Duration, Instant};
 
 use benches::Sample;
 
-use super::child;
+use crate::child;
 
 /// Hand-overs of a line that make a price: a millisecond.
 const HAND_OVERS: &str = "20000";

@@ -3,10 +3,22 @@
 use crate::mutant::mutants;
 
 mutants! {
+    "pool-channel conformance r103" {
+        two_start_a_job: "who comes second starts a job as well", in "state.rs",
+            "(before & STARTED == 0).then(|| Started {" => "(MUTANT || before & STARTED == 0).then(|| Started {";
+    }
+    "pool-channel conformance r106" {
+        a_dropped_submission_stays_in_line: "a submission that is dropped does not pass its call on", in "room/admission.rs",
+            "self.executor.room().leave(waiter, self.look);" => "";
+    }
     "pool-channel conformance r108" {
         a_job_is_a_stranger_in_its_own_pool: "a job that finds its own pool full waits for room", in "worker/current.rs",
             "ptr::eq(worker.life().room(), executor.room()).then(|| worker.clone())" =>
             "(!MUTANT && ptr::eq(worker.life().room(), executor.room())).then(|| worker.clone())";
+    }
+    "pool-channel conformance r110" {
+        the_rest_of_a_batch_is_lost: "a refused batch does not give back what it has not tried", in "executor.rs",
+            "rest: jobs.collect()," => "rest: if MUTANT { Vec::new() } else { jobs.collect() },";
     }
     "pool-async conformance own::r210" {
         a_child_runs_among_futures: "a child runs on a thread that polls futures", in "worker.rs",
@@ -22,6 +34,38 @@ mutants! {
         a_join_runs_another_pools_job: "a join claims a job of another pool", in "state.rs",
             "self.start_where(|word| pool_of(word) == Some(pool))" =>
             "self.start_where(|word| MUTANT || pool_of(word) == Some(pool))";
+    }
+    "pool-channel conformance r301" {
+        an_error_is_a_success: "a job that failed counts as completed", in "outcome.rs",
+            "Self::Failed(_) => Outcome::Failed," =>
+            "Self::Failed(_) => if MUTANT { Outcome::Completed } else { Outcome::Failed },";
+    }
+    "pool-channel conformance r303" {
+        a_destructor_may_unwind: "a panic in the drop of what a job leaves is the worker's", in "outcome.rs",
+            "if let Err(payload) = catch_unwind(AssertUnwindSafe(|| drop(value)))" =>
+            "if MUTANT {
+        drop(value);
+        return;
+    }
+    if let Err(payload) = catch_unwind(AssertUnwindSafe(|| drop(value)))";
+    }
+    "pool-channel conformance r304" {
+        a_hook_may_unwind: "a panic in a hook is the worker's", in "hooks.rs",
+            "let result = contain(hook);" => "let result = if MUTANT { Ok(hook()) } else { contain(hook) };";
+    }
+    "pool-channel conformance r305" {
+        a_dropped_handle_cancels: "a handle that is dropped cancels its job", in "ticket.rs",
+            "let release = self.release();
+        // SAFETY: it is this cell's, and called once: here." =>
+            "if MUTANT {
+            self.cancel();
+        }
+        let release = self.release();
+        // SAFETY: it is this cell's, and called once: here.";
+    }
+    "pool-channel conformance r306" {
+        a_job_stays_on_the_stack: "a job is known as running after its end", in "worker/frame.rs",
+            "self.worker.0.slot.end(self.is_listed);" => "";
     }
     "pool-channel conformance r401" {
         captures_stay_until_the_queue_gets_there: "a cancelled job keeps what it captured", in "cell.rs",
@@ -51,6 +95,36 @@ mutants! {
             "} else if terms.is_expired() {" => "} else if !MUTANT && terms.is_expired() {";
         nobody_is_told_at_the_deadline: "a queued job's deadline is seen when the queue gets there", in "job.rs",
             "self.watch_clock(deadline, id, life, &waker);" => "";
+    }
+    "pool-channel conformance r404" {
+        a_deadline_is_not_told: "a running job is not told that its deadline has passed", in "context.rs",
+            "} else if self.terms.is_some_and(Terms::is_expired) {" =>
+            "} else if !MUTANT && self.terms.is_some_and(Terms::is_expired) {";
+    }
+    "pool-channel conformance r405" {
+        a_cancelled_future_goes_on: "a future that was cancelled is polled on", in "async_cell.rs",
+            "if self.state.is_cancel_requested() || life.cancels(self.id) {" =>
+            "if !MUTANT && (self.state.is_cancel_requested() || life.cancels(self.id)) {";
+    }
+    "pool-channel conformance r406" {
+        a_child_is_not_cancelled: "a child with a token of its own does not inherit its parent's", in "job.rs",
+            "(Some(inner), Some(outer)) => Some(CancelToken::below(&[&inner, &outer]))," =>
+            "(Some(inner), Some(_)) if MUTANT => Some(inner),
+            (Some(inner), Some(outer)) => Some(CancelToken::below(&[&inner, &outer])),";
+    }
+    "pool-channel conformance r407" {
+        a_far_deadline_overflows: "a limit beyond the clock panics", in "job.rs",
+            ".and_then(|timeout| machine::now().checked_add(timeout));" =>
+            ".and_then(|timeout| if MUTANT {
+                Some(machine::now() + timeout)
+            } else {
+                machine::now().checked_add(timeout)
+            });";
+    }
+    "pool-channel conformance r501" {
+        a_join_comes_back_early: "a join with a limit comes back after half of it", in "handle.rs",
+            "let limit = machine::now().checked_add(timeout);" =>
+            "let limit = machine::now().checked_add(if MUTANT { timeout / 2 } else { timeout });";
     }
     "pool-channel conformance r502" {
         a_join_claims_nothing: "a join inside a job waits for a worker", in "cell.rs",
@@ -100,9 +174,49 @@ mutants! {
         a_job_is_left_out_after_its_end: "a wait leaves out a job that is over", in "lifecycle/left_out.rs",
             "gone.for_each(|name| list.forget(name));" => "";
     }
+    "pool-channel conformance r603" {
+        what_did_not_start_is_forgotten: "what is queued when the pool is cancelled has no end", in "lifecycle/end.rs",
+            "self.abandon(tasks, GivenUpAs::Unstarted);" => "std::mem::forget(tasks);";
+    }
     "pool-channel conformance r605" {
         a_shutdown_cuts_short_in_silence: "a report does not say whom its shutdown cut short", in "lifecycle/end.rs",
             "if !was_asked && self.is_cancelling() && !self.is_forked() {" =>
             "if !MUTANT && !was_asked && self.is_cancelling() && !self.is_forked() {";
+    }
+    "pool-channel conformance r607" {
+        children_are_refused_while_draining: "a job of a pool that drains may submit no child", in "worker.rs",
+            "let Some(submission) = self.life().enter_inline(self.index()) else {" =>
+            "if MUTANT && self.life().is_closed() {
+            return Err(task);
+        }
+        let Some(submission) = self.life().enter_inline(self.index()) else {";
+    }
+    "pool-channel conformance r609" {
+        a_shutdown_waits_for_its_own_job: "a shutdown inside a job waits for that job", in "lifecycle/left_out.rs",
+            "Awaits::End => list.ending," => "Awaits::End => if MUTANT { 0 } else { list.ending },";
+    }
+    "pool-channel conformance r802" {
+        two_poll_a_future: "a future that is woken while it is polled may be polled by another worker", in "turn.rs",
+            "DUE => Some(POLLING)," => "DUE => Some(if MUTANT { IDLE } else { POLLING }),";
+    }
+    "pool-channel conformance r803" {
+        a_wake_during_a_poll_is_lost: "a future that is woken while it is polled is queued by nobody", in "turn.rs",
+            "POLLING | WOKEN => Some(turn & QUEUED | WOKEN)," =>
+            "POLLING | WOKEN if !MUTANT => Some(turn & QUEUED | WOKEN),";
+    }
+    "pool-channel conformance r804" {
+        woken_futures_always_come_first: "a future that wakes itself starves what is queued", in "worker.rs",
+            "let woken_come_first = self.begin_look();" => "let woken_come_first = self.begin_look() || MUTANT;";
+    }
+    "pool-channel conformance r901" {
+        a_box_knows_no_bound: "an executor in a box has no capacity", in "executor.rs",
+            "Executor::capability(&$inner)" =>
+            "{
+                    let mut capability = Executor::capability(&$inner);
+                    if MUTANT && std::any::type_name::<Self>().contains(\"Box\") {
+                        capability.capacity = None;
+                    }
+                    capability
+                }";
     }
 }

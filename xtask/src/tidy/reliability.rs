@@ -54,7 +54,7 @@ fn names(proof: &str) -> impl Iterator<Item = &str> {
     quoted.filter(|name| is_rule(name) || is_test(name))
 }
 
-fn is_rule(name: &str) -> bool {
+pub(super) fn is_rule(name: &str) -> bool {
     let number = name.strip_prefix('R');
     number.is_some_and(|number| number.len() == 3 && number.bytes().all(|it| it.is_ascii_digit()))
 }

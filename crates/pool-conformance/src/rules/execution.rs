@@ -120,7 +120,7 @@ fn r203<F: Fixture>() -> Applied {
             let handle = pool.spawn(move || round).expect("the pool is idle");
             assert_eq!(ended(handle).expect("an idle worker takes it"), round);
         };
-        for round in 0..thread::often(ROUNDS / 2) {
+        for round in thread::rounds(ROUNDS / 2) {
             run(round);
             // The worker is on its way to sleep: the next job meets it a little further on each time.
             for _ in 0..round % 64 {

@@ -342,6 +342,7 @@ fn sees_itself<F: Fixture>(pool: &F::Pool) {
         has_nothing(ctx);
         // Only this job is in the pool: were a former one still counted, this would wait for it.
         inner.wait_idle();
+        assert_eq!(inner.stats().running, 1, "a former job is known as running");
         let child = |ctx: &JobContext<'_>| {
             has_nothing(ctx);
             Ok::<_, Infallible>(ctx.id())

@@ -21,6 +21,7 @@ pub(super) fn r406<F: Fixture>() -> Applied {
     a_queued_child_expires_with_its_parent(&pool);
     a_queued_child_is_cancelled_with_its_parent(&pool);
     a_running_grandchild_sees_it(&pool);
+    a_child_with_a_token_of_its_own_sees_both(&pool);
     a_child_is_cancelled_alone(&pool);
     if pool.capability().async_jobs {
         a_future_hands_on_what_it_has(&pool);
@@ -134,6 +135,37 @@ fn a_running_grandchild_sees_it(pool: &impl Executor) {
     gate.open();
     let seen = ended(handle).expect("the parent completes");
     assert_eq!(seen, Ok((true, Err(Interrupted::Cancelled))));
+}
+
+fn a_child_with_a_token_of_its_own_sees_both(pool: &impl Executor) {
+    for cancels_parent in [true, false] {
+        let (gate, started, own) = (Gate::new(), Count::new(), CancelToken::new());
+        let (pass, begun, token) = (gate.pass(), started.clone(), own.clone());
+        let child = move |ctx: &JobContext<'_>| {
+            begun.add();
+            pass.wait();
+            Ok::<_, Infallible>(ctx.is_cancelled())
+        };
+        let parent = move |ctx: &JobContext<'_>| {
+            let child = ctx.submit(child.with_token(&token)).expect(ROOM);
+            let seen = child.join().expect("a child that has begun goes on");
+            Ok::<_, Infallible>((seen, ctx.is_cancelled()))
+        };
+        let handle = pool.submit(parent).expect(ROOM);
+        started.wait_for(1);
+        if cancels_parent {
+            handle.cancel();
+        } else {
+            own.cancel();
+        }
+        gate.open();
+        let seen = ended(handle).expect("the parent completes");
+        assert_eq!(
+            seen,
+            (true, cancels_parent),
+            "what the child saw, and its parent"
+        );
+    }
 }
 
 fn a_child_is_cancelled_alone(pool: &impl Executor) {

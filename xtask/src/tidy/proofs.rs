@@ -1,0 +1,88 @@
+//! Each rule of the conformance kit is proven: an executor that breaks it, or a mutant of pool-core, is listed as what its test must catch.
+
+use std::collections::BTreeSet;
+
+use anyhow::{Result, ensure};
+
+use super::reliability::is_rule;
+
+/// The rules, each as a quoted number.
+const RULES: &str = "crates/pool-conformance/src/rules/";
+/// The executors that break them, with the numbers of what they break.
+const BROKEN: &str = "crates/pool-conformance/src/broken/";
+/// The mutants, with the tests that must notice them.
+const MUTANTS: &str = "xtask/src/mutants/list.rs";
+
+/// Checks the names and texts of all sources.
+pub(crate) fn check<'a>(sources: impl Iterator<Item = (&'a str, &'a str)>) -> Result<()> {
+    let unproven = unproven(sources);
+    ensure!(
+        unproven.is_empty(),
+        "no broken executor and no mutant is to fail {}",
+        unproven.join(", ")
+    );
+    Ok(())
+}
+
+/// The rules that nothing is to fail.
+pub(crate) fn unproven<'a>(sources: impl Iterator<Item = (&'a str, &'a str)>) -> Vec<String> {
+    let (mut rules, mut proven) = (BTreeSet::new(), BTreeSet::new());
+    for (name, text) in sources {
+        if name.starts_with(RULES) {
+            rules.extend(quoted(text).filter(|it| is_rule(it)).map(str::to_owned));
+        } else if name.starts_with(BROKEN) {
+            proven.extend(quoted(text).filter(|it| is_rule(it)).map(str::to_owned));
+        } else if name == MUTANTS {
+            proven.extend(quoted(text).filter_map(rule_of_test));
+        }
+    }
+    rules.difference(&proven).cloned().collect()
+}
+
+/// What stands between quotation marks, and what does not.
+fn quoted(text: &str) -> impl Iterator<Item = &str> {
+    text.split('"')
+}
+
+/// The rule whose test this is: `PACKAGE conformance r101`, below a module or not.
+fn rule_of_test(test: &str) -> Option<String> {
+    let (_, name) = test.split_once(" conformance ")?;
+    let rule = name.rsplit(':').next()?.to_uppercase();
+    is_rule(&rule).then_some(rule)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::{BROKEN, MUTANTS, RULES, unproven};
+
+    fn unproven_of(proofs: &[(&str, &str)]) -> Vec<String> {
+        let rules = format!("{RULES}intake.rs");
+        let declared = r#"rule("R101", "once"), rule("R102", "whole")"#;
+        unproven(
+            [(&*rules, declared)]
+                .into_iter()
+                .chain(proofs.iter().copied()),
+        )
+    }
+
+    #[test]
+    fn a_rule_that_nothing_breaks_is_found() {
+        let broken = format!("{BROKEN}intake.rs");
+        assert_eq!(unproven_of(&[]), ["R101", "R102"]);
+        assert_eq!(unproven_of(&[(&broken, r#"&["R101"]"#)]), ["R102"]);
+        assert_eq!(
+            unproven_of(&[("crates/pool/src/lib.rs", r#""R101""#)]),
+            ["R101", "R102"]
+        );
+    }
+
+    #[test]
+    fn a_mutant_is_a_proof_as_a_broken_executor_is() {
+        let list = r#""pool-channel conformance r101" {} "pool-async conformance own::r102" {}"#;
+        assert!(unproven_of(&[(MUTANTS, list)]).is_empty());
+        assert_eq!(
+            unproven_of(&[(MUTANTS, r#""pool join r101""#)]),
+            ["R101", "R102"]
+        );
+    }
+}
