@@ -18,6 +18,7 @@
 //! before the turn is given back, and the helper is told. So a helper knows all of it, or looks again.
 
 mod awaits;
+mod links;
 #[cfg(all(test, pool_loom))]
 mod models;
 mod outlet;
@@ -27,7 +28,7 @@ use std::future::Future;
 use std::mem::ManuallyDrop;
 use std::pin::Pin;
 use std::sync::Arc;
-use std::sync::atomic::AtomicBool;
+use std::sync::atomic::{AtomicBool, AtomicU64};
 use std::task::{Context, Poll, Wake, Waker};
 
 use crate::async_entry::WokenEntry;
@@ -37,11 +38,11 @@ use crate::id::JobId;
 use crate::job::Terms;
 use crate::lifecycle::Lifecycle;
 use crate::machine::{self, Point};
+use crate::nesting::{self, Nested};
 use crate::outcome::{
     Interrupted, JobError, Outcome, PanicInfo, contain, drop_contained, outcome_of, wake_contained,
 };
 use crate::registry;
-use crate::seeking::Seeking;
 use crate::source::Source;
 use crate::state::{Ended, Started, State};
 use crate::sync::{Guard, LockExt, Mutex, Ordering, UnsafeCell};
@@ -49,30 +50,9 @@ use crate::task::Task;
 use crate::ticket::Resolution;
 use crate::turn::{Due, Turn};
 use crate::waiter::Waiter;
-use crate::worker::{Awaited, Frame, Worker};
-use awaits::Awaits;
+use crate::worker::{Awaited, Frame, Worker, leave_helpers};
+use links::{Links, Waits};
 pub(crate) use polled::{Known, Polled};
-
-/// Whom a future that is suspended is tied to.
-#[derive(Default)]
-struct Links {
-    /// Its pool: there from the first suspension to the end.
-    home: Option<Arc<Lifecycle>>,
-    /// A job of the pool that waits for it and may poll it.
-    helper: Option<Waker>,
-    /// The task of a runtime. Its future's wakes go there by themselves; this one is for a canceller.
-    host: Option<Waker>,
-    /// What it waits for itself, if it ever waited for its own pool.
-    waits: Option<Box<Waits>>,
-}
-
-/// What a suspended future waits for in its own pool.
-#[derive(Default)]
-struct Waits {
-    awaits: Awaits,
-    /// Where it waited for a token last.
-    seeking: Option<Arc<Seeking>>,
-}
 
 pub(crate) struct AsyncCell<S: Source> {
     id: JobId,
@@ -83,6 +63,8 @@ pub(crate) struct AsyncCell<S: Source> {
     has_links: AtomicBool,
     /// Whether somebody has an abort handle, or had.
     has_abort: AtomicBool,
+    /// The future of its pool that polled the handle last; 0 if that was none.
+    awaiter: AtomicU64,
     waiter: Waiter,
     terms: Option<Box<Terms>>,
     token: OwnToken,
@@ -139,6 +121,7 @@ impl<S: Source> AsyncCell<S> {
             turn: Turn::new(),
             has_links: AtomicBool::new(false),
             has_abort: AtomicBool::new(false),
+            awaiter: AtomicU64::new(0),
             waiter: Waiter::new(),
             terms,
             token: OwnToken::default(),
@@ -428,15 +411,26 @@ impl<S: Source> AsyncCell<S> {
                 terms.unwatch(self.id, life);
             }
             life.record(outcome);
-            if tells == Tells::Observer {
-                life.observe(outcome, self.id, self.name());
-            }
+        }
+        let observer = life.as_ref().filter(|_| tells == Tells::Observer);
+        let nested = Nested::begin();
+        if let (Some(life), Some(_)) = (observer, &nested) {
+            life.observe(outcome, self.id, self.name());
         }
         let ended = self.state.end(outcome);
         if let Some(life) = &life {
             life.entry_over();
         }
-        self.clear();
+        if nested.is_some() {
+            self.clear();
+        } else {
+            let observer = observer.map(|life| life.observer(outcome, self.id, self.name()));
+            let this = self.shared();
+            nesting::leave(move || {
+                observer.into_iter().for_each(|tell| tell());
+                this.clear();
+            });
+        }
         // Last, so that a thread that waited finds the captures gone.
         self.wake_waiter(ended);
         true
@@ -463,14 +457,8 @@ impl<S: Source> AsyncCell<S> {
     #[inline]
     fn forget_helper(&self) {
         if self.has_links.load(Ordering::Relaxed) {
-            self.drop_helper();
+            leave_helpers(self.leave_helper());
         }
-    }
-
-    #[cold]
-    fn drop_helper(&self) {
-        let helper = self.links.lock_unpoisoned().helper.take();
-        drop_contained(helper);
     }
 
     fn name(&self) -> Option<&str> {

@@ -25,6 +25,7 @@ use crate::context::JobContext;
 use crate::id::JobId;
 use crate::job::{Job, JobOptions, Terms};
 use crate::machine::{self, Point};
+use crate::nesting::{self, Nested};
 use crate::outcome::{
     Interrupted, JobError, Outcome, PanicInfo, contain, drop_contained, outcome_of, wake_contained,
 };
@@ -349,15 +350,25 @@ impl<J: Job> JobCell<J> {
         let job = self.take_job();
         if let Some(life) = &life {
             life.record(outcome);
-            if tells == Tells::Observer {
-                life.observe(outcome, self.id, self.name());
-            }
+        }
+        let observer = life.as_ref().filter(|_| tells == Tells::Observer);
+        let nested = Nested::begin();
+        if let (Some(life), Some(_)) = (observer, &nested) {
+            life.observe(outcome, self.id, self.name());
         }
         let ended = self.state.end(outcome);
         if let Some(life) = &life {
             life.entry_over();
         }
-        drop_contained(job);
+        if nested.is_some() {
+            drop_contained(job);
+        } else {
+            let observer = observer.map(|life| life.observer(outcome, self.id, self.name()));
+            nesting::leave(move || {
+                observer.into_iter().for_each(|tell| tell());
+                drop_contained(job);
+            });
+        }
         // Last, so that a thread that waited finds the captures gone.
         if ended.has_waiter {
             // SAFETY: this is the end, and it says so.

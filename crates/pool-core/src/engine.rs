@@ -217,20 +217,21 @@ impl<E: Engine> Inside<E> {
             return closed(task.into_task());
         };
         machine::point(Point::Submit(id));
-        let due = match task.accept(life) {
-            Ok(due) => due,
+        match task.accept(life) {
+            Ok(None) => {}
+            Ok(Some(due)) => {
+                life.ends_on_arrival(submission, due, task.into_task());
+                return Ok(());
+            }
             Err(outcome) => {
                 life.over_on_arrival(submission, outcome);
                 return Ok(());
             }
-        };
+        }
         match self.0.push(task) {
             Ok(()) => {
                 machine::point(Point::Pushed(id, life.id().as_u32()));
                 life.pushed(submission, || self.0.take_queued());
-                if let Some(waker) = due {
-                    waker.wake();
-                }
                 Ok(())
             }
             Err(task) => self.refuse(submission, task),
@@ -414,6 +415,12 @@ impl<E: Engine> HandOver for WorkerPool<E> {
 
     fn end(&self) {
         self.0.end();
+    }
+
+    fn cancel_if_due(&self) {
+        if self.life().is_cancelling() {
+            self.life().cancel(|| self.engine().take_queued());
+        }
     }
 
     fn tally(&self) -> Tally {

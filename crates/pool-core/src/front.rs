@@ -16,6 +16,9 @@ pub trait Front: Executor {
     /// A generation has stopped, its last worker has left, and its last job is over. Called on the thread where the last of that came
     /// about, and perhaps twice: it must not wait.
     fn ended(&self, life: &Lifecycle);
+
+    /// The grace of a generation is over: gives up what is queued in all of those whose grace is over. Runs no code of the user's.
+    fn cancel_those_due(&self);
 }
 
 /// Where the generations of a pool find their front, which is made after the first of them. A clone is the same.

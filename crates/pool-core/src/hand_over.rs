@@ -38,6 +38,9 @@ pub trait HandOver: Shutdown {
     /// Does what the drop of the last handle does (`R610`).
     fn end(&self);
 
+    /// Gives up what is queued, if the grace of a shutdown is over that goes on in another generation.
+    fn cancel_if_due(&self);
+
     /// What the stats are made of, for sums over several pools.
     fn tally(&self) -> Tally;
 }

@@ -142,8 +142,11 @@ impl<T, E> JobHandle<T, E> {
     }
 
     /// Asks the job to stop. One that has not started never does: it ends as `Cancelled` at once, and what it captured is
-    /// dropped before this returns (`R401`). A running one sees it in its context; a suspended future is dropped. Nothing happens to one
-    /// that is over.
+    /// dropped before this returns (`R401`). A running one sees it in its context; a suspended future is dropped by the next worker that is
+    /// free. Nothing happens to one that is over.
+    ///
+    /// Where the drop of what one job captured cancels the next, and so on, 16 within each other, what the next one captured is dropped
+    /// when the innermost of those drops has returned.
     pub fn cancel(&self) {
         machine::point(Point::Cancel(self.id));
         if let Some(ticket) = &self.ticket {

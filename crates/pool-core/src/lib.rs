@@ -53,6 +53,7 @@ pub mod machine;
 mod map;
 #[cfg(all(test, pool_loom))]
 mod models;
+mod nesting;
 mod outcome;
 mod places;
 mod plain;

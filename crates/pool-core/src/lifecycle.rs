@@ -294,6 +294,15 @@ impl Lifecycle {
         self.tell_watchers();
     }
 
+    /// A job that is to be queued comes too late, or its token is cancelled. It ends here and now, and takes no place in the queue: what its
+    /// end calls may submit another.
+    #[cold]
+    pub(crate) fn ends_on_arrival(&self, submission: Submission<'_>, due: Waker, task: Task) {
+        submission.accept();
+        due.wake();
+        drop(task);
+    }
+
     /// A woken future comes back; never refused (`R803`).
     pub(crate) fn requeue(self: &Arc<Self>, task: Task) {
         if self.is_forked() {
@@ -420,6 +429,17 @@ impl Lifecycle {
             outcome,
             message: None,
         });
+    }
+
+    /// [`observe`](Self::observe), to be done later.
+    pub(crate) fn observer(
+        self: &Arc<Self>,
+        outcome: Outcome,
+        id: JobId,
+        name: Option<&str>,
+    ) -> impl FnOnce() + use<> {
+        let (life, name) = (Arc::clone(self), name.map(Box::<str>::from));
+        move || life.observe(outcome, id, name.as_deref())
     }
 
     /// A worker has taken its place.

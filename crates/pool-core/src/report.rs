@@ -227,6 +227,9 @@ impl ShutdownReport {
     ///
     /// A handle of such a job stays pending until its task has run elsewhere or was dropped. So to join one on the thread that has the
     /// tasks, or the report, is to wait for oneself; and a pool whose workers all wait for such jobs cannot run them.
+    ///
+    /// No pool watches a task that lies here: its handle can cancel the job, but its token and its deadline end it only when it is
+    /// submitted again.
     pub fn take_unstarted(&self) -> Vec<Task> {
         std::mem::take(&mut *self.tasks.lock_unpoisoned())
     }

@@ -222,9 +222,10 @@ pub async fn end_as_one<F: Future>(
     policy: ShutdownPolicy,
     ends: F,
 ) -> F::Output {
-    let _calls: Vec<_> = parts
-        .iter()
-        .map(|life| Calling::begin(life, policy))
+    let now = machine::now();
+    let calls = parts.iter();
+    let _calls: Vec<_> = calls
+        .map(|life| Calling::begin(life, policy, now))
         .collect();
     let together = parts.iter().filter(|_| parts.len() > 1);
     let _together: Vec<_> = together.map(|life| life.ends_with_others()).collect();
@@ -257,7 +258,7 @@ async fn shut_down<E: Engine>(
     if life.is_forked() {
         return ShutdownReport::forked();
     }
-    let _calling = Calling::begin(life, policy);
+    let _calling = Calling::begin(life, policy, machine::now());
     life.close();
     life.wake_watchers();
     let steps = pin!(drive(engine, alarm));
@@ -281,6 +282,10 @@ async fn drive<E: Engine>(engine: &Arc<E>, alarm: &Alarm) -> ShutdownReport {
     }
     begin_cancel(life);
     life.cancel(|| engine.take_queued());
+    if let Some(front) = life.front() {
+        // The other generations' shutdowns come after this one, which may wait for as long as a job listens.
+        front.cancel_those_due();
+    }
     let is_over = || is_quiet() && !life.has_undropped();
     wait(life, alarm, |limits| limits.cancel, is_over).await;
     life.stop();

@@ -65,8 +65,8 @@ pub(crate) trait Payload: Send + 'static {
         Accepted::Yes
     }
 
-    /// Has the job's token and the clock of `life` end it while it is queued. A waker, if they end it already: to be called once it is
-    /// queued.
+    /// Has the job's token and the clock of `life` end it while it is queued. A waker, if they end it already: to be called instead of
+    /// queueing it.
     fn watch(&self, _life: &Lifecycle) -> Option<Waker> {
         None
     }

@@ -61,7 +61,7 @@ pub(crate) use watchers::Watch;
 ///
 /// A clone is the same token. Cancelling is final. A job that has not started when its token is
 /// cancelled never starts; a running job sees it in
-/// [`JobContext::check`](crate::JobContext::check); a suspended future is dropped.
+/// [`JobContext::check`](crate::JobContext::check); a suspended future is dropped by the next worker that is free.
 ///
 /// A chain of children may have any length: a token that nobody holds any more costs neither
 /// memory nor time, whether or not it has children.

@@ -7,6 +7,7 @@ mod ending;
 mod errand;
 mod frame;
 mod help;
+mod inline;
 mod lending;
 mod names;
 mod polling;
@@ -40,7 +41,7 @@ pub(crate) use current::current_index;
 pub use errand::Errand;
 pub(crate) use frame::Frame;
 use help::Help;
-pub(crate) use help::{Awaited, Helped};
+pub(crate) use help::{Awaited, Helped, leave_helpers};
 pub(crate) use lending::Departure;
 use lending::Lending;
 use names::Names;
@@ -49,15 +50,6 @@ use polling::Polling;
 pub(crate) use resting::Rest;
 use search::Search;
 pub(crate) use seat::Seat;
-
-/// Jobs within each other on one stack, above which a child is queued instead of run in place: 16 KiB for each of them in a stack
-/// of the usual 2 MiB.
-const MOST_IN_PLACE: usize = 128;
-/// Children that one job queues so, past the bound: a job that submits for ever takes no more memory than this.
-const MOST_PAST_BOUND: usize = 1024;
-/// Jobs within each other on one stack whose submitter had queued so many: from there on their children are queued whatever their number. So
-/// 192 jobs at the most run within each other by their submissions.
-const MOST_BEYOND: usize = 64;
 
 /// A thread that runs jobs.
 ///
@@ -304,43 +296,6 @@ impl Worker {
         if self.0.has_news.replace(false) {
             self.life().tell_watchers();
         }
-    }
-
-    /// Runs a task on its submitter, which is this worker (`R108`, `R607`). Refused once the pool is cancelling.
-    ///
-    /// A job whose child submits a child, and so on without end, would need a stack without end; so the innermost of many is queued past
-    /// the bound, and they return. What is queued so takes turns with the rest of the queue.
-    ///
-    /// # What is bounded
-    /// The stack: a child runs in place where fewer than 128 jobs are on it; or where its submitter has used up its quota past the
-    /// bound, and so have fewer than 64 others on this stack. So at most 192 jobs are within each other by their submissions, whatever
-    /// the graph of who submits whom. The memory: a job with less than 64 such submitters around it queues up to 1 024 children, however
-    /// many it submits. One that has 64 of them around it queues all its children: as many as it submits itself, and that after the 64
-    /// have queued 1 024 each. A chain of any length has one entry in the queue at a time.
-    pub(crate) fn run_inline(&self, task: Task) -> Result<(), Task> {
-        let Some(submission) = self.life().enter_inline(self.index()) else {
-            return Err(task);
-        };
-        if let Err(outcome) = task.accept(self.life()) {
-            self.life().over_on_arrival(submission, outcome);
-            return Ok(());
-        }
-        submission.accept();
-        let (past_bound, beyond) = (self.0.past_bound.get(), self.0.beyond.get());
-        let is_deep = self.own_jobs() >= MOST_IN_PLACE;
-        let may_be_deeper = past_bound >= MOST_PAST_BOUND && beyond < MOST_BEYOND;
-        if !self.may_run_in_place() || is_deep && !may_be_deeper {
-            self.0.past_bound.set(past_bound + 1);
-            self.0.host.queue_past_bound(task);
-            return Ok(());
-        }
-        // The child has a quota of its own.
-        self.0.past_bound.set(0);
-        self.0.beyond.set(beyond + usize::from(is_deep));
-        self.helping_apart(|| task.run(self));
-        self.0.past_bound.set(past_bound);
-        self.0.beyond.set(beyond);
-        Ok(())
     }
 
     /// The worker's index, from 0.

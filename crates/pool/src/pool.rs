@@ -414,6 +414,17 @@ impl Front for Inner {
         drop(over);
         self.newest.collect();
     }
+
+    fn cancel_those_due(&self) {
+        let Some(books) = self.books() else {
+            return;
+        };
+        let alive = books.alive.clone();
+        drop(books);
+        for generation in alive {
+            generation.pool.cancel_if_due();
+        }
+    }
 }
 
 impl Executor for Pool {

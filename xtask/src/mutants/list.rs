@@ -21,12 +21,12 @@ mutants! {
             "rest: jobs.collect()," => "rest: if MUTANT { Vec::new() } else { jobs.collect() },";
     }
     "pool-async conformance own::r210" {
-        a_child_runs_among_futures: "a child runs on a thread that polls futures", in "worker.rs",
+        a_child_runs_among_futures: "a child runs on a thread that polls futures", in "worker/inline.rs",
             "if !self.may_run_in_place() || is_deep && !may_be_deeper {" =>
             "if !MUTANT && !self.may_run_in_place() || is_deep && !may_be_deeper {";
     }
     "pool-channel conformance r113" {
-        children_nest_without_end: "a child runs in place however deep", in "worker.rs",
+        children_nest_without_end: "a child runs in place however deep", in "worker/inline.rs",
             "let is_deep = self.own_jobs() >= MOST_IN_PLACE;" =>
             "let is_deep = !MUTANT && self.own_jobs() >= MOST_IN_PLACE;";
     }
@@ -79,6 +79,16 @@ mutants! {
         }
         if let Some(life) = &life {
             life.record(outcome);";
+        one_that_is_over_takes_a_place: "a job that is over as it is submitted is queued", in "engine.rs",
+            "Ok(Some(due)) => {
+                life.ends_on_arrival(submission, due, task.into_task());
+                return Ok(());
+            }" =>
+            "Ok(Some(due)) if MUTANT => drop(due),
+            Ok(Some(due)) => {
+                life.ends_on_arrival(submission, due, task.into_task());
+                return Ok(());
+            }";
         a_cancel_waits_for_the_queue: "a cancelled job ends when the queue gets there", in "cell/outlet.rs",
             "self.end_unstarted(Outcome::Cancelled, Tells::Nobody);" => "";
     }
@@ -127,6 +137,11 @@ mutants! {
             "let limit = machine::now().checked_add(if MUTANT { timeout / 2 } else { timeout });";
     }
     "pool-channel conformance r502" {
+        a_wait_helps_the_waits_around_it: "a waker is left with futures that others wait for", in "worker/help.rs",
+            "if help.futures.borrow().len() <= length {" => "if MUTANT || help.futures.borrow().len() <= length {";
+        what_a_future_awaits_is_not_helped: "a helper helps no future that another awaits", in "async_cell/polled.rs",
+            "self.awaiter.load(Ordering::Relaxed) == id.as_u64()" =>
+            "!MUTANT && self.awaiter.load(Ordering::Relaxed) == id.as_u64()";
         a_join_claims_nothing: "a join inside a job waits for a worker", in "cell.rs",
             "worker.may_claim() && self.state.claim(worker.life().id())" =>
             "!MUTANT && worker.may_claim() && self.state.claim(worker.life().id())";
@@ -170,6 +185,14 @@ mutants! {
             "let lives = iter::once(self).chain(&others);" =>
             "let lives = iter::once(self).chain(others.iter().filter(|_| !MUTANT));";
     }
+    "pool failures swap_ends::what_is_queued_is_given_up_at_the_end_of_the_grace_whatever_runs_in_an_older_generation" {
+        generations_end_one_after_the_other: "the newest generation's queue waits for the older ones' jobs", in "shutdown.rs",
+            "front.cancel_those_due();" => "";
+    }
+    "pool failures tokens::a_chain_of_jobs_that_never_start_needs_no_stack" {
+        ends_nest_without_end: "the end of an unstarted job runs its user code however deep", in "nesting.rs",
+            "if depth >= MOST && LEFT" => "if !MUTANT && depth >= MOST && LEFT";
+    }
     "pool failures ending::a_wait_that_outlives_its_job_leaves_nobody_else_out" {
         a_job_is_left_out_after_its_end: "a wait leaves out a job that is over", in "lifecycle/left_out.rs",
             "gone.for_each(|name| list.forget(name));" => "";
@@ -184,7 +207,7 @@ mutants! {
             "if !MUTANT && !was_asked && self.is_cancelling() && !self.is_forked() {";
     }
     "pool-channel conformance r607" {
-        children_are_refused_while_draining: "a job of a pool that drains may submit no child", in "worker.rs",
+        children_are_refused_while_draining: "a job of a pool that drains may submit no child", in "worker/inline.rs",
             "let Some(submission) = self.life().enter_inline(self.index()) else {" =>
             "if MUTANT && self.life().is_closed() {
             return Err(task);

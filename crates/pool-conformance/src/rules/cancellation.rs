@@ -69,6 +69,7 @@ fn r401<F: Fixture>() -> Applied {
     pool.wait_idle();
     assert_eq!(ran.get(), 0, "the body of a cancelled job ran");
     cancel_races_start(&pool);
+    over_on_arrival::<F>();
     Applied::Held
 }
 
@@ -93,6 +94,36 @@ fn cancelled_at_once<T: Debug, E: Debug>(handle: JobHandle<T, E>, alive: &Alive)
     assert!(handle.is_finished(), "a cancelled job is over at once");
     let outcome = ended(handle);
     assert!(matches!(outcome, Err(JobError::Cancelled)), "{outcome:?}");
+}
+
+/// A job whose token is cancelled already, or whose deadline has passed, is over as it is submitted, and is never queued.
+fn over_on_arrival<F: Fixture>() {
+    let pool = pool::<F>(1, 1);
+    let gate = occupy(&pool, 1);
+    let token = CancelToken::new();
+    token.cancel();
+    let unwanted = |_: &JobContext<'_>| -> Result<(), Infallible> { unreachable!("it is over") };
+    let future = |_: AsyncContext| async { unreachable!("it is over") };
+    let cancelled = pool.try_submit(unwanted.with_token(&token));
+    let late = pool.try_submit(unwanted.with_deadline(thread::now()));
+    let mut over = vec![cancelled.expect("it takes no place"), late.expect(ROOM)];
+    if pool.capability().async_jobs {
+        over.push(pool.submit_future(future.with_token(&token)).expect(ROOM));
+        let late = future.with_deadline(thread::now());
+        over.push(pool.submit_future(late).expect(ROOM));
+    }
+    for (number, handle) in over.into_iter().enumerate() {
+        assert!(handle.is_finished(), "it is over as it is submitted");
+        match (number % 2, ended(handle)) {
+            (0, Err(JobError::Cancelled)) | (1, Err(JobError::Expired)) => {}
+            (_, outcome) => panic!("one that is over on arrival gave {outcome:?}"),
+        }
+    }
+    assert_eq!(pool.stats().queued, 0);
+    let queued = pool.try_submit(|_: &JobContext<'_>| Ok::<_, Infallible>(7));
+    let queued = queued.expect("the one place is free");
+    gate.open();
+    assert!(matches!(ended(queued), Ok(7)));
 }
 
 /// Whoever wins, body and outcome agree.

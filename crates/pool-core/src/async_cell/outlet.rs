@@ -47,6 +47,14 @@ impl<S: Source> AsyncCell<S> {
         self.state.detach()
     }
 
+    /// This future polls the handle, or a job that is none does.
+    fn note_awaiter(&self, id: Option<JobId>) {
+        // ORDERING: Relaxed: who helps a future reads this after it took the note of what that awaits from under a lock, where the
+        // future's poll left it after this.
+        let id = id.map_or(0, JobId::as_u64);
+        self.awaiter.store(id, Ordering::Relaxed);
+    }
+
     /// Whether the job is one of the worker's pool.
     fn is_of_pool(&self, worker: &Worker) -> bool {
         self.state.pool() == Some(worker.life().id())
@@ -93,6 +101,7 @@ impl<S: Source> Outlet<S::Output, S::Error> for AsyncCell<S> {
         if !self.is_of_pool(worker) || !worker.may_claim() {
             return None;
         }
+        self.note_awaiter(None);
         let parker = Parker::new();
         let waker = parker.waker();
         let is_over = || {
@@ -110,7 +119,8 @@ impl<S: Source> Outlet<S::Output, S::Error> for AsyncCell<S> {
         if !self.is_of_pool(worker) || self.state.is_ended() {
             return;
         }
-        worker.note_awaited(|| self.shared());
+        let awaiter = worker.note_awaited(|| self.shared());
+        self.note_awaiter(awaiter);
         if !worker.may_claim() {
             worker.awaits_own_pool();
         } else if worker.keeps_place() {

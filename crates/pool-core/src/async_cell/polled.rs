@@ -12,7 +12,7 @@ use crate::lifecycle::Lifecycle;
 use crate::outcome::{JobError, Outcome, drop_contained, outcome_of};
 use crate::seeking::{LoanEnd, Seeking};
 use crate::source::Source;
-use crate::sync::LockExt;
+use crate::sync::{LockExt, Ordering};
 use crate::task::{Accepted, Changed, GivenUp, GivenUpAs, Remains};
 use crate::ticket::Resolution;
 use crate::worker::{Awaited, Helped, Worker};
@@ -130,14 +130,23 @@ impl<S: Source> Awaited for AsyncCell<S> {
         }
     }
 
-    fn awaits(&self) -> Vec<Arc<dyn Awaited>> {
-        let links = self.links.lock_unpoisoned();
-        let waits = links.waits.as_ref();
-        waits.map_or_else(Vec::new, |waits| waits.awaits.alive().cloned().collect())
+    fn is_awaited_by(&self, id: JobId) -> bool {
+        self.awaiter.load(Ordering::Relaxed) == id.as_u64()
     }
 
-    fn leave_helper(&self) {
-        self.forget_helper();
+    fn awaits(&self) -> Vec<Arc<dyn Awaited>> {
+        self.links.lock_unpoisoned().awaits_of(self.id)
+    }
+
+    fn leave_helper(&self) -> Vec<Arc<dyn Awaited>> {
+        let mut links = self.links.lock_unpoisoned();
+        let Some(helper) = links.helper.take() else {
+            return Vec::new();
+        };
+        let awaits = links.awaits_of(self.id);
+        drop(links);
+        drop_contained(helper);
+        awaits
     }
 }
 

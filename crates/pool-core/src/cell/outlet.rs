@@ -56,7 +56,8 @@ impl<J: Job> Outlet<J::Output, J::Error> for JobCell<J> {
         if !worker.may_claim() || !worker.keeps_place() {
             if !self.state.is_started() {
                 // SAFETY: the handle's end is the caller's, so the cell is alive.
-                worker.note_awaited(|| Arc::new(unsafe { CellRef::new(NonNull::from(self)) }));
+                let note = || Arc::new(unsafe { CellRef::new(NonNull::from(self)) }) as Arc<_>;
+                let _awaiter = worker.note_awaited(note);
             }
             if !worker.may_claim() {
                 worker.awaits_own_pool();

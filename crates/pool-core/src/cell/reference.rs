@@ -130,9 +130,16 @@ impl<J: Job> Awaited for CellRef<J> {
         }
     }
 
+    /// It holds no helper's waker: once it runs, it needs no help.
+    fn is_awaited_by(&self, _id: JobId) -> bool {
+        true
+    }
+
     fn awaits(&self) -> Vec<Arc<dyn Awaited>> {
         Vec::new()
     }
 
-    fn leave_helper(&self) {}
+    fn leave_helper(&self) -> Vec<Arc<dyn Awaited>> {
+        Vec::new()
+    }
 }

@@ -376,6 +376,8 @@ impl Front for Told {
         assert_eq!(life.in_flight(), 0);
         self.0.store(true, Relaxed);
     }
+
+    fn cancel_those_due(&self) {}
 }
 
 impl Executor for Told {

@@ -141,9 +141,8 @@ impl Ending {
 pub(super) struct Calling(Arc<Lifecycle>);
 
 impl Calling {
-    /// The limits begin now.
-    pub(super) fn begin(life: &Arc<Lifecycle>, policy: ShutdownPolicy) -> Self {
-        let now = machine::now();
+    /// The limits begin `now`.
+    pub(super) fn begin(life: &Arc<Lifecycle>, policy: ShutdownPolicy, now: Instant) -> Self {
         let mut ending = life.ending.lock_unpoisoned();
         ending.start.get_or_insert(now);
         ending.limits.shorten(Limits::of(policy, now));

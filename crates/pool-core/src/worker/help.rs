@@ -4,18 +4,25 @@
 //! executor of its own, keeps a worker, which may be the only one. So while it waits it **helps**: it
 //! polls the futures that it waits for itself, whenever one of them is due and no worker has come first.
 //!
-//! The list holds the futures that the jobs on this stack wait for, those of the innermost job last. A
-//! future that is polled here and awaits another of the pool adds that one to the list instead of polling
-//! it within its own poll. So the depth of a chain of awaits costs memory and no stack. A helper looks
-//! from the end of the list: what was awaited last is due first.
+//! The list holds the future that a job on this stack waits for, and what that awaits. A future that is
+//! polled here and awaits another of the pool adds that one to the list instead of polling it within its own
+//! poll. So the depth of a chain of awaits costs memory and no stack. A helper looks from the end of the
+//! list: what was awaited last is due first.
 //!
 //! A future that was suspended notes in its cell what it awaits of its own pool, whoever polled it. A helper
 //! that finds a future not due adds to the list what that awaits: if the workers all wait here, nobody
 //! else makes progress on it. So the list holds whole chains of awaits, and what it holds is what the
 //! jobs here asked for, if by way of others.
 //!
-//! A job that runs in place within such a wait has a part of the list of its own, above those of the jobs
-//! around it, and never polls theirs: a joiner runs nothing that it did not ask for.
+//! Each wait has a part of the list of its own, above those of the waits around it, and never polls theirs: a
+//! joiner runs nothing that it did not ask for.
+//!
+//! # Whose waker
+//! An executor may poll each of several handles with a waker of its own, and poll again the one alone whose
+//! waker was called. So the waker of a handle's poll is left in the cell of that future, and of those that it
+//! awaits, and in no other: it is dead once the handle is ready. A cell has room for one helper's waker, and
+//! needs no more, since a future is awaited by whoever polled its handle last. It notes who that is; one that
+//! has an older note of it does not help it any more.
 //!
 //! # No wake is missed
 //! A helper leaves its waker in a future's cell and then looks whether that is due; a wake makes the
@@ -38,10 +45,19 @@ pub(crate) trait Awaited: Send + Sync {
     /// A job of the same pool that waits for this one, if by way of others, polls it, if it is due, or runs it, if it is queued.
     /// Otherwise `waker` will be called.
     fn help(self: Arc<Self>, worker: &Worker, waker: &Waker) -> Helped;
+    /// Whether future `id` was the last to poll its handle, as far as that matters.
+    fn is_awaited_by(&self, id: JobId) -> bool;
     /// What it awaits itself.
     fn awaits(&self) -> Vec<Arc<dyn Awaited>>;
-    /// The helper waits no longer.
-    fn leave_helper(&self);
+    /// The helper waits no longer. What else it may have left its waker in.
+    fn leave_helper(&self) -> Vec<Arc<dyn Awaited>>;
+}
+
+/// A helper waits for these no longer, nor for what they await.
+pub(crate) fn leave_helpers(mut awaited: Vec<Arc<dyn Awaited>>) {
+    while let Some(job) = awaited.pop() {
+        awaited.append(&mut job.leave_helper());
+    }
 }
 
 /// What a helper found.
@@ -66,7 +82,7 @@ pub(super) struct Help {
     base: Cell<usize>,
     /// A helper polls, or looks for what is due: whoever awaits within that only adds to the list.
     is_helping: Cell<bool>,
-    /// Something may be on the list that a job has left there, or a job have a name.
+    /// A job may have a name.
     has_left: Cell<bool>,
 }
 
@@ -88,18 +104,28 @@ impl Help {
 }
 
 impl Worker {
-    /// Runs a job in place, with a part of the list of its own.
+    /// Runs a job in place, with a part of the list of its own. Who helps in it waits no longer after it.
     #[inline]
     pub(crate) fn helping_apart<R>(&self, run: impl FnOnce() -> R) -> R {
+        let (result, rest) = self.apart(run);
+        for future in rest {
+            let _listed_too = future.leave_helper();
+        }
+        result
+    }
+
+    /// Runs something with a part of the list of its own. What is left in that.
+    #[inline]
+    fn apart<R>(&self, run: impl FnOnce() -> R) -> (R, Vec<Arc<dyn Awaited>>) {
         let help = &self.0.help;
         let before = help.futures.borrow().len();
         let base = help.base.replace(before);
         let is_helping = help.is_helping.replace(false);
         let result = run();
         help.is_helping.set(is_helping);
-        self.truncate(before);
+        let rest = self.cut_off(before);
         help.base.set(base);
-        result
+        (result, rest)
     }
 
     /// Waits for `future` on this worker, helping; `wait` sleeps until the helper's waker is called. `is_over` is asked before each sleep.
@@ -123,29 +149,29 @@ impl Worker {
     }
 
     /// Helps within one poll of an executor that is not ours: makes what progress there is, and returns. `waker` is called when there may be
-    /// more.
+    /// more, until the handle is polled again, or goes.
     pub(crate) fn help_once(&self, future: Arc<dyn Awaited>, waker: &Waker) {
-        let help = &self.0.help;
-        if help.is_helping.get() {
+        if self.0.help.is_helping.get() {
             self.add(future);
             return;
         }
-        self.forget_ended();
-        self.add(future);
-        self.may_leave_something();
-        self.help_all(waker);
+        let ((), rest) = self.apart(|| {
+            self.add(future);
+            self.help_all(waker);
+        });
+        // The drop of a future may be user code: with nothing borrowed.
+        drop(rest);
     }
 
-    /// Whether the innermost job here is a future that is being polled. If so, notes that it awaits what `job` gives.
-    pub(crate) fn note_awaited(&self, job: impl FnOnce() -> Arc<dyn Awaited>) {
-        if self.is_polling() {
-            let job = job();
-            self.0.help.awaited.borrow_mut().push(job);
-        }
+    /// The future that is the innermost job here, if it is one that is being polled: notes that it awaits what `job` gives.
+    pub(crate) fn note_awaited(&self, job: impl FnOnce() -> Arc<dyn Awaited>) -> Option<JobId> {
+        let awaiter = self.polled_innermost()?;
+        let job = job();
+        self.0.help.awaited.borrow_mut().push(job);
+        Some(awaiter)
     }
 
-    /// A job here is over: what it has left is not helped here any more, and in no wait. Whether it, or one beneath it, may have left
-    /// something.
+    /// A job here is over: it is in no wait that it has left. Whether it, or one beneath it, may have left something.
     #[inline]
     pub(super) fn forget_left(&self) -> bool {
         let has_left = self.0.help.has_left.get();
@@ -161,7 +187,6 @@ impl Worker {
         self.forget_names_above(jobs);
         if jobs == 0 {
             self.0.help.has_left.set(false);
-            self.truncate(0);
         }
     }
 
@@ -217,33 +242,17 @@ impl Worker {
         help.is_helping.set(false);
     }
 
-    /// Forgets what has ended, in the innermost job's part of the list.
-    fn forget_ended(&self) {
+    /// Takes the innermost wait's entries above `length` off the list.
+    fn cut_off(&self, length: usize) -> Vec<Arc<dyn Awaited>> {
         let help = &self.0.help;
-        let own = help.futures.borrow_mut().split_off(help.base.get());
-        let (ended, alive): (Vec<_>, Vec<_>) = own.into_iter().partition(|it| it.is_ended());
-        help.futures.borrow_mut().extend(alive);
-        for future in &ended {
+        if help.futures.borrow().len() <= length {
+            return Vec::new();
+        }
+        let rest = help.futures.borrow_mut().split_off(length);
+        for future in &rest {
             self.unlist(help.base.get(), future);
         }
-        drop(ended);
-    }
-
-    /// Takes the innermost job's entries above `length` off the list.
-    fn truncate(&self, length: usize) {
-        let help = &self.0.help;
-        if help.futures.borrow().len() > length {
-            let rest = help.futures.borrow_mut().split_off(length);
-            // The drop of a future may be user code: with nothing borrowed.
-            for future in &rest {
-                self.unlist(help.base.get(), future);
-                future.leave_helper();
-            }
-            drop(rest);
-        }
-        if length == 0 {
-            help.listed.borrow_mut().clear();
-        }
+        rest
     }
 
     fn unlist(&self, base: usize, future: &Arc<dyn Awaited>) {

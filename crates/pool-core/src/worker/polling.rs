@@ -46,10 +46,15 @@ impl Worker {
             .map(|polling| (polling.id, polling.depth))
     }
 
+    /// The innermost job here, if it is a future that is being polled.
+    pub(crate) fn polled_innermost(&self) -> Option<JobId> {
+        let innermost = self.0.polling.get()?;
+        (innermost.depth == self.own_jobs()).then_some(innermost.id)
+    }
+
     /// Whether the innermost job here is a future that is being polled.
     pub(crate) fn is_polling(&self) -> bool {
-        let innermost = self.0.polling.get();
-        innermost.is_some_and(|it| it.depth == self.own_jobs())
+        self.polled_innermost().is_some()
     }
 
     /// Whether a job that is awaited on this thread must make progress here, since nobody may be left to run it.

@@ -5,11 +5,13 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::mpsc::{self, Receiver, Sender};
 use std::thread;
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
-use pool::{Backend, ExecutorExt, JobContext, JobHandle, Pool, ShutdownReport};
+use pool::{
+    Backend, ExecutorExt, JobContext, JobError, JobHandle, Pool, ShutdownPolicy, ShutdownReport,
+};
 
-use crate::on::{LIMIT, block_on, each_backend, hold, nothing, on, value};
+use crate::on::{LIMIT, block_on, each_backend, ended, hold, nothing, on, value};
 
 /// Swaps the pool to another backend, if there is one.
 fn swap(pool: &Pool) {
@@ -159,5 +161,29 @@ fn a_half_in_the_newest_generation_leaves_its_job_in_an_older_one_out() {
             swapped.send(()).expect("the job listens");
             value(old.expect("there was room"));
         }
+    });
+}
+
+/// A shutdown ends the generations one after the other, and an older one may take long; what the newest has queued is given up meanwhile.
+#[test]
+fn what_is_queued_is_given_up_at_the_end_of_the_grace_whatever_runs_in_an_older_generation() {
+    each_backend(|backend| {
+        let pool = on(backend, 1, 16);
+        let (release_old, old) = hold(&pool);
+        swap(&pool);
+        let (release_new, new) = hold(&pool);
+        let queued = pool.submit(nothing).expect("there is room");
+        thread::scope(|scope| {
+            let patient = ShutdownPolicy::new(Duration::ZERO).cancel_grace(LIMIT);
+            let all = pool.clone();
+            let ends = scope.spawn(move || all.shutdown(patient));
+            let given_up = ended(queued);
+            assert!(matches!(given_up, Err(JobError::Abandoned)), "{backend}");
+            assert!(!ends.is_finished(), "it waits for those that run");
+            drop((release_old, release_new));
+            assert!(value(old) && value(new));
+            let report = ends.join().expect("it does not panic");
+            assert!(report.balances() && report.unstarted() == 1, "{report}");
+        });
     });
 }

@@ -2,9 +2,10 @@
 
 use std::convert::Infallible;
 use std::pin::pin;
+use std::task::{Context, Waker};
 use std::time::Duration;
 
-use pool_core::{AsyncContext, Executor, ExecutorExt, JobContext, JobError, JobHandle};
+use pool_core::{AsyncContext, Executor, ExecutorExt, JobContext, JobError, JobHandle, JobSet};
 
 use super::super::futures::workers_beside_a_sleeper;
 use crate::fixture::Fixture;
@@ -30,7 +31,9 @@ pub(super) fn r502<F: Fixture>() -> Applied {
         awaited_siblings::<F>(&one);
         what_a_joined_future_awaits::<F>(&one, JobHandle::join);
         what_a_joined_future_awaits::<F>(&one, |handle| ready(pin!(handle)));
-        a_sleeping_future(&pool::<F>(workers_beside_a_sleeper::<F>(), 8));
+        let beside_a_sleeper = workers_beside_a_sleeper::<F>();
+        a_sleeping_future(&pool::<F>(beside_a_sleeper, 8));
+        a_set_of_sleeping_futures(&pool::<F>(2 * beside_a_sleeper - 1, 8));
     }
     one.wait_idle();
     let stats = one.stats();
@@ -162,6 +165,36 @@ fn what_a_joined_future_awaits<F: Fixture>(
     gate.open();
     let sum = ended(joiner.expect(ROOM));
     assert_eq!(sum.expect("the joiner completes"), 3);
+}
+
+/// Each handle in a set is polled with a waker of its own, and that of one that has ended wakes nobody.
+fn a_set_of_sleeping_futures(pool: &(impl Executor + Clone + 'static)) {
+    let signals = [Signal::default(), Signal::default()];
+    let (joining, joined) = (Count::new(), Count::new());
+    let (inner, sleepers) = (pool.clone(), signals.clone());
+    let (begun, came) = (joining.clone(), joined.clone());
+    let joiner = move |_: &JobContext<'_>| {
+        let mut set = JobSet::new(&inner);
+        for sleeper in sleepers {
+            set.spawn_future(sleeper).expect(ROOM);
+        }
+        let mut cx = Context::from_waker(Waker::noop());
+        assert!(set.poll_join_next(&mut cx).is_pending(), "both sleep");
+        begun.add();
+        while let Some(outcome) = set.join_next() {
+            outcome.expect("it cannot fail");
+            came.add();
+        }
+        Ok::<_, Infallible>(())
+    };
+    let joiner = pool.submit(joiner).expect(ROOM);
+    joining.wait_for(1);
+    for (ended, signal) in signals.iter().rev().enumerate() {
+        signal.wait_for_sleeper();
+        signal.fire();
+        joined.wait_for(ended + 1);
+    }
+    ended(joiner).expect("the joiner completes");
 }
 
 /// A future that sleeps at home when the only worker that is left comes to wait for it.
