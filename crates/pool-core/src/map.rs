@@ -8,18 +8,20 @@
 
 mod feed;
 mod flight;
+#[cfg(all(test, not(pool_loom)))]
+mod tests;
 
 use std::collections::VecDeque;
 use std::convert::Infallible;
 use std::fmt;
 use std::iter::FusedIterator;
-use std::task::Poll;
+use std::task::{Context, Poll};
 
 use crate::executor::Executor;
 use crate::handle::JobHandle;
 use crate::outcome::JobError;
 use crate::worker::Worker;
-use feed::{Came, Feed};
+use feed::{Came, Feed, InFlight};
 use flight::Flight;
 
 type Handle<T> = JobHandle<T, Infallible>;
@@ -115,14 +117,7 @@ where
                 None if self.feed.has_refused() => {}
                 None => return None,
             }
-            let due = &mut self.due;
-            let is_due =
-                |due: &VecDeque<Handle<T>>| due.front().is_some_and(JobHandle::is_finished);
-            let came = self.feed.wait(due, is_due, |due, cx| {
-                due.front_mut()
-                    .map_or(Poll::Pending, |due| due.poll_elsewhere(cx))
-            });
-            match came {
+            match self.feed.wait(&mut self.due) {
                 Came::Outcome(outcome) => {
                     // Its handle has nothing left to give.
                     drop(self.due.pop_front());
@@ -135,6 +130,21 @@ where
 
     fn size_hint(&self) -> (usize, Option<usize>) {
         self.feed.size_hint(self.due.len())
+    }
+}
+
+impl<T> InFlight<T> for VecDeque<Handle<T>> {
+    fn is_empty(&self) -> bool {
+        Self::is_empty(self)
+    }
+
+    fn may_have_outcome(&self) -> bool {
+        self.front().is_some_and(JobHandle::is_finished)
+    }
+
+    fn poll_outcome(&mut self, cx: &mut Context<'_>) -> Poll<Item<T>> {
+        self.front_mut()
+            .map_or(Poll::Pending, |due| due.poll_elsewhere(cx))
     }
 }
 
@@ -212,10 +222,7 @@ where
             if let Some(outcome) = self.run_here() {
                 return Some(outcome);
             }
-            let came = self
-                .feed
-                .wait(&mut self.flight, Flight::has_news, Flight::poll_arrived);
-            match came {
+            match self.feed.wait(&mut self.flight) {
                 Came::Outcome(outcome) => return Some(outcome),
                 Came::Submitted(handle) => self.flight.add(handle),
             }

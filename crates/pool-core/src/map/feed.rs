@@ -17,7 +17,7 @@ use crate::job::Job;
 use crate::outcome::{contain, drop_contained};
 use crate::room::Admission;
 use crate::task::{Held, Task};
-use crate::wait::{Looks, block_on, look_a_while};
+use crate::wait::{Looks, block_on, look_between_yields, spin_a_while};
 use crate::worker::Worker;
 
 /// What a queue's capacity adds to a window at the most: enough for any number of workers to find a
@@ -29,6 +29,17 @@ pub(super) fn window_of<E: Executor + ?Sized>(executor: &E) -> usize {
     let capability = executor.capability();
     let queued = capability.capacity.unwrap_or(MOST_QUEUED).min(MOST_QUEUED);
     capability.workers.saturating_add(queued)
+}
+
+/// The jobs of a map that were accepted and whose outcomes were not given yet.
+pub(super) trait InFlight<T> {
+    fn is_empty(&self) -> bool;
+
+    /// Whether there may be an outcome. Cheap.
+    fn may_have_outcome(&self) -> bool;
+
+    /// An outcome, or the promise to wake `cx`.
+    fn poll_outcome(&mut self, cx: &mut Context<'_>) -> Poll<Item<T>>;
 }
 
 /// Where a map's jobs come from.
@@ -103,26 +114,21 @@ where
         }
     }
 
-    /// Waits for an outcome, and for a place if a job found no room. Inside a job of the same pool, a
-    /// job that finds no room runs here and now.
-    ///
-    /// `is_there` says whether `poll_outcome` would be ready; both look at `flight`.
-    pub(super) fn wait<W>(
-        &mut self,
-        flight: &mut W,
-        is_there: impl Fn(&W) -> bool,
-        mut poll_outcome: impl FnMut(&mut W, &mut Context<'_>) -> Poll<Item<T>>,
-    ) -> Came<T> {
+    /// Waits for an outcome, and for a place if a job found no room. Inside a job of the same pool,
+    /// a job that finds no room runs here and now.
+    pub(super) fn wait(&mut self, flight: &mut impl InFlight<T>) -> Came<T> {
         const NO_LIMIT: &str = "a wait without a limit ends";
-        if !self.needs_no_room() {
-            let _is_there = look_a_while(Looks::JOINER, || is_there(flight));
+        if !self.needs_no_room()
+            && let Some(handle) = self.look_a_while(flight)
+        {
+            return Came::Submitted(handle);
         }
         let Some(Refused { task, handle }) = self.refused.take() else {
-            let outcome = poll_fn(|cx| poll_outcome(flight, cx));
+            let outcome = poll_fn(|cx| flight.poll_outcome(cx));
             return Came::Outcome(block_on(outcome, None).expect(NO_LIMIT));
         };
         let mut admission = Admission::blocking(self.executor, task);
-        let first = poll_fn(|cx| match poll_outcome(flight, cx) {
+        let first = poll_fn(|cx| match flight.poll_outcome(cx) {
             Poll::Ready(outcome) => Poll::Ready(Ok(outcome)),
             Poll::Pending => Pin::new(&mut admission).poll(cx).map(Err),
         });
@@ -141,6 +147,35 @@ where
                 Came::Submitted(handle)
             }
         }
+    }
+
+    /// Looks a while for an outcome, and tries again to submit the job that found no room. Returns
+    /// the job's handle if that succeeded.
+    ///
+    /// Each look costs a yield, which may last for milliseconds on a busy machine. So the looks end
+    /// with the first of the two. They also end when neither can come: nothing is in flight, and
+    /// free places go to those in line.
+    fn look_a_while(&mut self, flight: &impl InFlight<T>) -> Option<Handle<T>> {
+        let executor = self.executor;
+        let is_in_vain = || flight.is_empty() && executor.room().has_line();
+        let may_have_outcome = || flight.may_have_outcome();
+        if may_have_outcome() || is_in_vain() {
+            return None;
+        }
+        if !flight.is_empty() && spin_a_while(may_have_outcome) {
+            return None;
+        }
+        let mut submitted = None;
+        look_between_yields(Looks::JOINER, || {
+            if may_have_outcome() {
+                return true;
+            }
+            if self.has_refused() {
+                submitted = self.try_submit();
+            }
+            submitted.is_some() || is_in_vain()
+        });
+        submitted
     }
 
     /// Whether there is a job that found no room and need not wait for any: it runs here, or never.

@@ -8,6 +8,7 @@ use std::collections::{BTreeMap, VecDeque};
 use std::sync::Arc;
 use std::task::{Context, Poll, Wake, Waker};
 
+use super::feed::InFlight;
 use super::{Handle, Item};
 use crate::sync::{LockExt, Mutex};
 
@@ -61,30 +62,12 @@ impl<T> Flight<T> {
         self.news.tell(number);
     }
 
-    /// Whether there may be an outcome.
-    pub(super) fn has_news(&self) -> bool {
-        !self.news.0.lock_unpoisoned().numbers.is_empty()
-    }
-
     /// An outcome, if one is there.
     pub(super) fn take_arrived(&mut self) -> Option<Item<T>> {
         loop {
             let number = self.news.0.lock_unpoisoned().numbers.pop_front()?;
             if let Poll::Ready(outcome) = self.look_at(number) {
                 return Some(outcome);
-            }
-        }
-    }
-
-    /// An outcome, or the promise to wake `cx`.
-    pub(super) fn poll_arrived(&mut self, cx: &mut Context<'_>) -> Poll<Item<T>> {
-        loop {
-            let Some(number) = self.news.next_or_wait(cx) else {
-                return Poll::Pending;
-            };
-            let outcome = self.look_at(number);
-            if outcome.is_ready() {
-                return outcome;
             }
         }
     }
@@ -113,6 +96,28 @@ impl<T> Flight<T> {
             self.jobs.remove(&number);
         }
         outcome
+    }
+}
+
+impl<T> InFlight<T> for Flight<T> {
+    fn is_empty(&self) -> bool {
+        self.jobs.is_empty()
+    }
+
+    fn may_have_outcome(&self) -> bool {
+        !self.news.0.lock_unpoisoned().numbers.is_empty()
+    }
+
+    fn poll_outcome(&mut self, cx: &mut Context<'_>) -> Poll<Item<T>> {
+        loop {
+            let Some(number) = self.news.next_or_wait(cx) else {
+                return Poll::Pending;
+            };
+            let outcome = self.look_at(number);
+            if outcome.is_ready() {
+                return outcome;
+            }
+        }
     }
 }
 
