@@ -89,6 +89,12 @@ macro_rules! config_setters {
         }
 
         /// Runs last on each worker whose start succeeded, with its index.
+        ///
+        /// No job is on the worker any more. A pool that ends is closed by then. One that was swapped
+        /// is not: there the hook submits as any thread outside. Where the queue is full, `submit`
+        /// waits for room in the new backend, and the thread of the old one stays for as long. In a
+        /// swap that fails, the workers that had started may not wait: `submit` finds room at once,
+        /// or the new backend `Closed`.
         #[must_use]
         pub fn on_worker_stop(mut self, stop: impl Fn(usize) + Send + Sync + 'static) -> Self {
             self.config.set_on_worker_stop(stop);

@@ -421,6 +421,18 @@ fn has_no_pass<E: Executor + ?Sized>(executor: &E) -> bool {
     !may_pass(executor)
 }
 
+/// What becomes of a task inside a job of the same pool; outside it comes back. See
+/// [`Worker::run_inside`].
+fn run_inside<E: Executor + ?Sized>(
+    executor: &E,
+    task: Task,
+) -> Result<Result<(), Refused<Task>>, Task> {
+    match Worker::current_of(executor) {
+        Some(worker) => worker.run_inside(task),
+        None => Err(task),
+    }
+}
+
 /// A job of the same pool does not wait in line: it runs what it may not queue itself.
 #[cold]
 fn admit_held_up<E: Executor + ?Sized>(
@@ -428,10 +440,7 @@ fn admit_held_up<E: Executor + ?Sized>(
     task: Task,
     limit: Option<Instant>,
 ) -> Result<(), Refused<Task>> {
-    match Worker::current_of(executor) {
-        Some(worker) => worker.run_inline(task).map_err(Refused::Closed),
-        None => admit_in_line(executor, task, limit),
-    }
+    run_inside(executor, task).unwrap_or_else(|task| admit_in_line(executor, task, limit))
 }
 
 /// A job of the same pool runs what was refused itself; others wait.
@@ -441,13 +450,13 @@ fn admit_refused<E: Executor + ?Sized>(
     refused: Refused<Task>,
     limit: Option<Instant>,
 ) -> Result<(), Refused<Task>> {
-    match (Worker::current_of(executor), refused) {
-        (Some(worker), refused) => worker
-            .run_inline(refused.into_inner())
-            .map_err(Refused::Closed),
-        (None, Refused::Full(task)) => admit_patiently(executor, task, limit),
-        (None, closed) => Err(closed),
-    }
+    let is_closed = matches!(refused, Refused::Closed(_));
+    run_inside(executor, refused.into_inner()).unwrap_or_else(|task| {
+        if is_closed {
+            return Err(Refused::Closed(task));
+        }
+        admit_patiently(executor, task, limit)
+    })
 }
 
 /// Tries again for a while, as long as those in line may be passed, then goes there. One who sleeps at once is woken for each single place: two

@@ -154,12 +154,14 @@ pub fn visit<E: Engine>(engine: &Arc<E>, token: usize, stay: Option<Duration>) -
     if is_within_a_job() {
         return Visited::Refused;
     }
-    let resident = RESIDENT.with(|resident| {
-        resident
-            .borrow()
-            .as_ref()
-            .map(|resident| (resident.index, Rc::clone(&resident.state)))
+    // A thread whose locals are gone is no resident any more: one of an adopted engine that waits in
+    // a handler of the process's exit.
+    let resident = RESIDENT.try_with(|resident| {
+        let resident = resident.borrow();
+        let resident = resident.as_ref();
+        resident.map(|resident| (resident.index, Rc::clone(&resident.state)))
     });
+    let resident = resident.ok().flatten();
     let taken = engine
         .life()
         .seats

@@ -1,8 +1,9 @@
 //! The backend as a guest of rayon: what else runs on the threads neither holds it up nor is held up by it.
 
 use std::cell::Cell;
-use std::sync::Arc;
+use std::process::Command;
 use std::sync::mpsc::{Receiver, Sender, channel};
+use std::sync::{Arc, Mutex};
 use std::thread;
 use std::time::Duration;
 
@@ -116,4 +117,47 @@ fn a_thread_of_the_adopted_pool_may_wait_for_a_job() {
         })
     });
     assert_eq!(sum, 6);
+}
+
+static POOL: Mutex<Option<RayonPool>> = Mutex::new(None);
+
+/// Says to this binary that it is the child of the test below.
+const CHILD: &str = "POOL_RAYON_EXITS";
+
+/// The code with which the child exits.
+const CODE: i32 = 7;
+
+/// The locals of the thread are gone by then, and the visit that the handler waits for is made there.
+#[test]
+fn a_wait_in_a_handler_of_an_exit_on_a_thread_of_an_adopted_pool_returns() {
+    extern "C" fn handler() {
+        let pool = POOL.lock().unwrap().take().expect("the child has a pool");
+        pool.wait_idle();
+        let stats = pool.stats();
+        assert_eq!(stats.completed, 2, "{stats}");
+    }
+    if std::env::var_os(CHILD).is_none() {
+        let name = "a_wait_in_a_handler_of_an_exit_on_a_thread_of_an_adopted_pool_returns";
+        let mut child = Command::new(std::env::current_exe().unwrap());
+        child.args([name, "--exact", "--nocapture"]).env(CHILD, "");
+        let ended = within_patience(move || child.output().unwrap());
+        let said = String::from_utf8_lossy(&ended.stderr);
+        assert_eq!(ended.status.code(), Some(CODE), "{}: {said}", ended.status);
+        return;
+    }
+    // SAFETY: the handler is a function that does not unwind: a panic there aborts the process.
+    assert_eq!(unsafe { libc::atexit(handler) }, 0);
+    let rayon = rayon_of(1);
+    let pool = RayonPool::builder().workers(1).adopt(Arc::clone(&rayon));
+    let pool = pool.build().unwrap();
+    // The thread has made a visit before.
+    pool.spawn(|| ()).unwrap().join().unwrap();
+    rayon.spawn(move || {
+        pool.spawn(|| ()).unwrap().detach();
+        *POOL.lock().unwrap() = Some(pool);
+        std::process::exit(CODE);
+    });
+    loop {
+        thread::park();
+    }
 }

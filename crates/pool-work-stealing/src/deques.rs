@@ -92,22 +92,24 @@ impl Deques {
         owned.others.iter().find(|own| own.queue == self.number)
     }
 
-    /// Gives the calling thread a deque, if there is one left.
+    /// Gives the calling thread a deque, if there is one left. A thread whose locals are gone gets
+    /// none: it looks for a task in a handler of the process's exit, which a job of its has called.
     #[cold]
     pub(crate) fn take_spare(&self) {
-        let spare = self
-            .spare
-            .lock()
-            .unwrap_or_else(PoisonError::into_inner)
-            .pop();
-        let Some(spare) = spare else { return };
-        let taken = OWN.try_with(|owned| {
+        let _gone = OWN.try_with(|owned| {
+            let Some(spare) = self.pop_spare() else {
+                return;
+            };
             let owned = &mut *owned.borrow_mut();
             owned.others.extend(owned.last.replace(Rc::new(spare)));
             // Those of queues that are no more are empty.
             owned.others.retain(|own| own.life.strong_count() != 0);
         });
-        debug_assert!(taken.is_ok(), "who looks for a task is no thread that ends");
+    }
+
+    fn pop_spare(&self) -> Option<Own> {
+        let mut spare = self.spare.lock().unwrap_or_else(PoisonError::into_inner);
+        spare.pop()
     }
 
     /// Takes the oldest task of a deque: one's own, so that none waits for ever below newer ones, or another's.

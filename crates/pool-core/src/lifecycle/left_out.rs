@@ -20,6 +20,7 @@ use std::cell::RefCell;
 use std::collections::HashMap;
 use std::future::{Future, poll_fn};
 use std::iter;
+use std::mem::{ManuallyDrop, needs_drop};
 use std::pin::Pin;
 use std::ptr;
 use std::sync::Arc;
@@ -273,29 +274,59 @@ fn places_of(life: &Arc<Lifecycle>, worker: &Worker) -> Vec<Place> {
 
 /// Those of the pool's jobs that wait for halves on the calling thread's stack.
 fn joiners_in(life: &Lifecycle) -> Vec<Place> {
-    let places = |joiners: &RefCell<Vec<Joiner>>| {
-        let joiners = joiners.borrow();
+    let places = |joiners: &[Joiner]| {
         let own = joiners.iter().filter(|joiner| joiner.pool == life.id());
         own.flat_map(|joiner| joiner.places.iter().copied())
             .collect()
     };
-    JOINERS.try_with(places).unwrap_or_default()
+    JOINERS.with(|joiners| joiners.look(places))
 }
 
 /// The other generations of a swapped pool that have such jobs: a half goes to the newest.
 fn generations_of_joiners(life: &Lifecycle) -> Vec<Arc<Lifecycle>> {
-    let others = |joiners: &RefCell<Vec<Joiner>>| {
-        let joiners = joiners.borrow();
+    let others = |joiners: &[Joiner]| {
         let pools = joiners.iter().map(|joiner| joiner.pool);
         let mut others: Vec<PoolId> = pools.filter(|&pool| pool != life.id()).collect();
         others.dedup();
         others
     };
-    let others = JOINERS.try_with(others).unwrap_or_default();
+    let others = JOINERS.with(|joiners| joiners.look(others));
     let others = others.into_iter().filter_map(registry::find);
     others
         .filter(|other| ptr::eq(other.room(), life.room()))
         .collect()
+}
+
+/// What is known of the calling thread's stack, innermost last.
+///
+/// A job may call `exit`. The C library then drops the thread's locals, and calls the handlers of
+/// the exit with the job on the stack for good; a wait there leaves out what every wait of the job
+/// would. So a thread has its `OfStack` until its end: there is nothing to drop. It gives its memory
+/// back whenever it is empty, so a thread that ends leaves none.
+struct OfStack<T>(ManuallyDrop<RefCell<Vec<T>>>);
+
+const _: () = assert!(!needs_drop::<OfStack<Joiner>>() && !needs_drop::<OfStack<Known>>());
+
+impl<T> OfStack<T> {
+    const fn new() -> Self {
+        Self(ManuallyDrop::new(RefCell::new(Vec::new())))
+    }
+
+    fn look<R>(&self, look: impl FnOnce(&[T]) -> R) -> R {
+        look(&self.0.borrow())
+    }
+
+    fn push(&self, known: T) {
+        self.0.borrow_mut().push(known);
+    }
+
+    fn pop(&self) {
+        let mut all = self.0.borrow_mut();
+        all.pop();
+        if all.is_empty() {
+            *all = Vec::new();
+        }
+    }
 }
 
 /// The jobs that go on for as long as a half of the topmost does, wherever that runs.
@@ -306,7 +337,7 @@ pub(crate) struct Joiner {
 
 thread_local! {
     /// Those whose halves are on the calling thread's stack.
-    static JOINERS: RefCell<Vec<Joiner>> = const { RefCell::new(Vec::new()) };
+    static JOINERS: OfStack<Joiner> = const { OfStack::new() };
 }
 
 impl Joiner {
@@ -321,20 +352,14 @@ impl Joiner {
     /// Runs its half.
     pub(crate) fn run_half(self, run: impl FnOnce()) {
         /// Forgets the joiner, also if the half panics.
-        struct Half {
-            is_pushed: bool,
-        }
+        struct Half;
         impl Drop for Half {
             fn drop(&mut self) {
-                if self.is_pushed {
-                    let _gone = JOINERS.try_with(|joiners| joiners.borrow_mut().pop());
-                }
+                JOINERS.with(OfStack::pop);
             }
         }
-        let push = |joiners: &RefCell<Vec<Self>>| joiners.borrow_mut().push(self);
-        let _half = Half {
-            is_pushed: JOINERS.try_with(push).is_ok(),
-        };
+        JOINERS.with(|joiners| joiners.push(self));
+        let _half = Half;
         run();
     }
 }
@@ -349,21 +374,17 @@ struct Known {
 }
 
 thread_local! {
-    static KNOWN: RefCell<Vec<Known>> = const { RefCell::new(Vec::new()) };
+    static KNOWN: OfStack<Known> = const { OfStack::new() };
 }
 
-/// What is known of the level, if it is. A thread whose locals are gone, as one that runs the handlers of the process's exit, knows
-/// nothing.
+/// What is known of the level, if it is.
 fn known(life: &Lifecycle, level: usize) -> Option<Option<Place>> {
-    let find = |known: &RefCell<Vec<Known>>| {
-        let known = known.borrow();
-        let found = known
-            .iter()
-            .rev()
-            .find(|it| ptr::eq(it.life, life) && it.level == level);
+    let find = |known: &[Known]| {
+        let mut inner_first = known.iter().rev();
+        let found = inner_first.find(|it| ptr::eq(it.life, life) && it.level == level);
         found.map(|it| it.place)
     };
-    KNOWN.try_with(find).ok().flatten()
+    KNOWN.with(|known| known.look(find))
 }
 
 /// Keeps what is known of a level for as long as it is on the stack.
@@ -373,15 +394,11 @@ pub(super) struct OnStack {
 
 impl OnStack {
     fn push(known: Option<Known>) -> Self {
-        let push = |known_levels: &RefCell<Vec<Known>>| {
-            known.is_some_and(|known| {
-                known_levels.borrow_mut().push(known);
-                true
-            })
-        };
-        Self {
-            is_pushed: KNOWN.try_with(push).unwrap_or(false),
+        let is_pushed = known.is_some();
+        if let Some(known) = known {
+            KNOWN.with(|all| all.push(known));
         }
+        Self { is_pushed }
     }
 }
 
@@ -397,7 +414,7 @@ pub(super) fn next_is_not_in_flight(worker: &Worker) -> OnStack {
 impl Drop for OnStack {
     fn drop(&mut self) {
         if self.is_pushed {
-            let _gone = KNOWN.try_with(|known| known.borrow_mut().pop());
+            KNOWN.with(OfStack::pop);
         }
     }
 }

@@ -58,17 +58,19 @@ impl<'a, E: Executor + ?Sized> Admission<'a, E> {
         self.task.take().expect("polled again after it was ready")
     }
 
-    /// A job of the same pool does not wait for it: without a place, its child runs here and now (`R108`, `R607`).
-    fn admit_inside(&mut self, worker: &Worker) -> Result<(), Refused<Task>> {
+    /// A job of the same pool does not wait for it: without a place, its child runs here and now
+    /// (`R108`, `R607`). `None`: the worker has come to be outside.
+    fn admit_inside(&mut self, worker: &Worker) -> Option<Result<(), Refused<Task>>> {
         let room = self.executor.room();
         let mut task = self.take_task();
         if room.may_pass(|| self.executor.capability()) {
             match self.executor.try_execute(task) {
-                Ok(()) => return Ok(()),
+                Ok(()) => return Some(Ok(())),
                 Err(refused) => task = refused.into_inner(),
             }
         }
-        worker.run_inline(task).map_err(Refused::Closed)
+        let run = worker.run_inside(task);
+        run.map_err(|task| self.task = Some(task)).ok()
     }
 
     fn admit_outside(&mut self, waker: &Waker) -> Poll<Result<(), Refused<Task>>> {
@@ -139,8 +141,9 @@ impl<E: Executor + ?Sized> Future for Admission<'_, E> {
 
     fn poll(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Self::Output> {
         let this = self.get_mut();
-        if let Some(worker) = Worker::current_of(this.executor) {
-            return Poll::Ready(this.admit_inside(&worker));
+        let worker = Worker::current_of(this.executor).filter(|worker| !worker.is_outside());
+        if let Some(admitted) = worker.and_then(|worker| this.admit_inside(&worker)) {
+            return Poll::Ready(admitted);
         }
         // Before the try: a job that is submitted past its deadline is accepted, and expires.
         if this.is_too_late() {

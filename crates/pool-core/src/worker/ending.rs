@@ -1,10 +1,13 @@
-//! What a worker does while its pool is cancelled, which is to drop what the pool has given up; and how it leaves.
+//! What a worker does while its pool is cancelled, which is to drop what the pool has given up; how it leaves, and how it
+//! submits by then.
 
 use std::sync::Arc;
 
 use super::current;
 use crate::engine::Engine;
+use crate::error::Refused;
 use crate::outcome::drop_contained;
+use crate::task::Task;
 use crate::worker::{Step, Worker};
 
 impl Worker {
@@ -26,6 +29,25 @@ impl Worker {
             return Step::Ran;
         }
         self.run_queued(engine)
+    }
+
+    /// Whether this worker's generation of its pool was swapped out, and is over: no job is on the
+    /// stack, so the worker submits as any thread outside. It may wait for room in the newest
+    /// generation as well, since nobody waits for it to leave.
+    ///
+    /// A worker of a generation that a failed swap has not published must not wait: the swap waits
+    /// for it, and may keep the worker that would make room.
+    pub(crate) fn is_outside(&self) -> bool {
+        self.life().is_stopped() && self.life().stops_when_quiet()
+    }
+
+    /// What becomes of a task that this worker may not queue: it runs here, or is refused once the
+    /// pool is cancelling. It comes back from a worker that is outside.
+    pub(crate) fn run_inside(&self, task: Task) -> Result<Result<(), Refused<Task>>, Task> {
+        match self.run_inline(task) {
+            Err(task) if self.is_outside() => Err(task),
+            run => Ok(run.map_err(Refused::Closed)),
+        }
     }
 
     /// The thread ends: tells the hook, and drops the state.

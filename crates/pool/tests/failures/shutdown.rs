@@ -27,19 +27,19 @@ fn take_pool() -> Pool {
     pool.expect("the test has left it there")
 }
 
-/// Runs the calling test again for each backend, in a process in which a job exits while others run and wait, and `handler` is called by
-/// the exit, on the worker's thread.
-fn exits_inside_a_job<Body>(_body: Body, handler: extern "C" fn()) {
+/// Runs the calling test again for each backend, in a process in which `exit` has a job exit while
+/// others run and wait, and `handler` is called by the exit, on the worker's thread. One worker has
+/// nothing to do.
+fn exits_in_a_child<Body>(_body: Body, exit: fn(&Pool), handler: extern "C" fn()) {
     if let Some(backend) = backend_of_this_child() {
-        let pool = on(backend, 2, 8);
+        let pool = on(backend, 4, 8);
         *POOL.lock().unwrap_or_else(PoisonError::into_inner) = Some(pool.clone());
         // SAFETY: the handler is a function that does not unwind: a panic there aborts the process, and the test notices.
         let refused = unsafe { libc::atexit(handler) };
         assert_eq!(refused, 0, "the handler is registered");
         let asleep = pool.spawn(|| thread::park_timeout(Duration::from_millis(50)));
         asleep.expect("there is room").detach();
-        let exits = pool.spawn(|| std::process::exit(CODE));
-        exits.expect("there is room").detach();
+        exit(&pool);
         for _ in 0..4 {
             pool.submit(nothing).expect("there is room").detach();
         }
@@ -60,6 +60,37 @@ fn exits_inside_a_job<Body>(_body: Body, handler: extern "C" fn()) {
     }
 }
 
+/// A job exits.
+fn in_a_job(pool: &Pool) {
+    let exits = pool.spawn(|| std::process::exit(CODE));
+    exits.expect("there is room").detach();
+}
+
+/// A half of a job exits, once another worker has taken it.
+fn in_a_half(pool: &Pool) {
+    let exits = pool.submit(|ctx: &JobContext<'_>| -> Result<Infallible, Infallible> {
+        let limit = Instant::now() + LIMIT;
+        let here = thread::current().id();
+        while Instant::now() < limit {
+            let (begin, begun) = mpsc::channel();
+            let first = |_: &JobContext<'_>| {
+                // A worker that takes the other half does so by then, or in the next round.
+                begun.recv_timeout(Duration::from_millis(20)).is_ok()
+            };
+            let second = move |_: &JobContext<'_>| {
+                if thread::current().id() != here {
+                    begin.send(()).expect("the job waits for this half");
+                    std::process::exit(CODE);
+                }
+            };
+            ctx.join(first, second);
+        }
+        // The parent sees by the signal that no worker took a half.
+        std::process::abort()
+    });
+    exits.expect("there is room").detach();
+}
+
 fn say_handled() {
     let said = writeln!(std::io::stdout(), "{HANDLED}");
     said.expect("the parent listens");
@@ -76,7 +107,7 @@ fn a_wait_for_quiet_in_a_handler_of_an_exit_inside_a_job_returns() {
         std::mem::forget(pool);
         say_handled();
     }
-    exits_inside_a_job(|| (), handler);
+    exits_in_a_child(|| (), in_a_job, handler);
 }
 
 #[test]
@@ -88,7 +119,35 @@ fn a_drain_in_a_handler_of_an_exit_inside_a_job_returns() {
         assert_eq!(report.completed(), 5, "{report}");
         say_handled();
     }
-    exits_inside_a_job(|| (), handler);
+    exits_in_a_child(|| (), in_a_job, handler);
+}
+
+/// The half never ends, and so neither does the job that joins it, on another worker.
+#[test]
+fn a_wait_for_quiet_in_a_handler_of_an_exit_inside_a_half_returns() {
+    extern "C" fn handler() {
+        let pool = take_pool();
+        pool.wait_idle();
+        // Halves that no worker took are jobs that have completed.
+        let stats = pool.stats();
+        assert_eq!(stats.running, 2, "{stats}");
+        assert!(stats.completed >= 5 && stats.queued == 0, "{stats}");
+        std::mem::forget(pool);
+        say_handled();
+    }
+    exits_in_a_child(|| (), in_a_half, handler);
+}
+
+#[test]
+fn a_drain_in_a_handler_of_an_exit_inside_a_half_returns() {
+    extern "C" fn handler() {
+        let pool = take_pool();
+        let report = pool.shutdown(ShutdownPolicy::drain());
+        assert_eq!(report.still_running().len(), 2, "{report}");
+        assert!(report.completed() >= 5, "{report}");
+        say_handled();
+    }
+    exits_in_a_child(|| (), in_a_half, handler);
 }
 
 #[test]
@@ -99,7 +158,7 @@ fn a_shutdown_in_a_handler_of_an_exit_inside_a_job_does_not_wait_for_its_limit()
         assert!(start.elapsed() < LIMIT, "{report}");
         say_handled();
     }
-    exits_inside_a_job(|| (), handler);
+    exits_in_a_child(|| (), in_a_job, handler);
 }
 
 #[test]
@@ -108,7 +167,7 @@ fn the_last_handle_in_a_handler_of_an_exit_inside_a_job_returns() {
         drop(take_pool());
         say_handled();
     }
-    exits_inside_a_job(|| (), handler);
+    exits_in_a_child(|| (), in_a_job, handler);
 }
 
 /// A future that sleeps for ever, and notes the thread on which it is dropped.

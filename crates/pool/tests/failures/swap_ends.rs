@@ -1,9 +1,11 @@
 //! Ends of a pool that was swapped, from within: its generations wait for each other's jobs.
 
 use std::convert::Infallible;
-use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, Ordering};
+use std::pin::pin;
+use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::sync::mpsc::{self, Receiver, Sender};
+use std::sync::{Arc, Mutex, PoisonError};
+use std::task::{Context, Waker};
 use std::thread;
 use std::time::{Duration, Instant};
 
@@ -11,7 +13,9 @@ use pool::{
     Backend, ExecutorExt, JobContext, JobError, JobHandle, Pool, ShutdownPolicy, ShutdownReport,
 };
 
-use crate::on::{LIMIT, block_on, each_backend, ended, hold, nothing, on, value};
+use crate::on::{
+    LIMIT, block_on, builder, each_backend, ended, ends_clean, hold, nothing, on, value,
+};
 
 /// Swaps the pool to another backend, if there is one.
 fn swap(pool: &Pool) {
@@ -185,5 +189,126 @@ fn what_is_queued_is_given_up_at_the_end_of_the_grace_whatever_runs_in_an_older_
             let report = ends.join().expect("it does not panic");
             assert!(report.balances() && report.unstarted() == 1, "{report}");
         });
+    });
+}
+
+/// What a worker is told as it stops, while the pool is open and its queue full.
+#[derive(Debug, PartialEq, Eq)]
+struct AtTheStop {
+    tried_is_full: bool,
+    timed_is_full: bool,
+    awaited_is_pending: bool,
+}
+
+impl AtTheStop {
+    fn of(pool: &Pool) -> Self {
+        let tried = pool.try_submit(nothing);
+        let timed = pool.submit_timeout(nothing, Duration::from_millis(1));
+        let awaited = pin!(pool.submit_async(nothing));
+        Self {
+            tried_is_full: tried.is_err_and(|refused| refused.is_full()),
+            timed_is_full: timed.is_err_and(|refused| refused.is_full()),
+            awaited_is_pending: awaited
+                .poll(&mut Context::from_waker(Waker::noop()))
+                .is_pending(),
+        }
+    }
+}
+
+/// A worker whose generation is over is in no job: it submits as any thread outside, and waits for
+/// room in the newest generation.
+#[test]
+fn a_worker_of_an_old_backend_that_stops_waits_for_room_in_the_new_one() {
+    each_backend(|from| {
+        for to in Backend::available() {
+            let given = Arc::new(Mutex::new(None));
+            let ((say, said), (submit, submitted)) = (mpsc::channel(), mpsc::channel());
+            let taken = Arc::clone(&given);
+            let pool = builder(from, 1)
+                .queue_capacity(1)
+                .on_worker_stop(move |_| {
+                    let all: Option<Pool> =
+                        taken.lock().unwrap_or_else(PoisonError::into_inner).take();
+                    // The new backend's worker stops as well, at the end of the test.
+                    if let Some(all) = all {
+                        say.send(AtTheStop::of(&all)).expect("the test listens");
+                        let waited = all.spawn(|| 6).map_err(|refused| refused.without_job());
+                        submit.send(waited).expect("the test listens");
+                    }
+                })
+                .build()
+                .expect("the backend can be built");
+            let (release_old, old) = hold(&pool);
+            pool.swap(to).expect("the backend can be built");
+            let (release_new, new) = hold(&pool);
+            let queued = pool.spawn(|| 5).expect("there is room for one");
+            *given.lock().unwrap_or_else(PoisonError::into_inner) = Some(pool.clone());
+            drop(release_old);
+            let at_the_stop = said.recv_timeout(LIMIT).expect("the old worker stops");
+            let expected = AtTheStop {
+                tried_is_full: true,
+                timed_is_full: true,
+                awaited_is_pending: true,
+            };
+            assert_eq!(at_the_stop, expected, "{from} to {to}");
+            drop(release_new);
+            let waited = submitted.recv_timeout(LIMIT).expect("there is room");
+            let waited = waited.unwrap_or_else(|error| panic!("{from} to {to}: {error}"));
+            assert_eq!((value(queued), value(waited)), (5, 6));
+            assert!(value(old) && value(new));
+            ends_clean(&pool);
+        }
+    });
+}
+
+/// A job swaps a full pool, and keeps the worker that would make room. The swap fails, and waits for
+/// the workers that had started; they submit as they stop.
+#[test]
+fn a_swap_that_fails_inside_a_job_waits_for_no_room() {
+    each_backend(|from| {
+        for to in Backend::available() {
+            let given = Arc::new(Mutex::new(None));
+            let (submit, submitted) = mpsc::channel();
+            let (taken, starts) = (Arc::clone(&given), AtomicUsize::new(0));
+            let pool = builder(from, 2)
+                .queue_capacity(1)
+                // The two of the first backend, and one more.
+                .try_on_worker_start(move |_| match starts.fetch_add(1, Ordering::Relaxed) {
+                    0..3 => Ok(()),
+                    _ => Err("no more connections"),
+                })
+                .on_worker_stop(move |_| {
+                    let all: Option<Pool> =
+                        taken.lock().unwrap_or_else(PoisonError::into_inner).take();
+                    if let Some(all) = all {
+                        // Refused, or accepted once the swap has returned.
+                        submit
+                            .send(all.spawn(|| ()).is_ok())
+                            .expect("the test listens");
+                    }
+                })
+                .build()
+                .expect("there are connections for two");
+            let (release, held) = hold(&pool);
+            let (all, (fill, filled)) = (pool.clone(), mpsc::channel::<()>());
+            let swaps = pool.spawn(move || {
+                filled
+                    .recv_timeout(LIMIT)
+                    .expect("the test fills the queue");
+                all.swap(to).is_err()
+            });
+            while pool.stats().running < 2 {
+                thread::yield_now();
+            }
+            let queued = pool.spawn(|| 5).expect("there is room for one");
+            *given.lock().unwrap_or_else(PoisonError::into_inner) = Some(pool.clone());
+            fill.send(()).expect("the job listens");
+            assert!(value(swaps.expect("there was room")), "{from} to {to}");
+            submitted.recv_timeout(LIMIT).expect("the worker stops");
+            drop(release);
+            assert!(value(held) && value(queued) == 5);
+            assert_eq!(pool.backend(), from);
+            ends_clean(&pool);
+        }
     });
 }
