@@ -6,6 +6,8 @@ use std::sync::Arc;
 use std::task::Poll;
 use std::time::{Duration, Instant};
 
+use futures_util::StreamExt;
+use futures_util::stream::FuturesUnordered;
 use pool::{AsyncContext, ExecutorExt, Interrupted};
 
 use super::actor::{Actor, Wait};
@@ -55,9 +57,8 @@ impl Actor {
                         then: Then::Keep,
                     };
                     self.step(None, &keep)?;
-                    for &job in jobs {
-                        self.await_kept(job, *then).await;
-                    }
+                    let waits = jobs.iter().map(|&job| self.await_kept(job, *then));
+                    waits.collect::<FuturesUnordered<_>>().collect().await
                 }
                 Op::Sleep(micros) => sleep(*micros).await,
                 Op::Yield => yield_now().await,

@@ -4,6 +4,8 @@ use std::pin::pin;
 use std::sync::Arc;
 use std::time::Duration;
 
+use futures_util::StreamExt;
+use futures_util::stream::FuturesUnordered;
 use pool::{ExecutorExt, JobContext, JobId, SubmitError};
 
 use super::actor::{Actor, Left};
@@ -226,9 +228,30 @@ impl Actor {
             }
         };
         drop(lease);
-        for (record, handle) in records.by_ref().zip(accepted) {
-            self.took(record, Got::Handle(Handle::Fallible(handle)), then);
+        let got = accepted.into_iter().map(Handle::Fallible);
+        let accepted = records.by_ref().zip(got);
+        if then == Then::Await {
+            self.await_together(pool, accepted);
+            return;
         }
+        for (record, handle) in accepted {
+            self.took(record, Got::Handle(handle), then);
+        }
+    }
+
+    /// Waits for all at once, for each with a waker of its own.
+    fn await_together(&self, pool: u8, accepted: impl Iterator<Item = (Arc<Record>, Handle)>) {
+        let taken = accepted.filter_map(|(record, handle)| {
+            let handle = self.took_handle(&record, Got::Handle(handle))?;
+            Some((record, handle))
+        });
+        let waits = taken.map(|(record, handle)| async move { (record, handle.await) });
+        let mut waits: FuturesUnordered<_> = waits.collect();
+        let lending = self.lending(pool);
+        while let Some((record, said)) = block_on(pin!(waits.next())) {
+            self.resolved(&record, said);
+        }
+        drop(lending);
     }
 }
 
