@@ -291,6 +291,8 @@ impl Lifecycle {
     pub(crate) fn over_on_arrival(&self, submission: Submission<'_>, outcome: Outcome) {
         submission.0.accept();
         submission.0.end(outcome);
+        // Its submitter may have been called for a place, and takes none.
+        self.room.freed();
         self.tell_watchers();
     }
 
@@ -299,6 +301,8 @@ impl Lifecycle {
     #[cold]
     pub(crate) fn ends_on_arrival(&self, submission: Submission<'_>, due: Waker, task: Task) {
         submission.accept();
+        // As above; and before what the end calls, which may wait for a place.
+        self.room.freed();
         due.wake();
         drop(task);
     }

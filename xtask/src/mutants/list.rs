@@ -193,6 +193,12 @@ mutants! {
         ends_nest_without_end: "the end of an unstarted job runs its user code however deep", in "nesting.rs",
             "if depth >= MOST && LEFT" => "if !MUTANT && depth >= MOST && LEFT";
     }
+    "pool failures tokens::a_submission_whose_job_is_over_by_then_passes_its_place_on" {
+        a_call_is_not_passed_on: "a submitter whose job is over takes a call for a place along", in "lifecycle.rs",
+            "// As above; and before what the end calls, which may wait for a place.
+        self.room.freed();" =>
+            "if !MUTANT { self.room.freed(); }";
+    }
     "pool failures ending::a_wait_that_outlives_its_job_leaves_nobody_else_out" {
         a_job_is_left_out_after_its_end: "a wait leaves out a job that is over", in "lifecycle/left_out.rs",
             "gone.for_each(|name| list.forget(name));" => "";

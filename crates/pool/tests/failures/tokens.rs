@@ -1,15 +1,17 @@
-//! Tokens: futures that await one, and chains of jobs each of which is below the one before.
+//! Tokens: futures that await one, chains of jobs each of which is below the one before, and jobs that are over as they are submitted.
 
 use std::future::Future;
+use std::pin::{Pin, pin};
 use std::sync::atomic::{AtomicUsize, Ordering};
-use std::sync::mpsc::{self, RecvTimeoutError, Sender};
+use std::sync::mpsc::{self, Receiver, RecvTimeoutError, Sender};
 use std::sync::{Arc, OnceLock};
+use std::task::{Context, Poll, Wake, Waker};
 use std::time::Duration;
 
 use pool::{CancelToken, JobContext, JobError, JobExt, JobFailure, Pool};
 
 use crate::child::each_backend_in_a_child;
-use crate::on::{LIMIT, builder, each_backend, ended, ends_clean, hold, on, value};
+use crate::on::{LIMIT, builder, each_backend, ended, ends_clean, hold, nothing, on, value};
 use crate::system::most_resident;
 
 /// A future that says when it is first polled, then awaits a token, twice. What it holds goes with
@@ -219,4 +221,61 @@ fn a_chain_of_late_jobs_by_their_observer_needs_no_stack() {
         assert_eq!(report.expired(), JOBS as u64, "{backend}: {report}");
         assert!(report.is_safe_to_exit(), "{backend}: {report}");
     });
+}
+
+/// Says that it was called.
+struct Tells(Sender<()>);
+
+impl Wake for Tells {
+    fn wake(self: Arc<Self>) {
+        // The test waits for it, or has failed already.
+        let _heard = self.0.send(());
+    }
+}
+
+/// A submission that waits for room; what comes with it is told when it is woken.
+fn in_line<F: Future>(mut submission: Pin<&mut F>) -> Receiver<()> {
+    let (send, woken) = mpsc::channel();
+    let waker = Waker::from(Arc::new(Tells(send)));
+    let polled = submission.as_mut().poll(&mut Context::from_waker(&waker));
+    assert!(polled.is_pending(), "the queue is full");
+    woken
+}
+
+/// Row 63: it was called for a place, and takes none.
+#[test]
+fn a_submission_whose_job_is_over_by_then_passes_its_place_on() {
+    each_backend(|backend| {
+        let pool = on(backend, 1, 1);
+        let (release, held) = hold(&pool);
+        let queued = pool.submit(nothing).expect("there is one place");
+        let token = CancelToken::new();
+        let mut first = pin!(pool.submit_async(nothing.with_token(&token)));
+        let first_woken = in_line(first.as_mut());
+        let mut second = pin!(pool.submit_async(nothing));
+        let second_woken = in_line(second.as_mut());
+        token.cancel();
+        drop(release);
+        first_woken.recv_timeout(LIMIT).expect("it is called first");
+        let over = value_of(first.as_mut());
+        assert!(matches!(ended(over), Err(JobError::Cancelled)), "{backend}");
+        let passed_on = second_woken.recv_timeout(LIMIT);
+        assert!(
+            passed_on.is_ok(),
+            "{backend}: the next in line is not called"
+        );
+        value(value_of(second.as_mut()));
+        value(queued);
+        assert!(value(held));
+        ends_clean(&pool);
+    });
+}
+
+/// What a submission that was called gives.
+fn value_of<F: Future<Output = Result<T, E>>, T, E>(submission: Pin<&mut F>) -> T {
+    match submission.poll(&mut Context::from_waker(Waker::noop())) {
+        Poll::Ready(Ok(handle)) => handle,
+        Poll::Ready(Err(_)) => panic!("the pool is open"),
+        Poll::Pending => panic!("there is a place"),
+    }
 }
