@@ -77,9 +77,12 @@ impl Model {
         }
     }
 
-    pub(crate) fn intake(&self) -> Intake {
+    /// What becomes of a job that carries this. One that is over as it comes takes no place.
+    pub(crate) fn intake(&self, carries: Carries) -> Intake {
         if !self.is_open {
             Intake::Closed
+        } else if carries == Carries::PastDeadline {
+            Intake::Accepted
         } else if self.is_unsure {
             Intake::Unsure
         } else if self.queue.len() >= self.capacity {
@@ -91,13 +94,16 @@ impl Model {
 
     /// Jobs are numbered in the order in which they were accepted.
     pub(crate) fn accept(&mut self, ends: Ends, carries: Carries) {
-        self.queue.push(self.jobs.len());
+        let life = match carries {
+            Carries::PastDeadline => Life::Ended(Outcome::Expired),
+            Carries::Nothing | Carries::Token => Life::Queued,
+        };
+        if life == Life::Queued {
+            self.queue.push(self.jobs.len());
+        }
         self.jobs.push(Job {
             ends,
-            life: match carries {
-                Carries::PastDeadline => Life::Ended(Outcome::Expired),
-                Carries::Nothing | Carries::Token => Life::Queued,
-            },
+            life,
             is_asked_to_stop: false,
             has_token: carries == Carries::Token,
             is_newest: true,

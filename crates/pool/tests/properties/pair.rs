@@ -64,7 +64,8 @@ impl Pair {
                 }
             }),
             Operation::Submit(ends) => {
-                if matches!(self.model.intake(), Intake::Accepted | Intake::Closed) {
+                let intake = self.model.intake(Carries::Nothing);
+                if matches!(intake, Intake::Accepted | Intake::Closed) {
                     self.submit(ends, Carries::Nothing, |pool, job| {
                         pool.submit(job).map_err(|refused| refused.map(drop))
                     });
@@ -113,7 +114,7 @@ impl Pair {
             }
         };
         let submitted = by(&self.pool, Box::new(job));
-        let expected = self.model.intake();
+        let expected = self.model.intake(carries);
         let seen = match submitted {
             Ok(handle) => {
                 self.handles.push(Some(handle));
