@@ -169,6 +169,8 @@ fn a_helper_hears_what_its_future_awaits() {
         };
         let worker = Worker::new(&engine, 0, 0, false);
         StdArc::clone(&cell).run_first(&worker);
+        // As the poll of the child's handle does, and then the end of the poll around it.
+        child.note_awaiter(Some(cell.id));
         cell.note_awaited(vec![child as _]);
         helper.join().unwrap();
         Outlet::cancel(&*cell);

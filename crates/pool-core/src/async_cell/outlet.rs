@@ -48,7 +48,7 @@ impl<S: Source> AsyncCell<S> {
     }
 
     /// This future polls the handle, or a job that is none does.
-    fn note_awaiter(&self, id: Option<JobId>) {
+    pub(super) fn note_awaiter(&self, id: Option<JobId>) {
         // ORDERING: Relaxed: who helps a future reads this after it took the note of what that awaits from under a lock, where the
         // future's poll left it after this.
         let id = id.map_or(0, JobId::as_u64);
