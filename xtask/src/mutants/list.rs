@@ -64,8 +64,8 @@ mutants! {
         // SAFETY: it is this cell's, and called once: here.";
     }
     "pool-channel conformance r306" {
-        a_job_stays_on_the_stack: "a job is known as running after its end", in "worker/frame.rs",
-            "self.worker.0.slot.end(self.is_listed);" => "";
+        a_job_is_counted_after_its_end: "a job is counted as in flight after its end", in "worker.rs",
+            "self.life().over_at(self.index());" => "";
     }
     "pool-channel conformance r401" {
         captures_stay_until_the_queue_gets_there: "a cancelled job keeps what it captured", in "cell.rs",
@@ -137,11 +137,6 @@ mutants! {
             "let limit = machine::now().checked_add(if MUTANT { timeout / 2 } else { timeout });";
     }
     "pool-channel conformance r502" {
-        a_wait_helps_the_waits_around_it: "a waker is left with futures that others wait for", in "worker/help.rs",
-            "if help.futures.borrow().len() <= length {" => "if MUTANT || help.futures.borrow().len() <= length {";
-        what_a_future_awaits_is_not_helped: "a helper helps no future that another awaits", in "async_cell/polled.rs",
-            "self.awaiter.load(Ordering::Relaxed) == id.as_u64()" =>
-            "!MUTANT && self.awaiter.load(Ordering::Relaxed) == id.as_u64()";
         a_join_claims_nothing: "a join inside a job waits for a worker", in "cell.rs",
             "worker.may_claim() && self.state.claim(worker.life().id())" =>
             "!MUTANT && worker.may_claim() && self.state.claim(worker.life().id())";
