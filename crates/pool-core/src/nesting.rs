@@ -57,13 +57,8 @@ fn next() -> Option<Code> {
 /// Leaves code to the innermost end, where [`Nested::begin`] gave none.
 #[cold]
 pub(crate) fn leave(code: impl FnOnce() + 'static) {
-    let code: Code = Box::new(code);
-    let mut code = Some(code);
-    let left = LEFT.try_with(|left| left.borrow_mut().extend(code.take()));
-    debug_assert!(left.is_ok(), "the locals were there a moment ago");
-    if let Some(code) = code {
-        drop_contained(contain(code));
-    }
+    // The thread's locals are there: `begin` saw them.
+    LEFT.with_borrow_mut(|left| left.push_back(Box::new(code)));
 }
 
 #[cfg(all(test, not(pool_loom)))]

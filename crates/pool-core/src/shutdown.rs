@@ -223,10 +223,8 @@ pub async fn end_as_one<F: Future>(
     ends: F,
 ) -> F::Output {
     let now = machine::now();
-    let calls = parts.iter();
-    let _calls: Vec<_> = calls
-        .map(|life| Calling::begin(life, policy, now))
-        .collect();
+    let begin = |life| Calling::begin(life, policy, now);
+    let _calls: Vec<_> = parts.iter().map(begin).collect();
     let together = parts.iter().filter(|_| parts.len() > 1);
     let _together: Vec<_> = together.map(|life| life.ends_with_others()).collect();
     let ends = pin!(ends);

@@ -4,7 +4,7 @@ use crate::mutant::mutants;
 
 mutants! {
     "pool-channel conformance r103" {
-        two_start_a_job: "who comes second starts a job as well", in "state.rs",
+        two_start_a_job: "a job that was started can be started again", in "state.rs",
             "(before & STARTED == 0).then(|| Started {" => "(MUTANT || before & STARTED == 0).then(|| Started {";
     }
     "pool-channel conformance r106" {

@@ -49,11 +49,11 @@ pub(crate) trait Awaited: Send + Sync {
     fn is_awaited_by(&self, id: JobId) -> bool;
     /// What it awaits itself.
     fn awaits(&self) -> Vec<Arc<dyn Awaited>>;
-    /// The helper waits no longer. What else it may have left its waker in.
+    /// The helper has stopped waiting. Returns the other jobs in which it may have left its waker.
     fn leave_helper(&self) -> Vec<Arc<dyn Awaited>>;
 }
 
-/// A helper waits for these no longer, nor for what they await.
+/// A helper has stopped waiting for these, and for what they await.
 pub(crate) fn leave_helpers(mut awaited: Vec<Arc<dyn Awaited>>) {
     while let Some(job) = awaited.pop() {
         awaited.append(&mut job.leave_helper());

@@ -8,8 +8,8 @@ use crate::task::Task;
 const MOST_IN_PLACE: usize = 128;
 /// Children that one job queues so, past the bound: a job that submits for ever takes no more memory than this.
 const MOST_PAST_BOUND: usize = 1024;
-/// Jobs within each other on one stack whose submitter had queued so many: from there on their children are queued whatever their number. So
-/// 192 jobs at the most run within each other by their submissions.
+/// Jobs within each other on one stack whose submitter had queued so many. Above this all their children are queued, so at most 192
+/// jobs run within each other by their submissions.
 const MOST_BEYOND: usize = 64;
 
 impl Worker {
@@ -21,7 +21,7 @@ impl Worker {
     /// # What is bounded
     /// The stack: a child runs in place where fewer than 128 jobs are on it; or where its submitter has used up its quota past the
     /// bound, and so have fewer than 64 others on this stack. So at most 192 jobs are within each other by their submissions, whatever
-    /// the graph of who submits whom. The memory: a job with less than 64 such submitters around it queues up to 1 024 children, however
+    /// the graph of submissions. The memory: a job with fewer than 64 such submitters around it queues up to 1 024 children, however
     /// many it submits. One that has 64 of them around it queues all its children: as many as it submits itself, and that after the 64
     /// have queued 1 024 each. A chain of any length has one entry in the queue at a time.
     pub(crate) fn run_inline(&self, task: Task) -> Result<(), Task> {
