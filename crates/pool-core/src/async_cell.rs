@@ -32,23 +32,22 @@ use std::sync::atomic::{AtomicBool, AtomicU64};
 use std::task::{Context, Poll, Wake, Waker};
 
 use crate::async_entry::WokenEntry;
-use crate::cell::{Concluded, Tells, conclude, error_without_value, refuse_start};
+use crate::cell::{Concluded, conclude, error_without_value, refuse_start};
 use crate::context::{AsyncContext, OwnToken};
 use crate::id::JobId;
 use crate::job::Terms;
 use crate::lifecycle::Lifecycle;
 use crate::machine::{self, Point};
-use crate::nesting::{self, Nested};
 use crate::outcome::{
     Interrupted, JobError, Outcome, PanicInfo, contain, drop_contained, outcome_of, wake_contained,
 };
-use crate::registry;
 use crate::source::Source;
-use crate::state::{Ended, Started, State};
+use crate::state::{Ended, State};
 use crate::sync::{Guard, LockExt, Mutex, Ordering, UnsafeCell};
 use crate::task::Task;
 use crate::ticket::Resolution;
 use crate::turn::{Due, Turn};
+use crate::unstarted::{Tells, Unstarted};
 use crate::waiter::Waiter;
 use crate::worker::{Awaited, Frame, Worker, leave_helpers};
 use links::{Links, Waits};
@@ -395,43 +394,15 @@ impl<S: Source> AsyncCell<S> {
         drop_contained(self.replace(Stage::Empty));
     }
 
-    /// Ends the job without running it, if it has not started. What it captured is dropped at the end, with nothing held.
+    /// Ends the job without running it, if it has not started.
     fn end_unstarted(&self, outcome: Outcome, tells: Tells) -> bool {
-        let started = match tells {
-            Tells::Nobody => self.state.start(),
-            Tells::Observer => self.state.start_in_pool(),
-        };
-        let Some(Started { pool }) = started else {
+        let terms = self.terms.as_deref();
+        let Some(end) = Unstarted::take(&self.state, self.id, terms, outcome, tells) else {
             return false;
         };
         self.turn.finish();
-        let life = pool.and_then(registry::find);
-        if let Some(life) = &life {
-            if let Some(terms) = &self.terms {
-                terms.unwatch(self.id, life);
-            }
-            life.record(outcome);
-        }
-        let observer = life.as_ref().filter(|_| tells == Tells::Observer);
-        let nested = Nested::begin();
-        if let (Some(life), Some(_)) = (observer, &nested) {
-            life.observe(outcome, self.id, self.name());
-        }
-        let ended = self.state.end(outcome);
-        if let Some(life) = &life {
-            life.entry_over();
-        }
-        if nested.is_some() {
-            self.clear();
-        } else {
-            let observer = observer.map(|life| life.observer(outcome, self.id, self.name()));
-            let this = self.shared();
-            nesting::leave(move || {
-                observer.into_iter().for_each(|tell| tell());
-                this.clear();
-            });
-        }
-        // Last, so that a thread that waited finds the captures gone.
+        let this = self.shared();
+        let ended = end.end(|| self.state.end(outcome), move || this.clear());
         self.wake_waiter(ended);
         true
     }

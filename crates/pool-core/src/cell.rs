@@ -25,16 +25,15 @@ use crate::context::JobContext;
 use crate::id::JobId;
 use crate::job::{Job, JobOptions, Terms};
 use crate::machine::{self, Point};
-use crate::nesting::{self, Nested};
 use crate::outcome::{
     Interrupted, JobError, Outcome, PanicInfo, contain, drop_contained, outcome_of, wake_contained,
 };
-use crate::registry;
 use crate::slab::{self, Spot};
-use crate::state::{EntryEnd, Owes, Started, State};
+use crate::state::{EntryEnd, Owes, State};
 use crate::sync::UnsafeCell;
 use crate::task::Task;
 use crate::ticket::{Resolution, Ticket};
+use crate::unstarted::{Tells, Unstarted};
 use crate::waiter::Waiter;
 use crate::worker::{Frame, Worker};
 use end::{free, free_by_holder};
@@ -333,43 +332,13 @@ impl<J: Job> JobCell<J> {
         is_claimed
     }
 
-    /// Ends the job without running it, if it has not started: a cancel, a deadline. What it captured is dropped at the end, with nothing
-    /// held.
+    /// Ends the job without running it, if it has not started: a cancel, a deadline.
     fn end_unstarted(&self, outcome: Outcome, tells: Tells) {
-        let started = match tells {
-            Tells::Nobody => self.state.start(),
-            Tells::Observer => self.state.start_in_pool(),
-        };
-        let Some(Started { pool }) = started else {
+        let Some(end) = Unstarted::take(&self.state, self.id, self.terms(), outcome, tells) else {
             return;
         };
-        let life = pool.and_then(registry::find);
-        if let (Some(terms), Some(life)) = (self.terms(), &life) {
-            terms.unwatch(self.id, life);
-        }
         let job = self.take_job();
-        if let Some(life) = &life {
-            life.record(outcome);
-        }
-        let observer = life.as_ref().filter(|_| tells == Tells::Observer);
-        let nested = Nested::begin();
-        if let (Some(life), Some(_)) = (observer, &nested) {
-            life.observe(outcome, self.id, self.name());
-        }
-        let ended = self.state.end(outcome);
-        if let Some(life) = &life {
-            life.entry_over();
-        }
-        if nested.is_some() {
-            drop_contained(job);
-        } else {
-            let observer = observer.map(|life| life.observer(outcome, self.id, self.name()));
-            nesting::leave(move || {
-                observer.into_iter().for_each(|tell| tell());
-                drop_contained(job);
-            });
-        }
-        // Last, so that a thread that waited finds the captures gone.
+        let ended = end.end(|| self.state.end(outcome), move || drop_contained(job));
         if ended.has_waiter {
             // SAFETY: this is the end, and it says so.
             wake_contained(unsafe { self.waiter.take() });
@@ -384,15 +353,6 @@ impl<J: Job> JobCell<J> {
     fn name(&self) -> Option<&str> {
         self.terms()?.name.as_deref()
     }
-}
-
-/// Whether the observer of failures hears of a job that ends unrun; and whether it may end outside of a pool.
-#[derive(Clone, Copy, PartialEq, Eq)]
-pub(crate) enum Tells {
-    /// Its own handle cancelled it, or it was abandoned.
-    Nobody,
-    /// It came too late, or its token was cancelled.
-    Observer,
 }
 
 /// Why a job must not start, if so (`R401`, `R403`).

@@ -81,6 +81,7 @@ mod threads;
 mod ticket;
 mod token;
 mod turn;
+mod unstarted;
 mod unwind;
 mod visit;
 mod wait;

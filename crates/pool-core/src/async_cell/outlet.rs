@@ -5,7 +5,7 @@ use std::sync::Arc;
 use std::task::{Context, Poll, Wake, ready};
 
 use super::{AsyncCell, Stage};
-use crate::cell::{Tells, error_without_value};
+use crate::cell::error_without_value;
 use crate::context::{AsyncView, Cancellation, OwnToken};
 use crate::id::JobId;
 use crate::job::Terms;
@@ -14,6 +14,7 @@ use crate::source::Source;
 use crate::sync::{LockExt, Ordering};
 use crate::ticket::{Abort, Joined, Outlet, Release, Resolution, Ticket};
 use crate::token::CancelToken;
+use crate::unstarted::Tells;
 use crate::wait::Parker;
 use crate::worker::Worker;
 

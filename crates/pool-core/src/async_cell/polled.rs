@@ -6,7 +6,7 @@ use std::task::{Poll, Waker};
 use std::time::Instant;
 
 use super::{AsyncCell, Once, Place, Poller, split};
-use crate::cell::{Concluded, Tells};
+use crate::cell::Concluded;
 use crate::id::JobId;
 use crate::lifecycle::Lifecycle;
 use crate::outcome::{JobError, Outcome, drop_contained, outcome_of};
@@ -15,6 +15,7 @@ use crate::source::Source;
 use crate::sync::{LockExt, Ordering};
 use crate::task::{Accepted, Changed, GivenUp, GivenUpAs, Remains};
 use crate::ticket::Resolution;
+use crate::unstarted::Tells;
 use crate::worker::{Awaited, Helped, Worker};
 
 /// Whether a job has been told of its host's waker.

@@ -4,12 +4,13 @@ use std::sync::Arc;
 use std::task::Waker;
 use std::time::Instant;
 
-use super::{CellEntry, CellRef, JobCell, Stage, Tells};
+use super::{CellEntry, CellRef, JobCell, Stage};
 use crate::id::JobId;
 use crate::job::Job;
 use crate::lifecycle::Lifecycle;
 use crate::outcome::{Outcome, drop_contained, outcome_of, wake_contained};
 use crate::task::{Accepted, Changed, GivenUp, GivenUpAs, Payload, Remains};
+use crate::unstarted::Tells;
 use crate::worker::Worker;
 
 impl<J: Job> Payload for CellEntry<J> {

@@ -5,7 +5,7 @@ use std::sync::Arc;
 use std::task::{Context, Poll, ready};
 
 use super::end::{leave_claimed, leave_taken, release};
-use super::{CellRef, JobCell, Tells};
+use super::{CellRef, JobCell};
 use crate::context::{Cancellation, OwnToken};
 use crate::id::JobId;
 use crate::job::Job;
@@ -13,6 +13,7 @@ use crate::outcome::{Outcome, drop_contained, outcome_of};
 use crate::sync::Ordering;
 use crate::ticket::{Abort, Joined, Outlet, Release, Resolution};
 use crate::token::CancelToken;
+use crate::unstarted::Tells;
 use crate::worker::Worker;
 
 impl<J: Job> Outlet<J::Output, J::Error> for JobCell<J> {

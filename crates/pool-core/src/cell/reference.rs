@@ -6,11 +6,12 @@ use std::ptr::NonNull;
 use std::sync::Arc;
 use std::task::{RawWaker, RawWakerVTable, Waker};
 
-use super::{JobCell, Tells, free_by_holder, refuse_start};
+use super::{JobCell, free_by_holder, refuse_start};
 use crate::id::JobId;
 use crate::job::Job;
 use crate::sync::Ordering;
 use crate::ticket::{Abort, Outlet};
+use crate::unstarted::Tells;
 use crate::worker::{Awaited, Helped, Worker};
 
 /// Keeps a cell alive. As a waker, it ends the job if its terms say so and it has not started.
