@@ -140,6 +140,19 @@ mutants! {
         a_join_claims_nothing: "a join inside a job waits for a worker", in "cell.rs",
             "worker.may_claim() && self.state.claim(worker.life().id())" =>
             "!MUTANT && worker.may_claim() && self.state.claim(worker.life().id())";
+        waits_share_their_list: "a wait in an executor helps what those before it asked for", in "worker/help.rs",
+            "let ((), rest) = self.apart(|| {
+            self.add(future);" =>
+            "if MUTANT {
+            self.add(future);
+            self.help_all(waker);
+            return;
+        }
+        let ((), rest) = self.apart(|| {
+            self.add(future);";
+        who_polled_once_awaits_for_ever: "a helper helps what a future awaited and gave away", in "async_cell/polled.rs",
+            "self.awaiter.load(Ordering::Relaxed) == id.as_u64()" =>
+            "MUTANT || self.awaiter.load(Ordering::Relaxed) == id.as_u64()";
     }
     "pool-channel conformance r503" {
         a_handle_keeps_its_first_waker: "a handle wakes the waker of its first poll", in "waiter.rs",

@@ -1,8 +1,10 @@
 //! R502: a worker that joins makes progress itself, so no number of workers is too small.
 
 use std::convert::Infallible;
-use std::pin::pin;
-use std::task::{Context, Waker};
+use std::future::{Future, poll_fn};
+use std::pin::{Pin, pin};
+use std::sync::{Arc, Mutex};
+use std::task::{Context, Poll, Waker};
 use std::time::Duration;
 
 use pool_core::{AsyncContext, Executor, ExecutorExt, JobContext, JobError, JobHandle, JobSet};
@@ -33,7 +35,9 @@ pub(super) fn r502<F: Fixture>() -> Applied {
         what_a_joined_future_awaits::<F>(&one, |handle| ready(pin!(handle)));
         let beside_a_sleeper = workers_beside_a_sleeper::<F>();
         a_sleeping_future(&pool::<F>(beside_a_sleeper, 8));
-        a_set_of_sleeping_futures(&pool::<F>(2 * beside_a_sleeper - 1, 8));
+        let beside_two = pool::<F>(2 * beside_a_sleeper - 1, 8);
+        a_set_of_sleeping_futures(&beside_two);
+        a_handle_that_a_future_gave_away(&beside_two);
     }
     one.wait_idle();
     let stats = one.stats();
@@ -195,6 +199,56 @@ fn a_set_of_sleeping_futures(pool: &(impl Executor + Clone + 'static)) {
         joined.wait_for(ended + 1);
     }
     ended(joiner).expect("the joiner completes");
+}
+
+/// A future polls a handle, and gives it to a job that waits for both, each with a waker of its own.
+fn a_handle_that_a_future_gave_away(pool: &(impl Executor + Clone + 'static)) {
+    for is_given_first in [true, false] {
+        let [giver, given] = [Signal::default(), Signal::default()];
+        let (joining, joined) = (Count::new(), Count::new());
+        let given_away = Arc::new(Mutex::new(None));
+        let gives = Arc::clone(&given_away);
+        let given_handle = pool.spawn_future(given.clone()).expect(ROOM);
+        given.wait_for_sleeper();
+        let sleeps = giver.clone();
+        let giver_handle = pool.spawn_future(async move {
+            let mut handle = given_handle;
+            let once = poll_fn(|cx| Poll::Ready(Pin::new(&mut handle).poll(cx).is_pending()));
+            assert!(once.await, "it sleeps");
+            *gives.lock().expect("no panic") = Some(handle);
+            sleeps.await;
+        });
+        let giver_handle = giver_handle.expect(ROOM);
+        giver.wait_for_sleeper();
+        let given_handle = given_away.lock().expect("no panic").take();
+        let mut both = [giver_handle, given_handle.expect("given before it sleeps")];
+        if is_given_first {
+            both.reverse();
+        }
+        let (inner, begun, came) = (pool.clone(), joining.clone(), joined.clone());
+        let joiner = move |_: &JobContext<'_>| {
+            let mut set = JobSet::new(&inner);
+            for handle in both {
+                set.push(handle);
+            }
+            let mut cx = Context::from_waker(Waker::noop());
+            assert!(set.poll_join_next(&mut cx).is_pending(), "both sleep");
+            begun.add();
+            while let Some(outcome) = set.join_next() {
+                outcome.expect("it cannot fail");
+                came.add();
+            }
+            Ok::<_, Infallible>(())
+        };
+        let joiner = pool.submit(joiner).expect(ROOM);
+        joining.wait_for(1);
+        for (ended, signal) in [giver, given].iter().enumerate() {
+            signal.wait_for_sleeper();
+            signal.fire();
+            joined.wait_for(ended + 1);
+        }
+        ended(joiner).expect("the joiner completes");
+    }
 }
 
 /// A future that sleeps at home when the only worker that is left comes to wait for it.
