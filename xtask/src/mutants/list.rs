@@ -68,17 +68,15 @@ mutants! {
             "self.life().over_at(self.index());" => "";
     }
     "pool-channel conformance r401" {
-        captures_stay_until_the_queue_gets_there: "a cancelled job keeps what it captured", in "cell.rs",
-            "let job = self.take_job();
-        if let Some(life) = &life {
-            life.record(outcome);" =>
-            "let job = self.take_job();
-        if MUTANT {
-            std::mem::forget(job);
-            return;
-        }
-        if let Some(life) = &life {
-            life.record(outcome);";
+        captures_stay: "a cancelled job keeps what it captured", in "unstarted.rs",
+            "if nested.is_some() {
+            captures();" =>
+            "if nested.is_some() {
+            if MUTANT {
+                std::mem::forget(captures);
+                return published;
+            }
+            captures();";
         one_that_is_over_takes_a_place: "a job that is over as it is submitted is queued", in "engine.rs",
             "Ok(Some(due)) => {
                 life.ends_on_arrival(submission, due, task.into_task());
