@@ -52,6 +52,9 @@ const EXIT_GRACE: Duration = Duration::from_millis(250);
 /// The least time that they get, and so the most that a shutdown takes past its limit.
 const LEAST_EXIT_GRACE: Duration = Duration::from_millis(50);
 
+/// How long a submission that entered before the end may be kept from its core on its way to the queue.
+const ARRIVAL_GRACE: Duration = Duration::from_secs(1);
+
 /// How long the books may take to balance.
 const SETTLE_GRACE: Duration = Duration::from_millis(50);
 
@@ -382,11 +385,17 @@ async fn wait(
     .await;
 }
 
-/// Reads the books until they balance, and no job is between its end on record and its last step: only one that ends at this very moment
-/// can keep them from it, and not for long, unless its hook, waker or destructor is.
+/// Reads the books until all that is on its way in has arrived, the books balance, and no job is between its end on record and its last
+/// step.
+///
+/// The first is a matter of a few instructions of the submitter, and none of the user's. The others, too, only a job that ends at this very
+/// moment can hold up, and not for long, unless its hook, waker or destructor is. So none of them is waited for without a limit.
 fn settle(life: &Arc<Lifecycle>, start: Instant) -> ReportBody {
-    let patience = machine::now() + SETTLE_GRACE;
+    let begun = machine::now();
+    let mut patience = begun + SETTLE_GRACE;
     loop {
+        // Read first: what it does not count has reached the books.
+        let have_all_arrived = life.is_nothing_on_its_way();
         let Leftovers {
             is_still,
             is_ending,
@@ -398,8 +407,15 @@ fn settle(life: &Arc<Lifecycle>, start: Instant) -> ReportBody {
         let now = machine::now();
         // Books that balance are worth more than a job that is just ending: workers may drop what was given up one after another.
         let is_settled = is_still && is_complete && (!is_ending || now >= patience);
-        if is_settled || now >= patience + SETTLE_GRACE {
-            // A submission still on its way has not returned, and so was not accepted; it will be refused or abandoned.
+        let is_late = if have_all_arrived {
+            now >= patience + SETTLE_GRACE
+        } else {
+            // The books get their time from the moment that all is in them.
+            patience = now + SETTLE_GRACE;
+            now >= begun + ARRIVAL_GRACE
+        };
+        if have_all_arrived && is_settled || is_late {
+            // A submission still on its way has not returned. It will be abandoned.
             return ReportBody {
                 accepted: accounted,
                 stats,

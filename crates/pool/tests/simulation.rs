@@ -3,8 +3,9 @@
 
 use std::convert::Infallible;
 use std::future::{Future, poll_fn};
+use std::iter;
 use std::pin::Pin;
-use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex};
 use std::task::{Context, Poll, Waker};
 use std::time::Duration;
@@ -205,6 +206,60 @@ fn a_submission_that_meets_a_swap_waits_for_room() {
         });
         let report = pool.shutdown(ShutdownPolicy::drain());
         assert_eq!(report.completed(), 10, "{report}");
+    });
+}
+
+/// What was queued when the wait began is over when it returns, though a swap moves it at that moment.
+#[test]
+fn a_wait_for_quiet_misses_nothing_that_a_swap_moves() {
+    check(0..500, |sim| {
+        let (pool, ran) = (pool(1, 8), Arc::new(AtomicUsize::new(0)));
+        let (are_queued, yields) = (Arc::new(AtomicBool::new(false)), sim.draw(40));
+        let waiter = {
+            let (pool, ran) = (pool.clone(), Arc::clone(&ran));
+            let are_queued = Arc::clone(&are_queued);
+            move || {
+                while !are_queued.load(Ordering::SeqCst) {
+                    thread::yield_now();
+                }
+                (0..yields).for_each(|_| thread::yield_now());
+                pool.wait_idle();
+                assert_eq!(ran.load(Ordering::SeqCst), 3, "a job is missed");
+            }
+        };
+        // It keeps the only worker from what is queued.
+        let waiter = pool.spawn(waiter).unwrap();
+        for _ in 0..3 {
+            let ran = Arc::clone(&ran);
+            let job = move || ran.fetch_add(1, Ordering::SeqCst);
+            pool.spawn(job).unwrap().detach();
+        }
+        are_queued.store(true, Ordering::SeqCst);
+        pool.swap(Backend::Sim).unwrap();
+        waiter.join().unwrap();
+    });
+}
+
+/// A report has every job whose submission returns, also where that is on its way when the pool ends.
+#[test]
+fn a_report_misses_no_submission_that_is_on_its_way() {
+    check(0..500, |sim| {
+        let pool = pool(2, 8);
+        let before_the_end = sim.draw(20);
+        thread::scope(|scope| {
+            let submit = || {
+                let hour = Duration::from_secs(3600);
+                let job = || (|_: &JobContext<'_>| Ok::<_, ()>(())).with_timeout(hour);
+                iter::repeat_with(|| pool.submit(job()))
+                    .take_while(Result::is_ok)
+                    .count()
+            };
+            let submitters = [scope.spawn(submit), scope.spawn(submit)];
+            (0..before_the_end).for_each(|_| thread::yield_now());
+            let report = pool.shutdown(ShutdownPolicy::now());
+            let accepted: usize = submitters.map(|it| it.join().unwrap()).iter().sum();
+            assert_eq!(report.accepted(), accepted as u64, "{report}");
+        });
     });
 }
 

@@ -213,6 +213,11 @@ mutants! {
         what_did_not_start_is_forgotten: "what is queued when the pool is cancelled has no end", in "lifecycle/end.rs",
             "self.abandon(tasks, GivenUpAs::Unstarted);" => "std::mem::forget(tasks);";
     }
+    "pool simulation a_report_misses_no_submission_that_is_on_its_way" {
+        a_report_does_not_wait_for_the_way_in: "a report leaves a submission out that is on its way", in "shutdown.rs",
+            "let have_all_arrived = life.is_nothing_on_its_way();" =>
+            "let have_all_arrived = MUTANT || life.is_nothing_on_its_way();";
+    }
     "pool-channel conformance r605" {
         a_shutdown_cuts_short_in_silence: "a report does not say whom its shutdown cut short", in "lifecycle/end.rs",
             "if !was_asked && self.is_cancelling() && !self.is_forked() {" =>
