@@ -19,6 +19,7 @@ use std::task::Waker;
 use std::vec;
 
 use crate::lifecycle::Lifecycle;
+use crate::machine::{self, Point};
 use crate::outcome::wake_contained;
 use crate::shutdown::Shutdown;
 use crate::stats::Tally;
@@ -89,9 +90,11 @@ impl Retired {
                     continue;
                 }
             }
+            let id = task.id();
             push(task);
             to.adopted(submission, &take_queued);
             self.from.handed_over();
+            machine::point(Point::Moved(id));
         }
         Adopted { due, _left: self }
     }

@@ -37,6 +37,8 @@ pub enum Point {
     Pushed(JobId, u32),
     /// There was no place for it, or the pool was closed.
     Refused(JobId),
+    /// A swap has moved it to another pool.
+    Moved(JobId),
     /// A worker is about to look for a job.
     Look,
     /// It took one.

@@ -150,6 +150,7 @@ impl fmt::Display for Words {
             Point::Submit(id) => write!(f, "submits job {id}"),
             Point::Pushed(id, _) => write!(f, "has pushed job {id}"),
             Point::Refused(id) => write!(f, "is refused job {id}"),
+            Point::Moved(id) => write!(f, "has moved job {id}"),
             Point::Look => f.write_str("looks for a job"),
             Point::Took(id) => write!(f, "takes job {id}"),
             Point::Begin(id) => write!(f, "runs job {id}"),

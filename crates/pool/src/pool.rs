@@ -3,7 +3,8 @@
 //! # Swap
 //! A pool is a chain of **generations**, each a backend's pool; the newest takes jobs in. A swap builds the next one, retires the
 //! newest (its intake ends, and its queued jobs are taken out; running ones go on), has the next adopt those jobs, in order,
-//! and then publishes it. A submitter that meets a closed generation while a swap is under way waits for the publication, which
+//! and then publishes it. It is in the list of generations from before the first job moves, so a job is in the books of a listed one at
+//! each moment. A submitter that meets a closed generation while a swap is under way waits for the publication, which
 //! nothing can hold up but the moving of the queue; so what one thread submits stays in order. All generations share one line of
 //! submitters waiting for room, so nobody who waits is left behind. A job of an old generation submits its children here, as
 //! everybody does, and they go to the newest.
@@ -249,13 +250,14 @@ impl Inner {
         let queued_most = queued_most.saturating_add(self.config.capacity() as u64);
         self.moving.store(queued_most, Ordering::SeqCst);
         self.is_swapping.store(true, Ordering::SeqCst);
-        let adopted = pool.adopt(former.pool.retire());
         let next = Arc::new(Generation {
             number: former.number + 1,
             backend,
             pool,
         });
+        // Before the first job moves: who waits for quiet looks for the next generation once the former has none left.
         machine::lock(&self.books).alive.push(Arc::clone(&next));
+        let adopted = next.pool.adopt(former.pool.retire());
         self.newest.replace(next);
         // ORDERING: SeqCst, after the publication, with the reads of a submitter that was refused.
         self.is_swapping.store(false, Ordering::SeqCst);
