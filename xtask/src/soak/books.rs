@@ -94,6 +94,9 @@ pub(super) struct Books {
     limits: Limits,
 }
 
+/// Threads of a round that may cancel jobs and are no workers: five submitters, the one that ends the pool, the alarm's and the clock's.
+const THREADS_BESIDE_WORKERS: usize = 8;
+
 /// What a pool that is not swapped keeps to.
 #[derive(Debug, Clone, Copy)]
 pub(super) struct Limits {
@@ -244,7 +247,7 @@ impl Books {
         }
     }
 
-    /// Reads the bound: what was accepted and has not begun, as far as can be told from outside, which is never too much.
+    /// Reads the bound: what was accepted and has neither begun nor been dropped, as far as can be told from outside.
     pub(super) fn check_bound(&self) {
         let accepted = self.accepted.load(SeqCst);
         let gone = self.started.load(SeqCst) + self.dropped_unstarted();
@@ -257,9 +260,11 @@ impl Books {
         }
     }
 
-    /// A worker that has taken a job out has a moment before its body begins.
+    /// A worker that has taken a job out has a moment before its body begins. And a thread that ends a job unstarted has one before it
+    /// drops it, in which the queue may have given its place to another.
     fn bound(&self) -> u64 {
-        (self.limits.capacity + self.limits.workers) as u64
+        let may_end_jobs = self.limits.workers + THREADS_BESIDE_WORKERS;
+        (self.limits.capacity + self.limits.workers + may_end_jobs) as u64
     }
 
     fn dropped_unstarted(&self) -> u64 {

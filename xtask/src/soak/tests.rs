@@ -134,7 +134,7 @@ fn too_many_bodies_at_once_are_noticed() {
 #[test]
 fn a_broken_bound_is_noticed() {
     assert_found("accepted and not started", |books| {
-        let payloads = [(); 3].map(|()| books.open("try_submit", "completes"));
+        let payloads = [(); 20].map(|()| books.open("try_submit", "completes"));
         for payload in &payloads {
             books.accepted(&payload.record);
         }
