@@ -344,6 +344,9 @@ pub trait ExecutorExt: Executor {
     /// Waits until nothing is accepted and unfinished; intake stays open (`R506`). From outside, a moment at which a worker that rests found it so since
     /// the call is enough, though others submit again at once. Inside a job of the same pool, that job, those that it runs within, and all
     /// jobs that wait for quiet or for the end of the pool likewise are left out, and queued jobs run on the calling worker.
+    ///
+    /// A job that joins or awaits the one that calls this is not left out, unless that one runs within it or is its half: they
+    /// wait for each other for ever. So no job should join one that waits for quiet.
     fn wait_idle(&self) {
         let worker = Worker::current_of(self);
         block_on_helping(pin!(idle(self)), worker.as_ref(), Awaits::Quiet, || None);

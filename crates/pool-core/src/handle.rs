@@ -21,6 +21,9 @@ use crate::worker::Worker;
 /// started in place, as [`join`](Self::join) does, unless another worker is free. Dropping it detaches: the job runs all the same, and is
 /// counted (`R305`).
 ///
+/// An executor that refuses to be entered twice on one thread, as `futures::executor::block_on` does, panics where a job that runs
+/// in place blocks in it as well. [`join`](Self::join) has no such limit.
+///
 /// # Time limits
 /// An `await` in a closure may run the job within its poll, and a job in place cannot be left half
 /// way. So `timeout(limit, handle).await` there, of whatever runtime, comes back only after that job,
@@ -146,7 +149,8 @@ impl<T, E> JobHandle<T, E> {
     /// free. Nothing happens to one that is over.
     ///
     /// Where the drop of what one job captured cancels the next, and so on, 16 within each other, what the next one captured is dropped
-    /// when the innermost of those drops has returned.
+    /// when the innermost of those drops has returned. If that is the last handle to a pool, its drop here drains that pool, which may take
+    /// long (`R610`).
     pub fn cancel(&self) {
         machine::point(Point::Cancel(self.id));
         if let Some(ticket) = &self.ticket {

@@ -32,8 +32,8 @@ type Item<T> = Result<T, JobError<Infallible>>;
 ///
 /// # Inputs
 /// Inputs are taken ahead of the outcomes that have been given, at most a **window** of them: as many
-/// as the queue's capacity, 1 024 of them at most, and the workers. [`with_window`](Self::with_window)
-/// sets another. The first are taken when the map is made, without waiting for room; later ones in
+/// as the queue's capacity, 1 024 of them at most, and the workers. [`Map::with_window`](Self::with_window)
+/// makes a map with another. The first are taken when the map is made, without waiting for room; later ones in
 /// `next`. So the inputs may be without end, and memory follows the window. An iterator of inputs
 /// that waits for its next item keeps `next` waiting, too.
 ///

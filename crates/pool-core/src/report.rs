@@ -287,7 +287,8 @@ impl ShutdownReport {
         self.still_running().is_empty() && self.threads_left() == 0
     }
 
-    /// What a process may exit with. `main` may return the report for the same effect.
+    /// What a process may exit with. `main` may return the report for the same effect. It says how things stood as the report was made: a
+    /// report from a shutdown inside a job counts that job as one that still runs.
     ///
     /// | code | |
     /// |---|---|

@@ -73,6 +73,11 @@ pub trait Shutdown: Send + Sync {
     /// Inside a job of the same pool it leaves out that job, and every other job that waits for the end or for quiet likewise. It runs
     /// queued jobs on the calling worker, which might be the only one (`R609`). A job that is run so is asked to stop at the end of the
     /// grace; one that does not return keeps the caller as well.
+    ///
+    /// A job that joins or awaits the calling one is waited for up to the limits, unless the caller runs within it or is its half. Without
+    /// a limit the two wait for each other for ever: such a call needs one.
+    ///
+    /// The first report is the report of all later calls (`R608`): one that was made inside a job says that this job still runs.
     fn shutdown(&self, policy: ShutdownPolicy) -> ShutdownReport;
 
     /// [`shutdown`](Self::shutdown) without blocking the thread.

@@ -66,6 +66,31 @@ fn shutdowns_and_drops_from_everywhere_end_a_pool_once() {
     });
 }
 
+/// 25: the joiner waits for the shutdown, and the shutdown for its joiner: up to the limit.
+#[test]
+fn a_shutdown_in_a_job_that_another_joins_returns_at_its_limit() {
+    each_backend(|backend| {
+        let pool = on(backend, 2, 8);
+        let inner = pool.clone();
+        let parent = pool.spawn(move || {
+            let (start, started) = mpsc::channel();
+            let ends = inner.clone();
+            let child = inner.spawn(move || {
+                start.send(()).expect("the parent listens");
+                let limit = ShutdownPolicy::new(Duration::from_millis(50));
+                ends.shutdown(limit.cancel_grace(Duration::from_millis(50)))
+            });
+            started
+                .recv_timeout(LIMIT)
+                .expect("the other worker runs it");
+            child.expect("there is room").join().expect("it returns")
+        });
+        let report = ended(parent.expect("there is room")).expect("the child returns");
+        assert_eq!(report.still_running().len(), 2, "{backend}: {report}");
+        assert!(report.balances(), "{backend}: {report}");
+    });
+}
+
 /// 32: those who wait for jobs that will not run hear so; nobody waits for ever.
 #[test]
 fn a_shutdown_releases_all_who_wait() {
