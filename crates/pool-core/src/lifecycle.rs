@@ -39,6 +39,7 @@ use std::time::Instant;
 use crossbeam_deque::Injector;
 use crossbeam_utils::CachePadded;
 
+use crate::async_entry::WokenEntry;
 use crate::away::Away;
 use crate::barrier::{self, light};
 use crate::capability::Capability;
@@ -348,6 +349,20 @@ impl Lifecycle {
     #[inline]
     pub(crate) fn pop_woken(&self) -> Option<Task> {
         crate::queue::steal(&self.woken)
+    }
+
+    /// Looks at so many entries of woken futures at most, and drops those of futures that are over. The others go to the end, in order.
+    #[cold]
+    pub(crate) fn drop_dead_entries(self: &Arc<Self>, most: usize) {
+        for _ in 0..most.min(self.woken.len()) {
+            let Some(task) = self.pop_woken() else { return };
+            let id = task.id();
+            match task.into_payload::<WokenEntry>() {
+                Ok(entry) if entry.0.is_ended() => drop(entry),
+                Ok(entry) => self.requeue(Task::new(id, entry)),
+                Err(other) => self.requeue(other),
+            }
+        }
     }
 
     /// Whether there is something for a worker that is in no queue: a future that was woken, or a chore at the end of the pool.

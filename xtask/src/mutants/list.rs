@@ -186,6 +186,10 @@ mutants! {
             // A job" => "if !MUTANT && has_left {
             // A job";
     }
+    "pool failures memory::futures_that_a_job_joins_go_as_they_end" {
+        dead_entries_stay: "a helper leaves the entries of futures that have ended", in "worker/help.rs",
+            "if left.get() == MOST_ENTRIES_LEFT {" => "if !MUTANT && left.get() == MOST_ENTRIES_LEFT {";
+    }
     "pool failures swap_ends::a_half_in_the_newest_generation_leaves_its_job_in_an_older_one_out" {
         a_half_knows_its_own_generation_alone: "a half waits for the job it is part of, if that is of an older generation", in "lifecycle/left_out.rs",
             "let lives = iter::once(self).chain(&others);" =>

@@ -123,6 +123,9 @@ impl<S: Source> Awaited for AsyncCell<S> {
         }
         if self.turn.begin() {
             self.take_turn(worker, Poller::Later, Place::Keeps);
+            if self.state.is_ended() {
+                worker.left_an_entry();
+            }
             return Helped::Polled;
         }
         match seeking.map_or(LoanEnd::NobodyWaits, |it| it.lend(worker)) {

@@ -24,6 +24,12 @@
 //! needs no more, since a future is awaited by whoever polled its handle last. It notes who that is; one that
 //! has an older note of it does not help it any more.
 //!
+//! # What a helper leaves in the queue
+//! A wake queues the future, and a helper that is faster leaves that entry there. Each future has one at the
+//! most, but a job may wait for one future after the other, for as long as it likes, while no worker comes to
+//! the queue: the entries would keep what they point to. So who has ended some futures here looks through
+//! as many entries twice, from the front, drops those of futures that are over, and queues the others again.
+//!
 //! # No wake is missed
 //! A helper leaves its waker in a future's cell and then looks whether that is due; a wake makes the
 //! future due and then looks for the helper's waker. The cell's lock orders the two, so one of them sees
@@ -84,7 +90,12 @@ pub(super) struct Help {
     is_helping: Cell<bool>,
     /// A job may have a name.
     has_left: Cell<bool>,
+    /// How many futures have ended here, since the last look at the queue, whose entries may be in it.
+    entries_left: Cell<usize>,
 }
+
+/// After so many futures that ended here a helper looks for their entries.
+const MOST_ENTRIES_LEFT: usize = 32;
 
 impl Help {
     /// How much is noted of what futures on this stack await.
@@ -187,6 +198,16 @@ impl Worker {
         self.forget_names_above(jobs);
         if jobs == 0 {
             self.0.help.has_left.set(false);
+        }
+    }
+
+    /// A future has ended here, and its entry is in the queue of those that were woken, unless somebody has just taken it.
+    pub(crate) fn left_an_entry(&self) {
+        let left = &self.0.help.entries_left;
+        left.set(left.get() + 1);
+        if left.get() == MOST_ENTRIES_LEFT {
+            left.set(0);
+            self.life().drop_dead_entries(2 * MOST_ENTRIES_LEFT);
         }
     }
 
