@@ -107,22 +107,22 @@ struct Page;
 /// A worker that is kept from its queue leaves no future there that it has ended for the job that keeps it.
 #[test]
 fn futures_that_a_job_joins_go_as_they_end() {
-    const FUTURES: usize = 4000;
-    const PAGE: usize = 32 << 10;
-    const MOST: u64 = 32 * MIB;
+    const FUTURES: usize = 100_000;
+    const SIZE: usize = 256; // a large one would be boxed
+    const MOST: u64 = 16 * MIB;
     each_backend_in_a_child(|backend| {
         let pool = on(backend, 1, 8);
         let inner = pool.clone();
         let before = most_resident();
         let joiner = pool.spawn(move || {
             for _ in 0..FUTURES {
-                let page = [7_u8; PAGE];
+                let bytes = [7_u8; SIZE];
                 let future = inner.spawn_future(async move {
                     tokio::task::yield_now().await;
-                    sum(&page)
+                    sum(&bytes)
                 });
                 let future = future.expect("there is room");
-                assert_eq!(future.join().expect("it completes"), 7 * PAGE);
+                assert_eq!(future.join().expect("it completes"), 7 * SIZE);
             }
         });
         value(joiner.expect("there is room"));
