@@ -39,9 +39,10 @@ mutants! {
             "(word & ENDED == 0).then(|| change(word))" =>
             "Some(change(word))";
         cell_end_wakes_nobody: "a job that ends unstarted does not wake the handle", in "cell.rs",
-            "// Last, so that a thread that waited finds the captures gone.
+            "move || drop_contained(job));
         if ended.has_waiter {" =>
-            "if !MUTANT && ended.has_waiter {";
+            "move || drop_contained(job));
+        if !MUTANT && ended.has_waiter {";
     }
     "models::cells::a_job_is_accounted_for_once" {
         state_gives_a_started_job_back: "a job that was started is given back all the same", in "state.rs",
