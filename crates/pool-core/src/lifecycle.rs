@@ -29,6 +29,7 @@ mod left_out;
 mod notices;
 mod waits;
 mod watching;
+mod woken;
 
 use std::any::Any;
 use std::fmt;
@@ -39,7 +40,6 @@ use std::time::Instant;
 use crossbeam_deque::Injector;
 use crossbeam_utils::CachePadded;
 
-use crate::async_entry::WokenEntry;
 use crate::away::Away;
 use crate::barrier::{self, light};
 use crate::capability::Capability;
@@ -308,17 +308,6 @@ impl Lifecycle {
         drop(task);
     }
 
-    /// A woken future comes back; never refused (`R803`).
-    pub(crate) fn requeue(self: &Arc<Self>, task: Task) {
-        if self.is_forked() {
-            // Its place is in the parent; what another thread was about to do to the list stays half done.
-            std::mem::forget(task);
-            return;
-        }
-        self.woken.push(task);
-        self.notify();
-    }
-
     /// Wakes a worker, if one is needed, for work that was just pushed.
     #[inline]
     pub fn notify(&self) {
@@ -344,31 +333,6 @@ impl Lifecycle {
     #[inline]
     pub(crate) fn idle(&self) -> &Idle {
         &self.idle
-    }
-
-    #[inline]
-    pub(crate) fn pop_woken(&self) -> Option<Task> {
-        crate::queue::steal(&self.woken)
-    }
-
-    /// Looks at so many entries of woken futures at most, and drops those of futures that are over. The others go to the end, in order.
-    #[cold]
-    pub(crate) fn drop_dead_entries(self: &Arc<Self>, most: usize) {
-        for _ in 0..most.min(self.woken.len()) {
-            let Some(task) = self.pop_woken() else { return };
-            let id = task.id();
-            match task.into_payload::<WokenEntry>() {
-                Ok(entry) if entry.0.is_ended() => drop(entry),
-                Ok(entry) => self.requeue(Task::new(id, entry)),
-                Err(other) => self.requeue(other),
-            }
-        }
-    }
-
-    /// Whether there is something for a worker that is in no queue: a future that was woken, or a chore at the end of the pool.
-    #[inline]
-    pub(crate) fn has_woken(&self) -> bool {
-        !self.woken.is_empty() || self.has_chores()
     }
 
     pub(crate) fn clock(&self) -> &Clock {
