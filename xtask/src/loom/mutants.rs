@@ -424,7 +424,7 @@ mutants! {
         if !MUTANT {
             self.begin_chores();
         }";
-        worker_leaves_chores: "a worker leaves without a look for chores", in "lifecycle.rs",
+        worker_leaves_chores: "a worker leaves without a look for chores", in "lifecycle/woken.rs",
             "!self.woken.is_empty() || self.has_chores()" =>
             "!self.woken.is_empty() || (!MUTANT && self.has_chores())";
     }
