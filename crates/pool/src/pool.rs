@@ -255,7 +255,7 @@ impl Inner {
             backend,
             pool,
         });
-        // Before the first job moves: who waits for quiet looks for the next generation once the former has none left.
+        // Before the first job moves: a wait for quiet looks for the next generation once the former has no jobs left.
         machine::lock(&self.books).alive.push(Arc::clone(&next));
         let adopted = next.pool.adopt(former.pool.retire());
         self.newest.replace(next);

@@ -25,7 +25,7 @@ impl Lifecycle {
         queue::steal(&self.woken)
     }
 
-    /// Looks at so many entries of woken futures at most, and drops those of futures that are over. The others go to the end, in order.
+    /// Checks up to `most` entries of woken futures, and drops those of futures that have ended. The others go to the end, in order.
     #[cold]
     pub(crate) fn drop_dead_entries(self: &Arc<Self>, most: usize) {
         for _ in 0..most.min(self.woken.len()) {

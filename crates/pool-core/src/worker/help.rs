@@ -94,7 +94,7 @@ pub(super) struct Help {
     entries_left: Cell<usize>,
 }
 
-/// After so many futures that ended here a helper looks for their entries.
+/// How many futures end here before the helper looks for their entries.
 const MOST_ENTRIES_LEFT: usize = 32;
 
 impl Help {

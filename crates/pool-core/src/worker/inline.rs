@@ -8,7 +8,7 @@ use crate::task::Task;
 const MOST_IN_PLACE: usize = 128;
 /// Children that one job queues so, past the bound: a job that submits for ever takes no more memory than this.
 const MOST_PAST_BOUND: usize = 1024;
-/// Jobs within each other on one stack whose submitter had queued so many. Above this all their children are queued, so at most 192
+/// Jobs nested on one stack whose submitter had queued that many. Above this all their children are queued, so at most 192
 /// jobs run within each other by their submissions.
 const MOST_BEYOND: usize = 64;
 

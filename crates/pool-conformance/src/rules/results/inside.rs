@@ -174,13 +174,24 @@ fn what_a_joined_future_awaits<F: Fixture>(
 /// Each handle in a set is polled with a waker of its own, and that of one that has ended wakes nobody.
 fn a_set_of_sleeping_futures(pool: &(impl Executor + Clone + 'static)) {
     let signals = [Signal::default(), Signal::default()];
+    let (sleepers, inner) = (signals.clone(), pool.clone());
+    let handles = move || sleepers.map(|it| inner.spawn_future(it).expect(ROOM));
+    let [first, second] = &signals;
+    a_job_joins_both(pool, handles, [second, first]);
+}
+
+/// The handles are joined in a set by a job, and their futures end in this order.
+fn a_job_joins_both(
+    pool: &(impl Executor + Clone + 'static),
+    handles: impl FnOnce() -> [JobHandle<(), Infallible>; 2] + Send + 'static,
+    signals: [&Signal; 2],
+) {
     let (joining, joined) = (Count::new(), Count::new());
-    let (inner, sleepers) = (pool.clone(), signals.clone());
-    let (begun, came) = (joining.clone(), joined.clone());
+    let (inner, begun, came) = (pool.clone(), joining.clone(), joined.clone());
     let joiner = move |_: &JobContext<'_>| {
         let mut set = JobSet::new(&inner);
-        for sleeper in sleepers {
-            set.spawn_future(sleeper).expect(ROOM);
+        for handle in handles() {
+            set.push(handle);
         }
         let mut cx = Context::from_waker(Waker::noop());
         assert!(set.poll_join_next(&mut cx).is_pending(), "both sleep");
@@ -193,7 +204,7 @@ fn a_set_of_sleeping_futures(pool: &(impl Executor + Clone + 'static)) {
     };
     let joiner = pool.submit(joiner).expect(ROOM);
     joining.wait_for(1);
-    for (ended, signal) in signals.iter().rev().enumerate() {
+    for (ended, signal) in signals.into_iter().enumerate() {
         signal.wait_for_sleeper();
         signal.fire();
         joined.wait_for(ended + 1);
@@ -205,7 +216,6 @@ fn a_set_of_sleeping_futures(pool: &(impl Executor + Clone + 'static)) {
 fn a_handle_that_a_future_gave_away(pool: &(impl Executor + Clone + 'static)) {
     for is_given_first in [true, false] {
         let [giver, given] = [Signal::default(), Signal::default()];
-        let (joining, joined) = (Count::new(), Count::new());
         let given_away = Arc::new(Mutex::new(None));
         let gives = Arc::clone(&given_away);
         let given_handle = pool.spawn_future(given.clone()).expect(ROOM);
@@ -225,29 +235,7 @@ fn a_handle_that_a_future_gave_away(pool: &(impl Executor + Clone + 'static)) {
         if is_given_first {
             both.reverse();
         }
-        let (inner, begun, came) = (pool.clone(), joining.clone(), joined.clone());
-        let joiner = move |_: &JobContext<'_>| {
-            let mut set = JobSet::new(&inner);
-            for handle in both {
-                set.push(handle);
-            }
-            let mut cx = Context::from_waker(Waker::noop());
-            assert!(set.poll_join_next(&mut cx).is_pending(), "both sleep");
-            begun.add();
-            while let Some(outcome) = set.join_next() {
-                outcome.expect("it cannot fail");
-                came.add();
-            }
-            Ok::<_, Infallible>(())
-        };
-        let joiner = pool.submit(joiner).expect(ROOM);
-        joining.wait_for(1);
-        for (ended, signal) in [giver, given].iter().enumerate() {
-            signal.wait_for_sleeper();
-            signal.fire();
-            joined.wait_for(ended + 1);
-        }
-        ended(joiner).expect("the joiner completes");
+        a_job_joins_both(pool, move || both, [&giver, &given]);
     }
 }
 
