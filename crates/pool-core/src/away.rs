@@ -121,6 +121,7 @@ impl Frozen<'_> {
     /// of the pool's age.
     pub(crate) fn append_to(&self, jobs: &mut Vec<RunningJob>, now: u64) {
         let listed = jobs.len();
+        jobs.reserve(self.0.iter().map(|notes| notes.len()).sum());
         for (&id, note) in self.0.iter().flat_map(|notes| notes.iter()) {
             if jobs[..listed].iter().any(|job| job.id == id) {
                 continue;

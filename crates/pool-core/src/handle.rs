@@ -192,7 +192,8 @@ impl<T, E> JobHandle<T, E> {
         self.is_over()
     }
 
-    /// Lets the job go: it runs, and its outcome is dropped on its worker.
+    /// Lets the job go: it runs, and its outcome is dropped on its worker. One that is there already is dropped here; but within many
+    /// such drops on one stack, once the innermost has returned (`R113`).
     pub fn detach(self) {
         drop(self);
     }

@@ -1,10 +1,13 @@
-//! User code that the end of an unstarted job calls where it ends: bounded in depth.
+//! User code that is called where a job ends unstarted, or its value goes with its handle: bounded in depth.
 //!
 //! A job that is cancelled, or comes too late, ends on the thread that cancels it, submits it, or keeps the
 //! clock. There its captures are dropped, and the observer of failures is told. Either may submit or cancel
 //! the next job that ends so, whose captures do the same, and so on: a chain of any length (`R113`). So such
 //! ends nest up to a depth. Beyond it a job ends all the same, at once, and its user code is left to the
 //! innermost end that runs some, which does it when its own has returned.
+//!
+//! So it is with a handle that goes, and with it a value that nobody took. Its drop may submit the next job, which runs
+//! where it is submitted if there is no room, and let that handle go as well.
 
 use std::cell::{Cell, RefCell};
 use std::collections::VecDeque;
@@ -22,7 +25,7 @@ thread_local! {
     static LEFT: RefCell<VecDeque<Code>> = const { RefCell::new(VecDeque::new()) };
 }
 
-/// An end that runs its user code itself, for as long as this lives.
+/// An end, or a drop, that runs its user code itself, for as long as this lives.
 pub(crate) struct Nested(());
 
 impl Nested {
@@ -59,6 +62,18 @@ fn next() -> Option<Code> {
 pub(crate) fn leave(code: impl FnOnce() + 'static) {
     // The thread's locals are there: `begin` saw them.
     LEFT.with_borrow_mut(|left| left.push_back(Box::new(code)));
+}
+
+/// Drops what nobody takes any more: at once, or, where that would be too deep, by the innermost.
+#[inline]
+pub(crate) fn drop_untaken<T: 'static>(value: T) {
+    if !std::mem::needs_drop::<T>() {
+        return;
+    }
+    match Nested::begin() {
+        Some(_nested) => drop_contained(value),
+        None => leave(move || drop_contained(value)),
+    }
 }
 
 #[cfg(all(test, not(pool_loom)))]

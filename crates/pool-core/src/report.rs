@@ -1,8 +1,9 @@
 //! What a shutdown found: a report that balances, and names every job that it could not end.
 
+use std::collections::HashSet;
 use std::fmt;
 use std::process::{ExitCode, Termination};
-use std::sync::Arc;
+use std::sync::{Arc, OnceLock};
 use std::time::Duration;
 
 use crate::id::JobId;
@@ -103,11 +104,29 @@ pub(crate) struct ReportBody {
     pub(crate) accepted: u64,
     pub(crate) stats: Stats,
     pub(crate) unstarted: Vec<UnstartedJob>,
-    pub(crate) cut_short: Vec<CutShort>,
+    /// Jobs that the end of the pool has cancelled.
+    pub(crate) cancelled: Vec<UnstartedJob>,
     pub(crate) still_running: Vec<RunningJob>,
+    /// All of those, named when somebody asks: they may be millions, and a shutdown keeps its limit.
+    pub(crate) cut_short: OnceLock<Vec<CutShort>>,
     pub(crate) threads_left: usize,
     pub(crate) took: Duration,
     pub(crate) is_forked: bool,
+}
+
+impl ReportBody {
+    fn cut_short(&self) -> Vec<CutShort> {
+        let cut = |how| move |job: &UnstartedJob| CutShort::new(job.id, job.name.clone(), how);
+        let cancelled = self.cancelled.iter().map(cut(Cut::Cancelled));
+        let unstarted = self.unstarted.iter().map(cut(Cut::Unstarted));
+        // One whose end is noted may be among those that sleep, at the moment that it ends.
+        let noted: HashSet<JobId> = self.cancelled.iter().map(|job| job.id).collect();
+        let running = self.still_running.iter();
+        let running = running
+            .filter(|job| job.worker.is_some() || !noted.contains(&job.id))
+            .map(|job| CutShort::new(job.id, job.name.clone(), Cut::StillRunning));
+        cancelled.chain(unstarted).chain(running).collect()
+    }
 }
 
 /// What became of every job that the pool accepted (`R605`). A clone is the same report.
@@ -148,6 +167,10 @@ impl ShutdownReport {
     /// The report of a pool that was swapped: the sums over its generations, of which those of the `past` have no report.
     pub fn merged(reports: impl IntoIterator<Item = Self>, past: Tally) -> Self {
         let past = past.of_one_pool().counts;
+        let mut reports: Vec<Self> = reports.into_iter().collect();
+        if past == Stats::default() && reports.len() == 1 {
+            return reports.remove(0);
+        }
         let mut body = ReportBody {
             accepted: past.finished() + past.unstarted,
             stats: past,
@@ -161,7 +184,7 @@ impl ShutdownReport {
             body.still_running
                 .extend(report.body.still_running.iter().cloned());
             body.unstarted.extend(report.body.unstarted.iter().cloned());
-            body.cut_short.extend(report.body.cut_short.iter().cloned());
+            body.cancelled.extend(report.body.cancelled.iter().cloned());
             body.threads_left += report.body.threads_left;
             // They began together.
             body.took = body.took.max(report.body.took);
@@ -237,7 +260,8 @@ impl ShutdownReport {
     /// Jobs that this shutdown cut short: it cancelled them, did not start them, or gave them up. A job that its handle, its
     /// token or its deadline ended is not among them, nor is one that failed or panicked.
     pub fn cut_short(&self) -> &[CutShort] {
-        &self.body.cut_short
+        let cut_short = &self.body.cut_short;
+        cut_short.get_or_init(|| self.body.cut_short())
     }
 
     /// Jobs that started and were given up. One that had not started is among them, and not among the unstarted, if what it captured was
@@ -276,7 +300,7 @@ impl ShutdownReport {
     /// Whether every accepted job came to its own end: it returned, panicked, was cancelled by its submitter or expired. Nothing was
     /// [cut short](Self::cut_short), and nothing was abandoned.
     pub fn is_clean(&self) -> bool {
-        self.cut_short().is_empty()
+        self.body.cancelled.is_empty()
             && self.unstarted() == 0
             && self.still_running().is_empty()
             && self.abandoned() == 0

@@ -412,13 +412,16 @@ fn settle(life: &Arc<Lifecycle>, start: Instant) -> ReportBody {
         let now = machine::now();
         // Books that balance are worth more than a job that is just ending: workers may drop what was given up one after another.
         let is_settled = is_still && is_complete && (!is_ending || now >= patience);
-        let is_late = if have_all_arrived {
-            now >= patience + SETTLE_GRACE
-        } else {
+        if !have_all_arrived {
             // The books get their time from the moment that all is in them.
             patience = now + SETTLE_GRACE;
-            now >= begun + ARRIVAL_GRACE
+        }
+        let last = if have_all_arrived {
+            patience + SETTLE_GRACE
+        } else {
+            begun + ARRIVAL_GRACE
         };
+        let is_late = now >= last;
         if have_all_arrived && is_settled || is_late {
             // A submission still on its way has not returned. It will be abandoned.
             return ReportBody {

@@ -199,9 +199,22 @@ mutants! {
         generations_end_one_after_the_other: "the newest generation's queue waits for the older ones' jobs", in "shutdown.rs",
             "front.cancel_those_due();" => "";
     }
-    "pool failures tokens::a_chain_of_jobs_that_never_start_needs_no_stack" {
+    "pool failures chains::a_chain_of_jobs_that_never_start_needs_no_stack" {
         ends_nest_without_end: "the end of an unstarted job runs its user code however deep", in "nesting.rs",
             "if depth >= MOST && LEFT" => "if !MUTANT && depth >= MOST && LEFT";
+    }
+    "pool failures chains::a_chain_of_values_that_go_with_their_handles_needs_no_stack" {
+        untaken_values_are_dropped_at_once: "a value that goes with its handle is dropped however deep", in "cell/end.rs",
+            "drop_untaken(whole.replace(Stage::Empty));" =>
+            "if MUTANT {
+            drop_contained(whole.replace(Stage::Empty));
+        } else {
+            drop_untaken(whole.replace(Stage::Empty));
+        }";
+    }
+    "pool failures chains::futures_that_a_chain_of_wakers_submits_go_as_they_end" {
+        who_helps_keeps_what_has_ended: "a helper's list keeps the futures that ended as it polled them", in "worker/help.rs",
+            "if future.is_ended() {" => "if !MUTANT && future.is_ended() {";
     }
     "pool failures tokens::a_submission_whose_job_is_over_by_then_passes_its_place_on" {
         a_call_is_not_passed_on: "a submitter whose job is over takes a call for a place along", in "lifecycle.rs",

@@ -9,6 +9,7 @@ use crate::cell::error_without_value;
 use crate::context::{AsyncView, Cancellation, OwnToken};
 use crate::id::JobId;
 use crate::job::Terms;
+use crate::nesting::drop_untaken;
 use crate::outcome::{Interrupted, Outcome, drop_contained, wake_contained};
 use crate::source::Source;
 use crate::sync::{LockExt, Ordering};
@@ -172,7 +173,7 @@ unsafe fn release<S: Source>(cell: NonNull<()>) {
     let cell = unsafe { Arc::from_raw(cell.cast::<AsyncCell<S>>().as_ptr()) };
     let has_value = |outcome: Outcome| error_without_value::<()>(outcome).is_none();
     if cell.detach() && cell.state.outcome().is_some_and(has_value) {
-        cell.drop_resolution();
+        drop_untaken(cell.replace(Stage::Empty));
     }
 }
 

@@ -4,6 +4,7 @@ use std::ptr::NonNull;
 
 use super::{JobCell, Stage, error_without_value};
 use crate::job::Job;
+use crate::nesting::drop_untaken;
 use crate::outcome::{Outcome, drop_contained};
 use crate::slab;
 use crate::sync::{Ordering, fence};
@@ -94,7 +95,7 @@ pub(super) unsafe fn release<J: Job>(cell: NonNull<()>) {
     let outcome = whole.state.outcome();
     if outcome.is_some_and(|outcome| error_without_value::<()>(outcome).is_none()) {
         // A value that nobody took is the handle's to drop, and not to be kept until the entry is dequeued.
-        drop_contained(whole.replace(Stage::Empty));
+        drop_untaken(whole.replace(Stage::Empty));
     }
     // SAFETY: the caller's promise.
     unsafe { leave::<J>(place) }

@@ -1,6 +1,5 @@
 //! How far the shutdown of a pool has come: what its callers share.
 
-use std::collections::HashSet;
 use std::sync::{Arc, Weak};
 use std::time::Instant;
 
@@ -8,7 +7,7 @@ use super::policy::{Limits, ShutdownPolicy};
 use crate::id::JobId;
 use crate::lifecycle::Lifecycle;
 use crate::machine;
-use crate::report::{Cut, CutShort, ReportBody, ShutdownReport, UnstartedJob};
+use crate::report::{ReportBody, RunningJob, ShutdownReport, UnstartedJob};
 use crate::sync::{LockExt, Mutex};
 use crate::task::Task;
 
@@ -108,9 +107,9 @@ impl Ending {
 
     /// Adds what was noted to the books, and makes them the report of all callers.
     pub(super) fn finish(&mut self, mut body: ReportBody) -> ShutdownReport {
-        // Those that sleep may be millions, so each is looked up once. One whose end is noted may be among them at the moment that it ends.
-        let running = body.still_running.iter().filter(|job| job.worker.is_some());
-        let on_stacks: Vec<JobId> = running.map(|job| job.id).collect();
+        // They come first. Those that sleep may be millions, and are not looked at.
+        let on_stacks = |job: &RunningJob| job.worker.map(|_| job.id);
+        let on_stacks: Vec<JobId> = body.still_running.iter().map_while(on_stacks).collect();
         let is_running = |id: JobId| on_stacks.contains(&id);
         let mut unstarted = std::mem::take(&mut self.unstarted);
         let mut cancelled = std::mem::take(&mut self.cancelled);
@@ -118,17 +117,8 @@ impl Ending {
             unstarted.retain(|job| !is_running(job.id));
             cancelled.retain(|job| !is_running(job.id));
         }
-        let cut = |how| move |job: &UnstartedJob| CutShort::new(job.id, job.name.clone(), how);
-        let noted: HashSet<JobId> = cancelled.iter().map(|job| job.id).collect();
-        let running = body.still_running.iter();
-        let running = running.filter(|job| job.worker.is_some() || !noted.contains(&job.id));
-        body.cut_short = cancelled
-            .iter()
-            .map(cut(Cut::Cancelled))
-            .chain(unstarted.iter().map(cut(Cut::Unstarted)))
-            .chain(running.map(|job| CutShort::new(job.id, job.name.clone(), Cut::StillRunning)))
-            .collect();
         body.unstarted = unstarted;
+        body.cancelled = cancelled;
         let body = Arc::new(body);
         let tasks = Arc::new(Mutex::new(std::mem::take(&mut self.tasks)));
         self.done = Some((Arc::clone(&body), Arc::downgrade(&tasks)));

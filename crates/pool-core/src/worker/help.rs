@@ -252,15 +252,26 @@ impl Worker {
                         }
                     }
                 }
-                Helped::Polled => next = usize::MAX, // whatever it woke, or awaits now
-                Helped::Over => {
-                    let over = help.futures.borrow_mut().remove(next);
-                    self.unlist(help.base.get(), &over);
-                    drop(over);
+                Helped::Polled => {
+                    // At once: as it ended, it may have had another one awaited, which may do the same, and so on.
+                    if future.is_ended() {
+                        self.take_off(next);
+                    }
+                    next = usize::MAX; // whatever it woke, or awaits now
                 }
+                Helped::Over => self.take_off(next),
             }
         }
         help.is_helping.set(false);
+    }
+
+    /// Takes one entry off the list.
+    fn take_off(&self, index: usize) {
+        let help = &self.0.help;
+        let over = help.futures.borrow_mut().remove(index);
+        self.unlist(help.base.get(), &over);
+        // The drop of a future may be user code: with nothing borrowed.
+        drop(over);
     }
 
     /// Takes the innermost wait's entries above `length` off the list.

@@ -3,6 +3,7 @@
 //! A number in a test's comment is its row there. Linux alone: they read `/proc`, set limits on the process, fork it.
 #![cfg(target_os = "linux")]
 
+mod chains;
 mod child;
 mod durations;
 mod ending;

@@ -1,17 +1,15 @@
-//! Tokens: futures that await one, chains of jobs each of which is below the one before, and jobs that are over as they are submitted.
+//! Tokens: futures that await one, generations of jobs each of which is below the one before, and jobs that are over as they are submitted.
 
 use std::future::Future;
 use std::pin::{Pin, pin};
-use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::Arc;
 use std::sync::mpsc::{self, Receiver, RecvTimeoutError, Sender};
-use std::sync::{Arc, OnceLock};
 use std::task::{Context, Poll, Wake, Waker};
-use std::time::Duration;
 
-use pool::{CancelToken, JobContext, JobError, JobExt, JobFailure, Pool};
+use pool::{CancelToken, JobContext, JobError, JobExt, Pool};
 
 use crate::child::each_backend_in_a_child;
-use crate::on::{LIMIT, builder, each_backend, ended, ends_clean, hold, nothing, on, value};
+use crate::on::{LIMIT, each_backend, ended, ends_clean, hold, nothing, on, value};
 use crate::system::most_resident;
 
 /// A future that says when it is first polled, then awaits a token, twice. What it holds goes with
@@ -119,107 +117,6 @@ fn generations_of_jobs_take_no_memory_and_no_stack() {
         let grown = most_resident() - before;
         assert!(grown <= MOST, "{backend}: {grown} bytes");
         ends_clean(&pool);
-    });
-}
-
-/// Calls a closure as it is dropped.
-struct OnDrop<F: FnOnce()>(Option<F>);
-
-impl<F: FnOnce()> Drop for OnDrop<F> {
-    fn drop(&mut self) {
-        if let Some(last) = self.0.take() {
-            last();
-        }
-    }
-}
-
-/// Jobs that never start, each of which submits the next as it is dropped.
-#[derive(Clone)]
-struct Chain {
-    pool: Pool,
-    token: CancelToken,
-    /// Each is cancelled by its handle.
-    cancels: bool,
-    left: usize,
-    done: Sender<()>,
-}
-
-fn go_on(chain: Chain) {
-    let Some(left) = chain.left.checked_sub(1) else {
-        chain.done.send(()).expect("the test listens");
-        return;
-    };
-    let next = Chain {
-        left,
-        ..chain.clone()
-    };
-    let again = OnDrop(Some(move || go_on(next)));
-    let job = move |_: &JobContext<'_>| {
-        drop(again);
-        Ok::<_, std::convert::Infallible>(())
-    };
-    let handle = chain.pool.submit(job.with_token(&chain.token));
-    let handle = handle.expect("there is room");
-    if chain.cancels {
-        handle.cancel();
-    }
-}
-
-/// Row 28, of jobs that end where they are submitted or cancelled, which is on one stack.
-#[test]
-fn a_chain_of_jobs_that_never_start_needs_no_stack() {
-    const JOBS: usize = 100_000;
-    each_backend_in_a_child(|backend| {
-        for cancels in [false, true] {
-            // The place of one that was cancelled in the queue is free when the queue gets there.
-            let pool = on(backend, 1, if cancels { JOBS } else { 1 });
-            let (release, held) = hold(&pool);
-            let (done, told) = mpsc::channel();
-            let token = CancelToken::new();
-            if !cancels {
-                token.cancel();
-            }
-            go_on(Chain {
-                pool: pool.clone(),
-                token,
-                cancels,
-                left: JOBS,
-                done,
-            });
-            told.recv_timeout(LIMIT).expect("the chain ends");
-            drop(release);
-            assert!(value(held));
-            ends_clean(&pool);
-        }
-    });
-}
-
-/// The same by way of the observer of failures, which is told of a job that comes too late where that is submitted.
-#[test]
-fn a_chain_of_late_jobs_by_their_observer_needs_no_stack() {
-    const JOBS: usize = 100_000;
-    each_backend_in_a_child(|backend| {
-        let late = |_: &JobContext<'_>| Ok::<_, std::convert::Infallible>(());
-        let late = move || late.with_timeout(Duration::ZERO);
-        let (pool, left) = (Arc::new(OnceLock::<Pool>::new()), AtomicUsize::new(JOBS));
-        let of_hook = Arc::downgrade(&pool);
-        let observe = move |_: &JobFailure<'_>| {
-            let pool = of_hook.upgrade().expect("the test has it");
-            if left.fetch_sub(1, Ordering::Relaxed) > 1 {
-                let submitted = pool.get().map(|pool| pool.execute(late()).is_ok());
-                assert_eq!(submitted, Some(true));
-            }
-        };
-        let built = builder(backend, 1).queue_capacity(1).on_failure(observe);
-        let pool = pool.get_or_init(|| built.build().expect("the backend can be built"));
-        let (release, held) = hold(pool);
-        pool.execute(late()).expect("it takes no place");
-        assert_eq!(pool.stats().expired, JOBS as u64, "{backend}");
-        drop(release);
-        assert!(value(held));
-        let report = pool.shutdown(LIMIT);
-        assert_eq!(report.expired(), JOBS as u64, "{backend}: {report}");
-        assert!(report.is_safe_to_exit(), "{backend}: {report}");
     });
 }
 
