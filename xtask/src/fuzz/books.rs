@@ -351,11 +351,16 @@ impl Books {
             if record.home() != pool && !is_handed_on {
                 continue;
             }
+            let possible = if is_handed_on {
+                vec![Outcome::Abandoned]
+            } else {
+                possible(&record)
+            };
             match record.intake() {
                 Intake::Refused => continue,
                 Intake::Accepted if of == Of::Report && record.has(Mark::Straggler) => {
                     columns.perhaps += 1;
-                    columns.add(&possible(&record), true);
+                    columns.add(&possible, true);
                     continue;
                 }
                 Intake::Accepted => columns.accepted += 1,
@@ -369,11 +374,7 @@ impl Books {
                     continue;
                 }
             }
-            if is_handed_on {
-                columns.add(&[Outcome::Abandoned], false);
-                continue;
-            }
-            columns.add(&possible(&record), false);
+            columns.add(&possible, false);
         }
         let book = self.pool(pool);
         let (halves, panicked) = (book.halves.load(SeqCst), book.halves_panicked.load(SeqCst));

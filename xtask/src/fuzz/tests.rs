@@ -258,6 +258,19 @@ fn columns_follow_the_histories() {
     assert_eq!((report.accepted, report.perhaps), (2, 1));
 }
 
+/// Whatever becomes of a job elsewhere, the pool that gave it back did not start it, though it may have come in late.
+#[test]
+fn a_job_that_was_handed_on_did_not_start_where_it_was() {
+    let books = books();
+    let record = completes(&books);
+    record.mark(Mark::Straggler);
+    record.move_to(1);
+    let columns = books.columns(0, Of::Report);
+    assert_eq!((columns.accepted, columns.perhaps), (0, 1));
+    assert_eq!(columns.range(Outcome::Abandoned), (0, 1));
+    assert_eq!(columns.range(Outcome::Completed), (0, 0));
+}
+
 /// A program on which each fault shows: many jobs that are joined, and a wait for an idle moment.
 fn simple() -> Program {
     let jobs: Vec<u16> = (0..12).collect();
