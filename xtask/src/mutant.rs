@@ -1,13 +1,18 @@
 //! `Mutant`: a small weakening of pool-core, with what must notice it; and a copy of the crate in which each can be switched on when it runs.
 //!
-//! One build serves them all, and the code itself stays as it is: it pays for no switch and shows none. A mutant replaces a piece of text
-//! that must stand exactly once in its file; so one whose code has moved on is noticed when the copy is made, and not when it survives.
+//! One build serves all mutants, and the code itself stays as it is: it pays for no switch and shows none. A mutant replaces a piece of
+//! code that occurs exactly once. It is found by its tokens and by its module: see [`anchor`]. So moving a module, renaming it,
+//! wrapping a line or rewording a comment does not break a mutant, and a mutant whose code has changed is an error when the copy is
+//! made, not a survivor.
 
-use std::fmt::Write;
+mod anchor;
+
 use std::fs;
 use std::path::Path;
 
 use anyhow::{Context, Result, ensure};
+
+use anchor::Sources;
 
 /// A weakened variant of a piece of code.
 #[derive(Debug)]
@@ -18,9 +23,9 @@ pub(crate) struct Mutant {
     pub(crate) by: &'static str,
     /// What it does wrong.
     pub(crate) what: &'static str,
-    /// Below `crates/pool-core/src`.
-    pub(crate) file: &'static str,
-    /// What stands there, once.
+    /// The module where the code is looked for first: the last parts of its path are enough.
+    pub(crate) module: &'static str,
+    /// The code, which occurs once: in that module, or otherwise in the crate. It may be half a block, and ends with no comma.
     pub(crate) old: &'static str,
     /// What takes its place while the mutant is on; or, where that is no expression or statement of its own, the whole new text, in
     /// which `MUTANT` says whether it is on.
@@ -29,13 +34,13 @@ pub(crate) struct Mutant {
 
 /// A list of mutants, by what must notice them.
 macro_rules! mutants {
-    ($($by:literal { $($name:ident: $what:literal, in $file:literal, $old:literal => $new:literal;)* })*) => {
+    ($($by:literal { $($name:ident: $what:literal, in $module:literal, $old:literal => $new:literal;)* })*) => {
         pub(super) const MUTANTS: &[$crate::mutant::Mutant] = &[$($(
             $crate::mutant::Mutant {
                 name: stringify!($name),
                 by: $by,
                 what: $what,
-                file: $file,
+                module: $module,
                 old: $old,
                 new: $new,
             },
@@ -63,11 +68,18 @@ mod mutants {
 
 /// Puts mutants into a copy of pool-core.
 pub(crate) fn put_into(package: &Path, mutants: &[Mutant]) -> Result<()> {
-    let sources = package.join("src");
+    let folder = package.join("src");
+    mutated(&folder, mutants)?.write(&folder)?;
+    change(&folder.join("lib.rs"), |text| Ok(format!("{text}{DOOR}")))
+}
+
+/// The modules in a folder with all mutants in them.
+fn mutated(folder: &Path, mutants: &[Mutant]) -> Result<Sources> {
+    let mut sources = Sources::read(folder)?;
     for mutant in mutants {
-        change(&sources.join(mutant.file), |text| mutate(text, mutant))?;
+        mutate(&mut sources, mutant)?;
     }
-    change(&sources.join("lib.rs"), |text| Ok(format!("{text}{DOOR}")))
+    Ok(sources)
 }
 
 /// Changes the text of a file.
@@ -77,55 +89,64 @@ pub(crate) fn change(file: &Path, by: impl FnOnce(&str) -> Result<String>) -> Re
     Ok(())
 }
 
-/// The text of a file with a mutant's switch in it.
-fn mutate(text: &str, mutant: &Mutant) -> Result<String> {
-    let found = text.matches(mutant.old).count();
+/// Puts a mutant's switch around the code that it weakens.
+fn mutate(sources: &mut Sources, mutant: &Mutant) -> Result<()> {
+    let found = sources.find(mutant.module, mutant.old);
     ensure!(
-        found == 1,
-        "the mutant {} does not fit any more: its text stands {found} times in {}; see the lists of mutants below xtask/src\n{}",
+        found.len() == 1,
+        "the mutant {} does not fit: its code occurs {} times, in {:?}; see the lists of mutants in xtask/src\n{}",
         mutant.name,
-        mutant.file,
+        found.len(),
+        found.iter().map(|it| it.module()).collect::<Vec<_>>(),
         mutant.old
     );
     let switch = format!("crate::mutants::is_on({:?})", mutant.name);
-    let mut new = String::new();
-    if mutant.new.contains(SWITCH) {
-        new.push_str(&mutant.new.replace(SWITCH, &switch));
-    } else {
-        write!(
-            new,
-            "if {switch} {{ {} }} else {{ {} }}",
-            mutant.new, mutant.old
-        )?;
-    }
-    Ok(text.replacen(mutant.old, &new, 1))
+    sources.replace(&found[0], |old| {
+        if mutant.new.contains(SWITCH) {
+            mutant.new.replace(SWITCH, &switch)
+        } else {
+            format!("if {switch} {{ {} }} else {{ {old} }}", mutant.new)
+        }
+    });
+    Ok(())
 }
 
-/// A name is what switches a mutant on.
+/// Checks that each mutant has a name of its own, which switches it on, and fits the code as it is.
 #[cfg(test)]
-pub(crate) fn have_names_of_their_own(mutants: &[Mutant]) -> bool {
+pub(crate) fn check(mutants: &[Mutant]) {
     let names: std::collections::BTreeSet<&str> = mutants.iter().map(|it| it.name).collect();
-    names.len() == mutants.len()
+    assert_eq!(names.len(), mutants.len());
+    let mut sources = Sources::read(&crate::root().join("crates/pool-core/src")).unwrap();
+    let errors = mutants
+        .iter()
+        .filter_map(|mutant| mutate(&mut sources, mutant).err());
+    let errors: Vec<String> = errors.map(|error| error.to_string()).collect();
+    assert!(errors.is_empty(), "{}", errors.join("\n"));
 }
 
 #[cfg(test)]
 mod tests {
-    use super::{Mutant, mutate};
+    use super::{Mutant, Sources, mutate};
 
     const MUTANT: Mutant = Mutant {
         name: "no_fence",
         by: "models::m",
         what: "no fence",
-        file: "f.rs",
+        module: "sleep",
         old: "fence();",
         new: "();",
     };
 
+    fn with(mutant: &Mutant, text: &str) -> String {
+        let mut sources = Sources::of([("sleep", text)]);
+        mutate(&mut sources, mutant).unwrap();
+        sources.text_of("sleep").to_owned()
+    }
+
     #[test]
     fn a_mutant_is_a_switch_around_the_code() {
-        let mutated = mutate("a();\nfence();\n", &MUTANT).unwrap();
         let expected = "a();\nif crate::mutants::is_on(\"no_fence\") { (); } else { fence(); }\n";
-        assert_eq!(mutated, expected);
+        assert_eq!(with(&MUTANT, "a();\nfence();\n"), expected);
     }
 
     #[test]
@@ -134,17 +155,15 @@ mod tests {
             new: "if !MUTANT { fence(); }",
             ..MUTANT
         };
-        let mutated = mutate("fence();", &mutant).unwrap();
-        assert_eq!(
-            mutated,
-            "if !crate::mutants::is_on(\"no_fence\") { fence(); }"
-        );
+        let expected = "if !crate::mutants::is_on(\"no_fence\") { fence(); }";
+        assert_eq!(with(&mutant, "fence();"), expected);
     }
 
     #[test]
-    fn a_mutant_whose_code_has_moved_on_is_an_error() {
+    fn a_mutant_whose_code_has_changed_is_an_error() {
         for text in ["a();", "fence(); fence();"] {
-            let error = mutate(text, &MUTANT).unwrap_err().to_string();
+            let mut sources = Sources::of([("sleep", text)]);
+            let error = mutate(&mut sources, &MUTANT).unwrap_err().to_string();
             assert!(error.contains("no_fence"), "{error}");
         }
     }

@@ -4,44 +4,44 @@ use crate::mutant::mutants;
 
 mutants! {
     "pool-channel conformance r103" {
-        two_start_a_job: "a job that was started can be started again", in "state.rs",
+        two_start_a_job: "a job that was started can be started again", in "state",
             "(before & STARTED == 0).then(|| Started {" => "(MUTANT || before & STARTED == 0).then(|| Started {";
     }
     "pool-channel conformance r106" {
-        a_dropped_submission_stays_in_line: "a submission that is dropped does not pass its call on", in "room/admission.rs",
+        a_dropped_submission_stays_in_line: "a submission that is dropped does not pass its call on", in "room::admission",
             "self.executor.room().leave(waiter, self.look);" => "";
     }
     "pool-channel conformance r108" {
-        a_job_is_a_stranger_in_its_own_pool: "a job that finds its own pool full waits for room", in "worker/current.rs",
+        a_job_is_a_stranger_in_its_own_pool: "a job that finds its own pool full waits for room", in "worker::current",
             "ptr::eq(worker.life().room(), executor.room()).then(|| worker.clone())" =>
             "(!MUTANT && ptr::eq(worker.life().room(), executor.room())).then(|| worker.clone())";
     }
     "pool-channel conformance r110" {
-        the_rest_of_a_batch_is_lost: "a refused batch does not give back what it has not tried", in "executor.rs",
-            "rest: jobs.collect()," => "rest: if MUTANT { Vec::new() } else { jobs.collect() },";
+        the_rest_of_a_batch_is_lost: "a refused batch does not give back what it has not tried", in "executor",
+            "rest: jobs.collect()" => "rest: if MUTANT { Vec::new() } else { jobs.collect() }";
     }
     "pool-async conformance own::r210" {
-        a_child_runs_among_futures: "a child runs on a thread that polls futures", in "worker/inline.rs",
+        a_child_runs_among_futures: "a child runs on a thread that polls futures", in "worker::inline",
             "if !self.may_run_in_place() || is_deep && !may_be_deeper {" =>
             "if !MUTANT && !self.may_run_in_place() || is_deep && !may_be_deeper {";
     }
     "pool-channel conformance r113" {
-        children_nest_without_end: "a child runs in place however deep", in "worker/inline.rs",
+        children_nest_without_end: "a child runs in place however deep", in "worker::inline",
             "let is_deep = self.own_jobs() >= MOST_IN_PLACE;" =>
             "let is_deep = !MUTANT && self.own_jobs() >= MOST_IN_PLACE;";
     }
     "pool-channel conformance r210" {
-        a_join_runs_another_pools_job: "a join claims a job of another pool", in "state.rs",
+        a_join_runs_another_pools_job: "a join claims a job of another pool", in "state",
             "self.start_where(|word| pool_of(word) == Some(pool))" =>
             "self.start_where(|word| MUTANT || pool_of(word) == Some(pool))";
     }
     "pool-channel conformance r301" {
-        an_error_is_a_success: "a job that failed counts as completed", in "outcome.rs",
+        an_error_is_a_success: "a job that failed counts as completed", in "outcome",
             "Self::Failed(_) => Outcome::Failed," =>
             "Self::Failed(_) => if MUTANT { Outcome::Completed } else { Outcome::Failed },";
     }
     "pool-channel conformance r303" {
-        a_destructor_may_unwind: "a panic in the drop of what a job leaves is the worker's", in "outcome.rs",
+        a_destructor_may_unwind: "a panic in the drop of what a job leaves is the worker's", in "outcome",
             "if let Err(payload) = catch_unwind(AssertUnwindSafe(|| drop(value)))" =>
             "if MUTANT {
         drop(value);
@@ -50,11 +50,11 @@ mutants! {
     if let Err(payload) = catch_unwind(AssertUnwindSafe(|| drop(value)))";
     }
     "pool-channel conformance r304" {
-        a_hook_may_unwind: "a panic in a hook is the worker's", in "hooks.rs",
+        a_hook_may_unwind: "a panic in a hook is the worker's", in "hooks",
             "let result = contain(hook);" => "let result = if MUTANT { Ok(hook()) } else { contain(hook) };";
     }
     "pool-channel conformance r305" {
-        a_dropped_handle_cancels: "a handle that is dropped cancels its job", in "ticket.rs",
+        a_dropped_handle_cancels: "a handle that is dropped cancels its job", in "ticket",
             "let release = self.release();
         // SAFETY: it is this cell's, and called once: here." =>
             "if MUTANT {
@@ -64,11 +64,11 @@ mutants! {
         // SAFETY: it is this cell's, and called once: here.";
     }
     "pool-channel conformance r306" {
-        a_job_is_counted_after_its_end: "a job is counted as in flight after its end", in "worker.rs",
+        a_job_is_counted_after_its_end: "a job is counted as in flight after its end", in "worker",
             "self.life().over_at(self.index());" => "";
     }
     "pool-channel conformance r401" {
-        captures_stay: "a cancelled job keeps what it captured", in "unstarted.rs",
+        captures_stay: "a cancelled job keeps what it captured", in "unstarted",
             "if nested.is_some() {
             captures();" =>
             "if nested.is_some() {
@@ -77,7 +77,7 @@ mutants! {
                 return published;
             }
             captures();";
-        one_that_is_over_takes_a_place: "a job that is over as it is submitted is queued", in "engine.rs",
+        one_that_is_over_takes_a_place: "a job that is over as it is submitted is queued", in "engine",
             "Ok(Some(due)) => {
                 life.ends_on_arrival(submission, due, task.into_task());
                 return Ok(());
@@ -87,41 +87,41 @@ mutants! {
                 life.ends_on_arrival(submission, due, task.into_task());
                 return Ok(());
             }";
-        a_cancel_waits_for_the_queue: "a cancelled job ends when the queue gets there", in "cell/outlet.rs",
+        a_cancel_waits_for_the_queue: "a cancelled job ends when the queue gets there", in "cell::outlet",
             "self.end_unstarted(Outcome::Cancelled, Tells::Nobody);" => "";
     }
     "pool-channel conformance r402" {
-        a_report_is_forgotten: "what a context reported changes no outcome", in "context.rs",
+        a_report_is_forgotten: "what a context reported changes no outcome", in "context",
             "self.reported.set(Some(interrupted));" => "";
     }
     "pool join what_a_half_was_told_elsewhere_counts_for_its_job" {
-        a_halfs_report_is_forgotten: "what a half was told counts for nobody", in "fork.rs",
+        a_halfs_report_is_forgotten: "what a half was told counts for nobody", in "fork",
             "ctx.note_reported(interrupted);" => "";
     }
     "pool-channel conformance r403" {
-        a_late_job_starts: "a job starts after its deadline, if the clock is late", in "cell.rs",
+        a_late_job_starts: "a job starts after its deadline, if the clock is late", in "cell",
             "} else if terms.is_expired() {" => "} else if !MUTANT && terms.is_expired() {";
-        nobody_is_told_at_the_deadline: "a queued job's deadline is seen when the queue gets there", in "job.rs",
+        nobody_is_told_at_the_deadline: "a queued job's deadline is seen when the queue gets there", in "job",
             "self.watch_clock(deadline, id, life, &waker);" => "";
     }
     "pool-channel conformance r404" {
-        a_deadline_is_not_told: "a running job is not told that its deadline has passed", in "context.rs",
+        a_deadline_is_not_told: "a running job is not told that its deadline has passed", in "context",
             "} else if self.terms.is_some_and(Terms::is_expired) {" =>
             "} else if !MUTANT && self.terms.is_some_and(Terms::is_expired) {";
     }
     "pool-channel conformance r405" {
-        a_cancelled_future_goes_on: "a future that was cancelled is polled on", in "async_cell.rs",
+        a_cancelled_future_goes_on: "a future that was cancelled is polled on", in "async_cell",
             "if self.state.is_cancel_requested() || life.cancels(self.id) {" =>
             "if !MUTANT && (self.state.is_cancel_requested() || life.cancels(self.id)) {";
     }
     "pool-channel conformance r406" {
-        a_child_is_not_cancelled: "a child with a token of its own does not inherit its parent's", in "job.rs",
+        a_child_is_not_cancelled: "a child with a token of its own does not inherit its parent's", in "job",
             "(Some(inner), Some(outer)) => Some(CancelToken::below(&[&inner, &outer]))," =>
             "(Some(inner), Some(_)) if MUTANT => Some(inner),
             (Some(inner), Some(outer)) => Some(CancelToken::below(&[&inner, &outer])),";
     }
     "pool-channel conformance r407" {
-        a_far_deadline_overflows: "a limit beyond the clock panics", in "job.rs",
+        a_far_deadline_overflows: "a limit beyond the clock panics", in "job",
             ".and_then(|timeout| machine::now().checked_add(timeout));" =>
             ".and_then(|timeout| if MUTANT {
                 Some(machine::now() + timeout)
@@ -130,15 +130,15 @@ mutants! {
             });";
     }
     "pool-channel conformance r501" {
-        a_join_comes_back_early: "a join with a limit comes back after half of it", in "handle.rs",
+        a_join_comes_back_early: "a join with a limit comes back after half of it", in "handle",
             "let limit = machine::now().checked_add(timeout);" =>
             "let limit = machine::now().checked_add(if MUTANT { timeout / 2 } else { timeout });";
     }
     "pool-channel conformance r502" {
-        a_join_claims_nothing: "a join inside a job waits for a worker", in "cell.rs",
+        a_join_claims_nothing: "a join inside a job waits for a worker", in "cell",
             "worker.may_claim() && self.state.claim(worker.life().id())" =>
             "!MUTANT && worker.may_claim() && self.state.claim(worker.life().id())";
-        waits_share_their_list: "a wait in an executor helps what those before it asked for", in "worker/help.rs",
+        waits_share_their_list: "a wait in an executor helps what those before it asked for", in "worker::help",
             "let ((), rest) = self.apart(|| {
             self.add(future);" =>
             "if MUTANT {
@@ -148,63 +148,63 @@ mutants! {
         }
         let ((), rest) = self.apart(|| {
             self.add(future);";
-        who_polled_once_awaits_for_ever: "a helper helps what a future awaited and gave away", in "async_cell/polled.rs",
+        who_polled_once_awaits_for_ever: "a helper helps what a future awaited and gave away", in "async_cell::polled",
             "self.awaiter.load(Ordering::Relaxed) == id.as_u64()" =>
             "MUTANT || self.awaiter.load(Ordering::Relaxed) == id.as_u64()";
     }
     "pool-channel conformance r503" {
-        a_handle_keeps_its_first_waker: "a handle wakes the waker of its first poll", in "waiter.rs",
+        a_handle_keeps_its_first_waker: "a handle wakes the waker of its first poll", in "waiter",
             "if self.0.with(is_same) {" => "if MUTANT || self.0.with(is_same) {";
     }
     "pool-channel conformance r504" {
-        a_dropped_map_goes_on: "a map that is dropped cancels nothing", in "map.rs",
+        a_dropped_map_goes_on: "a map that is dropped cancels nothing", in "map",
             "$handles.for_each(JobHandle::cancel);" => "";
-        a_map_takes_all_inputs: "a map has no window", in "map.rs",
+        a_map_takes_all_inputs: "a map has no window", in "map",
             "while self.due.len() < self.feed.window()" =>
             "while (MUTANT && self.due.len() < 64 || self.due.len() < self.feed.window())";
     }
     "pool-channel conformance r505" {
-        a_scope_hides_a_panic: "a scope returns although its closure panicked", in "scope.rs",
+        a_scope_hides_a_panic: "a scope returns although its closure panicked", in "scope",
             "Err(panic) => resume_unwind(panic.into_payload()),
-        Ok(value) => joined.map(|()| value)," =>
+        Ok(value) => joined.map(|()| value)" =>
             "Err(panic) if MUTANT => Err(ScopeError::Panicked(panic)),
         Err(panic) => resume_unwind(panic.into_payload()),
-        Ok(value) => joined.map(|()| value),";
+        Ok(value) => joined.map(|()| value)";
     }
     "pool join halves_meet_where_a_worker_is_free" {
-        a_half_is_kept: "a job that may be split runs both halves itself", in "fork.rs",
+        a_half_is_kept: "a job that may be split runs both halves itself", in "fork",
             "if ctx.is_somebody_free() {" => "if !MUTANT && ctx.is_somebody_free() {";
     }
     "pool join a_half_elsewhere_may_wait_for_its_whole_pool" {
-        a_half_waits_for_its_own_job: "a half that waits for its pool waits for the job it is part of", in "lifecycle/left_out.rs",
+        a_half_waits_for_its_own_job: "a half that waits for its pool waits for the job it is part of", in "lifecycle::left_out",
             "joiners.iter().filter(|joiner| joiner.pool == life.id());" =>
             "joiners.iter().filter(|joiner| !MUTANT && joiner.pool == life.id());";
     }
     "pool join a_half_elsewhere_hears_of_what_ends_on_its_joiners_worker" {
-        an_end_on_a_joiners_worker_is_untold: "a worker that joins a half says later what has ended there", in "worker.rs",
+        an_end_on_a_joiners_worker_is_untold: "a worker that joins a half says later what has ended there", in "worker",
             "if has_left {
             // A job" => "if !MUTANT && has_left {
             // A job";
     }
     "pool failures memory::futures_that_a_job_joins_go_as_they_end" {
-        dead_entries_stay: "a helper leaves the entries of futures that have ended", in "worker/help.rs",
+        dead_entries_stay: "a helper leaves the entries of futures that have ended", in "worker::help",
             "if left.get() == MOST_ENTRIES_LEFT {" => "if !MUTANT && left.get() == MOST_ENTRIES_LEFT {";
     }
     "pool failures swap_ends::a_half_in_the_newest_generation_leaves_its_job_in_an_older_one_out" {
-        a_half_knows_its_own_generation_alone: "a half waits for the job it is part of, if that is of an older generation", in "lifecycle/left_out.rs",
+        a_half_knows_its_own_generation_alone: "a half waits for the job it is part of, if that is of an older generation", in "lifecycle::left_out",
             "let lives = iter::once(self).chain(&others);" =>
             "let lives = iter::once(self).chain(others.iter().filter(|_| !MUTANT));";
     }
     "pool failures swap_ends::what_is_queued_is_given_up_at_the_end_of_the_grace_whatever_runs_in_an_older_generation" {
-        generations_end_one_after_the_other: "the newest generation's queue waits for the older ones' jobs", in "shutdown.rs",
+        generations_end_one_after_the_other: "the newest generation's queue waits for the older ones' jobs", in "shutdown",
             "front.cancel_those_due();" => "";
     }
     "pool failures chains::a_chain_of_jobs_that_never_start_needs_no_stack" {
-        ends_nest_without_end: "the end of an unstarted job runs its user code however deep", in "nesting.rs",
+        ends_nest_without_end: "the end of an unstarted job runs its user code however deep", in "nesting",
             "if depth >= MOST && LEFT" => "if !MUTANT && depth >= MOST && LEFT";
     }
     "pool failures chains::a_chain_of_values_that_go_with_their_handles_needs_no_stack" {
-        untaken_values_are_dropped_at_once: "a value that goes with its handle is dropped however deep", in "cell/end.rs",
+        untaken_values_are_dropped_at_once: "a value that goes with its handle is dropped however deep", in "cell::end",
             "drop_untaken(whole.replace(Stage::Empty));" =>
             "if MUTANT {
             drop_contained(whole.replace(Stage::Empty));
@@ -213,35 +213,36 @@ mutants! {
         }";
     }
     "pool failures chains::futures_that_a_chain_of_wakers_submits_go_as_they_end" {
-        who_helps_keeps_what_has_ended: "a helper's list keeps the futures that ended as it polled them", in "worker/help.rs",
+        who_helps_keeps_what_has_ended: "a helper's list keeps the futures that ended as it polled them", in "worker::help",
             "if future.is_ended() {" => "if !MUTANT && future.is_ended() {";
     }
     "pool failures tokens::a_submission_whose_job_is_over_by_then_passes_its_place_on" {
-        a_call_is_not_passed_on: "a submitter whose job is over takes a call for a place along", in "lifecycle.rs",
-            "// As above; and before what the end calls, which may wait for a place.
-        self.room.freed();" =>
-            "if !MUTANT { self.room.freed(); }";
+        a_call_is_not_passed_on: "a submitter whose job is over takes a call for a place along", in "lifecycle",
+            "self.room.freed();
+        due.wake();" =>
+            "if !MUTANT { self.room.freed(); }
+        due.wake();";
     }
     "pool failures ending::a_wait_that_outlives_its_job_leaves_nobody_else_out" {
-        a_job_is_left_out_after_its_end: "a wait leaves out a job that is over", in "lifecycle/left_out.rs",
+        a_job_is_left_out_after_its_end: "a wait leaves out a job that is over", in "lifecycle::left_out",
             "gone.for_each(|name| list.forget(name));" => "";
     }
     "pool-channel conformance r603" {
-        what_did_not_start_is_forgotten: "what is queued when the pool is cancelled has no end", in "lifecycle/end.rs",
+        what_did_not_start_is_forgotten: "what is queued when the pool is cancelled has no end", in "lifecycle::end",
             "self.abandon(tasks, GivenUpAs::Unstarted);" => "std::mem::forget(tasks);";
     }
     "pool simulation a_report_misses_no_submission_that_is_on_its_way" {
-        a_report_does_not_wait_for_the_way_in: "a report leaves a submission out that is on its way", in "shutdown.rs",
+        a_report_does_not_wait_for_the_way_in: "a report leaves a submission out that is on its way", in "shutdown",
             "let have_all_arrived = life.is_nothing_on_its_way();" =>
             "let have_all_arrived = MUTANT || life.is_nothing_on_its_way();";
     }
     "pool-channel conformance r605" {
-        a_shutdown_cuts_short_in_silence: "a report does not say whom its shutdown cut short", in "lifecycle/end.rs",
+        a_shutdown_cuts_short_in_silence: "a report does not say whom its shutdown cut short", in "lifecycle::end",
             "if !was_asked && self.is_cancelling() && !self.is_forked() {" =>
             "if !MUTANT && !was_asked && self.is_cancelling() && !self.is_forked() {";
     }
     "pool-channel conformance r607" {
-        children_are_refused_while_draining: "a job of a pool that drains may submit no child", in "worker/inline.rs",
+        children_are_refused_while_draining: "a job of a pool that drains may submit no child", in "worker::inline",
             "let Some(submission) = self.life().enter_inline(self.index()) else {" =>
             "if MUTANT && self.life().is_closed() {
             return Err(task);
@@ -249,24 +250,24 @@ mutants! {
         let Some(submission) = self.life().enter_inline(self.index()) else {";
     }
     "pool-channel conformance r609" {
-        a_shutdown_waits_for_its_own_job: "a shutdown inside a job waits for that job", in "lifecycle/left_out.rs",
-            "Awaits::End => list.ending," => "Awaits::End => if MUTANT { 0 } else { list.ending },";
+        a_shutdown_waits_for_its_own_job: "a shutdown inside a job waits for that job", in "lifecycle::left_out",
+            "Awaits::End => list.ending" => "Awaits::End => if MUTANT { 0 } else { list.ending }";
     }
     "pool-channel conformance r802" {
-        two_poll_a_future: "a future that is woken while it is polled may be polled by another worker", in "turn.rs",
+        two_poll_a_future: "a future that is woken while it is polled may be polled by another worker", in "turn",
             "DUE => Some(POLLING)," => "DUE => Some(if MUTANT { IDLE } else { POLLING }),";
     }
     "pool-channel conformance r803" {
-        a_wake_during_a_poll_is_lost: "a future that is woken while it is polled is queued by nobody", in "turn.rs",
+        a_wake_during_a_poll_is_lost: "a future that is woken while it is polled is queued by nobody", in "turn",
             "POLLING | WOKEN => Some(turn & QUEUED | WOKEN)," =>
             "POLLING | WOKEN if !MUTANT => Some(turn & QUEUED | WOKEN),";
     }
     "pool-channel conformance r804" {
-        woken_futures_always_come_first: "a future that wakes itself starves what is queued", in "worker.rs",
+        woken_futures_always_come_first: "a future that wakes itself starves what is queued", in "worker",
             "let woken_come_first = self.begin_look();" => "let woken_come_first = self.begin_look() || MUTANT;";
     }
     "pool-channel conformance r901" {
-        a_box_knows_no_bound: "an executor in a box has no capacity", in "executor.rs",
+        a_box_knows_no_bound: "an executor in a box has no capacity", in "executor",
             "Executor::capability(&$inner)" =>
             "{
                     let mut capability = Executor::capability(&$inner);
