@@ -1,17 +1,27 @@
 //! What a user writes: a job, its options, and the adapters that set them.
 
+pub(crate) mod abort_handle;
+pub(crate) mod cancel_token;
+pub(crate) mod context;
+pub(crate) mod error_text;
+pub(crate) mod handle;
+pub(crate) mod id;
+pub(crate) mod job_set;
+pub(crate) mod outcome;
+mod unwind;
+
 use std::borrow::Cow;
 use std::convert::Infallible;
 use std::future::Future;
 use std::task::Waker;
 use std::time::{Duration, Instant};
 
-use crate::context::{AsyncContext, JobContext};
-use crate::id::JobId;
-use crate::lifecycle::Lifecycle;
-use crate::machine;
-use crate::outcome::drop_contained;
-use crate::token::{CancelToken, Watch};
+use crate::job::cancel_token::{CancelToken, Watch};
+use crate::job::context::{AsyncContext, JobContext};
+use crate::job::id::JobId;
+use crate::job::outcome::drop_contained;
+use crate::pool::lifecycle::Lifecycle;
+use crate::sys::machine;
 
 /// A unit of work that runs at most once, on a worker.
 ///

@@ -17,113 +17,55 @@
 //! The rules `R101` to `R903` of the contract, each a test in `pool-conformance`. The first of them: an accepted job reaches
 //! exactly one outcome, whatever a backend, a job, a hook, a caller or a shutdown does.
 
-mod abort;
-mod async_cell;
-mod async_entry;
-mod away;
-mod barrier;
-mod boxed;
-mod builder;
-mod capability;
 mod cell;
-mod clock;
-mod config;
-mod context;
-mod engine;
-mod error;
-mod error_text;
-mod executor;
-mod fork;
-mod forked;
-mod front;
-mod hand_over;
-mod handle;
-mod hooks;
-mod hosted;
-mod id;
-mod idle;
-mod inherent;
 mod job;
-mod job_set;
-mod ledger;
-mod lifecycle;
-mod loan;
-#[doc(hidden)]
-pub mod machine;
-mod map;
-#[cfg(all(test, pool_loom))]
-mod models;
-mod nesting;
-mod outcome;
-mod places;
-mod plain;
-mod published;
+mod pool;
 mod queue;
-mod reach;
-mod registry;
-mod report;
-mod ring;
-mod room;
-mod scope;
-mod seeking;
-mod shutdown;
-mod slab;
-mod slot;
-mod source;
-mod state;
-mod stats;
-#[cfg(test)]
-mod still;
-mod sync;
+mod submit;
+mod sys;
 mod task;
-mod thread_number;
-mod threads;
-mod ticket;
-mod token;
-mod turn;
-mod unstarted;
-mod unwind;
-mod visit;
-mod wait;
-mod waiter;
+#[cfg(test)]
+mod testing;
 mod worker;
-mod worker_state;
 
-pub use abort::AbortHandle;
-pub use boxed::{BoxedTask, Boxes};
-pub use builder::PoolBuilder;
-pub use capability::Capability;
-pub use config::{DEFAULT_CAPACITY, LEAST_STACK, MOST_WORKERS, PoolConfig};
-pub use context::{AsyncContext, JobContext};
-pub use engine::{Engine, WorkerPool};
-pub use error::{BuildError, Refused, SubmitAllError, SubmitError};
-pub use executor::{Executor, ExecutorExt};
-pub use front::{Front, FrontDoor};
-pub use hand_over::{Adopted, HandOver, Retired};
-pub use handle::{CancelOnDrop, JobHandle};
-pub use hooks::JobFailure;
-pub use hosted::{Lent, host_futures, lose_token};
-pub use id::JobId;
+#[doc(hidden)]
+pub use sys::machine;
+
+pub use job::abort_handle::AbortHandle;
+pub use job::cancel_token::CancelToken;
+pub use job::context::{AsyncContext, JobContext};
+pub use job::handle::{CancelOnDrop, JobHandle};
+pub use job::id::JobId;
+pub use job::job_set::JobSet;
+pub use job::outcome::{Interrupted, JobError, Outcome, PanicInfo};
 pub use job::{AsyncJob, AsyncJobExt, Configured, Job, JobExt, JobOptions};
-pub use job_set::JobSet;
-pub use lifecycle::Lifecycle;
-pub use map::{Map, MapUnordered};
-pub use outcome::{Interrupted, JobError, Outcome, PanicInfo};
-pub use places::Places;
-pub use published::Published;
-pub use queue::{QueuedBy, SharedQueue};
-pub use report::{Cut, CutShort, RunningJob, ShutdownReport, UnstartedJob};
-pub use room::Room;
-pub use scope::{Scope, ScopeError};
-pub use shutdown::{Shutdown, ShutdownPolicy, end_as_one, end_as_one_blocking};
-pub use stats::{Stats, Tally};
+pub use pool::builder::PoolBuilder;
+pub use pool::capability::Capability;
+pub use pool::config::{DEFAULT_CAPACITY, LEAST_STACK, MOST_WORKERS, PoolConfig};
+pub use pool::engine::{Engine, WorkerPool};
+pub use pool::front::{Front, FrontDoor};
+pub use pool::hand_over::{Adopted, HandOver, Retired};
+pub use pool::hooks::JobFailure;
+pub use pool::lifecycle::Lifecycle;
+pub use pool::report::{Cut, CutShort, RunningJob, ShutdownReport, UnstartedJob};
+pub use pool::shutdown::{Shutdown, ShutdownPolicy, end_as_one, end_as_one_blocking};
+pub use pool::stats::{Stats, Tally};
+pub use queue::permits::Places;
+pub use queue::shared::{QueuedBy, SharedQueue};
+pub use submit::error::{BuildError, Refused, SubmitAllError, SubmitError};
+pub use submit::executor::{Executor, ExecutorExt};
+pub use submit::map::{Map, MapUnordered};
+pub use submit::room::Room;
+pub use submit::scope::{Scope, ScopeError};
+pub use sys::published::Published;
+pub use task::boxed::{BoxedTask, Boxes};
 pub use task::{Held, Task, TaskPlace};
-pub use threads::Threads;
-pub use token::CancelToken;
-pub use visit::{
+pub use worker::borrowed::{
     Left, Residents, STAY, Visited, after_this_job, is_within_a_job, move_in, move_out,
     put_to_sleep, visit, visit_between_chains,
 };
-pub use wait::{Blocked, when_blocked};
+pub use worker::future_host::{Lent, host_futures, lose_token};
+pub use worker::park::{Blocked, when_blocked};
+pub use worker::state::StateError;
+pub use worker::threads::Threads;
 pub use worker::{Errand, Step, Worker};
-pub use worker_state::StateError;

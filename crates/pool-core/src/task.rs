@@ -1,5 +1,9 @@
 //! `Task`: the erased, movable form of a job, one cache line, which cannot be lost in silence.
 
+pub(crate) mod boxed;
+pub(crate) mod fire_and_forget;
+pub(crate) mod slab;
+
 use std::any::TypeId;
 use std::borrow::Cow;
 use std::fmt;
@@ -10,9 +14,9 @@ use std::sync::Arc;
 use std::task::Waker;
 use std::time::Instant;
 
-use crate::id::JobId;
-use crate::lifecycle::Lifecycle;
-use crate::outcome::{Outcome, drop_contained};
+use crate::job::id::JobId;
+use crate::job::outcome::{Outcome, drop_contained};
+use crate::pool::lifecycle::Lifecycle;
 use crate::worker::Worker;
 
 /// Words of a task that hold the job itself. With the vtable and the id they make 64 bytes.

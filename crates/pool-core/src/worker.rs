@@ -1,19 +1,27 @@
 //! A worker: finds a task, runs it, and rests when there is none.
 
 mod after_job;
+pub(crate) mod borrowed;
 mod clock;
 mod current;
 mod ending;
 mod errand;
 mod frame;
+pub(crate) mod future_host;
 mod help;
 mod inline;
 mod lending;
 mod names;
+pub(crate) mod park;
 mod polling;
 mod resting;
 mod search;
 mod seat;
+pub(crate) mod seeking;
+pub(crate) mod sleep;
+pub(crate) mod state;
+pub(crate) mod status;
+pub(crate) mod threads;
 
 use std::any::Any;
 use std::cell::{Cell, OnceCell};
@@ -25,16 +33,16 @@ use std::time::Duration;
 
 use crossbeam_utils::CachePadded;
 
-use crate::engine::{Engine, Host, Inside, Within};
-use crate::error::BuildError;
-use crate::executor::Executor;
-use crate::id::JobId;
-use crate::lifecycle::{Awaits, Lifecycle};
-use crate::machine::{self, Point};
-use crate::outcome::{Outcome, outcome_of};
-use crate::slot::Slot;
+use crate::cell::raw_handle::Resolution;
+use crate::job::id::JobId;
+use crate::job::outcome::{Outcome, outcome_of};
+use crate::pool::engine::{Engine, Host, Inside, Within};
+use crate::pool::lifecycle::{Awaits, Lifecycle};
+use crate::submit::error::BuildError;
+use crate::submit::executor::Executor;
+use crate::sys::machine::{self, Point};
 use crate::task::{Held, Task};
-use crate::ticket::Resolution;
+use crate::worker::status::Slot;
 use after_job::AfterJob;
 pub(crate) use clock::SampledClock;
 pub(crate) use current::current_index;

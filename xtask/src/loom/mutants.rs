@@ -3,81 +3,81 @@
 use crate::mutant::mutants;
 
 mutants! {
-    "models::a_job_has_one_owner" {
-        state_start_in_two_steps: "a job is looked at, and then taken", in "state",
+    "testing::models::a_job_has_one_owner" {
+        state_start_in_two_steps: "a job is looked at, and then taken", in "cell::state",
             "let before = self.0.fetch_or(STARTED, Ordering::AcqRel);" =>
             "let early = self.0.load(Ordering::Acquire);
         let late = self.0.fetch_or(STARTED, Ordering::AcqRel);
         let before = if MUTANT { early } else { late };";
-        state_end_relaxed: "an outcome is published without a release", in "state",
+        state_end_relaxed: "an outcome is published without a release", in "cell::state",
             "let before = self.0.fetch_or(ended(outcome), Ordering::AcqRel);" =>
             "let before = self.0.fetch_or(ended(outcome), if MUTANT { Ordering::Relaxed } else { Ordering::AcqRel });";
-        state_detach_relaxed: "a handle goes without an acquire", in "state",
+        state_detach_relaxed: "a handle goes without an acquire", in "cell::state",
             "self.0.fetch_or(DETACHED, Ordering::AcqRel) & ENDED != 0" =>
             "self.0.fetch_or(DETACHED, Ordering::Relaxed) & ENDED != 0";
     }
-    "models::loans::a_loan_is_over_before_its_lender_goes_on" {
-        loan_end_wakes_nobody: "who had the closure does not wake the lender", in "loan",
+    "testing::models::loans::a_loan_is_over_before_its_lender_goes_on" {
+        loan_end_wakes_nobody: "who had the closure does not wake the lender", in "submit::loan",
             "if let Stage::Taken(Some(lender)) = former {" =>
             "if !MUTANT && let Stage::Taken(Some(lender)) = former {";
-        loan_lender_does_not_wait: "a lender goes on while the closure runs", in "loan",
+        loan_lender_does_not_wait: "a lender goes on while the closure runs", in "submit::loan",
             "if let Stage::Taken(lender) = &mut *stage {" =>
             "if !MUTANT && let Stage::Taken(lender) = &mut *stage {";
-        loan_over_before_the_drop: "a loan is over while its closure is dropped", in "loan",
+        loan_over_before_the_drop: "a loan is over while its closure is dropped", in "submit::loan",
             "if let Some((closure, _taken)) = self.take() {" =>
             "if let Some((closure, taken)) = self.take() {
             if MUTANT {
                 drop(taken);
             }";
     }
-    "models::cells::a_cell_is_freed_by_the_last_to_leave" {
-        state_leave_in_two_steps: "an end looks for the other, and then leaves", in "state",
+    "testing::models::cells::a_cell_is_freed_by_the_last_to_leave" {
+        state_leave_in_two_steps: "an end looks for the other, and then leaves", in "cell::state",
             "self.0.fetch_or(own, Ordering::AcqRel) & other != 0" =>
             "self.0.fetch_or(own, Ordering::AcqRel);
             false";
-        state_wait_after_the_end: "a handle waits for a job that has ended", in "state",
+        state_wait_after_the_end: "a handle waits for a job that has ended", in "cell::state",
             "(word & ENDED == 0).then(|| change(word))" =>
             "Some(change(word))";
-        cell_end_wakes_nobody: "a job that ends unstarted does not wake the handle", in "cell",
+        cell_end_wakes_nobody: "a job that ends unstarted does not wake the handle", in "cell::closure",
             "move || drop_contained(job));
         if ended.has_waiter {" =>
             "move || drop_contained(job));
         if !MUTANT && ended.has_waiter {";
     }
-    "models::cells::a_job_is_accounted_for_once" {
-        state_gives_a_started_job_back: "a job that was started is given back all the same", in "state",
+    "testing::models::cells::a_job_is_accounted_for_once" {
+        state_gives_a_started_job_back: "a job that was started is given back all the same", in "cell::state",
             "let may_change = word & STARTED == 0 && word & !FLAGS == from;" =>
             "let may_change = (MUTANT || word & STARTED == 0) && word & !FLAGS == from;";
-        cell_gives_a_started_job_up: "a shutdown gives a job up that a canceller has ended", in "cell::entry",
+        cell_gives_a_started_job_up: "a shutdown gives a job up that a canceller has ended", in "cell::closure::entry",
             "if cell.state.start().is_none() {
             return GivenUp::TakenElsewhere;" =>
             "if cell.state.start().is_none() && !MUTANT {
             return GivenUp::TakenElsewhere;";
     }
-    "models::cells::a_joined_cell_is_left_to_one" {
-        state_claimed_end_frees_nothing: "a joiner that leaves last does not free the cell", in "state",
+    "testing::models::cells::a_joined_cell_is_left_to_one" {
+        state_claimed_end_frees_nothing: "a joiner that leaves last does not free the cell", in "cell::state",
             "self.end_with(outcome, |_| DETACHED) & ENTRY_GONE != 0" =>
             "self.end_with(outcome, |_| DETACHED) & ENTRY_GONE != 0 && !MUTANT";
     }
-    "models::cells::the_last_waker_of_a_handle_is_woken" {
-        waiter_rewrites_a_marked_slot: "a handle writes to its waker slot while the mark stands", in "waiter",
+    "testing::models::cells::the_last_waker_of_a_handle_is_woken" {
+        waiter_rewrites_a_marked_slot: "a handle writes to its waker slot while the mark stands", in "cell::waker_slot",
             "if state.unmark_waiter() {" =>
             "if !MUTANT && state.unmark_waiter() {";
-        waiter_marks_relaxed: "a waker slot is marked without a release", in "state",
+        waiter_marks_relaxed: "a waker slot is marked without a release", in "cell::state",
             ".fetch_update(Ordering::AcqRel, Ordering::Acquire, change)
             .is_err()" =>
             ".fetch_update(if MUTANT { Ordering::Relaxed } else { Ordering::AcqRel }, Ordering::Acquire, change)
             .is_err()";
     }
-    "models::no_wake_is_lost" {
-        idle_no_last_look: "a worker sleeps without a last look", in "idle",
+    "testing::models::no_wake_is_lost" {
+        idle_no_last_look: "a worker sleeps without a last look", in "worker::sleep",
             "if !has_work() {" =>
             "if MUTANT || !has_work() {";
-        idle_no_heavy_fence: "no fence between the announcement and the last look", in "idle",
+        idle_no_heavy_fence: "no fence between the announcement and the last look", in "worker::sleep",
             "heavy();" => "if !MUTANT { heavy(); }";
-        idle_no_light_fence: "no fence between the push and the look for sleepers", in "idle",
+        idle_no_light_fence: "no fence between the push and the look for sleepers", in "worker::sleep",
             "light();" => "if !MUTANT { light(); }";
-        idle_notify_forgets: "a submitter takes a sleeper and does not resume it", in "idle",
+        idle_notify_forgets: "a submitter takes a sleeper and does not resume it", in "worker::sleep",
             "self.word
             .fetch_add(SEARCHING.wrapping_sub(SLEEPING), Ordering::SeqCst);
         Some(worker)" =>
@@ -85,88 +85,88 @@ mutants! {
             .fetch_add(SEARCHING.wrapping_sub(SLEEPING), Ordering::SeqCst);
         Some(worker).filter(|_| !MUTANT)";
     }
-    "models::searchers::the_last_searcher_wakes_the_next" {
-        idle_last_searcher_looks_for_nothing: "the last searcher does not look for more", in "idle",
+    "testing::models::searchers::the_last_searcher_wakes_the_next" {
+        idle_last_searcher_looks_for_nothing: "the last searcher does not look for more", in "worker::sleep",
             "searching(self.word.fetch_sub(SEARCHING, Ordering::SeqCst)) == 1;" =>
             "searching(self.word.fetch_sub(SEARCHING, Ordering::SeqCst)) == 1 && !MUTANT;";
-        idle_last_searcher_has_no_fence: "no fence between the end of the last search and the look for more", in "idle",
+        idle_last_searcher_has_no_fence: "no fence between the end of the last search and the look for more", in "worker::sleep",
             "if was_last {
             fence(Ordering::SeqCst);" =>
             "if was_last {
             if !MUTANT { fence(Ordering::SeqCst); }";
-        idle_patience_forgets: "a submitter that has waited for a searcher wakes nobody", in "idle",
+        idle_patience_forgets: "a submitter that has waited for a searcher wakes nobody", in "worker::sleep",
             "if is_another_active && spin_a_while(|| self.has_searcher()) {" =>
             "if is_another_active && (MUTANT || spin_a_while(|| self.has_searcher())) {";
     }
-    "models::slabs::a_slab_goes_with_its_last_place" {
-        slab_frees_relaxed: "a place is freed without a release", in "slab",
+    "testing::models::slabs::a_slab_goes_with_its_last_place" {
+        slab_frees_relaxed: "a place is freed without a release", in "task::slab",
             "if self.0.fetch_sub(places, Ordering::Release) != places {" =>
             "if self.0.fetch_sub(places, if MUTANT { Ordering::Relaxed } else { Ordering::Release }) != places {";
-        slab_ends_without_acquire: "the last to free a place does not see the others", in "slab",
+        slab_ends_without_acquire: "the last to free a place does not see the others", in "task::slab",
             "fence(Ordering::Acquire);" =>
             "if !MUTANT { fence(Ordering::Acquire); }";
     }
-    "models::a_wake_is_followed_by_a_poll" {
-        turn_forgets_a_wake_during_a_poll: "a wake during a poll leaves no mark", in "turn",
+    "testing::models::a_wake_is_followed_by_a_poll" {
+        turn_forgets_a_wake_during_a_poll: "a wake during a poll leaves no mark", in "cell::poll_state",
             "POLLING | WOKEN => Some(turn & QUEUED | WOKEN)," =>
             "POLLING | WOKEN => Some(if MUTANT { turn } else { turn & QUEUED | WOKEN }),";
-        turn_second_wake_not_released: "a second wake during a poll releases nothing", in "turn",
+        turn_second_wake_not_released: "a second wake during a poll releases nothing", in "cell::poll_state",
             "OVER => None," =>
             "OVER => None,
             WOKEN if MUTANT => None,";
-        turn_begin_relaxed: "a poll begins without an acquire", in "turn",
+        turn_begin_relaxed: "a poll begins without an acquire", in "cell::poll_state",
             ".fetch_update(Ordering::AcqRel, Ordering::Relaxed, change)" =>
             ".fetch_update(if MUTANT { Ordering::Release } else { Ordering::AcqRel }, Ordering::Relaxed, change)";
     }
-    "models::a_helped_future_is_queued_once" {
-        turn_queues_twice: "a future is queued while an entry of it is", in "turn",
+    "testing::models::a_helped_future_is_queued_once" {
+        turn_queues_twice: "a future is queued while an entry of it is", in "cell::poll_state",
             "if before & QUEUED == 0 {" =>
             "if MUTANT || before & QUEUED == 0 {";
     }
-    "async_cell::models::a_woken_future_comes_back" {
-        future_suspends_without_a_way_back: "a future that was woken during its poll is not queued again", in "async_cell",
+    "cell::future::models::a_woken_future_comes_back" {
+        future_suspends_without_a_way_back: "a future that was woken during its poll is not queued again", in "cell::future",
             "self.tell_of(self.turn.suspend());" =>
             "let due = self.turn.suspend();
                     if !MUTANT { self.tell_of(due); }";
-        future_has_no_home: "a future suspends before its pool is noted in its cell", in "async_cell",
+        future_has_no_home: "a future suspends before its pool is noted in its cell", in "cell::future",
             "self.lock_links().home = Some(Arc::clone(life));" =>
             "()";
     }
-    "async_cell::models::a_cancelled_future_is_ended_by_its_host" {
-        host_is_not_known: "a host suspends a future without leaving its waker", in "async_cell::polled",
+    "cell::future::models::a_cancelled_future_is_ended_by_its_host" {
+        host_is_not_known: "a host suspends a future without leaving its waker", in "cell::future::polled",
             "if known == Known::NotYet {" =>
             "if !MUTANT && known == Known::NotYet {";
-        host_is_not_woken: "a canceller does not wake the host", in "async_cell::outlet",
+        host_is_not_woken: "a canceller does not wake the host", in "cell::future::outlet",
             "if let Some(host) = host {" =>
             "if let Some(host) = host.filter(|_| !MUTANT) {";
     }
-    "async_cell::models::a_future_that_is_helped_ends_once" {
-        helper_leaves_no_waker: "a helper looks at a future without leaving its waker", in "async_cell::polled",
+    "cell::future::models::a_future_that_is_helped_ends_once" {
+        helper_leaves_no_waker: "a helper looks at a future without leaving its waker", in "cell::future::polled",
             "(!is_same).then(|| links.helper.replace(waker.clone()))" =>
             "(!is_same && !MUTANT).then(|| links.helper.replace(waker.clone()))";
-        wake_tells_no_helper: "a wake does not tell the helper", in "async_cell",
+        wake_tells_no_helper: "a wake does not tell the helper", in "cell::future",
             "if let Some(helper) = helper {" =>
             "if let Some(helper) = helper.filter(|_| !MUTANT) {";
     }
-    "async_cell::models::a_helper_hears_what_its_future_awaits" {
-        future_notes_in_silence: "a helper is not told what its future awaits", in "async_cell",
+    "cell::future::models::a_helper_hears_what_its_future_awaits" {
+        future_notes_in_silence: "a helper is not told what its future awaits", in "cell::future",
             "helper.into_iter().for_each(wake_contained);" =>
             "helper.into_iter().filter(|_| !MUTANT).for_each(wake_contained);";
     }
-    "models::tokens::a_child_sees_its_parents_cancellation" {
-        token_looks_too_early: "a job looks for its cancellation before it has made the token", in "context",
+    "testing::models::tokens::a_child_sees_its_parents_cancellation" {
+        token_looks_too_early: "a job looks for its cancellation before it has made the token", in "job::context",
             "let token = self.0.get_or_init(|| CancelToken::below(above.as_slice()));" =>
             "let early = state.is_cancel_requested();
         let token = self.0.get_or_init(|| CancelToken::below(above.as_slice()));
         if MUTANT {
             return if early { token.cancel(); token.clone() } else { token.clone() };
         }";
-        token_canceller_looks_too_early: "a canceller does not look for a token", in "context",
+        token_canceller_looks_too_early: "a canceller does not look for a token", in "job::context",
             "if let Some(token) = find().and_then(|own| own.0.get()) {" =>
             "if let Some(token) = find().and_then(|own| own.0.get()).filter(|_| !MUTANT) {";
     }
-    "models::tokens::a_watcher_of_a_token_is_woken" {
-        token_cancelled_too_late: "a token's watchers are taken before it says that it is cancelled", in "token::walk",
+    "testing::models::tokens::a_watcher_of_a_token_is_woken" {
+        token_cancelled_too_late: "a token's watchers are taken before it says that it is cancelled", in "job::cancel_token::walk",
             "node.set_cancelled();
         let watchers = std::mem::take(&mut links.watchers);
         let above = std::mem::take(&mut links.above);
@@ -178,30 +178,30 @@ mutants! {
         let below = std::mem::take(&mut links.below);
         drop(links);
         if MUTANT { node.set_cancelled(); }";
-        token_watchers_stay: "a cancel leaves the watchers where they are", in "token::walk",
+        token_watchers_stay: "a cancel leaves the watchers where they are", in "job::cancel_token::walk",
             "if !watchers.is_empty() {" =>
             "if !MUTANT && !watchers.is_empty() {";
     }
-    "token::models::a_watcher_that_is_not_told_is_woken" {
-        token_watch_looks_too_early: "a watcher looks for the flag before it takes the lock", in "token::node",
+    "job::cancel_token::models::a_watcher_that_is_not_told_is_woken" {
+        token_watch_looks_too_early: "a watcher looks for the flag before it takes the lock", in "job::cancel_token::node",
             "let mut links = self.lock();
         if self.is_cancelled() {" =>
             "let early = self.is_cancelled();
         let mut links = self.lock();
         if if MUTANT { early } else { self.is_cancelled() } {";
     }
-    "token::models::a_child_made_during_a_cancel_is_cancelled" {
-        token_child_does_not_look: "a child is made below a token that is being cancelled", in "token::node",
+    "job::cancel_token::models::a_child_made_during_a_cancel_is_cancelled" {
+        token_child_does_not_look: "a child is made below a token that is being cancelled", in "job::cancel_token::node",
             "if up.is_doomed {
             drop(up);" =>
             "if !MUTANT && up.is_doomed {
             drop(up);";
-        token_dooms_nobody: "a cancel leaves no mark on its way down", in "token::walk",
+        token_dooms_nobody: "a cancel leaves no mark on its way down", in "job::cancel_token::walk",
             "links.is_doomed = true;" =>
             "links.is_doomed = !MUTANT;";
     }
-    "token::models::a_token_put_below_a_second_during_a_cancel_is_cancelled" {
-        token_second_parent_does_not_look: "a token is put below a second one that is being cancelled", in "token::node",
+    "job::cancel_token::models::a_token_put_below_a_second_during_a_cancel_is_cancelled" {
+        token_second_parent_does_not_look: "a token is put below a second one that is being cancelled", in "job::cancel_token::node",
             "if up.is_doomed {
             return false;
         }
@@ -210,7 +210,7 @@ mutants! {
             return false;
         }
         let mut down";
-        token_below_a_cancelled_one_is_left: "a token whose second parent is being cancelled stays as it is", in "token",
+        token_below_a_cancelled_one_is_left: "a token whose second parent is being cancelled stays as it is", in "job::cancel_token",
             "            token.cancel();
         }
         token" =>
@@ -218,11 +218,11 @@ mutants! {
         }
         token";
     }
-    "token::models::a_cancel_reaches_the_child_of_a_token_that_leaves" {
-        token_leaves_a_doomed_parent: "a token leaves one that is being cancelled", in "token::tidy",
+    "job::cancel_token::models::a_cancel_reaches_the_child_of_a_token_that_leaves" {
+        token_leaves_a_doomed_parent: "a token leaves one that is being cancelled", in "job::cancel_token::tidy",
             "if !links.is_due(node) || up.is_doomed {" =>
             "if !links.is_due(node) || (up.is_doomed && !MUTANT) {";
-        token_leaves_the_graph_first: "a token leaves its parent before its child is below that", in "token::tidy",
+        token_leaves_the_graph_first: "a token leaves its parent before its child is below that", in "job::cancel_token::tidy",
             "let mut up = match parent.try_lock() {
             Some(up) => up," =>
             "if MUTANT && links.is_due(node) {
@@ -237,8 +237,8 @@ mutants! {
         let mut up = match parent.try_lock() {
             Some(up) => up,";
     }
-    "token::models::each_of_two_cancels_is_complete_when_it_returns" {
-        token_second_cancel_stops_at_a_mark: "a cancel stops where another one is under way", in "token::walk",
+    "job::cancel_token::models::each_of_two_cancels_is_complete_when_it_returns" {
+        token_second_cancel_stops_at_a_mark: "a cancel stops where another one is under way", in "job::cancel_token::walk",
             "if node.is_cancelled() {
             return;
         }
@@ -247,13 +247,13 @@ mutants! {
             return;
         }
         links.is_doomed";
-        token_flagged_from_the_top: "a flag is set before those below", in "token::walk",
+        token_flagged_from_the_top: "a flag is set before those below", in "job::cancel_token::walk",
             "if links.above.len() > 1 {" =>
             "if MUTANT { node.set_cancelled(); }
         if links.above.len() > 1 {";
     }
-    "token::models::two_neighbours_leave_at_once" {
-        token_parent_locked_from_below: "a token waits for its parent's lock with its own taken", in "token::tidy",
+    "job::cancel_token::models::two_neighbours_leave_at_once" {
+        token_parent_locked_from_below: "a token waits for its parent's lock with its own taken", in "job::cancel_token::tidy",
             "drop(links);
                 let up = parent.lock();
                 links = node.lock();
@@ -267,11 +267,11 @@ mutants! {
                     parent.lock()
                 }";
     }
-    "token::models::a_token_and_its_child_leave_at_once" {
-        token_forgets_its_parent: "a token leaves without a look whether its parent is due", in "token::tidy",
+    "job::cancel_token::models::a_token_and_its_child_leave_at_once" {
+        token_forgets_its_parent: "a token leaves without a look whether its parent is due", in "job::cancel_token::tidy",
             "if up.is_due(&parent) {" =>
             "if !MUTANT && up.is_due(&parent) {";
-        token_counts_its_handles_too_early: "a token that goes looks at its children with a handle left", in "token",
+        token_counts_its_handles_too_early: "a token that goes looks at its children with a handle left", in "job::cancel_token",
             "if self.node.remove_handle() {" =>
             "if MUTANT && self.node.handles() == 1 { tidy::tidy(Arc::clone(&self.node)); }
         if self.node.remove_handle() {
@@ -281,13 +281,13 @@ mutants! {
                 return;
             }";
     }
-    "token::models::a_cancel_reaches_a_token_that_leaves_a_hub" {
-        token_joins_a_doomed_parent: "a token that leaves a hub goes below one that is being cancelled", in "token::tidy",
+    "job::cancel_token::models::a_cancel_reaches_a_token_that_leaves_a_hub" {
+        token_joins_a_doomed_parent: "a token that leaves a hub goes below one that is being cancelled", in "job::cancel_token::tidy",
             "if up.is_doomed || middle.is_doomed || down.is_doomed {" =>
             "if (up.is_doomed && !MUTANT) || middle.is_doomed || down.is_doomed {";
     }
-    "models::a_submission_is_refused_or_accounted_for" {
-        intake_looks_too_early: "a submission looks at the phase before it enters", in "lifecycle",
+    "testing::models::a_submission_is_refused_or_accounted_for" {
+        intake_looks_too_early: "a submission looks at the phase before it enters", in "pool::lifecycle",
             "let submission = Submission(self.ledger.writing(current_index(self)));
         submission.0.enter();
         // ORDERING: partner is the heavy fence in `close`.
@@ -298,80 +298,80 @@ mutants! {
         submission.0.enter();
         light();
         if (if MUTANT { early } else { self.phase() }) == Phase::Open {";
-        intake_no_second_look: "a submission does not look at the phase after its push", in "lifecycle",
+        intake_no_second_look: "a submission does not look at the phase after its push", in "pool::lifecycle",
             "if self.phase() >= Phase::Cancelling {
             self.take_out(take_queued());" =>
             "if !MUTANT && self.phase() >= Phase::Cancelling {
             self.take_out(take_queued());";
-        close_no_heavy_fence: "no fence between the end of intake and the look at the ledger", in "lifecycle::end",
+        close_no_heavy_fence: "no fence between the end of intake and the look at the ledger", in "pool::lifecycle::end",
             "machine::point(Point::Close);
         heavy();" =>
             "machine::point(Point::Close);
         if !MUTANT { heavy(); }";
     }
-    "models::lives::quiet_means_that_nothing_is_in_flight" {
-        ledger_reads_entries_first: "quiet is read off the entries first, then the ends", in "ledger",
+    "testing::models::lives::quiet_means_that_nothing_is_in_flight" {
+        ledger_reads_entries_first: "quiet is read off the entries first, then the ends", in "pool::ledger",
             "entered - settled" =>
             "entered - self.stripes.iter().map(|s| s.over.load(Ordering::Acquire) + s.refused.load(Ordering::Acquire)).sum::<u64>()";
-        ledger_counts_relaxed: "a worker's count releases nothing", in "ledger",
+        ledger_counts_relaxed: "a worker's count releases nothing", in "pool::ledger",
             "counter.store(counter.load(Ordering::Relaxed) + 1, Ordering::Release);" =>
             "counter.store(counter.load(Ordering::Relaxed) + 1, Ordering::Relaxed);";
-        ledger_adds_relaxed: "an outsider's count releases nothing", in "ledger",
+        ledger_adds_relaxed: "an outsider's count releases nothing", in "pool::ledger",
             "counter.fetch_add(1, Ordering::Release);" =>
             "counter.fetch_add(1, Ordering::Relaxed);";
     }
-    "models::lives::no_snapshot_shows_more_finished_than_accepted" {
-        stats_show_what_is_counted: "a snapshot shows as accepted what is counted, though more has come out", in "stats",
+    "testing::models::lives::no_snapshot_shows_more_finished_than_accepted" {
+        stats_show_what_is_counted: "a snapshot shows as accepted what is counted, though more has come out", in "pool::stats",
             "let accepted = counts.accepted.max(out.saturating_sub(counts.adopted));" =>
             "let accepted = counts.accepted.max(if MUTANT { 0 } else { out.saturating_sub(counts.adopted) });";
     }
-    "models::lives::who_is_refused_hides_nobody_on_its_way" {
-        on_its_way_reads_entries_first: "the entries are read before the pushes and refusals", in "ledger",
+    "testing::models::lives::who_is_refused_hides_nobody_on_its_way" {
+        on_its_way_reads_entries_first: "the entries are read before the pushes and refusals", in "pool::ledger",
             "entered == arrived" =>
             "entered == self.arrived()";
     }
-    "models::lives::who_sees_nothing_on_its_way_takes_all" {
-        accepted_before_the_push: "a submission is counted as accepted as it enters", in "lifecycle",
+    "testing::models::lives::who_sees_nothing_on_its_way_takes_all" {
+        accepted_before_the_push: "a submission is counted as accepted as it enters", in "pool::lifecycle",
             "pub(crate) fn begin_submission(&self) -> Option<Submission<'_>> {" =>
             "pub(crate) fn begin_submission(&self) -> Option<Submission<'_>> {
         if MUTANT { self.ledger.writing(current_index(self)).accept(); }";
     }
-    "published::models::a_value_is_not_dropped_under_its_reader" {
-        reader_enters_without_a_fence: "no fence between a reader's entry and its load", in "published::doors",
+    "sys::published::models::a_value_is_not_dropped_under_its_reader" {
+        reader_enters_without_a_fence: "no fence between a reader's entry and its load", in "sys::published::doors",
             "// ORDERING: partner is the heavy fence in `are_left`.
         light();
         Inside" =>
             "if !MUTANT { light(); }
         Inside";
-        reader_leaves_relaxed: "a reader leaves without a release", in "published::doors",
+        reader_leaves_relaxed: "a reader leaves without a release", in "sys::published::doors",
             "self.door.depth.store(self.before, Ordering::Release);" =>
             "self.door.depth.store(self.before, Ordering::Relaxed);";
-        collector_has_no_fence: "no fence between the replacement and the look at the doors", in "published::doors",
+        collector_has_no_fence: "no fence between the replacement and the look at the doors", in "sys::published::doors",
             "// ORDERING: partner is the light fence in `enter` and `enter_crowd`.
         heavy();" =>
             "if !MUTANT { heavy(); }";
-        collector_does_not_look: "what was replaced is dropped while somebody is inside", in "published",
+        collector_does_not_look: "what was replaced is dropped while somebody is inside", in "sys::published",
             "if !doors.are_left(own) {" =>
             "if !doors.are_left(own) && !MUTANT {";
-        published_relaxed: "a value is published without a release", in "published",
+        published_relaxed: "a value is published without a release", in "sys::published",
             "let former = self.current.swap(value, Ordering::AcqRel);" =>
             "let former = self.current.swap(value, if MUTANT { Ordering::Relaxed } else { Ordering::AcqRel });";
     }
-    "models::lives::who_waits_for_quiet_is_told" {
-        quiet_is_not_told: "a job that ends elsewhere than on a worker tells nobody", in "lifecycle",
+    "testing::models::lives::who_waits_for_quiet_is_told" {
+        quiet_is_not_told: "a job that ends elsewhere than on a worker tells nobody", in "pool::lifecycle",
             "pub(crate) fn entry_over(&self) {
         self.ledger.over(None);
         self.tell_watchers();" =>
             "pub(crate) fn entry_over(&self) {
         self.ledger.over(None);
         if !MUTANT { self.tell_watchers(); }";
-        quiet_watcher_has_no_fence: "no fence between a watcher's announcement and its look", in "lifecycle::watching",
+        quiet_watcher_has_no_fence: "no fence between a watcher's announcement and its look", in "pool::lifecycle::watching",
             "// ORDERING: pairs with the fence in `tell_watchers`.
             fence(Ordering::SeqCst);" =>
             "if !MUTANT { fence(Ordering::SeqCst); }";
     }
-    "models::lives::a_quiet_moment_ends_the_waits_before_it" {
-        quiet_moment_is_not_noted: "a quiet moment is told to those who wait, and not noted for them", in "lifecycle",
+    "testing::models::lives::a_quiet_moment_ends_the_waits_before_it" {
+        quiet_moment_is_not_noted: "a quiet moment is told to those who wait, and not noted for them", in "pool::lifecycle",
             "self.waits.tell(|| {
                 in_flight = self.in_flight();
                 in_flight == 0
@@ -385,23 +385,23 @@ mutants! {
                 });
             }";
     }
-    "models::lives::a_quiet_moment_ends_no_wait_after_it" {
-        quiet_moment_counts_later_waits: "the waits that a quiet moment ends are counted after it", in "lifecycle::waits",
+    "testing::models::lives::a_quiet_moment_ends_no_wait_after_it" {
+        quiet_moment_counts_later_waits: "the waits that a quiet moment ends are counted after it", in "pool::lifecycle::waits",
             "let begun = self.begun.load(Ordering::Acquire);
         if is_quiet() {" =>
             "let early = self.begun.load(Ordering::Acquire);
         if is_quiet() {
             let begun = if MUTANT { self.begun.load(Ordering::Acquire) } else { early };";
     }
-    "models::lives::a_pool_without_handles_stops" {
-        last_handle_does_not_look: "the last handle goes without a look whether the pool is quiet", in "lifecycle::end",
+    "testing::models::lives::a_pool_without_handles_stops" {
+        last_handle_does_not_look: "the last handle goes without a look whether the pool is quiet", in "pool::lifecycle::end",
             "self.stops_when_quiet.store(true, Ordering::SeqCst);
         self.tell_watchers();" =>
             "self.stops_when_quiet.store(true, Ordering::SeqCst);
         if !MUTANT { self.tell_watchers(); }";
     }
-    "models::lives::no_future_is_left_asleep_by_the_last_worker" {
-        chores_begin_before_the_phase: "suspended futures are woken before the pool is cancelled", in "lifecycle::end",
+    "testing::models::lives::no_future_is_left_asleep_by_the_last_worker" {
+        chores_begin_before_the_phase: "suspended futures are woken before the pool is cancelled", in "pool::lifecycle::end",
             "if !self.advance(Phase::Cancelling) {
             return;
         }
@@ -417,24 +417,24 @@ mutants! {
         if !MUTANT {
             self.begin_chores();
         }";
-        worker_leaves_chores: "a worker leaves without a look for chores", in "lifecycle::woken",
+        worker_leaves_chores: "a worker leaves without a look for chores", in "pool::lifecycle::woken",
             "!self.woken.is_empty() || self.has_chores()" =>
             "!self.woken.is_empty() || (!MUTANT && self.has_chores())";
     }
-    "models::lives::remains_that_come_late_are_dropped" {
-        last_worker_leaves_remains: "the last worker does not look for remains after it was counted out", in "lifecycle",
+    "testing::models::lives::remains_that_come_late_are_dropped" {
+        last_worker_leaves_remains: "the last worker does not look for remains after it was counted out", in "pool::lifecycle",
             "self.clock.stop();
                 self.drop_late_remains();" =>
             "self.clock.stop();
                 if !MUTANT { self.drop_late_remains(); }";
     }
-    "models::lives::a_generation_is_over_after_its_last_job" {
-        front_is_told_too_early: "a generation is let go while a job of it goes on without a worker", in "lifecycle",
+    "testing::models::lives::a_generation_is_over_after_its_last_job" {
+        front_is_told_too_early: "a generation is let go while a job of it goes on without a worker", in "pool::lifecycle",
             "if self.in_flight() == 0
             && let Some(front)" =>
             "if (MUTANT || self.in_flight() == 0)
             && let Some(front)";
-        front_is_told_by_workers_alone: "the end of a generation's last job tells its front nothing", in "lifecycle",
+        front_is_told_by_workers_alone: "the end of a generation's last job tells its front nothing", in "pool::lifecycle",
             "self.stop();
         }
         self.tell_front();" =>
@@ -442,86 +442,86 @@ mutants! {
         }
         if !MUTANT { self.tell_front(); }";
     }
-    "models::lives::an_engine_is_released_by_the_second_to_look" {
-        engine_is_left_without_a_look: "an engine is left to a pool whose workers may have left", in "lifecycle::end",
+    "testing::models::lives::an_engine_is_released_by_the_second_to_look" {
+        engine_is_left_without_a_look: "an engine is left to a pool whose workers may have left", in "pool::lifecycle::end",
             "*self.held.lock_unpoisoned() = Some(engine);
         self.release_if_deserted();" =>
             "*self.held.lock_unpoisoned() = Some(engine);
         if !MUTANT { self.release_if_deserted(); }";
     }
-    "models::rooms::a_freed_place_is_not_missed" {
-        room_waits_in_silence: "a submitter leaves its waker and does not say that it waits", in "room",
+    "testing::models::rooms::a_freed_place_is_not_missed" {
+        room_waits_in_silence: "a submitter leaves its waker and does not say that it waits", in "submit::room",
             "self.waiting.store(waiting, Ordering::Relaxed);" =>
             "if !MUTANT { self.waiting.store(waiting, Ordering::Relaxed); }";
-        room_no_heavy_fence: "no fence between a waiter's waker and its try", in "room",
+        room_no_heavy_fence: "no fence between a waiter's waker and its try", in "submit::room",
             "// ORDERING: partner is the light fence in `freed`.
             heavy();" =>
             "if !MUTANT { heavy(); }";
-        room_no_light_fence: "no fence between the freed place and the look at the line", in "room",
+        room_no_light_fence: "no fence between the freed place and the look at the line", in "submit::room",
             "light();" => "if !MUTANT { light(); }";
     }
-    "models::rooms::each_of_two_places_lets_one_in" {
-        room_does_not_look_on: "who finds a place without a call does not have the next one look", in "room::admission",
+    "testing::models::rooms::each_of_two_places_lets_one_in" {
+        room_does_not_look_on: "who finds a place without a call does not have the next one look", in "submit::room::admission",
             "self.look = Some(Call::Look);" =>
             "self.look = if MUTANT { None } else { Some(Call::Look) };";
     }
-    "models::rooms::who_leaves_the_line_wakes_the_next" {
-        room_leaves_in_silence: "who leaves the line keeps the call that it did not follow", in "room",
+    "testing::models::rooms::who_leaves_the_line_wakes_the_next" {
+        room_leaves_in_silence: "who leaves the line keeps the call that it did not follow", in "submit::room",
             "left.call.into_iter().chain(look)" =>
             "left.call.filter(|_| !MUTANT).into_iter().chain(look)";
     }
-    "models::rooms::a_future_that_is_not_polled_costs_one_place" {
-        room_calls_one_at_a_time: "a place calls nobody while another one is called", in "room::line",
+    "testing::models::rooms::a_future_that_is_not_polled_costs_one_place" {
+        room_calls_one_at_a_time: "a place calls nobody while another one is called", in "submit::room::line",
             "let Some((ticket, listener)) = self.listening.pop_first() else {" =>
             "let is_open = !MUTANT || self.called.is_empty();
             let first = if is_open { self.listening.pop_first() } else { None };
             let Some((ticket, listener)) = first else {";
     }
-    "models::rooms::a_place_that_nobody_is_called_for_is_not_lost" {
-        room_forgets_spare_places: "a place that comes free while nobody listens is forgotten", in "room::line",
+    "testing::models::rooms::a_place_that_nobody_is_called_for_is_not_lost" {
+        room_forgets_spare_places: "a place that comes free while nobody listens is forgotten", in "submit::room::line",
             "self.spare += 1;" =>
             "if !MUTANT { self.spare += 1; }";
     }
-    "models::rooms::a_future_that_is_not_polled_is_passed_over" {
-        room_waits_for_all: "a future that does not come is waited for like a thread", in "room::line",
+    "testing::models::rooms::a_future_that_is_not_polled_is_passed_over" {
+        room_waits_for_all: "a future that does not come is waited for like a thread", in "submit::room::line",
             "if called.coming == Coming::Surely || called.rounds != 0 {" =>
             "if MUTANT || called.coming == Coming::Surely || called.rounds != 0 {";
-        room_passes_over_alone: "when one is passed over, nobody is called", in "room::line",
+        room_passes_over_alone: "when one is passed over, nobody is called", in "submit::room::line",
             "are_missing = true;" =>
             "are_missing = !MUTANT;";
     }
-    "models::rooms::a_future_that_comes_late_is_called_again" {
-        room_late_one_is_held_up: "one that comes late, and is alone, may not try", in "room::line",
+    "testing::models::rooms::a_future_that_comes_late_is_called_again" {
+        room_late_one_is_held_up: "one that comes late, and is alone, may not try", in "submit::room::line",
             "self.called.is_empty() && self.first_listening() == Some(ticket);" =>
             "!MUTANT && self.called.is_empty() && self.first_listening() == Some(ticket);";
     }
-    "models::queues::a_ring_loses_and_doubles_nothing" {
-        ring_push_relaxed: "a task is marked full without a release", in "ring",
+    "testing::models::queues::a_ring_loses_and_doubles_nothing" {
+        ring_push_relaxed: "a task is marked full without a release", in "queue::ring",
             "slot.mark.store(mark.cast_mut(), Ordering::Release);" =>
             "slot.mark.store(mark.cast_mut(), Ordering::Relaxed);";
-        ring_pop_relaxed: "a mark is read without an acquire", in "ring",
+        ring_pop_relaxed: "a mark is read without an acquire", in "queue::ring",
             "let mark = slot.mark.load(Ordering::Acquire);" =>
             "let mark = slot.mark.load(if MUTANT { Ordering::Relaxed } else { Ordering::Acquire });";
-        ring_emptied_relaxed: "a slot is marked empty without a release", in "ring",
+        ring_emptied_relaxed: "a slot is marked empty without a release", in "queue::ring",
             "self.empty_mark(position.wrapping_add(self.one_lap)),
             Ordering::Release" =>
             "self.empty_mark(position.wrapping_add(self.one_lap)),
             if MUTANT { Ordering::Relaxed } else { Ordering::Release }";
-        ring_no_parity: "a full slot is not asked for its lap", in "ring",
+        ring_no_parity: "a full slot is not asked for its lap", in "queue::ring",
             "mark.addr() & TAGS == FULL | self.parity(position)" =>
             "let _ = position;
             mark.addr() & FULL != 0";
     }
-    "models::queues::no_place_is_lost_or_doubled" {
-        places_no_heavy_fence: "no fence between a recall and the look at the stashes", in "places",
+    "testing::models::queues::no_place_is_lost_or_doubled" {
+        places_no_heavy_fence: "no fence between a recall and the look at the stashes", in "queue::permits",
             "// ORDERING: partner is the light fence in `at_stash`.
             heavy();" =>
             "if !MUTANT { heavy(); }";
-        places_no_light_fence: "no fence between a stash's mark and the look for a recall", in "places",
+        places_no_light_fence: "no fence between a stash's mark and the look for a recall", in "queue::permits",
             "// ORDERING: partner is the heavy fence in `take_recalled`.
         light();" =>
             "if !MUTANT { light(); }";
-        places_no_wait_for_the_owner: "a recall does not wait for a busy stash", in "places",
+        places_no_wait_for_the_owner: "a recall does not wait for a busy stash", in "queue::permits",
             "while self.is_busy.load(Ordering::Acquire) {" =>
             "while !MUTANT && self.is_busy.load(Ordering::Acquire) {";
     }

@@ -4,11 +4,11 @@ use crate::mutant::mutants;
 
 mutants! {
     "pool-channel conformance r103" {
-        two_start_a_job: "a job that was started can be started again", in "state",
+        two_start_a_job: "a job that was started can be started again", in "cell::state",
             "(before & STARTED == 0).then(|| Started {" => "(MUTANT || before & STARTED == 0).then(|| Started {";
     }
     "pool-channel conformance r106" {
-        a_dropped_submission_stays_in_line: "a submission that is dropped does not pass its call on", in "room::admission",
+        a_dropped_submission_stays_in_line: "a submission that is dropped does not pass its call on", in "submit::room::admission",
             "self.executor.room().leave(waiter, self.look);" => "";
     }
     "pool-channel conformance r108" {
@@ -17,7 +17,7 @@ mutants! {
             "(!MUTANT && ptr::eq(worker.life().room(), executor.room())).then(|| worker.clone())";
     }
     "pool-channel conformance r110" {
-        the_rest_of_a_batch_is_lost: "a refused batch does not give back what it has not tried", in "executor",
+        the_rest_of_a_batch_is_lost: "a refused batch does not give back what it has not tried", in "submit::executor",
             "rest: jobs.collect()" => "rest: if MUTANT { Vec::new() } else { jobs.collect() }";
     }
     "pool-async conformance own::r210" {
@@ -31,17 +31,17 @@ mutants! {
             "let is_deep = !MUTANT && self.own_jobs() >= MOST_IN_PLACE;";
     }
     "pool-channel conformance r210" {
-        a_join_runs_another_pools_job: "a join claims a job of another pool", in "state",
+        a_join_runs_another_pools_job: "a join claims a job of another pool", in "cell::state",
             "self.start_where(|word| pool_of(word) == Some(pool))" =>
             "self.start_where(|word| MUTANT || pool_of(word) == Some(pool))";
     }
     "pool-channel conformance r301" {
-        an_error_is_a_success: "a job that failed counts as completed", in "outcome",
+        an_error_is_a_success: "a job that failed counts as completed", in "job::outcome",
             "Self::Failed(_) => Outcome::Failed," =>
             "Self::Failed(_) => if MUTANT { Outcome::Completed } else { Outcome::Failed },";
     }
     "pool-channel conformance r303" {
-        a_destructor_may_unwind: "a panic in the drop of what a job leaves is the worker's", in "outcome",
+        a_destructor_may_unwind: "a panic in the drop of what a job leaves is the worker's", in "job::outcome",
             "if let Err(payload) = catch_unwind(AssertUnwindSafe(|| drop(value)))" =>
             "if MUTANT {
         drop(value);
@@ -50,11 +50,11 @@ mutants! {
     if let Err(payload) = catch_unwind(AssertUnwindSafe(|| drop(value)))";
     }
     "pool-channel conformance r304" {
-        a_hook_may_unwind: "a panic in a hook is the worker's", in "hooks",
+        a_hook_may_unwind: "a panic in a hook is the worker's", in "pool::hooks",
             "let result = contain(hook);" => "let result = if MUTANT { Ok(hook()) } else { contain(hook) };";
     }
     "pool-channel conformance r305" {
-        a_dropped_handle_cancels: "a handle that is dropped cancels its job", in "ticket",
+        a_dropped_handle_cancels: "a handle that is dropped cancels its job", in "cell::raw_handle",
             "let release = self.release();
         // SAFETY: it is this cell's, and called once: here." =>
             "if MUTANT {
@@ -68,7 +68,7 @@ mutants! {
             "self.life().over_at(self.index());" => "";
     }
     "pool-channel conformance r401" {
-        captures_stay: "a cancelled job keeps what it captured", in "unstarted",
+        captures_stay: "a cancelled job keeps what it captured", in "cell::unstarted",
             "if nested.is_some() {
             captures();" =>
             "if nested.is_some() {
@@ -77,7 +77,7 @@ mutants! {
                 return published;
             }
             captures();";
-        one_that_is_over_takes_a_place: "a job that is over as it is submitted is queued", in "engine",
+        one_that_is_over_takes_a_place: "a job that is over as it is submitted is queued", in "pool::engine",
             "Ok(Some(due)) => {
                 life.ends_on_arrival(submission, due, task.into_task());
                 return Ok(());
@@ -87,30 +87,30 @@ mutants! {
                 life.ends_on_arrival(submission, due, task.into_task());
                 return Ok(());
             }";
-        a_cancel_waits_for_the_queue: "a cancelled job ends when the queue gets there", in "cell::outlet",
+        a_cancel_waits_for_the_queue: "a cancelled job ends when the queue gets there", in "cell::closure::outlet",
             "self.end_unstarted(Outcome::Cancelled, Tells::Nobody);" => "";
     }
     "pool-channel conformance r402" {
-        a_report_is_forgotten: "what a context reported changes no outcome", in "context",
+        a_report_is_forgotten: "what a context reported changes no outcome", in "job::context",
             "self.reported.set(Some(interrupted));" => "";
     }
     "pool join what_a_half_was_told_elsewhere_counts_for_its_job" {
-        a_halfs_report_is_forgotten: "what a half was told counts for nobody", in "fork",
+        a_halfs_report_is_forgotten: "what a half was told counts for nobody", in "submit::join",
             "ctx.note_reported(interrupted);" => "";
     }
     "pool-channel conformance r403" {
-        a_late_job_starts: "a job starts after its deadline, if the clock is late", in "cell",
+        a_late_job_starts: "a job starts after its deadline, if the clock is late", in "cell::closure",
             "} else if terms.is_expired() {" => "} else if !MUTANT && terms.is_expired() {";
         nobody_is_told_at_the_deadline: "a queued job's deadline is seen when the queue gets there", in "job",
             "self.watch_clock(deadline, id, life, &waker);" => "";
     }
     "pool-channel conformance r404" {
-        a_deadline_is_not_told: "a running job is not told that its deadline has passed", in "context",
+        a_deadline_is_not_told: "a running job is not told that its deadline has passed", in "job::context",
             "} else if self.terms.is_some_and(Terms::is_expired) {" =>
             "} else if !MUTANT && self.terms.is_some_and(Terms::is_expired) {";
     }
     "pool-channel conformance r405" {
-        a_cancelled_future_goes_on: "a future that was cancelled is polled on", in "async_cell",
+        a_cancelled_future_goes_on: "a future that was cancelled is polled on", in "cell::future",
             "if self.state.is_cancel_requested() || life.cancels(self.id) {" =>
             "if !MUTANT && (self.state.is_cancel_requested() || life.cancels(self.id)) {";
     }
@@ -130,12 +130,12 @@ mutants! {
             });";
     }
     "pool-channel conformance r501" {
-        a_join_comes_back_early: "a join with a limit comes back after half of it", in "handle",
+        a_join_comes_back_early: "a join with a limit comes back after half of it", in "job::handle",
             "let limit = machine::now().checked_add(timeout);" =>
             "let limit = machine::now().checked_add(if MUTANT { timeout / 2 } else { timeout });";
     }
     "pool-channel conformance r502" {
-        a_join_claims_nothing: "a join inside a job waits for a worker", in "cell",
+        a_join_claims_nothing: "a join inside a job waits for a worker", in "cell::closure",
             "worker.may_claim() && self.state.claim(worker.life().id())" =>
             "!MUTANT && worker.may_claim() && self.state.claim(worker.life().id())";
         waits_share_their_list: "a wait in an executor helps what those before it asked for", in "worker::help",
@@ -148,23 +148,23 @@ mutants! {
         }
         let ((), rest) = self.apart(|| {
             self.add(future);";
-        who_polled_once_awaits_for_ever: "a helper helps what a future awaited and gave away", in "async_cell::polled",
+        who_polled_once_awaits_for_ever: "a helper helps what a future awaited and gave away", in "cell::future::polled",
             "self.awaiter.load(Ordering::Relaxed) == id.as_u64()" =>
             "MUTANT || self.awaiter.load(Ordering::Relaxed) == id.as_u64()";
     }
     "pool-channel conformance r503" {
-        a_handle_keeps_its_first_waker: "a handle wakes the waker of its first poll", in "waiter",
+        a_handle_keeps_its_first_waker: "a handle wakes the waker of its first poll", in "cell::waker_slot",
             "if self.0.with(is_same) {" => "if MUTANT || self.0.with(is_same) {";
     }
     "pool-channel conformance r504" {
-        a_dropped_map_goes_on: "a map that is dropped cancels nothing", in "map",
+        a_dropped_map_goes_on: "a map that is dropped cancels nothing", in "submit::map",
             "$handles.for_each(JobHandle::cancel);" => "";
-        a_map_takes_all_inputs: "a map has no window", in "map",
+        a_map_takes_all_inputs: "a map has no window", in "submit::map",
             "while self.due.len() < self.feed.window()" =>
             "while (MUTANT && self.due.len() < 64 || self.due.len() < self.feed.window())";
     }
     "pool-channel conformance r505" {
-        a_scope_hides_a_panic: "a scope returns although its closure panicked", in "scope",
+        a_scope_hides_a_panic: "a scope returns although its closure panicked", in "submit::scope",
             "Err(panic) => resume_unwind(panic.into_payload()),
         Ok(value) => joined.map(|()| value)" =>
             "Err(panic) if MUTANT => Err(ScopeError::Panicked(panic)),
@@ -172,11 +172,11 @@ mutants! {
         Ok(value) => joined.map(|()| value)";
     }
     "pool join halves_meet_where_a_worker_is_free" {
-        a_half_is_kept: "a job that may be split runs both halves itself", in "fork",
+        a_half_is_kept: "a job that may be split runs both halves itself", in "submit::join",
             "if ctx.is_somebody_free() {" => "if !MUTANT && ctx.is_somebody_free() {";
     }
     "pool join a_half_elsewhere_may_wait_for_its_whole_pool" {
-        a_half_waits_for_its_own_job: "a half that waits for its pool waits for the job it is part of", in "lifecycle::left_out",
+        a_half_waits_for_its_own_job: "a half that waits for its pool waits for the job it is part of", in "pool::lifecycle::left_out",
             "joiners.iter().filter(|joiner| joiner.pool == life.id());" =>
             "joiners.iter().filter(|joiner| !MUTANT && joiner.pool == life.id());";
     }
@@ -191,20 +191,20 @@ mutants! {
             "if left.get() == MOST_ENTRIES_LEFT {" => "if !MUTANT && left.get() == MOST_ENTRIES_LEFT {";
     }
     "pool failures swap_ends::a_half_in_the_newest_generation_leaves_its_job_in_an_older_one_out" {
-        a_half_knows_its_own_generation_alone: "a half waits for the job it is part of, if that is of an older generation", in "lifecycle::left_out",
+        a_half_knows_its_own_generation_alone: "a half waits for the job it is part of, if that is of an older generation", in "pool::lifecycle::left_out",
             "let lives = iter::once(self).chain(&others);" =>
             "let lives = iter::once(self).chain(others.iter().filter(|_| !MUTANT));";
     }
     "pool failures swap_ends::what_is_queued_is_given_up_at_the_end_of_the_grace_whatever_runs_in_an_older_generation" {
-        generations_end_one_after_the_other: "the newest generation's queue waits for the older ones' jobs", in "shutdown",
+        generations_end_one_after_the_other: "the newest generation's queue waits for the older ones' jobs", in "pool::shutdown",
             "front.cancel_those_due();" => "";
     }
     "pool failures chains::a_chain_of_jobs_that_never_start_needs_no_stack" {
-        ends_nest_without_end: "the end of an unstarted job runs its user code however deep", in "nesting",
+        ends_nest_without_end: "the end of an unstarted job runs its user code however deep", in "cell::nesting",
             "if depth >= MOST && LEFT" => "if !MUTANT && depth >= MOST && LEFT";
     }
     "pool failures chains::a_chain_of_values_that_go_with_their_handles_needs_no_stack" {
-        untaken_values_are_dropped_at_once: "a value that goes with its handle is dropped however deep", in "cell::end",
+        untaken_values_are_dropped_at_once: "a value that goes with its handle is dropped however deep", in "cell::closure::end",
             "drop_untaken(whole.replace(Stage::Empty));" =>
             "if MUTANT {
             drop_contained(whole.replace(Stage::Empty));
@@ -217,27 +217,27 @@ mutants! {
             "if future.is_ended() {" => "if !MUTANT && future.is_ended() {";
     }
     "pool failures tokens::a_submission_whose_job_is_over_by_then_passes_its_place_on" {
-        a_call_is_not_passed_on: "a submitter whose job is over takes a call for a place along", in "lifecycle",
+        a_call_is_not_passed_on: "a submitter whose job is over takes a call for a place along", in "pool::lifecycle",
             "self.room.freed();
         due.wake();" =>
             "if !MUTANT { self.room.freed(); }
         due.wake();";
     }
     "pool failures ending::a_wait_that_outlives_its_job_leaves_nobody_else_out" {
-        a_job_is_left_out_after_its_end: "a wait leaves out a job that is over", in "lifecycle::left_out",
+        a_job_is_left_out_after_its_end: "a wait leaves out a job that is over", in "pool::lifecycle::left_out",
             "gone.for_each(|name| list.forget(name));" => "";
     }
     "pool-channel conformance r603" {
-        what_did_not_start_is_forgotten: "what is queued when the pool is cancelled has no end", in "lifecycle::end",
+        what_did_not_start_is_forgotten: "what is queued when the pool is cancelled has no end", in "pool::lifecycle::end",
             "self.abandon(tasks, GivenUpAs::Unstarted);" => "std::mem::forget(tasks);";
     }
     "pool simulation a_report_misses_no_submission_that_is_on_its_way" {
-        a_report_does_not_wait_for_the_way_in: "a report leaves a submission out that is on its way", in "shutdown",
+        a_report_does_not_wait_for_the_way_in: "a report leaves a submission out that is on its way", in "pool::shutdown",
             "let have_all_arrived = life.is_nothing_on_its_way();" =>
             "let have_all_arrived = MUTANT || life.is_nothing_on_its_way();";
     }
     "pool-channel conformance r605" {
-        a_shutdown_cuts_short_in_silence: "a report does not say whom its shutdown cut short", in "lifecycle::end",
+        a_shutdown_cuts_short_in_silence: "a report does not say whom its shutdown cut short", in "pool::lifecycle::end",
             "if !was_asked && self.is_cancelling() && !self.is_forked() {" =>
             "if !MUTANT && !was_asked && self.is_cancelling() && !self.is_forked() {";
     }
@@ -250,15 +250,15 @@ mutants! {
         let Some(submission) = self.life().enter_inline(self.index()) else {";
     }
     "pool-channel conformance r609" {
-        a_shutdown_waits_for_its_own_job: "a shutdown inside a job waits for that job", in "lifecycle::left_out",
+        a_shutdown_waits_for_its_own_job: "a shutdown inside a job waits for that job", in "pool::lifecycle::left_out",
             "Awaits::End => list.ending" => "Awaits::End => if MUTANT { 0 } else { list.ending }";
     }
     "pool-channel conformance r802" {
-        two_poll_a_future: "a future that is woken while it is polled may be polled by another worker", in "turn",
+        two_poll_a_future: "a future that is woken while it is polled may be polled by another worker", in "cell::poll_state",
             "DUE => Some(POLLING)," => "DUE => Some(if MUTANT { IDLE } else { POLLING }),";
     }
     "pool-channel conformance r803" {
-        a_wake_during_a_poll_is_lost: "a future that is woken while it is polled is queued by nobody", in "turn",
+        a_wake_during_a_poll_is_lost: "a future that is woken while it is polled is queued by nobody", in "cell::poll_state",
             "POLLING | WOKEN => Some(turn & QUEUED | WOKEN)," =>
             "POLLING | WOKEN if !MUTANT => Some(turn & QUEUED | WOKEN),";
     }
@@ -267,7 +267,7 @@ mutants! {
             "let woken_come_first = self.begin_look();" => "let woken_come_first = self.begin_look() || MUTANT;";
     }
     "pool-channel conformance r901" {
-        a_box_knows_no_bound: "an executor in a box has no capacity", in "executor",
+        a_box_knows_no_bound: "an executor in a box has no capacity", in "submit::executor",
             "Executor::capability(&$inner)" =>
             "{
                     let mut capability = Executor::capability(&$inner);

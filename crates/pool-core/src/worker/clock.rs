@@ -2,7 +2,7 @@
 
 use std::cell::Cell;
 
-use crate::lifecycle::Lifecycle;
+use crate::pool::lifecycle::Lifecycle;
 
 /// Jobs after which the clock is read for the reports' "running for", and the time below which that is often enough.
 const MOST_JOBS_A_READING: u32 = 64;

@@ -11,8 +11,8 @@ use std::ptr;
 use std::rc::Rc;
 
 use super::{Inner, Worker};
-use crate::executor::Executor;
-use crate::lifecycle::Lifecycle;
+use crate::pool::lifecycle::Lifecycle;
+use crate::submit::executor::Executor;
 
 thread_local! {
     /// The current worker's pool and index, for each submission to look at. The address is of a pool that lives: its worker keeps it, and
@@ -136,9 +136,9 @@ mod tests {
     use std::sync::Arc;
 
     use super::current_index;
-    use crate::config::PoolConfig;
-    use crate::engine::Engine;
-    use crate::still::Still;
+    use crate::pool::config::PoolConfig;
+    use crate::pool::engine::Engine;
+    use crate::testing::noop_engine::Still;
     use crate::worker::Worker;
 
     fn engine() -> Arc<Still> {

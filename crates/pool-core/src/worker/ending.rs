@@ -4,9 +4,9 @@
 use std::sync::Arc;
 
 use super::current;
-use crate::engine::Engine;
-use crate::error::Refused;
-use crate::outcome::drop_contained;
+use crate::job::outcome::drop_contained;
+use crate::pool::engine::Engine;
+use crate::submit::error::Refused;
 use crate::task::Task;
 use crate::worker::{Step, Worker};
 

@@ -7,10 +7,10 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::task::Waker;
 
-use crate::engine::Engine;
-use crate::outcome::{contain, drop_contained};
-use crate::wait::Parker;
+use crate::job::outcome::{contain, drop_contained};
+use crate::pool::engine::Engine;
 use crate::worker::Worker;
+use crate::worker::park::Parker;
 
 /// A piece of work for the thread that a token's closures run on, while the token's holder waits elsewhere.
 pub struct Errand {

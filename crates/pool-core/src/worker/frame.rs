@@ -1,8 +1,8 @@
 //! `Frame`: the note that a job is on a worker's stack.
 
 use super::Worker;
-use crate::ledger::Column;
-use crate::outcome::Outcome;
+use crate::job::outcome::Outcome;
+use crate::pool::ledger::Column;
 
 /// The note that a job runs at a worker's place.
 pub(crate) struct Frame<'w> {

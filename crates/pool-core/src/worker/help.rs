@@ -33,7 +33,7 @@
 //! # No wake is missed
 //! A helper leaves its waker in a future's cell and then looks whether that is due; a wake makes the
 //! future due and then looks for the helper's waker. The cell's lock orders the two, so one of them sees
-//! the other. See `async_cell`. What a future awaits is noted under the same lock, and then its helper's
+//! the other. See `cell::future`. What a future awaits is noted under the same lock, and then its helper's
 //! waker is called: a helper that looked before the note looks again.
 
 use std::cell::{Cell, RefCell};
@@ -41,7 +41,7 @@ use std::collections::HashSet;
 use std::sync::Arc;
 use std::task::Waker;
 
-use crate::id::JobId;
+use crate::job::id::JobId;
 use crate::worker::Worker;
 
 /// A job that another one awaits.

@@ -6,10 +6,10 @@ use std::rc::Rc;
 use std::sync::Arc;
 
 use super::{Step, Worker};
-use crate::engine::Engine;
-use crate::seeking::Seeking;
+use crate::pool::engine::Engine;
 use crate::task::Task;
 use crate::worker::errand::{Errand, wait_for};
+use crate::worker::seeking::Seeking;
 
 /// Where a worker's token goes once the worker has left its seat.
 pub(crate) enum Departure {

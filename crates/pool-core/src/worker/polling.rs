@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use crate::id::JobId;
+use crate::job::id::JobId;
 use crate::worker::{Awaited, Worker};
 
 /// A future that is being polled on a worker's thread.

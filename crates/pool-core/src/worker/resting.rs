@@ -2,9 +2,9 @@
 
 use super::Worker;
 use super::search::{A_NAP, Looked};
-use crate::engine::Engine;
-use crate::idle::Announced;
-use crate::machine::{self, Point};
+use crate::pool::engine::Engine;
+use crate::sys::machine::{self, Point};
+use crate::worker::sleep::Announced;
 
 /// What a worker that found nothing does next.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

@@ -14,7 +14,7 @@
 use std::cell::Cell;
 use std::time::Duration;
 
-use crate::wait::{Looks, spin_a_while, time_between_yields};
+use crate::worker::park::{Looks, spin_a_while, time_between_yields};
 
 /// A yield that lasts longer has let others run.
 const A_TURN_OF_OTHERS: Duration = Duration::from_nanos(1200);

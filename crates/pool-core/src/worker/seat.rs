@@ -3,7 +3,7 @@
 use std::fmt;
 use std::sync::Arc;
 
-use crate::lifecycle::Lifecycle;
+use crate::pool::lifecycle::Lifecycle;
 
 /// A place in a pool, without the thread that sits there.
 #[derive(Clone)]

@@ -1,0 +1,419 @@
+//! The cell of a closure: where its outcome meets its handle. Each job that has a handle has one, in memory from a `task::slab`.
+//!
+//! It has two ends, the [`CellEntry`] in a queue and the [`CellHandle`], and is freed by the one that
+//! leaves last (see `state`). A job with a token or a deadline is reached by those as well, through a
+//! [`CellRef`]; so is one that has an abort handle.
+//!
+//! # The order of an end
+//! The outcome is recorded in the pool's books before any user code is called or dropped. On a worker the
+//! failure hook and the drops of what nobody takes come next, then the outcome is published, then the
+//! handle's waker is called; the job's frame stands until all of that has returned, so a drop or a hook
+//! that submits, waits for the pool or shuts it down is known to be within that job. Elsewhere (a cancel,
+//! a deadline) the outcome is published and the job counted as over, then its captures are dropped, then
+//! the handle's waker is called.
+
+mod end;
+mod entry;
+mod extras;
+mod outlet;
+mod reference;
+
+use std::mem::ManuallyDrop;
+use std::ptr::NonNull;
+
+use crate::cell::raw_handle::{Resolution, Ticket};
+use crate::cell::state::{EntryEnd, Owes, State};
+use crate::cell::unstarted::{Tells, Unstarted};
+use crate::cell::waker_slot::Waiter;
+use crate::job::context::JobContext;
+use crate::job::id::JobId;
+use crate::job::outcome::{
+    Interrupted, JobError, Outcome, PanicInfo, contain, drop_contained, outcome_of, wake_contained,
+};
+use crate::job::{Job, JobOptions, Terms};
+use crate::sys::machine::{self, Point};
+use crate::sys::sync::UnsafeCell;
+use crate::task::Task;
+use crate::task::slab::{self, Spot};
+use crate::worker::{Frame, Worker};
+use end::{free, free_by_holder};
+use extras::Lazy;
+use reference::CellRef;
+
+// In the order in which a worker comes to them, so that few of its lines travel.
+#[repr(C)]
+pub(crate) struct JobCell<J: Job> {
+    state: State,
+    spot: Spot,
+    extras: Lazy,
+    stage: UnsafeCell<Stage<J>>,
+    id: JobId,
+    waiter: Waiter,
+}
+
+enum Stage<J: Job> {
+    Queued(J),
+    /// An outcome with a value: completed, failed, panicked.
+    Ended(Resolution<J::Output, J::Error>),
+    Empty,
+}
+
+/// What of a job nobody takes: dropped once its end is on record.
+enum Leftover<J: Job> {
+    Nothing,
+    /// The job that did not run.
+    Job(J),
+    /// The error of a job that gave up.
+    Error(J::Error),
+}
+
+impl<J: Job> Leftover<J> {
+    #[inline]
+    fn is_something(&self) -> bool {
+        !matches!(self, Self::Nothing)
+    }
+}
+
+// SAFETY: job and outcome are `Send`, and `stage` is touched by one side at a time: by the winner of `State::start` until it ends the
+// job; then, if the outcome has a value, by the handle, or by the entry once the handle has gone; otherwise by the winner of `start` still.
+// Everything else is `Sync`.
+unsafe impl<J: Job> Sync for JobCell<J> {}
+// SAFETY: as above; a cell is its parts.
+unsafe impl<J: Job> Send for JobCell<J> {}
+
+/// The queue's end of a cell. Dropped, it leaves.
+pub(crate) struct CellEntry<J: Job>(NonNull<JobCell<J>>);
+
+/// The handle's end of a cell, while the job's type is known.
+pub(crate) struct CellHandle<J: Job>(Ticket<J::Output, J::Error>, NonNull<JobCell<J>>);
+
+// SAFETY: an entry is an owning pointer to a cell, which is `Send` and `Sync`.
+unsafe impl<J: Job> Send for CellEntry<J> {}
+
+// SAFETY: as for an entry.
+unsafe impl<J: Job> Send for CellHandle<J> {}
+
+/// A cell for a job, as its two ends: one to be queued, one for the submitter.
+#[inline]
+pub(crate) fn queue_and_handle<J: Job>(job: J) -> (Task, CellHandle<J>) {
+    let options = job.options();
+    queue_and_handle_with(job, options)
+}
+
+/// A cell for a job with these options, whatever it has of itself.
+#[inline]
+pub(crate) fn queue_and_handle_with<J: Job>(job: J, options: JobOptions) -> (Task, CellHandle<J>) {
+    let id = JobId::next();
+    let cell = JobCell::allocate(id, State::new(), Lazy::new(options.resolve()), job);
+    // SAFETY: the cell is freed by the last of its two ends to leave, and `release` is the handle's leave.
+    let ticket = unsafe { Ticket::new(cell) };
+    (Task::new(id, CellEntry(cell)), CellHandle(ticket, cell))
+}
+
+/// A task for a job without a handle that its token or its deadline may end while it is queued.
+#[inline(always)]
+pub(crate) fn watched_task<J: Job>(id: JobId, job: J, terms: Terms) -> Task {
+    let cell = JobCell::allocate(id, State::detached(), Lazy::new(Some(terms)), job);
+    Task::new(id, CellEntry(cell))
+}
+
+impl<J: Job> CellHandle<J> {
+    /// Forgets the job's type.
+    pub(crate) fn into_ticket(self) -> Ticket<J::Output, J::Error> {
+        self.0
+    }
+
+    /// Takes a job back that no executor accepted. None if it was run meanwhile.
+    pub(crate) fn reclaim(self) -> Option<J> {
+        // SAFETY: the ticket keeps the cell alive.
+        let cell = unsafe { self.1.as_ref() };
+        cell.reclaim()
+    }
+}
+
+impl<J: Job> CellEntry<J> {
+    #[inline]
+    fn cell(&self) -> &JobCell<J> {
+        // SAFETY: the cell lives as long as this end of it.
+        unsafe { self.0.as_ref() }
+    }
+
+    /// Takes a job back that no executor accepted. None if it was run meanwhile.
+    pub(crate) fn reclaim(self) -> Option<J> {
+        self.cell().reclaim()
+    }
+
+    /// Publishes the outcome of the job that this entry has started, and leaves; wakes the handle, or drops in its stead what nobody takes.
+    /// `before_drop` is called before the latter.
+    #[inline]
+    fn end(self, resolution: Resolution<J::Output, J::Error>, before_drop: impl FnOnce()) {
+        // What leaves in the same step as the end must not leave again.
+        let this = ManuallyDrop::new(self);
+        let cell = this.cell();
+        let outcome = outcome_of(&resolution);
+        cell.store(resolution);
+        match cell.state.end_and_leave(outcome) {
+            EntryEnd::Gone => {}
+            EntryEnd::Owes(owes) => {
+                match owes {
+                    // SAFETY: this entry has ended the job, and owes the wake.
+                    Owes::Wake => wake_contained(unsafe { cell.waiter.take() }),
+                    Owes::Drop => {
+                        before_drop();
+                        drop_contained(cell.replace(Stage::Empty));
+                    }
+                }
+                drop(ManuallyDrop::into_inner(this));
+            }
+        }
+    }
+}
+
+impl<J: Job> Drop for CellEntry<J> {
+    #[inline]
+    fn drop(&mut self) {
+        if self.cell().state.entry_leaves() {
+            // SAFETY: the handle has gone, and this is the entry's last touch.
+            unsafe { free(self.0) }
+        }
+    }
+}
+
+impl<J: Job> JobCell<J> {
+    /// Each field is written once, where it stays: a cell that was made elsewhere and then moved would be read in wider loads than it was
+    /// written in, which wait until all earlier stores have left for other cores (as in `Held::move_body_to`).
+    #[inline(always)]
+    fn allocate(id: JobId, state: State, extras: Lazy, job: J) -> NonNull<Self> {
+        let (cell, spot) = slab::allocate::<Self>();
+        let place = cell.as_ptr();
+        // SAFETY: the place is new, and these are all fields of a cell.
+        unsafe {
+            (&raw mut (*place).state).write(state);
+            (&raw mut (*place).spot).write(spot);
+            (&raw mut (*place).extras).write(extras);
+            (&raw mut (*place).stage).write(UnsafeCell::new(Stage::Queued(job)));
+            (&raw mut (*place).id).write(id);
+            (&raw mut (*place).waiter).write(Waiter::new());
+        }
+        cell
+    }
+
+    /// The caller has won the right to run the job, or to drop it.
+    #[inline]
+    fn take_job(&self) -> J {
+        match self.replace(Stage::Empty) {
+            Stage::Queued(job) => job,
+            Stage::Ended(_) | Stage::Empty => unreachable!("the job is there until it is started"),
+        }
+    }
+
+    /// Takes a job that is in no pool.
+    fn reclaim(&self) -> Option<J> {
+        let started = self.state.start()?;
+        debug_assert_eq!(started.pool, None, "a refused job is in no books");
+        Some(self.take_job())
+    }
+
+    /// The caller has the handle's end, and the job has ended so.
+    #[inline]
+    fn take_resolution(&self, outcome: Outcome) -> Resolution<J::Output, J::Error> {
+        if let Some(error) = error_without_value(outcome) {
+            return Err(error);
+        }
+        match self.replace(Stage::Empty) {
+            Stage::Ended(resolution) => resolution,
+            Stage::Queued(_) | Stage::Empty => unreachable!("the outcome is taken once"),
+        }
+    }
+
+    /// Leaves an outcome where the handle finds it. The caller owns the stage, which is empty.
+    #[inline]
+    fn store(&self, resolution: Resolution<J::Output, J::Error>) {
+        if error_without_value::<()>(outcome_of(&resolution)).is_none() {
+            drop(self.replace(Stage::Ended(resolution)));
+        }
+    }
+
+    /// The caller owns the stage now, by the rule at `Sync`.
+    #[inline]
+    fn replace(&self, stage: Stage<J>) -> Stage<J> {
+        // SAFETY: the rule at `Sync`.
+        self.stage
+            .with_mut(|place| unsafe { std::mem::replace(&mut *place, stage) })
+    }
+
+    /// Runs the job, whose right to run the caller has won, and records its outcome; what is left of it is to be dropped after the outcome
+    /// is published.
+    #[inline]
+    fn run_started(&self, worker: &Worker) -> (Resolution<J::Output, J::Error>, Leftover<J>) {
+        let job = self.take_job();
+        let terms = self.terms();
+        if let Some(terms) = terms {
+            terms.unwatch(self.id, worker.life());
+        }
+        let (resolution, leftover) = match refuse_start(terms) {
+            Some(interrupted) => (Err(interrupted.into()), Leftover::Job(job)),
+            None => {
+                let ctx = JobContext::new(self.id, terms, Some(self), worker);
+                let result = contain(|| {
+                    machine::point(Point::Begin(self.id));
+                    job.run(&ctx)
+                });
+                match conclude(result, ctx.reported()) {
+                    Concluded::Ends(resolution) => (resolution, Leftover::Nothing),
+                    Concluded::GaveUp(interrupted, error) => {
+                        if interrupted == Interrupted::Cancelled {
+                            let was_asked = self.state.is_cancel_requested()
+                                || terms.is_some_and(Terms::is_cancelled);
+                            let life = worker.life();
+                            life.note_if_cut_short(self.id, self.name(), was_asked);
+                        }
+                        (Err(interrupted.into()), Leftover::Error(error))
+                    }
+                }
+            }
+        };
+        worker.record_and_tell(self.id, self.name(), &resolution, J::error_text);
+        (resolution, leftover)
+    }
+
+    /// Whether the drop of such an outcome may run the user's code.
+    #[inline]
+    fn may_run_code(outcome: Outcome) -> bool {
+        outcome == Outcome::Panicked || std::mem::needs_drop::<Result<J::Output, J::Error>>()
+    }
+
+    /// Drops what is left of a job whose end is on record.
+    #[inline]
+    fn drop_leftover(frame: &Frame<'_>, outcome: Outcome, leftover: Leftover<J>) {
+        if leftover.is_something() {
+            frame.is_on_record(outcome);
+            drop_contained(leftover);
+        }
+    }
+
+    /// Wins the right to run the job on the worker that waits for it, if it is in that worker's pool and has not started.
+    fn claim(&self, worker: &Worker) -> bool {
+        worker.may_claim() && self.state.claim(worker.life().id())
+    }
+
+    /// Runs the job on the worker that waits for it, if that can claim it.
+    fn run_claimed(&self, worker: &Worker) -> Option<Resolution<J::Output, J::Error>> {
+        self.claim(worker).then(|| {
+            worker.run_claimed(self.id, self.name(), |frame| {
+                let (resolution, leftover) = self.run_started(worker);
+                Self::drop_leftover(frame, outcome_of(&resolution), leftover);
+                resolution
+            })
+        })
+    }
+
+    /// The same for a worker whose job awaits this one by way of others, and has not its handle: publishes the outcome as well. False: it
+    /// cannot be run here.
+    fn run_helped(&self, worker: &Worker) -> bool {
+        let is_claimed = self.claim(worker);
+        if is_claimed {
+            worker.run_claimed(self.id, self.name(), |frame| {
+                let (resolution, leftover) = self.run_started(worker);
+                let outcome = outcome_of(&resolution);
+                frame.is_on_record(outcome);
+                drop_contained(leftover);
+                self.store(resolution);
+                let ended = self.state.end(outcome);
+                if ended.is_detached {
+                    drop_contained(self.replace(Stage::Empty));
+                }
+                if ended.has_waiter {
+                    // SAFETY: this is the end, and it says so.
+                    wake_contained(unsafe { self.waiter.take() });
+                }
+            });
+        }
+        is_claimed
+    }
+
+    /// Ends the job without running it, if it has not started: a cancel, a deadline.
+    fn end_unstarted(&self, outcome: Outcome, tells: Tells) {
+        let Some(end) = Unstarted::take(&self.state, self.id, self.terms(), outcome, tells) else {
+            return;
+        };
+        let job = self.take_job();
+        let ended = end.end(|| self.state.end(outcome), move || drop_contained(job));
+        if ended.has_waiter {
+            // SAFETY: this is the end, and it says so.
+            wake_contained(unsafe { self.waiter.take() });
+        }
+    }
+
+    #[inline]
+    fn terms(&self) -> Option<&Terms> {
+        self.extras.get()?.terms.as_ref()
+    }
+
+    fn name(&self) -> Option<&str> {
+        self.terms()?.name.as_deref()
+    }
+}
+
+/// Why a job must not start, if so (`R401`, `R403`).
+#[inline]
+pub(crate) fn refuse_start(terms: Option<&Terms>) -> Option<Interrupted> {
+    let terms = terms?;
+    if terms.is_cancelled() {
+        Some(Interrupted::Cancelled)
+    } else if terms.is_expired() {
+        Some(Interrupted::Expired)
+    } else {
+        None
+    }
+}
+
+/// What a job's own return, or its panic, makes of it.
+pub(crate) enum Concluded<T, E> {
+    Ends(Resolution<T, E>),
+    /// It was told to stop and returned an error, which nobody takes.
+    GaveUp(Interrupted, E),
+}
+
+/// What the job's own return, or its panic, makes of it (`R301`, `R302`, `R402`, `R404`).
+#[inline]
+pub(crate) fn conclude<T, E>(
+    result: Result<Result<T, E>, PanicInfo>,
+    reported: Option<Interrupted>,
+) -> Concluded<T, E> {
+    Concluded::Ends(match (result, reported) {
+        (Err(panic), _) => Err(JobError::Panicked(panic)),
+        (Ok(Ok(value)), _) => Ok(value),
+        (Ok(Err(error)), None) => Err(JobError::Failed(error)),
+        (Ok(Err(error)), Some(interrupted)) => return Concluded::GaveUp(interrupted, error),
+    })
+}
+
+/// The error that an outcome without a value stands for.
+#[inline]
+pub(crate) fn error_without_value<E>(outcome: Outcome) -> Option<JobError<E>> {
+    match outcome {
+        Outcome::Completed | Outcome::Failed | Outcome::Panicked => None,
+        Outcome::Cancelled => Some(JobError::Cancelled),
+        Outcome::Expired => Some(JobError::Expired),
+        Outcome::Abandoned => Some(JobError::Abandoned),
+    }
+}
+
+impl From<Interrupted> for Outcome {
+    fn from(interrupted: Interrupted) -> Self {
+        match interrupted {
+            Interrupted::Cancelled => Self::Cancelled,
+            Interrupted::Expired => Self::Expired,
+        }
+    }
+}
+
+impl<E> From<Interrupted> for JobError<E> {
+    fn from(interrupted: Interrupted) -> Self {
+        match interrupted {
+            Interrupted::Cancelled => Self::Cancelled,
+            Interrupted::Expired => Self::Expired,
+        }
+    }
+}

@@ -1,0 +1,146 @@
+//! `CellRef`: a counted reference to a closure's cell, for those that are neither its entry nor its handle: the token and the clock, which
+//! hold it as a waker, abort handles, and futures that await the job.
+
+use std::mem::ManuallyDrop;
+use std::ptr::NonNull;
+use std::sync::Arc;
+use std::task::{RawWaker, RawWakerVTable, Waker};
+
+use super::{JobCell, free_by_holder, refuse_start};
+use crate::cell::raw_handle::{Abort, Outlet};
+use crate::cell::unstarted::Tells;
+use crate::job::Job;
+use crate::job::id::JobId;
+use crate::sys::sync::Ordering;
+use crate::worker::{Awaited, Helped, Worker};
+
+/// Keeps a cell alive. As a waker, it ends the job if its terms say so and it has not started.
+pub(super) struct CellRef<J: Job>(NonNull<JobCell<J>>);
+
+// SAFETY: an owning pointer to a cell, which is `Send` and `Sync`.
+unsafe impl<J: Job> Send for CellRef<J> {}
+// SAFETY: as above.
+unsafe impl<J: Job> Sync for CellRef<J> {}
+
+impl<J: Job> CellRef<J> {
+    /// One more reference.
+    ///
+    /// # Safety
+    /// The caller holds the cell: as its entry, its handle, or another reference.
+    pub(super) unsafe fn new(cell: NonNull<JobCell<J>>) -> Self {
+        // SAFETY: the caller holds it.
+        let extras = unsafe { cell.as_ref() };
+        let extras = extras.extras.get_or_init();
+        // ORDERING: Relaxed, as in `Arc`: the caller's own hold is counted.
+        extras.holders.fetch_add(1, Ordering::Relaxed);
+        Self(cell)
+    }
+
+    fn cell(&self) -> &JobCell<J> {
+        // SAFETY: it is held.
+        unsafe { self.0.as_ref() }
+    }
+
+    /// Ends the job if its token was cancelled or its deadline has passed, and it has not started.
+    fn look_at_terms(&self) {
+        let cell = self.cell();
+        if cell.state.is_started() {
+            return;
+        }
+        if let Some(interrupted) = refuse_start(cell.terms()) {
+            cell.end_unstarted(interrupted.into(), Tells::Observer);
+        }
+    }
+
+    pub(super) fn into_waker(self) -> Waker {
+        let data = ManuallyDrop::new(self).0.as_ptr().cast_const().cast();
+        // SAFETY: the functions of the table take the pointer for what it is, a reference that is counted.
+        unsafe { Waker::from_raw(RawWaker::new(data, Self::TABLE)) }
+    }
+
+    const TABLE: &'static RawWakerVTable = &RawWakerVTable::new(
+        |data| {
+            // SAFETY: `data` is a counted reference, which stays with the waker that is cloned.
+            let this = ManuallyDrop::new(unsafe { Self::from_data(data) });
+            let data = ManuallyDrop::new(Self::clone(&this)).0.as_ptr();
+            RawWaker::new(data.cast_const().cast(), Self::TABLE)
+        },
+        // SAFETY: the waker gives its reference up.
+        |data| unsafe { Self::from_data(data) }.look_at_terms(),
+        // SAFETY: the reference stays with the waker.
+        |data| ManuallyDrop::new(unsafe { Self::from_data(data) }).look_at_terms(),
+        // SAFETY: the waker gives its reference up.
+        |data| drop(unsafe { Self::from_data(data) }),
+    );
+
+    /// # Safety
+    /// `data` is of [`into_waker`](Self::into_waker), and its count the caller's.
+    unsafe fn from_data(data: *const ()) -> Self {
+        // SAFETY: the caller's promise; an address of a cell is not null.
+        Self(unsafe { NonNull::new_unchecked(data.cast_mut().cast()) })
+    }
+}
+
+impl<J: Job> Clone for CellRef<J> {
+    fn clone(&self) -> Self {
+        // SAFETY: this one holds it.
+        unsafe { Self::new(self.0) }
+    }
+}
+
+impl<J: Job> Drop for CellRef<J> {
+    fn drop(&mut self) {
+        // SAFETY: this reference's count is given up, and the cell is not touched after it.
+        unsafe { free_by_holder(self.0) }
+    }
+}
+
+impl<J: Job> Abort for CellRef<J> {
+    fn id(&self) -> JobId {
+        self.cell().id
+    }
+
+    fn is_ended(&self) -> bool {
+        self.cell().state.is_ended()
+    }
+
+    fn cancel(&self) {
+        Outlet::cancel(self.cell());
+    }
+}
+
+impl<J: Job> Awaited for CellRef<J> {
+    fn id(&self) -> JobId {
+        self.cell().id
+    }
+
+    /// What a helper can do nothing about has ended for it: a closure that was started runs to its end by itself.
+    fn is_ended(&self) -> bool {
+        self.cell().state.is_started()
+    }
+
+    fn help(self: Arc<Self>, worker: &Worker, _waker: &Waker) -> Helped {
+        let cell = self.cell();
+        if cell.state.is_started() {
+            return Helped::Over;
+        }
+        if cell.run_helped(worker) {
+            Helped::Polled
+        } else {
+            Helped::NotDue
+        }
+    }
+
+    /// It holds no helper's waker: once it runs, it needs no help.
+    fn is_awaited_by(&self, _id: JobId) -> bool {
+        true
+    }
+
+    fn awaits(&self) -> Vec<Arc<dyn Awaited>> {
+        Vec::new()
+    }
+
+    fn leave_helper(&self) -> Vec<Arc<dyn Awaited>> {
+        Vec::new()
+    }
+}

@@ -1,0 +1,123 @@
+//! How a job becomes the future that its cell polls: in place, so that a future costs no allocation beside its cell.
+
+use std::convert::Infallible;
+use std::future::Future;
+use std::pin::Pin;
+use std::task::{Context, Poll};
+
+use crate::job::AsyncJob;
+use crate::job::context::AsyncContext;
+
+/// What a cell holds before its job starts. Its future has a name here, which that of [`AsyncJob::run`] has not.
+pub(crate) trait Source: Sized + Send + 'static {
+    type Output: Send + 'static;
+    type Error: Send + 'static;
+    type Future: Future<Output = Result<Self::Output, Self::Error>> + Send + 'static;
+
+    /// Starts the job, which asks for its context if it has a use for it.
+    fn start(self, ctx: impl FnOnce() -> AsyncContext) -> Self::Future;
+
+    /// The same in boxes, for what is too large to be passed from hand to hand.
+    fn start_boxed(self: Box<Self>, ctx: impl FnOnce() -> AsyncContext) -> Pin<Box<Self::Future>> {
+        Box::pin((*self).start(ctx))
+    }
+
+    /// What the job itself says of its error.
+    fn error_text(error: &Self::Error) -> Option<String>;
+}
+
+/// A job and its own [`AsyncJob::run`].
+pub(crate) struct JobSource<J, R> {
+    pub(crate) job: J,
+    pub(crate) run: R,
+}
+
+impl<J, R, F> Source for JobSource<J, R>
+where
+    J: AsyncJob,
+    R: FnOnce(J, AsyncContext) -> F + Send + 'static,
+    F: Future<Output = Result<J::Output, J::Error>> + Send + 'static,
+{
+    type Output = J::Output;
+    type Error = J::Error;
+    type Future = F;
+
+    fn start(self, ctx: impl FnOnce() -> AsyncContext) -> F {
+        (self.run)(self.job, ctx())
+    }
+
+    fn error_text(error: &J::Error) -> Option<String> {
+        J::error_text(error)
+    }
+}
+
+/// A future that cannot fail and asks for no context: what `spawn_future` takes. It is its own source.
+#[repr(transparent)]
+pub(crate) struct SureSource<F>(pub(crate) F);
+
+impl<F> SureSource<F> {
+    /// The same in a box, which stays where it is.
+    pub(crate) fn boxed(future: Box<F>) -> Box<Self> {
+        // SAFETY: the two types have one layout.
+        unsafe { Box::from_raw(Box::into_raw(future).cast()) }
+    }
+}
+
+impl<F> Source for SureSource<F>
+where
+    F: Future<Output: Send> + Send + 'static,
+{
+    type Output = F::Output;
+    type Error = Infallible;
+    type Future = Self;
+
+    fn start(self, _ctx: impl FnOnce() -> AsyncContext) -> Self {
+        self
+    }
+
+    fn start_boxed(self: Box<Self>, _ctx: impl FnOnce() -> AsyncContext) -> Pin<Box<Self>> {
+        Box::into_pin(self)
+    }
+
+    fn error_text(error: &Infallible) -> Option<String> {
+        match *error {}
+    }
+}
+
+impl<F: Future> Future for SureSource<F> {
+    type Output = Result<F::Output, Infallible>;
+
+    fn poll(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Self::Output> {
+        // SAFETY: the field is pinned with the whole: nothing moves it out of a pinned one, and the type has no `Drop` of its own.
+        let future = unsafe { self.map_unchecked_mut(|sure| &mut sure.0) };
+        future.poll(cx).map(Ok)
+    }
+}
+
+/// Bytes of a job or its future above which it has a box of its own. In a build without optimization each hand that a value passes through has
+/// a copy of it on its stack, and a few copies of a large future are a worker's whole stack.
+const MOST_IN_CELL: usize = 16 * 1024;
+
+/// A source whose job, or whose future, is too large to be passed from hand to hand.
+pub(crate) struct Large<S>(pub(crate) Box<S>);
+
+impl<S: Source> Large<S> {
+    /// Whether `S` is one.
+    pub(crate) const fn is_due() -> bool {
+        size_of::<S>() > MOST_IN_CELL || size_of::<S::Future>() > MOST_IN_CELL
+    }
+}
+
+impl<S: Source> Source for Large<S> {
+    type Output = S::Output;
+    type Error = S::Error;
+    type Future = Pin<Box<S::Future>>;
+
+    fn start(self, ctx: impl FnOnce() -> AsyncContext) -> Self::Future {
+        self.0.start_boxed(ctx)
+    }
+
+    fn error_text(error: &S::Error) -> Option<String> {
+        S::error_text(error)
+    }
+}

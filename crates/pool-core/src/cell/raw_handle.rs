@@ -1,0 +1,151 @@
+//! `Ticket`: the handle's end of a cell, whatever kind of job is in it.
+
+use std::fmt;
+use std::mem::ManuallyDrop;
+use std::ops::Deref;
+use std::ptr::NonNull;
+use std::sync::Arc;
+use std::task::{Context, Poll};
+
+use crate::job::id::JobId;
+use crate::job::outcome::{JobError, Outcome, outcome_of};
+use crate::worker::Worker;
+
+/// What a job's handle resolves to.
+pub(crate) type Resolution<T, E> = Result<T, JobError<E>>;
+
+/// A cell as its handle sees it.
+pub(crate) trait Outlet<T, E>: Send + Sync {
+    fn id(&self) -> JobId;
+    fn is_ended(&self) -> bool;
+    /// The outcome, or the promise to wake `cx`. Called by the handle alone, no two calls at once; once ready, never again.
+    fn poll_outcome(&self, cx: &mut Context<'_>) -> Poll<Resolution<T, E>>;
+    /// The outcome, if the job has ended: then the handle's end is to be given up with it, as the answer says. Called as `poll_outcome` is.
+    fn take_ended(&self) -> Option<Joined<T, E>>;
+    /// Asks for the stop; a job that has not started ends here and now.
+    fn cancel(&self);
+    /// Makes progress on the joiner's own worker, if the job is one of that worker's pool: claims and runs one that is queued, helps one
+    /// that is a future to its end. An outcome, if that brought one at once, as from `take_ended`.
+    fn join_on(&self, worker: &Worker) -> Option<Joined<T, E>>;
+    /// The same within one poll of the handle, which is kept; a future that does not end within it is left to its pool.
+    fn await_on(&self, worker: &Worker, cx: &mut Context<'_>);
+    /// One more reference to the job, without its result's type.
+    fn abort(&self) -> Arc<dyn Abort>;
+    /// How the handle's end is given up: called once, with this cell's address, and the cell is not touched after it.
+    fn release(&self) -> Release;
+}
+
+/// A job, for whoever may ask it to stop and has no use for its result.
+pub(crate) trait Abort: Send + Sync {
+    fn id(&self) -> JobId;
+    fn is_ended(&self) -> bool;
+    /// As by the job's own handle.
+    fn cancel(&self);
+}
+
+/// Gives up the handle's end of the cell at an address, and with it an outcome that nobody took.
+///
+/// By address, since a reference that is a function's argument must stay good until that returns, and the cell may go before.
+pub(crate) type Release = unsafe fn(NonNull<()>);
+
+/// An outcome whose taker has yet to give up the handle's end.
+pub(crate) struct Joined<T, E> {
+    pub(crate) resolution: Resolution<T, E>,
+    /// Called once, with the cell's address and the outcome; the cell is not touched after it.
+    pub(crate) leave: unsafe fn(NonNull<()>, Outcome),
+}
+
+/// Owns the handle's end of a cell.
+pub(crate) struct Ticket<T, E>(NonNull<dyn Outlet<T, E>>);
+
+// SAFETY: a ticket is an owning pointer to an outlet, which is `Send` and `Sync`.
+unsafe impl<T, E> Send for Ticket<T, E> {}
+// SAFETY: as above; `&Ticket` gives `&dyn Outlet`.
+unsafe impl<T, E> Sync for Ticket<T, E> {}
+
+impl<T, E> Ticket<T, E> {
+    /// Takes over the handle's end of a cell.
+    ///
+    /// # Safety
+    /// The cell lives until its [`Outlet::release`] is called, which is the ticket's to do.
+    #[inline]
+    pub(crate) unsafe fn new(cell: NonNull<dyn Outlet<T, E>>) -> Self {
+        Self(cell)
+    }
+}
+
+impl<T, E> Ticket<T, E> {
+    /// Takes the outcome of a job that has ended. The ticket, if it has not.
+    #[inline]
+    pub(crate) fn take_ended(self) -> Result<Resolution<T, E>, Self> {
+        self.give_up(|outlet| outlet.take_ended())
+    }
+
+    /// Waits on a worker: see [`Outlet::join_on`]. The ticket, if there is no outcome yet.
+    #[inline]
+    pub(crate) fn join_on(self, worker: &Worker) -> Result<Resolution<T, E>, Self> {
+        self.give_up(|outlet| outlet.join_on(worker))
+    }
+
+    /// The same where the closures of a worker's token run, which for a worker that polls a runtime's futures is another thread.
+    pub(crate) fn join_at_home_of(self, worker: &Worker) -> Result<Resolution<T, E>, Self> {
+        if !worker.is_hosting() {
+            return self.join_on(worker);
+        }
+        /// A job's output and error are `Send`, which the types of a ticket do not say.
+        struct Portable<R>(R);
+        // SAFETY: as for `Ticket`: what goes from thread to thread is a ticket or what a job resolves to, whose types are `Send`.
+        unsafe impl<R> Send for Portable<R> {}
+        let mut ticket = Some(Portable(self));
+        let there = &mut ticket;
+        let joined = worker.at_home(move |home| {
+            let Portable(ticket) = there.take()?;
+            Some(Portable(ticket.join_on(home)))
+        });
+        match (joined.flatten(), ticket) {
+            (Some(Portable(joined)), _) => joined,
+            (None, Some(Portable(ticket))) => Err(ticket),
+            (None, None) => unreachable!("a join gives an outcome, or the ticket back"),
+        }
+    }
+
+    #[inline]
+    fn give_up(
+        self,
+        join: impl FnOnce(&dyn Outlet<T, E>) -> Option<Joined<T, E>>,
+    ) -> Result<Resolution<T, E>, Self> {
+        let this = ManuallyDrop::new(self);
+        match join(&**this) {
+            Some(Joined { resolution, leave }) => {
+                // SAFETY: the cell asks for it, once, and is not touched after it: `this` is not dropped.
+                unsafe { leave(this.0.cast(), outcome_of(&resolution)) }
+                Ok(resolution)
+            }
+            None => Err(ManuallyDrop::into_inner(this)),
+        }
+    }
+}
+
+impl<T, E> Deref for Ticket<T, E> {
+    type Target = dyn Outlet<T, E>;
+
+    #[inline]
+    fn deref(&self) -> &Self::Target {
+        // SAFETY: the cell lives as long as this end of it.
+        unsafe { self.0.as_ref() }
+    }
+}
+
+impl<T, E> Drop for Ticket<T, E> {
+    fn drop(&mut self) {
+        let release = self.release();
+        // SAFETY: it is this cell's, and called once: here.
+        unsafe { release(self.0.cast()) }
+    }
+}
+
+impl<T, E> fmt::Debug for Ticket<T, E> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Ticket").finish_non_exhaustive()
+    }
+}

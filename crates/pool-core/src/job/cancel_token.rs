@@ -1,0 +1,215 @@
+//! Cancellation tokens: one flag that many jobs watch, below any number of others.
+//!
+//! # The graph
+//! Each token is a [`Node`]. A node lists the nodes directly below it and directly above it. A
+//! token with two parents is below both, so this is a graph without circles rather than a tree.
+//! A cancel sets the flag of each node below, so `is_cancelled` reads one flag.
+//!
+//! A node that no handle holds is there for its children alone, and leaves as soon as it can:
+//! without children at once; with one child, it hands that child to what is above it. So each
+//! step costs the same, however long the chain of generations was. With two or more children it
+//! stays until it has one, as a **hub**: in a tree there are always fewer hubs than tokens that
+//! somebody holds. A node with several parents leaves the hubs among them instead, since it could
+//! outlive any number of them. See [`tidy`].
+//!
+//! # Locks
+//! Each node has one lock, for its lists, its watchers and the mark below. A thread that holds the
+//! lock of a node takes only locks of nodes below it, or tries a lock and goes on without it. A
+//! node stays below what it was below (it may only lose intermediate nodes), so the waits for locks
+//! run from top to bottom, and never in a circle. No user code runs with a lock held: wakers are
+//! cloned before, and called and dropped after.
+//!
+//! # A cancel
+//! It is a walk with a stack of its own (see [`walk`]). On the way down it **dooms** each node; on
+//! the way up it sets the flag, takes the watchers and takes the node out of all lists. It calls
+//! the watchers last. All of this happens under the node's lock, so that:
+//!
+//! - *a child that is created at this very moment* is either in the list that the walk reads, or
+//!   finds its parent doomed and is cancelled before anybody sees it;
+//! - *a node that leaves at this very moment* has left before the walk dooms what is above it, and
+//!   then the walk finds its child in its place; otherwise it finds the mark and stays: nothing
+//!   that touches a doomed node moves;
+//! - *a watch at this very moment* is either among the watchers that the walk takes, or finds the
+//!   flag;
+//! - *a second cancel at this very moment* does not wait for the first: it walks through doomed
+//!   nodes, and stops only at a flag. A flag is set after those of all nodes below, so whoever sees
+//!   one sees all of them, and a `cancel` that has returned has cancelled everything below.
+
+mod cancelled;
+#[cfg(all(test, pool_loom))]
+mod models;
+mod node;
+#[cfg(all(test, not(pool_loom)))]
+mod tests;
+mod tidy;
+mod walk;
+mod watchers;
+
+use std::fmt;
+use std::future::Future;
+use std::mem::ManuallyDrop;
+use std::sync::Arc;
+use std::task::Waker;
+
+use crate::job::id::JobId;
+use crate::sys::machine::{self, Point};
+use cancelled::Cancelled;
+use node::Node;
+pub(crate) use watchers::Watch;
+
+/// Asks every job that carries it, or a child of it, to stop.
+///
+/// A clone is the same token. Cancelling is final. A job that has not started when its token is
+/// cancelled never starts; a running job sees it in
+/// [`JobContext::check`](crate::JobContext::check); a suspended future is dropped by the next worker that is free.
+///
+/// A chain of children may have any length: a token that nobody holds any more costs neither
+/// memory nor time, whether or not it has children.
+///
+/// ```
+/// use pool_core::CancelToken;
+///
+/// let service = CancelToken::new();
+/// let request = service.child();
+/// request.cancel();
+/// assert!(request.is_cancelled() && !service.is_cancelled());
+/// service.cancel();
+/// assert!(service.child().is_cancelled());
+/// ```
+pub struct CancelToken {
+    /// All handles of a node own one count of its `Arc` together; `Node::handles` says how many
+    /// they are.
+    node: ManuallyDrop<Arc<Node>>,
+}
+
+impl CancelToken {
+    /// A token of its own, not cancelled.
+    pub fn new() -> Self {
+        Self::below(&[])
+    }
+
+    /// A token that is cancelled with this one, and can be cancelled alone.
+    pub fn child(&self) -> Self {
+        Self::below(&[self])
+    }
+
+    /// How many hold this token, for a model that looks for leaks.
+    #[cfg(all(test, pool_loom))]
+    pub(crate) fn holders(&self) -> usize {
+        self.node.handles()
+    }
+
+    /// Asks for the stop. Never blocks on a job; wakes the suspended futures that watch.
+    ///
+    /// Once it returns, [`is_cancelled`](Self::is_cancelled) is true for this token and all below.
+    pub fn cancel(&self) {
+        walk::cancel(&self.node);
+    }
+
+    /// Whether this token or one above it was cancelled. Reads one flag, however long the chain.
+    #[inline]
+    pub fn is_cancelled(&self) -> bool {
+        machine::point(Point::Ask);
+        self.node.is_cancelled()
+    }
+
+    /// Resolves once this token or one above it is cancelled; at once if it is already.
+    ///
+    /// The future holds the token, so it may outlive this handle.
+    ///
+    /// # Cancel safety
+    /// Dropped before it resolves, it leaves no waker behind.
+    ///
+    /// ```
+    /// use pool_core::CancelToken;
+    ///
+    /// # async fn shown(request: CancelToken) {
+    /// request.cancelled().await;
+    /// assert!(request.is_cancelled());
+    /// # }
+    /// ```
+    pub fn cancelled(&self) -> impl Future<Output = ()> + Send + Sync + Unpin + use<> {
+        Cancelled::new(self.clone())
+    }
+
+    /// A token that is cancelled with any of `parents`.
+    pub(crate) fn below(parents: &[&Self]) -> Self {
+        let Some((first, others)) = parents.split_first() else {
+            return Self::owning(Node::new());
+        };
+        let token = Self::owning(Node::below(&first.node));
+        if !others
+            .iter()
+            .all(|parent| Node::add_parent(&token.node, &parent.node))
+        {
+            token.cancel();
+        }
+        token
+    }
+
+    /// Wakes `waker` once when the token is cancelled, unless it is already: then it comes back, and
+    /// nothing is registered. A waker that was registered by the same watcher is replaced.
+    #[inline(always)]
+    pub(crate) fn watch(&self, watch: &Watch, id: JobId, waker: Waker) -> Result<(), Waker> {
+        self.node.watch(watch, id, waker)
+    }
+
+    /// Takes the waker out. One that is being woken right now may still fire.
+    #[inline(always)]
+    pub(crate) fn unwatch(&self, watch: &Watch, id: JobId) {
+        self.node.unwatch(watch, id);
+    }
+
+    /// The first handle of a node that is not cancelled, or not in the graph.
+    fn owning(node: Arc<Node>) -> Self {
+        Self {
+            node: ManuallyDrop::new(node),
+        }
+    }
+}
+
+impl Default for CancelToken {
+    fn default() -> Self {
+        Self::new()
+    }
+}
+
+impl Clone for CancelToken {
+    #[inline]
+    fn clone(&self) -> Self {
+        self.node.add_handle();
+        Self {
+            // SAFETY: the copy shares the one count that all handles own together. It is given back
+            // by the last of them, and the line above made the copy one of them.
+            node: unsafe { std::ptr::read(&raw const self.node) },
+        }
+    }
+}
+
+impl Drop for CancelToken {
+    #[inline]
+    fn drop(&mut self) {
+        if self.node.remove_handle() {
+            // SAFETY: this was the last handle, so it alone has the count that they owned together;
+            // it is not used again.
+            leave(unsafe { ManuallyDrop::take(&mut self.node) });
+        }
+    }
+}
+
+/// The last handle of a node has gone.
+#[cold]
+fn leave(node: Arc<Node>) {
+    // Whoever is in a list, or has somebody in its own, is counted there too.
+    if Arc::strong_count(&node) > 1 && !node.is_cancelled() {
+        tidy::tidy(node);
+    }
+}
+
+impl fmt::Debug for CancelToken {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("CancelToken")
+            .field("cancelled", &self.is_cancelled())
+            .finish()
+    }
+}

@@ -1,0 +1,52 @@
+//! The future that resolves once a token is cancelled.
+
+use std::future::Future;
+use std::pin::Pin;
+use std::task::{Context, Poll};
+
+use super::{CancelToken, Watch};
+use crate::job::id::JobId;
+use crate::job::outcome::drop_contained;
+
+pub(super) struct Cancelled {
+    token: CancelToken,
+    /// What its waker is registered with, from the first poll that had to wait.
+    id: Option<JobId>,
+    watch: Watch,
+}
+
+impl Cancelled {
+    pub(super) fn new(token: CancelToken) -> Self {
+        Self {
+            token,
+            id: None,
+            watch: Watch::default(),
+        }
+    }
+}
+
+impl Future for Cancelled {
+    type Output = ();
+
+    fn poll(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<()> {
+        if self.token.is_cancelled() {
+            return Poll::Ready(());
+        }
+        let id = *self.id.get_or_insert_with(JobId::next);
+        match self.token.watch(&self.watch, id, cx.waker().clone()) {
+            Ok(()) => Poll::Pending,
+            Err(waker) => {
+                drop_contained(waker);
+                Poll::Ready(())
+            }
+        }
+    }
+}
+
+impl Drop for Cancelled {
+    fn drop(&mut self) {
+        if let Some(id) = self.id {
+            self.token.unwatch(&self.watch, id);
+        }
+    }
+}

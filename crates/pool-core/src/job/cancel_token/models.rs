@@ -1,0 +1,161 @@
+//! Models of the graph of tokens: a cancel against whatever else moves at that moment.
+
+use std::sync::Arc;
+use std::task::Waker;
+
+use loom::thread;
+
+use super::{CancelToken, Watch};
+use crate::job::id::JobId;
+use crate::testing::models::{Token, model};
+
+/// A watcher registers while somebody cancels the token: it is told so at once, or woken.
+#[test]
+fn a_watcher_that_is_not_told_is_woken() {
+    model(|| {
+        let token = CancelToken::new();
+        let canceller = {
+            let token = token.clone();
+            thread::spawn(move || token.cancel())
+        };
+        let woken = Arc::new(Token::default());
+        let waker = Waker::from(Arc::clone(&woken));
+        if token.watch(&Watch::default(), JobId::next(), waker).is_ok() {
+            woken.take();
+        }
+        assert!(token.is_cancelled());
+        canceller.join().unwrap();
+    });
+}
+
+/// A child is made below a token, and below two, while somebody cancels that: it is cancelled.
+#[test]
+fn a_child_made_during_a_cancel_is_cancelled() {
+    model(|| {
+        let token = CancelToken::new();
+        let canceller = {
+            let token = token.clone();
+            thread::spawn(move || token.cancel())
+        };
+        let child = token.child();
+        canceller.join().unwrap();
+        assert!(child.is_cancelled());
+    });
+}
+
+/// The same for a token below two, of which the second is cancelled.
+#[test]
+fn a_token_put_below_a_second_during_a_cancel_is_cancelled() {
+    model(|| {
+        let (other, token) = (CancelToken::new(), CancelToken::new());
+        let canceller = {
+            let token = token.clone();
+            thread::spawn(move || token.cancel())
+        };
+        let child = CancelToken::below(&[&other, &token]);
+        canceller.join().unwrap();
+        assert!(child.is_cancelled() && !other.is_cancelled());
+        assert!(other.node.lock().below.is_empty());
+    });
+}
+
+/// A token leaves while one above it is cancelled: when the cancel returns, the child that it left
+/// is cancelled.
+#[test]
+fn a_cancel_reaches_the_child_of_a_token_that_leaves() {
+    model(|| {
+        let root = CancelToken::new();
+        let middle = root.child();
+        let leaf = middle.child();
+        let canceller = {
+            let leaf = leaf.clone();
+            thread::spawn(move || {
+                root.cancel();
+                assert!(leaf.is_cancelled());
+            })
+        };
+        let left = Arc::downgrade(&middle.node);
+        drop(middle);
+        canceller.join().unwrap();
+        assert_eq!(left.strong_count(), 0);
+        assert!(leaf.node.lock().above.is_empty());
+    });
+}
+
+/// Two cancels meet: whichever returns has cancelled all that is below its token.
+#[test]
+fn each_of_two_cancels_is_complete_when_it_returns() {
+    model(|| {
+        let root = CancelToken::new();
+        let middle = root.child();
+        let leaf = middle.child();
+        let canceller = {
+            let leaf = leaf.clone();
+            thread::spawn(move || {
+                root.cancel();
+                assert!(leaf.is_cancelled());
+            })
+        };
+        middle.cancel();
+        assert!(leaf.is_cancelled());
+        canceller.join().unwrap();
+    });
+}
+
+/// A token and the one above it leave at once: neither is left, and what is below them is below the
+/// root.
+#[test]
+fn two_neighbours_leave_at_once() {
+    model(|| {
+        let root = CancelToken::new();
+        let upper = root.child();
+        let lower = upper.child();
+        let leaf = lower.child();
+        let nodes = [&upper, &lower].map(|token| Arc::downgrade(&token.node));
+        let other = thread::spawn(move || drop(upper));
+        drop(lower);
+        other.join().unwrap();
+        assert!(nodes.iter().all(|node| node.strong_count() == 0));
+        root.cancel();
+        assert!(leaf.is_cancelled());
+    });
+}
+
+/// A token goes while one of its two children goes: it does not stay for the other's sake.
+#[test]
+fn a_token_and_its_child_leave_at_once() {
+    model(|| {
+        let root = CancelToken::new();
+        let middle = root.child();
+        let (leaf, left) = (middle.child(), middle.child());
+        let node = Arc::downgrade(&middle.node);
+        let other = thread::spawn(move || drop(middle));
+        drop(left);
+        other.join().unwrap();
+        assert_eq!(node.strong_count(), 0);
+        root.cancel();
+        assert!(leaf.is_cancelled());
+    });
+}
+
+/// A token below two leaves, and its child leaves a hub, while what is above the hub is cancelled.
+#[test]
+fn a_cancel_reaches_a_token_that_leaves_a_hub() {
+    model(|| {
+        let (root, other) = (CancelToken::new(), CancelToken::new());
+        let hub = root.child();
+        let middle = CancelToken::below(&[&hub, &other]);
+        let (leaf, _held) = (middle.child(), hub.child());
+        drop(hub);
+        let canceller = {
+            let leaf = leaf.clone();
+            thread::spawn(move || {
+                root.cancel();
+                assert!(leaf.is_cancelled());
+            })
+        };
+        drop(middle);
+        canceller.join().unwrap();
+        assert!(other.node.lock().below.is_empty());
+    });
+}

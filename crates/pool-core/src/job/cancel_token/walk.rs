@@ -1,0 +1,97 @@
+//! A cancel: a walk through all that is below a node, whose flags it sets from the bottom up.
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+
+use super::node::Node;
+use super::tidy;
+use super::watchers::Watchers;
+use crate::job::outcome::wake_contained;
+
+/// Cancels a node and all below it, then wakes those who watch them: parents before their children,
+/// children in the order in which they were made, the watchers of one node in the order of their
+/// ids.
+pub(super) fn cancel(node: &Arc<Node>) {
+    if node.is_cancelled() {
+        return;
+    }
+    let mut walk = Walk::default();
+    walk.steps.push(Step::Down(Arc::clone(node)));
+    while let Some(step) = walk.steps.pop() {
+        match step {
+            Step::Down(node) => walk.down(node),
+            Step::Up(node) => walk.up(&node),
+        }
+    }
+    walk.bereft.into_iter().for_each(tidy::tidy);
+    // The last child was the first to be left, and its parent comes after it.
+    let watchers = walk.watchers.into_iter().rev();
+    watchers
+        .flat_map(Watchers::into_wakers)
+        .for_each(wake_contained);
+}
+
+enum Step {
+    Down(Arc<Node>),
+    Up(Arc<Node>),
+}
+
+#[derive(Default)]
+struct Walk {
+    steps: Vec<Step>,
+    /// The nodes with several parents that the walk has come to, by address: it walks through each
+    /// once. They stay alive meanwhile, so that no address is used twice.
+    met: BTreeMap<usize, Arc<Node>>,
+    watchers: Vec<Watchers>,
+    /// Nodes that are not cancelled, and that nobody needs since they have lost a child.
+    bereft: Vec<Arc<Node>>,
+}
+
+impl Walk {
+    /// Dooms a node, so that its lists stay as they are, and goes on to its children.
+    fn down(&mut self, node: Arc<Node>) {
+        let mut links = node.lock();
+        if node.is_cancelled() {
+            return;
+        }
+        links.is_doomed = true;
+        if links.above.len() > 1 {
+            let address = Arc::as_ptr(&node).addr();
+            if self.met.insert(address, Arc::clone(&node)).is_some() {
+                return;
+            }
+        }
+        self.steps.push(Step::Up(Arc::clone(&node)));
+        let children = links.below.values().map(Arc::clone);
+        self.steps.extend(children.map(Step::Down));
+    }
+
+    /// Cancels a node below which everything is cancelled, and takes it out of the graph.
+    fn up(&mut self, node: &Arc<Node>) {
+        let mut links = node.lock();
+        if node.is_cancelled() {
+            return;
+        }
+        node.set_cancelled();
+        let watchers = std::mem::take(&mut links.watchers);
+        let above = std::mem::take(&mut links.above);
+        let below = std::mem::take(&mut links.below);
+        drop(links);
+        drop(below);
+        if !watchers.is_empty() {
+            self.watchers.push(watchers);
+        }
+        for link in above.into_links() {
+            let mut up = link.node.lock();
+            // What is doomed gives up its whole list at once, when its own turn comes.
+            if up.is_doomed {
+                continue;
+            }
+            let _this = up.below.remove(&link.key);
+            if up.is_due(&link.node) {
+                drop(up);
+                self.bereft.push(link.node);
+            }
+        }
+    }
+}

@@ -1,0 +1,425 @@
+//! What a running job can ask: who it is, whether it should stop, how long it has, and how to submit children.
+
+use std::any::Any;
+use std::cell::Cell;
+use std::fmt;
+use std::sync::{Arc, OnceLock};
+use std::time::{Duration, Instant};
+
+use crate::cell::state::State;
+use crate::job::cancel_token::CancelToken;
+use crate::job::handle::JobHandle;
+use crate::job::id::JobId;
+use crate::job::outcome::Interrupted;
+use crate::job::{Job, JobOptions, Terms};
+use crate::pool::lifecycle::{Joiner, Lifecycle};
+use crate::pool::reach::ByLife;
+use crate::submit::error::SubmitError;
+use crate::submit::executor::{Executor, execute_around, submit_around};
+use crate::submit::join;
+use crate::sys::machine::{self, Point};
+use crate::worker::Worker;
+use crate::worker::state::{StateError, lend};
+
+/// How a job's own handle asks it to stop.
+pub(crate) trait Cancellation: Send + Sync {
+    fn is_requested(&self) -> bool;
+    /// A token that is cancelled with this job, for its children. `None` where nobody is left who could cancel this job alone: its
+    /// children then inherit the token above it, so a chain of jobs is no chain of tokens.
+    fn token(&self) -> Option<CancelToken>;
+}
+
+/// The token of one job, made when its first child asks for it.
+///
+/// The job makes the token and then reads the cancel bit; the canceller sets the bit and then looks for the token. Both are
+/// sequentially consistent, so at least one of the two cancels the token.
+#[derive(Debug, Default)]
+pub(crate) struct OwnToken(OnceLock<CancelToken>);
+
+impl OwnToken {
+    pub(crate) fn get(&self, terms: Option<&Terms>, state: &State) -> CancelToken {
+        let above = terms.and_then(|terms| terms.token.as_ref());
+        let token = self.0.get_or_init(|| CancelToken::below(above.as_slice()));
+        // ORDERING: pairs with the fence in `cancel`; see the type.
+        crate::sys::sync::fence(crate::sys::sync::Ordering::SeqCst);
+        if state.is_cancel_requested() {
+            token.cancel();
+        }
+        token.clone()
+    }
+
+    /// Called after the cancel bit is set; looks for the token only then.
+    pub(crate) fn cancel<'a>(find: impl FnOnce() -> Option<&'a Self>) {
+        // ORDERING: pairs with the fence in `get`; see the type.
+        crate::sys::sync::fence(crate::sys::sync::Ordering::SeqCst);
+        if let Some(token) = find().and_then(|own| own.0.get()) {
+            token.cancel();
+        }
+    }
+}
+
+/// What a job knows of itself while it runs. Lent to [`Job::run`].
+pub struct JobContext<'a> {
+    id: JobId,
+    terms: Option<&'a Terms>,
+    cancellation: Option<&'a dyn Cancellation>,
+    worker: &'a Worker,
+    reported: Cell<Option<Interrupted>>,
+}
+
+impl<'a> JobContext<'a> {
+    #[inline]
+    pub(crate) fn new(
+        id: JobId,
+        terms: Option<&'a Terms>,
+        cancellation: Option<&'a dyn Cancellation>,
+        worker: &'a Worker,
+    ) -> Self {
+        Self {
+            id,
+            terms,
+            cancellation,
+            worker,
+            reported: Cell::new(None),
+        }
+    }
+
+    /// The job's id, the same as its handle's.
+    pub fn id(&self) -> JobId {
+        self.id
+    }
+
+    /// The job's name, if it was given one.
+    pub fn name(&self) -> Option<&str> {
+        self.terms?.name.as_deref()
+    }
+
+    /// The index of the worker that runs this job, from 0 to one less than the pool's `workers`. No two jobs that run at once on
+    /// different threads have the same. On the rayon and async backends it can, now and then, be another than the index with which
+    /// the thread's `on_worker_start` was called; the state is always the thread's own.
+    pub fn worker(&self) -> usize {
+        self.worker.index()
+    }
+
+    /// When the job is no longer wanted, if it has a limit.
+    #[inline]
+    pub fn deadline(&self) -> Option<Instant> {
+        self.terms?.deadline
+    }
+
+    /// How long until the deadline; zero once it has passed, `None` without one (`R404`).
+    pub fn remaining(&self) -> Option<Duration> {
+        machine::point(Point::Ask);
+        self.deadline()
+            .map(|deadline| deadline.saturating_duration_since(machine::now()))
+    }
+
+    /// Whether the job was asked to stop: by its handle, its token, its parent or a shutdown (`R402`).
+    ///
+    /// It is a look and no more: a job that returns an error after it is counted as failed. One that gives up because it was asked to says so
+    /// by [`check`](Self::check), and is counted as cancelled.
+    pub fn is_cancelled(&self) -> bool {
+        machine::point(Point::Ask);
+        self.cancellation.is_some_and(Cancellation::is_requested)
+            || self.terms.is_some_and(Terms::is_cancelled)
+            || self.worker.life().is_cancelling()
+    }
+
+    /// `Err` once the job should give up. A job that then returns an error ends as `Cancelled` or `Expired`, whatever the
+    /// error; one that returns `Ok` has completed (`R402`, `R404`).
+    ///
+    /// # Errors
+    /// [`Interrupted::Cancelled`] once it was asked to stop, [`Interrupted::Expired`] once its deadline has passed.
+    pub fn check(&self) -> Result<(), Interrupted> {
+        machine::point(Point::Ask);
+        let interrupted = if self.is_cancelled() {
+            Interrupted::Cancelled
+        } else if self.terms.is_some_and(Terms::is_expired) {
+            Interrupted::Expired
+        } else {
+            return Ok(());
+        };
+        self.note_reported(interrupted);
+        Err(interrupted)
+    }
+
+    /// The state that `on_worker_start` made for this worker, if it is an `S` (`R208`).
+    ///
+    /// It is shared: all jobs on this thread's stack see the same state. A job that joins or submits a
+    /// child may run it in place, on this very stack. If the state is a `RefCell`, and is borrowed
+    /// mutably across that call, a `borrow_mut` in the child panics. End the borrow first, or use
+    /// [`with_state_mut`](Self::with_state_mut), which tells the child instead.
+    pub fn state<S: Any>(&self) -> Option<&S> {
+        self.worker.state()?.downcast_ref()
+    }
+
+    /// Takes the `S` in the `RefCell<S>` that `on_worker_start` made for this worker, for the time of
+    /// the closure.
+    ///
+    /// ```
+    /// use pool_core::{JobContext, StateError};
+    ///
+    /// struct Connection { requests: u32 }
+    ///
+    /// // On a pool with `.on_worker_start(|_| RefCell::new(Connection { requests: 0 }))`.
+    /// fn request(ctx: &JobContext<'_>) -> Result<u32, StateError> {
+    ///     ctx.with_state_mut(|connection: &mut Connection| {
+    ///         connection.requests += 1;
+    ///         connection.requests
+    ///     })
+    /// }
+    /// ```
+    ///
+    /// # Errors
+    /// [`StateError::Taken`] if a job further up on this stack has taken it and runs this one in place;
+    /// [`StateError::Missing`] if there is no such state. The closure did not run.
+    pub fn with_state_mut<S: Any, R>(
+        &self,
+        use_it: impl FnOnce(&mut S) -> R,
+    ) -> Result<R, StateError> {
+        lend(self.worker.state(), use_it)
+    }
+
+    /// The executor that runs this job, for children that shall not inherit.
+    pub fn executor(&self) -> &dyn Executor {
+        self.worker.executor()
+    }
+
+    /// The options a child inherits: this job's deadline and its cancellation (`R406`).
+    #[inline]
+    pub fn inherited(&self) -> JobOptions {
+        let own = self.cancellation.and_then(Cancellation::token);
+        let token = own.or_else(|| self.terms?.token.clone());
+        JobOptions::inherited(self.deadline(), token)
+    }
+
+    /// Submits a child that inherits this job's cancellation and deadline; see [`ExecutorExt::submit`](crate::ExecutorExt::submit).
+    ///
+    /// # Errors
+    /// [`SubmitError::Closed`] with the job, once a shutdown's grace period is over (`R607`).
+    pub fn submit<J: Job>(&self, job: J) -> Result<JobHandle<J::Output, J::Error>, SubmitError<J>> {
+        submit_around(self.executor(), self.inherited(), job)
+    }
+
+    /// Executes a child that inherits this job's cancellation and deadline; see [`ExecutorExt::execute`](crate::ExecutorExt::execute).
+    ///
+    /// # Errors
+    /// As for [`submit`](Self::submit).
+    pub fn execute<J: Job>(&self, job: J) -> Result<JobId, SubmitError<J>> {
+        execute_around(self.executor(), self.inherited(), job)
+    }
+
+    /// Runs two halves of this job, at the same time if a worker is free, and returns both values.
+    ///
+    /// `b` becomes a job of its own, a child that inherits this job's cancellation and deadline, only if a worker has nothing to do and nothing
+    /// is queued; else it runs here, after `a`, as part of this job and with its context. So splitting down to small parts costs
+    /// little. Both run also in a job that was cancelled: [`check`](Self::check) is theirs to call, and what it reports to either
+    /// counts for this job, wherever the half ran. A half that waits for its whole pool, or shuts it down, leaves this job out of what it
+    /// waits for, as this job itself would (`R609`). Both may borrow, since neither outlives the call. While it waits for `b` elsewhere, the
+    /// worker runs no other job (`R502`).
+    ///
+    /// A `b` that became a job is counted as one, whoever runs it: it has an outcome of its own in the
+    /// books, and `on_failure` hears of its panic. One that ran here from the start is part of this job.
+    /// So is the body of one that was cancelled, or given up by a shutdown, before it started: the job is
+    /// counted as what became of it, and its body runs here, after `a`.
+    ///
+    /// # Panics
+    /// With the panic of `a`; then `b` is asked to stop, and does not start if it has not. Or else with that of `b`.
+    ///
+    /// ```
+    /// # use pool_core::JobContext;
+    /// fn sum(ctx: &JobContext<'_>, numbers: &[u64]) -> u64 {
+    ///     if numbers.len() < 1024 {
+    ///         return numbers.iter().sum();
+    ///     }
+    ///     let (left, right) = numbers.split_at(numbers.len() / 2);
+    ///     let (left, right) = ctx.join(|ctx| sum(ctx, left), |ctx| sum(ctx, right));
+    ///     left + right
+    /// }
+    /// ```
+    ///
+    /// After rayon's `join`, whose halves are always queued, and chili's, which shares by a heartbeat.
+    #[inline]
+    pub fn join<A, B, RA, RB>(&self, a: A, b: B) -> (RA, RB)
+    where
+        A: FnOnce(&JobContext<'_>) -> RA,
+        B: FnOnce(&JobContext<'_>) -> RB + Send,
+        RB: Send,
+    {
+        join::join(self, a, b)
+    }
+
+    /// Whether a worker of the pool has nothing to do, and nothing is queued that it could take.
+    #[inline]
+    pub(crate) fn is_somebody_free(&self) -> bool {
+        self.worker.life().idle().is_somebody_idle() && !self.worker.has_queued()
+    }
+
+    /// This job and those beneath it, for a half of it.
+    pub(crate) fn as_joiner(&self) -> Joiner {
+        Joiner::on(self.worker)
+    }
+
+    pub(crate) fn note_reported(&self, interrupted: Interrupted) {
+        self.reported.set(Some(interrupted));
+    }
+
+    #[inline]
+    pub(crate) fn reported(&self) -> Option<Interrupted> {
+        self.reported.get()
+    }
+}
+
+impl fmt::Debug for JobContext<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("JobContext")
+            .field("id", &self.id)
+            .field("name", &self.name())
+            .field("worker", &self.worker())
+            .field("deadline", &self.deadline())
+            .finish_non_exhaustive()
+    }
+}
+
+/// What an [`AsyncJob`](crate::AsyncJob) knows of itself while it runs. Owned by the job, so it may cross suspensions.
+#[derive(Clone)]
+pub struct AsyncContext {
+    cell: Arc<dyn AsyncView>,
+    pool: ByLife,
+}
+
+/// The cell of a future as its own context sees it.
+pub(crate) trait AsyncView: Cancellation {
+    fn id(&self) -> JobId;
+    fn terms(&self) -> Option<&Terms>;
+    fn report(&self, interrupted: Interrupted);
+}
+
+impl AsyncContext {
+    pub(crate) fn new(cell: Arc<dyn AsyncView>, life: Arc<Lifecycle>) -> Self {
+        let pool = ByLife(life);
+        Self { cell, pool }
+    }
+
+    /// The job's id, the same as its handle's.
+    pub fn id(&self) -> JobId {
+        self.cell.id()
+    }
+
+    /// The job's name, if it was given one.
+    pub fn name(&self) -> Option<&str> {
+        self.cell.terms()?.name.as_deref()
+    }
+
+    /// When the job is no longer wanted, if it has a limit.
+    pub fn deadline(&self) -> Option<Instant> {
+        self.cell.terms()?.deadline
+    }
+
+    /// How long until the deadline; zero once it has passed, `None` without one.
+    pub fn remaining(&self) -> Option<Duration> {
+        machine::point(Point::Ask);
+        self.deadline()
+            .map(|deadline| deadline.saturating_duration_since(machine::now()))
+    }
+
+    /// Whether the job was asked to stop. It is dropped at its next suspension then (`R405`).
+    pub fn is_cancelled(&self) -> bool {
+        machine::point(Point::Ask);
+        self.cell.is_requested()
+            || self.cell.terms().is_some_and(Terms::is_cancelled)
+            || self.pool.0.is_cancelling()
+    }
+
+    /// `Err` once the job should give up; see [`JobContext::check`].
+    ///
+    /// # Errors
+    /// [`Interrupted::Cancelled`] once it was asked to stop, [`Interrupted::Expired`] once its deadline has passed.
+    pub fn check(&self) -> Result<(), Interrupted> {
+        machine::point(Point::Ask);
+        let interrupted = if self.is_cancelled() {
+            Interrupted::Cancelled
+        } else if self.cell.terms().is_some_and(Terms::is_expired) {
+            Interrupted::Expired
+        } else {
+            return Ok(());
+        };
+        self.cell.report(interrupted);
+        Err(interrupted)
+    }
+
+    /// The index of the worker that polls the job now; `None` on a thread that is no worker of the
+    /// pool, to which the job may have given this context. It may be another one at the next poll.
+    pub fn worker(&self) -> Option<usize> {
+        self.current_worker().map(|worker| worker.index())
+    }
+
+    /// Shows the closure the state of the worker that polls the job now, if it is an `S`; see
+    /// [`JobContext::state`].
+    ///
+    /// The state stays on its thread and so cannot be kept across a suspension. Futures on the `async`
+    /// backend are polled by threads of its runtime that run no `on_worker_start`: no state there.
+    pub fn with_state<S: Any, R>(&self, use_it: impl FnOnce(&S) -> R) -> Option<R> {
+        let worker = self.current_worker()?;
+        Some(use_it(worker.state()?.downcast_ref()?))
+    }
+
+    /// Takes the `S` in the `RefCell<S>` of the worker that polls the job now, for the time of the
+    /// closure; see [`JobContext::with_state_mut`].
+    ///
+    /// # Errors
+    /// [`StateError::Taken`] if a job further up on this stack has taken it and runs this one in place;
+    /// [`StateError::Missing`] if there is no such state here. The closure did not run.
+    pub fn with_state_mut<S: Any, R>(
+        &self,
+        use_it: impl FnOnce(&mut S) -> R,
+    ) -> Result<R, StateError> {
+        let worker = self.current_worker().ok_or(StateError::Missing)?;
+        lend(worker.state(), use_it)
+    }
+
+    fn current_worker(&self) -> Option<Worker> {
+        Worker::current().filter(|worker| Arc::ptr_eq(worker.life(), &self.pool.0))
+    }
+
+    /// The executor that runs this job, for children that shall not inherit.
+    pub fn executor(&self) -> &dyn Executor {
+        &self.pool
+    }
+
+    /// The options a child inherits: `pool.submit_async(child.with_options(ctx.inherited()))` (`R406`).
+    pub fn inherited(&self) -> JobOptions {
+        let own = self.cell.token();
+        let token = own.or_else(|| self.cell.terms()?.token.clone());
+        JobOptions::inherited(self.deadline(), token)
+    }
+
+    /// Submits a child that inherits this job's cancellation and deadline; see
+    /// [`JobContext::submit`]. It does not wait for room within a poll, as no job does (`R108`). On a
+    /// thread that is no worker of the pool it does, and blocks.
+    ///
+    /// # Errors
+    /// [`SubmitError::Closed`] with the job, once a shutdown's grace period is over (`R607`), or if this
+    /// context has outlived its pool.
+    pub fn submit<J: Job>(&self, job: J) -> Result<JobHandle<J::Output, J::Error>, SubmitError<J>> {
+        submit_around(self.executor(), self.inherited(), job)
+    }
+
+    /// Executes a child that inherits this job's cancellation and deadline; see
+    /// [`submit`](Self::submit).
+    ///
+    /// # Errors
+    /// As for [`submit`](Self::submit).
+    pub fn execute<J: Job>(&self, job: J) -> Result<JobId, SubmitError<J>> {
+        execute_around(self.executor(), self.inherited(), job)
+    }
+}
+
+impl fmt::Debug for AsyncContext {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("AsyncContext")
+            .field("id", &self.id())
+            .field("name", &self.name())
+            .finish()
+    }
+}

@@ -1,0 +1,290 @@
+//! `JobHandle`: how a submitter waits for a job, cancels it, or lets it go.
+
+use std::fmt;
+use std::future::{Future, poll_fn};
+use std::ops::Deref;
+use std::pin::Pin;
+use std::task::{Context, Poll};
+use std::time::Duration;
+
+use crate::cell::raw_handle::Ticket;
+use crate::job::abort_handle::AbortHandle;
+use crate::job::id::JobId;
+use crate::job::outcome::{JobError, PanicInfo};
+use crate::sys::machine::{self, Point};
+use crate::worker::Worker;
+use crate::worker::park::{Looks, block_on, look_a_while};
+
+/// The submitter's end of a job: resolves to the job's value or to why there is none.
+///
+/// It is a `Future` as well (`R503`). Polled by a closure that blocks its worker in an executor of its own, it runs a job that has not
+/// started in place, as [`join`](Self::join) does, unless another worker is free. Dropping it detaches: the job runs all the same, and is
+/// counted (`R305`).
+///
+/// An executor that refuses to be entered twice on one thread, as `futures::executor::block_on` does, panics where a job that runs
+/// in place blocks in it as well. [`join`](Self::join) has no such limit.
+///
+/// # Time limits
+/// An `await` in a closure may run the job within its poll, and a job in place cannot be left half
+/// way. So `timeout(limit, handle).await` there, of whatever runtime, comes back only after that job,
+/// however long it takes. [`join_timeout`](Self::join_timeout) runs nothing in place and keeps its
+/// limit; so does a job with a limit of its own (`with_timeout`), if it looks at its context. Outside
+/// the pool a `timeout` around a handle is on time, and in a future of the pool as soon as a worker is
+/// free to poll that.
+///
+/// # After the outcome
+/// The outcome is given once. If a poll of `&mut handle` has given it, the handle is finished for good:
+/// [`is_finished`](Self::is_finished) is true and [`cancel`](Self::cancel) does nothing.
+/// [`join`](Self::join), [`join_timeout`](Self::join_timeout) and further polls return at once, with a
+/// [`JobError::Panicked`] whose message says that the outcome was taken: that they were called is a
+/// mistake, for which most futures panic, and no method of a handle does (`R503`).
+#[must_use = "a dropped handle detaches its job; call `detach` to say so"]
+pub struct JobHandle<T, E> {
+    /// Gone once the outcome was taken.
+    ticket: Option<Ticket<T, E>>,
+    id: JobId,
+}
+
+/// What `join` and `poll` say where the ticket has gone.
+const TAKEN: &str = "the outcome was taken from this handle before, and a handle gives it once";
+
+#[cold]
+fn taken<T, E>() -> Result<T, JobError<E>> {
+    Err(JobError::Panicked(PanicInfo::new(Box::new(TAKEN))))
+}
+
+/// See [`JobHandle::try_run_here`].
+#[inline(always)]
+fn run_here<T, E>(ticket: Ticket<T, E>) -> Result<Result<T, JobError<E>>, Ticket<T, E>> {
+    match Worker::current().filter(|worker| !worker.life().is_forked()) {
+        Some(worker) => ticket.join_at_home_of(&worker),
+        None => Err(ticket),
+    }
+}
+
+impl<T, E> JobHandle<T, E> {
+    #[inline]
+    pub(crate) fn new(ticket: Ticket<T, E>) -> Self {
+        let id = ticket.id();
+        Self {
+            ticket: Some(ticket),
+            id,
+        }
+    }
+
+    /// Waits for the outcome. Blocks the thread.
+    ///
+    /// Inside a job, one that has not started is run here and now, on the calling worker, so a job may wait for its children
+    /// whatever the number of workers (`R502`). No other job is run meanwhile.
+    ///
+    /// # Errors
+    /// [`JobError`] says why the job gave no value.
+    #[inline]
+    pub fn join(self) -> Result<T, JobError<E>> {
+        machine::point(Point::Join(self.id));
+        let Some(ticket) = self.ticket else {
+            return taken();
+        };
+        match ticket.take_ended() {
+            Ok(outcome) => outcome,
+            Err(ticket) => Self::join_later(ticket),
+        }
+    }
+
+    /// [`join`](Self::join) of a job that had not ended a moment ago.
+    fn join_later(ticket: Ticket<T, E>) -> Result<T, JobError<E>> {
+        let worker = Worker::current().filter(|worker| !worker.life().is_forked());
+        let ticket = match run_here(ticket) {
+            Ok(outcome) => return outcome,
+            Err(ticket) => ticket,
+        };
+        let _is_ended = look_a_while(Looks::JOINER, || ticket.is_ended());
+        match ticket.take_ended() {
+            Ok(outcome) => outcome,
+            Err(ticket) => {
+                let this = Self::new(ticket);
+                let outcome = match &worker {
+                    Some(worker) => worker.block(|| block_on(this, None)),
+                    None => block_on(this, None),
+                };
+                outcome.expect("a wait without a limit ends with the outcome")
+            }
+        }
+    }
+
+    /// Makes the progress that a join makes on a worker: runs the job here and now, if it has not
+    /// started and this thread may run it. The handle, if that gives no outcome.
+    #[inline(always)]
+    pub(crate) fn try_run_here(self) -> Result<Result<T, JobError<E>>, Self> {
+        match self.ticket {
+            Some(ticket) => run_here(ticket).map_err(Self::new),
+            None => Ok(taken()),
+        }
+    }
+
+    /// Polls, and leaves it to others to make progress.
+    pub(crate) fn poll_elsewhere(&mut self, cx: &mut Context<'_>) -> Poll<Result<T, JobError<E>>> {
+        let Some(ticket) = &self.ticket else {
+            return Poll::Ready(taken());
+        };
+        let polled = ticket.poll_outcome(cx);
+        if polled.is_ready() {
+            self.ticket = None;
+        }
+        polled
+    }
+
+    /// Waits for `timeout` at the most. Runs nothing in place, since a job in place could not be left at the limit.
+    ///
+    /// # Errors
+    /// The handle comes back after the time, not before (`R501`).
+    pub fn join_timeout(mut self, timeout: Duration) -> Result<Result<T, JobError<E>>, Self> {
+        let limit = machine::now().checked_add(timeout);
+        let outcome = block_on(poll_fn(|cx| self.poll_elsewhere(cx)), limit);
+        outcome.ok_or(self)
+    }
+
+    /// Asks the job to stop. One that has not started never does: it ends as `Cancelled` at once, and what it captured is
+    /// dropped before this returns (`R401`). A running one sees it in its context; a suspended future is dropped by the next worker that is
+    /// free. Nothing happens to one that is over.
+    ///
+    /// Where the drop of what one job captured cancels the next, and so on, 16 within each other, what the next one captured is dropped
+    /// when the innermost of those drops has returned. If that is the last handle to a pool, its drop here drains that pool, which may take
+    /// long (`R610`).
+    pub fn cancel(&self) {
+        machine::point(Point::Cancel(self.id));
+        if let Some(ticket) = &self.ticket {
+            ticket.cancel();
+        }
+    }
+
+    /// Cancels the job when this is dropped, instead of detaching it: for a caller who goes away and
+    /// takes the need for the result along.
+    ///
+    /// ```
+    /// # use pool_core::{JobError, JobHandle};
+    /// async fn thumbnail(job: JobHandle<Vec<u8>, String>) -> Result<Vec<u8>, JobError<String>> {
+    ///     // Dropped before it is ready, as when the client hangs up, this cancels the job.
+    ///     job.cancel_on_drop().await
+    /// }
+    /// ```
+    pub fn cancel_on_drop(self) -> CancelOnDrop<T, E> {
+        CancelOnDrop(self)
+    }
+
+    /// What cancels the job apart from this handle: to be kept by somebody else, with others of any type.
+    pub fn abort_handle(&self) -> AbortHandle {
+        match &self.ticket {
+            Some(ticket) => AbortHandle::new(ticket.abort()),
+            None => AbortHandle::of_ended(self.id),
+        }
+    }
+
+    /// The job's id.
+    pub fn id(&self) -> JobId {
+        self.id
+    }
+
+    /// Whether the outcome is there or was taken, so that `join` would not wait.
+    #[inline]
+    pub fn is_finished(&self) -> bool {
+        machine::point(Point::Ask);
+        self.is_over()
+    }
+
+    /// Lets the job go: it runs, and its outcome is dropped on its worker. One that is there already is dropped here; but within many
+    /// such drops on one stack, once the innermost has returned (`R113`).
+    pub fn detach(self) {
+        drop(self);
+    }
+
+    #[inline]
+    fn is_over(&self) -> bool {
+        self.ticket.as_ref().is_none_or(|ticket| ticket.is_ended())
+    }
+}
+
+impl<T, E> Future for JobHandle<T, E> {
+    type Output = Result<T, JobError<E>>;
+
+    /// Polled again after it was ready, it is ready with an error; see [After the
+    /// outcome](JobHandle#after-the-outcome).
+    fn poll(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Self::Output> {
+        if let Some(ticket) = &self.ticket
+            && let Some(worker) = Worker::current()
+        {
+            ticket.await_on(&worker, cx);
+        }
+        self.poll_elsewhere(cx)
+    }
+}
+
+impl<T, E> fmt::Debug for JobHandle<T, E> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("JobHandle")
+            .field("id", &self.id)
+            .field("is_finished", &self.is_over())
+            .finish()
+    }
+}
+
+/// A handle that cancels its job when it is dropped, if that is not over: what
+/// [`JobHandle::cancel_on_drop`] returns. It is a `Future` as the handle is, and derefs to it.
+#[must_use = "dropped, it cancels its job"]
+pub struct CancelOnDrop<T, E>(JobHandle<T, E>);
+
+impl<T, E> CancelOnDrop<T, E> {
+    /// See [`JobHandle::join`].
+    ///
+    /// # Errors
+    /// [`JobError`] says why the job gave no value.
+    pub fn join(self) -> Result<T, JobError<E>> {
+        self.into_handle().join()
+    }
+
+    /// See [`JobHandle::join_timeout`].
+    ///
+    /// # Errors
+    /// This comes back after the time. Dropped then, it cancels the job.
+    pub fn join_timeout(self, timeout: Duration) -> Result<Result<T, JobError<E>>, Self> {
+        self.into_handle().join_timeout(timeout).map_err(Self)
+    }
+
+    /// The handle, which detaches its job when it is dropped.
+    pub fn into_handle(mut self) -> JobHandle<T, E> {
+        JobHandle {
+            ticket: self.0.ticket.take(),
+            id: self.0.id,
+        }
+    }
+}
+
+impl<T, E> Deref for CancelOnDrop<T, E> {
+    type Target = JobHandle<T, E>;
+
+    fn deref(&self) -> &JobHandle<T, E> {
+        &self.0
+    }
+}
+
+impl<T, E> Future for CancelOnDrop<T, E> {
+    type Output = Result<T, JobError<E>>;
+
+    fn poll(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Self::Output> {
+        Pin::new(&mut self.0).poll(cx)
+    }
+}
+
+impl<T, E> Drop for CancelOnDrop<T, E> {
+    fn drop(&mut self) {
+        if !self.0.is_over() {
+            self.0.cancel();
+        }
+    }
+}
+
+impl<T, E> fmt::Debug for CancelOnDrop<T, E> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_tuple("CancelOnDrop").field(&self.0).finish()
+    }
+}

@@ -1,0 +1,46 @@
+//! What may be captured by a closure that `catch_unwind` runs: all that a user holds of a pool.
+//!
+//! An unwinding finds and leaves these types whole, whoever panics. What they share changes in single
+//! atomic steps, or under locks whose holders run no user code; a value of the user's that they hold
+//! (an outcome, a job) is handed out whole or not at all, and never shown by reference.
+
+use std::panic::{RefUnwindSafe, UnwindSafe};
+
+use crate::job::abort_handle::AbortHandle;
+use crate::job::cancel_token::CancelToken;
+use crate::job::context::{AsyncContext, JobContext};
+use crate::job::handle::{CancelOnDrop, JobHandle};
+use crate::job::job_set::JobSet;
+use crate::pool::builder::PoolBuilder;
+use crate::pool::config::PoolConfig;
+use crate::pool::engine::{Engine, WorkerPool};
+use crate::pool::lifecycle::Lifecycle;
+use crate::pool::report::ShutdownReport;
+use crate::submit::error::BuildError;
+use crate::submit::room::Room;
+use crate::task::Task;
+
+macro_rules! unwind_safe {
+    ($([$($generics:tt)*] $type:ty;)*) => {$(
+        impl<$($generics)*> UnwindSafe for $type {}
+        impl<$($generics)*> RefUnwindSafe for $type {}
+    )*};
+}
+
+unwind_safe! {
+    [E: Engine] WorkerPool<E>;
+    [E: Engine] PoolBuilder<E>;
+    [] PoolConfig;
+    [] BuildError;
+    [T, E] JobHandle<T, E>;
+    [T, E] CancelOnDrop<T, E>;
+    [] AbortHandle;
+    [T, E] JobSet<'_, T, E>;
+    [] CancelToken;
+    [] JobContext<'_>;
+    [] AsyncContext;
+    [] ShutdownReport;
+    [] Task;
+    [] Room;
+    [] Lifecycle;
+}

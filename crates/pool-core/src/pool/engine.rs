@@ -1,0 +1,472 @@
+//! `Engine`: what a backend writes. `WorkerPool`: what a user holds of it.
+
+use std::fmt;
+use std::mem::MaybeUninit;
+use std::sync::Arc;
+
+use async_trait::async_trait;
+
+use crate::pool::builder::PoolBuilder;
+use crate::pool::capability::Capability;
+use crate::pool::config::PoolConfig;
+use crate::pool::front::Front;
+use crate::pool::hand_over::{Adopted, HandOver, Retired};
+use crate::pool::lifecycle::{Lifecycle, Submission};
+use crate::pool::reach::be_reached;
+use crate::pool::report::ShutdownReport;
+use crate::pool::shutdown::{Shutdown, ShutdownPolicy, drive_async, drive_blocking};
+use crate::pool::stats::{Stats, Tally};
+use crate::submit::error::{BuildError, Refused};
+use crate::submit::executor::{Executor, forward_executor};
+use crate::submit::room::Room;
+use crate::sys::machine::{self, Point};
+use crate::task::{Held, Task, TaskPlace};
+use crate::worker::future_host::lose_token;
+use crate::worker::{Errand, Step, Worker};
+
+/// Where and when tasks run: the part of a pool that differs between backends.
+///
+/// All that must hold on every backend is in [`Lifecycle`], [`Worker`] and [`WorkerPool`]; an engine is a queue and its threads.
+/// Its methods are called by those; a user of a pool never calls them.
+pub trait Engine: Send + Sync + Sized + 'static {
+    /// A caller's own engine that this one can run on; [`Infallible`](std::convert::Infallible) where there is none.
+    type Adopted: Send;
+
+    /// The backend's name: `"work-stealing"`.
+    const NAME: &'static str;
+
+    /// Starts the workers, and returns once all of them wait for jobs (`R201`).
+    ///
+    /// # Errors
+    /// What was wrong; nothing is left running (`R109`).
+    fn start(config: PoolConfig, adopted: Option<Self::Adopted>) -> Result<Arc<Self>, BuildError>;
+
+    /// The life of the pool.
+    fn life(&self) -> &Arc<Lifecycle>;
+
+    /// Queues a task, or gives it back if there is no room. Never blocks.
+    fn push(&self, task: Held<'_>) -> Result<(), Task>;
+
+    /// Queues a task whatever the bound, before all others: the hand-over of a swap, at most as many as fit by the bound of the pool they
+    /// left.
+    fn push_unbounded(&self, task: Task);
+
+    /// Queues a task whatever the bound, to take turns with the others: the child of a job that is the innermost of very many. Such a task
+    /// takes no place: chains that are always queued so would keep all others out (`R107`).
+    fn push_past_bound(&self, task: Task) {
+        self.push_unbounded(task);
+    }
+
+    /// How many tasks are queued past the bound, for the stats: they show no more queued jobs than these and the capacity. An engine
+    /// that does not know shows what comes out of its counts.
+    fn past_bound(&self) -> usize {
+        usize::MAX
+    }
+
+    /// Takes the next task for `worker`, to `place`, and tells [`Lifecycle::room`] of the place that came free.
+    fn pop<'a>(&self, worker: &Worker, place: TaskPlace<'a>) -> Option<Held<'a>>;
+
+    /// Runs a task that `worker` popped. An engine that hosts futures elsewhere says so here.
+    #[inline]
+    fn run(&self, worker: &Worker, task: Held<'_>) -> Step {
+        worker.run_held(task);
+        Step::Ran
+    }
+
+    /// What a thread that [`Threads`](crate::Threads) started for `worker` does from its start to its end.
+    fn work(engine: &Arc<Self>, worker: Worker) {
+        worker.work(&**engine);
+    }
+
+    /// Whether a `pop` may find something. A push before the call is always seen.
+    fn has_queued(&self) -> bool;
+
+    /// Takes all that is queued, in order where there is one.
+    fn take_queued(&self) -> Vec<Task>;
+
+    /// Whether this engine needs the calling thread to make progress, so that the thread must not wait for the engine.
+    fn is_own_thread(&self) -> bool {
+        false
+    }
+
+    /// Has an errand done on the thread where closures with its token run. For engines that host futures.
+    fn at_home(_engine: &Arc<Self>, errand: Errand) {
+        drop(errand);
+    }
+
+    /// Calls `wait`, which blocks the calling thread: one that polls hosted futures. The runtime may have another one poll meanwhile.
+    fn block(&self, wait: &mut dyn FnMut()) {
+        wait();
+    }
+
+    /// A runtime has dropped what held `token`, and with it `first`, the task to begin with. Without one, the token is counted among those
+    /// that search. For engines that host futures.
+    fn lose(engine: &Arc<Self>, token: usize, first: Option<Task>) {
+        lose_token(engine, token, first);
+    }
+
+    /// Waits for the threads that have left, and forgets those that have not (a job that hangs). Called once all that can leave have, maybe
+    /// more than once; never by one of them.
+    fn join_threads(&self);
+}
+
+/// An engine as the executor of a pool by itself.
+pub(crate) struct Inside<E: Engine>(pub(crate) Arc<E>);
+
+/// An engine as the executor that its own workers submit children to. Where it is a generation that was retired, they go to the one that
+/// takes jobs in; only once the whole pool is closed they are refused.
+pub(crate) struct Within<E: Engine>(pub(crate) Inside<E>);
+
+/// What a worker holds of its engine.
+pub(crate) trait Host: Executor {
+    /// Runs one task on `worker`, within the job that it runs already. False: there is none.
+    fn help(&self, worker: &Worker) -> bool;
+    /// See [`Engine::at_home`].
+    fn at_home(&self, errand: Errand);
+    /// See [`Engine::block`].
+    fn block(&self, wait: &mut dyn FnMut());
+    /// See [`Engine::has_queued`].
+    fn has_queued(&self) -> bool;
+    /// Queues a task that has entered the ledger, whatever the bound and the phase.
+    fn queue_past_bound(&self, task: Task);
+}
+
+impl<E: Engine> Host for Within<E> {
+    fn help(&self, worker: &Worker) -> bool {
+        let help = |worker: &Worker| {
+            if worker.life().is_cancelling() {
+                return worker.step_at_end(&*self.0.0) == Step::Ran;
+            }
+            let woken_come_first = worker.begin_look();
+            (woken_come_first && worker.run_woken())
+                || (self.0.0)
+                    .pop(worker, &mut MaybeUninit::uninit())
+                    .map(|task| worker.run_held(task))
+                    .is_some()
+                || worker.run_woken()
+        };
+        worker.at_home(help).unwrap_or(false)
+    }
+
+    fn at_home(&self, errand: Errand) {
+        E::at_home(&self.0.0, errand);
+    }
+
+    fn block(&self, wait: &mut dyn FnMut()) {
+        self.0.0.block(wait);
+    }
+
+    fn has_queued(&self) -> bool {
+        self.0.0.has_queued()
+    }
+
+    fn queue_past_bound(&self, task: Task) {
+        self.0.0.push_past_bound(task);
+        let life = self.0.0.life();
+        life.notify();
+        // ORDERING: as in `Lifecycle::pushed`.
+        if life.is_cancelling() {
+            life.take_out(self.0.0.take_queued());
+        }
+    }
+}
+
+impl<E: Engine> Executor for Inside<E> {
+    fn try_execute(&self, task: Task) -> Result<(), Refused<Task>> {
+        self.try_execute_held(Held::new(&mut MaybeUninit::uninit(), task))
+    }
+
+    #[inline(always)]
+    fn try_execute_held(&self, task: Held<'_>) -> Result<(), Refused<Task>> {
+        self.admit(task, |task| Err(Refused::Closed(task)))
+    }
+
+    fn room(&self) -> &Room {
+        self.0.life().room()
+    }
+
+    fn capability(&self) -> Capability {
+        self.0.life().capability()
+    }
+
+    fn stats(&self) -> Stats {
+        self.tally().stats(self.capability().capacity)
+    }
+
+    fn is_closed(&self) -> bool {
+        self.0.life().is_closed()
+    }
+
+    fn lives(&self) -> Vec<Arc<Lifecycle>> {
+        vec![Arc::clone(self.0.life())]
+    }
+}
+
+impl<E: Engine> Inside<E> {
+    /// Queues a task. If intake has ended, it is `closed` that says what becomes of it.
+    #[inline(always)]
+    fn admit(
+        &self,
+        task: Held<'_>,
+        closed: impl FnOnce(Task) -> Result<(), Refused<Task>>,
+    ) -> Result<(), Refused<Task>> {
+        let life = self.0.life();
+        let id = task.id();
+        let Some(submission) = life.begin_submission() else {
+            machine::point(Point::Refused(id));
+            return closed(task.into_task());
+        };
+        machine::point(Point::Submit(id));
+        match task.accept(life) {
+            Ok(None) => {}
+            Ok(Some(due)) => {
+                life.ends_on_arrival(submission, due, task.into_task());
+                return Ok(());
+            }
+            Err(outcome) => {
+                life.over_on_arrival(submission, outcome);
+                return Ok(());
+            }
+        }
+        match self.0.push(task) {
+            Ok(()) => {
+                machine::point(Point::Pushed(id, life.id().as_u32()));
+                life.pushed(submission, || self.0.take_queued());
+                Ok(())
+            }
+            Err(task) => self.refuse(submission, task),
+        }
+    }
+
+    /// There was no place for a task that had entered the books.
+    #[cold]
+    fn refuse(&self, submission: Submission<'_>, task: Task) -> Result<(), Refused<Task>> {
+        let life = self.0.life();
+        if !task.change_pool(life, None).is_changed() {
+            // Its job was cancelled in the meantime: it was accepted, and is over.
+            submission.accept();
+            return Ok(());
+        }
+        life.refuse(submission);
+        machine::point(Point::Refused(task.id()));
+        Err(Refused::Full(task))
+    }
+
+    fn tally(&self) -> Tally {
+        self.0.life().tally(self.0.past_bound() as u64)
+    }
+}
+
+impl<E: Engine> Within<E> {
+    /// What users have of a pool whose generation this is; none where it is the pool itself.
+    #[cold]
+    fn front(&self) -> Option<Arc<dyn Front>> {
+        self.0.0.life().front()
+    }
+
+    #[cold]
+    fn forward(&self, task: Task) -> Result<(), Refused<Task>> {
+        match self.front() {
+            Some(front) => front.try_execute(task),
+            None => Err(Refused::Closed(task)),
+        }
+    }
+}
+
+impl<E: Engine> Executor for Within<E> {
+    fn try_execute(&self, task: Task) -> Result<(), Refused<Task>> {
+        self.try_execute_held(Held::new(&mut MaybeUninit::uninit(), task))
+    }
+
+    #[inline(always)]
+    fn try_execute_held(&self, task: Held<'_>) -> Result<(), Refused<Task>> {
+        self.0.admit(task, |task| self.forward(task))
+    }
+
+    fn room(&self) -> &Room {
+        self.0.room()
+    }
+
+    fn capability(&self) -> Capability {
+        let front = self.front().map(|front| front.capability());
+        front.unwrap_or_else(|| self.0.capability())
+    }
+
+    fn stats(&self) -> Stats {
+        let front = self.front().map(|front| front.stats());
+        front.unwrap_or_else(|| self.0.stats())
+    }
+
+    fn is_closed(&self) -> bool {
+        self.0.is_closed() && self.front().is_none_or(|front| front.is_closed())
+    }
+
+    fn lives(&self) -> Vec<Arc<Lifecycle>> {
+        let front = self.front().map(|front| front.lives());
+        front.unwrap_or_else(|| self.0.lives())
+    }
+}
+
+/// A pool of workers on engine `E`. A clone is the same pool.
+///
+/// Dropping the last clone closes the pool and drains it, without a limit; on one of its own workers, or within the runtime that it runs on,
+/// it closes it and returns, and the pool ends by itself (`R610`). [`shutdown`](Self::shutdown) is the way that has a limit and a report.
+///
+/// In a process forked from this one (Linux, by the C library's `fork`) the pool is closed for ever: submissions come back as `Closed`, a
+/// shutdown reports at once that the jobs are the parent's ([`ShutdownReport::is_forked`]), and a drop waits for nothing. A handle from before
+/// the fork does not resolve there. A pool built in the child is as any other.
+pub struct WorkerPool<E: Engine>(Arc<Owner<E>>);
+
+/// Ends the pool with its last handle. The workers hold the engine, not this.
+struct Owner<E: Engine>(Inside<E>);
+
+impl<E: Engine> WorkerPool<E> {
+    /// Starts from the defaults.
+    pub fn builder() -> PoolBuilder<E> {
+        PoolBuilder::new()
+    }
+
+    pub(crate) fn build(
+        config: PoolConfig,
+        adopted: Option<E::Adopted>,
+    ) -> Result<Self, BuildError> {
+        config.check()?;
+        let engine = E::start(config, adopted)?;
+        be_reached(&engine);
+        Ok(Self(Arc::new(Owner(Inside(engine)))))
+    }
+
+    /// Ends intake: every later submission is refused, and blocked submitters return with `Closed` (`R601`). Accepted jobs run.
+    pub fn close(&self) {
+        self.life().close();
+    }
+
+    /// Drains, cancels, abandons, under one limit, and reports; see [`Shutdown::shutdown`].
+    pub fn shutdown(&self, policy: impl Into<ShutdownPolicy>) -> ShutdownReport {
+        drive_blocking(self.engine(), policy.into())
+    }
+
+    /// [`shutdown`](Self::shutdown) for async callers: blocks no thread (`R612`).
+    pub async fn shutdown_async(&self, policy: impl Into<ShutdownPolicy>) -> ShutdownReport {
+        drive_async(self.engine(), policy.into()).await
+    }
+
+    /// What went through the pool and what is in it.
+    pub fn stats(&self) -> Stats {
+        Executor::stats(&self.0.0)
+    }
+
+    #[inline]
+    fn engine(&self) -> &Arc<E> {
+        &self.0.0.0
+    }
+
+    #[inline]
+    fn life(&self) -> &Arc<Lifecycle> {
+        self.engine().life()
+    }
+}
+
+impl<E: Engine> Clone for WorkerPool<E> {
+    fn clone(&self) -> Self {
+        Self(Arc::clone(&self.0))
+    }
+}
+
+impl<E: Engine> WorkerPool<E> {
+    crate::inherent_ways_in!();
+}
+
+forward_executor!([E: Engine] WorkerPool<E>, |pool| pool.0.0);
+
+#[async_trait]
+impl<E: Engine> Shutdown for WorkerPool<E> {
+    fn close(&self) {
+        Self::close(self);
+    }
+
+    fn shutdown(&self, policy: ShutdownPolicy) -> ShutdownReport {
+        Self::shutdown(self, policy)
+    }
+
+    async fn shutdown_async(&self, policy: ShutdownPolicy) -> ShutdownReport {
+        Self::shutdown_async(self, policy).await
+    }
+}
+
+impl<E: Engine> HandOver for WorkerPool<E> {
+    fn retire(&self) -> Retired {
+        let life = self.life();
+        life.end_intake();
+        life.await_submissions();
+        Retired::new(self.engine().take_queued(), life)
+    }
+
+    fn adopt(&self, retired: Retired) -> Adopted {
+        let engine = self.engine();
+        let push = |task| engine.push_unbounded(task);
+        retired.move_to(self.life(), push, || engine.take_queued())
+    }
+
+    fn leave(&self) {
+        self.life().hold(Arc::clone(self.engine()) as _);
+        self.life().stop_when_quiet();
+    }
+
+    fn end(&self) {
+        self.0.end();
+    }
+
+    fn cancel_if_due(&self) {
+        if self.life().is_cancelling() {
+            self.life().cancel(|| self.engine().take_queued());
+        }
+    }
+
+    fn tally(&self) -> Tally {
+        self.0.0.tally()
+    }
+}
+
+impl<E: Engine> Owner<E> {
+    /// Ends the pool as its last handle goes.
+    fn end(&self) {
+        let life = self.0.0.life();
+        if life.is_forked() {
+            // The engine's own end would wait for threads, or take locks, that are the parent's.
+            std::mem::forget(Arc::clone(&self.0.0));
+            return;
+        }
+        let is_needed_here = || {
+            Worker::current_of(&self.0).is_some()
+                || life.clock().is_own_thread()
+                || self.0.0.is_own_thread()
+        };
+        if !life.is_stopped() && !is_needed_here() {
+            drop(drive_blocking(&self.0.0, ShutdownPolicy::drain()));
+        }
+        if !life.have_all_left() {
+            // Futures that sleep, and workers that are resumed to leave, need the engine.
+            life.hold(Arc::clone(&self.0.0) as _);
+            life.stop_when_quiet();
+        }
+    }
+}
+
+impl<E: Engine> Drop for Owner<E> {
+    fn drop(&mut self) {
+        let life = self.0.0.life();
+        // One that was told to end by itself is waited for by nobody.
+        if life.is_forked() || !life.stops_when_quiet() {
+            self.end();
+        }
+    }
+}
+
+impl<E: Engine> fmt::Debug for WorkerPool<E> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("WorkerPool")
+            .field("life", self.life())
+            .finish()
+    }
+}

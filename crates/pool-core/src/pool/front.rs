@@ -1,0 +1,61 @@
+//! `Front`: what users have of a pool that is swapped, as its generations see it.
+//!
+//! A swapped pool is a chain of generations, each a pool of its own, of which the newest takes jobs in. A job of an older one
+//! submits its children to the front, and they go to the newest. A generation whose last worker has left, and whose last job is
+//! over, tells the front, which lets go of it. The front owns the generations, so they do not own the front.
+
+use std::fmt;
+use std::sync::atomic::AtomicU64;
+use std::sync::{Arc, OnceLock, Weak};
+
+use crate::pool::lifecycle::Lifecycle;
+use crate::submit::executor::Executor;
+
+/// What users have of a pool that is swapped.
+pub trait Front: Executor {
+    /// A generation has stopped, its last worker has left, and its last job is over. Called on the thread where the last of that came
+    /// about, and perhaps twice: it must not wait.
+    fn ended(&self, life: &Lifecycle);
+
+    /// The grace of a generation is over: gives up what is queued in all of those whose grace is over. Runs no code of the user's.
+    fn cancel_those_due(&self);
+}
+
+/// Where the generations of a pool find their front, which is made after the first of them. A clone is the same.
+#[derive(Clone, Default)]
+pub struct FrontDoor(Arc<Inner>);
+
+#[derive(Default)]
+struct Inner {
+    front: OnceLock<Weak<dyn Front>>,
+    hook_panics: Arc<AtomicU64>,
+}
+
+impl FrontDoor {
+    /// Leads nowhere yet.
+    pub fn new() -> Self {
+        Self::default()
+    }
+
+    /// Says where it leads to, before the first job is submitted.
+    pub fn set(&self, front: Weak<dyn Front>) {
+        // A second call would be a mistake; the first stands.
+        let _first = self.0.front.set(front);
+    }
+
+    /// The front, unless its users have gone.
+    pub(crate) fn get(&self) -> Option<Arc<dyn Front>> {
+        self.0.front.get()?.upgrade()
+    }
+
+    /// The count of hooks that panicked, which all generations share.
+    pub(crate) fn hook_panics(&self) -> Arc<AtomicU64> {
+        Arc::clone(&self.0.hook_panics)
+    }
+}
+
+impl fmt::Debug for FrontDoor {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("FrontDoor").finish_non_exhaustive()
+    }
+}

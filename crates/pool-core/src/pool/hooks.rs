@@ -1,0 +1,135 @@
+//! The user's hooks: at a worker's start and stop, and at each job that did not complete.
+
+use std::any::Any;
+use std::error::Error;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
+
+use crate::job::error_text::text_of;
+use crate::job::id::JobId;
+use crate::job::outcome::{JobError, Outcome, contain};
+use crate::submit::error::BuildError;
+
+/// A job that did not complete, as the observer of failures sees it.
+#[derive(Debug, Clone, Copy)]
+#[non_exhaustive]
+pub struct JobFailure<'a> {
+    /// The job.
+    pub id: JobId,
+    /// Its name, if it has one.
+    pub name: Option<&'a str>,
+    /// How it ended: anything but `Completed`.
+    pub outcome: Outcome,
+    /// The message of its panic, or what its error says.
+    ///
+    /// The error of a job may be of any type, so its text is known for some types alone: strings,
+    /// boxed errors, common errors of the standard library, those that
+    /// [`describe_error`](crate::PoolBuilder::describe_error) was told of, and those of jobs that
+    /// write their own [`Job::error_text`](crate::Job::error_text).
+    pub message: Option<&'a str>,
+}
+
+type Start = dyn Fn(usize) -> Result<Box<dyn Any>, Box<dyn Error + Send + Sync>> + Send + Sync;
+type Stop = dyn Fn(usize) + Send + Sync;
+type Failure = dyn Fn(&JobFailure<'_>) + Send + Sync;
+/// What an error says, if it is of the type that this knows.
+type Describe = dyn Fn(&dyn Any) -> Option<String> + Send + Sync;
+
+#[derive(Clone, Default)]
+pub(crate) struct Hooks {
+    pub(crate) start: Option<Arc<Start>>,
+    pub(crate) stop: Option<Arc<Stop>>,
+    pub(crate) failure: Option<Arc<Failure>>,
+    pub(crate) describe: Vec<Arc<Describe>>,
+}
+
+/// The hooks of a pool: what they do, and that they panic, changes no outcome and costs no worker (`R304`).
+pub(crate) struct ContainedHooks {
+    hooks: Hooks,
+    /// One count for all generations of a pool that is swapped.
+    panics: Arc<AtomicU64>,
+}
+
+impl ContainedHooks {
+    pub(crate) fn new(hooks: Hooks, panics: Arc<AtomicU64>) -> Self {
+        Self { hooks, panics }
+    }
+
+    /// Runs `on_worker_start`, on the worker: its state, or why the pool cannot be built.
+    ///
+    /// Every way to start a worker goes through here, and hands an error to the builder (`R109`).
+    pub(crate) fn start(&self, worker: usize) -> Result<Box<dyn Any>, BuildError> {
+        let Some(start) = &self.hooks.start else {
+            return Ok(Box::new(()));
+        };
+        match contain(|| start(worker)) {
+            Ok(Ok(state)) => Ok(state),
+            Ok(Err(reason)) => Err(BuildError::WorkerStart { worker, reason }),
+            Err(panic) => Err(BuildError::WorkerStartPanicked { worker, panic }),
+        }
+    }
+
+    /// Runs `on_worker_stop`.
+    pub(crate) fn stop(&self, worker: usize) {
+        if let Some(stop) = &self.hooks.stop {
+            self.run(|| stop(worker));
+        }
+    }
+
+    /// Runs `on_failure`.
+    #[cold]
+    pub(crate) fn observe(&self, failure: &JobFailure<'_>) {
+        if let Some(observe) = &self.hooks.failure {
+            self.run(|| observe(failure));
+        }
+    }
+
+    /// Runs `on_failure` for a job with this error. `own_text`: what the job itself says of its error.
+    #[cold]
+    pub(crate) fn observe_error<E: Any>(
+        &self,
+        id: JobId,
+        name: Option<&str>,
+        error: &JobError<E>,
+        own_text: fn(&E) -> Option<String>,
+    ) {
+        if self.hooks.failure.is_none() {
+            return;
+        }
+        let text = match error {
+            // Apart from the hook, which is told of a failure also where its text panics.
+            JobError::Failed(error) => self
+                .run(|| own_text(error).or_else(|| self.text_of(error)))
+                .flatten(),
+            _ => None,
+        };
+        let message = match error {
+            JobError::Panicked(panic) => Some(panic.message()),
+            _ => text.as_deref(),
+        };
+        self.observe(&JobFailure {
+            id,
+            name,
+            outcome: error.outcome(),
+            message,
+        });
+    }
+
+    fn text_of(&self, error: &dyn Any) -> Option<String> {
+        let mut told = self.hooks.describe.iter();
+        told.find_map(|describe| describe(error))
+            .or_else(|| text_of(error))
+    }
+
+    pub(crate) fn panics(&self) -> u64 {
+        self.panics.load(Ordering::Relaxed)
+    }
+
+    fn run<R>(&self, hook: impl FnOnce() -> R) -> Option<R> {
+        let result = contain(hook);
+        if result.is_err() {
+            self.panics.fetch_add(1, Ordering::Relaxed);
+        }
+        result.ok()
+    }
+}

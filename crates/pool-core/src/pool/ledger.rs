@@ -1,0 +1,262 @@
+//! The books: what was accepted, and how it ended, counted in stripes so that no two threads share a cache line.
+//!
+//! A stripe has **one writer**: the worker whose seat it is (seats are handed on with acquire and release), or the thread whose number
+//! it is. So a count is a load and a store. Only threads beyond the numbered ones share a stripe, and add to it with read-modify-writes.
+//!
+//! Each count only grows. A job *enters* before it is pushed. Then it is *accepted*, once it is in its queue, or *refused*; it
+//! is *over* when everything of it has ended, its outcome published and its closure dropped. The columns are written before
+//! the outcome is published, so whoever has seen a job end finds it in its column.
+//!
+//! **Quiet** means that all that entered was refused or is over. `in_flight` reads `over` and `refused` first and `entered`
+//! last. Because counts grow and `over + refused <= entered` holds at each moment, equality of the sums shows that there
+//! was a moment, at the start of the last pass, when nothing was in flight. A child enters before its parent is over, so no
+//! reader sees the parent's end without the child's start.
+//!
+//! **Accepted** is counted after the push, so it never counts a job that is refused in the end. A job may run, and end,
+//! before its submitter has counted it; so a snapshot shows as accepted what is counted, or what has come out if that is more.
+//! Both grow, so what is shown never falls.
+//!
+//! **A job that moves** to another pool is *handed over* by the one and *adopted* by the other, which does not count it as
+//! accepted again. So the sum of `accepted` over the pools that a job goes through is right at each moment, also halfway.
+//!
+//! **Nothing is on its way** when all that entered was refused, accepted or adopted: the argument is that of quiet. Who has
+//! ended the intake and waits for it has seen the last push.
+
+use crossbeam_utils::CachePadded;
+
+use crate::job::outcome::Outcome;
+use crate::pool::stats::Stats;
+use crate::sys::sync::{AtomicU64, Ordering};
+use crate::sys::thread_index::{self, NUMBERS};
+
+/// Stripes for threads that act as no worker of the pool: one for each numbered thread, and the shared one.
+const OUTSIDERS: usize = if cfg!(pool_loom) { 1 } else { NUMBERS + 1 };
+const SHARED: usize = OUTSIDERS - 1;
+
+/// Columns: the six outcomes, then the jobs given back unstarted.
+const COLUMNS: usize = 7;
+const UNSTARTED: usize = 6;
+
+/// In which column of the books the end of a job stands.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) struct Column(u8);
+
+impl Column {
+    pub(crate) const UNSTARTED: Self = Self(UNSTARTED as u8);
+
+    pub(crate) fn of(outcome: Outcome) -> Self {
+        Self(outcome as u8)
+    }
+
+    /// `None`: it was given back unstarted.
+    fn outcome(self) -> Option<Outcome> {
+        (usize::from(self.0) != UNSTARTED).then(|| Outcome::from_index(u32::from(self.0)))
+    }
+
+    /// Its count in a snapshot.
+    pub(crate) fn of_stats(self, stats: &mut Stats) -> &mut u64 {
+        match self.outcome() {
+            None => &mut stats.unstarted,
+            Some(Outcome::Completed) => &mut stats.completed,
+            Some(Outcome::Failed) => &mut stats.failed,
+            Some(Outcome::Panicked) => &mut stats.panicked,
+            Some(Outcome::Cancelled) => &mut stats.cancelled,
+            Some(Outcome::Expired) => &mut stats.expired,
+            Some(Outcome::Abandoned) => &mut stats.abandoned,
+        }
+    }
+
+    /// A number above zero, for [`from_number`](Self::from_number).
+    pub(crate) fn as_number(self) -> u64 {
+        u64::from(self.0) + 1
+    }
+
+    /// `None` for zero: the job's end is in no column yet.
+    pub(crate) fn from_number(number: u64) -> Option<Self> {
+        let index = u8::try_from(number.checked_sub(1)?).ok()?;
+        ((index as usize) < COLUMNS).then_some(Self(index))
+    }
+}
+
+pub(crate) struct Ledger {
+    stripes: Box<[CachePadded<Stripe>]>,
+    /// Jobs that came from another pool, and that went to one. Written by swaps alone.
+    adopted: AtomicU64,
+    handed_over: AtomicU64,
+}
+
+struct Stripe {
+    entered: AtomicU64,
+    accepted: AtomicU64,
+    refused: AtomicU64,
+    over: AtomicU64,
+    columns: [AtomicU64; COLUMNS],
+}
+
+/// A stripe as the calling thread may write to it.
+#[derive(Clone, Copy)]
+pub(crate) struct Writing<'a> {
+    stripe: &'a Stripe,
+    is_alone: bool,
+}
+
+impl Writing<'_> {
+    /// A job is about to be pushed.
+    ///
+    /// A [light fence](crate::sys::asymmetric_fence) stands between this and the look at the phase.
+    #[inline]
+    pub(crate) fn enter(self) {
+        self.count(|stripe| &stripe.entered);
+    }
+
+    /// The job that entered is in its queue, or about to run where it was submitted.
+    #[inline]
+    pub(crate) fn accept(self) {
+        self.count(|stripe| &stripe.accepted);
+    }
+
+    /// The job that entered was not pushed.
+    pub(crate) fn refuse(self) {
+        self.count(|stripe| &stripe.refused);
+    }
+
+    /// The job has ended, and nothing of it is left.
+    pub(crate) fn end(self, outcome: Outcome) {
+        self.count(|stripe| &stripe.columns[outcome as usize]);
+        self.count(|stripe| &stripe.over);
+    }
+
+    /// Adds one. Release, always: a reader that counts it sees all that this thread did before.
+    #[inline]
+    fn count(self, counter: impl FnOnce(&Stripe) -> &AtomicU64) {
+        let counter = counter(self.stripe);
+        if self.is_alone {
+            // ORDERING: Release, as below. Nobody else writes, so nothing is lost between the load and the store.
+            counter.store(counter.load(Ordering::Relaxed) + 1, Ordering::Release);
+        } else {
+            // ORDERING: Release pairs with the Acquire of every reader.
+            counter.fetch_add(1, Ordering::Release);
+        }
+    }
+}
+
+impl Ledger {
+    pub(crate) fn new(workers: usize) -> Self {
+        let stripe = || {
+            CachePadded::new(Stripe {
+                entered: AtomicU64::new(0),
+                accepted: AtomicU64::new(0),
+                refused: AtomicU64::new(0),
+                over: AtomicU64::new(0),
+                columns: std::array::from_fn(|_| AtomicU64::new(0)),
+            })
+        };
+        Self {
+            stripes: (0..OUTSIDERS + workers).map(|_| stripe()).collect(),
+            adopted: AtomicU64::new(0),
+            handed_over: AtomicU64::new(0),
+        }
+    }
+
+    #[inline]
+    pub(crate) fn record(&self, outcome: Outcome, worker: Option<usize>) {
+        self.writing(worker)
+            .count(|stripe| &stripe.columns[outcome as usize]);
+    }
+
+    pub(crate) fn record_unstarted(&self) {
+        self.writing(None)
+            .count(|stripe| &stripe.columns[UNSTARTED]);
+    }
+
+    /// The job that entered came from another pool, and is in its queue.
+    pub(crate) fn adopt(&self) {
+        // ORDERING: Release, as for every count.
+        self.adopted.fetch_add(1, Ordering::Release);
+    }
+
+    /// A job went to another pool, which has adopted it.
+    pub(crate) fn hand_over(&self) {
+        // ORDERING: Release, as for every count.
+        self.handed_over.fetch_add(1, Ordering::Release);
+    }
+
+    /// Nothing of the job is left.
+    #[inline]
+    pub(crate) fn over(&self, worker: Option<usize>) {
+        self.writing(worker).count(|stripe| &stripe.over);
+    }
+
+    /// How many jobs are accepted and not over; exact if it is zero, else a figure of the recent past.
+    pub(crate) fn in_flight(&self) -> u64 {
+        // ORDERING: Acquire on the first pass orders the second behind it. After a close, the heavy fence there has made every
+        // entry visible whose submitter read `open`.
+        let settled: u64 = self
+            .stripes
+            .iter()
+            .map(|s| s.over.load(Ordering::Acquire) + s.refused.load(Ordering::Acquire))
+            .sum();
+        let entered = self.sum(|stripe| &stripe.entered);
+        entered - settled
+    }
+
+    /// Whether no submission is between its entry and its push or refusal.
+    pub(crate) fn is_nothing_on_its_way(&self) -> bool {
+        // ORDERING: as for `in_flight`, with another pair of sums.
+        let arrived = self.arrived();
+        let entered = self.sum(|stripe| &stripe.entered);
+        entered == arrived
+    }
+
+    fn arrived(&self) -> u64 {
+        self.sum(|stripe| &stripe.refused)
+            + self.adopted.load(Ordering::Acquire)
+            + self.sum(|stripe| &stripe.accepted)
+    }
+
+    /// The counts, those of ends first: what has come out since is not missing from what has gone in.
+    pub(crate) fn counts(&self) -> Stats {
+        let columns: [u64; COLUMNS] =
+            std::array::from_fn(|column| self.sum(|stripe| &stripe.columns[column]));
+        let handed_over = self.handed_over.load(Ordering::Acquire);
+        let [
+            completed,
+            failed,
+            panicked,
+            cancelled,
+            expired,
+            abandoned,
+            unstarted,
+        ] = columns;
+        Stats {
+            completed,
+            failed,
+            panicked,
+            cancelled,
+            expired,
+            abandoned,
+            unstarted,
+            handed_over,
+            adopted: self.adopted.load(Ordering::Acquire),
+            accepted: self.sum(|stripe| &stripe.accepted),
+            ..Stats::default()
+        }
+    }
+
+    fn sum(&self, count: impl Fn(&Stripe) -> &AtomicU64) -> u64 {
+        // ORDERING: Acquire pairs with the Release of each count.
+        let counts = self.stripes.iter().map(|stripe| count(stripe));
+        counts.map(|count| count.load(Ordering::Acquire)).sum()
+    }
+
+    /// The stripe of `worker`, if the caller is one of the pool's, or of the calling thread.
+    #[inline]
+    pub(crate) fn writing(&self, worker: Option<usize>) -> Writing<'_> {
+        let number = || thread_index::of_this_thread().filter(|&number| number < SHARED);
+        let own = worker.map(|index| OUTSIDERS + index).or_else(number);
+        Writing {
+            stripe: &self.stripes[own.unwrap_or(SHARED)],
+            is_alone: own.is_some(),
+        }
+    }
+}

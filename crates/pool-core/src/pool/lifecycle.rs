@@ -1,0 +1,542 @@
+//! The life of a pool, from its first job to the end of its last worker: what every backend shares.
+//!
+//! # Phases
+//! ```text
+//! open ──close──▶ draining ──grace over──▶ cancelling ──cancel grace over──▶ stopped
+//! ```
+//! | phase | a submission | a queued job | a running job | an idle worker |
+//! |---|---|---|---|---|
+//! | open | enters | runs | runs | sleeps |
+//! | draining | refused; from inside: runs on its submitter | runs | runs | sleeps |
+//! | cancelling | refused | is abandoned, or goes into the report | is asked to stop; a suspended future is dropped | sleeps |
+//! | stopped | refused | as above | goes on until it returns | ends |
+//!
+//! Workers also drop what was captured by jobs that are given up (`chores`). Nobody else does.
+//!
+//! A pool that a forked child inherits is past all of them (`atfork`): it refuses, runs nothing, and takes no lock.
+//!
+//! # A submission at this very moment
+//! It enters the ledger, reads the phase, and only then pushes. The closer writes the phase and then reads the ledger. A light fence
+//! on the one side and a heavy one on the other (`asymmetric_fence`) stand between: so either the submission reads `draining` and leaves,
+//! refused, or the closer counts it as in flight and waits for it. A submission that is pushed after the queue was taken out
+//! reads the phase again, after its push, and finds the pool cancelling: it takes the queue out itself. So a task is never left
+//! in a queue that nobody will look at.
+
+mod books;
+mod chores;
+mod end;
+mod left_out;
+mod notices;
+mod waits;
+mod watching;
+mod woken;
+
+use std::any::Any;
+use std::fmt;
+use std::sync::{Arc, OnceLock, Weak};
+use std::task::Waker;
+use std::time::Instant;
+
+use crossbeam_deque::Injector;
+use crossbeam_utils::CachePadded;
+
+use crate::job::id::JobId;
+use crate::job::outcome::Outcome;
+use crate::pool::capability::Capability;
+use crate::pool::config::PoolConfig;
+use crate::pool::front::{Front, FrontDoor};
+use crate::pool::hooks::{ContainedHooks, JobFailure};
+use crate::pool::ledger::{Ledger, Writing};
+use crate::pool::off_worker::Away;
+use crate::pool::reach::Reached;
+use crate::pool::registry::{self, PoolId};
+use crate::pool::shutdown::Ending;
+use crate::pool::timer::Clock;
+use crate::submit::room::Room;
+use crate::sys::asymmetric_fence::{self, light};
+use crate::sys::atfork;
+use crate::sys::machine::{self, Thread};
+use crate::sys::sync::{AtomicBool, AtomicU8, AtomicUsize, Mutex, Ordering, fence};
+use crate::task::{GivenUpAs, Task};
+use crate::worker::borrowed::Seats;
+use crate::worker::current_index;
+use crate::worker::park;
+use crate::worker::sleep::Idle;
+use crate::worker::status::Slot;
+pub(crate) use books::Leftovers;
+use chores::Chores;
+use left_out::LeftOut;
+pub(crate) use left_out::{Awaits, Joiner, own_worker};
+use notices::Notices;
+use waits::Waits;
+
+/// Where a pool is in its life.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+#[repr(u8)]
+pub(crate) enum Phase {
+    Open = 0,
+    Draining = 1,
+    Cancelling = 2,
+    Stopped = 3,
+    /// This process is a forked child, and the pool its parent's.
+    Forked = 4,
+}
+
+/// How a worker that sleeps is brought back.
+type Resume = Box<dyn Fn(usize) + Send + Sync>;
+
+/// Everything that a pool's jobs, workers, submitters and operators share, whatever the strategy.
+///
+/// A backend makes one, has [`WorkerPool`](crate::WorkerPool) admit through it, and gives each worker a
+/// [`Worker`](crate::Worker) on it.
+pub struct Lifecycle {
+    id: PoolId,
+    capability: Capability,
+    phase: AtomicU8,
+    ledger: Ledger,
+    room: Arc<Room>,
+    idle: Idle,
+    pub(crate) slots: Box<[Arc<CachePadded<Slot>>]>,
+    /// Which places are taken, where threads are lent.
+    pub(crate) seats: Seats,
+    /// Jobs that run, or sleep, elsewhere than in a worker's frames: suspended futures, jobs that a joiner claimed.
+    away: Away,
+    /// Futures that were woken. This way in is never refused.
+    woken: Injector<Task>,
+    clock: Clock,
+    hooks: ContainedHooks,
+    /// What users have of the pool, if it is swapped.
+    front: Option<FrontDoor>,
+    /// Something changed that a waiter for quiet, or for the last worker, may wait for.
+    notices: Notices,
+    watchers: AtomicUsize,
+    waits: Waits,
+    left_out: LeftOut,
+    chores: Chores,
+    /// All who wait for the end know of it.
+    is_end_told: AtomicBool,
+    /// Calls under way that end this pool as one part of another.
+    ends_with_others: AtomicUsize,
+    /// The engine, where nobody else may be left to keep it.
+    held: Mutex<Option<Arc<dyn Any + Send + Sync>>>,
+    /// The pool stops of itself once it is quiet: nobody is left to shut it down.
+    stops_when_quiet: AtomicBool,
+    workers_alive: AtomicUsize,
+    resume: OnceLock<Resume>,
+    /// The engine, for who has this alone.
+    reached: OnceLock<Weak<dyn Reached>>,
+    pub(crate) ending: Mutex<Ending>,
+    epoch: Instant,
+}
+
+/// A submission that has entered the books, and the stripe of whoever submits.
+#[must_use]
+pub(crate) struct Submission<'a>(Writing<'a>);
+
+impl Submission<'_> {
+    /// The job is the pool's.
+    #[inline]
+    pub(crate) fn accept(self) {
+        self.0.accept();
+    }
+}
+
+impl Lifecycle {
+    /// The life of a pool that is about to be built from `config`.
+    pub fn new(config: &PoolConfig, capability: Capability) -> Arc<Self> {
+        asymmetric_fence::prepare();
+        park::prepare();
+        atfork::prepare();
+        let workers = config.workers();
+        let hook_panics = config.front.as_ref().map(FrontDoor::hook_panics);
+        let hook_panics = hook_panics.unwrap_or_default();
+        registry::enlist(|id| Self {
+            id,
+            capability,
+            phase: AtomicU8::new(Phase::Open as u8),
+            ledger: Ledger::new(workers),
+            room: config.room.clone().unwrap_or_default(),
+            idle: Idle::new(workers),
+            slots: (0..workers).map(|_| Arc::default()).collect(),
+            seats: Seats::new(workers),
+            away: Away::new(workers),
+            woken: Injector::new(),
+            clock: Clock::default(),
+            hooks: ContainedHooks::new(config.hooks.clone(), hook_panics),
+            front: config.front.clone(),
+            notices: Notices::default(),
+            watchers: AtomicUsize::new(0),
+            waits: Waits::default(),
+            left_out: LeftOut::default(),
+            chores: Chores::default(),
+            is_end_told: AtomicBool::new(false),
+            ends_with_others: AtomicUsize::new(0),
+            held: Mutex::new(None),
+            stops_when_quiet: AtomicBool::new(false),
+            workers_alive: AtomicUsize::new(0),
+            resume: OnceLock::new(),
+            reached: OnceLock::new(),
+            ending: Mutex::default(),
+            epoch: machine::now(),
+        })
+    }
+
+    /// The pool's number: what the cells of its jobs name it by.
+    #[inline]
+    pub(crate) fn id(&self) -> PoolId {
+        self.id
+    }
+
+    /// Sets how a sleeping worker is resumed, for a backend whose workers are not parked threads.
+    pub fn resume_with(&self, resume: impl Fn(usize) + Send + Sync + 'static) {
+        // A second call would be a backend's mistake; the first stands.
+        let _first = self.resume.set(Box::new(resume));
+    }
+
+    pub(crate) fn reach_by(&self, engine: Weak<dyn Reached>) {
+        // Set once, as the pool is built.
+        let _first = self.reached.set(engine);
+    }
+
+    /// The engine, if it is still there.
+    pub(crate) fn reached(&self) -> Option<Arc<dyn Reached>> {
+        self.reached.get()?.upgrade()
+    }
+
+    /// What the backend promises.
+    pub fn capability(&self) -> Capability {
+        self.capability
+    }
+
+    /// Who waits for a place in the queue.
+    #[inline]
+    pub fn room(&self) -> &Room {
+        &self.room
+    }
+
+    // --- intake -----------------------------------------------------------------------------------------------------
+
+    /// A submission begins: enters it. `None`: intake has ended. Who began it pushes the task and then calls [`pushed`](Self::pushed), or
+    /// [`refuse`](Self::refuse)s it.
+    ///
+    /// In steps, and not with the push as a closure, so that the task stays where it was made until it is in its queue.
+    #[inline(always)]
+    pub(crate) fn begin_submission(&self) -> Option<Submission<'_>> {
+        let submission = Submission(self.ledger.writing(current_index(self)));
+        submission.0.enter();
+        // ORDERING: partner is the heavy fence in `close`.
+        light();
+        if self.phase() == Phase::Open {
+            return Some(submission);
+        }
+        self.refuse(submission);
+        None
+    }
+
+    /// The task is in its queue: counts it, and wakes a worker, if one is needed. `take_queued` empties the queue; it is called only where the
+    /// pool ended while this submission was on its way.
+    #[inline(always)]
+    pub(crate) fn pushed(
+        self: &Arc<Self>,
+        submission: Submission<'_>,
+        take_queued: impl FnOnce() -> Vec<Task>,
+    ) {
+        submission.accept();
+        self.arrived(take_queued);
+    }
+
+    /// [`pushed`](Self::pushed), for a task that another pool has accepted.
+    pub(crate) fn adopted(
+        self: &Arc<Self>,
+        _submission: Submission<'_>,
+        take_queued: impl FnOnce() -> Vec<Task>,
+    ) {
+        self.ledger.adopt();
+        self.arrived(take_queued);
+    }
+
+    #[inline(always)]
+    fn arrived(self: &Arc<Self>, take_queued: impl FnOnce() -> Vec<Task>) {
+        self.notify();
+        // ORDERING: `notify` begins with a light fence, after the push; its partner in `cancel` stands before the queue is taken
+        // out: either this sees the phase, or that one sees the task.
+        if self.phase() >= Phase::Cancelling {
+            self.take_out(take_queued());
+            self.drop_late_remains();
+        }
+    }
+
+    /// There was no place for the task.
+    #[cold]
+    pub(crate) fn refuse(&self, submission: Submission<'_>) {
+        submission.0.refuse();
+        self.tell_watchers();
+    }
+
+    /// Enters a job that its submitter, a worker of this pool, is going to run itself. `None` if the pool no longer takes any.
+    #[inline]
+    pub(crate) fn enter_inline(&self, worker: usize) -> Option<Submission<'_>> {
+        let submission = Submission(self.ledger.writing(Some(worker)));
+        submission.0.enter();
+        // ORDERING: partner is the heavy fence in `cancel`.
+        light();
+        if self.phase() < Phase::Cancelling {
+            return Some(submission);
+        }
+        self.refuse(submission);
+        None
+    }
+
+    /// A task that was given back is accepted again, and its job was cancelled in between: it is accepted, and over.
+    #[cold]
+    pub(crate) fn over_on_arrival(&self, submission: Submission<'_>, outcome: Outcome) {
+        submission.0.accept();
+        submission.0.end(outcome);
+        // Its submitter may have been called for a place, and takes none.
+        self.room.freed();
+        self.tell_watchers();
+    }
+
+    /// A job that is to be queued comes too late, or its token is cancelled. It ends here and now, and takes no place in the queue: what its
+    /// end calls may submit another.
+    #[cold]
+    pub(crate) fn ends_on_arrival(&self, submission: Submission<'_>, due: Waker, task: Task) {
+        submission.accept();
+        // As above; and before what the end calls, which may wait for a place.
+        self.room.freed();
+        due.wake();
+        drop(task);
+    }
+
+    /// Wakes a worker, if one is needed, for work that was just pushed.
+    #[inline]
+    pub fn notify(&self) {
+        if let Some(worker) = self.idle.notify(|| current_index(self).is_some()) {
+            self.resume(worker);
+        }
+    }
+
+    /// Whether the workers' threads belong to somebody else, who resumes them.
+    pub(crate) fn is_on_lent_threads(&self) -> bool {
+        self.resume.get().is_some()
+    }
+
+    pub(crate) fn resume(&self, worker: usize) {
+        match self.resume.get() {
+            Some(resume) => resume(worker),
+            None => self.slots[worker].resume(),
+        }
+    }
+
+    // --- work -------------------------------------------------------------------------------------------------------
+
+    #[inline]
+    pub(crate) fn idle(&self) -> &Idle {
+        &self.idle
+    }
+
+    pub(crate) fn clock(&self) -> &Clock {
+        &self.clock
+    }
+
+    pub(crate) fn nanos(&self) -> u64 {
+        u64::try_from(machine::since(self.epoch).as_nanos()).unwrap_or(u64::MAX)
+    }
+
+    pub(crate) fn record(&self, outcome: Outcome) {
+        self.ledger.record(outcome, None);
+    }
+
+    /// Counts a job that was given up before it started.
+    pub(crate) fn record_given_up(&self, ends: GivenUpAs) {
+        match ends {
+            GivenUpAs::Unstarted => self.ledger.record_unstarted(),
+            GivenUpAs::Abandoned => self.ledger.record(Outcome::Abandoned, None),
+            GivenUpAs::OffTheBooks => {}
+        }
+    }
+
+    /// The same job is over.
+    pub(crate) fn given_up_over(&self, ends: GivenUpAs) {
+        if ends != GivenUpAs::OffTheBooks {
+            self.entry_over();
+        }
+    }
+
+    #[inline]
+    pub(crate) fn record_at(&self, outcome: Outcome, worker: usize) {
+        self.ledger.record(outcome, Some(worker));
+    }
+
+    #[inline]
+    pub(crate) fn over_at(&self, worker: usize) {
+        self.ledger.over(Some(worker));
+    }
+
+    /// Nothing of a job is left, and no worker may pass by to notice.
+    pub(crate) fn entry_over(&self) {
+        self.ledger.over(None);
+        self.tell_watchers();
+    }
+
+    /// A job that started at `since` goes on elsewhere than in a worker's frame.
+    pub(crate) fn leave(&self, id: JobId, name: Option<&str>, since: u64, waker: Option<Waker>) {
+        self.away.note(id, name, since, waker);
+    }
+
+    /// A job that went on elsewhere has ended: records it and takes its note away, as one step for who reads both.
+    pub(crate) fn come_back(&self, id: JobId, outcome: Outcome) {
+        self.away.strike(id, || self.ledger.record(outcome, None));
+    }
+
+    /// A job that went on elsewhere is in a worker's frame again.
+    pub(crate) fn return_to_frame(&self, id: JobId) {
+        self.away.strike(id, || {});
+    }
+
+    /// Says which task of a runtime hosts futures at place `index`.
+    pub(crate) fn set_host(&self, index: usize, waker: Option<Waker>) {
+        self.away.set_host(index, waker);
+    }
+
+    /// The user's hooks, contained.
+    pub(crate) fn hooks(&self) -> &ContainedHooks {
+        &self.hooks
+    }
+
+    /// Tells the observer of failures of a job that never ran, or was dropped half way.
+    pub(crate) fn observe(&self, outcome: Outcome, id: JobId, name: Option<&str>) {
+        self.hooks.observe(&JobFailure {
+            id,
+            name,
+            outcome,
+            message: None,
+        });
+    }
+
+    /// [`observe`](Self::observe), to be done later.
+    pub(crate) fn observer(
+        self: &Arc<Self>,
+        outcome: Outcome,
+        id: JobId,
+        name: Option<&str>,
+    ) -> impl FnOnce() + use<> {
+        let (life, name) = (Arc::clone(self), name.map(Box::<str>::from));
+        move || life.observe(outcome, id, name.as_deref())
+    }
+
+    /// A worker has taken its place.
+    pub fn worker_alive(&self) {
+        self.workers_alive.fetch_add(1, Ordering::SeqCst);
+        self.announce();
+    }
+
+    /// Worker `index` has left its place for good.
+    pub fn worker_gone(&self, index: usize) {
+        self.slots[index].leave();
+        if self.workers_alive.fetch_sub(1, Ordering::SeqCst) == 1 {
+            if self.is_stopped() {
+                self.clock.stop();
+                self.drop_late_remains();
+            }
+            self.release_if_deserted();
+        }
+        self.announce();
+        self.tell_front();
+    }
+
+    /// Tells the front of a pool that is swapped if this generation of it is over: it has stopped, nobody works for it any more, and
+    /// no job of it goes on without a worker, as a suspended future may. Called after each of them; the last one finds the others done.
+    pub(crate) fn tell_front(&self) {
+        if self.front.is_none() || !self.is_stopped() || self.workers_alive() > 0 {
+            return;
+        }
+        // ORDERING: pairs with the fence in `tell_watchers`: of a last worker and a last job, the second to go sees that both are gone.
+        fence(Ordering::SeqCst);
+        if self.in_flight() == 0
+            && let Some(front) = self.front()
+        {
+            front.ended(self);
+        }
+    }
+
+    /// What users have of a pool that is swapped, for as long as they have it. None for a pool by itself.
+    pub(crate) fn front(&self) -> Option<Arc<dyn Front>> {
+        self.front.as_ref()?.get()
+    }
+
+    /// Whether every worker has left its place for good.
+    pub fn have_all_left(&self) -> bool {
+        self.slots.iter().all(|slot| slot.has_left())
+    }
+
+    /// Whether worker `index` has left its place for good.
+    pub(crate) fn has_left(&self, index: usize) -> bool {
+        self.slots[index].has_left()
+    }
+
+    pub(crate) fn workers_alive(&self) -> usize {
+        self.workers_alive.load(Ordering::SeqCst)
+    }
+
+    // --- quiet ------------------------------------------------------------------------------------------------------
+
+    pub(crate) fn in_flight(&self) -> u64 {
+        self.ledger.in_flight()
+    }
+
+    /// Called where the pool may have become quiet: by a worker that found nothing, and by whoever ends a job elsewhere.
+    pub(crate) fn tell_watchers(&self) {
+        // ORDERING: pairs with the fence in `watch`: this side has counted, that side has announced itself.
+        fence(Ordering::SeqCst);
+        if self.watchers.load(Ordering::Relaxed) != 0 {
+            let mut in_flight = 0;
+            self.waits.tell(|| {
+                in_flight = self.in_flight();
+                in_flight == 0
+            });
+            if in_flight <= self.left_out_len() {
+                self.announce();
+            }
+        }
+        // ORDERING: Acquire: the intake is over, and its heavy fence behind it, before the ledger is read.
+        if self.stops_when_quiet.load(Ordering::Acquire) && self.in_flight() == 0 {
+            self.stop();
+        }
+        self.tell_front();
+    }
+
+    pub(crate) fn wake_watchers(&self) {
+        self.announce();
+    }
+
+    /// Wakes all who watch.
+    fn announce(&self) {
+        if !self.is_forked() {
+            self.notices.notify();
+        }
+    }
+
+    // --- observers --------------------------------------------------------------------------------------------------
+
+    /// Lets worker `index` be resumed on the calling thread.
+    pub(crate) fn set_thread(&self, index: usize, thread: Thread) {
+        self.slots[index].set_thread(thread);
+    }
+}
+
+impl Drop for Lifecycle {
+    fn drop(&mut self) {
+        registry::strike(self.id);
+    }
+}
+
+impl fmt::Debug for Lifecycle {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Lifecycle")
+            .field("backend", &self.capability.name)
+            .field("phase", &self.phase())
+            .field("stats", &self.stats())
+            .finish_non_exhaustive()
+    }
+}

@@ -1,0 +1,323 @@
+//! The end of a pool: how its phase moves on, and what becomes of the tasks that are still queued then.
+
+use std::any::Any;
+use std::sync::Arc;
+
+use super::{Lifecycle, Phase};
+use crate::job::id::JobId;
+use crate::sys::asymmetric_fence::heavy;
+use crate::sys::machine::{self, Point};
+use crate::sys::sync::{LockExt, Ordering};
+use crate::task::{GivenUp, GivenUpAs, Task};
+
+/// How often a swap looks for submissions on their way: for as long as a thread may be kept from its core.
+const MOST_YIELDS: usize = 10_000;
+
+/// See [`Lifecycle::ends_with_others`].
+pub(crate) struct EndsWithOthers(Arc<Lifecycle>);
+
+impl Drop for EndsWithOthers {
+    fn drop(&mut self) {
+        // ORDERING: Release, as in `end_is_told`, which has the same partner.
+        self.0.ends_with_others.fetch_sub(1, Ordering::Release);
+        self.0.let_workers_leave();
+    }
+}
+
+impl Lifecycle {
+    #[inline]
+    pub(crate) fn phase(&self) -> Phase {
+        // ORDERING: SeqCst, see the module's last section.
+        match self.phase.load(Ordering::SeqCst) {
+            0 => Phase::Open,
+            1 => Phase::Draining,
+            2 => Phase::Cancelling,
+            3 => Phase::Stopped,
+            _ => Phase::Forked,
+        }
+    }
+
+    #[inline]
+    pub(crate) fn is_closed(&self) -> bool {
+        self.phase() != Phase::Open
+    }
+
+    /// Whether the grace is over: queued jobs no longer start, and running ones are asked to stop.
+    #[inline]
+    pub fn is_cancelling(&self) -> bool {
+        self.phase() >= Phase::Cancelling
+    }
+
+    /// Whether future `id` is inside a shutdown of this pool.
+    pub(crate) fn is_inside_shutdown(&self, id: JobId) -> bool {
+        self.is_closed() && self.awaits_end(id)
+    }
+
+    /// Whether future `id` is to be dropped because the pool is being cancelled.
+    #[inline]
+    pub(crate) fn cancels(&self, id: JobId) -> bool {
+        self.is_cancelling() && !self.awaits_end(id)
+    }
+
+    /// Whether the workers end as soon as they are idle.
+    #[inline]
+    pub(crate) fn is_stopped(&self) -> bool {
+        self.phase() >= Phase::Stopped
+    }
+
+    /// Whether this process is a forked child, and the pool its parent's: nothing of it runs here, and nothing ever will.
+    #[inline]
+    pub fn is_forked(&self) -> bool {
+        self.phase() == Phase::Forked
+    }
+
+    /// See [`atfork`](crate::sys::atfork).
+    pub(crate) fn mark_forked(&self) {
+        self.advance(Phase::Forked);
+    }
+
+    // --- from one phase to the next ---------------------------------------------------------------------------------
+
+    /// Ends intake. Idempotent.
+    pub fn close(&self) {
+        if self.is_forked() {
+            return;
+        }
+        self.end_intake();
+        self.room.wake_all();
+    }
+
+    /// Ends intake, and leaves it to the caller to wake those who wait for a place.
+    pub(crate) fn end_intake(&self) {
+        self.advance(Phase::Draining);
+        machine::point(Point::Close);
+        // ORDERING: partners are the light fences of intake. Each closer has its own, since each may go on to read the ledger.
+        heavy();
+    }
+
+    /// Lets submissions that began before the end of intake come to their push, which takes them a few instructions. One that takes longer is
+    /// not waited for: user code that it calls may wait for the caller.
+    pub(crate) fn await_submissions(&self) {
+        for _ in 0..MOST_YIELDS {
+            if self.is_nothing_on_its_way() {
+                return;
+            }
+            machine::yield_now();
+        }
+    }
+
+    /// Whether no submission is between its entry and its push or refusal.
+    pub(crate) fn is_nothing_on_its_way(&self) -> bool {
+        self.ledger.is_nothing_on_its_way()
+    }
+
+    /// The grace is over: queued jobs will not start, running ones are asked to stop, suspended futures are dropped. Takes a time that does
+    /// not depend on how many these are, and runs no code of the user's; so whoever keeps the time may call it. Idempotent.
+    pub(crate) fn begin_cancel(&self) {
+        if !self.advance(Phase::Cancelling) {
+            return;
+        }
+        machine::point(Point::CancelAll);
+        self.begin_chores();
+        self.away.wake_hosts();
+        self.resume_sleepers();
+    }
+
+    /// The same, and gives up what is queued.
+    pub(crate) fn cancel(self: &Arc<Self>, queued: impl FnOnce() -> Vec<Task>) {
+        self.begin_cancel();
+        // ORDERING: partner is the light fence in the `notify` of `pushed`. Each caller has its own, since each goes on to take the queue
+        // out.
+        heavy();
+        self.take_out(queued());
+    }
+
+    /// The workers end as soon as there is nothing left for them. Idempotent.
+    pub fn stop(&self) {
+        if !self.advance(Phase::Stopped) {
+            return;
+        }
+        machine::point(Point::Stop);
+        self.resume_sleepers();
+        self.announce();
+        self.tell_front(); // all workers may be lost already
+    }
+
+    /// Whether a worker that has found nothing may leave: the pool has stopped, nothing is left to be done, and no future will need a worker
+    /// in order to see the end.
+    pub fn may_leave(&self) -> bool {
+        match self.phase() {
+            Phase::Forked => true,
+            // In this order: who is told of the end is woken before.
+            Phase::Stopped => {
+                (self.is_end_told() || !self.does_a_future_await_end()) && !self.has_woken()
+            }
+            _ => false,
+        }
+    }
+
+    /// Whether all who wait for the end of the whole pool have been told.
+    fn is_end_told(&self) -> bool {
+        // ORDERING: Acquire, see `end_is_told`.
+        self.is_end_told.load(Ordering::Acquire)
+            && self.ends_with_others.load(Ordering::Acquire) == 0
+    }
+
+    /// This is one of several parts of a pool that end one after the other, until what comes back is dropped: its own end is not all that is
+    /// waited for.
+    pub(crate) fn ends_with_others(self: &Arc<Self>) -> EndsWithOthers {
+        self.ends_with_others.fetch_add(1, Ordering::SeqCst);
+        EndsWithOthers(Arc::clone(self))
+    }
+
+    /// All who wait for the end have been told of it: futures among them were woken, and are in the list of the woken ones.
+    pub(crate) fn end_is_told(&self) {
+        // ORDERING: Release pairs with the Acquire in `may_leave`: who sees it sees the futures that were woken before.
+        self.is_end_told.store(true, Ordering::Release);
+        self.let_workers_leave();
+    }
+
+    /// Something has changed for which workers of a stopped pool stayed.
+    pub(super) fn let_workers_leave(&self) {
+        if self.is_stopped() && !self.is_forked() {
+            self.resume_sleepers();
+        }
+    }
+
+    fn resume_sleepers(&self) {
+        // ORDERING: partner is the heavy fence of a worker that announces its sleep: it sees the phase, or is seen here.
+        heavy();
+        for worker in self.idle.take_all() {
+            self.resume(worker);
+        }
+    }
+
+    /// Nobody is left to shut the pool down: it stops once it is quiet.
+    pub(crate) fn stop_when_quiet(&self) {
+        self.close();
+        self.stops_when_quiet.store(true, Ordering::SeqCst);
+        self.tell_watchers();
+    }
+
+    /// Whether the pool stops by itself.
+    pub(crate) fn stops_when_quiet(&self) -> bool {
+        self.stops_when_quiet.load(Ordering::SeqCst)
+    }
+
+    /// Keeps `engine` until every worker has left: whoever sleeps needs it to be woken, and may be all that is left.
+    pub(crate) fn hold(&self, engine: Arc<dyn Any + Send + Sync>) {
+        *self.held.lock_unpoisoned() = Some(engine);
+        self.release_if_deserted();
+    }
+
+    /// Called after a worker has been counted out, and after an engine was left here: the second of the two finds the other.
+    pub(super) fn release_if_deserted(&self) {
+        if self.workers_alive() > 0 {
+            return;
+        }
+        let held = self.held.lock_unpoisoned().take();
+        // The caller holds the engine as well, or is none of its threads.
+        drop(held);
+    }
+
+    /// Moves the phase forward. True if this call did.
+    fn advance(&self, to: Phase) -> bool {
+        self.phase.fetch_max(to as u8, Ordering::SeqCst) < to as u8
+    }
+
+    // --- what did not start -----------------------------------------------------------------------------------------
+
+    /// Gives up what was queued: the jobs are abandoned, or kept as tasks for the report if a shutdown asked for it.
+    pub(crate) fn take_out(self: &Arc<Self>, tasks: Vec<Task>) {
+        if self.is_forked() {
+            // The parent's copies are run there; these must not even be dropped, which would be the end of what they hold.
+            tasks.into_iter().for_each(std::mem::forget);
+            return;
+        }
+        if !self.ending.lock_unpoisoned().begin_taking() {
+            self.abandon(tasks, GivenUpAs::Unstarted);
+            return;
+        }
+        // No user code runs up to the end of the taking: whoever makes the report waits for it.
+        let unstarted = self.take_off_the_books(tasks);
+        let late = self.ending.lock_unpoisoned().keep(unstarted);
+        self.tell_watchers();
+        self.abandon(late, GivenUpAs::OffTheBooks);
+    }
+
+    /// Resolves jobs as abandoned, and leaves what they captured to the workers.
+    fn abandon(self: &Arc<Self>, tasks: Vec<Task>, ends: GivenUpAs) {
+        let mut remains = Vec::with_capacity(tasks.len());
+        for task in tasks {
+            let (id, name) = (task.id(), task.name().map(Box::from));
+            if let GivenUp::Left(left) = task.give_up(self, ends) {
+                self.ending.lock_unpoisoned().note_unstarted(id, name);
+                remains.push(left);
+            }
+        }
+        self.leave_remains(remains);
+    }
+
+    /// A task that an engine holds outside its queue, once the pool is cancelling: it did not start.
+    #[cold]
+    pub fn give_up(self: &Arc<Self>, task: Task) {
+        self.take_out(vec![task]);
+    }
+
+    /// Worker `index` was lost with the threads that were lent to it. With the last one the pool closes, and what is queued is
+    /// abandoned: nobody is left to run it.
+    pub fn worker_lost(self: &Arc<Self>, index: usize, queued: impl FnOnce() -> Vec<Task>) {
+        self.worker_gone(index);
+        if self.workers_alive() == 0 && !self.is_stopped() {
+            self.close();
+            for task in queued() {
+                if let GivenUp::Left(remains) = task.give_up(self, GivenUpAs::Abandoned) {
+                    drop(remains);
+                }
+            }
+        }
+    }
+
+    /// A token was resumed, and lost before it looked for a task: somebody else looks. Else submitters would count on it for ever.
+    pub fn searcher_lost(&self) {
+        let _was_last = self.idle.end_search();
+        self.notify();
+    }
+
+    /// A job that was queued here is queued in another pool now, and in its books.
+    pub(crate) fn handed_over(&self) {
+        self.ledger.hand_over();
+        self.ledger.over(None);
+    }
+
+    /// Takes tasks off the books: what is left to be run, for somebody else to run. A job that was cancelled meanwhile is in the books
+    /// already, and has nothing left to run.
+    pub(crate) fn hand_over(self: &Arc<Self>, tasks: Vec<Task>) -> Vec<Task> {
+        let unstarted = self.take_off_the_books(tasks);
+        self.tell_watchers();
+        unstarted
+    }
+
+    fn take_off_the_books(self: &Arc<Self>, tasks: Vec<Task>) -> Vec<Task> {
+        let unstarted: Vec<Task> = tasks
+            .into_iter()
+            .filter(|task| task.change_pool(self, None).is_changed())
+            .collect();
+        for _ in &unstarted {
+            self.ledger.record_unstarted();
+            self.ledger.over(None);
+        }
+        unstarted
+    }
+
+    // --- what was cut short -----------------------------------------------------------------------------------------
+
+    /// Notes a job that gives up as cancelled, if the end of the pool is why: neither its handle nor its token asked.
+    #[cold]
+    pub(crate) fn note_if_cut_short(&self, id: JobId, name: Option<&str>, was_asked: bool) {
+        if !was_asked && self.is_cancelling() && !self.is_forked() {
+            let name = name.map(Box::from);
+            self.ending.lock_unpoisoned().note_cut_short(id, name);
+        }
+    }
+}

@@ -1,0 +1,420 @@
+//! The jobs of a pool that wait for its end, or for quiet in it: such a wait leaves them out, or they would wait for themselves and for
+//! each other.
+//!
+//! # What a wait leaves out
+//! A job that waits inside its own pool cannot end before its wait does. Nor can the jobs beneath it on its stack, nor
+//! those whose half it is that another worker took (`submit/join.rs`), nor another job that waits likewise. So a pool has a list of these jobs:
+//! - a wait for quiet is over once all jobs in flight are in the list;
+//! - a wait for the end is over once all jobs in flight wait for the end. A job that waits for quiet gets out by itself, and ends.
+//!
+//! A future is in the list by its id, a closure by a name that it gets for this. Several waits may have the same job in the list, so each
+//! entry has counts. A closure that polls a wait in an executor of its own may end before the wait is over, and have given it to somebody
+//! else: as it ends its worker takes its name out of the list.
+//!
+//! The list is locked while the jobs in flight are counted. A job enters the list after it is in flight, and leaves it before it is
+//! over; so while the list is locked, all of its jobs are in flight, and nobody can take the one for the other.
+//!
+//! What is left of a job that was given up is dropped in a frame on a worker's stack, and is not in flight. It is never in the list.
+
+use std::cell::RefCell;
+use std::collections::HashMap;
+use std::future::{Future, poll_fn};
+use std::iter;
+use std::mem::{ManuallyDrop, needs_drop};
+use std::pin::Pin;
+use std::ptr;
+use std::sync::Arc;
+
+use super::Lifecycle;
+use crate::job::id::JobId;
+use crate::pool::registry::{self, PoolId};
+use crate::sys::sync::{AtomicUsize, LockExt, Mutex, Ordering, fence};
+use crate::worker::{StackName, Worker};
+
+/// What a job waits for.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Awaits {
+    Quiet,
+    End,
+}
+
+/// A job in the list.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+enum Place {
+    OnStack(StackName),
+    Future(JobId),
+}
+
+impl Place {
+    fn is_future(&self) -> bool {
+        matches!(self, Self::Future(_))
+    }
+}
+
+#[derive(Default)]
+pub(super) struct LeftOut {
+    list: Mutex<List>,
+    /// How many jobs are in the list.
+    len: AtomicUsize,
+}
+
+#[derive(Default)]
+struct List {
+    waits: HashMap<Place, Waits>,
+    /// How many of the jobs wait for the end.
+    ending: usize,
+    /// How many of those are futures.
+    ending_futures: usize,
+}
+
+/// How many waits a job is in.
+#[derive(Default)]
+struct Waits {
+    quiet: usize,
+    end: usize,
+}
+
+impl List {
+    /// Adds a wait of the job to the list.
+    fn enter(&mut self, place: Place, awaits: Awaits) {
+        let waits = self.waits.entry(place).or_default();
+        match awaits {
+            Awaits::Quiet => waits.quiet += 1,
+            Awaits::End => {
+                waits.end += 1;
+                if waits.end == 1 {
+                    self.ending += 1;
+                    self.ending_futures += usize::from(place.is_future());
+                }
+            }
+        }
+    }
+
+    /// Takes a wait of the job out of the list.
+    fn leave(&mut self, place: Place, awaits: Awaits) {
+        let Some(waits) = self.waits.get_mut(&place) else {
+            return;
+        };
+        match awaits {
+            Awaits::Quiet => waits.quiet -= 1,
+            Awaits::End => {
+                waits.end -= 1;
+                if waits.end == 0 {
+                    self.ending -= 1;
+                    self.ending_futures -= usize::from(place.is_future());
+                }
+            }
+        }
+        if waits.quiet + waits.end == 0 {
+            self.waits.remove(&place);
+        }
+    }
+
+    /// Takes a closure out of the list, whatever waits it is in.
+    fn forget(&mut self, name: StackName) {
+        let waits = self.waits.remove(&Place::OnStack(name));
+        self.ending -= usize::from(waits.is_some_and(|waits| waits.end > 0));
+    }
+}
+
+impl Lifecycle {
+    /// Polls a wait to its end. The jobs on the stack of whoever polls it are left out, if they are this pool's, and a future is left out
+    /// between two polls as well. So are those whose halves are on that stack, of whichever generation of a swapped pool.
+    pub(crate) async fn leaving_out<F: Future>(
+        self: &Arc<Self>,
+        awaits: Awaits,
+        mut wait: Pin<&mut F>,
+    ) -> F::Output {
+        let others = generations_of_joiners(self);
+        let lives = iter::once(self).chain(&others);
+        let mut left: Vec<_> = lives.map(|life| Left::none(life, awaits)).collect();
+        poll_fn(|cx| {
+            if self.is_forked() {
+                return wait.as_mut().poll(cx);
+            }
+            let _on_stack: Vec<_> = left.iter_mut().map(Left::update).collect();
+            wait.as_mut().poll(cx)
+        })
+        .await
+    }
+
+    /// Whether nothing is in flight but jobs that a wait of this kind leaves out.
+    pub(crate) fn is_quiet_but_for(&self, awaits: Awaits) -> bool {
+        let list = self.left_out.list.lock_unpoisoned();
+        let left_out = match awaits {
+            Awaits::Quiet => list.waits.len(),
+            Awaits::End => list.ending,
+        };
+        self.in_flight() <= left_out as u64
+    }
+
+    /// These jobs end, and so are left out of no wait that they have begun.
+    pub(crate) fn leave_out_no_more(&self, gone: impl Iterator<Item = StackName>) {
+        // ORDERING: Relaxed: their own entries were made on this thread, or on one whose half of them is over.
+        if self.left_out.len.load(Ordering::Relaxed) == 0 || self.is_forked() {
+            return;
+        }
+        let mut list = self.left_out.list.lock_unpoisoned();
+        gone.for_each(|name| list.forget(name));
+        self.left_out.len.store(list.waits.len(), Ordering::Relaxed);
+    }
+
+    /// How many jobs are left out by some wait. Out of date at once.
+    pub(super) fn left_out_len(&self) -> u64 {
+        self.left_out.len.load(Ordering::Relaxed) as u64
+    }
+
+    /// Whether future `id` waits for the end of the pool, and so is not to be dropped by it.
+    pub(super) fn awaits_end(&self, id: JobId) -> bool {
+        let list = self.left_out.list.lock_unpoisoned();
+        let waits = list.waits.get(&Place::Future(id));
+        waits.is_some_and(|waits| waits.end > 0)
+    }
+
+    /// Whether a future of the pool waits for the end of it, and needs a worker to be polled.
+    pub(crate) fn does_a_future_await_end(&self) -> bool {
+        self.left_out.list.lock_unpoisoned().ending_futures > 0
+    }
+}
+
+/// A wait's entries in the list.
+struct Left<'a> {
+    life: &'a Arc<Lifecycle>,
+    awaits: Awaits,
+    places: Vec<Place>,
+}
+
+impl<'a> Left<'a> {
+    fn none(life: &'a Arc<Lifecycle>, awaits: Awaits) -> Self {
+        Self {
+            life,
+            awaits,
+            places: Vec::new(),
+        }
+    }
+
+    /// Has the list hold the jobs of the calling thread's stack. Until the guard goes, waits further up that stack know them by the same
+    /// places.
+    fn update(&mut self) -> OnStack {
+        let worker = own_worker(self.life);
+        let places = match &worker {
+            Some(worker) => places_of(self.life, worker),
+            // A future may be polled without a worker, once it waits for the end.
+            None => {
+                let futures = self.places.iter().copied().filter(Place::is_future);
+                futures.chain(joiners_in(self.life)).collect()
+            }
+        };
+        if places != self.places {
+            self.replace(places);
+        }
+        let top = worker.as_ref().and_then(Worker::polled);
+        let future = top.map(|(id, level)| Known {
+            life: ptr::from_ref(&**self.life),
+            level,
+            place: Some(Place::Future(id)),
+        });
+        OnStack::push(future)
+    }
+
+    fn replace(&mut self, places: Vec<Place>) {
+        let left_out = &self.life.left_out;
+        {
+            let mut list = left_out.list.lock_unpoisoned();
+            for &place in &places {
+                list.enter(place, self.awaits);
+            }
+            for &place in &self.places {
+                list.leave(place, self.awaits);
+            }
+            left_out.len.store(list.waits.len(), Ordering::Relaxed);
+        }
+        self.places = places;
+        // ORDERING: partner is the fence in `tell_watchers`: either that one sees the new length, or whoever is told here sees what that
+        // one has counted.
+        fence(Ordering::SeqCst);
+        // Whoever waits for these jobs need not any more; and a worker that stayed for a future may leave.
+        self.life.wake_watchers();
+        self.life.let_workers_leave();
+    }
+}
+
+impl Drop for Left<'_> {
+    fn drop(&mut self) {
+        if !self.places.is_empty() && !self.life.is_forked() {
+            self.replace(Vec::new());
+        }
+    }
+}
+
+/// The worker of the pool that the calling thread is, if it is one.
+pub(crate) fn own_worker(life: &Arc<Lifecycle>) -> Option<Worker> {
+    Worker::current().filter(|worker| Arc::ptr_eq(worker.life(), life))
+}
+
+/// The jobs that go on for as long as the one on top of `worker`'s stack. A future whose suspension frees the worker is alone in its wait:
+/// whatever is beneath it is in a wait of its own, in which it polled the future in place.
+fn places_of(life: &Arc<Lifecycle>, worker: &Worker) -> Vec<Place> {
+    let polled = worker.polled();
+    if let Some((id, _)) = polled
+        && !worker.keeps_place()
+    {
+        return vec![Place::Future(id)];
+    }
+    let place = |level| match polled {
+        Some((id, of_future)) if of_future == level => Some(Place::Future(id)),
+        _ => match known(life, level) {
+            Some(place) => place,
+            None => Some(Place::OnStack(worker.name_at(level))),
+        },
+    };
+    let on_stack = (1..=worker.own_jobs()).filter_map(place);
+    on_stack.chain(joiners_in(life)).collect()
+}
+
+/// Those of the pool's jobs that wait for halves on the calling thread's stack.
+fn joiners_in(life: &Lifecycle) -> Vec<Place> {
+    let places = |joiners: &[Joiner]| {
+        let own = joiners.iter().filter(|joiner| joiner.pool == life.id());
+        own.flat_map(|joiner| joiner.places.iter().copied())
+            .collect()
+    };
+    JOINERS.with(|joiners| joiners.look(places))
+}
+
+/// The other generations of a swapped pool that have such jobs: a half goes to the newest.
+fn generations_of_joiners(life: &Lifecycle) -> Vec<Arc<Lifecycle>> {
+    let others = |joiners: &[Joiner]| {
+        let pools = joiners.iter().map(|joiner| joiner.pool);
+        let mut others: Vec<PoolId> = pools.filter(|&pool| pool != life.id()).collect();
+        others.dedup();
+        others
+    };
+    let others = JOINERS.with(|joiners| joiners.look(others));
+    let others = others.into_iter().filter_map(registry::find);
+    others
+        .filter(|other| ptr::eq(other.room(), life.room()))
+        .collect()
+}
+
+/// What is known of the calling thread's stack, innermost last.
+///
+/// A job may call `exit`. The C library then drops the thread's locals, and calls the handlers of
+/// the exit with the job on the stack for good; a wait there leaves out what every wait of the job
+/// would. So a thread has its `OfStack` until its end: there is nothing to drop. It gives its memory
+/// back whenever it is empty, so a thread that ends leaves none.
+struct OfStack<T>(ManuallyDrop<RefCell<Vec<T>>>);
+
+const _: () = assert!(!needs_drop::<OfStack<Joiner>>() && !needs_drop::<OfStack<Known>>());
+
+impl<T> OfStack<T> {
+    const fn new() -> Self {
+        Self(ManuallyDrop::new(RefCell::new(Vec::new())))
+    }
+
+    fn look<R>(&self, look: impl FnOnce(&[T]) -> R) -> R {
+        look(&self.0.borrow())
+    }
+
+    fn push(&self, known: T) {
+        self.0.borrow_mut().push(known);
+    }
+
+    fn pop(&self) {
+        let mut all = self.0.borrow_mut();
+        all.pop();
+        if all.is_empty() {
+            *all = Vec::new();
+        }
+    }
+}
+
+/// The jobs that go on for as long as a half of the topmost does, wherever that runs.
+pub(crate) struct Joiner {
+    pool: PoolId,
+    places: Vec<Place>,
+}
+
+thread_local! {
+    /// Those whose halves are on the calling thread's stack.
+    static JOINERS: OfStack<Joiner> = const { OfStack::new() };
+}
+
+impl Joiner {
+    /// The job on top of `worker`'s stack, and those beneath.
+    pub(crate) fn on(worker: &Worker) -> Self {
+        Self {
+            pool: worker.life().id(),
+            places: places_of(worker.life(), worker),
+        }
+    }
+
+    /// Runs its half.
+    pub(crate) fn run_half(self, run: impl FnOnce()) {
+        /// Forgets the joiner, also if the half panics.
+        struct Half;
+        impl Drop for Half {
+            fn drop(&mut self) {
+                JOINERS.with(OfStack::pop);
+            }
+        }
+        JOINERS.with(|joiners| joiners.push(self));
+        let _half = Half;
+        run();
+    }
+}
+
+/// A level of the calling thread's stack that is no closure of `life`'s.
+#[derive(Clone, Copy)]
+struct Known {
+    life: *const Lifecycle,
+    level: usize,
+    /// `None`: what is dropped there is not in flight.
+    place: Option<Place>,
+}
+
+thread_local! {
+    static KNOWN: OfStack<Known> = const { OfStack::new() };
+}
+
+/// What is known of the level, if it is.
+fn known(life: &Lifecycle, level: usize) -> Option<Option<Place>> {
+    let find = |known: &[Known]| {
+        let mut inner_first = known.iter().rev();
+        let found = inner_first.find(|it| ptr::eq(it.life, life) && it.level == level);
+        found.map(|it| it.place)
+    };
+    KNOWN.with(|known| known.look(find))
+}
+
+/// Keeps what is known of a level for as long as it is on the stack.
+pub(super) struct OnStack {
+    is_pushed: bool,
+}
+
+impl OnStack {
+    fn push(known: Option<Known>) -> Self {
+        let is_pushed = known.is_some();
+        if let Some(known) = known {
+            KNOWN.with(|all| all.push(known));
+        }
+        Self { is_pushed }
+    }
+}
+
+/// The next frame on `worker`'s stack is what is left of a job that is not in flight.
+pub(super) fn next_is_not_in_flight(worker: &Worker) -> OnStack {
+    OnStack::push(Some(Known {
+        life: ptr::from_ref(&**worker.life()),
+        level: worker.own_jobs() + 1,
+        place: None,
+    }))
+}
+
+impl Drop for OnStack {
+    fn drop(&mut self) {
+        if self.is_pushed {
+            KNOWN.with(OfStack::pop);
+        }
+    }
+}

@@ -1,0 +1,160 @@
+//! The jobs of a pool that run, or sleep, elsewhere than in a worker's frame: suspended futures, jobs that a joiner claimed. And
+//! how to wake the places whose futures a runtime hosts.
+
+use std::collections::HashMap;
+use std::hash::{BuildHasherDefault, Hasher};
+use std::sync::atomic::{AtomicUsize, Ordering};
+use std::task::Waker;
+use std::time::Duration;
+
+use crossbeam_utils::CachePadded;
+
+use crate::job::id::JobId;
+use crate::job::outcome::wake_contained;
+use crate::pool::report::RunningJob;
+use crate::sys::sync::{Guard, LockExt, Mutex};
+
+/// Stripes of the notes: a future that suspends seldom meets another one there.
+pub(crate) const STRIPES: usize = if cfg!(pool_loom) { 1 } else { 16 };
+
+pub(crate) struct Away {
+    stripes: [CachePadded<Stripe>; STRIPES],
+    /// For each place, the runtime's task that hosts futures there.
+    hosts: Box<[Mutex<Option<Waker>>]>,
+}
+
+#[derive(Default)]
+struct Stripe {
+    notes: Mutex<Notes>,
+    count: AtomicUsize,
+}
+
+type Notes = HashMap<JobId, Note, BuildHasherDefault<IdHasher>>;
+
+struct Note {
+    name: Option<Box<str>>,
+    since: u64,
+    waker: Option<Waker>,
+}
+
+impl Away {
+    pub(crate) fn new(workers: usize) -> Self {
+        Self {
+            stripes: std::array::from_fn(|_| CachePadded::default()),
+            hosts: (0..workers).map(|_| Mutex::default()).collect(),
+        }
+    }
+
+    /// Notes a job that runs since `since`, in nanoseconds of the pool's age. One that two sides note keeps its first note's time.
+    pub(crate) fn note(&self, id: JobId, name: Option<&str>, since: u64, waker: Option<Waker>) {
+        let note = Note {
+            name: name.map(Into::into),
+            since,
+            waker,
+        };
+        let stripe = self.stripe(id);
+        let mut notes = stripe.notes.lock_unpoisoned();
+        notes.entry(id).or_insert(note);
+        stripe.count.store(notes.len(), Ordering::Relaxed);
+    }
+
+    /// Strikes a job out, and records its end in the same step for who reads both.
+    pub(crate) fn strike(&self, id: JobId, record: impl FnOnce()) {
+        let stripe = self.stripe(id);
+        let struck = {
+            let mut notes = stripe.notes.lock_unpoisoned();
+            record();
+            let struck = notes.remove(&id);
+            stripe.count.store(notes.len(), Ordering::Relaxed);
+            struck
+        };
+        // A waker's drop is the user's code: not under the lock.
+        drop(struck);
+    }
+
+    pub(crate) fn len(&self) -> usize {
+        let counts = self.stripes.iter().map(|it| &it.count);
+        counts.map(|count| count.load(Ordering::Relaxed)).sum()
+    }
+
+    /// Says who hosts futures at place `index`; `None`: nobody any more.
+    pub(crate) fn set_host(&self, index: usize, waker: Option<Waker>) {
+        let former = std::mem::replace(&mut *self.hosts[index].lock_unpoisoned(), waker);
+        drop(former);
+    }
+
+    /// Has the suspended futures of a stripe polled once more.
+    pub(crate) fn wake_stripe(&self, index: usize) {
+        let wakers: Vec<Waker> = {
+            let notes = self.stripes[index].notes.lock_unpoisoned();
+            notes.values().filter_map(|it| it.waker.clone()).collect()
+        };
+        wakers.into_iter().for_each(wake_contained);
+    }
+
+    /// Has the runtime's tasks that host futures polled once more.
+    pub(crate) fn wake_hosts(&self) {
+        let hosts = self.hosts.iter();
+        let wakers: Vec<Waker> = hosts
+            .filter_map(|host| host.lock_unpoisoned().clone())
+            .collect();
+        wakers.into_iter().for_each(wake_contained);
+    }
+
+    /// Keeps all notes as they are, so that no job that has one ends.
+    pub(crate) fn freeze(&self) -> Frozen<'_> {
+        let stripes = self.stripes.iter();
+        Frozen(stripes.map(|it| it.notes.lock_unpoisoned()).collect())
+    }
+
+    fn stripe(&self, id: JobId) -> &Stripe {
+        // Ids of one submitter are neighbours, so neighbours lie in different stripes.
+        &self.stripes[id.as_u64() as usize % STRIPES]
+    }
+}
+
+/// All notes, locked.
+pub(crate) struct Frozen<'a>(Vec<Guard<'a, Notes>>);
+
+impl Frozen<'_> {
+    /// Adds the jobs that are not in the list already, as those that a worker polls at this moment are. It is `now`, in nanoseconds
+    /// of the pool's age.
+    pub(crate) fn append_to(&self, jobs: &mut Vec<RunningJob>, now: u64) {
+        let listed = jobs.len();
+        jobs.reserve(self.0.iter().map(|notes| notes.len()).sum());
+        for (&id, note) in self.0.iter().flat_map(|notes| notes.iter()) {
+            if jobs[..listed].iter().any(|job| job.id == id) {
+                continue;
+            }
+            jobs.push(RunningJob {
+                id,
+                name: note.name.clone(),
+                worker: None,
+                running_for: Duration::from_nanos(now.saturating_sub(note.since)),
+            });
+        }
+    }
+}
+
+/// Spreads ids, which are unique but in rows, over the whole word.
+#[derive(Default)]
+struct IdHasher(u64);
+
+impl Hasher for IdHasher {
+    fn write(&mut self, bytes: &[u8]) {
+        for &byte in bytes {
+            self.write_u64(u64::from(byte));
+        }
+    }
+
+    fn write_u64(&mut self, number: u64) {
+        /// 2⁶⁴ over the golden ratio.
+        const SPREAD: u64 = 0x9e37_79b9_7f4a_7c15;
+        self.0 = (self.0.rotate_left(5) ^ number).wrapping_mul(SPREAD);
+    }
+
+    fn finish(&self) -> u64 {
+        // The table looks at the lowest bits and the highest; a product's low bits are poor.
+        self.0 ^ self.0 >> 32
+    }
+}

@@ -1,0 +1,76 @@
+//! A pool as its futures reach it: by its life, from whichever thread they are on.
+//!
+//! A closure borrows its worker, and submits through it. A future may be anywhere when it submits, so
+//! its context has the life of its pool, which knows the engine by a weak reference: a context that is
+//! kept for long keeps no engine, and an engine that holds a future holds no circle.
+
+use std::sync::{Arc, Weak};
+
+use crate::pool::capability::Capability;
+use crate::pool::engine::{Engine, Inside, Within};
+use crate::pool::lifecycle::Lifecycle;
+use crate::pool::stats::Stats;
+use crate::submit::error::Refused;
+use crate::submit::executor::Executor;
+use crate::submit::room::Room;
+use crate::task::{Held, Task};
+use std::mem::MaybeUninit;
+
+/// An engine of whatever type.
+pub(crate) trait Reached: Send + Sync {
+    fn take_in(self: Arc<Self>, task: Held<'_>) -> Result<(), Refused<Task>>;
+}
+
+impl<E: Engine> Reached for E {
+    fn take_in(self: Arc<Self>, task: Held<'_>) -> Result<(), Refused<Task>> {
+        Within(Inside(self)).try_execute_held(task)
+    }
+}
+
+/// Lets the pool of this engine be reached by its life.
+pub(crate) fn be_reached<E: Engine>(engine: &Arc<E>) {
+    let engine_of_life: Weak<dyn Reached> = Arc::downgrade(engine) as _;
+    engine.life().reach_by(engine_of_life);
+}
+
+/// The executor of the pool that lives this life.
+#[derive(Clone)]
+pub(crate) struct ByLife(pub(crate) Arc<Lifecycle>);
+
+impl Executor for ByLife {
+    fn try_execute(&self, task: Task) -> Result<(), Refused<Task>> {
+        self.try_execute_held(Held::new(&mut MaybeUninit::uninit(), task))
+    }
+
+    fn try_execute_held(&self, task: Held<'_>) -> Result<(), Refused<Task>> {
+        match (self.0.reached(), self.0.front()) {
+            (Some(engine), _) => engine.take_in(task),
+            // Of a backend that was swapped away, and is over.
+            (None, Some(front)) => front.try_execute_held(task),
+            (None, None) => Err(Refused::Closed(task.into_task())),
+        }
+    }
+
+    fn room(&self) -> &Room {
+        self.0.room()
+    }
+
+    fn capability(&self) -> Capability {
+        let front = self.0.front().map(|front| front.capability());
+        front.unwrap_or_else(|| self.0.capability())
+    }
+
+    fn stats(&self) -> Stats {
+        let front = self.0.front().map(|front| front.stats());
+        front.unwrap_or_else(|| self.0.stats())
+    }
+
+    fn is_closed(&self) -> bool {
+        self.0.is_closed() && self.0.front().is_none_or(|front| front.is_closed())
+    }
+
+    fn lives(&self) -> Vec<Arc<Lifecycle>> {
+        let front = self.0.front().map(|front| front.lives());
+        front.unwrap_or_else(|| vec![Arc::clone(&self.0)])
+    }
+}

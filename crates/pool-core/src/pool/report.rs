@@ -1,0 +1,415 @@
+//! What a shutdown found: a report that balances, and names every job that it could not end.
+
+use std::collections::HashSet;
+use std::fmt;
+use std::process::{ExitCode, Termination};
+use std::sync::{Arc, OnceLock};
+use std::time::Duration;
+
+use crate::job::id::JobId;
+use crate::pool::stats::{Stats, Tally};
+use crate::sys::sync::{LockExt, Mutex};
+use crate::task::Task;
+
+/// A job that had started and was not over when the report was made.
+#[derive(Debug, Clone, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct RunningJob {
+    /// The job.
+    pub id: JobId,
+    /// Its name, if it has one.
+    pub name: Option<Box<str>>,
+    /// The worker whose place it has; `None` for a future that sleeps and gave its place up, or a job that another pool's worker runs.
+    pub worker: Option<usize>,
+    /// For how long. Among many short jobs the start is noted once for up to 64 of them, so this may be a little long.
+    pub running_for: Duration,
+}
+
+impl fmt::Display for RunningJob {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{}", self.id)?;
+        if let Some(name) = &self.name {
+            write!(f, " `{name}`")?;
+        }
+        match self.worker {
+            Some(worker) => write!(f, " on worker {worker}")?,
+            None => write!(f, " on no worker")?,
+        }
+        write!(f, ", running for {:.1?}", self.running_for)
+    }
+}
+
+/// A job that was accepted, and had not started when the shutdown took the queue out.
+#[derive(Debug, Clone, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct UnstartedJob {
+    /// The job.
+    pub id: JobId,
+    /// Its name, if it has one.
+    pub name: Option<Box<str>>,
+}
+
+/// A job that did not come to its own end because of the shutdown.
+#[derive(Debug, Clone, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct CutShort {
+    /// The job.
+    pub id: JobId,
+    /// Its name, if it has one.
+    pub name: Option<Box<str>>,
+    /// What the shutdown did to it.
+    pub how: Cut,
+}
+
+/// How a shutdown cut a job short.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+#[non_exhaustive]
+pub enum Cut {
+    /// It had started, and ended as cancelled because the grace was over; a future that slept was dropped.
+    Cancelled,
+    /// It did not start.
+    Unstarted,
+    /// It had started, and was given up.
+    StillRunning,
+}
+
+impl CutShort {
+    pub(crate) fn new(id: JobId, name: Option<Box<str>>, how: Cut) -> Self {
+        Self { id, name, how }
+    }
+}
+
+impl fmt::Display for Cut {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Self::Cancelled => "cancelled",
+            Self::Unstarted => "not started",
+            Self::StillRunning => "still running",
+        })
+    }
+}
+
+impl fmt::Display for CutShort {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{}", self.id)?;
+        if let Some(name) = &self.name {
+            write!(f, " `{name}`")?;
+        }
+        write!(f, ", {}", self.how)
+    }
+}
+
+#[derive(Debug, Default)]
+pub(crate) struct ReportBody {
+    pub(crate) accepted: u64,
+    pub(crate) stats: Stats,
+    pub(crate) unstarted: Vec<UnstartedJob>,
+    /// Jobs that the end of the pool has cancelled.
+    pub(crate) cancelled: Vec<UnstartedJob>,
+    pub(crate) still_running: Vec<RunningJob>,
+    /// All of those, named when somebody asks: they may be millions, and a shutdown keeps its limit.
+    pub(crate) cut_short: OnceLock<Vec<CutShort>>,
+    pub(crate) threads_left: usize,
+    pub(crate) took: Duration,
+    pub(crate) is_forked: bool,
+}
+
+impl ReportBody {
+    fn cut_short(&self) -> Vec<CutShort> {
+        let cut = |how| move |job: &UnstartedJob| CutShort::new(job.id, job.name.clone(), how);
+        let cancelled = self.cancelled.iter().map(cut(Cut::Cancelled));
+        let unstarted = self.unstarted.iter().map(cut(Cut::Unstarted));
+        // One whose end is noted may be among those that sleep, at the moment that it ends.
+        let noted: HashSet<JobId> = self.cancelled.iter().map(|job| job.id).collect();
+        let running = self.still_running.iter();
+        let running = running
+            .filter(|job| job.worker.is_some() || !noted.contains(&job.id))
+            .map(|job| CutShort::new(job.id, job.name.clone(), Cut::StillRunning));
+        cancelled.chain(unstarted).chain(running).collect()
+    }
+}
+
+/// What became of every job that the pool accepted (`R605`). A clone is the same report.
+///
+/// `accepted` is the sum of the six outcomes, of `unstarted` and of the jobs still running.
+///
+/// | question | answer |
+/// |---|---|
+/// | Did every job complete? | [`all_completed`](Self::all_completed) |
+/// | Did every job come to its own end, good or bad? | [`is_clean`](Self::is_clean) |
+/// | Which jobs did this shutdown cut short? | [`cut_short`](Self::cut_short) |
+/// | May the process exit? | [`is_safe_to_exit`](Self::is_safe_to_exit) |
+/// | With which code? | [`exit_code`](Self::exit_code), and `main` may return the report |
+///
+/// The handles of jobs that did not start say `Abandoned`. With a policy that [hands back](crate::ShutdownPolicy::hand_back), these jobs are
+/// in the report as tasks: submit them to another pool ([`Executor::try_execute`](crate::Executor::try_execute)) and their handles
+/// resolve there; drop the report and they resolve as `Abandoned` (`R606`).
+#[derive(Clone)]
+pub struct ShutdownReport {
+    body: Arc<ReportBody>,
+    tasks: Arc<Mutex<Vec<Task>>>,
+}
+
+impl ShutdownReport {
+    pub(crate) fn new(body: Arc<ReportBody>, tasks: Arc<Mutex<Vec<Task>>>) -> Self {
+        Self { body, tasks }
+    }
+
+    /// The report in a forked child, of a pool that is its parent's: of nothing.
+    pub(crate) fn forked() -> Self {
+        let body = ReportBody {
+            is_forked: true,
+            ..ReportBody::default()
+        };
+        Self::new(Arc::new(body), Arc::default())
+    }
+
+    /// The report of a pool that was swapped: the sums over its generations, of which those of the `past` have no report.
+    pub fn merged(reports: impl IntoIterator<Item = Self>, past: Tally) -> Self {
+        let past = past.of_one_pool().counts;
+        let mut reports: Vec<Self> = reports.into_iter().collect();
+        if past == Stats::default() && reports.len() == 1 {
+            return reports.remove(0);
+        }
+        let mut body = ReportBody {
+            accepted: past.finished() + past.unstarted,
+            stats: past,
+            ..ReportBody::default()
+        };
+        let mut tasks = Vec::new();
+        for report in reports {
+            // Each job is accounted for where it ended, wherever it was accepted.
+            body.accepted += report.body.accepted;
+            body.stats = body.stats.plus(report.body.stats);
+            body.still_running
+                .extend(report.body.still_running.iter().cloned());
+            body.unstarted.extend(report.body.unstarted.iter().cloned());
+            body.cancelled.extend(report.body.cancelled.iter().cloned());
+            body.threads_left += report.body.threads_left;
+            // They began together.
+            body.took = body.took.max(report.body.took);
+            body.is_forked |= report.body.is_forked;
+            tasks.append(&mut report.take_unstarted());
+        }
+        Self {
+            body: Arc::new(body),
+            tasks: Arc::new(Mutex::new(tasks)),
+        }
+    }
+
+    /// Jobs accepted since the start.
+    pub fn accepted(&self) -> u64 {
+        self.body.accepted
+    }
+
+    /// Jobs that returned `Ok`.
+    pub fn completed(&self) -> u64 {
+        self.body.stats.completed
+    }
+
+    /// Jobs that returned `Err`.
+    pub fn failed(&self) -> u64 {
+        self.body.stats.failed
+    }
+
+    /// Jobs that panicked.
+    pub fn panicked(&self) -> u64 {
+        self.body.stats.panicked
+    }
+
+    /// Jobs that were cancelled.
+    pub fn cancelled(&self) -> u64 {
+        self.body.stats.cancelled
+    }
+
+    /// Jobs whose deadline passed.
+    pub fn expired(&self) -> u64 {
+        self.body.stats.expired
+    }
+
+    /// Jobs whose task was dropped unrun.
+    pub fn abandoned(&self) -> u64 {
+        self.body.stats.abandoned
+    }
+
+    /// Jobs that were accepted and had not started when the queue was taken out, as tasks or abandoned.
+    ///
+    /// A job of this pool that still runs and joins one of them waits as anybody does: for the task that was handed back to run or to be
+    /// dropped.
+    pub fn unstarted(&self) -> u64 {
+        self.body.stats.unstarted
+    }
+
+    /// The same jobs by id and name.
+    pub fn unstarted_jobs(&self) -> &[UnstartedJob] {
+        &self.body.unstarted
+    }
+
+    /// The unstarted jobs as tasks, in order where the queue had one, if the policy asked to have them
+    /// [handed back](crate::ShutdownPolicy::hand_back); else nothing. The first call gets them.
+    ///
+    /// A handle of such a job stays pending until its task has run elsewhere or was dropped. So to join one on the thread that has the
+    /// tasks, or the report, is to wait for oneself; and a pool whose workers all wait for such jobs cannot run them.
+    ///
+    /// No pool watches a task that lies here: its handle can cancel the job, but its token and its deadline end it only when it is
+    /// submitted again.
+    pub fn take_unstarted(&self) -> Vec<Task> {
+        std::mem::take(&mut *self.tasks.lock_unpoisoned())
+    }
+
+    /// Jobs that this shutdown cut short: it cancelled them, did not start them, or gave them up. A job that its handle, its
+    /// token or its deadline ended is not among them, nor is one that failed or panicked.
+    pub fn cut_short(&self) -> &[CutShort] {
+        let cut_short = &self.body.cut_short;
+        cut_short.get_or_init(|| self.body.cut_short())
+    }
+
+    /// Jobs that started and were given up. One that had not started is among them, and not among the unstarted, if what it captured was
+    /// being dropped when the report was made: that is code of the job's too.
+    pub fn still_running(&self) -> &[RunningJob] {
+        &self.body.still_running
+    }
+
+    /// Threads that had not ended: those of the jobs still running, and any that was slow to leave.
+    pub fn threads_left(&self) -> usize {
+        self.body.threads_left
+    }
+
+    /// How long the shutdown took.
+    pub fn took(&self) -> Duration {
+        self.body.took
+    }
+
+    /// Whether `accepted` is the sum of all the rest. Always; for tests.
+    pub fn balances(&self) -> bool {
+        let ended = self.body.stats.finished() + self.unstarted();
+        self.accepted() == ended + self.still_running().len() as u64
+    }
+
+    /// Whether this process was forked from the one that the pool is in. Then the report is of nothing: the jobs are the parent's, and none
+    /// of them is run, cancelled or dropped here.
+    pub fn is_forked(&self) -> bool {
+        self.body.is_forked
+    }
+
+    /// Whether every accepted job ran and returned `Ok`.
+    pub fn all_completed(&self) -> bool {
+        self.completed() == self.accepted()
+    }
+
+    /// Whether every accepted job came to its own end: it returned, panicked, was cancelled by its submitter or expired. Nothing was
+    /// [cut short](Self::cut_short), and nothing was abandoned.
+    pub fn is_clean(&self) -> bool {
+        self.body.cancelled.is_empty()
+            && self.unstarted() == 0
+            && self.still_running().is_empty()
+            && self.abandoned() == 0
+    }
+
+    /// Whether nothing of the pool runs any more.
+    pub fn is_safe_to_exit(&self) -> bool {
+        self.still_running().is_empty() && self.threads_left() == 0
+    }
+
+    /// What a process may exit with. `main` may return the report for the same effect. It says how things stood as the report was made: a
+    /// report from a shutdown inside a job counts that job as one that still runs.
+    ///
+    /// | code | |
+    /// |---|---|
+    /// | 0 | every job completed |
+    /// | 1 | every job came to its own end, and not all completed |
+    /// | 2 | jobs were cut short or abandoned, and nothing runs any more |
+    /// | 3 | something still runs |
+    pub fn exit_code(&self) -> u8 {
+        if !self.is_safe_to_exit() {
+            3
+        } else if !self.is_clean() {
+            2
+        } else {
+            u8::from(!self.all_completed())
+        }
+    }
+}
+
+impl Termination for ShutdownReport {
+    /// See [`exit_code`](ShutdownReport::exit_code).
+    fn report(self) -> ExitCode {
+        ExitCode::from(self.exit_code())
+    }
+}
+
+/// Jobs of one kind that a report's text names, at the most.
+const MOST_NAMED: usize = 64;
+
+/// A line for each job, up to a number, and how many more there are.
+fn write_jobs(
+    f: &mut fmt::Formatter<'_>,
+    what: &str,
+    jobs: impl ExactSizeIterator<Item: fmt::Display>,
+) -> fmt::Result {
+    let more = jobs.len().saturating_sub(MOST_NAMED);
+    for job in jobs.take(MOST_NAMED) {
+        writeln!(f, "  {what}: {job}")?;
+    }
+    if more > 0 {
+        writeln!(f, "  {what}: {more} more")?;
+    }
+    Ok(())
+}
+
+impl fmt::Display for ShutdownReport {
+    /// For a log: the last line says whether it is safe to exit.
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        if self.is_forked() {
+            return write!(
+                f,
+                "shutdown in a forked child: the pool's threads and jobs are its parent's\n\
+                 safe to exit: nothing of the pool runs in this process"
+            );
+        }
+        let running = self.still_running().len();
+        writeln!(
+            f,
+            "shutdown took {:.1?}: {} jobs accepted",
+            self.took(),
+            self.accepted()
+        )?;
+        writeln!(
+            f,
+            "  {} completed, {} failed, {} panicked, {} cancelled, {} expired, {} abandoned, {} unstarted, {running} still running",
+            self.completed(),
+            self.failed(),
+            self.panicked(),
+            self.cancelled(),
+            self.expired(),
+            self.abandoned(),
+            self.unstarted(),
+        )?;
+        let ended = |cut: &&CutShort| cut.how != Cut::StillRunning;
+        let cut_short: Vec<_> = self.cut_short().iter().filter(ended).collect();
+        write_jobs(f, "cut short", cut_short.into_iter())?;
+        write_jobs(f, "still running", self.still_running().iter())?;
+        if !self.is_safe_to_exit() {
+            let threads = self.threads_left();
+            return write!(
+                f,
+                "NOT safe to exit: {running} jobs still running, {threads} threads left"
+            );
+        }
+        match self.unstarted() {
+            0 => write!(f, "safe to exit: every accepted job has ended"),
+            count => write!(
+                f,
+                "safe to exit: nothing runs any more; {count} jobs did not start"
+            ),
+        }
+    }
+}
+
+impl fmt::Debug for ShutdownReport {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("ShutdownReport")
+            .field("body", &self.body)
+            .finish_non_exhaustive()
+    }
+}

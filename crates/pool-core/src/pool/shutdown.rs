@@ -1,0 +1,438 @@
+//! The end of a pool: the policy, the three steps under one limit, and the report.
+//!
+//! # Many callers
+//! Each caller goes through the steps by itself: it waits for the jobs, cancels, waits again, stops, waits for the workers to leave. The
+//! limits are common to all callers, and the earliest hold. Each step does nothing where another caller has done it before. So no
+//! caller relies on another one: a caller may be a future that is dropped half-way, or a job beneath another caller on
+//! the same stack, which waits for that other one to return. Only the report is made by one of them, in one go and without user code,
+//! and is the same for all (`R608`).
+//!
+//! Jobs that are inside `shutdown` themselves are left out of what it waits for (`R609`): see `lifecycle/left_out.rs`.
+//!
+//! # The limit
+//! A job that shuts its own pool down lends it its worker, and may have a job run in place beneath which it cannot look at the time. So the
+//! pool's clock has an alarm as well: it begins the cancellation, which asks the job in place to stop.
+//!
+//! # A pool that was swapped
+//! Its generations end one after the other, oldest first, since the jobs of the older ones may submit children to the newest. A job of one
+//! generation may be what another one waits for, so a job that waits in here helps the generation that its worker is of, whichever ends
+//! at the time. It waits for the end of its own generation all the while, and so is left out of what others wait for there; and the workers
+//! stay that a future needs to see the end of all. The limits begin for all at once, and whoever notices that the grace is over asks the jobs
+//! of all to stop ([`end_as_one`]).
+//!
+//! Past the limit neither the caller nor a waker runs the user's code: see `lifecycle/chores.rs`.
+
+mod ending;
+mod policy;
+
+use std::future::{Future, poll_fn};
+use std::pin::pin;
+use std::sync::{Arc, Weak};
+use std::task::{Context, Poll, Wake, Waker};
+use std::time::{Duration, Instant};
+
+use async_trait::async_trait;
+
+use crate::job::id::JobId;
+use crate::pool::engine::Engine;
+use crate::pool::lifecycle::{Awaits, Leftovers, Lifecycle, own_worker};
+use crate::pool::report::{ReportBody, ShutdownReport};
+use crate::sys::machine;
+use crate::sys::sync::{LockExt, Mutex};
+use crate::worker::Worker;
+use crate::worker::park::{block_on_helping, helping};
+pub(crate) use ending::Ending;
+use ending::{Calling, Reporting};
+use policy::Limits;
+pub use policy::ShutdownPolicy;
+
+/// Time that idle workers get to leave, once there is nothing more to wait for, within the limit.
+const EXIT_GRACE: Duration = Duration::from_millis(250);
+
+/// The least time that they get, and so the most that a shutdown takes past its limit.
+const LEAST_EXIT_GRACE: Duration = Duration::from_millis(50);
+
+/// How long a submission that entered before the end may be kept from its core on its way to the queue.
+const ARRIVAL_GRACE: Duration = Duration::from_secs(1);
+
+/// How long the books may take to balance.
+const SETTLE_GRACE: Duration = Duration::from_millis(50);
+
+/// The end of intake, and of a pool.
+#[async_trait]
+pub trait Shutdown: Send + Sync {
+    /// Ends intake. Accepted jobs run. Idempotent.
+    fn close(&self);
+
+    /// Ends intake, lets accepted jobs finish within the grace, asks the rest to stop, and gives up what does not.
+    ///
+    /// Returns promptly once the limits have passed, even when a job or a destructor never returns (`R604`). The report says exactly
+    /// what was not finished, and what was cut short (`R605`). Jobs that did not start resolve as `Abandoned` before this returns, unless
+    /// the policy asks to have them [handed back](ShutdownPolicy::hand_back) (`R606`).
+    ///
+    /// Inside a job of the same pool it leaves out that job, and every other job that waits for the end or for quiet likewise. It runs
+    /// queued jobs on the calling worker, which might be the only one (`R609`). A job that is run so is asked to stop at the end of the
+    /// grace; one that does not return keeps the caller as well.
+    ///
+    /// A job that joins or awaits the calling one is waited for up to the limits, unless the caller runs within it or is its half. Without
+    /// a limit the two wait for each other for ever: such a call needs one.
+    ///
+    /// The first report is the report of all later calls (`R608`): one that was made inside a job says that this job still runs.
+    fn shutdown(&self, policy: ShutdownPolicy) -> ShutdownReport;
+
+    /// [`shutdown`](Self::shutdown) without blocking the thread.
+    ///
+    /// # Cancel safety
+    /// Dropped before it is ready, the pool stays closed and the shutdown half done; call it again to go on. Jobs that it took out of the
+    /// queue by then have resolved as `Abandoned`; those that were to be handed back do so with the drop.
+    async fn shutdown_async(&self, policy: ShutdownPolicy) -> ShutdownReport;
+}
+
+/// How a caller is woken at a limit: by the parking of its own thread, or by the pool's clock.
+enum Alarm {
+    Thread(Mutex<Option<Instant>>),
+    Clock(JobId, Mutex<Option<Instant>>),
+}
+
+impl Alarm {
+    fn with_clock() -> Self {
+        Self::Clock(JobId::next(), Mutex::new(None))
+    }
+
+    /// Wakes the caller at `when`, and no earlier for the sake of a former limit.
+    fn set(&self, life: &Lifecycle, when: Option<Instant>, waker: &Waker) {
+        match self {
+            Self::Thread(limit) => *limit.lock_unpoisoned() = when,
+            Self::Clock(key, limit) => {
+                let former = std::mem::replace(&mut *limit.lock_unpoisoned(), when);
+                if let Some(former) = former.filter(|_| former != when) {
+                    life.clock().forget(former, *key);
+                }
+                if let Some(when) = when
+                    && !life.clock().wake_at(when, *key, waker)
+                {
+                    // Nobody will wake the caller, so it looks at the time itself, again and again: the limit holds.
+                    waker.wake_by_ref();
+                }
+            }
+        }
+    }
+}
+
+/// Takes an alarm back with the call that has set it.
+struct Armed<'a>(&'a Lifecycle, &'a Alarm);
+
+impl Drop for Armed<'_> {
+    fn drop(&mut self) {
+        if !self.0.is_forked() {
+            self.1.set(self.0, None, Waker::noop());
+        }
+    }
+}
+
+/// The worker of the same pool that the calling thread is, of whichever generation.
+fn pool_worker(life: &Lifecycle) -> Option<Worker> {
+    Worker::current().filter(|worker| std::ptr::eq(worker.life().room(), life.room()))
+}
+
+/// The grace of `life` is over: its jobs are asked to stop, and those of the pool's other generations whose grace is over likewise.
+fn begin_cancel(life: &Lifecycle) {
+    life.begin_cancel();
+    let now = machine::now();
+    let others = life.front().map_or_else(Vec::new, |front| front.lives());
+    for other in others {
+        let grace = other.ending.lock_unpoisoned().limits().drain;
+        if grace.is_some_and(|end| end <= now) {
+            other.begin_cancel();
+        }
+    }
+}
+
+/// Begins the cancellation of a pool at the end of the grace, while the callers of its shutdown run jobs in place.
+struct CancelsInTime(Weak<Lifecycle>);
+
+impl Wake for CancelsInTime {
+    fn wake(self: Arc<Self>) {
+        if let Some(life) = self.0.upgrade() {
+            begin_cancel(&life);
+        }
+    }
+}
+
+/// The alarm of [`CancelsInTime`] with the pool's clock.
+struct Reminder<'a> {
+    life: &'a Arc<Lifecycle>,
+    key: JobId,
+    when: Option<Instant>,
+}
+
+impl<'a> Reminder<'a> {
+    fn new(life: &'a Arc<Lifecycle>) -> Self {
+        Self {
+            life,
+            key: JobId::next(),
+            when: None,
+        }
+    }
+
+    /// Sets it to the end of the grace, if a job of the pool waits here.
+    fn update(&mut self, when: Option<Instant>) {
+        if self.when == when || pool_worker(self.life).is_none() {
+            return;
+        }
+        self.clear();
+        if let Some(when) = when.filter(|&when| when > machine::now()) {
+            let waker = Waker::from(Arc::new(CancelsInTime(Arc::downgrade(self.life))));
+            // Without a clock the callers alone keep the time.
+            let _is_kept = self.life.clock().wake_at(when, self.key, &waker);
+            self.when = Some(when);
+        }
+    }
+
+    fn clear(&mut self) {
+        if let Some(when) = self.when.take() {
+            self.life.clock().forget(when, self.key);
+        }
+    }
+}
+
+impl Drop for Reminder<'_> {
+    fn drop(&mut self) {
+        if !self.life.is_forked() {
+            self.clear();
+        }
+    }
+}
+
+pub(crate) fn drive_blocking<E: Engine>(engine: &Arc<E>, policy: ShutdownPolicy) -> ShutdownReport {
+    let alarm = Alarm::Thread(Mutex::new(None));
+    let worker = pool_worker(engine.life());
+    let shutdown = pin!(shut_down(engine, policy, &alarm));
+    block_on_helping(shutdown, worker.as_ref(), Awaits::End, || match &alarm {
+        Alarm::Thread(limit) => *limit.lock_unpoisoned(),
+        Alarm::Clock(..) => None,
+    })
+}
+
+pub(crate) async fn drive_async<E: Engine>(
+    engine: &Arc<E>,
+    policy: ShutdownPolicy,
+) -> ShutdownReport {
+    let alarm = Alarm::with_clock();
+    let _armed = Armed(engine.life(), &alarm);
+    let shutdown = pin!(shut_down(engine, policy, &alarm));
+    helping(shutdown, || pool_worker(engine.life()), Awaits::End).await
+}
+
+/// Shuts the parts of a pool down, one after the other, under limits that begin for all of them now. `ends` calls the shutdown of each.
+pub async fn end_as_one<F: Future>(
+    parts: &[Arc<Lifecycle>],
+    policy: ShutdownPolicy,
+    ends: F,
+) -> F::Output {
+    let now = machine::now();
+    let begin = |life| Calling::begin(life, policy, now);
+    let _calls: Vec<_> = parts.iter().map(begin).collect();
+    let together = parts.iter().filter(|_| parts.len() > 1);
+    let _together: Vec<_> = together.map(|life| life.ends_with_others()).collect();
+    let ends = pin!(ends);
+    match parts.iter().find(|life| own_worker(life).is_some()) {
+        Some(own) => own.leaving_out(Awaits::End, ends).await,
+        None => ends.await,
+    }
+}
+
+/// [`end_as_one`], where `ends` blocks.
+pub fn end_as_one_blocking<R>(
+    parts: &[Arc<Lifecycle>],
+    policy: ShutdownPolicy,
+    ends: impl FnOnce() -> R,
+) -> R {
+    let all = pin!(end_as_one(parts, policy, async { ends() }));
+    match all.poll(&mut Context::from_waker(Waker::noop())) {
+        Poll::Ready(result) => result,
+        Poll::Pending => unreachable!("it suspends nowhere"),
+    }
+}
+
+async fn shut_down<E: Engine>(
+    engine: &Arc<E>,
+    policy: ShutdownPolicy,
+    alarm: &Alarm,
+) -> ShutdownReport {
+    let life = engine.life();
+    if life.is_forked() {
+        return ShutdownReport::forked();
+    }
+    let _calling = Calling::begin(life, policy, machine::now());
+    life.close();
+    life.wake_watchers();
+    let steps = pin!(drive(engine, alarm));
+    life.leaving_out(Awaits::End, steps).await
+}
+
+/// Drain, cancel, stop, report.
+async fn drive<E: Engine>(engine: &Arc<E>, alarm: &Alarm) -> ShutdownReport {
+    let life = engine.life();
+    let is_quiet = || life.is_quiet_but_for(Awaits::End);
+    {
+        let mut reminder = Reminder::new(life);
+        let limit = |limits: Limits| {
+            reminder.update(limits.drain);
+            limits.drain
+        };
+        wait(life, alarm, limit, is_quiet).await;
+    }
+    if let Some(report) = finished(life) {
+        return report;
+    }
+    begin_cancel(life);
+    life.cancel(|| engine.take_queued());
+    if let Some(front) = life.front() {
+        // The other generations' shutdowns come after this one, which may wait for as long as a job listens.
+        front.cancel_those_due();
+    }
+    let is_over = || is_quiet() && !life.has_undropped();
+    wait(life, alarm, |limits| limits.cancel, is_over).await;
+    life.stop();
+    // Workers that need the thread that waits here cannot leave while it waits.
+    let is_in_the_way = matches!(alarm, Alarm::Thread(_)) && engine.is_own_thread();
+    if !is_in_the_way && !life.does_a_future_await_end() {
+        let (soon, later) = (
+            machine::now() + LEAST_EXIT_GRACE,
+            machine::now() + EXIT_GRACE,
+        );
+        let limit = |limits: Limits| {
+            let end = limits.end.map_or(later, |end| end.min(later));
+            Some(end.max(soon))
+        };
+        let have_left = || life.workers_alive() <= busy_workers(life);
+        wait(life, alarm, limit, have_left).await;
+    }
+    // A future that waits for the end needs a worker to see it: the workers stay until it was told.
+    loop {
+        if let Some(report) = finished(life) {
+            if life.have_all_left() {
+                engine.join_threads();
+            }
+            return report;
+        }
+        if let Some(reporting) = Reporting::begin(life) {
+            return report(engine, reporting);
+        }
+        let is_reported = || !life.ending.lock_unpoisoned().is_reporting();
+        wait(life, alarm, |_| None, is_reported).await;
+    }
+}
+
+/// Makes the report, tells all who wait for it, and then waits for the threads. In this order: a thread that ends may run a destructor of
+/// its locals that waits for the end of the pool as well.
+fn report<E: Engine>(engine: &Arc<E>, reporting: Reporting<'_>) -> ShutdownReport {
+    let life = engine.life();
+    life.take_out(engine.take_queued());
+    let report = settled(life);
+    drop(reporting);
+    life.end_is_told();
+    if !life.does_a_future_await_end() {
+        engine.join_threads();
+        life.clock().stop();
+    }
+    report
+}
+
+/// The report, of one moment: no task is taken out between a look at the books and the end of those who are noted.
+fn settled(life: &Arc<Lifecycle>) -> ShutdownReport {
+    let start = life.ending.lock_unpoisoned().start();
+    loop {
+        // Whoever takes tasks out is a few instructions from the end of that.
+        let before = life.ending.lock_unpoisoned().takings();
+        if before.is_some() {
+            let body = settle(life, start);
+            let mut ending = life.ending.lock_unpoisoned();
+            if ending.takings() == before {
+                return ending.finish(body);
+            }
+        }
+        machine::yield_now();
+    }
+}
+
+/// The report, if a caller has made it.
+fn finished(life: &Lifecycle) -> Option<ShutdownReport> {
+    life.ending.lock_unpoisoned().report()
+}
+
+fn busy_workers(life: &Lifecycle) -> usize {
+    life.slots.iter().filter(|slot| slot.depth() > 0).count()
+}
+
+/// Waits until `is_over`, until the limit, which others may shorten meanwhile, or until another caller has made the report.
+async fn wait(
+    life: &Lifecycle,
+    alarm: &Alarm,
+    mut limit: impl FnMut(Limits) -> Option<Instant>,
+    is_over: impl Fn() -> bool,
+) {
+    let is_done = || life.ending.lock_unpoisoned().is_done();
+    let mut watching = pin!(life.watch(|| is_over() || is_done()));
+    poll_fn(|cx| {
+        if watching.as_mut().poll(cx).is_ready() {
+            return Poll::Ready(());
+        }
+        let limits = life.ending.lock_unpoisoned().limits();
+        let limit = limit(limits);
+        if limit.is_some_and(|limit| machine::now() >= limit) {
+            return Poll::Ready(());
+        }
+        alarm.set(life, limit, cx.waker());
+        Poll::Pending
+    })
+    .await;
+}
+
+/// Reads the books until all that is on its way in has arrived, the books balance, and no job is between its end on record and its last
+/// step.
+///
+/// The first is a matter of a few instructions of the submitter, and none of the user's. The others, too, only a job that ends at this very
+/// moment can hold up, and not for long, unless its hook, waker or destructor is. So none of them is waited for without a limit.
+fn settle(life: &Arc<Lifecycle>, start: Instant) -> ReportBody {
+    let begun = machine::now();
+    let mut patience = begun + SETTLE_GRACE;
+    loop {
+        // Read first: what it does not count has reached the books.
+        let have_all_arrived = life.is_nothing_on_its_way();
+        let Leftovers {
+            is_still,
+            is_ending,
+            stats,
+            running,
+        } = life.leftovers();
+        let accounted = stats.finished() + stats.unstarted + running.len() as u64;
+        let is_complete = stats.accepted + stats.adopted == accounted + stats.handed_over;
+        let now = machine::now();
+        // Books that balance are worth more than a job that is just ending: workers may drop what was given up one after another.
+        let is_settled = is_still && is_complete && (!is_ending || now >= patience);
+        if !have_all_arrived {
+            // The books get their time from the moment that all is in them.
+            patience = now + SETTLE_GRACE;
+        }
+        let last = if have_all_arrived {
+            patience + SETTLE_GRACE
+        } else {
+            begun + ARRIVAL_GRACE
+        };
+        let is_late = now >= last;
+        if have_all_arrived && is_settled || is_late {
+            // A submission still on its way has not returned. It will be abandoned.
+            return ReportBody {
+                accepted: accounted,
+                stats,
+                still_running: running,
+                threads_left: life.workers_alive(),
+                took: machine::since(start),
+                ..ReportBody::default()
+            };
+        }
+        machine::yield_now();
+    }
+}

@@ -1,0 +1,181 @@
+//! How far the shutdown of a pool has come: what its callers share.
+
+use std::sync::{Arc, Weak};
+use std::time::Instant;
+
+use super::policy::{Limits, ShutdownPolicy};
+use crate::job::id::JobId;
+use crate::pool::lifecycle::Lifecycle;
+use crate::pool::report::{ReportBody, RunningJob, ShutdownReport, UnstartedJob};
+use crate::sys::machine;
+use crate::sys::sync::{LockExt, Mutex};
+use crate::task::Task;
+
+#[derive(Default)]
+pub(crate) struct Ending {
+    limits: Limits,
+    /// The first call.
+    start: Option<Instant>,
+    /// Calls under way.
+    callers: usize,
+    /// One of them makes the report.
+    is_reporting: bool,
+    /// A caller asked for the tasks of the jobs that do not start.
+    hands_back: bool,
+    tasks: Vec<Task>,
+    /// Tasks are being taken out for the report so many times at this moment, and have been so many times.
+    taking: usize,
+    takings: u64,
+    unstarted: Vec<UnstartedJob>,
+    /// Jobs that the end of the pool has cancelled.
+    cancelled: Vec<UnstartedJob>,
+    done: Option<Done>,
+}
+
+/// The report, for who asks again. The tasks are held by the reports given out: dropped with the last of them, they resolve.
+type Done = (Arc<ReportBody>, Weak<Mutex<Vec<Task>>>);
+
+impl Ending {
+    /// Whether tasks that are taken out now are kept for the report.
+    fn hands_back(&self) -> bool {
+        self.hands_back && self.callers > 0 && self.done.is_none()
+    }
+
+    /// Somebody takes tasks off the books, to [`keep`](Self::keep) them here. No report is made until then. False: they are not kept.
+    pub(crate) fn begin_taking(&mut self) -> bool {
+        let begins = self.hands_back();
+        self.taking += usize::from(begins);
+        begins
+    }
+
+    /// Keeps tasks for the report, the last step of a taking. What comes back is kept by nobody: the callers have gone.
+    pub(crate) fn keep(&mut self, tasks: Vec<Task>) -> Vec<Task> {
+        self.taking -= 1;
+        self.takings += 1;
+        if !self.hands_back() {
+            return tasks;
+        }
+        for task in &tasks {
+            self.note_unstarted(task.id(), task.name().map(Box::from));
+        }
+        self.tasks.extend(tasks);
+        Vec::new()
+    }
+
+    /// A job was taken out before it started.
+    pub(crate) fn note_unstarted(&mut self, id: JobId, name: Option<Box<str>>) {
+        if self.done.is_none() {
+            self.unstarted.push(UnstartedJob { id, name });
+        }
+    }
+
+    /// The end of the pool has cancelled a job that had started.
+    pub(crate) fn note_cut_short(&mut self, id: JobId, name: Option<Box<str>>) {
+        if self.done.is_none() {
+            self.cancelled.push(UnstartedJob { id, name });
+        }
+    }
+
+    pub(super) fn limits(&self) -> Limits {
+        self.limits
+    }
+
+    pub(super) fn start(&self) -> Instant {
+        self.start.unwrap_or_else(machine::now)
+    }
+
+    pub(super) fn is_done(&self) -> bool {
+        self.done.is_some()
+    }
+
+    /// Whether somebody else makes the report now.
+    pub(super) fn is_reporting(&self) -> bool {
+        self.is_reporting
+    }
+
+    /// The report, if it was made.
+    pub(super) fn report(&self) -> Option<ShutdownReport> {
+        let (body, tasks) = self.done.as_ref()?;
+        let tasks = tasks.upgrade().unwrap_or_default();
+        Some(ShutdownReport::new(Arc::clone(body), tasks))
+    }
+
+    /// How often tasks were taken out so far; `None`: they are being taken out at this moment.
+    pub(super) fn takings(&self) -> Option<u64> {
+        (self.taking == 0).then_some(self.takings)
+    }
+
+    /// Adds what was noted to the books, and makes them the report of all callers.
+    pub(super) fn finish(&mut self, mut body: ReportBody) -> ShutdownReport {
+        // They come first. Those that sleep may be millions, and are not looked at.
+        let on_stacks = |job: &RunningJob| job.worker.map(|_| job.id);
+        let on_stacks: Vec<JobId> = body.still_running.iter().map_while(on_stacks).collect();
+        let is_running = |id: JobId| on_stacks.contains(&id);
+        let mut unstarted = std::mem::take(&mut self.unstarted);
+        let mut cancelled = std::mem::take(&mut self.cancelled);
+        if !on_stacks.is_empty() {
+            unstarted.retain(|job| !is_running(job.id));
+            cancelled.retain(|job| !is_running(job.id));
+        }
+        body.unstarted = unstarted;
+        body.cancelled = cancelled;
+        let body = Arc::new(body);
+        let tasks = Arc::new(Mutex::new(std::mem::take(&mut self.tasks)));
+        self.done = Some((Arc::clone(&body), Arc::downgrade(&tasks)));
+        ShutdownReport::new(body, tasks)
+    }
+}
+
+/// A call under way, also where its future is dropped half-way: its limits hold, and what does not start is kept for its report if the
+/// policy says so.
+pub(super) struct Calling(Arc<Lifecycle>);
+
+impl Calling {
+    /// The limits begin `now`.
+    pub(super) fn begin(life: &Arc<Lifecycle>, policy: ShutdownPolicy, now: Instant) -> Self {
+        let mut ending = life.ending.lock_unpoisoned();
+        ending.start.get_or_insert(now);
+        ending.limits.shorten(Limits::of(policy, now));
+        ending.hands_back |= policy.hands_back();
+        ending.callers += 1;
+        Self(Arc::clone(life))
+    }
+}
+
+impl Drop for Calling {
+    fn drop(&mut self) {
+        if self.0.is_forked() {
+            return;
+        }
+        let kept = {
+            let mut ending = self.0.ending.lock_unpoisoned();
+            ending.callers -= 1;
+            if ending.callers > 0 || ending.is_done() {
+                return;
+            }
+            std::mem::take(&mut ending.tasks)
+        };
+        // Nobody is left who would report these tasks. They go with the call, as they would with its report, and their jobs resolve.
+        drop(kept);
+    }
+}
+
+/// The one caller that makes the report.
+pub(super) struct Reporting<'a>(&'a Arc<Lifecycle>);
+
+impl<'a> Reporting<'a> {
+    pub(super) fn begin(life: &'a Arc<Lifecycle>) -> Option<Self> {
+        let mut ending = life.ending.lock_unpoisoned();
+        if ending.is_done() || std::mem::replace(&mut ending.is_reporting, true) {
+            return None;
+        }
+        Some(Self(life))
+    }
+}
+
+impl Drop for Reporting<'_> {
+    fn drop(&mut self) {
+        self.0.ending.lock_unpoisoned().is_reporting = false;
+        self.0.wake_watchers();
+    }
+}

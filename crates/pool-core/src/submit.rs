@@ -1,0 +1,10 @@
+//! The ways into a pool: submissions, maps, scopes and joins, and how they wait for room.
+
+pub(crate) mod error;
+pub(crate) mod executor;
+mod inherent;
+pub(crate) mod join;
+pub(crate) mod loan;
+pub(crate) mod map;
+pub(crate) mod room;
+pub(crate) mod scope;

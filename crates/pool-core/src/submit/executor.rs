@@ -1,0 +1,502 @@
+//! `Executor`, the contract's small, object-safe core, and `ExecutorExt`, every typed or blocking way in.
+
+mod ways;
+
+use std::convert::Infallible;
+use std::future::Future;
+use std::mem::MaybeUninit;
+use std::pin::pin;
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+use crate::cell::closure::queue_and_handle;
+use crate::cell::future_source::{Large, SureSource};
+use crate::job::handle::JobHandle;
+use crate::job::id::JobId;
+use crate::job::{AsyncJob, Infallibly, Job};
+use crate::pool::capability::Capability;
+use crate::pool::lifecycle::{Awaits, Lifecycle};
+use crate::pool::stats::Stats;
+use crate::submit::error::{Refused, SubmitAllError, SubmitError};
+use crate::submit::map::{Map, MapUnordered};
+use crate::submit::room::{Admission, Room, admit_in_line};
+use crate::submit::scope::{Scope, ScopeError};
+use crate::sys::machine::{self, Point};
+use crate::task::fire_and_forget;
+use crate::task::{Held, Task};
+use crate::worker::Worker;
+use crate::worker::park::{Looks, block_on_helping, helping, look_between_yields};
+pub(crate) use ways::{execute_around, submit_around};
+use ways::{give_back, spawn_large, spawn_small, submit_future_with, submit_with};
+
+/// Accepts tasks and runs each at most once.
+///
+/// Object safe: a library takes `&dyn Executor` and leaves the strategy to its user. All that has types or waits is in
+/// [`ExecutorExt`], which every executor has.
+///
+/// An implementation keeps three promises: `try_execute` never blocks; a task it accepted is run, or dropped, exactly once;
+/// [`Room::freed`] is called after each place that came free, and [`Room::wake_all`] after a close.
+pub trait Executor: Send + Sync {
+    /// Takes the task, or hands it back. Never blocks.
+    ///
+    /// # Errors
+    /// [`Refused::Full`] if there is no room now, [`Refused::Closed`] if intake has ended. The task is the caller's again.
+    fn try_execute(&self, task: Task) -> Result<(), Refused<Task>>;
+
+    /// [`try_execute`](Self::try_execute) of a task that stays where it was made until it is in its queue, which saves copies. Unless it is
+    /// written out, it is `try_execute`; so that one must not be written by this one alone.
+    ///
+    /// # Errors
+    /// As for `try_execute`.
+    fn try_execute_held(&self, task: Held<'_>) -> Result<(), Refused<Task>> {
+        self.try_execute(task.into_task())
+    }
+
+    /// Where submitters wait for a place.
+    fn room(&self) -> &Room;
+
+    /// What it promises beyond the required rules.
+    fn capability(&self) -> Capability;
+
+    /// What went through it, and what is in it.
+    fn stats(&self) -> Stats;
+
+    /// Whether intake has ended.
+    fn is_closed(&self) -> bool;
+
+    /// The lives of the pools behind it, oldest first, for [`ExecutorExt::wait_idle`]. More than one after a swap, for as long as the older
+    /// ones have work.
+    fn lives(&self) -> Vec<Arc<Lifecycle>> {
+        Vec::new()
+    }
+}
+
+/// An executor that is another one behind a pointer.
+macro_rules! forward_executor {
+    ([$($generics:tt)*] $outer:ty, |$this:ident| $inner:expr) => {
+        impl<$($generics)*> Executor for $outer {
+            #[inline(always)]
+            fn try_execute(&self, task: Task) -> Result<(), Refused<Task>> {
+                let $this = self;
+                Executor::try_execute(&$inner, task)
+            }
+
+            #[inline(always)]
+            fn try_execute_held(&self, task: Held<'_>) -> Result<(), Refused<Task>> {
+                let $this = self;
+                Executor::try_execute_held(&$inner, task)
+            }
+
+            fn room(&self) -> &Room {
+                let $this = self;
+                Executor::room(&$inner)
+            }
+
+            fn capability(&self) -> Capability {
+                let $this = self;
+                Executor::capability(&$inner)
+            }
+
+            fn stats(&self) -> Stats {
+                let $this = self;
+                Executor::stats(&$inner)
+            }
+
+            fn is_closed(&self) -> bool {
+                let $this = self;
+                Executor::is_closed(&$inner)
+            }
+
+            fn lives(&self) -> Vec<Arc<Lifecycle>> {
+                let $this = self;
+                Executor::lives(&$inner)
+            }
+        }
+    };
+}
+pub(crate) use forward_executor;
+
+forward_executor!([E: Executor + ?Sized] &E, |pointer| **pointer);
+forward_executor!([E: Executor + ?Sized] Box<E>, |pointer| **pointer);
+forward_executor!([E: Executor + ?Sized] Arc<E>, |pointer| **pointer);
+
+/// Every way to give a job to an executor.
+///
+/// A method that may wait for room does not wait inside a job of the same pool: it runs the job on the calling worker, at once
+/// (`R108`), except on a thread that only polls futures, where it queues the job past the bound. While the pool drains, a job's children
+/// run on the calling worker likewise (`R607`). Where 128 jobs run within each other so, the next is queued instead, past the bound: chains
+/// and trees of jobs, each of which submits the next, need no endless stack (`R113`). One job queues up to 1 024 children so; after that
+/// they run in place, until 64 jobs within each other have come to that, and from there on they are queued whatever their number.
+///
+/// Outside, no wait for room outlasts the job's own deadline: then the job comes back as [`SubmitError::Full`] (`R105`).
+///
+/// Any thread may submit, also from the destructors of its thread-locals as it ends (`R112`).
+pub trait ExecutorExt: Executor {
+    /// Runs a job without a handle: the cheapest way in. Waits while the queue is full. Its end is in [`Stats`] and seen by
+    /// the pool's `on_failure`.
+    ///
+    /// # Errors
+    /// [`SubmitError::Closed`] with the job; [`SubmitError::Full`] at the job's own deadline.
+    #[inline]
+    fn execute<J: Job>(&self, job: J) -> Result<JobId, SubmitError<J>> {
+        let (id, task) = fire_and_forget::task(job);
+        let mut place = MaybeUninit::uninit();
+        let task = Held::new(&mut place, task);
+        admit(self, task, None).map_err(fire_and_forget::give_back)?;
+        Ok(id)
+    }
+
+    /// [`execute`](Self::execute) that never waits.
+    ///
+    /// # Errors
+    /// [`SubmitError::Full`] or [`SubmitError::Closed`], with the job.
+    fn try_execute_job<J: Job>(&self, job: J) -> Result<JobId, SubmitError<J>> {
+        let (id, task) = fire_and_forget::task(job);
+        let mut place = MaybeUninit::uninit();
+        try_admit(self, Held::new(&mut place, task)).map_err(fire_and_forget::give_back)?;
+        Ok(id)
+    }
+
+    /// Submits a job and waits while the queue is full.
+    ///
+    /// # Errors
+    /// [`SubmitError::Closed`] with the job; [`SubmitError::Full`] at the job's own deadline.
+    #[inline]
+    fn submit<J: Job>(&self, job: J) -> Result<JobHandle<J::Output, J::Error>, SubmitError<J>> {
+        submit_with(job, |task| admit(self, task, None))
+    }
+
+    /// [`submit`](Self::submit) that never waits: a full queue refuses, and so may one that others wait for.
+    ///
+    /// # Errors
+    /// [`SubmitError::Full`] or [`SubmitError::Closed`], with the job.
+    fn try_submit<J: Job>(&self, job: J) -> Result<JobHandle<J::Output, J::Error>, SubmitError<J>> {
+        submit_with(job, |task| try_admit(self, task))
+    }
+
+    /// [`submit`](Self::submit) that waits for `timeout` at the most.
+    ///
+    /// # Errors
+    /// [`SubmitError::Full`] after the time, or at the job's own deadline, and not before; [`SubmitError::Closed`]. The job comes back.
+    fn submit_timeout<J: Job>(
+        &self,
+        job: J,
+        timeout: Duration,
+    ) -> Result<JobHandle<J::Output, J::Error>, SubmitError<J>> {
+        let limit = machine::now().checked_add(timeout);
+        submit_with(job, |task| admit(self, task, limit))
+    }
+
+    /// [`submit`](Self::submit) that waits without blocking the thread. The order among all who wait is that of arrival.
+    ///
+    /// Where the job has a deadline, it is the pool's clock that ends the wait then. An executor without
+    /// [`lives`](Executor::lives) has no clock: there the deadline is seen at the next poll.
+    ///
+    /// # Errors
+    /// [`SubmitError::Closed`] with the job; [`SubmitError::Full`] at the job's own deadline.
+    ///
+    /// # Cancel safety
+    /// Dropped before it is ready, it has submitted nothing (`R106`). Kept and not polled, it holds up nobody for long: woken for a
+    /// place and not polled for 25 to 50 ms, it is passed over until it is polled again, and keeps its position in line (`R107`).
+    fn submit_async<J: Job>(
+        &self,
+        job: J,
+    ) -> impl Future<Output = Result<JobHandle<J::Output, J::Error>, SubmitError<J>>> + Send {
+        let (task, handle) = queue_and_handle(job);
+        let admission = Admission::new(self, task);
+        async move {
+            match admission.await {
+                Ok(()) => Ok(JobHandle::new(handle.into_ticket())),
+                Err(refused) => Err(give_back(handle, refused)),
+            }
+        }
+    }
+
+    /// Submits jobs in order, waiting for room as needed.
+    ///
+    /// # Errors
+    /// The first refusal ends the batch: the handles of those that got in, the job that was refused, and the rest (`R110`).
+    #[expect(
+        clippy::type_complexity,
+        reason = "the error is what the batch became, part by part"
+    )]
+    fn submit_all<J: Job, I: IntoIterator<Item = J>>(
+        &self,
+        jobs: I,
+    ) -> Result<
+        Vec<JobHandle<J::Output, J::Error>>,
+        SubmitAllError<J, JobHandle<J::Output, J::Error>>,
+    > {
+        let mut jobs = jobs.into_iter();
+        let mut accepted = Vec::with_capacity(jobs.size_hint().0);
+        while let Some(job) = jobs.next() {
+            match self.submit(job) {
+                Ok(handle) => accepted.push(handle),
+                Err(refused) => {
+                    return Err(SubmitAllError {
+                        accepted,
+                        refused,
+                        rest: jobs.collect(),
+                    });
+                }
+            }
+        }
+        Ok(accepted)
+    }
+
+    /// Submits a plain closure that cannot fail.
+    ///
+    /// # Errors
+    /// [`SubmitError::Closed`] with the closure.
+    #[inline]
+    fn spawn<F, T>(&self, f: F) -> Result<JobHandle<T, Infallible>, SubmitError<F>>
+    where
+        F: FnOnce() -> T + Send + 'static,
+        T: Send + 'static,
+    {
+        self.submit(Infallibly(f))
+            .map_err(|error| error.map(|job| job.0))
+    }
+
+    /// Submits a job whose work is a future; waits while the queue is full.
+    ///
+    /// # Errors
+    /// [`SubmitError::Closed`] with the job; [`SubmitError::Full`] at the job's own deadline.
+    fn submit_future<J: AsyncJob>(
+        &self,
+        job: J,
+    ) -> Result<JobHandle<J::Output, J::Error>, SubmitError<J>> {
+        submit_future_with(job, |task| admit(self, task, None))
+    }
+
+    /// [`submit_future`](Self::submit_future) that never waits.
+    ///
+    /// # Errors
+    /// [`SubmitError::Full`] or [`SubmitError::Closed`], with the job.
+    fn try_submit_future<J: AsyncJob>(
+        &self,
+        job: J,
+    ) -> Result<JobHandle<J::Output, J::Error>, SubmitError<J>> {
+        submit_future_with(job, |task| try_admit(self, task))
+    }
+
+    /// Submits a future that cannot fail.
+    ///
+    /// # Errors
+    /// [`SubmitError::Closed`] with the future.
+    fn spawn_future<F>(&self, future: F) -> Result<JobHandle<F::Output, Infallible>, SubmitError<F>>
+    where
+        F: Future<Output: Send> + Send + 'static,
+    {
+        let admit = |task: Held<'_>| admit(self, task, None);
+        if Large::<SureSource<F>>::is_due() {
+            spawn_large(Box::new(future), admit)
+        } else {
+            spawn_small(future, admit)
+        }
+    }
+
+    /// Applies `f` to each input, on the workers; the outcomes come in the order of the inputs (`R504`).
+    ///
+    /// The inputs are taken as there is room and as the outcomes are taken, so there may be any number
+    /// of them: `pool.map(0.., f).take(10)`. [`Map`] says how far ahead, what happens at the pool's
+    /// end, and what a drop does: it cancels what has not started.
+    ///
+    /// Inside a job of the same pool, `next` runs the job that is due on the calling worker, unless
+    /// another has started it.
+    fn map<I, F, T>(&self, inputs: I, f: F) -> Map<'_, Self, I::IntoIter, F, T>
+    where
+        I: IntoIterator<Item: Send + 'static>,
+        F: Fn(I::Item) -> T + Send + Sync + 'static,
+        T: Send + 'static,
+    {
+        Map::new(self, inputs, f)
+    }
+
+    /// [`map`](Self::map) whose outcomes come as they are ready.
+    fn map_unordered<I, F, T>(&self, inputs: I, f: F) -> MapUnordered<'_, Self, I::IntoIter, F, T>
+    where
+        I: IntoIterator<Item: Send + 'static>,
+        F: Fn(I::Item) -> T + Send + Sync + 'static,
+        T: Send + 'static,
+    {
+        MapUnordered::new(self, inputs, f)
+    }
+
+    /// Lets jobs borrow from the caller's stack. Returns when all of them are over, and what they
+    /// captured is dropped (`R505`). Memory follows the jobs that are not over yet.
+    ///
+    /// Inside a job of the same pool, jobs that have not started run on the calling worker. Those of
+    /// another pool are waited for.
+    ///
+    /// # Errors
+    /// [`ScopeError`] if a job panicked, or never ran because the pool ended.
+    ///
+    /// # Panics
+    /// With the panic of `f`, once all jobs are over.
+    fn scope<'env, R>(
+        &'env self,
+        f: impl for<'scope> FnOnce(&'scope Scope<'scope, 'env, Self>) -> R,
+    ) -> Result<R, ScopeError> {
+        crate::submit::scope::run(self, f)
+    }
+
+    /// Waits until nothing is accepted and unfinished; intake stays open (`R506`). From outside, a moment at which a worker that rests found it so since
+    /// the call is enough, though others submit again at once. Inside a job of the same pool, that job, those that it runs within, and all
+    /// jobs that wait for quiet or for the end of the pool likewise are left out, and queued jobs run on the calling worker.
+    ///
+    /// A job that joins or awaits the one that calls this is not left out, unless that one runs within it or is its half: they
+    /// wait for each other for ever. So no job should join one that waits for quiet.
+    fn wait_idle(&self) {
+        let worker = Worker::current_of(self);
+        block_on_helping(pin!(idle(self)), worker.as_ref(), Awaits::Quiet, || None);
+    }
+
+    /// [`wait_idle`](Self::wait_idle) without blocking the thread. Awaited inside a job of the same pool that keeps its worker, queued jobs
+    /// run within the polls.
+    fn wait_idle_async(&self) -> impl Future<Output = ()> + Send {
+        async move { helping(pin!(idle(self)), || Worker::current_of(self), Awaits::Quiet).await }
+    }
+}
+
+impl<E: Executor + ?Sized> ExecutorExt for E {}
+
+/// Waits until each pool behind `executor` was quiet, for a job of one of them or for somebody outside.
+async fn idle<E: Executor + ?Sized>(executor: &E) {
+    let own = Worker::current_of(executor).map(|worker| Arc::clone(worker.life()));
+    let all = pin!(all_idle(executor, own.is_some()));
+    match own {
+        Some(life) => life.leaving_out(Awaits::Quiet, all).await,
+        None => all.await,
+    }
+}
+
+/// Oldest first, and those included that a swap adds meanwhile. Only the newest takes jobs in.
+async fn all_idle<E: Executor + ?Sized>(executor: &E, is_inside: bool) {
+    let mut waited = Vec::new();
+    while let Some(life) = first_other_life(executor, &waited) {
+        if is_inside {
+            life.quiet_but_for_those_who_wait().await;
+        } else {
+            life.quiet().await;
+        }
+        waited.push(life);
+    }
+}
+
+/// The oldest pool behind `executor` that is none of those. Pools that are over leave the list.
+fn first_other_life<E: Executor + ?Sized>(
+    executor: &E,
+    than: &[Arc<Lifecycle>],
+) -> Option<Arc<Lifecycle>> {
+    let is_other = |life: &Arc<Lifecycle>| !than.iter().any(|it| Arc::ptr_eq(it, life));
+    executor.lives().into_iter().find(is_other)
+}
+
+/// See [`Room::may_pass`].
+#[inline]
+fn may_pass<E: Executor + ?Sized>(executor: &E) -> bool {
+    executor.room().may_pass(|| executor.capability())
+}
+
+/// The one way in that may wait.
+///
+/// All of it that an accepted job passes is inlined to where its task is made, so that the task stays there until it is in its queue: a copy on the
+/// way would wait for the job's own stores. For the same reason results are told apart here, and not passed on.
+#[inline(always)]
+fn admit<E: Executor + ?Sized>(
+    executor: &E,
+    task: Held<'_>,
+    limit: Option<Instant>,
+) -> Result<(), Refused<Task>> {
+    if executor.room().has_line() && has_no_pass(executor) {
+        return admit_held_up(executor, task.into_task(), limit);
+    }
+    match executor.try_execute_held(task) {
+        Ok(()) => Ok(()),
+        Err(refused) => admit_refused(executor, refused, limit),
+    }
+}
+
+/// Whether the caller may not try before those in line; takes a pass if it may. This binds jobs of the same pool too (`R107`).
+#[cold]
+fn has_no_pass<E: Executor + ?Sized>(executor: &E) -> bool {
+    !may_pass(executor)
+}
+
+/// What becomes of a task inside a job of the same pool; outside it comes back. See
+/// [`Worker::run_inside`].
+fn run_inside<E: Executor + ?Sized>(
+    executor: &E,
+    task: Task,
+) -> Result<Result<(), Refused<Task>>, Task> {
+    match Worker::current_of(executor) {
+        Some(worker) => worker.run_inside(task),
+        None => Err(task),
+    }
+}
+
+/// A job of the same pool does not wait in line: it runs what it may not queue itself.
+#[cold]
+fn admit_held_up<E: Executor + ?Sized>(
+    executor: &E,
+    task: Task,
+    limit: Option<Instant>,
+) -> Result<(), Refused<Task>> {
+    run_inside(executor, task).unwrap_or_else(|task| admit_in_line(executor, task, limit))
+}
+
+/// A job of the same pool runs what was refused itself; others wait.
+#[cold]
+fn admit_refused<E: Executor + ?Sized>(
+    executor: &E,
+    refused: Refused<Task>,
+    limit: Option<Instant>,
+) -> Result<(), Refused<Task>> {
+    let is_closed = matches!(refused, Refused::Closed(_));
+    run_inside(executor, refused.into_inner()).unwrap_or_else(|task| {
+        if is_closed {
+            return Err(Refused::Closed(task));
+        }
+        admit_patiently(executor, task, limit)
+    })
+}
+
+/// Tries again for a while, as long as those in line may be passed, then goes there. One who sleeps at once is woken for each single place: two
+/// switches of context a job.
+#[cold]
+fn admit_patiently<E: Executor + ?Sized>(
+    executor: &E,
+    task: Task,
+    limit: Option<Instant>,
+) -> Result<(), Refused<Task>> {
+    let deadline = [limit, task.deadline()].into_iter().flatten().min();
+    let mut tried = Err(Refused::Full(task));
+    look_between_yields(Looks::SUBMITTER, || {
+        // A yield may last for long.
+        let is_too_late = deadline.is_some_and(|deadline| machine::now() >= deadline);
+        if is_too_late || !may_pass(executor) {
+            return true;
+        }
+        if let Err(Refused::Full(task)) = std::mem::replace(&mut tried, Ok(())) {
+            tried = executor.try_execute(task);
+        }
+        !matches!(tried, Err(Refused::Full(_)))
+    });
+    match tried {
+        Err(Refused::Full(task)) => admit_in_line(executor, task, limit),
+        result => result,
+    }
+}
+
+/// The one way in that never waits, and passes those in line no more often than others may.
+pub(crate) fn try_admit<E: Executor + ?Sized>(
+    executor: &E,
+    task: Held<'_>,
+) -> Result<(), Refused<Task>> {
+    if !may_pass(executor) && !executor.is_closed() {
+        machine::point(Point::Refused(task.id()));
+        return Err(Refused::Full(task.into_task()));
+    }
+    executor.try_execute_held(task)
+}

@@ -1,0 +1,280 @@
+//! Many inputs, one function: the outcomes in the order of the inputs, or as they come.
+//!
+//! A map is a [`Feed`], which takes inputs and submits them, and what is in flight: accepted, and
+//! its outcome not yet given. `next` feeds as far as the window and the queue allow, and gives an
+//! outcome that is there. If none is, it makes progress: inside a job of the same pool by running
+//! one of its own jobs in place; elsewhere it waits for an outcome or for a place in the queue,
+//! whichever comes first. So a full queue holds no outcome back.
+
+mod feed;
+mod flight;
+#[cfg(all(test, not(pool_loom)))]
+mod tests;
+
+use std::collections::VecDeque;
+use std::convert::Infallible;
+use std::fmt;
+use std::iter::FusedIterator;
+use std::task::{Context, Poll};
+
+use crate::job::handle::JobHandle;
+use crate::job::outcome::JobError;
+use crate::submit::executor::Executor;
+use crate::worker::Worker;
+use feed::{Came, Feed, InFlight};
+use flight::Flight;
+
+type Handle<T> = JobHandle<T, Infallible>;
+type Item<T> = Result<T, JobError<Infallible>>;
+
+/// The outcomes of [`ExecutorExt::map`](crate::ExecutorExt::map), in the order of the inputs. `next`
+/// waits for the one that is due.
+///
+/// # Inputs
+/// Inputs are taken ahead of the outcomes that have been given, at most a **window** of them: as many
+/// as the queue's capacity, 1 024 of them at most, and the workers. [`Map::with_window`](Self::with_window)
+/// makes a map with another. The first are taken when the map is made, without waiting for room; later ones in
+/// `next`. So the inputs may be without end, and memory follows the window. An iterator of inputs
+/// that waits for its next item keeps `next` waiting, too.
+///
+/// A panic of the inputs' iterator is that of the caller, and ends the inputs. The outcomes of those
+/// that were taken come all the same.
+///
+/// # The end of the pool
+/// After a close, each input that is left gives [`JobError::Abandoned`]. Only inputs of which nobody
+/// knows how many they are (no upper bound in their `size_hint`) end with the first that was refused.
+///
+/// # Drop
+/// Jobs that have not started are cancelled, and no further input is taken. Jobs that run go on,
+/// detached.
+#[must_use = "a dropped map cancels the jobs that have not started"]
+pub struct Map<'a, E: Executor + ?Sized, I, F, T> {
+    feed: Feed<'a, E, I, F, T>,
+    /// In flight, in the order of the inputs.
+    due: VecDeque<Handle<T>>,
+}
+
+impl<'a, E, I, F, T> Map<'a, E, I, F, T>
+where
+    E: Executor + ?Sized,
+    I: Iterator<Item: Send + 'static>,
+    F: Fn(I::Item) -> T + Send + Sync + 'static,
+    T: Send + 'static,
+{
+    pub(crate) fn new(executor: &'a E, inputs: impl IntoIterator<IntoIter = I>, f: F) -> Self {
+        Self::with_window(executor, feed::window_of(executor), inputs, f)
+    }
+
+    /// A map that takes at most `window` inputs ahead: as many of its jobs at most are in the pool
+    /// at once. A window of 0 is one of 1.
+    pub fn with_window(
+        executor: &'a E,
+        window: usize,
+        inputs: impl IntoIterator<IntoIter = I>,
+        f: F,
+    ) -> Self {
+        let mut map = Self {
+            feed: Feed::new(executor, window, inputs.into_iter(), f),
+            due: VecDeque::new(),
+        };
+        map.fill();
+        map
+    }
+
+    /// Submits as many inputs as there is room for, without waiting.
+    fn fill(&mut self) {
+        while self.due.len() < self.feed.window()
+            && let Some(handle) = self.feed.try_submit()
+        {
+            self.due.push_back(handle);
+        }
+    }
+
+    fn take_due(&mut self) -> Option<Item<T>> {
+        self.due.pop_front().map(JobHandle::join)
+    }
+}
+
+impl<E, I, F, T> Iterator for Map<'_, E, I, F, T>
+where
+    E: Executor + ?Sized,
+    I: Iterator<Item: Send + 'static>,
+    F: Fn(I::Item) -> T + Send + Sync + 'static,
+    T: Send + 'static,
+{
+    type Item = Item<T>;
+
+    fn next(&mut self) -> Option<Item<T>> {
+        loop {
+            self.fill();
+            match self.due.front() {
+                Some(due) if due.is_finished() => return self.take_due(),
+                // A join runs the job here, if it has not started.
+                Some(_) if Worker::current_of(self.feed.executor()).is_some() => {
+                    return self.take_due();
+                }
+                Some(_) => {}
+                None if self.feed.has_refused() => {}
+                None => return None,
+            }
+            match self.feed.wait(&mut self.due) {
+                Came::Outcome(outcome) => {
+                    // Its handle has nothing left to give.
+                    drop(self.due.pop_front());
+                    return Some(outcome);
+                }
+                Came::Submitted(handle) => self.due.push_back(handle),
+            }
+        }
+    }
+
+    fn size_hint(&self) -> (usize, Option<usize>) {
+        self.feed.size_hint(self.due.len())
+    }
+}
+
+impl<T> InFlight<T> for VecDeque<Handle<T>> {
+    fn is_empty(&self) -> bool {
+        Self::is_empty(self)
+    }
+
+    fn may_have_outcome(&self) -> bool {
+        self.front().is_some_and(JobHandle::is_finished)
+    }
+
+    fn poll_outcome(&mut self, cx: &mut Context<'_>) -> Poll<Item<T>> {
+        self.front_mut()
+            .map_or(Poll::Pending, |due| due.poll_elsewhere(cx))
+    }
+}
+
+/// The outcomes of [`ExecutorExt::map_unordered`](crate::ExecutorExt::map_unordered), as they come.
+///
+/// It takes its inputs, ends and is dropped as [`Map`] does. Inside a job of the same pool `next` gives
+/// an outcome that is there; if none is, it runs one of the jobs in place.
+#[must_use = "a dropped map cancels the jobs that have not started"]
+pub struct MapUnordered<'a, E: Executor + ?Sized, I, F, T> {
+    feed: Feed<'a, E, I, F, T>,
+    flight: Flight<T>,
+}
+
+impl<'a, E, I, F, T> MapUnordered<'a, E, I, F, T>
+where
+    E: Executor + ?Sized,
+    I: Iterator<Item: Send + 'static>,
+    F: Fn(I::Item) -> T + Send + Sync + 'static,
+    T: Send + 'static,
+{
+    pub(crate) fn new(executor: &'a E, inputs: impl IntoIterator<IntoIter = I>, f: F) -> Self {
+        Self::with_window(executor, feed::window_of(executor), inputs, f)
+    }
+
+    /// A map that takes at most `window` inputs ahead: as many of its jobs at most are in the pool
+    /// at once. A window of 0 is one of 1.
+    pub fn with_window(
+        executor: &'a E,
+        window: usize,
+        inputs: impl IntoIterator<IntoIter = I>,
+        f: F,
+    ) -> Self {
+        let mut map = Self {
+            feed: Feed::new(executor, window, inputs.into_iter(), f),
+            flight: Flight::new(),
+        };
+        map.fill();
+        map
+    }
+
+    /// Submits as many inputs as there is room for, without waiting.
+    fn fill(&mut self) {
+        while self.flight.len() < self.feed.window()
+            && let Some(handle) = self.feed.try_submit()
+        {
+            self.flight.add(handle);
+        }
+    }
+
+    /// Runs one of the jobs on the calling worker, if it is one of their pool and one has not started.
+    fn run_here(&mut self) -> Option<Item<T>> {
+        Worker::current_of(self.feed.executor())?;
+        self.flight.run_here()
+    }
+}
+
+impl<E, I, F, T> Iterator for MapUnordered<'_, E, I, F, T>
+where
+    E: Executor + ?Sized,
+    I: Iterator<Item: Send + 'static>,
+    F: Fn(I::Item) -> T + Send + Sync + 'static,
+    T: Send + 'static,
+{
+    type Item = Item<T>;
+
+    fn next(&mut self) -> Option<Item<T>> {
+        loop {
+            self.fill();
+            if let Some(outcome) = self.flight.take_arrived() {
+                return Some(outcome);
+            }
+            if self.flight.len() == 0 && !self.feed.has_refused() {
+                return None;
+            }
+            if let Some(outcome) = self.run_here() {
+                return Some(outcome);
+            }
+            match self.feed.wait(&mut self.flight) {
+                Came::Outcome(outcome) => return Some(outcome),
+                Came::Submitted(handle) => self.flight.add(handle),
+            }
+        }
+    }
+
+    fn size_hint(&self) -> (usize, Option<usize>) {
+        self.feed.size_hint(self.flight.len())
+    }
+}
+
+/// What both maps are beside iterators.
+macro_rules! both {
+    ($($map:ident: |$this:ident| $len:expr, $handles:expr;)*) => {$(
+        impl<E, I, F, T> ExactSizeIterator for $map<'_, E, I, F, T>
+        where
+            E: Executor + ?Sized,
+            I: ExactSizeIterator<Item: Send + 'static>,
+            F: Fn(I::Item) -> T + Send + Sync + 'static,
+            T: Send + 'static,
+        {
+        }
+
+        impl<E, I, F, T> FusedIterator for $map<'_, E, I, F, T>
+        where
+            E: Executor + ?Sized,
+            I: Iterator<Item: Send + 'static>,
+            F: Fn(I::Item) -> T + Send + Sync + 'static,
+            T: Send + 'static,
+        {
+        }
+
+        impl<E: Executor + ?Sized, I, F, T> Drop for $map<'_, E, I, F, T> {
+            fn drop(&mut self) {
+                let $this = self;
+                $handles.for_each(JobHandle::cancel);
+            }
+        }
+
+        impl<E: Executor + ?Sized, I, F, T> fmt::Debug for $map<'_, E, I, F, T> {
+            fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+                let $this = self;
+                f.debug_struct(stringify!($map))
+                    .field("in_flight", &$len)
+                    .field("window", &self.feed.window())
+                    .finish()
+            }
+        }
+    )*};
+}
+
+both! {
+    Map: |this| this.due.len(), this.due.iter();
+    MapUnordered: |this| this.flight.len(), this.flight.handles();
+}

@@ -1,0 +1,74 @@
+//! What time brings to those in line: rounds, on the pool's clock, and the deadlines of futures' jobs.
+
+use std::sync::{Arc, Weak};
+use std::task::{Wake, Waker};
+use std::time::{Duration, Instant};
+
+use crate::job::id::JobId;
+use crate::pool::lifecycle::Lifecycle;
+use crate::submit::executor::Executor;
+use crate::sys::machine;
+
+/// How long a future that is called has to come: one round at the least, two at the most. Long beside what a thread or a runtime needs that is
+/// merely busy, and short beside what anybody would call a hang.
+const ROUND: Duration = Duration::from_millis(25);
+
+/// Begins rounds in the room of an executor. False: there is no clock.
+pub(super) fn begin_rounds<E: Executor + ?Sized>(executor: &E) -> bool {
+    newest_life(executor).is_some_and(|life| begin_round(&life))
+}
+
+/// The pool that takes jobs in: its clock lasts the longest.
+fn newest_life<E: Executor + ?Sized>(executor: &E) -> Option<Arc<Lifecycle>> {
+    executor.lives().pop()
+}
+
+fn begin_round(life: &Arc<Lifecycle>) -> bool {
+    let next = Waker::from(Arc::new(NextRound(Arc::downgrade(life))));
+    let when = machine::now() + ROUND;
+    life.clock().wake_at(when, JobId::next(), &next)
+}
+
+struct NextRound(Weak<Lifecycle>);
+
+impl Wake for NextRound {
+    fn wake(self: Arc<Self>) {
+        let Some(life) = self.0.upgrade() else { return };
+        if life.room().next_round() {
+            // A clock that has begun one round has its thread.
+            let _has_thread = begin_round(&life);
+        }
+    }
+}
+
+/// Wakes a future at its job's deadline.
+pub(super) struct Alarm {
+    when: Instant,
+    id: JobId,
+    /// Who waits keeps no pool that is over.
+    life: Weak<Lifecycle>,
+}
+
+impl Alarm {
+    /// Wakes `waker` at `when`. Without a clock a deadline is seen at the next poll.
+    pub(super) fn set<E: Executor + ?Sized>(
+        executor: &E,
+        when: Instant,
+        waker: &Waker,
+    ) -> Option<Self> {
+        let life = newest_life(executor)?;
+        // Not the job's own id: once it is accepted, the same clock may know the same deadline by that.
+        let id = JobId::next();
+        let _has_thread = life.clock().wake_at(when, id, waker);
+        let life = Arc::downgrade(&life);
+        Some(Self { when, id, life })
+    }
+}
+
+impl Drop for Alarm {
+    fn drop(&mut self) {
+        if let Some(life) = self.life.upgrade() {
+            life.clock().forget(self.when, self.id);
+        }
+    }
+}

@@ -1,0 +1,72 @@
+//! What `fork(2)` leaves of a pool in the child: nothing that runs. So the child closes each pool that it inherits.
+//!
+//! The child has the calling thread alone. The workers are missing, the jobs are the parent's to run, and a lock that another thread
+//! held at that moment stays taken for ever. A handler that the C library runs in the child sets the phase of every pool to
+//! *forked*. Submissions, workers and shutdowns read the phase anyway, so nobody pays for the check; and none of them takes a
+//! lock of the pool's once it has read that phase.
+//!
+//! The registry of pools and the list of helps (`wait::blocked`) are locked, in this order, from before the fork until after it, on both
+//! sides: the child finds them whole, and free. Raw system calls
+//! (`clone`, `vfork`) run no handlers.
+
+#[cfg(not(all(target_os = "linux", not(pool_loom), not(miri))))]
+mod handlers {
+    pub(crate) fn prepare() {}
+}
+
+#[cfg(all(target_os = "linux", not(pool_loom), not(miri)))]
+mod handlers {
+    use std::cell::RefCell;
+    use std::sync::{MutexGuard, Once};
+
+    use crate::pool::registry::{self, Pools};
+    use crate::sys::published::open_after_a_fork;
+    use crate::worker::park::blocked::{self, Helps};
+
+    type Held = (MutexGuard<'static, Pools>, MutexGuard<'static, Helps>);
+
+    thread_local! {
+        /// The locks, while the calling thread is forking.
+        static HELD: RefCell<Option<Held>> = const { RefCell::new(None) };
+    }
+
+    /// Has the children of later forks close the pools of the registry.
+    pub(crate) fn prepare() {
+        static ONCE: Once = Once::new();
+        ONCE.call_once(|| {
+            // SAFETY: the handlers are functions that live as long as the process. They lock, store bytes and unlock, and do not unwind.
+            let _refused = unsafe {
+                libc::pthread_atfork(Some(before), Some(in_the_parent), Some(in_the_child))
+            };
+            // Refused for want of memory, a child would wait for workers that it does not have, as it would without a handler.
+        });
+    }
+
+    extern "C" fn before() {
+        let guards = (registry::lock(), blocked::lock());
+        // A thread that forks as its locals are dropped keeps nothing: its child looks at the list only if that is free.
+        let _gone = HELD.try_with(|held| *held.borrow_mut() = Some(guards));
+    }
+
+    extern "C" fn in_the_parent() {
+        release();
+    }
+
+    extern "C" fn in_the_child() {
+        open_after_a_fork();
+        let held = HELD.try_with(RefCell::take).ok().flatten();
+        let (pools, helps) = held.unzip();
+        drop(helps);
+        let Some(pools) = pools.or_else(registry::try_lock) else {
+            return;
+        };
+        // What is upgraded here has another owner, maybe on a thread that is no more: nothing is dropped.
+        pools.alive().for_each(|life| life.mark_forked());
+    }
+
+    fn release() {
+        let _gone = HELD.try_with(RefCell::take);
+    }
+}
+
+pub(crate) use handlers::prepare;

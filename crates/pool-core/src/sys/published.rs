@@ -1,0 +1,191 @@
+//! `Published`: a value that threads read without a write to anything they share, and that is replaced now and then.
+//!
+//! # Protocol
+//! A thread that reads says at its own **door** that it is inside, and only then loads the pointer. When it is done with the value
+//! it says that it is outside. Between its entry and its load stands a light fence.
+//!
+//! Who replaces the value stores the new pointer and puts the old value aside. Who **collects** the values put aside passes a
+//! heavy fence and then looks at every door. A door at which nobody is inside stands for one of two things:
+//! - Its thread has left. It was done with the value then, and release and acquire at the door put its uses before the look.
+//! - Its thread has entered, and that cannot be seen yet. Then its load comes after the heavy fence, by the pair of fences, and
+//!   finds the new pointer.
+//!
+//! Either way it has none of the values put aside before the fence. If nobody is inside at any door, they are dropped. If
+//! somebody is, they stay for the next collection: who reads may call user code, which may take its time.
+//!
+//! Reads nest: a door counts how deep its thread is inside. The collector's own read would never end, so it does not wait for that.
+//!
+//! This is read-copy-update, with doors in place of a scheduler's quiescent states.
+
+mod doors;
+
+use std::fmt;
+use std::sync::Arc;
+
+use crate::sys::sync::{AtomicPtr, LockExt, Mutex, Ordering};
+#[cfg(all(target_os = "linux", not(pool_loom), not(miri)))]
+pub(crate) use doors::open_after_a_fork;
+use doors::{Door, Doors};
+
+/// A value that is read at the cost of a few instructions, and replaced at some more.
+pub struct Published<T> {
+    /// Owned, as by an `Arc`.
+    current: AtomicPtr<T>,
+    /// Values that were replaced, and that somebody may still read.
+    replaced: Mutex<Vec<Arc<T>>>,
+}
+
+impl<T: Send + Sync> Published<T> {
+    /// Publishes the first value.
+    pub fn new(value: Arc<T>) -> Self {
+        Self {
+            current: AtomicPtr::new(Arc::into_raw(value).cast_mut()),
+            replaced: Mutex::new(Vec::new()),
+        }
+    }
+
+    /// Puts another value in place of the current one, which is dropped by a later [`collect`](Self::collect).
+    pub fn replace(&self, value: Arc<T>) {
+        let value = Arc::into_raw(value).cast_mut();
+        // ORDERING: Release publishes the value; Acquire takes the former one over from its publisher. Readers: see the module.
+        let former = self.current.swap(value, Ordering::AcqRel);
+        // SAFETY: the pointer came from an `Arc`, and the swap took it out: nobody else makes an `Arc` of it.
+        let former = unsafe { Arc::from_raw(former) };
+        self.replaced.lock_unpoisoned().push(former);
+    }
+
+    #[inline(always)]
+    fn read_at<R>(&self, door: &Door, read: impl FnOnce(&T) -> R) -> R {
+        let _inside = door.enter();
+        // SAFETY: this thread is inside.
+        read(unsafe { self.current() })
+    }
+
+    /// The current value.
+    ///
+    /// # Safety
+    /// The calling thread is inside at a door until it is done with the value.
+    #[inline(always)]
+    unsafe fn current(&self) -> &T {
+        // ORDERING: Acquire pairs with the Release in `replace`, and with the owner's making of the first value.
+        let current = self.current.load(Ordering::Acquire);
+        // SAFETY: the pointer is one of an `Arc` that is dropped only after it was replaced and nobody is inside: see the module.
+        unsafe { &*current }
+    }
+
+    fn collect_at(&self, doors: &Doors, own: Option<&Door>) {
+        let replaced = std::mem::take(&mut *self.replaced.lock_unpoisoned());
+        if replaced.is_empty() {
+            return;
+        }
+        if !doors.are_left(own) {
+            self.replaced.lock_unpoisoned().extend(replaced);
+        }
+        // Else they are dropped here, with the lock free: that may be the end of a pool.
+    }
+}
+
+#[cfg(not(pool_loom))]
+impl<T: Send + Sync> Published<T> {
+    /// Reads the current value.
+    #[inline(always)]
+    pub fn read<R>(&self, read: impl FnOnce(&T) -> R) -> R {
+        match doors::known() {
+            Some(door) => self.read_at(door, read),
+            None => self.read_first(read),
+        }
+    }
+
+    /// The first read of a thread, or one among its last acts.
+    #[cold]
+    fn read_first<R>(&self, read: impl FnOnce(&T) -> R) -> R {
+        if let Some(door) = doors::of_this_thread() {
+            return self.read_at(door, read);
+        }
+        let _inside = doors::ALL.enter_crowd();
+        // SAFETY: this thread is inside.
+        read(unsafe { self.current() })
+    }
+
+    /// Drops the values that were replaced, unless somebody who reads keeps them from it.
+    pub fn collect(&self) {
+        self.collect_at(&doors::ALL, doors::known());
+    }
+}
+
+impl<T> Drop for Published<T> {
+    fn drop(&mut self) {
+        // ORDERING: Relaxed: the owner is alone.
+        let current = self.current.load(Ordering::Relaxed);
+        // SAFETY: as in `replace`; and who reads borrows `self`, so nobody does.
+        drop(unsafe { Arc::from_raw(current) });
+    }
+}
+
+impl<T> fmt::Debug for Published<T> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Published").finish_non_exhaustive()
+    }
+}
+
+#[cfg(all(test, pool_loom))]
+pub(crate) mod models {
+    //! Models of values that are replaced while they are read.
+
+    use std::sync::Arc as StdArc;
+
+    use loom::sync::Arc;
+    use loom::thread;
+
+    use super::doors::Doors;
+    use super::*;
+    use crate::sys::sync::UnsafeCell;
+    use crate::testing::models::model;
+
+    /// A value whose drop writes to it: loom reports a read at the same time, and one that is not behind or before it.
+    struct Value(UnsafeCell<usize>);
+
+    // SAFETY: loom checks each access.
+    unsafe impl Sync for Value {}
+
+    impl Value {
+        fn new(number: usize) -> StdArc<Self> {
+            StdArc::new(Self(UnsafeCell::new(number)))
+        }
+
+        fn number(&self) -> usize {
+            // SAFETY: loom reports a concurrent write.
+            self.0.with(|number| unsafe { *number })
+        }
+    }
+
+    impl Drop for Value {
+        fn drop(&mut self) {
+            // SAFETY: loom reports a concurrent read.
+            self.0.with_mut(|number| unsafe { *number = usize::MAX });
+        }
+    }
+
+    /// A value is read while another one takes its place and it is dropped: the reader has one of the two, whole.
+    #[test]
+    fn a_value_is_not_dropped_under_its_reader() {
+        model(|| {
+            let shared = Arc::new((Published::new(Value::new(1)), Doors::new()));
+            let reader = {
+                let shared = Arc::clone(&shared);
+                thread::spawn(move || {
+                    let (published, doors) = &*shared;
+                    let door = doors.take();
+                    for _ in 0..2 {
+                        let number = published.read_at(door, |value| value.number());
+                        assert!(number == 1 || number == 2);
+                    }
+                })
+            };
+            let (published, doors) = &*shared;
+            published.replace(Value::new(2));
+            published.collect_at(doors, None);
+            reader.join().unwrap();
+        });
+    }
+}

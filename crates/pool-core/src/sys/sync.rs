@@ -1,0 +1,100 @@
+//! The one door to the primitives of hand-written protocols, so that a model checker can stand in for them.
+
+#[cfg(not(pool_loom))]
+use std::sync::{TryLockError, TryLockResult};
+
+#[cfg(pool_loom)]
+pub(crate) use loom::{
+    cell::UnsafeCell,
+    sync::{
+        Mutex,
+        atomic::{
+            AtomicBool, AtomicIsize, AtomicPtr, AtomicU8, AtomicU32, AtomicU64, AtomicUsize,
+            Ordering, fence,
+        },
+    },
+    thread::yield_now,
+};
+
+#[cfg(not(pool_loom))]
+pub(crate) use crate::sys::machine::yield_now;
+
+#[cfg(not(pool_loom))]
+pub(crate) use std::sync::{
+    Mutex,
+    atomic::{
+        AtomicBool, AtomicIsize, AtomicPtr, AtomicU8, AtomicU32, AtomicU64, AtomicUsize, Ordering,
+        fence,
+    },
+};
+
+/// `std`'s cell behind loom's interface: access is a closure over the pointer.
+#[cfg(not(pool_loom))]
+#[derive(Debug)]
+pub(crate) struct UnsafeCell<T>(std::cell::UnsafeCell<T>);
+
+#[cfg(not(pool_loom))]
+impl<T> UnsafeCell<T> {
+    pub(crate) const fn new(value: T) -> Self {
+        Self(std::cell::UnsafeCell::new(value))
+    }
+
+    #[inline(always)]
+    pub(crate) fn with<R>(&self, access: impl FnOnce(*const T) -> R) -> R {
+        access(self.0.get())
+    }
+
+    #[inline(always)]
+    pub(crate) fn with_mut<R>(&self, access: impl FnOnce(*mut T) -> R) -> R {
+        access(self.0.get())
+    }
+}
+
+/// Locks data that no user code can leave half-changed, so a poisoned lock is still whole.
+pub(crate) trait LockExt<T> {
+    /// The data, whether or not another thread panicked while it held the lock.
+    fn lock_unpoisoned(&self) -> Guard<'_, T>;
+
+    /// The same, or none: if another thread holds the lock, and now and then without a reason.
+    fn try_lock_unpoisoned(&self) -> Option<Guard<'_, T>>;
+}
+
+#[cfg(pool_loom)]
+pub(crate) type Guard<'a, T> = loom::sync::MutexGuard<'a, T>;
+#[cfg(not(pool_loom))]
+pub(crate) type Guard<'a, T> = std::sync::MutexGuard<'a, T>;
+
+#[cfg(not(pool_loom))]
+impl<T> LockExt<T> for Mutex<T> {
+    #[inline]
+    fn lock_unpoisoned(&self) -> Guard<'_, T> {
+        crate::sys::machine::lock(self)
+    }
+
+    #[inline]
+    fn try_lock_unpoisoned(&self) -> Option<Guard<'_, T>> {
+        unpoisoned(self.try_lock())
+    }
+}
+
+#[cfg(pool_loom)]
+impl<T> LockExt<T> for Mutex<T> {
+    fn lock_unpoisoned(&self) -> Guard<'_, T> {
+        self.lock().unwrap_or_else(|poisoned| poisoned.into_inner())
+    }
+
+    fn try_lock_unpoisoned(&self) -> Option<Guard<'_, T>> {
+        // Loom blocks a thread whose try comes while another thread holds the lock, and reports a
+        // deadlock that is none. So in a model each try fails, as it may.
+        None
+    }
+}
+
+#[cfg(not(pool_loom))]
+fn unpoisoned<T>(tried: TryLockResult<T>) -> Option<T> {
+    match tried {
+        Ok(guard) => Some(guard),
+        Err(TryLockError::Poisoned(poisoned)) => Some(poisoned.into_inner()),
+        Err(TryLockError::WouldBlock) => None,
+    }
+}

@@ -1,0 +1,132 @@
+//! Jobs without a handle: the payload is the job, and its name if it has one. A job that its token or its deadline may end while it
+//! is queued has a cell all the same, through which they reach it.
+
+use crate::cell::closure::{CellEntry, Concluded, conclude, watched_task};
+use crate::job::context::JobContext;
+use crate::job::id::JobId;
+use crate::job::outcome::{Interrupted, contain, drop_contained, outcome_of};
+use crate::job::{Job, JobOptions, Terms};
+use crate::pool::lifecycle::Lifecycle;
+use crate::submit::error::{Refused, SubmitError};
+use crate::sys::machine::{self, Point};
+use crate::task::{GivenUp, GivenUpAs, Payload, Remains, Task};
+use crate::worker::Worker;
+
+/// A job as it is: nothing but its own bytes.
+struct Plain<J>(J);
+
+/// A job with a name.
+struct Named<J> {
+    terms: Box<Terms>,
+    job: J,
+}
+
+#[inline]
+pub(crate) fn task<J: Job>(job: J) -> (JobId, Task) {
+    let options = job.options();
+    task_with(job, options)
+}
+
+/// A task for a job with these options, whatever it has of itself.
+#[inline]
+pub(crate) fn task_with<J: Job>(job: J, options: JobOptions) -> (JobId, Task) {
+    let id = JobId::next();
+    let task = match options.resolve() {
+        None => Task::new(id, Plain(job)),
+        Some(terms) if terms.may_end() => watched_task(id, job, terms),
+        Some(terms) => {
+            let terms = Box::new(terms);
+            Task::new(id, Named { terms, job })
+        }
+    };
+    (id, task)
+}
+
+/// The refusal of a task that [`task_with`] made, with the job itself.
+pub(crate) fn give_back<J: Job>(refused: Refused<Task>) -> SubmitError<J> {
+    refused.map(job_of::<J>).into()
+}
+
+fn job_of<J: Job>(task: Task) -> J {
+    let plain = task.into_payload::<Plain<J>>().map(|plain| plain.0);
+    let named = plain.or_else(|task| task.into_payload::<Named<J>>().map(|named| named.job));
+    named
+        .map_err(Task::into_payload::<CellEntry<J>>)
+        .unwrap_or_else(|entry| {
+            let job = entry.ok().and_then(CellEntry::reclaim);
+            job.expect("an executor hands back the task that it was given, unrun")
+        })
+}
+
+/// Inlined always: else it is left to chance, as two payloads call it.
+#[inline(always)]
+fn run<J: Job>(job: J, terms: Option<&Terms>, id: JobId, worker: &Worker) {
+    let name = terms.and_then(|terms| terms.name.as_deref());
+    let frame = worker.begin(id, name);
+    let ctx = JobContext::new(id, terms, None, worker);
+    let result = contain(|| {
+        machine::point(Point::Begin(id));
+        job.run(&ctx)
+    });
+    let (resolution, leftover) = match conclude(result, ctx.reported()) {
+        Concluded::Ends(resolution) => (resolution, None),
+        Concluded::GaveUp(interrupted, error) => {
+            if interrupted == Interrupted::Cancelled {
+                // There is neither a handle nor a token that could have asked.
+                worker.life().note_if_cut_short(id, name, false);
+            }
+            (Err(interrupted.into()), Some(error))
+        }
+    };
+    worker.record_and_tell(id, name, &resolution, J::error_text);
+    if std::mem::needs_drop::<Result<J::Output, J::Error>>() {
+        frame.is_on_record(outcome_of(&resolution));
+    }
+    match resolution {
+        Ok(value) => drop_contained(value),
+        Err(error) => drop_contained(error),
+    }
+    drop_contained(leftover);
+    drop(frame);
+    worker.over();
+}
+
+impl<J: Job> Payload for Plain<J> {
+    #[inline]
+    fn run(self, id: JobId, worker: &Worker) {
+        run(self.0, None, id, worker);
+    }
+
+    #[inline]
+    fn abandon(self) {}
+
+    fn give_up(self, id: JobId, life: &Lifecycle, ends: GivenUpAs) -> GivenUp {
+        life.record_given_up(ends);
+        life.given_up_over(ends);
+        GivenUp::Left(Remains::task(id, None, self.0))
+    }
+
+    fn name(&self) -> Option<&str> {
+        None
+    }
+}
+
+impl<J: Job> Payload for Named<J> {
+    #[inline]
+    fn run(self, id: JobId, worker: &Worker) {
+        run(self.job, Some(&self.terms), id, worker);
+    }
+
+    #[inline]
+    fn abandon(self) {}
+
+    fn give_up(self, id: JobId, life: &Lifecycle, ends: GivenUpAs) -> GivenUp {
+        life.record_given_up(ends);
+        life.given_up_over(ends);
+        GivenUp::Left(Remains::task(id, self.terms.name, self.job))
+    }
+
+    fn name(&self) -> Option<&str> {
+        self.terms.name.as_deref()
+    }
+}

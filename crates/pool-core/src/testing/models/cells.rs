@@ -1,0 +1,183 @@
+//! Models of a closure's cell: its two ends, and who accounts for its job.
+
+use std::convert::Infallible;
+use std::sync::Arc as StdArc;
+use std::sync::atomic::{AtomicUsize as PlainUsize, Ordering};
+use std::task::{Context, Poll, Wake, Waker};
+
+use loom::sync::Arc;
+use loom::thread;
+
+use super::{Token, life, model};
+use crate::cell::closure::queue_and_handle;
+use crate::cell::state::State;
+use crate::cell::waker_slot::Waiter;
+use crate::job::JobExt;
+use crate::job::cancel_token::CancelToken;
+use crate::job::context::JobContext;
+use crate::job::outcome::{JobError, Outcome};
+use crate::sys::sync::UnsafeCell;
+use crate::task::{GivenUp, GivenUpAs};
+
+/// What the handle's side does while the entry ends the job elsewhere.
+#[derive(Clone, Copy, Debug)]
+enum HandleDoes {
+    Leave,
+    Cancel,
+    Wait,
+}
+
+/// A cell's two ends leave in any order: the job's captures are dropped once, the outcome is seen whole, and nothing is left.
+#[test]
+fn a_cell_is_freed_by_the_last_to_leave() {
+    for handle_does in [HandleDoes::Leave, HandleDoes::Cancel, HandleDoes::Wait] {
+        model(move || {
+            let held = Arc::new(());
+            let job = {
+                let held = Arc::clone(&held);
+                move |_: &JobContext<'_>| Ok::<_, Infallible>(held)
+            };
+            // The cell holds the token until it is freed.
+            let token = CancelToken::new();
+            let (task, handle) = queue_and_handle(job.with_token(&token));
+            let ticket = handle.into_ticket();
+            let entry = thread::spawn(move || drop(task));
+            match handle_does {
+                HandleDoes::Leave => {}
+                HandleDoes::Cancel => ticket.cancel(),
+                HandleDoes::Wait => {
+                    let woken = StdArc::new(Token::default());
+                    let waker = Waker::from(StdArc::clone(&woken));
+                    let mut cx = Context::from_waker(&waker);
+                    let is_over =
+                        |polled: Poll<_>| matches!(polled, Poll::Ready(Err(JobError::Abandoned)));
+                    if !is_over(ticket.poll_outcome(&mut cx)) {
+                        woken.take();
+                        assert!(is_over(ticket.poll_outcome(&mut cx)));
+                    }
+                }
+            }
+            drop(ticket);
+            entry.join().unwrap();
+            assert!(
+                Arc::try_unwrap(held).is_ok(),
+                "what the job captured is left"
+            );
+            assert_eq!(token.holders(), 1, "the cell is left");
+        });
+    }
+}
+
+/// A job is cancelled while its entry is dequeued, given up by a shutdown, or given back: whoever wins accounts for it, it is in one
+/// column, and its cell is freed.
+#[test]
+fn a_job_is_accounted_for_once() {
+    for takes in [Takes::Out, Takes::Back] {
+        model(move || {
+            let life = life();
+            let token = CancelToken::new();
+            let job = |_: &JobContext<'_>| Ok::<_, Infallible>(());
+            let (task, handle) = queue_and_handle(job.with_token(&token));
+            assert!(life.begin_submission().is_some());
+            assert!(task.accept(&life).is_ok());
+            let ticket = handle.into_ticket();
+            let pool = {
+                let life = StdArc::clone(&life);
+                thread::spawn(move || match takes {
+                    Takes::Out => {
+                        matches!(task.give_up(&life, GivenUpAs::Abandoned), GivenUp::Left(_))
+                    }
+                    Takes::Back => {
+                        let is_given_back = task.change_pool(&life, None).is_changed();
+                        if is_given_back {
+                            life.record(Outcome::Abandoned);
+                        }
+                        is_given_back
+                    }
+                })
+            };
+            ticket.cancel();
+            drop(ticket);
+            let is_unstarted = pool.join().unwrap();
+            let stats = life.stats();
+            assert_eq!(stats.abandoned, u64::from(is_unstarted));
+            assert_eq!(stats.cancelled, u64::from(!is_unstarted));
+            assert_eq!(token.holders(), 1, "the cell is left");
+        });
+    }
+}
+
+/// How a pool takes a queued job out.
+#[derive(Clone, Copy, Debug)]
+enum Takes {
+    Out,
+    Back,
+}
+
+/// A joiner that ends the job it claimed leaves its cell to exactly one: the entry, or itself.
+#[test]
+fn a_joined_cell_is_left_to_one() {
+    model(|| {
+        let shared = Arc::new((State::new(), UnsafeCell::new(0_u32)));
+        assert!(shared.0.start().is_some());
+        let entry = {
+            let shared = Arc::clone(&shared);
+            thread::spawn(move || {
+                let (state, cell) = &*shared;
+                frees(state.entry_leaves(), cell)
+            })
+        };
+        let (state, cell) = &*shared;
+        let freed = frees(state.end_claimed_and_leave(Outcome::Completed), cell);
+        assert_eq!(freed + entry.join().unwrap(), 1);
+    });
+}
+
+/// Counts its wakes.
+#[derive(Default)]
+struct Wakes(PlainUsize);
+
+impl Wake for Wakes {
+    fn wake(self: StdArc<Self>) {
+        self.0.fetch_add(1, Ordering::Relaxed);
+    }
+}
+
+/// A handle that is polled with one waker and then another, while its job ends: it sees the end, or the latter is woken, once.
+#[test]
+fn the_last_waker_of_a_handle_is_woken() {
+    model(|| {
+        let shared = Arc::new((State::new(), Waiter::new()));
+        let ender = {
+            let shared = Arc::clone(&shared);
+            thread::spawn(move || {
+                let (state, waiter) = &*shared;
+                assert!(state.start().is_some());
+                if state.end(Outcome::Completed).has_waiter {
+                    // SAFETY: this is the end, and it says so.
+                    unsafe { waiter.take() }.wake();
+                }
+            })
+        };
+        let (state, waiter) = &*shared;
+        let wakes: [StdArc<Wakes>; 2] = Default::default();
+        let has_ended = wakes.iter().any(|wakes| {
+            let waker = Waker::from(StdArc::clone(wakes));
+            // SAFETY: nobody else polls.
+            let polled = unsafe { waiter.poll_end(state, &mut Context::from_waker(&waker)) };
+            polled.is_ready()
+        });
+        ender.join().unwrap();
+        let woken = wakes[1].0.load(Ordering::Relaxed);
+        assert!(has_ended || woken == 1, "nobody wakes the one who waits");
+    });
+}
+
+/// Frees the cell, if it is left to the caller, which is then alone with it.
+fn frees(is_alone: bool, cell: &UnsafeCell<u32>) -> usize {
+    if is_alone {
+        // SAFETY: the other end has left. Loom checks just that.
+        cell.with_mut(|cell| unsafe { *cell = u32::MAX });
+    }
+    usize::from(is_alone)
+}

@@ -1,0 +1,403 @@
+//! Models of a pool's books and of its end.
+
+use std::future::Future;
+use std::pin::{Pin, pin};
+use std::sync::Arc as StdArc;
+use std::task::{Context, Poll, Wake, Waker};
+
+use loom::sync::atomic::{AtomicBool, Ordering::Relaxed};
+use loom::sync::{Arc, Mutex};
+use loom::thread;
+
+use super::{life, life_from, model, nothing};
+use crate::job::id::JobId;
+use crate::job::outcome::Outcome;
+use crate::pool::capability::Capability;
+use crate::pool::config::PoolConfig;
+use crate::pool::front::{Front, FrontDoor};
+use crate::pool::ledger::Ledger;
+use crate::pool::lifecycle::{Lifecycle, Submission};
+use crate::pool::stats::{Stats, Tally};
+use crate::submit::error::Refused;
+use crate::submit::executor::Executor;
+use crate::submit::room::Room;
+use crate::task::Task;
+use crate::testing::noop_engine::Still;
+use crate::worker::Worker;
+
+/// The stripes of a worker, which has them to itself, and of outsiders, who add to theirs. Loom takes a thread's own load, which
+/// precedes the store of a worker's count, for the last access, and misses who read in between: it sees more of the races in the
+/// outsiders' stripe.
+const WRITERS: [Option<usize>; 2] = [Some(0), None];
+
+/// A job submits a child and ends before it: who reads that nothing is in flight sees the end of both.
+#[test]
+fn quiet_means_that_nothing_is_in_flight() {
+    for writer in WRITERS {
+        model(move || {
+            let books = Arc::new((Ledger::new(1), AtomicBool::new(false)));
+            let (ledger, is_child_over) = &*books;
+            ledger.writing(writer).enter();
+            let reader = {
+                let books = Arc::clone(&books);
+                thread::spawn(move || {
+                    if books.0.in_flight() == 0 {
+                        assert!(books.1.load(Relaxed), "the child is in flight");
+                    }
+                })
+            };
+            ledger.writing(writer).enter();
+            ledger.over(writer);
+            is_child_over.store(true, Relaxed);
+            ledger.over(writer);
+            reader.join().unwrap();
+            assert_eq!(ledger.in_flight(), 0);
+        });
+    }
+}
+
+/// Snapshots that are taken while a job enters, ends, and is counted as accepted after that: none shows more finished than accepted,
+/// and no count falls.
+#[test]
+fn no_snapshot_shows_more_finished_than_accepted() {
+    for writer in WRITERS {
+        model(move || {
+            let ledger = Arc::new(Ledger::new(1));
+            let snapshot = |ledger: &Ledger| {
+                let counts = ledger.counts();
+                let past_bound = 0;
+                Tally { counts, past_bound }.stats(None)
+            };
+            let reader = {
+                let ledger = Arc::clone(&ledger);
+                thread::spawn(move || {
+                    let (first, second) = (snapshot(&ledger), snapshot(&ledger));
+                    assert!(first.finished() <= first.accepted, "{first:?}");
+                    assert!(first.accepted <= second.accepted, "{first:?} {second:?}");
+                })
+            };
+            ledger.writing(writer).enter();
+            ledger.record(Outcome::Completed, writer);
+            ledger.over(writer);
+            ledger.writing(writer).accept();
+            reader.join().unwrap();
+            assert_eq!(snapshot(&ledger).accepted, 1);
+        });
+    }
+}
+
+/// A submission that is on its way is seen, though another one enters and is refused meanwhile.
+#[test]
+fn who_is_refused_hides_nobody_on_its_way() {
+    model(|| {
+        let ledger = Arc::new(Ledger::new(1));
+        ledger.writing(None).enter();
+        let refused = {
+            let ledger = Arc::clone(&ledger);
+            thread::spawn(move || {
+                ledger.writing(None).enter();
+                ledger.writing(None).refuse();
+            })
+        };
+        assert!(!ledger.is_nothing_on_its_way(), "one is on its way");
+        refused.join().unwrap();
+        ledger.writing(None).accept();
+        assert!(ledger.is_nothing_on_its_way());
+    });
+}
+
+/// The rest of a submission.
+fn push(life: &StdArc<Lifecycle>, queue: &Mutex<Vec<Task>>, submission: Submission<'_>) {
+    queue.lock().unwrap().push(nothing());
+    life.pushed(submission, Vec::new);
+}
+
+/// Who has ended the intake and sees nothing on its way takes out every task that gets in, though others are refused meanwhile.
+#[test]
+fn who_sees_nothing_on_its_way_takes_all() {
+    model(|| {
+        let (life, queue) = (life(), Arc::new(Mutex::new(Vec::new())));
+        let on_its_way = life.begin_submission().expect("the pool is open");
+        let closer = {
+            let (life, queue) = (StdArc::clone(&life), Arc::clone(&queue));
+            thread::spawn(move || {
+                life.end_intake();
+                let has_all = life.is_nothing_on_its_way();
+                drop(std::mem::take(&mut *queue.lock().unwrap()));
+                has_all
+            })
+        };
+        let late = {
+            let (life, queue) = (StdArc::clone(&life), Arc::clone(&queue));
+            thread::spawn(move || {
+                if let Some(submission) = life.begin_submission() {
+                    push(&life, &queue, submission);
+                }
+            })
+        };
+        push(&life, &queue, on_its_way);
+        late.join().unwrap();
+        let has_all = closer.join().unwrap();
+        let left = queue.lock().unwrap().len();
+        assert!(!has_all || left == 0, "a task is left behind");
+    });
+}
+
+/// Unparks a model's thread. It is no branch of the model, so it may be called under a lock that the model does not know.
+struct Unparks(thread::Thread);
+
+impl Wake for Unparks {
+    fn wake(self: StdArc<Self>) {
+        self.0.unpark();
+    }
+}
+
+fn wait(mut future: Pin<&mut impl Future<Output = ()>>) {
+    let waker = Waker::from(StdArc::new(Unparks(thread::current())));
+    let mut cx = Context::from_waker(&waker);
+    while future.as_mut().poll(&mut cx).is_pending() {
+        thread::park();
+    }
+}
+
+/// Looks whether it is over, and is not woken.
+fn poll(future: Pin<&mut impl Future<Output = ()>>) -> Poll<()> {
+    future.poll(&mut Context::from_waker(Waker::noop()))
+}
+
+/// Who waits for quiet is told of it by the end of the last job, wherever that ends: else loom reports a deadlock.
+#[test]
+fn who_waits_for_quiet_is_told() {
+    model(|| {
+        let life = life();
+        assert!(life.begin_submission().is_some());
+        let ender = {
+            let life = StdArc::clone(&life);
+            thread::spawn(move || {
+                life.come_back(JobId::next(), Outcome::Completed);
+                life.entry_over();
+            })
+        };
+        wait(pin!(life.quiet()));
+        ender.join().unwrap();
+        assert_eq!(life.stats().completed, 1);
+    });
+}
+
+/// Who waits for quiet gets out after a quiet moment, though the next job has entered by the time that it looks.
+#[test]
+fn a_quiet_moment_ends_the_waits_before_it() {
+    model(|| {
+        let life = life();
+        assert!(life.begin_submission().is_some());
+        let mut quiet = pin!(life.quiet());
+        assert!(poll(quiet.as_mut()).is_pending());
+        let is_over = Arc::new(AtomicBool::new(false));
+        let ender = {
+            let (life, is_over) = (StdArc::clone(&life), Arc::clone(&is_over));
+            thread::spawn(move || {
+                life.tell_watchers();
+                is_over.store(true, Relaxed);
+                life.entry_over();
+                assert!(life.begin_submission().is_some());
+            })
+        };
+        wait(quiet);
+        assert!(is_over.load(Relaxed), "the job is in flight");
+        ender.join().unwrap();
+        assert_eq!(life.in_flight(), 1);
+    });
+}
+
+/// Who submits and then waits for quiet does not get out by a quiet moment before that, which somebody else is just about to tell.
+#[test]
+fn a_quiet_moment_ends_no_wait_after_it() {
+    model(|| {
+        let life = life();
+        assert!(life.begin_submission().is_some());
+        let mut other = pin!(life.watch(|| false));
+        assert!(poll(other.as_mut()).is_pending());
+        let earlier = {
+            let life = StdArc::clone(&life);
+            thread::spawn(move || life.entry_over())
+        };
+        assert!(life.begin_submission().is_some());
+        let mut quiet = pin!(life.quiet());
+        assert!(poll(quiet.as_mut()).is_pending(), "the job is in flight");
+        earlier.join().unwrap();
+        assert!(poll(quiet.as_mut()).is_pending(), "the job is in flight");
+        life.entry_over();
+        assert!(poll(quiet.as_mut()).is_ready());
+    });
+}
+
+/// A pool whose last handle has gone stops once it is quiet, whoever ends its last job.
+#[test]
+fn a_pool_without_handles_stops() {
+    model(|| {
+        let life = life();
+        assert!(life.begin_submission().is_some());
+        let ender = {
+            let life = StdArc::clone(&life);
+            thread::spawn(move || life.entry_over())
+        };
+        life.stop_when_quiet();
+        ender.join().unwrap();
+        assert!(life.is_stopped());
+    });
+}
+
+/// A future falls asleep as the pool is cancelled and stops: it sees that itself, or is woken and polled before the last worker leaves.
+#[test]
+fn no_future_is_left_asleep_by_the_last_worker() {
+    model(|| {
+        let life = life();
+        let sleeper = {
+            let life = StdArc::clone(&life);
+            thread::spawn(move || {
+                let id = JobId::next();
+                let waker = Waker::from(StdArc::new(Requeues(StdArc::clone(&life))));
+                life.leave(id, None, 0, Some(waker));
+                life.cancels(id)
+            })
+        };
+        let ender = {
+            let life = StdArc::clone(&life);
+            thread::spawn(move || {
+                life.begin_cancel();
+                life.stop();
+            })
+        };
+        let was_polled = work_to_the_end(&life);
+        ender.join().unwrap();
+        assert!(sleeper.join().unwrap() || was_polled, "it sleeps for ever");
+    });
+}
+
+/// Puts a task among the woken ones.
+struct Requeues(StdArc<Lifecycle>);
+
+impl Wake for Requeues {
+    fn wake(self: StdArc<Self>) {
+        self.0.requeue(nothing());
+    }
+}
+
+/// What the only worker of a pool does until it leaves. Whether it polled a future.
+fn work_to_the_end(life: &StdArc<Lifecycle>) -> bool {
+    let worker = Worker::new(&StdArc::new(Still(StdArc::clone(life))), 0, 0, false);
+    let mut has_polled = false;
+    while !life.may_leave() {
+        if life.do_a_chore(&worker) {
+            continue;
+        }
+        match life.pop_woken() {
+            Some(task) => {
+                has_polled = true;
+                drop(task);
+            }
+            None => thread::yield_now(),
+        }
+    }
+    has_polled
+}
+
+/// What a submission that raced the end leaves is dropped, though the last worker leaves at that moment.
+#[test]
+fn remains_that_come_late_are_dropped() {
+    model(|| {
+        let life = life();
+        life.worker_alive();
+        life.begin_cancel();
+        life.stop();
+        let submitter = {
+            let life = StdArc::clone(&life);
+            thread::spawn(move || {
+                life.leave_remains(vec![nothing()]);
+                life.drop_late_remains();
+            })
+        };
+        work_to_the_end(&life);
+        life.worker_gone(0);
+        submitter.join().unwrap();
+        assert!(!life.has_undropped());
+    });
+}
+
+/// An engine that is left to its pool as the last worker leaves is kept by nobody.
+#[test]
+fn an_engine_is_released_by_the_second_to_look() {
+    model(|| {
+        let life = life();
+        life.worker_alive();
+        life.close();
+        life.stop();
+        let engine = StdArc::new(());
+        let kept = StdArc::downgrade(&engine);
+        let last_handle = {
+            let life = StdArc::clone(&life);
+            thread::spawn(move || life.hold(engine))
+        };
+        life.worker_gone(0);
+        last_handle.join().unwrap();
+        assert!(kept.upgrade().is_none());
+    });
+}
+
+/// The last worker of a generation leaves as its last job ends elsewhere: the front is told, and not before both are gone.
+#[test]
+fn a_generation_is_over_after_its_last_job() {
+    model(|| {
+        let (front, door) = (StdArc::new(Told(AtomicBool::new(false))), FrontDoor::new());
+        let as_front: StdArc<dyn Front> = front.clone();
+        door.set(StdArc::downgrade(&as_front));
+        let mut config = PoolConfig::default();
+        config.set_front(door);
+        let life = life_from(config, 1);
+        life.worker_alive();
+        assert!(life.begin_submission().is_some());
+        life.begin_cancel();
+        life.stop();
+        let ender = {
+            let life = StdArc::clone(&life);
+            thread::spawn(move || life.entry_over())
+        };
+        life.worker_gone(0);
+        ender.join().unwrap();
+        assert!(front.0.load(Relaxed), "the generation is kept for ever");
+    });
+}
+
+/// A front that is told of the end of its only generation, and does nothing else.
+struct Told(AtomicBool);
+
+impl Front for Told {
+    fn ended(&self, life: &Lifecycle) {
+        assert_eq!(life.in_flight(), 0);
+        self.0.store(true, Relaxed);
+    }
+
+    fn cancel_those_due(&self) {}
+}
+
+impl Executor for Told {
+    fn try_execute(&self, task: Task) -> Result<(), Refused<Task>> {
+        Err(Refused::Closed(task))
+    }
+
+    fn room(&self) -> &Room {
+        unreachable!("nobody submits here")
+    }
+
+    fn capability(&self) -> Capability {
+        unreachable!("nobody asks")
+    }
+
+    fn stats(&self) -> Stats {
+        unreachable!("nobody asks")
+    }
+
+    fn is_closed(&self) -> bool {
+        true
+    }
+}

@@ -1,0 +1,97 @@
+//! Models of the queue and of the count of its places.
+
+use std::mem::MaybeUninit;
+
+use loom::sync::Arc;
+use loom::sync::atomic::{AtomicUsize, Ordering::Relaxed};
+use loom::thread;
+
+use super::model;
+use crate::job::id::JobId;
+use crate::pool::lifecycle::Lifecycle;
+use crate::queue::permits::Places;
+use crate::queue::ring::Ring;
+use crate::task::{GivenUp, GivenUpAs, Held, Payload, Task};
+use crate::worker::Worker;
+
+/// A payload that says which it was, once.
+struct Numbered(usize, Arc<AtomicUsize>);
+
+impl Payload for Numbered {
+    fn run(self, _id: JobId, _worker: &Worker) {}
+
+    fn abandon(self) {
+        self.1.fetch_add(self.0, Relaxed);
+    }
+
+    fn give_up(self, _id: JobId, _life: &Lifecycle, _ends: GivenUpAs) -> GivenUp {
+        GivenUp::TakenElsewhere
+    }
+
+    fn name(&self) -> Option<&str> {
+        None
+    }
+}
+
+fn push(ring: &Ring, task: Task) -> Result<(), Task> {
+    ring.push(Held::new(&mut MaybeUninit::uninit(), task))
+}
+
+fn pop(ring: &Ring) -> Option<Task> {
+    Task::popped_by(|place| ring.pop(place))
+}
+
+/// Each task that was pushed comes out once, whole, also where the array of one or two places is lapped.
+#[test]
+fn a_ring_loses_and_doubles_nothing() {
+    for capacity in [1, 2] {
+        model(move || {
+            let ring = Arc::new(Ring::new(capacity).expect("there is memory"));
+            let seen = Arc::new(AtomicUsize::new(0));
+            let task = |number| Task::new(JobId::next(), Numbered(number, Arc::clone(&seen)));
+            assert!(push(&ring, task(1)).is_ok());
+            let poppers: Vec<_> = (0..2)
+                .map(|_| {
+                    let ring = Arc::clone(&ring);
+                    thread::spawn(move || usize::from(pop(&ring).is_some()))
+                })
+                .collect();
+            let mut pushed = 1;
+            for number in [10, 100] {
+                match push(&ring, task(number)) {
+                    Ok(()) => pushed += number,
+                    Err(refused) => drop(refused.into_payload::<Numbered>()),
+                }
+            }
+            let popped: usize = poppers.into_iter().map(|it| it.join().unwrap()).sum();
+            assert!(popped >= 1, "there was one from the start");
+            while pop(&ring).is_some() {}
+            assert!(ring.is_empty());
+            assert_eq!(seen.load(Relaxed), pushed);
+        });
+    }
+}
+
+/// Of two places, two can be taken at every moment at which none is: by the worker with a stash, and by who recalls it.
+#[test]
+fn no_place_is_lost_or_doubled() {
+    model(|| {
+        let places = Arc::new(Places::new(16, 1));
+        let worker = {
+            let places = Arc::clone(&places);
+            thread::spawn(move || {
+                let is_taken = places.take(Some(0));
+                if is_taken {
+                    places.free(Some(0));
+                }
+                usize::from(places.take(Some(0)))
+            })
+        };
+        // All but one: the last is in the stash or to be recalled, or the worker has it.
+        let mut taken = (0..16).filter(|_| places.take(None)).count();
+        assert!(taken >= 15, "the worker holds one at the most");
+        taken += worker.join().unwrap();
+        taken += (0..16).filter(|_| places.take(None)).count();
+        assert_eq!(taken, 16);
+    });
+}

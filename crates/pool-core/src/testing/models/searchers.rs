@@ -1,0 +1,87 @@
+//! A model of how one searcher wakes the next.
+
+use loom::sync::Arc;
+use loom::sync::atomic::{AtomicUsize, Ordering::Relaxed};
+use loom::thread;
+
+use super::{Token, model};
+use crate::worker::sleep::{Announced, Idle};
+
+/// Two workers, two jobs: the one that is taken first waits within its run for the other.
+struct Pair {
+    idle: Idle,
+    /// Jobs that are queued, and those that have been taken.
+    queue: AtomicUsize,
+    taken: AtomicUsize,
+    is_second_over: Token,
+    resumed: [Token; 2],
+}
+
+impl Pair {
+    fn push(&self) {
+        self.queue.fetch_add(1, Relaxed);
+        self.notify(false);
+    }
+
+    fn notify(&self, is_worker: bool) {
+        if let Some(worker) = self.idle.notify(|| is_worker) {
+            self.resumed[worker].give();
+        }
+    }
+
+    /// Runs one job, from a search that has begun.
+    fn run_one(&self, worker: usize) {
+        loop {
+            let taken = self
+                .queue
+                .fetch_update(Relaxed, Relaxed, |left| left.checked_sub(1));
+            if taken.is_ok() {
+                break;
+            }
+            match self.idle.announce(worker, || self.queue.load(Relaxed) > 0) {
+                Announced::Sleep | Announced::Resumed => self.resumed[worker].take(),
+                Announced::Search => {}
+            }
+        }
+        if self.idle.end_search() && self.queue.load(Relaxed) > 0 {
+            self.notify(true);
+        }
+        match self.taken.fetch_add(1, Relaxed) {
+            0 => self.is_second_over.take(),
+            _ => self.is_second_over.give(),
+        }
+    }
+}
+
+/// A submitter leaves its job to one that searches; that one finds another job, which is a long one. Then it has resumed somebody for
+/// the first: else loom reports a deadlock.
+#[test]
+fn the_last_searcher_wakes_the_next() {
+    model(|| {
+        let pair = Arc::new(Pair {
+            idle: Idle::new(2),
+            queue: AtomicUsize::new(0),
+            taken: AtomicUsize::new(0),
+            is_second_over: Token::default(),
+            resumed: Default::default(),
+        });
+        pair.idle.begin_search();
+        pair.idle.begin_search();
+        assert_eq!(pair.idle.announce(1, || false), Announced::Sleep);
+        let searcher = {
+            let pair = Arc::clone(&pair);
+            thread::spawn(move || pair.run_one(0))
+        };
+        let sleeper = {
+            let pair = Arc::clone(&pair);
+            thread::spawn(move || {
+                pair.resumed[1].take();
+                pair.run_one(1);
+            })
+        };
+        pair.push();
+        pair.push();
+        searcher.join().unwrap();
+        sleeper.join().unwrap();
+    });
+}

@@ -1,0 +1,55 @@
+//! An engine that runs nothing, for tests: what a worker needs to be one.
+
+use std::convert::Infallible;
+use std::sync::Arc;
+
+use crate::pool::capability::Capability;
+use crate::pool::config::PoolConfig;
+use crate::pool::engine::Engine;
+use crate::pool::lifecycle::Lifecycle;
+use crate::submit::error::BuildError;
+use crate::task::{Held, Task, TaskPlace};
+use crate::worker::Worker;
+
+pub(crate) struct Still(pub(crate) Arc<Lifecycle>);
+
+impl Engine for Still {
+    type Adopted = Infallible;
+    const NAME: &'static str = "still";
+
+    fn start(config: PoolConfig, _: Option<Infallible>) -> Result<Arc<Self>, BuildError> {
+        let capability = Capability {
+            name: Self::NAME,
+            workers: config.workers(),
+            capacity: Some(config.capacity()),
+            fifo: true,
+            async_jobs: true,
+            owns_threads: false,
+        };
+        Ok(Arc::new(Self(Lifecycle::new(&config, capability))))
+    }
+
+    fn life(&self) -> &Arc<Lifecycle> {
+        &self.0
+    }
+
+    fn push(&self, task: Held<'_>) -> Result<(), Task> {
+        Err(task.into_task())
+    }
+
+    fn push_unbounded(&self, _task: Task) {}
+
+    fn pop<'a>(&self, _worker: &Worker, _place: TaskPlace<'a>) -> Option<Held<'a>> {
+        None
+    }
+
+    fn has_queued(&self) -> bool {
+        false
+    }
+
+    fn take_queued(&self) -> Vec<Task> {
+        Vec::new()
+    }
+
+    fn join_threads(&self) {}
+}

@@ -1,0 +1,386 @@
+//! Futures on a runtime that polls them: a **chain** is a task of the runtime that holds a worker's token and hosts one future
+//! after the other.
+//!
+//! A chain has a seat for as long as it has work, and a worker that moves with it from thread to thread: each poll enters it and
+//! leaves it again. So a future that ends at its first poll touches nothing that is not its chain's own, except the queue; one that
+//! suspends leaves its chain's waker in its cell. Whoever cancels the pool wakes each chain.
+//!
+//! # Which futures keep their token
+//! A hosted future keeps its token from its start to its end, asleep or not: `workers` bounds the futures in flight. One that waits for its **own
+//! pool** cannot, since what it waits for may need that very token: a pool of one worker would stand still. So from its first such wait on (a
+//! handle of the pool, the pool's quiet or its end) a future **lends**: at each suspension it gives its token away, and takes one again when it is
+//! woken. All its suspensions, and not only those that wait for the pool: a future that waits for several things at once polls at a
+//! wake only what was woken, so one poll without such a wait says nothing about the others.
+//!
+//! # Lending
+//! 1. The future is suspended, and lends. It is noted among the jobs that are away, so reports name it, and it counts as running; its frame at the
+//!    seat ends; the seat is freed; the token goes to whatever is queued or woken, or sleeps.
+//! 2. A wake has the runtime poll the chain's task, which has no token. It takes one that sleeps, or seeks one (`seeking`), and is polled again
+//!    when that has come. With the token it has a seat, and its frame again; the note goes. `workers` bounds what runs, as ever.
+//! 3. When the future ends, its chain goes on with the token that it ended with.
+//!
+//! A seat may also come as a **loan** for one poll, from a worker that cannot leave it; the future gives it back when it suspends, or ends.
+//!
+//! # Without a token
+//! These need none, and would wait in vain where every token is held by a job that hangs, or where the pool has stopped and its tokens have ended:
+//! - a future that is to be dropped: cancelled, expired, or its pool is being cancelled;
+//! - a future that shuts its own pool down: it is left out of what that waits for, and its limit holds though all others hang;
+//! - any future of a pool that has stopped.
+//!
+//! They are polled as outsiders, without a worker, and end in the books of no seat.
+//!
+//! # A runtime that ends first
+//! It drops the chain. The future ends as `Cancelled`, wherever its token is. A token that the chain holds, or that lies in the future's inbox,
+//! is the engine's to [`lose`](Engine::lose). The inbox is closed, so a token that is on its way stays with who brings it.
+
+mod host;
+
+use std::future::Future;
+use std::pin::Pin;
+use std::sync::Arc;
+use std::task::{Context, Poll, Waker};
+
+use crate::cell::future::{Known, Polled};
+use crate::cell::future_entry::AsyncEntry;
+use crate::job::outcome::Outcome;
+use crate::pool::engine::Engine;
+use crate::pool::lifecycle::Lifecycle;
+use crate::task::Task;
+use crate::worker::borrowed::Left;
+use crate::worker::seeking::{Grant, Seeking};
+use crate::worker::sleep::Announced;
+use host::{Host, has_work};
+
+/// A token on its way to a chain or a visit, and the task that goes with it. Dropped on the way, as by a runtime that was shut down, it is
+/// [lost](Engine::lose).
+#[derive(Debug)]
+pub struct Lent<E: Engine> {
+    engine: Arc<E>,
+    /// There until it arrives.
+    token: Option<usize>,
+    first: Option<Task>,
+}
+
+impl<E: Engine> Lent<E> {
+    /// A token that was resumed, or that comes with the task to run `first`.
+    pub fn new(engine: Arc<E>, token: usize, first: Option<Task>) -> Self {
+        Self {
+            engine,
+            token: Some(token),
+            first,
+        }
+    }
+
+    /// The token is in good hands again.
+    pub fn arrive(mut self) -> (Arc<E>, usize, Option<Task>) {
+        let token = self.token.take().expect("it arrives once");
+        (Arc::clone(&self.engine), token, self.first.take())
+    }
+}
+
+impl<E: Engine> Drop for Lent<E> {
+    fn drop(&mut self) {
+        if let Some(token) = self.token.take() {
+            E::lose(&self.engine, token, self.first.take());
+        }
+    }
+}
+
+/// Hosts futures with a worker's token, until there are none.
+///
+/// To be polled by a task of the engine's runtime. Dropped before it is ready, as by a runtime that shuts down, it ends the future that
+/// it hosts as `Cancelled`, and the token, if it has one then, is lost.
+pub async fn host_futures<E: Engine>(lent: Lent<E>) -> Left {
+    let (engine, token, mut first) = lent.arrive();
+    let life = engine.life();
+    let mut host = Host::new(&engine, token, first.is_none());
+    loop {
+        while let Some(task) = first.take().or_else(|| host.pop()) {
+            if life.is_cancelling() {
+                life.give_up(task);
+                continue;
+            }
+            match task.into_payload::<AsyncEntry>() {
+                Ok(entry) => Hosted::new(entry, &mut host).await,
+                Err(closure) => return Left::ForVisit(host.leave(), Some(closure)),
+            }
+            if !host.has_token() || life.has_woken() {
+                break;
+            }
+            if host.is_pause_due() {
+                Pause::default().await;
+            }
+        }
+        if !host.has_token() {
+            return Left::Nothing;
+        }
+        if let Some(woken) = life.pop_woken() {
+            match host.see_to(woken) {
+                Some(left) => return left,
+                None => continue,
+            }
+        }
+        if life.has_chores() {
+            host.worker().begin_search();
+            return Left::ForVisit(host.leave(), None);
+        }
+        if life.may_leave() {
+            return Left::Stopped(host.leave());
+        }
+        host.tell_news();
+        if host.look_around() {
+            continue;
+        }
+        // In this order: whoever resumes the token finds its seat free.
+        let token = host.leave();
+        let has_work = || has_work(&*engine) || life.may_leave();
+        match life.idle().announce(token, has_work) {
+            Announced::Search => host.occupy(token, true),
+            Announced::Sleep | Announced::Resumed => return Left::Nothing,
+        }
+    }
+}
+
+/// What becomes of a token that was lost with the threads that its engine was lent: the worker is gone, and others see to its task.
+pub fn lose_token<E: Engine>(engine: &Arc<E>, token: usize, first: Option<Task>) {
+    let life = engine.life();
+    match first {
+        Some(first) => {
+            engine.push_unbounded(first);
+            life.notify();
+        }
+        None => life.searcher_lost(),
+    }
+    life.worker_lost(token, || engine.take_queued());
+}
+
+/// Where a hosted future stands in the pool's books.
+#[derive(Clone, Copy)]
+enum Standing {
+    /// It has not started.
+    New,
+    /// It runs, or sleeps, at the chain's seat.
+    Seated { is_listed: bool, since: u64 },
+    /// It has given its token away.
+    Away { since: u64 },
+}
+
+/// One future of the pool, from its start to its end.
+struct Hosted<'h, 'e, E: Engine> {
+    /// `None` once it is over, or was taken by somebody else (a joiner, a canceller).
+    job: Option<Arc<dyn Polled>>,
+    host: &'h mut Host<'e, E>,
+    standing: Standing,
+    known: Known,
+    /// It has waited for its own pool.
+    lends: bool,
+    /// Its inbox, while it needs a token.
+    seeking: Option<Arc<Seeking>>,
+}
+
+/// What a poll begins with.
+enum Begins {
+    /// With a seat.
+    Seated,
+    /// Without one, which it does not need.
+    Alone,
+    /// Not yet.
+    Later,
+}
+
+impl<'h, 'e, E: Engine> Hosted<'h, 'e, E> {
+    fn new(entry: AsyncEntry, host: &'h mut Host<'e, E>) -> Self {
+        Self {
+            job: Some(entry.0),
+            host,
+            standing: Standing::New,
+            known: Known::NotYet,
+            lends: false,
+            seeking: None,
+        }
+    }
+
+    /// One poll, as a worker of the pool: so the job may submit to it, join, close and drop it like any other.
+    fn poll_as_worker(&mut self, job: &Arc<dyn Polled>, waker: &Waker) -> Poll<Outcome> {
+        let worker = self.host.worker();
+        let polled = {
+            let _entered = worker.enter();
+            job.poll_hosted(worker.life(), Some(worker), waker, self.known)
+        };
+        self.lends |= worker.take_awaits_own_pool();
+        assert!(worker.is_unshared(), "see `Roaming`");
+        polled
+    }
+
+    /// The first poll takes the right to start. False if the job was started elsewhere meanwhile.
+    fn start(&mut self, job: &Arc<dyn Polled>) -> bool {
+        if job.start_hosted() {
+            self.host.has_slept = false;
+            let since = self.host.clock.now(self.host.life());
+            let is_listed = self.host.note(job, since);
+            self.standing = Standing::Seated { is_listed, since };
+            return true;
+        }
+        false
+    }
+
+    /// What the future can begin a poll with. It takes a token, if it gave its own away.
+    fn begin(&mut self, job: &Arc<dyn Polled>, cx: &Context<'_>) -> Begins {
+        let Standing::Away { since } = self.standing else {
+            return Begins::Seated;
+        };
+        let life = self.host.life();
+        let grant = match self.seeking.take() {
+            None => life.idle().take_for_work().map(Grant::Token),
+            Some(seeking) => match seeking.poll(cx) {
+                Poll::Ready(grant) => grant,
+                Poll::Pending if needs_no_token(&**job, life) => seeking.close(),
+                Poll::Pending => {
+                    self.seeking = Some(seeking);
+                    return Begins::Later;
+                }
+            },
+        };
+        match grant {
+            Some(grant) => {
+                self.host.accept(grant);
+                let is_listed = self.host.note(job, since);
+                self.standing = Standing::Seated { is_listed, since };
+                life.return_to_frame(job.id());
+                Begins::Seated
+            }
+            None if needs_no_token(&**job, life) => Begins::Alone,
+            None => {
+                let seeking = Seeking::begin(job.id(), life, cx);
+                job.note_seeking(Arc::clone(&seeking));
+                self.seeking = Some(seeking);
+                Begins::Later
+            }
+        }
+    }
+
+    /// Gives the token away until the future is woken.
+    fn lend(&mut self, job: &Arc<dyn Polled>, waker: &Waker) {
+        let Standing::Seated { is_listed, since } = self.standing else {
+            return;
+        };
+        let life = self.host.life();
+        // In this order: whoever cancels the pool wakes those who are away, and then the hosts.
+        life.leave(job.id(), job.name(), since, Some(waker.clone()));
+        self.host.strike(is_listed);
+        self.standing = Standing::Away { since };
+        self.host.release();
+        self.host.tell_news();
+        if life.is_cancelling() {
+            // Its canceller may have looked among those who are away too early, and among the hosts too late.
+            waker.wake_by_ref();
+        }
+    }
+
+    /// One poll, or the end, of a future that needs no token.
+    fn poll_alone(&mut self, job: Arc<dyn Polled>, waker: &Waker) -> Poll<()> {
+        match job.poll_hosted(self.host.life(), None, waker, self.known) {
+            Poll::Ready(outcome) => {
+                self.host.end_away(&job, outcome);
+                Poll::Ready(())
+            }
+            Poll::Pending => {
+                self.job = Some(job);
+                Poll::Pending
+            }
+        }
+    }
+
+    fn poll_seated(&mut self, job: Arc<dyn Polled>, waker: &Waker) -> Poll<()> {
+        if self.host.meet(waker) {
+            self.known = Known::NotYet;
+        }
+        if matches!(self.standing, Standing::New) && !self.start(&job) {
+            return Poll::Ready(());
+        }
+        let polled = self.poll_as_worker(&job, waker);
+        match (polled, self.standing) {
+            (Poll::Ready(outcome), Standing::Seated { is_listed, .. }) => {
+                self.host.end(&job, is_listed, outcome);
+                if self.host.is_on_loan() {
+                    self.host.release();
+                    self.host.tell_news();
+                }
+                Poll::Ready(())
+            }
+            _ => {
+                self.known = Known::Yes;
+                self.host.suspend();
+                if self.lends {
+                    self.lend(&job, waker);
+                }
+                self.job = Some(job);
+                Poll::Pending
+            }
+        }
+    }
+}
+
+/// See the module's head.
+fn needs_no_token(job: &dyn Polled, life: &Lifecycle) -> bool {
+    life.is_stopped() || life.is_inside_shutdown(job.id()) || job.is_interrupted(life)
+}
+
+impl<E: Engine> Future for Hosted<'_, '_, E> {
+    type Output = ();
+
+    fn poll(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<()> {
+        let this = &mut *self;
+        let Some(job) = this.job.take() else {
+            return Poll::Ready(());
+        };
+        match this.begin(&job, cx) {
+            Begins::Seated => this.poll_seated(job, cx.waker()),
+            Begins::Alone => this.poll_alone(job, cx.waker()),
+            Begins::Later => {
+                this.job = Some(job);
+                Poll::Pending
+            }
+        }
+    }
+}
+
+impl<E: Engine> Drop for Hosted<'_, '_, E> {
+    fn drop(&mut self) {
+        if let Some(Grant::Token(token)) = self.seeking.take().and_then(|it| it.close()) {
+            self.host.life().idle().begin_search();
+            E::lose(self.host.engine, token, None);
+        }
+        let Some(job) = self.job.take() else { return };
+        match self.standing {
+            Standing::New => job.abandon(),
+            Standing::Seated { is_listed, .. } => {
+                let outcome = job.cut_off(self.host.life());
+                self.host.end(&job, is_listed, outcome);
+                self.host.tell_news();
+            }
+            Standing::Away { .. } => {
+                let outcome = job.cut_off(self.host.life());
+                self.host.end_away(&job, outcome);
+            }
+        }
+    }
+}
+
+/// Lets the runtime's other tasks have the thread.
+#[derive(Default)]
+struct Pause {
+    is_over: bool,
+}
+
+impl Future for Pause {
+    type Output = ();
+
+    fn poll(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<()> {
+        if std::mem::replace(&mut self.is_over, true) {
+            return Poll::Ready(());
+        }
+        cx.waker().wake_by_ref();
+        Poll::Pending
+    }
+}

@@ -1,0 +1,283 @@
+//! `Host`: what a chain has from future to future: its token, its seat, and the worker that goes with them.
+
+use std::mem::MaybeUninit;
+use std::sync::Arc;
+use std::task::Waker;
+
+use crate::cell::future::Polled;
+use crate::job::outcome::Outcome;
+use crate::pool::engine::Engine;
+use crate::pool::lifecycle::Lifecycle;
+use crate::task::Task;
+use crate::worker::borrowed::Left;
+use crate::worker::park::{Looks, look_a_while};
+use crate::worker::seeking::{Grant, Loan, inbox_of};
+use crate::worker::sleep::Announced;
+use crate::worker::{SampledClock, Worker};
+
+/// Jobs that a chain runs without a pause before it lets the runtime's other tasks have the thread.
+const JOBS_AT_A_STRETCH: u32 = 64;
+
+pub(super) fn has_work<E: Engine>(engine: &E) -> bool {
+    engine.has_queued() || engine.life().has_woken()
+}
+
+/// A token that its holder needs no longer: it goes to what there is to do, or sleeps.
+fn release<E: Engine>(engine: &E, token: usize) {
+    let life = engine.life();
+    life.idle().begin_search();
+    let has_work = || has_work(engine) || life.may_leave();
+    if has_work() || life.idle().announce(token, has_work) == Announced::Search {
+        life.resume(token);
+    }
+}
+
+/// A worker that goes from thread to thread with the task that holds it.
+struct Roaming(Worker);
+
+// SAFETY: a worker shares its inside with its clones alone, and `Hosted::poll`, which is the only one to enter it, makes sure that
+// none is left when it returns. What is inside is `Send`: `Arc`s of the pool's life, of a slot and of the engine, and plain cells; a
+// worker's state, which need not be, is never set on this one.
+unsafe impl Send for Roaming {}
+
+/// A chain's seat.
+struct Place {
+    worker: Roaming,
+    /// Whether the pool knows whom to wake here.
+    is_known: bool,
+    /// Whose seat it is, if it is lent.
+    loan: Option<Loan>,
+}
+
+/// What is the chain's own, from job to job.
+pub(super) struct Host<'e, E: Engine> {
+    pub(super) engine: &'e Arc<E>,
+    /// `None`: the chain has no token.
+    place: Option<Place>,
+    pub(super) clock: SampledClock,
+    /// The waker of the task that polls.
+    waker: Option<Waker>,
+    jobs_at_a_stretch: u32,
+    /// Whether the last job was ever suspended.
+    pub(super) has_slept: bool,
+    /// Whether jobs have ended here since those who watch the pool were told.
+    has_news: bool,
+}
+
+impl<'e, E: Engine> Host<'e, E> {
+    pub(super) fn new(engine: &'e Arc<E>, token: usize, is_searching: bool) -> Self {
+        let mut host = Self {
+            engine,
+            place: None,
+            clock: SampledClock::default(),
+            waker: None,
+            jobs_at_a_stretch: 0,
+            has_slept: false,
+            has_news: false,
+        };
+        host.occupy(token, is_searching);
+        host
+    }
+
+    pub(super) fn life(&self) -> &'e Arc<Lifecycle> {
+        self.engine.life()
+    }
+
+    pub(super) fn has_token(&self) -> bool {
+        self.place.is_some()
+    }
+
+    /// Whether the chain's seat is to be given back.
+    pub(super) fn is_on_loan(&self) -> bool {
+        self.place.as_ref().is_some_and(|it| it.loan.is_some())
+    }
+
+    /// The worker at the chain's seat.
+    pub(super) fn worker(&self) -> &Worker {
+        &self.place.as_ref().expect("the chain has a token").worker.0
+    }
+
+    // --- coming and going -------------------------------------------------------------------------------------------
+
+    /// Takes a seat with a token that has come.
+    pub(super) fn occupy(&mut self, token: usize, is_searching: bool) {
+        let taken = self.life().seats.take(Some(token));
+        self.sit(taken.index, token, is_searching, None);
+        // `leave` frees it.
+        std::mem::forget(taken);
+    }
+
+    fn sit(&mut self, seat: usize, token: usize, is_searching: bool, loan: Option<Loan>) {
+        let worker = Worker::new(self.engine, seat, token, is_searching);
+        worker.host();
+        self.place = Some(Place {
+            worker: Roaming(worker),
+            is_known: false,
+            loan,
+        });
+    }
+
+    /// Takes what a seeker was given.
+    pub(super) fn accept(&mut self, grant: Grant) {
+        match grant {
+            Grant::Token(token) => self.occupy(token, false),
+            Grant::Loan(loan) => self.sit(loan.seat, loan.token, false, Some(loan)),
+        }
+    }
+
+    /// Leaves the seat. The token, unless it goes back to who has lent it.
+    fn give_up_seat(&mut self) -> Option<usize> {
+        let Place {
+            worker: Roaming(worker),
+            is_known,
+            loan,
+        } = self.place.take()?;
+        let (index, token) = (worker.index(), worker.token());
+        drop(worker);
+        if is_known {
+            self.life().set_host(index, None);
+        }
+        if loan.is_some() {
+            return None;
+        }
+        self.life().seats.free(index);
+        Some(token)
+    }
+
+    /// Leaves the seat of a token that is the chain's own. Whoever has the token next knows nothing of the jobs that have ended here.
+    pub(super) fn leave(&mut self) -> usize {
+        self.tell_news();
+        self.give_up_seat().expect("the chain has a token")
+    }
+
+    /// Gives up what the chain has, for others to use.
+    pub(super) fn release(&mut self) {
+        if let Some(token) = self.give_up_seat() {
+            release(&**self.engine, token);
+        }
+    }
+
+    // --- work -------------------------------------------------------------------------------------------------------
+
+    /// Takes the next task out of the queue.
+    pub(super) fn pop(&self) -> Option<Task> {
+        let (engine, worker) = (&**self.engine, self.worker());
+        let task = engine.pop(worker, &mut MaybeUninit::uninit())?.into_task();
+        worker.found(engine);
+        Some(task)
+    }
+
+    /// Goes on with an entry that was woken. What is left of it, if the token goes.
+    pub(super) fn see_to(&mut self, woken: Task) -> Option<Left> {
+        self.worker().found(&**self.engine);
+        match inbox_of(woken) {
+            Ok(seeking) => {
+                let token = self.leave();
+                if seeking.give(token) {
+                    return Some(Left::Nothing);
+                }
+                self.occupy(token, false);
+                None
+            }
+            Err(task) => {
+                // A future that runs on no runtime: its place is on a visit.
+                self.life().requeue(task);
+                self.worker().begin_search();
+                Some(Left::ForVisit(self.leave(), None))
+            }
+        }
+    }
+
+    /// Looks a while for work, or for the end. True: there is some.
+    ///
+    /// One chain at a time does so, after a job that ended at its first poll: then the next one may come as soon. Where jobs sleep,
+    /// the thread is worth more to the runtime's other tasks.
+    pub(super) fn look_around(&self) -> bool {
+        let life = self.life();
+        let is_worth_it = !self.has_slept && !life.idle().has_searcher();
+        self.worker().begin_search();
+        is_worth_it
+            && look_a_while(Looks::WORKER, || {
+                has_work(&**self.engine) || life.may_leave()
+            })
+    }
+
+    /// Tells those who watch the pool, if a job has ended here.
+    pub(super) fn tell_news(&mut self) {
+        if std::mem::take(&mut self.has_news) {
+            self.life().tell_watchers();
+        }
+    }
+
+    /// Learns who polls. True if that is news to the job.
+    pub(super) fn meet(&mut self, waker: &Waker) -> bool {
+        let is_news = !self.waker.as_ref().is_some_and(|it| it.will_wake(waker));
+        if is_news {
+            self.waker = Some(waker.clone());
+        }
+        let place = self.place.as_mut().expect("the chain has a token");
+        if is_news || !std::mem::replace(&mut place.is_known, true) {
+            let index = place.worker.0.index();
+            self.life().set_host(index, self.waker.clone());
+        }
+        is_news
+    }
+
+    /// Notes at the seat that a job runs there, since `since`. True if the note is listed.
+    pub(super) fn note(&self, job: &Arc<dyn Polled>, since: u64) -> bool {
+        self.life().slots[self.worker().index()].begin(job.id(), job.name(), since)
+    }
+
+    pub(super) fn strike(&self, is_listed: bool) {
+        self.life().slots[self.worker().index()].end(is_listed);
+    }
+
+    /// The job is over: the seat is free for the next.
+    pub(super) fn end(&mut self, job: &Arc<dyn Polled>, is_listed: bool, outcome: Outcome) {
+        let (life, index) = (self.life(), self.worker().index());
+        life.slots[index].end(is_listed);
+        life.record_at(outcome, index);
+        job.publish_hosted(outcome);
+        life.over_at(index);
+        self.jobs_at_a_stretch += 1;
+        self.has_news = true;
+    }
+
+    /// The job that is away is over.
+    pub(super) fn end_away(&mut self, job: &Arc<dyn Polled>, outcome: Outcome) {
+        let life = self.life();
+        life.come_back(job.id(), outcome);
+        job.publish_hosted(outcome);
+        life.entry_over();
+    }
+
+    /// Whether the runtime's other tasks should have the thread now. Asked once for each job.
+    pub(super) fn is_pause_due(&mut self) -> bool {
+        let is_due = self.jobs_at_a_stretch >= JOBS_AT_A_STRETCH;
+        if is_due {
+            self.jobs_at_a_stretch = 0;
+        }
+        is_due
+    }
+
+    /// The job sleeps, for who knows how long: the clock's reading is old when the next one starts.
+    pub(super) fn suspend(&mut self) {
+        self.clock = SampledClock::default();
+        self.jobs_at_a_stretch = 0;
+        self.has_slept = true;
+    }
+}
+
+impl<E: Engine> Drop for Host<'_, E> {
+    /// A chain that was dropped with its token: the runtime has ended.
+    fn drop(&mut self) {
+        let is_searching = self.place.is_some() && self.worker().is_searching();
+        let Some(token) = self.give_up_seat() else {
+            return;
+        };
+        if !is_searching {
+            self.life().idle().begin_search();
+        }
+        E::lose(self.engine, token, None);
+    }
+}

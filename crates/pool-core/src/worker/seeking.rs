@@ -1,0 +1,209 @@
+//! How a future that gave its token away gets one again.
+//!
+//! # Protocol
+//! The future's own task is woken, and is polled without a token. If one sleeps, it takes that. Else it leaves an **entry** among the woken
+//! futures, which nobody can refuse, and waits at its **inbox**. Whoever pops the entry brings what it can:
+//! - A worker with nothing else on its stack leaves its seat and puts its **token** into the inbox. So does a chain.
+//! - A worker that waits inside a job for its whole pool cannot leave. It puts a **loan** into the inbox: its seat for one poll, while it waits
+//!   for the seat to come back. If nobody has taken the loan up within a moment, as where the runtime's threads are all blocked, it takes it
+//!   back and leaves the entry to others.
+//!
+//! A job that joins the future, or awaits it in an executor of its own, does not look at entries. It finds the inbox by way of the future's cell
+//! (`worker::help`), and lends its seat as well: it may have the only one.
+//!
+//! An inbox that nobody looks into any more is closed, and whoever comes with a token keeps it; a token that lies in it by then is the closer's.
+//! An entry that is dropped, as by the end of the pool, says so in the inbox: no token will come.
+
+use std::fmt;
+use std::sync::Arc;
+use std::task::{Context, Poll, Waker};
+use std::time::Duration;
+
+use crate::job::id::JobId;
+use crate::pool::lifecycle::Lifecycle;
+use crate::sys::machine;
+use crate::sys::sync::{LockExt, Mutex};
+use crate::task::{GivenUp, GivenUpAs, Payload, Task};
+use crate::worker::park::Parker;
+use crate::worker::{Departure, Worker};
+
+/// How long a loan lies in the inbox.
+const TAKEN_UP_WITHIN: Duration = Duration::from_millis(1);
+
+/// The inbox of a future that needs a token.
+pub(crate) struct Seeking(Mutex<Inbox>);
+
+enum Inbox {
+    /// Nobody has come.
+    Waits(Waker),
+    Has(Grant),
+    /// Nobody will come.
+    Forlorn,
+    /// Nobody waits here any more.
+    Closed,
+}
+
+/// What a future that needs a token gets.
+pub(crate) enum Grant {
+    Token(usize),
+    Loan(Loan),
+}
+
+/// A seat for one poll. Its drop gives it back.
+pub(crate) struct Loan {
+    pub(crate) seat: usize,
+    pub(crate) token: usize,
+    lender: Waker,
+}
+
+/// What became of a seat that was to be lent.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum LoanEnd {
+    /// It was used, and is back.
+    Returned,
+    /// Nobody came for it in time.
+    NotTakenUp,
+    NobodyWaits,
+}
+
+/// The entry of a future that needs a token.
+struct SeekerEntry(Arc<Seeking>);
+
+impl Seeking {
+    /// Leaves an entry for future `id` among those that were woken.
+    pub(crate) fn begin(id: JobId, life: &Arc<Lifecycle>, cx: &Context<'_>) -> Arc<Self> {
+        let seeking = Arc::new(Self(Mutex::new(Inbox::Waits(cx.waker().clone()))));
+        seeking.leave_entry(id, life);
+        seeking
+    }
+
+    fn leave_entry(self: &Arc<Self>, id: JobId, life: &Arc<Lifecycle>) {
+        life.requeue(Task::new(id, SeekerEntry(Arc::clone(self))));
+    }
+
+    /// What has come. `None`: nothing will.
+    pub(crate) fn poll(&self, cx: &Context<'_>) -> Poll<Option<Grant>> {
+        let mut inbox = self.0.lock_unpoisoned();
+        match &mut *inbox {
+            Inbox::Waits(waker) => {
+                waker.clone_from(cx.waker());
+                Poll::Pending
+            }
+            _ => Poll::Ready(close(&mut inbox)),
+        }
+    }
+
+    /// Nobody waits here any more. What had come by then is the caller's.
+    pub(crate) fn close(&self) -> Option<Grant> {
+        close(&mut self.0.lock_unpoisoned())
+    }
+
+    /// Brings a token. False if nobody waits for it.
+    pub(crate) fn give(&self, token: usize) -> bool {
+        self.put(Grant::Token(token))
+    }
+
+    fn put(&self, grant: Grant) -> bool {
+        self.turn(Inbox::Has(grant))
+    }
+
+    /// Ends the wait. False if nobody waits.
+    fn turn(&self, to: Inbox) -> bool {
+        let mut inbox = self.0.lock_unpoisoned();
+        if !matches!(*inbox, Inbox::Waits(_)) {
+            drop(inbox);
+            return false;
+        }
+        let Inbox::Waits(waker) = std::mem::replace(&mut *inbox, to) else {
+            unreachable!("it was looked at")
+        };
+        drop(inbox);
+        waker.wake();
+        true
+    }
+
+    /// Lends the seat of `worker`, which waits here until it is back.
+    pub(crate) fn lend(&self, worker: &Worker) -> LoanEnd {
+        let parker = Parker::new();
+        let is_put = self.put(Grant::Loan(Loan {
+            seat: worker.index(),
+            token: worker.token(),
+            lender: parker.waker(),
+        }));
+        if !is_put {
+            return LoanEnd::NobodyWaits;
+        }
+        if !parker.park(Some(machine::now() + TAKEN_UP_WITHIN)) {
+            if self.take_back() {
+                return LoanEnd::NotTakenUp;
+            }
+            let _returned = parker.park(None);
+        }
+        LoanEnd::Returned
+    }
+
+    /// Takes a loan back that nobody has taken up. The one who waits was woken for it, and waits on when it is polled.
+    fn take_back(&self) -> bool {
+        let mut inbox = self.0.lock_unpoisoned();
+        if !matches!(*inbox, Inbox::Has(_)) {
+            return false;
+        }
+        let untouched = std::mem::replace(&mut *inbox, Inbox::Waits(Waker::noop().clone()));
+        drop(inbox);
+        drop(untouched);
+        true
+    }
+}
+
+fn close(inbox: &mut Inbox) -> Option<Grant> {
+    match std::mem::replace(inbox, Inbox::Closed) {
+        Inbox::Has(grant) => Some(grant),
+        Inbox::Waits(_) | Inbox::Forlorn | Inbox::Closed => None,
+    }
+}
+
+impl Drop for Loan {
+    fn drop(&mut self) {
+        self.lender.wake_by_ref();
+    }
+}
+
+/// The inbox that a woken entry is about, or the entry of another kind.
+pub(crate) fn inbox_of(woken: Task) -> Result<Arc<Seeking>, Task> {
+    woken.into_payload::<SeekerEntry>().map(|entry| entry.0)
+}
+
+impl Payload for SeekerEntry {
+    fn run(self, id: JobId, worker: &Worker) {
+        if worker.own_jobs() == 0 {
+            worker.depart(Departure::To(self.0));
+        } else {
+            if self.0.lend(worker) == LoanEnd::NotTakenUp {
+                self.0.leave_entry(id, worker.life());
+            }
+        }
+    }
+
+    fn abandon(self) {
+        let _told = self.0.turn(Inbox::Forlorn);
+    }
+
+    fn give_up(self, _id: JobId, _life: &Lifecycle, _ends: GivenUpAs) -> GivenUp {
+        self.abandon();
+        GivenUp::TakenElsewhere
+    }
+
+    fn name(&self) -> Option<&str> {
+        None
+    }
+
+    fn is_async(&self) -> bool {
+        true
+    }
+}
+
+impl fmt::Debug for Seeking {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("Seeking(..)")
+    }
+}

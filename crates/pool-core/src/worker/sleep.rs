@@ -1,0 +1,212 @@
+//! Who sleeps and who searches: how a submission wakes few workers and never too few.
+//!
+//! # States
+//! A worker is **active** (it runs a job), **searching** (it looks for one) or **sleeping** (it is on the stack, parked or
+//! about to park). One word counts the sleeping and the searching.
+//!
+//! # The submitter, after its push
+//! First a light fence; then it reads the word. If nobody sleeps, it is done. Else a full fence, and it reads the word again: if
+//! nobody sleeps, or somebody searches, it is done. Else it takes one sleeper off the stack, counts it as searching, and resumes it.
+//!
+//! Before that it has a little **patience**, if another worker is active: a short job is over, and its worker searches, sooner than a sleeper
+//! could be woken. Who submits a job, joins it and submits the next would else wake a second worker each time, for nothing.
+//!
+//! # The worker that found nothing
+//! It puts itself on the stack; in one step it leaves the searching and joins the sleeping. Then a heavy fence; then it looks
+//! into the queues once more. Empty: it parks until somebody takes it off the stack. Not empty: it takes itself off the
+//! stack and searches again; if it is no longer there, it was resumed and searches all the same.
+//!
+//! # The worker that found something
+//! It leaves the searching. If it was the last, a full fence; then it looks whether there is more and resumes one sleeper if so: one
+//! wakes the next, for as long as there is work.
+//!
+//! # Why no wake is lost
+//! A submitter that read that **nobody sleeps** leaves the job to workers that are active or searching. Each of them, before it
+//! parks, announces its sleep after that read, and then looks; light and heavy fence make the push visible to that look (`asymmetric_fence`).
+//!
+//! A submitter that read that **somebody searches** has put a full fence between its push and that read. Whoever searched at that
+//! moment leaves the searching later in the total order of the word: for its sleep, and then looks, as above; or with a
+//! job, and then the last of the searchers looks, behind a full fence of its own, and resumes somebody. That sleepers
+//! exist is what makes this case matter, so only it pays for the full fence.
+
+use crossbeam_utils::CachePadded;
+
+use crate::sys::asymmetric_fence::{heavy, light};
+use crate::sys::sync::{AtomicU64, LockExt, Mutex, Ordering, fence};
+use crate::worker::park::spin_a_while;
+
+const SLEEPING: u64 = 1 << 32;
+const SEARCHING: u64 = 1;
+
+pub(crate) struct Idle {
+    /// Sleeping workers in the upper half, searching in the lower.
+    word: CachePadded<AtomicU64>,
+    stack: Mutex<Vec<usize>>,
+    workers: u64,
+}
+
+/// How many sleep, by the word.
+fn sleeping(word: u64) -> u64 {
+    word / SLEEPING
+}
+
+/// How many search, by the word.
+fn searching(word: u64) -> u64 {
+    word % SLEEPING
+}
+
+/// What a worker that announced its sleep must do.
+#[must_use]
+#[derive(Debug, PartialEq, Eq)]
+pub(crate) enum Announced {
+    /// Nothing to be found: park until resumed.
+    Sleep,
+    /// There is work, and the worker searches again.
+    Search,
+    /// There is work, and somebody has resumed the worker already: take the token, then search.
+    Resumed,
+}
+
+impl Idle {
+    pub(crate) fn new(workers: usize) -> Self {
+        Self {
+            word: CachePadded::new(AtomicU64::new(0)),
+            stack: Mutex::new(Vec::with_capacity(workers)),
+            workers: workers as u64,
+        }
+    }
+
+    /// The submitter's part. The worker to resume, if one is needed. `is_worker`: whether the submitter is one itself.
+    #[inline]
+    pub(crate) fn notify(&self, is_worker: impl FnOnce() -> bool) -> Option<usize> {
+        // ORDERING: partner is the heavy fence in `announce`: either this read sees the sleeper, or its last look sees the push.
+        light();
+        if self.word.load(Ordering::Relaxed) < SLEEPING {
+            return None;
+        }
+        self.notify_sleeper(is_worker)
+    }
+
+    #[inline(never)]
+    fn notify_sleeper(&self, is_worker: impl FnOnce() -> bool) -> Option<usize> {
+        // ORDERING: pairs with the fence in `end_search`: either this read sees no searcher, or its look sees the push. The later reads are of
+        // later states, so the same holds for them.
+        fence(Ordering::SeqCst);
+        let word = self.word.load(Ordering::Relaxed);
+        if sleeping(word) == 0 || searching(word) != 0 {
+            return None;
+        }
+        let is_another_active = sleeping(word) + u64::from(is_worker()) < self.workers;
+        if is_another_active && spin_a_while(|| self.has_searcher()) {
+            return None;
+        }
+        self.take_sleeper()
+    }
+
+    #[cold]
+    fn take_sleeper(&self) -> Option<usize> {
+        let mut stack = self.stack.lock_unpoisoned();
+        // Somebody may have resumed one while this thread waited for the lock; that one searches for all.
+        // ORDERING: SeqCst on each change of the word keeps them in one order, which the argument above walks along.
+        if searching(self.word.load(Ordering::SeqCst)) != 0 {
+            return None;
+        }
+        let worker = stack.pop()?;
+        self.word
+            .fetch_add(SEARCHING.wrapping_sub(SLEEPING), Ordering::SeqCst);
+        Some(worker)
+    }
+
+    /// Whether somebody sleeps. Out of date at once.
+    #[inline]
+    pub(crate) fn has_sleeper(&self) -> bool {
+        self.word.load(Ordering::Relaxed) >= SLEEPING
+    }
+
+    /// Whether others search beside the caller, who does. Out of date at once.
+    #[inline]
+    pub(crate) fn has_rivals(&self) -> bool {
+        searching(self.word.load(Ordering::Relaxed)) > 1
+    }
+
+    /// Whether somebody searches. Out of date at once.
+    pub(crate) fn has_searcher(&self) -> bool {
+        searching(self.word.load(Ordering::Relaxed)) != 0
+    }
+
+    /// Whether somebody sleeps or searches. Out of date at once.
+    #[inline]
+    pub(crate) fn is_somebody_idle(&self) -> bool {
+        self.word.load(Ordering::Relaxed) != 0
+    }
+
+    /// Takes a sleeper off the stack for one who has work for it already. Nobody is resumed, and it does not search.
+    ///
+    /// To those who submit it is one that was active all along: before it sleeps again, it looks.
+    pub(crate) fn take_for_work(&self) -> Option<usize> {
+        if !self.has_sleeper() {
+            return None;
+        }
+        let mut stack = self.stack.lock_unpoisoned();
+        let sleeper = stack.pop()?;
+        self.word.fetch_sub(SLEEPING, Ordering::SeqCst);
+        Some(sleeper)
+    }
+
+    /// Takes every sleeper off the stack, for the end.
+    pub(crate) fn take_all(&self) -> Vec<usize> {
+        let mut stack = self.stack.lock_unpoisoned();
+        let count = stack.len() as u64;
+        self.word.fetch_add(
+            count.wrapping_mul(SEARCHING.wrapping_sub(SLEEPING)),
+            Ordering::SeqCst,
+        );
+        std::mem::take(&mut *stack)
+    }
+
+    /// An active worker found its own queue empty.
+    pub(crate) fn begin_search(&self) {
+        self.word.fetch_add(SEARCHING, Ordering::SeqCst);
+    }
+
+    /// A searcher found a job. True if it was the last one: it must look for more and notify.
+    pub(crate) fn end_search(&self) -> bool {
+        let was_last = searching(self.word.fetch_sub(SEARCHING, Ordering::SeqCst)) == 1;
+        if was_last {
+            // ORDERING: pairs with the fence in `notify_sleeper`; the caller's look comes after it.
+            fence(Ordering::SeqCst);
+        }
+        was_last
+    }
+
+    /// A searcher gives up; `has_work` is its last look.
+    pub(crate) fn announce(&self, worker: usize, has_work: impl FnOnce() -> bool) -> Announced {
+        {
+            let mut stack = self.stack.lock_unpoisoned();
+            stack.push(worker);
+            self.word
+                .fetch_add(SLEEPING.wrapping_sub(SEARCHING), Ordering::SeqCst);
+        }
+        // ORDERING: partner is the light fence in `notify`; a full fence too, for that in `notify_sleeper`.
+        heavy();
+        if !has_work() {
+            Announced::Sleep
+        } else {
+            self.withdraw(worker)
+        }
+    }
+
+    /// The worker takes itself off the stack, unless somebody has.
+    pub(crate) fn withdraw(&self, worker: usize) -> Announced {
+        let mut stack = self.stack.lock_unpoisoned();
+        match stack.iter().rposition(|&sleeper| sleeper == worker) {
+            None => Announced::Resumed,
+            Some(place) => {
+                stack.remove(place);
+                self.word
+                    .fetch_add(SEARCHING.wrapping_sub(SLEEPING), Ordering::SeqCst);
+                Announced::Search
+            }
+        }
+    }
+}
