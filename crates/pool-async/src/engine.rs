@@ -14,8 +14,8 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Weak};
 
 use pool_core::{
-    BuildError, Capability, Engine, Errand, Held, Left, Lent, Lifecycle, PoolConfig, QueuedBy,
-    Residents, SharedQueue, Step, Task, TaskPlace, Worker, host_futures, lose_token, put_to_sleep,
+    BuildError, Capability, Engine, Errand, Held, Left, Lent, Lifecycle, PoolConfig, Residents,
+    SharedQueue, Step, Task, TaskQueue, Worker, host_futures, lose_token, put_to_sleep,
     visit_between_chains,
 };
 use tokio::runtime::{Handle, RuntimeFlavor};
@@ -44,6 +44,7 @@ struct Own {
 
 impl Engine for AsyncEngine {
     type Adopted = Handle;
+    type Queue = SharedQueue;
 
     const NAME: &'static str = "async";
 
@@ -98,6 +99,10 @@ impl Engine for AsyncEngine {
         &self.life
     }
 
+    fn queue(&self) -> &SharedQueue {
+        &self.queue
+    }
+
     #[inline]
     fn push(&self, task: Held<'_>) -> Result<(), Task> {
         let is_future = task.is_async();
@@ -105,30 +110,7 @@ impl Engine for AsyncEngine {
         if self.expects_future.load(Ordering::Relaxed) != is_future {
             self.expects_future.store(is_future, Ordering::Relaxed);
         }
-        self.queue.push(task)
-    }
-
-    fn push_unbounded(&self, task: Task) {
-        self.queue.push_unbounded(task);
-    }
-
-    fn push_past_bound(&self, task: Task) {
-        self.queue.push_past_bound(task);
-    }
-
-    fn past_bound(&self) -> usize {
-        self.queue.past_bound()
-    }
-
-    /// Always inlined: with several callers, the compiler's choice varies from build to build.
-    #[inline(always)]
-    fn pop<'a>(&self, _worker: &Worker, place: TaskPlace<'a>) -> Option<Held<'a>> {
-        let mut queued_by = QueuedBy::Push;
-        let task = self.queue.pop_telling(place, &mut queued_by).ok()?;
-        if queued_by == QueuedBy::Push {
-            self.life.room().freed();
-        }
-        Some(task)
+        TaskQueue::push(&self.queue, task, &self.life)
     }
 
     fn run(&self, worker: &Worker, task: Held<'_>) -> Step {
@@ -145,16 +127,6 @@ impl Engine for AsyncEngine {
                 engine.start_chain(token, Some(future));
             });
         }
-    }
-
-    fn has_queued(&self) -> bool {
-        !self.queue.is_empty()
-    }
-
-    fn take_queued(&self) -> Vec<Task> {
-        let tasks = self.queue.take_all();
-        self.life.room().freed();
-        tasks
     }
 
     fn is_own_thread(&self) -> bool {

@@ -3,10 +3,7 @@
 use std::convert::Infallible;
 use std::sync::Arc;
 
-use pool_core::{
-    BuildError, Capability, Engine, Held, Lifecycle, PoolConfig, QueuedBy, SharedQueue, Task,
-    TaskPlace, Threads, Worker,
-};
+use pool_core::{BuildError, Capability, Engine, Lifecycle, PoolConfig, SharedQueue, Threads};
 
 /// The engine of [`ChannelPool`](crate::ChannelPool).
 ///
@@ -20,6 +17,7 @@ pub struct ChannelEngine {
 
 impl Engine for ChannelEngine {
     type Adopted = Infallible;
+    type Queue = SharedQueue;
 
     const NAME: &'static str = "channel";
 
@@ -45,42 +43,8 @@ impl Engine for ChannelEngine {
         &self.life
     }
 
-    #[inline(always)]
-    fn push(&self, task: Held<'_>) -> Result<(), Task> {
-        self.queue.push(task)
-    }
-
-    fn push_unbounded(&self, task: Task) {
-        self.queue.push_unbounded(task);
-    }
-
-    fn push_past_bound(&self, task: Task) {
-        self.queue.push_past_bound(task);
-    }
-
-    fn past_bound(&self) -> usize {
-        self.queue.past_bound()
-    }
-
-    #[inline(always)]
-    fn pop<'a>(&self, _worker: &Worker, place: TaskPlace<'a>) -> Option<Held<'a>> {
-        let mut queued_by = QueuedBy::Push;
-        let task = self.queue.pop_telling(place, &mut queued_by).ok()?;
-        if queued_by == QueuedBy::Push {
-            self.life.room().freed();
-        }
-        Some(task)
-    }
-
-    #[inline]
-    fn has_queued(&self) -> bool {
-        !self.queue.is_empty()
-    }
-
-    fn take_queued(&self) -> Vec<Task> {
-        let tasks = self.queue.take_all();
-        self.life.room().freed();
-        tasks
+    fn queue(&self) -> &SharedQueue {
+        &self.queue
     }
 
     fn join_threads(&self) {

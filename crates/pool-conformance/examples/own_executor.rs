@@ -5,31 +5,24 @@
 use std::collections::VecDeque;
 use std::convert::Infallible;
 use std::process::ExitCode;
-use std::sync::{Arc, Mutex};
+use std::sync::{Arc, Mutex, MutexGuard};
 
 use pool_conformance::{Fixture, Verdict};
 use pool_core::{
-    BuildError, Capability, Engine, Held, Lifecycle, PoolConfig, Task, TaskPlace, Threads, Worker,
-    WorkerPool,
+    BuildError, Capability, Engine, Held, Lifecycle, PoolConfig, Task, TaskPlace, TaskQueue,
+    Threads, Worker, WorkerPool,
 };
 
 /// Threads on a queue under a lock.
 struct Own {
     life: Arc<Lifecycle>,
-    queue: Mutex<Queue>,
-    capacity: usize,
+    queue: LockedQueue,
     threads: Threads,
-}
-
-#[derive(Default)]
-struct Queue {
-    /// Each with whether it takes one of the places.
-    tasks: VecDeque<(Task, bool)>,
-    placed: usize,
 }
 
 impl Engine for Own {
     type Adopted = Infallible;
+    type Queue = LockedQueue;
     const NAME: &'static str = "own";
 
     fn start(config: PoolConfig, _adopted: Option<Infallible>) -> Result<Arc<Self>, BuildError> {
@@ -43,8 +36,10 @@ impl Engine for Own {
         };
         let engine = Arc::new(Self {
             life: Lifecycle::new(&config, capability),
-            queue: Mutex::default(),
-            capacity: config.capacity(),
+            queue: LockedQueue {
+                tasks: Mutex::default(),
+                capacity: config.capacity(),
+            },
             threads: Threads::default(),
         });
         engine.threads.start(&engine, &config, |work| work())?;
@@ -55,49 +50,69 @@ impl Engine for Own {
         &self.life
     }
 
-    fn push(&self, task: Held<'_>) -> Result<(), Task> {
-        let mut queue = self.queue.lock().expect("nothing panics under this lock");
-        if queue.placed >= self.capacity {
-            return Err(task.into_task());
-        }
-        queue.placed += 1;
-        queue.tasks.push_back((task.into_task(), true));
-        Ok(())
-    }
-
-    fn push_unbounded(&self, task: Task) {
-        let mut queue = self.queue.lock().expect("nothing panics under this lock");
-        // It takes no place, so that chains of such tasks keep nobody out.
-        queue.tasks.push_back((task, false));
-    }
-
-    fn pop<'a>(&self, _worker: &Worker, place: TaskPlace<'a>) -> Option<Held<'a>> {
-        let mut queue = self.queue.lock().expect("nothing panics under this lock");
-        let (task, has_place) = queue.tasks.pop_front()?;
-        queue.placed -= usize::from(has_place);
-        drop(queue);
-        if has_place {
-            self.life.room().freed();
-        }
-        Some(Held::new(place, task))
-    }
-
-    fn has_queued(&self) -> bool {
-        let queue = self.queue.lock().expect("nothing panics under this lock");
-        !queue.tasks.is_empty()
-    }
-
-    fn take_queued(&self) -> Vec<Task> {
-        let mut queue = self.queue.lock().expect("nothing panics under this lock");
-        queue.placed = 0;
-        let tasks = queue.tasks.drain(..).map(|(task, _)| task).collect();
-        drop(queue);
-        self.life.room().freed();
-        tasks
+    fn queue(&self) -> &LockedQueue {
+        &self.queue
     }
 
     fn join_threads(&self) {
         self.threads.join(&self.life);
+    }
+}
+
+/// First in, first out. `pool_core::SharedQueue` would do; this one shows what a queue has to do.
+struct LockedQueue {
+    tasks: Mutex<Tasks>,
+    capacity: usize,
+}
+
+#[derive(Default)]
+struct Tasks {
+    /// Each with whether it takes one of the places.
+    queued: VecDeque<(Task, bool)>,
+    placed: usize,
+}
+
+impl LockedQueue {
+    fn lock(&self) -> MutexGuard<'_, Tasks> {
+        self.tasks.lock().expect("nothing panics under this lock")
+    }
+}
+
+impl TaskQueue for LockedQueue {
+    fn push(&self, task: Held<'_>, _life: &Lifecycle) -> Result<(), Task> {
+        let mut tasks = self.lock();
+        if tasks.placed >= self.capacity {
+            return Err(task.into_task());
+        }
+        tasks.placed += 1;
+        tasks.queued.push_back((task.into_task(), true));
+        Ok(())
+    }
+
+    fn push_unbounded(&self, task: Task) {
+        // It takes no place, so that chains of such tasks keep nobody out.
+        self.lock().queued.push_back((task, false));
+    }
+
+    fn pop<'a>(&self, worker: &Worker, place: TaskPlace<'a>) -> Option<Held<'a>> {
+        let mut tasks = self.lock();
+        let (task, has_place) = tasks.queued.pop_front()?;
+        tasks.placed -= usize::from(has_place);
+        drop(tasks);
+        if has_place {
+            worker.life().room().freed();
+        }
+        Some(Held::new(place, task))
+    }
+
+    fn is_empty(&self) -> bool {
+        self.lock().queued.is_empty()
+    }
+
+    fn take_all(&self, life: &Lifecycle) -> Vec<Task> {
+        let tasks = std::mem::take(&mut *self.lock());
+        life.room().freed();
+        tasks.queued.into_iter().map(|(task, _)| task).collect()
     }
 }
 

@@ -38,6 +38,7 @@ use crate::job::id::JobId;
 use crate::job::outcome::{Outcome, outcome_of};
 use crate::pool::engine::{Engine, Host, Inside, Within};
 use crate::pool::lifecycle::{Awaits, Lifecycle};
+use crate::queue::TaskQueue;
 use crate::submit::error::BuildError;
 use crate::submit::executor::Executor;
 use crate::sys::machine::{self, Point};
@@ -235,7 +236,7 @@ impl Worker {
     fn run_queued<E: Engine>(&self, engine: &E) -> Step {
         machine::point(Point::Look);
         let mut place = MaybeUninit::uninit();
-        let Some(task) = engine.pop(self, &mut place) else {
+        let Some(task) = engine.queue().pop(self, &mut place) else {
             return Step::Nothing;
         };
         machine::point(Point::Took(task.id()));

@@ -5,10 +5,9 @@ use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, PoisonError, Weak};
 
 use pool_core::{
-    Blocked, BuildError, Capability, Engine, Held, Lifecycle, PoolConfig, STAY, Task, TaskPlace,
-    Visited, Worker, after_this_job, is_within_a_job, put_to_sleep, visit, when_blocked,
+    Blocked, BuildError, Capability, Engine, Lifecycle, PoolConfig, STAY, StealingQueue, Visited,
+    after_this_job, is_within_a_job, put_to_sleep, visit, when_blocked,
 };
-use pool_work_stealing::StealingQueue;
 use rayon::ThreadPool;
 
 use crate::threads::OwnThreads;
@@ -31,6 +30,7 @@ pub struct RayonEngine {
 
 impl Engine for RayonEngine {
     type Adopted = Arc<ThreadPool>;
+    type Queue = StealingQueue;
 
     const NAME: &'static str = "rayon";
 
@@ -88,34 +88,8 @@ impl Engine for RayonEngine {
         &self.life
     }
 
-    #[inline(always)]
-    fn push(&self, task: Held<'_>) -> Result<(), Task> {
-        self.queue.push(task, &self.life)
-    }
-
-    fn push_unbounded(&self, task: Task) {
-        self.queue.push_unbounded(task);
-    }
-
-    fn push_past_bound(&self, task: Task) {
-        self.queue.push_past_bound(task);
-    }
-
-    fn past_bound(&self) -> usize {
-        self.queue.past_bound()
-    }
-
-    #[inline(always)]
-    fn pop<'a>(&self, worker: &Worker, place: TaskPlace<'a>) -> Option<Held<'a>> {
-        self.queue.pop(worker, place)
-    }
-
-    fn has_queued(&self) -> bool {
-        !self.queue.is_empty()
-    }
-
-    fn take_queued(&self) -> Vec<Task> {
-        self.queue.take_all(&self.life)
+    fn queue(&self) -> &StealingQueue {
+        &self.queue
     }
 
     fn join_threads(&self) {

@@ -7,20 +7,26 @@ use std::sync::{Arc, Mutex, MutexGuard};
 
 use pool_core::machine;
 use pool_core::{
-    BuildError, Capability, Engine, Held, Lifecycle, PoolConfig, Task, TaskPlace, Threads, Worker,
+    BuildError, Capability, Engine, Held, Lifecycle, PoolConfig, Task, TaskPlace, TaskQueue,
+    Threads, Worker,
 };
 
 /// The engine of [`SimPool`](crate::SimPool).
 pub struct SimEngine {
     life: Arc<Lifecycle>,
-    capacity: usize,
-    is_fifo: bool,
-    queue: Mutex<Queue>,
+    queue: DrawnQueue,
     threads: Threads,
 }
 
+/// A queue whose next task is drawn from the seed, unless it is the oldest.
+pub struct DrawnQueue {
+    capacity: usize,
+    is_fifo: bool,
+    tasks: Mutex<Tasks>,
+}
+
 #[derive(Default)]
-struct Queue {
+struct Tasks {
     tasks: VecDeque<(Task, HasPlace)>,
     /// How many of them have a place.
     placed: usize,
@@ -36,6 +42,7 @@ enum HasPlace {
 
 impl Engine for SimEngine {
     type Adopted = Infallible;
+    type Queue = DrawnQueue;
 
     const NAME: &'static str = "sim";
 
@@ -59,9 +66,11 @@ impl Engine for SimEngine {
         };
         let engine = Arc::new(Self {
             life: Lifecycle::new(&config, capability),
-            capacity: config.capacity(),
-            is_fifo,
-            queue: Mutex::default(),
+            queue: DrawnQueue {
+                capacity: config.capacity(),
+                is_fifo,
+                tasks: Mutex::default(),
+            },
             threads: Threads::default(),
         });
         engine.threads.start(&engine, &config, |work| work())?;
@@ -72,8 +81,24 @@ impl Engine for SimEngine {
         &self.life
     }
 
-    fn push(&self, task: Held<'_>) -> Result<(), Task> {
-        let mut queue = self.queue();
+    fn queue(&self) -> &DrawnQueue {
+        &self.queue
+    }
+
+    fn join_threads(&self) {
+        self.threads.join(&self.life);
+    }
+}
+
+impl DrawnQueue {
+    fn lock(&self) -> MutexGuard<'_, Tasks> {
+        machine::lock(&self.tasks)
+    }
+}
+
+impl TaskQueue for DrawnQueue {
+    fn push(&self, task: Held<'_>, _life: &Lifecycle) -> Result<(), Task> {
+        let mut queue = self.lock();
         if queue.placed >= self.capacity {
             return Err(task.into_task());
         }
@@ -83,11 +108,11 @@ impl Engine for SimEngine {
     }
 
     fn push_unbounded(&self, task: Task) {
-        self.queue().tasks.push_back((task, HasPlace::No));
+        self.lock().tasks.push_back((task, HasPlace::No));
     }
 
-    fn pop<'a>(&self, _worker: &Worker, place: TaskPlace<'a>) -> Option<Held<'a>> {
-        let mut queue = self.queue();
+    fn pop<'a>(&self, worker: &Worker, place: TaskPlace<'a>) -> Option<Held<'a>> {
+        let mut queue = self.lock();
         let choice = match queue.tasks.len() {
             0 => return None,
             _ if self.is_fifo => 0,
@@ -97,30 +122,29 @@ impl Engine for SimEngine {
         queue.placed -= usize::from(has_place == HasPlace::Yes);
         drop(queue);
         if has_place == HasPlace::Yes {
-            self.life.room().freed();
+            worker.life().room().freed();
         }
         Some(Held::new(place, task))
     }
 
-    fn has_queued(&self) -> bool {
-        !self.queue().tasks.is_empty()
+    fn is_empty(&self) -> bool {
+        self.lock().tasks.is_empty()
     }
 
-    fn take_queued(&self) -> Vec<Task> {
-        let queue = std::mem::take(&mut *self.queue());
+    fn take_all(&self, life: &Lifecycle) -> Vec<Task> {
+        let queue = std::mem::take(&mut *self.lock());
         let tasks = queue.tasks.into_iter().map(|(task, _)| task).collect();
-        self.life.room().freed();
+        life.room().freed();
         tasks
-    }
-
-    fn join_threads(&self) {
-        self.threads.join(&self.life);
     }
 }
 
-impl SimEngine {
-    fn queue(&self) -> MutexGuard<'_, Queue> {
-        machine::lock(&self.queue)
+impl fmt::Debug for DrawnQueue {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("DrawnQueue")
+            .field("capacity", &self.capacity)
+            .field("is_fifo", &self.is_fifo)
+            .finish_non_exhaustive()
     }
 }
 

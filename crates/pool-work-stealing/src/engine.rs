@@ -3,11 +3,7 @@
 use std::convert::Infallible;
 use std::sync::Arc;
 
-use pool_core::{
-    BuildError, Capability, Engine, Held, Lifecycle, PoolConfig, Task, TaskPlace, Threads, Worker,
-};
-
-use crate::queue::StealingQueue;
+use pool_core::{BuildError, Capability, Engine, Lifecycle, PoolConfig, StealingQueue, Threads};
 
 /// The engine of [`WorkStealingPool`](crate::WorkStealingPool).
 #[derive(Debug)]
@@ -19,6 +15,7 @@ pub struct WorkStealingEngine {
 
 impl Engine for WorkStealingEngine {
     type Adopted = Infallible;
+    type Queue = StealingQueue;
 
     const NAME: &'static str = "work-stealing";
 
@@ -44,34 +41,8 @@ impl Engine for WorkStealingEngine {
         &self.life
     }
 
-    #[inline(always)]
-    fn push(&self, task: Held<'_>) -> Result<(), Task> {
-        self.queue.push(task, &self.life)
-    }
-
-    fn push_unbounded(&self, task: Task) {
-        self.queue.push_unbounded(task);
-    }
-
-    fn push_past_bound(&self, task: Task) {
-        self.queue.push_past_bound(task);
-    }
-
-    fn past_bound(&self) -> usize {
-        self.queue.past_bound()
-    }
-
-    #[inline(always)]
-    fn pop<'a>(&self, worker: &Worker, place: TaskPlace<'a>) -> Option<Held<'a>> {
-        self.queue.pop(worker, place)
-    }
-
-    fn has_queued(&self) -> bool {
-        !self.queue.is_empty()
-    }
-
-    fn take_queued(&self) -> Vec<Task> {
-        self.queue.take_all(&self.life)
+    fn queue(&self) -> &StealingQueue {
+        &self.queue
     }
 
     fn join_threads(&self) {

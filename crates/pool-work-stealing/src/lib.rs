@@ -16,12 +16,9 @@
 //! ```
 #![forbid(unsafe_code)]
 
-mod deques;
 mod engine;
-mod queue;
 
 pub use engine::WorkStealingEngine;
-pub use queue::StealingQueue;
 
 /// Threads with a deque each.
 pub type WorkStealingPool = pool_core::WorkerPool<WorkStealingEngine>;

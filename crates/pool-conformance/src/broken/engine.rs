@@ -8,7 +8,7 @@ use std::time::Duration;
 
 use pool_core::{
     BuildError, Capability, Engine, Executor, Held, Lifecycle, PoolConfig, Refused, Room, Shutdown,
-    ShutdownPolicy, ShutdownReport, Stats, Task, TaskPlace, Threads, Worker, WorkerPool,
+    ShutdownPolicy, ShutdownReport, Stats, Task, TaskPlace, TaskQueue, Threads, Worker, WorkerPool,
 };
 
 use crate::probe::Count;
@@ -121,58 +121,14 @@ impl Queue {
     }
 }
 
-/// Threads on a queue under a lock, and the flaw.
-pub(super) struct FlawedEngine {
+/// A queue under a lock, and the flaw.
+pub(super) struct FlawedQueue {
     flaw: Arc<dyn Flaw>,
-    life: Arc<Lifecycle>,
     queue: Queue,
-    pub(super) threads: Threads,
 }
 
-impl FlawedEngine {
-    /// Takes memory for as many tasks as the queue may hold, and panics if there is not so much.
-    pub(super) fn reserve_queue(&self) {
-        let reserved = self.queue.lock().try_reserve_exact(self.queue.capacity);
-        reserved.expect("there is memory for all places");
-    }
-}
-
-impl Engine for FlawedEngine {
-    /// The flaw, the one thing that a pool of this engine is built on.
-    type Adopted = Arc<dyn Flaw>;
-
-    const NAME: &'static str = "broken";
-
-    fn start(mut config: PoolConfig, flaw: Option<Arc<dyn Flaw>>) -> Result<Arc<Self>, BuildError> {
-        let flaw = flaw.unwrap_or_else(|| Arc::new(super::Nothing));
-        let capability = Capability {
-            name: Self::NAME,
-            workers: config.workers(),
-            capacity: Some(config.capacity()),
-            fifo: true,
-            async_jobs: true,
-            owns_threads: true,
-        };
-        flaw.configure(&mut config);
-        let engine = Arc::new(Self {
-            flaw: Arc::clone(&flaw),
-            life: Lifecycle::new(&config, capability),
-            queue: Queue {
-                capacity: config.capacity(),
-                tasks: Mutex::default(),
-                past_bound: Mutex::default(),
-            },
-            threads: Threads::default(),
-        });
-        flaw.start(&engine, &config)?;
-        Ok(engine)
-    }
-
-    fn life(&self) -> &Arc<Lifecycle> {
-        &self.life
-    }
-
-    fn push(&self, task: Held<'_>) -> Result<(), Task> {
+impl TaskQueue for FlawedQueue {
+    fn push(&self, task: Held<'_>, _life: &Lifecycle) -> Result<(), Task> {
         self.flaw.push(&self.queue, task.into_task())
     }
 
@@ -190,15 +146,76 @@ impl Engine for FlawedEngine {
         Some(Held::new(place, task))
     }
 
-    fn has_queued(&self) -> bool {
-        self.flaw.has_queued(&self.queue) || !self.queue.past_bound().is_empty()
+    fn is_empty(&self) -> bool {
+        !self.flaw.has_queued(&self.queue) && self.queue.past_bound().is_empty()
     }
 
-    fn take_queued(&self) -> Vec<Task> {
+    fn take_all(&self, life: &Lifecycle) -> Vec<Task> {
         let mut tasks = self.flaw.take_queued(&self.queue);
         tasks.extend(self.queue.past_bound().drain(..));
-        self.life.room().freed();
+        life.room().freed();
         tasks
+    }
+}
+
+/// Threads on such a queue, and the flaw.
+pub(super) struct FlawedEngine {
+    flaw: Arc<dyn Flaw>,
+    life: Arc<Lifecycle>,
+    queue: FlawedQueue,
+    pub(super) threads: Threads,
+}
+
+impl FlawedEngine {
+    /// Takes memory for as many tasks as the queue may hold, and panics if there is not so much.
+    pub(super) fn reserve_queue(&self) {
+        let queue = &self.queue.queue;
+        let reserved = queue.lock().try_reserve_exact(queue.capacity);
+        reserved.expect("there is memory for all places");
+    }
+}
+
+impl Engine for FlawedEngine {
+    /// The flaw, the one thing that a pool of this engine is built on.
+    type Adopted = Arc<dyn Flaw>;
+    type Queue = FlawedQueue;
+
+    const NAME: &'static str = "broken";
+
+    fn start(mut config: PoolConfig, flaw: Option<Arc<dyn Flaw>>) -> Result<Arc<Self>, BuildError> {
+        let flaw = flaw.unwrap_or_else(|| Arc::new(super::Nothing));
+        let capability = Capability {
+            name: Self::NAME,
+            workers: config.workers(),
+            capacity: Some(config.capacity()),
+            fifo: true,
+            async_jobs: true,
+            owns_threads: true,
+        };
+        flaw.configure(&mut config);
+        let engine = Arc::new(Self {
+            flaw: Arc::clone(&flaw),
+            life: Lifecycle::new(&config, capability),
+            queue: FlawedQueue {
+                flaw: Arc::clone(&flaw),
+                queue: Queue {
+                    capacity: config.capacity(),
+                    tasks: Mutex::default(),
+                    past_bound: Mutex::default(),
+                },
+            },
+            threads: Threads::default(),
+        });
+        flaw.start(&engine, &config)?;
+        Ok(engine)
+    }
+
+    fn life(&self) -> &Arc<Lifecycle> {
+        &self.life
+    }
+
+    fn queue(&self) -> &FlawedQueue {
+        &self.queue
     }
 
     fn join_threads(&self) {

@@ -16,11 +16,12 @@ use crate::pool::reach::be_reached;
 use crate::pool::report::ShutdownReport;
 use crate::pool::shutdown::{Shutdown, ShutdownPolicy, drive_async, drive_blocking};
 use crate::pool::stats::{Stats, Tally};
+use crate::queue::TaskQueue;
 use crate::submit::error::{BuildError, Refused};
 use crate::submit::executor::{Executor, forward_executor};
 use crate::submit::room::Room;
 use crate::sys::machine::{self, Point};
-use crate::task::{Held, Task, TaskPlace};
+use crate::task::{Held, Task};
 use crate::worker::future_host::lose_token;
 use crate::worker::{Errand, Step, Worker};
 
@@ -31,6 +32,9 @@ use crate::worker::{Errand, Step, Worker};
 pub trait Engine: Send + Sync + Sized + 'static {
     /// A caller's own engine that this one can run on; [`Infallible`](std::convert::Infallible) where there is none.
     type Adopted: Send;
+
+    /// What its tasks wait in.
+    type Queue: TaskQueue;
 
     /// The backend's name: `"work-stealing"`.
     const NAME: &'static str;
@@ -44,27 +48,17 @@ pub trait Engine: Send + Sync + Sized + 'static {
     /// The life of the pool.
     fn life(&self) -> &Arc<Lifecycle>;
 
-    /// Queues a task, or gives it back if there is no room. Never blocks.
-    fn push(&self, task: Held<'_>) -> Result<(), Task>;
+    /// Where its tasks wait.
+    fn queue(&self) -> &Self::Queue;
 
-    /// Queues a task whatever the bound, before all others: the hand-over of a swap, at most as many as fit by the bound of the pool they
-    /// left.
-    fn push_unbounded(&self, task: Task);
-
-    /// Queues a task whatever the bound, to take turns with the others: the child of a job that is the innermost of very many. Such a task
-    /// takes no place: chains that are always queued so would keep all others out (`R107`).
-    fn push_past_bound(&self, task: Task) {
-        self.push_unbounded(task);
+    /// Queues a task, or gives it back if there is no room. An engine that wants to know of each task looks at it here.
+    ///
+    /// # Errors
+    /// The task.
+    #[inline(always)]
+    fn push(&self, task: Held<'_>) -> Result<(), Task> {
+        self.queue().push(task, self.life())
     }
-
-    /// How many tasks are queued past the bound, for the stats: they show no more queued jobs than these and the capacity. An engine
-    /// that does not know shows what comes out of its counts.
-    fn past_bound(&self) -> usize {
-        usize::MAX
-    }
-
-    /// Takes the next task for `worker`, to `place`, and tells [`Lifecycle::room`] of the place that came free.
-    fn pop<'a>(&self, worker: &Worker, place: TaskPlace<'a>) -> Option<Held<'a>>;
 
     /// Runs a task that `worker` popped. An engine that hosts futures elsewhere says so here.
     #[inline]
@@ -77,12 +71,6 @@ pub trait Engine: Send + Sync + Sized + 'static {
     fn work(engine: &Arc<Self>, worker: Worker) {
         worker.work(&**engine);
     }
-
-    /// Whether a `pop` may find something. A push before the call is always seen.
-    fn has_queued(&self) -> bool;
-
-    /// Takes all that is queued, in order where there is one.
-    fn take_queued(&self) -> Vec<Task>;
 
     /// Whether this engine needs the calling thread to make progress, so that the thread must not wait for the engine.
     fn is_own_thread(&self) -> bool {
@@ -110,6 +98,11 @@ pub trait Engine: Send + Sync + Sized + 'static {
     fn join_threads(&self);
 }
 
+/// Takes all that an engine has queued, in order where there is one.
+pub(crate) fn take_queued<E: Engine>(engine: &E) -> Vec<Task> {
+    engine.queue().take_all(engine.life())
+}
+
 /// An engine as the executor of a pool by itself.
 pub(crate) struct Inside<E: Engine>(pub(crate) Arc<E>);
 
@@ -125,7 +118,7 @@ pub(crate) trait Host: Executor {
     fn at_home(&self, errand: Errand);
     /// See [`Engine::block`].
     fn block(&self, wait: &mut dyn FnMut());
-    /// See [`Engine::has_queued`].
+    /// Whether the queue has a task.
     fn has_queued(&self) -> bool;
     /// Queues a task that has entered the ledger, whatever the bound and the phase.
     fn queue_past_bound(&self, task: Task);
@@ -140,6 +133,7 @@ impl<E: Engine> Host for Within<E> {
             let woken_come_first = worker.begin_look();
             (woken_come_first && worker.run_woken())
                 || (self.0.0)
+                    .queue()
                     .pop(worker, &mut MaybeUninit::uninit())
                     .map(|task| worker.run_held(task))
                     .is_some()
@@ -157,16 +151,16 @@ impl<E: Engine> Host for Within<E> {
     }
 
     fn has_queued(&self) -> bool {
-        self.0.0.has_queued()
+        !self.0.0.queue().is_empty()
     }
 
     fn queue_past_bound(&self, task: Task) {
-        self.0.0.push_past_bound(task);
+        self.0.0.queue().push_past_bound(task);
         let life = self.0.0.life();
         life.notify();
         // ORDERING: as in `Lifecycle::pushed`.
         if life.is_cancelling() {
-            life.take_out(self.0.0.take_queued());
+            life.take_out(take_queued(&*self.0.0));
         }
     }
 }
@@ -231,7 +225,7 @@ impl<E: Engine> Inside<E> {
         match self.0.push(task) {
             Ok(()) => {
                 machine::point(Point::Pushed(id, life.id().as_u32()));
-                life.pushed(submission, || self.0.take_queued());
+                life.pushed(submission, || take_queued(&*self.0));
                 Ok(())
             }
             Err(task) => self.refuse(submission, task),
@@ -253,7 +247,7 @@ impl<E: Engine> Inside<E> {
     }
 
     fn tally(&self) -> Tally {
-        self.0.life().tally(self.0.past_bound() as u64)
+        self.0.life().tally(self.0.queue().past_bound() as u64)
     }
 }
 
@@ -399,13 +393,13 @@ impl<E: Engine> HandOver for WorkerPool<E> {
         let life = self.life();
         life.end_intake();
         life.await_submissions();
-        Retired::new(self.engine().take_queued(), life)
+        Retired::new(take_queued(&**self.engine()), life)
     }
 
     fn adopt(&self, retired: Retired) -> Adopted {
         let engine = self.engine();
-        let push = |task| engine.push_unbounded(task);
-        retired.move_to(self.life(), push, || engine.take_queued())
+        let push = |task| engine.queue().push_unbounded(task);
+        retired.move_to(self.life(), push, || take_queued(&**engine))
     }
 
     fn leave(&self) {
@@ -419,7 +413,7 @@ impl<E: Engine> HandOver for WorkerPool<E> {
 
     fn cancel_if_due(&self) {
         if self.life().is_cancelling() {
-            self.life().cancel(|| self.engine().take_queued());
+            self.life().cancel(|| take_queued(&**self.engine()));
         }
     }
 

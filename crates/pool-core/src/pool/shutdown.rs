@@ -34,7 +34,7 @@ use std::time::{Duration, Instant};
 use async_trait::async_trait;
 
 use crate::job::id::JobId;
-use crate::pool::engine::Engine;
+use crate::pool::engine::{Engine, take_queued};
 use crate::pool::lifecycle::{Awaits, Leftovers, Lifecycle, own_worker};
 use crate::pool::report::{ReportBody, ShutdownReport};
 use crate::sys::machine;
@@ -287,7 +287,7 @@ async fn drive<E: Engine>(engine: &Arc<E>, alarm: &Alarm) -> ShutdownReport {
         return report;
     }
     begin_cancel(life);
-    life.cancel(|| engine.take_queued());
+    life.cancel(|| take_queued(&**engine));
     if let Some(front) = life.front() {
         // The other generations' shutdowns come after this one, which may wait for as long as a job listens.
         front.cancel_those_due();
@@ -329,7 +329,7 @@ async fn drive<E: Engine>(engine: &Arc<E>, alarm: &Alarm) -> ShutdownReport {
 /// its locals that waits for the end of the pool as well.
 fn report<E: Engine>(engine: &Arc<E>, reporting: Reporting<'_>) -> ShutdownReport {
     let life = engine.life();
-    life.take_out(engine.take_queued());
+    life.take_out(take_queued(&**engine));
     let report = settled(life);
     drop(reporting);
     life.end_is_told();

@@ -4,10 +4,13 @@ use std::fmt;
 
 use crossbeam_deque::{Injector, Steal};
 
+use crate::pool::lifecycle::Lifecycle;
+use crate::queue::TaskQueue;
 use crate::queue::permits::Places;
 use crate::queue::ring::Ring;
 use crate::sys::sync::{AtomicUsize, Ordering};
 use crate::task::{Held, Task, TaskPlace};
+use crate::worker::Worker;
 
 /// The largest capacity that gets an array: 64 bytes a place, 64 MiB of addresses. A page of it is taken when its first task is queued.
 const LARGEST_ARRAY: usize = 1 << 20;
@@ -181,6 +184,47 @@ impl SharedQueue {
             Main::List(list, _) => list.0.is_empty(),
         };
         is_main_empty && self.past_bound.is_empty()
+    }
+}
+
+impl TaskQueue for SharedQueue {
+    #[inline(always)]
+    fn push(&self, task: Held<'_>, _life: &Lifecycle) -> Result<(), Task> {
+        Self::push(self, task)
+    }
+
+    fn push_unbounded(&self, task: Task) {
+        Self::push_unbounded(self, task);
+    }
+
+    fn push_past_bound(&self, task: Task) {
+        Self::push_past_bound(self, task);
+    }
+
+    fn past_bound(&self) -> usize {
+        Self::past_bound(self)
+    }
+
+    /// Always inlined: with several callers, the compiler's choice varies from build to build.
+    #[inline(always)]
+    fn pop<'a>(&self, worker: &Worker, place: TaskPlace<'a>) -> Option<Held<'a>> {
+        let mut queued_by = QueuedBy::Push;
+        let task = self.pop_telling(place, &mut queued_by).ok()?;
+        if queued_by == QueuedBy::Push {
+            worker.life().room().freed();
+        }
+        Some(task)
+    }
+
+    #[inline]
+    fn is_empty(&self) -> bool {
+        Self::is_empty(self)
+    }
+
+    fn take_all(&self, life: &Lifecycle) -> Vec<Task> {
+        let tasks = Self::take_all(self);
+        life.room().freed();
+        tasks
     }
 }
 

@@ -7,6 +7,7 @@ use crate::pool::capability::Capability;
 use crate::pool::config::PoolConfig;
 use crate::pool::engine::Engine;
 use crate::pool::lifecycle::Lifecycle;
+use crate::queue::TaskQueue;
 use crate::submit::error::BuildError;
 use crate::task::{Held, Task, TaskPlace};
 use crate::worker::Worker;
@@ -15,6 +16,7 @@ pub(crate) struct Still(pub(crate) Arc<Lifecycle>);
 
 impl Engine for Still {
     type Adopted = Infallible;
+    type Queue = NoQueue;
     const NAME: &'static str = "still";
 
     fn start(config: PoolConfig, _: Option<Infallible>) -> Result<Arc<Self>, BuildError> {
@@ -33,7 +35,18 @@ impl Engine for Still {
         &self.0
     }
 
-    fn push(&self, task: Held<'_>) -> Result<(), Task> {
+    fn queue(&self) -> &NoQueue {
+        &NoQueue
+    }
+
+    fn join_threads(&self) {}
+}
+
+/// A queue without places.
+pub(crate) struct NoQueue;
+
+impl TaskQueue for NoQueue {
+    fn push(&self, task: Held<'_>, _life: &Lifecycle) -> Result<(), Task> {
         Err(task.into_task())
     }
 
@@ -43,13 +56,11 @@ impl Engine for Still {
         None
     }
 
-    fn has_queued(&self) -> bool {
-        false
+    fn is_empty(&self) -> bool {
+        true
     }
 
-    fn take_queued(&self) -> Vec<Task> {
+    fn take_all(&self, _life: &Lifecycle) -> Vec<Task> {
         Vec::new()
     }
-
-    fn join_threads(&self) {}
 }

@@ -43,8 +43,9 @@ use std::task::{Context, Poll, Waker};
 use crate::cell::future::{Known, Polled};
 use crate::cell::future_entry::AsyncEntry;
 use crate::job::outcome::Outcome;
-use crate::pool::engine::Engine;
+use crate::pool::engine::{Engine, take_queued};
 use crate::pool::lifecycle::Lifecycle;
+use crate::queue::TaskQueue;
 use crate::task::Task;
 use crate::worker::borrowed::Left;
 use crate::worker::seeking::{Grant, Seeking};
@@ -146,12 +147,12 @@ pub fn lose_token<E: Engine>(engine: &Arc<E>, token: usize, first: Option<Task>)
     let life = engine.life();
     match first {
         Some(first) => {
-            engine.push_unbounded(first);
+            engine.queue().push_unbounded(first);
             life.notify();
         }
         None => life.searcher_lost(),
     }
-    life.worker_lost(token, || engine.take_queued());
+    life.worker_lost(token, || take_queued(&**engine));
 }
 
 /// Where a hosted future stands in the pool's books.

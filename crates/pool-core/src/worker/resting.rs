@@ -3,6 +3,7 @@
 use super::Worker;
 use super::search::{A_NAP, Looked};
 use crate::pool::engine::Engine;
+use crate::queue::TaskQueue;
 use crate::sys::machine::{self, Point};
 use crate::worker::sleep::Announced;
 
@@ -39,7 +40,7 @@ impl Worker {
 
     #[inline]
     pub(crate) fn has_work<E: Engine>(&self, engine: &E) -> bool {
-        engine.has_queued() || self.life().has_woken()
+        !engine.queue().is_empty() || self.life().has_woken()
     }
 
     /// Looks a while, then announces its sleep.

@@ -8,6 +8,7 @@ use crate::cell::future::Polled;
 use crate::job::outcome::Outcome;
 use crate::pool::engine::Engine;
 use crate::pool::lifecycle::Lifecycle;
+use crate::queue::TaskQueue;
 use crate::task::Task;
 use crate::worker::borrowed::Left;
 use crate::worker::park::{Looks, look_a_while};
@@ -19,7 +20,7 @@ use crate::worker::{SampledClock, Worker};
 const JOBS_AT_A_STRETCH: u32 = 64;
 
 pub(super) fn has_work<E: Engine>(engine: &E) -> bool {
-    engine.has_queued() || engine.life().has_woken()
+    !engine.queue().is_empty() || engine.life().has_woken()
 }
 
 /// A token that its holder needs no longer: it goes to what there is to do, or sleeps.
@@ -162,7 +163,10 @@ impl<'e, E: Engine> Host<'e, E> {
     /// Takes the next task out of the queue.
     pub(super) fn pop(&self) -> Option<Task> {
         let (engine, worker) = (&**self.engine, self.worker());
-        let task = engine.pop(worker, &mut MaybeUninit::uninit())?.into_task();
+        let task = engine
+            .queue()
+            .pop(worker, &mut MaybeUninit::uninit())?
+            .into_task();
         worker.found(engine);
         Some(task)
     }

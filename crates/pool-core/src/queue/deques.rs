@@ -5,8 +5,9 @@ use std::rc::Rc;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, PoisonError, Weak};
 
+use crate::task::boxed::{BoxedTask, Boxes};
+use crate::task::{Held, TaskPlace};
 use crossbeam_deque::{Steal, Stealer, Worker as Deque};
-use pool_core::{BoxedTask, Boxes, Held, TaskPlace};
 
 thread_local! {
     static OWN: RefCell<Owned> = const {
@@ -30,7 +31,7 @@ static NEXT_NUMBER: AtomicU64 = AtomicU64::new(0);
 /// There as long as the queue is.
 struct Alive;
 
-pub(crate) struct Deques {
+pub(super) struct Deques {
     number: u64,
     _alive: Arc<Alive>,
     stealers: Box<[Stealer<BoxedTask>]>,
@@ -38,12 +39,12 @@ pub(crate) struct Deques {
     spare: Mutex<Vec<Own>>,
 }
 
-pub(crate) struct Own {
+pub(super) struct Own {
     /// The queue's number.
     queue: u64,
     life: Weak<Alive>,
     /// Which one it is, among the queue's.
-    pub(crate) index: usize,
+    pub(super) index: usize,
     deque: Deque<BoxedTask>,
     /// Memory for what it submits.
     boxes: Boxes,
@@ -51,7 +52,7 @@ pub(crate) struct Own {
 
 impl Deques {
     /// One for each of so many threads.
-    pub(crate) fn new(threads: usize) -> Self {
+    pub(super) fn new(threads: usize) -> Self {
         let (alive, number) = (Arc::new(Alive), NEXT_NUMBER.fetch_add(1, Ordering::Relaxed));
         let spare: Vec<_> = (0..threads)
             .map(|index| Own {
@@ -73,7 +74,7 @@ impl Deques {
     /// The calling thread's deque, if it has one here; a thread that ends, and submits from the destructor of a local of its own, may have
     /// none any more.
     #[inline(always)]
-    pub(crate) fn own(&self) -> Option<Rc<Own>> {
+    pub(super) fn own(&self) -> Option<Rc<Own>> {
         OWN.try_with(|owned| self.find(&owned.borrow()).cloned())
             .ok()
             .flatten()
@@ -95,7 +96,7 @@ impl Deques {
     /// Gives the calling thread a deque, if there is one left. A thread whose locals are gone gets
     /// none: it looks for a task in a handler of the process's exit, which a job of its has called.
     #[cold]
-    pub(crate) fn take_spare(&self) {
+    pub(super) fn take_spare(&self) {
         let _gone = OWN.try_with(|owned| {
             let Some(spare) = self.pop_spare() else {
                 return;
@@ -113,43 +114,43 @@ impl Deques {
     }
 
     /// Takes the oldest task of a deque: one's own, so that none waits for ever below newer ones, or another's.
-    pub(crate) fn steal(&self, victim: usize) -> Option<BoxedTask> {
+    pub(super) fn steal(&self, victim: usize) -> Option<BoxedTask> {
         retry(|| self.stealers[victim].steal())
     }
 
     /// Takes about half of a deque's tasks over to `own`, and the first of them out.
-    pub(crate) fn steal_half(&self, victim: usize, own: &Own) -> Option<BoxedTask> {
+    pub(super) fn steal_half(&self, victim: usize, own: &Own) -> Option<BoxedTask> {
         retry(|| self.stealers[victim].steal_batch_and_pop(&own.deque))
     }
 
-    pub(crate) fn len(&self) -> usize {
+    pub(super) fn len(&self) -> usize {
         self.stealers.len()
     }
 
-    pub(crate) fn is_empty(&self) -> bool {
+    pub(super) fn is_empty(&self) -> bool {
         self.stealers.iter().all(Stealer::is_empty)
     }
 }
 
 impl Own {
     #[inline(always)]
-    pub(crate) fn push(&self, task: Held<'_>) {
+    pub(super) fn push(&self, task: Held<'_>) {
         self.deque.push(self.boxes.wrap(task));
     }
 
     /// Takes the newest.
     #[inline(always)]
-    pub(crate) fn pop(&self) -> Option<BoxedTask> {
+    pub(super) fn pop(&self) -> Option<BoxedTask> {
         self.deque.pop()
     }
 
     /// Takes a task out of its box, whose memory serves this thread's next.
     #[inline(always)]
-    pub(crate) fn unwrap<'a>(&self, boxed: BoxedTask, place: TaskPlace<'a>) -> Held<'a> {
+    pub(super) fn unwrap<'a>(&self, boxed: BoxedTask, place: TaskPlace<'a>) -> Held<'a> {
         self.boxes.unwrap(boxed, place)
     }
 
-    pub(crate) fn is_empty(&self) -> bool {
+    pub(super) fn is_empty(&self) -> bool {
         self.deque.is_empty()
     }
 }

@@ -3,11 +3,14 @@
 use std::fmt;
 use std::mem::MaybeUninit;
 
-use pool_core::{
-    BoxedTask, Held, Lifecycle, Places, QueuedBy, SharedQueue, Task, TaskPlace, Worker,
-};
-
-use crate::deques::{Deques, Own};
+use crate::pool::lifecycle::Lifecycle;
+use crate::queue::TaskQueue;
+use crate::queue::deques::{Deques, Own};
+use crate::queue::permits::Places;
+use crate::queue::shared::{QueuedBy, SharedQueue};
+use crate::task::boxed::BoxedTask;
+use crate::task::{Held, Task, TaskPlace};
+use crate::worker::Worker;
 
 /// Every so many looks a worker takes from the injector first, so that outsiders start although workers feed themselves (`R206`).
 const INJECTOR_EVERY: u32 = 61;
@@ -32,22 +35,10 @@ pub struct StealingQueue {
     places: Places,
 }
 
-impl StealingQueue {
-    /// An empty queue of `capacity` places, whose jobs are run by at most so many threads.
-    pub fn new(capacity: usize, threads: usize) -> Self {
-        Self {
-            injector: SharedQueue::new(capacity),
-            deques: Deques::new(threads),
-            places: Places::new(capacity, threads),
-        }
-    }
-
-    /// Queues a task, on the calling thread's own deque if it has one; or gives it back if there is no place.
-    ///
-    /// # Errors
-    /// The task.
+impl TaskQueue for StealingQueue {
+    /// On the calling thread's own deque, if it has one.
     #[inline(always)]
-    pub fn push(&self, task: Held<'_>, life: &Lifecycle) -> Result<(), Task> {
+    fn push(&self, task: Held<'_>, life: &Lifecycle) -> Result<(), Task> {
         let Some(own) = self.deques.own() else {
             return self.inject(task, life);
         };
@@ -58,38 +49,22 @@ impl StealingQueue {
         Ok(())
     }
 
-    /// Queues a task from a thread that has no deque here.
-    fn inject(&self, task: Held<'_>, life: &Lifecycle) -> Result<(), Task> {
-        if !self.places.take(None) {
-            return Err(task.into_task());
-        }
-        self.injector.push(task).inspect_err(|_| {
-            // A popper is half done with the injector's next slot.
-            self.places.free(None);
-            life.room().freed();
-        })
-    }
-
-    /// Queues a task whatever the bound, before all others.
-    pub fn push_unbounded(&self, task: Task) {
+    fn push_unbounded(&self, task: Task) {
         self.places.overdraw();
         self.injector.push_unbounded(task);
     }
 
-    /// Queues a task whatever the bound, to take turns with the others. It takes no place: chains that are always queued so would keep all
-    /// others out.
-    pub fn push_past_bound(&self, task: Task) {
+    fn push_past_bound(&self, task: Task) {
         self.injector.push_past_bound(task);
     }
 
-    /// How many tasks are queued past the bound.
-    pub fn past_bound(&self) -> usize {
+    fn past_bound(&self) -> usize {
         self.injector.past_bound()
     }
 
-    /// Takes the next task for `worker`, on its thread, and tells the pool's room of the place that came free.
+    /// Called on the worker's thread.
     #[inline(always)]
-    pub fn pop<'a>(&self, worker: &Worker, place: TaskPlace<'a>) -> Option<Held<'a>> {
+    fn pop<'a>(&self, worker: &Worker, place: TaskPlace<'a>) -> Option<Held<'a>> {
         let own = self.deques.own();
         if own.is_none() {
             self.deques.take_spare(); // for the looks to come: it is empty
@@ -115,13 +90,11 @@ impl StealingQueue {
         task
     }
 
-    /// Whether a `pop` may find something.
-    pub fn is_empty(&self) -> bool {
+    fn is_empty(&self) -> bool {
         self.injector.is_empty() && self.deques.is_empty()
     }
 
-    /// Takes all that is queued.
-    pub fn take_all(&self, life: &Lifecycle) -> Vec<Task> {
+    fn take_all(&self, life: &Lifecycle) -> Vec<Task> {
         let injected = std::iter::from_fn(|| {
             let (mut place, mut queued_by) = (MaybeUninit::uninit(), QueuedBy::Push);
             let task = self.injector.pop_telling(&mut place, &mut queued_by).ok()?;
@@ -140,9 +113,31 @@ impl StealingQueue {
         life.room().freed();
         tasks
     }
+}
+
+impl StealingQueue {
+    /// An empty queue of `capacity` places, whose jobs are run by at most so many threads.
+    pub fn new(capacity: usize, threads: usize) -> Self {
+        Self {
+            injector: SharedQueue::new(capacity),
+            deques: Deques::new(threads),
+            places: Places::new(capacity, threads),
+        }
+    }
+
+    /// Queues a task from a thread that has no deque here.
+    fn inject(&self, task: Held<'_>, life: &Lifecycle) -> Result<(), Task> {
+        if !self.places.take(None) {
+            return Err(task.into_task());
+        }
+        self.injector.push(task).inspect_err(|_| {
+            // A popper is half done with the injector's next slot.
+            self.places.free(None);
+            life.room().freed();
+        })
+    }
 
     /// One's own newest, then outside, then others'; every so often outside, others', or one's own oldest, first.
-    ///
     #[inline(always)]
     fn find<'a>(
         &self,
