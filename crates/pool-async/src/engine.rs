@@ -14,9 +14,9 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Weak};
 
 use pool_core::{
-    BuildError, Capability, Engine, Errand, Held, Left, Lent, Lifecycle, PoolConfig, Residents,
-    SharedQueue, Step, Task, TaskQueue, Worker, host_futures, lose_token, put_to_sleep,
-    visit_between_chains,
+    BuildError, Capability, DeferredAction, Engine, Left, Lent, Lifecycle, PoolConfig,
+    RegisteredThreads, SharedQueue, Step, Task, TaskQueue, TaskRef, Worker, host_futures,
+    lose_token, put_to_sleep, visit_between_chains,
 };
 use tokio::runtime::{Handle, RuntimeFlavor};
 use tokio::task::block_in_place;
@@ -39,7 +39,7 @@ pub struct AsyncEngine {
 /// What the engine has beside a runtime's handle, unless that was adopted.
 struct Own {
     runtime: OwnRuntime,
-    residents: Residents,
+    residents: RegisteredThreads,
 }
 
 impl Engine for AsyncEngine {
@@ -62,7 +62,7 @@ impl Engine for AsyncEngine {
             Some(handle) => (None, handle),
             None => {
                 let (runtime, handle) = OwnRuntime::build(&config)?;
-                let residents = Residents::new(config.workers());
+                let residents = RegisteredThreads::new(config.workers());
                 (Some(Own { runtime, residents }), handle)
             }
         };
@@ -104,7 +104,7 @@ impl Engine for AsyncEngine {
     }
 
     #[inline]
-    fn push(&self, task: Held<'_>) -> Result<(), Task> {
+    fn push(&self, task: TaskRef<'_>) -> Result<(), Task> {
         let is_future = task.is_async();
         // Written when it changes alone, so a stream of one kind shares the line.
         if self.expects_future.load(Ordering::Relaxed) != is_future {
@@ -113,7 +113,7 @@ impl Engine for AsyncEngine {
         TaskQueue::push(&self.queue, task, &self.life)
     }
 
-    fn run(&self, worker: &Worker, task: Held<'_>) -> Step {
+    fn run(&self, worker: &Worker, task: TaskRef<'_>) -> Step {
         if !task.is_async() || self.life.is_cancelling() {
             worker.run_held(task);
             return Step::Ran;
@@ -133,7 +133,7 @@ impl Engine for AsyncEngine {
         Handle::try_current().is_ok_and(|current| current.id() == self.handle.id())
     }
 
-    fn at_home(engine: &Arc<Self>, errand: Errand) {
+    fn at_home(engine: &Arc<Self>, errand: DeferredAction) {
         match &engine.own {
             Some(own) => own.residents.send(&engine.life, errand),
             None => {

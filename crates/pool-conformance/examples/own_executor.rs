@@ -9,7 +9,7 @@ use std::sync::{Arc, Mutex, MutexGuard};
 
 use pool_conformance::{Fixture, Verdict};
 use pool_core::{
-    BuildError, Capability, Engine, Held, Lifecycle, PoolConfig, Task, TaskPlace, TaskQueue,
+    BuildError, Capability, Engine, Lifecycle, PoolConfig, Task, TaskPlace, TaskQueue, TaskRef,
     Threads, Worker, WorkerPool,
 };
 
@@ -79,7 +79,7 @@ impl LockedQueue {
 }
 
 impl TaskQueue for LockedQueue {
-    fn push(&self, task: Held<'_>, _life: &Lifecycle) -> Result<(), Task> {
+    fn push(&self, task: TaskRef<'_>, _life: &Lifecycle) -> Result<(), Task> {
         let mut tasks = self.lock();
         if tasks.placed >= self.capacity {
             return Err(task.into_task());
@@ -94,7 +94,7 @@ impl TaskQueue for LockedQueue {
         self.lock().queued.push_back((task, false));
     }
 
-    fn pop<'a>(&self, worker: &Worker, place: TaskPlace<'a>) -> Option<Held<'a>> {
+    fn pop<'a>(&self, worker: &Worker, place: TaskPlace<'a>) -> Option<TaskRef<'a>> {
         let mut tasks = self.lock();
         let (task, has_place) = tasks.queued.pop_front()?;
         tasks.placed -= usize::from(has_place);
@@ -102,7 +102,7 @@ impl TaskQueue for LockedQueue {
         if has_place {
             worker.life().room().freed();
         }
-        Some(Held::new(place, task))
+        Some(TaskRef::new(place, task))
     }
 
     fn is_empty(&self) -> bool {

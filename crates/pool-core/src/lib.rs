@@ -51,7 +51,7 @@ pub use pool::report::{Cut, CutShort, RunningJob, ShutdownReport, UnstartedJob};
 pub use pool::shutdown::{Shutdown, ShutdownPolicy, end_as_one, end_as_one_blocking};
 pub use pool::stats::{Stats, Tally};
 pub use queue::TaskQueue;
-pub use queue::permits::Places;
+pub use queue::permits::Permits;
 pub use queue::shared::{QueuedBy, SharedQueue};
 pub use queue::stealing::StealingQueue;
 pub use submit::error::{BuildError, Refused, SubmitAllError, SubmitError};
@@ -61,13 +61,13 @@ pub use submit::room::Room;
 pub use submit::scope::{Scope, ScopeError};
 pub use sys::published::Published;
 pub use task::boxed::{BoxedTask, Boxes};
-pub use task::{Held, Task, TaskPlace};
+pub use task::{Task, TaskPlace, TaskRef};
 pub use worker::borrowed::{
-    Left, Residents, STAY, Visited, after_this_job, is_within_a_job, move_in, move_out,
+    Left, RegisteredThreads, STAY, Visited, after_this_job, is_within_a_job, move_in, move_out,
     put_to_sleep, visit, visit_between_chains,
 };
 pub use worker::future_host::{Lent, host_futures, lose_token};
 pub use worker::park::{Blocked, when_blocked};
 pub use worker::state::StateError;
 pub use worker::threads::Threads;
-pub use worker::{Errand, Step, Worker};
+pub use worker::{DeferredAction, Step, Worker};

@@ -7,7 +7,7 @@ pub(crate) mod shared;
 pub(crate) mod stealing;
 
 use crate::pool::lifecycle::Lifecycle;
-use crate::task::{Held, Task, TaskPlace};
+use crate::task::{Task, TaskPlace, TaskRef};
 use crate::worker::Worker;
 
 /// Where the tasks of a pool wait until a worker takes them: up to the bound, and past it.
@@ -18,7 +18,7 @@ pub trait TaskQueue: Send + Sync + 'static {
     ///
     /// # Errors
     /// The task.
-    fn push(&self, task: Held<'_>, life: &Lifecycle) -> Result<(), Task>;
+    fn push(&self, task: TaskRef<'_>, life: &Lifecycle) -> Result<(), Task>;
 
     /// Queues a task whatever the bound, before all others: the hand-over of a swap, at most as many as fit by the bound of the pool they
     /// left.
@@ -37,7 +37,7 @@ pub trait TaskQueue: Send + Sync + 'static {
     }
 
     /// Takes the next task for `worker`, to `place`, and tells [`Lifecycle::room`] of the place that came free.
-    fn pop<'a>(&self, worker: &Worker, place: TaskPlace<'a>) -> Option<Held<'a>>;
+    fn pop<'a>(&self, worker: &Worker, place: TaskPlace<'a>) -> Option<TaskRef<'a>>;
 
     /// Whether a `pop` would find nothing. A push before the call is always seen.
     fn is_empty(&self) -> bool;

@@ -39,9 +39,9 @@ pub struct Task {
 /// A task is eight words. Each function that takes one by value may copy it, and a copy reads in wide loads what was written in narrow stores a
 /// moment ago, for which a processor has to wait. Dropped, it drops the task.
 #[derive(Debug)]
-pub struct Held<'a>(&'a mut ManuallyDrop<Task>);
+pub struct TaskRef<'a>(&'a mut ManuallyDrop<Task>);
 
-/// Where a task lies that a [`Held`] owns: room for one on its holder's stack.
+/// Where a task lies that a [`TaskRef`] owns: room for one on its holder's stack.
 pub type TaskPlace<'a> = &'a mut MaybeUninit<Task>;
 
 /// A task without its vtable: for a queue that keeps that word in a form of its own.
@@ -224,7 +224,7 @@ impl Task {
 
     /// The task that `pop` brings, moved out of its place: for who keeps it, or pops seldom.
     pub(crate) fn popped_by(
-        pop: impl for<'a> FnOnce(TaskPlace<'a>) -> Result<Held<'a>, TaskPlace<'a>>,
+        pop: impl for<'a> FnOnce(TaskPlace<'a>) -> Result<TaskRef<'a>, TaskPlace<'a>>,
     ) -> Option<Self> {
         Some(pop(&mut MaybeUninit::uninit()).ok()?.into_task())
     }
@@ -310,7 +310,7 @@ impl Task {
     }
 }
 
-impl<'a> Held<'a> {
+impl<'a> TaskRef<'a> {
     /// Puts a task into a place, where it stays.
     #[inline(always)]
     pub fn new(place: TaskPlace<'a>, task: Task) -> Self {
@@ -334,7 +334,7 @@ impl<'a> Held<'a> {
         Self::new(place, Task { vtable, body })
     }
 
-    /// Reads a task out of where another `Held` was [moved](Self::move_to).
+    /// Reads a task out of where another `TaskRef` was [moved](Self::move_to).
     ///
     /// # Safety
     /// It was, and is read this once.
@@ -348,7 +348,7 @@ impl<'a> Held<'a> {
     #[inline(always)]
     pub fn into_task(self) -> Task {
         let this = ManuallyDrop::new(self);
-        // SAFETY: the task is in its place for as long as there is a `Held`, which ends here.
+        // SAFETY: the task is in its place for as long as there is a `TaskRef`, which ends here.
         unsafe { ptr::read(&raw const **this.0) }
     }
 
@@ -381,7 +381,7 @@ impl<'a> Held<'a> {
     }
 }
 
-impl Deref for Held<'_> {
+impl Deref for TaskRef<'_> {
     type Target = Task;
 
     #[inline]
@@ -390,7 +390,7 @@ impl Deref for Held<'_> {
     }
 }
 
-impl Drop for Held<'_> {
+impl Drop for TaskRef<'_> {
     fn drop(&mut self) {
         // SAFETY: as in `into_task`.
         unsafe { ManuallyDrop::drop(self.0) }
@@ -491,7 +491,7 @@ unsafe fn peek<'a, P: Payload>(words: *const Words) -> &'a P {
 
 #[inline]
 unsafe fn run<P: Payload>(words: *mut Words, id: JobId, worker: &Worker) {
-    // SAFETY: `Task::run` or `Held::run` calls this once, and drops nothing.
+    // SAFETY: `Task::run` or `TaskRef::run` calls this once, and drops nothing.
     unsafe { take::<P>(words) }.run(id, worker)
 }
 

@@ -42,12 +42,12 @@ use crate::queue::TaskQueue;
 use crate::submit::error::BuildError;
 use crate::submit::executor::Executor;
 use crate::sys::machine::{self, Point};
-use crate::task::{Held, Task};
-use crate::worker::status::Slot;
+use crate::task::{Task, TaskRef};
+use crate::worker::status::Status;
 use after_job::AfterJob;
 pub(crate) use clock::SampledClock;
 pub(crate) use current::current_index;
-pub use errand::Errand;
+pub use errand::DeferredAction;
 pub(crate) use frame::Frame;
 use help::Help;
 pub(crate) use help::{Awaited, Helped, leave_helpers};
@@ -70,7 +70,7 @@ pub struct Worker(Rc<Inner>);
 struct Inner {
     seat: Seat,
     /// What others see of it.
-    slot: Arc<CachePadded<Slot>>,
+    slot: Arc<CachePadded<Status>>,
     /// What sleeps and is resumed: the index itself, for a worker with a thread of its own.
     token: usize,
     host: Box<dyn Host>,
@@ -271,12 +271,12 @@ impl Worker {
     #[inline]
     pub fn run(&self, task: Task) {
         let mut place = MaybeUninit::uninit();
-        self.run_held(Held::new(&mut place, task));
+        self.run_held(TaskRef::new(&mut place, task));
     }
 
     /// [`run`](Self::run), where the task lies.
     #[inline(always)]
-    pub fn run_held(&self, task: Held<'_>) {
+    pub fn run_held(&self, task: TaskRef<'_>) {
         let life = self.life();
         if life.is_cancelling() {
             life.give_up(task.into_task());

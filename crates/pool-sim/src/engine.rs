@@ -7,7 +7,7 @@ use std::sync::{Arc, Mutex, MutexGuard};
 
 use pool_core::machine;
 use pool_core::{
-    BuildError, Capability, Engine, Held, Lifecycle, PoolConfig, Task, TaskPlace, TaskQueue,
+    BuildError, Capability, Engine, Lifecycle, PoolConfig, Task, TaskPlace, TaskQueue, TaskRef,
     Threads, Worker,
 };
 
@@ -97,7 +97,7 @@ impl DrawnQueue {
 }
 
 impl TaskQueue for DrawnQueue {
-    fn push(&self, task: Held<'_>, _life: &Lifecycle) -> Result<(), Task> {
+    fn push(&self, task: TaskRef<'_>, _life: &Lifecycle) -> Result<(), Task> {
         let mut queue = self.lock();
         if queue.placed >= self.capacity {
             return Err(task.into_task());
@@ -111,7 +111,7 @@ impl TaskQueue for DrawnQueue {
         self.lock().tasks.push_back((task, HasPlace::No));
     }
 
-    fn pop<'a>(&self, worker: &Worker, place: TaskPlace<'a>) -> Option<Held<'a>> {
+    fn pop<'a>(&self, worker: &Worker, place: TaskPlace<'a>) -> Option<TaskRef<'a>> {
         let mut queue = self.lock();
         let choice = match queue.tasks.len() {
             0 => return None,
@@ -124,7 +124,7 @@ impl TaskQueue for DrawnQueue {
         if has_place == HasPlace::Yes {
             worker.life().room().freed();
         }
-        Some(Held::new(place, task))
+        Some(TaskRef::new(place, task))
     }
 
     fn is_empty(&self) -> bool {

@@ -34,8 +34,8 @@ use std::sync::{Arc, Mutex, MutexGuard};
 use async_trait::async_trait;
 use pool_core::machine;
 use pool_core::{
-    Adopted, BuildError, Capability, Executor, Front, FrontDoor, Held, Lifecycle, PoolConfig,
-    Published, Refused, Room, Shutdown, ShutdownPolicy, ShutdownReport, Stats, Tally, Task,
+    Adopted, BuildError, Capability, Executor, Front, FrontDoor, Lifecycle, PoolConfig, Published,
+    Refused, Room, Shutdown, ShutdownPolicy, ShutdownReport, Stats, Tally, Task, TaskRef,
 };
 
 use crate::backend::Backend;
@@ -356,11 +356,11 @@ impl RefUnwindSafe for Pool {}
 
 impl Executor for Inner {
     fn try_execute(&self, task: Task) -> Result<(), Refused<Task>> {
-        self.try_execute_held(Held::new(&mut MaybeUninit::uninit(), task))
+        self.try_execute_held(TaskRef::new(&mut MaybeUninit::uninit(), task))
     }
 
     #[inline]
-    fn try_execute_held(&self, task: Held<'_>) -> Result<(), Refused<Task>> {
+    fn try_execute_held(&self, task: TaskRef<'_>) -> Result<(), Refused<Task>> {
         let refused = self.newest.read(|newest| {
             let tried = newest.pool.try_execute_held(task);
             tried.map_err(|refused| (newest.number, refused))
@@ -435,7 +435,7 @@ impl Executor for Pool {
     }
 
     #[inline]
-    fn try_execute_held(&self, task: Held<'_>) -> Result<(), Refused<Task>> {
+    fn try_execute_held(&self, task: TaskRef<'_>) -> Result<(), Refused<Task>> {
         self.inner.try_execute_held(task)
     }
 

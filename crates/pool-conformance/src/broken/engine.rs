@@ -7,8 +7,9 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
 use pool_core::{
-    BuildError, Capability, Engine, Executor, Held, Lifecycle, PoolConfig, Refused, Room, Shutdown,
-    ShutdownPolicy, ShutdownReport, Stats, Task, TaskPlace, TaskQueue, Threads, Worker, WorkerPool,
+    BuildError, Capability, Engine, Executor, Lifecycle, PoolConfig, Refused, Room, Shutdown,
+    ShutdownPolicy, ShutdownReport, Stats, Task, TaskPlace, TaskQueue, TaskRef, Threads, Worker,
+    WorkerPool,
 };
 
 use crate::probe::Count;
@@ -128,7 +129,7 @@ pub(super) struct FlawedQueue {
 }
 
 impl TaskQueue for FlawedQueue {
-    fn push(&self, task: Held<'_>, _life: &Lifecycle) -> Result<(), Task> {
+    fn push(&self, task: TaskRef<'_>, _life: &Lifecycle) -> Result<(), Task> {
         self.flaw.push(&self.queue, task.into_task())
     }
 
@@ -140,10 +141,10 @@ impl TaskQueue for FlawedQueue {
         self.flaw.push_past_bound(&self.queue, task);
     }
 
-    fn pop<'a>(&self, worker: &Worker, place: TaskPlace<'a>) -> Option<Held<'a>> {
+    fn pop<'a>(&self, worker: &Worker, place: TaskPlace<'a>) -> Option<TaskRef<'a>> {
         let task = self.flaw.pop(&self.queue, worker);
         let task = task.or_else(|| self.queue.past_bound().pop_front())?;
-        Some(Held::new(place, task))
+        Some(TaskRef::new(place, task))
     }
 
     fn is_empty(&self) -> bool {

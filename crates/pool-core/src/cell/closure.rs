@@ -21,10 +21,10 @@ mod reference;
 use std::mem::ManuallyDrop;
 use std::ptr::NonNull;
 
-use crate::cell::raw_handle::{Resolution, Ticket};
+use crate::cell::raw_handle::{RawHandle, Resolution};
 use crate::cell::state::{EntryEnd, Owes, State};
 use crate::cell::unstarted::{Tells, Unstarted};
-use crate::cell::waker_slot::Waiter;
+use crate::cell::waker_slot::WakerSlot;
 use crate::job::context::JobContext;
 use crate::job::id::JobId;
 use crate::job::outcome::{
@@ -48,7 +48,7 @@ pub(crate) struct JobCell<J: Job> {
     extras: Lazy,
     stage: UnsafeCell<Stage<J>>,
     id: JobId,
-    waiter: Waiter,
+    waiter: WakerSlot,
 }
 
 enum Stage<J: Job> {
@@ -85,7 +85,7 @@ unsafe impl<J: Job> Send for JobCell<J> {}
 pub(crate) struct CellEntry<J: Job>(NonNull<JobCell<J>>);
 
 /// The handle's end of a cell, while the job's type is known.
-pub(crate) struct CellHandle<J: Job>(Ticket<J::Output, J::Error>, NonNull<JobCell<J>>);
+pub(crate) struct CellHandle<J: Job>(RawHandle<J::Output, J::Error>, NonNull<JobCell<J>>);
 
 // SAFETY: an entry is an owning pointer to a cell, which is `Send` and `Sync`.
 unsafe impl<J: Job> Send for CellEntry<J> {}
@@ -106,7 +106,7 @@ pub(crate) fn queue_and_handle_with<J: Job>(job: J, options: JobOptions) -> (Tas
     let id = JobId::next();
     let cell = JobCell::allocate(id, State::new(), Lazy::new(options.resolve()), job);
     // SAFETY: the cell is freed by the last of its two ends to leave, and `release` is the handle's leave.
-    let ticket = unsafe { Ticket::new(cell) };
+    let ticket = unsafe { RawHandle::new(cell) };
     (Task::new(id, CellEntry(cell)), CellHandle(ticket, cell))
 }
 
@@ -119,7 +119,7 @@ pub(crate) fn watched_task<J: Job>(id: JobId, job: J, terms: Terms) -> Task {
 
 impl<J: Job> CellHandle<J> {
     /// Forgets the job's type.
-    pub(crate) fn into_ticket(self) -> Ticket<J::Output, J::Error> {
+    pub(crate) fn into_ticket(self) -> RawHandle<J::Output, J::Error> {
         self.0
     }
 
@@ -181,7 +181,7 @@ impl<J: Job> Drop for CellEntry<J> {
 
 impl<J: Job> JobCell<J> {
     /// Each field is written once, where it stays: a cell that was made elsewhere and then moved would be read in wider loads than it was
-    /// written in, which wait until all earlier stores have left for other cores (as in `Held::move_body_to`).
+    /// written in, which wait until all earlier stores have left for other cores (as in `TaskRef::move_body_to`).
     #[inline(always)]
     fn allocate(id: JobId, state: State, extras: Lazy, job: J) -> NonNull<Self> {
         let (cell, spot) = slab::allocate::<Self>();
@@ -193,7 +193,7 @@ impl<J: Job> JobCell<J> {
             (&raw mut (*place).extras).write(extras);
             (&raw mut (*place).stage).write(UnsafeCell::new(Stage::Queued(job)));
             (&raw mut (*place).id).write(id);
-            (&raw mut (*place).waiter).write(Waiter::new());
+            (&raw mut (*place).waiter).write(WakerSlot::new());
         }
         cell
     }

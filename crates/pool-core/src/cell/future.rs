@@ -34,11 +34,11 @@ use std::task::{Context, Poll, Wake, Waker};
 use crate::cell::closure::{Concluded, conclude, error_without_value, refuse_start};
 use crate::cell::future_entry::WokenEntry;
 use crate::cell::future_source::Source;
-use crate::cell::poll_state::{Due, Turn};
+use crate::cell::poll_state::{Due, PollState};
 use crate::cell::raw_handle::Resolution;
 use crate::cell::state::{Ended, State};
 use crate::cell::unstarted::{Tells, Unstarted};
-use crate::cell::waker_slot::Waiter;
+use crate::cell::waker_slot::WakerSlot;
 use crate::job::Terms;
 use crate::job::context::{AsyncContext, OwnToken};
 use crate::job::id::JobId;
@@ -56,7 +56,7 @@ pub(crate) use polled::{Known, Polled};
 pub(crate) struct AsyncCell<S: Source> {
     id: JobId,
     state: State,
-    turn: Turn,
+    turn: PollState,
     /// Whether there ever was something in `links`. Set by whoever puts it there, before it does: a helper, on the handle's side, or who has
     /// the turn. Each of them sees its own, and who has the turn those of all who had it before.
     has_links: AtomicBool,
@@ -64,7 +64,7 @@ pub(crate) struct AsyncCell<S: Source> {
     has_abort: AtomicBool,
     /// The future of its pool that polled the handle last; 0 if that was none.
     awaiter: AtomicU64,
-    waiter: Waiter,
+    waiter: WakerSlot,
     terms: Option<Box<Terms>>,
     token: OwnToken,
     reported: Mutex<Option<Interrupted>>,
@@ -117,11 +117,11 @@ impl<S: Source> AsyncCell<S> {
         Arc::new(Self {
             id,
             state: State::new(),
-            turn: Turn::new(),
+            turn: PollState::new(),
             has_links: AtomicBool::new(false),
             has_abort: AtomicBool::new(false),
             awaiter: AtomicU64::new(0),
-            waiter: Waiter::new(),
+            waiter: WakerSlot::new(),
             terms,
             token: OwnToken::default(),
             reported: Mutex::new(None),

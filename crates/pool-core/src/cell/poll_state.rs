@@ -30,7 +30,7 @@ const QUEUED: u8 = 8;
 
 /// Whose turn it is; the transitions of the module's diagram.
 #[derive(Debug)]
-pub(crate) struct Turn(AtomicU8);
+pub(crate) struct PollState(AtomicU8);
 
 /// What a wake, or a suspension after one, is to do.
 #[must_use]
@@ -44,7 +44,7 @@ pub(crate) enum Due {
     No,
 }
 
-impl Turn {
+impl PollState {
     /// It is with whoever starts the job.
     pub(crate) fn new() -> Self {
         Self(AtomicU8::new(POLLING))

@@ -1,4 +1,4 @@
-//! `Ticket`: the handle's end of a cell, whatever kind of job is in it.
+//! `RawHandle`: the handle's end of a cell, whatever kind of job is in it.
 
 use std::fmt;
 use std::mem::ManuallyDrop;
@@ -56,14 +56,14 @@ pub(crate) struct Joined<T, E> {
 }
 
 /// Owns the handle's end of a cell.
-pub(crate) struct Ticket<T, E>(NonNull<dyn Outlet<T, E>>);
+pub(crate) struct RawHandle<T, E>(NonNull<dyn Outlet<T, E>>);
 
 // SAFETY: a ticket is an owning pointer to an outlet, which is `Send` and `Sync`.
-unsafe impl<T, E> Send for Ticket<T, E> {}
-// SAFETY: as above; `&Ticket` gives `&dyn Outlet`.
-unsafe impl<T, E> Sync for Ticket<T, E> {}
+unsafe impl<T, E> Send for RawHandle<T, E> {}
+// SAFETY: as above; `&RawHandle` gives `&dyn Outlet`.
+unsafe impl<T, E> Sync for RawHandle<T, E> {}
 
-impl<T, E> Ticket<T, E> {
+impl<T, E> RawHandle<T, E> {
     /// Takes over the handle's end of a cell.
     ///
     /// # Safety
@@ -74,7 +74,7 @@ impl<T, E> Ticket<T, E> {
     }
 }
 
-impl<T, E> Ticket<T, E> {
+impl<T, E> RawHandle<T, E> {
     /// Takes the outcome of a job that has ended. The ticket, if it has not.
     #[inline]
     pub(crate) fn take_ended(self) -> Result<Resolution<T, E>, Self> {
@@ -94,7 +94,7 @@ impl<T, E> Ticket<T, E> {
         }
         /// A job's output and error are `Send`, which the types of a ticket do not say.
         struct Portable<R>(R);
-        // SAFETY: as for `Ticket`: what goes from thread to thread is a ticket or what a job resolves to, whose types are `Send`.
+        // SAFETY: as for `RawHandle`: what goes from thread to thread is a handle or what a job resolves to, whose types are `Send`.
         unsafe impl<R> Send for Portable<R> {}
         let mut ticket = Some(Portable(self));
         let there = &mut ticket;
@@ -126,7 +126,7 @@ impl<T, E> Ticket<T, E> {
     }
 }
 
-impl<T, E> Deref for Ticket<T, E> {
+impl<T, E> Deref for RawHandle<T, E> {
     type Target = dyn Outlet<T, E>;
 
     #[inline]
@@ -136,7 +136,7 @@ impl<T, E> Deref for Ticket<T, E> {
     }
 }
 
-impl<T, E> Drop for Ticket<T, E> {
+impl<T, E> Drop for RawHandle<T, E> {
     fn drop(&mut self) {
         let release = self.release();
         // SAFETY: it is this cell's, and called once: here.
@@ -144,8 +144,8 @@ impl<T, E> Drop for Ticket<T, E> {
     }
 }
 
-impl<T, E> fmt::Debug for Ticket<T, E> {
+impl<T, E> fmt::Debug for RawHandle<T, E> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("Ticket").finish_non_exhaustive()
+        f.debug_struct("RawHandle").finish_non_exhaustive()
     }
 }

@@ -1,4 +1,4 @@
-//! `Waiter`: the waker of the thread or task that waits for a job's end, in a slot that the job's state guards.
+//! `WakerSlot`: the waker of the thread or task that waits for a job's end, in a slot that the job's state guards.
 //!
 //! # Protocol
 //! `State` says whether the slot is **marked**. Unmarked, it is the handle's alone. The handle fills it
@@ -14,12 +14,12 @@ use crate::cell::state::State;
 use crate::sys::sync::UnsafeCell;
 
 #[derive(Debug)]
-pub(crate) struct Waiter(UnsafeCell<Option<Waker>>);
+pub(crate) struct WakerSlot(UnsafeCell<Option<Waker>>);
 
 // SAFETY: a waker may be shared between threads, and the protocol keeps a write from every other access.
-unsafe impl Sync for Waiter {}
+unsafe impl Sync for WakerSlot {}
 
-impl Waiter {
+impl WakerSlot {
     pub(crate) fn new() -> Self {
         Self(UnsafeCell::new(None))
     }

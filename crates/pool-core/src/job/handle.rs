@@ -7,7 +7,7 @@ use std::pin::Pin;
 use std::task::{Context, Poll};
 use std::time::Duration;
 
-use crate::cell::raw_handle::Ticket;
+use crate::cell::raw_handle::RawHandle;
 use crate::job::abort_handle::AbortHandle;
 use crate::job::id::JobId;
 use crate::job::outcome::{JobError, PanicInfo};
@@ -41,7 +41,7 @@ use crate::worker::park::{Looks, block_on, look_a_while};
 #[must_use = "a dropped handle detaches its job; call `detach` to say so"]
 pub struct JobHandle<T, E> {
     /// Gone once the outcome was taken.
-    ticket: Option<Ticket<T, E>>,
+    ticket: Option<RawHandle<T, E>>,
     id: JobId,
 }
 
@@ -55,7 +55,7 @@ fn taken<T, E>() -> Result<T, JobError<E>> {
 
 /// See [`JobHandle::try_run_here`].
 #[inline(always)]
-fn run_here<T, E>(ticket: Ticket<T, E>) -> Result<Result<T, JobError<E>>, Ticket<T, E>> {
+fn run_here<T, E>(ticket: RawHandle<T, E>) -> Result<Result<T, JobError<E>>, RawHandle<T, E>> {
     match Worker::current().filter(|worker| !worker.life().is_forked()) {
         Some(worker) => ticket.join_at_home_of(&worker),
         None => Err(ticket),
@@ -64,7 +64,7 @@ fn run_here<T, E>(ticket: Ticket<T, E>) -> Result<Result<T, JobError<E>>, Ticket
 
 impl<T, E> JobHandle<T, E> {
     #[inline]
-    pub(crate) fn new(ticket: Ticket<T, E>) -> Self {
+    pub(crate) fn new(ticket: RawHandle<T, E>) -> Self {
         let id = ticket.id();
         Self {
             ticket: Some(ticket),
@@ -92,7 +92,7 @@ impl<T, E> JobHandle<T, E> {
     }
 
     /// [`join`](Self::join) of a job that had not ended a moment ago.
-    fn join_later(ticket: Ticket<T, E>) -> Result<T, JobError<E>> {
+    fn join_later(ticket: RawHandle<T, E>) -> Result<T, JobError<E>> {
         let worker = Worker::current().filter(|worker| !worker.life().is_forked());
         let ticket = match run_here(ticket) {
             Ok(outcome) => return outcome,

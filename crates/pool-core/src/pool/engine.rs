@@ -21,9 +21,9 @@ use crate::submit::error::{BuildError, Refused};
 use crate::submit::executor::{Executor, forward_executor};
 use crate::submit::room::Room;
 use crate::sys::machine::{self, Point};
-use crate::task::{Held, Task};
+use crate::task::{Task, TaskRef};
 use crate::worker::future_host::lose_token;
-use crate::worker::{Errand, Step, Worker};
+use crate::worker::{DeferredAction, Step, Worker};
 
 /// Where and when tasks run: the part of a pool that differs between backends.
 ///
@@ -56,13 +56,13 @@ pub trait Engine: Send + Sync + Sized + 'static {
     /// # Errors
     /// The task.
     #[inline(always)]
-    fn push(&self, task: Held<'_>) -> Result<(), Task> {
+    fn push(&self, task: TaskRef<'_>) -> Result<(), Task> {
         self.queue().push(task, self.life())
     }
 
     /// Runs a task that `worker` popped. An engine that hosts futures elsewhere says so here.
     #[inline]
-    fn run(&self, worker: &Worker, task: Held<'_>) -> Step {
+    fn run(&self, worker: &Worker, task: TaskRef<'_>) -> Step {
         worker.run_held(task);
         Step::Ran
     }
@@ -78,7 +78,7 @@ pub trait Engine: Send + Sync + Sized + 'static {
     }
 
     /// Has an errand done on the thread where closures with its token run. For engines that host futures.
-    fn at_home(_engine: &Arc<Self>, errand: Errand) {
+    fn at_home(_engine: &Arc<Self>, errand: DeferredAction) {
         drop(errand);
     }
 
@@ -115,7 +115,7 @@ pub(crate) trait Host: Executor {
     /// Runs one task on `worker`, within the job that it runs already. False: there is none.
     fn help(&self, worker: &Worker) -> bool;
     /// See [`Engine::at_home`].
-    fn at_home(&self, errand: Errand);
+    fn at_home(&self, errand: DeferredAction);
     /// See [`Engine::block`].
     fn block(&self, wait: &mut dyn FnMut());
     /// Whether the queue has a task.
@@ -142,7 +142,7 @@ impl<E: Engine> Host for Within<E> {
         worker.at_home(help).unwrap_or(false)
     }
 
-    fn at_home(&self, errand: Errand) {
+    fn at_home(&self, errand: DeferredAction) {
         E::at_home(&self.0.0, errand);
     }
 
@@ -167,11 +167,11 @@ impl<E: Engine> Host for Within<E> {
 
 impl<E: Engine> Executor for Inside<E> {
     fn try_execute(&self, task: Task) -> Result<(), Refused<Task>> {
-        self.try_execute_held(Held::new(&mut MaybeUninit::uninit(), task))
+        self.try_execute_held(TaskRef::new(&mut MaybeUninit::uninit(), task))
     }
 
     #[inline(always)]
-    fn try_execute_held(&self, task: Held<'_>) -> Result<(), Refused<Task>> {
+    fn try_execute_held(&self, task: TaskRef<'_>) -> Result<(), Refused<Task>> {
         self.admit(task, |task| Err(Refused::Closed(task)))
     }
 
@@ -201,7 +201,7 @@ impl<E: Engine> Inside<E> {
     #[inline(always)]
     fn admit(
         &self,
-        task: Held<'_>,
+        task: TaskRef<'_>,
         closed: impl FnOnce(Task) -> Result<(), Refused<Task>>,
     ) -> Result<(), Refused<Task>> {
         let life = self.0.life();
@@ -269,11 +269,11 @@ impl<E: Engine> Within<E> {
 
 impl<E: Engine> Executor for Within<E> {
     fn try_execute(&self, task: Task) -> Result<(), Refused<Task>> {
-        self.try_execute_held(Held::new(&mut MaybeUninit::uninit(), task))
+        self.try_execute_held(TaskRef::new(&mut MaybeUninit::uninit(), task))
     }
 
     #[inline(always)]
-    fn try_execute_held(&self, task: Held<'_>) -> Result<(), Refused<Task>> {
+    fn try_execute_held(&self, task: TaskRef<'_>) -> Result<(), Refused<Task>> {
         self.0.admit(task, |task| self.forward(task))
     }
 

@@ -47,11 +47,11 @@ use crate::pool::config::PoolConfig;
 use crate::pool::front::{Front, FrontDoor};
 use crate::pool::hooks::{ContainedHooks, JobFailure};
 use crate::pool::ledger::{Ledger, Writing};
-use crate::pool::off_worker::Away;
+use crate::pool::off_worker::OffWorker;
 use crate::pool::reach::Reached;
 use crate::pool::registry::{self, PoolId};
 use crate::pool::shutdown::Ending;
-use crate::pool::timer::Clock;
+use crate::pool::timer::Timer;
 use crate::submit::room::Room;
 use crate::sys::asymmetric_fence::{self, light};
 use crate::sys::atfork;
@@ -61,8 +61,8 @@ use crate::task::{GivenUpAs, Task};
 use crate::worker::borrowed::Seats;
 use crate::worker::current_index;
 use crate::worker::park;
-use crate::worker::sleep::Idle;
-use crate::worker::status::Slot;
+use crate::worker::sleep::Sleep;
+use crate::worker::status::Status;
 pub(crate) use books::Leftovers;
 use chores::Chores;
 use left_out::LeftOut;
@@ -95,15 +95,15 @@ pub struct Lifecycle {
     phase: AtomicU8,
     ledger: Ledger,
     room: Arc<Room>,
-    idle: Idle,
-    pub(crate) slots: Box<[Arc<CachePadded<Slot>>]>,
+    idle: Sleep,
+    pub(crate) slots: Box<[Arc<CachePadded<Status>>]>,
     /// Which places are taken, where threads are lent.
     pub(crate) seats: Seats,
     /// Jobs that run, or sleep, elsewhere than in a worker's frames: suspended futures, jobs that a joiner claimed.
-    away: Away,
+    away: OffWorker,
     /// Futures that were woken. This way in is never refused.
     woken: Injector<Task>,
-    clock: Clock,
+    clock: Timer,
     hooks: ContainedHooks,
     /// What users have of the pool, if it is swapped.
     front: Option<FrontDoor>,
@@ -156,12 +156,12 @@ impl Lifecycle {
             phase: AtomicU8::new(Phase::Open as u8),
             ledger: Ledger::new(workers),
             room: config.room.clone().unwrap_or_default(),
-            idle: Idle::new(workers),
+            idle: Sleep::new(workers),
             slots: (0..workers).map(|_| Arc::default()).collect(),
             seats: Seats::new(workers),
-            away: Away::new(workers),
+            away: OffWorker::new(workers),
             woken: Injector::new(),
-            clock: Clock::default(),
+            clock: Timer::default(),
             hooks: ContainedHooks::new(config.hooks.clone(), hook_panics),
             front: config.front.clone(),
             notices: Notices::default(),
@@ -331,11 +331,11 @@ impl Lifecycle {
     // --- work -------------------------------------------------------------------------------------------------------
 
     #[inline]
-    pub(crate) fn idle(&self) -> &Idle {
+    pub(crate) fn idle(&self) -> &Sleep {
         &self.idle
     }
 
-    pub(crate) fn clock(&self) -> &Clock {
+    pub(crate) fn clock(&self) -> &Timer {
         &self.clock
     }
 

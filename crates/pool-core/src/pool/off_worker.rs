@@ -17,7 +17,7 @@ use crate::sys::sync::{Guard, LockExt, Mutex};
 /// Stripes of the notes: a future that suspends seldom meets another one there.
 pub(crate) const STRIPES: usize = if cfg!(pool_loom) { 1 } else { 16 };
 
-pub(crate) struct Away {
+pub(crate) struct OffWorker {
     stripes: [CachePadded<Stripe>; STRIPES],
     /// For each place, the runtime's task that hosts futures there.
     hosts: Box<[Mutex<Option<Waker>>]>,
@@ -37,7 +37,7 @@ struct Note {
     waker: Option<Waker>,
 }
 
-impl Away {
+impl OffWorker {
     pub(crate) fn new(workers: usize) -> Self {
         Self {
             stripes: std::array::from_fn(|_| CachePadded::default()),

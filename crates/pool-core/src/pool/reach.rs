@@ -13,16 +13,16 @@ use crate::pool::stats::Stats;
 use crate::submit::error::Refused;
 use crate::submit::executor::Executor;
 use crate::submit::room::Room;
-use crate::task::{Held, Task};
+use crate::task::{Task, TaskRef};
 use std::mem::MaybeUninit;
 
 /// An engine of whatever type.
 pub(crate) trait Reached: Send + Sync {
-    fn take_in(self: Arc<Self>, task: Held<'_>) -> Result<(), Refused<Task>>;
+    fn take_in(self: Arc<Self>, task: TaskRef<'_>) -> Result<(), Refused<Task>>;
 }
 
 impl<E: Engine> Reached for E {
-    fn take_in(self: Arc<Self>, task: Held<'_>) -> Result<(), Refused<Task>> {
+    fn take_in(self: Arc<Self>, task: TaskRef<'_>) -> Result<(), Refused<Task>> {
         Within(Inside(self)).try_execute_held(task)
     }
 }
@@ -39,10 +39,10 @@ pub(crate) struct ByLife(pub(crate) Arc<Lifecycle>);
 
 impl Executor for ByLife {
     fn try_execute(&self, task: Task) -> Result<(), Refused<Task>> {
-        self.try_execute_held(Held::new(&mut MaybeUninit::uninit(), task))
+        self.try_execute_held(TaskRef::new(&mut MaybeUninit::uninit(), task))
     }
 
-    fn try_execute_held(&self, task: Held<'_>) -> Result<(), Refused<Task>> {
+    fn try_execute_held(&self, task: TaskRef<'_>) -> Result<(), Refused<Task>> {
         match (self.0.reached(), self.0.front()) {
             (Some(engine), _) => engine.take_in(task),
             // Of a backend that was swapped away, and is over.

@@ -91,19 +91,19 @@ pub trait Shutdown: Send + Sync {
 /// How a caller is woken at a limit: by the parking of its own thread, or by the pool's clock.
 enum Alarm {
     Thread(Mutex<Option<Instant>>),
-    Clock(JobId, Mutex<Option<Instant>>),
+    Timer(JobId, Mutex<Option<Instant>>),
 }
 
 impl Alarm {
     fn with_clock() -> Self {
-        Self::Clock(JobId::next(), Mutex::new(None))
+        Self::Timer(JobId::next(), Mutex::new(None))
     }
 
     /// Wakes the caller at `when`, and no earlier for the sake of a former limit.
     fn set(&self, life: &Lifecycle, when: Option<Instant>, waker: &Waker) {
         match self {
             Self::Thread(limit) => *limit.lock_unpoisoned() = when,
-            Self::Clock(key, limit) => {
+            Self::Timer(key, limit) => {
                 let former = std::mem::replace(&mut *limit.lock_unpoisoned(), when);
                 if let Some(former) = former.filter(|_| former != when) {
                     life.clock().forget(former, *key);
@@ -210,7 +210,7 @@ pub(crate) fn drive_blocking<E: Engine>(engine: &Arc<E>, policy: ShutdownPolicy)
     let shutdown = pin!(shut_down(engine, policy, &alarm));
     block_on_helping(shutdown, worker.as_ref(), Awaits::End, || match &alarm {
         Alarm::Thread(limit) => *limit.lock_unpoisoned(),
-        Alarm::Clock(..) => None,
+        Alarm::Timer(..) => None,
     })
 }
 

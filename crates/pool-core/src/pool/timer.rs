@@ -49,7 +49,7 @@ const END_PATIENCE: Duration = Duration::from_millis(100);
 const MOST_CALLS: usize = 16;
 
 #[derive(Default)]
-pub(crate) struct Clock(Arc<Mutex<Alarms>>);
+pub(crate) struct Timer(Arc<Mutex<Alarms>>);
 
 #[derive(Default)]
 struct Alarms {
@@ -84,7 +84,7 @@ thread_local! {
     static OWN: Cell<*const Mutex<Alarms>> = const { Cell::new(ptr::null()) };
 }
 
-impl Clock {
+impl Timer {
     /// Wakes `waker` at `when`, or soon after. False where the system refuses the clock's thread,
     /// and nobody will, unless a later call gets one: a future's deadline is then seen at its next
     /// poll.
@@ -168,7 +168,7 @@ impl Clock {
     }
 }
 
-impl Drop for Clock {
+impl Drop for Timer {
     fn drop(&mut self) {
         self.stop();
     }
@@ -303,9 +303,9 @@ impl Alarms {
     }
 }
 
-impl fmt::Debug for Clock {
+impl fmt::Debug for Timer {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("Clock")
+        f.debug_struct("Timer")
             .field("alarms", &self.lock().by_time.len())
             .finish()
     }

@@ -6,7 +6,7 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, PoisonError, Weak};
 
 use crate::task::boxed::{BoxedTask, Boxes};
-use crate::task::{Held, TaskPlace};
+use crate::task::{TaskPlace, TaskRef};
 use crossbeam_deque::{Steal, Stealer, Worker as Deque};
 
 thread_local! {
@@ -134,7 +134,7 @@ impl Deques {
 
 impl Own {
     #[inline(always)]
-    pub(super) fn push(&self, task: Held<'_>) {
+    pub(super) fn push(&self, task: TaskRef<'_>) {
         self.deque.push(self.boxes.wrap(task));
     }
 
@@ -146,7 +146,7 @@ impl Own {
 
     /// Takes a task out of its box, whose memory serves this thread's next.
     #[inline(always)]
-    pub(super) fn unwrap<'a>(&self, boxed: BoxedTask, place: TaskPlace<'a>) -> Held<'a> {
+    pub(super) fn unwrap<'a>(&self, boxed: BoxedTask, place: TaskPlace<'a>) -> TaskRef<'a> {
         self.boxes.unwrap(boxed, place)
     }
 

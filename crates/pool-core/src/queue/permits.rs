@@ -1,7 +1,7 @@
 //! How many tasks a bounded queue may still take, where the queue is many: a count that workers rarely share.
 //!
 //! # Protocol
-//! Places lie in a common count or in a worker's **stash**. A worker takes from its stash and frees into it, by plain loads and stores; it
+//! Permits lie in a common count or in a worker's **stash**. A worker takes from its stash and frees into it, by plain loads and stores; it
 //! goes to the common count for a handful at a time. Everybody else uses the common count. Who finds that empty **recalls** the
 //! stashes: moves what is in them to the common count, and looks again. So a queue is called full only when all places are taken.
 //! They stay recalled, and everybody uses the common count, until half of the places are free again: a queue that is full stays so
@@ -26,8 +26,8 @@ const MOST_AT_ONCE: isize = 64;
 /// No more than this part of a queue's places lies in stashes.
 const STASHED_PART: usize = 4;
 
-/// Places in a queue. A task takes one as it is queued and frees it as it is taken out.
-pub struct Places {
+/// Permits in a queue. A task takes one as it is queued and frees it as it is taken out.
+pub struct Permits {
     left: CachePadded<AtomicIsize>,
     stashes: Box<[CachePadded<Stash>]>,
     at_once: isize,
@@ -43,7 +43,7 @@ struct Stash {
     places: AtomicIsize,
 }
 
-impl Places {
+impl Permits {
     /// As many as the capacity. One beyond `isize::MAX` is no bound that memory would ever meet.
     pub fn new(capacity: usize, workers: usize) -> Self {
         let fair = capacity / (workers.max(1) * STASHED_PART * 2);
@@ -169,9 +169,9 @@ impl Stash {
     }
 }
 
-impl fmt::Debug for Places {
+impl fmt::Debug for Permits {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("Places")
+        f.debug_struct("Permits")
             .field("left", &self.left)
             .finish_non_exhaustive()
     }

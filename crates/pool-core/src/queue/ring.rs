@@ -35,7 +35,7 @@ use crossbeam_utils::{Backoff, CachePadded};
 
 use self::slots::Slots;
 use crate::sys::sync::{AtomicPtr, AtomicUsize, Ordering, UnsafeCell};
-use crate::task::{Body, Held, Task, TaskPlace, VTable};
+use crate::task::{Body, Task, TaskPlace, TaskRef, VTable};
 
 const FULL: usize = 1;
 const ODD_LAP: usize = 1 << 1;
@@ -79,7 +79,7 @@ impl Ring {
 
     /// Queues a task, or gives it back if all places are taken.
     #[inline(always)]
-    pub(crate) fn push(&self, task: Held<'_>) -> Result<(), Task> {
+    pub(crate) fn push(&self, task: TaskRef<'_>) -> Result<(), Task> {
         let backoff = Backoff::new();
         // ORDERING: Acquire, here and in the reload: the mark is read after the position that it is compared with.
         let mut tail = self.tail.load(Ordering::Acquire);
@@ -115,7 +115,7 @@ impl Ring {
 
     /// Takes the oldest task, to `place`; or gives that back.
     #[inline(always)]
-    pub(crate) fn pop<'a>(&self, place: TaskPlace<'a>) -> Result<Held<'a>, TaskPlace<'a>> {
+    pub(crate) fn pop<'a>(&self, place: TaskPlace<'a>) -> Result<TaskRef<'a>, TaskPlace<'a>> {
         let backoff = Backoff::new();
         // ORDERING: Acquire, see the module's section on the parity.
         let mut head = self.head.load(Ordering::Acquire);
@@ -165,7 +165,7 @@ impl Ring {
     }
 
     #[inline(always)]
-    fn fill(&self, slot: &Slot, position: usize, task: Held<'_>) {
+    fn fill(&self, slot: &Slot, position: usize, task: TaskRef<'_>) {
         // SAFETY: this thread has claimed the position, and the slot was empty for it: nobody touches the body before the mark.
         let vtable = slot
             .body
@@ -183,13 +183,13 @@ impl Ring {
         position: usize,
         mark: *mut VTable,
         place: TaskPlace<'a>,
-    ) -> Held<'a> {
+    ) -> TaskRef<'a> {
         let vtable = mark.map_addr(|address| address & !TAGS);
         // SAFETY: this thread has claimed the position, and read its mark as full: the body is whole, and nobody else's. `fill` made the mark of
         // a vtable's reference, and these are the two parts of one task, used once.
         let task = slot
             .body
-            .with_mut(|body| unsafe { Held::from_parts(&*vtable, &*body, place) });
+            .with_mut(|body| unsafe { TaskRef::from_parts(&*vtable, &*body, place) });
         // ORDERING: Release: the read of the body is over before a pusher writes the next.
         slot.mark.store(
             self.empty_mark(position.wrapping_add(self.one_lap)),

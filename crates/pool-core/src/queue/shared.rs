@@ -6,10 +6,10 @@ use crossbeam_deque::{Injector, Steal};
 
 use crate::pool::lifecycle::Lifecycle;
 use crate::queue::TaskQueue;
-use crate::queue::permits::Places;
+use crate::queue::permits::Permits;
 use crate::queue::ring::Ring;
 use crate::sys::sync::{AtomicUsize, Ordering};
-use crate::task::{Held, Task, TaskPlace};
+use crate::task::{Task, TaskPlace, TaskRef};
 use crate::worker::Worker;
 
 /// The largest capacity that gets an array: 64 bytes a place, 64 MiB of addresses. A page of it is taken when its first task is queued.
@@ -52,7 +52,7 @@ struct PastBound {
 #[derive(Debug)]
 enum Main {
     Array(Ring),
-    List(List, Places),
+    List(List, Permits),
 }
 
 impl SharedQueue {
@@ -60,7 +60,7 @@ impl SharedQueue {
     pub fn new(capacity: usize) -> Self {
         let is_modest = capacity <= LARGEST_ARRAY;
         let array = is_modest.then(|| Ring::new(capacity)).flatten();
-        let list = || Main::List(List::default(), Places::new(capacity, 0));
+        let list = || Main::List(List::default(), Permits::new(capacity, 0));
         Self {
             main: array.map_or_else(list, Main::Array),
             past_bound: PastBound::default(),
@@ -72,7 +72,7 @@ impl SharedQueue {
     /// # Errors
     /// The task.
     #[inline(always)]
-    pub fn push(&self, task: Held<'_>) -> Result<(), Task> {
+    pub fn push(&self, task: TaskRef<'_>) -> Result<(), Task> {
         match &self.main {
             Main::Array(ring) => ring.push(task),
             Main::List(list, places) if places.take(None) => {
@@ -103,7 +103,7 @@ impl SharedQueue {
     /// # Errors
     /// There is none: the place.
     #[inline(always)]
-    pub fn pop<'a>(&self, place: TaskPlace<'a>) -> Result<Held<'a>, TaskPlace<'a>> {
+    pub fn pop<'a>(&self, place: TaskPlace<'a>) -> Result<TaskRef<'a>, TaskPlace<'a>> {
         self.pop_telling(place, &mut QueuedBy::Push)
     }
 
@@ -117,13 +117,13 @@ impl SharedQueue {
         &self,
         place: TaskPlace<'a>,
         queued_by: &mut QueuedBy,
-    ) -> Result<Held<'a>, TaskPlace<'a>> {
+    ) -> Result<TaskRef<'a>, TaskPlace<'a>> {
         // ORDERING: Relaxed: like a task's own mark, it is seen by who looks after the pusher's notice.
         if self.past_bound.count.load(Ordering::Relaxed) != 0 {
             return match self.pop_of_all() {
                 Some((task, by)) => {
                     *queued_by = by;
-                    Ok(Held::new(place, task))
+                    Ok(TaskRef::new(place, task))
                 }
                 None => Err(place),
             };
@@ -163,7 +163,7 @@ impl SharedQueue {
     }
 
     #[inline(always)]
-    fn pop_main<'a>(&self, place: TaskPlace<'a>) -> Result<Held<'a>, TaskPlace<'a>> {
+    fn pop_main<'a>(&self, place: TaskPlace<'a>) -> Result<TaskRef<'a>, TaskPlace<'a>> {
         match &self.main {
             Main::Array(ring) => ring.pop(place),
             Main::List(list, places) => {
@@ -171,7 +171,7 @@ impl SharedQueue {
                     return Err(place);
                 };
                 places.free(None);
-                Ok(Held::new(place, task))
+                Ok(TaskRef::new(place, task))
             }
         }
     }
@@ -189,7 +189,7 @@ impl SharedQueue {
 
 impl TaskQueue for SharedQueue {
     #[inline(always)]
-    fn push(&self, task: Held<'_>, _life: &Lifecycle) -> Result<(), Task> {
+    fn push(&self, task: TaskRef<'_>, _life: &Lifecycle) -> Result<(), Task> {
         Self::push(self, task)
     }
 
@@ -207,7 +207,7 @@ impl TaskQueue for SharedQueue {
 
     /// Always inlined: with several callers, the compiler's choice varies from build to build.
     #[inline(always)]
-    fn pop<'a>(&self, worker: &Worker, place: TaskPlace<'a>) -> Option<Held<'a>> {
+    fn pop<'a>(&self, worker: &Worker, place: TaskPlace<'a>) -> Option<TaskRef<'a>> {
         let mut queued_by = QueuedBy::Push;
         let task = self.pop_telling(place, &mut queued_by).ok()?;
         if queued_by == QueuedBy::Push {

@@ -6,10 +6,10 @@ use std::mem::MaybeUninit;
 use crate::pool::lifecycle::Lifecycle;
 use crate::queue::TaskQueue;
 use crate::queue::deques::{Deques, Own};
-use crate::queue::permits::Places;
+use crate::queue::permits::Permits;
 use crate::queue::shared::{QueuedBy, SharedQueue};
 use crate::task::boxed::BoxedTask;
-use crate::task::{Held, Task, TaskPlace};
+use crate::task::{Task, TaskPlace, TaskRef};
 use crate::worker::Worker;
 
 /// Every so many looks a worker takes from the injector first, so that outsiders start although workers feed themselves (`R206`).
@@ -32,13 +32,13 @@ pub struct StealingQueue {
     injector: SharedQueue,
     deques: Deques,
     /// One bound over the injector and the deques together.
-    places: Places,
+    places: Permits,
 }
 
 impl TaskQueue for StealingQueue {
     /// On the calling thread's own deque, if it has one.
     #[inline(always)]
-    fn push(&self, task: Held<'_>, life: &Lifecycle) -> Result<(), Task> {
+    fn push(&self, task: TaskRef<'_>, life: &Lifecycle) -> Result<(), Task> {
         let Some(own) = self.deques.own() else {
             return self.inject(task, life);
         };
@@ -64,7 +64,7 @@ impl TaskQueue for StealingQueue {
 
     /// Called on the worker's thread.
     #[inline(always)]
-    fn pop<'a>(&self, worker: &Worker, place: TaskPlace<'a>) -> Option<Held<'a>> {
+    fn pop<'a>(&self, worker: &Worker, place: TaskPlace<'a>) -> Option<TaskRef<'a>> {
         let own = self.deques.own();
         if own.is_none() {
             self.deques.take_spare(); // for the looks to come: it is empty
@@ -121,12 +121,12 @@ impl StealingQueue {
         Self {
             injector: SharedQueue::new(capacity),
             deques: Deques::new(threads),
-            places: Places::new(capacity, threads),
+            places: Permits::new(capacity, threads),
         }
     }
 
     /// Queues a task from a thread that has no deque here.
-    fn inject(&self, task: Held<'_>, life: &Lifecycle) -> Result<(), Task> {
+    fn inject(&self, task: TaskRef<'_>, life: &Lifecycle) -> Result<(), Task> {
         if !self.places.take(None) {
             return Err(task.into_task());
         }
@@ -145,7 +145,7 @@ impl StealingQueue {
         tick: u32,
         found: &mut Found,
         place: TaskPlace<'a>,
-    ) -> Option<Held<'a>> {
+    ) -> Option<TaskRef<'a>> {
         let place = if tick.is_multiple_of(INJECTOR_EVERY) {
             match self.injector.pop_telling(place, &mut found.queued_by) {
                 Ok(task) => return Some(task),
@@ -212,10 +212,10 @@ struct Found {
 }
 
 /// Takes a task out of its box, whose memory serves the thread's next if it has a deque.
-fn unwrap<'a>(own: Option<&Own>, boxed: BoxedTask, place: TaskPlace<'a>) -> Held<'a> {
+fn unwrap<'a>(own: Option<&Own>, boxed: BoxedTask, place: TaskPlace<'a>) -> TaskRef<'a> {
     match own {
         Some(own) => own.unwrap(boxed, place),
-        None => Held::new(place, boxed.into_task()),
+        None => TaskRef::new(place, boxed.into_task()),
     }
 }
 

@@ -23,7 +23,7 @@ use crate::submit::room::{Admission, Room, admit_in_line};
 use crate::submit::scope::{Scope, ScopeError};
 use crate::sys::machine::{self, Point};
 use crate::task::fire_and_forget;
-use crate::task::{Held, Task};
+use crate::task::{Task, TaskRef};
 use crate::worker::Worker;
 use crate::worker::park::{Looks, block_on_helping, helping, look_between_yields};
 pub(crate) use ways::{execute_around, submit_around};
@@ -48,7 +48,7 @@ pub trait Executor: Send + Sync {
     ///
     /// # Errors
     /// As for `try_execute`.
-    fn try_execute_held(&self, task: Held<'_>) -> Result<(), Refused<Task>> {
+    fn try_execute_held(&self, task: TaskRef<'_>) -> Result<(), Refused<Task>> {
         self.try_execute(task.into_task())
     }
 
@@ -82,7 +82,7 @@ macro_rules! forward_executor {
             }
 
             #[inline(always)]
-            fn try_execute_held(&self, task: Held<'_>) -> Result<(), Refused<Task>> {
+            fn try_execute_held(&self, task: TaskRef<'_>) -> Result<(), Refused<Task>> {
                 let $this = self;
                 Executor::try_execute_held(&$inner, task)
             }
@@ -141,7 +141,7 @@ pub trait ExecutorExt: Executor {
     fn execute<J: Job>(&self, job: J) -> Result<JobId, SubmitError<J>> {
         let (id, task) = fire_and_forget::task(job);
         let mut place = MaybeUninit::uninit();
-        let task = Held::new(&mut place, task);
+        let task = TaskRef::new(&mut place, task);
         admit(self, task, None).map_err(fire_and_forget::give_back)?;
         Ok(id)
     }
@@ -153,7 +153,7 @@ pub trait ExecutorExt: Executor {
     fn try_execute_job<J: Job>(&self, job: J) -> Result<JobId, SubmitError<J>> {
         let (id, task) = fire_and_forget::task(job);
         let mut place = MaybeUninit::uninit();
-        try_admit(self, Held::new(&mut place, task)).map_err(fire_and_forget::give_back)?;
+        try_admit(self, TaskRef::new(&mut place, task)).map_err(fire_and_forget::give_back)?;
         Ok(id)
     }
 
@@ -288,7 +288,7 @@ pub trait ExecutorExt: Executor {
     where
         F: Future<Output: Send> + Send + 'static,
     {
-        let admit = |task: Held<'_>| admit(self, task, None);
+        let admit = |task: TaskRef<'_>| admit(self, task, None);
         if Large::<SureSource<F>>::is_due() {
             spawn_large(Box::new(future), admit)
         } else {
@@ -406,7 +406,7 @@ fn may_pass<E: Executor + ?Sized>(executor: &E) -> bool {
 #[inline(always)]
 fn admit<E: Executor + ?Sized>(
     executor: &E,
-    task: Held<'_>,
+    task: TaskRef<'_>,
     limit: Option<Instant>,
 ) -> Result<(), Refused<Task>> {
     if executor.room().has_line() && has_no_pass(executor) {
@@ -492,7 +492,7 @@ fn admit_patiently<E: Executor + ?Sized>(
 /// The one way in that never waits, and passes those in line no more often than others may.
 pub(crate) fn try_admit<E: Executor + ?Sized>(
     executor: &E,
-    task: Held<'_>,
+    task: TaskRef<'_>,
 ) -> Result<(), Refused<Task>> {
     if !may_pass(executor) && !executor.is_closed() {
         machine::point(Point::Refused(task.id()));

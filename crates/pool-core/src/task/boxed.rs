@@ -13,7 +13,7 @@ use std::mem::{ManuallyDrop, MaybeUninit};
 use std::ptr::NonNull;
 
 use crate::task::slab::{self, Spot};
-use crate::task::{Held, Task, TaskPlace};
+use crate::task::{Task, TaskPlace, TaskRef};
 
 /// How many spare boxes a thread keeps. Each may keep a whole slab of 32, which is 64 KiB at the worst.
 const MOST_SPARE: u32 = 32;
@@ -96,7 +96,7 @@ unsafe impl Send for Boxes {}
 impl Boxes {
     /// Boxes a task.
     #[inline(always)]
-    pub fn wrap(&self, task: Held<'_>) -> BoxedTask {
+    pub fn wrap(&self, task: TaskRef<'_>) -> BoxedTask {
         let mut place = self.take().unwrap_or_else(Place::allocate);
         // SAFETY: the place is this call's own, and large enough; nothing in it is to be dropped.
         task.move_to(unsafe { place.memory.as_mut() });
@@ -105,10 +105,10 @@ impl Boxes {
 
     /// Takes a task out of its box, whoever made that, to `place`, and keeps the memory.
     #[inline(always)]
-    pub fn unwrap<'a>(&self, boxed: BoxedTask, place: TaskPlace<'a>) -> Held<'a> {
+    pub fn unwrap<'a>(&self, boxed: BoxedTask, place: TaskPlace<'a>) -> TaskRef<'a> {
         let spare = ManuallyDrop::new(boxed).0;
         // SAFETY: a box holds a task, until this, which takes the box.
-        let task = unsafe { Held::read(spare.memory.as_ref(), place) };
+        let task = unsafe { TaskRef::read(spare.memory.as_ref(), place) };
         self.keep(spare);
         task
     }

@@ -18,7 +18,7 @@ use loom::sync::atomic::{AtomicUsize, Ordering::Relaxed};
 use loom::sync::{Arc, Condvar, Mutex};
 use loom::thread;
 
-use crate::cell::poll_state::{Due, Turn};
+use crate::cell::poll_state::{Due, PollState};
 use crate::cell::state::State;
 use crate::job::id::JobId;
 use crate::job::outcome::Outcome;
@@ -27,9 +27,9 @@ use crate::pool::engine::Engine;
 use crate::pool::lifecycle::Lifecycle;
 use crate::sys::sync::UnsafeCell;
 use crate::task::{GivenUp, GivenUpAs, Payload, Task};
-use crate::testing::noop_engine::Still;
+use crate::testing::noop_engine::NoopEngine;
 use crate::worker::Worker;
-use crate::worker::sleep::{Announced, Idle};
+use crate::worker::sleep::{Announced, Sleep};
 
 /// Preemptions that are explored, unless `LOOM_MAX_PREEMPTIONS` says more: two find nearly every real race.
 const PREEMPTIONS: usize = 2;
@@ -62,7 +62,7 @@ impl Token {
 #[test]
 fn no_wake_is_lost() {
     model(|| {
-        let idle = Arc::new(Idle::new(1));
+        let idle = Arc::new(Sleep::new(1));
         let queue = Arc::new(AtomicUsize::new(0));
         let token = Arc::new(Token::default());
         let worker = {
@@ -79,7 +79,7 @@ fn no_wake_is_lost() {
     });
 }
 
-fn run_jobs(idle: &Idle, queue: &AtomicUsize, token: &Token, jobs: usize) {
+fn run_jobs(idle: &Sleep, queue: &AtomicUsize, token: &Token, jobs: usize) {
     let mut is_searching = false;
     let mut ran = 0;
     while ran < jobs {
@@ -201,7 +201,7 @@ fn a_helped_future_is_queued_once() {
 
 /// A future that looks for events at each poll.
 struct SleepyFuture {
-    turn: Turn,
+    turn: PollState,
     events: AtomicUsize,
     last_seen: AtomicUsize,
     /// Ways back that are owed.
@@ -212,7 +212,7 @@ struct SleepyFuture {
 impl Default for SleepyFuture {
     fn default() -> Self {
         Self {
-            turn: Turn::new(),
+            turn: PollState::new(),
             events: AtomicUsize::new(0),
             last_seen: AtomicUsize::new(0),
             due: AtomicUsize::new(0),
@@ -255,7 +255,7 @@ pub(crate) fn life_of(workers: usize) -> StdArc<Lifecycle> {
 pub(crate) fn life_from(mut config: PoolConfig, workers: usize) -> StdArc<Lifecycle> {
     config.set_workers(workers);
     config.set_capacity(1);
-    let engine = Still::start(config, None).expect("it starts nothing");
+    let engine = NoopEngine::start(config, None).expect("it starts nothing");
     StdArc::clone(engine.life())
 }
 

@@ -9,12 +9,12 @@ use crate::pool::engine::Engine;
 use crate::pool::lifecycle::Lifecycle;
 use crate::queue::TaskQueue;
 use crate::submit::error::BuildError;
-use crate::task::{Held, Task, TaskPlace};
+use crate::task::{Task, TaskPlace, TaskRef};
 use crate::worker::Worker;
 
-pub(crate) struct Still(pub(crate) Arc<Lifecycle>);
+pub(crate) struct NoopEngine(pub(crate) Arc<Lifecycle>);
 
-impl Engine for Still {
+impl Engine for NoopEngine {
     type Adopted = Infallible;
     type Queue = NoQueue;
     const NAME: &'static str = "still";
@@ -46,13 +46,13 @@ impl Engine for Still {
 pub(crate) struct NoQueue;
 
 impl TaskQueue for NoQueue {
-    fn push(&self, task: Held<'_>, _life: &Lifecycle) -> Result<(), Task> {
+    fn push(&self, task: TaskRef<'_>, _life: &Lifecycle) -> Result<(), Task> {
         Err(task.into_task())
     }
 
     fn push_unbounded(&self, _task: Task) {}
 
-    fn pop<'a>(&self, _worker: &Worker, _place: TaskPlace<'a>) -> Option<Held<'a>> {
+    fn pop<'a>(&self, _worker: &Worker, _place: TaskPlace<'a>) -> Option<TaskRef<'a>> {
         None
     }
 

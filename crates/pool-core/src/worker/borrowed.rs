@@ -11,9 +11,9 @@
 //! On an engine that hosts futures, a token goes from visits to chains (`future_host`) and back. A visit that is to pass its token on says where
 //! to (`Departure`), leaves its seat, and only then passes it: so whoever gets the token finds its seat free.
 //!
-//! Such an engine may have threads of its own for visits, as many as tokens ([`Residents`]). Each token is at home on one of them, and makes all its
+//! Such an engine may have threads of its own for visits, as many as tokens ([`RegisteredThreads`]). Each token is at home on one of them, and makes all its
 //! visits there. So a visit never waits for a thread: the one it needs has sent its token away, and sleeps. The holder of a token can have an
-//! [`Errand`] done there for the same reason. A token ends at home.
+//! [`DeferredAction`] done there for the same reason. A token ends at home.
 
 use std::any::Any;
 use std::cell::RefCell;
@@ -32,7 +32,7 @@ use crate::submit::error::BuildError;
 use crate::sys::sync::{LockExt, Mutex};
 use crate::task::Task;
 use crate::worker::threads::Threads;
-use crate::worker::{Departure, Errand, Rest, Worker};
+use crate::worker::{DeferredAction, Departure, Rest, Worker};
 
 thread_local! {
     static RESIDENT: RefCell<Option<Resident>> = const { RefCell::new(None) };
@@ -235,7 +235,7 @@ fn pass_on(
 
 /// The threads of an engine whose tokens move: one for each token, and what it is woken for.
 #[derive(Default)]
-pub struct Residents {
+pub struct RegisteredThreads {
     threads: Threads,
     doors: Box<[Mutex<Option<Call>>]>,
 }
@@ -244,12 +244,12 @@ pub struct Residents {
 enum Call {
     /// Its token comes home, with a closure.
     Run(Task),
-    Errand(Errand),
+    DeferredAction(DeferredAction),
     /// The token is at its end.
     Leave,
 }
 
-impl Residents {
+impl RegisteredThreads {
     /// For a pool of so many workers; none has started.
     pub fn new(workers: usize) -> Self {
         Self {
@@ -306,7 +306,7 @@ impl Residents {
                     return ControlFlow::Continue(None);
                 }
                 Some(Call::Run(task)) => return ControlFlow::Continue(Some(task)),
-                Some(Call::Errand(errand)) => worker.run_errand(engine, errand),
+                Some(Call::DeferredAction(errand)) => worker.run_errand(engine, errand),
                 Some(Call::Leave) => return ControlFlow::Break(()),
             }
         }
@@ -318,9 +318,9 @@ impl Residents {
     }
 
     /// Has the thread of the errand's token do it.
-    pub fn send(&self, life: &Lifecycle, errand: Errand) {
+    pub fn send(&self, life: &Lifecycle, errand: DeferredAction) {
         let token = errand.token();
-        self.knock(life, token, Some(Call::Errand(errand)));
+        self.knock(life, token, Some(Call::DeferredAction(errand)));
     }
 
     /// Ends the thread of a token that is at its end.
@@ -341,7 +341,7 @@ impl Residents {
     }
 }
 
-impl fmt::Debug for Residents {
+impl fmt::Debug for RegisteredThreads {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         self.threads.fmt(f)
     }

@@ -138,13 +138,13 @@ mod tests {
     use super::current_index;
     use crate::pool::config::PoolConfig;
     use crate::pool::engine::Engine;
-    use crate::testing::noop_engine::Still;
+    use crate::testing::noop_engine::NoopEngine;
     use crate::worker::Worker;
 
-    fn engine() -> Arc<Still> {
+    fn engine() -> Arc<NoopEngine> {
         let mut config = PoolConfig::default();
         config.set_workers(2);
-        Still::start(config, None).expect("it starts nothing")
+        NoopEngine::start(config, None).expect("it starts nothing")
     }
 
     #[test]

@@ -1,4 +1,4 @@
-//! `Errand`: what somebody has another thread do, and waits for.
+//! `DeferredAction`: what somebody has another thread do, and waits for.
 
 use std::any::Any;
 use std::fmt;
@@ -13,7 +13,7 @@ use crate::worker::Worker;
 use crate::worker::park::Parker;
 
 /// A piece of work for the thread that a token's closures run on, while the token's holder waits elsewhere.
-pub struct Errand {
+pub struct DeferredAction {
     seat: usize,
     token: usize,
     work: Work,
@@ -31,7 +31,7 @@ struct Work {
 // SAFETY: what `run` points to is `Send`, and only the holder of the one `Work` uses it, while who made it waits.
 unsafe impl Send for Work {}
 
-impl Errand {
+impl DeferredAction {
     /// The token on whose thread it is to be done.
     pub fn token(&self) -> usize {
         self.token
@@ -62,7 +62,7 @@ impl Drop for Work {
 pub(super) fn wait_for<R: Send>(
     f: impl FnOnce(&Worker) -> R + Send,
     seat: (usize, usize),
-    send: impl FnOnce(Errand),
+    send: impl FnOnce(DeferredAction),
     block: impl FnOnce(&mut dyn FnMut()),
 ) -> Option<R> {
     let mut result = None;
@@ -77,7 +77,7 @@ pub(super) fn wait_for<R: Send>(
     let run: *mut (dyn FnMut(&Worker) + Send) = unsafe { std::mem::transmute(run) };
     let parker = Parker::new();
     let is_over = Arc::new(AtomicBool::new(false));
-    let errand = Errand {
+    let errand = DeferredAction {
         seat: seat.0,
         token: seat.1,
         work: Work {
@@ -100,9 +100,9 @@ pub(super) fn wait_for<R: Send>(
     result
 }
 
-impl fmt::Debug for Errand {
+impl fmt::Debug for DeferredAction {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("Errand")
+        f.debug_struct("DeferredAction")
             .field("seat", &self.seat)
             .finish_non_exhaustive()
     }

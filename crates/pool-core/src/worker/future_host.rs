@@ -163,7 +163,7 @@ enum Standing {
     /// It runs, or sleeps, at the chain's seat.
     Seated { is_listed: bool, since: u64 },
     /// It has given its token away.
-    Away { since: u64 },
+    OffWorker { since: u64 },
 }
 
 /// One future of the pool, from its start to its end.
@@ -227,7 +227,7 @@ impl<'h, 'e, E: Engine> Hosted<'h, 'e, E> {
 
     /// What the future can begin a poll with. It takes a token, if it gave its own away.
     fn begin(&mut self, job: &Arc<dyn Polled>, cx: &Context<'_>) -> Begins {
-        let Standing::Away { since } = self.standing else {
+        let Standing::OffWorker { since } = self.standing else {
             return Begins::Seated;
         };
         let life = self.host.life();
@@ -269,7 +269,7 @@ impl<'h, 'e, E: Engine> Hosted<'h, 'e, E> {
         // In this order: whoever cancels the pool wakes those who are away, and then the hosts.
         life.leave(job.id(), job.name(), since, Some(waker.clone()));
         self.host.strike(is_listed);
-        self.standing = Standing::Away { since };
+        self.standing = Standing::OffWorker { since };
         self.host.release();
         self.host.tell_news();
         if life.is_cancelling() {
@@ -360,7 +360,7 @@ impl<E: Engine> Drop for Hosted<'_, '_, E> {
                 self.host.end(&job, is_listed, outcome);
                 self.host.tell_news();
             }
-            Standing::Away { .. } => {
+            Standing::OffWorker { .. } => {
                 let outcome = job.cut_off(self.host.life());
                 self.host.end_away(&job, outcome);
             }

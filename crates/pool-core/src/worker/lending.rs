@@ -8,7 +8,7 @@ use std::sync::Arc;
 use super::{Step, Worker};
 use crate::pool::engine::Engine;
 use crate::task::Task;
-use crate::worker::errand::{Errand, wait_for};
+use crate::worker::errand::{DeferredAction, wait_for};
 use crate::worker::seeking::Seeking;
 
 /// Where a worker's token goes once the worker has left its seat.
@@ -133,7 +133,7 @@ impl Worker {
     }
 
     /// Runs an errand for the holder of `seat`, on this thread.
-    pub(crate) fn run_errand<E: Engine>(&self, engine: &Arc<E>, errand: Errand) {
+    pub(crate) fn run_errand<E: Engine>(&self, engine: &Arc<E>, errand: DeferredAction) {
         errand.run(engine, self.shared_state());
     }
 }

@@ -38,7 +38,7 @@ use crate::worker::park::spin_a_while;
 const SLEEPING: u64 = 1 << 32;
 const SEARCHING: u64 = 1;
 
-pub(crate) struct Idle {
+pub(crate) struct Sleep {
     /// Sleeping workers in the upper half, searching in the lower.
     word: CachePadded<AtomicU64>,
     stack: Mutex<Vec<usize>>,
@@ -67,7 +67,7 @@ pub(crate) enum Announced {
     Resumed,
 }
 
-impl Idle {
+impl Sleep {
     pub(crate) fn new(workers: usize) -> Self {
         Self {
             word: CachePadded::new(AtomicU64::new(0)),

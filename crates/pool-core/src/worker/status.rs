@@ -20,7 +20,7 @@ const RECORD_SHIFT: u32 = 60;
 const ID: u64 = (1 << RECORD_SHIFT) - 1;
 
 #[derive(Default)]
-pub(crate) struct Slot {
+pub(crate) struct Status {
     depth: AtomicUsize,
     plain: [PlainFrame; PLAIN_LEVELS],
     listed: Mutex<Vec<FrameNote>>,
@@ -46,7 +46,7 @@ pub(crate) struct FrameNote {
     pub(crate) record: Option<Column>,
 }
 
-impl Slot {
+impl Status {
     /// Notes that the worker starts a job. True if the note is listed, which `end` must know.
     #[inline]
     pub(crate) fn begin(&self, id: JobId, name: Option<&str>, since: u64) -> bool {

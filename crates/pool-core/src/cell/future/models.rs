@@ -15,7 +15,7 @@ use crate::job::id::JobId;
 use crate::job::outcome::Outcome;
 use crate::task::Accepted;
 use crate::testing::models::{Token, life, life_of, model};
-use crate::testing::noop_engine::Still;
+use crate::testing::noop_engine::NoopEngine;
 use crate::worker::{Awaited, Helped, Worker};
 
 fn cell() -> StdArc<AsyncCell<SureSource<Pending<()>>>> {
@@ -33,7 +33,7 @@ fn a_cancelled_future_is_ended_by_its_host() {
             thread::spawn(move || Outlet::cancel(&*cell))
         };
         if cell.start_hosted() {
-            let engine = StdArc::new(Still(life()));
+            let engine = StdArc::new(NoopEngine(life()));
             let worker = Worker::new(&engine, 0, 0, false);
             let token = StdArc::new(Token::default());
             let waker = Waker::from(StdArc::clone(&token));
@@ -89,7 +89,7 @@ fn a_woken_future_comes_back() {
     model(|| {
         let event = OneEvent::default();
         let cell = AsyncCell::new(JobId::next(), SureSource(event.clone()), None);
-        let engine = StdArc::new(Still(life()));
+        let engine = StdArc::new(NoopEngine(life()));
         let worker = Worker::new(&engine, 0, 0, false);
         let waker = thread::spawn(move || event.happens());
         assert!(engine.0.begin_submission().is_some());
@@ -109,7 +109,7 @@ fn a_woken_future_comes_back() {
 fn a_future_that_is_helped_ends_once() {
     model(|| {
         let event = OneEvent::default();
-        let engine = StdArc::new(Still(life_of(2)));
+        let engine = StdArc::new(NoopEngine(life_of(2)));
         let cell = AsyncCell::new(JobId::next(), SureSource(event.clone()), None);
         assert!(engine.0.begin_submission().is_some());
         assert_eq!(cell.accept(&engine.0), Accepted::Yes);
@@ -148,7 +148,7 @@ fn a_future_that_is_helped_ends_once() {
 #[test]
 fn a_helper_hears_what_its_future_awaits() {
     model(|| {
-        let engine = StdArc::new(Still(life_of(2)));
+        let engine = StdArc::new(NoopEngine(life_of(2)));
         let (cell, child) = (cell(), cell());
         assert!(engine.0.begin_submission().is_some());
         assert_eq!(cell.accept(&engine.0), Accepted::Yes);

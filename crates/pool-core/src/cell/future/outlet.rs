@@ -8,7 +8,7 @@ use super::{AsyncCell, Stage};
 use crate::cell::closure::error_without_value;
 use crate::cell::future_source::Source;
 use crate::cell::nesting::drop_untaken;
-use crate::cell::raw_handle::{Abort, Joined, Outlet, Release, Resolution, Ticket};
+use crate::cell::raw_handle::{Abort, Joined, Outlet, RawHandle, Release, Resolution};
 use crate::cell::unstarted::Tells;
 use crate::job::Terms;
 use crate::job::cancel_token::CancelToken;
@@ -21,10 +21,10 @@ use crate::worker::park::Parker;
 
 impl<S: Source> AsyncCell<S> {
     /// The handle's end.
-    pub(crate) fn ticket(self: Arc<Self>) -> Ticket<S::Output, S::Error> {
+    pub(crate) fn ticket(self: Arc<Self>) -> RawHandle<S::Output, S::Error> {
         let cell = Arc::into_raw(self).cast_mut();
         // SAFETY: an `Arc`'s pointer is not null; the cell lives until `release` takes the reference back that is counted here.
-        unsafe { Ticket::new(NonNull::new_unchecked(cell)) }
+        unsafe { RawHandle::new(NonNull::new_unchecked(cell)) }
     }
 
     /// The caller has the handle's end, and the job has ended so.

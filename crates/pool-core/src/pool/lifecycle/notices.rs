@@ -24,15 +24,15 @@ pub(super) struct Notices {
 
 /// What was to be done with wakers while the list was locked.
 #[derive(Default)]
-struct Errands(Mutex<Vec<Errand>>);
+struct Errands(Mutex<Vec<Deferred>>);
 
-enum Errand {
-    Wake(Arc<Deputy>),
+enum Deferred {
+    Wake(Arc<ProxyWaker>),
     Drop(Waker),
 }
 
 /// Stands in the list for a waker of the user's.
-struct Deputy {
+struct ProxyWaker {
     /// There until the drop.
     waker: Option<Waker>,
     errands: Arc<Errands>,
@@ -68,7 +68,7 @@ impl Listening<'_> {
             return Poll::Ready(());
         };
         let errands = &self.life.notices.errands;
-        let deputy = Waker::from(Arc::new(Deputy {
+        let deputy = Waker::from(Arc::new(ProxyWaker {
             waker: Some(cx.waker().clone()),
             errands: Arc::clone(errands),
         }));
@@ -91,23 +91,23 @@ impl Drop for Listening<'_> {
     }
 }
 
-impl Wake for Deputy {
+impl Wake for ProxyWaker {
     fn wake(self: Arc<Self>) {
         let errands = Arc::clone(&self.errands);
-        errands.add(Errand::Wake(self));
+        errands.add(Deferred::Wake(self));
     }
 }
 
-impl Drop for Deputy {
+impl Drop for ProxyWaker {
     fn drop(&mut self) {
         if let Some(waker) = self.waker.take() {
-            self.errands.add(Errand::Drop(waker));
+            self.errands.add(Deferred::Drop(waker));
         }
     }
 }
 
 impl Errands {
-    fn add(&self, errand: Errand) {
+    fn add(&self, errand: Deferred) {
         machine::lock(&self.0).push(errand);
     }
 
@@ -120,12 +120,12 @@ impl Errands {
             }
             for errand in errands {
                 match errand {
-                    Errand::Wake(deputy) => {
+                    Deferred::Wake(deputy) => {
                         if let Some(waker) = &deputy.waker {
                             drop_contained(contain(|| waker.wake_by_ref()));
                         }
                     }
-                    Errand::Drop(waker) => drop_contained(waker),
+                    Deferred::Drop(waker) => drop_contained(waker),
                 }
             }
         }

@@ -6,7 +6,7 @@ use std::sync::{Arc, Mutex, Weak};
 use std::task::{Wake, Waker};
 use std::time::{Duration, Instant};
 
-use super::{Alarms, Clock, END_PATIENCE, MOST_CALLS};
+use super::{Alarms, END_PATIENCE, MOST_CALLS, Timer};
 use crate::job::id::JobId;
 
 /// What does not happen within this never will.
@@ -57,11 +57,11 @@ fn happens(told: &Receiver<()>) {
     told.recv_timeout(LIMIT).expect("it happens");
 }
 
-fn alarms(clock: &Clock) -> usize {
+fn alarms(clock: &Timer) -> usize {
     clock.lock().by_time.len()
 }
 
-fn looks(clock: &Clock) -> usize {
+fn looks(clock: &Timer) -> usize {
     clock.lock().looks
 }
 
@@ -77,7 +77,7 @@ fn all_have_ended(shared: &Weak<Mutex<Alarms>>, holders: usize) {
 #[test]
 fn deadlines_far_away_wake_no_thread_and_leave_no_memory() {
     const MANY: u32 = 10_000;
-    let clock = Clock::default();
+    let clock = Timer::default();
     let (waker, told) = telling();
     let start = Instant::now() + HOUR;
     let ids: Vec<_> = (0..MANY).map(|_| JobId::next()).collect();
@@ -102,7 +102,7 @@ fn deadlines_far_away_wake_no_thread_and_leave_no_memory() {
 
 #[test]
 fn an_earlier_alarm_is_seen_and_a_forgotten_one_is_not_called() {
-    let clock = Clock::default();
+    let clock = Timer::default();
     let (far, never) = telling();
     let (near, told) = telling();
     let (id, when) = (JobId::next(), soon());
@@ -120,7 +120,7 @@ fn an_earlier_alarm_is_seen_and_a_forgotten_one_is_not_called() {
 
 #[test]
 fn a_waker_that_never_returns_holds_up_no_other_alarm() {
-    let clock = Clock::default();
+    let clock = Timer::default();
     let at_once = Instant::now();
     let hanging: Vec<_> = (1..MOST_CALLS).map(|_| hanging()).collect();
     for (waker, ..) in &hanging {
@@ -141,7 +141,7 @@ fn a_waker_that_never_returns_holds_up_no_other_alarm() {
 
 #[test]
 fn with_too_many_that_hang_alarms_come_when_one_returns() {
-    let clock = Clock::default();
+    let clock = Timer::default();
     let mut hanging: Vec<_> = (0..MOST_CALLS).map(|_| hanging()).collect();
     for (waker, ..) in &hanging {
         clock.wake_at(Instant::now(), JobId::next(), waker);
@@ -165,7 +165,7 @@ fn a_waker_that_panics_costs_nobody_an_alarm() {
             panic!("it is contained");
         }
     }
-    let clock = Clock::default();
+    let clock = Timer::default();
     // Two wakers: a panic in a drop while another one unwinds ends the process.
     let bomb = Bomb;
     let panics_on_drop = on_wake(move || {
@@ -187,7 +187,7 @@ fn a_waker_that_panics_costs_nobody_an_alarm() {
 
 #[test]
 fn a_waker_may_stop_the_clock_that_calls_it() {
-    let clock = Arc::new(Clock::default());
+    let clock = Arc::new(Timer::default());
     let (send, told) = mpsc::channel();
     let waker = {
         let (clock, send) = (Arc::downgrade(&clock), Mutex::new(send));
@@ -211,7 +211,7 @@ fn a_waker_may_stop_the_clock_that_calls_it() {
 
 #[test]
 fn a_waker_may_drop_the_clock_that_calls_it() {
-    let clock = Clock::default();
+    let clock = Timer::default();
     let shared = Arc::downgrade(&clock.0);
     let (send, told) = mpsc::channel();
     let held = Arc::new(Mutex::new(None));
@@ -219,7 +219,7 @@ fn a_waker_may_drop_the_clock_that_calls_it() {
         let (held, send) = (Arc::clone(&held), Mutex::new(send));
         on_wake(move || {
             let clock = held.lock().expect("no panic").take();
-            drop::<Option<Clock>>(clock);
+            drop::<Option<Timer>>(clock);
             let _nobody_listens = send.lock().expect("no panic").send(());
         })
     };
@@ -234,7 +234,7 @@ fn a_waker_may_drop_the_clock_that_calls_it() {
 #[test]
 fn the_threads_have_ended_when_a_stop_returns() {
     for _ in 0..20 {
-        let clock = Clock::default();
+        let clock = Timer::default();
         let (waker, told) = telling();
         for _ in 0..10 {
             clock.wake_at(soon(), JobId::next(), &waker);

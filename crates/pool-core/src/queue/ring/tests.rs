@@ -9,7 +9,7 @@ use super::Ring;
 use crate::job::context::JobContext;
 use crate::sys::sync::Ordering;
 use crate::task::fire_and_forget;
-use crate::task::{Held, Task};
+use crate::task::{Task, TaskRef};
 
 /// Laps that are left until the positions wrap.
 const LAPS_LEFT: usize = 3;
@@ -32,7 +32,7 @@ fn task() -> Task {
 }
 
 fn push(ring: &Ring, task: Task) -> Result<(), Task> {
-    ring.push(Held::new(&mut MaybeUninit::uninit(), task))
+    ring.push(TaskRef::new(&mut MaybeUninit::uninit(), task))
 }
 
 fn pop(ring: &Ring) -> Option<Task> {

@@ -15,12 +15,12 @@ use crate::job::id::JobId;
 use crate::job::{AsyncJob, Job, JobOptions};
 use crate::submit::error::{Refused, SubmitError};
 use crate::task::fire_and_forget;
-use crate::task::{Held, Task};
+use crate::task::{Task, TaskRef};
 
 #[inline]
 pub(super) fn submit_with<J: Job>(
     job: J,
-    admit: impl FnOnce(Held<'_>) -> Result<(), Refused<Task>>,
+    admit: impl FnOnce(TaskRef<'_>) -> Result<(), Refused<Task>>,
 ) -> Result<JobHandle<J::Output, J::Error>, SubmitError<J>> {
     submit_cell(queue_and_handle(job), admit)
 }
@@ -28,9 +28,9 @@ pub(super) fn submit_with<J: Job>(
 #[inline]
 pub(super) fn submit_cell<J: Job>(
     (task, handle): (Task, CellHandle<J>),
-    admit: impl FnOnce(Held<'_>) -> Result<(), Refused<Task>>,
+    admit: impl FnOnce(TaskRef<'_>) -> Result<(), Refused<Task>>,
 ) -> Result<JobHandle<J::Output, J::Error>, SubmitError<J>> {
-    match admit(Held::new(&mut MaybeUninit::uninit(), task)) {
+    match admit(TaskRef::new(&mut MaybeUninit::uninit(), task)) {
         Ok(()) => Ok(JobHandle::new(handle.into_ticket())),
         Err(refused) => Err(give_back(handle, refused)),
     }
@@ -57,7 +57,7 @@ pub(crate) fn execute_around<J: Job>(
     let options = job.options().around(options);
     let (id, task) = fire_and_forget::task_with(job, options);
     let mut place = MaybeUninit::uninit();
-    let task = Held::new(&mut place, task);
+    let task = TaskRef::new(&mut place, task);
     admit(executor, task, None).map_err(fire_and_forget::give_back)?;
     Ok(id)
 }
@@ -77,7 +77,7 @@ pub(super) fn give_back<J: Job>(handle: CellHandle<J>, refused: Refused<Task>) -
 
 pub(super) fn submit_future_with<J: AsyncJob>(
     job: J,
-    admit: impl FnOnce(Held<'_>) -> Result<(), Refused<Task>>,
+    admit: impl FnOnce(TaskRef<'_>) -> Result<(), Refused<Task>>,
 ) -> Result<JobHandle<J::Output, J::Error>, SubmitError<J>> {
     let options = job.options();
     let source = JobSource { job, run: J::run };
@@ -87,7 +87,7 @@ pub(super) fn submit_future_with<J: AsyncJob>(
 /// Apart from [`spawn_small`], so that a stack that has the copies of the one has not those of the other.
 pub(super) fn spawn_large<F>(
     future: Box<F>,
-    admit: impl FnOnce(Held<'_>) -> Result<(), Refused<Task>>,
+    admit: impl FnOnce(TaskRef<'_>) -> Result<(), Refused<Task>>,
 ) -> Result<JobHandle<F::Output, Infallible>, SubmitError<F>>
 where
     F: Future<Output: Send> + Send + 'static,
@@ -102,7 +102,7 @@ where
 
 pub(super) fn spawn_small<F>(
     future: F,
-    admit: impl FnOnce(Held<'_>) -> Result<(), Refused<Task>>,
+    admit: impl FnOnce(TaskRef<'_>) -> Result<(), Refused<Task>>,
 ) -> Result<JobHandle<F::Output, Infallible>, SubmitError<F>>
 where
     F: Future<Output: Send> + Send + 'static,
@@ -114,7 +114,7 @@ where
 pub(super) fn submit_source<S: Source>(
     source: S,
     options: JobOptions,
-    admit: impl FnOnce(Held<'_>) -> Result<(), Refused<Task>>,
+    admit: impl FnOnce(TaskRef<'_>) -> Result<(), Refused<Task>>,
 ) -> Result<JobHandle<S::Output, S::Error>, SubmitError<S>> {
     if Large::<S>::is_due() {
         let large = Large(Box::new(source));
@@ -126,12 +126,12 @@ pub(super) fn submit_source<S: Source>(
 pub(super) fn submit_as_it_is<S: Source>(
     source: S,
     options: JobOptions,
-    admit: impl FnOnce(Held<'_>) -> Result<(), Refused<Task>>,
+    admit: impl FnOnce(TaskRef<'_>) -> Result<(), Refused<Task>>,
 ) -> Result<JobHandle<S::Output, S::Error>, SubmitError<S>> {
     let id = JobId::next();
     let cell = AsyncCell::new(id, source, options.resolve().map(Box::new));
     let task = Task::new(id, AsyncEntry(Arc::clone(&cell) as _));
-    match admit(Held::new(&mut MaybeUninit::uninit(), task)) {
+    match admit(TaskRef::new(&mut MaybeUninit::uninit(), task)) {
         Ok(()) => Ok(JobHandle::new(cell.ticket())),
         Err(refused) => {
             let source = cell

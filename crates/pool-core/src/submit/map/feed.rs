@@ -16,7 +16,7 @@ use crate::job::handle::JobHandle;
 use crate::job::outcome::{contain, drop_contained};
 use crate::submit::executor::{Executor, try_admit};
 use crate::submit::room::Admission;
-use crate::task::{Held, Task};
+use crate::task::{Task, TaskRef};
 use crate::worker::Worker;
 use crate::worker::park::{Looks, block_on, look_between_yields, spin_a_while};
 
@@ -104,7 +104,7 @@ where
             None => self.next_job()?,
         };
         let mut place = MaybeUninit::uninit();
-        match try_admit(self.executor, Held::new(&mut place, task)) {
+        match try_admit(self.executor, TaskRef::new(&mut place, task)) {
             Ok(()) => Some(handle),
             Err(refused) => {
                 let task = refused.into_inner();

@@ -67,7 +67,7 @@ pub(super) struct Line {
     listening: BTreeMap<Ticket, Listener>,
     /// Those that were called and have not come yet.
     called: BTreeMap<Ticket, Called>,
-    /// Places that came free while nobody listened.
+    /// Permits that came free while nobody listened.
     spare: usize,
     /// Rounds follow each other.
     is_watched: bool,

@@ -9,7 +9,7 @@ use super::{BoxedTask, Boxes, MOST_SPARE};
 use crate::job::context::JobContext;
 use crate::job::id::JobId;
 use crate::task::fire_and_forget;
-use crate::task::{Held, Task};
+use crate::task::{Task, TaskRef};
 
 /// A task that holds a reference to `it`, until its job has run or is dropped.
 fn task_with(it: &Arc<()>) -> Task {
@@ -22,7 +22,7 @@ fn task_with(it: &Arc<()>) -> Task {
 }
 
 fn wrap(boxes: &Boxes, task: Task) -> BoxedTask {
-    boxes.wrap(Held::new(&mut MaybeUninit::uninit(), task))
+    boxes.wrap(TaskRef::new(&mut MaybeUninit::uninit(), task))
 }
 
 /// The id of the task in a box, which is dropped.

@@ -11,7 +11,7 @@ use loom::thread;
 use super::{Token, life, model};
 use crate::cell::closure::queue_and_handle;
 use crate::cell::state::State;
-use crate::cell::waker_slot::Waiter;
+use crate::cell::waker_slot::WakerSlot;
 use crate::job::JobExt;
 use crate::job::cancel_token::CancelToken;
 use crate::job::context::JobContext;
@@ -147,7 +147,7 @@ impl Wake for Wakes {
 #[test]
 fn the_last_waker_of_a_handle_is_woken() {
     model(|| {
-        let shared = Arc::new((State::new(), Waiter::new()));
+        let shared = Arc::new((State::new(), WakerSlot::new()));
         let ender = {
             let shared = Arc::clone(&shared);
             thread::spawn(move || {

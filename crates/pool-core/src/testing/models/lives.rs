@@ -22,7 +22,7 @@ use crate::submit::error::Refused;
 use crate::submit::executor::Executor;
 use crate::submit::room::Room;
 use crate::task::Task;
-use crate::testing::noop_engine::Still;
+use crate::testing::noop_engine::NoopEngine;
 use crate::worker::Worker;
 
 /// The stripes of a worker, which has them to itself, and of outsiders, who add to theirs. Loom takes a thread's own load, which
@@ -285,7 +285,7 @@ impl Wake for Requeues {
 
 /// What the only worker of a pool does until it leaves. Whether it polled a future.
 fn work_to_the_end(life: &StdArc<Lifecycle>) -> bool {
-    let worker = Worker::new(&StdArc::new(Still(StdArc::clone(life))), 0, 0, false);
+    let worker = Worker::new(&StdArc::new(NoopEngine(StdArc::clone(life))), 0, 0, false);
     let mut has_polled = false;
     while !life.may_leave() {
         if life.do_a_chore(&worker) {

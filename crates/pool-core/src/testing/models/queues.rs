@@ -9,9 +9,9 @@ use loom::thread;
 use super::model;
 use crate::job::id::JobId;
 use crate::pool::lifecycle::Lifecycle;
-use crate::queue::permits::Places;
+use crate::queue::permits::Permits;
 use crate::queue::ring::Ring;
-use crate::task::{GivenUp, GivenUpAs, Held, Payload, Task};
+use crate::task::{GivenUp, GivenUpAs, Payload, Task, TaskRef};
 use crate::worker::Worker;
 
 /// A payload that says which it was, once.
@@ -34,7 +34,7 @@ impl Payload for Numbered {
 }
 
 fn push(ring: &Ring, task: Task) -> Result<(), Task> {
-    ring.push(Held::new(&mut MaybeUninit::uninit(), task))
+    ring.push(TaskRef::new(&mut MaybeUninit::uninit(), task))
 }
 
 fn pop(ring: &Ring) -> Option<Task> {
@@ -76,7 +76,7 @@ fn a_ring_loses_and_doubles_nothing() {
 #[test]
 fn no_place_is_lost_or_doubled() {
     model(|| {
-        let places = Arc::new(Places::new(16, 1));
+        let places = Arc::new(Permits::new(16, 1));
         let worker = {
             let places = Arc::clone(&places);
             thread::spawn(move || {

@@ -5,11 +5,11 @@ use loom::sync::atomic::{AtomicUsize, Ordering::Relaxed};
 use loom::thread;
 
 use super::{Token, model};
-use crate::worker::sleep::{Announced, Idle};
+use crate::worker::sleep::{Announced, Sleep};
 
 /// Two workers, two jobs: the one that is taken first waits within its run for the other.
 struct Pair {
-    idle: Idle,
+    idle: Sleep,
     /// Jobs that are queued, and those that have been taken.
     queue: AtomicUsize,
     taken: AtomicUsize,
@@ -59,7 +59,7 @@ impl Pair {
 fn the_last_searcher_wakes_the_next() {
     model(|| {
         let pair = Arc::new(Pair {
-            idle: Idle::new(2),
+            idle: Sleep::new(2),
             queue: AtomicUsize::new(0),
             taken: AtomicUsize::new(0),
             is_second_over: Token::default(),
