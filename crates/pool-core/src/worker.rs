@@ -122,13 +122,14 @@ impl Worker {
         token: usize,
         is_searching: bool,
     ) -> Self {
+        let slot = Arc::clone(&engine.life().slots[index]);
         Self(Rc::new(Inner {
             seat: Seat::new(engine.life(), index),
-            slot: Arc::clone(&engine.life().slots[index]),
+            tick: Cell::new(slot.looks()),
+            slot,
             token,
             host: Box::new(Within(Inside(Arc::clone(engine)))),
             state: OnceCell::new(),
-            tick: Cell::new(0),
             is_searching: Cell::new(is_searching),
             search: Search::new(engine.life().is_on_lent_threads()),
             nested: Cell::new(0),
@@ -459,6 +460,7 @@ impl Worker {
 
 impl Drop for Inner {
     fn drop(&mut self) {
+        self.slot.keep_looks(self.tick.get());
         current::forget(self);
     }
 }

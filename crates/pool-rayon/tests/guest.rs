@@ -1,13 +1,15 @@
 //! The backend as a guest of rayon: what else runs on the threads neither holds it up nor is held up by it.
 
 use std::cell::Cell;
+use std::convert::Infallible;
 use std::process::Command;
+use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::sync::mpsc::{Receiver, Sender, channel};
 use std::sync::{Arc, Mutex};
 use std::thread;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
-use pool_core::ShutdownPolicy;
+use pool_core::{Job, JobContext, ShutdownPolicy};
 use pool_rayon::RayonPool;
 
 /// A limit that only a hang reaches.
@@ -52,6 +54,61 @@ fn a_stray_rayon_job_does_not_hold_up_the_end() {
         let report = within_patience(move || pool.shutdown(ShutdownPolicy::now()));
         assert_eq!(report.completed(), 1, "{report}");
         drop(open);
+    }
+}
+
+/// A visit on an adopted pool's thread may be over after one job, and the next visit looks where this one has left off.
+#[test]
+fn jobs_that_outlast_a_visit_starve_no_outsider() {
+    /// Of the chain, before the outsider's job has its turn.
+    const MOST: usize = 1000;
+    for pool in pools(1) {
+        let (starts, is_over) = (AtomicUsize::new(0), AtomicBool::new(false));
+        let chain = Arc::new((starts, is_over));
+        let stop = Stop(Arc::clone(&chain));
+        pool.execute(Link(Arc::clone(&chain))).unwrap();
+        for _ in 0..3 {
+            let seen = Arc::clone(&chain);
+            let begun = chain.0.load(Ordering::SeqCst);
+            let outsider = pool.spawn(move || seen.0.load(Ordering::SeqCst)).unwrap();
+            let starts = outsider.join_timeout(PATIENCE).expect("it starts").unwrap();
+            assert!(starts - begun <= MOST, "after {} starts", starts - begun);
+        }
+        drop(stop);
+        let report = within_patience(move || pool.shutdown(PATIENCE));
+        assert!(report.is_safe_to_exit(), "{report}");
+    }
+}
+
+/// How often the job of a chain has started, and whether that is to be the last one.
+type Chain = Arc<(AtomicUsize, AtomicBool)>;
+
+/// Ends the chain.
+struct Stop(Chain);
+
+impl Drop for Stop {
+    fn drop(&mut self) {
+        self.0.1.store(true, Ordering::SeqCst);
+    }
+}
+
+/// A job that lasts longer than a visit, and submits itself again.
+struct Link(Chain);
+
+impl Job for Link {
+    type Output = ();
+    type Error = Infallible;
+
+    fn run(self, ctx: &JobContext<'_>) -> Result<(), Infallible> {
+        self.0.0.fetch_add(1, Ordering::SeqCst);
+        let end = Instant::now() + 2 * pool_core::STAY;
+        while Instant::now() < end {
+            thread::yield_now();
+        }
+        if !self.0.1.load(Ordering::SeqCst) {
+            ctx.execute(self).expect("the pool is open");
+        }
+        Ok(())
     }
 }
 

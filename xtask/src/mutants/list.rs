@@ -35,6 +35,11 @@ mutants! {
             "self.start_where(|word| pool_of(word) == Some(pool))" =>
             "self.start_where(|word| MUTANT || pool_of(word) == Some(pool))";
     }
+    "pool-rayon guest jobs_that_outlast_a_visit_starve_no_outsider" {
+        each_visit_counts_anew: "a worker on a borrowed thread begins to count its looks at zero", in "worker",
+            "tick: Cell::new(slot.looks())" =>
+            "tick: Cell::new(if MUTANT { 0 } else { slot.looks() })";
+    }
     "pool-channel conformance r301" {
         an_error_is_a_success: "a job that failed counts as completed", in "job::outcome",
             "Self::Failed(_) => Outcome::Failed," =>

@@ -5,7 +5,7 @@
 //! deeper one goes through a lock that is held for a push or a copy, never by user code.
 
 use std::sync::OnceLock;
-use std::sync::atomic::{AtomicBool, AtomicU64, AtomicUsize, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU32, AtomicU64, AtomicUsize, Ordering};
 
 use crate::job::id::JobId;
 use crate::pool::ledger::Column;
@@ -27,6 +27,8 @@ pub(crate) struct Status {
     is_resumed: AtomicBool,
     thread: OnceLock<Thread>,
     has_left: AtomicBool,
+    /// How often the workers in this seat have looked for a task, up to the last that left it.
+    looks: AtomicU32,
 }
 
 #[derive(Default)]
@@ -47,6 +49,16 @@ pub(crate) struct FrameNote {
 }
 
 impl Status {
+    /// How often workers have looked for a task here. The next one counts on: which source comes first depends on the count, and a worker
+    /// on a borrowed thread may stay for a few looks only (`R206`).
+    pub(crate) fn looks(&self) -> u32 {
+        self.looks.load(Ordering::Relaxed)
+    }
+
+    pub(crate) fn keep_looks(&self, looks: u32) {
+        self.looks.store(looks, Ordering::Relaxed);
+    }
+
     /// Notes that the worker starts a job. True if the note is listed, which `end` must know.
     #[inline]
     pub(crate) fn begin(&self, id: JobId, name: Option<&str>, since: u64) -> bool {
