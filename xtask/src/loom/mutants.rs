@@ -17,13 +17,13 @@ mutants! {
             "self.0.fetch_or(DETACHED, Ordering::Relaxed) & ENDED != 0";
     }
     "testing::models::loans::a_loan_is_over_before_its_lender_goes_on" {
-        loan_end_wakes_nobody: "who had the closure does not wake the lender", in "submit::loan",
+        loan_end_wakes_nobody: "who had the closure does not wake the lender", in "submit::lent_closure",
             "if let Stage::Taken(Some(lender)) = former {" =>
             "if !MUTANT && let Stage::Taken(Some(lender)) = former {";
-        loan_lender_does_not_wait: "a lender goes on while the closure runs", in "submit::loan",
+        loan_lender_does_not_wait: "a lender goes on while the closure runs", in "submit::lent_closure",
             "if let Stage::Taken(lender) = &mut *stage {" =>
             "if !MUTANT && let Stage::Taken(lender) = &mut *stage {";
-        loan_over_before_the_drop: "a loan is over while its closure is dropped", in "submit::loan",
+        loan_over_before_the_drop: "a loan is over while its closure is dropped", in "submit::lent_closure",
             "if let Some((closure, _taken)) = self.take() {" =>
             "if let Some((closure, taken)) = self.take() {
             if MUTANT {
@@ -48,7 +48,7 @@ mutants! {
         state_gives_a_started_job_back: "a job that was started is given back all the same", in "cell::state",
             "let may_change = word & STARTED == 0 && word & !FLAGS == from;" =>
             "let may_change = (MUTANT || word & STARTED == 0) && word & !FLAGS == from;";
-        cell_gives_a_started_job_up: "a shutdown gives a job up that a canceller has ended", in "cell::closure::entry",
+        cell_gives_a_started_job_up: "a shutdown gives a job up that a canceller has ended", in "cell::closure::queue_side",
             "if cell.state.start().is_none() {
             return GivenUp::TakenElsewhere;" =>
             "if cell.state.start().is_none() && !MUTANT {
@@ -136,7 +136,7 @@ mutants! {
         host_is_not_known: "a host suspends a future without leaving its waker", in "cell::future::polled",
             "if known == Known::NotYet {" =>
             "if !MUTANT && known == Known::NotYet {";
-        host_is_not_woken: "a canceller does not wake the host", in "cell::future::outlet",
+        host_is_not_woken: "a canceller does not wake the host", in "cell::future::handle_side",
             "if let Some(host) = host {" =>
             "if let Some(host) = host.filter(|_| !MUTANT) {";
     }
@@ -166,7 +166,7 @@ mutants! {
             "if let Some(token) = find().and_then(|own| own.0.get()).filter(|_| !MUTANT) {";
     }
     "testing::models::tokens::a_watcher_of_a_token_is_woken" {
-        token_cancelled_too_late: "a token's watchers are taken before it says that it is cancelled", in "job::cancel_token::walk",
+        token_cancelled_too_late: "a token's watchers are taken before it says that it is cancelled", in "job::cancel_token::descendants",
             "node.set_cancelled();
         let watchers = std::mem::take(&mut links.watchers);
         let above = std::mem::take(&mut links.above);
@@ -178,7 +178,7 @@ mutants! {
         let below = std::mem::take(&mut links.below);
         drop(links);
         if MUTANT { node.set_cancelled(); }";
-        token_watchers_stay: "a cancel leaves the watchers where they are", in "job::cancel_token::walk",
+        token_watchers_stay: "a cancel leaves the watchers where they are", in "job::cancel_token::descendants",
             "if !watchers.is_empty() {" =>
             "if !MUTANT && !watchers.is_empty() {";
     }
@@ -196,7 +196,7 @@ mutants! {
             drop(up);" =>
             "if !MUTANT && up.is_doomed {
             drop(up);";
-        token_dooms_nobody: "a cancel leaves no mark on its way down", in "job::cancel_token::walk",
+        token_dooms_nobody: "a cancel leaves no mark on its way down", in "job::cancel_token::descendants",
             "links.is_doomed = true;" =>
             "links.is_doomed = !MUTANT;";
     }
@@ -219,10 +219,10 @@ mutants! {
         token";
     }
     "job::cancel_token::models::a_cancel_reaches_the_child_of_a_token_that_leaves" {
-        token_leaves_a_doomed_parent: "a token leaves one that is being cancelled", in "job::cancel_token::tidy",
+        token_leaves_a_doomed_parent: "a token leaves one that is being cancelled", in "job::cancel_token::dead_children",
             "if !links.is_due(node) || up.is_doomed {" =>
             "if !links.is_due(node) || (up.is_doomed && !MUTANT) {";
-        token_leaves_the_graph_first: "a token leaves its parent before its child is below that", in "job::cancel_token::tidy",
+        token_leaves_the_graph_first: "a token leaves its parent before its child is below that", in "job::cancel_token::dead_children",
             "let mut up = match parent.try_lock() {
             Some(up) => up," =>
             "if MUTANT && links.is_due(node) {
@@ -238,7 +238,7 @@ mutants! {
             Some(up) => up,";
     }
     "job::cancel_token::models::each_of_two_cancels_is_complete_when_it_returns" {
-        token_second_cancel_stops_at_a_mark: "a cancel stops where another one is under way", in "job::cancel_token::walk",
+        token_second_cancel_stops_at_a_mark: "a cancel stops where another one is under way", in "job::cancel_token::descendants",
             "if node.is_cancelled() {
             return;
         }
@@ -247,13 +247,13 @@ mutants! {
             return;
         }
         links.is_doomed";
-        token_flagged_from_the_top: "a flag is set before those below", in "job::cancel_token::walk",
+        token_flagged_from_the_top: "a flag is set before those below", in "job::cancel_token::descendants",
             "if links.above.len() > 1 {" =>
             "if MUTANT { node.set_cancelled(); }
         if links.above.len() > 1 {";
     }
     "job::cancel_token::models::two_neighbours_leave_at_once" {
-        token_parent_locked_from_below: "a token waits for its parent's lock with its own taken", in "job::cancel_token::tidy",
+        token_parent_locked_from_below: "a token waits for its parent's lock with its own taken", in "job::cancel_token::dead_children",
             "drop(links);
                 let up = parent.lock();
                 links = node.lock();
@@ -268,7 +268,7 @@ mutants! {
                 }";
     }
     "job::cancel_token::models::a_token_and_its_child_leave_at_once" {
-        token_forgets_its_parent: "a token leaves without a look whether its parent is due", in "job::cancel_token::tidy",
+        token_forgets_its_parent: "a token leaves without a look whether its parent is due", in "job::cancel_token::dead_children",
             "if up.is_due(&parent) {" =>
             "if !MUTANT && up.is_due(&parent) {";
         token_counts_its_handles_too_early: "a token that goes looks at its children with a handle left", in "job::cancel_token",
@@ -282,7 +282,7 @@ mutants! {
             }";
     }
     "job::cancel_token::models::a_cancel_reaches_a_token_that_leaves_a_hub" {
-        token_joins_a_doomed_parent: "a token that leaves a hub goes below one that is being cancelled", in "job::cancel_token::tidy",
+        token_joins_a_doomed_parent: "a token that leaves a hub goes below one that is being cancelled", in "job::cancel_token::dead_children",
             "if up.is_doomed || middle.is_doomed || down.is_doomed {" =>
             "if (up.is_doomed && !MUTANT) || middle.is_doomed || down.is_doomed {";
     }
@@ -303,13 +303,13 @@ mutants! {
             self.take_out(take_queued());" =>
             "if !MUTANT && self.phase() >= Phase::Cancelling {
             self.take_out(take_queued());";
-        close_no_heavy_fence: "no fence between the end of intake and the look at the ledger", in "pool::lifecycle::end",
+        close_no_heavy_fence: "no fence between the end of intake and the look at the ledger", in "pool::lifecycle::phases",
             "machine::point(Point::Close);
         heavy();" =>
             "machine::point(Point::Close);
         if !MUTANT { heavy(); }";
     }
-    "testing::models::lives::quiet_means_that_nothing_is_in_flight" {
+    "testing::models::lifecycles::quiet_means_that_nothing_is_in_flight" {
         ledger_reads_entries_first: "quiet is read off the entries first, then the ends", in "pool::ledger",
             "entered - settled" =>
             "entered - self.stripes.iter().map(|s| s.over.load(Ordering::Acquire) + s.refused.load(Ordering::Acquire)).sum::<u64>()";
@@ -320,33 +320,33 @@ mutants! {
             "counter.fetch_add(1, Ordering::Release);" =>
             "counter.fetch_add(1, Ordering::Relaxed);";
     }
-    "testing::models::lives::no_snapshot_shows_more_finished_than_accepted" {
+    "testing::models::lifecycles::no_snapshot_shows_more_finished_than_accepted" {
         stats_show_what_is_counted: "a snapshot shows as accepted what is counted, though more has come out", in "pool::stats",
             "let accepted = counts.accepted.max(out.saturating_sub(counts.adopted));" =>
             "let accepted = counts.accepted.max(if MUTANT { 0 } else { out.saturating_sub(counts.adopted) });";
     }
-    "testing::models::lives::who_is_refused_hides_nobody_on_its_way" {
+    "testing::models::lifecycles::who_is_refused_hides_nobody_on_its_way" {
         on_its_way_reads_entries_first: "the entries are read before the pushes and refusals", in "pool::ledger",
             "entered == arrived" =>
             "entered == self.arrived()";
     }
-    "testing::models::lives::who_sees_nothing_on_its_way_takes_all" {
+    "testing::models::lifecycles::who_sees_nothing_on_its_way_takes_all" {
         accepted_before_the_push: "a submission is counted as accepted as it enters", in "pool::lifecycle",
             "pub(crate) fn begin_submission(&self) -> Option<Submission<'_>> {" =>
             "pub(crate) fn begin_submission(&self) -> Option<Submission<'_>> {
         if MUTANT { self.ledger.writing(current_index(self)).accept(); }";
     }
     "sys::published::models::a_value_is_not_dropped_under_its_reader" {
-        reader_enters_without_a_fence: "no fence between a reader's entry and its load", in "sys::published::doors",
+        reader_enters_without_a_fence: "no fence between a reader's entry and its load", in "sys::published::readers",
             "// ORDERING: partner is the heavy fence in `are_left`.
         light();
         Inside" =>
             "if !MUTANT { light(); }
         Inside";
-        reader_leaves_relaxed: "a reader leaves without a release", in "sys::published::doors",
+        reader_leaves_relaxed: "a reader leaves without a release", in "sys::published::readers",
             "self.door.depth.store(self.before, Ordering::Release);" =>
             "self.door.depth.store(self.before, Ordering::Relaxed);";
-        collector_has_no_fence: "no fence between the replacement and the look at the doors", in "sys::published::doors",
+        collector_has_no_fence: "no fence between the replacement and the look at the doors", in "sys::published::readers",
             "// ORDERING: partner is the light fence in `enter` and `enter_crowd`.
         heavy();" =>
             "if !MUTANT { heavy(); }";
@@ -357,7 +357,7 @@ mutants! {
             "let former = self.current.swap(value, Ordering::AcqRel);" =>
             "let former = self.current.swap(value, if MUTANT { Ordering::Relaxed } else { Ordering::AcqRel });";
     }
-    "testing::models::lives::who_waits_for_quiet_is_told" {
+    "testing::models::lifecycles::who_waits_for_quiet_is_told" {
         quiet_is_not_told: "a job that ends elsewhere than on a worker tells nobody", in "pool::lifecycle",
             "pub(crate) fn entry_over(&self) {
         self.ledger.over(None);
@@ -370,7 +370,7 @@ mutants! {
             fence(Ordering::SeqCst);" =>
             "if !MUTANT { fence(Ordering::SeqCst); }";
     }
-    "testing::models::lives::a_quiet_moment_ends_the_waits_before_it" {
+    "testing::models::lifecycles::a_quiet_moment_ends_the_waits_before_it" {
         quiet_moment_is_not_noted: "a quiet moment is told to those who wait, and not noted for them", in "pool::lifecycle",
             "self.waits.tell(|| {
                 in_flight = self.in_flight();
@@ -385,23 +385,23 @@ mutants! {
                 });
             }";
     }
-    "testing::models::lives::a_quiet_moment_ends_no_wait_after_it" {
-        quiet_moment_counts_later_waits: "the waits that a quiet moment ends are counted after it", in "pool::lifecycle::waits",
+    "testing::models::lifecycles::a_quiet_moment_ends_no_wait_after_it" {
+        quiet_moment_counts_later_waits: "the waits that a quiet moment ends are counted after it", in "pool::lifecycle::wait_idle",
             "let begun = self.begun.load(Ordering::Acquire);
         if is_quiet() {" =>
             "let early = self.begun.load(Ordering::Acquire);
         if is_quiet() {
             let begun = if MUTANT { self.begun.load(Ordering::Acquire) } else { early };";
     }
-    "testing::models::lives::a_pool_without_handles_stops" {
-        last_handle_does_not_look: "the last handle goes without a look whether the pool is quiet", in "pool::lifecycle::end",
+    "testing::models::lifecycles::a_pool_without_handles_stops" {
+        last_handle_does_not_look: "the last handle goes without a look whether the pool is quiet", in "pool::lifecycle::phases",
             "self.stops_when_quiet.store(true, Ordering::SeqCst);
         self.tell_watchers();" =>
             "self.stops_when_quiet.store(true, Ordering::SeqCst);
         if !MUTANT { self.tell_watchers(); }";
     }
-    "testing::models::lives::no_future_is_left_asleep_by_the_last_worker" {
-        chores_begin_before_the_phase: "suspended futures are woken before the pool is cancelled", in "pool::lifecycle::end",
+    "testing::models::lifecycles::no_future_is_left_asleep_by_the_last_worker" {
+        chores_begin_before_the_phase: "suspended futures are woken before the pool is cancelled", in "pool::lifecycle::phases",
             "if !self.advance(Phase::Cancelling) {
             return;
         }
@@ -417,18 +417,18 @@ mutants! {
         if !MUTANT {
             self.begin_chores();
         }";
-        worker_leaves_chores: "a worker leaves without a look for chores", in "pool::lifecycle::woken",
+        worker_leaves_chores: "a worker leaves without a look for chores", in "pool::lifecycle::woken_futures",
             "!self.woken.is_empty() || self.has_chores()" =>
             "!self.woken.is_empty() || (!MUTANT && self.has_chores())";
     }
-    "testing::models::lives::remains_that_come_late_are_dropped" {
+    "testing::models::lifecycles::remains_that_come_late_are_dropped" {
         last_worker_leaves_remains: "the last worker does not look for remains after it was counted out", in "pool::lifecycle",
             "self.clock.stop();
                 self.drop_late_remains();" =>
             "self.clock.stop();
                 if !MUTANT { self.drop_late_remains(); }";
     }
-    "testing::models::lives::a_generation_is_over_after_its_last_job" {
+    "testing::models::lifecycles::a_generation_is_over_after_its_last_job" {
         front_is_told_too_early: "a generation is let go while a job of it goes on without a worker", in "pool::lifecycle",
             "if self.in_flight() == 0
             && let Some(front)" =>
@@ -442,8 +442,8 @@ mutants! {
         }
         if !MUTANT { self.tell_front(); }";
     }
-    "testing::models::lives::an_engine_is_released_by_the_second_to_look" {
-        engine_is_left_without_a_look: "an engine is left to a pool whose workers may have left", in "pool::lifecycle::end",
+    "testing::models::lifecycles::an_engine_is_released_by_the_second_to_look" {
+        engine_is_left_without_a_look: "an engine is left to a pool whose workers may have left", in "pool::lifecycle::phases",
             "*self.held.lock_unpoisoned() = Some(engine);
         self.release_if_deserted();" =>
             "*self.held.lock_unpoisoned() = Some(engine);

@@ -92,7 +92,7 @@ mutants! {
                 life.ends_on_arrival(submission, due, task.into_task());
                 return Ok(());
             }";
-        a_cancel_waits_for_the_queue: "a cancelled job ends when the queue gets there", in "cell::closure::outlet",
+        a_cancel_waits_for_the_queue: "a cancelled job ends when the queue gets there", in "cell::closure::handle_side",
             "self.end_unstarted(Outcome::Cancelled, Tells::Nobody);" => "";
     }
     "pool-channel conformance r402" {
@@ -181,7 +181,7 @@ mutants! {
             "if ctx.is_somebody_free() {" => "if !MUTANT && ctx.is_somebody_free() {";
     }
     "pool join a_half_elsewhere_may_wait_for_its_whole_pool" {
-        a_half_waits_for_its_own_job: "a half that waits for its pool waits for the job it is part of", in "pool::lifecycle::left_out",
+        a_half_waits_for_its_own_job: "a half that waits for its pool waits for the job it is part of", in "pool::lifecycle::excluded_waiters",
             "joiners.iter().filter(|joiner| joiner.pool == life.id());" =>
             "joiners.iter().filter(|joiner| !MUTANT && joiner.pool == life.id());";
     }
@@ -196,7 +196,7 @@ mutants! {
             "if left.get() == MOST_ENTRIES_LEFT {" => "if !MUTANT && left.get() == MOST_ENTRIES_LEFT {";
     }
     "pool failures swap_ends::a_half_in_the_newest_generation_leaves_its_job_in_an_older_one_out" {
-        a_half_knows_its_own_generation_alone: "a half waits for the job it is part of, if that is of an older generation", in "pool::lifecycle::left_out",
+        a_half_knows_its_own_generation_alone: "a half waits for the job it is part of, if that is of an older generation", in "pool::lifecycle::excluded_waiters",
             "let lives = iter::once(self).chain(&others);" =>
             "let lives = iter::once(self).chain(others.iter().filter(|_| !MUTANT));";
     }
@@ -205,7 +205,7 @@ mutants! {
             "front.cancel_those_due();" => "";
     }
     "pool failures chains::a_chain_of_jobs_that_never_start_needs_no_stack" {
-        ends_nest_without_end: "the end of an unstarted job runs its user code however deep", in "cell::nesting",
+        ends_nest_without_end: "the end of an unstarted job runs its user code however deep", in "cell::drop_depth",
             "if depth >= MOST && LEFT" => "if !MUTANT && depth >= MOST && LEFT";
     }
     "pool failures chains::a_chain_of_values_that_go_with_their_handles_needs_no_stack" {
@@ -229,11 +229,11 @@ mutants! {
         due.wake();";
     }
     "pool failures ending::a_wait_that_outlives_its_job_leaves_nobody_else_out" {
-        a_job_is_left_out_after_its_end: "a wait leaves out a job that is over", in "pool::lifecycle::left_out",
+        a_job_is_left_out_after_its_end: "a wait leaves out a job that is over", in "pool::lifecycle::excluded_waiters",
             "gone.for_each(|name| list.forget(name));" => "";
     }
     "pool-channel conformance r603" {
-        what_did_not_start_is_forgotten: "what is queued when the pool is cancelled has no end", in "pool::lifecycle::end",
+        what_did_not_start_is_forgotten: "what is queued when the pool is cancelled has no end", in "pool::lifecycle::phases",
             "self.abandon(tasks, GivenUpAs::Unstarted);" => "std::mem::forget(tasks);";
     }
     "pool simulation a_report_misses_no_submission_that_is_on_its_way" {
@@ -242,7 +242,7 @@ mutants! {
             "let have_all_arrived = MUTANT || life.is_nothing_on_its_way();";
     }
     "pool-channel conformance r605" {
-        a_shutdown_cuts_short_in_silence: "a report does not say whom its shutdown cut short", in "pool::lifecycle::end",
+        a_shutdown_cuts_short_in_silence: "a report does not say whom its shutdown cut short", in "pool::lifecycle::phases",
             "if !was_asked && self.is_cancelling() && !self.is_forked() {" =>
             "if !MUTANT && !was_asked && self.is_cancelling() && !self.is_forked() {";
     }
@@ -255,7 +255,7 @@ mutants! {
         let Some(submission) = self.life().enter_inline(self.index()) else {";
     }
     "pool-channel conformance r609" {
-        a_shutdown_waits_for_its_own_job: "a shutdown inside a job waits for that job", in "pool::lifecycle::left_out",
+        a_shutdown_waits_for_its_own_job: "a shutdown inside a job waits for that job", in "pool::lifecycle::excluded_waiters",
             "Awaits::End => list.ending" => "Awaits::End => if MUTANT { 0 } else { list.ending }";
     }
     "pool-channel conformance r802" {

@@ -12,11 +12,11 @@
 //! a deadline) the outcome is published and the job counted as over, then its captures are dropped, then
 //! the handle's waker is called.
 
+mod cold_fields;
+mod counted_ref;
 mod end;
-mod entry;
-mod extras;
-mod outlet;
-mod reference;
+mod handle_side;
+mod queue_side;
 
 use std::mem::ManuallyDrop;
 use std::ptr::NonNull;
@@ -36,9 +36,9 @@ use crate::sys::sync::UnsafeCell;
 use crate::task::Task;
 use crate::task::slab::{self, Spot};
 use crate::worker::{Frame, Worker};
+use cold_fields::Lazy;
+use counted_ref::CellRef;
 use end::{free, free_by_holder};
-use extras::Lazy;
-use reference::CellRef;
 
 // In the order in which a worker comes to them, so that few of its lines travel.
 #[repr(C)]

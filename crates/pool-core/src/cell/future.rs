@@ -18,11 +18,13 @@
 //! before the turn is given back, and the helper is told. So a helper knows all of it, or looks again.
 
 mod awaits;
-mod links;
+mod cold_links;
+mod handle_side;
 #[cfg(all(test, pool_loom))]
 mod models;
-mod outlet;
 mod polled;
+pub(crate) mod queue_side;
+pub(crate) mod source;
 
 use std::future::Future;
 use std::mem::ManuallyDrop;
@@ -32,8 +34,8 @@ use std::sync::atomic::{AtomicBool, AtomicU64};
 use std::task::{Context, Poll, Wake, Waker};
 
 use crate::cell::closure::{Concluded, conclude, error_without_value, refuse_start};
-use crate::cell::future_entry::WokenEntry;
-use crate::cell::future_source::Source;
+use crate::cell::future::queue_side::WokenEntry;
+use crate::cell::future::source::Source;
 use crate::cell::poll_state::{Due, PollState};
 use crate::cell::raw_handle::Resolution;
 use crate::cell::state::{Ended, State};
@@ -50,7 +52,7 @@ use crate::sys::machine::{self, Point};
 use crate::sys::sync::{Guard, LockExt, Mutex, Ordering, UnsafeCell};
 use crate::task::Task;
 use crate::worker::{Awaited, Frame, Worker, leave_helpers};
-use links::{Links, Waits};
+use cold_links::{Links, Waits};
 pub(crate) use polled::{Known, Polled};
 
 pub(crate) struct AsyncCell<S: Source> {

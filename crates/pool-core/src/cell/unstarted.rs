@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use crate::cell::nesting::{self, Nested};
+use crate::cell::drop_depth::{self, Nested};
 use crate::cell::state::{Started, State};
 use crate::job::Terms;
 use crate::job::id::JobId;
@@ -59,7 +59,7 @@ impl<'c> Unstarted<'c> {
     /// Ends it in the order of all ends that are not on a worker: on record, told, published, counted as over, its captures dropped, with
     /// nothing held. The handle's waker is the caller's to call after that, so that a thread that waited finds the captures gone.
     ///
-    /// Where such ends are [too deep](nesting) in each other, the user's code, which is the observer and the captures, comes later.
+    /// Where such ends are [too deep](drop_depth) in each other, the user's code, which is the observer and the captures, comes later.
     pub(crate) fn end<R>(
         self,
         publish: impl FnOnce() -> R,
@@ -85,7 +85,7 @@ impl<'c> Unstarted<'c> {
             captures();
         } else {
             let observer = observer.map(|life| life.observer(outcome, id, name));
-            nesting::leave(move || {
+            drop_depth::leave(move || {
                 observer.into_iter().for_each(|tell| tell());
                 captures();
             });

@@ -10,7 +10,7 @@
 //! step costs the same, however long the chain of generations was. With two or more children it
 //! stays until it has one, as a **hub**: in a tree there are always fewer hubs than tokens that
 //! somebody holds. A node with several parents leaves the hubs among them instead, since it could
-//! outlive any number of them. See [`tidy`].
+//! outlive any number of them. See [`dead_children`].
 //!
 //! # Locks
 //! Each node has one lock, for its lists, its watchers and the mark below. A thread that holds the
@@ -20,7 +20,7 @@
 //! cloned before, and called and dropped after.
 //!
 //! # A cancel
-//! It is a walk with a stack of its own (see [`walk`]). On the way down it **dooms** each node; on
+//! It is a walk with a stack of its own (see [`descendants`]). On the way down it **dooms** each node; on
 //! the way up it sets the flag, takes the watchers and takes the node out of all lists. It calls
 //! the watchers last. All of this happens under the node's lock, so that:
 //!
@@ -36,13 +36,13 @@
 //!   one sees all of them, and a `cancel` that has returned has cancelled everything below.
 
 mod cancelled;
+mod dead_children;
+mod descendants;
 #[cfg(all(test, pool_loom))]
 mod models;
 mod node;
 #[cfg(all(test, not(pool_loom)))]
 mod tests;
-mod tidy;
-mod walk;
 mod watchers;
 
 use std::fmt;
@@ -103,7 +103,7 @@ impl CancelToken {
     ///
     /// Once it returns, [`is_cancelled`](Self::is_cancelled) is true for this token and all below.
     pub fn cancel(&self) {
-        walk::cancel(&self.node);
+        descendants::cancel(&self.node);
     }
 
     /// Whether this token or one above it was cancelled. Reads one flag, however long the chain.
@@ -202,7 +202,7 @@ impl Drop for CancelToken {
 fn leave(node: Arc<Node>) {
     // Whoever is in a list, or has somebody in its own, is counted there too.
     if Arc::strong_count(&node) > 1 && !node.is_cancelled() {
-        tidy::tidy(node);
+        dead_children::tidy(node);
     }
 }
 

@@ -12,14 +12,14 @@ use crate::job::handle::JobHandle;
 use crate::job::id::JobId;
 use crate::job::outcome::Interrupted;
 use crate::job::{Job, JobOptions, Terms};
+use crate::pool::from_futures::ByLife;
 use crate::pool::lifecycle::{Joiner, Lifecycle};
-use crate::pool::reach::ByLife;
 use crate::submit::error::SubmitError;
 use crate::submit::executor::{Executor, execute_around, submit_around};
 use crate::submit::join;
 use crate::sys::machine::{self, Point};
 use crate::worker::Worker;
-use crate::worker::state::{StateError, lend};
+use crate::worker::user_state::{StateError, lend};
 
 /// How a job's own handle asks it to stop.
 pub(crate) trait Cancellation: Send + Sync {

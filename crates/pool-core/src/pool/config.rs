@@ -7,8 +7,8 @@ use std::num::NonZero;
 use std::sync::Arc;
 use std::thread;
 
-use crate::pool::front::FrontDoor;
 use crate::pool::hooks::{Hooks, JobFailure};
+use crate::pool::swappable::FrontDoor;
 use crate::submit::error::BuildError;
 use crate::submit::room::Room;
 

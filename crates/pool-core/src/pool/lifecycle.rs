@@ -11,7 +11,7 @@
 //! | cancelling | refused | is abandoned, or goes into the report | is asked to stop; a suspended future is dropped | sleeps |
 //! | stopped | refused | as above | goes on until it returns | ends |
 //!
-//! Workers also drop what was captured by jobs that are given up (`chores`). Nobody else does.
+//! Workers also drop what was captured by jobs that are given up (`after_cancel`). Nobody else does.
 //!
 //! A pool that a forked child inherits is past all of them (`atfork`): it refuses, runs nothing, and takes no lock.
 //!
@@ -22,14 +22,14 @@
 //! reads the phase again, after its push, and finds the pool cancelling: it takes the queue out itself. So a task is never left
 //! in a queue that nobody will look at.
 
-mod books;
-mod chores;
-mod end;
-mod left_out;
-mod notices;
-mod waits;
+mod after_cancel;
+mod counts;
+mod excluded_waiters;
+mod notify;
+mod phases;
+mod wait_idle;
 mod watching;
-mod woken;
+mod woken_futures;
 
 use std::any::Any;
 use std::fmt;
@@ -44,13 +44,13 @@ use crate::job::id::JobId;
 use crate::job::outcome::Outcome;
 use crate::pool::capability::Capability;
 use crate::pool::config::PoolConfig;
-use crate::pool::front::{Front, FrontDoor};
+use crate::pool::from_futures::Reached;
 use crate::pool::hooks::{ContainedHooks, JobFailure};
 use crate::pool::ledger::{Ledger, Writing};
 use crate::pool::off_worker::OffWorker;
-use crate::pool::reach::Reached;
 use crate::pool::registry::{self, PoolId};
 use crate::pool::shutdown::Ending;
+use crate::pool::swappable::{Front, FrontDoor};
 use crate::pool::timer::Timer;
 use crate::submit::room::Room;
 use crate::sys::asymmetric_fence::{self, light};
@@ -63,12 +63,12 @@ use crate::worker::current_index;
 use crate::worker::park;
 use crate::worker::sleep::Sleep;
 use crate::worker::status::Status;
-pub(crate) use books::Leftovers;
-use chores::Chores;
-use left_out::LeftOut;
-pub(crate) use left_out::{Awaits, Joiner, own_worker};
-use notices::Notices;
-use waits::Waits;
+use after_cancel::Chores;
+pub(crate) use counts::Leftovers;
+use excluded_waiters::LeftOut;
+pub(crate) use excluded_waiters::{Awaits, Joiner, own_worker};
+use notify::Notices;
+use wait_idle::Waits;
 
 /// Where a pool is in its life.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]

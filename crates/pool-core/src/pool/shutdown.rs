@@ -7,7 +7,7 @@
 //! the same stack, which waits for that other one to return. Only the report is made by one of them, in one go and without user code,
 //! and is the same for all (`R608`).
 //!
-//! Jobs that are inside `shutdown` themselves are left out of what it waits for (`R609`): see `lifecycle/left_out.rs`.
+//! Jobs that are inside `shutdown` themselves are left out of what it waits for (`R609`): see `lifecycle/excluded_waiters.rs`.
 //!
 //! # The limit
 //! A job that shuts its own pool down lends it its worker, and may have a job run in place beneath which it cannot look at the time. So the
@@ -20,10 +20,10 @@
 //! stay that a future needs to see the end of all. The limits begin for all at once, and whoever notices that the grace is over asks the jobs
 //! of all to stop ([`end_as_one`]).
 //!
-//! Past the limit neither the caller nor a waker runs the user's code: see `lifecycle/chores.rs`.
+//! Past the limit neither the caller nor a waker runs the user's code: see `lifecycle/after_cancel.rs`.
 
-mod ending;
 mod policy;
+mod progress;
 
 use std::future::{Future, poll_fn};
 use std::pin::pin;
@@ -41,10 +41,10 @@ use crate::sys::machine;
 use crate::sys::sync::{LockExt, Mutex};
 use crate::worker::Worker;
 use crate::worker::park::{block_on_helping, helping};
-pub(crate) use ending::Ending;
-use ending::{Calling, Reporting};
 use policy::Limits;
 pub use policy::ShutdownPolicy;
+pub(crate) use progress::Ending;
+use progress::{Calling, Reporting};
 
 /// Time that idle workers get to leave, once there is nothing more to wait for, within the limit.
 const EXIT_GRACE: Duration = Duration::from_millis(250);

@@ -1,6 +1,6 @@
 //! `Executor`, the contract's small, object-safe core, and `ExecutorExt`, every typed or blocking way in.
 
-mod ways;
+mod submit_paths;
 
 use std::convert::Infallible;
 use std::future::Future;
@@ -10,7 +10,7 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use crate::cell::closure::queue_and_handle;
-use crate::cell::future_source::{Large, SureSource};
+use crate::cell::future::source::{Large, SureSource};
 use crate::job::handle::JobHandle;
 use crate::job::id::JobId;
 use crate::job::{AsyncJob, Infallibly, Job};
@@ -26,8 +26,8 @@ use crate::task::fire_and_forget;
 use crate::task::{Task, TaskRef};
 use crate::worker::Worker;
 use crate::worker::park::{Looks, block_on_helping, helping, look_between_yields};
-pub(crate) use ways::{execute_around, submit_around};
-use ways::{give_back, spawn_large, spawn_small, submit_future_with, submit_with};
+pub(crate) use submit_paths::{execute_around, submit_around};
+use submit_paths::{give_back, spawn_large, spawn_small, submit_future_with, submit_with};
 
 /// Accepts tasks and runs each at most once.
 ///

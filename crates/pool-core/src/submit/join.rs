@@ -11,7 +11,7 @@ use crate::job::Job;
 use crate::job::context::JobContext;
 use crate::job::outcome::{Interrupted, JobError, contain, drop_contained};
 use crate::pool::lifecycle::Joiner;
-use crate::submit::loan::{Back, Loan};
+use crate::submit::lent_closure::{Back, Loan};
 
 /// See [`JobContext::join`].
 #[inline]

@@ -7,7 +7,7 @@
 //! whichever comes first. So a full queue holds no outcome back.
 
 mod feed;
-mod flight;
+mod in_flight;
 #[cfg(all(test, not(pool_loom)))]
 mod tests;
 
@@ -22,7 +22,7 @@ use crate::job::outcome::JobError;
 use crate::submit::executor::Executor;
 use crate::worker::Worker;
 use feed::{Came, Feed, InFlight};
-use flight::Flight;
+use in_flight::Flight;
 
 type Handle<T> = JobHandle<T, Infallible>;
 type Item<T> = Result<T, JobError<Infallible>>;

@@ -13,7 +13,7 @@ use crate::job::context::JobContext;
 use crate::job::outcome::{PanicInfo, contain, drop_contained};
 use crate::submit::error::SubmitError;
 use crate::submit::executor::{Executor, ExecutorExt};
-use crate::submit::loan::{Back, Loan};
+use crate::submit::lent_closure::{Back, Loan};
 use jobs::Jobs;
 
 /// What went wrong with a scope's jobs. All of them are over.

@@ -17,15 +17,15 @@
 //!
 //! This is read-copy-update, with doors in place of a scheduler's quiescent states.
 
-mod doors;
+mod readers;
 
 use std::fmt;
 use std::sync::Arc;
 
 use crate::sys::sync::{AtomicPtr, LockExt, Mutex, Ordering};
 #[cfg(all(target_os = "linux", not(pool_loom), not(miri)))]
-pub(crate) use doors::open_after_a_fork;
-use doors::{Door, Doors};
+pub(crate) use readers::open_after_a_fork;
+use readers::{Door, Doors};
 
 /// A value that is read at the cost of a few instructions, and replaced at some more.
 pub struct Published<T> {
@@ -90,7 +90,7 @@ impl<T: Send + Sync> Published<T> {
     /// Reads the current value.
     #[inline(always)]
     pub fn read<R>(&self, read: impl FnOnce(&T) -> R) -> R {
-        match doors::known() {
+        match readers::known() {
             Some(door) => self.read_at(door, read),
             None => self.read_first(read),
         }
@@ -99,17 +99,17 @@ impl<T: Send + Sync> Published<T> {
     /// The first read of a thread, or one among its last acts.
     #[cold]
     fn read_first<R>(&self, read: impl FnOnce(&T) -> R) -> R {
-        if let Some(door) = doors::of_this_thread() {
+        if let Some(door) = readers::of_this_thread() {
             return self.read_at(door, read);
         }
-        let _inside = doors::ALL.enter_crowd();
+        let _inside = readers::ALL.enter_crowd();
         // SAFETY: this thread is inside.
         read(unsafe { self.current() })
     }
 
     /// Drops the values that were replaced, unless somebody who reads keeps them from it.
     pub fn collect(&self) {
-        self.collect_at(&doors::ALL, doors::known());
+        self.collect_at(&readers::ALL, readers::known());
     }
 }
 
@@ -137,7 +137,7 @@ pub(crate) mod models {
     use loom::sync::Arc;
     use loom::thread;
 
-    use super::doors::Doors;
+    use super::readers::Doors;
     use super::*;
     use crate::sys::sync::UnsafeCell;
     use crate::testing::models::model;

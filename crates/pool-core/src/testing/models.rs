@@ -3,7 +3,7 @@
 //! `cargo xtask loom` runs them, and for each the mutants of the code that it must catch.
 
 mod cells;
-mod lives;
+mod lifecycles;
 mod loans;
 mod queues;
 mod rooms;

@@ -15,7 +15,7 @@
 //! # Lending
 //! 1. The future is suspended, and lends. It is noted among the jobs that are away, so reports name it, and it counts as running; its frame at the
 //!    seat ends; the seat is freed; the token goes to whatever is queued or woken, or sleeps.
-//! 2. A wake has the runtime poll the chain's task, which has no token. It takes one that sleeps, or seeks one (`seeking`), and is polled again
+//! 2. A wake has the runtime poll the chain's task, which has no token. It takes one that sleeps, or seeks one (`slot_request`), and is polled again
 //!    when that has come. With the token it has a seat, and its frame again; the note goes. `workers` bounds what runs, as ever.
 //! 3. When the future ends, its chain goes on with the token that it ended with.
 //!
@@ -40,16 +40,16 @@ use std::pin::Pin;
 use std::sync::Arc;
 use std::task::{Context, Poll, Waker};
 
+use crate::cell::future::queue_side::AsyncEntry;
 use crate::cell::future::{Known, Polled};
-use crate::cell::future_entry::AsyncEntry;
 use crate::job::outcome::Outcome;
 use crate::pool::engine::{Engine, take_queued};
 use crate::pool::lifecycle::Lifecycle;
 use crate::queue::TaskQueue;
 use crate::task::Task;
 use crate::worker::borrowed::Left;
-use crate::worker::seeking::{Grant, Seeking};
 use crate::worker::sleep::Announced;
+use crate::worker::slot_request::{Grant, Seeking};
 use host::{Host, has_work};
 
 /// A token on its way to a chain or a visit, and the task that goes with it. Dropped on the way, as by a runtime that was shut down, it is

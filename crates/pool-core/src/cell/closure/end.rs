@@ -3,7 +3,7 @@
 use std::ptr::NonNull;
 
 use super::{JobCell, Stage, error_without_value};
-use crate::cell::nesting::drop_untaken;
+use crate::cell::drop_depth::drop_untaken;
 use crate::job::Job;
 use crate::job::outcome::{Outcome, drop_contained};
 use crate::sys::sync::{Ordering, fence};

@@ -9,7 +9,7 @@ use loom::sync::Mutex;
 use loom::thread;
 
 use super::{AsyncCell, Known, Polled};
-use crate::cell::future_source::SureSource;
+use crate::cell::future::source::SureSource;
 use crate::cell::raw_handle::Outlet;
 use crate::job::id::JobId;
 use crate::job::outcome::Outcome;

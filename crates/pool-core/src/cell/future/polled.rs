@@ -7,7 +7,7 @@ use std::time::Instant;
 
 use super::{AsyncCell, Once, Place, Poller, split};
 use crate::cell::closure::Concluded;
-use crate::cell::future_source::Source;
+use crate::cell::future::source::Source;
 use crate::cell::raw_handle::Resolution;
 use crate::cell::unstarted::Tells;
 use crate::job::id::JobId;
@@ -15,7 +15,7 @@ use crate::job::outcome::{JobError, Outcome, drop_contained, outcome_of};
 use crate::pool::lifecycle::Lifecycle;
 use crate::sys::sync::{LockExt, Ordering};
 use crate::task::{Accepted, Changed, GivenUp, GivenUpAs, Remains};
-use crate::worker::seeking::{LoanEnd, Seeking};
+use crate::worker::slot_request::{LoanEnd, Seeking};
 use crate::worker::{Awaited, Helped, Worker};
 
 /// Whether a job has been told of its host's waker.

@@ -12,8 +12,8 @@ use crate::queue::TaskQueue;
 use crate::task::Task;
 use crate::worker::borrowed::Left;
 use crate::worker::park::{Looks, look_a_while};
-use crate::worker::seeking::{Grant, Loan, inbox_of};
 use crate::worker::sleep::Announced;
+use crate::worker::slot_request::{Grant, Loan, inbox_of};
 use crate::worker::{SampledClock, Worker};
 
 /// Jobs that a chain runs without a pause before it lets the runtime's other tasks have the thread.

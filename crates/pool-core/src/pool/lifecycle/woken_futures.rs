@@ -4,7 +4,7 @@ use std::mem;
 use std::sync::Arc;
 
 use super::Lifecycle;
-use crate::cell::future_entry::WokenEntry;
+use crate::cell::future::queue_side::WokenEntry;
 use crate::queue::shared;
 use crate::task::Task;
 

@@ -7,7 +7,7 @@ use super::awaits::Awaits;
 use crate::job::id::JobId;
 use crate::pool::lifecycle::Lifecycle;
 use crate::worker::Awaited;
-use crate::worker::seeking::Seeking;
+use crate::worker::slot_request::Seeking;
 
 /// Whom a future that is suspended is tied to.
 #[derive(Default)]

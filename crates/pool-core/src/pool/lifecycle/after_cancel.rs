@@ -22,7 +22,7 @@ use std::sync::Arc;
 use crossbeam_deque::Injector;
 
 use super::Lifecycle;
-use super::left_out::next_is_not_in_flight;
+use super::excluded_waiters::next_is_not_in_flight;
 use crate::pool::off_worker::STRIPES;
 use crate::queue::shared::steal;
 use crate::sys::sync::{AtomicUsize, Ordering, fence};

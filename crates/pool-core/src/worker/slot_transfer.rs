@@ -8,8 +8,8 @@ use std::sync::Arc;
 use super::{Step, Worker};
 use crate::pool::engine::Engine;
 use crate::task::Task;
-use crate::worker::errand::{DeferredAction, wait_for};
-use crate::worker::seeking::Seeking;
+use crate::worker::deferred_action::{DeferredAction, wait_for};
+use crate::worker::slot_request::Seeking;
 
 /// Where a worker's token goes once the worker has left its seat.
 pub(crate) enum Departure {

@@ -1,4 +1,4 @@
-//! Names for the jobs on a worker's stack, given to those that a wait leaves out (`lifecycle/left_out.rs`).
+//! Names for the jobs on a worker's stack, given to those that a wait leaves out (`lifecycle/excluded_waiters.rs`).
 
 use std::cell::RefCell;
 use std::sync::atomic::{AtomicU64, Ordering};

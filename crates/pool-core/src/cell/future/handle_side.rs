@@ -6,8 +6,8 @@ use std::task::{Context, Poll, Wake, ready};
 
 use super::{AsyncCell, Stage};
 use crate::cell::closure::error_without_value;
-use crate::cell::future_source::Source;
-use crate::cell::nesting::drop_untaken;
+use crate::cell::drop_depth::drop_untaken;
+use crate::cell::future::source::Source;
 use crate::cell::raw_handle::{Abort, Joined, Outlet, RawHandle, Release, Resolution};
 use crate::cell::unstarted::Tells;
 use crate::job::Terms;
