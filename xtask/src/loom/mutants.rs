@@ -273,7 +273,7 @@ mutants! {
             "if !MUTANT && up.is_due(&parent) {";
         token_counts_its_handles_too_early: "a token that goes looks at its children with a handle left", in "job::cancel_token",
             "if self.node.remove_handle() {" =>
-            "if MUTANT && self.node.handles() == 1 { tidy::tidy(Arc::clone(&self.node)); }
+            "if MUTANT && self.node.handles() == 1 { dead_children::tidy(Arc::clone(&self.node)); }
         if self.node.remove_handle() {
             if MUTANT {
                 // SAFETY: as below.
