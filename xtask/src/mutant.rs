@@ -73,12 +73,15 @@ pub(crate) fn put_into(package: &Path, mutants: &[Mutant]) -> Result<()> {
     change(&folder.join("lib.rs"), |text| Ok(format!("{text}{DOOR}")))
 }
 
-/// The modules in a folder with all mutants in them.
+/// The modules in a folder with all mutants in them, or everything that does not fit.
 fn mutated(folder: &Path, mutants: &[Mutant]) -> Result<Sources> {
     let mut sources = Sources::read(folder)?;
-    for mutant in mutants {
-        mutate(&mut sources, mutant)?;
-    }
+    let errors: Vec<String> = mutants
+        .iter()
+        .filter_map(|mutant| mutate(&mut sources, mutant).err())
+        .map(|error| error.to_string())
+        .collect();
+    ensure!(errors.is_empty(), "{}", errors.join("\n"));
     Ok(sources)
 }
 
@@ -116,12 +119,7 @@ fn mutate(sources: &mut Sources, mutant: &Mutant) -> Result<()> {
 pub(crate) fn check(mutants: &[Mutant]) {
     let names: std::collections::BTreeSet<&str> = mutants.iter().map(|it| it.name).collect();
     assert_eq!(names.len(), mutants.len());
-    let mut sources = Sources::read(&crate::root().join("crates/pool-core/src")).unwrap();
-    let errors = mutants
-        .iter()
-        .filter_map(|mutant| mutate(&mut sources, mutant).err());
-    let errors: Vec<String> = errors.map(|error| error.to_string()).collect();
-    assert!(errors.is_empty(), "{}", errors.join("\n"));
+    mutated(&crate::root().join("crates/pool-core/src"), mutants).unwrap();
 }
 
 #[cfg(test)]

@@ -50,12 +50,8 @@ impl Engine for AsyncEngine {
 
     fn start(config: PoolConfig, adopted: Option<Handle>) -> Result<Arc<Self>, BuildError> {
         let capability = Capability {
-            name: Self::NAME,
-            workers: config.workers(),
-            capacity: Some(config.capacity()),
-            fifo: true,
-            async_jobs: true,
             owns_threads: adopted.is_none(),
+            ..Capability::new(Self::NAME, &config)
         };
         let life = Lifecycle::new(&config, capability);
         let (own, handle) = match adopted {
@@ -110,7 +106,7 @@ impl Engine for AsyncEngine {
         if self.expects_future.load(Ordering::Relaxed) != is_future {
             self.expects_future.store(is_future, Ordering::Relaxed);
         }
-        TaskQueue::push(&self.queue, task, &self.life)
+        self.queue.push(task, &self.life)
     }
 
     fn run(&self, worker: &Worker, task: TaskRef<'_>) -> Step {

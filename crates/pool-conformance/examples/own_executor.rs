@@ -26,14 +26,7 @@ impl Engine for Own {
     const NAME: &'static str = "own";
 
     fn start(config: PoolConfig, _adopted: Option<Infallible>) -> Result<Arc<Self>, BuildError> {
-        let capability = Capability {
-            name: Self::NAME,
-            workers: config.workers(),
-            capacity: Some(config.capacity()),
-            fifo: true,
-            async_jobs: true,
-            owns_threads: true,
-        };
+        let capability = Capability::new(Self::NAME, &config);
         let engine = Arc::new(Self {
             life: Lifecycle::new(&config, capability),
             queue: LockedQueue {

@@ -3,3 +3,17 @@
 #[cfg(all(test, pool_loom))]
 pub(crate) mod models;
 pub(crate) mod noop_engine;
+
+use crate::pool::capability::Capability;
+
+/// What an executor with one worker and so many places promises.
+pub(crate) fn with_capacity(capacity: usize) -> Capability {
+    Capability {
+        name: "test",
+        workers: 1,
+        capacity: Some(capacity),
+        fifo: true,
+        async_jobs: true,
+        owns_threads: true,
+    }
+}

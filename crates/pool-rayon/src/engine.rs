@@ -51,12 +51,9 @@ impl Engine for RayonEngine {
             });
         }
         let capability = Capability {
-            name: Self::NAME,
-            workers: config.workers(),
-            capacity: Some(config.capacity()),
             fifo: false,
-            async_jobs: true,
             owns_threads: adopted.is_none(),
+            ..Capability::new(Self::NAME, &config)
         };
         let life = Lifecycle::new(&config, capability);
         let own_threads = adopted.is_none().then(OwnThreads::default);

@@ -57,12 +57,8 @@ impl Engine for SimEngine {
             });
         };
         let capability = Capability {
-            name: Self::NAME,
-            workers: config.workers(),
-            capacity: Some(config.capacity()),
             fifo: is_fifo,
-            async_jobs: true,
-            owns_threads: true,
+            ..Capability::new(Self::NAME, &config)
         };
         let engine = Arc::new(Self {
             life: Lifecycle::new(&config, capability),

@@ -21,12 +21,8 @@ impl Engine for WorkStealingEngine {
 
     fn start(config: PoolConfig, _adopted: Option<Infallible>) -> Result<Arc<Self>, BuildError> {
         let capability = Capability {
-            name: Self::NAME,
-            workers: config.workers(),
-            capacity: Some(config.capacity()),
             fifo: false,
-            async_jobs: true,
-            owns_threads: true,
+            ..Capability::new(Self::NAME, &config)
         };
         let engine = Arc::new(Self {
             life: Lifecycle::new(&config, capability),

@@ -159,9 +159,8 @@ impl TaskQueue for FlawedQueue {
     }
 }
 
-/// Threads on such a queue, and the flaw.
+/// Threads on such a queue.
 pub(super) struct FlawedEngine {
-    flaw: Arc<dyn Flaw>,
     life: Arc<Lifecycle>,
     queue: FlawedQueue,
     pub(super) threads: Threads,
@@ -185,17 +184,9 @@ impl Engine for FlawedEngine {
 
     fn start(mut config: PoolConfig, flaw: Option<Arc<dyn Flaw>>) -> Result<Arc<Self>, BuildError> {
         let flaw = flaw.unwrap_or_else(|| Arc::new(super::Nothing));
-        let capability = Capability {
-            name: Self::NAME,
-            workers: config.workers(),
-            capacity: Some(config.capacity()),
-            fifo: true,
-            async_jobs: true,
-            owns_threads: true,
-        };
+        let capability = Capability::new(Self::NAME, &config);
         flaw.configure(&mut config);
         let engine = Arc::new(Self {
-            flaw: Arc::clone(&flaw),
             life: Lifecycle::new(&config, capability),
             queue: FlawedQueue {
                 flaw: Arc::clone(&flaw),
@@ -220,7 +211,7 @@ impl Engine for FlawedEngine {
     }
 
     fn join_threads(&self) {
-        self.flaw.join_threads(self);
+        self.queue.flaw.join_threads(self);
     }
 }
 

@@ -17,8 +17,8 @@ const LARGEST_ARRAY: usize = 1 << 20;
 
 /// First in, first out, up to a bound; for any number of threads.
 ///
-/// An array while the capacity is modest, and there are addresses for it; else a list under a count of places. Neither takes memory
-/// for a bound alone.
+/// An array while the capacity is modest and there are addresses for it; otherwise a list with a count of places. Neither takes memory
+/// in proportion to the bound.
 #[derive(Debug)]
 pub struct SharedQueue {
     main: Main,
@@ -28,11 +28,11 @@ pub struct SharedQueue {
 /// By which way a task came into a [`SharedQueue`].
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum QueuedBy {
-    /// [`SharedQueue::push`]: it had a place.
+    /// [`TaskQueue::push`]: it had a place.
     Push,
-    /// [`SharedQueue::push_unbounded`].
+    /// [`TaskQueue::push_unbounded`].
     PushUnbounded,
-    /// [`SharedQueue::push_past_bound`].
+    /// [`TaskQueue::push_past_bound`].
     PushPastBound,
 }
 
@@ -67,58 +67,20 @@ impl SharedQueue {
         }
     }
 
-    /// Queues a task, or gives it back if there is no place.
+    /// Moves the oldest task to `place`; tasks past the bound take turns with the others.
     ///
-    /// # Errors
-    /// The task.
-    #[inline(always)]
-    pub fn push(&self, task: TaskRef<'_>) -> Result<(), Task> {
-        match &self.main {
-            Main::Array(ring) => ring.push(task),
-            Main::List(list, places) if places.take(None) => {
-                list.0.push(task.into_task());
-                Ok(())
-            }
-            Main::List(..) => Err(task.into_task()),
-        }
-    }
-
-    /// Queues a task past the bound, before all others.
-    pub fn push_unbounded(&self, task: Task) {
-        self.past_bound.push(&self.past_bound.handed_over, task);
-    }
-
-    /// Queues a task past the bound, to take turns with the others.
-    pub fn push_past_bound(&self, task: Task) {
-        self.past_bound.push(&self.past_bound.children, task);
-    }
-
-    /// How many tasks are queued past the bound.
-    pub fn past_bound(&self) -> usize {
-        self.past_bound.count.load(Ordering::Relaxed)
-    }
-
-    /// Takes the oldest task, but for those past the bound, to `place`.
+    /// `queued_by`, if it is [`QueuedBy::Push`], becomes the way by which the task came in. If it still is [`QueuedBy::Push`], a place
+    /// came free and the caller tells the pool's room.
     ///
     /// # Errors
     /// There is none: the place.
-    #[inline(always)]
-    pub fn pop<'a>(&self, place: TaskPlace<'a>) -> Result<TaskRef<'a>, TaskPlace<'a>> {
-        self.pop_telling(place, &mut QueuedBy::Push)
-    }
-
-    /// [`pop`](Self::pop), where `queued_by`, if it is [`QueuedBy::Push`], becomes the way by which the task came in. A place came free if
-    /// that was [`QueuedBy::Push`], and only then is the pool's room to be told.
-    ///
-    /// # Errors
-    /// As for `pop`.
     #[inline(always)]
     pub fn pop_telling<'a>(
         &self,
         place: TaskPlace<'a>,
         queued_by: &mut QueuedBy,
     ) -> Result<TaskRef<'a>, TaskPlace<'a>> {
-        // ORDERING: Relaxed: like a task's own mark, it is seen by who looks after the pusher's notice.
+        // ORDERING: Relaxed: like a task's own mark, it is seen by a worker that looks after the pusher's notice.
         if self.past_bound.count.load(Ordering::Relaxed) != 0 {
             return match self.pop_of_all() {
                 Some((task, by)) => {
@@ -129,12 +91,6 @@ impl SharedQueue {
             };
         }
         self.pop_main(place)
-    }
-
-    /// Takes all tasks, the oldest first.
-    pub fn take_all(&self) -> Vec<Task> {
-        let pop = || Task::popped_by(|place| self.pop(place));
-        std::iter::from_fn(pop).collect()
     }
 
     #[cold]
@@ -175,34 +131,31 @@ impl SharedQueue {
             }
         }
     }
-
-    /// Whether a `pop` would find nothing.
-    #[inline]
-    pub fn is_empty(&self) -> bool {
-        let is_main_empty = match &self.main {
-            Main::Array(ring) => ring.is_empty(),
-            Main::List(list, _) => list.0.is_empty(),
-        };
-        is_main_empty && self.past_bound.is_empty()
-    }
 }
 
 impl TaskQueue for SharedQueue {
     #[inline(always)]
     fn push(&self, task: TaskRef<'_>, _life: &Lifecycle) -> Result<(), Task> {
-        Self::push(self, task)
+        match &self.main {
+            Main::Array(ring) => ring.push(task),
+            Main::List(list, places) if places.take(None) => {
+                list.0.push(task.into_task());
+                Ok(())
+            }
+            Main::List(..) => Err(task.into_task()),
+        }
     }
 
     fn push_unbounded(&self, task: Task) {
-        Self::push_unbounded(self, task);
+        self.past_bound.push(&self.past_bound.handed_over, task);
     }
 
     fn push_past_bound(&self, task: Task) {
-        Self::push_past_bound(self, task);
+        self.past_bound.push(&self.past_bound.children, task);
     }
 
     fn past_bound(&self) -> usize {
-        Self::past_bound(self)
+        self.past_bound.count.load(Ordering::Relaxed)
     }
 
     /// Always inlined: with several callers, the compiler's choice varies from build to build.
@@ -218,11 +171,16 @@ impl TaskQueue for SharedQueue {
 
     #[inline]
     fn is_empty(&self) -> bool {
-        Self::is_empty(self)
+        let is_main_empty = match &self.main {
+            Main::Array(ring) => ring.is_empty(),
+            Main::List(list, _) => list.0.is_empty(),
+        };
+        is_main_empty && self.past_bound.is_empty()
     }
 
     fn take_all(&self, life: &Lifecycle) -> Vec<Task> {
-        let tasks = Self::take_all(self);
+        let pop = || Task::popped_by(|place| self.pop_telling(place, &mut QueuedBy::Push));
+        let tasks = std::iter::from_fn(pop).collect();
         life.room().freed();
         tasks
     }

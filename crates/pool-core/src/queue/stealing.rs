@@ -130,7 +130,7 @@ impl StealingQueue {
         if !self.places.take(None) {
             return Err(task.into_task());
         }
-        self.injector.push(task).inspect_err(|_| {
+        self.injector.push(task, life).inspect_err(|_| {
             // A popper is half done with the injector's next slot.
             self.places.free(None);
             life.room().freed();

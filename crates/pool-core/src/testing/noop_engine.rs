@@ -21,12 +21,8 @@ impl Engine for NoopEngine {
 
     fn start(config: PoolConfig, _: Option<Infallible>) -> Result<Arc<Self>, BuildError> {
         let capability = Capability {
-            name: Self::NAME,
-            workers: config.workers(),
-            capacity: Some(config.capacity()),
-            fifo: true,
-            async_jobs: true,
             owns_threads: false,
+            ..Capability::new(Self::NAME, &config)
         };
         Ok(Arc::new(Self(Lifecycle::new(&config, capability))))
     }

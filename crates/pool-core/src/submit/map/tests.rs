@@ -14,6 +14,7 @@ use crate::submit::error::Refused;
 use crate::submit::executor::Executor;
 use crate::submit::room::{Coming, Room};
 use crate::task::Task;
+use crate::testing::with_capacity;
 
 /// A queue that is full until the try of this number. Nobody tells the line when that changes.
 struct FreeAt {
@@ -56,14 +57,7 @@ impl Executor for FreeAt {
     }
 
     fn capability(&self) -> Capability {
-        Capability {
-            name: "test",
-            workers: 1,
-            capacity: Some(1),
-            fifo: true,
-            async_jobs: true,
-            owns_threads: true,
-        }
+        with_capacity(1)
     }
 
     fn stats(&self) -> Stats {

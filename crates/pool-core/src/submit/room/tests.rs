@@ -5,24 +5,12 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 use std::task::{Wake, Waker};
 
 use super::{Call, Coming, Room, Turn, Waiter};
-use crate::pool::capability::Capability;
-
-/// What a queue of so many places promises.
-fn of(capacity: usize) -> Capability {
-    Capability {
-        name: "test",
-        workers: 1,
-        capacity: Some(capacity),
-        fifo: true,
-        async_jobs: true,
-        owns_threads: true,
-    }
-}
+use crate::testing::with_capacity;
 
 /// How many pass until nobody may.
 fn passes(room: &Room, capacity: usize) -> usize {
     (0..100)
-        .take_while(|_| room.may_pass(|| of(capacity)))
+        .take_while(|_| room.may_pass(|| with_capacity(capacity)))
         .count()
 }
 
@@ -87,7 +75,7 @@ fn only_the_leave_of_the_first_in_line_renews_the_passes() {
     room.leave(&first.waiter, None);
     assert_eq!(passes(&room, 8), 4);
     room.leave(&second.waiter, None);
-    assert!(room.may_pass(|| of(8)), "nobody is in line");
+    assert!(room.may_pass(|| with_capacity(8)), "nobody is in line");
 }
 
 #[test]

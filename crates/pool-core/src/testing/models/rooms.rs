@@ -14,6 +14,7 @@ use crate::submit::error::Refused;
 use crate::submit::executor::Executor;
 use crate::submit::room::{Admission, Call, Coming, Room, Waiter};
 use crate::task::Task;
+use crate::testing::with_capacity;
 
 /// An executor with some places, for the line: it keeps no task, only how many places are left.
 #[derive(Default)]
@@ -49,14 +50,7 @@ impl Executor for Full {
     }
 
     fn capability(&self) -> Capability {
-        Capability {
-            name: "model",
-            workers: 1,
-            capacity: Some(1),
-            fifo: true,
-            async_jobs: true,
-            owns_threads: true,
-        }
+        with_capacity(1)
     }
 
     fn stats(&self) -> Stats {
