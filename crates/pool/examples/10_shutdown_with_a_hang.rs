@@ -42,7 +42,7 @@ fn main() -> Result<(), Box<dyn Error>> {
     let last = unstarted.pop().expect("there are three");
     let rescue = Pool::builder().workers(1).build()?;
     for task in unstarted {
-        rescue.try_execute(task).expect("it is open and has room");
+        rescue.try_accept(task).expect("it is open and has room");
     }
     let dropped = queued.pop().expect("there are three");
     for (id, handle) in queued.into_iter().enumerate() {

@@ -275,7 +275,7 @@ impl Inner {
             machine::yield_now();
             let (tried, result) = self
                 .newest
-                .read(|newest| (newest.number, newest.pool.try_execute(task)));
+                .read(|newest| (newest.number, newest.pool.try_accept(task)));
             match result {
                 Err(Refused::Closed(refused)) => (closed, task) = (tried, refused),
                 result => return result,
@@ -355,14 +355,14 @@ impl UnwindSafe for Pool {}
 impl RefUnwindSafe for Pool {}
 
 impl Executor for Inner {
-    fn try_execute(&self, task: Task) -> Result<(), Refused<Task>> {
-        self.try_execute_held(TaskRef::new(&mut MaybeUninit::uninit(), task))
+    fn try_accept(&self, task: Task) -> Result<(), Refused<Task>> {
+        self.try_accept_ref(TaskRef::new(&mut MaybeUninit::uninit(), task))
     }
 
     #[inline]
-    fn try_execute_held(&self, task: TaskRef<'_>) -> Result<(), Refused<Task>> {
+    fn try_accept_ref(&self, task: TaskRef<'_>) -> Result<(), Refused<Task>> {
         let refused = self.newest.read(|newest| {
-            let tried = newest.pool.try_execute_held(task);
+            let tried = newest.pool.try_accept_ref(task);
             tried.map_err(|refused| (newest.number, refused))
         });
         match refused {
@@ -430,13 +430,13 @@ impl Front for Inner {
 }
 
 impl Executor for Pool {
-    fn try_execute(&self, task: Task) -> Result<(), Refused<Task>> {
-        self.inner.try_execute(task)
+    fn try_accept(&self, task: Task) -> Result<(), Refused<Task>> {
+        self.inner.try_accept(task)
     }
 
     #[inline]
-    fn try_execute_held(&self, task: TaskRef<'_>) -> Result<(), Refused<Task>> {
-        self.inner.try_execute_held(task)
+    fn try_accept_ref(&self, task: TaskRef<'_>) -> Result<(), Refused<Task>> {
+        self.inner.try_accept_ref(task)
     }
 
     fn room(&self) -> &Room {

@@ -147,7 +147,7 @@ impl Actor {
         let lease = to.and_then(|to| self.pool(to));
         if let (Some(to), Some(lease)) = (to, lease) {
             record.move_to(to);
-            let Err(refused) = lease.pool().executor().try_execute(task) else {
+            let Err(refused) = lease.pool().executor().try_accept(task) else {
                 return;
             };
             drop(lease);

@@ -156,7 +156,7 @@ fn submit_a_leaf(world: &Arc<World>, pool: u8) {
         run_leaf(&payload, Some(ctx));
         Ok(())
     };
-    match lease.pool().executor().try_execute_job(job) {
+    match lease.pool().executor().try_execute(job) {
         Ok(_) => world.books.accepted(&record),
         Err(refused) => {
             world.books.refused(&record);

@@ -92,13 +92,13 @@ impl Planted {
 }
 
 impl Executor for Planted {
-    fn try_execute(&self, task: Task) -> Result<(), Refused<Task>> {
+    fn try_accept(&self, task: Task) -> Result<(), Refused<Task>> {
         let strikes = self.tasks.fetch_add(1, SeqCst) % EVERY == EVERY - 1;
         match (self.plant, &self.elsewhere) {
             (Plant::LosesJob, _) if strikes => std::mem::forget(task),
             (Plant::DropsJob, _) if strikes => drop(task),
-            (Plant::RunsElsewhere, Some(pool)) if strikes => return pool.try_execute(task),
-            _ => return self.inner.executor().try_execute(task),
+            (Plant::RunsElsewhere, Some(pool)) if strikes => return pool.try_accept(task),
+            _ => return self.inner.executor().try_accept(task),
         }
         Ok(())
     }

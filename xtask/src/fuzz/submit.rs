@@ -116,9 +116,7 @@ impl Actor {
             (Way::Execute | Way::CtxExecute, _) => {
                 executor.execute(job).map_or_else(refused, Got::Bare)
             }
-            (Way::TryExecute, _) => executor
-                .try_execute_job(job)
-                .map_or_else(refused, Got::Bare),
+            (Way::TryExecute, _) => executor.try_execute(job).map_or_else(refused, Got::Bare),
             (Way::SubmitFuture, _) => executor
                 .submit_future(FuzzFuture(job))
                 .map_or_else(future_refused, handle),

@@ -306,7 +306,7 @@ fn hand_over(world: &World, tasks: Vec<Task>, rng: &mut Rng) {
         Err(error) => world.books.wrong(format!("no second pool: {error}")),
         Ok(next) => {
             for task in tasks {
-                if next.try_execute(task).is_err() {
+                if next.try_accept(task).is_err() {
                     world
                         .books
                         .wrong("a pool with room refused a task".to_owned());

@@ -62,8 +62,8 @@ pub(super) trait Flaw: Send + Sync {
 
     // The face's methods.
 
-    fn try_execute(&self, pool: &Inner, task: Task) -> Result<(), Refused<Task>> {
-        pool.try_execute(task)
+    fn try_accept(&self, pool: &Inner, task: Task) -> Result<(), Refused<Task>> {
+        pool.try_accept(task)
     }
 
     fn lives(&self, pool: &Inner) -> Vec<Arc<Lifecycle>> {
@@ -223,8 +223,8 @@ pub(super) struct FlawedPool {
 }
 
 impl Executor for FlawedPool {
-    fn try_execute(&self, task: Task) -> Result<(), Refused<Task>> {
-        self.flaw.try_execute(&self.pool, task)
+    fn try_accept(&self, task: Task) -> Result<(), Refused<Task>> {
+        self.flaw.try_accept(&self.pool, task)
     }
 
     fn room(&self) -> &Room {

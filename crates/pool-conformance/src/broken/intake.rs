@@ -242,8 +242,8 @@ impl Flaw for FutureHater {
 struct LateTaker;
 
 impl Flaw for LateTaker {
-    fn try_execute(&self, pool: &Inner, task: Task) -> Result<(), Refused<Task>> {
-        match pool.try_execute(task) {
+    fn try_accept(&self, pool: &Inner, task: Task) -> Result<(), Refused<Task>> {
+        match pool.try_accept(task) {
             Err(Refused::Closed(task)) => {
                 drop(task);
                 Ok(())

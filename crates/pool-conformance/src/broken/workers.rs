@@ -268,11 +268,11 @@ impl Flaw for Mortal {
 struct Subletter(OnceLock<Inner>);
 
 impl Flaw for Subletter {
-    fn try_execute(&self, _pool: &Inner, task: Task) -> Result<(), Refused<Task>> {
+    fn try_accept(&self, _pool: &Inner, task: Task) -> Result<(), Refused<Task>> {
         let other = self.0.get_or_init(|| {
             let builder = Inner::builder().workers(1).adopt(Arc::new(Nothing));
             builder.build().expect("it gets a thread")
         });
-        other.try_execute(task)
+        other.try_accept(task)
     }
 }

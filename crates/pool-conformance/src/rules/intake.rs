@@ -154,7 +154,7 @@ fn full_gives_back<F: Fixture>() {
     let queued = pool.spawn(|| ()).expect("one place is free");
 
     let first = full(pool.try_submit(letter("first")));
-    let second = full(pool.try_execute_job(letter("second")));
+    let second = full(pool.try_execute(letter("second")));
     let third = full(pool.submit_timeout(letter("third"), Duration::from_millis(1)));
     let texts = [&first, &second, &third].map(|letter| letter.text.as_str());
     assert_eq!(texts, ["first", "second", "third"]);
@@ -181,7 +181,7 @@ fn closed_gives_back<F: Fixture>() {
         closed(pool.submit(letter("a"))),
         closed(pool.try_submit(letter("b"))),
         closed(pool.execute(letter("c"))),
-        closed(pool.try_execute_job(letter("d"))),
+        closed(pool.try_execute(letter("d"))),
         closed(pool.submit_timeout(letter("e"), PATIENCE)),
         closed(ready({ async_way }.as_mut())),
     ];
@@ -212,17 +212,17 @@ fn refused_task_is_the_same<F: Fixture>() {
     let target = pool::<F>(1, 1);
     let held = occupy(&target, 1);
     target.spawn(|| ()).expect("one place is free").detach();
-    let Err(Refused::Full(task)) = Executor::try_execute(&target, task) else {
+    let Err(Refused::Full(task)) = Executor::try_accept(&target, task) else {
         panic!("a full pool must say `Full`");
     };
-    let Err(Refused::Closed(task)) = Executor::try_execute(&source, task) else {
+    let Err(Refused::Closed(task)) = Executor::try_accept(&source, task) else {
         panic!("a closed pool must say `Closed`");
     };
     assert_eq!(task.id(), handle.id());
     held.open();
     gate.open();
     target.wait_idle();
-    Executor::try_execute(&target, task).expect("there is room");
+    Executor::try_accept(&target, task).expect("there is room");
     assert_eq!(ended(handle).expect("it runs in the other pool"), "moved");
 }
 
@@ -314,7 +314,7 @@ fn given_capacity_is_exact<F: Fixture>() {
                     let got_in = [
                         pool.try_submit(|_: &JobContext<'_>| Ok::<_, Infallible>(()))
                             .is_ok(),
-                        pool.try_execute_job(|_: &JobContext<'_>| Ok::<_, Infallible>(()))
+                        pool.try_execute(|_: &JobContext<'_>| Ok::<_, Infallible>(()))
                             .is_ok(),
                         pool.submit_timeout(
                             |_: &JobContext<'_>| Ok::<_, Infallible>(()),

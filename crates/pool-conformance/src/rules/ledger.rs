@@ -108,7 +108,7 @@ fn refused_jobs_do_not_count<F: Fixture>() {
         return;
     };
     let gate = occupy(&pool, 1);
-    while pool.try_execute_job(unit).is_ok() {}
+    while pool.try_execute(unit).is_ok() {}
     let accepted = pool.stats().accepted;
     let (refusals, refused) = (thread::often(REFUSALS), Count::new());
     books_only_grow(&pool, || {
@@ -116,7 +116,7 @@ fn refused_jobs_do_not_count<F: Fixture>() {
             for _ in 0..2 {
                 threads.spawn(|| {
                     for _ in 0..refusals {
-                        pool.try_execute_job(unit).expect_err("it is full");
+                        pool.try_execute(unit).expect_err("it is full");
                     }
                     refused.add();
                 });

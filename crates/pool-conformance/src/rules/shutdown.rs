@@ -90,7 +90,7 @@ fn r601<F: Fixture>() -> Applied {
     let gate = occupy(&pool, 1);
     let alive = Alive::new();
     if pool.capability().capacity.is_some() {
-        while pool.try_execute_job(unit).is_ok() {}
+        while pool.try_execute(unit).is_ok() {}
         let submit_blocked = || blocked_submitters(&pool, &alive);
         let refused = returns_only_after(|| pool.close(), submit_blocked);
         assert_eq!(alive.count(), refused.len(), "each job came back");
@@ -159,7 +159,7 @@ fn every_way_in_refuses(pool: &impl Executor, alive: &Alive) {
     drop(refused(pool.submit_timeout(job(), FAR)));
     drop(refused(block_on(pool.submit_async(job()))));
     drop(refused(pool.execute(job())));
-    drop(refused(pool.try_execute_job(job())));
+    drop(refused(pool.try_execute(job())));
     let captured = alive.value();
     drop(refused(pool.spawn(move || drop(captured))));
     match pool.submit_all([job(), job(), job()]) {

@@ -26,7 +26,7 @@ impl Fixture for Unbuilt {
 }
 
 impl Executor for NoPool {
-    fn try_execute(&self, _task: Task) -> Result<(), Refused<Task>> {
+    fn try_accept(&self, _task: Task) -> Result<(), Refused<Task>> {
         match *self {}
     }
 

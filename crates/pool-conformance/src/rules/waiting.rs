@@ -231,7 +231,7 @@ fn those_in_line_are_not_passed<F: Fixture>() {
         threads.spawn(|| {
             while goes_on() {
                 // Whether this one gets in does not matter; that it tries does.
-                let _refused = pool.try_execute_job(job(From::Later));
+                let _refused = pool.try_execute(job(From::Later));
             }
         });
         gate.open();
@@ -260,7 +260,7 @@ fn all_who_block_get_in<F: Fixture>() {
     thread::scope(|threads| {
         threads.spawn(|| {
             while !is_over.load(Ordering::Relaxed) {
-                let _refused = pool.try_execute_job(nothing);
+                let _refused = pool.try_execute(nothing);
             }
         });
         let submit = || {
@@ -350,7 +350,7 @@ impl<P: Executor + Clone + 'static> Job for Nested<P> {
             return Ok(());
         }
         // The one worker is here, so what is in the queue stays there.
-        let _full_already = self.pool.try_execute_job(nothing);
+        let _full_already = self.pool.try_execute(nothing);
         let refused = self
             .pool
             .try_submit(nothing)

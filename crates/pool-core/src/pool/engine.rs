@@ -166,12 +166,12 @@ impl<E: Engine> Host for Within<E> {
 }
 
 impl<E: Engine> Executor for Inside<E> {
-    fn try_execute(&self, task: Task) -> Result<(), Refused<Task>> {
-        self.try_execute_held(TaskRef::new(&mut MaybeUninit::uninit(), task))
+    fn try_accept(&self, task: Task) -> Result<(), Refused<Task>> {
+        self.try_accept_ref(TaskRef::new(&mut MaybeUninit::uninit(), task))
     }
 
     #[inline(always)]
-    fn try_execute_held(&self, task: TaskRef<'_>) -> Result<(), Refused<Task>> {
+    fn try_accept_ref(&self, task: TaskRef<'_>) -> Result<(), Refused<Task>> {
         self.admit(task, |task| Err(Refused::Closed(task)))
     }
 
@@ -261,19 +261,19 @@ impl<E: Engine> Within<E> {
     #[cold]
     fn forward(&self, task: Task) -> Result<(), Refused<Task>> {
         match self.front() {
-            Some(front) => front.try_execute(task),
+            Some(front) => front.try_accept(task),
             None => Err(Refused::Closed(task)),
         }
     }
 }
 
 impl<E: Engine> Executor for Within<E> {
-    fn try_execute(&self, task: Task) -> Result<(), Refused<Task>> {
-        self.try_execute_held(TaskRef::new(&mut MaybeUninit::uninit(), task))
+    fn try_accept(&self, task: Task) -> Result<(), Refused<Task>> {
+        self.try_accept_ref(TaskRef::new(&mut MaybeUninit::uninit(), task))
     }
 
     #[inline(always)]
-    fn try_execute_held(&self, task: TaskRef<'_>) -> Result<(), Refused<Task>> {
+    fn try_accept_ref(&self, task: TaskRef<'_>) -> Result<(), Refused<Task>> {
         self.0.admit(task, |task| self.forward(task))
     }
 

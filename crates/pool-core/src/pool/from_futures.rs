@@ -23,7 +23,7 @@ pub(crate) trait Reached: Send + Sync {
 
 impl<E: Engine> Reached for E {
     fn take_in(self: Arc<Self>, task: TaskRef<'_>) -> Result<(), Refused<Task>> {
-        Within(Inside(self)).try_execute_held(task)
+        Within(Inside(self)).try_accept_ref(task)
     }
 }
 
@@ -38,15 +38,15 @@ pub(crate) fn be_reached<E: Engine>(engine: &Arc<E>) {
 pub(crate) struct ByLife(pub(crate) Arc<Lifecycle>);
 
 impl Executor for ByLife {
-    fn try_execute(&self, task: Task) -> Result<(), Refused<Task>> {
-        self.try_execute_held(TaskRef::new(&mut MaybeUninit::uninit(), task))
+    fn try_accept(&self, task: Task) -> Result<(), Refused<Task>> {
+        self.try_accept_ref(TaskRef::new(&mut MaybeUninit::uninit(), task))
     }
 
-    fn try_execute_held(&self, task: TaskRef<'_>) -> Result<(), Refused<Task>> {
+    fn try_accept_ref(&self, task: TaskRef<'_>) -> Result<(), Refused<Task>> {
         match (self.0.reached(), self.0.front()) {
             (Some(engine), _) => engine.take_in(task),
             // Of a backend that was swapped away, and is over.
-            (None, Some(front)) => front.try_execute_held(task),
+            (None, Some(front)) => front.try_accept_ref(task),
             (None, None) => Err(Refused::Closed(task.into_task())),
         }
     }

@@ -142,7 +142,7 @@ impl ReportBody {
 /// | With which code? | [`exit_code`](Self::exit_code), and `main` may return the report |
 ///
 /// The handles of jobs that did not start say `Abandoned`. With a policy that [hands back](crate::ShutdownPolicy::hand_back), these jobs are
-/// in the report as tasks: submit them to another pool ([`Executor::try_execute`](crate::Executor::try_execute)) and their handles
+/// in the report as tasks: submit them to another pool ([`Executor::try_accept`](crate::Executor::try_accept)) and their handles
 /// resolve there; drop the report and they resolve as `Abandoned` (`R606`).
 #[derive(Clone)]
 pub struct ShutdownReport {

@@ -34,22 +34,22 @@ use submit_paths::{give_back, spawn_large, spawn_small, submit_future_with, subm
 /// Object safe: a library takes `&dyn Executor` and leaves the strategy to its user. All that has types or waits is in
 /// [`ExecutorExt`], which every executor has.
 ///
-/// An implementation keeps three promises: `try_execute` never blocks; a task it accepted is run, or dropped, exactly once;
+/// An implementation keeps three promises: `try_accept` never blocks; a task it accepted is run, or dropped, exactly once;
 /// [`Room::freed`] is called after each place that came free, and [`Room::wake_all`] after a close.
 pub trait Executor: Send + Sync {
     /// Takes the task, or hands it back. Never blocks.
     ///
     /// # Errors
     /// [`Refused::Full`] if there is no room now, [`Refused::Closed`] if intake has ended. The task is the caller's again.
-    fn try_execute(&self, task: Task) -> Result<(), Refused<Task>>;
+    fn try_accept(&self, task: Task) -> Result<(), Refused<Task>>;
 
-    /// [`try_execute`](Self::try_execute) of a task that stays where it was made until it is in its queue, which saves copies. Unless it is
-    /// written out, it is `try_execute`; so that one must not be written by this one alone.
+    /// [`try_accept`](Self::try_accept) of a task that stays where it was made until it is in its queue, which saves copies. Unless it is
+    /// written out, it is `try_accept`; so that one must not be written by this one alone.
     ///
     /// # Errors
-    /// As for `try_execute`.
-    fn try_execute_held(&self, task: TaskRef<'_>) -> Result<(), Refused<Task>> {
-        self.try_execute(task.into_task())
+    /// As for `try_accept`.
+    fn try_accept_ref(&self, task: TaskRef<'_>) -> Result<(), Refused<Task>> {
+        self.try_accept(task.into_task())
     }
 
     /// Where submitters wait for a place.
@@ -76,15 +76,15 @@ macro_rules! forward_executor {
     ([$($generics:tt)*] $outer:ty, |$this:ident| $inner:expr) => {
         impl<$($generics)*> Executor for $outer {
             #[inline(always)]
-            fn try_execute(&self, task: Task) -> Result<(), Refused<Task>> {
+            fn try_accept(&self, task: Task) -> Result<(), Refused<Task>> {
                 let $this = self;
-                Executor::try_execute(&$inner, task)
+                Executor::try_accept(&$inner, task)
             }
 
             #[inline(always)]
-            fn try_execute_held(&self, task: TaskRef<'_>) -> Result<(), Refused<Task>> {
+            fn try_accept_ref(&self, task: TaskRef<'_>) -> Result<(), Refused<Task>> {
                 let $this = self;
-                Executor::try_execute_held(&$inner, task)
+                Executor::try_accept_ref(&$inner, task)
             }
 
             fn room(&self) -> &Room {
@@ -150,7 +150,7 @@ pub trait ExecutorExt: Executor {
     ///
     /// # Errors
     /// [`SubmitError::Full`] or [`SubmitError::Closed`], with the job.
-    fn try_execute_job<J: Job>(&self, job: J) -> Result<JobId, SubmitError<J>> {
+    fn try_execute<J: Job>(&self, job: J) -> Result<JobId, SubmitError<J>> {
         let (id, task) = fire_and_forget::task(job);
         let mut place = MaybeUninit::uninit();
         try_admit(self, TaskRef::new(&mut place, task)).map_err(fire_and_forget::give_back)?;
@@ -412,7 +412,7 @@ fn admit<E: Executor + ?Sized>(
     if executor.room().has_line() && has_no_pass(executor) {
         return admit_held_up(executor, task.into_task(), limit);
     }
-    match executor.try_execute_held(task) {
+    match executor.try_accept_ref(task) {
         Ok(()) => Ok(()),
         Err(refused) => admit_refused(executor, refused, limit),
     }
@@ -479,7 +479,7 @@ fn admit_patiently<E: Executor + ?Sized>(
             return true;
         }
         if let Err(Refused::Full(task)) = std::mem::replace(&mut tried, Ok(())) {
-            tried = executor.try_execute(task);
+            tried = executor.try_accept(task);
         }
         !matches!(tried, Err(Refused::Full(_)))
     });
@@ -498,5 +498,5 @@ pub(crate) fn try_admit<E: Executor + ?Sized>(
         machine::point(Point::Refused(task.id()));
         return Err(Refused::Full(task.into_task()));
     }
-    executor.try_execute_held(task)
+    executor.try_accept_ref(task)
 }

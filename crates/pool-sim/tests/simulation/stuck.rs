@@ -69,8 +69,7 @@ fn time_does_not_run_away_while_somebody_has_something_to_do() {
         thread::scope(|threads| {
             threads.spawn(|| {
                 while is_over.load(Ordering::Relaxed) == 0 {
-                    let _refused =
-                        pool.try_execute_job(|_: &JobContext<'_>| Ok::<_, Infallible>(()));
+                    let _refused = pool.try_execute(|_: &JobContext<'_>| Ok::<_, Infallible>(()));
                 }
             });
             threads.spawn(|| {

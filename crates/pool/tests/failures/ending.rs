@@ -205,7 +205,7 @@ fn a_child_that_was_given_back_runs_where_its_task_is_submitted_and_once() {
         open.send(()).expect("the parent waits");
         let next = on(backend, 1, 8);
         for task in report.take_unstarted() {
-            assert!(Executor::try_execute(&next, task).is_ok(), "{backend}");
+            assert!(Executor::try_accept(&next, task).is_ok(), "{backend}");
         }
         let joined = parent.join_timeout(LIMIT);
         assert!(matches!(joined, Ok(Ok(()))), "{backend}: {joined:?}");

@@ -12,7 +12,7 @@ struct SubmitsOnDrop(Pool);
 
 impl Drop for SubmitsOnDrop {
     fn drop(&mut self) {
-        let submitted = self.0.try_execute_job(nothing);
+        let submitted = self.0.try_execute(nothing);
         assert!(!submitted.is_err_and(|refused| refused.is_closed()));
     }
 }

@@ -103,7 +103,7 @@ fn a_future_of_an_older_generation_sees_the_end_of_all() {
         may_end.store(true, Ordering::Relaxed);
         // The one that ends the pool has asked for its end by the time that a job is refused.
         let is_closed = |pool: &Pool| {
-            let refused = pool.try_execute_job(nothing);
+            let refused = pool.try_execute(nothing);
             refused.is_err_and(|refused| refused.is_closed())
         };
         while !is_closed(&pool) {

@@ -229,7 +229,7 @@ impl Pair {
                     .build();
                 let next = next.expect("a plain configuration is accepted");
                 for task in tasks {
-                    next.try_execute(task).expect("there is room");
+                    next.try_accept(task).expect("there is room");
                 }
                 let report = next.shutdown(ShutdownPolicy::drain());
                 assert!(report.is_clean(), "{report}");

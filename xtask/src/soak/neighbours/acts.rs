@@ -46,7 +46,7 @@ impl Drop for Submits {
     fn drop(&mut self) {
         let captured = Captured::new(&self.0);
         // The pool may be full or closed, and then takes nothing.
-        let _submitted = self.0.pools[POOLS - 1].try_execute_job(move |_: &JobContext<'_>| {
+        let _submitted = self.0.pools[POOLS - 1].try_execute(move |_: &JobContext<'_>| {
             drop(captured);
             Ok::<_, io::Error>(())
         });

@@ -34,7 +34,7 @@ fn run_elsewhere<F: Fixture>() {
     for task in tasks {
         if task.id() != dropped.id() {
             let task = refused_when_closed(&first, task);
-            second.try_execute(task).expect(ROOM);
+            second.try_accept(task).expect(ROOM);
         }
     }
     assert!(matches!(ended(dropped), Err(JobError::Abandoned)));
@@ -104,7 +104,7 @@ fn every_task(
 }
 
 fn refused_when_closed(pool: &impl Executor, task: Task) -> Task {
-    match pool.try_execute(task) {
+    match pool.try_accept(task) {
         Err(Refused::Closed(task)) => task,
         other => panic!("the pool is closed, and said {other:?}"),
     }

@@ -41,7 +41,7 @@ impl FreeAt {
 }
 
 impl Executor for FreeAt {
-    fn try_execute(&self, task: Task) -> Result<(), Refused<Task>> {
+    fn try_accept(&self, task: Task) -> Result<(), Refused<Task>> {
         let tries = self.tries.fetch_add(1, Ordering::Relaxed) + 1;
         let has_line = self.room.has_line();
         self.had_line.fetch_or(has_line, Ordering::Relaxed);

@@ -64,7 +64,7 @@ impl<'a, E: Executor + ?Sized> Admission<'a, E> {
         let room = self.executor.room();
         let mut task = self.take_task();
         if room.may_pass(|| self.executor.capability()) {
-            match self.executor.try_execute(task) {
+            match self.executor.try_accept(task) {
                 Ok(()) => return Some(Ok(())),
                 Err(refused) => task = refused.into_inner(),
             }
@@ -110,7 +110,7 @@ impl<'a, E: Executor + ?Sized> Admission<'a, E> {
 
     fn attempt(&mut self) -> Poll<Result<(), Refused<Task>>> {
         let task = self.take_task();
-        match self.executor.try_execute(task) {
+        match self.executor.try_accept(task) {
             Err(Refused::Full(task)) => {
                 self.task = Some(task);
                 Poll::Pending

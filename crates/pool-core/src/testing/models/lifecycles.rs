@@ -381,7 +381,7 @@ impl Front for Told {
 }
 
 impl Executor for Told {
-    fn try_execute(&self, task: Task) -> Result<(), Refused<Task>> {
+    fn try_accept(&self, task: Task) -> Result<(), Refused<Task>> {
         Err(Refused::Closed(task))
     }
 

@@ -35,7 +35,7 @@ impl Full {
 }
 
 impl Executor for Full {
-    fn try_execute(&self, task: Task) -> Result<(), Refused<Task>> {
+    fn try_accept(&self, task: Task) -> Result<(), Refused<Task>> {
         let taken = self
             .left
             .fetch_update(Relaxed, Relaxed, |left| left.checked_sub(1));
@@ -82,7 +82,7 @@ fn gets_in(executor: &Arc<Full>) -> thread::JoinHandle<()> {
 fn kept(executor: &Full) -> Waiter {
     let mut waiter = executor.room.enter(Coming::Watched);
     let turn = executor.room.listen(&mut waiter, Waker::noop());
-    assert!(turn.may_try && executor.try_execute(nothing()).is_err());
+    assert!(turn.may_try && executor.try_accept(nothing()).is_err());
     waiter
 }
 
@@ -184,7 +184,7 @@ fn a_future_that_comes_late_is_called_again() {
         };
         let turn = executor.room.listen(&mut late, Waker::noop());
         assert!(turn.may_try, "nobody else is in line");
-        assert!(executor.try_execute(nothing()).is_ok());
+        assert!(executor.try_accept(nothing()).is_ok());
         let look = (turn.call != Some(Call::Place)).then_some(Call::Look);
         executor.room.leave(&late, look);
         let _is_watched = round.join().unwrap();
