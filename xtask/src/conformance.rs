@@ -7,7 +7,8 @@ use std::thread;
 use anyhow::{Result, bail, ensure};
 use clap::Args;
 use comfy_table::{Table, presets};
-use pool::{Backend, BuildError, Pool, PoolConfig};
+use pool::backend::PoolConfig;
+use pool::{Backend, BuildError, Pool};
 use pool_conformance::{Fixture, Rule, Verdict, broken};
 
 #[derive(Args)]

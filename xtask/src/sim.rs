@@ -6,8 +6,9 @@ use std::time::{Duration, Instant};
 use anyhow::{Result, bail, ensure};
 use clap::Args;
 use comfy_table::{Table, presets};
+use pool::backend::PoolConfig;
 use pool::sim::{Failure, Simulation};
-use pool::{Backend, BuildError, Pool, PoolConfig};
+use pool::{Backend, BuildError, Pool};
 use pool_conformance::broken::{self, Broken};
 use pool_conformance::{Fixture, Rule, Verdict};
 

@@ -8,10 +8,8 @@ use std::thread::{self, JoinHandle};
 use std::time::Duration;
 
 use anyhow::Result;
-use pool::{
-    Backend, Engine, Executor, ExecutorExt, JobContext, JobExt, Pool, Shutdown, ShutdownPolicy,
-    WorkerPool,
-};
+use pool::backend::{Engine, WorkerPool};
+use pool::{Backend, Executor, ExecutorExt, JobContext, JobExt, Pool, Shutdown, ShutdownPolicy};
 
 use crate::contestant::{Contestant, ForkJoin, Futures, Stop};
 use crate::setup::Setup;

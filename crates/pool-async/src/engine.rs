@@ -13,11 +13,11 @@ use std::fmt;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Weak};
 
-use pool_core::{
-    BuildError, Capability, DeferredAction, Engine, Left, Lent, Lifecycle, PoolConfig,
-    RegisteredThreads, SharedQueue, Step, Task, TaskQueue, TaskRef, Worker, host_futures,
-    lose_token, put_to_sleep, visit_between_chains,
+use pool_core::backend::{
+    DeferredAction, Engine, Left, Lent, Lifecycle, PoolConfig, RegisteredThreads, SharedQueue,
+    Step, TaskQueue, TaskRef, Worker, host_futures, lose_token, put_to_sleep, visit_between_chains,
 };
+use pool_core::{BuildError, Capability, Task};
 use tokio::runtime::{Handle, RuntimeFlavor};
 use tokio::task::block_in_place;
 

@@ -55,5 +55,5 @@ mod runtime;
 
 pub use engine::AsyncEngine;
 
-/// Jobs on a tokio runtime. [`adopt`](pool_core::PoolBuilder::adopt) the caller's handle, or have a runtime built.
-pub type AsyncPool = pool_core::WorkerPool<AsyncEngine>;
+/// Jobs on a tokio runtime. [`adopt`](pool_core::backend::PoolBuilder::adopt) the caller's handle, or have a runtime built.
+pub type AsyncPool = pool_core::backend::WorkerPool<AsyncEngine>;

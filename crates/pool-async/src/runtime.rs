@@ -8,7 +8,8 @@ use std::sync::{Arc, Mutex, PoisonError, mpsc};
 use std::thread;
 use std::time::{Duration, Instant};
 
-use pool_core::{BuildError, PoolConfig};
+use pool_core::BuildError;
+use pool_core::backend::PoolConfig;
 use tokio::runtime::{Builder, Handle, Runtime};
 
 /// Time for the threads of a runtime that has nothing to do to end.

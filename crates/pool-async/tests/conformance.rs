@@ -2,7 +2,8 @@
 
 use pool_async::AsyncPool;
 use pool_conformance::Fixture;
-use pool_core::{BuildError, PoolConfig};
+use pool_core::BuildError;
+use pool_core::backend::PoolConfig;
 
 mod own {
     use super::*;

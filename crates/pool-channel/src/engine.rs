@@ -3,7 +3,8 @@
 use std::convert::Infallible;
 use std::sync::Arc;
 
-use pool_core::{BuildError, Capability, Engine, Lifecycle, PoolConfig, SharedQueue, Threads};
+use pool_core::backend::{Engine, Lifecycle, PoolConfig, SharedQueue, Threads};
+use pool_core::{BuildError, Capability};
 
 /// The engine of [`ChannelPool`](crate::ChannelPool).
 ///

@@ -22,4 +22,4 @@ mod engine;
 pub use engine::ChannelEngine;
 
 /// Threads on one bounded queue.
-pub type ChannelPool = pool_core::WorkerPool<ChannelEngine>;
+pub type ChannelPool = pool_core::backend::WorkerPool<ChannelEngine>;

@@ -2,7 +2,8 @@
 
 use pool_channel::ChannelPool;
 use pool_conformance::Fixture;
-use pool_core::{BuildError, PoolConfig};
+use pool_core::BuildError;
+use pool_core::backend::PoolConfig;
 
 struct Channel;
 

@@ -8,10 +8,10 @@ use std::process::ExitCode;
 use std::sync::{Arc, Mutex, MutexGuard};
 
 use pool_conformance::{Fixture, Verdict};
-use pool_core::{
-    BuildError, Capability, Engine, Lifecycle, PoolConfig, Task, TaskPlace, TaskQueue, TaskRef,
-    Threads, Worker, WorkerPool,
+use pool_core::backend::{
+    Engine, Lifecycle, PoolConfig, TaskPlace, TaskQueue, TaskRef, Threads, Worker, WorkerPool,
 };
+use pool_core::{BuildError, Capability, Task};
 
 /// Threads on a queue under a lock.
 struct Own {
@@ -52,7 +52,7 @@ impl Engine for Own {
     }
 }
 
-/// First in, first out. `pool_core::SharedQueue` would do; this one shows what a queue has to do.
+/// First in, first out. `pool_core::backend::SharedQueue` would do; this one shows what a queue has to do.
 struct LockedQueue {
     tasks: Mutex<Tasks>,
     capacity: usize,

@@ -1,6 +1,7 @@
 //! What the kit needs to know of an executor: how to build one.
 
-use pool_core::{BuildError, Capability, Executor, PoolConfig, Shutdown};
+use pool_core::backend::PoolConfig;
+use pool_core::{BuildError, Capability, Executor, Shutdown};
 
 /// Builds the executor under test. The only thing a third party writes.
 pub trait Fixture: 'static {

@@ -9,10 +9,10 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::task::{Context, Poll, Wake, Waker};
 use std::time::{Duration, Instant};
 
+use pool_core::backend::PoolConfig;
 use pool_core::machine::{self, Thread};
 use pool_core::{
-    Executor, ExecutorExt, Interrupted, JobContext, JobError, JobHandle, PoolConfig,
-    ShutdownReport, Stats,
+    Executor, ExecutorExt, Interrupted, JobContext, JobError, JobHandle, ShutdownReport, Stats,
 };
 
 use crate::fixture::Fixture;

@@ -6,12 +6,12 @@ pub(crate) mod context;
 pub(crate) mod error_text;
 pub(crate) mod handle;
 pub(crate) mod id;
+pub(crate) mod job_fn;
 pub(crate) mod job_set;
 pub(crate) mod outcome;
 mod unwind;
 
 use std::borrow::Cow;
-use std::convert::Infallible;
 use std::future::Future;
 use std::task::Waker;
 use std::time::{Duration, Instant};
@@ -25,8 +25,8 @@ use crate::sys::machine;
 
 /// A unit of work that runs at most once, on a worker.
 ///
-/// Every `FnOnce(&JobContext) -> Result<T, E> + Send + 'static` is a job; a type of your own carries its payload in
-/// its fields. The error is the job's own: it comes back through the handle as
+/// Every `FnOnce(&JobContext) -> Result<T, E> + Send + 'static` is a job, and [`job_fn`](crate::job_fn) spares it the type of its
+/// parameter; a type of your own carries its payload in its fields. The error is the job's own: it comes back through the handle as
 /// [`JobError::Failed`](crate::JobError::Failed). A panic is caught and comes back as `Panicked`; the worker goes on.
 ///
 /// ```
@@ -47,6 +47,13 @@ use crate::sys::machine;
 ///     }
 /// }
 /// ```
+#[diagnostic::on_unimplemented(
+    message = "`{Self}` is not a job",
+    label = "not a `Job`",
+    note = "a job is a closure `|ctx: &JobContext<'_>| -> Result<T, E>` that is `Send + 'static`, or a type of your own that implements `Job`",
+    note = "`job_fn(|ctx| ..)` makes a job without the type of `ctx`; a closure without a parameter goes to `spawn`, or becomes a job by `infallible_fn`",
+    note = "a future goes to `spawn_future`; a closure that returns one goes to `submit_future`"
+)]
 pub trait Job: Send + 'static {
     /// What the job gives when it succeeds.
     type Output: Send + 'static;
@@ -91,6 +98,12 @@ where
 ///
 /// The future is made on a worker when the job starts, and polled there. It is dropped at its next suspension once
 /// it is cancelled or its deadline has passed (`R405`).
+#[diagnostic::on_unimplemented(
+    message = "`{Self}` is not a job whose work is a future",
+    label = "not an `AsyncJob`",
+    note = "such a job is a closure `|ctx: AsyncContext| async move {{ Ok(..) }}` that is `Send + 'static` and whose future is `Send`, or a type of your own that implements `AsyncJob`",
+    note = "a bare future goes to `spawn_future`, or becomes a job by `infallible_future`"
+)]
 pub trait AsyncJob: Send + 'static {
     /// What the job gives when it succeeds.
     type Output: Send + 'static;
@@ -456,19 +469,3 @@ pub trait AsyncJobExt: AsyncJob + Sized {
 }
 
 impl<J: AsyncJob> AsyncJobExt for J {}
-
-/// A closure that can neither fail nor ask for its context, as a job: what `spawn` takes.
-pub(crate) struct Infallibly<F>(pub(crate) F);
-
-impl<F, T> Job for Infallibly<F>
-where
-    F: FnOnce() -> T + Send + 'static,
-    T: Send + 'static,
-{
-    type Output = T;
-    type Error = Infallible;
-
-    fn run(self, _ctx: &JobContext<'_>) -> Result<T, Infallible> {
-        Ok((self.0)())
-    }
-}

@@ -2,14 +2,13 @@
 //!
 //! # When to use this crate
 //! To write a library that takes *somewhere to run jobs* without choosing for its user: accept `&dyn Executor` and call the
-//! methods of [`ExecutorExt`]. To write a backend: implement [`Engine`] and hand out [`WorkerPool`]s of it. To run jobs, use the
-//! crate `pool`, which has the backends.
+//! methods of [`ExecutorExt`]. To write a backend: see [`backend`]. To run jobs, use the crate `pool`, which has the backends.
 //!
 //! # What is where
 //! | you write | you get |
 //! |---|---|
 //! | [`Job`], [`AsyncJob`] | [`JobHandle`], [`Outcome`], [`JobError`], [`JobContext`] |
-//! | [`Engine`]: a queue and its threads | [`WorkerPool`]: intake, deadlines, cancellation, panics, ledger, shutdown |
+//! | [`Engine`](backend::Engine): a queue and its threads | [`WorkerPool`](backend::WorkerPool): intake, deadlines, cancellation, panics, ledger, shutdown |
 //!
 //! **pool-core owns the life of a job; a backend owns where and when it runs.** Whatever must hold on every backend is here once.
 //!
@@ -28,6 +27,10 @@ mod task;
 mod testing;
 mod worker;
 
+pub mod backend;
+#[doc(hidden)]
+pub mod swap;
+
 #[doc(hidden)]
 pub use sys::machine;
 
@@ -36,38 +39,23 @@ pub use job::cancel_token::CancelToken;
 pub use job::context::{AsyncContext, JobContext};
 pub use job::handle::{CancelOnDrop, JobHandle};
 pub use job::id::JobId;
+pub use job::job_fn::{
+    AsyncJobFn, InfallibleFn, InfallibleFuture, JobFn, async_job_fn, infallible_fn,
+    infallible_future, job_fn,
+};
 pub use job::job_set::JobSet;
 pub use job::outcome::{Interrupted, JobError, Outcome, PanicInfo};
 pub use job::{AsyncJob, AsyncJobExt, Configured, Job, JobExt, JobOptions};
-pub use pool::builder::PoolBuilder;
 pub use pool::capability::Capability;
-pub use pool::config::{DEFAULT_CAPACITY, LEAST_STACK, MOST_WORKERS, PoolConfig};
-pub use pool::engine::{Engine, WorkerPool};
-pub use pool::hand_over::{Adopted, HandOver, Retired};
+pub use pool::config::{DEFAULT_CAPACITY, LEAST_STACK, MOST_WORKERS};
 pub use pool::hooks::JobFailure;
-pub use pool::lifecycle::Lifecycle;
 pub use pool::report::{Cut, CutShort, RunningJob, ShutdownReport, UnstartedJob};
-pub use pool::shutdown::{Shutdown, ShutdownPolicy, end_as_one, end_as_one_blocking};
-pub use pool::stats::{Stats, Tally};
-pub use pool::swappable::{Front, FrontDoor};
-pub use queue::TaskQueue;
-pub use queue::permits::Permits;
-pub use queue::shared::{QueuedBy, SharedQueue};
-pub use queue::stealing::StealingQueue;
+pub use pool::shutdown::{Shutdown, ShutdownPolicy};
+pub use pool::stats::Stats;
 pub use submit::error::{BuildError, Refused, SubmitAllError, SubmitError};
-pub use submit::executor::{Executor, ExecutorExt};
+pub use submit::executor::{Executor, ExecutorExt, Pools};
 pub use submit::map::{Map, MapUnordered};
 pub use submit::room::Room;
 pub use submit::scope::{Scope, ScopeError};
-pub use sys::published::Published;
-pub use task::boxed::{BoxedTask, Boxes};
-pub use task::{Task, TaskPlace, TaskRef};
-pub use worker::borrowed::{
-    Left, RegisteredThreads, STAY, Visited, after_this_job, is_within_a_job, move_in, move_out,
-    put_to_sleep, visit, visit_between_chains,
-};
-pub use worker::future_host::{Lent, host_futures, lose_token};
-pub use worker::park::{Blocked, when_blocked};
-pub use worker::threads::Threads;
+pub use task::Task;
 pub use worker::user_state::StateError;
-pub use worker::{DeferredAction, Step, Worker};

@@ -16,3 +16,4 @@ pub(crate) mod shutdown;
 pub(crate) mod stats;
 pub(crate) mod swappable;
 pub(crate) mod timer;
+mod ways_in;

@@ -2,9 +2,9 @@
 
 pub(crate) mod error;
 pub(crate) mod executor;
-mod inherent_methods;
 pub(crate) mod join;
 pub(crate) mod lent_closure;
 pub(crate) mod map;
 pub(crate) mod room;
 pub(crate) mod scope;
+mod ways_in;

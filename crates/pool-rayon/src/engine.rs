@@ -4,10 +4,11 @@ use std::fmt;
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, PoisonError, Weak};
 
-use pool_core::{
-    Blocked, BuildError, Capability, Engine, Lifecycle, PoolConfig, STAY, StealingQueue, Visited,
-    after_this_job, is_within_a_job, put_to_sleep, visit, when_blocked,
+use pool_core::backend::{
+    Blocked, Engine, Lifecycle, PoolConfig, STAY, StealingQueue, Visited, after_this_job,
+    is_within_a_job, put_to_sleep, visit, when_blocked,
 };
+use pool_core::{BuildError, Capability};
 use rayon::ThreadPool;
 
 use crate::threads::OwnThreads;
@@ -35,9 +36,14 @@ impl Engine for RayonEngine {
     const NAME: &'static str = "rayon";
 
     fn start(
-        config: PoolConfig,
+        mut config: PoolConfig,
         adopted: Option<Arc<ThreadPool>>,
     ) -> Result<Arc<Self>, BuildError> {
+        if let Some(rayon) = &adopted
+            && config.chosen_workers().is_none()
+        {
+            config.set_workers(rayon.current_num_threads());
+        }
         if let Some(rayon) = &adopted
             && config.workers() > rayon.current_num_threads()
         {

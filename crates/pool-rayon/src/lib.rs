@@ -23,5 +23,5 @@ mod threads;
 
 pub use engine::RayonEngine;
 
-/// Jobs on a rayon thread pool. [`adopt`](pool_core::PoolBuilder::adopt) the caller's, or have one built.
-pub type RayonPool = pool_core::WorkerPool<RayonEngine>;
+/// Jobs on a rayon thread pool. [`adopt`](pool_core::backend::PoolBuilder::adopt) the caller's, or have one built.
+pub type RayonPool = pool_core::backend::WorkerPool<RayonEngine>;

@@ -6,7 +6,8 @@ use std::sync::{Arc, Mutex, PoisonError};
 use std::thread::{self, JoinHandle};
 use std::time::Duration;
 
-use pool_core::{BuildError, Lifecycle, PoolConfig, move_in, move_out};
+use pool_core::BuildError;
+use pool_core::backend::{Lifecycle, PoolConfig, move_in, move_out};
 use rayon::{ThreadPool, ThreadPoolBuilder};
 
 /// Time for the threads to end once their pool has nothing to do. One that a job has left work of its own on (a `rayon::spawn` that

@@ -1,7 +1,8 @@
 //! The contract, rule by rule, on the rayon pool: on threads of its own, and on the caller's.
 
 use pool_conformance::Fixture;
-use pool_core::{BuildError, PoolConfig};
+use pool_core::BuildError;
+use pool_core::backend::PoolConfig;
 use pool_rayon::RayonPool;
 
 mod own {

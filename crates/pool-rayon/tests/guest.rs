@@ -101,7 +101,7 @@ impl Job for Link {
 
     fn run(self, ctx: &JobContext<'_>) -> Result<(), Infallible> {
         self.0.0.fetch_add(1, Ordering::SeqCst);
-        let end = Instant::now() + 2 * pool_core::STAY;
+        let end = Instant::now() + 2 * pool_core::backend::STAY;
         while Instant::now() < end {
             thread::yield_now();
         }

@@ -5,11 +5,11 @@ use std::convert::Infallible;
 use std::fmt;
 use std::sync::{Arc, Mutex, MutexGuard};
 
-use pool_core::machine;
-use pool_core::{
-    BuildError, Capability, Engine, Lifecycle, PoolConfig, Task, TaskPlace, TaskQueue, TaskRef,
-    Threads, Worker,
+use pool_core::backend::{
+    Engine, Lifecycle, PoolConfig, TaskPlace, TaskQueue, TaskRef, Threads, Worker,
 };
+use pool_core::machine;
+use pool_core::{BuildError, Capability, Task};
 
 /// The engine of [`SimPool`](crate::SimPool).
 pub struct SimEngine {

@@ -97,7 +97,7 @@ pub use pool_core::machine::lock;
 /// Workers of a simulation, on a queue that they take from as the seed says.
 ///
 /// Built outside of a simulation, it is an error that says so.
-pub type SimPool = pool_core::WorkerPool<SimEngine>;
+pub type SimPool = pool_core::backend::WorkerPool<SimEngine>;
 
 /// Threads of the system, which take turns where a simulation runs the one that starts them.
 pub mod thread {

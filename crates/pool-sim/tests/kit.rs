@@ -2,7 +2,8 @@
 
 use pool_channel::ChannelPool;
 use pool_conformance::{Fixture, Rule, Verdict};
-use pool_core::{BuildError, PoolConfig};
+use pool_core::BuildError;
+use pool_core::backend::PoolConfig;
 use pool_sim::{Ran, SimPool, Simulation};
 use pool_work_stealing::WorkStealingPool;
 

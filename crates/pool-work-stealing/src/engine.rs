@@ -3,7 +3,8 @@
 use std::convert::Infallible;
 use std::sync::Arc;
 
-use pool_core::{BuildError, Capability, Engine, Lifecycle, PoolConfig, StealingQueue, Threads};
+use pool_core::backend::{Engine, Lifecycle, PoolConfig, StealingQueue, Threads};
+use pool_core::{BuildError, Capability};
 
 /// The engine of [`WorkStealingPool`](crate::WorkStealingPool).
 #[derive(Debug)]

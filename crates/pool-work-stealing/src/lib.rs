@@ -21,4 +21,4 @@ mod engine;
 pub use engine::WorkStealingEngine;
 
 /// Threads with a deque each.
-pub type WorkStealingPool = pool_core::WorkerPool<WorkStealingEngine>;
+pub type WorkStealingPool = pool_core::backend::WorkerPool<WorkStealingEngine>;

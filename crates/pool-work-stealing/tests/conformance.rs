@@ -1,7 +1,8 @@
 //! The contract, rule by rule, on the work-stealing pool.
 
 use pool_conformance::Fixture;
-use pool_core::{BuildError, PoolConfig};
+use pool_core::BuildError;
+use pool_core::backend::PoolConfig;
 use pool_work_stealing::WorkStealingPool;
 
 struct WorkStealing;

@@ -1,15 +1,22 @@
-//! The builder of [`Pool`](crate::Pool): a configuration and a choice.
+//! The builder of [`Pool`](crate::Pool): a configuration and a choice of backend.
 
-use pool_core::{BuildError, PoolConfig};
+use pool_core::BuildError;
+use pool_core::backend::PoolConfig;
 
-use crate::backend::Backend;
+use crate::adopted::AdoptedEngines;
+use crate::choice::Backend;
+use crate::environment;
 use crate::pool::Pool;
 
 /// Configures a [`Pool`]. Nothing is started before [`build`](Self::build).
+///
+/// What the code leaves open, the environment may say: `POOL_BACKEND` names the backend, `POOL_WORKERS` the number of
+/// workers.
 #[derive(Debug, Clone, Default)]
 pub struct Builder {
     config: PoolConfig,
     backend: Option<Backend>,
+    adopted: AdoptedEngines,
 }
 
 impl Builder {
@@ -17,7 +24,8 @@ impl Builder {
         Self::default()
     }
 
-    /// Who runs the jobs. Default: what `POOL_BACKEND` in the environment names, else the first that is compiled in.
+    /// Chooses the backend. Default: the one whose engine is adopted, otherwise what `POOL_BACKEND` in the environment
+    /// names, otherwise the first that is compiled in.
     #[must_use]
     pub fn backend(mut self, backend: Backend) -> Self {
         self.backend = Some(backend);
@@ -26,12 +34,69 @@ impl Builder {
 
     pool_core::config_setters!();
 
+    /// Runs on this rayon thread pool whenever the pool is on [`Backend::Rayon`], after a swap too. It stays the
+    /// caller's: no hook runs on its threads, and they outlive the pool.
+    ///
+    /// Chooses that backend, unless [`backend`](Self::backend) chooses one. The number of workers is that of its
+    /// threads, unless the code or `POOL_WORKERS` gives a smaller one.
+    ///
+    /// ```
+    /// use pool::{Backend, Pool};
+    /// use std::sync::Arc;
+    ///
+    /// let threads = Arc::new(rayon::ThreadPoolBuilder::new().num_threads(2).build()?);
+    /// let pool = Pool::builder().adopt_rayon(Arc::clone(&threads)).build()?;
+    /// assert_eq!(pool.backend(), Backend::Rayon);
+    /// let (a, b) = pool.spawn(|| rayon::join(|| 6, || 7))?.join()?; // on those threads
+    /// assert_eq!(a * b, 42);
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
+    #[cfg(feature = "rayon")]
+    #[must_use]
+    pub fn adopt_rayon(mut self, threads: std::sync::Arc<rayon::ThreadPool>) -> Self {
+        self.adopted.rayon = Some(threads);
+        self.adopted.latest = Some(Backend::Rayon);
+        self
+    }
+
+    /// Runs on this tokio runtime whenever the pool is on [`Backend::Async`], after a swap too. It stays the caller's:
+    /// no hook runs on its threads, and it has to outlive the pool's jobs.
+    ///
+    /// Chooses that backend, unless [`backend`](Self::backend) chooses one.
+    ///
+    /// ```
+    /// use pool::{Backend, Pool};
+    ///
+    /// let runtime = tokio::runtime::Builder::new_multi_thread().worker_threads(2).enable_all().build()?;
+    /// let pool = Pool::builder().workers(2).adopt_tokio(runtime.handle().clone()).build()?;
+    /// assert_eq!(pool.backend(), Backend::Async);
+    /// let later = pool.spawn_future(async {
+    ///     tokio::time::sleep(std::time::Duration::from_millis(1)).await;
+    ///     42
+    /// });
+    /// assert_eq!(later.map_err(|refused| refused.without_job())?.join()?, 42);
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
+    #[cfg(feature = "async")]
+    #[must_use]
+    pub fn adopt_tokio(mut self, runtime: tokio::runtime::Handle) -> Self {
+        self.adopted.tokio = Some(runtime);
+        self.adopted.latest = Some(Backend::Async);
+        self
+    }
+
     /// Starts the workers, and returns once all of them wait for jobs.
     ///
     /// # Errors
     /// Says what is wrong and what would be right; nothing is left running (`R109`).
-    pub fn build(self) -> Result<Pool, BuildError> {
-        let backend = self.backend.map_or_else(Backend::from_env, Ok)?;
-        Pool::build(backend, self.config)
+    pub fn build(mut self) -> Result<Pool, BuildError> {
+        let chosen = self.backend.or(self.adopted.latest);
+        let backend = chosen.map_or_else(Backend::from_env, Ok)?;
+        if self.config.chosen_workers().is_none()
+            && let Some(workers) = environment::workers()?
+        {
+            self.config.set_workers(workers);
+        }
+        Pool::build(backend, self.config, self.adopted)
     }
 }

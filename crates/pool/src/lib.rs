@@ -35,15 +35,29 @@
 #[doc = include_str!("../../../README.md")]
 mod readme {}
 
-mod backend;
+/// What the author of a backend, or of an executor, needs; [`pool_core::backend`].
+pub use pool_core::backend;
+
+mod adopted;
 mod builder;
+mod choice;
+mod environment;
 mod pool;
 mod strategy;
 
-pub use backend::{Backend, ParseBackendError};
 pub use builder::Builder;
+pub use choice::{Backend, ParseBackendError};
 pub use pool::Pool;
-pub use pool_core::*;
+
+pub use pool_core::{
+    AbortHandle, AsyncContext, AsyncJob, AsyncJobExt, AsyncJobFn, BuildError, CancelOnDrop,
+    CancelToken, Capability, Configured, Cut, CutShort, DEFAULT_CAPACITY, Executor, ExecutorExt,
+    InfallibleFn, InfallibleFuture, Interrupted, Job, JobContext, JobError, JobExt, JobFailure,
+    JobFn, JobHandle, JobId, JobOptions, JobSet, LEAST_STACK, MOST_WORKERS, Map, MapUnordered,
+    Outcome, PanicInfo, Pools, Refused, Room, RunningJob, Scope, ScopeError, Shutdown,
+    ShutdownPolicy, ShutdownReport, StateError, Stats, SubmitAllError, SubmitError, Task,
+    UnstartedJob, async_job_fn, infallible_fn, infallible_future, job_fn,
+};
 
 #[cfg(feature = "async")]
 pub use pool_async::AsyncPool;
@@ -58,3 +72,21 @@ pub use pool_sim as sim;
 pub use pool_sim::SimPool;
 #[cfg(feature = "work-stealing")]
 pub use pool_work_stealing::WorkStealingPool;
+
+/// What most programs use, for `use pool::prelude::*`.
+///
+/// ```
+/// use pool::prelude::*;
+///
+/// let pool = Pool::builder().workers(2).build()?;
+/// let checked = job_fn(|ctx| ctx.check()).named("checked");
+/// pool.submit(checked)?.join()?;
+/// # Ok::<(), Box<dyn std::error::Error>>(())
+/// ```
+pub mod prelude {
+    pub use crate::{
+        AsyncContext, AsyncJob, AsyncJobExt, Backend, CancelToken, Executor, ExecutorExt, Job,
+        JobContext, JobError, JobExt, JobHandle, Pool, Shutdown, ShutdownPolicy, SubmitError,
+        async_job_fn, infallible_fn, infallible_future, job_fn,
+    };
+}

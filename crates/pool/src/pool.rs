@@ -25,6 +25,8 @@
 //!
 //! In a forked child the lock may stay taken for ever. The child asks the newest generation whether it was forked, and takes no lock then.
 
+mod ways_in;
+
 use std::fmt;
 use std::mem::MaybeUninit;
 use std::panic::{RefUnwindSafe, UnwindSafe};
@@ -32,14 +34,17 @@ use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard};
 
 use async_trait::async_trait;
+use pool_core::backend::{Lifecycle, PoolConfig, TaskRef};
 use pool_core::machine;
+use pool_core::swap::{self, Adopted, Front, FrontDoor, Published, Tally};
 use pool_core::{
-    Adopted, BuildError, Capability, Executor, Front, FrontDoor, Lifecycle, PoolConfig, Published,
-    Refused, Room, Shutdown, ShutdownPolicy, ShutdownReport, Stats, Tally, Task, TaskRef,
+    BuildError, Capability, Executor, Pools, Refused, Room, Shutdown, ShutdownPolicy,
+    ShutdownReport, Stats, Task,
 };
 
-use crate::backend::Backend;
+use crate::adopted::AdoptedEngines;
 use crate::builder::Builder;
+use crate::choice::Backend;
 use crate::strategy::{self, Strategy};
 
 /// A worker pool. A clone is the same pool; every method works through `&self`.
@@ -74,6 +79,7 @@ struct End(Arc<Inner>);
 struct Inner {
     newest: Published<Generation>,
     config: PoolConfig,
+    adopted: AdoptedEngines,
     room: Arc<Room>,
     /// The newest generation is closed, and the next not yet published.
     is_swapping: AtomicBool,
@@ -107,14 +113,18 @@ impl Pool {
         Builder::new()
     }
 
-    pub(crate) fn build(backend: Backend, mut config: PoolConfig) -> Result<Self, BuildError> {
+    pub(crate) fn build(
+        backend: Backend,
+        mut config: PoolConfig,
+        adopted: AdoptedEngines,
+    ) -> Result<Self, BuildError> {
         let (room, front) = (Arc::new(Room::new()), FrontDoor::new());
         config.set_room(Arc::clone(&room));
         config.set_front(front.clone());
         let first = Arc::new(Generation {
             number: 0,
             backend,
-            pool: strategy::build(backend, config.clone())?,
+            pool: strategy::build(backend, config.clone(), &adopted)?,
         });
         let books = Books {
             alive: vec![Arc::clone(&first)],
@@ -123,6 +133,7 @@ impl Pool {
         let inner = Arc::new(Inner {
             newest: Published::new(first),
             config,
+            adopted,
             room,
             is_swapping: AtomicBool::new(false),
             moving: AtomicU64::new(0),
@@ -163,7 +174,7 @@ impl Pool {
             if *is_closed {
                 return Err(BuildError::Closed);
             }
-            let next = strategy::build(backend, inner.config.clone())?;
+            let next = strategy::build(backend, inner.config.clone(), &inner.adopted)?;
             inner.succeed(backend, next)
         };
         // These run user code, which may submit to the pool, swap or close it: jobs that are due end, and who waits for room, or for quiet, is
@@ -191,8 +202,8 @@ impl Pool {
         let Some((generations, past)) = self.inner.at_the_end() else {
             return self.report_forked(policy);
         };
-        let parts = lives_of(&generations);
-        pool_core::end_as_one_blocking(&parts, policy, || {
+        let parts = pools_of(&generations);
+        swap::end_as_one_blocking(swap::lives(&parts), policy, || {
             let generations = generations.iter();
             ShutdownReport::merged(generations.map(|it| it.pool.shutdown(policy)), past)
         })
@@ -205,7 +216,7 @@ impl Pool {
         let Some((generations, past)) = self.inner.at_the_end() else {
             return self.report_forked(policy);
         };
-        let parts = lives_of(&generations);
+        let parts = pools_of(&generations);
         let ends = async {
             let mut reports = Vec::new();
             for generation in &generations {
@@ -213,15 +224,13 @@ impl Pool {
             }
             ShutdownReport::merged(reports, past)
         };
-        pool_core::end_as_one(&parts, policy, ends).await
+        swap::end_as_one(swap::lives(&parts), policy, ends).await
     }
 
     /// What went through the pool, whatever the backend, and what is in it.
     pub fn stats(&self) -> Stats {
         Executor::stats(&*self.inner)
     }
-
-    pool_core::inherent_ways_in!();
 
     /// The report in a forked child, which waits for nothing.
     #[cold]
@@ -296,8 +305,8 @@ impl Inner {
     /// Whether this process is a forked child, in which nobody will ever publish, and a lock may stay taken for ever.
     #[cold]
     fn is_forked(&self) -> bool {
-        let lives = self.newest.read(|newest| newest.pool.lives());
-        lives.iter().any(|life| life.is_forked())
+        let pools = self.newest.read(|newest| newest.pool.pools());
+        swap::lives(&pools).iter().any(|life| life.is_forked())
     }
 
     fn chain(&self) -> MutexGuard<'_, bool> {
@@ -324,9 +333,9 @@ impl Inner {
     }
 }
 
-fn lives_of(generations: &[Arc<Generation>]) -> Vec<Arc<Lifecycle>> {
-    let lives = generations.iter().flat_map(|it| it.pool.lives());
-    lives.collect()
+fn pools_of(generations: &[Arc<Generation>]) -> Pools {
+    let pools = generations.iter().map(|it| it.pool.pools());
+    pools.fold(Pools::none(), Pools::and)
 }
 
 impl Books {
@@ -340,8 +349,9 @@ impl Books {
     fn strike(&mut self, life: &Lifecycle) -> Option<Arc<Generation>> {
         let older = self.alive.split_last()?.1;
         let place = older.iter().position(|generation| {
-            let lives = generation.pool.lives();
-            lives.iter().any(|it| std::ptr::eq(&raw const **it, life))
+            let pools = generation.pool.pools();
+            let mut lives = swap::lives(&pools).iter();
+            lives.any(|it| std::ptr::eq(&raw const **it, life))
         })?;
         let over = self.alive.remove(place);
         self.past = self.past.plus(over.pool.tally().of_the_past());
@@ -397,11 +407,11 @@ impl Executor for Inner {
         is_closed && self.is_last(newest)
     }
 
-    fn lives(&self) -> Vec<Arc<Lifecycle>> {
+    fn pools(&self) -> Pools {
         let Some(books) = self.books() else {
-            return self.newest.read(|newest| newest.pool.lives());
+            return self.newest.read(|newest| newest.pool.pools());
         };
-        lives_of(&books.alive)
+        pools_of(&books.alive)
     }
 }
 
@@ -455,8 +465,8 @@ impl Executor for Pool {
         self.inner.is_closed()
     }
 
-    fn lives(&self) -> Vec<Arc<Lifecycle>> {
-        self.inner.lives()
+    fn pools(&self) -> Pools {
+        self.inner.pools()
     }
 }
 

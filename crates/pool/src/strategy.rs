@@ -1,8 +1,11 @@
 //! The backends behind one type: what a pool holds of the one it runs on.
 
-use pool_core::{BuildError, Executor, HandOver, PoolConfig};
+use pool_core::backend::PoolConfig;
+use pool_core::swap::HandOver;
+use pool_core::{BuildError, Executor};
 
-use crate::backend::Backend;
+use crate::adopted::AdoptedEngines;
+use crate::choice::Backend;
 
 /// A backend's pool, whichever it is.
 pub(crate) trait Strategy: Executor + HandOver {}
@@ -10,14 +13,18 @@ pub(crate) trait Strategy: Executor + HandOver {}
 impl<P: Executor + HandOver> Strategy for P {}
 
 /// A builder of one backend's pools.
-type Build = fn(PoolConfig) -> Result<Box<dyn Strategy>, BuildError>;
+type Build = fn(PoolConfig, &AdoptedEngines) -> Result<Box<dyn Strategy>, BuildError>;
 
-pub(crate) fn build(backend: Backend, config: PoolConfig) -> Result<Box<dyn Strategy>, BuildError> {
+pub(crate) fn build(
+    backend: Backend,
+    config: PoolConfig,
+    adopted: &AdoptedEngines,
+) -> Result<Box<dyn Strategy>, BuildError> {
     let build = builder(backend).ok_or(BuildError::NotCompiledIn {
         backend: backend.name(),
         feature: backend.name(),
     })?;
-    build(config)
+    build(config, adopted)
 }
 
 fn builder(backend: Backend) -> Option<Build> {
@@ -30,15 +37,22 @@ fn builder(backend: Backend) -> Option<Build> {
     }
 }
 
-/// One module for each backend: with its feature the builder, without it none.
+/// One module for each backend: with its feature the builder, without it none. A last argument names the engine that may be adopted.
 macro_rules! backend {
-    ($module:ident, $feature:literal, $pool:path) => {
+    ($module:ident, $feature:literal, $pool:path $(, $engine:ident)?) => {
         #[cfg(feature = $feature)]
         mod $module {
             use super::{Build, Strategy};
 
-            pub(super) const BUILD: Option<Build> = Some(|config| {
-                let pool = <$pool>::builder().config(config).build()?;
+            pub(super) const BUILD: Option<Build> = Some(|config, _adopted| {
+                let builder = <$pool>::builder().config(config);
+                $(
+                    let builder = match &_adopted.$engine {
+                        Some(engine) => builder.adopt(engine.clone()),
+                        None => builder,
+                    };
+                )?
+                let pool = builder.build()?;
                 Ok(Box::new(pool) as Box<dyn Strategy>)
             });
         }
@@ -56,6 +70,6 @@ backend!(
     "work-stealing",
     ::pool_work_stealing::WorkStealingPool
 );
-backend!(rayon, "rayon", ::pool_rayon::RayonPool);
-backend!(on_runtime, "async", ::pool_async::AsyncPool);
+backend!(rayon, "rayon", ::pool_rayon::RayonPool, rayon);
+backend!(on_runtime, "async", ::pool_async::AsyncPool, tokio);
 backend!(sim, "sim", ::pool_sim::SimPool);

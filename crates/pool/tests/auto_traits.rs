@@ -5,10 +5,11 @@ use std::convert::Infallible;
 use std::error::Error;
 use std::panic::{RefUnwindSafe, UnwindSafe};
 
+use pool::backend::PoolConfig;
 use pool::{
     AbortHandle, AsyncContext, BuildError, Builder, CancelOnDrop, CancelToken, Interrupted,
-    JobContext, JobError, JobHandle, JobId, JobOptions, JobSet, Pool, PoolConfig, ShutdownReport,
-    StateError, Stats, SubmitError, Task,
+    JobContext, JobError, JobHandle, JobId, JobOptions, JobSet, Pool, ShutdownReport, StateError,
+    Stats, SubmitError, Task,
 };
 
 fn send<T: Send>() {}

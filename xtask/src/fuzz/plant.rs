@@ -2,11 +2,10 @@
 
 use std::fmt;
 use std::str::FromStr;
-use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering::SeqCst};
 
 use pool::{
-    Backend, Capability, Executor, Lifecycle, Pool, Refused, Room, ShutdownPolicy, Stats, Task,
+    Backend, Capability, Executor, Pool, Pools, Refused, Room, ShutdownPolicy, Stats, Task,
 };
 
 use super::pools::AnyPool;
@@ -124,11 +123,11 @@ impl Executor for Planted {
         self.inner.executor().is_closed()
     }
 
-    fn lives(&self) -> Vec<Arc<Lifecycle>> {
+    fn pools(&self) -> Pools {
         if self.plant == Plant::NeverWaits {
-            return Vec::new();
+            return Pools::none();
         }
-        self.inner.executor().lives()
+        self.inner.executor().pools()
     }
 }
 

@@ -6,9 +6,8 @@ use std::sync::{Arc, Mutex};
 use std::task::{Poll, Waker};
 use std::thread::{self, JoinHandle};
 
-use pool::{
-    AsyncPool, Backend, BuildError, Executor, Pool, PoolConfig, RayonPool, Shutdown, Stats,
-};
+use pool::backend::PoolConfig;
+use pool::{AsyncPool, Backend, BuildError, Executor, Pool, RayonPool, Shutdown, Stats};
 
 use super::books::lock;
 use super::plant::{Plant, Planted};

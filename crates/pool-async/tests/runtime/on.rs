@@ -5,7 +5,8 @@ use std::thread;
 use std::time::Duration;
 
 use pool_async::{AsyncEngine, AsyncPool};
-use pool_core::{JobHandle, PoolBuilder};
+use pool_core::JobHandle;
+use pool_core::backend::PoolBuilder;
 use tokio::runtime::{Builder, Handle};
 use tokio::sync::oneshot;
 

@@ -2,7 +2,9 @@
 
 use std::sync::Arc;
 
-use pool_core::{BuildError, Executor, HandOver, PoolConfig, ShutdownPolicy, ShutdownReport, Task};
+use pool_core::backend::PoolConfig;
+use pool_core::swap::HandOver;
+use pool_core::{BuildError, Executor, ShutdownPolicy, ShutdownReport, Task};
 
 use super::engine::{Flaw, FlawedEngine, Inner, Queue, Reporting};
 use super::{Broken, Nothing};

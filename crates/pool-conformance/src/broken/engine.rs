@@ -6,10 +6,12 @@ use std::pin::Pin;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
+use pool_core::backend::{
+    Engine, Lifecycle, PoolConfig, TaskPlace, TaskQueue, TaskRef, Threads, Worker, WorkerPool,
+};
 use pool_core::{
-    BuildError, Capability, Engine, Executor, Lifecycle, PoolConfig, Refused, Room, Shutdown,
-    ShutdownPolicy, ShutdownReport, Stats, Task, TaskPlace, TaskQueue, TaskRef, Threads, Worker,
-    WorkerPool,
+    BuildError, Capability, Executor, Pools, Refused, Room, Shutdown, ShutdownPolicy,
+    ShutdownReport, Stats, Task,
 };
 
 use crate::probe::Count;
@@ -66,8 +68,8 @@ pub(super) trait Flaw: Send + Sync {
         pool.try_accept(task)
     }
 
-    fn lives(&self, pool: &Inner) -> Vec<Arc<Lifecycle>> {
-        pool.lives()
+    fn pools(&self, pool: &Inner) -> Pools {
+        pool.pools()
     }
 
     fn stats(&self, pool: &Inner) -> Stats {
@@ -243,8 +245,8 @@ impl Executor for FlawedPool {
         self.pool.is_closed()
     }
 
-    fn lives(&self) -> Vec<Arc<Lifecycle>> {
-        self.flaw.lives(&self.pool)
+    fn pools(&self) -> Pools {
+        self.flaw.pools(&self.pool)
     }
 }
 

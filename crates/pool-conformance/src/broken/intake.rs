@@ -4,7 +4,8 @@ use std::cell::RefCell;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 
-use pool_core::{BuildError, Executor, JobId, PoolConfig, Refused, Task, Worker};
+use pool_core::backend::{PoolConfig, Worker};
+use pool_core::{BuildError, Executor, JobId, Refused, Task};
 
 use super::Broken;
 use super::engine::{Flaw, FlawedEngine, Inner, Queue, nap};

@@ -3,7 +3,7 @@
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 
-use pool_core::{Lifecycle, Stats};
+use pool_core::{Pools, Stats};
 
 use super::Broken;
 use super::engine::{Flaw, Inner, nap};
@@ -90,7 +90,7 @@ impl Flaw for SlowReader {
 struct EarlyQuiet;
 
 impl Flaw for EarlyQuiet {
-    fn lives(&self, _pool: &Inner) -> Vec<Arc<Lifecycle>> {
-        Vec::new()
+    fn pools(&self, _pool: &Inner) -> Pools {
+        Pools::none()
     }
 }

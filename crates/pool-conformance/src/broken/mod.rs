@@ -13,7 +13,8 @@ mod workers;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
-use pool_core::{BuildError, PoolConfig};
+use pool_core::BuildError;
+use pool_core::backend::PoolConfig;
 
 use self::engine::{Flaw, FlawedPool};
 use crate::fixture::Fixture;

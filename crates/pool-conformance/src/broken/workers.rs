@@ -5,7 +5,8 @@ use std::panic::resume_unwind;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError};
 
-use pool_core::{BuildError, Engine, Executor, PoolConfig, Refused, Task, Worker};
+use pool_core::backend::{Engine, PoolConfig, Worker};
+use pool_core::{BuildError, Executor, Refused, Task};
 
 use super::engine::{Flaw, FlawedEngine, Inner, Queue, nap};
 use super::{Broken, Nothing};

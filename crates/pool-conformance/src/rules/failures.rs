@@ -5,9 +5,10 @@ use std::error::Error;
 use std::panic::panic_any;
 use std::time::Duration;
 
+use pool_core::backend::PoolConfig;
 use pool_core::{
     CancelToken, Executor, ExecutorExt, Job, JobContext, JobError, JobExt, Outcome, PanicInfo,
-    PoolConfig, Shutdown, ShutdownPolicy,
+    Shutdown, ShutdownPolicy,
 };
 
 use super::bombs;

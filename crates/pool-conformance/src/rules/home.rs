@@ -3,7 +3,8 @@
 use std::convert::Infallible;
 use std::sync::Arc;
 
-use pool_core::{Executor, ExecutorExt, JobContext, PoolConfig};
+use pool_core::backend::PoolConfig;
+use pool_core::{Executor, ExecutorExt, JobContext};
 
 use crate::fixture::Fixture;
 use crate::probe::{Count, PATIENCE, ROOM, ended, occupy, ready};

@@ -10,9 +10,10 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::Duration;
 
+use pool_core::backend::PoolConfig;
 use pool_core::{
     AsyncContext, AsyncJob, DEFAULT_CAPACITY, Executor, ExecutorExt, Job, JobContext, JobHandle,
-    PoolConfig, Refused, Shutdown, ShutdownPolicy, SubmitError,
+    Refused, Shutdown, ShutdownPolicy, SubmitError,
 };
 
 use super::{outcomes, waiting, workers};

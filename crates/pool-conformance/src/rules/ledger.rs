@@ -5,7 +5,8 @@ use std::panic::resume_unwind;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
-use pool_core::{CancelToken, Executor, ExecutorExt, JobContext, JobExt, PoolConfig};
+use pool_core::backend::PoolConfig;
+use pool_core::{CancelToken, Executor, ExecutorExt, JobContext, JobExt};
 
 use crate::fixture::Fixture;
 use crate::probe::{Count, Gate, assert_sound, books_only_grow, occupy, pool, wait_until};

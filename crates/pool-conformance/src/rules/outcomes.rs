@@ -2,9 +2,9 @@
 
 use std::time::Duration;
 
+use pool_core::backend::PoolConfig;
 use pool_core::{
-    ExecutorExt, JobContext, JobExt, JobHandle, JobId, Outcome, PoolConfig, Shutdown,
-    ShutdownPolicy,
+    ExecutorExt, JobContext, JobExt, JobHandle, JobId, Outcome, Shutdown, ShutdownPolicy,
 };
 
 use crate::channel::{Sender, channel};

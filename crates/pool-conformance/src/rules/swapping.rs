@@ -6,9 +6,9 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicU8, Ordering};
 use std::time::Duration;
 
+use pool_core::backend::PoolConfig;
 use pool_core::{
-    CancelToken, Executor, ExecutorExt, JobContext, JobError, JobExt, JobHandle, PoolConfig,
-    Shutdown,
+    CancelToken, Executor, ExecutorExt, JobContext, JobError, JobExt, JobHandle, Shutdown,
 };
 
 use crate::fixture::Fixture;

@@ -3,8 +3,9 @@
 use std::future::Future;
 use std::pin::Pin;
 
+use pool_core::backend::PoolConfig;
 use pool_core::{
-    BuildError, Capability, Executor, PoolConfig, Refused, Room, Shutdown, ShutdownPolicy,
+    BuildError, Capability, Executor, Pools, Refused, Room, Shutdown, ShutdownPolicy,
     ShutdownReport, Stats, Task,
 };
 
@@ -40,6 +41,10 @@ impl Executor for NoPool {
 
     fn stats(&self) -> Stats {
         match *self {}
+    }
+
+    fn pools(&self) -> Pools {
+        Pools::none()
     }
 
     fn is_closed(&self) -> bool {

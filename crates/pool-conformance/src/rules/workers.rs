@@ -7,8 +7,9 @@ use std::hint::black_box;
 use std::rc::Rc;
 use std::time::Duration;
 
+use pool_core::backend::PoolConfig;
 use pool_core::{
-    BuildError, Executor, ExecutorExt, JobContext, LEAST_STACK, MOST_WORKERS, PoolConfig, Shutdown,
+    BuildError, Executor, ExecutorExt, JobContext, LEAST_STACK, MOST_WORKERS, Shutdown,
     ShutdownPolicy,
 };
 

@@ -2,7 +2,9 @@
 
 use std::any::Any;
 use std::cell::Cell;
+use std::convert::Infallible;
 use std::fmt;
+use std::future::Future;
 use std::sync::{Arc, OnceLock};
 use std::time::{Duration, Instant};
 
@@ -10,12 +12,13 @@ use crate::cell::state::State;
 use crate::job::cancel_token::CancelToken;
 use crate::job::handle::JobHandle;
 use crate::job::id::JobId;
+use crate::job::job_fn::{InfallibleFn, infallible_fn};
 use crate::job::outcome::Interrupted;
-use crate::job::{Job, JobOptions, Terms};
+use crate::job::{AsyncJob, Job, JobOptions, Terms};
 use crate::pool::from_futures::ByLife;
 use crate::pool::lifecycle::{Joiner, Lifecycle};
 use crate::submit::error::SubmitError;
-use crate::submit::executor::{Executor, execute_around, submit_around};
+use crate::submit::executor::{Children, Executor};
 use crate::submit::join;
 use crate::sys::machine::{self, Point};
 use crate::worker::Worker;
@@ -56,6 +59,102 @@ impl OwnToken {
             token.cancel();
         }
     }
+}
+
+/// The ways in for a job's children, told once for both contexts.
+///
+/// They never wait for a place on a worker of the pool, so each verb needs one form only.
+macro_rules! ways_in_for_children {
+    () => {
+        /// Submits a child, which inherits this job's cancellation and deadline (`R406`).
+        ///
+        /// On a worker of the pool it does not wait for a place: a child of a full or draining pool runs inline, or within a
+        /// poll is queued past the capacity (`R108`, `R607`). On any other thread, to which a future may have given its
+        /// context, it blocks while the queue is full.
+        ///
+        /// ```
+        /// use pool_core::{JobContext, JobError, job_fn};
+        ///
+        /// fn halves(ctx: &JobContext<'_>, whole: u64) -> Result<u64, JobError<String>> {
+        ///     let child = ctx.submit(job_fn(move |_| Ok::<_, String>(whole / 2)));
+        ///     let half = child.map_err(|_closed| JobError::Abandoned)?.join()?;
+        ///     Ok(half + (whole - half))
+        /// }
+        /// ```
+        ///
+        /// # Errors
+        /// [`SubmitError::Closed`] with the job, once a shutdown's grace period is over (`R607`), or if this context has
+        /// outlived its pool.
+        pub fn submit<J: Job>(
+            &self,
+            job: J,
+        ) -> Result<JobHandle<J::Output, J::Error>, SubmitError<J>> {
+            self.children().submit(job)
+        }
+
+        /// Executes a child without a handle; see [`submit`](Self::submit).
+        ///
+        /// # Errors
+        /// As for [`submit`](Self::submit).
+        #[inline]
+        pub fn execute<J: Job>(&self, job: J) -> Result<JobId, SubmitError<J>> {
+            self.children().execute(job)
+        }
+
+        /// Submits a plain closure as a child; see [`submit`](Self::submit).
+        ///
+        /// # Errors
+        /// As for [`submit`](Self::submit).
+        pub fn spawn<F, T>(&self, f: F) -> Result<JobHandle<T, Infallible>, SubmitError<F>>
+        where
+            F: FnOnce() -> T + Send + 'static,
+            T: Send + 'static,
+        {
+            let child = self.submit(infallible_fn(f));
+            child.map_err(|error| error.map(InfallibleFn::into_inner))
+        }
+
+        /// Submits a child whose work is a future; see [`submit`](Self::submit).
+        ///
+        /// # Errors
+        /// As for [`submit`](Self::submit).
+        pub fn submit_future<J: AsyncJob>(
+            &self,
+            job: J,
+        ) -> Result<JobHandle<J::Output, J::Error>, SubmitError<J>> {
+            self.children().submit_future(job)
+        }
+
+        /// Executes a child whose work is a future, without a handle; see [`submit`](Self::submit).
+        ///
+        /// # Errors
+        /// As for [`submit`](Self::submit).
+        pub fn execute_future<J: AsyncJob>(&self, job: J) -> Result<JobId, SubmitError<J>> {
+            self.submit_future(job).map(JobHandle::into_id)
+        }
+
+        /// Submits a bare future as a child; see [`submit`](Self::submit).
+        ///
+        /// # Errors
+        /// As for [`submit`](Self::submit).
+        pub fn spawn_future<F>(
+            &self,
+            future: F,
+        ) -> Result<JobHandle<F::Output, Infallible>, SubmitError<F>>
+        where
+            F: Future<Output: Send> + Send + 'static,
+        {
+            self.children().spawn_future(future)
+        }
+
+        #[inline(always)]
+        fn children(&self) -> Children<'_> {
+            Children {
+                executor: self.executor(),
+                inherited: self.inherited(),
+            }
+        }
+    };
 }
 
 /// What a job knows of itself while it runs. Lent to [`Job::run`].
@@ -193,21 +292,7 @@ impl<'a> JobContext<'a> {
         JobOptions::inherited(self.deadline(), token)
     }
 
-    /// Submits a child that inherits this job's cancellation and deadline; see [`ExecutorExt::submit`](crate::ExecutorExt::submit).
-    ///
-    /// # Errors
-    /// [`SubmitError::Closed`] with the job, once a shutdown's grace period is over (`R607`).
-    pub fn submit<J: Job>(&self, job: J) -> Result<JobHandle<J::Output, J::Error>, SubmitError<J>> {
-        submit_around(self.executor(), self.inherited(), job)
-    }
-
-    /// Executes a child that inherits this job's cancellation and deadline; see [`ExecutorExt::execute`](crate::ExecutorExt::execute).
-    ///
-    /// # Errors
-    /// As for [`submit`](Self::submit).
-    pub fn execute<J: Job>(&self, job: J) -> Result<JobId, SubmitError<J>> {
-        execute_around(self.executor(), self.inherited(), job)
-    }
+    ways_in_for_children!();
 
     /// Runs two halves of this job, at the same time if a worker is free, and returns both values.
     ///
@@ -394,25 +479,7 @@ impl AsyncContext {
         JobOptions::inherited(self.deadline(), token)
     }
 
-    /// Submits a child that inherits this job's cancellation and deadline; see
-    /// [`JobContext::submit`]. It does not wait for room within a poll, as no job does (`R108`). On a
-    /// thread that is no worker of the pool it does, and blocks.
-    ///
-    /// # Errors
-    /// [`SubmitError::Closed`] with the job, once a shutdown's grace period is over (`R607`), or if this
-    /// context has outlived its pool.
-    pub fn submit<J: Job>(&self, job: J) -> Result<JobHandle<J::Output, J::Error>, SubmitError<J>> {
-        submit_around(self.executor(), self.inherited(), job)
-    }
-
-    /// Executes a child that inherits this job's cancellation and deadline; see
-    /// [`submit`](Self::submit).
-    ///
-    /// # Errors
-    /// As for [`submit`](Self::submit).
-    pub fn execute<J: Job>(&self, job: J) -> Result<JobId, SubmitError<J>> {
-        execute_around(self.executor(), self.inherited(), job)
-    }
+    ways_in_for_children!();
 }
 
 impl fmt::Debug for AsyncContext {

@@ -192,6 +192,11 @@ impl<T, E> JobHandle<T, E> {
         self.is_over()
     }
 
+    /// Lets the job go and keeps its id.
+    pub(crate) fn into_id(self) -> JobId {
+        self.id()
+    }
+
     /// Lets the job go: it runs, and its outcome is dropped on its worker. One that is there already is dropped here; but within many
     /// such drops on one stack, once the innermost has returned (`R113`).
     pub fn detach(self) {

@@ -13,7 +13,7 @@ macro_rules! config_setters {
     () => {
         /// Starts from a configuration made elsewhere.
         #[must_use]
-        pub fn config(mut self, config: $crate::PoolConfig) -> Self {
+        pub fn config(mut self, config: $crate::backend::PoolConfig) -> Self {
             self.config = config;
             self
         }

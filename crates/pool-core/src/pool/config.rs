@@ -57,6 +57,11 @@ impl PoolConfig {
             .unwrap_or_else(|| thread::available_parallelism().map_or(1, NonZero::get))
     }
 
+    /// The number of workers that was given, if one was.
+    pub fn chosen_workers(&self) -> Option<usize> {
+        self.workers
+    }
+
     /// The most jobs that are accepted and not started.
     pub fn capacity(&self) -> usize {
         self.capacity

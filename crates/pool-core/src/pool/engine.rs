@@ -18,7 +18,7 @@ use crate::pool::stats::{Stats, Tally};
 use crate::pool::swappable::Front;
 use crate::queue::TaskQueue;
 use crate::submit::error::{BuildError, Refused};
-use crate::submit::executor::{Executor, forward_executor};
+use crate::submit::executor::{Executor, Pools, forward_executor};
 use crate::submit::room::Room;
 use crate::sys::machine::{self, Point};
 use crate::task::{Task, TaskRef};
@@ -191,8 +191,8 @@ impl<E: Engine> Executor for Inside<E> {
         self.0.life().is_closed()
     }
 
-    fn lives(&self) -> Vec<Arc<Lifecycle>> {
-        vec![Arc::clone(self.0.life())]
+    fn pools(&self) -> Pools {
+        Pools::one(self.0.life())
     }
 }
 
@@ -295,9 +295,9 @@ impl<E: Engine> Executor for Within<E> {
         self.0.is_closed() && self.front().is_none_or(|front| front.is_closed())
     }
 
-    fn lives(&self) -> Vec<Arc<Lifecycle>> {
-        let front = self.front().map(|front| front.lives());
-        front.unwrap_or_else(|| self.0.lives())
+    fn pools(&self) -> Pools {
+        let front = self.front().map(|front| front.pools());
+        front.unwrap_or_else(|| self.0.pools())
     }
 }
 
@@ -365,10 +365,6 @@ impl<E: Engine> Clone for WorkerPool<E> {
     fn clone(&self) -> Self {
         Self(Arc::clone(&self.0))
     }
-}
-
-impl<E: Engine> WorkerPool<E> {
-    crate::inherent_ways_in!();
 }
 
 forward_executor!([E: Engine] WorkerPool<E>, |pool| pool.0.0);

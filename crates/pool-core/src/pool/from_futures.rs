@@ -11,7 +11,7 @@ use crate::pool::engine::{Engine, Inside, Within};
 use crate::pool::lifecycle::Lifecycle;
 use crate::pool::stats::Stats;
 use crate::submit::error::Refused;
-use crate::submit::executor::Executor;
+use crate::submit::executor::{Executor, Pools};
 use crate::submit::room::Room;
 use crate::task::{Task, TaskRef};
 use std::mem::MaybeUninit;
@@ -69,8 +69,8 @@ impl Executor for ByLife {
         self.0.is_closed() && self.0.front().is_none_or(|front| front.is_closed())
     }
 
-    fn lives(&self) -> Vec<Arc<Lifecycle>> {
-        let front = self.0.front().map(|front| front.lives());
-        front.unwrap_or_else(|| vec![Arc::clone(&self.0)])
+    fn pools(&self) -> Pools {
+        let front = self.0.front().map(|front| front.pools());
+        front.unwrap_or_else(|| Pools::one(&self.0))
     }
 }

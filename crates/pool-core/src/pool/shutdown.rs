@@ -37,6 +37,7 @@ use crate::job::id::JobId;
 use crate::pool::engine::{Engine, take_queued};
 use crate::pool::lifecycle::{Awaits, Leftovers, Lifecycle, own_worker};
 use crate::pool::report::{ReportBody, ShutdownReport};
+use crate::submit::executor::{Executor, Pools};
 use crate::sys::machine;
 use crate::sys::sync::{LockExt, Mutex};
 use crate::worker::Worker;
@@ -139,8 +140,8 @@ fn pool_worker(life: &Lifecycle) -> Option<Worker> {
 fn begin_cancel(life: &Lifecycle) {
     life.begin_cancel();
     let now = machine::now();
-    let others = life.front().map_or_else(Vec::new, |front| front.lives());
-    for other in others {
+    let others = life.front().map_or_else(Pools::none, |front| front.pools());
+    for other in others.lives() {
         let grace = other.ending.lock_unpoisoned().limits().drain;
         if grace.is_some_and(|end| end <= now) {
             other.begin_cancel();

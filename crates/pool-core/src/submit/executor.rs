@@ -3,31 +3,29 @@
 mod submit_paths;
 
 use std::convert::Infallible;
+use std::fmt;
 use std::future::Future;
-use std::mem::MaybeUninit;
 use std::pin::pin;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use crate::cell::closure::queue_and_handle;
-use crate::cell::future::source::{Large, SureSource};
 use crate::job::handle::JobHandle;
 use crate::job::id::JobId;
-use crate::job::{AsyncJob, Infallibly, Job};
+use crate::job::job_fn::{InfallibleFn, infallible_fn};
+use crate::job::{AsyncJob, Job};
 use crate::pool::capability::Capability;
 use crate::pool::lifecycle::{Awaits, Lifecycle};
 use crate::pool::stats::Stats;
 use crate::submit::error::{Refused, SubmitAllError, SubmitError};
 use crate::submit::map::{Map, MapUnordered};
-use crate::submit::room::{Admission, Room, admit_in_line};
+use crate::submit::room::{Room, admit_in_line};
 use crate::submit::scope::{Scope, ScopeError};
 use crate::sys::machine::{self, Point};
-use crate::task::fire_and_forget;
 use crate::task::{Task, TaskRef};
 use crate::worker::Worker;
 use crate::worker::park::{Looks, block_on_helping, helping, look_between_yields};
-pub(crate) use submit_paths::{execute_around, submit_around};
-use submit_paths::{give_back, spawn_large, spawn_small, submit_future_with, submit_with};
+pub(crate) use submit_paths::Children;
+use submit_paths::{bare_future, detached, enter, enter_async, future, with_handle};
 
 /// Accepts tasks and runs each at most once.
 ///
@@ -64,10 +62,50 @@ pub trait Executor: Send + Sync {
     /// Whether intake has ended.
     fn is_closed(&self) -> bool;
 
-    /// The lives of the pools behind it, oldest first, for [`ExecutorExt::wait_idle`]. More than one after a swap, for as long as the older
-    /// ones have work.
-    fn lives(&self) -> Vec<Arc<Lifecycle>> {
-        Vec::new()
+    /// The pools that run what it accepts, for [`ExecutorExt::wait_idle`] and for the deadlines of those that wait for room.
+    ///
+    /// An executor that wraps another one returns the other's.
+    fn pools(&self) -> Pools;
+}
+
+/// The pools behind an executor: opaque, to be passed on.
+///
+/// There is more than one after a swap, as long as the older ones have work.
+#[derive(Clone)]
+pub struct Pools {
+    /// Oldest first.
+    lives: Vec<Arc<Lifecycle>>,
+}
+
+impl Pools {
+    /// No pool, for an executor that accepts nothing: nobody waits for what it runs.
+    pub fn none() -> Self {
+        Self { lives: Vec::new() }
+    }
+
+    pub(crate) fn one(life: &Arc<Lifecycle>) -> Self {
+        let lives = vec![Arc::clone(life)];
+        Self { lives }
+    }
+
+    /// The pools of both, for an executor that divides its jobs among several.
+    #[must_use]
+    pub fn and(mut self, others: Self) -> Self {
+        self.lives.extend(others.lives);
+        self
+    }
+
+    /// Oldest first.
+    pub(crate) fn lives(&self) -> &[Arc<Lifecycle>] {
+        &self.lives
+    }
+}
+
+impl fmt::Debug for Pools {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Pools")
+            .field("len", &self.lives.len())
+            .finish_non_exhaustive()
     }
 }
 
@@ -107,9 +145,9 @@ macro_rules! forward_executor {
                 Executor::is_closed(&$inner)
             }
 
-            fn lives(&self) -> Vec<Arc<Lifecycle>> {
+            fn pools(&self) -> Pools {
                 let $this = self;
-                Executor::lives(&$inner)
+                Executor::pools(&$inner)
             }
         }
     };
@@ -122,97 +160,79 @@ forward_executor!([E: Executor + ?Sized] Arc<E>, |pointer| **pointer);
 
 /// Every way to give a job to an executor.
 ///
-/// A method that may wait for room does not wait inside a job of the same pool: it runs the job on the calling worker, at once
-/// (`R108`), except on a thread that only polls futures, where it queues the job past the bound. While the pool drains, a job's children
-/// run on the calling worker likewise (`R607`). Where 128 jobs run within each other so, the next is queued instead, past the bound: chains
-/// and trees of jobs, each of which submits the next, need no endless stack (`R113`). One job queues up to 1 024 children so; after that
-/// they run in place, until 64 jobs within each other have come to that, and from there on they are queued whatever their number.
+/// | | blocks while the queue is full | never waits | waits up to a timeout | awaits a place |
+/// |---|---|---|---|---|
+/// | a [`Job`], with a handle | [`submit`](Self::submit) | [`try_submit`](Self::try_submit) | [`submit_timeout`](Self::submit_timeout) | [`submit_async`](Self::submit_async) |
+/// | a [`Job`], without one | [`execute`](Self::execute) | [`try_execute`](Self::try_execute) | [`execute_timeout`](Self::execute_timeout) | [`execute_async`](Self::execute_async) |
+/// | a plain closure | [`spawn`](Self::spawn) | [`try_spawn`](Self::try_spawn) | [`spawn_timeout`](Self::spawn_timeout) | [`spawn_async`](Self::spawn_async) |
+/// | an [`AsyncJob`], with a handle | [`submit_future`](Self::submit_future) | [`try_submit_future`](Self::try_submit_future) | [`submit_future_timeout`](Self::submit_future_timeout) | [`submit_future_async`](Self::submit_future_async) |
+/// | an [`AsyncJob`], without one | [`execute_future`](Self::execute_future) | [`try_execute_future`](Self::try_execute_future) | [`execute_future_timeout`](Self::execute_future_timeout) | [`execute_future_async`](Self::execute_future_async) |
+/// | a bare future | [`spawn_future`](Self::spawn_future) | [`try_spawn_future`](Self::try_spawn_future) | [`spawn_future_timeout`](Self::spawn_future_timeout) | [`spawn_future_async`](Self::spawn_future_async) |
 ///
-/// Outside, no wait for room outlasts the job's own deadline: then the job comes back as [`SubmitError::Full`] (`R105`).
+/// Every job takes options by its adapters ([`JobExt`](crate::JobExt), [`AsyncJobExt`](crate::AsyncJobExt)); a plain closure and a bare
+/// future become jobs by [`infallible_fn`](crate::infallible_fn) and [`infallible_future`](crate::infallible_future).
+///
+/// # Errors
+/// Each way in returns [`SubmitError::Closed`] with the job once intake has ended, and [`SubmitError::Full`] with the job if there is no
+/// place: a `try_` method at once, a `_timeout` method after the timeout and not before, and every method that waits at the job's own
+/// deadline (`R105`). A refused job has not run, and nothing of it was dropped (`R102`).
+///
+/// # Inside a job of the same pool
+/// A method that may wait does not wait there: it runs the job on the calling worker, at once
+/// (`R108`), except on a thread that only polls futures, where it queues the job past the bound. While the pool drains, a job's children
+/// run on the calling worker likewise (`R607`). Inline execution nests at most 128 deep; deeper children are queued past the capacity: chains
+/// and trees of jobs, each of which submits the next, need no endless stack (`R113`). One job queues up to 1 024 children so; after that
+/// they run inline, up to 64 jobs deep, and deeper ones are queued whatever their number.
+///
+/// # Cancel safety
+/// An `_async` method that is dropped before it is ready has submitted nothing (`R106`). One that is kept and not polled holds up nobody
+/// for long: woken for a place and not polled for 25 to 50 ms, it is passed over until it is polled again, and keeps its position in
+/// line (`R107`). An executor without [`pools`](Executor::pools) has no timer: there the job's deadline is seen at the next poll.
 ///
 /// Any thread may submit, also from the destructors of its thread-locals as it ends (`R112`).
 pub trait ExecutorExt: Executor {
-    /// Runs a job without a handle: the cheapest way in. Waits while the queue is full. Its end is in [`Stats`] and seen by
-    /// the pool's `on_failure`.
+    /// Submits a job; blocks while the queue is full.
     ///
     /// # Errors
-    /// [`SubmitError::Closed`] with the job; [`SubmitError::Full`] at the job's own deadline.
-    #[inline]
-    fn execute<J: Job>(&self, job: J) -> Result<JobId, SubmitError<J>> {
-        let (id, task) = fire_and_forget::task(job);
-        let mut place = MaybeUninit::uninit();
-        let task = TaskRef::new(&mut place, task);
-        admit(self, task, None).map_err(fire_and_forget::give_back)?;
-        Ok(id)
-    }
-
-    /// [`execute`](Self::execute) that never waits.
-    ///
-    /// # Errors
-    /// [`SubmitError::Full`] or [`SubmitError::Closed`], with the job.
-    fn try_execute<J: Job>(&self, job: J) -> Result<JobId, SubmitError<J>> {
-        let (id, task) = fire_and_forget::task(job);
-        let mut place = MaybeUninit::uninit();
-        try_admit(self, TaskRef::new(&mut place, task)).map_err(fire_and_forget::give_back)?;
-        Ok(id)
-    }
-
-    /// Submits a job and waits while the queue is full.
-    ///
-    /// # Errors
-    /// [`SubmitError::Closed`] with the job; [`SubmitError::Full`] at the job's own deadline.
+    /// [`SubmitError::Closed`], or [`SubmitError::Full`] at the job's own deadline, with the job.
     #[inline]
     fn submit<J: Job>(&self, job: J) -> Result<JobHandle<J::Output, J::Error>, SubmitError<J>> {
-        submit_with(job, |task| admit(self, task, None))
+        enter(with_handle(job), |task| admit(self, task, None))
     }
 
-    /// [`submit`](Self::submit) that never waits: a full queue refuses, and so may one that others wait for.
+    /// Submits a job if there is a place now. A full queue refuses, and so may one that others wait for.
     ///
     /// # Errors
     /// [`SubmitError::Full`] or [`SubmitError::Closed`], with the job.
     fn try_submit<J: Job>(&self, job: J) -> Result<JobHandle<J::Output, J::Error>, SubmitError<J>> {
-        submit_with(job, |task| try_admit(self, task))
+        enter(with_handle(job), |task| try_admit(self, task))
     }
 
-    /// [`submit`](Self::submit) that waits for `timeout` at the most.
+    /// Submits a job; blocks for `timeout` at most.
     ///
     /// # Errors
-    /// [`SubmitError::Full`] after the time, or at the job's own deadline, and not before; [`SubmitError::Closed`]. The job comes back.
+    /// [`SubmitError::Full`] after the timeout or at the job's own deadline, or [`SubmitError::Closed`], with the job.
     fn submit_timeout<J: Job>(
         &self,
         job: J,
         timeout: Duration,
     ) -> Result<JobHandle<J::Output, J::Error>, SubmitError<J>> {
-        let limit = machine::now().checked_add(timeout);
-        submit_with(job, |task| admit(self, task, limit))
+        let limit = limit_after(timeout);
+        enter(with_handle(job), |task| admit(self, task, limit))
     }
 
-    /// [`submit`](Self::submit) that waits without blocking the thread. The order among all who wait is that of arrival.
-    ///
-    /// Where the job has a deadline, it is the pool's clock that ends the wait then. An executor without
-    /// [`lives`](Executor::lives) has no clock: there the deadline is seen at the next poll.
+    /// Submits a job; waits for a place without blocking the thread. All who wait get in in order of arrival.
     ///
     /// # Errors
-    /// [`SubmitError::Closed`] with the job; [`SubmitError::Full`] at the job's own deadline.
-    ///
-    /// # Cancel safety
-    /// Dropped before it is ready, it has submitted nothing (`R106`). Kept and not polled, it holds up nobody for long: woken for a
-    /// place and not polled for 25 to 50 ms, it is passed over until it is polled again, and keeps its position in line (`R107`).
+    /// [`SubmitError::Closed`], or [`SubmitError::Full`] at the job's own deadline, with the job.
     fn submit_async<J: Job>(
         &self,
         job: J,
     ) -> impl Future<Output = Result<JobHandle<J::Output, J::Error>, SubmitError<J>>> + Send {
-        let (task, handle) = queue_and_handle(job);
-        let admission = Admission::new(self, task);
-        async move {
-            match admission.await {
-                Ok(()) => Ok(JobHandle::new(handle.into_ticket())),
-                Err(refused) => Err(give_back(handle, refused)),
-            }
-        }
+        enter_async(self, with_handle(job))
     }
 
-    /// Submits jobs in order, waiting for room as needed.
+    /// Submits jobs in order; blocks while the queue is full.
     ///
     /// # Errors
     /// The first refusal ends the batch: the handles of those that got in, the job that was refused, and the rest (`R110`).
@@ -244,7 +264,45 @@ pub trait ExecutorExt: Executor {
         Ok(accepted)
     }
 
-    /// Submits a plain closure that cannot fail.
+    /// Executes a job without a handle, the cheapest way in; blocks while the queue is full. The job's end is counted in
+    /// [`Stats`], and the pool's `on_failure` hears of a failure.
+    ///
+    /// # Errors
+    /// [`SubmitError::Closed`], or [`SubmitError::Full`] at the job's own deadline, with the job.
+    #[inline]
+    fn execute<J: Job>(&self, job: J) -> Result<JobId, SubmitError<J>> {
+        enter(detached(job), |task| admit(self, task, None))
+    }
+
+    /// [`execute`](Self::execute) that never waits.
+    ///
+    /// # Errors
+    /// [`SubmitError::Full`] or [`SubmitError::Closed`], with the job.
+    fn try_execute<J: Job>(&self, job: J) -> Result<JobId, SubmitError<J>> {
+        enter(detached(job), |task| try_admit(self, task))
+    }
+
+    /// [`execute`](Self::execute) that blocks for `timeout` at most.
+    ///
+    /// # Errors
+    /// [`SubmitError::Full`] after the timeout or at the job's own deadline, or [`SubmitError::Closed`], with the job.
+    fn execute_timeout<J: Job>(&self, job: J, timeout: Duration) -> Result<JobId, SubmitError<J>> {
+        let limit = limit_after(timeout);
+        enter(detached(job), |task| admit(self, task, limit))
+    }
+
+    /// [`execute`](Self::execute) that waits without blocking the thread.
+    ///
+    /// # Errors
+    /// [`SubmitError::Closed`], or [`SubmitError::Full`] at the job's own deadline, with the job.
+    fn execute_async<J: Job>(
+        &self,
+        job: J,
+    ) -> impl Future<Output = Result<JobId, SubmitError<J>>> + Send {
+        enter_async(self, detached(job))
+    }
+
+    /// Submits a plain closure, which cannot fail and asks for no context; blocks while the queue is full.
     ///
     /// # Errors
     /// [`SubmitError::Closed`] with the closure.
@@ -254,19 +312,65 @@ pub trait ExecutorExt: Executor {
         F: FnOnce() -> T + Send + 'static,
         T: Send + 'static,
     {
-        self.submit(Infallibly(f))
-            .map_err(|error| error.map(|job| job.0))
+        self.submit(infallible_fn(f))
+            .map_err(|error| error.map(InfallibleFn::into_inner))
     }
 
-    /// Submits a job whose work is a future; waits while the queue is full.
+    /// [`spawn`](Self::spawn) that never waits.
     ///
     /// # Errors
-    /// [`SubmitError::Closed`] with the job; [`SubmitError::Full`] at the job's own deadline.
+    /// [`SubmitError::Full`] or [`SubmitError::Closed`], with the closure.
+    fn try_spawn<F, T>(&self, f: F) -> Result<JobHandle<T, Infallible>, SubmitError<F>>
+    where
+        F: FnOnce() -> T + Send + 'static,
+        T: Send + 'static,
+    {
+        self.try_submit(infallible_fn(f))
+            .map_err(|error| error.map(InfallibleFn::into_inner))
+    }
+
+    /// [`spawn`](Self::spawn) that blocks for `timeout` at most.
+    ///
+    /// # Errors
+    /// [`SubmitError::Full`] after the timeout, or [`SubmitError::Closed`], with the closure.
+    fn spawn_timeout<F, T>(
+        &self,
+        f: F,
+        timeout: Duration,
+    ) -> Result<JobHandle<T, Infallible>, SubmitError<F>>
+    where
+        F: FnOnce() -> T + Send + 'static,
+        T: Send + 'static,
+    {
+        self.submit_timeout(infallible_fn(f), timeout)
+            .map_err(|error| error.map(InfallibleFn::into_inner))
+    }
+
+    /// [`spawn`](Self::spawn) that waits without blocking the thread.
+    ///
+    /// # Errors
+    /// [`SubmitError::Closed`] with the closure.
+    fn spawn_async<F, T>(
+        &self,
+        f: F,
+    ) -> impl Future<Output = Result<JobHandle<T, Infallible>, SubmitError<F>>> + Send
+    where
+        F: FnOnce() -> T + Send + 'static,
+        T: Send + 'static,
+    {
+        let submission = self.submit_async(infallible_fn(f));
+        async { (submission.await).map_err(|error| error.map(InfallibleFn::into_inner)) }
+    }
+
+    /// Submits a job whose work is a future; blocks while the queue is full.
+    ///
+    /// # Errors
+    /// [`SubmitError::Closed`], or [`SubmitError::Full`] at the job's own deadline, with the job.
     fn submit_future<J: AsyncJob>(
         &self,
         job: J,
     ) -> Result<JobHandle<J::Output, J::Error>, SubmitError<J>> {
-        submit_future_with(job, |task| admit(self, task, None))
+        enter(future(job), |task| admit(self, task, None))
     }
 
     /// [`submit_future`](Self::submit_future) that never waits.
@@ -277,10 +381,75 @@ pub trait ExecutorExt: Executor {
         &self,
         job: J,
     ) -> Result<JobHandle<J::Output, J::Error>, SubmitError<J>> {
-        submit_future_with(job, |task| try_admit(self, task))
+        enter(future(job), |task| try_admit(self, task))
     }
 
-    /// Submits a future that cannot fail.
+    /// [`submit_future`](Self::submit_future) that blocks for `timeout` at most.
+    ///
+    /// # Errors
+    /// [`SubmitError::Full`] after the timeout or at the job's own deadline, or [`SubmitError::Closed`], with the job.
+    fn submit_future_timeout<J: AsyncJob>(
+        &self,
+        job: J,
+        timeout: Duration,
+    ) -> Result<JobHandle<J::Output, J::Error>, SubmitError<J>> {
+        let limit = limit_after(timeout);
+        enter(future(job), |task| admit(self, task, limit))
+    }
+
+    /// [`submit_future`](Self::submit_future) that waits without blocking the thread: the way in for async callers.
+    ///
+    /// # Errors
+    /// [`SubmitError::Closed`], or [`SubmitError::Full`] at the job's own deadline, with the job.
+    fn submit_future_async<J: AsyncJob>(
+        &self,
+        job: J,
+    ) -> impl Future<Output = Result<JobHandle<J::Output, J::Error>, SubmitError<J>>> + Send {
+        enter_async(self, future(job))
+    }
+
+    /// Executes a job whose work is a future, without a handle; blocks while the queue is full.
+    ///
+    /// # Errors
+    /// [`SubmitError::Closed`], or [`SubmitError::Full`] at the job's own deadline, with the job.
+    fn execute_future<J: AsyncJob>(&self, job: J) -> Result<JobId, SubmitError<J>> {
+        self.submit_future(job).map(JobHandle::into_id)
+    }
+
+    /// [`execute_future`](Self::execute_future) that never waits.
+    ///
+    /// # Errors
+    /// [`SubmitError::Full`] or [`SubmitError::Closed`], with the job.
+    fn try_execute_future<J: AsyncJob>(&self, job: J) -> Result<JobId, SubmitError<J>> {
+        self.try_submit_future(job).map(JobHandle::into_id)
+    }
+
+    /// [`execute_future`](Self::execute_future) that blocks for `timeout` at most.
+    ///
+    /// # Errors
+    /// [`SubmitError::Full`] after the timeout or at the job's own deadline, or [`SubmitError::Closed`], with the job.
+    fn execute_future_timeout<J: AsyncJob>(
+        &self,
+        job: J,
+        timeout: Duration,
+    ) -> Result<JobId, SubmitError<J>> {
+        self.submit_future_timeout(job, timeout)
+            .map(JobHandle::into_id)
+    }
+
+    /// [`execute_future`](Self::execute_future) that waits without blocking the thread.
+    ///
+    /// # Errors
+    /// [`SubmitError::Closed`], or [`SubmitError::Full`] at the job's own deadline, with the job.
+    fn execute_future_async<J: AsyncJob>(
+        &self,
+        job: J,
+    ) -> impl Future<Output = Result<JobId, SubmitError<J>>> + Send {
+        let submission = self.submit_future_async(job);
+        async { submission.await.map(JobHandle::into_id) }
+    }
+
+    /// Submits a future that cannot fail; blocks while the queue is full.
     ///
     /// # Errors
     /// [`SubmitError::Closed`] with the future.
@@ -288,12 +457,51 @@ pub trait ExecutorExt: Executor {
     where
         F: Future<Output: Send> + Send + 'static,
     {
-        let admit = |task: TaskRef<'_>| admit(self, task, None);
-        if Large::<SureSource<F>>::is_due() {
-            spawn_large(Box::new(future), admit)
-        } else {
-            spawn_small(future, admit)
-        }
+        enter(bare_future(future), |task| admit(self, task, None))
+    }
+
+    /// [`spawn_future`](Self::spawn_future) that never waits.
+    ///
+    /// # Errors
+    /// [`SubmitError::Full`] or [`SubmitError::Closed`], with the future.
+    fn try_spawn_future<F>(
+        &self,
+        future: F,
+    ) -> Result<JobHandle<F::Output, Infallible>, SubmitError<F>>
+    where
+        F: Future<Output: Send> + Send + 'static,
+    {
+        enter(bare_future(future), |task| try_admit(self, task))
+    }
+
+    /// [`spawn_future`](Self::spawn_future) that blocks for `timeout` at most.
+    ///
+    /// # Errors
+    /// [`SubmitError::Full`] after the timeout, or [`SubmitError::Closed`], with the future.
+    fn spawn_future_timeout<F>(
+        &self,
+        future: F,
+        timeout: Duration,
+    ) -> Result<JobHandle<F::Output, Infallible>, SubmitError<F>>
+    where
+        F: Future<Output: Send> + Send + 'static,
+    {
+        let limit = limit_after(timeout);
+        enter(bare_future(future), |task| admit(self, task, limit))
+    }
+
+    /// [`spawn_future`](Self::spawn_future) that waits without blocking the thread: the way in for async callers.
+    ///
+    /// # Errors
+    /// [`SubmitError::Closed`] with the future.
+    fn spawn_future_async<F>(
+        &self,
+        future: F,
+    ) -> impl Future<Output = Result<JobHandle<F::Output, Infallible>, SubmitError<F>>> + Send
+    where
+        F: Future<Output: Send> + Send + 'static,
+    {
+        enter_async(self, bare_future(future))
     }
 
     /// Applies `f` to each input, on the workers; the outcomes come in the order of the inputs (`R504`).
@@ -390,7 +598,12 @@ fn first_other_life<E: Executor + ?Sized>(
     than: &[Arc<Lifecycle>],
 ) -> Option<Arc<Lifecycle>> {
     let is_other = |life: &Arc<Lifecycle>| !than.iter().any(|it| Arc::ptr_eq(it, life));
-    executor.lives().into_iter().find(is_other)
+    executor.pools().lives.into_iter().find(is_other)
+}
+
+/// When a wait of `timeout` that begins now ends. A timeout that overflows `Instant` means no limit.
+fn limit_after(timeout: Duration) -> Option<Instant> {
+    machine::now().checked_add(timeout)
 }
 
 /// See [`Room::may_pass`].

@@ -5,7 +5,7 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
-use pool_core::{ExecutorExt as _, JobContext};
+use pool_core::JobContext;
 use pool_sim::{SimPool, Simulation, sleep, thread};
 
 use super::{fails, named, pool};

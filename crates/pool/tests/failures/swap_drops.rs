@@ -3,7 +3,7 @@
 use std::convert::Infallible;
 use std::time::Duration;
 
-use pool::{ExecutorExt as _, JobContext, JobExt, Pool};
+use pool::{JobContext, JobExt, Pool};
 
 use crate::on::{LIMIT, each_backend, ends_clean, hold, nothing, on, value};
 

@@ -9,9 +9,7 @@ use std::task::{Context, Waker};
 use std::thread;
 use std::time::{Duration, Instant};
 
-use pool::{
-    Backend, ExecutorExt, JobContext, JobError, JobHandle, Pool, ShutdownPolicy, ShutdownReport,
-};
+use pool::{Backend, JobContext, JobError, JobHandle, Pool, ShutdownPolicy, ShutdownReport};
 
 use crate::on::{
     LIMIT, block_on, builder, each_backend, ended, ends_clean, hold, nothing, on, value,

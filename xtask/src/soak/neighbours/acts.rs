@@ -9,7 +9,7 @@ use std::task::{Context, Waker};
 use std::time::Duration;
 
 use fastrand::Rng;
-use pool::{AsyncContext, Backend, CancelToken, ExecutorExt as _, JobContext, JobExt, Pool};
+use pool::{AsyncContext, Backend, CancelToken, JobContext, JobExt, Pool};
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::TcpStream;
 

@@ -6,8 +6,9 @@ use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::mpsc::{self, Sender};
 use std::thread;
 
+use pool_core::backend::PoolConfig;
 use pool_core::machine;
-use pool_core::{Executor, ExecutorExt, JobContext, PoolConfig, Shutdown, ShutdownPolicy};
+use pool_core::{Executor, ExecutorExt, JobContext, Shutdown, ShutdownPolicy};
 
 use crate::fixture::Fixture;
 use crate::probe::{Count, PATIENCE, ROOM, ended, occupy, pool};

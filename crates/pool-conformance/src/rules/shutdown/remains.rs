@@ -6,8 +6,9 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 use std::thread;
 use std::time::Instant;
 
+use pool_core::backend::PoolConfig;
 use pool_core::machine;
-use pool_core::{Executor, ExecutorExt, PoolConfig, Shutdown, ShutdownPolicy};
+use pool_core::{Executor, ExecutorExt, Shutdown, ShutdownPolicy};
 
 use crate::fixture::Fixture;
 use crate::probe::{Alive, FAR, PROMPT, ROOM, ended};

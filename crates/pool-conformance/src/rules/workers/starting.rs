@@ -3,7 +3,8 @@
 use std::error::Error;
 use std::fmt;
 
-use pool_core::{BuildError, PoolConfig};
+use pool_core::BuildError;
+use pool_core::backend::PoolConfig;
 
 use super::{Own, Seen, WORKERS, config};
 use crate::fixture::Fixture;

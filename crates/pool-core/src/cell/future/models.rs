@@ -9,7 +9,7 @@ use loom::sync::Mutex;
 use loom::thread;
 
 use super::{AsyncCell, Known, Polled};
-use crate::cell::future::source::SureSource;
+use crate::cell::future::source::InfallibleSource;
 use crate::cell::raw_handle::Outlet;
 use crate::job::id::JobId;
 use crate::job::outcome::Outcome;
@@ -18,8 +18,8 @@ use crate::testing::models::{Token, life, life_of, model};
 use crate::testing::noop_engine::NoopEngine;
 use crate::worker::{Awaited, Helped, Worker};
 
-fn cell() -> StdArc<AsyncCell<SureSource<Pending<()>>>> {
-    AsyncCell::new(JobId::next(), SureSource(pending()), None)
+fn cell() -> StdArc<AsyncCell<InfallibleSource<Pending<()>>>> {
+    AsyncCell::new(JobId::next(), InfallibleSource(pending()), None)
 }
 
 /// A future that never wakes by itself is cancelled while its host suspends it: the host is woken and ends it, else loom reports a
@@ -88,7 +88,7 @@ impl Future for OneEvent {
 fn a_woken_future_comes_back() {
     model(|| {
         let event = OneEvent::default();
-        let cell = AsyncCell::new(JobId::next(), SureSource(event.clone()), None);
+        let cell = AsyncCell::new(JobId::next(), InfallibleSource(event.clone()), None);
         let engine = StdArc::new(NoopEngine(life()));
         let worker = Worker::new(&engine, 0, 0, false);
         let waker = thread::spawn(move || event.happens());
@@ -110,7 +110,7 @@ fn a_future_that_is_helped_ends_once() {
     model(|| {
         let event = OneEvent::default();
         let engine = StdArc::new(NoopEngine(life_of(2)));
-        let cell = AsyncCell::new(JobId::next(), SureSource(event.clone()), None);
+        let cell = AsyncCell::new(JobId::next(), InfallibleSource(event.clone()), None);
         assert!(engine.0.begin_submission().is_some());
         assert_eq!(cell.accept(&engine.0), Accepted::Yes);
         let joiner = {

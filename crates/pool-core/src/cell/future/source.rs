@@ -12,6 +12,8 @@ use crate::job::context::AsyncContext;
 pub(crate) trait Source: Sized + Send + 'static {
     type Output: Send + 'static;
     type Error: Send + 'static;
+    /// What the submitter gave.
+    type Job;
     type Future: Future<Output = Result<Self::Output, Self::Error>> + Send + 'static;
 
     /// Starts the job, which asks for its context if it has a use for it.
@@ -24,6 +26,9 @@ pub(crate) trait Source: Sized + Send + 'static {
 
     /// What the job itself says of its error.
     fn error_text(error: &Self::Error) -> Option<String>;
+
+    /// Gives the job back, which has not started.
+    fn into_job(self) -> Self::Job;
 }
 
 /// A job and its own [`AsyncJob::run`].
@@ -40,6 +45,7 @@ where
 {
     type Output = J::Output;
     type Error = J::Error;
+    type Job = J;
     type Future = F;
 
     fn start(self, ctx: impl FnOnce() -> AsyncContext) -> F {
@@ -49,13 +55,17 @@ where
     fn error_text(error: &J::Error) -> Option<String> {
         J::error_text(error)
     }
+
+    fn into_job(self) -> J {
+        self.job
+    }
 }
 
 /// A future that cannot fail and asks for no context: what `spawn_future` takes. It is its own source.
 #[repr(transparent)]
-pub(crate) struct SureSource<F>(pub(crate) F);
+pub(crate) struct InfallibleSource<F>(pub(crate) F);
 
-impl<F> SureSource<F> {
+impl<F> InfallibleSource<F> {
     /// The same in a box, which stays where it is.
     pub(crate) fn boxed(future: Box<F>) -> Box<Self> {
         // SAFETY: the two types have one layout.
@@ -63,12 +73,13 @@ impl<F> SureSource<F> {
     }
 }
 
-impl<F> Source for SureSource<F>
+impl<F> Source for InfallibleSource<F>
 where
     F: Future<Output: Send> + Send + 'static,
 {
     type Output = F::Output;
     type Error = Infallible;
+    type Job = F;
     type Future = Self;
 
     fn start(self, _ctx: impl FnOnce() -> AsyncContext) -> Self {
@@ -82,14 +93,18 @@ where
     fn error_text(error: &Infallible) -> Option<String> {
         match *error {}
     }
+
+    fn into_job(self) -> F {
+        self.0
+    }
 }
 
-impl<F: Future> Future for SureSource<F> {
+impl<F: Future> Future for InfallibleSource<F> {
     type Output = Result<F::Output, Infallible>;
 
     fn poll(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Self::Output> {
         // SAFETY: the field is pinned with the whole: nothing moves it out of a pinned one, and the type has no `Drop` of its own.
-        let future = unsafe { self.map_unchecked_mut(|sure| &mut sure.0) };
+        let future = unsafe { self.map_unchecked_mut(|source| &mut source.0) };
         future.poll(cx).map(Ok)
     }
 }
@@ -111,6 +126,7 @@ impl<S: Source> Large<S> {
 impl<S: Source> Source for Large<S> {
     type Output = S::Output;
     type Error = S::Error;
+    type Job = S::Job;
     type Future = Pin<Box<S::Future>>;
 
     fn start(self, ctx: impl FnOnce() -> AsyncContext) -> Self::Future {
@@ -119,5 +135,9 @@ impl<S: Source> Source for Large<S> {
 
     fn error_text(error: &S::Error) -> Option<String> {
         S::error_text(error)
+    }
+
+    fn into_job(self) -> S::Job {
+        (*self.0).into_job()
     }
 }

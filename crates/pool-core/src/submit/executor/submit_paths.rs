@@ -1,143 +1,264 @@
-//! What the ways in come to: a job becomes a task and a handle, or comes back.
+//! What the ways in come to: a job becomes a task and what its submitter keeps, or it comes back.
+//!
+//! Each way in is one of three kinds of job (a closure with a handle, a closure without one, a
+//! future) and one of four ways to wait for a place.
 
 use std::convert::Infallible;
 use std::future::Future;
+use std::marker::PhantomData;
 use std::mem::MaybeUninit;
 use std::sync::Arc;
 
 use super::{Executor, admit};
-use crate::cell::closure::{CellHandle, queue_and_handle, queue_and_handle_with};
+use crate::cell::closure::{CellHandle, queue_and_handle_with};
 use crate::cell::future::AsyncCell;
 use crate::cell::future::queue_side::AsyncEntry;
-use crate::cell::future::source::{JobSource, Large, Source, SureSource};
+use crate::cell::future::source::{InfallibleSource, JobSource, Large, Source};
 use crate::job::handle::JobHandle;
 use crate::job::id::JobId;
 use crate::job::{AsyncJob, Job, JobOptions};
 use crate::submit::error::{Refused, SubmitError};
+use crate::submit::room::Admission;
 use crate::task::fire_and_forget;
 use crate::task::{Task, TaskRef};
 
-#[inline]
-pub(super) fn submit_with<J: Job>(
-    job: J,
-    admit: impl FnOnce(TaskRef<'_>) -> Result<(), Refused<Task>>,
-) -> Result<JobHandle<J::Output, J::Error>, SubmitError<J>> {
-    submit_cell(queue_and_handle(job), admit)
+/// What a submitter keeps of a job whose task is on its way in.
+pub(super) trait Kept: Sized {
+    /// What the submitter gets once the task is accepted.
+    type Accepted;
+    /// What it gets back if the task is refused.
+    type Job;
+
+    fn accepted(self) -> Self::Accepted;
+
+    /// Takes the job out of the task, or of its cell, before the task is dropped, which would abandon the job.
+    fn give_back(self, refused: Refused<Task>) -> SubmitError<Self::Job>;
 }
 
-#[inline]
-pub(super) fn submit_cell<J: Job>(
-    (task, handle): (Task, CellHandle<J>),
-    admit: impl FnOnce(TaskRef<'_>) -> Result<(), Refused<Task>>,
-) -> Result<JobHandle<J::Output, J::Error>, SubmitError<J>> {
-    match admit(TaskRef::new(&mut MaybeUninit::uninit(), task)) {
-        Ok(()) => Ok(JobHandle::new(handle.into_ticket())),
-        Err(refused) => Err(give_back(handle, refused)),
-    }
-}
+/// What a submission by `K` ends with.
+pub(super) type Submitted<K> = Result<<K as Kept>::Accepted, SubmitError<<K as Kept>::Job>>;
 
-/// [`submit`](crate::ExecutorExt::submit) for a job to which `options` are added, so that they need no place beside it.
-pub(crate) fn submit_around<J: Job>(
-    executor: &dyn Executor,
-    options: JobOptions,
-    job: J,
-) -> Result<JobHandle<J::Output, J::Error>, SubmitError<J>> {
-    let options = job.options().around(options);
-    let cell = queue_and_handle_with(job, options);
-    submit_cell(cell, |task| admit(executor, task, None))
-}
-
-/// [`execute`](crate::ExecutorExt::execute) for a job to which `options` are added, so that they need no place beside it.
+/// Sends a task in by `admit`.
 #[inline(always)]
-pub(crate) fn execute_around<J: Job>(
-    executor: &dyn Executor,
-    options: JobOptions,
-    job: J,
-) -> Result<JobId, SubmitError<J>> {
-    let options = job.options().around(options);
-    let (id, task) = fire_and_forget::task_with(job, options);
-    let mut place = MaybeUninit::uninit();
-    let task = TaskRef::new(&mut place, task);
-    admit(executor, task, None).map_err(fire_and_forget::give_back)?;
-    Ok(id)
-}
-
-/// Takes the job out of its cell before the entry is dropped, which would abandon it.
-pub(super) fn give_back<J: Job>(handle: CellHandle<J>, refused: Refused<Task>) -> SubmitError<J> {
-    let job = handle
-        .reclaim()
-        .expect("a refused job was never run, and nobody else has its handle");
-    refused
-        .map(|entry| {
-            drop(entry);
-            job
-        })
-        .into()
-}
-
-pub(super) fn submit_future_with<J: AsyncJob>(
-    job: J,
+pub(super) fn enter<K: Kept>(
+    (task, kept): (Task, K),
     admit: impl FnOnce(TaskRef<'_>) -> Result<(), Refused<Task>>,
-) -> Result<JobHandle<J::Output, J::Error>, SubmitError<J>> {
-    let options = job.options();
-    let source = JobSource { job, run: J::run };
-    submit_source(source, options, admit).map_err(|error| error.map(|source| source.job))
-}
-
-/// Apart from [`spawn_small`], so that a stack that has the copies of the one has not those of the other.
-pub(super) fn spawn_large<F>(
-    future: Box<F>,
-    admit: impl FnOnce(TaskRef<'_>) -> Result<(), Refused<Task>>,
-) -> Result<JobHandle<F::Output, Infallible>, SubmitError<F>>
-where
-    F: Future<Output: Send> + Send + 'static,
-{
-    let large = Large(SureSource::boxed(future));
-    let refused = match submit_as_it_is(large, JobOptions::default(), admit) {
-        Ok(handle) => return Ok(handle),
-        Err(error) => error,
-    };
-    Err(refused.map(|large| large.0.0))
-}
-
-pub(super) fn spawn_small<F>(
-    future: F,
-    admit: impl FnOnce(TaskRef<'_>) -> Result<(), Refused<Task>>,
-) -> Result<JobHandle<F::Output, Infallible>, SubmitError<F>>
-where
-    F: Future<Output: Send> + Send + 'static,
-{
-    submit_as_it_is(SureSource(future), JobOptions::default(), admit)
-        .map_err(|error| error.map(|source| source.0))
-}
-
-pub(super) fn submit_source<S: Source>(
-    source: S,
-    options: JobOptions,
-    admit: impl FnOnce(TaskRef<'_>) -> Result<(), Refused<Task>>,
-) -> Result<JobHandle<S::Output, S::Error>, SubmitError<S>> {
-    if Large::<S>::is_due() {
-        let large = Large(Box::new(source));
-        return submit_as_it_is(large, options, admit).map_err(|error| error.map(|large| *large.0));
+) -> Submitted<K> {
+    match admit(TaskRef::new(&mut MaybeUninit::uninit(), task)) {
+        Ok(()) => Ok(kept.accepted()),
+        Err(refused) => Err(kept.give_back(refused)),
     }
-    submit_as_it_is(source, options, admit)
 }
 
-pub(super) fn submit_as_it_is<S: Source>(
-    source: S,
+/// Sends a task in and awaits its place.
+pub(super) fn enter_async<E: Executor + ?Sized, K: Kept>(
+    executor: &E,
+    (task, kept): (Task, K),
+) -> impl Future<Output = Submitted<K>> {
+    let admission = Admission::new(executor, task);
+    async move {
+        match admission.await {
+            Ok(()) => Ok(kept.accepted()),
+            Err(refused) => Err(kept.give_back(refused)),
+        }
+    }
+}
+
+/// A job with a handle.
+#[inline]
+pub(super) fn with_handle<J: Job>(job: J) -> (Task, CellHandle<J>) {
+    let options = job.options();
+    queue_and_handle_with(job, options)
+}
+
+impl<J: Job> Kept for CellHandle<J> {
+    type Accepted = JobHandle<J::Output, J::Error>;
+    type Job = J;
+
+    #[inline]
+    fn accepted(self) -> Self::Accepted {
+        JobHandle::new(self.into_ticket())
+    }
+
+    fn give_back(self, refused: Refused<Task>) -> SubmitError<J> {
+        let job = self.reclaim().expect(NEVER_RUN);
+        refused.map(|_entry| job).into()
+    }
+}
+
+const NEVER_RUN: &str = "a refused job was never run, and nobody else has its handle";
+
+/// A job without a handle. Its task has all of it.
+pub(super) struct Detached<J>(JobId, PhantomData<fn() -> J>);
+
+/// A job without a handle.
+#[inline(always)]
+pub(super) fn detached<J: Job>(job: J) -> (Task, Detached<J>) {
+    let options = job.options();
+    detached_with(job, options)
+}
+
+/// [`detached`] with these options, whatever the job has of itself.
+#[inline(always)]
+fn detached_with<J: Job>(job: J, options: JobOptions) -> (Task, Detached<J>) {
+    let (id, task) = fire_and_forget::task_with(job, options);
+    (task, Detached(id, PhantomData))
+}
+
+impl<J: Job> Kept for Detached<J> {
+    type Accepted = JobId;
+    type Job = J;
+
+    #[inline(always)]
+    fn accepted(self) -> JobId {
+        self.0
+    }
+
+    fn give_back(self, refused: Refused<Task>) -> SubmitError<J> {
+        fire_and_forget::give_back(refused)
+    }
+}
+
+/// A job whose work is a future, with a handle.
+pub(super) fn future<J: AsyncJob>(
+    job: J,
+) -> (
+    Task,
+    FutureSide<impl Source<Job = J, Output = J::Output, Error = J::Error>>,
+) {
+    let options = job.options();
+    future_with(job, options)
+}
+
+/// [`future`] with these options, whatever the job has of itself.
+pub(super) fn future_with<J: AsyncJob>(
+    job: J,
     options: JobOptions,
-    admit: impl FnOnce(TaskRef<'_>) -> Result<(), Refused<Task>>,
-) -> Result<JobHandle<S::Output, S::Error>, SubmitError<S>> {
+) -> (
+    Task,
+    FutureSide<impl Source<Job = J, Output = J::Output, Error = J::Error>>,
+) {
+    FutureSide::of(JobSource { job, run: J::run }, options)
+}
+
+/// A bare future, with a handle.
+pub(super) fn bare_future<F>(future: F) -> (Task, FutureSide<InfallibleSource<F>>)
+where
+    F: Future<Output: Send> + Send + 'static,
+{
+    bare_future_with(future, JobOptions::default())
+}
+
+/// [`bare_future`] with options.
+fn bare_future_with<F>(future: F, options: JobOptions) -> (Task, FutureSide<InfallibleSource<F>>)
+where
+    F: Future<Output: Send> + Send + 'static,
+{
+    if Large::<InfallibleSource<F>>::is_due() {
+        // Into its box before anything else: each function that a large future passes through may copy it to its stack.
+        FutureSide::boxed(InfallibleSource::boxed(Box::new(future)), options)
+    } else {
+        FutureSide::in_place(InfallibleSource(future), options)
+    }
+}
+
+/// The cell of a future on its way in.
+pub(super) enum FutureSide<S: Source> {
+    InPlace(Arc<AsyncCell<S>>),
+    Boxed(Arc<AsyncCell<Large<S>>>),
+}
+
+impl<S: Source> FutureSide<S> {
+    fn of(source: S, options: JobOptions) -> (Task, Self) {
+        if Large::<S>::is_due() {
+            Self::boxed(Box::new(source), options)
+        } else {
+            Self::in_place(source, options)
+        }
+    }
+
+    fn in_place(source: S, options: JobOptions) -> (Task, Self) {
+        let (task, cell) = cell_of(source, options);
+        (task, Self::InPlace(cell))
+    }
+
+    /// Apart from [`in_place`](Self::in_place), so that a stack that has the copies of the one has not those of the other.
+    fn boxed(source: Box<S>, options: JobOptions) -> (Task, Self) {
+        let (task, cell) = cell_of(Large(source), options);
+        (task, Self::Boxed(cell))
+    }
+}
+
+fn cell_of<S: Source>(source: S, options: JobOptions) -> (Task, Arc<AsyncCell<S>>) {
     let id = JobId::next();
     let cell = AsyncCell::new(id, source, options.resolve().map(Box::new));
     let task = Task::new(id, AsyncEntry(Arc::clone(&cell) as _));
-    match admit(TaskRef::new(&mut MaybeUninit::uninit(), task)) {
-        Ok(()) => Ok(JobHandle::new(cell.ticket())),
-        Err(refused) => {
-            let source = cell
-                .reclaim()
-                .expect("a refused job was never run, and nobody else has its handle");
-            Err(refused.map(|_entry| source).into())
-        }
+    (task, cell)
+}
+
+impl<S: Source> Kept for FutureSide<S> {
+    type Accepted = JobHandle<S::Output, S::Error>;
+    type Job = S::Job;
+
+    fn accepted(self) -> Self::Accepted {
+        JobHandle::new(match self {
+            Self::InPlace(cell) => cell.ticket(),
+            Self::Boxed(cell) => cell.ticket(),
+        })
+    }
+
+    fn give_back(self, refused: Refused<Task>) -> SubmitError<S::Job> {
+        let job = match self {
+            Self::InPlace(cell) => cell.reclaim().map(Source::into_job),
+            Self::Boxed(cell) => cell.reclaim().map(Source::into_job),
+        };
+        let job = job.expect(NEVER_RUN);
+        refused.map(|_entry| job).into()
+    }
+}
+
+/// The children of a job: each way in with what they inherit.
+///
+/// The options are added to the job's own, so that they need no place beside it.
+pub(crate) struct Children<'a> {
+    pub(crate) executor: &'a dyn Executor,
+    pub(crate) inherited: JobOptions,
+}
+
+impl Children<'_> {
+    pub(crate) fn submit<J: Job>(
+        self,
+        job: J,
+    ) -> Result<JobHandle<J::Output, J::Error>, SubmitError<J>> {
+        let options = job.options().around(self.inherited);
+        let parts = queue_and_handle_with(job, options);
+        enter(parts, |task| admit(self.executor, task, None))
+    }
+
+    #[inline(always)]
+    pub(crate) fn execute<J: Job>(self, job: J) -> Result<JobId, SubmitError<J>> {
+        let options = job.options().around(self.inherited);
+        let parts = detached_with(job, options);
+        enter(parts, |task| admit(self.executor, task, None))
+    }
+
+    pub(crate) fn submit_future<J: AsyncJob>(
+        self,
+        job: J,
+    ) -> Result<JobHandle<J::Output, J::Error>, SubmitError<J>> {
+        let options = job.options().around(self.inherited);
+        let parts = future_with(job, options);
+        enter(parts, |task| admit(self.executor, task, None))
+    }
+
+    pub(crate) fn spawn_future<F>(
+        self,
+        future: F,
+    ) -> Result<JobHandle<F::Output, Infallible>, SubmitError<F>>
+    where
+        F: Future<Output: Send> + Send + 'static,
+    {
+        let parts = bare_future_with(future, self.inherited);
+        enter(parts, |task| admit(self.executor, task, None))
     }
 }

@@ -11,7 +11,7 @@ use crate::job::outcome::JobError;
 use crate::pool::capability::Capability;
 use crate::pool::stats::Stats;
 use crate::submit::error::Refused;
-use crate::submit::executor::Executor;
+use crate::submit::executor::{Executor, Pools};
 use crate::submit::room::{Coming, Room};
 use crate::task::Task;
 use crate::testing::with_capacity;
@@ -62,6 +62,10 @@ impl Executor for FreeAt {
 
     fn stats(&self) -> Stats {
         Stats::default()
+    }
+
+    fn pools(&self) -> Pools {
+        Pools::none()
     }
 
     fn is_closed(&self) -> bool {

@@ -20,7 +20,7 @@ pub(super) fn begin_rounds<E: Executor + ?Sized>(executor: &E) -> bool {
 
 /// The pool that takes jobs in: its clock lasts the longest.
 fn newest_life<E: Executor + ?Sized>(executor: &E) -> Option<Arc<Lifecycle>> {
-    executor.lives().pop()
+    executor.pools().lives().last().cloned()
 }
 
 fn begin_round(life: &Arc<Lifecycle>) -> bool {

@@ -11,7 +11,7 @@ use super::{Token, model, nothing};
 use crate::pool::capability::Capability;
 use crate::pool::stats::Stats;
 use crate::submit::error::Refused;
-use crate::submit::executor::Executor;
+use crate::submit::executor::{Executor, Pools};
 use crate::submit::room::{Admission, Call, Coming, Room, Waiter};
 use crate::task::Task;
 use crate::testing::with_capacity;
@@ -55,6 +55,10 @@ impl Executor for Full {
 
     fn stats(&self) -> Stats {
         Stats::default()
+    }
+
+    fn pools(&self) -> Pools {
+        Pools::none()
     }
 
     fn is_closed(&self) -> bool {

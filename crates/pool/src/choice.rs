@@ -1,9 +1,11 @@
-//! `Backend`: the strategies by name, whether compiled in or not.
+//! `Backend`: a backend by name, whether compiled in or not.
 
 use std::fmt;
 use std::str::FromStr;
 
 use pool_core::BuildError;
+
+use crate::environment;
 
 /// Who runs the jobs. All names always exist; one that is not compiled in is an error at build, which names the feature.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
@@ -21,9 +23,6 @@ pub enum Backend {
     /// anywhere else, it is an error that says so.
     Sim,
 }
-
-/// The variable that names the backend where the code does not.
-pub(crate) const VARIABLE: &str = "POOL_BACKEND";
 
 impl Backend {
     /// Every backend for production, compiled in or not: all but [`Sim`](Self::Sim), which only a test asks for, by its name.
@@ -59,20 +58,12 @@ impl Backend {
         }
     }
 
-    /// The backend that the environment names in `POOL_BACKEND`, else the default.
+    /// The backend that the environment names in `POOL_BACKEND`, otherwise the default.
     ///
     /// # Errors
     /// [`BuildError::Environment`] if the name is unknown: it lists those compiled in.
     pub fn from_env() -> Result<Self, BuildError> {
-        let Some(name) = std::env::var_os(VARIABLE) else {
-            return Ok(Self::default());
-        };
-        name.to_string_lossy()
-            .parse()
-            .map_err(|error: ParseBackendError| BuildError::Environment {
-                variable: VARIABLE,
-                reason: error.to_string(),
-            })
+        environment::backend().map(Option::unwrap_or_default)
     }
 }
 

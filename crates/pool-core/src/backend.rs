@@ -1,0 +1,32 @@
+//! What the author of a backend needs, and a user of pools does not.
+//!
+//! A backend is an [`Engine`]: a queue and the threads that empty it. [`WorkerPool`] makes a whole pool of it: intake,
+//! deadlines, cancellation, panics, counts and shutdown are here once, for every backend.
+//!
+//! | your engine's workers are | use |
+//! |---|---|
+//! | threads of its own | [`Threads`], with [`SharedQueue`] or [`StealingQueue`] or a [`TaskQueue`] of yours |
+//! | threads that somebody else lends for a time | [`visit`], [`put_to_sleep`] and [`Lifecycle::resume_with`] |
+//! | threads of its own, beside a runtime that polls futures | [`RegisteredThreads`], [`host_futures`] |
+//!
+//! The kit in the crate `pool-conformance` says whether the pool keeps the contract; its example `own_executor` is a whole
+//! backend.
+
+pub use crate::pool::builder::PoolBuilder;
+pub use crate::pool::config::PoolConfig;
+pub use crate::pool::engine::{Engine, WorkerPool};
+pub use crate::pool::lifecycle::Lifecycle;
+pub use crate::queue::TaskQueue;
+pub use crate::queue::permits::Permits;
+pub use crate::queue::shared::{QueuedBy, SharedQueue};
+pub use crate::queue::stealing::StealingQueue;
+pub use crate::task::boxed::{BoxedTask, Boxes};
+pub use crate::task::{TaskPlace, TaskRef};
+pub use crate::worker::borrowed::{
+    Left, RegisteredThreads, STAY, Visited, after_this_job, is_within_a_job, move_in, move_out,
+    put_to_sleep, visit, visit_between_chains,
+};
+pub use crate::worker::future_host::{Lent, host_futures, lose_token};
+pub use crate::worker::park::{Blocked, when_blocked};
+pub use crate::worker::threads::Threads;
+pub use crate::worker::{DeferredAction, Step, Worker};

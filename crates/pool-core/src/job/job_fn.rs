@@ -1,0 +1,204 @@
+//! Functions that make a job of a closure or of a future, in the manner of `service_fn`.
+
+use std::convert::Infallible;
+use std::future::Future;
+
+use crate::job::context::{AsyncContext, JobContext};
+use crate::job::{AsyncJob, Job};
+
+/// Makes a job of a closure that takes the context, so that the closure's parameter needs no type.
+///
+/// The bound is on `FnOnce` itself, and therefore the compiler knows the parameter of `|ctx|`. Without this
+/// function it has to be written out: `|ctx: &JobContext<'_>|`. After tower's `service_fn`.
+///
+/// ```
+/// use pool_core::{Executor, ExecutorExt, Interrupted, JobExt, job_fn};
+/// use std::time::Duration;
+///
+/// # fn example(pool: &dyn Executor) -> Result<(), Box<dyn std::error::Error>> {
+/// let sum = job_fn(|ctx| {
+///     let mut sum = 0;
+///     for part in 0..10 {
+///         ctx.check()?;
+///         sum += part;
+///     }
+///     Ok::<_, Interrupted>(sum)
+/// });
+/// let handle = pool.submit(sum.named("sum").with_timeout(Duration::from_secs(1)));
+/// # Ok(())
+/// # }
+/// ```
+pub fn job_fn<F, T, E>(f: F) -> JobFn<F>
+where
+    F: FnOnce(&JobContext<'_>) -> Result<T, E> + Send + 'static,
+    T: Send + 'static,
+    E: Send + 'static,
+{
+    JobFn(f)
+}
+
+/// A closure that takes the context, as a job: what [`job_fn`] makes.
+#[derive(Debug, Clone, Copy)]
+pub struct JobFn<F>(F);
+
+impl<F> JobFn<F> {
+    /// The closure.
+    pub fn into_inner(self) -> F {
+        self.0
+    }
+}
+
+impl<F, T, E> Job for JobFn<F>
+where
+    F: FnOnce(&JobContext<'_>) -> Result<T, E> + Send + 'static,
+    T: Send + 'static,
+    E: Send + 'static,
+{
+    type Output = T;
+    type Error = E;
+
+    #[inline]
+    fn run(self, ctx: &JobContext<'_>) -> Result<T, E> {
+        (self.0)(ctx)
+    }
+}
+
+/// Makes a job of a closure that takes the context and returns a future; see [`job_fn`].
+///
+/// ```
+/// use pool_core::{AsyncJobExt, Executor, ExecutorExt, async_job_fn};
+/// use std::convert::Infallible;
+///
+/// # fn example(pool: &dyn Executor) -> Result<(), Box<dyn std::error::Error>> {
+/// let id = async_job_fn(|ctx| async move { Ok::<_, Infallible>(ctx.id()) });
+/// let handle = pool.submit_future(id.named("who am I"));
+/// # Ok(())
+/// # }
+/// ```
+pub fn async_job_fn<F, Fut, T, E>(f: F) -> AsyncJobFn<F>
+where
+    F: FnOnce(AsyncContext) -> Fut + Send + 'static,
+    Fut: Future<Output = Result<T, E>> + Send + 'static,
+    T: Send + 'static,
+    E: Send + 'static,
+{
+    AsyncJobFn(f)
+}
+
+/// A closure that takes the context and returns a future, as a job: what [`async_job_fn`] makes.
+#[derive(Debug, Clone, Copy)]
+pub struct AsyncJobFn<F>(F);
+
+impl<F> AsyncJobFn<F> {
+    /// The closure.
+    pub fn into_inner(self) -> F {
+        self.0
+    }
+}
+
+impl<F, Fut, T, E> AsyncJob for AsyncJobFn<F>
+where
+    F: FnOnce(AsyncContext) -> Fut + Send + 'static,
+    Fut: Future<Output = Result<T, E>> + Send + 'static,
+    T: Send + 'static,
+    E: Send + 'static,
+{
+    type Output = T;
+    type Error = E;
+
+    fn run(self, ctx: AsyncContext) -> impl Future<Output = Result<T, E>> + Send + 'static {
+        (self.0)(ctx)
+    }
+}
+
+/// Makes a job of a plain closure, which cannot fail and asks for no context: to give it a name, a limit or a token.
+///
+/// Without options, [`spawn`](crate::ExecutorExt::spawn) is shorter.
+///
+/// ```
+/// use pool_core::{Executor, ExecutorExt, JobExt, infallible_fn};
+/// use std::time::Duration;
+///
+/// # fn example(pool: &dyn Executor) -> Result<(), Box<dyn std::error::Error>> {
+/// let answer = infallible_fn(|| 6 * 7).named("answer").with_timeout(Duration::from_secs(1));
+/// let handle = pool.try_submit(answer);
+/// # Ok(())
+/// # }
+/// ```
+pub fn infallible_fn<F, T>(f: F) -> InfallibleFn<F>
+where
+    F: FnOnce() -> T + Send + 'static,
+    T: Send + 'static,
+{
+    InfallibleFn(f)
+}
+
+/// A plain closure as a job: what [`infallible_fn`] makes.
+#[derive(Debug, Clone, Copy)]
+pub struct InfallibleFn<F>(F);
+
+impl<F> InfallibleFn<F> {
+    /// The closure.
+    pub fn into_inner(self) -> F {
+        self.0
+    }
+}
+
+impl<F, T> Job for InfallibleFn<F>
+where
+    F: FnOnce() -> T + Send + 'static,
+    T: Send + 'static,
+{
+    type Output = T;
+    type Error = Infallible;
+
+    fn run(self, _ctx: &JobContext<'_>) -> Result<T, Infallible> {
+        Ok((self.0)())
+    }
+}
+
+/// Makes a job of a bare future, which cannot fail: to give it a name, a limit or a token.
+///
+/// Without options, [`spawn_future`](crate::ExecutorExt::spawn_future) is shorter.
+///
+/// ```
+/// use pool_core::{AsyncJobExt, CancelToken, Executor, ExecutorExt, infallible_future};
+///
+/// # fn example(pool: &dyn Executor, token: &CancelToken) -> Result<(), Box<dyn std::error::Error>> {
+/// let answer = infallible_future(async { 6 * 7 }).named("answer").with_token(token);
+/// let handle = pool.submit_future(answer);
+/// # Ok(())
+/// # }
+/// ```
+pub fn infallible_future<F>(future: F) -> InfallibleFuture<F>
+where
+    F: Future<Output: Send> + Send + 'static,
+{
+    InfallibleFuture(future)
+}
+
+/// A bare future as a job: what [`infallible_future`] makes.
+#[derive(Debug, Clone, Copy)]
+pub struct InfallibleFuture<F>(F);
+
+impl<F> InfallibleFuture<F> {
+    /// The future.
+    pub fn into_inner(self) -> F {
+        self.0
+    }
+}
+
+impl<F> AsyncJob for InfallibleFuture<F>
+where
+    F: Future<Output: Send> + Send + 'static,
+{
+    type Output = F::Output;
+    type Error = Infallible;
+
+    fn run(
+        self,
+        _ctx: AsyncContext,
+    ) -> impl Future<Output = Result<F::Output, Infallible>> + Send + 'static {
+        async { Ok(self.0.await) }
+    }
+}

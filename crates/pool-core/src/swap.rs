@@ -1,0 +1,17 @@
+//! What the crate `pool` needs to swap one backend for another. No part of the public API.
+
+pub use crate::pool::hand_over::{Adopted, HandOver, Retired};
+pub use crate::pool::shutdown::{end_as_one, end_as_one_blocking};
+pub use crate::pool::stats::Tally;
+pub use crate::pool::swappable::{Front, FrontDoor};
+pub use crate::sys::published::Published;
+
+use std::sync::Arc;
+
+use crate::pool::lifecycle::Lifecycle;
+use crate::submit::executor::Pools;
+
+/// The lives of the pools, oldest first.
+pub fn lives(pools: &Pools) -> &[Arc<Lifecycle>] {
+    pools.lives()
+}

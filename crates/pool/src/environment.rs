@@ -1,0 +1,43 @@
+//! What the environment says where the code does not.
+
+use std::env;
+use std::ffi::OsString;
+
+use pool_core::BuildError;
+
+use crate::choice::Backend;
+
+/// Names the backend.
+const BACKEND: &str = "POOL_BACKEND";
+/// Says how many workers there are.
+const WORKERS: &str = "POOL_WORKERS";
+
+pub(crate) fn backend() -> Result<Option<Backend>, BuildError> {
+    read(BACKEND, |name| {
+        name.to_string_lossy()
+            .parse()
+            .map_err(|error: crate::ParseBackendError| error.to_string())
+    })
+}
+
+pub(crate) fn workers() -> Result<Option<usize>, BuildError> {
+    read(WORKERS, |number| {
+        let number = number.to_string_lossy();
+        number
+            .trim()
+            .parse()
+            .map_err(|error| format!("`{number}` is not a number of workers: {error}"))
+    })
+}
+
+/// Parses a variable, if it is set.
+fn read<T>(
+    variable: &'static str,
+    parse: impl FnOnce(OsString) -> Result<T, String>,
+) -> Result<Option<T>, BuildError> {
+    let value = env::var_os(variable);
+    value
+        .map(parse)
+        .transpose()
+        .map_err(|reason| BuildError::Environment { variable, reason })
+}
