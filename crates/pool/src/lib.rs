@@ -35,6 +35,11 @@
 #[doc = include_str!("../../../README.md")]
 mod readme {}
 
+/// The guide's example of a simulation, compiled and run.
+#[cfg(all(doctest, feature = "sim"))]
+#[doc = include_str!("../../../docs/testing.md")]
+mod testing {}
+
 mod backend;
 mod builder;
 mod pool;
