@@ -3,12 +3,12 @@
 //! Write a job once; choose who runs it by a cargo feature, by a value at run time, or live under load.
 //!
 //! ```
-//! use pool::{JobContext, Pool};
+//! use pool::{Pool, job_fn};
 //! use std::time::Duration;
 //!
 //! let pool = Pool::builder().workers(3).queue_capacity(100).build()?;
-//! let parsed = pool.submit(|_: &JobContext<'_>| "42".parse::<u32>())?;
-//! let failed = pool.submit(|_: &JobContext<'_>| "no".parse::<u32>())?;
+//! let parsed = pool.submit(job_fn(|_ctx| "42".parse::<u32>()))?;
+//! let failed = pool.submit(job_fn(|_ctx| "no".parse::<u32>()))?;
 //! assert_eq!(parsed.join()?, 42);
 //! assert!(failed.join().is_err());
 //! let report = pool.shutdown(Duration::from_secs(30));
@@ -34,6 +34,11 @@
 #[cfg(doctest)]
 #[doc = include_str!("../../../README.md")]
 mod readme {}
+
+/// The guide's example of a simulation, compiled and run.
+#[cfg(all(doctest, feature = "sim"))]
+#[doc = include_str!("../../../docs/testing.md")]
+mod testing {}
 
 /// What the author of a backend, or of an executor, needs; [`pool_core::backend`].
 pub use pool_core::backend;

@@ -1,4 +1,4 @@
-//! The README's figures: generated from the committed run, and held to it.
+//! The figures in the documents: generated from the committed run, and held to it.
 
 use std::fs;
 use std::path::Path;
@@ -15,41 +15,58 @@ const RESULTS: &str = "benches/results";
 const BEGIN: &str = "<!-- bench:begin -->";
 const END: &str = "<!-- bench:end -->";
 
-/// Writes the block between the markers again.
+/// A document that quotes the committed run.
+struct Document {
+    /// Its path, from the root.
+    path: &'static str,
+    /// The path to [`RESULTS`], from the document.
+    results: &'static str,
+    /// The workloads that have a row, in this order; `None` for all of them.
+    workloads: Option<&'static [&'static str]>,
+}
+
+/// Three wins and two losses: what most users do, and where the best peer is clearly ahead.
+const README: Document = Document {
+    path: "README.md",
+    results: RESULTS,
+    workloads: Some(&["empty", "results", "spawn-inside", "chain", "join-large"]),
+};
+
+const BENCHMARKS: Document = Document {
+    path: "docs/benchmarks.md",
+    results: "../benches/results",
+    workloads: None,
+};
+
+const DOCUMENTS: [Document; 2] = [README, BENCHMARKS];
+
+/// Writes the block between the markers of each document again.
 pub(crate) fn rewrite() -> Result<()> {
-    let file = root().join("README.md");
-    let text = read(&file)?;
-    let record = committed()?.with_context(missing)?;
-    let Some(new) = rewritten(&text, &block(&record))? else {
-        bail!("README.md has no `{BEGIN}` and `{END}` to write between");
-    };
-    fs::write(&file, new).context("could not write README.md")?;
-    println!("README.md quotes the run of {}", record.environment.began);
+    let record = committed()?.with_context(|| missing("the documentation"))?;
+    for document in &DOCUMENTS {
+        let path = document.path;
+        let file = root().join(path);
+        let Some(new) = rewritten(&read(&file)?, &document.block(&record)?)? else {
+            bail!("{path} has no `{BEGIN}` and `{END}` to write between");
+        };
+        fs::write(&file, new).with_context(|| format!("could not write {path}"))?;
+        println!("{path} quotes the run of {}", record.environment.began);
+    }
     Ok(())
 }
 
-/// An error where the README quotes anything else than the committed run. Without markers it quotes nothing.
+/// An error where a document quotes anything else than the committed run. Without markers it quotes nothing.
 pub(crate) fn check() -> Result<()> {
-    let text = read(&root().join("README.md"))?;
     let record = committed()?;
-    compare(&text, record.as_ref())
-}
-
-fn compare(text: &str, record: Option<&Record>) -> Result<()> {
-    let Some(block) = record.map(block) else {
-        ensure!(between(text)?.is_none(), missing());
-        return Ok(());
-    };
-    let is_current = rewritten(text, &block)?.is_none_or(|new| new == text);
-    ensure!(
-        is_current,
-        "README.md does not quote {RESULTS}: `cargo xtask bench --readme` writes it again"
-    );
+    for document in &DOCUMENTS {
+        let text = read(&root().join(document.path))?;
+        document.compare(&text, record.as_ref())?;
+    }
     Ok(())
 }
 
-fn missing() -> String {
-    format!("README.md has a place for figures, and there is no run at {RESULTS}")
+fn missing(place: &str) -> String {
+    format!("{place} has a place for figures, and there is no run at {RESULTS}")
 }
 
 fn read(file: &Path) -> Result<String> {
@@ -79,7 +96,7 @@ fn between(text: &str) -> Result<Option<std::ops::Range<usize>>> {
     match (places(BEGIN).as_slice(), places(END).as_slice()) {
         ([], []) => Ok(None),
         (&[begin], &[end]) if begin < end => Ok(Some(begin + BEGIN.len()..end)),
-        _ => bail!("README.md has one `{BEGIN}` and after it one `{END}`, or neither"),
+        _ => bail!("a document has one `{BEGIN}` and after it one `{END}`, or neither"),
     }
 }
 
@@ -92,22 +109,51 @@ fn rewritten(text: &str, block: &str) -> Result<Option<String>> {
     Ok(Some(format!("{before}\n{block}{after}")))
 }
 
-/// A row for each workload, losses too.
-fn block(record: &Record) -> String {
-    let summaries = summary::summaries(record);
-    let environment = &record.environment;
-    let mut lines = vec![
-        "| workload | best of ours | best peer | ratio | 95 % interval | ours is |".to_owned(),
-        "|---|---|---|---|---|---|".to_owned(),
-    ];
-    lines.extend(summaries.iter().filter_map(row));
-    lines.push(String::new());
-    lines.push(format!(
-        "Measured on {}, {} cores, with {}; a ratio below 1 is better than the best peer. [Raw data]({RESULTS}/samples.json).",
-        environment.cpu, environment.cores, environment.rustc
-    ));
-    lines.push(String::new());
-    lines.join("\n")
+impl Document {
+    fn compare(&self, text: &str, record: Option<&Record>) -> Result<()> {
+        let path = self.path;
+        let Some(record) = record else {
+            ensure!(between(text)?.is_none(), missing(path));
+            return Ok(());
+        };
+        let is_current = rewritten(text, &self.block(record)?)?.is_none_or(|new| new == text);
+        ensure!(
+            is_current,
+            "{path} does not quote {RESULTS}: `cargo xtask bench --readme` writes it again"
+        );
+        Ok(())
+    }
+
+    /// A row for each of its workloads, losses too.
+    fn block(&self, record: &Record) -> Result<String> {
+        let environment = &record.environment;
+        let mut lines = vec![
+            "| workload | best of ours | best peer | ratio | 95 % interval | ours is |".to_owned(),
+            "|---|---|---|---|---|---|".to_owned(),
+        ];
+        lines.extend(self.rows(record)?);
+        lines.push(String::new());
+        lines.push(format!(
+            "Measured on {}, {} cores, with {}; a ratio below 1 is better than the best peer. [Raw data]({}/samples.json).",
+            environment.cpu, environment.cores, environment.rustc, self.results
+        ));
+        lines.push(String::new());
+        Ok(lines.join("\n"))
+    }
+
+    fn rows(&self, record: &Record) -> Result<Vec<String>> {
+        let summaries = summary::summaries(record);
+        let Some(workloads) = self.workloads else {
+            return Ok(summaries.iter().filter_map(row).collect());
+        };
+        let quoted = workloads.iter().map(|name| {
+            let summary = summaries.iter().find(|it| it.info.name == *name);
+            summary
+                .and_then(row)
+                .with_context(|| format!("the run at {RESULTS} compares nothing on `{name}`"))
+        });
+        quoted.collect()
+    }
 }
 
 fn row(summary: &Summary<'_>) -> Option<String> {
@@ -146,53 +192,83 @@ mod tests {
         ])
     }
 
-    fn readme(inside: &str) -> String {
+    const ALL: Document = Document {
+        path: "all.md",
+        results: RESULTS,
+        workloads: None,
+    };
+
+    fn block(channel: f64) -> String {
+        ALL.block(&run(channel)).unwrap()
+    }
+
+    fn document(inside: &str) -> String {
         format!("# Pool\n{BEGIN}{inside}{END}\nMore.\n")
     }
 
     #[test]
-    fn the_readme_quotes_the_committed_run() {
+    fn the_documents_quote_the_committed_run() {
         check().unwrap();
     }
 
     #[test]
     fn what_is_generated_is_what_the_check_accepts() {
-        let text = rewritten(&readme("\nold\n"), &block(&run(100.0)))
+        let text = rewritten(&document("\nold\n"), &block(100.0))
             .unwrap()
             .unwrap();
-        compare(&text, Some(&run(100.0))).unwrap();
+        ALL.compare(&text, Some(&run(100.0))).unwrap();
         assert!(
             text.starts_with("# Pool\n") && text.ends_with("\nMore.\n"),
             "{text}"
         );
-        let other = compare(&text, Some(&run(150.0))).unwrap_err().to_string();
+        let other = ALL
+            .compare(&text, Some(&run(150.0)))
+            .unwrap_err()
+            .to_string();
         assert!(other.contains("--readme"), "{other}");
         let edited = text.replace("2.00× faster", "3.00× faster");
-        assert!(compare(&edited, Some(&run(100.0))).is_err());
+        assert!(ALL.compare(&edited, Some(&run(100.0))).is_err());
     }
 
     #[test]
     fn wins_and_losses_have_a_row_each() {
-        let block = block(&run(100.0));
+        let block = block(100.0);
         let row = "| The workload empty | `channel` 100 ns | `peer` 200 ns | 0.50 |";
         assert!(block.contains(row), "{block}");
         assert!(block.contains("3.00× slower"), "{block}");
     }
 
     #[test]
+    fn a_document_may_quote_some_workloads_in_its_own_order() {
+        let quoting = |workloads| Document {
+            workloads: Some(workloads),
+            ..ALL
+        };
+        let rows = quoting(&["results", "empty"]).rows(&run(100.0)).unwrap();
+        assert!(
+            rows[0].contains("results") && rows[1].contains("empty"),
+            "{rows:?}"
+        );
+        let rows = quoting(&["results"]).rows(&run(100.0)).unwrap();
+        assert_eq!(rows.len(), 1, "{rows:?}");
+        let unknown = quoting(&["round-trip"]).rows(&run(100.0)).unwrap_err();
+        assert!(unknown.to_string().contains("`round-trip`"), "{unknown}");
+    }
+
+    #[test]
     fn without_markers_nothing_is_quoted() {
-        compare("# Pool\n", None).unwrap();
-        compare("# Pool\n", Some(&run(1.0))).unwrap();
+        ALL.compare("# Pool\n", None).unwrap();
+        ALL.compare("# Pool\n", Some(&run(1.0))).unwrap();
     }
 
     #[test]
     fn markers_without_a_run_are_an_error() {
-        assert!(compare(&readme("\n"), None).is_err());
+        assert!(ALL.compare(&document("\n"), None).is_err());
     }
 
     #[test]
     fn markers_that_do_not_pair_are_an_error() {
-        for text in [BEGIN.to_owned(), format!("{END}{BEGIN}"), readme(BEGIN)] {
+        for text in [BEGIN.to_owned(), format!("{END}{BEGIN}"), document(BEGIN)] {
             assert!(between(&text).is_err(), "{text}");
         }
     }
