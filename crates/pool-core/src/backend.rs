@@ -5,17 +5,19 @@
 //!
 //! | your engine's workers are | use |
 //! |---|---|
+//! | whatever calls a closure: a runtime, a thread for each run | [`SpawnPool`], without an engine of yours |
 //! | threads of its own | [`Threads`], with [`SharedQueue`] or [`StealingQueue`] or a [`TaskQueue`] of yours |
 //! | threads that somebody else lends for a time | [`visit`], [`put_to_sleep`] and [`Lifecycle::resume_with`] |
 //! | threads of its own, beside a runtime that polls futures | [`RegisteredThreads`], [`host_futures`] |
 //!
-//! The kit in the crate `pool-conformance` says whether the pool keeps the contract; its example `own_executor` is a whole
-//! backend.
+//! The kit in the crate `pool-conformance` says whether the pool keeps the contract. Its example `own_executor` is a whole
+//! backend, and `thread_per_run` is a whole pool on a [`Spawn`].
 
 pub use crate::pool::builder::PoolBuilder;
 pub use crate::pool::config::PoolConfig;
 pub use crate::pool::engine::{Engine, WorkerPool};
 pub use crate::pool::lifecycle::Lifecycle;
+pub use crate::pool::spawn_engine::{Spawn, SpawnEngine, SpawnPool};
 pub use crate::queue::TaskQueue;
 pub use crate::queue::permits::Permits;
 pub use crate::queue::shared::{QueuedBy, SharedQueue};

@@ -13,6 +13,7 @@ pub(crate) mod off_worker;
 pub(crate) mod registry;
 pub(crate) mod report;
 pub(crate) mod shutdown;
+pub(crate) mod spawn_engine;
 pub(crate) mod stats;
 pub(crate) mod swappable;
 pub(crate) mod timer;

@@ -1,5 +1,7 @@
 //! Chapter 1, waiting for room: how long, by whom, in which order, and by whom not at all.
 
+mod ways_in;
+
 use std::convert::Infallible;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
@@ -36,6 +38,7 @@ pub(crate) fn r105<F: Fixture>() -> Applied {
     submit_timeout_keeps_its_time::<F>();
     submit_async_blocks_no_thread::<F>();
     no_wait_outlasts_the_jobs_deadline::<F>();
+    ways_in::every_kind_of_job_has_every_way_in::<F>();
     Applied::Held
 }
 

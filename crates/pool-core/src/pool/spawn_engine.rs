@@ -1,0 +1,153 @@
+//! `SpawnEngine`: a whole pool on anything that can call a closure on some thread.
+//!
+//! # How it runs
+//! Tasks wait in a queue of the pool's own. A worker that is to be woken becomes one closure for the
+//! spawner, a **run**: it takes tasks until the queue is empty, or until it has been there for
+//! [`STAY`], and then goes on in a closure of its own, so that the spawner's other work has its turn.
+//! An idle pool holds none of the spawner's threads, and at most `workers` runs exist at once.
+//!
+//! A closure that the spawner drops without a call loses its worker, as one of a runtime that has shut
+//! down does. The last worker that is lost ends the pool's jobs as abandoned.
+
+use std::fmt;
+use std::sync::{Arc, Weak};
+
+use crate::job::outcome::{contain, drop_contained};
+use crate::pool::capability::Capability;
+use crate::pool::config::PoolConfig;
+use crate::pool::engine::{Engine, WorkerPool};
+use crate::pool::lifecycle::Lifecycle;
+use crate::queue::shared::SharedQueue;
+use crate::submit::error::BuildError;
+use crate::worker::borrowed::{STAY, Visited, after_this_job, put_to_sleep, visit};
+use crate::worker::future_host::Lent;
+
+/// Somewhere to run closures: threads, or a runtime, that are somebody else's.
+///
+/// Every `Fn(Box<dyn FnOnce() + Send>) + Send + Sync + 'static` is one. Implement it for a type of
+/// your own where [`is_own_thread`](Self::is_own_thread) matters.
+pub trait Spawn: Send + Sync + 'static {
+    /// Has `run` called once, soon, on a thread that may block.
+    ///
+    /// It must not call it here and now. If it cannot have it called, it drops it: the pool then has one worker less.
+    fn spawn(&self, run: Box<dyn FnOnce() + Send>);
+
+    /// Whether the calling thread is one of those that call closures, so that it must not wait for them. Asked as the last
+    /// handle to a pool is dropped.
+    fn is_own_thread(&self) -> bool {
+        false
+    }
+}
+
+impl<F> Spawn for F
+where
+    F: Fn(Box<dyn FnOnce() + Send>) + Send + Sync + 'static,
+{
+    fn spawn(&self, run: Box<dyn FnOnce() + Send>) {
+        self(run);
+    }
+}
+
+/// A pool on a [`Spawn`]: adopt the spawner, and build.
+///
+/// ```
+/// use pool_core::ExecutorExt;
+/// use pool_core::backend::SpawnPool;
+///
+/// // A thread for each run of a worker. Any runtime's `spawn_blocking` does as well.
+/// let spawner = |run: Box<dyn FnOnce() + Send>| {
+///     // A thread that the system refuses drops `run`.
+///     let _started = std::thread::Builder::new().spawn(run);
+/// };
+/// let pool = SpawnPool::builder().workers(2).adopt(spawner).build()?;
+/// assert_eq!(pool.spawn(|| 6 * 7)?.join()?, 42);
+/// let report = pool.shutdown(std::time::Duration::from_secs(30));
+/// assert!(report.is_clean());
+/// # Ok::<(), Box<dyn std::error::Error>>(())
+/// ```
+pub type SpawnPool<S> = WorkerPool<SpawnEngine<S>>;
+
+/// The engine of [`SpawnPool`].
+pub struct SpawnEngine<S> {
+    life: Arc<Lifecycle>,
+    queue: SharedQueue,
+    spawner: S,
+}
+
+impl<S: Spawn> Engine for SpawnEngine<S> {
+    type Adopted = S;
+    type Queue = SharedQueue;
+
+    const NAME: &'static str = "spawn";
+
+    fn start(config: PoolConfig, adopted: Option<S>) -> Result<Arc<Self>, BuildError> {
+        let Some(spawner) = adopted else {
+            return Err(BuildError::Engine {
+                engine: Self::NAME,
+                reason: "there is nothing to run closures on: give a spawner to `adopt`".to_owned(),
+            });
+        };
+        let capability = Capability {
+            owns_threads: false,
+            ..Capability::new(Self::NAME, &config)
+        };
+        let engine = Arc::new(Self {
+            life: Lifecycle::new(&config, capability),
+            queue: SharedQueue::new(config.capacity()),
+            spawner,
+        });
+        let weak: Weak<Self> = Arc::downgrade(&engine);
+        engine.life.resume_with(move |slot| {
+            if let Some(engine) = weak.upgrade() {
+                engine.start_run(slot);
+            }
+        });
+        put_to_sleep(&engine.life);
+        Ok(engine)
+    }
+
+    fn life(&self) -> &Arc<Lifecycle> {
+        &self.life
+    }
+
+    fn queue(&self) -> &SharedQueue {
+        &self.queue
+    }
+
+    fn is_own_thread(&self) -> bool {
+        self.spawner.is_own_thread()
+    }
+
+    /// The threads are the spawner's.
+    fn join_threads(&self) {}
+}
+
+impl<S: Spawn> SpawnEngine<S> {
+    /// Has the spawner call a run of the worker that holds `slot`.
+    fn start_run(self: &Arc<Self>, slot: usize) {
+        let lent = Lent::new(Arc::clone(self), slot, None);
+        let run = Box::new(move || {
+            let (engine, slot, _no_task) = lent.arrive();
+            match visit(&engine, slot, Some(STAY)) {
+                Visited::Over => {}
+                Visited::Paused => engine.start_run(slot),
+                Visited::Refused => {
+                    let later = Arc::clone(&engine);
+                    if !after_this_job(move || later.start_run(slot)) {
+                        engine.start_run(slot);
+                    }
+                }
+            }
+        });
+        // A spawner that panics has dropped the run, and with it the worker.
+        drop_contained(contain(|| self.spawner.spawn(run)).err());
+    }
+}
+
+impl<S> fmt::Debug for SpawnEngine<S> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("SpawnEngine")
+            .field("life", &self.life)
+            .finish_non_exhaustive()
+    }
+}

@@ -1,0 +1,7 @@
+//~ method `engine` is private
+use pool::ChannelPool;
+
+fn main() {
+    let pool = ChannelPool::builder().build().unwrap();
+    pool.engine();
+}

@@ -1,0 +1,7 @@
+//~ method `lives` is private
+use pool::{Executor, Pool};
+
+fn main() {
+    let pool = Pool::builder().build().unwrap();
+    pool.pools().lives()[0].close();
+}
