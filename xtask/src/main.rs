@@ -6,10 +6,9 @@
     reason = "a task talks to the person who started it"
 )]
 
-mod bench;
-mod child;
 mod ci;
 mod conformance;
+mod forward;
 mod fuzz;
 mod intake;
 mod loom;
@@ -57,7 +56,8 @@ enum Task {
     /// Every rule under schedules drawn from seeds, and how soon the broken executors are found
     Sim(sim::Options),
     /// The workloads on the backends and their peers, each sample in a process of its own
-    Bench(bench::Options),
+    #[command(disable_help_flag = true)]
+    Bench(forward::Arguments),
     /// The checks of the repository that no compiler makes
     Tidy,
     /// The suite under the address and leak sanitizers, and a stress program under memcheck
@@ -76,7 +76,7 @@ fn main() -> ExitCode {
         Task::Fuzz(options) => fuzz::run(&options),
         Task::FuzzRun(options) => fuzz::run_here(&options),
         Task::Sim(options) => sim::run(&options),
-        Task::Bench(options) => bench::run(&options),
+        Task::Bench(own) => forward::bench(&own),
         Task::Tidy => tidy::run(),
         Task::Sanitize => sanitize::run(),
         Task::Ci(options) => ci::run(&options),
