@@ -78,7 +78,7 @@ fn compatibility(not_checked: &mut Vec<String>) -> Result<Vec<Step>> {
         Some(tag) => {
             install("semver-checks")?;
             let check = format!(
-                "semver-checks --workspace --exclude xtask --exclude benches --baseline-rev {tag}"
+                "semver-checks --workspace --exclude xtask --exclude benches --exclude stress --baseline-rev {tag}"
             );
             steps.push(Step::cargo(&check));
         }

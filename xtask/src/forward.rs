@@ -12,7 +12,9 @@ use crate::root;
 
 /// The program's own arguments, `--help` among them.
 #[derive(Args)]
+#[command(disable_help_flag = true)]
 pub(crate) struct Arguments {
+    /// The command's own; `cargo xtask COMMAND --help` lists them
     #[arg(
         value_name = "ARGUMENTS",
         trailing_var_arg = true,
@@ -26,6 +28,12 @@ pub(crate) fn bench(own: &Arguments) -> Result<()> {
     let mut command = run("benches", "bench");
     command.args(["--release", "--features", "runner", "--"]);
     exec(command.args(&own.arguments))
+}
+
+/// Holds the pools to the contract, in one of its ways.
+pub(crate) fn stress(way: &str, own: &Arguments) -> Result<()> {
+    let mut command = run("stress", "stress");
+    exec(command.args(["--", way]).args(&own.arguments))
 }
 
 /// Stays in the caller's directory, from which the arguments may name files.

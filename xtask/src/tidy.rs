@@ -17,7 +17,7 @@ use crate::root;
 use source::Source;
 
 /// Where the project's own code lies.
-const DIRECTORIES: [&str; 3] = ["crates", "xtask", "benches"];
+const DIRECTORIES: [&str; 4] = ["crates", "stress", "benches", "xtask"];
 
 pub(crate) fn run() -> Result<()> {
     let mut files = Vec::new();
