@@ -6,20 +6,14 @@
     reason = "a task talks to the person who started it"
 )]
 
-mod bench;
-mod child;
 mod ci;
-mod conformance;
-mod fuzz;
-mod intake;
+mod forward;
 mod loom;
 mod minimal;
 mod mutant;
 mod mutants;
 mod one_test;
 mod sanitize;
-mod sim;
-mod soak;
 mod steps;
 mod test;
 mod tidy;
@@ -42,22 +36,22 @@ enum Task {
     /// Everything that a change must pass; stops at the first failure
     Test,
     /// Every rule of the contract on every backend, and the executors that the kit must catch
-    Conformance(conformance::Options),
+    Conformance(forward::Arguments),
     /// The models of the hand-written protocols, and for each the mutants of the code that it must catch
     Loom(loom::Options),
     /// Mutants of pool-core, each with the test that must notice it
     Mutants(mutants::Options),
     /// Pools that are used by every way in and ended at random moments, each job's history held against the contract
-    Soak(soak::Options),
+    Soak(forward::Arguments),
     /// Random programs over several pools, each in a process of its own, with the contract as their oracle; what fails is shrunk
-    Fuzz(fuzz::Options),
+    Fuzz(forward::Arguments),
     /// Runs programs of `fuzz` in this process
     #[command(hide = true)]
-    FuzzRun(fuzz::ChildOptions),
+    FuzzRun(forward::Arguments),
     /// Every rule under schedules drawn from seeds, and how soon the broken executors are found
-    Sim(sim::Options),
+    Sim(forward::Arguments),
     /// The workloads on the backends and their peers, each sample in a process of its own
-    Bench(bench::Options),
+    Bench(forward::Arguments),
     /// The checks of the repository that no compiler makes
     Tidy,
     /// The suite under the address and leak sanitizers, and a stress program under memcheck
@@ -69,14 +63,14 @@ enum Task {
 fn main() -> ExitCode {
     let result = match Cli::parse().task {
         Task::Test => test::run(),
-        Task::Conformance(options) => conformance::run(&options),
+        Task::Conformance(own) => forward::stress("conformance", &own),
         Task::Loom(options) => loom::run(&options),
         Task::Mutants(options) => mutants::run(&options),
-        Task::Soak(options) => soak::run(&options),
-        Task::Fuzz(options) => fuzz::run(&options),
-        Task::FuzzRun(options) => fuzz::run_here(&options),
-        Task::Sim(options) => sim::run(&options),
-        Task::Bench(options) => bench::run(&options),
+        Task::Soak(own) => forward::stress("soak", &own),
+        Task::Fuzz(own) => forward::stress("fuzz", &own),
+        Task::FuzzRun(own) => forward::stress("fuzz-run", &own),
+        Task::Sim(own) => forward::stress("sim", &own),
+        Task::Bench(own) => forward::bench(&own),
         Task::Tidy => tidy::run(),
         Task::Sanitize => sanitize::run(),
         Task::Ci(options) => ci::run(&options),

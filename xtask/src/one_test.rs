@@ -1,15 +1,14 @@
 //! One test of a test binary in a process of its own: one that loses its way, or is led into undefined behaviour by a mutant, costs no other.
 
+use std::io::Read;
 use std::path::Path;
 use std::process::{Command, Output, Stdio};
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Mutex, PoisonError};
-use std::thread;
+use std::thread::{self, JoinHandle};
 use std::time::{Duration, Instant};
 
 use anyhow::{Context, Result, ensure};
-
-use crate::child::gather;
 
 /// How often a running test is looked at.
 const LOOK: Duration = Duration::from_millis(20);
@@ -93,9 +92,8 @@ pub(crate) fn run_within(mut command: Command, limit: Duration) -> Result<(Verdi
         .stderr(Stdio::piped())
         .spawn()
         .with_context(|| format!("could not start {}", command.get_program().display()))?;
-    // Read as it comes: a test that prints more than a pipe holds would wait for its reader.
-    let stdout = gather(child.stdout.take());
-    let stderr = gather(child.stderr.take());
+    let stdout = read_as_it_comes(child.stdout.take());
+    let stderr = read_as_it_comes(child.stderr.take());
     let end = Instant::now() + limit;
     let status = loop {
         if let Some(status) = child.try_wait()? {
@@ -108,14 +106,24 @@ pub(crate) fn run_within(mut command: Command, limit: Duration) -> Result<(Verdi
         }
         thread::sleep(LOOK);
     };
-    let said = stdout.recv().unwrap_or_default();
+    let said = stdout.join().unwrap_or_default();
     ensure!(said.contains("running 1 test"), "it ran no test");
     let verdict = if status.success() {
         Verdict::Passed
     } else {
         Verdict::Failed
     };
-    Ok((verdict, said + &stderr.recv().unwrap_or_default()))
+    Ok((verdict, said + &stderr.join().unwrap_or_default()))
+}
+
+/// On a thread: a test that prints more than a pipe holds would otherwise wait for its reader.
+fn read_as_it_comes(pipe: Option<impl Read + Send + 'static>) -> JoinHandle<String> {
+    thread::spawn(move || {
+        let mut bytes = Vec::new();
+        // What was read before an error is what there is to show.
+        let _read = pipe.map(|mut pipe| pipe.read_to_end(&mut bytes));
+        String::from_utf8_lossy(&bytes).into_owned()
+    })
 }
 
 /// Does something for each item, as many at once as there are cores; gathers what it said of some.

@@ -101,12 +101,12 @@ fn suite() -> Result<Step> {
 }
 
 fn stress() -> Step {
-    Step::cargo("build -p xtask")
+    Step::cargo("build -p stress")
 }
 
 /// Some rounds of the soak, which uses all that there is, at a hundredth of its speed.
 fn memcheck() -> Step {
-    let soak = "target/debug/xtask soak --backend all --seconds 20 --seed 1";
+    let soak = "target/debug/stress soak --backend all --seconds 20 --seed 1";
     let options =
         "--fair-sched=yes --leak-check=full --errors-for-leak-kinds=definite --error-exitcode=9";
     Step::program("valgrind", &format!("{options} {soak}"))

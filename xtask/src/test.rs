@@ -1,7 +1,7 @@
 //! `cargo xtask test`: everything that a change must pass.
 
 use anyhow::{Context, Result, ensure};
-use serde::Deserialize;
+use serde_json::Value;
 
 use crate::steps::{Step, cargo, run_all};
 
@@ -55,18 +55,6 @@ fn steps() -> Result<Vec<Step>> {
     Ok(steps)
 }
 
-/// The part of `cargo metadata` that is read here.
-#[derive(Deserialize)]
-struct Metadata {
-    packages: Vec<Package>,
-}
-
-#[derive(Deserialize)]
-struct Package {
-    name: String,
-    features: std::collections::BTreeMap<String, Vec<String>>,
-}
-
 /// Every feature of a package but `default`, so that a new one is tested alone from its first day.
 fn features_of(package: &str) -> Result<Vec<String>> {
     let output = cargo()
@@ -75,12 +63,12 @@ fn features_of(package: &str) -> Result<Vec<String>> {
         .context("could not start `cargo metadata`")?;
     let said = String::from_utf8_lossy(&output.stderr);
     ensure!(output.status.success(), "`cargo metadata` failed: {said}");
-    let metadata: Metadata = serde_json::from_slice(&output.stdout)?;
-    let package = metadata
-        .packages
-        .into_iter()
-        .find(|candidate| candidate.name == package)
+    let metadata: Value = serde_json::from_slice(&output.stdout)?;
+    let mut packages = metadata["packages"].as_array().into_iter().flatten();
+    let features = packages
+        .find(|candidate| candidate["name"] == package)
+        .and_then(|candidate| candidate["features"].as_object())
         .with_context(|| format!("the workspace has no package `{package}`"))?;
-    let features = package.features.into_keys();
-    Ok(features.filter(|feature| feature != "default").collect())
+    let features = features.keys().filter(|feature| *feature != "default");
+    Ok(features.cloned().collect())
 }

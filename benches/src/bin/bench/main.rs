@@ -1,12 +1,20 @@
-//! `cargo xtask bench`: samples in fresh processes, contestants taking turns; tables, a report, and what changed since another run.
+//! `cargo xtask bench`: samples in fresh processes, contestants taking turns; tables, a report, and
+//! what changed since another run.
+#![forbid(unsafe_code)]
+#![expect(
+    clippy::print_stdout,
+    clippy::print_stderr,
+    reason = "the program talks to the person who started it"
+)]
 
+mod child;
 mod compare;
 mod environment;
 mod instructions;
 #[cfg(test)]
 mod made_up;
 mod plan;
-pub(crate) mod readme;
+mod readme;
 mod record;
 mod report;
 mod runner;
@@ -18,15 +26,15 @@ mod words;
 
 use std::fs;
 use std::num::NonZero;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
+use std::process::ExitCode;
 use std::thread;
 use std::time::Duration;
 
 use anyhow::{Context, Result, ensure};
 use benches::{Entry, Workload};
-use clap::Args;
+use clap::Parser;
 
-use crate::root;
 use environment::Environment;
 use plan::Wishes;
 use record::Record;
@@ -42,8 +50,10 @@ const LIMIT_S: u64 = 60;
 /// Changes up to so many per cent are noise.
 const THRESHOLD: f64 = 10.0;
 
-#[derive(Args)]
-pub(crate) struct Options {
+/// The workloads on the backends and their peers, each sample in a process of its own
+#[derive(Parser)]
+#[command(name = "bench", bin_name = "cargo xtask bench")]
+struct Options {
     /// Small samples, and few: shows that all works, measures little
     #[arg(long)]
     quick: bool,
@@ -91,25 +101,6 @@ pub(crate) struct Options {
 }
 
 impl Options {
-    /// One quick sample of one workload.
-    pub(crate) fn smoke() -> Self {
-        Self {
-            quick: true,
-            only: vec![Workload::Empty],
-            contestants: Vec::new(),
-            samples: Some(NonZero::<usize>::MIN),
-            workers: None,
-            limit: LIMIT_S,
-            out: PathBuf::from("target/bench"),
-            compare: None,
-            redraw: None,
-            instructions: false,
-            accept: false,
-            readme: false,
-            threshold: THRESHOLD,
-        }
-    }
-
     fn wishes(&self) -> Wishes {
         let usual = if self.quick { QUICK_SAMPLES } else { SAMPLES };
         Wishes {
@@ -129,7 +120,17 @@ fn or_all<T: Copy + PartialEq>(named: &[T], all: &[T]) -> Vec<T> {
     all.iter().copied().filter(is_wanted).collect()
 }
 
-pub(crate) fn run(options: &Options) -> Result<()> {
+fn main() -> ExitCode {
+    match run(&Options::parse()) {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(error) => {
+            eprintln!("error: {error:#}");
+            ExitCode::FAILURE
+        }
+    }
+}
+
+fn run(options: &Options) -> Result<()> {
     if let Some([old, new]) = options.compare.as_deref() {
         return compare::run(old, new, options.threshold);
     }
@@ -210,4 +211,10 @@ fn show(record: &Record, summaries: &[Summary<'_>]) {
     for failure in &record.failures {
         println!("\nfailed: {}\n  {}", failure.command, failure.reason);
     }
+}
+
+/// The root of the workspace, wherever the program was started.
+fn root() -> &'static Path {
+    let here = Path::new(env!("CARGO_MANIFEST_DIR"));
+    here.parent().expect("benches lies in the workspace")
 }

@@ -70,7 +70,7 @@ fn check(status: ExitStatus, said: &Receiver<String>) -> Result<()> {
 }
 
 /// Reads a pipe to its end, on a thread, so that a full pipe stops nobody.
-pub(crate) fn gather(pipe: Option<impl Read + Send + 'static>) -> Receiver<String> {
+fn gather(pipe: Option<impl Read + Send + 'static>) -> Receiver<String> {
     let (send, text) = mpsc::channel();
     thread::spawn(move || {
         let mut bytes = Vec::new();

@@ -12,7 +12,7 @@ use super::plan::Point;
 use super::record::Failure;
 use super::steadiness::Steadiness;
 use crate::child::{self, ChildError};
-use crate::steps::cargo;
+use crate::root;
 
 /// What came of a run.
 #[derive(Debug, Default)]
@@ -31,7 +31,9 @@ struct Built {
 
 /// Builds a program of the benches, with these features, and gives back where it is.
 pub(crate) fn build(program: &str, features: &str) -> Result<PathBuf> {
-    let output = cargo()
+    let cargo = std::env::var_os("CARGO").unwrap_or_else(|| "cargo".into());
+    let output = Command::new(cargo)
+        .current_dir(root())
         .args([
             "build",
             "--release",

@@ -55,8 +55,9 @@ pub(crate) fn rewrite() -> Result<()> {
     Ok(())
 }
 
-/// An error where a document quotes anything else than the committed run. Without markers it quotes nothing.
-pub(crate) fn check() -> Result<()> {
+/// An error where a document quotes anything other than the committed run. Without markers it quotes nothing.
+#[cfg(test)]
+fn check() -> Result<()> {
     let record = committed()?;
     for document in &DOCUMENTS {
         let text = read(&root().join(document.path))?;
