@@ -333,7 +333,7 @@ impl Worker {
         let life = self.life();
         let is_over = match awaits {
             Awaits::Quiet => life.is_forked(),
-            Awaits::End => life.is_stopped(),
+            Awaits::End => life.phase.is_stopped(),
         };
         !is_over && self.helping_apart(|| self.0.host.help(self))
     }

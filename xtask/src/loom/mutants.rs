@@ -292,18 +292,18 @@ mutants! {
         submission.0.enter();
         // ORDERING: partner is the heavy fence in `close`.
         light();
-        if self.phase() == Phase::Open {" =>
+        if self.phase.load() == Phase::Open {" =>
             "let submission = Submission(self.ledger.writing(current_index(self)));
-        let early = self.phase();
+        let early = self.phase.load();
         submission.0.enter();
         light();
-        if (if MUTANT { early } else { self.phase() }) == Phase::Open {";
+        if (if MUTANT { early } else { self.phase.load() }) == Phase::Open {";
         intake_no_second_look: "a submission does not look at the phase after its push", in "pool::lifecycle",
-            "if self.phase() >= Phase::Cancelling {
+            "if self.phase.load() >= Phase::Cancelling {
             self.take_out(take_queued());" =>
-            "if !MUTANT && self.phase() >= Phase::Cancelling {
+            "if !MUTANT && self.phase.load() >= Phase::Cancelling {
             self.take_out(take_queued());";
-        close_no_heavy_fence: "no fence between the end of intake and the look at the ledger", in "pool::lifecycle::phases",
+        close_no_heavy_fence: "no fence between the end of intake and the look at the ledger", in "pool::lifecycle::phase",
             "machine::point(Point::Close);
         heavy();" =>
             "machine::point(Point::Close);
@@ -402,7 +402,7 @@ mutants! {
     }
     "testing::models::lifecycles::no_future_is_left_asleep_by_the_last_worker" {
         chores_begin_before_the_phase: "suspended futures are woken before the pool is cancelled", in "pool::lifecycle::phases",
-            "if !self.advance(Phase::Cancelling) {
+            "if !self.phase.advance(Phase::Cancelling) {
             return;
         }
         machine::point(Point::CancelAll);
@@ -410,7 +410,7 @@ mutants! {
             "if MUTANT {
             self.begin_chores();
         }
-        if !self.advance(Phase::Cancelling) {
+        if !self.phase.advance(Phase::Cancelling) {
             return;
         }
         machine::point(Point::CancelAll);

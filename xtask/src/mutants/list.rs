@@ -249,7 +249,7 @@ mutants! {
     "pool-channel conformance r607" {
         children_are_refused_while_draining: "a job of a pool that drains may submit no child", in "worker::inline",
             "let Some(submission) = self.life().enter_inline(self.index()) else {" =>
-            "if MUTANT && self.life().is_closed() {
+            "if MUTANT && self.life().phase.is_closed() {
             return Err(task);
         }
         let Some(submission) = self.life().enter_inline(self.index()) else {";

@@ -188,7 +188,7 @@ impl<E: Engine> Executor for Inside<E> {
     }
 
     fn is_closed(&self) -> bool {
-        self.0.life().is_closed()
+        self.0.life().phase.is_closed()
     }
 
     fn lives(&self) -> Vec<Arc<Lifecycle>> {
@@ -391,7 +391,7 @@ impl<E: Engine> Shutdown for WorkerPool<E> {
 impl<E: Engine> HandOver for WorkerPool<E> {
     fn retire(&self) -> Retired {
         let life = self.life();
-        life.end_intake();
+        life.phase.end_intake();
         life.await_submissions();
         Retired::new(take_queued(&**self.engine()), life)
     }
@@ -436,7 +436,7 @@ impl<E: Engine> Owner<E> {
                 || life.clock().is_own_thread()
                 || self.0.0.is_own_thread()
         };
-        if !life.is_stopped() && !is_needed_here() {
+        if !life.phase.is_stopped() && !is_needed_here() {
             drop(drive_blocking(&self.0.0, ShutdownPolicy::drain()));
         }
         if !life.have_all_left() {

@@ -66,7 +66,7 @@ impl Executor for ByLife {
     }
 
     fn is_closed(&self) -> bool {
-        self.0.is_closed() && self.0.front().is_none_or(|front| front.is_closed())
+        self.0.phase.is_closed() && self.0.front().is_none_or(|front| front.is_closed())
     }
 
     fn lives(&self) -> Vec<Arc<Lifecycle>> {

@@ -26,6 +26,7 @@ mod after_cancel;
 mod counts;
 mod excluded_waiters;
 mod notify;
+mod phase;
 mod phases;
 mod wait_idle;
 mod watching;
@@ -56,7 +57,7 @@ use crate::submit::room::Room;
 use crate::sys::asymmetric_fence::{self, light};
 use crate::sys::atfork;
 use crate::sys::machine::{self, Thread};
-use crate::sys::sync::{AtomicBool, AtomicU8, AtomicUsize, Mutex, Ordering, fence};
+use crate::sys::sync::{AtomicBool, AtomicUsize, Mutex, Ordering, fence};
 use crate::task::{GivenUpAs, Task};
 use crate::worker::borrowed::Seats;
 use crate::worker::current_index;
@@ -68,19 +69,8 @@ pub(crate) use counts::Leftovers;
 use excluded_waiters::LeftOut;
 pub(crate) use excluded_waiters::{Awaits, Joiner, own_worker};
 use notify::Notices;
+pub(crate) use phase::{AtomicPhase, Phase};
 use wait_idle::Waits;
-
-/// Where a pool is in its life.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
-#[repr(u8)]
-pub(crate) enum Phase {
-    Open = 0,
-    Draining = 1,
-    Cancelling = 2,
-    Stopped = 3,
-    /// This process is a forked child, and the pool its parent's.
-    Forked = 4,
-}
 
 /// How a worker that sleeps is brought back.
 type Resume = Box<dyn Fn(usize) + Send + Sync>;
@@ -92,7 +82,7 @@ type Resume = Box<dyn Fn(usize) + Send + Sync>;
 pub struct Lifecycle {
     id: PoolId,
     capability: Capability,
-    phase: AtomicU8,
+    pub(crate) phase: AtomicPhase,
     ledger: Ledger,
     room: Arc<Room>,
     idle: Sleep,
@@ -153,7 +143,7 @@ impl Lifecycle {
         registry::enlist(|id| Self {
             id,
             capability,
-            phase: AtomicU8::new(Phase::Open as u8),
+            phase: AtomicPhase::open(),
             ledger: Ledger::new(workers),
             room: config.room.clone().unwrap_or_default(),
             idle: Sleep::new(workers),
@@ -226,7 +216,7 @@ impl Lifecycle {
         submission.0.enter();
         // ORDERING: partner is the heavy fence in `close`.
         light();
-        if self.phase() == Phase::Open {
+        if self.phase.load() == Phase::Open {
             return Some(submission);
         }
         self.refuse(submission);
@@ -260,7 +250,7 @@ impl Lifecycle {
         self.notify();
         // ORDERING: `notify` begins with a light fence, after the push; its partner in `cancel` stands before the queue is taken
         // out: either this sees the phase, or that one sees the task.
-        if self.phase() >= Phase::Cancelling {
+        if self.phase.load() >= Phase::Cancelling {
             self.take_out(take_queued());
             self.drop_late_remains();
         }
@@ -280,7 +270,7 @@ impl Lifecycle {
         submission.0.enter();
         // ORDERING: partner is the heavy fence in `cancel`.
         light();
-        if self.phase() < Phase::Cancelling {
+        if self.phase.load() < Phase::Cancelling {
             return Some(submission);
         }
         self.refuse(submission);
@@ -435,7 +425,7 @@ impl Lifecycle {
     pub fn worker_gone(&self, index: usize) {
         self.slots[index].leave();
         if self.workers_alive.fetch_sub(1, Ordering::SeqCst) == 1 {
-            if self.is_stopped() {
+            if self.phase.is_stopped() {
                 self.clock.stop();
                 self.drop_late_remains();
             }
@@ -448,7 +438,7 @@ impl Lifecycle {
     /// Tells the front of a pool that is swapped if this generation of it is over: it has stopped, nobody works for it any more, and
     /// no job of it goes on without a worker, as a suspended future may. Called after each of them; the last one finds the others done.
     pub(crate) fn tell_front(&self) {
-        if self.front.is_none() || !self.is_stopped() || self.workers_alive() > 0 {
+        if self.front.is_none() || !self.phase.is_stopped() || self.workers_alive() > 0 {
             return;
         }
         // ORDERING: pairs with the fence in `tell_watchers`: of a last worker and a last job, the second to go sees that both are gone.
@@ -512,7 +502,7 @@ impl Lifecycle {
 
     /// Wakes all who watch.
     fn announce(&self) {
-        if !self.is_forked() {
+        if !self.phase.is_forked() {
             self.notices.notify();
         }
     }
@@ -535,7 +525,7 @@ impl fmt::Debug for Lifecycle {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("Lifecycle")
             .field("backend", &self.capability.name)
-            .field("phase", &self.phase())
+            .field("phase", &self.phase.load())
             .field("stats", &self.stats())
             .finish_non_exhaustive()
     }

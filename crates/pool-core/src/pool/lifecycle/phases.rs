@@ -25,32 +25,15 @@ impl Drop for EndsWithOthers {
 }
 
 impl Lifecycle {
-    #[inline]
-    pub(crate) fn phase(&self) -> Phase {
-        // ORDERING: SeqCst, see the module's last section.
-        match self.phase.load(Ordering::SeqCst) {
-            0 => Phase::Open,
-            1 => Phase::Draining,
-            2 => Phase::Cancelling,
-            3 => Phase::Stopped,
-            _ => Phase::Forked,
-        }
-    }
-
-    #[inline]
-    pub(crate) fn is_closed(&self) -> bool {
-        self.phase() != Phase::Open
-    }
-
     /// Whether the grace is over: queued jobs no longer start, and running ones are asked to stop.
     #[inline]
     pub fn is_cancelling(&self) -> bool {
-        self.phase() >= Phase::Cancelling
+        self.phase.is_cancelling()
     }
 
     /// Whether future `id` is inside a shutdown of this pool.
     pub(crate) fn is_inside_shutdown(&self, id: JobId) -> bool {
-        self.is_closed() && self.awaits_end(id)
+        self.phase.is_closed() && self.awaits_end(id)
     }
 
     /// Whether future `id` is to be dropped because the pool is being cancelled.
@@ -59,21 +42,10 @@ impl Lifecycle {
         self.is_cancelling() && !self.awaits_end(id)
     }
 
-    /// Whether the workers end as soon as they are idle.
-    #[inline]
-    pub(crate) fn is_stopped(&self) -> bool {
-        self.phase() >= Phase::Stopped
-    }
-
     /// Whether this process is a forked child, and the pool its parent's: nothing of it runs here, and nothing ever will.
     #[inline]
     pub fn is_forked(&self) -> bool {
-        self.phase() == Phase::Forked
-    }
-
-    /// See [`atfork`](crate::sys::atfork).
-    pub(crate) fn mark_forked(&self) {
-        self.advance(Phase::Forked);
+        self.phase.is_forked()
     }
 
     // --- from one phase to the next ---------------------------------------------------------------------------------
@@ -83,16 +55,8 @@ impl Lifecycle {
         if self.is_forked() {
             return;
         }
-        self.end_intake();
+        self.phase.end_intake();
         self.room.wake_all();
-    }
-
-    /// Ends intake, and leaves it to the caller to wake those who wait for a place.
-    pub(crate) fn end_intake(&self) {
-        self.advance(Phase::Draining);
-        machine::point(Point::Close);
-        // ORDERING: partners are the light fences of intake. Each closer has its own, since each may go on to read the ledger.
-        heavy();
     }
 
     /// Lets submissions that began before the end of intake come to their push, which takes them a few instructions. One that takes longer is
@@ -114,7 +78,7 @@ impl Lifecycle {
     /// The grace is over: queued jobs will not start, running ones are asked to stop, suspended futures are dropped. Takes a time that does
     /// not depend on how many these are, and runs no code of the user's; so whoever keeps the time may call it. Idempotent.
     pub(crate) fn begin_cancel(&self) {
-        if !self.advance(Phase::Cancelling) {
+        if !self.phase.advance(Phase::Cancelling) {
             return;
         }
         machine::point(Point::CancelAll);
@@ -134,7 +98,7 @@ impl Lifecycle {
 
     /// The workers end as soon as there is nothing left for them. Idempotent.
     pub fn stop(&self) {
-        if !self.advance(Phase::Stopped) {
+        if !self.phase.advance(Phase::Stopped) {
             return;
         }
         machine::point(Point::Stop);
@@ -146,7 +110,7 @@ impl Lifecycle {
     /// Whether a worker that has found nothing may leave: the pool has stopped, nothing is left to be done, and no future will need a worker
     /// in order to see the end.
     pub fn may_leave(&self) -> bool {
-        match self.phase() {
+        match self.phase.load() {
             Phase::Forked => true,
             // In this order: who is told of the end is woken before.
             Phase::Stopped => {
@@ -179,7 +143,7 @@ impl Lifecycle {
 
     /// Something has changed for which workers of a stopped pool stayed.
     pub(super) fn let_workers_leave(&self) {
-        if self.is_stopped() && !self.is_forked() {
+        if self.phase.is_stopped() && !self.is_forked() {
             self.resume_sleepers();
         }
     }
@@ -218,11 +182,6 @@ impl Lifecycle {
         let held = self.held.lock_unpoisoned().take();
         // The caller holds the engine as well, or is none of its threads.
         drop(held);
-    }
-
-    /// Moves the phase forward. True if this call did.
-    fn advance(&self, to: Phase) -> bool {
-        self.phase.fetch_max(to as u8, Ordering::SeqCst) < to as u8
     }
 
     // --- what did not start -----------------------------------------------------------------------------------------
@@ -268,7 +227,7 @@ impl Lifecycle {
     /// abandoned: nobody is left to run it.
     pub fn worker_lost(self: &Arc<Self>, index: usize, queued: impl FnOnce() -> Vec<Task>) {
         self.worker_gone(index);
-        if self.workers_alive() == 0 && !self.is_stopped() {
+        if self.workers_alive() == 0 && !self.phase.is_stopped() {
             self.close();
             for task in queued() {
                 if let GivenUp::Left(remains) = task.give_up(self, GivenUpAs::Abandoned) {

@@ -121,7 +121,7 @@ fn who_sees_nothing_on_its_way_takes_all() {
         let closer = {
             let (life, queue) = (StdArc::clone(&life), Arc::clone(&queue));
             thread::spawn(move || {
-                life.end_intake();
+                life.phase.end_intake();
                 let has_all = life.is_nothing_on_its_way();
                 drop(std::mem::take(&mut *queue.lock().unwrap()));
                 has_all
@@ -243,7 +243,7 @@ fn a_pool_without_handles_stops() {
         };
         life.stop_when_quiet();
         ender.join().unwrap();
-        assert!(life.is_stopped());
+        assert!(life.phase.is_stopped());
     });
 }
 
