@@ -292,7 +292,7 @@ impl Worker {
     #[inline]
     pub(crate) fn over(&self) {
         let has_left = self.forget_left();
-        self.life().over_at(self.index());
+        self.life().ledger.over(Some(self.index()));
         self.0.has_news.set(true);
         if has_left {
             // A job that is left out of a wait elsewhere may keep this worker for long.
@@ -373,7 +373,7 @@ impl Worker {
 
     #[inline]
     pub(crate) fn record(&self, outcome: Outcome) {
-        self.life().record_at(outcome, self.index());
+        self.life().ledger.record(outcome, Some(self.index()));
     }
 
     /// Records how a job ended that runs here, and tells the observer of failures. Called within the job's frame.

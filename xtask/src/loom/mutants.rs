@@ -373,14 +373,14 @@ mutants! {
     "testing::models::lifecycles::a_quiet_moment_ends_the_waits_before_it" {
         quiet_moment_is_not_noted: "a quiet moment is told to those who wait, and not noted for them", in "pool::lifecycle",
             "self.waits.tell(|| {
-                in_flight = self.in_flight();
+                in_flight = self.ledger.in_flight();
                 in_flight == 0
             });" =>
             "if MUTANT {
-                in_flight = self.in_flight();
+                in_flight = self.ledger.in_flight();
             } else {
                 self.waits.tell(|| {
-                    in_flight = self.in_flight();
+                    in_flight = self.ledger.in_flight();
                     in_flight == 0
                 });
             }";
@@ -430,9 +430,9 @@ mutants! {
     }
     "testing::models::lifecycles::a_generation_is_over_after_its_last_job" {
         front_is_told_too_early: "a generation is let go while a job of it goes on without a worker", in "pool::lifecycle",
-            "if self.in_flight() == 0
+            "if self.ledger.in_flight() == 0
             && let Some(front)" =>
-            "if (MUTANT || self.in_flight() == 0)
+            "if (MUTANT || self.ledger.in_flight() == 0)
             && let Some(front)";
         front_is_told_by_workers_alone: "the end of a generation's last job tells its front nothing", in "pool::lifecycle",
             "self.stop();

@@ -70,7 +70,7 @@ mutants! {
     }
     "pool-channel conformance r306" {
         a_job_is_counted_after_its_end: "a job is counted as in flight after its end", in "worker",
-            "self.life().over_at(self.index());" => "";
+            "self.life().ledger.over(Some(self.index()));" => "";
     }
     "pool-channel conformance r401" {
         captures_stay: "a cancelled job keeps what it captured", in "cell::unstarted",
@@ -238,8 +238,8 @@ mutants! {
     }
     "pool simulation a_report_misses_no_submission_that_is_on_its_way" {
         a_report_does_not_wait_for_the_way_in: "a report leaves a submission out that is on its way", in "pool::shutdown",
-            "let have_all_arrived = life.is_nothing_on_its_way();" =>
-            "let have_all_arrived = MUTANT || life.is_nothing_on_its_way();";
+            "let have_all_arrived = life.ledger.is_nothing_on_its_way();" =>
+            "let have_all_arrived = MUTANT || life.ledger.is_nothing_on_its_way();";
     }
     "pool-channel conformance r605" {
         a_shutdown_cuts_short_in_silence: "a report does not say whom its shutdown cut short", in "pool::lifecycle::phases",

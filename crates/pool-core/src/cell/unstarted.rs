@@ -70,7 +70,7 @@ impl<'c> Unstarted<'c> {
         } = self;
         let life = self.life.as_ref();
         if let Some(life) = life {
-            life.record(outcome);
+            life.ledger.record(outcome, None);
         }
         let observer = life.filter(|_| self.tells == Tells::Observer);
         let nested = Nested::begin();

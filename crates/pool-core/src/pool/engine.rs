@@ -392,7 +392,7 @@ impl<E: Engine> HandOver for WorkerPool<E> {
     fn retire(&self) -> Retired {
         let life = self.life();
         life.phase.end_intake();
-        life.await_submissions();
+        life.ledger.await_submissions();
         Retired::new(take_queued(&**self.engine()), life)
     }
 

@@ -93,7 +93,7 @@ impl Retired {
             let id = task.id();
             push(task);
             to.adopted(submission, &take_queued);
-            self.from.handed_over();
+            self.from.ledger.hand_over();
             machine::point(Point::Moved(id));
         }
         Adopted { due, _left: self }

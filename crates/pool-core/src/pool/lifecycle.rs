@@ -83,7 +83,7 @@ pub struct Lifecycle {
     id: PoolId,
     capability: Capability,
     pub(crate) phase: AtomicPhase,
-    ledger: Ledger,
+    pub(crate) ledger: Ledger,
     room: Arc<Room>,
     idle: Sleep,
     pub(crate) slots: Box<[Arc<CachePadded<Status>>]>,
@@ -333,34 +333,11 @@ impl Lifecycle {
         u64::try_from(machine::since(self.epoch).as_nanos()).unwrap_or(u64::MAX)
     }
 
-    pub(crate) fn record(&self, outcome: Outcome) {
-        self.ledger.record(outcome, None);
-    }
-
-    /// Counts a job that was given up before it started.
-    pub(crate) fn record_given_up(&self, ends: GivenUpAs) {
-        match ends {
-            GivenUpAs::Unstarted => self.ledger.record_unstarted(),
-            GivenUpAs::Abandoned => self.ledger.record(Outcome::Abandoned, None),
-            GivenUpAs::OffTheBooks => {}
-        }
-    }
-
     /// The same job is over.
     pub(crate) fn given_up_over(&self, ends: GivenUpAs) {
         if ends != GivenUpAs::OffTheBooks {
             self.entry_over();
         }
-    }
-
-    #[inline]
-    pub(crate) fn record_at(&self, outcome: Outcome, worker: usize) {
-        self.ledger.record(outcome, Some(worker));
-    }
-
-    #[inline]
-    pub(crate) fn over_at(&self, worker: usize) {
-        self.ledger.over(Some(worker));
     }
 
     /// Nothing of a job is left, and no worker may pass by to notice.
@@ -443,7 +420,7 @@ impl Lifecycle {
         }
         // ORDERING: pairs with the fence in `tell_watchers`: of a last worker and a last job, the second to go sees that both are gone.
         fence(Ordering::SeqCst);
-        if self.in_flight() == 0
+        if self.ledger.in_flight() == 0
             && let Some(front) = self.front()
         {
             front.ended(self);
@@ -471,10 +448,6 @@ impl Lifecycle {
 
     // --- quiet ------------------------------------------------------------------------------------------------------
 
-    pub(crate) fn in_flight(&self) -> u64 {
-        self.ledger.in_flight()
-    }
-
     /// Called where the pool may have become quiet: by a worker that found nothing, and by whoever ends a job elsewhere.
     pub(crate) fn tell_watchers(&self) {
         // ORDERING: pairs with the fence in `watch`: this side has counted, that side has announced itself.
@@ -482,7 +455,7 @@ impl Lifecycle {
         if self.watchers.load(Ordering::Relaxed) != 0 {
             let mut in_flight = 0;
             self.waits.tell(|| {
-                in_flight = self.in_flight();
+                in_flight = self.ledger.in_flight();
                 in_flight == 0
             });
             if in_flight <= self.left_out_len() {
@@ -490,7 +463,7 @@ impl Lifecycle {
             }
         }
         // ORDERING: Acquire: the intake is over, and its heavy fence behind it, before the ledger is read.
-        if self.stops_when_quiet.load(Ordering::Acquire) && self.in_flight() == 0 {
+        if self.stops_when_quiet.load(Ordering::Acquire) && self.ledger.in_flight() == 0 {
             self.stop();
         }
         self.tell_front();

@@ -400,7 +400,7 @@ fn settle(life: &Arc<Lifecycle>, start: Instant) -> ReportBody {
     let mut patience = begun + SETTLE_GRACE;
     loop {
         // Read first: what it does not count has reached the books.
-        let have_all_arrived = life.is_nothing_on_its_way();
+        let have_all_arrived = life.ledger.is_nothing_on_its_way();
         let Leftovers {
             is_still,
             is_ending,

@@ -101,7 +101,7 @@ impl<J: Job> Payload for Plain<J> {
     fn abandon(self) {}
 
     fn give_up(self, id: JobId, life: &Lifecycle, ends: GivenUpAs) -> GivenUp {
-        life.record_given_up(ends);
+        life.ledger.record_given_up(ends);
         life.given_up_over(ends);
         GivenUp::Left(Remains::task(id, None, self.0))
     }
@@ -121,7 +121,7 @@ impl<J: Job> Payload for Named<J> {
     fn abandon(self) {}
 
     fn give_up(self, id: JobId, life: &Lifecycle, ends: GivenUpAs) -> GivenUp {
-        life.record_given_up(ends);
+        life.ledger.record_given_up(ends);
         life.given_up_over(ends);
         GivenUp::Left(Remains::task(id, self.terms.name, self.job))
     }

@@ -268,7 +268,7 @@ impl Payload for Nothing {
     fn abandon(self) {}
 
     fn give_up(self, id: JobId, life: &Lifecycle, ends: GivenUpAs) -> GivenUp {
-        life.record_given_up(ends);
+        life.ledger.record_given_up(ends);
         life.given_up_over(ends);
         GivenUp::Left(Task::new(id, self))
     }
@@ -300,7 +300,7 @@ fn a_submission_is_refused_or_accounted_for() {
             })
         };
         life.close();
-        let was_quiet = life.in_flight() == 0;
+        let was_quiet = life.ledger.in_flight() == 0;
         if was_quiet {
             assert!(
                 queue.lock().unwrap().is_empty(),
@@ -319,7 +319,7 @@ fn a_submission_is_refused_or_accounted_for() {
             (stats.accepted, stats.unstarted),
             (u64::from(is_accepted), u64::from(is_accepted))
         );
-        assert_eq!(life.in_flight(), 0);
+        assert_eq!(life.ledger.in_flight(), 0);
     });
 }
 

@@ -80,7 +80,7 @@ impl<J: Job> Payload for CellEntry<J> {
         if let Some(terms) = cell.terms() {
             terms.unwatch(id, life);
         }
-        life.record_given_up(ends);
+        life.ledger.record_given_up(ends);
         let name = cell.terms().and_then(|terms| terms.name.clone());
         let ended = cell.state.end(Outcome::Abandoned);
         life.given_up_over(ends);

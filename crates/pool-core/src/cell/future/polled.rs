@@ -207,7 +207,7 @@ impl<S: Source> Polled for AsyncCell<S> {
         }
         self.turn.finish();
         self.unwatch(life);
-        life.record_given_up(ends);
+        life.ledger.record_given_up(ends);
         self.publish(Outcome::Abandoned);
         life.given_up_over(ends);
         let name = self.terms.as_ref().and_then(|terms| terms.name.clone());

@@ -27,7 +27,7 @@ impl Lifecycle {
             if !tally.runs_uncounted() {
                 return tally;
             }
-            if self.is_nothing_on_its_way() {
+            if self.ledger.is_nothing_on_its_way() {
                 break;
             }
             machine::yield_now();

@@ -145,7 +145,7 @@ impl Lifecycle {
             Awaits::Quiet => list.waits.len(),
             Awaits::End => list.ending,
         };
-        self.in_flight() <= left_out as u64
+        self.ledger.in_flight() <= left_out as u64
     }
 
     /// These jobs end, and so are left out of no wait that they have begun.

@@ -10,9 +10,6 @@ use crate::sys::machine::{self, Point};
 use crate::sys::sync::{LockExt, Ordering};
 use crate::task::{GivenUp, GivenUpAs, Task};
 
-/// How often a swap looks for submissions on their way: for as long as a thread may be kept from its core.
-const MOST_YIELDS: usize = 10_000;
-
 /// See [`Lifecycle::ends_with_others`].
 pub(crate) struct EndsWithOthers(Arc<Lifecycle>);
 
@@ -57,22 +54,6 @@ impl Lifecycle {
         }
         self.phase.end_intake();
         self.room.wake_all();
-    }
-
-    /// Lets submissions that began before the end of intake come to their push, which takes them a few instructions. One that takes longer is
-    /// not waited for: user code that it calls may wait for the caller.
-    pub(crate) fn await_submissions(&self) {
-        for _ in 0..MOST_YIELDS {
-            if self.is_nothing_on_its_way() {
-                return;
-            }
-            machine::yield_now();
-        }
-    }
-
-    /// Whether no submission is between its entry and its push or refusal.
-    pub(crate) fn is_nothing_on_its_way(&self) -> bool {
-        self.ledger.is_nothing_on_its_way()
     }
 
     /// The grace is over: queued jobs will not start, running ones are asked to stop, suspended futures are dropped. Takes a time that does
@@ -241,12 +222,6 @@ impl Lifecycle {
     pub fn searcher_lost(&self) {
         let _was_last = self.idle.end_search();
         self.notify();
-    }
-
-    /// A job that was queued here is queued in another pool now, and in its books.
-    pub(crate) fn handed_over(&self) {
-        self.ledger.hand_over();
-        self.ledger.over(None);
     }
 
     /// Takes tasks off the books: what is left to be run, for somebody else to run. A job that was cancelled meanwhile is in the books

@@ -24,7 +24,7 @@ impl Lifecycle {
     /// keep the others waiting.
     pub(crate) async fn quiet(&self) {
         let wait = self.waits.begin();
-        self.watch(|| self.in_flight() == 0 || self.waits.is_over(wait))
+        self.watch(|| self.ledger.in_flight() == 0 || self.waits.is_over(wait))
             .await;
     }
 

@@ -90,7 +90,7 @@ fn a_job_is_accounted_for_once() {
                     Takes::Back => {
                         let is_given_back = task.change_pool(&life, None).is_changed();
                         if is_given_back {
-                            life.record(Outcome::Abandoned);
+                            life.ledger.record(Outcome::Abandoned, None);
                         }
                         is_given_back
                     }

@@ -122,7 +122,7 @@ fn who_sees_nothing_on_its_way_takes_all() {
             let (life, queue) = (StdArc::clone(&life), Arc::clone(&queue));
             thread::spawn(move || {
                 life.phase.end_intake();
-                let has_all = life.is_nothing_on_its_way();
+                let has_all = life.ledger.is_nothing_on_its_way();
                 drop(std::mem::take(&mut *queue.lock().unwrap()));
                 has_all
             })
@@ -205,7 +205,7 @@ fn a_quiet_moment_ends_the_waits_before_it() {
         wait(quiet);
         assert!(is_over.load(Relaxed), "the job is in flight");
         ender.join().unwrap();
-        assert_eq!(life.in_flight(), 1);
+        assert_eq!(life.ledger.in_flight(), 1);
     });
 }
 
@@ -373,7 +373,7 @@ struct Told(AtomicBool);
 
 impl Front for Told {
     fn ended(&self, life: &Lifecycle) {
-        assert_eq!(life.in_flight(), 0);
+        assert_eq!(life.ledger.in_flight(), 0);
         self.0.store(true, Relaxed);
     }
 

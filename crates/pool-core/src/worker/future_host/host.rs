@@ -240,9 +240,9 @@ impl<'e, E: Engine> Host<'e, E> {
     pub(super) fn end(&mut self, job: &Arc<dyn Polled>, is_listed: bool, outcome: Outcome) {
         let (life, index) = (self.life(), self.worker().index());
         life.slots[index].end(is_listed);
-        life.record_at(outcome, index);
+        life.ledger.record(outcome, Some(index));
         job.publish_hosted(outcome);
-        life.over_at(index);
+        life.ledger.over(Some(index));
         self.jobs_at_a_stretch += 1;
         self.has_news = true;
     }
