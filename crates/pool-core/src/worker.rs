@@ -108,7 +108,7 @@ impl Worker {
     pub fn start<E: Engine>(engine: &Arc<E>, index: usize) -> Result<Self, BuildError> {
         let worker = Self::new(engine, index, index, false);
         let life = worker.life();
-        life.set_thread(index, machine::current());
+        life.roster.set_thread(index, machine::current());
         worker.set_state(Rc::from(life.hooks().start(index)?));
         worker.enter_for_good();
         life.worker_alive();
@@ -122,7 +122,7 @@ impl Worker {
         token: usize,
         is_searching: bool,
     ) -> Self {
-        let slot = Arc::clone(&engine.life().slots[index]);
+        let slot = Arc::clone(&engine.life().roster.slots[index]);
         Self(Rc::new(Inner {
             seat: Seat::new(engine.life(), index),
             tick: Cell::new(slot.looks()),
@@ -131,7 +131,7 @@ impl Worker {
             host: Box::new(Within(Inside(Arc::clone(engine)))),
             state: OnceCell::new(),
             is_searching: Cell::new(is_searching),
-            search: Search::new(engine.life().is_on_lent_threads()),
+            search: Search::new(engine.life().roster.is_on_lent_threads()),
             nested: Cell::new(0),
             past_bound: Cell::new(0),
             beyond: Cell::new(0),
@@ -442,7 +442,7 @@ impl Worker {
     /// Counts the worker among those that search, for its token's next holder.
     pub(crate) fn begin_search(&self) {
         if !self.0.is_searching.replace(true) {
-            self.life().idle().begin_search();
+            self.life().roster.sleep.begin_search();
         }
     }
 

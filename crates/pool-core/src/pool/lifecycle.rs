@@ -28,6 +28,7 @@ mod excluded_waiters;
 mod notify;
 mod phase;
 mod phases;
+mod roster;
 mod wait_idle;
 mod watching;
 mod woken_futures;
@@ -39,7 +40,6 @@ use std::task::Waker;
 use std::time::Instant;
 
 use crossbeam_deque::Injector;
-use crossbeam_utils::CachePadded;
 
 use crate::job::id::JobId;
 use crate::job::outcome::Outcome;
@@ -56,24 +56,19 @@ use crate::pool::timer::Timer;
 use crate::submit::room::Room;
 use crate::sys::asymmetric_fence::{self, light};
 use crate::sys::atfork;
-use crate::sys::machine::{self, Thread};
+use crate::sys::machine;
 use crate::sys::sync::{AtomicBool, AtomicUsize, Mutex, Ordering, fence};
 use crate::task::{GivenUpAs, Task};
-use crate::worker::borrowed::Seats;
 use crate::worker::current_index;
 use crate::worker::park;
-use crate::worker::sleep::Sleep;
-use crate::worker::status::Status;
 use after_cancel::Chores;
 pub(crate) use counts::Leftovers;
 use excluded_waiters::LeftOut;
 pub(crate) use excluded_waiters::{Awaits, Joiner, own_worker};
 use notify::Notices;
 pub(crate) use phase::{AtomicPhase, Phase};
+use roster::Roster;
 use wait_idle::Waits;
-
-/// How a worker that sleeps is brought back.
-type Resume = Box<dyn Fn(usize) + Send + Sync>;
 
 /// Everything that a pool's jobs, workers, submitters and operators share, whatever the strategy.
 ///
@@ -85,10 +80,7 @@ pub struct Lifecycle {
     pub(crate) phase: AtomicPhase,
     pub(crate) ledger: Ledger,
     room: Arc<Room>,
-    idle: Sleep,
-    pub(crate) slots: Box<[Arc<CachePadded<Status>>]>,
-    /// Which places are taken, where threads are lent.
-    pub(crate) seats: Seats,
+    pub(crate) roster: Roster,
     /// Jobs that run, or sleep, elsewhere than in a worker's frames: suspended futures, jobs that a joiner claimed.
     away: OffWorker,
     /// Futures that were woken. This way in is never refused.
@@ -111,8 +103,6 @@ pub struct Lifecycle {
     held: Mutex<Option<Arc<dyn Any + Send + Sync>>>,
     /// The pool stops of itself once it is quiet: nobody is left to shut it down.
     stops_when_quiet: AtomicBool,
-    workers_alive: AtomicUsize,
-    resume: OnceLock<Resume>,
     /// The engine, for who has this alone.
     reached: OnceLock<Weak<dyn Reached>>,
     pub(crate) ending: Mutex<Ending>,
@@ -146,9 +136,7 @@ impl Lifecycle {
             phase: AtomicPhase::open(),
             ledger: Ledger::new(workers),
             room: config.room.clone().unwrap_or_default(),
-            idle: Sleep::new(workers),
-            slots: (0..workers).map(|_| Arc::default()).collect(),
-            seats: Seats::new(workers),
+            roster: Roster::new(workers),
             away: OffWorker::new(workers),
             woken: Injector::new(),
             clock: Timer::default(),
@@ -163,8 +151,6 @@ impl Lifecycle {
             ends_with_others: AtomicUsize::new(0),
             held: Mutex::new(None),
             stops_when_quiet: AtomicBool::new(false),
-            workers_alive: AtomicUsize::new(0),
-            resume: OnceLock::new(),
             reached: OnceLock::new(),
             ending: Mutex::default(),
             epoch: machine::now(),
@@ -179,8 +165,7 @@ impl Lifecycle {
 
     /// Sets how a sleeping worker is resumed, for a backend whose workers are not parked threads.
     pub fn resume_with(&self, resume: impl Fn(usize) + Send + Sync + 'static) {
-        // A second call would be a backend's mistake; the first stands.
-        let _first = self.resume.set(Box::new(resume));
+        self.roster.resume_with(resume);
     }
 
     pub(crate) fn reach_by(&self, engine: Weak<dyn Reached>) {
@@ -301,29 +286,13 @@ impl Lifecycle {
     /// Wakes a worker, if one is needed, for work that was just pushed.
     #[inline]
     pub fn notify(&self) {
-        if let Some(worker) = self.idle.notify(|| current_index(self).is_some()) {
-            self.resume(worker);
-        }
-    }
-
-    /// Whether the workers' threads belong to somebody else, who resumes them.
-    pub(crate) fn is_on_lent_threads(&self) -> bool {
-        self.resume.get().is_some()
-    }
-
-    pub(crate) fn resume(&self, worker: usize) {
-        match self.resume.get() {
-            Some(resume) => resume(worker),
-            None => self.slots[worker].resume(),
+        let is_worker = || current_index(self).is_some();
+        if let Some(worker) = self.roster.sleep.notify(is_worker) {
+            self.roster.resume(worker);
         }
     }
 
     // --- work -------------------------------------------------------------------------------------------------------
-
-    #[inline]
-    pub(crate) fn idle(&self) -> &Sleep {
-        &self.idle
-    }
 
     pub(crate) fn clock(&self) -> &Timer {
         &self.clock
@@ -394,14 +363,13 @@ impl Lifecycle {
 
     /// A worker has taken its place.
     pub fn worker_alive(&self) {
-        self.workers_alive.fetch_add(1, Ordering::SeqCst);
+        self.roster.count_in();
         self.announce();
     }
 
     /// Worker `index` has left its place for good.
     pub fn worker_gone(&self, index: usize) {
-        self.slots[index].leave();
-        if self.workers_alive.fetch_sub(1, Ordering::SeqCst) == 1 {
+        if self.roster.count_out(index) {
             if self.phase.is_stopped() {
                 self.clock.stop();
                 self.drop_late_remains();
@@ -415,7 +383,7 @@ impl Lifecycle {
     /// Tells the front of a pool that is swapped if this generation of it is over: it has stopped, nobody works for it any more, and
     /// no job of it goes on without a worker, as a suspended future may. Called after each of them; the last one finds the others done.
     pub(crate) fn tell_front(&self) {
-        if self.front.is_none() || !self.phase.is_stopped() || self.workers_alive() > 0 {
+        if self.front.is_none() || !self.phase.is_stopped() || self.roster.alive() > 0 {
             return;
         }
         // ORDERING: pairs with the fence in `tell_watchers`: of a last worker and a last job, the second to go sees that both are gone.
@@ -434,16 +402,7 @@ impl Lifecycle {
 
     /// Whether every worker has left its place for good.
     pub fn have_all_left(&self) -> bool {
-        self.slots.iter().all(|slot| slot.has_left())
-    }
-
-    /// Whether worker `index` has left its place for good.
-    pub(crate) fn has_left(&self, index: usize) -> bool {
-        self.slots[index].has_left()
-    }
-
-    pub(crate) fn workers_alive(&self) -> usize {
-        self.workers_alive.load(Ordering::SeqCst)
+        self.roster.have_all_left()
     }
 
     // --- quiet ------------------------------------------------------------------------------------------------------
@@ -478,13 +437,6 @@ impl Lifecycle {
         if !self.phase.is_forked() {
             self.notices.notify();
         }
-    }
-
-    // --- observers --------------------------------------------------------------------------------------------------
-
-    /// Lets worker `index` be resumed on the calling thread.
-    pub(crate) fn set_thread(&self, index: usize, thread: Thread) {
-        self.slots[index].set_thread(thread);
     }
 }
 

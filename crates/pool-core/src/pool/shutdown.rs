@@ -306,7 +306,7 @@ async fn drive<E: Engine>(engine: &Arc<E>, alarm: &Alarm) -> ShutdownReport {
             let end = limits.end.map_or(later, |end| end.min(later));
             Some(end.max(soon))
         };
-        let have_left = || life.workers_alive() <= busy_workers(life);
+        let have_left = || life.roster.alive() <= busy_workers(life);
         wait(life, alarm, limit, have_left).await;
     }
     // A future that waits for the end needs a worker to see it: the workers stay until it was told.
@@ -363,7 +363,11 @@ fn finished(life: &Lifecycle) -> Option<ShutdownReport> {
 }
 
 fn busy_workers(life: &Lifecycle) -> usize {
-    life.slots.iter().filter(|slot| slot.depth() > 0).count()
+    life.roster
+        .slots
+        .iter()
+        .filter(|slot| slot.depth() > 0)
+        .count()
 }
 
 /// Waits until `is_over`, until the limit, which others may shorten meanwhile, or until another caller has made the report.
@@ -428,7 +432,7 @@ fn settle(life: &Arc<Lifecycle>, start: Instant) -> ReportBody {
                 accepted: accounted,
                 stats,
                 still_running: running,
-                threads_left: life.workers_alive(),
+                threads_left: life.roster.alive(),
                 took: machine::since(start),
                 ..ReportBody::default()
             };

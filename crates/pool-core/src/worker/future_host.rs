@@ -135,7 +135,7 @@ pub async fn host_futures<E: Engine>(lent: Lent<E>) -> Left {
         // In this order: whoever resumes the token finds its seat free.
         let token = host.leave();
         let has_work = || has_work(&*engine) || life.may_leave();
-        match life.idle().announce(token, has_work) {
+        match life.roster.sleep.announce(token, has_work) {
             Announced::Search => host.occupy(token, true),
             Announced::Sleep | Announced::Resumed => return Left::Nothing,
         }
@@ -150,7 +150,7 @@ pub fn lose_token<E: Engine>(engine: &Arc<E>, token: usize, first: Option<Task>)
             engine.queue().push_unbounded(first);
             life.notify();
         }
-        None => life.searcher_lost(),
+        None => life.roster.searcher_lost(life),
     }
     life.worker_lost(token, || take_queued(&**engine));
 }
@@ -232,7 +232,7 @@ impl<'h, 'e, E: Engine> Hosted<'h, 'e, E> {
         };
         let life = self.host.life();
         let grant = match self.seeking.take() {
-            None => life.idle().take_for_work().map(Grant::Token),
+            None => life.roster.sleep.take_for_work().map(Grant::Token),
             Some(seeking) => match seeking.poll(cx) {
                 Poll::Ready(grant) => grant,
                 Poll::Pending if needs_no_token(&**job, life) => seeking.close(),
@@ -349,7 +349,7 @@ impl<E: Engine> Future for Hosted<'_, '_, E> {
 impl<E: Engine> Drop for Hosted<'_, '_, E> {
     fn drop(&mut self) {
         if let Some(Grant::Token(token)) = self.seeking.take().and_then(|it| it.close()) {
-            self.host.life().idle().begin_search();
+            self.host.life().roster.sleep.begin_search();
             E::lose(self.host.engine, token, None);
         }
         let Some(job) = self.job.take() else { return };

@@ -102,7 +102,7 @@ pub(crate) fn block_on_helping<F: Future>(
         }
         if let Some(worker) = worker {
             let was_left = std::mem::replace(&mut is_left_to_others, false);
-            if !was_left && worker.life().idle().is_somebody_idle() {
+            if !was_left && worker.life().roster.sleep.is_somebody_idle() {
                 is_left_to_others = true;
             } else if worker.help(awaits) {
                 has_helped = true;

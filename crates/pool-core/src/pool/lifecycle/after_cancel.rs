@@ -120,7 +120,7 @@ impl Lifecycle {
     pub(crate) fn drop_late_remains(&self) {
         // ORDERING: partner is the fence in `leave_remains`: one side sees the remains, or the other that nobody is left.
         fence(Ordering::SeqCst);
-        if self.workers_alive() > 0 {
+        if self.roster.alive() > 0 {
             return;
         }
         while let Some(task) = steal(&self.chores.remains) {

@@ -36,11 +36,11 @@ impl Lifecycle {
     }
 
     fn look(&self, past_bound: u64) -> Tally {
-        let running = self.slots.iter().map(|slot| slot.depth()).sum::<usize>() + self.away.len();
+        let running = self.roster.running() + self.away.len();
         Tally {
             counts: Stats {
                 running: running as u64,
-                workers: self.workers_alive(),
+                workers: self.roster.alive(),
                 hook_panics: self.hooks.panics(),
                 ..self.ledger.counts()
             },
@@ -79,7 +79,7 @@ impl Lifecycle {
         let now = self.nanos();
         let mut jobs: Vec<RunningJob> = Vec::new();
         let mut on_record = Vec::new();
-        for (worker, slot) in self.slots.iter().enumerate() {
+        for (worker, slot) in self.roster.slots.iter().enumerate() {
             for frame in slot.frames() {
                 on_record.extend(frame.record);
                 jobs.push(RunningJob {

@@ -235,7 +235,7 @@ impl<'a> Left<'a> {
         fence(Ordering::SeqCst);
         // Whoever waits for these jobs need not any more; and a worker that stayed for a future may leave.
         self.life.wake_watchers();
-        self.life.let_workers_leave();
+        self.life.roster.let_leave(&self.life.phase);
     }
 }
 

@@ -17,7 +17,7 @@ impl Drop for EndsWithOthers {
     fn drop(&mut self) {
         // ORDERING: Release, as in `end_is_told`, which has the same partner.
         self.0.ends_with_others.fetch_sub(1, Ordering::Release);
-        self.0.let_workers_leave();
+        self.0.roster.let_leave(&self.0.phase);
     }
 }
 
@@ -65,7 +65,7 @@ impl Lifecycle {
         machine::point(Point::CancelAll);
         self.begin_chores();
         self.away.wake_hosts();
-        self.resume_sleepers();
+        self.roster.resume_sleepers();
     }
 
     /// The same, and gives up what is queued.
@@ -83,7 +83,7 @@ impl Lifecycle {
             return;
         }
         machine::point(Point::Stop);
-        self.resume_sleepers();
+        self.roster.resume_sleepers();
         self.announce();
         self.tell_front(); // all workers may be lost already
     }
@@ -119,22 +119,7 @@ impl Lifecycle {
     pub(crate) fn end_is_told(&self) {
         // ORDERING: Release pairs with the Acquire in `may_leave`: who sees it sees the futures that were woken before.
         self.is_end_told.store(true, Ordering::Release);
-        self.let_workers_leave();
-    }
-
-    /// Something has changed for which workers of a stopped pool stayed.
-    pub(super) fn let_workers_leave(&self) {
-        if self.phase.is_stopped() && !self.is_forked() {
-            self.resume_sleepers();
-        }
-    }
-
-    fn resume_sleepers(&self) {
-        // ORDERING: partner is the heavy fence of a worker that announces its sleep: it sees the phase, or is seen here.
-        heavy();
-        for worker in self.idle.take_all() {
-            self.resume(worker);
-        }
+        self.roster.let_leave(&self.phase);
     }
 
     /// Nobody is left to shut the pool down: it stops once it is quiet.
@@ -157,7 +142,7 @@ impl Lifecycle {
 
     /// Called after a worker has been counted out, and after an engine was left here: the second of the two finds the other.
     pub(super) fn release_if_deserted(&self) {
-        if self.workers_alive() > 0 {
+        if self.roster.alive() > 0 {
             return;
         }
         let held = self.held.lock_unpoisoned().take();
@@ -208,7 +193,7 @@ impl Lifecycle {
     /// abandoned: nobody is left to run it.
     pub fn worker_lost(self: &Arc<Self>, index: usize, queued: impl FnOnce() -> Vec<Task>) {
         self.worker_gone(index);
-        if self.workers_alive() == 0 && !self.phase.is_stopped() {
+        if self.roster.alive() == 0 && !self.phase.is_stopped() {
             self.close();
             for task in queued() {
                 if let GivenUp::Left(remains) = task.give_up(self, GivenUpAs::Abandoned) {
@@ -216,12 +201,6 @@ impl Lifecycle {
                 }
             }
         }
-    }
-
-    /// A token was resumed, and lost before it looked for a task: somebody else looks. Else submitters would count on it for ever.
-    pub fn searcher_lost(&self) {
-        let _was_last = self.idle.end_search();
-        self.notify();
     }
 
     /// Takes tasks off the books: what is left to be run, for somebody else to run. A job that was cancelled meanwhile is in the books

@@ -26,10 +26,10 @@ pub(super) fn has_work<E: Engine>(engine: &E) -> bool {
 /// A token that its holder needs no longer: it goes to what there is to do, or sleeps.
 fn release<E: Engine>(engine: &E, token: usize) {
     let life = engine.life();
-    life.idle().begin_search();
+    life.roster.sleep.begin_search();
     let has_work = || has_work(engine) || life.may_leave();
-    if has_work() || life.idle().announce(token, has_work) == Announced::Search {
-        life.resume(token);
+    if has_work() || life.roster.sleep.announce(token, has_work) == Announced::Search {
+        life.roster.resume(token);
     }
 }
 
@@ -102,7 +102,7 @@ impl<'e, E: Engine> Host<'e, E> {
 
     /// Takes a seat with a token that has come.
     pub(super) fn occupy(&mut self, token: usize, is_searching: bool) {
-        let taken = self.life().seats.take(Some(token));
+        let taken = self.life().roster.seats.take(Some(token));
         self.sit(taken.index, token, is_searching, None);
         // `leave` frees it.
         std::mem::forget(taken);
@@ -141,7 +141,7 @@ impl<'e, E: Engine> Host<'e, E> {
         if loan.is_some() {
             return None;
         }
-        self.life().seats.free(index);
+        self.life().roster.seats.free(index);
         Some(token)
     }
 
@@ -198,7 +198,7 @@ impl<'e, E: Engine> Host<'e, E> {
     /// the thread is worth more to the runtime's other tasks.
     pub(super) fn look_around(&self) -> bool {
         let life = self.life();
-        let is_worth_it = !self.has_slept && !life.idle().has_searcher();
+        let is_worth_it = !self.has_slept && !life.roster.sleep.has_searcher();
         self.worker().begin_search();
         is_worth_it
             && look_a_while(Looks::WORKER, || {
@@ -229,17 +229,17 @@ impl<'e, E: Engine> Host<'e, E> {
 
     /// Notes at the seat that a job runs there, since `since`. True if the note is listed.
     pub(super) fn note(&self, job: &Arc<dyn Polled>, since: u64) -> bool {
-        self.life().slots[self.worker().index()].begin(job.id(), job.name(), since)
+        self.life().roster.slots[self.worker().index()].begin(job.id(), job.name(), since)
     }
 
     pub(super) fn strike(&self, is_listed: bool) {
-        self.life().slots[self.worker().index()].end(is_listed);
+        self.life().roster.slots[self.worker().index()].end(is_listed);
     }
 
     /// The job is over: the seat is free for the next.
     pub(super) fn end(&mut self, job: &Arc<dyn Polled>, is_listed: bool, outcome: Outcome) {
         let (life, index) = (self.life(), self.worker().index());
-        life.slots[index].end(is_listed);
+        life.roster.slots[index].end(is_listed);
         life.ledger.record(outcome, Some(index));
         job.publish_hosted(outcome);
         life.ledger.over(Some(index));
@@ -280,7 +280,7 @@ impl<E: Engine> Drop for Host<'_, E> {
             return;
         };
         if !is_searching {
-            self.life().idle().begin_search();
+            self.life().roster.sleep.begin_search();
         }
         E::lose(self.engine, token, None);
     }
