@@ -109,7 +109,7 @@ impl Worker {
         let worker = Self::new(engine, index, index, false);
         let life = worker.life();
         life.roster.set_thread(index, machine::current());
-        worker.set_state(Rc::from(life.hooks().start(index)?));
+        worker.set_state(Rc::from(life.hooks.start(index)?));
         worker.enter_for_good();
         life.worker_alive();
         Ok(worker)
@@ -255,7 +255,7 @@ impl Worker {
 
     #[inline]
     pub(crate) fn run_woken(&self) -> bool {
-        let Some(task) = self.life().pop_woken() else {
+        let Some(task) = self.life().woken.pop() else {
             return false;
         };
         if self.ends_last_search() {
@@ -400,7 +400,7 @@ impl Worker {
         own_text: fn(&E) -> Option<String>,
     ) {
         if let Err(error) = resolution {
-            self.life().hooks().observe_error(id, name, error, own_text);
+            self.life().hooks.observe_error(id, name, error, own_text);
         }
     }
 

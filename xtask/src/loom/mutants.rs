@@ -417,30 +417,30 @@ mutants! {
         if !MUTANT {
             self.begin_chores();
         }";
-        worker_leaves_chores: "a worker leaves without a look for chores", in "pool::lifecycle::woken_futures",
+        worker_leaves_chores: "a worker leaves without a look for chores", in "pool::lifecycle",
             "!self.woken.is_empty() || self.has_chores()" =>
             "!self.woken.is_empty() || (!MUTANT && self.has_chores())";
     }
     "testing::models::lifecycles::remains_that_come_late_are_dropped" {
         last_worker_leaves_remains: "the last worker does not look for remains after it was counted out", in "pool::lifecycle",
-            "self.clock.stop();
+            "self.timer.stop();
                 self.drop_late_remains();" =>
-            "self.clock.stop();
+            "self.timer.stop();
                 if !MUTANT { self.drop_late_remains(); }";
     }
     "testing::models::lifecycles::a_generation_is_over_after_its_last_job" {
-        front_is_told_too_early: "a generation is let go while a job of it goes on without a worker", in "pool::lifecycle",
-            "if self.ledger.in_flight() == 0
+        front_is_told_too_early: "a generation is let go while a job of it goes on without a worker", in "pool::lifecycle::owners",
+            "if life.ledger.in_flight() == 0
             && let Some(front)" =>
-            "if (MUTANT || self.ledger.in_flight() == 0)
+            "if (MUTANT || life.ledger.in_flight() == 0)
             && let Some(front)";
         front_is_told_by_workers_alone: "the end of a generation's last job tells its front nothing", in "pool::lifecycle",
             "self.stop();
         }
-        self.tell_front();" =>
+        self.owners.tell_front(self);" =>
             "self.stop();
         }
-        if !MUTANT { self.tell_front(); }";
+        if !MUTANT { self.owners.tell_front(self); }";
     }
     "testing::models::lifecycles::an_engine_is_released_by_the_second_to_look" {
         engine_is_left_without_a_look: "an engine is left to a pool whose workers may have left", in "pool::lifecycle::phases",

@@ -141,8 +141,8 @@ mutants! {
     }
     "pool-channel conformance r502" {
         a_join_claims_nothing: "a join inside a job waits for a worker", in "cell::closure",
-            "worker.may_claim() && self.state.claim(worker.life().id())" =>
-            "!MUTANT && worker.may_claim() && self.state.claim(worker.life().id())";
+            "worker.may_claim() && self.state.claim(worker.life().id)" =>
+            "!MUTANT && worker.may_claim() && self.state.claim(worker.life().id)";
         waits_share_their_list: "a wait in an executor helps what those before it asked for", in "worker::help",
             "let ((), rest) = self.apart(|| {
             self.add(future);" =>
@@ -182,8 +182,8 @@ mutants! {
     }
     "pool join a_half_elsewhere_may_wait_for_its_whole_pool" {
         a_half_waits_for_its_own_job: "a half that waits for its pool waits for the job it is part of", in "pool::lifecycle::excluded_waiters",
-            "joiners.iter().filter(|joiner| joiner.pool == life.id());" =>
-            "joiners.iter().filter(|joiner| !MUTANT && joiner.pool == life.id());";
+            "joiners.iter().filter(|joiner| joiner.pool == life.id);" =>
+            "joiners.iter().filter(|joiner| !MUTANT && joiner.pool == life.id);";
     }
     "pool join a_half_elsewhere_hears_of_what_ends_on_its_joiners_worker" {
         an_end_on_a_joiners_worker_is_untold: "a worker that joins a half says later what has ended there", in "worker",

@@ -294,7 +294,7 @@ impl<J: Job> JobCell<J> {
 
     /// Wins the right to run the job on the worker that waits for it, if it is in that worker's pool and has not started.
     fn claim(&self, worker: &Worker) -> bool {
-        worker.may_claim() && self.state.claim(worker.life().id())
+        worker.may_claim() && self.state.claim(worker.life().id)
     }
 
     /// Runs the job on the worker that waits for it, if that can claim it.

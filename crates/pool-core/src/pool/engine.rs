@@ -224,7 +224,7 @@ impl<E: Engine> Inside<E> {
         }
         match self.0.push(task) {
             Ok(()) => {
-                machine::point(Point::Pushed(id, life.id().as_u32()));
+                machine::point(Point::Pushed(id, life.id.as_u32()));
                 life.pushed(submission, || take_queued(&*self.0));
                 Ok(())
             }
@@ -255,7 +255,7 @@ impl<E: Engine> Within<E> {
     /// What users have of a pool whose generation this is; none where it is the pool itself.
     #[cold]
     fn front(&self) -> Option<Arc<dyn Front>> {
-        self.0.0.life().front()
+        self.0.0.life().owners.front()
     }
 
     #[cold]
@@ -433,7 +433,7 @@ impl<E: Engine> Owner<E> {
         }
         let is_needed_here = || {
             Worker::current_of(&self.0).is_some()
-                || life.clock().is_own_thread()
+                || life.timer.is_own_thread()
                 || self.0.0.is_own_thread()
         };
         if !life.phase.is_stopped() && !is_needed_here() {

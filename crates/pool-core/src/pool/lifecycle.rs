@@ -23,9 +23,11 @@
 //! in a queue that nobody will look at.
 
 mod after_cancel;
+mod age;
 mod counts;
 mod excluded_waiters;
 mod notify;
+mod owners;
 mod phase;
 mod phases;
 mod roster;
@@ -35,60 +37,58 @@ mod woken_futures;
 
 use std::any::Any;
 use std::fmt;
-use std::sync::{Arc, OnceLock, Weak};
+use std::sync::Arc;
 use std::task::Waker;
-use std::time::Instant;
 
-use crossbeam_deque::Injector;
-
-use crate::job::id::JobId;
 use crate::job::outcome::Outcome;
 use crate::pool::capability::Capability;
 use crate::pool::config::PoolConfig;
-use crate::pool::from_futures::Reached;
-use crate::pool::hooks::{ContainedHooks, JobFailure};
+use crate::pool::hooks::ContainedHooks;
 use crate::pool::ledger::{Ledger, Writing};
 use crate::pool::off_worker::OffWorker;
 use crate::pool::registry::{self, PoolId};
 use crate::pool::shutdown::Ending;
-use crate::pool::swappable::{Front, FrontDoor};
+use crate::pool::swappable::FrontDoor;
 use crate::pool::timer::Timer;
 use crate::submit::room::Room;
 use crate::sys::asymmetric_fence::{self, light};
 use crate::sys::atfork;
-use crate::sys::machine;
 use crate::sys::sync::{AtomicBool, AtomicUsize, Mutex, Ordering, fence};
 use crate::task::{GivenUpAs, Task};
 use crate::worker::current_index;
 use crate::worker::park;
 use after_cancel::Chores;
+use age::Age;
 pub(crate) use counts::Leftovers;
 use excluded_waiters::LeftOut;
 pub(crate) use excluded_waiters::{Awaits, Joiner, own_worker};
 use notify::Notices;
+use owners::Owners;
 pub(crate) use phase::{AtomicPhase, Phase};
 use roster::Roster;
 use wait_idle::Waits;
+use woken_futures::WokenFutures;
 
 /// Everything that a pool's jobs, workers, submitters and operators share, whatever the strategy.
 ///
 /// A backend makes one, has [`WorkerPool`](crate::WorkerPool) admit through it, and gives each worker a
 /// [`Worker`](crate::Worker) on it.
 pub struct Lifecycle {
-    id: PoolId,
+    /// The pool's number: what the cells of its jobs name it by.
+    pub(crate) id: PoolId,
     capability: Capability,
     pub(crate) phase: AtomicPhase,
     pub(crate) ledger: Ledger,
     room: Arc<Room>,
     pub(crate) roster: Roster,
     /// Jobs that run, or sleep, elsewhere than in a worker's frames: suspended futures, jobs that a joiner claimed.
-    away: OffWorker,
+    pub(crate) off_worker: OffWorker,
     /// Futures that were woken. This way in is never refused.
-    woken: Injector<Task>,
-    clock: Timer,
-    hooks: ContainedHooks,
-    /// What users have of the pool, if it is swapped.
-    front: Option<FrontDoor>,
+    pub(crate) woken: WokenFutures,
+    pub(crate) timer: Timer,
+    /// The user's hooks, contained.
+    pub(crate) hooks: ContainedHooks,
+    pub(crate) owners: Owners,
     /// Something changed that a waiter for quiet, or for the last worker, may wait for.
     notices: Notices,
     watchers: AtomicUsize,
@@ -103,10 +103,8 @@ pub struct Lifecycle {
     held: Mutex<Option<Arc<dyn Any + Send + Sync>>>,
     /// The pool stops of itself once it is quiet: nobody is left to shut it down.
     stops_when_quiet: AtomicBool,
-    /// The engine, for who has this alone.
-    reached: OnceLock<Weak<dyn Reached>>,
     pub(crate) ending: Mutex<Ending>,
-    epoch: Instant,
+    pub(crate) age: Age,
 }
 
 /// A submission that has entered the books, and the stripe of whoever submits.
@@ -137,11 +135,11 @@ impl Lifecycle {
             ledger: Ledger::new(workers),
             room: config.room.clone().unwrap_or_default(),
             roster: Roster::new(workers),
-            away: OffWorker::new(workers),
-            woken: Injector::new(),
-            clock: Timer::default(),
+            off_worker: OffWorker::new(workers),
+            woken: WokenFutures::new(),
+            timer: Timer::default(),
             hooks: ContainedHooks::new(config.hooks.clone(), hook_panics),
-            front: config.front.clone(),
+            owners: Owners::new(config.front.clone()),
             notices: Notices::default(),
             watchers: AtomicUsize::new(0),
             waits: Waits::default(),
@@ -151,31 +149,14 @@ impl Lifecycle {
             ends_with_others: AtomicUsize::new(0),
             held: Mutex::new(None),
             stops_when_quiet: AtomicBool::new(false),
-            reached: OnceLock::new(),
             ending: Mutex::default(),
-            epoch: machine::now(),
+            age: Age::begin(),
         })
-    }
-
-    /// The pool's number: what the cells of its jobs name it by.
-    #[inline]
-    pub(crate) fn id(&self) -> PoolId {
-        self.id
     }
 
     /// Sets how a sleeping worker is resumed, for a backend whose workers are not parked threads.
     pub fn resume_with(&self, resume: impl Fn(usize) + Send + Sync + 'static) {
         self.roster.resume_with(resume);
-    }
-
-    pub(crate) fn reach_by(&self, engine: Weak<dyn Reached>) {
-        // Set once, as the pool is built.
-        let _first = self.reached.set(engine);
-    }
-
-    /// The engine, if it is still there.
-    pub(crate) fn reached(&self) -> Option<Arc<dyn Reached>> {
-        self.reached.get()?.upgrade()
     }
 
     /// What the backend promises.
@@ -294,14 +275,6 @@ impl Lifecycle {
 
     // --- work -------------------------------------------------------------------------------------------------------
 
-    pub(crate) fn clock(&self) -> &Timer {
-        &self.clock
-    }
-
-    pub(crate) fn nanos(&self) -> u64 {
-        u64::try_from(machine::since(self.epoch).as_nanos()).unwrap_or(u64::MAX)
-    }
-
     /// The same job is over.
     pub(crate) fn given_up_over(&self, ends: GivenUpAs) {
         if ends != GivenUpAs::OffTheBooks {
@@ -315,52 +288,6 @@ impl Lifecycle {
         self.tell_watchers();
     }
 
-    /// A job that started at `since` goes on elsewhere than in a worker's frame.
-    pub(crate) fn leave(&self, id: JobId, name: Option<&str>, since: u64, waker: Option<Waker>) {
-        self.away.note(id, name, since, waker);
-    }
-
-    /// A job that went on elsewhere has ended: records it and takes its note away, as one step for who reads both.
-    pub(crate) fn come_back(&self, id: JobId, outcome: Outcome) {
-        self.away.strike(id, || self.ledger.record(outcome, None));
-    }
-
-    /// A job that went on elsewhere is in a worker's frame again.
-    pub(crate) fn return_to_frame(&self, id: JobId) {
-        self.away.strike(id, || {});
-    }
-
-    /// Says which task of a runtime hosts futures at place `index`.
-    pub(crate) fn set_host(&self, index: usize, waker: Option<Waker>) {
-        self.away.set_host(index, waker);
-    }
-
-    /// The user's hooks, contained.
-    pub(crate) fn hooks(&self) -> &ContainedHooks {
-        &self.hooks
-    }
-
-    /// Tells the observer of failures of a job that never ran, or was dropped half way.
-    pub(crate) fn observe(&self, outcome: Outcome, id: JobId, name: Option<&str>) {
-        self.hooks.observe(&JobFailure {
-            id,
-            name,
-            outcome,
-            message: None,
-        });
-    }
-
-    /// [`observe`](Self::observe), to be done later.
-    pub(crate) fn observer(
-        self: &Arc<Self>,
-        outcome: Outcome,
-        id: JobId,
-        name: Option<&str>,
-    ) -> impl FnOnce() + use<> {
-        let (life, name) = (Arc::clone(self), name.map(Box::<str>::from));
-        move || life.observe(outcome, id, name.as_deref())
-    }
-
     /// A worker has taken its place.
     pub fn worker_alive(&self) {
         self.roster.count_in();
@@ -371,38 +298,25 @@ impl Lifecycle {
     pub fn worker_gone(&self, index: usize) {
         if self.roster.count_out(index) {
             if self.phase.is_stopped() {
-                self.clock.stop();
+                self.timer.stop();
                 self.drop_late_remains();
             }
             self.release_if_deserted();
         }
         self.announce();
-        self.tell_front();
-    }
-
-    /// Tells the front of a pool that is swapped if this generation of it is over: it has stopped, nobody works for it any more, and
-    /// no job of it goes on without a worker, as a suspended future may. Called after each of them; the last one finds the others done.
-    pub(crate) fn tell_front(&self) {
-        if self.front.is_none() || !self.phase.is_stopped() || self.roster.alive() > 0 {
-            return;
-        }
-        // ORDERING: pairs with the fence in `tell_watchers`: of a last worker and a last job, the second to go sees that both are gone.
-        fence(Ordering::SeqCst);
-        if self.ledger.in_flight() == 0
-            && let Some(front) = self.front()
-        {
-            front.ended(self);
-        }
-    }
-
-    /// What users have of a pool that is swapped, for as long as they have it. None for a pool by itself.
-    pub(crate) fn front(&self) -> Option<Arc<dyn Front>> {
-        self.front.as_ref()?.get()
+        self.owners.tell_front(self);
     }
 
     /// Whether every worker has left its place for good.
     pub fn have_all_left(&self) -> bool {
         self.roster.have_all_left()
+    }
+
+    /// Whether there is something for a worker that is in no queue: a future that was woken, or a
+    /// chore at the end of the pool.
+    #[inline]
+    pub(crate) fn has_woken(&self) -> bool {
+        !self.woken.is_empty() || self.has_chores()
     }
 
     // --- quiet ------------------------------------------------------------------------------------------------------
@@ -425,7 +339,7 @@ impl Lifecycle {
         if self.stops_when_quiet.load(Ordering::Acquire) && self.ledger.in_flight() == 0 {
             self.stop();
         }
-        self.tell_front();
+        self.owners.tell_front(self);
     }
 
     pub(crate) fn wake_watchers(&self) {

@@ -106,10 +106,10 @@ impl Alarm {
             Self::Timer(key, limit) => {
                 let former = std::mem::replace(&mut *limit.lock_unpoisoned(), when);
                 if let Some(former) = former.filter(|_| former != when) {
-                    life.clock().forget(former, *key);
+                    life.timer.forget(former, *key);
                 }
                 if let Some(when) = when
-                    && !life.clock().wake_at(when, *key, waker)
+                    && !life.timer.wake_at(when, *key, waker)
                 {
                     // Nobody will wake the caller, so it looks at the time itself, again and again: the limit holds.
                     waker.wake_by_ref();
@@ -139,7 +139,10 @@ fn pool_worker(life: &Lifecycle) -> Option<Worker> {
 fn begin_cancel(life: &Lifecycle) {
     life.begin_cancel();
     let now = machine::now();
-    let others = life.front().map_or_else(Vec::new, |front| front.lives());
+    let others = life
+        .owners
+        .front()
+        .map_or_else(Vec::new, |front| front.lives());
     for other in others {
         let grace = other.ending.lock_unpoisoned().limits().drain;
         if grace.is_some_and(|end| end <= now) {
@@ -184,14 +187,14 @@ impl<'a> Reminder<'a> {
         if let Some(when) = when.filter(|&when| when > machine::now()) {
             let waker = Waker::from(Arc::new(CancelsInTime(Arc::downgrade(self.life))));
             // Without a clock the callers alone keep the time.
-            let _is_kept = self.life.clock().wake_at(when, self.key, &waker);
+            let _is_kept = self.life.timer.wake_at(when, self.key, &waker);
             self.when = Some(when);
         }
     }
 
     fn clear(&mut self) {
         if let Some(when) = self.when.take() {
-            self.life.clock().forget(when, self.key);
+            self.life.timer.forget(when, self.key);
         }
     }
 }
@@ -288,7 +291,7 @@ async fn drive<E: Engine>(engine: &Arc<E>, alarm: &Alarm) -> ShutdownReport {
     }
     begin_cancel(life);
     life.cancel(|| take_queued(&**engine));
-    if let Some(front) = life.front() {
+    if let Some(front) = life.owners.front() {
         // The other generations' shutdowns come after this one, which may wait for as long as a job listens.
         front.cancel_those_due();
     }
@@ -335,7 +338,7 @@ fn report<E: Engine>(engine: &Arc<E>, reporting: Reporting<'_>) -> ShutdownRepor
     life.end_is_told();
     if !life.does_a_future_await_end() {
         engine.join_threads();
-        life.clock().stop();
+        life.timer.stop();
     }
     report
 }

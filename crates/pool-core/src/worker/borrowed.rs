@@ -48,7 +48,7 @@ struct Resident {
 /// # Errors
 /// The hook failed or panicked: the thread is no resident, and the pool cannot be built (`R109`).
 pub fn move_in(life: &Lifecycle, index: usize) -> Result<(), BuildError> {
-    let state = Rc::from(life.hooks().start(index)?);
+    let state = Rc::from(life.hooks.start(index)?);
     RESIDENT.with(|resident| *resident.borrow_mut() = Some(Resident { index, state }));
     Ok(())
 }
@@ -56,7 +56,7 @@ pub fn move_in(life: &Lifecycle, index: usize) -> Result<(), BuildError> {
 /// Ends the calling thread's residence: runs `on_worker_stop`, then drops the state.
 pub fn move_out(life: &Lifecycle) {
     if let Some(resident) = RESIDENT.with(|resident| resident.borrow_mut().take()) {
-        life.hooks().stop(resident.index);
+        life.hooks.stop(resident.index);
         drop_contained(resident.state);
     }
 }

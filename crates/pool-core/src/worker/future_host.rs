@@ -115,7 +115,7 @@ pub async fn host_futures<E: Engine>(lent: Lent<E>) -> Left {
         if !host.has_token() {
             return Left::Nothing;
         }
-        if let Some(woken) = life.pop_woken() {
+        if let Some(woken) = life.woken.pop() {
             match host.see_to(woken) {
                 Some(left) => return left,
                 None => continue,
@@ -247,7 +247,7 @@ impl<'h, 'e, E: Engine> Hosted<'h, 'e, E> {
                 self.host.accept(grant);
                 let is_listed = self.host.note(job, since);
                 self.standing = Standing::Seated { is_listed, since };
-                life.return_to_frame(job.id());
+                life.off_worker.return_to_frame(job.id());
                 Begins::Seated
             }
             None if needs_no_token(&**job, life) => Begins::Alone,
@@ -267,7 +267,8 @@ impl<'h, 'e, E: Engine> Hosted<'h, 'e, E> {
         };
         let life = self.host.life();
         // In this order: whoever cancels the pool wakes those who are away, and then the hosts.
-        life.leave(job.id(), job.name(), since, Some(waker.clone()));
+        life.off_worker
+            .note(job.id(), job.name(), since, Some(waker.clone()));
         self.host.strike(is_listed);
         self.standing = Standing::OffWorker { since };
         self.host.release();

@@ -59,7 +59,7 @@ impl Worker {
         }
         let life = Arc::clone(self.life());
         let index = self.index();
-        life.hooks().stop(index);
+        life.hooks.stop(index);
         current::clear();
         drop_contained(self);
         life.worker_gone(index);

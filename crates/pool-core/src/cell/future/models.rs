@@ -95,7 +95,7 @@ fn a_woken_future_comes_back() {
         assert!(engine.0.begin_submission().is_some());
         StdArc::clone(&cell).run_first(&worker);
         waker.join().unwrap();
-        while let Some(task) = engine.0.pop_woken() {
+        while let Some(task) = engine.0.woken.pop() {
             task.run(&worker);
         }
         assert_eq!(cell.state.outcome(), Some(Outcome::Completed));
@@ -134,7 +134,7 @@ fn a_future_that_is_helped_ends_once() {
         let worker = Worker::new(&engine, 0, 0, false);
         StdArc::clone(&cell).run_first(&worker);
         joiner.join().unwrap();
-        while let Some(task) = engine.0.pop_woken() {
+        while let Some(task) = engine.0.woken.pop() {
             task.run(&worker);
         }
         assert_eq!(cell.state.outcome(), Some(Outcome::Completed));
@@ -174,7 +174,7 @@ fn a_helper_hears_what_its_future_awaits() {
         cell.note_awaited(vec![child as _]);
         helper.join().unwrap();
         Outlet::cancel(&*cell);
-        while let Some(task) = engine.0.pop_woken() {
+        while let Some(task) = engine.0.woken.pop() {
             task.run(&worker);
         }
         assert_eq!(cell.state.outcome(), Some(Outcome::Cancelled));

@@ -77,7 +77,7 @@ impl Lifecycle {
         // ORDERING: Acquire, see `begin_chores`.
         let stripe = next.fetch_add(1, Ordering::Acquire);
         if stripe < STRIPES {
-            self.away.wake_stripe(stripe);
+            self.off_worker.wake_stripe(stripe);
         }
         stripe < STRIPES
     }

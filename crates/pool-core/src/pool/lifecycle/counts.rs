@@ -36,7 +36,7 @@ impl Lifecycle {
     }
 
     fn look(&self, past_bound: u64) -> Tally {
-        let running = self.roster.running() + self.away.len();
+        let running = self.roster.running() + self.off_worker.len();
         Tally {
             counts: Stats {
                 running: running as u64,
@@ -50,7 +50,7 @@ impl Lifecycle {
 
     /// What an end of the pool leaves, at one moment as far as suspended futures go.
     pub(crate) fn leftovers(&self) -> Leftovers {
-        let frozen = self.away.freeze();
+        let frozen = self.off_worker.freeze();
         let before = self.stats();
         let (running, on_record) = self.running_with(&frozen);
         let mut stats = self.stats();
@@ -71,12 +71,12 @@ impl Lifecycle {
     /// The jobs that have started and are not over.
     #[cfg(all(test, pool_loom))]
     pub(crate) fn running_jobs(&self) -> Vec<RunningJob> {
-        self.running_with(&self.away.freeze()).0
+        self.running_with(&self.off_worker.freeze()).0
     }
 
     /// The jobs of whose code something runs or sleeps; and the columns of those among them whose end is on record already.
     fn running_with(&self, away: &Frozen<'_>) -> (Vec<RunningJob>, Vec<Column>) {
-        let now = self.nanos();
+        let now = self.age.nanos();
         let mut jobs: Vec<RunningJob> = Vec::new();
         let mut on_record = Vec::new();
         for (worker, slot) in self.roster.slots.iter().enumerate() {

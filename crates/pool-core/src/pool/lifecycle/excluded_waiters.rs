@@ -275,7 +275,7 @@ fn places_of(life: &Arc<Lifecycle>, worker: &Worker) -> Vec<Place> {
 /// Those of the pool's jobs that wait for halves on the calling thread's stack.
 fn joiners_in(life: &Lifecycle) -> Vec<Place> {
     let places = |joiners: &[Joiner]| {
-        let own = joiners.iter().filter(|joiner| joiner.pool == life.id());
+        let own = joiners.iter().filter(|joiner| joiner.pool == life.id);
         own.flat_map(|joiner| joiner.places.iter().copied())
             .collect()
     };
@@ -286,7 +286,7 @@ fn joiners_in(life: &Lifecycle) -> Vec<Place> {
 fn generations_of_joiners(life: &Lifecycle) -> Vec<Arc<Lifecycle>> {
     let others = |joiners: &[Joiner]| {
         let pools = joiners.iter().map(|joiner| joiner.pool);
-        let mut others: Vec<PoolId> = pools.filter(|&pool| pool != life.id()).collect();
+        let mut others: Vec<PoolId> = pools.filter(|&pool| pool != life.id).collect();
         others.dedup();
         others
     };
@@ -344,7 +344,7 @@ impl Joiner {
     /// The job on top of `worker`'s stack, and those beneath.
     pub(crate) fn on(worker: &Worker) -> Self {
         Self {
-            pool: worker.life().id(),
+            pool: worker.life().id,
             places: places_of(worker.life(), worker),
         }
     }

@@ -64,7 +64,7 @@ impl Lifecycle {
         }
         machine::point(Point::CancelAll);
         self.begin_chores();
-        self.away.wake_hosts();
+        self.off_worker.wake_hosts();
         self.roster.resume_sleepers();
     }
 
@@ -85,7 +85,7 @@ impl Lifecycle {
         machine::point(Point::Stop);
         self.roster.resume_sleepers();
         self.announce();
-        self.tell_front(); // all workers may be lost already
+        self.owners.tell_front(self); // all workers may be lost already
     }
 
     /// Whether a worker that has found nothing may leave: the pool has stopped, nothing is left to be done, and no future will need a worker

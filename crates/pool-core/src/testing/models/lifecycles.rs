@@ -174,7 +174,8 @@ fn who_waits_for_quiet_is_told() {
         let ender = {
             let life = StdArc::clone(&life);
             thread::spawn(move || {
-                life.come_back(JobId::next(), Outcome::Completed);
+                life.off_worker
+                    .end(JobId::next(), Outcome::Completed, &life.ledger);
                 life.entry_over();
             })
         };
@@ -257,7 +258,7 @@ fn no_future_is_left_asleep_by_the_last_worker() {
             thread::spawn(move || {
                 let id = JobId::next();
                 let waker = Waker::from(StdArc::new(Requeues(StdArc::clone(&life))));
-                life.leave(id, None, 0, Some(waker));
+                life.off_worker.note(id, None, 0, Some(waker));
                 life.cancels(id)
             })
         };
@@ -279,7 +280,7 @@ struct Requeues(StdArc<Lifecycle>);
 
 impl Wake for Requeues {
     fn wake(self: StdArc<Self>) {
-        self.0.requeue(nothing());
+        self.0.woken.requeue(nothing(), &self.0);
     }
 }
 
@@ -291,7 +292,7 @@ fn work_to_the_end(life: &StdArc<Lifecycle>) -> bool {
         if life.do_a_chore(&worker) {
             continue;
         }
-        match life.pop_woken() {
+        match life.woken.pop() {
             Some(task) => {
                 has_polled = true;
                 drop(task);

@@ -136,7 +136,7 @@ impl<'e, E: Engine> Host<'e, E> {
         let (index, token) = (worker.index(), worker.token());
         drop(worker);
         if is_known {
-            self.life().set_host(index, None);
+            self.life().off_worker.set_host(index, None);
         }
         if loan.is_some() {
             return None;
@@ -185,7 +185,7 @@ impl<'e, E: Engine> Host<'e, E> {
             }
             Err(task) => {
                 // A future that runs on no runtime: its place is on a visit.
-                self.life().requeue(task);
+                self.life().woken.requeue(task, self.life());
                 self.worker().begin_search();
                 Some(Left::ForVisit(self.leave(), None))
             }
@@ -222,7 +222,7 @@ impl<'e, E: Engine> Host<'e, E> {
         let place = self.place.as_mut().expect("the chain has a token");
         if is_news || !std::mem::replace(&mut place.is_known, true) {
             let index = place.worker.0.index();
-            self.life().set_host(index, self.waker.clone());
+            self.life().off_worker.set_host(index, self.waker.clone());
         }
         is_news
     }
@@ -250,7 +250,7 @@ impl<'e, E: Engine> Host<'e, E> {
     /// The job that is away is over.
     pub(super) fn end_away(&mut self, job: &Arc<dyn Polled>, outcome: Outcome) {
         let life = self.life();
-        life.come_back(job.id(), outcome);
+        life.off_worker.end(job.id(), outcome, &life.ledger);
         job.publish_hosted(outcome);
         life.entry_over();
     }
