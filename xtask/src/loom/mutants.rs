@@ -365,22 +365,24 @@ mutants! {
             "pub(crate) fn entry_over(&self) {
         self.ledger.over(None);
         if !MUTANT { self.tell_watchers(); }";
-        quiet_watcher_has_no_fence: "no fence between a watcher's announcement and its look", in "pool::lifecycle::watching",
-            "// ORDERING: pairs with the fence in `tell_watchers`.
-            fence(Ordering::SeqCst);" =>
-            "if !MUTANT { fence(Ordering::SeqCst); }";
+        quiet_watcher_has_no_fence: "no fence between a watcher's announcement and its look", in "pool::lifecycle::quiescence",
+            "// ORDERING: pairs with the fence in `tell`.
+            fence(Ordering::SeqCst);
+            if is_over() {" =>
+            "if !MUTANT { fence(Ordering::SeqCst); }
+            if is_over() {";
     }
     "testing::models::lifecycles::a_quiet_moment_ends_the_waits_before_it" {
-        quiet_moment_is_not_noted: "a quiet moment is told to those who wait, and not noted for them", in "pool::lifecycle",
+        quiet_moment_is_not_noted: "a quiet moment is told to those who wait, and not noted for them", in "pool::lifecycle::quiescence",
             "self.waits.tell(|| {
-                in_flight = self.ledger.in_flight();
+                in_flight = life.ledger.in_flight();
                 in_flight == 0
             });" =>
             "if MUTANT {
-                in_flight = self.ledger.in_flight();
+                in_flight = life.ledger.in_flight();
             } else {
                 self.waits.tell(|| {
-                    in_flight = self.ledger.in_flight();
+                    in_flight = life.ledger.in_flight();
                     in_flight == 0
                 });
             }";

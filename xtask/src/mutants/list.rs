@@ -197,8 +197,8 @@ mutants! {
     }
     "pool failures swap_ends::a_half_in_the_newest_generation_leaves_its_job_in_an_older_one_out" {
         a_half_knows_its_own_generation_alone: "a half waits for the job it is part of, if that is of an older generation", in "pool::lifecycle::excluded_waiters",
-            "let lives = iter::once(self).chain(&others);" =>
-            "let lives = iter::once(self).chain(others.iter().filter(|_| !MUTANT));";
+            "let lives = iter::once(life).chain(&others);" =>
+            "let lives = iter::once(life).chain(others.iter().filter(|_| !MUTANT));";
     }
     "pool failures swap_ends::what_is_queued_is_given_up_at_the_end_of_the_grace_whatever_runs_in_an_older_generation" {
         generations_end_one_after_the_other: "the newest generation's queue waits for the older ones' jobs", in "pool::shutdown",

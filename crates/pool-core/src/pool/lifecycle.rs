@@ -30,9 +30,9 @@ mod notify;
 mod owners;
 mod phase;
 mod phases;
+mod quiescence;
 mod roster;
 mod wait_idle;
-mod watching;
 mod woken_futures;
 
 use std::any::Any;
@@ -53,20 +53,19 @@ use crate::pool::timer::Timer;
 use crate::submit::room::Room;
 use crate::sys::asymmetric_fence::{self, light};
 use crate::sys::atfork;
-use crate::sys::sync::{AtomicBool, AtomicUsize, Mutex, Ordering, fence};
+use crate::sys::sync::{AtomicBool, AtomicUsize, Mutex, Ordering};
 use crate::task::{GivenUpAs, Task};
 use crate::worker::current_index;
 use crate::worker::park;
 use after_cancel::Chores;
 use age::Age;
 pub(crate) use counts::Leftovers;
-use excluded_waiters::LeftOut;
-pub(crate) use excluded_waiters::{Awaits, Joiner, own_worker};
-use notify::Notices;
+use excluded_waiters::ExcludedWaiters;
+pub(crate) use excluded_waiters::{Awaits, Joiner, leaving_out, own_worker};
 use owners::Owners;
 pub(crate) use phase::{AtomicPhase, Phase};
+use quiescence::Quiescence;
 use roster::Roster;
-use wait_idle::Waits;
 use woken_futures::WokenFutures;
 
 /// Everything that a pool's jobs, workers, submitters and operators share, whatever the strategy.
@@ -89,11 +88,8 @@ pub struct Lifecycle {
     /// The user's hooks, contained.
     pub(crate) hooks: ContainedHooks,
     pub(crate) owners: Owners,
-    /// Something changed that a waiter for quiet, or for the last worker, may wait for.
-    notices: Notices,
-    watchers: AtomicUsize,
-    waits: Waits,
-    left_out: LeftOut,
+    pub(crate) quiescence: Quiescence,
+    pub(crate) excluded_waiters: ExcludedWaiters,
     chores: Chores,
     /// All who wait for the end know of it.
     is_end_told: AtomicBool,
@@ -140,10 +136,8 @@ impl Lifecycle {
             timer: Timer::default(),
             hooks: ContainedHooks::new(config.hooks.clone(), hook_panics),
             owners: Owners::new(config.front.clone()),
-            notices: Notices::default(),
-            watchers: AtomicUsize::new(0),
-            waits: Waits::default(),
-            left_out: LeftOut::default(),
+            quiescence: Quiescence::default(),
+            excluded_waiters: ExcludedWaiters::default(),
             chores: Chores::default(),
             is_end_told: AtomicBool::new(false),
             ends_with_others: AtomicUsize::new(0),
@@ -291,7 +285,7 @@ impl Lifecycle {
     /// A worker has taken its place.
     pub fn worker_alive(&self) {
         self.roster.count_in();
-        self.announce();
+        self.quiescence.wake_watchers(&self.phase);
     }
 
     /// Worker `index` has left its place for good.
@@ -303,7 +297,7 @@ impl Lifecycle {
             }
             self.release_if_deserted();
         }
-        self.announce();
+        self.quiescence.wake_watchers(&self.phase);
         self.owners.tell_front(self);
     }
 
@@ -323,34 +317,12 @@ impl Lifecycle {
 
     /// Called where the pool may have become quiet: by a worker that found nothing, and by whoever ends a job elsewhere.
     pub(crate) fn tell_watchers(&self) {
-        // ORDERING: pairs with the fence in `watch`: this side has counted, that side has announced itself.
-        fence(Ordering::SeqCst);
-        if self.watchers.load(Ordering::Relaxed) != 0 {
-            let mut in_flight = 0;
-            self.waits.tell(|| {
-                in_flight = self.ledger.in_flight();
-                in_flight == 0
-            });
-            if in_flight <= self.left_out_len() {
-                self.announce();
-            }
-        }
+        self.quiescence.tell(self);
         // ORDERING: Acquire: the intake is over, and its heavy fence behind it, before the ledger is read.
         if self.stops_when_quiet.load(Ordering::Acquire) && self.ledger.in_flight() == 0 {
             self.stop();
         }
         self.owners.tell_front(self);
-    }
-
-    pub(crate) fn wake_watchers(&self) {
-        self.announce();
-    }
-
-    /// Wakes all who watch.
-    fn announce(&self) {
-        if !self.phase.is_forked() {
-            self.notices.notify();
-        }
     }
 }
 

@@ -35,7 +35,7 @@ use async_trait::async_trait;
 
 use crate::job::id::JobId;
 use crate::pool::engine::{Engine, take_queued};
-use crate::pool::lifecycle::{Awaits, Leftovers, Lifecycle, own_worker};
+use crate::pool::lifecycle::{Awaits, Leftovers, Lifecycle, leaving_out, own_worker};
 use crate::pool::report::{ReportBody, ShutdownReport};
 use crate::sys::machine;
 use crate::sys::sync::{LockExt, Mutex};
@@ -240,7 +240,7 @@ pub async fn end_as_one<F: Future>(
     let _together: Vec<_> = together.map(|life| life.ends_with_others()).collect();
     let ends = pin!(ends);
     match parts.iter().find(|life| own_worker(life).is_some()) {
-        Some(own) => own.leaving_out(Awaits::End, ends).await,
+        Some(own) => leaving_out(own, Awaits::End, ends).await,
         None => ends.await,
     }
 }
@@ -269,15 +269,18 @@ async fn shut_down<E: Engine>(
     }
     let _calling = Calling::begin(life, policy, machine::now());
     life.close();
-    life.wake_watchers();
+    life.quiescence.wake_watchers(&life.phase);
     let steps = pin!(drive(engine, alarm));
-    life.leaving_out(Awaits::End, steps).await
+    leaving_out(life, Awaits::End, steps).await
 }
 
 /// Drain, cancel, stop, report.
 async fn drive<E: Engine>(engine: &Arc<E>, alarm: &Alarm) -> ShutdownReport {
     let life = engine.life();
-    let is_quiet = || life.is_quiet_but_for(Awaits::End);
+    let is_quiet = || {
+        life.excluded_waiters
+            .is_nothing_else_in_flight(Awaits::End, &life.ledger)
+    };
     {
         let mut reminder = Reminder::new(life);
         let limit = |limits: Limits| {
@@ -300,7 +303,7 @@ async fn drive<E: Engine>(engine: &Arc<E>, alarm: &Alarm) -> ShutdownReport {
     life.stop();
     // Workers that need the thread that waits here cannot leave while it waits.
     let is_in_the_way = matches!(alarm, Alarm::Thread(_)) && engine.is_own_thread();
-    if !is_in_the_way && !life.does_a_future_await_end() {
+    if !is_in_the_way && !life.excluded_waiters.does_a_future_await_end() {
         let (soon, later) = (
             machine::now() + LEAST_EXIT_GRACE,
             machine::now() + EXIT_GRACE,
@@ -336,7 +339,7 @@ fn report<E: Engine>(engine: &Arc<E>, reporting: Reporting<'_>) -> ShutdownRepor
     let report = settled(life);
     drop(reporting);
     life.end_is_told();
-    if !life.does_a_future_await_end() {
+    if !life.excluded_waiters.does_a_future_await_end() {
         engine.join_threads();
         life.timer.stop();
     }
@@ -381,7 +384,10 @@ async fn wait(
     is_over: impl Fn() -> bool,
 ) {
     let is_done = || life.ending.lock_unpoisoned().is_done();
-    let mut watching = pin!(life.watch(|| is_over() || is_done()));
+    let mut watching = pin!(
+        life.quiescence
+            .watch(&life.phase, || is_over() || is_done())
+    );
     poll_fn(|cx| {
         if watching.as_mut().poll(cx).is_ready() {
             return Poll::Ready(());

@@ -325,7 +325,11 @@ impl<'h, 'e, E: Engine> Hosted<'h, 'e, E> {
 
 /// See the module's head.
 fn needs_no_token(job: &dyn Polled, life: &Lifecycle) -> bool {
-    life.phase.is_stopped() || life.is_inside_shutdown(job.id()) || job.is_interrupted(life)
+    life.phase.is_stopped()
+        || life
+            .excluded_waiters
+            .is_inside_shutdown(job.id(), &life.phase)
+        || job.is_interrupted(life)
 }
 
 impl<E: Engine> Future for Hosted<'_, '_, E> {

@@ -97,7 +97,7 @@ impl Lifecycle {
     fn count_dropped(&self) {
         // ORDERING: Release pairs with the Acquire in `has_undropped`: the drop is over for whoever waited for it.
         if self.chores.undropped.fetch_sub(1, Ordering::Release) == 1 {
-            self.wake_watchers();
+            self.quiescence.wake_watchers(&self.phase);
         }
     }
 

@@ -26,7 +26,9 @@ use std::ptr;
 use std::sync::Arc;
 
 use super::Lifecycle;
+use super::phase::AtomicPhase;
 use crate::job::id::JobId;
+use crate::pool::ledger::Ledger;
 use crate::pool::registry::{self, PoolId};
 use crate::sys::sync::{AtomicUsize, LockExt, Mutex, Ordering, fence};
 use crate::worker::{StackName, Worker};
@@ -51,11 +53,58 @@ impl Place {
     }
 }
 
+/// The jobs of a pool that wait for it.
 #[derive(Default)]
-pub(super) struct LeftOut {
+pub(crate) struct ExcludedWaiters {
     list: Mutex<List>,
     /// How many jobs are in the list.
     len: AtomicUsize,
+}
+
+impl ExcludedWaiters {
+    /// Whether nothing is in flight except jobs that a wait of this kind leaves out.
+    pub(crate) fn is_nothing_else_in_flight(&self, awaits: Awaits, ledger: &Ledger) -> bool {
+        let list = self.list.lock_unpoisoned();
+        let left_out = match awaits {
+            Awaits::Quiet => list.waits.len(),
+            Awaits::End => list.ending,
+        };
+        ledger.in_flight() <= left_out as u64
+    }
+
+    /// These jobs end, and so are left out of no wait that they have begun.
+    pub(crate) fn forget(&self, gone: impl Iterator<Item = StackName>, phase: &AtomicPhase) {
+        // ORDERING: Relaxed: their own entries were made on this thread, or on one whose half of
+        // them is over.
+        if self.len.load(Ordering::Relaxed) == 0 || phase.is_forked() {
+            return;
+        }
+        let mut list = self.list.lock_unpoisoned();
+        gone.for_each(|name| list.forget(name));
+        self.len.store(list.waits.len(), Ordering::Relaxed);
+    }
+
+    /// How many jobs are left out by some wait. Out of date at once.
+    pub(super) fn len(&self) -> u64 {
+        self.len.load(Ordering::Relaxed) as u64
+    }
+
+    /// Whether future `id` waits for the end of the pool, and so is not to be dropped by it.
+    pub(super) fn awaits_end(&self, id: JobId) -> bool {
+        let list = self.list.lock_unpoisoned();
+        let waits = list.waits.get(&Place::Future(id));
+        waits.is_some_and(|waits| waits.end > 0)
+    }
+
+    /// Whether future `id` is inside a shutdown of this pool, which is in this phase.
+    pub(crate) fn is_inside_shutdown(&self, id: JobId, phase: &AtomicPhase) -> bool {
+        phase.is_closed() && self.awaits_end(id)
+    }
+
+    /// Whether a future of the pool waits for the end of it, and needs a worker to be polled.
+    pub(crate) fn does_a_future_await_end(&self) -> bool {
+        self.list.lock_unpoisoned().ending_futures > 0
+    }
 }
 
 #[derive(Default)]
@@ -117,74 +166,35 @@ impl List {
     }
 }
 
-impl Lifecycle {
-    /// Polls a wait to its end. The jobs on the stack of whoever polls it are left out, if they are this pool's, and a future is left out
-    /// between two polls as well. So are those whose halves are on that stack, of whichever generation of a swapped pool.
-    pub(crate) async fn leaving_out<F: Future>(
-        self: &Arc<Self>,
-        awaits: Awaits,
-        mut wait: Pin<&mut F>,
-    ) -> F::Output {
-        let others = generations_of_joiners(self);
-        let lives = iter::once(self).chain(&others);
-        let mut left: Vec<_> = lives.map(|life| Left::none(life, awaits)).collect();
-        poll_fn(|cx| {
-            if self.is_forked() {
-                return wait.as_mut().poll(cx);
-            }
-            let _on_stack: Vec<_> = left.iter_mut().map(Left::update).collect();
-            wait.as_mut().poll(cx)
-        })
-        .await
-    }
-
-    /// Whether nothing is in flight but jobs that a wait of this kind leaves out.
-    pub(crate) fn is_quiet_but_for(&self, awaits: Awaits) -> bool {
-        let list = self.left_out.list.lock_unpoisoned();
-        let left_out = match awaits {
-            Awaits::Quiet => list.waits.len(),
-            Awaits::End => list.ending,
-        };
-        self.ledger.in_flight() <= left_out as u64
-    }
-
-    /// These jobs end, and so are left out of no wait that they have begun.
-    pub(crate) fn leave_out_no_more(&self, gone: impl Iterator<Item = StackName>) {
-        // ORDERING: Relaxed: their own entries were made on this thread, or on one whose half of them is over.
-        if self.left_out.len.load(Ordering::Relaxed) == 0 || self.is_forked() {
-            return;
+/// Polls a wait of `life`'s to its end. The jobs on the stack of the thread that polls it are left
+/// out, if they are this pool's; a future is left out between two polls as well. So are those whose
+/// halves are on that stack, of whichever generation of a swapped pool.
+pub(crate) async fn leaving_out<F: Future>(
+    life: &Arc<Lifecycle>,
+    awaits: Awaits,
+    mut wait: Pin<&mut F>,
+) -> F::Output {
+    let others = generations_of_joiners(life);
+    let lives = iter::once(life).chain(&others);
+    let mut left: Vec<_> = lives.map(|life| LeftOut::none(life, awaits)).collect();
+    poll_fn(|cx| {
+        if life.phase.is_forked() {
+            return wait.as_mut().poll(cx);
         }
-        let mut list = self.left_out.list.lock_unpoisoned();
-        gone.for_each(|name| list.forget(name));
-        self.left_out.len.store(list.waits.len(), Ordering::Relaxed);
-    }
-
-    /// How many jobs are left out by some wait. Out of date at once.
-    pub(super) fn left_out_len(&self) -> u64 {
-        self.left_out.len.load(Ordering::Relaxed) as u64
-    }
-
-    /// Whether future `id` waits for the end of the pool, and so is not to be dropped by it.
-    pub(super) fn awaits_end(&self, id: JobId) -> bool {
-        let list = self.left_out.list.lock_unpoisoned();
-        let waits = list.waits.get(&Place::Future(id));
-        waits.is_some_and(|waits| waits.end > 0)
-    }
-
-    /// Whether a future of the pool waits for the end of it, and needs a worker to be polled.
-    pub(crate) fn does_a_future_await_end(&self) -> bool {
-        self.left_out.list.lock_unpoisoned().ending_futures > 0
-    }
+        let _on_stack: Vec<_> = left.iter_mut().map(LeftOut::update).collect();
+        wait.as_mut().poll(cx)
+    })
+    .await
 }
 
 /// A wait's entries in the list.
-struct Left<'a> {
+struct LeftOut<'a> {
     life: &'a Arc<Lifecycle>,
     awaits: Awaits,
     places: Vec<Place>,
 }
 
-impl<'a> Left<'a> {
+impl<'a> LeftOut<'a> {
     fn none(life: &'a Arc<Lifecycle>, awaits: Awaits) -> Self {
         Self {
             life,
@@ -218,30 +228,30 @@ impl<'a> Left<'a> {
     }
 
     fn replace(&mut self, places: Vec<Place>) {
-        let left_out = &self.life.left_out;
+        let excluded = &self.life.excluded_waiters;
         {
-            let mut list = left_out.list.lock_unpoisoned();
+            let mut list = excluded.list.lock_unpoisoned();
             for &place in &places {
                 list.enter(place, self.awaits);
             }
             for &place in &self.places {
                 list.leave(place, self.awaits);
             }
-            left_out.len.store(list.waits.len(), Ordering::Relaxed);
+            excluded.len.store(list.waits.len(), Ordering::Relaxed);
         }
         self.places = places;
-        // ORDERING: partner is the fence in `tell_watchers`: either that one sees the new length, or whoever is told here sees what that
-        // one has counted.
+        // ORDERING: partner is the fence in `Quiescence::tell`: either that side sees the new length,
+        // or a watcher that is woken here sees what that side has counted.
         fence(Ordering::SeqCst);
         // Whoever waits for these jobs need not any more; and a worker that stayed for a future may leave.
-        self.life.wake_watchers();
+        self.life.quiescence.wake_watchers(&self.life.phase);
         self.life.roster.let_leave(&self.life.phase);
     }
 }
 
-impl Drop for Left<'_> {
+impl Drop for LeftOut<'_> {
     fn drop(&mut self) {
-        if !self.places.is_empty() && !self.life.is_forked() {
+        if !self.places.is_empty() && !self.life.phase.is_forked() {
             self.replace(Vec::new());
         }
     }

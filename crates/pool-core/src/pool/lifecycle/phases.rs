@@ -28,15 +28,10 @@ impl Lifecycle {
         self.phase.is_cancelling()
     }
 
-    /// Whether future `id` is inside a shutdown of this pool.
-    pub(crate) fn is_inside_shutdown(&self, id: JobId) -> bool {
-        self.phase.is_closed() && self.awaits_end(id)
-    }
-
     /// Whether future `id` is to be dropped because the pool is being cancelled.
     #[inline]
     pub(crate) fn cancels(&self, id: JobId) -> bool {
-        self.is_cancelling() && !self.awaits_end(id)
+        self.is_cancelling() && !self.excluded_waiters.awaits_end(id)
     }
 
     /// Whether this process is a forked child, and the pool its parent's: nothing of it runs here, and nothing ever will.
@@ -84,7 +79,7 @@ impl Lifecycle {
         }
         machine::point(Point::Stop);
         self.roster.resume_sleepers();
-        self.announce();
+        self.quiescence.wake_watchers(&self.phase);
         self.owners.tell_front(self); // all workers may be lost already
     }
 
@@ -95,7 +90,8 @@ impl Lifecycle {
             Phase::Forked => true,
             // In this order: who is told of the end is woken before.
             Phase::Stopped => {
-                (self.is_end_told() || !self.does_a_future_await_end()) && !self.has_woken()
+                (self.is_end_told() || !self.excluded_waiters.does_a_future_await_end())
+                    && !self.has_woken()
             }
             _ => false,
         }

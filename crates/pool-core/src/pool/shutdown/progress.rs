@@ -176,6 +176,6 @@ impl<'a> Reporting<'a> {
 impl Drop for Reporting<'_> {
     fn drop(&mut self) {
         self.0.ending.lock_unpoisoned().is_reporting = false;
-        self.0.wake_watchers();
+        self.0.quiescence.wake_watchers(&self.0.phase);
     }
 }

@@ -179,7 +179,7 @@ fn who_waits_for_quiet_is_told() {
                 life.entry_over();
             })
         };
-        wait(pin!(life.quiet()));
+        wait(pin!(life.quiescence.wait_idle(&life)));
         ender.join().unwrap();
         assert_eq!(life.stats().completed, 1);
     });
@@ -191,7 +191,7 @@ fn a_quiet_moment_ends_the_waits_before_it() {
     model(|| {
         let life = life();
         assert!(life.begin_submission().is_some());
-        let mut quiet = pin!(life.quiet());
+        let mut quiet = pin!(life.quiescence.wait_idle(&life));
         assert!(poll(quiet.as_mut()).is_pending());
         let is_over = Arc::new(AtomicBool::new(false));
         let ender = {
@@ -216,14 +216,14 @@ fn a_quiet_moment_ends_no_wait_after_it() {
     model(|| {
         let life = life();
         assert!(life.begin_submission().is_some());
-        let mut other = pin!(life.watch(|| false));
+        let mut other = pin!(life.quiescence.watch(&life.phase, || false));
         assert!(poll(other.as_mut()).is_pending());
         let earlier = {
             let life = StdArc::clone(&life);
             thread::spawn(move || life.entry_over())
         };
         assert!(life.begin_submission().is_some());
-        let mut quiet = pin!(life.quiet());
+        let mut quiet = pin!(life.quiescence.wait_idle(&life));
         assert!(poll(quiet.as_mut()).is_pending(), "the job is in flight");
         earlier.join().unwrap();
         assert!(poll(quiet.as_mut()).is_pending(), "the job is in flight");
