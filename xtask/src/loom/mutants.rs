@@ -408,27 +408,27 @@ mutants! {
             return;
         }
         machine::point(Point::CancelAll);
-        self.begin_chores();" =>
+        self.chores.begin();" =>
             "if MUTANT {
-            self.begin_chores();
+            self.chores.begin();
         }
         if !self.phase.advance(Phase::Cancelling) {
             return;
         }
         machine::point(Point::CancelAll);
         if !MUTANT {
-            self.begin_chores();
+            self.chores.begin();
         }";
         worker_leaves_chores: "a worker leaves without a look for chores", in "pool::lifecycle",
-            "!self.woken.is_empty() || self.has_chores()" =>
-            "!self.woken.is_empty() || (!MUTANT && self.has_chores())";
+            "!self.woken.is_empty() || self.chores.are_left()" =>
+            "!self.woken.is_empty() || (!MUTANT && self.chores.are_left())";
     }
     "testing::models::lifecycles::remains_that_come_late_are_dropped" {
         last_worker_leaves_remains: "the last worker does not look for remains after it was counted out", in "pool::lifecycle",
             "self.timer.stop();
-                self.drop_late_remains();" =>
+                self.chores.drop_late_remains(self);" =>
             "self.timer.stop();
-                if !MUTANT { self.drop_late_remains(); }";
+                if !MUTANT { self.chores.drop_late_remains(self); }";
     }
     "testing::models::lifecycles::a_generation_is_over_after_its_last_job" {
         front_is_told_too_early: "a generation is let go while a job of it goes on without a worker", in "pool::lifecycle::owners",

@@ -90,7 +90,7 @@ pub struct Lifecycle {
     pub(crate) owners: Owners,
     pub(crate) quiescence: Quiescence,
     pub(crate) excluded_waiters: ExcludedWaiters,
-    chores: Chores,
+    pub(crate) chores: Chores,
     /// All who wait for the end know of it.
     is_end_told: AtomicBool,
     /// Calls under way that end this pool as one part of another.
@@ -138,7 +138,7 @@ impl Lifecycle {
             owners: Owners::new(config.front.clone()),
             quiescence: Quiescence::default(),
             excluded_waiters: ExcludedWaiters::default(),
-            chores: Chores::default(),
+            chores: Chores::none(),
             is_end_told: AtomicBool::new(false),
             ends_with_others: AtomicUsize::new(0),
             held: Mutex::new(None),
@@ -212,7 +212,7 @@ impl Lifecycle {
         // out: either this sees the phase, or that one sees the task.
         if self.phase.load() >= Phase::Cancelling {
             self.take_out(take_queued());
-            self.drop_late_remains();
+            self.chores.drop_late_remains(self);
         }
     }
 
@@ -293,7 +293,7 @@ impl Lifecycle {
         if self.roster.count_out(index) {
             if self.phase.is_stopped() {
                 self.timer.stop();
-                self.drop_late_remains();
+                self.chores.drop_late_remains(self);
             }
             self.release_if_deserted();
         }
@@ -310,7 +310,7 @@ impl Lifecycle {
     /// chore at the end of the pool.
     #[inline]
     pub(crate) fn has_woken(&self) -> bool {
-        !self.woken.is_empty() || self.has_chores()
+        !self.woken.is_empty() || self.chores.are_left()
     }
 
     // --- quiet ------------------------------------------------------------------------------------------------------

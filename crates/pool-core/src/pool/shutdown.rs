@@ -298,7 +298,7 @@ async fn drive<E: Engine>(engine: &Arc<E>, alarm: &Alarm) -> ShutdownReport {
         // The other generations' shutdowns come after this one, which may wait for as long as a job listens.
         front.cancel_those_due();
     }
-    let is_over = || is_quiet() && !life.has_undropped();
+    let is_over = || is_quiet() && !life.chores.has_undropped();
     wait(life, alarm, |limits| limits.cancel, is_over).await;
     life.stop();
     // Workers that need the thread that waits here cannot leave while it waits.

@@ -121,7 +121,7 @@ pub async fn host_futures<E: Engine>(lent: Lent<E>) -> Left {
                 None => continue,
             }
         }
-        if life.has_chores() {
+        if life.chores.are_left() {
             host.worker().begin_search();
             return Left::ForVisit(host.leave(), None);
         }

@@ -18,10 +18,10 @@ impl Worker {
         if life.is_forked() {
             return Step::Nothing; // what is queued is the parent's
         }
-        if life.has_chores() {
+        if life.chores.are_left() {
             // Somebody else looks for the next: this one may take for ever.
             self.found(engine);
-            if life.do_a_chore(self) {
+            if life.chores.do_one(self) {
                 return Step::Ran;
             }
         }

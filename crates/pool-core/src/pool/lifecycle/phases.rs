@@ -58,7 +58,7 @@ impl Lifecycle {
             return;
         }
         machine::point(Point::CancelAll);
-        self.begin_chores();
+        self.chores.begin();
         self.off_worker.wake_hosts();
         self.roster.resume_sleepers();
     }
@@ -176,7 +176,7 @@ impl Lifecycle {
                 remains.push(left);
             }
         }
-        self.leave_remains(remains);
+        self.chores.leave_remains(remains, self);
     }
 
     /// A task that an engine holds outside its queue, once the pool is cancelling: it did not start.

@@ -289,7 +289,7 @@ fn work_to_the_end(life: &StdArc<Lifecycle>) -> bool {
     let worker = Worker::new(&StdArc::new(NoopEngine(StdArc::clone(life))), 0, 0, false);
     let mut has_polled = false;
     while !life.may_leave() {
-        if life.do_a_chore(&worker) {
+        if life.chores.do_one(&worker) {
             continue;
         }
         match life.woken.pop() {
@@ -314,14 +314,14 @@ fn remains_that_come_late_are_dropped() {
         let submitter = {
             let life = StdArc::clone(&life);
             thread::spawn(move || {
-                life.leave_remains(vec![nothing()]);
-                life.drop_late_remains();
+                life.chores.leave_remains(vec![nothing()], &life);
+                life.chores.drop_late_remains(&life);
             })
         };
         work_to_the_end(&life);
         life.worker_gone(0);
         submitter.join().unwrap();
-        assert!(!life.has_undropped());
+        assert!(!life.chores.has_undropped());
     });
 }
 
