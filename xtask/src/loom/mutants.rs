@@ -300,9 +300,9 @@ mutants! {
         if (if MUTANT { early } else { self.phase.load() }) == Phase::Open {";
         intake_no_second_look: "a submission does not look at the phase after its push", in "pool::lifecycle",
             "if self.phase.load() >= Phase::Cancelling {
-            self.take_out(take_queued());" =>
+            Unstarted::new(take_queued()).give_up(self);" =>
             "if !MUTANT && self.phase.load() >= Phase::Cancelling {
-            self.take_out(take_queued());";
+            Unstarted::new(take_queued()).give_up(self);";
         close_no_heavy_fence: "no fence between the end of intake and the look at the ledger", in "pool::lifecycle::phase",
             "machine::point(Point::Close);
         heavy();" =>
@@ -396,14 +396,14 @@ mutants! {
             let begun = if MUTANT { self.begun.load(Ordering::Acquire) } else { early };";
     }
     "testing::models::lifecycles::a_pool_without_handles_stops" {
-        last_handle_does_not_look: "the last handle goes without a look whether the pool is quiet", in "pool::lifecycle::phases",
+        last_handle_does_not_look: "the last handle goes without a look whether the pool is quiet", in "pool::lifecycle::ending",
             "self.stops_when_quiet.store(true, Ordering::SeqCst);
-        self.tell_watchers();" =>
+        life.tell_watchers();" =>
             "self.stops_when_quiet.store(true, Ordering::SeqCst);
-        if !MUTANT { self.tell_watchers(); }";
+        if !MUTANT { life.tell_watchers(); }";
     }
     "testing::models::lifecycles::no_future_is_left_asleep_by_the_last_worker" {
-        chores_begin_before_the_phase: "suspended futures are woken before the pool is cancelled", in "pool::lifecycle::phases",
+        chores_begin_before_the_phase: "suspended futures are woken before the pool is cancelled", in "pool::lifecycle",
             "if !self.phase.advance(Phase::Cancelling) {
             return;
         }
@@ -445,11 +445,11 @@ mutants! {
         if !MUTANT { self.owners.tell_front(self); }";
     }
     "testing::models::lifecycles::an_engine_is_released_by_the_second_to_look" {
-        engine_is_left_without_a_look: "an engine is left to a pool whose workers may have left", in "pool::lifecycle::phases",
+        engine_is_left_without_a_look: "an engine is left to a pool whose workers may have left", in "pool::lifecycle::ending",
             "*self.held.lock_unpoisoned() = Some(engine);
-        self.release_if_deserted();" =>
+        self.release_if_deserted(roster);" =>
             "*self.held.lock_unpoisoned() = Some(engine);
-        if !MUTANT { self.release_if_deserted(); }";
+        if !MUTANT { self.release_if_deserted(roster); }";
     }
     "testing::models::rooms::a_freed_place_is_not_missed" {
         room_waits_in_silence: "a submitter leaves its waker and does not say that it waits", in "submit::room",

@@ -233,8 +233,8 @@ mutants! {
             "gone.for_each(|name| list.forget(name));" => "";
     }
     "pool-channel conformance r603" {
-        what_did_not_start_is_forgotten: "what is queued when the pool is cancelled has no end", in "pool::lifecycle::phases",
-            "self.abandon(tasks, GivenUpAs::Unstarted);" => "std::mem::forget(tasks);";
+        what_did_not_start_is_forgotten: "what is queued when the pool is cancelled has no end", in "pool::lifecycle::unstarted",
+            "self.abandon(life, GivenUpAs::Unstarted);" => "mem::forget(self);";
     }
     "pool simulation a_report_misses_no_submission_that_is_on_its_way" {
         a_report_does_not_wait_for_the_way_in: "a report leaves a submission out that is on its way", in "pool::shutdown",
@@ -242,9 +242,9 @@ mutants! {
             "let have_all_arrived = MUTANT || life.ledger.is_nothing_on_its_way();";
     }
     "pool-channel conformance r605" {
-        a_shutdown_cuts_short_in_silence: "a report does not say whom its shutdown cut short", in "pool::lifecycle::phases",
-            "if !was_asked && self.is_cancelling() && !self.is_forked() {" =>
-            "if !MUTANT && !was_asked && self.is_cancelling() && !self.is_forked() {";
+        a_shutdown_cuts_short_in_silence: "a report does not say whom its shutdown cut short", in "pool::lifecycle::ending",
+            "if !was_asked && phase.is_cancelling() && !phase.is_forked() {" =>
+            "if !MUTANT && !was_asked && phase.is_cancelling() && !phase.is_forked() {";
     }
     "pool-channel conformance r607" {
         children_are_refused_while_draining: "a job of a pool that drains may submit no child", in "worker::inline",

@@ -266,7 +266,12 @@ impl<J: Job> JobCell<J> {
                             let was_asked = self.state.is_cancel_requested()
                                 || terms.is_some_and(Terms::is_cancelled);
                             let life = worker.life();
-                            life.note_if_cut_short(self.id, self.name(), was_asked);
+                            life.ending.note_if_cut_short(
+                                self.id,
+                                self.name(),
+                                was_asked,
+                                &life.phase,
+                            );
                         }
                         (Err(interrupted.into()), Leftover::Error(error))
                     }

@@ -353,7 +353,8 @@ impl<S: Source> AsyncCell<S> {
             let terms = self.terms.as_deref();
             let was_asked =
                 self.state.is_cancel_requested() || terms.is_some_and(Terms::is_cancelled);
-            life.note_if_cut_short(self.id, self.name(), was_asked);
+            life.ending
+                .note_if_cut_short(self.id, self.name(), was_asked, &life.phase);
         }
     }
 

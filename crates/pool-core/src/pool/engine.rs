@@ -11,7 +11,7 @@ use crate::pool::capability::Capability;
 use crate::pool::config::PoolConfig;
 use crate::pool::from_futures::be_reached;
 use crate::pool::hand_over::{Adopted, HandOver, Retired};
-use crate::pool::lifecycle::{Lifecycle, Submission};
+use crate::pool::lifecycle::{Lifecycle, Submission, Unstarted};
 use crate::pool::report::ShutdownReport;
 use crate::pool::shutdown::{Shutdown, ShutdownPolicy, drive_async, drive_blocking};
 use crate::pool::stats::{Stats, Tally};
@@ -160,7 +160,7 @@ impl<E: Engine> Host for Within<E> {
         life.notify();
         // ORDERING: as in `Lifecycle::pushed`.
         if life.is_cancelling() {
-            life.take_out(take_queued(&*self.0.0));
+            Unstarted::new(take_queued(&*self.0.0)).give_up(life);
         }
     }
 }
@@ -403,8 +403,10 @@ impl<E: Engine> HandOver for WorkerPool<E> {
     }
 
     fn leave(&self) {
-        self.life().hold(Arc::clone(self.engine()) as _);
-        self.life().stop_when_quiet();
+        let life = self.life();
+        life.ending
+            .hold(Arc::clone(self.engine()) as _, &life.roster);
+        life.ending.stop_when_quiet(life);
     }
 
     fn end(&self) {
@@ -441,8 +443,8 @@ impl<E: Engine> Owner<E> {
         }
         if !life.have_all_left() {
             // Futures that sleep, and workers that are resumed to leave, need the engine.
-            life.hold(Arc::clone(&self.0.0) as _);
-            life.stop_when_quiet();
+            life.ending.hold(Arc::clone(&self.0.0) as _, &life.roster);
+            life.ending.stop_when_quiet(life);
         }
     }
 }
@@ -451,7 +453,7 @@ impl<E: Engine> Drop for Owner<E> {
     fn drop(&mut self) {
         let life = self.0.0.life();
         // One that was told to end by itself is waited for by nobody.
-        if life.is_forked() || !life.stops_when_quiet() {
+        if life.is_forked() || !life.ending.stops_when_quiet() {
             self.end();
         }
     }

@@ -19,7 +19,7 @@ use std::task::Waker;
 use std::vec;
 
 use crate::job::outcome::wake_contained;
-use crate::pool::lifecycle::Lifecycle;
+use crate::pool::lifecycle::{Lifecycle, Unstarted};
 use crate::pool::shutdown::Shutdown;
 use crate::pool::stats::Tally;
 use crate::sys::machine::{self, Point};
@@ -122,7 +122,8 @@ impl fmt::Debug for Adopted {
 
 impl Drop for Retired {
     fn drop(&mut self) {
-        drop(self.from.hand_over(self.tasks.by_ref().collect()));
+        let left = Unstarted::new(self.tasks.by_ref().collect());
+        drop(left.hand_over(&self.from));
     }
 }
 

@@ -25,21 +25,22 @@
 mod after_cancel;
 mod age;
 mod counts;
+mod ending;
 mod excluded_waiters;
 mod notify;
 mod owners;
 mod phase;
-mod phases;
 mod quiescence;
 mod roster;
+mod unstarted;
 mod wait_idle;
 mod woken_futures;
 
-use std::any::Any;
 use std::fmt;
 use std::sync::Arc;
 use std::task::Waker;
 
+use crate::job::id::JobId;
 use crate::job::outcome::Outcome;
 use crate::pool::capability::Capability;
 use crate::pool::config::PoolConfig;
@@ -47,25 +48,27 @@ use crate::pool::hooks::ContainedHooks;
 use crate::pool::ledger::{Ledger, Writing};
 use crate::pool::off_worker::OffWorker;
 use crate::pool::registry::{self, PoolId};
-use crate::pool::shutdown::Ending;
 use crate::pool::swappable::FrontDoor;
 use crate::pool::timer::Timer;
 use crate::submit::room::Room;
-use crate::sys::asymmetric_fence::{self, light};
+use crate::sys::asymmetric_fence::{self, heavy, light};
 use crate::sys::atfork;
-use crate::sys::sync::{AtomicBool, AtomicUsize, Mutex, Ordering};
-use crate::task::{GivenUpAs, Task};
+use crate::sys::machine::{self, Point};
+use crate::task::{GivenUp, GivenUpAs, Task};
 use crate::worker::current_index;
 use crate::worker::park;
 use after_cancel::Chores;
 use age::Age;
 pub(crate) use counts::Leftovers;
+use ending::Ending;
+pub(crate) use ending::EndsWithOthers;
 use excluded_waiters::ExcludedWaiters;
 pub(crate) use excluded_waiters::{Awaits, Joiner, leaving_out, own_worker};
 use owners::Owners;
 pub(crate) use phase::{AtomicPhase, Phase};
 use quiescence::Quiescence;
 use roster::Roster;
+pub(crate) use unstarted::Unstarted;
 use woken_futures::WokenFutures;
 
 /// Everything that a pool's jobs, workers, submitters and operators share, whatever the strategy.
@@ -91,15 +94,7 @@ pub struct Lifecycle {
     pub(crate) quiescence: Quiescence,
     pub(crate) excluded_waiters: ExcludedWaiters,
     pub(crate) chores: Chores,
-    /// All who wait for the end know of it.
-    is_end_told: AtomicBool,
-    /// Calls under way that end this pool as one part of another.
-    ends_with_others: AtomicUsize,
-    /// The engine, where nobody else may be left to keep it.
-    held: Mutex<Option<Arc<dyn Any + Send + Sync>>>,
-    /// The pool stops of itself once it is quiet: nobody is left to shut it down.
-    stops_when_quiet: AtomicBool,
-    pub(crate) ending: Mutex<Ending>,
+    pub(crate) ending: Ending,
     pub(crate) age: Age,
 }
 
@@ -139,11 +134,7 @@ impl Lifecycle {
             quiescence: Quiescence::default(),
             excluded_waiters: ExcludedWaiters::default(),
             chores: Chores::none(),
-            is_end_told: AtomicBool::new(false),
-            ends_with_others: AtomicUsize::new(0),
-            held: Mutex::new(None),
-            stops_when_quiet: AtomicBool::new(false),
-            ending: Mutex::default(),
+            ending: Ending::default(),
             age: Age::begin(),
         })
     }
@@ -211,7 +202,7 @@ impl Lifecycle {
         // ORDERING: `notify` begins with a light fence, after the push; its partner in `cancel` stands before the queue is taken
         // out: either this sees the phase, or that one sees the task.
         if self.phase.load() >= Phase::Cancelling {
-            self.take_out(take_queued());
+            Unstarted::new(take_queued()).give_up(self);
             self.chores.drop_late_remains(self);
         }
     }
@@ -295,7 +286,7 @@ impl Lifecycle {
                 self.timer.stop();
                 self.chores.drop_late_remains(self);
             }
-            self.release_if_deserted();
+            self.ending.release_if_deserted(&self.roster);
         }
         self.quiescence.wake_watchers(&self.phase);
         self.owners.tell_front(self);
@@ -318,11 +309,103 @@ impl Lifecycle {
     /// Called where the pool may have become quiet: by a worker that found nothing, and by whoever ends a job elsewhere.
     pub(crate) fn tell_watchers(&self) {
         self.quiescence.tell(self);
-        // ORDERING: Acquire: the intake is over, and its heavy fence behind it, before the ledger is read.
-        if self.stops_when_quiet.load(Ordering::Acquire) && self.ledger.in_flight() == 0 {
+        if self.ending.is_stop_due() && self.ledger.in_flight() == 0 {
             self.stop();
         }
         self.owners.tell_front(self);
+    }
+
+    /// Whether the grace is over: queued jobs no longer start, and running ones are asked to stop.
+    #[inline]
+    pub fn is_cancelling(&self) -> bool {
+        self.phase.is_cancelling()
+    }
+
+    /// Whether future `id` is to be dropped because the pool is being cancelled.
+    #[inline]
+    pub(crate) fn cancels(&self, id: JobId) -> bool {
+        self.is_cancelling() && !self.excluded_waiters.awaits_end(id)
+    }
+
+    /// Whether this process is a forked child, and the pool its parent's: nothing of it runs here, and nothing ever will.
+    #[inline]
+    pub fn is_forked(&self) -> bool {
+        self.phase.is_forked()
+    }
+
+    /// Ends intake. Idempotent.
+    pub fn close(&self) {
+        if self.is_forked() {
+            return;
+        }
+        self.phase.end_intake();
+        self.room.wake_all();
+    }
+
+    /// The grace is over: queued jobs will not start, running ones are asked to stop, suspended futures are dropped. Takes a time that does
+    /// not depend on how many these are, and runs no code of the user's; so whoever keeps the time may call it. Idempotent.
+    pub(crate) fn begin_cancel(&self) {
+        if !self.phase.advance(Phase::Cancelling) {
+            return;
+        }
+        machine::point(Point::CancelAll);
+        self.chores.begin();
+        self.off_worker.wake_hosts();
+        self.roster.resume_sleepers();
+    }
+
+    /// The same, and gives up what is queued.
+    pub(crate) fn cancel(self: &Arc<Self>, queued: impl FnOnce() -> Vec<Task>) {
+        self.begin_cancel();
+        // ORDERING: partner is the light fence in the `notify` of `pushed`. Each caller has its own, since each goes on to take the queue
+        // out.
+        heavy();
+        Unstarted::new(queued()).give_up(self);
+    }
+
+    /// The workers end as soon as there is nothing left for them. Idempotent.
+    pub fn stop(&self) {
+        if !self.phase.advance(Phase::Stopped) {
+            return;
+        }
+        machine::point(Point::Stop);
+        self.roster.resume_sleepers();
+        self.quiescence.wake_watchers(&self.phase);
+        self.owners.tell_front(self); // all workers may be lost already
+    }
+
+    /// Whether a worker that has found nothing may leave: the pool has stopped, nothing is left to be done, and no future will need a worker
+    /// in order to see the end.
+    pub fn may_leave(&self) -> bool {
+        match self.phase.load() {
+            Phase::Forked => true,
+            // In this order: who is told of the end is woken before.
+            Phase::Stopped => {
+                (self.ending.is_told() || !self.excluded_waiters.does_a_future_await_end())
+                    && !self.has_woken()
+            }
+            _ => false,
+        }
+    }
+
+    /// A task that an engine holds outside its queue, once the pool is cancelling: it did not start.
+    #[cold]
+    pub fn give_up(self: &Arc<Self>, task: Task) {
+        Unstarted::new(vec![task]).give_up(self);
+    }
+
+    /// Worker `index` was lost with the threads that were lent to it. With the last one the pool closes, and what is queued is
+    /// abandoned: nobody is left to run it.
+    pub fn worker_lost(self: &Arc<Self>, index: usize, queued: impl FnOnce() -> Vec<Task>) {
+        self.worker_gone(index);
+        if self.roster.alive() == 0 && !self.phase.is_stopped() {
+            self.close();
+            for task in queued() {
+                if let GivenUp::Left(remains) = task.give_up(self, GivenUpAs::Abandoned) {
+                    drop(remains);
+                }
+            }
+        }
     }
 }
 

@@ -35,7 +35,9 @@ use async_trait::async_trait;
 
 use crate::job::id::JobId;
 use crate::pool::engine::{Engine, take_queued};
-use crate::pool::lifecycle::{Awaits, Leftovers, Lifecycle, leaving_out, own_worker};
+use crate::pool::lifecycle::{
+    Awaits, EndsWithOthers, Leftovers, Lifecycle, Unstarted, leaving_out, own_worker,
+};
 use crate::pool::report::{ReportBody, ShutdownReport};
 use crate::sys::machine;
 use crate::sys::sync::{LockExt, Mutex};
@@ -43,7 +45,7 @@ use crate::worker::Worker;
 use crate::worker::park::{block_on_helping, helping};
 use policy::Limits;
 pub use policy::ShutdownPolicy;
-pub(crate) use progress::Ending;
+pub(crate) use progress::Progress;
 use progress::{Calling, Reporting};
 
 /// Time that idle workers get to leave, once there is nothing more to wait for, within the limit.
@@ -144,7 +146,7 @@ fn begin_cancel(life: &Lifecycle) {
         .front()
         .map_or_else(Vec::new, |front| front.lives());
     for other in others {
-        let grace = other.ending.lock_unpoisoned().limits().drain;
+        let grace = other.ending.progress.lock_unpoisoned().limits().drain;
         if grace.is_some_and(|end| end <= now) {
             other.begin_cancel();
         }
@@ -237,7 +239,7 @@ pub async fn end_as_one<F: Future>(
     let begin = |life| Calling::begin(life, policy, now);
     let _calls: Vec<_> = parts.iter().map(begin).collect();
     let together = parts.iter().filter(|_| parts.len() > 1);
-    let _together: Vec<_> = together.map(|life| life.ends_with_others()).collect();
+    let _together: Vec<_> = together.map(EndsWithOthers::begin).collect();
     let ends = pin!(ends);
     match parts.iter().find(|life| own_worker(life).is_some()) {
         Some(own) => leaving_out(own, Awaits::End, ends).await,
@@ -326,7 +328,7 @@ async fn drive<E: Engine>(engine: &Arc<E>, alarm: &Alarm) -> ShutdownReport {
         if let Some(reporting) = Reporting::begin(life) {
             return report(engine, reporting);
         }
-        let is_reported = || !life.ending.lock_unpoisoned().is_reporting();
+        let is_reported = || !life.ending.progress.lock_unpoisoned().is_reporting();
         wait(life, alarm, |_| None, is_reported).await;
     }
 }
@@ -335,10 +337,10 @@ async fn drive<E: Engine>(engine: &Arc<E>, alarm: &Alarm) -> ShutdownReport {
 /// its locals that waits for the end of the pool as well.
 fn report<E: Engine>(engine: &Arc<E>, reporting: Reporting<'_>) -> ShutdownReport {
     let life = engine.life();
-    life.take_out(take_queued(&**engine));
+    Unstarted::new(take_queued(&**engine)).give_up(life);
     let report = settled(life);
     drop(reporting);
-    life.end_is_told();
+    life.ending.tell(life);
     if !life.excluded_waiters.does_a_future_await_end() {
         engine.join_threads();
         life.timer.stop();
@@ -348,13 +350,13 @@ fn report<E: Engine>(engine: &Arc<E>, reporting: Reporting<'_>) -> ShutdownRepor
 
 /// The report, of one moment: no task is taken out between a look at the books and the end of those who are noted.
 fn settled(life: &Arc<Lifecycle>) -> ShutdownReport {
-    let start = life.ending.lock_unpoisoned().start();
+    let start = life.ending.progress.lock_unpoisoned().start();
     loop {
         // Whoever takes tasks out is a few instructions from the end of that.
-        let before = life.ending.lock_unpoisoned().takings();
+        let before = life.ending.progress.lock_unpoisoned().takings();
         if before.is_some() {
             let body = settle(life, start);
-            let mut ending = life.ending.lock_unpoisoned();
+            let mut ending = life.ending.progress.lock_unpoisoned();
             if ending.takings() == before {
                 return ending.finish(body);
             }
@@ -365,7 +367,7 @@ fn settled(life: &Arc<Lifecycle>) -> ShutdownReport {
 
 /// The report, if a caller has made it.
 fn finished(life: &Lifecycle) -> Option<ShutdownReport> {
-    life.ending.lock_unpoisoned().report()
+    life.ending.progress.lock_unpoisoned().report()
 }
 
 fn busy_workers(life: &Lifecycle) -> usize {
@@ -383,7 +385,7 @@ async fn wait(
     mut limit: impl FnMut(Limits) -> Option<Instant>,
     is_over: impl Fn() -> bool,
 ) {
-    let is_done = || life.ending.lock_unpoisoned().is_done();
+    let is_done = || life.ending.progress.lock_unpoisoned().is_done();
     let mut watching = pin!(
         life.quiescence
             .watch(&life.phase, || is_over() || is_done())
@@ -392,7 +394,7 @@ async fn wait(
         if watching.as_mut().poll(cx).is_ready() {
             return Poll::Ready(());
         }
-        let limits = life.ending.lock_unpoisoned().limits();
+        let limits = life.ending.progress.lock_unpoisoned().limits();
         let limit = limit(limits);
         if limit.is_some_and(|limit| machine::now() >= limit) {
             return Poll::Ready(());

@@ -73,7 +73,8 @@ fn run<J: Job>(job: J, terms: Option<&Terms>, id: JobId, worker: &Worker) {
         Concluded::GaveUp(interrupted, error) => {
             if interrupted == Interrupted::Cancelled {
                 // There is neither a handle nor a token that could have asked.
-                worker.life().note_if_cut_short(id, name, false);
+                let life = worker.life();
+                life.ending.note_if_cut_short(id, name, false, &life.phase);
             }
             (Err(interrupted.into()), Some(error))
         }

@@ -38,7 +38,7 @@ impl Worker {
     /// A worker of a generation that a failed swap has not published must not wait: the swap waits
     /// for it, and may keep the worker that would make room.
     pub(crate) fn is_outside(&self) -> bool {
-        self.life().phase.is_stopped() && self.life().stops_when_quiet()
+        self.life().phase.is_stopped() && self.life().ending.stops_when_quiet()
     }
 
     /// What becomes of a task that this worker may not queue: it runs here, or is refused once the

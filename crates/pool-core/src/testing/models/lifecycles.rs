@@ -242,7 +242,7 @@ fn a_pool_without_handles_stops() {
             let life = StdArc::clone(&life);
             thread::spawn(move || life.entry_over())
         };
-        life.stop_when_quiet();
+        life.ending.stop_when_quiet(&life);
         ender.join().unwrap();
         assert!(life.phase.is_stopped());
     });
@@ -337,7 +337,7 @@ fn an_engine_is_released_by_the_second_to_look() {
         let kept = StdArc::downgrade(&engine);
         let last_handle = {
             let life = StdArc::clone(&life);
-            thread::spawn(move || life.hold(engine))
+            thread::spawn(move || life.ending.hold(engine, &life.roster))
         };
         life.worker_gone(0);
         last_handle.join().unwrap();
