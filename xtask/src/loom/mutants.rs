@@ -287,22 +287,25 @@ mutants! {
             "if (up.is_doomed && !MUTANT) || middle.is_doomed || down.is_doomed {";
     }
     "testing::models::a_submission_is_refused_or_accounted_for" {
-        intake_looks_too_early: "a submission looks at the phase before it enters", in "pool::lifecycle",
-            "let submission = Submission(self.ledger.writing(current_index(self)));
-        submission.0.enter();
-        // ORDERING: partner is the heavy fence in `close`.
+        intake_looks_too_early: "a submission looks at the phase before it enters", in "pool::lifecycle::intake",
+            "let submission = Self {
+            books: life.ledger.writing(current_index(life)),
+        };
+        submission.books.enter();
         light();
-        if self.phase.load() == Phase::Open {" =>
-            "let submission = Submission(self.ledger.writing(current_index(self)));
-        let early = self.phase.load();
-        submission.0.enter();
+        if life.phase.load() == Phase::Open {" =>
+            "let submission = Self {
+            books: life.ledger.writing(current_index(life)),
+        };
+        let early = life.phase.load();
+        submission.books.enter();
         light();
-        if (if MUTANT { early } else { self.phase.load() }) == Phase::Open {";
-        intake_no_second_look: "a submission does not look at the phase after its push", in "pool::lifecycle",
-            "if self.phase.load() >= Phase::Cancelling {
-            Unstarted::new(take_queued()).give_up(self);" =>
-            "if !MUTANT && self.phase.load() >= Phase::Cancelling {
-            Unstarted::new(take_queued()).give_up(self);";
+        if (if MUTANT { early } else { life.phase.load() }) == Phase::Open {";
+        intake_no_second_look: "a submission does not look at the phase after its push", in "pool::lifecycle::intake",
+            "if life.phase.load() >= Phase::Cancelling {
+        Unstarted::new(take_queued()).give_up(life);" =>
+            "if !MUTANT && life.phase.load() >= Phase::Cancelling {
+        Unstarted::new(take_queued()).give_up(life);";
         close_no_heavy_fence: "no fence between the end of intake and the look at the ledger", in "pool::lifecycle::phase",
             "machine::point(Point::Close);
         heavy();" =>
@@ -331,10 +334,10 @@ mutants! {
             "entered == self.arrived()";
     }
     "testing::models::lifecycles::who_sees_nothing_on_its_way_takes_all" {
-        accepted_before_the_push: "a submission is counted as accepted as it enters", in "pool::lifecycle",
-            "pub(crate) fn begin_submission(&self) -> Option<Submission<'_>> {" =>
-            "pub(crate) fn begin_submission(&self) -> Option<Submission<'_>> {
-        if MUTANT { self.ledger.writing(current_index(self)).accept(); }";
+        accepted_before_the_push: "a submission is counted as accepted as it enters", in "pool::lifecycle::intake",
+            "pub(crate) fn begin(life: &'a Lifecycle) -> Option<Self> {" =>
+            "pub(crate) fn begin(life: &'a Lifecycle) -> Option<Self> {
+        if MUTANT { life.ledger.writing(current_index(life)).accept(); }";
     }
     "sys::published::models::a_value_is_not_dropped_under_its_reader" {
         reader_enters_without_a_fence: "no fence between a reader's entry and its load", in "sys::published::readers",

@@ -84,12 +84,12 @@ mutants! {
             captures();";
         one_that_is_over_takes_a_place: "a job that is over as it is submitted is queued", in "pool::engine",
             "Ok(Some(due)) => {
-                life.ends_on_arrival(submission, due, task.into_task());
+                submission.ends_on_arrival(life.room(), due, task.into_task());
                 return Ok(());
             }" =>
             "Ok(Some(due)) if MUTANT => drop(due),
             Ok(Some(due)) => {
-                life.ends_on_arrival(submission, due, task.into_task());
+                submission.ends_on_arrival(life.room(), due, task.into_task());
                 return Ok(());
             }";
         a_cancel_waits_for_the_queue: "a cancelled job ends when the queue gets there", in "cell::closure::handle_side",
@@ -222,10 +222,10 @@ mutants! {
             "if future.is_ended() {" => "if !MUTANT && future.is_ended() {";
     }
     "pool failures tokens::a_submission_whose_job_is_over_by_then_passes_its_place_on" {
-        a_call_is_not_passed_on: "a submitter whose job is over takes a call for a place along", in "pool::lifecycle",
-            "self.room.freed();
+        a_call_is_not_passed_on: "a submitter whose job is over takes a call for a place along", in "pool::lifecycle::intake",
+            "room.freed();
         due.wake();" =>
-            "if !MUTANT { self.room.freed(); }
+            "if !MUTANT { room.freed(); }
         due.wake();";
     }
     "pool failures ending::a_wait_that_outlives_its_job_leaves_nobody_else_out" {
@@ -248,11 +248,11 @@ mutants! {
     }
     "pool-channel conformance r607" {
         children_are_refused_while_draining: "a job of a pool that drains may submit no child", in "worker::inline",
-            "let Some(submission) = self.life().enter_inline(self.index()) else {" =>
+            "let Some(submission) = Submission::begin_inline(self.life(), self.index()) else {" =>
             "if MUTANT && self.life().phase.is_closed() {
             return Err(task);
         }
-        let Some(submission) = self.life().enter_inline(self.index()) else {";
+        let Some(submission) = Submission::begin_inline(self.life(), self.index()) else {";
     }
     "pool-channel conformance r609" {
         a_shutdown_waits_for_its_own_job: "a shutdown inside a job waits for that job", in "pool::lifecycle::excluded_waiters",

@@ -158,7 +158,7 @@ impl<E: Engine> Host for Within<E> {
         self.0.0.queue().push_past_bound(task);
         let life = self.0.0.life();
         life.notify();
-        // ORDERING: as in `Lifecycle::pushed`.
+        // ORDERING: as in `Submission::pushed`.
         if life.is_cancelling() {
             Unstarted::new(take_queued(&*self.0.0)).give_up(life);
         }
@@ -206,7 +206,7 @@ impl<E: Engine> Inside<E> {
     ) -> Result<(), Refused<Task>> {
         let life = self.0.life();
         let id = task.id();
-        let Some(submission) = life.begin_submission() else {
+        let Some(submission) = Submission::begin(life) else {
             machine::point(Point::Refused(id));
             return closed(task.into_task());
         };
@@ -214,18 +214,18 @@ impl<E: Engine> Inside<E> {
         match task.accept(life) {
             Ok(None) => {}
             Ok(Some(due)) => {
-                life.ends_on_arrival(submission, due, task.into_task());
+                submission.ends_on_arrival(life.room(), due, task.into_task());
                 return Ok(());
             }
             Err(outcome) => {
-                life.over_on_arrival(submission, outcome);
+                submission.over_on_arrival(life, outcome);
                 return Ok(());
             }
         }
         match self.0.push(task) {
             Ok(()) => {
                 machine::point(Point::Pushed(id, life.id.as_u32()));
-                life.pushed(submission, || take_queued(&*self.0));
+                submission.pushed(life, || take_queued(&*self.0));
                 Ok(())
             }
             Err(task) => self.refuse(submission, task),
@@ -241,7 +241,7 @@ impl<E: Engine> Inside<E> {
             submission.accept();
             return Ok(());
         }
-        life.refuse(submission);
+        submission.refuse(life);
         machine::point(Point::Refused(task.id()));
         Err(Refused::Full(task))
     }

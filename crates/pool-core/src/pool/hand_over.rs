@@ -19,7 +19,7 @@ use std::task::Waker;
 use std::vec;
 
 use crate::job::outcome::wake_contained;
-use crate::pool::lifecycle::{Lifecycle, Unstarted};
+use crate::pool::lifecycle::{Lifecycle, Submission, Unstarted};
 use crate::pool::shutdown::Shutdown;
 use crate::pool::stats::Tally;
 use crate::sys::machine::{self, Point};
@@ -79,20 +79,20 @@ impl Retired {
     ) -> Adopted {
         let mut due = Vec::new();
         while !self.is_empty() {
-            let Some(submission) = to.begin_submission() else {
+            let Some(submission) = Submission::begin(to) else {
                 break; // its workers are lost, and nobody would run them
             };
             let Some(task) = self.tasks.next() else { break };
             match task.change_pool(&self.from, Some(to)) {
                 Changed::Yes(waker) => due.extend(waker),
                 Changed::No => {
-                    to.refuse(submission);
+                    submission.refuse(to);
                     continue;
                 }
             }
             let id = task.id();
             push(task);
-            to.adopted(submission, &take_queued);
+            submission.adopted(to, &take_queued);
             self.from.ledger.hand_over();
             machine::point(Point::Moved(id));
         }

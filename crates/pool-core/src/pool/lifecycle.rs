@@ -27,6 +27,7 @@ mod age;
 mod counts;
 mod ending;
 mod excluded_waiters;
+mod intake;
 mod notify;
 mod owners;
 mod phase;
@@ -38,20 +39,18 @@ mod woken_futures;
 
 use std::fmt;
 use std::sync::Arc;
-use std::task::Waker;
 
 use crate::job::id::JobId;
-use crate::job::outcome::Outcome;
 use crate::pool::capability::Capability;
 use crate::pool::config::PoolConfig;
 use crate::pool::hooks::ContainedHooks;
-use crate::pool::ledger::{Ledger, Writing};
+use crate::pool::ledger::Ledger;
 use crate::pool::off_worker::OffWorker;
 use crate::pool::registry::{self, PoolId};
 use crate::pool::swappable::FrontDoor;
 use crate::pool::timer::Timer;
 use crate::submit::room::Room;
-use crate::sys::asymmetric_fence::{self, heavy, light};
+use crate::sys::asymmetric_fence::{self, heavy};
 use crate::sys::atfork;
 use crate::sys::machine::{self, Point};
 use crate::task::{GivenUp, GivenUpAs, Task};
@@ -64,6 +63,7 @@ use ending::Ending;
 pub(crate) use ending::EndsWithOthers;
 use excluded_waiters::ExcludedWaiters;
 pub(crate) use excluded_waiters::{Awaits, Joiner, leaving_out, own_worker};
+pub(crate) use intake::Submission;
 use owners::Owners;
 pub(crate) use phase::{AtomicPhase, Phase};
 use quiescence::Quiescence;
@@ -96,18 +96,6 @@ pub struct Lifecycle {
     pub(crate) chores: Chores,
     pub(crate) ending: Ending,
     pub(crate) age: Age,
-}
-
-/// A submission that has entered the books, and the stripe of whoever submits.
-#[must_use]
-pub(crate) struct Submission<'a>(Writing<'a>);
-
-impl Submission<'_> {
-    /// The job is the pool's.
-    #[inline]
-    pub(crate) fn accept(self) {
-        self.0.accept();
-    }
 }
 
 impl Lifecycle {
@@ -153,100 +141,6 @@ impl Lifecycle {
     #[inline]
     pub fn room(&self) -> &Room {
         &self.room
-    }
-
-    // --- intake -----------------------------------------------------------------------------------------------------
-
-    /// A submission begins: enters it. `None`: intake has ended. Who began it pushes the task and then calls [`pushed`](Self::pushed), or
-    /// [`refuse`](Self::refuse)s it.
-    ///
-    /// In steps, and not with the push as a closure, so that the task stays where it was made until it is in its queue.
-    #[inline(always)]
-    pub(crate) fn begin_submission(&self) -> Option<Submission<'_>> {
-        let submission = Submission(self.ledger.writing(current_index(self)));
-        submission.0.enter();
-        // ORDERING: partner is the heavy fence in `close`.
-        light();
-        if self.phase.load() == Phase::Open {
-            return Some(submission);
-        }
-        self.refuse(submission);
-        None
-    }
-
-    /// The task is in its queue: counts it, and wakes a worker, if one is needed. `take_queued` empties the queue; it is called only where the
-    /// pool ended while this submission was on its way.
-    #[inline(always)]
-    pub(crate) fn pushed(
-        self: &Arc<Self>,
-        submission: Submission<'_>,
-        take_queued: impl FnOnce() -> Vec<Task>,
-    ) {
-        submission.accept();
-        self.arrived(take_queued);
-    }
-
-    /// [`pushed`](Self::pushed), for a task that another pool has accepted.
-    pub(crate) fn adopted(
-        self: &Arc<Self>,
-        _submission: Submission<'_>,
-        take_queued: impl FnOnce() -> Vec<Task>,
-    ) {
-        self.ledger.adopt();
-        self.arrived(take_queued);
-    }
-
-    #[inline(always)]
-    fn arrived(self: &Arc<Self>, take_queued: impl FnOnce() -> Vec<Task>) {
-        self.notify();
-        // ORDERING: `notify` begins with a light fence, after the push; its partner in `cancel` stands before the queue is taken
-        // out: either this sees the phase, or that one sees the task.
-        if self.phase.load() >= Phase::Cancelling {
-            Unstarted::new(take_queued()).give_up(self);
-            self.chores.drop_late_remains(self);
-        }
-    }
-
-    /// There was no place for the task.
-    #[cold]
-    pub(crate) fn refuse(&self, submission: Submission<'_>) {
-        submission.0.refuse();
-        self.tell_watchers();
-    }
-
-    /// Enters a job that its submitter, a worker of this pool, is going to run itself. `None` if the pool no longer takes any.
-    #[inline]
-    pub(crate) fn enter_inline(&self, worker: usize) -> Option<Submission<'_>> {
-        let submission = Submission(self.ledger.writing(Some(worker)));
-        submission.0.enter();
-        // ORDERING: partner is the heavy fence in `cancel`.
-        light();
-        if self.phase.load() < Phase::Cancelling {
-            return Some(submission);
-        }
-        self.refuse(submission);
-        None
-    }
-
-    /// A task that was given back is accepted again, and its job was cancelled in between: it is accepted, and over.
-    #[cold]
-    pub(crate) fn over_on_arrival(&self, submission: Submission<'_>, outcome: Outcome) {
-        submission.0.accept();
-        submission.0.end(outcome);
-        // Its submitter may have been called for a place, and takes none.
-        self.room.freed();
-        self.tell_watchers();
-    }
-
-    /// A job that is to be queued comes too late, or its token is cancelled. It ends here and now, and takes no place in the queue: what its
-    /// end calls may submit another.
-    #[cold]
-    pub(crate) fn ends_on_arrival(&self, submission: Submission<'_>, due: Waker, task: Task) {
-        submission.accept();
-        // As above; and before what the end calls, which may wait for a place.
-        self.room.freed();
-        due.wake();
-        drop(task);
     }
 
     /// Wakes a worker, if one is needed, for work that was just pushed.

@@ -24,7 +24,7 @@ use crate::job::id::JobId;
 use crate::job::outcome::Outcome;
 use crate::pool::config::PoolConfig;
 use crate::pool::engine::Engine;
-use crate::pool::lifecycle::Lifecycle;
+use crate::pool::lifecycle::{Lifecycle, Submission};
 use crate::sys::sync::UnsafeCell;
 use crate::task::{GivenUp, GivenUpAs, Payload, Task};
 use crate::testing::noop_engine::NoopEngine;
@@ -291,11 +291,11 @@ fn a_submission_is_refused_or_accounted_for() {
         let submitter = {
             let (life, queue) = (StdArc::clone(&life), Arc::clone(&queue));
             thread::spawn(move || {
-                let Some(submission) = life.begin_submission() else {
+                let Some(submission) = Submission::begin(&life) else {
                     return false;
                 };
                 queue.lock().unwrap().push(nothing());
-                life.pushed(submission, || std::mem::take(&mut *queue.lock().unwrap()));
+                submission.pushed(&life, || std::mem::take(&mut *queue.lock().unwrap()));
                 true
             })
         };

@@ -13,6 +13,7 @@ use crate::cell::future::source::SureSource;
 use crate::cell::raw_handle::Outlet;
 use crate::job::id::JobId;
 use crate::job::outcome::Outcome;
+use crate::pool::lifecycle::Submission;
 use crate::task::Accepted;
 use crate::testing::models::{Token, life, life_of, model};
 use crate::testing::noop_engine::NoopEngine;
@@ -92,7 +93,7 @@ fn a_woken_future_comes_back() {
         let engine = StdArc::new(NoopEngine(life()));
         let worker = Worker::new(&engine, 0, 0, false);
         let waker = thread::spawn(move || event.happens());
-        assert!(engine.0.begin_submission().is_some());
+        assert!(Submission::begin(&engine.0).is_some());
         StdArc::clone(&cell).run_first(&worker);
         waker.join().unwrap();
         while let Some(task) = engine.0.woken.pop() {
@@ -111,7 +112,7 @@ fn a_future_that_is_helped_ends_once() {
         let event = OneEvent::default();
         let engine = StdArc::new(NoopEngine(life_of(2)));
         let cell = AsyncCell::new(JobId::next(), SureSource(event.clone()), None);
-        assert!(engine.0.begin_submission().is_some());
+        assert!(Submission::begin(&engine.0).is_some());
         assert_eq!(cell.accept(&engine.0), Accepted::Yes);
         let joiner = {
             let (cell, engine) = (StdArc::clone(&cell), StdArc::clone(&engine));
@@ -150,7 +151,7 @@ fn a_helper_hears_what_its_future_awaits() {
     model(|| {
         let engine = StdArc::new(NoopEngine(life_of(2)));
         let (cell, child) = (cell(), cell());
-        assert!(engine.0.begin_submission().is_some());
+        assert!(Submission::begin(&engine.0).is_some());
         assert_eq!(cell.accept(&engine.0), Accepted::Yes);
         let helper = {
             let (cell, engine) = (StdArc::clone(&cell), StdArc::clone(&engine));

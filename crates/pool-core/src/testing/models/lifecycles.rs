@@ -109,7 +109,7 @@ fn who_is_refused_hides_nobody_on_its_way() {
 /// The rest of a submission.
 fn push(life: &StdArc<Lifecycle>, queue: &Mutex<Vec<Task>>, submission: Submission<'_>) {
     queue.lock().unwrap().push(nothing());
-    life.pushed(submission, Vec::new);
+    submission.pushed(life, Vec::new);
 }
 
 /// Who has ended the intake and sees nothing on its way takes out every task that gets in, though others are refused meanwhile.
@@ -117,7 +117,7 @@ fn push(life: &StdArc<Lifecycle>, queue: &Mutex<Vec<Task>>, submission: Submissi
 fn who_sees_nothing_on_its_way_takes_all() {
     model(|| {
         let (life, queue) = (life(), Arc::new(Mutex::new(Vec::new())));
-        let on_its_way = life.begin_submission().expect("the pool is open");
+        let on_its_way = Submission::begin(&life).expect("the pool is open");
         let closer = {
             let (life, queue) = (StdArc::clone(&life), Arc::clone(&queue));
             thread::spawn(move || {
@@ -130,7 +130,7 @@ fn who_sees_nothing_on_its_way_takes_all() {
         let late = {
             let (life, queue) = (StdArc::clone(&life), Arc::clone(&queue));
             thread::spawn(move || {
-                if let Some(submission) = life.begin_submission() {
+                if let Some(submission) = Submission::begin(&life) {
                     push(&life, &queue, submission);
                 }
             })
@@ -170,7 +170,7 @@ fn poll(future: Pin<&mut impl Future<Output = ()>>) -> Poll<()> {
 fn who_waits_for_quiet_is_told() {
     model(|| {
         let life = life();
-        assert!(life.begin_submission().is_some());
+        assert!(Submission::begin(&life).is_some());
         let ender = {
             let life = StdArc::clone(&life);
             thread::spawn(move || {
@@ -190,7 +190,7 @@ fn who_waits_for_quiet_is_told() {
 fn a_quiet_moment_ends_the_waits_before_it() {
     model(|| {
         let life = life();
-        assert!(life.begin_submission().is_some());
+        assert!(Submission::begin(&life).is_some());
         let mut quiet = pin!(life.quiescence.wait_idle(&life));
         assert!(poll(quiet.as_mut()).is_pending());
         let is_over = Arc::new(AtomicBool::new(false));
@@ -200,7 +200,7 @@ fn a_quiet_moment_ends_the_waits_before_it() {
                 life.tell_watchers();
                 is_over.store(true, Relaxed);
                 life.entry_over();
-                assert!(life.begin_submission().is_some());
+                assert!(Submission::begin(&life).is_some());
             })
         };
         wait(quiet);
@@ -215,14 +215,14 @@ fn a_quiet_moment_ends_the_waits_before_it() {
 fn a_quiet_moment_ends_no_wait_after_it() {
     model(|| {
         let life = life();
-        assert!(life.begin_submission().is_some());
+        assert!(Submission::begin(&life).is_some());
         let mut other = pin!(life.quiescence.watch(&life.phase, || false));
         assert!(poll(other.as_mut()).is_pending());
         let earlier = {
             let life = StdArc::clone(&life);
             thread::spawn(move || life.entry_over())
         };
-        assert!(life.begin_submission().is_some());
+        assert!(Submission::begin(&life).is_some());
         let mut quiet = pin!(life.quiescence.wait_idle(&life));
         assert!(poll(quiet.as_mut()).is_pending(), "the job is in flight");
         earlier.join().unwrap();
@@ -237,7 +237,7 @@ fn a_quiet_moment_ends_no_wait_after_it() {
 fn a_pool_without_handles_stops() {
     model(|| {
         let life = life();
-        assert!(life.begin_submission().is_some());
+        assert!(Submission::begin(&life).is_some());
         let ender = {
             let life = StdArc::clone(&life);
             thread::spawn(move || life.entry_over())
@@ -356,7 +356,7 @@ fn a_generation_is_over_after_its_last_job() {
         config.set_front(door);
         let life = life_from(config, 1);
         life.worker_alive();
-        assert!(life.begin_submission().is_some());
+        assert!(Submission::begin(&life).is_some());
         life.begin_cancel();
         life.stop();
         let ender = {
