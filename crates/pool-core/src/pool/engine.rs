@@ -247,7 +247,7 @@ impl<E: Engine> Inside<E> {
     }
 
     fn tally(&self) -> Tally {
-        self.0.life().tally(self.0.queue().past_bound() as u64)
+        Tally::of(self.0.life(), self.0.queue().past_bound() as u64)
     }
 }
 

@@ -11,16 +11,18 @@
 //! | cancelling | refused | is abandoned, or goes into the report | is asked to stop; a suspended future is dropped | sleeps |
 //! | stopped | refused | as above | goes on until it returns | ends |
 //!
-//! Workers also drop what was captured by jobs that are given up (`after_cancel`). Nobody else does.
+//! Workers also drop what was captured by jobs that are given up (`after_cancel`). No other thread
+//! does.
 //!
-//! A pool that a forked child inherits is past all of them (`atfork`): it refuses, runs nothing, and takes no lock.
+//! A pool that a forked child inherits is past all of them (`atfork`): it refuses, runs nothing, and
+//! takes no lock.
 //!
-//! # A submission at this very moment
-//! It enters the ledger, reads the phase, and only then pushes. The closer writes the phase and then reads the ledger. A light fence
-//! on the one side and a heavy one on the other (`asymmetric_fence`) stand between: so either the submission reads `draining` and leaves,
-//! refused, or the closer counts it as in flight and waits for it. A submission that is pushed after the queue was taken out
-//! reads the phase again, after its push, and finds the pool cancelling: it takes the queue out itself. So a task is never left
-//! in a queue that nobody will look at.
+//! # Parts
+//! [`Lifecycle`] holds the parts of a pool together, and callers address the part. Each has the data
+//! of one concern, its steps, and the protocol in prose at the head of its file. A step that needs
+//! one other part takes it as an argument; one that needs several takes the whole `life`. What
+//! stands on `Lifecycle` itself moves the phase, tells several parts of one event, or is for
+//! backends.
 
 mod after_cancel;
 mod age;
@@ -47,6 +49,7 @@ use crate::pool::hooks::ContainedHooks;
 use crate::pool::ledger::Ledger;
 use crate::pool::off_worker::OffWorker;
 use crate::pool::registry::{self, PoolId};
+use crate::pool::stats::{Stats, Tally};
 use crate::pool::swappable::FrontDoor;
 use crate::pool::timer::Timer;
 use crate::submit::room::Room;
@@ -65,7 +68,7 @@ use excluded_waiters::ExcludedWaiters;
 pub(crate) use excluded_waiters::{Awaits, Joiner, leaving_out, own_worker};
 pub(crate) use intake::Submission;
 use owners::Owners;
-pub(crate) use phase::{AtomicPhase, Phase};
+use phase::{AtomicPhase, Phase};
 use quiescence::Quiescence;
 use roster::Roster;
 pub(crate) use unstarted::Unstarted;
@@ -73,17 +76,19 @@ use woken_futures::WokenFutures;
 
 /// Everything that a pool's jobs, workers, submitters and operators share, whatever the strategy.
 ///
-/// A backend makes one, has [`WorkerPool`](crate::WorkerPool) admit through it, and gives each worker a
-/// [`Worker`](crate::Worker) on it.
+/// A backend makes one, has [`WorkerPool`](crate::WorkerPool) admit through it, and gives each
+/// worker a [`Worker`](crate::Worker) on it.
 pub struct Lifecycle {
     /// The pool's number: what the cells of its jobs name it by.
     pub(crate) id: PoolId,
     capability: Capability,
     pub(crate) phase: AtomicPhase,
+    /// What was accepted, and how it ended.
     pub(crate) ledger: Ledger,
     room: Arc<Room>,
     pub(crate) roster: Roster,
-    /// Jobs that run, or sleep, elsewhere than in a worker's frames: suspended futures, jobs that a joiner claimed.
+    /// Jobs that run, or sleep, elsewhere than in a worker's frames: suspended futures, jobs that a
+    /// joiner claimed.
     pub(crate) off_worker: OffWorker,
     /// Futures that were woken. This way in is never refused.
     pub(crate) woken: WokenFutures,
@@ -137,11 +142,18 @@ impl Lifecycle {
         self.capability
     }
 
-    /// Who waits for a place in the queue.
+    /// The submitters that wait for a place in the queue.
     #[inline]
     pub fn room(&self) -> &Room {
         &self.room
     }
+
+    /// What is in the pool, and what went through it. Blocks no worker.
+    pub fn stats(&self) -> Stats {
+        Tally::of(self, u64::MAX).stats(None)
+    }
+
+    // --- workers ------------------------------------------------------------------------------
 
     /// Wakes a worker, if one is needed, for work that was just pushed.
     #[inline]
@@ -152,28 +164,34 @@ impl Lifecycle {
         }
     }
 
-    // --- work -------------------------------------------------------------------------------------------------------
-
-    /// The same job is over.
-    pub(crate) fn given_up_over(&self, ends: GivenUpAs) {
-        if ends != GivenUpAs::OffTheBooks {
-            self.entry_over();
-        }
+    /// Whether there is something for a worker that is in no queue: a future that was woken, or a
+    /// chore at the end of the pool.
+    #[inline]
+    pub(crate) fn has_woken(&self) -> bool {
+        !self.woken.is_empty() || self.chores.are_left()
     }
 
-    /// Nothing of a job is left, and no worker may pass by to notice.
-    pub(crate) fn entry_over(&self) {
-        self.ledger.over(None);
-        self.tell_watchers();
-    }
-
-    /// A worker has taken its place.
+    /// A worker has taken its slot.
     pub fn worker_alive(&self) {
         self.roster.count_in();
         self.quiescence.wake_watchers(&self.phase);
     }
 
-    /// Worker `index` has left its place for good.
+    /// Whether a worker that has found nothing may leave: the pool has stopped, nothing is left to
+    /// be done, and no future will need a worker in order to see the end.
+    pub fn may_leave(&self) -> bool {
+        match self.phase.load() {
+            Phase::Forked => true,
+            // In this order: a future that is told of the end is woken before.
+            Phase::Stopped => {
+                (self.ending.is_told() || !self.excluded_waiters.does_a_future_await_end())
+                    && !self.has_woken()
+            }
+            _ => false,
+        }
+    }
+
+    /// Worker `index` has left its slot for good.
     pub fn worker_gone(&self, index: usize) {
         if self.roster.count_out(index) {
             if self.phase.is_stopped() {
@@ -186,27 +204,87 @@ impl Lifecycle {
         self.owners.tell_front(self);
     }
 
-    /// Whether every worker has left its place for good.
+    /// Worker `index` was lost with the threads that were lent to it. With the last one the pool
+    /// closes, and what is queued is abandoned: no worker is left to run it.
+    pub fn worker_lost(self: &Arc<Self>, index: usize, queued: impl FnOnce() -> Vec<Task>) {
+        self.worker_gone(index);
+        if self.roster.alive() == 0 && !self.phase.is_stopped() {
+            self.close();
+            for task in queued() {
+                if let GivenUp::Left(remains) = task.give_up(self, GivenUpAs::Abandoned) {
+                    drop(remains);
+                }
+            }
+        }
+    }
+
+    /// Whether every worker has left its slot for good.
     pub fn have_all_left(&self) -> bool {
         self.roster.have_all_left()
     }
 
-    /// Whether there is something for a worker that is in no queue: a future that was woken, or a
-    /// chore at the end of the pool.
-    #[inline]
-    pub(crate) fn has_woken(&self) -> bool {
-        !self.woken.is_empty() || self.chores.are_left()
+    // --- ends of jobs -------------------------------------------------------------------------
+
+    /// Nothing of a job is left, and no worker may pass by to notice.
+    pub(crate) fn entry_over(&self) {
+        self.ledger.over(None);
+        self.tell_watchers();
     }
 
-    // --- quiet ------------------------------------------------------------------------------------------------------
+    /// [`entry_over`](Self::entry_over), for a job that was given up.
+    pub(crate) fn given_up_over(&self, ends: GivenUpAs) {
+        if ends != GivenUpAs::OffTheBooks {
+            self.entry_over();
+        }
+    }
 
-    /// Called where the pool may have become quiet: by a worker that found nothing, and by whoever ends a job elsewhere.
+    /// Called where the pool may have become quiet: by a worker that found nothing, and by a thread
+    /// that ends a job elsewhere.
     pub(crate) fn tell_watchers(&self) {
         self.quiescence.tell(self);
         if self.ending.is_stop_due() && self.ledger.in_flight() == 0 {
             self.stop();
         }
         self.owners.tell_front(self);
+    }
+
+    /// A task that an engine holds outside its queue, once the pool is cancelling: it did not start.
+    #[cold]
+    pub fn give_up(self: &Arc<Self>, task: Task) {
+        Unstarted::new(vec![task]).give_up(self);
+    }
+
+    // --- phases -------------------------------------------------------------------------------
+
+    /// Ends intake. Idempotent.
+    pub fn close(&self) {
+        if self.is_forked() {
+            return;
+        }
+        self.phase.end_intake();
+        self.room.wake_all();
+    }
+
+    /// The grace is over: queued jobs will not start, running ones are asked to stop, suspended
+    /// futures are dropped. Takes a time that does not depend on how many these are, and runs no
+    /// user code, so the thread that keeps the time may call it. Idempotent.
+    pub(crate) fn begin_cancel(&self) {
+        if !self.phase.advance(Phase::Cancelling) {
+            return;
+        }
+        machine::point(Point::CancelAll);
+        self.chores.begin();
+        self.off_worker.wake_hosts();
+        self.roster.resume_sleepers();
+    }
+
+    /// The same, and gives up what is queued.
+    pub(crate) fn cancel(self: &Arc<Self>, queued: impl FnOnce() -> Vec<Task>) {
+        self.begin_cancel();
+        // ORDERING: partner is the light fence in the `notify` of `Submission::pushed`. Each caller
+        // has its own, since each goes on to take the queue out.
+        heavy();
+        Unstarted::new(queued()).give_up(self);
     }
 
     /// Whether the grace is over: queued jobs no longer start, and running ones are asked to stop.
@@ -221,42 +299,6 @@ impl Lifecycle {
         self.is_cancelling() && !self.excluded_waiters.awaits_end(id)
     }
 
-    /// Whether this process is a forked child, and the pool its parent's: nothing of it runs here, and nothing ever will.
-    #[inline]
-    pub fn is_forked(&self) -> bool {
-        self.phase.is_forked()
-    }
-
-    /// Ends intake. Idempotent.
-    pub fn close(&self) {
-        if self.is_forked() {
-            return;
-        }
-        self.phase.end_intake();
-        self.room.wake_all();
-    }
-
-    /// The grace is over: queued jobs will not start, running ones are asked to stop, suspended futures are dropped. Takes a time that does
-    /// not depend on how many these are, and runs no code of the user's; so whoever keeps the time may call it. Idempotent.
-    pub(crate) fn begin_cancel(&self) {
-        if !self.phase.advance(Phase::Cancelling) {
-            return;
-        }
-        machine::point(Point::CancelAll);
-        self.chores.begin();
-        self.off_worker.wake_hosts();
-        self.roster.resume_sleepers();
-    }
-
-    /// The same, and gives up what is queued.
-    pub(crate) fn cancel(self: &Arc<Self>, queued: impl FnOnce() -> Vec<Task>) {
-        self.begin_cancel();
-        // ORDERING: partner is the light fence in the `notify` of `pushed`. Each caller has its own, since each goes on to take the queue
-        // out.
-        heavy();
-        Unstarted::new(queued()).give_up(self);
-    }
-
     /// The workers end as soon as there is nothing left for them. Idempotent.
     pub fn stop(&self) {
         if !self.phase.advance(Phase::Stopped) {
@@ -268,38 +310,11 @@ impl Lifecycle {
         self.owners.tell_front(self); // all workers may be lost already
     }
 
-    /// Whether a worker that has found nothing may leave: the pool has stopped, nothing is left to be done, and no future will need a worker
-    /// in order to see the end.
-    pub fn may_leave(&self) -> bool {
-        match self.phase.load() {
-            Phase::Forked => true,
-            // In this order: who is told of the end is woken before.
-            Phase::Stopped => {
-                (self.ending.is_told() || !self.excluded_waiters.does_a_future_await_end())
-                    && !self.has_woken()
-            }
-            _ => false,
-        }
-    }
-
-    /// A task that an engine holds outside its queue, once the pool is cancelling: it did not start.
-    #[cold]
-    pub fn give_up(self: &Arc<Self>, task: Task) {
-        Unstarted::new(vec![task]).give_up(self);
-    }
-
-    /// Worker `index` was lost with the threads that were lent to it. With the last one the pool closes, and what is queued is
-    /// abandoned: nobody is left to run it.
-    pub fn worker_lost(self: &Arc<Self>, index: usize, queued: impl FnOnce() -> Vec<Task>) {
-        self.worker_gone(index);
-        if self.roster.alive() == 0 && !self.phase.is_stopped() {
-            self.close();
-            for task in queued() {
-                if let GivenUp::Left(remains) = task.give_up(self, GivenUpAs::Abandoned) {
-                    drop(remains);
-                }
-            }
-        }
+    /// Whether this process is a forked child, and the pool its parent's: nothing of it runs here,
+    /// and nothing ever will.
+    #[inline]
+    pub fn is_forked(&self) -> bool {
+        self.phase.is_forked()
     }
 }
 

@@ -421,7 +421,7 @@ fn settle(life: &Arc<Lifecycle>, start: Instant) -> ReportBody {
             is_ending,
             stats,
             running,
-        } = life.leftovers();
+        } = Leftovers::of(life);
         let accounted = stats.finished() + stats.unstarted + running.len() as u64;
         let is_complete = stats.accepted + stats.adopted == accounted + stats.handed_over;
         let now = machine::now();

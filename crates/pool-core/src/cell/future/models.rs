@@ -13,7 +13,7 @@ use crate::cell::future::source::SureSource;
 use crate::cell::raw_handle::Outlet;
 use crate::job::id::JobId;
 use crate::job::outcome::Outcome;
-use crate::pool::lifecycle::Submission;
+use crate::pool::lifecycle::{Leftovers, Submission};
 use crate::task::Accepted;
 use crate::testing::models::{Token, life, life_of, model};
 use crate::testing::noop_engine::NoopEngine;
@@ -140,7 +140,7 @@ fn a_future_that_is_helped_ends_once() {
         }
         assert_eq!(cell.state.outcome(), Some(Outcome::Completed));
         assert_eq!(engine.0.stats().completed, 1);
-        assert!(engine.0.running_jobs().is_empty());
+        assert!(Leftovers::of(&engine.0).running.is_empty());
     });
 }
 
