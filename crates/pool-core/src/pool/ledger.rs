@@ -39,8 +39,8 @@ const SHARED: usize = OUTSIDERS - 1;
 const COLUMNS: usize = 7;
 const UNSTARTED: usize = 6;
 
-/// How often a swap looks for submissions on their way: for as long as a thread may be kept from its
-/// core.
+/// How often a swap looks for submissions on their way: for as long as a thread may be kept from
+/// its core.
 const MOST_YIELDS: usize = 10_000;
 
 /// In which column of the books the end of a job stands.

@@ -14,14 +14,14 @@
 //! Workers also drop what was captured by jobs that are given up (`after_cancel`). No other thread
 //! does.
 //!
-//! A pool that a forked child inherits is past all of them (`atfork`): it refuses, runs nothing, and
-//! takes no lock.
+//! A pool that a forked child inherits is past all of them (`atfork`): it refuses, runs nothing,
+//! and takes no lock.
 //!
 //! # Parts
-//! [`Lifecycle`] holds the parts of a pool together, and callers address the part. Each has the data
-//! of one concern, its steps, and the protocol in prose at the head of its file. A step that needs
-//! one other part takes it as an argument; one that needs several takes the whole `life`. What
-//! stands on `Lifecycle` itself moves the phase, tells several parts of one event, or is for
+//! [`Lifecycle`] holds the parts of a pool together, and callers address the part. Each has the
+//! data of one concern, its steps, and the protocol in prose at the head of its file. A step that
+//! needs one other part takes it as an argument; one that needs several takes the whole `life`.
+//! What stands on `Lifecycle` itself moves the phase, tells several parts of one event, or is for
 //! backends.
 
 mod after_cancel;
@@ -248,7 +248,8 @@ impl Lifecycle {
         self.owners.tell_front(self);
     }
 
-    /// A task that an engine holds outside its queue, once the pool is cancelling: it did not start.
+    /// A task that an engine holds outside its queue, once the pool is cancelling: it did not
+    /// start.
     #[cold]
     pub fn give_up(self: &Arc<Self>, task: Task) {
         Unstarted::new(vec![task]).give_up(self);

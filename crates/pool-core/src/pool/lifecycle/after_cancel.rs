@@ -2,10 +2,10 @@
 //! futures, and drop what was given up.
 //!
 //! # Who runs user code at the end
-//! Destructors are user code, and may take long or never return. So neither the caller of a shutdown
-//! nor a waker runs them: the caller sets the phase and resumes the workers, and these do the rest,
-//! one **chore** at a time, between two looks for a job. A chore that never returns is then a worker
-//! that is busy, and is named in the report as any other job that still runs.
+//! Destructors are user code, and may take long or never return. So neither the caller of a
+//! shutdown nor a waker runs them: the caller sets the phase and resumes the workers, and these do
+//! the rest, one **chore** at a time, between two looks for a job. A chore that never returns is
+//! then a worker that is busy, and is named in the report as any other job that still runs.
 //!
 //! There are two kinds. The suspended futures are woken, a stripe of their notes at a time; each
 //! comes back through the list of woken futures, and the thread that polls it finds that it is
@@ -14,9 +14,9 @@
 //!
 //! # Why nothing is left behind
 //! A worker leaves only when the pool has stopped, nothing is woken and there is no chore to begin.
-//! The stripes are claimed, each by one worker, after the phase was set. A future that suspends notes
-//! itself, under its stripe's lock, and then looks at the phase: either the worker that claimed the
-//! stripe sees the note, or the future sees the phase, and does not suspend.
+//! The stripes are claimed, each by one worker, after the phase was set. A future that suspends
+//! notes itself, under its stripe's lock, and then looks at the phase: either the worker that
+//! claimed the stripe sees the note, or the future sees the phase, and does not suspend.
 //!
 //! Remains may come late, from a submission that raced the end. The thread that leaves them counts
 //! the workers afterwards, and the last worker looks for remains after it is counted out. So one of
@@ -51,8 +51,8 @@ impl Chores {
 
     /// The pool is cancelled: its suspended futures are to be woken.
     pub(super) fn begin(&self) {
-        // ORDERING: Release pairs with the Acquire in `wake_a_stripe`: a worker that claims a stripe
-        // sees the phase.
+        // ORDERING: Release pairs with the Acquire in `wake_a_stripe`: a worker that claims a
+        // stripe sees the phase.
         self.next_stripe.store(0, Ordering::Release);
     }
 
@@ -117,8 +117,8 @@ impl Chores {
     /// Drops remains that came after the last worker of `life` had left, on the thread of that
     /// worker or of the submitter that brought them.
     pub(crate) fn drop_late_remains(&self, life: &Lifecycle) {
-        // ORDERING: partner is the fence in `leave_remains`: one side sees the remains, or the other
-        // that no worker is left.
+        // ORDERING: partner is the fence in `leave_remains`: one side sees the remains, or the
+        // other that no worker is left.
         fence(Ordering::SeqCst);
         if life.roster.alive() > 0 {
             return;

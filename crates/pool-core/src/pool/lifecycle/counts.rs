@@ -16,8 +16,8 @@ const MOST_LOOKS: usize = if cfg!(pool_loom) { 0 } else { 64 };
 impl Tally {
     /// The counts of `life`, whose queue has so many tasks past the bound. Blocks no worker.
     ///
-    /// A job that runs before its submitter has counted it would not show, so the submitter is given
-    /// a moment to do so.
+    /// A job that runs before its submitter has counted it would not show, so the submitter is
+    /// given a moment to do so.
     pub(crate) fn of(life: &Lifecycle, past_bound: u64) -> Self {
         for _ in 0..MOST_LOOKS {
             let tally = Self::look(life, past_bound);
@@ -79,8 +79,8 @@ impl Leftovers {
     }
 }
 
-/// The jobs of whose code something runs or sleeps; and the columns of those among them whose end is
-/// on record already.
+/// The jobs of whose code something runs or sleeps; and the columns of those among them whose end
+/// is on record already.
 fn running_jobs(life: &Lifecycle, off_worker: &Frozen<'_>) -> (Vec<RunningJob>, Vec<Column>) {
     let now = life.age.nanos();
     let mut jobs: Vec<RunningJob> = Vec::new();

@@ -4,13 +4,13 @@
 //! A future may wait for the end of its own pool, and needs a worker to be polled once that has
 //! come. So while such a future waits, the workers of a stopped pool stay until all who wait have
 //! been **told** of the end; by then the futures among them are in the list of woken ones. A pool
-//! that is one of several, as the generations of a swapped pool are, is not told before all of these
-//! have ended.
+//! that is one of several, as the generations of a swapped pool are, is not told before all of
+//! these have ended.
 //!
 //! # A pool without handles
-//! The last handle may be dropped while jobs still run or futures sleep. Such a pool **stops when it
-//! is quiet**, and **holds** its engine until the last worker has left, since a sleeping worker or
-//! future needs the engine to be woken. The thread that leaves the engine here looks for workers
+//! The last handle may be dropped while jobs still run or futures sleep. Such a pool **stops when
+//! it is quiet**, and **holds** its engine until the last worker has left, since a sleeping worker
+//! or future needs the engine to be woken. The thread that leaves the engine here looks for workers
 //! afterwards, and the last worker looks for an engine after it was counted out. So one of the two
 //! finds the other.
 
@@ -68,8 +68,8 @@ impl Ending {
 
     /// Whether the pool, if it is quiet now, is to stop by itself.
     pub(super) fn is_stop_due(&self) -> bool {
-        // ORDERING: Acquire: the intake is over, and its heavy fence behind it, before the ledger is
-        // read.
+        // ORDERING: Acquire: the intake is over, and its heavy fence behind it, before the ledger
+        // is read.
         self.stops_when_quiet.load(Ordering::Acquire)
     }
 

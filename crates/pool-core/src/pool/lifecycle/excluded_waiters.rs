@@ -1,20 +1,26 @@
-//! The jobs of a pool that wait for its end, or for quiet in it: such a wait leaves them out, or they would wait for themselves and for
-//! each other.
+//! `ExcludedWaiters`: the jobs of a pool that wait for its end, or for quiet in it. Such a wait
+//! leaves them out; otherwise they would wait for themselves and for each other.
 //!
 //! # What a wait leaves out
-//! A job that waits inside its own pool cannot end before its wait does. Nor can the jobs beneath it on its stack, nor
-//! those whose half it is that another worker took (`submit/join.rs`), nor another job that waits likewise. So a pool has a list of these jobs:
+//! A job that waits inside its own pool cannot end before its wait does. Nor can the jobs beneath
+//! it on its stack, the jobs that wait for a half of theirs on that stack (`submit/join.rs`), or
+//! another job that waits likewise. So a pool has a list of these jobs:
 //! - a wait for quiet is over once all jobs in flight are in the list;
-//! - a wait for the end is over once all jobs in flight wait for the end. A job that waits for quiet gets out by itself, and ends.
+//! - a wait for the end is over once all jobs in flight wait for the end. A job that waits for
+//! quiet
+//!   is told by itself, and ends.
 //!
-//! A future is in the list by its id, a closure by a name that it gets for this. Several waits may have the same job in the list, so each
-//! entry has counts. A closure that polls a wait in an executor of its own may end before the wait is over, and have given it to somebody
-//! else: as it ends its worker takes its name out of the list.
+//! A future is in the list by its id, a closure by a name that it gets for this. Several waits may
+//! have the same job in the list, so each entry has counts. A closure that polls a wait in an
+//! executor of its own may end before the wait is over, and have given the wait to another thread:
+//! its worker takes its name out of the list as it ends.
 //!
-//! The list is locked while the jobs in flight are counted. A job enters the list after it is in flight, and leaves it before it is
-//! over; so while the list is locked, all of its jobs are in flight, and nobody can take the one for the other.
+//! The list is locked while the jobs in flight are counted. A job enters the list after it is in
+//! flight, and leaves it before it is over. So while the list is locked, all of its jobs are in
+//! flight, and equal numbers mean the same jobs.
 //!
-//! What is left of a job that was given up is dropped in a frame on a worker's stack, and is not in flight. It is never in the list.
+//! What is left of a job that was given up is dropped in a frame on a worker's stack, and is not in
+//! flight. It is never in the list.
 
 use std::cell::RefCell;
 use std::collections::HashMap;
@@ -203,8 +209,8 @@ impl<'a> LeftOut<'a> {
         }
     }
 
-    /// Has the list hold the jobs of the calling thread's stack. Until the guard goes, waits further up that stack know them by the same
-    /// places.
+    /// Has the list hold the jobs of the calling thread's stack. Until the guard goes, waits
+    /// further up that stack know them by the same places.
     fn update(&mut self) -> OnStack {
         let worker = own_worker(self.life);
         let places = match &worker {
@@ -240,10 +246,10 @@ impl<'a> LeftOut<'a> {
             excluded.len.store(list.waits.len(), Ordering::Relaxed);
         }
         self.places = places;
-        // ORDERING: partner is the fence in `Quiescence::tell`: either that side sees the new length,
-        // or a watcher that is woken here sees what that side has counted.
+        // ORDERING: partner is the fence in `Quiescence::tell`: either that side sees the new
+        // length, or a watcher that is woken here sees what that side has counted.
         fence(Ordering::SeqCst);
-        // Whoever waits for these jobs need not any more; and a worker that stayed for a future may leave.
+        // A wait for these jobs may be over now; and a worker that stayed for a future may leave.
         self.life.quiescence.wake_watchers(&self.life.phase);
         self.life.roster.let_leave(&self.life.phase);
     }
@@ -262,8 +268,9 @@ pub(crate) fn own_worker(life: &Arc<Lifecycle>) -> Option<Worker> {
     Worker::current().filter(|worker| Arc::ptr_eq(worker.life(), life))
 }
 
-/// The jobs that go on for as long as the one on top of `worker`'s stack. A future whose suspension frees the worker is alone in its wait:
-/// whatever is beneath it is in a wait of its own, in which it polled the future in place.
+/// The jobs that go on for as long as the one on top of `worker`'s stack. A future whose suspension
+/// frees the worker is alone in its wait: whatever is beneath it is in a wait of its own, in which
+/// it polled the future in place.
 fn places_of(life: &Arc<Lifecycle>, worker: &Worker) -> Vec<Place> {
     let polled = worker.polled();
     if let Some((id, _)) = polled
@@ -311,8 +318,8 @@ fn generations_of_joiners(life: &Lifecycle) -> Vec<Arc<Lifecycle>> {
 ///
 /// A job may call `exit`. The C library then drops the thread's locals, and calls the handlers of
 /// the exit with the job on the stack for good; a wait there leaves out what every wait of the job
-/// would. So a thread has its `OfStack` until its end: there is nothing to drop. It gives its memory
-/// back whenever it is empty, so a thread that ends leaves none.
+/// would. So a thread has its `OfStack` until its end: there is nothing to drop. It gives its
+/// memory back whenever it is empty, so a thread that ends leaves none.
 struct OfStack<T>(ManuallyDrop<RefCell<Vec<T>>>);
 
 const _: () = assert!(!needs_drop::<OfStack<Joiner>>() && !needs_drop::<OfStack<Known>>());

@@ -1,14 +1,14 @@
 //! `Submission`: a job on its way into a pool.
 //!
 //! # A submission at the moment of the close
-//! It enters the ledger, reads the phase, and only then pushes its task. The closer writes the phase
-//! and then reads the ledger. A light fence on the one side and a heavy one on the other
-//! (`asymmetric_fence`) stand between. So either the submission reads `draining` and leaves, refused,
-//! or the closer counts it as in flight and waits for it.
+//! It enters the ledger, reads the phase, and only then pushes its task. The closer writes the
+//! phase and then reads the ledger. A light fence on the one side and a heavy one on the other
+//! (`asymmetric_fence`) stand between. So either the submission reads `draining` and leaves,
+//! refused, or the closer counts it as in flight and waits for it.
 //!
-//! A submission whose push comes after the queue was taken out reads the phase again, finds the pool
-//! cancelling, and takes the queue out itself. So no task is left in a queue that nobody will look
-//! at.
+//! A submission whose push comes after the queue was taken out reads the phase again, finds the
+//! pool cancelling, and takes the queue out itself. So no task is left in a queue that nobody will
+//! look at.
 
 use std::sync::Arc;
 use std::task::Waker;
@@ -95,8 +95,8 @@ impl<'a> Submission<'a> {
         life.tell_watchers();
     }
 
-    /// The job was cancelled after its task was given back, and the task is submitted again: the job
-    /// is accepted, and over.
+    /// The job was cancelled after its task was given back, and the task is submitted again: the
+    /// job is accepted, and over.
     #[cold]
     pub(crate) fn over_on_arrival(self, life: &Lifecycle, outcome: Outcome) {
         self.books.accept();

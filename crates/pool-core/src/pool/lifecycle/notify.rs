@@ -1,5 +1,5 @@
-//! `Notices`: tells all who watch a pool that something changed, and runs none of their code under a
-//! lock.
+//! `Notices`: tells all who watch a pool that something changed, and runs none of their code under
+//! a lock.
 //!
 //! # Protocol
 //! The list of watchers is `event_listener`'s, which wakes them, and drops their wakers, under its

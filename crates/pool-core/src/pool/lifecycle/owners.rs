@@ -44,8 +44,8 @@ impl Owners {
         if self.front.is_none() || !life.phase.is_stopped() || life.roster.alive() > 0 {
             return;
         }
-        // ORDERING: pairs with the fence in `Quiescence::tell`: of a last worker and a last job, the
-        // second to go sees that both are gone.
+        // ORDERING: pairs with the fence in `Quiescence::tell`: of a last worker and a last job,
+        // the second to go sees that both are gone.
         fence(Ordering::SeqCst);
         if life.ledger.in_flight() == 0
             && let Some(front) = self.front()

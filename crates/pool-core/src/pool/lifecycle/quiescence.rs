@@ -36,8 +36,8 @@ impl Quiescence {
         }
     }
 
-    /// Waits until nothing is in flight in `life`, now or at a moment since the wait began: new jobs
-    /// after such a moment do not keep it waiting.
+    /// Waits until nothing is in flight in `life`, now or at a moment since the wait began: new
+    /// jobs after such a moment do not keep it waiting.
     pub(crate) async fn wait_idle(&self, life: &Lifecycle) {
         let wait = self.waits.begin();
         self.watch(&life.phase, || {

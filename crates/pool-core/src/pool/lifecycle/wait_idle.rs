@@ -1,5 +1,5 @@
-//! `Waits`: lets `wait_idle` return after any idle moment, even if new jobs arrive before the waiter
-//! looks.
+//! `Waits`: lets `wait_idle` return after any idle moment, even if new jobs arrive before the
+//! waiter looks.
 
 use crate::sys::sync::{AtomicUsize, Ordering};
 

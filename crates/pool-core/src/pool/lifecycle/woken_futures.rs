@@ -38,8 +38,8 @@ impl WokenFutures {
         shared::steal(&self.entries)
     }
 
-    /// Checks up to `most` entries, and drops those of futures that have ended. The others go to the
-    /// end, in order.
+    /// Checks up to `most` entries, and drops those of futures that have ended. The others go to
+    /// the end, in order.
     #[cold]
     pub(crate) fn drop_dead_entries(&self, most: usize, life: &Lifecycle) {
         for _ in 0..most.min(self.entries.len()) {
