@@ -7,8 +7,7 @@
 //! another job that waits likewise. So a pool has a list of these jobs:
 //! - a wait for quiet is over once all jobs in flight are in the list;
 //! - a wait for the end is over once all jobs in flight wait for the end. A job that waits for
-//! quiet
-//!   is told by itself, and ends.
+//!   quiet leaves its wait without the end, and is over then.
 //!
 //! A future is in the list by its id, a closure by a name that it gets for this. Several waits may
 //! have the same job in the list, so each entry has counts. A closure that polls a wait in an
