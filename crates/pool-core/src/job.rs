@@ -332,7 +332,7 @@ impl Terms {
 
     fn watch_clock(&self, deadline: Instant, id: JobId, life: &Lifecycle, waker: &Waker) {
         // Without a clock's thread the deadline is seen when the job would start, or at its next poll.
-        let _has_clock = life.clock().wake_at(deadline, id, waker);
+        let _has_clock = life.timer.wake_at(deadline, id, waker);
     }
 
     /// Undoes [`watch`](Self::watch).
@@ -349,7 +349,7 @@ impl Terms {
             token.unwatch(&self.watch, id);
         }
         if let Some(deadline) = self.deadline {
-            life.clock().forget(deadline, id);
+            life.timer.forget(deadline, id);
         }
     }
 

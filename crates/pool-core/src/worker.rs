@@ -108,8 +108,8 @@ impl Worker {
     pub fn start<E: Engine>(engine: &Arc<E>, index: usize) -> Result<Self, BuildError> {
         let worker = Self::new(engine, index, index, false);
         let life = worker.life();
-        life.set_thread(index, machine::current());
-        worker.set_state(Rc::from(life.hooks().start(index)?));
+        life.roster.set_thread(index, machine::current());
+        worker.set_state(Rc::from(life.hooks.start(index)?));
         worker.enter_for_good();
         life.worker_alive();
         Ok(worker)
@@ -122,7 +122,7 @@ impl Worker {
         token: usize,
         is_searching: bool,
     ) -> Self {
-        let slot = Arc::clone(&engine.life().slots[index]);
+        let slot = Arc::clone(&engine.life().roster.slots[index]);
         Self(Rc::new(Inner {
             seat: Seat::new(engine.life(), index),
             tick: Cell::new(slot.looks()),
@@ -131,7 +131,7 @@ impl Worker {
             host: Box::new(Within(Inside(Arc::clone(engine)))),
             state: OnceCell::new(),
             is_searching: Cell::new(is_searching),
-            search: Search::new(engine.life().is_on_lent_threads()),
+            search: Search::new(engine.life().roster.is_on_lent_threads()),
             nested: Cell::new(0),
             past_bound: Cell::new(0),
             beyond: Cell::new(0),
@@ -255,7 +255,7 @@ impl Worker {
 
     #[inline]
     pub(crate) fn run_woken(&self) -> bool {
-        let Some(task) = self.life().pop_woken() else {
+        let Some(task) = self.life().woken.pop() else {
             return false;
         };
         if self.ends_last_search() {
@@ -292,7 +292,7 @@ impl Worker {
     #[inline]
     pub(crate) fn over(&self) {
         let has_left = self.forget_left();
-        self.life().over_at(self.index());
+        self.life().ledger.over(Some(self.index()));
         self.0.has_news.set(true);
         if has_left {
             // A job that is left out of a wait elsewhere may keep this worker for long.
@@ -333,7 +333,7 @@ impl Worker {
         let life = self.life();
         let is_over = match awaits {
             Awaits::Quiet => life.is_forked(),
-            Awaits::End => life.is_stopped(),
+            Awaits::End => life.phase.is_stopped(),
         };
         !is_over && self.helping_apart(|| self.0.host.help(self))
     }
@@ -373,7 +373,7 @@ impl Worker {
 
     #[inline]
     pub(crate) fn record(&self, outcome: Outcome) {
-        self.life().record_at(outcome, self.index());
+        self.life().ledger.record(outcome, Some(self.index()));
     }
 
     /// Records how a job ended that runs here, and tells the observer of failures. Called within the job's frame.
@@ -400,7 +400,7 @@ impl Worker {
         own_text: fn(&E) -> Option<String>,
     ) {
         if let Err(error) = resolution {
-            self.life().hooks().observe_error(id, name, error, own_text);
+            self.life().hooks.observe_error(id, name, error, own_text);
         }
     }
 
@@ -442,7 +442,7 @@ impl Worker {
     /// Counts the worker among those that search, for its token's next holder.
     pub(crate) fn begin_search(&self) {
         if !self.0.is_searching.replace(true) {
-            self.life().idle().begin_search();
+            self.life().roster.sleep.begin_search();
         }
     }
 

@@ -287,23 +287,26 @@ mutants! {
             "if (up.is_doomed && !MUTANT) || middle.is_doomed || down.is_doomed {";
     }
     "testing::models::a_submission_is_refused_or_accounted_for" {
-        intake_looks_too_early: "a submission looks at the phase before it enters", in "pool::lifecycle",
-            "let submission = Submission(self.ledger.writing(current_index(self)));
-        submission.0.enter();
-        // ORDERING: partner is the heavy fence in `close`.
+        intake_looks_too_early: "a submission looks at the phase before it enters", in "pool::lifecycle::intake",
+            "let submission = Self {
+            books: life.ledger.writing(current_index(life)),
+        };
+        submission.books.enter();
         light();
-        if self.phase() == Phase::Open {" =>
-            "let submission = Submission(self.ledger.writing(current_index(self)));
-        let early = self.phase();
-        submission.0.enter();
+        if life.phase.load() == Phase::Open {" =>
+            "let submission = Self {
+            books: life.ledger.writing(current_index(life)),
+        };
+        let early = life.phase.load();
+        submission.books.enter();
         light();
-        if (if MUTANT { early } else { self.phase() }) == Phase::Open {";
-        intake_no_second_look: "a submission does not look at the phase after its push", in "pool::lifecycle",
-            "if self.phase() >= Phase::Cancelling {
-            self.take_out(take_queued());" =>
-            "if !MUTANT && self.phase() >= Phase::Cancelling {
-            self.take_out(take_queued());";
-        close_no_heavy_fence: "no fence between the end of intake and the look at the ledger", in "pool::lifecycle::phases",
+        if (if MUTANT { early } else { life.phase.load() }) == Phase::Open {";
+        intake_no_second_look: "a submission does not look at the phase after its push", in "pool::lifecycle::intake",
+            "if life.phase.load() >= Phase::Cancelling {
+        Unstarted::new(take_queued()).give_up(life);" =>
+            "if !MUTANT && life.phase.load() >= Phase::Cancelling {
+        Unstarted::new(take_queued()).give_up(life);";
+        close_no_heavy_fence: "no fence between the end of intake and the look at the ledger", in "pool::lifecycle::phase",
             "machine::point(Point::Close);
         heavy();" =>
             "machine::point(Point::Close);
@@ -331,10 +334,10 @@ mutants! {
             "entered == self.arrived()";
     }
     "testing::models::lifecycles::who_sees_nothing_on_its_way_takes_all" {
-        accepted_before_the_push: "a submission is counted as accepted as it enters", in "pool::lifecycle",
-            "pub(crate) fn begin_submission(&self) -> Option<Submission<'_>> {" =>
-            "pub(crate) fn begin_submission(&self) -> Option<Submission<'_>> {
-        if MUTANT { self.ledger.writing(current_index(self)).accept(); }";
+        accepted_before_the_push: "a submission is counted as accepted as it enters", in "pool::lifecycle::intake",
+            "pub(crate) fn begin(life: &'a Lifecycle) -> Option<Self> {" =>
+            "pub(crate) fn begin(life: &'a Lifecycle) -> Option<Self> {
+        if MUTANT { life.ledger.writing(current_index(life)).accept(); }";
     }
     "sys::published::models::a_value_is_not_dropped_under_its_reader" {
         reader_enters_without_a_fence: "no fence between a reader's entry and its load", in "sys::published::readers",
@@ -365,22 +368,24 @@ mutants! {
             "pub(crate) fn entry_over(&self) {
         self.ledger.over(None);
         if !MUTANT { self.tell_watchers(); }";
-        quiet_watcher_has_no_fence: "no fence between a watcher's announcement and its look", in "pool::lifecycle::watching",
-            "// ORDERING: pairs with the fence in `tell_watchers`.
-            fence(Ordering::SeqCst);" =>
-            "if !MUTANT { fence(Ordering::SeqCst); }";
+        quiet_watcher_has_no_fence: "no fence between a watcher's announcement and its look", in "pool::lifecycle::quiescence",
+            "// ORDERING: pairs with the fence in `tell`.
+            fence(Ordering::SeqCst);
+            if is_over() {" =>
+            "if !MUTANT { fence(Ordering::SeqCst); }
+            if is_over() {";
     }
     "testing::models::lifecycles::a_quiet_moment_ends_the_waits_before_it" {
-        quiet_moment_is_not_noted: "a quiet moment is told to those who wait, and not noted for them", in "pool::lifecycle",
+        quiet_moment_is_not_noted: "a quiet moment is told to those who wait, and not noted for them", in "pool::lifecycle::quiescence",
             "self.waits.tell(|| {
-                in_flight = self.in_flight();
+                in_flight = life.ledger.in_flight();
                 in_flight == 0
             });" =>
             "if MUTANT {
-                in_flight = self.in_flight();
+                in_flight = life.ledger.in_flight();
             } else {
                 self.waits.tell(|| {
-                    in_flight = self.in_flight();
+                    in_flight = life.ledger.in_flight();
                     in_flight == 0
                 });
             }";
@@ -394,60 +399,60 @@ mutants! {
             let begun = if MUTANT { self.begun.load(Ordering::Acquire) } else { early };";
     }
     "testing::models::lifecycles::a_pool_without_handles_stops" {
-        last_handle_does_not_look: "the last handle goes without a look whether the pool is quiet", in "pool::lifecycle::phases",
+        last_handle_does_not_look: "the last handle goes without a look whether the pool is quiet", in "pool::lifecycle::ending",
             "self.stops_when_quiet.store(true, Ordering::SeqCst);
-        self.tell_watchers();" =>
+        life.tell_watchers();" =>
             "self.stops_when_quiet.store(true, Ordering::SeqCst);
-        if !MUTANT { self.tell_watchers(); }";
+        if !MUTANT { life.tell_watchers(); }";
     }
     "testing::models::lifecycles::no_future_is_left_asleep_by_the_last_worker" {
-        chores_begin_before_the_phase: "suspended futures are woken before the pool is cancelled", in "pool::lifecycle::phases",
-            "if !self.advance(Phase::Cancelling) {
+        chores_begin_before_the_phase: "suspended futures are woken before the pool is cancelled", in "pool::lifecycle",
+            "if !self.phase.advance(Phase::Cancelling) {
             return;
         }
         machine::point(Point::CancelAll);
-        self.begin_chores();" =>
+        self.chores.begin();" =>
             "if MUTANT {
-            self.begin_chores();
+            self.chores.begin();
         }
-        if !self.advance(Phase::Cancelling) {
+        if !self.phase.advance(Phase::Cancelling) {
             return;
         }
         machine::point(Point::CancelAll);
         if !MUTANT {
-            self.begin_chores();
+            self.chores.begin();
         }";
-        worker_leaves_chores: "a worker leaves without a look for chores", in "pool::lifecycle::woken_futures",
-            "!self.woken.is_empty() || self.has_chores()" =>
-            "!self.woken.is_empty() || (!MUTANT && self.has_chores())";
+        worker_leaves_chores: "a worker leaves without a look for chores", in "pool::lifecycle",
+            "!self.woken.is_empty() || self.chores.are_left()" =>
+            "!self.woken.is_empty() || (!MUTANT && self.chores.are_left())";
     }
     "testing::models::lifecycles::remains_that_come_late_are_dropped" {
         last_worker_leaves_remains: "the last worker does not look for remains after it was counted out", in "pool::lifecycle",
-            "self.clock.stop();
-                self.drop_late_remains();" =>
-            "self.clock.stop();
-                if !MUTANT { self.drop_late_remains(); }";
+            "self.timer.stop();
+                self.chores.drop_late_remains(self);" =>
+            "self.timer.stop();
+                if !MUTANT { self.chores.drop_late_remains(self); }";
     }
     "testing::models::lifecycles::a_generation_is_over_after_its_last_job" {
-        front_is_told_too_early: "a generation is let go while a job of it goes on without a worker", in "pool::lifecycle",
-            "if self.in_flight() == 0
+        front_is_told_too_early: "a generation is let go while a job of it goes on without a worker", in "pool::lifecycle::owners",
+            "if life.ledger.in_flight() == 0
             && let Some(front)" =>
-            "if (MUTANT || self.in_flight() == 0)
+            "if (MUTANT || life.ledger.in_flight() == 0)
             && let Some(front)";
         front_is_told_by_workers_alone: "the end of a generation's last job tells its front nothing", in "pool::lifecycle",
             "self.stop();
         }
-        self.tell_front();" =>
+        self.owners.tell_front(self);" =>
             "self.stop();
         }
-        if !MUTANT { self.tell_front(); }";
+        if !MUTANT { self.owners.tell_front(self); }";
     }
     "testing::models::lifecycles::an_engine_is_released_by_the_second_to_look" {
-        engine_is_left_without_a_look: "an engine is left to a pool whose workers may have left", in "pool::lifecycle::phases",
+        engine_is_left_without_a_look: "an engine is left to a pool whose workers may have left", in "pool::lifecycle::ending",
             "*self.held.lock_unpoisoned() = Some(engine);
-        self.release_if_deserted();" =>
+        self.release_if_deserted(roster);" =>
             "*self.held.lock_unpoisoned() = Some(engine);
-        if !MUTANT { self.release_if_deserted(); }";
+        if !MUTANT { self.release_if_deserted(roster); }";
     }
     "testing::models::rooms::a_freed_place_is_not_missed" {
         room_waits_in_silence: "a submitter leaves its waker and does not say that it waits", in "submit::room",

@@ -70,7 +70,7 @@ mutants! {
     }
     "pool-channel conformance r306" {
         a_job_is_counted_after_its_end: "a job is counted as in flight after its end", in "worker",
-            "self.life().over_at(self.index());" => "";
+            "self.life().ledger.over(Some(self.index()));" => "";
     }
     "pool-channel conformance r401" {
         captures_stay: "a cancelled job keeps what it captured", in "cell::unstarted",
@@ -84,12 +84,12 @@ mutants! {
             captures();";
         one_that_is_over_takes_a_place: "a job that is over as it is submitted is queued", in "pool::engine",
             "Ok(Some(due)) => {
-                life.ends_on_arrival(submission, due, task.into_task());
+                submission.ends_on_arrival(life.room(), due, task.into_task());
                 return Ok(());
             }" =>
             "Ok(Some(due)) if MUTANT => drop(due),
             Ok(Some(due)) => {
-                life.ends_on_arrival(submission, due, task.into_task());
+                submission.ends_on_arrival(life.room(), due, task.into_task());
                 return Ok(());
             }";
         a_cancel_waits_for_the_queue: "a cancelled job ends when the queue gets there", in "cell::closure::handle_side",
@@ -141,8 +141,8 @@ mutants! {
     }
     "pool-channel conformance r502" {
         a_join_claims_nothing: "a join inside a job waits for a worker", in "cell::closure",
-            "worker.may_claim() && self.state.claim(worker.life().id())" =>
-            "!MUTANT && worker.may_claim() && self.state.claim(worker.life().id())";
+            "worker.may_claim() && self.state.claim(worker.life().id)" =>
+            "!MUTANT && worker.may_claim() && self.state.claim(worker.life().id)";
         waits_share_their_list: "a wait in an executor helps what those before it asked for", in "worker::help",
             "let ((), rest) = self.apart(|| {
             self.add(future);" =>
@@ -182,8 +182,8 @@ mutants! {
     }
     "pool join a_half_elsewhere_may_wait_for_its_whole_pool" {
         a_half_waits_for_its_own_job: "a half that waits for its pool waits for the job it is part of", in "pool::lifecycle::excluded_waiters",
-            "joiners.iter().filter(|joiner| joiner.pool == life.id());" =>
-            "joiners.iter().filter(|joiner| !MUTANT && joiner.pool == life.id());";
+            "joiners.iter().filter(|joiner| joiner.pool == life.id);" =>
+            "joiners.iter().filter(|joiner| !MUTANT && joiner.pool == life.id);";
     }
     "pool join a_half_elsewhere_hears_of_what_ends_on_its_joiners_worker" {
         an_end_on_a_joiners_worker_is_untold: "a worker that joins a half says later what has ended there", in "worker",
@@ -197,8 +197,8 @@ mutants! {
     }
     "pool failures swap_ends::a_half_in_the_newest_generation_leaves_its_job_in_an_older_one_out" {
         a_half_knows_its_own_generation_alone: "a half waits for the job it is part of, if that is of an older generation", in "pool::lifecycle::excluded_waiters",
-            "let lives = iter::once(self).chain(&others);" =>
-            "let lives = iter::once(self).chain(others.iter().filter(|_| !MUTANT));";
+            "let lives = iter::once(life).chain(&others);" =>
+            "let lives = iter::once(life).chain(others.iter().filter(|_| !MUTANT));";
     }
     "pool failures swap_ends::what_is_queued_is_given_up_at_the_end_of_the_grace_whatever_runs_in_an_older_generation" {
         generations_end_one_after_the_other: "the newest generation's queue waits for the older ones' jobs", in "pool::shutdown",
@@ -222,10 +222,10 @@ mutants! {
             "if future.is_ended() {" => "if !MUTANT && future.is_ended() {";
     }
     "pool failures tokens::a_submission_whose_job_is_over_by_then_passes_its_place_on" {
-        a_call_is_not_passed_on: "a submitter whose job is over takes a call for a place along", in "pool::lifecycle",
-            "self.room.freed();
+        a_call_is_not_passed_on: "a submitter whose job is over takes a call for a place along", in "pool::lifecycle::intake",
+            "room.freed();
         due.wake();" =>
-            "if !MUTANT { self.room.freed(); }
+            "if !MUTANT { room.freed(); }
         due.wake();";
     }
     "pool failures ending::a_wait_that_outlives_its_job_leaves_nobody_else_out" {
@@ -233,26 +233,26 @@ mutants! {
             "gone.for_each(|name| list.forget(name));" => "";
     }
     "pool-channel conformance r603" {
-        what_did_not_start_is_forgotten: "what is queued when the pool is cancelled has no end", in "pool::lifecycle::phases",
-            "self.abandon(tasks, GivenUpAs::Unstarted);" => "std::mem::forget(tasks);";
+        what_did_not_start_is_forgotten: "what is queued when the pool is cancelled has no end", in "pool::lifecycle::unstarted",
+            "self.abandon(life, GivenUpAs::Unstarted);" => "mem::forget(self);";
     }
     "pool simulation a_report_misses_no_submission_that_is_on_its_way" {
         a_report_does_not_wait_for_the_way_in: "a report leaves a submission out that is on its way", in "pool::shutdown",
-            "let have_all_arrived = life.is_nothing_on_its_way();" =>
-            "let have_all_arrived = MUTANT || life.is_nothing_on_its_way();";
+            "let have_all_arrived = life.ledger.is_nothing_on_its_way();" =>
+            "let have_all_arrived = MUTANT || life.ledger.is_nothing_on_its_way();";
     }
     "pool-channel conformance r605" {
-        a_shutdown_cuts_short_in_silence: "a report does not say whom its shutdown cut short", in "pool::lifecycle::phases",
-            "if !was_asked && self.is_cancelling() && !self.is_forked() {" =>
-            "if !MUTANT && !was_asked && self.is_cancelling() && !self.is_forked() {";
+        a_shutdown_cuts_short_in_silence: "a report does not say whom its shutdown cut short", in "pool::lifecycle::ending",
+            "if !was_asked && phase.is_cancelling() && !phase.is_forked() {" =>
+            "if !MUTANT && !was_asked && phase.is_cancelling() && !phase.is_forked() {";
     }
     "pool-channel conformance r607" {
         children_are_refused_while_draining: "a job of a pool that drains may submit no child", in "worker::inline",
-            "let Some(submission) = self.life().enter_inline(self.index()) else {" =>
-            "if MUTANT && self.life().is_closed() {
+            "let Some(submission) = Submission::begin_inline(self.life(), self.index()) else {" =>
+            "if MUTANT && self.life().phase.is_closed() {
             return Err(task);
         }
-        let Some(submission) = self.life().enter_inline(self.index()) else {";
+        let Some(submission) = Submission::begin_inline(self.life(), self.index()) else {";
     }
     "pool-channel conformance r609" {
         a_shutdown_waits_for_its_own_job: "a shutdown inside a job waits for that job", in "pool::lifecycle::excluded_waiters",

@@ -111,6 +111,7 @@ fn rewritten(text: &str, block: &str) -> Result<Option<String>> {
 }
 
 impl Document {
+    #[cfg(test)]
     fn compare(&self, text: &str, record: Option<&Record>) -> Result<()> {
         let path = self.path;
         let Some(record) = record else {

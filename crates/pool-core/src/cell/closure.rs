@@ -266,7 +266,12 @@ impl<J: Job> JobCell<J> {
                             let was_asked = self.state.is_cancel_requested()
                                 || terms.is_some_and(Terms::is_cancelled);
                             let life = worker.life();
-                            life.note_if_cut_short(self.id, self.name(), was_asked);
+                            life.ending.note_if_cut_short(
+                                self.id,
+                                self.name(),
+                                was_asked,
+                                &life.phase,
+                            );
                         }
                         (Err(interrupted.into()), Leftover::Error(error))
                     }
@@ -294,7 +299,7 @@ impl<J: Job> JobCell<J> {
 
     /// Wins the right to run the job on the worker that waits for it, if it is in that worker's pool and has not started.
     fn claim(&self, worker: &Worker) -> bool {
-        worker.may_claim() && self.state.claim(worker.life().id())
+        worker.may_claim() && self.state.claim(worker.life().id)
     }
 
     /// Runs the job on the worker that waits for it, if that can claim it.

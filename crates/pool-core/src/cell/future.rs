@@ -287,7 +287,8 @@ impl<S: Source> AsyncCell<S> {
                 if !is_noted {
                     is_noted = true;
                     self.lock_links().home = Some(Arc::clone(life));
-                    life.leave(self.id, self.name(), since, Some(Waker::clone(&waker)));
+                    life.off_worker
+                        .note(self.id, self.name(), since, Some(Waker::clone(&waker)));
                 }
                 // What happened before the note woke nobody.
                 let Some(interrupted) = self.interruption(life) else {
@@ -322,7 +323,8 @@ impl<S: Source> AsyncCell<S> {
         if is_noted {
             // Before the note goes, so that a report that finds the frame knows that the job is in its column.
             frame.is_on_record(outcome);
-            worker.life().come_back(self.id, outcome);
+            let life = worker.life();
+            life.off_worker.end(self.id, outcome, &life.ledger);
         } else {
             worker.record(outcome);
         }
@@ -351,7 +353,8 @@ impl<S: Source> AsyncCell<S> {
             let terms = self.terms.as_deref();
             let was_asked =
                 self.state.is_cancel_requested() || terms.is_some_and(Terms::is_cancelled);
-            life.note_if_cut_short(self.id, self.name(), was_asked);
+            life.ending
+                .note_if_cut_short(self.id, self.name(), was_asked, &life.phase);
         }
     }
 
@@ -419,7 +422,8 @@ impl<S: Source> AsyncCell<S> {
             (links.home.clone(), links.helper.clone())
         };
         if let (Due::Queue, Some(home)) = (due, home) {
-            home.requeue(Task::new(self.id, WokenEntry(Arc::clone(self) as _)));
+            let entry = WokenEntry(Arc::clone(self) as _);
+            home.woken.requeue(Task::new(self.id, entry), &home);
         }
         if let Some(helper) = helper {
             wake_contained(helper);

@@ -70,12 +70,12 @@ impl<'c> Unstarted<'c> {
         } = self;
         let life = self.life.as_ref();
         if let Some(life) = life {
-            life.record(outcome);
+            life.ledger.record(outcome, None);
         }
         let observer = life.filter(|_| self.tells == Tells::Observer);
         let nested = Nested::begin();
         if let (Some(life), Some(_)) = (observer, &nested) {
-            life.observe(outcome, id, name);
+            life.hooks.observe_unfinished(outcome, id, name);
         }
         let published = publish();
         if let Some(life) = life {
@@ -84,7 +84,7 @@ impl<'c> Unstarted<'c> {
         if nested.is_some() {
             captures();
         } else {
-            let observer = observer.map(|life| life.observer(outcome, id, name));
+            let observer = observer.map(|life| observer_of(life, outcome, id, name));
             drop_depth::leave(move || {
                 observer.into_iter().for_each(|tell| tell());
                 captures();
@@ -92,4 +92,15 @@ impl<'c> Unstarted<'c> {
         }
         published
     }
+}
+
+/// Tells the observer of failures, when it is called.
+fn observer_of(
+    life: &Arc<Lifecycle>,
+    outcome: Outcome,
+    id: JobId,
+    name: Option<&str>,
+) -> impl FnOnce() + use<> {
+    let (life, name) = (Arc::clone(life), name.map(Box::<str>::from));
+    move || life.hooks.observe_unfinished(outcome, id, name.as_deref())
 }

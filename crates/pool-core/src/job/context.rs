@@ -337,7 +337,7 @@ impl<'a> JobContext<'a> {
     /// Whether a worker of the pool has nothing to do, and nothing is queued that it could take.
     #[inline]
     pub(crate) fn is_somebody_free(&self) -> bool {
-        self.worker.life().idle().is_somebody_idle() && !self.worker.has_queued()
+        self.worker.life().roster.sleep.is_somebody_idle() && !self.worker.has_queued()
     }
 
     /// This job and those beneath it, for a half of it.

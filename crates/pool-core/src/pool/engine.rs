@@ -11,7 +11,7 @@ use crate::pool::capability::Capability;
 use crate::pool::config::PoolConfig;
 use crate::pool::from_futures::be_reached;
 use crate::pool::hand_over::{Adopted, HandOver, Retired};
-use crate::pool::lifecycle::{Lifecycle, Submission};
+use crate::pool::lifecycle::{Lifecycle, Submission, Unstarted};
 use crate::pool::report::ShutdownReport;
 use crate::pool::shutdown::{Shutdown, ShutdownPolicy, drive_async, drive_blocking};
 use crate::pool::stats::{Stats, Tally};
@@ -158,9 +158,9 @@ impl<E: Engine> Host for Within<E> {
         self.0.0.queue().push_past_bound(task);
         let life = self.0.0.life();
         life.notify();
-        // ORDERING: as in `Lifecycle::pushed`.
+        // ORDERING: as in `Submission::pushed`.
         if life.is_cancelling() {
-            life.take_out(take_queued(&*self.0.0));
+            Unstarted::new(take_queued(&*self.0.0)).give_up(life);
         }
     }
 }
@@ -188,7 +188,7 @@ impl<E: Engine> Executor for Inside<E> {
     }
 
     fn is_closed(&self) -> bool {
-        self.0.life().is_closed()
+        self.0.life().phase.is_closed()
     }
 
     fn pools(&self) -> Pools {
@@ -206,7 +206,7 @@ impl<E: Engine> Inside<E> {
     ) -> Result<(), Refused<Task>> {
         let life = self.0.life();
         let id = task.id();
-        let Some(submission) = life.begin_submission() else {
+        let Some(submission) = Submission::begin(life) else {
             machine::point(Point::Refused(id));
             return closed(task.into_task());
         };
@@ -214,18 +214,18 @@ impl<E: Engine> Inside<E> {
         match task.accept(life) {
             Ok(None) => {}
             Ok(Some(due)) => {
-                life.ends_on_arrival(submission, due, task.into_task());
+                submission.ends_on_arrival(life.room(), due, task.into_task());
                 return Ok(());
             }
             Err(outcome) => {
-                life.over_on_arrival(submission, outcome);
+                submission.over_on_arrival(life, outcome);
                 return Ok(());
             }
         }
         match self.0.push(task) {
             Ok(()) => {
-                machine::point(Point::Pushed(id, life.id().as_u32()));
-                life.pushed(submission, || take_queued(&*self.0));
+                machine::point(Point::Pushed(id, life.id.as_u32()));
+                submission.pushed(life, || take_queued(&*self.0));
                 Ok(())
             }
             Err(task) => self.refuse(submission, task),
@@ -241,13 +241,13 @@ impl<E: Engine> Inside<E> {
             submission.accept();
             return Ok(());
         }
-        life.refuse(submission);
+        submission.refuse(life);
         machine::point(Point::Refused(task.id()));
         Err(Refused::Full(task))
     }
 
     fn tally(&self) -> Tally {
-        self.0.life().tally(self.0.queue().past_bound() as u64)
+        Tally::of(self.0.life(), self.0.queue().past_bound() as u64)
     }
 }
 
@@ -255,7 +255,7 @@ impl<E: Engine> Within<E> {
     /// What users have of a pool whose generation this is; none where it is the pool itself.
     #[cold]
     fn front(&self) -> Option<Arc<dyn Front>> {
-        self.0.0.life().front()
+        self.0.0.life().owners.front()
     }
 
     #[cold]
@@ -387,8 +387,8 @@ impl<E: Engine> Shutdown for WorkerPool<E> {
 impl<E: Engine> HandOver for WorkerPool<E> {
     fn retire(&self) -> Retired {
         let life = self.life();
-        life.end_intake();
-        life.await_submissions();
+        life.phase.end_intake();
+        life.ledger.await_submissions();
         Retired::new(take_queued(&**self.engine()), life)
     }
 
@@ -399,8 +399,10 @@ impl<E: Engine> HandOver for WorkerPool<E> {
     }
 
     fn leave(&self) {
-        self.life().hold(Arc::clone(self.engine()) as _);
-        self.life().stop_when_quiet();
+        let life = self.life();
+        life.ending
+            .hold(Arc::clone(self.engine()) as _, &life.roster);
+        life.ending.stop_when_quiet(life);
     }
 
     fn end(&self) {
@@ -429,16 +431,16 @@ impl<E: Engine> Owner<E> {
         }
         let is_needed_here = || {
             Worker::current_of(&self.0).is_some()
-                || life.clock().is_own_thread()
+                || life.timer.is_own_thread()
                 || self.0.0.is_own_thread()
         };
-        if !life.is_stopped() && !is_needed_here() {
+        if !life.phase.is_stopped() && !is_needed_here() {
             drop(drive_blocking(&self.0.0, ShutdownPolicy::drain()));
         }
         if !life.have_all_left() {
             // Futures that sleep, and workers that are resumed to leave, need the engine.
-            life.hold(Arc::clone(&self.0.0) as _);
-            life.stop_when_quiet();
+            life.ending.hold(Arc::clone(&self.0.0) as _, &life.roster);
+            life.ending.stop_when_quiet(life);
         }
     }
 }
@@ -447,7 +449,7 @@ impl<E: Engine> Drop for Owner<E> {
     fn drop(&mut self) {
         let life = self.0.0.life();
         // One that was told to end by itself is waited for by nobody.
-        if life.is_forked() || !life.stops_when_quiet() {
+        if life.is_forked() || !life.ending.stops_when_quiet() {
             self.end();
         }
     }

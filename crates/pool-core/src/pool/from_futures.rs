@@ -30,7 +30,7 @@ impl<E: Engine> Reached for E {
 /// Lets the pool of this engine be reached by its life.
 pub(crate) fn be_reached<E: Engine>(engine: &Arc<E>) {
     let engine_of_life: Weak<dyn Reached> = Arc::downgrade(engine) as _;
-    engine.life().reach_by(engine_of_life);
+    engine.life().owners.set_engine(engine_of_life);
 }
 
 /// The executor of the pool that lives this life.
@@ -43,7 +43,7 @@ impl Executor for ByLife {
     }
 
     fn try_accept_ref(&self, task: TaskRef<'_>) -> Result<(), Refused<Task>> {
-        match (self.0.reached(), self.0.front()) {
+        match (self.0.owners.engine(), self.0.owners.front()) {
             (Some(engine), _) => engine.take_in(task),
             // Of a backend that was swapped away, and is over.
             (None, Some(front)) => front.try_accept_ref(task),
@@ -56,21 +56,21 @@ impl Executor for ByLife {
     }
 
     fn capability(&self) -> Capability {
-        let front = self.0.front().map(|front| front.capability());
+        let front = self.0.owners.front().map(|front| front.capability());
         front.unwrap_or_else(|| self.0.capability())
     }
 
     fn stats(&self) -> Stats {
-        let front = self.0.front().map(|front| front.stats());
+        let front = self.0.owners.front().map(|front| front.stats());
         front.unwrap_or_else(|| self.0.stats())
     }
 
     fn is_closed(&self) -> bool {
-        self.0.is_closed() && self.0.front().is_none_or(|front| front.is_closed())
+        self.0.phase.is_closed() && self.0.owners.front().is_none_or(|front| front.is_closed())
     }
 
     fn pools(&self) -> Pools {
-        let front = self.0.front().map(|front| front.pools());
+        let front = self.0.owners.front().map(|front| front.pools());
         front.unwrap_or_else(|| Pools::one(&self.0))
     }
 }

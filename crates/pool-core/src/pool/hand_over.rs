@@ -19,7 +19,7 @@ use std::task::Waker;
 use std::vec;
 
 use crate::job::outcome::wake_contained;
-use crate::pool::lifecycle::Lifecycle;
+use crate::pool::lifecycle::{Lifecycle, Submission, Unstarted};
 use crate::pool::shutdown::Shutdown;
 use crate::pool::stats::Tally;
 use crate::sys::machine::{self, Point};
@@ -79,21 +79,21 @@ impl Retired {
     ) -> Adopted {
         let mut due = Vec::new();
         while !self.is_empty() {
-            let Some(submission) = to.begin_submission() else {
+            let Some(submission) = Submission::begin(to) else {
                 break; // its workers are lost, and nobody would run them
             };
             let Some(task) = self.tasks.next() else { break };
             match task.change_pool(&self.from, Some(to)) {
                 Changed::Yes(waker) => due.extend(waker),
                 Changed::No => {
-                    to.refuse(submission);
+                    submission.refuse(to);
                     continue;
                 }
             }
             let id = task.id();
             push(task);
-            to.adopted(submission, &take_queued);
-            self.from.handed_over();
+            submission.adopted(to, &take_queued);
+            self.from.ledger.hand_over();
             machine::point(Point::Moved(id));
         }
         Adopted { due, _left: self }
@@ -122,7 +122,8 @@ impl fmt::Debug for Adopted {
 
 impl Drop for Retired {
     fn drop(&mut self) {
-        drop(self.from.hand_over(self.tasks.by_ref().collect()));
+        let left = Unstarted::new(self.tasks.by_ref().collect());
+        drop(left.hand_over(&self.from));
     }
 }
 

@@ -84,6 +84,16 @@ impl ContainedHooks {
         }
     }
 
+    /// Runs `on_failure` for a job that never ran, or was dropped half way.
+    pub(crate) fn observe_unfinished(&self, outcome: Outcome, id: JobId, name: Option<&str>) {
+        self.observe(&JobFailure {
+            id,
+            name,
+            outcome,
+            message: None,
+        });
+    }
+
     /// Runs `on_failure` for a job with this error. `own_text`: what the job itself says of its error.
     #[cold]
     pub(crate) fn observe_error<E: Any>(

@@ -26,8 +26,10 @@ use crossbeam_utils::CachePadded;
 
 use crate::job::outcome::Outcome;
 use crate::pool::stats::Stats;
+use crate::sys::machine;
 use crate::sys::sync::{AtomicU64, Ordering};
 use crate::sys::thread_index::{self, NUMBERS};
+use crate::task::GivenUpAs;
 
 /// Stripes for threads that act as no worker of the pool: one for each numbered thread, and the shared one.
 const OUTSIDERS: usize = if cfg!(pool_loom) { 1 } else { NUMBERS + 1 };
@@ -36,6 +38,10 @@ const SHARED: usize = OUTSIDERS - 1;
 /// Columns: the six outcomes, then the jobs given back unstarted.
 const COLUMNS: usize = 7;
 const UNSTARTED: usize = 6;
+
+/// How often a swap looks for submissions on their way: for as long as a thread may be kept from
+/// its core.
+const MOST_YIELDS: usize = 10_000;
 
 /// In which column of the books the end of a job stands.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -169,16 +175,26 @@ impl Ledger {
             .count(|stripe| &stripe.columns[UNSTARTED]);
     }
 
+    /// Counts a job that was given up before it started.
+    pub(crate) fn record_given_up(&self, ends: GivenUpAs) {
+        match ends {
+            GivenUpAs::Unstarted => self.record_unstarted(),
+            GivenUpAs::Abandoned => self.record(Outcome::Abandoned, None),
+            GivenUpAs::OffTheBooks => {}
+        }
+    }
+
     /// The job that entered came from another pool, and is in its queue.
     pub(crate) fn adopt(&self) {
         // ORDERING: Release, as for every count.
         self.adopted.fetch_add(1, Ordering::Release);
     }
 
-    /// A job went to another pool, which has adopted it.
+    /// A job that was queued here is in another pool's queue and books now: it is over here.
     pub(crate) fn hand_over(&self) {
         // ORDERING: Release, as for every count.
         self.handed_over.fetch_add(1, Ordering::Release);
+        self.over(None);
     }
 
     /// Nothing of the job is left.
@@ -206,6 +222,18 @@ impl Ledger {
         let arrived = self.arrived();
         let entered = self.sum(|stripe| &stripe.entered);
         entered == arrived
+    }
+
+    /// Lets submissions that began before the end of intake reach their push, which takes them a
+    /// few instructions. One that takes longer is not waited for: user code that it calls may wait
+    /// for the caller.
+    pub(crate) fn await_submissions(&self) {
+        for _ in 0..MOST_YIELDS {
+            if self.is_nothing_on_its_way() {
+                return;
+            }
+            machine::yield_now();
+        }
     }
 
     fn arrived(&self) -> u64 {

@@ -11,134 +11,96 @@
 //! | cancelling | refused | is abandoned, or goes into the report | is asked to stop; a suspended future is dropped | sleeps |
 //! | stopped | refused | as above | goes on until it returns | ends |
 //!
-//! Workers also drop what was captured by jobs that are given up (`after_cancel`). Nobody else does.
+//! Workers also drop what was captured by jobs that are given up (`after_cancel`). No other thread
+//! does.
 //!
-//! A pool that a forked child inherits is past all of them (`atfork`): it refuses, runs nothing, and takes no lock.
+//! A pool that a forked child inherits is past all of them (`atfork`): it refuses, runs nothing,
+//! and takes no lock.
 //!
-//! # A submission at this very moment
-//! It enters the ledger, reads the phase, and only then pushes. The closer writes the phase and then reads the ledger. A light fence
-//! on the one side and a heavy one on the other (`asymmetric_fence`) stand between: so either the submission reads `draining` and leaves,
-//! refused, or the closer counts it as in flight and waits for it. A submission that is pushed after the queue was taken out
-//! reads the phase again, after its push, and finds the pool cancelling: it takes the queue out itself. So a task is never left
-//! in a queue that nobody will look at.
+//! # Parts
+//! [`Lifecycle`] holds the parts of a pool together, and callers address the part. Each has the
+//! data of one concern, its steps, and the protocol in prose at the head of its file. A step that
+//! needs one other part takes it as an argument; one that needs several takes the whole `life`.
+//! What stands on `Lifecycle` itself moves the phase, tells several parts of one event, or is for
+//! backends.
 
 mod after_cancel;
+mod age;
 mod counts;
+mod ending;
 mod excluded_waiters;
+mod intake;
 mod notify;
-mod phases;
+mod owners;
+mod phase;
+mod quiescence;
+mod roster;
+mod unstarted;
 mod wait_idle;
-mod watching;
 mod woken_futures;
 
-use std::any::Any;
 use std::fmt;
-use std::sync::{Arc, OnceLock, Weak};
-use std::task::Waker;
-use std::time::Instant;
-
-use crossbeam_deque::Injector;
-use crossbeam_utils::CachePadded;
+use std::sync::Arc;
 
 use crate::job::id::JobId;
-use crate::job::outcome::Outcome;
 use crate::pool::capability::Capability;
 use crate::pool::config::PoolConfig;
-use crate::pool::from_futures::Reached;
-use crate::pool::hooks::{ContainedHooks, JobFailure};
-use crate::pool::ledger::{Ledger, Writing};
+use crate::pool::hooks::ContainedHooks;
+use crate::pool::ledger::Ledger;
 use crate::pool::off_worker::OffWorker;
 use crate::pool::registry::{self, PoolId};
-use crate::pool::shutdown::Ending;
-use crate::pool::swappable::{Front, FrontDoor};
+use crate::pool::stats::{Stats, Tally};
+use crate::pool::swappable::FrontDoor;
 use crate::pool::timer::Timer;
 use crate::submit::room::Room;
-use crate::sys::asymmetric_fence::{self, light};
+use crate::sys::asymmetric_fence::{self, heavy};
 use crate::sys::atfork;
-use crate::sys::machine::{self, Thread};
-use crate::sys::sync::{AtomicBool, AtomicU8, AtomicUsize, Mutex, Ordering, fence};
-use crate::task::{GivenUpAs, Task};
-use crate::worker::borrowed::Seats;
+use crate::sys::machine::{self, Point};
+use crate::task::{GivenUp, GivenUpAs, Task};
 use crate::worker::current_index;
 use crate::worker::park;
-use crate::worker::sleep::Sleep;
-use crate::worker::status::Status;
 use after_cancel::Chores;
+use age::Age;
 pub(crate) use counts::Leftovers;
-use excluded_waiters::LeftOut;
-pub(crate) use excluded_waiters::{Awaits, Joiner, own_worker};
-use notify::Notices;
-use wait_idle::Waits;
-
-/// Where a pool is in its life.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
-#[repr(u8)]
-pub(crate) enum Phase {
-    Open = 0,
-    Draining = 1,
-    Cancelling = 2,
-    Stopped = 3,
-    /// This process is a forked child, and the pool its parent's.
-    Forked = 4,
-}
-
-/// How a worker that sleeps is brought back.
-type Resume = Box<dyn Fn(usize) + Send + Sync>;
+use ending::Ending;
+pub(crate) use ending::EndsWithOthers;
+use excluded_waiters::ExcludedWaiters;
+pub(crate) use excluded_waiters::{Awaits, Joiner, leaving_out, own_worker};
+pub(crate) use intake::Submission;
+use owners::Owners;
+use phase::{AtomicPhase, Phase};
+use quiescence::Quiescence;
+use roster::Roster;
+pub(crate) use unstarted::Unstarted;
+use woken_futures::WokenFutures;
 
 /// Everything that a pool's jobs, workers, submitters and operators share, whatever the strategy.
 ///
-/// A backend makes one, has [`WorkerPool`](crate::WorkerPool) admit through it, and gives each worker a
-/// [`Worker`](crate::Worker) on it.
+/// A backend makes one, has [`WorkerPool`](crate::WorkerPool) admit through it, and gives each
+/// worker a [`Worker`](crate::Worker) on it.
 pub struct Lifecycle {
-    id: PoolId,
+    /// The pool's number: what the cells of its jobs name it by.
+    pub(crate) id: PoolId,
     capability: Capability,
-    phase: AtomicU8,
-    ledger: Ledger,
+    pub(crate) phase: AtomicPhase,
+    /// What was accepted, and how it ended.
+    pub(crate) ledger: Ledger,
     room: Arc<Room>,
-    idle: Sleep,
-    pub(crate) slots: Box<[Arc<CachePadded<Status>>]>,
-    /// Which places are taken, where threads are lent.
-    pub(crate) seats: Seats,
-    /// Jobs that run, or sleep, elsewhere than in a worker's frames: suspended futures, jobs that a joiner claimed.
-    away: OffWorker,
+    pub(crate) roster: Roster,
+    /// Jobs that run, or sleep, elsewhere than in a worker's frames: suspended futures, jobs that a
+    /// joiner claimed.
+    pub(crate) off_worker: OffWorker,
     /// Futures that were woken. This way in is never refused.
-    woken: Injector<Task>,
-    clock: Timer,
-    hooks: ContainedHooks,
-    /// What users have of the pool, if it is swapped.
-    front: Option<FrontDoor>,
-    /// Something changed that a waiter for quiet, or for the last worker, may wait for.
-    notices: Notices,
-    watchers: AtomicUsize,
-    waits: Waits,
-    left_out: LeftOut,
-    chores: Chores,
-    /// All who wait for the end know of it.
-    is_end_told: AtomicBool,
-    /// Calls under way that end this pool as one part of another.
-    ends_with_others: AtomicUsize,
-    /// The engine, where nobody else may be left to keep it.
-    held: Mutex<Option<Arc<dyn Any + Send + Sync>>>,
-    /// The pool stops of itself once it is quiet: nobody is left to shut it down.
-    stops_when_quiet: AtomicBool,
-    workers_alive: AtomicUsize,
-    resume: OnceLock<Resume>,
-    /// The engine, for who has this alone.
-    reached: OnceLock<Weak<dyn Reached>>,
-    pub(crate) ending: Mutex<Ending>,
-    epoch: Instant,
-}
-
-/// A submission that has entered the books, and the stripe of whoever submits.
-#[must_use]
-pub(crate) struct Submission<'a>(Writing<'a>);
-
-impl Submission<'_> {
-    /// The job is the pool's.
-    #[inline]
-    pub(crate) fn accept(self) {
-        self.0.accept();
-    }
+    pub(crate) woken: WokenFutures,
+    pub(crate) timer: Timer,
+    /// The user's hooks, contained.
+    pub(crate) hooks: ContainedHooks,
+    pub(crate) owners: Owners,
+    pub(crate) quiescence: Quiescence,
+    pub(crate) excluded_waiters: ExcludedWaiters,
+    pub(crate) chores: Chores,
+    pub(crate) ending: Ending,
+    pub(crate) age: Age,
 }
 
 impl Lifecycle {
@@ -153,54 +115,26 @@ impl Lifecycle {
         registry::enlist(|id| Self {
             id,
             capability,
-            phase: AtomicU8::new(Phase::Open as u8),
+            phase: AtomicPhase::open(),
             ledger: Ledger::new(workers),
             room: config.room.clone().unwrap_or_default(),
-            idle: Sleep::new(workers),
-            slots: (0..workers).map(|_| Arc::default()).collect(),
-            seats: Seats::new(workers),
-            away: OffWorker::new(workers),
-            woken: Injector::new(),
-            clock: Timer::default(),
+            roster: Roster::new(workers),
+            off_worker: OffWorker::new(workers),
+            woken: WokenFutures::new(),
+            timer: Timer::default(),
             hooks: ContainedHooks::new(config.hooks.clone(), hook_panics),
-            front: config.front.clone(),
-            notices: Notices::default(),
-            watchers: AtomicUsize::new(0),
-            waits: Waits::default(),
-            left_out: LeftOut::default(),
-            chores: Chores::default(),
-            is_end_told: AtomicBool::new(false),
-            ends_with_others: AtomicUsize::new(0),
-            held: Mutex::new(None),
-            stops_when_quiet: AtomicBool::new(false),
-            workers_alive: AtomicUsize::new(0),
-            resume: OnceLock::new(),
-            reached: OnceLock::new(),
-            ending: Mutex::default(),
-            epoch: machine::now(),
+            owners: Owners::new(config.front.clone()),
+            quiescence: Quiescence::default(),
+            excluded_waiters: ExcludedWaiters::default(),
+            chores: Chores::none(),
+            ending: Ending::default(),
+            age: Age::begin(),
         })
-    }
-
-    /// The pool's number: what the cells of its jobs name it by.
-    #[inline]
-    pub(crate) fn id(&self) -> PoolId {
-        self.id
     }
 
     /// Sets how a sleeping worker is resumed, for a backend whose workers are not parked threads.
     pub fn resume_with(&self, resume: impl Fn(usize) + Send + Sync + 'static) {
-        // A second call would be a backend's mistake; the first stands.
-        let _first = self.resume.set(Box::new(resume));
-    }
-
-    pub(crate) fn reach_by(&self, engine: Weak<dyn Reached>) {
-        // Set once, as the pool is built.
-        let _first = self.reached.set(engine);
-    }
-
-    /// The engine, if it is still there.
-    pub(crate) fn reached(&self) -> Option<Arc<dyn Reached>> {
-        self.reached.get()?.upgrade()
+        self.roster.resume_with(resume);
     }
 
     /// What the backend promises.
@@ -208,170 +142,88 @@ impl Lifecycle {
         self.capability
     }
 
-    /// Who waits for a place in the queue.
+    /// The submitters that wait for a place in the queue.
     #[inline]
     pub fn room(&self) -> &Room {
         &self.room
     }
 
-    // --- intake -----------------------------------------------------------------------------------------------------
-
-    /// A submission begins: enters it. `None`: intake has ended. Who began it pushes the task and then calls [`pushed`](Self::pushed), or
-    /// [`refuse`](Self::refuse)s it.
-    ///
-    /// In steps, and not with the push as a closure, so that the task stays where it was made until it is in its queue.
-    #[inline(always)]
-    pub(crate) fn begin_submission(&self) -> Option<Submission<'_>> {
-        let submission = Submission(self.ledger.writing(current_index(self)));
-        submission.0.enter();
-        // ORDERING: partner is the heavy fence in `close`.
-        light();
-        if self.phase() == Phase::Open {
-            return Some(submission);
-        }
-        self.refuse(submission);
-        None
+    /// What is in the pool, and what went through it. Blocks no worker.
+    pub fn stats(&self) -> Stats {
+        Tally::of(self, u64::MAX).stats(None)
     }
 
-    /// The task is in its queue: counts it, and wakes a worker, if one is needed. `take_queued` empties the queue; it is called only where the
-    /// pool ended while this submission was on its way.
-    #[inline(always)]
-    pub(crate) fn pushed(
-        self: &Arc<Self>,
-        submission: Submission<'_>,
-        take_queued: impl FnOnce() -> Vec<Task>,
-    ) {
-        submission.accept();
-        self.arrived(take_queued);
-    }
-
-    /// [`pushed`](Self::pushed), for a task that another pool has accepted.
-    pub(crate) fn adopted(
-        self: &Arc<Self>,
-        _submission: Submission<'_>,
-        take_queued: impl FnOnce() -> Vec<Task>,
-    ) {
-        self.ledger.adopt();
-        self.arrived(take_queued);
-    }
-
-    #[inline(always)]
-    fn arrived(self: &Arc<Self>, take_queued: impl FnOnce() -> Vec<Task>) {
-        self.notify();
-        // ORDERING: `notify` begins with a light fence, after the push; its partner in `cancel` stands before the queue is taken
-        // out: either this sees the phase, or that one sees the task.
-        if self.phase() >= Phase::Cancelling {
-            self.take_out(take_queued());
-            self.drop_late_remains();
-        }
-    }
-
-    /// There was no place for the task.
-    #[cold]
-    pub(crate) fn refuse(&self, submission: Submission<'_>) {
-        submission.0.refuse();
-        self.tell_watchers();
-    }
-
-    /// Enters a job that its submitter, a worker of this pool, is going to run itself. `None` if the pool no longer takes any.
-    #[inline]
-    pub(crate) fn enter_inline(&self, worker: usize) -> Option<Submission<'_>> {
-        let submission = Submission(self.ledger.writing(Some(worker)));
-        submission.0.enter();
-        // ORDERING: partner is the heavy fence in `cancel`.
-        light();
-        if self.phase() < Phase::Cancelling {
-            return Some(submission);
-        }
-        self.refuse(submission);
-        None
-    }
-
-    /// A task that was given back is accepted again, and its job was cancelled in between: it is accepted, and over.
-    #[cold]
-    pub(crate) fn over_on_arrival(&self, submission: Submission<'_>, outcome: Outcome) {
-        submission.0.accept();
-        submission.0.end(outcome);
-        // Its submitter may have been called for a place, and takes none.
-        self.room.freed();
-        self.tell_watchers();
-    }
-
-    /// A job that is to be queued comes too late, or its token is cancelled. It ends here and now, and takes no place in the queue: what its
-    /// end calls may submit another.
-    #[cold]
-    pub(crate) fn ends_on_arrival(&self, submission: Submission<'_>, due: Waker, task: Task) {
-        submission.accept();
-        // As above; and before what the end calls, which may wait for a place.
-        self.room.freed();
-        due.wake();
-        drop(task);
-    }
+    // --- workers ------------------------------------------------------------------------------
 
     /// Wakes a worker, if one is needed, for work that was just pushed.
     #[inline]
     pub fn notify(&self) {
-        if let Some(worker) = self.idle.notify(|| current_index(self).is_some()) {
-            self.resume(worker);
+        let is_worker = || current_index(self).is_some();
+        if let Some(worker) = self.roster.sleep.notify(is_worker) {
+            self.roster.resume(worker);
         }
     }
 
-    /// Whether the workers' threads belong to somebody else, who resumes them.
-    pub(crate) fn is_on_lent_threads(&self) -> bool {
-        self.resume.get().is_some()
-    }
-
-    pub(crate) fn resume(&self, worker: usize) {
-        match self.resume.get() {
-            Some(resume) => resume(worker),
-            None => self.slots[worker].resume(),
-        }
-    }
-
-    // --- work -------------------------------------------------------------------------------------------------------
-
+    /// Whether there is something for a worker that is in no queue: a future that was woken, or a
+    /// chore at the end of the pool.
     #[inline]
-    pub(crate) fn idle(&self) -> &Sleep {
-        &self.idle
+    pub(crate) fn has_woken(&self) -> bool {
+        !self.woken.is_empty() || self.chores.are_left()
     }
 
-    pub(crate) fn clock(&self) -> &Timer {
-        &self.clock
+    /// A worker has taken its slot.
+    pub fn worker_alive(&self) {
+        self.roster.count_in();
+        self.quiescence.wake_watchers(&self.phase);
     }
 
-    pub(crate) fn nanos(&self) -> u64 {
-        u64::try_from(machine::since(self.epoch).as_nanos()).unwrap_or(u64::MAX)
-    }
-
-    pub(crate) fn record(&self, outcome: Outcome) {
-        self.ledger.record(outcome, None);
-    }
-
-    /// Counts a job that was given up before it started.
-    pub(crate) fn record_given_up(&self, ends: GivenUpAs) {
-        match ends {
-            GivenUpAs::Unstarted => self.ledger.record_unstarted(),
-            GivenUpAs::Abandoned => self.ledger.record(Outcome::Abandoned, None),
-            GivenUpAs::OffTheBooks => {}
+    /// Whether a worker that has found nothing may leave: the pool has stopped, nothing is left to
+    /// be done, and no future will need a worker in order to see the end.
+    pub fn may_leave(&self) -> bool {
+        match self.phase.load() {
+            Phase::Forked => true,
+            // In this order: a future that is told of the end is woken before.
+            Phase::Stopped => {
+                (self.ending.is_told() || !self.excluded_waiters.does_a_future_await_end())
+                    && !self.has_woken()
+            }
+            _ => false,
         }
     }
 
-    /// The same job is over.
-    pub(crate) fn given_up_over(&self, ends: GivenUpAs) {
-        if ends != GivenUpAs::OffTheBooks {
-            self.entry_over();
+    /// Worker `index` has left its slot for good.
+    pub fn worker_gone(&self, index: usize) {
+        if self.roster.count_out(index) {
+            if self.phase.is_stopped() {
+                self.timer.stop();
+                self.chores.drop_late_remains(self);
+            }
+            self.ending.release_if_deserted(&self.roster);
+        }
+        self.quiescence.wake_watchers(&self.phase);
+        self.owners.tell_front(self);
+    }
+
+    /// Worker `index` was lost with the threads that were lent to it. With the last one the pool
+    /// closes, and what is queued is abandoned: no worker is left to run it.
+    pub fn worker_lost(self: &Arc<Self>, index: usize, queued: impl FnOnce() -> Vec<Task>) {
+        self.worker_gone(index);
+        if self.roster.alive() == 0 && !self.phase.is_stopped() {
+            self.close();
+            for task in queued() {
+                if let GivenUp::Left(remains) = task.give_up(self, GivenUpAs::Abandoned) {
+                    drop(remains);
+                }
+            }
         }
     }
 
-    #[inline]
-    pub(crate) fn record_at(&self, outcome: Outcome, worker: usize) {
-        self.ledger.record(outcome, Some(worker));
+    /// Whether every worker has left its slot for good.
+    pub fn have_all_left(&self) -> bool {
+        self.roster.have_all_left()
     }
 
-    #[inline]
-    pub(crate) fn over_at(&self, worker: usize) {
-        self.ledger.over(Some(worker));
-    }
+    // --- ends of jobs -------------------------------------------------------------------------
 
     /// Nothing of a job is left, and no worker may pass by to notice.
     pub(crate) fn entry_over(&self) {
@@ -379,149 +231,91 @@ impl Lifecycle {
         self.tell_watchers();
     }
 
-    /// A job that started at `since` goes on elsewhere than in a worker's frame.
-    pub(crate) fn leave(&self, id: JobId, name: Option<&str>, since: u64, waker: Option<Waker>) {
-        self.away.note(id, name, since, waker);
-    }
-
-    /// A job that went on elsewhere has ended: records it and takes its note away, as one step for who reads both.
-    pub(crate) fn come_back(&self, id: JobId, outcome: Outcome) {
-        self.away.strike(id, || self.ledger.record(outcome, None));
-    }
-
-    /// A job that went on elsewhere is in a worker's frame again.
-    pub(crate) fn return_to_frame(&self, id: JobId) {
-        self.away.strike(id, || {});
-    }
-
-    /// Says which task of a runtime hosts futures at place `index`.
-    pub(crate) fn set_host(&self, index: usize, waker: Option<Waker>) {
-        self.away.set_host(index, waker);
-    }
-
-    /// The user's hooks, contained.
-    pub(crate) fn hooks(&self) -> &ContainedHooks {
-        &self.hooks
-    }
-
-    /// Tells the observer of failures of a job that never ran, or was dropped half way.
-    pub(crate) fn observe(&self, outcome: Outcome, id: JobId, name: Option<&str>) {
-        self.hooks.observe(&JobFailure {
-            id,
-            name,
-            outcome,
-            message: None,
-        });
-    }
-
-    /// [`observe`](Self::observe), to be done later.
-    pub(crate) fn observer(
-        self: &Arc<Self>,
-        outcome: Outcome,
-        id: JobId,
-        name: Option<&str>,
-    ) -> impl FnOnce() + use<> {
-        let (life, name) = (Arc::clone(self), name.map(Box::<str>::from));
-        move || life.observe(outcome, id, name.as_deref())
-    }
-
-    /// A worker has taken its place.
-    pub fn worker_alive(&self) {
-        self.workers_alive.fetch_add(1, Ordering::SeqCst);
-        self.announce();
-    }
-
-    /// Worker `index` has left its place for good.
-    pub fn worker_gone(&self, index: usize) {
-        self.slots[index].leave();
-        if self.workers_alive.fetch_sub(1, Ordering::SeqCst) == 1 {
-            if self.is_stopped() {
-                self.clock.stop();
-                self.drop_late_remains();
-            }
-            self.release_if_deserted();
-        }
-        self.announce();
-        self.tell_front();
-    }
-
-    /// Tells the front of a pool that is swapped if this generation of it is over: it has stopped, nobody works for it any more, and
-    /// no job of it goes on without a worker, as a suspended future may. Called after each of them; the last one finds the others done.
-    pub(crate) fn tell_front(&self) {
-        if self.front.is_none() || !self.is_stopped() || self.workers_alive() > 0 {
-            return;
-        }
-        // ORDERING: pairs with the fence in `tell_watchers`: of a last worker and a last job, the second to go sees that both are gone.
-        fence(Ordering::SeqCst);
-        if self.in_flight() == 0
-            && let Some(front) = self.front()
-        {
-            front.ended(self);
+    /// [`entry_over`](Self::entry_over), for a job that was given up.
+    pub(crate) fn given_up_over(&self, ends: GivenUpAs) {
+        if ends != GivenUpAs::OffTheBooks {
+            self.entry_over();
         }
     }
 
-    /// What users have of a pool that is swapped, for as long as they have it. None for a pool by itself.
-    pub(crate) fn front(&self) -> Option<Arc<dyn Front>> {
-        self.front.as_ref()?.get()
-    }
-
-    /// Whether every worker has left its place for good.
-    pub fn have_all_left(&self) -> bool {
-        self.slots.iter().all(|slot| slot.has_left())
-    }
-
-    /// Whether worker `index` has left its place for good.
-    pub(crate) fn has_left(&self, index: usize) -> bool {
-        self.slots[index].has_left()
-    }
-
-    pub(crate) fn workers_alive(&self) -> usize {
-        self.workers_alive.load(Ordering::SeqCst)
-    }
-
-    // --- quiet ------------------------------------------------------------------------------------------------------
-
-    pub(crate) fn in_flight(&self) -> u64 {
-        self.ledger.in_flight()
-    }
-
-    /// Called where the pool may have become quiet: by a worker that found nothing, and by whoever ends a job elsewhere.
+    /// Called where the pool may have become quiet: by a worker that found nothing, and by a thread
+    /// that ends a job elsewhere.
     pub(crate) fn tell_watchers(&self) {
-        // ORDERING: pairs with the fence in `watch`: this side has counted, that side has announced itself.
-        fence(Ordering::SeqCst);
-        if self.watchers.load(Ordering::Relaxed) != 0 {
-            let mut in_flight = 0;
-            self.waits.tell(|| {
-                in_flight = self.in_flight();
-                in_flight == 0
-            });
-            if in_flight <= self.left_out_len() {
-                self.announce();
-            }
-        }
-        // ORDERING: Acquire: the intake is over, and its heavy fence behind it, before the ledger is read.
-        if self.stops_when_quiet.load(Ordering::Acquire) && self.in_flight() == 0 {
+        self.quiescence.tell(self);
+        if self.ending.is_stop_due() && self.ledger.in_flight() == 0 {
             self.stop();
         }
-        self.tell_front();
+        self.owners.tell_front(self);
     }
 
-    pub(crate) fn wake_watchers(&self) {
-        self.announce();
+    /// A task that an engine holds outside its queue, once the pool is cancelling: it did not
+    /// start.
+    #[cold]
+    pub fn give_up(self: &Arc<Self>, task: Task) {
+        Unstarted::new(vec![task]).give_up(self);
     }
 
-    /// Wakes all who watch.
-    fn announce(&self) {
-        if !self.is_forked() {
-            self.notices.notify();
+    // --- phases -------------------------------------------------------------------------------
+
+    /// Ends intake. Idempotent.
+    pub fn close(&self) {
+        if self.is_forked() {
+            return;
         }
+        self.phase.end_intake();
+        self.room.wake_all();
     }
 
-    // --- observers --------------------------------------------------------------------------------------------------
+    /// The grace is over: queued jobs will not start, running ones are asked to stop, suspended
+    /// futures are dropped. Takes a time that does not depend on how many these are, and runs no
+    /// user code, so the thread that keeps the time may call it. Idempotent.
+    pub(crate) fn begin_cancel(&self) {
+        if !self.phase.advance(Phase::Cancelling) {
+            return;
+        }
+        machine::point(Point::CancelAll);
+        self.chores.begin();
+        self.off_worker.wake_hosts();
+        self.roster.resume_sleepers();
+    }
 
-    /// Lets worker `index` be resumed on the calling thread.
-    pub(crate) fn set_thread(&self, index: usize, thread: Thread) {
-        self.slots[index].set_thread(thread);
+    /// The same, and gives up what is queued.
+    pub(crate) fn cancel(self: &Arc<Self>, queued: impl FnOnce() -> Vec<Task>) {
+        self.begin_cancel();
+        // ORDERING: partner is the light fence in the `notify` of `Submission::pushed`. Each caller
+        // has its own, since each goes on to take the queue out.
+        heavy();
+        Unstarted::new(queued()).give_up(self);
+    }
+
+    /// Whether the grace is over: queued jobs no longer start, and running ones are asked to stop.
+    #[inline]
+    pub fn is_cancelling(&self) -> bool {
+        self.phase.is_cancelling()
+    }
+
+    /// Whether future `id` is to be dropped because the pool is being cancelled.
+    #[inline]
+    pub(crate) fn cancels(&self, id: JobId) -> bool {
+        self.is_cancelling() && !self.excluded_waiters.awaits_end(id)
+    }
+
+    /// The workers end as soon as there is nothing left for them. Idempotent.
+    pub fn stop(&self) {
+        if !self.phase.advance(Phase::Stopped) {
+            return;
+        }
+        machine::point(Point::Stop);
+        self.roster.resume_sleepers();
+        self.quiescence.wake_watchers(&self.phase);
+        self.owners.tell_front(self); // all workers may be lost already
+    }
+
+    /// Whether this process is a forked child, and the pool its parent's: nothing of it runs here,
+    /// and nothing ever will.
+    #[inline]
+    pub fn is_forked(&self) -> bool {
+        self.phase.is_forked()
     }
 }
 
@@ -535,7 +329,7 @@ impl fmt::Debug for Lifecycle {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("Lifecycle")
             .field("backend", &self.capability.name)
-            .field("phase", &self.phase())
+            .field("phase", &self.phase.load())
             .field("stats", &self.stats())
             .finish_non_exhaustive()
     }

@@ -10,7 +10,8 @@ use std::time::Duration;
 use crossbeam_utils::CachePadded;
 
 use crate::job::id::JobId;
-use crate::job::outcome::wake_contained;
+use crate::job::outcome::{Outcome, wake_contained};
+use crate::pool::ledger::Ledger;
 use crate::pool::report::RunningJob;
 use crate::sys::sync::{Guard, LockExt, Mutex};
 
@@ -58,8 +59,18 @@ impl OffWorker {
         stripe.count.store(notes.len(), Ordering::Relaxed);
     }
 
+    /// A job has ended: records it and strikes it out, as one step for a reader of both.
+    pub(crate) fn end(&self, id: JobId, outcome: Outcome, ledger: &Ledger) {
+        self.strike(id, || ledger.record(outcome, None));
+    }
+
+    /// A job is in a worker's frame again.
+    pub(crate) fn return_to_frame(&self, id: JobId) {
+        self.strike(id, || {});
+    }
+
     /// Strikes a job out, and records its end in the same step for who reads both.
-    pub(crate) fn strike(&self, id: JobId, record: impl FnOnce()) {
+    fn strike(&self, id: JobId, record: impl FnOnce()) {
         let stripe = self.stripe(id);
         let struck = {
             let mut notes = stripe.notes.lock_unpoisoned();

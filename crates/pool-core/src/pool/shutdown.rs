@@ -35,7 +35,9 @@ use async_trait::async_trait;
 
 use crate::job::id::JobId;
 use crate::pool::engine::{Engine, take_queued};
-use crate::pool::lifecycle::{Awaits, Leftovers, Lifecycle, own_worker};
+use crate::pool::lifecycle::{
+    Awaits, EndsWithOthers, Leftovers, Lifecycle, Unstarted, leaving_out, own_worker,
+};
 use crate::pool::report::{ReportBody, ShutdownReport};
 use crate::submit::executor::{Executor, Pools};
 use crate::sys::machine;
@@ -44,7 +46,7 @@ use crate::worker::Worker;
 use crate::worker::park::{block_on_helping, helping};
 use policy::Limits;
 pub use policy::ShutdownPolicy;
-pub(crate) use progress::Ending;
+pub(crate) use progress::Progress;
 use progress::{Calling, Reporting};
 
 /// Time that idle workers get to leave, once there is nothing more to wait for, within the limit.
@@ -107,10 +109,10 @@ impl Alarm {
             Self::Timer(key, limit) => {
                 let former = std::mem::replace(&mut *limit.lock_unpoisoned(), when);
                 if let Some(former) = former.filter(|_| former != when) {
-                    life.clock().forget(former, *key);
+                    life.timer.forget(former, *key);
                 }
                 if let Some(when) = when
-                    && !life.clock().wake_at(when, *key, waker)
+                    && !life.timer.wake_at(when, *key, waker)
                 {
                     // Nobody will wake the caller, so it looks at the time itself, again and again: the limit holds.
                     waker.wake_by_ref();
@@ -140,9 +142,12 @@ fn pool_worker(life: &Lifecycle) -> Option<Worker> {
 fn begin_cancel(life: &Lifecycle) {
     life.begin_cancel();
     let now = machine::now();
-    let others = life.front().map_or_else(Pools::none, |front| front.pools());
+    let others = life
+        .owners
+        .front()
+        .map_or_else(Pools::none, |front| front.pools());
     for other in others.lives() {
-        let grace = other.ending.lock_unpoisoned().limits().drain;
+        let grace = other.ending.progress.lock_unpoisoned().limits().drain;
         if grace.is_some_and(|end| end <= now) {
             other.begin_cancel();
         }
@@ -185,14 +190,14 @@ impl<'a> Reminder<'a> {
         if let Some(when) = when.filter(|&when| when > machine::now()) {
             let waker = Waker::from(Arc::new(CancelsInTime(Arc::downgrade(self.life))));
             // Without a clock the callers alone keep the time.
-            let _is_kept = self.life.clock().wake_at(when, self.key, &waker);
+            let _is_kept = self.life.timer.wake_at(when, self.key, &waker);
             self.when = Some(when);
         }
     }
 
     fn clear(&mut self) {
         if let Some(when) = self.when.take() {
-            self.life.clock().forget(when, self.key);
+            self.life.timer.forget(when, self.key);
         }
     }
 }
@@ -235,10 +240,10 @@ pub async fn end_as_one<F: Future>(
     let begin = |life| Calling::begin(life, policy, now);
     let _calls: Vec<_> = parts.iter().map(begin).collect();
     let together = parts.iter().filter(|_| parts.len() > 1);
-    let _together: Vec<_> = together.map(|life| life.ends_with_others()).collect();
+    let _together: Vec<_> = together.map(EndsWithOthers::begin).collect();
     let ends = pin!(ends);
     match parts.iter().find(|life| own_worker(life).is_some()) {
-        Some(own) => own.leaving_out(Awaits::End, ends).await,
+        Some(own) => leaving_out(own, Awaits::End, ends).await,
         None => ends.await,
     }
 }
@@ -267,15 +272,18 @@ async fn shut_down<E: Engine>(
     }
     let _calling = Calling::begin(life, policy, machine::now());
     life.close();
-    life.wake_watchers();
+    life.quiescence.wake_watchers(&life.phase);
     let steps = pin!(drive(engine, alarm));
-    life.leaving_out(Awaits::End, steps).await
+    leaving_out(life, Awaits::End, steps).await
 }
 
 /// Drain, cancel, stop, report.
 async fn drive<E: Engine>(engine: &Arc<E>, alarm: &Alarm) -> ShutdownReport {
     let life = engine.life();
-    let is_quiet = || life.is_quiet_but_for(Awaits::End);
+    let is_quiet = || {
+        life.excluded_waiters
+            .is_nothing_else_in_flight(Awaits::End, &life.ledger)
+    };
     {
         let mut reminder = Reminder::new(life);
         let limit = |limits: Limits| {
@@ -289,16 +297,16 @@ async fn drive<E: Engine>(engine: &Arc<E>, alarm: &Alarm) -> ShutdownReport {
     }
     begin_cancel(life);
     life.cancel(|| take_queued(&**engine));
-    if let Some(front) = life.front() {
+    if let Some(front) = life.owners.front() {
         // The other generations' shutdowns come after this one, which may wait for as long as a job listens.
         front.cancel_those_due();
     }
-    let is_over = || is_quiet() && !life.has_undropped();
+    let is_over = || is_quiet() && !life.chores.has_undropped();
     wait(life, alarm, |limits| limits.cancel, is_over).await;
     life.stop();
     // Workers that need the thread that waits here cannot leave while it waits.
     let is_in_the_way = matches!(alarm, Alarm::Thread(_)) && engine.is_own_thread();
-    if !is_in_the_way && !life.does_a_future_await_end() {
+    if !is_in_the_way && !life.excluded_waiters.does_a_future_await_end() {
         let (soon, later) = (
             machine::now() + LEAST_EXIT_GRACE,
             machine::now() + EXIT_GRACE,
@@ -307,7 +315,7 @@ async fn drive<E: Engine>(engine: &Arc<E>, alarm: &Alarm) -> ShutdownReport {
             let end = limits.end.map_or(later, |end| end.min(later));
             Some(end.max(soon))
         };
-        let have_left = || life.workers_alive() <= busy_workers(life);
+        let have_left = || life.roster.alive() <= busy_workers(life);
         wait(life, alarm, limit, have_left).await;
     }
     // A future that waits for the end needs a worker to see it: the workers stay until it was told.
@@ -321,7 +329,7 @@ async fn drive<E: Engine>(engine: &Arc<E>, alarm: &Alarm) -> ShutdownReport {
         if let Some(reporting) = Reporting::begin(life) {
             return report(engine, reporting);
         }
-        let is_reported = || !life.ending.lock_unpoisoned().is_reporting();
+        let is_reported = || !life.ending.progress.lock_unpoisoned().is_reporting();
         wait(life, alarm, |_| None, is_reported).await;
     }
 }
@@ -330,26 +338,26 @@ async fn drive<E: Engine>(engine: &Arc<E>, alarm: &Alarm) -> ShutdownReport {
 /// its locals that waits for the end of the pool as well.
 fn report<E: Engine>(engine: &Arc<E>, reporting: Reporting<'_>) -> ShutdownReport {
     let life = engine.life();
-    life.take_out(take_queued(&**engine));
+    Unstarted::new(take_queued(&**engine)).give_up(life);
     let report = settled(life);
     drop(reporting);
-    life.end_is_told();
-    if !life.does_a_future_await_end() {
+    life.ending.tell(life);
+    if !life.excluded_waiters.does_a_future_await_end() {
         engine.join_threads();
-        life.clock().stop();
+        life.timer.stop();
     }
     report
 }
 
 /// The report, of one moment: no task is taken out between a look at the books and the end of those who are noted.
 fn settled(life: &Arc<Lifecycle>) -> ShutdownReport {
-    let start = life.ending.lock_unpoisoned().start();
+    let start = life.ending.progress.lock_unpoisoned().start();
     loop {
         // Whoever takes tasks out is a few instructions from the end of that.
-        let before = life.ending.lock_unpoisoned().takings();
+        let before = life.ending.progress.lock_unpoisoned().takings();
         if before.is_some() {
             let body = settle(life, start);
-            let mut ending = life.ending.lock_unpoisoned();
+            let mut ending = life.ending.progress.lock_unpoisoned();
             if ending.takings() == before {
                 return ending.finish(body);
             }
@@ -360,11 +368,15 @@ fn settled(life: &Arc<Lifecycle>) -> ShutdownReport {
 
 /// The report, if a caller has made it.
 fn finished(life: &Lifecycle) -> Option<ShutdownReport> {
-    life.ending.lock_unpoisoned().report()
+    life.ending.progress.lock_unpoisoned().report()
 }
 
 fn busy_workers(life: &Lifecycle) -> usize {
-    life.slots.iter().filter(|slot| slot.depth() > 0).count()
+    life.roster
+        .slots
+        .iter()
+        .filter(|slot| slot.depth() > 0)
+        .count()
 }
 
 /// Waits until `is_over`, until the limit, which others may shorten meanwhile, or until another caller has made the report.
@@ -374,13 +386,16 @@ async fn wait(
     mut limit: impl FnMut(Limits) -> Option<Instant>,
     is_over: impl Fn() -> bool,
 ) {
-    let is_done = || life.ending.lock_unpoisoned().is_done();
-    let mut watching = pin!(life.watch(|| is_over() || is_done()));
+    let is_done = || life.ending.progress.lock_unpoisoned().is_done();
+    let mut watching = pin!(
+        life.quiescence
+            .watch(&life.phase, || is_over() || is_done())
+    );
     poll_fn(|cx| {
         if watching.as_mut().poll(cx).is_ready() {
             return Poll::Ready(());
         }
-        let limits = life.ending.lock_unpoisoned().limits();
+        let limits = life.ending.progress.lock_unpoisoned().limits();
         let limit = limit(limits);
         if limit.is_some_and(|limit| machine::now() >= limit) {
             return Poll::Ready(());
@@ -401,13 +416,13 @@ fn settle(life: &Arc<Lifecycle>, start: Instant) -> ReportBody {
     let mut patience = begun + SETTLE_GRACE;
     loop {
         // Read first: what it does not count has reached the books.
-        let have_all_arrived = life.is_nothing_on_its_way();
+        let have_all_arrived = life.ledger.is_nothing_on_its_way();
         let Leftovers {
             is_still,
             is_ending,
             stats,
             running,
-        } = life.leftovers();
+        } = Leftovers::of(life);
         let accounted = stats.finished() + stats.unstarted + running.len() as u64;
         let is_complete = stats.accepted + stats.adopted == accounted + stats.handed_over;
         let now = machine::now();
@@ -429,7 +444,7 @@ fn settle(life: &Arc<Lifecycle>, start: Instant) -> ReportBody {
                 accepted: accounted,
                 stats,
                 still_running: running,
-                threads_left: life.workers_alive(),
+                threads_left: life.roster.alive(),
                 took: machine::since(start),
                 ..ReportBody::default()
             };

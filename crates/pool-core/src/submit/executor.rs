@@ -14,7 +14,7 @@ use crate::job::id::JobId;
 use crate::job::job_fn::{InfallibleFn, infallible_fn};
 use crate::job::{AsyncJob, Job};
 use crate::pool::capability::Capability;
-use crate::pool::lifecycle::{Awaits, Lifecycle};
+use crate::pool::lifecycle::{Awaits, Lifecycle, leaving_out};
 use crate::pool::stats::Stats;
 use crate::submit::error::{Refused, SubmitAllError, SubmitError};
 use crate::submit::map::{Map, MapUnordered};
@@ -574,7 +574,7 @@ async fn idle<E: Executor + ?Sized>(executor: &E) {
     let own = Worker::current_of(executor).map(|worker| Arc::clone(worker.life()));
     let all = pin!(all_idle(executor, own.is_some()));
     match own {
-        Some(life) => life.leaving_out(Awaits::Quiet, all).await,
+        Some(life) => leaving_out(&life, Awaits::Quiet, all).await,
         None => all.await,
     }
 }
@@ -584,9 +584,9 @@ async fn all_idle<E: Executor + ?Sized>(executor: &E, is_inside: bool) {
     let mut waited = Vec::new();
     while let Some(life) = first_other_life(executor, &waited) {
         if is_inside {
-            life.quiet_but_for_those_who_wait().await;
+            life.quiescence.wait_idle_inside(&life).await;
         } else {
-            life.quiet().await;
+            life.quiescence.wait_idle(&life).await;
         }
         waited.push(life);
     }

@@ -61,7 +61,7 @@ mod handlers {
             return;
         };
         // What is upgraded here has another owner, maybe on a thread that is no more: nothing is dropped.
-        pools.alive().for_each(|life| life.mark_forked());
+        pools.alive().for_each(|life| life.phase.mark_forked());
     }
 
     fn release() {

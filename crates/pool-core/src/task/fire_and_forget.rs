@@ -73,7 +73,8 @@ fn run<J: Job>(job: J, terms: Option<&Terms>, id: JobId, worker: &Worker) {
         Concluded::GaveUp(interrupted, error) => {
             if interrupted == Interrupted::Cancelled {
                 // There is neither a handle nor a token that could have asked.
-                worker.life().note_if_cut_short(id, name, false);
+                let life = worker.life();
+                life.ending.note_if_cut_short(id, name, false, &life.phase);
             }
             (Err(interrupted.into()), Some(error))
         }
@@ -101,7 +102,7 @@ impl<J: Job> Payload for Plain<J> {
     fn abandon(self) {}
 
     fn give_up(self, id: JobId, life: &Lifecycle, ends: GivenUpAs) -> GivenUp {
-        life.record_given_up(ends);
+        life.ledger.record_given_up(ends);
         life.given_up_over(ends);
         GivenUp::Left(Remains::task(id, None, self.0))
     }
@@ -121,7 +122,7 @@ impl<J: Job> Payload for Named<J> {
     fn abandon(self) {}
 
     fn give_up(self, id: JobId, life: &Lifecycle, ends: GivenUpAs) -> GivenUp {
-        life.record_given_up(ends);
+        life.ledger.record_given_up(ends);
         life.given_up_over(ends);
         GivenUp::Left(Remains::task(id, self.terms.name, self.job))
     }

@@ -24,7 +24,7 @@ use crate::job::id::JobId;
 use crate::job::outcome::Outcome;
 use crate::pool::config::PoolConfig;
 use crate::pool::engine::Engine;
-use crate::pool::lifecycle::Lifecycle;
+use crate::pool::lifecycle::{Lifecycle, Submission};
 use crate::sys::sync::UnsafeCell;
 use crate::task::{GivenUp, GivenUpAs, Payload, Task};
 use crate::testing::noop_engine::NoopEngine;
@@ -268,7 +268,7 @@ impl Payload for Nothing {
     fn abandon(self) {}
 
     fn give_up(self, id: JobId, life: &Lifecycle, ends: GivenUpAs) -> GivenUp {
-        life.record_given_up(ends);
+        life.ledger.record_given_up(ends);
         life.given_up_over(ends);
         GivenUp::Left(Task::new(id, self))
     }
@@ -291,16 +291,16 @@ fn a_submission_is_refused_or_accounted_for() {
         let submitter = {
             let (life, queue) = (StdArc::clone(&life), Arc::clone(&queue));
             thread::spawn(move || {
-                let Some(submission) = life.begin_submission() else {
+                let Some(submission) = Submission::begin(&life) else {
                     return false;
                 };
                 queue.lock().unwrap().push(nothing());
-                life.pushed(submission, || std::mem::take(&mut *queue.lock().unwrap()));
+                submission.pushed(&life, || std::mem::take(&mut *queue.lock().unwrap()));
                 true
             })
         };
         life.close();
-        let was_quiet = life.in_flight() == 0;
+        let was_quiet = life.ledger.in_flight() == 0;
         if was_quiet {
             assert!(
                 queue.lock().unwrap().is_empty(),
@@ -319,7 +319,7 @@ fn a_submission_is_refused_or_accounted_for() {
             (stats.accepted, stats.unstarted),
             (u64::from(is_accepted), u64::from(is_accepted))
         );
-        assert_eq!(life.in_flight(), 0);
+        assert_eq!(life.ledger.in_flight(), 0);
     });
 }
 

@@ -48,7 +48,7 @@ struct Resident {
 /// # Errors
 /// The hook failed or panicked: the thread is no resident, and the pool cannot be built (`R109`).
 pub fn move_in(life: &Lifecycle, index: usize) -> Result<(), BuildError> {
-    let state = Rc::from(life.hooks().start(index)?);
+    let state = Rc::from(life.hooks.start(index)?);
     RESIDENT.with(|resident| *resident.borrow_mut() = Some(Resident { index, state }));
     Ok(())
 }
@@ -56,7 +56,7 @@ pub fn move_in(life: &Lifecycle, index: usize) -> Result<(), BuildError> {
 /// Ends the calling thread's residence: runs `on_worker_stop`, then drops the state.
 pub fn move_out(life: &Lifecycle) {
     if let Some(resident) = RESIDENT.with(|resident| resident.borrow_mut().take()) {
-        life.hooks().stop(resident.index);
+        life.hooks.stop(resident.index);
         drop_contained(resident.state);
     }
 }
@@ -115,8 +115,8 @@ impl Drop for Taken<'_> {
 pub fn put_to_sleep(life: &Lifecycle) {
     for token in 0..life.capability().workers {
         life.worker_alive();
-        life.idle().begin_search();
-        let _asleep = life.idle().announce(token, || false);
+        life.roster.sleep.begin_search();
+        let _asleep = life.roster.sleep.announce(token, || false);
     }
 }
 
@@ -164,6 +164,7 @@ pub fn visit<E: Engine>(engine: &Arc<E>, token: usize, stay: Option<Duration>) -
     let resident = resident.ok().flatten();
     let taken = engine
         .life()
+        .roster
         .seats
         .take(resident.as_ref().map(|resident| resident.0));
     let worker = Worker::new(engine, taken.index, token, true);
@@ -202,7 +203,7 @@ pub fn visit_between_chains<E: Engine>(
     mut first: Option<Task>,
 ) -> Left {
     loop {
-        let taken = engine.life().seats.take(Some(token));
+        let taken = engine.life().roster.seats.take(Some(token));
         let worker = Worker::new(engine, taken.index, token, first.is_none());
         let rest = worker.work_until_idle(&**engine, first.take());
         let departure = worker.take_departure();
@@ -225,7 +226,7 @@ fn pass_on(
         Some(Departure::Future(future)) => Some(Left::ForChain(token, future)),
         Some(Departure::To(seeking)) if seeking.give(token) => Some(Left::Nothing),
         Some(Departure::To(_)) => {
-            life.idle().begin_search();
+            life.roster.sleep.begin_search();
             None
         }
         None if rest == Rest::Stop => Some(Left::Stopped(token)),
@@ -337,7 +338,7 @@ impl RegisteredThreads {
         if call.is_some() {
             *self.doors[token].lock_unpoisoned() = call;
         }
-        life.slots[token].resume();
+        life.roster.slots[token].resume();
     }
 }
 

@@ -37,7 +37,7 @@ impl SampledClock {
 
     #[cold]
     fn read(&self, life: &Lifecycle) -> u64 {
-        let now = life.nanos();
+        let now = life.age.nanos();
         let is_busy = now - self.reading.replace(now) < BUSY_NANOS;
         let batch = if is_busy {
             (self.batch.get() * 2 + 1).min(MOST_JOBS_A_READING)

@@ -115,13 +115,13 @@ pub async fn host_futures<E: Engine>(lent: Lent<E>) -> Left {
         if !host.has_token() {
             return Left::Nothing;
         }
-        if let Some(woken) = life.pop_woken() {
+        if let Some(woken) = life.woken.pop() {
             match host.see_to(woken) {
                 Some(left) => return left,
                 None => continue,
             }
         }
-        if life.has_chores() {
+        if life.chores.are_left() {
             host.worker().begin_search();
             return Left::ForVisit(host.leave(), None);
         }
@@ -135,7 +135,7 @@ pub async fn host_futures<E: Engine>(lent: Lent<E>) -> Left {
         // In this order: whoever resumes the token finds its seat free.
         let token = host.leave();
         let has_work = || has_work(&*engine) || life.may_leave();
-        match life.idle().announce(token, has_work) {
+        match life.roster.sleep.announce(token, has_work) {
             Announced::Search => host.occupy(token, true),
             Announced::Sleep | Announced::Resumed => return Left::Nothing,
         }
@@ -150,7 +150,7 @@ pub fn lose_token<E: Engine>(engine: &Arc<E>, token: usize, first: Option<Task>)
             engine.queue().push_unbounded(first);
             life.notify();
         }
-        None => life.searcher_lost(),
+        None => life.roster.searcher_lost(life),
     }
     life.worker_lost(token, || take_queued(&**engine));
 }
@@ -232,7 +232,7 @@ impl<'h, 'e, E: Engine> Hosted<'h, 'e, E> {
         };
         let life = self.host.life();
         let grant = match self.seeking.take() {
-            None => life.idle().take_for_work().map(Grant::Token),
+            None => life.roster.sleep.take_for_work().map(Grant::Token),
             Some(seeking) => match seeking.poll(cx) {
                 Poll::Ready(grant) => grant,
                 Poll::Pending if needs_no_token(&**job, life) => seeking.close(),
@@ -247,7 +247,7 @@ impl<'h, 'e, E: Engine> Hosted<'h, 'e, E> {
                 self.host.accept(grant);
                 let is_listed = self.host.note(job, since);
                 self.standing = Standing::Seated { is_listed, since };
-                life.return_to_frame(job.id());
+                life.off_worker.return_to_frame(job.id());
                 Begins::Seated
             }
             None if needs_no_token(&**job, life) => Begins::Alone,
@@ -267,7 +267,8 @@ impl<'h, 'e, E: Engine> Hosted<'h, 'e, E> {
         };
         let life = self.host.life();
         // In this order: whoever cancels the pool wakes those who are away, and then the hosts.
-        life.leave(job.id(), job.name(), since, Some(waker.clone()));
+        life.off_worker
+            .note(job.id(), job.name(), since, Some(waker.clone()));
         self.host.strike(is_listed);
         self.standing = Standing::OffWorker { since };
         self.host.release();
@@ -324,7 +325,11 @@ impl<'h, 'e, E: Engine> Hosted<'h, 'e, E> {
 
 /// See the module's head.
 fn needs_no_token(job: &dyn Polled, life: &Lifecycle) -> bool {
-    life.is_stopped() || life.is_inside_shutdown(job.id()) || job.is_interrupted(life)
+    life.phase.is_stopped()
+        || life
+            .excluded_waiters
+            .is_inside_shutdown(job.id(), &life.phase)
+        || job.is_interrupted(life)
 }
 
 impl<E: Engine> Future for Hosted<'_, '_, E> {
@@ -349,7 +354,7 @@ impl<E: Engine> Future for Hosted<'_, '_, E> {
 impl<E: Engine> Drop for Hosted<'_, '_, E> {
     fn drop(&mut self) {
         if let Some(Grant::Token(token)) = self.seeking.take().and_then(|it| it.close()) {
-            self.host.life().idle().begin_search();
+            self.host.life().roster.sleep.begin_search();
             E::lose(self.host.engine, token, None);
         }
         let Some(job) = self.job.take() else { return };

@@ -207,7 +207,9 @@ impl Worker {
         left.set(left.get() + 1);
         if left.get() == MOST_ENTRIES_LEFT {
             left.set(0);
-            self.life().drop_dead_entries(2 * MOST_ENTRIES_LEFT);
+            self.life()
+                .woken
+                .drop_dead_entries(2 * MOST_ENTRIES_LEFT, self.life());
         }
     }
 

@@ -34,7 +34,7 @@ impl Worker {
     pub(super) fn ends_last_search(&self) -> bool {
         self.0.is_searching.replace(false) && {
             self.0.search.succeeded();
-            self.life().idle().end_search()
+            self.life().roster.sleep.end_search()
         }
     }
 
@@ -50,16 +50,20 @@ impl Worker {
         self.tell_news();
         if life.may_leave() {
             if self.0.is_searching.replace(false) {
-                let _last = life.idle().end_search();
+                let _last = life.roster.sleep.end_search();
             }
             return Rest::Stop;
         }
         if !self.0.is_searching.replace(true) {
-            life.idle().begin_search();
+            life.roster.sleep.begin_search();
         }
         // The end too is looked for: among many busy threads each yield may last milliseconds.
         let has_work = || self.has_work(engine) || life.may_leave();
-        match self.0.search.look(has_work, || life.idle().has_rivals()) {
+        match self
+            .0
+            .search
+            .look(has_work, || life.roster.sleep.has_rivals())
+        {
             Looked::Found => return Rest::Search,
             Looked::Nap => {
                 // Whoever submits meanwhile must not count on this one.
@@ -71,7 +75,7 @@ impl Worker {
             Looked::Nothing => {}
         }
         machine::point(Point::Rest);
-        let announced = life.idle().announce(self.0.token, || {
+        let announced = life.roster.sleep.announce(self.0.token, || {
             machine::point(Point::Rest);
             has_work()
         });

@@ -1,6 +1,7 @@
 //! A child that finds no place in its own pool's queue runs on its submitter (`R108`), within bounds (`R113`).
 
 use super::Worker;
+use crate::pool::lifecycle::Submission;
 use crate::task::Task;
 
 /// Jobs within each other on one stack, above which a child is queued instead of run in place: 16 KiB for each of them in a stack
@@ -25,17 +26,17 @@ impl Worker {
     /// many it submits. One that has 64 of them around it queues all its children: as many as it submits itself, and that after the 64
     /// have queued 1 024 each. A chain of any length has one entry in the queue at a time.
     pub(crate) fn run_inline(&self, task: Task) -> Result<(), Task> {
-        let Some(submission) = self.life().enter_inline(self.index()) else {
+        let Some(submission) = Submission::begin_inline(self.life(), self.index()) else {
             return Err(task);
         };
         match task.accept(self.life()) {
             Ok(None) => {}
             Ok(Some(due)) => {
-                self.life().ends_on_arrival(submission, due, task);
+                submission.ends_on_arrival(self.life().room(), due, task);
                 return Ok(());
             }
             Err(outcome) => {
-                self.life().over_on_arrival(submission, outcome);
+                submission.over_on_arrival(self.life(), outcome);
                 return Ok(());
             }
         }

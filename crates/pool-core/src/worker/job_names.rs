@@ -36,8 +36,9 @@ impl Worker {
     pub(super) fn forget_names_above(&self, level: usize) {
         let mut names = self.0.names.0.borrow_mut();
         if let Some(gone) = names.get(level..) {
-            self.life()
-                .leave_out_no_more(gone.iter().copied().flatten());
+            let life = self.life();
+            let gone = gone.iter().copied().flatten();
+            life.excluded_waiters.forget(gone, &life.phase);
             names.truncate(level);
         }
     }

@@ -102,7 +102,7 @@ pub(crate) fn block_on_helping<F: Future>(
         }
         if let Some(worker) = worker {
             let was_left = std::mem::replace(&mut is_left_to_others, false);
-            if !was_left && worker.life().idle().is_somebody_idle() {
+            if !was_left && worker.life().roster.sleep.is_somebody_idle() {
                 is_left_to_others = true;
             } else if worker.help(awaits) {
                 has_helped = true;
@@ -132,7 +132,7 @@ pub(crate) async fn helping<F: Future>(
     let mut alarm: Option<(Instant, Arc<Lifecycle>)> = None;
     let mut disarm = move |next: Option<(Instant, Arc<Lifecycle>)>| {
         if let Some((when, life)) = std::mem::replace(&mut alarm, next) {
-            life.clock().forget(when, look_again);
+            life.timer.forget(when, look_again);
         }
     };
     poll_fn(|cx| {
@@ -152,7 +152,7 @@ pub(crate) async fn helping<F: Future>(
             if !worker.must_drive_awaited() || !worker.help(awaits) {
                 let next_look = machine::now() + HELP_EVERY;
                 disarm(Some((next_look, Arc::clone(worker.life()))));
-                let clock = worker.life().clock();
+                let clock = &worker.life().timer;
                 if !clock.wake_at(next_look, look_again, cx.waker()) {
                     // Nobody will wake this one, so it looks again at once.
                     cx.waker().wake_by_ref();

@@ -59,7 +59,7 @@ impl Worker {
 
     /// Whether a job that is awaited on this thread must make progress here, since nobody may be left to run it.
     pub(crate) fn must_drive_awaited(&self) -> bool {
-        self.keeps_place() && !self.life().idle().has_sleeper() && !self.life().is_forked()
+        self.keeps_place() && !self.life().roster.sleep.has_sleeper() && !self.life().is_forked()
     }
 
     /// Whether who waits on this thread keeps the worker: a future whose suspension does not free it, or a closure, which may well await

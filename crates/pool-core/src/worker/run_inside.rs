@@ -18,10 +18,10 @@ impl Worker {
         if life.is_forked() {
             return Step::Nothing; // what is queued is the parent's
         }
-        if life.has_chores() {
+        if life.chores.are_left() {
             // Somebody else looks for the next: this one may take for ever.
             self.found(engine);
-            if life.do_a_chore(self) {
+            if life.chores.do_one(self) {
                 return Step::Ran;
             }
         }
@@ -38,7 +38,7 @@ impl Worker {
     /// A worker of a generation that a failed swap has not published must not wait: the swap waits
     /// for it, and may keep the worker that would make room.
     pub(crate) fn is_outside(&self) -> bool {
-        self.life().is_stopped() && self.life().stops_when_quiet()
+        self.life().phase.is_stopped() && self.life().ending.stops_when_quiet()
     }
 
     /// What becomes of a task that this worker may not queue: it runs here, or is refused once the
@@ -59,7 +59,7 @@ impl Worker {
         }
         let life = Arc::clone(self.life());
         let index = self.index();
-        life.hooks().stop(index);
+        life.hooks.stop(index);
         current::clear();
         drop_contained(self);
         life.worker_gone(index);

@@ -78,7 +78,8 @@ impl Seeking {
     }
 
     fn leave_entry(self: &Arc<Self>, id: JobId, life: &Arc<Lifecycle>) {
-        life.requeue(Task::new(id, SeekerEntry(Arc::clone(self))));
+        life.woken
+            .requeue(Task::new(id, SeekerEntry(Arc::clone(self))), life);
     }
 
     /// What has come. `None`: nothing will.

@@ -84,7 +84,7 @@ impl Threads {
 
     /// Joins the threads whose workers have left, and forgets those of jobs that hang.
     pub fn join(&self, life: &Lifecycle) {
-        self.join_those(|index| life.has_left(index));
+        self.join_those(|index| life.roster.has_left(index));
     }
 
     /// Ends the workers of a pool that is not built, and waits for them.

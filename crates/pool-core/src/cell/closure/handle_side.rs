@@ -51,7 +51,7 @@ impl<J: Job> Outlet<J::Output, J::Error> for JobCell<J> {
     }
 
     fn await_on(&self, worker: &Worker, _cx: &mut Context<'_>) {
-        if self.state.pool() != Some(worker.life().id()) {
+        if self.state.pool() != Some(worker.life().id) {
             return;
         }
         if !worker.may_claim() || !worker.keeps_place() {

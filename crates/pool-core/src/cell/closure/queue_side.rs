@@ -42,7 +42,7 @@ impl<J: Job> Payload for CellEntry<J> {
     #[inline]
     fn accept(&self, life: &Lifecycle) -> Accepted {
         let cell = self.cell();
-        if !cell.state.accept(life.id()) {
+        if !cell.state.accept(life.id) {
             return Accepted::Ended(cell.state.outcome_or_cancelled());
         }
         match cell.extras.get() {
@@ -61,8 +61,8 @@ impl<J: Job> Payload for CellEntry<J> {
 
     fn change_pool(&self, from: &Lifecycle, to: Option<&Arc<Lifecycle>>) -> Changed {
         let cell = self.cell();
-        let to_id = to.map(|life| life.id());
-        if !cell.state.change_pool(Some(from.id()), to_id) {
+        let to_id = to.map(|life| life.id);
+        if !cell.state.change_pool(Some(from.id), to_id) {
             return Changed::No;
         }
         let Some(terms) = cell.terms() else {
@@ -80,7 +80,7 @@ impl<J: Job> Payload for CellEntry<J> {
         if let Some(terms) = cell.terms() {
             terms.unwatch(id, life);
         }
-        life.record_given_up(ends);
+        life.ledger.record_given_up(ends);
         let name = cell.terms().and_then(|terms| terms.name.clone());
         let ended = cell.state.end(Outcome::Abandoned);
         life.given_up_over(ends);

@@ -59,7 +59,7 @@ impl<S: Source> AsyncCell<S> {
 
     /// Whether the job is one of the worker's pool.
     fn is_of_pool(&self, worker: &Worker) -> bool {
-        self.state.pool() == Some(worker.life().id())
+        self.state.pool() == Some(worker.life().id)
     }
 }
 

@@ -13,6 +13,7 @@ use crate::cell::future::source::InfallibleSource;
 use crate::cell::raw_handle::Outlet;
 use crate::job::id::JobId;
 use crate::job::outcome::Outcome;
+use crate::pool::lifecycle::{Leftovers, Submission};
 use crate::task::Accepted;
 use crate::testing::models::{Token, life, life_of, model};
 use crate::testing::noop_engine::NoopEngine;
@@ -92,10 +93,10 @@ fn a_woken_future_comes_back() {
         let engine = StdArc::new(NoopEngine(life()));
         let worker = Worker::new(&engine, 0, 0, false);
         let waker = thread::spawn(move || event.happens());
-        assert!(engine.0.begin_submission().is_some());
+        assert!(Submission::begin(&engine.0).is_some());
         StdArc::clone(&cell).run_first(&worker);
         waker.join().unwrap();
-        while let Some(task) = engine.0.pop_woken() {
+        while let Some(task) = engine.0.woken.pop() {
             task.run(&worker);
         }
         assert_eq!(cell.state.outcome(), Some(Outcome::Completed));
@@ -111,7 +112,7 @@ fn a_future_that_is_helped_ends_once() {
         let event = OneEvent::default();
         let engine = StdArc::new(NoopEngine(life_of(2)));
         let cell = AsyncCell::new(JobId::next(), InfallibleSource(event.clone()), None);
-        assert!(engine.0.begin_submission().is_some());
+        assert!(Submission::begin(&engine.0).is_some());
         assert_eq!(cell.accept(&engine.0), Accepted::Yes);
         let joiner = {
             let (cell, engine) = (StdArc::clone(&cell), StdArc::clone(&engine));
@@ -134,12 +135,12 @@ fn a_future_that_is_helped_ends_once() {
         let worker = Worker::new(&engine, 0, 0, false);
         StdArc::clone(&cell).run_first(&worker);
         joiner.join().unwrap();
-        while let Some(task) = engine.0.pop_woken() {
+        while let Some(task) = engine.0.woken.pop() {
             task.run(&worker);
         }
         assert_eq!(cell.state.outcome(), Some(Outcome::Completed));
         assert_eq!(engine.0.stats().completed, 1);
-        assert!(engine.0.running_jobs().is_empty());
+        assert!(Leftovers::of(&engine.0).running.is_empty());
     });
 }
 
@@ -150,7 +151,7 @@ fn a_helper_hears_what_its_future_awaits() {
     model(|| {
         let engine = StdArc::new(NoopEngine(life_of(2)));
         let (cell, child) = (cell(), cell());
-        assert!(engine.0.begin_submission().is_some());
+        assert!(Submission::begin(&engine.0).is_some());
         assert_eq!(cell.accept(&engine.0), Accepted::Yes);
         let helper = {
             let (cell, engine) = (StdArc::clone(&cell), StdArc::clone(&engine));
@@ -174,7 +175,7 @@ fn a_helper_hears_what_its_future_awaits() {
         cell.note_awaited(vec![child as _]);
         helper.join().unwrap();
         Outlet::cancel(&*cell);
-        while let Some(task) = engine.0.pop_woken() {
+        while let Some(task) = engine.0.woken.pop() {
             task.run(&worker);
         }
         assert_eq!(cell.state.outcome(), Some(Outcome::Cancelled));

@@ -80,7 +80,7 @@ impl<S: Source> AsyncCell<S> {
         self.note_if_cut_short(life, outcome);
         if let Err(error) = &resolution {
             let name = AsyncCell::name(self);
-            life.hooks()
+            life.hooks
                 .observe_error(self.id, name, error, S::error_text);
         }
         self.clear();
@@ -117,7 +117,7 @@ impl<S: Source> Awaited for AsyncCell<S> {
             (former, waits.and_then(|waits| waits.seeking.clone()))
         };
         drop_contained(former);
-        if self.state.claim(worker.life().id()) {
+        if self.state.claim(worker.life().id) {
             self.take_turn(worker, Poller::Starter, Place::Keeps);
             return Helped::Polled;
         }
@@ -177,7 +177,7 @@ impl<S: Source> Polled for AsyncCell<S> {
     }
 
     fn accept(&self, life: &Lifecycle) -> Accepted {
-        if !self.state.accept(life.id()) {
+        if !self.state.accept(life.id) {
             return Accepted::Ended(self.state.outcome_or_cancelled());
         }
         match self.terms {
@@ -193,8 +193,8 @@ impl<S: Source> Polled for AsyncCell<S> {
     }
 
     fn change_pool(self: Arc<Self>, from: &Lifecycle, to: Option<&Arc<Lifecycle>>) -> Changed {
-        let to_id = to.map(|life| life.id());
-        if !self.state.change_pool(Some(from.id()), to_id) {
+        let to_id = to.map(|life| life.id);
+        if !self.state.change_pool(Some(from.id), to_id) {
             return Changed::No;
         }
         self.unwatch(from);
@@ -207,7 +207,7 @@ impl<S: Source> Polled for AsyncCell<S> {
         }
         self.turn.finish();
         self.unwatch(life);
-        life.record_given_up(ends);
+        life.ledger.record_given_up(ends);
         self.publish(Outcome::Abandoned);
         life.given_up_over(ends);
         let name = self.terms.as_ref().and_then(|terms| terms.name.clone());
@@ -227,8 +227,10 @@ impl<S: Source> Polled for AsyncCell<S> {
         let home = self.links.lock_unpoisoned().home.take();
         if let Some(life) = &home {
             self.unwatch(life);
-            life.come_back(self.id, Outcome::Cancelled);
-            life.observe(Outcome::Cancelled, self.id, AsyncCell::name(self));
+            life.off_worker
+                .end(self.id, Outcome::Cancelled, &life.ledger);
+            life.hooks
+                .observe_unfinished(Outcome::Cancelled, self.id, AsyncCell::name(self));
         }
         let ended = self.state.end(Outcome::Cancelled);
         if let Some(life) = &home {

@@ -1,35 +1,38 @@
-//! What is left to the workers of a pool that is cancelled: to wake the suspended futures, and to drop what was given up.
+//! `Chores`: what is left to the workers of a pool that is cancelled. They wake the suspended
+//! futures, and drop what was given up.
 //!
-//! # Who runs the user's code at the end
-//! Destructors are the user's code, and may take long or never return. So neither the caller of a shutdown nor a waker runs
-//! them: the caller sets the phase and resumes the workers, and these do the rest, one **chore** at a time, between two looks for a job. A
-//! chore that never returns is then a worker that is busy, and is named in the report as any other job that still runs.
+//! # Who runs user code at the end
+//! Destructors are user code, and may take long or never return. So neither the caller of a
+//! shutdown nor a waker runs them: the caller sets the phase and resumes the workers, and these do
+//! the rest, one **chore** at a time, between two looks for a job. A chore that never returns is
+//! then a worker that is busy, and is named in the report as any other job that still runs.
 //!
-//! There are two kinds. The suspended futures are woken, a stripe of their notes at a time; each comes back through the list of woken
-//! futures, and whoever polls it finds that it is cancelled and drops it. A job that was given up before it started has been
-//! published as abandoned, and what it captured is its **remains**, a task that does nothing but drop it.
+//! There are two kinds. The suspended futures are woken, a stripe of their notes at a time; each
+//! comes back through the list of woken futures, and the thread that polls it finds that it is
+//! cancelled and drops it. A job that was given up before it started has been published as
+//! abandoned, and what it captured is its **remains**, a task that does nothing but drop it.
 //!
 //! # Why nothing is left behind
-//! A worker leaves only when the pool has stopped and there is nothing woken and no chore to begin. The stripes are claimed, each by one
-//! worker, after the phase was set. A future that suspends notes itself, under its stripe's lock, and then looks at the phase: either
-//! the worker that claimed the stripe sees the note, or the future sees the phase, and does not suspend.
+//! A worker leaves only when the pool has stopped, nothing is woken and there is no chore to begin.
+//! The stripes are claimed, each by one worker, after the phase was set. A future that suspends
+//! notes itself, under its stripe's lock, and then looks at the phase: either the worker that
+//! claimed the stripe sees the note, or the future sees the phase, and does not suspend.
 //!
-//! Remains may come late, from a submission that raced the end. Whoever leaves them counts the workers afterwards, and the last worker
-//! looks for remains after it is counted out. So one of the two finds them.
-
-use std::sync::Arc;
+//! Remains may come late, from a submission that raced the end. The thread that leaves them counts
+//! the workers afterwards, and the last worker looks for remains after it is counted out. So one of
+//! the two finds them.
 
 use crossbeam_deque::Injector;
 
 use super::Lifecycle;
 use super::excluded_waiters::next_is_not_in_flight;
-use crate::pool::off_worker::STRIPES;
+use crate::pool::off_worker::{OffWorker, STRIPES};
 use crate::queue::shared::steal;
 use crate::sys::sync::{AtomicUsize, Ordering, fence};
 use crate::task::Task;
 use crate::worker::Worker;
 
-pub(super) struct Chores {
+pub(crate) struct Chores {
     /// The next stripe of suspended futures to be woken.
     next_stripe: AtomicUsize,
     remains: Injector<Task>,
@@ -37,101 +40,98 @@ pub(super) struct Chores {
     undropped: AtomicUsize,
 }
 
-impl Default for Chores {
-    fn default() -> Self {
+impl Chores {
+    pub(super) fn none() -> Self {
         Self {
             next_stripe: AtomicUsize::new(STRIPES),
             remains: Injector::new(),
             undropped: AtomicUsize::new(0),
         }
     }
-}
 
-impl Lifecycle {
     /// The pool is cancelled: its suspended futures are to be woken.
-    pub(super) fn begin_chores(&self) {
-        // ORDERING: Release pairs with the Acquire in `wake_a_stripe`: who claims a stripe sees the phase.
-        self.chores.next_stripe.store(0, Ordering::Release);
+    pub(super) fn begin(&self) {
+        // ORDERING: Release pairs with the Acquire in `wake_a_stripe`: a worker that claims a
+        // stripe sees the phase.
+        self.next_stripe.store(0, Ordering::Release);
     }
 
     /// Whether there is a chore that no worker has begun.
-    pub(crate) fn has_chores(&self) -> bool {
-        let Chores {
-            next_stripe,
-            remains,
-            ..
-        } = &self.chores;
-        next_stripe.load(Ordering::Relaxed) < STRIPES || !remains.is_empty()
+    pub(crate) fn are_left(&self) -> bool {
+        self.next_stripe.load(Ordering::Relaxed) < STRIPES || !self.remains.is_empty()
     }
 
-    /// Does one chore on `worker`, if there is one.
-    pub(crate) fn do_a_chore(&self, worker: &Worker) -> bool {
-        self.wake_a_stripe() || self.drop_remains(worker)
+    /// Does one chore on `worker`, which is of this pool, if there is one.
+    pub(crate) fn do_one(&self, worker: &Worker) -> bool {
+        self.wake_a_stripe(&worker.life().off_worker) || self.drop_remains(worker)
     }
 
-    fn wake_a_stripe(&self) -> bool {
-        let next = &self.chores.next_stripe;
+    fn wake_a_stripe(&self, futures: &OffWorker) -> bool {
+        let next = &self.next_stripe;
         if next.load(Ordering::Relaxed) >= STRIPES {
             return false;
         }
-        // ORDERING: Acquire, see `begin_chores`.
+        // ORDERING: Acquire, see `begin`.
         let stripe = next.fetch_add(1, Ordering::Acquire);
         if stripe < STRIPES {
-            self.away.wake_stripe(stripe);
+            futures.wake_stripe(stripe);
         }
         stripe < STRIPES
     }
 
     fn drop_remains(&self, worker: &Worker) -> bool {
-        let Some(task) = steal(&self.chores.remains) else {
+        let Some(task) = steal(&self.remains) else {
             return false;
         };
         {
             let _not_in_flight = next_is_not_in_flight(worker);
             task.run(worker);
         }
-        self.count_dropped();
+        self.count_dropped(worker.life());
         true
     }
 
-    fn count_dropped(&self) {
-        // ORDERING: Release pairs with the Acquire in `has_undropped`: the drop is over for whoever waited for it.
-        if self.chores.undropped.fetch_sub(1, Ordering::Release) == 1 {
-            self.wake_watchers();
+    fn count_dropped(&self, life: &Lifecycle) {
+        // ORDERING: Release pairs with the Acquire in `has_undropped`: the drop is over for the
+        // thread that waited for it.
+        if self.undropped.fetch_sub(1, Ordering::Release) == 1 {
+            life.quiescence.wake_watchers(&life.phase);
         }
     }
 
-    /// Leaves what jobs that were given up captured to the workers.
-    pub(crate) fn leave_remains(self: &Arc<Self>, remains: Vec<Task>) {
+    /// Leaves what jobs that were given up captured to the workers of `life`.
+    pub(crate) fn leave_remains(&self, remains: Vec<Task>, life: &Lifecycle) {
         if remains.is_empty() {
             return;
         }
         let count = remains.len();
-        self.chores.undropped.fetch_add(count, Ordering::Relaxed);
+        self.undropped.fetch_add(count, Ordering::Relaxed);
         for task in remains {
-            self.chores.remains.push(task);
+            self.remains.push(task);
         }
         // ORDERING: partner is the fence in `drop_late_remains`, see the module's last section.
         fence(Ordering::SeqCst);
-        self.notify();
+        life.notify();
     }
 
-    /// Drops remains that came after the last worker had left, on the thread of that worker or of the submitter that brought them.
-    pub(crate) fn drop_late_remains(&self) {
-        // ORDERING: partner is the fence in `leave_remains`: one side sees the remains, or the other that nobody is left.
+    /// Drops remains that came after the last worker of `life` had left, on the thread of that
+    /// worker or of the submitter that brought them.
+    pub(crate) fn drop_late_remains(&self, life: &Lifecycle) {
+        // ORDERING: partner is the fence in `leave_remains`: one side sees the remains, or the
+        // other that no worker is left.
         fence(Ordering::SeqCst);
-        if self.workers_alive() > 0 {
+        if life.roster.alive() > 0 {
             return;
         }
-        while let Some(task) = steal(&self.chores.remains) {
+        while let Some(task) = steal(&self.remains) {
             drop(task);
-            self.count_dropped();
+            self.count_dropped(life);
         }
     }
 
     /// Whether something that was given up is not dropped yet.
     pub(crate) fn has_undropped(&self) -> bool {
         // ORDERING: Acquire, see `count_dropped`.
-        self.chores.undropped.load(Ordering::Acquire) > 0
+        self.undropped.load(Ordering::Acquire) > 0
     }
 }

@@ -1,4 +1,5 @@
-//! The books of a pool: what its statistics and its report are made of.
+//! What the statistics and the report of a pool are read off: its ledger, its roster, and the jobs
+//! off their worker.
 
 use std::time::Duration;
 
@@ -9,93 +10,43 @@ use crate::pool::report::RunningJob;
 use crate::pool::stats::{Stats, Tally};
 use crate::sys::machine;
 
-/// How often the books are read that show more jobs running than are accepted.
+/// How often the counts are read while they show more jobs running than are accepted.
 const MOST_LOOKS: usize = if cfg!(pool_loom) { 0 } else { 64 };
 
-impl Lifecycle {
-    /// What is in the pool, and what went through it. Blocks no worker.
-    pub fn stats(&self) -> Stats {
-        self.tally(u64::MAX).stats(None)
-    }
-
-    /// What the stats are made of. The queue has so many tasks past the bound.
+impl Tally {
+    /// The counts of `life`, whose queue has so many tasks past the bound. Blocks no worker.
     ///
-    /// A job that runs before its submitter has counted it would not show, so the submitter is given a moment to do so.
-    pub(crate) fn tally(&self, past_bound: u64) -> Tally {
+    /// A job that runs before its submitter has counted it would not show, so the submitter is
+    /// given a moment to do so.
+    pub(crate) fn of(life: &Lifecycle, past_bound: u64) -> Self {
         for _ in 0..MOST_LOOKS {
-            let tally = self.look(past_bound);
+            let tally = Self::look(life, past_bound);
             if !tally.runs_uncounted() {
                 return tally;
             }
-            if self.is_nothing_on_its_way() {
+            if life.ledger.is_nothing_on_its_way() {
                 break;
             }
             machine::yield_now();
         }
-        self.look(past_bound)
+        Self::look(life, past_bound)
     }
 
-    fn look(&self, past_bound: u64) -> Tally {
-        let running = self.slots.iter().map(|slot| slot.depth()).sum::<usize>() + self.away.len();
-        Tally {
+    fn look(life: &Lifecycle, past_bound: u64) -> Self {
+        let running = life.roster.running() + life.off_worker.len();
+        Self {
             counts: Stats {
                 running: running as u64,
-                workers: self.workers_alive(),
-                hook_panics: self.hooks.panics(),
-                ..self.ledger.counts()
+                workers: life.roster.alive(),
+                hook_panics: life.hooks.panics(),
+                ..life.ledger.counts()
             },
             past_bound,
         }
     }
-
-    /// What an end of the pool leaves, at one moment as far as suspended futures go.
-    pub(crate) fn leftovers(&self) -> Leftovers {
-        let frozen = self.away.freeze();
-        let before = self.stats();
-        let (running, on_record) = self.running_with(&frozen);
-        let mut stats = self.stats();
-        let is_still = (before.finished(), before.unstarted) == (stats.finished(), stats.unstarted);
-        let is_ending = !on_record.is_empty();
-        for column in on_record {
-            let count = column.of_stats(&mut stats);
-            *count = count.saturating_sub(1);
-        }
-        Leftovers {
-            is_still,
-            is_ending,
-            stats,
-            running,
-        }
-    }
-
-    /// The jobs that have started and are not over.
-    #[cfg(all(test, pool_loom))]
-    pub(crate) fn running_jobs(&self) -> Vec<RunningJob> {
-        self.running_with(&self.away.freeze()).0
-    }
-
-    /// The jobs of whose code something runs or sleeps; and the columns of those among them whose end is on record already.
-    fn running_with(&self, away: &Frozen<'_>) -> (Vec<RunningJob>, Vec<Column>) {
-        let now = self.nanos();
-        let mut jobs: Vec<RunningJob> = Vec::new();
-        let mut on_record = Vec::new();
-        for (worker, slot) in self.slots.iter().enumerate() {
-            for frame in slot.frames() {
-                on_record.extend(frame.record);
-                jobs.push(RunningJob {
-                    id: frame.id,
-                    name: frame.name,
-                    worker: Some(worker),
-                    running_for: Duration::from_nanos(now.saturating_sub(frame.since)),
-                });
-            }
-        }
-        away.append_to(&mut jobs, now);
-        (jobs, on_record)
-    }
 }
 
-/// See [`Lifecycle::leftovers`].
+/// What an end of a pool leaves, at one moment as far as suspended futures go.
 pub(crate) struct Leftovers {
     /// Nothing has ended meanwhile.
     pub(crate) is_still: bool,
@@ -105,4 +56,46 @@ pub(crate) struct Leftovers {
     pub(crate) stats: Stats,
     /// Those included whose end is on record, and whose hooks or destructors run.
     pub(crate) running: Vec<RunningJob>,
+}
+
+impl Leftovers {
+    pub(crate) fn of(life: &Lifecycle) -> Self {
+        let frozen = life.off_worker.freeze();
+        let before = life.stats();
+        let (running, on_record) = running_jobs(life, &frozen);
+        let mut stats = life.stats();
+        let is_still = (before.finished(), before.unstarted) == (stats.finished(), stats.unstarted);
+        let is_ending = !on_record.is_empty();
+        for column in on_record {
+            let count = column.of_stats(&mut stats);
+            *count = count.saturating_sub(1);
+        }
+        Self {
+            is_still,
+            is_ending,
+            stats,
+            running,
+        }
+    }
+}
+
+/// The jobs of whose code something runs or sleeps; and the columns of those among them whose end
+/// is on record already.
+fn running_jobs(life: &Lifecycle, off_worker: &Frozen<'_>) -> (Vec<RunningJob>, Vec<Column>) {
+    let now = life.age.nanos();
+    let mut jobs: Vec<RunningJob> = Vec::new();
+    let mut on_record = Vec::new();
+    for (worker, slot) in life.roster.slots.iter().enumerate() {
+        for frame in slot.frames() {
+            on_record.extend(frame.record);
+            jobs.push(RunningJob {
+                id: frame.id,
+                name: frame.name,
+                worker: Some(worker),
+                running_for: Duration::from_nanos(now.saturating_sub(frame.since)),
+            });
+        }
+    }
+    off_worker.append_to(&mut jobs, now);
+    (jobs, on_record)
 }

@@ -1,20 +1,25 @@
-//! The jobs of a pool that wait for its end, or for quiet in it: such a wait leaves them out, or they would wait for themselves and for
-//! each other.
+//! `ExcludedWaiters`: the jobs of a pool that wait for its end, or for quiet in it. Such a wait
+//! leaves them out; otherwise they would wait for themselves and for each other.
 //!
 //! # What a wait leaves out
-//! A job that waits inside its own pool cannot end before its wait does. Nor can the jobs beneath it on its stack, nor
-//! those whose half it is that another worker took (`submit/join.rs`), nor another job that waits likewise. So a pool has a list of these jobs:
+//! A job that waits inside its own pool cannot end before its wait does. Nor can the jobs beneath
+//! it on its stack, the jobs that wait for a half of theirs on that stack (`submit/join.rs`), or
+//! another job that waits likewise. So a pool has a list of these jobs:
 //! - a wait for quiet is over once all jobs in flight are in the list;
-//! - a wait for the end is over once all jobs in flight wait for the end. A job that waits for quiet gets out by itself, and ends.
+//! - a wait for the end is over once all jobs in flight wait for the end. A job that waits for
+//!   quiet leaves its wait without the end, and is over then.
 //!
-//! A future is in the list by its id, a closure by a name that it gets for this. Several waits may have the same job in the list, so each
-//! entry has counts. A closure that polls a wait in an executor of its own may end before the wait is over, and have given it to somebody
-//! else: as it ends its worker takes its name out of the list.
+//! A future is in the list by its id, a closure by a name that it gets for this. Several waits may
+//! have the same job in the list, so each entry has counts. A closure that polls a wait in an
+//! executor of its own may end before the wait is over, and have given the wait to another thread:
+//! its worker takes its name out of the list as it ends.
 //!
-//! The list is locked while the jobs in flight are counted. A job enters the list after it is in flight, and leaves it before it is
-//! over; so while the list is locked, all of its jobs are in flight, and nobody can take the one for the other.
+//! The list is locked while the jobs in flight are counted. A job enters the list after it is in
+//! flight, and leaves it before it is over. So while the list is locked, all of its jobs are in
+//! flight, and equal numbers mean the same jobs.
 //!
-//! What is left of a job that was given up is dropped in a frame on a worker's stack, and is not in flight. It is never in the list.
+//! What is left of a job that was given up is dropped in a frame on a worker's stack, and is not in
+//! flight. It is never in the list.
 
 use std::cell::RefCell;
 use std::collections::HashMap;
@@ -26,7 +31,9 @@ use std::ptr;
 use std::sync::Arc;
 
 use super::Lifecycle;
+use super::phase::AtomicPhase;
 use crate::job::id::JobId;
+use crate::pool::ledger::Ledger;
 use crate::pool::registry::{self, PoolId};
 use crate::sys::sync::{AtomicUsize, LockExt, Mutex, Ordering, fence};
 use crate::worker::{StackName, Worker};
@@ -51,11 +58,58 @@ impl Place {
     }
 }
 
+/// The jobs of a pool that wait for it.
 #[derive(Default)]
-pub(super) struct LeftOut {
+pub(crate) struct ExcludedWaiters {
     list: Mutex<List>,
     /// How many jobs are in the list.
     len: AtomicUsize,
+}
+
+impl ExcludedWaiters {
+    /// Whether nothing is in flight except jobs that a wait of this kind leaves out.
+    pub(crate) fn is_nothing_else_in_flight(&self, awaits: Awaits, ledger: &Ledger) -> bool {
+        let list = self.list.lock_unpoisoned();
+        let left_out = match awaits {
+            Awaits::Quiet => list.waits.len(),
+            Awaits::End => list.ending,
+        };
+        ledger.in_flight() <= left_out as u64
+    }
+
+    /// These jobs end, and so are left out of no wait that they have begun.
+    pub(crate) fn forget(&self, gone: impl Iterator<Item = StackName>, phase: &AtomicPhase) {
+        // ORDERING: Relaxed: their own entries were made on this thread, or on one whose half of
+        // them is over.
+        if self.len.load(Ordering::Relaxed) == 0 || phase.is_forked() {
+            return;
+        }
+        let mut list = self.list.lock_unpoisoned();
+        gone.for_each(|name| list.forget(name));
+        self.len.store(list.waits.len(), Ordering::Relaxed);
+    }
+
+    /// How many jobs are left out by some wait. Out of date at once.
+    pub(super) fn len(&self) -> u64 {
+        self.len.load(Ordering::Relaxed) as u64
+    }
+
+    /// Whether future `id` waits for the end of the pool, and so is not to be dropped by it.
+    pub(super) fn awaits_end(&self, id: JobId) -> bool {
+        let list = self.list.lock_unpoisoned();
+        let waits = list.waits.get(&Place::Future(id));
+        waits.is_some_and(|waits| waits.end > 0)
+    }
+
+    /// Whether future `id` is inside a shutdown of this pool, which is in this phase.
+    pub(crate) fn is_inside_shutdown(&self, id: JobId, phase: &AtomicPhase) -> bool {
+        phase.is_closed() && self.awaits_end(id)
+    }
+
+    /// Whether a future of the pool waits for the end of it, and needs a worker to be polled.
+    pub(crate) fn does_a_future_await_end(&self) -> bool {
+        self.list.lock_unpoisoned().ending_futures > 0
+    }
 }
 
 #[derive(Default)]
@@ -117,74 +171,35 @@ impl List {
     }
 }
 
-impl Lifecycle {
-    /// Polls a wait to its end. The jobs on the stack of whoever polls it are left out, if they are this pool's, and a future is left out
-    /// between two polls as well. So are those whose halves are on that stack, of whichever generation of a swapped pool.
-    pub(crate) async fn leaving_out<F: Future>(
-        self: &Arc<Self>,
-        awaits: Awaits,
-        mut wait: Pin<&mut F>,
-    ) -> F::Output {
-        let others = generations_of_joiners(self);
-        let lives = iter::once(self).chain(&others);
-        let mut left: Vec<_> = lives.map(|life| Left::none(life, awaits)).collect();
-        poll_fn(|cx| {
-            if self.is_forked() {
-                return wait.as_mut().poll(cx);
-            }
-            let _on_stack: Vec<_> = left.iter_mut().map(Left::update).collect();
-            wait.as_mut().poll(cx)
-        })
-        .await
-    }
-
-    /// Whether nothing is in flight but jobs that a wait of this kind leaves out.
-    pub(crate) fn is_quiet_but_for(&self, awaits: Awaits) -> bool {
-        let list = self.left_out.list.lock_unpoisoned();
-        let left_out = match awaits {
-            Awaits::Quiet => list.waits.len(),
-            Awaits::End => list.ending,
-        };
-        self.in_flight() <= left_out as u64
-    }
-
-    /// These jobs end, and so are left out of no wait that they have begun.
-    pub(crate) fn leave_out_no_more(&self, gone: impl Iterator<Item = StackName>) {
-        // ORDERING: Relaxed: their own entries were made on this thread, or on one whose half of them is over.
-        if self.left_out.len.load(Ordering::Relaxed) == 0 || self.is_forked() {
-            return;
+/// Polls a wait of `life`'s to its end. The jobs on the stack of the thread that polls it are left
+/// out, if they are this pool's; a future is left out between two polls as well. So are those whose
+/// halves are on that stack, of whichever generation of a swapped pool.
+pub(crate) async fn leaving_out<F: Future>(
+    life: &Arc<Lifecycle>,
+    awaits: Awaits,
+    mut wait: Pin<&mut F>,
+) -> F::Output {
+    let others = generations_of_joiners(life);
+    let lives = iter::once(life).chain(&others);
+    let mut left: Vec<_> = lives.map(|life| LeftOut::none(life, awaits)).collect();
+    poll_fn(|cx| {
+        if life.phase.is_forked() {
+            return wait.as_mut().poll(cx);
         }
-        let mut list = self.left_out.list.lock_unpoisoned();
-        gone.for_each(|name| list.forget(name));
-        self.left_out.len.store(list.waits.len(), Ordering::Relaxed);
-    }
-
-    /// How many jobs are left out by some wait. Out of date at once.
-    pub(super) fn left_out_len(&self) -> u64 {
-        self.left_out.len.load(Ordering::Relaxed) as u64
-    }
-
-    /// Whether future `id` waits for the end of the pool, and so is not to be dropped by it.
-    pub(super) fn awaits_end(&self, id: JobId) -> bool {
-        let list = self.left_out.list.lock_unpoisoned();
-        let waits = list.waits.get(&Place::Future(id));
-        waits.is_some_and(|waits| waits.end > 0)
-    }
-
-    /// Whether a future of the pool waits for the end of it, and needs a worker to be polled.
-    pub(crate) fn does_a_future_await_end(&self) -> bool {
-        self.left_out.list.lock_unpoisoned().ending_futures > 0
-    }
+        let _on_stack: Vec<_> = left.iter_mut().map(LeftOut::update).collect();
+        wait.as_mut().poll(cx)
+    })
+    .await
 }
 
 /// A wait's entries in the list.
-struct Left<'a> {
+struct LeftOut<'a> {
     life: &'a Arc<Lifecycle>,
     awaits: Awaits,
     places: Vec<Place>,
 }
 
-impl<'a> Left<'a> {
+impl<'a> LeftOut<'a> {
     fn none(life: &'a Arc<Lifecycle>, awaits: Awaits) -> Self {
         Self {
             life,
@@ -193,8 +208,8 @@ impl<'a> Left<'a> {
         }
     }
 
-    /// Has the list hold the jobs of the calling thread's stack. Until the guard goes, waits further up that stack know them by the same
-    /// places.
+    /// Has the list hold the jobs of the calling thread's stack. Until the guard goes, waits
+    /// further up that stack know them by the same places.
     fn update(&mut self) -> OnStack {
         let worker = own_worker(self.life);
         let places = match &worker {
@@ -218,30 +233,30 @@ impl<'a> Left<'a> {
     }
 
     fn replace(&mut self, places: Vec<Place>) {
-        let left_out = &self.life.left_out;
+        let excluded = &self.life.excluded_waiters;
         {
-            let mut list = left_out.list.lock_unpoisoned();
+            let mut list = excluded.list.lock_unpoisoned();
             for &place in &places {
                 list.enter(place, self.awaits);
             }
             for &place in &self.places {
                 list.leave(place, self.awaits);
             }
-            left_out.len.store(list.waits.len(), Ordering::Relaxed);
+            excluded.len.store(list.waits.len(), Ordering::Relaxed);
         }
         self.places = places;
-        // ORDERING: partner is the fence in `tell_watchers`: either that one sees the new length, or whoever is told here sees what that
-        // one has counted.
+        // ORDERING: partner is the fence in `Quiescence::tell`: either that side sees the new
+        // length, or a watcher that is woken here sees what that side has counted.
         fence(Ordering::SeqCst);
-        // Whoever waits for these jobs need not any more; and a worker that stayed for a future may leave.
-        self.life.wake_watchers();
-        self.life.let_workers_leave();
+        // A wait for these jobs may be over now; and a worker that stayed for a future may leave.
+        self.life.quiescence.wake_watchers(&self.life.phase);
+        self.life.roster.let_leave(&self.life.phase);
     }
 }
 
-impl Drop for Left<'_> {
+impl Drop for LeftOut<'_> {
     fn drop(&mut self) {
-        if !self.places.is_empty() && !self.life.is_forked() {
+        if !self.places.is_empty() && !self.life.phase.is_forked() {
             self.replace(Vec::new());
         }
     }
@@ -252,8 +267,9 @@ pub(crate) fn own_worker(life: &Arc<Lifecycle>) -> Option<Worker> {
     Worker::current().filter(|worker| Arc::ptr_eq(worker.life(), life))
 }
 
-/// The jobs that go on for as long as the one on top of `worker`'s stack. A future whose suspension frees the worker is alone in its wait:
-/// whatever is beneath it is in a wait of its own, in which it polled the future in place.
+/// The jobs that go on for as long as the one on top of `worker`'s stack. A future whose suspension
+/// frees the worker is alone in its wait: whatever is beneath it is in a wait of its own, in which
+/// it polled the future in place.
 fn places_of(life: &Arc<Lifecycle>, worker: &Worker) -> Vec<Place> {
     let polled = worker.polled();
     if let Some((id, _)) = polled
@@ -275,7 +291,7 @@ fn places_of(life: &Arc<Lifecycle>, worker: &Worker) -> Vec<Place> {
 /// Those of the pool's jobs that wait for halves on the calling thread's stack.
 fn joiners_in(life: &Lifecycle) -> Vec<Place> {
     let places = |joiners: &[Joiner]| {
-        let own = joiners.iter().filter(|joiner| joiner.pool == life.id());
+        let own = joiners.iter().filter(|joiner| joiner.pool == life.id);
         own.flat_map(|joiner| joiner.places.iter().copied())
             .collect()
     };
@@ -286,7 +302,7 @@ fn joiners_in(life: &Lifecycle) -> Vec<Place> {
 fn generations_of_joiners(life: &Lifecycle) -> Vec<Arc<Lifecycle>> {
     let others = |joiners: &[Joiner]| {
         let pools = joiners.iter().map(|joiner| joiner.pool);
-        let mut others: Vec<PoolId> = pools.filter(|&pool| pool != life.id()).collect();
+        let mut others: Vec<PoolId> = pools.filter(|&pool| pool != life.id).collect();
         others.dedup();
         others
     };
@@ -301,8 +317,8 @@ fn generations_of_joiners(life: &Lifecycle) -> Vec<Arc<Lifecycle>> {
 ///
 /// A job may call `exit`. The C library then drops the thread's locals, and calls the handlers of
 /// the exit with the job on the stack for good; a wait there leaves out what every wait of the job
-/// would. So a thread has its `OfStack` until its end: there is nothing to drop. It gives its memory
-/// back whenever it is empty, so a thread that ends leaves none.
+/// would. So a thread has its `OfStack` until its end: there is nothing to drop. It gives its
+/// memory back whenever it is empty, so a thread that ends leaves none.
 struct OfStack<T>(ManuallyDrop<RefCell<Vec<T>>>);
 
 const _: () = assert!(!needs_drop::<OfStack<Joiner>>() && !needs_drop::<OfStack<Known>>());
@@ -344,7 +360,7 @@ impl Joiner {
     /// The job on top of `worker`'s stack, and those beneath.
     pub(crate) fn on(worker: &Worker) -> Self {
         Self {
-            pool: worker.life().id(),
+            pool: worker.life().id,
             places: places_of(worker.life(), worker),
         }
     }

@@ -1,10 +1,13 @@
-//! `Notices`: tells all who watch a pool that something changed, and runs none of their code under a lock.
+//! `Notices`: tells all who watch a pool that something changed, and runs none of their code under
+//! a lock.
 //!
 //! # Protocol
-//! The list of those who watch is `event_listener`'s, which wakes them, and drops their wakers, under its own lock. A waker is the user's
-//! code: it may panic, which would leave the list wrong; and it may end a future that watches this very list, which would wait for the
-//! lock that its thread holds. So the list is given **deputies**. A deputy that is woken, or dropped, leaves an errand in a second list;
-//! and who touched the first list runs the errands once it has let go of it.
+//! The list of watchers is `event_listener`'s, which wakes them, and drops their wakers, under its
+//! own lock. A waker is user code: it may panic, which would leave the list wrong; and it may end a
+//! future that watches this very list, which would wait for the lock that its own thread holds. So
+//! the list holds **proxy wakers**. A proxy that is woken or dropped leaves a deferred action in a
+//! second list, and the thread that touched the first list runs these actions once it has released
+//! the lock.
 
 use std::pin::Pin;
 use std::sync::{Arc, Mutex};
@@ -12,19 +15,21 @@ use std::task::{Context, Poll, Wake, Waker};
 
 use event_listener::{Event, EventListener};
 
-use super::Lifecycle;
+use super::phase::AtomicPhase;
 use crate::job::outcome::{contain, drop_contained};
 use crate::sys::machine;
 
 #[derive(Default)]
 pub(super) struct Notices {
     event: Event,
-    errands: Arc<Errands>,
+    actions: Arc<DeferredActions>,
 }
 
 /// What was to be done with wakers while the list was locked.
 #[derive(Default)]
-struct Errands(Mutex<Vec<Deferred>>);
+struct DeferredActions {
+    list: Mutex<Vec<Deferred>>,
+}
 
 enum Deferred {
     Wake(Arc<ProxyWaker>),
@@ -35,21 +40,23 @@ enum Deferred {
 struct ProxyWaker {
     /// There until the drop.
     waker: Option<Waker>,
-    errands: Arc<Errands>,
+    actions: Arc<DeferredActions>,
 }
 
-/// One who watches.
+/// A watcher.
 pub(super) struct Listening<'a> {
-    life: &'a Lifecycle,
+    notices: &'a Notices,
+    phase: &'a AtomicPhase,
     /// There until the drop.
     listener: Option<EventListener>,
 }
 
 impl Notices {
-    /// Begins to watch `life`, whose notices these are: every [`notify`](Self::notify) from here on is seen.
-    pub(super) fn listen<'a>(&self, life: &'a Lifecycle) -> Listening<'a> {
+    /// Begins to watch a pool in this phase: every [`notify`](Self::notify) from here on is seen.
+    pub(super) fn listen<'a>(&'a self, phase: &'a AtomicPhase) -> Listening<'a> {
         Listening {
-            life,
+            notices: self,
+            phase,
             listener: Some(self.event.listen()),
         }
     }
@@ -57,24 +64,25 @@ impl Notices {
     /// Wakes all who watch.
     pub(super) fn notify(&self) {
         self.event.notify(usize::MAX);
-        self.errands.run();
+        self.actions.run();
     }
 }
 
 impl Listening<'_> {
-    /// Ready once somebody has notified; or in a forked child, where the list's lock is the parent's.
+    /// Ready once somebody has notified; or in a forked child, where the list's lock is the
+    /// parent's.
     pub(super) fn poll(&mut self, cx: &mut Context<'_>) -> Poll<()> {
-        let Some(listener) = self.listener.as_mut().filter(|_| !self.life.is_forked()) else {
+        let Some(listener) = self.listener.as_mut().filter(|_| !self.phase.is_forked()) else {
             return Poll::Ready(());
         };
-        let errands = &self.life.notices.errands;
-        let deputy = Waker::from(Arc::new(ProxyWaker {
+        let actions = &self.notices.actions;
+        let proxy = Waker::from(Arc::new(ProxyWaker {
             waker: Some(cx.waker().clone()),
-            errands: Arc::clone(errands),
+            actions: Arc::clone(actions),
         }));
-        let polled = Pin::new(listener).poll(&mut Context::from_waker(&deputy));
-        drop(deputy);
-        errands.run();
+        let polled = Pin::new(listener).poll(&mut Context::from_waker(&proxy));
+        drop(proxy);
+        actions.run();
         polled
     }
 }
@@ -82,46 +90,46 @@ impl Listening<'_> {
 impl Drop for Listening<'_> {
     fn drop(&mut self) {
         let listener = self.listener.take();
-        if self.life.is_forked() {
+        if self.phase.is_forked() {
             std::mem::forget(listener);
             return;
         }
         drop(listener);
-        self.life.notices.errands.run();
+        self.notices.actions.run();
     }
 }
 
 impl Wake for ProxyWaker {
     fn wake(self: Arc<Self>) {
-        let errands = Arc::clone(&self.errands);
-        errands.add(Deferred::Wake(self));
+        let actions = Arc::clone(&self.actions);
+        actions.add(Deferred::Wake(self));
     }
 }
 
 impl Drop for ProxyWaker {
     fn drop(&mut self) {
         if let Some(waker) = self.waker.take() {
-            self.errands.add(Deferred::Drop(waker));
+            self.actions.add(Deferred::Drop(waker));
         }
     }
 }
 
-impl Errands {
-    fn add(&self, errand: Deferred) {
-        machine::lock(&self.0).push(errand);
+impl DeferredActions {
+    fn add(&self, action: Deferred) {
+        machine::lock(&self.list).push(action);
     }
 
-    /// Runs all errands, and those that come of them.
+    /// Runs all actions, and those that come of them.
     fn run(&self) {
         loop {
-            let errands = std::mem::take(&mut *machine::lock(&self.0));
-            if errands.is_empty() {
+            let actions = std::mem::take(&mut *machine::lock(&self.list));
+            if actions.is_empty() {
                 return;
             }
-            for errand in errands {
-                match errand {
-                    Deferred::Wake(deputy) => {
-                        if let Some(waker) = &deputy.waker {
+            for action in actions {
+                match action {
+                    Deferred::Wake(proxy) => {
+                        if let Some(waker) = &proxy.waker {
                             drop_contained(contain(|| waker.wake_by_ref()));
                         }
                     }

@@ -1,47 +1,60 @@
-//! The futures of a pool that were woken: their entries are in a list of their own, which has no bound.
+//! `WokenFutures`: the futures of a pool that were woken. Their entries are in a list of their own,
+//! which has no bound.
 
 use std::mem;
-use std::sync::Arc;
+
+use crossbeam_deque::Injector;
 
 use super::Lifecycle;
 use crate::cell::future::queue_side::WokenEntry;
 use crate::queue::shared;
 use crate::task::Task;
 
-impl Lifecycle {
-    /// A woken future comes back; never refused (`R803`).
-    pub(crate) fn requeue(self: &Arc<Self>, task: Task) {
-        if self.is_forked() {
-            // Its place is in the parent; what another thread was about to do to the list stays half done.
+pub(crate) struct WokenFutures {
+    entries: Injector<Task>,
+}
+
+impl WokenFutures {
+    pub(super) fn new() -> Self {
+        Self {
+            entries: Injector::new(),
+        }
+    }
+
+    /// A woken future of `life` comes back; never refused (`R803`).
+    pub(crate) fn requeue(&self, task: Task, life: &Lifecycle) {
+        if life.phase.is_forked() {
+            // Its slot is in the parent; what another thread was about to do to the list stays half
+            // done.
             mem::forget(task);
             return;
         }
-        self.woken.push(task);
-        self.notify();
+        self.entries.push(task);
+        life.notify();
     }
 
     #[inline]
-    pub(crate) fn pop_woken(&self) -> Option<Task> {
-        shared::steal(&self.woken)
+    pub(crate) fn pop(&self) -> Option<Task> {
+        shared::steal(&self.entries)
     }
 
-    /// Checks up to `most` entries of woken futures, and drops those of futures that have ended. The others go to the end, in order.
+    /// Checks up to `most` entries, and drops those of futures that have ended. The others go to
+    /// the end, in order.
     #[cold]
-    pub(crate) fn drop_dead_entries(self: &Arc<Self>, most: usize) {
-        for _ in 0..most.min(self.woken.len()) {
-            let Some(task) = self.pop_woken() else { return };
+    pub(crate) fn drop_dead_entries(&self, most: usize, life: &Lifecycle) {
+        for _ in 0..most.min(self.entries.len()) {
+            let Some(task) = self.pop() else { return };
             let id = task.id();
             match task.into_payload::<WokenEntry>() {
                 Ok(entry) if entry.0.is_ended() => drop(entry),
-                Ok(entry) => self.requeue(Task::new(id, entry)),
-                Err(other) => self.requeue(other),
+                Ok(entry) => self.requeue(Task::new(id, entry), life),
+                Err(other) => self.requeue(other, life),
             }
         }
     }
 
-    /// Whether there is something for a worker that is in no queue: a future that was woken, or a chore at the end of the pool.
     #[inline]
-    pub(crate) fn has_woken(&self) -> bool {
-        !self.woken.is_empty() || self.has_chores()
+    pub(super) fn is_empty(&self) -> bool {
+        self.entries.is_empty()
     }
 }

@@ -12,7 +12,7 @@ use crate::sys::sync::{LockExt, Mutex};
 use crate::task::Task;
 
 #[derive(Default)]
-pub(crate) struct Ending {
+pub(crate) struct Progress {
     limits: Limits,
     /// The first call.
     start: Option<Instant>,
@@ -35,7 +35,7 @@ pub(crate) struct Ending {
 /// The report, for who asks again. The tasks are held by the reports given out: dropped with the last of them, they resolve.
 type Done = (Arc<ReportBody>, Weak<Mutex<Vec<Task>>>);
 
-impl Ending {
+impl Progress {
     /// Whether tasks that are taken out now are kept for the report.
     fn hands_back(&self) -> bool {
         self.hands_back && self.callers > 0 && self.done.is_none()
@@ -133,7 +133,7 @@ pub(super) struct Calling(Arc<Lifecycle>);
 impl Calling {
     /// The limits begin `now`.
     pub(super) fn begin(life: &Arc<Lifecycle>, policy: ShutdownPolicy, now: Instant) -> Self {
-        let mut ending = life.ending.lock_unpoisoned();
+        let mut ending = life.ending.progress.lock_unpoisoned();
         ending.start.get_or_insert(now);
         ending.limits.shorten(Limits::of(policy, now));
         ending.hands_back |= policy.hands_back();
@@ -148,7 +148,7 @@ impl Drop for Calling {
             return;
         }
         let kept = {
-            let mut ending = self.0.ending.lock_unpoisoned();
+            let mut ending = self.0.ending.progress.lock_unpoisoned();
             ending.callers -= 1;
             if ending.callers > 0 || ending.is_done() {
                 return;
@@ -165,7 +165,7 @@ pub(super) struct Reporting<'a>(&'a Arc<Lifecycle>);
 
 impl<'a> Reporting<'a> {
     pub(super) fn begin(life: &'a Arc<Lifecycle>) -> Option<Self> {
-        let mut ending = life.ending.lock_unpoisoned();
+        let mut ending = life.ending.progress.lock_unpoisoned();
         if ending.is_done() || std::mem::replace(&mut ending.is_reporting, true) {
             return None;
         }
@@ -175,7 +175,7 @@ impl<'a> Reporting<'a> {
 
 impl Drop for Reporting<'_> {
     fn drop(&mut self) {
-        self.0.ending.lock_unpoisoned().is_reporting = false;
-        self.0.wake_watchers();
+        self.0.ending.progress.lock_unpoisoned().is_reporting = false;
+        self.0.quiescence.wake_watchers(&self.0.phase);
     }
 }

@@ -26,7 +26,7 @@ fn newest_life<E: Executor + ?Sized>(executor: &E) -> Option<Arc<Lifecycle>> {
 fn begin_round(life: &Arc<Lifecycle>) -> bool {
     let next = Waker::from(Arc::new(NextRound(Arc::downgrade(life))));
     let when = machine::now() + ROUND;
-    life.clock().wake_at(when, JobId::next(), &next)
+    life.timer.wake_at(when, JobId::next(), &next)
 }
 
 struct NextRound(Weak<Lifecycle>);
@@ -59,7 +59,7 @@ impl Alarm {
         let life = newest_life(executor)?;
         // Not the job's own id: once it is accepted, the same clock may know the same deadline by that.
         let id = JobId::next();
-        let _has_thread = life.clock().wake_at(when, id, waker);
+        let _has_thread = life.timer.wake_at(when, id, waker);
         let life = Arc::downgrade(&life);
         Some(Self { when, id, life })
     }
@@ -68,7 +68,7 @@ impl Alarm {
 impl Drop for Alarm {
     fn drop(&mut self) {
         if let Some(life) = self.life.upgrade() {
-            life.clock().forget(self.when, self.id);
+            life.timer.forget(self.when, self.id);
         }
     }
 }

@@ -16,6 +16,7 @@ use crate::job::JobExt;
 use crate::job::cancel_token::CancelToken;
 use crate::job::context::JobContext;
 use crate::job::outcome::{JobError, Outcome};
+use crate::pool::lifecycle::Submission;
 use crate::sys::sync::UnsafeCell;
 use crate::task::{GivenUp, GivenUpAs};
 
@@ -78,7 +79,7 @@ fn a_job_is_accounted_for_once() {
             let token = CancelToken::new();
             let job = |_: &JobContext<'_>| Ok::<_, Infallible>(());
             let (task, handle) = queue_and_handle(job.with_token(&token));
-            assert!(life.begin_submission().is_some());
+            assert!(Submission::begin(&life).is_some());
             assert!(task.accept(&life).is_ok());
             let ticket = handle.into_ticket();
             let pool = {
@@ -90,7 +91,7 @@ fn a_job_is_accounted_for_once() {
                     Takes::Back => {
                         let is_given_back = task.change_pool(&life, None).is_changed();
                         if is_given_back {
-                            life.record(Outcome::Abandoned);
+                            life.ledger.record(Outcome::Abandoned, None);
                         }
                         is_given_back
                     }

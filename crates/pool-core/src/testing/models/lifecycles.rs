@@ -109,7 +109,7 @@ fn who_is_refused_hides_nobody_on_its_way() {
 /// The rest of a submission.
 fn push(life: &StdArc<Lifecycle>, queue: &Mutex<Vec<Task>>, submission: Submission<'_>) {
     queue.lock().unwrap().push(nothing());
-    life.pushed(submission, Vec::new);
+    submission.pushed(life, Vec::new);
 }
 
 /// Who has ended the intake and sees nothing on its way takes out every task that gets in, though others are refused meanwhile.
@@ -117,12 +117,12 @@ fn push(life: &StdArc<Lifecycle>, queue: &Mutex<Vec<Task>>, submission: Submissi
 fn who_sees_nothing_on_its_way_takes_all() {
     model(|| {
         let (life, queue) = (life(), Arc::new(Mutex::new(Vec::new())));
-        let on_its_way = life.begin_submission().expect("the pool is open");
+        let on_its_way = Submission::begin(&life).expect("the pool is open");
         let closer = {
             let (life, queue) = (StdArc::clone(&life), Arc::clone(&queue));
             thread::spawn(move || {
-                life.end_intake();
-                let has_all = life.is_nothing_on_its_way();
+                life.phase.end_intake();
+                let has_all = life.ledger.is_nothing_on_its_way();
                 drop(std::mem::take(&mut *queue.lock().unwrap()));
                 has_all
             })
@@ -130,7 +130,7 @@ fn who_sees_nothing_on_its_way_takes_all() {
         let late = {
             let (life, queue) = (StdArc::clone(&life), Arc::clone(&queue));
             thread::spawn(move || {
-                if let Some(submission) = life.begin_submission() {
+                if let Some(submission) = Submission::begin(&life) {
                     push(&life, &queue, submission);
                 }
             })
@@ -170,15 +170,16 @@ fn poll(future: Pin<&mut impl Future<Output = ()>>) -> Poll<()> {
 fn who_waits_for_quiet_is_told() {
     model(|| {
         let life = life();
-        assert!(life.begin_submission().is_some());
+        assert!(Submission::begin(&life).is_some());
         let ender = {
             let life = StdArc::clone(&life);
             thread::spawn(move || {
-                life.come_back(JobId::next(), Outcome::Completed);
+                life.off_worker
+                    .end(JobId::next(), Outcome::Completed, &life.ledger);
                 life.entry_over();
             })
         };
-        wait(pin!(life.quiet()));
+        wait(pin!(life.quiescence.wait_idle(&life)));
         ender.join().unwrap();
         assert_eq!(life.stats().completed, 1);
     });
@@ -189,8 +190,8 @@ fn who_waits_for_quiet_is_told() {
 fn a_quiet_moment_ends_the_waits_before_it() {
     model(|| {
         let life = life();
-        assert!(life.begin_submission().is_some());
-        let mut quiet = pin!(life.quiet());
+        assert!(Submission::begin(&life).is_some());
+        let mut quiet = pin!(life.quiescence.wait_idle(&life));
         assert!(poll(quiet.as_mut()).is_pending());
         let is_over = Arc::new(AtomicBool::new(false));
         let ender = {
@@ -199,13 +200,13 @@ fn a_quiet_moment_ends_the_waits_before_it() {
                 life.tell_watchers();
                 is_over.store(true, Relaxed);
                 life.entry_over();
-                assert!(life.begin_submission().is_some());
+                assert!(Submission::begin(&life).is_some());
             })
         };
         wait(quiet);
         assert!(is_over.load(Relaxed), "the job is in flight");
         ender.join().unwrap();
-        assert_eq!(life.in_flight(), 1);
+        assert_eq!(life.ledger.in_flight(), 1);
     });
 }
 
@@ -214,15 +215,15 @@ fn a_quiet_moment_ends_the_waits_before_it() {
 fn a_quiet_moment_ends_no_wait_after_it() {
     model(|| {
         let life = life();
-        assert!(life.begin_submission().is_some());
-        let mut other = pin!(life.watch(|| false));
+        assert!(Submission::begin(&life).is_some());
+        let mut other = pin!(life.quiescence.watch(&life.phase, || false));
         assert!(poll(other.as_mut()).is_pending());
         let earlier = {
             let life = StdArc::clone(&life);
             thread::spawn(move || life.entry_over())
         };
-        assert!(life.begin_submission().is_some());
-        let mut quiet = pin!(life.quiet());
+        assert!(Submission::begin(&life).is_some());
+        let mut quiet = pin!(life.quiescence.wait_idle(&life));
         assert!(poll(quiet.as_mut()).is_pending(), "the job is in flight");
         earlier.join().unwrap();
         assert!(poll(quiet.as_mut()).is_pending(), "the job is in flight");
@@ -236,14 +237,14 @@ fn a_quiet_moment_ends_no_wait_after_it() {
 fn a_pool_without_handles_stops() {
     model(|| {
         let life = life();
-        assert!(life.begin_submission().is_some());
+        assert!(Submission::begin(&life).is_some());
         let ender = {
             let life = StdArc::clone(&life);
             thread::spawn(move || life.entry_over())
         };
-        life.stop_when_quiet();
+        life.ending.stop_when_quiet(&life);
         ender.join().unwrap();
-        assert!(life.is_stopped());
+        assert!(life.phase.is_stopped());
     });
 }
 
@@ -257,7 +258,7 @@ fn no_future_is_left_asleep_by_the_last_worker() {
             thread::spawn(move || {
                 let id = JobId::next();
                 let waker = Waker::from(StdArc::new(Requeues(StdArc::clone(&life))));
-                life.leave(id, None, 0, Some(waker));
+                life.off_worker.note(id, None, 0, Some(waker));
                 life.cancels(id)
             })
         };
@@ -279,7 +280,7 @@ struct Requeues(StdArc<Lifecycle>);
 
 impl Wake for Requeues {
     fn wake(self: StdArc<Self>) {
-        self.0.requeue(nothing());
+        self.0.woken.requeue(nothing(), &self.0);
     }
 }
 
@@ -288,10 +289,10 @@ fn work_to_the_end(life: &StdArc<Lifecycle>) -> bool {
     let worker = Worker::new(&StdArc::new(NoopEngine(StdArc::clone(life))), 0, 0, false);
     let mut has_polled = false;
     while !life.may_leave() {
-        if life.do_a_chore(&worker) {
+        if life.chores.do_one(&worker) {
             continue;
         }
-        match life.pop_woken() {
+        match life.woken.pop() {
             Some(task) => {
                 has_polled = true;
                 drop(task);
@@ -313,14 +314,14 @@ fn remains_that_come_late_are_dropped() {
         let submitter = {
             let life = StdArc::clone(&life);
             thread::spawn(move || {
-                life.leave_remains(vec![nothing()]);
-                life.drop_late_remains();
+                life.chores.leave_remains(vec![nothing()], &life);
+                life.chores.drop_late_remains(&life);
             })
         };
         work_to_the_end(&life);
         life.worker_gone(0);
         submitter.join().unwrap();
-        assert!(!life.has_undropped());
+        assert!(!life.chores.has_undropped());
     });
 }
 
@@ -336,7 +337,7 @@ fn an_engine_is_released_by_the_second_to_look() {
         let kept = StdArc::downgrade(&engine);
         let last_handle = {
             let life = StdArc::clone(&life);
-            thread::spawn(move || life.hold(engine))
+            thread::spawn(move || life.ending.hold(engine, &life.roster))
         };
         life.worker_gone(0);
         last_handle.join().unwrap();
@@ -355,7 +356,7 @@ fn a_generation_is_over_after_its_last_job() {
         config.set_front(door);
         let life = life_from(config, 1);
         life.worker_alive();
-        assert!(life.begin_submission().is_some());
+        assert!(Submission::begin(&life).is_some());
         life.begin_cancel();
         life.stop();
         let ender = {
@@ -373,7 +374,7 @@ struct Told(AtomicBool);
 
 impl Front for Told {
     fn ended(&self, life: &Lifecycle) {
-        assert_eq!(life.in_flight(), 0);
+        assert_eq!(life.ledger.in_flight(), 0);
         self.0.store(true, Relaxed);
     }
 

@@ -26,10 +26,10 @@ pub(super) fn has_work<E: Engine>(engine: &E) -> bool {
 /// A token that its holder needs no longer: it goes to what there is to do, or sleeps.
 fn release<E: Engine>(engine: &E, token: usize) {
     let life = engine.life();
-    life.idle().begin_search();
+    life.roster.sleep.begin_search();
     let has_work = || has_work(engine) || life.may_leave();
-    if has_work() || life.idle().announce(token, has_work) == Announced::Search {
-        life.resume(token);
+    if has_work() || life.roster.sleep.announce(token, has_work) == Announced::Search {
+        life.roster.resume(token);
     }
 }
 
@@ -102,7 +102,7 @@ impl<'e, E: Engine> Host<'e, E> {
 
     /// Takes a seat with a token that has come.
     pub(super) fn occupy(&mut self, token: usize, is_searching: bool) {
-        let taken = self.life().seats.take(Some(token));
+        let taken = self.life().roster.seats.take(Some(token));
         self.sit(taken.index, token, is_searching, None);
         // `leave` frees it.
         std::mem::forget(taken);
@@ -136,12 +136,12 @@ impl<'e, E: Engine> Host<'e, E> {
         let (index, token) = (worker.index(), worker.token());
         drop(worker);
         if is_known {
-            self.life().set_host(index, None);
+            self.life().off_worker.set_host(index, None);
         }
         if loan.is_some() {
             return None;
         }
-        self.life().seats.free(index);
+        self.life().roster.seats.free(index);
         Some(token)
     }
 
@@ -185,7 +185,7 @@ impl<'e, E: Engine> Host<'e, E> {
             }
             Err(task) => {
                 // A future that runs on no runtime: its place is on a visit.
-                self.life().requeue(task);
+                self.life().woken.requeue(task, self.life());
                 self.worker().begin_search();
                 Some(Left::ForVisit(self.leave(), None))
             }
@@ -198,7 +198,7 @@ impl<'e, E: Engine> Host<'e, E> {
     /// the thread is worth more to the runtime's other tasks.
     pub(super) fn look_around(&self) -> bool {
         let life = self.life();
-        let is_worth_it = !self.has_slept && !life.idle().has_searcher();
+        let is_worth_it = !self.has_slept && !life.roster.sleep.has_searcher();
         self.worker().begin_search();
         is_worth_it
             && look_a_while(Looks::WORKER, || {
@@ -222,27 +222,27 @@ impl<'e, E: Engine> Host<'e, E> {
         let place = self.place.as_mut().expect("the chain has a token");
         if is_news || !std::mem::replace(&mut place.is_known, true) {
             let index = place.worker.0.index();
-            self.life().set_host(index, self.waker.clone());
+            self.life().off_worker.set_host(index, self.waker.clone());
         }
         is_news
     }
 
     /// Notes at the seat that a job runs there, since `since`. True if the note is listed.
     pub(super) fn note(&self, job: &Arc<dyn Polled>, since: u64) -> bool {
-        self.life().slots[self.worker().index()].begin(job.id(), job.name(), since)
+        self.life().roster.slots[self.worker().index()].begin(job.id(), job.name(), since)
     }
 
     pub(super) fn strike(&self, is_listed: bool) {
-        self.life().slots[self.worker().index()].end(is_listed);
+        self.life().roster.slots[self.worker().index()].end(is_listed);
     }
 
     /// The job is over: the seat is free for the next.
     pub(super) fn end(&mut self, job: &Arc<dyn Polled>, is_listed: bool, outcome: Outcome) {
         let (life, index) = (self.life(), self.worker().index());
-        life.slots[index].end(is_listed);
-        life.record_at(outcome, index);
+        life.roster.slots[index].end(is_listed);
+        life.ledger.record(outcome, Some(index));
         job.publish_hosted(outcome);
-        life.over_at(index);
+        life.ledger.over(Some(index));
         self.jobs_at_a_stretch += 1;
         self.has_news = true;
     }
@@ -250,7 +250,7 @@ impl<'e, E: Engine> Host<'e, E> {
     /// The job that is away is over.
     pub(super) fn end_away(&mut self, job: &Arc<dyn Polled>, outcome: Outcome) {
         let life = self.life();
-        life.come_back(job.id(), outcome);
+        life.off_worker.end(job.id(), outcome, &life.ledger);
         job.publish_hosted(outcome);
         life.entry_over();
     }
@@ -280,7 +280,7 @@ impl<E: Engine> Drop for Host<'_, E> {
             return;
         };
         if !is_searching {
-            self.life().idle().begin_search();
+            self.life().roster.sleep.begin_search();
         }
         E::lose(self.engine, token, None);
     }

@@ -1,0 +1,21 @@
+//! `Age`: how long a pool has been there, for the starts of jobs.
+
+use std::time::Instant;
+
+use crate::sys::machine;
+
+pub(crate) struct Age {
+    born: Instant,
+}
+
+impl Age {
+    pub(super) fn begin() -> Self {
+        Self {
+            born: machine::now(),
+        }
+    }
+
+    pub(crate) fn nanos(&self) -> u64 {
+        u64::try_from(machine::since(self.born).as_nanos()).unwrap_or(u64::MAX)
+    }
+}

@@ -1,0 +1,131 @@
+//! `Submission`: a job on its way into a pool.
+//!
+//! # A submission at the moment of the close
+//! It enters the ledger, reads the phase, and only then pushes its task. The closer writes the
+//! phase and then reads the ledger. A light fence on the one side and a heavy one on the other
+//! (`asymmetric_fence`) stand between. So either the submission reads `draining` and leaves,
+//! refused, or the closer counts it as in flight and waits for it.
+//!
+//! A submission whose push comes after the queue was taken out reads the phase again, finds the
+//! pool cancelling, and takes the queue out itself. So no task is left in a queue that nobody will
+//! look at.
+
+use std::sync::Arc;
+use std::task::Waker;
+
+use super::Lifecycle;
+use super::phase::Phase;
+use super::unstarted::Unstarted;
+use crate::job::outcome::Outcome;
+use crate::pool::ledger::Writing;
+use crate::submit::room::Room;
+use crate::sys::asymmetric_fence::light;
+use crate::task::Task;
+use crate::worker::current_index;
+
+/// A submission that has entered the ledger. It ends in one of the steps that take it by value.
+///
+/// In steps, and not with the push as a closure, so that the task stays where it was made until it
+/// is in its queue.
+#[must_use]
+pub(crate) struct Submission<'a> {
+    /// The ledger's stripe of the thread that submits.
+    books: Writing<'a>,
+}
+
+impl<'a> Submission<'a> {
+    /// Begins a submission to `life`. `None`: intake has ended. The caller pushes the task and then
+    /// says [`pushed`](Self::pushed), or [`refuse`](Self::refuse)s it.
+    #[inline(always)]
+    pub(crate) fn begin(life: &'a Lifecycle) -> Option<Self> {
+        let submission = Self {
+            books: life.ledger.writing(current_index(life)),
+        };
+        submission.books.enter();
+        // ORDERING: partner is the heavy fence in `AtomicPhase::end_intake`.
+        light();
+        if life.phase.load() == Phase::Open {
+            return Some(submission);
+        }
+        submission.refuse(life);
+        None
+    }
+
+    /// Enters a job that its submitter, `worker` of this pool, is going to run itself. `None`: the
+    /// pool no longer takes any.
+    #[inline]
+    pub(crate) fn begin_inline(life: &'a Lifecycle, worker: usize) -> Option<Self> {
+        let submission = Self {
+            books: life.ledger.writing(Some(worker)),
+        };
+        submission.books.enter();
+        // ORDERING: partner is the heavy fence in `Lifecycle::cancel`.
+        light();
+        if life.phase.load() < Phase::Cancelling {
+            return Some(submission);
+        }
+        submission.refuse(life);
+        None
+    }
+
+    /// The job is the pool's.
+    #[inline]
+    pub(crate) fn accept(self) {
+        self.books.accept();
+    }
+
+    /// The task is in its queue: counts it, and wakes a worker, if one is needed. `take_queued`
+    /// empties the queue; it is called only if the pool ended while this submission was on its way.
+    #[inline(always)]
+    pub(crate) fn pushed(self, life: &Arc<Lifecycle>, take_queued: impl FnOnce() -> Vec<Task>) {
+        self.accept();
+        arrived(life, take_queued);
+    }
+
+    /// [`pushed`](Self::pushed), for a task that another pool has accepted.
+    pub(crate) fn adopted(self, life: &Arc<Lifecycle>, take_queued: impl FnOnce() -> Vec<Task>) {
+        life.ledger.adopt();
+        arrived(life, take_queued);
+    }
+
+    /// There was no room for the task.
+    #[cold]
+    pub(crate) fn refuse(self, life: &Lifecycle) {
+        self.books.refuse();
+        life.tell_watchers();
+    }
+
+    /// The job was cancelled after its task was given back, and the task is submitted again: the
+    /// job is accepted, and over.
+    #[cold]
+    pub(crate) fn over_on_arrival(self, life: &Lifecycle, outcome: Outcome) {
+        self.books.accept();
+        self.books.end(outcome);
+        // The submitter may have been called because a place is free, and takes none.
+        life.room().freed();
+        life.tell_watchers();
+    }
+
+    /// The job comes after its deadline, or its token is cancelled. It ends here and now, and takes
+    /// no place in the queue: what its end calls may submit another.
+    #[cold]
+    pub(crate) fn ends_on_arrival(self, room: &Room, due: Waker, task: Task) {
+        self.accept();
+        // As above; and before what the end calls, which may wait for a place.
+        room.freed();
+        due.wake();
+        drop(task);
+    }
+}
+
+#[inline(always)]
+fn arrived(life: &Arc<Lifecycle>, take_queued: impl FnOnce() -> Vec<Task>) {
+    life.notify();
+    // ORDERING: `notify` begins with a light fence, after the push; its partner in
+    // `Lifecycle::cancel` stands before the queue is taken out: either this side sees the phase, or
+    // that side sees the task.
+    if life.phase.load() >= Phase::Cancelling {
+        Unstarted::new(take_queued()).give_up(life);
+        life.chores.drop_late_remains(life);
+    }
+}

@@ -1,0 +1,120 @@
+//! `Roster`: the workers of a pool. What each runs, which of them sleep, and how many are left.
+
+use std::sync::{Arc, OnceLock};
+
+use crossbeam_utils::CachePadded;
+
+use super::Lifecycle;
+use super::phase::AtomicPhase;
+use crate::sys::asymmetric_fence::heavy;
+use crate::sys::machine::Thread;
+use crate::sys::sync::{AtomicUsize, Ordering};
+use crate::worker::borrowed::Seats;
+use crate::worker::sleep::Sleep;
+use crate::worker::status::Status;
+
+/// How a sleeping worker is resumed.
+type Resume = Box<dyn Fn(usize) + Send + Sync>;
+
+/// The workers of a pool, by index.
+pub(crate) struct Roster {
+    /// Which of them sleep.
+    pub(crate) sleep: Sleep,
+    /// What each of them runs.
+    pub(crate) slots: Box<[Arc<CachePadded<Status>>]>,
+    /// Which slots are taken, where threads are lent.
+    pub(crate) seats: Seats,
+    /// How many have taken their slot and not left it for good.
+    alive: AtomicUsize,
+    /// How a backend whose workers are not parked threads resumes one.
+    resume: OnceLock<Resume>,
+}
+
+impl Roster {
+    pub(super) fn new(workers: usize) -> Self {
+        Self {
+            sleep: Sleep::new(workers),
+            slots: (0..workers).map(|_| Arc::default()).collect(),
+            seats: Seats::new(workers),
+            alive: AtomicUsize::new(0),
+            resume: OnceLock::new(),
+        }
+    }
+
+    /// See [`Lifecycle::resume_with`].
+    pub(super) fn resume_with(&self, resume: impl Fn(usize) + Send + Sync + 'static) {
+        // A second call would be a backend's mistake; the first stands.
+        let _first = self.resume.set(Box::new(resume));
+    }
+
+    /// Whether the workers' threads belong to somebody else, who resumes them.
+    pub(crate) fn is_on_lent_threads(&self) -> bool {
+        self.resume.get().is_some()
+    }
+
+    /// Lets worker `index` be resumed on the calling thread.
+    pub(crate) fn set_thread(&self, index: usize, thread: Thread) {
+        self.slots[index].set_thread(thread);
+    }
+
+    pub(crate) fn resume(&self, worker: usize) {
+        match self.resume.get() {
+            Some(resume) => resume(worker),
+            None => self.slots[worker].resume(),
+        }
+    }
+
+    /// Resumes all that sleep, after the phase was set.
+    pub(super) fn resume_sleepers(&self) {
+        // ORDERING: partner is the heavy fence of a worker that announces its sleep: it sees the
+        // phase, or is seen here.
+        heavy();
+        for worker in self.sleep.take_all() {
+            self.resume(worker);
+        }
+    }
+
+    /// Workers of a stopped pool may have stayed for something that has changed now: resumes them.
+    pub(super) fn let_leave(&self, phase: &AtomicPhase) {
+        if phase.is_stopped() && !phase.is_forked() {
+            self.resume_sleepers();
+        }
+    }
+
+    /// A token of `life` was resumed, and lost before it looked for a task: another worker looks.
+    /// Otherwise submitters would count on it for ever.
+    pub(crate) fn searcher_lost(&self, life: &Lifecycle) {
+        let _was_last = self.sleep.end_search();
+        life.notify();
+    }
+
+    pub(super) fn count_in(&self) {
+        self.alive.fetch_add(1, Ordering::SeqCst);
+    }
+
+    /// Worker `index` has left its slot for good. True if it was the last.
+    #[must_use]
+    pub(super) fn count_out(&self, index: usize) -> bool {
+        self.slots[index].leave();
+        self.alive.fetch_sub(1, Ordering::SeqCst) == 1
+    }
+
+    /// How many workers have not left.
+    pub(crate) fn alive(&self) -> usize {
+        self.alive.load(Ordering::SeqCst)
+    }
+
+    /// Whether worker `index` has left its slot for good.
+    pub(crate) fn has_left(&self, index: usize) -> bool {
+        self.slots[index].has_left()
+    }
+
+    pub(super) fn have_all_left(&self) -> bool {
+        self.slots.iter().all(|slot| slot.has_left())
+    }
+
+    /// How many jobs are in the workers' frames.
+    pub(super) fn running(&self) -> usize {
+        self.slots.iter().map(|slot| slot.depth()).sum()
+    }
+}
