@@ -195,6 +195,10 @@ where
     type Output = F::Output;
     type Error = Infallible;
 
+    #[expect(
+        clippy::manual_async_fn,
+        reason = "an `async fn` keeps the context in the future"
+    )]
     fn run(
         self,
         _ctx: AsyncContext,

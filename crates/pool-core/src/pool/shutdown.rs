@@ -50,7 +50,7 @@ pub(crate) use progress::Progress;
 use progress::{Calling, Reporting};
 
 /// Time that idle workers get to leave, once there is nothing more to wait for, within the limit.
-const EXIT_GRACE: Duration = Duration::from_millis(250);
+const EXIT_GRACE: Duration = Duration::from_secs(1);
 
 /// The least time that they get, and so the most that a shutdown takes past its limit.
 const LEAST_EXIT_GRACE: Duration = Duration::from_millis(50);

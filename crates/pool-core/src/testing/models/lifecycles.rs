@@ -19,7 +19,7 @@ use crate::pool::lifecycle::{Lifecycle, Submission};
 use crate::pool::stats::{Stats, Tally};
 use crate::pool::swappable::{Front, FrontDoor};
 use crate::submit::error::Refused;
-use crate::submit::executor::Executor;
+use crate::submit::executor::{Executor, Pools};
 use crate::submit::room::Room;
 use crate::task::Task;
 use crate::testing::noop_engine::NoopEngine;
@@ -396,6 +396,10 @@ impl Executor for Told {
 
     fn stats(&self) -> Stats {
         unreachable!("nobody asks")
+    }
+
+    fn pools(&self) -> Pools {
+        Pools::none()
     }
 
     fn is_closed(&self) -> bool {
