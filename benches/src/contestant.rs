@@ -10,7 +10,8 @@ pub trait Contestant: Send + Sync + 'static {
 
     /// Runs a job; what is returned waits for its value.
     ///
-    /// The default is what a user writes with nothing but the standard library where a pool has no handles: a channel for each job.
+    /// The default is what a user writes with only the standard library where a pool has no
+    /// handles: a channel for each job.
     fn submit<T: Send + 'static>(
         &self,
         job: impl FnOnce() -> T + Send + 'static,
@@ -29,7 +30,8 @@ pub trait Contestant: Send + Sync + 'static {
 
 /// A pool that can end without running what is queued.
 pub trait Stop: Contestant {
-    /// Ends the pool and waits for its threads. Jobs that had not started are dropped when this returns.
+    /// Ends the pool and waits for its threads. Jobs that had not started are dropped when this
+    /// returns.
     fn stop(self);
 }
 

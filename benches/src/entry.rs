@@ -80,7 +80,8 @@ impl Entry {
         self.row().play(face).is_some()
     }
 
-    /// Whether it takes part in `workload` alone, or in few like it; `None`: in all that it can run.
+    /// Whether it takes part in `workload` alone, or in few like it; `None`: in all that it can
+    /// run.
     pub(crate) fn only(self) -> Option<&'static [Workload]> {
         self.row().only
     }

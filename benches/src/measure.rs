@@ -52,7 +52,8 @@ impl Measure {
     pub const BYTES_PER_JOB: Self = Self::bytes("bytes-per-job");
     /// The most that it grew by meanwhile, divided by the jobs.
     pub const PEAK_BYTES_PER_JOB: Self = Self::bytes("peak-bytes-per-job");
-    /// From the call to stop to its end, with every job that had not started given back and dropped.
+    /// From the call to stop to its end, with every job that had not started given back and
+    /// dropped.
     pub const TIME_TO_STOP: Self = Self::nanoseconds("time-to-stop");
     /// Of the queued jobs, those that ran although the pool was to stop.
     pub const SHARE_RUN: Self = Self {

@@ -42,7 +42,8 @@ pub(crate) struct Setup {
     pub(crate) before: Option<Memory>,
 }
 
-/// The part of a sample's jobs that run before the clock starts: threads, caches and allocator are warm then.
+/// The part of a sample's jobs that run before the clock starts: threads, caches and allocator are
+/// warm then.
 const WARM_UP_PART: usize = 16;
 
 impl Setup {
@@ -59,8 +60,9 @@ impl Setup {
         Ok(measures)
     }
 
-    /// Runs a workload whose jobs submit jobs. The contestant is leaked, so that a job holds it without a count of references, which would
-    /// cost more than many a pool; a process measures one sample.
+    /// Runs a workload whose jobs submit jobs. The contestant is leaked, so that a job holds it
+    /// without a count of references, which would cost more than many a pool; a process measures
+    /// one sample.
     fn inside<C: Contestant>(&self, contestant: C) -> Measures {
         let contestant = Box::leak(Box::new(contestant));
         workloads::inside(&self.warm_up(), contestant);

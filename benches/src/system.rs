@@ -104,7 +104,8 @@ pub(crate) fn cpu_time() -> Result<Duration> {
     this::cpu_time()
 }
 
-/// Confines the calling thread, and those that it starts from now on, to one of the cores that it may use.
+/// Confines the calling thread, and those that it starts from now on, to one of the cores that it
+/// may use.
 ///
 /// # Errors
 /// If the system refuses.

@@ -97,7 +97,8 @@ impl Workload {
             && (system::IS_SUPPORTED || !spec.asks_the_system)
     }
 
-    /// Jobs of a sample whose figures count. Of an idle pool: milliseconds. Of a tree of joins: nodes.
+    /// Jobs of a sample whose figures count. Of an idle pool: milliseconds. Of a tree of joins:
+    /// nodes.
     pub fn full_size(self) -> usize {
         self.spec().full_size
     }
@@ -112,7 +113,8 @@ impl Workload {
         self.spec().share
     }
 
-    /// How many workers it uses where the user names no number and the system grants `granted` in parallel.
+    /// How many workers it uses where the user names no number and the system grants `granted` in
+    /// parallel.
     pub fn workers(self, granted: usize) -> usize {
         match self {
             Self::Blocking => 64,
@@ -134,8 +136,8 @@ impl Workload {
         const USUAL: usize = 1024;
         match self {
             Self::Bounded => 100,
-            // A tree gets room for all of it: a bounded channel of boxes would wait for itself otherwise. So does a queue that is
-            // to be filled while nobody takes from it.
+            // A tree gets room for all of it: a bounded channel of boxes would wait for itself
+            // otherwise. So does a queue that is to be filled while nobody takes from it.
             Self::SpawnInside | Self::Queued | Self::Memory | Self::Shutdown => size.max(USUAL),
             _ => USUAL,
         }
@@ -145,7 +147,8 @@ impl Workload {
         self.spec().face
     }
 
-    /// Whether a part of the jobs runs before the clock starts. Not where the first growth is what is measured.
+    /// Whether a part of the jobs runs before the clock starts. Not where the first growth is what
+    /// is measured.
     pub(crate) fn warms_up(self) -> bool {
         !matches!(self, Self::Memory | Self::Idle)
     }

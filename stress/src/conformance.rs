@@ -1,4 +1,5 @@
-//! `cargo xtask conformance`: a table of rules and backends, and one of the executors that the kit must catch.
+//! `cargo xtask conformance`: a table of rules and backends, and one of the executors that the kit
+//! must catch.
 
 use std::io::{self, IsTerminal, Write};
 use std::panic;
@@ -16,10 +17,11 @@ pub(crate) struct Options {
     /// Runs this backend alone
     #[arg(long)]
     backend: Option<Backend>,
-    /// Runs this rule alone, or all whose number begins so: `R604`, `R6`. Panics of jobs are shown then
+    /// Runs this rule alone, or all whose number begins so: `R604`, `R6`. Panics of jobs are shown
+    /// then
     #[arg(long)]
     rule: Option<String>,
-    /// Runs the broken executors although a rule or backend is named
+    /// Runs the faulty executors although a rule or backend is named
     #[arg(long)]
     broken: bool,
 }
@@ -94,7 +96,8 @@ pub(crate) fn run(options: &Options) -> Result<()> {
     Ok(())
 }
 
-/// Rules make jobs panic by the hundred, on threads of their own; what matters of that is in the verdicts.
+/// Rules make jobs panic by the hundred, on threads of their own; what matters of that is in the
+/// verdicts.
 pub(crate) fn show_panics_of_main_alone() {
     let usual = panic::take_hook();
     panic::set_hook(Box::new(move |panic| {
@@ -186,7 +189,8 @@ fn verdict(column: &Column, id: &str) -> Verdict {
     }
 }
 
-/// Returns how many the kit did not catch. Caught means: by every rule that the flaw breaks, and by none without the flaw.
+/// Returns how many the kit did not catch. Caught means: by every rule that the flaw breaks, and by
+/// none without the flaw.
 fn broken_executors() -> usize {
     let mut table = Table::new();
     table.load_preset(presets::ASCII_MARKDOWN);

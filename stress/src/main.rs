@@ -29,7 +29,7 @@ struct Cli {
 enum Program {
     /// Every rule of the contract on every backend, and the executors that the kit must catch
     Conformance(conformance::Options),
-    /// Every rule under schedules drawn from seeds, and how soon the broken executors are found
+    /// Every rule under schedules drawn from seeds, and how soon the faulty executors are found
     Sim(sim::Options),
     /// Pools that are used by every way in and ended at random moments, each job's history held
     /// against the contract

@@ -1,4 +1,5 @@
-//! `cargo xtask sim`: the contract under schedules drawn from seeds, and within how many of them each broken executor is found.
+//! `cargo xtask sim`: the contract under schedules drawn from seeds, and within how many of them
+//! each faulty executor is found.
 
 use std::sync::OnceLock;
 use std::time::{Duration, Instant};
@@ -17,14 +18,15 @@ use crate::conformance::show_panics_of_main_alone;
 /// Seeds of each rule, if nothing is said: with as many rules as there are, over ten thousand runs.
 const SEEDS: u64 = 180;
 
-/// Within so many seeds each broken executor is found, and so many are tried to tell how many of them find it.
+/// Within that many seeds each faulty executor is found, and that many are tried to tell how many
+/// of them find it.
 const BOUND: u64 = 10;
 const TRIED: u64 = 50;
 
 /// How many orderings the schedules by priorities are drawn for.
 const DEPTH: usize = 3;
 
-/// Limits of a run against a broken executor, which may hang by design.
+/// Limits of a run against a faulty executor, which may hang by design.
 const MOST_STEPS: u64 = 200_000;
 const PATIENCE: Duration = Duration::from_secs(20);
 
@@ -54,8 +56,9 @@ pub(crate) struct Options {
 }
 
 impl Options {
-    /// One seed is one rule on one schedule: of even seeds a walk at random, of odd ones by priorities; and of every other pair, jobs start
-    /// in order. `steps` is what the rule takes under the first walk.
+    /// One seed is one rule on one schedule: of even seeds a walk at random, of odd ones by
+    /// priorities; and of every other pair, jobs start in order. `steps` is what the rule takes
+    /// under the first walk.
     fn simulation(&self, seed: u64, steps: u64, rule: &str) -> Simulation {
         let mut simulation = Simulation::new(seed);
         if self.pct || !seed.is_multiple_of(2) {
@@ -72,7 +75,8 @@ impl Options {
     }
 }
 
-/// Whose code the kit runs against, by a value: each fixture more would have every rule compiled once more.
+/// Whose code the kit runs against, by a value: each fixture more would have every rule compiled
+/// once more.
 static CHOSEN: OnceLock<Backend> = OnceLock::new();
 
 struct Simulated;
@@ -132,8 +136,9 @@ pub(crate) fn run(options: &Options) -> Result<()> {
     Ok(())
 }
 
-/// Every rule under every seed, one after the other; the first failure of each rule. Simulations in one process share what a process has one
-/// of, as the doors of swapped pools: side by side, the schedule of one would depend on another, and not on its seed alone.
+/// Every rule under every seed, one after the other; the first failure of each rule. Simulations in
+/// one process share what a process has one of, as the doors of swapped pools: side by side, the
+/// schedule of one would depend on another, and not on its seed alone.
 fn kit(options: &Options, rules: &[Rule]) -> Vec<Failure> {
     let start = Instant::now();
     let mut done = Done::default();

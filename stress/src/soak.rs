@@ -1,5 +1,5 @@
-//! `cargo xtask soak`: many threads use and end one pool after the other, by every way in, and each job's history is held against the
-//! contract.
+//! `cargo xtask soak`: many threads use and end one pool after the other, by every way in, and each
+//! job's history is held against the contract.
 
 mod books;
 mod jobs;
@@ -24,13 +24,14 @@ use watch::Watched;
 
 /// What a pool that leaks shows within seconds, and what the allocator's caches never do.
 const MOST_GROWTH_KIB: u64 = 24 * 1024;
-/// Below so many rounds the memory is still finding its level.
+/// Below that many rounds the memory is still finding its level.
 const WARM_UP: usize = 100;
 /// How often the memory is read, in rounds.
 const EVERY: usize = 10;
-/// What the number of mappings may grow by over the rounds: allocators and thread libraries keep a few.
+/// What the number of mappings may grow by over the rounds: allocators and thread libraries keep a
+/// few.
 const MOST_NEW_MAPPINGS: u64 = 64;
-/// One round in so many is one of several pools that use each other.
+/// One round in that many is one of several pools that use each other.
 const NEIGHBOURS: u64 = 4;
 
 #[derive(Args)]

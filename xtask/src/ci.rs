@@ -1,4 +1,5 @@
-//! `cargo xtask ci`: what the continuous integration runs; with `--deep`, everything that this repository can check of itself.
+//! `cargo xtask ci`: what the continuous integration runs; with `--deep`, everything that this
+//! repository can check of itself.
 
 use std::process::Command;
 
@@ -24,7 +25,8 @@ pub(crate) struct Options {
     deep: bool,
 }
 
-/// Tests, then shows that the benches still build and run; their figures mean nothing on a shared machine.
+/// Tests, then shows that the benches still build and run; their figures mean nothing on a shared
+/// machine.
 pub(crate) fn run(options: &Options) -> Result<()> {
     test::run()?;
     run_all(&[Step::cargo(SMOKE)])?;
@@ -52,7 +54,8 @@ fn deep() -> Result<()> {
     Ok(())
 }
 
-/// Features in every combination; licences, bans, sources and advisories of all that the workspace depends on.
+/// Features in every combination; licences, bans, sources and advisories of all that the workspace
+/// depends on.
 fn dependencies(not_checked: &mut Vec<String>) -> Result<Vec<Step>> {
     install("hack")?;
     install("deny")?;

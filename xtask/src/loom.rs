@@ -1,4 +1,5 @@
-//! `cargo xtask loom`: the models of the hand-written protocols, and for each the mutants of the code that it must catch.
+//! `cargo xtask loom`: the models of the hand-written protocols, and for each the mutants of the
+//! code that it must catch.
 
 mod copy;
 mod mutants;
@@ -23,7 +24,8 @@ const TARGET: &str = "target/models";
 /// How many preemptions a model explores: unless said otherwise, and with `--deep`.
 const BOUND: usize = 2;
 const DEEP_BOUND: usize = 4;
-/// A model that neither passes nor fails for so long has lost its way. With `--deep` a model may take many minutes.
+/// A model that neither passes nor fails for so long has lost its way. With `--deep` a model may
+/// take many minutes.
 const LIMIT: Duration = Duration::from_secs(120);
 const DEEP_LIMIT: Duration = Duration::from_secs(3600);
 
@@ -176,7 +178,8 @@ fn run_models(options: &Options, binary: &str, models: &[String]) -> Result<Vec<
     })
 }
 
-/// Runs each mutant against its model, with the bound of every day. The names of those that were not caught.
+/// Runs each mutant against its model, with the bound of every day. The names of those that were
+/// not caught.
 fn run_mutants(binary: &str, mutants: &[&Mutant]) -> Result<Vec<String>> {
     in_parallel(mutants, |mutant| {
         let start = Instant::now();

@@ -1,4 +1,5 @@
-//! The project's tasks: `cargo xtask test`, `conformance`, `loom`, `sim`, `soak`, `fuzz`, `sanitize`, `bench`, `tidy` and `ci`.
+//! The project's tasks: `cargo xtask test`, `conformance`, `loom`, `sim`, `soak`, `fuzz`,
+//! `sanitize`, `bench`, `tidy` and `ci`.
 #![forbid(unsafe_code)]
 #![expect(
     clippy::print_stdout,
@@ -37,18 +38,21 @@ enum Task {
     Test,
     /// Every rule of the contract on every backend, and the executors that the kit must catch
     Conformance(forward::Arguments),
-    /// The models of the hand-written protocols, and for each the mutants of the code that it must catch
+    /// The models of the hand-written protocols, and for each the mutants of the code that it must
+    /// catch
     Loom(loom::Options),
     /// Mutants of pool-core, each with the test that must notice it
     Mutants(mutants::Options),
-    /// Pools that are used by every way in and ended at random moments, each job's history held against the contract
+    /// Pools that are used by every way in and ended at random moments, each job's history held
+    /// against the contract
     Soak(forward::Arguments),
-    /// Random programs over several pools, each in a process of its own, with the contract as their oracle; what fails is shrunk
+    /// Random programs over several pools, each in a process of its own, with the contract as their
+    /// oracle; what fails is shrunk
     Fuzz(forward::Arguments),
     /// Runs programs of `fuzz` in this process
     #[command(hide = true)]
     FuzzRun(forward::Arguments),
-    /// Every rule under schedules drawn from seeds, and how soon the broken executors are found
+    /// Every rule under schedules drawn from seeds, and how soon the faulty executors are found
     Sim(forward::Arguments),
     /// The workloads on the backends and their peers, each sample in a process of its own
     Bench(forward::Arguments),

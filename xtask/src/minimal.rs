@@ -1,4 +1,5 @@
-//! The oldest dependencies that the manifests allow: a copy of the crates is resolved to them and checked.
+//! The oldest dependencies that the manifests allow: a copy of the crates is resolved to them and
+//! checked.
 
 use std::fs;
 use std::path::Path;
@@ -27,7 +28,8 @@ pub(crate) fn run() -> Result<()> {
     ])
 }
 
-/// Copies the files of the crates that users build, and the workspace's manifest without its other members.
+/// Copies the files of the crates that users build, and the workspace's manifest without its other
+/// members.
 pub(crate) fn copy(folder: &Path) -> Result<()> {
     let listed = Command::new("git")
         .args([

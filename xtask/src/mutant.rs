@@ -1,9 +1,11 @@
-//! `Mutant`: a small weakening of pool-core, with what must notice it; and a copy of the crate in which each can be switched on when it runs.
+//! `Mutant`: a small weakening of pool-core, with what must notice it; and a copy of the crate in
+//! which each can be switched on when it runs.
 //!
-//! One build serves all mutants, and the code itself stays as it is: it pays for no switch and shows none. A mutant replaces a piece of
-//! code that occurs exactly once. It is found by its tokens and by its module: see [`anchor`]. So moving a module, renaming it,
-//! wrapping a line or rewording a comment does not break a mutant, and a mutant whose code has changed is an error when the copy is
-//! made, not a survivor.
+//! One build serves all mutants, and the code itself stays as it is: it pays for no switch and
+//! shows none. A mutant replaces a piece of code that occurs exactly once. It is found by its
+//! tokens and by its module: see [`anchor`]. So moving a module, renaming it, wrapping a line or
+//! rewording a comment does not break a mutant, and a mutant whose code has changed is an error
+//! when the copy is made, not a survivor.
 
 mod anchor;
 
@@ -25,10 +27,11 @@ pub(crate) struct Mutant {
     pub(crate) what: &'static str,
     /// The module where the code is looked for first: the last parts of its path are enough.
     pub(crate) module: &'static str,
-    /// The code, which occurs once: in that module, or otherwise in the crate. It may be half a block, and ends with no comma.
+    /// The code, which occurs once: in that module, or otherwise in the crate. It may be half a
+    /// block, and ends with no comma.
     pub(crate) old: &'static str,
-    /// What takes its place while the mutant is on; or, where that is no expression or statement of its own, the whole new text, in
-    /// which `MUTANT` says whether it is on.
+    /// What takes its place while the mutant is on; or, where that is no expression or statement of
+    /// its own, the whole new text, in which `MUTANT` says whether it is on.
     pub(crate) new: &'static str,
 }
 

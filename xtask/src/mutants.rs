@@ -1,5 +1,5 @@
-//! `cargo xtask mutants`: weakened variants of pool-core, each of which a named test must notice. A rule whose test no mutant fails proves
-//! nothing.
+//! `cargo xtask mutants`: weakened variants of pool-core, each of which a named test must notice. A
+//! rule whose test no mutant fails proves nothing.
 
 mod list;
 

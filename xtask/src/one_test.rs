@@ -1,4 +1,5 @@
-//! One test of a test binary in a process of its own: one that loses its way, or is led into undefined behaviour by a mutant, costs no other.
+//! One test of a test binary in a process of its own: one that loses its way, or is led into
+//! undefined behaviour by a mutant, costs no other.
 
 use std::io::Read;
 use std::path::Path;

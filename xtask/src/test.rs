@@ -5,8 +5,8 @@ use serde_json::Value;
 
 use crate::steps::{Step, cargo, run_all};
 
-/// Tested by themselves, as users build them: beside the other packages, whose features are joined, their pools would have the simulator's door
-/// open.
+/// Tested by themselves, as users build them: next to the other packages, whose features are
+/// joined, their pools would have the simulator's door open.
 const AS_SHIPPED: [&str; 5] = [
     "pool-channel",
     "pool-work-stealing",
@@ -46,7 +46,8 @@ fn steps() -> Result<Vec<Step>> {
         Step::cargo("run -p pool --all-features --profile abort --example abort"),
         Step::cargo("xtask loom"),
         Step::cargo("run -p pool-conformance --example own_executor"),
-        // The tests have run the kit against every backend, and every broken executor against the kit; in simulations too.
+        // The tests have run the kit against every backend, and every faulty executor against the
+        // kit; in simulations too.
         Step::cargo("xtask sim --kit-alone"),
         Step::cargo("xtask soak --backend all --seconds 12"),
         Step::cargo("xtask fuzz --seeds 400 --backend mixed"),

@@ -52,7 +52,8 @@ pub(crate) fn run() -> Result<()> {
     Ok(())
 }
 
-/// Gathers the Rust files below a directory. Build outputs and hidden directories are not the project's.
+/// Gathers the Rust files below a directory. Build outputs and hidden directories are not the
+/// project's.
 fn find(directory: &Path, files: &mut Vec<PathBuf>) -> Result<()> {
     let entries = fs::read_dir(directory).with_context(|| directory.display().to_string())?;
     for entry in entries {

@@ -1,8 +1,9 @@
-//! Runs many jobs one way on one backend, always with the same steps, so that its instructions can be counted:
-//! `bench-instructions WAY BACKEND JOBS`.
+//! Runs many jobs one way on one backend, always with the same steps, so that its instructions can
+//! be counted: `bench-instructions WAY BACKEND JOBS`.
 //!
-//! One worker, held by a job that waits at a gate while the others are queued, then released to run them one after the other: no
-//! contention, no sleep and no search for work between two jobs. Two numbers of jobs, counted and subtracted, leave what a job costs.
+//! One worker, held by a job that waits at a gate while the others are queued, then released to run
+//! them one after the other: no contention, no sleep and no search for work between two jobs. Two
+//! numbers of jobs, counted and subtracted, leave what a job costs.
 
 use std::convert::Infallible;
 use std::env;
@@ -13,7 +14,8 @@ use anyhow::{Context, Result, anyhow, bail, ensure};
 use benches::Latch;
 use pool::{Backend, JobContext, JobHandle, Pool, ShutdownPolicy};
 
-/// The room in the queue: the same for every number of jobs, as a queue that is made ready place by place costs by its places.
+/// The room in the queue: the same for every number of jobs, as a queue that is made ready place by
+/// place costs by its places.
 const CAPACITY: usize = 1 << 16;
 
 fn main() -> Result<()> {

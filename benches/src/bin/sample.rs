@@ -1,4 +1,5 @@
-//! Measures one sample and prints it as a line of JSON: `bench-sample WORKLOAD CONTESTANT SIZE WORKERS`.
+//! Measures one sample and prints it as a line of JSON: `bench-sample WORKLOAD CONTESTANT SIZE
+//! WORKERS`.
 
 use std::env;
 

@@ -167,7 +167,8 @@ impl Contestant for Affinitypool {
 pub(super) struct Beekeeper {
     hive: Hive<DefaultQueen<ThunkWorker<()>>, ChannelTaskQueues<ThunkWorker<()>>>,
     outcomes: OutcomeSender<ThunkWorker<()>>,
-    /// Every job has an outcome. They go to a channel that nobody reads: the workloads know when a job has run.
+    /// Every job has an outcome. They go to a channel that nobody reads: the workloads know when a
+    /// job has run.
     unread: Mutex<OutcomeReceiver<ThunkWorker<()>>>,
 }
 

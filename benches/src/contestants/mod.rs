@@ -18,7 +18,8 @@ use crate::contestant::Contestant;
 pub(crate) use row::Row;
 pub(crate) use table::TABLE;
 
-/// Runs a job on a pool without handles and gets its value through a channel that is made for one value.
+/// Runs a job on a pool without handles and gets its value through a channel that is made for one
+/// value.
 #[cfg(feature = "peers")]
 fn by_oneshot<C: Contestant, T: Send + 'static>(
     contestant: &C,

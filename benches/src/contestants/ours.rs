@@ -60,7 +60,8 @@ impl<E: Executor + Shutdown + 'static> Contestant for Ours<E> {
 
 impl<E: Executor + Shutdown + 'static> Stop for Ours<E> {
     fn stop(self) {
-        // Nothing that has not started is waited for; what runs has time to end, or a thread would be left.
+        // Nothing that has not started is waited for; what runs has time to end, or a thread would
+        // be left.
         let policy = ShutdownPolicy::now().cancel_grace(Duration::from_secs(60));
         let report = self.0.shutdown(policy);
         assert!(report.is_safe_to_exit(), "a job is left: {report:?}");
@@ -108,7 +109,8 @@ fn shorter<'a>(ctx: &'a JobContext<'_>) -> &'a JobContext<'a> {
     ctx
 }
 
-/// The same pool, but what submits knows it as `dyn Executor` alone: what a library does that leaves the choice to its user.
+/// The same pool, but what submits knows it as `dyn Executor` alone: what a library does that
+/// leaves the choice to its user.
 pub(super) struct Dyn<P> {
     executor: Arc<dyn Executor>,
     pool: P,
@@ -164,8 +166,8 @@ pub(super) struct Watched<P> {
 }
 
 impl<E: Engine> Watched<WorkerPool<E>> {
-    /// From one reading to the next: so often that whatever a reading disturbs is disturbed all the time, and not so often that
-    /// the reader takes a core from the workers.
+    /// From one reading to the next: so often that whatever a reading disturbs is disturbed all the
+    /// time, and not so often that the reader takes a core from the workers.
     const PAUSE: Duration = Duration::from_micros(20);
 
     pub(super) fn build(setup: &Setup) -> Result<Self> {

@@ -85,7 +85,8 @@ impl Contestant for TokioBlocking {
     }
 }
 
-/// `tokio::spawn` behind a semaphore with as many permits as the pools have workers: how futures in flight are bounded.
+/// `tokio::spawn` behind a semaphore with as many permits as the pools have workers: how futures in
+/// flight are bounded.
 pub(super) struct TokioSemaphore {
     runtime: Runtime,
     permits: Arc<Semaphore>,

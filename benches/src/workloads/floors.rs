@@ -20,7 +20,8 @@ type Boxed = [usize; 4];
 /// One cache line, handed to and fro by two threads that watch it.
 pub(super) fn cache_line(size: usize) -> Measures {
     let turn = AtomicUsize::new(0);
-    // ORDERING: each store releases the turn to the other's acquiring load; that hand-over is what is measured.
+    // ORDERING: each store releases the turn to the other's acquiring load; that hand-over is what
+    // is measured.
     let play = |player: usize| {
         for round in 0..size.div_ceil(2) {
             while turn.load(Ordering::Acquire) != 2 * round + player {
@@ -32,7 +33,8 @@ pub(super) fn cache_line(size: usize) -> Measures {
     both(size, || play(0), || play(1))
 }
 
-/// A parked thread is woken, and wakes the one that woke it: two wakes a round trip, of which the figure is one.
+/// A parked thread is woken, and wakes the one that woke it: two wakes a round trip, of which the
+/// figure is one.
 pub(super) fn wake(size: usize) -> Measures {
     let ball = AtomicUsize::new(0);
     let (ball, caller, rounds) = (&ball, thread::current(), size.div_ceil(2));
@@ -63,7 +65,8 @@ pub(super) fn wake(size: usize) -> Measures {
 
 /// Boxes allocated here and freed on another thread.
 pub(super) fn free_elsewhere(size: usize) -> Measures {
-    /// Boxes that cross at once: what it costs to cross is shared by so many that the freeing is what is left.
+    /// Boxes that cross at once: what it costs to cross is shared by that many that the freeing is
+    /// what is left.
     const BATCH: usize = 1024;
     let (send, batches) = mpsc::sync_channel::<Vec<Box<Boxed>>>(4);
     thread::scope(|scope| {
@@ -83,8 +86,9 @@ pub(super) fn free_elsewhere(size: usize) -> Measures {
     })
 }
 
-/// Cells written here, written by another thread, and then read and freed here, many to an allocation: what a job with a result cannot do
-/// without, and no more. All have gone before the first comes back, so their memory is new to both.
+/// Cells written here, written by another thread, and then read and freed here, many to an
+/// allocation: what a job with a result cannot do without, and no more. All have gone before the
+/// first comes back, so their memory is new to both.
 pub(super) fn result(size: usize) -> Measures {
     /// See `free_elsewhere`.
     const BATCH: usize = 1024;
@@ -116,14 +120,15 @@ pub(super) fn result(size: usize) -> Measures {
     })
 }
 
-/// Jobs of a given length, shared out beforehand between two threads that nobody disturbs. The figure is for one of the jobs of both.
+/// Jobs of a given length, shared out beforehand between two threads that nobody disturbs. The
+/// figure is for one of the jobs of both.
 pub(super) fn jobs(size: usize, length: Duration) -> Measures {
     let work = || (0..size.div_ceil(2)).for_each(|_| spin(length));
     both(size, work, work)
 }
 
-/// Two threads, each with a deque of its own that a binary tree goes through, a node being two words as a boxed task is. The figure is for one of the
-/// nodes of both.
+/// Two threads, each with a deque of its own that a binary tree goes through, a node being two
+/// words as a boxed task is. The figure is for one of the nodes of both.
 pub(super) fn deque(size: usize) -> Measures {
     /// Its level, from the leaves up.
     type Node = [u32; 4];
@@ -141,7 +146,8 @@ pub(super) fn deque(size: usize) -> Measures {
     both(2 << levels, work, work)
 }
 
-/// Lines of memory, written in order for the first time: the system hands each page over then, zeroed.
+/// Lines of memory, written in order for the first time: the system hands each page over then,
+/// zeroed.
 pub(super) fn new_memory(size: usize) -> Measures {
     type Line = [usize; 8];
     let start = Instant::now();
@@ -152,7 +158,8 @@ pub(super) fn new_memory(size: usize) -> Measures {
     measures([per_job(took, size)])
 }
 
-/// Two threads that are parked all the while, and one that sleeps and measures: what a process uses with no pool at all.
+/// Two threads that are parked all the while, and one that sleeps and measures: what a process uses
+/// with no pool at all.
 pub(super) fn idle(millis: usize) -> Result<Measures> {
     let is_over = AtomicBool::new(false);
     // ORDERING: nothing comes with it but the end.
@@ -182,7 +189,8 @@ pub(super) fn read_modify_write(size: usize) -> Measures {
     measures([per_job(start.elapsed(), size)])
 }
 
-/// The same, on a line that another thread writes to as fast as it can. The figure is for one of the writes of both.
+/// The same, on a line that another thread writes to as fast as it can. The figure is for one of
+/// the writes of both.
 pub(super) fn contended_read_modify_write(size: usize) -> Measures {
     let count = AtomicUsize::new(0);
     // ORDERING: the one that pools use; here nothing hangs on it.

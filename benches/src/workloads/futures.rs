@@ -23,12 +23,14 @@ struct Ball {
 }
 
 impl Ball {
-    /// Waits for the turn of `player`, and hands over; until the ball has been handed over `until` times.
+    /// Waits for the turn of `player`, and hands over; until the ball has been handed over `until`
+    /// times.
     async fn play(&self, player: usize, until: usize) {
         loop {
             let turns = poll_fn(|cx| {
                 self.players[player].register(cx.waker());
-                // ORDERING: pairs with the release in the hand-over; registered before, so a hand-over after it wakes.
+                // ORDERING: pairs with the release in the hand-over; registered before, so a
+                // hand-over after it wakes.
                 let turns = self.turns.load(Ordering::Acquire);
                 if turns % 2 == player || turns >= until {
                     Poll::Ready(turns)

@@ -9,7 +9,8 @@ use crate::latch::Latch;
 use crate::measure::{Measure, Times, measures, per_job};
 use crate::sample::Measures;
 
-/// Idleness before a cold round trip: long enough for any of the contestants to have put its workers to sleep.
+/// Idleness before a cold round trip: long enough for any of the contestants to have put its
+/// workers to sleep.
 const COLD: Duration = Duration::from_millis(1);
 
 /// Jobs of a burst.

@@ -1,8 +1,9 @@
 //! Arrivals that wait for nobody: each has its moment, whether or not the pool has kept up.
 //!
-//! A loop that waits for one answer before it sends the next request slows down with the system that it measures, and so leaves
-//! out just the requests that a stall would have hit (*coordinated omission*). Here the moments of arrival are drawn beforehand,
-//! and every time runs from the moment at which a job was **meant** to arrive: a submitter that is held up, and a pool that
+//! A loop that waits for one answer before it sends the next request slows down with the system
+//! that it measures, and so leaves out just the requests that a stall would have hit (*coordinated
+//! omission*). Here the moments of arrival are drawn beforehand, and every time runs from the
+//! moment at which a job was **meant** to arrive: a submitter that is held up, and a pool that
 //! stands still, both show in every job that was due meanwhile.
 
 use std::sync::atomic::{AtomicU64, Ordering};
@@ -82,7 +83,8 @@ impl Run {
     /// The body of a job.
     fn serve(&self, index: usize) {
         let slot = &self.slots[index];
-        // ORDERING: relaxed, here and below; the latch releases both to the thread that reads them after it.
+        // ORDERING: relaxed, here and below; the latch releases both to the thread that reads them
+        // after it.
         slot.started.store(self.now(), Ordering::Relaxed);
         spin(SERVICE);
         slot.ended.store(self.now(), Ordering::Relaxed);

@@ -1,4 +1,5 @@
-//! What a pool costs in its other states: full, panicking, idle, ending, and with jobs of very different lengths.
+//! What a pool costs in its other states: full, panicking, idle, ending, and with jobs of very
+//! different lengths.
 
 use std::panic;
 use std::sync::Arc;
@@ -15,7 +16,8 @@ use crate::measure::{Measure, float, measures, nanos, per_job};
 use crate::sample::Measures;
 use crate::system::{self, Memory};
 
-/// The shortest and the longest job of the heavy tail, and its index: so near 1 that few jobs make most of the work.
+/// The shortest and the longest job of the heavy tail, and its index: so near 1 that few jobs make
+/// most of the work.
 const LEAST: Duration = Duration::from_micros(5);
 const MOST: Duration = Duration::from_millis(5);
 const ALPHA: f64 = 1.1;
@@ -23,10 +25,12 @@ const ALPHA: f64 = 1.1;
 /// Jobs before an idle second.
 const ACTIVITY: usize = 10_000;
 
-/// How long workers have to come to rest before the second begins. One that has not by then is not idle.
+/// How long workers have to come to rest before the second begins. One that has not by then is not
+/// idle.
 const TO_REST: Duration = Duration::from_millis(20);
 
-/// Jobs whose lengths differ by three orders of magnitude: how close the end comes to the earliest that is possible.
+/// Jobs whose lengths differ by three orders of magnitude: how close the end comes to the earliest
+/// that is possible.
 pub(super) fn heavy_tail<C: Contestant>(contestant: &C, size: usize, workers: usize) -> Measures {
     let mut draws = Draws::seeded();
     let lengths: Vec<Duration> = (0..size).map(|_| draws.heavy(ALPHA, LEAST, MOST)).collect();
@@ -51,9 +55,10 @@ pub(super) fn heavy_tail<C: Contestant>(contestant: &C, size: usize, workers: us
 
 /// Jobs that wait in the queue: what the process grows by.
 ///
-/// From before the contestant was built, so that a ring of slots which is there from the start counts like a list that grows.
-/// Read off the resident set, and not counted by an allocator: a machine runs out of pages, not of requested bytes, so slack
-/// and rounding belong in the figure; and nothing has to be slowed down for it.
+/// From before the contestant was built, so that a ring of slots which is there from the start
+/// counts like a list that grows. Read off the resident set, and not counted by an allocator: a
+/// machine runs out of pages, not of requested bytes, so slack and rounding belong in the figure;
+/// and nothing has to be slowed down for it.
 pub(super) fn memory<C: Contestant>(
     contestant: &C,
     size: usize,
@@ -103,7 +108,8 @@ pub(super) fn panics<C: Contestant>(contestant: &C, size: usize) -> Measures {
     measures([per_job(took, size)])
 }
 
-/// What the process uses of the cores in `millis` milliseconds in which nobody has anything to do, some time after the last job.
+/// What the process uses of the cores in `millis` milliseconds in which nobody has anything to do,
+/// some time after the last job.
 pub(super) fn idle<C: Contestant>(contestant: &C, millis: usize) -> Result<Measures> {
     let latch = Latch::leaked(ACTIVITY);
     for _ in 0..ACTIVITY {
@@ -113,7 +119,7 @@ pub(super) fn idle<C: Contestant>(contestant: &C, millis: usize) -> Result<Measu
     idleness(millis)
 }
 
-/// What the process uses of the cores in so many milliseconds, some time from now.
+/// What the process uses of the cores in that many milliseconds, some time from now.
 pub(super) fn idleness(millis: usize) -> Result<Measures> {
     thread::sleep(TO_REST);
     let before = system::cpu_time()?;

@@ -1,21 +1,25 @@
-//! The engine: a bounded queue, visits on threads for closures, and chains of hosted futures.
+//! The engine: a bounded queue, runs on threads for closures, and hosts for futures.
 //!
-//! A worker's token is either asleep, on a **visit** (a thread that takes tasks from the queue and runs them), or on a **chain** (a task of
-//! the runtime that hosts one future after the other). A visit that takes a future passes its token on to a chain, and a chain that takes a
-//! closure passes it on to a visit. So streams of one kind change nothing, and at most `workers` jobs run at once whatever their kind. A
-//! token that is resumed begins as what the last job that was queued asks for.
+//! A worker's slot is either asleep, on a **run** (a thread that takes tasks from the queue and
+//! runs them), or on a **host** (a task of the runtime that hosts one future after the other). A
+//! run that takes a future passes its slot on to a host, and a host that takes a closure passes it
+//! on to a run. So streams of one kind change nothing, and at most `workers` jobs run at once
+//! whatever their kind. A slot that is resumed begins as what the last job that was queued asks
+//! for.
 //!
-//! With a runtime of its own the engine has threads for visits, one for each token, within the runtime's context. On a runtime that it adopted,
-//! a visit is a blocking task. Never is it on a thread that polls: a closure may block, and one that did so there would hold up futures,
-//! those that it waits for among them.
+//! With a runtime of its own the engine has threads for runs, one for each slot, within the
+//! runtime's context. On a runtime that it adopted, a run is a blocking task. Never is it on a
+//! thread that polls: a closure may block, and one that did so there would hold up futures, those
+//! that it waits for among them.
 
 use std::fmt;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Weak};
 
 use pool_core::backend::{
-    DeferredAction, Engine, Left, Lent, Lifecycle, PoolConfig, RegisteredThreads, SharedQueue,
-    Step, TaskQueue, TaskRef, Worker, host_futures, lose_token, put_to_sleep, visit_between_chains,
+    Continuation, DeferredAction, Engine, Lifecycle, PoolConfig, RegisteredThreads, SharedQueue,
+    SlotInTransit, StepOutcome, TaskQueue, TaskRef, Worker, host_futures, lose_slot, put_to_sleep,
+    run_between_hosts,
 };
 use pool_core::{BuildError, Capability, Task};
 use tokio::runtime::{Handle, RuntimeFlavor};
@@ -25,21 +29,22 @@ use crate::runtime::OwnRuntime;
 
 /// The engine of [`AsyncPool`](crate::AsyncPool).
 ///
-/// One job costs these read-modify-writes on cache lines that threads share: one on the queue's tail, one on its head.
+/// One job costs these read-modify-writes on cache lines that threads share: one on the queue's
+/// tail, one on its head.
 pub struct AsyncEngine {
     life: Arc<Lifecycle>,
     queue: SharedQueue,
     handle: Handle,
     own: Option<Own>,
     me: Weak<Self>,
-    /// Whether the task queued last is a future: a guess at what a resumed token will find.
+    /// Whether the task queued last is a future: a guess at what a resumed slot will find.
     expects_future: AtomicBool,
 }
 
-/// What the engine has beside a runtime's handle, unless that was adopted.
+/// What the engine has next to a runtime's handle, unless that was adopted.
 struct Own {
     runtime: OwnRuntime,
-    residents: RegisteredThreads,
+    threads: RegisteredThreads,
 }
 
 impl Engine for AsyncEngine {
@@ -58,8 +63,8 @@ impl Engine for AsyncEngine {
             Some(handle) => (None, handle),
             None => {
                 let (runtime, handle) = OwnRuntime::build(&config)?;
-                let residents = RegisteredThreads::new(config.workers());
-                (Some(Own { runtime, residents }), handle)
+                let threads = RegisteredThreads::new(config.workers());
+                (Some(Own { runtime, threads }), handle)
             }
         };
         let engine = Arc::new_cyclic(|me: &Weak<Self>| Self {
@@ -77,15 +82,15 @@ impl Engine for AsyncEngine {
                     let _entered = handle.enter();
                     work();
                 };
-                let started = own.residents.start(&engine, &config, within);
+                let started = own.threads.start(&engine, &config, within);
                 started.inspect_err(|_| own.runtime.shut_down(true))?;
             }
             None => put_to_sleep(&engine.life),
         }
         let weak = engine.me.clone();
-        engine.life.resume_with(move |token| {
+        engine.life.resume_with(move |slot| {
             if let Some(engine) = weak.upgrade() {
-                engine.resume(token);
+                engine.resume(slot);
             }
         });
         Ok(engine)
@@ -109,18 +114,18 @@ impl Engine for AsyncEngine {
         self.queue.push(task, &self.life)
     }
 
-    fn run(&self, worker: &Worker, task: TaskRef<'_>) -> Step {
+    fn run(&self, worker: &Worker, task: TaskRef<'_>) -> StepOutcome {
         if !task.is_async() || self.life.is_cancelling() {
             worker.run_held(task);
-            return Step::Ran;
+            return StepOutcome::Ran;
         }
         worker.set_out(task.into_task())
     }
 
     fn work(engine: &Arc<Self>, worker: Worker) {
         if let Some(own) = &engine.own {
-            own.residents.reside(engine, worker, |token, future| {
-                engine.start_chain(token, Some(future));
+            own.threads.work(engine, worker, |slot, future| {
+                engine.start_host(slot, Some(future));
             });
         }
     }
@@ -129,13 +134,13 @@ impl Engine for AsyncEngine {
         Handle::try_current().is_ok_and(|current| current.id() == self.handle.id())
     }
 
-    fn at_home(engine: &Arc<Self>, errand: DeferredAction) {
+    fn on_slot_thread(engine: &Arc<Self>, action: DeferredAction) {
         match &engine.own {
-            Some(own) => own.residents.send(&engine.life, errand),
+            Some(own) => own.threads.send(&engine.life, action),
             None => {
                 let there = Arc::clone(engine);
-                let errand = move || errand.run(&there, None);
-                drop(engine.handle.spawn_blocking(errand));
+                let action = move || action.run(&there, None);
+                drop(engine.handle.spawn_blocking(action));
             }
         }
     }
@@ -149,71 +154,71 @@ impl Engine for AsyncEngine {
         }
     }
 
-    fn lose(engine: &Arc<Self>, token: usize, first: Option<Task>) {
+    fn lose(engine: &Arc<Self>, slot: usize, first: Option<Task>) {
         match &engine.own {
             // Its thread is not the runtime's, and still there.
-            Some(own) => own.residents.call(&engine.life, token, first),
-            None => lose_token(engine, token, first),
+            Some(own) => own.threads.call(&engine.life, slot, first),
+            None => lose_slot(engine, slot, first),
         }
     }
 
     fn join_threads(&self) {
         if let Some(own) = &self.own {
-            own.residents.join(&self.life);
+            own.threads.join(&self.life);
             own.runtime.shut_down(self.life.have_all_left());
         }
     }
 }
 
 impl AsyncEngine {
-    /// Goes on with a token that slept.
-    fn resume(self: Arc<Self>, token: usize) {
+    /// Goes on with a slot that slept.
+    fn resume(self: Arc<Self>, slot: usize) {
         if self.life.may_leave() {
-            self.end(token);
+            self.end(slot);
         } else if self.expects_future.load(Ordering::Relaxed) && !self.life.is_cancelling() {
-            self.start_chain(token, None);
+            self.start_host(slot, None);
         } else {
-            self.start_visit(token, None);
+            self.start_run(slot, None);
         }
     }
 
-    fn start_visit(self: &Arc<Self>, token: usize, first: Option<Task>) {
+    fn start_run(self: &Arc<Self>, slot: usize, first: Option<Task>) {
         if let Some(own) = &self.own {
-            return own.residents.call(&self.life, token, first);
+            return own.threads.call(&self.life, slot, first);
         }
-        let lent = Lent::new(Arc::clone(self), token, first);
+        let lent = SlotInTransit::new(Arc::clone(self), slot, first);
         self.handle.spawn_blocking(move || {
-            let (engine, token, first) = lent.arrive();
-            let left = visit_between_chains(&engine, token, first);
+            let (engine, slot, first) = lent.arrive();
+            let left = run_between_hosts(&engine, slot, first);
             engine.go_on(left);
         });
     }
 
-    fn start_chain(self: &Arc<Self>, token: usize, first: Option<Task>) {
-        let lent = Lent::new(Arc::clone(self), token, first);
+    fn start_host(self: &Arc<Self>, slot: usize, first: Option<Task>) {
+        let lent = SlotInTransit::new(Arc::clone(self), slot, first);
         self.handle.spawn(chain(lent, Arc::clone(self)));
     }
 
-    /// Goes on where a visit or a chain has left off.
-    fn go_on(self: &Arc<Self>, left: Left) {
+    /// Goes on where a run or a host has left off.
+    fn go_on(self: &Arc<Self>, left: Continuation) {
         match left {
-            Left::Nothing => {}
-            Left::ForVisit(token, first) => self.start_visit(token, first),
-            Left::ForChain(token, future) => self.start_chain(token, Some(future)),
-            Left::Stopped(token) => self.end(token),
+            Continuation::Nothing => {}
+            Continuation::ForRun(slot, first) => self.start_run(slot, first),
+            Continuation::ForHost(slot, future) => self.start_host(slot, Some(future)),
+            Continuation::Stopped(slot) => self.end(slot),
         }
     }
 
-    /// The pool has stopped, and nobody has a use for `token` any more.
-    fn end(&self, token: usize) {
+    /// The pool has stopped, and nobody has a use for `slot` any more.
+    fn end(&self, slot: usize) {
         match &self.own {
-            Some(own) => own.residents.dismiss(&self.life, token),
-            None => self.life.worker_gone(token),
+            Some(own) => own.threads.dismiss(&self.life, slot),
+            None => self.life.worker_gone(slot),
         }
     }
 }
 
-async fn chain(lent: Lent<AsyncEngine>, engine: Arc<AsyncEngine>) {
+async fn chain(lent: SlotInTransit<AsyncEngine>, engine: Arc<AsyncEngine>) {
     let left = host_futures(lent).await;
     engine.go_on(left);
 }

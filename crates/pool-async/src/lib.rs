@@ -1,8 +1,10 @@
-//! A worker pool on a tokio runtime, its own or the caller's: closures where they may block, futures as the runtime's tasks.
+//! A worker pool on a tokio runtime, its own or the caller's: closures where they may block,
+//! futures as the runtime's tasks.
 //!
 //! # When to use it
-//! Where jobs are futures that need tokio's timers and sockets. `workers` bounds what runs at once: a closure holds its place while it
-//! runs, a future from its start to its end, asleep or not. Where futures need no such bound, `tokio::spawn` alone is cheaper.
+//! Where jobs are futures that need tokio's timers and sockets. `workers` bounds what runs at once:
+//! a closure holds its place while it runs, a future from its start to its end, asleep or not.
+//! Where futures need no such bound, `tokio::spawn` alone is cheaper.
 //!
 //! ```
 //! use pool_async::AsyncPool;
@@ -19,22 +21,24 @@
 //! ```
 //!
 //! # Where jobs run
-//! Futures are tasks of the runtime. Closures run on threads of the pool's own, within the runtime's
-//! context: `Handle::current()`, `block_on` and `block_in_place` work there, and each has the worker's
-//! state. No closure ever runs on a thread that polls futures (`R210`): a full queue takes the child of
-//! a future past its bound (`R108`), and a future that joins a closure has it run on such a thread.
+//! Futures are tasks of the runtime. Closures run on threads of the pool's own, within the
+//! runtime's context: `Handle::current()`, `block_on` and `block_in_place` work there, and each has
+//! the worker's state. No closure ever runs on a thread that polls futures (`R210`): a full queue
+//! takes the child of a future past its bound (`R108`), and a future that joins a closure has it
+//! run on such a thread.
 //!
 //! The pool's runtime is a whole one. Whatever works in `#[tokio::main]` works in a job, if the
 //! program's own dependency on tokio has the feature for it, and however busy the workers are:
-//! `workers` bounds the pool's jobs, and not tokio's own threads for files, names and `spawn_blocking`.
+//! `workers` bounds the pool's jobs, and not tokio's own threads for files, names and
+//! `spawn_blocking`.
 //!
 //! # Futures that wait for their own pool
 //! A future that awaits a handle of its own pool, `wait_idle_async` or `shutdown_async` gives its
-//! place away until it is woken, so that what it waits for can run, with one worker too. From then on
-//! it does so each time that it is suspended. A chain of such awaits may be as long as memory allows.
-//! A future that waits in another way keeps its place, also where a job of the pool is behind it: one
-//! that blocks in an executor of its own (`block_on`), or one that awaits a plain `tokio::spawn` that
-//! awaits the handle. With as many of those as workers the pool stands still.
+//! place away until it is woken, so that what it waits for can run, with one worker too. From then
+//! on it does so each time that it is suspended. A host of such awaits may be as long as memory
+//! allows. A future that waits in another way keeps its place, also where a job of the pool is
+//! behind it: one that blocks in an executor of its own (`block_on`), or one that awaits a plain
+//! `tokio::spawn` that awaits the handle. With as many of those as workers the pool stands still.
 //!
 //! # On a runtime of the caller's
 //! Closures are its blocking tasks: they have no worker state and none of the configured names and
@@ -46,8 +50,8 @@
 //!
 //! # The end
 //! The last handle closes the pool and waits for its jobs. Dropped within the runtime that the pool
-//! runs on, be it by a task, a job or in a `block_on`, it waits for nothing: the pool ends by itself
-//! once its jobs are over (`R610`). `shutdown_async` is the way to wait there.
+//! runs on, be it by a task, a job or in a `block_on`, it waits for nothing: the pool ends by
+//! itself once its jobs are over (`R610`). `shutdown_async` is the way to wait there.
 #![forbid(unsafe_code)]
 
 mod engine;
@@ -55,5 +59,6 @@ mod runtime;
 
 pub use engine::AsyncEngine;
 
-/// Jobs on a tokio runtime. [`adopt`](pool_core::backend::PoolBuilder::adopt) the caller's handle, or have a runtime built.
+/// Jobs on a tokio runtime. [`adopt`](pool_core::backend::PoolBuilder::adopt) the caller's handle,
+/// or have a runtime built.
 pub type AsyncPool = pool_core::backend::WorkerPool<AsyncEngine>;

@@ -1,4 +1,5 @@
-//! A tokio runtime of our own, which polls the futures, and on whose handle the threads for closures rely.
+//! A tokio runtime of our own, which polls the futures, and on whose handle the threads for
+//! closures rely.
 
 use std::fmt;
 use std::fs;
@@ -18,8 +19,9 @@ const EXIT_GRACE: Duration = Duration::from_millis(250);
 /// Time for the system to forget a thread that has ended.
 const MOMENT: Duration = Duration::from_millis(20);
 
-/// A whole runtime: whatever works in tokio's own `main` works in a future on it. Its blocking threads are tokio's, for `spawn_blocking`,
-/// files and name resolution; no job of the pool runs there, so none of these ever waits for a job.
+/// A whole runtime: whatever works in tokio's own `main` works in a future on it. Its blocking
+/// threads are tokio's, for `spawn_blocking`, files and name resolution; no job of the pool runs
+/// there, so none of these ever waits for a job.
 pub(crate) struct OwnRuntime(Mutex<Option<Runtime>>);
 
 impl OwnRuntime {
@@ -51,7 +53,8 @@ impl OwnRuntime {
         Ok((Self(Mutex::new(Some(runtime))), handle))
     }
 
-    /// Ends the runtime. `waits`: nothing of the pool runs on it, so its threads end at once and are waited for.
+    /// Ends the runtime. `waits`: nothing of the pool runs on it, so its threads end at once and
+    /// are waited for.
     pub(crate) fn shut_down(&self, waits: bool) {
         let runtime = self.0.lock().unwrap_or_else(PoisonError::into_inner).take();
         let Some(runtime) = runtime else { return };
@@ -65,7 +68,8 @@ impl OwnRuntime {
     }
 }
 
-/// Inside a runtime tokio lets nobody wait for another one; a plain thread may. Without a thread, nobody waits.
+/// Inside a runtime tokio lets nobody wait for another one; a plain thread may. Without a thread,
+/// nobody waits.
 fn shut_down_elsewhere(runtime: Runtime) {
     let (give, taken) = mpsc::channel::<Runtime>();
     let wait = move || {
@@ -82,8 +86,8 @@ fn shut_down_elsewhere(runtime: Runtime) {
     }
 }
 
-/// Tokio panics where the system refuses a thread, or waits for ever for those that it has, so whether it would is found out first, with
-/// as many threads, which end at once.
+/// Tokio panics where the system refuses a thread, or waits for ever for those that it has, so
+/// whether it would is found out first, with as many threads, which end at once.
 fn try_threads(config: &PoolConfig, count: usize) -> Result<(), BuildError> {
     let before = threads_of_the_process();
     let open = Arc::new(Mutex::new(()));
@@ -126,7 +130,8 @@ fn threads_of_the_process() -> Option<usize> {
 }
 
 impl Drop for OwnRuntime {
-    /// A pool that ended by itself ends its runtime wherever its last reference goes, be it one of its own threads.
+    /// A pool that ended by itself ends its runtime wherever its last reference goes, be it one of
+    /// its own threads.
     fn drop(&mut self) {
         self.shut_down(false);
     }

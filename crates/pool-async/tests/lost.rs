@@ -1,4 +1,5 @@
-//! A runtime that was adopted and then shut down by its owner: nobody is left to run jobs, and no handle waits for ever.
+//! A runtime that was adopted and then shut down by its owner: nobody is left to run jobs, and no
+//! handle waits for ever.
 
 use std::time::Duration;
 

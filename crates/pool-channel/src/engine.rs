@@ -8,7 +8,8 @@ use pool_core::{BuildError, Capability};
 
 /// The engine of [`ChannelPool`](crate::ChannelPool).
 ///
-/// One job costs these read-modify-writes on cache lines that threads share: one on the queue's tail, one on its head.
+/// One job costs these read-modify-writes on cache lines that threads share: one on the queue's
+/// tail, one on its head.
 #[derive(Debug)]
 pub struct ChannelEngine {
     life: Arc<Lifecycle>,

@@ -1,8 +1,9 @@
 //! A worker pool whose threads share one bounded queue, first in, first out.
 //!
 //! # When to use it
-//! The default choice for a service: jobs from outside, of any length, in order of arrival, under back-pressure. Where jobs
-//! submit many jobs of their own, `pool-work-stealing` moves less between cores.
+//! The default choice for a service: jobs from outside, of any length, in order of arrival, under
+//! back-pressure. Where jobs submit many jobs of their own, `pool-work-stealing` moves less between
+//! cores.
 //!
 //! ```
 //! use pool_channel::ChannelPool;

@@ -52,7 +52,8 @@ impl Engine for Own {
     }
 }
 
-/// First in, first out. `pool_core::backend::SharedQueue` would do; this one shows what a queue has to do.
+/// First in, first out. `pool_core::backend::SharedQueue` would do; this one shows what a queue has
+/// to do.
 struct LockedQueue {
     tasks: Mutex<Tasks>,
     capacity: usize,

@@ -1,7 +1,8 @@
-//! An executor on somebody else's threads, held to the contract: a function that starts a thread, and every rule.
+//! An executor on somebody else's threads, held to the contract: a function that starts a thread,
+//! and every rule.
 //!
-//! `cargo run --example thread_per_run`; the exit code says whether all rules hold. Another runtime's `spawn_blocking` takes
-//! the place of `thread::Builder` as it is.
+//! `cargo run --example thread_per_run`; the exit code says whether all rules hold. Another
+//! runtime's `spawn_blocking` takes the place of `thread::Builder` as it is.
 
 use std::process::ExitCode;
 use std::thread;

@@ -24,7 +24,8 @@ pub trait Fixture: 'static {
             .capability()
     }
 
-    /// Moves the pool's jobs to another backend while it runs. `None`: it cannot (`R902` is skipped).
+    /// Moves the pool's jobs to another backend while it runs. `None`: it cannot (`R902` is
+    /// skipped).
     fn swap(_pool: &Self::Pool) -> Option<Result<(), BuildError>> {
         None
     }

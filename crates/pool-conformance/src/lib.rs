@@ -1,7 +1,8 @@
 //! The contract of a worker pool as a test suite that any executor can run.
 //!
-//! Say how to build your executor ([`Fixture`]), name the suite ([`conformance!`]), and `cargo test` runs every rule against
-//! it. A rule that your executor's [`Capability`](pool_core::Capability) does not promise is shown as skipped, never as passed.
+//! Say how to build your executor ([`Fixture`]), name the suite ([`conformance!`]), and `cargo
+//! test` runs every rule against it. A rule that your executor's
+//! [`Capability`](pool_core::Capability) does not promise is shown as skipped, never as passed.
 //!
 //! [`broken`] holds executors that break one rule each: the kit is tested by catching them.
 #![forbid(unsafe_code)]
@@ -20,7 +21,8 @@ pub use fixture::Fixture;
 pub use rule::{Kind, Rule, Verdict};
 pub use rules::all;
 
-/// Names one test for each rule of the contract, run against a [`Fixture`]: `conformance!(MyFixture);`
+/// Names one test for each rule of the contract, run against a [`Fixture`]:
+/// `conformance!(MyFixture);`
 ///
 /// The module must not hold tests of the same names.
 #[macro_export]

@@ -1,4 +1,5 @@
-//! What the tests of the rules need for futures: a runtime to poll them on, and an event that wakes them.
+//! What the tests of the rules need for futures: a runtime to poll them on, and an event that wakes
+//! them.
 
 use std::future::Future;
 use std::pin::{Pin, pin};

@@ -1,4 +1,5 @@
-//! What the tests of the rules share: events with a limit, jobs that block, counters of live values.
+//! What the tests of the rules share: events with a limit, jobs that block, counters of live
+//! values.
 
 use std::convert::Infallible;
 use std::future::Future;
@@ -44,7 +45,8 @@ pub fn pool<F: Fixture>(workers: usize, capacity: usize) -> F::Pool {
     F::build(config).expect("a plain configuration is accepted")
 }
 
-/// Has `workers` jobs wait at a gate, and returns once all of them run: the pool has no worker left.
+/// Has `workers` jobs wait at a gate, and returns once all of them run: the pool has no worker
+/// left.
 ///
 /// # Panics
 /// If the pool refuses them, or does not start them.
@@ -62,8 +64,8 @@ pub fn occupy(pool: &dyn Executor, workers: usize) -> Gate {
     gate
 }
 
-/// Has `workers` jobs wait for each other, which they can only if so many run at once. Returns where each ran: the worker's
-/// index and the thread's id.
+/// Has `workers` jobs wait for each other, which they can only if that many run at once. Returns
+/// where each ran: the worker's index and the thread's id.
 ///
 /// # Panics
 /// If they do not all run at once.
@@ -145,7 +147,8 @@ pub(crate) fn columns_of(report: &ShutdownReport) -> [u64; 7] {
     ]
 }
 
-/// Reads the books again and again while `act` runs: no count falls, and no more came out than went in.
+/// Reads the books again and again while `act` runs: no count falls, and no more came out than went
+/// in.
 ///
 /// # Panics
 /// If the books are wrong, with what they said.
@@ -203,7 +206,8 @@ pub fn is_grown(former: &Stats, now: &Stats) -> bool {
     pairs.into_iter().all(|(former, now)| former <= now)
 }
 
-/// No more came out than went in. A difference below zero would be a count near the largest there is, or a panic.
+/// No more came out than went in. A difference below zero would be a count near the largest there
+/// is, or a panic.
 pub(crate) fn assert_sound(stats: &Stats) {
     let out = [
         stats.finished(),
@@ -357,7 +361,8 @@ impl Count {
     }
 }
 
-/// A gate that jobs wait at until it is opened. Opened by its drop too, so that a failed test leaves no job behind.
+/// A gate that jobs wait at until it is opened. Opened by its drop too, so that a failed test
+/// leaves no job behind.
 #[derive(Debug, Default)]
 pub struct Gate(Count);
 

@@ -1,4 +1,5 @@
-//! A rule as data, and how one is run: on a thread of its own, against a limit, its panic a verdict.
+//! A rule as data, and how one is run: on a thread of its own, against a limit, its panic a
+//! verdict.
 
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::mpsc;
@@ -62,7 +63,8 @@ impl Kind {
 }
 
 impl Rule {
-    /// Whether a simulation can tell: a simulated thread has its last turn before its locals are dropped, which is what `R112` is about.
+    /// Whether a simulation can tell: a simulated thread has its last turn before its locals are
+    /// dropped, which is what `R112` is about.
     pub fn can_be_simulated(&self) -> bool {
         self.id != "R112"
     }
@@ -91,7 +93,8 @@ impl Rule {
         self.run_within::<F>(LIMIT)
     }
 
-    /// Runs the rule on the calling thread, without a limit: for a thread of a simulation, which has its own.
+    /// Runs the rule on the calling thread, without a limit: for a thread of a simulation, which
+    /// has its own.
     pub fn run_here<F: Fixture>(&self) -> Verdict {
         if let Some(skipped) = self.skipped::<F>() {
             return skipped;
@@ -99,7 +102,7 @@ impl Rule {
         verdict(catch_unwind(AssertUnwindSafe(self.test)))
     }
 
-    /// Runs the rule with a limit of one's own: broken executors hang by design.
+    /// Runs the rule with a limit of one's own: faulty executors hang by design.
     pub fn run_within<F: Fixture>(&self, limit: Duration) -> Verdict {
         if let Some(skipped) = self.skipped::<F>() {
             return skipped;

@@ -19,7 +19,8 @@ pub(crate) fn often(times: usize) -> usize {
     }
 }
 
-/// Time for rounds of which there are many. A busy machine has fewer in that time, and a rule's limit is far above it.
+/// Time for rounds of which there are many. A busy machine has fewer in that time, and a rule's
+/// limit is far above it.
 const TIME_FOR_ROUNDS: Duration = Duration::from_secs(10);
 
 /// The rounds of a rule that tries [`often`], as far as the time for them goes.

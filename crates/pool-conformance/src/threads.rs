@@ -10,7 +10,8 @@ use pool_core::machine;
 
 use crate::probe::PATIENCE;
 
-/// A prefix for thread names that no other pool in this process has. Short: Linux shows 15 bytes of a name.
+/// A prefix for thread names that no other pool in this process has. Short: Linux shows 15 bytes of
+/// a name.
 pub(crate) fn unique_prefix() -> String {
     if machine::is_simulated() {
         // The same in each run; nobody looks for it among the system's threads.
@@ -20,8 +21,8 @@ pub(crate) fn unique_prefix() -> String {
     format!("k{}x", MADE.fetch_add(1, Ordering::Relaxed))
 }
 
-/// The threads whose names begin with `prefix` and a `-`. `None`: this system does not list them, or it is a simulated one, whose threads
-/// end in another time than the system's.
+/// The threads whose names begin with `prefix` and a `-`. `None`: this system does not list them,
+/// or it is a simulated one, whose threads end in another time than the system's.
 fn named(prefix: &str) -> Option<Vec<PathBuf>> {
     if machine::is_simulated() {
         return None;
@@ -41,7 +42,8 @@ pub(crate) fn count(prefix: &str) -> Option<usize> {
     named(prefix).map(|threads| threads.len())
 }
 
-/// Waits until no thread with this prefix is left: the system lists one for a moment after it was joined.
+/// Waits until no thread with this prefix is left: the system lists one for a moment after it was
+/// joined.
 pub(crate) fn wait_until_gone(prefix: &str) {
     let limit = Instant::now() + PATIENCE;
     while let Some(left @ 1..) = count(prefix) {

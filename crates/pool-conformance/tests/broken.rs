@@ -1,8 +1,10 @@
-//! The kit proves itself: each broken executor is caught, by the rules that should, and for its flaw.
+//! The kit proves itself: each faulty executor is caught, by the rules that should, and for its
+//! flaw.
 
 use pool_conformance::broken;
 
-/// One test, one executor after the other: rules that measure the process would be misled by a neighbour.
+/// One test, one executor after the other: rules that measure the process would be misled by a
+/// neighbour.
 #[test]
 fn every_broken_executor_is_caught_and_its_sound_twin_is_not() {
     let control = broken::control();

@@ -1,17 +1,18 @@
 //! What the author of a backend needs, and a user of pools does not.
 //!
-//! A backend is an [`Engine`]: a queue and the threads that empty it. [`WorkerPool`] makes a whole pool of it: intake,
-//! deadlines, cancellation, panics, counts and shutdown are here once, for every backend.
+//! A backend is an [`Engine`]: a queue and the threads that empty it. [`WorkerPool`] makes a whole
+//! pool of it: intake, deadlines, cancellation, panics, counts and shutdown are here once, for
+//! every backend.
 //!
 //! | your engine's workers are | use |
 //! |---|---|
 //! | whatever calls a closure: a runtime, a thread for each run | [`SpawnPool`], without an engine of yours |
 //! | threads of its own | [`Threads`], with [`SharedQueue`] or [`StealingQueue`] or a [`TaskQueue`] of yours |
-//! | threads that somebody else lends for a time | [`visit`], [`put_to_sleep`] and [`Lifecycle::resume_with`] |
-//! | threads of its own, beside a runtime that polls futures | [`RegisteredThreads`], [`host_futures`] |
+//! | threads that somebody else lends for a time | [`run_on_borrowed_thread`], [`put_to_sleep`] and [`Lifecycle::resume_with`] |
+//! | threads of its own, next to a runtime that polls futures | [`RegisteredThreads`], [`host_futures`] |
 //!
-//! The kit in the crate `pool-conformance` says whether the pool keeps the contract. Its example `own_executor` is a whole
-//! backend, and `thread_per_run` is a whole pool on a [`Spawn`].
+//! The kit in the crate `pool-conformance` says whether the pool keeps the contract. Its example
+//! `own_executor` is a whole backend, and `thread_per_run` is a whole pool on a [`Spawn`].
 
 pub use crate::pool::builder::PoolBuilder;
 pub use crate::pool::config::PoolConfig;
@@ -25,10 +26,10 @@ pub use crate::queue::stealing::StealingQueue;
 pub use crate::task::boxed::{BoxedTask, Boxes};
 pub use crate::task::{TaskPlace, TaskRef};
 pub use crate::worker::borrowed::{
-    Left, RegisteredThreads, STAY, Visited, after_this_job, is_within_a_job, move_in, move_out,
-    put_to_sleep, visit, visit_between_chains,
+    BorrowedRun, Continuation, RegisteredThreads, STAY, after_this_job, deregister_thread,
+    is_within_a_job, put_to_sleep, register_thread, run_between_hosts, run_on_borrowed_thread,
 };
-pub use crate::worker::future_host::{Lent, host_futures, lose_token};
+pub use crate::worker::future_host::{SlotInTransit, host_futures, lose_slot};
 pub use crate::worker::park::{Blocked, when_blocked};
 pub use crate::worker::threads::Threads;
-pub use crate::worker::{DeferredAction, Step, Worker};
+pub use crate::worker::{DeferredAction, StepOutcome, Worker};

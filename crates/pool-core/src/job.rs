@@ -25,9 +25,11 @@ use crate::sys::machine;
 
 /// A unit of work that runs at most once, on a worker.
 ///
-/// Every `FnOnce(&JobContext) -> Result<T, E> + Send + 'static` is a job, and [`job_fn`](crate::job_fn) spares it the type of its
-/// parameter; a type of your own carries its payload in its fields. The error is the job's own: it comes back through the handle as
-/// [`JobError::Failed`](crate::JobError::Failed). A panic is caught and comes back as `Panicked`; the worker goes on.
+/// Every `FnOnce(&JobContext) -> Result<T, E> + Send + 'static` is a job, and
+/// [`job_fn`](crate::job_fn) spares it the type of its parameter; a type of your own carries its
+/// payload in its fields. The error is the job's own: it comes back through the handle as
+/// [`JobError::Failed`](crate::JobError::Failed). A panic is caught and comes back as `Panicked`;
+/// the worker goes on.
 ///
 /// ```
 /// use pool_core::{Job, JobContext, JobOptions};
@@ -94,10 +96,11 @@ where
     }
 }
 
-/// A job whose work is a future. Every `FnOnce(AsyncContext) -> impl Future<Output = Result<T, E>>` is one.
+/// A job whose work is a future. Every `FnOnce(AsyncContext) -> impl Future<Output = Result<T, E>>`
+/// is one.
 ///
-/// The future is made on a worker when the job starts, and polled there. It is dropped at its next suspension once
-/// it is cancelled or its deadline has passed (`R405`).
+/// The future is made on a worker when the job starts, and polled there. It is dropped at its next
+/// suspension once it is cancelled or its deadline has passed (`R405`).
 #[diagnostic::on_unimplemented(
     message = "`{Self}` is not a job whose work is a future",
     label = "not an `AsyncJob`",
@@ -147,7 +150,7 @@ where
     }
 }
 
-/// What a job may carry beside its payload: a name, a time limit, a token.
+/// What a job may carry in addition to its payload: a name, a time limit, a token.
 #[derive(Debug, Clone, Default)]
 pub struct JobOptions {
     name: Option<Cow<'static, str>>,
@@ -178,8 +181,8 @@ impl JobOptions {
         self.deadline
     }
 
-    /// What cancels the job beside its handle, if anything does: cancelled as soon as one of the
-    /// tokens given is.
+    /// What cancels the job in addition to its handle, if anything does: cancelled as soon as one
+    /// of the tokens given is.
     pub fn token(&self) -> Option<&CancelToken> {
         self.token.as_ref()
     }
@@ -191,8 +194,8 @@ impl JobOptions {
         self
     }
 
-    /// Limits the time from submission to the end. Past it, a queued job never starts and a running one sees it in
-    /// [`JobContext::check`]. A limit too far for the clock is none (`R407`).
+    /// Limits the time from submission to the end. Past it, a queued job never starts and a running
+    /// one sees it in [`JobContext::check`]. A limit too far for the clock is none (`R407`).
     #[must_use]
     pub fn with_timeout(mut self, timeout: Duration) -> Self {
         self.timeout = Some(self.timeout.map_or(timeout, |t| t.min(timeout)));
@@ -206,7 +209,7 @@ impl JobOptions {
         self
     }
 
-    /// Cancels the job with this token, beside whatever else may cancel it.
+    /// Cancels the job with this token, in addition to whatever else may cancel it.
     #[must_use]
     pub fn with_token(mut self, token: &CancelToken) -> Self {
         self.token = Some(match self.token {
@@ -226,7 +229,8 @@ impl JobOptions {
         }
     }
 
-    /// What holds where these and `inner` are both given: the inner name, the earlier deadline, either token.
+    /// What holds where these and `inner` are both given: the inner name, the earlier deadline,
+    /// either token.
     #[inline(always)]
     pub(crate) fn around(self, inner: Self) -> Self {
         let mut both = inner;
@@ -244,7 +248,8 @@ impl JobOptions {
         both
     }
 
-    /// Fixes the time limit to the clock; nothing at all for a job without options, the cheapest kind.
+    /// Fixes the time limit to the clock; nothing at all for a job without options, the cheapest
+    /// kind.
     #[inline(always)]
     pub(crate) fn resolve(self) -> Option<Terms> {
         let is_plain = self.name.is_none()
@@ -292,7 +297,8 @@ impl Terms {
         self.deadline.is_some() || self.token.is_some()
     }
 
-    /// Has the token and the clock of `life` call `waker` when they may end job `id`. The caller looks at both once afterwards.
+    /// Has the token and the clock of `life` call `waker` when they may end job `id`. The caller
+    /// looks at both once afterwards.
     pub(crate) fn watch(&self, id: JobId, life: &Lifecycle, waker: &Waker) {
         if self.token.is_some()
             && let Some(refused) = self.watch_token(id, waker.clone())
@@ -304,7 +310,8 @@ impl Terms {
         }
     }
 
-    /// [`watch`](Self::watch)es, unless token or deadline end the job already: then gives the waker back, to be called.
+    /// [`watch`](Self::watch)es, unless token or deadline end the job already: then gives the waker
+    /// back, to be called.
     #[inline(always)]
     pub(crate) fn watch_unless_due(
         &self,
@@ -331,7 +338,8 @@ impl Terms {
     }
 
     fn watch_clock(&self, deadline: Instant, id: JobId, life: &Lifecycle, waker: &Waker) {
-        // Without a clock's thread the deadline is seen when the job would start, or at its next poll.
+        // Without a clock's thread the deadline is seen when the job would start, or at its next
+        // poll.
         let _has_clock = life.timer.wake_at(deadline, id, waker);
     }
 
@@ -374,7 +382,7 @@ pub struct Configured<J> {
 }
 
 impl<J> Configured<J> {
-    /// `job` with `options`, beside those that the job has of itself.
+    /// `job` with `options`, in addition to those that the job has of itself.
     pub fn new(job: J, options: JobOptions) -> Self {
         Self { job, options }
     }
@@ -426,7 +434,7 @@ impl<J: AsyncJob> AsyncJob for Configured<J> {
     }
 }
 
-/// The adapters, told once for both kinds of job.
+/// The adapters, written once for both kinds of job.
 macro_rules! adapters {
     () => {
         /// Names the job, for reports and logs.

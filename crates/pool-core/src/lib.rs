@@ -1,8 +1,9 @@
 //! The contract of a production worker pool, and all that its backends share.
 //!
 //! # When to use this crate
-//! To write a library that takes *somewhere to run jobs* without choosing for its user: accept `&dyn Executor` and call the
-//! methods of [`ExecutorExt`]. To write a backend: see [`backend`]. To run jobs, use the crate `pool`, which has the backends.
+//! To write a library that takes *somewhere to run jobs* without choosing for its user: accept
+//! `&dyn Executor` and call the methods of [`ExecutorExt`]. To write a backend: see [`backend`]. To
+//! run jobs, use the crate `pool`, which has the backends.
 //!
 //! # What is where
 //! | you write | you get |
@@ -10,11 +11,13 @@
 //! | [`Job`], [`AsyncJob`] | [`JobHandle`], [`Outcome`], [`JobError`], [`JobContext`] |
 //! | [`Engine`](backend::Engine): a queue and its threads | [`WorkerPool`](backend::WorkerPool): intake, deadlines, cancellation, panics, ledger, shutdown |
 //!
-//! **pool-core owns the life of a job; a backend owns where and when it runs.** Whatever must hold on every backend is here once.
+//! **pool-core owns the life of a job; a backend owns where and when it runs.** Whatever must hold
+//! on every backend is here once.
 //!
 //! # Guarantees
-//! The rules `R101` to `R903` of the contract, each a test in `pool-conformance`. The first of them: an accepted job reaches
-//! exactly one outcome, whatever a backend, a job, a hook, a caller or a shutdown does.
+//! The rules `R101` to `R903` of the contract, each a test in `pool-conformance`. The first of
+//! them: an accepted job reaches exactly one outcome, whatever a backend, a job, a hook, a caller
+//! or a shutdown does.
 
 mod cell;
 mod job;

@@ -12,7 +12,8 @@ use crate::worker::Worker;
 
 /// Where the tasks of a pool wait until a worker takes them: up to the bound, and past it.
 ///
-/// [`SharedQueue`](crate::SharedQueue) is one, first in, first out; [`StealingQueue`](crate::StealingQueue) has a deque for each worker.
+/// [`SharedQueue`](crate::backend::SharedQueue) is one, first in, first out;
+/// [`StealingQueue`](crate::backend::StealingQueue) has a deque for each worker.
 pub trait TaskQueue: Send + Sync + 'static {
     /// Queues a task of the pool with `life`, or gives it back if there is no room. Never blocks.
     ///
@@ -20,28 +21,32 @@ pub trait TaskQueue: Send + Sync + 'static {
     /// The task.
     fn push(&self, task: TaskRef<'_>, life: &Lifecycle) -> Result<(), Task>;
 
-    /// Queues a task whatever the bound, before all others: the hand-over of a swap, at most as many as fit by the bound of the pool they
-    /// left.
+    /// Queues a task whatever the bound, before all others: the hand-over of a swap, at most as
+    /// many as fit by the bound of the pool they left.
     fn push_unbounded(&self, task: Task);
 
-    /// Queues a task whatever the bound, to take turns with the others: the child of a job that is the innermost of very many. Such a task
-    /// takes no place: chains that are always queued so would keep all others out (`R107`).
+    /// Queues a task whatever the bound, to take turns with the others: the child of a job that is
+    /// the innermost of very many. Such a task takes no place: chains that are always queued so
+    /// would keep all others out (`R107`).
     fn push_past_bound(&self, task: Task) {
         self.push_unbounded(task);
     }
 
-    /// How many tasks are queued past the bound, for the stats: they show no more queued jobs than these and the capacity. A queue that does
-    /// not know shows what comes out of its pool's counts.
+    /// How many tasks are queued past the bound, for the stats: they show no more queued jobs than
+    /// these and the capacity. A queue that does not know shows what comes out of its pool's
+    /// counts.
     fn past_bound(&self) -> usize {
         usize::MAX
     }
 
-    /// Takes the next task for `worker`, to `place`, and tells [`Lifecycle::room`] of the place that came free.
+    /// Takes the next task for `worker`, to `place`, and tells [`Lifecycle::room`] of the place
+    /// that came free.
     fn pop<'a>(&self, worker: &Worker, place: TaskPlace<'a>) -> Option<TaskRef<'a>>;
 
     /// Whether a `pop` would find nothing. A push before the call is always seen.
     fn is_empty(&self) -> bool;
 
-    /// Takes all tasks, in order where there is one, and tells [`Lifecycle::room`] of the places that came free.
+    /// Takes all tasks, in order where there is one, and tells [`Lifecycle::room`] of the places
+    /// that came free.
     fn take_all(&self, life: &Lifecycle) -> Vec<Task>;
 }

@@ -3,8 +3,8 @@
 pub(crate) mod error;
 pub(crate) mod executor;
 pub(crate) mod join;
-pub(crate) mod lent_closure;
 pub(crate) mod map;
 pub(crate) mod room;
 pub(crate) mod scope;
+pub(crate) mod scoped_closure;
 mod ways_in;

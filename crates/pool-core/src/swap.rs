@@ -3,7 +3,7 @@
 pub use crate::pool::hand_over::{Adopted, HandOver, Retired};
 pub use crate::pool::shutdown::{end_as_one, end_as_one_blocking};
 pub use crate::pool::stats::Tally;
-pub use crate::pool::swappable::{Front, FrontDoor};
+pub use crate::pool::swappable::{Front, FrontRef};
 pub use crate::sys::published::Published;
 
 use std::sync::Arc;

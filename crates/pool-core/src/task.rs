@@ -22,22 +22,26 @@ use crate::worker::Worker;
 /// Words of a task that hold the job itself. With the vtable and the id they make 64 bytes.
 const INLINE_WORDS: usize = 6;
 
-/// The unit that an executor moves: put it somewhere, take it out on a worker, hand it to [`Worker::run`].
+/// The unit that an executor moves: put it somewhere, take it out on a worker, hand it to
+/// [`Worker::run`].
 ///
-/// A job of up to six words is stored inside, so a small job that wants no handle costs no allocation; a larger one
-/// is boxed. A task runs once. **A task dropped before it ran resolves its job as `Abandoned`**, so no executor can lose
-/// one in silence. A task knows nothing of its pool: one that comes back from a shutdown can be submitted to another
-/// pool, and the handles given out before resolve there (`R606`).
+/// A job of up to six words is stored inside, so a small job that wants no handle costs no
+/// allocation; a larger one is boxed. A task runs once. **A task dropped before it ran resolves its
+/// job as `Abandoned`**, so no executor can lose one in silence. A task knows nothing of its pool:
+/// one that comes back from a shutdown can be submitted to another pool, and the handles given out
+/// before resolve there (`R606`).
 #[repr(C)]
 pub struct Task {
     vtable: &'static VTable,
     body: Body,
 }
 
-/// A task that stays where it lies while it is handed on: an owner of the task, but not of its place.
+/// A task that stays where it lies while it is handed on: an owner of the task, but not of its
+/// place.
 ///
-/// A task is eight words. Each function that takes one by value may copy it, and a copy reads in wide loads what was written in narrow stores a
-/// moment ago, for which a processor has to wait. Dropped, it drops the task.
+/// A task is eight words. Each function that takes one by value may copy it, and a copy reads in
+/// wide loads what was written in narrow stores a moment ago, for which a processor has to wait.
+/// Dropped, it drops the task.
 #[derive(Debug)]
 pub struct TaskRef<'a>(&'a mut ManuallyDrop<Task>);
 
@@ -53,8 +57,9 @@ pub(crate) struct Body {
 
 /// What a job becomes inside a task. Whoever holds the payload holds the job's only entry.
 pub(crate) trait Payload: Send + 'static {
-    /// Whether others than the holder of the task reach the job: its handle, a token, a deadline. Only then are
-    /// [`accept`](Self::accept), [`watch`](Self::watch) and [`change_pool`](Self::change_pool) called.
+    /// Whether others than the holder of the task reach the job: its handle, a token, a deadline.
+    /// Only then are [`accept`](Self::accept), [`watch`](Self::watch) and
+    /// [`change_pool`](Self::change_pool) called.
     const IS_SHARED: bool = false;
 
     /// Runs the job, or what is due of it, on `worker`, and accounts for it.
@@ -69,8 +74,8 @@ pub(crate) trait Payload: Send + 'static {
         Accepted::Yes
     }
 
-    /// Has the job's token and the clock of `life` end it while it is queued. A waker, if they end it already: to be called instead of
-    /// queueing it.
+    /// Has the job's token and the clock of `life` end it while it is queued. A waker, if they end
+    /// it already: to be called instead of queueing it.
     fn watch(&self, _life: &Lifecycle) -> Option<Waker> {
         None
     }
@@ -80,7 +85,8 @@ pub(crate) trait Payload: Send + 'static {
         Changed::Yes(None)
     }
 
-    /// The pool ends before the job starts: counts it in `life`, publishes that it is abandoned, and counts it over.
+    /// The pool ends before the job starts: counts it in `life`, publishes that it is abandoned,
+    /// and counts it over.
     fn give_up(self, id: JobId, life: &Lifecycle, ends: GivenUpAs) -> GivenUp;
 
     /// The job's name, if it has one.
@@ -97,7 +103,8 @@ pub(crate) trait Payload: Send + 'static {
     }
 }
 
-/// What a pool finds that is about to queue a job. One byte, so that it is handed over in a register.
+/// What a pool finds that is about to queue a job. One byte, so that it is handed over in a
+/// register.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Accepted {
     /// The job is the pool's.
@@ -110,9 +117,11 @@ pub(crate) enum Accepted {
 
 /// Whether a task's job has changed its pool.
 pub(crate) enum Changed {
-    /// It has. A waker, if its token or its deadline ends it already: to be called where user code may run.
+    /// It has. A waker, if its token or its deadline ends it already: to be called where user code
+    /// may run.
     Yes(Option<Waker>),
-    /// It was started, and is accounted for in the pool that it was in: the task has nothing to run.
+    /// It was started, and is accounted for in the pool that it was in: the task has nothing to
+    /// run.
     No,
 }
 
@@ -198,10 +207,11 @@ struct SharedVTable {
 
 type Words = MaybeUninit<[usize; INLINE_WORDS]>;
 
-// SAFETY: a task is its payload and plain data, and `Task::new` takes payloads that are `Send` only.
+// SAFETY: a task is its payload and plain data, and `Task::new` takes payloads that are `Send`
+// only.
 unsafe impl Send for Task {}
-// SAFETY: through `&Task` one can reach the id, the name and the kind, which are never written after `new`. The name of
-// a payload lies in its options, which are plain strings.
+// SAFETY: through `&Task` one can reach the id, the name and the kind, which are never written
+// after `new`. The name of a payload lies in its options, which are plain strings.
 unsafe impl Sync for Task {}
 
 impl Task {
@@ -222,7 +232,8 @@ impl Task {
         }
     }
 
-    /// The task that `pop` brings, moved out of its place: for who keeps it, or pops seldom.
+    /// The task that `pop` brings, moved out of its place: for the one that keeps it, or pops
+    /// seldom.
     pub(crate) fn popped_by(
         pop: impl for<'a> FnOnce(TaskPlace<'a>) -> Result<TaskRef<'a>, TaskPlace<'a>>,
     ) -> Option<Self> {
@@ -237,8 +248,8 @@ impl Task {
 
     /// The job's name, if it was given one.
     pub fn name(&self) -> Option<&str> {
-        // SAFETY: the words hold the payload that the vtable was made for; the name lives in it and the result borrows
-        // from `self`.
+        // SAFETY: the words hold the payload that the vtable was made for; the name lives in it and
+        // the result borrows from `self`.
         unsafe { (self.vtable.name)(&raw const self.body.words).map(|name| &*name) }
     }
 
@@ -254,8 +265,9 @@ impl Task {
         unsafe { (self.vtable.deadline)(&raw const self.body.words) }
     }
 
-    /// The job has entered the books of `life`, and the task is about to be queued there. `Err`: it was ended while it was in no pool, and the
-    /// task has nothing to run: its outcome is to be recorded.
+    /// The job has entered the books of `life`, and the task is about to be queued there. `Err`: it
+    /// was ended while it was in no pool, and the task has nothing to run: its outcome is to be
+    /// recorded.
     #[inline(always)]
     pub(crate) fn accept(&self, life: &Lifecycle) -> Result<Option<Waker>, Outcome> {
         let Some(shared) = &self.vtable.shared else {
@@ -271,7 +283,8 @@ impl Task {
         }
     }
 
-    /// The job goes from the books of `from` to those of `to`; or, with `None`, to whoever has the task.
+    /// The job goes from the books of `from` to those of `to`; or, with `None`, to whoever has the
+    /// task.
     pub(crate) fn change_pool(&self, from: &Lifecycle, to: Option<&Arc<Lifecycle>>) -> Changed {
         match &self.vtable.shared {
             None => Changed::Yes(None),
@@ -280,8 +293,8 @@ impl Task {
         }
     }
 
-    /// The pool `life` ends before the job starts: it resolves as `Abandoned` now, and is counted there and over. What it captured is
-    /// left to be dropped.
+    /// The pool `life` ends before the job starts: it resolves as `Abandoned` now, and is counted
+    /// there and over. What it captured is left to be dropped.
     pub(crate) fn give_up(self, life: &Lifecycle, ends: GivenUpAs) -> GivenUp {
         let mut this = ManuallyDrop::new(self);
         // SAFETY: the payload is moved out, and `ManuallyDrop` keeps it from being dropped again.
@@ -291,7 +304,8 @@ impl Task {
     #[inline]
     pub(crate) fn run(self, worker: &Worker) {
         let mut this = ManuallyDrop::new(self);
-        // SAFETY: the payload is moved out by `run`, and `ManuallyDrop` keeps it from being dropped again.
+        // SAFETY: the payload is moved out by `run`, and `ManuallyDrop` keeps it from being dropped
+        // again.
         unsafe { (this.vtable.run)(&raw mut this.body.words, this.body.id, worker) }
     }
 
@@ -302,7 +316,8 @@ impl Task {
         }
         let mut this = ManuallyDrop::new(self);
         let mut payload = MaybeUninit::<P>::uninit();
-        // SAFETY: the payload is a `P`, so `take` writes a `P`, moved out of words that are not dropped.
+        // SAFETY: the payload is a `P`, so `take` writes a `P`, moved out of words that are not
+        // dropped.
         unsafe {
             (this.vtable.take)(&raw mut this.body.words, payload.as_mut_ptr().cast());
             Ok(payload.assume_init())
@@ -361,7 +376,8 @@ impl<'a> TaskRef<'a> {
         unsafe { move_by_words(task, place.as_mut_ptr()) }
     }
 
-    /// Moves the body to `place`, and gives back the rest; only [`from_parts`](Self::from_parts) keeps the job from being lost.
+    /// Moves the body to `place`, and gives back the rest; only [`from_parts`](Self::from_parts)
+    /// keeps the job from being lost.
     #[inline(always)]
     pub(crate) fn move_body_to(self, place: &mut MaybeUninit<Body>) -> &'static VTable {
         let this = ManuallyDrop::new(self);
@@ -413,8 +429,9 @@ impl fmt::Debug for Task {
     }
 }
 
-/// Moves a value word by word, since it was written so a moment ago: a processor that is asked for two fresh words in one load makes it wait
-/// until all stores before it have left, among them those to lines that other cores hold.
+/// Moves a value word by word, since it was written so a moment ago: a processor that is asked for
+/// two fresh words in one load makes it wait until all stores before it have left, among them those
+/// to lines that other cores hold.
 ///
 /// # Safety
 /// As for [`ptr::copy_nonoverlapping`] of one `T`, which consists of whole words.
@@ -424,8 +441,8 @@ unsafe fn move_by_words<T>(from: *const T, to: *mut T) {
     const { assert!(size_of::<T>().is_multiple_of(size_of::<Word>())) };
     let (from, to) = (from.cast::<Word>(), to.cast::<Word>());
     for word in 0..size_of::<T>() / size_of::<Word>() {
-        // SAFETY: a `T` is so many words, which the two places hold; they may be read and written whatever is in them. Volatile, or
-        // the compiler would join the loads.
+        // SAFETY: a `T` is that many words, which the two places hold; they may be read and written
+        // whatever is in them. Volatile, or the compiler would join the loads.
         unsafe { to.add(word).write(from.add(word).read_volatile()) };
     }
 }

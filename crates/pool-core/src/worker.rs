@@ -62,17 +62,18 @@ use slot_transfer::Lending;
 
 /// A thread that runs jobs.
 ///
-/// A backend makes one for each of its threads ([`Worker::start`]) and has it [`work`](Self::work); one whose threads are lent
-/// goes through [`visit`](crate::visit()).
+/// A backend makes one for each of its threads ([`Worker::start`]) and has it [`work`](Self::work);
+/// one whose threads are lent goes through
+/// [`run_on_borrowed_thread`](crate::backend::run_on_borrowed_thread).
 #[derive(Clone)]
 pub struct Worker(Rc<Inner>);
 
 struct Inner {
     seat: Seat,
     /// What others see of it.
-    slot: Arc<CachePadded<Status>>,
+    status: Arc<CachePadded<Status>>,
     /// What sleeps and is resumed: the index itself, for a worker with a thread of its own.
-    token: usize,
+    slot: usize,
     host: Box<dyn Host>,
     state: OnceCell<Rc<dyn Any>>,
     tick: Cell<u32>,
@@ -82,7 +83,8 @@ struct Inner {
     nested: Cell<usize>,
     /// Children that the innermost job has queued past the bound.
     past_bound: Cell<usize>,
-    /// Jobs on this stack that run in place since their submitters may queue no more past the bound.
+    /// Jobs on this stack that run in place since their submitters may queue no more past the
+    /// bound.
     beyond: Cell<usize>,
     /// Jobs have ended here since those who watch the pool were last told.
     has_news: Cell<bool>,
@@ -96,12 +98,13 @@ struct Inner {
     /// What others wait for this thread to do once the job on it is over.
     after_job: AfterJob,
     names: Names,
-    /// How its token comes and goes.
+    /// How its slot comes and goes.
     lending: Lending,
 }
 
 impl Worker {
-    /// Takes worker `index`'s place on this thread, for good: runs `on_worker_start` and lets the thread be resumed.
+    /// Takes worker `index`'s place on this thread, for good: runs `on_worker_start` and lets the
+    /// thread be resumed.
     ///
     /// # Errors
     /// The hook failed or panicked: there is no worker, and the pool cannot be built (`R109`).
@@ -115,23 +118,24 @@ impl Worker {
         Ok(worker)
     }
 
-    /// Takes seat `index`. `is_searching`: the token slept, was resumed, and is counted as searching now.
+    /// Takes seat `index`. `is_searching`: the slot slept, was resumed, and is counted as searching
+    /// now.
     pub(crate) fn new<E: Engine>(
         engine: &Arc<E>,
         index: usize,
-        token: usize,
+        slot: usize,
         is_searching: bool,
     ) -> Self {
-        let slot = Arc::clone(&engine.life().roster.slots[index]);
+        let status = Arc::clone(&engine.life().roster.statuses[index]);
         Self(Rc::new(Inner {
             seat: Seat::new(engine.life(), index),
-            tick: Cell::new(slot.looks()),
+            tick: Cell::new(status.looks()),
+            status,
             slot,
-            token,
             host: Box::new(Within(Inside(Arc::clone(engine)))),
             state: OnceCell::new(),
             is_searching: Cell::new(is_searching),
-            search: Search::new(engine.life().roster.is_on_lent_threads()),
+            search: Search::new(engine.life().roster.is_on_borrowed_threads()),
             nested: Cell::new(0),
             past_bound: Cell::new(0),
             beyond: Cell::new(0),
@@ -149,17 +153,17 @@ impl Worker {
     /// Works until the pool stops, then runs `on_worker_stop` and leaves.
     pub fn work<E: Engine>(self, engine: &E) {
         loop {
-            while self.step(engine) != Step::Nothing {}
+            while self.step(engine) != StepOutcome::Nothing {}
             match self.rest(engine) {
                 Rest::Search | Rest::Moved => {}
-                Rest::Sleep => self.0.slot.park(),
+                Rest::Sleep => self.0.status.park(),
                 Rest::Stop => break,
             }
         }
         self.leave();
     }
 
-    /// Works until there is nothing to do, or the token has moved elsewhere.
+    /// Works until there is nothing to do, or the slot has moved elsewhere.
     pub(crate) fn work_until_idle<E: Engine>(&self, engine: &E, first: Option<Task>) -> Rest {
         let _entered = self.enter();
         if let Some(task) = first {
@@ -167,12 +171,12 @@ impl Worker {
         }
         loop {
             match self.step(engine) {
-                Step::Ran => continue,
-                Step::Moved => {
+                StepOutcome::Ran => continue,
+                StepOutcome::Moved => {
                     self.tell_news();
                     return Rest::Moved;
                 }
-                Step::Nothing => {}
+                StepOutcome::Nothing => {}
             }
             match self.rest(engine) {
                 Rest::Search => {}
@@ -181,13 +185,14 @@ impl Worker {
         }
     }
 
-    /// Works until there is nothing to do, or, with `stay`, until that has passed: then there is more, and the token is the caller's.
+    /// Works until there is nothing to do, or, with `stay`, until that has passed: then there is
+    /// more, and the slot is the caller's.
     pub(crate) fn work_as_guest<E: Engine>(&self, engine: &E, stay: Option<Duration>) -> Rest {
         let _entered = self.enter();
         let until = stay.map(|stay| machine::now() + stay);
         loop {
             match self.step(engine) {
-                Step::Ran => {
+                StepOutcome::Ran => {
                     self.run_after_job();
                     if until.is_some_and(|until| machine::now() >= until) && self.has_work(engine) {
                         self.tell_news();
@@ -196,11 +201,11 @@ impl Worker {
                     }
                     continue;
                 }
-                Step::Moved => {
+                StepOutcome::Moved => {
                     self.tell_news();
                     return Rest::Moved;
                 }
-                Step::Nothing => {}
+                StepOutcome::Nothing => {}
             }
             match self.rest(engine) {
                 Rest::Search => {}
@@ -209,9 +214,10 @@ impl Worker {
         }
     }
 
-    /// Runs one task, if there is one. Queued jobs and woken futures take turns, so neither starves the other (`R804`).
+    /// Runs one task, if there is one. Queued jobs and woken futures take turns, so neither starves
+    /// the other (`R804`).
     #[inline]
-    fn step<E: Engine>(&self, engine: &E) -> Step {
+    fn step<E: Engine>(&self, engine: &E) -> StepOutcome {
         if self.life().is_cancelling() {
             return self.step_at_end(engine);
         }
@@ -220,7 +226,7 @@ impl Worker {
             return self.step_taken();
         }
         match self.run_queued(engine) {
-            Step::Nothing if self.run_woken() => self.step_taken(),
+            StepOutcome::Nothing if self.run_woken() => self.step_taken(),
             step => step,
         }
     }
@@ -234,11 +240,11 @@ impl Worker {
     }
 
     #[inline(always)]
-    fn run_queued<E: Engine>(&self, engine: &E) -> Step {
+    fn run_queued<E: Engine>(&self, engine: &E) -> StepOutcome {
         machine::point(Point::Look);
         let mut place = MaybeUninit::uninit();
         let Some(task) = engine.queue().pop(self, &mut place) else {
-            return Step::Nothing;
+            return StepOutcome::Nothing;
         };
         machine::point(Point::Took(task.id()));
         if self.0.past_bound.get() != 0 {
@@ -248,9 +254,9 @@ impl Worker {
         engine.run(self, task)
     }
 
-    /// The token of this worker, for an engine that moves it elsewhere.
-    pub fn token(&self) -> usize {
-        self.0.token
+    /// The slot of this worker, for an engine that moves it elsewhere.
+    pub fn slot(&self) -> usize {
+        self.0.slot
     }
 
     #[inline]
@@ -267,8 +273,8 @@ impl Worker {
         true
     }
 
-    /// Runs a task that was taken out of the queue, and keeps the books. Once the pool is cancelling, the task goes into the
-    /// report instead.
+    /// Runs a task that was taken out of the queue, and keeps the books. Once the pool is
+    /// cancelling, the task goes into the report instead.
     #[inline]
     pub fn run(&self, task: Task) {
         let mut place = MaybeUninit::uninit();
@@ -300,8 +306,8 @@ impl Worker {
         }
     }
 
-    /// Tells those who watch the pool, if a job has ended here. Only then: one of them may be a future of this pool, which this very worker
-    /// polls, and which changes nothing by that.
+    /// Tells those who watch the pool, if a job has ended here. Only then: one of them may be a
+    /// future of this pool, which this very worker polls, and which changes nothing by that.
     fn tell_news(&self) {
         if self.0.has_news.replace(false) {
             self.life().tell_watchers();
@@ -325,10 +331,12 @@ impl Worker {
         &*self.0.host
     }
 
-    /// Runs one queued task within the job that waits here for its whole pool, and whose worker would else be missing.
+    /// Runs one queued task within the job that waits here for its whole pool, and whose worker
+    /// would else be missing.
     ///
-    /// Once the pool has stopped, one that waits for the end does so no longer: its limit may have passed. One that waits for quiet goes on,
-    /// since the other workers may all wait likewise, and leave what was woken to each other.
+    /// Once the pool has stopped, one that waits for the end does so no longer: its limit may have
+    /// passed. One that waits for quiet goes on, since the other workers may all wait likewise, and
+    /// leave what was woken to each other.
     pub(crate) fn help(&self, awaits: Awaits) -> bool {
         let life = self.life();
         let is_over = match awaits {
@@ -343,7 +351,8 @@ impl Worker {
         self.0.host.has_queued()
     }
 
-    /// How often this worker has looked for a task, for backends that look elsewhere every so often.
+    /// How often this worker has looked for a task, for backends that look elsewhere every so
+    /// often.
     #[inline]
     pub fn tick(&self) -> u32 {
         self.0.tick.get()
@@ -364,7 +373,7 @@ impl Worker {
     #[inline(always)]
     pub(crate) fn begin(&self, id: JobId, name: Option<&str>) -> Frame<'_> {
         let since = self.0.clock.now(self.life());
-        let is_listed = self.0.slot.begin(id, name, since);
+        let is_listed = self.0.status.begin(id, name, since);
         Frame {
             worker: self,
             is_listed,
@@ -376,7 +385,8 @@ impl Worker {
         self.life().ledger.record(outcome, Some(self.index()));
     }
 
-    /// Records how a job ended that runs here, and tells the observer of failures. Called within the job's frame.
+    /// Records how a job ended that runs here, and tells the observer of failures. Called within
+    /// the job's frame.
     #[inline]
     pub(crate) fn record_and_tell<T, E: Any>(
         &self,
@@ -389,8 +399,8 @@ impl Worker {
         self.tell_end(id, name, resolution, own_text);
     }
 
-    /// Tells the observer of failures how a job ended, which is on record. Called within the job's frame. `own_text`: what the job itself
-    /// says of its error.
+    /// Tells the observer of failures how a job ended, which is on record. Called within the job's
+    /// frame. `own_text`: what the job itself says of its error.
     #[inline]
     pub(crate) fn tell_end<T, E: Any>(
         &self,
@@ -404,13 +414,15 @@ impl Worker {
         }
     }
 
-    /// Whether jobs that are joined or awaited here may run here: not on a thread that polls the futures of a runtime.
+    /// Whether jobs that are joined or awaited here may run here: not on a thread that polls the
+    /// futures of a runtime.
     #[inline]
     pub(crate) fn may_claim(&self) -> bool {
         !self.is_hosting() && !self.life().is_forked()
     }
 
-    /// Runs a job that was claimed, within the one that waits for it, and accounts for it. `run` gets the job's frame.
+    /// Runs a job that was claimed, within the one that waits for it, and accounts for it. `run`
+    /// gets the job's frame.
     #[inline]
     pub(crate) fn run_claimed<R>(
         &self,
@@ -439,7 +451,7 @@ impl Worker {
         self.0.clock.last_reading()
     }
 
-    /// Counts the worker among those that search, for its token's next holder.
+    /// Counts the worker among those that search, for its slot's next holder.
     pub(crate) fn begin_search(&self) {
         if !self.0.is_searching.replace(true) {
             self.life().roster.sleep.begin_search();
@@ -454,13 +466,13 @@ impl Worker {
     /// How many jobs of this pool are on this thread's stack.
     #[inline]
     pub(crate) fn own_jobs(&self) -> usize {
-        self.0.slot.depth() + self.0.nested.get()
+        self.0.status.depth() + self.0.nested.get()
     }
 }
 
 impl Drop for Inner {
     fn drop(&mut self) {
-        self.slot.keep_looks(self.tick.get());
+        self.status.keep_looks(self.tick.get());
         current::forget(self);
     }
 }
@@ -475,11 +487,11 @@ impl fmt::Debug for Worker {
 
 /// What came of a look for a task.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Step {
+pub enum StepOutcome {
     /// One was run.
     Ran,
     /// There was none.
     Nothing,
-    /// One was started where it runs on without this thread, and the worker's token went with it.
+    /// One was started where it runs on without this thread, and the worker's slot went with it.
     Moved,
 }

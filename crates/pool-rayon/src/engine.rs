@@ -1,12 +1,13 @@
-//! The engine: a bounded queue with a deque for each of rayon's threads, and visits there that empty it.
+//! The engine: a bounded queue with a deque for each of rayon's threads, and runs there that empty
+//! it.
 
 use std::fmt;
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, PoisonError, Weak};
 
 use pool_core::backend::{
-    Blocked, Engine, Lifecycle, PoolConfig, STAY, StealingQueue, Visited, after_this_job,
-    is_within_a_job, put_to_sleep, visit, when_blocked,
+    Blocked, BorrowedRun, Engine, Lifecycle, PoolConfig, STAY, StealingQueue, after_this_job,
+    is_within_a_job, put_to_sleep, run_on_borrowed_thread, when_blocked,
 };
 use pool_core::{BuildError, Capability};
 use rayon::ThreadPool;
@@ -15,14 +16,15 @@ use crate::threads::OwnThreads;
 
 /// The engine of [`RayonPool`](crate::RayonPool).
 ///
-/// Jobs wait in a queue of the pool's own, since rayon's has no bound. At most `workers` visits at once take from it, each a
-/// rayon job that goes on until the queue is empty, so a burst of jobs costs rayon one job for each worker. What a job submits goes onto a
-/// deque of its thread's, as with rayon's own.
+/// Jobs wait in a queue of the pool's own, since rayon's has no bound. At most `workers` runs at
+/// once take from it, each a rayon job that goes on until the queue is empty, so a burst of jobs
+/// costs rayon one job for each worker. What a job submits goes onto a deque of its thread's, as
+/// with rayon's own.
 pub struct RayonEngine {
     life: Arc<Lifecycle>,
     queue: StealingQueue,
     rayon: Mutex<Option<Arc<ThreadPool>>>,
-    /// The same, for visits on their way: they keep nothing alive.
+    /// The same, for runs on their way: they keep nothing alive.
     visits: Weak<ThreadPool>,
     /// What a thread of the rayon pool does that waits for a job of this one.
     help: Arc<Help>,
@@ -77,9 +79,9 @@ impl Engine for RayonEngine {
             life,
         });
         let weak = Arc::downgrade(&engine);
-        engine.life.resume_with(move |token| {
+        engine.life.resume_with(move |slot| {
             if let Some(engine) = weak.upgrade() {
-                engine.send_visit(token);
+                engine.start_run(slot);
             }
         });
         when_blocked(&engine.help);
@@ -97,8 +99,8 @@ impl Engine for RayonEngine {
 
     fn join_threads(&self) {
         let have_all_left = self.life.have_all_left();
-        // On threads of the pool's own each visit lasts to the end, and idle threads need not wait for one that hangs. On others a visit
-        // goes on in another one, which needs the rayon pool.
+        // On threads of the pool's own each run lasts to the end, and idle threads need not wait
+        // for one that hangs. On others a run goes on in another one, which needs the rayon pool.
         if self.own_threads.is_some() || have_all_left {
             let rayon = self
                 .rayon
@@ -128,47 +130,48 @@ impl fmt::Debug for RayonEngine {
 }
 
 impl RayonEngine {
-    /// Has some thread of the rayon pool work with a token that was resumed.
-    fn send_visit(self: &Arc<Self>, token: usize) {
+    /// Has some thread of the rayon pool work with a slot that was resumed.
+    fn start_run(self: &Arc<Self>, slot: usize) {
         let engine = Arc::clone(self);
         match self.visits.upgrade() {
-            Some(rayon) => rayon.spawn(move || engine.make_visit(token)),
-            // Only after the end is there no pool to visit.
-            None => self.life.worker_gone(token),
+            Some(rayon) => rayon.spawn(move || engine.run_slot(slot)),
+            // Only after the end is there no pool to run on.
+            None => self.life.worker_gone(slot),
         }
     }
 
-    fn make_visit(self: &Arc<Self>, token: usize) {
+    fn run_slot(self: &Arc<Self>, slot: usize) {
         // On threads of the pool's own there are no others to be let in.
         let stay = self.own_threads.is_none().then_some(STAY);
-        match visit(self, token, stay) {
-            Visited::Over => {}
-            Visited::Paused => self.send_visit(token),
-            Visited::Refused => self.send_visit_elsewhere(token),
+        match run_on_borrowed_thread(self, slot, stay) {
+            BorrowedRun::Over => {}
+            BorrowedRun::Paused => self.start_run(slot),
+            BorrowedRun::Refused => self.start_run_elsewhere(slot),
         }
     }
 
-    /// A thread that waits within a job has met a visit, and does not make it. The first thread that comes to it and does not wait so makes it;
-    /// if all do, the first of them whose job is over.
+    /// A thread that waits within a job has met a run, and does not make it. The first thread that
+    /// comes to it and does not wait so makes it; if all do, the first of them whose job is over.
     ///
     /// rayon calls a broadcast on each thread once, as soon as that has nothing else to do.
-    fn send_visit_elsewhere(self: &Arc<Self>, token: usize) {
+    fn start_run_elsewhere(self: &Arc<Self>, slot: usize) {
         let Some(rayon) = self.visits.upgrade() else {
-            return self.life.worker_gone(token);
+            return self.life.worker_gone(slot);
         };
         let engine = Arc::clone(self);
         let is_taken = AtomicBool::new(false);
         let left = AtomicUsize::new(rayon.current_num_threads());
-        // ORDERING: Relaxed: the one that takes the token is told by the swap alone, and needs to see nothing of the others.
+        // ORDERING: Relaxed: the one that takes the slot is told by the swap alone, and needs to
+        // see nothing of the others.
         rayon.spawn_broadcast(move |_| {
             if !is_within_a_job() && !is_taken.swap(true, Ordering::Relaxed) {
-                engine.make_visit(token);
+                engine.run_slot(slot);
             }
             if left.fetch_sub(1, Ordering::Relaxed) == 1 && !is_taken.swap(true, Ordering::Relaxed)
             {
                 let again = Arc::clone(&engine);
-                if !after_this_job(move || again.send_visit(token)) {
-                    engine.send_visit(token);
+                if !after_this_job(move || again.start_run(slot)) {
+                    engine.start_run(slot);
                 }
             }
         });

@@ -1,8 +1,9 @@
 //! A worker pool on a rayon thread pool, its own or the caller's.
 //!
 //! # When to use it
-//! Where jobs use rayon's parallel iterators or `join`: they run on the same threads. Rayon alone is the better choice for work that
-//! needs none of the rest: no bound, no handles, no deadlines, no shutdown with a report. What a job submits stays on its thread unless another is idle, as in
+//! Where jobs use rayon's parallel iterators or `join`: they run on the same threads. Rayon alone
+//! is the better choice for work that needs none of the rest: no bound, no handles, no deadlines,
+//! no shutdown with a report. What a job submits stays on its thread unless another is idle, as in
 //! rayon; so there is no order of starts.
 //!
 //! ```
@@ -23,5 +24,6 @@ mod threads;
 
 pub use engine::RayonEngine;
 
-/// Jobs on a rayon thread pool. [`adopt`](pool_core::backend::PoolBuilder::adopt) the caller's, or have one built.
+/// Jobs on a rayon thread pool. [`adopt`](pool_core::backend::PoolBuilder::adopt) the caller's, or
+/// have one built.
 pub type RayonPool = pool_core::backend::WorkerPool<RayonEngine>;

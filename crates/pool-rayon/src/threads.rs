@@ -1,4 +1,5 @@
-//! A rayon thread pool of our own: named, hooked, and joined at its end, which rayon's own drop does not do.
+//! A rayon thread pool of our own: named, hooked, and joined at its end, which rayon's own drop
+//! does not do.
 
 use std::fmt;
 use std::sync::mpsc::{self, Receiver};
@@ -7,11 +8,11 @@ use std::thread::{self, JoinHandle};
 use std::time::Duration;
 
 use pool_core::BuildError;
-use pool_core::backend::{Lifecycle, PoolConfig, move_in, move_out};
+use pool_core::backend::{Lifecycle, PoolConfig, deregister_thread, register_thread};
 use rayon::{ThreadPool, ThreadPoolBuilder};
 
-/// Time for the threads to end once their pool has nothing to do. One that a job has left work of its own on (a `rayon::spawn` that
-/// outlives it) is not waited for any longer.
+/// Time for the threads to end once their pool has nothing to do. One that a job has left work of
+/// its own on (a `rayon::spawn` that outlives it) is not waited for any longer.
 const EXIT_GRACE: Duration = Duration::from_millis(250);
 
 #[derive(Default)]
@@ -49,13 +50,13 @@ impl OwnThreads {
                 let until_the_end = alive.clone();
                 let body = move || {
                     let _until_the_end = until_the_end;
-                    let moved_in = move_in(&life, index);
+                    let moved_in = register_thread(&life, index);
                     let is_in = moved_in.is_ok();
                     // Nobody listens any more where a later thread was refused.
                     let _heard = ready.send((index, moved_in));
                     if is_in {
                         seat.run();
-                        move_out(&life);
+                        deregister_thread(&life);
                     }
                 };
                 match thread.spawn(body) {
@@ -84,7 +85,8 @@ impl OwnThreads {
         }
     }
 
-    /// Waits for the threads, after their pool was dropped and none of its jobs runs: those that end within a moment.
+    /// Waits for the threads, after their pool was dropped and none of its jobs runs: those that
+    /// end within a moment.
     pub(crate) fn join(&self) {
         let threads = std::mem::take(&mut *self.lock());
         let all_ended = self
@@ -101,7 +103,8 @@ impl OwnThreads {
             return;
         }
         for thread in threads {
-            // Jobs and hooks are contained; a panic here would be of a thread-local's destructor, reported already.
+            // Jobs and hooks are contained; a panic here would be of a thread-local's destructor,
+            // reported already.
             let _ended = thread.join();
         }
     }

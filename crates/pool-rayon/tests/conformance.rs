@@ -30,7 +30,7 @@ mod adopted {
 
     /// More than any rule has workers. Where more are asked for, it is the pool that must refuse.
     const MOST_THREADS: usize = 64;
-    /// Threads that are there beside as many as there are workers.
+    /// Threads that are there next to as many as there are workers.
     const OTHERS: usize = 3;
 
     struct Adopted;

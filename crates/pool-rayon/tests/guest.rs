@@ -1,4 +1,5 @@
-//! The backend as a guest of rayon: what else runs on the threads neither holds it up nor is held up by it.
+//! The backend as a guest of rayon: what else runs on the threads neither holds it up nor is held
+//! up by it.
 
 use std::cell::Cell;
 use std::convert::Infallible;
@@ -57,7 +58,8 @@ fn a_stray_rayon_job_does_not_hold_up_the_end() {
     }
 }
 
-/// A visit on an adopted pool's thread may be over after one job, and the next visit looks where this one has left off.
+/// A visit on an adopted pool's thread may be over after one job, and the next visit looks where
+/// this one has left off.
 #[test]
 fn jobs_that_outlast_a_visit_starve_no_outsider() {
     /// Of the chain, before the outsider's job has its turn.
@@ -92,7 +94,7 @@ impl Drop for Stop {
     }
 }
 
-/// A job that lasts longer than a visit, and submits itself again.
+/// A job that lasts longer than a run, and submits itself again.
 struct Link(Chain);
 
 impl Job for Link {
@@ -146,7 +148,8 @@ fn no_job_starts_within_a_rayon_wait_of_another() {
             begun.send(()).unwrap();
             IS_IN_A_JOB.get()
         });
-        // The other thread is taken: until the gate opens the second job can only begin where it must not.
+        // The other thread is taken: until the gate opens the second job can only begin where it
+        // must not.
         let _begun_too_early = begins.recv_timeout(Duration::from_millis(50));
         drop(open);
         let pool = within_patience(move || {
@@ -184,7 +187,8 @@ const CHILD: &str = "POOL_RAYON_EXITS";
 /// The code with which the child exits.
 const CODE: i32 = 7;
 
-/// The locals of the thread are gone by then, and the visit that the handler waits for is made there.
+/// The locals of the thread are gone by then, and the visit that the handler waits for is made
+/// there.
 #[test]
 fn a_wait_in_a_handler_of_an_exit_on_a_thread_of_an_adopted_pool_returns() {
     extern "C" fn handler() {

@@ -1,4 +1,4 @@
-//! Pools that share the threads of one rayon pool, and rayon's own work beside them.
+//! Pools that share the threads of one rayon pool, and rayon's own work next to them.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -57,7 +57,8 @@ fn pools_on_the_same_threads_keep_apart() {
     }
 }
 
-/// A thread that once ran the pool's jobs, and now does rayon's, submits: the pool's one worker may be on another thread.
+/// A thread that once ran the pool's jobs, and now does rayon's, submits: the pool's one worker may
+/// be on another thread.
 #[test]
 fn a_rayon_thread_outside_of_a_visit_submits_as_anybody() {
     let threads = ThreadPoolBuilder::new().num_threads(3).build();

@@ -7,9 +7,11 @@ use crate::schedule::Schedule;
 use crate::sim::Sim;
 use crate::simulation::{Failure, Simulation, VARIABLE};
 
-/// Runs `test` once for each seed, and panics at the first that fails, with the command that replays it.
+/// Runs `test` once for each seed, and panics at the first that fails, with the command that
+/// replays it.
 ///
-/// Half of the seeds are walks at random, half are priorities at depth 3. If `POOL_SIM_SEED` names a schedule, that one alone is run.
+/// Half of the seeds are walks at random, half are priorities at depth 3. If `POOL_SIM_SEED` names
+/// a schedule, that one alone is run.
 ///
 /// # Panics
 /// With the [`Failure`] of the first schedule under which the test fails.
@@ -32,7 +34,8 @@ where
     Simulation::new(seeds.start).check(seeds, test);
 }
 
-/// The depth of every other seed of [`check`], and the steps that it is spread over until one is measured.
+/// The depth of every other seed of [`check`], and the steps that it is spread over until one is
+/// measured.
 const DEPTH: usize = 3;
 const STEPS: u64 = 1000;
 
@@ -77,8 +80,8 @@ impl Simulation {
         None
     }
 
-    /// Odd seeds are priorities, over as many steps as the run before took; even ones are walks. A simulation that was told to draw
-    /// priorities always does.
+    /// Odd seeds are priorities, over as many steps as the run before took; even ones are walks. A
+    /// simulation that was told to draw priorities always does.
     fn schedule_of(&self, seed: u64, steps: u64) -> Schedule {
         match self.schedule {
             Schedule::Random { .. } if seed.is_multiple_of(2) => Schedule::Random { seed },

@@ -1,4 +1,5 @@
-//! The numbers that a seed stands for: the same on every machine and with every version of every dependency, so that a seed stays one.
+//! The numbers that a seed stands for: the same on every machine and with every version of every
+//! dependency, so that a seed stays one.
 
 /// `SplitMix64`, by Steele, Lea and Flood.
 #[derive(Debug, Clone)]

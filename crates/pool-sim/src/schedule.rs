@@ -1,14 +1,18 @@
 //! Who goes on next: a walk at random, or priorities in the manner of PCT.
 //!
-//! **At random**: at each point the thread that runs goes on with a probability that is the seed's own (from one half to one in sixty-four for
-//! a switch), else any of those that can. Seeds that switch seldom find what needs one thread to run far ahead; those that switch often,
-//! what needs many small steps.
+//! **At random**: at each point the thread that runs goes on with a probability that is the seed's
+//! own (from one half to one in sixty-four for a switch), otherwise any of those that can. Seeds
+//! that switch seldom find what needs one thread to run far ahead; those that switch often, what
+//! needs many small steps.
 //!
-//! **PCT** (Burckhardt and others, *A randomized scheduler with probabilistic guarantees of finding bugs*, 2010): each thread has a priority, drawn as it
-//! starts; the highest that can go on does. At `depth - 1` points, drawn among the first `steps`, the thread that runs falls below all others. A
-//! bug that needs `d` orderings to meet, among `n` threads, is found by a schedule of depth `d` with a probability of at least 1 / (n · steps^(d-1)).
-//! What the theory leaves out costs two exceptions: a thread that gives way falls below all as well, or a loop that waits for another would never
-//! end; and one that was passed over for long rises again, or threads that wake each other without end would keep it out for ever.
+//! **PCT** (Burckhardt and others, *A randomized scheduler with probabilistic guarantees of finding
+//! bugs*, 2010): each thread has a priority, drawn as it starts; the highest that can go on does.
+//! At `depth - 1` points, drawn among the first `steps`, the thread that runs falls below all
+//! others. A bug that needs `d` orderings to meet, among `n` threads, is found by a schedule of
+//! depth `d` with a probability of at least 1 / (n · steps^(d-1)). What the theory leaves out costs
+//! two exceptions: a thread that gives way falls below all as well, or a loop that waits for
+//! another would never end; and one that was passed over for long rises again, or threads that wake
+//! each other without end would keep it out for ever.
 
 use std::fmt;
 use std::str::FromStr;
@@ -98,7 +102,8 @@ impl FromStr for Schedule {
     }
 }
 
-/// How often a thread is passed over before it rises again. A run that is shorter keeps to the theory.
+/// How often a thread is passed over before it rises again. A run that is shorter keeps to the
+/// theory.
 const MOST_PASSED: u32 = 5000;
 
 /// The state of a schedule that is under way.
@@ -110,7 +115,7 @@ pub(crate) struct Drawing {
 
 #[derive(Debug)]
 enum Way {
-    /// A switch is one chance in so many.
+    /// A switch is one chance in that many.
     Random {
         one_in: usize,
     },

@@ -12,12 +12,14 @@ use crate::state::Status;
 use crate::trace::{Trace, What};
 use crate::world::World;
 
-/// The simulation, as the test that runs in it sees it. The test is its first thread, and takes turns like the others.
+/// The simulation, as the test that runs in it sees it. The test is its first thread, and takes
+/// turns like the others.
 #[derive(Clone)]
 pub struct Sim(pub(crate) Arc<World>);
 
 impl Sim {
-    /// Lets one other thread, chosen as the schedule says, go on up to its next point. False if none can.
+    /// Lets one other thread, chosen as the schedule says, go on up to its next point. False if
+    /// none can.
     pub fn step(&self) -> bool {
         let thread = this_thread();
         let before = self.0.lock().steps;
@@ -32,8 +34,8 @@ impl Sim {
         self.0.block(state, this_thread(), Status::Idles(None));
     }
 
-    /// Lets the others go on until none can, and `time` pass: whatever is due meanwhile happens in its order, each time until
-    /// nobody can go on. Takes no real time.
+    /// Lets the others go on until none can, and `time` pass: whatever is due meanwhile happens in
+    /// its order, each time until nobody can go on. Takes no real time.
     pub fn advance(&self, time: Duration) {
         let state = self.0.lock();
         let until = state.clock.saturating_add(time);

@@ -21,7 +21,8 @@ pub const VARIABLE: &str = "POOL_SIM_SEED";
 /// Steps after which a simulation has failed, unless it says otherwise.
 const MOST_STEPS: u64 = 1_000_000;
 
-/// Real time without a step after which a thread is taken to wait for what the simulator does not know.
+/// Real time without a step after which a thread is taken to wait for what the simulator does not
+/// know.
 const PATIENCE: Duration = Duration::from_secs(20);
 
 /// Events of the trace that a failure shows.
@@ -79,7 +80,8 @@ impl fmt::Display for Failure {
 
 impl std::error::Error for Failure {}
 
-/// Whether pools start jobs in order, in the simulation that runs the calling thread. `None`: none does.
+/// Whether pools start jobs in order, in the simulation that runs the calling thread. `None`: none
+/// does.
 pub(crate) fn is_fifo_here() -> Option<bool> {
     let (simulator, _) = machine::this_simulation()?;
     let simulator: &dyn Any = &*simulator;
@@ -110,8 +112,8 @@ impl Simulation {
         self
     }
 
-    /// Draws priorities instead, for bugs that need `depth` orderings to show, 2 or 3 for most; they change among the first `steps` steps. See
-    /// [`Schedule::Pct`].
+    /// Draws priorities instead, for bugs that need `depth` orderings to show, 2 or 3 for most;
+    /// they change among the first `steps` steps. See [`Schedule::Pct`].
     #[must_use]
     pub fn pct(mut self, depth: usize, steps: u64) -> Self {
         let seed = self.schedule.seed();
@@ -119,8 +121,8 @@ impl Simulation {
         self
     }
 
-    /// Pools start their jobs in the order of submission, as `channel` does. Else a worker takes any job that is queued, as the seed says: what
-    /// holds then holds on every backend.
+    /// Pools start their jobs in the order of submission, as `channel` does. Otherwise a worker
+    /// takes any job that is queued, as the seed says: what holds then holds on every backend.
     #[must_use]
     pub fn fifo(mut self) -> Self {
         self.is_fifo = true;
@@ -141,14 +143,16 @@ impl Simulation {
         self
     }
 
-    /// The command that a failure tells to run; `{}` stands for the schedule. Else it is made of the program's name and the test's.
+    /// The command that a failure tells to run; `{}` stands for the schedule. Otherwise it is made
+    /// of the program's name and the test's.
     #[must_use]
     pub fn replay(mut self, command: impl Into<String>) -> Self {
         self.replay = Some(command.into());
         self
     }
 
-    /// Runs `body` as the first thread of a simulation, and whatever it starts, one thread at a time.
+    /// Runs `body` as the first thread of a simulation, and whatever it starts, one thread at a
+    /// time.
     ///
     /// # Errors
     /// [`Failure`] if it panicked, if nobody could go on, or if it found no end.

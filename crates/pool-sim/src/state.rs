@@ -17,14 +17,17 @@ use crate::world::Baton;
 /// What each step takes of the simulated time: a microsecond, about what it takes in earnest.
 const STEP: Duration = Duration::from_micros(1);
 
-/// Steps without any progress after which time goes faster: the threads wait for it, by asking again and again.
+/// Steps without any progress after which time goes faster: the threads wait for it, by asking
+/// again and again.
 const SPINS: u32 = 64;
 
-/// How much faster: so many doublings at the most, a quarter of an hour a step. Each takes as many steps as the one before, so time overshoots
-/// what a loop waits for by a thirtieth of the wait.
+/// How much faster: that many doublings at the most, a quarter of an hour a step. Each takes as
+/// many steps as the one before, so time overshoots what a loop waits for by a thirtieth of the
+/// wait.
 const MOST_DOUBLINGS: u32 = 30;
 
-/// Points that one thread may come to in a row while others could go on. Then it is taken for one that asks again and again.
+/// Points that one thread may come to in a row while others could go on. Then it is taken for one
+/// that asks again and again.
 const MOST_IN_A_ROW: u32 = 1000;
 
 pub(crate) struct State {
@@ -184,7 +187,8 @@ impl State {
         }
     }
 
-    /// A step that may be one of a loop which waits for time to pass: time passes faster and faster then, up to the next alarm.
+    /// A step that may be one of a loop which waits for time to pass: time passes faster and faster
+    /// then, up to the next alarm.
     pub(crate) fn spin(&mut self) {
         self.spins += 1;
         let doublings = (self.spins / SPINS).min(MOST_DOUBLINGS);
@@ -197,7 +201,8 @@ impl State {
 
     /// How the turn of a thread ends that has come to a point.
     pub(crate) fn turn_at_point(&self) -> Turn {
-        // One that only asks makes time pass faster. That is for where all do; the others are to have their turn before.
+        // One that only asks makes time pass faster. That is for where all do; the others are to
+        // have their turn before.
         if self.in_a_row < MOST_IN_A_ROW && self.spins < SPINS {
             Turn::Point
         } else {
@@ -296,7 +301,8 @@ impl State {
         alarms.min()
     }
 
-    /// Lets those go on whose time has come. One that waits for idleness goes on only if nobody else can, or does more than ask.
+    /// Lets those go on whose time has come. One that waits for idleness goes on only if nobody
+    /// else can, or does more than ask.
     fn wake_due(&mut self) {
         let clock = self.clock;
         let mut is_anybody_able = false;

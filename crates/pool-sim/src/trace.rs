@@ -9,7 +9,8 @@ use pool_core::machine::Point;
 /// Events that are kept; of a longer run the earlier ones are counted alone.
 const MOST_KEPT: usize = 100_000;
 
-/// What happened in a simulation, in order. Its text is the same, byte for byte, for the same schedule and the same program.
+/// What happened in a simulation, in order. Its text is the same, byte for byte, for the same
+/// schedule and the same program.
 #[derive(Debug, Clone, Default)]
 pub struct Trace(Box<Kept>);
 

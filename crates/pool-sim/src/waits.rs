@@ -1,4 +1,5 @@
-//! Who waits for which job, and where that is: so that a deadlock can name a circle of waits, be it through several pools.
+//! Who waits for which job, and where that is: so that a deadlock can name a circle of waits, be it
+//! through several pools.
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -63,7 +64,8 @@ impl Waits {
             _ => {}
         }
         let (joins, jobs) = (&mut self.threads[thread].joins, &self.jobs);
-        // A join of a job that is over returns, and one of a job on this very stack is what runs it.
+        // A join of a job that is over returns, and one of a job on this very stack is what runs
+        // it.
         while let Some(job) = joins.last()
             && matches!(point, Point::Done(_))
             && !jobs.contains_key(job)
@@ -72,7 +74,8 @@ impl Waits {
         }
     }
 
-    /// The job that the thread waits for, if that is not over and does not run on the thread itself.
+    /// The job that the thread waits for, if that is not over and does not run on the thread
+    /// itself.
     pub(crate) fn join_of(&self, thread: usize) -> Option<JobId> {
         let joins = &self.threads.get(thread)?.joins;
         let is_awaited = |job: &&JobId| {
@@ -110,7 +113,8 @@ impl Waits {
         }
     }
 
-    /// For whom the thread waits: who runs the job, or one of those who could take it from the queue.
+    /// For whom the thread waits: who runs the job, or one of those who could take it from the
+    /// queue.
     fn wait_of(&self, thread: usize) -> Option<Wait> {
         let job = self.join_of(thread)?;
         let (next, is_queued) = match self.jobs.get(&job)? {

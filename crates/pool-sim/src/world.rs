@@ -1,4 +1,5 @@
-//! The simulator: threads of the system that take turns, one at a time, as the schedule says; and the clock that they go by.
+//! The simulator: threads of the system that take turns, one at a time, as the schedule says; and
+//! the clock that they go by.
 
 use std::io;
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -28,7 +29,8 @@ pub(crate) struct Baton {
 
 impl Baton {
     fn give(&self) {
-        // ORDERING: Release pairs with the Acquire in `wait`: all that the turn before did is visible to this one.
+        // ORDERING: Release pairs with the Acquire in `wait`: all that the turn before did is
+        // visible to this one.
         self.is_given.store(true, Ordering::Release);
         let thread = self.thread.lock().unwrap_or_else(PoisonError::into_inner);
         if let Some(thread) = &*thread {
@@ -63,7 +65,8 @@ impl World {
         baton.give();
     }
 
-    /// Waits until the simulation is over. Returns early, with false, if nothing has moved for `patience` of real time.
+    /// Waits until the simulation is over. Returns early, with false, if nothing has moved for
+    /// `patience` of real time.
     pub(crate) fn wait_until_over(&self, patience: Duration) -> bool {
         let mut state = self.lock();
         let mut seen = state.moves;

@@ -1,10 +1,11 @@
-//! The broken executors of the kit, in a simulation: each is found within a stated number of seeds, and their sound twin is not blamed.
+//! The faulty executors of the kit, in a simulation: each is found within a stated number of seeds,
+//! and their sound twin is not blamed.
 
 use pool_conformance::broken::{self, Broken};
 use pool_conformance::{Rule, Verdict};
 use pool_sim::Simulation;
 
-/// Within so many seeds each is found, by each of the rules that it breaks.
+/// Within that many seeds each is found, by each of the rules that it breaks.
 const BOUND: u64 = 10;
 
 fn found(rule: Rule) -> Option<String> {

@@ -1,8 +1,9 @@
 //! A worker pool with a deque for each worker, and stealing between them.
 //!
 //! # When to use it
-//! Where jobs submit jobs of their own: a child goes onto its submitter's deque and is run there, warm, unless an idle worker
-//! steals it. Jobs from outside go through a shared injector. There is no order of starts; where that matters use `pool-channel`.
+//! Where jobs submit jobs of their own: a child goes onto its submitter's deque and is run there,
+//! warm, unless an idle worker steals it. Jobs from outside go through a shared injector. There is
+//! no order of starts; where that matters use `pool-channel`.
 //!
 //! ```
 //! use pool_core::ExecutorExt;

@@ -7,7 +7,8 @@ use std::time::Duration;
 use pool::Pool;
 
 fn main() -> Result<(), Box<dyn Error>> {
-    // Three workers exist and wait for jobs before `build` returns. At most 100 jobs may wait for one of them.
+    // Three workers exist and wait for jobs before `build` returns. At most 100 jobs may wait for
+    // one of them.
     let pool = Pool::builder().workers(3).queue_capacity(100).build()?;
     assert_eq!(pool.stats().workers, 3);
 

@@ -1,4 +1,5 @@
-//! Jobs that fail: an error comes back as it is, a panic with its message, and no worker is lost to either.
+//! Jobs that fail: an error comes back as it is, a panic with its message, and no worker is lost to
+//! either.
 #![expect(clippy::print_stdout, reason = "the tour tells what it does")]
 
 use std::error::Error;
@@ -8,14 +9,16 @@ use std::time::Duration;
 
 use pool::{JobContext, JobError, JobExt, Outcome, Pool};
 
-/// A job with an error of its own. Every such function and closure is a job; the context tells it about itself.
+/// A job with an error of its own. Every such function and closure is a job; the context tells it
+/// about itself.
 fn parse(text: &'static str) -> impl FnOnce(&JobContext<'_>) -> Result<i32, ParseIntError> {
     move |_| text.parse()
 }
 
 fn main() -> Result<(), Box<dyn Error>> {
-    // The observer sees each job that did not complete, also those whose handle nobody keeps: the place to log. It is told what the panic or
-    // the error says; for an error type that the pool does not know, name it once: `.describe_error(|error: &anyhow::Error| format!("{error:#}"))`.
+    // The observer sees each job that did not complete, also those whose handle nobody keeps: the
+    // place to log. It is told what the panic or the error says; for an error type that the pool
+    // does not know, name it once: `.describe_error(|error: &anyhow::Error| format!("{error:#}"))`.
     let log = Arc::new(Mutex::new(Vec::new()));
     let seen = Arc::clone(&log);
     let pool = Pool::builder()
@@ -35,7 +38,8 @@ fn main() -> Result<(), Box<dyn Error>> {
         other => panic!("a word is no number: {other:?}"),
     }
 
-    // A panic is caught. What the process prints about it comes from its panic hook, as for any thread.
+    // A panic is caught. What the process prints about it comes from its panic hook, as for any
+    // thread.
     let broken = pool.submit(
         (|_: &JobContext<'_>| -> Result<(), ParseIntError> { panic!("out of cheese") })
             .named("a bug"),

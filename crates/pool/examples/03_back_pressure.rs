@@ -19,7 +19,8 @@ fn main() -> Result<(), Box<dyn Error>> {
         started.send(()).expect("main waits for it");
         gate.recv()
     };
-    // The error of a refusal has the job in it, which `anyhow` and others cannot hold if the job is not `Sync`, as a receiver is not.
+    // The error of a refusal has the job in it, which `anyhow` and others cannot hold if the job is
+    // not `Sync`, as a receiver is not.
     let first = pool.spawn(first).map_err(SubmitError::without_job)?;
     has_started.recv()?;
     pool.spawn(|| println!("second"))?.detach();
@@ -36,7 +37,8 @@ fn main() -> Result<(), Box<dyn Error>> {
     let late = pool.submit_timeout(error.into_job(), Duration::from_millis(10));
     let job = late.expect_err("there is still no room").into_job();
 
-    // Wait: this thread sleeps until the worker takes a job out of the queue. Nobody is passed over meanwhile.
+    // Wait: this thread sleeps until the worker takes a job out of the queue. Nobody is passed over
+    // meanwhile.
     let fourth = thread::scope(|scope| {
         let waiting = scope.spawn(|| pool.submit(job));
         open.send(()).expect("the first job waits for it");

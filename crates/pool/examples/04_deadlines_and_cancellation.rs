@@ -1,4 +1,5 @@
-//! Deadlines and cancellation: a job that is no longer wanted does not start, and a running one is told.
+//! Deadlines and cancellation: a job that is no longer wanted does not start, and a running one is
+//! told.
 #![expect(clippy::print_stdout, reason = "the tour tells what it does")]
 
 use std::error::Error;
@@ -18,7 +19,8 @@ fn endless(ctx: &JobContext<'_>) -> Result<(), Interrupted> {
 fn main() -> Result<(), Box<dyn Error>> {
     let pool = Pool::builder().workers(1).build()?;
 
-    // A limit of 20 ms from submission to the end: past it, `check` says so and the job ends as expired.
+    // A limit of 20 ms from submission to the end: past it, `check` says so and the job ends as
+    // expired.
     let limited = pool.submit(endless.with_timeout(Duration::from_millis(20)))?;
     let error = limited.join().expect_err("it never completes");
     assert_eq!(error.outcome(), Outcome::Expired);
@@ -38,7 +40,8 @@ fn main() -> Result<(), Box<dyn Error>> {
     let error = queued.join().expect_err("it was cancelled");
     assert_eq!(error.outcome(), Outcome::Cancelled);
 
-    // A token cancels every job that carries it, and children of the token too. A job sees it when its turn comes.
+    // A token cancels every job that carries it, and children of the token too. A job sees it when
+    // its turn comes.
     let request = CancelToken::new();
     let parts = pool.submit_all((0..3).map(|_| endless.with_token(&request)))?;
     request.cancel();

@@ -10,7 +10,8 @@ use pool::{JobError, Pool, SubmitError};
 fn main() -> Result<(), Box<dyn Error>> {
     let pool = Pool::builder().workers(3).build()?;
 
-    // `map`: one job for each input, and the outcomes in the order of the inputs, whichever was ready first.
+    // `map`: one job for each input, and the outcomes in the order of the inputs, whichever was
+    // ready first.
     let words = ["a", "production", "worker", "pool"];
     let lengths: Vec<usize> = pool.map(words, str::len).collect::<Result<_, _>>()?;
     assert_eq!(lengths, [1, 10, 6, 4]);
@@ -39,7 +40,8 @@ fn main() -> Result<(), Box<dyn Error>> {
         [Ok(5), Err(JobError::Panicked(_)), Ok(2)]
     ));
 
-    // A limit for the wait, not for the job: after it the handle comes back, and can be asked again.
+    // A limit for the wait, not for the job: after it the handle comes back, and can be asked
+    // again.
     let (open, gate) = std::sync::mpsc::channel::<u32>();
     let slow = pool
         .spawn(move || gate.recv())

@@ -1,4 +1,5 @@
-//! Jobs that submit jobs, and jobs that borrow: neither can hang the pool, even with one worker and room for one job.
+//! Jobs that submit jobs, and jobs that borrow: neither can hang the pool, even with one worker and
+//! room for one job.
 #![expect(clippy::print_stdout, reason = "the tour tells what it does")]
 
 use std::error::Error;
@@ -13,14 +14,16 @@ fn sum(from: u64, to: u64) -> impl FnOnce(&JobContext<'_>) -> Result<u64, String
             return Ok((from..to).sum());
         }
         let middle = from + (to - from) / 2;
-        // A child inherits this job's cancellation and deadline. Where the queue is full it runs here, at once.
+        // A child inherits this job's cancellation and deadline. Where the queue is full it runs
+        // here, at once.
         let left = ctx
             .submit(boxed(from, middle))
             .map_err(|error| error.to_string())?;
         let right = ctx
             .submit(boxed(middle, to))
             .map_err(|error| error.to_string())?;
-        // A join inside a job runs the child here if no worker has begun it. So one worker is enough for any depth.
+        // A join inside a job runs the child here if no worker has begun it. So one worker is
+        // enough for any depth.
         let value = |error: JobError<String>| error.to_string();
         Ok(left.join().map_err(value)? + right.join().map_err(value)?)
     }
@@ -42,7 +45,8 @@ fn main() -> Result<(), Box<dyn Error>> {
     assert_eq!(total, 499_500);
     println!("the sum below 1000 is {total}");
 
-    // A scope's jobs borrow from this stack. It returns once all of them are over, so what they borrow cannot go away.
+    // A scope's jobs borrow from this stack. It returns once all of them are over, so what they
+    // borrow cannot go away.
     let text = String::from("one two three");
     let mut lengths = [0; 3];
     pool.scope(|scope| {

@@ -1,4 +1,4 @@
-//! Futures: as jobs beside closures, on the same workers; and a handle that is a future itself.
+//! Futures: as jobs next to closures, on the same workers; and a handle that is a future itself.
 #![expect(clippy::print_stdout, reason = "the tour tells what it does")]
 
 use std::error::Error;
@@ -10,8 +10,8 @@ use pool::{AsyncContext, AsyncJobExt, JobContext, Outcome, Pool};
 fn main() -> Result<(), Box<dyn Error>> {
     let pool = Pool::builder().workers(2).build()?;
 
-    // A future may wait for other jobs. It blocks no thread meanwhile; but on the backend `async` it keeps its place among the
-    // `workers`, so there another one has to be free.
+    // A future may wait for other jobs. It blocks no thread meanwhile; but on the backend `async`
+    // it keeps its place among the `workers`, so there another one has to be free.
     let inner = pool.clone();
     let outer = pool.spawn_future(async move {
         let part = inner.spawn(|| 40).expect("the pool is open");
@@ -19,7 +19,8 @@ fn main() -> Result<(), Box<dyn Error>> {
     })?;
     assert_eq!(outer.join()?, 42);
 
-    // A future gets a context too. Past its deadline it is dropped where it waits, and needs no check of its own.
+    // A future gets a context too. Past its deadline it is dropped where it waits, and needs no
+    // check of its own.
     let waits = |_ctx: AsyncContext| future::pending::<Result<(), String>>();
     let limited = pool.submit_future(waits.with_timeout(Duration::from_millis(20)))?;
     let error = limited.join().expect_err("it waits for ever");

@@ -1,4 +1,5 @@
-//! Worker state: what is costly to make, made once for each worker and lent to each of its jobs; and a worker that cannot make it.
+//! Worker state: what is costly to make, made once for each worker and lent to each of its jobs;
+//! and a worker that cannot make it.
 #![expect(clippy::print_stdout, reason = "the tour tells what it does")]
 
 use std::cell::RefCell;
@@ -9,7 +10,8 @@ use std::time::Duration;
 
 use pool::{JobContext, JobError, Pool, StateError};
 
-/// Stands for a connection, a parser, a large buffer. It is one thread's alone, so it needs no lock.
+/// Stands for a connection, a parser, a large buffer. It is one thread's alone, so it needs no
+/// lock.
 struct Connection {
     requests: usize,
 }
@@ -31,8 +33,9 @@ fn request(ctx: &JobContext<'_>) -> Result<usize, StateError> {
     })
 }
 
-/// A trap: a job that joins or submits a child may run it in place, on its own stack, and there the child finds the state that its parent
-/// has taken. `with_state_mut` says so; a `RefCell` that both borrow by `ctx.state()` would panic. Give the state back first.
+/// A trap: a job that joins or submits a child may run it in place, on its own stack, and there the
+/// child finds the state that its parent has taken. `with_state_mut` says so; a `RefCell` that both
+/// borrow by `ctx.state()` would panic. Give the state back first.
 fn request_twice(ctx: &JobContext<'_>) -> Result<usize, StateError> {
     let while_taken = ctx.with_state_mut(|_: &mut Connection| {
         let child = ctx.submit(request).map_err(|_| "the pool is closed");
@@ -50,7 +53,8 @@ fn main() -> Result<(), Box<dyn Error>> {
     let counter = Arc::clone(&stopped);
     let pool = Pool::builder()
         .workers(2)
-        // Runs on each worker before its first job; what it returns is the worker's state. In a `RefCell`, a job can have it for itself.
+        // Runs on each worker before its first job; what it returns is the worker's state. In a
+        // `RefCell`, a job can have it for itself.
         .try_on_worker_start(|_worker| Connection::open("db.example").map(RefCell::new))
         // Runs on each worker after its last job.
         .on_worker_stop(move |_worker| {

@@ -1,4 +1,5 @@
-//! A shutdown with a job that hangs: it returns in time all the same, and says exactly what it did not finish.
+//! A shutdown with a job that hangs: it returns in time all the same, and says exactly what it did
+//! not finish.
 #![expect(clippy::print_stdout, reason = "the tour tells what it does")]
 
 use std::convert::Infallible;
@@ -23,8 +24,9 @@ fn main() -> Result<(), Box<dyn Error>> {
     let mut queued =
         pool.submit_all((0..3).map(|id| move |_: &JobContext<'_>| Ok::<_, Infallible>(id)))?;
 
-    // Within the grace accepted jobs may finish; then running ones are asked to stop; then they are given up. All of it takes a tenth of
-    // a second. Without `hand_back` the jobs that did not start would be abandoned, and their handles would say so by now.
+    // Within the grace accepted jobs may finish; then running ones are asked to stop; then they are
+    // given up. All of it takes a tenth of a second. Without `hand_back` the jobs that did not
+    // start would be abandoned, and their handles would say so by now.
     let policy = ShutdownPolicy::within(Duration::from_millis(100)).hand_back();
     let report = pool.shutdown(policy);
     println!("{report}");
@@ -36,7 +38,8 @@ fn main() -> Result<(), Box<dyn Error>> {
     assert_eq!(report.still_running()[0].id, hung.id());
     hung.detach();
 
-    // Jobs that never started are in the report, whole, since the policy asked for them. Given to another pool they run there, and their handles resolve.
+    // Jobs that never started are in the report, whole, since the policy asked for them. Given to
+    // another pool they run there, and their handles resolve.
     let mut unstarted = report.take_unstarted();
     assert_eq!(unstarted.len(), 3);
     let last = unstarted.pop().expect("there are three");

@@ -1,4 +1,5 @@
-//! A library that needs somewhere to run jobs: it takes `&dyn Executor`, and its user chooses the pool.
+//! A library that needs somewhere to run jobs: it takes `&dyn Executor`, and its user chooses the
+//! pool.
 #![expect(clippy::print_stdout, reason = "the tour tells what it does")]
 
 use std::error::Error;
@@ -6,14 +7,16 @@ use std::time::Duration;
 
 use pool::{Executor, ExecutorExt, JobError, Pool};
 
-/// Counts the words of each text on the workers of the caller's pool. A library needs only the crate `pool-core` for this.
+/// Counts the words of each text on the workers of the caller's pool. A library needs only the
+/// crate `pool-core` for this.
 fn count_words(executor: &dyn Executor, texts: Vec<String>) -> Result<usize, Box<dyn Error>> {
     let counts = executor.map(texts, |text| text.split_whitespace().count());
     let mut sum = 0;
     for count in counts {
         match count {
             Ok(count) => sum += count,
-            // The pool was closed before this text's job got in. What to do then is the library's choice.
+            // The pool was closed before this text's job got in. What to do then is the library's
+            // choice.
             Err(JobError::Abandoned) => return Err("the pool is closed".into()),
             Err(error) => return Err(error.into()),
         }
@@ -29,7 +32,8 @@ fn main() -> Result<(), Box<dyn Error>> {
     assert_eq!(count_words(&pool, texts())?, 6);
     println!("six words, counted on {}", pool.backend());
 
-    // A job of the same pool can call the library as well: it does not wait for a worker that it occupies itself.
+    // A job of the same pool can call the library as well: it does not wait for a worker that it
+    // occupies itself.
     let inner = pool.clone();
     let nested =
         pool.spawn(move || count_words(&inner, texts()).map_err(|error| error.to_string()))?;

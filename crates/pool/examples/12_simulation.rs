@@ -1,4 +1,5 @@
-//! Simulation: a job system of one's own under many schedules; one of them finds the bug, and its seed replays it.
+//! Simulation: a job system of one's own under many schedules; one of them finds the bug, and its
+//! seed replays it.
 #![expect(clippy::print_stdout, reason = "the tour tells what it does")]
 
 use std::convert::Infallible;
@@ -9,7 +10,8 @@ use std::sync::{Arc, Mutex};
 use pool::sim::{Sim, Simulation};
 use pool::{Backend, JobContext, Pool};
 
-/// The job system to be tested: prints the pages of a book on a pool; whoever prints the last one binds it.
+/// The job system to be tested: prints the pages of a book on a pool; whoever prints the last one
+/// binds it.
 #[derive(Default)]
 struct Press {
     unprinted: AtomicUsize,
@@ -25,7 +27,8 @@ impl Press {
         }
         for _ in 0..pages {
             if count == Count::OneByOne {
-                // Planted: a worker may be done with all pages so far before the next one is counted.
+                // Planted: a worker may be done with all pages so far before the next one is
+                // counted.
                 self.unprinted.fetch_add(1, Ordering::SeqCst);
             }
             let press = Arc::clone(self);

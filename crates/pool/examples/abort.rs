@@ -1,4 +1,5 @@
-//! A pool in a build with `panic = "abort"`: all that needs no panic works as ever, and a panic ends the process.
+//! A pool in a build with `panic = "abort"`: all that needs no panic works as ever, and a panic
+//! ends the process.
 //!
 //! `cargo run -p pool --all-features --profile abort --example abort`
 

@@ -23,6 +23,7 @@ impl fmt::Debug for AdoptedEngines {
     }
 }
 
-// Nothing in here is called by a builder or a pool of this crate: the engines are passed on as they are.
+// Nothing in here is called by a builder or a pool of this crate: the engines are passed on as they
+// are.
 impl std::panic::UnwindSafe for AdoptedEngines {}
 impl std::panic::RefUnwindSafe for AdoptedEngines {}

@@ -10,8 +10,8 @@ use crate::pool::Pool;
 
 /// Configures a [`Pool`]. Nothing is started before [`build`](Self::build).
 ///
-/// What the code leaves open, the environment may say: `POOL_BACKEND` names the backend, `POOL_WORKERS` the number of
-/// workers.
+/// What the code leaves open, the environment may say: `POOL_BACKEND` names the backend,
+/// `POOL_WORKERS` the number of workers.
 #[derive(Debug, Clone, Default)]
 pub struct Builder {
     config: PoolConfig,
@@ -24,8 +24,8 @@ impl Builder {
         Self::default()
     }
 
-    /// Chooses the backend. Default: the one whose engine is adopted, otherwise what `POOL_BACKEND` in the environment
-    /// names, otherwise the first that is compiled in.
+    /// Chooses the backend. Default: the one whose engine is adopted, otherwise what `POOL_BACKEND`
+    /// in the environment names, otherwise the first that is compiled in.
     #[must_use]
     pub fn backend(mut self, backend: Backend) -> Self {
         self.backend = Some(backend);
@@ -34,11 +34,11 @@ impl Builder {
 
     pool_core::config_setters!();
 
-    /// Runs on this rayon thread pool whenever the pool is on [`Backend::Rayon`], after a swap too. It stays the
-    /// caller's: no hook runs on its threads, and they outlive the pool.
+    /// Runs on this rayon thread pool whenever the pool is on [`Backend::Rayon`], after a swap too.
+    /// It stays the caller's: no hook runs on its threads, and they outlive the pool.
     ///
-    /// Chooses that backend, unless [`backend`](Self::backend) chooses one. The number of workers is that of its
-    /// threads, unless the code or `POOL_WORKERS` gives a smaller one.
+    /// Chooses that backend, unless [`backend`](Self::backend) chooses one. The number of workers
+    /// is that of its threads, unless the code or `POOL_WORKERS` gives a smaller one.
     ///
     /// ```
     /// use pool::{Backend, Pool};
@@ -59,8 +59,8 @@ impl Builder {
         self
     }
 
-    /// Runs on this tokio runtime whenever the pool is on [`Backend::Async`], after a swap too. It stays the caller's:
-    /// no hook runs on its threads, and it has to outlive the pool's jobs.
+    /// Runs on this tokio runtime whenever the pool is on [`Backend::Async`], after a swap too. It
+    /// stays the caller's: no hook runs on its threads, and it has to outlive the pool's jobs.
     ///
     /// Chooses that backend, unless [`backend`](Self::backend) chooses one.
     ///

@@ -7,7 +7,8 @@ use pool_core::BuildError;
 
 use crate::environment;
 
-/// Who runs the jobs. All names always exist; one that is not compiled in is an error at build, which names the feature.
+/// Who runs the jobs. All names always exist; one that is not compiled in is an error at build,
+/// which names the feature.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 #[non_exhaustive]
 pub enum Backend {
@@ -19,13 +20,14 @@ pub enum Backend {
     Rayon,
     /// A tokio runtime.
     Async,
-    /// The simulation that the test runs in, which the feature `sim` has: its threads take turns as a seed says, and time is its own. Built
-    /// anywhere else, it is an error that says so.
+    /// The simulation that the test runs in, which the feature `sim` has: its threads take turns as
+    /// a seed says, and time is its own. Built anywhere else, it is an error that says so.
     Sim,
 }
 
 impl Backend {
-    /// Every backend for production, compiled in or not: all but [`Sim`](Self::Sim), which only a test asks for, by its name.
+    /// Every backend for production, compiled in or not: all but [`Sim`](Self::Sim), which only a
+    /// test asks for, by its name.
     pub const ALL: [Self; 4] = [Self::Channel, Self::WorkStealing, Self::Rayon, Self::Async];
 
     /// Those of [`ALL`](Self::ALL) that are compiled in.

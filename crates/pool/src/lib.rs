@@ -1,6 +1,8 @@
-//! A production worker pool: bounded, with pluggable strategies, and a shutdown that says exactly what it did not finish.
+//! A production worker pool: bounded, with pluggable strategies, and a shutdown that says exactly
+//! what it did not finish.
 //!
-//! Write a job once; choose who runs it by a cargo feature, by a value at run time, or live under load.
+//! Write a job once; choose who runs it by a cargo feature, by a value at run time, or live under
+//! load.
 //!
 //! ```
 //! use pool::{Pool, job_fn};
@@ -26,8 +28,9 @@
 //! | [`Backend::Async`] | many jobs are futures that need tokio's timers and sockets |
 //!
 //! # Features
-//! `channel` and `work-stealing` (the default), `rayon`, `async`. They add backends and change no signature. So does `sim`, which is for tests: the
-//! module `sim` has what runs one under many schedules, and [`Backend::Sim`] is a pool in it.
+//! `channel` and `work-stealing` (the default), `rayon`, `async`. They add backends and change no
+//! signature. So does `sim`, which is for tests: the module `sim` has what runs one under many
+//! schedules, and [`Backend::Sim`] is a pool in it.
 #![forbid(unsafe_code)]
 
 /// The README's example, compiled and run.

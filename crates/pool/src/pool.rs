@@ -1,29 +1,35 @@
 //! `Pool`: a worker pool on a backend chosen at run time, and changed under load.
 //!
 //! # Swap
-//! A pool is a chain of **generations**, each a backend's pool; the newest takes jobs in. A swap builds the next one, retires the
-//! newest (its intake ends, and its queued jobs are taken out; running ones go on), has the next adopt those jobs, in order,
-//! and then publishes it. It is in the list of generations from before the first job moves, so a job is in the books of a listed one at
-//! each moment. A submitter that meets a closed generation while a swap is under way waits for the publication, which
-//! nothing can hold up but the moving of the queue; so what one thread submits stays in order. All generations share one line of
-//! submitters waiting for room, so nobody who waits is left behind. A job of an old generation submits its children here, as
-//! everybody does, and they go to the newest.
+//! A pool is a chain of **generations**, each a backend's pool; the newest takes jobs in. A swap
+//! builds the next one, retires the newest (its intake ends, and its queued jobs are taken out;
+//! running ones go on), has the next adopt those jobs, in order, and then publishes it. It is in
+//! the list of generations from before the first job moves, so a job is in the books of a listed
+//! one at each moment. A submitter that meets a closed generation while a swap is under way waits
+//! for the publication, which nothing can hold up but the moving of the queue; so what one thread
+//! submits stays in order. All generations share one line of submitters waiting for room, so nobody
+//! who waits is left behind. A job of an old generation submits its children here, as everybody
+//! does, and they go to the newest.
 //!
 //! # What becomes of an old generation
-//! It is kept until its last job is over. Then its workers end by themselves, and the last of them says so: the counts of the generation
-//! are added to those of the **past**, and it is let go. So a pool has as many generations as have work, however many swaps there
-//! were. Nothing waits for the threads that leave; what they ran on goes with the last of them.
+//! It is kept until its last job is over. Then its workers end by themselves, and the last of them
+//! says so: the counts of the generation are added to those of the **past**, and it is let go. So a
+//! pool has as many generations as have work, however many swaps there were. Nothing waits for the
+//! threads that leave; what they ran on goes with the last of them.
 //!
 //! # Who may still have it
-//! A submission finds the newest generation without a count or a lock ([`Published`]), so one may be inside a generation that was just
-//! let go. It is dropped once nobody is. That is looked after as a generation ends, and at each swap.
+//! A submission finds the newest generation without a count or a lock ([`Published`]), so one may
+//! be inside a generation that was just let go. It is dropped once nobody is. That is looked after
+//! as a generation ends, and at each swap.
 //!
 //! # The books
-//! The list of generations and the past are behind a lock that is held for a look at the counts, or for a change of the list, and
-//! never while a backend is built, a queue is moved or user code runs. A job that moves stays in the count of the generation that
-//! accepted it, and ends in that of another. So the sums show nothing of a swap, at no moment.
+//! The list of generations and the past are behind a lock that is held for a look at the counts, or
+//! for a change of the list, and never while a backend is built, a queue is moved or user code
+//! runs. A job that moves stays in the count of the generation that accepted it, and ends in that
+//! of another. So the sums show nothing of a swap, at no moment.
 //!
-//! In a forked child the lock may stay taken for ever. The child asks the newest generation whether it was forked, and takes no lock then.
+//! In a forked child the lock may stay taken for ever. The child asks the newest generation whether
+//! it was forked, and takes no lock then.
 
 mod ways_in;
 
@@ -36,7 +42,7 @@ use std::sync::{Arc, Mutex, MutexGuard};
 use async_trait::async_trait;
 use pool_core::backend::{Lifecycle, PoolConfig, TaskRef};
 use pool_core::machine;
-use pool_core::swap::{self, Adopted, Front, FrontDoor, Published, Tally};
+use pool_core::swap::{self, Adopted, Front, FrontRef, Published, Tally};
 use pool_core::{
     BuildError, Capability, Executor, Pools, Refused, Room, Shutdown, ShutdownPolicy,
     ShutdownReport, Stats, Task,
@@ -49,12 +55,13 @@ use crate::strategy::{self, Strategy};
 
 /// A worker pool. A clone is the same pool; every method works through `&self`.
 ///
-/// Dropping the last clone closes the pool and drains it without a limit (`R610`); [`shutdown`](Self::shutdown) is the way that
-/// has a limit, and says what it did not finish.
+/// Dropping the last clone closes the pool and drains it without a limit (`R610`);
+/// [`shutdown`](Self::shutdown) is the way that has a limit, and says what it did not finish.
 ///
-/// In a process forked from this one (Linux, by the C library's `fork`) the pool is closed for ever: submissions come back as `Closed`, a
-/// shutdown reports at once that the jobs are the parent's ([`ShutdownReport::is_forked`]), and a drop waits for nothing. A handle from
-/// before the fork does not resolve there. A pool built in the child is as any other.
+/// In a process forked from this one (Linux, by the C library's `fork`) the pool is closed for
+/// ever: submissions come back as `Closed`, a shutdown reports at once that the jobs are the
+/// parent's ([`ShutdownReport::is_forked`]), and a drop waits for nothing. A handle from before the
+/// fork does not resolve there. A pool built in the child is as any other.
 ///
 /// ```
 /// use pool::Pool;
@@ -73,7 +80,8 @@ pub struct Pool {
     _end: Arc<End>,
 }
 
-/// Ends the pool with its last handle. Jobs that submit children hold the rest, for a moment, and not this.
+/// Ends the pool with its last handle. Jobs that submit children hold the rest, for a moment, and
+/// not this.
 struct End(Arc<Inner>);
 
 struct Inner {
@@ -103,7 +111,8 @@ struct Books {
     alive: Vec<Arc<Generation>>,
     /// The sums over all others.
     past: Tally,
-    /// The generations and the past as the first shutdown found them: every other one reports of the same.
+    /// The generations and the past as the first shutdown found them: every other one reports of
+    /// the same.
     at_the_end: Option<(Vec<Arc<Generation>>, Tally)>,
 }
 
@@ -118,7 +127,7 @@ impl Pool {
         mut config: PoolConfig,
         adopted: AdoptedEngines,
     ) -> Result<Self, BuildError> {
-        let (room, front) = (Arc::new(Room::new()), FrontDoor::new());
+        let (room, front) = (Arc::new(Room::new()), FrontRef::new());
         config.set_room(Arc::clone(&room));
         config.set_front(front.clone());
         let first = Arc::new(Generation {
@@ -153,14 +162,17 @@ impl Pool {
         self.inner.newest.read(|newest| newest.backend)
     }
 
-    /// Moves to another backend, under load: every accepted job runs exactly once and every handle resolves (`R902`).
+    /// Moves to another backend, under load: every accepted job runs exactly once and every handle
+    /// resolves (`R902`).
     ///
-    /// Returns once the new backend takes jobs in; jobs that run go on where they are, and their children go to the new backend. Waits for no
-    /// job. Once the last of those jobs is over, nothing of the old backend is left: no thread, no runtime, no memory (`R903`).
+    /// Returns once the new backend takes jobs in; jobs that run go on where they are, and their
+    /// children go to the new backend. Waits for no job. Once the last of those jobs is over,
+    /// nothing of the old backend is left: no thread, no runtime, no memory (`R903`).
     ///
-    /// Between backends a job is waited for as if it were another pool's. So if all workers of the new backend wait for jobs of the old one,
-    /// and one of those for its child, which is queued on the new one, all wait for ever. Jobs that wait for their own children alone
-    /// cannot come to that.
+    /// Between backends a job is waited for as if it were another pool's. So if all workers of the
+    /// new backend wait for jobs of the old one, and one of those for its child, which is queued on
+    /// the new one, all wait for ever. Jobs that wait for their own children alone cannot come to
+    /// that.
     ///
     /// # Errors
     /// The new backend could not be built, or the pool is closed. Nothing has changed then.
@@ -177,8 +189,8 @@ impl Pool {
             let next = strategy::build(backend, inner.config.clone(), &inner.adopted)?;
             inner.succeed(backend, next)
         };
-        // These run user code, which may submit to the pool, swap or close it: jobs that are due end, and who waits for room, or for quiet, is
-        // woken.
+        // These run user code, which may submit to the pool, swap or close it: jobs that are due
+        // end, and who waits for room, or for quiet, is woken.
         drop(adopted);
         former.pool.leave();
         drop(former);
@@ -186,7 +198,8 @@ impl Pool {
         Ok(())
     }
 
-    /// Ends intake: every later submission is refused, and blocked submitters return with `Closed` (`R601`). Accepted jobs run.
+    /// Ends intake: every later submission is refused, and blocked submitters return with `Closed`
+    /// (`R601`). Accepted jobs run.
     pub fn close(&self) {
         if !self.inner.is_forked() {
             self.inner.close();
@@ -195,7 +208,8 @@ impl Pool {
 
     /// Drains, cancels, abandons, under one limit, and reports; see [`Shutdown::shutdown`].
     ///
-    /// A [`Duration`](std::time::Duration) is the limit of the whole: see [`ShutdownPolicy::within`].
+    /// A [`Duration`](std::time::Duration) is the limit of the whole: see
+    /// [`ShutdownPolicy::within`].
     pub fn shutdown(&self, policy: impl Into<ShutdownPolicy>) -> ShutdownReport {
         let policy = policy.into();
         self.close();
@@ -252,7 +266,8 @@ impl Inner {
         newest.pool.close();
     }
 
-    /// Makes `pool` the newest generation, with all that was queued in the former, which is returned.
+    /// Makes `pool` the newest generation, with all that was queued in the former, which is
+    /// returned.
     fn succeed(&self, backend: Backend, pool: Box<dyn Strategy>) -> (Arc<Generation>, Adopted) {
         let former = self.last();
         let queued_most = former.pool.tally().past_bound();
@@ -264,7 +279,8 @@ impl Inner {
             backend,
             pool,
         });
-        // Before the first job moves: a wait for quiet looks for the next generation once the former has no jobs left.
+        // Before the first job moves: a wait for quiet looks for the next generation once the
+        // former has no jobs left.
         machine::lock(&self.books).alive.push(Arc::clone(&next));
         let adopted = next.pool.adopt(former.pool.retire());
         self.newest.replace(next);
@@ -295,14 +311,15 @@ impl Inner {
     /// Whether no generation comes after one that is closed.
     #[cold]
     fn is_last(&self, closed: u64) -> bool {
-        // ORDERING: SeqCst, against the swap's writes: a generation that refused was either retired, and then the
-        // flag or the new one is seen, or it was closed with the pool.
+        // ORDERING: SeqCst, against the swap's writes: a generation that refused was either
+        // retired, and then the flag or the new one is seen, or it was closed with the pool.
         let is_swapping = self.is_swapping.load(Ordering::SeqCst);
         let newest = self.newest.read(|newest| newest.number);
         newest == closed && (!is_swapping || self.is_forked())
     }
 
-    /// Whether this process is a forked child, in which nobody will ever publish, and a lock may stay taken for ever.
+    /// Whether this process is a forked child, in which nobody will ever publish, and a lock may
+    /// stay taken for ever.
     #[cold]
     fn is_forked(&self) -> bool {
         let pools = self.newest.read(|newest| newest.pool.pools());
@@ -325,7 +342,8 @@ impl Inner {
         Arc::clone(last)
     }
 
-    /// The generations that a shutdown of the closed pool ends, and the past; `None` in a forked child.
+    /// The generations that a shutdown of the closed pool ends, and the past; `None` in a forked
+    /// child.
     fn at_the_end(&self) -> Option<(Vec<Arc<Generation>>, Tally)> {
         let mut books = self.books()?;
         let now = (books.alive.clone(), books.past);
@@ -359,8 +377,8 @@ impl Books {
     }
 }
 
-// What an unwinding may find here is whole: the chain changes under a lock whose holder builds the next generation before it changes
-// anything, and the rest in single atomic steps.
+// What an unwinding may find here is whole: the chain changes under a lock whose holder builds the
+// next generation before it changes anything, and the rest in single atomic steps.
 impl UnwindSafe for Pool {}
 impl RefUnwindSafe for Pool {}
 
@@ -473,7 +491,8 @@ impl Executor for Pool {
 impl Drop for End {
     fn drop(&mut self) {
         if self.0.is_forked() {
-            // The generations' own end would wait for threads, or take locks, that are the parent's.
+            // The generations' own end would wait for threads, or take locks, that are the
+            // parent's.
             std::mem::forget(Arc::clone(&self.0));
             return;
         }

@@ -37,7 +37,8 @@ fn builder(backend: Backend) -> Option<Build> {
     }
 }
 
-/// One module for each backend: with its feature the builder, without it none. A last argument names the engine that may be adopted.
+/// One module for each backend: with its feature the builder, without it none. A last argument
+/// names the engine that may be adopted.
 macro_rules! backend {
     ($module:ident, $feature:literal, $pool:path $(, $engine:ident)?) => {
         #[cfg(feature = $feature)]

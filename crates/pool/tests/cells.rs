@@ -31,7 +31,8 @@ unsafe impl GlobalAlloc for Counting {
 const SUBMITTERS: usize = 4;
 const JOBS: usize = 1_000;
 
-/// Submitters that end, handles that another thread joins, drops or keeps, and jobs with results of several sizes.
+/// Submitters that end, handles that another thread joins, drops or keeps, and jobs with results of
+/// several sizes.
 fn round(pool: &Pool) {
     let (send, handles) = mpsc::channel();
     let joiner = thread::spawn(move || {

@@ -1,4 +1,5 @@
-//! The example `checksum` as a user meets it: its output, its errors, its exit codes, and its end by a signal.
+//! The example `checksum` as a user meets it: its output, its errors, its exit codes, and its end
+//! by a signal.
 //!
 //! On Linux alone: it takes any bytes as a file's name, and tells which files a process has open.
 #![cfg(target_os = "linux")]
@@ -70,7 +71,7 @@ fn checksum(args: &[&str]) -> Finished {
     start(args).finish()
 }
 
-/// `None` for a name that needs no escape, else how it is printed.
+/// `None` for a name that needs no escape, otherwise how it is printed.
 type Shown = Option<&'static str>;
 
 /// Names in the order of their bytes, and how each is printed.
@@ -86,7 +87,8 @@ const NAMES: [(&[u8], Shown); 9] = [
     (b"white space ", None),
 ];
 
-/// Writes the files and returns what is to be printed: with sizes on both sides of the example's chunks.
+/// Writes the files and returns what is to be printed: with sizes on both sides of the example's
+/// chunks.
 fn fill(folder: &Folder) -> String {
     let sizes = [0, 1, 65_535, 65_536, 65_537, 300_000, 3, 4, 5];
     let mut expected = String::new();

@@ -1,4 +1,5 @@
-//! The example `checksum` and signals, at other moments than its own tests choose: row 36 of RELIABILITY.md.
+//! The example `checksum` and signals, at other moments than its own tests choose: row 36 of
+//! RELIABILITY.md.
 //!
 //! On Linux alone: it tells there which files a process has open.
 #![cfg(target_os = "linux")]
@@ -14,7 +15,8 @@ use std::time::Instant;
 use example_binary::{LIMIT, Running, command};
 use pool::Backend;
 
-/// Bytes of a file that takes a moment to hash, and of one that no machine hashes while a test runs. Neither has blocks on the disk.
+/// Bytes of a file that takes a moment to hash, and of one that no machine hashes while a test
+/// runs. Neither has blocks on the disk.
 const SLOW_BYTES: u64 = 1 << 25;
 const ENDLESS_BYTES: u64 = 1 << 40;
 

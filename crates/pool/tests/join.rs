@@ -1,4 +1,5 @@
-//! `JobContext::join` on every backend: both halves run once, whatever becomes of the job, its pool and each other.
+//! `JobContext::join` on every backend: both halves run once, whatever becomes of the job, its pool
+//! and each other.
 
 use std::convert::Infallible;
 use std::future::poll_fn;
@@ -27,7 +28,8 @@ fn on_each_backend(test: impl Fn(&Pool)) {
     }
 }
 
-/// Tries until a half has become a job: the other workers may not have come to rest yet, and on a busy machine none may run for long.
+/// Tries until a half has become a job: the other workers may not have come to rest yet, and on a
+/// busy machine none may run for long.
 fn sooner_or_later<R>(mut attempt: impl FnMut() -> Option<R>) -> R {
     let limit = Instant::now() + LONG;
     loop {
@@ -133,7 +135,8 @@ fn both_halves_of_a_cancelled_job_run() {
     });
 }
 
-/// A half that became a job has an outcome of its own, whoever runs it; its panic is also the joiner's.
+/// A half that became a job has an outcome of its own, whoever runs it; its panic is also the
+/// joiner's.
 #[test]
 fn what_a_half_was_told_elsewhere_counts_for_its_job() {
     for backend in Backend::available() {

@@ -1,4 +1,5 @@
-//! The facade in a simulation: `Backend::Sim` by value and by name, its errors, and a swap between simulated backends.
+//! The facade in a simulation: `Backend::Sim` by value and by name, its errors, and a swap between
+//! simulated backends.
 #![cfg(feature = "sim")]
 
 use std::convert::Infallible;
@@ -138,7 +139,8 @@ impl Gate {
     }
 }
 
-/// A closure awaits a future, and drives it as long as no other worker sleeps. Then one does, and the future is left to it.
+/// A closure awaits a future, and drives it as long as no other worker sleeps. Then one does, and
+/// the future is left to it.
 #[test]
 fn a_future_that_its_driver_leaves_is_polled_by_another() {
     check(0..300, |_| {
@@ -162,7 +164,8 @@ fn a_future_that_its_driver_leaves_is_polled_by_another() {
     });
 }
 
-/// The end of a pool wakes a future of its own that awaits it, and drops it: while the list of those who wait is being gone through.
+/// The end of a pool wakes a future of its own that awaits it, and drops it: while the list of
+/// those who wait is being gone through.
 #[test]
 fn a_future_that_awaits_the_end_of_its_pool_is_dropped_with_it() {
     check(0..300, |_| {
@@ -209,7 +212,8 @@ fn a_submission_that_meets_a_swap_waits_for_room() {
     });
 }
 
-/// What was queued when the wait began is over when it returns, though a swap moves it at that moment.
+/// What was queued when the wait began is over when it returns, though a swap moves it at that
+/// moment.
 #[test]
 fn a_wait_for_quiet_misses_nothing_that_a_swap_moves() {
     check(0..500, |sim| {
@@ -240,7 +244,8 @@ fn a_wait_for_quiet_misses_nothing_that_a_swap_moves() {
     });
 }
 
-/// A report has every job whose submission returns, also where that is on its way when the pool ends.
+/// A report has every job whose submission returns, also where that is on its way when the pool
+/// ends.
 #[test]
 fn a_report_misses_no_submission_that_is_on_its_way() {
     check(0..500, |sim| {
@@ -263,7 +268,8 @@ fn a_report_misses_no_submission_that_is_on_its_way() {
     });
 }
 
-/// The limit of the whole is the limit, to the moment, and a tenth of it is for jobs that are asked to stop.
+/// The limit of the whole is the limit, to the moment, and a tenth of it is for jobs that are asked
+/// to stop.
 #[test]
 fn a_duration_is_the_limit_of_the_whole_shutdown() {
     check(0..100, |_| {
@@ -289,7 +295,8 @@ fn a_duration_is_the_limit_of_the_whole_shutdown() {
     });
 }
 
-/// Jobs that end their pool within each other, one that waits for quiet, and a caller from outside: all return, with the same report.
+/// Jobs that end their pool within each other, one that waits for quiet, and a caller from outside:
+/// all return, with the same report.
 #[test]
 fn ends_within_ends_return_under_every_schedule() {
     let end = |workers| {

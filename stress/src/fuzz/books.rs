@@ -26,7 +26,7 @@ pub(super) struct Finding {
     pub(super) what: String,
 }
 
-/// What is known of a pool beside its jobs.
+/// What is known of a pool in addition to its jobs.
 #[derive(Debug, Default)]
 pub(super) struct PoolBook {
     pub(super) workers: usize,

@@ -61,7 +61,8 @@ pub(super) fn run(program: &Program, plant: Option<Plant>, dog: &Watchdog) -> Ve
     if seen > 0 {
         books.found("panic", format!("{seen} panics that nobody has planned"));
     }
-    // In this order: a job's captures may be gone a moment before its end, and its thread goes after it.
+    // In this order: a job's captures may be gone a moment before its end, and its thread goes
+    // after it.
     before.check(&books);
     books.check_histories();
     let findings = books.findings();
@@ -228,7 +229,8 @@ fn await_jobs_of(world: &World, pool: u8) {
     }
 }
 
-/// Waits until all captures are dropped. Handles that a job or a drop has kept meanwhile go as well: they own results, which own the world.
+/// Waits until all captures are dropped. Handles that a job or a drop has kept meanwhile go as
+/// well: they own results, which own the world.
 fn await_all(world: &World) {
     let limit = Instant::now() + PATIENCE;
     let is_over = || world.books.open_records().is_empty();

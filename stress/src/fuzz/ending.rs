@@ -19,7 +19,8 @@ use super::program::{How, Limit, Op, Program};
 /// How long a shutdown may take past its limit.
 const PROMPTLY: Duration = Duration::from_millis(1500);
 
-/// The policy of a shutdown in a program; one that submits again what did not start has to ask for it.
+/// The policy of a shutdown in a program; one that submits again what did not start has to ask for
+/// it.
 fn policy_for(limit: Limit, resubmit: Option<u8>) -> ShutdownPolicy {
     let policy = policy_of(limit);
     match resubmit {
@@ -135,8 +136,9 @@ impl Actor {
         }
     }
 
-    /// Submits a task that was given back to a pool above its own, if it waits for nobody; otherwise drops it. A pool below may have all its
-    /// workers wait for this very job: a circle that the caller would close.
+    /// Submits a task that was given back to a pool above its own, if it waits for nobody;
+    /// otherwise drops it. A pool below may have all its workers wait for this very job: a circle
+    /// that the caller would close.
     fn hand_on(&self, task: Task, to: Option<u8>) {
         let Some(record) = self.world.books.of_id(task.id()) else {
             return drop(task);

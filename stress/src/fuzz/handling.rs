@@ -50,7 +50,8 @@ impl Actor {
         drop(lending);
     }
 
-    /// A job that waits for another one of its pool lends it its worker, if that is a future whose runtime has to poll it.
+    /// A job that waits for another one of its pool lends it its worker, if that is a future whose
+    /// runtime has to poll it.
     pub(super) fn lending(&self, pool: u8) -> Option<Lending<'_>> {
         let own = self.record.as_ref()?;
         (own.home() == pool).then(|| Lending::begin(&self.world, pool))

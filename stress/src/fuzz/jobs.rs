@@ -166,7 +166,7 @@ fn submit_a_leaf(world: &Arc<World>, pool: u8) {
     }
 }
 
-/// A body that does nothing but keep the books.
+/// A body that does only keep the books.
 pub(super) fn run_leaf(payload: &Payload, ctx: Option<&JobContext<'_>>) {
     let _body = Body::begin(&payload.world, &payload.record);
     check_worker(&payload.world, &payload.record, ctx);

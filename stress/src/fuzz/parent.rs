@@ -56,7 +56,7 @@ pub(crate) struct Options {
     /// The most seconds that shrinking takes for each kind of failure
     #[arg(long, default_value_t = 90)]
     shrink_seconds: u64,
-    /// Goes on after so many failures
+    /// Goes on after that many failures
     #[arg(long, default_value_t = 1)]
     failures: usize,
     /// Has the first pool of each program break a promise, to see that it is found

@@ -299,9 +299,9 @@ pub(super) enum Op {
         then: Then,
     },
     CancelToken(u8),
-    /// Busy for so many microseconds.
+    /// Busy for that many microseconds.
     Work(u32),
-    /// Sleeps for so many microseconds: a future by a timer, others with their thread.
+    /// Sleeps for that many microseconds: a future by a timer, others with their thread.
     Sleep(u32),
     Yield,
     Check,

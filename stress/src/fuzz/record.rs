@@ -24,7 +24,8 @@ pub(super) enum Mark {
     Late = 16,
     /// A `wait_idle` that saw it accepted has returned.
     Past = 32,
-    /// Its submission returned when a shutdown with a limit had begun, which may have returned without it.
+    /// Its submission returned when a shutdown with a limit had begun, which may have returned
+    /// without it.
     Straggler = 64,
     /// It was given back unstarted and dropped.
     Dropped = 128,

@@ -117,7 +117,7 @@ impl Facts<'_> {
         self.check_list(actor, &self.job(number).ops)
     }
 
-    /// What a job has beside its operations.
+    /// What a job has in addition to its operations.
     pub(super) fn check_own(&self, number: u16, home: Home) -> Verdict {
         let job = self.job(number);
         self.check_holds(&job.holds, home.pool)?;
@@ -297,7 +297,8 @@ impl Facts<'_> {
         let may = match pool.cmp(&own) {
             std::cmp::Ordering::Greater => true,
             std::cmp::Ordering::Equal => {
-                // A job of the newest backend that waits for one of an older, which waits for a child, closes a circle.
+                // A job of the newest backend that waits for one of an older, which waits for a
+                // child, closes a circle.
                 let is_near = !self.is_swapped(pool) || self.is_descendant(job, number);
                 job > number && !self.is_tainted(job) && is_near
             }

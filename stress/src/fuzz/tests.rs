@@ -258,7 +258,8 @@ fn columns_follow_the_histories() {
     assert_eq!((report.accepted, report.perhaps), (2, 1));
 }
 
-/// Whatever becomes of a job elsewhere, the pool that gave it back did not start it, though it may have come in late.
+/// Whatever becomes of a job elsewhere, the pool that gave it back did not start it, though it may
+/// have come in late.
 #[test]
 fn a_job_that_was_handed_on_did_not_start_where_it_was() {
     let books = books();

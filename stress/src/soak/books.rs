@@ -25,7 +25,8 @@ pub(super) struct Record {
     home: u8,
     intake: IntakeCell,
     runs: AtomicU32,
-    /// In which pool of the round it began: the soaked one, or the one that took over what had not started.
+    /// In which pool of the round it began: the soaked one, or the one that took over what had not
+    /// started.
     era: AtomicU8,
     /// It began after the pool's end had.
     is_late: AtomicBool,
@@ -94,7 +95,8 @@ pub(super) struct Books {
     limits: Limits,
 }
 
-/// Threads of a round that may cancel jobs and are no workers: five submitters, the one that ends the pool, the alarm's and the clock's.
+/// Threads of a round that may cancel jobs and are no workers: five submitters, the one that ends
+/// the pool, the alarm's and the clock's.
 const THREADS_BESIDE_WORKERS: usize = 8;
 
 /// What a pool that is not swapped keeps to.
@@ -247,7 +249,8 @@ impl Books {
         }
     }
 
-    /// Reads the bound: what was accepted and has neither begun nor been dropped, as far as can be told from outside.
+    /// Reads the bound: what was accepted and has neither begun nor been dropped, as far as can be
+    /// told from outside.
     pub(super) fn check_bound(&self) {
         let accepted = self.accepted.load(SeqCst);
         let gone = self.started.load(SeqCst) + self.dropped_unstarted();
@@ -260,8 +263,9 @@ impl Books {
         }
     }
 
-    /// A worker that has taken a job out has a moment before its body begins. And a thread that ends a job unstarted has one before it
-    /// drops it, in which the queue may have given its place to another.
+    /// A worker that has taken a job out has a moment before its body begins. And a thread that
+    /// ends a job unstarted has one before it drops it, in which the queue may have given its place
+    /// to another.
     fn bound(&self) -> u64 {
         let may_end_jobs = self.limits.workers + THREADS_BESIDE_WORKERS;
         (self.limits.capacity + self.limits.workers + may_end_jobs) as u64
@@ -309,7 +313,8 @@ impl Books {
         lock(&self.wrong).clone()
     }
 
-    /// Holds each history against the contract, once nothing runs any more and every handle has been joined or dropped.
+    /// Holds each history against the contract, once nothing runs any more and every handle has
+    /// been joined or dropped.
     pub(super) fn check_histories(&self) {
         let records = lock(&self.records).clone();
         for record in &records {
@@ -325,8 +330,8 @@ impl Books {
 
     /// Holds what a pool says against what its jobs said.
     ///
-    /// A job that was given back may still run within one that joins it, and which the end did not wait for: the pool's books have it as not
-    /// started.
+    /// A job that was given back may still run within one that joins it, and which the end did not
+    /// wait for: the pool's books have it as not started.
     pub(super) fn check_counts(&self, who: &str, counts: Counts) {
         let records = lock(&self.records).clone();
         let of_outcome = |outcome| -> Vec<&Arc<Record>> {
@@ -335,13 +340,13 @@ impl Books {
             };
             records.iter().filter(is_it).collect()
         };
-        let at_home: Vec<_> = records.iter().filter(|record| record.home == 1).collect();
+        let on_slot_thread: Vec<_> = records.iter().filter(|record| record.home == 1).collect();
         let known =
             |record: &&&Arc<Record>| record.intake() == Intake::Accepted || record.runs() > 0;
-        let accepted = at_home.iter().filter(known).count() as u64;
+        let accepted = on_slot_thread.iter().filter(known).count() as u64;
         let unknown =
             |record: &&&Arc<Record>| record.intake() == Intake::Unknown && record.runs() == 0;
-        let perhaps = at_home.iter().filter(unknown).count() as u64;
+        let perhaps = on_slot_thread.iter().filter(unknown).count() as u64;
         let running = counts.still_running;
         let check = |what: &str, least: u64, most: u64, said: u64| {
             if said < least || said > most {

@@ -1,7 +1,8 @@
-//! A round in which several pools use each other as programs do: workers with state, sockets, files, swaps, chains, and handles
-//! that are polled once and kept.
+//! A round in which several pools use each other as programs do: workers with state, sockets,
+//! files, swaps, chains, and handles that are polled once and kept.
 //!
-//! The pools are in a row. A job waits only for jobs of pools further down the row, so there is no circle of waits.
+//! The pools are in a row. A job waits only for jobs of pools further down the row, so there is no
+//! circle of waits.
 
 mod acts;
 
@@ -140,7 +141,8 @@ fn live(street: &Arc<Street>, rng: &mut Rng) -> Kept {
     kept
 }
 
-/// Ends the pools, those that others wait for last, and joins or drops the handles that were kept, before or after.
+/// Ends the pools, those that others wait for last, and joins or drops the handles that were kept,
+/// before or after.
 fn end(street: &Arc<Street>, mut kept: Kept, rng: &mut Rng) {
     if rng.bool() {
         kept.clear();
@@ -163,7 +165,8 @@ fn end(street: &Arc<Street>, mut kept: Kept, rng: &mut Rng) {
     }
 }
 
-/// A server that sends back what it gets, one connection at a time, until one is closed without a word.
+/// A server that sends back what it gets, one connection at a time, until one is closed without a
+/// word.
 fn serve() -> Result<(SocketAddr, thread::JoinHandle<()>)> {
     let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0))?;
     let address = listener.local_addr()?;

@@ -1,4 +1,5 @@
-//! One round of the soak: a pool is built, used by many threads, ended at a random moment in a random way, and nothing is left of it.
+//! One round of the soak: a pool is built, used by many threads, ended at a random moment in a
+//! random way, and nothing is left of it.
 
 use std::fs;
 use std::pin::pin;
@@ -125,7 +126,8 @@ fn live(world: Arc<World>, ending: Ending, rng: &mut Rng, watched: &Watched) {
         _ => end(&world, ending, rng),
     };
     world.is_over.store(true, SeqCst);
-    // What did not start, and a handle to it may be joined by a submitter: dropped, or run elsewhere.
+    // What did not start, and a handle to it may be joined by a submitter: dropped, or run
+    // elsewhere.
     let reported = reports.first().map(counts_of_report);
     if reported.is_some() {
         let tasks = check_reports(&world.books, &reports);
@@ -336,7 +338,8 @@ fn check_stats(world: &World) {
     world.books.check_counts("the ledger", counts);
 }
 
-/// Waits for the last payload: the pool that loses its last handle to a job of its own ends by itself.
+/// Waits for the last payload: the pool that loses its last handle to a job of its own ends by
+/// itself.
 fn await_the_last(books: &Books) {
     let limit = Instant::now() + PATIENCE;
     while books.alive() > 0 && Instant::now() < limit {

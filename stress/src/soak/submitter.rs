@@ -111,7 +111,8 @@ impl Submitter {
         self.took(record, submitted)
     }
 
-    /// Awaits its admission; or, now and then, lets it go half-way, when it has submitted nothing (`R106`).
+    /// Awaits its admission; or, now and then, lets it go half-way, when it has submitted nothing
+    /// (`R106`).
     fn submit_async(&mut self) -> bool {
         let job = self.job("submit_async");
         let record = Arc::clone(&job.payload.record);

@@ -1,4 +1,5 @@
-//! The watchdog: a round that does not end is told, with its seed, its pool's state and its last events.
+//! The watchdog: a round that does not end is told, with its seed, its pool's state and its last
+//! events.
 
 use std::fmt::Write;
 use std::process;
@@ -56,7 +57,7 @@ impl Watched {
         drop(ended);
     }
 
-    /// Runs `act`, with a watchdog beside it.
+    /// Runs `act`, with a watchdog next to it.
     pub(super) fn while_watched<R>(&self, replay: &str, act: impl FnOnce() -> R) -> R {
         let shared = Arc::clone(&self.0);
         let replay = replay.to_owned();

@@ -1,4 +1,5 @@
-//! What the jobs and the submitters of one round share: the pool, the books, and who wakes the futures that sleep.
+//! What the jobs and the submitters of one round share: the pool, the books, and who wakes the
+//! futures that sleep.
 
 use std::collections::VecDeque;
 use std::sync::atomic::{AtomicBool, Ordering::SeqCst};

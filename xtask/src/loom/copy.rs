@@ -10,7 +10,8 @@ use crate::mutant::{Mutant, change, put_into};
 use crate::root;
 
 const CRATE: &str = "crates/pool-core";
-/// The copy's name: two packages of one name and one place below their workspaces would be one file in the target folder.
+/// The copy's name: two packages of one name and one place below their workspaces would be one file
+/// in the target folder.
 pub(super) const NAME: &str = "pool-core-mutants";
 
 /// Makes the copy. Its workspace's root.

@@ -17,13 +17,13 @@ mutants! {
             "self.0.fetch_or(DETACHED, Ordering::Relaxed) & ENDED != 0";
     }
     "testing::models::loans::a_loan_is_over_before_its_lender_goes_on" {
-        loan_end_wakes_nobody: "who had the closure does not wake the lender", in "submit::lent_closure",
+        loan_end_wakes_nobody: "who had the closure does not wake the lender", in "submit::scoped_closure",
             "if let Stage::Taken(Some(lender)) = former {" =>
             "if !MUTANT && let Stage::Taken(Some(lender)) = former {";
-        loan_lender_does_not_wait: "a lender goes on while the closure runs", in "submit::lent_closure",
+        loan_lender_does_not_wait: "a lender goes on while the closure runs", in "submit::scoped_closure",
             "if let Stage::Taken(lender) = &mut *stage {" =>
             "if !MUTANT && let Stage::Taken(lender) = &mut *stage {";
-        loan_over_before_the_drop: "a loan is over while its closure is dropped", in "submit::lent_closure",
+        loan_over_before_the_drop: "a loan is over while its closure is dropped", in "submit::scoped_closure",
             "if let Some((closure, _taken)) = self.take() {" =>
             "if let Some((closure, taken)) = self.take() {
             if MUTANT {
@@ -129,7 +129,7 @@ mutants! {
             "let due = self.turn.suspend();
                     if !MUTANT { self.tell_of(due); }";
         future_has_no_home: "a future suspends before its pool is noted in its cell", in "cell::future",
-            "self.lock_links().home = Some(Arc::clone(life));" =>
+            "self.lock_links().pool = Some(Arc::clone(life));" =>
             "()";
     }
     "cell::future::models::a_cancelled_future_is_ended_by_its_host" {
@@ -347,15 +347,15 @@ mutants! {
             "if !MUTANT { light(); }
         Inside";
         reader_leaves_relaxed: "a reader leaves without a release", in "sys::published::readers",
-            "self.door.depth.store(self.before, Ordering::Release);" =>
-            "self.door.depth.store(self.before, Ordering::Relaxed);";
-        collector_has_no_fence: "no fence between the replacement and the look at the doors", in "sys::published::readers",
+            "self.reader.depth.store(self.before, Ordering::Release);" =>
+            "self.reader.depth.store(self.before, Ordering::Relaxed);";
+        collector_has_no_fence: "no fence between the replacement and the look at the readers", in "sys::published::readers",
             "// ORDERING: partner is the light fence in `enter` and `enter_crowd`.
         heavy();" =>
             "if !MUTANT { heavy(); }";
         collector_does_not_look: "what was replaced is dropped while somebody is inside", in "sys::published",
-            "if !doors.are_left(own) {" =>
-            "if !doors.are_left(own) && !MUTANT {";
+            "if !readers.are_left(own) {" =>
+            "if !readers.are_left(own) && !MUTANT {";
         published_relaxed: "a value is published without a release", in "sys::published",
             "let former = self.current.swap(value, Ordering::AcqRel);" =>
             "let former = self.current.swap(value, if MUTANT { Ordering::Relaxed } else { Ordering::AcqRel });";
@@ -518,15 +518,15 @@ mutants! {
             mark.addr() & FULL != 0";
     }
     "testing::models::queues::no_place_is_lost_or_doubled" {
-        places_no_heavy_fence: "no fence between a recall and the look at the stashes", in "queue::permits",
-            "// ORDERING: partner is the light fence in `at_stash`.
+        places_no_heavy_fence: "no fence between a reclaim and the look at the caches", in "queue::permits",
+            "// ORDERING: partner is the light fence in `in_cache`.
             heavy();" =>
             "if !MUTANT { heavy(); }";
-        places_no_light_fence: "no fence between a stash's mark and the look for a recall", in "queue::permits",
-            "// ORDERING: partner is the heavy fence in `take_recalled`.
+        places_no_light_fence: "no fence between a cache's mark and the look for a reclaim", in "queue::permits",
+            "// ORDERING: partner is the heavy fence in `take_reclaimed`.
         light();" =>
             "if !MUTANT { light(); }";
-        places_no_wait_for_the_owner: "a recall does not wait for a busy stash", in "queue::permits",
+        places_no_wait_for_the_owner: "a reclaim does not wait for a busy cache", in "queue::permits",
             "while self.is_busy.load(Ordering::Acquire) {" =>
             "while !MUTANT && self.is_busy.load(Ordering::Acquire) {";
     }

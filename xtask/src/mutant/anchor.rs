@@ -1,7 +1,8 @@
 //! Finds a piece of code by its tokens, wherever it has moved.
 //!
-//! Spaces, line breaks and comments do not count, nor does a comma before a closing bracket, which rustfmt adds and removes as
-//! it wraps. The module is where the search begins: if the code does not occur there, it may occur once elsewhere.
+//! Spaces, line breaks and comments do not count, nor does a comma before a closing bracket, which
+//! rustfmt adds and removes as it wraps. The module is where the search begins: if the code does
+//! not occur there, it may occur once elsewhere.
 
 use std::collections::BTreeMap;
 use std::fs;
@@ -66,7 +67,8 @@ impl Sources {
         Ok(())
     }
 
-    /// Where `piece` occurs in the modules whose paths end with `module`; if nowhere, then where it occurs in the crate.
+    /// Where `piece` occurs in the modules whose paths end with `module`; if nowhere, then where it
+    /// occurs in the crate.
     pub(super) fn find(&self, module: &str, piece: &str) -> Vec<Found> {
         let ends_so = |path: &str| path == module || path.ends_with(&format!("::{module}"));
         let found = self.find_where(piece, ends_so);

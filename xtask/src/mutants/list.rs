@@ -37,8 +37,8 @@ mutants! {
     }
     "pool-rayon guest jobs_that_outlast_a_visit_starve_no_outsider" {
         each_visit_counts_anew: "a worker on a borrowed thread begins to count its looks at zero", in "worker",
-            "tick: Cell::new(slot.looks())" =>
-            "tick: Cell::new(if MUTANT { 0 } else { slot.looks() })";
+            "tick: Cell::new(status.looks())" =>
+            "tick: Cell::new(if MUTANT { 0 } else { status.looks() })";
     }
     "pool-channel conformance r301" {
         an_error_is_a_success: "a job that failed counts as completed", in "job::outcome",

@@ -1,4 +1,5 @@
-//! Each rule of the conformance kit is proven: an executor that breaks it, or a mutant of pool-core, is listed as what its test must catch.
+//! Each rule of the conformance kit is proven: an executor that breaks it, or a mutant of
+//! pool-core, is listed as what its test must catch.
 
 use std::collections::BTreeSet;
 

@@ -1,8 +1,10 @@
-//! Holds RELIABILITY.md to the sources: it has every row, and every test and rule that it names is there.
+//! Holds RELIABILITY.md to the sources: it has every row, and every test and rule that it names is
+//! there.
 
 use anyhow::{Result, ensure};
 
-/// The rows that it must have. Those that follow in the list of failures are for jobs kept outside the process.
+/// The rows that it must have. Those that follow in the list of failures are for jobs kept outside
+/// the process.
 const ROWS: std::ops::RangeInclusive<u32> = 1..=44;
 
 /// How a row begins that has no test, before it says why.

@@ -1,4 +1,5 @@
-//! A source file as lines, and what can be told of it without parsing: rustfmt makes indentation say where things end.
+//! A source file as lines, and what can be told of it without parsing: rustfmt makes indentation
+//! say where things end.
 
 /// One file.
 pub(crate) struct Source<'a> {

@@ -1,4 +1,5 @@
-//! `--compare A B`: what became faster or slower from one run to another, with noise and the machine's own speed taken into account.
+//! `--compare A B`: what became faster or slower from one run to another, with noise and the
+//! machine's own speed taken into account.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::fmt;
@@ -185,7 +186,7 @@ impl<'a> Judge<'a> {
         })
     }
 
-    /// The change beside that of the steadiest other peer.
+    /// The change next to that of the steadiest other peer.
     fn relative(
         &self,
         contestant: &str,
@@ -219,7 +220,7 @@ impl<'a> Judge<'a> {
 }
 
 impl Change<'_> {
-    /// The ratio that says more: beside a peer where there is one.
+    /// The ratio that says more: next to a peer where there is one.
     fn decisive(&self) -> f64 {
         self.relative
             .map_or(self.measured.value, |(ratio, _)| ratio.value)

@@ -28,9 +28,11 @@ pub(crate) struct Environment {
     pub(crate) allocator: String,
     /// Whether the samples were small ones, which show that all works and measure little.
     pub(crate) quick: bool,
-    /// The load of the last minute when the run began and when it ended: other work on the machine is noise.
+    /// The load of the last minute when the run began and when it ended: other work on the machine
+    /// is noise.
     pub(crate) load: [Option<f64>; 2],
-    /// What a cache line's way between two cores cost while the machine was steady, in nanoseconds, if that was watched.
+    /// What a cache line's way between two cores cost while the machine was steady, in nanoseconds,
+    /// if that was watched.
     #[serde(default)]
     pub(crate) line_ns: Option<f64>,
     /// How many samples were taken while it cost more.

@@ -1,4 +1,5 @@
-//! `--instructions`: how many instructions a job costs on each backend, each way in, beside a committed baseline.
+//! `--instructions`: how many instructions a job costs on each backend, each way in, against a
+//! committed baseline.
 
 mod callgrind;
 
@@ -22,9 +23,11 @@ const BASELINE: &str = "benches/results/instructions.json";
 const WAYS: [&str; 4] = ["execute", "submit-join", "spawn-inside", "future"];
 /// Two numbers of jobs: the difference has no start and no end of the process in it.
 const JOBS: [u32; 2] = [10_000, 30_000];
-/// The least of so many counts: now and then the system's turns between threads add some, and never take any away.
+/// The least of that many counts: now and then the system's turns between threads add some, and
+/// never take any away.
 const COUNTS: usize = 3;
-/// Changes up to this part are no change. Counts repeat within 0.2 %, those of futures on tokio within 2.5 %.
+/// Changes up to this part are no change. Counts repeat within 0.2 %, those of futures on tokio
+/// within 2.5 %.
 const TOLERANCE: f64 = 0.03;
 
 /// Counts, and what they depend on besides the code.
@@ -46,7 +49,7 @@ enum Verdict {
     New,
 }
 
-/// A count beside its baseline.
+/// A count and its baseline.
 #[derive(Debug, PartialEq)]
 struct Row {
     backend: String,
@@ -195,7 +198,7 @@ fn differences(now: &Counts, then: &Counts) -> Vec<String> {
         .collect()
 }
 
-/// Fails where a count grew and nothing but the code can be why.
+/// Fails where a count grew and only the code can be why.
 fn judge(rows: &[Row], differences: &[String]) -> Result<()> {
     let count = |verdict| rows.iter().filter(|row| row.verdict == verdict).count();
     let [worse, better, new] = [Verdict::Worse, Verdict::Better, Verdict::New].map(count);

@@ -47,7 +47,7 @@ const SAMPLES: usize = 15;
 const QUICK_SAMPLES: usize = 3;
 /// How long a sample may take, in seconds.
 const LIMIT_S: u64 = 60;
-/// Changes up to so many per cent are noise.
+/// Changes up to that many per cent are noise.
 const THRESHOLD: f64 = 10.0;
 
 /// The workloads on the backends and their peers, each sample in a process of its own
@@ -77,16 +77,19 @@ struct Options {
     out: PathBuf,
     /// Compares two runs, each a directory or its file of samples, and measures nothing
     ///
-    /// A change is told where the 95 % interval of the ratio of medians excludes 1 and the ratio is over the threshold. How fast a machine
-    /// is differs, and changes by the hour; a peer's code does not. So each time is also divided by that of the steadiest peer in both
-    /// runs. On one machine a change must show both as measured and beside the peer; between machines, told apart by processor and cores,
-    /// beside the peer alone, and without a common peer nothing is said of times.
+    /// A change is told where the 95 % interval of the ratio of medians excludes 1 and the ratio is
+    /// over the threshold. How fast a machine is differs, and changes by the hour; a peer's code
+    /// does not. So each time is also divided by that of the steadiest peer in both runs. On one
+    /// machine a change must show both as measured and next to the peer; between machines, told
+    /// apart by processor and cores, next to the peer alone, and without a common peer nothing is
+    /// said of times.
     #[arg(long, num_args = 2, value_names = ["A", "B"])]
     compare: Option<Vec<PathBuf>>,
     /// Draws the report of a run again, from its directory or file of samples, and measures nothing
     #[arg(long, value_name = "RUN", conflicts_with = "compare")]
     redraw: Option<PathBuf>,
-    /// Counts the instructions of a job on each backend, each way in, with valgrind; fails where one grew beyond the baseline
+    /// Counts the instructions of a job on each backend, each way in, with valgrind; fails where
+    /// one grew beyond the baseline
     #[arg(long, conflicts_with_all = ["compare", "redraw"])]
     instructions: bool,
     /// With --instructions: makes the counts the baseline
@@ -95,7 +98,7 @@ struct Options {
     /// Writes the figures in the README again, from the committed run
     #[arg(long, conflicts_with_all = ["compare", "redraw", "instructions"])]
     readme: bool,
-    /// With --compare: changes up to so many per cent are noise
+    /// With --compare: changes up to that many per cent are noise
     #[arg(long, value_name = "PER CENT", default_value_t = THRESHOLD)]
     threshold: f64,
 }

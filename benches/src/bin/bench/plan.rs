@@ -34,7 +34,8 @@ const SCALING_SHARE: f64 = 1.0 / 3.0;
 const LEAST_SCALING_SAMPLES: usize = 3;
 
 impl Wishes {
-    /// Every point that somebody takes part in, those that rank a workload before those that show how it scales.
+    /// Every point that somebody takes part in, those that rank a workload before those that show
+    /// how it scales.
     pub(crate) fn points(&self) -> Vec<Point> {
         let points = self.workloads.iter().flat_map(|&it| self.points_of(it));
         points.filter(|point| !point.entries.is_empty()).collect()
@@ -99,7 +100,8 @@ impl Wishes {
 }
 
 impl Point {
-    /// The contestants of a round. Each round starts with another one, so that none always has the same neighbour in time.
+    /// The contestants of a round. Each round starts with another one, so that none always has the
+    /// same neighbour in time.
     pub(crate) fn order(&self, round: usize) -> Vec<Entry> {
         let mut order = self.entries.clone();
         order.rotate_left(round % self.entries.len());

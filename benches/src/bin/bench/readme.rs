@@ -55,7 +55,8 @@ pub(crate) fn rewrite() -> Result<()> {
     Ok(())
 }
 
-/// An error where a document quotes anything other than the committed run. Without markers it quotes nothing.
+/// An error where a document quotes anything other than the committed run. Without markers it
+/// quotes nothing.
 #[cfg(test)]
 fn check() -> Result<()> {
     let record = committed()?;

@@ -1,4 +1,5 @@
-//! The file of raw samples, and all that is needed to read it years later: names, units, kinds and the environment.
+//! The file of raw samples, and all that is needed to read it years later: names, units, kinds and
+//! the environment.
 
 use std::fmt::Write as _;
 use std::fs;
@@ -147,12 +148,14 @@ impl From<benches::Unit> for Unit {
 }
 
 impl Record {
-    /// The contestant of this name; one that the file does not explain is left out of every ranking.
+    /// The contestant of this name; one that the file does not explain is left out of every
+    /// ranking.
     pub(crate) fn contestant(&self, name: &str) -> Option<&ContestantInfo> {
         self.contestants.iter().find(|it| it.name == name)
     }
 
-    /// Cuts each figure to the digits that the file keeps, so that what is shown now is what the file says later.
+    /// Cuts each figure to the digits that the file keeps, so that what is shown now is what the
+    /// file says later.
     pub(crate) fn round(&mut self) {
         for sample in &mut self.samples {
             sample

@@ -149,7 +149,7 @@ fn tile(class: &str, count: usize, text: &str) -> Markup {
     }
 }
 
-/// Our backends beside each other: for each workload how far each is from the best of them.
+/// Our backends next to each other: for each workload how far each is from the best of them.
 fn which(record: &Record, summaries: &[Summary<'_>]) -> Markup {
     let runs = |contestant: &ContestantInfo| {
         let takes = |it: &&Summary<'_>| {

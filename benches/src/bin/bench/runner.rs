@@ -1,4 +1,5 @@
-//! Takes the samples: a process each, contestants in turn, with a bar that says how long it will take.
+//! Takes the samples: a process each, contestants in turn, with a bar that says how long it will
+//! take.
 
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
@@ -19,7 +20,8 @@ use crate::root;
 pub(crate) struct Taken {
     pub(crate) samples: Vec<Sample>,
     pub(crate) failures: Vec<Failure>,
-    /// The least price of a cache line's way, in nanoseconds, if it was watched, and how many samples were taken at another.
+    /// The least price of a cache line's way, in nanoseconds, if it was watched, and how many
+    /// samples were taken at another.
     pub(crate) line: (Option<f64>, usize),
 }
 
@@ -246,7 +248,8 @@ mod tests {
         assert_eq!((taken.samples[0].size, taken.samples[0].workers), (7, 2));
     }
 
-    /// The machine is steady at first, but for one lucky look, then not while the first sample is taken.
+    /// The machine is steady at first, but for one lucky look, then not while the first sample is
+    /// taken.
     #[test]
     fn a_sample_on_a_machine_that_moved_is_taken_again() {
         let script = format!(

@@ -1,4 +1,5 @@
-//! What many samples say together: middle, spread, and a ratio with the interval that chance leaves it.
+//! What many samples say together: middle, spread, and a ratio with the interval that chance leaves
+//! it.
 
 /// How often the samples are drawn again for one interval.
 const RESAMPLES: usize = 2000;
@@ -147,7 +148,7 @@ fn all(figures: [Option<f64>; 4]) -> Option<[f64; 4]> {
     Some([a?, b?, c?, d?])
 }
 
-/// Nothing is as much as nothing, and cannot be told beside anything else.
+/// Nothing is as much as nothing, and cannot be told next to anything else.
 fn divide(figure: f64, by: f64) -> Option<f64> {
     if figure == 0.0 && by == 0.0 {
         return Some(1.0);

@@ -1,9 +1,12 @@
-//! Whether the machine stays the same under a run: what a cache line's way between two cores costs, before and after each sample.
+//! Whether the machine stays the same under a run: what a cache line's way between two cores costs,
+//! before and after each sample.
 //!
-//! On a virtual machine the cores move: now they share a cache, now they lie on different chips, where a line's way takes five times as
-//! long. A run lasts longer than either, so each contestant would get its own mixture of the two. A sample counts as steady if the price
-//! is, before and after it, one that belongs to the run's low prices. For one that is not the run waits, and takes it again: for as long in
-//! all as the samples themselves have taken. Then it goes on as it is, and the record says how many samples were not steady.
+//! On a virtual machine the cores move: now they share a cache, now they lie on different chips,
+//! where a line's way takes five times as long. A run lasts longer than either, so each contestant
+//! would get its own mixture of the two. A sample counts as steady if the price is, before and
+//! after it, one that belongs to the run's low prices. For one that is not the run waits, and takes
+//! it again: for as long in all as the samples themselves have taken. Then it goes on as it is, and
+//! the record says how many samples were not steady.
 
 use std::path::{Path, PathBuf};
 use std::process::Command;
@@ -18,11 +21,13 @@ use crate::child;
 const HAND_OVERS: &str = "20000";
 /// The longest that a price may take to be told; a busy machine takes longer, and is not steady.
 const LIMIT: Duration = Duration::from_secs(1);
-/// The part of the prices that lies below the one that all are held against: a single lucky look moves nothing.
+/// The part of the prices that lies below the one that all are held against: a single lucky look
+/// moves nothing.
 const LOW: f64 = 0.1;
 /// Prices that differ from that one by more than this factor are of another machine.
 const TOLERANCE: f64 = 1.6;
-/// Looks for one price, of which the least counts: a thread that lost its core for a moment is no other machine.
+/// Looks for one price, of which the least counts: a thread that lost its core for a moment is no
+/// other machine.
 const LOOKS: usize = 3;
 /// Between two looks at a machine that is not steady.
 const PAUSE: Duration = Duration::from_millis(250);
@@ -83,7 +88,8 @@ impl Steadiness {
         }
     }
 
-    /// What the record says: the price that all are held against, and how many samples were taken at another.
+    /// What the record says: the price that all are held against, and how many samples were taken
+    /// at another.
     pub(crate) fn told(&self) -> (Option<f64>, usize) {
         (self.low(), self.unsteady)
     }

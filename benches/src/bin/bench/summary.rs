@@ -1,4 +1,5 @@
-//! The samples of a run, ranked: for each workload and measure the contestants in order, and how ours compare with the best peer.
+//! The samples of a run, ranked: for each workload and measure the contestants in order, and how
+//! ours compare with the best peer.
 
 use super::record::{ContestantInfo, Kind, MeasureInfo, Record, WorkloadInfo};
 use super::statistics::{Ratio, Spread};

@@ -16,7 +16,8 @@ pub(crate) fn head(summary: &Summary<'_>) -> String {
     )
 }
 
-/// The contestants of a workload, the best first, and their other measures beside the one that ranks.
+/// The contestants of a workload, the best first, and their other measures next to the one that
+/// ranks.
 pub(crate) fn workload(summary: &Summary<'_>) -> Table {
     let main = summary.main();
     let others = &summary.standings[1..];
@@ -99,7 +100,7 @@ fn mark(contestant: &ContestantInfo) -> String {
 pub(crate) const LEGEND: &str = "> ours, ~ a variant of ours, _ a floor (no pool), * without a bound: it never waits for room, and so has less to do.\n\
     A ratio below 1 is better than the best peer. Behind another measure: its ratio to the best peer by that measure.";
 
-/// For each workload the best of ours beside the best peer.
+/// For each workload the best of ours next to the best peer.
 pub(crate) fn duels(summaries: &[Summary<'_>]) -> Table {
     let mut table = new();
     table.set_header([

@@ -48,7 +48,8 @@ pub(crate) fn interval(ratio: Ratio) -> String {
     ratio.interval.map_or_else(String::new, text)
 }
 
-/// `1.42× slower`, `1.10× faster`; `level` where the interval does not tell the two apart, `unclear` where there is none.
+/// `1.42× slower`, `1.10× faster`; `level` where the interval does not tell the two apart,
+/// `unclear` where there is none.
 pub(crate) fn verdict(ratio: Ratio, unit: Unit) -> String {
     let (less, more) = match unit {
         Unit::Nanoseconds => ("faster", "slower"),

@@ -64,7 +64,8 @@ fn busy(builder: PoolOn) -> Busy {
 }
 
 impl Busy {
-    /// Drops the pool by `drop_it`, which says when it has returned, though a job still runs; then all of it ends by itself.
+    /// Drops the pool by `drop_it`, which says when it has returned, though a job still runs; then
+    /// all of it ends by itself.
     fn ends_by_itself(self, how: &str, drop_it: impl FnOnce(AsyncPool, mpsc::Sender<()>)) {
         let Self {
             pool,
@@ -185,7 +186,7 @@ fn a_pool_may_be_dropped_by_the_only_thread_of_its_runtime() {
 /// The workers need the thread that waits: the limit is the limit all the same.
 #[test]
 fn a_blocking_shutdown_within_the_runtime_keeps_its_limit() {
-    /// On a busy machine one of so many takes no longer than it should.
+    /// On a busy machine one of that many takes no longer than it should.
     const TRIES: usize = 10;
     let total = Duration::from_millis(100);
     let runtime = Builder::new_current_thread().enable_all().build().unwrap();

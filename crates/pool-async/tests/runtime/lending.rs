@@ -23,7 +23,7 @@ fn each_pool(workers: usize, test: impl Fn(&AsyncPool)) {
     });
 }
 
-/// A future that awaits one that awaits one, so many deep.
+/// A future that awaits one that awaits one, that many deep.
 fn walk(pool: AsyncPool, depth: usize) -> Pin<Box<dyn Future<Output = usize> + Send>> {
     Box::pin(async move {
         if depth == 0 {

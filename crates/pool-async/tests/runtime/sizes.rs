@@ -9,7 +9,7 @@ use pool_core::{AsyncContext, JobHandle};
 
 use crate::on::{on_each_runtime, value};
 
-/// A future of so many bytes and a little more.
+/// A future of that many bytes and a little more.
 #[expect(clippy::manual_async_fn, reason = "the bounds are what is tested")]
 fn large<const BYTES: usize>() -> impl Future<Output = u64> + Send + 'static {
     async {
@@ -20,7 +20,8 @@ fn large<const BYTES: usize>() -> impl Future<Output = u64> + Send + 'static {
     }
 }
 
-/// Submits one, in a frame of its own: a frame of a build without optimization has room for each value that it ever handles.
+/// Submits one, in a frame of its own: a frame of a build without optimization has room for each
+/// value that it ever handles.
 #[inline(never)]
 fn spawn<const BYTES: usize>(pool: &AsyncPool) -> JobHandle<u64, Infallible> {
     pool.spawn_future(large::<BYTES>()).expect("there is room")

@@ -139,7 +139,8 @@ enum Beside {
     Draining,
 }
 
-/// A job that waits until the pool is as the test wants it, does what it is to do, and tells that it is done.
+/// A job that waits until the pool is as the test wants it, does what it is to do, and tells that
+/// it is done.
 fn start(
     pool: &AsyncPool,
     within: Within,

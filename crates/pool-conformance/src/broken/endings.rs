@@ -1,4 +1,5 @@
-//! What is wrong at the end, of a pool or of its backend: a close that closes nothing, limits ignored, jobs and threads left behind.
+//! What is wrong at the end, of a pool or of its backend: a close that closes nothing, limits
+//! ignored, jobs and threads left behind.
 
 use std::sync::Arc;
 

@@ -1,4 +1,5 @@
-//! What every broken executor is made of: an engine and a face that are right, save where a [`Flaw`] is not.
+//! What every faulty executor is made of: an engine and a face that are right, except where a
+//! [`Flaw`] is not.
 
 use std::collections::VecDeque;
 use std::future::Future;
@@ -272,8 +273,8 @@ impl Shutdown for FlawedPool {
     }
 }
 
-/// Between two looks of a thread that waits for something wrong: it may be left behind by a test that hung, and then costs the
-/// tests that follow nothing.
+/// Between two looks of a thread that waits for something wrong: it may be left behind by a test
+/// that hung, and then costs the tests that follow nothing.
 pub(super) fn nap() {
     Count::new().stays_below(1, Duration::from_millis(1));
 }

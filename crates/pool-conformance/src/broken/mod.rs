@@ -1,8 +1,9 @@
 //! Executors that break one rule each: what the kit must catch.
 //!
-//! Some breaks cannot be written. A job that runs twice, a body that runs past its deadline, a report that does not balance: the life
-//! of a job and of a pool is in `pool-core`, whose public items give no way to them. What is left to an executor is where and
-//! when tasks run, and what it answers; every flaw here is one of these.
+//! Some breaks cannot be written. A job that runs twice, a body that runs past its deadline, a
+//! report that does not balance: the life of a job and of a pool is in `pool-core`, whose public
+//! items give no way to them. What is left to an executor is where and when tasks run, and what it
+//! answers; every flaw here is one of these.
 
 mod endings;
 mod engine;
@@ -27,12 +28,13 @@ const SHORT_LIMIT: Duration = Duration::from_secs(5);
 /// Time for a rule against the executor that should pass it.
 const LONG_LIMIT: Duration = Duration::from_secs(60);
 
-/// Every broken executor.
+/// Every faulty executor.
 pub fn all() -> Vec<Broken> {
     [intake::all(), workers::all(), ledger::all(), endings::all()].concat()
 }
 
-/// The same executor without a flaw, against every rule that [`all`] relies on: what shows that it is the flaws that are caught.
+/// The same executor without a flaw, against every rule that [`all`] relies on: what shows that it
+/// is the flaws that are caught.
 pub fn control() -> Broken {
     let mut rules: Vec<_> = all()
         .iter()
@@ -62,7 +64,7 @@ pub struct Broken {
     make: Make,
 }
 
-/// What the kit made of a broken executor.
+/// What the kit made of a faulty executor.
 #[derive(Debug, Clone)]
 pub struct Caught {
     /// Each rule that must have failed, and its verdict.
@@ -88,8 +90,8 @@ impl Broken {
         }
     }
 
-    /// Calls `run` with each rule that must fail, which [`Broken::run_here`] runs against this executor until `run` returns; one executor at
-    /// a time in this process.
+    /// Calls `run` with each rule that must fail, which [`Broken::run_here`] runs against this
+    /// executor until `run` returns; one executor at a time in this process.
     pub fn with_each_rule<V>(&self, mut run: impl FnMut(Rule) -> V) -> Vec<(Rule, V)> {
         let _one_at_a_time = CATCHING.lock().unwrap_or_else(PoisonError::into_inner);
         *FLAW.lock().unwrap_or_else(PoisonError::into_inner) = self.make;
@@ -98,7 +100,8 @@ impl Broken {
         rules.map(|rule| (rule, run(rule))).collect()
     }
 
-    /// Runs a rule on the calling thread against the executor that [`with_each_rule`](Self::with_each_rule) has chosen.
+    /// Runs a rule on the calling thread against the executor that
+    /// [`with_each_rule`](Self::with_each_rule) has chosen.
     pub fn run_here(rule: &Rule) -> Verdict {
         rule.run_here::<Flawed>()
     }
@@ -119,8 +122,9 @@ type Make = fn() -> Arc<dyn Flaw>;
 
 /// The flaw of the pools that are built now.
 ///
-/// One fixture stands for all broken executors, and learns here which one it is: the rules are generic, and every
-/// rule for every executor would be minutes of compilation for whoever depends on the kit.
+/// One fixture stands for all faulty executors, and learns here which one it is: the rules are
+/// generic, and every rule for every executor would be minutes of compilation for whoever depends
+/// on the kit.
 static FLAW: Mutex<Make> = Mutex::new(|| Arc::new(Nothing));
 
 /// Held while an executor is being caught.

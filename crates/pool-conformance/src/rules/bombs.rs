@@ -1,4 +1,5 @@
-//! Chapter 3, the worst of it: values that panic as they are dropped, wherever a pool may come to drop one.
+//! Chapter 3, the worst of it: values that panic as they are dropped, wherever a pool may come to
+//! drop one.
 
 mod futures;
 
@@ -181,7 +182,8 @@ fn dropped_with_the_handle<F: Fixture>(pool: &F::Pool, place: Place) {
     goes_on::<F>(pool);
 }
 
-/// Jobs that are dropped because they will never start: on the canceller's thread, and on the worker.
+/// Jobs that are dropped because they will never start: on the canceller's thread, and on the
+/// worker.
 fn never_started<F: Fixture>(pool: &F::Pool) {
     let went_off = Count::new();
     let job = || {

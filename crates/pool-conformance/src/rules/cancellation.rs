@@ -39,7 +39,8 @@ pub(crate) fn rules<F: Fixture>() -> Vec<Rule> {
     ]
 }
 
-/// Gives a job ever more time until it starts before its deadline: on a busy machine it may start too late.
+/// Gives a job ever more time until it starts before its deadline: on a busy machine it may start
+/// too late.
 fn in_time<R>(mut attempt: impl FnMut(Duration) -> Option<R>) -> R {
     let mut timeout = Duration::from_millis(50);
     while timeout < PATIENCE {
@@ -96,7 +97,8 @@ fn cancelled_at_once<T: Debug, E: Debug>(handle: JobHandle<T, E>, alive: &Alive)
     assert!(matches!(outcome, Err(JobError::Cancelled)), "{outcome:?}");
 }
 
-/// A job whose token is cancelled already, or whose deadline has passed, is over as it is submitted, and is never queued.
+/// A job whose token is cancelled already, or whose deadline has passed, is over as it is
+/// submitted, and is never queued.
 fn over_on_arrival<F: Fixture>() {
     let pool = pool::<F>(1, 1);
     let gate = occupy(&pool, 1);
@@ -182,7 +184,7 @@ fn r402<F: Fixture>() -> Applied {
     Applied::Held
 }
 
-/// Runs `body` in a job that was cancelled after its start: by `token`, else by its handle.
+/// Runs `body` in a job that was cancelled after its start: by `token`, otherwise by its handle.
 fn cancelled_midway<T, E>(
     pool: &impl Executor,
     token: Option<&CancelToken>,

@@ -105,7 +105,8 @@ fn r202<F: Fixture>() -> Applied {
 /// Half of the rounds with one worker, half with two.
 const ROUNDS: usize = 100_000;
 
-/// Times without a job after which a worker sleeps for sure, on a quiet machine after the first and on a busy one after the last.
+/// Times without a job after which a worker sleeps for sure, on a quiet machine after the first and
+/// on a busy one after the last.
 const IDLE_GAPS: [Duration; 4] = [
     Duration::from_millis(1),
     Duration::from_millis(10),
@@ -122,7 +123,8 @@ fn r203<F: Fixture>() -> Applied {
         };
         for round in thread::rounds(ROUNDS / 2) {
             run(round);
-            // The worker is on its way to sleep: the next job meets it a little further on each time.
+            // The worker is on its way to sleep: the next job meets it a little further on each
+            // time.
             for _ in 0..round % 64 {
                 std::hint::spin_loop();
             }
@@ -147,7 +149,8 @@ fn r204<F: Fixture>() -> Applied {
                     for _ in 0..SHORT {
                         way.spawn(ctx, &pool_of_job, &short);
                     }
-                    // It goes on until all the short ones have run: on the other workers, since this one is busy here.
+                    // It goes on until all the short ones have run: on the other workers, since
+                    // this one is busy here.
                     short.wait_for(SHORT);
                     Ok::<_, Infallible>(())
                 };
@@ -182,8 +185,8 @@ impl Spawns {
     }
 }
 
-/// Jobs from outside, queued while every worker is busy: one long one first. A worker that takes several at a time must not
-/// keep the short ones behind it.
+/// Jobs from outside, queued while every worker is busy: one long one first. A worker that takes
+/// several at a time must not keep the short ones behind it.
 fn behind_a_long_one<F: Fixture>(pool: &F::Pool) {
     const SHORT: usize = 40;
     let workers = Executor::capability(pool).workers;
@@ -209,7 +212,8 @@ fn r205<F: Fixture>() -> Applied {
     let jobs = thread::often(1000);
     let pool = pool::<F>(1, jobs);
     let started = Log::new();
-    // Two threads, so that each one's order is seen among another's jobs; the gate makes sure that there is a queue.
+    // Two threads, so that each one's order is seen among another's jobs; the gate makes sure that
+    // there is a queue.
     let gate = occupy(&pool, 1);
     thread::scope(|threads| {
         for thread in 0..2 {
@@ -248,8 +252,8 @@ fn r205<F: Fixture>() -> Applied {
     Applied::Held
 }
 
-/// The most jobs of one source that a worker may start before it starts a waiting job of the other. Many times what is in the queue
-/// at once.
+/// The most jobs of one source that a worker may start before it starts a waiting job of the other.
+/// Many times what is in the queue at once.
 const MOST_STARTS: usize = 2048;
 
 /// How often a job's wait is measured.
@@ -268,14 +272,16 @@ const MOST_WORKERS: usize = 2;
 
 /// Starts, by the worker that made them.
 ///
-/// Those of the worker that starts a job at last are the measure of how long it was passed over. The other workers' are not: the system may take the core from
-/// a worker that holds the job in its hand, and they start thousands meanwhile.
+/// Those of the worker that starts a job at last are the measure of how long it was passed over.
+/// The other workers' are not: the system may take the core from a worker that holds the job in its
+/// hand, and they start thousands meanwhile.
 type Starts = [usize; MOST_WORKERS];
 
 /// A start: the worker that made it, and how many it had made before.
 type Start = (usize, usize);
 
-/// Jobs without end, until this is dropped: a failed test must stop them too, since a pool cannot drain them.
+/// Jobs without end, until this is dropped: a failed test must stop them too, since a pool cannot
+/// drain them.
 struct Flood(Link);
 
 /// One job of a flood: counts itself, and where it belongs to a worker, submits the next.
@@ -287,7 +293,8 @@ struct Link {
     gate: Arc<Mutex<Option<Gate>>>,
 }
 
-/// Holds one job of a flood, so that what another source submits meanwhile is older than the job's next one.
+/// Holds one job of a flood, so that what another source submits meanwhile is older than the job's
+/// next one.
 struct Gate {
     reached: Sender<()>,
     open: Receiver<()>,
@@ -354,10 +361,11 @@ fn soon(accepted_at: Starts, (worker, started_at): Start) {
     );
 }
 
-/// After so many starts of each worker's own there is no hope.
+/// After that many starts of each worker's own there is no hope.
 const HOPELESS: usize = 50 * MOST_STARTS;
 
-/// A job's start, unless workers that have been at others' jobs for very long will never come to it.
+/// A job's start, unless workers that have been at others' jobs for very long will never come to
+/// it.
 fn started(
     mut job: JobHandle<Start, Infallible>,
     flood: &Flood,

@@ -88,7 +88,8 @@ impl Job for Prints {
     }
 }
 
-/// What `on_failure` is told of jobs that end by themselves. An error may be of any type; those that say something are heard.
+/// What `on_failure` is told of jobs that end by themselves. An error may be of any type; those
+/// that say something are heard.
 fn the_observer_is_told_what_an_error_says<F: Fixture>() {
     let messages = Log::new();
     let noted = messages.clone();
@@ -150,7 +151,8 @@ fn the_observer_is_told_what_an_error_says<F: Fixture>() {
     assert_eq!(heard, expected);
 }
 
-/// Checks that as many workers run at once as before; where the pool has its own threads, the very same.
+/// Checks that as many workers run at once as before; where the pool has its own threads, the very
+/// same.
 #[track_caller]
 fn workers_remain<F: Fixture>(pool: &F::Pool, mut before: Vec<(usize, thread::ThreadId)>) {
     let mut after = meet(pool, WORKERS);
@@ -206,7 +208,8 @@ fn r302<F: Fixture>() -> Applied {
     Applied::Held
 }
 
-/// A pool whose every hook panics except that of the start, which fails the build (`R109`); the log has what the observer was told before it did.
+/// A pool whose every hook panics except that of the start, which fails the build (`R109`); the log
+/// has what the observer was told before it did.
 fn pool_of_panicking_hooks<F: Fixture>(observed: &Log<Outcome>) -> F::Pool {
     let mut config = PoolConfig::default();
     config.set_workers(WORKERS);

@@ -1,4 +1,5 @@
-//! Chapter 8: futures beside closures, polled by one thread at a time, woken from anywhere, starving nobody.
+//! Chapter 8: futures next to closures, polled by one thread at a time, woken from anywhere,
+//! starving nobody.
 
 mod polls;
 mod wakes;
@@ -54,7 +55,7 @@ fn r801<F: Fixture>() -> Applied {
     Applied::Held
 }
 
-/// A closure runs beside a future that sleeps; where one worker can do both, on the same thread.
+/// A closure runs next to a future that sleeps; where one worker can do both, on the same thread.
 fn same_workers<F: Fixture>() {
     let workers = workers_beside_a_sleeper::<F>();
     let pool = pool::<F>(workers, 4);
@@ -78,7 +79,8 @@ fn same_workers<F: Fixture>() {
     }
 }
 
-/// Both take a place in the queue, both are refused by a full one, and both are in the report of what did not start.
+/// Both take a place in the queue, both are refused by a full one, and both are in the report of
+/// what did not start.
 fn same_bound_and_shutdown<F: Fixture>() {
     let pool = pool::<F>(workers_beside_a_sleeper::<F>(), 2);
     let never = Signal::default();
@@ -190,10 +192,11 @@ fn r804<F: Fixture>() -> Applied {
     Applied::Held
 }
 
-/// The fewest workers with which a closure runs while a future sleeps: one, or two where a future keeps its place among
-/// the jobs that run at once until it ends, which an executor may choose.
+/// The fewest workers with which a closure runs while a future sleeps: one, or two where a future
+/// keeps its place among the jobs that run at once until it ends, which an executor may choose.
 ///
-/// A machine so busy that it misreads the choice gives the rules a worker too many, which fails nothing.
+/// A machine so busy that it misreads the choice gives the rules a worker too many, which fails
+/// nothing.
 pub(super) fn workers_beside_a_sleeper<F: Fixture>() -> usize {
     let pool = pool::<F>(1, 4);
     let signal = Signal::default();

@@ -1,4 +1,5 @@
-//! R210: a job's body runs on a worker of the pool that accepted it, whoever waits for it, and wherever.
+//! R210: a job's body runs on a worker of the pool that accepted it, whoever waits for it, and
+//! wherever.
 
 use std::convert::Infallible;
 use std::sync::Arc;
@@ -18,7 +19,8 @@ struct Home {
     thread: ThreadId,
 }
 
-/// A pool of `workers` with one place in its queue, whose workers know that they are those of pool number `pool`.
+/// A pool of `workers` with one place in its queue, whose workers know that they are those of pool
+/// number `pool`.
 fn pool<F: Fixture>(pool: usize, workers: usize) -> Arc<F::Pool> {
     let mut config = PoolConfig::default();
     config.set_workers(workers);
@@ -35,8 +37,9 @@ fn where_it_runs(ctx: &JobContext<'_>) -> Result<(Option<Home>, ThreadId), Infal
     Ok((ctx.state::<Home>().copied(), thread::current().id()))
 }
 
-/// Checks that a closure ran on a worker of pool number `pool`, which its state shows where workers have threads of their own.
-fn is_at_home<F: Fixture>(pool: usize, (home, thread): (Option<Home>, ThreadId)) {
+/// Checks that a closure ran on a worker of pool number `pool`, which its state shows where workers
+/// have threads of their own.
+fn is_on_slot_thread<F: Fixture>(pool: usize, (home, thread): (Option<Home>, ThreadId)) {
     if F::capability().owns_threads {
         let expected = Home { pool, thread };
         assert_eq!(home, Some(expected), "a job of pool {pool} ran elsewhere");
@@ -48,14 +51,14 @@ pub(crate) fn r210<F: Fixture>() -> Applied {
     let other = Arc::clone(&there);
     let joined = here.spawn(move || other.submit(where_it_runs).expect(ROOM).join());
     let joined = ended(joined.expect(ROOM)).expect("it completes");
-    is_at_home::<F>(2, joined.expect("it completes"));
+    is_on_slot_thread::<F>(2, joined.expect("it completes"));
     let other = Arc::clone(&there);
     let awaited = here.spawn(move || {
         let child = other.submit(where_it_runs).expect(ROOM);
         ready(std::pin::pin!(child))
     });
     let awaited = ended(awaited.expect(ROOM)).expect("it completes");
-    is_at_home::<F>(2, awaited.expect("it completes"));
+    is_on_slot_thread::<F>(2, awaited.expect("it completes"));
     for _ in 0..thread::often(50) {
         joined_while_its_pool_is_busy(&here, &there);
     }
@@ -88,8 +91,8 @@ fn joined_while_its_pool_is_busy<P: Executor + 'static>(here: &Arc<P>, there: &A
     }
 }
 
-/// A future has closures run: ones that it awaits, ones that it joins, ones for which there is no room, and ones that run while it waits for the
-/// whole pool.
+/// A future has closures run: ones that it awaits, ones that it joins, ones for which there is no
+/// room, and ones that run while it waits for the whole pool.
 fn children_of_a_future<F: Fixture>(workers: usize) {
     let pool = pool::<F>(3, workers);
     let inside = Arc::clone(&pool);
@@ -112,6 +115,6 @@ fn children_of_a_future<F: Fixture>(workers: usize) {
     let places = parent.expect(ROOM).join_timeout(PATIENCE);
     let places = places.unwrap_or_else(|_| panic!("it hangs: {}", pool.stats()));
     for place in places.expect("it completes") {
-        is_at_home::<F>(3, place.expect("it completes"));
+        is_on_slot_thread::<F>(3, place.expect("it completes"));
     }
 }

@@ -349,7 +349,8 @@ fn default_is_documented<F: Fixture>() {
     gate.open();
 }
 
-/// While the pool is busy a job that was taken out may not have come to its first line; so many more are allowed for.
+/// While the pool is busy a job that was taken out may not have come to its first line; that many
+/// more are allowed for.
 fn never_more_under_load<F: Fixture>() {
     const WORKERS: usize = 2;
     let pool = pool::<F>(WORKERS, CAPACITY);
@@ -363,7 +364,8 @@ fn never_more_under_load<F: Fixture>() {
                         .expect("the pool is open")
                         .detach();
                     accepted.add();
-                    // In this order: what starts between the two readings makes the difference smaller, not larger.
+                    // In this order: what starts between the two readings makes the difference
+                    // smaller, not larger.
                     let accepted = accepted.get();
                     let waiting = accepted.saturating_sub(started.get());
                     assert!(waiting <= CAPACITY + WORKERS, "{waiting} jobs waited");

@@ -83,7 +83,8 @@ fn submit_one_of_each(pool: &impl Executor) {
     }
 }
 
-/// Cancels a queued job through its handle, while two jobs that complete later hold the two workers.
+/// Cancels a queued job through its handle, while two jobs that complete later hold the two
+/// workers.
 fn withdraw_one(pool: &impl Executor) {
     pool.wait_idle();
     let (gate, started) = (Gate::new(), Count::new());
@@ -102,7 +103,8 @@ fn withdraw_one(pool: &impl Executor) {
     assert!(withdrawn.join().is_err(), "a cancelled job gave a value");
 }
 
-/// A full pool refuses, again and again: it has accepted what it has, and not one job more, at no moment.
+/// A full pool refuses, again and again: it has accepted what it has, and not one job more, at no
+/// moment.
 fn refused_jobs_do_not_count<F: Fixture>() {
     let pool = pool::<F>(1, 2);
     let Some(capacity) = pool.capability().capacity else {
@@ -143,7 +145,8 @@ fn r702<F: Fixture>() -> Applied {
     Applied::Held
 }
 
-/// All workers in jobs, the queue full, a submitter waiting: the books can be read, from outside and from inside.
+/// All workers in jobs, the queue full, a submitter waiting: the books can be read, from outside
+/// and from inside.
 fn read_while_busy<F: Fixture>() {
     let pool = pool::<F>(2, 1);
     let (gate, started) = (Gate::new(), Count::new());
@@ -173,7 +176,8 @@ fn read_while_busy<F: Fixture>() {
     });
 }
 
-/// Reads the books where a lock of the pool's would be held if ever: in the observer of failures and in the drops of jobs.
+/// Reads the books where a lock of the pool's would be held if ever: in the observer of failures
+/// and in the drops of jobs.
 fn read_within_user_code<F: Fixture>() {
     let shared: Arc<Mutex<Option<F::Pool>>> = Arc::default();
     let seen = Count::new();

@@ -34,7 +34,8 @@ pub fn all<F: Fixture>() -> Vec<Rule> {
     .concat()
 }
 
-/// Calls a macro with the given tokens, then the name of every rule. The test `every_rule_has_a_name` holds it to [`all`].
+/// Calls a macro with the given tokens, then the name of every rule. The test
+/// `every_rule_has_a_name` holds it to [`all`].
 #[doc(hidden)]
 #[macro_export]
 macro_rules! for_each_rule {

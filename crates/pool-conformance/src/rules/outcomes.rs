@@ -1,4 +1,5 @@
-//! Chapter 1, the first rule: every kind of end, alone and in a race, and the books that must agree with the handles.
+//! Chapter 1, the first rule: every kind of end, alone and in a race, and the books that must agree
+//! with the handles.
 
 use std::time::Duration;
 
@@ -93,7 +94,8 @@ fn never_twice(mut observed: Vec<JobId>) {
     assert_eq!(observed.len(), all, "a job's end was observed twice");
 }
 
-/// Submitters, a canceller and a shutdown, all at once: each handle resolves, and all of them add up to the report.
+/// Submitters, a canceller and a shutdown, all at once: each handle resolves, and all of them add
+/// up to the report.
 fn races_end_once<F: Fixture>() {
     let enough = thread::often(500);
     let pool = pool::<F>(2, 16);
@@ -126,7 +128,8 @@ fn races_end_once<F: Fixture>() {
     assert_eq!(report.accepted(), columns.iter().sum::<u64>(), "{report}");
     assert_eq!(count(Outcome::Completed), report.completed(), "{report}");
     assert_eq!(count(Outcome::Failed), report.failed(), "{report}");
-    // One that was taken out unstarted may still be cancelled by its handle, or else is abandoned.
+    // One that was taken out unstarted may still be cancelled by its handle, otherwise is
+    // abandoned.
     let never_ran = report.cancelled() + report.abandoned() + report.unstarted();
     assert_eq!(
         count(Outcome::Cancelled) + count(Outcome::Abandoned),

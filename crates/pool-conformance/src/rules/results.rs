@@ -215,7 +215,8 @@ fn r506<F: Fixture>() -> Applied {
     crate::rules::shutdown::who_wait_for_quiet_at_once::<F>()
 }
 
-/// Running jobs, queued ones, children, sleeping futures: all are over once the pool is idle, and intake is open.
+/// Running jobs, queued ones, children, sleeping futures: all are over once the pool is idle, and
+/// intake is open.
 fn idle_after_everything(pool: &impl Executor, wait: impl FnOnce()) {
     let (gate, over, signal) = (Gate::new(), Count::new(), Signal::default());
     for _ in 0..4 {

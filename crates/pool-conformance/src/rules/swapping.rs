@@ -18,7 +18,8 @@ use crate::thread::{self, current};
 
 const PRODUCERS: usize = 4;
 
-/// Swaps, and the jobs that have run between two of them: the last one, too, meets a pool under load.
+/// Swaps, and the jobs that have run between two of them: the last one, too, meets a pool under
+/// load.
 const SWAPS: usize = 20;
 
 /// How many backends take over from each other while a long job runs.
@@ -157,7 +158,8 @@ where
 }
 
 fn r902<F: Fixture>() -> Applied {
-    // A bound below the number of producers: some of them wait for room as the pool is swapped under them.
+    // A bound below the number of producers: some of them wait for room as the pool is swapped
+    // under them.
     let pool = pool::<F>(2, PRODUCERS / 2);
     match F::swap(&pool) {
         None => return Applied::NotHere("the executor has one strategy"),

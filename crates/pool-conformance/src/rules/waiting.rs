@@ -180,7 +180,7 @@ pub(crate) fn r106<F: Fixture>() -> Applied {
 
 const SUBMITTERS: usize = 10;
 
-/// Of those who came later, so many may get in before all who were in line have.
+/// Of those who came later, that many may get in before all who were in line have.
 const MOST_PASSED: usize = 2 * SUBMITTERS;
 
 pub(crate) fn r107<F: Fixture>() -> Applied {

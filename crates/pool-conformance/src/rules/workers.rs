@@ -1,4 +1,5 @@
-//! Chapters 1 and 2, the workers themselves: how they come to be, what they are called, what they hold, what they cost.
+//! Chapters 1 and 2, the workers themselves: how they come to be, what they are called, what they
+//! hold, what they cost.
 
 mod starting;
 
@@ -162,7 +163,7 @@ pub(crate) fn r207<F: Fixture>() -> Applied {
     Applied::Held
 }
 
-/// Uses so many bytes of stack.
+/// Uses that many bytes of stack.
 fn dig(bytes: usize) {
     fn below(start: usize, bytes: usize) {
         let block = [0_u8; 4096];
@@ -309,7 +310,8 @@ pub(crate) fn r209<F: Fixture>() -> Applied {
     let Some(mut before) = cpu_nanos(&prefix) else {
         return Applied::NotHere("this system does not tell the CPU time of a thread");
     };
-    // The way to sleep takes a worker some looks, which a busy machine spreads over seconds: so one of a few seconds must be idle.
+    // The way to sleep takes a worker some looks, which a busy machine spreads over seconds: so one
+    // of a few seconds must be idle.
     let is_idle = (0..IDLE_SECONDS).any(|_| {
         Count::new().stays_below(1, Duration::from_secs(1));
         let now = cpu_nanos(&prefix).expect("the system told it before");

@@ -1,16 +1,17 @@
-//! The cell of a closure: where its outcome meets its handle. Each job that has a handle has one, in memory from a `task::slab`.
+//! The cell of a closure: where its outcome meets its handle. Each job that has a handle has one,
+//! in memory from a `task::slab`.
 //!
-//! It has two ends, the [`CellEntry`] in a queue and the [`CellHandle`], and is freed by the one that
-//! leaves last (see `state`). A job with a token or a deadline is reached by those as well, through a
-//! [`CellRef`]; so is one that has an abort handle.
+//! It has two ends, the [`CellEntry`] in a queue and the [`CellHandle`], and is freed by the one
+//! that leaves last (see `state`). A job with a token or a deadline is reached by those as well,
+//! through a [`CellRef`]; so is one that has an abort handle.
 //!
 //! # The order of an end
-//! The outcome is recorded in the pool's books before any user code is called or dropped. On a worker the
-//! failure hook and the drops of what nobody takes come next, then the outcome is published, then the
-//! handle's waker is called; the job's frame stands until all of that has returned, so a drop or a hook
-//! that submits, waits for the pool or shuts it down is known to be within that job. Elsewhere (a cancel,
-//! a deadline) the outcome is published and the job counted as over, then its captures are dropped, then
-//! the handle's waker is called.
+//! The outcome is recorded in the pool's books before any user code is called or dropped. On a
+//! worker the failure hook and the drops of what nobody takes come next, then the outcome is
+//! published, then the handle's waker is called; the job's frame stands until all of that has
+//! returned, so a drop or a hook that submits, waits for the pool or shuts it down is known to be
+//! within that job. Elsewhere (a cancel, a deadline) the outcome is published and the job counted
+//! as over, then its captures are dropped, then the handle's waker is called.
 
 mod cold_fields;
 mod counted_ref;
@@ -74,9 +75,10 @@ impl<J: Job> Leftover<J> {
     }
 }
 
-// SAFETY: job and outcome are `Send`, and `stage` is touched by one side at a time: by the winner of `State::start` until it ends the
-// job; then, if the outcome has a value, by the handle, or by the entry once the handle has gone; otherwise by the winner of `start` still.
-// Everything else is `Sync`.
+// SAFETY: job and outcome are `Send`, and `stage` is touched by one side at a time: by the winner
+// of `State::start` until it ends the job; then, if the outcome has a value, by the handle, or by
+// the entry once the handle has gone; otherwise by the winner of `start` still. Everything else is
+// `Sync`.
 unsafe impl<J: Job> Sync for JobCell<J> {}
 // SAFETY: as above; a cell is its parts.
 unsafe impl<J: Job> Send for JobCell<J> {}
@@ -105,9 +107,10 @@ pub(crate) fn queue_and_handle<J: Job>(job: J) -> (Task, CellHandle<J>) {
 pub(crate) fn queue_and_handle_with<J: Job>(job: J, options: JobOptions) -> (Task, CellHandle<J>) {
     let id = JobId::next();
     let cell = JobCell::allocate(id, State::new(), Lazy::new(options.resolve()), job);
-    // SAFETY: the cell is freed by the last of its two ends to leave, and `release` is the handle's leave.
-    let ticket = unsafe { RawHandle::new(cell) };
-    (Task::new(id, CellEntry(cell)), CellHandle(ticket, cell))
+    // SAFETY: the cell is freed by the last of its two ends to leave, and `release` is the handle's
+    // leave.
+    let raw = unsafe { RawHandle::new(cell) };
+    (Task::new(id, CellEntry(cell)), CellHandle(raw, cell))
 }
 
 /// A task for a job without a handle that its token or its deadline may end while it is queued.
@@ -119,13 +122,13 @@ pub(crate) fn watched_task<J: Job>(id: JobId, job: J, terms: Terms) -> Task {
 
 impl<J: Job> CellHandle<J> {
     /// Forgets the job's type.
-    pub(crate) fn into_ticket(self) -> RawHandle<J::Output, J::Error> {
+    pub(crate) fn into_raw(self) -> RawHandle<J::Output, J::Error> {
         self.0
     }
 
     /// Takes a job back that no executor accepted. None if it was run meanwhile.
     pub(crate) fn reclaim(self) -> Option<J> {
-        // SAFETY: the ticket keeps the cell alive.
+        // SAFETY: the raw handle keeps the cell alive.
         let cell = unsafe { self.1.as_ref() };
         cell.reclaim()
     }
@@ -143,8 +146,8 @@ impl<J: Job> CellEntry<J> {
         self.cell().reclaim()
     }
 
-    /// Publishes the outcome of the job that this entry has started, and leaves; wakes the handle, or drops in its stead what nobody takes.
-    /// `before_drop` is called before the latter.
+    /// Publishes the outcome of the job that this entry has started, and leaves; wakes the handle,
+    /// or drops in its stead what nobody takes. `before_drop` is called before the latter.
     #[inline]
     fn end(self, resolution: Resolution<J::Output, J::Error>, before_drop: impl FnOnce()) {
         // What leaves in the same step as the end must not leave again.
@@ -180,8 +183,9 @@ impl<J: Job> Drop for CellEntry<J> {
 }
 
 impl<J: Job> JobCell<J> {
-    /// Each field is written once, where it stays: a cell that was made elsewhere and then moved would be read in wider loads than it was
-    /// written in, which wait until all earlier stores have left for other cores (as in `TaskRef::move_body_to`).
+    /// Each field is written once, where it stays: a cell that was made elsewhere and then moved
+    /// would be read in wider loads than it was written in, which wait until all earlier stores
+    /// have left for other cores (as in `TaskRef::move_body_to`).
     #[inline(always)]
     fn allocate(id: JobId, state: State, extras: Lazy, job: J) -> NonNull<Self> {
         let (cell, spot) = slab::allocate::<Self>();
@@ -242,8 +246,8 @@ impl<J: Job> JobCell<J> {
             .with_mut(|place| unsafe { std::mem::replace(&mut *place, stage) })
     }
 
-    /// Runs the job, whose right to run the caller has won, and records its outcome; what is left of it is to be dropped after the outcome
-    /// is published.
+    /// Runs the job, whose right to run the caller has won, and records its outcome; what is left
+    /// of it is to be dropped after the outcome is published.
     #[inline]
     fn run_started(&self, worker: &Worker) -> (Resolution<J::Output, J::Error>, Leftover<J>) {
         let job = self.take_job();
@@ -297,7 +301,8 @@ impl<J: Job> JobCell<J> {
         }
     }
 
-    /// Wins the right to run the job on the worker that waits for it, if it is in that worker's pool and has not started.
+    /// Wins the right to run the job on the worker that waits for it, if it is in that worker's
+    /// pool and has not started.
     fn claim(&self, worker: &Worker) -> bool {
         worker.may_claim() && self.state.claim(worker.life().id)
     }
@@ -313,8 +318,8 @@ impl<J: Job> JobCell<J> {
         })
     }
 
-    /// The same for a worker whose job awaits this one by way of others, and has not its handle: publishes the outcome as well. False: it
-    /// cannot be run here.
+    /// The same for a worker whose job awaits this one by way of others, and has not its handle:
+    /// publishes the outcome as well. False: it cannot be run here.
     fn run_helped(&self, worker: &Worker) -> bool {
         let is_claimed = self.claim(worker);
         if is_claimed {

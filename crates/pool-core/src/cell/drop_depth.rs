@@ -1,13 +1,15 @@
-//! User code that is called where a job ends unstarted, or its value goes with its handle: bounded in depth.
+//! User code that is called where a job ends unstarted, or its value goes with its handle: bounded
+//! in depth.
 //!
-//! A job that is cancelled, or comes too late, ends on the thread that cancels it, submits it, or keeps the
-//! clock. There its captures are dropped, and the observer of failures is told. Either may submit or cancel
-//! the next job that ends so, whose captures do the same, and so on: a chain of any length (`R113`). So such
-//! ends nest up to a depth. Beyond it a job ends all the same, at once, and its user code is left to the
-//! innermost end that runs some, which does it when its own has returned.
+//! A job that is cancelled, or comes too late, ends on the thread that cancels it, submits it, or
+//! keeps the clock. There its captures are dropped, and the observer of failures is told. Either
+//! may submit or cancel the next job that ends so, whose captures do the same, and so on: a chain
+//! of any length (`R113`). So such ends nest up to a depth. Beyond it a job ends all the same, at
+//! once, and its user code is left to the innermost end that runs some, which does it when its own
+//! has returned.
 //!
-//! So it is with a handle that goes, and with it a value that nobody took. Its drop may submit the next job, which runs
-//! where it is submitted if there is no room, and let that handle go as well.
+//! So it is with a handle that goes, and with it a value that nobody took. Its drop may submit the
+//! next job, which runs where it is submitted if there is no room, and let that handle go as well.
 
 use std::cell::{Cell, RefCell};
 use std::collections::VecDeque;

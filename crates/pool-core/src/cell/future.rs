@@ -1,21 +1,24 @@
-//! The cell of a future: the future itself, how it comes back when it is woken, and where its outcome meets its handle.
+//! The cell of a future: the future itself, how it comes back when it is woken, and where its
+//! outcome meets its handle.
 //!
-//! Whoever wins the start has the first poll, and accounts for the job. From its first suspension on a
-//! future **belongs to its pool**: a wake queues one entry there, which cannot be refused, and a worker
-//! polls it. A job of the same pool that waits for it **helps**: it leaves its waker in the cell, is told of
-//! each wake as well, and may take the turn if it comes first (`worker::help`). Nobody owes anybody a poll,
-//! so a helper may go away, or stop polling, at any time.
+//! Whoever wins the start has the first poll, and accounts for the job. From its first suspension
+//! on a future **belongs to its pool**: a wake queues one entry there, which cannot be refused, and
+//! a worker polls it. A job of the same pool that waits for it **helps**: it leaves its waker in
+//! the cell, is told of each wake as well, and may take the turn if it comes first
+//! (`worker::help`). Nobody owes anybody a poll, so a helper may go away, or stop polling, at any
+//! time.
 //!
-//! A **host**, which is a runtime's task, starts the future and keeps the turn to the end: the future is
-//! given the host's own waker, so its wakes pass this cell by.
+//! A **host**, which is a runtime's task, starts the future and keeps the turn to the end: the
+//! future is given the host's own waker, so its wakes pass this cell by.
 //!
 //! # A wake and a helper
-//! A wake makes the turn due and then takes the lock of `links` to find pool and helper. A helper leaves
-//! its waker under that lock and then looks whether the turn is due. So either the wake finds the helper,
-//! or the helper finds the turn.
+//! A wake makes the turn due and then takes the lock of `links` to find pool and helper. A helper
+//! leaves its waker under that lock and then looks whether the turn is due. So either the wake
+//! finds the helper, or the helper finds the turn.
 //!
-//! What the future awaits of its own pool is noted under the lock too, after the poll that awaited it and
-//! before the turn is given back, and the helper is told. So a helper knows all of it, or looks again.
+//! What the future awaits of its own pool is noted under the lock too, after the poll that awaited
+//! it and before the turn is given back, and the helper is told. So a helper knows all of it, or
+//! looks again.
 
 mod awaits;
 mod cold_links;
@@ -59,8 +62,9 @@ pub(crate) struct AsyncCell<S: Source> {
     id: JobId,
     state: State,
     turn: PollState,
-    /// Whether there ever was something in `links`. Set by whoever puts it there, before it does: a helper, on the handle's side, or who has
-    /// the turn. Each of them sees its own, and who has the turn those of all who had it before.
+    /// Whether there ever was something in `links`. Set by whoever puts it there, before it does: a
+    /// helper, on the handle's side, or who has the turn. Each of them sees its own, and who has
+    /// the turn those of all who had it before.
     has_links: AtomicBool,
     /// Whether somebody has an abort handle, or had.
     has_abort: AtomicBool,
@@ -74,7 +78,8 @@ pub(crate) struct AsyncCell<S: Source> {
     stage: UnsafeCell<Stage<S>>,
 }
 
-/// The future is pinned: a cell lives in an `Arc`, and a stage that is started is left by an assignment alone.
+/// The future is pinned: a cell lives in an `Arc`, and a stage that is started is left by an
+/// assignment alone.
 enum Stage<S: Source> {
     Queued(S),
     Started(S::Future),
@@ -83,9 +88,10 @@ enum Stage<S: Source> {
     Empty,
 }
 
-// SAFETY: source, future and outcome are `Send`, and `stage` is touched by one side at a time: by whoever has the turn, until
-// `State::end`; then, if the outcome has a value, by the handle, or by whichever of `end` and `detach` came second; otherwise by the one
-// that had the turn. Everything else is `Sync`.
+// SAFETY: source, future and outcome are `Send`, and `stage` is touched by one side at a time: by
+// whoever has the turn, until `State::end`; then, if the outcome has a value, by the handle, or by
+// whichever of `end` and `detach` came second; otherwise by the one that had the turn. Everything
+// else is `Sync`.
 unsafe impl<S: Source> Sync for AsyncCell<S> {}
 // SAFETY: as above; a cell is its parts.
 unsafe impl<S: Source> Send for AsyncCell<S> {}
@@ -144,7 +150,8 @@ impl<S: Source> AsyncCell<S> {
 
     /// The caller owns the stage now, by the rule at `Sync`, and no future is in it.
     fn replace(&self, stage: Stage<S>) -> Stage<S> {
-        // SAFETY: the rule at `Sync`. What is moved out is no pinned future: each caller knows the stage, or has emptied it.
+        // SAFETY: the rule at `Sync`. What is moved out is no pinned future: each caller knows the
+        // stage, or has emptied it.
         self.stage
             .with_mut(|place| unsafe { std::mem::replace(&mut *place, stage) })
     }
@@ -152,7 +159,8 @@ impl<S: Source> AsyncCell<S> {
     /// Drops what is in the stage, where it is. The caller owns the stage.
     fn clear(&self) {
         self.stage.with_mut(|place| {
-            // SAFETY: the caller owns the stage. The assignment drops a future in its place, and writes also where that panics.
+            // SAFETY: the caller owns the stage. The assignment drops a future in its place, and
+            // writes also where that panics.
             drop_contained(contain(|| unsafe { *place = Stage::Empty }));
         });
     }
@@ -189,7 +197,8 @@ impl<S: Source> AsyncCell<S> {
     /// One more reference.
     fn shared(&self) -> Arc<Self> {
         let this = std::ptr::from_ref(self);
-        // SAFETY: `new` is the only way to a cell and puts it into an `Arc`, which lives at least as long as this borrow of it.
+        // SAFETY: `new` is the only way to a cell and puts it into an `Arc`, which lives at least
+        // as long as this borrow of it.
         unsafe {
             Arc::increment_strong_count(this);
             Arc::from_raw(this)
@@ -248,7 +257,8 @@ impl<S: Source> AsyncCell<S> {
         }
     }
 
-    /// Notes what the future waits for in its own pool, and tells a helper. What `note` replaces is dropped with nothing locked.
+    /// Notes what the future waits for in its own pool, and tells a helper. What `note` replaces is
+    /// dropped with nothing locked.
     #[cold]
     fn note_waits<R>(&self, note: impl FnOnce(&mut Waits) -> R) {
         let (helper, former) = {
@@ -286,7 +296,7 @@ impl<S: Source> AsyncCell<S> {
             Once::Suspended => {
                 if !is_noted {
                     is_noted = true;
-                    self.lock_links().home = Some(Arc::clone(life));
+                    self.lock_links().pool = Some(Arc::clone(life));
                     life.off_worker
                         .note(self.id, self.name(), since, Some(Waker::clone(&waker)));
                 }
@@ -304,12 +314,13 @@ impl<S: Source> AsyncCell<S> {
         if let Some(terms) = &self.terms {
             terms.unwatch(self.id, life);
         }
-        let home = is_noted.then(|| self.lock_links().home.take());
+        let pool = is_noted.then(|| self.lock_links().pool.take());
         self.end_here(worker, frame, is_noted, concluded);
-        drop(home);
+        drop(pool);
     }
 
-    /// Ends the job on a worker of its pool: records it, tells the observer, publishes it, and drops what nobody takes.
+    /// Ends the job on a worker of its pool: records it, tells the observer, publishes it, and
+    /// drops what nobody takes.
     fn end_here(
         &self,
         worker: &Worker,
@@ -321,7 +332,8 @@ impl<S: Source> AsyncCell<S> {
         let outcome = outcome_of(&resolution);
         self.note_if_cut_short(worker.life(), outcome);
         if is_noted {
-            // Before the note goes, so that a report that finds the frame knows that the job is in its column.
+            // Before the note goes, so that a report that finds the frame knows that the job is in
+            // its column.
             frame.is_on_record(outcome);
             let life = worker.life();
             life.off_worker.end(self.id, outcome, &life.ledger);
@@ -417,13 +429,13 @@ impl<S: Source> AsyncCell<S> {
         if due == Due::No {
             return;
         }
-        let (home, helper) = {
+        let (pool, helper) = {
             let links = self.links.lock_unpoisoned();
-            (links.home.clone(), links.helper.clone())
+            (links.pool.clone(), links.helper.clone())
         };
-        if let (Due::Queue, Some(home)) = (due, home) {
+        if let (Due::Queue, Some(pool)) = (due, pool) {
             let entry = WokenEntry(Arc::clone(self) as _);
-            home.woken.requeue(Task::new(self.id, entry), &home);
+            pool.woken.requeue(Task::new(self.id, entry), &pool);
         }
         if let Some(helper) = helper {
             wake_contained(helper);
@@ -456,7 +468,8 @@ impl<S: Source> Wake for AsyncCell<S> {
         self.wake_by_ref();
     }
 
-    /// The wake of the future itself, of its canceller, its token, its deadline: each of those may come while it is queued, too.
+    /// The wake of the future itself, of its canceller, its token, its deadline: each of those may
+    /// come while it is queued, too.
     fn wake_by_ref(self: &Arc<Self>) {
         if !self.state.is_started() {
             if let Some(interrupted) = refuse_start(self.terms.as_deref()) {

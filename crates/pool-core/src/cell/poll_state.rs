@@ -8,14 +8,14 @@
 //! polling | woken ──finish──▶ over
 //! ```
 //!
-//! A turn begins as `polling`: it belongs to whoever wins the job's start, so nobody else can have the
-//! first poll. Only the side that moved `due` to `polling` touches the future, so it is never polled by
-//! two threads at once, and after `over` by none (`R802`).
+//! A turn begins as `polling`: it belongs to whoever wins the job's start, so nobody else can have
+//! the first poll. Only the side that moved `due` to `polling` touches the future, so it is never
+//! polled by two threads at once, and after `over` by none (`R802`).
 //!
-//! A future that is due is **queued** with its pool, once: the mark says that an entry is there. A helper
-//! may take the turn before the entry is dequeued; the entry then is stale and does nothing, and while it
-//! is there no wake queues another. So a wake too many costs nothing, a wake too few cannot be (`R803`),
-//! and a future that somebody helps leaves no row of entries behind.
+//! A future that is due is **queued** with its pool, once: the mark says that an entry is there. A
+//! helper may take the turn before the entry is dequeued; the entry then is stale and does nothing,
+//! and while it is there no wake queues another. So a wake too many costs nothing, a wake too few
+//! cannot be (`R803`), and a future that somebody helps leaves no row of entries behind.
 
 use crate::sys::sync::{AtomicU8, Ordering};
 
@@ -67,8 +67,8 @@ impl PollState {
 
     /// True if `change` moved the turn on from due.
     fn take(&self, change: impl Fn(u8) -> Option<u8>) -> bool {
-        // ORDERING: Acquire pairs with the Release in `suspend` and `wake`: what the last poll and the wakers wrote is visible to this
-        // poll.
+        // ORDERING: Acquire pairs with the Release in `suspend` and `wake`: what the last poll and
+        // the wakers wrote is visible to this poll.
         self.0
             .fetch_update(Ordering::AcqRel, Ordering::Relaxed, change)
             .is_ok_and(|turn| turn & PHASE == DUE)
@@ -80,8 +80,8 @@ impl PollState {
             POLLING => turn & QUEUED | IDLE,
             _ => DUE | QUEUED,
         };
-        // ORDERING: Release publishes the poll's writes to the next `begin`. A read-modify-write, so that it takes in what every waker before
-        // it has released, the second and third too.
+        // ORDERING: Release publishes the poll's writes to the next `begin`. A read-modify-write,
+        // so that it takes in what every waker before it has released, the second and third too.
         let before = self
             .0
             .fetch_update(Ordering::AcqRel, Ordering::Acquire, |turn| Some(next(turn)))
@@ -100,8 +100,9 @@ impl PollState {
             POLLING | WOKEN => Some(turn & QUEUED | WOKEN),
             _ => Some(DUE | QUEUED),
         };
-        // ORDERING: Release: what the waker's caller did before is visible to the poll that follows, also where the turn stays as
-        // it is, which is why it is written all the same. Acquire: what the last poll left in the cell is visible here.
+        // ORDERING: Release: what the waker's caller did before is visible to the poll that
+        // follows, also where the turn stays as it is, which is why it is written all the same.
+        // Acquire: what the last poll left in the cell is visible here.
         let before = self
             .0
             .fetch_update(Ordering::AcqRel, Ordering::Acquire, next);

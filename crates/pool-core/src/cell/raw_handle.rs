@@ -18,20 +18,25 @@ pub(crate) type Resolution<T, E> = Result<T, JobError<E>>;
 pub(crate) trait Outlet<T, E>: Send + Sync {
     fn id(&self) -> JobId;
     fn is_ended(&self) -> bool;
-    /// The outcome, or the promise to wake `cx`. Called by the handle alone, no two calls at once; once ready, never again.
+    /// The outcome, or the promise to wake `cx`. Called by the handle alone, no two calls at once;
+    /// once ready, never again.
     fn poll_outcome(&self, cx: &mut Context<'_>) -> Poll<Resolution<T, E>>;
-    /// The outcome, if the job has ended: then the handle's end is to be given up with it, as the answer says. Called as `poll_outcome` is.
+    /// The outcome, if the job has ended: then the handle's end is to be given up with it, as the
+    /// answer says. Called as `poll_outcome` is.
     fn take_ended(&self) -> Option<Joined<T, E>>;
     /// Asks for the stop; a job that has not started ends here and now.
     fn cancel(&self);
-    /// Makes progress on the joiner's own worker, if the job is one of that worker's pool: claims and runs one that is queued, helps one
-    /// that is a future to its end. An outcome, if that brought one at once, as from `take_ended`.
+    /// Makes progress on the joiner's own worker, if the job is one of that worker's pool: claims
+    /// and runs one that is queued, helps one that is a future to its end. An outcome, if that
+    /// brought one at once, as from `take_ended`.
     fn join_on(&self, worker: &Worker) -> Option<Joined<T, E>>;
-    /// The same within one poll of the handle, which is kept; a future that does not end within it is left to its pool.
+    /// The same within one poll of the handle, which is kept; a future that does not end within it
+    /// is left to its pool.
     fn await_on(&self, worker: &Worker, cx: &mut Context<'_>);
     /// One more reference to the job, without its result's type.
     fn abort(&self) -> Arc<dyn Abort>;
-    /// How the handle's end is given up: called once, with this cell's address, and the cell is not touched after it.
+    /// How the handle's end is given up: called once, with this cell's address, and the cell is not
+    /// touched after it.
     fn release(&self) -> Release;
 }
 
@@ -45,7 +50,8 @@ pub(crate) trait Abort: Send + Sync {
 
 /// Gives up the handle's end of the cell at an address, and with it an outcome that nobody took.
 ///
-/// By address, since a reference that is a function's argument must stay good until that returns, and the cell may go before.
+/// By address, since a reference that is a function's argument must stay good until that returns,
+/// and the cell may go before.
 pub(crate) type Release = unsafe fn(NonNull<()>);
 
 /// An outcome whose taker has yet to give up the handle's end.
@@ -58,7 +64,7 @@ pub(crate) struct Joined<T, E> {
 /// Owns the handle's end of a cell.
 pub(crate) struct RawHandle<T, E>(NonNull<dyn Outlet<T, E>>);
 
-// SAFETY: a ticket is an owning pointer to an outlet, which is `Send` and `Sync`.
+// SAFETY: a raw handle is an owning pointer to an outlet, which is `Send` and `Sync`.
 unsafe impl<T, E> Send for RawHandle<T, E> {}
 // SAFETY: as above; `&RawHandle` gives `&dyn Outlet`.
 unsafe impl<T, E> Sync for RawHandle<T, E> {}
@@ -67,7 +73,7 @@ impl<T, E> RawHandle<T, E> {
     /// Takes over the handle's end of a cell.
     ///
     /// # Safety
-    /// The cell lives until its [`Outlet::release`] is called, which is the ticket's to do.
+    /// The cell lives until its [`Outlet::release`] is called, which is the raw handle's to do.
     #[inline]
     pub(crate) unsafe fn new(cell: NonNull<dyn Outlet<T, E>>) -> Self {
         Self(cell)
@@ -75,37 +81,39 @@ impl<T, E> RawHandle<T, E> {
 }
 
 impl<T, E> RawHandle<T, E> {
-    /// Takes the outcome of a job that has ended. The ticket, if it has not.
+    /// Takes the outcome of a job that has ended. The raw handle, if it has not.
     #[inline]
     pub(crate) fn take_ended(self) -> Result<Resolution<T, E>, Self> {
         self.give_up(|outlet| outlet.take_ended())
     }
 
-    /// Waits on a worker: see [`Outlet::join_on`]. The ticket, if there is no outcome yet.
+    /// Waits on a worker: see [`Outlet::join_on`]. The raw handle, if there is no outcome yet.
     #[inline]
     pub(crate) fn join_on(self, worker: &Worker) -> Result<Resolution<T, E>, Self> {
         self.give_up(|outlet| outlet.join_on(worker))
     }
 
-    /// The same where the closures of a worker's token run, which for a worker that polls a runtime's futures is another thread.
-    pub(crate) fn join_at_home_of(self, worker: &Worker) -> Result<Resolution<T, E>, Self> {
+    /// The same where the closures of a worker's token run, which for a worker that polls a
+    /// runtime's futures is another thread.
+    pub(crate) fn join_on_slot_thread_of(self, worker: &Worker) -> Result<Resolution<T, E>, Self> {
         if !worker.is_hosting() {
             return self.join_on(worker);
         }
-        /// A job's output and error are `Send`, which the types of a ticket do not say.
+        /// A job's output and error are `Send`, which the types of a raw handle do not say.
         struct Portable<R>(R);
-        // SAFETY: as for `RawHandle`: what goes from thread to thread is a handle or what a job resolves to, whose types are `Send`.
+        // SAFETY: as for `RawHandle`: what goes from thread to thread is a handle or what a job
+        // resolves to, whose types are `Send`.
         unsafe impl<R> Send for Portable<R> {}
-        let mut ticket = Some(Portable(self));
-        let there = &mut ticket;
-        let joined = worker.at_home(move |home| {
-            let Portable(ticket) = there.take()?;
-            Some(Portable(ticket.join_on(home)))
+        let mut raw = Some(Portable(self));
+        let there = &mut raw;
+        let joined = worker.on_slot_thread(move |home| {
+            let Portable(raw) = there.take()?;
+            Some(Portable(raw.join_on(home)))
         });
-        match (joined.flatten(), ticket) {
+        match (joined.flatten(), raw) {
             (Some(Portable(joined)), _) => joined,
-            (None, Some(Portable(ticket))) => Err(ticket),
-            (None, None) => unreachable!("a join gives an outcome, or the ticket back"),
+            (None, Some(Portable(raw))) => Err(raw),
+            (None, None) => unreachable!("a join gives an outcome, or the raw back"),
         }
     }
 
@@ -117,7 +125,8 @@ impl<T, E> RawHandle<T, E> {
         let this = ManuallyDrop::new(self);
         match join(&**this) {
             Some(Joined { resolution, leave }) => {
-                // SAFETY: the cell asks for it, once, and is not touched after it: `this` is not dropped.
+                // SAFETY: the cell asks for it, once, and is not touched after it: `this` is not
+                // dropped.
                 unsafe { leave(this.0.cast(), outcome_of(&resolution)) }
                 Ok(resolution)
             }

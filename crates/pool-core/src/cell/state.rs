@@ -1,4 +1,5 @@
-//! The life of a job that has a cell, as one word: how far it is, which pool has it, and who holds the cell.
+//! The life of a job that has a cell, as one word: how far it is, which pool has it, and who holds
+//! the cell.
 //!
 //! ```text
 //! queued ──start──▶ started ──end──▶ ended(outcome)
@@ -7,28 +8,30 @@
 //!              deadline, a shutdown: whichever sets `STARTED` first owns the job
 //! ```
 //!
-//! The owner alone touches the job and decides its outcome; `end` publishes it. Afterwards the handle
-//! owns the value or the error in the cell, or, once the handle has gone, whichever of the two came
-//! second: `DETACHED` and `ENDED` are both set by a read-modify-write, so exactly one side finds the
-//! other's bit already there. An outcome **without a value** (cancelled, expired, abandoned) is read off
-//! the word; then what is in the cell stays the owner's, which drops it after the end is published.
+//! The owner alone touches the job and decides its outcome; `end` publishes it. Afterwards the
+//! handle owns the value or the error in the cell, or, once the handle has gone, whichever of the
+//! two came second: `DETACHED` and `ENDED` are both set by a read-modify-write, so exactly one side
+//! finds the other's bit already there. An outcome **without a value** (cancelled, expired,
+//! abandoned) is read off the word; then what is in the cell stays the owner's, which drops it
+//! after the end is published.
 //!
 //! # Which pool accounts for a job
 //! The word names the pool that accepted the job and has not given it back. **Whoever wins `start`
-//! accounts for the job** in the pool that the word named at that very moment: it records the outcome
-//! and counts the job as over. An entry whose job was started by another does nothing when it is
-//! dequeued. A pool that gives a queued job back, or hands it over to another pool, does so in one step
-//! that fails once the job is started; so a job is never in two books, and never in none.
+//! accounts for the job** in the pool that the word named at that very moment: it records the
+//! outcome and counts the job as over. An entry whose job was started by another does nothing when
+//! it is dequeued. A pool that gives a queued job back, or hands it over to another pool, does so
+//! in one step that fails once the job is started; so a job is never in two books, and never in
+//! none.
 //!
-//! A cell is *fresh* until its first pool has accepted it: nobody but the submitter can reach it, so
-//! the first pool is written by a plain store.
+//! A cell is *fresh* until its first pool has accepted it: nobody but the submitter can reach it,
+//! so the first pool is written by a plain store.
 //!
 //! # Who frees a closure's cell
-//! It has two ends, the entry in a queue and the handle. Each end leaves once, as its last touch, by
-//! setting its bit: `ENTRY_GONE`, `DETACHED`. The second to leave finds the other's bit. An entry that
-//! ends its job while nobody waits leaves in the same step; so a handle that finds it gone frees the
-//! cell with a plain load. A cell that others may reach as well (a token, the pool's clock, an abort
-//! handle) counts those apart, in its extras.
+//! It has two ends, the entry in a queue and the handle. Each end leaves once, as its last touch,
+//! by setting its bit: `ENTRY_GONE`, `DETACHED`. The second to leave finds the other's bit. An
+//! entry that ends its job while nobody waits leaves in the same step; so a handle that finds it
+//! gone frees the cell with a plain load. A cell that others may reach as well (a token, the pool's
+//! clock, an abort handle) counts those apart, in its extras.
 
 use crate::job::outcome::Outcome;
 use crate::pool::registry::PoolId;
@@ -107,8 +110,8 @@ impl State {
 
     // --- which pool has the job ---------------------------------------------------------------
 
-    /// A pool accepts the job, and is about to queue it. False: it was started or has ended, elsewhere
-    /// or before.
+    /// A pool accepts the job, and is about to queue it. False: it was started or has ended,
+    /// elsewhere or before.
     #[inline]
     pub(crate) fn accept(&self, pool: PoolId) -> bool {
         // ORDERING: Relaxed: a fresh cell is the submitter's alone, and the queue publishes it.
@@ -123,8 +126,8 @@ impl State {
         self.change_pool(None, Some(pool))
     }
 
-    /// The pool has no room for the job after all, or gives it back, or it goes to another pool. False:
-    /// it was started before that, and is in the books of `from`.
+    /// The pool has no room for the job after all, or gives it back, or it goes to another pool.
+    /// False: it was started before that, and is in the books of `from`.
     pub(crate) fn change_pool(&self, from: Option<PoolId>, to: Option<PoolId>) -> bool {
         let number = |pool: Option<PoolId>| pool.map_or(0, PoolId::as_u32) << POOL_SHIFT;
         let (from, to) = (number(from), number(to));
@@ -132,8 +135,8 @@ impl State {
             let may_change = word & STARTED == 0 && word & !FLAGS == from;
             may_change.then_some(word & FLAGS | to)
         };
-        // ORDERING: AcqRel, in one order with every `start`: who starts the job reads the pool off the
-        // same word.
+        // ORDERING: AcqRel, in one order with every `start`: who starts the job reads the pool off
+        // the same word.
         self.0
             .fetch_update(Ordering::AcqRel, Ordering::Acquire, change)
             .is_ok()
@@ -150,24 +153,25 @@ impl State {
     /// Takes the right to run the job. `Some` for exactly one caller.
     #[inline]
     pub(crate) fn start(&self) -> Option<Started> {
-        // ORDERING: Acquire pairs with the queue's or handle's hand-over, so the winner sees the job as it was stored;
-        // Release orders a canceller's earlier writes before an `end` that follows.
+        // ORDERING: Acquire pairs with the queue's or handle's hand-over, so the winner sees the
+        // job as it was stored; Release orders a canceller's earlier writes before an `end` that
+        // follows.
         let before = self.0.fetch_or(STARTED, Ordering::AcqRel);
         (before & STARTED == 0).then(|| Started {
             pool: pool_of(before),
         })
     }
 
-    /// Takes the right to run the job if `pool` has it: a worker of that pool claims it. True for one
-    /// caller at most.
+    /// Takes the right to run the job if `pool` has it: a worker of that pool claims it. True for
+    /// one caller at most.
     #[inline]
     pub(crate) fn claim(&self, pool: PoolId) -> bool {
         self.start_where(|word| pool_of(word) == Some(pool))
             .is_some()
     }
 
-    /// Takes the right to end the job if a pool has it: its token or its deadline ends it in the queue.
-    /// One that is on its way in or out is looked at when it arrives.
+    /// Takes the right to end the job if a pool has it: its token or its deadline ends it in the
+    /// queue. One that is on its way in or out is looked at when it arrives.
     pub(crate) fn start_in_pool(&self) -> Option<Started> {
         self.start_where(|word| pool_of(word).is_some())
     }
@@ -193,8 +197,9 @@ impl State {
 
     /// Publishes the outcome, which the owner has written. Called once, by the winner of `start`.
     pub(crate) fn end(&self, outcome: Outcome) -> Ended {
-        // ORDERING: Release publishes the outcome to the handle's Acquire in `is_ended`, `mark_waiter` and `detach`; Acquire
-        // makes the handle's last touch visible where it has gone and this side drops the outcome.
+        // ORDERING: Release publishes the outcome to the handle's Acquire in `is_ended`,
+        // `mark_waiter` and `detach`; Acquire makes the handle's last touch visible where it has
+        // gone and this side drops the outcome.
         let before = self.0.fetch_or(ended(outcome), Ordering::AcqRel);
         Ended {
             is_detached: before & DETACHED != 0,
@@ -204,7 +209,8 @@ impl State {
 
     #[inline]
     pub(crate) fn is_ended(&self) -> bool {
-        // ORDERING: Acquire pairs with the Release in `end`: the outcome is visible to whoever sees the bit.
+        // ORDERING: Acquire pairs with the Release in `end`: the outcome is visible to whoever sees
+        // the bit.
         self.0.load(Ordering::Acquire) & ENDED != 0
     }
 
@@ -216,7 +222,8 @@ impl State {
         (word & ENDED != 0).then(|| Outcome::from_index((word & OUTCOME) >> OUTCOME_SHIFT))
     }
 
-    /// How a job ended, or is about to end, that was started while it was in no pool: nobody but a canceller can have done that.
+    /// How a job ended, or is about to end, that was started while it was in no pool: nobody but a
+    /// canceller can have done that.
     pub(crate) fn outcome_or_cancelled(&self) -> Outcome {
         self.outcome().unwrap_or(Outcome::Cancelled)
     }
@@ -229,19 +236,22 @@ impl State {
         self.0.load(Ordering::Relaxed) & WAITER != 0
     }
 
-    /// The handle has filled its waker slot. True if the job has ended, and the waker may not be called: take the outcome.
+    /// The handle has filled its waker slot. True if the job has ended, and the waker may not be
+    /// called: take the outcome.
     pub(crate) fn mark_waiter(&self) -> bool {
         self.unless_ended(|word| word | WAITER)
     }
 
-    /// The handle is going to write to its waker slot. True if the job has ended, and the slot is not to be written: take the outcome.
+    /// The handle is going to write to its waker slot. True if the job has ended, and the slot is
+    /// not to be written: take the outcome.
     pub(crate) fn unmark_waiter(&self) -> bool {
         self.unless_ended(|word| word & !WAITER)
     }
 
     fn unless_ended(&self, change: impl Fn(u32) -> u32) -> bool {
         let change = |word: u32| (word & ENDED == 0).then(|| change(word));
-        // ORDERING: Release makes the waker visible to `end`, Acquire makes the outcome visible here.
+        // ORDERING: Release makes the waker visible to `end`, Acquire makes the outcome visible
+        // here.
         self.0
             .fetch_update(Ordering::AcqRel, Ordering::Acquire, change)
             .is_err()
@@ -251,8 +261,9 @@ impl State {
 
     /// Asks the job to stop. Does not take it.
     pub(crate) fn request_cancel(&self) {
-        // ORDERING: SeqCst on this and on `is_cancel_requested` orders them against the job's own token, which the
-        // job makes before it reads this bit and the canceller reads after it set it (see `OwnToken`).
+        // ORDERING: SeqCst on this and on `is_cancel_requested` orders them against the job's own
+        // token, which the job makes before it reads this bit and the canceller reads after it set
+        // it (see `OwnToken`).
         self.0.fetch_or(CANCEL, Ordering::SeqCst);
     }
 
@@ -263,7 +274,8 @@ impl State {
 
     // --- who holds the cell -------------------------------------------------------------------
 
-    /// The entry ends its own job, and leaves in the same step unless the other end is owed something.
+    /// The entry ends its own job, and leaves in the same step unless the other end is owed
+    /// something.
     #[inline]
     pub(crate) fn end_and_leave(&self, outcome: Outcome) -> EntryEnd {
         let before = self.end_with(outcome, |word| {
@@ -277,8 +289,8 @@ impl State {
         }
     }
 
-    /// The handle's side ends a job that it has claimed, takes the outcome along, and leaves in the same
-    /// step. True: the entry had left, free the cell.
+    /// The handle's side ends a job that it has claimed, takes the outcome along, and leaves in the
+    /// same step. True: the entry had left, free the cell.
     #[inline]
     pub(crate) fn end_claimed_and_leave(&self, outcome: Outcome) -> bool {
         self.end_with(outcome, |_| DETACHED) & ENTRY_GONE != 0
@@ -288,7 +300,8 @@ impl State {
     #[inline]
     fn end_with(&self, outcome: Outcome, leaves: impl Fn(u32) -> u32) -> u32 {
         let ended = |word| Some(word | ended(outcome) | leaves(word));
-        // ORDERING: as in `end`; Release also orders all touches of the cell before the other end's freeing it.
+        // ORDERING: as in `end`; Release also orders all touches of the cell before the other end's
+        // freeing it.
         self.0
             .fetch_update(Ordering::AcqRel, Ordering::Relaxed, ended)
             .unwrap_or_else(|word| word)
@@ -308,7 +321,8 @@ impl State {
 
     #[inline]
     fn leave(&self, own: u32, other: u32) -> bool {
-        // ORDERING: Acquire pairs with the Release of the other end's last touch: the cell is freed after it.
+        // ORDERING: Acquire pairs with the Release of the other end's last touch: the cell is freed
+        // after it.
         if self.0.load(Ordering::Acquire) & other != 0 {
             return true;
         }
@@ -324,7 +338,8 @@ impl State {
 
     /// The handle goes. True if the job has ended already: the outcome is the handle's to drop.
     pub(crate) fn detach(&self) -> bool {
-        // ORDERING: AcqRel, the counterpart of `end`: the second of the two sees all that the first did.
+        // ORDERING: AcqRel, the counterpart of `end`: the second of the two sees all that the first
+        // did.
         self.0.fetch_or(DETACHED, Ordering::AcqRel) & ENDED != 0
     }
 }

@@ -1,4 +1,5 @@
-//! The end of a job that never started, on the thread that cancels it, submits it too late, or keeps the clock.
+//! The end of a job that never started, on the thread that cancels it, submits it too late, or
+//! keeps the clock.
 
 use std::sync::Arc;
 
@@ -10,7 +11,8 @@ use crate::job::outcome::Outcome;
 use crate::pool::lifecycle::Lifecycle;
 use crate::pool::registry;
 
-/// Whether the observer of failures hears of the end; and whether the job may end so outside of a pool.
+/// Whether the observer of failures hears of the end; and whether the job may end so outside of a
+/// pool.
 #[derive(Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Tells {
     /// Its own handle cancelled it, or it was abandoned.
@@ -30,7 +32,8 @@ pub(crate) struct Unstarted<'c> {
 }
 
 impl<'c> Unstarted<'c> {
-    /// Takes the right to end the job, whose token and deadline have no say from then on. None if it has started, or another ends it.
+    /// Takes the right to end the job, whose token and deadline have no say from then on. None if
+    /// it has started, or another ends it.
     pub(crate) fn take(
         state: &State,
         id: JobId,
@@ -56,10 +59,12 @@ impl<'c> Unstarted<'c> {
         })
     }
 
-    /// Ends it in the order of all ends that are not on a worker: on record, told, published, counted as over, its captures dropped, with
-    /// nothing held. The handle's waker is the caller's to call after that, so that a thread that waited finds the captures gone.
+    /// Ends it in the order of all ends that are not on a worker: on record, told, published,
+    /// counted as over, its captures dropped, with nothing held. The handle's waker is the caller's
+    /// to call after that, so that a thread that waited finds the captures gone.
     ///
-    /// Where such ends are [too deep](drop_depth) in each other, the user's code, which is the observer and the captures, comes later.
+    /// Where such ends are [too deep](drop_depth) in each other, the user's code, which is the
+    /// observer and the captures, comes later.
     pub(crate) fn end<R>(
         self,
         publish: impl FnOnce() -> R,

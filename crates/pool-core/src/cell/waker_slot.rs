@@ -1,12 +1,13 @@
-//! `WakerSlot`: the waker of the thread or task that waits for a job's end, in a slot that the job's state guards.
+//! `WakerSlot`: the waker of the thread or task that waits for a job's end, in a slot that the
+//! job's state guards.
 //!
 //! # Protocol
-//! `State` says whether the slot is **marked**. Unmarked, it is the handle's alone. The handle fills it
-//! and marks it, unless the job has ended by then; to fill it with another waker, or to take the waker
-//! back, it takes the mark back first, unless the job has ended by then. Marked, the slot is
-//! neither read nor written. The side that ends the job learns in the same step whether the
-//! slot was marked; if so the waker is its own, to be called and dropped. So a waker is gone as soon as
-//! nobody needs it: with the end of the job, or with the handle.
+//! `State` says whether the slot is **marked**. Unmarked, it is the handle's alone. The handle
+//! fills it and marks it, unless the job has ended by then; to fill it with another waker, or to
+//! take the waker back, it takes the mark back first, unless the job has ended by then. Marked, the
+//! slot is neither read nor written. The side that ends the job learns in the same step whether the
+//! slot was marked; if so the waker is its own, to be called and dropped. So a waker is gone as
+//! soon as nobody needs it: with the end of the job, or with the handle.
 
 use std::task::{Context, Poll, Waker};
 
@@ -16,7 +17,8 @@ use crate::sys::sync::UnsafeCell;
 #[derive(Debug)]
 pub(crate) struct WakerSlot(UnsafeCell<Option<Waker>>);
 
-// SAFETY: a waker may be shared between threads, and the protocol keeps a write from every other access.
+// SAFETY: a waker may be shared between threads, and the protocol keeps a write from every other
+// access.
 unsafe impl Sync for WakerSlot {}
 
 impl WakerSlot {
@@ -37,7 +39,8 @@ impl WakerSlot {
     /// Ready once the job has ended; otherwise `cx` will be woken.
     ///
     /// # Safety
-    /// The caller has the handle's end of the cell, whose state this is, and makes no two such calls at once.
+    /// The caller has the handle's end of the cell, whose state this is, and makes no two such
+    /// calls at once.
     pub(crate) unsafe fn poll_end(&self, state: &State, cx: &mut Context<'_>) -> Poll<()> {
         if state.is_ended() {
             return Poll::Ready(());
@@ -64,12 +67,14 @@ impl WakerSlot {
         self.mark(state)
     }
 
-    /// Marks the slot, which holds the handle's waker. Ready if the job has ended, and nobody will call it.
+    /// Marks the slot, which holds the handle's waker. Ready if the job has ended, and nobody will
+    /// call it.
     fn mark(&self, state: &State) -> Poll<()> {
         if !state.mark_waiter() {
             return Poll::Pending;
         }
-        // SAFETY: unmarked, the slot is the handle's. Nobody needs the waker any more, and it may hold what it wakes.
+        // SAFETY: unmarked, the slot is the handle's. Nobody needs the waker any more, and it may
+        // hold what it wakes.
         drop(self.0.with_mut(|slot| unsafe { (*slot).take() }));
         Poll::Ready(())
     }
@@ -92,8 +97,8 @@ impl WakerSlot {
     /// # Safety
     /// The caller has ended the job, and found the slot marked as it did.
     pub(crate) unsafe fn take(&self) -> Waker {
-        // SAFETY: marked when the job ended, the slot is the ender's: the handle neither reads nor writes
-        // it once the job has ended.
+        // SAFETY: marked when the job ended, the slot is the finisher's: the handle neither reads
+        // nor writes it once the job has ended.
         self.0
             .with_mut(|slot| unsafe { (*slot).take() })
             .expect("a marked slot is filled")

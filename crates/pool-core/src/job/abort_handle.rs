@@ -1,4 +1,5 @@
-//! `AbortHandle`: how anybody cancels a job, or asks whether it is over, who has no use for its result.
+//! `AbortHandle`: how anybody cancels a job, or asks whether it is over, who has no use for its
+//! result.
 
 use std::fmt;
 use std::sync::Arc;
@@ -10,8 +11,8 @@ use crate::sys::machine::{self, Point};
 /// Cancels a job, apart from its handle: of no result's type, and as many as one likes.
 ///
 /// A clone is for the same job. It keeps no result alive, and its drop changes nothing. It works as
-/// long as it is kept: also after the job's [`JobHandle`](crate::JobHandle) has given the outcome, was
-/// dropped or detached.
+/// long as it is kept: also after the job's [`JobHandle`](crate::JobHandle) has given the outcome,
+/// was dropped or detached.
 ///
 /// ```
 /// use pool_core::{AbortHandle, Executor, ExecutorExt, SubmitError};

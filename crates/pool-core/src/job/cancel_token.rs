@@ -20,9 +20,9 @@
 //! cloned before, and called and dropped after.
 //!
 //! # A cancel
-//! It is a walk with a stack of its own (see [`descendants`]). On the way down it **dooms** each node; on
-//! the way up it sets the flag, takes the watchers and takes the node out of all lists. It calls
-//! the watchers last. All of this happens under the node's lock, so that:
+//! It is a walk with a stack of its own (see [`descendants`]). On the way down it **dooms** each
+//! node; on the way up it sets the flag, takes the watchers and takes the node out of all lists. It
+//! calls the watchers last. All of this happens under the node's lock, so that:
 //!
 //! - *a child that is created at this very moment* is either in the list that the walk reads, or
 //!   finds its parent doomed and is cancelled before anybody sees it;
@@ -61,7 +61,8 @@ pub(crate) use watchers::Watch;
 ///
 /// A clone is the same token. Cancelling is final. A job that has not started when its token is
 /// cancelled never starts; a running job sees it in
-/// [`JobContext::check`](crate::JobContext::check); a suspended future is dropped by the next worker that is free.
+/// [`JobContext::check`](crate::JobContext::check); a suspended future is dropped by the next
+/// worker that is free.
 ///
 /// A chain of children may have any length: a token that nobody holds any more costs neither
 /// memory nor time, whether or not it has children.
@@ -147,8 +148,8 @@ impl CancelToken {
         token
     }
 
-    /// Wakes `waker` once when the token is cancelled, unless it is already: then it comes back, and
-    /// nothing is registered. A waker that was registered by the same watcher is replaced.
+    /// Wakes `waker` once when the token is cancelled, unless it is already: then it comes back,
+    /// and nothing is registered. A waker that was registered by the same watcher is replaced.
     #[inline(always)]
     pub(crate) fn watch(&self, watch: &Watch, id: JobId, waker: Waker) -> Result<(), Waker> {
         self.node.watch(watch, id, waker)

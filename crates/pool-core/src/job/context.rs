@@ -1,4 +1,5 @@
-//! What a running job can ask: who it is, whether it should stop, how long it has, and how to submit children.
+//! What a running job can ask: who it is, whether it should stop, how long it has, and how to
+//! submit children.
 
 use std::any::Any;
 use std::cell::Cell;
@@ -27,15 +28,16 @@ use crate::worker::user_state::{StateError, lend};
 /// How a job's own handle asks it to stop.
 pub(crate) trait Cancellation: Send + Sync {
     fn is_requested(&self) -> bool;
-    /// A token that is cancelled with this job, for its children. `None` where nobody is left who could cancel this job alone: its
-    /// children then inherit the token above it, so a chain of jobs is no chain of tokens.
+    /// A token that is cancelled with this job, for its children. `None` where nobody is left who
+    /// could cancel this job alone: its children then inherit the token above it, so a chain of
+    /// jobs is no chain of tokens.
     fn token(&self) -> Option<CancelToken>;
 }
 
 /// The token of one job, made when its first child asks for it.
 ///
-/// The job makes the token and then reads the cancel bit; the canceller sets the bit and then looks for the token. Both are
-/// sequentially consistent, so at least one of the two cancels the token.
+/// The job makes the token and then reads the cancel bit; the canceller sets the bit and then looks
+/// for the token. Both are sequentially consistent, so at least one of the two cancels the token.
 #[derive(Debug, Default)]
 pub(crate) struct OwnToken(OnceLock<CancelToken>);
 
@@ -61,16 +63,16 @@ impl OwnToken {
     }
 }
 
-/// The ways in for a job's children, told once for both contexts.
+/// The ways in for a job's children, written once for both contexts.
 ///
 /// They never wait for a place on a worker of the pool, so each verb needs one form only.
 macro_rules! ways_in_for_children {
     () => {
         /// Submits a child, which inherits this job's cancellation and deadline (`R406`).
         ///
-        /// On a worker of the pool it does not wait for a place: a child of a full or draining pool runs inline, or within a
-        /// poll is queued past the capacity (`R108`, `R607`). On any other thread, to which a future may have given its
-        /// context, it blocks while the queue is full.
+        /// On a worker of the pool it does not wait for a place: a child of a full or draining pool
+        /// runs inline, or within a poll is queued past the capacity (`R108`, `R607`). On any other
+        /// thread, to which a future may have given its context, it blocks while the queue is full.
         ///
         /// ```
         /// use pool_core::{JobContext, JobError, job_fn};
@@ -83,8 +85,8 @@ macro_rules! ways_in_for_children {
         /// ```
         ///
         /// # Errors
-        /// [`SubmitError::Closed`] with the job, once a shutdown's grace period is over (`R607`), or if this context has
-        /// outlived its pool.
+        /// [`SubmitError::Closed`] with the job, once a shutdown's grace period is over (`R607`),
+        /// or if this context has outlived its pool.
         pub fn submit<J: Job>(
             &self,
             job: J,
@@ -193,9 +195,10 @@ impl<'a> JobContext<'a> {
         self.terms?.name.as_deref()
     }
 
-    /// The index of the worker that runs this job, from 0 to one less than the pool's `workers`. No two jobs that run at once on
-    /// different threads have the same. On the rayon and async backends it can, now and then, be another than the index with which
-    /// the thread's `on_worker_start` was called; the state is always the thread's own.
+    /// The index of the worker that runs this job, from 0 to one less than the pool's `workers`. No
+    /// two jobs that run at once on different threads have the same. On the rayon and async
+    /// backends it can, now and then, be another than the index with which the thread's
+    /// `on_worker_start` was called; the state is always the thread's own.
     pub fn worker(&self) -> usize {
         self.worker.index()
     }
@@ -213,10 +216,12 @@ impl<'a> JobContext<'a> {
             .map(|deadline| deadline.saturating_duration_since(machine::now()))
     }
 
-    /// Whether the job was asked to stop: by its handle, its token, its parent or a shutdown (`R402`).
+    /// Whether the job was asked to stop: by its handle, its token, its parent or a shutdown
+    /// (`R402`).
     ///
-    /// It is a look and no more: a job that returns an error after it is counted as failed. One that gives up because it was asked to says so
-    /// by [`check`](Self::check), and is counted as cancelled.
+    /// It is a look and no more: a job that returns an error after it is counted as failed. One
+    /// that gives up because it was asked to says so by [`check`](Self::check), and is counted as
+    /// cancelled.
     pub fn is_cancelled(&self) -> bool {
         machine::point(Point::Ask);
         self.cancellation.is_some_and(Cancellation::is_requested)
@@ -224,11 +229,12 @@ impl<'a> JobContext<'a> {
             || self.worker.life().is_cancelling()
     }
 
-    /// `Err` once the job should give up. A job that then returns an error ends as `Cancelled` or `Expired`, whatever the
-    /// error; one that returns `Ok` has completed (`R402`, `R404`).
+    /// `Err` once the job should give up. A job that then returns an error ends as `Cancelled` or
+    /// `Expired`, whatever the error; one that returns `Ok` has completed (`R402`, `R404`).
     ///
     /// # Errors
-    /// [`Interrupted::Cancelled`] once it was asked to stop, [`Interrupted::Expired`] once its deadline has passed.
+    /// [`Interrupted::Cancelled`] once it was asked to stop, [`Interrupted::Expired`] once its
+    /// deadline has passed.
     pub fn check(&self) -> Result<(), Interrupted> {
         machine::point(Point::Ask);
         let interrupted = if self.is_cancelled() {
@@ -244,16 +250,16 @@ impl<'a> JobContext<'a> {
 
     /// The state that `on_worker_start` made for this worker, if it is an `S` (`R208`).
     ///
-    /// It is shared: all jobs on this thread's stack see the same state. A job that joins or submits a
-    /// child may run it in place, on this very stack. If the state is a `RefCell`, and is borrowed
-    /// mutably across that call, a `borrow_mut` in the child panics. End the borrow first, or use
-    /// [`with_state_mut`](Self::with_state_mut), which tells the child instead.
+    /// It is shared: all jobs on this thread's stack see the same state. A job that joins or
+    /// submits a child may run it in place, on this very stack. If the state is a `RefCell`, and is
+    /// borrowed mutably across that call, a `borrow_mut` in the child panics. End the borrow first,
+    /// or use [`with_state_mut`](Self::with_state_mut), which tells the child instead.
     pub fn state<S: Any>(&self) -> Option<&S> {
         self.worker.state()?.downcast_ref()
     }
 
-    /// Takes the `S` in the `RefCell<S>` that `on_worker_start` made for this worker, for the time of
-    /// the closure.
+    /// Takes the `S` in the `RefCell<S>` that `on_worker_start` made for this worker, for the time
+    /// of the closure.
     ///
     /// ```
     /// use pool_core::{JobContext, StateError};
@@ -270,8 +276,8 @@ impl<'a> JobContext<'a> {
     /// ```
     ///
     /// # Errors
-    /// [`StateError::Taken`] if a job further up on this stack has taken it and runs this one in place;
-    /// [`StateError::Missing`] if there is no such state. The closure did not run.
+    /// [`StateError::Taken`] if a job further up on this stack has taken it and runs this one in
+    /// place; [`StateError::Missing`] if there is no such state. The closure did not run.
     pub fn with_state_mut<S: Any, R>(
         &self,
         use_it: impl FnOnce(&mut S) -> R,
@@ -296,20 +302,23 @@ impl<'a> JobContext<'a> {
 
     /// Runs two halves of this job, at the same time if a worker is free, and returns both values.
     ///
-    /// `b` becomes a job of its own, a child that inherits this job's cancellation and deadline, only if a worker has nothing to do and nothing
-    /// is queued; else it runs here, after `a`, as part of this job and with its context. So splitting down to small parts costs
-    /// little. Both run also in a job that was cancelled: [`check`](Self::check) is theirs to call, and what it reports to either
-    /// counts for this job, wherever the half ran. A half that waits for its whole pool, or shuts it down, leaves this job out of what it
-    /// waits for, as this job itself would (`R609`). Both may borrow, since neither outlives the call. While it waits for `b` elsewhere, the
-    /// worker runs no other job (`R502`).
+    /// `b` becomes a job of its own, a child that inherits this job's cancellation and deadline,
+    /// only if a worker has nothing to do and nothing is queued; otherwise it runs here, after `a`,
+    /// as part of this job and with its context. So splitting down to small parts costs little.
+    /// Both run also in a job that was cancelled: [`check`](Self::check) is theirs to call, and
+    /// what it reports to either counts for this job, wherever the half ran. A half that waits for
+    /// its whole pool, or shuts it down, leaves this job out of what it waits for, as this job
+    /// itself would (`R609`). Both may borrow, since neither outlives the call. While it waits for
+    /// `b` elsewhere, the worker runs no other job (`R502`).
     ///
-    /// A `b` that became a job is counted as one, whoever runs it: it has an outcome of its own in the
-    /// books, and `on_failure` hears of its panic. One that ran here from the start is part of this job.
-    /// So is the body of one that was cancelled, or given up by a shutdown, before it started: the job is
-    /// counted as what became of it, and its body runs here, after `a`.
+    /// A `b` that became a job is counted as one, whoever runs it: it has an outcome of its own in
+    /// the books, and `on_failure` hears of its panic. One that ran here from the start is part of
+    /// this job. So is the body of one that was cancelled, or given up by a shutdown, before it
+    /// started: the job is counted as what became of it, and its body runs here, after `a`.
     ///
     /// # Panics
-    /// With the panic of `a`; then `b` is asked to stop, and does not start if it has not. Or else with that of `b`.
+    /// With the panic of `a`; then `b` is asked to stop, and does not start if it has not.
+    /// Otherwise with that of `b`.
     ///
     /// ```
     /// # use pool_core::JobContext;
@@ -323,7 +332,8 @@ impl<'a> JobContext<'a> {
     /// }
     /// ```
     ///
-    /// After rayon's `join`, whose halves are always queued, and chili's, which shares by a heartbeat.
+    /// After rayon's `join`, whose halves are always queued, and chili's, which shares by a
+    /// heartbeat.
     #[inline]
     pub fn join<A, B, RA, RB>(&self, a: A, b: B) -> (RA, RB)
     where
@@ -366,7 +376,8 @@ impl fmt::Debug for JobContext<'_> {
     }
 }
 
-/// What an [`AsyncJob`](crate::AsyncJob) knows of itself while it runs. Owned by the job, so it may cross suspensions.
+/// What an [`AsyncJob`](crate::AsyncJob) knows of itself while it runs. Owned by the job, so it may
+/// cross suspensions.
 #[derive(Clone)]
 pub struct AsyncContext {
     cell: Arc<dyn AsyncView>,
@@ -419,7 +430,8 @@ impl AsyncContext {
     /// `Err` once the job should give up; see [`JobContext::check`].
     ///
     /// # Errors
-    /// [`Interrupted::Cancelled`] once it was asked to stop, [`Interrupted::Expired`] once its deadline has passed.
+    /// [`Interrupted::Cancelled`] once it was asked to stop, [`Interrupted::Expired`] once its
+    /// deadline has passed.
     pub fn check(&self) -> Result<(), Interrupted> {
         machine::point(Point::Ask);
         let interrupted = if self.is_cancelled() {
@@ -442,8 +454,9 @@ impl AsyncContext {
     /// Shows the closure the state of the worker that polls the job now, if it is an `S`; see
     /// [`JobContext::state`].
     ///
-    /// The state stays on its thread and so cannot be kept across a suspension. Futures on the `async`
-    /// backend are polled by threads of its runtime that run no `on_worker_start`: no state there.
+    /// The state stays on its thread and so cannot be kept across a suspension. Futures on the
+    /// `async` backend are polled by threads of its runtime that run no `on_worker_start`: no state
+    /// there.
     pub fn with_state<S: Any, R>(&self, use_it: impl FnOnce(&S) -> R) -> Option<R> {
         let worker = self.current_worker()?;
         Some(use_it(worker.state()?.downcast_ref()?))
@@ -453,8 +466,8 @@ impl AsyncContext {
     /// closure; see [`JobContext::with_state_mut`].
     ///
     /// # Errors
-    /// [`StateError::Taken`] if a job further up on this stack has taken it and runs this one in place;
-    /// [`StateError::Missing`] if there is no such state here. The closure did not run.
+    /// [`StateError::Taken`] if a job further up on this stack has taken it and runs this one in
+    /// place; [`StateError::Missing`] if there is no such state here. The closure did not run.
     pub fn with_state_mut<S: Any, R>(
         &self,
         use_it: impl FnOnce(&mut S) -> R,
@@ -472,7 +485,8 @@ impl AsyncContext {
         &self.pool
     }
 
-    /// The options a child inherits: `pool.submit_async(child.with_options(ctx.inherited()))` (`R406`).
+    /// The options a child inherits: `pool.submit_async(child.with_options(ctx.inherited()))`
+    /// (`R406`).
     pub fn inherited(&self) -> JobOptions {
         let own = self.cell.token();
         let token = own.or_else(|| self.cell.terms()?.token.clone());

@@ -1,8 +1,8 @@
 //! What an error says, where its type is known to say something.
 //!
-//! The error of a job may be of any type, so nothing can be asked of it. What `on_failure` is told comes
-//! from the first of these that knows the type: the job itself (`Job::error_text`), what the pool's
-//! builder was told (`describe_error`), and the list below, by downcast.
+//! The error of a job may be of any type, so nothing can be asked of it. What `on_failure` is told
+//! comes from the first of these that knows the type: the job itself (`Job::error_text`), what the
+//! pool's builder was told (`describe_error`), and the list below, by downcast.
 
 use std::any::Any;
 use std::borrow::Cow;
@@ -14,9 +14,9 @@ use crate::job::outcome::Interrupted;
 use crate::submit::error::SubmitError;
 
 /// Shows an error and its sources in one line, as in `the upload failed: connection reset`.
-pub(crate) struct Chain<'a>(pub(crate) &'a dyn Error);
+pub(crate) struct WithSources<'a>(pub(crate) &'a dyn Error);
 
-impl fmt::Display for Chain<'_> {
+impl fmt::Display for WithSources<'_> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "{}", self.0)?;
         let mut above = self.0.source();
@@ -33,7 +33,7 @@ pub(crate) fn text_of(error: &dyn Any) -> Option<String> {
     text(error).map(str::to_owned).or_else(|| {
         boxed(error)
             .or_else(|| standard(error))
-            .map(|error| Chain(error).to_string())
+            .map(|error| WithSources(error).to_string())
     })
 }
 

@@ -17,35 +17,37 @@ use crate::worker::park::{Looks, block_on, look_a_while};
 
 /// The submitter's end of a job: resolves to the job's value or to why there is none.
 ///
-/// It is a `Future` as well (`R503`). Polled by a closure that blocks its worker in an executor of its own, it runs a job that has not
-/// started in place, as [`join`](Self::join) does, unless another worker is free. Dropping it detaches: the job runs all the same, and is
-/// counted (`R305`).
+/// It is a `Future` as well (`R503`). Polled by a closure that blocks its worker in an executor of
+/// its own, it runs a job that has not started in place, as [`join`](Self::join) does, unless
+/// another worker is free. Dropping it detaches: the job runs all the same, and is counted
+/// (`R305`).
 ///
-/// An executor that refuses to be entered twice on one thread, as `futures::executor::block_on` does, panics where a job that runs
-/// in place blocks in it as well. [`join`](Self::join) has no such limit.
+/// An executor that refuses to be entered twice on one thread, as `futures::executor::block_on`
+/// does, panics where a job that runs in place blocks in it as well. [`join`](Self::join) has no
+/// such limit.
 ///
 /// # Time limits
 /// An `await` in a closure may run the job within its poll, and a job in place cannot be left half
-/// way. So `timeout(limit, handle).await` there, of whatever runtime, comes back only after that job,
-/// however long it takes. [`join_timeout`](Self::join_timeout) runs nothing in place and keeps its
-/// limit; so does a job with a limit of its own (`with_timeout`), if it looks at its context. Outside
-/// the pool a `timeout` around a handle is on time, and in a future of the pool as soon as a worker is
-/// free to poll that.
+/// way. So `timeout(limit, handle).await` there, of whatever runtime, comes back only after that
+/// job, however long it takes. [`join_timeout`](Self::join_timeout) runs nothing in place and keeps
+/// its limit; so does a job with a limit of its own (`with_timeout`), if it looks at its context.
+/// Outside the pool a `timeout` around a handle is on time, and in a future of the pool as soon as
+/// a worker is free to poll that.
 ///
 /// # After the outcome
-/// The outcome is given once. If a poll of `&mut handle` has given it, the handle is finished for good:
-/// [`is_finished`](Self::is_finished) is true and [`cancel`](Self::cancel) does nothing.
-/// [`join`](Self::join), [`join_timeout`](Self::join_timeout) and further polls return at once, with a
-/// [`JobError::Panicked`] whose message says that the outcome was taken: that they were called is a
-/// mistake, for which most futures panic, and no method of a handle does (`R503`).
+/// The outcome is given once. If a poll of `&mut handle` has given it, the handle is finished for
+/// good: [`is_finished`](Self::is_finished) is true and [`cancel`](Self::cancel) does nothing.
+/// [`join`](Self::join), [`join_timeout`](Self::join_timeout) and further polls return at once,
+/// with a [`JobError::Panicked`] whose message says that the outcome was taken: that they were
+/// called is a mistake, for which most futures panic, and no method of a handle does (`R503`).
 #[must_use = "a dropped handle detaches its job; call `detach` to say so"]
 pub struct JobHandle<T, E> {
     /// Gone once the outcome was taken.
-    ticket: Option<RawHandle<T, E>>,
+    raw: Option<RawHandle<T, E>>,
     id: JobId,
 }
 
-/// What `join` and `poll` say where the ticket has gone.
+/// What `join` and `poll` say where the raw handle has gone.
 const TAKEN: &str = "the outcome was taken from this handle before, and a handle gives it once";
 
 #[cold]
@@ -55,54 +57,52 @@ fn taken<T, E>() -> Result<T, JobError<E>> {
 
 /// See [`JobHandle::try_run_here`].
 #[inline(always)]
-fn run_here<T, E>(ticket: RawHandle<T, E>) -> Result<Result<T, JobError<E>>, RawHandle<T, E>> {
+fn run_here<T, E>(raw: RawHandle<T, E>) -> Result<Result<T, JobError<E>>, RawHandle<T, E>> {
     match Worker::current().filter(|worker| !worker.life().is_forked()) {
-        Some(worker) => ticket.join_at_home_of(&worker),
-        None => Err(ticket),
+        Some(worker) => raw.join_on_slot_thread_of(&worker),
+        None => Err(raw),
     }
 }
 
 impl<T, E> JobHandle<T, E> {
     #[inline]
-    pub(crate) fn new(ticket: RawHandle<T, E>) -> Self {
-        let id = ticket.id();
-        Self {
-            ticket: Some(ticket),
-            id,
-        }
+    pub(crate) fn new(raw: RawHandle<T, E>) -> Self {
+        let id = raw.id();
+        Self { raw: Some(raw), id }
     }
 
     /// Waits for the outcome. Blocks the thread.
     ///
-    /// Inside a job, one that has not started is run here and now, on the calling worker, so a job may wait for its children
-    /// whatever the number of workers (`R502`). No other job is run meanwhile.
+    /// Inside a job, one that has not started is run here and now, on the calling worker, so a job
+    /// may wait for its children whatever the number of workers (`R502`). No other job is run
+    /// meanwhile.
     ///
     /// # Errors
     /// [`JobError`] says why the job gave no value.
     #[inline]
     pub fn join(self) -> Result<T, JobError<E>> {
         machine::point(Point::Join(self.id));
-        let Some(ticket) = self.ticket else {
+        let Some(raw) = self.raw else {
             return taken();
         };
-        match ticket.take_ended() {
+        match raw.take_ended() {
             Ok(outcome) => outcome,
-            Err(ticket) => Self::join_later(ticket),
+            Err(raw) => Self::join_later(raw),
         }
     }
 
     /// [`join`](Self::join) of a job that had not ended a moment ago.
-    fn join_later(ticket: RawHandle<T, E>) -> Result<T, JobError<E>> {
+    fn join_later(raw: RawHandle<T, E>) -> Result<T, JobError<E>> {
         let worker = Worker::current().filter(|worker| !worker.life().is_forked());
-        let ticket = match run_here(ticket) {
+        let raw = match run_here(raw) {
             Ok(outcome) => return outcome,
-            Err(ticket) => ticket,
+            Err(raw) => raw,
         };
-        let _is_ended = look_a_while(Looks::JOINER, || ticket.is_ended());
-        match ticket.take_ended() {
+        let _is_ended = look_a_while(Looks::JOINER, || raw.is_ended());
+        match raw.take_ended() {
             Ok(outcome) => outcome,
-            Err(ticket) => {
-                let this = Self::new(ticket);
+            Err(raw) => {
+                let this = Self::new(raw);
                 let outcome = match &worker {
                     Some(worker) => worker.block(|| block_on(this, None)),
                     None => block_on(this, None),
@@ -116,25 +116,26 @@ impl<T, E> JobHandle<T, E> {
     /// started and this thread may run it. The handle, if that gives no outcome.
     #[inline(always)]
     pub(crate) fn try_run_here(self) -> Result<Result<T, JobError<E>>, Self> {
-        match self.ticket {
-            Some(ticket) => run_here(ticket).map_err(Self::new),
+        match self.raw {
+            Some(raw) => run_here(raw).map_err(Self::new),
             None => Ok(taken()),
         }
     }
 
     /// Polls, and leaves it to others to make progress.
     pub(crate) fn poll_elsewhere(&mut self, cx: &mut Context<'_>) -> Poll<Result<T, JobError<E>>> {
-        let Some(ticket) = &self.ticket else {
+        let Some(raw) = &self.raw else {
             return Poll::Ready(taken());
         };
-        let polled = ticket.poll_outcome(cx);
+        let polled = raw.poll_outcome(cx);
         if polled.is_ready() {
-            self.ticket = None;
+            self.raw = None;
         }
         polled
     }
 
-    /// Waits for `timeout` at the most. Runs nothing in place, since a job in place could not be left at the limit.
+    /// Waits for `timeout` at the most. Runs nothing in place, since a job in place could not be
+    /// left at the limit.
     ///
     /// # Errors
     /// The handle comes back after the time, not before (`R501`).
@@ -144,22 +145,24 @@ impl<T, E> JobHandle<T, E> {
         outcome.ok_or(self)
     }
 
-    /// Asks the job to stop. One that has not started never does: it ends as `Cancelled` at once, and what it captured is
-    /// dropped before this returns (`R401`). A running one sees it in its context; a suspended future is dropped by the next worker that is
-    /// free. Nothing happens to one that is over.
+    /// Asks the job to stop. One that has not started never does: it ends as `Cancelled` at once,
+    /// and what it captured is dropped before this returns (`R401`). A running one sees it in its
+    /// context; a suspended future is dropped by the next worker that is free. Nothing happens to
+    /// one that is over.
     ///
-    /// Where the drop of what one job captured cancels the next, and so on, 16 within each other, what the next one captured is dropped
-    /// when the innermost of those drops has returned. If that is the last handle to a pool, its drop here drains that pool, which may take
-    /// long (`R610`).
+    /// Where the drop of what one job captured cancels the next, and so on, 16 within each other,
+    /// what the next one captured is dropped when the innermost of those drops has returned. If
+    /// that is the last handle to a pool, its drop here drains that pool, which may take long
+    /// (`R610`).
     pub fn cancel(&self) {
         machine::point(Point::Cancel(self.id));
-        if let Some(ticket) = &self.ticket {
-            ticket.cancel();
+        if let Some(raw) = &self.raw {
+            raw.cancel();
         }
     }
 
-    /// Cancels the job when this is dropped, instead of detaching it: for a caller who goes away and
-    /// takes the need for the result along.
+    /// Cancels the job when this is dropped, instead of detaching it: for a caller who goes away
+    /// and takes the need for the result along.
     ///
     /// ```
     /// # use pool_core::{JobError, JobHandle};
@@ -172,10 +175,11 @@ impl<T, E> JobHandle<T, E> {
         CancelOnDrop(self)
     }
 
-    /// What cancels the job apart from this handle: to be kept by somebody else, with others of any type.
+    /// What cancels the job apart from this handle: to be kept by somebody else, with others of any
+    /// type.
     pub fn abort_handle(&self) -> AbortHandle {
-        match &self.ticket {
-            Some(ticket) => AbortHandle::new(ticket.abort()),
+        match &self.raw {
+            Some(raw) => AbortHandle::new(raw.abort()),
             None => AbortHandle::of_ended(self.id),
         }
     }
@@ -197,15 +201,16 @@ impl<T, E> JobHandle<T, E> {
         self.id()
     }
 
-    /// Lets the job go: it runs, and its outcome is dropped on its worker. One that is there already is dropped here; but within many
-    /// such drops on one stack, once the innermost has returned (`R113`).
+    /// Lets the job go: it runs, and its outcome is dropped on its worker. One that is there
+    /// already is dropped here; but within many such drops on one stack, once the innermost has
+    /// returned (`R113`).
     pub fn detach(self) {
         drop(self);
     }
 
     #[inline]
     fn is_over(&self) -> bool {
-        self.ticket.as_ref().is_none_or(|ticket| ticket.is_ended())
+        self.raw.as_ref().is_none_or(|raw| raw.is_ended())
     }
 }
 
@@ -215,10 +220,10 @@ impl<T, E> Future for JobHandle<T, E> {
     /// Polled again after it was ready, it is ready with an error; see [After the
     /// outcome](JobHandle#after-the-outcome).
     fn poll(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Self::Output> {
-        if let Some(ticket) = &self.ticket
+        if let Some(raw) = &self.raw
             && let Some(worker) = Worker::current()
         {
-            ticket.await_on(&worker, cx);
+            raw.await_on(&worker, cx);
         }
         self.poll_elsewhere(cx)
     }
@@ -258,7 +263,7 @@ impl<T, E> CancelOnDrop<T, E> {
     /// The handle, which detaches its job when it is dropped.
     pub fn into_handle(mut self) -> JobHandle<T, E> {
         JobHandle {
-            ticket: self.0.ticket.take(),
+            raw: self.0.raw.take(),
             id: self.0.id,
         }
     }

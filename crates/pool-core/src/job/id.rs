@@ -1,4 +1,5 @@
-//! Job ids: unique in the process, handed to each thread in blocks so that no job pays for a shared counter.
+//! Job ids: unique in the process, handed to each thread in blocks so that no job pays for a shared
+//! counter.
 
 use std::cell::Cell;
 use std::fmt;
@@ -18,8 +19,8 @@ thread_local! {
 
 /// Identifies a job, uniquely within the process.
 ///
-/// Ids of one thread ascend with its submissions; ids of two threads say nothing of their order. At a billion
-/// jobs a second the range lasts for centuries.
+/// Ids of one thread ascend with its submissions; ids of two threads say nothing of their order. At
+/// a billion jobs a second the range lasts for centuries.
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct JobId(NonZeroU64);
 

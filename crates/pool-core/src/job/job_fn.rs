@@ -8,8 +8,9 @@ use crate::job::{AsyncJob, Job};
 
 /// Makes a job of a closure that takes the context, so that the closure's parameter needs no type.
 ///
-/// The bound is on `FnOnce` itself, and therefore the compiler knows the parameter of `|ctx|`. Without this
-/// function it has to be written out: `|ctx: &JobContext<'_>|`. After tower's `service_fn`.
+/// The bound is on `FnOnce` itself, and therefore the compiler knows the parameter of `|ctx|`.
+/// Without this function it has to be written out: `|ctx: &JobContext<'_>|`. After tower's
+/// `service_fn`.
 ///
 /// ```
 /// use pool_core::{Executor, ExecutorExt, Interrupted, JobExt, job_fn};
@@ -111,7 +112,8 @@ where
     }
 }
 
-/// Makes a job of a plain closure, which cannot fail and asks for no context: to give it a name, a limit or a token.
+/// Makes a job of a plain closure, which cannot fail and asks for no context: to give it a name, a
+/// limit or a token.
 ///
 /// Without options, [`spawn`](crate::ExecutorExt::spawn) is shorter.
 ///

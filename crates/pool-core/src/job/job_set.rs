@@ -19,8 +19,8 @@ use crate::worker::park::block_on;
 /// Jobs of one kind on one executor, whose outcomes come as the jobs end.
 ///
 /// To cancel one of them, keep its [`abort_handle`](JobHandle::abort_handle) and
-/// [`push`](Self::push) its handle. Dropped, the set cancels the jobs whose outcomes were not taken: so the first error that leaves a
-/// function by `?` cancels the rest.
+/// [`push`](Self::push) its handle. Dropped, the set cancels the jobs whose outcomes were not
+/// taken: so the first error that leaves a function by `?` cancels the rest.
 ///
 /// ```
 /// use pool_core::{Executor, JobContext, JobError, JobSet};

@@ -8,7 +8,8 @@ use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::Mutex;
 use std::task::Waker;
 
-/// The six ways in which an accepted job ends; each accepted job ends in exactly one of them (`R101`).
+/// The six ways in which an accepted job ends; each accepted job ends in exactly one of them
+/// (`R101`).
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 #[repr(u8)]
 pub enum Outcome {
@@ -58,12 +59,13 @@ impl fmt::Display for Outcome {
 /// Why a job gave no value. What a [`JobHandle`](crate::JobHandle) resolves to in its `Err`.
 ///
 /// It is an [`Error`] wherever `E` can be shown, a `String`, a boxed error or an `anyhow::Error`
-/// included. The job's own error is part of the message, and is not a source behind it, so that each
-/// text is told once. `{:#}` is handed on to `E`: `anyhow::Error` then shows its causes as well.
+/// included. The job's own error is part of the message, and is not a source behind it, so that
+/// each text is written once. `{:#}` is handed on to `E`: `anyhow::Error` then shows its causes as
+/// well.
 ///
 /// Wrapped into another error, `E`'s own causes are out of reach, since `E` may be of any type.
-/// [`into_failed`](Self::into_failed) takes `E` out, and [`flatten`](Self::flatten) turns both cases
-/// into one error that has them all.
+/// [`into_failed`](Self::into_failed) takes `E` out, and [`flatten`](Self::flatten) turns both
+/// cases into one error that has them all.
 #[derive(Debug)]
 pub enum JobError<E> {
     /// The job returned this error.
@@ -74,7 +76,8 @@ pub enum JobError<E> {
     Cancelled,
     /// The job's deadline passed.
     Expired,
-    /// The job never ran: its task was dropped, by a shutdown whose unstarted tasks nobody resubmitted, say.
+    /// The job never ran: its task was dropped, by a shutdown whose unstarted tasks nobody
+    /// resubmitted, say.
     Abandoned,
 }
 
@@ -105,7 +108,8 @@ impl<E> JobError<E> {
         })
     }
 
-    /// The job's own error as it is, or the reason why the job has none, as one type that takes both.
+    /// The job's own error as it is, or the reason why the job has none, as one type that takes
+    /// both.
     ///
     /// ```
     /// use pool_core::{JobError, JobHandle};
@@ -147,7 +151,8 @@ pub(crate) fn outcome_of<T, E>(resolution: &Result<T, JobError<E>>) -> Outcome {
         .map_or_else(JobError::outcome, |_| Outcome::Completed)
 }
 
-/// The end of a job whose error says why it gave up: what `?` on [`JobContext::check`](crate::JobContext::check) returns.
+/// The end of a job whose error says why it gave up: what `?` on
+/// [`JobContext::check`](crate::JobContext::check) returns.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
 pub enum Interrupted {
     /// The job was asked to stop: by its handle, its token, its parent or a shutdown.
@@ -247,7 +252,8 @@ pub(crate) fn drop_contained<T>(value: T) {
     if let Err(payload) = catch_unwind(AssertUnwindSafe(|| drop(value)))
         && let Err(bomb) = catch_unwind(AssertUnwindSafe(|| drop(payload)))
     {
-        // A payload whose drop panics with a payload whose drop may panic: leaked, not followed further.
+        // A payload whose drop panics with a payload whose drop may panic: leaked, not followed
+        // further.
         std::mem::forget(bomb);
     }
 }

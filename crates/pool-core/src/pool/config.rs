@@ -8,7 +8,7 @@ use std::sync::Arc;
 use std::thread;
 
 use crate::pool::hooks::{Hooks, JobFailure};
-use crate::pool::swappable::FrontDoor;
+use crate::pool::swappable::FrontRef;
 use crate::submit::error::BuildError;
 use crate::submit::room::Room;
 
@@ -20,8 +20,8 @@ pub const MOST_WORKERS: usize = 1 << 15;
 
 /// The smallest stack that a worker can have, in bytes.
 ///
-/// A debug build needs up to 32 KiB of it to start a thread and run an empty job, and up to 40 KiB for
-/// a job that joins a child or panics. What a job itself needs comes on top.
+/// A debug build needs up to 32 KiB of it to start a thread and run an empty job, and up to 40 KiB
+/// for a job that joins a child or panics. What a job itself needs comes on top.
 pub const LEAST_STACK: usize = 64 << 10;
 
 /// What a builder gathers and an engine starts from.
@@ -33,7 +33,7 @@ pub struct PoolConfig {
     pub(crate) stack_size: Option<usize>,
     pub(crate) hooks: Hooks,
     pub(crate) room: Option<Arc<Room>>,
-    pub(crate) front: Option<FrontDoor>,
+    pub(crate) front: Option<FrontRef>,
 }
 
 impl Default for PoolConfig {
@@ -51,7 +51,8 @@ impl Default for PoolConfig {
 }
 
 impl PoolConfig {
-    /// How many jobs run at once: the number given, else what the system grants this process in parallel.
+    /// How many jobs run at once: the number given, otherwise what the system grants this process
+    /// in parallel.
     pub fn workers(&self) -> usize {
         self.workers
             .unwrap_or_else(|| thread::available_parallelism().map_or(1, NonZero::get))
@@ -97,7 +98,8 @@ impl PoolConfig {
         self.stack_size = Some(bytes);
     }
 
-    /// Sets what each worker runs first; see [`PoolBuilder::on_worker_start`](crate::PoolBuilder::on_worker_start).
+    /// Sets what each worker runs first; see
+    /// [`PoolBuilder::on_worker_start`](crate::backend::PoolBuilder::on_worker_start).
     pub fn set_on_worker_start<S: Any>(
         &mut self,
         start: impl Fn(usize) -> S + Send + Sync + 'static,
@@ -106,7 +108,7 @@ impl PoolConfig {
     }
 
     /// Sets what each worker runs first, where it may fail; see
-    /// [`PoolBuilder::try_on_worker_start`](crate::PoolBuilder::try_on_worker_start).
+    /// [`PoolBuilder::try_on_worker_start`](crate::backend::PoolBuilder::try_on_worker_start).
     pub fn set_try_on_worker_start<S, E>(
         &mut self,
         start: impl Fn(usize) -> Result<S, E> + Send + Sync + 'static,
@@ -125,12 +127,14 @@ impl PoolConfig {
         self.hooks.stop = Some(Arc::new(stop));
     }
 
-    /// Sets the observer of jobs that did not complete; see [`PoolBuilder::on_failure`](crate::PoolBuilder::on_failure).
+    /// Sets the observer of jobs that did not complete; see
+    /// [`PoolBuilder::on_failure`](crate::backend::PoolBuilder::on_failure).
     pub fn set_on_failure(&mut self, observe: impl Fn(&JobFailure<'_>) + Send + Sync + 'static) {
         self.hooks.failure = Some(Arc::new(observe));
     }
 
-    /// Says what errors of type `E` say; see [`PoolBuilder::describe_error`](crate::PoolBuilder::describe_error).
+    /// Says what errors of type `E` say; see
+    /// [`PoolBuilder::describe_error`](crate::backend::PoolBuilder::describe_error).
     pub fn add_describe_error<E: Any>(
         &mut self,
         describe: impl Fn(&E) -> String + Send + Sync + 'static,
@@ -139,13 +143,14 @@ impl PoolConfig {
         self.hooks.describe.push(Arc::new(describe));
     }
 
-    /// Has submitters wait in the line of another pool, whose jobs this one is going to take over: what a swap needs.
+    /// Has submitters wait in the line of another pool, whose jobs this one is going to take over:
+    /// what a swap needs.
     pub fn set_room(&mut self, room: Arc<Room>) {
         self.room = Some(room);
     }
 
     /// Makes the pool a generation of one that is swapped.
-    pub fn set_front(&mut self, front: FrontDoor) {
+    pub fn set_front(&mut self, front: FrontRef) {
         self.front = Some(front);
     }
 

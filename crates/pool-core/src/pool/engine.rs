@@ -22,15 +22,17 @@ use crate::submit::executor::{Executor, Pools, forward_executor};
 use crate::submit::room::Room;
 use crate::sys::machine::{self, Point};
 use crate::task::{Task, TaskRef};
-use crate::worker::future_host::lose_token;
-use crate::worker::{DeferredAction, Step, Worker};
+use crate::worker::future_host::lose_slot;
+use crate::worker::{DeferredAction, StepOutcome, Worker};
 
 /// Where and when tasks run: the part of a pool that differs between backends.
 ///
-/// All that must hold on every backend is in [`Lifecycle`], [`Worker`] and [`WorkerPool`]; an engine is a queue and its threads.
-/// Its methods are called by those; a user of a pool never calls them.
+/// All that must hold on every backend is in [`Lifecycle`], [`Worker`] and [`WorkerPool`]; an
+/// engine is a queue and its threads. Its methods are called by those; a user of a pool never calls
+/// them.
 pub trait Engine: Send + Sync + Sized + 'static {
-    /// A caller's own engine that this one can run on; [`Infallible`](std::convert::Infallible) where there is none.
+    /// A caller's own engine that this one can run on; [`Infallible`](std::convert::Infallible)
+    /// where there is none.
     type Adopted: Send;
 
     /// What its tasks wait in.
@@ -51,7 +53,8 @@ pub trait Engine: Send + Sync + Sized + 'static {
     /// Where its tasks wait.
     fn queue(&self) -> &Self::Queue;
 
-    /// Queues a task, or gives it back if there is no room. An engine that wants to know of each task looks at it here.
+    /// Queues a task, or gives it back if there is no room. An engine that wants to know of each
+    /// task looks at it here.
     ///
     /// # Errors
     /// The task.
@@ -62,39 +65,43 @@ pub trait Engine: Send + Sync + Sized + 'static {
 
     /// Runs a task that `worker` popped. An engine that hosts futures elsewhere says so here.
     #[inline]
-    fn run(&self, worker: &Worker, task: TaskRef<'_>) -> Step {
+    fn run(&self, worker: &Worker, task: TaskRef<'_>) -> StepOutcome {
         worker.run_held(task);
-        Step::Ran
+        StepOutcome::Ran
     }
 
-    /// What a thread that [`Threads`](crate::Threads) started for `worker` does from its start to its end.
+    /// What a thread that [`Threads`](crate::backend::Threads) started for `worker` does from its start to
+    /// its end.
     fn work(engine: &Arc<Self>, worker: Worker) {
         worker.work(&**engine);
     }
 
-    /// Whether this engine needs the calling thread to make progress, so that the thread must not wait for the engine.
+    /// Whether this engine needs the calling thread to make progress, so that the thread must not
+    /// wait for the engine.
     fn is_own_thread(&self) -> bool {
         false
     }
 
-    /// Has an errand done on the thread where closures with its token run. For engines that host futures.
-    fn at_home(_engine: &Arc<Self>, errand: DeferredAction) {
-        drop(errand);
+    /// Has an action done on the thread where closures with its slot run. For engines that host
+    /// futures.
+    fn on_slot_thread(_engine: &Arc<Self>, action: DeferredAction) {
+        drop(action);
     }
 
-    /// Calls `wait`, which blocks the calling thread: one that polls hosted futures. The runtime may have another one poll meanwhile.
+    /// Calls `wait`, which blocks the calling thread: one that polls hosted futures. The runtime
+    /// may have another one poll meanwhile.
     fn block(&self, wait: &mut dyn FnMut()) {
         wait();
     }
 
-    /// A runtime has dropped what held `token`, and with it `first`, the task to begin with. Without one, the token is counted among those
-    /// that search. For engines that host futures.
-    fn lose(engine: &Arc<Self>, token: usize, first: Option<Task>) {
-        lose_token(engine, token, first);
+    /// A runtime has dropped what held `slot`, and with it `first`, the task to begin with. Without
+    /// one, the slot is counted among those that search. For engines that host futures.
+    fn lose(engine: &Arc<Self>, slot: usize, first: Option<Task>) {
+        lose_slot(engine, slot, first);
     }
 
-    /// Waits for the threads that have left, and forgets those that have not (a job that hangs). Called once all that can leave have, maybe
-    /// more than once; never by one of them.
+    /// Waits for the threads that have left, and forgets those that have not (a job that hangs).
+    /// Called once all that can leave have, maybe more than once; never by one of them.
     fn join_threads(&self);
 }
 
@@ -106,16 +113,17 @@ pub(crate) fn take_queued<E: Engine>(engine: &E) -> Vec<Task> {
 /// An engine as the executor of a pool by itself.
 pub(crate) struct Inside<E: Engine>(pub(crate) Arc<E>);
 
-/// An engine as the executor that its own workers submit children to. Where it is a generation that was retired, they go to the one that
-/// takes jobs in; only once the whole pool is closed they are refused.
+/// An engine as the executor that its own workers submit children to. Where it is a generation that
+/// was retired, they go to the one that takes jobs in; only once the whole pool is closed they are
+/// refused.
 pub(crate) struct Within<E: Engine>(pub(crate) Inside<E>);
 
 /// What a worker holds of its engine.
 pub(crate) trait Host: Executor {
     /// Runs one task on `worker`, within the job that it runs already. False: there is none.
     fn help(&self, worker: &Worker) -> bool;
-    /// See [`Engine::at_home`].
-    fn at_home(&self, errand: DeferredAction);
+    /// See [`Engine::on_slot_thread`].
+    fn on_slot_thread(&self, action: DeferredAction);
     /// See [`Engine::block`].
     fn block(&self, wait: &mut dyn FnMut());
     /// Whether the queue has a task.
@@ -128,7 +136,7 @@ impl<E: Engine> Host for Within<E> {
     fn help(&self, worker: &Worker) -> bool {
         let help = |worker: &Worker| {
             if worker.life().is_cancelling() {
-                return worker.step_at_end(&*self.0.0) == Step::Ran;
+                return worker.step_at_end(&*self.0.0) == StepOutcome::Ran;
             }
             let woken_come_first = worker.begin_look();
             (woken_come_first && worker.run_woken())
@@ -139,11 +147,11 @@ impl<E: Engine> Host for Within<E> {
                     .is_some()
                 || worker.run_woken()
         };
-        worker.at_home(help).unwrap_or(false)
+        worker.on_slot_thread(help).unwrap_or(false)
     }
 
-    fn at_home(&self, errand: DeferredAction) {
-        E::at_home(&self.0.0, errand);
+    fn on_slot_thread(&self, action: DeferredAction) {
+        E::on_slot_thread(&self.0.0, action);
     }
 
     fn block(&self, wait: &mut dyn FnMut()) {
@@ -303,12 +311,14 @@ impl<E: Engine> Executor for Within<E> {
 
 /// A pool of workers on engine `E`. A clone is the same pool.
 ///
-/// Dropping the last clone closes the pool and drains it, without a limit; on one of its own workers, or within the runtime that it runs on,
-/// it closes it and returns, and the pool ends by itself (`R610`). [`shutdown`](Self::shutdown) is the way that has a limit and a report.
+/// Dropping the last clone closes the pool and drains it, without a limit; on one of its own
+/// workers, or within the runtime that it runs on, it closes it and returns, and the pool ends by
+/// itself (`R610`). [`shutdown`](Self::shutdown) is the way that has a limit and a report.
 ///
-/// In a process forked from this one (Linux, by the C library's `fork`) the pool is closed for ever: submissions come back as `Closed`, a
-/// shutdown reports at once that the jobs are the parent's ([`ShutdownReport::is_forked`]), and a drop waits for nothing. A handle from before
-/// the fork does not resolve there. A pool built in the child is as any other.
+/// In a process forked from this one (Linux, by the C library's `fork`) the pool is closed for
+/// ever: submissions come back as `Closed`, a shutdown reports at once that the jobs are the
+/// parent's ([`ShutdownReport::is_forked`]), and a drop waits for nothing. A handle from before the
+/// fork does not resolve there. A pool built in the child is as any other.
 pub struct WorkerPool<E: Engine>(Arc<Owner<E>>);
 
 /// Ends the pool with its last handle. The workers hold the engine, not this.
@@ -330,7 +340,8 @@ impl<E: Engine> WorkerPool<E> {
         Ok(Self(Arc::new(Owner(Inside(engine)))))
     }
 
-    /// Ends intake: every later submission is refused, and blocked submitters return with `Closed` (`R601`). Accepted jobs run.
+    /// Ends intake: every later submission is refused, and blocked submitters return with `Closed`
+    /// (`R601`). Accepted jobs run.
     pub fn close(&self) {
         self.life().close();
     }

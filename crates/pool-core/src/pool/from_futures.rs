@@ -1,8 +1,8 @@
 //! A pool as its futures reach it: by its life, from whichever thread they are on.
 //!
-//! A closure borrows its worker, and submits through it. A future may be anywhere when it submits, so
-//! its context has the life of its pool, which knows the engine by a weak reference: a context that is
-//! kept for long keeps no engine, and an engine that holds a future holds no circle.
+//! A closure borrows its worker, and submits through it. A future may be anywhere when it submits,
+//! so its context has the life of its pool, which knows the engine by a weak reference: a context
+//! that is kept for long keeps no engine, and an engine that holds a future holds no circle.
 
 use std::sync::{Arc, Weak};
 

@@ -1,17 +1,20 @@
-//! `HandOver`: how one pool takes over the queued jobs of another, which is what a live swap consists of.
+//! `HandOver`: how one pool takes over the queued jobs of another, which is what a live swap
+//! consists of.
 //!
 //! # The steps
-//! 1. The old pool is **retired**: its intake ends, submissions that began before that come to their push, and all that is queued is
-//!    taken out, in order. Nobody is woken.
-//! 2. The new pool **adopts** each task: it enters the new books, changes its pool, is queued, and then leaves the old
-//!    books. A task that was started or cancelled meanwhile has been accounted for by whoever did it, and only its empty entry is dropped.
+//! 1. The old pool is **retired**: its intake ends, submissions that began before that come to
+//!    their push, and all that is queued is taken out, in order. Nobody is woken.
+//! 2. The new pool **adopts** each task: it enters the new books, changes its pool, is queued, and
+//!    then leaves the old books. A task that was started or cancelled meanwhile has been accounted
+//!    for by whoever did it, and only its empty entry is dropped.
 //! 3. The old pool **leaves**: its workers end by themselves once its running jobs are over.
 //!
-//! A job whose token was cancelled, or whose deadline has passed, would end as it enters the new pool. That drops what it captured, which is
-//! user code and may submit to the pool that is being swapped: so it waits until the swap is over ([`Adopted`]).
+//! A job whose token was cancelled, or whose deadline has passed, would end as it enters the new
+//! pool. That drops what it captured, which is user code and may submit to the pool that is being
+//! swapped: so it waits until the swap is over ([`Adopted`]).
 //!
-//! A task is in the books of at least one of the two at each moment, and who waits for the old pool and then for the new one misses
-//! none.
+//! A task is in the books of at least one of the two at each moment, and who waits for the old pool
+//! and then for the new one misses none.
 
 use std::fmt;
 use std::sync::Arc;
@@ -30,23 +33,27 @@ pub trait HandOver: Shutdown {
     /// Ends intake and gives away all that has not started. Wakes nobody; running jobs go on.
     fn retire(&self) -> Retired;
 
-    /// Takes jobs over, past the bound, in order. Runs no user code: that is for the drop of what it returns.
+    /// Takes jobs over, past the bound, in order. Runs no user code: that is for the drop of what
+    /// it returns.
     fn adopt(&self, retired: Retired) -> Adopted;
 
-    /// Has the workers of a pool that was retired end after its last running job, without anybody who waits for them.
+    /// Has the workers of a pool that was retired end after its last running job, without anybody
+    /// who waits for them.
     fn leave(&self);
 
     /// Does what the drop of the last handle does (`R610`).
     fn end(&self);
 
-    /// Gives up what is queued, if the grace of a shutdown is over that goes on in another generation.
+    /// Gives up what is queued, if the grace of a shutdown is over that goes on in another
+    /// generation.
     fn cancel_if_due(&self);
 
     /// What the stats are made of, for sums over several pools.
     fn tally(&self) -> Tally;
 }
 
-/// The jobs of a pool that had not started when it was retired. Those that nobody adopts are abandoned as this is dropped.
+/// The jobs of a pool that had not started when it was retired. Those that nobody adopts are
+/// abandoned as this is dropped.
 pub struct Retired {
     tasks: vec::IntoIter<Task>,
     from: Arc<Lifecycle>,
@@ -70,7 +77,8 @@ impl Retired {
         self.len() == 0
     }
 
-    /// Moves all to the pool with life `to`: `push` queues a task whatever the bound, and `take_queued` empties the queue.
+    /// Moves all to the pool with life `to`: `push` queues a task whatever the bound, and
+    /// `take_queued` empties the queue.
     pub(crate) fn move_to(
         mut self,
         to: &Arc<Lifecycle>,
@@ -100,8 +108,8 @@ impl Retired {
     }
 }
 
-/// What is left to be done when a pool has taken jobs over: jobs that are due end as this is dropped, and those that could not be moved are
-/// abandoned.
+/// What is left to be done when a pool has taken jobs over: jobs that are due end as this is
+/// dropped, and those that could not be moved are abandoned.
 #[must_use = "its drop runs user code"]
 pub struct Adopted {
     due: Vec<Waker>,

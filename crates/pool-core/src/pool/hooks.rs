@@ -24,7 +24,7 @@ pub struct JobFailure<'a> {
     ///
     /// The error of a job may be of any type, so its text is known for some types alone: strings,
     /// boxed errors, common errors of the standard library, those that
-    /// [`describe_error`](crate::PoolBuilder::describe_error) was told of, and those of jobs that
+    /// [`describe_error`](crate::backend::PoolBuilder::describe_error) was told of, and those of jobs that
     /// write their own [`Job::error_text`](crate::Job::error_text).
     pub message: Option<&'a str>,
 }
@@ -43,7 +43,8 @@ pub(crate) struct Hooks {
     pub(crate) describe: Vec<Arc<Describe>>,
 }
 
-/// The hooks of a pool: what they do, and that they panic, changes no outcome and costs no worker (`R304`).
+/// The hooks of a pool: what they do, and that they panic, changes no outcome and costs no worker
+/// (`R304`).
 pub(crate) struct ContainedHooks {
     hooks: Hooks,
     /// One count for all generations of a pool that is swapped.
@@ -94,7 +95,8 @@ impl ContainedHooks {
         });
     }
 
-    /// Runs `on_failure` for a job with this error. `own_text`: what the job itself says of its error.
+    /// Runs `on_failure` for a job with this error. `own_text`: what the job itself says of its
+    /// error.
     #[cold]
     pub(crate) fn observe_error<E: Any>(
         &self,

@@ -1,26 +1,31 @@
-//! The books: what was accepted, and how it ended, counted in stripes so that no two threads share a cache line.
+//! The books: what was accepted, and how it ended, counted in stripes so that no two threads share
+//! a cache line.
 //!
-//! A stripe has **one writer**: the worker whose seat it is (seats are handed on with acquire and release), or the thread whose number
-//! it is. So a count is a load and a store. Only threads beyond the numbered ones share a stripe, and add to it with read-modify-writes.
+//! A stripe has **one writer**: the worker whose seat it is (seats are handed on with acquire and
+//! release), or the thread whose number it is. So a count is a load and a store. Only threads
+//! beyond the numbered ones share a stripe, and add to it with read-modify-writes.
 //!
-//! Each count only grows. A job *enters* before it is pushed. Then it is *accepted*, once it is in its queue, or *refused*; it
-//! is *over* when everything of it has ended, its outcome published and its closure dropped. The columns are written before
-//! the outcome is published, so whoever has seen a job end finds it in its column.
+//! Each count only grows. A job *enters* before it is pushed. Then it is *accepted*, once it is in
+//! its queue, or *refused*; it is *over* when everything of it has ended, its outcome published and
+//! its closure dropped. The columns are written before the outcome is published, so whoever has
+//! seen a job end finds it in its column.
 //!
-//! **Quiet** means that all that entered was refused or is over. `in_flight` reads `over` and `refused` first and `entered`
-//! last. Because counts grow and `over + refused <= entered` holds at each moment, equality of the sums shows that there
-//! was a moment, at the start of the last pass, when nothing was in flight. A child enters before its parent is over, so no
-//! reader sees the parent's end without the child's start.
+//! **Quiet** means that all that entered was refused or is over. `in_flight` reads `over` and
+//! `refused` first and `entered` last. Because counts grow and `over + refused <= entered` holds at
+//! each moment, equality of the sums shows that there was a moment, at the start of the last pass,
+//! when nothing was in flight. A child enters before its parent is over, so no reader sees the
+//! parent's end without the child's start.
 //!
-//! **Accepted** is counted after the push, so it never counts a job that is refused in the end. A job may run, and end,
-//! before its submitter has counted it; so a snapshot shows as accepted what is counted, or what has come out if that is more.
-//! Both grow, so what is shown never falls.
+//! **Accepted** is counted after the push, so it never counts a job that is refused in the end. A
+//! job may run, and end, before its submitter has counted it; so a snapshot shows as accepted what
+//! is counted, or what has come out if that is more. Both grow, so what is shown never falls.
 //!
-//! **A job that moves** to another pool is *handed over* by the one and *adopted* by the other, which does not count it as
-//! accepted again. So the sum of `accepted` over the pools that a job goes through is right at each moment, also halfway.
+//! **A job that moves** to another pool is *handed over* by the one and *adopted* by the other,
+//! which does not count it as accepted again. So the sum of `accepted` over the pools that a job
+//! goes through is right at each moment, also halfway.
 //!
-//! **Nothing is on its way** when all that entered was refused, accepted or adopted: the argument is that of quiet. Who has
-//! ended the intake and waits for it has seen the last push.
+//! **Nothing is on its way** when all that entered was refused, accepted or adopted: the argument
+//! is that of quiet. Who has ended the intake and waits for it has seen the last push.
 
 use crossbeam_utils::CachePadded;
 
@@ -31,7 +36,8 @@ use crate::sys::sync::{AtomicU64, Ordering};
 use crate::sys::thread_index::{self, NUMBERS};
 use crate::task::GivenUpAs;
 
-/// Stripes for threads that act as no worker of the pool: one for each numbered thread, and the shared one.
+/// Stripes for threads that act as no worker of the pool: one for each numbered thread, and the
+/// shared one.
 const OUTSIDERS: usize = if cfg!(pool_loom) { 1 } else { NUMBERS + 1 };
 const SHARED: usize = OUTSIDERS - 1;
 
@@ -137,7 +143,8 @@ impl Writing<'_> {
     fn count(self, counter: impl FnOnce(&Stripe) -> &AtomicU64) {
         let counter = counter(self.stripe);
         if self.is_alone {
-            // ORDERING: Release, as below. Nobody else writes, so nothing is lost between the load and the store.
+            // ORDERING: Release, as below. Nobody else writes, so nothing is lost between the load
+            // and the store.
             counter.store(counter.load(Ordering::Relaxed) + 1, Ordering::Release);
         } else {
             // ORDERING: Release pairs with the Acquire of every reader.
@@ -203,10 +210,11 @@ impl Ledger {
         self.writing(worker).count(|stripe| &stripe.over);
     }
 
-    /// How many jobs are accepted and not over; exact if it is zero, else a figure of the recent past.
+    /// How many jobs are accepted and not over; exact if it is zero, otherwise a figure of the
+    /// recent past.
     pub(crate) fn in_flight(&self) -> u64 {
-        // ORDERING: Acquire on the first pass orders the second behind it. After a close, the heavy fence there has made every
-        // entry visible whose submitter read `open`.
+        // ORDERING: Acquire on the first pass orders the second behind it. After a close, the heavy
+        // fence there has made every entry visible whose submitter read `open`.
         let settled: u64 = self
             .stripes
             .iter()
@@ -242,7 +250,8 @@ impl Ledger {
             + self.sum(|stripe| &stripe.accepted)
     }
 
-    /// The counts, those of ends first: what has come out since is not missing from what has gone in.
+    /// The counts, those of ends first: what has come out since is not missing from what has gone
+    /// in.
     pub(crate) fn counts(&self) -> Stats {
         let columns: [u64; COLUMNS] =
             std::array::from_fn(|column| self.sum(|stripe| &stripe.columns[column]));

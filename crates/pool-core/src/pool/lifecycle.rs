@@ -50,7 +50,7 @@ use crate::pool::ledger::Ledger;
 use crate::pool::off_worker::OffWorker;
 use crate::pool::registry::{self, PoolId};
 use crate::pool::stats::{Stats, Tally};
-use crate::pool::swappable::FrontDoor;
+use crate::pool::swappable::FrontRef;
 use crate::pool::timer::Timer;
 use crate::submit::room::Room;
 use crate::sys::asymmetric_fence::{self, heavy};
@@ -76,8 +76,8 @@ use woken_futures::WokenFutures;
 
 /// Everything that a pool's jobs, workers, submitters and operators share, whatever the strategy.
 ///
-/// A backend makes one, has [`WorkerPool`](crate::WorkerPool) admit through it, and gives each
-/// worker a [`Worker`](crate::Worker) on it.
+/// A backend makes one, has [`WorkerPool`](crate::backend::WorkerPool) admit through it, and gives each
+/// worker a [`Worker`](crate::backend::Worker) on it.
 pub struct Lifecycle {
     /// The pool's number: what the cells of its jobs name it by.
     pub(crate) id: PoolId,
@@ -110,7 +110,7 @@ impl Lifecycle {
         park::prepare();
         atfork::prepare();
         let workers = config.workers();
-        let hook_panics = config.front.as_ref().map(FrontDoor::hook_panics);
+        let hook_panics = config.front.as_ref().map(FrontRef::hook_panics);
         let hook_panics = hook_panics.unwrap_or_default();
         registry::enlist(|id| Self {
             id,

@@ -1,5 +1,5 @@
-//! The jobs of a pool that run, or sleep, elsewhere than in a worker's frame: suspended futures, jobs that a joiner claimed. And
-//! how to wake the places whose futures a runtime hosts.
+//! The jobs of a pool that run, or sleep, elsewhere than in a worker's frame: suspended futures,
+//! jobs that a joiner claimed. And how to wake the places whose futures a runtime hosts.
 
 use std::collections::HashMap;
 use std::hash::{BuildHasherDefault, Hasher};
@@ -46,7 +46,8 @@ impl OffWorker {
         }
     }
 
-    /// Notes a job that runs since `since`, in nanoseconds of the pool's age. One that two sides note keeps its first note's time.
+    /// Notes a job that runs since `since`, in nanoseconds of the pool's age. One that two sides
+    /// note keeps its first note's time.
     pub(crate) fn note(&self, id: JobId, name: Option<&str>, since: u64, waker: Option<Waker>) {
         let note = Note {
             name: name.map(Into::into),
@@ -69,7 +70,7 @@ impl OffWorker {
         self.strike(id, || {});
     }
 
-    /// Strikes a job out, and records its end in the same step for who reads both.
+    /// Strikes a job out, and records its end in the same step for the one that reads both.
     fn strike(&self, id: JobId, record: impl FnOnce()) {
         let stripe = self.stripe(id);
         let struck = {
@@ -128,8 +129,8 @@ impl OffWorker {
 pub(crate) struct Frozen<'a>(Vec<Guard<'a, Notes>>);
 
 impl Frozen<'_> {
-    /// Adds the jobs that are not in the list already, as those that a worker polls at this moment are. It is `now`, in nanoseconds
-    /// of the pool's age.
+    /// Adds the jobs that are not in the list already, as those that a worker polls at this moment
+    /// are. It is `now`, in nanoseconds of the pool's age.
     pub(crate) fn append_to(&self, jobs: &mut Vec<RunningJob>, now: u64) {
         let listed = jobs.len();
         jobs.reserve(self.0.iter().map(|notes| notes.len()).sum());

@@ -1,12 +1,12 @@
-//! The pools of this process, by number: how a thread that ends a job which it did not dequeue finds the pool
-//! that accounts for it.
+//! The pools of this process, by number: how a thread that ends a job which it did not dequeue
+//! finds the pool that accounts for it.
 //!
 //! A job's cell names its pool by a number, since a counted reference for each job would be a cache
 //! line that all workers write. The number is looked up only where a job ends elsewhere than on a
 //! worker of its pool: by a cancel, at a deadline, when its task is dropped.
 //!
-//! A number is never given to two live pools at once. A pool that is gone is not found, and nobody is
-//! left to read its books.
+//! A number is never given to two live pools at once. A pool that is gone is not found, and nobody
+//! is left to read its books.
 //!
 //! The list is locked across a `fork` (see `atfork`), so a forked child finds it whole, and free.
 
@@ -21,7 +21,7 @@ use crate::pool::lifecycle::Lifecycle;
 pub(crate) struct PoolId(NonZeroU32);
 
 impl PoolId {
-    /// Bits that a number has at most: a job's cell keeps it beside its state.
+    /// Bits that a number has at most: a job's cell keeps it in addition to its state.
     pub(crate) const BITS: u32 = 20;
 
     /// The number as a cell keeps it: not zero, less than 2 to the power of [`BITS`](Self::BITS).

@@ -19,9 +19,11 @@ pub struct RunningJob {
     pub id: JobId,
     /// Its name, if it has one.
     pub name: Option<Box<str>>,
-    /// The worker whose place it has; `None` for a future that sleeps and gave its place up, or a job that another pool's worker runs.
+    /// The worker whose place it has; `None` for a future that sleeps and gave its place up, or a
+    /// job that another pool's worker runs.
     pub worker: Option<usize>,
-    /// For how long. Among many short jobs the start is noted once for up to 64 of them, so this may be a little long.
+    /// For how long. Among many short jobs the start is noted once for up to 64 of them, so this
+    /// may be a little long.
     pub running_for: Duration,
 }
 
@@ -65,7 +67,8 @@ pub struct CutShort {
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 #[non_exhaustive]
 pub enum Cut {
-    /// It had started, and ended as cancelled because the grace was over; a future that slept was dropped.
+    /// It had started, and ended as cancelled because the grace was over; a future that slept was
+    /// dropped.
     Cancelled,
     /// It did not start.
     Unstarted,
@@ -107,7 +110,8 @@ pub(crate) struct ReportBody {
     /// Jobs that the end of the pool has cancelled.
     pub(crate) cancelled: Vec<UnstartedJob>,
     pub(crate) still_running: Vec<RunningJob>,
-    /// All of those, named when somebody asks: they may be millions, and a shutdown keeps its limit.
+    /// All of those, named when somebody asks: they may be millions, and a shutdown keeps its
+    /// limit.
     pub(crate) cut_short: OnceLock<Vec<CutShort>>,
     pub(crate) threads_left: usize,
     pub(crate) took: Duration,
@@ -141,9 +145,10 @@ impl ReportBody {
 /// | May the process exit? | [`is_safe_to_exit`](Self::is_safe_to_exit) |
 /// | With which code? | [`exit_code`](Self::exit_code), and `main` may return the report |
 ///
-/// The handles of jobs that did not start say `Abandoned`. With a policy that [hands back](crate::ShutdownPolicy::hand_back), these jobs are
-/// in the report as tasks: submit them to another pool ([`Executor::try_accept`](crate::Executor::try_accept)) and their handles
-/// resolve there; drop the report and they resolve as `Abandoned` (`R606`).
+/// The handles of jobs that did not start say `Abandoned`. With a policy that [hands
+/// back](crate::ShutdownPolicy::hand_back), these jobs are in the report as tasks: submit them to
+/// another pool ([`Executor::try_accept`](crate::Executor::try_accept)) and their handles resolve
+/// there; drop the report and they resolve as `Abandoned` (`R606`).
 #[derive(Clone)]
 pub struct ShutdownReport {
     body: Arc<ReportBody>,
@@ -164,7 +169,8 @@ impl ShutdownReport {
         Self::new(Arc::new(body), Arc::default())
     }
 
-    /// The report of a pool that was swapped: the sums over its generations, of which those of the `past` have no report.
+    /// The report of a pool that was swapped: the sums over its generations, of which those of the
+    /// `past` have no report.
     pub fn merged(reports: impl IntoIterator<Item = Self>, past: Tally) -> Self {
         let past = past.of_one_pool().counts;
         let mut reports: Vec<Self> = reports.into_iter().collect();
@@ -232,10 +238,11 @@ impl ShutdownReport {
         self.body.stats.abandoned
     }
 
-    /// Jobs that were accepted and had not started when the queue was taken out, as tasks or abandoned.
+    /// Jobs that were accepted and had not started when the queue was taken out, as tasks or
+    /// abandoned.
     ///
-    /// A job of this pool that still runs and joins one of them waits as anybody does: for the task that was handed back to run or to be
-    /// dropped.
+    /// A job of this pool that still runs and joins one of them waits as anybody does: for the task
+    /// that was handed back to run or to be dropped.
     pub fn unstarted(&self) -> u64 {
         self.body.stats.unstarted
     }
@@ -245,27 +252,31 @@ impl ShutdownReport {
         &self.body.unstarted
     }
 
-    /// The unstarted jobs as tasks, in order where the queue had one, if the policy asked to have them
-    /// [handed back](crate::ShutdownPolicy::hand_back); else nothing. The first call gets them.
+    /// The unstarted jobs as tasks, in order where the queue had one, if the policy asked to have
+    /// them [handed back](crate::ShutdownPolicy::hand_back); otherwise nothing. The first call gets
+    /// them.
     ///
-    /// A handle of such a job stays pending until its task has run elsewhere or was dropped. So to join one on the thread that has the
-    /// tasks, or the report, is to wait for oneself; and a pool whose workers all wait for such jobs cannot run them.
+    /// A handle of such a job stays pending until its task has run elsewhere or was dropped. So to
+    /// join one on the thread that has the tasks, or the report, is to wait for oneself; and a pool
+    /// whose workers all wait for such jobs cannot run them.
     ///
-    /// No pool watches a task that lies here: its handle can cancel the job, but its token and its deadline end it only when it is
-    /// submitted again.
+    /// No pool watches a task that lies here: its handle can cancel the job, but its token and its
+    /// deadline end it only when it is submitted again.
     pub fn take_unstarted(&self) -> Vec<Task> {
         std::mem::take(&mut *self.tasks.lock_unpoisoned())
     }
 
-    /// Jobs that this shutdown cut short: it cancelled them, did not start them, or gave them up. A job that its handle, its
-    /// token or its deadline ended is not among them, nor is one that failed or panicked.
+    /// Jobs that this shutdown cut short: it cancelled them, did not start them, or gave them up. A
+    /// job that its handle, its token or its deadline ended is not among them, nor is one that
+    /// failed or panicked.
     pub fn cut_short(&self) -> &[CutShort] {
         let cut_short = &self.body.cut_short;
         cut_short.get_or_init(|| self.body.cut_short())
     }
 
-    /// Jobs that started and were given up. One that had not started is among them, and not among the unstarted, if what it captured was
-    /// being dropped when the report was made: that is code of the job's too.
+    /// Jobs that started and were given up. One that had not started is among them, and not among
+    /// the unstarted, if what it captured was being dropped when the report was made: that is code
+    /// of the job's too.
     pub fn still_running(&self) -> &[RunningJob] {
         &self.body.still_running
     }
@@ -286,8 +297,8 @@ impl ShutdownReport {
         self.accepted() == ended + self.still_running().len() as u64
     }
 
-    /// Whether this process was forked from the one that the pool is in. Then the report is of nothing: the jobs are the parent's, and none
-    /// of them is run, cancelled or dropped here.
+    /// Whether this process was forked from the one that the pool is in. Then the report is of
+    /// nothing: the jobs are the parent's, and none of them is run, cancelled or dropped here.
     pub fn is_forked(&self) -> bool {
         self.body.is_forked
     }
@@ -297,8 +308,8 @@ impl ShutdownReport {
         self.completed() == self.accepted()
     }
 
-    /// Whether every accepted job came to its own end: it returned, panicked, was cancelled by its submitter or expired. Nothing was
-    /// [cut short](Self::cut_short), and nothing was abandoned.
+    /// Whether every accepted job came to its own end: it returned, panicked, was cancelled by its
+    /// submitter or expired. Nothing was [cut short](Self::cut_short), and nothing was abandoned.
     pub fn is_clean(&self) -> bool {
         self.body.cancelled.is_empty()
             && self.unstarted() == 0
@@ -311,8 +322,9 @@ impl ShutdownReport {
         self.still_running().is_empty() && self.threads_left() == 0
     }
 
-    /// What a process may exit with. `main` may return the report for the same effect. It says how things stood as the report was made: a
-    /// report from a shutdown inside a job counts that job as one that still runs.
+    /// What a process may exit with. `main` may return the report for the same effect. It says how
+    /// things stood as the report was made: a report from a shutdown inside a job counts that job
+    /// as one that still runs.
     ///
     /// | code | |
     /// |---|---|

@@ -1,26 +1,32 @@
 //! The end of a pool: the policy, the three steps under one limit, and the report.
 //!
 //! # Many callers
-//! Each caller goes through the steps by itself: it waits for the jobs, cancels, waits again, stops, waits for the workers to leave. The
-//! limits are common to all callers, and the earliest hold. Each step does nothing where another caller has done it before. So no
-//! caller relies on another one: a caller may be a future that is dropped half-way, or a job beneath another caller on
-//! the same stack, which waits for that other one to return. Only the report is made by one of them, in one go and without user code,
-//! and is the same for all (`R608`).
+//! Each caller goes through the steps by itself: it waits for the jobs, cancels, waits again,
+//! stops, waits for the workers to leave. The limits are common to all callers, and the earliest
+//! hold. Each step does nothing where another caller has done it before. So no caller relies on
+//! another one: a caller may be a future that is dropped half-way, or a job beneath another caller
+//! on the same stack, which waits for that other one to return. Only the report is made by one of
+//! them, in one go and without user code, and is the same for all (`R608`).
 //!
-//! Jobs that are inside `shutdown` themselves are left out of what it waits for (`R609`): see `lifecycle/excluded_waiters.rs`.
+//! Jobs that are inside `shutdown` themselves are left out of what it waits for (`R609`): see
+//! `lifecycle/excluded_waiters.rs`.
 //!
 //! # The limit
-//! A job that shuts its own pool down lends it its worker, and may have a job run in place beneath which it cannot look at the time. So the
-//! pool's clock has an alarm as well: it begins the cancellation, which asks the job in place to stop.
+//! A job that shuts its own pool down lends it its worker, and may have a job run in place beneath
+//! which it cannot look at the time. So the pool's clock has an alarm as well: it begins the
+//! cancellation, which asks the job in place to stop.
 //!
 //! # A pool that was swapped
-//! Its generations end one after the other, oldest first, since the jobs of the older ones may submit children to the newest. A job of one
-//! generation may be what another one waits for, so a job that waits in here helps the generation that its worker is of, whichever ends
-//! at the time. It waits for the end of its own generation all the while, and so is left out of what others wait for there; and the workers
-//! stay that a future needs to see the end of all. The limits begin for all at once, and whoever notices that the grace is over asks the jobs
-//! of all to stop ([`end_as_one`]).
+//! Its generations end one after the other, oldest first, since the jobs of the older ones may
+//! submit children to the newest. A job of one generation may be what another one waits for, so a
+//! job that waits in here helps the generation that its worker is of, whichever ends at the time.
+//! It waits for the end of its own generation all the while, and so is left out of what others wait
+//! for there; and the workers stay that a future needs to see the end of all. The limits begin for
+//! all at once, and whoever notices that the grace is over asks the jobs of all to stop
+//! ([`end_as_one`]).
 //!
-//! Past the limit neither the caller nor a waker runs the user's code: see `lifecycle/after_cancel.rs`.
+//! Past the limit neither the caller nor a waker runs the user's code: see
+//! `lifecycle/after_cancel.rs`.
 
 mod policy;
 mod progress;
@@ -55,7 +61,8 @@ const EXIT_GRACE: Duration = Duration::from_secs(1);
 /// The least time that they get, and so the most that a shutdown takes past its limit.
 const LEAST_EXIT_GRACE: Duration = Duration::from_millis(50);
 
-/// How long a submission that entered before the end may be kept from its core on its way to the queue.
+/// How long a submission that entered before the end may be kept from its core on its way to the
+/// queue.
 const ARRIVAL_GRACE: Duration = Duration::from_secs(1);
 
 /// How long the books may take to balance.
@@ -67,27 +74,33 @@ pub trait Shutdown: Send + Sync {
     /// Ends intake. Accepted jobs run. Idempotent.
     fn close(&self);
 
-    /// Ends intake, lets accepted jobs finish within the grace, asks the rest to stop, and gives up what does not.
+    /// Ends intake, lets accepted jobs finish within the grace, asks the rest to stop, and gives up
+    /// what does not.
     ///
-    /// Returns promptly once the limits have passed, even when a job or a destructor never returns (`R604`). The report says exactly
-    /// what was not finished, and what was cut short (`R605`). Jobs that did not start resolve as `Abandoned` before this returns, unless
-    /// the policy asks to have them [handed back](ShutdownPolicy::hand_back) (`R606`).
+    /// Returns promptly once the limits have passed, even when a job or a destructor never returns
+    /// (`R604`). The report says exactly what was not finished, and what was cut short (`R605`).
+    /// Jobs that did not start resolve as `Abandoned` before this returns, unless the policy asks
+    /// to have them [handed back](ShutdownPolicy::hand_back) (`R606`).
     ///
-    /// Inside a job of the same pool it leaves out that job, and every other job that waits for the end or for quiet likewise. It runs
-    /// queued jobs on the calling worker, which might be the only one (`R609`). A job that is run so is asked to stop at the end of the
-    /// grace; one that does not return keeps the caller as well.
+    /// Inside a job of the same pool it leaves out that job, and every other job that waits for the
+    /// end or for quiet likewise. It runs queued jobs on the calling worker, which might be the
+    /// only one (`R609`). A job that is run so is asked to stop at the end of the grace; one that
+    /// does not return keeps the caller as well.
     ///
-    /// A job that joins or awaits the calling one is waited for up to the limits, unless the caller runs within it or is its half. Without
-    /// a limit the two wait for each other for ever: such a call needs one.
+    /// A job that joins or awaits the calling one is waited for up to the limits, unless the caller
+    /// runs within it or is its half. Without a limit the two wait for each other for ever: such a
+    /// call needs one.
     ///
-    /// The first report is the report of all later calls (`R608`): one that was made inside a job says that this job still runs.
+    /// The first report is the report of all later calls (`R608`): one that was made inside a job
+    /// says that this job still runs.
     fn shutdown(&self, policy: ShutdownPolicy) -> ShutdownReport;
 
     /// [`shutdown`](Self::shutdown) without blocking the thread.
     ///
     /// # Cancel safety
-    /// Dropped before it is ready, the pool stays closed and the shutdown half done; call it again to go on. Jobs that it took out of the
-    /// queue by then have resolved as `Abandoned`; those that were to be handed back do so with the drop.
+    /// Dropped before it is ready, the pool stays closed and the shutdown half done; call it again
+    /// to go on. Jobs that it took out of the queue by then have resolved as `Abandoned`; those
+    /// that were to be handed back do so with the drop.
     async fn shutdown_async(&self, policy: ShutdownPolicy) -> ShutdownReport;
 }
 
@@ -114,7 +127,8 @@ impl Alarm {
                 if let Some(when) = when
                     && !life.timer.wake_at(when, *key, waker)
                 {
-                    // Nobody will wake the caller, so it looks at the time itself, again and again: the limit holds.
+                    // Nobody will wake the caller, so it looks at the time itself, again and again:
+                    // the limit holds.
                     waker.wake_by_ref();
                 }
             }
@@ -138,7 +152,8 @@ fn pool_worker(life: &Lifecycle) -> Option<Worker> {
     Worker::current().filter(|worker| std::ptr::eq(worker.life().room(), life.room()))
 }
 
-/// The grace of `life` is over: its jobs are asked to stop, and those of the pool's other generations whose grace is over likewise.
+/// The grace of `life` is over: its jobs are asked to stop, and those of the pool's other
+/// generations whose grace is over likewise.
 fn begin_cancel(life: &Lifecycle) {
     life.begin_cancel();
     let now = machine::now();
@@ -154,7 +169,8 @@ fn begin_cancel(life: &Lifecycle) {
     }
 }
 
-/// Begins the cancellation of a pool at the end of the grace, while the callers of its shutdown run jobs in place.
+/// Begins the cancellation of a pool at the end of the grace, while the callers of its shutdown run
+/// jobs in place.
 struct CancelsInTime(Weak<Lifecycle>);
 
 impl Wake for CancelsInTime {
@@ -230,7 +246,8 @@ pub(crate) async fn drive_async<E: Engine>(
     helping(shutdown, || pool_worker(engine.life()), Awaits::End).await
 }
 
-/// Shuts the parts of a pool down, one after the other, under limits that begin for all of them now. `ends` calls the shutdown of each.
+/// Shuts the parts of a pool down, one after the other, under limits that begin for all of them
+/// now. `ends` calls the shutdown of each.
 pub async fn end_as_one<F: Future>(
     parts: &[Arc<Lifecycle>],
     policy: ShutdownPolicy,
@@ -298,7 +315,8 @@ async fn drive<E: Engine>(engine: &Arc<E>, alarm: &Alarm) -> ShutdownReport {
     begin_cancel(life);
     life.cancel(|| take_queued(&**engine));
     if let Some(front) = life.owners.front() {
-        // The other generations' shutdowns come after this one, which may wait for as long as a job listens.
+        // The other generations' shutdowns come after this one, which may wait for as long as a job
+        // listens.
         front.cancel_those_due();
     }
     let is_over = || is_quiet() && !life.chores.has_undropped();
@@ -334,8 +352,8 @@ async fn drive<E: Engine>(engine: &Arc<E>, alarm: &Alarm) -> ShutdownReport {
     }
 }
 
-/// Makes the report, tells all who wait for it, and then waits for the threads. In this order: a thread that ends may run a destructor of
-/// its locals that waits for the end of the pool as well.
+/// Makes the report, tells all who wait for it, and then waits for the threads. In this order: a
+/// thread that ends may run a destructor of its locals that waits for the end of the pool as well.
 fn report<E: Engine>(engine: &Arc<E>, reporting: Reporting<'_>) -> ShutdownReport {
     let life = engine.life();
     Unstarted::new(take_queued(&**engine)).give_up(life);
@@ -349,7 +367,8 @@ fn report<E: Engine>(engine: &Arc<E>, reporting: Reporting<'_>) -> ShutdownRepor
     report
 }
 
-/// The report, of one moment: no task is taken out between a look at the books and the end of those who are noted.
+/// The report, of one moment: no task is taken out between a look at the books and the end of those
+/// who are noted.
 fn settled(life: &Arc<Lifecycle>) -> ShutdownReport {
     let start = life.ending.progress.lock_unpoisoned().start();
     loop {
@@ -373,13 +392,14 @@ fn finished(life: &Lifecycle) -> Option<ShutdownReport> {
 
 fn busy_workers(life: &Lifecycle) -> usize {
     life.roster
-        .slots
+        .statuses
         .iter()
-        .filter(|slot| slot.depth() > 0)
+        .filter(|status| status.depth() > 0)
         .count()
 }
 
-/// Waits until `is_over`, until the limit, which others may shorten meanwhile, or until another caller has made the report.
+/// Waits until `is_over`, until the limit, which others may shorten meanwhile, or until another
+/// caller has made the report.
 async fn wait(
     life: &Lifecycle,
     alarm: &Alarm,
@@ -406,11 +426,12 @@ async fn wait(
     .await;
 }
 
-/// Reads the books until all that is on its way in has arrived, the books balance, and no job is between its end on record and its last
-/// step.
+/// Reads the books until all that is on its way in has arrived, the books balance, and no job is
+/// between its end on record and its last step.
 ///
-/// The first is a matter of a few instructions of the submitter, and none of the user's. The others, too, only a job that ends at this very
-/// moment can hold up, and not for long, unless its hook, waker or destructor is. So none of them is waited for without a limit.
+/// The first is a matter of a few instructions of the submitter, and none of the user's. The
+/// others, too, only a job that ends at this very moment can hold up, and not for long, unless its
+/// hook, waker or destructor is. So none of them is waited for without a limit.
 fn settle(life: &Arc<Lifecycle>, start: Instant) -> ReportBody {
     let begun = machine::now();
     let mut patience = begun + SETTLE_GRACE;
@@ -426,7 +447,8 @@ fn settle(life: &Arc<Lifecycle>, start: Instant) -> ReportBody {
         let accounted = stats.finished() + stats.unstarted + running.len() as u64;
         let is_complete = stats.accepted + stats.adopted == accounted + stats.handed_over;
         let now = machine::now();
-        // Books that balance are worth more than a job that is just ending: workers may drop what was given up one after another.
+        // Books that balance are worth more than a job that is just ending: workers may drop what
+        // was given up one after another.
         let is_settled = is_still && is_complete && (!is_ending || now >= patience);
         if !have_all_arrived {
             // The books get their time from the moment that all is in them.

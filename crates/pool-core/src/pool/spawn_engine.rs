@@ -1,13 +1,14 @@
 //! `SpawnEngine`: a whole pool on anything that can call a closure on some thread.
 //!
 //! # How it runs
-//! Tasks wait in a queue of the pool's own. A worker that is to be woken becomes one closure for the
-//! spawner, a **run**: it takes tasks until the queue is empty, or until it has been there for
-//! [`STAY`], and then goes on in a closure of its own, so that the spawner's other work has its turn.
-//! An idle pool holds none of the spawner's threads, and at most `workers` runs exist at once.
+//! Tasks wait in a queue of the pool's own. A worker that is to be woken becomes one closure for
+//! the spawner, a **run**: it takes tasks until the queue is empty, or until it has been there for
+//! [`STAY`], and then goes on in a closure of its own, so that the spawner's other work has its
+//! turn. An idle pool holds none of the spawner's threads, and at most `workers` runs exist at
+//! once.
 //!
-//! A closure that the spawner drops without a call loses its worker, as one of a runtime that has shut
-//! down does. The last worker that is lost ends the pool's jobs as abandoned.
+//! A closure that the spawner drops without a call loses its worker, as one of a runtime that has
+//! shut down does. The last worker that is lost ends the pool's jobs as abandoned.
 
 use std::fmt;
 use std::sync::{Arc, Weak};
@@ -19,8 +20,10 @@ use crate::pool::engine::{Engine, WorkerPool};
 use crate::pool::lifecycle::Lifecycle;
 use crate::queue::shared::SharedQueue;
 use crate::submit::error::BuildError;
-use crate::worker::borrowed::{STAY, Visited, after_this_job, put_to_sleep, visit};
-use crate::worker::future_host::Lent;
+use crate::worker::borrowed::{
+    BorrowedRun, STAY, after_this_job, put_to_sleep, run_on_borrowed_thread,
+};
+use crate::worker::future_host::SlotInTransit;
 
 /// Somewhere to run closures: threads, or a runtime, that are somebody else's.
 ///
@@ -29,11 +32,12 @@ use crate::worker::future_host::Lent;
 pub trait Spawn: Send + Sync + 'static {
     /// Has `run` called once, soon, on a thread that may block.
     ///
-    /// It must not call it here and now. If it cannot have it called, it drops it: the pool then has one worker less.
+    /// It must not call it here and now. If it cannot have it called, it drops it: the pool then
+    /// has one worker less.
     fn spawn(&self, run: Box<dyn FnOnce() + Send>);
 
-    /// Whether the calling thread is one of those that call closures, so that it must not wait for them. Asked as the last
-    /// handle to a pool is dropped.
+    /// Whether the calling thread is one of those that call closures, so that it must not wait for
+    /// them. Asked as the last handle to a pool is dropped.
     fn is_own_thread(&self) -> bool {
         false
     }
@@ -125,13 +129,13 @@ impl<S: Spawn> Engine for SpawnEngine<S> {
 impl<S: Spawn> SpawnEngine<S> {
     /// Has the spawner call a run of the worker that holds `slot`.
     fn start_run(self: &Arc<Self>, slot: usize) {
-        let lent = Lent::new(Arc::clone(self), slot, None);
+        let lent = SlotInTransit::new(Arc::clone(self), slot, None);
         let run = Box::new(move || {
             let (engine, slot, _no_task) = lent.arrive();
-            match visit(&engine, slot, Some(STAY)) {
-                Visited::Over => {}
-                Visited::Paused => engine.start_run(slot),
-                Visited::Refused => {
+            match run_on_borrowed_thread(&engine, slot, Some(STAY)) {
+                BorrowedRun::Over => {}
+                BorrowedRun::Paused => engine.start_run(slot),
+                BorrowedRun::Refused => {
                     let later = Arc::clone(&engine);
                     if !after_this_job(move || later.start_run(slot)) {
                         engine.start_run(slot);

@@ -4,9 +4,10 @@ use std::fmt;
 
 /// A snapshot of a pool's books. Taking one blocks no worker (`R702`).
 ///
-/// No count ever falls, but those of what is in the pool now. `accepted` never counts a job that is refused in the end, and is
-/// never less than the sum of the rest; once the pool is quiet it equals the sum of the outcomes and of `unstarted`, exactly
-/// (`R701`). A swap changes none of this, and shows in none of it.
+/// No count ever falls, but those of what is in the pool now. `accepted` never counts a job that is
+/// refused in the end, and is never less than the sum of the rest; once the pool is quiet it equals
+/// the sum of the outcomes and of `unstarted`, exactly (`R701`). A swap changes none of this, and
+/// shows in none of it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 #[non_exhaustive]
 pub struct Stats {
@@ -26,8 +27,8 @@ pub struct Stats {
     pub abandoned: u64,
     /// Jobs given back unstarted by a shutdown.
     pub unstarted: u64,
-    /// Jobs accepted and not started: no more than the capacity, and than those beyond it that are there by a swap or were
-    /// submitted by jobs within very many others.
+    /// Jobs accepted and not started: no more than the capacity, and than those beyond it that are
+    /// there by a swap or were submitted by jobs within very many others.
     pub queued: u64,
     /// Jobs started and not over, suspended futures included.
     pub running: u64,
@@ -35,7 +36,8 @@ pub struct Stats {
     pub workers: usize,
     /// Hooks that panicked, which changed no outcome (`R304`).
     pub hook_panics: u64,
-    /// Jobs taken over from another pool, which had accepted them. Zero for a pool that is swapped: it is one pool.
+    /// Jobs taken over from another pool, which had accepted them. Zero for a pool that is swapped:
+    /// it is one pool.
     pub adopted: u64,
     /// Jobs given to another pool, where they end. Zero for a pool that is swapped.
     pub handed_over: u64,
@@ -57,7 +59,8 @@ impl Stats {
         self.finished() + self.unstarted + self.handed_over
     }
 
-    /// The sums of two generations of a pool that was swapped. Their hooks are the same, and are counted together.
+    /// The sums of two generations of a pool that was swapped. Their hooks are the same, and are
+    /// counted together.
     #[must_use]
     pub(crate) fn plus(self, other: Self) -> Self {
         Self {
@@ -79,10 +82,11 @@ impl Stats {
     }
 }
 
-/// What [`Stats`] are made of: the counts of a pool, or their sums over the generations of a pool that is swapped.
+/// What [`Stats`] are made of: the counts of a pool, or their sums over the generations of a pool
+/// that is swapped.
 ///
-/// The counts are read one after the other while jobs go on, so they disagree a little. Only what is done with their sums makes
-/// up for that, so sums come first.
+/// The counts are read one after the other while jobs go on, so they disagree a little. Only what
+/// is done with their sums makes up for that, so sums come first.
 #[derive(Debug, Clone, Copy, Default)]
 pub struct Tally {
     pub(crate) counts: Stats,
@@ -100,7 +104,8 @@ impl Tally {
         }
     }
 
-    /// Whether more runs than is accepted and not over: a job may run before its submitter has counted it.
+    /// Whether more runs than is accepted and not over: a job may run before its submitter has
+    /// counted it.
     pub(crate) fn runs_uncounted(&self) -> bool {
         let accepted = self.counts.accepted + self.counts.adopted;
         self.counts.running > accepted.saturating_sub(self.counts.out())
@@ -124,7 +129,8 @@ impl Tally {
         }
     }
 
-    /// The tally of a pool, from the sums over its generations: what went from one to the next is nobody else's matter.
+    /// The tally of a pool, from the sums over its generations: what went from one to the next is
+    /// nobody else's matter.
     #[must_use]
     pub fn of_one_pool(self) -> Self {
         Self {
@@ -137,7 +143,7 @@ impl Tally {
         }
     }
 
-    /// The same, where so many tasks more may be past the bound.
+    /// The same, where that many tasks more may be past the bound.
     #[must_use]
     pub fn allowing(self, tasks: u64) -> Self {
         Self {
@@ -151,7 +157,8 @@ impl Tally {
         self.past_bound
     }
 
-    /// What an operator reads, of a pool that may have so many jobs queued beside those past the bound.
+    /// What an operator reads, of a pool that may have that many jobs queued in addition to those
+    /// past the bound.
     pub fn stats(self, capacity: Option<usize>) -> Stats {
         let counts = self.counts;
         let (finished, out) = (counts.finished(), counts.out());

@@ -1,8 +1,9 @@
 //! `Front`: what users have of a pool that is swapped, as its generations see it.
 //!
-//! A swapped pool is a chain of generations, each a pool of its own, of which the newest takes jobs in. A job of an older one
-//! submits its children to the front, and they go to the newest. A generation whose last worker has left, and whose last job is
-//! over, tells the front, which lets go of it. The front owns the generations, so they do not own the front.
+//! A swapped pool is a chain of generations, each a pool of its own, of which the newest takes jobs
+//! in. A job of an older one submits its children to the front, and they go to the newest. A
+//! generation whose last worker has left, and whose last job is over, tells the front, which lets
+//! go of it. The front owns the generations, so they do not own the front.
 
 use std::fmt;
 use std::sync::atomic::AtomicU64;
@@ -13,17 +14,19 @@ use crate::submit::executor::Executor;
 
 /// What users have of a pool that is swapped.
 pub trait Front: Executor {
-    /// A generation has stopped, its last worker has left, and its last job is over. Called on the thread where the last of that came
-    /// about, and perhaps twice: it must not wait.
+    /// A generation has stopped, its last worker has left, and its last job is over. Called on the
+    /// thread where the last of that came about, and perhaps twice: it must not wait.
     fn ended(&self, life: &Lifecycle);
 
-    /// The grace of a generation is over: gives up what is queued in all of those whose grace is over. Runs no code of the user's.
+    /// The grace of a generation is over: gives up what is queued in all of those whose grace is
+    /// over. Runs no code of the user's.
     fn cancel_those_due(&self);
 }
 
-/// Where the generations of a pool find their front, which is made after the first of them. A clone is the same.
+/// Where the generations of a pool find their front, which is made after the first of them. A clone
+/// is the same.
 #[derive(Clone, Default)]
-pub struct FrontDoor(Arc<Inner>);
+pub struct FrontRef(Arc<Inner>);
 
 #[derive(Default)]
 struct Inner {
@@ -31,7 +34,7 @@ struct Inner {
     hook_panics: Arc<AtomicU64>,
 }
 
-impl FrontDoor {
+impl FrontRef {
     /// Leads nowhere yet.
     pub fn new() -> Self {
         Self::default()
@@ -54,8 +57,8 @@ impl FrontDoor {
     }
 }
 
-impl fmt::Debug for FrontDoor {
+impl fmt::Debug for FrontRef {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("FrontDoor").finish_non_exhaustive()
+        f.debug_struct("FrontRef").finish_non_exhaustive()
     }
 }

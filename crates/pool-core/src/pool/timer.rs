@@ -79,8 +79,8 @@ struct Keeper {
 }
 
 thread_local! {
-    /// The alarms that the calling thread looks at, if it is a clock's. Nothing is to be dropped, so
-    /// this is there as long as the thread.
+    /// The alarms that the calling thread looks at, if it is a clock's. Nothing is to be dropped,
+    /// so this is there as long as the thread.
     static OWN: Cell<*const Mutex<Alarms>> = const { Cell::new(ptr::null()) };
 }
 

@@ -1,4 +1,5 @@
-//! The ways in, as methods of [`WorkerPool`]. Their contract stands on [`ExecutorExt`](crate::ExecutorExt).
+//! The ways in, as methods of [`WorkerPool`]. Their contract stands on
+//! [`ExecutorExt`](crate::ExecutorExt).
 
 use crate::pool::engine::{Engine, WorkerPool};
 
@@ -207,17 +208,19 @@ impl<E: Engine> WorkerPool<E> {
         /// Submits jobs in order; blocks while the queue is full.
         ///
         /// # Errors
-        /// The first refusal ends the batch: the handles of the jobs that got in, the job that was refused, and the
-        /// rest (`R110`).
+        /// The first refusal ends the batch: the handles of the jobs that got in, the job that was
+        /// refused, and the rest (`R110`).
         submit_all;
-        /// Applies `f` to each input on the workers; the outcomes come in the order of the inputs (`R504`).
+        /// Applies `f` to each input on the workers; the outcomes come in the order of the inputs
+        /// (`R504`).
         map;
         /// [`map`](Self::map) whose outcomes come as they are ready.
         map_unordered;
         /// Lets jobs borrow from the caller's stack; returns when all of them are over (`R505`).
         ///
         /// # Errors
-        /// [`ScopeError`](crate::ScopeError) if a job panicked, or never ran because the pool ended.
+        /// [`ScopeError`](crate::ScopeError) if a job panicked, or never ran because the pool
+        /// ended.
         scope;
         /// Blocks until nothing is accepted and unfinished; intake stays open (`R506`).
         wait_idle;

@@ -1,4 +1,5 @@
-//! The deques of threads that run jobs: the owner pushes and pops at one end, thieves take at the other.
+//! The deques of threads that run jobs: the owner pushes and pops at one end, thieves take at the
+//! other.
 
 use std::cell::RefCell;
 use std::rc::Rc;
@@ -51,7 +52,7 @@ pub(super) struct Own {
 }
 
 impl Deques {
-    /// One for each of so many threads.
+    /// One for each of that many threads.
     pub(super) fn new(threads: usize) -> Self {
         let (alive, number) = (Arc::new(Alive), NEXT_NUMBER.fetch_add(1, Ordering::Relaxed));
         let spare: Vec<_> = (0..threads)
@@ -71,8 +72,8 @@ impl Deques {
         }
     }
 
-    /// The calling thread's deque, if it has one here; a thread that ends, and submits from the destructor of a local of its own, may have
-    /// none any more.
+    /// The calling thread's deque, if it has one here; a thread that ends, and submits from the
+    /// destructor of a local of its own, may have none any more.
     #[inline(always)]
     pub(super) fn own(&self) -> Option<Rc<Own>> {
         OWN.try_with(|owned| self.find(&owned.borrow()).cloned())
@@ -113,7 +114,8 @@ impl Deques {
         spare.pop()
     }
 
-    /// Takes the oldest task of a deque: one's own, so that none waits for ever below newer ones, or another's.
+    /// Takes the oldest task of a deque: one's own, so that none waits for ever below newer ones,
+    /// or another's.
     pub(super) fn steal(&self, victim: usize) -> Option<BoxedTask> {
         retry(|| self.stealers[victim].steal())
     }

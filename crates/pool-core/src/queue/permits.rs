@@ -1,17 +1,20 @@
-//! How many tasks a bounded queue may still take, where the queue is many: a count that workers rarely share.
+//! How many tasks a bounded queue may still take, where the queue is many: a count that workers
+//! rarely share.
 //!
 //! # Protocol
-//! Permits lie in a common count or in a worker's **stash**. A worker takes from its stash and frees into it, by plain loads and stores; it
-//! goes to the common count for a handful at a time. Everybody else uses the common count. Who finds that empty **recalls** the
-//! stashes: moves what is in them to the common count, and looks again. So a queue is called full only when all places are taken.
-//! They stay recalled, and everybody uses the common count, until half of the places are free again: a queue that is full stays so
-//! for a while.
+//! Permits lie in a common count or in a worker's **cache**. A worker takes from its cache and
+//! frees into it, by plain loads and stores; it goes to the common count for a handful at a time.
+//! Every other thread uses the common count. Who finds that empty **reclaims** the caches: moves
+//! what is in them to the common count, and looks again. So a queue is called full only when all
+//! places are taken. They stay reclaimed, and everybody uses the common count, until half of the
+//! places are free again: a queue that is full stays so for a while.
 //!
-//! # The owner and one who recalls
-//! The owner marks its stash busy, then looks whether there is a recall; if so, it leaves its stash alone and uses the common count. Who
-//! recalls says so, then waits for each stash that is busy. Between mark and look stands a light fence, on the other side a
-//! heavy one: so the two are never at a stash at once. The owner is busy for a few instructions, in which no foreign code
-//! runs; recalls take turns by a lock.
+//! # The owner and one who reclaims
+//! The owner marks its cache busy, then looks whether there is a reclaim; if so, it leaves its
+//! cache alone and uses the common count. Who reclaims says so, then waits for each cache that is
+//! busy. Between mark and look stands a light fence, on the other side a heavy one: so the two are
+//! never at a cache at once. The owner is busy for a few instructions, in which no foreign code
+//! runs; reclaims take turns by a lock.
 
 use std::fmt;
 
@@ -23,22 +26,22 @@ use crate::sys::sync::{AtomicBool, AtomicIsize, LockExt, Mutex, Ordering, yield_
 /// The most that a worker takes from the common count at once; it keeps up to twice as many.
 const MOST_AT_ONCE: isize = 64;
 
-/// No more than this part of a queue's places lies in stashes.
+/// No more than this part of a queue's places lies in caches.
 const STASHED_PART: usize = 4;
 
 /// Permits in a queue. A task takes one as it is queued and frees it as it is taken out.
 pub struct Permits {
     left: CachePadded<AtomicIsize>,
-    stashes: Box<[CachePadded<Stash>]>,
+    caches: Box<[CachePadded<Cache>]>,
     at_once: isize,
-    /// With so many places in the common count a recall ends.
+    /// With that many places in the common count a reclaim ends.
     relaxed_from: isize,
-    is_recalled: AtomicBool,
-    recall: Mutex<()>,
+    is_reclaimed: AtomicBool,
+    reclaim: Mutex<()>,
 }
 
 #[derive(Default)]
-struct Stash {
+struct Cache {
     is_busy: AtomicBool,
     places: AtomicIsize,
 }
@@ -50,20 +53,20 @@ impl Permits {
         let capacity = isize::try_from(capacity).unwrap_or(isize::MAX);
         Self {
             left: CachePadded::new(AtomicIsize::new(capacity)),
-            stashes: (0..workers).map(|_| CachePadded::default()).collect(),
+            caches: (0..workers).map(|_| CachePadded::default()).collect(),
             at_once: isize::try_from(fair).map_or(MOST_AT_ONCE, |fair| fair.min(MOST_AT_ONCE)),
             relaxed_from: capacity / 2,
-            is_recalled: AtomicBool::new(false),
-            recall: Mutex::new(()),
+            is_reclaimed: AtomicBool::new(false),
+            reclaim: Mutex::new(()),
         }
     }
 
-    /// Takes one; from the stash of `worker`, which is the caller's alone. False: all are taken.
+    /// Takes one; from the cache of `worker`, which is the caller's alone. False: all are taken.
     #[inline]
     pub fn take(&self, worker: Option<usize>) -> bool {
-        let is_stashed = worker
-            .is_some_and(|worker| self.at_stash(worker, |stash| self.draw(stash)) == Some(true));
-        is_stashed || self.take_common(1) != 0 || self.take_recalled()
+        let is_cached = worker
+            .is_some_and(|worker| self.in_cache(worker, |cache| self.draw(cache)) == Some(true));
+        is_cached || self.take_common(1) != 0 || self.take_reclaimed()
     }
 
     /// Takes one that may not be there: the next submitters wait until it is.
@@ -71,55 +74,57 @@ impl Permits {
         self.left.fetch_sub(1, Ordering::Relaxed);
     }
 
-    /// Frees one; into the stash of `worker`, which is the caller's alone.
+    /// Frees one; into the cache of `worker`, which is the caller's alone.
     #[inline]
     pub fn free(&self, worker: Option<usize>) {
-        let is_stashed =
-            worker.is_some_and(|worker| self.at_stash(worker, |stash| self.stow(stash)).is_some());
-        if !is_stashed && self.left.fetch_add(1, Ordering::Relaxed) >= self.relaxed_from {
-            self.end_recall();
+        let is_cached =
+            worker.is_some_and(|worker| self.in_cache(worker, |cache| self.stow(cache)).is_some());
+        if !is_cached && self.left.fetch_add(1, Ordering::Relaxed) >= self.relaxed_from {
+            self.end_reclaim();
         }
     }
 
-    /// Runs `act` at a worker's own stash; `None` while there is a recall, or where stashes would be too small.
+    /// Runs `act` at a worker's own cache; `None` while there is a reclaim, or where caches would
+    /// be too small.
     #[inline]
-    fn at_stash<R>(&self, worker: usize, act: impl FnOnce(&AtomicIsize) -> R) -> Option<R> {
+    fn in_cache<R>(&self, worker: usize, act: impl FnOnce(&AtomicIsize) -> R) -> Option<R> {
         if self.at_once == 0 {
             return None;
         }
-        let stash = &self.stashes[worker];
-        stash.is_busy.store(true, Ordering::Relaxed);
-        // ORDERING: partner is the heavy fence in `take_recalled`.
+        let cache = &self.caches[worker];
+        cache.is_busy.store(true, Ordering::Relaxed);
+        // ORDERING: partner is the heavy fence in `take_reclaimed`.
         light();
-        // ORDERING: Acquire pairs with the Release at the end of a recall: what it left in the stash is seen.
-        let result = (!self.is_recalled.load(Ordering::Acquire)).then(|| act(&stash.places));
-        // ORDERING: Release pairs with the Acquire of one who recalls: the stash is whole.
-        stash.is_busy.store(false, Ordering::Release);
+        // ORDERING: Acquire pairs with the Release at the end of a reclaim: what it left in the
+        // cache is seen.
+        let result = (!self.is_reclaimed.load(Ordering::Acquire)).then(|| act(&cache.places));
+        // ORDERING: Release pairs with the Acquire of one who reclaims: the cache is whole.
+        cache.is_busy.store(false, Ordering::Release);
         result
     }
 
     #[inline]
-    fn draw(&self, stash: &AtomicIsize) -> bool {
-        let mut places = stash.load(Ordering::Relaxed);
+    fn draw(&self, cache: &AtomicIsize) -> bool {
+        let mut places = cache.load(Ordering::Relaxed);
         if places == 0 {
             places = self.take_common(self.at_once);
         }
-        stash.store((places - 1).max(0), Ordering::Relaxed);
+        cache.store((places - 1).max(0), Ordering::Relaxed);
         places > 0
     }
 
     #[inline]
-    fn stow(&self, stash: &AtomicIsize) {
-        let mut places = stash.load(Ordering::Relaxed) + 1;
+    fn stow(&self, cache: &AtomicIsize) {
+        let mut places = cache.load(Ordering::Relaxed) + 1;
         if places > 2 * self.at_once {
             places -= self.at_once;
             self.left.fetch_add(self.at_once, Ordering::Relaxed);
         }
-        stash.store(places, Ordering::Relaxed);
+        cache.store(places, Ordering::Relaxed);
     }
 
-    /// Takes up to `most` from the common count. It never goes below zero here, and is never lowered to be raised again: nobody sees a
-    /// queue as full that is not.
+    /// Takes up to `most` from the common count. It never goes below zero here, and is never
+    /// lowered to be raised again: nobody sees a queue as full that is not.
     #[inline]
     fn take_common(&self, most: isize) -> isize {
         let less = |left: isize| (left > 0).then(|| left - left.min(most));
@@ -128,38 +133,38 @@ impl Permits {
             .map_or(0, |left| left.min(most))
     }
 
-    /// Recalls all stashes, then takes one.
+    /// Reclaims all caches, then takes one.
     #[cold]
-    fn take_recalled(&self) -> bool {
+    fn take_reclaimed(&self) -> bool {
         if self.at_once == 0 {
             return false;
         }
-        let _turn = self.recall.lock_unpoisoned();
-        // Who comes to a recall that goes on finds all places in the common count.
-        if !self.is_recalled.load(Ordering::Relaxed) {
-            self.is_recalled.store(true, Ordering::Relaxed);
-            // ORDERING: partner is the light fence in `at_stash`.
+        let _turn = self.reclaim.lock_unpoisoned();
+        // Who comes to a reclaim that goes on finds all places in the common count.
+        if !self.is_reclaimed.load(Ordering::Relaxed) {
+            self.is_reclaimed.store(true, Ordering::Relaxed);
+            // ORDERING: partner is the light fence in `in_cache`.
             heavy();
-            let recalled: isize = self.stashes.iter().map(|stash| stash.empty()).sum();
-            self.left.fetch_add(recalled, Ordering::Relaxed);
+            let reclaimed: isize = self.caches.iter().map(|cache| cache.empty()).sum();
+            self.left.fetch_add(reclaimed, Ordering::Relaxed);
         }
         self.take_common(1) != 0
     }
 
-    fn end_recall(&self) {
-        if self.is_recalled.load(Ordering::Relaxed)
-            && let Ok(_turn) = self.recall.try_lock()
+    fn end_reclaim(&self) {
+        if self.is_reclaimed.load(Ordering::Relaxed)
+            && let Ok(_turn) = self.reclaim.try_lock()
         {
-            // ORDERING: Release, see `at_stash`.
-            self.is_recalled.store(false, Ordering::Release);
+            // ORDERING: Release, see `in_cache`.
+            self.is_reclaimed.store(false, Ordering::Release);
         }
     }
 }
 
-impl Stash {
+impl Cache {
     /// Takes all out, once the owner is not there.
     fn empty(&self) -> isize {
-        // ORDERING: Acquire, see `at_stash`.
+        // ORDERING: Acquire, see `in_cache`.
         while self.is_busy.load(Ordering::Acquire) {
             yield_now();
         }

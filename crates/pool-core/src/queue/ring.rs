@@ -1,29 +1,35 @@
-//! A bounded queue in an array: first in, first out, for any number of threads; one cache line and one read-modify-write a side.
+//! A bounded queue in an array: first in, first out, for any number of threads; one cache line and
+//! one read-modify-write a side.
 //!
 //! # Protocol
-//! A **position** is a lap and an index into the array, packed so that one addition leads to the next. `tail` is the next position to be
-//! pushed, `head` the next to be popped. Each slot has a mark, which goes round in this order:
+//! A **position** is a lap and an index into the array, packed so that one addition leads to the
+//! next. `tail` is the next position to be pushed, `head` the next to be popped. Each slot has a
+//! mark, which goes round in this order:
 //! ```text
 //! empty, for lap L ──push──▶ full, of lap L ──pop──▶ empty, for lap L + 1 ──push──▶ …
 //! ```
-//! A pusher that reads `tail` and finds its slot empty for that lap claims the position by advancing `tail`; the claim succeeds only if
-//! `tail` has not moved, so nobody else has written that slot since. It writes the task, then the mark. A popper does the same at
-//! `head`: it finds the slot full of that lap, claims, takes the task out, then marks the slot empty for the next lap.
+//! A pusher that reads `tail` and finds its slot empty for that lap claims the position by
+//! advancing `tail`; the claim succeeds only if `tail` has not moved, so nobody else has written
+//! that slot since. It writes the task, then the mark. A dequeuer does the same at `head`: it finds
+//! the slot full of that lap, claims, takes the task out, then marks the slot empty for the next
+//! lap.
 //!
-//! A slot is 64 bytes, one line, which travels from the pusher's core to the popper's and back. So the mark has no word of its own. It
-//! is the task's vtable pointer, whose low bits are zero: bit 0 says *full*, bit 1 the lap's parity. An empty slot holds the whole lap, shifted
-//! past bit 0.
+//! A slot is 64 bytes, one line, which travels from the pusher's core to the dequeuer's and back.
+//! So the mark has no word of its own. It is the task's vtable pointer, whose low bits are zero:
+//! bit 0 says *full*, bit 1 the lap's parity. An empty slot holds the whole lap, shifted past bit
+//! 0.
 //!
 //! # Why the parity suffices
-//! A popper that is slow between claim and mark leaves its slot full of lap L while others may pop all the rest and come round to it,
-//! at lap L + 1: the parity tells them that this is not theirs. They cannot come round twice: nobody pushes at L + 1 before the
-//! slow one has marked. The claims release and the reads of `head` acquire, so a popper at lap L + 1 never reads a mark older than
-//! the one that the popper of lap L saw.
+//! A dequeuer that is slow between claim and mark leaves its slot full of lap L while others may
+//! pop all the rest and come round to it, at lap L + 1: the parity tells them that this is not
+//! theirs. They cannot come round twice: nobody pushes at L + 1 before the slow one has marked. The
+//! claims release and the reads of `head` acquire, so a dequeuer at lap L + 1 never reads a mark
+//! older than the one that the dequeuer of lap L saw.
 //!
 //! # Half-done operations
-//! A pusher between claim and mark makes the queue end there for poppers; it notifies after it has marked, so none of the tasks
-//! behind it is forgotten. A popper between claim and mark makes the queue look full to a pusher that comes round; it tells the
-//! room after it has marked.
+//! A pusher between claim and mark makes the queue end there for dequeuers; it notifies after it
+//! has marked, so none of the tasks behind it is forgotten. A dequeuer between claim and mark makes
+//! the queue look full to a pusher that comes round; it tells the room after it has marked.
 
 mod slots;
 
@@ -50,7 +56,8 @@ pub(crate) struct Ring {
     tail: CachePadded<AtomicUsize>,
     head: CachePadded<AtomicUsize>,
     slots: Slots,
-    /// What is added to a position for the same index in the next lap: a power of two, at least the capacity.
+    /// What is added to a position for the same index in the next lap: a power of two, at least the
+    /// capacity.
     one_lap: usize,
 }
 
@@ -60,8 +67,8 @@ pub(crate) struct Slot {
     body: UnsafeCell<MaybeUninit<Body>>,
 }
 
-// SAFETY: the queue owns its tasks, which are `Send`; a slot's body is touched only by who has claimed its position, until it marks
-// the slot.
+// SAFETY: the queue owns its tasks, which are `Send`; a slot's body is touched only by the one that
+// has claimed its position, until it marks the slot.
 unsafe impl Send for Ring {}
 // SAFETY: as above.
 unsafe impl Sync for Ring {}
@@ -81,12 +88,14 @@ impl Ring {
     #[inline(always)]
     pub(crate) fn push(&self, task: TaskRef<'_>) -> Result<(), Task> {
         let backoff = Backoff::new();
-        // ORDERING: Acquire, here and in the reload: the mark is read after the position that it is compared with.
+        // ORDERING: Acquire, here and in the reload: the mark is read after the position that it is
+        // compared with.
         let mut tail = self.tail.load(Ordering::Acquire);
         loop {
             let index = self.index(tail);
             let slot = &self.slots[index];
-            // ORDERING: Acquire pairs with the Release of the popper that emptied the slot: its read of the body is over.
+            // ORDERING: Acquire pairs with the Release of the dequeuer that emptied the slot: its
+            // read of the body is over.
             if slot.mark.load(Ordering::Acquire) == self.empty_mark(tail) {
                 let next = self.next(tail);
                 match self.tail.compare_exchange_weak(
@@ -166,7 +175,8 @@ impl Ring {
 
     #[inline(always)]
     fn fill(&self, slot: &Slot, position: usize, task: TaskRef<'_>) {
-        // SAFETY: this thread has claimed the position, and the slot was empty for it: nobody touches the body before the mark.
+        // SAFETY: this thread has claimed the position, and the slot was empty for it: nobody
+        // touches the body before the mark.
         let vtable = slot
             .body
             .with_mut(|place| unsafe { task.move_body_to(&mut *place) });
@@ -185,8 +195,9 @@ impl Ring {
         place: TaskPlace<'a>,
     ) -> TaskRef<'a> {
         let vtable = mark.map_addr(|address| address & !TAGS);
-        // SAFETY: this thread has claimed the position, and read its mark as full: the body is whole, and nobody else's. `fill` made the mark of
-        // a vtable's reference, and these are the two parts of one task, used once.
+        // SAFETY: this thread has claimed the position, and read its mark as full: the body is
+        // whole, and nobody else's. `fill` made the mark of a vtable's reference, and these are the
+        // two parts of one task, used once.
         let task = slot
             .body
             .with_mut(|body| unsafe { TaskRef::from_parts(&*vtable, &*body, place) });
@@ -236,7 +247,8 @@ impl Ring {
         }
     }
 
-    /// The mark of a slot that is empty for the lap of `position`: zero in the first lap, as the memory comes.
+    /// The mark of a slot that is empty for the lap of `position`: zero in the first lap, as the
+    /// memory comes.
     #[inline]
     fn empty_mark(&self, position: usize) -> *mut VTable {
         ptr::without_provenance_mut((position - self.index(position)) << 1)
@@ -263,7 +275,7 @@ impl fmt::Debug for Ring {
     }
 }
 
-/// Tells the processor that the calling thread is going to write there. It changes nothing but time.
+/// Tells the processor that the calling thread is going to write there. It changes only time.
 #[cfg(target_arch = "x86_64")]
 #[inline(always)]
 fn expect_write(slot: &Slot) {

@@ -12,13 +12,14 @@ use crate::sys::sync::{AtomicUsize, Ordering};
 use crate::task::{Task, TaskPlace, TaskRef};
 use crate::worker::Worker;
 
-/// The largest capacity that gets an array: 64 bytes a place, 64 MiB of addresses. A page of it is taken when its first task is queued.
+/// The largest capacity that gets an array: 64 bytes a place, 64 MiB of addresses. A page of it is
+/// taken when its first task is queued.
 const LARGEST_ARRAY: usize = 1 << 20;
 
 /// First in, first out, up to a bound; for any number of threads.
 ///
-/// An array while the capacity is modest and there are addresses for it; otherwise a list with a count of places. Neither takes memory
-/// in proportion to the bound.
+/// An array while the capacity is modest and there are addresses for it; otherwise a list with a
+/// count of places. Neither takes memory in proportion to the bound.
 #[derive(Debug)]
 pub struct SharedQueue {
     main: Main,
@@ -36,15 +37,16 @@ pub enum QueuedBy {
     PushPastBound,
 }
 
-/// Tasks past the bound. Few pools ever have one, so all that a pop pays for them is one look at their count.
+/// Tasks past the bound. Few pools ever have one, so all that a pop pays for them is one look at
+/// their count.
 #[derive(Debug, Default)]
 struct PastBound {
     /// How many there are, or are about to be.
     count: AtomicUsize,
     /// Handed over by another pool, and older than all others: taken first.
     handed_over: List,
-    /// Children of jobs that are the innermost of very many: they take turns with the main queue, or they and their own children would
-    /// keep it from being looked at.
+    /// Children of jobs that are the innermost of very many: they take turns with the main queue,
+    /// or they and their own children would keep it from being looked at.
     children: List,
     turn: AtomicUsize,
 }
@@ -69,8 +71,8 @@ impl SharedQueue {
 
     /// Moves the oldest task to `place`; tasks past the bound take turns with the others.
     ///
-    /// `queued_by`, if it is [`QueuedBy::Push`], becomes the way by which the task came in. If it still is [`QueuedBy::Push`], a place
-    /// came free and the caller tells the pool's room.
+    /// `queued_by`, if it is [`QueuedBy::Push`], becomes the way by which the task came in. If it
+    /// still is [`QueuedBy::Push`], a place came free and the caller tells the pool's room.
     ///
     /// # Errors
     /// There is none: the place.
@@ -80,7 +82,8 @@ impl SharedQueue {
         place: TaskPlace<'a>,
         queued_by: &mut QueuedBy,
     ) -> Result<TaskRef<'a>, TaskPlace<'a>> {
-        // ORDERING: Relaxed: like a task's own mark, it is seen by a worker that looks after the pusher's notice.
+        // ORDERING: Relaxed: like a task's own mark, it is seen by a worker that looks after the
+        // pusher's notice.
         if self.past_bound.count.load(Ordering::Relaxed) != 0 {
             return match self.pop_of_all() {
                 Some((task, by)) => {
@@ -220,7 +223,8 @@ impl fmt::Debug for List {
 /// Takes the oldest task of a list.
 #[inline]
 pub(crate) fn steal(from: &Injector<Task>) -> Option<Task> {
-    // `steal` takes a slot before it sees that there is nothing; a look first costs two plain loads.
+    // `steal` takes a slot before it sees that there is nothing; a look first costs two plain
+    // loads.
     if from.is_empty() {
         return None;
     }

@@ -12,20 +12,24 @@ use crate::task::boxed::BoxedTask;
 use crate::task::{Task, TaskPlace, TaskRef};
 use crate::worker::Worker;
 
-/// Every so many looks a worker takes from the injector first, so that outsiders start although workers feed themselves (`R206`).
+/// Every this many looks a worker takes from the injector first, so that outsiders start although
+/// workers feed themselves (`R206`).
 const INJECTOR_EVERY: u32 = 61;
 
-/// Every so many looks a worker takes its own oldest task, so that none stays below newer ones for ever (`R206`).
+/// Every this many looks a worker takes its own oldest task, so that none stays below newer ones
+/// for ever (`R206`).
 const OLDEST_EVERY: u32 = 31;
 
-/// Every so many looks a worker takes one task of the others' first: what lies there may be of one who is in a long job, or no worker any more, while
-/// everybody else has enough to do (`R206`).
+/// Every this many looks a worker takes one task of the others' first: what lies there may be of
+/// one who is in a long job, or no worker any more, while everybody else has enough to do (`R206`).
 const OTHERS_EVERY: u32 = 251;
 
-/// A bounded queue for workers that submit jobs of their own: a deque for each thread that runs jobs, and an injector for all others.
+/// A bounded queue for workers that submit jobs of their own: a deque for each thread that runs
+/// jobs, and an injector for all others.
 ///
-/// One job costs these read-modify-writes on cache lines that threads share: from outside, one for its place and one at each of the
-/// injector's ends; from inside none, unless it is stolen. A worker goes to the common count of places for a handful at a time.
+/// One job costs these read-modify-writes on cache lines that threads share: from outside, one for
+/// its place and one at each of the injector's ends; from inside none, unless it is stolen. A
+/// worker goes to the common count of places for a handful at a time.
 ///
 /// For the engines of backends; a user of a pool never sees one.
 pub struct StealingQueue {
@@ -82,8 +86,8 @@ impl TaskQueue for StealingQueue {
             }
             if found.queued_by != QueuedBy::PushPastBound {
                 // One who waits looks at the common count first.
-                let stash = own.filter(|_| !life.room().has_line());
-                self.places.free(stash.map(|own| own.index));
+                let cache = own.filter(|_| !life.room().has_line());
+                self.places.free(cache.map(|own| own.index));
                 life.room().freed();
             }
         }
@@ -116,7 +120,7 @@ impl TaskQueue for StealingQueue {
 }
 
 impl StealingQueue {
-    /// An empty queue of `capacity` places, whose jobs are run by at most so many threads.
+    /// An empty queue of `capacity` places, whose jobs are run by at most that many threads.
     pub fn new(capacity: usize, threads: usize) -> Self {
         Self {
             injector: SharedQueue::new(capacity),
@@ -131,13 +135,14 @@ impl StealingQueue {
             return Err(task.into_task());
         }
         self.injector.push(task, life).inspect_err(|_| {
-            // A popper is half done with the injector's next slot.
+            // A dequeuer is half done with the injector's next slot.
             self.places.free(None);
             life.room().freed();
         })
     }
 
-    /// One's own newest, then outside, then others'; every so often outside, others', or one's own oldest, first.
+    /// One's own newest, then outside, then others'; every so often outside, others', or one's own
+    /// oldest, first.
     #[inline(always)]
     fn find<'a>(
         &self,
@@ -206,8 +211,8 @@ impl StealingQueue {
 /// What else is to be known of a task that was found.
 struct Found {
     queued_by: QueuedBy,
-    /// Others came with it, onto the thief's own deque. On their way they were nowhere to be seen, and a worker that looked then for the last
-    /// time sleeps: it is notified as of new ones.
+    /// Others came with it, onto the thief's own deque. On their way they were nowhere to be seen,
+    /// and a worker that looked then for the last time sleeps: it is notified as of new ones.
     has_brought: bool,
 }
 

@@ -4,7 +4,7 @@ use std::error::Error;
 use std::fmt;
 use std::io;
 
-use crate::job::error_text::Chain;
+use crate::job::error_text::WithSources;
 use crate::job::outcome::PanicInfo;
 
 /// Why an executor did not take a task, with the task.
@@ -45,10 +45,11 @@ impl<T> fmt::Debug for Refused<T> {
 ///
 /// [`without_job`](Self::without_job) turns it into an error that `?` always takes.
 pub enum SubmitError<J> {
-    /// The queue is full, or its free places are promised to submitters that wait; and it stayed so until the limit of the wait, or until
-    /// the job's own deadline. Try later, or shed load.
+    /// The queue is full, or its free places are promised to submitters that wait; and it stayed so
+    /// until the limit of the wait, or until the job's own deadline. Try later, or shed load.
     Full(J),
-    /// The pool is closed, or is that of the process from which this one was forked. It will take no job again.
+    /// The pool is closed, or is that of the process from which this one was forked. It will take
+    /// no job again.
     Closed(J),
 }
 
@@ -70,11 +71,13 @@ impl<J> SubmitError<J> {
         matches!(self, Self::Closed(_))
     }
 
-    /// The same refusal without the job, which is dropped: an error that `?` takes whatever the job.
+    /// The same refusal without the job, which is dropped: an error that `?` takes whatever the
+    /// job.
     ///
     /// A `SubmitError<J>` is `Send` and `Sync` only if the job is, because it hands the job back.
     /// Many closures are not `Sync` (one that captures an `mpsc::Receiver`, say), and then `?` into
-    /// `anyhow::Error` or `Box<dyn Error + Send + Sync>` does not compile. This error is always both.
+    /// `anyhow::Error` or `Box<dyn Error + Send + Sync>` does not compile. This error is always
+    /// both.
     ///
     /// ```
     /// use pool_core::{Executor, ExecutorExt, SubmitError};
@@ -227,7 +230,7 @@ pub enum BuildError {
     },
     /// `on_worker_start` returned an error. The workers that had started have stopped.
     // Not the source: the message has the whole chain, and would be told twice.
-    #[error("`on_worker_start` failed on worker {worker}: {}", Chain(&**.reason))]
+    #[error("`on_worker_start` failed on worker {worker}: {}", WithSources(&**.reason))]
     WorkerStart {
         /// The index of the worker. The first, if several failed.
         worker: usize,

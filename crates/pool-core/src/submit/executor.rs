@@ -1,5 +1,7 @@
-//! `Executor`, the contract's small, object-safe core, and `ExecutorExt`, every typed or blocking way in.
+//! `Executor`, the contract's small, object-safe core, and `ExecutorExt`, every typed or blocking
+//! way in.
 
+pub(crate) mod admit;
 mod submit_paths;
 
 use std::convert::Infallible;
@@ -7,7 +9,7 @@ use std::fmt;
 use std::future::Future;
 use std::pin::pin;
 use std::sync::Arc;
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use crate::job::handle::JobHandle;
 use crate::job::id::JobId;
@@ -18,31 +20,34 @@ use crate::pool::lifecycle::{Awaits, Lifecycle, leaving_out};
 use crate::pool::stats::Stats;
 use crate::submit::error::{Refused, SubmitAllError, SubmitError};
 use crate::submit::map::{Map, MapUnordered};
-use crate::submit::room::{Room, admit_in_line};
+use crate::submit::room::Room;
 use crate::submit::scope::{Scope, ScopeError};
-use crate::sys::machine::{self, Point};
 use crate::task::{Task, TaskRef};
 use crate::worker::Worker;
-use crate::worker::park::{Looks, block_on_helping, helping, look_between_yields};
+use crate::worker::park::{block_on_helping, helping};
+use admit::{admit, limit_after, try_admit};
 pub(crate) use submit_paths::Children;
 use submit_paths::{bare_future, detached, enter, enter_async, future, with_handle};
 
 /// Accepts tasks and runs each at most once.
 ///
-/// Object safe: a library takes `&dyn Executor` and leaves the strategy to its user. All that has types or waits is in
-/// [`ExecutorExt`], which every executor has.
+/// Object safe: a library takes `&dyn Executor` and leaves the strategy to its user. All that has
+/// types or waits is in [`ExecutorExt`], which every executor has.
 ///
-/// An implementation keeps three promises: `try_accept` never blocks; a task it accepted is run, or dropped, exactly once;
-/// [`Room::freed`] is called after each place that came free, and [`Room::wake_all`] after a close.
+/// An implementation keeps three promises: `try_accept` never blocks; a task it accepted is run, or
+/// dropped, exactly once; [`Room::freed`] is called after each place that came free, and
+/// [`Room::wake_all`] after a close.
 pub trait Executor: Send + Sync {
     /// Takes the task, or hands it back. Never blocks.
     ///
     /// # Errors
-    /// [`Refused::Full`] if there is no room now, [`Refused::Closed`] if intake has ended. The task is the caller's again.
+    /// [`Refused::Full`] if there is no room now, [`Refused::Closed`] if intake has ended. The task
+    /// is the caller's again.
     fn try_accept(&self, task: Task) -> Result<(), Refused<Task>>;
 
-    /// [`try_accept`](Self::try_accept) of a task that stays where it was made until it is in its queue, which saves copies. Unless it is
-    /// written out, it is `try_accept`; so that one must not be written by this one alone.
+    /// [`try_accept`](Self::try_accept) of a task that stays where it was made until it is in its
+    /// queue, which saves copies. Unless it is written out, it is `try_accept`; so that one must
+    /// not be written by this one alone.
     ///
     /// # Errors
     /// As for `try_accept`.
@@ -62,7 +67,8 @@ pub trait Executor: Send + Sync {
     /// Whether intake has ended.
     fn is_closed(&self) -> bool;
 
-    /// The pools that run what it accepts, for [`ExecutorExt::wait_idle`] and for the deadlines of those that wait for room.
+    /// The pools that run what it accepts, for [`ExecutorExt::wait_idle`] and for the deadlines of
+    /// those that wait for room.
     ///
     /// An executor that wraps another one returns the other's.
     fn pools(&self) -> Pools;
@@ -169,25 +175,31 @@ forward_executor!([E: Executor + ?Sized] Arc<E>, |pointer| **pointer);
 /// | an [`AsyncJob`], without one | [`execute_future`](Self::execute_future) | [`try_execute_future`](Self::try_execute_future) | [`execute_future_timeout`](Self::execute_future_timeout) | [`execute_future_async`](Self::execute_future_async) |
 /// | a bare future | [`spawn_future`](Self::spawn_future) | [`try_spawn_future`](Self::try_spawn_future) | [`spawn_future_timeout`](Self::spawn_future_timeout) | [`spawn_future_async`](Self::spawn_future_async) |
 ///
-/// Every job takes options by its adapters ([`JobExt`](crate::JobExt), [`AsyncJobExt`](crate::AsyncJobExt)); a plain closure and a bare
-/// future become jobs by [`infallible_fn`](crate::infallible_fn) and [`infallible_future`](crate::infallible_future).
+/// Every job takes options by its adapters ([`JobExt`](crate::JobExt),
+/// [`AsyncJobExt`](crate::AsyncJobExt)); a plain closure and a bare future become jobs by
+/// [`infallible_fn`](crate::infallible_fn) and [`infallible_future`](crate::infallible_future).
 ///
 /// # Errors
-/// Each way in returns [`SubmitError::Closed`] with the job once intake has ended, and [`SubmitError::Full`] with the job if there is no
-/// place: a `try_` method at once, a `_timeout` method after the timeout and not before, and every method that waits at the job's own
-/// deadline (`R105`). A refused job has not run, and nothing of it was dropped (`R102`).
+/// Each way in returns [`SubmitError::Closed`] with the job once intake has ended, and
+/// [`SubmitError::Full`] with the job if there is no place: a `try_` method at once, a `_timeout`
+/// method after the timeout and not before, and every method that waits at the job's own deadline
+/// (`R105`). A refused job has not run, and nothing of it was dropped (`R102`).
 ///
 /// # Inside a job of the same pool
 /// A method that may wait does not wait there: it runs the job on the calling worker, at once
-/// (`R108`), except on a thread that only polls futures, where it queues the job past the bound. While the pool drains, a job's children
-/// run on the calling worker likewise (`R607`). Inline execution nests at most 128 deep; deeper children are queued past the capacity: chains
-/// and trees of jobs, each of which submits the next, need no endless stack (`R113`). One job queues up to 1 024 children so; after that
-/// they run inline, up to 64 jobs deep, and deeper ones are queued whatever their number.
+/// (`R108`), except on a thread that only polls futures, where it queues the job past the bound.
+/// While the pool drains, a job's children run on the calling worker likewise (`R607`). Inline
+/// execution nests at most 128 deep; deeper children are queued past the capacity: chains and trees
+/// of jobs, each of which submits the next, need no endless stack (`R113`). One job queues up to 1
+/// 024 children so; after that they run inline, up to 64 jobs deep, and deeper ones are queued
+/// whatever their number.
 ///
 /// # Cancel safety
-/// An `_async` method that is dropped before it is ready has submitted nothing (`R106`). One that is kept and not polled holds up nobody
-/// for long: woken for a place and not polled for 25 to 50 ms, it is passed over until it is polled again, and keeps its position in
-/// line (`R107`). An executor without [`pools`](Executor::pools) has no timer: there the job's deadline is seen at the next poll.
+/// An `_async` method that is dropped before it is ready has submitted nothing (`R106`). One that
+/// is kept and not polled holds up nobody for long: woken for a place and not polled for 25 to 50
+/// ms, it is passed over until it is polled again, and keeps its position in line (`R107`). An
+/// executor without [`pools`](Executor::pools) has no timer: there the job's deadline is seen at
+/// the next poll.
 ///
 /// Any thread may submit, also from the destructors of its thread-locals as it ends (`R112`).
 pub trait ExecutorExt: Executor {
@@ -200,7 +212,8 @@ pub trait ExecutorExt: Executor {
         enter(with_handle(job), |task| admit(self, task, None))
     }
 
-    /// Submits a job if there is a place now. A full queue refuses, and so may one that others wait for.
+    /// Submits a job if there is a place now. A full queue refuses, and so may one that others wait
+    /// for.
     ///
     /// # Errors
     /// [`SubmitError::Full`] or [`SubmitError::Closed`], with the job.
@@ -211,7 +224,8 @@ pub trait ExecutorExt: Executor {
     /// Submits a job; blocks for `timeout` at most.
     ///
     /// # Errors
-    /// [`SubmitError::Full`] after the timeout or at the job's own deadline, or [`SubmitError::Closed`], with the job.
+    /// [`SubmitError::Full`] after the timeout or at the job's own deadline, or
+    /// [`SubmitError::Closed`], with the job.
     fn submit_timeout<J: Job>(
         &self,
         job: J,
@@ -221,7 +235,8 @@ pub trait ExecutorExt: Executor {
         enter(with_handle(job), |task| admit(self, task, limit))
     }
 
-    /// Submits a job; waits for a place without blocking the thread. All who wait get in in order of arrival.
+    /// Submits a job; waits for a place without blocking the thread. All who wait get in in order
+    /// of arrival.
     ///
     /// # Errors
     /// [`SubmitError::Closed`], or [`SubmitError::Full`] at the job's own deadline, with the job.
@@ -235,7 +250,8 @@ pub trait ExecutorExt: Executor {
     /// Submits jobs in order; blocks while the queue is full.
     ///
     /// # Errors
-    /// The first refusal ends the batch: the handles of those that got in, the job that was refused, and the rest (`R110`).
+    /// The first refusal ends the batch: the handles of those that got in, the job that was
+    /// refused, and the rest (`R110`).
     #[expect(
         clippy::type_complexity,
         reason = "the error is what the batch became, part by part"
@@ -264,8 +280,8 @@ pub trait ExecutorExt: Executor {
         Ok(accepted)
     }
 
-    /// Executes a job without a handle, the cheapest way in; blocks while the queue is full. The job's end is counted in
-    /// [`Stats`], and the pool's `on_failure` hears of a failure.
+    /// Executes a job without a handle, the cheapest way in; blocks while the queue is full. The
+    /// job's end is counted in [`Stats`], and the pool's `on_failure` hears of a failure.
     ///
     /// # Errors
     /// [`SubmitError::Closed`], or [`SubmitError::Full`] at the job's own deadline, with the job.
@@ -285,7 +301,8 @@ pub trait ExecutorExt: Executor {
     /// [`execute`](Self::execute) that blocks for `timeout` at most.
     ///
     /// # Errors
-    /// [`SubmitError::Full`] after the timeout or at the job's own deadline, or [`SubmitError::Closed`], with the job.
+    /// [`SubmitError::Full`] after the timeout or at the job's own deadline, or
+    /// [`SubmitError::Closed`], with the job.
     fn execute_timeout<J: Job>(&self, job: J, timeout: Duration) -> Result<JobId, SubmitError<J>> {
         let limit = limit_after(timeout);
         enter(detached(job), |task| admit(self, task, limit))
@@ -302,7 +319,8 @@ pub trait ExecutorExt: Executor {
         enter_async(self, detached(job))
     }
 
-    /// Submits a plain closure, which cannot fail and asks for no context; blocks while the queue is full.
+    /// Submits a plain closure, which cannot fail and asks for no context; blocks while the queue
+    /// is full.
     ///
     /// # Errors
     /// [`SubmitError::Closed`] with the closure.
@@ -387,7 +405,8 @@ pub trait ExecutorExt: Executor {
     /// [`submit_future`](Self::submit_future) that blocks for `timeout` at most.
     ///
     /// # Errors
-    /// [`SubmitError::Full`] after the timeout or at the job's own deadline, or [`SubmitError::Closed`], with the job.
+    /// [`SubmitError::Full`] after the timeout or at the job's own deadline, or
+    /// [`SubmitError::Closed`], with the job.
     fn submit_future_timeout<J: AsyncJob>(
         &self,
         job: J,
@@ -397,7 +416,8 @@ pub trait ExecutorExt: Executor {
         enter(future(job), |task| admit(self, task, limit))
     }
 
-    /// [`submit_future`](Self::submit_future) that waits without blocking the thread: the way in for async callers.
+    /// [`submit_future`](Self::submit_future) that waits without blocking the thread: the way in
+    /// for async callers.
     ///
     /// # Errors
     /// [`SubmitError::Closed`], or [`SubmitError::Full`] at the job's own deadline, with the job.
@@ -427,7 +447,8 @@ pub trait ExecutorExt: Executor {
     /// [`execute_future`](Self::execute_future) that blocks for `timeout` at most.
     ///
     /// # Errors
-    /// [`SubmitError::Full`] after the timeout or at the job's own deadline, or [`SubmitError::Closed`], with the job.
+    /// [`SubmitError::Full`] after the timeout or at the job's own deadline, or
+    /// [`SubmitError::Closed`], with the job.
     fn execute_future_timeout<J: AsyncJob>(
         &self,
         job: J,
@@ -490,7 +511,8 @@ pub trait ExecutorExt: Executor {
         enter(bare_future(future), |task| admit(self, task, limit))
     }
 
-    /// [`spawn_future`](Self::spawn_future) that waits without blocking the thread: the way in for async callers.
+    /// [`spawn_future`](Self::spawn_future) that waits without blocking the thread: the way in for
+    /// async callers.
     ///
     /// # Errors
     /// [`SubmitError::Closed`] with the future.
@@ -504,11 +526,12 @@ pub trait ExecutorExt: Executor {
         enter_async(self, bare_future(future))
     }
 
-    /// Applies `f` to each input, on the workers; the outcomes come in the order of the inputs (`R504`).
+    /// Applies `f` to each input, on the workers; the outcomes come in the order of the inputs
+    /// (`R504`).
     ///
-    /// The inputs are taken as there is room and as the outcomes are taken, so there may be any number
-    /// of them: `pool.map(0.., f).take(10)`. [`Map`] says how far ahead, what happens at the pool's
-    /// end, and what a drop does: it cancels what has not started.
+    /// The inputs are taken as there is room and as the outcomes are taken, so there may be any
+    /// number of them: `pool.map(0.., f).take(10)`. [`Map`] says how far ahead, what happens at the
+    /// pool's end, and what a drop does: it cancels what has not started.
     ///
     /// Inside a job of the same pool, `next` runs the job that is due on the calling worker, unless
     /// another has started it.
@@ -534,8 +557,8 @@ pub trait ExecutorExt: Executor {
     /// Lets jobs borrow from the caller's stack. Returns when all of them are over, and what they
     /// captured is dropped (`R505`). Memory follows the jobs that are not over yet.
     ///
-    /// Inside a job of the same pool, jobs that have not started run on the calling worker. Those of
-    /// another pool are waited for.
+    /// Inside a job of the same pool, jobs that have not started run on the calling worker. Those
+    /// of another pool are waited for.
     ///
     /// # Errors
     /// [`ScopeError`] if a job panicked, or never ran because the pool ended.
@@ -549,19 +572,22 @@ pub trait ExecutorExt: Executor {
         crate::submit::scope::run(self, f)
     }
 
-    /// Waits until nothing is accepted and unfinished; intake stays open (`R506`). From outside, a moment at which a worker that rests found it so since
-    /// the call is enough, though others submit again at once. Inside a job of the same pool, that job, those that it runs within, and all
-    /// jobs that wait for quiet or for the end of the pool likewise are left out, and queued jobs run on the calling worker.
+    /// Waits until nothing is accepted and unfinished; intake stays open (`R506`). From outside, a
+    /// moment at which a worker that rests found it so since the call is enough, though others
+    /// submit again at once. Inside a job of the same pool, that job, those that it runs within,
+    /// and all jobs that wait for quiet or for the end of the pool likewise are left out, and
+    /// queued jobs run on the calling worker.
     ///
-    /// A job that joins or awaits the one that calls this is not left out, unless that one runs within it or is its half: they
-    /// wait for each other for ever. So no job should join one that waits for quiet.
+    /// A job that joins or awaits the one that calls this is not left out, unless that one runs
+    /// within it or is its half: they wait for each other for ever. So no job should join one that
+    /// waits for quiet.
     fn wait_idle(&self) {
         let worker = Worker::current_of(self);
         block_on_helping(pin!(idle(self)), worker.as_ref(), Awaits::Quiet, || None);
     }
 
-    /// [`wait_idle`](Self::wait_idle) without blocking the thread. Awaited inside a job of the same pool that keeps its worker, queued jobs
-    /// run within the polls.
+    /// [`wait_idle`](Self::wait_idle) without blocking the thread. Awaited inside a job of the same
+    /// pool that keeps its worker, queued jobs run within the polls.
     fn wait_idle_async(&self) -> impl Future<Output = ()> + Send {
         async move { helping(pin!(idle(self)), || Worker::current_of(self), Awaits::Quiet).await }
     }
@@ -569,7 +595,8 @@ pub trait ExecutorExt: Executor {
 
 impl<E: Executor + ?Sized> ExecutorExt for E {}
 
-/// Waits until each pool behind `executor` was quiet, for a job of one of them or for somebody outside.
+/// Waits until each pool behind `executor` was quiet, for a job of one of them or for somebody
+/// outside.
 async fn idle<E: Executor + ?Sized>(executor: &E) {
     let own = Worker::current_of(executor).map(|worker| Arc::clone(worker.life()));
     let all = pin!(all_idle(executor, own.is_some()));
@@ -599,117 +626,4 @@ fn first_other_life<E: Executor + ?Sized>(
 ) -> Option<Arc<Lifecycle>> {
     let is_other = |life: &Arc<Lifecycle>| !than.iter().any(|it| Arc::ptr_eq(it, life));
     executor.pools().lives.into_iter().find(is_other)
-}
-
-/// When a wait of `timeout` that begins now ends. A timeout that overflows `Instant` means no limit.
-fn limit_after(timeout: Duration) -> Option<Instant> {
-    machine::now().checked_add(timeout)
-}
-
-/// See [`Room::may_pass`].
-#[inline]
-fn may_pass<E: Executor + ?Sized>(executor: &E) -> bool {
-    executor.room().may_pass(|| executor.capability())
-}
-
-/// The one way in that may wait.
-///
-/// All of it that an accepted job passes is inlined to where its task is made, so that the task stays there until it is in its queue: a copy on the
-/// way would wait for the job's own stores. For the same reason results are told apart here, and not passed on.
-#[inline(always)]
-fn admit<E: Executor + ?Sized>(
-    executor: &E,
-    task: TaskRef<'_>,
-    limit: Option<Instant>,
-) -> Result<(), Refused<Task>> {
-    if executor.room().has_line() && has_no_pass(executor) {
-        return admit_held_up(executor, task.into_task(), limit);
-    }
-    match executor.try_accept_ref(task) {
-        Ok(()) => Ok(()),
-        Err(refused) => admit_refused(executor, refused, limit),
-    }
-}
-
-/// Whether the caller may not try before those in line; takes a pass if it may. This binds jobs of the same pool too (`R107`).
-#[cold]
-fn has_no_pass<E: Executor + ?Sized>(executor: &E) -> bool {
-    !may_pass(executor)
-}
-
-/// What becomes of a task inside a job of the same pool; outside it comes back. See
-/// [`Worker::run_inside`].
-fn run_inside<E: Executor + ?Sized>(
-    executor: &E,
-    task: Task,
-) -> Result<Result<(), Refused<Task>>, Task> {
-    match Worker::current_of(executor) {
-        Some(worker) => worker.run_inside(task),
-        None => Err(task),
-    }
-}
-
-/// A job of the same pool does not wait in line: it runs what it may not queue itself.
-#[cold]
-fn admit_held_up<E: Executor + ?Sized>(
-    executor: &E,
-    task: Task,
-    limit: Option<Instant>,
-) -> Result<(), Refused<Task>> {
-    run_inside(executor, task).unwrap_or_else(|task| admit_in_line(executor, task, limit))
-}
-
-/// A job of the same pool runs what was refused itself; others wait.
-#[cold]
-fn admit_refused<E: Executor + ?Sized>(
-    executor: &E,
-    refused: Refused<Task>,
-    limit: Option<Instant>,
-) -> Result<(), Refused<Task>> {
-    let is_closed = matches!(refused, Refused::Closed(_));
-    run_inside(executor, refused.into_inner()).unwrap_or_else(|task| {
-        if is_closed {
-            return Err(Refused::Closed(task));
-        }
-        admit_patiently(executor, task, limit)
-    })
-}
-
-/// Tries again for a while, as long as those in line may be passed, then goes there. One who sleeps at once is woken for each single place: two
-/// switches of context a job.
-#[cold]
-fn admit_patiently<E: Executor + ?Sized>(
-    executor: &E,
-    task: Task,
-    limit: Option<Instant>,
-) -> Result<(), Refused<Task>> {
-    let deadline = [limit, task.deadline()].into_iter().flatten().min();
-    let mut tried = Err(Refused::Full(task));
-    look_between_yields(Looks::SUBMITTER, || {
-        // A yield may last for long.
-        let is_too_late = deadline.is_some_and(|deadline| machine::now() >= deadline);
-        if is_too_late || !may_pass(executor) {
-            return true;
-        }
-        if let Err(Refused::Full(task)) = std::mem::replace(&mut tried, Ok(())) {
-            tried = executor.try_accept(task);
-        }
-        !matches!(tried, Err(Refused::Full(_)))
-    });
-    match tried {
-        Err(Refused::Full(task)) => admit_in_line(executor, task, limit),
-        result => result,
-    }
-}
-
-/// The one way in that never waits, and passes those in line no more often than others may.
-pub(crate) fn try_admit<E: Executor + ?Sized>(
-    executor: &E,
-    task: TaskRef<'_>,
-) -> Result<(), Refused<Task>> {
-    if !may_pass(executor) && !executor.is_closed() {
-        machine::point(Point::Refused(task.id()));
-        return Err(Refused::Full(task.into_task()));
-    }
-    executor.try_accept_ref(task)
 }

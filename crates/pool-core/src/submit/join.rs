@@ -1,7 +1,9 @@
-//! Fork and join: two halves of a job, the second of which becomes a job of its own only if a worker is free to take it.
+//! Fork and join: two halves of a job, the second of which becomes a job of its own only if a
+//! worker is free to take it.
 //!
-//! A half that runs in place costs a call and a look at the word of idle workers. So an algorithm may fork down to its smallest parts; the
-//! pool makes as many jobs of them as there are workers that ran out of work.
+//! A half that runs in place costs a call and a look at the word of idle workers. So an algorithm
+//! may fork down to its smallest parts; the pool makes as many jobs of them as there are workers
+//! that ran out of work.
 
 use std::convert::Infallible;
 use std::panic::resume_unwind;
@@ -11,7 +13,7 @@ use crate::job::Job;
 use crate::job::context::JobContext;
 use crate::job::outcome::{Interrupted, JobError, contain, drop_contained};
 use crate::pool::lifecycle::Joiner;
-use crate::submit::lent_closure::{Back, Loan};
+use crate::submit::scoped_closure::{Back, Loan};
 
 /// See [`JobContext::join`].
 #[inline]
@@ -44,7 +46,8 @@ where
     }
 }
 
-/// The second half in the form that every executor takes. Dropped unrun, it leaves the half to its joiner.
+/// The second half in the form that every executor takes. Dropped unrun, it leaves the half to its
+/// joiner.
 struct Forked {
     half: Arc<dyn Half>,
     joiner: Joiner,
@@ -55,7 +58,8 @@ impl Job for Forked {
     type Error = Infallible;
 
     fn run(self, ctx: &JobContext<'_>) -> Result<(), Infallible> {
-        // A panic of the half is this job's: in its outcome, in the books, and for the joiner to resume.
+        // A panic of the half is this job's: in its outcome, in the books, and for the joiner to
+        // resume.
         let half = self.half;
         self.joiner.run_half(|| half.run(ctx));
         Ok(())
@@ -87,7 +91,8 @@ where
     }));
     let lent: Arc<dyn Half + '_> = Arc::clone(&half) as _;
     // SAFETY: only the lifetime changes. What is borrowed is in the half and its result. This
-    // function neither returns nor unwinds before it has taken both back: all before that is contained. A loan that was taken back holds nothing borrowed.
+    // function neither returns nor unwinds before it has taken both back: all before that is
+    // contained. A loan that was taken back holds nothing borrowed.
     let lent: Arc<dyn Half> =
         unsafe { std::mem::transmute::<Arc<dyn Half + '_>, Arc<dyn Half>>(lent) };
     let forked = Forked {

@@ -27,22 +27,24 @@ use in_flight::Flight;
 type Handle<T> = JobHandle<T, Infallible>;
 type Item<T> = Result<T, JobError<Infallible>>;
 
-/// The outcomes of [`ExecutorExt::map`](crate::ExecutorExt::map), in the order of the inputs. `next`
-/// waits for the one that is due.
+/// The outcomes of [`ExecutorExt::map`](crate::ExecutorExt::map), in the order of the inputs.
+/// `next` waits for the one that is due.
 ///
 /// # Inputs
-/// Inputs are taken ahead of the outcomes that have been given, at most a **window** of them: as many
-/// as the queue's capacity, 1 024 of them at most, and the workers. [`Map::with_window`](Self::with_window)
-/// makes a map with another. The first are taken when the map is made, without waiting for room; later ones in
-/// `next`. So the inputs may be without end, and memory follows the window. An iterator of inputs
-/// that waits for its next item keeps `next` waiting, too.
+/// Inputs are taken ahead of the outcomes that have been given, at most a **window** of them: as
+/// many as the queue's capacity, 1 024 of them at most, and the workers.
+/// [`Map::with_window`](Self::with_window) makes a map with another. The first are taken when the
+/// map is made, without waiting for room; later ones in `next`. So the inputs may be without end,
+/// and memory follows the window. An iterator of inputs that waits for its next item keeps `next`
+/// waiting, too.
 ///
-/// A panic of the inputs' iterator is that of the caller, and ends the inputs. The outcomes of those
-/// that were taken come all the same.
+/// A panic of the inputs' iterator is that of the caller, and ends the inputs. The outcomes of
+/// those that were taken come all the same.
 ///
 /// # The end of the pool
-/// After a close, each input that is left gives [`JobError::Abandoned`]. Only inputs of which nobody
-/// knows how many they are (no upper bound in their `size_hint`) end with the first that was refused.
+/// After a close, each input that is left gives [`JobError::Abandoned`]. Only inputs of which
+/// nobody knows how many they are (no upper bound in their `size_hint`) end with the first that was
+/// refused.
 ///
 /// # Drop
 /// Jobs that have not started are cancelled, and no further input is taken. Jobs that run go on,
@@ -150,8 +152,8 @@ impl<T> InFlight<T> for VecDeque<Handle<T>> {
 
 /// The outcomes of [`ExecutorExt::map_unordered`](crate::ExecutorExt::map_unordered), as they come.
 ///
-/// It takes its inputs, ends and is dropped as [`Map`] does. Inside a job of the same pool `next` gives
-/// an outcome that is there; if none is, it runs one of the jobs in place.
+/// It takes its inputs, ends and is dropped as [`Map`] does. Inside a job of the same pool `next`
+/// gives an outcome that is there; if none is, it runs one of the jobs in place.
 #[must_use = "a dropped map cancels the jobs that have not started"]
 pub struct MapUnordered<'a, E: Executor + ?Sized, I, F, T> {
     feed: Feed<'a, E, I, F, T>,
@@ -194,7 +196,8 @@ where
         }
     }
 
-    /// Runs one of the jobs on the calling worker, if it is one of their pool and one has not started.
+    /// Runs one of the jobs on the calling worker, if it is one of their pool and one has not
+    /// started.
     fn run_here(&mut self) -> Option<Item<T>> {
         Worker::current_of(self.feed.executor())?;
         self.flight.run_here()
@@ -234,7 +237,7 @@ where
     }
 }
 
-/// What both maps are beside iterators.
+/// What both maps are in addition to iterators.
 macro_rules! both {
     ($($map:ident: |$this:ident| $len:expr, $handles:expr;)*) => {$(
         impl<E, I, F, T> ExactSizeIterator for $map<'_, E, I, F, T>

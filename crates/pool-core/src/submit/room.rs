@@ -1,38 +1,46 @@
 //! Who waits for a place in a full queue, in order of arrival, and who may pass.
 //!
 //! # Protocol
-//! A submitter that was refused takes a ticket and **listens**: it leaves its waker in the line, says that somebody waits, and only
-//! then tries. Whoever frees a place looks whether somebody waits *after* that. With a fence between the two on each side (heavy for
-//! the one who waits), one of them sees the other: the try succeeds, or the freed place is seen by who frees it.
+//! A submitter that was refused takes a ticket and **listens**: it leaves its waker in the line,
+//! says that somebody waits, and only then tries. Whoever frees a place looks whether somebody
+//! waits *after* that. With a fence between the two on each side (heavy for the one who waits), one
+//! of them sees the other: the try succeeds, or the freed place is seen by the one that frees it.
 //!
-//! Each place that comes free **calls** one submitter: the first that listens. It does not listen any more, so the next place calls the
-//! next one. A place that comes free while nobody listens is **spare**: whoever comes first has it. A submitter that is called comes,
-//! which is a poll: it listens again, and tries. If it finds no place, since another has passed it, it keeps its position, and is the
-//! first to be called again.
+//! Each place that comes free **calls** one submitter: the first that listens. It does not listen
+//! any more, so the next place calls the next one. A place that comes free while nobody listens is
+//! **spare**: whoever comes first has it. A submitter that is called comes, which is a poll: it
+//! listens again, and tries. If it finds no place, since another has passed it, it keeps its
+//! position, and is the first to be called again.
 //!
-//! The first to listen tries without a call if nobody else is called. It may get a place that came free before anybody said that they
-//! wait, and there may be more of those; so it calls the next to **look**, who does likewise. The first look that finds nothing ends that:
-//! all that comes free later calls somebody or is spare.
+//! The first to listen tries without a call if nobody else is called. It may get a place that came
+//! free before anybody said that they wait, and there may be more of those; so it calls the next to
+//! **look**, who does likewise. The first look that finds nothing ends that: all that comes free
+//! later calls somebody or is spare.
 //!
 //! Whoever goes without having followed a call passes it on.
 //!
 //! # Who does not come
-//! A thread that blocks here comes surely. A future may never be polled again: it was kept and forgotten, or stands behind something that
-//! waits for this very line. It costs the one place it was called for, and that for a time: while there are futures in the line, a
-//! clock begins a **round** every 25 ms, and a future that was called before the last one and has not come by this one is passed over. It is
-//! in nobody's way then, until it is polled again; the place goes to others, and all who listen are called, up to one that surely
-//! comes, since those behind may be forgotten as well. A future that comes after all has its old position, and the next time is waited
-//! for twice as long: slow is not forgotten.
+//! A thread that blocks here comes surely. A future may never be polled again: it was kept and
+//! forgotten, or stands behind something that waits for this very line. It costs the one place it
+//! was called for, and that for a time: while there are futures in the line, a clock begins a
+//! **round** every 25 ms, and a future that was called before the last one and has not come by this
+//! one is passed over. It is in nobody's way then, until it is polled again; the place goes to
+//! others, and all who listen are called, up to one that surely comes, since those behind may be
+//! forgotten as well. A future that comes after all has its old position, and the next time is
+//! waited for twice as long: slow is not forgotten.
 //!
 //! Where there is no clock, a future is passed over as soon as it is called.
 //!
 //! # Who may pass
-//! A submitter that is awake may pass those in line, but not for ever: **passes** are counted, and are renewed when the first in line goes,
-//! admitted or not. None are given where the queue is short. Otherwise a queue that is full once would stay a chain of hand-overs: each
-//! place that comes free would wait until one certain thread has been woken, two switches of context for each job, while those awake may
-//! not submit. So the first in line is passed a bounded number of times before it has its place, and then the next is first (`R107`). This
-//! binds jobs of the same pool too: one that finds a line, no pass and no spare place runs its child in place. Once the passes are used up,
-//! places are taken by those called for them, and spare ones by those who come, so that nobody finds their place taken.
+//! A submitter that is awake may pass those in line, but not for ever: **passes** are counted, and
+//! are renewed when the first in line goes, admitted or not. None are given where the queue is
+//! short. Otherwise a queue that is full once would stay a chain of hand-overs: each place that
+//! comes free would wait until one certain thread has been woken, two switches of context for each
+//! job, while those awake may not submit. So the first in line is passed a bounded number of times
+//! before it has its place, and then the next is first (`R107`). This binds jobs of the same pool
+//! too: one that finds a line, no pass and no spare place runs its child in place. Once the passes
+//! are used up, places are taken by those called for them, and spare ones by those who come, so
+//! that nobody finds their place taken.
 
 mod admission;
 mod line;
@@ -48,20 +56,21 @@ use crate::sys::asymmetric_fence::{heavy, light};
 use crate::sys::sync::{AtomicUsize, LockExt, Mutex, Ordering};
 pub(crate) use admission::{Admission, admit_in_line};
 use line::Line;
-pub(crate) use line::{Call, Coming, Turn, Waiter};
+pub(crate) use line::{Call, Coming, LineState, Waiter};
 
 /// The most that may pass the first in line, however long the queue.
 const MOST_PASSES: usize = 64;
 
-/// How many may pass the first in line: none where a hand-over for each job is what a short queue comes to anyway.
+/// How many may pass the first in line: none where a hand-over for each job is what a short queue
+/// comes to anyway.
 fn passes(capability: Capability) -> usize {
     (capability.capacity.unwrap_or(0) / 2).min(MOST_PASSES)
 }
 
 /// Tells those who wait for a place in a queue that one came free.
 ///
-/// An executor has one, calls [`freed`](Self::freed) once for each place that comes free in its queue, and
-/// [`wake_all`](Self::wake_all) after it has closed.
+/// An executor has one, calls [`freed`](Self::freed) once for each place that comes free in its
+/// queue, and [`wake_all`](Self::wake_all) after it has closed.
 #[derive(Debug, Default)]
 pub struct Room {
     /// How many listen or were called. Written under the lock.
@@ -82,7 +91,8 @@ impl Room {
     /// A place came free: the next in line tries. Cheap while nobody waits.
     #[inline]
     pub fn freed(&self) {
-        // ORDERING: partner is the heavy fence in `listen`: this side has freed the place, that side has said that it waits.
+        // ORDERING: partner is the heavy fence in `listen`: this side has freed the place, that
+        // side has said that it waits.
         light();
         if self.has_line() {
             self.call(Call::Place);
@@ -97,7 +107,7 @@ impl Room {
 
     /// Whether one who is awake may try before those in line; counts it as a pass if so.
     #[inline]
-    pub(crate) fn may_pass(&self, capability: impl FnOnce() -> Capability) -> bool {
+    pub(crate) fn may_barge(&self, capability: impl FnOnce() -> Capability) -> bool {
         !self.has_line() || self.pass(passes(capability()))
     }
 
@@ -134,27 +144,29 @@ impl Room {
     }
 
     /// A submitter comes. It tries now if it may, and is called later.
-    pub(crate) fn listen(&self, waiter: &mut Waiter, waker: &Waker) -> Turn {
+    pub(crate) fn listen(&self, waiter: &mut Waiter, waker: &Waker) -> LineState {
         // A waker's clone and drop are the user's code: not under the lock.
         let waker = waker.clone();
-        let (turn, former) = self.with_line(|line| line.listen(waiter, waker));
+        let (state, former) = self.with_line(|line| line.listen(waiter, waker));
         drop_contained(former);
-        if turn.may_try {
+        if state.may_try {
             // ORDERING: partner is the light fence in `freed`.
             heavy();
         }
-        turn
+        state
     }
 
     /// A submitter that listens tried in vain.
     fn found_full(&self, waiter: &Waiter) {
-        // What is spare became so before it listened, or after it was called: then this changes nothing.
+        // What is spare became so before it listened, or after it was called: then this changes
+        // nothing.
         if self.spare.load(Ordering::Relaxed) != 0 {
             self.with_line(|line| line.found_full(waiter));
         }
     }
 
-    /// A submitter goes, and calls the next to `look` if it found a place that it was not called for.
+    /// A submitter goes, and calls the next to `look` if it found a place that it was not called
+    /// for.
     pub(crate) fn leave(&self, waiter: &Waiter, look: Option<Call>) {
         let left = self.with_line(|line| {
             let left = line.leave(waiter);

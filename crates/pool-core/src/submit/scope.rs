@@ -1,4 +1,5 @@
-//! Scopes: jobs that borrow from the stack of the caller, which does not leave before all of them are over.
+//! Scopes: jobs that borrow from the stack of the caller, which does not leave before all of them
+//! are over.
 
 mod jobs;
 
@@ -13,7 +14,7 @@ use crate::job::context::JobContext;
 use crate::job::outcome::{PanicInfo, contain, drop_contained};
 use crate::submit::error::SubmitError;
 use crate::submit::executor::{Executor, ExecutorExt};
-use crate::submit::lent_closure::{Back, Loan};
+use crate::submit::scoped_closure::{Back, Loan};
 use jobs::Jobs;
 
 /// What went wrong with a scope's jobs. All of them are over.
@@ -31,7 +32,8 @@ pub enum ScopeError {
 pub struct Scope<'scope, 'env: 'scope, E: ?Sized> {
     executor: &'env E,
     jobs: Jobs,
-    // Invariant in `'scope`: a scope cannot be used as one that lives longer, or shorter, than it does.
+    // Invariant in `'scope`: a scope cannot be used as one that lives longer, or shorter, than it
+    // does.
     scope: PhantomData<&'scope mut &'scope ()>,
 }
 
@@ -49,9 +51,9 @@ impl<'scope, E: Executor + ?Sized> Scope<'scope, '_, E> {
         let loan = Arc::new(Loan::new(job));
         let lent: Arc<dyn Lent + 'scope> = Arc::clone(&loan) as _;
         // SAFETY: only the lifetime changes. What is borrowed is in the closure, and the closure is
-        // gone before `'scope` ends: `run` neither returns nor unwinds before each loan in `jobs` is
-        // over, and the loan of any other job is over when this function returns or unwinds. A loan that is
-        // over holds nothing borrowed; its methods and its drop touch nothing but its stage.
+        // gone before `'scope` ends: `run` neither returns nor unwinds before each loan in `jobs`
+        // is over, and the loan of any other job is over when this function returns or unwinds. A
+        // loan that is over holds nothing borrowed; its methods and its drop touch only its stage.
         let lent: Arc<dyn Lent> =
             unsafe { std::mem::transmute::<Arc<dyn Lent + 'scope>, Arc<dyn Lent>>(lent) };
         let scoped = Scoped(Arc::clone(&lent));
@@ -118,7 +120,8 @@ impl Job for Scoped {
 }
 
 impl Drop for Scoped {
-    /// One that never ran gives its captures free at once: the scope's own closure may wait for that.
+    /// One that never ran gives its captures free at once: the scope's own closure may wait for
+    /// that.
     fn drop(&mut self) {
         self.0.drop_unused();
     }

@@ -2,9 +2,9 @@
 
 /// Writes methods of [`ExecutorExt`](crate::ExecutorExt) into an `impl` block of an executor.
 ///
-/// An item is documentation, the method's name, its kind and how it waits:
-/// `submit: job, blocking;`. The kinds are `job`, `detached_job`, `closure`, `future_job`,
-/// `detached_future_job` and `future`; the ways to wait are `blocking`, `never`, `timeout` and `awaiting`.
+/// An item is documentation, the method's name, its kind and how it waits: `submit: job,
+/// blocking;`. The kinds are `job`, `detached_job`, `closure`, `future_job`, `detached_future_job`
+/// and `future`; the ways to wait are `blocking`, `never`, `timeout` and `awaiting`.
 #[doc(hidden)]
 #[macro_export]
 macro_rules! ways_in {

@@ -1,13 +1,15 @@
-//! What `fork(2)` leaves of a pool in the child: nothing that runs. So the child closes each pool that it inherits.
+//! What `fork(2)` leaves of a pool in the child: nothing that runs. So the child closes each pool
+//! that it inherits.
 //!
-//! The child has the calling thread alone. The workers are missing, the jobs are the parent's to run, and a lock that another thread
-//! held at that moment stays taken for ever. A handler that the C library runs in the child sets the phase of every pool to
-//! *forked*. Submissions, workers and shutdowns read the phase anyway, so nobody pays for the check; and none of them takes a
-//! lock of the pool's once it has read that phase.
+//! The child has the calling thread alone. The workers are missing, the jobs are the parent's to
+//! run, and a lock that another thread held at that moment stays taken for ever. A handler that the
+//! C library runs in the child sets the phase of every pool to *forked*. Submissions, workers and
+//! shutdowns read the phase anyway, so nobody pays for the check; and none of them takes a lock of
+//! the pool's once it has read that phase.
 //!
-//! The registry of pools and the list of helps (`wait::blocked`) are locked, in this order, from before the fork until after it, on both
-//! sides: the child finds them whole, and free. Raw system calls
-//! (`clone`, `vfork`) run no handlers.
+//! The registry of pools and the list of helps (`wait::blocked`) are locked, in this order, from
+//! before the fork until after it, on both sides: the child finds them whole, and free. Raw system
+//! calls (`clone`, `vfork`) run no handlers.
 
 #[cfg(not(all(target_os = "linux", not(pool_loom), not(miri))))]
 mod handlers {
@@ -34,17 +36,20 @@ mod handlers {
     pub(crate) fn prepare() {
         static ONCE: Once = Once::new();
         ONCE.call_once(|| {
-            // SAFETY: the handlers are functions that live as long as the process. They lock, store bytes and unlock, and do not unwind.
+            // SAFETY: the handlers are functions that live as long as the process. They lock, store
+            // bytes and unlock, and do not unwind.
             let _refused = unsafe {
                 libc::pthread_atfork(Some(before), Some(in_the_parent), Some(in_the_child))
             };
-            // Refused for want of memory, a child would wait for workers that it does not have, as it would without a handler.
+            // Refused for want of memory, a child would wait for workers that it does not have, as
+            // it would without a handler.
         });
     }
 
     extern "C" fn before() {
         let guards = (registry::lock(), blocked::lock());
-        // A thread that forks as its locals are dropped keeps nothing: its child looks at the list only if that is free.
+        // A thread that forks as its locals are dropped keeps nothing: its child looks at the list
+        // only if that is free.
         let _gone = HELD.try_with(|held| *held.borrow_mut() = Some(guards));
     }
 
@@ -60,7 +65,8 @@ mod handlers {
         let Some(pools) = pools.or_else(registry::try_lock) else {
             return;
         };
-        // What is upgraded here has another owner, maybe on a thread that is no more: nothing is dropped.
+        // What is upgraded here has another owner, maybe on a thread that is no more: nothing is
+        // dropped.
         pools.alive().for_each(|life| life.phase.mark_forked());
     }
 

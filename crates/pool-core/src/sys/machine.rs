@@ -1,8 +1,10 @@
-//! The one door to what a thread asks of the machine it runs on: time, sleep, other threads; so that a simulator can stand in for it.
+//! The one door to what a thread asks of the machine it runs on: time, sleep, other threads; so
+//! that a simulator can stand in for it.
 //!
-//! Without the feature `sim` every name here is `std`'s, or a call of it. With it, a thread that a `Simulator` runs asks that one
-//! instead, and every other thread pays a look at a thread-local flag. Whoever waits, reads the clock or starts a thread in this
-//! workspace does so through here. No part of the pool's contract: for backends, the conformance kit and the simulator alone.
+//! Without the feature `sim` every name here is `std`'s, or a call of it. With it, a thread that a
+//! `Simulator` runs asks that one instead, and every other thread pays a look at a thread-local
+//! flag. Whoever waits, reads the clock or starts a thread in this workspace does so through here.
+//! No part of the pool's contract: for backends, the conformance kit and the simulator alone.
 
 #[cfg(not(feature = "sim"))]
 mod plain;
@@ -43,7 +45,8 @@ pub enum Point {
     Look,
     /// It took one.
     Took(JobId),
-    /// The job's own code begins, or a future's next poll. The one place where the simulator may panic: as the job would.
+    /// The job's own code begins, or a future's next poll. The one place where the simulator may
+    /// panic: as the job would.
     Begin(JobId),
     /// A worker is done with a job, for now or for good.
     Done(JobId),

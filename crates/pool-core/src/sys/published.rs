@@ -1,21 +1,27 @@
-//! `Published`: a value that threads read without a write to anything they share, and that is replaced now and then.
+//! `Published`: a value that threads read without a write to anything they share, and that is
+//! replaced now and then.
 //!
 //! # Protocol
-//! A thread that reads says at its own **door** that it is inside, and only then loads the pointer. When it is done with the value
-//! it says that it is outside. Between its entry and its load stands a light fence.
+//! A thread that reads says at its own **reader** that it is inside, and only then loads the
+//! pointer. When it is done with the value it says that it is outside. Between its entry and its
+//! load stands a light fence.
 //!
-//! Who replaces the value stores the new pointer and puts the old value aside. Who **collects** the values put aside passes a
-//! heavy fence and then looks at every door. A door at which nobody is inside stands for one of two things:
-//! - Its thread has left. It was done with the value then, and release and acquire at the door put its uses before the look.
-//! - Its thread has entered, and that cannot be seen yet. Then its load comes after the heavy fence, by the pair of fences, and
-//!   finds the new pointer.
+//! Who replaces the value stores the new pointer and puts the old value aside. Who **collects** the
+//! values put aside passes a heavy fence and then looks at every reader. A reader at which nobody
+//! is inside stands for one of two things:
+//! - Its thread has left. It was done with the value then, and release and acquire at the reader
+//!   put its uses before the look.
+//! - Its thread has entered, and that cannot be seen yet. Then its load comes after the heavy
+//!   fence, by the pair of fences, and finds the new pointer.
 //!
-//! Either way it has none of the values put aside before the fence. If nobody is inside at any door, they are dropped. If
-//! somebody is, they stay for the next collection: who reads may call user code, which may take its time.
+//! Either way it has none of the values put aside before the fence. If nobody is inside at any
+//! reader, they are dropped. If somebody is, they stay for the next collection: who reads may call
+//! user code, which may take its time.
 //!
-//! Reads nest: a door counts how deep its thread is inside. The collector's own read would never end, so it does not wait for that.
+//! Reads nest: a reader counts how deep its thread is inside. The collector's own read would never
+//! end, so it does not wait for that.
 //!
-//! This is read-copy-update, with doors in place of a scheduler's quiescent states.
+//! This is read-copy-update, with readers in place of a scheduler's quiescent states.
 
 mod readers;
 
@@ -25,7 +31,7 @@ use std::sync::Arc;
 use crate::sys::sync::{AtomicPtr, LockExt, Mutex, Ordering};
 #[cfg(all(target_os = "linux", not(pool_loom), not(miri)))]
 pub(crate) use readers::open_after_a_fork;
-use readers::{Door, Doors};
+use readers::{Reader, Readers};
 
 /// A value that is read at the cost of a few instructions, and replaced at some more.
 pub struct Published<T> {
@@ -44,19 +50,22 @@ impl<T: Send + Sync> Published<T> {
         }
     }
 
-    /// Puts another value in place of the current one, which is dropped by a later [`collect`](Self::collect).
+    /// Puts another value in place of the current one, which is dropped by a later
+    /// [`collect`](Self::collect).
     pub fn replace(&self, value: Arc<T>) {
         let value = Arc::into_raw(value).cast_mut();
-        // ORDERING: Release publishes the value; Acquire takes the former one over from its publisher. Readers: see the module.
+        // ORDERING: Release publishes the value; Acquire takes the former one over from its
+        // publisher. Readers: see the module.
         let former = self.current.swap(value, Ordering::AcqRel);
-        // SAFETY: the pointer came from an `Arc`, and the swap took it out: nobody else makes an `Arc` of it.
+        // SAFETY: the pointer came from an `Arc`, and the swap took it out: nobody else makes an
+        // `Arc` of it.
         let former = unsafe { Arc::from_raw(former) };
         self.replaced.lock_unpoisoned().push(former);
     }
 
     #[inline(always)]
-    fn read_at<R>(&self, door: &Door, read: impl FnOnce(&T) -> R) -> R {
-        let _inside = door.enter();
+    fn read_at<R>(&self, reader: &Reader, read: impl FnOnce(&T) -> R) -> R {
+        let _inside = reader.enter();
         // SAFETY: this thread is inside.
         read(unsafe { self.current() })
     }
@@ -64,21 +73,23 @@ impl<T: Send + Sync> Published<T> {
     /// The current value.
     ///
     /// # Safety
-    /// The calling thread is inside at a door until it is done with the value.
+    /// The calling thread is inside at a reader until it is done with the value.
     #[inline(always)]
     unsafe fn current(&self) -> &T {
-        // ORDERING: Acquire pairs with the Release in `replace`, and with the owner's making of the first value.
+        // ORDERING: Acquire pairs with the Release in `replace`, and with the owner's making of the
+        // first value.
         let current = self.current.load(Ordering::Acquire);
-        // SAFETY: the pointer is one of an `Arc` that is dropped only after it was replaced and nobody is inside: see the module.
+        // SAFETY: the pointer is one of an `Arc` that is dropped only after it was replaced and
+        // nobody is inside: see the module.
         unsafe { &*current }
     }
 
-    fn collect_at(&self, doors: &Doors, own: Option<&Door>) {
+    fn collect_at(&self, readers: &Readers, own: Option<&Reader>) {
         let replaced = std::mem::take(&mut *self.replaced.lock_unpoisoned());
         if replaced.is_empty() {
             return;
         }
-        if !doors.are_left(own) {
+        if !readers.are_left(own) {
             self.replaced.lock_unpoisoned().extend(replaced);
         }
         // Else they are dropped here, with the lock free: that may be the end of a pool.
@@ -91,7 +102,7 @@ impl<T: Send + Sync> Published<T> {
     #[inline(always)]
     pub fn read<R>(&self, read: impl FnOnce(&T) -> R) -> R {
         match readers::known() {
-            Some(door) => self.read_at(door, read),
+            Some(reader) => self.read_at(reader, read),
             None => self.read_first(read),
         }
     }
@@ -99,8 +110,8 @@ impl<T: Send + Sync> Published<T> {
     /// The first read of a thread, or one among its last acts.
     #[cold]
     fn read_first<R>(&self, read: impl FnOnce(&T) -> R) -> R {
-        if let Some(door) = readers::of_this_thread() {
-            return self.read_at(door, read);
+        if let Some(reader) = readers::of_this_thread() {
+            return self.read_at(reader, read);
         }
         let _inside = readers::ALL.enter_crowd();
         // SAFETY: this thread is inside.
@@ -137,12 +148,13 @@ pub(crate) mod models {
     use loom::sync::Arc;
     use loom::thread;
 
-    use super::readers::Doors;
+    use super::readers::Readers;
     use super::*;
     use crate::sys::sync::UnsafeCell;
     use crate::testing::models::model;
 
-    /// A value whose drop writes to it: loom reports a read at the same time, and one that is not behind or before it.
+    /// A value whose drop writes to it: loom reports a read at the same time, and one that is not
+    /// behind or before it.
     struct Value(UnsafeCell<usize>);
 
     // SAFETY: loom checks each access.
@@ -166,25 +178,26 @@ pub(crate) mod models {
         }
     }
 
-    /// A value is read while another one takes its place and it is dropped: the reader has one of the two, whole.
+    /// A value is read while another one takes its place and it is dropped: the reader has one of
+    /// the two, whole.
     #[test]
     fn a_value_is_not_dropped_under_its_reader() {
         model(|| {
-            let shared = Arc::new((Published::new(Value::new(1)), Doors::new()));
+            let shared = Arc::new((Published::new(Value::new(1)), Readers::new()));
             let reader = {
                 let shared = Arc::clone(&shared);
                 thread::spawn(move || {
-                    let (published, doors) = &*shared;
-                    let door = doors.take();
+                    let (published, readers) = &*shared;
+                    let reader = readers.take();
                     for _ in 0..2 {
-                        let number = published.read_at(door, |value| value.number());
+                        let number = published.read_at(reader, |value| value.number());
                         assert!(number == 1 || number == 2);
                     }
                 })
             };
-            let (published, doors) = &*shared;
+            let (published, readers) = &*shared;
             published.replace(Value::new(2));
-            published.collect_at(doors, None);
+            published.collect_at(readers, None);
             reader.join().unwrap();
         });
     }

@@ -1,4 +1,5 @@
-//! The one door to the primitives of hand-written protocols, so that a model checker can stand in for them.
+//! The one door to the primitives of hand-written protocols, so that a model checker can stand in
+//! for them.
 
 #[cfg(not(pool_loom))]
 use std::sync::{TryLockError, TryLockResult};

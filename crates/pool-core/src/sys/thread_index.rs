@@ -1,7 +1,8 @@
 //! A small number for each of the first few live threads, which no two of them share at a time.
 //!
-//! What is indexed by it has one writer, and needs no read-modify-write. A thread that ends gives its number back with a release, and
-//! the next holder, which acquires, sees all that it wrote. There is no lock: one would stay taken in a process that was forked at the wrong moment.
+//! What is indexed by it has one writer, and needs no read-modify-write. A thread that ends gives
+//! its number back with a release, and the next holder, which acquires, sees all that it wrote.
+//! There is no lock: one would stay taken in a process that was forked at the wrong moment.
 
 use std::cell::Cell;
 use std::sync::atomic::{AtomicU32, Ordering};

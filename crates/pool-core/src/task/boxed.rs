@@ -1,11 +1,14 @@
-//! `BoxedTask`: a task behind a pointer, for queues that move their entries about; and `Boxes`, a thread's spare memory for them.
+//! `BoxedTask`: a task behind a pointer, for queues that move their entries about; and `Boxes`, a
+//! thread's spare memory for them.
 //!
-//! A task is a cache line, and a queue that takes its entries in and out by value copies it several times. Each of these copies reads in wide
-//! words what was written in narrow ones a moment before, and a processor lets such a read wait until the writes have left it. A
-//! boxed task is written once, and read once, to where it is run.
+//! A task is a cache line, and a queue that takes its entries in and out by value copies it several
+//! times. Each of these copies reads in wide words what was written in narrow ones a moment before,
+//! and a processor lets such a read wait until the writes have left it. A boxed task is written
+//! once, and read once, to where it is run.
 //!
-//! The memory comes from the thread's slab. The thread that takes the task out keeps some of it at hand, whoever's it was, and gives the rest back to
-//! where it came from: one whose jobs submit jobs writes each into the memory of the one that it ran last.
+//! The memory comes from the thread's slab. The thread that takes the task out keeps some of it at
+//! hand, whoever's it was, and gives the rest back to where it came from: one whose jobs submit
+//! jobs writes each into the memory of the one that it ran last.
 
 use std::cell::Cell;
 use std::fmt;
@@ -15,7 +18,8 @@ use std::ptr::NonNull;
 use crate::task::slab::{self, Spot};
 use crate::task::{Task, TaskPlace, TaskRef};
 
-/// How many spare boxes a thread keeps. Each may keep a whole slab of 32, which is 64 KiB at the worst.
+/// How many spare boxes a thread keeps. Each may keep a whole slab of 32, which is 64 KiB at the
+/// worst.
 const MOST_SPARE: u32 = 32;
 
 /// A task in memory of its own. Dropped, it drops the task, which abandons its job.

@@ -1,5 +1,5 @@
-//! Jobs without a handle: the payload is the job, and its name if it has one. A job that its token or its deadline may end while it
-//! is queued has a cell all the same, through which they reach it.
+//! Jobs without a handle: the payload is the job, and its name if it has one. A job that its token
+//! or its deadline may end while it is queued has a cell all the same, through which they reach it.
 
 use crate::cell::closure::{CellEntry, Concluded, conclude, watched_task};
 use crate::job::context::JobContext;
@@ -12,7 +12,7 @@ use crate::sys::machine::{self, Point};
 use crate::task::{GivenUp, GivenUpAs, Payload, Remains, Task};
 use crate::worker::Worker;
 
-/// A job as it is: nothing but its own bytes.
+/// A job as it is: only its own bytes.
 struct Plain<J>(J);
 
 /// A job with a name.
@@ -58,7 +58,7 @@ fn job_of<J: Job>(task: Task) -> J {
         })
 }
 
-/// Inlined always: else it is left to chance, as two payloads call it.
+/// Inlined always: otherwise it is left to chance, as two payloads call it.
 #[inline(always)]
 fn run<J: Job>(job: J, terms: Option<&Terms>, id: JobId, worker: &Worker) {
     let name = terms.and_then(|terms| terms.name.as_deref());

@@ -1,14 +1,17 @@
-//! Memory for cells, several from one allocation: a cell costs its maker no lock, where the allocator's own would wait for stores
-//! to lines that other cores hold.
+//! Memory for cells, several from one allocation: a cell costs its maker no lock, where the
+//! allocator's own would wait for stores to lines that other cores hold.
 //!
 //! # Protocol
-//! A **slab** is a head and some places of one size. A thread takes the places of its **open** slab one by one; anybody may free one.
-//! The head counts the places that are not free for good: all of them at first, those included that nobody has taken. Who frees a place takes
-//! it off; a thread that ends takes off those that it never took. Who brings the count to nothing gives the slab back to the allocator.
+//! A **slab** is a head and some places of one size. A thread takes the places of its **open** slab
+//! one by one; anybody may free one. The head counts the places that are not free for good: all of
+//! them at first, those included that nobody has taken. Who frees a place takes it off; a thread
+//! that ends takes off those that it never took. Who brings the count to nothing gives the slab
+//! back to the allocator.
 //!
-//! So an open slab cannot go: a place that nobody has taken counts. Its thread may take the place back that it took last, if that is freed
-//! by the thread itself, and hand it out again: a job that is joined before the next is made has its cell where the last one was. Once the last
-//! place is taken the slab is open no more, and its maker forgets it.
+//! So an open slab cannot go: a place that nobody has taken counts. Its thread may take the place
+//! back that it took last, if that is freed by the thread itself, and hand it out again: a job that
+//! is joined before the next is made has its cell where the last one was. Once the last place is
+//! taken the slab is open no more, and its maker forgets it.
 //!
 //! A place knows which one of its slab it is ([`Spot`]), and by that where the head is.
 
@@ -25,7 +28,8 @@ const ALIGN: usize = 16;
 const HEAD: usize = size_of::<Head>();
 /// Larger places are allocated one by one: there the lock is not what costs.
 const MOST_BYTES: usize = 256;
-/// A thread's first slab has so many places, and each has twice those of the one before, so many times.
+/// A thread's first slab has that many places, and each has twice those of the one before, that
+/// many times.
 const FIRST_PLACES: u32 = 4;
 const DOUBLINGS: u32 = 3;
 
@@ -41,21 +45,22 @@ impl Spot {
 /// What precedes the places.
 #[repr(C, align(16))]
 struct Head {
-    left: Left,
+    left: Remaining,
     places: u32,
 }
 
 const _: () = assert!(HEAD.is_multiple_of(ALIGN));
 
 /// How many places of a slab are not free for good.
-pub(crate) struct Left(AtomicU32);
+pub(crate) struct Remaining(AtomicU32);
 
-impl Left {
+impl Remaining {
     pub(crate) fn new(places: u32) -> Self {
         Self(AtomicU32::new(places))
     }
 
-    /// Takes places off. True: none is left, and all that was done at any of them has happened before.
+    /// Takes places off. True: none is left, and all that was done at any of them has happened
+    /// before.
     #[inline]
     pub(crate) fn take_off(&self, places: u32) -> bool {
         // ORDERING: Release: what the caller did at its place comes before the slab's end.
@@ -147,7 +152,8 @@ impl Open {
         (unsafe { NonNull::new_unchecked(place.cast()) }, Spot(next))
     }
 
-    /// Takes a place back that is free, if it is the last that was taken here. An open slab is alive, so its address is nobody else's.
+    /// Takes a place back that is free, if it is the last that was taken here. An open slab is
+    /// alive, so its address is nobody else's.
     #[inline]
     fn take_back(&self, head: *mut Head, spot: Spot) -> bool {
         let is_last = self.head.get() == head && self.next.get() == spot.0 + 1;
@@ -168,7 +174,7 @@ impl Open {
         if head.is_null() {
             alloc::handle_alloc_error(layout);
         }
-        let left = Left::new(places);
+        let left = Remaining::new(places);
         // SAFETY: the allocation begins with a head's memory.
         unsafe { head.write(Head { left, places }) };
         self.head.set(head);

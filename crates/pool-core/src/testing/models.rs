@@ -1,4 +1,5 @@
-//! Model checks of the hand-written protocols, on the code itself: every interleaving, within a bound on preemptions.
+//! Model checks of the hand-written protocols, on the code itself: every interleaving, within a
+//! bound on preemptions.
 //!
 //! `cargo xtask loom` runs them, and for each the mutants of the code that it must catch.
 
@@ -31,7 +32,8 @@ use crate::testing::noop_engine::NoopEngine;
 use crate::worker::Worker;
 use crate::worker::sleep::{Announced, Sleep};
 
-/// Preemptions that are explored, unless `LOOM_MAX_PREEMPTIONS` says more: two find nearly every real race.
+/// Preemptions that are explored, unless `LOOM_MAX_PREEMPTIONS` says more: two find nearly every
+/// real race.
 const PREEMPTIONS: usize = 2;
 
 pub(crate) fn model(body: impl Fn() + Send + Sync + 'static) {
@@ -58,7 +60,8 @@ impl Token {
     }
 }
 
-/// A worker that sleeps is resumed for each job that nobody else will run: else loom reports a deadlock.
+/// A worker that sleeps is resumed for each job that nobody else will run: otherwise loom reports a
+/// deadlock.
 #[test]
 fn no_wake_is_lost() {
     model(|| {
@@ -101,7 +104,8 @@ fn run_jobs(idle: &Sleep, queue: &AtomicUsize, token: &Token, jobs: usize) {
     }
 }
 
-/// The popper and a canceller race for a job: one has it, and the handle's side sees one whole outcome.
+/// The dequeuer and a canceller race for a job: one has it, and the handle's side sees one whole
+/// outcome.
 #[test]
 fn a_job_has_one_owner() {
     model(|| {
@@ -114,11 +118,12 @@ fn a_job_has_one_owner() {
                     if state.start().is_none() {
                         return 0;
                     }
-                    // SAFETY: the winner of `start` owns the stage until `end`. Loom checks just that.
+                    // SAFETY: the winner of `start` owns the stage until `end`. Loom checks just
+                    // that.
                     stage.with_mut(|stage| unsafe { *stage = outcome as u32 + 1 });
                     let ended = state.end(outcome);
                     if ended.is_detached {
-                        // SAFETY: the handle has gone; the stage is the ender's.
+                        // SAFETY: the handle has gone; the stage is the finisher's.
                         stage.with_mut(|stage| unsafe { *stage = 0 });
                     }
                     1
@@ -143,7 +148,8 @@ fn a_job_has_one_owner() {
     });
 }
 
-/// Two events, each followed by a wake, and a poller: some poll sees both events, and never are there two polls at once.
+/// Two events, each followed by a wake, and a poller: some poll sees both events, and never are
+/// there two polls at once.
 #[test]
 fn a_wake_is_followed_by_a_poll() {
     model(|| {
@@ -170,8 +176,9 @@ fn a_wake_is_followed_by_a_poll() {
     });
 }
 
-/// A helper takes the turn whenever the future is due, beside the worker that dequeues its entries: every event is seen by a poll, no two
-/// polls are at once, and never are there two entries.
+/// A helper takes the turn whenever the future is due, next to the worker that dequeues its
+/// entries: every event is seen by a poll, no two polls are at once, and never are there two
+/// entries.
 #[test]
 fn a_helped_future_is_queued_once() {
     model(|| {
@@ -282,7 +289,8 @@ pub(crate) fn nothing() -> Task {
     Task::new(JobId::next(), Nothing)
 }
 
-/// A submission races the whole end of a pool: it is refused, or its task is in the report, and the books balance.
+/// A submission races the whole end of a pool: it is refused, or its task is in the report, and the
+/// books balance.
 #[test]
 fn a_submission_is_refused_or_accounted_for() {
     model(|| {

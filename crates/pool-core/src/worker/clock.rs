@@ -4,14 +4,16 @@ use std::cell::Cell;
 
 use crate::pool::lifecycle::Lifecycle;
 
-/// Jobs after which the clock is read for the reports' "running for", and the time below which that is often enough.
+/// Jobs after which the clock is read for the reports' "running for", and the time below which that
+/// is often enough.
 const MOST_JOBS_A_READING: u32 = 64;
 const BUSY_NANOS: u64 = 100_000;
 
 /// A clock read seldom while jobs are short and for each job while they are long.
 ///
-/// A reading serves the next jobs for as long as the last batch of them was short in sum, and at most 64 of them. So a job's
-/// start is never noted too late, and too early by at most what the jobs since the last reading took.
+/// A reading serves the next jobs for as long as the last batch of them was short in sum, and at
+/// most 64 of them. So a job's start is never noted too late, and too early by at most what the
+/// jobs since the last reading took.
 #[derive(Default)]
 pub(crate) struct SampledClock {
     reading: Cell<u64>,

@@ -1,8 +1,9 @@
 //! Which worker the calling thread is.
 //!
-//! A job may call `exit`. The C library then drops the thread's locals, and calls the handlers of the process's exit on the worker's
-//! thread, with the job on its stack for good. So that these know which worker they are on, its address is kept in locals that have
-//! nothing to drop; and so there is no state of theirs to check first.
+//! A job may call `exit`. The C library then drops the thread's locals, and calls the handlers of
+//! the process's exit on the worker's thread, with the job on its stack for good. So that these
+//! know which worker they are on, its address is kept in locals that have nothing to drop; and so
+//! there is no state of theirs to check first.
 
 use std::cell::Cell;
 use std::marker::PhantomData;
@@ -15,10 +16,11 @@ use crate::pool::lifecycle::Lifecycle;
 use crate::submit::executor::Executor;
 
 thread_local! {
-    /// The current worker's pool and index, for each submission to look at. The address is of a pool that lives: its worker keeps it, and
-    /// takes it from here as it goes.
+    /// The current worker's pool and index, for each submission to look at. The address is of a
+    /// pool that lives: its worker keeps it, and takes it from here as it goes.
     static SEAT: Cell<(*const Lifecycle, usize)> = const { Cell::new((ptr::null(), 0)) };
-    /// The current worker itself. It has no count of it: whoever made it current has one for as long as it is.
+    /// The current worker itself. It has no count of it: whoever made it current has one for as
+    /// long as it is.
     static INNER: Cell<*const Inner> = const { Cell::new(ptr::null()) };
 }
 
@@ -29,8 +31,9 @@ fn with_current<R>(find: impl FnOnce(&Worker) -> Option<R>) -> Option<R> {
     if inner.is_null() {
         return None;
     }
-    // SAFETY: the address is that of an `Rc`'s content, of this thread, to which there is a count: an `Entered` borrows the worker,
-    // and one that entered for good takes its address from here as it goes (`forget`). What is made here adds no count, and takes none.
+    // SAFETY: the address is that of an `Rc`'s content, of this thread, to which there is a count:
+    // an `Entered` borrows the worker, and one that entered for good takes its address from here as
+    // it goes (`forget`). What is made here adds no count, and takes none.
     let worker = ManuallyDrop::new(Worker(unsafe { Rc::from_raw(inner) }));
     find(&worker)
 }
@@ -54,8 +57,8 @@ impl Worker {
         let _former = Current::of(self).replace();
     }
 
-    /// Makes this the calling thread's worker until the guard is dropped. Guards are dropped in the opposite order of their making: what one
-    /// puts back is alive because the guard below it is.
+    /// Makes this the calling thread's worker until the guard is dropped. Guards are dropped in the
+    /// opposite order of their making: what one puts back is alive because the guard below it is.
     #[inline]
     pub(crate) fn enter(&self) -> Entered<'_> {
         Entered {

@@ -12,14 +12,15 @@ use crate::pool::engine::Engine;
 use crate::worker::Worker;
 use crate::worker::park::Parker;
 
-/// A piece of work for the thread that a token's closures run on, while the token's holder waits elsewhere.
+/// A piece of work for the thread that a slot's closures run on, while the slot's holder waits
+/// elsewhere.
 pub struct DeferredAction {
     seat: usize,
-    token: usize,
+    slot: usize,
     work: Work,
 }
 
-/// The work itself, on the stack of who waits.
+/// The work itself, on the stack of the one that waits.
 ///
 /// Its drop says that it is over, done or not: from then on the pointer is not used.
 struct Work {
@@ -28,18 +29,19 @@ struct Work {
     waiting: Waker,
 }
 
-// SAFETY: what `run` points to is `Send`, and only the holder of the one `Work` uses it, while who made it waits.
+// SAFETY: what `run` points to is `Send`, and only the holder of the one `Work` uses it, while who
+// made it waits.
 unsafe impl Send for Work {}
 
 impl DeferredAction {
-    /// The token on whose thread it is to be done.
-    pub fn token(&self) -> usize {
-        self.token
+    /// The slot on whose thread it is to be done.
+    pub fn slot(&self) -> usize {
+        self.slot
     }
 
-    /// Does it, as a worker of `engine`'s pool at the seat of who waits.
+    /// Does it, as a worker of `engine`'s pool at the seat of the one that waits.
     pub fn run<E: Engine>(self, engine: &Arc<E>, state: Option<Rc<dyn Any>>) {
-        let worker = Worker::new(engine, self.seat, self.token, false);
+        let worker = Worker::new(engine, self.seat, self.slot, false);
         if let Some(state) = state {
             worker.set_state(state);
         }
@@ -58,7 +60,8 @@ impl Drop for Work {
     }
 }
 
-/// Has `f` done by whoever gets the errand from `send`, and waits for its end, within `block`. `None`: it was dropped instead.
+/// Has `f` done by whoever gets the action from `send`, and waits for its end, within `block`.
+/// `None`: it was dropped instead.
 pub(super) fn wait_for<R: Send>(
     f: impl FnOnce(&Worker) -> R + Send,
     seat: (usize, usize),
@@ -73,20 +76,21 @@ pub(super) fn wait_for<R: Send>(
         }
     };
     let run: *mut (dyn FnMut(&Worker) + Send + '_) = &raw mut run;
-    // SAFETY: only the lifetime changes. This function waits until the work is dropped, also where `send` panics.
+    // SAFETY: only the lifetime changes. This function waits until the work is dropped, also where
+    // `send` panics.
     let run: *mut (dyn FnMut(&Worker) + Send) = unsafe { std::mem::transmute(run) };
     let parker = Parker::new();
     let is_over = Arc::new(AtomicBool::new(false));
-    let errand = DeferredAction {
+    let action = DeferredAction {
         seat: seat.0,
-        token: seat.1,
+        slot: seat.1,
         work: Work {
             run,
             is_over: Arc::clone(&is_over),
             waiting: parker.waker(),
         },
     };
-    let sent = contain(|| send(errand));
+    let sent = contain(|| send(action));
     let mut wait = || {
         // ORDERING: see the drop of `Work`.
         while !is_over.load(Ordering::Acquire) {

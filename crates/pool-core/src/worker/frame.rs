@@ -11,8 +11,8 @@ pub(crate) struct Frame<'w> {
 }
 
 impl Frame<'_> {
-    /// The job's end is on record; what is left to run is user code that it leaves behind. A report that finds the frame counts the job
-    /// once: as one that still runs.
+    /// The job's end is on record; what is left to run is user code that it leaves behind. A report
+    /// that finds the frame counts the job once: as one that still runs.
     pub(crate) fn is_on_record(&self, outcome: Outcome) {
         self.note_record(Column::of(outcome));
     }
@@ -23,13 +23,13 @@ impl Frame<'_> {
     }
 
     fn note_record(&self, column: Column) {
-        self.worker.0.slot.note_record(self.is_listed, column);
+        self.worker.0.status.note_record(self.is_listed, column);
     }
 }
 
 impl Drop for Frame<'_> {
     #[inline(always)]
     fn drop(&mut self) {
-        self.worker.0.slot.end(self.is_listed);
+        self.worker.0.status.end(self.is_listed);
     }
 }

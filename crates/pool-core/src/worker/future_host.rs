@@ -1,37 +1,46 @@
-//! Futures on a runtime that polls them: a **chain** is a task of the runtime that holds a worker's token and hosts one future
-//! after the other.
+//! Futures on a runtime that polls them: a **host** is a task of the runtime that holds a worker's
+//! slot and hosts one future after the other.
 //!
-//! A chain has a seat for as long as it has work, and a worker that moves with it from thread to thread: each poll enters it and
-//! leaves it again. So a future that ends at its first poll touches nothing that is not its chain's own, except the queue; one that
-//! suspends leaves its chain's waker in its cell. Whoever cancels the pool wakes each chain.
+//! A host has a seat for as long as it has work, and a worker that moves with it from thread to
+//! thread: each poll enters it and leaves it again. So a future that ends at its first poll touches
+//! nothing that is not its host's own, except the queue; one that suspends leaves its host's waker
+//! in its cell. Whoever cancels the pool wakes each host.
 //!
-//! # Which futures keep their token
-//! A hosted future keeps its token from its start to its end, asleep or not: `workers` bounds the futures in flight. One that waits for its **own
-//! pool** cannot, since what it waits for may need that very token: a pool of one worker would stand still. So from its first such wait on (a
-//! handle of the pool, the pool's quiet or its end) a future **lends**: at each suspension it gives its token away, and takes one again when it is
-//! woken. All its suspensions, and not only those that wait for the pool: a future that waits for several things at once polls at a
-//! wake only what was woken, so one poll without such a wait says nothing about the others.
+//! # Which futures keep their slot
+//! A hosted future keeps its slot from its start to its end, asleep or not: `workers` bounds the
+//! futures in flight. One that waits for its **own pool** cannot, since what it waits for may need
+//! that very slot: a pool of one worker would stand still. So from its first such wait on (a handle
+//! of the pool, the pool's quiet or its end) a future **lends**: at each suspension it gives its
+//! slot away, and takes one again when it is woken. All its suspensions, and not only those that
+//! wait for the pool: a future that waits for several things at once polls at a wake only what was
+//! woken, so one poll without such a wait says nothing about the others.
 //!
 //! # Lending
-//! 1. The future is suspended, and lends. It is noted among the jobs that are away, so reports name it, and it counts as running; its frame at the
-//!    seat ends; the seat is freed; the token goes to whatever is queued or woken, or sleeps.
-//! 2. A wake has the runtime poll the chain's task, which has no token. It takes one that sleeps, or seeks one (`slot_request`), and is polled again
-//!    when that has come. With the token it has a seat, and its frame again; the note goes. `workers` bounds what runs, as ever.
-//! 3. When the future ends, its chain goes on with the token that it ended with.
+//! 1. The future is suspended, and lends. It is noted among the jobs that are away, so reports name
+//!    it, and it counts as running; its frame at the seat ends; the seat is freed; the slot goes to
+//!    whatever is queued or woken, or sleeps.
+//! 2. A wake has the runtime poll the host's task, which has no slot. It takes one that sleeps, or
+//!    seeks one (`slot_request`), and is polled again when that has come. With the slot it has a
+//!    seat, and its frame again; the note goes. `workers` bounds what runs, as ever.
+//! 3. When the future ends, its host goes on with the slot that it ended with.
 //!
-//! A seat may also come as a **loan** for one poll, from a worker that cannot leave it; the future gives it back when it suspends, or ends.
+//! A seat may also come as a **loan** for one poll, from a worker that cannot leave it; the future
+//! gives it back when it suspends, or ends.
 //!
-//! # Without a token
-//! These need none, and would wait in vain where every token is held by a job that hangs, or where the pool has stopped and its tokens have ended:
+//! # Without a slot
+//! These need none, and would wait in vain where every slot is held by a job that hangs, or where
+//! the pool has stopped and its slots have ended:
 //! - a future that is to be dropped: cancelled, expired, or its pool is being cancelled;
-//! - a future that shuts its own pool down: it is left out of what that waits for, and its limit holds though all others hang;
+//! - a future that shuts its own pool down: it is left out of what that waits for, and its limit
+//!   holds though all others hang;
 //! - any future of a pool that has stopped.
 //!
 //! They are polled as outsiders, without a worker, and end in the books of no seat.
 //!
 //! # A runtime that ends first
-//! It drops the chain. The future ends as `Cancelled`, wherever its token is. A token that the chain holds, or that lies in the future's inbox,
-//! is the engine's to [`lose`](Engine::lose). The inbox is closed, so a token that is on its way stays with who brings it.
+//! It drops the host. The future ends as `Cancelled`, wherever its slot is. A slot that the host
+//! holds, or that lies in the future's inbox, is the engine's to [`lose`](Engine::lose). The inbox
+//! is closed, so a slot that is on its way stays with who brings it.
 
 mod host;
 
@@ -47,54 +56,55 @@ use crate::pool::engine::{Engine, take_queued};
 use crate::pool::lifecycle::Lifecycle;
 use crate::queue::TaskQueue;
 use crate::task::Task;
-use crate::worker::borrowed::Left;
+use crate::worker::borrowed::Continuation;
 use crate::worker::sleep::Announced;
 use crate::worker::slot_request::{Grant, Seeking};
 use host::{Host, has_work};
 
-/// A token on its way to a chain or a visit, and the task that goes with it. Dropped on the way, as by a runtime that was shut down, it is
-/// [lost](Engine::lose).
+/// A slot on its way to a host or a run, and the task that goes with it. Dropped on the way, as by
+/// a runtime that was shut down, it is [lost](Engine::lose).
 #[derive(Debug)]
-pub struct Lent<E: Engine> {
+pub struct SlotInTransit<E: Engine> {
     engine: Arc<E>,
     /// There until it arrives.
-    token: Option<usize>,
+    slot: Option<usize>,
     first: Option<Task>,
 }
 
-impl<E: Engine> Lent<E> {
-    /// A token that was resumed, or that comes with the task to run `first`.
-    pub fn new(engine: Arc<E>, token: usize, first: Option<Task>) -> Self {
+impl<E: Engine> SlotInTransit<E> {
+    /// A slot that was resumed, or that comes with the task to run `first`.
+    pub fn new(engine: Arc<E>, slot: usize, first: Option<Task>) -> Self {
         Self {
             engine,
-            token: Some(token),
+            slot: Some(slot),
             first,
         }
     }
 
-    /// The token is in good hands again.
+    /// The slot is in good hands again.
     pub fn arrive(mut self) -> (Arc<E>, usize, Option<Task>) {
-        let token = self.token.take().expect("it arrives once");
-        (Arc::clone(&self.engine), token, self.first.take())
+        let slot = self.slot.take().expect("it arrives once");
+        (Arc::clone(&self.engine), slot, self.first.take())
     }
 }
 
-impl<E: Engine> Drop for Lent<E> {
+impl<E: Engine> Drop for SlotInTransit<E> {
     fn drop(&mut self) {
-        if let Some(token) = self.token.take() {
-            E::lose(&self.engine, token, self.first.take());
+        if let Some(slot) = self.slot.take() {
+            E::lose(&self.engine, slot, self.first.take());
         }
     }
 }
 
-/// Hosts futures with a worker's token, until there are none.
+/// Hosts futures with a worker's slot, until there are none.
 ///
-/// To be polled by a task of the engine's runtime. Dropped before it is ready, as by a runtime that shuts down, it ends the future that
-/// it hosts as `Cancelled`, and the token, if it has one then, is lost.
-pub async fn host_futures<E: Engine>(lent: Lent<E>) -> Left {
-    let (engine, token, mut first) = lent.arrive();
+/// To be polled by a task of the engine's runtime. Dropped before it is ready, as by a runtime that
+/// shuts down, it ends the future that it hosts as `Cancelled`, and the slot, if it has one then,
+/// is lost.
+pub async fn host_futures<E: Engine>(lent: SlotInTransit<E>) -> Continuation {
+    let (engine, slot, mut first) = lent.arrive();
     let life = engine.life();
-    let mut host = Host::new(&engine, token, first.is_none());
+    let mut host = Host::new(&engine, slot, first.is_none());
     loop {
         while let Some(task) = first.take().or_else(|| host.pop()) {
             if life.is_cancelling() {
@@ -103,7 +113,7 @@ pub async fn host_futures<E: Engine>(lent: Lent<E>) -> Left {
             }
             match task.into_payload::<AsyncEntry>() {
                 Ok(entry) => Hosted::new(entry, &mut host).await,
-                Err(closure) => return Left::ForVisit(host.leave(), Some(closure)),
+                Err(closure) => return Continuation::ForRun(host.leave(), Some(closure)),
             }
             if !host.has_token() || life.has_woken() {
                 break;
@@ -113,7 +123,7 @@ pub async fn host_futures<E: Engine>(lent: Lent<E>) -> Left {
             }
         }
         if !host.has_token() {
-            return Left::Nothing;
+            return Continuation::Nothing;
         }
         if let Some(woken) = life.woken.pop() {
             match host.see_to(woken) {
@@ -123,27 +133,28 @@ pub async fn host_futures<E: Engine>(lent: Lent<E>) -> Left {
         }
         if life.chores.are_left() {
             host.worker().begin_search();
-            return Left::ForVisit(host.leave(), None);
+            return Continuation::ForRun(host.leave(), None);
         }
         if life.may_leave() {
-            return Left::Stopped(host.leave());
+            return Continuation::Stopped(host.leave());
         }
         host.tell_news();
         if host.look_around() {
             continue;
         }
-        // In this order: whoever resumes the token finds its seat free.
-        let token = host.leave();
+        // In this order: whoever resumes the slot finds its seat free.
+        let slot = host.leave();
         let has_work = || has_work(&*engine) || life.may_leave();
-        match life.roster.sleep.announce(token, has_work) {
-            Announced::Search => host.occupy(token, true),
-            Announced::Sleep | Announced::Resumed => return Left::Nothing,
+        match life.roster.sleep.announce(slot, has_work) {
+            Announced::Search => host.occupy(slot, true),
+            Announced::Sleep | Announced::Resumed => return Continuation::Nothing,
         }
     }
 }
 
-/// What becomes of a token that was lost with the threads that its engine was lent: the worker is gone, and others see to its task.
-pub fn lose_token<E: Engine>(engine: &Arc<E>, token: usize, first: Option<Task>) {
+/// What becomes of a slot that was lost with the threads that its engine borrowed: the worker is
+/// gone, and others see to its task.
+pub fn lose_slot<E: Engine>(engine: &Arc<E>, slot: usize, first: Option<Task>) {
     let life = engine.life();
     match first {
         Some(first) => {
@@ -152,7 +163,7 @@ pub fn lose_token<E: Engine>(engine: &Arc<E>, token: usize, first: Option<Task>)
         }
         None => life.roster.searcher_lost(life),
     }
-    life.worker_lost(token, || take_queued(&**engine));
+    life.worker_lost(slot, || take_queued(&**engine));
 }
 
 /// Where a hosted future stands in the pool's books.
@@ -160,9 +171,9 @@ pub fn lose_token<E: Engine>(engine: &Arc<E>, token: usize, first: Option<Task>)
 enum Standing {
     /// It has not started.
     New,
-    /// It runs, or sleeps, at the chain's seat.
+    /// It runs, or sleeps, at the host's seat.
     Seated { is_listed: bool, since: u64 },
-    /// It has given its token away.
+    /// It has given its slot away.
     OffWorker { since: u64 },
 }
 
@@ -175,7 +186,7 @@ struct Hosted<'h, 'e, E: Engine> {
     known: Known,
     /// It has waited for its own pool.
     lends: bool,
-    /// Its inbox, while it needs a token.
+    /// Its inbox, while it needs a slot.
     seeking: Option<Arc<Seeking>>,
 }
 
@@ -201,7 +212,8 @@ impl<'h, 'e, E: Engine> Hosted<'h, 'e, E> {
         }
     }
 
-    /// One poll, as a worker of the pool: so the job may submit to it, join, close and drop it like any other.
+    /// One poll, as a worker of the pool: so the job may submit to it, join, close and drop it like
+    /// any other.
     fn poll_as_worker(&mut self, job: &Arc<dyn Polled>, waker: &Waker) -> Poll<Outcome> {
         let worker = self.host.worker();
         let polled = {
@@ -225,14 +237,14 @@ impl<'h, 'e, E: Engine> Hosted<'h, 'e, E> {
         false
     }
 
-    /// What the future can begin a poll with. It takes a token, if it gave its own away.
+    /// What the future can begin a poll with. It takes a slot, if it gave its own away.
     fn begin(&mut self, job: &Arc<dyn Polled>, cx: &Context<'_>) -> Begins {
         let Standing::OffWorker { since } = self.standing else {
             return Begins::Seated;
         };
         let life = self.host.life();
         let grant = match self.seeking.take() {
-            None => life.roster.sleep.take_for_work().map(Grant::Token),
+            None => life.roster.sleep.take_for_work().map(Grant::Slot),
             Some(seeking) => match seeking.poll(cx) {
                 Poll::Ready(grant) => grant,
                 Poll::Pending if needs_no_token(&**job, life) => seeking.close(),
@@ -260,7 +272,7 @@ impl<'h, 'e, E: Engine> Hosted<'h, 'e, E> {
         }
     }
 
-    /// Gives the token away until the future is woken.
+    /// Gives the slot away until the future is woken.
     fn lend(&mut self, job: &Arc<dyn Polled>, waker: &Waker) {
         let Standing::Seated { is_listed, since } = self.standing else {
             return;
@@ -274,12 +286,13 @@ impl<'h, 'e, E: Engine> Hosted<'h, 'e, E> {
         self.host.release();
         self.host.tell_news();
         if life.is_cancelling() {
-            // Its canceller may have looked among those who are away too early, and among the hosts too late.
+            // Its canceller may have looked among those who are away too early, and among the hosts
+            // too late.
             waker.wake_by_ref();
         }
     }
 
-    /// One poll, or the end, of a future that needs no token.
+    /// One poll, or the end, of a future that needs no slot.
     fn poll_alone(&mut self, job: Arc<dyn Polled>, waker: &Waker) -> Poll<()> {
         match job.poll_hosted(self.host.life(), None, waker, self.known) {
             Poll::Ready(outcome) => {
@@ -353,9 +366,9 @@ impl<E: Engine> Future for Hosted<'_, '_, E> {
 
 impl<E: Engine> Drop for Hosted<'_, '_, E> {
     fn drop(&mut self) {
-        if let Some(Grant::Token(token)) = self.seeking.take().and_then(|it| it.close()) {
+        if let Some(Grant::Slot(slot)) = self.seeking.take().and_then(|it| it.close()) {
             self.host.life().roster.sleep.begin_search();
-            E::lose(self.host.engine, token, None);
+            E::lose(self.host.engine, slot, None);
         }
         let Some(job) = self.job.take() else { return };
         match self.standing {

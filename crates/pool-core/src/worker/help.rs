@@ -1,40 +1,43 @@
 //! How a job that waits makes progress on the futures that it waits for, on its own worker.
 //!
-//! A future belongs to its pool: each wake queues it there. But a job that joins it, or awaits it in an
-//! executor of its own, keeps a worker, which may be the only one. So while it waits it **helps**: it
-//! polls the futures that it waits for itself, whenever one of them is due and no worker has come first.
+//! A future belongs to its pool: each wake queues it there. But a job that joins it, or awaits it
+//! in an executor of its own, keeps a worker, which may be the only one. So while it waits it
+//! **helps**: it polls the futures that it waits for itself, whenever one of them is due and no
+//! worker has come first.
 //!
-//! The list holds the future that a job on this stack waits for, and what that awaits. A future that is
-//! polled here and awaits another of the pool adds that one to the list instead of polling it within its own
-//! poll. So the depth of a chain of awaits costs memory and no stack. A helper looks from the end of the
-//! list: what was awaited last is due first.
+//! The list holds the future that a job on this stack waits for, and what that awaits. A future
+//! that is polled here and awaits another of the pool adds that one to the list instead of polling
+//! it within its own poll. So the depth of a chain of awaits costs memory and no stack. A helper
+//! looks from the end of the list: what was awaited last is due first.
 //!
-//! A future that was suspended notes in its cell what it awaits of its own pool, whoever polled it. A helper
-//! that finds a future not due adds to the list what that awaits: if the workers all wait here, nobody
-//! else makes progress on it. So the list holds whole chains of awaits, and what it holds is what the
-//! jobs here asked for, if by way of others.
+//! A future that was suspended notes in its cell what it awaits of its own pool, whoever polled it.
+//! A helper that finds a future not due adds to the list what that awaits: if the workers all wait
+//! here, nobody else makes progress on it. So the list holds whole chains of awaits, and what it
+//! holds is what the jobs here asked for, if by way of others.
 //!
-//! Each wait has a part of the list of its own, above those of the waits around it, and never polls theirs: a
-//! joiner runs nothing that it did not ask for.
+//! Each wait has a part of the list of its own, above those of the waits around it, and never polls
+//! theirs: a joiner runs nothing that it did not ask for.
 //!
 //! # Whose waker
-//! An executor may poll each of several handles with a waker of its own, and poll again the one alone whose
-//! waker was called. So the waker of a handle's poll is left in the cell of that future, and of those that it
-//! awaits, and in no other: it is dead once the handle is ready. A cell has room for one helper's waker, and
-//! needs no more, since a future is awaited by whoever polled its handle last. It notes who that is; one that
-//! has an older note of it does not help it any more.
+//! An executor may poll each of several handles with a waker of its own, and poll again the one
+//! alone whose waker was called. So the waker of a handle's poll is left in the cell of that
+//! future, and of those that it awaits, and in no other: it is dead once the handle is ready. A
+//! cell has room for one helper's waker, and needs no more, since a future is awaited by whoever
+//! polled its handle last. It notes who that is; one that has an older note of it does not help it
+//! any more.
 //!
 //! # What a helper leaves in the queue
-//! A wake queues the future, and a helper that is faster leaves that entry there. Each future has one at the
-//! most, but a job may wait for one future after the other, for as long as it likes, while no worker comes to
-//! the queue: the entries would keep what they point to. So who has ended some futures here looks through
-//! as many entries twice, from the front, drops those of futures that are over, and queues the others again.
+//! A wake queues the future, and a helper that is faster leaves that entry there. Each future has
+//! one at the most, but a job may wait for one future after the other, for as long as it likes,
+//! while no worker comes to the queue: the entries would keep what they point to. So who has ended
+//! some futures here looks through as many entries twice, from the front, drops those of futures
+//! that are over, and queues the others again.
 //!
 //! # No wake is missed
-//! A helper leaves its waker in a future's cell and then looks whether that is due; a wake makes the
-//! future due and then looks for the helper's waker. The cell's lock orders the two, so one of them sees
-//! the other. See `cell::future`. What a future awaits is noted under the same lock, and then its helper's
-//! waker is called: a helper that looked before the note looks again.
+//! A helper leaves its waker in a future's cell and then looks whether that is due; a wake makes
+//! the future due and then looks for the helper's waker. The cell's lock orders the two, so one of
+//! them sees the other. See `cell::future`. What a future awaits is noted under the same lock, and
+//! then its helper's waker is called: a helper that looked before the note looks again.
 
 use std::cell::{Cell, RefCell};
 use std::collections::HashSet;
@@ -48,8 +51,8 @@ use crate::worker::Worker;
 pub(crate) trait Awaited: Send + Sync {
     fn id(&self) -> JobId;
     fn is_ended(&self) -> bool;
-    /// A job of the same pool that waits for this one, if by way of others, polls it, if it is due, or runs it, if it is queued.
-    /// Otherwise `waker` will be called.
+    /// A job of the same pool that waits for this one, if by way of others, polls it, if it is due,
+    /// or runs it, if it is queued. Otherwise `waker` will be called.
     fn help(self: Arc<Self>, worker: &Worker, waker: &Waker) -> Helped;
     /// Whether future `id` was the last to poll its handle, as far as that matters.
     fn is_awaited_by(&self, id: JobId) -> bool;
@@ -80,9 +83,11 @@ pub(crate) enum Helped {
 #[derive(Default)]
 pub(super) struct Help {
     futures: RefCell<Vec<Arc<dyn Awaited>>>,
-    /// Which those are, each with where its job's part of the list begins: a chain of awaits may be long.
+    /// Which those are, each with where its job's part of the list begins: a chain of awaits may be
+    /// long.
     listed: RefCell<HashSet<(usize, JobId)>>,
-    /// What the future that is being polled has awaited in this poll, above what those around it have.
+    /// What the future that is being polled has awaited in this poll, above what those around it
+    /// have.
     awaited: RefCell<Vec<Arc<dyn Awaited>>>,
     /// Where the innermost job's part of the list begins.
     base: Cell<usize>,
@@ -90,7 +95,8 @@ pub(super) struct Help {
     is_helping: Cell<bool>,
     /// A job may have a name.
     has_left: Cell<bool>,
-    /// How many futures have ended here, since the last look at the queue, whose entries may be in it.
+    /// How many futures have ended here, since the last look at the queue, whose entries may be in
+    /// it.
     entries_left: Cell<usize>,
 }
 
@@ -115,7 +121,8 @@ impl Help {
 }
 
 impl Worker {
-    /// Runs a job in place, with a part of the list of its own. Who helps in it waits no longer after it.
+    /// Runs a job in place, with a part of the list of its own. Who helps in it waits no longer
+    /// after it.
     #[inline]
     pub(crate) fn helping_apart<R>(&self, run: impl FnOnce() -> R) -> R {
         let (result, rest) = self.apart(run);
@@ -139,7 +146,8 @@ impl Worker {
         (result, rest)
     }
 
-    /// Waits for `future` on this worker, helping; `wait` sleeps until the helper's waker is called. `is_over` is asked before each sleep.
+    /// Waits for `future` on this worker, helping; `wait` sleeps until the helper's waker is
+    /// called. `is_over` is asked before each sleep.
     pub(crate) fn help_until(
         &self,
         future: Arc<dyn Awaited>,
@@ -159,8 +167,9 @@ impl Worker {
         });
     }
 
-    /// Helps within one poll of an executor that is not ours: makes what progress there is, and returns. `waker` is called when there may be
-    /// more, until the handle is polled again, or goes.
+    /// Helps within one poll of an executor that is not ours: makes what progress there is, and
+    /// returns. `waker` is called when there may be more, until the handle is polled again, or
+    /// goes.
     pub(crate) fn help_once(&self, future: Arc<dyn Awaited>, waker: &Waker) {
         if self.0.help.is_helping.get() {
             self.add(future);
@@ -174,7 +183,8 @@ impl Worker {
         drop(rest);
     }
 
-    /// The future that is the innermost job here, if it is one that is being polled: notes that it awaits what `job` gives.
+    /// The future that is the innermost job here, if it is one that is being polled: notes that it
+    /// awaits what `job` gives.
     pub(crate) fn note_awaited(&self, job: impl FnOnce() -> Arc<dyn Awaited>) -> Option<JobId> {
         let awaiter = self.polled_innermost()?;
         let job = job();
@@ -182,7 +192,8 @@ impl Worker {
         Some(awaiter)
     }
 
-    /// A job here is over: it is in no wait that it has left. Whether it, or one beneath it, may have left something.
+    /// A job here is over: it is in no wait that it has left. Whether it, or one beneath it, may
+    /// have left something.
     #[inline]
     pub(super) fn forget_left(&self) -> bool {
         let has_left = self.0.help.has_left.get();
@@ -201,7 +212,8 @@ impl Worker {
         }
     }
 
-    /// A future has ended here, and its entry is in the queue of those that were woken, unless somebody has just taken it.
+    /// A future has ended here, and its entry is in the queue of those that were woken, unless
+    /// somebody has just taken it.
     pub(crate) fn left_an_entry(&self) {
         let left = &self.0.help.entries_left;
         left.set(left.get() + 1);
@@ -255,7 +267,8 @@ impl Worker {
                     }
                 }
                 Helped::Polled => {
-                    // At once: as it ended, it may have had another one awaited, which may do the same, and so on.
+                    // At once: as it ended, it may have had another one awaited, which may do the
+                    // same, and so on.
                     if future.is_ended() {
                         self.take_off(next);
                     }

@@ -16,12 +16,13 @@ pub(crate) enum Rest {
     Sleep,
     /// The pool has stopped.
     Stop,
-    /// The worker's token is elsewhere: leave.
+    /// The worker's slot is elsewhere: leave.
     Moved,
 }
 
 impl Worker {
-    /// The worker found a task: if it was the last to search, it sees to it that somebody finds the next.
+    /// The worker found a task: if it was the last to search, it sees to it that somebody finds the
+    /// next.
     #[inline]
     pub(crate) fn found<E: Engine>(&self, engine: &E) {
         if self.ends_last_search() && self.has_work(engine) {
@@ -75,7 +76,7 @@ impl Worker {
             Looked::Nothing => {}
         }
         machine::point(Point::Rest);
-        let announced = life.roster.sleep.announce(self.0.token, || {
+        let announced = life.roster.sleep.announce(self.0.slot, || {
             machine::point(Point::Rest);
             has_work()
         });

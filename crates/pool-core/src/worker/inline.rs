@@ -1,30 +1,36 @@
-//! A child that finds no place in its own pool's queue runs on its submitter (`R108`), within bounds (`R113`).
+//! A child that finds no place in its own pool's queue runs on its submitter (`R108`), within
+//! bounds (`R113`).
 
 use super::Worker;
 use crate::pool::lifecycle::Submission;
 use crate::task::Task;
 
-/// Jobs within each other on one stack, above which a child is queued instead of run in place: 16 KiB for each of them in a stack
-/// of the usual 2 MiB.
+/// Jobs within each other on one stack, above which a child is queued instead of run in place: 16
+/// KiB for each of them in a stack of the usual 2 MiB.
 const MOST_IN_PLACE: usize = 128;
-/// Children that one job queues so, past the bound: a job that submits for ever takes no more memory than this.
+/// Children that one job queues so, past the bound: a job that submits for ever takes no more
+/// memory than this.
 const MOST_PAST_BOUND: usize = 1024;
-/// Jobs nested on one stack whose submitter had queued that many. Above this all their children are queued, so at most 192
-/// jobs run within each other by their submissions.
+/// Jobs nested on one stack whose submitter had queued that many. Above this all their children are
+/// queued, so at most 192 jobs run within each other by their submissions.
 const MOST_BEYOND: usize = 64;
 
 impl Worker {
-    /// Runs a task on its submitter, which is this worker (`R108`, `R607`). Refused once the pool is cancelling.
+    /// Runs a task on its submitter, which is this worker (`R108`, `R607`). Refused once the pool
+    /// is cancelling.
     ///
-    /// A job whose child submits a child, and so on without end, would need a stack without end; so the innermost of many is queued past
-    /// the bound, and they return. What is queued so takes turns with the rest of the queue.
+    /// A job whose child submits a child, and so on without end, would need a stack without end; so
+    /// the innermost of many is queued past the bound, and they return. What is queued so takes
+    /// turns with the rest of the queue.
     ///
     /// # What is bounded
-    /// The stack: a child runs in place where fewer than 128 jobs are on it; or where its submitter has used up its quota past the
-    /// bound, and so have fewer than 64 others on this stack. So at most 192 jobs are within each other by their submissions, whatever
-    /// the graph of submissions. The memory: a job with fewer than 64 such submitters around it queues up to 1 024 children, however
-    /// many it submits. One that has 64 of them around it queues all its children: as many as it submits itself, and that after the 64
-    /// have queued 1 024 each. A chain of any length has one entry in the queue at a time.
+    /// The stack: a child runs in place where fewer than 128 jobs are on it; or where its submitter
+    /// has used up its quota past the bound, and so have fewer than 64 others on this stack. So at
+    /// most 192 jobs are within each other by their submissions, whatever the graph of submissions.
+    /// The memory: a job with fewer than 64 such submitters around it queues up to 1 024 children,
+    /// however many it submits. One that has 64 of them around it queues all its children: as many
+    /// as it submits itself, and that after the 64 have queued 1 024 each. A chain of any length
+    /// has one entry in the queue at a time.
     pub(crate) fn run_inline(&self, task: Task) -> Result<(), Task> {
         let Some(submission) = Submission::begin_inline(self.life(), self.index()) else {
             return Err(task);

@@ -1,11 +1,13 @@
-//! Names for the jobs on a worker's stack, given to those that a wait leaves out (`lifecycle/excluded_waiters.rs`).
+//! Names for the jobs on a worker's stack, given to those that a wait leaves out
+//! (`lifecycle/excluded_waiters.rs`).
 
 use std::cell::RefCell;
 use std::sync::atomic::{AtomicU64, Ordering};
 
 use super::Worker;
 
-/// A job on a stack, by a name that no other job ever has. It has no other of its own while it runs: its cell may be gone.
+/// A job on a stack, by a name that no other job ever has. It has no other of its own while it
+/// runs: its cell may be gone.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub(crate) struct StackName(u64);
 
@@ -32,7 +34,8 @@ impl Worker {
         *names[level - 1].get_or_insert_with(StackName::next)
     }
 
-    /// Forgets the names above this level. The waits that a job has begun, and left to somebody else, do not know it any more.
+    /// Forgets the names above this level. The waits that a job has begun, and left to somebody
+    /// else, do not know it any more.
     pub(super) fn forget_names_above(&self, level: usize) {
         let mut names = self.0.names.0.borrow_mut();
         if let Some(gone) = names.get(level..) {

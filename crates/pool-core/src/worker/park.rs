@@ -1,7 +1,8 @@
-//! The one way in which a thread waits: it polls a future and parks in between, for ever or up to a limit.
+//! The one way in which a thread waits: it polls a future and parks in between, for ever or up to a
+//! limit.
 //!
-//! Joining, waiting for room, for quiet and for the end of a shutdown are futures; their blocking and timed forms are these
-//! few lines around them.
+//! Joining, waiting for room, for quiet and for the end of a shutdown are futures; their blocking
+//! and timed forms are these few lines around them.
 
 pub(crate) mod blocked;
 
@@ -23,7 +24,8 @@ pub use blocked::{Blocked, when_blocked};
 
 /// Parks this thread until its waker fires.
 ///
-/// The flag, not the thread's park token, carries the wake: a job may park and unpark threads as it likes.
+/// The flag, not the thread's park token, carries the wake: a job may park and unpark threads as it
+/// likes.
 #[derive(Debug)]
 pub(crate) struct Parker(Arc<ThreadWaker>);
 
@@ -47,7 +49,8 @@ impl Parker {
 
     /// Returns once the waker has fired since the last return, or at `limit`. False at the limit.
     pub(crate) fn park(&self, limit: Option<Instant>) -> bool {
-        // ORDERING: Acquire pairs with the waker's Release: what it did before is visible to the next poll.
+        // ORDERING: Acquire pairs with the waker's Release: what it did before is visible to the
+        // next poll.
         while !self.0.is_woken.swap(false, Ordering::Acquire) {
             if limit.is_some_and(|limit| machine::now() >= limit) {
                 return false;
@@ -77,14 +80,16 @@ impl Wake for ThreadWaker {
     }
 }
 
-/// How long a job that waits for its whole pool parks between two looks for a task that it must run itself.
+/// How long a job that waits for its whole pool parks between two looks for a task that it must run
+/// itself.
 const HELP_EVERY: Duration = Duration::from_millis(1);
 
-/// Runs `future` to its end within a job of `worker`, and queued tasks in between: the pool that it waits for may need this
-/// very worker. `limit` is looked at anew before each park; the future sees to it that it ends then.
+/// Runs `future` to its end within a job of `worker`, and queued tasks in between: the pool that it
+/// waits for may need this very worker. `limit` is looked at anew before each park; the future sees
+/// to it that it ends then.
 ///
-/// What is run here keeps the caller until it returns. So tasks are left to a worker that has nothing to do, unless it does not take
-/// them by the next look.
+/// What is run here keeps the caller until it returns. So tasks are left to a worker that has
+/// nothing to do, unless it does not take them by the next look.
 pub(crate) fn block_on_helping<F: Future>(
     mut future: Pin<&mut F>,
     worker: Option<&Worker>,
@@ -113,7 +118,8 @@ pub(crate) fn block_on_helping<F: Future>(
         if std::mem::take(&mut has_helped)
             && let Some(worker) = worker
         {
-            // What ran here may have been the last: a worker that rests says so to all who wait for quiet, this one too.
+            // What ran here may have been the last: a worker that rests says so to all who wait for
+            // quiet, this one too.
             worker.life().tell_watchers();
         }
         let next_look = worker.map(|_| machine::now() + HELP_EVERY);
@@ -121,8 +127,9 @@ pub(crate) fn block_on_helping<F: Future>(
     }
 }
 
-/// The same in async code, where who waits may keep the worker that it is on: queued tasks run within the polls. `worker` is asked for the
-/// pool's worker that the polling thread is, at each poll anew.
+/// The same in async code, where who waits may keep the worker that it is on: queued tasks run
+/// within the polls. `worker` is asked for the pool's worker that the polling thread is, at each
+/// poll anew.
 pub(crate) async fn helping<F: Future>(
     mut future: Pin<&mut F>,
     worker: impl Fn() -> Option<Worker>,
@@ -166,19 +173,21 @@ pub(crate) async fn helping<F: Future>(
     .await
 }
 
-/// How often one looks before one sleeps. A look costs a yield, some hundred nanoseconds on a core that nobody else wants.
+/// How often one looks before one sleeps. A look costs a yield, some hundred nanoseconds on a core
+/// that nobody else wants.
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct Looks(u32);
 
 impl Looks {
-    /// Who joins: a job that starts at once is over by then, and who waits for one that does not does best to leave its core.
+    /// Who joins: a job that starts at once is over by then, and who waits for one that does not
+    /// does best to leave its core.
     pub(crate) const JOINER: Self = Self(16);
     /// A worker: its sleep costs the next submitter a system call.
     pub(crate) const WORKER: Self = Self(16);
     /// A submitter at a full queue: it comes back to many free places.
     pub(crate) const SUBMITTER: Self = Self(18);
 
-    /// Half as many, so many times over.
+    /// Half as many, that many times over.
     pub(crate) fn halved(self, times: u32) -> Self {
         Self(self.0.checked_shr(times).unwrap_or(0))
     }
@@ -189,11 +198,13 @@ impl Looks {
     }
 }
 
-/// How many looks come without giving up the core: as many as take about as long, all in all, as a job's way to another core and back. Who
-/// yields instead is away for longer than that, though nobody else wants the core.
+/// How many looks come without giving up the core: as many as take about as long, all in all, as a
+/// job's way to another core and back. Who yields instead is away for longer than that, though
+/// nobody else wants the core.
 const LOOKS_SPINNING: u32 = if cfg!(pool_loom) { 1 } else { 5 };
 
-/// Whether all threads of this process share one core, so that who spins keeps the one it waits for from running.
+/// Whether all threads of this process share one core, so that who spins keeps the one it waits for
+/// from running.
 static HAS_ONE_CORE: AtomicBool = AtomicBool::new(false);
 
 /// Asks the system, once in a process. Each pool does so before its first job.
@@ -205,14 +216,17 @@ pub(crate) fn prepare() {
     });
 }
 
-/// Looks a while whether something has happened: by a few spins, then between yields. True once it has.
+/// Looks a while whether something has happened: by a few spins, then between yields. True once it
+/// has.
 pub(crate) fn look_a_while(looks: Looks, mut has_happened: impl FnMut() -> bool) -> bool {
     has_happened() || spin_a_while(&mut has_happened) || look_between_yields(looks, has_happened)
 }
 
-/// Looks whether something has happened that another core is about to do, without giving up this one. True once it has.
+/// Looks whether something has happened that another core is about to do, without giving up this
+/// one. True once it has.
 ///
-/// The spins grow: what is looked at lies on a cache line that somebody is about to write, and each look costs that somebody the line's way back.
+/// The spins grow: what is looked at lies on a cache line that somebody is about to write, and each
+/// look costs that somebody the line's way back.
 pub(crate) fn spin_a_while(mut has_happened: impl FnMut() -> bool) -> bool {
     // Nobody else runs while a simulated thread spins.
     let may_spin = !HAS_ONE_CORE.load(Ordering::Relaxed) && !machine::is_simulated();
@@ -231,8 +245,9 @@ pub(crate) fn look_between_yields(looks: Looks, mut has_happened: impl FnMut() -
     })
 }
 
-/// The same; tells how long the yield lasted after which it had happened. In a simulation not at all: there a thread is away for as long as the
-/// schedule says, and no core is the less idle for it.
+/// The same; tells how long the yield lasted after which it had happened. In a simulation not at
+/// all: there a thread is away for as long as the schedule says, and no core is the less idle for
+/// it.
 pub(crate) fn time_between_yields(
     looks: Looks,
     mut has_happened: impl FnMut() -> bool,
@@ -276,8 +291,8 @@ impl Deref for OwnParker {
 
 impl Drop for OwnParker {
     fn drop(&mut self) {
-        // A waker of the former wait may still fire: the next wait then polls once more than it must. A thread whose locals are gone
-        // keeps none.
+        // A waker of the former wait may still fire: the next wait then polls once more than it
+        // must. A thread whose locals are gone keeps none.
         let _gone = SPARE.try_with(|spare| spare.set(self.0.take()));
     }
 }

@@ -57,13 +57,14 @@ impl Worker {
         self.polled_innermost().is_some()
     }
 
-    /// Whether a job that is awaited on this thread must make progress here, since nobody may be left to run it.
+    /// Whether a job that is awaited on this thread must make progress here, since nobody may be
+    /// left to run it.
     pub(crate) fn must_drive_awaited(&self) -> bool {
         self.keeps_place() && !self.life().roster.sleep.has_sleeper() && !self.life().is_forked()
     }
 
-    /// Whether who waits on this thread keeps the worker: a future whose suspension does not free it, or a closure, which may well await
-    /// in an executor of its own.
+    /// Whether who waits on this thread keeps the worker: a future whose suspension does not free
+    /// it, or a closure, which may well await in an executor of its own.
     pub(crate) fn keeps_place(&self) -> bool {
         self.0.keeping.get() > 0 || !self.is_polling()
     }

@@ -1,5 +1,5 @@
-//! What a worker does while its pool is cancelled, which is to drop what the pool has given up; how it leaves, and how it
-//! submits by then.
+//! What a worker does while its pool is cancelled, which is to drop what the pool has given up; how
+//! it leaves, and how it submits by then.
 
 use std::sync::Arc;
 
@@ -8,25 +8,25 @@ use crate::job::outcome::drop_contained;
 use crate::pool::engine::Engine;
 use crate::submit::error::Refused;
 use crate::task::Task;
-use crate::worker::{Step, Worker};
+use crate::worker::{StepOutcome, Worker};
 
 impl Worker {
     /// Does one thing that is left, if there is one. Tasks that are still queued do not start.
     #[cold]
-    pub(crate) fn step_at_end<E: Engine>(&self, engine: &E) -> Step {
+    pub(crate) fn step_at_end<E: Engine>(&self, engine: &E) -> StepOutcome {
         let life = self.life();
         if life.is_forked() {
-            return Step::Nothing; // what is queued is the parent's
+            return StepOutcome::Nothing; // what is queued is the parent's
         }
         if life.chores.are_left() {
             // Somebody else looks for the next: this one may take for ever.
             self.found(engine);
             if life.chores.do_one(self) {
-                return Step::Ran;
+                return StepOutcome::Ran;
             }
         }
         if self.run_woken() {
-            return Step::Ran;
+            return StepOutcome::Ran;
         }
         self.run_queued(engine)
     }

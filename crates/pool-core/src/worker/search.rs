@@ -1,15 +1,18 @@
 //! `Search`: how long a worker that found nothing looks on, and when it does better to sleep.
 //!
-//! A worker looks a while before it sleeps, since its sleep costs the next submitter a system call. Two things make that harmful, and no single
-//! look shows them:
-//! - **Rivals.** Of several that search, one gets the next job. The others begin anew each time, and with few cores they hold up the one that
-//!   runs it. So who loses to a rival looks half as long from then on, until it gets a job.
-//! - **A shared core.** A submitter and the worker that it waits for may take turns on one core while another has nothing to do: to the
-//!   scheduler both always give way, and it leaves them where they are. Each job then costs two switches. Who is woken, though, is put on an idle core. So a
-//!   worker that has come to its jobs that way for a while sleeps once; if that changes nothing, again after twice as many, and so on. On a thread
-//!   that is lent it naps instead: its owner would not let the thread sleep.
+//! A worker looks a while before it sleeps, since its sleep costs the next submitter a system call.
+//! Two things make that harmful, and no single look shows them:
+//! - **Rivals.** Of several that search, one gets the next job. The others begin anew each time,
+//!   and with few cores they hold up the one that runs it. So who loses to a rival looks half as
+//!   long from then on, until it gets a job.
+//! - **A shared core.** A submitter and the worker that it waits for may take turns on one core
+//!   while another has nothing to do: to the scheduler both always give way, and it leaves them
+//!   where they are. Each job then costs two switches. Who is woken, though, is put on an idle
+//!   core. So a worker that has come to its jobs that way for a while sleeps once; if that changes
+//!   nothing, again after twice as many, and so on. On a thread that is lent it naps instead: its
+//!   owner would not let the thread sleep.
 //!
-//! A worker on a lent thread begins anew with each visit.
+//! A worker on a borrowed thread begins anew with each run.
 
 use std::cell::Cell;
 use std::time::Duration;
@@ -22,7 +25,7 @@ const A_TURN_OF_OTHERS: Duration = Duration::from_nanos(1200);
 /// The shortest sleep there is.
 pub(super) const A_NAP: Duration = Duration::from_nanos(1);
 
-/// After so many jobs in a row that came within others' turns, the worker sleeps.
+/// After this many jobs in a row that came within others' turns, the worker sleeps.
 const FIRST_TURNS: u32 = 32;
 /// The most that it grows to.
 const MOST_TURNS: u32 = 1 << 13;
@@ -40,7 +43,7 @@ pub(super) enum Looked {
 
 #[derive(Debug)]
 pub(super) struct Search {
-    is_lent: bool,
+    is_borrowed: bool,
     /// Jobs in a row that rivals took.
     losses: Cell<u32>,
     /// Jobs in a row that came within others' turns on this core, since the last sleep.
@@ -51,9 +54,9 @@ pub(super) struct Search {
 
 impl Search {
     /// For a worker whose thread is lent to it, or its own.
-    pub(super) fn new(is_lent: bool) -> Self {
+    pub(super) fn new(is_borrowed: bool) -> Self {
         Self {
-            is_lent,
+            is_borrowed,
             losses: Cell::new(0),
             turns: Cell::new(0),
             bearable: Cell::new(FIRST_TURNS),
@@ -75,7 +78,7 @@ impl Search {
         if self.turns.get() >= self.bearable.get() {
             self.turns.set(0);
             self.bearable.set(MOST_TURNS.min(self.bearable.get() * 2));
-            return if self.is_lent {
+            return if self.is_borrowed {
                 Looked::Nap
             } else {
                 Looked::Nothing
@@ -139,16 +142,16 @@ mod tests {
         assert_eq!(looks_in_vain(&search), at_first);
     }
 
-    /// Lets the worker come to so many jobs within others' turns.
+    /// Lets the worker come to that many jobs within others' turns.
     fn jobs_in_turns(search: &Search, jobs: u32) {
         search.turns.set(search.turns.get() + jobs);
     }
 
     #[test]
     fn who_shares_its_core_sleeps_more_and_more_seldom_until_it_does_not() {
-        for is_lent in [false, true] {
-            let search = Search::new(is_lent);
-            let sleeps = if is_lent {
+        for is_borrowed in [false, true] {
+            let search = Search::new(is_borrowed);
+            let sleeps = if is_borrowed {
                 Looked::Nap
             } else {
                 Looked::Nothing

@@ -1,33 +1,38 @@
 //! Who sleeps and who searches: how a submission wakes few workers and never too few.
 //!
 //! # States
-//! A worker is **active** (it runs a job), **searching** (it looks for one) or **sleeping** (it is on the stack, parked or
-//! about to park). One word counts the sleeping and the searching.
+//! A worker is **active** (it runs a job), **searching** (it looks for one) or **sleeping** (it is
+//! on the stack, parked or about to park). One word counts the sleeping and the searching.
 //!
 //! # The submitter, after its push
-//! First a light fence; then it reads the word. If nobody sleeps, it is done. Else a full fence, and it reads the word again: if
-//! nobody sleeps, or somebody searches, it is done. Else it takes one sleeper off the stack, counts it as searching, and resumes it.
+//! First a light fence; then it reads the word. If nobody sleeps, it is done. Otherwise a full
+//! fence, and it reads the word again: if nobody sleeps, or somebody searches, it is done.
+//! Otherwise it takes one sleeper off the stack, counts it as searching, and resumes it.
 //!
-//! Before that it has a little **patience**, if another worker is active: a short job is over, and its worker searches, sooner than a sleeper
-//! could be woken. Who submits a job, joins it and submits the next would else wake a second worker each time, for nothing.
+//! Before that it has a little **patience**, if another worker is active: a short job is over, and
+//! its worker searches, sooner than a sleeper could be woken. Who submits a job, joins it and
+//! submits the next would else wake a second worker each time, for nothing.
 //!
 //! # The worker that found nothing
-//! It puts itself on the stack; in one step it leaves the searching and joins the sleeping. Then a heavy fence; then it looks
-//! into the queues once more. Empty: it parks until somebody takes it off the stack. Not empty: it takes itself off the
-//! stack and searches again; if it is no longer there, it was resumed and searches all the same.
+//! It puts itself on the stack; in one step it leaves the searching and joins the sleeping. Then a
+//! heavy fence; then it looks into the queues once more. Empty: it parks until somebody takes it
+//! off the stack. Not empty: it takes itself off the stack and searches again; if it is no longer
+//! there, it was resumed and searches all the same.
 //!
 //! # The worker that found something
-//! It leaves the searching. If it was the last, a full fence; then it looks whether there is more and resumes one sleeper if so: one
-//! wakes the next, for as long as there is work.
+//! It leaves the searching. If it was the last, a full fence; then it looks whether there is more
+//! and resumes one sleeper if so: one wakes the next, for as long as there is work.
 //!
 //! # Why no wake is lost
-//! A submitter that read that **nobody sleeps** leaves the job to workers that are active or searching. Each of them, before it
-//! parks, announces its sleep after that read, and then looks; light and heavy fence make the push visible to that look (`asymmetric_fence`).
+//! A submitter that read that **nobody sleeps** leaves the job to workers that are active or
+//! searching. Each of them, before it parks, announces its sleep after that read, and then looks;
+//! light and heavy fence make the push visible to that look (`asymmetric_fence`).
 //!
-//! A submitter that read that **somebody searches** has put a full fence between its push and that read. Whoever searched at that
-//! moment leaves the searching later in the total order of the word: for its sleep, and then looks, as above; or with a
-//! job, and then the last of the searchers looks, behind a full fence of its own, and resumes somebody. That sleepers
-//! exist is what makes this case matter, so only it pays for the full fence.
+//! A submitter that read that **somebody searches** has put a full fence between its push and that
+//! read. Whoever searched at that moment leaves the searching later in the total order of the word:
+//! for its sleep, and then looks, as above; or with a job, and then the last of the searchers
+//! looks, behind a full fence of its own, and resumes somebody. That sleepers exist is what makes
+//! this case matter, so only it pays for the full fence.
 
 use crossbeam_utils::CachePadded;
 
@@ -63,7 +68,7 @@ pub(crate) enum Announced {
     Sleep,
     /// There is work, and the worker searches again.
     Search,
-    /// There is work, and somebody has resumed the worker already: take the token, then search.
+    /// There is work, and somebody has resumed the worker already: take the slot, then search.
     Resumed,
 }
 
@@ -76,10 +81,12 @@ impl Sleep {
         }
     }
 
-    /// The submitter's part. The worker to resume, if one is needed. `is_worker`: whether the submitter is one itself.
+    /// The submitter's part. The worker to resume, if one is needed. `is_worker`: whether the
+    /// submitter is one itself.
     #[inline]
     pub(crate) fn notify(&self, is_worker: impl FnOnce() -> bool) -> Option<usize> {
-        // ORDERING: partner is the heavy fence in `announce`: either this read sees the sleeper, or its last look sees the push.
+        // ORDERING: partner is the heavy fence in `announce`: either this read sees the sleeper, or
+        // its last look sees the push.
         light();
         if self.word.load(Ordering::Relaxed) < SLEEPING {
             return None;
@@ -89,8 +96,8 @@ impl Sleep {
 
     #[inline(never)]
     fn notify_sleeper(&self, is_worker: impl FnOnce() -> bool) -> Option<usize> {
-        // ORDERING: pairs with the fence in `end_search`: either this read sees no searcher, or its look sees the push. The later reads are of
-        // later states, so the same holds for them.
+        // ORDERING: pairs with the fence in `end_search`: either this read sees no searcher, or its
+        // look sees the push. The later reads are of later states, so the same holds for them.
         fence(Ordering::SeqCst);
         let word = self.word.load(Ordering::Relaxed);
         if sleeping(word) == 0 || searching(word) != 0 {
@@ -106,8 +113,9 @@ impl Sleep {
     #[cold]
     fn take_sleeper(&self) -> Option<usize> {
         let mut stack = self.stack.lock_unpoisoned();
-        // Somebody may have resumed one while this thread waited for the lock; that one searches for all.
-        // ORDERING: SeqCst on each change of the word keeps them in one order, which the argument above walks along.
+        // Somebody may have resumed one while this thread waited for the lock; that one searches
+        // for all. ORDERING: SeqCst on each change of the word keeps them in one order, which the
+        // argument above walks along.
         if searching(self.word.load(Ordering::SeqCst)) != 0 {
             return None;
         }
@@ -123,7 +131,7 @@ impl Sleep {
         self.word.load(Ordering::Relaxed) >= SLEEPING
     }
 
-    /// Whether others search beside the caller, who does. Out of date at once.
+    /// Whether others search next to the caller, who does. Out of date at once.
     #[inline]
     pub(crate) fn has_rivals(&self) -> bool {
         searching(self.word.load(Ordering::Relaxed)) > 1
@@ -140,7 +148,8 @@ impl Sleep {
         self.word.load(Ordering::Relaxed) != 0
     }
 
-    /// Takes a sleeper off the stack for one who has work for it already. Nobody is resumed, and it does not search.
+    /// Takes a sleeper off the stack for one who has work for it already. Nobody is resumed, and it
+    /// does not search.
     ///
     /// To those who submit it is one that was active all along: before it sleeps again, it looks.
     pub(crate) fn take_for_work(&self) -> Option<usize> {
@@ -187,7 +196,8 @@ impl Sleep {
             self.word
                 .fetch_add(SLEEPING.wrapping_sub(SEARCHING), Ordering::SeqCst);
         }
-        // ORDERING: partner is the light fence in `notify`; a full fence too, for that in `notify_sleeper`.
+        // ORDERING: partner is the light fence in `notify`; a full fence too, for that in
+        // `notify_sleeper`.
         heavy();
         if !has_work() {
             Announced::Sleep

@@ -1,18 +1,23 @@
-//! How a future that gave its token away gets one again.
+//! How a future that gave its slot away gets one again.
 //!
 //! # Protocol
-//! The future's own task is woken, and is polled without a token. If one sleeps, it takes that. Else it leaves an **entry** among the woken
-//! futures, which nobody can refuse, and waits at its **inbox**. Whoever pops the entry brings what it can:
-//! - A worker with nothing else on its stack leaves its seat and puts its **token** into the inbox. So does a chain.
-//! - A worker that waits inside a job for its whole pool cannot leave. It puts a **loan** into the inbox: its seat for one poll, while it waits
-//!   for the seat to come back. If nobody has taken the loan up within a moment, as where the runtime's threads are all blocked, it takes it
-//!   back and leaves the entry to others.
+//! The future's own task is woken, and is polled without a slot. If one sleeps, it takes that.
+//! Otherwise it leaves an **entry** among the woken futures, which nobody can refuse, and waits at
+//! its **inbox**. Whoever pops the entry brings what it can:
+//! - A worker with nothing else on its stack leaves its seat and puts its **slot** into the inbox.
+//!   So does a host.
+//! - A worker that waits inside a job for its whole pool cannot leave. It puts a **loan** into the
+//!   inbox: its seat for one poll, while it waits for the seat to come back. If nobody has taken
+//!   the loan up within a moment, as where the runtime's threads are all blocked, it takes it back
+//!   and leaves the entry to others.
 //!
-//! A job that joins the future, or awaits it in an executor of its own, does not look at entries. It finds the inbox by way of the future's cell
-//! (`worker::help`), and lends its seat as well: it may have the only one.
+//! A job that joins the future, or awaits it in an executor of its own, does not look at entries.
+//! It finds the inbox by way of the future's cell (`worker::help`), and lends its seat as well: it
+//! may have the only one.
 //!
-//! An inbox that nobody looks into any more is closed, and whoever comes with a token keeps it; a token that lies in it by then is the closer's.
-//! An entry that is dropped, as by the end of the pool, says so in the inbox: no token will come.
+//! An inbox that nobody looks into any more is closed, and whoever comes with a slot keeps it; a
+//! slot that lies in it by then is the closer's. An entry that is dropped, as by the end of the
+//! pool, says so in the inbox: no slot will come.
 
 use std::fmt;
 use std::sync::Arc;
@@ -30,7 +35,7 @@ use crate::worker::{Departure, Worker};
 /// How long a loan lies in the inbox.
 const TAKEN_UP_WITHIN: Duration = Duration::from_millis(1);
 
-/// The inbox of a future that needs a token.
+/// The inbox of a future that needs a slot.
 pub(crate) struct Seeking(Mutex<Inbox>);
 
 enum Inbox {
@@ -43,16 +48,16 @@ enum Inbox {
     Closed,
 }
 
-/// What a future that needs a token gets.
+/// What a future that needs a slot gets.
 pub(crate) enum Grant {
-    Token(usize),
+    Slot(usize),
     Loan(Loan),
 }
 
 /// A seat for one poll. Its drop gives it back.
 pub(crate) struct Loan {
     pub(crate) seat: usize,
-    pub(crate) token: usize,
+    pub(crate) slot: usize,
     lender: Waker,
 }
 
@@ -66,7 +71,7 @@ pub(crate) enum LoanEnd {
     NobodyWaits,
 }
 
-/// The entry of a future that needs a token.
+/// The entry of a future that needs a slot.
 struct SeekerEntry(Arc<Seeking>);
 
 impl Seeking {
@@ -99,9 +104,9 @@ impl Seeking {
         close(&mut self.0.lock_unpoisoned())
     }
 
-    /// Brings a token. False if nobody waits for it.
-    pub(crate) fn give(&self, token: usize) -> bool {
-        self.put(Grant::Token(token))
+    /// Brings a slot. False if nobody waits for it.
+    pub(crate) fn give(&self, slot: usize) -> bool {
+        self.put(Grant::Slot(slot))
     }
 
     fn put(&self, grant: Grant) -> bool {
@@ -128,7 +133,7 @@ impl Seeking {
         let parker = Parker::new();
         let is_put = self.put(Grant::Loan(Loan {
             seat: worker.index(),
-            token: worker.token(),
+            slot: worker.slot(),
             lender: parker.waker(),
         }));
         if !is_put {
@@ -143,7 +148,8 @@ impl Seeking {
         LoanEnd::Returned
     }
 
-    /// Takes a loan back that nobody has taken up. The one who waits was woken for it, and waits on when it is polled.
+    /// Takes a loan back that nobody has taken up. The one who waits was woken for it, and waits on
+    /// when it is polled.
     fn take_back(&self) -> bool {
         let mut inbox = self.0.lock_unpoisoned();
         if !matches!(*inbox, Inbox::Has(_)) {

@@ -1,21 +1,21 @@
-//! How a worker's token comes and goes, on engines whose tokens move from thread to thread.
+//! How a worker's slot comes and goes, on engines whose slots move from thread to thread.
 
 use std::any::Any;
 use std::cell::Cell;
 use std::rc::Rc;
 use std::sync::Arc;
 
-use super::{Step, Worker};
+use super::{StepOutcome, Worker};
 use crate::pool::engine::Engine;
 use crate::task::Task;
 use crate::worker::deferred_action::{DeferredAction, wait_for};
 use crate::worker::slot_request::Seeking;
 
-/// Where a worker's token goes once the worker has left its seat.
+/// Where a worker's slot goes once the worker has left its seat.
 pub(crate) enum Departure {
-    /// To a chain, which hosts this future.
+    /// To a host, which hosts this future.
     Future(Task),
-    /// To a future that gave its own token away.
+    /// To a future that gave its own slot away.
     To(Arc<Seeking>),
 }
 
@@ -30,10 +30,11 @@ pub(super) struct Lending {
 }
 
 impl Worker {
-    /// For [`Engine::run`]: the worker leaves its thread, and its token goes on with `future`, which a runtime hosts.
-    pub fn set_out(&self, future: Task) -> Step {
+    /// For [`Engine::run`]: the worker leaves its thread, and its slot goes on with `future`, which
+    /// a runtime hosts.
+    pub fn set_out(&self, future: Task) -> StepOutcome {
         self.depart(Departure::Future(future));
-        Step::Moved
+        StepOutcome::Moved
     }
 
     /// The worker leaves as soon as what it runs is over.
@@ -44,28 +45,28 @@ impl Worker {
 
     /// What comes of a woken task that was run.
     #[inline]
-    pub(super) fn step_taken(&self) -> Step {
+    pub(super) fn step_taken(&self) -> StepOutcome {
         if self.0.lending.is_leaving.get() {
-            Step::Moved
+            StepOutcome::Moved
         } else {
-            Step::Ran
+            StepOutcome::Ran
         }
     }
 
-    /// Where the token goes, for whoever has left the seat.
+    /// Where the slot goes, for whoever has left the seat.
     pub(crate) fn take_departure(&self) -> Option<Departure> {
         self.0.lending.is_leaving.set(false);
         self.0.lending.departure.take()
     }
 
-    /// Its token has come back from sleep: it is counted among those that search.
+    /// Its slot has come back from sleep: it is counted among those that search.
     pub(crate) fn is_resumed(&self) {
         self.0.is_searching.set(true);
     }
 
-    /// Its token sleeps, or is elsewhere: whoever has it may be counted among those that search, and
+    /// Its slot sleeps, or is elsewhere: whoever has it may be counted among those that search, and
     /// this worker is not.
-    pub(crate) fn is_without_token(&self) {
+    pub(crate) fn is_without_slot(&self) {
         self.0.is_searching.set(false);
     }
 
@@ -74,9 +75,9 @@ impl Worker {
         self.0.is_searching.get()
     }
 
-    /// Sleeps until its token comes home.
+    /// Sleeps until its slot comes home.
     pub(crate) fn park(&self) {
-        self.0.slot.park();
+        self.0.status.park();
     }
 
     /// Says that this worker polls futures for a runtime, and runs no closure.
@@ -89,7 +90,8 @@ impl Worker {
         self.0.lending.is_hosting.get()
     }
 
-    /// Whether jobs may run within the one that runs here. On a thread that polls futures none may: a closure might block them all.
+    /// Whether jobs may run within the one that runs here. On a thread that polls futures none may:
+    /// a closure might block them all.
     pub(crate) fn may_run_in_place(&self) -> bool {
         !self.is_hosting()
     }
@@ -109,18 +111,19 @@ impl Worker {
         self.0.state.get().cloned()
     }
 
-    /// Runs `f` on the thread where the closures of this worker's token run, with a worker at this one's seat, and waits for it. `None`: there
-    /// is no such thread any more.
-    pub(crate) fn at_home<R: Send>(&self, f: impl FnOnce(&Worker) -> R + Send) -> Option<R> {
+    /// Runs `f` on the thread where the closures of this worker's slot run, with a worker at this
+    /// one's seat, and waits for it. `None`: there is no such thread any more.
+    pub(crate) fn on_slot_thread<R: Send>(&self, f: impl FnOnce(&Worker) -> R + Send) -> Option<R> {
         if !self.is_hosting() {
             return Some(f(self));
         }
-        let seat = (self.index(), self.token());
-        let send = |errand| self.0.host.at_home(errand);
+        let seat = (self.index(), self.slot());
+        let send = |action| self.0.host.on_slot_thread(action);
         wait_for(f, seat, send, |wait| self.block(wait))
     }
 
-    /// Waits, on the thread of this worker. If it polls a runtime's futures, another thread may do so meanwhile.
+    /// Waits, on the thread of this worker. If it polls a runtime's futures, another thread may do
+    /// so meanwhile.
     pub(crate) fn block<R>(&self, wait: impl FnOnce() -> R) -> R {
         if !self.is_hosting() {
             return wait();
@@ -132,8 +135,8 @@ impl Worker {
         result.expect("an engine calls what waits")
     }
 
-    /// Runs an errand for the holder of `seat`, on this thread.
-    pub(crate) fn run_errand<E: Engine>(&self, engine: &Arc<E>, errand: DeferredAction) {
-        errand.run(engine, self.shared_state());
+    /// Runs an action for the holder of `seat`, on this thread.
+    pub(crate) fn run_deferred_action<E: Engine>(&self, engine: &Arc<E>, action: DeferredAction) {
+        action.run(engine, self.shared_state());
     }
 }

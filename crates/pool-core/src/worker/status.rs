@@ -1,8 +1,9 @@
 //! One worker's place as other threads see it: what it runs, since when, and how to resume it.
 //!
-//! The worker alone writes its frames; reports read them. A frame is one job that started here and is not over; there is more
-//! than one where a job runs another in place. An unnamed job of the first few levels costs two plain stores; a named or
-//! deeper one goes through a lock that is held for a push or a copy, never by user code.
+//! The worker alone writes its frames; reports read them. A frame is one job that started here and
+//! is not over; there is more than one where a job runs another in place. An unnamed job of the
+//! first few levels costs two plain stores; a named or deeper one goes through a lock that is held
+//! for a push or a copy, never by user code.
 
 use std::sync::OnceLock;
 use std::sync::atomic::{AtomicBool, AtomicU32, AtomicU64, AtomicUsize, Ordering};
@@ -15,7 +16,8 @@ use crate::sys::sync::{LockExt, Mutex};
 /// Levels of jobs within jobs that are noted without a lock.
 const PLAIN_LEVELS: usize = 16;
 
-/// Where in a frame's number the column stands in which its job is on record already: what is above this many bits.
+/// Where in a frame's number the column stands in which its job is on record already: what is above
+/// this many bits.
 const RECORD_SHIFT: u32 = 60;
 const ID: u64 = (1 << RECORD_SHIFT) - 1;
 
@@ -33,7 +35,8 @@ pub(crate) struct Status {
 
 #[derive(Default)]
 struct PlainFrame {
-    /// Zero: nothing runs at this level, or it is listed. Above `RECORD_SHIFT` the column of the job's record, plus one; zero before that.
+    /// Zero: nothing runs at this level, or it is listed. Above `RECORD_SHIFT` the column of the
+    /// job's record, plus one; zero before that.
     id: AtomicU64,
     since: AtomicU64,
 }
@@ -44,13 +47,15 @@ pub(crate) struct FrameNote {
     pub(crate) id: JobId,
     pub(crate) name: Option<Box<str>>,
     pub(crate) since: u64,
-    /// Its end is on record in this column; what runs still is user code that it left: a hook, a waker, a drop.
+    /// Its end is on record in this column; what runs still is user code that it left: a hook, a
+    /// waker, a drop.
     pub(crate) record: Option<Column>,
 }
 
 impl Status {
-    /// How often workers have looked for a task here. The next one counts on: which source comes first depends on the count, and a worker
-    /// on a borrowed thread may stay for a few looks only (`R206`).
+    /// How often workers have looked for a task here. The next one counts on: which source comes
+    /// first depends on the count, and a worker on a borrowed thread may stay for a few looks only
+    /// (`R206`).
     pub(crate) fn looks(&self) -> u32 {
         self.looks.load(Ordering::Relaxed)
     }
@@ -67,7 +72,8 @@ impl Status {
         match self.plain.get(level) {
             Some(frame) if name.is_none() => {
                 frame.since.store(since, Ordering::Relaxed);
-                // ORDERING: Release pairs with the Acquire in `frames`: who sees the id sees its time.
+                // ORDERING: Release pairs with the Acquire in `frames`: who sees the id sees its
+                // time.
                 frame.id.store(id.as_u64(), Ordering::Release);
                 false
             }
@@ -119,7 +125,8 @@ impl Status {
         if is_listed {
             self.unlist();
         } else {
-            // ORDERING: Release orders the end behind the job's own writes for who reads the frames.
+            // ORDERING: Release orders the end behind the job's own writes for the one that reads
+            // the frames.
             self.plain[level].id.store(0, Ordering::Release);
         }
     }
@@ -159,7 +166,8 @@ impl Status {
     }
 
     pub(crate) fn leave(&self) {
-        // ORDERING: Release pairs with the Acquire in `has_left`: the worker's last acts are behind who joins its thread.
+        // ORDERING: Release pairs with the Acquire in `has_left`: the worker's last acts are behind
+        // who joins its thread.
         self.has_left.store(true, Ordering::Release);
     }
 

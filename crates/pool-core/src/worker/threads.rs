@@ -1,8 +1,9 @@
 //! The threads of a backend that has its own: started all or none, and joined when they have left.
 //!
-//! Each thread tells the builder once how its start ended: ready, failed in `on_worker_start`, or, by a drop without a word, lost. The
-//! builder waits for all of them, since a hook that runs cannot be left. If one did not come, it stops the pool: those that are ready end as
-//! at any end, with `on_worker_stop` and the drop of their state, and are joined.
+//! Each thread tells the builder once how its start ended: ready, failed in `on_worker_start`, or,
+//! by a drop without a word, lost. The builder waits for all of them, since a hook that runs cannot
+//! be left. If one did not come, it stops the pool: those that are ready end as at any end, with
+//! `on_worker_stop` and the drop of their state, and are joined.
 
 use std::cell::Cell;
 use std::fmt;
@@ -18,15 +19,17 @@ use crate::sys::machine::{self, JoinHandle};
 use crate::worker::Worker;
 use crate::worker::park::Parker;
 
-/// Joins what it started. A backend keeps one beside its queue.
+/// Joins what it started. A backend keeps one in addition to its queue.
 #[derive(Default)]
 pub struct Threads(Mutex<Vec<JoinHandle<()>>>);
 
 impl Threads {
-    /// Starts one thread for each worker; each runs `wrap` around its work. Returns once all of them wait for jobs.
+    /// Starts one thread for each worker; each runs `wrap` around its work. Returns once all of
+    /// them wait for jobs.
     ///
     /// # Errors
-    /// The system refused a thread, or `on_worker_start` failed on one: those already started have ended.
+    /// The system refused a thread, or `on_worker_start` failed on one: those already started have
+    /// ended.
     pub fn start<E: Engine>(
         &self,
         engine: &Arc<E>,
@@ -76,7 +79,8 @@ impl Threads {
             self.give_up(engine.life());
             return Err(error);
         }
-        // A thread that ended before it was ready has panicked in code of ours; the pool would be short of a worker.
+        // A thread that ended before it was ready has panicked in code of ours; the pool would be
+        // short of a worker.
         let ready = starting.ready.load(Ordering::Acquire);
         assert_eq!(ready, workers, "every worker reports that it is ready");
         Ok(())
@@ -97,7 +101,8 @@ impl Threads {
         let threads = std::mem::take(&mut *self.lock());
         for (index, thread) in threads.into_iter().enumerate() {
             if has_left(index) {
-                // Jobs and hooks are contained; a panic here would be of a thread-local's destructor, reported already.
+                // Jobs and hooks are contained; a panic here would be of a thread-local's
+                // destructor, reported already.
                 machine::join(thread);
             }
         }
@@ -108,7 +113,8 @@ impl Threads {
     }
 }
 
-/// How many threads have come so far that their work begins, and how many have come to their end before.
+/// How many threads have come so far that their work begins, and how many have come to their end
+/// before.
 #[derive(Default)]
 struct Starting {
     ready: AtomicUsize,
@@ -119,7 +125,8 @@ struct Starting {
 
 impl Starting {
     fn heard(&self) -> usize {
-        // ORDERING: Acquire pairs with the Release in `Ready`: what a worker did as it started is visible to the builder.
+        // ORDERING: Acquire pairs with the Release in `Ready`: what a worker did as it started is
+        // visible to the builder.
         self.ready.load(Ordering::Acquire) + self.failed.load(Ordering::Acquire)
     }
 
@@ -129,7 +136,8 @@ impl Starting {
     }
 }
 
-/// A thread's part in it. Dropped without a report, as by a panic, it says that the thread will not come.
+/// A thread's part in it. Dropped without a report, as by a panic, it says that the thread will not
+/// come.
 struct Ready {
     starting: Arc<Starting>,
     builder: Waker,

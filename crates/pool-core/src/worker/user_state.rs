@@ -7,8 +7,8 @@ use std::cell::RefCell;
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
 #[non_exhaustive]
 pub enum StateError {
-    /// `on_worker_start` made no such state, or this thread runs no hook: one of an adopted engine, or
-    /// one that only polls futures.
+    /// `on_worker_start` made no such state, or this thread runs no hook: one of an adopted engine,
+    /// or one that only polls futures.
     #[error(
         "this worker has no state of that type: `on_worker_start` has to return a `RefCell` of it, and runs on a pool's own workers only"
     )]

@@ -1,4 +1,5 @@
-//! What a simulation is to a test: repeatable, in its own time, at its command, and with an end that says why.
+//! What a simulation is to a test: repeatable, in its own time, at its command, and with an end
+//! that says why.
 
 mod stuck;
 
@@ -40,7 +41,8 @@ fn fails(simulation: &Simulation, test: impl FnOnce(&Sim) + Send + 'static) -> F
     failure.expect_err("the test is made to fail")
 }
 
-/// Jobs of every kind: with handles and without, in the pool's order and out of it, futures, limits, a shutdown.
+/// Jobs of every kind: with handles and without, in the pool's order and out of it, futures,
+/// limits, a shutdown.
 fn everything(_: &Sim) -> i32 {
     let pool = pool(3);
     let handles: Vec<_> = (0..20)
@@ -325,7 +327,8 @@ fn a_worker_that_stalls_is_worked_around_until_it_goes_on() {
                 pool.submit(job).unwrap().join().unwrap()
             })
             .collect();
-        // The one that stalls may have been woken first, and hold up the job that it was woken for; no other.
+        // The one that stalls may have been woken first, and hold up the job that it was woken for;
+        // no other.
         assert!(workers.iter().skip(1).all(|&it| it == 1) || sim.elapsed() >= stalled);
         sim.advance(stalled);
         let report = pool.shutdown(ShutdownPolicy::drain());

@@ -16,7 +16,8 @@ fn a_deadlock_is_told_with_who_waits() {
         let pool = pool(1);
         let gate = Arc::new(Mutex::new(Vec::new()));
         let inner = Arc::clone(&gate);
-        // Waits for a job that can only run after it, on the one worker, without a join that would run it.
+        // Waits for a job that can only run after it, on the one worker, without a join that would
+        // run it.
         let waits = move || {
             while inner.lock().unwrap().is_empty() {
                 sleep(Duration::MAX);
@@ -59,7 +60,8 @@ fn a_circle_of_waits_between_pools_is_named() {
     );
 }
 
-/// A thread that asks again and again does not keep the others from their turns, whatever its priority.
+/// A thread that asks again and again does not keep the others from their turns, whatever its
+/// priority.
 #[test]
 fn time_does_not_run_away_while_somebody_has_something_to_do() {
     let simulation = Simulation::new(0).pct(3, 4000);

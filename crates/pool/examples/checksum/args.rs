@@ -12,7 +12,8 @@ use pool::{Backend, DEFAULT_CAPACITY};
 #[derive(Debug, Parser)]
 #[command(name = "checksum")]
 pub(crate) struct Args {
-    /// Who runs the jobs; without it POOL_BACKEND from the environment, else the first compiled in
+    /// Who runs the jobs; without it POOL_BACKEND from the environment, otherwise the first
+    /// compiled in
     #[arg(long, value_name = "NAME", value_parser = backend)]
     pub(crate) backend: Option<Backend>,
     /// Files hashed at once; without it as many as the system runs in parallel
@@ -32,7 +33,8 @@ pub(crate) struct Args {
 }
 
 impl Args {
-    /// Reads the command line; one that is wrong ends the process with 2 and says what would be right.
+    /// Reads the command line; one that is wrong ends the process with 2 and says what would be
+    /// right.
     pub(crate) fn read() -> Self {
         let args = Self::parse();
         let folder = args.folder.display();

@@ -7,13 +7,14 @@ use std::time::{Duration, Instant};
 
 use pool::{Job, JobContext, JobOptions};
 
-/// Bytes read between two looks at the clock and at the cancellation: well under a millisecond of hashing.
+/// Bytes read between two looks at the clock and at the cancellation: well under a millisecond of
+/// hashing.
 const CHUNK_BYTES: usize = 64 << 10;
 
 /// Hashes the file at `path`, within `limit` from the job's start.
 ///
-/// The limit is kept here and is not the job's deadline, which counts from submission: a file must not be late because the queue
-/// was long.
+/// The limit is kept here and is not the job's deadline, which counts from submission: a file must
+/// not be late because the queue was long.
 pub(crate) struct HashFile {
     path: PathBuf,
     limit: Option<Duration>,
@@ -62,7 +63,8 @@ impl Job for HashFile {
     }
 }
 
-/// Opens what is still a regular file: since the walk saw it, another process may have put a pipe or a link in its place.
+/// Opens what is still a regular file: since the walk saw it, another process may have put a pipe
+/// or a link in its place.
 fn open_regular(path: &Path) -> io::Result<File> {
     if !fs::symlink_metadata(path)?.is_file() {
         return Err(io::Error::other("no longer a regular file"));

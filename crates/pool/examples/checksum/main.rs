@@ -4,12 +4,14 @@
 //! cargo run --release --example checksum -- --backend work-stealing --workers 8 FOLDER
 //! ```
 //!
-//! Standard output holds `b3sum`'s line for each file, sorted by path; all else goes to standard error. Exit codes: 0 all files
-//! hashed; 1 some not; 2 wrong usage; 130 and 143 interrupted by Ctrl-C or SIGTERM.
+//! Standard output holds `b3sum`'s line for each file, sorted by path; all else goes to standard
+//! error. Exit codes: 0 all files hashed; 1 some not; 2 wrong usage; 130 and 143 interrupted by
+//! Ctrl-C or SIGTERM.
 //!
-//! The main thread walks and submits, and waits where the queue is full: however large the folder, only the queue's capacity of
-//! jobs is ever waiting. A file that takes too long is stopped between two chunks; a read that hangs inside the system cannot be
-//! stopped by anybody, and the shutdown's report names it.
+//! The main thread walks and submits, and waits where the queue is full: however large the folder,
+//! only the queue's capacity of jobs is ever waiting. A file that takes too long is stopped between
+//! two chunks; a read that hangs inside the system cannot be stopped by anybody, and the shutdown's
+//! report names it.
 #![expect(
     clippy::print_stderr,
     reason = "a command line tool speaks to its user there"
@@ -70,7 +72,8 @@ fn run(args: &Args, pool: &Pool) -> anyhow::Result<u8> {
         pool.backend()
     );
     let tally = submit_all(args, pool);
-    // An interrupt shuts the pool down as well, with a limit: the shorter limit holds, and both calls give the same report.
+    // An interrupt shuts the pool down as well, with a limit: the shorter limit holds, and both
+    // calls give the same report.
     let report = pool.shutdown(ShutdownPolicy::drain());
     progress.end();
     let summary = tally.finish(&report);

@@ -1,4 +1,5 @@
-//! The progress bar, drawn from the pool's own books; hidden where standard error is not a terminal.
+//! The progress bar, drawn from the pool's own books; hidden where standard error is not a
+//! terminal.
 
 use std::io::{self, IsTerminal};
 use std::sync::mpsc::{self, RecvTimeoutError, Sender};
@@ -28,7 +29,7 @@ impl Progress {
         Self { bar, painter }
     }
 
-    /// The bar, for whoever has to write beside it.
+    /// The bar, for whoever has to write next to it.
     pub(crate) fn bar(&self) -> ProgressBar {
         self.bar.clone()
     }

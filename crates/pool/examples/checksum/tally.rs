@@ -43,7 +43,8 @@ impl Tally {
         self.summary.failed.push((path, reason));
     }
 
-    /// Settles what is left once the pool has ended. A job that still runs is the only one that a join would wait for.
+    /// Settles what is left once the pool has ended. A job that still runs is the only one that a
+    /// join would wait for.
     pub(crate) fn finish(mut self, report: &ShutdownReport) -> Summary {
         let still_running: HashSet<JobId> =
             report.still_running().iter().map(|job| job.id).collect();

@@ -13,8 +13,9 @@ pub(crate) enum Found {
     Bad { path: PathBuf, reason: String },
 }
 
-/// Walks in the order of names, so that two runs over the same folder submit the same jobs in the same order. Folders are
-/// walked into; a link that leads somewhere is passed over, for what it leads to is hashed where it lies.
+/// Walks in the order of names, so that two runs over the same folder submit the same jobs in the
+/// same order. Folders are walked into; a link that leads somewhere is passed over, for what it
+/// leads to is hashed where it lies.
 pub(crate) fn walk(folder: &Path) -> impl Iterator<Item = Found> {
     WalkDir::new(folder)
         .sort_by_file_name()

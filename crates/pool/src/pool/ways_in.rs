@@ -578,8 +578,8 @@ impl Pool {
         /// Submits jobs in order; blocks while the queue is full.
         ///
         /// # Errors
-        /// The first refusal ends the batch. [`SubmitAllError`](crate::SubmitAllError) has the handles of the jobs that
-        /// got in, the job that was refused, and the rest (`R110`).
+        /// The first refusal ends the batch. [`SubmitAllError`](crate::SubmitAllError) has the
+        /// handles of the jobs that got in, the job that was refused, and the rest (`R110`).
         ///
         /// ```
         /// use pool::{Pool, job_fn};
@@ -596,11 +596,13 @@ impl Pool {
         /// ```
         submit_all;
 
-        /// Applies `f` to each input on the workers; the outcomes come in the order of the inputs (`R504`).
+        /// Applies `f` to each input on the workers; the outcomes come in the order of the inputs
+        /// (`R504`).
         ///
-        /// It takes inputs as there is room and as outcomes are taken, so there may be any number of them.
-        /// [`Map`](crate::Map) says how far ahead it goes. Dropped, it cancels what has not started. Inside a job of the
-        /// same pool, `next` runs the job that is due inline, unless another worker has started it.
+        /// It takes inputs as there is room and as outcomes are taken, so there may be any number
+        /// of them. [`Map`](crate::Map) says how far ahead it goes. Dropped, it cancels what has
+        /// not started. Inside a job of the same pool, `next` runs the job that is due inline,
+        /// unless another worker has started it.
         ///
         /// ```
         /// use pool::Pool;
@@ -629,10 +631,12 @@ impl Pool {
 
         /// Lets jobs borrow from the caller's stack; returns when all of them are over (`R505`).
         ///
-        /// What they captured is dropped by then. Inside a job of the same pool, jobs that have not started run inline.
+        /// What they captured is dropped by then. Inside a job of the same pool, jobs that have not
+        /// started run inline.
         ///
         /// # Errors
-        /// [`ScopeError`](crate::ScopeError) if a job panicked, or never ran because the pool ended.
+        /// [`ScopeError`](crate::ScopeError) if a job panicked, or never ran because the pool
+        /// ended.
         ///
         /// # Panics
         /// With the panic of `f`, once all jobs are over.
@@ -655,10 +659,11 @@ impl Pool {
 
         /// Blocks until nothing is accepted and unfinished; intake stays open (`R506`).
         ///
-        /// It returns after any idle moment, even if new jobs arrive before the waiter wakes. Inside a job of the same
-        /// pool, that job, the jobs that it runs within, and all jobs that wait likewise are left out, and queued jobs run
-        /// inline. No job should join a job that waits for quiet: the two wait for each other for ever, unless the one runs
-        /// within the other.
+        /// It returns after any idle moment, even if new jobs arrive before the waiter wakes.
+        /// Inside a job of the same pool, that job, the jobs that it runs within, and all jobs that
+        /// wait likewise are left out, and queued jobs run inline. No job should join a job that
+        /// waits for quiet: the two wait for each other for ever, unless the one runs within the
+        /// other.
         ///
         /// ```
         /// use pool::Pool;

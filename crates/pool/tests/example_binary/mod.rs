@@ -28,7 +28,7 @@ pub(crate) struct Finished {
     pub(crate) stderr: String,
 }
 
-/// The example's command. `cargo test` builds examples beside the tests.
+/// The example's command. `cargo test` builds examples next to the tests.
 pub(crate) fn command(name: &str) -> Command {
     let test = std::env::current_exe().expect("a test knows where it is");
     let profile: PathBuf = test

@@ -1,4 +1,5 @@
-//! Row 28: chains of jobs of any length, each of which the one before submits where it has just ended.
+//! Row 28: chains of jobs of any length, each of which the one before submits where it has just
+//! ended.
 
 use std::cell::RefCell;
 use std::convert::Infallible;
@@ -88,7 +89,8 @@ fn a_chain_of_jobs_that_never_start_needs_no_stack() {
     });
 }
 
-/// The same by way of the observer of failures, which is told of a job that comes too late where that is submitted.
+/// The same by way of the observer of failures, which is told of a job that comes too late where
+/// that is submitted.
 #[test]
 fn a_chain_of_late_jobs_by_their_observer_needs_no_stack() {
     const JOBS: usize = 100_000;
@@ -140,7 +142,8 @@ impl Drop for Next {
     }
 }
 
-/// While the pool drains, or is full, the next job runs where it is submitted, and its value goes with its handle.
+/// While the pool drains, or is full, the next job runs where it is submitted, and its value goes
+/// with its handle.
 #[test]
 fn a_chain_of_values_that_go_with_their_handles_needs_no_stack() {
     const JOBS: usize = 100_000;
@@ -167,7 +170,8 @@ fn a_chain_of_values_that_go_with_their_handles_needs_no_stack() {
     });
 }
 
-/// A waker that submits the next future, and polls its handle with the next such waker. So it does once, however often it is called.
+/// A waker that submits the next future, and polls its handle with the next such waker. So it does
+/// once, however often it is called.
 struct Again {
     pool: Pool,
     left: usize,

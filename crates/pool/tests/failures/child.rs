@@ -50,7 +50,8 @@ pub(crate) fn say_done() {
     said.expect("the parent listens");
 }
 
-/// Runs `body`, a closure of the test that calls this, once for each backend in a process of its own, which must live to its end.
+/// Runs `body`, a closure of the test that calls this, once for each backend in a process of its
+/// own, which must live to its end.
 pub(crate) fn each_backend_in_a_child<F: FnOnce(Backend)>(body: F) {
     if let Some(backend) = backend_of_this_child() {
         body(backend);

@@ -1,4 +1,5 @@
-//! Rows 21 and 36: every limit that a number can say, and a library that leaves the process's signals alone.
+//! Rows 21 and 36: every limit that a number can say, and a library that leaves the process's
+//! signals alone.
 
 use std::convert::Infallible;
 use std::fs;

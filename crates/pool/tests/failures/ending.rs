@@ -98,7 +98,8 @@ fn a_shutdown_releases_all_who_wait() {
     each_backend(|backend| {
         let pool = on(backend, 2, WAITERS);
         let (release, held) = hold(&pool);
-        // Futures that sleep, and jobs behind them that do not start: one worker or place is left for the former.
+        // Futures that sleep, and jobs behind them that do not start: one worker or place is left
+        // for the former.
         let asleep = pool.spawn_future(pending::<()>()).expect("there is room");
         let (second, held_too) = {
             let (release, released) = mpsc::channel::<()>();
@@ -159,7 +160,8 @@ fn a_process_ends_with_a_static_pool_that_is_busy() {
     static POOL: OnceLock<Pool> = OnceLock::new();
     each_backend_in_a_child(|backend| {
         let pool = POOL.get_or_init(|| on(backend, 2, 16));
-        // One that hangs, futures that sleep, and more than can start; held for as long as the process lives.
+        // One that hangs, futures that sleep, and more than can start; held for as long as the
+        // process lives.
         let (release, held) = hold(pool);
         std::mem::forget((release, held));
         for _ in 0..4 {
@@ -174,8 +176,9 @@ fn a_process_ends_with_a_static_pool_that_is_busy() {
     });
 }
 
-/// A job that was handed back is in no pool, so a parent that joins it does not run it, but waits for whoever has the task. It runs once. The
-/// books of the pool that gave it back stay as they are.
+/// A job that was handed back is in no pool, so a parent that joins it does not run it, but waits
+/// for whoever has the task. It runs once. The books of the pool that gave it back stay as they
+/// are.
 #[test]
 fn a_child_that_was_given_back_runs_where_its_task_is_submitted_and_once() {
     each_backend(|backend| {
@@ -233,7 +236,8 @@ fn polled_once(mut wait: Wait) -> Wait {
     wait
 }
 
-/// 27: a job is left out of a wait that it has begun for as long as it runs, whoever has the wait by then.
+/// 27: a job is left out of a wait that it has begun for as long as it runs, whoever has the wait
+/// by then.
 #[test]
 fn a_wait_that_outlives_its_job_leaves_nobody_else_out() {
     let begin: [fn(Pool) -> Wait; 2] = [

@@ -70,8 +70,8 @@ fn a_forked_child_is_refused_and_ends() {
         let held = pool.spawn(move || released.recv()).expect("there is room");
         let queued = pool.spawn(|| 3);
         thread::scope(|threads| {
-            // At the fork one thread is in line for a place, and one waits for the pool to be idle. Neither is just starting, which
-            // takes a lock of the standard library's.
+            // At the fork one thread is in line for a place, and one waits for the pool to be idle.
+            // Neither is just starting, which takes a lock of the standard library's.
             let (start, started) = mpsc::channel();
             let (waits, starts) = (start.clone(), start);
             let copy = pool.clone();
@@ -109,8 +109,8 @@ fn a_forked_child_is_refused_and_ends() {
     });
 }
 
-/// Submitters at a full queue, futures, waits for quiet and swaps: whatever lock there is, some thread holds it at some of the forks. The
-/// child drops the last handle, too.
+/// Submitters at a full queue, futures, waits for quiet and swaps: whatever lock there is, some
+/// thread holds it at some of the forks. The child drops the last handle, too.
 #[test]
 fn a_fork_at_any_moment_takes_no_lock_with_it() {
     const FORKS: usize = 80;
@@ -143,7 +143,8 @@ fn a_fork_at_any_moment_takes_no_lock_with_it() {
             let _over = Over(&is_over);
             for _ in 0..FORKS {
                 let survives = survives_a_fork(|| {
-                    // SAFETY: the child ends without a return from here, so its copy is dropped once.
+                    // SAFETY: the child ends without a return from here, so its copy is dropped
+                    // once.
                     ends_in_the_child(unsafe { std::ptr::read(&raw const pool) });
                     // Neither does a pool of the child's own meet one.
                     let own = on(backend, 1, 4);
@@ -165,7 +166,7 @@ impl Drop for Over<'_> {
     }
 }
 
-/// Calls `act` on so many threads, again and again, for as long as `forks` runs.
+/// Calls `act` on that many threads, again and again, for as long as `forks` runs.
 fn meanwhile(callers: usize, act: impl Fn() + Sync, forks: impl FnOnce()) {
     let is_over = AtomicBool::new(false);
     let (begun, begins) = mpsc::channel();
@@ -223,7 +224,8 @@ fn a_fork_leaves_the_line_of_submitters_alone() {
     });
 }
 
-/// A swap that moves very many jobs is under way nearly all the time: nobody in the child will ever publish the next generation.
+/// A swap that moves very many jobs is under way nearly all the time: nobody in the child will ever
+/// publish the next generation.
 #[test]
 fn a_fork_in_the_middle_of_a_swap_waits_for_no_next_backend() {
     const QUEUED: usize = 20_000;
@@ -267,7 +269,8 @@ fn a_drop_in_a_forked_child_leaves_the_runtime_alone() {
                 .block_on(last.expect("there are some"))
                 .expect("it runs");
         };
-        // Several, so that at nearly every moment one of them holds the runtime's lock, or has lost its core with it.
+        // Several, so that at nearly every moment one of them holds the runtime's lock, or has lost
+        // its core with it.
         meanwhile(8, crowd, || fork_often(&pool, 300));
         ends_clean(&pool);
     });
@@ -303,7 +306,8 @@ impl Drop for Parents {
     }
 }
 
-/// On the backends whose threads are the pool's: those of a runtime go on in the child as that sees fit.
+/// On the backends whose threads are the pool's: those of a runtime go on in the child as that sees
+/// fit.
 #[test]
 fn a_worker_that_is_forked_runs_and_drops_nothing_of_its_parents() {
     each_backend_in_a_child(|backend| {

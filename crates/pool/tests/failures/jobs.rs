@@ -15,8 +15,8 @@ use crate::child::each_backend_in_a_child;
 use crate::on::{LIMIT, builder, each_backend, ended, ends_clean, hold, nothing, on, value};
 use crate::system::{in_status, threads};
 
-/// 16: a worker is a thread, and a thread-local of the user's own lasts as long as that; what the pool itself keeps of a job does not
-/// (`R306`).
+/// 16: a worker is a thread, and a thread-local of the user's own lasts as long as that; what the
+/// pool itself keeps of a job does not (`R306`).
 #[test]
 fn a_thread_local_of_the_users_lasts_as_long_as_its_worker() {
     thread_local! {
@@ -80,7 +80,8 @@ fn a_job_that_drops_the_last_handle_leaves_no_thread() {
     });
 }
 
-/// 29 and 30: a worker that joins runs the job that it asked for and no other, so a lock that it holds is met by nobody on its own stack.
+/// 29 and 30: a worker that joins runs the job that it asked for and no other, so a lock that it
+/// holds is met by nobody on its own stack.
 #[test]
 fn a_join_under_a_lock_meets_no_stranger() {
     each_backend(|backend| {
@@ -141,7 +142,8 @@ fn all_asleep() -> HashMap<String, u64> {
     let mut same = 0;
     while same < 5 {
         assert!(Instant::now() < limit, "the workers do not come to rest");
-        // Time passes without an event: as long as a thread that is still awake would need to show it.
+        // Time passes without an event: as long as a thread that is still awake would need to show
+        // it.
         let (_kept, never) = mpsc::channel::<()>();
         let _limit = never.recv_timeout(std::time::Duration::from_millis(2));
         let now = runs_by_thread();
@@ -159,7 +161,8 @@ fn one_job_wakes_at_most_two_of_many_idle_workers() {
     each_backend_in_a_child(|backend| {
         let pool = builder(backend, WORKERS).thread_name("herd").build();
         let pool = pool.expect("64 threads can be had");
-        // A rayon thread that finds a job while no other looks for one wakes two more: that is rayon's choice, not the pool's.
+        // A rayon thread that finds a job while no other looks for one wakes two more: that is
+        // rayon's choice, not the pool's.
         let most = if backend == Backend::Rayon { 3 } else { 2 };
         for _ in 0..ROUNDS {
             let before = all_asleep();
@@ -176,7 +179,8 @@ fn one_job_wakes_at_most_two_of_many_idle_workers() {
     });
 }
 
-/// A job that submits itself again, and counts its starts until it is told to stop; a clone is another one of the same kind.
+/// A job that submits itself again, and counts its starts until it is told to stop; a clone is
+/// another one of the same kind.
 #[derive(Clone, Default)]
 struct PingPong {
     starts: Arc<AtomicUsize>,
@@ -205,7 +209,8 @@ impl Drop for Stop {
     }
 }
 
-/// 43: of the worker's own children, one that was there before two that submit each other starts, and so does one that comes later.
+/// 43: of the worker's own children, one that was there before two that submit each other starts,
+/// and so does one that comes later.
 #[test]
 fn two_jobs_that_submit_each_other_hold_up_no_third() {
     /// Starts of the two before that of the third: many times what any backend needs.
@@ -235,7 +240,8 @@ fn two_jobs_that_submit_each_other_hold_up_no_third() {
     });
 }
 
-/// 43: the child of a job that goes on for long is started by another worker, although that one has enough to do with chains of its own.
+/// 43: the child of a job that goes on for long is started by another worker, although that one has
+/// enough to do with chains of its own.
 #[test]
 fn a_child_of_a_long_job_is_held_up_by_nobody() {
     each_backend(|backend| {
@@ -260,7 +266,8 @@ fn a_child_of_a_long_job_is_held_up_by_nobody() {
     });
 }
 
-/// 43: a job that waits for its whole pool lends it its worker; a chain of its own children does not keep it from what outsiders submitted.
+/// 43: a job that waits for its whole pool lends it its worker; a chain of its own children does
+/// not keep it from what outsiders submitted.
 #[test]
 fn a_job_that_waits_for_quiet_comes_to_every_source() {
     each_backend(|backend| {
@@ -300,8 +307,8 @@ impl Job for Chain {
     }
 }
 
-/// 28: a chain that has filled its queue, and whose next jobs are queued past the bound, keeps neither the queued job waiting nor the one that
-/// waits for room.
+/// 28: a chain that has filled its queue, and whose next jobs are queued past the bound, keeps
+/// neither the queued job waiting nor the one that waits for room.
 #[test]
 fn a_chain_past_the_bound_holds_up_nobody() {
     each_backend(|backend| {
@@ -322,7 +329,8 @@ fn a_chain_past_the_bound_holds_up_nobody() {
     });
 }
 
-/// How many jobs the queue holds, from within many jobs, each of which the one before runs in place, when the innermost has submitted for long.
+/// How many jobs the queue holds, from within many jobs, each of which the one before runs in
+/// place, when the innermost has submitted for long.
 fn queued_by_the_innermost(pool: &Pool, depth: usize) -> u64 {
     const MANY: usize = 20_000;
     if depth == 0 {

@@ -1,4 +1,5 @@
-//! Row 29 at large: many inputs, and many jobs of a scope, from within a job, without an end, and at the pool's end.
+//! Row 29 at large: many inputs, and many jobs of a scope, from within a job, without an end, and
+//! at the pool's end.
 
 use std::convert::Infallible;
 use std::panic::{AssertUnwindSafe, catch_unwind, resume_unwind};
@@ -221,7 +222,8 @@ fn a_map_whose_inputs_panic_gives_what_it_has_taken() {
     });
 }
 
-/// The pool ends while its jobs, and threads outside, take outcomes. Each input has one, and inputs without end come to one.
+/// The pool ends while its jobs, and threads outside, take outcomes. Each input has one, and inputs
+/// without end come to one.
 #[test]
 fn a_map_comes_to_an_end_with_its_pool() {
     each_backend(|backend| {
@@ -328,7 +330,8 @@ fn a_scope_is_left_when_its_pool_is_shut_down() {
             let ends = thread::spawn(move || drop(other.shutdown(ShutdownPolicy::now())));
             ends.join().expect("the shutdown returns");
         });
-        // No worker is free to drop what the jobs captured, but they are lent: the scope takes them back, and drops them itself.
+        // No worker is free to drop what the jobs captured, but they are lent: the scope takes them
+        // back, and drops them itself.
         for _ in 0..JOBS {
             told.try_recv()
                 .expect("it is dropped before the scope is left");

@@ -16,7 +16,8 @@ const MIB: u64 = 1 << 20;
 
 #[test]
 fn a_capacity_of_any_size_costs_no_memory_in_proportion() {
-    // The largest array that a queue takes at once has addresses of 64 MiB; the next larger queue is no array.
+    // The largest array that a queue takes at once has addresses of 64 MiB; the next larger queue
+    // is no array.
     const MOST: u64 = 16 * MIB;
     each_backend_in_a_child(|backend| {
         // The first pool pays for what all of them share.
@@ -96,7 +97,8 @@ fn a_million_submissions_to_a_full_queue_take_no_memory() {
     });
 }
 
-/// A payload of `N` bytes that wants more than the words of a task give it, though it may be small enough for them.
+/// A payload of `N` bytes that wants more than the words of a task give it, though it may be small
+/// enough for them.
 #[repr(align(32))]
 struct Aligned<const N: usize>([u8; N]);
 
@@ -104,7 +106,8 @@ struct Aligned<const N: usize>([u8; N]);
 #[repr(align(4096))]
 struct Page;
 
-/// A worker that is kept from its queue leaves no future there that it has ended for the job that keeps it.
+/// A worker that is kept from its queue leaves no future there that it has ended for the job that
+/// keeps it.
 #[test]
 fn futures_that_a_job_joins_go_as_they_end() {
     const FUTURES: usize = 100_000;
@@ -176,7 +179,7 @@ fn a_page_arrives(pool: &Pool) {
     let page = Page;
     let future = async move { starts(&page) };
     assert!(value(pool.spawn_future(future).expect(room)));
-    // By itself, without a capture beside it.
+    // By itself, without a capture next to it.
     let page = Page;
     let nothing_else = move |_: &JobContext<'_>| {
         let _page = &page;

@@ -107,7 +107,8 @@ fn faulty() -> impl Iterator<Item = u32> {
     })
 }
 
-/// Everything of the user's that a pool calls, each panicking; on a thread of the user's, which hears it, or on a worker.
+/// Everything of the user's that a pool calls, each panicking; on a thread of the user's, which
+/// hears it, or on a worker.
 fn every_call_of_user_code(pool: &Pool) {
     fn heard(call: impl FnOnce()) {
         assert!(

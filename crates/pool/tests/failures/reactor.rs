@@ -1,4 +1,4 @@
-//! Rows 23, 34 and 35: pools and runtimes, one inside the other or beside it.
+//! Rows 23, 34 and 35: pools and runtimes, one inside the other or next to it.
 #![cfg(feature = "async")]
 
 use std::sync::mpsc;
@@ -38,7 +38,8 @@ fn used(backend: Backend) -> Pool {
     pool
 }
 
-/// 34: where a runtime must not be dropped, a pool may be: inside `block_on`, inside tasks, on a runtime of one thread.
+/// 34: where a runtime must not be dropped, a pool may be: inside `block_on`, inside tasks, on a
+/// runtime of one thread.
 #[test]
 fn a_pool_may_be_dropped_inside_any_runtime() {
     each_backend(|backend| {
@@ -133,7 +134,8 @@ fn jobs_may_be_submitted_from_no_runtime_and_from_any() {
     });
 }
 
-/// 35: a future that needs a runtime's timers, where there are none, is a job that panics, and says why.
+/// 35: a future that needs a runtime's timers, where there are none, is a job that panics, and says
+/// why.
 #[test]
 fn a_future_without_its_runtime_says_what_it_misses() {
     each_backend(|backend| {
@@ -152,7 +154,8 @@ fn a_future_without_its_runtime_says_what_it_misses() {
     });
 }
 
-/// 23: closures run on threads of their own, so the timers of futures go on: one lets the closure end.
+/// 23: closures run on threads of their own, so the timers of futures go on: one lets the closure
+/// end.
 #[test]
 fn a_blocking_job_stops_no_timer() {
     const WORKERS: usize = 4;

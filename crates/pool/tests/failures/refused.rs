@@ -1,4 +1,5 @@
-//! Rows 8 to 10: stacks that are too small, and threads that the system refuses, as a pool is built and later.
+//! Rows 8 to 10: stacks that are too small, and threads that the system refuses, as a pool is built
+//! and later.
 
 use std::future::Future;
 use std::hint::black_box;
@@ -16,7 +17,8 @@ use crate::system::{limit_memory, threads, unlimit_memory};
 
 const MIB: u64 = 1 << 20;
 
-/// Waits until the process has as many threads as before: the system lists one for a moment after it was joined.
+/// Waits until the process has as many threads as before: the system lists one for a moment after
+/// it was joined.
 #[track_caller]
 pub(crate) fn threads_come_back_to(before: usize) {
     let limit = Instant::now() + LIMIT;
@@ -50,7 +52,8 @@ fn a_build_that_is_refused_its_nth_thread_leaves_nothing() {
     const STACK: u64 = 256 * MIB;
     each_backend_in_a_child(|backend| {
         let (mut built, before) = (false, threads());
-        // One more stack fits each time, until all do; some backends have a few threads beside the workers.
+        // One more stack fits each time, until all do; some backends have a few threads next to the
+        // workers.
         for stacks in 0..2 * WORKERS as u64 + 4 {
             // The rest is for heaps, of which each thread may want one of its own.
             limit_memory(stacks * STACK + STACK / 2);
@@ -79,7 +82,7 @@ fn a_build_that_is_refused_its_nth_thread_leaves_nothing() {
     });
 }
 
-/// Uses stack down to a depth of so many bytes.
+/// Uses stack down to a depth of that many bytes.
 fn dig(bytes: usize) {
     fn below(start: usize, bytes: usize) {
         let block = [0_u8; 4096];
@@ -129,7 +132,8 @@ fn a_stack_overflow_ends_the_process_and_a_larger_stack_prevents_it() {
     });
 }
 
-/// Polls the future again and again, as a runtime does when it is woken at once, until the limit of the test.
+/// Polls the future again and again, as a runtime does when it is woken at once, until the limit of
+/// the test.
 fn poll_until_ready<F: Future>(future: F) -> F::Output {
     let (mut future, limit) = (pin!(future), Instant::now() + LIMIT);
     let (send, woken) = mpsc::channel();
@@ -201,7 +205,8 @@ fn a_pool_that_gets_no_more_threads_runs_all_it_accepts() {
     in_children_with_large_stacks(&runs);
 }
 
-/// Runs a test again on each backend, in a process whose threads have stacks larger than what glibc keeps of those that have ended.
+/// Runs a test again on each backend, in a process whose threads have stacks larger than what glibc
+/// keeps of those that have ended.
 fn in_children_with_large_stacks<Body>(_body: &Body) {
     each_backend(|backend| {
         run_again::<Body>(backend, |command| {

@@ -1,4 +1,5 @@
-//! Rows 28, 43 and 57: who waits for a place, who holds them up, and how deep what runs in place instead may go.
+//! Rows 28, 43 and 57: who waits for a place, who holds them up, and how deep what runs in place
+//! instead may go.
 
 use std::convert::Infallible;
 use std::future::Future;
@@ -26,7 +27,8 @@ fn fill(pool: &Pool, capacity: usize) {
     }
 }
 
-/// 57: submissions that are polled once and kept hold up neither those behind them nor those that come later.
+/// 57: submissions that are polled once and kept hold up neither those behind them nor those that
+/// come later.
 #[test]
 fn a_submission_that_is_not_polled_holds_up_nobody() {
     const OTHERS: usize = 300;
@@ -42,7 +44,8 @@ fn a_submission_that_is_not_polled_holds_up_nobody() {
                 assert!(poll_once(it.as_mut()).is_pending(), "{backend}: it is full");
             }
             thread::scope(|threads| {
-                // Those are in line behind it; whether they are when the place comes free does not matter.
+                // Those are in line behind it; whether they are when the place comes free does not
+                // matter.
                 let behind = [
                     threads.spawn(|| value(pool.submit(nothing).expect("it gets in"))),
                     threads.spawn(|| {
@@ -79,7 +82,8 @@ fn a_submission_that_is_not_polled_costs_one_place() {
         fill(&pool, 8);
         let mut kept = Box::pin(pool.submit_async(nothing));
         assert!(poll_once(kept.as_mut()).is_pending());
-        // The last of the queue holds the worker again, so that no place comes free for what follows.
+        // The last of the queue holds the worker again, so that no place comes free for what
+        // follows.
         drop(release);
         assert!(value(held));
         pool.wait_idle();
@@ -93,7 +97,8 @@ fn a_submission_that_is_not_polled_costs_one_place() {
     });
 }
 
-/// 57: futures of one pool wait for room in another, and what would poll them blocks in the same line.
+/// 57: futures of one pool wait for room in another, and what would poll them blocks in the same
+/// line.
 #[test]
 fn futures_in_line_whose_workers_block_behind_them_hold_up_nobody() {
     const FUTURES: usize = 4;
@@ -136,7 +141,8 @@ fn futures_in_line_whose_workers_block_behind_them_hold_up_nobody() {
     }
 }
 
-/// A job that submits itself again until it is told to stop, or has started too often since somebody began to wait.
+/// A job that submits itself again until it is told to stop, or has started too often since
+/// somebody began to wait.
 #[derive(Clone)]
 struct Again {
     is_over: Arc<AtomicBool>,
@@ -145,7 +151,8 @@ struct Again {
 }
 
 impl Again {
-    /// Starts while somebody waits, of jobs that take next to no time: many times what the waking of a thread takes.
+    /// Starts while somebody waits, of jobs that take next to no time: many times what the waking
+    /// of a thread takes.
     const MOST: usize = 2_000_000;
 
     fn is_over(&self) -> bool {
@@ -170,7 +177,8 @@ impl Job for Again {
     }
 }
 
-/// 43: jobs that keep the queue full by their own children leave room for who waits outside.
+/// 43: jobs that keep the queue full by their own children leave room for the one that waits
+/// outside.
 #[test]
 fn those_inside_do_not_starve_one_who_waits_outside() {
     for (workers, capacity) in [(1, 1), (1, 2), (2, 1), (2, 3), (2, 4)] {
@@ -206,7 +214,8 @@ fn those_inside_do_not_starve_one_who_waits_outside() {
 #[test]
 fn a_wait_for_room_ends_at_the_jobs_deadline() {
     const SOON: Duration = Duration::from_millis(50);
-    /// How many jobs were accepted: a submitter that was kept from its core until the deadline has a job that is over as it is submitted.
+    /// How many jobs were accepted: a submitter that was kept from its core until the deadline has
+    /// a job that is over as it is submitted.
     fn is_given_back<H, J>(way: &str, submit: impl FnOnce() -> Result<H, SubmitError<J>>) -> u64 {
         let start = Instant::now();
         let submitted = submit();
@@ -250,7 +259,8 @@ fn a_wait_for_room_ends_at_the_jobs_deadline() {
     });
 }
 
-/// A graph of pages, each with links to some others; whoever comes to a page first follows its links.
+/// A graph of pages, each with links to some others; whoever comes to a page first follows its
+/// links.
 struct Graph {
     is_visited: Vec<AtomicBool>,
     visits: AtomicUsize,
@@ -287,7 +297,8 @@ impl Job for Page {
     fn run(self, ctx: &JobContext<'_>) -> Result<(), Infallible> {
         let Self { graph, page } = self;
         let pages = graph.is_visited.len();
-        // The next page is among the links: so all are found, and a walk in depth comes to each within the one before.
+        // The next page is among the links: so all are found, and a walk in depth comes to each
+        // within the one before.
         for link in 0..graph.links {
             let page = (page * (link + 1) + 1) % pages;
             if graph.is_first_visit(page) {
@@ -324,7 +335,8 @@ fn crawl(backend: Backend, workers: usize, capacity: usize, links: usize, is_clo
     ends_clean(&pool);
 }
 
-/// 28: a crawl over a graph that is far larger than the queue, at any breadth, open or draining, needs no endless stack.
+/// 28: a crawl over a graph that is far larger than the queue, at any breadth, open or draining,
+/// needs no endless stack.
 #[test]
 fn a_crawl_of_any_length_overflows_no_stack() {
     each_backend_in_a_child(|backend| {
@@ -334,7 +346,8 @@ fn a_crawl_of_any_length_overflows_no_stack() {
     });
 }
 
-/// A chain whose innermost links submit more children than they may queue past the bound before they submit the next.
+/// A chain whose innermost links submit more children than they may queue past the bound before
+/// they submit the next.
 struct Comb {
     links: usize,
     /// Links that run within each other now, and the most so far.
@@ -363,7 +376,8 @@ impl Job for Comb {
     }
 }
 
-/// 28: where each job has more children than it may queue past the bound, the depth is bounded all the same.
+/// 28: where each job has more children than it may queue past the bound, the depth is bounded all
+/// the same.
 #[test]
 fn what_runs_in_place_is_never_deeper_than_192_jobs() {
     each_backend(|backend| {

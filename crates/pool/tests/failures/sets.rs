@@ -190,7 +190,8 @@ fn a_handle_may_cancel_its_job_as_it_is_dropped() {
     });
 }
 
-/// 61: polled again, waited for, cancelled: a handle that has given its outcome panics at nothing, in a guard's drop neither.
+/// 61: polled again, waited for, cancelled: a handle that has given its outcome panics at nothing,
+/// in a guard's drop neither.
 #[test]
 fn a_handle_that_gave_its_outcome_bears_every_call() {
     struct Guard(pool::JobHandle<u32, Infallible>);

@@ -34,7 +34,8 @@ fn exits_in_a_child<Body>(_body: Body, exit: fn(&Pool), handler: extern "C" fn()
     if let Some(backend) = backend_of_this_child() {
         let pool = on(backend, 4, 8);
         *POOL.lock().unwrap_or_else(PoisonError::into_inner) = Some(pool.clone());
-        // SAFETY: the handler is a function that does not unwind: a panic there aborts the process, and the test notices.
+        // SAFETY: the handler is a function that does not unwind: a panic there aborts the process,
+        // and the test notices.
         let refused = unsafe { libc::atexit(handler) };
         assert_eq!(refused, 0, "the handler is registered");
         let asleep = pool.spawn(|| thread::park_timeout(Duration::from_millis(50)));
@@ -216,7 +217,8 @@ fn the_caller_of_a_shutdown_drops_no_future() {
     });
 }
 
-/// The cancelled job is dropped by whoever cancels it, and the last handle with it: the job is over by then.
+/// The cancelled job is dropped by whoever cancels it, and the last handle with it: the job is over
+/// by then.
 #[test]
 fn the_last_handle_may_go_with_a_job_that_is_cancelled() {
     each_backend(|backend| {
@@ -256,7 +258,8 @@ fn the_last_handle_may_go_with_a_workers_thread() {
     });
 }
 
-/// The one thread of a runtime waits in a blocking shutdown, so the pool's futures there cannot be polled. The limit is the limit.
+/// The one thread of a runtime waits in a blocking shutdown, so the pool's futures there cannot be
+/// polled. The limit is the limit.
 #[cfg(feature = "async")]
 #[test]
 fn a_blocking_shutdown_on_the_one_thread_of_a_runtime_keeps_its_limit() {
@@ -282,7 +285,8 @@ fn a_blocking_shutdown_on_the_one_thread_of_a_runtime_keeps_its_limit() {
     });
 }
 
-/// A caller that asks a second time after a shutdown with a hung job gets the same report at once, and the job may still end.
+/// A caller that asks a second time after a shutdown with a hung job gets the same report at once,
+/// and the job may still end.
 #[test]
 fn a_job_that_hangs_past_the_limit_may_end_later() {
     each_backend(|backend| {

@@ -81,7 +81,8 @@ fn a_start_hook_that_fails_in_a_swap_leaves_the_old_backend() {
     });
 }
 
-/// 58: a stack on which no worker could start is an error; the smallest that is none is large enough.
+/// 58: a stack on which no worker could start is an error; the smallest that is none is large
+/// enough.
 #[test]
 fn a_stack_that_is_too_small_is_an_error() {
     each_backend_in_a_child(|backend| {
@@ -201,7 +202,8 @@ fn a_future_has_its_workers_state_and_submits_children() {
     });
 }
 
-/// 60: a context that is used outside of its job, and after its pool, has no worker and submits to the pool as any thread does.
+/// 60: a context that is used outside of its job, and after its pool, has no worker and submits to
+/// the pool as any thread does.
 #[test]
 fn a_context_that_left_its_future_is_no_worker() {
     each_backend(|backend| {
@@ -219,7 +221,8 @@ fn a_context_that_left_its_future_is_no_worker() {
     });
 }
 
-/// 5: an `on_failure` that logs has what there is to log, for the errors of anybody who says what they are.
+/// 5: an `on_failure` that logs has what there is to log, for the errors of anybody who says what
+/// they are.
 #[test]
 fn the_observer_of_failures_is_told_what_the_error_says() {
     each_backend(|backend| {

@@ -1,4 +1,5 @@
-//! What jobs that are over by the time of a swap leave behind: their drops are user code, and may use the pool.
+//! What jobs that are over by the time of a swap leave behind: their drops are user code, and may
+//! use the pool.
 
 use std::convert::Infallible;
 use std::time::Duration;
@@ -17,7 +18,8 @@ impl Drop for SubmitsOnDrop {
     }
 }
 
-/// Jobs that expire as they are handed over drop what they captured after the swap, which such a drop may wait for.
+/// Jobs that expire as they are handed over drop what they captured after the swap, which such a
+/// drop may wait for.
 #[test]
 fn jobs_that_expire_during_a_swap_may_submit_in_their_drops() {
     const JOBS: u32 = 50;

@@ -23,7 +23,8 @@ fn swap(pool: &Pool) {
         .expect("the backend can be built");
 }
 
-/// Swaps the pool, and has a job of the newest generation end it, once that job has told the older one through `begin`.
+/// Swaps the pool, and has a job of the newest generation end it, once that job has told the older
+/// one through `begin`.
 fn ended_by_the_newest(
     pool: &Pool,
     begin: Sender<()>,
@@ -38,8 +39,9 @@ fn ended_by_the_newest(
     value(ends.expect("there was room"))
 }
 
-/// A job of the newest generation ends the pool, and so waits for a job of an older one, which waits for its child behind the first: the
-/// worker that waits for the end runs the child, whichever generation ends at the time.
+/// A job of the newest generation ends the pool, and so waits for a job of an older one, which
+/// waits for its child behind the first: the worker that waits for the end runs the child,
+/// whichever generation ends at the time.
 #[test]
 fn a_job_that_ends_a_swapped_pool_runs_what_its_own_generation_has_queued() {
     for awaits in [false, true] {
@@ -69,7 +71,8 @@ fn a_job_that_ends_a_swapped_pool_runs_what_its_own_generation_has_queued() {
     }
 }
 
-/// A job of each generation: the older one waits for quiet, the newer one for the end. Each is left out of what the other waits for.
+/// A job of each generation: the older one waits for quiet, the newer one for the end. Each is left
+/// out of what the other waits for.
 #[test]
 fn waits_in_two_generations_leave_each_other_out() {
     each_backend(|backend| {
@@ -88,7 +91,8 @@ fn waits_in_two_generations_leave_each_other_out() {
     });
 }
 
-/// A future of an older generation awaits the end of the pool, which takes longer than that of its own generation: it sees it.
+/// A future of an older generation awaits the end of the pool, which takes longer than that of its
+/// own generation: it sees it.
 #[test]
 fn a_future_of_an_older_generation_sees_the_end_of_all() {
     each_backend(|backend| {
@@ -131,7 +135,8 @@ fn awaits_end(
     (pool.spawn_future(future).expect("there is room"), begun)
 }
 
-/// A half of a job of an older generation goes to the newest, and waits for all: the job that it is a half of is left out of that.
+/// A half of a job of an older generation goes to the newest, and waits for all: the job that it is
+/// a half of is left out of that.
 #[test]
 fn a_half_in_the_newest_generation_leaves_its_job_in_an_older_one_out() {
     let waits: [fn(&Pool); 2] = [|pool| pool.wait_idle(), |pool| drop(pool.shutdown(LIMIT))];
@@ -166,7 +171,8 @@ fn a_half_in_the_newest_generation_leaves_its_job_in_an_older_one_out() {
     });
 }
 
-/// A shutdown ends the generations one after the other, and an older one may take long; what the newest has queued is given up meanwhile.
+/// A shutdown ends the generations one after the other, and an older one may take long; what the
+/// newest has queued is given up meanwhile.
 #[test]
 fn what_is_queued_is_given_up_at_the_end_of_the_grace_whatever_runs_in_an_older_generation() {
     each_backend(|backend| {
@@ -259,8 +265,8 @@ fn a_worker_of_an_old_backend_that_stops_waits_for_room_in_the_new_one() {
     });
 }
 
-/// A job swaps a full pool, and keeps the worker that would make room. The swap fails, and waits for
-/// the workers that had started; they submit as they stop.
+/// A job swaps a full pool, and keeps the worker that would make room. The swap fails, and waits
+/// for the workers that had started; they submit as they stop.
 #[test]
 fn a_swap_that_fails_inside_a_job_waits_for_no_room() {
     each_backend(|from| {

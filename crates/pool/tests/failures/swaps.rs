@@ -1,4 +1,5 @@
-//! Row 56: swaps under load, hundreds of them: what they leave, where children go, and what the books show meanwhile.
+//! Row 56: swaps under load, hundreds of them: what they leave, where children go, and what the
+//! books show meanwhile.
 
 use std::convert::Infallible;
 use std::fs;
@@ -18,7 +19,7 @@ use crate::system::threads;
 /// How many swaps leave nothing, unless `POOL_SWAPS` says another number.
 const SWAPS: usize = 300;
 
-/// Submits on so many threads while `act` runs, and returns once they have ended.
+/// Submits on that many threads while `act` runs, and returns once they have ended.
 fn under_load(pool: &Pool, submitters: usize, act: impl FnOnce()) {
     let is_over = AtomicBool::new(false);
     thread::scope(|threads| {

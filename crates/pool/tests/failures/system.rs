@@ -3,20 +3,23 @@
 use std::fs;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 
-/// What a process that forks gives its child: seconds to its end, after which a hang is a death by a signal.
+/// What a process that forks gives its child: seconds to its end, after which a hang is a death by
+/// a signal.
 const FORKED_SECONDS: u32 = 20;
 
-/// Forks, runs `body` in the child, and waits for that. True if the child came to its end by itself, without a panic.
+/// Forks, runs `body` in the child, and waits for that. True if the child came to its end by
+/// itself, without a panic.
 pub(crate) fn survives_a_fork(body: impl FnOnce()) -> bool {
-    // SAFETY: the child uses what glibc makes safe after a fork of many threads (its allocator), and what the pool promises to be.
+    // SAFETY: the child uses what glibc makes safe after a fork of many threads (its allocator),
+    // and what the pool promises to be.
     let child = unsafe { libc::fork() };
     assert!(child >= 0, "the system refused a fork");
     if child == 0 {
         // SAFETY: it takes a number.
         unsafe { libc::alarm(FORKED_SECONDS) };
         let is_fine = catch_unwind(AssertUnwindSafe(body)).is_ok();
-        // Not by the standard library's `exit`, which takes a lock that a thread holds as it starts and ends.
-        // SAFETY: it takes a number, and does not return.
+        // Not by the standard library's `exit`, which takes a lock that a thread holds as it starts
+        // and ends. SAFETY: it takes a number, and does not return.
         unsafe { libc::_exit(if is_fine { 0 } else { 1 }) };
     }
     let mut status = 0;
@@ -26,7 +29,8 @@ pub(crate) fn survives_a_fork(body: impl FnOnce()) -> bool {
     libc::WIFEXITED(status) && libc::WEXITSTATUS(status) == 0
 }
 
-/// Forks, and returns in the child too: nothing there. In the parent, the exit code of the child, once it has ended.
+/// Forks, and returns in the child too: nothing there. In the parent, the exit code of the child,
+/// once it has ended.
 pub(crate) fn fork_and_go_on() -> Option<libc::c_int> {
     // SAFETY: as in `survives_a_fork`.
     let child = unsafe { libc::fork() };
@@ -55,7 +59,8 @@ pub(crate) fn exit_unless(process: u32, code: libc::c_int) {
     }
 }
 
-/// Lets the process address so many bytes more than it does now, and no more than that. What is larger is refused.
+/// Lets the process address that many bytes more than it does now, and no more than that. What is
+/// larger is refused.
 pub(crate) fn limit_memory(more_bytes: u64) {
     set_memory_limit(address_space() + more_bytes);
 }

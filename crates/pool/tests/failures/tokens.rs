@@ -1,4 +1,5 @@
-//! Tokens: futures that await one, generations of jobs each of which is below the one before, and jobs that are over as they are submitted.
+//! Tokens: futures that await one, generations of jobs each of which is below the one before, and
+//! jobs that are over as they are submitted.
 
 use std::future::Future;
 use std::pin::{Pin, pin};

@@ -220,7 +220,8 @@ fn stray_unparks_start_nothing_twice_and_end_no_wait() {
                         Ok::<_, Infallible>(7)
                     };
                     let handle = pool.submit(job).expect("the pool is open");
-                    // Joined by a thread that is unparked all the time: it must not return without an outcome.
+                    // Joined by a thread that is unparked all the time: it must not return without
+                    // an outcome.
                     assert_eq!(handle.join().expect("it completes"), 7);
                     submitted += 1;
                 }
@@ -234,7 +235,8 @@ fn stray_unparks_start_nothing_twice_and_end_no_wait() {
             submitter.join().expect("the submitter ends")
         });
         assert_eq!(ran.load(Ordering::SeqCst), submitted, "{backend}");
-        // Who sleeps is counted as before: each time the workers have had time to fall asleep, one job wakes one.
+        // Who sleeps is counted as before: each time the workers have had time to fall asleep, one
+        // job wakes one.
         for _ in 0..100 {
             let (_kept, never) = mpsc::channel::<()>();
             let _limit = never.recv_timeout(Duration::from_millis(2));

@@ -1,4 +1,5 @@
-//! Runs a test on every backend that is compiled in, each time against a limit, so that a hang fails and says where.
+//! Runs a test on every backend that is compiled in, each time against a limit, so that a hang
+//! fails and says where.
 
 use std::convert::Infallible;
 use std::panic::{AssertUnwindSafe, catch_unwind};
@@ -10,7 +11,8 @@ use std::time::{Duration, Instant};
 use pool::{Backend, Interrupted, JobContext, Pool, ShutdownPolicy, ShutdownReport};
 use pool_conformance::probe::{PATIENCE, wait_until};
 
-/// Time for one test on one backend. Far above what any takes, also on a busy machine: only a hang meets it.
+/// Time for one test on one backend. Far above what any takes, also on a busy machine: only a hang
+/// meets it.
 const LIMIT: Duration = Duration::from_secs(120);
 
 /// What a submission to a pool with free places is expected with.
@@ -56,7 +58,8 @@ pub(crate) fn ends_clean(pool: &Pool) -> ShutdownReport {
     report
 }
 
-/// Nothing of the pool runs after this report. Its last workers may still be leaving, on a busy machine.
+/// Nothing of the pool runs after this report. Its last workers may still be leaving, on a busy
+/// machine.
 #[track_caller]
 pub(crate) fn nothing_runs(pool: &Pool, report: &ShutdownReport) {
     assert!(report.still_running().is_empty(), "{report}");

@@ -1,4 +1,5 @@
-//! The cases of other pools' suites, in this project's own words, on every backend; `README.md` beside this file is the table.
+//! The cases of other pools' suites, in this project's own words, on every backend; `README.md`
+//! next to this file is the table.
 
 mod each;
 mod jsr166;

@@ -1,4 +1,5 @@
-//! Several pools: that wait for each other, that start and stop many times at once, that hold each other's handles.
+//! Several pools: that wait for each other, that start and stop many times at once, that hold each
+//! other's handles.
 
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::thread;
@@ -142,12 +143,12 @@ fn one_pool_is_ended_by_many() {
             let pool = pool(backend, 2, 16);
             let gate = occupy(&pool, 1);
             let reports = thread::scope(|threads| {
-                let enders: Vec<_> = (0..ENDERS)
-                    .map(|ender| {
+                let finishers: Vec<_> = (0..ENDERS)
+                    .map(|finisher| {
                         let pool = pool.clone();
-                        threads.spawn(move || match (ender + round) % 4 {
+                        threads.spawn(move || match (finisher + round) % 4 {
                             0 => Some(pool.shutdown(ShutdownPolicy::drain())),
-                            1 => Some(pool.shutdown(Duration::from_secs(20 + ender))),
+                            1 => Some(pool.shutdown(Duration::from_secs(20 + finisher))),
                             2 => {
                                 pool.close();
                                 None
@@ -162,9 +163,9 @@ fn one_pool_is_ended_by_many() {
                     })
                     .collect();
                 gate.open();
-                let joined = enders
+                let joined = finishers
                     .into_iter()
-                    .map(|it| it.join().expect("no ender panics"));
+                    .map(|it| it.join().expect("no finisher panics"));
                 joined.flatten().collect::<Vec<_>>()
             });
             let last = pool.shutdown(ShutdownPolicy::now());

@@ -1,4 +1,5 @@
-//! After the tests of the crate `threadpool`: many jobs, and every way to wait until a pool has nothing to do.
+//! After the tests of the crate `threadpool`: many jobs, and every way to wait until a pool has
+//! nothing to do.
 
 use std::convert::Infallible;
 use std::future::Future;
@@ -151,7 +152,8 @@ fn jobs_of_one_pool_wait_until_another_is_idle() {
     });
 }
 
-/// A job may be added at any time by somebody else: who waits comes back, then or later, and the others' jobs run.
+/// A job may be added at any time by somebody else: who waits comes back, then or later, and the
+/// others' jobs run.
 #[test]
 fn who_waits_comes_back_though_others_go_on_submitting() {
     on_each_backend(|backend| {
@@ -180,7 +182,8 @@ fn who_waits_comes_back_though_others_go_on_submitting() {
     });
 }
 
-/// Two threads wait for the first wave, and each then submits its own: neither's is lost, nor mixed up.
+/// Two threads wait for the first wave, and each then submits its own: neither's is lost, nor mixed
+/// up.
 #[test]
 fn two_who_waited_submit_and_get_their_own() {
     on_each_backend(|backend| {
@@ -211,7 +214,8 @@ fn two_who_waited_submit_and_get_their_own() {
 
 type Waiting<'a> = Pin<Box<dyn Future<Output = ()> + Send + 'a>>;
 
-/// All of them have begun to wait when the pool falls quiet. By the time that the second looks, it is busy again.
+/// All of them have begun to wait when the pool falls quiet. By the time that the second looks, it
+/// is busy again.
 #[test]
 fn who_waits_for_quiet_is_not_held_up_by_who_comes_next() {
     const WAITING: usize = 12;

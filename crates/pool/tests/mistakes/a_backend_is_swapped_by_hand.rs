@@ -1,3 +1,5 @@
+//! The seam of a swap is out of reach.
+
 //~ could not find `swap` in `pool`
 use pool::ChannelPool;
 use pool::swap::HandOver;

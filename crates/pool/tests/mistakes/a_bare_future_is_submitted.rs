@@ -1,3 +1,5 @@
+//! A bare future is given to `submit`.
+
 //~ is not a job
 //~ a future goes to `spawn_future`
 #![allow(unused_imports, unused_must_use)]

@@ -1,3 +1,5 @@
+//! A closure borrows a local variable.
+
 //~ closure may outlive the current function, but it borrows `text`
 //~ use the `move` keyword
 #![allow(unused_imports, unused_must_use)]

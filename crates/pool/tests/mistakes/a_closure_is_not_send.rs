@@ -1,3 +1,5 @@
+//! A closure captures what must not leave its thread.
+
 //~ `Rc<i32>` cannot be sent between threads safely
 #![allow(unused_imports, unused_must_use)]
 use pool::{JobContext, Pool, job_fn};

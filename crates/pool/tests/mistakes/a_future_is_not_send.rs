@@ -1,3 +1,5 @@
+//! A future keeps what must not leave its thread across an await.
+
 //~ future cannot be sent between threads safely
 //~ with `count` maybe used later
 #![allow(unused_imports, unused_must_use)]

@@ -1,3 +1,5 @@
+//! A value is given to `submit`.
+
 //~ `{integer}` is not a job
 //~ `job_fn(|ctx| ..)` makes a job
 #![allow(unused_imports, unused_must_use)]

@@ -1,3 +1,5 @@
+//! The engine of a pool is out of reach.
+
 //~ method `engine` is private
 use pool::ChannelPool;
 

@@ -1,3 +1,5 @@
+//! The life of a pool is out of reach.
+
 //~ method `lives` is private
 use pool::{Executor, Pool};
 

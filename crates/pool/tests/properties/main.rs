@@ -1,4 +1,5 @@
-//! Any sequence of operations on two pools, on every backend, comes to what a plain sequential model of each says. The two share a token.
+//! Any sequence of operations on two pools, on every backend, comes to what a plain sequential
+//! model of each says. The two share a token.
 
 mod model;
 mod pair;

@@ -48,7 +48,8 @@ pub(crate) enum Intake {
     Accepted,
     Full,
     Closed,
-    /// Entries of cancelled jobs, or jobs that were handed over past the bound, may or may not take a place.
+    /// Entries of cancelled jobs, or jobs that were handed over past the bound, may or may not take
+    /// a place.
     Unsure,
 }
 
@@ -141,7 +142,8 @@ impl Model {
         Ok(())
     }
 
-    /// Every job that was due has started. A worker that is free then takes out whatever is left, sooner or later.
+    /// Every job that was due has started. A worker that is free then takes out whatever is left,
+    /// sooner or later.
     pub(crate) fn settle(&mut self) {
         if !self.queue.iter().any(|&job| self.is_queued(job)) && self.free_workers() > 0 {
             self.is_unsure |= !self.queue.is_empty();

@@ -243,7 +243,8 @@ impl Pair {
         }
     }
 
-    /// Ends the pool with its running jobs held: they are named, and what is queued comes back for `take`.
+    /// Ends the pool with its running jobs held: they are named, and what is queued comes back for
+    /// `take`.
     fn give_back(&mut self, becomes: Becomes, take: impl FnOnce(Vec<pool::Task>)) {
         let running = self.model.running();
         let unstarted = self.model.give_back();
@@ -304,7 +305,8 @@ impl Pair {
 }
 
 impl Drop for Pair {
-    /// A failed case leaves nothing behind that the next would wait for: a pool that is merely dropped drains without a limit.
+    /// A failed case leaves nothing behind that the next would wait for: a pool that is merely
+    /// dropped drains without a limit.
     fn drop(&mut self) {
         self.gates.iter().for_each(Gate::open);
         if thread::panicking() {

@@ -95,7 +95,7 @@ impl Actor {
             let job = move |ctx: &JobContext<'_>| {
                 let _captured = captured;
                 inner.arrive(at, ctx);
-                // Down the row, and beside it: a child in the same pool.
+                // Down the row, and next to it: a child in the same pool.
                 let child = ctx.submit(|_: &JobContext<'_>| Ok::<_, io::Error>(1));
                 let below = step(Arc::clone(&inner), at + 1)?;
                 let child = child.map_err(|refused| io::Error::other(refused.to_string()))?;
@@ -112,7 +112,7 @@ impl Actor {
         }
     }
 
-    /// A future talks to the server, beside a timer; and a closure of another pool joins it.
+    /// A future talks to the server, next to a timer; and a closure of another pool joins it.
     fn talk(&mut self) {
         let (server, word) = (self.street.server, self.rng.u64(..).to_le_bytes());
         let talk = async move {

@@ -1,4 +1,5 @@
-//! `Axis`: where a figure lies on a chart, in even steps or in even ratios, and where the marks are.
+//! `Axis`: where a figure lies on a chart, in even steps or in even ratios, and where the marks
+//! are.
 
 use std::ops::Range;
 
@@ -21,7 +22,8 @@ pub(super) struct Axis {
 }
 
 impl Axis {
-    /// For bars: from nothing, as long as the `least` that must be seen is not lost beside the most.
+    /// For bars: from nothing, as long as the `least` that must be seen is not lost next to the
+    /// most.
     pub(super) fn for_bars(figures: &[f64], least: f64) -> Self {
         let (_, most) = ends(figures);
         if most <= least * LINEAR_UP_TO {
@@ -145,7 +147,8 @@ fn number_of(index: usize) -> f64 {
     index as f64
 }
 
-/// Round figures inside, as many as fit: with two and five between the powers of ten, with three, without, or every other power.
+/// Round figures inside, as many as fit: with two and five between the powers of ten, with three,
+/// without, or every other power.
 fn logarithmic_marks(low: f64, high: f64, most: usize) -> Vec<f64> {
     let leads: [(&[f64], usize); 4] = [
         (&[1.0, 2.0, 5.0], 1),

@@ -11,7 +11,8 @@ use super::super::words;
 use super::axis::Axis;
 use super::ink;
 
-/// The width of every chart, in its own units: on a phone its text is still legible, on a desk two are side by side.
+/// The width of every chart, in its own units: on a phone its text is still legible, on a desk two
+/// are side by side.
 pub(super) const WIDTH: u32 = 542;
 const FONT: &str = "sans-serif";
 /// The library makes letters of four fifths of this height.
@@ -101,7 +102,8 @@ pub(super) fn height(standing: &Standing<'_>) -> Result<u32> {
     Ok(u32::try_from(standing.rows.len())? * ROW + MARKS + 12)
 }
 
-/// Bars, or dots on lines where the figures are far apart; the middle half of the samples as a whisker, figure and ratio at the end.
+/// Bars, or dots on lines where the figures are far apart; the middle half of the samples as a
+/// whisker, figure and ratio at the end.
 pub(super) fn bars(standing: &Standing<'_>) -> Result<String> {
     let rows = &standing.rows;
     let count = u32::try_from(rows.len())?;
@@ -212,7 +214,8 @@ pub(super) fn mark(figure: f64, unit: Unit) -> String {
 /// A line of the headline: a workload's name, and its duel.
 pub(super) type DuelOf<'a> = (&'a str, Duel<'a>, Unit);
 
-/// For each workload the best of ours to the best peer: to the left of the middle better, to the right worse, in even ratios.
+/// For each workload the best of ours to the best peer: to the left of the middle better, to the
+/// right worse, in even ratios.
 pub(super) fn duels(duels: &[DuelOf<'_>]) -> Result<String> {
     let count = u32::try_from(duels.len())?;
     let reached: Vec<f64> = duels
@@ -306,7 +309,7 @@ fn reach(ratio: Ratio) -> [f64; 3] {
     [ratio.value, low, high]
 }
 
-/// Powers of two where they are few, else of ten.
+/// Powers of two where they are few, otherwise of ten.
 fn marks_around_one(low: f64, high: f64) -> Vec<f64> {
     let base: f64 = if high / low <= 70.0 { 2.0 } else { 10.0 };
     let powers = (-6..=6).map(|power| base.powi(power));

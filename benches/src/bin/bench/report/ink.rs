@@ -1,10 +1,12 @@
-//! Colours by what they mean. A chart is drawn once; the style sheet gives each colour its value for light and dark.
+//! Colours by what they mean. A chart is drawn once; the style sheet gives each colour its value
+//! for light and dark.
 
 use plotters::style::RGBColor;
 
 use super::super::record::{ContestantInfo, Kind};
 
-// Blue and orange are told apart with every kind of colour blindness; so are the four lines of ours (after Okabe and Ito).
+// Blue and orange are told apart with every kind of colour blindness; so are the four lines of ours
+// (after Okabe and Ito).
 pub(super) const TEXT: RGBColor = RGBColor(0x1c, 0x23, 0x2b);
 pub(super) const MUTED: RGBColor = RGBColor(0x5f, 0x6b, 0x7a);
 pub(super) const GRID: RGBColor = RGBColor(0xe1, 0xe5, 0xea);

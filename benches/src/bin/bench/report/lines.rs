@@ -14,7 +14,7 @@ use super::{ink, is_ours};
 /// The lines of others that are drawn, the best first: more of them are a tangle.
 const OTHERS: usize = 3;
 pub(super) const HEIGHT: u32 = 340;
-/// A curve has so many points, or is none.
+/// A curve has that many points, or is none.
 const LEAST_POINTS: usize = 3;
 /// Room for the names at the ends of the lines.
 const NAMES: i32 = 166;
@@ -136,7 +136,8 @@ fn percentiles_of(summary: &Summary<'_>, family: &str) -> Result<Option<String>>
     Ok(Some(draw(&along, lines.collect(), first.measure.unit)?))
 }
 
-/// The family and share of a measure that is a percentile: `p999` and `queue-wait-p99.9` are; the first's family has no name.
+/// The family and share of a measure that is a percentile: `p999` and `queue-wait-p99.9` are; the
+/// first's family has no name.
 fn percentile(measure: &str) -> Option<(String, f64)> {
     let (family, last) = measure.rsplit_once('-').unwrap_or(("", measure));
     let digits = last.strip_prefix('p')?.replace('.', "");
@@ -162,7 +163,8 @@ fn per_cent(share: f64) -> String {
     format!("{} %", text.trim_end_matches('0').trim_end_matches('.'))
 }
 
-/// How the first measure grows over workers and over sizes, where more than one of them was sampled.
+/// How the first measure grows over workers and over sizes, where more than one of them was
+/// sampled.
 pub(super) fn scaling(
     record: &Record,
     summary: &Summary<'_>,

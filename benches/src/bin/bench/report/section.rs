@@ -1,4 +1,5 @@
-//! The section of a workload: who is first and by how much, the charts, and all figures for those who want them.
+//! The section of a workload: who is first and by how much, the charts, and all figures for those
+//! who want them.
 
 use anyhow::Result;
 use maud::{Markup, html};

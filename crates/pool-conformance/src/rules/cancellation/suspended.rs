@@ -109,7 +109,8 @@ fn dropped_while_giving_way(pool: &impl Executor) {
     assert_eq!(alive.count(), 0);
 }
 
-/// The cancellation comes in the middle of a poll: the suspension that ends this poll is the last one.
+/// The cancellation comes in the middle of a poll: the suspension that ends this poll is the last
+/// one.
 fn dropped_after_the_poll_it_is_in(pool: &impl Executor) {
     let (alive, polls, gate) = (Alive::new(), Count::new(), Gate::new());
     let (captured, polled, pass) = (alive.value(), polls.clone(), gate.pass());

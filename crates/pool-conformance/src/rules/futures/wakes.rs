@@ -1,4 +1,5 @@
-//! R803: wakes at a full pool, at the moment of suspension, while the pool drains and after its end.
+//! R803: wakes at a full pool, at the moment of suspension, while the pool drains and after its
+//! end.
 
 use std::future::poll_fn;
 use std::task::{Poll, Waker};
@@ -25,7 +26,8 @@ pub(super) fn r803<F: Fixture>() -> Applied {
     Applied::Held
 }
 
-/// The queue is full and no worker is free: the wake returns, and the future goes on when a worker can.
+/// The queue is full and no worker is free: the wake returns, and the future goes on when a worker
+/// can.
 fn woken_at_a_full_pool<F: Fixture>() {
     let pool = pool::<F>(workers_beside_a_sleeper::<F>(), 1);
     let signal = Signal::default();
@@ -46,7 +48,8 @@ fn woken_at_a_full_pool<F: Fixture>() {
     woken.expect("the wake was kept").expect("it ends");
 }
 
-/// A foreign thread wakes each future at once, so wakes meet polls at every moment, the suspension among them.
+/// A foreign thread wakes each future at once, so wakes meet polls at every moment, the suspension
+/// among them.
 fn woken_while_it_falls_asleep<F: Fixture>() {
     let pool = pool::<F>(2, 16);
     let (send, wakers) = channel::<Waker>();

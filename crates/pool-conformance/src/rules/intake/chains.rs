@@ -20,7 +20,8 @@ thread_local! {
     static WITHIN: Cell<usize> = const { Cell::new(0) };
 }
 
-/// Pages of a graph. In a simulation just more than what runs in place and what one job queues past the bound.
+/// Pages of a graph. In a simulation just more than what runs in place and what one job queues past
+/// the bound.
 fn pages() -> usize {
     if thread::is_simulated() { 300 } else { 20_000 }
 }

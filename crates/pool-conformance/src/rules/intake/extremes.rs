@@ -71,13 +71,15 @@ fn at_the_end_of_this_thread(words: impl FnOnce() + 'static) {
     LAST_WORDS.with(|last| last.borrow_mut().0 = Some(Box::new(words)));
 }
 
-/// Uses the pool in every way that waits, and says whether all of it went well. A panic here would end the process.
+/// Uses the pool in every way that waits, and says whether all of it went well. A panic here would
+/// end the process.
 fn use_and_tell<P: Executor>(pool: &P, tell: &Sender<bool>) {
     let uses = || {
         let cheap = |_: &JobContext<'_>| Ok::<_, Infallible>(());
         pool.execute(cheap).expect(ROOM);
         assert_eq!(ended(pool.spawn(|| 7).expect(ROOM)).expect("it runs"), 7);
-        // With one place, the second of these finds the queue full, or the worker takes turns with this thread.
+        // With one place, the second of these finds the queue full, or the worker takes turns with
+        // this thread.
         let handles = [1, 2, 3].map(|n| pool.spawn(move || n).expect(ROOM));
         let sum: i32 = handles.map(|it| ended(it).expect("it runs")).iter().sum();
         assert_eq!(sum, 6);
@@ -101,7 +103,8 @@ pub(crate) fn r112<F: Fixture>() -> Applied {
     Applied::Held
 }
 
-/// Locals are dropped in the reverse of the order of their first use: so those of the pool are gone, or are not.
+/// Locals are dropped in the reverse of the order of their first use: so those of the pool are
+/// gone, or are not.
 fn threads_of_others<F: Fixture>(pool: &F::Pool, comes_first: bool) {
     let (tell, told) = mpsc::channel();
     let inner = pool.clone();

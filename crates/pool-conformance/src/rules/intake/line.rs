@@ -1,4 +1,5 @@
-//! Chapter 1, the line for room: who may stand in it without holding up the others, and who may not pass it for ever.
+//! Chapter 1, the line for room: who may stand in it without holding up the others, and who may not
+//! pass it for ever.
 
 use std::convert::Infallible;
 use std::pin::Pin;
@@ -56,7 +57,8 @@ pub(in crate::rules) fn those_not_polled_hold_up_nobody<F: Fixture>() {
     }
 }
 
-/// A job that submits itself again: until it is told to stop, or has started hopelessly often since somebody began to wait.
+/// A job that submits itself again: until it is told to stop, or has started hopelessly often since
+/// somebody began to wait.
 #[derive(Clone, Default)]
 struct Again {
     is_over: Arc<AtomicBool>,
@@ -94,7 +96,8 @@ impl Job for Again {
     }
 }
 
-/// Jobs that submit themselves again keep the queue full; one who waits outside gets in all the same.
+/// Jobs that submit themselves again keep the queue full; one who waits outside gets in all the
+/// same.
 pub(in crate::rules) fn those_inside_pass_no_more_than_others<F: Fixture>() {
     for (workers, capacity) in [(1, 1), (1, 2), (2, 1), (2, 4)] {
         let pool = pool::<F>(workers, capacity);

@@ -171,7 +171,8 @@ fn what_a_joined_future_awaits<F: Fixture>(
     assert_eq!(sum.expect("the joiner completes"), 3);
 }
 
-/// Each handle in a set is polled with a waker of its own, and that of one that has ended wakes nobody.
+/// Each handle in a set is polled with a waker of its own, and that of one that has ended wakes
+/// nobody.
 fn a_set_of_sleeping_futures(pool: &(impl Executor + Clone + 'static)) {
     let signals = [Signal::default(), Signal::default()];
     let (sleepers, inner) = (signals.clone(), pool.clone());
@@ -212,7 +213,8 @@ fn a_job_joins_both(
     ended(joiner).expect("the joiner completes");
 }
 
-/// A future polls a handle, and gives it to a job that waits for both, each with a waker of its own.
+/// A future polls a handle, and gives it to a job that waits for both, each with a waker of its
+/// own.
 fn a_handle_that_a_future_gave_away(pool: &(impl Executor + Clone + 'static)) {
     for is_given_first in [true, false] {
         let [giver, given] = [Signal::default(), Signal::default()];

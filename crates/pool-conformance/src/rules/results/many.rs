@@ -160,7 +160,8 @@ fn a_drop_cancels(pool: &impl Executor) {
     }
 }
 
-/// With one worker, which is the one that waits. The last input is taken long after the first outcome.
+/// With one worker, which is the one that waits. The last input is taken long after the first
+/// outcome.
 fn inside_a_job(pool: &impl Executor) {
     const INPUTS: usize = 100;
     let job = |ctx: &JobContext<'_>| {

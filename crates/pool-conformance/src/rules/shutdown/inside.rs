@@ -90,7 +90,8 @@ fn children_after_the_grace(pool: &(impl Executor + Shutdown)) {
     assert_eq!((report.accepted(), report.completed()), (1, 1), "{report}");
 }
 
-/// A future that has slept, so that its worker is not the one it began on, has children of every kind.
+/// A future that has slept, so that its worker is not the one it began on, has children of every
+/// kind.
 fn children_of_a_future<P: Executor + Shutdown + Clone + 'static>(pool: P) {
     let (signal, started) = (Signal::default(), Count::new());
     let (fired, begun, inner) = (signal.clone(), started.clone(), pool.clone());

@@ -64,7 +64,8 @@ fn on_its_own_worker<P: Executor + Shutdown + Clone + 'static>(pool: P, is_futur
     }
 }
 
-/// The last handle is in the captures of a job that a shutdown did not start. A worker drops them, and waits for nothing.
+/// The last handle is in the captures of a job that a shutdown did not start. A worker drops them,
+/// and waits for nothing.
 fn goes_with_what_was_captured<P: Executor + Shutdown + Clone + 'static>(pool: P) {
     let gate = occupy(&pool, 1);
     let inner = pool.clone();
@@ -95,7 +96,8 @@ impl Drop for CountDrop {
     }
 }
 
-/// The last handle goes with a job, while a future sleeps: what is in flight keeps the pool until it is over.
+/// The last handle goes with a job, while a future sleeps: what is in flight keeps the pool until
+/// it is over.
 fn while_a_future_sleeps<P: Executor + Shutdown + Clone + 'static>(pool: P) {
     let signal = Signal::default();
     let asleep = pool.spawn_future(signal.clone()).expect(ROOM);

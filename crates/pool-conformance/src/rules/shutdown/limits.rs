@@ -1,4 +1,5 @@
-//! R604 and R612: drain, cancel, abandon, each for as long as the policy says, whoever waits for it.
+//! R604 and R612: drain, cancel, abandon, each for as long as the policy says, whoever waits for
+//! it.
 
 use std::convert::Infallible;
 use std::future::poll_fn;
@@ -158,7 +159,8 @@ impl Drop for SlowDrop {
     }
 }
 
-/// Three futures whose drop does not return. The limit holds, and neither the caller nor the thread that wakes them drops one.
+/// Three futures whose drop does not return. The limit holds, and neither the caller nor the thread
+/// that wakes them drops one.
 fn gives_up_drops_that_hang(pool: &(impl Executor + Shutdown)) {
     let (gate, polled, dropping) = (Gate::new(), Count::new(), Count::new());
     let sleepers = [(); 3].map(|()| {
@@ -197,7 +199,8 @@ fn gives_up_captures_that_hang(pool: &(impl Executor + Shutdown)) {
     let release = thread::now() + GRACE + CANCEL_GRACE / 2;
     let report = thread::scope(|threads| {
         threads.spawn(|| {
-            // Within the cancel grace, if the machine is quick: then a worker hangs in a drop at the limit.
+            // Within the cancel grace, if the machine is quick: then a worker hangs in a drop at
+            // the limit.
             let_pass(release);
             second.open();
         });
@@ -224,7 +227,8 @@ pub(super) fn r612<F: Fixture>() -> Applied {
     Applied::Held
 }
 
-/// The shutdown can end only if another future, which the same thread polls in turn, gets its polls.
+/// The shutdown can end only if another future, which the same thread polls in turn, gets its
+/// polls.
 fn gives_way_to_another_future(pool: &(impl Executor + Shutdown)) {
     let gate = occupy(pool, 1);
     let mut polls_left = 10;

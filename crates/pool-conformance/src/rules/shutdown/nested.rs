@@ -1,4 +1,5 @@
-//! R609 and R506: jobs of one pool that wait for its end, or for quiet in it, at once and within each other.
+//! R609 and R506: jobs of one pool that wait for its end, or for quiet in it, at once and within
+//! each other.
 
 use std::pin::pin;
 use std::time::Duration;
@@ -39,14 +40,15 @@ pub(super) fn ends_within_ends<F: Fixture>() {
     }
 }
 
-/// Whether one worker takes what outsiders have queued in order, so that it is known who runs whom in place. Of the backends without a
-/// promise of order only the simulator's does not.
+/// Whether one worker takes what outsiders have queued in order, so that it is known who runs whom
+/// in place. Of the backends without a promise of order only the simulator's does not.
 fn takes_in_order(pool: &impl Executor) -> bool {
     let capability = pool.capability();
     capability.fifo || capability.name != "sim"
 }
 
-/// Each of three jobs of the only worker shuts the pool down, and the first two run the next one in place meanwhile.
+/// Each of three jobs of the only worker shuts the pool down, and the first two run the next one in
+/// place meanwhile.
 fn in_place<P: Executor + Shutdown + Clone + 'static>(
     pool: &P,
     policy: ShutdownPolicy,
@@ -93,7 +95,8 @@ fn an_impatient_one_in_place<P: Executor + Shutdown + Clone + 'static>(pool: &P,
     assert!(ended(behind).is_err(), "it did not start");
 }
 
-/// A job beneath another one cannot look at the time. Its limit holds all the same: the other is asked to stop.
+/// A job beneath another one cannot look at the time. Its limit holds all the same: the other is
+/// asked to stop.
 fn asks_what_it_runs_in_place_to_stop<P>(pool: &P, end: End<P>)
 where
     P: Executor + Shutdown + Clone + 'static,
@@ -186,7 +189,8 @@ fn idles_after<P: Executor + Shutdown + Clone + 'static>(
     pool.spawn(job).expect(ROOM)
 }
 
-/// One job waits for quiet, another one for the end: the first gets out, and the second finds it over.
+/// One job waits for quiet, another one for the end: the first gets out, and the second finds it
+/// over.
 fn beside_an_end<P: Executor + Shutdown + Clone + 'static>(pool: &P, idle: Idle<P>) {
     let gate = Gate::new();
     let waits = idles_after(pool, idle, &gate);

@@ -157,7 +157,8 @@ impl Drop for Noted {
     }
 }
 
-/// The only worker is busy, and the report is kept: the handles resolve all the same. What the jobs captured is the worker's to drop.
+/// The only worker is busy, and the report is kept: the handles resolve all the same. What the jobs
+/// captured is the worker's to drop.
 fn resolve_by_default<F: Fixture>() {
     let pool = pool::<F>(1, 8);
     let gate = occupy(&pool, 1);
@@ -200,7 +201,8 @@ fn resolve_by_default<F: Fixture>() {
     assert_eq!(ran.get(), 0, "a job ran after the grace");
 }
 
-/// A call that is dropped in its cancel phase leaves no job in limbo, though one of them keeps a handle to the pool.
+/// A call that is dropped in its cancel phase leaves no job in limbo, though one of them keeps a
+/// handle to the pool.
 fn resolve_with_a_call_that_is_dropped<F: Fixture>() {
     for policy in [ShutdownPolicy::now(), ShutdownPolicy::now().hand_back()] {
         let pool = pool::<F>(1, 8);

@@ -1,5 +1,5 @@
-//! What few jobs have beside their cell: kept apart, so that the cells of the many are small. What a cell takes is memory that is new to a
-//! core, twice.
+//! What few jobs have next to their cell: kept apart, so that the cells of the many are small. What
+//! a cell takes is memory that is new to a core, twice.
 
 use std::ptr::{self, NonNull};
 use std::sync::atomic::{AtomicPtr, Ordering};
@@ -17,8 +17,8 @@ pub(super) struct Extras {
     spot: Spot,
 }
 
-/// The extras of a cell, made when they are first needed. In memory from a slab, like the cell: the children of a job with a handle have
-/// extras, each of them.
+/// The extras of a cell, made when they are first needed. In memory from a slab, like the cell: the
+/// children of a job with a handle have extras, each of them.
 pub(super) struct Lazy(AtomicPtr<Extras>);
 
 impl Lazy {
@@ -49,7 +49,8 @@ impl Lazy {
     #[cold]
     fn init(&self) -> &Extras {
         let own = Extras::allocate(None);
-        // ORDERING: Release publishes the extras to `get`; Acquire takes over another thread's, as `get` does.
+        // ORDERING: Release publishes the extras to `get`; Acquire takes over another thread's, as
+        // `get` does.
         let put = self.0.compare_exchange(
             ptr::null_mut(),
             own.as_ptr(),

@@ -1,5 +1,6 @@
-//! `CellRef`: a counted reference to a closure's cell, for those that are neither its entry nor its handle: the token and the clock, which
-//! hold it as a waker, abort handles, and futures that await the job.
+//! `CellRef`: a counted reference to a closure's cell, for those that are neither its entry nor its
+//! handle: the token and the clock, which hold it as a waker, abort handles, and futures that await
+//! the job.
 
 use std::mem::ManuallyDrop;
 use std::ptr::NonNull;
@@ -54,7 +55,8 @@ impl<J: Job> CellRef<J> {
 
     pub(super) fn into_waker(self) -> Waker {
         let data = ManuallyDrop::new(self).0.as_ptr().cast_const().cast();
-        // SAFETY: the functions of the table take the pointer for what it is, a reference that is counted.
+        // SAFETY: the functions of the table take the pointer for what it is, a reference that is
+        // counted.
         unsafe { Waker::from_raw(RawWaker::new(data, Self::TABLE)) }
     }
 
@@ -114,7 +116,8 @@ impl<J: Job> Awaited for CellRef<J> {
         self.cell().id
     }
 
-    /// What a helper can do nothing about has ended for it: a closure that was started runs to its end by itself.
+    /// What a helper can do nothing about has ended for it: a closure that was started runs to its
+    /// end by itself.
     fn is_ended(&self) -> bool {
         self.cell().state.is_started()
     }

@@ -75,7 +75,8 @@ struct Rest<J: Job>(NonNull<JobCell<J>>);
 
 impl<J: Job> Drop for Rest<J> {
     fn drop(&mut self) {
-        // SAFETY: `free_alone` makes one of a whole cell, and does not touch the cell's parts after it.
+        // SAFETY: `free_alone` makes one of a whole cell, and does not touch the cell's parts after
+        // it.
         unsafe { self.0.drop_in_place() }
     }
 }
@@ -94,7 +95,8 @@ pub(super) unsafe fn release<J: Job>(cell: NonNull<()>) {
     }
     let outcome = whole.state.outcome();
     if outcome.is_some_and(|outcome| error_without_value::<()>(outcome).is_none()) {
-        // A value that nobody took is the handle's to drop, and not to be kept until the entry is dequeued.
+        // A value that nobody took is the handle's to drop, and not to be kept until the entry is
+        // dequeued.
         drop_untaken(whole.replace(Stage::Empty));
     }
     // SAFETY: the caller's promise.

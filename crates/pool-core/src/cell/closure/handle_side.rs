@@ -71,7 +71,8 @@ impl<J: Job> Outlet<J::Output, J::Error> for JobCell<J> {
         let outcome = outcome_of(&resolution);
         self.store(resolution);
         if self.state.end(outcome).has_waiter {
-            // SAFETY: this is the end, and it says so. The handle is being polled: it needs no wake.
+            // SAFETY: this is the end, and it says so. The handle is being polled: it needs no
+            // wake.
             drop_contained(unsafe { self.waiter.take() });
         }
     }

@@ -18,7 +18,8 @@ impl<J: Job> Payload for CellEntry<J> {
 
     fn run(self, id: JobId, worker: &Worker) {
         let cell = self.cell();
-        // The look spares a job that was claimed, as one's own children mostly are, a read-modify-write.
+        // The look spares a job that was claimed, as one's own children mostly are, a
+        // read-modify-write.
         if cell.state.is_started() || cell.state.start().is_none() {
             return;
         }

@@ -8,8 +8,8 @@ use crate::worker::Awaited;
 /// How long the list grows before it is looked through for the first time.
 const FEW: usize = 16;
 
-/// A list that may name a job twice, or one that has ended: it is looked through each time that it has doubled, so that a
-/// poll that awaits the same jobs again costs what it notes and no more.
+/// A list that may name a job twice, or one that has ended: it is looked through each time that it
+/// has doubled, so that a poll that awaits the same jobs again costs what it notes and no more.
 pub(super) struct Awaits {
     jobs: Vec<Arc<dyn Awaited>>,
     most: usize,
@@ -25,7 +25,8 @@ impl Default for Awaits {
 }
 
 impl Awaits {
-    /// Adds jobs. Those that are not on the list any more come back, to be dropped where nothing is locked.
+    /// Adds jobs. Those that are not on the list any more come back, to be dropped where nothing is
+    /// locked.
     pub(super) fn add(&mut self, mut awaited: Vec<Arc<dyn Awaited>>) -> Vec<Arc<dyn Awaited>> {
         self.jobs.append(&mut awaited);
         if self.jobs.len() <= self.most {

@@ -13,10 +13,11 @@ use crate::worker::slot_request::Seeking;
 #[derive(Default)]
 pub(super) struct Links {
     /// Its pool: there from the first suspension to the end.
-    pub(super) home: Option<Arc<Lifecycle>>,
+    pub(super) pool: Option<Arc<Lifecycle>>,
     /// A job of the pool that waits for it and may poll it.
     pub(super) helper: Option<Waker>,
-    /// The task of a runtime. Its future's wakes go there by themselves; this one is for a canceller.
+    /// The task of a runtime. Its future's wakes go there by themselves; this one is for a
+    /// canceller.
     pub(super) host: Option<Waker>,
     /// What it waits for itself, if it ever waited for its own pool.
     pub(super) waits: Option<Box<Waits>>,

@@ -21,9 +21,10 @@ use crate::worker::park::Parker;
 
 impl<S: Source> AsyncCell<S> {
     /// The handle's end.
-    pub(crate) fn ticket(self: Arc<Self>) -> RawHandle<S::Output, S::Error> {
+    pub(crate) fn raw_handle(self: Arc<Self>) -> RawHandle<S::Output, S::Error> {
         let cell = Arc::into_raw(self).cast_mut();
-        // SAFETY: an `Arc`'s pointer is not null; the cell lives until `release` takes the reference back that is counted here.
+        // SAFETY: an `Arc`'s pointer is not null; the cell lives until `release` takes the
+        // reference back that is counted here.
         unsafe { RawHandle::new(NonNull::new_unchecked(cell)) }
     }
 
@@ -38,7 +39,8 @@ impl<S: Source> AsyncCell<S> {
         }
     }
 
-    /// The handle has gone. True: the job has ended, and an outcome that nobody took is the caller's to drop.
+    /// The handle has gone. True: the job has ended, and an outcome that nobody took is the
+    /// caller's to drop.
     #[inline]
     fn detach(&self) -> bool {
         // SAFETY: the handle's end is the caller's, so nobody polls it.
@@ -51,8 +53,8 @@ impl<S: Source> AsyncCell<S> {
 
     /// This future polls the handle, or a job that is none does.
     pub(super) fn note_awaiter(&self, id: Option<JobId>) {
-        // ORDERING: Relaxed: who helps a future reads this after it took the note of what that awaits from under a lock, where the
-        // future's poll left it after this.
+        // ORDERING: Relaxed: who helps a future reads this after it took the note of what that
+        // awaits from under a lock, where the future's poll left it after this.
         let id = id.map_or(0, JobId::as_u64);
         self.awaiter.store(id, Ordering::Relaxed);
     }
@@ -167,7 +169,8 @@ unsafe fn leave<S: Source>(cell: NonNull<()>, _outcome: Outcome) {
 /// See [`Outlet::release`].
 ///
 /// # Safety
-/// `cell` is the address of an `AsyncCell<S>`, and comes with the reference that [`AsyncCell::ticket`] counted.
+/// `cell` is the address of an `AsyncCell<S>`, and comes with the reference that [`AsyncCell::raw`]
+/// counted.
 unsafe fn release<S: Source>(cell: NonNull<()>) {
     // SAFETY: the caller's promise.
     let cell = unsafe { Arc::from_raw(cell.cast::<AsyncCell<S>>().as_ptr()) };

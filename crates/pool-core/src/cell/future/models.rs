@@ -23,8 +23,8 @@ fn cell() -> StdArc<AsyncCell<InfallibleSource<Pending<()>>>> {
     AsyncCell::new(JobId::next(), InfallibleSource(pending()), None)
 }
 
-/// A future that never wakes by itself is cancelled while its host suspends it: the host is woken and ends it, else loom reports a
-/// deadlock.
+/// A future that never wakes by itself is cancelled while its host suspends it: the host is woken
+/// and ends it, otherwise loom reports a deadlock.
 #[test]
 fn a_cancelled_future_is_ended_by_its_host() {
     model(|| {
@@ -84,7 +84,8 @@ impl Future for OneEvent {
     }
 }
 
-/// A future is woken as its popper suspends it: it comes back to its pool, is polled once more and ends.
+/// A future is woken as its dequeuer suspends it: it comes back to its pool, is polled once more
+/// and ends.
 #[test]
 fn a_woken_future_comes_back() {
     model(|| {
@@ -104,8 +105,8 @@ fn a_woken_future_comes_back() {
     });
 }
 
-/// A joiner helps a future that its pool's worker dequeues at that very moment, and an event wakes it: it is started by one of them, is
-/// polled after the event, ends once, and is counted once.
+/// A joiner helps a future that its pool's worker dequeues at that very moment, and an event wakes
+/// it: it is started by one of them, is polled after the event, ends once, and is counted once.
 #[test]
 fn a_future_that_is_helped_ends_once() {
     model(|| {
@@ -144,8 +145,8 @@ fn a_future_that_is_helped_ends_once() {
     });
 }
 
-/// A future notes what it awaits as a helper begins to wait for it: the helper knows of it before it sleeps, or is woken to see it, else
-/// loom reports a deadlock.
+/// A future notes what it awaits as a helper begins to wait for it: the helper knows of it before
+/// it sleeps, or is woken to see it, else loom reports a deadlock.
 #[test]
 fn a_helper_hears_what_its_future_awaits() {
     model(|| {

@@ -32,7 +32,8 @@ pub(crate) trait Polled: Awaited {
     /// When it is no longer wanted, if it has a limit.
     fn deadline(&self) -> Option<Instant>;
 
-    /// A worker has dequeued the job's entry: polls for the first time, unless the job was started elsewhere.
+    /// A worker has dequeued the job's entry: polls for the first time, unless the job was started
+    /// elsewhere.
     fn run_first(self: Arc<Self>, worker: &Worker);
     /// A worker has dequeued the entry of a wake: polls, unless a helper was faster.
     fn run_woken(self: Arc<Self>, worker: &Worker);
@@ -53,8 +54,8 @@ pub(crate) trait Polled: Awaited {
 
     /// Takes the right to start, for a host.
     fn start_hosted(&self) -> bool;
-    /// Polls once for the host, which has the turn; ready when the job is over: recorded by the host, then published.
-    /// Without a worker, it is polled as an outsider.
+    /// Polls once for the host, which has the turn; ready when the job is over: recorded by the
+    /// host, then published. Without a worker, it is polled as an outsider.
     fn poll_hosted(
         &self,
         life: &Arc<Lifecycle>,
@@ -62,11 +63,13 @@ pub(crate) trait Polled: Awaited {
         host: &Waker,
         known: Known,
     ) -> Poll<Outcome>;
-    /// Whether its next poll ends it: it was cancelled, its deadline has passed, or its pool is being cancelled.
+    /// Whether its next poll ends it: it was cancelled, its deadline has passed, or its pool is
+    /// being cancelled.
     fn is_interrupted(&self, life: &Lifecycle) -> bool;
     /// Ends a job whose host has gone, between two polls: to be recorded and published.
     fn cut_off(&self, life: &Lifecycle) -> Outcome;
-    /// Notes where the job, which gave its token away, waits for one; and tells a helper, who may have one.
+    /// Notes where the job, which gave its token away, waits for one; and tells a helper, who may
+    /// have one.
     fn note_seeking(&self, seeking: Arc<Seeking>);
     /// Lets the handle of a hosted job see the outcome.
     fn publish_hosted(&self, outcome: Outcome);
@@ -224,8 +227,8 @@ impl<S: Source> Polled for AsyncCell<S> {
             return;
         }
         self.turn.finish();
-        let home = self.links.lock_unpoisoned().home.take();
-        if let Some(life) = &home {
+        let pool = self.links.lock_unpoisoned().pool.take();
+        if let Some(life) = &pool {
             self.unwatch(life);
             life.off_worker
                 .end(self.id, Outcome::Cancelled, &life.ledger);
@@ -233,7 +236,7 @@ impl<S: Source> Polled for AsyncCell<S> {
                 .observe_unfinished(Outcome::Cancelled, self.id, AsyncCell::name(self));
         }
         let ended = self.state.end(Outcome::Cancelled);
-        if let Some(life) = &home {
+        if let Some(life) = &pool {
             life.entry_over();
         }
         self.clear();
@@ -263,7 +266,8 @@ impl<S: Source> Polled for AsyncCell<S> {
             Once::Over(concluded) => concluded,
             Once::Suspended => {
                 if known == Known::NotYet {
-                    // A canceller sets its mark and then looks here, under the lock: one of the two sees the other.
+                    // A canceller sets its mark and then looks here, under the lock: one of the two
+                    // sees the other.
                     self.lock_links().host = Some(host.clone());
                     if let Some(terms) = &self.terms {
                         terms.watch(self.id, life, host);

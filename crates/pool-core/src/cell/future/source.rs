@@ -1,4 +1,5 @@
-//! How a job becomes the future that its cell polls: in place, so that a future costs no allocation beside its cell.
+//! How a job becomes the future that its cell polls: in place, so that a future costs no allocation
+//! in addition to its cell.
 
 use std::convert::Infallible;
 use std::future::Future;
@@ -8,7 +9,8 @@ use std::task::{Context, Poll};
 use crate::job::AsyncJob;
 use crate::job::context::AsyncContext;
 
-/// What a cell holds before its job starts. Its future has a name here, which that of [`AsyncJob::run`] has not.
+/// What a cell holds before its job starts. Its future has a name here, which that of
+/// [`AsyncJob::run`] has not.
 pub(crate) trait Source: Sized + Send + 'static {
     type Output: Send + 'static;
     type Error: Send + 'static;
@@ -61,7 +63,8 @@ where
     }
 }
 
-/// A future that cannot fail and asks for no context: what `spawn_future` takes. It is its own source.
+/// A future that cannot fail and asks for no context: what `spawn_future` takes. It is its own
+/// source.
 #[repr(transparent)]
 pub(crate) struct InfallibleSource<F>(pub(crate) F);
 
@@ -103,14 +106,16 @@ impl<F: Future> Future for InfallibleSource<F> {
     type Output = Result<F::Output, Infallible>;
 
     fn poll(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Self::Output> {
-        // SAFETY: the field is pinned with the whole: nothing moves it out of a pinned one, and the type has no `Drop` of its own.
+        // SAFETY: the field is pinned with the whole: nothing moves it out of a pinned one, and the
+        // type has no `Drop` of its own.
         let future = unsafe { self.map_unchecked_mut(|source| &mut source.0) };
         future.poll(cx).map(Ok)
     }
 }
 
-/// Bytes of a job or its future above which it has a box of its own. In a build without optimization each hand that a value passes through has
-/// a copy of it on its stack, and a few copies of a large future are a worker's whole stack.
+/// Bytes of a job or its future above which it has a box of its own. In a build without
+/// optimization each hand that a value passes through has a copy of it on its stack, and a few
+/// copies of a large future are a worker's whole stack.
 const MOST_IN_CELL: usize = 16 * 1024;
 
 /// A source whose job, or whose future, is too large to be passed from hand to hand.

@@ -16,11 +16,11 @@ pub(super) fn cancel(node: &Arc<Node>) {
         return;
     }
     let mut walk = Walk::default();
-    walk.steps.push(Step::Down(Arc::clone(node)));
+    walk.steps.push(WalkStep::Down(Arc::clone(node)));
     while let Some(step) = walk.steps.pop() {
         match step {
-            Step::Down(node) => walk.down(node),
-            Step::Up(node) => walk.up(&node),
+            WalkStep::Down(node) => walk.down(node),
+            WalkStep::Up(node) => walk.up(&node),
         }
     }
     walk.bereft.into_iter().for_each(dead_children::tidy);
@@ -31,14 +31,14 @@ pub(super) fn cancel(node: &Arc<Node>) {
         .for_each(wake_contained);
 }
 
-enum Step {
+enum WalkStep {
     Down(Arc<Node>),
     Up(Arc<Node>),
 }
 
 #[derive(Default)]
 struct Walk {
-    steps: Vec<Step>,
+    steps: Vec<WalkStep>,
     /// The nodes with several parents that the walk has come to, by address: it walks through each
     /// once. They stay alive meanwhile, so that no address is used twice.
     met: BTreeMap<usize, Arc<Node>>,
@@ -61,9 +61,9 @@ impl Walk {
                 return;
             }
         }
-        self.steps.push(Step::Up(Arc::clone(&node)));
+        self.steps.push(WalkStep::Up(Arc::clone(&node)));
         let children = links.below.values().map(Arc::clone);
-        self.steps.extend(children.map(Step::Down));
+        self.steps.extend(children.map(WalkStep::Down));
     }
 
     /// Cancels a node below which everything is cancelled, and takes it out of the graph.

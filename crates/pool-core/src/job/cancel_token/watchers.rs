@@ -11,8 +11,9 @@ const MOST_KEPT: usize = 64;
 
 /// The wakers of those that watch a token.
 ///
-/// Each job that is queued with a token comes and goes here once. So this is a list of slots, of which each watcher knows its own: both cost
-/// the same however many there are, and no allocation. Their order is made by the cancel, which alone asks for it.
+/// Each job that is queued with a token comes and goes here once. So this is a list of slots, of
+/// which each watcher knows its own: both cost the same however many there are, and no allocation.
+/// Their order is made by the cancel, which alone asks for it.
 #[derive(Default)]
 pub(super) struct Watchers {
     slots: Vec<Slot>,
@@ -30,7 +31,8 @@ enum Slot {
 /// Where one who watches a token has its waker. It belongs to one watcher and one token.
 #[derive(Debug, Default)]
 pub(crate) struct Watch {
-    /// The number of its slot, from 1; or 0. Written and read under the lock of the token's node, which orders it.
+    /// The number of its slot, from 1; or 0. Written and read under the lock of the token's node,
+    /// which orders it.
     number: AtomicUsize,
 }
 
@@ -74,7 +76,8 @@ impl Watchers {
         }
     }
 
-    /// The slot of one who watches. A cancel has taken all slots, and leaves their numbers with the watchers.
+    /// The slot of one who watches. A cancel has taken all slots, and leaves their numbers with the
+    /// watchers.
     fn slot(&mut self, watch: &Watch, id: JobId) -> Option<&mut Slot> {
         let slot = self.slots.get_mut(watch.number().wrapping_sub(1))?;
         matches!(slot, Slot::Taken(own, _) if *own == id).then_some(slot)

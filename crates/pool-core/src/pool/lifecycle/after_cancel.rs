@@ -10,7 +10,7 @@
 //! There are two kinds. The suspended futures are woken, a stripe of their notes at a time; each
 //! comes back through the list of woken futures, and the thread that polls it finds that it is
 //! cancelled and drops it. A job that was given up before it started has been published as
-//! abandoned, and what it captured is its **remains**, a task that does nothing but drop it.
+//! abandoned, and what it captured is its **remains**, a task that only drops it.
 //!
 //! # Why nothing is left behind
 //! A worker leaves only when the pool has stopped, nothing is woken and there is no chore to begin.

@@ -14,7 +14,7 @@ use crate::sys::machine;
 const MOST_LOOKS: usize = if cfg!(pool_loom) { 0 } else { 64 };
 
 impl Tally {
-    /// The counts of `life`, whose queue has so many tasks past the bound. Blocks no worker.
+    /// The counts of `life`, whose queue has that many tasks past the bound. Blocks no worker.
     ///
     /// A job that runs before its submitter has counted it would not show, so the submitter is
     /// given a moment to do so.
@@ -85,8 +85,8 @@ fn running_jobs(life: &Lifecycle, off_worker: &Frozen<'_>) -> (Vec<RunningJob>, 
     let now = life.age.nanos();
     let mut jobs: Vec<RunningJob> = Vec::new();
     let mut on_record = Vec::new();
-    for (worker, slot) in life.roster.slots.iter().enumerate() {
-        for frame in slot.frames() {
+    for (worker, status) in life.roster.statuses.iter().enumerate() {
+        for frame in status.frames() {
             on_record.extend(frame.record);
             jobs.push(RunningJob {
                 id: frame.id,

@@ -4,18 +4,18 @@ use std::sync::{Arc, OnceLock, Weak};
 
 use super::Lifecycle;
 use crate::pool::from_futures::Reached;
-use crate::pool::swappable::{Front, FrontDoor};
+use crate::pool::swappable::{Front, FrontRef};
 use crate::sys::sync::{Ordering, fence};
 
 pub(crate) struct Owners {
     /// Set once, as the pool is built.
     engine: OnceLock<Weak<dyn Reached>>,
     /// What users have of the pool, if it is swapped.
-    front: Option<FrontDoor>,
+    front: Option<FrontRef>,
 }
 
 impl Owners {
-    pub(super) fn new(front: Option<FrontDoor>) -> Self {
+    pub(super) fn new(front: Option<FrontRef>) -> Self {
         Self {
             engine: OnceLock::new(),
             front,

@@ -21,7 +21,7 @@ pub(crate) struct Roster {
     /// Which of them sleep.
     pub(crate) sleep: Sleep,
     /// What each of them runs.
-    pub(crate) slots: Box<[Arc<CachePadded<Status>>]>,
+    pub(crate) statuses: Box<[Arc<CachePadded<Status>>]>,
     /// Which slots are taken, where threads are lent.
     pub(crate) seats: Seats,
     /// How many have taken their slot and not left it for good.
@@ -34,7 +34,7 @@ impl Roster {
     pub(super) fn new(workers: usize) -> Self {
         Self {
             sleep: Sleep::new(workers),
-            slots: (0..workers).map(|_| Arc::default()).collect(),
+            statuses: (0..workers).map(|_| Arc::default()).collect(),
             seats: Seats::new(workers),
             alive: AtomicUsize::new(0),
             resume: OnceLock::new(),
@@ -48,19 +48,19 @@ impl Roster {
     }
 
     /// Whether the workers' threads belong to somebody else, who resumes them.
-    pub(crate) fn is_on_lent_threads(&self) -> bool {
+    pub(crate) fn is_on_borrowed_threads(&self) -> bool {
         self.resume.get().is_some()
     }
 
     /// Lets worker `index` be resumed on the calling thread.
     pub(crate) fn set_thread(&self, index: usize, thread: Thread) {
-        self.slots[index].set_thread(thread);
+        self.statuses[index].set_thread(thread);
     }
 
     pub(crate) fn resume(&self, worker: usize) {
         match self.resume.get() {
             Some(resume) => resume(worker),
-            None => self.slots[worker].resume(),
+            None => self.statuses[worker].resume(),
         }
     }
 
@@ -81,7 +81,7 @@ impl Roster {
         }
     }
 
-    /// A token of `life` was resumed, and lost before it looked for a task: another worker looks.
+    /// A slot of `life` was resumed, and lost before it looked for a task: another worker looks.
     /// Otherwise submitters would count on it for ever.
     pub(crate) fn searcher_lost(&self, life: &Lifecycle) {
         let _was_last = self.sleep.end_search();
@@ -95,7 +95,7 @@ impl Roster {
     /// Worker `index` has left its slot for good. True if it was the last.
     #[must_use]
     pub(super) fn count_out(&self, index: usize) -> bool {
-        self.slots[index].leave();
+        self.statuses[index].leave();
         self.alive.fetch_sub(1, Ordering::SeqCst) == 1
     }
 
@@ -106,15 +106,15 @@ impl Roster {
 
     /// Whether worker `index` has left its slot for good.
     pub(crate) fn has_left(&self, index: usize) -> bool {
-        self.slots[index].has_left()
+        self.statuses[index].has_left()
     }
 
     pub(super) fn have_all_left(&self) -> bool {
-        self.slots.iter().all(|slot| slot.has_left())
+        self.statuses.iter().all(|status| status.has_left())
     }
 
     /// How many jobs are in the workers' frames.
     pub(super) fn running(&self) -> usize {
-        self.slots.iter().map(|slot| slot.depth()).sum()
+        self.statuses.iter().map(|status| status.depth()).sum()
     }
 }

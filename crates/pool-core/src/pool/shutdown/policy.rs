@@ -2,8 +2,8 @@
 
 use std::time::{Duration, Instant};
 
-/// Time that running jobs get to notice that they were cancelled, where the policy names none; and the most that
-/// [`within`](ShutdownPolicy::within) keeps for all that comes after the grace.
+/// Time that running jobs get to notice that they were cancelled, where the policy names none; and
+/// the most that [`within`](ShutdownPolicy::within) keeps for all that comes after the grace.
 const DEFAULT_CANCEL_GRACE: Duration = Duration::from_millis(500);
 
 /// Which part of a total is kept for all that comes after the grace.
@@ -34,8 +34,9 @@ pub struct ShutdownPolicy {
 impl ShutdownPolicy {
     /// One limit for the whole shutdown, as an orchestrator has one before it kills the process.
     ///
-    /// A tenth of it, but at most half a second, is kept for jobs that are cancelled and for workers to leave. So `within(1 s)` lets accepted
-    /// jobs run for 0.9 s, cancels what is left, and returns after 1 s at the latest.
+    /// A tenth of it, but at most half a second, is kept for jobs that are cancelled and for
+    /// workers to leave. So `within(1 s)` lets accepted jobs run for 0.9 s, cancels what is left,
+    /// and returns after 1 s at the latest.
     pub fn within(total: Duration) -> Self {
         let kept = (total / KEPT).min(DEFAULT_CANCEL_GRACE);
         let exit_grace = (kept / 2).min(MOST_FOR_THE_EXIT);
@@ -47,7 +48,8 @@ impl ShutdownPolicy {
         }
     }
 
-    /// Waits for `grace` until accepted jobs have finished; then cancels, and waits half a second for that.
+    /// Waits for `grace` until accepted jobs have finished; then cancels, and waits half a second
+    /// for that.
     pub fn new(grace: Duration) -> Self {
         Self {
             grace: Some(grace),
@@ -92,14 +94,15 @@ impl ShutdownPolicy {
     }
 
     /// Has the report keep the jobs that did not start, as tasks
-    /// ([`take_unstarted`](crate::ShutdownReport::take_unstarted)); else they resolve as `Abandoned` by the time that the shutdown returns
-    /// (`R606`).
+    /// ([`take_unstarted`](crate::ShutdownReport::take_unstarted)); otherwise they resolve as
+    /// `Abandoned` by the time that the shutdown returns (`R606`).
     ///
-    /// Their handles stay pending for as long as the report keeps the tasks. So do not join such a handle on the thread that has the
-    /// report: submit the tasks to another pool or drop the report first.
+    /// Their handles stay pending for as long as the report keeps the tasks. So do not join such a
+    /// handle on the thread that has the report: submit the tasks to another pool or drop the
+    /// report first.
     ///
-    /// If several callers shut the pool down, it is enough that one of them asks before the grace is over: each report is the same, and
-    /// whoever takes the tasks first gets them.
+    /// If several callers shut the pool down, it is enough that one of them asks before the grace
+    /// is over: each report is the same, and whoever takes the tasks first gets them.
     #[must_use]
     pub fn hand_back(mut self) -> Self {
         self.hands_back = true;

@@ -23,7 +23,8 @@ pub(crate) struct Progress {
     /// A caller asked for the tasks of the jobs that do not start.
     hands_back: bool,
     tasks: Vec<Task>,
-    /// Tasks are being taken out for the report so many times at this moment, and have been so many times.
+    /// Tasks are being taken out for the report that many times at this moment, and have been that
+    /// many times.
     taking: usize,
     takings: u64,
     unstarted: Vec<UnstartedJob>,
@@ -32,7 +33,8 @@ pub(crate) struct Progress {
     done: Option<Done>,
 }
 
-/// The report, for who asks again. The tasks are held by the reports given out: dropped with the last of them, they resolve.
+/// The report, for the one that asks again. The tasks are held by the reports given out: dropped
+/// with the last of them, they resolve.
 type Done = (Arc<ReportBody>, Weak<Mutex<Vec<Task>>>);
 
 impl Progress {
@@ -41,14 +43,16 @@ impl Progress {
         self.hands_back && self.callers > 0 && self.done.is_none()
     }
 
-    /// Somebody takes tasks off the books, to [`keep`](Self::keep) them here. No report is made until then. False: they are not kept.
+    /// Somebody takes tasks off the books, to [`keep`](Self::keep) them here. No report is made
+    /// until then. False: they are not kept.
     pub(crate) fn begin_taking(&mut self) -> bool {
         let begins = self.hands_back();
         self.taking += usize::from(begins);
         begins
     }
 
-    /// Keeps tasks for the report, the last step of a taking. What comes back is kept by nobody: the callers have gone.
+    /// Keeps tasks for the report, the last step of a taking. What comes back is kept by nobody:
+    /// the callers have gone.
     pub(crate) fn keep(&mut self, tasks: Vec<Task>) -> Vec<Task> {
         self.taking -= 1;
         self.takings += 1;
@@ -126,8 +130,8 @@ impl Progress {
     }
 }
 
-/// A call under way, also where its future is dropped half-way: its limits hold, and what does not start is kept for its report if the
-/// policy says so.
+/// A call under way, also where its future is dropped half-way: its limits hold, and what does not
+/// start is kept for its report if the policy says so.
 pub(super) struct Calling(Arc<Lifecycle>);
 
 impl Calling {
@@ -155,7 +159,8 @@ impl Drop for Calling {
             }
             std::mem::take(&mut ending.tasks)
         };
-        // Nobody is left who would report these tasks. They go with the call, as they would with its report, and their jobs resolve.
+        // Nobody is left who would report these tasks. They go with the call, as they would with
+        // its report, and their jobs resolve.
         drop(kept);
     }
 }

@@ -19,8 +19,9 @@ mod lazy {
 
     /// Slots that are empty for the first lap.
     ///
-    /// Asked for with a small alignment, and a slot too many to align them here: for a larger one std's allocator writes the zeros itself, and
-    /// so touches all of a long queue's memory when it is built.
+    /// Asked for with a small alignment, and a slot too many to align them here: for a larger one
+    /// std's allocator writes the zeros itself, and so touches all of a long queue's memory when it
+    /// is built.
     pub(crate) struct Slots {
         memory: NonNull<u8>,
         layout: Layout,
@@ -61,7 +62,8 @@ mod lazy {
 
         #[inline(always)]
         fn deref(&self) -> &[Slot] {
-            // SAFETY: so many aligned slots lie behind `first`, and zeros are a slot: a mark that is null, and a body that is not there.
+            // SAFETY: that many aligned slots lie behind `first`, and zeros are a slot: a mark that
+            // is null, and a body that is not there.
             unsafe { slice::from_raw_parts(self.first.as_ptr(), self.count) }
         }
     }

@@ -9,7 +9,8 @@ use std::marker::PhantomData;
 use std::mem::MaybeUninit;
 use std::sync::Arc;
 
-use super::{Executor, admit};
+use super::Executor;
+use super::admit::admit;
 use crate::cell::closure::{CellHandle, queue_and_handle_with};
 use crate::cell::future::AsyncCell;
 use crate::cell::future::queue_side::AsyncEntry;
@@ -31,7 +32,8 @@ pub(super) trait Kept: Sized {
 
     fn accepted(self) -> Self::Accepted;
 
-    /// Takes the job out of the task, or of its cell, before the task is dropped, which would abandon the job.
+    /// Takes the job out of the task, or of its cell, before the task is dropped, which would
+    /// abandon the job.
     fn give_back(self, refused: Refused<Task>) -> SubmitError<Self::Job>;
 }
 
@@ -77,7 +79,7 @@ impl<J: Job> Kept for CellHandle<J> {
 
     #[inline]
     fn accepted(self) -> Self::Accepted {
-        JobHandle::new(self.into_ticket())
+        JobHandle::new(self.into_raw())
     }
 
     fn give_back(self, refused: Refused<Task>) -> SubmitError<J> {
@@ -155,7 +157,8 @@ where
     F: Future<Output: Send> + Send + 'static,
 {
     if Large::<InfallibleSource<F>>::is_due() {
-        // Into its box before anything else: each function that a large future passes through may copy it to its stack.
+        // Into its box before anything else: each function that a large future passes through may
+        // copy it to its stack.
         FutureSide::boxed(InfallibleSource::boxed(Box::new(future)), options)
     } else {
         FutureSide::in_place(InfallibleSource(future), options)
@@ -182,7 +185,8 @@ impl<S: Source> FutureSide<S> {
         (task, Self::InPlace(cell))
     }
 
-    /// Apart from [`in_place`](Self::in_place), so that a stack that has the copies of the one has not those of the other.
+    /// Apart from [`in_place`](Self::in_place), so that a stack that has the copies of the one has
+    /// not those of the other.
     fn boxed(source: Box<S>, options: JobOptions) -> (Task, Self) {
         let (task, cell) = cell_of(Large(source), options);
         (task, Self::Boxed(cell))
@@ -202,8 +206,8 @@ impl<S: Source> Kept for FutureSide<S> {
 
     fn accepted(self) -> Self::Accepted {
         JobHandle::new(match self {
-            Self::InPlace(cell) => cell.ticket(),
-            Self::Boxed(cell) => cell.ticket(),
+            Self::InPlace(cell) => cell.raw_handle(),
+            Self::Boxed(cell) => cell.raw_handle(),
         })
     }
 
@@ -219,7 +223,7 @@ impl<S: Source> Kept for FutureSide<S> {
 
 /// The children of a job: each way in with what they inherit.
 ///
-/// The options are added to the job's own, so that they need no place beside it.
+/// The options are added to the job's own, so that they need no place next to it.
 pub(crate) struct Children<'a> {
     pub(crate) executor: &'a dyn Executor,
     pub(crate) inherited: JobOptions,

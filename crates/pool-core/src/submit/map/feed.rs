@@ -14,7 +14,8 @@ use crate::job::Job;
 use crate::job::context::JobContext;
 use crate::job::handle::JobHandle;
 use crate::job::outcome::{contain, drop_contained};
-use crate::submit::executor::{Executor, try_admit};
+use crate::submit::executor::Executor;
+use crate::submit::executor::admit::try_admit;
 use crate::submit::room::Admission;
 use crate::task::{Task, TaskRef};
 use crate::worker::Worker;
@@ -61,7 +62,8 @@ struct Refused<T> {
 /// What a wait brought.
 pub(super) enum Came<T> {
     Outcome(Item<T>),
-    /// The job that had found no room has been submitted. If the pool has closed, its outcome says so.
+    /// The job that had found no room has been submitted. If the pool has closed, its outcome says
+    /// so.
     Submitted(Handle<T>),
 }
 
@@ -213,7 +215,7 @@ where
         let (task, handle) = queue_and_handle(Applied { f, input });
         Some(Refused {
             task,
-            handle: JobHandle::new(handle.into_ticket()),
+            handle: JobHandle::new(handle.into_raw()),
         })
     }
 

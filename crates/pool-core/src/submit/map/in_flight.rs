@@ -1,8 +1,9 @@
-//! `Flight`: jobs whose outcomes are taken as they come, each at a cost that does not depend on how many there are.
+//! `Flight`: jobs whose outcomes are taken as they come, each at a cost that does not depend on how
+//! many there are.
 //!
-//! Each job has a number. Its handle's waker puts the number into a list, and so does its submission:
-//! a number in the list says that its job is to be looked at. A job that has not ended then leaves its
-//! waker. So a job is looked at twice, however many there are.
+//! Each job has a number. Its handle's waker puts the number into a list, and so does its
+//! submission: a number in the list says that its job is to be looked at. A job that has not ended
+//! then leaves its waker. So a job is looked at twice, however many there are.
 
 use std::collections::{BTreeMap, VecDeque};
 use std::sync::Arc;

@@ -14,7 +14,8 @@ use crate::task::Task;
 use crate::worker::Worker;
 use crate::worker::park::block_on;
 
-/// A submission on its way in: ready when the task is accepted; or refused, because the executor closed or the job's own deadline passed.
+/// A submission on its way in: ready when the task is accepted; or refused, because the executor
+/// closed or the job's own deadline passed.
 ///
 /// Dropped before it is ready, it has submitted nothing (`R106`).
 pub(crate) struct Admission<'a, E: Executor + ?Sized> {
@@ -63,7 +64,7 @@ impl<'a, E: Executor + ?Sized> Admission<'a, E> {
     fn admit_inside(&mut self, worker: &Worker) -> Option<Result<(), Refused<Task>>> {
         let room = self.executor.room();
         let mut task = self.take_task();
-        if room.may_pass(|| self.executor.capability()) {
+        if room.may_barge(|| self.executor.capability()) {
             match self.executor.try_accept(task) {
                 Ok(()) => return Some(Ok(())),
                 Err(refused) => task = refused.into_inner(),
@@ -78,8 +79,9 @@ impl<'a, E: Executor + ?Sized> Admission<'a, E> {
         let mut waiter = match self.waiter.take() {
             Some(waiter) => waiter,
             None => {
-                // A closed executor refuses at once, without the line, whose lock is nobody's to take in a forked child.
-                let may_try = room.may_pass(|| self.executor.capability());
+                // A closed executor refuses at once, without the line, whose lock is nobody's to
+                // take in a forked child.
+                let may_try = room.may_barge(|| self.executor.capability());
                 if (may_try || self.executor.is_closed())
                     && let Poll::Ready(result) = self.attempt()
                 {
@@ -88,19 +90,19 @@ impl<'a, E: Executor + ?Sized> Admission<'a, E> {
                 room.enter(self.coming)
             }
         };
-        let turn = room.listen(&mut waiter, waker);
-        if turn.needs_watch && !begin_rounds(self.executor) {
+        let state = room.listen(&mut waiter, waker);
+        if state.needs_watch && !begin_rounds(self.executor) {
             room.unwatch(&mut waiter);
         }
         self.waiter = Some(waiter);
         // A closed executor refuses everybody, whatever the order.
-        if !turn.may_try && !self.executor.is_closed() {
+        if !state.may_try && !self.executor.is_closed() {
             return Poll::Pending;
         }
         let attempted = self.attempt();
         match (&attempted, &self.waiter) {
             (Poll::Pending, Some(waiter)) => room.found_full(waiter),
-            (Poll::Ready(Ok(())), _) if turn.call != Some(Call::Place) => {
+            (Poll::Ready(Ok(())), _) if state.call != Some(Call::Place) => {
                 self.look = Some(Call::Look);
             }
             _ => {}
@@ -119,7 +121,8 @@ impl<'a, E: Executor + ?Sized> Admission<'a, E> {
         }
     }
 
-    /// Whether the wait is over because the job's own deadline has passed (`R105`). A first try is no wait; a thread has had it before.
+    /// Whether the wait is over because the job's own deadline has passed (`R105`). A first try is
+    /// no wait; a thread has had it before.
     fn is_too_late(&self) -> bool {
         let has_tried = self.waiter.is_some() || self.coming == Coming::Surely;
         let deadline = self.task.as_ref().and_then(Task::deadline);
@@ -165,7 +168,8 @@ impl<E: Executor + ?Sized> Drop for Admission<'_, E> {
     }
 }
 
-/// Blocks in line until the task is in, or refused: because the executor closed, or at `limit` or the job's own deadline.
+/// Blocks in line until the task is in, or refused: because the executor closed, or at `limit` or
+/// the job's own deadline.
 #[cold]
 pub(crate) fn admit_in_line<E: Executor + ?Sized>(
     executor: &E,

@@ -1,4 +1,5 @@
-//! The line before a full queue: who listens, who was called, and which places nobody was called for.
+//! The line before a full queue: who listens, who was called, and which places nobody was called
+//! for.
 
 use std::collections::BTreeMap;
 use std::task::Waker;
@@ -41,7 +42,7 @@ pub(crate) struct Waiter {
 /// What a submitter that comes may do.
 #[derive(Debug, Clone, Copy)]
 #[must_use]
-pub(crate) struct Turn {
+pub(crate) struct LineState {
     /// It may try.
     pub(crate) may_try: bool,
     /// What it was called for.
@@ -52,7 +53,7 @@ pub(crate) struct Turn {
 
 /// What a submitter that leaves has left.
 #[derive(Debug)]
-pub(super) struct Left {
+pub(super) struct LeftLine {
     /// To be dropped outside the lock.
     pub(super) waker: Option<Waker>,
     /// A call that it did not follow.
@@ -100,8 +101,13 @@ impl Line {
         }
     }
 
-    /// A submitter comes, and listens from here on. The second is its former waker, to be dropped outside the lock.
-    pub(super) fn listen(&mut self, waiter: &mut Waiter, waker: Waker) -> (Turn, Option<Waker>) {
+    /// A submitter comes, and listens from here on. The second is its former waker, to be dropped
+    /// outside the lock.
+    pub(super) fn listen(
+        &mut self,
+        waiter: &mut Waiter,
+        waker: Waker,
+    ) -> (LineState, Option<Waker>) {
         let ticket = waiter.ticket;
         let called = self.called.remove(&ticket);
         let former = self.listening.remove(&ticket);
@@ -123,22 +129,24 @@ impl Line {
         let is_next = self.called.is_empty() && self.first_listening() == Some(ticket);
         let needs_watch = waiter.coming == Coming::Watched && !self.is_watched;
         self.is_watched |= needs_watch;
-        let turn = Turn {
+        let state = LineState {
             may_try: call.is_some() || is_next,
             call,
             needs_watch,
         };
-        (turn, former.map(|listener| listener.waker))
+        (state, former.map(|listener| listener.waker))
     }
 
-    /// The queue was full when a submitter tried that listens. What it is called for meanwhile came free later.
+    /// The queue was full when a submitter tried that listens. What it is called for meanwhile came
+    /// free later.
     pub(super) fn found_full(&mut self, waiter: &Waiter) {
         if self.listening.contains_key(&waiter.ticket) {
             self.spare = 0;
         }
     }
 
-    /// Nobody watches the line: a future is passed over as soon as it is called. What it was called for meanwhile is somebody else's.
+    /// Nobody watches the line: a future is passed over as soon as it is called. What it was called
+    /// for meanwhile is somebody else's.
     pub(super) fn unwatch(&mut self, waiter: &mut Waiter) -> Option<Call> {
         self.is_watched = false;
         waiter.coming = Coming::Perhaps;
@@ -175,19 +183,20 @@ impl Line {
         has_spare
     }
 
-    pub(super) fn leave(&mut self, waiter: &Waiter) -> Left {
+    pub(super) fn leave(&mut self, waiter: &Waiter) -> LeftLine {
         let was_first = self.first() == Some(waiter.ticket);
         let called = self.called.remove(&waiter.ticket);
         let listener = self.listening.remove(&waiter.ticket);
-        Left {
+        LeftLine {
             waker: listener.map(|listener| listener.waker),
             call: called.map(|called| called.call),
             was_first,
         }
     }
 
-    /// Passes over the futures that were called long ago and have not come. One of them may stand for many: so everybody is called, up to one
-    /// who surely comes. The second: there is one to watch.
+    /// Passes over the futures that were called long ago and have not come. One of them may stand
+    /// for many: so everybody is called, up to one who surely comes. The second: there is one to
+    /// watch.
     pub(super) fn next_round(&mut self) -> (Vec<Waker>, bool) {
         let (mut places, mut are_missing) = (0, false);
         self.called.retain(|_, called| {
@@ -222,7 +231,7 @@ impl Line {
         all.any(|coming| coming == Coming::Watched)
     }
 
-    /// Lets everybody look again, and keeps nothing but the order of their tickets.
+    /// Lets everybody look again, and keeps only the order of their tickets.
     pub(super) fn dissolve(&mut self) -> Vec<Waker> {
         self.called.clear();
         self.is_watched = false;

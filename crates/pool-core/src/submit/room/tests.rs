@@ -4,13 +4,13 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::task::{Wake, Waker};
 
-use super::{Call, Coming, Room, Turn, Waiter};
+use super::{Call, Coming, LineState, Room, Waiter};
 use crate::testing::with_capacity;
 
 /// How many pass until nobody may.
 fn passes(room: &Room, capacity: usize) -> usize {
     (0..100)
-        .take_while(|_| room.may_pass(|| with_capacity(capacity)))
+        .take_while(|_| room.may_barge(|| with_capacity(capacity)))
         .count()
 }
 
@@ -40,12 +40,12 @@ impl InLine {
     }
 
     /// Comes, and finds the queue full if it tries.
-    fn come(&mut self, room: &Room) -> Turn {
-        let turn = room.listen(&mut self.waiter, &Waker::from(Arc::clone(&self.wakes)));
-        if turn.may_try {
+    fn come(&mut self, room: &Room) -> LineState {
+        let state = room.listen(&mut self.waiter, &Waker::from(Arc::clone(&self.wakes)));
+        if state.may_try {
             room.found_full(&self.waiter);
         }
-        turn
+        state
     }
 
     fn wakes(&self) -> usize {
@@ -75,7 +75,7 @@ fn only_the_leave_of_the_first_in_line_renews_the_passes() {
     room.leave(&first.waiter, None);
     assert_eq!(passes(&room, 8), 4);
     room.leave(&second.waiter, None);
-    assert!(room.may_pass(|| with_capacity(8)), "nobody is in line");
+    assert!(room.may_barge(|| with_capacity(8)), "nobody is in line");
 }
 
 #[test]
@@ -126,9 +126,9 @@ fn what_comes_free_after_a_try_in_vain_stays_spare() {
         waiter: room.enter(Coming::Surely),
         wakes: Arc::default(),
     };
-    let turn = room.listen(&mut late.waiter, &Waker::from(Arc::clone(&late.wakes)));
+    let state = room.listen(&mut late.waiter, &Waker::from(Arc::clone(&late.wakes)));
     assert!(
-        turn.may_try,
+        state.may_try,
         "it does, and finds nothing; then two come free"
     );
     (0..2).for_each(|_| room.freed());

@@ -1,4 +1,5 @@
-//! What time brings to those in line: rounds, on the pool's clock, and the deadlines of futures' jobs.
+//! What time brings to those in line: rounds, on the pool's clock, and the deadlines of futures'
+//! jobs.
 
 use std::sync::{Arc, Weak};
 use std::task::{Wake, Waker};
@@ -9,8 +10,9 @@ use crate::pool::lifecycle::Lifecycle;
 use crate::submit::executor::Executor;
 use crate::sys::machine;
 
-/// How long a future that is called has to come: one round at the least, two at the most. Long beside what a thread or a runtime needs that is
-/// merely busy, and short beside what anybody would call a hang.
+/// How long a future that is called has to come: one round at the least, two at the most. Long
+/// compared with what a thread or a runtime needs that is merely busy, and short compared with what
+/// anybody would call a hang.
 const ROUND: Duration = Duration::from_millis(25);
 
 /// Begins rounds in the room of an executor. False: there is no clock.
@@ -57,7 +59,8 @@ impl Alarm {
         waker: &Waker,
     ) -> Option<Self> {
         let life = newest_life(executor)?;
-        // Not the job's own id: once it is accepted, the same clock may know the same deadline by that.
+        // Not the job's own id: once it is accepted, the same clock may know the same deadline by
+        // that.
         let id = JobId::next();
         let _has_thread = life.timer.wake_at(when, id, waker);
         let life = Arc::downgrade(&life);

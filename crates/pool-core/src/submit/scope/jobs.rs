@@ -122,7 +122,8 @@ impl Live {
 }
 
 impl Ends {
-    /// Waits for the job, on a worker of its pool by running it, and then until its closure is gone.
+    /// Waits for the job, on a worker of its pool by running it, and then until its closure is
+    /// gone.
     fn note(&mut self, job: Live) {
         // Contained: whatever the wait runs into, the closure is ended.
         let joined = contain(|| job.handle.join());

@@ -12,19 +12,20 @@ use super::Point;
 
 /// Runs threads in turns, on a clock of its own.
 ///
-/// A thread is known by its number. `thread` is always the caller, unless said otherwise; one that a simulator runs calls from nowhere
-/// but its own turn.
+/// A thread is known by its number. `thread` is always the caller, unless said otherwise; one that
+/// a simulator runs calls from nowhere but its own turn.
 pub trait Simulator: Any + Send + Sync {
     /// What the clock says.
     fn now(&self) -> Instant;
-    /// The caller may have to let another thread go on. Panics in a job's stead at [`Point::Begin`], if it was told to.
+    /// The caller may have to let another thread go on. Panics in a job's stead at
+    /// [`Point::Begin`], if it was told to.
     fn point(&self, thread: usize, point: Point);
     /// The caller has nothing to do but to wait for others.
     fn yield_now(&self, thread: usize);
     /// Sleeps until unparked, or until the limit; it may return early.
     fn park(&self, thread: usize, limit: Option<Instant>);
-    /// Lets `thread` return from its park, now or the next time. Called from anywhere; lets nobody else go on, since the caller may hold
-    /// locks.
+    /// Lets `thread` return from its park, now or the next time. Called from anywhere; lets nobody
+    /// else go on, since the caller may hold locks.
     fn unpark(&self, thread: usize);
     /// The number of a job, from 1.
     fn next_job(&self) -> u64;
@@ -172,7 +173,8 @@ pub fn turns() -> Option<u64> {
 
 /// Locks, whether or not another thread panicked while it held the lock.
 ///
-/// A thread that waits in earnest while the simulator holds back the one that has the lock would wait for ever: so it gives way instead.
+/// A thread that waits in earnest while the simulator holds back the one that has the lock would
+/// wait for ever: so it gives way instead.
 #[inline]
 pub fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
     if is_simulated() {

@@ -1,6 +1,7 @@
 //! Threads of the machine, which a simulator runs in turns if it runs the thread that starts them.
 //!
-//! A simulated thread is one of the system's all the same: its locals and its stack are its own. Only when it goes on is not.
+//! A simulated thread is one of the system's all the same: its locals and its stack are its own.
+//! Only when it goes on is not.
 
 use std::fmt;
 use std::io;

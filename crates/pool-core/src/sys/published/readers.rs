@@ -1,8 +1,10 @@
-//! The doors at which threads say that they read: one for each live thread that ever did, in a list that only grows.
+//! The readers at which threads say that they read: one for each live thread that ever did, in a
+//! list that only grows.
 //!
-//! A thread that ends leaves its door to the next one that needs one, so there are as many as threads were alive at once. A
-//! thread that reads after that, in the destructors of its locals, is counted in a crowd. Nothing here takes a lock: one would stay taken in a
-//! process that was forked at the wrong moment.
+//! A thread that ends leaves its reader to the next one that needs one, so there are as many as
+//! threads were alive at once. A thread that reads after that, in the destructors of its locals, is
+//! counted in a crowd. Nothing here takes a lock: one would stay taken in a process that was forked
+//! at the wrong moment.
 
 use std::ptr;
 
@@ -11,47 +13,52 @@ use crossbeam_utils::CachePadded;
 use crate::sys::asymmetric_fence::{heavy, light};
 use crate::sys::sync::{AtomicBool, AtomicPtr, AtomicUsize, Ordering, yield_now};
 
-/// How often a collector looks at doors at which somebody is inside: for about as long as a thread may be kept from its core.
+/// How often a collector looks at readers at which somebody is inside: for about as long as a
+/// thread may be kept from its core.
 const MOST_LOOKS: usize = if cfg!(pool_loom) { 1 } else { 10_000 };
 
 /// Where one thread says whether it reads.
-pub(super) struct Door {
+pub(super) struct Reader {
     /// How many reads its thread is in.
     depth: AtomicUsize,
     is_taken: AtomicBool,
-    /// The door that was built before; null for the first.
-    next: *const CachePadded<Door>,
+    /// The reader that was built before; null for the first.
+    next: *const CachePadded<Reader>,
 }
 
-// SAFETY: `next` is written before the door is shared, and leads to a door that lives as long as this one.
-unsafe impl Sync for Door {}
+// SAFETY: `next` is written before the reader is shared, and leads to a reader that lives as long
+// as this one.
+unsafe impl Sync for Reader {}
 
-/// All doors of the process, or of a model.
-pub(super) struct Doors {
-    newest: AtomicPtr<CachePadded<Door>>,
-    /// How many reads threads are in that have no door any more.
+/// All readers of the process, or of a model.
+pub(super) struct Readers {
+    newest: AtomicPtr<CachePadded<Reader>>,
+    /// How many reads threads are in that have no reader any more.
     crowd: AtomicUsize,
 }
 
 /// A thread is inside for as long as it has this.
 pub(super) struct Inside<'a> {
-    door: &'a Door,
+    reader: &'a Reader,
     before: usize,
 }
 
-/// The same for a thread without a door.
+/// The same for a thread without a reader.
 pub(super) struct InCrowd<'a>(&'a AtomicUsize);
 
-impl Door {
+impl Reader {
     /// Goes inside; what the thread loads from here on is not dropped before it leaves.
     #[inline(always)]
     pub(super) fn enter(&self) -> Inside<'_> {
-        // Written by the door's own thread alone.
+        // Written by the reader's own thread alone.
         let before = self.depth.load(Ordering::Relaxed);
         self.depth.store(before + 1, Ordering::Relaxed);
         // ORDERING: partner is the heavy fence in `are_left`.
         light();
-        Inside { door: self, before }
+        Inside {
+            reader: self,
+            before,
+        }
     }
 }
 
@@ -59,38 +66,41 @@ impl Drop for Inside<'_> {
     #[inline(always)]
     fn drop(&mut self) {
         // ORDERING: Release pairs with the Acquire in `are_left`: the reads are done.
-        self.door.depth.store(self.before, Ordering::Release);
+        self.reader.depth.store(self.before, Ordering::Release);
     }
 }
 
 impl Drop for InCrowd<'_> {
     fn drop(&mut self) {
-        // ORDERING: Release, as for a door.
+        // ORDERING: Release, as for a reader.
         self.0.fetch_sub(1, Ordering::Release);
     }
 }
 
-impl Doors {
-    /// A door that is nobody else's, until it is left.
-    pub(super) fn take(&self) -> &Door {
-        let is_free = |door: &&Door| {
-            // ORDERING: Acquire pairs with the Release in `leave`: the depth is as its last thread left it, zero.
-            !door.is_taken.load(Ordering::Relaxed) && !door.is_taken.swap(true, Ordering::Acquire)
+impl Readers {
+    /// A reader that is nobody else's, until it is left.
+    pub(super) fn take(&self) -> &Reader {
+        let is_free = |reader: &&Reader| {
+            // ORDERING: Acquire pairs with the Release in `leave`: the depth is as its last thread
+            // left it, zero.
+            !reader.is_taken.load(Ordering::Relaxed)
+                && !reader.is_taken.swap(true, Ordering::Acquire)
         };
-        if let Some(door) = self.iter().find(is_free) {
-            return door;
+        if let Some(reader) = self.iter().find(is_free) {
+            return reader;
         }
-        let mut door = Box::new(CachePadded::new(Door {
+        let mut reader = Box::new(CachePadded::new(Reader {
             depth: AtomicUsize::new(0),
             is_taken: AtomicBool::new(true),
             next: ptr::null(),
         }));
         let mut newest = self.newest.load(Ordering::Relaxed);
         loop {
-            door.next = newest;
-            let pointer = Box::into_raw(door);
-            // ORDERING: Release publishes the door and those behind it to `iter`. That a collector sees it at all is a matter of the light
-            // fence in `enter`, which comes later.
+            reader.next = newest;
+            let pointer = Box::into_raw(reader);
+            // ORDERING: Release publishes the reader and those behind it to `iter`. That a
+            // collector sees it at all is a matter of the light fence in `enter`, which comes
+            // later.
             let added =
                 self.newest
                     .compare_exchange(newest, pointer, Ordering::Release, Ordering::Relaxed);
@@ -100,13 +110,13 @@ impl Doors {
                 Err(now) => newest = now,
             }
             // SAFETY: nobody else has come to know it.
-            door = unsafe { Box::from_raw(pointer) };
+            reader = unsafe { Box::from_raw(pointer) };
         }
     }
 
-    /// Whether nobody reads who may have begun before this call. False too if somebody does not come to an end of it, or is the caller,
-    /// whose own door comes along.
-    pub(super) fn are_left(&self, own: Option<&Door>) -> bool {
+    /// Whether nobody reads who may have begun before this call. False too if somebody does not
+    /// come to an end of it, or is the caller, whose own reader comes along.
+    pub(super) fn are_left(&self, own: Option<&Reader>) -> bool {
         // ORDERING: partner is the light fence in `enter` and `enter_crowd`.
         heavy();
         let mut looks = MOST_LOOKS;
@@ -121,23 +131,24 @@ impl Doors {
             }
             true
         };
-        is_left(&self.crowd) && self.iter().all(|door| is_left(&door.depth))
+        is_left(&self.crowd) && self.iter().all(|reader| is_left(&reader.depth))
     }
 
-    fn iter(&self) -> impl Iterator<Item = &Door> {
-        // ORDERING: Acquire pairs with the Release in `take`. Each push goes on where the last one was, so all of them are seen.
+    fn iter(&self) -> impl Iterator<Item = &Reader> {
+        // ORDERING: Acquire pairs with the Release in `take`. Each push goes on where the last one
+        // was, so all of them are seen.
         let mut next = self.newest.load(Ordering::Acquire).cast_const();
         std::iter::from_fn(move || {
-            // SAFETY: null, or a door that lives as long as `self`.
-            let door = unsafe { next.as_ref() }?;
-            next = door.next;
-            Some(&**door)
+            // SAFETY: null, or a reader that lives as long as `self`.
+            let reader = unsafe { next.as_ref() }?;
+            next = reader.next;
+            Some(&**reader)
         })
     }
 }
 
 #[cfg(pool_loom)]
-impl Doors {
+impl Readers {
     pub(super) fn new() -> Self {
         Self {
             newest: AtomicPtr::new(ptr::null_mut()),
@@ -146,13 +157,13 @@ impl Doors {
     }
 }
 
-impl Drop for Doors {
+impl Drop for Readers {
     fn drop(&mut self) {
         let mut next = self.newest.load(Ordering::Relaxed);
         while !next.is_null() {
             // SAFETY: it came from a box in `take`, and the list had it alone.
-            let door = unsafe { Box::from_raw(next) };
-            next = door.next.cast_mut();
+            let reader = unsafe { Box::from_raw(next) };
+            next = reader.next.cast_mut();
         }
     }
 }
@@ -168,33 +179,34 @@ mod this_process {
 
     use super::*;
 
-    /// The doors of this process.
-    pub(crate) static ALL: Doors = Doors {
+    /// The readers of this process.
+    pub(crate) static ALL: Readers = Readers {
         newest: AtomicPtr::new(ptr::null_mut()),
         crowd: AtomicUsize::new(0),
     };
 
     thread_local! {
-        /// The calling thread's door, for each read to look at: it has nothing to drop, so there is no state to check first.
-        static DOOR: Cell<Option<&'static Door>> = const { Cell::new(None) };
+        /// The calling thread's reader, for each read to look at: it has nothing to drop, so there
+        /// is no state to check first.
+        static DOOR: Cell<Option<&'static Reader>> = const { Cell::new(None) };
         static TENANT: Tenant = const { Tenant(Cell::new(None)) };
     }
 
-    /// Leaves the door to others as its thread ends.
-    struct Tenant(Cell<Option<&'static Door>>);
+    /// Leaves the reader to others as its thread ends.
+    struct Tenant(Cell<Option<&'static Reader>>);
 
     impl Drop for Tenant {
         fn drop(&mut self) {
             DOOR.set(None);
-            if let Some(door) = self.0.take() {
+            if let Some(reader) = self.0.take() {
                 // ORDERING: Release, see `take`.
-                door.is_taken.store(false, Ordering::Release);
+                reader.is_taken.store(false, Ordering::Release);
             }
         }
     }
 
-    impl Doors {
-        /// Goes inside without a door.
+    impl Readers {
+        /// Goes inside without a reader.
         pub(crate) fn enter_crowd(&self) -> InCrowd<'_> {
             self.crowd.fetch_add(1, Ordering::Relaxed);
             // ORDERING: partner is the heavy fence in `are_left`.
@@ -203,19 +215,19 @@ mod this_process {
         }
     }
 
-    /// The calling thread's door, if it has read before.
+    /// The calling thread's reader, if it has read before.
     #[inline(always)]
-    pub(crate) fn known() -> Option<&'static Door> {
+    pub(crate) fn known() -> Option<&'static Reader> {
         DOOR.get()
     }
 
-    /// The calling thread's door; `None` if the thread is at its end.
-    pub(crate) fn of_this_thread() -> Option<&'static Door> {
+    /// The calling thread's reader; `None` if the thread is at its end.
+    pub(crate) fn of_this_thread() -> Option<&'static Reader> {
         let find = |tenant: &Tenant| {
-            let door = tenant.0.get().unwrap_or_else(|| ALL.take());
-            tenant.0.set(Some(door));
-            DOOR.set(Some(door));
-            door
+            let reader = tenant.0.get().unwrap_or_else(|| ALL.take());
+            tenant.0.set(Some(reader));
+            DOOR.set(Some(reader));
+            reader
         };
         TENANT.try_with(find).ok()
     }
@@ -224,9 +236,9 @@ mod this_process {
     /// In a forked child: the threads that were inside are the parent's, and never leave here.
     pub(crate) fn open_after_a_fork() {
         let own = known();
-        for door in ALL.iter() {
-            if own.is_none_or(|own| !ptr::eq(own, door)) {
-                door.depth.store(0, Ordering::Relaxed);
+        for reader in ALL.iter() {
+            if own.is_none_or(|own| !ptr::eq(own, reader)) {
+                reader.depth.store(0, Ordering::Relaxed);
             }
         }
         ALL.crowd.store(0, Ordering::Relaxed);

@@ -28,7 +28,8 @@ enum HandleDoes {
     Wait,
 }
 
-/// A cell's two ends leave in any order: the job's captures are dropped once, the outcome is seen whole, and nothing is left.
+/// A cell's two ends leave in any order: the job's captures are dropped once, the outcome is seen
+/// whole, and nothing is left.
 #[test]
 fn a_cell_is_freed_by_the_last_to_leave() {
     for handle_does in [HandleDoes::Leave, HandleDoes::Cancel, HandleDoes::Wait] {
@@ -41,24 +42,24 @@ fn a_cell_is_freed_by_the_last_to_leave() {
             // The cell holds the token until it is freed.
             let token = CancelToken::new();
             let (task, handle) = queue_and_handle(job.with_token(&token));
-            let ticket = handle.into_ticket();
+            let raw = handle.into_raw();
             let entry = thread::spawn(move || drop(task));
             match handle_does {
                 HandleDoes::Leave => {}
-                HandleDoes::Cancel => ticket.cancel(),
+                HandleDoes::Cancel => raw.cancel(),
                 HandleDoes::Wait => {
                     let woken = StdArc::new(Token::default());
                     let waker = Waker::from(StdArc::clone(&woken));
                     let mut cx = Context::from_waker(&waker);
                     let is_over =
                         |polled: Poll<_>| matches!(polled, Poll::Ready(Err(JobError::Abandoned)));
-                    if !is_over(ticket.poll_outcome(&mut cx)) {
+                    if !is_over(raw.poll_outcome(&mut cx)) {
                         woken.take();
-                        assert!(is_over(ticket.poll_outcome(&mut cx)));
+                        assert!(is_over(raw.poll_outcome(&mut cx)));
                     }
                 }
             }
-            drop(ticket);
+            drop(raw);
             entry.join().unwrap();
             assert!(
                 Arc::try_unwrap(held).is_ok(),
@@ -69,8 +70,8 @@ fn a_cell_is_freed_by_the_last_to_leave() {
     }
 }
 
-/// A job is cancelled while its entry is dequeued, given up by a shutdown, or given back: whoever wins accounts for it, it is in one
-/// column, and its cell is freed.
+/// A job is cancelled while its entry is dequeued, given up by a shutdown, or given back: whoever
+/// wins accounts for it, it is in one column, and its cell is freed.
 #[test]
 fn a_job_is_accounted_for_once() {
     for takes in [Takes::Out, Takes::Back] {
@@ -81,7 +82,7 @@ fn a_job_is_accounted_for_once() {
             let (task, handle) = queue_and_handle(job.with_token(&token));
             assert!(Submission::begin(&life).is_some());
             assert!(task.accept(&life).is_ok());
-            let ticket = handle.into_ticket();
+            let raw = handle.into_raw();
             let pool = {
                 let life = StdArc::clone(&life);
                 thread::spawn(move || match takes {
@@ -97,8 +98,8 @@ fn a_job_is_accounted_for_once() {
                     }
                 })
             };
-            ticket.cancel();
-            drop(ticket);
+            raw.cancel();
+            drop(raw);
             let is_unstarted = pool.join().unwrap();
             let stats = life.stats();
             assert_eq!(stats.abandoned, u64::from(is_unstarted));
@@ -144,12 +145,13 @@ impl Wake for Wakes {
     }
 }
 
-/// A handle that is polled with one waker and then another, while its job ends: it sees the end, or the latter is woken, once.
+/// A handle that is polled with one waker and then another, while its job ends: it sees the end, or
+/// the latter is woken, once.
 #[test]
 fn the_last_waker_of_a_handle_is_woken() {
     model(|| {
         let shared = Arc::new((State::new(), WakerSlot::new()));
-        let ender = {
+        let finisher = {
             let shared = Arc::clone(&shared);
             thread::spawn(move || {
                 let (state, waiter) = &*shared;
@@ -168,7 +170,7 @@ fn the_last_waker_of_a_handle_is_woken() {
             let polled = unsafe { waiter.poll_end(state, &mut Context::from_waker(&waker)) };
             polled.is_ready()
         });
-        ender.join().unwrap();
+        finisher.join().unwrap();
         let woken = wakes[1].0.load(Ordering::Relaxed);
         assert!(has_ended || woken == 1, "nobody wakes the one who waits");
     });

@@ -17,7 +17,7 @@ use crate::pool::config::PoolConfig;
 use crate::pool::ledger::Ledger;
 use crate::pool::lifecycle::{Lifecycle, Submission};
 use crate::pool::stats::{Stats, Tally};
-use crate::pool::swappable::{Front, FrontDoor};
+use crate::pool::swappable::{Front, FrontRef};
 use crate::submit::error::Refused;
 use crate::submit::executor::{Executor, Pools};
 use crate::submit::room::Room;
@@ -25,12 +25,13 @@ use crate::task::Task;
 use crate::testing::noop_engine::NoopEngine;
 use crate::worker::Worker;
 
-/// The stripes of a worker, which has them to itself, and of outsiders, who add to theirs. Loom takes a thread's own load, which
-/// precedes the store of a worker's count, for the last access, and misses who read in between: it sees more of the races in the
-/// outsiders' stripe.
+/// The stripes of a worker, which has them to itself, and of outsiders, who add to theirs. Loom
+/// takes a thread's own load, which precedes the store of a worker's count, for the last access,
+/// and misses who read in between: it sees more of the races in the outsiders' stripe.
 const WRITERS: [Option<usize>; 2] = [Some(0), None];
 
-/// A job submits a child and ends before it: who reads that nothing is in flight sees the end of both.
+/// A job submits a child and ends before it: who reads that nothing is in flight sees the end of
+/// both.
 #[test]
 fn quiet_means_that_nothing_is_in_flight() {
     for writer in WRITERS {
@@ -56,8 +57,8 @@ fn quiet_means_that_nothing_is_in_flight() {
     }
 }
 
-/// Snapshots that are taken while a job enters, ends, and is counted as accepted after that: none shows more finished than accepted,
-/// and no count falls.
+/// Snapshots that are taken while a job enters, ends, and is counted as accepted after that: none
+/// shows more finished than accepted, and no count falls.
 #[test]
 fn no_snapshot_shows_more_finished_than_accepted() {
     for writer in WRITERS {
@@ -112,7 +113,8 @@ fn push(life: &StdArc<Lifecycle>, queue: &Mutex<Vec<Task>>, submission: Submissi
     submission.pushed(life, Vec::new);
 }
 
-/// Who has ended the intake and sees nothing on its way takes out every task that gets in, though others are refused meanwhile.
+/// Who has ended the intake and sees nothing on its way takes out every task that gets in, though
+/// others are refused meanwhile.
 #[test]
 fn who_sees_nothing_on_its_way_takes_all() {
     model(|| {
@@ -143,7 +145,8 @@ fn who_sees_nothing_on_its_way_takes_all() {
     });
 }
 
-/// Unparks a model's thread. It is no branch of the model, so it may be called under a lock that the model does not know.
+/// Unparks a model's thread. It is no branch of the model, so it may be called under a lock that
+/// the model does not know.
 struct Unparks(thread::Thread);
 
 impl Wake for Unparks {
@@ -165,13 +168,14 @@ fn poll(future: Pin<&mut impl Future<Output = ()>>) -> Poll<()> {
     future.poll(&mut Context::from_waker(Waker::noop()))
 }
 
-/// Who waits for quiet is told of it by the end of the last job, wherever that ends: else loom reports a deadlock.
+/// Who waits for quiet is told of it by the end of the last job, wherever that ends: otherwise loom
+/// reports a deadlock.
 #[test]
 fn who_waits_for_quiet_is_told() {
     model(|| {
         let life = life();
         assert!(Submission::begin(&life).is_some());
-        let ender = {
+        let finisher = {
             let life = StdArc::clone(&life);
             thread::spawn(move || {
                 life.off_worker
@@ -180,12 +184,13 @@ fn who_waits_for_quiet_is_told() {
             })
         };
         wait(pin!(life.quiescence.wait_idle(&life)));
-        ender.join().unwrap();
+        finisher.join().unwrap();
         assert_eq!(life.stats().completed, 1);
     });
 }
 
-/// Who waits for quiet gets out after a quiet moment, though the next job has entered by the time that it looks.
+/// Who waits for quiet gets out after a quiet moment, though the next job has entered by the time
+/// that it looks.
 #[test]
 fn a_quiet_moment_ends_the_waits_before_it() {
     model(|| {
@@ -194,7 +199,7 @@ fn a_quiet_moment_ends_the_waits_before_it() {
         let mut quiet = pin!(life.quiescence.wait_idle(&life));
         assert!(poll(quiet.as_mut()).is_pending());
         let is_over = Arc::new(AtomicBool::new(false));
-        let ender = {
+        let finisher = {
             let (life, is_over) = (StdArc::clone(&life), Arc::clone(&is_over));
             thread::spawn(move || {
                 life.tell_watchers();
@@ -205,12 +210,13 @@ fn a_quiet_moment_ends_the_waits_before_it() {
         };
         wait(quiet);
         assert!(is_over.load(Relaxed), "the job is in flight");
-        ender.join().unwrap();
+        finisher.join().unwrap();
         assert_eq!(life.ledger.in_flight(), 1);
     });
 }
 
-/// Who submits and then waits for quiet does not get out by a quiet moment before that, which somebody else is just about to tell.
+/// Who submits and then waits for quiet does not get out by a quiet moment before that, which
+/// somebody else is just about to tell.
 #[test]
 fn a_quiet_moment_ends_no_wait_after_it() {
     model(|| {
@@ -238,17 +244,18 @@ fn a_pool_without_handles_stops() {
     model(|| {
         let life = life();
         assert!(Submission::begin(&life).is_some());
-        let ender = {
+        let finisher = {
             let life = StdArc::clone(&life);
             thread::spawn(move || life.entry_over())
         };
         life.ending.stop_when_quiet(&life);
-        ender.join().unwrap();
+        finisher.join().unwrap();
         assert!(life.phase.is_stopped());
     });
 }
 
-/// A future falls asleep as the pool is cancelled and stops: it sees that itself, or is woken and polled before the last worker leaves.
+/// A future falls asleep as the pool is cancelled and stops: it sees that itself, or is woken and
+/// polled before the last worker leaves.
 #[test]
 fn no_future_is_left_asleep_by_the_last_worker() {
     model(|| {
@@ -262,7 +269,7 @@ fn no_future_is_left_asleep_by_the_last_worker() {
                 life.cancels(id)
             })
         };
-        let ender = {
+        let finisher = {
             let life = StdArc::clone(&life);
             thread::spawn(move || {
                 life.begin_cancel();
@@ -270,7 +277,7 @@ fn no_future_is_left_asleep_by_the_last_worker() {
             })
         };
         let was_polled = work_to_the_end(&life);
-        ender.join().unwrap();
+        finisher.join().unwrap();
         assert!(sleeper.join().unwrap() || was_polled, "it sleeps for ever");
     });
 }
@@ -303,7 +310,8 @@ fn work_to_the_end(life: &StdArc<Lifecycle>) -> bool {
     has_polled
 }
 
-/// What a submission that raced the end leaves is dropped, though the last worker leaves at that moment.
+/// What a submission that raced the end leaves is dropped, though the last worker leaves at that
+/// moment.
 #[test]
 fn remains_that_come_late_are_dropped() {
     model(|| {
@@ -345,11 +353,12 @@ fn an_engine_is_released_by_the_second_to_look() {
     });
 }
 
-/// The last worker of a generation leaves as its last job ends elsewhere: the front is told, and not before both are gone.
+/// The last worker of a generation leaves as its last job ends elsewhere: the front is told, and
+/// not before both are gone.
 #[test]
 fn a_generation_is_over_after_its_last_job() {
     model(|| {
-        let (front, door) = (StdArc::new(Told(AtomicBool::new(false))), FrontDoor::new());
+        let (front, door) = (StdArc::new(Told(AtomicBool::new(false))), FrontRef::new());
         let as_front: StdArc<dyn Front> = front.clone();
         door.set(StdArc::downgrade(&as_front));
         let mut config = PoolConfig::default();
@@ -359,12 +368,12 @@ fn a_generation_is_over_after_its_last_job() {
         assert!(Submission::begin(&life).is_some());
         life.begin_cancel();
         life.stop();
-        let ender = {
+        let finisher = {
             let life = StdArc::clone(&life);
             thread::spawn(move || life.entry_over())
         };
         life.worker_gone(0);
-        ender.join().unwrap();
+        finisher.join().unwrap();
         assert!(front.0.load(Relaxed), "the generation is kept for ever");
     });
 }

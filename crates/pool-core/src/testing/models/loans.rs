@@ -7,7 +7,7 @@ use loom::sync::Arc;
 use loom::thread;
 
 use super::{Token, model};
-use crate::submit::lent_closure::{Back, Loan};
+use crate::submit::scoped_closure::{Back, Loan};
 use crate::sys::sync::UnsafeCell;
 
 /// The job calls the closure, or is dropped unrun, while the lender takes it back.

@@ -41,7 +41,8 @@ fn pop(ring: &Ring) -> Option<Task> {
     Task::popped_by(|place| ring.pop(place))
 }
 
-/// Each task that was pushed comes out once, whole, also where the array of one or two places is lapped.
+/// Each task that was pushed comes out once, whole, also where the array of one or two places is
+/// lapped.
 #[test]
 fn a_ring_loses_and_doubles_nothing() {
     for capacity in [1, 2] {
@@ -50,7 +51,7 @@ fn a_ring_loses_and_doubles_nothing() {
             let seen = Arc::new(AtomicUsize::new(0));
             let task = |number| Task::new(JobId::next(), Numbered(number, Arc::clone(&seen)));
             assert!(push(&ring, task(1)).is_ok());
-            let poppers: Vec<_> = (0..2)
+            let dequeuers: Vec<_> = (0..2)
                 .map(|_| {
                     let ring = Arc::clone(&ring);
                     thread::spawn(move || usize::from(pop(&ring).is_some()))
@@ -63,7 +64,7 @@ fn a_ring_loses_and_doubles_nothing() {
                     Err(refused) => drop(refused.into_payload::<Numbered>()),
                 }
             }
-            let popped: usize = poppers.into_iter().map(|it| it.join().unwrap()).sum();
+            let popped: usize = dequeuers.into_iter().map(|it| it.join().unwrap()).sum();
             assert!(popped >= 1, "there was one from the start");
             while pop(&ring).is_some() {}
             assert!(ring.is_empty());
@@ -72,7 +73,8 @@ fn a_ring_loses_and_doubles_nothing() {
     }
 }
 
-/// Of two places, two can be taken at every moment at which none is: by the worker with a stash, and by who recalls it.
+/// Of two places, two can be taken at every moment at which none is: by the worker with a cache,
+/// and by the one that reclaims it.
 #[test]
 fn no_place_is_lost_or_doubled() {
     model(|| {

@@ -66,7 +66,7 @@ impl Executor for Full {
     }
 }
 
-/// Waits in line until the executor has a place: else loom reports a deadlock.
+/// Waits in line until the executor has a place: otherwise loom reports a deadlock.
 fn get_in(executor: &Full) {
     let token = StdArc::new(Token::default());
     let waker = Waker::from(StdArc::clone(&token));
@@ -158,7 +158,8 @@ fn a_place_that_nobody_is_called_for_is_not_lost() {
     });
 }
 
-/// A future that does not come costs nothing once two rounds have begun, whenever the place came free.
+/// A future that does not come costs nothing once two rounds have begun, whenever the place came
+/// free.
 #[test]
 fn a_future_that_is_not_polled_is_passed_over() {
     model(|| {

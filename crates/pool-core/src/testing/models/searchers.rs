@@ -53,8 +53,8 @@ impl Pair {
     }
 }
 
-/// A submitter leaves its job to one that searches; that one finds another job, which is a long one. Then it has resumed somebody for
-/// the first: else loom reports a deadlock.
+/// A submitter leaves its job to one that searches; that one finds another job, which is a long
+/// one. Then it has resumed somebody for the first: otherwise loom reports a deadlock.
 #[test]
 fn the_last_searcher_wakes_the_next() {
     model(|| {

@@ -6,10 +6,10 @@ use loom::thread;
 
 use super::model;
 use crate::sys::sync::UnsafeCell;
-use crate::task::slab::Left;
+use crate::task::slab::Remaining;
 
 struct Slab {
-    left: Left,
+    left: Remaining,
     places: [UnsafeCell<u32>; 2],
     ends: AtomicUsize,
 }
@@ -32,12 +32,13 @@ impl Slab {
     }
 }
 
-/// Two threads free a place each, and the maker ends with two that it never took: the slab goes once, after all of that.
+/// Two threads free a place each, and the maker ends with two that it never took: the slab goes
+/// once, after all of that.
 #[test]
 fn a_slab_goes_with_its_last_place() {
     model(|| {
         let slab = Arc::new(Slab {
-            left: Left::new(4),
+            left: Remaining::new(4),
             places: [0, 0].map(UnsafeCell::new),
             ends: AtomicUsize::new(0),
         });

@@ -1,4 +1,5 @@
-//! Models of cancellation: the token that a job makes for its children, and the futures that watch one.
+//! Models of cancellation: the token that a job makes for its children, and the futures that watch
+//! one.
 
 use std::sync::Arc as StdArc;
 use std::task::Waker;
@@ -12,7 +13,8 @@ use crate::job::cancel_token::{CancelToken, Watch};
 use crate::job::context::OwnToken;
 use crate::job::id::JobId;
 
-/// A job makes a token for its first child while its handle cancels it: the child's token is cancelled.
+/// A job makes a token for its first child while its handle cancels it: the child's token is
+/// cancelled.
 #[test]
 fn a_child_sees_its_parents_cancellation() {
     model(|| {
@@ -30,7 +32,8 @@ fn a_child_sees_its_parents_cancellation() {
     });
 }
 
-/// A future registers with a token, then looks at it, while somebody cancels it: it sees that or is woken, else loom reports a deadlock.
+/// A future registers with a token, then looks at it, while somebody cancels it: it sees that or is
+/// woken, otherwise loom reports a deadlock.
 #[test]
 fn a_watcher_of_a_token_is_woken() {
     model(|| {

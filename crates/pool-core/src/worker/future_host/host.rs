@@ -1,4 +1,5 @@
-//! `Host`: what a chain has from future to future: its token, its seat, and the worker that goes with them.
+//! `Host`: what a host has from future to future: its slot, its seat, and the worker that goes with
+//! them.
 
 use std::mem::MaybeUninit;
 use std::sync::Arc;
@@ -10,38 +11,39 @@ use crate::pool::engine::Engine;
 use crate::pool::lifecycle::Lifecycle;
 use crate::queue::TaskQueue;
 use crate::task::Task;
-use crate::worker::borrowed::Left;
+use crate::worker::borrowed::Continuation;
 use crate::worker::park::{Looks, look_a_while};
 use crate::worker::sleep::Announced;
 use crate::worker::slot_request::{Grant, Loan, inbox_of};
 use crate::worker::{SampledClock, Worker};
 
-/// Jobs that a chain runs without a pause before it lets the runtime's other tasks have the thread.
+/// Jobs that a host runs without a pause before it lets the runtime's other tasks have the thread.
 const JOBS_AT_A_STRETCH: u32 = 64;
 
 pub(super) fn has_work<E: Engine>(engine: &E) -> bool {
     !engine.queue().is_empty() || engine.life().has_woken()
 }
 
-/// A token that its holder needs no longer: it goes to what there is to do, or sleeps.
-fn release<E: Engine>(engine: &E, token: usize) {
+/// A slot that its holder needs no longer: it goes to what there is to do, or sleeps.
+fn release<E: Engine>(engine: &E, slot: usize) {
     let life = engine.life();
     life.roster.sleep.begin_search();
     let has_work = || has_work(engine) || life.may_leave();
-    if has_work() || life.roster.sleep.announce(token, has_work) == Announced::Search {
-        life.roster.resume(token);
+    if has_work() || life.roster.sleep.announce(slot, has_work) == Announced::Search {
+        life.roster.resume(slot);
     }
 }
 
 /// A worker that goes from thread to thread with the task that holds it.
 struct Roaming(Worker);
 
-// SAFETY: a worker shares its inside with its clones alone, and `Hosted::poll`, which is the only one to enter it, makes sure that
-// none is left when it returns. What is inside is `Send`: `Arc`s of the pool's life, of a slot and of the engine, and plain cells; a
-// worker's state, which need not be, is never set on this one.
+// SAFETY: a worker shares its inside with its clones alone, and `Hosted::poll`, which is the only
+// one to enter it, makes sure that none is left when it returns. What is inside is `Send`: `Arc`s
+// of the pool's life, of a slot and of the engine, and plain cells; a worker's state, which need
+// not be, is never set on this one.
 unsafe impl Send for Roaming {}
 
-/// A chain's seat.
+/// A host's seat.
 struct Place {
     worker: Roaming,
     /// Whether the pool knows whom to wake here.
@@ -50,10 +52,10 @@ struct Place {
     loan: Option<Loan>,
 }
 
-/// What is the chain's own, from job to job.
+/// What is the host's own, from job to job.
 pub(super) struct Host<'e, E: Engine> {
     pub(super) engine: &'e Arc<E>,
-    /// `None`: the chain has no token.
+    /// `None`: the host has no slot.
     place: Option<Place>,
     pub(super) clock: SampledClock,
     /// The waker of the task that polls.
@@ -66,7 +68,7 @@ pub(super) struct Host<'e, E: Engine> {
 }
 
 impl<'e, E: Engine> Host<'e, E> {
-    pub(super) fn new(engine: &'e Arc<E>, token: usize, is_searching: bool) -> Self {
+    pub(super) fn new(engine: &'e Arc<E>, slot: usize, is_searching: bool) -> Self {
         let mut host = Self {
             engine,
             place: None,
@@ -76,7 +78,7 @@ impl<'e, E: Engine> Host<'e, E> {
             has_slept: false,
             has_news: false,
         };
-        host.occupy(token, is_searching);
+        host.occupy(slot, is_searching);
         host
     }
 
@@ -88,28 +90,29 @@ impl<'e, E: Engine> Host<'e, E> {
         self.place.is_some()
     }
 
-    /// Whether the chain's seat is to be given back.
+    /// Whether the host's seat is to be given back.
     pub(super) fn is_on_loan(&self) -> bool {
         self.place.as_ref().is_some_and(|it| it.loan.is_some())
     }
 
-    /// The worker at the chain's seat.
+    /// The worker at the host's seat.
     pub(super) fn worker(&self) -> &Worker {
-        &self.place.as_ref().expect("the chain has a token").worker.0
+        &self.place.as_ref().expect("the chain has a slot").worker.0
     }
 
-    // --- coming and going -------------------------------------------------------------------------------------------
+    // --- coming and going
+    // -------------------------------------------------------------------------------------------
 
-    /// Takes a seat with a token that has come.
-    pub(super) fn occupy(&mut self, token: usize, is_searching: bool) {
-        let taken = self.life().roster.seats.take(Some(token));
-        self.sit(taken.index, token, is_searching, None);
+    /// Takes a seat with a slot that has come.
+    pub(super) fn occupy(&mut self, slot: usize, is_searching: bool) {
+        let taken = self.life().roster.seats.take(Some(slot));
+        self.sit(taken.index, slot, is_searching, None);
         // `leave` frees it.
         std::mem::forget(taken);
     }
 
-    fn sit(&mut self, seat: usize, token: usize, is_searching: bool, loan: Option<Loan>) {
-        let worker = Worker::new(self.engine, seat, token, is_searching);
+    fn sit(&mut self, seat: usize, slot: usize, is_searching: bool, loan: Option<Loan>) {
+        let worker = Worker::new(self.engine, seat, slot, is_searching);
         worker.host();
         self.place = Some(Place {
             worker: Roaming(worker),
@@ -121,19 +124,19 @@ impl<'e, E: Engine> Host<'e, E> {
     /// Takes what a seeker was given.
     pub(super) fn accept(&mut self, grant: Grant) {
         match grant {
-            Grant::Token(token) => self.occupy(token, false),
-            Grant::Loan(loan) => self.sit(loan.seat, loan.token, false, Some(loan)),
+            Grant::Slot(slot) => self.occupy(slot, false),
+            Grant::Loan(loan) => self.sit(loan.seat, loan.slot, false, Some(loan)),
         }
     }
 
-    /// Leaves the seat. The token, unless it goes back to who has lent it.
+    /// Leaves the seat. The slot, unless it goes back to the one that has lent it.
     fn give_up_seat(&mut self) -> Option<usize> {
         let Place {
             worker: Roaming(worker),
             is_known,
             loan,
         } = self.place.take()?;
-        let (index, token) = (worker.index(), worker.token());
+        let (index, slot) = (worker.index(), worker.slot());
         drop(worker);
         if is_known {
             self.life().off_worker.set_host(index, None);
@@ -142,23 +145,25 @@ impl<'e, E: Engine> Host<'e, E> {
             return None;
         }
         self.life().roster.seats.free(index);
-        Some(token)
+        Some(slot)
     }
 
-    /// Leaves the seat of a token that is the chain's own. Whoever has the token next knows nothing of the jobs that have ended here.
+    /// Leaves the seat of a slot that is the host's own. Whoever has the slot next knows nothing of
+    /// the jobs that have ended here.
     pub(super) fn leave(&mut self) -> usize {
         self.tell_news();
-        self.give_up_seat().expect("the chain has a token")
+        self.give_up_seat().expect("the chain has a slot")
     }
 
-    /// Gives up what the chain has, for others to use.
+    /// Gives up what the host has, for others to use.
     pub(super) fn release(&mut self) {
-        if let Some(token) = self.give_up_seat() {
-            release(&**self.engine, token);
+        if let Some(slot) = self.give_up_seat() {
+            release(&**self.engine, slot);
         }
     }
 
-    // --- work -------------------------------------------------------------------------------------------------------
+    // --- work
+    // -------------------------------------------------------------------------------------------------------
 
     /// Takes the next task out of the queue.
     pub(super) fn pop(&self) -> Option<Task> {
@@ -171,31 +176,31 @@ impl<'e, E: Engine> Host<'e, E> {
         Some(task)
     }
 
-    /// Goes on with an entry that was woken. What is left of it, if the token goes.
-    pub(super) fn see_to(&mut self, woken: Task) -> Option<Left> {
+    /// Goes on with an entry that was woken. What is left of it, if the slot goes.
+    pub(super) fn see_to(&mut self, woken: Task) -> Option<Continuation> {
         self.worker().found(&**self.engine);
         match inbox_of(woken) {
             Ok(seeking) => {
-                let token = self.leave();
-                if seeking.give(token) {
-                    return Some(Left::Nothing);
+                let slot = self.leave();
+                if seeking.give(slot) {
+                    return Some(Continuation::Nothing);
                 }
-                self.occupy(token, false);
+                self.occupy(slot, false);
                 None
             }
             Err(task) => {
-                // A future that runs on no runtime: its place is on a visit.
+                // A future that runs on no runtime: it needs a worker.
                 self.life().woken.requeue(task, self.life());
                 self.worker().begin_search();
-                Some(Left::ForVisit(self.leave(), None))
+                Some(Continuation::ForRun(self.leave(), None))
             }
         }
     }
 
     /// Looks a while for work, or for the end. True: there is some.
     ///
-    /// One chain at a time does so, after a job that ended at its first poll: then the next one may come as soon. Where jobs sleep,
-    /// the thread is worth more to the runtime's other tasks.
+    /// One host at a time does so, after a job that ended at its first poll: then the next one may
+    /// come as soon. Where jobs sleep, the thread is worth more to the runtime's other tasks.
     pub(super) fn look_around(&self) -> bool {
         let life = self.life();
         let is_worth_it = !self.has_slept && !life.roster.sleep.has_searcher();
@@ -219,7 +224,7 @@ impl<'e, E: Engine> Host<'e, E> {
         if is_news {
             self.waker = Some(waker.clone());
         }
-        let place = self.place.as_mut().expect("the chain has a token");
+        let place = self.place.as_mut().expect("the chain has a slot");
         if is_news || !std::mem::replace(&mut place.is_known, true) {
             let index = place.worker.0.index();
             self.life().off_worker.set_host(index, self.waker.clone());
@@ -229,17 +234,17 @@ impl<'e, E: Engine> Host<'e, E> {
 
     /// Notes at the seat that a job runs there, since `since`. True if the note is listed.
     pub(super) fn note(&self, job: &Arc<dyn Polled>, since: u64) -> bool {
-        self.life().roster.slots[self.worker().index()].begin(job.id(), job.name(), since)
+        self.life().roster.statuses[self.worker().index()].begin(job.id(), job.name(), since)
     }
 
     pub(super) fn strike(&self, is_listed: bool) {
-        self.life().roster.slots[self.worker().index()].end(is_listed);
+        self.life().roster.statuses[self.worker().index()].end(is_listed);
     }
 
     /// The job is over: the seat is free for the next.
     pub(super) fn end(&mut self, job: &Arc<dyn Polled>, is_listed: bool, outcome: Outcome) {
         let (life, index) = (self.life(), self.worker().index());
-        life.roster.slots[index].end(is_listed);
+        life.roster.statuses[index].end(is_listed);
         life.ledger.record(outcome, Some(index));
         job.publish_hosted(outcome);
         life.ledger.over(Some(index));
@@ -264,7 +269,8 @@ impl<'e, E: Engine> Host<'e, E> {
         is_due
     }
 
-    /// The job sleeps, for who knows how long: the clock's reading is old when the next one starts.
+    /// The job sleeps, for the one that knows how long: the clock's reading is old when the next
+    /// one starts.
     pub(super) fn suspend(&mut self) {
         self.clock = SampledClock::default();
         self.jobs_at_a_stretch = 0;
@@ -273,15 +279,15 @@ impl<'e, E: Engine> Host<'e, E> {
 }
 
 impl<E: Engine> Drop for Host<'_, E> {
-    /// A chain that was dropped with its token: the runtime has ended.
+    /// A host that was dropped with its slot: the runtime has ended.
     fn drop(&mut self) {
         let is_searching = self.place.is_some() && self.worker().is_searching();
-        let Some(token) = self.give_up_seat() else {
+        let Some(slot) = self.give_up_seat() else {
             return;
         };
         if !is_searching {
             self.life().roster.sleep.begin_search();
         }
-        E::lose(self.engine, token, None);
+        E::lose(self.engine, slot, None);
     }
 }

@@ -1,11 +1,12 @@
 //! What a thread of an adopted engine does while it waits here.
 //!
 //! A caller may wait for a job on a thread of the very engine that the job's pool has adopted: in a
-//! `rayon` pool's `install`, say. With all of the engine's threads waiting so, nobody would be left to run
-//! the job. So the engine says how a thread of its own helps meanwhile: it runs what the engine has for
-//! it, a visit of the pool included.
+//! `rayon` pool's `install`, say. With all of the engine's threads waiting so, nobody would be left
+//! to run the job. So the engine says how a thread of its own helps meanwhile: it runs what the
+//! engine has for it, a run of the pool included.
 //!
-//! A job of a pool does not help so: what it would run on its stack might want a lock that it holds.
+//! A job of a pool does not help so: what it would run on its stack might want a lock that it
+//! holds.
 
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError, Weak};

@@ -76,8 +76,8 @@ fn whenever_the_end_comes_each_job_ran_or_came_back() {
             });
             let (ran, stats) = (ran.load(Ordering::SeqCst), pool.stats());
             assert_eq!(stats.completed, ran as u64, "{stats}");
-            // One that was submitted as the end came may be abandoned, and a future that was about to be polled for the first time be
-            // cancelled, instead of coming back.
+            // One that was submitted as the end came may be abandoned, and a future that was about
+            // to be polled for the first time be cancelled, instead of coming back.
             assert!(came_back as u64 <= stats.unstarted, "{came_back}: {stats}");
             let never_ran = stats.unstarted + stats.abandoned + stats.cancelled;
             assert_eq!(stats.accepted, ran as u64 + never_ran, "{stats}");
@@ -135,7 +135,8 @@ fn nobody_who_waits_is_left_behind() {
                 }
             }
             waiting.wait_for(WAYS * WAITERS);
-            // Some wait for a place, one waits in the queue; wherever each of them is, the end reaches it.
+            // Some wait for a place, one waits in the queue; wherever each of them is, the end
+            // reaches it.
             let report = pool.shutdown(at_once());
             assert!(report.balances(), "{report}");
             drop(report);
@@ -144,7 +145,8 @@ fn nobody_who_waits_is_left_behind() {
     });
 }
 
-/// Returns only once the pool has ended; before that its only worker is busy, and its only place taken.
+/// Returns only once the pool has ended; before that its only worker is busy, and its only place
+/// taken.
 fn wait_somehow(pool: &Pool, way: usize) {
     let nothing = |_: &JobContext<'_>| Ok::<_, Infallible>(());
     let block_on = |future| {

@@ -1,4 +1,5 @@
-//! What a pool says of itself at each step of its life: never too much, and exact where nothing moves.
+//! What a pool says of itself at each step of its life: never too much, and exact where nothing
+//! moves.
 
 use std::convert::Infallible;
 use std::time::Duration;

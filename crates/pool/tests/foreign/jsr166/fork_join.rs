@@ -1,4 +1,5 @@
-//! Jobs that fork and join, fail at the bottom, are cancelled before they are joined; and two that depend on both workers.
+//! Jobs that fork and join, fail at the bottom, are cancelled before they are joined; and two that
+//! depend on both workers.
 
 use std::convert::Infallible;
 use std::sync::Arc;
@@ -128,7 +129,8 @@ fn a_job_waits_for_all_it_has_started() {
     });
 }
 
-/// The second job can only run on the second worker: the first holds its own until the second is over.
+/// The second job can only run on the second worker: the first holds its own until the second is
+/// over.
 #[test]
 fn a_second_job_starts_though_the_first_holds_its_worker() {
     const ROUNDS: usize = 2000;
@@ -185,7 +187,8 @@ fn a_job_that_nobody_joins_runs() {
     });
 }
 
-/// Who waits with a limit for a child of its own, on the only worker, gets it back unrun, and then its value.
+/// Who waits with a limit for a child of its own, on the only worker, gets it back unrun, and then
+/// its value.
 #[test]
 fn a_limited_join_inside_runs_nothing() {
     on_each_backend(|backend| {

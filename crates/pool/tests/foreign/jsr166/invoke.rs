@@ -1,4 +1,5 @@
-//! Batches: all of them, the first of them, with a time limit or without, and their results as they come.
+//! Batches: all of them, the first of them, with a time limit or without, and their results as they
+//! come.
 
 use std::collections::BTreeSet;
 use std::pin::Pin;
@@ -66,8 +67,8 @@ fn each_of_a_batch_has_its_own_result_and_its_own_cause() {
     });
 }
 
-/// One of three waits until it is told that its time is over. A machine may be so busy that the others' time passes too; then all
-/// get more.
+/// One of three waits until it is told that its time is over. A machine may be so busy that the
+/// others' time passes too; then all get more.
 #[test]
 fn what_is_late_in_a_batch_with_a_limit_is_stopped_and_the_rest_is_not() {
     on_each_backend(|backend| {

@@ -1,4 +1,5 @@
-//! A pool that is full, or at its end, rejects: the job comes back, may be tried again, or is the caller's to run.
+//! A pool that is full, or at its end, rejects: the job comes back, may be tried again, or is the
+//! caller's to run.
 
 use std::convert::Infallible;
 use std::thread;

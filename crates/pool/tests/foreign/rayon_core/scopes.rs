@@ -134,7 +134,7 @@ fn jobs_of_a_scope_do_not_pile_up_on_the_stack() {
     });
 }
 
-/// Jobs beside the one that panics.
+/// Jobs next to the one that panics.
 const OTHERS: usize = 4;
 
 /// Where a panic of these tests is thrown.
@@ -244,7 +244,8 @@ fn scopes_of_many_pools_nest() {
     });
 }
 
-/// The scope's closure waits for the scope's job: it is not on the only worker, which is free for the job.
+/// The scope's closure waits for the scope's job: it is not on the only worker, which is free for
+/// the job.
 #[test]
 fn the_closure_of_a_scope_may_wait_for_the_scopes_job() {
     on_each_backend(|backend| {

@@ -124,7 +124,8 @@ fn a_pool_that_was_dropped_runs_what_its_jobs_still_submit() {
     });
 }
 
-/// Nobody waits for the workers of a pool whose own job drops it; they stop as they should all the same.
+/// Nobody waits for the workers of a pool whose own job drops it; they stop as they should all the
+/// same.
 #[test]
 fn workers_of_a_pool_that_its_own_job_drops_stop() {
     on_each_backend(|backend| {

@@ -1,4 +1,5 @@
-//! Executors within executors: a job that blocks on futures, a runtime within a job, a pool within a runtime.
+//! Executors within executors: a job that blocks on futures, a runtime within a job, a pool within
+//! a runtime.
 
 use std::convert::Infallible;
 use std::future::{Future, poll_fn};
@@ -163,7 +164,8 @@ fn a_job_awaits_the_quiet_and_the_end_of_its_own_pool() {
     });
 }
 
-/// The one job that it waits for waits for another, which comes from outside once it has looked for some and found none.
+/// The one job that it waits for waits for another, which comes from outside once it has looked for
+/// some and found none.
 #[test]
 fn a_job_that_awaits_the_quiet_runs_what_comes_meanwhile() {
     on_each_backend(|backend| {

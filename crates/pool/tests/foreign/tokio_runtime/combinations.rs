@@ -1,4 +1,5 @@
-//! One job's life in every combination: what panics, when its handle goes, when it is cancelled and how, when its pool ends.
+//! One job's life in every combination: what panics, when its handle goes, when it is cancelled and
+//! how, when its pool ends.
 
 use std::convert::Infallible;
 use std::future::poll_fn;
@@ -65,7 +66,8 @@ struct Case {
 }
 
 impl Case {
-    /// The combinations that there are, of one kind: one cannot cancel through a handle that is gone.
+    /// The combinations that there are, of one kind: one cannot cancel through a handle that is
+    /// gone.
     fn all(kind: Kind) -> Vec<Self> {
         let mut cases = Vec::new();
         for &panics in Panics::ALL {
@@ -201,7 +203,8 @@ fn submit(
     }
 }
 
-/// Waits until it is opened, and counts as started once it sleeps: what comes then finds it suspended.
+/// Waits until it is opened, and counts as started once it sleeps: what comes then finds it
+/// suspended.
 async fn asleep(mut opened: oneshot::Receiver<()>, started: Count) {
     let mut is_told = false;
     poll_fn(|cx| {
@@ -341,12 +344,14 @@ fn a_future_lives_through_every_combination() {
     on_each_backend(|backend| live_through_all(backend, Kind::Future));
 }
 
-/// The cases are what they are said to be: each choice is made, and each outcome but two comes about.
+/// The cases are what they are said to be: each choice is made, and each outcome but two comes
+/// about.
 #[test]
 fn the_combinations_are_all_there() {
     for &kind in Kind::ALL {
         let cases = Case::all(kind);
-        // 3 panics, 2 outputs, 2 polls, 4 ends; with a token 4 handles and 4 cancels, with a handle 4 + 3 + 2 + 4.
+        // 3 panics, 2 outputs, 2 polls, 4 ends; with a token 4 handles and 4 cancels, with a handle
+        // 4 + 3 + 2 + 4.
         assert_eq!(cases.len(), 3 * 2 * 2 * 4 * (4 * 4 + 4 + 3 + 2 + 4));
         for outcome in [
             Outcome::Completed,

@@ -1,4 +1,5 @@
-//! The end of a pool with futures in it: each is dropped, and whatever its drop does reaches nobody it should not.
+//! The end of a pool with futures in it: each is dropped, and whatever its drop does reaches nobody
+//! it should not.
 
 use std::future::pending;
 use std::pin::Pin;
@@ -216,7 +217,8 @@ fn futures_are_woken_from_outside_while_the_pool_ends() {
     });
 }
 
-/// A closure waits for what a sleeping future holds: the end drops the future, which frees the closure.
+/// A closure waits for what a sleeping future holds: the end drops the future, which frees the
+/// closure.
 #[test]
 fn a_closure_that_waits_for_a_futures_end_is_freed_by_the_end_of_the_pool() {
     on_each_backend(|backend| {

@@ -67,7 +67,8 @@ fn a_chain_of_awaits_resolves_to_its_first() {
     });
 }
 
-/// Wakes itself without end, until it is told to stop. Stopped by the drop too, so that a failed test ends.
+/// Wakes itself without end, until it is told to stop. Stopped by the drop too, so that a failed
+/// test ends.
 struct Spinning(Arc<AtomicBool>);
 
 impl Spinning {

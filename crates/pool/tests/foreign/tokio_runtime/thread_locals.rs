@@ -1,4 +1,5 @@
-//! What the end of a thread sets going: submissions, joins, wakes and the ends of pools from the destructors of thread locals.
+//! What the end of a thread sets going: submissions, joins, wakes and the ends of pools from the
+//! destructors of thread locals.
 
 use std::cell::RefCell;
 use std::future::poll_fn;
@@ -150,7 +151,8 @@ fn a_pool_in_a_thread_local_ends_with_its_thread() {
     });
 }
 
-/// A worker's own locals go after its last job, at the end of its pool: what they submit there is refused, and nothing hangs.
+/// A worker's own locals go after its last job, at the end of its pool: what they submit there is
+/// refused, and nothing hangs.
 #[test]
 fn what_a_workers_locals_submit_as_it_ends_is_refused() {
     on_each_backend(|backend| {
@@ -190,7 +192,8 @@ fn what_a_workers_locals_submit_as_it_ends_is_refused() {
     });
 }
 
-/// The last handle of a pool is a thread local of its own worker: nobody else can end it, so it is ended from outside first.
+/// The last handle of a pool is a thread local of its own worker: nobody else can end it, so it is
+/// ended from outside first.
 #[test]
 fn a_pool_whose_handle_is_its_own_workers_local_ends() {
     on_each_backend(|backend| {
@@ -256,7 +259,8 @@ fn a_future_is_woken_by_a_thread_that_ends() {
     });
 }
 
-/// A handle that goes with its thread lets its job go on; one that a thread cancels as it ends is cancelled.
+/// A handle that goes with its thread lets its job go on; one that a thread cancels as it ends is
+/// cancelled.
 #[test]
 fn handles_in_thread_locals_go_with_their_thread() {
     on_each_backend(|backend| {

@@ -3,8 +3,8 @@
 //! # Protocol
 //! The lender and the job share the loan, so that neither has an address on the other's stack. The
 //! closure is in one of three stages. **Here**: nobody has called it. Whoever comes first takes it
-//! out, the job to call it, the lender or a job that is dropped to drop it. **Taken**: it runs or is
-//! dropped now. **Over**: it is gone, and what it returned is left, unless that was fetched.
+//! out, the job to call it, the lender or a job that is dropped to drop it. **Taken**: it runs or
+//! is dropped now. **Over**: it is gone, and what it returned is left, unless that was fetched.
 //!
 //! The lender goes on once it has found the closure here, and taken it itself, or over. After that
 //! the loan holds nothing that is borrowed, whoever still has it and for however long: a task that

@@ -1,0 +1,128 @@
+//! How a task gets in: at once, past a line that it may barge into, inside a job of the same pool, or
+//! after a wait.
+
+use std::time::{Duration, Instant};
+
+use super::Executor;
+use crate::submit::error::Refused;
+use crate::submit::room::admit_in_line;
+use crate::sys::machine::{self, Point};
+use crate::task::{Task, TaskRef};
+use crate::worker::Worker;
+use crate::worker::park::{Looks, look_between_yields};
+
+/// When a wait of `timeout` that begins now ends. A timeout that overflows `Instant` means no
+/// limit.
+pub(super) fn limit_after(timeout: Duration) -> Option<Instant> {
+    machine::now().checked_add(timeout)
+}
+
+/// See [`Room::may_barge`].
+#[inline]
+fn may_barge<E: Executor + ?Sized>(executor: &E) -> bool {
+    executor.room().may_barge(|| executor.capability())
+}
+
+/// The one way in that may wait.
+///
+/// All of it that an accepted job passes is inlined to where its task is made, so that the task
+/// stays there until it is in its queue: a copy on the way would wait for the job's own stores. For
+/// the same reason results are told apart here, and not passed on.
+#[inline(always)]
+pub(super) fn admit<E: Executor + ?Sized>(
+    executor: &E,
+    task: TaskRef<'_>,
+    limit: Option<Instant>,
+) -> Result<(), Refused<Task>> {
+    if executor.room().has_line() && may_not_barge(executor) {
+        return admit_held_up(executor, task.into_task(), limit);
+    }
+    match executor.try_accept_ref(task) {
+        Ok(()) => Ok(()),
+        Err(refused) => admit_refused(executor, refused, limit),
+    }
+}
+
+/// Whether the caller may not try before those in line; takes a pass if it may. This binds jobs of
+/// the same pool too (`R107`).
+#[cold]
+fn may_not_barge<E: Executor + ?Sized>(executor: &E) -> bool {
+    !may_barge(executor)
+}
+
+/// What becomes of a task inside a job of the same pool; outside it comes back. See
+/// [`Worker::run_inside`].
+fn run_inside<E: Executor + ?Sized>(
+    executor: &E,
+    task: Task,
+) -> Result<Result<(), Refused<Task>>, Task> {
+    match Worker::current_of(executor) {
+        Some(worker) => worker.run_inside(task),
+        None => Err(task),
+    }
+}
+
+/// A job of the same pool does not wait in line: it runs what it may not queue itself.
+#[cold]
+fn admit_held_up<E: Executor + ?Sized>(
+    executor: &E,
+    task: Task,
+    limit: Option<Instant>,
+) -> Result<(), Refused<Task>> {
+    run_inside(executor, task).unwrap_or_else(|task| admit_in_line(executor, task, limit))
+}
+
+/// A job of the same pool runs what was refused itself; others wait.
+#[cold]
+fn admit_refused<E: Executor + ?Sized>(
+    executor: &E,
+    refused: Refused<Task>,
+    limit: Option<Instant>,
+) -> Result<(), Refused<Task>> {
+    let is_closed = matches!(refused, Refused::Closed(_));
+    run_inside(executor, refused.into_inner()).unwrap_or_else(|task| {
+        if is_closed {
+            return Err(Refused::Closed(task));
+        }
+        admit_patiently(executor, task, limit)
+    })
+}
+
+/// Tries again for a while, as long as those in line may be passed, then goes there. One who sleeps
+/// at once is woken for each single place: two switches of context a job.
+#[cold]
+fn admit_patiently<E: Executor + ?Sized>(
+    executor: &E,
+    task: Task,
+    limit: Option<Instant>,
+) -> Result<(), Refused<Task>> {
+    let deadline = [limit, task.deadline()].into_iter().flatten().min();
+    let mut tried = Err(Refused::Full(task));
+    look_between_yields(Looks::SUBMITTER, || {
+        // A yield may last for long.
+        let is_too_late = deadline.is_some_and(|deadline| machine::now() >= deadline);
+        if is_too_late || !may_barge(executor) {
+            return true;
+        }
+        if let Err(Refused::Full(task)) = std::mem::replace(&mut tried, Ok(())) {
+            tried = executor.try_accept(task);
+        }
+        !matches!(tried, Err(Refused::Full(_)))
+    });
+    match tried {
+        Err(Refused::Full(task)) => admit_in_line(executor, task, limit),
+        result => result,
+    }
+}
+
+/// The one way in that never waits, and passes those in line no more often than others may.
+pub(crate) fn try_admit<E: Executor + ?Sized>(
+    executor: &E,
+    task: TaskRef<'_>,
+) -> Result<(), Refused<Task>> {
+    if !may_barge(executor) && !executor.is_closed() {
+        machine::point(Point::Refused(task.id()));
+        return Err(Refused::Full(task.into_task()));
+    }
+    executor.try_accept_ref(task)
+}
