@@ -10,7 +10,7 @@ use clap::Args;
 use comfy_table::{Table, presets};
 use pool::backend::PoolConfig;
 use pool::{Backend, BuildError, Pool};
-use pool_conformance::{Fixture, Rule, Verdict, broken};
+use pool_conformance::{Fixture, Rule, Verdict, faulty};
 
 #[derive(Args)]
 pub(crate) struct Options {
@@ -23,12 +23,12 @@ pub(crate) struct Options {
     rule: Option<String>,
     /// Runs the faulty executors although a rule or backend is named
     #[arg(long)]
-    broken: bool,
+    faulty: bool,
 }
 
 impl Options {
     fn wants_broken(&self) -> bool {
-        self.broken || (self.backend.is_none() && self.rule.is_none())
+        self.faulty || (self.backend.is_none() && self.rule.is_none())
     }
 
     fn wants(&self, rule: &Rule) -> bool {
@@ -87,7 +87,7 @@ pub(crate) fn run(options: &Options) -> Result<()> {
     }
     let mut failures = rules(options)?;
     if options.wants_broken() {
-        failures += broken_executors();
+        failures += faulty_executors();
     }
     ensure!(
         failures == 0,
@@ -191,11 +191,11 @@ fn verdict(column: &Column, id: &str) -> Verdict {
 
 /// Returns how many the kit did not catch. Caught means: by every rule that the flaw breaks, and by
 /// none without the flaw.
-fn broken_executors() -> usize {
+fn faulty_executors() -> usize {
     let mut table = Table::new();
     table.load_preset(presets::ASCII_MARKDOWN);
-    table.set_header(["broken executor", "what it does", "caught by", "verdict"]);
-    let executors = broken::all();
+    table.set_header(["faulty executor", "what it does", "caught by", "verdict"]);
+    let executors = faulty::all();
     let mut missed = Vec::new();
     for executor in &executors {
         announce(executor.name);
@@ -207,13 +207,13 @@ fn broken_executors() -> usize {
         table.add_row([executor.name, executor.breaks, &by.join(" "), verdict]);
     }
     announce("the same without a flaw");
-    let blamed = broken::control().catch().by();
+    let blamed = faulty::control().catch().by();
     announce("");
     println!("\n{table}");
     list("missed", &missed);
     list("caught although without a flaw", &blamed);
     println!(
-        "\nbroken executors: {}, {} rules missed one, {} blamed the sound one",
+        "\nfaulty executors: {}, {} rules missed one, {} blamed the sound one",
         executors.len(),
         missed.len(),
         blamed.len()

@@ -10,7 +10,7 @@ use comfy_table::{Table, presets};
 use pool::backend::PoolConfig;
 use pool::sim::{Failure, Simulation};
 use pool::{Backend, BuildError, Pool};
-use pool_conformance::broken::{self, Broken};
+use pool_conformance::faulty::{self, Faulty};
 use pool_conformance::{Fixture, Rule, Verdict};
 
 use crate::conformance::show_panics_of_main_alone;
@@ -126,12 +126,12 @@ pub(crate) fn run(options: &Options) -> Result<()> {
     }
     let mut missed = 0;
     if options.rule.is_none() && options.from == 0 && !options.kit_alone {
-        missed = broken_executors();
+        missed = faulty_executors();
     }
     let failed = failures.len();
     ensure!(
         failed + missed == 0,
-        "{failed} rules failed under a schedule, {missed} broken executors were missed; see above"
+        "{failed} rules failed under a schedule, {missed} faulty executors were missed; see above"
     );
     Ok(())
 }
@@ -224,18 +224,18 @@ fn count(reasons: &mut Vec<(String, u64)>, reason: String) {
 }
 
 /// Returns how many were not found within the bound, or found without a flaw.
-fn broken_executors() -> usize {
+fn faulty_executors() -> usize {
     let mut table = Table::new();
     table.load_preset(presets::ASCII_MARKDOWN);
     table.set_header([
-        "broken executor".to_owned(),
+        "faulty executor".to_owned(),
         "what it does".to_owned(),
         "rule".to_owned(),
         "found by seed".to_owned(),
         format!("seeds of {TRIED} that find it"),
     ]);
     let mut missed = 0;
-    for executor in broken::all() {
+    for executor in faulty::all() {
         for (rule, found) in executor.with_each_rule(seeds_that_find) {
             if !rule.can_be_simulated() {
                 continue;
@@ -251,7 +251,7 @@ fn broken_executors() -> usize {
     }
     println!("\n{table}");
     println!("each is to be found within {BOUND} seeds; {missed} were not");
-    let blamed: usize = broken::control()
+    let blamed: usize = faulty::control()
         .with_each_rule(seeds_that_find)
         .into_iter()
         .filter(|(_, found)| !found.is_empty())
@@ -264,7 +264,7 @@ fn seeds_that_find(rule: Rule) -> Vec<u64> {
     let finds = |seed: &u64| {
         let simulation = Simulation::new(0).most_steps(MOST_STEPS).patience(PATIENCE);
         let found = simulation.find(*seed..*seed + 1, move |_| {
-            if let Verdict::Failed(reason) = Broken::run_here(&rule) {
+            if let Verdict::Failed(reason) = Faulty::run_here(&rule) {
                 panic!("{reason}");
             }
         });

@@ -22,7 +22,7 @@ const FOLDER: &str = "target/sanitize";
 /// must catch keeps its pool alive for ever: that is its flaw.
 const SUPPRESSED: &str = "\
 leak:begin_panic*pool_conformance::rules::bombs::Bomb
-leak:pool_conformance::broken::endings::Immortal
+leak:pool_conformance::faulty::endings::Immortal
 ";
 
 /// Tests of what a sanitizer changes: how much memory and stack the process takes, since it keeps

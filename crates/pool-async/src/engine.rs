@@ -186,17 +186,17 @@ impl AsyncEngine {
         if let Some(own) = &self.own {
             return own.threads.call(&self.life, slot, first);
         }
-        let lent = SlotInTransit::new(Arc::clone(self), slot, first);
+        let moving = SlotInTransit::new(Arc::clone(self), slot, first);
         self.handle.spawn_blocking(move || {
-            let (engine, slot, first) = lent.arrive();
+            let (engine, slot, first) = moving.arrive();
             let left = run_between_hosts(&engine, slot, first);
             engine.go_on(left);
         });
     }
 
     fn start_host(self: &Arc<Self>, slot: usize, first: Option<Task>) {
-        let lent = SlotInTransit::new(Arc::clone(self), slot, first);
-        self.handle.spawn(chain(lent, Arc::clone(self)));
+        let moving = SlotInTransit::new(Arc::clone(self), slot, first);
+        self.handle.spawn(host(moving, Arc::clone(self)));
     }
 
     /// Goes on where a run or a host has left off.
@@ -218,8 +218,8 @@ impl AsyncEngine {
     }
 }
 
-async fn chain(lent: SlotInTransit<AsyncEngine>, engine: Arc<AsyncEngine>) {
-    let left = host_futures(lent).await;
+async fn host(moving: SlotInTransit<AsyncEngine>, engine: Arc<AsyncEngine>) {
+    let left = host_futures(moving).await;
     engine.go_on(left);
 }
 

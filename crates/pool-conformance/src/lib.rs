@@ -4,11 +4,11 @@
 //! test` runs every rule against it. A rule that your executor's
 //! [`Capability`](pool_core::Capability) does not promise is shown as skipped, never as passed.
 //!
-//! [`broken`] holds executors that break one rule each: the kit is tested by catching them.
+//! [`faulty`] holds executors that break one rule each: the kit is tested by catching them.
 #![forbid(unsafe_code)]
 
-pub mod broken;
 mod channel;
+pub mod faulty;
 mod fixture;
 mod polling;
 pub mod probe;

@@ -63,7 +63,7 @@ use slot_transfer::Lending;
 /// A thread that runs jobs.
 ///
 /// A backend makes one for each of its threads ([`Worker::start`]) and has it [`work`](Self::work);
-/// one whose threads are lent goes through
+/// one on borrowed threads goes through
 /// [`run_on_borrowed_thread`](crate::backend::run_on_borrowed_thread).
 #[derive(Clone)]
 pub struct Worker(Rc<Inner>);

@@ -25,7 +25,7 @@ pub struct RayonEngine {
     queue: StealingQueue,
     rayon: Mutex<Option<Arc<ThreadPool>>>,
     /// The same, for runs on their way: they keep nothing alive.
-    visits: Weak<ThreadPool>,
+    for_runs: Weak<ThreadPool>,
     /// What a thread of the rayon pool does that waits for a job of this one.
     help: Arc<Help>,
     own_threads: Option<OwnThreads>,
@@ -73,7 +73,7 @@ impl Engine for RayonEngine {
         let engine = Arc::new(Self {
             queue: StealingQueue::new(config.capacity(), rayon.current_num_threads()),
             help: help_of(&rayon),
-            visits: Arc::downgrade(&rayon),
+            for_runs: Arc::downgrade(&rayon),
             rayon: Mutex::new(Some(rayon)),
             own_threads,
             life,
@@ -133,7 +133,7 @@ impl RayonEngine {
     /// Has some thread of the rayon pool work with a slot that was resumed.
     fn start_run(self: &Arc<Self>, slot: usize) {
         let engine = Arc::clone(self);
-        match self.visits.upgrade() {
+        match self.for_runs.upgrade() {
             Some(rayon) => rayon.spawn(move || engine.run_slot(slot)),
             // Only after the end is there no pool to run on.
             None => self.life.worker_gone(slot),
@@ -155,7 +155,7 @@ impl RayonEngine {
     ///
     /// rayon calls a broadcast on each thread once, as soon as that has nothing else to do.
     fn start_run_elsewhere(self: &Arc<Self>, slot: usize) {
-        let Some(rayon) = self.visits.upgrade() else {
+        let Some(rayon) = self.for_runs.upgrade() else {
             return self.life.worker_gone(slot);
         };
         let engine = Arc::clone(self);

@@ -58,10 +58,10 @@ fn a_stray_rayon_job_does_not_hold_up_the_end() {
     }
 }
 
-/// A visit on an adopted pool's thread may be over after one job, and the next visit looks where
+/// A run on an adopted pool's thread may be over after one job, and the next run looks where
 /// this one has left off.
 #[test]
-fn jobs_that_outlast_a_visit_starve_no_outsider() {
+fn jobs_that_outlast_a_run_starve_no_outsider() {
     /// Of the chain, before the outsider's job has its turn.
     const MOST: usize = 1000;
     for pool in pools(1) {
@@ -187,7 +187,7 @@ const CHILD: &str = "POOL_RAYON_EXITS";
 /// The code with which the child exits.
 const CODE: i32 = 7;
 
-/// The locals of the thread are gone by then, and the visit that the handler waits for is made
+/// The locals of the thread are gone by then, and the run that the handler waits for is made
 /// there.
 #[test]
 fn a_wait_in_a_handler_of_an_exit_on_a_thread_of_an_adopted_pool_returns() {
@@ -211,7 +211,7 @@ fn a_wait_in_a_handler_of_an_exit_on_a_thread_of_an_adopted_pool_returns() {
     let rayon = rayon_of(1);
     let pool = RayonPool::builder().workers(1).adopt(Arc::clone(&rayon));
     let pool = pool.build().unwrap();
-    // The thread has made a visit before.
+    // The thread has made a run before.
     pool.spawn(|| ()).unwrap().join().unwrap();
     rayon.spawn(move || {
         pool.spawn(|| ()).unwrap().detach();

@@ -60,7 +60,7 @@ fn pools_on_the_same_threads_keep_apart() {
 /// A thread that once ran the pool's jobs, and now does rayon's, submits: the pool's one worker may
 /// be on another thread.
 #[test]
-fn a_rayon_thread_outside_of_a_visit_submits_as_anybody() {
+fn a_rayon_thread_outside_of_a_run_submits_as_anybody() {
     let threads = ThreadPoolBuilder::new().num_threads(3).build();
     let threads = Arc::new(threads.expect("three threads can be had"));
     let pool = adopted(&threads, 1);

@@ -32,7 +32,7 @@
 //! next is drawn from the seed. It hands the turn over where it comes to a **point**, where it
 //! blocks, and where it ends. The pool is the real one: its cells, ledger, lifecycle, idle
 //! protocol, room and shutdown are those of every backend, and wait, read the clock and start
-//! threads through one door in pool-core, behind which the simulator stands. So the backends that
+//! threads through one abstraction layer in pool-core, behind which the simulator stands. So the backends that
 //! have their own threads run in a simulation as they are; [`SimPool`] is one more, whose workers
 //! take *any* queued job, as the seed says, or the oldest with [`Simulation::fifo`].
 //!
@@ -55,7 +55,8 @@
 //!   schedule here is always sequentially consistent.
 //! - Points are those above: a job that shares state by atomics of its own is preempted at them
 //!   alone, and at its own calls of [`thread::yield_now`].
-//! - A walk visits few of the schedules there are. A pass is evidence; that many seeds, so much.
+//! - A walk takes few of the schedules there are. A pass is evidence, not proof; more seeds explore
+//!   more schedules.
 //! - `async` and `rayon` run on threads of other libraries, which no simulator knows: they cannot
 //!   be built in one.
 //!

@@ -35,8 +35,8 @@ mutants! {
             "self.start_where(|word| pool_of(word) == Some(pool))" =>
             "self.start_where(|word| MUTANT || pool_of(word) == Some(pool))";
     }
-    "pool-rayon guest jobs_that_outlast_a_visit_starve_no_outsider" {
-        each_visit_counts_anew: "a worker on a borrowed thread begins to count its looks at zero", in "worker",
+    "pool-rayon guest jobs_that_outlast_a_run_starve_no_outsider" {
+        each_run_counts_anew: "a worker on a borrowed thread begins to count its looks at zero", in "worker",
             "tick: Cell::new(status.looks())" =>
             "tick: Cell::new(if MUTANT { 0 } else { status.looks() })";
     }

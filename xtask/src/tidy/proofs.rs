@@ -10,7 +10,7 @@ use super::reliability::is_rule;
 /// The rules, each as a quoted number.
 const RULES: &str = "crates/pool-conformance/src/rules/";
 /// The executors that break them, with the numbers of what they break.
-const BROKEN: &str = "crates/pool-conformance/src/broken/";
+const FAULTY: &str = "crates/pool-conformance/src/faulty/";
 /// The mutants, with the tests that must notice them.
 const MUTANTS: &str = "xtask/src/mutants/list.rs";
 
@@ -19,7 +19,7 @@ pub(crate) fn check<'a>(sources: impl Iterator<Item = (&'a str, &'a str)>) -> Re
     let unproven = unproven(sources);
     ensure!(
         unproven.is_empty(),
-        "no broken executor and no mutant is to fail {}",
+        "no faulty executor and no mutant is to fail {}",
         unproven.join(", ")
     );
     Ok(())
@@ -31,7 +31,7 @@ pub(crate) fn unproven<'a>(sources: impl Iterator<Item = (&'a str, &'a str)>) ->
     for (name, text) in sources {
         if name.starts_with(RULES) {
             rules.extend(quoted(text).filter(|it| is_rule(it)).map(str::to_owned));
-        } else if name.starts_with(BROKEN) {
+        } else if name.starts_with(FAULTY) {
             proven.extend(quoted(text).filter(|it| is_rule(it)).map(str::to_owned));
         } else if name == MUTANTS {
             proven.extend(quoted(text).filter_map(rule_of_test));
@@ -54,7 +54,7 @@ fn rule_of_test(test: &str) -> Option<String> {
 
 #[cfg(test)]
 mod tests {
-    use super::{BROKEN, MUTANTS, RULES, unproven};
+    use super::{FAULTY, MUTANTS, RULES, unproven};
 
     fn unproven_of(proofs: &[(&str, &str)]) -> Vec<String> {
         let rules = format!("{RULES}intake.rs");
@@ -68,9 +68,9 @@ mod tests {
 
     #[test]
     fn a_rule_that_nothing_breaks_is_found() {
-        let broken = format!("{BROKEN}intake.rs");
+        let faulty = format!("{FAULTY}intake.rs");
         assert_eq!(unproven_of(&[]), ["R101", "R102"]);
-        assert_eq!(unproven_of(&[(&broken, r#"&["R101"]"#)]), ["R102"]);
+        assert_eq!(unproven_of(&[(&faulty, r#"&["R101"]"#)]), ["R102"]);
         assert_eq!(
             unproven_of(&[("crates/pool/src/lib.rs", r#""R101""#)]),
             ["R101", "R102"]
@@ -78,7 +78,7 @@ mod tests {
     }
 
     #[test]
-    fn a_mutant_is_a_proof_as_a_broken_executor_is() {
+    fn a_mutant_is_a_proof_as_a_faulty_executor_is() {
         let list = r#""pool-channel conformance r101" {} "pool-async conformance own::r102" {}"#;
         assert!(unproven_of(&[(MUTANTS, list)]).is_empty());
         assert_eq!(

@@ -204,7 +204,7 @@ impl Lifecycle {
         self.owners.tell_front(self);
     }
 
-    /// Worker `index` was lost with the threads that were lent to it. With the last one the pool
+    /// Worker `index` was lost with the threads that it borrowed. With the last one the pool
     /// closes, and what is queued is abandoned: no worker is left to run it.
     pub fn worker_lost(self: &Arc<Self>, index: usize, queued: impl FnOnce() -> Vec<Task>) {
         self.worker_gone(index);

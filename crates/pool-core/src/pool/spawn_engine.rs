@@ -129,9 +129,9 @@ impl<S: Spawn> Engine for SpawnEngine<S> {
 impl<S: Spawn> SpawnEngine<S> {
     /// Has the spawner call a run of the worker that holds `slot`.
     fn start_run(self: &Arc<Self>, slot: usize) {
-        let lent = SlotInTransit::new(Arc::clone(self), slot, None);
+        let moving = SlotInTransit::new(Arc::clone(self), slot, None);
         let run = Box::new(move || {
-            let (engine, slot, _no_task) = lent.arrive();
+            let (engine, slot, _no_task) = moving.arrive();
             match run_on_borrowed_thread(&engine, slot, Some(STAY)) {
                 BorrowedRun::Over => {}
                 BorrowedRun::Paused => engine.start_run(slot),

@@ -1,4 +1,4 @@
-//! The one door to what a thread asks of the machine it runs on: time, sleep, other threads; so
+//! The abstraction layer over what a thread asks of the machine it runs on: time, sleep, other threads; so
 //! that a simulator can stand in for it.
 //!
 //! Without the feature `sim` every name here is `std`'s, or a call of it. With it, a thread that a

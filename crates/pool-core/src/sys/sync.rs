@@ -1,4 +1,4 @@
-//! The one door to the primitives of hand-written protocols, so that a model checker can stand in
+//! The abstraction layer over the primitives of hand-written protocols, so that a model checker can stand in
 //! for them.
 
 #[cfg(not(pool_loom))]

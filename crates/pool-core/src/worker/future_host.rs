@@ -101,8 +101,8 @@ impl<E: Engine> Drop for SlotInTransit<E> {
 /// To be polled by a task of the engine's runtime. Dropped before it is ready, as by a runtime that
 /// shuts down, it ends the future that it hosts as `Cancelled`, and the slot, if it has one then,
 /// is lost.
-pub async fn host_futures<E: Engine>(lent: SlotInTransit<E>) -> Continuation {
-    let (engine, slot, mut first) = lent.arrive();
+pub async fn host_futures<E: Engine>(moving: SlotInTransit<E>) -> Continuation {
+    let (engine, slot, mut first) = moving.arrive();
     let life = engine.life();
     let mut host = Host::new(&engine, slot, first.is_none());
     loop {

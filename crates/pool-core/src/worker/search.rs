@@ -9,7 +9,7 @@
 //!   while another has nothing to do: to the scheduler both always give way, and it leaves them
 //!   where they are. Each job then costs two switches. Who is woken, though, is put on an idle
 //!   core. So a worker that has come to its jobs that way for a while sleeps once; if that changes
-//!   nothing, again after twice as many, and so on. On a thread that is lent it naps instead: its
+//!   nothing, again after twice as many, and so on. On a borrowed thread it naps instead: its
 //!   owner would not let the thread sleep.
 //!
 //! A worker on a borrowed thread begins anew with each run.
@@ -53,7 +53,7 @@ pub(super) struct Search {
 }
 
 impl Search {
-    /// For a worker whose thread is lent to it, or its own.
+    /// For a worker on a borrowed thread, or on its own.
     pub(super) fn new(is_borrowed: bool) -> Self {
         Self {
             is_borrowed,

@@ -22,7 +22,7 @@ pub(crate) struct Roster {
     pub(crate) sleep: Sleep,
     /// What each of them runs.
     pub(crate) statuses: Box<[Arc<CachePadded<Status>>]>,
-    /// Which slots are taken, where threads are lent.
+    /// Which slots are taken, where threads are borrowed.
     pub(crate) seats: Seats,
     /// How many have taken their slot and not left it for good.
     alive: AtomicUsize,

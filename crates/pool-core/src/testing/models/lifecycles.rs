@@ -358,11 +358,11 @@ fn an_engine_is_released_by_the_second_to_look() {
 #[test]
 fn a_generation_is_over_after_its_last_job() {
     model(|| {
-        let (front, door) = (StdArc::new(Told(AtomicBool::new(false))), FrontRef::new());
+        let (front, back) = (StdArc::new(Told(AtomicBool::new(false))), FrontRef::new());
         let as_front: StdArc<dyn Front> = front.clone();
-        door.set(StdArc::downgrade(&as_front));
+        back.set(StdArc::downgrade(&as_front));
         let mut config = PoolConfig::default();
-        config.set_front(door);
+        config.set_front(back);
         let life = life_from(config, 1);
         life.worker_alive();
         assert!(Submission::begin(&life).is_some());

@@ -89,7 +89,7 @@ fn no_place_is_lost_or_doubled() {
                 usize::from(places.take(Some(0)))
             })
         };
-        // All but one: the last is in the stash or to be recalled, or the worker has it.
+        // All but one: the last is in the cache or to be reclaimed, or the worker has it.
         let mut taken = (0..16).filter(|_| places.take(None)).count();
         assert!(taken >= 15, "the worker holds one at the most");
         taken += worker.join().unwrap();

@@ -48,7 +48,7 @@ struct Place {
     worker: Roaming,
     /// Whether the pool knows whom to wake here.
     is_known: bool,
-    /// Whose seat it is, if it is lent.
+    /// Whose seat it is, if it is borrowed.
     loan: Option<Loan>,
 }
 

@@ -5,36 +5,36 @@ use std::sync::atomic::{AtomicU64, Ordering};
 
 use pool_core::{Pools, Stats};
 
-use super::Broken;
+use super::Faulty;
 use super::engine::{Flaw, Inner, nap};
 
-pub(super) fn all() -> Vec<Broken> {
+pub(super) fn all() -> Vec<Faulty> {
     vec![
-        Broken::new(
+        Faulty::new(
             "boaster",
             "counts a completed job that never was",
             &["R701"],
             || Arc::new(Boaster),
         ),
-        Broken::new(
+        Faulty::new(
             "optimist",
             "counts a job now and then that it refuses",
             &["R701"],
             || Arc::new(Optimist(AtomicU64::new(0))),
         ),
-        Broken::new(
+        Faulty::new(
             "whitewasher",
             "counts panics as completed jobs",
             &["R302", "R701"],
             || Arc::new(Whitewasher),
         ),
-        Broken::new(
+        Faulty::new(
             "slow reader",
             "gives its books once nothing runs",
             &["R702"],
             || Arc::new(SlowReader),
         ),
-        Broken::new(
+        Faulty::new(
             "early quiet",
             "says at once that it is idle",
             &["R506"],

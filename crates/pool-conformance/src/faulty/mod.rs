@@ -29,20 +29,20 @@ const SHORT_LIMIT: Duration = Duration::from_secs(5);
 const LONG_LIMIT: Duration = Duration::from_secs(60);
 
 /// Every faulty executor.
-pub fn all() -> Vec<Broken> {
+pub fn all() -> Vec<Faulty> {
     [intake::all(), workers::all(), ledger::all(), endings::all()].concat()
 }
 
 /// The same executor without a flaw, against every rule that [`all`] relies on: what shows that it
 /// is the flaws that are caught.
-pub fn control() -> Broken {
+pub fn control() -> Faulty {
     let mut rules: Vec<_> = all()
         .iter()
-        .flat_map(|broken| broken.rules.clone())
+        .flat_map(|faulty| faulty.rules.clone())
         .collect();
     rules.sort_unstable();
     rules.dedup();
-    Broken {
+    Faulty {
         name: "control",
         breaks: "nothing",
         rules,
@@ -53,7 +53,7 @@ pub fn control() -> Broken {
 
 /// An executor with a flaw, and the rules that must notice.
 #[derive(Debug, Clone)]
-pub struct Broken {
+pub struct Faulty {
     /// What it is called.
     pub name: &'static str,
     /// What it does wrong.
@@ -71,7 +71,7 @@ pub struct Caught {
     pub verdicts: Vec<(Rule, Verdict)>,
 }
 
-impl Broken {
+impl Faulty {
     fn new(name: &'static str, breaks: &'static str, rules: &[&'static str], make: Make) -> Self {
         Self {
             name,
@@ -90,7 +90,7 @@ impl Broken {
         }
     }
 
-    /// Calls `run` with each rule that must fail, which [`Broken::run_here`] runs against this
+    /// Calls `run` with each rule that must fail, which [`Faulty::run_here`] runs against this
     /// executor until `run` returns; one executor at a time in this process.
     pub fn with_each_rule<V>(&self, mut run: impl FnMut(Rule) -> V) -> Vec<(Rule, V)> {
         let _one_at_a_time = CATCHING.lock().unwrap_or_else(PoisonError::into_inner);

@@ -7,53 +7,53 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 use pool_core::backend::{PoolConfig, Worker};
 use pool_core::{BuildError, Executor, JobId, Refused, Task};
 
-use super::Broken;
+use super::Faulty;
 use super::engine::{Flaw, FlawedEngine, Inner, Queue, nap};
 
-pub(super) fn all() -> Vec<Broken> {
+pub(super) fn all() -> Vec<Faulty> {
     [of_a_bound(), of_a_submission()].concat()
 }
 
 /// Wrong about how much gets in, and when.
-fn of_a_bound() -> Vec<Broken> {
+fn of_a_bound() -> Vec<Faulty> {
     vec![
-        Broken::new(
+        Faulty::new(
             "glutton",
             "accepts more than its capacity",
             &["R104"],
             || Arc::new(Glutton),
         ),
-        Broken::new(
+        Faulty::new(
             "swallower",
             "says that it accepted what a full queue refused",
             &["R102"],
             || Arc::new(Swallower),
         ),
-        Broken::new(
+        Faulty::new(
             "blocker",
             "waits for room where it must refuse",
             &["R105"],
             || Arc::new(Blocker),
         ),
-        Broken::new(
+        Faulty::new(
             "silent room",
             "tells nobody in line that a place came free",
             &["R107"],
             || Arc::new(SilentRoom),
         ),
-        Broken::new(
+        Faulty::new(
             "family firm",
             "takes nobody in while children wait past the bound",
             &["R107"],
             || Arc::new(FamilyFirm),
         ),
-        Broken::new(
+        Faulty::new(
             "short memory",
             "forgets what is queued past the bound",
             &["R113"],
             || Arc::new(ShortMemory),
         ),
-        Broken::new(
+        Faulty::new(
             "reserver",
             "takes memory for all of its capacity at once",
             &["R111"],
@@ -63,39 +63,39 @@ fn of_a_bound() -> Vec<Broken> {
 }
 
 /// Wrong about who may submit what.
-fn of_a_submission() -> Vec<Broken> {
+fn of_a_submission() -> Vec<Faulty> {
     vec![
-        Broken::new(
+        Faulty::new(
             "dropper",
             "accepts every fourth job and drops it",
             &["R101"],
             || Arc::new(Dropper::default()),
         ),
-        Broken::new(
+        Faulty::new(
             "homesick",
             "cannot submit from a thread whose locals are gone",
             &["R112"],
             || Arc::new(Homesick),
         ),
-        Broken::new(
+        Faulty::new(
             "future hater",
             "claims to run futures and drops them",
             &["R801"],
             || Arc::new(FutureHater),
         ),
-        Broken::new(
+        Faulty::new(
             "late taker",
             "accepts after its close, and forgets",
             &["R601"],
             || Arc::new(LateTaker),
         ),
-        Broken::new(
+        Faulty::new(
             "yes-man",
             "builds a pool from a configuration that makes no sense",
             &["R109"],
             || Arc::new(YesMan),
         ),
-        Broken::new(
+        Faulty::new(
             "pretender",
             "builds a pool without the hook of its workers' start where that fails",
             &["R109"],

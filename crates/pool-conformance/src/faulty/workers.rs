@@ -9,36 +9,36 @@ use pool_core::backend::{Engine, PoolConfig, Worker};
 use pool_core::{BuildError, Executor, Refused, Task};
 
 use super::engine::{Flaw, FlawedEngine, Inner, Queue, nap};
-use super::{Broken, Nothing};
+use super::{Faulty, Nothing};
 use crate::channel::{Sender, channel};
 use crate::thread::{self, ThreadId};
 
-pub(super) fn all() -> Vec<Broken> {
+pub(super) fn all() -> Vec<Faulty> {
     [asleep_and_awake(), choosing(), themselves()].concat()
 }
 
 /// Wrong about when a worker sleeps.
-fn asleep_and_awake() -> Vec<Broken> {
+fn asleep_and_awake() -> Vec<Faulty> {
     vec![
-        Broken::new(
+        Faulty::new(
             "spinner",
             "never sleeps, so burns a core while idle",
             &["R209"],
             || Arc::new(Spinner),
         ),
-        Broken::new(
+        Faulty::new(
             "late riser",
             "starts its workers at the first job",
             &["R201"],
             || Arc::new(LateRiser::default()),
         ),
-        Broken::new(
+        Faulty::new(
             "heavy sleeper",
             "never resumes a worker that sleeps",
             &["R203"],
             || Arc::new(HeavySleeper),
         ),
-        Broken::new(
+        Faulty::new(
             "careless sleeper",
             "does not look once more before it sleeps",
             &["R203"],
@@ -48,27 +48,27 @@ fn asleep_and_awake() -> Vec<Broken> {
 }
 
 /// Wrong about which worker runs what, and in which order.
-fn choosing() -> Vec<Broken> {
+fn choosing() -> Vec<Faulty> {
     vec![
-        Broken::new(
+        Faulty::new(
             "crowd",
             "runs one job more at once than it has workers",
             &["R202"],
             || Arc::new(Crowd),
         ),
-        Broken::new(
+        Faulty::new(
             "solo",
             "gives jobs to its first worker alone",
             &["R202"],
             || Arc::new(Solo),
         ),
-        Broken::new(
+        Faulty::new(
             "hoarder",
             "keeps a worker's children from its idle colleagues",
             &["R204"],
             || Arc::new(Hoarder::default()),
         ),
-        Broken::new(
+        Faulty::new(
             "stack",
             "claims first in, first out, and is last in, first out",
             &["R205", "R206"],
@@ -78,27 +78,27 @@ fn choosing() -> Vec<Broken> {
 }
 
 /// Wrong about what a worker is.
-fn themselves() -> Vec<Broken> {
+fn themselves() -> Vec<Faulty> {
     vec![
-        Broken::new(
+        Faulty::new(
             "misnamer",
             "gives its threads a name of its own",
             &["R207"],
             || Arc::new(Misnamer),
         ),
-        Broken::new(
+        Faulty::new(
             "hook loser",
             "forgets the hook of its workers' start",
             &["R208"],
             || Arc::new(HookLoser),
         ),
-        Broken::new(
+        Faulty::new(
             "subletter",
             "has its jobs run by the workers of another pool",
             &["R210"],
             || Arc::new(Subletter::default()),
         ),
-        Broken::new(
+        Faulty::new(
             "mortal",
             "loses the worker whose job panicked",
             &["R302"],

@@ -183,7 +183,7 @@ impl Engine for FlawedEngine {
     type Adopted = Arc<dyn Flaw>;
     type Queue = FlawedQueue;
 
-    const NAME: &'static str = "broken";
+    const NAME: &'static str = "faulty";
 
     fn start(mut config: PoolConfig, flaw: Option<Arc<dyn Flaw>>) -> Result<Arc<Self>, BuildError> {
         let flaw = flaw.unwrap_or_else(|| Arc::new(super::Nothing));

@@ -1,7 +1,7 @@
 //! The faulty executors of the kit, in a simulation: each is found within a stated number of seeds,
 //! and their sound twin is not blamed.
 
-use pool_conformance::broken::{self, Broken};
+use pool_conformance::faulty::{self, Faulty};
 use pool_conformance::{Rule, Verdict};
 use pool_sim::Simulation;
 
@@ -10,7 +10,7 @@ const BOUND: u64 = 10;
 
 fn found(rule: Rule) -> Option<String> {
     let simulation = Simulation::new(0).most_steps(200_000);
-    let found = simulation.find(0..BOUND, move |_| match Broken::run_here(&rule) {
+    let found = simulation.find(0..BOUND, move |_| match Faulty::run_here(&rule) {
         // A rule that does not apply finds nothing.
         Verdict::Passed | Verdict::Skipped(_) => {}
         Verdict::Failed(reason) => panic!("{}: {reason}", rule.id),
@@ -20,13 +20,13 @@ fn found(rule: Rule) -> Option<String> {
 
 #[test]
 fn each_is_found_within_the_bound_and_their_sound_twin_is_not() {
-    let blamed: Vec<_> = broken::control()
+    let blamed: Vec<_> = faulty::control()
         .with_each_rule(found)
         .into_iter()
         .filter_map(|(_, failure)| failure)
         .collect();
     assert!(blamed.is_empty(), "without a flaw: {}", blamed.join("\n"));
-    let missed: Vec<_> = broken::all()
+    let missed: Vec<_> = faulty::all()
         .iter()
         .flat_map(|executor| {
             let found = executor.with_each_rule(found);

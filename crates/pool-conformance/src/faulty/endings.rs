@@ -8,56 +8,56 @@ use pool_core::swap::HandOver;
 use pool_core::{BuildError, Executor, ShutdownPolicy, ShutdownReport, Task};
 
 use super::engine::{Flaw, FlawedEngine, Inner, Queue, Reporting};
-use super::{Broken, Nothing};
+use super::{Faulty, Nothing};
 use crate::thread;
 
-pub(super) fn all() -> Vec<Broken> {
+pub(super) fn all() -> Vec<Faulty> {
     [shutting_down(), left_behind()].concat()
 }
 
 /// Wrong while a pool ends.
-fn shutting_down() -> Vec<Broken> {
+fn shutting_down() -> Vec<Faulty> {
     vec![
-        Broken::new("open door", "takes jobs after its close", &["R601"], || {
+        Faulty::new("open door", "takes jobs after its close", &["R601"], || {
             Arc::new(OpenDoor)
         }),
-        Broken::new(
+        Faulty::new(
             "clean sweep",
             "throws its queue away at its close",
             &["R602"],
             || Arc::new(CleanSweep),
         ),
-        Broken::new(
+        Faulty::new(
             "patient",
             "ignores the grace, and waits for a job that hangs",
             &["R604"],
             || Arc::new(Patient),
         ),
-        Broken::new(
+        Faulty::new(
             "blank report",
             "reports that there was nothing",
             &["R605"],
             || Arc::new(BlankReport),
         ),
-        Broken::new(
+        Faulty::new(
             "shredder",
             "does not give back what it did not start",
             &["R606"],
             || Arc::new(Shredder),
         ),
-        Broken::new(
+        Faulty::new(
             "keeper",
             "keeps what it did not start, though nobody asked for it",
             &["R606"],
             || Arc::new(Keeper),
         ),
-        Broken::new(
+        Faulty::new(
             "forgetful",
             "has another report for whoever asks again",
             &["R608"],
             || Arc::new(Forgetful),
         ),
-        Broken::new(
+        Faulty::new(
             "runtime blocker",
             "shuts down asynchronously by blocking the thread",
             &["R612"],
@@ -67,27 +67,27 @@ fn shutting_down() -> Vec<Broken> {
 }
 
 /// Wrong about what is left after an end.
-fn left_behind() -> Vec<Broken> {
+fn left_behind() -> Vec<Faulty> {
     vec![
-        Broken::new(
+        Faulty::new(
             "immortal",
             "goes on after its last handle is dropped",
             &["R610"],
             || Arc::new(Immortal),
         ),
-        Broken::new(
+        Faulty::new(
             "lingerer",
             "keeps its threads after the shutdown",
             &["R611"],
             || Arc::new(Lingerer),
         ),
-        Broken::new(
+        Faulty::new(
             "closing swap",
             "is swapped to nothing, and loses the queue",
             &["R902"],
             || Arc::new(ClosingSwap),
         ),
-        Broken::new(
+        Faulty::new(
             "swap in name",
             "says that it is swapped, and goes on as it was",
             &["R903"],
