@@ -12,7 +12,7 @@ use std::task::{Context, Poll, Waker};
 use std::time::Duration;
 
 use pool::sim::{Sim, Simulation, check, sleep, thread};
-use pool::{Backend, BuildError, JobContext, JobError, JobExt, Pool, ShutdownPolicy};
+use pool::{Backend, BuildError, JobContext, JobError, JobExt, Pool, ShutdownPolicy, SubmitError};
 
 fn pool(workers: usize, capacity: usize) -> Pool {
     Pool::builder()
@@ -241,6 +241,64 @@ fn a_wait_for_quiet_misses_nothing_that_a_swap_moves() {
         are_queued.store(true, Ordering::SeqCst);
         pool.swap(Backend::Sim).unwrap();
         waiter.join().unwrap();
+    });
+}
+
+/// A job of the pool joins a future whose future awaits another, and both are queued while a swap moves them. Each ends in the
+/// books of the pool that it started in, and neither is polled by a worker of the other one.
+#[test]
+fn a_helper_leaves_a_future_that_a_swap_has_moved_to_its_pool() {
+    /// Pending some times, and due again at once.
+    fn suspends() -> impl Future<Output = ()> {
+        let mut left = 3;
+        poll_fn(move |cx| {
+            if left == 0 {
+                return Poll::Ready(());
+            }
+            left -= 1;
+            cx.waker().wake_by_ref();
+            Poll::Pending
+        })
+    }
+    check(0..500, |sim| {
+        let pool = pool(1, 16);
+        let yields = sim.draw(100);
+        let inner = pool.clone();
+        let outer = async move {
+            let spawn = || {
+                inner
+                    .spawn_future(suspends())
+                    .map_err(SubmitError::without_job)
+            };
+            let mut all: Vec<_> = iter::repeat_with(|| spawn().unwrap()).take(6).collect();
+            poll_fn(|cx| {
+                all.retain_mut(|handle| Pin::new(handle).poll(cx).is_pending());
+                if all.is_empty() {
+                    Poll::Ready(())
+                } else {
+                    Poll::Pending
+                }
+            })
+            .await;
+        };
+        let (own, begun) = (pool.clone(), Arc::new(AtomicBool::new(false)));
+        let has_begun = Arc::clone(&begun);
+        let joiner = pool.spawn(move || {
+            has_begun.store(true, Ordering::SeqCst);
+            let outer = own.spawn_future(outer).map_err(SubmitError::without_job);
+            outer.unwrap().join().unwrap();
+        });
+        while !begun.load(Ordering::SeqCst) {
+            thread::yield_now();
+        }
+        (0..yields).for_each(|_| thread::yield_now());
+        pool.swap(Backend::Sim).unwrap();
+        joiner.unwrap().join().unwrap();
+        pool.wait_idle();
+        let stats = pool.stats();
+        assert_eq!((stats.accepted, stats.completed), (8, 8), "{stats:?}");
+        let report = pool.shutdown(Duration::from_secs(60));
+        assert!(report.balances() && report.is_clean(), "{report}");
     });
 }
 

@@ -236,6 +236,11 @@ mutants! {
         what_did_not_start_is_forgotten: "what is queued when the pool is cancelled has no end", in "pool::lifecycle::unstarted",
             "self.abandon(life, GivenUpAs::Unstarted);" => "mem::forget(self);";
     }
+    "pool simulation a_helper_leaves_a_future_that_a_swap_has_moved_to_its_pool" {
+        a_helper_polls_another_pools_future: "a job polls a future that a swap has moved", in "cell::future::polled",
+            "if !self.state.is_started_in(worker.life().id) {" =>
+            "if !MUTANT && !self.state.is_started_in(worker.life().id) {";
+    }
     "pool simulation a_report_misses_no_submission_that_is_on_its_way" {
         a_report_does_not_wait_for_the_way_in: "a report leaves a submission out that is on its way", in "pool::shutdown",
             "let have_all_arrived = life.ledger.is_nothing_on_its_way();" =>

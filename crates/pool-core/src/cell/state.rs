@@ -195,6 +195,13 @@ impl State {
         self.0.load(Ordering::Relaxed) & STARTED != 0
     }
 
+    /// Whether the job was started while `pool` had it: then it is that pool's up to its end.
+    pub(crate) fn is_started_in(&self, pool: PoolId) -> bool {
+        // ORDERING: Relaxed: one word, which does not change its pool any more once it is started.
+        let word = self.0.load(Ordering::Relaxed);
+        word & STARTED != 0 && pool_of(word) == Some(pool)
+    }
+
     /// Publishes the outcome, which the owner has written. Called once, by the winner of `start`.
     pub(crate) fn end(&self, outcome: Outcome) -> Ended {
         // ORDERING: Release publishes the outcome to the handle's Acquire in `is_ended`,

@@ -124,6 +124,10 @@ impl<S: Source> Awaited for AsyncCell<S> {
             self.take_turn(worker, Poller::Starter, Place::Keeps);
             return Helped::Polled;
         }
+        // A swap may have moved the job since its joiner looked. A job of another pool is waited for.
+        if !self.state.is_started_in(worker.life().id) {
+            return Helped::NotDue;
+        }
         if self.turn.begin() {
             self.take_turn(worker, Poller::Later, Place::Keeps);
             if self.state.is_ended() {
