@@ -82,6 +82,7 @@ impl<J: Job> Kept for CellHandle<J> {
         JobHandle::new(self.into_raw())
     }
 
+    #[cold]
     fn give_back(self, refused: Refused<Task>) -> SubmitError<J> {
         let job = self.reclaim().expect(NEVER_RUN);
         refused.map(|_entry| job).into()
@@ -116,12 +117,14 @@ impl<J: Job> Kept for Detached<J> {
         self.0
     }
 
+    #[cold]
     fn give_back(self, refused: Refused<Task>) -> SubmitError<J> {
         fire_and_forget::give_back(refused)
     }
 }
 
 /// A job whose work is a future, with a handle.
+#[inline]
 pub(super) fn future<J: AsyncJob>(
     job: J,
 ) -> (
@@ -133,6 +136,7 @@ pub(super) fn future<J: AsyncJob>(
 }
 
 /// [`future`] with these options, whatever the job has of itself.
+#[inline]
 pub(super) fn future_with<J: AsyncJob>(
     job: J,
     options: JobOptions,
@@ -144,6 +148,7 @@ pub(super) fn future_with<J: AsyncJob>(
 }
 
 /// A bare future, with a handle.
+#[inline]
 pub(super) fn bare_future<F>(future: F) -> (Task, FutureSide<InfallibleSource<F>>)
 where
     F: Future<Output: Send> + Send + 'static,
@@ -152,6 +157,7 @@ where
 }
 
 /// [`bare_future`] with options.
+#[inline]
 fn bare_future_with<F>(future: F, options: JobOptions) -> (Task, FutureSide<InfallibleSource<F>>)
 where
     F: Future<Output: Send> + Send + 'static,
@@ -172,6 +178,7 @@ pub(super) enum FutureSide<S: Source> {
 }
 
 impl<S: Source> FutureSide<S> {
+    #[inline]
     fn of(source: S, options: JobOptions) -> (Task, Self) {
         if Large::<S>::is_due() {
             Self::boxed(Box::new(source), options)
@@ -180,6 +187,7 @@ impl<S: Source> FutureSide<S> {
         }
     }
 
+    #[inline]
     fn in_place(source: S, options: JobOptions) -> (Task, Self) {
         let (task, cell) = cell_of(source, options);
         (task, Self::InPlace(cell))
@@ -193,6 +201,7 @@ impl<S: Source> FutureSide<S> {
     }
 }
 
+#[inline]
 fn cell_of<S: Source>(source: S, options: JobOptions) -> (Task, Arc<AsyncCell<S>>) {
     let id = JobId::next();
     let cell = AsyncCell::new(id, source, options.resolve().map(Box::new));
@@ -204,6 +213,7 @@ impl<S: Source> Kept for FutureSide<S> {
     type Accepted = JobHandle<S::Output, S::Error>;
     type Job = S::Job;
 
+    #[inline]
     fn accepted(self) -> Self::Accepted {
         JobHandle::new(match self {
             Self::InPlace(cell) => cell.raw_handle(),
@@ -211,6 +221,7 @@ impl<S: Source> Kept for FutureSide<S> {
         })
     }
 
+    #[cold]
     fn give_back(self, refused: Refused<Task>) -> SubmitError<S::Job> {
         let job = match self {
             Self::InPlace(cell) => cell.reclaim().map(Source::into_job),
