@@ -500,6 +500,14 @@ mutants! {
             "self.called.is_empty() && self.first_listening() == Some(ticket);" =>
             "!MUTANT && self.called.is_empty() && self.first_listening() == Some(ticket);";
     }
+    "testing::models::rooms::a_try_is_not_refused_as_the_line_goes" {
+        room_try_does_not_look_again: "a try is refused for the sake of a line that has gone", in "submit::room",
+            "has_pass || !self.has_line()" =>
+            "has_pass || !MUTANT && !self.has_line()";
+        room_line_goes_relaxed: "a try sees that nothing is spare, and not that nobody waits", in "submit::room",
+            "self.spare.store(spare, Ordering::Release);" =>
+            "self.spare.store(spare, Ordering::Relaxed);";
+    }
     "testing::models::queues::a_ring_loses_and_doubles_nothing" {
         ring_push_relaxed: "a task is marked full without a release", in "queue::ring",
             "slot.mark.store(mark.cast_mut(), Ordering::Release);" =>

@@ -113,12 +113,15 @@ impl Room {
 
     #[cold]
     fn pass(&self, most: usize) -> bool {
-        if self.spare.load(Ordering::Relaxed) != 0 && self.with_line(Line::take_spare) {
+        // ORDERING: Acquire pairs with the Release in `with_line`, for the look at the line below.
+        if self.spare.load(Ordering::Acquire) != 0 && self.with_line(Line::take_spare) {
             return true;
         }
         // A race lets a few more pass, at most one for each thread.
-        self.passed.load(Ordering::Relaxed) < most
-            && self.passed.fetch_add(1, Ordering::Relaxed) < most
+        let has_pass = self.passed.load(Ordering::Relaxed) < most
+            && self.passed.fetch_add(1, Ordering::Relaxed) < most;
+        // The line may have gone since the caller looked, and with it what was spare.
+        has_pass || !self.has_line()
     }
 
     /// Whether somebody waits who is not to be passed at will. Out of date at once.
@@ -213,7 +216,8 @@ impl Room {
             self.passed.store(0, Ordering::Relaxed);
         }
         self.waiting.store(waiting, Ordering::Relaxed);
-        self.spare.store(spare, Ordering::Relaxed);
+        // ORDERING: Release, see `pass`: who finds nothing spare sees whether somebody waits.
+        self.spare.store(spare, Ordering::Release);
         result
     }
 }

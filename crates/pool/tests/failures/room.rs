@@ -37,10 +37,10 @@ fn a_submission_that_is_not_polled_holds_up_nobody() {
             let pool = on(backend, 1, capacity);
             let (release, held) = hold(&pool);
             fill(&pool, capacity);
-            let mut kept: Vec<_> = (0..kept)
+            let mut submissions: Vec<_> = (0..kept)
                 .map(|_| Box::pin(pool.submit_async(nothing)))
                 .collect();
-            for it in &mut kept {
+            for it in &mut submissions {
                 assert!(poll_once(it.as_mut()).is_pending(), "{backend}: it is full");
             }
             thread::scope(|threads| {
@@ -62,10 +62,13 @@ fn a_submission_that_is_not_polled_holds_up_nobody() {
             for _ in 0..OTHERS {
                 let other = pool.submit_timeout(nothing, LIMIT).expect("it gets in");
                 value(other);
-                value(pool.try_submit(nothing).expect("the pool is idle"));
+                let another = pool.try_submit(nothing);
+                value(another.unwrap_or_else(|refused| {
+                    panic!("{backend}, room for {capacity}, {kept} kept: an idle pool refused: {refused}")
+                }));
             }
             value(block_on(pool.submit_async(nothing)).expect("it gets in"));
-            for it in kept {
+            for it in submissions {
                 value(block_on(it).expect("it gets in, as it is polled again"));
             }
             ends_clean(&pool);

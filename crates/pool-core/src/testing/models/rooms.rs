@@ -196,3 +196,24 @@ fn a_future_that_comes_late_is_called_again() {
         assert!(!executor.room.has_line());
     });
 }
+
+/// A place that is spare lets a try in, also as the last future in line is passed over.
+#[test]
+fn a_try_is_not_refused_as_the_line_goes() {
+    model(|| {
+        let executor = Full::new();
+        let _kept = kept(&executor);
+        executor.room.freed(); // calls the future
+        executor.room.freed(); // is spare
+        assert!(executor.room.next_round());
+        let round = {
+            let executor = Arc::clone(&executor);
+            thread::spawn(move || executor.room.next_round())
+        };
+        assert!(
+            executor.room.may_barge(|| with_capacity(1)),
+            "a place is spare"
+        );
+        assert!(!round.join().unwrap());
+    });
+}
