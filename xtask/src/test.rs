@@ -46,6 +46,7 @@ fn steps() -> Result<Vec<Step>> {
         Step::cargo("run -p pool --all-features --profile abort --example abort"),
         Step::cargo("xtask loom"),
         Step::cargo("run -p pool-conformance --example own_executor"),
+        Step::cargo("run -p pool-conformance --example thread_per_run"),
         // The tests have run the kit against every backend, and every faulty executor against the
         // kit; in simulations too.
         Step::cargo("xtask sim --kit-alone"),

@@ -14,6 +14,10 @@ use crate::worker::Worker;
 ///
 /// [`SharedQueue`](crate::backend::SharedQueue) is one, first in, first out;
 /// [`StealingQueue`](crate::backend::StealingQueue) has a deque for each worker.
+///
+/// # Fairness
+/// Every queued task is popped after a bounded number of others (`R107`, `R206`): a queue that
+/// prefers some, or takes the newest first, takes the oldest one now and then.
 pub trait TaskQueue: Send + Sync + 'static {
     /// Queues a task of the pool with `life`, or gives it back if there is no room. Never blocks.
     ///
@@ -21,8 +25,9 @@ pub trait TaskQueue: Send + Sync + 'static {
     /// The task.
     fn push(&self, task: TaskRef<'_>, life: &Lifecycle) -> Result<(), Task>;
 
-    /// Queues a task whatever the bound, before all others: the hand-over of a swap, at most as
-    /// many as fit by the bound of the pool they left.
+    /// Queues a task whatever the bound: one that a swap hands over, at most as many as fit by the
+    /// bound of the pool they left, and before anything else is queued. So a queue that keeps an
+    /// order pushes it to the back.
     fn push_unbounded(&self, task: Task);
 
     /// Queues a task whatever the bound, to take turns with the others: the child of a job that is

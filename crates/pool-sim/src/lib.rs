@@ -32,9 +32,9 @@
 //! next is drawn from the seed. It hands the turn over where it comes to a **point**, where it
 //! blocks, and where it ends. The pool is the real one: its cells, ledger, lifecycle, idle
 //! protocol, room and shutdown are those of every backend, and wait, read the clock and start
-//! threads through one abstraction layer in pool-core, behind which the simulator stands. So the backends that
-//! have their own threads run in a simulation as they are; [`SimPool`] is one more, whose workers
-//! take *any* queued job, as the seed says, or the oldest with [`Simulation::fifo`].
+//! threads through one abstraction layer in pool-core, behind which the simulator stands. So the
+//! backends that have their own threads run in a simulation as they are; [`SimPool`] is one more,
+//! whose workers take *any* queued job, as the seed says, or the oldest with [`Simulation::fifo`].
 //!
 //! The clock is virtual. Each turn takes a microsecond; if nobody can go on, the clock jumps to the
 //! next limit that somebody waits for; and where threads do only ask whether it is time yet, it

@@ -37,8 +37,10 @@ impl Builder {
     /// Runs on this rayon thread pool whenever the pool is on [`Backend::Rayon`], after a swap too.
     /// It stays the caller's: no hook runs on its threads, and they outlive the pool.
     ///
-    /// Chooses that backend, unless [`backend`](Self::backend) chooses one. The number of workers
-    /// is that of its threads, unless the code or `POOL_WORKERS` gives a smaller one.
+    /// Chooses that backend, whatever `POOL_BACKEND` says, unless [`backend`](Self::backend)
+    /// chooses one; of two adopted engines the later one chooses. The number of workers is that of
+    /// its threads, unless the code or `POOL_WORKERS` gives one. A larger number is an error, here
+    /// or at the swap.
     ///
     /// ```
     /// use pool::{Backend, Pool};
@@ -62,7 +64,12 @@ impl Builder {
     /// Runs on this tokio runtime whenever the pool is on [`Backend::Async`], after a swap too. It
     /// stays the caller's: no hook runs on its threads, and it has to outlive the pool's jobs.
     ///
-    /// Chooses that backend, unless [`backend`](Self::backend) chooses one.
+    /// Chooses that backend, whatever `POOL_BACKEND` says, unless [`backend`](Self::backend)
+    /// chooses one; of two adopted engines the later one chooses.
+    ///
+    /// On a `current_thread` runtime await handles instead of joining them: a `join` that blocks
+    /// its only thread waits for a future that nothing polls. A runtime that ends before the pool
+    /// closes it.
     ///
     /// ```
     /// use pool::{Backend, Pool};

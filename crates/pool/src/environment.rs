@@ -3,7 +3,7 @@
 use std::env;
 use std::ffi::OsString;
 
-use pool_core::BuildError;
+use pool_core::{BuildError, MOST_WORKERS};
 
 use crate::choice::Backend;
 
@@ -23,10 +23,12 @@ pub(crate) fn backend() -> Result<Option<Backend>, BuildError> {
 pub(crate) fn workers() -> Result<Option<usize>, BuildError> {
     read(WORKERS, |number| {
         let number = number.to_string_lossy();
-        number
-            .trim()
-            .parse()
-            .map_err(|error| format!("`{number}` is not a number of workers: {error}"))
+        match number.trim().parse() {
+            Ok(workers @ 1..=MOST_WORKERS) => Ok(workers),
+            _ => Err(format!(
+                "`{number}` is not a number of workers from 1 to {MOST_WORKERS}"
+            )),
+        }
     })
 }
 

@@ -183,7 +183,8 @@ impl Pool {
         }
         let (former, adopted) = {
             let is_closed = inner.chain();
-            if *is_closed {
+            // Without its workers, which an adopted engine has lost, it is closed as well.
+            if *is_closed || inner.last().pool.is_closed() {
                 return Err(BuildError::Closed);
             }
             let next = strategy::build(backend, inner.config.clone(), &inner.adopted)?;

@@ -1,6 +1,7 @@
 //! What the compiler says to common mistakes, and that it keeps users out of a pool's internals.
 //!
-//! Each file in `mistakes` must not compile. Its first lines, `//~ text`, are parts of what the compiler has to say.
+//! Each file in `mistakes` must not compile. Its first lines, `//~ text`, are parts of what the
+//! compiler has to say.
 
 use std::fs;
 use std::path::{Path, PathBuf};

@@ -244,8 +244,9 @@ fn a_wait_for_quiet_misses_nothing_that_a_swap_moves() {
     });
 }
 
-/// A job of the pool joins a future whose future awaits another, and both are queued while a swap moves them. Each ends in the
-/// books of the pool that it started in, and neither is polled by a worker of the other one.
+/// A job of the pool joins a future whose future awaits another, and both are queued while a swap
+/// moves them. Each ends in the books of the pool that it started in, and neither is polled by a
+/// worker of the other one.
 #[test]
 fn a_helper_leaves_a_future_that_a_swap_has_moved_to_its_pool() {
     /// Pending some times, and due again at once.

@@ -16,6 +16,19 @@ const WALL_CLOCK: &str = concat!("System", "Time");
 const UNFINISHED: [&str; 2] = [concat!("todo", "!("), concat!("unimplemented", "!(")];
 const UNSAFE: [&str; 2] = [concat!("unsafe", " {"), concat!("unsafe", " impl")];
 
+/// The most columns of a comment, as of code. Tables, links and examples may be wider.
+const COLUMNS: usize = 100;
+/// Words that gave way to the field's terms, and what to say instead.
+const RETIRED: [(&str, &str); 7] = [
+    (concat!("err", "and"), "deferred action"),
+    (concat!("dep", "uty"), "proxy waker"),
+    (concat!("pop", "per"), "dequeuer"),
+    (concat!("end", "er"), "finisher"),
+    (concat!("sta", "sh"), "local cache"),
+    (concat!("rec", "all"), "reclaim"),
+    (concat!("Front", "Door"), "FrontRef"),
+];
+
 /// Something wrong, and where.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) struct Finding {
@@ -51,8 +64,46 @@ pub(crate) fn all(source: &Source<'_>) -> Vec<Finding> {
         sleeping_tests(source),
         unfinished(source),
         wall_clock(source),
+        wide_comments(source),
+        retired_words(source),
     ]
     .concat()
+}
+
+fn wide_comments(source: &Source<'_>) -> Vec<Finding> {
+    let what = format!("a comment has at most {COLUMNS} columns");
+    let is_wide = |line: &str| {
+        let text = line.trim_start();
+        let may_be_wide = [
+            "|", "](", "://", "```", "---", "//~", "# ", "let ", "cargo ",
+        ];
+        text.starts_with("//")
+            && line.chars().count() > COLUMNS
+            && !may_be_wide.iter().any(|part| text.contains(part))
+    };
+    let lines = source.lines.iter().enumerate();
+    lines
+        .filter(|(_, line)| is_wide(line))
+        .map(|(index, _)| Finding::at(source, index, &what))
+        .collect()
+}
+
+/// One word for one thing: the field's.
+fn retired_words(source: &Source<'_>) -> Vec<Finding> {
+    let mut findings = Vec::new();
+    for (index, line) in source.lines.iter().enumerate() {
+        let words = line.split(|letter: char| !letter.is_alphanumeric() && letter != '_');
+        for word in words {
+            let singular = word.strip_suffix('s').unwrap_or(word);
+            for (retired, instead) in RETIRED {
+                if word == retired || singular == retired {
+                    let what = format!("`{word}`: say {instead}");
+                    findings.push(Finding::at(source, index, what));
+                }
+            }
+        }
+    }
+    findings
 }
 
 fn module_doc(source: &Source<'_>) -> Vec<Finding> {

@@ -47,6 +47,23 @@ fn good_code_is_left_alone() {
 }
 
 #[test]
+fn a_wide_comment_is_found_unless_it_is_a_table() {
+    let wide = format!("//! Doc.\n\n// {}\n", "word ".repeat(20));
+    assert_found("benches/src/a.rs", &wide, 3);
+    let table = format!("//! Doc.\n//! | {} |\n", "word ".repeat(20));
+    assert_eq!(findings("benches/src/a.rs", &table), [""; 0]);
+}
+
+#[test]
+fn a_retired_word_is_found_and_a_part_of_another_is_not() {
+    let text = concat!(
+        "//! Doc.\n\nlet sender = tender(calendar);\n// An err",
+        "and.\n"
+    );
+    assert_found("crates/a/src/a.rs", text, 4);
+}
+
+#[test]
 fn a_file_without_module_doc_is_found() {
     assert_found("xtask/src/a.rs", "use std::fmt;\n", 1);
     assert_found("xtask/src/a.rs", "", 1);

@@ -52,7 +52,7 @@ impl<'p, T, E> JobSet<'p, T, E> {
         Self { executor, jobs }
     }
 
-    /// Submits a job to the set; waits while the queue is full.
+    /// Submits a job to the set; blocks while the queue is full.
     ///
     /// # Errors
     /// See [`ExecutorExt::submit`]. The set is as it was.
@@ -63,7 +63,7 @@ impl<'p, T, E> JobSet<'p, T, E> {
         self.executor.submit(job).map(|handle| self.push(handle))
     }
 
-    /// Submits a job whose work is a future to the set; waits while the queue is full.
+    /// Submits a job whose work is a future to the set; blocks while the queue is full.
     ///
     /// # Errors
     /// See [`ExecutorExt::submit_future`]. The set is as it was.
@@ -75,7 +75,8 @@ impl<'p, T, E> JobSet<'p, T, E> {
         handle.map(|handle| self.push(handle))
     }
 
-    /// Adds a job that was submitted elsewhere, to any executor and by any way in.
+    /// Adds a job that was submitted elsewhere, to any executor and by any way in: in async code
+    /// `set.push(executor.submit_async(job).await?)`.
     pub fn push(&mut self, handle: JobHandle<T, E>) -> JobId {
         let id = handle.id();
         self.jobs.push(handle);
@@ -124,7 +125,7 @@ impl<'p, T, E> JobSet<'p, T, E> {
 }
 
 impl<T: Send + 'static> JobSet<'_, T, Infallible> {
-    /// Submits a plain closure that cannot fail to the set; waits while the queue is full.
+    /// Submits a plain closure that cannot fail to the set; blocks while the queue is full.
     ///
     /// # Errors
     /// See [`ExecutorExt::spawn`]. The set is as it was.
@@ -135,7 +136,7 @@ impl<T: Send + 'static> JobSet<'_, T, Infallible> {
         self.executor.spawn(f).map(|handle| self.push(handle))
     }
 
-    /// Submits a future that cannot fail to the set; waits while the queue is full.
+    /// Submits a future that cannot fail to the set; blocks while the queue is full.
     ///
     /// # Errors
     /// See [`ExecutorExt::spawn_future`]. The set is as it was.

@@ -70,8 +70,8 @@ pub trait Engine: Send + Sync + Sized + 'static {
         StepOutcome::Ran
     }
 
-    /// What a thread that [`Threads`](crate::backend::Threads) started for `worker` does from its start to
-    /// its end.
+    /// What a thread that [`Threads`](crate::backend::Threads) started for `worker` does from its
+    /// start to its end.
     fn work(engine: &Arc<Self>, worker: Worker) {
         worker.work(&**engine);
     }

@@ -24,8 +24,8 @@ pub struct JobFailure<'a> {
     ///
     /// The error of a job may be of any type, so its text is known for some types alone: strings,
     /// boxed errors, common errors of the standard library, those that
-    /// [`describe_error`](crate::backend::PoolBuilder::describe_error) was told of, and those of jobs that
-    /// write their own [`Job::error_text`](crate::Job::error_text).
+    /// [`describe_error`](crate::backend::PoolBuilder::describe_error) was told of, and those of
+    /// jobs that write their own [`Job::error_text`](crate::Job::error_text).
     pub message: Option<&'a str>,
 }
 

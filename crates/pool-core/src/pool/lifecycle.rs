@@ -76,8 +76,8 @@ use woken_futures::WokenFutures;
 
 /// Everything that a pool's jobs, workers, submitters and operators share, whatever the strategy.
 ///
-/// A backend makes one, has [`WorkerPool`](crate::backend::WorkerPool) admit through it, and gives each
-/// worker a [`Worker`](crate::backend::Worker) on it.
+/// A backend makes one, has [`WorkerPool`](crate::backend::WorkerPool) admit through it, and gives
+/// each worker a [`Worker`](crate::backend::Worker) on it.
 pub struct Lifecycle {
     /// The pool's number: what the cells of its jobs name it by.
     pub(crate) id: PoolId,

@@ -32,7 +32,7 @@ pub struct Stats {
     pub queued: u64,
     /// Jobs started and not over, suspended futures included.
     pub running: u64,
-    /// Workers alive.
+    /// Workers alive; after a swap also those of older backends that work or are about to leave.
     pub workers: usize,
     /// Hooks that panicked, which changed no outcome (`R304`).
     pub hook_panics: u64,

@@ -37,6 +37,50 @@ use submit_paths::{bare_future, detached, enter, enter_async, future, with_handl
 /// An implementation keeps three promises: `try_accept` never blocks; a task it accepted is run, or
 /// dropped, exactly once; [`Room::freed`] is called after each place that came free, and
 /// [`Room::wake_all`] after a close.
+///
+/// # Who implements it
+/// Every pool does. For a backend of your own, write an [`Engine`](crate::backend::Engine) instead,
+/// and for threads or a runtime of somebody else's take a
+/// [`SpawnPool`](crate::backend::SpawnPool): both give you a whole pool, and only a pool can run a
+/// task.
+///
+/// What is left to be implemented is a decorator, which passes everything on to an inner executor.
+/// One submission that waits calls `try_accept` again for each try, so a decorator that counts
+/// counts the tasks that were accepted. It does not see children, which a job submits to its own
+/// pool, nor the end of a job.
+///
+/// ```
+/// use pool_core::{Capability, Executor, Pools, Refused, Room, Stats, Task};
+/// use std::sync::atomic::{AtomicU64, Ordering};
+///
+/// struct Counting<E> {
+///     inner: E,
+///     accepted: AtomicU64,
+/// }
+///
+/// impl<E: Executor> Executor for Counting<E> {
+///     fn try_accept(&self, task: Task) -> Result<(), Refused<Task>> {
+///         self.inner.try_accept(task)?;
+///         self.accepted.fetch_add(1, Ordering::Relaxed);
+///         Ok(())
+///     }
+///     fn room(&self) -> &Room {
+///         self.inner.room()
+///     }
+///     fn capability(&self) -> Capability {
+///         self.inner.capability()
+///     }
+///     fn stats(&self) -> Stats {
+///         self.inner.stats()
+///     }
+///     fn is_closed(&self) -> bool {
+///         self.inner.is_closed()
+///     }
+///     fn pools(&self) -> Pools {
+///         self.inner.pools()
+///     }
+/// }
+/// ```
 pub trait Executor: Send + Sync {
     /// Takes the task, or hands it back. Never blocks.
     ///
@@ -46,8 +90,9 @@ pub trait Executor: Send + Sync {
     fn try_accept(&self, task: Task) -> Result<(), Refused<Task>>;
 
     /// [`try_accept`](Self::try_accept) of a task that stays where it was made until it is in its
-    /// queue, which saves copies. Unless it is written out, it is `try_accept`; so that one must
-    /// not be written by this one alone.
+    /// queue, which saves copies.
+    ///
+    /// Defaults to `try_accept`. Do not implement each in terms of the other.
     ///
     /// # Errors
     /// As for `try_accept`.
@@ -321,6 +366,9 @@ pub trait ExecutorExt: Executor {
 
     /// Submits a plain closure, which cannot fail and asks for no context; blocks while the queue
     /// is full.
+    ///
+    /// A closure that returns a future ends once it has made it: nothing polls that. Futures go to
+    /// [`spawn_future`](Self::spawn_future).
     ///
     /// # Errors
     /// [`SubmitError::Closed`] with the closure.

@@ -1,5 +1,5 @@
-//! The abstraction layer over what a thread asks of the machine it runs on: time, sleep, other threads; so
-//! that a simulator can stand in for it.
+//! The abstraction layer over what a thread asks of the machine it runs on: time, sleep, other
+//! threads; so that a simulator can stand in for it.
 //!
 //! Without the feature `sim` every name here is `std`'s, or a call of it. With it, a thread that a
 //! `Simulator` runs asks that one instead, and every other thread pays a look at a thread-local

@@ -1,5 +1,5 @@
-//! The abstraction layer over the primitives of hand-written protocols, so that a model checker can stand in
-//! for them.
+//! The abstraction layer over the primitives of hand-written protocols, so that a model checker can
+//! stand in for them.
 
 #[cfg(not(pool_loom))]
 use std::sync::{TryLockError, TryLockResult};

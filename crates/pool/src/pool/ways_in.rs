@@ -213,6 +213,9 @@ impl Pool {
 
         /// Submits a plain closure and returns its handle; blocks while the queue is full.
         ///
+        /// A closure that returns a future ends once it has made it: nothing polls that. Futures go
+        /// to [`spawn_future`](Self::spawn_future).
+        ///
         /// The closure cannot fail and asks for no context; if it panics, the handle says so. To
         /// give it a name, a limit or a token, make it a job by
         /// [`infallible_fn`](crate::infallible_fn). Inside a job of the same pool it does not wait:

@@ -124,7 +124,8 @@ impl<S: Source> Awaited for AsyncCell<S> {
             self.take_turn(worker, Poller::Starter, Place::Keeps);
             return Helped::Polled;
         }
-        // A swap may have moved the job since its joiner looked. A job of another pool is waited for.
+        // A swap may have moved the job since its joiner looked. A job of another pool is waited
+        // for.
         if !self.state.is_started_in(worker.life().id) {
             return Helped::NotDue;
         }

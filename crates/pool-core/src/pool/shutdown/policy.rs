@@ -36,7 +36,8 @@ impl ShutdownPolicy {
     ///
     /// A tenth of it, but at most half a second, is kept for jobs that are cancelled and for
     /// workers to leave. So `within(1 s)` lets accepted jobs run for 0.9 s, cancels what is left,
-    /// and returns after 1 s at the latest.
+    /// and returns after 1 s. Where workers on borrowed threads do not leave, it takes up to 50 ms
+    /// more.
     pub fn within(total: Duration) -> Self {
         let kept = (total / KEPT).min(DEFAULT_CANCEL_GRACE);
         let exit_grace = (kept / 2).min(MOST_FOR_THE_EXIT);

@@ -1,5 +1,5 @@
-//! How a task gets in: at once, past a line that it may barge into, inside a job of the same pool, or
-//! after a wait.
+//! How a task gets in: at once, past a line that it may barge into, inside a job of the same pool,
+//! or after a wait.
 
 use std::time::{Duration, Instant};
 
