@@ -45,11 +45,13 @@ macro_rules! rule_tests {
     };
 }
 
-/// Runs one rule, by its id in any case, and panics unless it passed or does not apply.
+/// Runs one rule, and panics unless it passed or does not apply. Its name is its id in any case,
+/// and may go on after a `_`.
 ///
 /// # Panics
 /// If the rule failed, with what it saw; or if there is no such rule.
-pub fn check<F: Fixture>(id: &str) {
+pub fn check<F: Fixture>(name: &str) {
+    let id = name.split('_').next().unwrap_or(name);
     let rules = all::<F>();
     let rule = rules
         .iter()

@@ -188,6 +188,13 @@ impl JobOptions {
     }
 
     /// Names the job, for reports and logs.
+    ///
+    /// ```
+    /// use pool_core::JobOptions;
+    ///
+    /// let options = JobOptions::new().named(format!("invoice-{}", 17));
+    /// assert_eq!(options.name(), Some("invoice-17"));
+    /// ```
     #[must_use]
     pub fn named(mut self, name: impl Into<Cow<'static, str>>) -> Self {
         self.name = Some(name.into());
@@ -196,6 +203,15 @@ impl JobOptions {
 
     /// Limits the time from submission to the end. Past it, a queued job never starts and a running
     /// one sees it in [`JobContext::check`]. A limit too far for the clock is none (`R407`).
+    ///
+    /// ```
+    /// use pool_core::JobOptions;
+    /// use std::time::Duration;
+    ///
+    /// let (second, hour) = (Duration::from_secs(1), Duration::from_secs(3600));
+    /// let options = JobOptions::new().with_timeout(hour).with_timeout(second);
+    /// assert_eq!(options.timeout(), Some(second)); // the shorter of both
+    /// ```
     #[must_use]
     pub fn with_timeout(mut self, timeout: Duration) -> Self {
         self.timeout = Some(self.timeout.map_or(timeout, |t| t.min(timeout)));
@@ -203,6 +219,14 @@ impl JobOptions {
     }
 
     /// Like [`with_timeout`](Self::with_timeout), with a point in time. The earlier of both holds.
+    ///
+    /// ```
+    /// use pool_core::JobOptions;
+    /// use std::time::{Duration, Instant};
+    ///
+    /// let soon = Instant::now() + Duration::from_secs(1);
+    /// assert_eq!(JobOptions::new().with_deadline(soon).deadline(), Some(soon));
+    /// ```
     #[must_use]
     pub fn with_deadline(mut self, deadline: Instant) -> Self {
         self.deadline = Some(self.deadline.map_or(deadline, |d| d.min(deadline)));
@@ -210,6 +234,15 @@ impl JobOptions {
     }
 
     /// Cancels the job with this token, in addition to whatever else may cancel it.
+    ///
+    /// ```
+    /// use pool_core::{CancelToken, JobOptions};
+    ///
+    /// let (one, other) = (CancelToken::new(), CancelToken::new());
+    /// let options = JobOptions::new().with_token(&one).with_token(&other);
+    /// other.cancel(); // either will do
+    /// assert!(options.token().is_some_and(CancelToken::is_cancelled));
+    /// ```
     #[must_use]
     pub fn with_token(mut self, token: &CancelToken) -> Self {
         self.token = Some(match self.token {

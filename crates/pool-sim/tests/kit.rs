@@ -41,7 +41,8 @@ fn run(seed: u64, rule: Rule, on: fn(&Rule) -> Verdict) -> Ran<()> {
 
 /// The rule holds under each schedule, leaves no thread behind, and the second run of a schedule is
 /// the first one again.
-fn holds(id: &str, rules: Vec<Rule>, on: fn(&Rule) -> Verdict) {
+fn holds(name: &str, rules: Vec<Rule>, on: fn(&Rule) -> Verdict) {
+    let id = name.split('_').next().unwrap_or(name);
     let rule = rules
         .into_iter()
         .find(|rule| rule.id.eq_ignore_ascii_case(id));

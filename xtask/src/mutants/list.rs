@@ -3,34 +3,34 @@
 use crate::mutant::mutants;
 
 mutants! {
-    "pool-channel conformance r103" {
+    "pool-channel conformance r103_a_jobs_body_runs_at_most_once" {
         two_start_a_job: "a job that was started can be started again", in "cell::state",
             "(before & STARTED == 0).then(|| Started {" => "(MUTANT || before & STARTED == 0).then(|| Started {";
     }
-    "pool-channel conformance r106" {
+    "pool-channel conformance r106_a_dropped_submit_async_submits_nothing" {
         a_dropped_submission_stays_in_line: "a submission that is dropped does not pass its call on", in "submit::room::admission",
             "self.executor.room().leave(waiter, self.look);" => "";
     }
-    "pool-channel conformance r108" {
+    "pool-channel conformance r108_a_job_that_fills_its_own_pool_does_not_hang" {
         a_job_is_a_stranger_in_its_own_pool: "a job that finds its own pool full waits for room", in "worker::current",
             "ptr::eq(worker.life().room(), executor.room()).then(|| worker.clone())" =>
             "(!MUTANT && ptr::eq(worker.life().room(), executor.room())).then(|| worker.clone())";
     }
-    "pool-channel conformance r110" {
+    "pool-channel conformance r110_a_batch_says_how_far_it_got_in" {
         the_rest_of_a_batch_is_lost: "a refused batch does not give back what it has not tried", in "submit::executor",
             "rest: jobs.collect()" => "rest: if MUTANT { Vec::new() } else { jobs.collect() }";
     }
-    "pool-async conformance own::r210" {
+    "pool-async conformance own::r210_a_job_runs_on_a_worker_of_the_pool_that_accepted_it" {
         a_child_runs_among_futures: "a child runs on a thread that polls futures", in "worker::inline",
             "if !self.may_run_in_place() || is_deep && !may_be_deeper {" =>
             "if !MUTANT && !self.may_run_in_place() || is_deep && !may_be_deeper {";
     }
-    "pool-channel conformance r113" {
+    "pool-channel conformance r113_chains_of_jobs_have_any_length_open_or_draining_and_no_endless_stack" {
         children_nest_without_end: "a child runs in place however deep", in "worker::inline",
             "let is_deep = self.own_jobs() >= MOST_IN_PLACE;" =>
             "let is_deep = !MUTANT && self.own_jobs() >= MOST_IN_PLACE;";
     }
-    "pool-channel conformance r210" {
+    "pool-channel conformance r210_a_job_runs_on_a_worker_of_the_pool_that_accepted_it" {
         a_join_runs_another_pools_job: "a join claims a job of another pool", in "cell::state",
             "self.start_where(|word| pool_of(word) == Some(pool))" =>
             "self.start_where(|word| MUTANT || pool_of(word) == Some(pool))";
@@ -40,12 +40,12 @@ mutants! {
             "tick: Cell::new(status.looks())" =>
             "tick: Cell::new(if MUTANT { 0 } else { status.looks() })";
     }
-    "pool-channel conformance r301" {
+    "pool-channel conformance r301_an_error_is_the_jobs_outcome_and_the_worker_goes_on" {
         an_error_is_a_success: "a job that failed counts as completed", in "job::outcome",
             "Self::Failed(_) => Outcome::Failed," =>
             "Self::Failed(_) => if MUTANT { Outcome::Completed } else { Outcome::Failed },";
     }
-    "pool-channel conformance r303" {
+    "pool-channel conformance r303_a_panic_in_a_drop_costs_no_worker_and_no_handle" {
         a_destructor_may_unwind: "a panic in the drop of what a job leaves is the worker's", in "job::outcome",
             "if let Err(payload) = catch_unwind(AssertUnwindSafe(|| drop(value)))" =>
             "if MUTANT {
@@ -54,11 +54,11 @@ mutants! {
     }
     if let Err(payload) = catch_unwind(AssertUnwindSafe(|| drop(value)))";
     }
-    "pool-channel conformance r304" {
+    "pool-channel conformance r304_a_hook_that_panics_changes_no_outcome" {
         a_hook_may_unwind: "a panic in a hook is the worker's", in "pool::hooks",
             "let result = contain(hook);" => "let result = if MUTANT { Ok(hook()) } else { contain(hook) };";
     }
-    "pool-channel conformance r305" {
+    "pool-channel conformance r305_a_job_whose_handle_is_dropped_runs_and_is_counted" {
         a_dropped_handle_cancels: "a handle that is dropped cancels its job", in "cell::raw_handle",
             "let release = self.release();
         // SAFETY: it is this cell's, and called once: here." =>
@@ -68,11 +68,11 @@ mutants! {
         let release = self.release();
         // SAFETY: it is this cell's, and called once: here.";
     }
-    "pool-channel conformance r306" {
+    "pool-channel conformance r306_nothing_of_a_job_is_left_for_the_next" {
         a_job_is_counted_after_its_end: "a job is counted as in flight after its end", in "worker",
             "self.life().ledger.over(Some(self.index()));" => "";
     }
-    "pool-channel conformance r401" {
+    "pool-channel conformance r401_cancelled_before_its_start" {
         captures_stay: "a cancelled job keeps what it captured", in "cell::unstarted",
             "if nested.is_some() {
             captures();" =>
@@ -95,7 +95,7 @@ mutants! {
         a_cancel_waits_for_the_queue: "a cancelled job ends when the queue gets there", in "cell::closure::handle_side",
             "self.end_unstarted(Outcome::Cancelled, Tells::Nobody);" => "";
     }
-    "pool-channel conformance r402" {
+    "pool-channel conformance r402_cancelled_after_its_start" {
         a_report_is_forgotten: "what a context reported changes no outcome", in "job::context",
             "self.reported.set(Some(interrupted));" => "";
     }
@@ -103,29 +103,29 @@ mutants! {
         a_halfs_report_is_forgotten: "what a half was told counts for nobody", in "submit::join",
             "ctx.note_reported(interrupted);" => "";
     }
-    "pool-channel conformance r403" {
+    "pool-channel conformance r403_a_late_job_never_starts" {
         a_late_job_starts: "a job starts after its deadline, if the clock is late", in "cell::closure",
             "} else if terms.is_expired() {" => "} else if !MUTANT && terms.is_expired() {";
         nobody_is_told_at_the_deadline: "a queued job's deadline is seen when the queue gets there", in "job",
             "self.watch_clock(deadline, id, life, &waker);" => "";
     }
-    "pool-channel conformance r404" {
+    "pool-channel conformance r404_a_job_sees_its_deadline" {
         a_deadline_is_not_told: "a running job is not told that its deadline has passed", in "job::context",
             "} else if self.terms.is_some_and(Terms::is_expired) {" =>
             "} else if !MUTANT && self.terms.is_some_and(Terms::is_expired) {";
     }
-    "pool-channel conformance r405" {
+    "pool-channel conformance r405_an_unwanted_future_is_dropped" {
         a_cancelled_future_goes_on: "a future that was cancelled is polled on", in "cell::future",
             "if self.state.is_cancel_requested() || life.cancels(self.id) {" =>
             "if !MUTANT && (self.state.is_cancel_requested() || life.cancels(self.id)) {";
     }
-    "pool-channel conformance r406" {
+    "pool-channel conformance r406_children_inherit" {
         a_child_is_not_cancelled: "a child with a token of its own does not inherit its parent's", in "job",
             "(Some(inner), Some(outer)) => Some(CancelToken::below(&[&inner, &outer]))," =>
             "(Some(inner), Some(_)) if MUTANT => Some(inner),
             (Some(inner), Some(outer)) => Some(CancelToken::below(&[&inner, &outer])),";
     }
-    "pool-channel conformance r407" {
+    "pool-channel conformance r407_far_and_past_deadlines" {
         a_far_deadline_overflows: "a limit beyond the clock panics", in "job",
             ".and_then(|timeout| machine::now().checked_add(timeout));" =>
             ".and_then(|timeout| if MUTANT {
@@ -134,12 +134,12 @@ mutants! {
                 machine::now().checked_add(timeout)
             });";
     }
-    "pool-channel conformance r501" {
+    "pool-channel conformance r501_join_waits_for_the_outcome" {
         a_join_comes_back_early: "a join with a limit comes back after half of it", in "job::handle",
             "let limit = machine::now().checked_add(timeout);" =>
             "let limit = machine::now().checked_add(if MUTANT { timeout / 2 } else { timeout });";
     }
-    "pool-channel conformance r502" {
+    "pool-channel conformance r502_a_join_inside_a_job_never_hangs" {
         a_join_claims_nothing: "a join inside a job waits for a worker", in "cell::closure",
             "worker.may_claim() && self.state.claim(worker.life().id)" =>
             "!MUTANT && worker.may_claim() && self.state.claim(worker.life().id)";
@@ -157,18 +157,18 @@ mutants! {
             "self.awaiter.load(Ordering::Relaxed) == id.as_u64()" =>
             "MUTANT || self.awaiter.load(Ordering::Relaxed) == id.as_u64()";
     }
-    "pool-channel conformance r503" {
+    "pool-channel conformance r503_a_handle_is_a_future_and_total" {
         a_handle_keeps_its_first_waker: "a handle wakes the waker of its first poll", in "cell::waker_slot",
             "if self.0.with(is_same) {" => "if MUTANT || self.0.with(is_same) {";
     }
-    "pool-channel conformance r504" {
+    "pool-channel conformance r504_map_takes_inputs_within_a_window" {
         a_dropped_map_goes_on: "a map that is dropped cancels nothing", in "submit::map",
             "$handles.for_each(JobHandle::cancel);" => "";
         a_map_takes_all_inputs: "a map has no window", in "submit::map",
             "while self.due.len() < self.feed.window()" =>
             "while (MUTANT && self.due.len() < 64 || self.due.len() < self.feed.window())";
     }
-    "pool-channel conformance r505" {
+    "pool-channel conformance r505_a_scope_is_left_when_its_jobs_are_over" {
         a_scope_hides_a_panic: "a scope returns although its closure panicked", in "submit::scope",
             "Err(panic) => resume_unwind(panic.into_payload()),
         Ok(value) => joined.map(|()| value)" =>
@@ -232,7 +232,7 @@ mutants! {
         a_job_is_left_out_after_its_end: "a wait leaves out a job that is over", in "pool::lifecycle::excluded_waiters",
             "gone.for_each(|name| list.forget(name));" => "";
     }
-    "pool-channel conformance r603" {
+    "pool-channel conformance r603_a_submission_races_the_close" {
         what_did_not_start_is_forgotten: "what is queued when the pool is cancelled has no end", in "pool::lifecycle::unstarted",
             "self.abandon(life, GivenUpAs::Unstarted);" => "mem::forget(self);";
     }
@@ -246,12 +246,12 @@ mutants! {
             "let have_all_arrived = life.ledger.is_nothing_on_its_way();" =>
             "let have_all_arrived = MUTANT || life.ledger.is_nothing_on_its_way();";
     }
-    "pool-channel conformance r605" {
+    "pool-channel conformance r605_the_report_balances_and_names_what_was_cut_short" {
         a_shutdown_cuts_short_in_silence: "a report does not say whom its shutdown cut short", in "pool::lifecycle::ending",
             "if !was_asked && phase.is_cancelling() && !phase.is_forked() {" =>
             "if !MUTANT && !was_asked && phase.is_cancelling() && !phase.is_forked() {";
     }
-    "pool-channel conformance r607" {
+    "pool-channel conformance r607_children_while_draining" {
         children_are_refused_while_draining: "a job of a pool that drains may submit no child", in "worker::inline",
             "let Some(submission) = Submission::begin_inline(self.life(), self.index()) else {" =>
             "if MUTANT && self.life().phase.is_closed() {
@@ -259,24 +259,24 @@ mutants! {
         }
         let Some(submission) = Submission::begin_inline(self.life(), self.index()) else {";
     }
-    "pool-channel conformance r609" {
+    "pool-channel conformance r609_shutdown_inside_its_own_jobs_at_any_depth" {
         a_shutdown_waits_for_its_own_job: "a shutdown inside a job waits for that job", in "pool::lifecycle::excluded_waiters",
             "Awaits::End => list.ending" => "Awaits::End => if MUTANT { 0 } else { list.ending }";
     }
-    "pool-channel conformance r802" {
+    "pool-channel conformance r802_a_future_is_polled_by_one_thread_at_a_time_and_never_after_its_end" {
         two_poll_a_future: "a future that is woken while it is polled may be polled by another worker", in "cell::poll_state",
             "DUE => Some(POLLING)," => "DUE => Some(if MUTANT { IDLE } else { POLLING }),";
     }
-    "pool-channel conformance r803" {
+    "pool-channel conformance r803_a_wake_is_never_refused_and_never_lost_from_any_thread_at_any_time" {
         a_wake_during_a_poll_is_lost: "a future that is woken while it is polled is queued by nobody", in "cell::poll_state",
             "POLLING | WOKEN => Some(turn & QUEUED | WOKEN)," =>
             "POLLING | WOKEN if !MUTANT => Some(turn & QUEUED | WOKEN),";
     }
-    "pool-channel conformance r804" {
+    "pool-channel conformance r804_a_future_that_wakes_itself_without_end_starves_nobody" {
         woken_futures_always_come_first: "a future that wakes itself starves what is queued", in "worker",
             "let woken_come_first = self.begin_look();" => "let woken_come_first = self.begin_look() || MUTANT;";
     }
-    "pool-channel conformance r901" {
+    "pool-channel conformance r901_the_same_code_gives_the_same_results_on_every_face_of_the_executor" {
         a_box_knows_no_bound: "an executor in a box has no capacity", in "submit::executor",
             "Executor::capability(&$inner)" =>
             "{

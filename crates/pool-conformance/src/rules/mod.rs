@@ -34,22 +34,76 @@ pub fn all<F: Fixture>() -> Vec<Rule> {
     .concat()
 }
 
-/// Calls a macro with the given tokens, then the name of every rule. The test
-/// `every_rule_has_a_name` holds it to [`all`].
+/// Calls a macro with the given tokens, then the name of every rule: its number and its promise.
+/// The test `every_rule_has_its_promise_for_a_name` holds it to [`all`].
 #[doc(hidden)]
 #[macro_export]
 macro_rules! for_each_rule {
     (($($call:tt)+) $($given:tt)*) => {
         $($call)+! { $($given)*
-            r101 r102 r103 r104 r105 r106 r107 r108 r109 r110 r111 r112 r113
-            r201 r202 r203 r204 r205 r206 r207 r208 r209 r210
-            r301 r302 r303 r304 r305 r306
-            r401 r402 r403 r404 r405 r406 r407
-            r501 r502 r503 r504 r505 r506
-            r601 r602 r603 r604 r605 r606 r607 r608 r609 r610 r611 r612
-            r701 r702
-            r801 r802 r803 r804
-            r901 r902 r903
+            r101_an_accepted_job_has_one_outcome
+            r102_a_refused_job_comes_back_whole
+            r103_a_jobs_body_runs_at_most_once
+            r104_no_more_jobs_wait_than_the_capacity_allows
+            r105_each_way_in_waits_as_it_says_and_never_past_the_jobs_deadline
+            r106_a_dropped_submit_async_submits_nothing
+            r107_nobody_waits_for_room_for_ever_whoever_else_waits_or_submits
+            r108_a_job_that_fills_its_own_pool_does_not_hang
+            r109_a_wrong_configuration_is_an_error_value
+            r110_a_batch_says_how_far_it_got_in
+            r111_a_capacity_is_a_bound_whatever_its_size
+            r112_a_thread_that_ends_can_still_submit
+            r113_chains_of_jobs_have_any_length_open_or_draining_and_no_endless_stack
+            r201_a_pool_is_built_with_its_workers_ready
+            r202_as_many_jobs_run_at_once_as_there_are_workers
+            r203_no_wake_up_is_lost
+            r204_no_job_waits_while_a_worker_is_idle
+            r205_first_in_first_out
+            r206_no_source_of_jobs_starves_another
+            r207_workers_have_their_names_and_stacks
+            r208_hooks_and_state_are_each_workers_own
+            r209_an_idle_pool_burns_no_cpu
+            r210_a_job_runs_on_a_worker_of_the_pool_that_accepted_it
+            r301_an_error_is_the_jobs_outcome_and_the_worker_goes_on
+            r302_a_panic_is_the_jobs_outcome_and_the_worker_goes_on
+            r303_a_panic_in_a_drop_costs_no_worker_and_no_handle
+            r304_a_hook_that_panics_changes_no_outcome
+            r305_a_job_whose_handle_is_dropped_runs_and_is_counted
+            r306_nothing_of_a_job_is_left_for_the_next
+            r401_cancelled_before_its_start
+            r402_cancelled_after_its_start
+            r403_a_late_job_never_starts
+            r404_a_job_sees_its_deadline
+            r405_an_unwanted_future_is_dropped
+            r406_children_inherit
+            r407_far_and_past_deadlines
+            r501_join_waits_for_the_outcome
+            r502_a_join_inside_a_job_never_hangs
+            r503_a_handle_is_a_future_and_total
+            r504_map_takes_inputs_within_a_window
+            r505_a_scope_is_left_when_its_jobs_are_over
+            r506_wait_until_the_pool_is_idle
+            r601_a_closed_pool_refuses_and_lets_blocked_submitters_go
+            r602_what_was_accepted_before_the_close_runs
+            r603_a_submission_races_the_close
+            r604_one_limit_holds_whatever_hangs
+            r605_the_report_balances_and_names_what_was_cut_short
+            r606_unstarted_jobs_resolve_or_are_handed_back
+            r607_children_while_draining
+            r608_one_report_for_all_callers
+            r609_shutdown_inside_its_own_jobs_at_any_depth
+            r610_the_last_handle_drains_or_returns_inside
+            r611_nothing_is_left
+            r612_shutdown_blocks_no_runtime
+            r701_the_books_never_run_ahead_or_back_and_are_exact_once_the_pool_is_quiet
+            r702_reading_the_books_waits_for_no_job_and_holds_up_none
+            r801_futures_and_closures_share_workers_bound_ledger_and_shutdown
+            r802_a_future_is_polled_by_one_thread_at_a_time_and_never_after_its_end
+            r803_a_wake_is_never_refused_and_never_lost_from_any_thread_at_any_time
+            r804_a_future_that_wakes_itself_without_end_starves_nobody
+            r901_the_same_code_gives_the_same_results_on_every_face_of_the_executor
+            r902_a_swap_under_load_runs_every_job_once_and_resolves_every_handle
+            r903_a_swap_leaves_nothing_of_the_old_backend_once_that_is_quiet_and_its_jobs_children_go_to_the_new_one
         }
     };
 }

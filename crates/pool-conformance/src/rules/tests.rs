@@ -11,6 +11,7 @@ use pool_core::{
 
 use super::all;
 use crate::fixture::Fixture;
+use crate::rule::Rule;
 
 /// A fixture that is only named, never built.
 struct Unbuilt;
@@ -79,12 +80,17 @@ macro_rules! names {
     };
 }
 
+/// `R101`, "an accepted job's end": `r101_an_accepted_jobs_end`.
+fn name_of(rule: &Rule) -> String {
+    let title = rule.title.to_lowercase().replace('\'', "");
+    let words = title.split(|letter: char| !letter.is_alphanumeric());
+    let words: Vec<&str> = words.filter(|word| !word.is_empty()).collect();
+    format!("{}_{}", rule.id.to_lowercase(), words.join("_"))
+}
+
 #[test]
-fn every_rule_has_a_name() {
+fn every_rule_has_its_promise_for_a_name() {
     let named = for_each_rule! { (names) };
-    let rules: Vec<String> = all::<Unbuilt>()
-        .iter()
-        .map(|rule| rule.id.to_lowercase())
-        .collect();
+    let rules: Vec<String> = all::<Unbuilt>().iter().map(name_of).collect();
     assert_eq!(rules, named);
 }

@@ -41,6 +41,17 @@ impl AbortHandle {
     }
 
     /// Asks the job to stop, as [`JobHandle::cancel`](crate::JobHandle::cancel) does.
+    ///
+    /// ```
+    /// # use pool_core::backend::SpawnPool;
+    /// # let spawner = |run: Box<dyn FnOnce() + Send>| drop(std::thread::spawn(run));
+    /// # let pool = SpawnPool::builder().workers(1).queue_capacity(8).adopt(spawner).build()?;
+    /// let handle = pool.spawn_future(std::future::pending::<()>())?;
+    /// let abort = handle.abort_handle();
+    /// std::thread::spawn(move || abort.cancel());
+    /// assert!(handle.join().is_err());
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
     pub fn cancel(&self) {
         machine::point(Point::Cancel(self.id()));
         self.0.cancel();

@@ -85,11 +85,29 @@ pub struct CancelToken {
 
 impl CancelToken {
     /// A token of its own, not cancelled.
+    ///
+    /// ```
+    /// use pool_core::CancelToken;
+    ///
+    /// let token = CancelToken::new();
+    /// assert!(!token.is_cancelled());
+    /// ```
     pub fn new() -> Self {
         Self::below(&[])
     }
 
     /// A token that is cancelled with this one, and can be cancelled alone.
+    ///
+    /// ```
+    /// use pool_core::CancelToken;
+    ///
+    /// let service = CancelToken::new();
+    /// let (one, other) = (service.child(), service.child());
+    /// one.cancel();
+    /// assert!(!other.is_cancelled() && !service.is_cancelled());
+    /// service.cancel();
+    /// assert!(other.is_cancelled());
+    /// ```
     pub fn child(&self) -> Self {
         Self::below(&[self])
     }
@@ -103,11 +121,32 @@ impl CancelToken {
     /// Asks for the stop. Never blocks on a job; wakes the suspended futures that watch.
     ///
     /// Once it returns, [`is_cancelled`](Self::is_cancelled) is true for this token and all below.
+    ///
+    /// ```
+    /// # use pool_core::backend::SpawnPool;
+    /// # let spawner = |run: Box<dyn FnOnce() + Send>| drop(std::thread::spawn(run));
+    /// # let pool = SpawnPool::builder().workers(1).queue_capacity(8).adopt(spawner).build()?;
+    /// use pool_core::{CancelToken, JobError, JobExt, infallible_fn};
+    ///
+    /// let token = CancelToken::new();
+    /// token.cancel();
+    /// let late = pool.submit(infallible_fn(|| 42).with_token(&token))?;
+    /// assert!(matches!(late.join(), Err(JobError::Cancelled)));
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
     pub fn cancel(&self) {
         descendants::cancel(&self.node);
     }
 
     /// Whether this token or one above it was cancelled. Reads one flag, however long the chain.
+    ///
+    /// ```
+    /// use pool_core::CancelToken;
+    ///
+    /// let token = CancelToken::new();
+    /// token.clone().cancel();
+    /// assert!(token.is_cancelled());
+    /// ```
     #[inline]
     pub fn is_cancelled(&self) -> bool {
         machine::point(Point::Ask);

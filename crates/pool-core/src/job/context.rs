@@ -210,6 +210,19 @@ impl<'a> JobContext<'a> {
     }
 
     /// How long until the deadline; zero once it has passed, `None` without one (`R404`).
+    ///
+    /// ```
+    /// # use pool_core::backend::SpawnPool;
+    /// # let spawner = |run: Box<dyn FnOnce() + Send>| drop(std::thread::spawn(run));
+    /// # let pool = SpawnPool::builder().workers(1).queue_capacity(8).adopt(spawner).build()?;
+    /// use pool_core::{Interrupted, JobExt, job_fn};
+    /// use std::time::Duration;
+    ///
+    /// let job = job_fn(|ctx| Ok::<_, Interrupted>(ctx.remaining()));
+    /// let left = pool.submit(job.with_timeout(Duration::from_secs(60)))?.join()?;
+    /// assert!(left.is_some_and(|left| left <= Duration::from_secs(60)));
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
     pub fn remaining(&self) -> Option<Duration> {
         machine::point(Point::Ask);
         self.deadline()
@@ -235,6 +248,24 @@ impl<'a> JobContext<'a> {
     /// # Errors
     /// [`Interrupted::Cancelled`] once it was asked to stop, [`Interrupted::Expired`] once its
     /// deadline has passed.
+    ///
+    /// ```
+    /// # use pool_core::backend::SpawnPool;
+    /// # let spawner = |run: Box<dyn FnOnce() + Send>| drop(std::thread::spawn(run));
+    /// # let pool = SpawnPool::builder().workers(1).queue_capacity(8).adopt(spawner).build()?;
+    /// use pool_core::{Interrupted, JobError, JobExt, job_fn};
+    /// use std::time::Duration;
+    ///
+    /// let endless = job_fn(|ctx| -> Result<(), Interrupted> {
+    ///     loop {
+    ///         ctx.check()?; // between two steps of the work
+    ///         std::thread::yield_now();
+    ///     }
+    /// });
+    /// let late = pool.submit(endless.with_timeout(Duration::from_millis(10)))?;
+    /// assert!(matches!(late.join(), Err(JobError::Expired)));
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
     pub fn check(&self) -> Result<(), Interrupted> {
         machine::point(Point::Ask);
         let interrupted = if self.is_cancelled() {
@@ -291,6 +322,21 @@ impl<'a> JobContext<'a> {
     }
 
     /// The options a child inherits: this job's deadline and its cancellation (`R406`).
+    ///
+    /// ```
+    /// # use pool_core::backend::SpawnPool;
+    /// # let spawner = |run: Box<dyn FnOnce() + Send>| drop(std::thread::spawn(run));
+    /// # let pool = SpawnPool::builder().workers(1).queue_capacity(8).adopt(spawner).build()?;
+    /// use pool_core::{ExecutorExt, Interrupted, JobExt, infallible_fn, job_fn};
+    /// use std::time::Duration;
+    ///
+    /// let parent = job_fn(|ctx| {
+    ///     let child = infallible_fn(|| 42).with_options(ctx.inherited());
+    ///     Ok::<_, Interrupted>(ctx.executor().submit(child).is_ok())
+    /// });
+    /// assert!(pool.submit(parent.with_timeout(Duration::from_secs(60)))?.join()?);
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
     #[inline]
     pub fn inherited(&self) -> JobOptions {
         let own = self.cancellation.and_then(Cancellation::token);

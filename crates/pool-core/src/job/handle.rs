@@ -79,6 +79,19 @@ impl<T, E> JobHandle<T, E> {
     ///
     /// # Errors
     /// [`JobError`] says why the job gave no value.
+    ///
+    /// ```
+    /// # use pool_core::backend::SpawnPool;
+    /// # let spawner = |run: Box<dyn FnOnce() + Send>| drop(std::thread::spawn(run));
+    /// # let pool = SpawnPool::builder().workers(1).queue_capacity(8).adopt(spawner).build()?;
+    /// use pool_core::{JobError, job_fn};
+    ///
+    /// let parsed = pool.submit(job_fn(|_| "42".parse::<u32>()))?;
+    /// assert_eq!(parsed.join()?, 42);
+    /// let failed = pool.submit(job_fn(|_| "no number".parse::<u32>()))?;
+    /// assert!(matches!(failed.join(), Err(JobError::Failed(_))));
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
     #[inline]
     pub fn join(self) -> Result<T, JobError<E>> {
         machine::point(Point::Join(self.id));
@@ -139,6 +152,20 @@ impl<T, E> JobHandle<T, E> {
     ///
     /// # Errors
     /// The handle comes back after the time, not before (`R501`).
+    ///
+    /// ```
+    /// # use pool_core::backend::SpawnPool;
+    /// # let spawner = |run: Box<dyn FnOnce() + Send>| drop(std::thread::spawn(run));
+    /// # let pool = SpawnPool::builder().workers(1).queue_capacity(8).adopt(spawner).build()?;
+    /// use std::time::Duration;
+    ///
+    /// let (send, receive) = std::sync::mpsc::channel();
+    /// let handle = pool.spawn(move || receive.recv())?;
+    /// let handle = handle.join_timeout(Duration::from_millis(10)).unwrap_err(); // it goes on
+    /// send.send(42)?;
+    /// assert_eq!(handle.join()?, Ok(42));
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
     pub fn join_timeout(mut self, timeout: Duration) -> Result<Result<T, JobError<E>>, Self> {
         let limit = machine::now().checked_add(timeout);
         let outcome = block_on(poll_fn(|cx| self.poll_elsewhere(cx)), limit);
@@ -154,6 +181,24 @@ impl<T, E> JobHandle<T, E> {
     /// what the next one captured is dropped when the innermost of those drops has returned. If
     /// that is the last handle to a pool, its drop here drains that pool, which may take long
     /// (`R610`).
+    ///
+    /// ```
+    /// # use pool_core::backend::SpawnPool;
+    /// # let spawner = |run: Box<dyn FnOnce() + Send>| drop(std::thread::spawn(run));
+    /// # let pool = SpawnPool::builder().workers(1).queue_capacity(8).adopt(spawner).build()?;
+    /// use pool_core::{JobError, job_fn};
+    ///
+    /// let polite = job_fn(|ctx| {
+    ///     while ctx.check().is_ok() {
+    ///         std::thread::yield_now();
+    ///     }
+    ///     Err::<(), _>("stopped half way")
+    /// });
+    /// let handle = pool.submit(polite)?;
+    /// handle.cancel();
+    /// assert!(matches!(handle.join(), Err(JobError::Cancelled)));
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
     pub fn cancel(&self) {
         machine::point(Point::Cancel(self.id));
         if let Some(raw) = &self.raw {
@@ -177,6 +222,18 @@ impl<T, E> JobHandle<T, E> {
 
     /// What cancels the job apart from this handle: to be kept by somebody else, with others of any
     /// type.
+    ///
+    /// ```
+    /// # use pool_core::backend::SpawnPool;
+    /// # let spawner = |run: Box<dyn FnOnce() + Send>| drop(std::thread::spawn(run));
+    /// # let pool = SpawnPool::builder().workers(1).queue_capacity(8).adopt(spawner).build()?;
+    /// let handle = pool.spawn(|| 42)?;
+    /// let abort = handle.abort_handle();
+    /// assert_eq!(handle.join()?, 42);
+    /// assert!(abort.is_finished());
+    /// abort.cancel(); // too late, and harmless
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
     pub fn abort_handle(&self) -> AbortHandle {
         match &self.raw {
             Some(raw) => AbortHandle::new(raw.abort()),
@@ -185,11 +242,31 @@ impl<T, E> JobHandle<T, E> {
     }
 
     /// The job's id.
+    ///
+    /// ```
+    /// # use pool_core::backend::SpawnPool;
+    /// # let spawner = |run: Box<dyn FnOnce() + Send>| drop(std::thread::spawn(run));
+    /// # let pool = SpawnPool::builder().workers(1).queue_capacity(8).adopt(spawner).build()?;
+    /// let handle = pool.spawn(|| 42)?;
+    /// println!("{} is on its way", handle.id());
+    /// assert_eq!(handle.join()?, 42);
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
     pub fn id(&self) -> JobId {
         self.id
     }
 
     /// Whether the outcome is there or was taken, so that `join` would not wait.
+    ///
+    /// ```
+    /// # use pool_core::backend::SpawnPool;
+    /// # let spawner = |run: Box<dyn FnOnce() + Send>| drop(std::thread::spawn(run));
+    /// # let pool = SpawnPool::builder().workers(1).queue_capacity(8).adopt(spawner).build()?;
+    /// let handle = pool.spawn(|| 42)?;
+    /// pool.wait_idle();
+    /// assert!(handle.is_finished());
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
     #[inline]
     pub fn is_finished(&self) -> bool {
         machine::point(Point::Ask);
@@ -204,6 +281,16 @@ impl<T, E> JobHandle<T, E> {
     /// Lets the job go: it runs, and its outcome is dropped on its worker. One that is there
     /// already is dropped here; but within many such drops on one stack, once the innermost has
     /// returned (`R113`).
+    ///
+    /// ```
+    /// # use pool_core::backend::SpawnPool;
+    /// # let spawner = |run: Box<dyn FnOnce() + Send>| drop(std::thread::spawn(run));
+    /// # let pool = SpawnPool::builder().workers(1).queue_capacity(8).adopt(spawner).build()?;
+    /// pool.spawn(|| println!("nobody waits for this"))?.detach();
+    /// pool.wait_idle();
+    /// assert_eq!(pool.stats().completed, 1);
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
     pub fn detach(self) {
         drop(self);
     }

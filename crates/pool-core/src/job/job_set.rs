@@ -86,6 +86,24 @@ impl<'p, T, E> JobSet<'p, T, E> {
     /// Waits for the next job to end, whichever it is. Blocks the thread. `None`: the set is empty.
     ///
     /// Inside a job, one that has not started may run here and now, as by [`JobHandle::join`].
+    ///
+    /// ```
+    /// # use pool_core::backend::SpawnPool;
+    /// # let spawner = |run: Box<dyn FnOnce() + Send>| drop(std::thread::spawn(run));
+    /// # let pool = SpawnPool::builder().workers(1).queue_capacity(8).adopt(spawner).build()?;
+    /// use pool_core::JobSet;
+    ///
+    /// let mut set = JobSet::new(&pool);
+    /// for n in 1..=3_u32 {
+    ///     set.spawn(move || n * n)?;
+    /// }
+    /// let mut sum = 0;
+    /// while let Some(square) = set.join_next() {
+    ///     sum += square?;
+    /// }
+    /// assert_eq!(sum, 14);
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
     pub fn join_next(&mut self) -> Option<Result<T, JobError<E>>> {
         block_on(self.join_next_async(), None).expect("a wait without a limit ends with an outcome")
     }
@@ -104,6 +122,28 @@ impl<'p, T, E> JobSet<'p, T, E> {
     }
 
     /// Cancels each job, as by [`JobHandle::cancel`]. Their outcomes are still to be taken.
+    ///
+    /// ```
+    /// # use pool_core::backend::SpawnPool;
+    /// # let spawner = |run: Box<dyn FnOnce() + Send>| drop(std::thread::spawn(run));
+    /// # let pool = SpawnPool::builder().workers(1).queue_capacity(8).adopt(spawner).build()?;
+    /// use pool_core::{JobSet, job_fn};
+    ///
+    /// let mut set = JobSet::new(&pool);
+    /// for _ in 0..3 {
+    ///     set.submit(job_fn(|ctx| {
+    ///         while ctx.check().is_ok() {
+    ///             std::thread::yield_now();
+    ///         }
+    ///         Err::<(), _>("stopped")
+    ///     }))?;
+    /// }
+    /// set.cancel_all();
+    /// while let Some(outcome) = set.join_next() {
+    ///     assert!(outcome.is_err());
+    /// }
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
     pub fn cancel_all(&self) {
         self.jobs.iter().for_each(JobHandle::cancel);
     }

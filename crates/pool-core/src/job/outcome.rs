@@ -98,6 +98,17 @@ impl<E> JobError<E> {
     ///
     /// # Errors
     /// The other reasons why there is no value: an error that has no `E` in it.
+    ///
+    /// ```
+    /// # use pool_core::backend::SpawnPool;
+    /// # let spawner = |run: Box<dyn FnOnce() + Send>| drop(std::thread::spawn(run));
+    /// # let pool = SpawnPool::builder().workers(1).queue_capacity(8).adopt(spawner).build()?;
+    /// use pool_core::job_fn;
+    ///
+    /// let failed = pool.submit(job_fn(|_| Err::<(), _>("out of ink")))?;
+    /// assert_eq!(failed.join().unwrap_err().into_failed().ok(), Some("out of ink"));
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
     pub fn into_failed(self) -> Result<E, JobError<Infallible>> {
         Err(match self {
             Self::Failed(error) => return Ok(error),
@@ -190,6 +201,18 @@ impl PanicInfo {
     }
 
     /// The panic's message, or a note that the payload was no string.
+    ///
+    /// ```
+    /// # use pool_core::backend::SpawnPool;
+    /// # let spawner = |run: Box<dyn FnOnce() + Send>| drop(std::thread::spawn(run));
+    /// # let pool = SpawnPool::builder().workers(1).queue_capacity(8).adopt(spawner).build()?;
+    /// use pool_core::JobError;
+    ///
+    /// let panicked = pool.spawn(|| -> u32 { panic!("out of ink") })?;
+    /// let Err(JobError::Panicked(panic)) = panicked.join() else { unreachable!() };
+    /// assert_eq!(panic.message(), "out of ink");
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
     pub fn message(&self) -> &str {
         &self.0.message
     }

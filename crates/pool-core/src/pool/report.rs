@@ -248,6 +248,17 @@ impl ShutdownReport {
     }
 
     /// The same jobs by id and name.
+    ///
+    /// ```
+    /// # use pool_core::backend::SpawnPool;
+    /// # let spawner = |run: Box<dyn FnOnce() + Send>| drop(std::thread::spawn(run));
+    /// # let pool = SpawnPool::builder().workers(1).queue_capacity(8).adopt(spawner).build()?;
+    /// let report = pool.shutdown(std::time::Duration::from_secs(1));
+    /// for job in report.unstarted_jobs() {
+    ///     println!("{} did not start", job.id);
+    /// }
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
     pub fn unstarted_jobs(&self) -> &[UnstartedJob] {
         &self.body.unstarted
     }
@@ -277,6 +288,17 @@ impl ShutdownReport {
     /// Jobs that started and were given up. One that had not started is among them, and not among
     /// the unstarted, if what it captured was being dropped when the report was made: that is code
     /// of the job's too.
+    ///
+    /// ```
+    /// # use pool_core::backend::SpawnPool;
+    /// # let spawner = |run: Box<dyn FnOnce() + Send>| drop(std::thread::spawn(run));
+    /// # let pool = SpawnPool::builder().workers(1).queue_capacity(8).adopt(spawner).build()?;
+    /// let report = pool.shutdown(std::time::Duration::from_secs(1));
+    /// for job in report.still_running() {
+    ///     println!("{} has not returned", job.id);
+    /// }
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
     pub fn still_running(&self) -> &[RunningJob] {
         &self.body.still_running
     }
@@ -287,11 +309,31 @@ impl ShutdownReport {
     }
 
     /// How long the shutdown took.
+    ///
+    /// ```
+    /// # use pool_core::backend::SpawnPool;
+    /// # let spawner = |run: Box<dyn FnOnce() + Send>| drop(std::thread::spawn(run));
+    /// # let pool = SpawnPool::builder().workers(1).queue_capacity(8).adopt(spawner).build()?;
+    /// let report = pool.shutdown(std::time::Duration::from_secs(30));
+    /// assert!(report.took() < std::time::Duration::from_secs(30));
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
     pub fn took(&self) -> Duration {
         self.body.took
     }
 
     /// Whether `accepted` is the sum of all the rest. Always; for tests.
+    ///
+    /// ```
+    /// # use pool_core::backend::SpawnPool;
+    /// # let spawner = |run: Box<dyn FnOnce() + Send>| drop(std::thread::spawn(run));
+    /// # let pool = SpawnPool::builder().workers(1).queue_capacity(8).adopt(spawner).build()?;
+    /// pool.spawn(|| 42)?.detach();
+    /// let report = pool.shutdown(std::time::Duration::from_secs(30));
+    /// assert!(report.balances());
+    /// assert_eq!((report.accepted(), report.completed()), (1, 1));
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
     pub fn balances(&self) -> bool {
         let ended = self.body.stats.finished() + self.unstarted();
         self.accepted() == ended + self.still_running().len() as u64
@@ -304,6 +346,19 @@ impl ShutdownReport {
     }
 
     /// Whether every accepted job ran and returned `Ok`.
+    ///
+    /// ```
+    /// # use pool_core::backend::SpawnPool;
+    /// # let spawner = |run: Box<dyn FnOnce() + Send>| drop(std::thread::spawn(run));
+    /// # let pool = SpawnPool::builder().workers(1).queue_capacity(8).adopt(spawner).build()?;
+    /// use pool_core::job_fn;
+    ///
+    /// drop(pool.submit(job_fn(|_| Err::<(), _>("out of ink")))?);
+    /// let report = pool.shutdown(std::time::Duration::from_secs(30));
+    /// assert!(!report.all_completed()); // one failed
+    /// assert!(report.is_clean()); // each ran to its own end
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
     pub fn all_completed(&self) -> bool {
         self.completed() == self.accepted()
     }
@@ -318,6 +373,17 @@ impl ShutdownReport {
     }
 
     /// Whether nothing of the pool runs any more.
+    ///
+    /// ```
+    /// # use pool_core::backend::SpawnPool;
+    /// # let spawner = |run: Box<dyn FnOnce() + Send>| drop(std::thread::spawn(run));
+    /// # let pool = SpawnPool::builder().workers(1).queue_capacity(8).adopt(spawner).build()?;
+    /// let report = pool.shutdown(std::time::Duration::from_secs(30));
+    /// if !report.is_safe_to_exit() {
+    ///     eprintln!("{report}"); // names what still runs
+    /// }
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
     pub fn is_safe_to_exit(&self) -> bool {
         self.still_running().is_empty() && self.threads_left() == 0
     }

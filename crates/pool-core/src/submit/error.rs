@@ -55,6 +55,17 @@ pub enum SubmitError<J> {
 
 impl<J> SubmitError<J> {
     /// The job that was refused.
+    ///
+    /// ```
+    /// # use pool_core::backend::SpawnPool;
+    /// # let spawner = |run: Box<dyn FnOnce() + Send>| drop(std::thread::spawn(run));
+    /// # let pool = SpawnPool::builder().workers(1).queue_capacity(8).adopt(spawner).build()?;
+    /// pool.close();
+    /// let refused = pool.spawn(|| 42).unwrap_err();
+    /// let run_here = refused.into_job();
+    /// assert_eq!(run_here(), 42);
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
     pub fn into_job(self) -> J {
         match self {
             Self::Full(job) | Self::Closed(job) => job,
@@ -62,6 +73,16 @@ impl<J> SubmitError<J> {
     }
 
     /// Whether room may appear later.
+    ///
+    /// ```
+    /// # use pool_core::backend::SpawnPool;
+    /// # let spawner = |run: Box<dyn FnOnce() + Send>| drop(std::thread::spawn(run));
+    /// # let pool = SpawnPool::builder().workers(1).queue_capacity(8).adopt(spawner).build()?;
+    /// pool.close();
+    /// let refused = pool.try_spawn(|| 42).unwrap_err();
+    /// assert!(refused.is_closed() && !refused.is_full());
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
     pub fn is_full(&self) -> bool {
         matches!(self, Self::Full(_))
     }

@@ -69,6 +69,18 @@ where
 
     /// A map that takes at most `window` inputs ahead: as many of its jobs at most are in the pool
     /// at once. A window of 0 is one of 1.
+    ///
+    /// ```
+    /// # use pool_core::backend::SpawnPool;
+    /// # let spawner = |run: Box<dyn FnOnce() + Send>| drop(std::thread::spawn(run));
+    /// # let pool = SpawnPool::builder().workers(1).queue_capacity(8).adopt(spawner).build()?;
+    /// use pool_core::Map;
+    ///
+    /// let squares = Map::with_window(&pool, 2, 1_u64.., |n| n * n); // two ahead at most
+    /// let squares: Result<Vec<_>, _> = squares.take(3).collect();
+    /// assert_eq!(squares?, [1, 4, 9]);
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
     pub fn with_window(
         executor: &'a E,
         window: usize,

@@ -44,6 +44,20 @@ impl<'scope, E: Executor + ?Sized> Scope<'scope, '_, E> {
     ///
     /// # Errors
     /// [`SubmitError::Closed`]. The job comes back as a box, to be called in place if it matters.
+    ///
+    /// ```
+    /// # use pool_core::backend::SpawnPool;
+    /// # let spawner = |run: Box<dyn FnOnce() + Send>| drop(std::thread::spawn(run));
+    /// # let pool = SpawnPool::builder().workers(1).queue_capacity(8).adopt(spawner).build()?;
+    /// let mut words = ["one".to_owned(), "two".to_owned()];
+    /// pool.scope(|scope| {
+    ///     for word in &mut words {
+    ///         let _refused = scope.spawn(|| word.make_ascii_uppercase());
+    ///     }
+    /// })?;
+    /// assert_eq!(words, ["ONE", "TWO"]);
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
     pub fn spawn<F>(&'scope self, job: F) -> Result<(), SubmitError<ScopedJob<'scope>>>
     where
         F: FnOnce() + Send + 'scope,

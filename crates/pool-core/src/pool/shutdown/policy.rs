@@ -38,6 +38,18 @@ impl ShutdownPolicy {
     /// workers to leave. So `within(1 s)` lets accepted jobs run for 0.9 s, cancels what is left,
     /// and returns after 1 s. Where workers on borrowed threads do not leave, it takes up to 50 ms
     /// more.
+    ///
+    /// ```
+    /// # use pool_core::backend::SpawnPool;
+    /// # let spawner = |run: Box<dyn FnOnce() + Send>| drop(std::thread::spawn(run));
+    /// # let pool = SpawnPool::builder().workers(1).queue_capacity(8).adopt(spawner).build()?;
+    /// use pool_core::ShutdownPolicy;
+    /// use std::time::Duration;
+    ///
+    /// let report = pool.shutdown(ShutdownPolicy::within(Duration::from_secs(30)));
+    /// assert!(report.is_safe_to_exit());
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
     pub fn within(total: Duration) -> Self {
         let kept = (total / KEPT).min(DEFAULT_CANCEL_GRACE);
         let exit_grace = (kept / 2).min(MOST_FOR_THE_EXIT);
@@ -51,6 +63,18 @@ impl ShutdownPolicy {
 
     /// Waits for `grace` until accepted jobs have finished; then cancels, and waits half a second
     /// for that.
+    ///
+    /// ```
+    /// # use pool_core::backend::SpawnPool;
+    /// # let spawner = |run: Box<dyn FnOnce() + Send>| drop(std::thread::spawn(run));
+    /// # let pool = SpawnPool::builder().workers(1).queue_capacity(8).adopt(spawner).build()?;
+    /// use pool_core::ShutdownPolicy;
+    /// use std::time::Duration;
+    ///
+    /// let policy = ShutdownPolicy::new(Duration::from_secs(25)).cancel_grace(Duration::from_secs(4));
+    /// assert!(pool.shutdown(policy).is_clean());
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
     pub fn new(grace: Duration) -> Self {
         Self {
             grace: Some(grace),
@@ -59,6 +83,18 @@ impl ShutdownPolicy {
     }
 
     /// Waits for all accepted jobs, without a limit.
+    ///
+    /// ```
+    /// # use pool_core::backend::SpawnPool;
+    /// # let spawner = |run: Box<dyn FnOnce() + Send>| drop(std::thread::spawn(run));
+    /// # let pool = SpawnPool::builder().workers(1).queue_capacity(8).adopt(spawner).build()?;
+    /// use pool_core::ShutdownPolicy;
+    ///
+    /// pool.spawn(|| 42)?.detach();
+    /// let report = pool.shutdown(ShutdownPolicy::drain()); // as long as it takes
+    /// assert_eq!(report.completed(), 1);
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
     pub fn drain() -> Self {
         Self {
             grace: None,
@@ -69,6 +105,17 @@ impl ShutdownPolicy {
     }
 
     /// Waits for nothing: queued jobs do not start, running ones are cancelled and given up.
+    ///
+    /// ```
+    /// # use pool_core::backend::SpawnPool;
+    /// # let spawner = |run: Box<dyn FnOnce() + Send>| drop(std::thread::spawn(run));
+    /// # let pool = SpawnPool::builder().workers(1).queue_capacity(8).adopt(spawner).build()?;
+    /// use pool_core::ShutdownPolicy;
+    ///
+    /// let report = pool.shutdown(ShutdownPolicy::now());
+    /// assert!(report.balances());
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
     pub fn now() -> Self {
         Self::within(Duration::ZERO)
     }
@@ -104,6 +151,32 @@ impl ShutdownPolicy {
     ///
     /// If several callers shut the pool down, it is enough that one of them asks before the grace
     /// is over: each report is the same, and whoever takes the tasks first gets them.
+    ///
+    /// ```
+    /// # use pool_core::backend::SpawnPool;
+    /// # let spawner = |run: Box<dyn FnOnce() + Send>| drop(std::thread::spawn(run));
+    /// # let pool = SpawnPool::builder().workers(1).queue_capacity(8).adopt(spawner).build()?;
+    /// use pool_core::{Executor, ShutdownPolicy};
+    ///
+    /// let (send, receive) = std::sync::mpsc::channel::<()>();
+    /// let (started, has_started) = std::sync::mpsc::channel();
+    /// let blocker = pool.spawn(move || {
+    ///     started.send(()).unwrap();
+    ///     receive.recv()
+    /// })?;
+    /// has_started.recv()?; // it keeps the only worker
+    /// let queued = pool.spawn(|| 42)?;
+    /// let mut report = pool.shutdown(ShutdownPolicy::now().hand_back());
+    /// drop((send, blocker));
+    ///
+    /// let spawner = |run: Box<dyn FnOnce() + Send>| drop(std::thread::spawn(run));
+    /// let other = SpawnPool::builder().workers(1).adopt(spawner).build()?;
+    /// for task in report.take_unstarted() {
+    ///     assert!(other.try_accept(task).is_ok());
+    /// }
+    /// assert_eq!(queued.join()?, 42); // the handle from before
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
     #[must_use]
     pub fn hand_back(mut self) -> Self {
         self.hands_back = true;
