@@ -41,7 +41,7 @@ pub struct AsyncEngine {
     expects_future: AtomicBool,
 }
 
-/// What the engine has next to a runtime's handle, unless that was adopted.
+/// What the engine has in addition to a runtime's handle, unless that was adopted.
 struct Own {
     runtime: OwnRuntime,
     threads: RegisteredThreads,

@@ -186,7 +186,7 @@ impl<'a> Judge<'a> {
         })
     }
 
-    /// The change next to that of the steadiest other peer.
+    /// The change relative to that of the steadiest other peer.
     fn relative(
         &self,
         contestant: &str,
@@ -220,7 +220,7 @@ impl<'a> Judge<'a> {
 }
 
 impl Change<'_> {
-    /// The ratio that says more: next to a peer where there is one.
+    /// The ratio that says more: relative to a peer where there is one.
     fn decisive(&self) -> f64 {
         self.relative
             .map_or(self.measured.value, |(ratio, _)| ratio.value)

@@ -80,8 +80,8 @@ struct Options {
     /// A change is told where the 95 % interval of the ratio of medians excludes 1 and the ratio is
     /// over the threshold. How fast a machine is differs, and changes by the hour; a peer's code
     /// does not. So each time is also divided by that of the steadiest peer in both runs. On one
-    /// machine a change must show both as measured and next to the peer; between machines, told
-    /// apart by processor and cores, next to the peer alone, and without a common peer nothing is
+    /// machine a change must show both as measured and relative to the peer; between machines, told
+    /// apart by processor and cores, relative to the peer alone, and without a common peer nothing is
     /// said of times.
     #[arg(long, num_args = 2, value_names = ["A", "B"])]
     compare: Option<Vec<PathBuf>>,

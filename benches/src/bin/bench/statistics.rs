@@ -148,7 +148,7 @@ fn all(figures: [Option<f64>; 4]) -> Option<[f64; 4]> {
     Some([a?, b?, c?, d?])
 }
 
-/// Nothing is as much as nothing, and cannot be told next to anything else.
+/// Nothing is as much as nothing, and cannot be told relative to anything else.
 fn divide(figure: f64, by: f64) -> Option<f64> {
     if figure == 0.0 && by == 0.0 {
         return Some(1.0);

@@ -1,4 +1,4 @@
-//! What few jobs have next to their cell: kept apart, so that the cells of the many are small. What
+//! What few jobs have in addition to their cell: kept apart, so that the cells of the many are small. What
 //! a cell takes is memory that is new to a core, twice.
 
 use std::ptr::{self, NonNull};

@@ -234,7 +234,7 @@ impl<S: Source> Kept for FutureSide<S> {
 
 /// The children of a job: each way in with what they inherit.
 ///
-/// The options are added to the job's own, so that they need no place next to it.
+/// The options are added to the job's own, so that they need no memory of their own.
 pub(crate) struct Children<'a> {
     pub(crate) executor: &'a dyn Executor,
     pub(crate) inherited: JobOptions,
