@@ -25,10 +25,11 @@ pub(crate) struct Options {
     deep: bool,
 }
 
-/// Tests, then shows that the benches still build and run; their figures mean nothing on a shared
-/// machine.
+/// Everything that a change must pass, and a look whether the benches still build and run; their
+/// figures mean nothing on a shared machine.
 pub(crate) fn run(options: &Options) -> Result<()> {
     test::run()?;
+    test::run_rest()?;
     run_all(&[Step::cargo(SMOKE)])?;
     if options.deep {
         deep()?;

@@ -34,7 +34,7 @@ struct Cli {
 
 #[derive(Subcommand)]
 enum Task {
-    /// Everything that a change must pass; stops at the first failure
+    /// What to run before each commit: format, lints, tests, docs; stops at the first failure
     Test,
     /// Every rule of the contract on every backend, and the executors that the kit must catch
     Conformance(forward::Arguments),
@@ -60,7 +60,7 @@ enum Task {
     Tidy,
     /// The suite under the address and leak sanitizers, and a stress program under memcheck
     Sanitize,
-    /// What the continuous integration runs: `test`, and one quick sample of the benches
+    /// Everything that a change must pass, as continuous integration runs it
     Ci(ci::Options),
 }
 

@@ -1,4 +1,5 @@
-//! `cargo xtask test`: everything that a change must pass.
+//! `cargo xtask test`, what to run before each commit; and the rest of what a change must pass, which
+//! `cargo xtask ci` runs.
 
 use anyhow::{Context, Result, ensure};
 use serde_json::Value;
@@ -6,7 +7,7 @@ use serde_json::Value;
 use crate::steps::{Step, cargo, run_all};
 
 /// Tested by themselves, as users build them: next to the other packages, whose features are
-/// joined, their pools would have the simulator's door open.
+/// joined, their pools would be built for the simulator.
 const AS_SHIPPED: [&str; 5] = [
     "pool-channel",
     "pool-work-stealing",
@@ -15,22 +16,25 @@ const AS_SHIPPED: [&str; 5] = [
     "pool-conformance",
 ];
 
+/// What finds most mistakes soonest.
 pub(crate) fn run() -> Result<()> {
-    run_all(&steps()?)
-}
-
-fn steps() -> Result<Vec<Step>> {
     let shipped = |option: &str| AS_SHIPPED.map(|name| format!("{option} {name}")).join(" ");
-    let mut steps = vec![
+    run_all(&[
         Step::cargo("fmt --all --check"),
+        Step::cargo("xtask tidy"),
         Step::cargo("clippy --workspace --all-targets --all-features -- -D warnings"),
         Step::cargo(&format!("test {}", shipped("-p"))),
         Step::cargo(&format!(
             "test --workspace --all-features {}",
             shipped("--exclude")
         )),
-        Step::cargo("check -p pool --no-default-features"),
-    ];
+        Step::cargo("doc --workspace --all-features --no-deps").with("RUSTDOCFLAGS", "-D warnings"),
+    ])
+}
+
+/// The rest of what a change must pass: other builds, models, and runs drawn at random.
+pub(crate) fn run_rest() -> Result<()> {
+    let mut steps = vec![Step::cargo("check -p pool --no-default-features")];
     for feature in features_of("pool")? {
         // In a simulation alone a pool cannot be built anywhere else, as most tests do.
         let tests = if feature == "sim" {
@@ -42,7 +46,6 @@ fn steps() -> Result<Vec<Step>> {
         steps.push(Step::cargo(&alone));
     }
     steps.extend([
-        Step::cargo("doc --workspace --all-features --no-deps").with("RUSTDOCFLAGS", "-D warnings"),
         Step::cargo("run -p pool --all-features --profile abort --example abort"),
         Step::cargo("xtask loom"),
         Step::cargo("run -p pool-conformance --example own_executor"),
@@ -52,9 +55,8 @@ fn steps() -> Result<Vec<Step>> {
         Step::cargo("xtask sim --kit-alone"),
         Step::cargo("xtask soak --backend all --seconds 12"),
         Step::cargo("xtask fuzz --seeds 400 --backend mixed"),
-        Step::cargo("xtask tidy"),
     ]);
-    Ok(steps)
+    run_all(&steps)
 }
 
 /// Every feature of a package but `default`, so that a new one is tested alone from its first day.
