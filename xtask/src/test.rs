@@ -1,5 +1,5 @@
-//! `cargo xtask test`, what to run before each commit; and the rest of what a change must pass, which
-//! `cargo xtask ci` runs.
+//! `cargo xtask test`, what to run before each commit; and the rest of what a change must pass,
+//! which `cargo xtask ci` runs.
 
 use anyhow::{Context, Result, ensure};
 use serde_json::Value;

@@ -81,8 +81,8 @@ struct Options {
     /// over the threshold. How fast a machine is differs, and changes by the hour; a peer's code
     /// does not. So each time is also divided by that of the steadiest peer in both runs. On one
     /// machine a change must show both as measured and relative to the peer; between machines, told
-    /// apart by processor and cores, relative to the peer alone, and without a common peer nothing is
-    /// said of times.
+    /// apart by processor and cores, relative to the peer alone, and without a common peer nothing
+    /// is said of times.
     #[arg(long, num_args = 2, value_names = ["A", "B"])]
     compare: Option<Vec<PathBuf>>,
     /// Draws the report of a run again, from its directory or file of samples, and measures nothing

@@ -1,5 +1,5 @@
-//! What few jobs have in addition to their cell: kept apart, so that the cells of the many are small. What
-//! a cell takes is memory that is new to a core, twice.
+//! What few jobs have in addition to their cell: kept apart, so that the cells of the many are
+//! small. What a cell takes is memory that is new to a core, twice.
 
 use std::ptr::{self, NonNull};
 use std::sync::atomic::{AtomicPtr, Ordering};
