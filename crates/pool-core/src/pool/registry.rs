@@ -39,18 +39,18 @@ impl PoolId {
 
 /// The pools, and the number that was given last.
 #[derive(Default)]
-pub(crate) struct Pools {
+pub(crate) struct Registry {
     by_id: BTreeMap<PoolId, Weak<Lifecycle>>,
     last: u32,
 }
 
 /// No foreign code runs under the lock.
-static POOLS: Mutex<Pools> = Mutex::new(Pools {
+static POOLS: Mutex<Registry> = Mutex::new(Registry {
     by_id: BTreeMap::new(),
     last: 0,
 });
 
-impl Pools {
+impl Registry {
     /// The next number that no live pool has.
     fn next(&mut self) -> PoolId {
         const MOST: u32 = 1 << PoolId::BITS;
@@ -100,7 +100,7 @@ pub(crate) fn find(id: PoolId) -> Option<Arc<Lifecycle>> {
 }
 
 /// The list, locked.
-pub(crate) fn lock() -> MutexGuard<'static, Pools> {
+pub(crate) fn lock() -> MutexGuard<'static, Registry> {
     POOLS.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
@@ -109,6 +109,6 @@ pub(crate) fn lock() -> MutexGuard<'static, Pools> {
     not(target_os = "linux"),
     expect(dead_code, reason = "only a forked child asks")
 )]
-pub(crate) fn try_lock() -> Option<MutexGuard<'static, Pools>> {
+pub(crate) fn try_lock() -> Option<MutexGuard<'static, Registry>> {
     POOLS.try_lock().ok()
 }

@@ -21,11 +21,11 @@ mod handlers {
     use std::cell::RefCell;
     use std::sync::{MutexGuard, Once};
 
-    use crate::pool::registry::{self, Pools};
+    use crate::pool::registry::{self, Registry};
     use crate::sys::published::open_after_a_fork;
     use crate::worker::park::blocked::{self, Helps};
 
-    type Held = (MutexGuard<'static, Pools>, MutexGuard<'static, Helps>);
+    type Held = (MutexGuard<'static, Registry>, MutexGuard<'static, Helps>);
 
     thread_local! {
         /// The locks, while the calling thread is forking.

@@ -1,4 +1,4 @@
-//! Workers on borrowed threads: by a rayon pool, by a runtime's pool of blocking threads.
+//! Workers on borrowed threads: a rayon pool's, or those of a runtime's pool of blocking threads.
 //!
 //! There is one **slot** for each worker. A slot sleeps on the idle stack; resumed, it becomes a
 //! **run**: a piece of work that the lender runs on some thread, which takes a free seat, works
@@ -9,7 +9,7 @@
 //! start, and a run on it takes the registered thread's own seat if it can, and shows its jobs the
 //! registered thread's state.
 //!
-//! # Tokens that move
+//! # Slots that move
 //! On an engine that hosts futures, a slot goes from runs to hosts (`future_host`) and back. A run
 //! that is to pass its slot on says where to (`Departure`), leaves its seat, and only then passes
 //! it: so whoever gets the slot finds its seat free.
@@ -58,7 +58,7 @@ pub fn register_thread(life: &Lifecycle, index: usize) -> Result<(), BuildError>
     Ok(())
 }
 
-/// Ends the calling thread's residence: runs `on_worker_stop`, then drops the state.
+/// Ends the calling thread's registration: runs `on_worker_stop`, then drops the state.
 pub fn deregister_thread(life: &Lifecycle) {
     if let Some(registered) = REGISTERED.with(|registered| registered.borrow_mut().take()) {
         life.hooks.stop(registered.index);
