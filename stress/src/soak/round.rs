@@ -11,7 +11,9 @@ use std::time::{Duration, Instant};
 
 use anyhow::{Result, ensure};
 use fastrand::Rng;
-use pool::{Backend, Executor, JobContext, Pool, ShutdownPolicy, ShutdownReport, Stats, Task};
+use pool::{
+    Backend, Executor, JobContext, Pool, Refused, ShutdownPolicy, ShutdownReport, Stats, Task,
+};
 
 use super::books::{Books, Counts, Limits};
 use super::jobs::{SoakJob, take_back};
@@ -307,11 +309,16 @@ fn hand_over(world: &World, tasks: Vec<Task>, rng: &mut Rng) {
     match next {
         Err(error) => world.books.wrong(format!("no second pool: {error}")),
         Ok(next) => {
-            for task in tasks {
-                if next.try_accept(task).is_err() {
-                    world
-                        .books
-                        .wrong("a pool with room refused a task".to_owned());
+            for mut task in tasks {
+                // The children of those that run already may have filled the queue.
+                while let Err(refused) = next.try_accept(task) {
+                    let Refused::Full(again) = refused else {
+                        let wrong = "an open pool refused a task as closed";
+                        world.books.wrong(wrong.to_owned());
+                        break;
+                    };
+                    task = again;
+                    thread::yield_now();
                 }
             }
             let report = next.shutdown(ShutdownPolicy::drain());
