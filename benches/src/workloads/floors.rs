@@ -65,8 +65,8 @@ pub(super) fn wake(size: usize) -> Measures {
 
 /// Boxes allocated here and freed on another thread.
 pub(super) fn free_elsewhere(size: usize) -> Measures {
-    /// Boxes that cross at once: what it costs to cross is shared by so many that the freeing is
-    /// what is left.
+    /// Boxes that cross at once: they share the cost of crossing, so that mostly the cost of
+    /// freeing is left.
     const BATCH: usize = 1024;
     let (send, batches) = mpsc::sync_channel::<Vec<Box<Boxed>>>(4);
     thread::scope(|scope| {

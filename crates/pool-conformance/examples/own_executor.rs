@@ -2,12 +2,14 @@
 //!
 //! `cargo run --example own_executor`; the exit code says whether all rules hold.
 
+mod verdicts;
+
 use std::collections::VecDeque;
 use std::convert::Infallible;
 use std::process::ExitCode;
 use std::sync::{Arc, Mutex, MutexGuard};
 
-use pool_conformance::{Fixture, Verdict};
+use pool_conformance::Fixture;
 use pool_core::backend::{
     Engine, Lifecycle, PoolConfig, TaskPlace, TaskQueue, TaskRef, Threads, Worker, WorkerPool,
 };
@@ -121,22 +123,6 @@ impl Fixture for OwnFixture {
     }
 }
 
-#[expect(
-    clippy::print_stdout,
-    reason = "the verdicts are this program's output"
-)]
 fn main() -> ExitCode {
-    let mut exit = ExitCode::SUCCESS;
-    for rule in pool_conformance::all::<OwnFixture>() {
-        let verdict = match rule.run::<OwnFixture>() {
-            Verdict::Passed => "passed".to_owned(),
-            Verdict::Skipped(reason) => format!("skipped: {reason}"),
-            Verdict::Failed(reason) => {
-                exit = ExitCode::FAILURE;
-                format!("FAILED: {reason}")
-            }
-        };
-        println!("{} {:<72} {verdict}", rule.id, rule.title);
-    }
-    exit
+    verdicts::print::<OwnFixture>()
 }

@@ -4,10 +4,12 @@
 //! `cargo run --example thread_per_run`; the exit code says whether all rules hold. Another
 //! runtime's `spawn_blocking` takes the place of `thread::Builder` as it is.
 
+mod verdicts;
+
 use std::process::ExitCode;
 use std::thread;
 
-use pool_conformance::{Fixture, Verdict};
+use pool_conformance::Fixture;
 use pool_core::BuildError;
 use pool_core::backend::{PoolConfig, SpawnPool};
 
@@ -31,22 +33,6 @@ impl Fixture for ThreadPerRun {
     }
 }
 
-#[expect(
-    clippy::print_stdout,
-    reason = "the verdicts are this program's output"
-)]
 fn main() -> ExitCode {
-    let mut exit = ExitCode::SUCCESS;
-    for rule in pool_conformance::all::<ThreadPerRun>() {
-        let verdict = match rule.run::<ThreadPerRun>() {
-            Verdict::Passed => "passed".to_owned(),
-            Verdict::Skipped(reason) => format!("skipped: {reason}"),
-            Verdict::Failed(reason) => {
-                exit = ExitCode::FAILURE;
-                format!("FAILED: {reason}")
-            }
-        };
-        println!("{} {:<72} {verdict}", rule.id, rule.title);
-    }
-    exit
+    verdicts::print::<ThreadPerRun>()
 }

@@ -45,18 +45,17 @@ macro_rules! rule_tests {
     };
 }
 
-/// Runs one rule, and panics unless it passed or does not apply. Its name is its id in any case,
-/// and may go on after a `_`.
+/// Runs the rule that [has this name](Rule::is_named), and panics unless it passed or does not
+/// apply.
 ///
 /// # Panics
 /// If the rule failed, with what it saw; or if there is no such rule.
 pub fn check<F: Fixture>(name: &str) {
-    let id = name.split('_').next().unwrap_or(name);
     let rules = all::<F>();
     let rule = rules
         .iter()
-        .find(|rule| rule.id.eq_ignore_ascii_case(id))
-        .unwrap_or_else(|| panic!("no rule is named {id}"));
+        .find(|rule| rule.is_named(name))
+        .unwrap_or_else(|| panic!("no rule is named {name}"));
     match rule.run::<F>() {
         Verdict::Passed => {}
         Verdict::Skipped(reason) => announce(rule.id, &reason),

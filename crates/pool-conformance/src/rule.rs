@@ -63,6 +63,12 @@ impl Kind {
 }
 
 impl Rule {
+    /// Whether a test has this rule's name: its id in any case, which may go on after a `_`.
+    pub fn is_named(&self, name: &str) -> bool {
+        let id = name.split('_').next().unwrap_or(name);
+        self.id.eq_ignore_ascii_case(id)
+    }
+
     /// Whether a simulation can tell: a simulated thread has its last turn before its locals are
     /// dropped, which is what `R112` is about.
     pub fn can_be_simulated(&self) -> bool {

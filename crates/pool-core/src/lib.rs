@@ -43,8 +43,7 @@ pub use job::context::{AsyncContext, JobContext};
 pub use job::handle::{CancelOnDrop, JobHandle};
 pub use job::id::JobId;
 pub use job::job_fn::{
-    AsyncJobFn, InfallibleFn, InfallibleFuture, JobFn, async_job_fn, infallible_fn,
-    infallible_future, job_fn,
+    InfallibleFn, InfallibleFuture, async_job_fn, infallible_fn, infallible_future, job_fn,
 };
 pub use job::job_set::JobSet;
 pub use job::outcome::{Interrupted, JobError, Outcome, PanicInfo};

@@ -42,10 +42,7 @@ fn run(seed: u64, rule: Rule, on: fn(&Rule) -> Verdict) -> Ran<()> {
 /// The rule holds under each schedule, leaves no thread behind, and the second run of a schedule is
 /// the first one again.
 fn holds(name: &str, rules: Vec<Rule>, on: fn(&Rule) -> Verdict) {
-    let id = name.split('_').next().unwrap_or(name);
-    let rule = rules
-        .into_iter()
-        .find(|rule| rule.id.eq_ignore_ascii_case(id));
+    let rule = rules.into_iter().find(|rule| rule.is_named(name));
     let rule = rule.expect("the kit has the rule");
     for seed in 0..SEEDS {
         let ran = run(seed, rule, on);

@@ -73,13 +73,16 @@ pub(crate) fn all(source: &Source<'_>) -> Vec<Finding> {
 fn wide_comments(source: &Source<'_>) -> Vec<Finding> {
     let what = format!("a comment has at most {COLUMNS} columns");
     let is_wide = |line: &str| {
-        let text = line.trim_start();
-        let may_be_wide = [
-            "|", "](", "://", "```", "---", "//~", "# ", "let ", "cargo ",
-        ];
-        text.starts_with("//")
-            && line.chars().count() > COLUMNS
-            && !may_be_wide.iter().any(|part| text.contains(part))
+        let Some(comment) = line.trim_start().strip_prefix("//") else {
+            return false;
+        };
+        let text = comment.trim_start_matches(['/', '!', ' ']);
+        let is_table_or_example = ["|", "# ", "let ", "--", "~"];
+        line.chars().count() > COLUMNS
+            && !is_table_or_example
+                .iter()
+                .any(|start| text.starts_with(start))
+            && !["](", "://"].iter().any(|link| text.contains(link))
     };
     let lines = source.lines.iter().enumerate();
     lines

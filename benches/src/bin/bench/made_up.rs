@@ -6,7 +6,7 @@ use super::environment::Environment;
 use super::record::{ContestantInfo, Kind, MeasureInfo, Record, Unit, WorkloadInfo};
 
 /// Samples of these figures: workload, contestant, time for a job. `channel`, `rayon` and `async`
-/// are ours, `floor` is the floor, `variant` a variant, everyone else a peer.
+/// are ours, `floor` is the floor, `variant` a variant, all others are peers.
 pub(crate) fn record(figures: &[(&str, &str, &[f64])]) -> Record {
     let samples = figures.iter().flat_map(|(workload, contestant, nanos)| {
         nanos

@@ -113,7 +113,7 @@ impl<T, E> RawHandle<T, E> {
         match (joined.flatten(), raw) {
             (Some(Portable(joined)), _) => joined,
             (None, Some(Portable(raw))) => Err(raw),
-            (None, None) => unreachable!("a join gives an outcome, or the raw back"),
+            (None, None) => unreachable!("a join gives an outcome, or the raw handle back"),
         }
     }
 

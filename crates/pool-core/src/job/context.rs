@@ -113,7 +113,7 @@ macro_rules! ways_in_for_children {
             T: Send + 'static,
         {
             let child = self.submit(infallible_fn(f));
-            child.map_err(|error| error.map(InfallibleFn::into_inner))
+            child.map_err(InfallibleFn::given_back)
         }
 
         /// Submits a child whose work is a future; see [`submit`](Self::submit).

@@ -1,12 +1,14 @@
-//! Functions that make a job of a closure or of a future, in the manner of `service_fn`.
+//! Functions for closures and futures that are to be jobs, in the manner of `service_fn`.
 
 use std::convert::Infallible;
 use std::future::Future;
 
 use crate::job::context::{AsyncContext, JobContext};
 use crate::job::{AsyncJob, Job};
+use crate::submit::error::SubmitError;
 
-/// Makes a job of a closure that takes the context, so that the closure's parameter needs no type.
+/// Gives back a closure that takes the context, which is a job, so that its parameter needs no
+/// type.
 ///
 /// The bound is on `FnOnce` itself, and therefore the compiler knows the parameter of `|ctx|`.
 /// Without this function it has to be written out: `|ctx: &JobContext<'_>|`. After tower's
@@ -29,42 +31,17 @@ use crate::job::{AsyncJob, Job};
 /// # Ok(())
 /// # }
 /// ```
-pub fn job_fn<F, T, E>(f: F) -> JobFn<F>
+pub fn job_fn<F, T, E>(f: F) -> F
 where
     F: FnOnce(&JobContext<'_>) -> Result<T, E> + Send + 'static,
     T: Send + 'static,
     E: Send + 'static,
 {
-    JobFn(f)
+    f
 }
 
-/// A closure that takes the context, as a job: what [`job_fn`] makes.
-#[derive(Debug, Clone, Copy)]
-pub struct JobFn<F>(F);
-
-impl<F> JobFn<F> {
-    /// The closure.
-    pub fn into_inner(self) -> F {
-        self.0
-    }
-}
-
-impl<F, T, E> Job for JobFn<F>
-where
-    F: FnOnce(&JobContext<'_>) -> Result<T, E> + Send + 'static,
-    T: Send + 'static,
-    E: Send + 'static,
-{
-    type Output = T;
-    type Error = E;
-
-    #[inline]
-    fn run(self, ctx: &JobContext<'_>) -> Result<T, E> {
-        (self.0)(ctx)
-    }
-}
-
-/// Makes a job of a closure that takes the context and returns a future; see [`job_fn`].
+/// Gives back a closure that takes the context and returns a future, which is a job; see
+/// [`job_fn`].
 ///
 /// ```
 /// use pool_core::{AsyncJobExt, Executor, ExecutorExt, async_job_fn};
@@ -76,40 +53,14 @@ where
 /// # Ok(())
 /// # }
 /// ```
-pub fn async_job_fn<F, Fut, T, E>(f: F) -> AsyncJobFn<F>
+pub fn async_job_fn<F, Fut, T, E>(f: F) -> F
 where
     F: FnOnce(AsyncContext) -> Fut + Send + 'static,
     Fut: Future<Output = Result<T, E>> + Send + 'static,
     T: Send + 'static,
     E: Send + 'static,
 {
-    AsyncJobFn(f)
-}
-
-/// A closure that takes the context and returns a future, as a job: what [`async_job_fn`] makes.
-#[derive(Debug, Clone, Copy)]
-pub struct AsyncJobFn<F>(F);
-
-impl<F> AsyncJobFn<F> {
-    /// The closure.
-    pub fn into_inner(self) -> F {
-        self.0
-    }
-}
-
-impl<F, Fut, T, E> AsyncJob for AsyncJobFn<F>
-where
-    F: FnOnce(AsyncContext) -> Fut + Send + 'static,
-    Fut: Future<Output = Result<T, E>> + Send + 'static,
-    T: Send + 'static,
-    E: Send + 'static,
-{
-    type Output = T;
-    type Error = E;
-
-    fn run(self, ctx: AsyncContext) -> impl Future<Output = Result<T, E>> + Send + 'static {
-        (self.0)(ctx)
-    }
+    f
 }
 
 /// Makes a job of a plain closure, which cannot fail and asks for no context: to give it a name, a
@@ -143,6 +94,11 @@ impl<F> InfallibleFn<F> {
     /// The closure.
     pub fn into_inner(self) -> F {
         self.0
+    }
+
+    /// The refusal of a closure that was submitted as such a job.
+    pub(crate) fn given_back(refused: SubmitError<Self>) -> SubmitError<F> {
+        refused.map(Self::into_inner)
     }
 }
 

@@ -13,8 +13,8 @@
 //! pool. That drops what it captured, which is user code and may submit to the pool that is being
 //! swapped: so it waits until the swap is over ([`Adopted`]).
 //!
-//! A task is in the books of at least one of the two at each moment, and who waits for the old pool
-//! and then for the new one misses none.
+//! A task is in the ledger of at least one of the two pools at each moment. So a thread that waits
+//! for the old pool and then for the new one misses none.
 
 use std::fmt;
 use std::sync::Arc;
@@ -37,8 +37,7 @@ pub trait HandOver: Shutdown {
     /// it returns.
     fn adopt(&self, retired: Retired) -> Adopted;
 
-    /// Has the workers of a pool that was retired end after its last running job, without anybody
-    /// who waits for them.
+    /// Ends the workers of a retired pool after its last running job. No thread waits for them.
     fn leave(&self);
 
     /// Does what the drop of the last handle does (`R610`).

@@ -4,17 +4,17 @@
 //! # Protocol
 //! Permits lie in a common count or in a worker's **cache**. A worker takes from its cache and
 //! frees into it, by plain loads and stores; it goes to the common count for a handful at a time.
-//! Every other thread uses the common count. Who finds that empty **reclaims** the caches: moves
-//! what is in them to the common count, and looks again. So a queue is called full only when all
-//! places are taken. They stay reclaimed, and everybody uses the common count, until half of the
-//! places are free again: a queue that is full stays so for a while.
+//! Every other thread uses the common count. A thread that finds it empty **reclaims** the caches:
+//! moves what is in them to the common count, and looks again. So a queue is called full only when
+//! all places are taken. They stay reclaimed, and everybody uses the common count, until half of
+//! the places are free again: a queue that is full stays so for a while.
 //!
 //! # The owner and one who reclaims
 //! The owner marks its cache busy, then looks whether there is a reclaim; if so, it leaves its
-//! cache alone and uses the common count. Who reclaims says so, then waits for each cache that is
-//! busy. Between mark and look stands a light fence, on the other side a heavy one: so the two are
-//! never at a cache at once. The owner is busy for a few instructions, in which no foreign code
-//! runs; reclaims take turns by a lock.
+//! cache alone and uses the common count. The one that reclaims says so, then waits for each cache
+//! that is busy. Between mark and look stands a light fence, on the other side a heavy one: so the
+//! two are never at a cache at once. The owner is busy for a few instructions, in which no foreign
+//! code runs; reclaims take turns by a lock.
 
 use std::fmt;
 

@@ -11,6 +11,7 @@ use std::pin::pin;
 use std::sync::Arc;
 use std::time::Duration;
 
+use crate::cell::closure::queue_and_handle;
 use crate::job::handle::JobHandle;
 use crate::job::id::JobId;
 use crate::job::job_fn::{InfallibleFn, infallible_fn};
@@ -27,7 +28,7 @@ use crate::worker::Worker;
 use crate::worker::park::{block_on_helping, helping};
 use admit::{admit, limit_after, try_admit};
 pub(crate) use submit_paths::Children;
-use submit_paths::{bare_future, detached, enter, enter_async, future, with_handle};
+use submit_paths::{bare_future, detached, enter, enter_async, future};
 
 /// Accepts tasks and runs each at most once.
 ///
@@ -254,7 +255,7 @@ pub trait ExecutorExt: Executor {
     /// [`SubmitError::Closed`], or [`SubmitError::Full`] at the job's own deadline, with the job.
     #[inline]
     fn submit<J: Job>(&self, job: J) -> Result<JobHandle<J::Output, J::Error>, SubmitError<J>> {
-        enter(with_handle(job), |task| admit(self, task, None))
+        enter(queue_and_handle(job), |task| admit(self, task, None))
     }
 
     /// Submits a job if there is a place now. A full queue refuses, and so may one that others wait
@@ -263,7 +264,7 @@ pub trait ExecutorExt: Executor {
     /// # Errors
     /// [`SubmitError::Full`] or [`SubmitError::Closed`], with the job.
     fn try_submit<J: Job>(&self, job: J) -> Result<JobHandle<J::Output, J::Error>, SubmitError<J>> {
-        enter(with_handle(job), |task| try_admit(self, task))
+        enter(queue_and_handle(job), |task| try_admit(self, task))
     }
 
     /// Submits a job; blocks for `timeout` at most.
@@ -277,7 +278,7 @@ pub trait ExecutorExt: Executor {
         timeout: Duration,
     ) -> Result<JobHandle<J::Output, J::Error>, SubmitError<J>> {
         let limit = limit_after(timeout);
-        enter(with_handle(job), |task| admit(self, task, limit))
+        enter(queue_and_handle(job), |task| admit(self, task, limit))
     }
 
     /// Submits a job; waits for a place without blocking the thread. All who wait get in in order
@@ -289,7 +290,7 @@ pub trait ExecutorExt: Executor {
         &self,
         job: J,
     ) -> impl Future<Output = Result<JobHandle<J::Output, J::Error>, SubmitError<J>>> + Send {
-        enter_async(self, with_handle(job))
+        enter_async(self, queue_and_handle(job))
     }
 
     /// Submits jobs in order; blocks while the queue is full.
@@ -379,7 +380,7 @@ pub trait ExecutorExt: Executor {
         T: Send + 'static,
     {
         self.submit(infallible_fn(f))
-            .map_err(|error| error.map(InfallibleFn::into_inner))
+            .map_err(InfallibleFn::given_back)
     }
 
     /// [`spawn`](Self::spawn) that never waits.
@@ -392,7 +393,7 @@ pub trait ExecutorExt: Executor {
         T: Send + 'static,
     {
         self.try_submit(infallible_fn(f))
-            .map_err(|error| error.map(InfallibleFn::into_inner))
+            .map_err(InfallibleFn::given_back)
     }
 
     /// [`spawn`](Self::spawn) that blocks for `timeout` at most.
@@ -409,7 +410,7 @@ pub trait ExecutorExt: Executor {
         T: Send + 'static,
     {
         self.submit_timeout(infallible_fn(f), timeout)
-            .map_err(|error| error.map(InfallibleFn::into_inner))
+            .map_err(InfallibleFn::given_back)
     }
 
     /// [`spawn`](Self::spawn) that waits without blocking the thread.
@@ -425,7 +426,7 @@ pub trait ExecutorExt: Executor {
         T: Send + 'static,
     {
         let submission = self.submit_async(infallible_fn(f));
-        async { (submission.await).map_err(|error| error.map(InfallibleFn::into_inner)) }
+        async { (submission.await).map_err(InfallibleFn::given_back) }
     }
 
     /// Submits a job whose work is a future; blocks while the queue is full.

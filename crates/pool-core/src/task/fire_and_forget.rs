@@ -21,7 +21,7 @@ struct Named<J> {
     job: J,
 }
 
-#[cfg(test)]
+#[inline(always)]
 pub(crate) fn task<J: Job>(job: J) -> (JobId, Task) {
     let options = job.options();
     task_with(job, options)

@@ -526,7 +526,8 @@ impl Pool {
         /// use pool::Pool;
         ///
         /// let pool = Pool::builder().workers(1).queue_capacity(8).build()?;
-        /// assert_eq!(pool.try_spawn_future(async { 6 * 7 }).map_err(|e| e.without_job())?.join()?, 42);
+        /// let handle = pool.try_spawn_future(async { 6 * 7 }).map_err(|e| e.without_job())?;
+        /// assert_eq!(handle.join()?, 42);
         /// # Ok::<(), Box<dyn std::error::Error>>(())
         /// ```
         try_spawn_future: future, never;

@@ -96,8 +96,7 @@ impl Job for Again {
     }
 }
 
-/// Jobs that submit themselves again keep the queue full; one who waits outside gets in all the
-/// same.
+/// Jobs that submit themselves again keep the queue full. A submitter outside gets in nevertheless.
 pub(in crate::rules) fn those_inside_pass_no_more_than_others<F: Fixture>() {
     for (workers, capacity) in [(1, 1), (1, 2), (2, 1), (2, 4)] {
         let pool = pool::<F>(workers, capacity);

@@ -66,13 +66,6 @@ pub(super) fn enter_async<E: Executor + ?Sized, K: Kept>(
     }
 }
 
-/// A job with a handle.
-#[inline]
-pub(super) fn with_handle<J: Job>(job: J) -> (Task, CellHandle<J>) {
-    let options = job.options();
-    queue_and_handle_with(job, options)
-}
-
 impl<J: Job> Kept for CellHandle<J> {
     type Accepted = JobHandle<J::Output, J::Error>;
     type Job = J;
@@ -97,14 +90,17 @@ pub(super) struct Detached<J>(JobId, PhantomData<fn() -> J>);
 /// A job without a handle.
 #[inline(always)]
 pub(super) fn detached<J: Job>(job: J) -> (Task, Detached<J>) {
-    let options = job.options();
-    detached_with(job, options)
+    of_task(fire_and_forget::task(job))
 }
 
 /// [`detached`] with these options, whatever the job has of itself.
 #[inline(always)]
 fn detached_with<J: Job>(job: J, options: JobOptions) -> (Task, Detached<J>) {
-    let (id, task) = fire_and_forget::task_with(job, options);
+    of_task(fire_and_forget::task_with(job, options))
+}
+
+#[inline(always)]
+fn of_task<J>((id, task): (JobId, Task)) -> (Task, Detached<J>) {
     (task, Detached(id, PhantomData))
 }
 
