@@ -21,7 +21,7 @@ struct Named<J> {
     job: J,
 }
 
-#[inline(always)]
+#[cfg(test)]
 pub(crate) fn task<J: Job>(job: J) -> (JobId, Task) {
     let options = job.options();
     task_with(job, options)

@@ -90,17 +90,14 @@ pub(super) struct Detached<J>(JobId, PhantomData<fn() -> J>);
 /// A job without a handle.
 #[inline(always)]
 pub(super) fn detached<J: Job>(job: J) -> (Task, Detached<J>) {
-    of_task(fire_and_forget::task(job))
+    let options = job.options();
+    detached_with(job, options)
 }
 
 /// [`detached`] with these options, whatever the job has of itself.
 #[inline(always)]
 fn detached_with<J: Job>(job: J, options: JobOptions) -> (Task, Detached<J>) {
-    of_task(fire_and_forget::task_with(job, options))
-}
-
-#[inline(always)]
-fn of_task<J>((id, task): (JobId, Task)) -> (Task, Detached<J>) {
+    let (id, task) = fire_and_forget::task_with(job, options);
     (task, Detached(id, PhantomData))
 }
 
