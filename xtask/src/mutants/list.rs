@@ -111,8 +111,8 @@ mutants! {
     }
     "pool-channel conformance r404_a_job_sees_its_deadline" {
         a_deadline_is_not_told: "a running job is not told that its deadline has passed", in "job::context",
-            "} else if self.terms.is_some_and(Terms::is_expired) {" =>
-            "} else if !MUTANT && self.terms.is_some_and(Terms::is_expired) {";
+            "let is_expired = self.terms.is_some_and(Terms::is_expired);" =>
+            "let is_expired = !MUTANT && self.terms.is_some_and(Terms::is_expired);";
     }
     "pool-channel conformance r405_an_unwanted_future_is_dropped" {
         a_cancelled_future_goes_on: "a future that was cancelled is polled on", in "cell::future",
@@ -164,9 +164,9 @@ mutants! {
     "pool-channel conformance r504_map_takes_inputs_within_a_window" {
         a_dropped_map_goes_on: "a map that is dropped cancels nothing", in "submit::map",
             "$handles.for_each(JobHandle::cancel);" => "";
-        a_map_takes_all_inputs: "a map has no window", in "submit::map",
-            "while self.due.len() < self.feed.window()" =>
-            "while (MUTANT && self.due.len() < 64 || self.due.len() < self.feed.window())";
+        a_map_takes_all_inputs: "a map has no window", in "submit::map::feed",
+            "while flight.len() < self.window" =>
+            "while (MUTANT && flight.len() < 64 || flight.len() < self.window)";
     }
     "pool-channel conformance r505_a_scope_is_left_when_its_jobs_are_over" {
         a_scope_hides_a_panic: "a scope returns although its closure panicked", in "submit::scope",

@@ -63,6 +63,56 @@ impl OwnToken {
     }
 }
 
+/// A running job as its context sees it: the answers that both contexts give.
+///
+/// `C` is what can cancel this job alone; `None` where nobody can any more.
+struct View<'a, C: Cancellation + ?Sized> {
+    terms: Option<&'a Terms>,
+    cancellation: Option<&'a C>,
+    life: &'a Lifecycle,
+}
+
+impl<'a, C: Cancellation + ?Sized> View<'a, C> {
+    fn name(&self) -> Option<&'a str> {
+        self.terms?.name.as_deref()
+    }
+
+    #[inline]
+    fn deadline(&self) -> Option<Instant> {
+        self.terms?.deadline
+    }
+
+    fn remaining(&self) -> Option<Duration> {
+        machine::point(Point::Ask);
+        let deadline = self.deadline()?;
+        Some(deadline.saturating_duration_since(machine::now()))
+    }
+
+    fn is_cancelled(&self) -> bool {
+        machine::point(Point::Ask);
+        self.cancellation.is_some_and(Cancellation::is_requested)
+            || self.terms.is_some_and(Terms::is_cancelled)
+            || self.life.is_cancelling()
+    }
+
+    /// Why the job should give up, if it should. A cancellation comes before a deadline.
+    fn interrupted(&self) -> Option<Interrupted> {
+        machine::point(Point::Ask);
+        if self.is_cancelled() {
+            return Some(Interrupted::Cancelled);
+        }
+        let is_expired = self.terms.is_some_and(Terms::is_expired);
+        is_expired.then_some(Interrupted::Expired)
+    }
+
+    #[inline]
+    fn inherited(&self) -> JobOptions {
+        let own = self.cancellation.and_then(Cancellation::token);
+        let token = own.or_else(|| self.terms?.token.clone());
+        JobOptions::inherited(self.deadline(), token)
+    }
+}
+
 /// The ways in for a job's children, written once for both contexts.
 ///
 /// They never wait for a place on a worker of the pool, so each verb needs one form only.
@@ -192,7 +242,7 @@ impl<'a> JobContext<'a> {
 
     /// The job's name, if it was given one.
     pub fn name(&self) -> Option<&str> {
-        self.terms?.name.as_deref()
+        self.view().name()
     }
 
     /// The index of the worker that runs this job, from 0 to one less than the pool's `workers`. No
@@ -206,7 +256,7 @@ impl<'a> JobContext<'a> {
     /// When the job is no longer wanted, if it has a limit.
     #[inline]
     pub fn deadline(&self) -> Option<Instant> {
-        self.terms?.deadline
+        self.view().deadline()
     }
 
     /// How long until the deadline; zero once it has passed, `None` without one (`R404`).
@@ -224,9 +274,7 @@ impl<'a> JobContext<'a> {
     /// # Ok::<(), Box<dyn std::error::Error>>(())
     /// ```
     pub fn remaining(&self) -> Option<Duration> {
-        machine::point(Point::Ask);
-        self.deadline()
-            .map(|deadline| deadline.saturating_duration_since(machine::now()))
+        self.view().remaining()
     }
 
     /// Whether the job was asked to stop: by its handle, its token, its parent or a shutdown
@@ -236,10 +284,7 @@ impl<'a> JobContext<'a> {
     /// that gives up because it was asked to says so by [`check`](Self::check), and is counted as
     /// cancelled.
     pub fn is_cancelled(&self) -> bool {
-        machine::point(Point::Ask);
-        self.cancellation.is_some_and(Cancellation::is_requested)
-            || self.terms.is_some_and(Terms::is_cancelled)
-            || self.worker.life().is_cancelling()
+        self.view().is_cancelled()
     }
 
     /// `Err` once the job should give up. A job that then returns an error ends as `Cancelled` or
@@ -267,12 +312,7 @@ impl<'a> JobContext<'a> {
     /// # Ok::<(), Box<dyn std::error::Error>>(())
     /// ```
     pub fn check(&self) -> Result<(), Interrupted> {
-        machine::point(Point::Ask);
-        let interrupted = if self.is_cancelled() {
-            Interrupted::Cancelled
-        } else if self.terms.is_some_and(Terms::is_expired) {
-            Interrupted::Expired
-        } else {
+        let Some(interrupted) = self.view().interrupted() else {
             return Ok(());
         };
         self.note_reported(interrupted);
@@ -339,9 +379,7 @@ impl<'a> JobContext<'a> {
     /// ```
     #[inline]
     pub fn inherited(&self) -> JobOptions {
-        let own = self.cancellation.and_then(Cancellation::token);
-        let token = own.or_else(|| self.terms?.token.clone());
-        JobOptions::inherited(self.deadline(), token)
+        self.view().inherited()
     }
 
     ways_in_for_children!();
@@ -388,6 +426,15 @@ impl<'a> JobContext<'a> {
         RB: Send,
     {
         join::join(self, a, b)
+    }
+
+    #[inline(always)]
+    fn view(&self) -> View<'_, dyn Cancellation + 'a> {
+        View {
+            terms: self.terms,
+            cancellation: self.cancellation,
+            life: self.worker.life(),
+        }
     }
 
     /// Whether a worker of the pool has nothing to do, and nothing is queued that it could take.
@@ -450,27 +497,22 @@ impl AsyncContext {
 
     /// The job's name, if it was given one.
     pub fn name(&self) -> Option<&str> {
-        self.cell.terms()?.name.as_deref()
+        self.view().name()
     }
 
     /// When the job is no longer wanted, if it has a limit.
     pub fn deadline(&self) -> Option<Instant> {
-        self.cell.terms()?.deadline
+        self.view().deadline()
     }
 
     /// How long until the deadline; zero once it has passed, `None` without one.
     pub fn remaining(&self) -> Option<Duration> {
-        machine::point(Point::Ask);
-        self.deadline()
-            .map(|deadline| deadline.saturating_duration_since(machine::now()))
+        self.view().remaining()
     }
 
     /// Whether the job was asked to stop. It is dropped at its next suspension then (`R405`).
     pub fn is_cancelled(&self) -> bool {
-        machine::point(Point::Ask);
-        self.cell.is_requested()
-            || self.cell.terms().is_some_and(Terms::is_cancelled)
-            || self.pool.0.is_cancelling()
+        self.view().is_cancelled()
     }
 
     /// `Err` once the job should give up; see [`JobContext::check`].
@@ -479,12 +521,7 @@ impl AsyncContext {
     /// [`Interrupted::Cancelled`] once it was asked to stop, [`Interrupted::Expired`] once its
     /// deadline has passed.
     pub fn check(&self) -> Result<(), Interrupted> {
-        machine::point(Point::Ask);
-        let interrupted = if self.is_cancelled() {
-            Interrupted::Cancelled
-        } else if self.cell.terms().is_some_and(Terms::is_expired) {
-            Interrupted::Expired
-        } else {
+        let Some(interrupted) = self.view().interrupted() else {
             return Ok(());
         };
         self.cell.report(interrupted);
@@ -522,6 +559,14 @@ impl AsyncContext {
         lend(worker.state(), use_it)
     }
 
+    fn view(&self) -> View<'_, dyn AsyncView> {
+        View {
+            terms: self.cell.terms(),
+            cancellation: Some(&*self.cell),
+            life: &self.pool.0,
+        }
+    }
+
     fn current_worker(&self) -> Option<Worker> {
         Worker::current().filter(|worker| Arc::ptr_eq(worker.life(), &self.pool.0))
     }
@@ -534,9 +579,7 @@ impl AsyncContext {
     /// The options a child inherits: `pool.submit_async(child.with_options(ctx.inherited()))`
     /// (`R406`).
     pub fn inherited(&self) -> JobOptions {
-        let own = self.cell.token();
-        let token = own.or_else(|| self.cell.terms()?.token.clone());
-        JobOptions::inherited(self.deadline(), token)
+        self.view().inherited()
     }
 
     ways_in_for_children!();

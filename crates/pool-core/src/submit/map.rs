@@ -87,21 +87,10 @@ where
         inputs: impl IntoIterator<IntoIter = I>,
         f: F,
     ) -> Self {
-        let mut map = Self {
-            feed: Feed::new(executor, window, inputs.into_iter(), f),
-            due: VecDeque::new(),
-        };
-        map.fill();
-        map
-    }
-
-    /// Submits as many inputs as there is room for, without waiting.
-    fn fill(&mut self) {
-        while self.due.len() < self.feed.window()
-            && let Some(handle) = self.feed.try_submit()
-        {
-            self.due.push_back(handle);
-        }
+        let mut due = VecDeque::new();
+        let mut feed = Feed::new(executor, window, inputs.into_iter(), f);
+        feed.fill(&mut due);
+        Self { feed, due }
     }
 
     fn take_due(&mut self) -> Option<Item<T>> {
@@ -120,7 +109,7 @@ where
 
     fn next(&mut self) -> Option<Item<T>> {
         loop {
-            self.fill();
+            self.feed.fill(&mut self.due);
             match self.due.front() {
                 Some(due) if due.is_finished() => return self.take_due(),
                 // A join runs the job here, if it has not started.
@@ -137,7 +126,7 @@ where
                     drop(self.due.pop_front());
                     return Some(outcome);
                 }
-                Came::Submitted(handle) => self.due.push_back(handle),
+                Came::Submitted(handle) => self.due.add(handle),
             }
         }
     }
@@ -148,8 +137,12 @@ where
 }
 
 impl<T> InFlight<T> for VecDeque<Handle<T>> {
-    fn is_empty(&self) -> bool {
-        Self::is_empty(self)
+    fn len(&self) -> usize {
+        Self::len(self)
+    }
+
+    fn add(&mut self, handle: Handle<T>) {
+        self.push_back(handle);
     }
 
     fn may_have_outcome(&self) -> bool {
@@ -191,21 +184,10 @@ where
         inputs: impl IntoIterator<IntoIter = I>,
         f: F,
     ) -> Self {
-        let mut map = Self {
-            feed: Feed::new(executor, window, inputs.into_iter(), f),
-            flight: Flight::new(),
-        };
-        map.fill();
-        map
-    }
-
-    /// Submits as many inputs as there is room for, without waiting.
-    fn fill(&mut self) {
-        while self.flight.len() < self.feed.window()
-            && let Some(handle) = self.feed.try_submit()
-        {
-            self.flight.add(handle);
-        }
+        let mut flight = Flight::new();
+        let mut feed = Feed::new(executor, window, inputs.into_iter(), f);
+        feed.fill(&mut flight);
+        Self { feed, flight }
     }
 
     /// Runs one of the jobs on the calling worker, if it is one of their pool and one has not
@@ -227,7 +209,7 @@ where
 
     fn next(&mut self) -> Option<Item<T>> {
         loop {
-            self.fill();
+            self.feed.fill(&mut self.flight);
             if let Some(outcome) = self.flight.take_arrived() {
                 return Some(outcome);
             }

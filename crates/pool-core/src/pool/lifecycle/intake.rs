@@ -38,30 +38,28 @@ impl<'a> Submission<'a> {
     /// says [`pushed`](Self::pushed), or [`refuse`](Self::refuse)s it.
     #[inline(always)]
     pub(crate) fn begin(life: &'a Lifecycle) -> Option<Self> {
-        let submission = Self {
-            books: life.ledger.writing(current_index(life)),
-        };
-        submission.books.enter();
-        // ORDERING: partner is the heavy fence in `AtomicPhase::end_intake`.
-        light();
-        if life.phase.load() == Phase::Open {
-            return Some(submission);
-        }
-        submission.refuse(life);
-        None
+        // ORDERING: the partner of the fence is the heavy one in `AtomicPhase::end_intake`.
+        Self::enter(life, current_index(life), Phase::Draining)
     }
 
     /// Enters a job that its submitter, `worker` of this pool, is going to run itself. `None`: the
     /// pool no longer takes any.
     #[inline]
     pub(crate) fn begin_inline(life: &'a Lifecycle, worker: usize) -> Option<Self> {
+        // ORDERING: the partner of the fence is the heavy one in `Lifecycle::cancel`.
+        Self::enter(life, Some(worker), Phase::Cancelling)
+    }
+
+    /// Enters the ledger, and then looks whether the pool has reached `end`, the first phase that
+    /// refuses this submission.
+    #[inline(always)]
+    fn enter(life: &'a Lifecycle, worker: Option<usize>, end: Phase) -> Option<Self> {
         let submission = Self {
-            books: life.ledger.writing(Some(worker)),
+            books: life.ledger.writing(worker),
         };
         submission.books.enter();
-        // ORDERING: partner is the heavy fence in `Lifecycle::cancel`.
         light();
-        if life.phase.load() < Phase::Cancelling {
+        if life.phase.load() < end {
             return Some(submission);
         }
         submission.refuse(life);

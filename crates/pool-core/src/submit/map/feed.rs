@@ -34,7 +34,10 @@ pub(super) fn window_of<E: Executor + ?Sized>(executor: &E) -> usize {
 
 /// The jobs of a map that were accepted and whose outcomes were not given yet.
 pub(super) trait InFlight<T> {
-    fn is_empty(&self) -> bool;
+    fn len(&self) -> usize;
+
+    /// Adds a job that was accepted.
+    fn add(&mut self, handle: Handle<T>);
 
     /// Whether there may be an outcome. Cheap.
     fn may_have_outcome(&self) -> bool;
@@ -99,6 +102,15 @@ where
     F: Fn(I::Item) -> T + Send + Sync + 'static,
     T: Send + 'static,
 {
+    /// Submits as many inputs as the window and the queue have room for, without waiting.
+    pub(super) fn fill(&mut self, flight: &mut impl InFlight<T>) {
+        while flight.len() < self.window
+            && let Some(handle) = self.try_submit()
+        {
+            flight.add(handle);
+        }
+    }
+
     /// Submits one more job, without waiting. `None` if there is no input, or no room.
     pub(super) fn try_submit(&mut self) -> Option<Handle<T>> {
         let Refused { task, handle } = match self.refused.take() {
@@ -159,12 +171,12 @@ where
     /// free places go to those in line.
     fn look_a_while(&mut self, flight: &impl InFlight<T>) -> Option<Handle<T>> {
         let executor = self.executor;
-        let is_in_vain = || flight.is_empty() && executor.room().has_line();
+        let is_in_vain = || flight.len() == 0 && executor.room().has_line();
         let may_have_outcome = || flight.may_have_outcome();
         if may_have_outcome() || is_in_vain() {
             return None;
         }
-        if !flight.is_empty() && spin_a_while(may_have_outcome) {
+        if flight.len() > 0 && spin_a_while(may_have_outcome) {
             return None;
         }
         let mut submitted = None;

@@ -48,19 +48,8 @@ impl<T> Flight<T> {
         }
     }
 
-    pub(super) fn len(&self) -> usize {
-        self.jobs.len()
-    }
-
     pub(super) fn handles(&self) -> impl Iterator<Item = &Handle<T>> {
         self.jobs.values()
-    }
-
-    pub(super) fn add(&mut self, handle: Handle<T>) {
-        let number = self.next_number;
-        self.next_number += 1;
-        self.jobs.insert(number, handle);
-        self.news.tell(number);
     }
 
     /// An outcome, if one is there.
@@ -101,8 +90,15 @@ impl<T> Flight<T> {
 }
 
 impl<T> InFlight<T> for Flight<T> {
-    fn is_empty(&self) -> bool {
-        self.jobs.is_empty()
+    fn len(&self) -> usize {
+        self.jobs.len()
+    }
+
+    fn add(&mut self, handle: Handle<T>) {
+        let number = self.next_number;
+        self.next_number += 1;
+        self.jobs.insert(number, handle);
+        self.news.tell(number);
     }
 
     fn may_have_outcome(&self) -> bool {

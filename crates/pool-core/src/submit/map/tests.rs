@@ -5,8 +5,8 @@ use std::iter;
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::task::{Context, Poll, Waker};
 
-use super::Item;
 use super::feed::{Came, Feed, InFlight};
+use super::{Handle, Item};
 use crate::job::outcome::JobError;
 use crate::pool::capability::Capability;
 use crate::pool::stats::Stats;
@@ -81,9 +81,11 @@ struct Late {
 }
 
 impl InFlight<()> for Late {
-    fn is_empty(&self) -> bool {
-        true
+    fn len(&self) -> usize {
+        0
     }
+
+    fn add(&mut self, _handle: Handle<()>) {}
 
     fn may_have_outcome(&self) -> bool {
         self.looks.set(self.looks.get() + 1);
