@@ -31,6 +31,7 @@ use crate::sys::machine;
 /// [`JobError::Failed`](crate::JobError::Failed). A panic is caught and comes back as `Panicked`;
 /// the worker goes on.
 ///
+/// # Examples
 /// ```
 /// use pool_core::{Job, JobContext, JobOptions};
 ///
@@ -57,24 +58,126 @@ use crate::sys::machine;
     note = "a future goes to `spawn_future`; a closure that returns one goes to `submit_future`"
 )]
 pub trait Job: Send + 'static {
-    /// What the job gives when it succeeds.
+    /// The value of a job that succeeds. The handle gives it once; without a handle it is dropped
+    /// on the worker.
     type Output: Send + 'static;
-    /// What it gives when it does not.
+    /// The job's own error, which the handle gives as
+    /// [`JobError::Failed`](crate::JobError::Failed).
     type Error: Send + 'static;
 
-    /// Does the work. Called at most once, on a worker (`R103`).
+    /// Does the work. Called at most once, on a worker of the pool that accepted the job (`R103`,
+    /// `R210`).
+    ///
+    /// The context is lent for the call. [`JobContext::check`] says whether to give up.
+    ///
+    /// # Errors
+    /// What the job calls a failure. Returned after `check` has reported that the job should give
+    /// up, it is dropped, and the job ends as `Cancelled` or `Expired` (`R402`).
+    ///
+    /// # Panics
+    /// A panic is caught. The handle gives it as [`JobError::Panicked`](crate::JobError::Panicked),
+    /// and the worker goes on (`R302`).
+    ///
+    /// # Examples
+    /// ```
+    /// # use pool_core::backend::SpawnPool;
+    /// # let spawner = |run: Box<dyn FnOnce() + Send>| drop(std::thread::spawn(run));
+    /// # let pool = SpawnPool::builder().workers(1).queue_capacity(8).adopt(spawner).build()?;
+    /// use pool_core::{Interrupted, Job, JobContext};
+    ///
+    /// struct SumTo(u32);
+    ///
+    /// impl Job for SumTo {
+    ///     type Output = u32;
+    ///     type Error = Interrupted;
+    ///
+    ///     fn run(self, ctx: &JobContext<'_>) -> Result<u32, Interrupted> {
+    ///         let mut sum = 0;
+    ///         for n in 1..=self.0 {
+    ///             ctx.check()?;
+    ///             sum += n;
+    ///         }
+    ///         Ok(sum)
+    ///     }
+    /// }
+    /// assert_eq!(pool.submit(SumTo(4))?.join()?, 10);
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
     fn run(self, ctx: &JobContext<'_>) -> Result<Self::Output, Self::Error>;
 
-    /// Name, deadline and token of this job, read once, at submission.
+    /// Returns the job's name, deadline and token.
+    ///
+    /// Read once, at submission, on the submitter's thread: a panic here is the submitter's. A
+    /// method that returns a future reads them as it is called, so a timeout runs from there and
+    /// not from the first poll.
+    ///
+    /// # Examples
+    /// ```
+    /// # use pool_core::backend::SpawnPool;
+    /// # let spawner = |run: Box<dyn FnOnce() + Send>| drop(std::thread::spawn(run));
+    /// # let pool = SpawnPool::builder().workers(1).queue_capacity(8).adopt(spawner).build()?;
+    /// use pool_core::{Interrupted, Job, JobContext, JobOptions};
+    ///
+    /// struct Report {
+    ///     customer: u32,
+    /// }
+    ///
+    /// impl Job for Report {
+    ///     type Output = Option<String>;
+    ///     type Error = Interrupted;
+    ///
+    ///     fn run(self, ctx: &JobContext<'_>) -> Result<Option<String>, Interrupted> {
+    ///         Ok(ctx.name().map(str::to_owned))
+    ///     }
+    ///
+    ///     fn options(&self) -> JobOptions {
+    ///         JobOptions::new().named(format!("report-{}", self.customer))
+    ///     }
+    /// }
+    /// let name = pool.submit(Report { customer: 17 })?.join()?;
+    /// assert_eq!(name.as_deref(), Some("report-17"));
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
     #[inline]
     fn options(&self) -> JobOptions {
         JobOptions::default()
     }
 
-    /// What an error of this job says, for `on_failure` and what else shows it.
+    /// Returns what an error of this job says, for `on_failure` and for logs.
     ///
-    /// Asked only where somebody listens. `None`, as here: whoever shows it does what it can for an
-    /// error of unknown type; see [`JobFailure::message`](crate::JobFailure::message).
+    /// Called only where somebody listens, on the thread that ends the job. The default is `None`:
+    /// then the text comes from the pool's `describe_error`, or from the type itself where it is a
+    /// common one; see [`JobFailure::message`](crate::JobFailure::message).
+    ///
+    /// # Examples
+    /// ```
+    /// # use pool_core::backend::SpawnPool;
+    /// # let spawner = |run: Box<dyn FnOnce() + Send>| drop(std::thread::spawn(run));
+    /// use pool_core::{Job, JobContext};
+    ///
+    /// struct OutOf(&'static str); // no `Display`
+    ///
+    /// struct Print;
+    ///
+    /// impl Job for Print {
+    ///     type Output = ();
+    ///     type Error = OutOf;
+    ///
+    ///     fn run(self, _ctx: &JobContext<'_>) -> Result<(), OutOf> {
+    ///         Err(OutOf("ink"))
+    ///     }
+    ///
+    ///     fn error_text(error: &OutOf) -> Option<String> {
+    ///         Some(format!("out of {}", error.0))
+    ///     }
+    /// }
+    /// let (log, lines) = std::sync::mpsc::channel();
+    /// let pool = SpawnPool::builder().workers(1).adopt(spawner);
+    /// let pool = pool.on_failure(move |job| drop(log.send(job.message.map(str::to_owned)))).build()?;
+    /// pool.execute(Print)?;
+    /// assert_eq!(lines.recv()?.as_deref(), Some("out of ink"));
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
     fn error_text(error: &Self::Error) -> Option<String> {
         let _unknown = error;
         None
@@ -108,27 +211,116 @@ where
     note = "a bare future goes to `spawn_future`, or becomes a job by `infallible_future`"
 )]
 pub trait AsyncJob: Send + 'static {
-    /// What the job gives when it succeeds.
+    /// The value of a job that succeeds. The handle gives it once; without a handle it is dropped
+    /// on the worker.
     type Output: Send + 'static;
-    /// What it gives when it does not.
+    /// The job's own error, which the handle gives as
+    /// [`JobError::Failed`](crate::JobError::Failed).
     type Error: Send + 'static;
 
-    /// Starts the work. Called at most once, on a worker.
+    /// Starts the work. Called at most once, on a worker. The future that it returns is polled by
+    /// the pool, never by two threads at once (`R802`).
+    ///
+    /// # Errors
+    /// As for [`Job::run`].
+    ///
+    /// # Panics
+    /// A panic here or in a poll is caught, as for [`Job::run`].
+    ///
+    /// # Examples
+    /// ```
+    /// # use pool_core::backend::SpawnPool;
+    /// # let spawner = |run: Box<dyn FnOnce() + Send>| drop(std::thread::spawn(run));
+    /// # let pool = SpawnPool::builder().workers(1).queue_capacity(8).adopt(spawner).build()?;
+    /// use pool_core::{AsyncContext, AsyncJob};
+    /// use std::convert::Infallible;
+    ///
+    /// struct Greeting(&'static str);
+    ///
+    /// impl AsyncJob for Greeting {
+    ///     type Output = String;
+    ///     type Error = Infallible;
+    ///
+    ///     async fn run(self, _ctx: AsyncContext) -> Result<String, Infallible> {
+    ///         Ok(format!("hello {}", self.0))
+    ///     }
+    /// }
+    /// assert_eq!(pool.submit_future(Greeting("world"))?.join()?, "hello world");
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
     fn run(
         self,
         ctx: AsyncContext,
     ) -> impl Future<Output = Result<Self::Output, Self::Error>> + Send + 'static;
 
-    /// Name, deadline and token of this job, read once, at submission.
+    /// Returns the job's name, deadline and token. Read once, at submission, as for
+    /// [`Job::options`].
+    ///
+    /// # Examples
+    /// ```
+    /// # use pool_core::backend::SpawnPool;
+    /// # let spawner = |run: Box<dyn FnOnce() + Send>| drop(std::thread::spawn(run));
+    /// # let pool = SpawnPool::builder().workers(1).queue_capacity(8).adopt(spawner).build()?;
+    /// use pool_core::{AsyncContext, AsyncJob, JobOptions};
+    /// use std::convert::Infallible;
+    ///
+    /// struct Who;
+    ///
+    /// impl AsyncJob for Who {
+    ///     type Output = Option<String>;
+    ///     type Error = Infallible;
+    ///
+    ///     async fn run(self, ctx: AsyncContext) -> Result<Option<String>, Infallible> {
+    ///         Ok(ctx.name().map(str::to_owned))
+    ///     }
+    ///
+    ///     fn options(&self) -> JobOptions {
+    ///         JobOptions::new().named("who")
+    ///     }
+    /// }
+    /// assert_eq!(pool.submit_future(Who)?.join()?.as_deref(), Some("who"));
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
     #[inline]
     fn options(&self) -> JobOptions {
         JobOptions::default()
     }
 
-    /// What an error of this job says, for `on_failure` and what else shows it.
+    /// Returns what an error of this job says, for `on_failure` and for logs.
     ///
-    /// Asked only where somebody listens. `None`, as here: whoever shows it does what it can for an
-    /// error of unknown type; see [`JobFailure::message`](crate::JobFailure::message).
+    /// Called only where somebody listens, on the thread that ends the job. The default is `None`:
+    /// then the text comes from the pool's `describe_error`, or from the type itself where it is a
+    /// common one; see [`Job::error_text`] and [`JobFailure::message`](crate::JobFailure::message).
+    ///
+    /// # Examples
+    /// ```
+    /// # use pool_core::backend::SpawnPool;
+    /// # let spawner = |run: Box<dyn FnOnce() + Send>| drop(std::thread::spawn(run));
+    /// use pool_core::{AsyncContext, AsyncJob};
+    ///
+    /// struct Status(u16); // no `Display`
+    ///
+    /// struct Fetch;
+    ///
+    /// impl AsyncJob for Fetch {
+    ///     type Output = ();
+    ///     type Error = Status;
+    ///
+    ///     async fn run(self, _ctx: AsyncContext) -> Result<(), Status> {
+    ///         Err(Status(404))
+    ///     }
+    ///
+    ///     fn error_text(error: &Status) -> Option<String> {
+    ///         Some(format!("status {}", error.0))
+    ///     }
+    /// }
+    /// let (log, lines) = std::sync::mpsc::channel();
+    /// let pool = SpawnPool::builder().workers(1).adopt(spawner);
+    /// let pool = pool.on_failure(move |job| drop(log.send(job.message.map(str::to_owned)))).build()?;
+    /// pool.execute_future(Fetch)?;
+    /// assert_eq!(lines.recv()?.as_deref(), Some("status 404"));
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
     fn error_text(error: &Self::Error) -> Option<String> {
         let _unknown = error;
         None
@@ -151,44 +343,105 @@ where
 }
 
 /// What a job may carry in addition to its payload: a name, a time limit, a token.
+///
+/// Options that are set twice are merged: the shorter timeout, the earlier deadline and each of the
+/// tokens hold. Only a name replaces the one before. A job without options costs no memory for
+/// them.
 #[derive(Debug, Clone, Default)]
 pub struct JobOptions {
+    /// Shown by `on_failure`, by a shutdown's report and by the context.
     name: Option<Cow<'static, str>>,
+    /// Counted from the submission. The shortest that was given.
     timeout: Option<Duration>,
+    /// The earliest that was given. Apart from `timeout`, which becomes a point in time only at
+    /// submission.
     deadline: Option<Instant>,
+    /// Below each token that was given, if there is more than one.
     token: Option<CancelToken>,
 }
 
 impl JobOptions {
-    /// No name, no limit, no token.
+    /// Returns options without a name, a limit or a token.
+    ///
+    /// # Examples
+    /// ```
+    /// use pool_core::JobOptions;
+    ///
+    /// let options = JobOptions::new();
+    /// assert!(options.name().is_none() && options.timeout().is_none());
+    /// ```
     pub fn new() -> Self {
         Self::default()
     }
 
-    /// The name, if there is one.
+    /// Returns the name, if there is one.
+    ///
+    /// # Examples
+    /// ```
+    /// use pool_core::JobOptions;
+    ///
+    /// let options = JobOptions::new().named("nightly").named("nightly-2");
+    /// assert_eq!(options.name(), Some("nightly-2")); // the later one
+    /// ```
     pub fn name(&self) -> Option<&str> {
         self.name.as_deref()
     }
 
-    /// The time from submission to the end, if it is limited.
+    /// Returns the time from submission to the end, if it is limited by a
+    /// [`with_timeout`](Self::with_timeout).
+    ///
+    /// # Examples
+    /// ```
+    /// use pool_core::JobOptions;
+    /// use std::time::{Duration, Instant};
+    ///
+    /// let second = Duration::from_secs(1);
+    /// assert_eq!(JobOptions::new().with_timeout(second).timeout(), Some(second));
+    /// assert_eq!(JobOptions::new().with_deadline(Instant::now()).timeout(), None);
+    /// ```
     pub fn timeout(&self) -> Option<Duration> {
         self.timeout
     }
 
-    /// The point in time after which the job is no longer wanted, if one was set. The
-    /// [`timeout`](Self::timeout) is not in it: that becomes a point in time at submission.
+    /// Returns the point in time after which the job is no longer wanted, if one was set by a
+    /// [`with_deadline`](Self::with_deadline).
+    ///
+    /// The [`timeout`](Self::timeout) is not in it: that becomes a point in time at submission.
+    ///
+    /// # Examples
+    /// ```
+    /// use pool_core::JobOptions;
+    /// use std::time::{Duration, Instant};
+    ///
+    /// let (soon, second) = (Instant::now(), Duration::from_secs(1));
+    /// let options = JobOptions::new().with_deadline(soon + second).with_deadline(soon);
+    /// assert_eq!(options.deadline(), Some(soon)); // the earlier of both
+    /// assert_eq!(JobOptions::new().with_timeout(second).deadline(), None);
+    /// ```
     pub fn deadline(&self) -> Option<Instant> {
         self.deadline
     }
 
-    /// What cancels the job in addition to its handle, if anything does: cancelled as soon as one
-    /// of the tokens given is.
+    /// Returns the token that cancels the job in addition to its handle, if one was given.
+    ///
+    /// If several were given, it is a token of its own below all of them.
+    ///
+    /// # Examples
+    /// ```
+    /// use pool_core::{CancelToken, JobOptions};
+    ///
+    /// let request = CancelToken::new();
+    /// let options = JobOptions::new().with_token(&request);
+    /// request.cancel();
+    /// assert!(options.token().is_some_and(CancelToken::is_cancelled));
+    /// ```
     pub fn token(&self) -> Option<&CancelToken> {
         self.token.as_ref()
     }
 
     /// Names the job, for reports and logs.
     ///
+    /// # Examples
     /// ```
     /// use pool_core::JobOptions;
     ///
@@ -204,6 +457,7 @@ impl JobOptions {
     /// Limits the time from submission to the end. Past it, a queued job never starts and a running
     /// one sees it in [`JobContext::check`]. A limit too far for the clock is none (`R407`).
     ///
+    /// # Examples
     /// ```
     /// use pool_core::JobOptions;
     /// use std::time::Duration;
@@ -220,6 +474,7 @@ impl JobOptions {
 
     /// Like [`with_timeout`](Self::with_timeout), with a point in time. The earlier of both holds.
     ///
+    /// # Examples
     /// ```
     /// use pool_core::JobOptions;
     /// use std::time::{Duration, Instant};
@@ -235,6 +490,7 @@ impl JobOptions {
 
     /// Cancels the job with this token, in addition to whatever else may cancel it.
     ///
+    /// # Examples
     /// ```
     /// use pool_core::{CancelToken, JobOptions};
     ///
@@ -252,7 +508,8 @@ impl JobOptions {
         self
     }
 
-    /// What the child of a job with this deadline and this token inherits.
+    /// Returns what the child of a job with this deadline and this token inherits: both, and no
+    /// name (`R406`).
     #[inline(always)]
     pub(crate) fn inherited(deadline: Option<Instant>, token: Option<CancelToken>) -> Self {
         Self {
@@ -292,6 +549,8 @@ impl JobOptions {
         if is_plain { None } else { self.terms() }
     }
 
+    /// The part of [`resolve`](Self::resolve) for a job with options. `None` where they come to
+    /// nothing, as a timeout too far for the clock does (`R407`).
     #[inline(always)]
     fn terms(self) -> Option<Terms> {
         let timed = self
@@ -319,6 +578,7 @@ pub(crate) struct Terms {
 }
 
 impl Terms {
+    /// Whether there is nothing to keep: such terms are never allocated.
     #[inline]
     fn is_empty(&self) -> bool {
         self.name.is_none() && self.deadline.is_none() && self.token.is_none()
@@ -370,6 +630,7 @@ impl Terms {
         token.watch(&self.watch, id, waker).err()
     }
 
+    /// Has the clock of `life` call `waker` at the deadline, under the job's id.
     fn watch_clock(&self, deadline: Instant, id: JobId, life: &Lifecycle, waker: &Waker) {
         // Without a clock's thread the deadline is seen when the job would start, or at its next
         // poll.
@@ -384,6 +645,7 @@ impl Terms {
         }
     }
 
+    /// The part of [`unwatch`](Self::unwatch) for a job that may have been watched.
     #[cold]
     fn forget_watch(&self, id: JobId, life: &Lifecycle) {
         if let Some(token) = &self.token {
@@ -401,6 +663,8 @@ impl Terms {
             .is_some_and(|deadline| machine::now() >= deadline)
     }
 
+    /// Whether the token is cancelled; false without one. The handle's own request is not in it:
+    /// that is a bit of the cell.
     #[inline]
     pub(crate) fn is_cancelled(&self) -> bool {
         self.token.as_ref().is_some_and(CancelToken::is_cancelled)
@@ -408,6 +672,8 @@ impl Terms {
 }
 
 /// A job with options around it: what the adapters of [`JobExt`] and [`AsyncJobExt`] return.
+///
+/// Of two names the outer one holds, that of the adapter applied last. Limits and tokens add up.
 #[derive(Debug, Clone)]
 pub struct Configured<J> {
     job: J,
@@ -415,14 +681,39 @@ pub struct Configured<J> {
 }
 
 impl<J> Configured<J> {
-    /// `job` with `options`, in addition to those that the job has of itself.
+    /// Puts `options` around `job`, in addition to those that the job has of itself.
+    ///
+    /// A name in `options` replaces the job's own; see [`JobOptions`] for the rest.
+    ///
+    /// # Examples
+    /// ```
+    /// use pool_core::{Configured, Job, JobOptions, infallible_fn};
+    ///
+    /// let job = Configured::new(infallible_fn(|| 42), JobOptions::new().named("job"));
+    /// let job = Configured::new(job, JobOptions::new().named("answer"));
+    /// assert_eq!(job.options().name(), Some("answer")); // the outer one
+    /// ```
     pub fn new(job: J, options: JobOptions) -> Self {
         Self { job, options }
     }
 }
 
 impl<J> Configured<J> {
-    /// The job without the options around it.
+    /// Returns the job without the options around it, as after a refusal.
+    ///
+    /// # Examples
+    /// ```
+    /// # use pool_core::backend::SpawnPool;
+    /// # let spawner = |run: Box<dyn FnOnce() + Send>| drop(std::thread::spawn(run));
+    /// # let pool = SpawnPool::builder().workers(1).queue_capacity(8).adopt(spawner).build()?;
+    /// use pool_core::{JobExt, infallible_fn};
+    ///
+    /// pool.close();
+    /// let refused = pool.submit(infallible_fn(|| 42).named("answer")).unwrap_err();
+    /// let answer = refused.into_job().into_job().into_inner();
+    /// assert_eq!(answer(), 42);
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
     pub fn into_job(self) -> J {
         self.job
     }
@@ -470,27 +761,97 @@ impl<J: AsyncJob> AsyncJob for Configured<J> {
 /// The adapters, written once for both kinds of job.
 macro_rules! adapters {
     () => {
-        /// Names the job, for reports and logs.
+        /// Names the job, for reports and logs. A name that the job has already is replaced.
+        ///
+        /// # Examples
+        /// ```
+        /// # use pool_core::backend::SpawnPool;
+        /// # let spawner = |run: Box<dyn FnOnce() + Send>| drop(std::thread::spawn(run));
+        /// # let pool = SpawnPool::builder().workers(1).queue_capacity(8).adopt(spawner).build()?;
+        /// use pool_core::{Interrupted, JobExt, job_fn};
+        ///
+        /// let job = job_fn(|ctx| Ok::<_, Interrupted>(ctx.name() == Some("invoice-17")));
+        /// assert!(pool.submit(job.named("invoice-17"))?.join()?);
+        /// # Ok::<(), Box<dyn std::error::Error>>(())
+        /// ```
         fn named(self, name: impl Into<Cow<'static, str>>) -> Configured<Self> {
             Configured::new(self, JobOptions::new().named(name))
         }
 
-        /// Limits the time from submission to the end; see [`JobOptions::with_timeout`].
+        /// Limits the time from submission to the end; see [`JobOptions::with_timeout`]. The
+        /// shorter of two limits holds.
+        ///
+        /// # Examples
+        /// ```
+        /// # use pool_core::backend::SpawnPool;
+        /// # let spawner = |run: Box<dyn FnOnce() + Send>| drop(std::thread::spawn(run));
+        /// # let pool = SpawnPool::builder().workers(1).queue_capacity(8).adopt(spawner).build()?;
+        /// use pool_core::{JobError, JobExt, infallible_fn};
+        /// use std::time::Duration;
+        ///
+        /// let late = pool.submit(infallible_fn(|| 42).with_timeout(Duration::ZERO))?;
+        /// assert!(matches!(late.join(), Err(JobError::Expired))); // it did not start
+        /// # Ok::<(), Box<dyn std::error::Error>>(())
+        /// ```
         fn with_timeout(self, timeout: Duration) -> Configured<Self> {
             Configured::new(self, JobOptions::new().with_timeout(timeout))
         }
 
-        /// Sets the point in time after which the job is no longer wanted.
+        /// Sets the point in time after which the job is no longer wanted; see
+        /// [`JobOptions::with_deadline`]. The earlier of two holds.
+        ///
+        /// # Examples
+        /// ```
+        /// # use pool_core::backend::SpawnPool;
+        /// # let spawner = |run: Box<dyn FnOnce() + Send>| drop(std::thread::spawn(run));
+        /// # let pool = SpawnPool::builder().workers(1).queue_capacity(8).adopt(spawner).build()?;
+        /// use pool_core::{JobError, JobExt, infallible_fn};
+        /// use std::time::Instant;
+        ///
+        /// let late = pool.submit(infallible_fn(|| 42).with_deadline(Instant::now()))?;
+        /// assert!(matches!(late.join(), Err(JobError::Expired)));
+        /// # Ok::<(), Box<dyn std::error::Error>>(())
+        /// ```
         fn with_deadline(self, deadline: Instant) -> Configured<Self> {
             Configured::new(self, JobOptions::new().with_deadline(deadline))
         }
 
-        /// Cancels the job with this token.
+        /// Cancels the job with this token, in addition to those that it has; see
+        /// [`JobOptions::with_token`].
+        ///
+        /// # Examples
+        /// ```
+        /// # use pool_core::backend::SpawnPool;
+        /// # let spawner = |run: Box<dyn FnOnce() + Send>| drop(std::thread::spawn(run));
+        /// # let pool = SpawnPool::builder().workers(1).queue_capacity(8).adopt(spawner).build()?;
+        /// use pool_core::{CancelToken, JobError, JobExt, infallible_fn};
+        ///
+        /// let request = CancelToken::new();
+        /// request.cancel();
+        /// let job = pool.submit(infallible_fn(|| 42).with_token(&request))?;
+        /// assert!(matches!(job.join(), Err(JobError::Cancelled)));
+        /// # Ok::<(), Box<dyn std::error::Error>>(())
+        /// ```
         fn with_token(self, token: &CancelToken) -> Configured<Self> {
             Configured::new(self, JobOptions::new().with_token(token))
         }
 
-        /// Sets several options at once.
+        /// Sets several options at once, as those that a parent's context gives for its children.
+        ///
+        /// # Examples
+        /// ```
+        /// # use pool_core::backend::SpawnPool;
+        /// # let spawner = |run: Box<dyn FnOnce() + Send>| drop(std::thread::spawn(run));
+        /// # let pool = SpawnPool::builder().workers(1).queue_capacity(8).adopt(spawner).build()?;
+        /// use pool_core::{Job, JobExt, JobOptions, infallible_fn};
+        /// use std::time::Duration;
+        ///
+        /// let nightly = JobOptions::new().named("nightly").with_timeout(Duration::from_secs(60));
+        /// let job = infallible_fn(|| 42).with_options(nightly);
+        /// assert_eq!(job.options().name(), Some("nightly"));
+        /// assert_eq!(pool.submit(job)?.join()?, 42);
+        /// # Ok::<(), Box<dyn std::error::Error>>(())
+        /// ```
         fn with_options(self, options: JobOptions) -> Configured<Self> {
             Configured::new(self, options)
         }
@@ -498,6 +859,8 @@ macro_rules! adapters {
 }
 
 /// Adapters for every [`Job`]: `job.named("invoice-17").with_timeout(two_seconds)`.
+///
+/// Each wraps the job in a [`Configured`], which is a job again, so they chain in any order.
 pub trait JobExt: Job + Sized {
     adapters!();
 }

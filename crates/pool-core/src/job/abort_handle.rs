@@ -14,6 +14,7 @@ use crate::sys::machine::{self, Point};
 /// long as it is kept: also after the job's [`JobHandle`](crate::JobHandle) has given the outcome,
 /// was dropped or detached.
 ///
+/// # Examples
 /// ```
 /// use pool_core::{AbortHandle, Executor, ExecutorExt, SubmitError};
 ///
@@ -42,6 +43,7 @@ impl AbortHandle {
 
     /// Asks the job to stop, as [`JobHandle::cancel`](crate::JobHandle::cancel) does.
     ///
+    /// # Examples
     /// ```
     /// # use pool_core::backend::SpawnPool;
     /// # let spawner = |run: Box<dyn FnOnce() + Send>| drop(std::thread::spawn(run));
@@ -57,13 +59,35 @@ impl AbortHandle {
         self.0.cancel();
     }
 
-    /// Whether the job is over, so that a `cancel` would do nothing.
+    /// Whether the job is over, so that a [`cancel`](Self::cancel) would do nothing.
+    ///
+    /// # Examples
+    /// ```
+    /// # use pool_core::backend::SpawnPool;
+    /// # let spawner = |run: Box<dyn FnOnce() + Send>| drop(std::thread::spawn(run));
+    /// # let pool = SpawnPool::builder().workers(1).queue_capacity(8).adopt(spawner).build()?;
+    /// let handle = pool.spawn(|| 42)?;
+    /// let abort = handle.abort_handle();
+    /// handle.join()?;
+    /// assert!(abort.is_finished());
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
     pub fn is_finished(&self) -> bool {
         machine::point(Point::Ask);
         self.0.is_ended()
     }
 
-    /// The job's id, the same as its handle's.
+    /// Returns the job's id, the same as its handle's.
+    ///
+    /// # Examples
+    /// ```
+    /// # use pool_core::backend::SpawnPool;
+    /// # let spawner = |run: Box<dyn FnOnce() + Send>| drop(std::thread::spawn(run));
+    /// # let pool = SpawnPool::builder().workers(1).queue_capacity(8).adopt(spawner).build()?;
+    /// let handle = pool.spawn(|| 42)?;
+    /// assert_eq!(handle.abort_handle().id(), handle.id());
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
     pub fn id(&self) -> JobId {
         self.0.id()
     }

@@ -67,6 +67,7 @@ pub(crate) use watchers::Watch;
 /// A chain of children may have any length: a token that nobody holds any more costs neither
 /// memory nor time, whether or not it has children.
 ///
+/// # Examples
 /// ```
 /// use pool_core::CancelToken;
 ///
@@ -86,6 +87,7 @@ pub struct CancelToken {
 impl CancelToken {
     /// A token of its own, not cancelled.
     ///
+    /// # Examples
     /// ```
     /// use pool_core::CancelToken;
     ///
@@ -98,6 +100,7 @@ impl CancelToken {
 
     /// A token that is cancelled with this one, and can be cancelled alone.
     ///
+    /// # Examples
     /// ```
     /// use pool_core::CancelToken;
     ///
@@ -122,6 +125,7 @@ impl CancelToken {
     ///
     /// Once it returns, [`is_cancelled`](Self::is_cancelled) is true for this token and all below.
     ///
+    /// # Examples
     /// ```
     /// # use pool_core::backend::SpawnPool;
     /// # let spawner = |run: Box<dyn FnOnce() + Send>| drop(std::thread::spawn(run));
@@ -140,6 +144,7 @@ impl CancelToken {
 
     /// Whether this token or one above it was cancelled. Reads one flag, however long the chain.
     ///
+    /// # Examples
     /// ```
     /// use pool_core::CancelToken;
     ///
@@ -160,6 +165,7 @@ impl CancelToken {
     /// # Cancel safety
     /// Dropped before it resolves, it leaves no waker behind.
     ///
+    /// # Examples
     /// ```
     /// use pool_core::CancelToken;
     ///

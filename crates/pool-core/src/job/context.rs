@@ -25,8 +25,12 @@ use crate::sys::machine::{self, Point};
 use crate::worker::Worker;
 use crate::worker::user_state::{StateError, lend};
 
-/// How a job's own handle asks it to stop.
+/// How a job's own handle asks it to stop: what a context reads, and what its children inherit.
+///
+/// Implemented by the cells. The token above the job and the pool's own state are asked apart from
+/// it.
 pub(crate) trait Cancellation: Send + Sync {
+    /// Whether the handle, or an abort handle, has asked. Nothing else is in it.
     fn is_requested(&self) -> bool;
     /// A token that is cancelled with this job, for its children. `None` where nobody is left who
     /// could cancel this job alone: its children then inherit the token above it, so a chain of
@@ -42,6 +46,7 @@ pub(crate) trait Cancellation: Send + Sync {
 pub(crate) struct OwnToken(OnceLock<CancelToken>);
 
 impl OwnToken {
+    /// Returns the job's token, below the token that its options name. Makes it at the first call.
     pub(crate) fn get(&self, terms: Option<&Terms>, state: &State) -> CancelToken {
         let above = terms.and_then(|terms| terms.token.as_ref());
         let token = self.0.get_or_init(|| CancelToken::below(above.as_slice()));
@@ -124,6 +129,12 @@ macro_rules! ways_in_for_children {
         /// runs inline, or within a poll is queued past the capacity (`R108`, `R607`). On any other
         /// thread, to which a future may have given its context, it blocks while the queue is full.
         ///
+        /// # Errors
+        /// [`SubmitError::Closed`] with the job, once a shutdown's grace period is over (`R607`),
+        /// or if this context has outlived its pool. On a thread that is no worker of the pool also
+        /// [`SubmitError::Full`], at the child's deadline (`R105`).
+        ///
+        /// # Examples
         /// ```
         /// use pool_core::{JobContext, JobError, job_fn};
         ///
@@ -133,10 +144,6 @@ macro_rules! ways_in_for_children {
         ///     Ok(half + (whole - half))
         /// }
         /// ```
-        ///
-        /// # Errors
-        /// [`SubmitError::Closed`] with the job, once a shutdown's grace period is over (`R607`),
-        /// or if this context has outlived its pool.
         pub fn submit<J: Job>(
             &self,
             job: J,
@@ -144,19 +151,53 @@ macro_rules! ways_in_for_children {
             self.children().submit(job)
         }
 
-        /// Executes a child without a handle; see [`submit`](Self::submit).
+        /// Executes a child without a handle, which inherits as by [`submit`](Self::submit). Its
+        /// end is counted, and `on_failure` hears of a failure.
         ///
         /// # Errors
         /// As for [`submit`](Self::submit).
+        ///
+        /// # Examples
+        /// ```
+        /// # use pool_core::backend::SpawnPool;
+        /// # let spawner = |run: Box<dyn FnOnce() + Send>| drop(std::thread::spawn(run));
+        /// # let pool = SpawnPool::builder().workers(1).queue_capacity(8).adopt(spawner).build()?;
+        /// use pool_core::{Interrupted, SubmitError, job_fn};
+        ///
+        /// let parent = job_fn(|ctx| {
+        ///     let audit = job_fn(|_| Ok::<_, Interrupted>(println!("audit")));
+        ///     ctx.execute(audit).map_err(SubmitError::without_job)
+        /// });
+        /// let _child_id = pool.submit(parent)?.join()?;
+        /// pool.wait_idle();
+        /// assert_eq!(pool.stats().completed, 2);
+        /// # Ok::<(), Box<dyn std::error::Error>>(())
+        /// ```
         #[inline]
         pub fn execute<J: Job>(&self, job: J) -> Result<JobId, SubmitError<J>> {
             self.children().execute(job)
         }
 
-        /// Submits a plain closure as a child; see [`submit`](Self::submit).
+        /// Submits a plain closure as a child, which inherits as by [`submit`](Self::submit).
         ///
         /// # Errors
-        /// As for [`submit`](Self::submit).
+        /// As for [`submit`](Self::submit): the closure comes back.
+        ///
+        /// # Examples
+        /// ```
+        /// # use pool_core::backend::SpawnPool;
+        /// # let spawner = |run: Box<dyn FnOnce() + Send>| drop(std::thread::spawn(run));
+        /// # let pool = SpawnPool::builder().workers(1).queue_capacity(8).adopt(spawner).build()?;
+        /// use pool_core::job_fn;
+        /// use std::error::Error;
+        ///
+        /// let parent = job_fn(|ctx| {
+        ///     let child = ctx.spawn(|| 6 * 7).map_err(|closed| closed.without_job())?;
+        ///     Ok::<_, Box<dyn Error + Send + Sync>>(child.join()?)
+        /// });
+        /// assert_eq!(pool.submit(parent)?.join()?, 42);
+        /// # Ok::<(), Box<dyn std::error::Error>>(())
+        /// ```
         pub fn spawn<F, T>(&self, f: F) -> Result<JobHandle<T, Infallible>, SubmitError<F>>
         where
             F: FnOnce() -> T + Send + 'static,
@@ -166,10 +207,28 @@ macro_rules! ways_in_for_children {
             child.map_err(InfallibleFn::given_back)
         }
 
-        /// Submits a child whose work is a future; see [`submit`](Self::submit).
+        /// Submits a child whose work is a future; see [`submit`](Self::submit) for what it
+        /// inherits and where it waits.
         ///
         /// # Errors
         /// As for [`submit`](Self::submit).
+        ///
+        /// # Examples
+        /// ```
+        /// # use pool_core::backend::SpawnPool;
+        /// # let spawner = |run: Box<dyn FnOnce() + Send>| drop(std::thread::spawn(run));
+        /// # let pool = SpawnPool::builder().workers(1).queue_capacity(8).adopt(spawner).build()?;
+        /// use pool_core::{JobError, async_job_fn, job_fn};
+        /// use std::convert::Infallible;
+        ///
+        /// let parent = job_fn(|ctx| {
+        ///     let child = async_job_fn(|ctx| async move { Ok::<_, Infallible>(ctx.id()) });
+        ///     let child = ctx.submit_future(child).map_err(|_closed| JobError::Abandoned)?;
+        ///     Ok::<_, JobError<Infallible>>(child.id() == child.join()?)
+        /// });
+        /// assert!(pool.submit(parent)?.join()?);
+        /// # Ok::<(), Box<dyn std::error::Error>>(())
+        /// ```
         pub fn submit_future<J: AsyncJob>(
             &self,
             job: J,
@@ -177,18 +236,54 @@ macro_rules! ways_in_for_children {
             self.children().submit_future(job)
         }
 
-        /// Executes a child whose work is a future, without a handle; see [`submit`](Self::submit).
+        /// Executes a child whose work is a future, without a handle; see [`submit`](Self::submit)
+        /// for what it inherits and where it waits.
         ///
         /// # Errors
         /// As for [`submit`](Self::submit).
+        ///
+        /// # Examples
+        /// ```
+        /// # use pool_core::backend::SpawnPool;
+        /// # let spawner = |run: Box<dyn FnOnce() + Send>| drop(std::thread::spawn(run));
+        /// # let pool = SpawnPool::builder().workers(1).queue_capacity(8).adopt(spawner).build()?;
+        /// use pool_core::{SubmitError, async_job_fn, job_fn};
+        /// use std::convert::Infallible;
+        ///
+        /// let parent = job_fn(|ctx| {
+        ///     let child = async_job_fn(|_| async { Ok::<_, Infallible>(()) });
+        ///     ctx.execute_future(child).map_err(SubmitError::without_job)
+        /// });
+        /// pool.submit(parent)?.join()?;
+        /// pool.wait_idle();
+        /// assert_eq!(pool.stats().completed, 2);
+        /// # Ok::<(), Box<dyn std::error::Error>>(())
+        /// ```
         pub fn execute_future<J: AsyncJob>(&self, job: J) -> Result<JobId, SubmitError<J>> {
             self.submit_future(job).map(JobHandle::into_id)
         }
 
-        /// Submits a bare future as a child; see [`submit`](Self::submit).
+        /// Submits a bare future as a child; see [`submit`](Self::submit) for what it inherits and
+        /// where it waits.
         ///
         /// # Errors
-        /// As for [`submit`](Self::submit).
+        /// As for [`submit`](Self::submit): the future comes back, unpolled.
+        ///
+        /// # Examples
+        /// ```
+        /// # use pool_core::backend::SpawnPool;
+        /// # let spawner = |run: Box<dyn FnOnce() + Send>| drop(std::thread::spawn(run));
+        /// # let pool = SpawnPool::builder().workers(1).queue_capacity(8).adopt(spawner).build()?;
+        /// use pool_core::job_fn;
+        /// use std::error::Error;
+        ///
+        /// let parent = job_fn(|ctx| {
+        ///     let child = ctx.spawn_future(async { 6 * 7 }).map_err(|closed| closed.without_job())?;
+        ///     Ok::<_, Box<dyn Error + Send + Sync>>(child.join()?)
+        /// });
+        /// assert_eq!(pool.submit(parent)?.join()?, 42);
+        /// # Ok::<(), Box<dyn std::error::Error>>(())
+        /// ```
         pub fn spawn_future<F>(
             &self,
             future: F,
@@ -199,6 +294,7 @@ macro_rules! ways_in_for_children {
             self.children().spawn_future(future)
         }
 
+        /// This job's pool, and what its children get from it.
         #[inline(always)]
         fn children(&self) -> Children<'_> {
             Children {
@@ -212,9 +308,13 @@ macro_rules! ways_in_for_children {
 /// What a job knows of itself while it runs. Lent to [`Job::run`].
 pub struct JobContext<'a> {
     id: JobId,
+    /// `None` for a job without options.
     terms: Option<&'a Terms>,
+    /// `None` for a job without a cell: nobody can ask that one alone to stop.
     cancellation: Option<&'a dyn Cancellation>,
     worker: &'a Worker,
+    /// What [`check`](Self::check) has said last: it decides the outcome if the job returns an
+    /// error.
     reported: Cell<Option<Interrupted>>,
 }
 
@@ -235,25 +335,79 @@ impl<'a> JobContext<'a> {
         }
     }
 
-    /// The job's id, the same as its handle's.
+    /// Returns the job's id, the same as its handle's.
+    ///
+    /// # Examples
+    /// ```
+    /// # use pool_core::backend::SpawnPool;
+    /// # let spawner = |run: Box<dyn FnOnce() + Send>| drop(std::thread::spawn(run));
+    /// # let pool = SpawnPool::builder().workers(1).queue_capacity(8).adopt(spawner).build()?;
+    /// use pool_core::{Interrupted, job_fn};
+    ///
+    /// let handle = pool.submit(job_fn(|ctx| Ok::<_, Interrupted>(ctx.id())))?;
+    /// assert_eq!(handle.id(), handle.join()?);
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
     pub fn id(&self) -> JobId {
         self.id
     }
 
-    /// The job's name, if it was given one.
+    /// Returns the job's name, if it was given one.
+    ///
+    /// # Examples
+    /// ```
+    /// # use pool_core::backend::SpawnPool;
+    /// # let spawner = |run: Box<dyn FnOnce() + Send>| drop(std::thread::spawn(run));
+    /// # let pool = SpawnPool::builder().workers(1).queue_capacity(8).adopt(spawner).build()?;
+    /// use pool_core::{Interrupted, JobExt, job_fn};
+    ///
+    /// let job = job_fn(|ctx| Ok::<_, Interrupted>(ctx.name().map(str::to_owned)));
+    /// let name = pool.submit(job.named("invoice-17"))?.join()?;
+    /// assert_eq!(name.as_deref(), Some("invoice-17"));
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
     pub fn name(&self) -> Option<&str> {
         self.view().name()
     }
 
-    /// The index of the worker that runs this job, from 0 to one less than the pool's `workers`. No
-    /// two jobs that run at once on different threads have the same. On the rayon and async
-    /// backends it can, now and then, be another than the index with which the thread's
+    /// Returns the index of the worker that runs this job, from 0 to one less than the pool's
+    /// `workers`.
+    ///
+    /// No two jobs that run at once on different threads have the same index. On the rayon and
+    /// async backends it can, now and then, be another than the index with which the thread's
     /// `on_worker_start` was called; the state is always the thread's own.
+    ///
+    /// # Examples
+    /// ```
+    /// # use pool_core::backend::SpawnPool;
+    /// # let spawner = |run: Box<dyn FnOnce() + Send>| drop(std::thread::spawn(run));
+    /// # let pool = SpawnPool::builder().workers(1).queue_capacity(8).adopt(spawner).build()?;
+    /// use pool_core::{Interrupted, job_fn};
+    ///
+    /// let job = job_fn(|ctx| Ok::<_, Interrupted>(ctx.worker()));
+    /// assert_eq!(pool.submit(job)?.join()?, 0); // the only worker
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
     pub fn worker(&self) -> usize {
         self.worker.index()
     }
 
-    /// When the job is no longer wanted, if it has a limit.
+    /// Returns the point in time after which the job is no longer wanted, if it has a limit: its
+    /// own, its timeout from the submission, or its parent's, whichever is first (`R404`, `R406`).
+    ///
+    /// # Examples
+    /// ```
+    /// # use pool_core::backend::SpawnPool;
+    /// # let spawner = |run: Box<dyn FnOnce() + Send>| drop(std::thread::spawn(run));
+    /// # let pool = SpawnPool::builder().workers(1).queue_capacity(8).adopt(spawner).build()?;
+    /// use pool_core::{Interrupted, JobExt, job_fn};
+    /// use std::time::{Duration, Instant};
+    ///
+    /// let soon = Instant::now() + Duration::from_secs(60);
+    /// let job = job_fn(|ctx| Ok::<_, Interrupted>(ctx.deadline()));
+    /// assert_eq!(pool.submit(job.with_deadline(soon))?.join()?, Some(soon));
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
     #[inline]
     pub fn deadline(&self) -> Option<Instant> {
         self.view().deadline()
@@ -261,6 +415,7 @@ impl<'a> JobContext<'a> {
 
     /// How long until the deadline; zero once it has passed, `None` without one (`R404`).
     ///
+    /// # Examples
     /// ```
     /// # use pool_core::backend::SpawnPool;
     /// # let spawner = |run: Box<dyn FnOnce() + Send>| drop(std::thread::spawn(run));
@@ -283,6 +438,24 @@ impl<'a> JobContext<'a> {
     /// It is a look and no more: a job that returns an error after it is counted as failed. One
     /// that gives up because it was asked to says so by [`check`](Self::check), and is counted as
     /// cancelled.
+    ///
+    /// # Examples
+    /// ```
+    /// # use pool_core::backend::SpawnPool;
+    /// # let spawner = |run: Box<dyn FnOnce() + Send>| drop(std::thread::spawn(run));
+    /// # let pool = SpawnPool::builder().workers(1).queue_capacity(8).adopt(spawner).build()?;
+    /// use pool_core::{CancelToken, Interrupted, JobExt, job_fn};
+    ///
+    /// let token = CancelToken::new();
+    /// let own = token.clone();
+    /// let job = job_fn(move |ctx| {
+    ///     let before = ctx.is_cancelled();
+    ///     own.cancel();
+    ///     Ok::<_, Interrupted>((before, ctx.is_cancelled()))
+    /// });
+    /// assert_eq!(pool.submit(job.with_token(&token))?.join()?, (false, true));
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
     pub fn is_cancelled(&self) -> bool {
         self.view().is_cancelled()
     }
@@ -294,6 +467,7 @@ impl<'a> JobContext<'a> {
     /// [`Interrupted::Cancelled`] once it was asked to stop, [`Interrupted::Expired`] once its
     /// deadline has passed.
     ///
+    /// # Examples
     /// ```
     /// # use pool_core::backend::SpawnPool;
     /// # let spawner = |run: Box<dyn FnOnce() + Send>| drop(std::thread::spawn(run));
@@ -325,6 +499,23 @@ impl<'a> JobContext<'a> {
     /// submits a child may run it in place, on this very stack. If the state is a `RefCell`, and is
     /// borrowed mutably across that call, a `borrow_mut` in the child panics. End the borrow first,
     /// or use [`with_state_mut`](Self::with_state_mut), which tells the child instead.
+    ///
+    /// # Examples
+    /// ```
+    /// # use pool_core::backend::SpawnPool;
+    /// # let spawner = |run: Box<dyn FnOnce() + Send>| drop(std::thread::spawn(run));
+    /// # let pool = SpawnPool::builder().workers(1).queue_capacity(8).adopt(spawner).build()?;
+    /// use pool_core::{Interrupted, job_fn};
+    ///
+    /// struct Scratch(Vec<u8>);
+    ///
+    /// let size = job_fn(|ctx| {
+    ///     let scratch = ctx.state::<Scratch>(); // there with `.on_worker_start(|_| Scratch(..))`
+    ///     Ok::<_, Interrupted>(scratch.map(|scratch| scratch.0.len()))
+    /// });
+    /// assert_eq!(pool.submit(size)?.join()?, None); // this pool has no such hook
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
     pub fn state<S: Any>(&self) -> Option<&S> {
         self.worker.state()?.downcast_ref()
     }
@@ -332,6 +523,11 @@ impl<'a> JobContext<'a> {
     /// Takes the `S` in the `RefCell<S>` that `on_worker_start` made for this worker, for the time
     /// of the closure.
     ///
+    /// # Errors
+    /// [`StateError::Taken`] if a job further up on this stack has taken it and runs this one in
+    /// place; [`StateError::Missing`] if there is no such state. The closure did not run.
+    ///
+    /// # Examples
     /// ```
     /// use pool_core::{JobContext, StateError};
     ///
@@ -345,10 +541,6 @@ impl<'a> JobContext<'a> {
     ///     })
     /// }
     /// ```
-    ///
-    /// # Errors
-    /// [`StateError::Taken`] if a job further up on this stack has taken it and runs this one in
-    /// place; [`StateError::Missing`] if there is no such state. The closure did not run.
     pub fn with_state_mut<S: Any, R>(
         &self,
         use_it: impl FnOnce(&mut S) -> R,
@@ -356,13 +548,30 @@ impl<'a> JobContext<'a> {
         lend(self.worker.state(), use_it)
     }
 
-    /// The executor that runs this job, for children that shall not inherit.
+    /// Returns the executor that runs this job, for children that shall not inherit, or that wait
+    /// for room by another method.
+    ///
+    /// # Examples
+    /// ```
+    /// # use pool_core::backend::SpawnPool;
+    /// # let spawner = |run: Box<dyn FnOnce() + Send>| drop(std::thread::spawn(run));
+    /// # let pool = SpawnPool::builder().workers(1).queue_capacity(8).adopt(spawner).build()?;
+    /// use pool_core::{ExecutorExt, Interrupted, job_fn};
+    ///
+    /// let parent = job_fn(|ctx| {
+    ///     let child = ctx.executor().try_spawn(|| 42);
+    ///     Ok::<_, Interrupted>(child.is_ok())
+    /// });
+    /// assert!(pool.submit(parent)?.join()?);
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
     pub fn executor(&self) -> &dyn Executor {
         self.worker.executor()
     }
 
     /// The options a child inherits: this job's deadline and its cancellation (`R406`).
     ///
+    /// # Examples
     /// ```
     /// # use pool_core::backend::SpawnPool;
     /// # let spawner = |run: Box<dyn FnOnce() + Send>| drop(std::thread::spawn(run));
@@ -404,6 +613,10 @@ impl<'a> JobContext<'a> {
     /// With the panic of `a`; then `b` is asked to stop, and does not start if it has not.
     /// Otherwise with that of `b`.
     ///
+    /// After rayon's `join`, whose halves are always queued, and chili's, which shares by a
+    /// heartbeat.
+    ///
+    /// # Examples
     /// ```
     /// # use pool_core::JobContext;
     /// fn sum(ctx: &JobContext<'_>, numbers: &[u64]) -> u64 {
@@ -415,9 +628,6 @@ impl<'a> JobContext<'a> {
     ///     left + right
     /// }
     /// ```
-    ///
-    /// After rayon's `join`, whose halves are always queued, and chili's, which shares by a
-    /// heartbeat.
     #[inline]
     pub fn join<A, B, RA, RB>(&self, a: A, b: B) -> (RA, RB)
     where
@@ -448,10 +658,12 @@ impl<'a> JobContext<'a> {
         Joiner::on(self.worker)
     }
 
+    /// Has this job count as one that was told to stop; also called for what a half of it was told.
     pub(crate) fn note_reported(&self, interrupted: Interrupted) {
         self.reported.set(Some(interrupted));
     }
 
+    /// What the job was told last. Read when it has returned an error.
     #[inline]
     pub(crate) fn reported(&self) -> Option<Interrupted> {
         self.reported.get()
@@ -473,14 +685,20 @@ impl fmt::Debug for JobContext<'_> {
 /// cross suspensions.
 #[derive(Clone)]
 pub struct AsyncContext {
+    /// The job's own cell, which the context keeps alive.
     cell: Arc<dyn AsyncView>,
+    /// The pool as an executor. Once the pool is gone, it submits to the one that a swap has put in
+    /// its place, or refuses as closed.
     pool: ByLife,
 }
 
 /// The cell of a future as its own context sees it.
 pub(crate) trait AsyncView: Cancellation {
+    /// The job's id.
     fn id(&self) -> JobId;
+    /// The job's options, if it has any.
     fn terms(&self) -> Option<&Terms>;
+    /// Notes that the job was told to stop, which decides its outcome if it returns an error.
     fn report(&self, interrupted: Interrupted);
 }
 
@@ -490,27 +708,105 @@ impl AsyncContext {
         Self { cell, pool }
     }
 
-    /// The job's id, the same as its handle's.
+    /// Returns the job's id, the same as its handle's.
+    ///
+    /// # Examples
+    /// ```
+    /// # use pool_core::backend::SpawnPool;
+    /// # let spawner = |run: Box<dyn FnOnce() + Send>| drop(std::thread::spawn(run));
+    /// # let pool = SpawnPool::builder().workers(1).queue_capacity(8).adopt(spawner).build()?;
+    /// use pool_core::{Interrupted, async_job_fn};
+    ///
+    /// let job = async_job_fn(|ctx| async move { Ok::<_, Interrupted>(ctx.id()) });
+    /// let handle = pool.submit_future(job)?;
+    /// assert_eq!(handle.id(), handle.join()?);
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
     pub fn id(&self) -> JobId {
         self.cell.id()
     }
 
-    /// The job's name, if it was given one.
+    /// Returns the job's name, if it was given one.
+    ///
+    /// # Examples
+    /// ```
+    /// # use pool_core::backend::SpawnPool;
+    /// # let spawner = |run: Box<dyn FnOnce() + Send>| drop(std::thread::spawn(run));
+    /// # let pool = SpawnPool::builder().workers(1).queue_capacity(8).adopt(spawner).build()?;
+    /// use pool_core::{AsyncJobExt, Interrupted, async_job_fn};
+    ///
+    /// let job = async_job_fn(|ctx| async move {
+    ///     Ok::<_, Interrupted>(ctx.name().map(str::to_owned))
+    /// });
+    /// let name = pool.submit_future(job.named("feed"))?.join()?;
+    /// assert_eq!(name.as_deref(), Some("feed"));
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
     pub fn name(&self) -> Option<&str> {
         self.view().name()
     }
 
-    /// When the job is no longer wanted, if it has a limit.
+    /// Returns the point in time after which the job is no longer wanted, if it has a limit; see
+    /// [`JobContext::deadline`].
+    ///
+    /// # Examples
+    /// ```
+    /// # use pool_core::backend::SpawnPool;
+    /// # let spawner = |run: Box<dyn FnOnce() + Send>| drop(std::thread::spawn(run));
+    /// # let pool = SpawnPool::builder().workers(1).queue_capacity(8).adopt(spawner).build()?;
+    /// use pool_core::{AsyncJobExt, Interrupted, async_job_fn};
+    /// use std::time::{Duration, Instant};
+    ///
+    /// let soon = Instant::now() + Duration::from_secs(60);
+    /// let job = async_job_fn(|ctx| async move { Ok::<_, Interrupted>(ctx.deadline()) });
+    /// assert_eq!(pool.submit_future(job.with_deadline(soon))?.join()?, Some(soon));
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
     pub fn deadline(&self) -> Option<Instant> {
         self.view().deadline()
     }
 
-    /// How long until the deadline; zero once it has passed, `None` without one.
+    /// Returns how long it is until the deadline; zero once it has passed, `None` without one.
+    ///
+    /// # Examples
+    /// ```
+    /// # use pool_core::backend::SpawnPool;
+    /// # let spawner = |run: Box<dyn FnOnce() + Send>| drop(std::thread::spawn(run));
+    /// # let pool = SpawnPool::builder().workers(1).queue_capacity(8).adopt(spawner).build()?;
+    /// use pool_core::{AsyncJobExt, Interrupted, async_job_fn};
+    /// use std::time::Duration;
+    ///
+    /// let minute = Duration::from_secs(60);
+    /// let job = async_job_fn(|ctx| async move { Ok::<_, Interrupted>(ctx.remaining()) });
+    /// let left = pool.submit_future(job.with_timeout(minute))?.join()?;
+    /// assert!(left.is_some_and(|left| left <= minute));
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
     pub fn remaining(&self) -> Option<Duration> {
         self.view().remaining()
     }
 
-    /// Whether the job was asked to stop. It is dropped at its next suspension then (`R405`).
+    /// Whether the job was asked to stop: by its handle, its token, its parent or a shutdown.
+    ///
+    /// The future is dropped at its next suspension then (`R405`), so this is for work between two
+    /// of them.
+    ///
+    /// # Examples
+    /// ```
+    /// # use pool_core::backend::SpawnPool;
+    /// # let spawner = |run: Box<dyn FnOnce() + Send>| drop(std::thread::spawn(run));
+    /// # let pool = SpawnPool::builder().workers(1).queue_capacity(8).adopt(spawner).build()?;
+    /// use pool_core::{AsyncJobExt, CancelToken, Interrupted, async_job_fn};
+    ///
+    /// let token = CancelToken::new();
+    /// let own = token.clone();
+    /// let job = async_job_fn(move |ctx| async move {
+    ///     own.cancel();
+    ///     Ok::<_, Interrupted>(ctx.is_cancelled())
+    /// });
+    /// assert!(pool.submit_future(job.with_token(&token))?.join()?); // it never suspended
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
     pub fn is_cancelled(&self) -> bool {
         self.view().is_cancelled()
     }
@@ -520,6 +816,25 @@ impl AsyncContext {
     /// # Errors
     /// [`Interrupted::Cancelled`] once it was asked to stop, [`Interrupted::Expired`] once its
     /// deadline has passed.
+    ///
+    /// # Examples
+    /// ```
+    /// # use pool_core::backend::SpawnPool;
+    /// # let spawner = |run: Box<dyn FnOnce() + Send>| drop(std::thread::spawn(run));
+    /// # let pool = SpawnPool::builder().workers(1).queue_capacity(8).adopt(spawner).build()?;
+    /// use pool_core::{AsyncJobExt, CancelToken, Interrupted, JobError, async_job_fn};
+    ///
+    /// let token = CancelToken::new();
+    /// let own = token.clone();
+    /// let job = async_job_fn(move |ctx| async move {
+    ///     own.cancel();
+    ///     ctx.check()?; // before a long computation
+    ///     Ok::<_, Interrupted>(42)
+    /// });
+    /// let outcome = pool.submit_future(job.with_token(&token))?.join();
+    /// assert!(matches!(outcome, Err(JobError::Cancelled)));
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
     pub fn check(&self) -> Result<(), Interrupted> {
         let Some(interrupted) = self.view().interrupted() else {
             return Ok(());
@@ -528,18 +843,51 @@ impl AsyncContext {
         Err(interrupted)
     }
 
-    /// The index of the worker that polls the job now; `None` on a thread that is no worker of the
-    /// pool, to which the job may have given this context. It may be another one at the next poll.
+    /// Returns the index of the worker that polls the job now. It may be another one at the next
+    /// poll.
+    ///
+    /// `None` on a thread that is no worker of the pool, to which the job may have given this
+    /// context.
+    ///
+    /// # Examples
+    /// ```
+    /// # use pool_core::backend::SpawnPool;
+    /// # let spawner = |run: Box<dyn FnOnce() + Send>| drop(std::thread::spawn(run));
+    /// # let pool = SpawnPool::builder().workers(1).queue_capacity(8).adopt(spawner).build()?;
+    /// use pool_core::{Interrupted, async_job_fn};
+    ///
+    /// let job = async_job_fn(|ctx| async move { Ok::<_, Interrupted>(ctx.worker()) });
+    /// assert_eq!(pool.submit_future(job)?.join()?, Some(0)); // the only worker
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
     pub fn worker(&self) -> Option<usize> {
         self.current_worker().map(|worker| worker.index())
     }
 
     /// Shows the closure the state of the worker that polls the job now, if it is an `S`; see
-    /// [`JobContext::state`].
+    /// [`JobContext::state`]. `None` if it is not, or if this thread has none: the closure did not
+    /// run.
     ///
     /// The state stays on its thread and so cannot be kept across a suspension. Futures on the
     /// `async` backend are polled by threads of its runtime that run no `on_worker_start`: no state
     /// there.
+    ///
+    /// # Examples
+    /// ```
+    /// # use pool_core::backend::SpawnPool;
+    /// # let spawner = |run: Box<dyn FnOnce() + Send>| drop(std::thread::spawn(run));
+    /// # let pool = SpawnPool::builder().workers(1).queue_capacity(8).adopt(spawner).build()?;
+    /// use pool_core::{Interrupted, async_job_fn};
+    ///
+    /// struct Scratch(Vec<u8>);
+    ///
+    /// let size = async_job_fn(|ctx| async move {
+    ///     // There with `.on_worker_start(|_| Scratch(..))`.
+    ///     Ok::<_, Interrupted>(ctx.with_state(|scratch: &Scratch| scratch.0.len()))
+    /// });
+    /// assert_eq!(pool.submit_future(size)?.join()?, None); // this pool has no such hook
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
     pub fn with_state<S: Any, R>(&self, use_it: impl FnOnce(&S) -> R) -> Option<R> {
         let worker = self.current_worker()?;
         Some(use_it(worker.state()?.downcast_ref()?))
@@ -551,6 +899,24 @@ impl AsyncContext {
     /// # Errors
     /// [`StateError::Taken`] if a job further up on this stack has taken it and runs this one in
     /// place; [`StateError::Missing`] if there is no such state here. The closure did not run.
+    ///
+    /// # Examples
+    /// ```
+    /// # use pool_core::backend::SpawnPool;
+    /// # let spawner = |run: Box<dyn FnOnce() + Send>| drop(std::thread::spawn(run));
+    /// # let pool = SpawnPool::builder().workers(1).queue_capacity(8).adopt(spawner).build()?;
+    /// use pool_core::{StateError, async_job_fn};
+    ///
+    /// struct Requests(u32);
+    ///
+    /// let count = async_job_fn(|ctx| async move {
+    ///     ctx.with_state_mut(|requests: &mut Requests| requests.0 += 1)
+    /// });
+    /// let counted = pool.submit_future(count)?.join();
+    /// // This pool has no `.on_worker_start(|_| RefCell::new(Requests(0)))`.
+    /// assert_eq!(counted.unwrap_err().into_failed().ok(), Some(StateError::Missing));
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
     pub fn with_state_mut<S: Any, R>(
         &self,
         use_it: impl FnOnce(&mut S) -> R,
@@ -567,17 +933,51 @@ impl AsyncContext {
         }
     }
 
+    /// The worker that polls the job now, if this thread is one of its pool.
     fn current_worker(&self) -> Option<Worker> {
         Worker::current().filter(|worker| Arc::ptr_eq(worker.life(), &self.pool.0))
     }
 
-    /// The executor that runs this job, for children that shall not inherit.
+    /// Returns the executor that runs this job, for children that shall not inherit, or that wait
+    /// for room by another method.
+    ///
+    /// # Examples
+    /// ```
+    /// # use pool_core::backend::SpawnPool;
+    /// # let spawner = |run: Box<dyn FnOnce() + Send>| drop(std::thread::spawn(run));
+    /// # let pool = SpawnPool::builder().workers(1).queue_capacity(8).adopt(spawner).build()?;
+    /// use pool_core::{ExecutorExt, JobError, async_job_fn};
+    /// use std::convert::Infallible;
+    ///
+    /// let parent = async_job_fn(|ctx| async move {
+    ///     let child = ctx.executor().spawn_async(|| 42).await;
+    ///     child.map_err(|_closed| JobError::<Infallible>::Abandoned)?.await
+    /// });
+    /// assert_eq!(pool.submit_future(parent)?.join()?, 42);
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
     pub fn executor(&self) -> &dyn Executor {
         &self.pool
     }
 
-    /// The options a child inherits: `pool.submit_async(child.with_options(ctx.inherited()))`
-    /// (`R406`).
+    /// Returns the options that a child inherits: this job's deadline and its cancellation
+    /// (`R406`). For a child that is submitted by another way in than this context's.
+    ///
+    /// # Examples
+    /// ```
+    /// # use pool_core::backend::SpawnPool;
+    /// # let spawner = |run: Box<dyn FnOnce() + Send>| drop(std::thread::spawn(run));
+    /// # let pool = SpawnPool::builder().workers(1).queue_capacity(8).adopt(spawner).build()?;
+    /// use pool_core::{AsyncJobExt, ExecutorExt, JobExt, Interrupted, async_job_fn, infallible_fn};
+    /// use std::time::Duration;
+    ///
+    /// let parent = async_job_fn(|ctx| async move {
+    ///     let child = infallible_fn(|| 42).with_options(ctx.inherited());
+    ///     Ok::<_, Interrupted>(ctx.executor().submit_async(child).await.is_ok())
+    /// });
+    /// assert!(pool.submit_future(parent.with_timeout(Duration::from_secs(60)))?.join()?);
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
     pub fn inherited(&self) -> JobOptions {
         self.view().inherited()
     }

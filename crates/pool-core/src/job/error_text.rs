@@ -37,6 +37,7 @@ pub(crate) fn text_of(error: &dyn Any) -> Option<String> {
     })
 }
 
+/// The text of an error that is one: a string, borrowed, owned or shared.
 fn text(error: &dyn Any) -> Option<&str> {
     let string = error.downcast_ref::<String>().map(String::as_str);
     string
@@ -50,6 +51,7 @@ fn text(error: &dyn Any) -> Option<&str> {
         .or_else(|| error.downcast_ref::<Arc<str>>().map(|text| &**text))
 }
 
+/// What is in a box or an `Arc`. Its type is not known, and what it says is.
 fn boxed(error: &dyn Any) -> Option<&dyn Error> {
     if let Some(error) = error.downcast_ref::<Box<dyn Error + Send + Sync>>() {
         return Some(&**error);
@@ -61,7 +63,7 @@ fn boxed(error: &dyn Any) -> Option<&dyn Error> {
     shared.map(|error| &**error as &dyn Error)
 }
 
-/// Errors of the standard library that jobs return as they are.
+/// The error itself, if it is one of a list: of the standard library, and of this crate.
 fn standard(error: &dyn Any) -> Option<&dyn Error> {
     macro_rules! first_of {
         ($($known:ty),* $(,)?) => {
@@ -86,6 +88,7 @@ fn standard(error: &dyn Any) -> Option<&dyn Error> {
     ]
 }
 
+/// A downcast that forgets the type again, so that the arms of the list above agree.
 fn as_error<E: Error + 'static>(error: &dyn Any) -> Option<&dyn Error> {
     error.downcast_ref::<E>().map(|error| error as &dyn Error)
 }

@@ -44,12 +44,15 @@ use crate::worker::park::{Looks, block_on, look_a_while};
 pub struct JobHandle<T, E> {
     /// Gone once the outcome was taken.
     raw: Option<RawHandle<T, E>>,
+    /// Kept apart from `raw`, so that a finished handle still has it.
     id: JobId,
 }
 
 /// What `join` and `poll` say where the raw handle has gone.
 const TAKEN: &str = "the outcome was taken from this handle before, and a handle gives it once";
 
+/// The outcome of a handle that has none any more: an error, since no method of a handle panics
+/// (`R503`).
 #[cold]
 fn taken<T, E>() -> Result<T, JobError<E>> {
     Err(JobError::Panicked(PanicInfo::new(Box::new(TAKEN))))
@@ -80,6 +83,7 @@ impl<T, E> JobHandle<T, E> {
     /// # Errors
     /// [`JobError`] says why the job gave no value.
     ///
+    /// # Examples
     /// ```
     /// # use pool_core::backend::SpawnPool;
     /// # let spawner = |run: Box<dyn FnOnce() + Send>| drop(std::thread::spawn(run));
@@ -153,6 +157,7 @@ impl<T, E> JobHandle<T, E> {
     /// # Errors
     /// The handle comes back after the time, not before (`R501`).
     ///
+    /// # Examples
     /// ```
     /// # use pool_core::backend::SpawnPool;
     /// # let spawner = |run: Box<dyn FnOnce() + Send>| drop(std::thread::spawn(run));
@@ -182,6 +187,7 @@ impl<T, E> JobHandle<T, E> {
     /// that is the last handle to a pool, its drop here drains that pool, which may take long
     /// (`R610`).
     ///
+    /// # Examples
     /// ```
     /// # use pool_core::backend::SpawnPool;
     /// # let spawner = |run: Box<dyn FnOnce() + Send>| drop(std::thread::spawn(run));
@@ -209,6 +215,7 @@ impl<T, E> JobHandle<T, E> {
     /// Cancels the job when this is dropped, instead of detaching it: for a caller who goes away
     /// and takes the need for the result along.
     ///
+    /// # Examples
     /// ```
     /// # use pool_core::{JobError, JobHandle};
     /// async fn thumbnail(job: JobHandle<Vec<u8>, String>) -> Result<Vec<u8>, JobError<String>> {
@@ -223,6 +230,7 @@ impl<T, E> JobHandle<T, E> {
     /// What cancels the job apart from this handle: to be kept by somebody else, with others of any
     /// type.
     ///
+    /// # Examples
     /// ```
     /// # use pool_core::backend::SpawnPool;
     /// # let spawner = |run: Box<dyn FnOnce() + Send>| drop(std::thread::spawn(run));
@@ -243,6 +251,7 @@ impl<T, E> JobHandle<T, E> {
 
     /// The job's id.
     ///
+    /// # Examples
     /// ```
     /// # use pool_core::backend::SpawnPool;
     /// # let spawner = |run: Box<dyn FnOnce() + Send>| drop(std::thread::spawn(run));
@@ -258,6 +267,7 @@ impl<T, E> JobHandle<T, E> {
 
     /// Whether the outcome is there or was taken, so that `join` would not wait.
     ///
+    /// # Examples
     /// ```
     /// # use pool_core::backend::SpawnPool;
     /// # let spawner = |run: Box<dyn FnOnce() + Send>| drop(std::thread::spawn(run));
@@ -282,6 +292,7 @@ impl<T, E> JobHandle<T, E> {
     /// already is dropped here; but within many such drops on one stack, once the innermost has
     /// returned (`R113`).
     ///
+    /// # Examples
     /// ```
     /// # use pool_core::backend::SpawnPool;
     /// # let spawner = |run: Box<dyn FnOnce() + Send>| drop(std::thread::spawn(run));
@@ -295,6 +306,8 @@ impl<T, E> JobHandle<T, E> {
         drop(self);
     }
 
+    /// [`is_finished`](Self::is_finished) without the simulator's scheduling point, for drops and
+    /// `Debug`.
     #[inline]
     fn is_over(&self) -> bool {
         self.raw.as_ref().is_none_or(|raw| raw.is_ended())
@@ -331,23 +344,60 @@ impl<T, E> fmt::Debug for JobHandle<T, E> {
 pub struct CancelOnDrop<T, E>(JobHandle<T, E>);
 
 impl<T, E> CancelOnDrop<T, E> {
-    /// See [`JobHandle::join`].
+    /// Waits for the outcome, as [`JobHandle::join`] does. The job is not cancelled.
     ///
     /// # Errors
     /// [`JobError`] says why the job gave no value.
+    ///
+    /// # Examples
+    /// ```
+    /// # use pool_core::backend::SpawnPool;
+    /// # let spawner = |run: Box<dyn FnOnce() + Send>| drop(std::thread::spawn(run));
+    /// # let pool = SpawnPool::builder().workers(1).queue_capacity(8).adopt(spawner).build()?;
+    /// let handle = pool.spawn(|| 42)?.cancel_on_drop();
+    /// assert_eq!(handle.join()?, 42);
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
     pub fn join(self) -> Result<T, JobError<E>> {
         self.into_handle().join()
     }
 
-    /// See [`JobHandle::join_timeout`].
+    /// Waits for `timeout` at the most, as [`JobHandle::join_timeout`] does.
     ///
     /// # Errors
     /// This comes back after the time. Dropped then, it cancels the job.
+    ///
+    /// # Examples
+    /// ```
+    /// # use pool_core::backend::SpawnPool;
+    /// # let spawner = |run: Box<dyn FnOnce() + Send>| drop(std::thread::spawn(run));
+    /// # let pool = SpawnPool::builder().workers(1).queue_capacity(8).adopt(spawner).build()?;
+    /// use std::time::Duration;
+    ///
+    /// let handle = pool.spawn_future(std::future::pending::<()>())?.cancel_on_drop();
+    /// let late = handle.join_timeout(Duration::from_millis(1));
+    /// drop(late.unwrap_err()); // the job is cancelled
+    /// pool.wait_idle();
+    /// assert_eq!(pool.stats().cancelled, 1);
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
     pub fn join_timeout(self, timeout: Duration) -> Result<Result<T, JobError<E>>, Self> {
         self.into_handle().join_timeout(timeout).map_err(Self)
     }
 
-    /// The handle, which detaches its job when it is dropped.
+    /// Returns the handle, which detaches its job when it is dropped.
+    ///
+    /// # Examples
+    /// ```
+    /// # use pool_core::backend::SpawnPool;
+    /// # let spawner = |run: Box<dyn FnOnce() + Send>| drop(std::thread::spawn(run));
+    /// # let pool = SpawnPool::builder().workers(1).queue_capacity(8).adopt(spawner).build()?;
+    /// let handle = pool.spawn(|| 42)?.cancel_on_drop();
+    /// drop(handle.into_handle()); // the result is no longer needed, the work is
+    /// pool.wait_idle();
+    /// assert_eq!(pool.stats().completed, 1);
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
     pub fn into_handle(mut self) -> JobHandle<T, E> {
         JobHandle {
             raw: self.0.raw.take(),
@@ -373,6 +423,7 @@ impl<T, E> Future for CancelOnDrop<T, E> {
 }
 
 impl<T, E> Drop for CancelOnDrop<T, E> {
+    /// A job that is over keeps its outcome, which is dropped with the handle.
     fn drop(&mut self) {
         if !self.0.is_over() {
             self.0.cancel();

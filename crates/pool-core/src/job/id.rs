@@ -11,9 +11,11 @@ use crate::sys::machine;
 /// Ids a thread takes at once: one shared write for each block.
 const BLOCK: u64 = 1 << 12;
 
+/// The first id that no thread has taken. It starts at 1, since an id is not zero.
 static NEXT_BLOCK: AtomicU64 = AtomicU64::new(1);
 
 thread_local! {
+    /// The thread's next id, and the end of its block. Equal: the block is used up.
     static BLOCK_LEFT: Cell<(u64, u64)> = const { Cell::new((0, 0)) };
 }
 
@@ -25,6 +27,8 @@ thread_local! {
 pub struct JobId(NonZeroU64);
 
 impl JobId {
+    /// Returns an id that no job of the process has had; in a simulation, the next of the
+    /// simulator's.
     #[inline]
     pub(crate) fn next() -> Self {
         // A simulation's jobs have the same ids each time.
@@ -46,17 +50,29 @@ impl JobId {
         Self(NonZeroU64::new(id).expect("ids start at 1 and the counter cannot wrap in practice"))
     }
 
-    /// The id as a number, for logs and metrics.
+    /// Returns the id as a number, for logs and metrics. It is never 0.
+    ///
+    /// # Examples
+    /// ```
+    /// # use pool_core::backend::SpawnPool;
+    /// # let spawner = |run: Box<dyn FnOnce() + Send>| drop(std::thread::spawn(run));
+    /// # let pool = SpawnPool::builder().workers(1).queue_capacity(8).adopt(spawner).build()?;
+    /// let handle = pool.spawn(|| 42)?;
+    /// assert_eq!(handle.id().to_string(), format!("#{}", handle.id().as_u64()));
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
     #[inline]
     pub fn as_u64(self) -> u64 {
         self.0.get()
     }
 
+    /// The id that was shown as this number. `None` for 0.
     pub(crate) fn from_u64(id: u64) -> Option<Self> {
         NonZeroU64::new(id).map(Self)
     }
 }
 
+/// Takes that many ids in a row off the common counter, and returns the first.
 fn take(count: u64) -> u64 {
     NEXT_BLOCK.fetch_add(count, Ordering::Relaxed)
 }

@@ -14,6 +14,7 @@ use crate::submit::error::SubmitError;
 /// Without this function it has to be written out: `|ctx: &JobContext<'_>|`. After tower's
 /// `service_fn`.
 ///
+/// # Examples
 /// ```
 /// use pool_core::{Executor, ExecutorExt, Interrupted, JobExt, job_fn};
 /// use std::time::Duration;
@@ -43,6 +44,7 @@ where
 /// Gives back a closure that takes the context and returns a future, which is a job; see
 /// [`job_fn`].
 ///
+/// # Examples
 /// ```
 /// use pool_core::{AsyncJobExt, Executor, ExecutorExt, async_job_fn};
 /// use std::convert::Infallible;
@@ -68,6 +70,7 @@ where
 ///
 /// Without options, [`spawn`](crate::ExecutorExt::spawn) is shorter.
 ///
+/// # Examples
 /// ```
 /// use pool_core::{Executor, ExecutorExt, JobExt, infallible_fn};
 /// use std::time::Duration;
@@ -91,7 +94,21 @@ where
 pub struct InfallibleFn<F>(F);
 
 impl<F> InfallibleFn<F> {
-    /// The closure.
+    /// Returns the closure, as after a refusal.
+    ///
+    /// # Examples
+    /// ```
+    /// # use pool_core::backend::SpawnPool;
+    /// # let spawner = |run: Box<dyn FnOnce() + Send>| drop(std::thread::spawn(run));
+    /// # let pool = SpawnPool::builder().workers(1).queue_capacity(8).adopt(spawner).build()?;
+    /// use pool_core::infallible_fn;
+    ///
+    /// pool.close();
+    /// let refused = pool.submit(infallible_fn(|| 42)).unwrap_err();
+    /// let answer = refused.into_job().into_inner();
+    /// assert_eq!(answer(), 42);
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
     pub fn into_inner(self) -> F {
         self.0
     }
@@ -119,6 +136,7 @@ where
 ///
 /// Without options, [`spawn_future`](crate::ExecutorExt::spawn_future) is shorter.
 ///
+/// # Examples
 /// ```
 /// use pool_core::{AsyncJobExt, CancelToken, Executor, ExecutorExt, infallible_future};
 ///
@@ -140,7 +158,21 @@ where
 pub struct InfallibleFuture<F>(F);
 
 impl<F> InfallibleFuture<F> {
-    /// The future.
+    /// Returns the future, as after a refusal. It was not polled.
+    ///
+    /// # Examples
+    /// ```
+    /// # use pool_core::backend::SpawnPool;
+    /// # let spawner = |run: Box<dyn FnOnce() + Send>| drop(std::thread::spawn(run));
+    /// # let pool = SpawnPool::builder().workers(1).queue_capacity(8).adopt(spawner).build()?;
+    /// use pool_core::infallible_future;
+    ///
+    /// pool.close();
+    /// let refused = pool.submit_future(infallible_future(std::future::ready(42))).unwrap_err();
+    /// let future = refused.into_job().into_inner();
+    /// assert_eq!(future.into_inner(), 42);
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
     pub fn into_inner(self) -> F {
         self.0
     }

@@ -38,6 +38,8 @@ impl Outcome {
         Self::Abandoned,
     ];
 
+    /// The outcome at this place of [`ALL`](Self::ALL), which is its discriminant. Panics past the
+    /// last.
     pub(crate) fn from_index(index: u32) -> Self {
         Self::ALL[index as usize]
     }
@@ -82,7 +84,22 @@ pub enum JobError<E> {
 }
 
 impl<E> JobError<E> {
-    /// Which outcome this error stands for.
+    /// Returns the outcome that this error stands for: the column in which the job was counted.
+    ///
+    /// One error is of no column: that of a handle whose outcome was taken before, which says
+    /// `Panicked`.
+    ///
+    /// # Examples
+    /// ```
+    /// # use pool_core::backend::SpawnPool;
+    /// # let spawner = |run: Box<dyn FnOnce() + Send>| drop(std::thread::spawn(run));
+    /// # let pool = SpawnPool::builder().workers(1).queue_capacity(8).adopt(spawner).build()?;
+    /// use pool_core::{Outcome, job_fn};
+    ///
+    /// let failed = pool.submit(job_fn(|_| Err::<(), _>("out of ink")))?;
+    /// assert_eq!(failed.join().unwrap_err().outcome(), Outcome::Failed);
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
     #[inline]
     pub fn outcome(&self) -> Outcome {
         match self {
@@ -99,6 +116,7 @@ impl<E> JobError<E> {
     /// # Errors
     /// The other reasons why there is no value: an error that has no `E` in it.
     ///
+    /// # Examples
     /// ```
     /// # use pool_core::backend::SpawnPool;
     /// # let spawner = |run: Box<dyn FnOnce() + Send>| drop(std::thread::spawn(run));
@@ -122,6 +140,7 @@ impl<E> JobError<E> {
     /// The job's own error as it is, or the reason why the job has none, as one type that takes
     /// both.
     ///
+    /// # Examples
     /// ```
     /// use pool_core::{JobError, JobHandle};
     /// use std::error::Error;
@@ -202,6 +221,7 @@ impl PanicInfo {
 
     /// The panic's message, or a note that the payload was no string.
     ///
+    /// # Examples
     /// ```
     /// # use pool_core::backend::SpawnPool;
     /// # let spawner = |run: Box<dyn FnOnce() + Send>| drop(std::thread::spawn(run));
@@ -217,12 +237,26 @@ impl PanicInfo {
         &self.0.message
     }
 
-    /// The payload, as [`std::panic::resume_unwind`] takes it.
+    /// Returns the payload, as [`std::panic::resume_unwind`] takes it.
+    ///
+    /// # Examples
+    /// ```
+    /// # use pool_core::backend::SpawnPool;
+    /// # let spawner = |run: Box<dyn FnOnce() + Send>| drop(std::thread::spawn(run));
+    /// # let pool = SpawnPool::builder().workers(1).queue_capacity(8).adopt(spawner).build()?;
+    /// use pool_core::JobError;
+    ///
+    /// let panicked = pool.spawn(|| std::panic::panic_any(42_u32))?;
+    /// let Err(JobError::Panicked(panic)) = panicked.join() else { unreachable!() };
+    /// assert_eq!(panic.into_payload().downcast_ref(), Some(&42_u32));
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
     pub fn into_payload(self) -> Box<dyn Any + Send> {
         self.take_payload()
             .unwrap_or_else(|| Box::new(self.0.message.clone()))
     }
 
+    /// Takes the payload out, for `into_payload` or for the drop, of which the second finds none.
     fn take_payload(&self) -> Option<Box<dyn Any + Send>> {
         self.0
             .payload

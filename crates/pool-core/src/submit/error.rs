@@ -8,6 +8,8 @@ use crate::job::error_text::WithSources;
 use crate::job::outcome::PanicInfo;
 
 /// Why an executor did not take a task, with the task.
+///
+/// What an [`Executor`](crate::Executor) answers, in terms of tasks. A user sees a [`SubmitError`].
 pub enum Refused<T> {
     /// The queue has no room now; it may have some later.
     Full(T),
@@ -16,14 +18,31 @@ pub enum Refused<T> {
 }
 
 impl<T> Refused<T> {
-    /// What was refused.
+    /// Returns what was refused: it is the caller's again.
+    ///
+    /// # Examples
+    /// ```
+    /// use pool_core::Refused;
+    ///
+    /// assert_eq!(Refused::Full("task").into_inner(), "task");
+    /// assert_eq!(Refused::Closed("task").into_inner(), "task");
+    /// ```
     pub fn into_inner(self) -> T {
         match self {
             Self::Full(task) | Self::Closed(task) => task,
         }
     }
 
-    /// The same reason, for something else.
+    /// Gives the same reason for something else, as for the job that a decorator takes out of its
+    /// wrapper.
+    ///
+    /// # Examples
+    /// ```
+    /// use pool_core::Refused;
+    ///
+    /// let refused = Refused::Full(("wrapper", 42)).map(|(_wrapper, job)| job);
+    /// assert!(matches!(refused, Refused::Full(42)));
+    /// ```
     pub fn map<U>(self, f: impl FnOnce(T) -> U) -> Refused<U> {
         match self {
             Self::Full(task) => Refused::Full(f(task)),
@@ -56,6 +75,7 @@ pub enum SubmitError<J> {
 impl<J> SubmitError<J> {
     /// The job that was refused.
     ///
+    /// # Examples
     /// ```
     /// # use pool_core::backend::SpawnPool;
     /// # let spawner = |run: Box<dyn FnOnce() + Send>| drop(std::thread::spawn(run));
@@ -74,6 +94,7 @@ impl<J> SubmitError<J> {
 
     /// Whether room may appear later.
     ///
+    /// # Examples
     /// ```
     /// # use pool_core::backend::SpawnPool;
     /// # let spawner = |run: Box<dyn FnOnce() + Send>| drop(std::thread::spawn(run));
@@ -87,7 +108,18 @@ impl<J> SubmitError<J> {
         matches!(self, Self::Full(_))
     }
 
-    /// Whether the pool is closed for good.
+    /// Whether the pool is closed for good: to try again is in vain.
+    ///
+    /// # Examples
+    /// ```
+    /// # use pool_core::backend::SpawnPool;
+    /// # let spawner = |run: Box<dyn FnOnce() + Send>| drop(std::thread::spawn(run));
+    /// # let pool = SpawnPool::builder().workers(1).queue_capacity(8).adopt(spawner).build()?;
+    /// pool.close();
+    /// let refused = pool.spawn(|| 42).unwrap_err();
+    /// assert!(refused.is_closed());
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
     pub fn is_closed(&self) -> bool {
         matches!(self, Self::Closed(_))
     }
@@ -100,6 +132,7 @@ impl<J> SubmitError<J> {
     /// `anyhow::Error` or `Box<dyn Error + Send + Sync>` does not compile. This error is always
     /// both.
     ///
+    /// # Examples
     /// ```
     /// use pool_core::{Executor, ExecutorExt, SubmitError};
     /// use std::error::Error;
@@ -118,7 +151,21 @@ impl<J> SubmitError<J> {
         self.map(drop)
     }
 
-    /// The same refusal, for something else.
+    /// Gives the same refusal for something else: an error for the caller's own type of job.
+    ///
+    /// # Examples
+    /// ```
+    /// # use pool_core::backend::SpawnPool;
+    /// # let spawner = |run: Box<dyn FnOnce() + Send>| drop(std::thread::spawn(run));
+    /// # let pool = SpawnPool::builder().workers(1).queue_capacity(8).adopt(spawner).build()?;
+    /// use pool_core::infallible_fn;
+    ///
+    /// pool.close();
+    /// let refused = pool.submit(infallible_fn(|| 42)).unwrap_err();
+    /// let refused = refused.map(|job| job.into_inner()); // of the plain closure
+    /// assert_eq!(refused.into_job()(), 42);
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
     pub fn map<K>(self, f: impl FnOnce(J) -> K) -> SubmitError<K> {
         match self {
             Self::Full(job) => SubmitError::Full(f(job)),
@@ -160,19 +207,36 @@ impl<J> fmt::Debug for SubmitError<J> {
 impl<J> Error for SubmitError<J> {}
 
 /// A batch that was cut short: how many jobs got in, their handles, and all the rest (`R110`).
+///
+/// Nothing is lost: each job of the batch is either in the pool, with its handle in `accepted`, or
+/// in `refused` or `rest`, untouched.
 pub struct SubmitAllError<J, H> {
     /// The handles of the jobs that were accepted, in order.
     pub accepted: Vec<H>,
     /// The job that was refused, and why.
     pub refused: SubmitError<J>,
-    /// The jobs behind it, not tried.
+    /// The jobs behind it, not tried: the rest of the iterator, collected.
     pub rest: Vec<J>,
 }
 
 impl<J, H> SubmitAllError<J, H> {
-    /// Why the batch was cut short, without the jobs: an error that `?` takes whatever the job.
+    /// Returns why the batch was cut short, without the jobs: an error that `?` takes whatever the
+    /// job.
     ///
     /// The jobs that come back are dropped, and so are the handles: accepted jobs run all the same.
+    ///
+    /// # Examples
+    /// ```
+    /// # use pool_core::backend::SpawnPool;
+    /// # let spawner = |run: Box<dyn FnOnce() + Send>| drop(std::thread::spawn(run));
+    /// # let pool = SpawnPool::builder().workers(1).queue_capacity(8).adopt(spawner).build()?;
+    /// use pool_core::infallible_fn;
+    ///
+    /// pool.close();
+    /// let batch = pool.submit_all((0..3).map(|n| infallible_fn(move || n)));
+    /// assert!(batch.unwrap_err().without_jobs().is_closed());
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
     pub fn without_jobs(self) -> SubmitError<()> {
         self.refused.without_job()
     }

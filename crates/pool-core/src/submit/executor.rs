@@ -50,6 +50,7 @@ use submit_paths::{bare_future, detached, enter, enter_async, future};
 /// counts the tasks that were accepted. It does not see children, which a job submits to its own
 /// pool, nor the end of a job.
 ///
+/// # Examples
 /// ```
 /// use pool_core::{Capability, Executor, Pools, Refused, Room, Stats, Task};
 /// use std::sync::atomic::{AtomicU64, Ordering};
@@ -85,38 +86,169 @@ use submit_paths::{bare_future, detached, enter, enter_async, future};
 pub trait Executor: Send + Sync {
     /// Takes the task, or hands it back. Never blocks.
     ///
+    /// Called by each way in, on the thread that submits or polls, once for each try. A task that was taken
+    /// is the executor's: it is run, or dropped, exactly once.
+    ///
     /// # Errors
-    /// [`Refused::Full`] if there is no room now, [`Refused::Closed`] if intake has ended. The task
-    /// is the caller's again.
+    /// [`Refused::Full`] if there is no room now: a submitter that waits is woken by
+    /// [`Room::freed`]. [`Refused::Closed`] if intake has ended for good. The task is the caller's
+    /// again, and has not run.
+    ///
+    /// # Examples
+    /// ```
+    /// # use pool_core::backend::SpawnPool;
+    /// # let spawner = |run: Box<dyn FnOnce() + Send>| drop(std::thread::spawn(run));
+    /// # let pool = SpawnPool::builder().workers(1).queue_capacity(8).adopt(spawner).build()?;
+    /// use pool_core::{ExecutorExt, JobExt, infallible_fn};
+    /// use pool_core::{Capability, Executor, Pools, Refused, Room, Stats, Task};
+    ///
+    /// /// Refuses jobs without a name.
+    /// struct NamedOnly<E>(E);
+    ///
+    /// impl<E: Executor> Executor for NamedOnly<E> {
+    ///     fn try_accept(&self, task: Task) -> Result<(), Refused<Task>> {
+    ///         if task.name().is_none() {
+    ///             return Err(Refused::Closed(task));
+    ///         }
+    ///         self.0.try_accept(task)
+    ///     }
+    ///     // the others as in the example above
+    /// #     fn room(&self) -> &Room { self.0.room() }
+    /// #     fn capability(&self) -> Capability { self.0.capability() }
+    /// #     fn stats(&self) -> Stats { self.0.stats() }
+    /// #     fn is_closed(&self) -> bool { self.0.is_closed() }
+    /// #     fn pools(&self) -> Pools { self.0.pools() }
+    /// }
+    /// let named_only = NamedOnly(pool);
+    /// assert!(named_only.spawn(|| 42).is_err());
+    /// assert!(named_only.submit(infallible_fn(|| 42).named("answer")).is_ok());
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
     fn try_accept(&self, task: Task) -> Result<(), Refused<Task>>;
 
-    /// [`try_accept`](Self::try_accept) of a task that stays where it was made until it is in its
-    /// queue, which saves copies.
+    /// Takes a task that stays where it was made until it is in its queue, which saves copies;
+    /// otherwise as [`try_accept`](Self::try_accept).
     ///
     /// Defaults to `try_accept`. Do not implement each in terms of the other.
     ///
     /// # Errors
     /// As for `try_accept`.
+    ///
+    /// # Examples
+    /// ```
+    /// # use pool_core::backend::SpawnPool;
+    /// # let spawner = |run: Box<dyn FnOnce() + Send>| drop(std::thread::spawn(run));
+    /// # let pool = SpawnPool::builder().workers(1).queue_capacity(8).adopt(spawner).build()?;
+    /// use pool_core::backend::TaskRef;
+    /// use pool_core::{Capability, Executor, ExecutorExt, Pools, Refused, Room, Stats, Task};
+    ///
+    /// struct Decorated<E>(E);
+    ///
+    /// impl<E: Executor> Executor for Decorated<E> {
+    ///     fn try_accept(&self, task: Task) -> Result<(), Refused<Task>> {
+    ///         self.0.try_accept(task)
+    ///     }
+    ///     fn try_accept_ref(&self, task: TaskRef<'_>) -> Result<(), Refused<Task>> {
+    ///         self.0.try_accept_ref(task) // saves the copies of the default
+    ///     }
+    ///     // the others as in the example above
+    /// #     fn room(&self) -> &Room { self.0.room() }
+    /// #     fn capability(&self) -> Capability { self.0.capability() }
+    /// #     fn stats(&self) -> Stats { self.0.stats() }
+    /// #     fn is_closed(&self) -> bool { self.0.is_closed() }
+    /// #     fn pools(&self) -> Pools { self.0.pools() }
+    /// }
+    /// assert_eq!(Decorated(pool).spawn(|| 42)?.join()?, 42);
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
     fn try_accept_ref(&self, task: TaskRef<'_>) -> Result<(), Refused<Task>> {
         self.try_accept(task.into_task())
     }
 
-    /// Where submitters wait for a place.
+    /// Returns where submitters wait for a place. Always the same one: by its address a job knows
+    /// its own pool, so a decorator returns the inner one's.
+    ///
+    /// # Examples
+    /// ```
+    /// # use pool_core::backend::SpawnPool;
+    /// # let spawner = |run: Box<dyn FnOnce() + Send>| drop(std::thread::spawn(run));
+    /// # let pool = SpawnPool::builder().workers(1).queue_capacity(8).adopt(spawner).build()?;
+    /// # let executor: &dyn pool_core::Executor = &pool;
+    /// assert!(!executor.room().has_line()); // nobody waits
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
     fn room(&self) -> &Room;
 
-    /// What it promises beyond the required rules.
+    /// Returns what it promises beyond the required rules.
+    ///
+    /// # Examples
+    /// ```
+    /// # use pool_core::backend::SpawnPool;
+    /// # let spawner = |run: Box<dyn FnOnce() + Send>| drop(std::thread::spawn(run));
+    /// # let pool = SpawnPool::builder().workers(1).queue_capacity(8).adopt(spawner).build()?;
+    /// # let executor: &dyn pool_core::Executor = &pool;
+    /// let capability = executor.capability();
+    /// assert_eq!((capability.workers, capability.capacity), (1, Some(8)));
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
     fn capability(&self) -> Capability;
 
-    /// What went through it, and what is in it.
+    /// Returns what went through it, and what is in it. Blocks no worker (`R702`).
+    ///
+    /// # Examples
+    /// ```
+    /// # use pool_core::backend::SpawnPool;
+    /// # let spawner = |run: Box<dyn FnOnce() + Send>| drop(std::thread::spawn(run));
+    /// # let pool = SpawnPool::builder().workers(1).queue_capacity(8).adopt(spawner).build()?;
+    /// # let executor: &dyn pool_core::Executor = &pool;
+    /// use pool_core::ExecutorExt;
+    ///
+    /// executor.spawn(|| 42)?.join()?;
+    /// executor.wait_idle();
+    /// assert_eq!((executor.stats().accepted, executor.stats().completed), (1, 1));
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
     fn stats(&self) -> Stats;
 
-    /// Whether intake has ended.
+    /// Whether intake has ended. Once true, it stays so.
+    ///
+    /// # Examples
+    /// ```
+    /// # use pool_core::backend::SpawnPool;
+    /// # let spawner = |run: Box<dyn FnOnce() + Send>| drop(std::thread::spawn(run));
+    /// # let pool = SpawnPool::builder().workers(1).queue_capacity(8).adopt(spawner).build()?;
+    /// # let executor: &dyn pool_core::Executor = &pool;
+    /// assert!(!executor.is_closed());
+    /// pool.close();
+    /// assert!(executor.is_closed());
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
     fn is_closed(&self) -> bool;
 
     /// The pools that run what it accepts, for [`ExecutorExt::wait_idle`] and for the deadlines of
     /// those that wait for room.
     ///
     /// An executor that wraps another one returns the other's.
+    ///
+    /// # Examples
+    /// ```
+    /// # use pool_core::backend::SpawnPool;
+    /// # let spawner = |run: Box<dyn FnOnce() + Send>| drop(std::thread::spawn(run));
+    /// # let pool = SpawnPool::builder().workers(1).queue_capacity(8).adopt(spawner).build()?;
+    /// use pool_core::{Executor, Pools};
+    ///
+    /// /// Two pools behind one front.
+    /// struct Both<A, B>(A, B);
+    ///
+    /// impl<A: Executor, B: Executor> Both<A, B> {
+    ///     fn pools(&self) -> Pools {
+    ///         self.0.pools().and(self.1.pools())
+    ///     }
+    /// }
+    /// let both = Both(pool.clone(), pool);
+    /// assert!(format!("{:?}", both.pools()).contains("len: 2"));
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
     fn pools(&self) -> Pools;
 }
 
@@ -130,17 +262,63 @@ pub struct Pools {
 }
 
 impl Pools {
-    /// No pool, for an executor that accepts nothing: nobody waits for what it runs.
+    /// Returns no pool, for an executor that accepts nothing: nobody waits for what it runs.
+    ///
+    /// # Examples
+    /// ```
+    /// use pool_core::backend::PoolConfig;
+    /// use pool_core::{Capability, Executor, ExecutorExt, Pools, Refused, Room, Stats, Task};
+    ///
+    /// struct Nowhere(Room);
+    ///
+    /// impl Executor for Nowhere {
+    ///     fn try_accept(&self, task: Task) -> Result<(), Refused<Task>> {
+    ///         Err(Refused::Closed(task))
+    ///     }
+    ///     fn room(&self) -> &Room {
+    ///         &self.0
+    ///     }
+    ///     fn capability(&self) -> Capability {
+    ///         Capability::new("nowhere", &PoolConfig::default())
+    ///     }
+    ///     fn stats(&self) -> Stats {
+    ///         Stats::default()
+    ///     }
+    ///     fn is_closed(&self) -> bool {
+    ///         true
+    ///     }
+    ///     fn pools(&self) -> Pools {
+    ///         Pools::none()
+    ///     }
+    /// }
+    /// let nowhere = Nowhere(Room::new());
+    /// assert!(nowhere.spawn(|| 42).is_err());
+    /// nowhere.wait_idle(); // returns at once
+    /// ```
     pub fn none() -> Self {
         Self { lives: Vec::new() }
     }
 
+    /// One pool, as a pool says of itself.
     pub(crate) fn one(life: &Arc<Lifecycle>) -> Self {
         let lives = vec![Arc::clone(life)];
         Self { lives }
     }
 
-    /// The pools of both, for an executor that divides its jobs among several.
+    /// Returns the pools of both, for an executor that divides its jobs among several. The last one
+    /// is the one whose clock serves those that wait for room.
+    ///
+    /// # Examples
+    /// ```
+    /// # use pool_core::backend::SpawnPool;
+    /// # let spawner = |run: Box<dyn FnOnce() + Send>| drop(std::thread::spawn(run));
+    /// # let pool = SpawnPool::builder().workers(1).queue_capacity(8).adopt(spawner).build()?;
+    /// use pool_core::{Executor, Pools};
+    ///
+    /// let both = pool.pools().and(Pools::none());
+    /// assert!(format!("{both:?}").contains("len: 1"));
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
     #[must_use]
     pub fn and(mut self, others: Self) -> Self {
         self.lives.extend(others.lives);
@@ -161,7 +339,8 @@ impl fmt::Debug for Pools {
     }
 }
 
-/// An executor that is another one behind a pointer.
+/// Writes `Executor` for something that leads to another executor: each call goes there,
+/// `try_accept_ref` included, so that nothing is copied on the way.
 macro_rules! forward_executor {
     ([$($generics:tt)*] $outer:ty, |$this:ident| $inner:expr) => {
         impl<$($generics)*> Executor for $outer {
@@ -249,29 +428,91 @@ forward_executor!([E: Executor + ?Sized] Arc<E>, |pointer| **pointer);
 ///
 /// Any thread may submit, also from the destructors of its thread-locals as it ends (`R112`).
 pub trait ExecutorExt: Executor {
-    /// Submits a job; blocks while the queue is full.
+    /// Submits a job, and returns its handle; blocks while the queue is full.
+    ///
+    /// The job runs whether or not the handle is kept (`R305`). [Inside a job of the same
+    /// pool](ExecutorExt#inside-a-job-of-the-same-pool) it does not block.
     ///
     /// # Errors
     /// [`SubmitError::Closed`], or [`SubmitError::Full`] at the job's own deadline, with the job.
+    ///
+    /// # Examples
+    /// ```
+    /// # use pool_core::backend::SpawnPool;
+    /// # let spawner = |run: Box<dyn FnOnce() + Send>| drop(std::thread::spawn(run));
+    /// # let pool = SpawnPool::builder().workers(1).queue_capacity(8).adopt(spawner).build()?;
+    /// # let executor: &dyn pool_core::Executor = &pool;
+    /// use pool_core::{ExecutorExt, job_fn};
+    ///
+    /// let handle = executor.submit(job_fn(|_| "42".parse::<u32>()))?;
+    /// assert_eq!(handle.join()?, 42);
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
     #[inline]
     fn submit<J: Job>(&self, job: J) -> Result<JobHandle<J::Output, J::Error>, SubmitError<J>> {
         enter(queue_and_handle(job), |task| admit(self, task, None))
     }
 
     /// Submits a job if there is a place now. A full queue refuses, and so may one that others wait
-    /// for.
+    /// for. It runs nothing in place, also inside a job of the same pool.
     ///
     /// # Errors
     /// [`SubmitError::Full`] or [`SubmitError::Closed`], with the job.
+    ///
+    /// # Examples
+    /// ```
+    /// # use pool_core::backend::SpawnPool;
+    /// # let spawner = |run: Box<dyn FnOnce() + Send>| drop(std::thread::spawn(run));
+    /// # let pool = SpawnPool::builder().workers(1).queue_capacity(1).adopt(spawner).build()?;
+    /// # let executor: &dyn pool_core::Executor = &pool;
+    /// # let (open, gate) = std::sync::mpsc::channel::<()>();
+    /// # let (started, has_started) = std::sync::mpsc::channel();
+    /// # pool.spawn(move || (started.send(()), gate.recv()))?.detach();
+    /// # has_started.recv()?;
+    /// # pool.spawn(|| ())?.detach(); // fills the queue
+    /// use pool_core::{ExecutorExt, SubmitError, job_fn};
+    ///
+    /// let job = job_fn(|_| "42".parse::<u32>());
+    /// match executor.try_submit(job) {
+    ///     Ok(handle) => assert_eq!(handle.join()?, 42),
+    ///     Err(SubmitError::Full(_job)) => println!("busy: 503"), // shed load
+    ///     Err(SubmitError::Closed(_job)) => println!("closed"),
+    /// }
+    /// assert_eq!(executor.stats().accepted, 2); // those that fill the pool
+    /// # drop(open);
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
     fn try_submit<J: Job>(&self, job: J) -> Result<JobHandle<J::Output, J::Error>, SubmitError<J>> {
         enter(queue_and_handle(job), |task| try_admit(self, task))
     }
 
-    /// Submits a job; blocks for `timeout` at most.
+    /// Submits a job; blocks for `timeout` at most. A timeout too far for the clock is none.
     ///
     /// # Errors
     /// [`SubmitError::Full`] after the timeout or at the job's own deadline, or
     /// [`SubmitError::Closed`], with the job.
+    ///
+    /// # Examples
+    /// ```
+    /// # use pool_core::backend::SpawnPool;
+    /// # let spawner = |run: Box<dyn FnOnce() + Send>| drop(std::thread::spawn(run));
+    /// # let pool = SpawnPool::builder().workers(1).queue_capacity(1).adopt(spawner).build()?;
+    /// # let executor: &dyn pool_core::Executor = &pool;
+    /// # let (open, gate) = std::sync::mpsc::channel::<()>();
+    /// # let (started, has_started) = std::sync::mpsc::channel();
+    /// # pool.spawn(move || (started.send(()), gate.recv()))?.detach();
+    /// # has_started.recv()?;
+    /// # pool.spawn(|| ())?.detach(); // fills the queue
+    /// use pool_core::{ExecutorExt, job_fn};
+    /// use std::time::Duration;
+    ///
+    /// let job = job_fn(|_| "42".parse::<u32>());
+    /// let refused = executor.submit_timeout(job, Duration::from_millis(1)).unwrap_err();
+    /// assert!(refused.is_full());
+    /// let _job = refused.into_job(); // to be tried again, or somewhere else
+    /// # drop(open);
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
     fn submit_timeout<J: Job>(
         &self,
         job: J,
@@ -281,11 +522,40 @@ pub trait ExecutorExt: Executor {
         enter(queue_and_handle(job), |task| admit(self, task, limit))
     }
 
-    /// Submits a job; waits for a place without blocking the thread. All who wait get in in order
+    /// Submits a job; waits for a place without blocking the thread. All that wait get in in order
     /// of arrival.
     ///
     /// # Errors
     /// [`SubmitError::Closed`], or [`SubmitError::Full`] at the job's own deadline, with the job.
+    ///
+    /// # Cancel safety
+    /// Dropped before it is ready, it has submitted nothing, and drops the job (`R106`).
+    ///
+    /// # Examples
+    /// ```
+    /// # use pool_core::backend::SpawnPool;
+    /// # let spawner = |run: Box<dyn FnOnce() + Send>| drop(std::thread::spawn(run));
+    /// # let pool = SpawnPool::builder().workers(1).queue_capacity(8).adopt(spawner).build()?;
+    /// # let executor: &dyn pool_core::Executor = &pool;
+    /// # fn block_on<T>(future: impl Future<Output = T>) -> T {
+    /// #     let (mut future, waker) = (std::pin::pin!(future), std::task::Waker::noop());
+    /// #     loop {
+    /// #         match future.as_mut().poll(&mut std::task::Context::from_waker(waker)) {
+    /// #             std::task::Poll::Ready(output) => return output,
+    /// #             std::task::Poll::Pending => std::thread::yield_now(),
+    /// #         }
+    /// #     }
+    /// # }
+    /// use pool_core::{ExecutorExt, job_fn};
+    /// use std::error::Error;
+    ///
+    /// let answer = async {
+    ///     let handle = executor.submit_async(job_fn(|_| "42".parse::<u32>())).await?;
+    ///     Ok::<_, Box<dyn Error>>(handle.await?)
+    /// };
+    /// assert_eq!(block_on(answer)?, 42);
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
     fn submit_async<J: Job>(
         &self,
         job: J,
@@ -295,9 +565,30 @@ pub trait ExecutorExt: Executor {
 
     /// Submits jobs in order; blocks while the queue is full.
     ///
+    /// The iterator is advanced on the calling thread, once for each job that got in. Jobs start
+    /// while later ones are still to be submitted.
+    ///
     /// # Errors
     /// The first refusal ends the batch: the handles of those that got in, the job that was
-    /// refused, and the rest (`R110`).
+    /// refused, and the rest (`R110`). The rest is collected, so an iterator without end never
+    /// comes back from a refusal; [`map`](Self::map) takes one.
+    ///
+    /// # Examples
+    /// ```
+    /// # use pool_core::backend::SpawnPool;
+    /// # let spawner = |run: Box<dyn FnOnce() + Send>| drop(std::thread::spawn(run));
+    /// # let pool = SpawnPool::builder().workers(1).queue_capacity(8).adopt(spawner).build()?;
+    /// # let executor: &dyn pool_core::Executor = &pool;
+    /// use pool_core::{ExecutorExt, infallible_fn};
+    ///
+    /// let handles = executor.submit_all((1..=3).map(|n| infallible_fn(move || n * n)))?;
+    /// let mut squares = Vec::new();
+    /// for handle in handles {
+    ///     squares.push(handle.join()?);
+    /// }
+    /// assert_eq!(squares, [1, 4, 9]);
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
     #[expect(
         clippy::type_complexity,
         reason = "the error is what the batch became, part by part"
@@ -326,38 +617,121 @@ pub trait ExecutorExt: Executor {
         Ok(accepted)
     }
 
-    /// Executes a job without a handle, the cheapest way in; blocks while the queue is full. The
-    /// job's end is counted in [`Stats`], and the pool's `on_failure` hears of a failure.
+    /// Executes a job without a handle, the cheapest way in, and returns its id; blocks while the
+    /// queue is full.
+    ///
+    /// The job's end is counted in [`Stats`], and the pool's `on_failure` hears of a failure. Its
+    /// value is dropped on the worker.
     ///
     /// # Errors
     /// [`SubmitError::Closed`], or [`SubmitError::Full`] at the job's own deadline, with the job.
+    ///
+    /// # Examples
+    /// ```
+    /// # use pool_core::backend::SpawnPool;
+    /// # let spawner = |run: Box<dyn FnOnce() + Send>| drop(std::thread::spawn(run));
+    /// # let pool = SpawnPool::builder().workers(1).queue_capacity(8).adopt(spawner).build()?;
+    /// # let executor: &dyn pool_core::Executor = &pool;
+    /// use pool_core::{ExecutorExt, job_fn};
+    ///
+    /// executor.execute(job_fn(|_| "no number".parse::<u32>()))?;
+    /// executor.wait_idle();
+    /// assert_eq!(executor.stats().failed, 1);
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
     #[inline]
     fn execute<J: Job>(&self, job: J) -> Result<JobId, SubmitError<J>> {
         enter(detached(job), |task| admit(self, task, None))
     }
 
-    /// [`execute`](Self::execute) that never waits.
+    /// Executes a job without a handle if there is a place now; see [`execute`](Self::execute) and
+    /// [`try_submit`](Self::try_submit).
     ///
     /// # Errors
     /// [`SubmitError::Full`] or [`SubmitError::Closed`], with the job.
+    ///
+    /// # Examples
+    /// ```
+    /// # use pool_core::backend::SpawnPool;
+    /// # let spawner = |run: Box<dyn FnOnce() + Send>| drop(std::thread::spawn(run));
+    /// # let pool = SpawnPool::builder().workers(1).queue_capacity(1).adopt(spawner).build()?;
+    /// # let executor: &dyn pool_core::Executor = &pool;
+    /// # let (open, gate) = std::sync::mpsc::channel::<()>();
+    /// # let (started, has_started) = std::sync::mpsc::channel();
+    /// # pool.spawn(move || (started.send(()), gate.recv()))?.detach();
+    /// # has_started.recv()?;
+    /// # pool.spawn(|| ())?.detach(); // fills the queue
+    /// use pool_core::{ExecutorExt, infallible_fn};
+    ///
+    /// let refused = executor.try_execute(infallible_fn(|| println!("sampled")));
+    /// assert!(refused.is_err_and(|refused| refused.is_full())); // one sample less
+    /// # drop(open);
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
     fn try_execute<J: Job>(&self, job: J) -> Result<JobId, SubmitError<J>> {
         enter(detached(job), |task| try_admit(self, task))
     }
 
-    /// [`execute`](Self::execute) that blocks for `timeout` at most.
+    /// Executes a job without a handle, as [`execute`](Self::execute); blocks for `timeout` at
+    /// most.
     ///
     /// # Errors
     /// [`SubmitError::Full`] after the timeout or at the job's own deadline, or
     /// [`SubmitError::Closed`], with the job.
+    ///
+    /// # Examples
+    /// ```
+    /// # use pool_core::backend::SpawnPool;
+    /// # let spawner = |run: Box<dyn FnOnce() + Send>| drop(std::thread::spawn(run));
+    /// # let pool = SpawnPool::builder().workers(1).queue_capacity(1).adopt(spawner).build()?;
+    /// # let executor: &dyn pool_core::Executor = &pool;
+    /// # let (open, gate) = std::sync::mpsc::channel::<()>();
+    /// # let (started, has_started) = std::sync::mpsc::channel();
+    /// # pool.spawn(move || (started.send(()), gate.recv()))?.detach();
+    /// # has_started.recv()?;
+    /// # pool.spawn(|| ())?.detach(); // fills the queue
+    /// use pool_core::{ExecutorExt, infallible_fn};
+    /// use std::time::Duration;
+    ///
+    /// let audit = infallible_fn(|| println!("audit"));
+    /// let refused = executor.execute_timeout(audit, Duration::from_millis(1)).unwrap_err();
+    /// assert!(refused.is_full());
+    /// # drop(open);
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
     fn execute_timeout<J: Job>(&self, job: J, timeout: Duration) -> Result<JobId, SubmitError<J>> {
         let limit = limit_after(timeout);
         enter(detached(job), |task| admit(self, task, limit))
     }
 
-    /// [`execute`](Self::execute) that waits without blocking the thread.
+    /// Executes a job without a handle, as [`execute`](Self::execute); waits for a place without
+    /// blocking the thread.
     ///
     /// # Errors
     /// [`SubmitError::Closed`], or [`SubmitError::Full`] at the job's own deadline, with the job.
+    ///
+    /// # Examples
+    /// ```
+    /// # use pool_core::backend::SpawnPool;
+    /// # let spawner = |run: Box<dyn FnOnce() + Send>| drop(std::thread::spawn(run));
+    /// # let pool = SpawnPool::builder().workers(1).queue_capacity(8).adopt(spawner).build()?;
+    /// # let executor: &dyn pool_core::Executor = &pool;
+    /// # fn block_on<T>(future: impl Future<Output = T>) -> T {
+    /// #     let (mut future, waker) = (std::pin::pin!(future), std::task::Waker::noop());
+    /// #     loop {
+    /// #         match future.as_mut().poll(&mut std::task::Context::from_waker(waker)) {
+    /// #             std::task::Poll::Ready(output) => return output,
+    /// #             std::task::Poll::Pending => std::thread::yield_now(),
+    /// #         }
+    /// #     }
+    /// # }
+    /// use pool_core::{ExecutorExt, infallible_fn};
+    ///
+    /// block_on(executor.execute_async(infallible_fn(|| println!("audit"))))?;
+    /// executor.wait_idle();
+    /// assert_eq!(executor.stats().completed, 1);
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
     fn execute_async<J: Job>(
         &self,
         job: J,
@@ -365,14 +739,29 @@ pub trait ExecutorExt: Executor {
         enter_async(self, detached(job))
     }
 
-    /// Submits a plain closure, which cannot fail and asks for no context; blocks while the queue
-    /// is full.
+    /// Submits a plain closure, which cannot fail and asks for no context, and returns its handle;
+    /// blocks while the queue is full.
     ///
     /// A closure that returns a future ends once it has made it: nothing polls that. Futures go to
     /// [`spawn_future`](Self::spawn_future).
     ///
+    /// A panic of the closure is caught, and comes back through the handle (`R302`).
+    ///
     /// # Errors
     /// [`SubmitError::Closed`] with the closure.
+    ///
+    /// # Examples
+    /// ```
+    /// # use pool_core::backend::SpawnPool;
+    /// # let spawner = |run: Box<dyn FnOnce() + Send>| drop(std::thread::spawn(run));
+    /// # let pool = SpawnPool::builder().workers(1).queue_capacity(8).adopt(spawner).build()?;
+    /// # let executor: &dyn pool_core::Executor = &pool;
+    /// use pool_core::ExecutorExt;
+    ///
+    /// let handle = executor.spawn(|| 6 * 7)?;
+    /// assert_eq!(handle.join()?, 42);
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
     #[inline]
     fn spawn<F, T>(&self, f: F) -> Result<JobHandle<T, Infallible>, SubmitError<F>>
     where
@@ -383,10 +772,33 @@ pub trait ExecutorExt: Executor {
             .map_err(InfallibleFn::given_back)
     }
 
-    /// [`spawn`](Self::spawn) that never waits.
+    /// Submits a plain closure if there is a place now; see [`spawn`](Self::spawn) and
+    /// [`try_submit`](Self::try_submit).
     ///
     /// # Errors
     /// [`SubmitError::Full`] or [`SubmitError::Closed`], with the closure.
+    ///
+    /// # Examples
+    /// ```
+    /// # use pool_core::backend::SpawnPool;
+    /// # let spawner = |run: Box<dyn FnOnce() + Send>| drop(std::thread::spawn(run));
+    /// # let pool = SpawnPool::builder().workers(1).queue_capacity(1).adopt(spawner).build()?;
+    /// # let executor: &dyn pool_core::Executor = &pool;
+    /// # let (open, gate) = std::sync::mpsc::channel::<()>();
+    /// # let (started, has_started) = std::sync::mpsc::channel();
+    /// # pool.spawn(move || (started.send(()), gate.recv()))?.detach();
+    /// # has_started.recv()?;
+    /// # pool.spawn(|| ())?.detach(); // fills the queue
+    /// use pool_core::ExecutorExt;
+    ///
+    /// let answer = match executor.try_spawn(|| 6 * 7) {
+    ///     Ok(handle) => handle.join()?,
+    ///     Err(refused) => refused.into_job()(), // here, then
+    /// };
+    /// assert_eq!(answer, 42);
+    /// # drop(open);
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
     fn try_spawn<F, T>(&self, f: F) -> Result<JobHandle<T, Infallible>, SubmitError<F>>
     where
         F: FnOnce() -> T + Send + 'static,
@@ -396,10 +808,30 @@ pub trait ExecutorExt: Executor {
             .map_err(InfallibleFn::given_back)
     }
 
-    /// [`spawn`](Self::spawn) that blocks for `timeout` at most.
+    /// Submits a plain closure, as [`spawn`](Self::spawn); blocks for `timeout` at most.
     ///
     /// # Errors
     /// [`SubmitError::Full`] after the timeout, or [`SubmitError::Closed`], with the closure.
+    ///
+    /// # Examples
+    /// ```
+    /// # use pool_core::backend::SpawnPool;
+    /// # let spawner = |run: Box<dyn FnOnce() + Send>| drop(std::thread::spawn(run));
+    /// # let pool = SpawnPool::builder().workers(1).queue_capacity(1).adopt(spawner).build()?;
+    /// # let executor: &dyn pool_core::Executor = &pool;
+    /// # let (open, gate) = std::sync::mpsc::channel::<()>();
+    /// # let (started, has_started) = std::sync::mpsc::channel();
+    /// # pool.spawn(move || (started.send(()), gate.recv()))?.detach();
+    /// # has_started.recv()?;
+    /// # pool.spawn(|| ())?.detach(); // fills the queue
+    /// use pool_core::ExecutorExt;
+    /// use std::time::Duration;
+    ///
+    /// let refused = executor.spawn_timeout(|| 6 * 7, Duration::from_millis(1)).unwrap_err();
+    /// assert!(refused.is_full());
+    /// # drop(open);
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
     fn spawn_timeout<F, T>(
         &self,
         f: F,
@@ -413,10 +845,37 @@ pub trait ExecutorExt: Executor {
             .map_err(InfallibleFn::given_back)
     }
 
-    /// [`spawn`](Self::spawn) that waits without blocking the thread.
+    /// Submits a plain closure, as [`spawn`](Self::spawn); waits for a place without blocking the
+    /// thread.
     ///
     /// # Errors
     /// [`SubmitError::Closed`] with the closure.
+    ///
+    /// # Examples
+    /// ```
+    /// # use pool_core::backend::SpawnPool;
+    /// # let spawner = |run: Box<dyn FnOnce() + Send>| drop(std::thread::spawn(run));
+    /// # let pool = SpawnPool::builder().workers(1).queue_capacity(8).adopt(spawner).build()?;
+    /// # let executor: &dyn pool_core::Executor = &pool;
+    /// # fn block_on<T>(future: impl Future<Output = T>) -> T {
+    /// #     let (mut future, waker) = (std::pin::pin!(future), std::task::Waker::noop());
+    /// #     loop {
+    /// #         match future.as_mut().poll(&mut std::task::Context::from_waker(waker)) {
+    /// #             std::task::Poll::Ready(output) => return output,
+    /// #             std::task::Poll::Pending => std::thread::yield_now(),
+    /// #         }
+    /// #     }
+    /// # }
+    /// use pool_core::ExecutorExt;
+    /// use std::error::Error;
+    ///
+    /// let answer = async {
+    ///     let handle = executor.spawn_async(|| 6 * 7).await?;
+    ///     Ok::<_, Box<dyn Error>>(handle.await?)
+    /// };
+    /// assert_eq!(block_on(answer)?, 42);
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
     fn spawn_async<F, T>(
         &self,
         f: F,
@@ -429,10 +888,25 @@ pub trait ExecutorExt: Executor {
         async { (submission.await).map_err(InfallibleFn::given_back) }
     }
 
-    /// Submits a job whose work is a future; blocks while the queue is full.
+    /// Submits a job whose work is a future, and returns its handle; blocks while the queue is
+    /// full.
     ///
     /// # Errors
-    /// [`SubmitError::Closed`], or [`SubmitError::Full`] at the job's own deadline, with the job.
+    /// [`SubmitError::Closed`], or [`SubmitError::Full`] at the job's own deadline, with the job:
+    /// its future was not made.
+    ///
+    /// # Examples
+    /// ```
+    /// # use pool_core::backend::SpawnPool;
+    /// # let spawner = |run: Box<dyn FnOnce() + Send>| drop(std::thread::spawn(run));
+    /// # let pool = SpawnPool::builder().workers(1).queue_capacity(8).adopt(spawner).build()?;
+    /// # let executor: &dyn pool_core::Executor = &pool;
+    /// use pool_core::{ExecutorExt, async_job_fn};
+    ///
+    /// let job = async_job_fn(|_| async { "42".parse::<u32>() });
+    /// assert_eq!(executor.submit_future(job)?.join()?, 42);
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
     fn submit_future<J: AsyncJob>(
         &self,
         job: J,
@@ -440,10 +914,30 @@ pub trait ExecutorExt: Executor {
         enter(future(job), |task| admit(self, task, None))
     }
 
-    /// [`submit_future`](Self::submit_future) that never waits.
+    /// Submits a job whose work is a future if there is a place now; see
+    /// [`try_submit`](Self::try_submit).
     ///
     /// # Errors
     /// [`SubmitError::Full`] or [`SubmitError::Closed`], with the job.
+    ///
+    /// # Examples
+    /// ```
+    /// # use pool_core::backend::SpawnPool;
+    /// # let spawner = |run: Box<dyn FnOnce() + Send>| drop(std::thread::spawn(run));
+    /// # let pool = SpawnPool::builder().workers(1).queue_capacity(1).adopt(spawner).build()?;
+    /// # let executor: &dyn pool_core::Executor = &pool;
+    /// # let (open, gate) = std::sync::mpsc::channel::<()>();
+    /// # let (started, has_started) = std::sync::mpsc::channel();
+    /// # pool.spawn(move || (started.send(()), gate.recv()))?.detach();
+    /// # has_started.recv()?;
+    /// # pool.spawn(|| ())?.detach(); // fills the queue
+    /// use pool_core::{ExecutorExt, async_job_fn};
+    ///
+    /// let job = async_job_fn(|_| async { "42".parse::<u32>() });
+    /// assert!(executor.try_submit_future(job).is_err_and(|refused| refused.is_full()));
+    /// # drop(open);
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
     fn try_submit_future<J: AsyncJob>(
         &self,
         job: J,
@@ -451,11 +945,32 @@ pub trait ExecutorExt: Executor {
         enter(future(job), |task| try_admit(self, task))
     }
 
-    /// [`submit_future`](Self::submit_future) that blocks for `timeout` at most.
+    /// Submits a job whose work is a future; blocks for `timeout` at most.
     ///
     /// # Errors
     /// [`SubmitError::Full`] after the timeout or at the job's own deadline, or
     /// [`SubmitError::Closed`], with the job.
+    ///
+    /// # Examples
+    /// ```
+    /// # use pool_core::backend::SpawnPool;
+    /// # let spawner = |run: Box<dyn FnOnce() + Send>| drop(std::thread::spawn(run));
+    /// # let pool = SpawnPool::builder().workers(1).queue_capacity(1).adopt(spawner).build()?;
+    /// # let executor: &dyn pool_core::Executor = &pool;
+    /// # let (open, gate) = std::sync::mpsc::channel::<()>();
+    /// # let (started, has_started) = std::sync::mpsc::channel();
+    /// # pool.spawn(move || (started.send(()), gate.recv()))?.detach();
+    /// # has_started.recv()?;
+    /// # pool.spawn(|| ())?.detach(); // fills the queue
+    /// use pool_core::{ExecutorExt, async_job_fn};
+    /// use std::time::Duration;
+    ///
+    /// let job = async_job_fn(|_| async { "42".parse::<u32>() });
+    /// let refused = executor.submit_future_timeout(job, Duration::from_millis(1)).unwrap_err();
+    /// assert!(refused.is_full());
+    /// # drop(open);
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
     fn submit_future_timeout<J: AsyncJob>(
         &self,
         job: J,
@@ -465,11 +980,38 @@ pub trait ExecutorExt: Executor {
         enter(future(job), |task| admit(self, task, limit))
     }
 
-    /// [`submit_future`](Self::submit_future) that waits without blocking the thread: the way in
-    /// for async callers.
+    /// Submits a job whose work is a future; waits for a place without blocking the thread: the way
+    /// in for async callers.
     ///
     /// # Errors
     /// [`SubmitError::Closed`], or [`SubmitError::Full`] at the job's own deadline, with the job.
+    ///
+    /// # Examples
+    /// ```
+    /// # use pool_core::backend::SpawnPool;
+    /// # let spawner = |run: Box<dyn FnOnce() + Send>| drop(std::thread::spawn(run));
+    /// # let pool = SpawnPool::builder().workers(1).queue_capacity(8).adopt(spawner).build()?;
+    /// # let executor: &dyn pool_core::Executor = &pool;
+    /// # fn block_on<T>(future: impl Future<Output = T>) -> T {
+    /// #     let (mut future, waker) = (std::pin::pin!(future), std::task::Waker::noop());
+    /// #     loop {
+    /// #         match future.as_mut().poll(&mut std::task::Context::from_waker(waker)) {
+    /// #             std::task::Poll::Ready(output) => return output,
+    /// #             std::task::Poll::Pending => std::thread::yield_now(),
+    /// #         }
+    /// #     }
+    /// # }
+    /// use pool_core::{ExecutorExt, async_job_fn};
+    /// use std::error::Error;
+    ///
+    /// let job = async_job_fn(|_| async { "42".parse::<u32>() });
+    /// let answer = async {
+    ///     let handle = executor.submit_future_async(job).await?;
+    ///     Ok::<_, Box<dyn Error>>(handle.await?)
+    /// };
+    /// assert_eq!(block_on(answer)?, 42);
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
     fn submit_future_async<J: AsyncJob>(
         &self,
         job: J,
@@ -477,27 +1019,83 @@ pub trait ExecutorExt: Executor {
         enter_async(self, future(job))
     }
 
-    /// Executes a job whose work is a future, without a handle; blocks while the queue is full.
+    /// Executes a job whose work is a future, without a handle, and returns its id; blocks while
+    /// the queue is full. What it costs is what [`submit_future`](Self::submit_future) costs.
     ///
     /// # Errors
     /// [`SubmitError::Closed`], or [`SubmitError::Full`] at the job's own deadline, with the job.
+    ///
+    /// # Examples
+    /// ```
+    /// # use pool_core::backend::SpawnPool;
+    /// # let spawner = |run: Box<dyn FnOnce() + Send>| drop(std::thread::spawn(run));
+    /// # let pool = SpawnPool::builder().workers(1).queue_capacity(8).adopt(spawner).build()?;
+    /// # let executor: &dyn pool_core::Executor = &pool;
+    /// use pool_core::{ExecutorExt, async_job_fn};
+    ///
+    /// let job = async_job_fn(|_| async { "42".parse::<u32>() });
+    /// executor.execute_future(job)?;
+    /// executor.wait_idle();
+    /// assert_eq!(executor.stats().completed, 1);
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
     fn execute_future<J: AsyncJob>(&self, job: J) -> Result<JobId, SubmitError<J>> {
         self.submit_future(job).map(JobHandle::into_id)
     }
 
-    /// [`execute_future`](Self::execute_future) that never waits.
+    /// Executes a job whose work is a future, without a handle, if there is a place now.
     ///
     /// # Errors
     /// [`SubmitError::Full`] or [`SubmitError::Closed`], with the job.
+    ///
+    /// # Examples
+    /// ```
+    /// # use pool_core::backend::SpawnPool;
+    /// # let spawner = |run: Box<dyn FnOnce() + Send>| drop(std::thread::spawn(run));
+    /// # let pool = SpawnPool::builder().workers(1).queue_capacity(1).adopt(spawner).build()?;
+    /// # let executor: &dyn pool_core::Executor = &pool;
+    /// # let (open, gate) = std::sync::mpsc::channel::<()>();
+    /// # let (started, has_started) = std::sync::mpsc::channel();
+    /// # pool.spawn(move || (started.send(()), gate.recv()))?.detach();
+    /// # has_started.recv()?;
+    /// # pool.spawn(|| ())?.detach(); // fills the queue
+    /// use pool_core::{ExecutorExt, async_job_fn};
+    ///
+    /// let job = async_job_fn(|_| async { "42".parse::<u32>() });
+    /// assert!(executor.try_execute_future(job).is_err_and(|refused| refused.is_full()));
+    /// # drop(open);
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
     fn try_execute_future<J: AsyncJob>(&self, job: J) -> Result<JobId, SubmitError<J>> {
         self.try_submit_future(job).map(JobHandle::into_id)
     }
 
-    /// [`execute_future`](Self::execute_future) that blocks for `timeout` at most.
+    /// Executes a job whose work is a future, without a handle; blocks for `timeout` at most.
     ///
     /// # Errors
     /// [`SubmitError::Full`] after the timeout or at the job's own deadline, or
     /// [`SubmitError::Closed`], with the job.
+    ///
+    /// # Examples
+    /// ```
+    /// # use pool_core::backend::SpawnPool;
+    /// # let spawner = |run: Box<dyn FnOnce() + Send>| drop(std::thread::spawn(run));
+    /// # let pool = SpawnPool::builder().workers(1).queue_capacity(1).adopt(spawner).build()?;
+    /// # let executor: &dyn pool_core::Executor = &pool;
+    /// # let (open, gate) = std::sync::mpsc::channel::<()>();
+    /// # let (started, has_started) = std::sync::mpsc::channel();
+    /// # pool.spawn(move || (started.send(()), gate.recv()))?.detach();
+    /// # has_started.recv()?;
+    /// # pool.spawn(|| ())?.detach(); // fills the queue
+    /// use pool_core::{ExecutorExt, async_job_fn};
+    /// use std::time::Duration;
+    ///
+    /// let job = async_job_fn(|_| async { "42".parse::<u32>() });
+    /// let refused = executor.execute_future_timeout(job, Duration::from_millis(1)).unwrap_err();
+    /// assert!(refused.is_full());
+    /// # drop(open);
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
     fn execute_future_timeout<J: AsyncJob>(
         &self,
         job: J,
@@ -507,10 +1105,35 @@ pub trait ExecutorExt: Executor {
             .map(JobHandle::into_id)
     }
 
-    /// [`execute_future`](Self::execute_future) that waits without blocking the thread.
+    /// Executes a job whose work is a future, without a handle; waits for a place without blocking
+    /// the thread.
     ///
     /// # Errors
     /// [`SubmitError::Closed`], or [`SubmitError::Full`] at the job's own deadline, with the job.
+    ///
+    /// # Examples
+    /// ```
+    /// # use pool_core::backend::SpawnPool;
+    /// # let spawner = |run: Box<dyn FnOnce() + Send>| drop(std::thread::spawn(run));
+    /// # let pool = SpawnPool::builder().workers(1).queue_capacity(8).adopt(spawner).build()?;
+    /// # let executor: &dyn pool_core::Executor = &pool;
+    /// # fn block_on<T>(future: impl Future<Output = T>) -> T {
+    /// #     let (mut future, waker) = (std::pin::pin!(future), std::task::Waker::noop());
+    /// #     loop {
+    /// #         match future.as_mut().poll(&mut std::task::Context::from_waker(waker)) {
+    /// #             std::task::Poll::Ready(output) => return output,
+    /// #             std::task::Poll::Pending => std::thread::yield_now(),
+    /// #         }
+    /// #     }
+    /// # }
+    /// use pool_core::{ExecutorExt, async_job_fn};
+    ///
+    /// let job = async_job_fn(|_| async { "42".parse::<u32>() });
+    /// block_on(executor.execute_future_async(job))?;
+    /// executor.wait_idle();
+    /// assert_eq!(executor.stats().completed, 1);
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
     fn execute_future_async<J: AsyncJob>(
         &self,
         job: J,
@@ -519,10 +1142,23 @@ pub trait ExecutorExt: Executor {
         async { submission.await.map(JobHandle::into_id) }
     }
 
-    /// Submits a future that cannot fail; blocks while the queue is full.
+    /// Submits a future that cannot fail, and returns its handle; blocks while the queue is full.
     ///
     /// # Errors
-    /// [`SubmitError::Closed`] with the future.
+    /// [`SubmitError::Closed`] with the future, unpolled.
+    ///
+    /// # Examples
+    /// ```
+    /// # use pool_core::backend::SpawnPool;
+    /// # let spawner = |run: Box<dyn FnOnce() + Send>| drop(std::thread::spawn(run));
+    /// # let pool = SpawnPool::builder().workers(1).queue_capacity(8).adopt(spawner).build()?;
+    /// # let executor: &dyn pool_core::Executor = &pool;
+    /// use pool_core::ExecutorExt;
+    ///
+    /// let handle = executor.spawn_future(async { 6 * 7 })?;
+    /// assert_eq!(handle.join()?, 42);
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
     fn spawn_future<F>(&self, future: F) -> Result<JobHandle<F::Output, Infallible>, SubmitError<F>>
     where
         F: Future<Output: Send> + Send + 'static,
@@ -530,10 +1166,30 @@ pub trait ExecutorExt: Executor {
         enter(bare_future(future), |task| admit(self, task, None))
     }
 
-    /// [`spawn_future`](Self::spawn_future) that never waits.
+    /// Submits a future that cannot fail if there is a place now; see
+    /// [`try_submit`](Self::try_submit).
     ///
     /// # Errors
     /// [`SubmitError::Full`] or [`SubmitError::Closed`], with the future.
+    ///
+    /// # Examples
+    /// ```
+    /// # use pool_core::backend::SpawnPool;
+    /// # let spawner = |run: Box<dyn FnOnce() + Send>| drop(std::thread::spawn(run));
+    /// # let pool = SpawnPool::builder().workers(1).queue_capacity(1).adopt(spawner).build()?;
+    /// # let executor: &dyn pool_core::Executor = &pool;
+    /// # let (open, gate) = std::sync::mpsc::channel::<()>();
+    /// # let (started, has_started) = std::sync::mpsc::channel();
+    /// # pool.spawn(move || (started.send(()), gate.recv()))?.detach();
+    /// # has_started.recv()?;
+    /// # pool.spawn(|| ())?.detach(); // fills the queue
+    /// use pool_core::ExecutorExt;
+    ///
+    /// let refused = executor.try_spawn_future(async { 6 * 7 });
+    /// assert!(refused.is_err_and(|refused| refused.is_full()));
+    /// # drop(open);
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
     fn try_spawn_future<F>(
         &self,
         future: F,
@@ -544,10 +1200,30 @@ pub trait ExecutorExt: Executor {
         enter(bare_future(future), |task| try_admit(self, task))
     }
 
-    /// [`spawn_future`](Self::spawn_future) that blocks for `timeout` at most.
+    /// Submits a future that cannot fail; blocks for `timeout` at most.
     ///
     /// # Errors
     /// [`SubmitError::Full`] after the timeout, or [`SubmitError::Closed`], with the future.
+    ///
+    /// # Examples
+    /// ```
+    /// # use pool_core::backend::SpawnPool;
+    /// # let spawner = |run: Box<dyn FnOnce() + Send>| drop(std::thread::spawn(run));
+    /// # let pool = SpawnPool::builder().workers(1).queue_capacity(1).adopt(spawner).build()?;
+    /// # let executor: &dyn pool_core::Executor = &pool;
+    /// # let (open, gate) = std::sync::mpsc::channel::<()>();
+    /// # let (started, has_started) = std::sync::mpsc::channel();
+    /// # pool.spawn(move || (started.send(()), gate.recv()))?.detach();
+    /// # has_started.recv()?;
+    /// # pool.spawn(|| ())?.detach(); // fills the queue
+    /// use pool_core::ExecutorExt;
+    /// use std::time::Duration;
+    ///
+    /// let refused = executor.spawn_future_timeout(async { 6 * 7 }, Duration::from_millis(1));
+    /// assert!(refused.is_err_and(|refused| refused.is_full()));
+    /// # drop(open);
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
     fn spawn_future_timeout<F>(
         &self,
         future: F,
@@ -560,11 +1236,37 @@ pub trait ExecutorExt: Executor {
         enter(bare_future(future), |task| admit(self, task, limit))
     }
 
-    /// [`spawn_future`](Self::spawn_future) that waits without blocking the thread: the way in for
-    /// async callers.
+    /// Submits a future that cannot fail; waits for a place without blocking the thread: the way in
+    /// for async callers.
     ///
     /// # Errors
     /// [`SubmitError::Closed`] with the future.
+    ///
+    /// # Examples
+    /// ```
+    /// # use pool_core::backend::SpawnPool;
+    /// # let spawner = |run: Box<dyn FnOnce() + Send>| drop(std::thread::spawn(run));
+    /// # let pool = SpawnPool::builder().workers(1).queue_capacity(8).adopt(spawner).build()?;
+    /// # let executor: &dyn pool_core::Executor = &pool;
+    /// # fn block_on<T>(future: impl Future<Output = T>) -> T {
+    /// #     let (mut future, waker) = (std::pin::pin!(future), std::task::Waker::noop());
+    /// #     loop {
+    /// #         match future.as_mut().poll(&mut std::task::Context::from_waker(waker)) {
+    /// #             std::task::Poll::Ready(output) => return output,
+    /// #             std::task::Poll::Pending => std::thread::yield_now(),
+    /// #         }
+    /// #     }
+    /// # }
+    /// use pool_core::ExecutorExt;
+    /// use std::error::Error;
+    ///
+    /// let answer = async {
+    ///     let handle = executor.spawn_future_async(async { 6 * 7 }).await?;
+    ///     Ok::<_, Box<dyn Error>>(handle.await?)
+    /// };
+    /// assert_eq!(block_on(answer)?, 42);
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
     fn spawn_future_async<F>(
         &self,
         future: F,
@@ -584,6 +1286,19 @@ pub trait ExecutorExt: Executor {
     ///
     /// Inside a job of the same pool, `next` runs the job that is due on the calling worker, unless
     /// another has started it.
+    ///
+    /// # Examples
+    /// ```
+    /// # use pool_core::backend::SpawnPool;
+    /// # let spawner = |run: Box<dyn FnOnce() + Send>| drop(std::thread::spawn(run));
+    /// # let pool = SpawnPool::builder().workers(1).queue_capacity(8).adopt(spawner).build()?;
+    /// # let executor: &dyn pool_core::Executor = &pool;
+    /// use pool_core::ExecutorExt;
+    ///
+    /// let lengths: Result<Vec<_>, _> = executor.map(["one", "three"], str::len).collect();
+    /// assert_eq!(lengths?, [3, 5]);
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
     fn map<I, F, T>(&self, inputs: I, f: F) -> Map<'_, Self, I::IntoIter, F, T>
     where
         I: IntoIterator<Item: Send + 'static>,
@@ -593,7 +1308,23 @@ pub trait ExecutorExt: Executor {
         Map::new(self, inputs, f)
     }
 
-    /// [`map`](Self::map) whose outcomes come as they are ready.
+    /// Applies `f` to each input, as [`map`](Self::map) does; the outcomes come as they are ready.
+    ///
+    /// # Examples
+    /// ```
+    /// # use pool_core::backend::SpawnPool;
+    /// # let spawner = |run: Box<dyn FnOnce() + Send>| drop(std::thread::spawn(run));
+    /// # let pool = SpawnPool::builder().workers(1).queue_capacity(8).adopt(spawner).build()?;
+    /// # let executor: &dyn pool_core::Executor = &pool;
+    /// use pool_core::ExecutorExt;
+    ///
+    /// let mut sum = 0;
+    /// for square in executor.map_unordered(1..=3_u32, |n| n * n) {
+    ///     sum += square?;
+    /// }
+    /// assert_eq!(sum, 14);
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
     fn map_unordered<I, F, T>(&self, inputs: I, f: F) -> MapUnordered<'_, Self, I::IntoIter, F, T>
     where
         I: IntoIterator<Item: Send + 'static>,
@@ -614,6 +1345,25 @@ pub trait ExecutorExt: Executor {
     ///
     /// # Panics
     /// With the panic of `f`, once all jobs are over.
+    ///
+    /// # Examples
+    /// ```
+    /// # use pool_core::backend::SpawnPool;
+    /// # let spawner = |run: Box<dyn FnOnce() + Send>| drop(std::thread::spawn(run));
+    /// # let pool = SpawnPool::builder().workers(1).queue_capacity(8).adopt(spawner).build()?;
+    /// # let executor: &dyn pool_core::Executor = &pool;
+    /// use pool_core::ExecutorExt;
+    ///
+    /// let mut words = ["one".to_owned(), "two".to_owned()];
+    /// let total = executor.scope(|scope| {
+    ///     for word in &mut words {
+    ///         scope.spawn(|| word.make_ascii_uppercase()).map_err(|_closed| "closed")?;
+    ///     }
+    ///     Ok::<_, &str>(2)
+    /// })?;
+    /// assert_eq!((words, total), (["ONE".to_owned(), "TWO".to_owned()], Ok(2)));
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
     fn scope<'env, R>(
         &'env self,
         f: impl for<'scope> FnOnce(&'scope Scope<'scope, 'env, Self>) -> R,
@@ -630,13 +1380,52 @@ pub trait ExecutorExt: Executor {
     /// A job that joins or awaits the one that calls this is not left out, unless that one runs
     /// within it or is its half: they wait for each other for ever. So no job should join one that
     /// waits for quiet.
+    ///
+    /// # Examples
+    /// ```
+    /// # use pool_core::backend::SpawnPool;
+    /// # let spawner = |run: Box<dyn FnOnce() + Send>| drop(std::thread::spawn(run));
+    /// # let pool = SpawnPool::builder().workers(1).queue_capacity(8).adopt(spawner).build()?;
+    /// # let executor: &dyn pool_core::Executor = &pool;
+    /// use pool_core::{ExecutorExt, infallible_fn};
+    ///
+    /// for _ in 0..5 {
+    ///     executor.execute(infallible_fn(|| println!("audit")))?;
+    /// }
+    /// executor.wait_idle();
+    /// assert_eq!(executor.stats().completed, 5);
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
     fn wait_idle(&self) {
         let worker = Worker::current_of(self);
         block_on_helping(pin!(idle(self)), worker.as_ref(), Awaits::Quiet, || None);
     }
 
-    /// [`wait_idle`](Self::wait_idle) without blocking the thread. Awaited inside a job of the same
-    /// pool that keeps its worker, queued jobs run within the polls.
+    /// Waits as [`wait_idle`](Self::wait_idle) does, without blocking the thread. Awaited inside a
+    /// job of the same pool that keeps its worker, queued jobs run within the polls.
+    ///
+    /// # Examples
+    /// ```
+    /// # use pool_core::backend::SpawnPool;
+    /// # let spawner = |run: Box<dyn FnOnce() + Send>| drop(std::thread::spawn(run));
+    /// # let pool = SpawnPool::builder().workers(1).queue_capacity(8).adopt(spawner).build()?;
+    /// # let executor: &dyn pool_core::Executor = &pool;
+    /// # fn block_on<T>(future: impl Future<Output = T>) -> T {
+    /// #     let (mut future, waker) = (std::pin::pin!(future), std::task::Waker::noop());
+    /// #     loop {
+    /// #         match future.as_mut().poll(&mut std::task::Context::from_waker(waker)) {
+    /// #             std::task::Poll::Ready(output) => return output,
+    /// #             std::task::Poll::Pending => std::thread::yield_now(),
+    /// #         }
+    /// #     }
+    /// # }
+    /// use pool_core::ExecutorExt;
+    ///
+    /// executor.spawn(|| 42)?.detach();
+    /// block_on(executor.wait_idle_async());
+    /// assert_eq!(executor.stats().completed, 1);
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
     fn wait_idle_async(&self) -> impl Future<Output = ()> + Send {
         async move { helping(pin!(idle(self)), || Worker::current_of(self), Awaits::Quiet).await }
     }

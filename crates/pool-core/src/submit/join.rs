@@ -30,7 +30,7 @@ where
     }
 }
 
-/// A second half as the pool sees it.
+/// A second half as the pool sees it: without the types of its closure and its result.
 trait Half: Send + Sync {
     /// Calls it, unless somebody was first.
     fn run(&self, ctx: &JobContext<'_>);
@@ -47,9 +47,12 @@ where
 }
 
 /// The second half in the form that every executor takes. Dropped unrun, it leaves the half to its
-/// joiner.
+/// joiner: the loan is still here.
 struct Forked {
+    /// The half, and room for its result.
     half: Arc<dyn Half>,
+    /// The job that it is half of: on whichever worker the half runs, waits for the whole pool
+    /// leave that job out (`R609`).
     joiner: Joiner,
 }
 
@@ -77,6 +80,10 @@ impl Drop for Told<'_> {
     }
 }
 
+/// [`join`] with a second half that others may run. Rare: a worker was free a moment ago.
+///
+/// All that may panic before the half is taken back is contained, since the half may borrow from
+/// the caller's frame: it is neither left nor unwound before that.
 #[cold]
 fn join_forked<A, B, RA, RB>(ctx: &JobContext<'_>, a: A, b: B) -> (RA, RB)
 where

@@ -24,7 +24,10 @@ use crate::worker::Worker;
 use feed::{Came, Feed, InFlight};
 use in_flight::Flight;
 
+/// The handle of one input's job. The function that is mapped cannot fail, so an error says that
+/// its job panicked or did not run.
 type Handle<T> = JobHandle<T, Infallible>;
+/// What a map gives for one input.
 type Item<T> = Result<T, JobError<Infallible>>;
 
 /// The outcomes of [`ExecutorExt::map`](crate::ExecutorExt::map), in the order of the inputs.
@@ -51,8 +54,9 @@ type Item<T> = Result<T, JobError<Infallible>>;
 /// detached.
 #[must_use = "a dropped map cancels the jobs that have not started"]
 pub struct Map<'a, E: Executor + ?Sized, I, F, T> {
+    /// The inputs that were not submitted yet.
     feed: Feed<'a, E, I, F, T>,
-    /// In flight, in the order of the inputs.
+    /// In flight, in the order of the inputs: the front is the one to be given next.
     due: VecDeque<Handle<T>>,
 }
 
@@ -70,6 +74,7 @@ where
     /// A map that takes at most `window` inputs ahead: as many of its jobs at most are in the pool
     /// at once. A window of 0 is one of 1.
     ///
+    /// # Examples
     /// ```
     /// # use pool_core::backend::SpawnPool;
     /// # let spawner = |run: Box<dyn FnOnce() + Send>| drop(std::thread::spawn(run));
@@ -93,6 +98,8 @@ where
         Self { feed, due }
     }
 
+    /// Takes the outcome that is due, and waits for it; inside a job of the same pool by running
+    /// the job, if that has not started.
     fn take_due(&mut self) -> Option<Item<T>> {
         self.due.pop_front().map(JobHandle::join)
     }
@@ -145,6 +152,7 @@ impl<T> InFlight<T> for VecDeque<Handle<T>> {
         self.push_back(handle);
     }
 
+    /// Only the front counts: another's outcome is not given before its turn.
     fn may_have_outcome(&self) -> bool {
         self.front().is_some_and(JobHandle::is_finished)
     }
@@ -161,7 +169,9 @@ impl<T> InFlight<T> for VecDeque<Handle<T>> {
 /// gives an outcome that is there; if none is, it runs one of the jobs in place.
 #[must_use = "a dropped map cancels the jobs that have not started"]
 pub struct MapUnordered<'a, E: Executor + ?Sized, I, F, T> {
+    /// The inputs that were not submitted yet.
     feed: Feed<'a, E, I, F, T>,
+    /// In flight, with a list of those whose outcomes may be there.
     flight: Flight<T>,
 }
 
@@ -176,8 +186,24 @@ where
         Self::with_window(executor, feed::window_of(executor), inputs, f)
     }
 
-    /// A map that takes at most `window` inputs ahead: as many of its jobs at most are in the pool
-    /// at once. A window of 0 is one of 1.
+    /// Makes a map that takes at most `window` inputs ahead: as many of its jobs at most are in the
+    /// pool at once. A window of 0 is one of 1.
+    ///
+    /// The first inputs are taken here, and submitted without waiting for room.
+    ///
+    /// # Examples
+    /// ```
+    /// # use pool_core::backend::SpawnPool;
+    /// # let spawner = |run: Box<dyn FnOnce() + Send>| drop(std::thread::spawn(run));
+    /// # let pool = SpawnPool::builder().workers(1).queue_capacity(8).adopt(spawner).build()?;
+    /// use pool_core::MapUnordered;
+    ///
+    /// let mut squares: Vec<_> =
+    ///     MapUnordered::with_window(&pool, 2, 1..=3_u64, |n| n * n).collect::<Result<_, _>>()?;
+    /// squares.sort();
+    /// assert_eq!(squares, [1, 4, 9]);
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
     pub fn with_window(
         executor: &'a E,
         window: usize,

@@ -61,8 +61,8 @@ pub(crate) use line::{Call, Coming, LineState, Waiter};
 /// The most that may pass the first in line, however long the queue.
 const MOST_PASSES: usize = 64;
 
-/// How many may pass the first in line: none where a hand-over for each job is what a short queue
-/// comes to anyway.
+/// How many may pass the first in line: half the capacity, up to the most. None where a hand-over
+/// for each job is what a short queue comes to anyway, or where there is no bound.
 fn passes(capability: Capability) -> usize {
     (capability.capacity.unwrap_or(0) / 2).min(MOST_PASSES)
 }
@@ -73,22 +73,58 @@ fn passes(capability: Capability) -> usize {
 /// queue, and [`wake_all`](Self::wake_all) after it has closed.
 #[derive(Debug, Default)]
 pub struct Room {
-    /// How many listen or were called. Written under the lock.
+    /// How many listen or were called, as the line was when it was last unlocked. Written under the
+    /// lock, read without it by each submission.
     waiting: AtomicUsize,
-    /// See [`Line`]. Written under the lock.
+    /// Places that came free while nobody listened; see [`Line`]. Written under the lock.
     spare: AtomicUsize,
-    /// How many have passed the first in line.
+    /// How many have passed the one that is first in line now. Back at 0 when that one goes.
     passed: AtomicUsize,
+    /// Who waits. No user code runs under the lock: wakers are called and dropped after.
     line: Mutex<Line>,
 }
 
 impl Room {
-    /// Nobody waits.
+    /// Makes a room in which nobody waits.
+    ///
+    /// # Examples
+    /// ```
+    /// use pool_core::Room;
+    ///
+    /// let room = Room::new();
+    /// room.freed(); // nobody to tell
+    /// assert!(!room.has_line());
+    /// ```
     pub fn new() -> Self {
         Self::default()
     }
 
-    /// A place came free: the next in line tries. Cheap while nobody waits.
+    /// Tells the next in line that a place came free, and it tries. Cheap while nobody waits.
+    ///
+    /// To be called once for each place, after it is free: a submitter that says that it waits
+    /// either finds the place, or is found here. Any thread may call it. It calls wakers of those
+    /// that wait, and contains their panics.
+    ///
+    /// # Examples
+    /// ```
+    /// use pool_core::Room;
+    /// use std::sync::atomic::{AtomicUsize, Ordering};
+    ///
+    /// struct Places {
+    ///     free: AtomicUsize,
+    ///     room: Room,
+    /// }
+    ///
+    /// impl Places {
+    ///     fn give_back(&self) {
+    ///         self.free.fetch_add(1, Ordering::Release);
+    ///         self.room.freed(); // after the place is free, not before
+    ///     }
+    /// }
+    /// let places = Places { free: AtomicUsize::new(0), room: Room::new() };
+    /// places.give_back();
+    /// assert_eq!(places.free.into_inner(), 1);
+    /// ```
     #[inline]
     pub fn freed(&self) {
         // ORDERING: partner is the heavy fence in `listen`: this side has freed the place, that
@@ -99,18 +135,48 @@ impl Room {
         }
     }
 
-    /// Everybody in line looks again: the executor has closed, or it has become another one.
+    /// Has everybody in line look again: the executor has closed, or it has become another one.
+    ///
+    /// To be called after that can be seen. Those that find no place take their old positions.
+    ///
+    /// # Examples
+    /// ```
+    /// # use pool_core::backend::SpawnPool;
+    /// # let spawner = |run: Box<dyn FnOnce() + Send>| drop(std::thread::spawn(run));
+    /// # let pool = SpawnPool::builder().workers(1).queue_capacity(1).adopt(spawner).build()?;
+    /// # let executor: &dyn pool_core::Executor = &pool;
+    /// # let (open, gate) = std::sync::mpsc::channel::<()>();
+    /// # let (started, has_started) = std::sync::mpsc::channel();
+    /// # pool.spawn(move || (started.send(()), gate.recv()))?.detach();
+    /// # has_started.recv()?;
+    /// # pool.spawn(|| ())?.detach(); // fills the queue
+    /// use pool_core::ExecutorExt;
+    ///
+    /// std::thread::scope(|threads| {
+    ///     let waiting = threads.spawn(|| executor.spawn(|| 42).is_err());
+    ///     while !executor.room().has_line() {
+    ///         std::thread::yield_now();
+    ///     }
+    ///     pool.close(); // which calls `wake_all`
+    ///     assert!(waiting.join().unwrap());
+    /// });
+    /// # drop(open);
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
     pub fn wake_all(&self) {
         let wakers = self.with_line(Line::dissolve);
         wakers.into_iter().for_each(wake_contained);
     }
 
-    /// Whether one who is awake may try before those in line; counts it as a pass if so.
+    /// Whether one that is awake may try before those in line; counts it as a pass, or takes a
+    /// spare place, if so. `capability` is asked only where there is a line.
     #[inline]
     pub(crate) fn may_barge(&self, capability: impl FnOnce() -> Capability) -> bool {
         !self.has_line() || self.pass(passes(capability()))
     }
 
+    /// The part of [`may_barge`](Self::may_barge) for a room with a line: takes a spare place or,
+    /// otherwise, one of `most` passes.
     #[cold]
     fn pass(&self, most: usize) -> bool {
         // ORDERING: Acquire pairs with the Release in `with_line`, for the look at the line below.
@@ -124,13 +190,33 @@ impl Room {
         has_pass || !self.has_line()
     }
 
-    /// Whether somebody waits who is not to be passed at will. Out of date at once.
+    /// Whether somebody waits that is not to be passed at will. Out of date at once.
+    ///
+    /// # Examples
+    /// ```
+    /// # use pool_core::backend::SpawnPool;
+    /// # let spawner = |run: Box<dyn FnOnce() + Send>| drop(std::thread::spawn(run));
+    /// # let pool = SpawnPool::builder().workers(1).queue_capacity(1).adopt(spawner).build()?;
+    /// # let executor: &dyn pool_core::Executor = &pool;
+    /// # let (open, gate) = std::sync::mpsc::channel::<()>();
+    /// # let (started, has_started) = std::sync::mpsc::channel();
+    /// # pool.spawn(move || (started.send(()), gate.recv()))?.detach();
+    /// # has_started.recv()?;
+    /// # pool.spawn(|| ())?.detach(); // fills the queue
+    /// use pool_core::{Executor, ExecutorExt};
+    ///
+    /// assert!(executor.try_spawn(|| 42).is_err()); // refused, and does not wait
+    /// assert!(!executor.room().has_line());
+    /// # drop(open);
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
     #[inline]
     pub fn has_line(&self) -> bool {
         self.waiting.load(Ordering::Relaxed) != 0
     }
 
-    /// Calls the next who comes, as far as can be known.
+    /// Calls the first that listens, and further ones up to one that comes, as far as can be known.
+    /// A place for which nobody listens becomes spare.
     #[cold]
     fn call(&self, call: Call) {
         while let Some((waker, coming)) = self.with_line(|line| line.call_next(call)) {
@@ -141,12 +227,13 @@ impl Room {
         }
     }
 
-    /// Takes a ticket.
+    /// Takes a ticket: a position in line, behind all that have one. It does not listen yet.
     pub(crate) fn enter(&self, coming: Coming) -> Waiter {
         self.with_line(|line| line.enter(coming))
     }
 
-    /// A submitter comes. It tries now if it may, and is called later.
+    /// A submitter comes, at its first poll or after a call. It tries now if it may, and is called
+    /// later. The fence is for the try: it comes after the submitter has said that it waits.
     pub(crate) fn listen(&self, waiter: &mut Waiter, waker: &Waker) -> LineState {
         // A waker's clone and drop are the user's code: not under the lock.
         let waker = waker.clone();
@@ -159,7 +246,7 @@ impl Room {
         state
     }
 
-    /// A submitter that listens tried in vain.
+    /// A submitter that listens tried in vain, so what seemed spare was not.
     fn found_full(&self, waiter: &Waiter) {
         // What is spare became so before it listened, or after it was called: then this changes
         // nothing.
@@ -168,8 +255,8 @@ impl Room {
         }
     }
 
-    /// A submitter goes, and calls the next to `look` if it found a place that it was not called
-    /// for.
+    /// A submitter goes, admitted or not. It passes on a call that it did not follow, and calls the
+    /// next to `look` if it found a place that it was not called for.
     pub(crate) fn leave(&self, waiter: &Waiter, look: Option<Call>) {
         let left = self.with_line(|line| {
             let left = line.leave(waiter);
@@ -207,7 +294,8 @@ impl Room {
         }
     }
 
-    /// Changes the line, and tells those who pass by.
+    /// Changes the line, and then tells those that pass by what the counts are. All changes go
+    /// through here.
     fn with_line<R>(&self, change: impl FnOnce(&mut Line) -> R) -> R {
         let mut line = self.line.lock_unpoisoned();
         let result = change(&mut line);

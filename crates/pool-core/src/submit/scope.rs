@@ -18,9 +18,11 @@ use crate::submit::scoped_closure::{Back, Loan};
 use jobs::Jobs;
 
 /// What went wrong with a scope's jobs. All of them are over.
+///
+/// If both happened, the panic is told.
 #[derive(Debug, thiserror::Error)]
 pub enum ScopeError {
-    /// A job panicked: the first one, in the order of submission.
+    /// A job panicked: of those that did, the one that was submitted first.
     #[error("a job of the scope panicked: {0}")]
     Panicked(PanicInfo),
     /// Jobs that never ran, because the pool ended.
@@ -29,22 +31,33 @@ pub enum ScopeError {
 }
 
 /// Takes jobs that may borrow what lives as long as `'scope`. Made by [`ExecutorExt::scope`].
+///
+/// A shared reference to it is enough to submit, so a job of the scope may submit further ones.
 pub struct Scope<'scope, 'env: 'scope, E: ?Sized> {
+    /// Where the jobs go.
     executor: &'env E,
+    /// Those that were accepted, which [`run`] waits for.
     jobs: Jobs,
     // Invariant in `'scope`: a scope cannot be used as one that lives longer, or shorter, than it
     // does.
     scope: PhantomData<&'scope mut &'scope ()>,
 }
 
+/// A closure that was refused, with its type forgotten: `SubmitError` then names no closure.
 type ScopedJob<'a> = Box<dyn FnOnce() + Send + 'a>;
 
 impl<'scope, E: Executor + ?Sized> Scope<'scope, '_, E> {
-    /// Submits a job that may borrow; waits while the queue is full.
+    /// Submits a job that may borrow; waits while the queue is full. There is no handle: what the
+    /// job finds out, it writes to what it borrows.
     ///
     /// # Errors
     /// [`SubmitError::Closed`]. The job comes back as a box, to be called in place if it matters.
     ///
+    /// # Panics
+    /// With a panic of the executor itself. A panic of the job ends the scope with
+    /// [`ScopeError::Panicked`].
+    ///
+    /// # Examples
     /// ```
     /// # use pool_core::backend::SpawnPool;
     /// # let spawner = |run: Box<dyn FnOnce() + Send>| drop(std::thread::spawn(run));
@@ -52,7 +65,9 @@ impl<'scope, E: Executor + ?Sized> Scope<'scope, '_, E> {
     /// let mut words = ["one".to_owned(), "two".to_owned()];
     /// pool.scope(|scope| {
     ///     for word in &mut words {
-    ///         let _refused = scope.spawn(|| word.make_ascii_uppercase());
+    ///         if let Err(refused) = scope.spawn(|| word.make_ascii_uppercase()) {
+    ///             refused.into_job()(); // here, then
+    ///         }
     ///     }
     /// })?;
     /// assert_eq!(words, ["ONE", "TWO"]);
@@ -90,7 +105,8 @@ impl<'scope, E: Executor + ?Sized> Scope<'scope, '_, E> {
     }
 }
 
-/// A scoped closure as the pool and the scope see it.
+/// A scoped closure as the pool and the scope see it: without its type and its lifetime. Once it is
+/// over, nothing borrowed is left in it.
 trait Lent: Send + Sync {
     /// Calls it, unless somebody was first.
     fn run(&self);
@@ -120,7 +136,8 @@ impl<F: FnOnce() + Send> Lent for Loan<F, ()> {
     }
 }
 
-/// A scope's job in the form that every executor takes.
+/// A scope's job in the form that every executor takes. An executor may keep it for longer than the
+/// scope lives: it finds nothing to call then.
 struct Scoped(Arc<dyn Lent>);
 
 impl Job for Scoped {
@@ -141,6 +158,8 @@ impl Drop for Scoped {
     }
 }
 
+/// Runs `f` with a scope, and waits for all of the scope's jobs, whether or not `f` panics; see
+/// [`ExecutorExt::scope`]. A panic of `f` comes before an error of the jobs.
 pub(crate) fn run<'env, E, R>(
     executor: &'env E,
     f: impl for<'scope> FnOnce(&'scope Scope<'scope, 'env, E>) -> R,

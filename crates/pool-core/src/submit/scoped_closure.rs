@@ -21,6 +21,8 @@ use crate::worker::park::{Looks, block_on, look_a_while};
 /// A closure and its result, as lender and job share them.
 pub(crate) struct Loan<F, R>(Mutex<Stage<F, R>>);
 
+/// Where the closure is. It goes from the first to the last, and never back; see the module's
+/// protocol.
 enum Stage<F, R> {
     /// Nobody has called it.
     Here(F),
@@ -43,6 +45,8 @@ pub(crate) enum Back<F, R> {
 }
 
 impl<F, R> Loan<F, R> {
+    /// Lends a closure that nobody has called. The lender has to take it back before what it
+    /// borrows goes.
     pub(crate) fn new(closure: F) -> Self {
         Self(Mutex::new(Stage::Here(closure)))
     }
@@ -89,7 +93,8 @@ impl<F, R> Loan<F, R> {
         })
     }
 
-    /// Takes the closure out. The loan is over when the second part is dropped, after the closure.
+    /// Takes the closure out, if nobody was first. The loan is over when the second part is
+    /// dropped, after the closure.
     fn take(&self) -> Option<(F, Taken<'_, F, R>)> {
         let mut stage = self.0.lock_unpoisoned();
         if !matches!(*stage, Stage::Here(_)) {
@@ -108,7 +113,9 @@ impl<F, R> Loan<F, R> {
 
 /// Somebody has the closure of a loan. Dropped, also by a panic, it says that the closure is gone.
 struct Taken<'l, F, R> {
+    /// What is over at the drop.
     loan: &'l Loan<F, R>,
+    /// What the closure returned. `None` if it panicked, or was only dropped.
     result: Option<R>,
 }
 

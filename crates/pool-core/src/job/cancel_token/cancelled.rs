@@ -8,14 +8,19 @@ use super::{CancelToken, Watch};
 use crate::job::id::JobId;
 use crate::job::outcome::drop_contained;
 
+/// What [`CancelToken::cancelled`] returns. It is one watcher of the token, whichever task polls
+/// it.
 pub(super) struct Cancelled {
+    /// A handle of its own, which keeps the node where it is.
     token: CancelToken,
     /// What its waker is registered with, from the first poll that had to wait.
     id: Option<JobId>,
+    /// The slot of its waker. Each poll replaces the waker that is there.
     watch: Watch,
 }
 
 impl Cancelled {
+    /// Registers nothing before the first poll.
     pub(super) fn new(token: CancelToken) -> Self {
         Self {
             token,
@@ -44,6 +49,7 @@ impl Future for Cancelled {
 }
 
 impl Drop for Cancelled {
+    /// Takes the waker out, so that a token that outlives many of these keeps nothing of them.
     fn drop(&mut self) {
         if let Some(id) = self.id {
             self.token.unwatch(&self.watch, id);

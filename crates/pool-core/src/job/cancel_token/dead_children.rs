@@ -23,6 +23,8 @@ pub(super) fn tidy(node: Arc<Node>) {
     }
 }
 
+/// What is left to do before the graph is as small as it can be: lists in place of recursion, since
+/// one node that leaves may let the next one leave.
 #[derive(Default)]
 struct Tidying {
     /// Nodes that have lost a child, and nobody holds.

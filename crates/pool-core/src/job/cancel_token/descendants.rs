@@ -31,17 +31,25 @@ pub(super) fn cancel(node: &Arc<Node>) {
         .for_each(wake_contained);
 }
 
+/// What is to be done with a node, kept on a stack of the walk's own: a chain of nodes may be
+/// longer than a thread's stack.
 enum WalkStep {
+    /// To be doomed, and its children to be walked through.
     Down(Arc<Node>),
+    /// To be cancelled: all steps for what is below it lay above this one on the stack.
     Up(Arc<Node>),
 }
 
+/// A cancel that is under way. Several may walk through the same nodes at once.
 #[derive(Default)]
 struct Walk {
+    /// The stack. The next step is the last.
     steps: Vec<WalkStep>,
     /// The nodes with several parents that the walk has come to, by address: it walks through each
     /// once. They stay alive meanwhile, so that no address is used twice.
     met: BTreeMap<usize, Arc<Node>>,
+    /// The watchers of the nodes that this walk has cancelled, children before their parents. They
+    /// are woken when the walk holds no lock any more.
     watchers: Vec<Watchers>,
     /// Nodes that are not cancelled, and that nobody needs since they have lost a child.
     bereft: Vec<Arc<Node>>,

@@ -13,8 +13,15 @@ use crate::sys::sync::{AtomicBool, AtomicUsize, Guard, LockExt, Mutex, Ordering}
 /// More handles than this could make the count overflow.
 const MOST_HANDLES: usize = isize::MAX as usize;
 
+/// What all clones of a token share.
+///
+/// It lives as long as a handle, a list of another node, or a cancel that is under way has it. Once
+/// it is cancelled, it stays so.
 pub(super) struct Node {
+    /// Set once, under the lock, and only after the flags of all nodes below. Read without the
+    /// lock.
     is_cancelled: AtomicBool,
+    /// How many [`CancelToken`](super::CancelToken)s there are of this node. At 0 it stays 0.
     handles: AtomicUsize,
     links: Mutex<Links>,
 }
@@ -24,9 +31,11 @@ pub(super) struct Node {
 /// A child and its parent list each other while neither is cancelled. So a listed node is alive.
 #[derive(Default)]
 pub(super) struct Links {
+    /// The parents. Empty for a root, and for a node that is cancelled.
     pub(super) above: Above,
     /// The children in the order of their keys, which is the order of wakes.
     pub(super) below: BTreeMap<u64, Arc<Node>>,
+    /// The key that was given last. None is given twice, so the order of keys is that of arrival.
     next_key: u64,
     /// Who is woken by a cancel.
     pub(super) watchers: Watchers,
@@ -36,14 +45,18 @@ pub(super) struct Links {
 
 /// A parent, and where its list has the child.
 pub(super) struct Link {
+    /// The parent. Its count keeps a hub alive that no handle holds.
     pub(super) node: Arc<Node>,
+    /// The child's key in the parent's `below`.
     pub(super) key: u64,
 }
 
 /// The parents of a node, no two of which are the same. Nearly every node has one at most.
 #[derive(Default)]
 pub(super) struct Above {
+    /// `None` only if there are no parents at all, so that `more` is empty then.
     first: Option<Link>,
+    /// The others, in no order: allocates nothing for a node with one parent.
     more: Vec<Link>,
 }
 
@@ -71,6 +84,7 @@ impl Node {
         child
     }
 
+    /// A node with these links and one handle. No list has it yet.
     fn with(links: Links) -> Arc<Self> {
         Arc::new(Self {
             is_cancelled: AtomicBool::new(false),
@@ -79,6 +93,8 @@ impl Node {
         })
     }
 
+    /// A node that is cancelled from the start: a child of a doomed parent. It is in no list, and
+    /// never will be.
     fn new_cancelled() -> Arc<Self> {
         let node = Self::with(Links {
             is_doomed: true,
@@ -89,7 +105,11 @@ impl Node {
         node
     }
 
-    /// Puts a node that the caller holds below one more. False if that one is doomed.
+    /// Puts a node that the caller holds below one more. False if that one is doomed: then the
+    /// caller cancels the child.
+    ///
+    /// The child has no children, so to lock it after the parent keeps the order of locks. A child
+    /// that is doomed itself needs no parent any more.
     #[must_use]
     pub(super) fn add_parent(child: &Arc<Self>, parent: &Arc<Self>) -> bool {
         let mut up = parent.lock();
@@ -103,15 +123,19 @@ impl Node {
         true
     }
 
+    /// Locks the links. Allowed while the caller has locks of nodes above this one, and none of
+    /// others.
     #[inline]
     pub(super) fn lock(&self) -> Guard<'_, Links> {
         self.links.lock_unpoisoned()
     }
 
+    /// Locks the links against the order of locks. `None` if another thread has the lock.
     pub(super) fn try_lock(&self) -> Option<Guard<'_, Links>> {
         self.links.try_lock_unpoisoned()
     }
 
+    /// Whether the flag is set. True means that all nodes below are cancelled as well.
     #[inline]
     pub(super) fn is_cancelled(&self) -> bool {
         // ORDERING: Acquire pairs with the Release in `set_cancelled`: what the canceller did
@@ -140,7 +164,8 @@ impl Node {
         Ok(())
     }
 
-    /// Inlined always: its callers are rare code to the compiler.
+    /// Takes a watcher's waker out, and drops it with no lock held. Inlined always: its callers are
+    /// rare code to the compiler.
     #[inline(always)]
     pub(super) fn unwatch(&self, watch: &Watch, id: JobId) {
         let watcher = self.lock().watchers.remove(watch, id);
@@ -149,6 +174,7 @@ impl Node {
         }
     }
 
+    /// How many handles there are. Asked by a thread that has the lock.
     pub(super) fn handles(&self) -> usize {
         // ORDERING: Relaxed. A node without handles never has one again. Whoever asks has the lock,
         // after which the last to leave takes it: if a handle is still seen here, that one sees
@@ -156,6 +182,8 @@ impl Node {
         self.handles.load(Ordering::Relaxed)
     }
 
+    /// Counts a handle that is cloned from another. Aborts where the count could overflow, as `Arc`
+    /// does.
     #[inline]
     pub(super) fn add_handle(&self) {
         // ORDERING: Relaxed, as in `Arc`: the new handle comes from one that exists.
@@ -164,7 +192,7 @@ impl Node {
         }
     }
 
-    /// True if that was the last handle.
+    /// Counts a handle less. True if it was the last: the caller then has the node leave the graph.
     #[inline]
     pub(super) fn remove_handle(&self) -> bool {
         // ORDERING: AcqRel, as in `Arc`: the last one sees all that was done through the others.
@@ -196,6 +224,7 @@ impl Drop for Node {
 }
 
 impl Links {
+    /// A key above all that were given before.
     fn fresh_key(&mut self) -> u64 {
         self.next_key += 1;
         self.next_key
@@ -215,6 +244,7 @@ impl Links {
 }
 
 impl Above {
+    /// Adds a parent, which is none of them yet.
     pub(super) fn push(&mut self, link: Link) {
         match self.first {
             None => self.first = Some(link),
@@ -222,6 +252,8 @@ impl Above {
         }
     }
 
+    /// Takes this parent out, if it is one, and returns its link. The others may change their
+    /// order.
     pub(super) fn remove(&mut self, node: &Arc<Node>) -> Option<Link> {
         if let Some(found) = self.first.take_if(|link| Arc::ptr_eq(&link.node, node)) {
             self.first = self.more.pop();
@@ -234,18 +266,22 @@ impl Above {
         Some(self.more.swap_remove(at))
     }
 
+    /// Any of the parents.
     pub(super) fn first(&self) -> Option<&Arc<Node>> {
         self.first.as_ref().map(|link| &link.node)
     }
 
+    /// Whether this is one of the parents.
     pub(super) fn has(&self, node: &Arc<Node>) -> bool {
         self.nodes().any(|parent| Arc::ptr_eq(parent, node))
     }
 
+    /// The parents, in no order.
     pub(super) fn nodes(&self) -> impl Iterator<Item = &Arc<Node>> {
         self.first.iter().chain(&self.more).map(|link| &link.node)
     }
 
+    /// How many parents there are: more than one for a node that a cancel may come to twice.
     pub(super) fn len(&self) -> usize {
         usize::from(self.first.is_some()) + self.more.len()
     }
@@ -254,6 +290,7 @@ impl Above {
         self.first.is_none()
     }
 
+    /// The parents with the child's keys, for a cancel that takes the child out of their lists.
     pub(super) fn into_links(self) -> impl Iterator<Item = Link> {
         self.first.into_iter().chain(self.more)
     }

@@ -16,19 +16,23 @@ const MOST_KEPT: usize = 64;
 /// Their order is made by the cancel, which alone asks for it.
 #[derive(Default)]
 pub(super) struct Watchers {
+    /// No longer than the most that watched at once. A slot keeps its place as long as it is taken.
     slots: Vec<Slot>,
-    /// The number of the first free slot, or 0.
+    /// The number of the first free slot, or 0. Free slots are a list through themselves.
     free: usize,
+    /// How many slots are taken.
     taken: usize,
 }
 
+/// A place for one waker.
 enum Slot {
+    /// A watcher's waker, under its id: the watcher finds by it that the slot is still its own.
     Taken(JobId, Waker),
     /// The number of the next free slot, or 0.
     Free(usize),
 }
 
-/// Where one who watches a token has its waker. It belongs to one watcher and one token.
+/// Where one that watches a token has its waker. It belongs to one watcher and one token.
 #[derive(Debug, Default)]
 pub(crate) struct Watch {
     /// The number of its slot, from 1; or 0. Written and read under the lock of the token's node,
@@ -37,7 +41,8 @@ pub(crate) struct Watch {
 }
 
 impl Watchers {
-    /// The waker that was there for the same watcher.
+    /// Leaves a watcher's waker, in its own slot if it has one. Returns the one that was there
+    /// before, which is to be dropped outside the lock.
     #[inline]
     pub(super) fn insert(&mut self, watch: &Watch, id: JobId, waker: Waker) -> Option<Waker> {
         if let Some(Slot::Taken(_, held)) = self.slot(watch, id) {
@@ -60,6 +65,8 @@ impl Watchers {
         None
     }
 
+    /// Takes a watcher's waker out, to be dropped outside the lock. `None` if the watcher has left
+    /// none, or a cancel has taken it.
     #[inline]
     pub(super) fn remove(&mut self, watch: &Watch, id: JobId) -> Option<Waker> {
         let free = self.free;
@@ -76,8 +83,8 @@ impl Watchers {
         }
     }
 
-    /// The slot of one who watches. A cancel has taken all slots, and leaves their numbers with the
-    /// watchers.
+    /// The slot of one that watches, if it is still its own. A cancel has taken all slots, and
+    /// leaves their numbers with the watchers; a slot with that number may be another's by now.
     fn slot(&mut self, watch: &Watch, id: JobId) -> Option<&mut Slot> {
         let slot = self.slots.get_mut(watch.number().wrapping_sub(1))?;
         matches!(slot, Slot::Taken(own, _) if *own == id).then_some(slot)
@@ -93,10 +100,12 @@ impl Watchers {
         }
     }
 
+    /// Whether nobody watches.
     pub(super) fn is_empty(&self) -> bool {
         self.taken == 0
     }
 
+    /// How many watch.
     #[cfg(all(test, not(pool_loom)))]
     pub(super) fn len(&self) -> usize {
         self.taken
@@ -115,11 +124,13 @@ impl Watchers {
 }
 
 impl Watch {
+    /// The number of the watcher's slot, or 0 if it has none.
     fn number(&self) -> usize {
         // ORDERING: Relaxed, as in `set`: see the field.
         self.number.load(Ordering::Relaxed)
     }
 
+    /// Notes the slot. The caller has the lock of the token's node.
     fn set(&self, number: usize) {
         self.number.store(number, Ordering::Relaxed);
     }

@@ -17,13 +17,15 @@ pub(super) fn limit_after(timeout: Duration) -> Option<Instant> {
     machine::now().checked_add(timeout)
 }
 
-/// See [`Room::may_barge`].
+/// Whether the caller may try now, before those that wait for room; see
+/// [`Room::may_barge`](crate::submit::room::Room::may_barge).
 #[inline]
 fn may_barge<E: Executor + ?Sized>(executor: &E) -> bool {
     executor.room().may_barge(|| executor.capability())
 }
 
-/// The one way in that may wait.
+/// The one way in that may wait: without end if `limit` is `None`, but never past the job's own
+/// deadline (`R105`).
 ///
 /// All of it that an accepted job passes is inlined to where its task is made, so that the task
 /// stays there until it is in its queue: a copy on the way would wait for the job's own stores. For
@@ -62,7 +64,8 @@ fn run_inside<E: Executor + ?Sized>(
     }
 }
 
-/// A job of the same pool does not wait in line: it runs what it may not queue itself.
+/// Admits a task that may not pass the line. A job of the same pool does not wait in line: it runs
+/// what it may not queue itself.
 #[cold]
 fn admit_held_up<E: Executor + ?Sized>(
     executor: &E,
@@ -72,7 +75,8 @@ fn admit_held_up<E: Executor + ?Sized>(
     run_inside(executor, task).unwrap_or_else(|task| admit_in_line(executor, task, limit))
 }
 
-/// A job of the same pool runs what was refused itself; others wait.
+/// Admits a task that found no room at its first try. A job of the same pool runs it itself; others
+/// wait, unless the executor is closed.
 #[cold]
 fn admit_refused<E: Executor + ?Sized>(
     executor: &E,
@@ -88,8 +92,9 @@ fn admit_refused<E: Executor + ?Sized>(
     })
 }
 
-/// Tries again for a while, as long as those in line may be passed, then goes there. One who sleeps
-/// at once is woken for each single place: two switches of context a job.
+/// Tries again for a while, as long as those in line may be passed and there is time left, then
+/// goes there. One that sleeps at once is woken for each single place: two switches of context a
+/// job.
 #[cold]
 fn admit_patiently<E: Executor + ?Sized>(
     executor: &E,
@@ -116,6 +121,9 @@ fn admit_patiently<E: Executor + ?Sized>(
 }
 
 /// The one way in that never waits, and passes those in line no more often than others may.
+///
+/// A refusal by the line says `Full`, although there may be a place: it is kept for another. A
+/// closed executor is asked all the same, so that it can say `Closed`.
 pub(crate) fn try_admit<E: Executor + ?Sized>(
     executor: &E,
     task: TaskRef<'_>,

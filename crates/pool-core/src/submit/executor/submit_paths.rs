@@ -23,24 +23,27 @@ use crate::submit::room::Admission;
 use crate::task::fire_and_forget;
 use crate::task::{Task, TaskRef};
 
-/// What a submitter keeps of a job whose task is on its way in.
+/// What a submitter keeps of a job whose task is on its way in. Exactly one of its two methods is
+/// called, unless the submission is dropped before its end.
 pub(super) trait Kept: Sized {
     /// What the submitter gets once the task is accepted.
     type Accepted;
     /// What it gets back if the task is refused.
     type Job;
 
+    /// Turns what was kept into the submitter's handle or id. The job may have ended by now.
     fn accepted(self) -> Self::Accepted;
 
     /// Takes the job out of the task, or of its cell, before the task is dropped, which would
-    /// abandon the job.
+    /// abandon the job. Panics if the executor has run the task that it refuses.
     fn give_back(self, refused: Refused<Task>) -> SubmitError<Self::Job>;
 }
 
 /// What a submission by `K` ends with.
 pub(super) type Submitted<K> = Result<<K as Kept>::Accepted, SubmitError<<K as Kept>::Job>>;
 
-/// Sends a task in by `admit`.
+/// Sends a task in by `admit`, and turns the answer into the submitter's: its handle, or the job.
+/// The task lies in this frame until it is in its queue.
 #[inline(always)]
 pub(super) fn enter<K: Kept>(
     (task, kept): (Task, K),
@@ -52,7 +55,8 @@ pub(super) fn enter<K: Kept>(
     }
 }
 
-/// Sends a task in and awaits its place.
+/// Sends a task in and awaits its place. Nothing is submitted before the first poll; dropped
+/// earlier, the future drops the job.
 pub(super) fn enter_async<E: Executor + ?Sized, K: Kept>(
     executor: &E,
     (task, kept): (Task, K),
@@ -82,12 +86,14 @@ impl<J: Job> Kept for CellHandle<J> {
     }
 }
 
+/// An executor that breaks this has run a task and refused it, and there is no job to give back.
 const NEVER_RUN: &str = "a refused job was never run, and nobody else has its handle";
 
-/// A job without a handle. Its task has all of it.
+/// What is kept of a job without a handle: its id. Its task has all of it, and is asked for the job
+/// by its type if it is refused.
 pub(super) struct Detached<J>(JobId, PhantomData<fn() -> J>);
 
-/// A job without a handle.
+/// Makes the task of a job without a handle, with the job's own options.
 #[inline(always)]
 pub(super) fn detached<J: Job>(job: J) -> (Task, Detached<J>) {
     let options = job.options();
@@ -116,7 +122,7 @@ impl<J: Job> Kept for Detached<J> {
     }
 }
 
-/// A job whose work is a future, with a handle.
+/// Makes the task and the cell of a job whose work is a future, with the job's own options.
 #[inline]
 pub(super) fn future<J: AsyncJob>(
     job: J,
@@ -140,7 +146,7 @@ pub(super) fn future_with<J: AsyncJob>(
     FutureSide::of(JobSource { job, run: J::run }, options)
 }
 
-/// A bare future, with a handle.
+/// Makes the task and the cell of a bare future, which has no options.
 #[inline]
 pub(super) fn bare_future<F>(future: F) -> (Task, FutureSide<InfallibleSource<F>>)
 where
@@ -149,7 +155,7 @@ where
     bare_future_with(future, JobOptions::default())
 }
 
-/// [`bare_future`] with options.
+/// [`bare_future`] with options, which are those that a child inherits.
 #[inline]
 fn bare_future_with<F>(future: F, options: JobOptions) -> (Task, FutureSide<InfallibleSource<F>>)
 where
@@ -164,13 +170,16 @@ where
     }
 }
 
-/// The cell of a future on its way in.
+/// The cell of a future on its way in, as its submitter keeps it.
 pub(super) enum FutureSide<S: Source> {
+    /// The future is made within the cell.
     InPlace(Arc<AsyncCell<S>>),
+    /// The job or its future is too large for that, and has a box.
     Boxed(Arc<AsyncCell<Large<S>>>),
 }
 
 impl<S: Source> FutureSide<S> {
+    /// Chooses by size, which is known when this is compiled.
     #[inline]
     fn of(source: S, options: JobOptions) -> (Task, Self) {
         if Large::<S>::is_due() {
@@ -180,6 +189,7 @@ impl<S: Source> FutureSide<S> {
         }
     }
 
+    /// A cell that holds the source itself.
     #[inline]
     fn in_place(source: S, options: JobOptions) -> (Task, Self) {
         let (task, cell) = cell_of(source, options);
@@ -194,6 +204,7 @@ impl<S: Source> FutureSide<S> {
     }
 }
 
+/// A cell and its task, which has one count of it.
 #[inline]
 fn cell_of<S: Source>(source: S, options: JobOptions) -> (Task, Arc<AsyncCell<S>>) {
     let id = JobId::next();
@@ -225,15 +236,20 @@ impl<S: Source> Kept for FutureSide<S> {
     }
 }
 
-/// The children of a job: each way in with what they inherit.
+/// The children of a job: each way in with what they inherit (`R406`). Made by a context for one
+/// call.
 ///
 /// The options are added to the job's own, so that they need no memory of their own.
 pub(crate) struct Children<'a> {
+    /// The parent's pool. On a worker of it no child waits for a place.
     pub(crate) executor: &'a dyn Executor,
+    /// The parent's deadline and its token.
     pub(crate) inherited: JobOptions,
 }
 
 impl Children<'_> {
+    /// A child with a handle. Refused only as closed, or at a deadline on a thread that is no
+    /// worker of the pool.
     pub(crate) fn submit<J: Job>(
         self,
         job: J,
@@ -243,6 +259,7 @@ impl Children<'_> {
         enter(parts, |task| admit(self.executor, task, None))
     }
 
+    /// A child without a handle.
     #[inline(always)]
     pub(crate) fn execute<J: Job>(self, job: J) -> Result<JobId, SubmitError<J>> {
         let options = job.options().around(self.inherited);
@@ -250,6 +267,8 @@ impl Children<'_> {
         enter(parts, |task| admit(self.executor, task, None))
     }
 
+    /// A child with a handle. Refused only as closed, or at a deadline on a thread that is no
+    /// worker of the pool.
     pub(crate) fn submit_future<J: AsyncJob>(
         self,
         job: J,
@@ -259,6 +278,7 @@ impl Children<'_> {
         enter(parts, |task| admit(self.executor, task, None))
     }
 
+    /// A child that is a bare future, whose only options are those that it inherits.
     pub(crate) fn spawn_future<F>(
         self,
         future: F,

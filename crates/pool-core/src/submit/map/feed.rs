@@ -25,7 +25,8 @@ use crate::worker::park::{Looks, block_on, look_between_yields, spin_a_while};
 /// next job, and no more memory than that where the queue has no bound worth the name.
 const MOST_QUEUED: usize = 1024;
 
-/// How many inputs a map takes ahead unless told otherwise.
+/// How many inputs a map takes ahead unless told otherwise: one for each worker, and as many as may
+/// be queued, 1 024 at the most.
 pub(super) fn window_of<E: Executor + ?Sized>(executor: &E) -> usize {
     let capability = executor.capability();
     let queued = capability.capacity.unwrap_or(MOST_QUEUED).min(MOST_QUEUED);
@@ -34,36 +35,50 @@ pub(super) fn window_of<E: Executor + ?Sized>(executor: &E) -> usize {
 
 /// The jobs of a map that were accepted and whose outcomes were not given yet.
 pub(super) trait InFlight<T> {
+<<<<<<< HEAD
     fn len(&self) -> usize;
 
     /// Adds a job that was accepted.
     fn add(&mut self, handle: Handle<T>);
+=======
+    /// Whether no outcome is to come.
+    fn is_empty(&self) -> bool;
+>>>>>>> b67fd04 (docs: show each way in, handle and option at work)
 
-    /// Whether there may be an outcome. Cheap.
+    /// Whether there may be an outcome. Cheap: asked between yields.
     fn may_have_outcome(&self) -> bool;
 
     /// An outcome, or the promise to wake `cx`.
     fn poll_outcome(&mut self, cx: &mut Context<'_>) -> Poll<Item<T>>;
 }
 
-/// Where a map's jobs come from.
+/// Where a map's jobs come from. It takes one input at a time, and holds back at most one job,
+/// which found no room.
 pub(super) struct Feed<'a, E: ?Sized, I, F, T> {
+    /// Where the jobs go.
     executor: &'a E,
-    /// `None` once they have ended.
+    /// `None` once they have ended: by themselves, by a panic, or with the pool if their number is
+    /// not known.
     inputs: Option<I>,
+    /// Shared by all jobs, and dropped with the last that has it.
     f: Arc<F>,
+    /// How many outcomes may be in flight: at least 1.
     window: usize,
     /// The job that found no room. It is the next to be submitted.
     refused: Option<Refused<T>>,
 }
 
+/// A job that is ready to be submitted: one that found no room, or was just made.
 struct Refused<T> {
+    /// Dropped, it ends the job as abandoned, and the handle says so.
     task: Task,
+    /// Given to the map once the task is in, or has been dropped.
     handle: Handle<T>,
 }
 
 /// What a wait brought.
 pub(super) enum Came<T> {
+    /// An outcome that is to be given now.
     Outcome(Item<T>),
     /// The job that had found no room has been submitted. If the pool has closed, its outcome says
     /// so.
@@ -71,6 +86,7 @@ pub(super) enum Came<T> {
 }
 
 impl<'a, E: Executor + ?Sized, I, F, T> Feed<'a, E, I, F, T> {
+    /// Takes no input yet.
     pub(super) fn new(executor: &'a E, window: usize, inputs: I, f: F) -> Self {
         Self {
             executor,
@@ -102,6 +118,7 @@ where
     F: Fn(I::Item) -> T + Send + Sync + 'static,
     T: Send + 'static,
 {
+<<<<<<< HEAD
     /// Submits as many inputs as the window and the queue have room for, without waiting.
     pub(super) fn fill(&mut self, flight: &mut impl InFlight<T>) {
         while flight.len() < self.window
@@ -112,6 +129,10 @@ where
     }
 
     /// Submits one more job, without waiting. `None` if there is no input, or no room.
+=======
+    /// Submits one more job, without waiting: the one that was held back first. `None` if there is
+    /// no input, or no room; then the job is held back.
+>>>>>>> b67fd04 (docs: show each way in, handle and option at work)
     pub(super) fn try_submit(&mut self) -> Option<Handle<T>> {
         let Refused { task, handle } = match self.refused.take() {
             Some(refused) => refused,
@@ -128,8 +149,9 @@ where
         }
     }
 
-    /// Waits for an outcome, and for a place if a job found no room. Inside a job of the same pool,
-    /// a job that finds no room runs here and now.
+    /// Waits for an outcome, and for a place if a job found no room: whichever comes first. Inside
+    /// a job of the same pool, a job that finds no room runs here and now. Where the pool is
+    /// closed, that job's task is dropped, and its handle says that it is abandoned.
     pub(super) fn wait(&mut self, flight: &mut impl InFlight<T>) -> Came<T> {
         const NO_LIMIT: &str = "a wait without a limit ends";
         if !self.needs_no_room()
@@ -209,7 +231,8 @@ where
         }
     }
 
-    /// Takes an input and makes a job of it.
+    /// Takes an input and makes a job of it. `None` once there are no more. A panic of the iterator
+    /// ends the inputs and goes on to the caller of `next`.
     fn next_job(&mut self) -> Option<Refused<T>> {
         let inputs = self.inputs.as_mut()?;
         let input = match contain(|| inputs.next()) {
@@ -231,7 +254,8 @@ where
         })
     }
 
-    /// The pool has closed: nobody is to wait for the last of inputs that may have none.
+    /// The pool has closed: ends the inputs if nobody knows how many there are, since each would
+    /// give an outcome that says so, without end.
     fn end_if_endless(&mut self) {
         let inputs = self.inputs.as_ref();
         if inputs.is_some_and(|inputs| inputs.size_hint().1.is_none()) {

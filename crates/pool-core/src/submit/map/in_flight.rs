@@ -13,26 +13,35 @@ use super::feed::InFlight;
 use super::{Handle, Item};
 use crate::sys::sync::{LockExt, Mutex};
 
+/// The jobs of an unordered map that were accepted, and whose outcomes were not given.
 pub(super) struct Flight<T> {
+    /// By number, and so in the order of submission.
     jobs: BTreeMap<u64, Handle<T>>,
+    /// The number of the next job. None is given twice, so a late wake of a job that has gone finds
+    /// nothing.
     next_number: u64,
-    /// The jobs below this number have started, as far as this thread could learn.
+    /// The jobs below this number have started, as far as this thread could learn: to run one here
+    /// is not tried twice.
     untried: u64,
+    /// Shared with the wakers of the jobs, which may outlive the map.
     news: Arc<News>,
 }
 
-/// Which jobs to look at.
+/// Which jobs to look at, told by their wakers on any thread.
 #[derive(Default)]
 struct News(Mutex<List>);
 
+/// What is under the lock of the news. No user code runs with it held: the only waker in it is that
+/// of the thread that blocks in `next`.
 #[derive(Default)]
 struct List {
+    /// Oldest news first. A number may be there twice.
     numbers: VecDeque<u64>,
-    /// Who waits while there are no numbers.
+    /// The map's own waker, while it waits since there are no numbers.
     waiter: Option<Waker>,
 }
 
-/// The waker of one job.
+/// The waker of one job: called when the job has ended.
 struct Bell {
     number: u64,
     news: Arc<News>,
@@ -48,10 +57,30 @@ impl<T> Flight<T> {
         }
     }
 
+<<<<<<< HEAD
+=======
+    /// How many outcomes are to come.
+    pub(super) fn len(&self) -> usize {
+        self.jobs.len()
+    }
+
+    /// The handles, for a drop that cancels what has not started.
+>>>>>>> b67fd04 (docs: show each way in, handle and option at work)
     pub(super) fn handles(&self) -> impl Iterator<Item = &Handle<T>> {
         self.jobs.values()
     }
 
+<<<<<<< HEAD
+=======
+    /// Adds a job that was accepted. It is looked at once, since it may have ended by now.
+    pub(super) fn add(&mut self, handle: Handle<T>) {
+        let number = self.next_number;
+        self.next_number += 1;
+        self.jobs.insert(number, handle);
+        self.news.tell(number);
+    }
+
+>>>>>>> b67fd04 (docs: show each way in, handle and option at work)
     /// An outcome, if one is there.
     pub(super) fn take_arrived(&mut self) -> Option<Item<T>> {
         loop {
@@ -75,6 +104,8 @@ impl<T> Flight<T> {
         None
     }
 
+    /// Takes the job's outcome if it has ended, and otherwise leaves a bell with it. `Pending` as
+    /// well for a number whose job has gone.
     fn look_at(&mut self, number: u64) -> Poll<Item<T>> {
         let Some(handle) = self.jobs.get_mut(&number) else {
             return Poll::Pending;
@@ -119,6 +150,7 @@ impl<T> InFlight<T> for Flight<T> {
 }
 
 impl News {
+    /// Adds a number, and wakes the map if it waits.
     fn tell(&self, number: u64) {
         let waiter = {
             let mut list = self.0.lock_unpoisoned();
@@ -130,6 +162,8 @@ impl News {
         }
     }
 
+    /// Takes the next number. Without one, leaves the waker: both under one lock, so no number is
+    /// missed.
     fn next_or_wait(&self, cx: &Context<'_>) -> Option<u64> {
         let mut list = self.0.lock_unpoisoned();
         let number = list.numbers.pop_front();

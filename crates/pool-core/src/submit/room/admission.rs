@@ -20,11 +20,16 @@ use crate::worker::park::block_on;
 /// Dropped before it is ready, it has submitted nothing (`R106`).
 pub(crate) struct Admission<'a, E: Executor + ?Sized> {
     executor: &'a E,
+    /// `None` while a try is under way, and once the task was accepted or given back.
     task: Option<Task>,
+    /// Whether it surely comes when it is called: a thread does.
     coming: Coming,
+    /// Its position in line, unless the first try was allowed and brought an answer. Given up at
+    /// the drop, whatever came of it.
     waiter: Option<Waiter>,
     /// It got a place that it was not called for: there may be more.
     look: Option<Call>,
+    /// Wakes the future at the job's deadline, by the waker of the last poll. A thread has none.
     alarm: Option<Alarm>,
 }
 
@@ -39,6 +44,7 @@ impl<'a, E: Executor + ?Sized> Admission<'a, E> {
         Self::coming(executor, task, Coming::Surely)
     }
 
+    /// Holds the task. Nothing is tried before the first poll.
     fn coming(executor: &'a E, task: Task, coming: Coming) -> Self {
         Self {
             executor,
@@ -55,6 +61,8 @@ impl<'a, E: Executor + ?Sized> Admission<'a, E> {
         self.task.take()
     }
 
+    /// Takes the task out for a try. Panics if there is none: a future was polled after it was
+    /// ready.
     fn take_task(&mut self) -> Task {
         self.task.take().expect("polled again after it was ready")
     }
@@ -74,6 +82,8 @@ impl<'a, E: Executor + ?Sized> Admission<'a, E> {
         run.map_err(|task| self.task = Some(task)).ok()
     }
 
+    /// One look of a submitter that is not inside a job of the pool: the first try past the line,
+    /// if it may pass, then from within the line. `Pending` leaves the waker there.
     fn admit_outside(&mut self, waker: &Waker) -> Poll<Result<(), Refused<Task>>> {
         let room = self.executor.room();
         let mut waiter = match self.waiter.take() {
@@ -110,6 +120,7 @@ impl<'a, E: Executor + ?Sized> Admission<'a, E> {
         attempted
     }
 
+    /// One try. `Pending`: the queue is full, and the task is back.
     fn attempt(&mut self) -> Poll<Result<(), Refused<Task>>> {
         let task = self.take_task();
         match self.executor.try_accept(task) {
@@ -161,6 +172,7 @@ impl<E: Executor + ?Sized> Future for Admission<'_, E> {
 }
 
 impl<E: Executor + ?Sized> Drop for Admission<'_, E> {
+    /// Leaves the line: a call that was not followed goes to the next.
     fn drop(&mut self) {
         if let Some(waiter) = &self.waiter {
             self.executor.room().leave(waiter, self.look);

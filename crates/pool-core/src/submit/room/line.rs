@@ -4,13 +4,13 @@
 use std::collections::BTreeMap;
 use std::task::Waker;
 
-/// A position in the order of arrival.
+/// A position in the order of arrival. Kept over any number of calls, until the submitter goes.
 type Ticket = u64;
 
 /// How often the wait for a future that was passed over may double: 2^8 rounds are some seconds.
 const MOST_DOUBLINGS: u32 = 8;
 
-/// Whether a submitter that is called comes.
+/// Whether a submitter that is called comes, which is whether a place may be kept for it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Coming {
     /// It is a thread that blocks here.
@@ -30,12 +30,17 @@ pub(crate) enum Call {
     Look,
 }
 
-/// A submitter in line, as the submitter itself knows it.
+/// A submitter in line, as the submitter itself knows it. To be given back by
+/// [`Room::leave`](super::Room::leave).
 #[derive(Debug)]
 pub(crate) struct Waiter {
     ticket: Ticket,
+    /// Falls from `Watched` to `Perhaps` where there turns out to be no clock.
     coming: Coming,
+    /// How often it came after it had been passed over: the next time it is waited for 2 to that
+    /// many rounds.
     doublings: u32,
+    /// Whether it has come before. One that has, and is in neither list, was passed over.
     has_listened: bool,
 }
 
@@ -58,38 +63,50 @@ pub(super) struct LeftLine {
     pub(super) waker: Option<Waker>,
     /// A call that it did not follow.
     pub(super) call: Option<Call>,
+    /// Whether it was the first in line: then others may pass anew.
     pub(super) was_first: bool,
 }
 
+/// Who is in line. A ticket is in one of the two lists, or in none: before its first poll, and
+/// after it was passed over.
 #[derive(Debug, Default)]
 pub(super) struct Line {
+    /// The next position. Never given twice.
     next_ticket: Ticket,
     /// Those that nobody has called since their last poll.
     listening: BTreeMap<Ticket, Listener>,
     /// Those that were called and have not come yet.
     called: BTreeMap<Ticket, Called>,
-    /// Permits that came free while nobody listened.
+    /// Places that came free while nobody listened, and that nobody has taken since. 0 while there
+    /// is no line.
     spare: usize,
-    /// Rounds follow each other.
+    /// Whether a clock begins rounds here. Set by the first future that listens; cleared by a round
+    /// that finds none, by a dissolved line, and where there is no clock.
     is_watched: bool,
 }
 
+/// One that waits for its call.
 #[derive(Debug)]
 struct Listener {
+    /// Called without the lock.
     waker: Waker,
     coming: Coming,
+    /// How many rounds it is waited for once it is called.
     rounds: u32,
 }
 
+/// One that was called, and has not come yet.
 #[derive(Debug)]
 struct Called {
+    /// What it was called for: goes to another if it does not come.
     call: Call,
     coming: Coming,
-    /// So many rounds more it is waited for.
+    /// How many rounds more it is waited for.
     rounds: u32,
 }
 
 impl Line {
+    /// Gives the next ticket. It is in none of the lists before it listens.
     pub(super) fn enter(&mut self, coming: Coming) -> Waiter {
         let ticket = self.next_ticket;
         self.next_ticket += 1;
@@ -137,8 +154,8 @@ impl Line {
         (state, former.map(|listener| listener.waker))
     }
 
-    /// The queue was full when a submitter tried that listens. What it is called for meanwhile came
-    /// free later.
+    /// The queue was full when a submitter tried that listens, so nothing is spare. What it is
+    /// called for meanwhile came free later, and then it does not listen any more.
     pub(super) fn found_full(&mut self, waiter: &Waiter) {
         if self.listening.contains_key(&waiter.ticket) {
             self.spare = 0;
@@ -157,7 +174,8 @@ impl Line {
         called.map(|called| called.call)
     }
 
-    /// Calls the first that listens. Without one, a place is anybody's.
+    /// Calls the first that listens. Without one, a place is spare, and a look is over. One that
+    /// may not come is out of both lists from here on.
     pub(super) fn call_next(&mut self, call: Call) -> Option<(Waker, Coming)> {
         let Some((ticket, listener)) = self.listening.pop_first() else {
             if call == Call::Place {
@@ -176,13 +194,14 @@ impl Line {
         Some((listener.waker, listener.coming))
     }
 
-    /// Takes a place that nobody was called for.
+    /// Takes a place that nobody was called for. False if there is none.
     pub(super) fn take_spare(&mut self) -> bool {
         let has_spare = self.spare != 0;
         self.spare -= usize::from(has_spare);
         has_spare
     }
 
+    /// Takes a submitter out of line, and says what it leaves for others.
     pub(super) fn leave(&mut self, waiter: &Waiter) -> LeftLine {
         let was_first = self.first() == Some(waiter.ticket);
         let called = self.called.remove(&waiter.ticket);
@@ -225,6 +244,7 @@ impl Line {
         (wakers, self.is_watched)
     }
 
+    /// Whether there is a future in line that a clock may have to pass over.
     fn has_watched(&self) -> bool {
         let listening = self.listening.values().map(|listener| listener.coming);
         let mut all = listening.chain(self.called.values().map(|called| called.coming));
@@ -242,7 +262,7 @@ impl Line {
             .collect()
     }
 
-    /// How many others must not pass, and how many places are anybody's.
+    /// How many others must not pass, and how many places are anybody's. Called before each unlock.
     pub(super) fn settle(&mut self) -> (usize, usize) {
         let waiting = self.listening.len() + self.called.len();
         if waiting == 0 {
@@ -251,10 +271,12 @@ impl Line {
         (waiting, self.spare)
     }
 
+    /// The one that is to be called next.
     fn first_listening(&self) -> Option<Ticket> {
         self.listening.first_key_value().map(|(ticket, _)| *ticket)
     }
 
+    /// The first in line, whether it was called or listens.
     fn first(&self) -> Option<Ticket> {
         let first_called = self.called.first_key_value().map(|(ticket, _)| *ticket);
         [self.first_listening(), first_called]

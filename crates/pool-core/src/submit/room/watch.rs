@@ -10,9 +10,9 @@ use crate::pool::lifecycle::Lifecycle;
 use crate::submit::executor::Executor;
 use crate::sys::machine;
 
-/// How long a future that is called has to come: one round at the least, two at the most. Long
-/// compared with what a thread or a runtime needs that is merely busy, and short compared with what
-/// anybody would call a hang.
+/// The time between two rounds. A future that is called has one round at the least to come, and two
+/// at the most. Long compared with what a thread or a runtime needs that is merely busy, and short
+/// compared with what anybody would call a hang.
 const ROUND: Duration = Duration::from_millis(25);
 
 /// Begins rounds in the room of an executor. False: there is no clock.
@@ -25,12 +25,15 @@ fn newest_life<E: Executor + ?Sized>(executor: &E) -> Option<Arc<Lifecycle>> {
     executor.pools().lives().last().cloned()
 }
 
+/// Has the pool's clock begin the next round in a while. False: the clock has no thread.
 fn begin_round(life: &Arc<Lifecycle>) -> bool {
     let next = Waker::from(Arc::new(NextRound(Arc::downgrade(life))));
     let when = machine::now() + ROUND;
     life.timer.wake_at(when, JobId::next(), &next)
 }
 
+/// Begins a round when the clock calls it, and arms the clock for the next one while there are
+/// futures to watch. It keeps no pool that is over.
 struct NextRound(Weak<Lifecycle>);
 
 impl Wake for NextRound {
@@ -43,11 +46,12 @@ impl Wake for NextRound {
     }
 }
 
-/// Wakes a future at its job's deadline.
+/// Wakes a future at its job's deadline. Dropped, it takes the entry off the clock.
 pub(super) struct Alarm {
+    /// The clock finds its entry by this and the id.
     when: Instant,
     id: JobId,
-    /// Who waits keeps no pool that is over.
+    /// Weak: one that waits keeps no pool that is over.
     life: Weak<Lifecycle>,
 }
 

@@ -16,24 +16,31 @@ use crate::sys::sync::{LockExt, Mutex};
 /// A list as short as this is not worth a look for jobs that are over.
 const WORTH_A_LOOK: usize = 64;
 
-/// The jobs of one scope.
+/// The jobs of one scope. Jobs of the scope add further ones from their own threads.
 #[derive(Default)]
 pub(super) struct Jobs(Mutex<List>);
 
+/// What is under the lock. No user code runs with it held.
 #[derive(Default)]
 struct List {
+    /// Those that are not known to be over, and that no thread waits for in [`end`](Jobs::end).
     live: Vec<Live>,
     /// At this length the list is pruned: twice what the last pruning left, so that it costs each
     /// job no more than a few looks.
     prune_at: usize,
+    /// How many were added, and so the number of the next.
     added: usize,
+    /// Sums up those that have left `live`.
     ends: Ends,
 }
 
+/// A job that was accepted.
 struct Live {
-    /// In the order of submission.
+    /// Its place in the order of submission.
     number: usize,
+    /// Says how the job ended.
     handle: JobHandle<(), Infallible>,
+    /// Says whether what it borrows is free, which the handle alone does not.
     closure: Arc<dyn Lent>,
 }
 
@@ -42,11 +49,13 @@ struct Live {
 struct Ends {
     /// The panic of the job that was submitted first among those that panicked.
     panic: Option<(usize, PanicInfo)>,
+    /// How many did not run.
     unfinished: usize,
 }
 
 impl Jobs {
-    /// A job that was accepted.
+    /// Adds a job that was accepted. Now and then it takes out those that are over, so that memory
+    /// follows those that are not (`R507`).
     pub(super) fn add(&self, handle: JobHandle<(), Infallible>, closure: Arc<dyn Lent>) {
         let over = {
             let mut list = self.0.lock_unpoisoned();
