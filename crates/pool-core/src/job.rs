@@ -173,7 +173,8 @@ pub trait Job: Send + 'static {
     /// }
     /// let (log, lines) = std::sync::mpsc::channel();
     /// let pool = SpawnPool::builder().workers(1).adopt(spawner);
-    /// let pool = pool.on_failure(move |job| drop(log.send(job.message.map(str::to_owned)))).build()?;
+    /// let pool = pool.on_failure(move |job| drop(log.send(job.message.map(str::to_owned))));
+    /// let pool = pool.build()?;
     /// pool.execute(Print)?;
     /// assert_eq!(lines.recv()?.as_deref(), Some("out of ink"));
     /// # Ok::<(), Box<dyn std::error::Error>>(())
@@ -316,7 +317,8 @@ pub trait AsyncJob: Send + 'static {
     /// }
     /// let (log, lines) = std::sync::mpsc::channel();
     /// let pool = SpawnPool::builder().workers(1).adopt(spawner);
-    /// let pool = pool.on_failure(move |job| drop(log.send(job.message.map(str::to_owned)))).build()?;
+    /// let pool = pool.on_failure(move |job| drop(log.send(job.message.map(str::to_owned))));
+    /// let pool = pool.build()?;
     /// pool.execute_future(Fetch)?;
     /// assert_eq!(lines.recv()?.as_deref(), Some("status 404"));
     /// # Ok::<(), Box<dyn std::error::Error>>(())
@@ -681,7 +683,7 @@ pub struct Configured<J> {
 }
 
 impl<J> Configured<J> {
-    /// Puts `options` around `job`, in addition to those that the job has of itself.
+    /// Puts `options` around `job`, in addition to the job's own.
     ///
     /// A name in `options` replaces the job's own; see [`JobOptions`] for the rest.
     ///

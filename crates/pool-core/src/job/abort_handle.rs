@@ -1,5 +1,4 @@
-//! `AbortHandle`: how anybody cancels a job, or asks whether it is over, who has no use for its
-//! result.
+//! `AbortHandle`: cancels a job, or asks whether it is over, without its handle and its result.
 
 use std::fmt;
 use std::sync::Arc;
@@ -8,7 +7,8 @@ use crate::cell::raw_handle::Abort;
 use crate::job::id::JobId;
 use crate::sys::machine::{self, Point};
 
-/// Cancels a job, apart from its handle: of no result's type, and as many as one likes.
+/// Cancels a job, apart from its handle. It does not name the type of the result, and there may be
+/// any number of them.
 ///
 /// A clone is for the same job. It keeps no result alive, and its drop changes nothing. It works as
 /// long as it is kept: also after the job's [`JobHandle`](crate::JobHandle) has given the outcome,
@@ -59,7 +59,7 @@ impl AbortHandle {
         self.0.cancel();
     }
 
-    /// Whether the job is over, so that a [`cancel`](Self::cancel) would do nothing.
+    /// Returns whether the job is over, so that a [`cancel`](Self::cancel) would do nothing.
     ///
     /// # Examples
     /// ```

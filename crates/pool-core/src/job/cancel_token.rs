@@ -6,11 +6,11 @@
 //! A cancel sets the flag of each node below, so `is_cancelled` reads one flag.
 //!
 //! A node that no handle holds is there for its children alone, and leaves as soon as it can:
-//! without children at once; with one child, it hands that child to what is above it. So each
-//! step costs the same, however long the chain of generations was. With two or more children it
-//! stays until it has one, as a **hub**: in a tree there are always fewer hubs than tokens that
-//! somebody holds. A node with several parents leaves the hubs among them instead, since it could
-//! outlive any number of them. See [`dead_children`].
+//! without children at once; with one child, it hands that child to what is above it. So each step
+//! costs the same, however long the chain of generations was. With two or more children it stays
+//! until it has one, as a **hub**: in a tree there are always fewer hubs than tokens with a handle.
+//! A node with several parents leaves the hubs among them instead, since it could outlive any
+//! number of them. See [`dead_children`].
 //!
 //! # Locks
 //! Each node has one lock, for its lists, its watchers and the mark below. A thread that holds the
@@ -25,15 +25,16 @@
 //! calls the watchers last. All of this happens under the node's lock, so that:
 //!
 //! - *a child that is created at this very moment* is either in the list that the walk reads, or
-//!   finds its parent doomed and is cancelled before anybody sees it;
+//!   finds its parent doomed and is cancelled before any other thread sees it;
 //! - *a node that leaves at this very moment* has left before the walk dooms what is above it, and
 //!   then the walk finds its child in its place; otherwise it finds the mark and stays: nothing
 //!   that touches a doomed node moves;
 //! - *a watch at this very moment* is either among the watchers that the walk takes, or finds the
 //!   flag;
 //! - *a second cancel at this very moment* does not wait for the first: it walks through doomed
-//!   nodes, and stops only at a flag. A flag is set after those of all nodes below, so whoever sees
-//!   one sees all of them, and a `cancel` that has returned has cancelled everything below.
+//!   nodes, and stops only at a flag. A flag is set after those of all nodes below, so a thread
+//!   that sees one sees all of them, and a `cancel` that has returned has cancelled everything
+//!   below.
 
 mod cancelled;
 mod dead_children;
@@ -64,8 +65,9 @@ pub(crate) use watchers::Watch;
 /// [`JobContext::check`](crate::JobContext::check); a suspended future is dropped by the next
 /// worker that is free.
 ///
-/// A chain of children may have any length: a token that nobody holds any more costs neither
-/// memory nor time, whether or not it has children.
+/// A chain of children may have any length: a token without a handle leaves it, unless it has
+/// several children, and then as soon as it has one. So memory and time follow the tokens in use,
+/// not those that were ever made.
 ///
 /// # Examples
 /// ```
@@ -85,7 +87,7 @@ pub struct CancelToken {
 }
 
 impl CancelToken {
-    /// A token of its own, not cancelled.
+    /// Makes a token of its own, not cancelled.
     ///
     /// # Examples
     /// ```
@@ -98,7 +100,7 @@ impl CancelToken {
         Self::below(&[])
     }
 
-    /// A token that is cancelled with this one, and can be cancelled alone.
+    /// Makes a token that is cancelled with this one, and can be cancelled alone.
     ///
     /// # Examples
     /// ```
@@ -121,7 +123,8 @@ impl CancelToken {
         self.node.handles()
     }
 
-    /// Asks for the stop. Never blocks on a job; wakes the suspended futures that watch.
+    /// Asks the jobs of this token, and of all tokens below it, to stop. Never blocks on a job;
+    /// wakes the suspended futures that watch, on this thread.
     ///
     /// Once it returns, [`is_cancelled`](Self::is_cancelled) is true for this token and all below.
     ///
@@ -142,7 +145,8 @@ impl CancelToken {
         descendants::cancel(&self.node);
     }
 
-    /// Whether this token or one above it was cancelled. Reads one flag, however long the chain.
+    /// Returns whether this token or one above it was cancelled. Reads one flag, however long the
+    /// chain.
     ///
     /// # Examples
     /// ```
@@ -158,7 +162,8 @@ impl CancelToken {
         self.node.is_cancelled()
     }
 
-    /// Resolves once this token or one above it is cancelled; at once if it is already.
+    /// Returns a future that resolves once this token or one above it is cancelled; at once if it
+    /// is already.
     ///
     /// The future holds the token, so it may outlive this handle.
     ///
@@ -246,7 +251,7 @@ impl Drop for CancelToken {
 /// The last handle of a node has gone.
 #[cold]
 fn leave(node: Arc<Node>) {
-    // Whoever is in a list, or has somebody in its own, is counted there too.
+    // A node that is in a list, or lists another, is counted there too.
     if Arc::strong_count(&node) > 1 && !node.is_cancelled() {
         dead_children::tidy(node);
     }

@@ -1,4 +1,4 @@
-//! What a running job can ask: who it is, whether it should stop, how long it has, and how to
+//! What a running job can ask: its id and name, whether it should stop, how long it has, and how to
 //! submit children.
 
 use std::any::Any;
@@ -32,7 +32,7 @@ use crate::worker::user_state::{StateError, lend};
 pub(crate) trait Cancellation: Send + Sync {
     /// Whether the handle, or an abort handle, has asked. Nothing else is in it.
     fn is_requested(&self) -> bool;
-    /// A token that is cancelled with this job, for its children. `None` where nobody is left who
+    /// A token that is cancelled with this job, for its children. `None` where nothing is left that
     /// could cancel this job alone: its children then inherit the token above it, so a chain of
     /// jobs is no chain of tokens.
     fn token(&self) -> Option<CancelToken>;
@@ -278,7 +278,8 @@ macro_rules! ways_in_for_children {
         /// use std::error::Error;
         ///
         /// let parent = job_fn(|ctx| {
-        ///     let child = ctx.spawn_future(async { 6 * 7 }).map_err(|closed| closed.without_job())?;
+        ///     let child = ctx.spawn_future(async { 6 * 7 });
+        ///     let child = child.map_err(|closed| closed.without_job())?;
         ///     Ok::<_, Box<dyn Error + Send + Sync>>(child.join()?)
         /// });
         /// assert_eq!(pool.submit(parent)?.join()?, 42);
@@ -413,7 +414,8 @@ impl<'a> JobContext<'a> {
         self.view().deadline()
     }
 
-    /// How long until the deadline; zero once it has passed, `None` without one (`R404`).
+    /// Returns how long it is until the deadline; zero once it has passed, `None` without one
+    /// (`R404`).
     ///
     /// # Examples
     /// ```
@@ -432,8 +434,8 @@ impl<'a> JobContext<'a> {
         self.view().remaining()
     }
 
-    /// Whether the job was asked to stop: by its handle, its token, its parent or a shutdown
-    /// (`R402`).
+    /// Returns whether the job was asked to stop: by its handle, its token, its parent or a
+    /// shutdown (`R402`).
     ///
     /// It is a look and no more: a job that returns an error after it is counted as failed. One
     /// that gives up because it was asked to says so by [`check`](Self::check), and is counted as
@@ -460,8 +462,9 @@ impl<'a> JobContext<'a> {
         self.view().is_cancelled()
     }
 
-    /// `Err` once the job should give up. A job that then returns an error ends as `Cancelled` or
-    /// `Expired`, whatever the error; one that returns `Ok` has completed (`R402`, `R404`).
+    /// Returns `Err` once the job should give up. A job that then returns an error ends as
+    /// `Cancelled` or `Expired`, whatever the error; one that returns `Ok` has completed (`R402`,
+    /// `R404`).
     ///
     /// # Errors
     /// [`Interrupted::Cancelled`] once it was asked to stop, [`Interrupted::Expired`] once its
@@ -493,7 +496,7 @@ impl<'a> JobContext<'a> {
         Err(interrupted)
     }
 
-    /// The state that `on_worker_start` made for this worker, if it is an `S` (`R208`).
+    /// Returns the state that `on_worker_start` made for this worker, if it is an `S` (`R208`).
     ///
     /// It is shared: all jobs on this thread's stack see the same state. A job that joins or
     /// submits a child may run it in place, on this very stack. If the state is a `RefCell`, and is
@@ -548,7 +551,7 @@ impl<'a> JobContext<'a> {
         lend(self.worker.state(), use_it)
     }
 
-    /// Returns the executor that runs this job, for children that shall not inherit, or that wait
+    /// Returns the executor that runs this job, for children that are not to inherit, or that wait
     /// for room by another method.
     ///
     /// # Examples
@@ -569,7 +572,8 @@ impl<'a> JobContext<'a> {
         self.worker.executor()
     }
 
-    /// The options a child inherits: this job's deadline and its cancellation (`R406`).
+    /// Returns the options that a child inherits: this job's deadline and its cancellation
+    /// (`R406`).
     ///
     /// # Examples
     /// ```
@@ -604,10 +608,11 @@ impl<'a> JobContext<'a> {
     /// itself would (`R609`). Both may borrow, since neither outlives the call. While it waits for
     /// `b` elsewhere, the worker runs no other job (`R502`).
     ///
-    /// A `b` that became a job is counted as one, whoever runs it: it has an outcome of its own in
-    /// the books, and `on_failure` hears of its panic. One that ran here from the start is part of
-    /// this job. So is the body of one that was cancelled, or given up by a shutdown, before it
-    /// started: the job is counted as what became of it, and its body runs here, after `a`.
+    /// A `b` that became a job is counted as one, whichever thread runs it: it has an outcome of
+    /// its own in the books, and `on_failure` hears of its panic. One that ran here from the start
+    /// is part of this job. So is the body of one that was cancelled, or given up by a shutdown,
+    /// before it started: the job is counted as what became of it, and its body runs here, after
+    /// `a`.
     ///
     /// # Panics
     /// With the panic of `a`; then `b` is asked to stop, and does not start if it has not.
@@ -653,7 +658,7 @@ impl<'a> JobContext<'a> {
         self.worker.life().roster.sleep.is_somebody_idle() && !self.worker.has_queued()
     }
 
-    /// This job and those beneath it, for a half of it.
+    /// This job and those below it on the stack, for a half of it.
     pub(crate) fn as_joiner(&self) -> Joiner {
         Joiner::on(self.worker)
     }
@@ -786,7 +791,8 @@ impl AsyncContext {
         self.view().remaining()
     }
 
-    /// Whether the job was asked to stop: by its handle, its token, its parent or a shutdown.
+    /// Returns whether the job was asked to stop: by its handle, its token, its parent or a
+    /// shutdown.
     ///
     /// The future is dropped at its next suspension then (`R405`), so this is for work between two
     /// of them.
@@ -811,7 +817,7 @@ impl AsyncContext {
         self.view().is_cancelled()
     }
 
-    /// `Err` once the job should give up; see [`JobContext::check`].
+    /// Returns `Err` once the job should give up; see [`JobContext::check`].
     ///
     /// # Errors
     /// [`Interrupted::Cancelled`] once it was asked to stop, [`Interrupted::Expired`] once its
@@ -938,7 +944,7 @@ impl AsyncContext {
         Worker::current().filter(|worker| Arc::ptr_eq(worker.life(), &self.pool.0))
     }
 
-    /// Returns the executor that runs this job, for children that shall not inherit, or that wait
+    /// Returns the executor that runs this job, for children that are not to inherit, or that wait
     /// for room by another method.
     ///
     /// # Examples

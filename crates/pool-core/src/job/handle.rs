@@ -212,8 +212,8 @@ impl<T, E> JobHandle<T, E> {
         }
     }
 
-    /// Cancels the job when this is dropped, instead of detaching it: for a caller who goes away
-    /// and takes the need for the result along.
+    /// Returns a handle that cancels the job when it is dropped, instead of detaching it: for a
+    /// caller that may go away, and then needs no result.
     ///
     /// # Examples
     /// ```
@@ -227,8 +227,8 @@ impl<T, E> JobHandle<T, E> {
         CancelOnDrop(self)
     }
 
-    /// What cancels the job apart from this handle: to be kept by somebody else, with others of any
-    /// type.
+    /// Returns what cancels the job apart from this handle. Another part of the program may keep
+    /// it, together with those of jobs of any other type.
     ///
     /// # Examples
     /// ```
@@ -249,7 +249,7 @@ impl<T, E> JobHandle<T, E> {
         }
     }
 
-    /// The job's id.
+    /// Returns the job's id.
     ///
     /// # Examples
     /// ```
@@ -265,7 +265,7 @@ impl<T, E> JobHandle<T, E> {
         self.id
     }
 
-    /// Whether the outcome is there or was taken, so that `join` would not wait.
+    /// Returns whether the outcome is there or was taken, so that `join` would not wait.
     ///
     /// # Examples
     /// ```

@@ -306,7 +306,7 @@ impl<'p, T, E> JobSet<'p, T, E> {
         self.jobs.len()
     }
 
-    /// Whether every outcome was taken.
+    /// Returns whether every outcome was taken.
     ///
     /// # Examples
     /// ```

@@ -62,7 +62,7 @@ impl fmt::Display for Outcome {
 ///
 /// It is an [`Error`] wherever `E` can be shown, a `String`, a boxed error or an `anyhow::Error`
 /// included. The job's own error is part of the message, and is not a source behind it, so that
-/// each text is written once. `{:#}` is handed on to `E`: `anyhow::Error` then shows its causes as
+/// each text is written once. `{:#}` is passed to `E`: `anyhow::Error` then shows its causes as
 /// well.
 ///
 /// Wrapped into another error, `E`'s own causes are out of reach, since `E` may be of any type.
@@ -78,8 +78,8 @@ pub enum JobError<E> {
     Cancelled,
     /// The job's deadline passed.
     Expired,
-    /// The job never ran: its task was dropped, by a shutdown whose unstarted tasks nobody
-    /// resubmitted, say.
+    /// The job never ran: its task was dropped, for example by a shutdown whose unstarted tasks
+    /// were not submitted again.
     Abandoned,
 }
 
@@ -111,7 +111,7 @@ impl<E> JobError<E> {
         }
     }
 
-    /// The job's own error, if it failed.
+    /// Returns the job's own error, if it failed.
     ///
     /// # Errors
     /// The other reasons why there is no value: an error that has no `E` in it.
@@ -137,8 +137,8 @@ impl<E> JobError<E> {
         })
     }
 
-    /// The job's own error as it is, or the reason why the job has none, as one type that takes
-    /// both.
+    /// Returns the job's own error as it is, or the reason why the job has none, as one type that
+    /// takes both.
     ///
     /// # Examples
     /// ```
@@ -219,7 +219,7 @@ impl PanicInfo {
         }))
     }
 
-    /// The panic's message, or a note that the payload was no string.
+    /// Returns the panic's message, or a note that the payload was no string.
     ///
     /// # Examples
     /// ```
@@ -295,12 +295,12 @@ pub(crate) fn contain<R>(code: impl FnOnce() -> R) -> Result<R, PanicInfo> {
     catch_unwind(AssertUnwindSafe(code)).map_err(PanicInfo::new)
 }
 
-/// Wakes by a waker of the user's: a panic in it is not that of the thread that comes by.
+/// Calls a waker of the user's. A panic in it ends here, and does not reach the thread that wakes.
 pub(crate) fn wake_contained(waker: Waker) {
     drop_contained(contain(|| waker.wake()));
 }
 
-/// Drops a user's value; a panic in its `Drop` costs nobody a worker or a handle (`R303`).
+/// Drops a user's value; a panic in its `Drop` costs no worker and no handle (`R303`).
 #[inline]
 pub(crate) fn drop_contained<T>(value: T) {
     if !std::mem::needs_drop::<T>() {

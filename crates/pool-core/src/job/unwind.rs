@@ -1,8 +1,9 @@
 //! What may be captured by a closure that `catch_unwind` runs: all that a user holds of a pool.
 //!
-//! An unwinding finds and leaves these types whole, whoever panics. What they share changes in
-//! single atomic steps, or under locks whose holders run no user code; a value of the user's that
-//! they hold (an outcome, a job) is handed out whole or not at all, and never shown by reference.
+//! These types are whole before and after an unwinding, whichever code panics. What they share
+//! changes in single atomic steps, or under locks whose holders run no user code; a value of the
+//! user's that they hold (an outcome, a job) is handed out whole or not at all, and never shown by
+//! reference.
 
 use std::panic::{RefUnwindSafe, UnwindSafe};
 

@@ -73,7 +73,7 @@ pub enum SubmitError<J> {
 }
 
 impl<J> SubmitError<J> {
-    /// The job that was refused.
+    /// Returns the job that was refused. It has not run, and is the caller's again.
     ///
     /// # Examples
     /// ```
@@ -92,7 +92,7 @@ impl<J> SubmitError<J> {
         }
     }
 
-    /// Whether room may appear later.
+    /// Returns whether room may appear later.
     ///
     /// # Examples
     /// ```
@@ -108,7 +108,7 @@ impl<J> SubmitError<J> {
         matches!(self, Self::Full(_))
     }
 
-    /// Whether the pool is closed for good: to try again is in vain.
+    /// Returns whether the pool is closed for good, so that no later try succeeds.
     ///
     /// # Examples
     /// ```
@@ -124,8 +124,8 @@ impl<J> SubmitError<J> {
         matches!(self, Self::Closed(_))
     }
 
-    /// The same refusal without the job, which is dropped: an error that `?` takes whatever the
-    /// job.
+    /// Returns the same refusal without the job, which is dropped: an error that `?` takes whatever
+    /// the job.
     ///
     /// A `SubmitError<J>` is `Send` and `Sync` only if the job is, because it hands the job back.
     /// Many closures are not `Sync` (one that captures an `mpsc::Receiver`, say), and then `?` into

@@ -39,11 +39,10 @@ use submit_paths::{bare_future, detached, enter, enter_async, future};
 /// dropped, exactly once; [`Room::freed`] is called after each place that came free, and
 /// [`Room::wake_all`] after a close.
 ///
-/// # Who implements it
+/// # Which types implement it
 /// Every pool does. For a backend of your own, write an [`Engine`](crate::backend::Engine) instead,
-/// and for threads or a runtime of somebody else's take a
-/// [`SpawnPool`](crate::backend::SpawnPool): both give you a whole pool, and only a pool can run a
-/// task.
+/// and for threads or a runtime that exist already take a [`SpawnPool`](crate::backend::SpawnPool):
+/// both give you a whole pool, and only a pool can run a task.
 ///
 /// What is left to be implemented is a decorator, which passes everything on to an inner executor.
 /// One submission that waits calls `try_accept` again for each try, so a decorator that counts
@@ -86,8 +85,8 @@ use submit_paths::{bare_future, detached, enter, enter_async, future};
 pub trait Executor: Send + Sync {
     /// Takes the task, or hands it back. Never blocks.
     ///
-    /// Called by each way in, on the thread that submits or polls, once for each try. A task that was taken
-    /// is the executor's: it is run, or dropped, exactly once.
+    /// Called by each way in, on the thread that submits or polls, once for each try. A task that
+    /// was taken is the executor's: it is run, or dropped, exactly once.
     ///
     /// # Errors
     /// [`Refused::Full`] if there is no room now: a submitter that waits is woken by
@@ -165,8 +164,8 @@ pub trait Executor: Send + Sync {
         self.try_accept(task.into_task())
     }
 
-    /// Returns where submitters wait for a place. Always the same one: by its address a job knows
-    /// its own pool, so a decorator returns the inner one's.
+    /// Returns the room in which submitters wait for a place. It is always the same one: by its
+    /// address a job knows its own pool, so a decorator returns the inner one's.
     ///
     /// # Examples
     /// ```
@@ -179,7 +178,7 @@ pub trait Executor: Send + Sync {
     /// ```
     fn room(&self) -> &Room;
 
-    /// Returns what it promises beyond the required rules.
+    /// Returns what the executor promises beyond the required rules.
     ///
     /// # Examples
     /// ```
@@ -193,7 +192,7 @@ pub trait Executor: Send + Sync {
     /// ```
     fn capability(&self) -> Capability;
 
-    /// Returns what went through it, and what is in it. Blocks no worker (`R702`).
+    /// Returns what went through the executor, and what is in it. Blocks no worker (`R702`).
     ///
     /// # Examples
     /// ```
@@ -210,7 +209,7 @@ pub trait Executor: Send + Sync {
     /// ```
     fn stats(&self) -> Stats;
 
-    /// Whether intake has ended. Once true, it stays so.
+    /// Returns whether intake has ended. Once true, it stays so.
     ///
     /// # Examples
     /// ```
@@ -225,8 +224,8 @@ pub trait Executor: Send + Sync {
     /// ```
     fn is_closed(&self) -> bool;
 
-    /// The pools that run what it accepts, for [`ExecutorExt::wait_idle`] and for the deadlines of
-    /// those that wait for room.
+    /// Returns the pools that run what it accepts, for [`ExecutorExt::wait_idle`] and for the
+    /// deadlines of those that wait for room.
     ///
     /// An executor that wraps another one returns the other's.
     ///
@@ -262,7 +261,7 @@ pub struct Pools {
 }
 
 impl Pools {
-    /// Returns no pool, for an executor that accepts nothing: nobody waits for what it runs.
+    /// Returns an empty list, for an executor that accepts nothing: there is nothing to wait for.
     ///
     /// # Examples
     /// ```
@@ -413,11 +412,11 @@ forward_executor!([E: Executor + ?Sized] Arc<E>, |pointer| **pointer);
 /// # Inside a job of the same pool
 /// A method that may wait does not wait there: it runs the job on the calling worker, at once
 /// (`R108`), except on a thread that only polls futures, where it queues the job past the bound.
-/// While the pool drains, a job's children run on the calling worker likewise (`R607`). Inline
-/// execution nests at most 128 deep; deeper children are queued past the capacity: chains and trees
-/// of jobs, each of which submits the next, need no endless stack (`R113`). One job queues up to 1
-/// 024 children so; after that they run inline, up to 64 jobs deep, and deeper ones are queued
-/// whatever their number.
+/// While the pool drains, a job's children run on the calling worker too (`R607`). Inline execution
+/// nests at most 128 deep; deeper children are queued past the capacity: chains and trees of jobs,
+/// each of which submits the next, need no endless stack (`R113`). One job queues up to 1 024
+/// children so; after that they run inline, up to 64 jobs deep, and deeper ones are queued whatever
+/// their number.
 ///
 /// # Cancel safety
 /// An `_async` method that is dropped before it is ready has submitted nothing (`R106`). One that
@@ -1374,12 +1373,12 @@ pub trait ExecutorExt: Executor {
     /// Waits until nothing is accepted and unfinished; intake stays open (`R506`). From outside, a
     /// moment at which a worker that rests found it so since the call is enough, though others
     /// submit again at once. Inside a job of the same pool, that job, those that it runs within,
-    /// and all jobs that wait for quiet or for the end of the pool likewise are left out, and
-    /// queued jobs run on the calling worker.
+    /// and all jobs that wait for quiet or for the end of the pool in the same way are left out,
+    /// and queued jobs run on the calling worker.
     ///
     /// A job that joins or awaits the one that calls this is not left out, unless that one runs
-    /// within it or is its half: they wait for each other for ever. So no job should join one that
-    /// waits for quiet.
+    /// within it or is its half: they wait for each other without end. So no job should join one
+    /// that waits for quiet.
     ///
     /// # Examples
     /// ```

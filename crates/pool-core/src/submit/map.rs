@@ -71,8 +71,10 @@ where
         Self::with_window(executor, feed::window_of(executor), inputs, f)
     }
 
-    /// A map that takes at most `window` inputs ahead: as many of its jobs at most are in the pool
-    /// at once. A window of 0 is one of 1.
+    /// Makes a map that takes at most `window` inputs ahead: as many of its jobs at most are in the
+    /// pool at once. A window of 0 is one of 1.
+    ///
+    /// The first inputs are taken here, and submitted without waiting for room.
     ///
     /// # Examples
     /// ```

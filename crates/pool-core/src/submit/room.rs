@@ -1,46 +1,47 @@
-//! Who waits for a place in a full queue, in order of arrival, and who may pass.
+//! Which submitters wait for a place in a full queue, in order of arrival, and which may pass them.
 //!
 //! # Protocol
 //! A submitter that was refused takes a ticket and **listens**: it leaves its waker in the line,
-//! says that somebody waits, and only then tries. Whoever frees a place looks whether somebody
-//! waits *after* that. With a fence between the two on each side (heavy for the one who waits), one
-//! of them sees the other: the try succeeds, or the freed place is seen by the one that frees it.
+//! says that it waits, and only then tries. The thread that frees a place looks whether a submitter
+//! waits *after* that. With a fence between the two on each side (heavy for the one that waits),
+//! one of them sees the other: the try succeeds, or the freed place is seen by the one that frees
+//! it.
 //!
 //! Each place that comes free **calls** one submitter: the first that listens. It does not listen
-//! any more, so the next place calls the next one. A place that comes free while nobody listens is
-//! **spare**: whoever comes first has it. A submitter that is called comes, which is a poll: it
-//! listens again, and tries. If it finds no place, since another has passed it, it keeps its
-//! position, and is the first to be called again.
+//! any more, so the next place calls the next one. A place that comes free while no submitter
+//! listens is **spare**: the next one that comes has it. A submitter that is called comes, which is
+//! a poll: it listens again, and tries. If it finds no place, since another has passed it, it keeps
+//! its position, and is the first to be called again.
 //!
 //! The first to listen tries without a call if nobody else is called. It may get a place that came
-//! free before anybody said that they wait, and there may be more of those; so it calls the next to
-//! **look**, who does likewise. The first look that finds nothing ends that: all that comes free
-//! later calls somebody or is spare.
+//! free before any submitter said that it waits, and there may be more of those; so it calls the
+//! next to **look**, which does the same. The first look that finds nothing ends that: all that
+//! comes free later calls somebody or is spare.
 //!
-//! Whoever goes without having followed a call passes it on.
+//! A submitter that goes without having followed a call passes it on.
 //!
-//! # Who does not come
+//! # Submitters that do not come
 //! A thread that blocks here comes surely. A future may never be polled again: it was kept and
 //! forgotten, or stands behind something that waits for this very line. It costs the one place it
 //! was called for, and that for a time: while there are futures in the line, a clock begins a
 //! **round** every 25 ms, and a future that was called before the last one and has not come by this
 //! one is passed over. It is in nobody's way then, until it is polled again; the place goes to
-//! others, and all who listen are called, up to one that surely comes, since those behind may be
+//! others, and all that listen are called, up to one that surely comes, since those behind may be
 //! forgotten as well. A future that comes after all has its old position, and the next time is
 //! waited for twice as long: slow is not forgotten.
 //!
 //! Where there is no clock, a future is passed over as soon as it is called.
 //!
-//! # Who may pass
-//! A submitter that is awake may pass those in line, but not for ever: **passes** are counted, and
+//! # Which submitters may pass
+//! A submitter that is awake may pass those in line, but only so often: **passes** are counted, and
 //! are renewed when the first in line goes, admitted or not. None are given where the queue is
 //! short. Otherwise a queue that is full once would stay a chain of hand-overs: each place that
 //! comes free would wait until one certain thread has been woken, two switches of context for each
 //! job, while those awake may not submit. So the first in line is passed a bounded number of times
 //! before it has its place, and then the next is first (`R107`). This binds jobs of the same pool
 //! too: one that finds a line, no pass and no spare place runs its child in place. Once the passes
-//! are used up, places are taken by those called for them, and spare ones by those who come, so
-//! that nobody finds their place taken.
+//! are used up, places are taken by those called for them, and spare ones by those that come, so
+//! that no submitter finds its place taken.
 
 mod admission;
 mod line;
@@ -67,7 +68,7 @@ fn passes(capability: Capability) -> usize {
     (capability.capacity.unwrap_or(0) / 2).min(MOST_PASSES)
 }
 
-/// Tells those who wait for a place in a queue that one came free.
+/// Tells the submitters that wait for a place in a queue that one came free.
 ///
 /// An executor has one, calls [`freed`](Self::freed) once for each place that comes free in its
 /// queue, and [`wake_all`](Self::wake_all) after it has closed.
@@ -80,7 +81,8 @@ pub struct Room {
     spare: AtomicUsize,
     /// How many have passed the one that is first in line now. Back at 0 when that one goes.
     passed: AtomicUsize,
-    /// Who waits. No user code runs under the lock: wakers are called and dropped after.
+    /// The submitters that wait. No user code runs under the lock: wakers are called and dropped
+    /// after.
     line: Mutex<Line>,
 }
 
@@ -190,7 +192,8 @@ impl Room {
         has_pass || !self.has_line()
     }
 
-    /// Whether somebody waits that is not to be passed at will. Out of date at once.
+    /// Returns whether a submitter waits that is not to be passed at will. The answer may be out of
+    /// date at once.
     ///
     /// # Examples
     /// ```
@@ -246,7 +249,7 @@ impl Room {
         state
     }
 
-    /// A submitter that listens tried in vain, so what seemed spare was not.
+    /// A submitter that listens tried and found no place, so what seemed spare was not.
     fn found_full(&self, waiter: &Waiter) {
         // What is spare became so before it listened, or after it was called: then this changes
         // nothing.
@@ -260,7 +263,7 @@ impl Room {
     pub(crate) fn leave(&self, waiter: &Waiter, look: Option<Call>) {
         let left = self.with_line(|line| {
             let left = line.leave(waiter);
-            // One who gives up further back brings the first no nearer, so it renews nothing.
+            // One that gives up further back brings the first no nearer, so it renews nothing.
             if left.was_first {
                 self.passed.store(0, Ordering::Relaxed);
             }
@@ -278,7 +281,7 @@ impl Room {
             let waiting = line.settle().0;
             let next = line.next_round();
             if line.settle().0 != waiting {
-                // Who was passed over may have been the first.
+                // The one that was passed over may have been the first.
                 self.passed.store(0, Ordering::Relaxed);
             }
             next
@@ -304,7 +307,8 @@ impl Room {
             self.passed.store(0, Ordering::Relaxed);
         }
         self.waiting.store(waiting, Ordering::Relaxed);
-        // ORDERING: Release, see `pass`: who finds nothing spare sees whether somebody waits.
+        // ORDERING: Release, see `pass`: a thread that finds nothing spare sees whether a submitter
+        // waits.
         self.spare.store(spare, Ordering::Release);
         result
     }

@@ -2,12 +2,12 @@
 //!
 //! # Protocol
 //! The lender and the job share the loan, so that neither has an address on the other's stack. The
-//! closure is in one of three stages. **Here**: nobody has called it. Whoever comes first takes it
+//! closure is in one of three stages. **Here**: nobody has called it. The first that comes takes it
 //! out, the job to call it, the lender or a job that is dropped to drop it. **Taken**: it runs or
 //! is dropped now. **Over**: it is gone, and what it returned is left, unless that was fetched.
 //!
 //! The lender goes on once it has found the closure here, and taken it itself, or over. After that
-//! the loan holds nothing that is borrowed, whoever still has it and for however long: a task that
+//! the loan holds nothing that is borrowed, whatever still has it and for however long: a task that
 //! lies in a queue or in a report finds nothing to call. So the lender relies on neither the moment
 //! at which a handle resolves nor the one at which a task is dropped.
 

@@ -27,9 +27,9 @@ pub(super) fn tidy(node: Arc<Node>) {
 /// one node that leaves may let the next one leave.
 #[derive(Default)]
 struct Tidying {
-    /// Nodes that have lost a child, and nobody holds.
+    /// Nodes that have lost a child, and that no handle holds.
     due: Vec<Arc<Node>>,
-    /// Nodes with several parents, and parents of them that nobody holds.
+    /// Nodes with several parents, each with a parent of it that no handle holds.
     hubs: Vec<(Arc<Node>, Arc<Node>)>,
 }
 
@@ -91,7 +91,7 @@ impl Tidying {
         !has_left
     }
 
-    /// A node with several parents leaves those that nobody holds.
+    /// Notes the parents that a node with several parents is to leave: those that no handle holds.
     fn note_hubs(&mut self, child: &Arc<Node>, down: &Links) {
         if down.above.len() > 1 {
             let hubs = down.above.nodes().filter(|node| node.handles() == 0);

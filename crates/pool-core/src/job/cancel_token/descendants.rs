@@ -8,7 +8,7 @@ use super::node::Node;
 use super::watchers::Watchers;
 use crate::job::outcome::wake_contained;
 
-/// Cancels a node and all below it, then wakes those who watch them: parents before their children,
+/// Cancels a node and all below it, then wakes their watchers: parents before their children,
 /// children in the order in which they were made, the watchers of one node in the order of their
 /// ids.
 pub(super) fn cancel(node: &Arc<Node>) {

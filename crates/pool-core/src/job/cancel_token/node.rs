@@ -37,9 +37,10 @@ pub(super) struct Links {
     pub(super) below: BTreeMap<u64, Arc<Node>>,
     /// The key that was given last. None is given twice, so the order of keys is that of arrival.
     next_key: u64,
-    /// Who is woken by a cancel.
+    /// The wakers that a cancel calls.
     pub(super) watchers: Watchers,
-    /// A cancel has come by. From here on nothing is added to the lists, and nothing moves.
+    /// A cancel has reached the node. From here on nothing is added to the lists, and nothing
+    /// moves.
     pub(super) is_doomed: bool,
 }
 
@@ -100,7 +101,7 @@ impl Node {
             is_doomed: true,
             ..Links::default()
         });
-        // ORDERING: Relaxed: whoever gets the node from here gets the flag with it.
+        // ORDERING: Relaxed: a thread that gets the node from here gets the flag with it.
         node.is_cancelled.store(true, Ordering::Relaxed);
         node
     }
@@ -176,9 +177,9 @@ impl Node {
 
     /// How many handles there are. Asked by a thread that has the lock.
     pub(super) fn handles(&self) -> usize {
-        // ORDERING: Relaxed. A node without handles never has one again. Whoever asks has the lock,
-        // after which the last to leave takes it: if a handle is still seen here, that one sees
-        // what is done here.
+        // ORDERING: Relaxed. A node without handles never has one again. The thread that asks has
+        // the lock, after which the last to leave takes it: if a handle is still seen here, that
+        // one sees what is done here.
         self.handles.load(Ordering::Relaxed)
     }
 

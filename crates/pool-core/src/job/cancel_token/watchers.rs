@@ -1,4 +1,4 @@
-//! Who watches a token.
+//! The wakers of those that watch a token.
 
 use std::mem;
 use std::sync::atomic::{AtomicUsize, Ordering};

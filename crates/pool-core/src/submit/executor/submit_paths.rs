@@ -100,7 +100,7 @@ pub(super) fn detached<J: Job>(job: J) -> (Task, Detached<J>) {
     detached_with(job, options)
 }
 
-/// [`detached`] with these options, whatever the job has of itself.
+/// [`detached`] with these options in place of the job's own.
 #[inline(always)]
 fn detached_with<J: Job>(job: J, options: JobOptions) -> (Task, Detached<J>) {
     let (id, task) = fire_and_forget::task_with(job, options);
@@ -134,7 +134,7 @@ pub(super) fn future<J: AsyncJob>(
     future_with(job, options)
 }
 
-/// [`future`] with these options, whatever the job has of itself.
+/// [`future`] with these options in place of the job's own.
 #[inline]
 pub(super) fn future_with<J: AsyncJob>(
     job: J,
@@ -155,7 +155,7 @@ where
     bare_future_with(future, JobOptions::default())
 }
 
-/// [`bare_future`] with options, which are those that a child inherits.
+/// [`bare_future`] with options: for a child, those that it inherits.
 #[inline]
 fn bare_future_with<F>(future: F, options: JobOptions) -> (Task, FutureSide<InfallibleSource<F>>)
 where

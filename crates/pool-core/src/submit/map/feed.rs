@@ -232,7 +232,7 @@ where
     }
 
     /// Takes an input and makes a job of it. `None` once there are no more. A panic of the iterator
-    /// ends the inputs and goes on to the caller of `next`.
+    /// ends the inputs and goes on to the caller.
     fn next_job(&mut self) -> Option<Refused<T>> {
         let inputs = self.inputs.as_mut()?;
         let input = match contain(|| inputs.next()) {

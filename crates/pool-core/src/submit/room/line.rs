@@ -1,5 +1,5 @@
-//! The line before a full queue: who listens, who was called, and which places nobody was called
-//! for.
+//! The line before a full queue: which submitters listen, which were called, and how many places
+//! are spare.
 
 use std::collections::BTreeMap;
 use std::task::Waker;
@@ -37,8 +37,8 @@ pub(crate) struct Waiter {
     ticket: Ticket,
     /// Falls from `Watched` to `Perhaps` where there turns out to be no clock.
     coming: Coming,
-    /// How often it came after it had been passed over: the next time it is waited for 2 to that
-    /// many rounds.
+    /// How often it came after it had been passed over, up to a limit. The next wait for it lasts
+    /// `1 << doublings` rounds.
     doublings: u32,
     /// Whether it has come before. One that has, and is in neither list, was passed over.
     has_listened: bool,
@@ -67,8 +67,8 @@ pub(super) struct LeftLine {
     pub(super) was_first: bool,
 }
 
-/// Who is in line. A ticket is in one of the two lists, or in none: before its first poll, and
-/// after it was passed over.
+/// The submitters in line. A ticket is in one of the two lists, or in none: before its first poll,
+/// and after it was passed over.
 #[derive(Debug, Default)]
 pub(super) struct Line {
     /// The next position. Never given twice.
@@ -163,7 +163,7 @@ impl Line {
     }
 
     /// Nobody watches the line: a future is passed over as soon as it is called. What it was called
-    /// for meanwhile is somebody else's.
+    /// for meanwhile goes to another.
     pub(super) fn unwatch(&mut self, waiter: &mut Waiter) -> Option<Call> {
         self.is_watched = false;
         waiter.coming = Coming::Perhaps;
@@ -214,8 +214,8 @@ impl Line {
     }
 
     /// Passes over the futures that were called long ago and have not come. One of them may stand
-    /// for many: so everybody is called, up to one who surely comes. The second: there is one to
-    /// watch.
+    /// for many: so all that listen are called, up to one that surely comes. The second: there is
+    /// one to watch.
     pub(super) fn next_round(&mut self) -> (Vec<Waker>, bool) {
         let (mut places, mut are_missing) = (0, false);
         self.called.retain(|_, called| {

@@ -1,6 +1,6 @@
 //! The jobs of a scope that are not over yet, and what became of the others.
 //!
-//! # Who may add a job
+//! # What may add a job
 //! The scope's own closure, and a job's closure, which is not over meanwhile. So a thread that has
 //! ended all jobs that it found, and then finds none, knows that nobody is left to add one. Pruning
 //! keeps to that: a job leaves the list only when its closure is over.
