@@ -572,6 +572,10 @@ pub trait ExecutorExt: Executor {
     /// refused, and the rest (`R110`). The rest is collected, so an iterator without end never
     /// comes back from a refusal; [`map`](Self::map) takes one.
     ///
+    /// # Panics
+    /// If there is no memory for as many handles as the iterator's `size_hint` promises at least:
+    /// it is allocated first. An open range such as `0..` promises `usize::MAX`.
+    ///
     /// # Examples
     /// ```
     /// # use pool_core::backend::SpawnPool;

@@ -88,7 +88,8 @@ macro_rules! ways_in {
     };
 }
 
-/// Writes the methods of [`ExecutorExt`](crate::ExecutorExt) that are not ways in for one job.
+/// Writes the methods of [`ExecutorExt`](crate::ExecutorExt) that are not ways in for one job: all
+/// of them, in this order, each with the documentation that the caller gives it.
 #[doc(hidden)]
 #[macro_export]
 macro_rules! many_and_waits {

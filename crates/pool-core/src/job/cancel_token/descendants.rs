@@ -74,7 +74,9 @@ impl Walk {
         self.steps.extend(children.map(WalkStep::Down));
     }
 
-    /// Cancels a node below which everything is cancelled, and takes it out of the graph.
+    /// Cancels a node below which everything is cancelled, and takes it out of the graph. A parent
+    /// that is not doomed and is due since it has lost this child is noted, to be tidied when no
+    /// lock is held.
     fn up(&mut self, node: &Arc<Node>) {
         let mut links = node.lock();
         if node.is_cancelled() {
