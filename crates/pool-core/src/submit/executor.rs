@@ -30,6 +30,9 @@ use admit::{admit, limit_after, try_admit};
 pub(crate) use submit_paths::Children;
 use submit_paths::{bare_future, detached, enter, enter_async, future};
 
+/// For how many handles `submit_all` takes memory before its first submission.
+const MOST_HANDLES_AHEAD: usize = 1024;
+
 /// Accepts tasks and runs each at most once.
 ///
 /// Object safe: a library takes `&dyn Executor` and leaves the strategy to its user. All that has
@@ -572,10 +575,6 @@ pub trait ExecutorExt: Executor {
     /// refused, and the rest (`R110`). The rest is collected, so an iterator without end never
     /// comes back from a refusal; [`map`](Self::map) takes one.
     ///
-    /// # Panics
-    /// If there is no memory for as many handles as the iterator's `size_hint` promises at least:
-    /// it is allocated first. An open range such as `0..` promises `usize::MAX`.
-    ///
     /// # Examples
     /// ```
     /// # use pool_core::backend::SpawnPool;
@@ -604,7 +603,8 @@ pub trait ExecutorExt: Executor {
         SubmitAllError<J, JobHandle<J::Output, J::Error>>,
     > {
         let mut jobs = jobs.into_iter();
-        let mut accepted = Vec::with_capacity(jobs.size_hint().0);
+        // No more than this ahead: an open range such as `0..` says `usize::MAX`.
+        let mut accepted = Vec::with_capacity(jobs.size_hint().0.min(MOST_HANDLES_AHEAD));
         while let Some(job) = jobs.next() {
             match self.submit(job) {
                 Ok(handle) => accepted.push(handle),

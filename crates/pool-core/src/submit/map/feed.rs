@@ -35,15 +35,11 @@ pub(super) fn window_of<E: Executor + ?Sized>(executor: &E) -> usize {
 
 /// The jobs of a map that were accepted and whose outcomes were not given yet.
 pub(super) trait InFlight<T> {
-<<<<<<< HEAD
+    /// How many outcomes are to come.
     fn len(&self) -> usize;
 
     /// Adds a job that was accepted.
     fn add(&mut self, handle: Handle<T>);
-=======
-    /// Whether no outcome is to come.
-    fn is_empty(&self) -> bool;
->>>>>>> b67fd04 (docs: show each way in, handle and option at work)
 
     /// Whether there may be an outcome. Cheap: asked between yields.
     fn may_have_outcome(&self) -> bool;
@@ -118,7 +114,6 @@ where
     F: Fn(I::Item) -> T + Send + Sync + 'static,
     T: Send + 'static,
 {
-<<<<<<< HEAD
     /// Submits as many inputs as the window and the queue have room for, without waiting.
     pub(super) fn fill(&mut self, flight: &mut impl InFlight<T>) {
         while flight.len() < self.window
@@ -128,11 +123,8 @@ where
         }
     }
 
-    /// Submits one more job, without waiting. `None` if there is no input, or no room.
-=======
     /// Submits one more job, without waiting: the one that was held back first. `None` if there is
     /// no input, or no room; then the job is held back.
->>>>>>> b67fd04 (docs: show each way in, handle and option at work)
     pub(super) fn try_submit(&mut self) -> Option<Handle<T>> {
         let Refused { task, handle } = match self.refused.take() {
             Some(refused) => refused,

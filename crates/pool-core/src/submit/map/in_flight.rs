@@ -57,30 +57,11 @@ impl<T> Flight<T> {
         }
     }
 
-<<<<<<< HEAD
-=======
-    /// How many outcomes are to come.
-    pub(super) fn len(&self) -> usize {
-        self.jobs.len()
-    }
-
     /// The handles, for a drop that cancels what has not started.
->>>>>>> b67fd04 (docs: show each way in, handle and option at work)
     pub(super) fn handles(&self) -> impl Iterator<Item = &Handle<T>> {
         self.jobs.values()
     }
 
-<<<<<<< HEAD
-=======
-    /// Adds a job that was accepted. It is looked at once, since it may have ended by now.
-    pub(super) fn add(&mut self, handle: Handle<T>) {
-        let number = self.next_number;
-        self.next_number += 1;
-        self.jobs.insert(number, handle);
-        self.news.tell(number);
-    }
-
->>>>>>> b67fd04 (docs: show each way in, handle and option at work)
     /// An outcome, if one is there.
     pub(super) fn take_arrived(&mut self) -> Option<Item<T>> {
         loop {
@@ -125,6 +106,7 @@ impl<T> InFlight<T> for Flight<T> {
         self.jobs.len()
     }
 
+    /// It is looked at once, since it may have ended by now.
     fn add(&mut self, handle: Handle<T>) {
         let number = self.next_number;
         self.next_number += 1;
