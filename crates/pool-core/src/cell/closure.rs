@@ -41,26 +41,47 @@ use cold_fields::Lazy;
 use counted_ref::CellRef;
 use end::{free, free_by_holder};
 
-// In the order in which a worker comes to them, so that few of its lines travel.
+/// The cell of one closure that has a handle, or that a token or a deadline may end while it is
+/// queued.
+///
+/// [`JobCell::allocate`] makes it in memory of a slab, and `end::free` returns the memory. Between
+/// the two it is reached by address: through a [`CellEntry`], a [`CellHandle`] or [`RawHandle`],
+/// and any number of [`CellRef`]s. The fields lie in the order in which a worker comes to them, so
+/// that few of the cell's cache lines travel between cores.
 #[repr(C)]
 pub(crate) struct JobCell<J: Job> {
+    /// How far the job is, which pool accounts for it, and which of the two ends have left.
     state: State,
+    /// Where in its slab the cell lies. Written once, and read by the thread that frees the cell.
     spot: Spot,
+    /// The terms, the token and the count of holders. Most cells have none. They are made with the
+    /// cell if the job has terms, and otherwise when a child asks for a token or a [`CellRef`] is
+    /// made.
     extras: Lazy,
+    /// The job, then its outcome. The comment at `Sync` says which side may touch it when.
     stage: UnsafeCell<Stage<J>>,
+    /// The job's id, the same as that of its task and its handle.
     id: JobId,
+    /// The waker of the thread or task that waits at the handle. `state` says whose the slot is.
     waiter: WakerSlot,
 }
 
+/// What a cell holds of its job at a time.
 enum Stage<J: Job> {
+    /// The job has not been taken out: it is queued, or it was given up and its remains are not
+    /// dropped yet.
     Queued(J),
-    /// An outcome with a value: completed, failed, panicked.
+    /// An outcome with a value: completed, failed, panicked. It stays until the handle takes it; if
+    /// the handle has gone, it is dropped.
     Ended(Resolution<J::Output, J::Error>),
+    /// Nothing: the job runs, or its outcome has no value, or the value was taken.
     Empty,
 }
 
-/// What of a job nobody takes: dropped once its end is on record.
+/// What remains of a job after its outcome is decided, and that no handle takes. It is dropped once
+/// the end is on record.
 enum Leftover<J: Job> {
+    /// The job ran, and its outcome holds all that it returned.
     Nothing,
     /// The job that did not run.
     Job(J),
@@ -69,6 +90,8 @@ enum Leftover<J: Job> {
 }
 
 impl<J: Job> Leftover<J> {
+    /// Returns whether there is something to drop. The caller then notes in its frame that only
+    /// user code is left to run.
     #[inline]
     fn is_something(&self) -> bool {
         !matches!(self, Self::Nothing)
@@ -83,10 +106,17 @@ unsafe impl<J: Job> Sync for JobCell<J> {}
 // SAFETY: as above; a cell is its parts.
 unsafe impl<J: Job> Send for JobCell<J> {}
 
-/// The queue's end of a cell. Dropped, it leaves.
+/// The queue's end of a cell: the payload of the job's task.
+///
+/// There is exactly one for each cell. Dropped, it leaves the cell, and frees it if the handle has
+/// left before. It does not end the job: a task that is dropped unrun calls `abandon` first.
 pub(crate) struct CellEntry<J: Job>(NonNull<JobCell<J>>);
 
 /// The handle's end of a cell, while the job's type is known.
+///
+/// A submission keeps it until the pool has accepted the task. Then it becomes the [`RawHandle`] of
+/// the submitter's handle. If no pool accepts the task, the job comes back through
+/// [`reclaim`](Self::reclaim). Dropped, it gives up the handle's end as a `RawHandle` does.
 pub(crate) struct CellHandle<J: Job>(RawHandle<J::Output, J::Error>, NonNull<JobCell<J>>);
 
 // SAFETY: an entry is an owning pointer to a cell, which is `Send` and `Sync`.
@@ -95,14 +125,16 @@ unsafe impl<J: Job> Send for CellEntry<J> {}
 // SAFETY: as for an entry.
 unsafe impl<J: Job> Send for CellHandle<J> {}
 
-/// A cell for a job, as its two ends: one to be queued, one for the submitter.
+/// Makes a cell for a job and returns its two ends: the task to be queued, and the handle's end for
+/// the submitter. The options are those that the job names itself.
 #[inline]
 pub(crate) fn queue_and_handle<J: Job>(job: J) -> (Task, CellHandle<J>) {
     let options = job.options();
     queue_and_handle_with(job, options)
 }
 
-/// A cell for a job with these options, whatever it has of itself.
+/// Makes a cell for a job with these options, and returns its two ends. The options that the job
+/// names itself are ignored.
 #[inline]
 pub(crate) fn queue_and_handle_with<J: Job>(job: J, options: JobOptions) -> (Task, CellHandle<J>) {
     let id = JobId::next();
@@ -113,7 +145,11 @@ pub(crate) fn queue_and_handle_with<J: Job>(job: J, options: JobOptions) -> (Tas
     (Task::new(id, CellEntry(cell)), CellHandle(raw, cell))
 }
 
-/// A task for a job without a handle that its token or its deadline may end while it is queued.
+/// Makes a task for a job without a handle that its token or its deadline may end while it is
+/// queued.
+///
+/// The cell is detached from the start, so its entry frees it. Other jobs without a handle need no
+/// cell.
 #[inline(always)]
 pub(crate) fn watched_task<J: Job>(id: JobId, job: J, terms: Terms) -> Task {
     let cell = JobCell::allocate(id, State::detached(), Lazy::new(Some(terms)), job);
@@ -121,12 +157,15 @@ pub(crate) fn watched_task<J: Job>(id: JobId, job: J, terms: Terms) -> Task {
 }
 
 impl<J: Job> CellHandle<J> {
-    /// Forgets the job's type.
+    /// Converts this into the handle's end that does not know the job's type.
     pub(crate) fn into_raw(self) -> RawHandle<J::Output, J::Error> {
         self.0
     }
 
-    /// Takes a job back that no executor accepted. None if it was run meanwhile.
+    /// Takes a job back that no executor accepted. Returns `None` if it was cancelled meanwhile:
+    /// then the canceller ends it.
+    ///
+    /// The handle's end is given up in either case.
     pub(crate) fn reclaim(self) -> Option<J> {
         // SAFETY: the raw handle keeps the cell alive.
         let cell = unsafe { self.1.as_ref() };
@@ -135,19 +174,25 @@ impl<J: Job> CellHandle<J> {
 }
 
 impl<J: Job> CellEntry<J> {
+    /// Returns the cell. The reference is good for as long as this end is held.
     #[inline]
     fn cell(&self) -> &JobCell<J> {
         // SAFETY: the cell lives as long as this end of it.
         unsafe { self.0.as_ref() }
     }
 
-    /// Takes a job back that no executor accepted. None if it was run meanwhile.
+    /// Takes a job back that no executor accepted, and leaves the cell. Returns `None` if it was
+    /// ended meanwhile.
     pub(crate) fn reclaim(self) -> Option<J> {
         self.cell().reclaim()
     }
 
-    /// Publishes the outcome of the job that this entry has started, and leaves; wakes the handle,
-    /// or drops in its stead what nobody takes. `before_drop` is called before the latter.
+    /// Publishes the outcome of the job that this entry has started, and leaves the cell.
+    ///
+    /// If the handle waits, its waker is called. If the handle has gone, a value that nobody takes
+    /// is dropped here; `before_drop` is called right before that, so that the caller can note it
+    /// in its frame. The entry leaves in the same step as the end if neither is due: then the
+    /// handle may free the cell at once, and this thread does not touch it any more.
     #[inline]
     fn end(self, resolution: Resolution<J::Output, J::Error>, before_drop: impl FnOnce()) {
         // What leaves in the same step as the end must not leave again.
@@ -186,6 +231,8 @@ impl<J: Job> JobCell<J> {
     /// Each field is written once, where it stays: a cell that was made elsewhere and then moved
     /// would be read in wider loads than it was written in, which wait until all earlier stores
     /// have left for other cores (as in `TaskRef::move_body_to`).
+    ///
+    /// Makes a cell in memory of the thread's slab. The caller takes over both ends of it.
     #[inline(always)]
     fn allocate(id: JobId, state: State, extras: Lazy, job: J) -> NonNull<Self> {
         let (cell, spot) = slab::allocate::<Self>();
@@ -202,7 +249,10 @@ impl<J: Job> JobCell<J> {
         cell
     }
 
-    /// The caller has won the right to run the job, or to drop it.
+    /// Takes the job out of the stage. The caller has won the right to run the job, or to drop it.
+    ///
+    /// # Panics
+    /// If the job is not there. The winner of `start` is alone, and calls this once.
     #[inline]
     fn take_job(&self) -> J {
         match self.replace(Stage::Empty) {
@@ -211,14 +261,19 @@ impl<J: Job> JobCell<J> {
         }
     }
 
-    /// Takes a job that is in no pool.
+    /// Takes back a job that is in no pool's books. Returns `None` if another side won `start`: a
+    /// canceller, since no worker can reach the job.
     fn reclaim(&self) -> Option<J> {
         let started = self.state.start()?;
         debug_assert_eq!(started.pool, None, "a refused job is in no books");
         Some(self.take_job())
     }
 
-    /// The caller has the handle's end, and the job has ended so.
+    /// Returns what the handle resolves to. The caller has the handle's end, and the job has ended
+    /// with `outcome`.
+    ///
+    /// A value or an error is moved out of the cell, so this is called once. For an outcome without
+    /// a value the stage is not touched: it stays the property of the side that ended the job.
     #[inline]
     fn take_resolution(&self, outcome: Outcome) -> Resolution<J::Output, J::Error> {
         if let Some(error) = error_without_value(outcome) {
@@ -230,7 +285,9 @@ impl<J: Job> JobCell<J> {
         }
     }
 
-    /// Leaves an outcome where the handle finds it. The caller owns the stage, which is empty.
+    /// Stores an outcome where the handle finds it. The caller owns the stage, which is empty, and
+    /// publishes the outcome afterwards. An outcome without a value is not stored, since the state
+    /// word says all of it.
     #[inline]
     fn store(&self, resolution: Resolution<J::Output, J::Error>) {
         if error_without_value::<()>(outcome_of(&resolution)).is_none() {
@@ -238,7 +295,8 @@ impl<J: Job> JobCell<J> {
         }
     }
 
-    /// The caller owns the stage now, by the rule at `Sync`.
+    /// Puts `stage` in the place of what was there, and returns that. The caller owns the stage at
+    /// this moment, by the rule at `Sync`.
     #[inline]
     fn replace(&self, stage: Stage<J>) -> Stage<J> {
         // SAFETY: the rule at `Sync`.
@@ -246,8 +304,12 @@ impl<J: Job> JobCell<J> {
             .with_mut(|place| unsafe { std::mem::replace(&mut *place, stage) })
     }
 
-    /// Runs the job, whose right to run the caller has won, and records its outcome; what is left
-    /// of it is to be dropped after the outcome is published.
+    /// Runs the job, whose right to run the caller has won, and records its outcome.
+    ///
+    /// Returns the outcome, which is not published yet, and what is left of the job, which the
+    /// caller drops. A job that is cancelled or too late by now does not run: its closure is the
+    /// leftover. The caller has begun a frame on `worker` for the job. The outcome is in the pool's
+    /// books, and the failure observer has been told, when this returns.
     #[inline]
     fn run_started(&self, worker: &Worker) -> (Resolution<J::Output, J::Error>, Leftover<J>) {
         let job = self.take_job();
@@ -286,13 +348,15 @@ impl<J: Job> JobCell<J> {
         (resolution, leftover)
     }
 
-    /// Whether the drop of such an outcome may run the user's code.
+    /// Returns whether the drop of a value with this outcome may run the user's code: a panic's
+    /// payload, or a type that needs a drop.
     #[inline]
     fn may_run_code(outcome: Outcome) -> bool {
         outcome == Outcome::Panicked || std::mem::needs_drop::<Result<J::Output, J::Error>>()
     }
 
-    /// Drops what is left of a job whose end is on record.
+    /// Drops what is left of a job whose end is on record. Before that it notes in the job's frame
+    /// that only user code is left, so that a report counts the job once.
     #[inline]
     fn drop_leftover(frame: &Frame<'_>, outcome: Outcome, leftover: Leftover<J>) {
         if leftover.is_something() {
@@ -301,13 +365,15 @@ impl<J: Job> JobCell<J> {
         }
     }
 
-    /// Wins the right to run the job on the worker that waits for it, if it is in that worker's
-    /// pool and has not started.
+    /// Wins the right to run the job on the worker that waits for it. Returns false unless the job
+    /// has not started, is accounted for by that worker's pool, and the worker may run closures in
+    /// place.
     fn claim(&self, worker: &Worker) -> bool {
         worker.may_claim() && self.state.claim(worker.life().id)
     }
 
-    /// Runs the job on the worker that waits for it, if that can claim it.
+    /// Runs the job on the worker that waits for it, if that worker can claim it. Returns the
+    /// outcome, which is on record and not published: the caller ends the job with it.
     fn run_claimed(&self, worker: &Worker) -> Option<Resolution<J::Output, J::Error>> {
         self.claim(worker).then(|| {
             worker.run_claimed(self.id, self.name(), |frame| {
@@ -318,8 +384,9 @@ impl<J: Job> JobCell<J> {
         })
     }
 
-    /// The same for a worker whose job awaits this one by way of others, and has not its handle:
-    /// publishes the outcome as well. False: it cannot be run here.
+    /// Runs the job on a worker whose job awaits this one by way of others, and has not its handle.
+    /// Publishes the outcome as well, and wakes the handle. Returns false if the worker cannot
+    /// claim the job.
     fn run_helped(&self, worker: &Worker) -> bool {
         let is_claimed = self.claim(worker);
         if is_claimed {
@@ -342,7 +409,12 @@ impl<J: Job> JobCell<J> {
         is_claimed
     }
 
-    /// Ends the job without running it, if it has not started: a cancel, a deadline.
+    /// Ends the job without running it, if it has not started: by a cancel, a deadline, a token, or
+    /// the drop of its task.
+    ///
+    /// Does nothing if another side won `start`. Otherwise the calling thread records and publishes
+    /// the outcome, drops the captures (later, where such ends nest too deep), and calls the
+    /// handle's waker last.
     fn end_unstarted(&self, outcome: Outcome, tells: Tells) {
         let Some(end) = Unstarted::take(&self.state, self.id, self.terms(), outcome, tells) else {
             return;
@@ -355,17 +427,20 @@ impl<J: Job> JobCell<J> {
         }
     }
 
+    /// Returns the job's token, deadline and name, if it was submitted with any.
     #[inline]
     fn terms(&self) -> Option<&Terms> {
         self.extras.get()?.terms.as_ref()
     }
 
+    /// Returns the job's name, if it was given one. It lies in the terms.
     fn name(&self) -> Option<&str> {
         self.terms()?.name.as_deref()
     }
 }
 
-/// Why a job must not start, if so (`R401`, `R403`).
+/// Returns why a job must not start, or run on, by its terms (`R401`, `R403`). A cancelled token
+/// comes before a deadline that has passed.
 #[inline]
 pub(crate) fn refuse_start(terms: Option<&Terms>) -> Option<Interrupted> {
     let terms = terms?;
@@ -378,14 +453,20 @@ pub(crate) fn refuse_start(terms: Option<&Terms>) -> Option<Interrupted> {
     }
 }
 
-/// What a job's own return, or its panic, makes of it.
+/// What the job's own return, or its panic, makes of the job.
 pub(crate) enum Concluded<T, E> {
+    /// The job ends with this outcome.
     Ends(Resolution<T, E>),
-    /// It was told to stop and returned an error, which nobody takes.
+    /// The job saw that it was to stop and returned an error. It ends as interrupted, and nobody
+    /// takes the error: the caller drops it once the end is on record.
     GaveUp(Interrupted, E),
 }
 
-/// What the job's own return, or its panic, makes of it (`R301`, `R302`, `R402`, `R404`).
+/// Decides the outcome of a job that ran (`R301`, `R302`, `R402`, `R404`).
+///
+/// `reported` is what the job's context has told the job, if the job asked and was to stop. It
+/// counts only where the job returned an error: a job that completes or panics in spite of it has
+/// completed or panicked.
 #[inline]
 pub(crate) fn conclude<T, E>(
     result: Result<Result<T, E>, PanicInfo>,
@@ -399,7 +480,8 @@ pub(crate) fn conclude<T, E>(
     })
 }
 
-/// The error that an outcome without a value stands for.
+/// Returns the error that an outcome without a value stands for, or `None` for an outcome whose
+/// value or error is in the cell.
 #[inline]
 pub(crate) fn error_without_value<E>(outcome: Outcome) -> Option<JobError<E>> {
     match outcome {

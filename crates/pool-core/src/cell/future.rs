@@ -1,24 +1,32 @@
 //! The cell of a future: the future itself, how it comes back when it is woken, and where its
 //! outcome meets its handle.
 //!
-//! Whoever wins the start has the first poll, and accounts for the job. From its first suspension
-//! on a future **belongs to its pool**: a wake queues one entry there, which cannot be refused, and
-//! a worker polls it. A job of the same pool that waits for it **helps**: it leaves its waker in
-//! the cell, is told of each wake as well, and may take the turn if it comes first
+//! The thread that wins the start has the first poll, and accounts for the job. From its first
+//! suspension on a future **belongs to its pool**: a wake queues one entry there, which cannot be
+//! refused, and a worker polls it. A job of the same pool that waits for it **helps**: it leaves
+//! its waker in the cell, is told of each wake as well, and may take the poll if it comes first
 //! (`worker::help`). Nobody owes anybody a poll, so a helper may go away, or stop polling, at any
 //! time.
 //!
-//! A **host**, which is a runtime's task, starts the future and keeps the turn to the end: the
+//! A **host**, which is a runtime's task, starts the future and owns the poll to the end: the
 //! future is given the host's own waker, so its wakes pass this cell by.
 //!
 //! # A wake and a helper
-//! A wake makes the turn due and then takes the lock of `links` to find pool and helper. A helper
-//! leaves its waker under that lock and then looks whether the turn is due. So either the wake
-//! finds the helper, or the helper finds the turn.
+//! A wake makes the future due and then takes the lock of `links` to find pool and helper. A helper
+//! leaves its waker under that lock and then looks whether the future is due. So either the wake
+//! finds the helper, or the helper finds the future due.
 //!
 //! What the future awaits of its own pool is noted under the lock too, after the poll that awaited
-//! it and before the turn is given back, and the helper is told. So a helper knows all of it, or
+//! it and before the poll is given back, and the helper is told. So a helper knows all of it, or
 //! looks again.
+//!
+//! # Ends
+//! A job ends in one of four ways: on a worker after a poll (`end_here`), in a host (`store_hosted`
+//! and `publish_hosted`), before its first poll (`end_unstarted` and `give_up`), or where a woken
+//! entry is dropped and nobody is left to run it (`abandon_woken`). Each of them records the
+//! outcome in the pool's books before it publishes it with `State::end`. A worker and a host drop
+//! the future and store a value before they publish; the others have no value, and drop what is
+//! left afterwards.
 
 mod awaits;
 mod cold_links;
@@ -58,51 +66,81 @@ use crate::worker::{Awaited, Frame, Worker, leave_helpers};
 use cold_links::{Links, Waits};
 pub(crate) use polled::{Known, Polled};
 
+/// The cell of one future. Its handle, its entries in queues, its wakers and its context share it
+/// in an `Arc`.
 pub(crate) struct AsyncCell<S: Source> {
+    /// The job's id, the same as that of its tasks and its handle.
     id: JobId,
+    /// How far the job is, and which pool accounts for it.
     state: State,
+    /// Which thread may poll the future. It begins as `polling`, which belongs to the winner of
+    /// `State::start`.
     turn: PollState,
-    /// Whether there ever was something in `links`. Set by whoever puts it there, before it does: a
-    /// helper, on the handle's side, or who has the turn. Each of them sees its own, and who has
-    /// the turn those of all who had it before.
+    /// Whether there ever was something in `links`, so that the end of most futures takes no lock.
+    ///
+    /// Set before something is put there: by a helper, which is on the handle's side, or by the
+    /// thread that owns the poll. Each of them sees its own store, and the owner of the poll those
+    /// of all earlier owners.
     has_links: AtomicBool,
-    /// Whether somebody has an abort handle, or had.
+    /// Whether there is an abort handle, or was one. Then the job may be cancelled alone even
+    /// without its handle, so its children need a token of their own.
     has_abort: AtomicBool,
-    /// The future of its pool that polled the handle last; 0 if that was none.
+    /// The id of the future of the same pool that polled the handle last; 0 if something else did.
+    /// A helper skips this future if another one has polled its handle since the helper's note.
     awaiter: AtomicU64,
+    /// The waker of the thread or task that waits at the handle. `state` says whose the slot is.
     waiter: WakerSlot,
+    /// The token, the deadline and the name that the job was submitted with. Never written after
+    /// `new`.
     terms: Option<Box<Terms>>,
+    /// The token that the job's children inherit, made when the first child asks for it.
     token: OwnToken,
+    /// What the job's context has told the job, if it asked whether to stop and the answer was yes.
+    /// Written through [`AsyncView::report`](crate::job::context::AsyncView::report), and read
+    /// after the last poll.
     reported: Mutex<Option<Interrupted>>,
+    /// The pool, the helper and the host that a suspended future is tied to. No user code runs
+    /// under the lock.
     links: Mutex<Links>,
+    /// The job, then its future, then its outcome. The comment at `Sync` says which side may touch
+    /// it when.
     stage: UnsafeCell<Stage<S>>,
 }
 
 /// The future is pinned: a cell lives in an `Arc`, and a stage that is started is left by an
 /// assignment alone.
 enum Stage<S: Source> {
+    /// The job has not been polled. It stays here until the first poll, or until its captures are
+    /// dropped.
     Queued(S),
+    /// The future, from the first poll to the end. It is dropped in its place.
     Started(S::Future),
-    /// An outcome with a value: completed, failed, panicked.
+    /// An outcome with a value: completed, failed, panicked. It stays until the handle takes it; if
+    /// the handle has gone, it is dropped.
     Ended(Resolution<S::Output, S::Error>),
+    /// Nothing: the job has ended without a value, or the value was taken; also for a moment while
+    /// the job becomes its future.
     Empty,
 }
 
 // SAFETY: source, future and outcome are `Send`, and `stage` is touched by one side at a time: by
-// whoever has the turn, until `State::end`; then, if the outcome has a value, by the handle, or by
-// whichever of `end` and `detach` came second; otherwise by the one that had the turn. Everything
-// else is `Sync`.
+// the thread that owns the poll, until `State::end`; then, if the outcome has a value, by the
+// handle, or by whichever of `end` and `detach` came second; otherwise by the one that owned the
+// poll. Everything else is `Sync`.
 unsafe impl<S: Source> Sync for AsyncCell<S> {}
 // SAFETY: as above; a cell is its parts.
 unsafe impl<S: Source> Send for AsyncCell<S> {}
 
 /// What came of one poll.
 enum Once<S: Source> {
+    /// The future returned `Pending`.
     Suspended,
+    /// The future is over, or was found interrupted and not polled. What is left of it is still in
+    /// its place.
     Over(Concluded<S::Output, S::Error>),
 }
 
-/// Who polls.
+/// Which side polls, and so whether the job is noted as off its worker already.
 #[derive(Clone, Copy, PartialEq, Eq)]
 enum Poller {
     /// The winner of the start: nobody else knows of the job yet.
@@ -111,15 +149,19 @@ enum Poller {
     Later,
 }
 
-/// Whether a suspension frees the worker that polls.
+/// Whether a suspension frees the worker that polls. While a future keeps its worker, a job that
+/// awaits within the poll must make progress on what it awaits itself.
 #[derive(Clone, Copy, PartialEq, Eq)]
 enum Place {
+    /// Nothing on this stack waits for the future: after a suspension the worker goes on with other
+    /// work.
     Frees,
     /// A job below on the same stack waits for this one.
     Keeps,
 }
 
 impl<S: Source> AsyncCell<S> {
+    /// Makes the cell of a job that no pool has accepted yet.
     #[inline]
     pub(crate) fn new(id: JobId, source: S, terms: Option<Box<Terms>>) -> Arc<Self> {
         Arc::new(Self {
@@ -138,7 +180,8 @@ impl<S: Source> AsyncCell<S> {
         })
     }
 
-    /// Takes a job back that no executor accepted. None if it was cancelled or run meanwhile.
+    /// Takes a job back that no executor accepted. Returns `None` if it was cancelled meanwhile:
+    /// then the canceller ends it.
     pub(crate) fn reclaim(&self) -> Option<S> {
         let started = self.state.start()?;
         debug_assert_eq!(started.pool, None, "a refused job is in no books");
@@ -148,7 +191,8 @@ impl<S: Source> AsyncCell<S> {
         }
     }
 
-    /// The caller owns the stage now, by the rule at `Sync`, and no future is in it.
+    /// Puts `stage` in the place of what was there, and returns that. The caller owns the stage at
+    /// this moment, by the rule at `Sync`, and no future is in it: a future must not be moved.
     fn replace(&self, stage: Stage<S>) -> Stage<S> {
         // SAFETY: the rule at `Sync`. What is moved out is no pinned future: each caller knows the
         // stage, or has emptied it.
@@ -156,7 +200,7 @@ impl<S: Source> AsyncCell<S> {
             .with_mut(|place| unsafe { std::mem::replace(&mut *place, stage) })
     }
 
-    /// Drops what is in the stage, where it is. The caller owns the stage.
+    /// Drops what is in the stage, in its place, with panics contained. The caller owns the stage.
     fn clear(&self) {
         self.stage.with_mut(|place| {
             // SAFETY: the caller owns the stage. The assignment drops a future in its place, and
@@ -165,6 +209,9 @@ impl<S: Source> AsyncCell<S> {
         });
     }
 
+    /// Returns why the next poll must end the job instead, if so: it was asked to stop, `life` is
+    /// being cancelled and the future does not wait for that end, its token was cancelled, or its
+    /// deadline has passed.
     fn interruption(&self, life: &Lifecycle) -> Option<Interrupted> {
         if self.state.is_cancel_requested() || life.cancels(self.id) {
             return Some(Interrupted::Cancelled);
@@ -172,10 +219,14 @@ impl<S: Source> AsyncCell<S> {
         refuse_start(self.terms.as_deref())
     }
 
-    /// Makes the future, at the first poll. The caller has the turn.
+    /// Turns the job into its future, at the first poll; does nothing later. The caller owns the
+    /// poll.
+    ///
+    /// # Errors
+    /// The job's `run` panicked before it returned a future. Then the stage is empty.
     fn make_future(&self, life: &Arc<Lifecycle>) -> Result<(), PanicInfo> {
         let source = self.stage.with_mut(|place| {
-            // SAFETY: the caller has the turn.
+            // SAFETY: the caller owns the poll.
             let stage = unsafe { &mut *place };
             if !matches!(stage, Stage::Queued(_)) {
                 return None;
@@ -194,7 +245,7 @@ impl<S: Source> AsyncCell<S> {
         Ok(())
     }
 
-    /// One more reference.
+    /// Returns one more reference to the cell.
     fn shared(&self) -> Arc<Self> {
         let this = std::ptr::from_ref(self);
         // SAFETY: `new` is the only way to a cell and puts it into an `Arc`, which lives at least
@@ -205,9 +256,12 @@ impl<S: Source> AsyncCell<S> {
         }
     }
 
-    /// One poll. The caller has the turn.
+    /// Polls once with `waker`, unless the job is interrupted. The caller owns the poll, and keeps
+    /// it.
     ///
-    /// Without a worker, it is polled as an outsider.
+    /// `worker` is the worker of `life` that the polling thread acts as. It is told which future is
+    /// polled, and hands back what that future has awaited of its own pool, which is noted in the
+    /// cell. Without a worker the future is polled as an outsider, whose awaits are not noted.
     fn poll_once(&self, life: &Arc<Lifecycle>, worker: Option<&Worker>, waker: &Waker) -> Once<S> {
         let interrupted = |it: Interrupted| Once::Over(Concluded::Ends(Err(it.into())));
         if let Some(interruption) = self.interruption(life) {
@@ -218,7 +272,7 @@ impl<S: Source> AsyncCell<S> {
         }
         let outer = worker.map(|worker| worker.begin_polling(self.id));
         let polled = self.stage.with_mut(|place| {
-            // SAFETY: the caller has the turn.
+            // SAFETY: the caller owns the poll.
             let Stage::Started(future) = (unsafe { &mut *place }) else {
                 unreachable!("the future is there until it is over")
             };
@@ -249,7 +303,8 @@ impl<S: Source> AsyncCell<S> {
         Once::Over(conclude(result, reported))
     }
 
-    /// Notes what the future awaits, and tells a helper of it. The caller has the turn.
+    /// Notes what the future awaits of its own pool, and tells a helper of it. The caller owns the
+    /// poll.
     #[inline]
     fn note_awaited(&self, awaited: Vec<Arc<dyn Awaited>>) {
         if !awaited.is_empty() {
@@ -257,8 +312,9 @@ impl<S: Source> AsyncCell<S> {
         }
     }
 
-    /// Notes what the future waits for in its own pool, and tells a helper. What `note` replaces is
-    /// dropped with nothing locked.
+    /// Changes the note of what the future waits for in its own pool, and calls the helper's waker:
+    /// the helper may have looked before the note. What `note` replaces is dropped with nothing
+    /// locked.
     #[cold]
     fn note_waits<R>(&self, note: impl FnOnce(&mut Waits) -> R) {
         let (helper, former) = {
@@ -270,7 +326,13 @@ impl<S: Source> AsyncCell<S> {
         helper.into_iter().for_each(wake_contained);
     }
 
-    /// Polls with the turn taken, and gives it back or ends the job.
+    /// Polls on a worker of the job's pool, and gives the poll back or ends the job. The caller
+    /// owns the poll.
+    ///
+    /// The job has a frame on the worker during its first poll. When it suspends for the first
+    /// time, it is noted among the jobs that are off their worker, together with a waker, and keeps
+    /// that note to its end. A cancel that comes between the poll and that note would wake nobody,
+    /// so interruptions are looked at once more before the poll is given back.
     fn take_turn(self: &Arc<Self>, worker: &Worker, poller: Poller, place: Place) {
         let life = worker.life();
         // SAFETY: a waker that owns no count of its own: it is not dropped, and `self` outlives it.
@@ -319,8 +381,12 @@ impl<S: Source> AsyncCell<S> {
         drop(pool);
     }
 
-    /// Ends the job on a worker of its pool: records it, tells the observer, publishes it, and
-    /// drops what nobody takes.
+    /// Ends the job on a worker of its pool: records the outcome, tells the observer, drops the
+    /// future and what nobody takes, stores a value, publishes, and counts the job as over. The
+    /// caller owns the poll, and has marked it as over.
+    ///
+    /// `is_noted`: the job is among those that are off their worker. Its note is removed in the
+    /// same step in which the outcome is recorded.
     fn end_here(
         &self,
         worker: &Worker,
@@ -352,14 +418,16 @@ impl<S: Source> AsyncCell<S> {
         worker.over();
     }
 
-    /// Leaves an outcome where the handle finds it. The caller owns the stage, which is empty.
+    /// Stores an outcome where the handle finds it. The caller owns the stage, which is empty. An
+    /// outcome without a value is not stored, since the state word says all of it.
     fn store(&self, resolution: Resolution<S::Output, S::Error>) {
         if error_without_value::<()>(outcome_of(&resolution)).is_none() {
             drop(self.replace(Stage::Ended(resolution)));
         }
     }
 
-    /// Notes that the end of the pool has cancelled the job, if so.
+    /// Notes for the shutdown report that the end of the pool has cancelled the job, if nothing
+    /// else did.
     fn note_if_cut_short(&self, life: &Lifecycle, outcome: Outcome) {
         if outcome == Outcome::Cancelled {
             let terms = self.terms.as_deref();
@@ -370,7 +438,8 @@ impl<S: Source> AsyncCell<S> {
         }
     }
 
-    /// Lets the handle see the outcome.
+    /// Publishes the outcome, wakes the handle, and drops a value that nobody takes because the
+    /// handle has gone.
     fn publish(&self, outcome: Outcome) {
         let ended = self.state.end(outcome);
         if ended.is_detached && error_without_value::<()>(outcome).is_none() {
@@ -379,7 +448,7 @@ impl<S: Source> AsyncCell<S> {
         self.wake_waiter(ended);
     }
 
-    /// Calls the waker of the handle, if it waits, and drops those of others.
+    /// Calls the waker of the handle, if it waits, and drops what other waiters left in the links.
     #[inline]
     fn wake_waiter(&self, ended: Ended) {
         if ended.has_waiter {
@@ -391,7 +460,9 @@ impl<S: Source> AsyncCell<S> {
         }
     }
 
-    /// What a helper leaves there at this very moment goes with that one, or with the cell.
+    /// Drops the helper's waker, the host's waker and the notes of what the future awaited, with
+    /// the lock free. What a helper puts there at this very moment is dropped by the helper when it
+    /// leaves, or with the cell.
     #[cold]
     fn drop_links(&self) {
         let links = {
@@ -401,17 +472,20 @@ impl<S: Source> AsyncCell<S> {
         drop_contained(links);
     }
 
-    /// For who puts something there.
+    /// Locks the links for a caller that is about to put something there, and says so in
+    /// `has_links` first.
     fn lock_links(&self) -> Guard<'_, Links> {
         self.has_links.store(true, Ordering::Relaxed);
         self.links.lock_unpoisoned()
     }
 
+    /// Drops the value of a job whose handle has gone.
     fn drop_resolution(&self) {
         drop_contained(self.replace(Stage::Empty));
     }
 
-    /// Ends the job without running it, if it has not started.
+    /// Ends the job without running it, if it has not started. Returns false if another side won
+    /// `start`.
     fn end_unstarted(&self, outcome: Outcome, tells: Tells) -> bool {
         let terms = self.terms.as_deref();
         let Some(end) = Unstarted::take(&self.state, self.id, terms, outcome, tells) else {
@@ -424,7 +498,8 @@ impl<S: Source> AsyncCell<S> {
         true
     }
 
-    /// Does what a future that has become due needs.
+    /// Does what `due` asks for: queues an entry among the woken futures of the pool, and calls the
+    /// helper's waker. A host needs neither, since the future's wakes go to its own waker.
     fn tell_of(self: &Arc<Self>, due: Due) {
         if due == Due::No {
             return;
@@ -442,7 +517,8 @@ impl<S: Source> AsyncCell<S> {
         }
     }
 
-    /// The handle's side waits here no longer, if it did: its waker goes.
+    /// Drops the waker that the handle's side left here as a helper, and those it left in the
+    /// futures that this one awaits. Called where the handle stops waiting.
     #[inline]
     fn forget_helper(&self) {
         if self.has_links.load(Ordering::Relaxed) {
@@ -450,12 +526,13 @@ impl<S: Source> AsyncCell<S> {
         }
     }
 
+    /// Returns the job's name, if it was given one.
     fn name(&self) -> Option<&str> {
         self.terms.as_ref()?.name.as_deref()
     }
 }
 
-/// The resolution, and the error that nobody takes.
+/// Splits what a job concluded into the resolution for the handle and the error that nobody takes.
 fn split<T, E>(concluded: Concluded<T, E>) -> (Resolution<T, E>, Option<E>) {
     match concluded {
         Concluded::Ends(resolution) => (resolution, None),
@@ -468,8 +545,9 @@ impl<S: Source> Wake for AsyncCell<S> {
         self.wake_by_ref();
     }
 
-    /// The wake of the future itself, of its canceller, its token, its deadline: each of those may
-    /// come while it is queued, too.
+    /// Called by the future's own wakes, by a canceller, by the job's token, and by the clock at
+    /// its deadline. Each of these may come while the job is queued: then it ends the job if its
+    /// terms say so. Later it makes the future due.
     fn wake_by_ref(self: &Arc<Self>) {
         if !self.state.is_started() {
             if let Some(interrupted) = refuse_start(self.terms.as_deref()) {

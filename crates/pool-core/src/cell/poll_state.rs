@@ -1,4 +1,4 @@
-//! Whose turn it is to poll a future.
+//! Which thread may poll a future.
 //!
 //! ```text
 //! (unstarted) ──start──▶ polling ──suspend──▶ idle ──wake──▶ due, and its pool is told
@@ -8,27 +8,36 @@
 //! polling | woken ──finish──▶ over
 //! ```
 //!
-//! A turn begins as `polling`: it belongs to whoever wins the job's start, so nobody else can have
-//! the first poll. Only the side that moved `due` to `polling` touches the future, so it is never
-//! polled by two threads at once, and after `over` by none (`R802`).
+//! The thread that moved the state to `polling` **owns the poll**: it alone touches the future,
+//! until it gives the poll back with `suspend` or ends it with `finish`. The state begins as
+//! `polling`, which belongs to the winner of the job's start, so nobody else can have the first
+//! poll. So a future is never polled by two threads at once, and after `over` by none (`R802`).
 //!
 //! A future that is due is **queued** with its pool, once: the mark says that an entry is there. A
-//! helper may take the turn before the entry is dequeued; the entry then is stale and does nothing,
+//! helper may take the poll before the entry is dequeued; the entry then is stale and does nothing,
 //! and while it is there no wake queues another. So a wake too many costs nothing, a wake too few
-//! cannot be (`R803`), and a future that somebody helps leaves no row of entries behind.
+//! cannot be (`R803`), and a future that a helper polls leaves no row of entries behind.
 
 use crate::sys::sync::{AtomicU8, Ordering};
 
+/// A thread owns the poll, and no waker has fired since it took it. Before the start: nobody polls
+/// yet.
 const POLLING: u8 = 0;
+/// A thread owns the poll, and a waker has fired since: the suspension makes the future due.
 const WOKEN: u8 = 1;
+/// The future is suspended, and no waker has fired since.
 const IDLE: u8 = 2;
+/// The future is suspended and a waker has fired: the next thread that asks may poll.
 const DUE: u8 = 3;
+/// The job has ended, or is being ended. Wakes do nothing any more.
 const OVER: u8 = 4;
+/// The bits that hold one of the phases above.
 const PHASE: u8 = 7;
-/// An entry is among the woken of its pool.
+/// An entry of the future is among the woken of its pool. Set when an entry is queued, and cleared
+/// when it is dequeued or all polling ends.
 const QUEUED: u8 = 8;
 
-/// Whose turn it is; the transitions of the module's diagram.
+/// The phase and the mark, behind the transitions of the module's diagram.
 #[derive(Debug)]
 pub(crate) struct PollState(AtomicU8);
 
@@ -45,18 +54,19 @@ pub(crate) enum Due {
 }
 
 impl PollState {
-    /// It is with whoever starts the job.
+    /// Returns `polling`, which belongs to the winner of the job's start.
     pub(crate) fn new() -> Self {
         Self(AtomicU8::new(POLLING))
     }
 
-    /// A helper takes the turn. False if the future is not due.
+    /// Takes the poll for a helper. Returns false if the future is not due.
     pub(crate) fn begin(&self) -> bool {
         // A look that is out of date misses a wake that has yet to look for the helper.
         self.take(|turn| (turn & PHASE == DUE).then_some(turn & QUEUED | POLLING))
     }
 
-    /// The entry was dequeued: takes the turn, unless a helper was faster.
+    /// Takes the poll for the thread that dequeued the entry, and clears the mark in any case.
+    /// Returns false if the future is not due: a helper was faster, or it is over.
     pub(crate) fn begin_dequeued(&self) -> bool {
         // Written in any case: a mere look might be out of date.
         self.take(|turn| match turn & PHASE {
@@ -65,7 +75,7 @@ impl PollState {
         })
     }
 
-    /// True if `change` moved the turn on from due.
+    /// Applies `change`. Returns true if that took the poll of a future that was due.
     fn take(&self, change: impl Fn(u8) -> Option<u8>) -> bool {
         // ORDERING: Acquire pairs with the Release in `suspend` and `wake`: what the last poll and
         // the wakers wrote is visible to this poll.
@@ -74,7 +84,8 @@ impl PollState {
             .is_ok_and(|turn| turn & PHASE == DUE)
     }
 
-    /// Gives the turn back after `Pending`.
+    /// Gives the poll back after `Pending`. Called by the thread that owns it. If a waker has fired
+    /// meanwhile, the future is due at once, and the caller does what the answer says.
     pub(crate) fn suspend(&self) -> Due {
         let next = |turn: u8| match turn & PHASE {
             POLLING => turn & QUEUED | IDLE,
@@ -93,7 +104,7 @@ impl PollState {
         }
     }
 
-    /// A waker fired.
+    /// Notes that a waker fired. Any thread may call this. The caller does what the answer says.
     pub(crate) fn wake(&self) -> Due {
         let next = |turn: u8| match turn & PHASE {
             OVER => None,
@@ -101,7 +112,7 @@ impl PollState {
             _ => Some(DUE | QUEUED),
         };
         // ORDERING: Release: what the waker's caller did before is visible to the poll that
-        // follows, also where the turn stays as it is, which is why it is written all the same.
+        // follows, also where the phase stays as it is, which is why it is written nevertheless.
         // Acquire: what the last poll left in the cell is visible here.
         let before = self
             .0
@@ -112,13 +123,15 @@ impl PollState {
         }
     }
 
+    /// Ends all polling. Called by the thread that owns the poll, or by the winner of the start if
+    /// there was no poll.
     pub(crate) fn finish(&self) {
         // ORDERING: Release, for symmetry; nobody reads the future after `over`.
         self.0.store(OVER, Ordering::Release);
     }
 }
 
-/// What is to be done for a future that has just become due, by the turn before.
+/// Returns what is to be done for a future that has just become due, from the value before.
 fn due(before: u8) -> Due {
     if before & QUEUED == 0 {
         Due::Queue

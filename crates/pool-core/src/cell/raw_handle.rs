@@ -1,4 +1,7 @@
 //! `RawHandle`: the handle's end of a cell, whatever kind of job is in it.
+//!
+//! The public `JobHandle` and the abort handles are thin layers over the traits in this file, so
+//! they have no type parameter for the job itself.
 
 use std::fmt;
 use std::mem::ManuallyDrop;
@@ -14,37 +17,41 @@ use crate::worker::Worker;
 /// What a job's handle resolves to.
 pub(crate) type Resolution<T, E> = Result<T, JobError<E>>;
 
-/// A cell as its handle sees it.
+/// A cell as its handle sees it. Implemented by the cell of a closure and that of a future.
 pub(crate) trait Outlet<T, E>: Send + Sync {
+    /// Returns the job's id.
     fn id(&self) -> JobId;
+    /// Returns whether the outcome is published. It may be taken then.
     fn is_ended(&self) -> bool;
-    /// The outcome, or the promise to wake `cx`. Called by the handle alone, no two calls at once;
-    /// once ready, never again.
+    /// Returns the outcome, or leaves the waker of `cx` to be called at the end. Called by the
+    /// handle alone, no two calls at once; once ready, never again.
     fn poll_outcome(&self, cx: &mut Context<'_>) -> Poll<Resolution<T, E>>;
-    /// The outcome, if the job has ended: then the handle's end is to be given up with it, as the
+    /// Returns the outcome, if the job has ended. The caller then gives the handle's end up as the
     /// answer says. Called as `poll_outcome` is.
     fn take_ended(&self) -> Option<Joined<T, E>>;
-    /// Asks for the stop; a job that has not started ends here and now.
+    /// Asks the job to stop. A job that has not started ends here and now, on the calling thread.
     fn cancel(&self);
     /// Makes progress on the joiner's own worker, if the job is one of that worker's pool: claims
-    /// and runs one that is queued, helps one that is a future to its end. An outcome, if that
-    /// brought one at once, as from `take_ended`.
+    /// and runs a queued closure, or helps a future to its end. Returns an outcome if that brought
+    /// one at once, to be taken as from `take_ended`.
     fn join_on(&self, worker: &Worker) -> Option<Joined<T, E>>;
-    /// The same within one poll of the handle, which is kept; a future that does not end within it
-    /// is left to its pool.
+    /// Makes progress within one poll of the handle, which is kept. A future that does not end
+    /// within it is left to its pool.
     fn await_on(&self, worker: &Worker, cx: &mut Context<'_>);
-    /// One more reference to the job, without its result's type.
+    /// Returns one more reference to the job, without its result's type.
     fn abort(&self) -> Arc<dyn Abort>;
-    /// How the handle's end is given up: called once, with this cell's address, and the cell is not
-    /// touched after it.
+    /// Returns how the handle's end is given up: a function to be called once, with this cell's
+    /// address. The cell is not touched after it.
     fn release(&self) -> Release;
 }
 
-/// A job, for whoever may ask it to stop and has no use for its result.
+/// A job as an abort handle sees it: it can be asked to stop, and its result is not needed.
 pub(crate) trait Abort: Send + Sync {
+    /// Returns the job's id.
     fn id(&self) -> JobId;
+    /// Returns whether the outcome is published.
     fn is_ended(&self) -> bool;
-    /// As by the job's own handle.
+    /// Asks the job to stop, as its own handle does.
     fn cancel(&self);
 }
 
@@ -54,14 +61,16 @@ pub(crate) trait Abort: Send + Sync {
 /// and the cell may go before.
 pub(crate) type Release = unsafe fn(NonNull<()>);
 
-/// An outcome whose taker has yet to give up the handle's end.
+/// An outcome that was taken, whose taker has yet to give up the handle's end.
 pub(crate) struct Joined<T, E> {
+    /// What the handle resolves to.
     pub(crate) resolution: Resolution<T, E>,
     /// Called once, with the cell's address and the outcome; the cell is not touched after it.
     pub(crate) leave: unsafe fn(NonNull<()>, Outcome),
 }
 
-/// Owns the handle's end of a cell.
+/// Owns the handle's end of a cell. Dropped, it gives that end up, and with it an outcome that
+/// nobody took; the job itself goes on.
 pub(crate) struct RawHandle<T, E>(NonNull<dyn Outlet<T, E>>);
 
 // SAFETY: a raw handle is an owning pointer to an outlet, which is `Send` and `Sync`.
@@ -81,20 +90,30 @@ impl<T, E> RawHandle<T, E> {
 }
 
 impl<T, E> RawHandle<T, E> {
-    /// Takes the outcome of a job that has ended. The raw handle, if it has not.
+    /// Takes the outcome of a job that has ended. Does not wait.
+    ///
+    /// # Errors
+    /// The job has not ended: the raw handle.
     #[inline]
     pub(crate) fn take_ended(self) -> Result<Resolution<T, E>, Self> {
         self.give_up(|outlet| outlet.take_ended())
     }
 
-    /// Waits on a worker: see [`Outlet::join_on`]. The raw handle, if there is no outcome yet.
+    /// Makes progress on a worker of the job's pool: see [`Outlet::join_on`]. For a future this
+    /// blocks until the job is over.
+    ///
+    /// # Errors
+    /// There is no outcome yet, or it is still in the cell: the raw handle.
     #[inline]
     pub(crate) fn join_on(self, worker: &Worker) -> Result<Resolution<T, E>, Self> {
         self.give_up(|outlet| outlet.join_on(worker))
     }
 
-    /// The same where the closures of a worker's token run, which for a worker that polls a
-    /// runtime's futures is another thread.
+    /// Does the same on the thread where the closures of a worker's slot run. For a worker that
+    /// polls a runtime's futures that is another thread, and the calling one waits for it.
+    ///
+    /// # Errors
+    /// As for [`join_on`](Self::join_on).
     pub(crate) fn join_on_slot_thread_of(self, worker: &Worker) -> Result<Resolution<T, E>, Self> {
         if !worker.is_hosting() {
             return self.join_on(worker);
@@ -117,6 +136,7 @@ impl<T, E> RawHandle<T, E> {
         }
     }
 
+    /// Takes what `join` brings, and gives the handle's end up with it.
     #[inline]
     fn give_up(
         self,
@@ -145,6 +165,8 @@ impl<T, E> Deref for RawHandle<T, E> {
     }
 }
 
+/// Gives the handle's end up by the cell's own function. Where the outcome was taken, `give_up` has
+/// done so before, and this does not run.
 impl<T, E> Drop for RawHandle<T, E> {
     fn drop(&mut self) {
         let release = self.release();

@@ -1,5 +1,5 @@
-//! The life of a job that has a cell, as one word: how far it is, which pool has it, and who holds
-//! the cell.
+//! The life of a job that has a cell, as one word: how far it is, which pool has it, and which ends
+//! hold the cell.
 //!
 //! ```text
 //! queued ──start──▶ started ──end──▶ ended(outcome)
@@ -16,7 +16,7 @@
 //! after the end is published.
 //!
 //! # Which pool accounts for a job
-//! The word names the pool that accepted the job and has not given it back. **Whoever wins `start`
+//! The word names the pool that accepted the job and has not given it back. **The winner of `start`
 //! accounts for the job** in the pool that the word named at that very moment: it records the
 //! outcome and counts the job as over. An entry whose job was started by another does nothing when
 //! it is dequeued. A pool that gives a queued job back, or hands it over to another pool, does so
@@ -37,44 +37,58 @@ use crate::job::outcome::Outcome;
 use crate::pool::registry::PoolId;
 use crate::sys::sync::{AtomicU32, Ordering};
 
+/// A side has won `start`, and owns the job. Set once, and never cleared.
 const STARTED: u32 = 1;
+/// The outcome is published: the outcome bits are valid. Set by the winner of `start`, after
+/// `STARTED`.
 const ENDED: u32 = 1 << 1;
-/// The handle asked the job to stop.
+/// The handle, or an abort handle, asked the job to stop. A running job reads it through its
+/// context.
 const CANCEL: u32 = 1 << 2;
-/// The handle's waker slot is filled.
+/// The handle's waker slot is filled and belongs to the side that ends the job. Set and cleared by
+/// the handle alone, never once the job has ended.
 const WAITER: u32 = 1 << 3;
-/// The handle has gone.
+/// The handle has gone, or never was. For a closure this is also the handle's leave of the cell.
 const DETACHED: u32 = 1 << 4;
-/// The entry has left the cell.
+/// The entry has left the cell. Used for closures only: the cell of a future is counted by its
+/// `Arc`.
 const ENTRY_GONE: u32 = 1 << 5;
-/// No pool has accepted the job yet: the submitter is alone with the cell.
+/// No pool has accepted the job yet: the submitter is alone with the cell. Cleared by the first
+/// `accept`.
 const FRESH: u32 = 1 << 6;
+/// Where the outcome begins in the word.
 const OUTCOME_SHIFT: u32 = 8;
+/// The bits of the outcome. They are zero until the job has ended.
 const OUTCOME: u32 = 0b111 << OUTCOME_SHIFT;
+/// Where the pool's number begins in the word: it takes all bits above.
 const POOL_SHIFT: u32 = u32::BITS - PoolId::BITS;
+/// All bits of the word below the pool's number.
 const FLAGS: u32 = (1 << POOL_SHIFT) - 1;
 
 const _: () = assert!(POOL_SHIFT >= OUTCOME_SHIFT + 3);
 
-/// The word, behind named transitions.
+/// The word, behind named transitions. One per cell; any side of the cell may call a transition at
+/// any time, unless the transition says otherwise.
 #[derive(Debug)]
 pub(crate) struct State(AtomicU32);
 
-/// The caller has won the right to run the job, and accounts for it.
+/// The caller has won the right to run the job, and accounts for it: it records the outcome in the
+/// pool, ends the job, and counts it as over.
 #[must_use = "whoever starts a job accounts for it"]
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) struct Started {
-    /// The pool that had the job, if one had.
+    /// The pool that had the job at that moment. `None` if the job was in no pool: then it is in no
+    /// books.
     pub(crate) pool: Option<PoolId>,
 }
 
-/// What the side that ends a job must still do.
+/// What the side that ends a job must still do, as the word said at the moment of the end.
 #[must_use]
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct Ended {
-    /// Nobody will take the outcome: drop it.
+    /// The handle has gone, so nobody will take the outcome: a value is this side's to drop.
     pub(crate) is_detached: bool,
-    /// The handle waits: wake it.
+    /// The handle waits: its waker is this side's to take and to call.
     pub(crate) has_waiter: bool,
 }
 
@@ -98,20 +112,22 @@ pub(crate) enum Owes {
 }
 
 impl State {
-    /// The state of a job that no pool has accepted yet.
+    /// Returns the state of a job with a handle that no pool has accepted yet.
     pub(crate) fn new() -> Self {
         Self(AtomicU32::new(FRESH))
     }
 
-    /// The same, for a job without a handle.
+    /// Returns the state of a job without a handle that no pool has accepted yet.
     pub(crate) fn detached() -> Self {
         Self(AtomicU32::new(FRESH | DETACHED))
     }
 
     // --- which pool has the job ---------------------------------------------------------------
 
-    /// A pool accepts the job, and is about to queue it. False: it was started or has ended,
-    /// elsewhere or before.
+    /// Names `pool` as the one that accounts for the job. The pool is about to queue it.
+    ///
+    /// Returns false if the job was started while it was in no pool: then a canceller ends it, and
+    /// the entry has nothing to run. Called by the submitting thread alone.
     #[inline]
     pub(crate) fn accept(&self, pool: PoolId) -> bool {
         // ORDERING: Relaxed: a fresh cell is the submitter's alone, and the queue publishes it.
@@ -126,8 +142,11 @@ impl State {
         self.change_pool(None, Some(pool))
     }
 
-    /// The pool has no room for the job after all, or gives it back, or it goes to another pool.
-    /// False: it was started before that, and is in the books of `from`.
+    /// Moves a job that has not started from the books of `from` to those of `to`, in one step.
+    ///
+    /// `to` is `None` where the pool has no room after all or gives the job back; `from` is `None`
+    /// where a pool accepts a job that was given back. Returns false if the job was started before
+    /// that: then it stays in the books of `from`, and the winner of `start` accounts for it there.
     pub(crate) fn change_pool(&self, from: Option<PoolId>, to: Option<PoolId>) -> bool {
         let number = |pool: Option<PoolId>| pool.map_or(0, PoolId::as_u32) << POOL_SHIFT;
         let (from, to) = (number(from), number(to));
@@ -135,14 +154,15 @@ impl State {
             let may_change = word & STARTED == 0 && word & !FLAGS == from;
             may_change.then_some(word & FLAGS | to)
         };
-        // ORDERING: AcqRel, in one order with every `start`: who starts the job reads the pool off
-        // the same word.
+        // ORDERING: AcqRel, in one order with every `start`: the side that starts the job reads the
+        // pool off the same word.
         self.0
             .fetch_update(Ordering::AcqRel, Ordering::Acquire, change)
             .is_ok()
     }
 
-    /// The pool that has the job, or had it when it started.
+    /// Returns the pool that has the job, or had it when it started. For a job that has not started
+    /// the answer may be out of date at once.
     #[inline]
     pub(crate) fn pool(&self) -> Option<PoolId> {
         pool_of(self.0.load(Ordering::Relaxed))
@@ -150,7 +170,8 @@ impl State {
 
     // --- start and end ------------------------------------------------------------------------
 
-    /// Takes the right to run the job. `Some` for exactly one caller.
+    /// Takes the right to run the job, or to end it, whatever pool has it. Returns `Some` to
+    /// exactly one caller.
     #[inline]
     pub(crate) fn start(&self) -> Option<Started> {
         // ORDERING: Acquire pairs with the queue's or handle's hand-over, so the winner sees the
@@ -162,20 +183,23 @@ impl State {
         })
     }
 
-    /// Takes the right to run the job if `pool` has it: a worker of that pool claims it. True for
-    /// one caller at most.
+    /// Takes the right to run the job if `pool` has it: a worker of that pool runs it in place.
+    /// Returns true to one caller at most.
     #[inline]
     pub(crate) fn claim(&self, pool: PoolId) -> bool {
         self.start_where(|word| pool_of(word) == Some(pool))
             .is_some()
     }
 
-    /// Takes the right to end the job if a pool has it: its token or its deadline ends it in the
-    /// queue. One that is on its way in or out is looked at when it arrives.
+    /// Takes the right to end the job if some pool has it: its token or its deadline ends it in the
+    /// queue. A job that is on its way in or out of a pool is left alone: the pool looks at its
+    /// terms when it arrives.
     pub(crate) fn start_in_pool(&self) -> Option<Started> {
         self.start_where(|word| pool_of(word).is_some())
     }
 
+    /// Takes the right to run the job if nobody has and the word satisfies `may_start`, in one
+    /// step.
     #[inline]
     fn start_where(&self, may_start: impl Fn(u32) -> bool) -> Option<Started> {
         let start = |word: u32| (word & STARTED == 0 && may_start(word)).then_some(word | STARTED);
@@ -191,7 +215,8 @@ impl State {
     /// Whether somebody has won `start`. A `false` may be out of date at once; a `true` stays true.
     #[inline]
     pub(crate) fn is_started(&self) -> bool {
-        // ORDERING: Relaxed: whoever acts on `true` goes on to read the outcome through `outcome`.
+        // ORDERING: Relaxed: a caller that acts on `true` goes on to read the outcome through
+        // `outcome`.
         self.0.load(Ordering::Relaxed) & STARTED != 0
     }
 
@@ -202,7 +227,8 @@ impl State {
         word & STARTED != 0 && pool_of(word) == Some(pool)
     }
 
-    /// Publishes the outcome, which the owner has written. Called once, by the winner of `start`.
+    /// Publishes the outcome, which the owner has stored in the cell. Called once, by the winner of
+    /// `start`. The answer says what the caller must still do.
     pub(crate) fn end(&self, outcome: Outcome) -> Ended {
         // ORDERING: Release publishes the outcome to the handle's Acquire in `is_ended`,
         // `mark_waiter` and `detach`; Acquire makes the handle's last touch visible where it has
@@ -214,14 +240,17 @@ impl State {
         }
     }
 
+    /// Returns whether the outcome is published. A caller that sees true may read the outcome in
+    /// the cell if it is otherwise entitled to.
     #[inline]
     pub(crate) fn is_ended(&self) -> bool {
-        // ORDERING: Acquire pairs with the Release in `end`: the outcome is visible to whoever sees
-        // the bit.
+        // ORDERING: Acquire pairs with the Release in `end`: the outcome is visible to a thread
+        // that sees the bit.
         self.0.load(Ordering::Acquire) & ENDED != 0
     }
 
-    /// The outcome, once the job has ended.
+    /// Returns the outcome, once the job has ended. The value or error that belongs to it is
+    /// visible to the caller.
     #[inline]
     pub(crate) fn outcome(&self) -> Option<Outcome> {
         // ORDERING: as in `is_ended`.
@@ -229,32 +258,37 @@ impl State {
         (word & ENDED != 0).then(|| Outcome::from_index((word & OUTCOME) >> OUTCOME_SHIFT))
     }
 
-    /// How a job ended, or is about to end, that was started while it was in no pool: nobody but a
-    /// canceller can have done that.
+    /// Returns how a job ended, or is about to end, that was started while it was in no pool. Only
+    /// a canceller can have started it, so `Cancelled` is the answer before the end is published.
     pub(crate) fn outcome_or_cancelled(&self) -> Outcome {
         self.outcome().unwrap_or(Outcome::Cancelled)
     }
 
     // --- the handle's waker -------------------------------------------------------------------
 
-    /// Whether the handle's waker slot is marked. For the handle, which alone marks it.
+    /// Returns whether the handle's waker slot is marked. Exact for the handle only, which alone
+    /// marks it.
     #[inline]
     pub(crate) fn has_waiter(&self) -> bool {
         self.0.load(Ordering::Relaxed) & WAITER != 0
     }
 
-    /// The handle has filled its waker slot. True if the job has ended, and the waker may not be
-    /// called: take the outcome.
+    /// Marks the waker slot, which the handle has filled: from now on it belongs to the side that
+    /// ends the job. Returns true if the job has ended already. Then the slot is not marked, nobody
+    /// calls the waker, and the handle takes the outcome.
     pub(crate) fn mark_waiter(&self) -> bool {
         self.unless_ended(|word| word | WAITER)
     }
 
-    /// The handle is going to write to its waker slot. True if the job has ended, and the slot is
-    /// not to be written: take the outcome.
+    /// Takes the mark back, so that the handle may write to its waker slot. Returns true if the job
+    /// has ended already. Then the slot belongs to the side that ended the job, and the handle
+    /// takes the outcome.
     pub(crate) fn unmark_waiter(&self) -> bool {
         self.unless_ended(|word| word & !WAITER)
     }
 
+    /// Changes the word if the job has not ended. Returns true if it has, in which case nothing is
+    /// changed.
     fn unless_ended(&self, change: impl Fn(u32) -> u32) -> bool {
         let change = |word: u32| (word & ENDED == 0).then(|| change(word));
         // ORDERING: Release makes the waker visible to `end`, Acquire makes the outcome visible
@@ -266,7 +300,8 @@ impl State {
 
     // --- cancellation -------------------------------------------------------------------------
 
-    /// Asks the job to stop. Does not take it.
+    /// Asks the job to stop. Sets the bit only: it neither starts nor ends the job, and wakes
+    /// nobody.
     pub(crate) fn request_cancel(&self) {
         // ORDERING: SeqCst on this and on `is_cancel_requested` orders them against the job's own
         // token, which the job makes before it reads this bit and the canceller reads after it set
@@ -274,6 +309,8 @@ impl State {
         self.0.fetch_or(CANCEL, Ordering::SeqCst);
     }
 
+    /// Returns whether the handle or an abort handle asked the job to stop. A token that was
+    /// cancelled is not seen here.
     pub(crate) fn is_cancel_requested(&self) -> bool {
         // ORDERING: see `request_cancel`.
         self.0.load(Ordering::SeqCst) & CANCEL != 0
@@ -281,8 +318,11 @@ impl State {
 
     // --- who holds the cell -------------------------------------------------------------------
 
-    /// The entry ends its own job, and leaves in the same step unless the other end is owed
-    /// something.
+    /// Ends the job of an entry, and makes the entry leave in the same step unless it owes the
+    /// other end something.
+    ///
+    /// `Gone` means that the cell may be freed already. After `Owes` the entry does what it owes,
+    /// and then calls [`entry_leaves`](Self::entry_leaves).
     #[inline]
     pub(crate) fn end_and_leave(&self, outcome: Outcome) -> EntryEnd {
         let before = self.end_with(outcome, |word| {
@@ -296,14 +336,16 @@ impl State {
         }
     }
 
-    /// The handle's side ends a job that it has claimed, takes the outcome along, and leaves in the
-    /// same step. True: the entry had left, free the cell.
+    /// Ends a job that the handle's side has claimed and run, and makes the handle leave in the
+    /// same step, with the outcome in its hands. Returns true if the entry had left: then the
+    /// caller frees the cell.
     #[inline]
     pub(crate) fn end_claimed_and_leave(&self, outcome: Outcome) -> bool {
         self.end_with(outcome, |_| DETACHED) & ENTRY_GONE != 0
     }
 
-    /// Ends the job, and sets in the same step what `leaves` says of the word before. That word.
+    /// Ends the job, and sets in the same step what `leaves` makes of the word before. Returns the
+    /// word before.
     #[inline]
     fn end_with(&self, outcome: Outcome, leaves: impl Fn(u32) -> u32) -> u32 {
         let ended = |word| Some(word | ended(outcome) | leaves(word));
@@ -314,18 +356,22 @@ impl State {
             .unwrap_or_else(|word| word)
     }
 
-    /// The entry's last touch. True: the handle has gone too, free the cell.
+    /// Makes the entry leave. This is its last touch of the cell. Returns true if the handle has
+    /// gone too: then the caller frees the cell.
     #[inline]
     pub(crate) fn entry_leaves(&self) -> bool {
         self.leave(ENTRY_GONE, DETACHED)
     }
 
-    /// The handle's last touch. True: the entry has gone too, free the cell.
+    /// Makes the handle leave a closure's cell. This is its last touch. Returns true if the entry
+    /// has gone too: then the caller frees the cell.
     #[inline]
     pub(crate) fn handle_leaves(&self) -> bool {
         self.leave(DETACHED, ENTRY_GONE)
     }
 
+    /// Sets the `own` bit and returns whether the `other` bit was there. If it is seen beforehand,
+    /// `own` is not set: nobody is left to read it.
     #[inline]
     fn leave(&self, own: u32, other: u32) -> bool {
         // ORDERING: Acquire pairs with the Release of the other end's last touch: the cell is freed
@@ -337,13 +383,15 @@ impl State {
         self.0.fetch_or(own, Ordering::AcqRel) & other != 0
     }
 
-    /// Whether the handle has gone. A `true` stays true.
+    /// Returns whether the handle has gone. True stays true; false may be out of date at once.
     pub(crate) fn is_detached(&self) -> bool {
         // ORDERING: Acquire pairs with the handle's last touch: a cancel before it is seen.
         self.0.load(Ordering::Acquire) & DETACHED != 0
     }
 
-    /// The handle goes. True if the job has ended already: the outcome is the handle's to drop.
+    /// Makes the handle of a future go. Returns true if the job has ended already: then a value in
+    /// the cell is the handle's to drop. Otherwise [`end`](Self::end) finds the bit, and the side
+    /// that ends the job drops the value.
     pub(crate) fn detach(&self) -> bool {
         // ORDERING: AcqRel, the counterpart of `end`: the second of the two sees all that the first
         // did.
@@ -351,11 +399,12 @@ impl State {
     }
 }
 
+/// Reads the pool's number off a word. `None` stands for no pool.
 fn pool_of(word: u32) -> Option<PoolId> {
     PoolId::from_u32(word >> POOL_SHIFT)
 }
 
-/// The bits of a job that has ended so.
+/// Returns the bits of a job that has ended with `outcome`.
 fn ended(outcome: Outcome) -> u32 {
     ENDED | (outcome as u32) << OUTCOME_SHIFT
 }

@@ -1,5 +1,9 @@
 //! The end of a job that never started, on the thread that cancels it, submits it too late, or
 //! keeps the clock.
+//!
+//! Three things end a job so: its handle or an abort handle cancels it, its token or its deadline
+//! ends it, or its task is dropped. The cell of a closure and that of a future share the steps:
+//! [`Unstarted::take`] wins the start, and [`Unstarted::end`] does all that follows in one order.
 
 use std::sync::Arc;
 
@@ -11,29 +15,36 @@ use crate::job::outcome::Outcome;
 use crate::pool::lifecycle::Lifecycle;
 use crate::pool::registry;
 
-/// Whether the observer of failures hears of the end; and whether the job may end so outside of a
-/// pool.
+/// Whether the failure observer hears of the end; and whether the job may end so outside of a pool.
 #[derive(Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Tells {
-    /// Its own handle cancelled it, or it was abandoned.
+    /// The observer is not told: the job's own handle cancelled it, or it was abandoned. The job
+    /// may be in no pool.
     Nobody,
-    /// It came too late, or its token was cancelled.
+    /// The observer is told: the job came too late, or its token was cancelled. The job ends so
+    /// only while a pool has it.
     Observer,
 }
 
-/// A job that the caller is to end, and nobody else.
+/// The right to end one job that never started. Its holder must call [`end`](Self::end): the job is
+/// started, and no other side will end it.
 pub(crate) struct Unstarted<'c> {
-    /// The pool that has it in its books, if one has.
+    /// The pool that accounts for the job. `None` if no pool has it, or the pool is gone: then
+    /// nothing is recorded.
     life: Option<Arc<Lifecycle>>,
+    /// How the job ends: cancelled, expired or abandoned.
     outcome: Outcome,
+    /// Whether the observer is told.
     tells: Tells,
+    /// The job's id, for the observer.
     id: JobId,
+    /// The job's name, for the observer.
     name: Option<&'c str>,
 }
 
 impl<'c> Unstarted<'c> {
-    /// Takes the right to end the job, whose token and deadline have no say from then on. None if
-    /// it has started, or another ends it.
+    /// Takes the right to end the job, and has its token and the pool's clock forget it. Returns
+    /// `None` if it has started, or another side ends it.
     pub(crate) fn take(
         state: &State,
         id: JobId,
@@ -60,8 +71,9 @@ impl<'c> Unstarted<'c> {
     }
 
     /// Ends it in the order of all ends that are not on a worker: on record, told, published,
-    /// counted as over, its captures dropped, with nothing held. The handle's waker is the caller's
-    /// to call after that, so that a thread that waited finds the captures gone.
+    /// counted as over, its captures dropped, with nothing held. Returns what `publish` returns.
+    /// The handle's waker is the caller's to call after that, so that a thread that waited finds
+    /// the captures gone.
     ///
     /// Where such ends are [too deep](drop_depth) in each other, the user's code, which is the
     /// observer and the captures, comes later.
@@ -99,7 +111,9 @@ impl<'c> Unstarted<'c> {
     }
 }
 
-/// Tells the observer of failures, when it is called.
+/// Returns a closure that tells the observer of failures. It owns the pool and the name, so it can
+/// be called after the cell is gone: where ends nest too deep, that is when the innermost end on
+/// this thread has returned.
 fn observer_of(
     life: &Arc<Lifecycle>,
     outcome: Outcome,

@@ -14,6 +14,7 @@ use std::task::{Context, Poll, Waker};
 use crate::cell::state::State;
 use crate::sys::sync::UnsafeCell;
 
+/// The slot for the handle's waker. The mark that guards it is in the [`State`] of the same cell.
 #[derive(Debug)]
 pub(crate) struct WakerSlot(UnsafeCell<Option<Waker>>);
 
@@ -22,6 +23,7 @@ pub(crate) struct WakerSlot(UnsafeCell<Option<Waker>>);
 unsafe impl Sync for WakerSlot {}
 
 impl WakerSlot {
+    /// Returns an empty slot, which is the handle's.
     pub(crate) fn new() -> Self {
         Self(UnsafeCell::new(None))
     }

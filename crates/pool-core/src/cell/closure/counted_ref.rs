@@ -15,7 +15,12 @@ use crate::job::id::JobId;
 use crate::sys::sync::Ordering;
 use crate::worker::{Awaited, Helped, Worker};
 
-/// Keeps a cell alive. As a waker, it ends the job if its terms say so and it has not started.
+/// A counted reference, which keeps a cell alive.
+///
+/// As a waker, it is called by the job's token and by the pool's clock. It then ends the job if its
+/// terms say so and it has not started; it does not wake the handle by itself. As an [`Abort`] it
+/// is what an abort handle holds, and as an [`Awaited`] it stands in the list of jobs that a helper
+/// makes progress on.
 pub(super) struct CellRef<J: Job>(NonNull<JobCell<J>>);
 
 // SAFETY: an owning pointer to a cell, which is `Send` and `Sync`.
@@ -24,7 +29,7 @@ unsafe impl<J: Job> Send for CellRef<J> {}
 unsafe impl<J: Job> Sync for CellRef<J> {}
 
 impl<J: Job> CellRef<J> {
-    /// One more reference.
+    /// Takes one more reference. The cell gets extras if it has none, since the count is in there.
     ///
     /// # Safety
     /// The caller holds the cell: as its entry, its handle, or another reference.
@@ -37,12 +42,14 @@ impl<J: Job> CellRef<J> {
         Self(cell)
     }
 
+    /// Returns the cell, which this reference keeps alive.
     fn cell(&self) -> &JobCell<J> {
         // SAFETY: it is held.
         unsafe { self.0.as_ref() }
     }
 
     /// Ends the job if its token was cancelled or its deadline has passed, and it has not started.
+    /// Called by the token's canceller or the clock, on their thread.
     fn look_at_terms(&self) {
         let cell = self.cell();
         if cell.state.is_started() {
@@ -53,6 +60,8 @@ impl<J: Job> CellRef<J> {
         }
     }
 
+    /// Converts the reference into a waker that looks at the job's terms. The waker's clones each
+    /// count as a reference.
     pub(super) fn into_waker(self) -> Waker {
         let data = ManuallyDrop::new(self).0.as_ptr().cast_const().cast();
         // SAFETY: the functions of the table take the pointer for what it is, a reference that is
@@ -60,6 +69,8 @@ impl<J: Job> CellRef<J> {
         unsafe { Waker::from_raw(RawWaker::new(data, Self::TABLE)) }
     }
 
+    /// Clone, wake, wake by reference and drop of a waker whose data pointer is a counted
+    /// reference.
     const TABLE: &'static RawWakerVTable = &RawWakerVTable::new(
         |data| {
             // SAFETY: `data` is a counted reference, which stays with the waker that is cloned.
@@ -75,8 +86,10 @@ impl<J: Job> CellRef<J> {
         |data| drop(unsafe { Self::from_data(data) }),
     );
 
+    /// Makes the reference of a waker's data pointer.
+    ///
     /// # Safety
-    /// `data` is of [`into_waker`](Self::into_waker), and its count the caller's.
+    /// `data` comes from [`into_waker`](Self::into_waker), and its count is the caller's.
     unsafe fn from_data(data: *const ()) -> Self {
         // SAFETY: the caller's promise; an address of a cell is not null.
         Self(unsafe { NonNull::new_unchecked(data.cast_mut().cast()) })
@@ -90,6 +103,7 @@ impl<J: Job> Clone for CellRef<J> {
     }
 }
 
+/// Gives the count up. The cell is freed here if this was the last hold on it.
 impl<J: Job> Drop for CellRef<J> {
     fn drop(&mut self) {
         // SAFETY: this reference's count is given up, and the cell is not touched after it.
@@ -97,31 +111,37 @@ impl<J: Job> Drop for CellRef<J> {
     }
 }
 
+/// The job as an abort handle sees it.
 impl<J: Job> Abort for CellRef<J> {
     fn id(&self) -> JobId {
         self.cell().id
     }
 
+    /// Returns whether the outcome is published.
     fn is_ended(&self) -> bool {
         self.cell().state.is_ended()
     }
 
+    /// Cancels the job as its own handle does.
     fn cancel(&self) {
         Outlet::cancel(self.cell());
     }
 }
 
+/// The job as one that others await, on the side of a helper.
 impl<J: Job> Awaited for CellRef<J> {
     fn id(&self) -> JobId {
         self.cell().id
     }
 
-    /// What a helper can do nothing about has ended for it: a closure that was started runs to its
-    /// end by itself.
+    /// Returns whether the job has started, for a helper that is the end: it can do nothing about a
+    /// closure that runs.
     fn is_ended(&self) -> bool {
         self.cell().state.is_started()
     }
 
+    /// Runs the closure on the helper's worker, if it is still queued in that worker's pool. The
+    /// waker is not needed: the end of a closure that runs elsewhere wakes its handle.
     fn help(self: Arc<Self>, worker: &Worker, _waker: &Waker) -> Helped {
         let cell = self.cell();
         if cell.state.is_started() {
@@ -134,15 +154,17 @@ impl<J: Job> Awaited for CellRef<J> {
         }
     }
 
-    /// It holds no helper's waker: once it runs, it needs no help.
+    /// Returns true: the cell holds no helper's waker, and once the job runs it needs no help.
     fn is_awaited_by(&self, _id: JobId) -> bool {
         true
     }
 
+    /// Returns nothing: a closure's waits are on its own stack.
     fn awaits(&self) -> Vec<Arc<dyn Awaited>> {
         Vec::new()
     }
 
+    /// Returns nothing: no waker was left here.
     fn leave_helper(&self) -> Vec<Arc<dyn Awaited>> {
         Vec::new()
     }

@@ -1,4 +1,9 @@
 //! The end of a cell: what its last user does with it.
+//!
+//! A cell without extras is freed by the second of its two ends to leave. A cell with extras may be
+//! held by more: there the two ends together are one holder, and the last holder frees the cell.
+//! Freeing drops what is left in the cell, with panics contained, and returns the memory to its
+//! slab.
 
 use std::ptr::NonNull;
 

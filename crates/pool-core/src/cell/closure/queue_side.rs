@@ -1,4 +1,11 @@
 //! The queue's entry of a closure: how workers, swaps and shutdowns take it.
+//!
+//! Each of them asks the state first. An entry whose job was started elsewhere, by a canceller or
+//! by a worker that joined it, does nothing: the winner of `start` accounts for the job.
+//!
+//! A swap moves the entry to another pool in one step that fails once the job is started, so the
+//! books of two pools never both have it. A shutdown takes the entry out of the queue and gives the
+//! job up; what the job captured is then a task of its own, which a worker drops.
 
 use std::sync::Arc;
 use std::task::Waker;
@@ -13,9 +20,15 @@ use crate::pool::lifecycle::Lifecycle;
 use crate::task::{Accepted, Changed, GivenUp, GivenUpAs, Payload, Remains};
 use crate::worker::Worker;
 
+/// The entry as the payload of its task.
 impl<J: Job> Payload for CellEntry<J> {
     const IS_SHARED: bool = true;
 
+    /// Runs the job on the worker that dequeued it, unless it was started elsewhere.
+    ///
+    /// The order is that of the module `closure`: the outcome is recorded, the hook is told and
+    /// what nobody takes is dropped, the outcome is published, the handle is woken, the frame ends,
+    /// and the job is counted as over.
     fn run(self, id: JobId, worker: &Worker) {
         let cell = self.cell();
         // The look spares a job that was claimed, as one's own children mostly are, a
@@ -36,10 +49,13 @@ impl<J: Job> Payload for CellEntry<J> {
         worker.over();
     }
 
+    /// Ends the job as `Abandoned`, if it has not started: its task was dropped.
     fn abandon(self) {
         self.cell().end_unstarted(Outcome::Abandoned, Tells::Nobody);
     }
 
+    /// Enters the job in the books of `life`, or says that a canceller has ended it before. A job
+    /// with extras is reported as one to watch, since it may have terms.
     #[inline]
     fn accept(&self, life: &Lifecycle) -> Accepted {
         let cell = self.cell();
@@ -52,6 +68,8 @@ impl<J: Job> Payload for CellEntry<J> {
         }
     }
 
+    /// Has the job's token and the clock of `life` call a counted reference as a waker. A job whose
+    /// terms cannot end it is not watched.
     fn watch(&self, life: &Lifecycle) -> Option<Waker> {
         let cell = self.cell();
         let terms = cell.terms().filter(|terms| terms.may_end())?;
@@ -60,6 +78,8 @@ impl<J: Job> Payload for CellEntry<J> {
         terms.watch_unless_due(cell.id, life, waker)
     }
 
+    /// Moves the job between pools, if it has not started. The clock of the old pool forgets it,
+    /// and that of the new one watches it.
     fn change_pool(&self, from: &Lifecycle, to: Option<&Arc<Lifecycle>>) -> Changed {
         let cell = self.cell();
         let to_id = to.map(|life| life.id);
@@ -73,6 +93,9 @@ impl<J: Job> Payload for CellEntry<J> {
         Changed::Yes(to.and_then(|life| self.watch(life)))
     }
 
+    /// Ends the job as `Abandoned` for a pool that is at its end. The captures stay in the cell:
+    /// they go into the task that is returned, so that a worker drops them later, in a frame with
+    /// the job's name.
     fn give_up(self, id: JobId, life: &Lifecycle, ends: GivenUpAs) -> GivenUp {
         let cell = self.cell();
         if cell.state.start().is_none() {
@@ -96,14 +119,17 @@ impl<J: Job> Payload for CellEntry<J> {
         self.cell().name()
     }
 
+    /// Returns the deadline that the job was submitted with.
     fn deadline(&self) -> Option<Instant> {
         self.cell().terms()?.deadline
     }
 }
 
-/// An entry whose job was given up, still in its cell: dropped with this.
+/// An entry whose job was given up and is still in its cell. Its drop drops the job, with panics
+/// contained, and leaves the cell.
 struct Unrun<J: Job>(CellEntry<J>);
 
+/// Drops the job on the thread that runs or drops the remains.
 impl<J: Job> Drop for Unrun<J> {
     fn drop(&mut self) {
         // The one that starts a job owns it, also after an end without a value.

@@ -1,4 +1,5 @@
-//! `Links`: whom a future that is suspended is tied to, under one lock.
+//! `Links`: what a suspended future is tied to, under one lock. Futures that end at their first
+//! poll need none of it.
 
 use std::sync::Arc;
 use std::task::Waker;
@@ -9,22 +10,26 @@ use crate::pool::lifecycle::Lifecycle;
 use crate::worker::Awaited;
 use crate::worker::slot_request::Seeking;
 
-/// Whom a future that is suspended is tied to.
+/// What a suspended future is tied to. Nothing here is dropped or called under the lock: wakers are
+/// the user's code.
 #[derive(Default)]
 pub(super) struct Links {
-    /// Its pool: there from the first suspension to the end.
+    /// The pool that accounts for the job, whose list of woken futures a wake uses. There from the
+    /// first suspension on a worker to the end; a hosted future has none.
     pub(super) pool: Option<Arc<Lifecycle>>,
-    /// A job of the pool that waits for it and may poll it.
+    /// The waker of a job of the same pool that waits for this one and may poll it. There is room
+    /// for one: the last that polled the handle.
     pub(super) helper: Option<Waker>,
-    /// The task of a runtime. Its future's wakes go there by themselves; this one is for a
-    /// canceller.
+    /// The waker of the runtime's task that hosts the future. The future's own wakes go there by
+    /// themselves; this one is for a canceller.
     pub(super) host: Option<Waker>,
-    /// What it waits for itself, if it ever waited for its own pool.
+    /// What the future waits for itself, if it ever waited for its own pool.
     pub(super) waits: Option<Box<Waits>>,
 }
 
 impl Links {
-    /// What the future with these links awaits.
+    /// Returns what future `id`, whose links these are, awaits. A job whose handle another future
+    /// has polled since is left out.
     pub(super) fn awaits_of(&self, id: JobId) -> Vec<Arc<dyn Awaited>> {
         let awaits = self.waits.as_ref().map(|waits| waits.awaits.alive());
         let own = awaits
@@ -35,10 +40,11 @@ impl Links {
     }
 }
 
-/// What a suspended future waits for in its own pool.
+/// What a suspended future waits for in its own pool, for its helpers.
 #[derive(Default)]
 pub(super) struct Waits {
+    /// The jobs of its own pool that it has awaited.
     pub(super) awaits: Awaits,
-    /// Where it waited for a token last.
+    /// The inbox at which it waited for a slot last. It may be closed by now.
     pub(super) seeking: Option<Arc<Seeking>>,
 }

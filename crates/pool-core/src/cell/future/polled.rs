@@ -1,4 +1,8 @@
 //! `Polled`: a future's cell as workers, helpers and hosts drive it, whatever its type.
+//!
+//! [`AsyncCell`] is generic over the job. Its entries in queues, the helpers' list and the hosts
+//! hold it as a trait object, and so need no type parameter. What the three kinds of pollers share,
+//! `poll_once` and `take_turn`, is in the parent module.
 
 use std::borrow::Cow;
 use std::sync::Arc;
@@ -18,24 +22,28 @@ use crate::task::{Accepted, Changed, GivenUp, GivenUpAs, Remains};
 use crate::worker::slot_request::{LoanEnd, Seeking};
 use crate::worker::{Awaited, Helped, Worker};
 
-/// Whether a job has been told of its host's waker.
+/// Whether a hosted job has been told of its host's waker, and so whether a cancel reaches the
+/// host.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Known {
+    /// The waker is in the job's links, and its terms watch it.
     Yes,
+    /// The host's task has a new waker, or the job has not been suspended yet.
     NotYet,
 }
 
-/// A future as the rest of the crate drives it.
+/// The cell of a future as the rest of the crate drives it.
 pub(crate) trait Polled: Awaited {
-    /// The job's name, if it has one.
+    /// Returns the job's name, if it was given one.
     fn name(&self) -> Option<&str>;
-    /// When it is no longer wanted, if it has a limit.
+    /// Returns when the job is no longer wanted, if it has a limit.
     fn deadline(&self) -> Option<Instant>;
 
-    /// A worker has dequeued the job's entry: polls for the first time, unless the job was started
-    /// elsewhere.
+    /// Polls for the first time on the worker that has dequeued the job's entry, unless the job was
+    /// started elsewhere.
     fn run_first(self: Arc<Self>, worker: &Worker);
-    /// A worker has dequeued the entry of a wake: polls, unless a helper was faster.
+    /// Polls on the worker that has dequeued the entry of a wake, unless a helper was faster or the
+    /// future is over.
     fn run_woken(self: Arc<Self>, worker: &Worker);
     /// See [`Payload::accept`](crate::task::Payload::accept).
     fn accept(&self, life: &Lifecycle) -> Accepted;
@@ -45,17 +53,24 @@ pub(crate) trait Polled: Awaited {
     fn change_pool(self: Arc<Self>, from: &Lifecycle, to: Option<&Arc<Lifecycle>>) -> Changed;
     /// See [`Payload::give_up`](crate::task::Payload::give_up).
     fn give_up(self: Arc<Self>, life: &Lifecycle, ends: GivenUpAs) -> GivenUp;
-    /// The job's entry is dropped, unrun.
+    /// Ends the job as `Abandoned`, if it has not started: its entry is dropped unrun.
     fn abandon(&self);
-    /// The entry of a wake is dropped, and nobody is left to poll the job.
+    /// Ends a suspended job as `Cancelled`: the entry of a wake is dropped, and nobody is left to
+    /// poll the job. Does nothing if the future is not due.
     fn abandon_woken(&self);
-    /// Drops what is left of a job that was given up.
+    /// Drops what is left of a job that was given up. The caller is the one holder of the right to
+    /// it.
     fn drop_remains(&self);
 
-    /// Takes the right to start, for a host.
+    /// Takes the right to start for a host, which then owns the poll to the end. Returns false if
+    /// the job was started or ended elsewhere.
     fn start_hosted(&self) -> bool;
-    /// Polls once for the host, which has the turn; ready when the job is over: recorded by the
-    /// host, then published. Without a worker, it is polled as an outsider.
+    /// Polls once for the host, which owns the poll and passes its own waker.
+    ///
+    /// Ready with the outcome when the job is over. Then the future is dropped, a value is stored
+    /// and the observer is told; the host records the outcome and calls
+    /// [`publish_hosted`](Self::publish_hosted). Without a worker, the future is polled as an
+    /// outsider.
     fn poll_hosted(
         &self,
         life: &Arc<Lifecycle>,
@@ -63,20 +78,22 @@ pub(crate) trait Polled: Awaited {
         host: &Waker,
         known: Known,
     ) -> Poll<Outcome>;
-    /// Whether its next poll ends it: it was cancelled, its deadline has passed, or its pool is
-    /// being cancelled.
+    /// Returns whether the next poll ends the job instead of polling the future: the job was
+    /// cancelled, its deadline has passed, or its pool is being cancelled.
     fn is_interrupted(&self, life: &Lifecycle) -> bool;
-    /// Ends a job whose host has gone, between two polls: to be recorded and published.
+    /// Ends a job as `Cancelled` whose host was dropped between two polls. The host records the
+    /// returned outcome and publishes it.
     fn cut_off(&self, life: &Lifecycle) -> Outcome;
-    /// Notes where the job, which gave its token away, waits for one; and tells a helper, who may
-    /// have one.
+    /// Notes the inbox at which the job waits for a slot, after it gave its own away, and tells its
+    /// helper, which may have a slot to lend.
     fn note_seeking(&self, seeking: Arc<Seeking>);
-    /// Lets the handle of a hosted job see the outcome.
+    /// Publishes the outcome of a hosted job, which the host has recorded.
     fn publish_hosted(&self, outcome: Outcome);
 }
 
 impl<S: Source> AsyncCell<S> {
-    /// Drops the future, leaves a result where the handle finds it, and tells the observer.
+    /// Drops the future, stores a value where the handle finds it, and tells the observer. Returns
+    /// the outcome, which is neither recorded nor published yet.
     fn store_hosted(&self, life: &Lifecycle, concluded: Concluded<S::Output, S::Error>) -> Outcome {
         let (resolution, leftover): (Resolution<S::Output, S::Error>, _) = split(concluded);
         let outcome = outcome_of(&resolution);
@@ -92,6 +109,7 @@ impl<S: Source> AsyncCell<S> {
         outcome
     }
 
+    /// Has the job's token and the clock of `life` forget the job.
     fn unwatch(&self, life: &Lifecycle) {
         if let Some(terms) = &self.terms {
             terms.unwatch(self.id, life);
@@ -99,15 +117,21 @@ impl<S: Source> AsyncCell<S> {
     }
 }
 
+/// The cell as a job that others await, on the side of a helper: a worker of the same pool whose
+/// job waits for this one, directly or by way of other futures.
 impl<S: Source> Awaited for AsyncCell<S> {
     fn id(&self) -> JobId {
         self.id
     }
 
+    /// Returns whether the outcome is published: then a helper has nothing to do.
     fn is_ended(&self) -> bool {
         self.state.is_ended()
     }
 
+    /// Leaves the helper's waker in the links, and then makes what progress there is: the first
+    /// poll, a poll that is due, or the loan of the helper's seat to a hosted future that waits for
+    /// a slot. The waker is left first, so that a wake in between is not missed.
     fn help(self: Arc<Self>, worker: &Worker, waker: &Waker) -> Helped {
         if self.state.is_ended() {
             return Helped::Over;
@@ -142,14 +166,19 @@ impl<S: Source> Awaited for AsyncCell<S> {
         }
     }
 
+    /// Returns whether future `id` was the last to poll this future's handle.
     fn is_awaited_by(&self, id: JobId) -> bool {
         self.awaiter.load(Ordering::Relaxed) == id.as_u64()
     }
 
+    /// Returns the jobs that the future awaits. Those that have ended, or whose handle another
+    /// future has polled since, are left out.
     fn awaits(&self) -> Vec<Arc<dyn Awaited>> {
         self.links.lock_unpoisoned().awaits_of(self.id)
     }
 
+    /// Takes the helper's waker out, and returns what the future awaits, where the helper may have
+    /// left its waker too. Returns nothing if there was no helper.
     fn leave_helper(&self) -> Vec<Arc<dyn Awaited>> {
         let mut links = self.links.lock_unpoisoned();
         let Some(helper) = links.helper.take() else {
@@ -162,6 +191,7 @@ impl<S: Source> Awaited for AsyncCell<S> {
     }
 }
 
+/// The cell as entries and hosts drive it; the contracts are those of the trait.
 impl<S: Source> Polled for AsyncCell<S> {
     fn name(&self) -> Option<&str> {
         AsyncCell::name(self)
@@ -171,6 +201,7 @@ impl<S: Source> Polled for AsyncCell<S> {
         self.terms.as_ref()?.deadline
     }
 
+    /// Takes the right to start, and with it the poll.
     fn run_first(self: Arc<Self>, worker: &Worker) {
         if self.state.start().is_none() {
             return;
@@ -178,12 +209,14 @@ impl<S: Source> Polled for AsyncCell<S> {
         self.take_turn(worker, Poller::Starter, Place::Frees);
     }
 
+    /// Takes the poll, unless the entry is stale.
     fn run_woken(self: Arc<Self>, worker: &Worker) {
         if self.turn.begin_dequeued() {
             self.take_turn(worker, Poller::Later, Place::Frees);
         }
     }
 
+    /// Enters the job in the books of `life`, or says that a canceller has ended it before.
     fn accept(&self, life: &Lifecycle) -> Accepted {
         if !self.state.accept(life.id) {
             return Accepted::Ended(self.state.outcome_or_cancelled());
@@ -194,12 +227,16 @@ impl<S: Source> Polled for AsyncCell<S> {
         }
     }
 
+    /// Has the job's token and the clock of `life` call the cell as a waker. A job whose terms
+    /// cannot end it is not watched.
     fn watch(self: Arc<Self>, life: &Lifecycle) -> Option<Waker> {
         let terms = self.terms.as_ref().filter(|terms| terms.may_end())?;
         let waker = Waker::from(Arc::clone(&self));
         terms.watch_unless_due(self.id, life, waker)
     }
 
+    /// Moves the job between pools, if it has not started. The clock of the old pool forgets it,
+    /// and that of the new one watches it.
     fn change_pool(self: Arc<Self>, from: &Lifecycle, to: Option<&Arc<Lifecycle>>) -> Changed {
         let to_id = to.map(|life| life.id);
         if !self.state.change_pool(Some(from.id), to_id) {
@@ -209,6 +246,8 @@ impl<S: Source> Polled for AsyncCell<S> {
         Changed::Yes(to.and_then(|life| self.watch(life)))
     }
 
+    /// Ends the job as `Abandoned` for a pool that is at its end, and returns what it captured as a
+    /// task that a worker drops.
     fn give_up(self: Arc<Self>, life: &Lifecycle, ends: GivenUpAs) -> GivenUp {
         if self.state.start().is_none() {
             return GivenUp::TakenElsewhere;
@@ -223,10 +262,13 @@ impl<S: Source> Polled for AsyncCell<S> {
         GivenUp::Left(Remains::task(self.id, name, Unpolled(self)))
     }
 
+    /// Ends the job on the thread that drops its entry. The failure observer is not told.
     fn abandon(&self) {
         self.end_unstarted(Outcome::Abandoned, Tells::Nobody);
     }
 
+    /// Owns the poll from the entry on, removes the job's note, records and publishes, and drops
+    /// the future last. The failure observer is told.
     fn abandon_woken(&self) {
         if !self.turn.begin_dequeued() {
             return;
@@ -252,6 +294,7 @@ impl<S: Source> Polled for AsyncCell<S> {
         self.clear();
     }
 
+    /// Takes the right to start; the poll comes with it.
     fn start_hosted(&self) -> bool {
         self.state.start().is_some()
     }
@@ -260,6 +303,9 @@ impl<S: Source> Polled for AsyncCell<S> {
         self.interruption(life).is_some()
     }
 
+    /// Polls once. At the first suspension with a new host's waker, that waker is put into the
+    /// links for cancellers, and the job's terms watch it; then interruptions are looked at once
+    /// more, since a cancel may have come before.
     fn poll_hosted(
         &self,
         life: &Arc<Lifecycle>,
@@ -289,12 +335,14 @@ impl<S: Source> Polled for AsyncCell<S> {
         Poll::Ready(self.store_hosted(life, concluded))
     }
 
+    /// Drops the future between two polls, as `Cancelled`.
     fn cut_off(&self, life: &Lifecycle) -> Outcome {
         self.turn.finish();
         self.unwatch(life);
         self.store_hosted(life, Concluded::Ends(Err(JobError::Cancelled)))
     }
 
+    /// Replaces the inbox of the former wait. The helper's waker is called with the lock free.
     fn note_seeking(&self, seeking: Arc<Seeking>) {
         self.note_waits(|waits| waits.seeking.replace(seeking));
     }
@@ -304,9 +352,11 @@ impl<S: Source> Polled for AsyncCell<S> {
     }
 }
 
-/// A future's cell whose job was given up, with what it captured still in it.
+/// The cell of a future whose job was given up, with what it captured still in it. Its drop drops
+/// the captures.
 struct Unpolled(Arc<dyn Polled>);
 
+/// Drops the captures on the thread that runs or drops the remains.
 impl Drop for Unpolled {
     fn drop(&mut self) {
         self.0.drop_remains();

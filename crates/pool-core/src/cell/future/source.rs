@@ -1,5 +1,9 @@
 //! How a job becomes the future that its cell polls: in place, so that a future costs no allocation
 //! in addition to its cell.
+//!
+//! There are three sources. `JobSource` is a submitter's `AsyncJob` with its `run`.
+//! `InfallibleSource` is a bare future, which becomes itself. `Large` puts either into a box where
+//! it would be too large for a worker's stack.
 
 use std::convert::Infallible;
 use std::future::Future;
@@ -9,33 +13,40 @@ use std::task::{Context, Poll};
 use crate::job::AsyncJob;
 use crate::job::context::AsyncContext;
 
-/// What a cell holds before its job starts. Its future has a name here, which that of
-/// [`AsyncJob::run`] has not.
+/// What a cell holds before its job starts. The future that it becomes is an associated type here,
+/// which that of [`AsyncJob::run`] is not.
 pub(crate) trait Source: Sized + Send + 'static {
+    /// What the job returns if it completes.
     type Output: Send + 'static;
+    /// What the job returns if it fails.
     type Error: Send + 'static;
-    /// What the submitter gave.
+    /// What the submitter gave, and gets back if no pool accepts the job.
     type Job;
+    /// The future that the cell polls, pinned inside the cell.
     type Future: Future<Output = Result<Self::Output, Self::Error>> + Send + 'static;
 
-    /// Starts the job, which asks for its context if it has a use for it.
+    /// Starts the job and returns its future, unpolled. Called once, at the first poll, on the
+    /// thread that polls. `ctx` makes the job's context, for a job that has a use for it.
     fn start(self, ctx: impl FnOnce() -> AsyncContext) -> Self::Future;
 
-    /// The same in boxes, for what is too large to be passed from hand to hand.
+    /// Does the same in boxes, for a job or a future that is too large to be moved through several
+    /// stack frames.
     fn start_boxed(self: Box<Self>, ctx: impl FnOnce() -> AsyncContext) -> Pin<Box<Self::Future>> {
         Box::pin((*self).start(ctx))
     }
 
-    /// What the job itself says of its error.
+    /// Returns what the job itself says of its error, for the failure observer.
     fn error_text(error: &Self::Error) -> Option<String>;
 
-    /// Gives the job back, which has not started.
+    /// Returns the job, which has not started.
     fn into_job(self) -> Self::Job;
 }
 
-/// A job and its own [`AsyncJob::run`].
+/// A job and its own [`AsyncJob::run`], as a function whose future has a name.
 pub(crate) struct JobSource<J, R> {
+    /// The submitter's job.
     pub(crate) job: J,
+    /// Calls `AsyncJob::run`.
     pub(crate) run: R,
 }
 
@@ -69,7 +80,7 @@ where
 pub(crate) struct InfallibleSource<F>(pub(crate) F);
 
 impl<F> InfallibleSource<F> {
-    /// The same in a box, which stays where it is.
+    /// Converts a boxed future without moving it.
     pub(crate) fn boxed(future: Box<F>) -> Box<Self> {
         // SAFETY: the two types have one layout.
         unsafe { Box::from_raw(Box::into_raw(future).cast()) }
@@ -89,6 +100,7 @@ where
         self
     }
 
+    /// Pins the box that is there: the future is not moved.
     fn start_boxed(self: Box<Self>, _ctx: impl FnOnce() -> AsyncContext) -> Pin<Box<Self>> {
         Box::into_pin(self)
     }
@@ -105,6 +117,7 @@ where
 impl<F: Future> Future for InfallibleSource<F> {
     type Output = Result<F::Output, Infallible>;
 
+    /// Polls the bare future, whose output counts as a success.
     fn poll(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Self::Output> {
         // SAFETY: the field is pinned with the whole: nothing moves it out of a pinned one, and the
         // type has no `Drop` of its own.
@@ -113,16 +126,17 @@ impl<F: Future> Future for InfallibleSource<F> {
     }
 }
 
-/// Bytes of a job or its future above which it has a box of its own. In a build without
-/// optimization each hand that a value passes through has a copy of it on its stack, and a few
-/// copies of a large future are a worker's whole stack.
+/// The size in bytes of a job, or of its future, above which it has a box of its own. In a build
+/// without optimization each function that a value passes through has a copy of it on its stack,
+/// and a few copies of a large future are a worker's whole stack.
 const MOST_IN_CELL: usize = 16 * 1024;
 
-/// A source whose job, or whose future, is too large to be passed from hand to hand.
+/// A source whose job, or whose future, is larger than [`MOST_IN_CELL`]. The cell holds a box of
+/// it.
 pub(crate) struct Large<S>(pub(crate) Box<S>);
 
 impl<S: Source> Large<S> {
-    /// Whether `S` is one.
+    /// Returns whether `S` must be boxed.
     pub(crate) const fn is_due() -> bool {
         size_of::<S>() > MOST_IN_CELL || size_of::<S::Future>() > MOST_IN_CELL
     }
