@@ -1,4 +1,22 @@
 //! A worker: finds a task, runs it, and rests when there is none.
+//!
+//! # Parts
+//! - Its loop is in this file, `search` and `idle_step`: look for a task, run it, search a while,
+//!   announce the sleep. `sleep` counts which workers search and which sleep, for a whole pool.
+//! - Its place in the pool is in `seat`, `status` and `current`: the index, what it runs as other
+//!   threads see it, and which worker the calling thread is.
+//! - What a job on it may do is in `inline`, `help`, `polling` and `park`: run a child in place,
+//!   make progress on what it awaits, and wait.
+//! - Its thread comes from `threads`, or is borrowed (`borrowed`). `slot_transfer`, `slot_request`,
+//!   `deferred_action` and `future_host` move its slot between threads.
+//! - Its end, and what it does while the pool is cancelled, is in `run_inside`.
+//!
+//! # Slots, seats and workers
+//! A **slot** is the right to run jobs. A pool has as many as it has workers, and it is a slot that
+//! sleeps and is resumed. A **seat** is the place in the pool's tables at which a worker counts and
+//! notes its frames. A `Worker` is a thread, or a runtime's task, that holds both. On threads of
+//! the pool's own, slot, seat and thread have the same index for good; on borrowed threads each run
+//! brings the three together.
 
 mod after_job;
 pub(crate) mod borrowed;
@@ -64,47 +82,126 @@ use slot_transfer::Lending;
 ///
 /// A backend makes one for each of its threads ([`Worker::start`]) and has it [`work`](Self::work);
 /// one on borrowed threads goes through
-/// [`run_on_borrowed_thread`](crate::backend::run_on_borrowed_thread).
+/// [`run_on_borrowed_thread`](crate::backend::run_on_borrowed_thread). It is not `Send`. A clone is
+/// the same worker.
+///
+/// # What an engine does with it
+/// The engine gets a `&Worker` in [`TaskQueue::pop`] and in [`Engine::run`]. There it reads the
+/// worker's [`index`](Self::index), [`tick`](Self::tick) and [`life`](Self::life), and hands the
+/// task to [`run`](Self::run) or [`run_held`](Self::run_held), which keep the pool's books.
+///
+/// ```
+/// # use std::convert::Infallible;
+/// # use std::sync::Arc;
+/// use pool_core::backend::{
+///     Engine, Lifecycle, PoolConfig, SharedQueue, StepOutcome, TaskRef, Threads, Worker, WorkerPool,
+/// };
+/// use pool_core::{BuildError, Capability, ExecutorExt};
+///
+/// struct Own {
+///     life: Arc<Lifecycle>,
+///     queue: SharedQueue,
+///     threads: Threads,
+/// }
+///
+/// impl Engine for Own {
+///     type Adopted = Infallible;
+///     type Queue = SharedQueue;
+///     const NAME: &'static str = "own";
+///
+///     fn start(config: PoolConfig, _: Option<Infallible>) -> Result<Arc<Self>, BuildError> {
+///         let engine = Arc::new(Self {
+///             life: Lifecycle::new(&config, Capability::new(Self::NAME, &config)),
+///             queue: SharedQueue::new(config.capacity()),
+///             threads: Threads::default(),
+///         });
+///         engine.threads.start(&engine, &config, |work| work())?;
+///         Ok(engine)
+///     }
+///
+///     fn life(&self) -> &Arc<Lifecycle> {
+///         &self.life
+///     }
+///
+///     fn queue(&self) -> &SharedQueue {
+///         &self.queue
+///     }
+///
+///     fn run(&self, worker: &Worker, task: TaskRef<'_>) -> StepOutcome {
+///         assert!(worker.index() < 2);
+///         worker.run_held(task); // as the default does
+///         StepOutcome::Ran
+///     }
+///
+///     fn join_threads(&self) {
+///         self.threads.join(&self.life);
+///     }
+/// }
+///
+/// let pool = WorkerPool::<Own>::builder().workers(2).build()?;
+/// assert_eq!(pool.spawn(|| 42)?.join()?, 42);
+/// # Ok::<(), Box<dyn std::error::Error>>(())
+/// ```
 #[derive(Clone)]
 pub struct Worker(Rc<Inner>);
 
+/// What the clones of a worker share. All of it is used on the worker's own thread alone, except
+/// `status`.
 struct Inner {
+    /// The pool and the worker's index in it.
     seat: Seat,
-    /// What others see of it.
+    /// The seat as other threads see it: what runs here, and how the thread is resumed. Shared with
+    /// the pool's roster.
     status: Arc<CachePadded<Status>>,
     /// What sleeps and is resumed: the index itself, for a worker with a thread of its own.
     slot: usize,
+    /// The engine, as the executor that the jobs on this worker submit to.
     host: Box<dyn Host>,
+    /// What `on_worker_start` returned, or the state of the registered thread that the worker runs
+    /// on.
     state: OnceCell<Rc<dyn Any>>,
+    /// How often a worker at this seat has looked for a task. It continues from one holder of the
+    /// seat to the next.
     tick: Cell<u32>,
+    /// Whether this worker is counted among those that search.
     is_searching: Cell<bool>,
+    /// How long the worker looks before it sleeps.
     search: Search,
-    /// Jobs that run in place, within the one that joined them.
+    /// Polls that run in place, within the job that joined or woke them, and have no frame of their
+    /// own.
     nested: Cell<usize>,
-    /// Children that the innermost job has queued past the bound.
+    /// How many children the innermost job has queued past the bound. Saved and restored around a
+    /// child that runs in place.
     past_bound: Cell<usize>,
-    /// Jobs on this stack that run in place since their submitters may queue no more past the
-    /// bound.
+    /// How many jobs on this stack run in place although the stack is deep, because their
+    /// submitters have used up their quota past the bound.
     beyond: Cell<usize>,
-    /// Jobs have ended here since those who watch the pool were last told.
+    /// Whether jobs have ended here since the pool's watchers were last told.
     has_news: Cell<bool>,
-    /// Futures on this thread's stack whose suspension frees no worker.
+    /// How many polls are on this thread's stack whose suspension frees no worker.
     keeping: Cell<usize>,
     /// The future that is being polled, the innermost of several.
     polling: Cell<Option<Polling>>,
-    /// Futures that the jobs on this stack wait for.
+    /// The futures that the jobs on this stack wait for.
     help: Help,
+    /// The clock for the starts of jobs.
     clock: SampledClock,
     /// What others wait for this thread to do once the job on it is over.
     after_job: AfterJob,
+    /// The names of jobs on this stack that some wait leaves out.
     names: Names,
-    /// How its slot comes and goes.
+    /// How the worker's slot comes and goes.
     lending: Lending,
 }
 
 impl Worker {
-    /// Takes worker `index`'s place on this thread, for good: runs `on_worker_start` and lets the
-    /// thread be resumed.
+    /// Takes worker `index`'s place on this thread, for good: runs `on_worker_start` with the
+    /// index, makes the hook's return value the state that jobs here see, and lets the thread be
+    /// resumed.
+    ///
+    /// A backend whose threads [`Threads`](crate::backend::Threads) starts does not call this: it
+    /// gets the worker in [`Engine::work`]. Each index is taken once. The worker counts as alive
+    /// from here on until [`work`](Self::work) has returned.
     ///
     /// # Errors
     /// The hook failed or panicked: there is no worker, and the pool cannot be built (`R109`).
@@ -120,6 +217,8 @@ impl Worker {
 
     /// Takes seat `index`. `is_searching`: the slot slept, was resumed, and is counted as searching
     /// now.
+    ///
+    /// The worker is not the thread's current one before it is entered.
     pub(crate) fn new<E: Engine>(
         engine: &Arc<E>,
         index: usize,
@@ -150,7 +249,12 @@ impl Worker {
         }))
     }
 
-    /// Works until the pool stops, then runs `on_worker_stop` and leaves.
+    /// Works until the pool stops, then runs `on_worker_stop`, drops the worker's state, and
+    /// leaves.
+    ///
+    /// Blocks the calling thread for that long: it runs jobs, and parks while there are none. A job
+    /// that panics or fails does not end it. The thread is to end soon after:
+    /// [`Engine::join_threads`] waits for it.
     pub fn work<E: Engine>(self, engine: &E) {
         loop {
             while self.step(engine) != StepOutcome::Nothing {}
@@ -163,7 +267,9 @@ impl Worker {
         self.leave();
     }
 
-    /// Works until there is nothing to do, or the slot has moved elsewhere.
+    /// Works until there is nothing to do, or the slot has moved elsewhere, beginning with `first`.
+    /// Returns why the worker rests: `Sleep` or `Stop` if it found nothing, `Moved` if the slot is
+    /// to be passed on.
     pub(crate) fn work_until_idle<E: Engine>(&self, engine: &E, first: Option<Task>) -> Rest {
         let _entered = self.enter();
         if let Some(task) = first {
@@ -185,8 +291,11 @@ impl Worker {
         }
     }
 
-    /// Works until there is nothing to do, or, with `stay`, until that has passed: then there is
-    /// more, and the slot is the caller's.
+    /// Works until there is nothing to do; or, if `stay` is given, until that time has passed and
+    /// there is more to do. In the latter case it returns `Search`: the slot is the caller's, and
+    /// is counted as searching.
+    ///
+    /// The time is looked at between jobs, so one long job may exceed it.
     pub(crate) fn work_as_guest<E: Engine>(&self, engine: &E, stay: Option<Duration>) -> Rest {
         let _entered = self.enter();
         let until = stay.map(|stay| machine::now() + stay);
@@ -214,8 +323,8 @@ impl Worker {
         }
     }
 
-    /// Runs one task, if there is one. Queued jobs and woken futures take turns, so neither starves
-    /// the other (`R804`).
+    /// Runs one task, if there is one. Queued jobs and woken futures alternate, so that neither
+    /// starves the other (`R804`).
     #[inline]
     fn step<E: Engine>(&self, engine: &E) -> StepOutcome {
         if self.life().is_cancelling() {
@@ -231,7 +340,7 @@ impl Worker {
         }
     }
 
-    /// Counts a look for something to run. Whether it is the turn of the woken futures.
+    /// Counts a look for something to run. Returns whether the woken futures come first this time.
     #[inline]
     pub(crate) fn begin_look(&self) -> bool {
         let tick = self.0.tick.get().wrapping_add(1);
@@ -239,6 +348,7 @@ impl Worker {
         tick.is_multiple_of(2)
     }
 
+    /// Pops one task from the engine's queue and has the engine run it.
     #[inline(always)]
     fn run_queued<E: Engine>(&self, engine: &E) -> StepOutcome {
         machine::point(Point::Look);
@@ -254,11 +364,13 @@ impl Worker {
         engine.run(self, task)
     }
 
-    /// The slot of this worker, for an engine that moves it elsewhere.
+    /// Returns the slot that this worker holds, for an engine that moves it elsewhere. On an engine
+    /// with threads of its own and no hosts, it is the worker's index.
     pub fn slot(&self) -> usize {
         self.0.slot
     }
 
+    /// Runs one entry of the list of woken futures. Returns false if the list is empty.
     #[inline]
     pub(crate) fn run_woken(&self) -> bool {
         let Some(task) = self.life().woken.pop() else {
@@ -273,15 +385,20 @@ impl Worker {
         true
     }
 
-    /// Runs a task that was taken out of the queue, and keeps the books. Once the pool is
-    /// cancelling, the task goes into the report instead.
+    /// Runs a task that was taken out of the queue, on this thread, and keeps the books: the
+    /// outcome is recorded and published, and the job is counted as over, before this returns. A
+    /// future may only be suspended by then.
+    ///
+    /// Panics of the job are contained. Once the pool is cancelling, the task does not run: it goes
+    /// into the shutdown report, or is abandoned.
     #[inline]
     pub fn run(&self, task: Task) {
         let mut place = MaybeUninit::uninit();
         self.run_held(TaskRef::new(&mut place, task));
     }
 
-    /// [`run`](Self::run), where the task lies.
+    /// [`run`](Self::run) for a task that stays where it lies until its job is read out of it,
+    /// which saves copies.
     #[inline(always)]
     pub fn run_held(&self, task: TaskRef<'_>) {
         let life = self.life();
@@ -294,7 +411,8 @@ impl Worker {
         machine::point(Point::Done(id));
     }
 
-    /// A job that this worker accounts for is over.
+    /// Counts a job that this worker accounts for as over. To be called when nothing of the job is
+    /// left: the outcome is published and the frame has ended.
     #[inline]
     pub(crate) fn over(&self) {
         let has_left = self.forget_left();
@@ -306,7 +424,7 @@ impl Worker {
         }
     }
 
-    /// Tells those who watch the pool, if a job has ended here. Only then: one of them may be a
+    /// Tells those that watch the pool, if a job has ended here. Only then: one of them may be a
     /// future of this pool, which this very worker polls, and which changes nothing by that.
     fn tell_news(&self) {
         if self.0.has_news.replace(false) {
@@ -314,29 +432,31 @@ impl Worker {
         }
     }
 
-    /// The worker's index, from 0.
+    /// Returns the worker's index, from 0 to one less than the number of workers. It is the index
+    /// of its seat: no two workers of a pool have the same one at a time.
     #[inline]
     pub fn index(&self) -> usize {
         self.0.seat.index
     }
 
-    /// The life of the pool.
+    /// Returns the life of the worker's pool.
     #[inline]
     pub fn life(&self) -> &Arc<Lifecycle> {
         &self.0.seat.life
     }
 
+    /// Returns the pool as the executor that the jobs on this worker submit children to.
     #[inline]
     pub(crate) fn executor(&self) -> &dyn Executor {
         &*self.0.host
     }
 
-    /// Runs one queued task within the job that waits here for its whole pool, and whose worker
-    /// would else be missing.
+    /// Runs one queued task within the job that waits here for its whole pool: the wait keeps this
+    /// worker, which may be the only one left. Returns false if nothing was run.
     ///
-    /// Once the pool has stopped, one that waits for the end does so no longer: its limit may have
-    /// passed. One that waits for quiet goes on, since the other workers may all wait likewise, and
-    /// leave what was woken to each other.
+    /// Once the pool has stopped, a job that waits for the end is not helped any more: its limit
+    /// may have passed. One that waits for quiet is, since the other workers may all wait in the
+    /// same way, and leave what was woken to each other.
     pub(crate) fn help(&self, awaits: Awaits) -> bool {
         let life = self.life();
         let is_over = match awaits {
@@ -346,30 +466,33 @@ impl Worker {
         !is_over && self.helping_apart(|| self.0.host.help(self))
     }
 
-    /// Whether the pool's queue has a task, as far as can be seen from here.
+    /// Returns whether the pool's queue has a task, as far as can be seen from here. The woken
+    /// futures are not counted.
     pub(crate) fn has_queued(&self) -> bool {
         self.0.host.has_queued()
     }
 
-    /// How often this worker has looked for a task, for backends that look elsewhere every so
-    /// often.
+    /// Returns how often this worker has looked for a task, for a queue that looks elsewhere every
+    /// so often. It wraps around.
     #[inline]
     pub fn tick(&self) -> u32 {
         self.0.tick.get()
     }
 
-    /// Makes `state` what the jobs of this worker see.
+    /// Makes `state` what the jobs of this worker see. Only the first call has an effect.
     pub(crate) fn set_state(&self, state: Rc<dyn Any>) {
         // The first state stands: jobs may hold references into it.
         let _first = self.0.state.set(state);
     }
 
+    /// Returns what the jobs of this worker see as its state, if there is any.
     #[inline]
     pub(crate) fn state(&self) -> Option<&dyn Any> {
         self.0.state.get().map(|state| &**state)
     }
 
-    /// Notes that a job starts here, until the frame is dropped.
+    /// Notes that a job starts here, until the frame is dropped. The start is taken from the
+    /// sampled clock.
     #[inline(always)]
     pub(crate) fn begin(&self, id: JobId, name: Option<&str>) -> Frame<'_> {
         let since = self.0.clock.now(self.life());
@@ -380,13 +503,15 @@ impl Worker {
         }
     }
 
+    /// Records an outcome in the pool's books, in this seat's stripe.
     #[inline]
     pub(crate) fn record(&self, outcome: Outcome) {
         self.life().ledger.record(outcome, Some(self.index()));
     }
 
     /// Records how a job ended that runs here, and tells the observer of failures. Called within
-    /// the job's frame.
+    /// the job's frame, before the outcome is published. `own_text`: what the job itself says of
+    /// its error.
     #[inline]
     pub(crate) fn record_and_tell<T, E: Any>(
         &self,
@@ -401,6 +526,8 @@ impl Worker {
 
     /// Tells the observer of failures how a job ended, which is on record. Called within the job's
     /// frame. `own_text`: what the job itself says of its error.
+    ///
+    /// A job that completed is not told of.
     #[inline]
     pub(crate) fn tell_end<T, E: Any>(
         &self,
@@ -414,15 +541,15 @@ impl Worker {
         }
     }
 
-    /// Whether jobs that are joined or awaited here may run here: not on a thread that polls the
-    /// futures of a runtime.
+    /// Returns whether jobs that are joined or awaited here may run here. Not on a thread that
+    /// polls the futures of a runtime, which a closure might block, and not in a forked child.
     #[inline]
     pub(crate) fn may_claim(&self) -> bool {
         !self.is_hosting() && !self.life().is_forked()
     }
 
-    /// Runs a job that was claimed, within the one that waits for it, and accounts for it. `run`
-    /// gets the job's frame.
+    /// Runs a job that was claimed, within the job that waits for it, and counts it as over. `run`
+    /// gets the job's frame, and records the outcome.
     #[inline]
     pub(crate) fn run_claimed<R>(
         &self,
@@ -437,7 +564,8 @@ impl Worker {
         result
     }
 
-    /// Runs a poll in place, within the job that joined or woke it.
+    /// Runs a poll in place, within the job that joined or woke it, and counts it among the jobs on
+    /// this stack.
     #[inline]
     pub(crate) fn nested<R>(&self, run: impl FnOnce() -> R) -> R {
         self.0.nested.set(self.0.nested.get() + 1);
@@ -446,24 +574,27 @@ impl Worker {
         result
     }
 
-    /// When the job that was begun last started, by the clock that is read for some jobs only.
+    /// Returns when the job that was begun last started, in nanoseconds of the pool's age. The
+    /// clock behind it is read for some jobs only.
     pub(crate) fn last_reading(&self) -> u64 {
         self.0.clock.last_reading()
     }
 
-    /// Counts the worker among those that search, for its slot's next holder.
+    /// Counts the worker among those that search, if it is not yet, for the next holder of its
+    /// slot.
     pub(crate) fn begin_search(&self) {
         if !self.0.is_searching.replace(true) {
             self.life().roster.sleep.begin_search();
         }
     }
 
-    /// Whether this is the only reference to the worker.
+    /// Returns whether this is the only reference to the worker.
     pub(crate) fn is_unshared(&self) -> bool {
         Rc::strong_count(&self.0) == 1
     }
 
-    /// How many jobs of this pool are on this thread's stack.
+    /// Returns how many jobs of this pool are on this thread's stack: those with a frame, and
+    /// nested polls.
     #[inline]
     pub(crate) fn own_jobs(&self) -> usize {
         self.0.status.depth() + self.0.nested.get()
@@ -485,13 +616,15 @@ impl fmt::Debug for Worker {
     }
 }
 
-/// What came of a look for a task.
+/// What came of a look for a task, and what an engine says of a task that it was given in
+/// [`Engine::run`].
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum StepOutcome {
-    /// One was run.
+    /// A task was run here, and has returned. The worker looks for the next.
     Ran,
-    /// There was none.
+    /// There was no task. The worker searches a while, and then sleeps.
     Nothing,
-    /// One was started where it runs on without this thread, and the worker's slot went with it.
+    /// A task was started where it runs on without this thread, and the worker's slot went with it.
+    /// The worker leaves its seat. See [`Worker::set_out`].
     Moved,
 }

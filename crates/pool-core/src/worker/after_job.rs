@@ -1,19 +1,25 @@
-//! What others wait for a worker's thread to do once the job on it is over.
+//! `AfterJob`: what other code wants a worker's thread to do once the job on it is over.
+//!
+//! An engine on borrowed threads uses it through `after_this_job`: a run that meets a thread on
+//! which a job waits is refused there, and begins again after that job. The actions run between two
+//! jobs of a run on a borrowed thread (`work_as_guest`). The other loops of a worker do not call
+//! them.
 
 use std::cell::RefCell;
 
 use crate::worker::Worker;
 
-/// What is to be done, in the order of its arrival.
+/// The actions, in the order of their arrival. Used on the worker's own thread alone.
 #[derive(Default)]
 pub(super) struct AfterJob(RefCell<Vec<Box<dyn FnOnce()>>>);
 
 impl Worker {
-    /// Has `then` called once the job that runs now on this worker is over.
+    /// Has `then` called on this thread once the outermost job on this worker is over.
     pub(crate) fn after_job(&self, then: Box<dyn FnOnce()>) {
         self.0.after_job.0.borrow_mut().push(then);
     }
 
+    /// Calls the actions that have come, if any. Called between two jobs.
     #[inline]
     pub(super) fn run_after_job(&self) {
         if !self.0.after_job.0.borrow().is_empty() {
@@ -21,6 +27,8 @@ impl Worker {
         }
     }
 
+    /// Takes all actions out and calls them, with nothing borrowed: each may add another, for the
+    /// next time.
     #[cold]
     fn run_all_after_job(&self) {
         let all = self.0.after_job.0.take();

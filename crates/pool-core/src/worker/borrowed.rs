@@ -1,9 +1,9 @@
 //! Workers on borrowed threads: a rayon pool's, or those of a runtime's pool of blocking threads.
 //!
 //! There is one **slot** for each worker. A slot sleeps on the idle stack; resumed, it becomes a
-//! **run**: a piece of work that the lender runs on some thread, which takes a free seat, works
-//! until there is nothing to do, and puts the slot back. So at most as many jobs run at once as
-//! there are slots, and an idle pool holds none of the lender's threads.
+//! **run**: a piece of work that the engine has some borrowed thread do, which takes a free seat,
+//! works until there is nothing to do, and puts the slot back. So at most as many jobs run at once
+//! as there are slots, and an idle pool holds none of the borrowed threads.
 //!
 //! A thread that lives as long as the pool is a **registered thread**: it has run the hook of its
 //! start, and a run on it takes the registered thread's own seat if it can, and shows its jobs the
@@ -12,12 +12,12 @@
 //! # Slots that move
 //! On an engine that hosts futures, a slot goes from runs to hosts (`future_host`) and back. A run
 //! that is to pass its slot on says where to (`Departure`), leaves its seat, and only then passes
-//! it: so whoever gets the slot finds its seat free.
+//! it: so the next holder of the slot finds its seat free.
 //!
 //! Such an engine may have threads of its own for runs, as many as slots ([`RegisteredThreads`]).
-//! Each slot is at home on one of them, and makes all its runs there. So a run never waits for a
+//! Each slot belongs to one of them, and makes all its runs there. So a run never waits for a
 //! thread: the one it needs has sent its slot away, and sleeps. The holder of a slot can have a
-//! [`DeferredAction`] done there for the same reason. A slot ends at home.
+//! [`DeferredAction`] done there for the same reason. A slot ends on its own thread.
 
 use std::any::Any;
 use std::cell::RefCell;
@@ -39,15 +39,25 @@ use crate::worker::threads::Threads;
 use crate::worker::{DeferredAction, Departure, Rest, Worker};
 
 thread_local! {
+    /// The calling thread's registration, if it is a registered thread of some pool.
     static REGISTERED: RefCell<Option<Registered>> = const { RefCell::new(None) };
 }
 
+/// A registered thread's seat and state.
 struct Registered {
+    /// The index that the hook of its start was given. A run on the thread takes the seat with this
+    /// index, if it is free.
     index: usize,
+    /// What `on_worker_start` returned. Each worker that runs on the thread shows it to its jobs.
     state: Rc<dyn Any>,
 }
 
-/// Makes the calling thread the registered thread `index` of the pool: runs `on_worker_start`.
+/// Makes the calling thread the registered thread `index` of the pool: runs `on_worker_start`
+/// there, and keeps the state that it returns for the jobs of later runs on this thread.
+///
+/// For an engine that makes threads of its own for a scheduler that it does not write, as a rayon
+/// pool's. The thread calls this once, before any run on it, and [`deregister_thread`] as it ends.
+/// A thread is registered with one pool at most.
 ///
 /// # Errors
 /// The hook failed or panicked: the thread is not registered, and the pool cannot be built
@@ -59,6 +69,9 @@ pub fn register_thread(life: &Lifecycle, index: usize) -> Result<(), BuildError>
 }
 
 /// Ends the calling thread's registration: runs `on_worker_stop`, then drops the state.
+///
+/// Does nothing on a thread that is not registered. To be called on the registered thread, with no
+/// run on its stack.
 pub fn deregister_thread(life: &Lifecycle) {
     if let Some(registered) = REGISTERED.with(|registered| registered.borrow_mut().take()) {
         life.hooks.stop(registered.index);
@@ -66,17 +79,18 @@ pub fn deregister_thread(life: &Lifecycle) {
     }
 }
 
-/// The seats of a pool on borrowed threads: which are taken.
+/// The seats of a pool on borrowed threads: for each, whether it is taken. The holder of a taken
+/// seat alone writes its frames and its stripe of the books.
 pub(crate) struct Seats(Box<[AtomicBool]>);
 
 impl Seats {
-    /// All free.
+    /// Returns as many seats as workers, all free.
     pub(crate) fn new(workers: usize) -> Self {
         Self((0..workers).map(|_| AtomicBool::new(false)).collect())
     }
 
-    /// Takes a free seat, `first` if it is. There is one: a run has a slot, and there are as many
-    /// seats as slots.
+    /// Takes a free seat: `first`, if that is one. There is a free seat, since the caller has a
+    /// slot, and there are as many seats as slots.
     pub(crate) fn take(&self, first: Option<usize>) -> Taken<'_> {
         let all = first.into_iter().chain(0..self.0.len());
         for index in all.cycle() {
@@ -106,9 +120,11 @@ impl fmt::Debug for Seats {
     }
 }
 
-/// A seat, until it is dropped.
+/// A seat that is held until this is dropped.
 pub(crate) struct Taken<'a> {
+    /// The seats that it is one of.
     seats: &'a Seats,
+    /// Which one it is.
     pub(crate) index: usize,
 }
 
@@ -118,7 +134,10 @@ impl Drop for Taken<'_> {
     }
 }
 
-/// Puts every slot to sleep: a pool on borrowed threads begins so.
+/// Counts every worker as alive and puts every slot to sleep: a pool on borrowed threads begins so.
+///
+/// The engine calls this once, in its start, before any task is pushed. It also sets
+/// [`Lifecycle::resume_with`], which is then called with a slot when there is work for it.
 pub fn put_to_sleep(life: &Lifecycle) {
     for slot in 0..life.capability().workers {
         life.worker_alive();
@@ -127,32 +146,41 @@ pub fn put_to_sleep(life: &Lifecycle) {
     }
 }
 
-/// What became of a slot that a thread was asked to [`run_on_borrowed_thread`] with.
+/// What became of a slot that [`run_on_borrowed_thread`] was called with, and so what the engine
+/// does next.
 #[must_use]
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum BorrowedRun {
-    /// It sleeps, or its pool has stopped.
+    /// The slot sleeps, or has ended with its pool. The engine does nothing: it is told when the
+    /// slot is resumed.
     Over,
-    /// There is more to do, but the run has lasted as long as a guest may stay: the slot is the
-    /// caller's, and goes on in a run of its own.
+    /// There is more to do, but the run has lasted as long as a guest may stay. The slot is the
+    /// caller's: it starts another run with it, which lets the scheduler's other work have the
+    /// thread in between.
     Paused,
     /// A job waits further down on this stack, in an engine that runs other work meanwhile. No job
-    /// starts there: it might want a lock that the one below holds, and that one could not go on
-    /// before it ends. The slot is the caller's.
+    /// starts there: it might want a lock that the job below holds, and that one could not go on
+    /// before it ends. The slot is the caller's: it starts a run elsewhere, or [after that
+    /// job](after_this_job).
     Refused,
 }
 
-/// For how long a run keeps a thread of somebody else's engine before it lets others have the
-/// thread.
+/// How long a run keeps a thread of an engine that is not the pool's before it lets other work have
+/// the thread. What the backends of this workspace pass as `stay`.
 pub const STAY: Duration = Duration::from_millis(1);
 
-/// Whether a run on the calling thread would be refused.
+/// Returns whether a run on the calling thread would be refused: the thread acts as a worker of
+/// some pool, so a job may be on its stack.
 pub fn is_within_a_job() -> bool {
     Worker::current().is_some()
 }
 
-/// Has `then` called on this thread after the job that waits there now, or after one further down
-/// on this stack. False: none does.
+/// Has `then` called on this thread after the job that waits there now has returned, for a run that
+/// was refused. It is called between two jobs of the [run](run_on_borrowed_thread) that the
+/// outermost job on this stack belongs to. Only such a run calls it: the worker of a pool with
+/// threads of its own keeps it uncalled.
+///
+/// Returns false if no worker is on this stack; then `then` is dropped.
 pub fn after_this_job(then: impl FnOnce() + 'static) -> bool {
     let worker = Worker::current();
     worker
@@ -160,8 +188,15 @@ pub fn after_this_job(then: impl FnOnce() + 'static) -> bool {
         .is_some()
 }
 
-/// Works with a slot that was resumed on the calling thread, until there is nothing to do, or for
-/// as long as `stay`.
+/// Works with a slot that was resumed, on the calling thread: until there is nothing to do, or for
+/// about as long as `stay`.
+///
+/// The engine calls this where its [`Lifecycle::resume_with`] closure has had a thread come by,
+/// with the slot from that closure. It blocks the thread while jobs run; it does not wait for jobs
+/// to come, except for a short search. Hooks do not run here, and jobs see a worker's state only on
+/// a [registered thread](register_thread). A run that the scheduler drops instead of calling it is
+/// a worker lost, which the engine reports by way of
+/// [`SlotInTransit`](crate::backend::SlotInTransit) or [`lose_slot`](crate::backend::lose_slot).
 pub fn run_on_borrowed_thread<E: Engine>(
     engine: &Arc<E>,
     slot: usize,
@@ -189,8 +224,8 @@ pub fn run_on_borrowed_thread<E: Engine>(
     }
     let rest = worker.work_as_guest(&**engine, stay);
     drop(worker);
-    // The seat is free before the slot can be resumed by somebody else: otherwise a run might look
-    // for a seat in vain.
+    // The seat is free before another thread can resume the slot: otherwise a run might look for a
+    // seat in vain.
     drop(taken);
     match rest {
         Rest::Stop => engine.life().worker_gone(slot),
@@ -200,20 +235,28 @@ pub fn run_on_borrowed_thread<E: Engine>(
     BorrowedRun::Over
 }
 
-/// What a run or a host leaves to its engine.
+/// What a run or a host leaves to its engine: which of the two goes on with the slot, if one does.
 #[derive(Debug)]
 pub enum Continuation {
-    /// Nothing: the slot sleeps, or somebody else has it.
+    /// The slot sleeps, or went to another holder. The engine does nothing.
     Nothing,
-    /// The slot, and work for a run with it: this closure, otherwise whatever is queued or woken.
+    /// The slot, for a run: [`run_between_hosts`] with this closure first, otherwise with whatever
+    /// is queued or woken.
     ForRun(usize, Option<Task>),
-    /// The slot, and a future for a host.
+    /// The slot, for a host: [`host_futures`](crate::backend::host_futures), beginning with this
+    /// future.
     ForHost(usize, Task),
-    /// The slot, whose pool has stopped.
+    /// The slot, whose pool has stopped. The engine ends it: [`Lifecycle::worker_gone`], or
+    /// [`RegisteredThreads::dismiss`].
     Stopped(usize),
 }
 
-/// A [`run_on_borrowed_thread`] on an engine whose slots move on to hosts.
+/// Works with a slot on the calling thread, on an engine whose slots move between runs and hosts,
+/// until there is nothing to do or the slot goes on to a host.
+///
+/// `first` is run before anything else; without it, the slot was resumed and is counted as
+/// searching. What is returned says where the slot is, and must be followed: a slot that is not
+/// passed on is a worker less. To be called on a thread that may block, with no job on its stack.
 pub fn run_between_hosts<E: Engine>(
     engine: &Arc<E>,
     slot: usize,
@@ -232,8 +275,8 @@ pub fn run_between_hosts<E: Engine>(
     }
 }
 
-/// Passes a slot on, whose seat is free. `None`: whom it was for needs it no longer, and it is
-/// counted among those that search.
+/// Passes a slot on, whose seat is free. Returns `None` if the future that it was for needs it no
+/// longer: then the slot is the caller's, and is counted among those that search.
 fn pass_on(
     life: &Lifecycle,
     slot: usize,
@@ -252,24 +295,41 @@ fn pass_on(
     }
 }
 
-/// The threads of an engine whose slots move: one for each slot, and what it is woken for.
+/// The threads of an engine whose slots move: one for each slot, and a mailbox for what the thread
+/// is woken for.
+///
+/// An engine with hosts keeps one of these, and calls [`work`](Self::work) from [`Engine::work`],
+/// [`call`](Self::call) where a slot is to make a run, [`send`](Self::send) from
+/// [`Engine::on_slot_thread`], and [`dismiss`](Self::dismiss) for [`Continuation::Stopped`].
+///
+/// ```
+/// use pool_core::backend::RegisteredThreads;
+///
+/// let threads = RegisteredThreads::new(4); // none runs before `start`
+/// assert_eq!(format!("{threads:?}"), "Threads(0)");
+/// ```
 #[derive(Default)]
 pub struct RegisteredThreads {
+    /// Starts and joins the threads.
     threads: Threads,
+    /// For each slot, what its thread finds when it is woken. Empty: its slot was resumed. Written
+    /// by the holder of the slot, which is not on its thread then, so at most one call is there at
+    /// a time.
     mailboxes: Box<[Mutex<Option<Call>>]>,
 }
 
-/// What a registered thread is woken for, in addition to its slot that was resumed.
+/// What a registered thread is woken for, in addition to a slot that was resumed.
 enum Call {
-    /// Its slot comes home, with a closure.
+    /// Its slot comes back, with a closure to run first.
     Run(Task),
+    /// The holder of its slot has this done here, and waits. The slot stays with that holder.
     DeferredAction(DeferredAction),
-    /// The slot is at its end.
+    /// The slot has ended, and so does the thread.
     Leave,
 }
 
 impl RegisteredThreads {
-    /// For a pool of that many workers; none has started.
+    /// Returns the threads of a pool with that many workers; none has started.
     pub fn new(workers: usize) -> Self {
         Self {
             threads: Threads::default(),
@@ -277,8 +337,8 @@ impl RegisteredThreads {
         }
     }
 
-    /// Starts the threads, as [`Threads::start`] does. Each calls [`work`](Self::work) from
-    /// [`Engine::work`].
+    /// Starts the threads, as [`Threads::start`] does, and returns once all of them wait for jobs.
+    /// Each calls [`Engine::work`] within `wrap`, and that calls [`work`](Self::work).
     ///
     /// # Errors
     /// As for [`Threads::start`].
@@ -291,7 +351,11 @@ impl RegisteredThreads {
         self.threads.start(engine, config, wrap)
     }
 
-    /// What a thread does from its start to its end. `host` goes on with a slot and a future.
+    /// Works as the thread of `worker`'s slot, from its start to its end: makes the slot's runs,
+    /// sleeps while the slot is elsewhere, and runs `on_worker_stop` last.
+    ///
+    /// `host` is called with the slot and a future that the slot is to host. It starts a host on
+    /// the engine's runtime, and returns at once.
     pub fn work<E: Engine>(&self, engine: &Arc<E>, worker: Worker, host: impl Fn(usize, Task)) {
         let (life, slot) = (engine.life(), worker.slot());
         let mut first = None;
@@ -314,8 +378,8 @@ impl RegisteredThreads {
         worker.leave();
     }
 
-    /// Until the slot comes home, with a closure to begin with, or without; or until it is at its
-    /// end.
+    /// Sleeps until the slot comes back, with a closure to begin with, or without; or until it is
+    /// at its end. Deferred actions are done in between.
     fn sleep<E: Engine>(&self, engine: &Arc<E>, worker: &Worker) -> ControlFlow<(), Option<Task>> {
         worker.is_without_slot();
         loop {
@@ -333,28 +397,33 @@ impl RegisteredThreads {
         }
     }
 
-    /// Resumes the thread of `slot`, which comes home: with a closure to run, or as one that was
-    /// resumed.
+    /// Wakes the thread of `slot` to make a run: with `first`, or without one as for a slot that
+    /// was resumed and is counted as searching. The caller holds the slot, and gives it up with
+    /// this.
     pub fn call(&self, life: &Lifecycle, slot: usize, first: Option<Task>) {
         self.knock(life, slot, first.map(Call::Run));
     }
 
-    /// Has the thread of the action's slot do it.
+    /// Has the thread of the action's slot do it. Returns at once; the sender of the action waits
+    /// by itself. For [`Engine::on_slot_thread`].
     pub fn send(&self, life: &Lifecycle, action: DeferredAction) {
         let slot = action.slot();
         self.knock(life, slot, Some(Call::DeferredAction(action)));
     }
 
-    /// Ends the thread of a slot that is at its end.
+    /// Ends the thread of a slot that is at its end. The caller holds the slot, and the thread
+    /// sleeps.
     pub fn dismiss(&self, life: &Lifecycle, slot: usize) {
         self.knock(life, slot, Some(Call::Leave));
     }
 
-    /// Joins the threads whose workers have left, and forgets the others.
+    /// Joins the threads whose workers have left, and forgets the others, whose jobs hang. For
+    /// [`Engine::join_threads`].
     pub fn join(&self, life: &Lifecycle) {
         self.threads.join(life);
     }
 
+    /// Puts a call into the slot's mailbox, if there is one, and wakes its thread.
     fn knock(&self, life: &Lifecycle, slot: usize, call: Option<Call>) {
         if call.is_some() {
             *self.mailboxes[slot].lock_unpoisoned() = call;

@@ -4,9 +4,9 @@ use std::cell::Cell;
 
 use crate::pool::lifecycle::Lifecycle;
 
-/// Jobs after which the clock is read for the reports' "running for", and the time below which that
-/// is often enough.
+/// The most jobs that one reading of the clock serves, for the reports' "running for".
 const MOST_JOBS_A_READING: u32 = 64;
+/// How long the jobs since the last reading may have taken in sum for readings to become fewer.
 const BUSY_NANOS: u64 = 100_000;
 
 /// A clock read seldom while jobs are short and for each job while they are long.
@@ -16,17 +16,23 @@ const BUSY_NANOS: u64 = 100_000;
 /// jobs since the last reading took.
 #[derive(Default)]
 pub(crate) struct SampledClock {
+    /// What the clock said last, in nanoseconds of the pool's age.
     reading: Cell<u64>,
+    /// How many more jobs the reading serves.
     jobs_left: Cell<u32>,
+    /// How many jobs the reading was to serve when it was taken. It about doubles while jobs are
+    /// short, and falls to zero at a long one.
     batch: Cell<u32>,
 }
 
 impl SampledClock {
-    /// What it said last.
+    /// Returns the start of the job that was begun last.
     pub(crate) fn last_reading(&self) -> u64 {
         self.reading.get()
     }
 
+    /// Returns the start of a job that begins now: the last reading, if that may serve one more,
+    /// otherwise a new one. `life` gives the age.
     #[inline]
     pub(crate) fn now(&self, life: &Lifecycle) -> u64 {
         let left = self.jobs_left.get();
@@ -37,6 +43,7 @@ impl SampledClock {
         self.read(life)
     }
 
+    /// Reads the clock, and decides how many jobs the reading serves.
     #[cold]
     fn read(&self, life: &Lifecycle) -> u64 {
         let now = life.age.nanos();

@@ -4,6 +4,10 @@
 //! the process's exit on the worker's thread, with the job on its stack for good. So that these
 //! know which worker they are on, its address is kept in locals that have nothing to drop; and so
 //! there is no state of theirs to check first.
+//!
+//! There are two ways to be current. A worker with a thread of its own enters for good, as it
+//! starts. All others enter for a run or for a poll, with a guard that puts the former worker back:
+//! so a thread may act as one worker within another, of the same pool or of another one.
 
 use std::cell::Cell;
 use std::marker::PhantomData;
@@ -19,12 +23,13 @@ thread_local! {
     /// The current worker's pool and index, for each submission to look at. The address is of a
     /// pool that lives: its worker keeps it, and takes it from here as it goes.
     static SEAT: Cell<(*const Lifecycle, usize)> = const { Cell::new((ptr::null(), 0)) };
-    /// The current worker itself. It has no count of it: whoever made it current has one for as
-    /// long as it is.
+    /// The current worker itself. It has no count of it: the code that made it current has one for
+    /// as long as it is.
     static INNER: Cell<*const Inner> = const { Cell::new(ptr::null()) };
 }
 
-/// What `find` finds with the worker that the calling thread is, if it is one.
+/// Calls `find` with the worker that the calling thread is, if it is one. Adds no count to the
+/// worker.
 #[inline]
 fn with_current<R>(find: impl FnOnce(&Worker) -> Option<R>) -> Option<R> {
     let inner = INNER.get();
@@ -39,13 +44,15 @@ fn with_current<R>(find: impl FnOnce(&Worker) -> Option<R>) -> Option<R> {
 }
 
 impl Worker {
-    /// The worker that the calling thread is, if it is one.
+    /// Returns the worker that the calling thread is, if it is one; the innermost, where a worker
+    /// of one pool runs another's.
     #[inline]
     pub(crate) fn current() -> Option<Self> {
         with_current(|worker| Some(worker.clone()))
     }
 
-    /// The worker of `executor`'s pool that the calling thread is, if it is one.
+    /// Returns the worker that the calling thread is, if it is one of `executor`'s pool. Pools are
+    /// compared by their room, which the generations of a swapped pool share.
     #[inline]
     pub(crate) fn current_of<E: Executor + ?Sized>(executor: &E) -> Option<Self> {
         with_current(|worker| {
@@ -53,12 +60,15 @@ impl Worker {
         })
     }
 
+    /// Makes this the calling thread's worker until the worker is dropped, or the locals are
+    /// cleared.
     pub(super) fn enter_for_good(&self) {
         let _former = Current::of(self).replace();
     }
 
     /// Makes this the calling thread's worker until the guard is dropped. Guards are dropped in the
-    /// opposite order of their making: what one puts back is alive because the guard below it is.
+    /// opposite order of their making: the worker that one puts back is alive because the guard
+    /// below it is.
     #[inline]
     pub(crate) fn enter(&self) -> Entered<'_> {
         Entered {
@@ -68,19 +78,23 @@ impl Worker {
     }
 }
 
-/// Which worker a thread is.
+/// Which worker a thread is, as the two locals say.
 #[derive(Clone, Copy)]
 struct Current {
+    /// The pool's address and the worker's index.
     seat: (*const Lifecycle, usize),
+    /// The worker's own address, without a count.
     inner: *const Inner,
 }
 
 impl Current {
+    /// No worker.
     const NONE: Self = Self {
         seat: (ptr::null(), 0),
         inner: ptr::null(),
     };
 
+    /// Returns the locals of a thread that is this worker.
     #[inline]
     fn of(worker: &Worker) -> Self {
         Self {
@@ -89,7 +103,7 @@ impl Current {
         }
     }
 
-    /// Puts this in the place of what was there.
+    /// Sets the locals, and returns what was there.
     #[inline]
     fn replace(self) -> Self {
         Self {
@@ -99,12 +113,13 @@ impl Current {
     }
 }
 
-/// The calling thread is no worker any more.
+/// Makes the calling thread no worker any more. Called as its worker leaves.
 pub(super) fn clear() {
     let _former = Current::NONE.replace();
 }
 
-/// A worker is no more: its address, and its pool's, may be another's soon.
+/// Takes the addresses of a worker that is being dropped out of the locals: they may be those of
+/// others soon.
 pub(super) fn forget(inner: &Inner) {
     if current_index(&inner.seat.life) == Some(inner.seat.index) {
         SEAT.set((ptr::null(), 0));
@@ -114,19 +129,24 @@ pub(super) fn forget(inner: &Inner) {
     }
 }
 
-/// The index of the calling thread among `life`'s workers.
+/// Returns the index of the calling thread among `life`'s workers, if it is one. Two loads of a
+/// thread-local: each submission calls this.
 #[inline]
 pub(crate) fn current_index(life: &Lifecycle) -> Option<usize> {
     let (pool, index) = SEAT.get();
     ptr::eq(pool, life).then_some(index)
 }
 
-/// Puts the thread's former worker back: a pool's worker may run, deep inside, another pool's.
+/// Puts the thread's former worker back when it is dropped: within a job of one pool, a worker of
+/// another may run.
 pub(crate) struct Entered<'a> {
+    /// The worker that the thread was before.
     former: Current,
+    /// Borrows the worker that was entered, so that it outlives the guard.
     worker: PhantomData<&'a Worker>,
 }
 
+/// Puts the former worker back, whatever became of the entered one.
 impl Drop for Entered<'_> {
     #[inline]
     fn drop(&mut self) {

@@ -1,4 +1,12 @@
-//! `DeferredAction`: what somebody has another thread do, and waits for.
+//! `DeferredAction`: a piece of work that one thread has another do, and waits for.
+//!
+//! A worker that polls a runtime's futures must not run a closure, which could block the thread. If
+//! a future there joins a closure, or must help its pool, the worker sends the work to the thread
+//! where the closures of its slot run (`Engine::on_slot_thread`) and blocks until it is over. The
+//! other thread acts as a worker at the same seat meanwhile, so no two jobs run with one slot.
+//!
+//! The work lies on the stack of the thread that waits. That is sound because the wait ends only
+//! when the action is dropped, run or not.
 
 use std::any::Any;
 use std::fmt;
@@ -14,32 +22,48 @@ use crate::worker::park::Parker;
 
 /// A piece of work for the thread that a slot's closures run on, while the slot's holder waits
 /// elsewhere.
+///
+/// An engine that hosts futures gets one in [`Engine::on_slot_thread`] and brings it to that
+/// thread, which calls [`run`](Self::run). An action that is dropped instead counts as not done:
+/// the wait ends, and the future goes on without it. The engine must do one or the other soon: the
+/// sender waits for it.
 pub struct DeferredAction {
+    /// The seat of the worker that waits.
     seat: usize,
+    /// The slot of the worker that waits.
     slot: usize,
+    /// What to do.
     work: Work,
 }
 
-/// The work itself, on the stack of the one that waits.
+/// The work itself, on the stack of the thread that waits.
 ///
 /// Its drop says that it is over, done or not: from then on the pointer is not used.
 struct Work {
+    /// The closure. It is valid until the drop of this.
     run: *mut (dyn FnMut(&Worker) + Send),
+    /// Set by the drop, with Release; the thread that waits reads it with Acquire.
     is_over: Arc<AtomicBool>,
+    /// Wakes the thread that waits.
     waiting: Waker,
 }
 
-// SAFETY: what `run` points to is `Send`, and only the holder of the one `Work` uses it, while who
-// made it waits.
+// SAFETY: what `run` points to is `Send`, and only the holder of the one `Work` uses it, while the
+// thread that made it waits.
 unsafe impl Send for Work {}
 
 impl DeferredAction {
-    /// The slot on whose thread it is to be done.
+    /// Returns the slot on whose thread the action is to be done.
     pub fn slot(&self) -> usize {
         self.slot
     }
 
-    /// Does it, as a worker of `engine`'s pool at the seat of the one that waits.
+    /// Does the work on the calling thread, as a worker of `engine`'s pool at the seat of the
+    /// worker that waits, and wakes that.
+    ///
+    /// `state` is what jobs that run within it see as the worker's state: the state of the thread,
+    /// if `on_worker_start` ran on it. Panics of the work are contained. An engine with
+    /// [`RegisteredThreads`](crate::backend::RegisteredThreads) does not call this: those do.
     pub fn run<E: Engine>(self, engine: &Arc<E>, state: Option<Rc<dyn Any>>) {
         let worker = Worker::new(engine, self.seat, self.slot, false);
         if let Some(state) = state {
@@ -60,8 +84,12 @@ impl Drop for Work {
     }
 }
 
-/// Has `f` done by whoever gets the action from `send`, and waits for its end, within `block`.
-/// `None`: it was dropped instead.
+/// Has `f` done by the thread that gets the action from `send`, and waits for its end within
+/// `block`, which may tell the runtime that this thread blocks. Returns `None` if the action was
+/// dropped instead, or `f` panicked.
+///
+/// `seat` is the seat and the slot of the worker that waits. If `send` or `block` panics, this
+/// waits nevertheless: the work is on this stack.
 pub(super) fn wait_for<R: Send>(
     f: impl FnOnce(&Worker) -> R + Send,
     seat: (usize, usize),

@@ -1,27 +1,36 @@
 //! `Frame`: the note that a job is on a worker's stack.
+//!
+//! While a frame stands, reports and stats count the job as running here. It is dropped after
+//! everything of the job has returned: its code, the hook, the drops of what nobody takes, and the
+//! handle's waker. A future has a frame during its first poll, and again while its end runs.
 
 use super::Worker;
 use crate::job::outcome::Outcome;
 use crate::pool::ledger::Column;
 
-/// The note that a job runs at a worker's place.
+/// The note that a job runs at a worker's seat. Made by `Worker::begin`; its drop ends the note.
+/// Frames of one worker end in the opposite order of their making.
 pub(crate) struct Frame<'w> {
+    /// The worker at whose seat the note is.
     pub(super) worker: &'w Worker,
+    /// Whether the note is in the list under the lock, and not in one of the plain levels.
     pub(super) is_listed: bool,
 }
 
 impl Frame<'_> {
-    /// The job's end is on record; what is left to run is user code that it leaves behind. A report
-    /// that finds the frame counts the job once: as one that still runs.
+    /// Notes that the job's end is on record with this outcome; what is left to run is user code
+    /// that it leaves behind. A report that finds the frame counts the job once: as one that still
+    /// runs.
     pub(crate) fn is_on_record(&self, outcome: Outcome) {
         self.note_record(Column::of(outcome));
     }
 
-    /// The same for a job that never ran.
+    /// Does the same for a job that never ran, and is on record as given back unstarted.
     pub(crate) fn is_unstarted_on_record(&self) {
         self.note_record(Column::UNSTARTED);
     }
 
+    /// Notes the column in which the job stands.
     fn note_record(&self, column: Column) {
         self.worker.0.status.note_record(self.is_listed, column);
     }

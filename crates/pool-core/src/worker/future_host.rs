@@ -4,7 +4,7 @@
 //! A host has a seat for as long as it has work, and a worker that moves with it from thread to
 //! thread: each poll enters it and leaves it again. So a future that ends at its first poll touches
 //! nothing that is not its host's own, except the queue; one that suspends leaves its host's waker
-//! in its cell. Whoever cancels the pool wakes each host.
+//! in its cell. The thread that cancels the pool wakes each host.
 //!
 //! # Which futures keep their slot
 //! A hosted future keeps its slot from its start to its end, asleep or not: `workers` bounds the
@@ -40,7 +40,7 @@
 //! # A runtime that ends first
 //! It drops the host. The future ends as `Cancelled`, wherever its slot is. A slot that the host
 //! holds, or that lies in the future's inbox, is the engine's to [`lose`](Engine::lose). The inbox
-//! is closed, so a slot that is on its way stays with who brings it.
+//! is closed, so a slot that is on its way stays with the thread that brings it.
 
 mod host;
 
@@ -61,18 +61,37 @@ use crate::worker::sleep::Announced;
 use crate::worker::slot_request::{Grant, Seeking};
 use host::{Host, has_work};
 
-/// A slot on its way to a host or a run, and the task that goes with it. Dropped on the way, as by
-/// a runtime that was shut down, it is [lost](Engine::lose).
+/// A slot on its way to a host or a run, and the task that goes with it.
+///
+/// An engine moves it into the closure or the future that it gives to a runtime, and has it
+/// [`arrive`](Self::arrive) there. Dropped on the way, as by a runtime that was shut down, the slot
+/// is [lost](Engine::lose): so the pool never counts on a worker that no thread will bring back.
+///
+/// ```
+/// use pool_core::backend::{BorrowedRun, Engine, SlotInTransit, run_on_borrowed_thread};
+/// use std::sync::Arc;
+///
+/// /// Has some other thread work with a slot that was resumed.
+/// fn start_run<E: Engine>(engine: &Arc<E>, slot: usize, spawn: impl Fn(Box<dyn FnOnce() + Send>)) {
+///     let moving = SlotInTransit::new(Arc::clone(engine), slot, None);
+///     spawn(Box::new(move || {
+///         let (engine, slot, _no_task) = moving.arrive();
+///         assert_eq!(run_on_borrowed_thread(&engine, slot, None), BorrowedRun::Over);
+///     }));
+/// }
+/// ```
 #[derive(Debug)]
 pub struct SlotInTransit<E: Engine> {
+    /// The engine whose slot it is.
     engine: Arc<E>,
-    /// There until it arrives.
+    /// The slot, until it arrives.
     slot: Option<usize>,
+    /// The task to begin with. Without one, the slot is counted as searching.
     first: Option<Task>,
 }
 
 impl<E: Engine> SlotInTransit<E> {
-    /// A slot that was resumed, or that comes with the task to run `first`.
+    /// Takes charge of a slot that was resumed, or that comes with `first`, the task to begin with.
     pub fn new(engine: Arc<E>, slot: usize, first: Option<Task>) -> Self {
         Self {
             engine,
@@ -81,7 +100,7 @@ impl<E: Engine> SlotInTransit<E> {
         }
     }
 
-    /// The slot is in good hands again.
+    /// Returns the engine, the slot and the task. From now on the caller sees to the slot.
     pub fn arrive(mut self) -> (Arc<E>, usize, Option<Task>) {
         let slot = self.slot.take().expect("it arrives once");
         (Arc::clone(&self.engine), slot, self.first.take())
@@ -96,11 +115,26 @@ impl<E: Engine> Drop for SlotInTransit<E> {
     }
 }
 
-/// Hosts futures with a worker's slot, until there are none.
+/// Hosts futures with a worker's slot, one after the other, until there is none to be had. Returns
+/// what becomes of the slot.
 ///
-/// To be polled by a task of the engine's runtime. Dropped before it is ready, as by a runtime that
-/// shuts down, it ends the future that it hosts as `Cancelled`, and the slot, if it has one then,
-/// is lost.
+/// To be polled by a task of the engine's runtime; the engine then follows the [`Continuation`].
+/// Each future is polled with the task's own waker, as a worker of the pool, and a poll enters and
+/// leaves that worker, so the task may move between the runtime's threads. The host takes tasks
+/// from the engine's queue. It stops for a closure, which it never runs itself, and returns it with
+/// the slot. After 64 jobs without a suspension it yields to the runtime's other tasks.
+///
+/// Dropped before it is ready, as by a runtime that shuts down, it ends the future that it hosts as
+/// `Cancelled`, and the slot, if it has one then, is lost.
+///
+/// ```
+/// use pool_core::backend::{Continuation, Engine, SlotInTransit, host_futures};
+///
+/// /// What an engine gives to its runtime's `spawn`.
+/// async fn host<E: Engine>(moving: SlotInTransit<E>, go_on: impl Fn(Continuation)) {
+///     go_on(host_futures(moving).await);
+/// }
+/// ```
 pub async fn host_futures<E: Engine>(moving: SlotInTransit<E>) -> Continuation {
     let (engine, slot, mut first) = moving.arrive();
     let life = engine.life();
@@ -142,7 +176,7 @@ pub async fn host_futures<E: Engine>(moving: SlotInTransit<E>) -> Continuation {
         if host.look_around() {
             continue;
         }
-        // In this order: whoever resumes the slot finds its seat free.
+        // In this order: the thread that resumes the slot finds its seat free.
         let slot = host.leave();
         let has_work = || has_work(&*engine) || life.may_leave();
         match life.roster.sleep.announce(slot, has_work) {
@@ -152,8 +186,12 @@ pub async fn host_futures<E: Engine>(moving: SlotInTransit<E>) -> Continuation {
     }
 }
 
-/// What becomes of a slot that was lost with the threads that its engine borrowed: the worker is
-/// gone, and others see to its task.
+/// Counts a slot's worker out that was lost with the threads that its engine borrowed, and leaves
+/// its task to others: `first` is queued past the bound. Without a task, the slot was counted as
+/// searching, and another worker is woken to search instead.
+///
+/// With the last worker the pool closes, and what is queued is abandoned: nobody is left to run it.
+/// What [`Engine::lose`] does by default.
 pub fn lose_slot<E: Engine>(engine: &Arc<E>, slot: usize, first: Option<Task>) {
     let life = engine.life();
     match first {
@@ -166,41 +204,48 @@ pub fn lose_slot<E: Engine>(engine: &Arc<E>, slot: usize, first: Option<Task>) {
     life.worker_lost(slot, || take_queued(&**engine));
 }
 
-/// Where a hosted future stands in the pool's books.
+/// Where a hosted future stands in the pool's books, and so what its end must undo.
 #[derive(Clone, Copy)]
 enum Standing {
-    /// It has not started.
+    /// It has not started, and has no frame.
     New,
-    /// It runs, or sleeps, at the host's seat.
+    /// It runs, or sleeps, at the host's seat, where it has a frame. `since` is its start in
+    /// nanoseconds of the pool's age.
     Seated { is_listed: bool, since: u64 },
-    /// It has given its slot away.
+    /// It has given its slot away, and is noted among the jobs that are off their worker.
     OffWorker { since: u64 },
 }
 
-/// One future of the pool, from its start to its end.
+/// One future of the pool, from its start to its end. Ready when the future is over, or was started
+/// or ended elsewhere. It owns the poll of the job's cell from the start on.
 struct Hosted<'h, 'e, E: Engine> {
-    /// `None` once it is over, or was taken by somebody else (a joiner, a canceller).
+    /// `None` once it is over, or was taken by another side (a joiner, a canceller).
     job: Option<Arc<dyn Polled>>,
+    /// The host, which may lose its slot and get another one while this future is hosted.
     host: &'h mut Host<'e, E>,
+    /// Where the future stands.
     standing: Standing,
+    /// Whether the job's cell has been told of the host's present waker.
     known: Known,
-    /// It has waited for its own pool.
+    /// The future has waited for its own pool. From then on it gives its slot away at each
+    /// suspension.
     lends: bool,
-    /// Its inbox, while it needs a slot.
+    /// Its inbox, while it waits for a slot.
     seeking: Option<Arc<Seeking>>,
 }
 
-/// What a poll begins with.
+/// What a poll of a hosted future begins with.
 enum Begins {
-    /// With a seat.
+    /// It has a seat, its own or a loan, and is polled as a worker.
     Seated,
-    /// Without one, which it does not need.
+    /// It has none and needs none, and is polled as an outsider.
     Alone,
-    /// Not yet.
+    /// It needs a slot and waits for one: the task is woken when that has come.
     Later,
 }
 
 impl<'h, 'e, E: Engine> Hosted<'h, 'e, E> {
+    /// Takes the future out of its entry.
     fn new(entry: AsyncEntry, host: &'h mut Host<'e, E>) -> Self {
         Self {
             job: Some(entry.0),
@@ -212,8 +257,8 @@ impl<'h, 'e, E: Engine> Hosted<'h, 'e, E> {
         }
     }
 
-    /// One poll, as a worker of the pool: so the job may submit to it, join, close and drop it like
-    /// any other.
+    /// Polls once as a worker of the pool, so that the job may submit to it, join, close and drop
+    /// it like any other. Notes whether the future waits for its own pool.
     fn poll_as_worker(&mut self, job: &Arc<dyn Polled>, waker: &Waker) -> Poll<Outcome> {
         let worker = self.host.worker();
         let polled = {
@@ -225,7 +270,8 @@ impl<'h, 'e, E: Engine> Hosted<'h, 'e, E> {
         polled
     }
 
-    /// The first poll takes the right to start. False if the job was started elsewhere meanwhile.
+    /// Takes the right to start, before the first poll, and makes a frame at the seat. Returns
+    /// false if the job was started or ended elsewhere meanwhile.
     fn start(&mut self, job: &Arc<dyn Polled>) -> bool {
         if job.start_hosted() {
             self.host.has_slept = false;
@@ -237,7 +283,8 @@ impl<'h, 'e, E: Engine> Hosted<'h, 'e, E> {
         false
     }
 
-    /// What the future can begin a poll with. It takes a slot, if it gave its own away.
+    /// Returns what the future can begin a poll with. If it gave its slot away, it takes one that
+    /// sleeps, or leaves an entry for one and waits.
     fn begin(&mut self, job: &Arc<dyn Polled>, cx: &Context<'_>) -> Begins {
         let Standing::OffWorker { since } = self.standing else {
             return Begins::Seated;
@@ -272,13 +319,15 @@ impl<'h, 'e, E: Engine> Hosted<'h, 'e, E> {
         }
     }
 
-    /// Gives the slot away until the future is woken.
+    /// Gives the slot away until the future is woken. The job's note, with the host's waker, is
+    /// made before its frame ends, so that a report finds it in one of the two.
     fn lend(&mut self, job: &Arc<dyn Polled>, waker: &Waker) {
         let Standing::Seated { is_listed, since } = self.standing else {
             return;
         };
         let life = self.host.life();
-        // In this order: whoever cancels the pool wakes those who are away, and then the hosts.
+        // In this order: the thread that cancels the pool wakes the jobs that are away, and then
+        // the hosts.
         life.off_worker
             .note(job.id(), job.name(), since, Some(waker.clone()));
         self.host.strike(is_listed);
@@ -286,13 +335,13 @@ impl<'h, 'e, E: Engine> Hosted<'h, 'e, E> {
         self.host.release();
         self.host.tell_news();
         if life.is_cancelling() {
-            // Its canceller may have looked among those who are away too early, and among the hosts
-            // too late.
+            // Its canceller may have looked among the jobs that are away too early, and among the
+            // hosts too late.
             waker.wake_by_ref();
         }
     }
 
-    /// One poll, or the end, of a future that needs no slot.
+    /// Polls a future that needs no slot, as an outsider. It ends in the books of no seat.
     fn poll_alone(&mut self, job: Arc<dyn Polled>, waker: &Waker) -> Poll<()> {
         match job.poll_hosted(self.host.life(), None, waker, self.known) {
             Poll::Ready(outcome) => {
@@ -306,6 +355,8 @@ impl<'h, 'e, E: Engine> Hosted<'h, 'e, E> {
         }
     }
 
+    /// Polls a future at the host's seat. When it ends, a loan is given back; when it suspends, the
+    /// slot stays or is given away.
     fn poll_seated(&mut self, job: Arc<dyn Polled>, waker: &Waker) -> Poll<()> {
         if self.host.meet(waker) {
             self.known = Known::NotYet;
@@ -336,7 +387,7 @@ impl<'h, 'e, E: Engine> Hosted<'h, 'e, E> {
     }
 }
 
-/// See the module's head.
+/// Returns whether a future may be polled without a slot; see the module's section.
 fn needs_no_token(job: &dyn Polled, life: &Lifecycle) -> bool {
     life.phase.is_stopped()
         || life
@@ -386,9 +437,10 @@ impl<E: Engine> Drop for Hosted<'_, '_, E> {
     }
 }
 
-/// Lets the runtime's other tasks have the thread.
+/// A future that suspends once and wakes itself, so that the runtime's other tasks have the thread.
 #[derive(Default)]
 struct Pause {
+    /// It was polled before.
     is_over: bool,
 }
 

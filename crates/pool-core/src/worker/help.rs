@@ -10,10 +10,10 @@
 //! it within its own poll. So the depth of a chain of awaits costs memory and no stack. A helper
 //! looks from the end of the list: what was awaited last is due first.
 //!
-//! A future that was suspended notes in its cell what it awaits of its own pool, whoever polled it.
-//! A helper that finds a future not due adds to the list what that awaits: if the workers all wait
-//! here, nobody else makes progress on it. So the list holds whole chains of awaits, and what it
-//! holds is what the jobs here asked for, if by way of others.
+//! A future that was suspended notes in its cell what it awaits of its own pool, whether a worker
+//! or a helper polled it. A helper that finds a future not due adds to the list what that awaits:
+//! if the workers all wait here, nobody else makes progress on it. So the list holds whole chains
+//! of awaits, and what it holds is what the jobs here asked for, if by way of others.
 //!
 //! Each wait has a part of the list of its own, above those of the waits around it, and never polls
 //! theirs: a joiner runs nothing that it did not ask for.
@@ -22,16 +22,16 @@
 //! An executor may poll each of several handles with a waker of its own, and poll again the one
 //! alone whose waker was called. So the waker of a handle's poll is left in the cell of that
 //! future, and of those that it awaits, and in no other: it is dead once the handle is ready. A
-//! cell has room for one helper's waker, and needs no more, since a future is awaited by whoever
-//! polled its handle last. It notes who that is; one that has an older note of it does not help it
-//! any more.
+//! cell has room for one helper's waker, and needs no more, since a future is awaited by the job
+//! that polled its handle last. It notes which one that is; a helper of a future that has an older
+//! note of it does not help it any more.
 //!
 //! # What a helper leaves in the queue
 //! A wake queues the future, and a helper that is faster leaves that entry there. Each future has
 //! one at the most, but a job may wait for one future after the other, for as long as it likes,
-//! while no worker comes to the queue: the entries would keep what they point to. So who has ended
-//! some futures here looks through as many entries twice, from the front, drops those of futures
-//! that are over, and queues the others again.
+//! while no worker comes to the queue: the entries would keep what they point to. So a worker that
+//! has ended some futures here looks through twice as many entries, from the front, drops those of
+//! futures that are over, and queues the others again.
 //!
 //! # No wake is missed
 //! A helper leaves its waker in a future's cell and then looks whether that is due; a wake makes
@@ -47,70 +47,80 @@ use std::task::Waker;
 use crate::job::id::JobId;
 use crate::worker::Worker;
 
-/// A job that another one awaits.
+/// A job that another one awaits, as a helper sees it: the cell of a closure that is still queued,
+/// or of a future.
 pub(crate) trait Awaited: Send + Sync {
+    /// Returns the job's id.
     fn id(&self) -> JobId;
+    /// Returns whether the job needs no help any more.
     fn is_ended(&self) -> bool;
-    /// A job of the same pool that waits for this one, if by way of others, polls it, if it is due,
-    /// or runs it, if it is queued. Otherwise `waker` will be called.
+    /// Makes progress on the job for another job of the same pool that waits for it, directly or by
+    /// way of others: polls it, if it is due, or runs it, if it is queued. Otherwise `waker` is
+    /// called when there may be something to do.
     fn help(self: Arc<Self>, worker: &Worker, waker: &Waker) -> Helped;
-    /// Whether future `id` was the last to poll its handle, as far as that matters.
+    /// Returns whether future `id` was the last to poll this job's handle, as far as that matters.
     fn is_awaited_by(&self, id: JobId) -> bool;
-    /// What it awaits itself.
+    /// Returns what the job awaits itself, as of the end of its last poll.
     fn awaits(&self) -> Vec<Arc<dyn Awaited>>;
-    /// The helper has stopped waiting. Returns the other jobs in which it may have left its waker.
+    /// Takes the helper's waker out: the helper has stopped waiting. Returns the other jobs in
+    /// which it may have left its waker.
     fn leave_helper(&self) -> Vec<Arc<dyn Awaited>>;
 }
 
-/// A helper has stopped waiting for these, and for what they await.
+/// Takes the helper's waker out of these jobs, and of all that they await. A loop, so that a long
+/// row of awaits takes no stack.
 pub(crate) fn leave_helpers(mut awaited: Vec<Arc<dyn Awaited>>) {
     while let Some(job) = awaited.pop() {
         awaited.append(&mut job.leave_helper());
     }
 }
 
-/// What a helper found.
+/// What came of an attempt to help one job.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Helped {
-    /// It was due, and was polled.
+    /// It was due or queued, and was polled or run here.
     Polled,
-    /// It sleeps, or somebody else polls it.
+    /// There is nothing to do for it now: it sleeps, or another thread has it.
     NotDue,
-    /// It has ended.
+    /// It has ended, or needs no help any more.
     Over,
 }
 
+/// What the waits on one worker's stack help with. Used by the worker's own thread alone. Nothing
+/// is borrowed while a job is polled or dropped.
 #[derive(Default)]
 pub(super) struct Help {
+    /// The list: for each wait on the stack, the innermost last, the jobs that it waits for.
     futures: RefCell<Vec<Arc<dyn Awaited>>>,
-    /// Which those are, each with where its job's part of the list begins: a chain of awaits may be
-    /// long.
+    /// Which jobs those are, each with where its wait's part of the list begins. A set, since there
+    /// may be many.
     listed: RefCell<HashSet<(usize, JobId)>>,
     /// What the future that is being polled has awaited in this poll, above what those around it
     /// have.
     awaited: RefCell<Vec<Arc<dyn Awaited>>>,
-    /// Where the innermost job's part of the list begins.
+    /// Where the innermost wait's part of the list begins.
     base: Cell<usize>,
-    /// A helper polls, or looks for what is due: whoever awaits within that only adds to the list.
+    /// A helper polls, or looks for what is due: an await within that only adds to the list.
     is_helping: Cell<bool>,
-    /// A job may have a name.
+    /// Whether a job on this stack may have been given a name, which is to be forgotten as it ends.
     has_left: Cell<bool>,
-    /// How many futures have ended here, since the last look at the queue, whose entries may be in
-    /// it.
+    /// How many futures have ended here since the last look at the list of woken futures, whose
+    /// entries may still be in it.
     entries_left: Cell<usize>,
 }
 
-/// How many futures end here before the helper looks for their entries.
+/// How many futures end here before the worker looks for their entries.
 const MOST_ENTRIES_LEFT: usize = 32;
 
 impl Help {
-    /// How much is noted of what futures on this stack await.
+    /// Returns how many jobs are noted that futures on this stack have awaited in their present
+    /// polls.
     #[inline]
     pub(super) fn noted(&self) -> usize {
         self.awaited.borrow().len()
     }
 
-    /// Takes what was noted since there was so much.
+    /// Takes what was noted after the first `since`.
     #[inline]
     pub(super) fn take_noted(&self, since: usize) -> Vec<Arc<dyn Awaited>> {
         if self.noted() == since {
@@ -121,8 +131,8 @@ impl Help {
 }
 
 impl Worker {
-    /// Runs a job in place, with a part of the list of its own. Who helps in it waits no longer
-    /// after it.
+    /// Runs a job in place, with a part of the list of its own. When the job returns, its waits are
+    /// over: the helper's waker is taken out of the jobs that are left in that part.
     #[inline]
     pub(crate) fn helping_apart<R>(&self, run: impl FnOnce() -> R) -> R {
         let (result, rest) = self.apart(run);
@@ -132,7 +142,7 @@ impl Worker {
         result
     }
 
-    /// Runs something with a part of the list of its own. What is left in that.
+    /// Runs `run` with a part of the list of its own. Returns what is left in that.
     #[inline]
     fn apart<R>(&self, run: impl FnOnce() -> R) -> (R, Vec<Arc<dyn Awaited>>) {
         let help = &self.0.help;
@@ -147,7 +157,7 @@ impl Worker {
     }
 
     /// Waits for `future` on this worker, helping; `wait` sleeps until the helper's waker is
-    /// called. `is_over` is asked before each sleep.
+    /// called. `is_over` is asked before each sleep, after a helping that found nothing more to do.
     pub(crate) fn help_until(
         &self,
         future: Arc<dyn Awaited>,
@@ -167,9 +177,9 @@ impl Worker {
         });
     }
 
-    /// Helps within one poll of an executor that is not ours: makes what progress there is, and
-    /// returns. `waker` is called when there may be more, until the handle is polled again, or
-    /// goes.
+    /// Helps within one poll of an executor that is not the pool's: makes what progress there is,
+    /// and returns. `waker` is called when there may be more, until the handle is polled again, or
+    /// goes. Within another help it only adds to that one's list.
     pub(crate) fn help_once(&self, future: Arc<dyn Awaited>, waker: &Waker) {
         if self.0.help.is_helping.get() {
             self.add(future);
@@ -183,8 +193,8 @@ impl Worker {
         drop(rest);
     }
 
-    /// The future that is the innermost job here, if it is one that is being polled: notes that it
-    /// awaits what `job` gives.
+    /// Notes that the future that is being polled here, if it is the innermost job, awaits the job
+    /// that `job` makes a reference to. Returns that future's id.
     pub(crate) fn note_awaited(&self, job: impl FnOnce() -> Arc<dyn Awaited>) -> Option<JobId> {
         let awaiter = self.polled_innermost()?;
         let job = job();
@@ -192,8 +202,8 @@ impl Worker {
         Some(awaiter)
     }
 
-    /// A job here is over: it is in no wait that it has left. Whether it, or one beneath it, may
-    /// have left something.
+    /// Forgets the names of the jobs that have ended here, so that no wait leaves them out any
+    /// more. Returns whether the job that is over, or one beneath it, may have had one.
     #[inline]
     pub(super) fn forget_left(&self) -> bool {
         let has_left = self.0.help.has_left.get();
@@ -203,6 +213,7 @@ impl Worker {
         has_left
     }
 
+    /// Does the part of that which is due only where a name was given.
     #[cold]
     fn forget_all_left(&self) {
         let jobs = self.own_jobs();
@@ -212,8 +223,8 @@ impl Worker {
         }
     }
 
-    /// A future has ended here, and its entry is in the queue of those that were woken, unless
-    /// somebody has just taken it.
+    /// Notes that a future has ended here whose entry may still be in the list of woken futures.
+    /// After some of them, the front of that list is looked through.
     pub(crate) fn left_an_entry(&self) {
         let left = &self.0.help.entries_left;
         left.set(left.get() + 1);
@@ -225,12 +236,12 @@ impl Worker {
         }
     }
 
-    /// A job here may leave something behind.
+    /// Notes that a job on this stack is given a name.
     pub(super) fn may_leave_something(&self) {
         self.0.help.has_left.set(true);
     }
 
-    /// Adds to the innermost job's part of the list. False: it is there already.
+    /// Adds a job to the innermost wait's part of the list. Returns false if it is there already.
     fn add(&self, future: Arc<dyn Awaited>) -> bool {
         let help = &self.0.help;
         let is_new = help
@@ -243,7 +254,8 @@ impl Worker {
         is_new
     }
 
-    /// Polls what is due until nothing is.
+    /// Helps with what is due until nothing is, from the end of the list. What a job that is not
+    /// due awaits is added, and comes first.
     fn help_all(&self, waker: &Waker) {
         let help = &self.0.help;
         help.is_helping.set(true);
@@ -280,7 +292,7 @@ impl Worker {
         help.is_helping.set(false);
     }
 
-    /// Takes one entry off the list.
+    /// Takes one entry off the list, and drops it with nothing borrowed.
     fn take_off(&self, index: usize) {
         let help = &self.0.help;
         let over = help.futures.borrow_mut().remove(index);
@@ -289,7 +301,7 @@ impl Worker {
         drop(over);
     }
 
-    /// Takes the innermost wait's entries above `length` off the list.
+    /// Takes the innermost wait's entries above `length` off the list, and returns them.
     fn cut_off(&self, length: usize) -> Vec<Arc<dyn Awaited>> {
         let help = &self.0.help;
         if help.futures.borrow().len() <= length {
@@ -302,6 +314,7 @@ impl Worker {
         rest
     }
 
+    /// Takes a job out of the set.
     fn unlist(&self, base: usize, future: &Arc<dyn Awaited>) {
         let mut listed = self.0.help.listed.borrow_mut();
         listed.remove(&(base, future.id()));

@@ -1,4 +1,8 @@
-//! How a worker that found nothing looks on, and sleeps; and what it does when it finds something.
+//! The step of a worker that found nothing: it searches a while, and then announces its sleep. And
+//! what it does when it finds something.
+//!
+//! The rule behind both is that of `sleep`: as long as a worker searches, submitters wake no other.
+//! So a searcher that finds a task, and is the last one, must wake another if there is more.
 
 use super::Worker;
 use super::search::{A_NAP, Looked};
@@ -10,19 +14,20 @@ use crate::worker::sleep::Announced;
 /// What a worker that found nothing does next.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Rest {
-    /// There may be work: look again.
+    /// There may be work: look again. The worker is counted among those that search.
     Search,
-    /// There is none: leave, and come back when resumed.
+    /// There is no work: leave, and come back when resumed. The slot is on the idle stack, or was
+    /// resumed already.
     Sleep,
-    /// The pool has stopped.
+    /// The pool has stopped, and nothing is left to do: leave for good.
     Stop,
-    /// The worker's slot is elsewhere: leave.
+    /// The worker's slot is to be passed on: leave the seat first.
     Moved,
 }
 
 impl Worker {
-    /// The worker found a task: if it was the last to search, it sees to it that somebody finds the
-    /// next.
+    /// Notes that the worker found a task. If it was the last to search, and there is more to do,
+    /// it wakes a worker to find the next.
     #[inline]
     pub(crate) fn found<E: Engine>(&self, engine: &E) {
         if self.ends_last_search() && self.has_work(engine) {
@@ -30,7 +35,8 @@ impl Worker {
         }
     }
 
-    /// The worker found something to run. True: it searched, and nobody else does.
+    /// Ends the worker's search, since it has found something to run. Returns true if it searched,
+    /// and no other worker does: then the caller looks for more, and notifies.
     #[inline]
     pub(super) fn ends_last_search(&self) -> bool {
         self.0.is_searching.replace(false) && {
@@ -39,12 +45,18 @@ impl Worker {
         }
     }
 
+    /// Returns whether there is something to run: a queued task, a woken future, or a chore at the
+    /// end of the pool.
     #[inline]
     pub(crate) fn has_work<E: Engine>(&self, engine: &E) -> bool {
         !engine.queue().is_empty() || self.life().has_woken()
     }
 
-    /// Looks a while, then announces its sleep.
+    /// Decides how the worker rests: tells the pool's news, leaves if the pool has stopped,
+    /// searches a while, and otherwise announces its sleep.
+    ///
+    /// `has_work` looks for the end of the pool as well as for tasks. It is asked once more after
+    /// the sleep was announced, as the protocol in `sleep` wants it.
     #[cold]
     pub(super) fn rest<E: Engine>(&self, engine: &E) -> Rest {
         let life = self.life();
@@ -67,7 +79,7 @@ impl Worker {
         {
             Looked::Found => return Rest::Search,
             Looked::Nap => {
-                // Whoever submits meanwhile must not count on this one.
+                // A submitter must not count on this worker meanwhile.
                 if !(self.ends_last_search() && has_work()) {
                     machine::sleep(A_NAP);
                 }
@@ -83,7 +95,7 @@ impl Worker {
         match announced {
             Announced::Sleep => Rest::Sleep,
             Announced::Search => Rest::Search,
-            // Somebody counts on this place being resumed; so it sleeps, and wakes at once.
+            // A thread has resumed this slot already; so the worker sleeps, and wakes at once.
             Announced::Resumed => Rest::Sleep,
         }
     }

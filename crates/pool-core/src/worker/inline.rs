@@ -5,10 +5,10 @@ use super::Worker;
 use crate::pool::lifecycle::Submission;
 use crate::task::Task;
 
-/// Jobs within each other on one stack, above which a child is queued instead of run in place: 16
-/// KiB for each of them in a stack of the usual 2 MiB.
+/// How many jobs may be within each other on one stack before a child is queued instead of run in
+/// place: 16 KiB for each of them in a stack of the usual 2 MiB.
 const MOST_IN_PLACE: usize = 128;
-/// Children that one job queues so, past the bound: a job that submits for ever takes no more
+/// Children that one job queues so, past the bound: a job that submits without end takes no more
 /// memory than this.
 const MOST_PAST_BOUND: usize = 1024;
 /// Jobs nested on one stack whose submitter had queued that many. Above this all their children are
@@ -29,8 +29,8 @@ impl Worker {
     /// most 192 jobs are within each other by their submissions, whatever the graph of submissions.
     /// The memory: a job with fewer than 64 such submitters around it queues up to 1 024 children,
     /// however many it submits. One that has 64 of them around it queues all its children: as many
-    /// as it submits itself, and that after the 64 have queued 1 024 each. A chain of any length
-    /// has one entry in the queue at a time.
+    /// as it submits itself, and that after the 64 have queued 1 024 each. A row of jobs of any
+    /// length, each of which submits the next, has one entry in the queue at a time.
     pub(crate) fn run_inline(&self, task: Task) -> Result<(), Task> {
         let Some(submission) = Submission::begin_inline(self.life(), self.index()) else {
             return Err(task);

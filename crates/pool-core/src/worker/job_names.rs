@@ -12,6 +12,7 @@ use super::Worker;
 pub(crate) struct StackName(u64);
 
 impl StackName {
+    /// Returns a name that was never given.
     fn next() -> Self {
         static NEXT: AtomicU64 = AtomicU64::new(0);
         // ORDERING: Relaxed: each gets its own, in whatever order.
@@ -19,12 +20,14 @@ impl StackName {
     }
 }
 
-/// The names that were given, by level; the outermost job first.
+/// The names that were given on one worker, by level of its stack; the outermost job first. A level
+/// without a name has none yet.
 #[derive(Default)]
 pub(super) struct Names(RefCell<Vec<Option<StackName>>>);
 
 impl Worker {
-    /// The name of the job at this level of the stack, from 1. It is forgotten as that job ends.
+    /// Returns the name of the job at this level of the stack, from 1, and gives it one if it has
+    /// none. The name is forgotten as that job ends.
     pub(crate) fn name_at(&self, level: usize) -> StackName {
         self.may_leave_something();
         let mut names = self.0.names.0.borrow_mut();
@@ -34,8 +37,8 @@ impl Worker {
         *names[level - 1].get_or_insert_with(StackName::next)
     }
 
-    /// Forgets the names above this level. The waits that a job has begun, and left to somebody
-    /// else, do not know it any more.
+    /// Forgets the names above this level, whose jobs have ended. The waits that such a job has
+    /// begun, and left to other threads, no longer leave it out.
     pub(super) fn forget_names_above(&self, level: usize) {
         let mut names = self.0.names.0.borrow_mut();
         if let Some(gone) = names.get(level..) {

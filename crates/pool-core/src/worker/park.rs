@@ -1,5 +1,5 @@
-//! The one way in which a thread waits: it polls a future and parks in between, for ever or up to a
-//! limit.
+//! The one way in which a thread waits: it polls a future and parks in between, without a limit or
+//! up to one.
 //!
 //! Joining, waiting for room, for quiet and for the end of a shutdown are futures; their blocking
 //! and timed forms are these few lines around them.
@@ -22,20 +22,25 @@ use crate::worker::Worker;
 
 pub use blocked::{Blocked, when_blocked};
 
-/// Parks this thread until its waker fires.
+/// Parks the thread that made it until its waker fires.
 ///
 /// The flag, not the thread's park token, carries the wake: a job may park and unpark threads as it
 /// likes.
 #[derive(Debug)]
 pub(crate) struct Parker(Arc<ThreadWaker>);
 
+/// What a parker and its wakers share.
 #[derive(Debug)]
 struct ThreadWaker {
+    /// The thread that made the parker, and alone parks at it.
     thread: Thread,
+    /// Whether the waker has fired since the last return from a park. Set with Release, and taken
+    /// with Acquire.
     is_woken: AtomicBool,
 }
 
 impl Parker {
+    /// Returns a parker for the calling thread.
     pub(crate) fn new() -> Self {
         Self(Arc::new(ThreadWaker {
             thread: machine::current(),
@@ -43,11 +48,13 @@ impl Parker {
         }))
     }
 
+    /// Returns a waker that ends the park. It may outlive the parker.
     pub(crate) fn waker(&self) -> Waker {
         Waker::from(Arc::clone(&self.0))
     }
 
-    /// Returns once the waker has fired since the last return, or at `limit`. False at the limit.
+    /// Returns true once the waker has fired since the last return, or false at `limit`. A thread
+    /// of an adopted engine runs what that engine has for it meanwhile.
     pub(crate) fn park(&self, limit: Option<Instant>) -> bool {
         // ORDERING: Acquire pairs with the waker's Release: what it did before is visible to the
         // next poll.
@@ -73,6 +80,8 @@ impl Wake for ThreadWaker {
         self.wake_by_ref();
     }
 
+    /// Sets the flag and unparks the thread. Any thread may call this, also after the wait is over:
+    /// then the next park returns at once.
     fn wake_by_ref(self: &Arc<Self>) {
         // ORDERING: Release, see `park`.
         self.is_woken.store(true, Ordering::Release);
@@ -85,11 +94,11 @@ impl Wake for ThreadWaker {
 const HELP_EVERY: Duration = Duration::from_millis(1);
 
 /// Runs `future` to its end within a job of `worker`, and queued tasks in between: the pool that it
-/// waits for may need this very worker. `limit` is looked at anew before each park; the future sees
-/// to it that it ends then.
+/// waits for may need this very worker. Without a worker it only waits. `limit` is asked before
+/// each park, and bounds that park; the future itself must end at the limit.
 ///
-/// What is run here keeps the caller until it returns. So tasks are left to a worker that has
-/// nothing to do, unless it does not take them by the next look.
+/// A task that is run here keeps the caller until it returns. So tasks are left to a worker that
+/// has nothing to do, unless it does not take them by the next look.
 pub(crate) fn block_on_helping<F: Future>(
     mut future: Pin<&mut F>,
     worker: Option<&Worker>,
@@ -118,8 +127,8 @@ pub(crate) fn block_on_helping<F: Future>(
         if std::mem::take(&mut has_helped)
             && let Some(worker) = worker
         {
-            // What ran here may have been the last: a worker that rests says so to all who wait for
-            // quiet, this one too.
+            // What ran here may have been the last: a worker that rests says so to all that wait
+            // for quiet, this one too.
             worker.life().tell_watchers();
         }
         let next_look = worker.map(|_| machine::now() + HELP_EVERY);
@@ -127,9 +136,12 @@ pub(crate) fn block_on_helping<F: Future>(
     }
 }
 
-/// The same in async code, where who waits may keep the worker that it is on: queued tasks run
-/// within the polls. `worker` is asked for the pool's worker that the polling thread is, at each
-/// poll anew.
+/// Does the same in async code, where the job that waits may keep the worker that it is on: queued
+/// tasks run within the polls. `worker` is asked at each poll for the pool's worker that the
+/// polling thread is.
+///
+/// A future whose suspension frees its worker does not help. For the others, the pool's clock wakes
+/// the task every [`HELP_EVERY`], so that it looks again.
 pub(crate) async fn helping<F: Future>(
     mut future: Pin<&mut F>,
     worker: impl Fn() -> Option<Worker>,
@@ -166,48 +178,50 @@ pub(crate) async fn helping<F: Future>(
                 }
                 return Poll::Pending;
             }
-            // What ran here may have been the last, for others who wait for quiet.
+            // What ran here may have been the last, for others that wait for quiet.
             worker.life().tell_watchers();
         }
     })
     .await
 }
 
-/// How often one looks before one sleeps. A look costs a yield, some hundred nanoseconds on a core
-/// that nobody else wants.
+/// How many times a thread looks before it sleeps. A look costs a yield, some hundred nanoseconds
+/// on a core that nobody else wants.
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct Looks(u32);
 
 impl Looks {
-    /// Who joins: a job that starts at once is over by then, and who waits for one that does not
-    /// does best to leave its core.
+    /// For a thread that joins. A job that starts at once is over by then. While one does not
+    /// start, it is best to leave the core.
     pub(crate) const JOINER: Self = Self(16);
-    /// A worker: its sleep costs the next submitter a system call.
+    /// For a worker: its sleep costs the next submitter a system call.
     pub(crate) const WORKER: Self = Self(16);
-    /// A submitter at a full queue: it comes back to many free places.
+    /// For a submitter at a full queue: after a longer wait it finds many free places.
     pub(crate) const SUBMITTER: Self = Self(18);
 
-    /// Half as many, that many times over.
+    /// Returns half as many, that many times over; none in the end.
     pub(crate) fn halved(self, times: u32) -> Self {
         Self(self.0.checked_shr(times).unwrap_or(0))
     }
 
+    /// Returns the number of looks. In a simulation it is one: there a longer search does not last
+    /// longer.
     fn count(self) -> u32 {
-        // Who looks longer is no longer in a simulator's eyes.
         if machine::is_simulated() { 1 } else { self.0 }
     }
 }
 
 /// How many looks come without giving up the core: as many as take about as long, all in all, as a
-/// job's way to another core and back. Who yields instead is away for longer than that, though
-/// nobody else wants the core.
+/// job's way to another core and back. A thread that yields instead is away for longer than that,
+/// though nobody else wants the core.
 const LOOKS_SPINNING: u32 = if cfg!(pool_loom) { 1 } else { 5 };
 
-/// Whether all threads of this process share one core, so that who spins keeps the one it waits for
-/// from running.
+/// Whether all threads of this process share one core, so that a thread that spins keeps the one it
+/// waits for from running.
 static HAS_ONE_CORE: AtomicBool = AtomicBool::new(false);
 
-/// Asks the system, once in a process. Each pool does so before its first job.
+/// Asks the system for the number of cores, once in a process. Each pool does so before its first
+/// job.
 pub(crate) fn prepare() {
     static ONCE: Once = Once::new();
     ONCE.call_once(|| {
@@ -216,17 +230,18 @@ pub(crate) fn prepare() {
     });
 }
 
-/// Looks a while whether something has happened: by a few spins, then between yields. True once it
-/// has.
+/// Looks a while whether something has happened: by a few spins, then between yields. Returns true
+/// once it has. Does not sleep.
 pub(crate) fn look_a_while(looks: Looks, mut has_happened: impl FnMut() -> bool) -> bool {
     has_happened() || spin_a_while(&mut has_happened) || look_between_yields(looks, has_happened)
 }
 
 /// Looks whether something has happened that another core is about to do, without giving up this
-/// one. True once it has.
+/// one. Returns true once it has. Does not look at all on a machine with one core, or in a
+/// simulation.
 ///
-/// The spins grow: what is looked at lies on a cache line that somebody is about to write, and each
-/// look costs that somebody the line's way back.
+/// The spins grow: what is looked at lies on a cache line that another thread is about to write,
+/// and each look costs that thread the line's way back.
 pub(crate) fn spin_a_while(mut has_happened: impl FnMut() -> bool) -> bool {
     // Nobody else runs while a simulated thread spins.
     let may_spin = !HAS_ONE_CORE.load(Ordering::Relaxed) && !machine::is_simulated();
@@ -237,7 +252,7 @@ pub(crate) fn spin_a_while(mut has_happened: impl FnMut() -> bool) -> bool {
         })
 }
 
-/// The same between yields alone.
+/// Looks `looks` times, each time after a yield. Returns true once it has happened.
 pub(crate) fn look_between_yields(looks: Looks, mut has_happened: impl FnMut() -> bool) -> bool {
     (0..looks.count()).any(|_| {
         machine::yield_now();
@@ -245,9 +260,9 @@ pub(crate) fn look_between_yields(looks: Looks, mut has_happened: impl FnMut() -
     })
 }
 
-/// The same; tells how long the yield lasted after which it had happened. In a simulation not at
-/// all: there a thread is away for as long as the schedule says, and no core is the less idle for
-/// it.
+/// Does the same, and returns how long the yield lasted after which it had happened; `None` if it
+/// has not. In a simulation the time is zero: there a thread is away for as long as the schedule
+/// says.
 pub(crate) fn time_between_yields(
     looks: Looks,
     mut has_happened: impl FnMut() -> bool,
@@ -271,10 +286,12 @@ thread_local! {
     static SPARE: Cell<Option<Parker>> = const { Cell::new(None) };
 }
 
-/// The thread's parker for one wait; a wait within that one gets another.
+/// The thread's parker for one wait; a wait within that one gets another. Most waits so cost no
+/// allocation.
 struct OwnParker(Option<Parker>);
 
 impl OwnParker {
+    /// Takes the thread's spare parker, or makes one.
     fn take() -> Self {
         let spare = SPARE.try_with(Cell::take).ok().flatten();
         Self(Some(spare.unwrap_or_else(Parker::new)))
@@ -297,7 +314,8 @@ impl Drop for OwnParker {
     }
 }
 
-/// Runs `future` on this thread. `None` if `limit` passed first.
+/// Runs `future` on this thread, which parks between polls. Returns `None` if `limit` passed first;
+/// the future is dropped then.
 pub(crate) fn block_on<F: Future>(future: F, limit: Option<Instant>) -> Option<F::Output> {
     let mut future = pin!(future);
     let parker = OwnParker::take();

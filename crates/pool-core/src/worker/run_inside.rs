@@ -11,7 +11,8 @@ use crate::task::Task;
 use crate::worker::{StepOutcome, Worker};
 
 impl Worker {
-    /// Does one thing that is left, if there is one. Tasks that are still queued do not start.
+    /// Does one thing that is left, if there is one: a chore, a woken future, or a task that is
+    /// still queued. Such a task does not start: running it gives it up.
     #[cold]
     pub(crate) fn step_at_end<E: Engine>(&self, engine: &E) -> StepOutcome {
         let life = self.life();
@@ -19,7 +20,7 @@ impl Worker {
             return StepOutcome::Nothing; // what is queued is the parent's
         }
         if life.chores.are_left() {
-            // Somebody else looks for the next: this one may take for ever.
+            // Another worker looks for the next: this chore may never end.
             self.found(engine);
             if life.chores.do_one(self) {
                 return StepOutcome::Ran;
@@ -41,8 +42,12 @@ impl Worker {
         self.life().phase.is_stopped() && self.life().ending.stops_when_quiet()
     }
 
-    /// What becomes of a task that this worker may not queue: it runs here, or is refused once the
-    /// pool is cancelling. It comes back from a worker that is outside.
+    /// Does what is due for a task that this worker may not queue: runs it in place, or refuses it
+    /// once the pool is cancelling.
+    ///
+    /// # Errors
+    /// The worker is [outside](Self::is_outside) its generation: the task, which the caller submits
+    /// as any thread does. The inner error is the refusal, with the task.
     pub(crate) fn run_inside(&self, task: Task) -> Result<Result<(), Refused<Task>>, Task> {
         match self.run_inline(task) {
             Err(task) if self.is_outside() => Err(task),
@@ -50,7 +55,8 @@ impl Worker {
         }
     }
 
-    /// The thread ends: tells the hook, and drops the state.
+    /// Ends the thread's work: runs `on_worker_stop`, drops the state, and counts the worker out.
+    /// In a forked child none of these happens.
     pub(crate) fn leave(self) {
         if self.life().is_forked() {
             // The hooks and the state are the parent's.

@@ -2,58 +2,67 @@
 //!
 //! A worker looks a while before it sleeps, since its sleep costs the next submitter a system call.
 //! Two things make that harmful, and no single look shows them:
-//! - **Rivals.** Of several that search, one gets the next job. The others begin anew each time,
-//!   and with few cores they hold up the one that runs it. So who loses to a rival looks half as
-//!   long from then on, until it gets a job.
+//! - **Rivals.** Of several that search, one gets the next job. The others start over each time,
+//!   and with few cores they hold up the one that runs it. So a worker that loses to a rival looks
+//!   half as long from then on, until it gets a job.
 //! - **A shared core.** A submitter and the worker that it waits for may take turns on one core
 //!   while another has nothing to do: to the scheduler both always give way, and it leaves them
-//!   where they are. Each job then costs two switches. Who is woken, though, is put on an idle
-//!   core. So a worker that has come to its jobs that way for a while sleeps once; if that changes
-//!   nothing, again after twice as many, and so on. On a borrowed thread it naps instead: its
-//!   owner would not let the thread sleep.
+//!   where they are. Each job then costs two switches. A thread that is woken, though, is put on an
+//!   idle core. So a worker that has come to its jobs that way for a while sleeps once; if that
+//!   changes nothing, again after twice as many, and so on. On a borrowed thread it naps instead:
+//!   its owner would not let the thread sleep.
 //!
-//! A worker on a borrowed thread begins anew with each run.
+//! A worker on a borrowed thread starts over with each run.
+//!
+//! A look that finds work says nothing about which worker will get it: the worker then goes to the
+//! queue, and if a rival was faster it comes back for another search, shorter than the one before.
 
 use std::cell::Cell;
 use std::time::Duration;
 
 use crate::worker::park::{Looks, spin_a_while, time_between_yields};
 
-/// A yield that lasts longer has let others run.
+/// A yield that lasts longer than this has let other threads run on this core.
 const A_TURN_OF_OTHERS: Duration = Duration::from_nanos(1200);
 
-/// The shortest sleep there is.
+/// The shortest sleep there is: it makes the scheduler wake the thread, which may then be on
+/// another core.
 pub(super) const A_NAP: Duration = Duration::from_nanos(1);
 
-/// After this many jobs in a row that came within others' turns, the worker sleeps.
+/// How many jobs in a row have to come within others' turns on this core before the worker sleeps
+/// for the first time.
 const FIRST_TURNS: u32 = 32;
-/// The most that it grows to.
+/// The most that this number grows to.
 const MOST_TURNS: u32 = 1 << 13;
 
 /// What a worker does after a look.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Looked {
-    /// There is work.
+    /// There is work. The worker stays counted as searching, and goes to take it.
     Found,
-    /// There is none: it is time to sleep.
+    /// There is none, or the worker should change its core: it is time to sleep.
     Nothing,
     /// Let the thread sleep for [`A_NAP`], then look again.
     Nap,
 }
 
+/// What one worker has learned from its searches. Used by its own thread alone.
 #[derive(Debug)]
 pub(super) struct Search {
+    /// Whether the thread is borrowed, and so must nap instead of sleeping.
     is_borrowed: bool,
-    /// Jobs in a row that rivals took.
+    /// How many times in a row work was seen while rivals searched. Each halves the looks of the
+    /// next search.
     losses: Cell<u32>,
-    /// Jobs in a row that came within others' turns on this core, since the last sleep.
+    /// How many jobs in a row came while others had this core, since the last sleep.
     turns: Cell<u32>,
-    /// How many of those it takes until the next sleep.
+    /// How many of those it takes until the worker sleeps.
     bearable: Cell<u32>,
 }
 
 impl Search {
-    /// For a worker on a borrowed thread, or on its own.
+    /// Returns the search of a worker that has learned nothing yet, on a borrowed thread or on its
+    /// own.
     pub(super) fn new(is_borrowed: bool) -> Self {
         Self {
             is_borrowed,
@@ -63,13 +72,14 @@ impl Search {
         }
     }
 
-    /// The worker found a job.
+    /// Notes that the worker found a job: its next search is as long as the first.
     #[inline]
     pub(super) fn succeeded(&self) {
         self.losses.set(0);
     }
 
-    /// Looks a while for work.
+    /// Looks a while for work: by a few spins, then between yields. Calls `has_rivals` only if it
+    /// found some.
     pub(super) fn look(
         &self,
         mut has_work: impl FnMut() -> bool,
@@ -100,6 +110,8 @@ impl Search {
         Looked::Found
     }
 
+    /// Notes that work came without a yield, or within a short one: no other thread shares the
+    /// core.
     fn has_own_core(&self) {
         self.turns.set(0);
         self.bearable.set(FIRST_TURNS);
@@ -112,7 +124,7 @@ mod tests {
 
     use super::{Looked, Search};
 
-    /// How often one looks who finds nothing.
+    /// How many times a worker looks that finds nothing.
     fn looks_in_vain(search: &Search) -> u32 {
         let looks = Cell::new(0);
         let finds_nothing = || {
@@ -158,7 +170,7 @@ mod tests {
             };
             for jobs in [32, 64, 128] {
                 jobs_in_turns(&search, jobs);
-                // Even where there is work: whoever submitted it runs on this very core.
+                // Even where there is work: the thread that submitted it runs on this very core.
                 assert_eq!(search.look(|| true, || false), sleeps, "after {jobs}");
             }
             jobs_in_turns(&search, 255);

@@ -1,4 +1,4 @@
-//! Who sleeps and who searches: how a submission wakes few workers and never too few.
+//! Which workers sleep and which search: how a submission wakes few workers and never too few.
 //!
 //! # States
 //! A worker is **active** (it runs a job), **searching** (it looks for one) or **sleeping** (it is
@@ -10,14 +10,14 @@
 //! Otherwise it takes one sleeper off the stack, counts it as searching, and resumes it.
 //!
 //! Before that it has a little **patience**, if another worker is active: a short job is over, and
-//! its worker searches, sooner than a sleeper could be woken. Who submits a job, joins it and
-//! submits the next would else wake a second worker each time, for nothing.
+//! its worker searches, sooner than a sleeper could be woken. Otherwise a thread that submits a
+//! job, joins it and submits the next would wake a second worker each time, for nothing.
 //!
 //! # The worker that found nothing
 //! It puts itself on the stack; in one step it leaves the searching and joins the sleeping. Then a
 //! heavy fence; then it looks into the queues once more. Empty: it parks until somebody takes it
 //! off the stack. Not empty: it takes itself off the stack and searches again; if it is no longer
-//! there, it was resumed and searches all the same.
+//! there, it was resumed and searches nevertheless.
 //!
 //! # The worker that found something
 //! It leaves the searching. If it was the last, a full fence; then it looks whether there is more
@@ -29,10 +29,10 @@
 //! light and heavy fence make the push visible to that look (`asymmetric_fence`).
 //!
 //! A submitter that read that **somebody searches** has put a full fence between its push and that
-//! read. Whoever searched at that moment leaves the searching later in the total order of the word:
-//! for its sleep, and then looks, as above; or with a job, and then the last of the searchers
-//! looks, behind a full fence of its own, and resumes somebody. That sleepers exist is what makes
-//! this case matter, so only it pays for the full fence.
+//! read. Each worker that searched at that moment leaves the searching later in the total order of
+//! the word: for its sleep, and then looks, as above; or with a job, and then the last of the
+//! searchers looks, behind a full fence of its own, and resumes somebody. That sleepers exist is
+//! what makes this case matter, so only it pays for the full fence.
 
 use crossbeam_utils::CachePadded;
 
@@ -40,22 +40,29 @@ use crate::sys::asymmetric_fence::{heavy, light};
 use crate::sys::sync::{AtomicU64, LockExt, Mutex, Ordering, fence};
 use crate::worker::park::spin_a_while;
 
+/// One sleeping worker, in the word.
 const SLEEPING: u64 = 1 << 32;
+/// One searching worker, in the word.
 const SEARCHING: u64 = 1;
 
+/// The idle stack of a pool, and the counts that submitters look at. Slots are what sleep here; for
+/// workers with threads of their own, the slot is the worker.
 pub(crate) struct Sleep {
-    /// Sleeping workers in the upper half, searching in the lower.
+    /// Sleeping workers in the upper half, searching in the lower. Changed with SeqCst, and for
+    /// sleepers only under the lock of the stack.
     word: CachePadded<AtomicU64>,
+    /// The slots that sleep, the latest on top. No user code runs under the lock.
     stack: Mutex<Vec<usize>>,
+    /// How many workers the pool has.
     workers: u64,
 }
 
-/// How many sleep, by the word.
+/// Returns how many sleep, by the word.
 fn sleeping(word: u64) -> u64 {
     word / SLEEPING
 }
 
-/// How many search, by the word.
+/// Returns how many search, by the word.
 fn searching(word: u64) -> u64 {
     word % SLEEPING
 }
@@ -64,15 +71,18 @@ fn searching(word: u64) -> u64 {
 #[must_use]
 #[derive(Debug, PartialEq, Eq)]
 pub(crate) enum Announced {
-    /// Nothing to be found: park until resumed.
+    /// There is nothing to be found: park until resumed.
     Sleep,
-    /// There is work, and the worker searches again.
+    /// There is work. The worker is off the stack and counted as searching again.
     Search,
-    /// There is work, and somebody has resumed the worker already: take the slot, then search.
+    /// There is work, and another thread has resumed the worker already: take the slot as it comes,
+    /// then search.
     Resumed,
 }
 
 impl Sleep {
+    /// Returns a stack on which nobody sleeps, for a pool of that many workers. Nobody is counted
+    /// as searching either.
     pub(crate) fn new(workers: usize) -> Self {
         Self {
             word: CachePadded::new(AtomicU64::new(0)),
@@ -81,8 +91,9 @@ impl Sleep {
         }
     }
 
-    /// The submitter's part. The worker to resume, if one is needed. `is_worker`: whether the
-    /// submitter is one itself.
+    /// Does the submitter's part, after its push. Returns the worker to resume, if one is needed:
+    /// it is counted as searching. `is_worker` says whether the submitter is a worker itself, and
+    /// is asked only if somebody sleeps.
     #[inline]
     pub(crate) fn notify(&self, is_worker: impl FnOnce() -> bool) -> Option<usize> {
         // ORDERING: partner is the heavy fence in `announce`: either this read sees the sleeper, or
@@ -94,6 +105,7 @@ impl Sleep {
         self.notify_sleeper(is_worker)
     }
 
+    /// Does the part of [`notify`](Self::notify) that is due only where somebody sleeps.
     #[inline(never)]
     fn notify_sleeper(&self, is_worker: impl FnOnce() -> bool) -> Option<usize> {
         // ORDERING: pairs with the fence in `end_search`: either this read sees no searcher, or its
@@ -110,6 +122,7 @@ impl Sleep {
         self.take_sleeper()
     }
 
+    /// Takes the top of the stack and counts it as searching, unless a worker searches by now.
     #[cold]
     fn take_sleeper(&self) -> Option<usize> {
         let mut stack = self.stack.lock_unpoisoned();
@@ -125,33 +138,34 @@ impl Sleep {
         Some(worker)
     }
 
-    /// Whether somebody sleeps. Out of date at once.
+    /// Returns whether a worker sleeps. Out of date at once.
     #[inline]
     pub(crate) fn has_sleeper(&self) -> bool {
         self.word.load(Ordering::Relaxed) >= SLEEPING
     }
 
-    /// Whether others search next to the caller, who does. Out of date at once.
+    /// Returns whether others search next to the caller, which is counted as searching. Out of date
+    /// at once.
     #[inline]
     pub(crate) fn has_rivals(&self) -> bool {
         searching(self.word.load(Ordering::Relaxed)) > 1
     }
 
-    /// Whether somebody searches. Out of date at once.
+    /// Returns whether a worker searches. Out of date at once.
     pub(crate) fn has_searcher(&self) -> bool {
         searching(self.word.load(Ordering::Relaxed)) != 0
     }
 
-    /// Whether somebody sleeps or searches. Out of date at once.
+    /// Returns whether a worker sleeps or searches. Out of date at once.
     #[inline]
     pub(crate) fn is_somebody_idle(&self) -> bool {
         self.word.load(Ordering::Relaxed) != 0
     }
 
-    /// Takes a sleeper off the stack for one who has work for it already. Nobody is resumed, and it
-    /// does not search.
+    /// Takes a sleeper off the stack for a caller that has work for its slot already. It is not
+    /// resumed, and is counted as active.
     ///
-    /// To those who submit it is one that was active all along: before it sleeps again, it looks.
+    /// To submitters it is a worker that was active all along: before it sleeps again, it looks.
     pub(crate) fn take_for_work(&self) -> Option<usize> {
         if !self.has_sleeper() {
             return None;
@@ -162,7 +176,8 @@ impl Sleep {
         Some(sleeper)
     }
 
-    /// Takes every sleeper off the stack, for the end.
+    /// Takes every sleeper off the stack, for the end of the pool, and counts all of them as
+    /// searching. The caller resumes them.
     pub(crate) fn take_all(&self) -> Vec<usize> {
         let mut stack = self.stack.lock_unpoisoned();
         let count = stack.len() as u64;
@@ -173,12 +188,13 @@ impl Sleep {
         std::mem::take(&mut *stack)
     }
 
-    /// An active worker found its own queue empty.
+    /// Counts one more searcher: a worker that was active and found nothing.
     pub(crate) fn begin_search(&self) {
         self.word.fetch_add(SEARCHING, Ordering::SeqCst);
     }
 
-    /// A searcher found a job. True if it was the last one: it must look for more and notify.
+    /// Counts one searcher less: it found a job. Returns true if it was the last one: then it must
+    /// look for more, and notify if there is some.
     pub(crate) fn end_search(&self) -> bool {
         let was_last = searching(self.word.fetch_sub(SEARCHING, Ordering::SeqCst)) == 1;
         if was_last {
@@ -188,7 +204,8 @@ impl Sleep {
         was_last
     }
 
-    /// A searcher gives up; `has_work` is its last look.
+    /// Puts a searcher on the stack, and looks once more: `has_work` is its last look. The caller
+    /// does what the answer says.
     pub(crate) fn announce(&self, worker: usize, has_work: impl FnOnce() -> bool) -> Announced {
         {
             let mut stack = self.stack.lock_unpoisoned();
@@ -206,7 +223,7 @@ impl Sleep {
         }
     }
 
-    /// The worker takes itself off the stack, unless somebody has.
+    /// Takes the worker off the stack again, unless another thread has.
     pub(crate) fn withdraw(&self, worker: usize) -> Announced {
         let mut stack = self.stack.lock_unpoisoned();
         match stack.iter().rposition(|&sleeper| sleeper == worker) {

@@ -3,7 +3,7 @@
 //! # Protocol
 //! The future's own task is woken, and is polled without a slot. If one sleeps, it takes that.
 //! Otherwise it leaves an **entry** among the woken futures, which nobody can refuse, and waits at
-//! its **inbox**. Whoever pops the entry brings what it can:
+//! its **inbox**. The thread that pops the entry brings what it can:
 //! - A worker with nothing else on its stack leaves its seat and puts its **slot** into the inbox.
 //!   So does a host.
 //! - A worker that waits inside a job for its whole pool cannot leave. It puts a **loan** into the
@@ -15,9 +15,9 @@
 //! It finds the inbox by way of the future's cell (`worker::help`), and lends its seat as well: it
 //! may have the only one.
 //!
-//! An inbox that nobody looks into any more is closed, and whoever comes with a slot keeps it; a
-//! slot that lies in it by then is the closer's. An entry that is dropped, as by the end of the
-//! pool, says so in the inbox: no slot will come.
+//! An inbox that nobody looks into any more is closed, and a thread that comes with a slot keeps
+//! it; a slot that lies in it by then is the closer's. An entry that is dropped, as by the end of
+//! the pool, says so in the inbox: no slot will come.
 
 use std::fmt;
 use std::sync::Arc;
@@ -32,62 +32,76 @@ use crate::task::{GivenUp, GivenUpAs, Payload, Task};
 use crate::worker::park::Parker;
 use crate::worker::{Departure, Worker};
 
-/// How long a loan lies in the inbox.
+/// How long a loan lies in the inbox before the lender takes it back.
 const TAKEN_UP_WITHIN: Duration = Duration::from_millis(1);
 
-/// The inbox of a future that needs a slot.
+/// The inbox of a future that needs a slot. The future's host, its entry among the woken, and its
+/// cell share it. A waker is called with the lock free.
 pub(crate) struct Seeking(Mutex<Inbox>);
 
+/// What is in an inbox. It leaves `Waits` once, except that a loan that was taken back makes it
+/// wait again.
 enum Inbox {
-    /// Nobody has come.
+    /// Nothing has come yet. The waker is that of the host's task; after a loan was taken back it
+    /// wakes nobody, until the host polls again.
     Waits(Waker),
+    /// A slot or a loan has come, and the host was woken.
     Has(Grant),
-    /// Nobody will come.
+    /// Nobody will come: the entry was dropped.
     Forlorn,
-    /// Nobody waits here any more.
+    /// Nobody waits here any more: the grant was taken, or the host has gone.
     Closed,
 }
 
 /// What a future that needs a slot gets.
 pub(crate) enum Grant {
+    /// A slot, which is the future's from now on, and counts as active.
     Slot(usize),
+    /// A seat and its slot for one poll.
     Loan(Loan),
 }
 
-/// A seat for one poll. Its drop gives it back.
+/// A seat for one poll, whose worker waits meanwhile. Its drop gives it back, and wakes the lender.
 pub(crate) struct Loan {
+    /// The lender's seat.
     pub(crate) seat: usize,
+    /// The lender's slot.
     pub(crate) slot: usize,
+    /// Wakes the lender.
     lender: Waker,
 }
 
-/// What became of a seat that was to be lent.
+/// What became of a seat that a worker was about to lend.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum LoanEnd {
     /// It was used, and is back.
     Returned,
     /// Nobody came for it in time.
     NotTakenUp,
+    /// The inbox needs no slot: it has one, or is closed.
     NobodyWaits,
 }
 
-/// The entry of a future that needs a slot.
+/// The entry of a future that needs a slot, among the woken futures of its pool.
 struct SeekerEntry(Arc<Seeking>);
 
 impl Seeking {
-    /// Leaves an entry for future `id` among those that were woken.
+    /// Makes an inbox for future `id`, and leaves an entry for it among those that were woken. The
+    /// waker of `cx` is called when a grant has come, or none will.
     pub(crate) fn begin(id: JobId, life: &Arc<Lifecycle>, cx: &Context<'_>) -> Arc<Self> {
         let seeking = Arc::new(Self(Mutex::new(Inbox::Waits(cx.waker().clone()))));
         seeking.leave_entry(id, life);
         seeking
     }
 
+    /// Queues an entry for the inbox. There is one at a time, or none while a lender holds it.
     fn leave_entry(self: &Arc<Self>, id: JobId, life: &Arc<Lifecycle>) {
         life.woken
             .requeue(Task::new(id, SeekerEntry(Arc::clone(self))), life);
     }
 
-    /// What has come. `None`: nothing will.
+    /// Returns what has come, and closes the inbox with it; `None` if nothing will come. While
+    /// nothing has come, the waker of `cx` replaces the former one.
     pub(crate) fn poll(&self, cx: &Context<'_>) -> Poll<Option<Grant>> {
         let mut inbox = self.0.lock_unpoisoned();
         match &mut *inbox {
@@ -99,21 +113,25 @@ impl Seeking {
         }
     }
 
-    /// Nobody waits here any more. What had come by then is the caller's.
+    /// Closes the inbox: nobody waits here any more. Returns what had come by then, which is the
+    /// caller's.
     pub(crate) fn close(&self) -> Option<Grant> {
         close(&mut self.0.lock_unpoisoned())
     }
 
-    /// Brings a slot. False if nobody waits for it.
+    /// Puts a slot into the inbox. Returns false if nobody waits for it: then the slot is still the
+    /// caller's.
     pub(crate) fn give(&self, slot: usize) -> bool {
         self.put(Grant::Slot(slot))
     }
 
+    /// Puts a grant into the inbox, and wakes the host. Returns false if nobody waits, and drops
+    /// the grant.
     fn put(&self, grant: Grant) -> bool {
         self.turn(Inbox::Has(grant))
     }
 
-    /// Ends the wait. False if nobody waits.
+    /// Ends the wait with what is `to` be in the inbox. Returns false if nobody waits.
     fn turn(&self, to: Inbox) -> bool {
         let mut inbox = self.0.lock_unpoisoned();
         if !matches!(*inbox, Inbox::Waits(_)) {
@@ -128,7 +146,8 @@ impl Seeking {
         true
     }
 
-    /// Lends the seat of `worker`, which waits here until it is back.
+    /// Lends the seat of `worker`, and blocks until it is back, or until it was not taken up in
+    /// time and was taken back. The worker's job waits meanwhile, so no two jobs run at the seat.
     pub(crate) fn lend(&self, worker: &Worker) -> LoanEnd {
         let parker = Parker::new();
         let is_put = self.put(Grant::Loan(Loan {
@@ -148,8 +167,8 @@ impl Seeking {
         LoanEnd::Returned
     }
 
-    /// Takes a loan back that nobody has taken up. The one who waits was woken for it, and waits on
-    /// when it is polled.
+    /// Takes a loan back that nobody has taken up. Returns false if the host has it. The future
+    /// that waits was woken for it, and waits on when it is polled.
     fn take_back(&self) -> bool {
         let mut inbox = self.0.lock_unpoisoned();
         if !matches!(*inbox, Inbox::Has(_)) {
@@ -162,6 +181,7 @@ impl Seeking {
     }
 }
 
+/// Closes an inbox under its lock, and returns what was in it.
 fn close(inbox: &mut Inbox) -> Option<Grant> {
     match std::mem::replace(inbox, Inbox::Closed) {
         Inbox::Has(grant) => Some(grant),
@@ -175,12 +195,17 @@ impl Drop for Loan {
     }
 }
 
-/// The inbox that a woken entry is about, or the entry of another kind.
+/// Returns the inbox that a woken entry is about.
+///
+/// # Errors
+/// The entry is one of another kind: the task.
 pub(crate) fn inbox_of(woken: Task) -> Result<Arc<Seeking>, Task> {
     woken.into_payload::<SeekerEntry>().map(|entry| entry.0)
 }
 
 impl Payload for SeekerEntry {
+    /// Brings what this worker has: its slot, if nothing else is on its stack, otherwise a loan. If
+    /// a loan is not taken up, the entry is queued again for others.
     fn run(self, id: JobId, worker: &Worker) {
         if worker.own_jobs() == 0 {
             worker.depart(Departure::To(self.0));
@@ -191,6 +216,7 @@ impl Payload for SeekerEntry {
         }
     }
 
+    /// Tells the host that no slot will come.
     fn abandon(self) {
         let _told = self.0.turn(Inbox::Forlorn);
     }

@@ -1,4 +1,8 @@
 //! How a worker's slot comes and goes, on engines whose slots move from thread to thread.
+//!
+//! A worker that is to give its slot away says where to while it runs a task (`depart`). Its loop
+//! then ends with `Moved`; the code around the loop drops the worker, frees its seat, takes the
+//! departure and passes the slot on.
 
 use std::any::Any;
 use std::cell::Cell;
@@ -19,31 +23,42 @@ pub(crate) enum Departure {
     To(Arc<Seeking>),
 }
 
+/// How one worker's slot comes and goes. Used by the worker's holder alone.
 #[derive(Default)]
 pub(super) struct Lending {
-    /// The worker polls futures for a runtime.
+    /// The worker polls futures for a runtime, and runs no closure. Set once, when a host makes the
+    /// worker.
     is_hosting: Cell<bool>,
-    /// A future that was polled here waits for a job of its own pool.
+    /// A future that was polled here waits for a job of its own pool, or for the pool. The host
+    /// takes it after each poll.
     awaits_own: Cell<bool>,
+    /// Where the slot goes once the seat is free.
     departure: Cell<Option<Departure>>,
+    /// Whether there is a departure.
     is_leaving: Cell<bool>,
 }
 
 impl Worker {
-    /// For [`Engine::run`]: the worker leaves its thread, and its slot goes on with `future`, which
-    /// a runtime hosts.
+    /// Sends the worker's slot to a host, with `future`, which that hosts. For [`Engine::run`],
+    /// which returns the answer: [`StepOutcome::Moved`].
+    ///
+    /// The worker then leaves its seat. Its run returns the future as
+    /// [`Continuation::ForHost`](crate::backend::Continuation::ForHost), or, on
+    /// [`RegisteredThreads`](crate::backend::RegisteredThreads), hands it to the `host` closure. On
+    /// an engine whose workers run neither way, the future would be dropped, and so abandoned.
     pub fn set_out(&self, future: Task) -> StepOutcome {
         self.depart(Departure::Future(future));
         StepOutcome::Moved
     }
 
-    /// The worker leaves as soon as what it runs is over.
+    /// Says where the slot goes. The worker leaves as soon as what it runs is over.
     pub(crate) fn depart(&self, departure: Departure) {
         self.0.lending.departure.set(Some(departure));
         self.0.lending.is_leaving.set(true);
     }
 
-    /// What comes of a woken task that was run.
+    /// Returns what came of a woken task that was run: the worker goes on, or its slot has a
+    /// departure.
     #[inline]
     pub(super) fn step_taken(&self) -> StepOutcome {
         if self.0.lending.is_leaving.get() {
@@ -53,66 +68,68 @@ impl Worker {
         }
     }
 
-    /// Where the slot goes, for whoever has left the seat.
+    /// Takes where the slot goes, for the code that has left the seat.
     pub(crate) fn take_departure(&self) -> Option<Departure> {
         self.0.lending.is_leaving.set(false);
         self.0.lending.departure.take()
     }
 
-    /// Its slot has come back from sleep: it is counted among those that search.
+    /// Notes that the slot has come back from sleep: it is counted among those that search.
     pub(crate) fn is_resumed(&self) {
         self.0.is_searching.set(true);
     }
 
-    /// Its slot sleeps, or is elsewhere: whoever has it may be counted among those that search, and
-    /// this worker is not.
+    /// Notes that the slot sleeps, or is elsewhere: its holder may be counted among those that
+    /// search, and this worker is not.
     pub(crate) fn is_without_slot(&self) {
         self.0.is_searching.set(false);
     }
 
-    /// Whether it is counted among those that search.
+    /// Returns whether the worker is counted among those that search.
     pub(crate) fn is_searching(&self) -> bool {
         self.0.is_searching.get()
     }
 
-    /// Sleeps until its slot comes home.
+    /// Sleeps until the thread is woken: for its slot, or for a call in its mailbox.
     pub(crate) fn park(&self) {
         self.0.status.park();
     }
 
-    /// Says that this worker polls futures for a runtime, and runs no closure.
+    /// Marks this worker as one that polls futures for a runtime, and runs no closure.
     pub(crate) fn host(&self) {
         self.0.lending.is_hosting.set(true);
     }
 
-    /// Whether it polls futures for a runtime.
+    /// Returns whether it polls futures for a runtime.
     pub(crate) fn is_hosting(&self) -> bool {
         self.0.lending.is_hosting.get()
     }
 
-    /// Whether jobs may run within the one that runs here. On a thread that polls futures none may:
-    /// a closure might block them all.
+    /// Returns whether children may run within the job that runs here. On a thread that polls
+    /// futures none may: a closure might block them all.
     pub(crate) fn may_run_in_place(&self) -> bool {
         !self.is_hosting()
     }
 
     /// Notes that the future that is being polled waits for a job of this pool, or for all of them.
+    /// On a worker that does not host, nothing reads it.
     pub(crate) fn awaits_own_pool(&self) {
         self.0.lending.awaits_own.set(true);
     }
 
-    /// Whether the future that was polled last waits for its own pool. The next one begins anew.
+    /// Returns whether the future that was polled last waits for its own pool, and forgets it.
     pub(crate) fn take_awaits_own_pool(&self) -> bool {
         self.0.lending.awaits_own.take()
     }
 
-    /// What jobs on this thread see as the worker's state.
+    /// Returns what jobs on this thread see as the worker's state.
     pub(super) fn shared_state(&self) -> Option<Rc<dyn Any>> {
         self.0.state.get().cloned()
     }
 
     /// Runs `f` on the thread where the closures of this worker's slot run, with a worker at this
-    /// one's seat, and waits for it. `None`: there is no such thread any more.
+    /// one's seat, and waits for it. That is the calling thread, unless the worker hosts futures.
+    /// Returns `None` if there is no such thread any more, or `f` panicked there.
     pub(crate) fn on_slot_thread<R: Send>(&self, f: impl FnOnce(&Worker) -> R + Send) -> Option<R> {
         if !self.is_hosting() {
             return Some(f(self));
@@ -122,8 +139,8 @@ impl Worker {
         wait_for(f, seat, send, |wait| self.block(wait))
     }
 
-    /// Waits, on the thread of this worker. If it polls a runtime's futures, another thread may do
-    /// so meanwhile.
+    /// Calls `wait` on the thread of this worker. If it polls a runtime's futures, the engine is
+    /// told, so that another thread may poll them meanwhile.
     pub(crate) fn block<R>(&self, wait: impl FnOnce() -> R) -> R {
         if !self.is_hosting() {
             return wait();
@@ -135,7 +152,7 @@ impl Worker {
         result.expect("an engine calls what waits")
     }
 
-    /// Runs an action for the holder of `seat`, on this thread.
+    /// Runs an action for the holder of its seat, on this thread, whose state its jobs see.
     pub(crate) fn run_deferred_action<E: Engine>(&self, engine: &Arc<E>, action: DeferredAction) {
         action.run(engine, self.shared_state());
     }

@@ -1,9 +1,12 @@
-//! One worker's place as other threads see it: what it runs, since when, and how to resume it.
+//! One worker's seat as other threads see it: what it runs, since when, and how to resume it.
 //!
-//! The worker alone writes its frames; reports read them. A frame is one job that started here and
-//! is not over; there is more than one where a job runs another in place. An unnamed job of the
-//! first few levels costs two plain stores; a named or deeper one goes through a lock that is held
-//! for a push or a copy, never by user code.
+//! The holder of the seat alone writes its frames; reports read them. A frame is one job that
+//! started here and is not over; there is more than one where a job runs another in place. An
+//! unnamed job of the first few levels costs two plain stores; a named or deeper one goes through a
+//! lock that is held for a push or a copy, never by user code.
+//!
+//! A reader sees each frame whole, but not all of them at one moment: a job may begin or end while
+//! it reads.
 
 use std::sync::OnceLock;
 use std::sync::atomic::{AtomicBool, AtomicU32, AtomicU64, AtomicUsize, Ordering};
@@ -13,39 +16,54 @@ use crate::pool::ledger::Column;
 use crate::sys::machine::{self, Thread};
 use crate::sys::sync::{LockExt, Mutex};
 
-/// Levels of jobs within jobs that are noted without a lock.
+/// How many levels of jobs within jobs are noted without a lock.
 const PLAIN_LEVELS: usize = 16;
 
-/// Where in a frame's number the column stands in which its job is on record already: what is above
-/// this many bits.
+/// Where in a frame's number the column stands in which its job is on record already: it takes the
+/// bits from this one on.
 const RECORD_SHIFT: u32 = 60;
+/// The bits of a frame's number that are the job's id.
 const ID: u64 = (1 << RECORD_SHIFT) - 1;
 
+/// The state of one seat. It lives as long as the pool, while the holders of the seat may change.
 #[derive(Default)]
 pub(crate) struct Status {
+    /// How many jobs are on the stack of the seat's holder, listed ones included.
     depth: AtomicUsize,
+    /// The frames of the first levels whose jobs have no name.
     plain: [PlainFrame; PLAIN_LEVELS],
+    /// The frames of named jobs, and of deeper levels, the innermost last.
     listed: Mutex<Vec<FrameNote>>,
+    /// Whether the worker was resumed since it last returned from its park. Set with Release, and
+    /// taken with Acquire.
     is_resumed: AtomicBool,
+    /// The thread that parks here. None where threads are borrowed.
     thread: OnceLock<Thread>,
+    /// Whether the worker has left for good.
     has_left: AtomicBool,
-    /// How often the workers in this seat have looked for a task, up to the last that left it.
+    /// How many times the workers in this seat have looked for a task, up to the last that left it.
     looks: AtomicU32,
 }
 
+/// A frame that is noted without a lock.
 #[derive(Default)]
 struct PlainFrame {
     /// Zero: nothing runs at this level, or it is listed. Above `RECORD_SHIFT` the column of the
     /// job's record, plus one; zero before that.
     id: AtomicU64,
+    /// When the job started, in nanoseconds of the pool's age. Written before the id, and valid
+    /// while the id is not zero.
     since: AtomicU64,
 }
 
-/// A job that runs here, and when it started, in nanoseconds of the pool's age.
+/// A copy of one frame, for a report.
 #[derive(Debug, Clone)]
 pub(crate) struct FrameNote {
+    /// The job's id.
     pub(crate) id: JobId,
+    /// The job's name, if it has one.
     pub(crate) name: Option<Box<str>>,
+    /// When the job started, in nanoseconds of the pool's age.
     pub(crate) since: u64,
     /// Its end is on record in this column; what runs still is user code that it left: a hook, a
     /// waker, a drop.
@@ -53,18 +71,20 @@ pub(crate) struct FrameNote {
 }
 
 impl Status {
-    /// How often workers have looked for a task here. The next one counts on: which source comes
-    /// first depends on the count, and a worker on a borrowed thread may stay for a few looks only
-    /// (`R206`).
+    /// Returns how many times workers have looked for a task here. The next one counts on: which
+    /// source comes first depends on the count, and a worker on a borrowed thread may stay for a
+    /// few looks only (`R206`).
     pub(crate) fn looks(&self) -> u32 {
         self.looks.load(Ordering::Relaxed)
     }
 
+    /// Keeps the count of a worker that leaves the seat.
     pub(crate) fn keep_looks(&self, looks: u32) {
         self.looks.store(looks, Ordering::Relaxed);
     }
 
-    /// Notes that the worker starts a job. True if the note is listed, which `end` must know.
+    /// Notes that the seat's holder starts a job. Returns true if the note is listed, which
+    /// [`end`](Self::end) must know. Called by the holder alone, as `end` is.
     #[inline]
     pub(crate) fn begin(&self, id: JobId, name: Option<&str>, since: u64) -> bool {
         let level = self.depth.load(Ordering::Relaxed);
@@ -72,8 +92,8 @@ impl Status {
         match self.plain.get(level) {
             Some(frame) if name.is_none() => {
                 frame.since.store(since, Ordering::Relaxed);
-                // ORDERING: Release pairs with the Acquire in `frames`: who sees the id sees its
-                // time.
+                // ORDERING: Release pairs with the Acquire in `frames`: a reader that sees the id
+                // sees its time.
                 frame.id.store(id.as_u64(), Ordering::Release);
                 false
             }
@@ -84,6 +104,7 @@ impl Status {
         }
     }
 
+    /// Notes a job in the list: it has a name, or its level is beyond the plain ones.
     #[cold]
     fn list(&self, id: JobId, name: Option<&str>, since: u64) {
         let name = name.map(Into::into);
@@ -95,7 +116,7 @@ impl Status {
         });
     }
 
-    /// Notes that the end of the job begun last is on record.
+    /// Notes that the end of the job begun last is on record in this column.
     #[cold]
     pub(crate) fn note_record(&self, is_listed: bool, column: Column) {
         if is_listed {
@@ -112,12 +133,13 @@ impl Status {
         frame.store(id | record, Ordering::Release);
     }
 
+    /// Removes the innermost listed frame.
     #[cold]
     fn unlist(&self) {
         drop(self.listed.lock_unpoisoned().pop());
     }
 
-    /// Notes that the job begun last is suspended or over.
+    /// Removes the frame of the job begun last, which is suspended or over.
     #[inline]
     pub(crate) fn end(&self, is_listed: bool) {
         let level = self.depth.load(Ordering::Relaxed) - 1;
@@ -131,11 +153,14 @@ impl Status {
         }
     }
 
+    /// Returns how many jobs are on the stack of the seat's holder. Exact for the holder; out of
+    /// date at once for others.
     #[inline]
     pub(crate) fn depth(&self) -> usize {
         self.depth.load(Ordering::Relaxed)
     }
 
+    /// Returns copies of the frames, for a report: the plain ones first, then the listed ones.
     pub(crate) fn frames(&self) -> Vec<FrameNote> {
         let plain = self.plain.iter().filter_map(|frame| {
             // ORDERING: see `begin`.
@@ -152,11 +177,14 @@ impl Status {
             .collect()
     }
 
+    /// Lets the seat's worker be resumed on this thread.
     pub(crate) fn set_thread(&self, thread: Thread) {
         // Set once, by the worker's own thread, before it first sleeps.
         let _first = self.thread.set(thread);
     }
 
+    /// Ends the worker's park, now or the next time. A worker without a thread of its own sees
+    /// nothing of it.
     pub(crate) fn resume(&self) {
         // ORDERING: Release pairs with the Acquire in `park`.
         self.is_resumed.store(true, Ordering::Release);
@@ -165,12 +193,15 @@ impl Status {
         }
     }
 
+    /// Notes that the worker has left for good. Called by its own thread, as one of its last acts.
     pub(crate) fn leave(&self) {
-        // ORDERING: Release pairs with the Acquire in `has_left`: the worker's last acts are behind
-        // who joins its thread.
+        // ORDERING: Release pairs with the Acquire in `has_left`: the worker's last acts are
+        // visible to the thread that joins it.
         self.has_left.store(true, Ordering::Release);
     }
 
+    /// Returns whether the worker has left for good: then joining its thread takes no longer than
+    /// the thread's own end.
     pub(crate) fn has_left(&self) -> bool {
         self.has_left.load(Ordering::Acquire)
     }

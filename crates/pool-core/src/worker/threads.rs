@@ -19,17 +19,29 @@ use crate::sys::machine::{self, JoinHandle};
 use crate::worker::Worker;
 use crate::worker::park::Parker;
 
-/// Joins what it started. A backend keeps one in addition to its queue.
+/// The threads of a backend that has its own: starts them, and joins them when they have left. A
+/// backend keeps one in addition to its queue.
+///
+/// Dropped, it joins nothing: the threads then end by themselves after the pool has stopped. For an
+/// engine that uses it, see the example at [`Worker`].
 #[derive(Default)]
 pub struct Threads(Mutex<Vec<JoinHandle<()>>>);
 
 impl Threads {
-    /// Starts one thread for each worker; each runs `wrap` around its work. Returns once all of
-    /// them wait for jobs.
+    /// Starts one thread for each worker, and returns once all of them wait for jobs.
+    ///
+    /// Each thread has the name and the stack size of `config`, runs `on_worker_start`, and then
+    /// calls [`Engine::work`] until the pool stops. `wrap` is given that work and must call it
+    /// once, on the same thread: `|work| work()`, or a closure that enters a runtime around it.
+    /// Blocks until every hook has returned.
     ///
     /// # Errors
-    /// The system refused a thread, or `on_worker_start` failed on one: those already started have
-    /// ended.
+    /// The system refused a thread, or `on_worker_start` failed on one. Those already started have
+    /// ended and were joined.
+    ///
+    /// # Panics
+    /// If a thread ends before it is ready, without an error of its hook: `wrap` panicked, or did
+    /// not call the work.
     pub fn start<E: Engine>(
         &self,
         engine: &Arc<E>,
@@ -86,17 +98,21 @@ impl Threads {
         Ok(())
     }
 
-    /// Joins the threads whose workers have left, and forgets those of jobs that hang.
+    /// Joins the threads whose workers have left, and forgets those of jobs that hang: they are not
+    /// waited for, now or later. For [`Engine::join_threads`]. A caller that is one of the threads
+    /// is not joined. After the first call there is nothing left to join.
     pub fn join(&self, life: &Lifecycle) {
         self.join_those(|index| life.roster.has_left(index));
     }
 
-    /// Ends the workers of a pool that is not built, and waits for them.
+    /// Stops a pool that is not built, and waits for its workers to end.
     fn give_up(&self, life: &Lifecycle) {
         life.stop();
         self.join_those(|_| true);
     }
 
+    /// Takes all threads out, joins those for whose index `has_left` holds, and detaches the
+    /// others. Nothing is locked while it waits.
     fn join_those(&self, has_left: impl Fn(usize) -> bool) {
         let threads = std::mem::take(&mut *self.lock());
         for (index, thread) in threads.into_iter().enumerate() {
@@ -108,47 +124,58 @@ impl Threads {
         }
     }
 
+    /// Locks the list of threads, which is in the order of the workers' indices.
     fn lock(&self) -> std::sync::MutexGuard<'_, Vec<JoinHandle<()>>> {
         machine::lock(&self.0)
     }
 }
 
-/// How many threads have come so far that their work begins, and how many have come to their end
-/// before.
+/// What the builder and the starting threads share: how many threads have come so far that their
+/// work begins, and how many have come to their end before.
 #[derive(Default)]
 struct Starting {
+    /// Threads whose hook has returned without an error.
     ready: AtomicUsize,
+    /// Threads whose hook failed or panicked, or that ended without a report.
     failed: AtomicUsize,
-    /// Of the first worker, by its index, whose hook failed.
+    /// The error of the first worker, by its index, whose hook failed.
     error: Mutex<Option<(usize, BuildError)>>,
 }
 
 impl Starting {
+    /// Returns how many threads have reported. Once that is all of them, nothing here changes any
+    /// more.
     fn heard(&self) -> usize {
         // ORDERING: Acquire pairs with the Release in `Ready`: what a worker did as it started is
         // visible to the builder.
         self.ready.load(Ordering::Acquire) + self.failed.load(Ordering::Acquire)
     }
 
+    /// Takes the error that the builder returns, if a hook failed.
     fn take_error(&self) -> Option<BuildError> {
         let first = machine::lock(&self.error).take();
         first.map(|(_index, error)| error)
     }
 }
 
-/// A thread's part in it. Dropped without a report, as by a panic, it says that the thread will not
-/// come.
+/// A thread's part in it. Dropped, it reports how the thread's start has ended: ready if
+/// [`report`](Self::report) was called, otherwise failed, also where the thread panicked.
 struct Ready {
+    /// Where to report.
     starting: Arc<Starting>,
+    /// Wakes the builder, which waits for all reports.
     builder: Waker,
+    /// What the drop will report.
     is_ready: bool,
 }
 
 impl Ready {
+    /// Reports that the thread is about to work.
     fn report(mut self) {
         self.is_ready = true;
     }
 
+    /// Reports that the hook of worker `index` failed. The error of the lowest index is kept.
     fn fail(self, index: usize, error: BuildError) {
         let mut first = machine::lock(&self.starting.error);
         if first.as_ref().is_none_or(|(before, _)| index < *before) {

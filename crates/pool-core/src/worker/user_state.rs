@@ -1,4 +1,4 @@
-//! The worker's state, lent to one job at a time.
+//! The worker's state, borrowed by one job at a time.
 
 use std::any::Any;
 use std::cell::RefCell;
@@ -12,15 +12,23 @@ pub enum StateError {
     #[error(
         "this worker has no state of that type: `on_worker_start` has to return a `RefCell` of it, and runs on a pool's own workers only"
     )]
+    /// There is no such state. `on_worker_start` returned none, or one of another type, or it did
+    /// not run on this thread: a thread of an adopted engine, or one that only polls futures.
     Missing,
     /// A job further up on this thread's stack has the state, and runs the asking one in place.
     #[error(
         "the worker's state is taken by a job that runs this one in place: do not join, submit or wait while the state is taken"
     )]
+    /// The state is borrowed by a job further up on this thread's stack, which runs the asking one
+    /// in place.
     Taken,
 }
 
-/// Lends the `S` in a worker's `RefCell<S>`.
+/// Calls `use_it` with the `S` in a worker's `RefCell<S>`, borrowed for the call.
+///
+/// # Errors
+/// [`StateError::Missing`] if `state` is no `RefCell<S>`, and [`StateError::Taken`] if it is
+/// borrowed.
 pub(crate) fn lend<S: Any, R>(
     state: Option<&dyn Any>,
     use_it: impl FnOnce(&mut S) -> R,

@@ -1,5 +1,8 @@
-//! `Host`: what a host has from future to future: its slot, its seat, and the worker that goes with
-//! them.
+//! `Host`: what a host keeps from future to future: its slot, its seat, and the worker that goes
+//! with them.
+//!
+//! A host without a seat is one whose future has given its slot away. It gets another through
+//! `accept`, before that future is polled at a seat again.
 
 use std::mem::MaybeUninit;
 use std::sync::Arc;
@@ -17,14 +20,17 @@ use crate::worker::sleep::Announced;
 use crate::worker::slot_request::{Grant, Loan, inbox_of};
 use crate::worker::{SampledClock, Worker};
 
-/// Jobs that a host runs without a pause before it lets the runtime's other tasks have the thread.
+/// How many jobs a host runs without a pause before it lets the runtime's other tasks have the
+/// thread.
 const JOBS_AT_A_STRETCH: u32 = 64;
 
+/// Returns whether the pool has something to run: a queued task, a woken future, or a chore.
 pub(super) fn has_work<E: Engine>(engine: &E) -> bool {
     !engine.queue().is_empty() || engine.life().has_woken()
 }
 
-/// A slot that its holder needs no longer: it goes to what there is to do, or sleeps.
+/// Gives a slot away whose holder needs it no longer: it is resumed if there is work, and sleeps
+/// otherwise. Its seat is free.
 fn release<E: Engine>(engine: &E, slot: usize) {
     let life = engine.life();
     life.roster.sleep.begin_search();
@@ -34,7 +40,8 @@ fn release<E: Engine>(engine: &E, slot: usize) {
     }
 }
 
-/// A worker that goes from thread to thread with the task that holds it.
+/// A worker that goes from thread to thread with the task that holds it. It is entered for a poll
+/// at a time.
 struct Roaming(Worker);
 
 // SAFETY: a worker shares its inside with its clones alone, and `Hosted::poll`, which is the only
@@ -43,31 +50,38 @@ struct Roaming(Worker);
 // not be, is never set on this one.
 unsafe impl Send for Roaming {}
 
-/// A host's seat.
+/// A host's seat, while it has one.
 struct Place {
+    /// The worker at the seat, with the slot.
     worker: Roaming,
-    /// Whether the pool knows whom to wake here.
+    /// Whether the pool knows the waker of the task that hosts at this seat, to be woken at a
+    /// cancel.
     is_known: bool,
-    /// Whose seat it is, if it is borrowed.
+    /// Whose seat it is, if it is borrowed for one poll. Its drop gives it back.
     loan: Option<Loan>,
 }
 
-/// What is the host's own, from job to job.
+/// What a host keeps from job to job. Used by the runtime's task alone, one thread at a time.
 pub(super) struct Host<'e, E: Engine> {
+    /// The engine, whose queue the host takes futures from.
     pub(super) engine: &'e Arc<E>,
-    /// `None`: the host has no slot.
+    /// The seat and the slot. `None`: the hosted future has given them away.
     place: Option<Place>,
+    /// The clock for the starts of jobs.
     pub(super) clock: SampledClock,
-    /// The waker of the task that polls.
+    /// The waker of the task that polls, as of its last poll.
     waker: Option<Waker>,
+    /// How many jobs have ended since the last pause or suspension.
     jobs_at_a_stretch: u32,
-    /// Whether the last job was ever suspended.
+    /// Whether the job that started last was ever suspended.
     pub(super) has_slept: bool,
-    /// Whether jobs have ended here since those who watch the pool were told.
+    /// Whether jobs have ended here since the pool's watchers were last told.
     has_news: bool,
 }
 
 impl<'e, E: Engine> Host<'e, E> {
+    /// Returns a host that has taken a seat with `slot`. `is_searching`: the slot is counted among
+    /// those that search.
     pub(super) fn new(engine: &'e Arc<E>, slot: usize, is_searching: bool) -> Self {
         let mut host = Self {
             engine,
@@ -82,20 +96,25 @@ impl<'e, E: Engine> Host<'e, E> {
         host
     }
 
+    /// Returns the life of the pool.
     pub(super) fn life(&self) -> &'e Arc<Lifecycle> {
         self.engine.life()
     }
 
+    /// Returns whether the host has a slot, its own or a loan.
     pub(super) fn has_token(&self) -> bool {
         self.place.is_some()
     }
 
-    /// Whether the host's seat is to be given back.
+    /// Returns whether the host's seat is borrowed, and so to be given back after the poll.
     pub(super) fn is_on_loan(&self) -> bool {
         self.place.as_ref().is_some_and(|it| it.loan.is_some())
     }
 
-    /// The worker at the host's seat.
+    /// Returns the worker at the host's seat.
+    ///
+    /// # Panics
+    /// If the host has no slot.
     pub(super) fn worker(&self) -> &Worker {
         &self.place.as_ref().expect("the chain has a slot").worker.0
     }
@@ -103,7 +122,7 @@ impl<'e, E: Engine> Host<'e, E> {
     // --- coming and going
     // -------------------------------------------------------------------------------------------
 
-    /// Takes a seat with a slot that has come.
+    /// Takes a free seat with a slot that has come, and makes a worker there that runs no closures.
     pub(super) fn occupy(&mut self, slot: usize, is_searching: bool) {
         let taken = self.life().roster.seats.take(Some(slot));
         self.sit(taken.index, slot, is_searching, None);
@@ -111,6 +130,7 @@ impl<'e, E: Engine> Host<'e, E> {
         std::mem::forget(taken);
     }
 
+    /// Makes a worker at a seat that the host has, and marks it as one that hosts.
     fn sit(&mut self, seat: usize, slot: usize, is_searching: bool, loan: Option<Loan>) {
         let worker = Worker::new(self.engine, seat, slot, is_searching);
         worker.host();
@@ -121,7 +141,7 @@ impl<'e, E: Engine> Host<'e, E> {
         });
     }
 
-    /// Takes what a seeker was given.
+    /// Takes what a seeker was given: a slot, for which it finds a seat, or a seat on loan.
     pub(super) fn accept(&mut self, grant: Grant) {
         match grant {
             Grant::Slot(slot) => self.occupy(slot, false),
@@ -129,7 +149,8 @@ impl<'e, E: Engine> Host<'e, E> {
         }
     }
 
-    /// Leaves the seat. The slot, unless it goes back to the one that has lent it.
+    /// Leaves the seat. Returns the slot, which the caller sees to; or `None` if the host had none,
+    /// or it was a loan, which goes back by this.
     fn give_up_seat(&mut self) -> Option<usize> {
         let Place {
             worker: Roaming(worker),
@@ -148,14 +169,15 @@ impl<'e, E: Engine> Host<'e, E> {
         Some(slot)
     }
 
-    /// Leaves the seat of a slot that is the host's own. Whoever has the slot next knows nothing of
-    /// the jobs that have ended here.
+    /// Leaves the seat of a slot that is the host's own, and returns the slot. Tells the pool's
+    /// news first: the next holder of the slot knows nothing of the jobs that have ended here.
     pub(super) fn leave(&mut self) -> usize {
         self.tell_news();
         self.give_up_seat().expect("the chain has a slot")
     }
 
-    /// Gives up what the host has, for others to use.
+    /// Gives up what the host has, for others to use: a loan goes back, and an own slot to what
+    /// there is to do.
     pub(super) fn release(&mut self) {
         if let Some(slot) = self.give_up_seat() {
             release(&**self.engine, slot);
@@ -165,7 +187,7 @@ impl<'e, E: Engine> Host<'e, E> {
     // --- work
     // -------------------------------------------------------------------------------------------------------
 
-    /// Takes the next task out of the queue.
+    /// Takes the next task out of the queue, and ends the worker's search with it.
     pub(super) fn pop(&self) -> Option<Task> {
         let (engine, worker) = (&**self.engine, self.worker());
         let task = engine
@@ -176,7 +198,9 @@ impl<'e, E: Engine> Host<'e, E> {
         Some(task)
     }
 
-    /// Goes on with an entry that was woken. What is left of it, if the slot goes.
+    /// Goes on with an entry that was popped from the woken. The entry of a future that seeks a
+    /// slot gets the host's; a woken future that runs on no runtime is left to a run. Returns what
+    /// is left of the slot if it goes, and `None` if the host keeps it.
     pub(super) fn see_to(&mut self, woken: Task) -> Option<Continuation> {
         self.worker().found(&**self.engine);
         match inbox_of(woken) {
@@ -197,10 +221,12 @@ impl<'e, E: Engine> Host<'e, E> {
         }
     }
 
-    /// Looks a while for work, or for the end. True: there is some.
+    /// Looks a while for work, or for the end of the pool. Returns true if there is some. Counts
+    /// the worker as searching in any case.
     ///
-    /// One host at a time does so, after a job that ended at its first poll: then the next one may
-    /// come as soon. Where jobs sleep, the thread is worth more to the runtime's other tasks.
+    /// One host at a time looks so, and only after a job that ended at its first poll: then the
+    /// next one may come as soon. Where jobs sleep, the thread is worth more to the runtime's other
+    /// tasks.
     pub(super) fn look_around(&self) -> bool {
         let life = self.life();
         let is_worth_it = !self.has_slept && !life.roster.sleep.has_searcher();
@@ -211,14 +237,15 @@ impl<'e, E: Engine> Host<'e, E> {
             })
     }
 
-    /// Tells those who watch the pool, if a job has ended here.
+    /// Tells those that watch the pool, if a job has ended here.
     pub(super) fn tell_news(&mut self) {
         if std::mem::take(&mut self.has_news) {
             self.life().tell_watchers();
         }
     }
 
-    /// Learns who polls. True if that is news to the job.
+    /// Learns the waker of the task that polls, and tells the pool of it. Returns true if it has
+    /// changed, which the job must be told of.
     pub(super) fn meet(&mut self, waker: &Waker) -> bool {
         let is_news = !self.waker.as_ref().is_some_and(|it| it.will_wake(waker));
         if is_news {
@@ -232,16 +259,19 @@ impl<'e, E: Engine> Host<'e, E> {
         is_news
     }
 
-    /// Notes at the seat that a job runs there, since `since`. True if the note is listed.
+    /// Makes a frame at the seat for a job that runs since `since`. Returns true if the note is
+    /// listed, which its end must know.
     pub(super) fn note(&self, job: &Arc<dyn Polled>, since: u64) -> bool {
         self.life().roster.statuses[self.worker().index()].begin(job.id(), job.name(), since)
     }
 
+    /// Ends the frame of a job that gives its slot away.
     pub(super) fn strike(&self, is_listed: bool) {
         self.life().roster.statuses[self.worker().index()].end(is_listed);
     }
 
-    /// The job is over: the seat is free for the next.
+    /// Ends a job at the seat: its frame, its record, the publishing of its outcome, and its count
+    /// as over, in this order.
     pub(super) fn end(&mut self, job: &Arc<dyn Polled>, is_listed: bool, outcome: Outcome) {
         let (life, index) = (self.life(), self.worker().index());
         life.roster.statuses[index].end(is_listed);
@@ -252,7 +282,8 @@ impl<'e, E: Engine> Host<'e, E> {
         self.has_news = true;
     }
 
-    /// The job that is away is over.
+    /// Ends a job that has no seat: its note is removed in the same step in which its outcome is
+    /// recorded.
     pub(super) fn end_away(&mut self, job: &Arc<dyn Polled>, outcome: Outcome) {
         let life = self.life();
         life.off_worker.end(job.id(), outcome, &life.ledger);
@@ -260,7 +291,8 @@ impl<'e, E: Engine> Host<'e, E> {
         life.entry_over();
     }
 
-    /// Whether the runtime's other tasks should have the thread now. Asked once for each job.
+    /// Returns whether the runtime's other tasks should have the thread now. Asked once for each
+    /// job.
     pub(super) fn is_pause_due(&mut self) -> bool {
         let is_due = self.jobs_at_a_stretch >= JOBS_AT_A_STRETCH;
         if is_due {
@@ -269,8 +301,8 @@ impl<'e, E: Engine> Host<'e, E> {
         is_due
     }
 
-    /// The job sleeps, for the one that knows how long: the clock's reading is old when the next
-    /// one starts.
+    /// Notes that the job sleeps for an unknown time: the clock's reading will be old when the next
+    /// job starts.
     pub(super) fn suspend(&mut self) {
         self.clock = SampledClock::default();
         self.jobs_at_a_stretch = 0;
@@ -278,6 +310,8 @@ impl<'e, E: Engine> Host<'e, E> {
     }
 }
 
+/// Loses the slot of a host that was dropped with it, as where the runtime has ended. The slot is
+/// counted as searching first, as [`Engine::lose`] expects of a slot without a task.
 impl<E: Engine> Drop for Host<'_, E> {
     /// A host that was dropped with its slot: the runtime has ended.
     fn drop(&mut self) {
