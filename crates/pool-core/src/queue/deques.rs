@@ -1,5 +1,10 @@
 //! The deques of threads that run jobs: the owner pushes and pops at one end, thieves take at the
 //! other.
+//!
+//! A queue makes one deque for each of its threads, and a thread takes a spare one at its first
+//! look for a task. It keeps it in a thread-local, so that a push finds the deque without a lookup
+//! that other threads share. A thread that ends leaves its deque behind: what is in it is stolen by
+//! others.
 
 use std::cell::RefCell;
 use std::rc::Rc;
@@ -11,6 +16,7 @@ use crate::task::{TaskPlace, TaskRef};
 use crossbeam_deque::{Steal, Stealer, Worker as Deque};
 
 thread_local! {
+    /// The deques that the calling thread has taken.
     static OWN: RefCell<Owned> = const {
         RefCell::new(Owned {
             last: None,
@@ -21,38 +27,47 @@ thread_local! {
 
 /// The calling thread's deques: one of its own pool's, or a few, where pools share threads.
 struct Owned {
-    /// The one that was taken last.
+    /// The one that was taken last, which is that of the thread's own pool in most cases.
     last: Option<Rc<Own>>,
+    /// Those that were taken before.
     others: Vec<Rc<Own>>,
 }
 
-/// Numbers for queues, none of which is given twice.
+/// The next number for a queue. None is given twice, so a thread-local that is left of a queue that
+/// is gone matches no other.
 static NEXT_NUMBER: AtomicU64 = AtomicU64::new(0);
 
-/// There as long as the queue is.
+/// Alive as long as the queue is: threads forget the deques of queues whose token is gone.
 struct Alive;
 
+/// All deques of one queue, as thieves and new owners see them.
 pub(super) struct Deques {
+    /// The queue's number.
     number: u64,
+    /// Dropped with the queue.
     _alive: Arc<Alive>,
+    /// The thieves' ends, by the deques' index. Any thread may use them.
     stealers: Box<[Stealer<BoxedTask>]>,
-    /// Deques that no thread has taken yet.
+    /// Deques that no thread has taken yet. Locked once by each thread.
     spare: Mutex<Vec<Own>>,
 }
 
+/// One deque with its owner's end. It is on its owner's thread once it is taken.
 pub(super) struct Own {
-    /// The queue's number.
+    /// The number of the queue that it belongs to.
     queue: u64,
+    /// Whether that queue is still there.
     life: Weak<Alive>,
-    /// Which one it is, among the queue's.
+    /// Which one it is among the queue's: also the index of its owner's local cache of permits.
     pub(super) index: usize,
+    /// The owner's end: the newest task is popped first, and the oldest is stolen first.
     deque: Deque<BoxedTask>,
-    /// Memory for what it submits.
+    /// Memory for the tasks that its owner submits.
     boxes: Boxes,
 }
 
 impl Deques {
-    /// One for each of that many threads.
+    /// Returns one deque for each of that many threads, all of them spare.
     pub(super) fn new(threads: usize) -> Self {
         let (alive, number) = (Arc::new(Alive), NEXT_NUMBER.fetch_add(1, Ordering::Relaxed));
         let spare: Vec<_> = (0..threads)
@@ -72,8 +87,8 @@ impl Deques {
         }
     }
 
-    /// The calling thread's deque, if it has one here; a thread that ends, and submits from the
-    /// destructor of a local of its own, may have none any more.
+    /// Returns the calling thread's deque, if it has one here. A thread that ends, and submits from
+    /// the destructor of a local of its own, may have none any more.
     #[inline(always)]
     pub(super) fn own(&self) -> Option<Rc<Own>> {
         OWN.try_with(|owned| self.find(&owned.borrow()).cloned())
@@ -81,6 +96,7 @@ impl Deques {
             .flatten()
     }
 
+    /// Finds this queue's deque among those of the calling thread.
     #[inline(always)]
     fn find<'a>(&self, owned: &'a Owned) -> Option<&'a Rc<Own>> {
         match &owned.last {
@@ -89,6 +105,7 @@ impl Deques {
         }
     }
 
+    /// Finds it where it is not the one that was taken last.
     #[inline]
     fn find_other<'a>(&self, owned: &'a Owned) -> Option<&'a Rc<Own>> {
         owned.others.iter().find(|own| own.queue == self.number)
@@ -96,6 +113,9 @@ impl Deques {
 
     /// Gives the calling thread a deque, if there is one left. A thread whose locals are gone gets
     /// none: it looks for a task in a handler of the process's exit, which a job of its has called.
+    ///
+    /// The spare lock is not held while the thread-local is written. Deques of queues that are gone
+    /// are forgotten here.
     #[cold]
     pub(super) fn take_spare(&self) {
         let _gone = OWN.try_with(|owned| {
@@ -109,49 +129,57 @@ impl Deques {
         });
     }
 
+    /// Takes a spare deque, if one is left.
     fn pop_spare(&self) -> Option<Own> {
         let mut spare = self.spare.lock().unwrap_or_else(PoisonError::into_inner);
         spare.pop()
     }
 
-    /// Takes the oldest task of a deque: one's own, so that none waits for ever below newer ones,
-    /// or another's.
+    /// Takes the oldest task of a deque: the caller's own, so that no task waits without end below
+    /// newer ones, or another's.
     pub(super) fn steal(&self, victim: usize) -> Option<BoxedTask> {
         retry(|| self.stealers[victim].steal())
     }
 
-    /// Takes about half of a deque's tasks over to `own`, and the first of them out.
+    /// Moves about half of a deque's tasks to `own`, and returns the first of them. Called by
+    /// `own`'s owner. Between the two deques the moved tasks are seen by nobody.
     pub(super) fn steal_half(&self, victim: usize, own: &Own) -> Option<BoxedTask> {
         retry(|| self.stealers[victim].steal_batch_and_pop(&own.deque))
     }
 
+    /// Returns how many deques there are, spare ones included.
     pub(super) fn len(&self) -> usize {
         self.stealers.len()
     }
 
+    /// Returns whether all deques are empty. A push that comes before the call is seen.
     pub(super) fn is_empty(&self) -> bool {
         self.stealers.iter().all(Stealer::is_empty)
     }
 }
 
 impl Own {
+    /// Pushes a task, in a box from the owner's memory. Called by the owner, as all methods here
+    /// are.
     #[inline(always)]
     pub(super) fn push(&self, task: TaskRef<'_>) {
         self.deque.push(self.boxes.wrap(task));
     }
 
-    /// Takes the newest.
+    /// Takes the newest task.
     #[inline(always)]
     pub(super) fn pop(&self) -> Option<BoxedTask> {
         self.deque.pop()
     }
 
-    /// Takes a task out of its box, whose memory serves this thread's next.
+    /// Takes a task out of its box, to `place`; the memory serves this thread's next push.
     #[inline(always)]
     pub(super) fn unwrap<'a>(&self, boxed: BoxedTask, place: TaskPlace<'a>) -> TaskRef<'a> {
         self.boxes.unwrap(boxed, place)
     }
 
+    /// Returns whether the deque is empty. Exact for tasks that the owner has pushed and nobody has
+    /// stolen.
     pub(super) fn is_empty(&self) -> bool {
         self.deque.is_empty()
     }

@@ -6,10 +6,10 @@
 //! frees into it, by plain loads and stores; it goes to the common count for a handful at a time.
 //! Every other thread uses the common count. A thread that finds it empty **reclaims** the caches:
 //! moves what is in them to the common count, and looks again. So a queue is called full only when
-//! all places are taken. They stay reclaimed, and everybody uses the common count, until half of
+//! all places are taken. They stay reclaimed, and all threads use the common count, until half of
 //! the places are free again: a queue that is full stays so for a while.
 //!
-//! # The owner and one who reclaims
+//! # The owner and a thread that reclaims
 //! The owner marks its cache busy, then looks whether there is a reclaim; if so, it leaves its
 //! cache alone and uses the common count. The one that reclaims says so, then waits for each cache
 //! that is busy. Between mark and look stands a light fence, on the other side a heavy one: so the
@@ -23,31 +23,62 @@ use crossbeam_utils::CachePadded;
 use crate::sys::asymmetric_fence::{heavy, light};
 use crate::sys::sync::{AtomicBool, AtomicIsize, LockExt, Mutex, Ordering, yield_now};
 
-/// The most that a worker takes from the common count at once; it keeps up to twice as many.
+/// The most permits that a worker takes from the common count at once; it keeps up to twice as
+/// many.
 const MOST_AT_ONCE: isize = 64;
 
-/// No more than this part of a queue's places lies in caches.
+/// One part in this many of a queue's places may lie in caches, and no more.
 const STASHED_PART: usize = 4;
 
-/// Permits in a queue. A task takes one as it is queued and frees it as it is taken out.
+/// The free places of a bounded queue. A task takes one as it is queued and frees it as it is taken
+/// out.
+///
+/// Workers may pass their index, and then use a cache of permits that no other thread writes. A
+/// queue is called full only when all places are taken: a thread that finds none left collects what
+/// lies in caches. For queues that are made of several parts;
+/// [`SharedQueue`](crate::backend::SharedQueue) and
+/// [`StealingQueue`](crate::backend::StealingQueue) have one inside.
+///
+/// ```
+/// use pool_core::backend::Permits;
+///
+/// let places = Permits::new(2, 0);
+/// assert!(places.take(None) && places.take(None));
+/// assert!(!places.take(None)); // full
+/// places.free(None);
+/// assert!(places.take(None));
+/// ```
 pub struct Permits {
+    /// The common count: permits that are in no cache. Below zero while a queue is overdrawn.
     left: CachePadded<AtomicIsize>,
+    /// A cache for each worker.
     caches: Box<[CachePadded<Cache>]>,
+    /// How many permits a worker takes from the common count at once. Zero where the queue is too
+    /// short for caches: then none is ever used.
     at_once: isize,
-    /// With that many places in the common count a reclaim ends.
+    /// The common count from which on a reclaim ends: half of the places.
     relaxed_from: isize,
+    /// Whether the caches are reclaimed, and so not to be used. Set under the lock before a heavy
+    /// fence; owners read it after a light one.
     is_reclaimed: AtomicBool,
+    /// Held by the thread that reclaims the caches, or that ends a reclaim.
     reclaim: Mutex<()>,
 }
 
+/// The permits of one worker.
 #[derive(Default)]
 struct Cache {
+    /// Whether the owner is at the cache. Written by the owner alone, for a few instructions.
     is_busy: AtomicBool,
+    /// The permits. Written by the owner while it is busy, and by a thread that reclaims while it
+    /// is not.
     places: AtomicIsize,
 }
 
 impl Permits {
-    /// As many as the capacity. One beyond `isize::MAX` is no bound that memory would ever meet.
+    /// Returns as many permits as the capacity, with a cache for each of that many workers. A
+    /// capacity beyond `isize::MAX` counts as `isize::MAX`, a bound that memory never meets. Caches
+    /// are used only if the capacity is at least 8 times the number of workers.
     pub fn new(capacity: usize, workers: usize) -> Self {
         let fair = capacity / (workers.max(1) * STASHED_PART * 2);
         let capacity = isize::try_from(capacity).unwrap_or(isize::MAX);
@@ -61,7 +92,13 @@ impl Permits {
         }
     }
 
-    /// Takes one; from the cache of `worker`, which is the caller's alone. False: all are taken.
+    /// Takes one permit, and returns false if all are taken. `worker` names the cache to take it
+    /// from; the caller is the only thread that uses that index. Does not block, except for a
+    /// moment while another thread collects the caches.
+    ///
+    /// # Panics
+    /// If `worker` is not less than the number of workers, unless the queue is too short for
+    /// caches.
     #[inline]
     pub fn take(&self, worker: Option<usize>) -> bool {
         let is_cached = worker
@@ -69,12 +106,17 @@ impl Permits {
         is_cached || self.take_common(1) != 0 || self.take_reclaimed()
     }
 
-    /// Takes one that may not be there: the next submitters wait until it is.
+    /// Takes one permit, even if none is left. In that case later callers of [`take`](Self::take)
+    /// find none until as many are freed as were overdrawn.
     pub fn overdraw(&self) {
         self.left.fetch_sub(1, Ordering::Relaxed);
     }
 
-    /// Frees one; into the cache of `worker`, which is the caller's alone.
+    /// Frees one permit; into the cache of `worker`, if one is given, which is the caller's alone.
+    /// The thread that took it may be another.
+    ///
+    /// # Panics
+    /// As for [`take`](Self::take).
     #[inline]
     pub fn free(&self, worker: Option<usize>) {
         let is_cached =
@@ -84,8 +126,8 @@ impl Permits {
         }
     }
 
-    /// Runs `act` at a worker's own cache; `None` while there is a reclaim, or where caches would
-    /// be too small.
+    /// Runs `act` at a worker's own cache. Returns `None` without doing so while the caches are
+    /// reclaimed, or if the queue has none.
     #[inline]
     fn in_cache<R>(&self, worker: usize, act: impl FnOnce(&AtomicIsize) -> R) -> Option<R> {
         if self.at_once == 0 {
@@ -98,11 +140,13 @@ impl Permits {
         // ORDERING: Acquire pairs with the Release at the end of a reclaim: what it left in the
         // cache is seen.
         let result = (!self.is_reclaimed.load(Ordering::Acquire)).then(|| act(&cache.places));
-        // ORDERING: Release pairs with the Acquire of one who reclaims: the cache is whole.
+        // ORDERING: Release pairs with the Acquire of a thread that reclaims: the cache is whole.
         cache.is_busy.store(false, Ordering::Release);
         result
     }
 
+    /// Takes a permit from a cache, which is filled from the common count if it is empty. Returns
+    /// false if that has none.
     #[inline]
     fn draw(&self, cache: &AtomicIsize) -> bool {
         let mut places = cache.load(Ordering::Relaxed);
@@ -113,6 +157,7 @@ impl Permits {
         places > 0
     }
 
+    /// Puts a permit into a cache. If that makes it too full, a part goes to the common count.
     #[inline]
     fn stow(&self, cache: &AtomicIsize) {
         let mut places = cache.load(Ordering::Relaxed) + 1;
@@ -123,8 +168,9 @@ impl Permits {
         cache.store(places, Ordering::Relaxed);
     }
 
-    /// Takes up to `most` from the common count. It never goes below zero here, and is never
-    /// lowered to be raised again: nobody sees a queue as full that is not.
+    /// Takes up to `most` from the common count, and returns how many. The count never goes below
+    /// zero here, and is never lowered to be raised again: so no thread sees a queue as full that
+    /// is not.
     #[inline]
     fn take_common(&self, most: isize) -> isize {
         let less = |left: isize| (left > 0).then(|| left - left.min(most));
@@ -133,14 +179,15 @@ impl Permits {
             .map_or(0, |left| left.min(most))
     }
 
-    /// Reclaims all caches, then takes one.
+    /// Collects all caches into the common count, if they are not reclaimed already, and takes one
+    /// permit. Returns false if there is none.
     #[cold]
     fn take_reclaimed(&self) -> bool {
         if self.at_once == 0 {
             return false;
         }
         let _turn = self.reclaim.lock_unpoisoned();
-        // Who comes to a reclaim that goes on finds all places in the common count.
+        // A thread that comes while the caches are reclaimed finds all places in the common count.
         if !self.is_reclaimed.load(Ordering::Relaxed) {
             self.is_reclaimed.store(true, Ordering::Relaxed);
             // ORDERING: partner is the light fence in `in_cache`.
@@ -151,6 +198,7 @@ impl Permits {
         self.take_common(1) != 0
     }
 
+    /// Lets the owners use their caches again, unless another thread is at the lock.
     fn end_reclaim(&self) {
         if self.is_reclaimed.load(Ordering::Relaxed)
             && let Ok(_turn) = self.reclaim.try_lock()
@@ -162,7 +210,8 @@ impl Permits {
 }
 
 impl Cache {
-    /// Takes all out, once the owner is not there.
+    /// Takes all permits out, once the owner is not at the cache. Called while `is_reclaimed` is
+    /// set, so the owner does not come back.
     fn empty(&self) -> isize {
         // ORDERING: Acquire, see `in_cache`.
         while self.is_busy.load(Ordering::Acquire) {
@@ -174,6 +223,7 @@ impl Cache {
     }
 }
 
+/// Shows the common count, which may be lower than what is free.
 impl fmt::Debug for Permits {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("Permits")

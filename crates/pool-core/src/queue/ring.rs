@@ -43,8 +43,11 @@ use self::slots::Slots;
 use crate::sys::sync::{AtomicPtr, AtomicUsize, Ordering, UnsafeCell};
 use crate::task::{Body, Task, TaskPlace, TaskRef, VTable};
 
+/// In a mark: the slot is full.
 const FULL: usize = 1;
+/// In the mark of a full slot: the lap is odd.
 const ODD_LAP: usize = 1 << 1;
+/// The bits of a full slot's mark that are not the vtable's address.
 const TAGS: usize = FULL | ODD_LAP;
 
 const _: () = assert!(align_of::<VTable>() > TAGS);
@@ -52,18 +55,26 @@ const _: () = assert!(align_of::<VTable>() > TAGS);
 /// How many slots ahead a pusher asks for the line: long enough for it to arrive from another core.
 const AHEAD: usize = 4;
 
+/// The bounded queue. Neither a push nor a pop waits for another thread.
 pub(crate) struct Ring {
+    /// The next position to be pushed. Advanced by pushers.
     tail: CachePadded<AtomicUsize>,
+    /// The next position to be popped. Advanced by dequeuers.
     head: CachePadded<AtomicUsize>,
+    /// As many slots as the capacity. The index of a position is the index of its slot.
     slots: Slots,
     /// What is added to a position for the same index in the next lap: a power of two, at least the
     /// capacity.
     one_lap: usize,
 }
 
+/// A place for one task, which is a cache line.
 #[repr(C, align(64))]
 pub(crate) struct Slot {
+    /// Empty for a lap, or full of a lap; then it also holds the task's vtable. Written with
+    /// Release by the thread that has claimed the position, and read with Acquire.
     mark: AtomicPtr<VTable>,
+    /// The rest of the task, while the mark says full.
     body: UnsafeCell<MaybeUninit<Body>>,
 }
 
@@ -74,7 +85,8 @@ unsafe impl Send for Ring {}
 unsafe impl Sync for Ring {}
 
 impl Ring {
-    /// An empty queue of `capacity` places, at least one. `None`: there is no memory for it.
+    /// Returns an empty queue of `capacity` places, at least one; or `None` if there is no memory
+    /// for it.
     pub(crate) fn new(capacity: usize) -> Option<Self> {
         Some(Self {
             tail: CachePadded::new(AtomicUsize::new(0)),
@@ -84,7 +96,11 @@ impl Ring {
         })
     }
 
-    /// Queues a task, or gives it back if all places are taken.
+    /// Queues a task, or gives it back if all places are taken. A place whose dequeuer is half done
+    /// counts as taken.
+    ///
+    /// # Errors
+    /// The queue is full: the task.
     #[inline(always)]
     pub(crate) fn push(&self, task: TaskRef<'_>) -> Result<(), Task> {
         let backoff = Backoff::new();
@@ -122,7 +138,10 @@ impl Ring {
         }
     }
 
-    /// Takes the oldest task, to `place`; or gives that back.
+    /// Moves the oldest task to `place`.
+    ///
+    /// # Errors
+    /// The queue is empty, or ends at a pusher that is half done: the place.
     #[inline(always)]
     pub(crate) fn pop<'a>(&self, place: TaskPlace<'a>) -> Result<TaskRef<'a>, TaskPlace<'a>> {
         let backoff = Backoff::new();
@@ -156,7 +175,7 @@ impl Ring {
         }
     }
 
-    /// Whether a `pop` would find nothing.
+    /// Returns whether a `pop` would find nothing. A push that is complete before the call is seen.
     #[inline]
     pub(crate) fn is_empty(&self) -> bool {
         // ORDERING: as in `pop`.
@@ -173,6 +192,7 @@ impl Ring {
         }
     }
 
+    /// Puts a task into a slot whose position the caller has claimed, and marks it full.
     #[inline(always)]
     fn fill(&self, slot: &Slot, position: usize, task: TaskRef<'_>) {
         // SAFETY: this thread has claimed the position, and the slot was empty for it: nobody
@@ -186,6 +206,8 @@ impl Ring {
         slot.mark.store(mark.cast_mut(), Ordering::Release);
     }
 
+    /// Takes the task out of a slot whose position the caller has claimed, and marks it empty for
+    /// the next lap. `mark` is what the caller has read there.
     #[inline(always)]
     fn empty<'a>(
         &self,
@@ -217,17 +239,19 @@ impl Ring {
         }
     }
 
+    /// Returns the slot of a position.
     #[inline]
     fn slot(&self, position: usize) -> &Slot {
         &self.slots[self.index(position)]
     }
 
+    /// Returns the index of a position in the array.
     #[inline]
     fn index(&self, position: usize) -> usize {
         position & (self.one_lap - 1)
     }
 
-    /// The position after this one: the next index, or the first of the next lap.
+    /// Returns the position after this one: the next index, or the first of the next lap.
     #[inline]
     fn next(&self, position: usize) -> usize {
         let index = self.index(position) + 1;
@@ -238,6 +262,7 @@ impl Ring {
         }
     }
 
+    /// Returns the lap's parity as it stands in the mark of a full slot.
     #[inline]
     fn parity(&self, position: usize) -> usize {
         if position & self.one_lap == 0 {
@@ -247,19 +272,21 @@ impl Ring {
         }
     }
 
-    /// The mark of a slot that is empty for the lap of `position`: zero in the first lap, as the
-    /// memory comes.
+    /// Returns the mark of a slot that is empty for the lap of `position`: zero in the first lap,
+    /// as the memory comes.
     #[inline]
     fn empty_mark(&self, position: usize) -> *mut VTable {
         ptr::without_provenance_mut((position - self.index(position)) << 1)
     }
 
+    /// Returns whether a mark says that the slot is full of the lap of `position`.
     #[inline]
     fn is_full(&self, mark: *mut VTable, position: usize) -> bool {
         mark.addr() & TAGS == FULL | self.parity(position)
     }
 }
 
+/// Drops the tasks that are left, and so abandons their jobs.
 impl Drop for Ring {
     fn drop(&mut self) {
         while self.pop(&mut MaybeUninit::uninit()).is_ok() {}

@@ -1,4 +1,10 @@
 //! The queue that workers share: bounded, first in, first out.
+//!
+//! # Past the bound
+//! Two kinds of tasks must be queued although there may be no place: those that a swap hands over,
+//! and children of jobs that are nested too deep to run them in place. They lie in two lists of
+//! their own, with one count. A pop looks at the count, and at the lists only if it is not zero. So
+//! the path that nearly all tasks take is that of the main queue and one load more.
 
 use std::fmt;
 
@@ -13,20 +19,30 @@ use crate::task::{Task, TaskPlace, TaskRef};
 use crate::worker::Worker;
 
 /// The largest capacity that gets an array: 64 bytes a place, 64 MiB of addresses. A page of it is
-/// taken when its first task is queued.
+/// taken from the system when its first task is queued.
 const LARGEST_ARRAY: usize = 1 << 20;
 
-/// First in, first out, up to a bound; for any number of threads.
+/// A bounded queue, first in, first out, for any number of threads: the [`TaskQueue`] of an engine
+/// whose workers share one.
 ///
-/// An array while the capacity is modest and there are addresses for it; otherwise a list with a
-/// count of places. Neither takes memory in proportion to the bound.
+/// It is an array while the capacity is modest (up to 1 048 576) and there are addresses for it;
+/// otherwise a list with a count of places. Neither takes memory in proportion to the bound before
+/// tasks are queued. An array takes no lock, and no allocation for a push. The queue also holds
+/// tasks past its bound, as [`TaskQueue`] asks for.
+///
+/// A push that succeeds wakes no worker: [`WorkerPool`](crate::backend::WorkerPool) notifies one
+/// after the engine's push. For an engine that uses it, see the example at [`Worker`]. Dropped, it
+/// drops the tasks that are in it, and so abandons their jobs.
 #[derive(Debug)]
 pub struct SharedQueue {
+    /// The tasks that have a place.
     main: Main,
+    /// The tasks past the bound.
     past_bound: PastBound,
 }
 
-/// By which way a task came into a [`SharedQueue`].
+/// The way by which a task came into a [`SharedQueue`], and so whether a place came free with its
+/// pop.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum QueuedBy {
     /// [`TaskQueue::push`]: it had a place.
@@ -41,24 +57,31 @@ pub enum QueuedBy {
 /// their count.
 #[derive(Debug, Default)]
 struct PastBound {
-    /// How many there are, or are about to be.
+    /// How many there are, or are about to be. Raised before a push and lowered after a pop, so it
+    /// is never too low.
     count: AtomicUsize,
-    /// Handed over by another pool, and older than all others: taken first.
+    /// Tasks that another pool handed over, older than all others: taken first.
     handed_over: List,
-    /// Children of jobs that are the innermost of very many: they take turns with the main queue,
-    /// or they and their own children would keep it from being looked at.
+    /// Children of jobs that are the innermost of very many. They alternate with the main queue;
+    /// otherwise they and their own children would keep it from being looked at.
     children: List,
+    /// How many pops there were while such children may be queued: its parity says which is looked
+    /// at first.
     turn: AtomicUsize,
 }
 
+/// The tasks that have a place, in one of two forms.
 #[derive(Debug)]
 enum Main {
+    /// An array: its length is the bound.
     Array(Ring),
+    /// A list, and the permits that bound it: for a large capacity, or where there was no memory
+    /// for an array.
     List(List, Permits),
 }
 
 impl SharedQueue {
-    /// An empty queue of `capacity` places.
+    /// Returns an empty queue of `capacity` places, of which there is at least one.
     pub fn new(capacity: usize) -> Self {
         let is_modest = capacity <= LARGEST_ARRAY;
         let array = is_modest.then(|| Ring::new(capacity)).flatten();
@@ -69,13 +92,16 @@ impl SharedQueue {
         }
     }
 
-    /// Moves the oldest task to `place`; tasks past the bound take turns with the others.
+    /// Moves the oldest task to `place`, and tells by which way it came in. For a queue that has
+    /// this one inside; an engine's queue is popped by [`TaskQueue::pop`].
     ///
-    /// `queued_by`, if it is [`QueuedBy::Push`], becomes the way by which the task came in. If it
-    /// still is [`QueuedBy::Push`], a place came free and the caller tells the pool's room.
+    /// Tasks that another pool handed over come first. Children past the bound alternate with tasks
+    /// that have a place. `queued_by` is written only if the task had no place, so the caller sets
+    /// it to [`QueuedBy::Push`] before. If it still is [`QueuedBy::Push`] afterwards, a place came
+    /// free, and the caller tells [`Lifecycle::room`].
     ///
     /// # Errors
-    /// There is none: the place.
+    /// There is no task: the place.
     #[inline(always)]
     pub fn pop_telling<'a>(
         &self,
@@ -96,6 +122,7 @@ impl SharedQueue {
         self.pop_main(place)
     }
 
+    /// Takes the next task where some may be past the bound, and says by which way it came in.
     #[cold]
     fn pop_of_all(&self) -> Option<(Task, QueuedBy)> {
         let past_bound = &self.past_bound;
@@ -121,6 +148,7 @@ impl SharedQueue {
         }
     }
 
+    /// Takes the oldest task that has a place.
     #[inline(always)]
     fn pop_main<'a>(&self, place: TaskPlace<'a>) -> Result<TaskRef<'a>, TaskPlace<'a>> {
         match &self.main {
@@ -136,6 +164,7 @@ impl SharedQueue {
     }
 }
 
+/// First in, first out, except for the tasks past the bound.
 impl TaskQueue for SharedQueue {
     #[inline(always)]
     fn push(&self, task: TaskRef<'_>, _life: &Lifecycle) -> Result<(), Task> {
@@ -149,14 +178,17 @@ impl TaskQueue for SharedQueue {
         }
     }
 
+    /// Queues a task that a swap hands over. It is popped before all tasks that have a place.
     fn push_unbounded(&self, task: Task) {
         self.past_bound.push(&self.past_bound.handed_over, task);
     }
 
+    /// Queues a child past the bound. It alternates with the tasks that have a place.
     fn push_past_bound(&self, task: Task) {
         self.past_bound.push(&self.past_bound.children, task);
     }
 
+    /// Returns how many tasks are in the two lists. Out of date at once.
     fn past_bound(&self) -> usize {
         self.past_bound.count.load(Ordering::Relaxed)
     }
@@ -181,6 +213,8 @@ impl TaskQueue for SharedQueue {
         is_main_empty && self.past_bound.is_empty()
     }
 
+    /// Pops until nothing is found, and tells the room once. A push that is under way may come
+    /// after it.
     fn take_all(&self, life: &Lifecycle) -> Vec<Task> {
         let pop = || Task::popped_by(|place| self.pop_telling(place, &mut QueuedBy::Push));
         let tasks = std::iter::from_fn(pop).collect();
@@ -190,25 +224,28 @@ impl TaskQueue for SharedQueue {
 }
 
 impl PastBound {
+    /// Queues a task past the bound, in one of the two lists.
     fn push(&self, list: &List, task: Task) {
         // Before the push, so that the pop of this task does not count below zero.
         self.count.fetch_add(1, Ordering::Relaxed);
         list.0.push(task);
     }
 
+    /// Takes the oldest task of one of the two lists.
     fn pop(&self, list: &List) -> Option<Task> {
         let task = steal(&list.0)?;
         self.count.fetch_sub(1, Ordering::Relaxed);
         Some(task)
     }
 
+    /// Returns whether nothing is past the bound. Looks at the lists only if the count is not zero.
     fn is_empty(&self) -> bool {
         self.count.load(Ordering::Relaxed) == 0
             || (self.handed_over.0.is_empty() && self.children.0.is_empty())
     }
 }
 
-/// A list without a bound.
+/// A list without a bound, first in, first out.
 #[derive(Default)]
 struct List(Injector<Task>);
 
@@ -220,7 +257,7 @@ impl fmt::Debug for List {
     }
 }
 
-/// Takes the oldest task of a list.
+/// Takes the oldest task of a list. Returns `None` only if it was empty at some moment of the call.
 #[inline]
 pub(crate) fn steal(from: &Injector<Task>) -> Option<Task> {
     // `steal` takes a slot before it sees that there is nothing; a look first costs two plain

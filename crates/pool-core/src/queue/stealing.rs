@@ -1,4 +1,15 @@
 //! `StealingQueue`: where a task goes, and in which order a worker looks for one.
+//!
+//! # Where a task goes
+//! A thread that has a deque here pushes to its own deque: a job's children stay on the worker that
+//! submits them, unless they are stolen. All other threads push to the injector. Both take a place
+//! of the one bound. Tasks past the bound go to the injector.
+//!
+//! # Where a worker looks
+//! At its own deque, the newest task first; then at the injector; then at the deques of others, of
+//! which it takes about half. Every so many looks it changes the order, by fixed periods that are
+//! prime to each other, so that every queued task is taken after a bounded number of others
+//! (`R206`).
 
 use std::fmt;
 use std::mem::MaybeUninit;
@@ -17,11 +28,12 @@ use crate::worker::Worker;
 const INJECTOR_EVERY: u32 = 61;
 
 /// Every this many looks a worker takes its own oldest task, so that none stays below newer ones
-/// for ever (`R206`).
+/// without end (`R206`).
 const OLDEST_EVERY: u32 = 31;
 
-/// Every this many looks a worker takes one task of the others' first: what lies there may be of
-/// one who is in a long job, or no worker any more, while everybody else has enough to do (`R206`).
+/// Every this many looks a worker takes one task of the others' first: what lies there may belong
+/// to a thread that is in a long job, or that is no worker any more, while all others have enough
+/// to do (`R206`).
 const OTHERS_EVERY: u32 = 251;
 
 /// A bounded queue for workers that submit jobs of their own: a deque for each thread that runs
@@ -31,16 +43,74 @@ const OTHERS_EVERY: u32 = 251;
 /// its place and one at each of the injector's ends; from inside none, unless it is stolen. A
 /// worker goes to the common count of places for a handful at a time.
 ///
-/// For the engines of backends; a user of a pool never sees one.
+/// For the engines of backends; a user of a pool never sees one. An engine returns it from
+/// [`Engine::queue`](crate::backend::Engine::queue), as in the example at [`Worker`], with
+/// `StealingQueue::new(config.capacity(), config.workers())`. It is not first in, first out, so the
+/// engine clears [`Capability::fifo`](crate::Capability::fifo). Dropped, it drops the tasks that
+/// are in it, and so abandons their jobs.
+///
+/// ```
+/// # use std::convert::Infallible;
+/// # use std::sync::Arc;
+/// # use pool_core::backend::{Engine, Lifecycle, PoolConfig, Threads, WorkerPool};
+/// # use pool_core::{BuildError, Capability, ExecutorExt, JobContext, job_fn};
+/// use pool_core::backend::StealingQueue;
+///
+/// struct Own {
+///     queue: StealingQueue,
+///     // ...
+/// #     life: Arc<Lifecycle>,
+/// #     threads: Threads,
+/// }
+///
+/// impl Engine for Own {
+///     type Queue = StealingQueue;
+///
+///     fn start(config: PoolConfig, _: Option<Infallible>) -> Result<Arc<Self>, BuildError> {
+///         let capability = Capability { fifo: false, ..Capability::new(Self::NAME, &config) };
+///         let engine = Arc::new(Self {
+///             queue: StealingQueue::new(config.capacity(), config.workers()),
+///             // ...
+/// #             life: Lifecycle::new(&config, capability),
+/// #             threads: Threads::default(),
+///         });
+/// #         engine.threads.start(&engine, &config, |work| work())?;
+///         Ok(engine)
+///     }
+///
+///     fn queue(&self) -> &StealingQueue {
+///         &self.queue
+///     }
+///     // ...
+/// #     type Adopted = Infallible;
+/// #     const NAME: &'static str = "own";
+/// #     fn life(&self) -> &Arc<Lifecycle> {
+/// #         &self.life
+/// #     }
+/// #     fn join_threads(&self) {
+/// #         self.threads.join(&self.life);
+/// #     }
+/// }
+///
+/// let pool = WorkerPool::<Own>::builder().workers(2).build()?;
+/// let parent = job_fn(|ctx: &JobContext<'_>| {
+///     let child = ctx.submit(job_fn(|_| Ok::<_, String>(42))); // on the worker's own deque
+///     child.map_err(|closed| closed.to_string())?.join().map_err(|error| error.to_string())
+/// });
+/// assert_eq!(pool.submit(parent)?.join()?, 42);
+/// # Ok::<(), Box<dyn std::error::Error>>(())
+/// ```
 pub struct StealingQueue {
+    /// Tasks from threads without a deque, and those past the bound.
     injector: SharedQueue,
+    /// A deque for each thread that runs jobs. A thread takes one at its first pop.
     deques: Deques,
     /// One bound over the injector and the deques together.
     places: Permits,
 }
 
 impl TaskQueue for StealingQueue {
-    /// On the calling thread's own deque, if it has one.
+    /// Queues on the calling thread's own deque, if it has one; otherwise at the injector.
     #[inline(always)]
     fn push(&self, task: TaskRef<'_>, life: &Lifecycle) -> Result<(), Task> {
         let Some(own) = self.deques.own() else {
@@ -53,20 +123,25 @@ impl TaskQueue for StealingQueue {
         Ok(())
     }
 
+    /// Queues a task that a swap hands over, at the injector. It takes a place of the bound even
+    /// where none is left, so later pushes wait until the queue is below its bound again.
     fn push_unbounded(&self, task: Task) {
         self.places.overdraw();
         self.injector.push_unbounded(task);
     }
 
+    /// Queues a child past the bound, at the injector. It takes no place.
     fn push_past_bound(&self, task: Task) {
         self.injector.push_past_bound(task);
     }
 
+    /// Returns how many tasks of the injector came in past the bound.
     fn past_bound(&self) -> usize {
         self.injector.past_bound()
     }
 
-    /// Called on the worker's thread.
+    /// Takes the next task. Called on the worker's thread, which is given a deque at its first call
+    /// if one is left.
     #[inline(always)]
     fn pop<'a>(&self, worker: &Worker, place: TaskPlace<'a>) -> Option<TaskRef<'a>> {
         let own = self.deques.own();
@@ -85,7 +160,7 @@ impl TaskQueue for StealingQueue {
                 life.notify();
             }
             if found.queued_by != QueuedBy::PushPastBound {
-                // One who waits looks at the common count first.
+                // A submitter that waits looks at the common count first.
                 let cache = own.filter(|_| !life.room().has_line());
                 self.places.free(cache.map(|own| own.index));
                 life.room().freed();
@@ -94,10 +169,14 @@ impl TaskQueue for StealingQueue {
         task
     }
 
+    /// Returns whether the injector and all deques are empty. Tasks that a thief is moving between
+    /// two deques are not seen; the thief notifies a worker of them.
     fn is_empty(&self) -> bool {
         self.injector.is_empty() && self.deques.is_empty()
     }
 
+    /// Takes the injector's tasks first, and then those of each deque, the oldest first. Frees
+    /// their places, and tells the room once.
     fn take_all(&self, life: &Lifecycle) -> Vec<Task> {
         let injected = std::iter::from_fn(|| {
             let (mut place, mut queued_by) = (MaybeUninit::uninit(), QueuedBy::Push);
@@ -120,7 +199,9 @@ impl TaskQueue for StealingQueue {
 }
 
 impl StealingQueue {
-    /// An empty queue of `capacity` places, whose jobs are run by at most that many threads.
+    /// Returns an empty queue of `capacity` places, whose jobs are run by at most that many
+    /// threads. A thread beyond them works without a deque: it takes its tasks from the injector
+    /// and from others.
     pub fn new(capacity: usize, threads: usize) -> Self {
         Self {
             injector: SharedQueue::new(capacity),
@@ -130,6 +211,9 @@ impl StealingQueue {
     }
 
     /// Queues a task from a thread that has no deque here.
+    ///
+    /// # Errors
+    /// All places are taken, or the injector's next slot is not free yet: the task.
     fn inject(&self, task: TaskRef<'_>, life: &Lifecycle) -> Result<(), Task> {
         if !self.places.take(None) {
             return Err(task.into_task());
@@ -141,8 +225,7 @@ impl StealingQueue {
         })
     }
 
-    /// One's own newest, then outside, then others'; every so often outside, others', or one's own
-    /// oldest, first.
+    /// Finds the next task in the order that the module describes; `tick` counts the looks.
     #[inline(always)]
     fn find<'a>(
         &self,
@@ -179,7 +262,8 @@ impl StealingQueue {
         Some(unwrap(own, boxed, place))
     }
 
-    /// Takes one from the others, and with it what the thief has a deque for.
+    /// Takes a task from another deque, and with it what the thief has a deque for. `has_brought`
+    /// tells whether more came than the one that is returned.
     #[cold]
     fn steal(&self, own: Option<&Own>, tick: u32, has_brought: &mut bool) -> Option<BoxedTask> {
         let boxed = self.others(own, tick, |victim| match own {
@@ -190,7 +274,7 @@ impl StealingQueue {
         Some(boxed)
     }
 
-    /// Visits the others once, each time from another one on.
+    /// Tries the deques of others once each, beginning with another one at each tick.
     #[cold]
     fn others(
         &self,
@@ -208,15 +292,17 @@ impl StealingQueue {
     }
 }
 
-/// What else is to be known of a task that was found.
+/// What a pop must know of a task that was found, in addition to the task.
 struct Found {
+    /// By which way the task came in. Only one that had a place frees a place.
     queued_by: QueuedBy,
-    /// Others came with it, onto the thief's own deque. On their way they were nowhere to be seen,
-    /// and a worker that looked then for the last time sleeps: it is notified as of new ones.
+    /// Other tasks came with it, onto the thief's own deque. On their way they were nowhere to be
+    /// seen, and a worker that looked then for the last time sleeps: it is notified as of new ones.
     has_brought: bool,
 }
 
-/// Takes a task out of its box, whose memory serves the thread's next if it has a deque.
+/// Takes a task out of its box, to `place`. The memory serves the thread's next push if it has a
+/// deque, and is freed otherwise.
 fn unwrap<'a>(own: Option<&Own>, boxed: BoxedTask, place: TaskPlace<'a>) -> TaskRef<'a> {
     match own {
         Some(own) => own.unwrap(boxed, place),

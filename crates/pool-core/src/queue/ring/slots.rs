@@ -1,4 +1,8 @@
 //! The memory of a ring: zeroed by the system, page by page, as it is first touched.
+//!
+//! A ring may have a million slots, of which a pool touches as many as are ever in use at once.
+//! Zeros are an empty slot of the first lap, so the memory needs no initialization: the system
+//! gives a page when its first slot is written. Under loom the slots are made one by one.
 
 #[cfg(not(pool_loom))]
 pub(super) use lazy::Slots;
@@ -14,18 +18,22 @@ mod lazy {
 
     use super::super::Slot;
 
-    /// A slot is one line, at a line's start.
+    /// The alignment of a slot, which is the size of a line.
     const LINE: usize = align_of::<Slot>();
 
-    /// Slots that are empty for the first lap.
+    /// Slots that are empty for the first lap, in memory that is zero as it comes.
     ///
     /// Asked for with a small alignment, and a slot too many to align them here: for a larger one
     /// std's allocator writes the zeros itself, and so touches all of a long queue's memory when it
     /// is built.
     pub(crate) struct Slots {
+        /// What the allocator gave.
         memory: NonNull<u8>,
+        /// What it was asked for.
         layout: Layout,
+        /// The first slot, at the first line of that memory.
         first: NonNull<Slot>,
+        /// How many slots there are.
         count: usize,
     }
 
@@ -35,7 +43,7 @@ mod lazy {
     unsafe impl Sync for Slots {}
 
     impl Slots {
-        /// `None`: there is not so much memory.
+        /// Returns that many slots, or `None` if there is not enough memory or address space.
         pub(crate) fn new(count: usize) -> Option<Self> {
             let bytes = count.checked_add(1)?.checked_mul(size_of::<Slot>())?;
             let layout = Layout::from_size_align(bytes, align_of::<usize>()).ok()?;
@@ -68,6 +76,7 @@ mod lazy {
         }
     }
 
+    /// Returns the memory. The ring has taken all tasks out by then.
     impl Drop for Slots {
         fn drop(&mut self) {
             // SAFETY: allocated with this layout; a slot has nothing to drop.
@@ -76,7 +85,6 @@ mod lazy {
     }
 }
 
-/// Loom's atomics are more than their bits.
 #[cfg(pool_loom)]
 mod modelled {
     use std::mem::MaybeUninit;
@@ -86,9 +94,11 @@ mod modelled {
     use super::super::Slot;
     use crate::sys::sync::{AtomicPtr, UnsafeCell};
 
+    /// The slots of a model. Loom's atomics are more than their bits, so each is made on its own.
     pub(crate) struct Slots(Box<[Slot]>);
 
     impl Slots {
+        /// Returns that many slots that are empty for the first lap.
         pub(crate) fn new(count: usize) -> Option<Self> {
             let slot = || Slot {
                 mark: AtomicPtr::new(ptr::null_mut()),
@@ -101,6 +111,7 @@ mod modelled {
     impl Deref for Slots {
         type Target = [Slot];
 
+        /// Returns the slots, by index.
         fn deref(&self) -> &[Slot] {
             &self.0
         }
