@@ -5,7 +5,7 @@
 //! sleepers; a worker announces its sleep, then looks for jobs). At least one must see the other's
 //! write, for which each needs a full fence between its write and its read. A full fence waits for
 //! the stores before it to reach other cores, which in a submitter is the job itself, on a cache
-//! line that another core holds: it costs more than all else that a submission does.
+//! line that another core holds: it costs more than everything else that a submission does.
 //!
 //! Linux can run a full fence on every core that runs a thread of this process at that moment:
 //! `membarrier(2)`. Where it answers, `light` only holds the compiler back, and `heavy` makes the
@@ -28,13 +28,16 @@
 mod fences {
     use crate::sys::sync::{Ordering, fence};
 
+    /// Does nothing: both fences are full ones.
     pub(crate) fn prepare() {}
 
+    /// A full fence.
     #[inline(always)]
     pub(crate) fn light() {
         fence(Ordering::SeqCst);
     }
 
+    /// A full fence.
     #[inline(always)]
     pub(crate) fn heavy() {
         fence(Ordering::SeqCst);
@@ -67,12 +70,14 @@ mod fences {
         ONCE.call_once(|| {
             let has_agreed =
                 membarrier(REGISTER_PRIVATE_EXPEDITED) && membarrier(PRIVATE_EXPEDITED);
-            // ORDERING: `Once` publishes it to whoever has built a pool; until then a light fence
-            // is a full one.
+            // ORDERING: `Once` publishes it to each thread that has built a pool; until then a
+            // light fence is a full one.
             IS_ASYMMETRIC.store(has_agreed, Ordering::SeqCst);
         });
     }
 
+    /// The cheap side. It orders the caller's write before its read with respect to a thread that
+    /// is at [`heavy`] in between its own write and read, and to no other.
     #[inline(always)]
     pub(crate) fn light() {
         // ORDERING: Relaxed: it is written before the first pool's first job, and read to choose a
@@ -85,6 +90,8 @@ mod fences {
         }
     }
 
+    /// The expensive side: a full fence here, and one on each core that runs a thread of this
+    /// process. A system call, of some microseconds.
     pub(crate) fn heavy() {
         // ORDERING: this thread's own full fence, on both sides of the call that makes the other
         // cores pass one: partner of each `light`.
@@ -101,11 +108,12 @@ mod fences {
     #[cold]
     fn without_the_kernel() {
         // ORDERING: SeqCst, so that it leaves this core before the wait begins; `light` is a full
-        // fence for whoever sees it.
+        // fence for a thread that sees it.
         IS_ASYMMETRIC.store(false, Ordering::SeqCst);
         thread::sleep(STORES_ARE_OUT);
     }
 
+    /// Calls `membarrier(2)` with a command. Returns false if the kernel refuses it.
     fn membarrier(command: c_int) -> bool {
         // SAFETY: the call takes a command, no flags and no CPU; it reads and writes no memory of
         // ours.

@@ -2,17 +2,21 @@
 //! that it inherits.
 //!
 //! The child has the calling thread alone. The workers are missing, the jobs are the parent's to
-//! run, and a lock that another thread held at that moment stays taken for ever. A handler that the
-//! C library runs in the child sets the phase of every pool to *forked*. Submissions, workers and
+//! run, and a lock that another thread held at that moment stays taken. A handler that the C
+//! library runs in the child sets the phase of every pool to *forked*. Submissions, workers and
 //! shutdowns read the phase anyway, so nobody pays for the check; and none of them takes a lock of
 //! the pool's once it has read that phase.
 //!
-//! The registry of pools and the list of helps (`wait::blocked`) are locked, in this order, from
-//! before the fork until after it, on both sides: the child finds them whole, and free. Raw system
-//! calls (`clone`, `vfork`) run no handlers.
+//! The registry of pools and the list of helps (`worker::park::blocked`) are locked, in this order,
+//! from before the fork until after it, on both sides: the child finds them whole, and free. Raw
+//! system calls (`clone`, `vfork`) run no handlers.
+//!
+//! The guards lie in a thread-local from the handler before the fork to that after it: the C
+//! library calls all three on the thread that forks.
 
 #[cfg(not(all(target_os = "linux", not(pool_loom), not(miri))))]
 mod handlers {
+    /// Does nothing: there is no `fork` here that the pools would see.
     pub(crate) fn prepare() {}
 }
 
@@ -25,6 +29,7 @@ mod handlers {
     use crate::sys::published::open_after_a_fork;
     use crate::worker::park::blocked::{self, Helps};
 
+    /// What is locked across a fork.
     type Held = (MutexGuard<'static, Registry>, MutexGuard<'static, Helps>);
 
     thread_local! {
@@ -41,11 +46,13 @@ mod handlers {
             let _refused = unsafe {
                 libc::pthread_atfork(Some(before), Some(in_the_parent), Some(in_the_child))
             };
-            // Refused for want of memory, a child would wait for workers that it does not have, as
-            // it would without a handler.
+            // If it is refused because there is no memory, a child would wait for workers that it
+            // does not have, as it would without a handler.
         });
     }
 
+    /// Runs in the thread that forks, before the fork: takes both locks, so that no other thread
+    /// holds one at that moment.
     extern "C" fn before() {
         let guards = (registry::lock(), blocked::lock());
         // A thread that forks as its locals are dropped keeps nothing: its child looks at the list
@@ -53,10 +60,13 @@ mod handlers {
         let _gone = HELD.try_with(|held| *held.borrow_mut() = Some(guards));
     }
 
+    /// Runs in the parent after the fork.
     extern "C" fn in_the_parent() {
         release();
     }
 
+    /// Runs in the child after the fork: forgets readers that are the parent's threads, frees the
+    /// locks, and marks each pool as forked. It calls no user code.
     extern "C" fn in_the_child() {
         open_after_a_fork();
         let held = HELD.try_with(RefCell::take).ok().flatten();
@@ -70,6 +80,7 @@ mod handlers {
         pools.alive().for_each(|life| life.phase.mark_forked());
     }
 
+    /// Frees both locks.
     fn release() {
         let _gone = HELD.try_with(RefCell::take);
     }

@@ -3,8 +3,8 @@
 //!
 //! Without the feature `sim` every name here is `std`'s, or a call of it. With it, a thread that a
 //! `Simulator` runs asks that one instead, and every other thread pays a look at a thread-local
-//! flag. Whoever waits, reads the clock or starts a thread in this workspace does so through here.
-//! No part of the pool's contract: for backends, the conformance kit and the simulator alone.
+//! flag. All code of this workspace that waits, reads the clock or starts a thread does so through
+//! here. No part of the pool's contract: for backends, the conformance kit and the simulator alone.
 
 #[cfg(not(feature = "sim"))]
 mod plain;
@@ -52,21 +52,21 @@ pub enum Point {
     Done(JobId),
     /// A worker found nothing, and is about to say that it sleeps.
     Rest,
-    /// Somebody asks whether something is so, and may ask again and again.
+    /// A thread asks whether something is so, and may ask again and again.
     Ask,
-    /// Somebody is about to wait for a job's outcome.
+    /// A thread is about to wait for a job's outcome.
     Join(JobId),
-    /// Somebody asked a job to stop.
+    /// A job was asked to stop.
     Cancel(JobId),
     /// The pool is closed to outsiders.
     Close,
-    /// The grace is over.
+    /// The grace is over: the pool is being cancelled.
     CancelAll,
-    /// The workers end.
+    /// The workers of a pool are to end.
     Stop,
 }
 
-/// The time since `start`.
+/// Returns the time since `start`, or zero if that is later than now.
 #[inline]
 pub fn since(start: Instant) -> Duration {
     now().saturating_duration_since(start)

@@ -6,16 +6,16 @@
 //! pointer. When it is done with the value it says that it is outside. Between its entry and its
 //! load stands a light fence.
 //!
-//! Who replaces the value stores the new pointer and puts the old value aside. Who **collects** the
-//! values put aside passes a heavy fence and then looks at every reader. A reader at which nobody
-//! is inside stands for one of two things:
+//! The thread that replaces the value stores the new pointer and puts the old value aside. The
+//! thread that **collects** the values put aside passes a heavy fence and then looks at every
+//! reader. A reader at which nobody is inside stands for one of two things:
 //! - Its thread has left. It was done with the value then, and release and acquire at the reader
 //!   put its uses before the look.
 //! - Its thread has entered, and that cannot be seen yet. Then its load comes after the heavy
 //!   fence, by the pair of fences, and finds the new pointer.
 //!
 //! Either way it has none of the values put aside before the fence. If nobody is inside at any
-//! reader, they are dropped. If somebody is, they stay for the next collection: who reads may call
+//! reader, they are dropped. If somebody is, they stay for the next collection: a reader may call
 //! user code, which may take its time.
 //!
 //! Reads nest: a reader counts how deep its thread is inside. The collector's own read would never
@@ -34,8 +34,11 @@ pub(crate) use readers::open_after_a_fork;
 use readers::{Reader, Readers};
 
 /// A value that is read at the cost of a few instructions, and replaced at some more.
+///
+/// Reading writes only to the thread's own reader and takes no lock, so it is for a value that
+/// every submission reads and an operator replaces: the current generation of a pool.
 pub struct Published<T> {
-    /// Owned, as by an `Arc`.
+    /// The current value. Owned, as by an `Arc`.
     current: AtomicPtr<T>,
     /// Values that were replaced, and that somebody may still read.
     replaced: Mutex<Vec<Arc<T>>>,
@@ -52,6 +55,9 @@ impl<T: Send + Sync> Published<T> {
 
     /// Puts another value in place of the current one, which is dropped by a later
     /// [`collect`](Self::collect).
+    ///
+    /// A read that has begun before goes on with the former value; each that begins after this call
+    /// has returned finds the new one. Does not wait for readers.
     pub fn replace(&self, value: Arc<T>) {
         let value = Arc::into_raw(value).cast_mut();
         // ORDERING: Release publishes the value; Acquire takes the former one over from its
@@ -63,6 +69,7 @@ impl<T: Send + Sync> Published<T> {
         self.replaced.lock_unpoisoned().push(former);
     }
 
+    /// Reads the current value with the calling thread inside at `reader`.
     #[inline(always)]
     fn read_at<R>(&self, reader: &Reader, read: impl FnOnce(&T) -> R) -> R {
         let _inside = reader.enter();
@@ -84,6 +91,8 @@ impl<T: Send + Sync> Published<T> {
         unsafe { &*current }
     }
 
+    /// Drops the values put aside, if no thread is inside at any of `readers` except the caller's
+    /// `own`; otherwise keeps them.
     fn collect_at(&self, readers: &Readers, own: Option<&Reader>) {
         let replaced = std::mem::take(&mut *self.replaced.lock_unpoisoned());
         if replaced.is_empty() {
@@ -92,13 +101,14 @@ impl<T: Send + Sync> Published<T> {
         if !readers.are_left(own) {
             self.replaced.lock_unpoisoned().extend(replaced);
         }
-        // Else they are dropped here, with the lock free: that may be the end of a pool.
+        // Otherwise they are dropped here, with the lock free: that may be the end of a pool.
     }
 }
 
 #[cfg(not(pool_loom))]
 impl<T: Send + Sync> Published<T> {
-    /// Reads the current value.
+    /// Calls `read` with the current value. The value is alive until `read` returns, even if it is
+    /// replaced meanwhile. `read` may read and replace this value itself.
     #[inline(always)]
     pub fn read<R>(&self, read: impl FnOnce(&T) -> R) -> R {
         match readers::known() {
@@ -118,17 +128,20 @@ impl<T: Send + Sync> Published<T> {
         read(unsafe { self.current() })
     }
 
-    /// Drops the values that were replaced, unless somebody who reads keeps them from it.
+    /// Drops the values that were replaced, unless a thread is still reading. It waits for a short
+    /// time for readers to leave; what cannot be dropped stays for the next call. Within a read on
+    /// the same thread nothing is dropped.
     pub fn collect(&self) {
         self.collect_at(&readers::ALL, readers::known());
     }
 }
 
+/// Drops the current value. What was put aside is dropped with the list.
 impl<T> Drop for Published<T> {
     fn drop(&mut self) {
         // ORDERING: Relaxed: the owner is alone.
         let current = self.current.load(Ordering::Relaxed);
-        // SAFETY: as in `replace`; and who reads borrows `self`, so nobody does.
+        // SAFETY: as in `replace`; and a reader borrows `self`, so there is none.
         drop(unsafe { Arc::from_raw(current) });
     }
 }

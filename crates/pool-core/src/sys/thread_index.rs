@@ -1,37 +1,45 @@
 //! A small number for each of the first few live threads, which no two of them share at a time.
 //!
-//! What is indexed by it has one writer, and needs no read-modify-write. A thread that ends gives
-//! its number back with a release, and the next holder, which acquires, sees all that it wrote.
-//! There is no lock: one would stay taken in a process that was forked at the wrong moment.
+//! What is indexed by it has one writer, and needs no read-modify-write: the stripes of a pool's
+//! books for threads that are no workers. A thread asks once, at its first use; if all numbers are
+//! taken then, it never gets one, and its users fall back to what threads share. A thread that ends
+//! gives its number back with a release, and the next holder, which acquires, sees all that it
+//! wrote. There is no lock: one would stay taken in a process that was forked at the wrong moment.
 
 use std::cell::Cell;
 use std::sync::atomic::{AtomicU32, Ordering};
 
-/// How many threads have a number at once.
+/// How many threads have a number at once. More live threads than that share what a numbered one
+/// has for itself.
 pub(crate) const NUMBERS: usize = 32;
 
-/// Numbers that are free, each a bit.
+/// The numbers that are free, a bit for each.
 static FREE: AtomicU32 = AtomicU32::new(u32::MAX);
 
 const _: () = assert!(NUMBERS == u32::BITS as usize);
 
-/// What the calling thread knows of its own number.
+/// What the calling thread knows of its own number. It changes twice at most: at the first use, and
+/// as the thread ends.
 #[derive(Clone, Copy)]
 enum Own {
+    /// It has not asked yet.
     Unasked,
+    /// It has this number until it ends.
     Number(usize),
-    /// It came when all were taken, and does not ask again.
+    /// It asked when all were taken, or is at its end. It does not ask again.
     None,
 }
 
-/// Gives the number back as the thread ends.
+/// The calling thread's number. Its drop, as the thread ends, gives the number back.
 struct Holder(Cell<Own>);
 
 thread_local! {
+    /// What the calling thread knows of its number.
     static HOLDER: Holder = const { Holder(Cell::new(Own::Unasked)) };
 }
 
-/// The calling thread's number, less than [`NUMBERS`]; `None` if it has none.
+/// Returns the calling thread's number, less than [`NUMBERS`]; `None` if it has none. The answer
+/// stays the same until the thread's locals are dropped.
 #[inline]
 pub(crate) fn of_this_thread() -> Option<usize> {
     let number = HOLDER.try_with(|holder| match holder.0.get() {
@@ -42,6 +50,7 @@ pub(crate) fn of_this_thread() -> Option<usize> {
     number.ok().flatten()
 }
 
+/// Takes the lowest free number, or notes that there is none.
 #[cold]
 fn ask(holder: &Holder) -> Option<usize> {
     let without_lowest = |free: u32| free.checked_sub(1).map(|below| free & below);
@@ -55,6 +64,7 @@ fn ask(holder: &Holder) -> Option<usize> {
     Some(number)
 }
 
+/// Gives the number back to the next thread that asks.
 impl Drop for Holder {
     fn drop(&mut self) {
         if let Own::Number(number) = self.0.replace(Own::None) {

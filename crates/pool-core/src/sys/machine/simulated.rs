@@ -1,4 +1,8 @@
 //! The machine, or a simulator of it, as the calling thread has it.
+//!
+//! A thread belongs to a simulator while [`simulate`] runs its body; each function here asks that
+//! simulator then, and `std` on every other thread. So simulated pools and real ones may be in one
+//! process.
 
 use std::any::Any;
 use std::cell::{Cell, RefCell};
@@ -12,58 +16,64 @@ use super::Point;
 
 /// Runs threads in turns, on a clock of its own.
 ///
-/// A thread is known by its number. `thread` is always the caller, unless said otherwise; one that
-/// a simulator runs calls from nowhere but its own turn.
+/// A thread is known by its number. `thread` is always the caller, unless said otherwise; a
+/// simulated thread makes these calls during its own turn alone. Each call that may wait returns
+/// when the caller's next turn begins.
 pub trait Simulator: Any + Send + Sync {
-    /// What the clock says.
+    /// Returns what the clock says.
     fn now(&self) -> Instant;
-    /// The caller may have to let another thread go on. Panics in a job's stead at
-    /// [`Point::Begin`], if it was told to.
+    /// Tells that the caller is at a place where it may have to let another thread go on. Panics in
+    /// place of a job at [`Point::Begin`], if it was told to.
     fn point(&self, thread: usize, point: Point);
-    /// The caller has nothing to do but to wait for others.
+    /// Tells that the caller has nothing to do but to wait for others.
     fn yield_now(&self, thread: usize);
-    /// Sleeps until unparked, or until the limit; it may return early.
+    /// Sleeps until the caller is unparked, or until the limit; it may return early.
     fn park(&self, thread: usize, limit: Option<Instant>);
     /// Lets `thread` return from its park, now or the next time. Called from anywhere; lets nobody
     /// else go on, since the caller may hold locks.
     fn unpark(&self, thread: usize);
-    /// The number of a job, from 1.
+    /// Returns the number of a job, from 1.
     fn next_job(&self) -> u64;
-    /// A choice among `options`, of which there is at least one.
+    /// Returns a choice among `options`, of which there is at least one: a number below it.
     fn draw(&self, options: usize) -> usize;
-    /// How many turns there were.
+    /// Returns how many turns there were.
     fn turns(&self) -> u64;
-    /// A thread is about to be started: its number.
+    /// Returns the number of a thread that is about to be started by the caller.
     ///
     /// # Errors
     /// The simulator plays a system that refuses it.
     fn begin(&self, name: Option<&str>) -> io::Result<usize>;
-    /// The system refused the thread in earnest.
+    /// Tells that the system itself refused a thread that `begin` gave a number.
     fn forget(&self, thread: usize);
-    /// `thread`, the caller, waits for its first turn.
+    /// Waits for the first turn of `thread`, which is the caller.
     fn enter(&self, thread: usize);
-    /// `thread`, the caller, gives up its last turn.
+    /// Gives up the last turn of `thread`, which is the caller.
     fn leave(&self, thread: usize);
-    /// Whether `other` has left.
+    /// Returns whether `other` has given up its last turn.
     fn has_left(&self, other: usize) -> bool;
     /// Waits until `other` has left.
     fn wait_for(&self, thread: usize, other: usize);
 }
 
-/// The simulator that runs a thread, and the thread's number there.
+/// The calling thread as a simulated one.
 #[derive(Clone)]
 pub(super) struct Simulated {
+    /// The simulator that runs it.
     pub(super) simulator: Arc<dyn Simulator>,
+    /// Its number there.
     pub(super) thread: usize,
 }
 
 thread_local! {
     /// Whether `SIMULATED` is set: the look that every other thread pays.
     static IS_SIMULATED: Cell<bool> = const { Cell::new(false) };
+    /// The simulator of this thread, for as long as `IS_SIMULATED` is set.
     static SIMULATED: RefCell<Option<Simulated>> = const { RefCell::new(None) };
 }
 
-/// Runs `body` as thread number `thread` of a simulator, from its first turn to its last.
+/// Runs `body` on the calling thread as thread number `thread` of a simulator, from its first turn
+/// to its last. While it runs, every function of `machine` on this thread asks the simulator. A
+/// panic of `body` is passed on, after the last turn was given up.
 pub fn simulate<R>(simulator: Arc<dyn Simulator>, thread: usize, body: impl FnOnce() -> R) -> R {
     let _left = Leave(Simulated {
         simulator: Arc::clone(&simulator),
@@ -87,13 +97,17 @@ impl Drop for Leave {
     }
 }
 
+/// Returns the simulator of the calling thread.
+///
+/// # Panics
+/// If no simulator runs it.
 #[cold]
 pub(super) fn simulated() -> Simulated {
     let simulated = SIMULATED.with(|simulated| simulated.borrow().clone());
     simulated.expect("the flag is set where this is")
 }
 
-/// The simulator that runs the calling thread, and the thread's number there.
+/// Returns the simulator that runs the calling thread, and the thread's number there, if one does.
 pub fn this_simulation() -> Option<(Arc<dyn Simulator>, usize)> {
     is_simulated().then(|| {
         let Simulated { simulator, thread } = simulated();
@@ -101,13 +115,13 @@ pub fn this_simulation() -> Option<(Arc<dyn Simulator>, usize)> {
     })
 }
 
-/// Whether a simulator runs the calling thread.
+/// Returns whether a simulator runs the calling thread. A look at a thread-local flag.
 #[inline]
 pub fn is_simulated() -> bool {
     IS_SIMULATED.get()
 }
 
-/// What the clock says.
+/// Returns what the clock says: the simulator's, on a thread that it runs.
 #[inline]
 pub fn now() -> Instant {
     if is_simulated() {
@@ -116,7 +130,8 @@ pub fn now() -> Instant {
     Instant::now()
 }
 
-/// See [`Point`].
+/// Marks a place in the pool's code, at which a simulator may let another thread go on; see
+/// [`Point`].
 #[inline]
 pub fn point(point: Point) {
     if is_simulated() {
@@ -125,7 +140,7 @@ pub fn point(point: Point) {
     }
 }
 
-/// Lets others go on.
+/// Lets other threads go on.
 #[inline]
 pub fn yield_now() {
     if is_simulated() {
@@ -135,7 +150,7 @@ pub fn yield_now() {
     thread::yield_now();
 }
 
-/// Sleeps until unparked, or until the limit; it may return early.
+/// Sleeps until the thread is unparked, or until the limit; it may return early.
 pub fn park(limit: Option<Instant>) {
     if is_simulated() {
         let Simulated { simulator, thread } = simulated();
@@ -147,7 +162,7 @@ pub fn park(limit: Option<Instant>) {
     }
 }
 
-/// Sleeps for so long, whoever unparks it.
+/// Sleeps for `time`; an unpark does not end it. In a simulation it only yields.
 pub fn sleep(time: Duration) {
     if is_simulated() {
         return yield_now(); // no yield is long there, so nobody has a reason to
@@ -155,26 +170,26 @@ pub fn sleep(time: Duration) {
     thread::sleep(time);
 }
 
-/// The next number for a job, where a simulator numbers them.
+/// Returns the next number for a job, where a simulator numbers them.
 #[inline]
 pub fn next_job() -> Option<u64> {
     is_simulated().then(|| simulated().simulator.next_job())
 }
 
-/// A choice among `options`, where a simulator makes them.
+/// Returns a choice among `options`, where a simulator makes them.
 pub fn draw(options: usize) -> Option<usize> {
     is_simulated().then(|| simulated().simulator.draw(options))
 }
 
-/// How many turns the threads of a simulation have had.
+/// Returns how many turns the threads of a simulation have had.
 pub fn turns() -> Option<u64> {
     is_simulated().then(|| simulated().simulator.turns())
 }
 
 /// Locks, whether or not another thread panicked while it held the lock.
 ///
-/// A thread that waits in earnest while the simulator holds back the one that has the lock would
-/// wait for ever: so it gives way instead.
+/// A simulated thread yields instead of waiting: a real wait would never end while the simulator
+/// holds back the thread that has the lock.
 #[inline]
 pub fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
     if is_simulated() {
@@ -183,6 +198,7 @@ pub fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
     mutex.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
+/// Tries the lock, and yields, until it is free.
 #[cold]
 fn lock_in_turns<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
     loop {
@@ -194,17 +210,20 @@ fn lock_in_turns<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
     }
 }
 
-/// A thread that can be unparked.
+/// A thread that can be unparked: one of the system's, or a simulated one.
 #[derive(Clone)]
 pub struct Thread(Kind);
 
+/// What a [`Thread`] is.
 #[derive(Clone)]
 enum Kind {
+    /// A thread that no simulator runs.
     Real(thread::Thread),
+    /// A thread of a simulator, which is unparked there.
     Simulated(Simulated),
 }
 
-/// The calling thread.
+/// Returns the calling thread.
 pub fn current() -> Thread {
     if is_simulated() {
         return Thread(Kind::Simulated(simulated()));
@@ -213,7 +232,7 @@ pub fn current() -> Thread {
 }
 
 impl Thread {
-    /// Lets it return from its park, now or the next time.
+    /// Lets the thread return from its park, now or the next time.
     #[inline]
     pub fn unpark(&self) {
         match &self.0 {

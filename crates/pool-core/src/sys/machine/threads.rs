@@ -1,7 +1,7 @@
 //! Threads of the machine, which a simulator runs in turns if it runs the thread that starts them.
 //!
-//! A simulated thread is one of the system's all the same: its locals and its stack are its own.
-//! Only when it goes on is not.
+//! A simulated thread is nevertheless one of the system's: its locals and its stack are its own.
+//! The simulator decides only when it goes on.
 
 use std::fmt;
 use std::io;
@@ -15,6 +15,11 @@ use super::simulated::{Simulated, Simulator, is_simulated, point, simulate, simu
 /// A place for a thread that is about to start: its simulator and its number.
 type Place = Option<(Arc<dyn Simulator>, usize)>;
 
+/// Asks the caller's simulator, if it has one, for a place for a thread that the caller is about to
+/// start.
+///
+/// # Errors
+/// The simulated system refuses the thread.
 fn begin(name: Option<&str>) -> io::Result<Place> {
     if !is_simulated() {
         return Ok(None);
@@ -24,6 +29,7 @@ fn begin(name: Option<&str>) -> io::Result<Place> {
     Ok(Some((simulator, thread)))
 }
 
+/// Runs a thread's body at its place.
 fn run<T>(place: Place, body: impl FnOnce() -> T) -> T {
     match place {
         None => body(),
@@ -31,17 +37,20 @@ fn run<T>(place: Place, body: impl FnOnce() -> T) -> T {
     }
 }
 
+/// Tells the simulator that the thread did not start after all.
 fn forget(place: &Place) {
     if let Some((simulator, thread)) = place {
         simulator.forget(*thread);
     }
 }
 
+/// Returns the number of a simulated thread.
 fn number(place: &Place) -> Option<usize> {
     place.as_ref().map(|place| place.1)
 }
 
-/// Waits for a simulated thread's last turn, so that the wait in earnest that follows is short.
+/// Waits for a simulated thread's last turn, so that the real wait that follows is short. Does
+/// nothing on a thread that no simulator runs.
 fn wait_for(thread: Option<usize>) {
     if let Some(other) = thread
         && is_simulated()
@@ -51,23 +60,25 @@ fn wait_for(thread: Option<usize>) {
     }
 }
 
-/// A thread that can be waited for.
+/// A thread that can be waited for. Dropped, it lets the thread go on by itself.
 pub struct JoinHandle<T> {
+    /// The system's handle.
     std: thread::JoinHandle<T>,
+    /// The thread's number, if a simulator runs it.
     thread: Option<usize>,
 }
 
 impl<T> JoinHandle<T> {
-    /// Waits for its end.
+    /// Waits for the thread's end, and returns what its body returned.
     ///
     /// # Errors
-    /// The payload of its panic.
+    /// The thread panicked: the payload of its panic.
     pub fn join(self) -> thread::Result<T> {
         wait_for(self.thread);
         self.std.join()
     }
 
-    /// The thread itself.
+    /// Returns the thread itself.
     pub fn thread(&self) -> &thread::Thread {
         self.std.thread()
     }
@@ -79,10 +90,10 @@ impl<T> fmt::Debug for JoinHandle<T> {
     }
 }
 
-/// Starts a thread.
+/// Starts a thread without a name. A simulator that runs the caller runs the thread too.
 ///
 /// # Panics
-/// If the system refuses it.
+/// If the system, or the simulated one, refuses the thread.
 pub fn spawn<T: Send + 'static>(body: impl FnOnce() -> T + Send + 'static) -> JoinHandle<T> {
     let place = begin(None).expect("the simulated system gives a thread");
     let thread = number(&place);
@@ -90,7 +101,8 @@ pub fn spawn<T: Send + 'static>(body: impl FnOnce() -> T + Send + 'static) -> Jo
     JoinHandle { std, thread }
 }
 
-/// Starts a thread with a name, and a stack size if not the system's.
+/// Starts a thread with a name, and with a stack of `stack_size` bytes, or of the system's default
+/// size. A simulator that runs the caller runs the thread too.
 ///
 /// # Errors
 /// The system, or the simulated one, refused the thread.
@@ -112,7 +124,7 @@ pub fn spawn_named<T: Send + 'static>(
     Ok(JoinHandle { std, thread })
 }
 
-/// Waits for the end of a thread, unless it is the caller.
+/// Waits for the end of a thread, unless it is the caller. A panic of the thread is not passed on.
 pub fn join(thread: JoinHandle<()>) {
     if thread.thread().id() != thread::current().id() {
         // What panicked there was reported by the panic hook.
@@ -120,18 +132,21 @@ pub fn join(thread: JoinHandle<()>) {
     }
 }
 
-/// See [`scope`].
+/// Starts threads that may borrow from the caller of [`scope`].
 #[derive(Debug)]
 pub struct Scope<'scope, 'env: 'scope> {
+    /// The system's scope.
     std: &'scope thread::Scope<'scope, 'env>,
+    /// The numbers of the threads started so far, for the wait at the end.
     started: Mutex<Vec<Option<usize>>>,
 }
 
 impl<'scope> Scope<'scope, '_> {
-    /// Starts a thread that may borrow.
+    /// Starts a thread that may borrow from the caller of [`scope`]. A simulator that runs the
+    /// caller runs the thread too.
     ///
     /// # Panics
-    /// If the system refuses it.
+    /// If the system, or the simulated one, refuses the thread.
     pub fn spawn<T: Send + 'scope>(
         &self,
         body: impl FnOnce() -> T + Send + 'scope,
@@ -151,21 +166,24 @@ impl<'scope> Scope<'scope, '_> {
 /// A thread of a [`Scope`] that can be waited for.
 #[derive(Debug)]
 pub struct ScopedJoinHandle<'scope, T> {
+    /// The system's handle.
     std: thread::ScopedJoinHandle<'scope, T>,
+    /// The thread's number, if a simulator runs it.
     thread: Option<usize>,
 }
 
 impl<T> ScopedJoinHandle<'_, T> {
-    /// Waits for its end.
+    /// Waits for the thread's end, and returns what its body returned.
     ///
     /// # Errors
-    /// The payload of its panic.
+    /// The thread panicked: the payload of its panic.
     pub fn join(self) -> thread::Result<T> {
         wait_for(self.thread);
         self.std.join()
     }
 
-    /// Whether it has ended.
+    /// Returns whether the thread has ended: in a simulation, whether it has given up its last
+    /// turn.
     pub fn is_finished(&self) -> bool {
         point(Point::Ask);
         match self.thread {
@@ -175,10 +193,11 @@ impl<T> ScopedJoinHandle<'_, T> {
     }
 }
 
-/// Lets threads borrow from the caller, who waits for all of them.
+/// Calls `f` with a scope whose threads may borrow from the caller, and waits for all of them
+/// before it returns.
 ///
 /// # Panics
-/// With the panic of `f`; or if a thread that nobody joined has panicked.
+/// With the panic of `f`; or if a thread that was not joined has panicked.
 pub fn scope<'env, R>(f: impl for<'scope> FnOnce(&Scope<'scope, 'env>) -> R) -> R {
     thread::scope(|std| {
         let scope = Scope {

@@ -5,6 +5,15 @@
 //! threads were alive at once. A thread that reads after that, in the destructors of its locals, is
 //! counted in a crowd. Nothing here takes a lock: one would stay taken in a process that was forked
 //! at the wrong moment.
+//!
+//! # Memory ordering
+//! A thread enters by a plain store of its depth, and a light fence. A collector passes a heavy
+//! fence, and then reads each depth with Acquire. So for each reader either the collector sees the
+//! store, or the thread's later loads see what the collector had stored before its fence. A thread
+//! leaves by a store with Release, so that its reads are over for the collector that sees it.
+//!
+//! A new reader is pushed with a compare-and-swap that releases, and is never unlinked, so the list
+//! can be walked without a lock while others push.
 
 use std::ptr;
 
@@ -13,14 +22,16 @@ use crossbeam_utils::CachePadded;
 use crate::sys::asymmetric_fence::{heavy, light};
 use crate::sys::sync::{AtomicBool, AtomicPtr, AtomicUsize, Ordering, yield_now};
 
-/// How often a collector looks at readers at which somebody is inside: for about as long as a
-/// thread may be kept from its core.
+/// How many times in all a collector looks again at readers at which a thread is inside: for about
+/// as long as a thread may be kept from its core.
 const MOST_LOOKS: usize = if cfg!(pool_loom) { 1 } else { 10_000 };
 
-/// Where one thread says whether it reads.
+/// Where one thread says whether it reads. It is never freed while the process runs: a thread that
+/// ends leaves it to another.
 pub(super) struct Reader {
-    /// How many reads its thread is in.
+    /// How many reads its thread is in. Written by that thread alone, and read by collectors.
     depth: AtomicUsize,
+    /// Whether a live thread has this reader. Taken with Acquire and left with Release.
     is_taken: AtomicBool,
     /// The reader that was built before; null for the first.
     next: *const CachePadded<Reader>,
@@ -30,24 +41,30 @@ pub(super) struct Reader {
 // as this one.
 unsafe impl Sync for Reader {}
 
-/// All readers of the process, or of a model.
+/// All readers of the process, or of a model: a list whose links are never changed once a reader is
+/// in it.
 pub(super) struct Readers {
+    /// The reader that was added last, where the list begins.
     newest: AtomicPtr<CachePadded<Reader>>,
-    /// How many reads threads are in that have no reader any more.
+    /// How many reads are under way on threads that no longer have a reader.
     crowd: AtomicUsize,
 }
 
-/// A thread is inside for as long as it has this.
+/// A thread is inside at its reader for as long as it has this. The drop, with Release, says that
+/// it has left.
 pub(super) struct Inside<'a> {
+    /// The thread's reader.
     reader: &'a Reader,
+    /// The depth to which the drop returns.
     before: usize,
 }
 
-/// The same for a thread without a reader.
+/// The same for a thread without a reader, which is counted in the crowd.
 pub(super) struct InCrowd<'a>(&'a AtomicUsize);
 
 impl Reader {
-    /// Goes inside; what the thread loads from here on is not dropped before it leaves.
+    /// Goes inside: what the thread loads from here on is not dropped before it leaves. Called by
+    /// the reader's own thread.
     #[inline(always)]
     pub(super) fn enter(&self) -> Inside<'_> {
         // Written by the reader's own thread alone.
@@ -63,6 +80,7 @@ impl Reader {
 }
 
 impl Drop for Inside<'_> {
+    /// Leaves the reader at the depth that it had before.
     #[inline(always)]
     fn drop(&mut self) {
         // ORDERING: Release pairs with the Acquire in `are_left`: the reads are done.
@@ -70,6 +88,7 @@ impl Drop for Inside<'_> {
     }
 }
 
+/// Leaves the crowd.
 impl Drop for InCrowd<'_> {
     fn drop(&mut self) {
         // ORDERING: Release, as for a reader.
@@ -78,7 +97,7 @@ impl Drop for InCrowd<'_> {
 }
 
 impl Readers {
-    /// A reader that is nobody else's, until it is left.
+    /// Takes a reader that no other thread has: one that was left, or a new one.
     pub(super) fn take(&self) -> &Reader {
         let is_free = |reader: &&Reader| {
             // ORDERING: Acquire pairs with the Release in `leave`: the depth is as its last thread
@@ -109,19 +128,19 @@ impl Readers {
                 Ok(_) => return unsafe { &*pointer },
                 Err(now) => newest = now,
             }
-            // SAFETY: nobody else has come to know it.
+            // SAFETY: no other thread knows of it.
             reader = unsafe { Box::from_raw(pointer) };
         }
     }
 
-    /// Whether nobody reads who may have begun before this call. False too if somebody does not
-    /// come to an end of it, or is the caller, whose own reader comes along.
+    /// Returns true if all reads that began before this call are over. Returns false if one of them
+    /// does not end for a while, or is the caller's own, whose reader is `own`.
     pub(super) fn are_left(&self, own: Option<&Reader>) -> bool {
         // ORDERING: partner is the light fence in `enter` and `enter_crowd`.
         heavy();
         let mut looks = MOST_LOOKS;
         let mut is_left = |depth: &AtomicUsize| {
-            // ORDERING: Acquire pairs with the Release of whoever left.
+            // ORDERING: Acquire pairs with the Release of the thread that left.
             while depth.load(Ordering::Acquire) != 0 {
                 looks -= 1;
                 if looks == 0 || own.is_some_and(|own| ptr::eq(&raw const own.depth, depth)) {
@@ -134,6 +153,7 @@ impl Readers {
         is_left(&self.crowd) && self.iter().all(|reader| is_left(&reader.depth))
     }
 
+    /// Returns all readers, the newest first.
     fn iter(&self) -> impl Iterator<Item = &Reader> {
         // ORDERING: Acquire pairs with the Release in `take`. Each push goes on where the last one
         // was, so all of them are seen.
@@ -149,6 +169,7 @@ impl Readers {
 
 #[cfg(pool_loom)]
 impl Readers {
+    /// Returns no readers yet, for a model.
     pub(super) fn new() -> Self {
         Self {
             newest: AtomicPtr::new(ptr::null_mut()),
@@ -157,6 +178,7 @@ impl Readers {
     }
 }
 
+/// Frees the readers of a model. Those of the process are in a static, and are never dropped.
 impl Drop for Readers {
     fn drop(&mut self) {
         let mut next = self.newest.load(Ordering::Relaxed);
@@ -179,7 +201,8 @@ mod this_process {
 
     use super::*;
 
-    /// The readers of this process.
+    /// The readers of this process. All published values share them, so a thread has one reader
+    /// however many values it reads.
     pub(crate) static ALL: Readers = Readers {
         newest: AtomicPtr::new(ptr::null_mut()),
         crowd: AtomicUsize::new(0),
@@ -189,12 +212,15 @@ mod this_process {
         /// The calling thread's reader, for each read to look at: it has nothing to drop, so there
         /// is no state to check first.
         static DOOR: Cell<Option<&'static Reader>> = const { Cell::new(None) };
+        /// Gives the reader back as the thread ends.
         static TENANT: Tenant = const { Tenant(Cell::new(None)) };
     }
 
-    /// Leaves the reader to others as its thread ends.
+    /// The calling thread's reader, left to other threads when this is dropped as the thread ends.
     struct Tenant(Cell<Option<&'static Reader>>);
 
+    /// Runs among the thread's last acts. A read that comes after it, in the destructor of another
+    /// local, is counted in the crowd.
     impl Drop for Tenant {
         fn drop(&mut self) {
             DOOR.set(None);
@@ -206,7 +232,7 @@ mod this_process {
     }
 
     impl Readers {
-        /// Goes inside without a reader.
+        /// Goes inside without a reader: for a thread whose locals are gone.
         pub(crate) fn enter_crowd(&self) -> InCrowd<'_> {
             self.crowd.fetch_add(1, Ordering::Relaxed);
             // ORDERING: partner is the heavy fence in `are_left`.
@@ -215,13 +241,14 @@ mod this_process {
         }
     }
 
-    /// The calling thread's reader, if it has read before.
+    /// Returns the calling thread's reader, if it has read before.
     #[inline(always)]
     pub(crate) fn known() -> Option<&'static Reader> {
         DOOR.get()
     }
 
-    /// The calling thread's reader; `None` if the thread is at its end.
+    /// Returns the calling thread's reader, and takes one if it has none; `None` if the thread is
+    /// at its end.
     pub(crate) fn of_this_thread() -> Option<&'static Reader> {
         let find = |tenant: &Tenant| {
             let reader = tenant.0.get().unwrap_or_else(|| ALL.take());
