@@ -6,7 +6,8 @@ use std::sync::Arc;
 use std::thread;
 use std::time::Duration;
 
-use pool::{Backend, BuildError, Executor, JobError, Pool};
+use pool::backend::SpawnPool;
+use pool::{Backend, BuildError, Executor, ExecutorExt, JobError, Pool, infallible_fn};
 
 const LIMIT: Duration = Duration::from_secs(20);
 
@@ -41,6 +42,39 @@ fn a_pool_is_on_the_adopted_rayon_threads_whenever_it_is_on_rayon() {
     assert!(runs_on(&pool).starts_with("lent-"));
     assert!(pool.shutdown(LIMIT).is_clean());
     assert_eq!(lent.install(|| 6 * 7), 42, "it is the caller's");
+}
+
+/// A pool with a bound of its own on the threads of another one, of each backend: a spawner that
+/// calls each run in a job.
+#[test]
+fn a_pool_whose_runs_are_jobs_of_another_pool_gets_its_jobs_done() {
+    const JOBS: usize = 200;
+    for backend in [
+        Backend::Channel,
+        Backend::WorkStealing,
+        Backend::Rayon,
+        Backend::Async,
+    ] {
+        let shared = Pool::builder().backend(backend).workers(2).build();
+        let shared = Arc::new(shared.expect("the system has a few threads"));
+        let outer = Arc::clone(&shared);
+        let spawner = move |run: Box<dyn FnOnce() + Send>| {
+            drop(outer.execute(infallible_fn(run)));
+        };
+        let inner = SpawnPool::builder().workers(2).queue_capacity(8);
+        let inner = inner.adopt(spawner).build().expect("there is a spawner");
+        let handles: Vec<_> = (0..JOBS)
+            .map(|number| inner.spawn(move || number).expect("room appears"))
+            .collect();
+        for (number, handle) in handles.into_iter().enumerate() {
+            let Ok(outcome) = handle.join_timeout(LIMIT) else {
+                panic!("{backend}: job {number} is not run: {}", inner.stats());
+            };
+            assert_eq!(outcome.expect("it completes"), number);
+        }
+        assert!(inner.shutdown(LIMIT).is_clean());
+        assert!(shared.shutdown(LIMIT).is_clean());
+    }
 }
 
 #[test]

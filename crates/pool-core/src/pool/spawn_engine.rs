@@ -7,6 +7,10 @@
 //! turn. An idle pool holds none of the spawner's threads, and at most `workers` runs exist at
 //! once.
 //!
+//! A spawner may call a run in a job: of another worker pool that it is, or of one whose thread
+//! does other work while that job waits. No job starts there, since it might want a lock that the
+//! job below holds. The run gets a thread of its own instead, until it next goes on in a closure.
+//!
 //! A closure that the spawner drops without a call loses its worker, as one of a runtime that has
 //! shut down does. The last worker that is lost ends the pool's jobs as abandoned.
 
@@ -20,9 +24,9 @@ use crate::pool::engine::{Engine, WorkerPool};
 use crate::pool::lifecycle::Lifecycle;
 use crate::queue::shared::SharedQueue;
 use crate::submit::error::BuildError;
-use crate::worker::borrowed::{
-    BorrowedRun, STAY, after_this_job, put_to_sleep, run_on_borrowed_thread,
-};
+use crate::sys::machine;
+use crate::sys::sync::{LockExt, Mutex};
+use crate::worker::borrowed::{BorrowedRun, STAY, put_to_sleep, run_on_borrowed_thread};
 use crate::worker::future_host::SlotInTransit;
 
 /// Somewhere to run closures: threads, or a runtime, that are somebody else's.
@@ -32,7 +36,9 @@ use crate::worker::future_host::SlotInTransit;
 pub trait Spawn: Send + Sync + 'static {
     /// Has `run` called once, soon, on a thread that may block.
     ///
-    /// It must not call it here and now. If it cannot have it called, it drops it: the pool then
+    /// It must not call it here and now. It may call it in a job of another pool, as one does that
+    /// hands runs to a pool of its own as jobs; each such run starts a thread, since the job around
+    /// it might hold a lock. If it cannot have it called, it drops it: the pool then
     /// has one worker less.
     fn spawn(&self, run: Box<dyn FnOnce() + Send>);
 
@@ -135,16 +141,40 @@ impl<S: Spawn> SpawnEngine<S> {
             match run_on_borrowed_thread(&engine, slot, Some(STAY)) {
                 BorrowedRun::Over => {}
                 BorrowedRun::Paused => engine.start_run(slot),
-                BorrowedRun::Refused => {
-                    let later = Arc::clone(&engine);
-                    if !after_this_job(move || later.start_run(slot)) {
-                        engine.start_run(slot);
-                    }
-                }
+                BorrowedRun::Refused => engine.run_on_a_new_thread(slot),
             }
         });
         // A spawner that panics has dropped the run, and with it the worker.
         drop_contained(contain(|| self.spawner.spawn(run)).err());
+    }
+}
+
+impl<S: Spawn> SpawnEngine<S> {
+    /// Makes a run on a thread that is started for it. If the system has no thread, the spawner is
+    /// asked again.
+    #[cold]
+    fn run_on_a_new_thread(self: &Arc<Self>, slot: usize) {
+        let moving = SlotInTransit::new(Arc::clone(self), slot, None);
+        // Kept here as well: a thread that cannot be started drops its body.
+        let ours = Arc::new(Mutex::new(Some(moving)));
+        let its = Arc::clone(&ours);
+        let body = move || {
+            let Some(moving) = its.lock_unpoisoned().take() else {
+                return;
+            };
+            let (engine, slot, _no_task) = moving.arrive();
+            // There is no job on this thread, so the run is not refused.
+            if run_on_borrowed_thread(&engine, slot, Some(STAY)) == BorrowedRun::Paused {
+                engine.start_run(slot);
+            }
+        };
+        let thread = machine::spawn_named(format!("{}-run", Self::NAME), None, body);
+        if thread.is_err()
+            && let Some(moving) = ours.lock_unpoisoned().take()
+        {
+            let (engine, slot, _no_task) = moving.arrive();
+            engine.start_run(slot);
+        }
     }
 }
 

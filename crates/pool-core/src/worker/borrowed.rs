@@ -177,15 +177,12 @@ pub fn is_within_a_job() -> bool {
 
 /// Has `then` called on this thread after the job that waits there now has returned, for a run that
 /// was refused. It is called between two jobs of the [run](run_on_borrowed_thread) that the
-/// outermost job on this stack belongs to. Only such a run calls it: the worker of a pool with
-/// threads of its own keeps it uncalled.
+/// innermost worker on this stack is of.
 ///
-/// Returns false if no worker is on this stack; then `then` is dropped.
+/// Returns false, and drops `then`, if that worker makes no such run: it has a thread of its own,
+/// which no run of another pool should come to; or if there is none.
 pub fn after_this_job(then: impl FnOnce() + 'static) -> bool {
-    let worker = Worker::current();
-    worker
-        .map(|worker| worker.after_job(Box::new(then)))
-        .is_some()
+    Worker::current().is_some_and(|worker| worker.after_job(Box::new(then)))
 }
 
 /// Works with a slot that was resumed, on the calling thread: until there is nothing to do, or for
