@@ -15,11 +15,79 @@ use crate::worker::Worker;
 /// [`SharedQueue`](crate::backend::SharedQueue) is one, first in, first out;
 /// [`StealingQueue`](crate::backend::StealingQueue) has a deque for each worker.
 ///
+/// # Places
+/// A queue has as many places as the pool's capacity. [`push`](Self::push) takes one and
+/// [`pop`](Self::pop) frees it; [`push_unbounded`](Self::push_unbounded) and
+/// [`push_past_bound`](Self::push_past_bound) never fail. Each freed place is told to
+/// [`Room::freed`](crate::Room::freed) after it is free, since a submitter that waits in line tries
+/// as soon as it is called.
+///
 /// # Fairness
 /// Every queued task is popped after a bounded number of others (`R107`, `R206`): a queue that
 /// prefers some, or takes the newest first, takes the oldest one now and then.
+///
+/// # Examples
+///
+/// ```
+/// use pool_core::Task;
+/// use pool_core::backend::{Lifecycle, TaskPlace, TaskQueue, TaskRef, Worker};
+/// use std::collections::VecDeque;
+/// use std::sync::{Mutex, MutexGuard};
+///
+/// /// A deque behind a lock, and whether each task in it has a place.
+/// struct Locked {
+///     capacity: usize,
+///     tasks: Mutex<VecDeque<(Task, bool)>>,
+/// }
+///
+/// impl Locked {
+///     fn lock(&self) -> MutexGuard<'_, VecDeque<(Task, bool)>> {
+///         self.tasks.lock().unwrap()
+///     }
+/// }
+///
+/// impl TaskQueue for Locked {
+///     fn push(&self, task: TaskRef<'_>, _life: &Lifecycle) -> Result<(), Task> {
+///         let mut tasks = self.lock();
+///         if tasks.iter().filter(|(_, has_place)| *has_place).count() >= self.capacity {
+///             return Err(task.into_task());
+///         }
+///         tasks.push_back((task.into_task(), true));
+///         Ok(())
+///     }
+///
+///     fn push_unbounded(&self, task: Task) {
+///         self.lock().push_back((task, false));
+///     }
+///
+///     fn pop<'a>(&self, worker: &Worker, place: TaskPlace<'a>) -> Option<TaskRef<'a>> {
+///         let (task, has_place) = self.lock().pop_front()?;
+///         if has_place {
+///             worker.life().room().freed(); // with no lock held: it may run a waker
+///         }
+///         Some(TaskRef::new(place, task))
+///     }
+///
+///     fn is_empty(&self) -> bool {
+///         self.lock().is_empty()
+///     }
+///
+///     fn take_all(&self, life: &Lifecycle) -> Vec<Task> {
+///         let tasks = std::mem::take(&mut *self.lock());
+///         life.room().freed();
+///         tasks.into_iter().map(|(task, _)| task).collect()
+///     }
+/// }
+///
+/// let queue = Locked { capacity: 8, tasks: Mutex::default() };
+/// assert!(queue.is_empty());
+/// ```
 pub trait TaskQueue: Send + Sync + 'static {
     /// Queues a task of the pool with `life`, or gives it back if there is no room. Never blocks.
+    ///
+    /// Called on the submitter's thread, or on a worker's for a child. A task that is given back
+    /// has not been touched: it is refused, or tried again. It must be queued before this returns,
+    /// since the caller wakes a worker then.
     ///
     /// # Errors
     /// The task.
@@ -28,11 +96,15 @@ pub trait TaskQueue: Send + Sync + 'static {
     /// Queues a task whatever the bound: one that a swap hands over, at most as many as fit by the
     /// bound of the pool they left, and before anything else is queued. So a queue that keeps an
     /// order pushes it to the back.
+    ///
+    /// Called by the thread that swaps, while nobody else pushes to this queue.
     fn push_unbounded(&self, task: Task);
 
     /// Queues a task whatever the bound, to take turns with the others: the child of a job that is
     /// the innermost of very many. Such a task takes no place: chains that are always queued so
     /// would keep all others out (`R107`).
+    ///
+    /// The default treats it like a task that a swap hands over.
     fn push_past_bound(&self, task: Task) {
         self.push_unbounded(task);
     }
@@ -46,12 +118,23 @@ pub trait TaskQueue: Send + Sync + 'static {
 
     /// Takes the next task for `worker`, to `place`, and tells [`Lifecycle::room`] of the place
     /// that came free.
+    ///
+    /// Called on the worker's own thread, between two jobs, or within one that waits. The task is
+    /// run or given up by the caller at once. `None` is not an answer for good: the worker
+    /// announces its sleep, and looks once more.
     fn pop<'a>(&self, worker: &Worker, place: TaskPlace<'a>) -> Option<TaskRef<'a>>;
 
     /// Whether a `pop` would find nothing. A push before the call is always seen.
+    ///
+    /// Asked by a worker that has announced its sleep, and by a shutdown. A task that is being
+    /// taken out by another thread may count as either.
     fn is_empty(&self) -> bool;
 
     /// Takes all tasks, in order where there is one, and tells [`Lifecycle::room`] of the places
     /// that came free.
+    ///
+    /// Called once the pool is closed and being cancelled, by a swap for the queue of the old pool,
+    /// and as the last worker is lost. Other threads may push and pop meanwhile: each task goes to
+    /// exactly one of them.
     fn take_all(&self, life: &Lifecycle) -> Vec<Task>;
 }

@@ -30,9 +30,34 @@ const INLINE_WORDS: usize = 6;
 /// job as `Abandoned`**, so no executor can lose one in silence. A task knows nothing of its pool:
 /// one that comes back from a shutdown can be submitted to another pool, and the handles given out
 /// before resolve there (`R606`).
+///
+/// Its size is one cache line, 64 bytes, whatever the job. It is `Send`, so it may be run on
+/// another thread than the one that made it; it is `Sync` since nothing but its id, its name and
+/// its kind can be read through a reference.
+///
+/// A task is made by the pool's own methods (`submit` and the like), which hand it to an
+/// [`Executor`](crate::Executor). A report with unstarted jobs hands tasks out as well:
+///
+/// # Examples
+///
+/// ```
+/// # use pool_core::backend::SpawnPool;
+/// # use pool_core::{JobExt, ShutdownPolicy, infallible_fn};
+/// # let nowhere = |run: Box<dyn FnOnce() + Send>| std::mem::forget(run);
+/// # let pool = SpawnPool::builder().workers(1).adopt(nowhere).build()?;
+/// # let handle = pool.submit(infallible_fn(|| 42).named("answer"))?;
+/// # let task = pool.shutdown(ShutdownPolicy::now().hand_back()).take_unstarted().remove(0);
+/// let spawner = |run: Box<dyn FnOnce() + Send>| drop(std::thread::spawn(run));
+/// let other = SpawnPool::builder().workers(1).adopt(spawner).build()?;
+/// assert!(pool_core::Executor::try_accept(&other, task).is_ok());
+/// assert_eq!(handle.join()?, 42); // the handle from before
+/// # Ok::<(), Box<dyn std::error::Error>>(())
+/// ```
 #[repr(C)]
 pub struct Task {
+    /// What to do with the payload: its type, in effect.
     vtable: &'static VTable,
+    /// The id, and the words that hold the payload or a box of it.
     body: Body,
 }
 
@@ -42,20 +67,35 @@ pub struct Task {
 /// A task is eight words. Each function that takes one by value may copy it, and a copy reads in
 /// wide loads what was written in narrow stores a moment ago, for which a processor has to wait.
 /// Dropped, it drops the task.
+///
+/// It dereferences to the [`Task`], whose id, name and kind can be read so;
+/// [`into_task`](Self::into_task) moves it out. An engine gets one from
+/// [`TaskQueue::pop`](crate::backend::TaskQueue::pop) and gives it to [`Worker::run_held`].
 #[derive(Debug)]
 pub struct TaskRef<'a>(&'a mut ManuallyDrop<Task>);
 
 /// Where a task lies that a [`TaskRef`] owns: room for one on its holder's stack.
+///
+/// `&mut MaybeUninit::uninit()` is one. What is in it before is overwritten without a drop.
 pub type TaskPlace<'a> = &'a mut MaybeUninit<Task>;
 
 /// A task without its vtable: for a queue that keeps that word in a form of its own.
+///
+/// Moved in one piece, next to the vtable pointer: `Ring` keeps that with its tags in the slot's
+/// mark.
 #[repr(C)]
 pub(crate) struct Body {
     id: JobId,
+    /// The payload, or a box of it, as `fits` says.
     words: Words,
 }
 
 /// What a job becomes inside a task. Whoever holds the payload holds the job's only entry.
+///
+/// The steps of a task's life, in order: `accept` and `watch` as it enters a pool's books,
+/// `change_pool` if a swap moves it or it is taken off the books, and at the end exactly one of
+/// `run`, `abandon` and `give_up`, which take the payload by value. `into_payload` gives it back to
+/// the submitter instead, where the task was refused.
 pub(crate) trait Payload: Send + 'static {
     /// Whether others than the holder of the task reach the job: its handle, a token, a deadline.
     /// Only then are [`accept`](Self::accept), [`watch`](Self::watch) and
@@ -63,12 +103,18 @@ pub(crate) trait Payload: Send + 'static {
     const IS_SHARED: bool = false;
 
     /// Runs the job, or what is due of it, on `worker`, and accounts for it.
+    ///
+    /// Called on the worker's thread, within no lock. A panic of the job's is contained in here.
     fn run(self, id: JobId, worker: &Worker);
 
     /// The task is dropped unrun: resolves the job as `Abandoned`.
+    ///
+    /// Called on the thread that drops the task, where a panic is contained.
     fn abandon(self);
 
     /// The job has entered the books of `life`, and is about to be queued there.
+    ///
+    /// Called by the submitter, between the task's entry in the ledger and its push.
     #[inline]
     fn accept(&self, _life: &Lifecycle) -> Accepted {
         Accepted::Yes
@@ -76,17 +122,24 @@ pub(crate) trait Payload: Send + 'static {
 
     /// Has the job's token and the clock of `life` end it while it is queued. A waker, if they end
     /// it already: to be called instead of queueing it.
+    ///
+    /// Only after [`Accepted::ToWatch`].
     fn watch(&self, _life: &Lifecycle) -> Option<Waker> {
         None
     }
 
     /// The job goes from the books of `from` to those of `to`, or is given back.
+    ///
+    /// Called while the task is out of every queue, so no worker can start the job meanwhile. Its
+    /// handle may start it or end it, and its token or its deadline may end it.
     fn change_pool(&self, _from: &Lifecycle, _to: Option<&Arc<Lifecycle>>) -> Changed {
         Changed::Yes(None)
     }
 
     /// The pool ends before the job starts: counts it in `life`, publishes that it is abandoned,
     /// and counts it over.
+    ///
+    /// What the job captured is not dropped here, since that is user code: it is in the result.
     fn give_up(self, id: JobId, life: &Lifecycle, ends: GivenUpAs) -> GivenUp;
 
     /// The job's name, if it has one.
@@ -126,6 +179,7 @@ pub(crate) enum Changed {
 }
 
 impl Changed {
+    /// Whether the task goes with its job: if not, only its empty entry is left, to be dropped.
     pub(crate) fn is_changed(&self) -> bool {
         matches!(self, Self::Yes(_))
     }
@@ -154,6 +208,7 @@ pub(crate) enum GivenUp {
 
 /// What is left of a job that was given up: user code that is yet to be dropped.
 pub(crate) struct Remains<T> {
+    /// The job's name, for the report, if the drop does not return.
     name: Option<Cow<'static, str>>,
     what: T,
 }
@@ -166,6 +221,7 @@ impl<T: Send + 'static> Remains<T> {
 }
 
 impl<T: Send + 'static> Payload for Remains<T> {
+    /// The job's end is on record before this begins, so a report counts it once.
     fn run(self, id: JobId, worker: &Worker) {
         let frame = worker.begin(id, self.name.as_deref());
         frame.is_unstarted_on_record();
@@ -185,7 +241,12 @@ impl<T: Send + 'static> Payload for Remains<T> {
 }
 
 /// What a task knows of its payload's type.
+///
+/// One for each payload type, in static memory. Its alignment leaves the low bits of a reference
+/// free, which `Ring` uses as tags. Each function takes the words as `Task::new` filled them; those
+/// that take `*mut Words` move the payload out, after which the task is not dropped.
 pub(crate) struct VTable {
+    /// By which `into_payload` knows its own.
     type_id: fn() -> TypeId,
     run: unsafe fn(*mut Words, JobId, &Worker),
     abandon: unsafe fn(*mut Words),
@@ -195,9 +256,11 @@ pub(crate) struct VTable {
     name: unsafe fn(*const Words) -> Option<*const str>,
     deadline: unsafe fn(*const Words) -> Option<Instant>,
     is_async: unsafe fn(*const Words) -> bool,
+    /// Writes the payload to where the caller has room for it.
     take: unsafe fn(*mut Words, *mut u8),
 }
 
+/// The steps of jobs that others reach.
 #[derive(Clone, Copy)]
 struct SharedVTable {
     accept: unsafe fn(*const Words, &Lifecycle) -> Accepted,
@@ -205,6 +268,7 @@ struct SharedVTable {
     change_pool: unsafe fn(*const Words, &Lifecycle, Option<&Arc<Lifecycle>>) -> Changed,
 }
 
+/// Where a payload of up to six words lies itself, otherwise a box of it.
 type Words = MaybeUninit<[usize; INLINE_WORDS]>;
 
 // SAFETY: a task is its payload and plain data, and `Task::new` takes payloads that are `Send`
@@ -215,6 +279,7 @@ unsafe impl Send for Task {}
 unsafe impl Sync for Task {}
 
 impl Task {
+    /// Makes a task of a payload: inside it if that fits, otherwise in a box.
     #[inline]
     pub(crate) fn new<P: Payload>(id: JobId, payload: P) -> Self {
         let mut words = Words::uninit();
@@ -241,12 +306,40 @@ impl Task {
     }
 
     /// The job's id.
+    ///
+    /// Unique in this process, and the same as that of the job's handle.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// # use pool_core::backend::SpawnPool;
+    /// # use pool_core::{JobExt, ShutdownPolicy, infallible_fn};
+    /// # let nowhere = |run: Box<dyn FnOnce() + Send>| std::mem::forget(run);
+    /// # let pool = SpawnPool::builder().workers(1).adopt(nowhere).build()?;
+    /// # let handle = pool.submit(infallible_fn(|| 42).named("answer"))?;
+    /// # let task = pool.shutdown(ShutdownPolicy::now().hand_back()).take_unstarted().remove(0);
+    /// assert_eq!(task.id(), handle.id());
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
     #[inline]
     pub fn id(&self) -> JobId {
         self.body.id
     }
 
     /// The job's name, if it was given one.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// # use pool_core::backend::SpawnPool;
+    /// # use pool_core::{JobExt, ShutdownPolicy, infallible_fn};
+    /// # let nowhere = |run: Box<dyn FnOnce() + Send>| std::mem::forget(run);
+    /// # let pool = SpawnPool::builder().workers(1).adopt(nowhere).build()?;
+    /// # let handle = pool.submit(infallible_fn(|| 42).named("answer"))?;
+    /// # let task = pool.shutdown(ShutdownPolicy::now().hand_back()).take_unstarted().remove(0);
+    /// assert_eq!(task.name(), Some("answer"));
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
     pub fn name(&self) -> Option<&str> {
         // SAFETY: the words hold the payload that the vtable was made for; the name lives in it and
         // the result borrows from `self`.
@@ -254,6 +347,22 @@ impl Task {
     }
 
     /// Whether the job is a future, which an async runtime can host.
+    ///
+    /// An engine that has no runtime of its own need not ask: a worker polls a future as it runs a
+    /// closure.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// # use pool_core::backend::SpawnPool;
+    /// # use pool_core::{JobExt, ShutdownPolicy, infallible_fn};
+    /// # let nowhere = |run: Box<dyn FnOnce() + Send>| std::mem::forget(run);
+    /// # let pool = SpawnPool::builder().workers(1).adopt(nowhere).build()?;
+    /// # let handle = pool.submit(infallible_fn(|| 42).named("answer"))?;
+    /// # let task = pool.shutdown(ShutdownPolicy::now().hand_back()).take_unstarted().remove(0);
+    /// assert!(!task.is_async()); // it is a closure
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
     pub fn is_async(&self) -> bool {
         // SAFETY: as in `name`.
         unsafe { (self.vtable.is_async)(&raw const self.body.words) }
@@ -268,6 +377,9 @@ impl Task {
     /// The job has entered the books of `life`, and the task is about to be queued there. `Err`: it
     /// was ended while it was in no pool, and the task has nothing to run: its outcome is to be
     /// recorded.
+    ///
+    /// A waker: the job's token or deadline ends it already; it is to be called instead of queueing
+    /// the task.
     #[inline(always)]
     pub(crate) fn accept(&self, life: &Lifecycle) -> Result<Option<Waker>, Outcome> {
         let Some(shared) = &self.vtable.shared else {
@@ -301,6 +413,7 @@ impl Task {
         unsafe { (this.vtable.give_up)(&raw mut this.body.words, this.body.id, life, ends) }
     }
 
+    /// Runs the job on `worker`, and accounts for it.
     #[inline]
     pub(crate) fn run(self, worker: &Worker) {
         let mut this = ManuallyDrop::new(self);
@@ -310,6 +423,8 @@ impl Task {
     }
 
     /// Takes the payload out again, if it is a `P`.
+    ///
+    /// How a submitter gets the job back out of a task that was refused.
     pub(crate) fn into_payload<P: Payload>(self) -> Result<P, Self> {
         if (self.vtable.type_id)() != TypeId::of::<P>() {
             return Err(self);
@@ -327,6 +442,26 @@ impl Task {
 
 impl<'a> TaskRef<'a> {
     /// Puts a task into a place, where it stays.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// # use std::mem::MaybeUninit;
+    /// # use pool_core::backend::SpawnPool;
+    /// # use pool_core::{JobExt, ShutdownPolicy, infallible_fn};
+    /// # let nowhere = |run: Box<dyn FnOnce() + Send>| std::mem::forget(run);
+    /// # let pool = SpawnPool::builder().workers(1).adopt(nowhere).build()?;
+    /// # let handle = pool.submit(infallible_fn(|| 42).named("answer"))?;
+    /// # let task = pool.shutdown(ShutdownPolicy::now().hand_back()).take_unstarted().remove(0);
+    /// use pool_core::backend::TaskRef;
+    ///
+    /// let mut place = MaybeUninit::uninit();
+    /// let held = TaskRef::new(&mut place, task);
+    /// assert_eq!(held.id(), handle.id());
+    /// drop(held); // the job resolves as abandoned
+    /// assert!(handle.join().is_err());
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
     #[inline(always)]
     pub fn new(place: TaskPlace<'a>, task: Task) -> Self {
         place.write(task);
@@ -360,6 +495,26 @@ impl<'a> TaskRef<'a> {
     }
 
     /// Moves the task elsewhere.
+    ///
+    /// For a queue that keeps its tasks elsewhere. The place is free again.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// # use std::mem::MaybeUninit;
+    /// # use pool_core::backend::SpawnPool;
+    /// # use pool_core::{JobExt, ShutdownPolicy, infallible_fn};
+    /// # let nowhere = |run: Box<dyn FnOnce() + Send>| std::mem::forget(run);
+    /// # let pool = SpawnPool::builder().workers(1).adopt(nowhere).build()?;
+    /// # let handle = pool.submit(infallible_fn(|| 42).named("answer"))?;
+    /// # let task = pool.shutdown(ShutdownPolicy::now().hand_back()).take_unstarted().remove(0);
+    /// use pool_core::backend::TaskRef;
+    ///
+    /// let mut place = MaybeUninit::uninit();
+    /// let task = TaskRef::new(&mut place, task).into_task();
+    /// assert_eq!(task.name(), Some("answer"));
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
     #[inline(always)]
     pub fn into_task(self) -> Task {
         let this = ManuallyDrop::new(self);
@@ -447,6 +602,7 @@ unsafe fn move_by_words<T>(from: *const T, to: *mut T) {
     }
 }
 
+/// Whether a payload lies in the words themselves: by its size and its alignment.
 const fn fits<P>() -> bool {
     size_of::<P>() <= size_of::<Words>() && align_of::<P>() <= align_of::<Words>()
 }
@@ -493,6 +649,8 @@ unsafe fn take<P: Payload>(words: *mut Words) -> P {
     }
 }
 
+/// Shows the payload where it lies.
+///
 /// # Safety
 /// As for [`take`]; the words stay as they are.
 #[inline]

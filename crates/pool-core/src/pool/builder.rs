@@ -12,7 +12,23 @@ use crate::submit::error::BuildError;
 #[macro_export]
 macro_rules! config_setters {
     () => {
-        /// Starts from a configuration made elsewhere.
+        /// Replaces the whole configuration with one that was made elsewhere.
+        ///
+        /// What was set on this builder before is lost, hooks included; calls after this one change
+        /// the new configuration. An engine that was adopted stays.
+        ///
+        /// # Examples
+        ///
+        /// ```
+        /// # use pool_core::Executor;
+        /// # let spawner = |run: Box<dyn FnOnce() + Send>| drop(std::thread::spawn(run));
+        /// # let builder = pool_core::backend::SpawnPool::builder().adopt(spawner);
+        /// let mut config = pool_core::backend::PoolConfig::default();
+        /// config.set_workers(2);
+        /// let pool = builder.config(config).queue_capacity(8).build()?;
+        /// assert_eq!((pool.capability().workers, pool.capability().capacity), (2, Some(8)));
+        /// # Ok::<(), Box<dyn std::error::Error>>(())
+        /// ```
         #[must_use]
         pub fn config(mut self, config: $crate::backend::PoolConfig) -> Self {
             self.config = config;
@@ -20,6 +36,20 @@ macro_rules! config_setters {
         }
 
         /// How many jobs run at once. Default: what the system grants this process in parallel.
+        ///
+        /// [`build`](Self::build) refuses zero, and more than
+        /// [`MOST_WORKERS`](crate::MOST_WORKERS).
+        ///
+        /// # Examples
+        ///
+        /// ```
+        /// # use pool_core::Executor;
+        /// # let spawner = |run: Box<dyn FnOnce() + Send>| drop(std::thread::spawn(run));
+        /// # let builder = pool_core::backend::SpawnPool::builder().adopt(spawner);
+        /// let pool = builder.workers(3).build()?;
+        /// assert_eq!(pool.capability().workers, 3);
+        /// # Ok::<(), Box<dyn std::error::Error>>(())
+        /// ```
         #[must_use]
         pub fn workers(mut self, workers: usize) -> Self {
             self.config.set_workers(workers);
@@ -28,6 +58,19 @@ macro_rules! config_setters {
 
         /// The most jobs that are accepted and not started (`R104`). Any number from 1: it is a
         /// bound, and takes no memory in proportion (`R111`). Default: 1024.
+        ///
+        /// [`build`](Self::build) refuses zero: such a pool would refuse every job.
+        ///
+        /// # Examples
+        ///
+        /// ```
+        /// # use pool_core::Executor;
+        /// # let spawner = |run: Box<dyn FnOnce() + Send>| drop(std::thread::spawn(run));
+        /// # let builder = pool_core::backend::SpawnPool::builder().adopt(spawner);
+        /// let pool = builder.workers(1).queue_capacity(16).build()?;
+        /// assert_eq!(pool.capability().capacity, Some(16));
+        /// # Ok::<(), Box<dyn std::error::Error>>(())
+        /// ```
         #[must_use]
         pub fn queue_capacity(mut self, capacity: usize) -> Self {
             self.config.set_capacity(capacity);
@@ -36,6 +79,19 @@ macro_rules! config_setters {
 
         /// The prefix of the threads' names, to which a `-` and the worker's index are added. Linux
         /// shows 15 bytes.
+        ///
+        /// [`build`](Self::build) refuses a name with a NUL byte, which no thread name can hold. On
+        /// an adopted engine the name is not used: those threads have names of their own.
+        ///
+        /// # Examples
+        ///
+        /// ```
+        /// # use pool_core::BuildError;
+        /// # let spawner = |run: Box<dyn FnOnce() + Send>| drop(std::thread::spawn(run));
+        /// # let builder = pool_core::backend::SpawnPool::builder().adopt(spawner);
+        /// let refused = builder.thread_name("reports\0").build();
+        /// assert!(matches!(refused, Err(BuildError::ThreadName { .. })));
+        /// ```
         #[must_use]
         pub fn thread_name(mut self, name: impl Into<String>) -> Self {
             self.config.set_thread_name(name);
@@ -44,6 +100,18 @@ macro_rules! config_setters {
 
         /// Bytes of stack for each worker, [`LEAST_STACK`]($crate::LEAST_STACK) or more. Jobs that
         /// run children in place need room for their depth.
+        ///
+        /// Default: that of the system. On an adopted engine it is not used.
+        ///
+        /// # Examples
+        ///
+        /// ```
+        /// # use pool_core::BuildError;
+        /// # let spawner = |run: Box<dyn FnOnce() + Send>| drop(std::thread::spawn(run));
+        /// # let builder = pool_core::backend::SpawnPool::builder().adopt(spawner);
+        /// let refused = builder.stack_size(1024).build();
+        /// assert!(matches!(refused, Err(BuildError::StackTooSmall { bytes: 1024, .. })));
+        /// ```
         #[must_use]
         pub fn stack_size(mut self, bytes: usize) -> Self {
             self.config.set_stack_size(bytes);
@@ -60,6 +128,35 @@ macro_rules! config_setters {
         /// holds.
         ///
         /// On an engine that the pool adopts it does not run: those threads are the caller's.
+        ///
+        /// # Examples
+        ///
+        /// ```
+        /// # use pool_core::backend::{Engine, Lifecycle, PoolConfig, SharedQueue, Threads, WorkerPool};
+        /// # use pool_core::{BuildError, Capability};
+        /// # use std::{convert::Infallible, sync::Arc};
+        /// # struct Own(Arc<Lifecycle>, SharedQueue, Threads);
+        /// # impl Engine for Own {
+        /// #     type Adopted = Infallible;
+        /// #     type Queue = SharedQueue;
+        /// #     const NAME: &'static str = "own";
+        /// #     fn start(config: PoolConfig, _: Option<Infallible>) -> Result<Arc<Self>, BuildError> {
+        /// #         let life = Lifecycle::new(&config, Capability::new(Self::NAME, &config));
+        /// #         let own = Arc::new(Self(life, SharedQueue::new(config.capacity()), Threads::default()));
+        /// #         own.2.start(&own, &config, |work| work())?;
+        /// #         Ok(own)
+        /// #     }
+        /// #     fn life(&self) -> &Arc<Lifecycle> { &self.0 }
+        /// #     fn queue(&self) -> &SharedQueue { &self.1 }
+        /// #     fn join_threads(&self) { self.2.join(&self.0); }
+        /// # }
+        /// # let builder = WorkerPool::<Own>::builder();
+        /// # use pool_core::{Interrupted, job_fn};
+        /// let pool = builder.workers(1).on_worker_start(|worker| format!("connection {worker}")).build()?;
+        /// let job = job_fn(|ctx| Ok::<_, Interrupted>(ctx.state::<String>().cloned()));
+        /// assert_eq!(pool.submit(job)?.join()?.as_deref(), Some("connection 0"));
+        /// # Ok::<(), Box<dyn std::error::Error>>(())
+        /// ```
         #[must_use]
         pub fn on_worker_start<S: ::std::any::Any>(
             mut self,
@@ -75,6 +172,32 @@ macro_rules! config_setters {
         /// An error fails [`build`](Self::build), or the swap that starts the workers: as an error
         /// that says which worker and why. The workers that had started stop first, each with its
         /// `on_worker_stop`, and drop their states (`R109`).
+        ///
+        /// # Examples
+        ///
+        /// ```
+        /// # use pool_core::backend::{Engine, Lifecycle, PoolConfig, SharedQueue, Threads, WorkerPool};
+        /// # use pool_core::{BuildError, Capability};
+        /// # use std::{convert::Infallible, sync::Arc};
+        /// # struct Own(Arc<Lifecycle>, SharedQueue, Threads);
+        /// # impl Engine for Own {
+        /// #     type Adopted = Infallible;
+        /// #     type Queue = SharedQueue;
+        /// #     const NAME: &'static str = "own";
+        /// #     fn start(config: PoolConfig, _: Option<Infallible>) -> Result<Arc<Self>, BuildError> {
+        /// #         let life = Lifecycle::new(&config, Capability::new(Self::NAME, &config));
+        /// #         let own = Arc::new(Self(life, SharedQueue::new(config.capacity()), Threads::default()));
+        /// #         own.2.start(&own, &config, |work| work())?;
+        /// #         Ok(own)
+        /// #     }
+        /// #     fn life(&self) -> &Arc<Lifecycle> { &self.0 }
+        /// #     fn queue(&self) -> &SharedQueue { &self.1 }
+        /// #     fn join_threads(&self) { self.2.join(&self.0); }
+        /// # }
+        /// # let builder = WorkerPool::<Own>::builder();
+        /// let refused = builder.workers(2).try_on_worker_start(|_worker| "no port".parse::<u16>()).build();
+        /// assert!(matches!(refused, Err(BuildError::WorkerStart { worker: 0, .. })));
+        /// ```
         #[must_use]
         pub fn try_on_worker_start<S, Fault>(
             mut self,
@@ -99,6 +222,36 @@ macro_rules! config_setters {
         /// `submit` waits for room in the new backend, and the thread of the old one stays for as
         /// long. In a swap that fails, the workers that had started may not wait: `submit` finds
         /// room at once, or the new backend `Closed`.
+        ///
+        /// # Examples
+        ///
+        /// ```
+        /// # use pool_core::backend::{Engine, Lifecycle, PoolConfig, SharedQueue, Threads, WorkerPool};
+        /// # use pool_core::{BuildError, Capability};
+        /// # use std::{convert::Infallible, sync::Arc};
+        /// # struct Own(Arc<Lifecycle>, SharedQueue, Threads);
+        /// # impl Engine for Own {
+        /// #     type Adopted = Infallible;
+        /// #     type Queue = SharedQueue;
+        /// #     const NAME: &'static str = "own";
+        /// #     fn start(config: PoolConfig, _: Option<Infallible>) -> Result<Arc<Self>, BuildError> {
+        /// #         let life = Lifecycle::new(&config, Capability::new(Self::NAME, &config));
+        /// #         let own = Arc::new(Self(life, SharedQueue::new(config.capacity()), Threads::default()));
+        /// #         own.2.start(&own, &config, |work| work())?;
+        /// #         Ok(own)
+        /// #     }
+        /// #     fn life(&self) -> &Arc<Lifecycle> { &self.0 }
+        /// #     fn queue(&self) -> &SharedQueue { &self.1 }
+        /// #     fn join_threads(&self) { self.2.join(&self.0); }
+        /// # }
+        /// # let builder = WorkerPool::<Own>::builder();
+        /// # use std::sync::mpsc;
+        /// let (send, stopped) = mpsc::channel();
+        /// let pool = builder.workers(1).on_worker_stop(move |worker| drop(send.send(worker))).build()?;
+        /// drop(pool); // waits for its workers
+        /// assert_eq!(stopped.recv()?, 0);
+        /// # Ok::<(), Box<dyn std::error::Error>>(())
+        /// ```
         #[must_use]
         pub fn on_worker_stop(mut self, stop: impl Fn(usize) + Send + Sync + 'static) -> Self {
             self.config.set_on_worker_stop(stop);
@@ -109,6 +262,26 @@ macro_rules! config_setters {
         /// it, before its handle resolves. Where to log: it is told the job's id and name, how it
         /// ended, and what its panic or its error says. A job that its own handle cancelled before
         /// the start, or that was abandoned, is not shown: nobody ran it.
+        ///
+        /// A panic in it is contained and counted in
+        /// [`Stats::hook_panics`](crate::Stats::hook_panics); the outcome of the job stays what it
+        /// was (`R304`).
+        ///
+        /// # Examples
+        ///
+        /// ```
+        /// # use pool_core::job_fn;
+        /// # let spawner = |run: Box<dyn FnOnce() + Send>| drop(std::thread::spawn(run));
+        /// # let builder = pool_core::backend::SpawnPool::builder().adopt(spawner);
+        /// let (send, messages) = std::sync::mpsc::channel();
+        /// let observe = move |failure: &pool_core::JobFailure<'_>| {
+        ///     let _gone = send.send(failure.message.map(str::to_owned));
+        /// };
+        /// let pool = builder.workers(1).on_failure(observe).build()?;
+        /// pool.submit(job_fn(|_| Err::<(), _>("out of ink")))?.detach();
+        /// assert_eq!(messages.recv()?.as_deref(), Some("out of ink"));
+        /// # Ok::<(), Box<dyn std::error::Error>>(())
+        /// ```
         #[must_use]
         pub fn on_failure(
             mut self,
@@ -124,6 +297,30 @@ macro_rules! config_setters {
         /// Strings, boxed errors and common errors of the standard library say so themselves.
         /// Others have to be named, once for the pool: `describe_error(|error: &anyhow::Error|
         /// format!("{error:#}"))`.
+        ///
+        /// Each call adds a type. The descriptions are asked in the order of the calls, and before
+        /// those that are built in; the first that knows the type is taken.
+        ///
+        /// # Examples
+        ///
+        /// ```
+        /// # use pool_core::job_fn;
+        /// # let spawner = |run: Box<dyn FnOnce() + Send>| drop(std::thread::spawn(run));
+        /// # let builder = pool_core::backend::SpawnPool::builder().adopt(spawner);
+        /// struct OutOfInk {
+        ///     pages_left: u32,
+        /// }
+        ///
+        /// let (send, messages) = std::sync::mpsc::channel();
+        /// let observe = move |failure: &pool_core::JobFailure<'_>| {
+        ///     let _gone = send.send(failure.message.map(str::to_owned));
+        /// };
+        /// let describe = |error: &OutOfInk| format!("{} pages left", error.pages_left);
+        /// let pool = builder.workers(1).describe_error(describe).on_failure(observe).build()?;
+        /// pool.submit(job_fn(|_| Err::<(), _>(OutOfInk { pages_left: 7 })))?.detach();
+        /// assert_eq!(messages.recv()?.as_deref(), Some("7 pages left"));
+        /// # Ok::<(), Box<dyn std::error::Error>>(())
+        /// ```
         #[must_use]
         pub fn describe_error<Fault: ::std::any::Any>(
             mut self,
@@ -136,8 +333,12 @@ macro_rules! config_setters {
 }
 
 /// Configures a [`WorkerPool`]. Nothing is started before [`build`](Self::build).
+///
+/// A builder comes from [`WorkerPool::builder`]. Each setter takes the builder and returns it, so
+/// calls are chained; of two calls of one setter the later holds.
 pub struct PoolBuilder<E: Engine> {
     config: PoolConfig,
+    /// The caller's own engine; without one, the engine starts what it needs.
     adopted: Option<E::Adopted>,
 }
 
@@ -152,6 +353,21 @@ impl<E: Engine> PoolBuilder<E> {
     crate::config_setters!();
 
     /// Runs on the caller's own engine: a rayon thread pool, a tokio handle. It stays the caller's.
+    ///
+    /// The later of two calls holds. The threads keep their own names and stacks, and run no hooks.
+    /// Each backend says what else it asks of the engine.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// use pool_core::backend::SpawnPool;
+    ///
+    /// // Any `Fn(Box<dyn FnOnce() + Send>)` is an engine that a `SpawnPool` runs on.
+    /// let spawner = |run: Box<dyn FnOnce() + Send>| drop(std::thread::spawn(run));
+    /// let pool = SpawnPool::builder().workers(2).adopt(spawner).build()?;
+    /// assert_eq!(pool.spawn(|| 6 * 7)?.join()?, 42);
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
     #[must_use]
     pub fn adopt(mut self, engine: E::Adopted) -> Self {
         self.adopted = Some(engine);
@@ -162,6 +378,17 @@ impl<E: Engine> PoolBuilder<E> {
     ///
     /// # Errors
     /// Says what is wrong and what would be right; nothing is left running (`R109`).
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// use pool_core::BuildError;
+    /// use pool_core::backend::SpawnPool;
+    ///
+    /// let spawner = |run: Box<dyn FnOnce() + Send>| drop(std::thread::spawn(run));
+    /// let refused = SpawnPool::builder().workers(0).adopt(spawner).build();
+    /// assert!(matches!(refused, Err(BuildError::NoWorkers)));
+    /// ```
     pub fn build(self) -> Result<WorkerPool<E>, BuildError> {
         WorkerPool::build(self.config, self.adopted)
     }

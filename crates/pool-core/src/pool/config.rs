@@ -12,10 +12,11 @@ use crate::pool::swappable::FrontRef;
 use crate::submit::error::BuildError;
 use crate::submit::room::Room;
 
-/// Jobs that may wait where the user gives no capacity.
+/// The capacity of a queue where the user gives none: this many jobs may be accepted and not
+/// started.
 pub const DEFAULT_CAPACITY: usize = 1024;
 
-/// The most workers a pool can have.
+/// The most workers that a pool can have: [`PoolConfig::check`] refuses more.
 pub const MOST_WORKERS: usize = 1 << 15;
 
 /// The smallest stack that a worker can have, in bytes.
@@ -25,14 +26,39 @@ pub const MOST_WORKERS: usize = 1 << 15;
 pub const LEAST_STACK: usize = 64 << 10;
 
 /// What a builder gathers and an engine starts from.
+///
+/// A builder of a backend's own keeps one, sets it by the methods here, and passes it to
+/// [`Engine::start`](crate::backend::Engine::start). The default is that of
+/// [`PoolBuilder`](crate::backend::PoolBuilder): as many workers as the system grants in parallel,
+/// [`DEFAULT_CAPACITY`], threads named `pool-worker-0` and on, and no hooks.
+///
+/// A clone shares the hooks' closures with the original. Each pool that is built from one of the two
+/// runs them on its own workers.
+///
+/// # Examples
+///
+/// ```
+/// use pool_core::backend::PoolConfig;
+///
+/// let mut config = PoolConfig::default();
+/// config.set_workers(4);
+/// config.set_thread_name("reports");
+/// assert!(config.check().is_ok());
+/// assert_eq!(config.thread_name(3), "reports-3");
+/// ```
 #[derive(Clone)]
 pub struct PoolConfig {
+    /// `None`: not chosen; what the system grants is asked at each [`workers`](Self::workers).
     pub(crate) workers: Option<usize>,
     pub(crate) capacity: usize,
+    /// The prefix, without the index.
     pub(crate) thread_name: String,
     pub(crate) stack_size: Option<usize>,
     pub(crate) hooks: Hooks,
+    /// The line of submitters that the pool is to share with another one; `None`: a line of its
+    /// own.
     pub(crate) room: Option<Arc<Room>>,
+    /// The pool that this one is to be a generation of; `None`: it is a pool by itself.
     pub(crate) front: Option<FrontRef>,
 }
 
@@ -53,53 +79,173 @@ impl Default for PoolConfig {
 impl PoolConfig {
     /// How many jobs run at once: the number given, otherwise what the system grants this process
     /// in parallel.
+    ///
+    /// The system is asked at each call, so without a chosen number two calls may differ if the
+    /// process's quota changes in between.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// use pool_core::backend::PoolConfig;
+    ///
+    /// let mut config = PoolConfig::default();
+    /// assert!(config.workers() >= 1); // what the system grants
+    /// config.set_workers(3);
+    /// assert_eq!(config.workers(), 3);
+    /// ```
     pub fn workers(&self) -> usize {
         self.workers
             .unwrap_or_else(|| thread::available_parallelism().map_or(1, NonZero::get))
     }
 
     /// The number of workers that was given, if one was.
+    ///
+    /// For an engine whose default is another one than that of the system, as the number of an
+    /// adopted pool's threads.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// use pool_core::backend::PoolConfig;
+    ///
+    /// let mut config = PoolConfig::default();
+    /// assert_eq!(config.chosen_workers(), None);
+    /// config.set_workers(3);
+    /// assert_eq!(config.chosen_workers(), Some(3));
+    /// ```
     pub fn chosen_workers(&self) -> Option<usize> {
         self.workers
     }
 
     /// The most jobs that are accepted and not started.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// use pool_core::DEFAULT_CAPACITY;
+    /// use pool_core::backend::PoolConfig;
+    ///
+    /// assert_eq!(PoolConfig::default().capacity(), DEFAULT_CAPACITY);
+    /// ```
     pub fn capacity(&self) -> usize {
         self.capacity
     }
 
     /// The name of worker `index`'s thread.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// use pool_core::backend::PoolConfig;
+    ///
+    /// assert_eq!(PoolConfig::default().thread_name(0), "pool-worker-0");
+    /// ```
     pub fn thread_name(&self, index: usize) -> String {
         format!("{}-{index}", self.thread_name)
     }
 
     /// Bytes of stack for each worker, if not the system's default.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// use pool_core::backend::PoolConfig;
+    ///
+    /// let mut config = PoolConfig::default();
+    /// assert_eq!(config.stack_size(), None);
+    /// config.set_stack_size(1 << 20);
+    /// assert_eq!(config.stack_size(), Some(1 << 20));
+    /// ```
     pub fn stack_size(&self) -> Option<usize> {
         self.stack_size
     }
 
     /// Sets the number of workers.
+    ///
+    /// Any number is taken here; [`check`](Self::check) says whether it is one that a pool can
+    /// have.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// use pool_core::backend::PoolConfig;
+    ///
+    /// let mut config = PoolConfig::default();
+    /// config.set_workers(2);
+    /// assert_eq!(config.workers(), 2);
+    /// ```
     pub fn set_workers(&mut self, workers: usize) {
         self.workers = Some(workers);
     }
 
     /// Sets the capacity of the queue.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// use pool_core::backend::PoolConfig;
+    ///
+    /// let mut config = PoolConfig::default();
+    /// config.set_capacity(64);
+    /// assert_eq!(config.capacity(), 64);
+    /// ```
     pub fn set_capacity(&mut self, capacity: usize) {
         self.capacity = capacity;
     }
 
     /// Sets the prefix of the threads' names.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// use pool_core::backend::PoolConfig;
+    ///
+    /// let mut config = PoolConfig::default();
+    /// config.set_thread_name("mailer");
+    /// assert_eq!(config.thread_name(1), "mailer-1");
+    /// ```
     pub fn set_thread_name(&mut self, name: impl Into<String>) {
         self.thread_name = name.into();
     }
 
     /// Sets the stack size, in bytes.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// use pool_core::backend::PoolConfig;
+    /// use pool_core::{BuildError, LEAST_STACK};
+    ///
+    /// let mut config = PoolConfig::default();
+    /// config.set_stack_size(LEAST_STACK - 1);
+    /// assert!(matches!(config.check(), Err(BuildError::StackTooSmall { .. })));
+    /// ```
     pub fn set_stack_size(&mut self, bytes: usize) {
         self.stack_size = Some(bytes);
     }
 
     /// Sets what each worker runs first; see
     /// [`PoolBuilder::on_worker_start`](crate::backend::PoolBuilder::on_worker_start).
+    ///
+    /// Replaces a start hook that was set before, by this method or by
+    /// [`set_try_on_worker_start`](Self::set_try_on_worker_start).
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// use pool_core::Capability;
+    /// use pool_core::backend::{Lifecycle, PoolConfig, deregister_thread, register_thread};
+    ///
+    /// let (send, started) = std::sync::mpsc::channel();
+    /// let mut config = PoolConfig::default();
+    /// config.set_on_worker_start(move |worker| drop(send.send(worker)));
+    ///
+    /// let life = Lifecycle::new(&config, Capability::new("own", &config));
+    /// register_thread(&life, 0)?; // what an engine does on each thread that it starts
+    /// assert_eq!(started.recv()?, 0);
+    /// deregister_thread(&life);
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
     pub fn set_on_worker_start<S: Any>(
         &mut self,
         start: impl Fn(usize) -> S + Send + Sync + 'static,
@@ -109,6 +255,19 @@ impl PoolConfig {
 
     /// Sets what each worker runs first, where it may fail; see
     /// [`PoolBuilder::try_on_worker_start`](crate::backend::PoolBuilder::try_on_worker_start).
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// use pool_core::backend::{Lifecycle, PoolConfig, register_thread};
+    /// use pool_core::{BuildError, Capability};
+    ///
+    /// let mut config = PoolConfig::default();
+    /// config.set_try_on_worker_start(|_worker| "no port".parse::<u16>());
+    /// let life = Lifecycle::new(&config, Capability::new("own", &config));
+    /// let failed = register_thread(&life, 0);
+    /// assert!(matches!(failed, Err(BuildError::WorkerStart { worker: 0, .. })));
+    /// ```
     pub fn set_try_on_worker_start<S, E>(
         &mut self,
         start: impl Fn(usize) -> Result<S, E> + Send + Sync + 'static,
@@ -123,18 +282,74 @@ impl PoolConfig {
     }
 
     /// Sets what each worker runs last.
+    ///
+    /// It runs on the worker, before the worker's state is dropped, and only where the start hook
+    /// succeeded; see [`PoolBuilder::on_worker_stop`](crate::backend::PoolBuilder::on_worker_stop).
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// use pool_core::Capability;
+    /// use pool_core::backend::{Lifecycle, PoolConfig, deregister_thread, register_thread};
+    ///
+    /// let (send, stopped) = std::sync::mpsc::channel();
+    /// let mut config = PoolConfig::default();
+    /// config.set_on_worker_stop(move |worker| drop(send.send(worker)));
+    /// let life = Lifecycle::new(&config, Capability::new("own", &config));
+    /// register_thread(&life, 0)?;
+    /// deregister_thread(&life);
+    /// assert_eq!(stopped.recv()?, 0);
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
     pub fn set_on_worker_stop(&mut self, stop: impl Fn(usize) + Send + Sync + 'static) {
         self.hooks.stop = Some(Arc::new(stop));
     }
 
     /// Sets the observer of jobs that did not complete; see
     /// [`PoolBuilder::on_failure`](crate::backend::PoolBuilder::on_failure).
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// use pool_core::backend::{PoolConfig, SpawnPool};
+    /// use pool_core::job_fn;
+    ///
+    /// let (send, outcomes) = std::sync::mpsc::channel();
+    /// let mut config = PoolConfig::default();
+    /// config.set_on_failure(move |failure| drop(send.send(failure.outcome)));
+    /// let spawner = |run: Box<dyn FnOnce() + Send>| drop(std::thread::spawn(run));
+    /// let pool = SpawnPool::builder().config(config).adopt(spawner).build()?;
+    /// pool.submit(job_fn(|_| Err::<(), _>("out of ink")))?.detach();
+    /// assert_eq!(outcomes.recv()?, pool_core::Outcome::Failed);
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
     pub fn set_on_failure(&mut self, observe: impl Fn(&JobFailure<'_>) + Send + Sync + 'static) {
         self.hooks.failure = Some(Arc::new(observe));
     }
 
-    /// Says what errors of type `E` say; see
-    /// [`PoolBuilder::describe_error`](crate::backend::PoolBuilder::describe_error).
+    /// Adds a description of errors of type `E`, for the message that the observer of failures
+    /// sees; see [`PoolBuilder::describe_error`](crate::backend::PoolBuilder::describe_error).
+    ///
+    /// The descriptions are asked in the order in which they were added.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// use pool_core::backend::{PoolConfig, SpawnPool};
+    /// use pool_core::job_fn;
+    ///
+    /// struct OutOfInk;
+    ///
+    /// let (send, messages) = std::sync::mpsc::channel();
+    /// let mut config = PoolConfig::default();
+    /// config.add_describe_error(|_: &OutOfInk| "no ink".to_owned());
+    /// config.set_on_failure(move |failure| drop(send.send(failure.message.map(str::to_owned))));
+    /// let spawner = |run: Box<dyn FnOnce() + Send>| drop(std::thread::spawn(run));
+    /// let pool = SpawnPool::builder().config(config).adopt(spawner).build()?;
+    /// pool.submit(job_fn(|_| Err::<(), _>(OutOfInk)))?.detach();
+    /// assert_eq!(messages.recv()?.as_deref(), Some("no ink"));
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
     pub fn add_describe_error<E: Any>(
         &mut self,
         describe: impl Fn(&E) -> String + Send + Sync + 'static,
@@ -145,19 +360,50 @@ impl PoolConfig {
 
     /// Has submitters wait in the line of another pool, whose jobs this one is going to take over:
     /// what a swap needs.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// use pool_core::backend::{Lifecycle, PoolConfig};
+    /// use pool_core::{Capability, Room};
+    /// use std::sync::Arc;
+    ///
+    /// let room = Arc::new(Room::new());
+    /// let mut config = PoolConfig::default();
+    /// config.set_room(Arc::clone(&room));
+    /// let life = Lifecycle::new(&config, Capability::new("own", &config));
+    /// assert!(std::ptr::eq(life.room(), &*room));
+    /// ```
     pub fn set_room(&mut self, room: Arc<Room>) {
         self.room = Some(room);
     }
 
-    /// Makes the pool a generation of one that is swapped.
+    /// Makes the pool a generation of one that is swapped: its jobs submit their children through
+    /// the front, once the generation itself has ended its intake.
     pub fn set_front(&mut self, front: FrontRef) {
         self.front = Some(front);
     }
 
     /// Finds what is wrong before anything is started (`R109`).
     ///
+    /// An engine need not call it: [`PoolBuilder::build`](crate::backend::PoolBuilder::build) does
+    /// so before it starts the engine. A system that refuses a thread is found out only by the
+    /// start.
+    ///
     /// # Errors
     /// Says which setting is wrong and what would be right.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// use pool_core::BuildError;
+    /// use pool_core::backend::PoolConfig;
+    ///
+    /// let mut config = PoolConfig::default();
+    /// assert!(config.check().is_ok());
+    /// config.set_capacity(0);
+    /// assert!(matches!(config.check(), Err(BuildError::ZeroCapacity)));
+    /// ```
     pub fn check(&self) -> Result<(), BuildError> {
         if self.workers() == 0 {
             return Err(BuildError::NoWorkers);

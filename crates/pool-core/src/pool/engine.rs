@@ -30,6 +30,57 @@ use crate::worker::{DeferredAction, StepOutcome, Worker};
 /// All that must hold on every backend is in [`Lifecycle`], [`Worker`] and [`WorkerPool`]; an
 /// engine is a queue and its threads. Its methods are called by those; a user of a pool never calls
 /// them.
+///
+/// A pool holds its engine by an `Arc`, and so do its workers. An engine must not hold a handle to
+/// its own pool, and what it gives to threads or callbacks that outlive the pool it gives by a
+/// `Weak`.
+///
+/// # Examples
+///
+/// ```
+/// use pool_core::backend::{Engine, Lifecycle, PoolConfig, SharedQueue, Threads, WorkerPool};
+/// use pool_core::{BuildError, Capability};
+/// use std::{convert::Infallible, sync::Arc};
+///
+/// /// Threads of its own on one queue: a whole backend.
+/// struct Own {
+///     life: Arc<Lifecycle>,
+///     queue: SharedQueue,
+///     threads: Threads,
+/// }
+///
+/// impl Engine for Own {
+///     type Adopted = Infallible;
+///     type Queue = SharedQueue;
+///     const NAME: &'static str = "own";
+///
+///     fn start(config: PoolConfig, _: Option<Infallible>) -> Result<Arc<Self>, BuildError> {
+///         let engine = Arc::new(Self {
+///             life: Lifecycle::new(&config, Capability::new(Self::NAME, &config)),
+///             queue: SharedQueue::new(config.capacity()),
+///             threads: Threads::default(),
+///         });
+///         engine.threads.start(&engine, &config, |work| work())?;
+///         Ok(engine)
+///     }
+///
+///     fn life(&self) -> &Arc<Lifecycle> {
+///         &self.life
+///     }
+///
+///     fn queue(&self) -> &SharedQueue {
+///         &self.queue
+///     }
+///
+///     fn join_threads(&self) {
+///         self.threads.join(&self.life);
+///     }
+/// }
+///
+/// let pool = WorkerPool::<Own>::builder().workers(2).build()?;
+/// assert_eq!(pool.spawn(|| 6 * 7)?.join()?, 42);
+/// # Ok::<(), Box<dyn std::error::Error>>(())
+/// ```
 pub trait Engine: Send + Sync + Sized + 'static {
     /// A caller's own engine that this one can run on; [`Infallible`](std::convert::Infallible)
     /// where there is none.
@@ -39,22 +90,38 @@ pub trait Engine: Send + Sync + Sized + 'static {
     type Queue: TaskQueue;
 
     /// The backend's name: `"work-stealing"`.
+    ///
+    /// It is in debug output, and by convention in the [`Capability`] that the engine gives to
+    /// [`Lifecycle::new`].
     const NAME: &'static str;
 
     /// Starts the workers, and returns once all of them wait for jobs (`R201`).
+    ///
+    /// Called once, on the thread that builds the pool, with a configuration that has passed
+    /// [`PoolConfig::check`]. It makes the [`Lifecycle`], and says how a worker is resumed
+    /// ([`Lifecycle::resume_with`]) unless [`Threads`](crate::backend::Threads) parks them.
     ///
     /// # Errors
     /// What was wrong; nothing is left running (`R109`).
     fn start(config: PoolConfig, adopted: Option<Self::Adopted>) -> Result<Arc<Self>, BuildError>;
 
     /// The life of the pool.
+    ///
+    /// The same one at each call: the one that [`start`](Self::start) made. Called for every
+    /// submission and every job.
     fn life(&self) -> &Arc<Lifecycle>;
 
     /// Where its tasks wait.
+    ///
+    /// The same one at each call.
     fn queue(&self) -> &Self::Queue;
 
     /// Queues a task, or gives it back if there is no room. An engine that wants to know of each
     /// task looks at it here.
+    ///
+    /// Called on the submitter's thread, after the task has entered the ledger of the pool; the
+    /// caller wakes a worker afterwards. It must not block, call user code, or drop the task. Only
+    /// submissions within the bound come here: those past it go to the queue's own methods.
     ///
     /// # Errors
     /// The task.
@@ -64,6 +131,10 @@ pub trait Engine: Send + Sync + Sized + 'static {
     }
 
     /// Runs a task that `worker` popped. An engine that hosts futures elsewhere says so here.
+    ///
+    /// Called on the worker's thread, between two looks at the queue. The engine either runs the
+    /// task by [`Worker::run_held`] and returns [`StepOutcome::Ran`], or passes the worker's slot
+    /// on with it and returns what [`Worker::set_out`] does.
     #[inline]
     fn run(&self, worker: &Worker, task: TaskRef<'_>) -> StepOutcome {
         worker.run_held(task);
@@ -72,18 +143,29 @@ pub trait Engine: Send + Sync + Sized + 'static {
 
     /// What a thread that [`Threads`](crate::backend::Threads) started for `worker` does from its
     /// start to its end.
+    ///
+    /// The default works until the pool stops, parks while there is nothing to do, and runs
+    /// `on_worker_stop` at the end. An engine whose slots move elsewhere between two runs overrides
+    /// it.
     fn work(engine: &Arc<Self>, worker: Worker) {
         worker.work(&**engine);
     }
 
     /// Whether this engine needs the calling thread to make progress, so that the thread must not
     /// wait for the engine.
+    ///
+    /// Asked as the last handle is dropped, which then does not wait for the jobs (`R610`), and by
+    /// a shutdown that blocks, which then does not wait for the workers to leave. The default suits
+    /// an engine whose threads are all workers of its pool: those are recognised without it.
     fn is_own_thread(&self) -> bool {
         false
     }
 
     /// Has an action done on the thread where closures with its slot run. For engines that host
     /// futures.
+    ///
+    /// The caller blocks until the action was run or dropped. The default drops it, and the caller
+    /// then does without.
     fn on_slot_thread(_engine: &Arc<Self>, action: DeferredAction) {
         drop(action);
     }
@@ -102,15 +184,24 @@ pub trait Engine: Send + Sync + Sized + 'static {
 
     /// Waits for the threads that have left, and forgets those that have not (a job that hangs).
     /// Called once all that can leave have, maybe more than once; never by one of them.
+    ///
+    /// Called on the thread of a shutdown, after the report was made, or by the drop of the last
+    /// handle. Must not wait for a job: one that hangs has been reported, and the caller keeps its
+    /// limit.
     fn join_threads(&self);
 }
 
 /// Takes all that an engine has queued, in order where there is one.
+///
+/// The tasks are still in the ledger: the caller gives them up, hands them over or runs them.
 pub(crate) fn take_queued<E: Engine>(engine: &E) -> Vec<Task> {
     engine.queue().take_all(engine.life())
 }
 
 /// An engine as the executor of a pool by itself.
+///
+/// A task that comes after the end of intake is refused as [`Refused::Closed`]. This is what a
+/// [`WorkerPool`] submits through.
 pub(crate) struct Inside<E: Engine>(pub(crate) Arc<E>);
 
 /// An engine as the executor that its own workers submit children to. Where it is a generation that
@@ -119,16 +210,25 @@ pub(crate) struct Inside<E: Engine>(pub(crate) Arc<E>);
 pub(crate) struct Within<E: Engine>(pub(crate) Inside<E>);
 
 /// What a worker holds of its engine.
+///
+/// A worker is not generic over its engine: it reaches it through this, as a `Box<dyn Host>` that
+/// is always a [`Within`].
 pub(crate) trait Host: Executor {
-    /// Runs one task on `worker`, within the job that it runs already. False: there is none.
+    /// Runs one task on `worker`, within the job that it runs already: a queued one or a woken
+    /// future, in turns. False: there is none, or the worker's slot is not here.
+    ///
+    /// Called by a job that waits for the end of the pool or for quiet in it, on the worker's own
+    /// thread.
     fn help(&self, worker: &Worker) -> bool;
     /// See [`Engine::on_slot_thread`].
     fn on_slot_thread(&self, action: DeferredAction);
     /// See [`Engine::block`].
     fn block(&self, wait: &mut dyn FnMut());
-    /// Whether the queue has a task.
+    /// Whether the queue has a task, as of this moment.
     fn has_queued(&self) -> bool;
-    /// Queues a task that has entered the ledger, whatever the bound and the phase.
+    /// Queues a task that has entered the ledger, whatever the bound and the phase, and wakes a
+    /// worker. If the pool is being cancelled, what is queued is given up at once, this task
+    /// included.
     fn queue_past_bound(&self, task: Task);
 }
 
@@ -206,6 +306,10 @@ impl<E: Engine> Executor for Inside<E> {
 
 impl<E: Engine> Inside<E> {
     /// Queues a task. If intake has ended, it is `closed` that says what becomes of it.
+    ///
+    /// The order is that of `Submission`: enter the ledger, read the phase, accept (which has the
+    /// job's token and deadline watched), push, count as accepted, notify. A job that is cancelled
+    /// or due on arrival takes no place.
     #[inline(always)]
     fn admit(
         &self,
@@ -240,7 +344,9 @@ impl<E: Engine> Inside<E> {
         }
     }
 
-    /// There was no place for a task that had entered the books.
+    /// Takes a task that found no place off the books again, and gives it back. If its job was
+    /// cancelled meanwhile, it has ended in these books already: then it counts as accepted, and
+    /// the caller is told so.
     #[cold]
     fn refuse(&self, submission: Submission<'_>, task: Task) -> Result<(), Refused<Task>> {
         let life = self.0.life();
@@ -254,6 +360,7 @@ impl<E: Engine> Inside<E> {
         Err(Refused::Full(task))
     }
 
+    /// The counts of this pool alone, for sums over generations.
     fn tally(&self) -> Tally {
         Tally::of(self.0.life(), self.0.queue().past_bound() as u64)
     }
@@ -266,6 +373,8 @@ impl<E: Engine> Within<E> {
         self.0.0.life().owners.front()
     }
 
+    /// Passes a task on that this generation no longer takes in: to the front, if there is one,
+    /// otherwise back.
     #[cold]
     fn forward(&self, task: Task) -> Result<(), Refused<Task>> {
         match self.front() {
@@ -322,14 +431,30 @@ impl<E: Engine> Executor for Within<E> {
 pub struct WorkerPool<E: Engine>(Arc<Owner<E>>);
 
 /// Ends the pool with its last handle. The workers hold the engine, not this.
+///
+/// It is behind an `Arc` that only handles hold, so its drop is the drop of the last of them. What
+/// jobs and workers hold (the engine, the life) does not keep it.
 struct Owner<E: Engine>(Inside<E>);
 
 impl<E: Engine> WorkerPool<E> {
     /// Starts from the defaults.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// use pool_core::Executor;
+    /// use pool_core::backend::SpawnPool;
+    ///
+    /// let spawner = |run: Box<dyn FnOnce() + Send>| drop(std::thread::spawn(run));
+    /// let pool = SpawnPool::builder().workers(2).queue_capacity(64).adopt(spawner).build()?;
+    /// assert_eq!(pool.capability().workers, 2);
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
     pub fn builder() -> PoolBuilder<E> {
         PoolBuilder::new()
     }
 
+    /// Checks the configuration, starts the engine, and lets futures of the pool reach it.
     pub(crate) fn build(
         config: PoolConfig,
         adopted: Option<E::Adopted>,
@@ -342,21 +467,86 @@ impl<E: Engine> WorkerPool<E> {
 
     /// Ends intake: every later submission is refused, and blocked submitters return with `Closed`
     /// (`R601`). Accepted jobs run.
+    ///
+    /// Returns at once, and may be called more than once, also within a job. Submitters that wait
+    /// for room are woken on the calling thread.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// # use pool_core::backend::SpawnPool;
+    /// # let spawner = |run: Box<dyn FnOnce() + Send>| drop(std::thread::spawn(run));
+    /// # let pool = SpawnPool::builder().workers(1).queue_capacity(8).adopt(spawner).build()?;
+    /// let early = pool.spawn(|| 42)?;
+    /// pool.close();
+    /// assert!(pool.spawn(|| 43).is_err());
+    /// assert_eq!(early.join()?, 42);
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
     pub fn close(&self) {
         self.life().close();
     }
 
     /// Drains, cancels, abandons, under one limit, and reports; see [`Shutdown::shutdown`].
+    ///
+    /// A [`Duration`](std::time::Duration) is the limit of the whole: see
+    /// [`ShutdownPolicy::within`].
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// use std::time::Duration;
+    ///
+    /// # use pool_core::backend::SpawnPool;
+    /// # let spawner = |run: Box<dyn FnOnce() + Send>| drop(std::thread::spawn(run));
+    /// # let pool = SpawnPool::builder().workers(1).queue_capacity(8).adopt(spawner).build()?;
+    /// pool.spawn(|| 42)?.detach();
+    /// let report = pool.shutdown(Duration::from_secs(30));
+    /// assert_eq!(report.completed(), 1);
+    /// assert!(report.is_safe_to_exit());
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
     pub fn shutdown(&self, policy: impl Into<ShutdownPolicy>) -> ShutdownReport {
         drive_blocking(self.engine(), policy.into())
     }
 
     /// [`shutdown`](Self::shutdown) for async callers: blocks no thread (`R612`).
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// # use pool_core::backend::SpawnPool;
+    /// # let spawner = |run: Box<dyn FnOnce() + Send>| drop(std::thread::spawn(run));
+    /// # let other = SpawnPool::builder().workers(1).adopt(spawner).build()?;
+    /// use std::time::Duration;
+    ///
+    /// let pool = SpawnPool::builder().workers(1).adopt(spawner).build()?;
+    /// pool.spawn(|| 42)?.detach();
+    /// let stop = async move { pool.shutdown_async(Duration::from_secs(30)).await };
+    /// let report = other.spawn_future(stop).map_err(|refused| refused.without_job())?.join()?;
+    /// assert_eq!(report.completed(), 1);
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
     pub async fn shutdown_async(&self, policy: impl Into<ShutdownPolicy>) -> ShutdownReport {
         drive_async(self.engine(), policy.into()).await
     }
 
     /// What went through the pool and what is in it.
+    ///
+    /// Blocks no worker (`R702`). The counts are read one after the other while jobs go on: see
+    /// [`Stats`] for what holds between them.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// # use pool_core::backend::SpawnPool;
+    /// # let spawner = |run: Box<dyn FnOnce() + Send>| drop(std::thread::spawn(run));
+    /// # let pool = SpawnPool::builder().workers(1).queue_capacity(8).adopt(spawner).build()?;
+    /// pool.spawn(|| 42)?.detach();
+    /// pool.wait_idle();
+    /// assert_eq!((pool.stats().accepted, pool.stats().completed), (1, 1));
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
     pub fn stats(&self) -> Stats {
         Executor::stats(&self.0.0)
     }
@@ -416,6 +606,8 @@ impl<E: Engine> HandOver for WorkerPool<E> {
         life.ending.stop_when_quiet(life);
     }
 
+    /// Ends the pool as its last handle goes: drains it without a limit, unless the calling thread
+    /// is one that the pool needs, and otherwise has it stop by itself once it is quiet.
     fn end(&self) {
         self.0.end();
     }

@@ -29,15 +29,28 @@ use crate::sys::machine::{self, Point};
 use crate::task::{Changed, Task};
 
 /// A pool that can be a generation of one that is swapped.
+///
+/// The steps are called in the order of the module's head, by one thread at a time: the one that
+/// swaps. [`end`](Self::end), [`cancel_if_due`](Self::cancel_if_due) and [`tally`](Self::tally) may
+/// be called by any thread at any time.
 pub trait HandOver: Shutdown {
     /// Ends intake and gives away all that has not started. Wakes nobody; running jobs go on.
+    ///
+    /// Waits for submissions that are on their way to the queue, up to a bound. A submission that
+    /// comes later finds the pool closed.
     fn retire(&self) -> Retired;
 
     /// Takes jobs over, past the bound, in order. Runs no user code: that is for the drop of what
     /// it returns.
+    ///
+    /// Called before the pool takes jobs of others in, so the jobs keep their order before any new
+    /// one. Stops early if the pool has lost its workers; the rest is abandoned by the drop of what
+    /// it returns.
     fn adopt(&self, retired: Retired) -> Adopted;
 
     /// Ends the workers of a retired pool after its last running job. No thread waits for them.
+    ///
+    /// The engine is kept until the last worker has left.
     fn leave(&self);
 
     /// Does what the drop of the last handle does (`R610`).
@@ -53,8 +66,11 @@ pub trait HandOver: Shutdown {
 
 /// The jobs of a pool that had not started when it was retired. Those that nobody adopts are
 /// abandoned as this is dropped.
+///
+/// They are still in the books of the pool that they come from, until a pool adopts them.
 pub struct Retired {
     tasks: vec::IntoIter<Task>,
+    /// The pool in whose books they are.
     from: Arc<Lifecycle>,
 }
 
@@ -111,7 +127,9 @@ impl Retired {
 /// dropped, and those that could not be moved are abandoned.
 #[must_use = "its drop runs user code"]
 pub struct Adopted {
+    /// Jobs whose token or deadline has come meanwhile; waking them ends them.
     due: Vec<Waker>,
+    /// What no pool took over.
     _left: Retired,
 }
 

@@ -11,6 +11,28 @@ use crate::job::outcome::{JobError, Outcome, contain};
 use crate::submit::error::BuildError;
 
 /// A job that did not complete, as the observer of failures sees it.
+///
+/// [`PoolBuilder::on_failure`](crate::backend::PoolBuilder::on_failure) gets one for each such job.
+/// It borrows from the job, so what is to be kept of it is copied.
+///
+/// # Examples
+///
+/// ```
+/// use pool_core::{JobExt, JobFailure, Outcome, job_fn};
+///
+/// # use pool_core::backend::SpawnPool;
+/// # let spawner = |run: Box<dyn FnOnce() + Send>| drop(std::thread::spawn(run));
+/// let (send, lines) = std::sync::mpsc::channel();
+/// let log = move |failure: &JobFailure<'_>| {
+///     assert_eq!(failure.outcome, Outcome::Failed);
+///     let (name, message) = (failure.name.unwrap_or("a job"), failure.message.unwrap_or_default());
+///     let _gone = send.send(format!("{name}: {message}"));
+/// };
+/// let pool = SpawnPool::builder().workers(1).on_failure(log).adopt(spawner).build()?;
+/// pool.submit(job_fn(|_| Err::<(), _>("out of ink")).named("print"))?.detach();
+/// assert_eq!(lines.recv()?, "print: out of ink");
+/// # Ok::<(), Box<dyn std::error::Error>>(())
+/// ```
 #[derive(Debug, Clone, Copy)]
 #[non_exhaustive]
 pub struct JobFailure<'a> {
@@ -29,17 +51,24 @@ pub struct JobFailure<'a> {
     pub message: Option<&'a str>,
 }
 
+/// What a worker runs first: its state, or why there is no worker. It is called with the worker's
+/// index.
 type Start = dyn Fn(usize) -> Result<Box<dyn Any>, Box<dyn Error + Send + Sync>> + Send + Sync;
+/// What a worker runs last, with its index.
 type Stop = dyn Fn(usize) + Send + Sync;
+/// What sees the jobs that did not complete.
 type Failure = dyn Fn(&JobFailure<'_>) + Send + Sync;
 /// What an error says, if it is of the type that this knows.
 type Describe = dyn Fn(&dyn Any) -> Option<String> + Send + Sync;
 
+/// The hooks as a configuration has them. A clone shares the closures; what is not set costs
+/// nothing.
 #[derive(Clone, Default)]
 pub(crate) struct Hooks {
     pub(crate) start: Option<Arc<Start>>,
     pub(crate) stop: Option<Arc<Stop>>,
     pub(crate) failure: Option<Arc<Failure>>,
+    /// In the order in which they were added: the first that knows an error's type is asked alone.
     pub(crate) describe: Vec<Arc<Describe>>,
 }
 
@@ -71,6 +100,8 @@ impl ContainedHooks {
     }
 
     /// Runs `on_worker_stop`.
+    ///
+    /// On the worker's own thread. A panic is counted, and the worker goes on to leave.
     pub(crate) fn stop(&self, worker: usize) {
         if let Some(stop) = &self.hooks.stop {
             self.run(|| stop(worker));
@@ -78,6 +109,8 @@ impl ContainedHooks {
     }
 
     /// Runs `on_failure`.
+    ///
+    /// On the thread that ends the job, before its handle resolves.
     #[cold]
     pub(crate) fn observe(&self, failure: &JobFailure<'_>) {
         if let Some(observe) = &self.hooks.failure {
@@ -97,6 +130,8 @@ impl ContainedHooks {
 
     /// Runs `on_failure` for a job with this error. `own_text`: what the job itself says of its
     /// error.
+    ///
+    /// Nothing is done where there is no observer: the text of an error may be costly.
     #[cold]
     pub(crate) fn observe_error<E: Any>(
         &self,
@@ -127,16 +162,19 @@ impl ContainedHooks {
         });
     }
 
+    /// What the user's descriptions say of an error, otherwise what is known of common types.
     fn text_of(&self, error: &dyn Any) -> Option<String> {
         let mut told = self.hooks.describe.iter();
         told.find_map(|describe| describe(error))
             .or_else(|| text_of(error))
     }
 
+    /// Hooks that panicked so far, in all generations of a swapped pool.
     pub(crate) fn panics(&self) -> u64 {
         self.panics.load(Ordering::Relaxed)
     }
 
+    /// Calls a hook. `None`: it panicked, which is counted.
     fn run<R>(&self, hook: impl FnOnce() -> R) -> Option<R> {
         let result = contain(hook);
         if result.is_err() {

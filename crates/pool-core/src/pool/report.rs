@@ -12,6 +12,20 @@ use crate::sys::sync::{LockExt, Mutex};
 use crate::task::Task;
 
 /// A job that had started and was not over when the report was made.
+///
+/// # Examples
+///
+/// ```
+/// # use pool_core::backend::SpawnPool;
+/// # let spawner = |run: Box<dyn FnOnce() + Send>| drop(std::thread::spawn(run));
+/// # let pool = SpawnPool::builder().workers(1).queue_capacity(8).adopt(spawner).build()?;
+/// let report = pool.shutdown(std::time::Duration::from_secs(30));
+/// for job in report.still_running() {
+///     eprintln!("{job}"); // its id, its name, its worker, and for how long it has run
+/// }
+/// assert!(report.still_running().is_empty());
+/// # Ok::<(), Box<dyn std::error::Error>>(())
+/// ```
 #[derive(Debug, Clone, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct RunningJob {
@@ -42,6 +56,24 @@ impl fmt::Display for RunningJob {
 }
 
 /// A job that was accepted, and had not started when the shutdown took the queue out.
+///
+/// # Examples
+///
+/// ```
+/// use pool_core::{JobExt, ShutdownPolicy, infallible_fn};
+///
+/// # use pool_core::backend::SpawnPool;
+/// # let spawner = |run: Box<dyn FnOnce() + Send>| drop(std::thread::spawn(run));
+/// # let pool = SpawnPool::builder().workers(1).queue_capacity(8).adopt(spawner).build()?;
+/// let (release, held) = std::sync::mpsc::channel::<()>();
+/// let blocker = pool.spawn(move || held.recv())?; // keeps the only worker
+/// let queued = pool.submit(infallible_fn(|| 42).named("invoice"))?;
+/// let report = pool.shutdown(ShutdownPolicy::now());
+/// drop(release);
+/// let names: Vec<_> = report.unstarted_jobs().iter().map(|job| job.name.as_deref()).collect();
+/// assert!(names.contains(&Some("invoice")));
+/// # Ok::<(), Box<dyn std::error::Error>>(())
+/// ```
 #[derive(Debug, Clone, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct UnstartedJob {
@@ -52,6 +84,26 @@ pub struct UnstartedJob {
 }
 
 /// A job that did not come to its own end because of the shutdown.
+///
+/// Its text is the job's id, its name and what was done to it, for a log.
+///
+/// # Examples
+///
+/// ```
+/// use pool_core::{Cut, ShutdownPolicy};
+///
+/// # use pool_core::backend::SpawnPool;
+/// # let spawner = |run: Box<dyn FnOnce() + Send>| drop(std::thread::spawn(run));
+/// # let pool = SpawnPool::builder().workers(1).queue_capacity(8).adopt(spawner).build()?;
+/// let (release, held) = std::sync::mpsc::channel::<()>();
+/// let blocker = pool.spawn(move || held.recv())?; // keeps the only worker
+/// let queued = pool.spawn(|| 42)?;
+/// let report = pool.shutdown(ShutdownPolicy::now());
+/// drop(release);
+/// let cut = report.cut_short().iter().find(|job| job.id == queued.id());
+/// assert_eq!(cut.map(|job| job.how), Some(Cut::Unstarted));
+/// # Ok::<(), Box<dyn std::error::Error>>(())
+/// ```
 #[derive(Debug, Clone, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct CutShort {
@@ -64,6 +116,8 @@ pub struct CutShort {
 }
 
 /// How a shutdown cut a job short.
+///
+/// Each has a text for a log: `cancelled`, `not started` and `still running`.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 #[non_exhaustive]
 pub enum Cut {
@@ -102,23 +156,34 @@ impl fmt::Display for CutShort {
     }
 }
 
+/// The counts and names of a report. It is made once, and shared by all reports of one pool; the
+/// tasks that a report keeps lie apart from it, since the first caller takes them.
 #[derive(Debug, Default)]
 pub(crate) struct ReportBody {
+    /// Jobs that the pool accepted, as the sum of where they are: so the report balances also where
+    /// a submission had not been counted when it was made.
     pub(crate) accepted: u64,
+    /// The counts, without the jobs that are among those still running.
     pub(crate) stats: Stats,
+    /// Jobs that were taken out of the queue, by id and name.
     pub(crate) unstarted: Vec<UnstartedJob>,
     /// Jobs that the end of the pool has cancelled.
     pub(crate) cancelled: Vec<UnstartedJob>,
+    /// Those on workers' stacks first, then those that sleep or run elsewhere.
     pub(crate) still_running: Vec<RunningJob>,
     /// All of those, named when somebody asks: they may be millions, and a shutdown keeps its
     /// limit.
     pub(crate) cut_short: OnceLock<Vec<CutShort>>,
+    /// Workers that had not left when the report was made.
     pub(crate) threads_left: usize,
+    /// From the first call of a shutdown to the report.
     pub(crate) took: Duration,
+    /// The pool is the parent's, and everything else is zero or empty.
     pub(crate) is_forked: bool,
 }
 
 impl ReportBody {
+    /// The cancelled, then the unstarted, then those still running; each job once.
     fn cut_short(&self) -> Vec<CutShort> {
         let cut = |how| move |job: &UnstartedJob| CutShort::new(job.id, job.name.clone(), how);
         let cancelled = self.cancelled.iter().map(cut(Cut::Cancelled));
@@ -149,9 +214,28 @@ impl ReportBody {
 /// back](crate::ShutdownPolicy::hand_back), these jobs are in the report as tasks: submit them to
 /// another pool ([`Executor::try_accept`](crate::Executor::try_accept)) and their handles resolve
 /// there; drop the report and they resolve as `Abandoned` (`R606`).
+///
+/// # Examples
+///
+/// ```
+/// use pool_core::job_fn;
+///
+/// # use pool_core::backend::SpawnPool;
+/// # let spawner = |run: Box<dyn FnOnce() + Send>| drop(std::thread::spawn(run));
+/// # let pool = SpawnPool::builder().workers(1).queue_capacity(8).adopt(spawner).build()?;
+/// pool.spawn(|| 42)?.detach();
+/// pool.submit(job_fn(|_| Err::<(), _>("out of ink")))?.detach();
+/// let report = pool.shutdown(std::time::Duration::from_secs(30));
+/// assert_eq!((report.accepted(), report.completed(), report.failed()), (2, 1, 1));
+/// println!("{report}"); // its last line says whether it is safe to exit
+/// # Ok::<(), Box<dyn std::error::Error>>(())
+/// ```
 #[derive(Clone)]
 pub struct ShutdownReport {
+    /// Shared by all reports of one shutdown.
     body: Arc<ReportBody>,
+    /// The unstarted jobs as tasks, for the first caller that takes them. The pool has them by a
+    /// weak reference only, so they go with the last report.
     tasks: Arc<Mutex<Vec<Task>>>,
 }
 
@@ -204,36 +288,142 @@ impl ShutdownReport {
     }
 
     /// Jobs accepted since the start.
+    ///
+    /// A pool that was swapped counts those of all its backends.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// # use pool_core::backend::SpawnPool;
+    /// # let spawner = |run: Box<dyn FnOnce() + Send>| drop(std::thread::spawn(run));
+    /// # let pool = SpawnPool::builder().workers(1).queue_capacity(8).adopt(spawner).build()?;
+    /// pool.spawn(|| 42)?.detach();
+    /// let report = pool.shutdown(std::time::Duration::from_secs(30));
+    /// assert!(pool.spawn(|| 43).is_err()); // refused, and so in no report
+    /// assert_eq!(report.accepted(), 1);
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
     pub fn accepted(&self) -> u64 {
         self.body.accepted
     }
 
     /// Jobs that returned `Ok`.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// # use pool_core::backend::SpawnPool;
+    /// # let spawner = |run: Box<dyn FnOnce() + Send>| drop(std::thread::spawn(run));
+    /// # let pool = SpawnPool::builder().workers(1).queue_capacity(8).adopt(spawner).build()?;
+    /// pool.spawn(|| 42)?.detach();
+    /// let report = pool.shutdown(std::time::Duration::from_secs(30));
+    /// assert_eq!(report.completed(), 1);
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
     pub fn completed(&self) -> u64 {
         self.body.stats.completed
     }
 
     /// Jobs that returned `Err`.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// use pool_core::job_fn;
+    ///
+    /// # use pool_core::backend::SpawnPool;
+    /// # let spawner = |run: Box<dyn FnOnce() + Send>| drop(std::thread::spawn(run));
+    /// # let pool = SpawnPool::builder().workers(1).queue_capacity(8).adopt(spawner).build()?;
+    /// pool.submit(job_fn(|_| "no number".parse::<u32>()))?.detach();
+    /// let report = pool.shutdown(std::time::Duration::from_secs(30));
+    /// assert_eq!(report.failed(), 1);
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
     pub fn failed(&self) -> u64 {
         self.body.stats.failed
     }
 
     /// Jobs that panicked.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// # use pool_core::backend::SpawnPool;
+    /// # let spawner = |run: Box<dyn FnOnce() + Send>| drop(std::thread::spawn(run));
+    /// # let pool = SpawnPool::builder().workers(1).queue_capacity(8).adopt(spawner).build()?;
+    /// pool.spawn(|| panic!("out of ink"))?.detach();
+    /// let report = pool.shutdown(std::time::Duration::from_secs(30));
+    /// assert_eq!((report.panicked(), report.is_clean()), (1, true));
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
     pub fn panicked(&self) -> u64 {
         self.body.stats.panicked
     }
 
-    /// Jobs that were cancelled.
+    /// Jobs that were cancelled: before their start, or because they gave up when they were asked.
+    /// Those that this shutdown cancelled are among them, and among [`cut_short`](Self::cut_short).
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// use pool_core::{CancelToken, JobExt, infallible_fn};
+    ///
+    /// # use pool_core::backend::SpawnPool;
+    /// # let spawner = |run: Box<dyn FnOnce() + Send>| drop(std::thread::spawn(run));
+    /// # let pool = SpawnPool::builder().workers(1).queue_capacity(8).adopt(spawner).build()?;
+    /// let token = CancelToken::new();
+    /// token.cancel();
+    /// pool.submit(infallible_fn(|| 42).with_token(&token))?.detach();
+    /// let report = pool.shutdown(std::time::Duration::from_secs(30));
+    /// assert_eq!((report.cancelled(), report.cut_short().len()), (1, 0));
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
     pub fn cancelled(&self) -> u64 {
         self.body.stats.cancelled
     }
 
-    /// Jobs whose deadline passed.
+    /// Jobs whose deadline passed before their start, or that gave up for it.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// use pool_core::{Interrupted, JobExt, job_fn};
+    /// use std::time::Duration;
+    ///
+    /// # use pool_core::backend::SpawnPool;
+    /// # let spawner = |run: Box<dyn FnOnce() + Send>| drop(std::thread::spawn(run));
+    /// # let pool = SpawnPool::builder().workers(1).queue_capacity(8).adopt(spawner).build()?;
+    /// let endless = job_fn(|ctx| -> Result<(), Interrupted> {
+    ///     loop {
+    ///         ctx.check()?;
+    ///         std::thread::yield_now();
+    ///     }
+    /// });
+    /// pool.submit(endless.with_timeout(Duration::from_millis(10)))?.detach();
+    /// let report = pool.shutdown(Duration::from_secs(30));
+    /// assert_eq!(report.expired(), 1);
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
     pub fn expired(&self) -> u64 {
         self.body.stats.expired
     }
 
-    /// Jobs whose task was dropped unrun.
+    /// Jobs whose task was dropped unrun, as by an engine that ended before the pool. Those that a
+    /// shutdown took out of the queue are [`unstarted`](Self::unstarted) instead.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// use pool_core::backend::SpawnPool;
+    ///
+    /// let gone = |run: Box<dyn FnOnce() + Send>| drop(run); // a runtime that has shut down
+    /// let pool = SpawnPool::builder().workers(1).adopt(gone).build()?;
+    /// let lost = pool.spawn(|| 42)?;
+    /// assert!(lost.join().is_err());
+    /// let report = pool.shutdown(std::time::Duration::from_secs(1));
+    /// assert_eq!((report.abandoned(), report.is_clean()), (1, false));
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
     pub fn abandoned(&self) -> u64 {
         self.body.stats.abandoned
     }
@@ -243,6 +433,24 @@ impl ShutdownReport {
     ///
     /// A job of this pool that still runs and joins one of them waits as anybody does: for the task
     /// that was handed back to run or to be dropped.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// use pool_core::{JobError, ShutdownPolicy};
+    ///
+    /// # use pool_core::backend::SpawnPool;
+    /// # let spawner = |run: Box<dyn FnOnce() + Send>| drop(std::thread::spawn(run));
+    /// # let pool = SpawnPool::builder().workers(1).queue_capacity(8).adopt(spawner).build()?;
+    /// let (release, held) = std::sync::mpsc::channel::<()>();
+    /// let blocker = pool.spawn(move || held.recv())?; // keeps the only worker
+    /// let queued = pool.spawn(|| 42)?;
+    /// let report = pool.shutdown(ShutdownPolicy::now());
+    /// drop(release);
+    /// assert!(report.unstarted() >= 1);
+    /// assert!(matches!(queued.join(), Err(JobError::Abandoned)));
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
     pub fn unstarted(&self) -> u64 {
         self.body.stats.unstarted
     }
@@ -273,6 +481,29 @@ impl ShutdownReport {
     ///
     /// No pool watches a task that lies here: its handle can cancel the job, but its token and its
     /// deadline end it only when it is submitted again.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// use pool_core::{Executor, ShutdownPolicy};
+    ///
+    /// # use pool_core::backend::SpawnPool;
+    /// # let spawner = |run: Box<dyn FnOnce() + Send>| drop(std::thread::spawn(run));
+    /// # let pool = SpawnPool::builder().workers(1).queue_capacity(8).adopt(spawner).build()?;
+    /// let (release, held) = std::sync::mpsc::channel::<()>();
+    /// let blocker = pool.spawn(move || held.recv())?; // keeps the only worker
+    /// let queued = pool.spawn(|| 42)?;
+    /// let report = pool.shutdown(ShutdownPolicy::now().hand_back());
+    /// drop(release);
+    ///
+    /// let other = SpawnPool::builder().workers(1).adopt(spawner).build()?;
+    /// for task in report.take_unstarted() {
+    ///     assert!(other.try_accept(task).is_ok());
+    /// }
+    /// assert_eq!(queued.join()?, 42);
+    /// assert!(report.take_unstarted().is_empty()); // the first call had them
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
     pub fn take_unstarted(&self) -> Vec<Task> {
         std::mem::take(&mut *self.tasks.lock_unpoisoned())
     }
@@ -280,6 +511,22 @@ impl ShutdownReport {
     /// Jobs that this shutdown cut short: it cancelled them, did not start them, or gave them up. A
     /// job that its handle, its token or its deadline ended is not among them, nor is one that
     /// failed or panicked.
+    ///
+    /// Made at the first call, and kept: there may be very many.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// # use pool_core::backend::SpawnPool;
+    /// # let spawner = |run: Box<dyn FnOnce() + Send>| drop(std::thread::spawn(run));
+    /// # let pool = SpawnPool::builder().workers(1).queue_capacity(8).adopt(spawner).build()?;
+    /// let report = pool.shutdown(std::time::Duration::from_secs(30));
+    /// for job in report.cut_short() {
+    ///     eprintln!("{job}"); // `17 `invoice`, not started`
+    /// }
+    /// assert!(report.cut_short().is_empty());
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
     pub fn cut_short(&self) -> &[CutShort] {
         let cut_short = &self.body.cut_short;
         cut_short.get_or_init(|| self.body.cut_short())
@@ -304,6 +551,17 @@ impl ShutdownReport {
     }
 
     /// Threads that had not ended: those of the jobs still running, and any that was slow to leave.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// # use pool_core::backend::SpawnPool;
+    /// # let spawner = |run: Box<dyn FnOnce() + Send>| drop(std::thread::spawn(run));
+    /// # let pool = SpawnPool::builder().workers(1).queue_capacity(8).adopt(spawner).build()?;
+    /// let report = pool.shutdown(std::time::Duration::from_secs(30));
+    /// assert_eq!(report.threads_left(), 0);
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
     pub fn threads_left(&self) -> usize {
         self.body.threads_left
     }
@@ -341,6 +599,17 @@ impl ShutdownReport {
 
     /// Whether this process was forked from the one that the pool is in. Then the report is of
     /// nothing: the jobs are the parent's, and none of them is run, cancelled or dropped here.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// # use pool_core::backend::SpawnPool;
+    /// # let spawner = |run: Box<dyn FnOnce() + Send>| drop(std::thread::spawn(run));
+    /// # let pool = SpawnPool::builder().workers(1).queue_capacity(8).adopt(spawner).build()?;
+    /// let report = pool.shutdown(std::time::Duration::from_secs(30));
+    /// assert!(!report.is_forked());
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
     pub fn is_forked(&self) -> bool {
         self.body.is_forked
     }
@@ -365,6 +634,23 @@ impl ShutdownReport {
 
     /// Whether every accepted job came to its own end: it returned, panicked, was cancelled by its
     /// submitter or expired. Nothing was [cut short](Self::cut_short), and nothing was abandoned.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// use pool_core::ShutdownPolicy;
+    ///
+    /// # use pool_core::backend::SpawnPool;
+    /// # let spawner = |run: Box<dyn FnOnce() + Send>| drop(std::thread::spawn(run));
+    /// # let pool = SpawnPool::builder().workers(1).queue_capacity(8).adopt(spawner).build()?;
+    /// let (release, held) = std::sync::mpsc::channel::<()>();
+    /// let blocker = pool.spawn(move || held.recv())?; // keeps the only worker
+    /// let queued = pool.spawn(|| 42)?;
+    /// let report = pool.shutdown(ShutdownPolicy::now());
+    /// drop(release);
+    /// assert!(!report.is_clean()); // one did not start
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
     pub fn is_clean(&self) -> bool {
         self.body.cancelled.is_empty()
             && self.unstarted() == 0
@@ -398,6 +684,20 @@ impl ShutdownReport {
     /// | 1 | every job came to its own end, and not all completed |
     /// | 2 | jobs were cut short or abandoned, and nothing runs any more |
     /// | 3 | something still runs |
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// use pool_core::job_fn;
+    ///
+    /// # use pool_core::backend::SpawnPool;
+    /// # let spawner = |run: Box<dyn FnOnce() + Send>| drop(std::thread::spawn(run));
+    /// # let pool = SpawnPool::builder().workers(1).queue_capacity(8).adopt(spawner).build()?;
+    /// pool.submit(job_fn(|_| Err::<(), _>("out of ink")))?.detach();
+    /// let report = pool.shutdown(std::time::Duration::from_secs(30));
+    /// assert_eq!(report.exit_code(), 1); // to its own end, and no value
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
     pub fn exit_code(&self) -> u8 {
         if !self.is_safe_to_exit() {
             3

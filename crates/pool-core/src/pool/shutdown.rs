@@ -69,9 +69,47 @@ const ARRIVAL_GRACE: Duration = Duration::from_secs(1);
 const SETTLE_GRACE: Duration = Duration::from_millis(50);
 
 /// The end of intake, and of a pool.
+///
+/// Every pool has these as methods of its own as well. The trait is for code that ends pools
+/// without knowing their types: `&dyn Shutdown`.
+///
+/// # Examples
+///
+/// ```
+/// use pool_core::{Shutdown, ShutdownPolicy, ShutdownReport};
+/// use std::time::Duration;
+///
+/// fn stop_all(pools: &[&dyn Shutdown]) -> Vec<ShutdownReport> {
+///     pools.iter().for_each(|pool| pool.close()); // no new jobs from one to the other
+///     let policy = ShutdownPolicy::within(Duration::from_secs(30));
+///     pools.iter().map(|pool| pool.shutdown(policy)).collect()
+/// }
+///
+/// # use pool_core::backend::SpawnPool;
+/// # let spawner = |run: Box<dyn FnOnce() + Send>| drop(std::thread::spawn(run));
+/// # let pool = SpawnPool::builder().workers(1).queue_capacity(8).adopt(spawner).build()?;
+/// assert!(stop_all(&[&pool]).iter().all(ShutdownReport::is_clean));
+/// # Ok::<(), Box<dyn std::error::Error>>(())
+/// ```
 #[async_trait]
 pub trait Shutdown: Send + Sync {
     /// Ends intake. Accepted jobs run. Idempotent.
+    ///
+    /// Waits for nothing. What is still to be done then is a shutdown's, or the drop of the last
+    /// handle's.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// use pool_core::{Executor, Shutdown};
+    ///
+    /// # use pool_core::backend::SpawnPool;
+    /// # let spawner = |run: Box<dyn FnOnce() + Send>| drop(std::thread::spawn(run));
+    /// # let pool = SpawnPool::builder().workers(1).queue_capacity(8).adopt(spawner).build()?;
+    /// Shutdown::close(&pool);
+    /// assert!(pool.is_closed());
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
     fn close(&self);
 
     /// Ends intake, lets accepted jobs finish within the grace, asks the rest to stop, and gives up
@@ -93,6 +131,20 @@ pub trait Shutdown: Send + Sync {
     ///
     /// The first report is the report of all later calls (`R608`): one that was made inside a job
     /// says that this job still runs.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// use pool_core::{Shutdown, ShutdownPolicy};
+    ///
+    /// # use pool_core::backend::SpawnPool;
+    /// # let spawner = |run: Box<dyn FnOnce() + Send>| drop(std::thread::spawn(run));
+    /// # let pool = SpawnPool::builder().workers(1).queue_capacity(8).adopt(spawner).build()?;
+    /// let first = Shutdown::shutdown(&pool, ShutdownPolicy::drain());
+    /// let again = Shutdown::shutdown(&pool, ShutdownPolicy::now()); // the same report
+    /// assert_eq!(first.took(), again.took());
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
     fn shutdown(&self, policy: ShutdownPolicy) -> ShutdownReport;
 
     /// [`shutdown`](Self::shutdown) without blocking the thread.
@@ -101,16 +153,34 @@ pub trait Shutdown: Send + Sync {
     /// Dropped before it is ready, the pool stays closed and the shutdown half done; call it again
     /// to go on. Jobs that it took out of the queue by then have resolved as `Abandoned`; those
     /// that were to be handed back do so with the drop.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// # use pool_core::backend::SpawnPool;
+    /// # let spawner = |run: Box<dyn FnOnce() + Send>| drop(std::thread::spawn(run));
+    /// # let other = SpawnPool::builder().workers(1).adopt(spawner).build()?;
+    /// use pool_core::{Shutdown, ShutdownPolicy};
+    ///
+    /// let pool = SpawnPool::builder().workers(1).adopt(spawner).build()?;
+    /// let stop = async move { Shutdown::shutdown_async(&pool, ShutdownPolicy::drain()).await };
+    /// let report = other.spawn_future(stop).map_err(|refused| refused.without_job())?.join()?;
+    /// assert!(report.all_completed());
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
     async fn shutdown_async(&self, policy: ShutdownPolicy) -> ShutdownReport;
 }
 
 /// How a caller is woken at a limit: by the parking of its own thread, or by the pool's clock.
 enum Alarm {
+    /// A caller that blocks: it parks until this limit at the latest, and looks at the time itself.
     Thread(Mutex<Option<Instant>>),
+    /// A caller that is a future: the clock's alarm has this key, and is set for this time.
     Timer(JobId, Mutex<Option<Instant>>),
 }
 
 impl Alarm {
+    /// The key is an id of its own, so the alarms of several callers do not replace each other.
     fn with_clock() -> Self {
         Self::Timer(JobId::next(), Mutex::new(None))
     }
@@ -183,8 +253,11 @@ impl Wake for CancelsInTime {
 
 /// The alarm of [`CancelsInTime`] with the pool's clock.
 struct Reminder<'a> {
+    /// The pool whose clock keeps it.
     life: &'a Arc<Lifecycle>,
+    /// An id of its own, by which the alarm is taken back.
     key: JobId,
+    /// What it is set to, if it is.
     when: Option<Instant>,
 }
 
@@ -211,6 +284,7 @@ impl<'a> Reminder<'a> {
         }
     }
 
+    /// Takes the alarm back, if one is set.
     fn clear(&mut self) {
         if let Some(when) = self.when.take() {
             self.life.timer.forget(when, self.key);
@@ -226,6 +300,8 @@ impl Drop for Reminder<'_> {
     }
 }
 
+/// Shuts a pool down on the calling thread, which parks in between. On a worker of the same pool it
+/// runs queued jobs meanwhile.
 pub(crate) fn drive_blocking<E: Engine>(engine: &Arc<E>, policy: ShutdownPolicy) -> ShutdownReport {
     let alarm = Alarm::Thread(Mutex::new(None));
     let worker = pool_worker(engine.life());
@@ -236,6 +312,7 @@ pub(crate) fn drive_blocking<E: Engine>(engine: &Arc<E>, policy: ShutdownPolicy)
     })
 }
 
+/// Shuts a pool down without blocking: the pool's clock wakes the caller at the limits.
 pub(crate) async fn drive_async<E: Engine>(
     engine: &Arc<E>,
     policy: ShutdownPolicy,
@@ -278,6 +355,8 @@ pub fn end_as_one_blocking<R>(
     }
 }
 
+/// One call, up to its report: its limits begin here, intake ends, and the steps follow, which
+/// leave out the jobs that the caller is in.
 async fn shut_down<E: Engine>(
     engine: &Arc<E>,
     policy: ShutdownPolicy,
@@ -295,6 +374,9 @@ async fn shut_down<E: Engine>(
 }
 
 /// Drain, cancel, stop, report.
+///
+/// Each step is over at once where another caller has done it before. The limits are looked up anew
+/// at each wake, since a later caller may shorten them.
 async fn drive<E: Engine>(engine: &Arc<E>, alarm: &Alarm) -> ShutdownReport {
     let life = engine.life();
     let is_quiet = || {
@@ -390,6 +472,7 @@ fn finished(life: &Lifecycle) -> Option<ShutdownReport> {
     life.ending.progress.lock_unpoisoned().report()
 }
 
+/// How many workers have a job, or what is left of one, on their stack: these need not leave.
 fn busy_workers(life: &Lifecycle) -> usize {
     life.roster
         .statuses
@@ -400,6 +483,8 @@ fn busy_workers(life: &Lifecycle) -> usize {
 
 /// Waits until `is_over`, until the limit, which others may shorten meanwhile, or until another
 /// caller has made the report.
+///
+/// Waits on the pool's watchers, so each end of a job that may matter wakes it.
 async fn wait(
     life: &Lifecycle,
     alarm: &Alarm,
@@ -432,6 +517,10 @@ async fn wait(
 /// The first is a matter of a few instructions of the submitter, and none of the user's. The
 /// others, too, only a job that ends at this very moment can hold up, and not for long, unless its
 /// hook, waker or destructor is. So none of them is waited for without a limit.
+///
+/// What is read is the report of one moment: `is_still` says that no job ended while the counts and
+/// the running jobs were read. Where the books do not balance within the grace, the sum of what is
+/// accounted for stands as `accepted`.
 fn settle(life: &Arc<Lifecycle>, start: Instant) -> ReportBody {
     let begun = machine::now();
     let mut patience = begun + SETTLE_GRACE;

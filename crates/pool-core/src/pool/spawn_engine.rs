@@ -33,6 +33,32 @@ use crate::worker::future_host::SlotInTransit;
 ///
 /// Every `Fn(Box<dyn FnOnce() + Send>) + Send + Sync + 'static` is one. Implement it for a type of
 /// your own where [`is_own_thread`](Self::is_own_thread) matters.
+///
+/// # Examples
+///
+/// ```
+/// use pool_core::backend::{Spawn, SpawnPool};
+/// use std::thread::Builder;
+///
+/// /// A new thread for each run, with a name of its own.
+/// struct Named(&'static str);
+///
+/// impl Spawn for Named {
+///     fn spawn(&self, run: Box<dyn FnOnce() + Send>) {
+///         // A thread that the system refuses drops `run`.
+///         let _started = Builder::new().name(self.0.to_owned()).spawn(run);
+///     }
+///
+///     fn is_own_thread(&self) -> bool {
+///         std::thread::current().name() == Some(self.0)
+///     }
+/// }
+///
+/// let pool = SpawnPool::builder().workers(2).adopt(Named("reports")).build()?;
+/// let name = pool.spawn(|| std::thread::current().name().map(str::to_owned))?.join()?;
+/// assert_eq!(name.as_deref(), Some("reports"));
+/// # Ok::<(), Box<dyn std::error::Error>>(())
+/// ```
 pub trait Spawn: Send + Sync + 'static {
     /// Has `run` called once, soon, on a thread that may block.
     ///
@@ -40,10 +66,39 @@ pub trait Spawn: Send + Sync + 'static {
     /// hands runs to a pool of its own as jobs; each such run starts a thread, since the job around
     /// it might hold a lock. If it cannot have it called, it drops it: the pool then
     /// has one worker less.
+    ///
+    /// Called by whichever thread wakes a worker: a submitter, a worker, a shutdown. So it must not
+    /// block, and must not wait for the pool. A panic in it is contained; the run is dropped with
+    /// it.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// use pool_core::backend::Spawn;
+    ///
+    /// let spawner = |run: Box<dyn FnOnce() + Send>| drop(std::thread::spawn(run));
+    /// let (send, receive) = std::sync::mpsc::channel();
+    /// spawner.spawn(Box::new(move || drop(send.send(42))));
+    /// assert_eq!(receive.recv()?, 42);
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
     fn spawn(&self, run: Box<dyn FnOnce() + Send>);
 
     /// Whether the calling thread is one of those that call closures, so that it must not wait for
     /// them. Asked as the last handle to a pool is dropped.
+    ///
+    /// Where it is true, that drop closes the pool and returns, and the pool ends by itself
+    /// (`R610`). The default says that no thread is: right for a spawner that starts a thread for
+    /// each closure.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// use pool_core::backend::Spawn;
+    ///
+    /// let spawner = |run: Box<dyn FnOnce() + Send>| drop(std::thread::spawn(run));
+    /// assert!(!spawner.is_own_thread());
+    /// ```
     fn is_own_thread(&self) -> bool {
         false
     }
@@ -78,9 +133,12 @@ where
 pub type SpawnPool<S> = WorkerPool<SpawnEngine<S>>;
 
 /// The engine of [`SpawnPool`].
+///
+/// It cannot be built without a spawner: there is no default one.
 pub struct SpawnEngine<S> {
     life: Arc<Lifecycle>,
     queue: SharedQueue,
+    /// Called to resume a worker, and to go on with one that has stayed for [`STAY`].
     spawner: S,
 }
 
@@ -134,6 +192,10 @@ impl<S: Spawn> Engine for SpawnEngine<S> {
 
 impl<S: Spawn> SpawnEngine<S> {
     /// Has the spawner call a run of the worker that holds `slot`.
+    ///
+    /// A run that meets a job further down on the same stack is made after that job
+    /// (`BorrowedRun::Refused`). The slot travels in a [`SlotInTransit`], so a closure that is
+    /// dropped loses its worker and nothing else.
     fn start_run(self: &Arc<Self>, slot: usize) {
         let moving = SlotInTransit::new(Arc::clone(self), slot, None);
         let run = Box::new(move || {

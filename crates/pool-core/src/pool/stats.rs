@@ -8,6 +8,24 @@ use std::fmt;
 /// refused in the end, and is never less than the sum of the rest; once the pool is quiet it equals
 /// the sum of the outcomes and of `unstarted`, exactly (`R701`). A swap changes none of this, and
 /// shows in none of it.
+///
+/// # Examples
+///
+/// ```
+/// use pool_core::job_fn;
+///
+/// # use pool_core::backend::SpawnPool;
+/// # let spawner = |run: Box<dyn FnOnce() + Send>| drop(std::thread::spawn(run));
+/// # let pool = SpawnPool::builder().workers(1).queue_capacity(8).adopt(spawner).build()?;
+/// pool.spawn(|| 42)?.detach();
+/// pool.submit(job_fn(|_| Err::<(), _>("out of ink")))?.detach();
+/// pool.wait_idle();
+/// let stats = pool.stats();
+/// assert_eq!((stats.accepted, stats.completed, stats.failed), (2, 1, 1));
+/// assert_eq!((stats.queued, stats.running), (0, 0));
+/// println!("{stats}"); // a line for a log
+/// # Ok::<(), Box<dyn std::error::Error>>(())
+/// ```
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 #[non_exhaustive]
 pub struct Stats {
@@ -45,6 +63,24 @@ pub struct Stats {
 
 impl Stats {
     /// Jobs that reached an outcome.
+    ///
+    /// The sum of the six outcomes: [`unstarted`](Self::unstarted) jobs, which a shutdown took out,
+    /// are not among them.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// use pool_core::job_fn;
+    ///
+    /// # use pool_core::backend::SpawnPool;
+    /// # let spawner = |run: Box<dyn FnOnce() + Send>| drop(std::thread::spawn(run));
+    /// # let pool = SpawnPool::builder().workers(1).queue_capacity(8).adopt(spawner).build()?;
+    /// pool.spawn(|| 42)?.detach();
+    /// pool.submit(job_fn(|_| Err::<(), _>("out of ink")))?.detach();
+    /// pool.wait_idle();
+    /// assert_eq!(pool.stats().finished(), 2);
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
     pub fn finished(&self) -> u64 {
         self.completed
             + self.failed
@@ -55,6 +91,8 @@ impl Stats {
     }
 
     /// Jobs that came out of the pool.
+    ///
+    /// Those that went to another pool are among them: they end there.
     fn out(&self) -> u64 {
         self.finished() + self.unstarted + self.handed_over
     }
@@ -87,8 +125,13 @@ impl Stats {
 ///
 /// The counts are read one after the other while jobs go on, so they disagree a little. Only what
 /// is done with their sums makes up for that, so sums come first.
+///
+/// [`of_one_pool`](Self::of_one_pool) and [`stats`](Self::stats) come last: they hide what the sums
+/// need, and correct what they show.
 #[derive(Debug, Clone, Copy, Default)]
 pub struct Tally {
+    /// As they were read. `accepted` may be less than what has come out, and `queued` is not filled
+    /// in.
     pub(crate) counts: Stats,
     /// Tasks that are queued past the bound.
     pub(crate) past_bound: u64,
@@ -112,6 +155,9 @@ impl Tally {
     }
 
     /// What remains of a generation that is over: all that it accepted has come out.
+    ///
+    /// The counts of what is in the pool are zero, so they do not grow for ever with the
+    /// generations.
     #[must_use]
     pub fn of_the_past(self) -> Self {
         let counts = self.counts;
@@ -159,6 +205,10 @@ impl Tally {
 
     /// What an operator reads, of a pool that may have that many jobs queued in addition to those
     /// past the bound.
+    ///
+    /// `running` is cut to what is accepted and not over, and `queued` is the rest, up to the
+    /// bound: so a reader never sees more jobs in the pool than were accepted. `None` as
+    /// `capacity`: there is no bound.
     pub fn stats(self, capacity: Option<usize>) -> Stats {
         let counts = self.counts;
         let (finished, out) = (counts.finished(), counts.out());

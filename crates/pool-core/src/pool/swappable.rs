@@ -25,11 +25,14 @@ pub trait Front: Executor {
 
 /// Where the generations of a pool find their front, which is made after the first of them. A clone
 /// is the same.
+///
+/// The reference to the front is weak, since the front owns the generations.
 #[derive(Clone, Default)]
 pub struct FrontRef(Arc<Inner>);
 
 #[derive(Default)]
 struct Inner {
+    /// Set once, before any job is submitted.
     front: OnceLock<Weak<dyn Front>>,
     hook_panics: Arc<AtomicU64>,
 }

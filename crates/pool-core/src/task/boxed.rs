@@ -25,12 +25,35 @@ const MOST_SPARE: u32 = 32;
 /// A task in memory of its own. Dropped, it drops the task, which abandons its job.
 ///
 /// For the engines of backends; a user of a pool never sees one.
+///
+/// It is one pointer and a number, so a deque moves it in two words.
+///
+/// # Examples
+///
+/// ```
+/// # use std::mem::MaybeUninit;
+/// # use pool_core::backend::SpawnPool;
+/// # use pool_core::{JobExt, ShutdownPolicy, infallible_fn};
+/// # let nowhere = |run: Box<dyn FnOnce() + Send>| std::mem::forget(run);
+/// # let pool = SpawnPool::builder().workers(1).adopt(nowhere).build()?;
+/// # let handle = pool.submit(infallible_fn(|| 42).named("answer"))?;
+/// # let task = pool.shutdown(ShutdownPolicy::now().hand_back()).take_unstarted().remove(0);
+/// use pool_core::backend::{Boxes, TaskRef};
+///
+/// let boxes = Boxes::default();
+/// let boxed = boxes.wrap(TaskRef::new(&mut MaybeUninit::uninit(), task));
+/// drop(boxed); // the job resolves as abandoned
+/// assert!(handle.join().is_err());
+/// # Ok::<(), Box<dyn std::error::Error>>(())
+/// ```
 pub struct BoxedTask(Place);
 
 /// Memory for a task: one that is free for whoever holds this, or that the holder says is full.
 #[derive(Clone, Copy)]
 struct Place {
+    /// Room for a task, from the slab of some thread.
     memory: NonNull<Memory>,
+    /// Where in its slab it is, by which it is freed.
     spot: Spot,
 }
 
@@ -46,6 +69,26 @@ unsafe impl Send for BoxedTask {}
 
 impl BoxedTask {
     /// Takes the task out, and frees its memory.
+    ///
+    /// For a thread without [`Boxes`]; one that has them uses [`Boxes::unwrap`], which keeps the
+    /// memory.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// # use std::mem::MaybeUninit;
+    /// # use pool_core::backend::SpawnPool;
+    /// # use pool_core::{JobExt, ShutdownPolicy, infallible_fn};
+    /// # let nowhere = |run: Box<dyn FnOnce() + Send>| std::mem::forget(run);
+    /// # let pool = SpawnPool::builder().workers(1).adopt(nowhere).build()?;
+    /// # let handle = pool.submit(infallible_fn(|| 42).named("answer"))?;
+    /// # let task = pool.shutdown(ShutdownPolicy::now().hand_back()).take_unstarted().remove(0);
+    /// use pool_core::backend::{Boxes, TaskRef};
+    ///
+    /// let boxed = Boxes::default().wrap(TaskRef::new(&mut MaybeUninit::uninit(), task));
+    /// assert_eq!(boxed.into_task().id(), handle.id());
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
     pub fn into_task(self) -> Task {
         let place = ManuallyDrop::new(self).0;
         // SAFETY: a box holds a task, until this, which takes the box.
@@ -75,6 +118,8 @@ impl Place {
         Self { memory, spot }
     }
 
+    /// Gives the memory back to where it came from.
+    ///
     /// # Safety
     /// Nobody uses the place any more, and it is freed this once.
     #[cold]
@@ -87,10 +132,34 @@ impl Place {
 /// Boxes tasks and takes them out again, for one thread at a time.
 ///
 /// For the engines of backends; a user of a pool never sees one.
+///
+/// It is `Send` and not `Sync`: a queue keeps one for each of its threads. A box may be unwrapped
+/// by the boxes of another thread than the one that wrapped it.
+///
+/// # Examples
+///
+/// ```
+/// # use std::mem::MaybeUninit;
+/// # use pool_core::backend::SpawnPool;
+/// # use pool_core::{JobExt, ShutdownPolicy, infallible_fn};
+/// # let nowhere = |run: Box<dyn FnOnce() + Send>| std::mem::forget(run);
+/// # let pool = SpawnPool::builder().workers(1).adopt(nowhere).build()?;
+/// # let handle = pool.submit(infallible_fn(|| 42).named("answer"))?;
+/// # let task = pool.shutdown(ShutdownPolicy::now().hand_back()).take_unstarted().remove(0);
+/// use pool_core::backend::{Boxes, TaskRef};
+///
+/// let boxes = Boxes::default();
+/// let (mut from, mut to) = (MaybeUninit::uninit(), MaybeUninit::uninit());
+/// let boxed = boxes.wrap(TaskRef::new(&mut from, task));
+/// let task = boxes.unwrap(boxed, &mut to); // keeps the memory for the next one
+/// assert_eq!(task.id(), handle.id());
+/// # Ok::<(), Box<dyn std::error::Error>>(())
+/// ```
 #[derive(Default)]
 pub struct Boxes {
     /// The spare place on top of the others.
     top: Cell<Option<Place>>,
+    /// How many places are on the list: no more than [`MOST_SPARE`].
     spare: Cell<u32>,
 }
 
@@ -99,6 +168,26 @@ unsafe impl Send for Boxes {}
 
 impl Boxes {
     /// Boxes a task.
+    ///
+    /// Uses a spare place of this list if there is one, otherwise memory of the calling thread's
+    /// slab.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// # use std::mem::MaybeUninit;
+    /// # use pool_core::backend::SpawnPool;
+    /// # use pool_core::{JobExt, ShutdownPolicy, infallible_fn};
+    /// # let nowhere = |run: Box<dyn FnOnce() + Send>| std::mem::forget(run);
+    /// # let pool = SpawnPool::builder().workers(1).adopt(nowhere).build()?;
+    /// # let handle = pool.submit(infallible_fn(|| 42).named("answer"))?;
+    /// # let task = pool.shutdown(ShutdownPolicy::now().hand_back()).take_unstarted().remove(0);
+    /// use pool_core::backend::{Boxes, TaskRef};
+    ///
+    /// let boxed = Boxes::default().wrap(TaskRef::new(&mut MaybeUninit::uninit(), task));
+    /// assert_eq!(boxed.into_task().name(), Some("answer"));
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
     #[inline(always)]
     pub fn wrap(&self, task: TaskRef<'_>) -> BoxedTask {
         let mut place = self.take().unwrap_or_else(Place::allocate);
@@ -108,6 +197,27 @@ impl Boxes {
     }
 
     /// Takes a task out of its box, whoever made that, to `place`, and keeps the memory.
+    ///
+    /// Where as many places are spare as are kept, the memory goes back to its slab.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// # use std::mem::MaybeUninit;
+    /// # use pool_core::backend::SpawnPool;
+    /// # use pool_core::{JobExt, ShutdownPolicy, infallible_fn};
+    /// # let nowhere = |run: Box<dyn FnOnce() + Send>| std::mem::forget(run);
+    /// # let pool = SpawnPool::builder().workers(1).adopt(nowhere).build()?;
+    /// # let handle = pool.submit(infallible_fn(|| 42).named("answer"))?;
+    /// # let task = pool.shutdown(ShutdownPolicy::now().hand_back()).take_unstarted().remove(0);
+    /// use pool_core::backend::{Boxes, TaskRef};
+    ///
+    /// let boxes = Boxes::default();
+    /// let boxed = boxes.wrap(TaskRef::new(&mut MaybeUninit::uninit(), task));
+    /// let mut place = MaybeUninit::uninit();
+    /// assert_eq!(boxes.unwrap(boxed, &mut place).id(), handle.id());
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
     #[inline(always)]
     pub fn unwrap<'a>(&self, boxed: BoxedTask, place: TaskPlace<'a>) -> TaskRef<'a> {
         let spare = ManuallyDrop::new(boxed).0;
@@ -117,6 +227,7 @@ impl Boxes {
         task
     }
 
+    /// Takes the place on top of the list.
     #[inline(always)]
     fn take(&self) -> Option<Place> {
         let top = self.top.get()?;
@@ -126,6 +237,7 @@ impl Boxes {
         Some(top)
     }
 
+    /// Puts a place that is free on top of the list, or gives it back if the list is long enough.
     #[inline(always)]
     fn keep(&self, place: Place) {
         if self.spare.get() == MOST_SPARE {

@@ -12,11 +12,12 @@ use crate::sys::machine::{self, Point};
 use crate::task::{GivenUp, GivenUpAs, Payload, Remains, Task};
 use crate::worker::Worker;
 
-/// A job as it is: only its own bytes.
+/// A job without a name, a token or a deadline: only its own bytes.
 struct Plain<J>(J);
 
-/// A job with a name.
+/// A job with a name, and neither a token nor a deadline that may end it while it is queued.
 struct Named<J> {
+    /// Boxed, which is one word: a small job still lies in its task with its name.
     terms: Box<Terms>,
     job: J,
 }
@@ -28,6 +29,9 @@ pub(crate) fn task<J: Job>(job: J) -> (JobId, Task) {
 }
 
 /// A task for a job with these options, whatever it has of itself.
+///
+/// Which of the three payloads it is depends on the options: none, a name, or something that may
+/// end the job before it starts, for which it gets a cell.
 #[inline]
 pub(crate) fn task_with<J: Job>(job: J, options: JobOptions) -> (JobId, Task) {
     let id = JobId::next();
@@ -47,6 +51,10 @@ pub(crate) fn give_back<J: Job>(refused: Refused<Task>) -> SubmitError<J> {
     refused.map(job_of::<J>).into()
 }
 
+/// Takes the job out of whichever payload it was made into.
+///
+/// # Panics
+/// If the task was not made of a `J` by [`task_with`], or has been started.
 fn job_of<J: Job>(task: Task) -> J {
     let plain = task.into_payload::<Plain<J>>().map(|plain| plain.0);
     let named = plain.or_else(|task| task.into_payload::<Named<J>>().map(|named| named.job));
@@ -59,6 +67,10 @@ fn job_of<J: Job>(task: Task) -> J {
 }
 
 /// Inlined always: otherwise it is left to chance, as two payloads call it.
+///
+/// The order is that of every job: run contained, record the outcome and tell the observer, put the
+/// end on record for a report if what follows is user code, drop what the job returned, leave the
+/// frame, and count the job as over.
 #[inline(always)]
 fn run<J: Job>(job: J, terms: Option<&Terms>, id: JobId, worker: &Worker) {
     let name = terms.and_then(|terms| terms.name.as_deref());

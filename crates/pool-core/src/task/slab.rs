@@ -25,6 +25,7 @@ use crate::sys::sync::{AtomicU32, Ordering, fence};
 const UNIT: usize = 8;
 /// A slab begins at a multiple of this, and so does each place whose size is one.
 const ALIGN: usize = 16;
+/// What lies before the first place.
 const HEAD: usize = size_of::<Head>();
 /// Larger places are allocated one by one: there the lock is not what costs.
 const MOST_BYTES: usize = 256;
@@ -43,9 +44,13 @@ impl Spot {
 }
 
 /// What precedes the places.
+///
+/// It is alive as long as a place of its slab is not free for good.
 #[repr(C, align(16))]
 struct Head {
+    /// Counts the places, those included that no thread has taken.
     left: Remaining,
+    /// How many there were at first: the slab's size, by which it is freed.
     places: u32,
 }
 
@@ -55,6 +60,7 @@ const _: () = assert!(HEAD.is_multiple_of(ALIGN));
 pub(crate) struct Remaining(AtomicU32);
 
 impl Remaining {
+    /// All places are counted: none is free for good.
     pub(crate) fn new(places: u32) -> Self {
         Self(AtomicU32::new(places))
     }
@@ -78,13 +84,19 @@ struct Open {
     /// Null: there is none.
     head: Cell<*mut Head>,
     /// The place that is taken next.
+    ///
+    /// Once it comes to `places` there is no open slab.
     next: Cell<u32>,
+    /// How many places the open slab has.
     places: Cell<u32>,
     /// How often the next slab is larger than the first.
     doublings: Cell<u32>,
 }
 
 /// A thread's open slabs, by size.
+///
+/// Only its thread uses it. What is left of its open slabs at the thread's end is taken off their
+/// counts.
 struct Slabs([Open; MOST_BYTES / UNIT]);
 
 thread_local! {
@@ -103,6 +115,9 @@ thread_local! {
 }
 
 /// Memory for a `T`, and the spot to free it with.
+///
+/// A type that is larger than [`MOST_BYTES`], or a thread whose locals are gone, gets an allocation
+/// of its own. Memory that cannot be had ends the process, as `Box::new` does.
 #[inline(always)]
 pub(crate) fn allocate<T>() -> (NonNull<T>, Spot) {
     if const { is_small::<T>() }
@@ -117,6 +132,9 @@ pub(crate) fn allocate<T>() -> (NonNull<T>, Spot) {
 ///
 /// # Safety
 /// Both come from one call of [`allocate`] for the same `T`; nobody uses the memory any more.
+///
+/// Any thread may call it. On the thread whose open slab it is, the place that was taken last is
+/// taken back, and is the next one that it hands out.
 #[inline]
 pub(crate) unsafe fn free<T>(place: NonNull<T>, spot: Spot) {
     if spot == Spot::ALONE {
@@ -134,6 +152,8 @@ pub(crate) unsafe fn free<T>(place: NonNull<T>, spot: Spot) {
 }
 
 impl Open {
+    /// The next place of the open slab; a new slab is opened if there is none. With its last place
+    /// the slab is open no more.
     #[inline(always)]
     fn take(&self, pitch: usize) -> (NonNull<()>, Spot) {
         let mut next = self.next.get();
@@ -163,6 +183,8 @@ impl Open {
         is_last
     }
 
+    /// Opens a new slab, twice as large as the one before up to a bound, in place of the one that
+    /// is used up.
     #[cold]
     fn open(&self, pitch: usize) {
         let doublings = self.doublings.get();
@@ -216,6 +238,7 @@ fn alone<T>() -> NonNull<T> {
     NonNull::new(place.cast()).unwrap_or_else(|| alloc::handle_alloc_error(layout))
 }
 
+/// Whether a `T` lies in a slab, by its size and its alignment.
 const fn is_small<T>() -> bool {
     // Loom's threads are all one to `std`.
     !cfg!(pool_loom)
@@ -224,14 +247,17 @@ const fn is_small<T>() -> bool {
         && align_of::<T>() <= ALIGN
 }
 
+/// Which of the thread's open slabs has places for a `T`.
 const fn class<T>() -> usize {
     size_of::<T>().div_ceil(UNIT) - 1
 }
 
+/// The bytes from one place of that slab to the next.
 const fn pitch<T>() -> usize {
     (class::<T>() + 1) * UNIT
 }
 
+/// The memory of a slab: the head and the places.
 fn layout(places: u32, pitch: usize) -> Layout {
     Layout::from_size_align(HEAD + places as usize * pitch, ALIGN)
         .expect("a slab is a few kilobytes")

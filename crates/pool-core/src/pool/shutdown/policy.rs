@@ -22,12 +22,18 @@ const MOST_FOR_THE_EXIT: Duration = Duration::from_millis(50);
 /// | [`now()`](Self::now) | not at all | not at all | nothing |
 ///
 /// Each of them returns as soon as nothing is left to wait for.
+///
+/// It is plain data: it begins to count only with the call that it is given to. If several callers
+/// shut one pool down, the earliest of all their limits hold for each of them.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct ShutdownPolicy {
+    /// For accepted jobs; `None`: without a limit, and then the other two never begin.
     grace: Option<Duration>,
+    /// For jobs that were asked to stop, after the grace.
     cancel_grace: Duration,
     /// For workers to leave, within the limit of the whole.
     exit_grace: Duration,
+    /// Whether unstarted jobs stay in the report as tasks.
     hands_back: bool,
 }
 
@@ -121,6 +127,20 @@ impl ShutdownPolicy {
     }
 
     /// What is left of the policy after `elapsed`: several pools that end as one have one limit.
+    ///
+    /// The time is taken off the grace first, then off what is kept for cancelled jobs, then off
+    /// what is kept for workers to leave. A policy without a limit stays as it is.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// use pool_core::ShutdownPolicy;
+    /// use std::time::Duration;
+    ///
+    /// let policy = ShutdownPolicy::new(Duration::from_secs(10));
+    /// let left = policy.after(Duration::from_secs(4));
+    /// assert_eq!(left, ShutdownPolicy::new(Duration::from_secs(6)));
+    /// ```
     #[must_use]
     pub fn after(self, elapsed: Duration) -> Self {
         let Some(grace) = self.grace else { return self };
@@ -135,6 +155,32 @@ impl ShutdownPolicy {
     }
 
     /// Sets how long cancelled jobs are waited for, after the grace.
+    ///
+    /// With [`drain`](Self::drain) it has no effect, since nothing is cancelled. With
+    /// [`within`](Self::within) it replaces the part that is kept for cancelled jobs, and so
+    /// changes the limit of the whole.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// use pool_core::{Interrupted, ShutdownPolicy, job_fn};
+    /// use std::time::Duration;
+    ///
+    /// # use pool_core::backend::SpawnPool;
+    /// # let spawner = |run: Box<dyn FnOnce() + Send>| drop(std::thread::spawn(run));
+    /// # let pool = SpawnPool::builder().workers(1).queue_capacity(8).adopt(spawner).build()?;
+    /// let polite = job_fn(|ctx| -> Result<(), Interrupted> {
+    ///     loop {
+    ///         ctx.check()?;
+    ///         std::thread::yield_now();
+    ///     }
+    /// });
+    /// pool.submit(polite)?.detach();
+    /// let policy = ShutdownPolicy::new(Duration::ZERO).cancel_grace(Duration::from_secs(30));
+    /// let report = pool.shutdown(policy);
+    /// assert!(report.is_safe_to_exit() && report.cut_short().len() == 1);
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
     #[must_use]
     pub fn cancel_grace(mut self, cancel_grace: Duration) -> Self {
         self.cancel_grace = cancel_grace;
@@ -196,8 +242,11 @@ impl From<Duration> for ShutdownPolicy {
 }
 
 /// Until when to wait; `None`: for ever.
+///
+/// Made by the first call, and shortened by each later one. Those of the default are not set yet.
 #[derive(Debug, Clone, Copy, Default)]
 pub(super) struct Limits {
+    /// A call has begun; until then no limit here means anything.
     is_set: bool,
     /// For accepted jobs.
     pub(super) drain: Option<Instant>,
@@ -208,6 +257,8 @@ pub(super) struct Limits {
 }
 
 impl Limits {
+    /// The limits of a call that begins at `start`. One that lies beyond what an `Instant` can hold
+    /// is none.
     pub(super) fn of(policy: ShutdownPolicy, start: Instant) -> Self {
         let drain = policy.grace.and_then(|grace| start.checked_add(grace));
         let cancel = drain.and_then(|drain| drain.checked_add(policy.cancel_grace));

@@ -11,25 +11,36 @@ use crate::sys::machine;
 use crate::sys::sync::{LockExt, Mutex};
 use crate::task::Task;
 
+/// What the calls of a pool's shutdown share, behind one lock: the limits, what they took out, and
+/// the report once it is made. No user code runs under the lock; what may drop some is moved out
+/// first.
 #[derive(Default)]
 pub(crate) struct Progress {
+    /// The earliest of all callers.
     limits: Limits,
     /// The first call.
     start: Option<Instant>,
     /// Calls under way.
+    ///
+    /// While there is one, a report is going to take what is kept here.
     callers: usize,
     /// One of them makes the report.
     is_reporting: bool,
     /// A caller asked for the tasks of the jobs that do not start.
+    ///
+    /// It stays set once one caller has asked.
     hands_back: bool,
+    /// Those tasks, until the report has them.
     tasks: Vec<Task>,
     /// Tasks are being taken out for the report that many times at this moment, and have been that
     /// many times.
     taking: usize,
     takings: u64,
+    /// The jobs that were taken out, kept or abandoned, by name.
     unstarted: Vec<UnstartedJob>,
     /// Jobs that the end of the pool has cancelled.
     cancelled: Vec<UnstartedJob>,
+    /// Set once: from then on nothing is noted any more.
     done: Option<Done>,
 }
 
@@ -80,10 +91,12 @@ impl Progress {
         }
     }
 
+    /// The limits as they are now: a later caller may bring earlier ones.
     pub(super) fn limits(&self) -> Limits {
         self.limits
     }
 
+    /// When the first call began, from which the report's `took` counts.
     pub(super) fn start(&self) -> Instant {
         self.start.unwrap_or_else(machine::now)
     }
@@ -169,6 +182,7 @@ impl Drop for Calling {
 pub(super) struct Reporting<'a>(&'a Arc<Lifecycle>);
 
 impl<'a> Reporting<'a> {
+    /// `None`: somebody else makes the report, or has made it.
     pub(super) fn begin(life: &'a Arc<Lifecycle>) -> Option<Self> {
         let mut ending = life.ending.progress.lock_unpoisoned();
         if ending.is_done() || std::mem::replace(&mut ending.is_reporting, true) {
