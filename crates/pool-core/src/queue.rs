@@ -109,9 +109,9 @@ pub trait TaskQueue: Send + Sync + 'static {
         self.push_unbounded(task);
     }
 
-    /// How many tasks are queued past the bound, for the stats: they show no more queued jobs than
-    /// these and the capacity. A queue that does not know shows what comes out of its pool's
-    /// counts.
+    /// Returns how many tasks are queued past the bound, for the stats: they show no more queued
+    /// jobs than these and the capacity. A queue that does not know shows what comes out of its
+    /// pool's counts.
     fn past_bound(&self) -> usize {
         usize::MAX
     }
@@ -124,10 +124,10 @@ pub trait TaskQueue: Send + Sync + 'static {
     /// announces its sleep, and looks once more.
     fn pop<'a>(&self, worker: &Worker, place: TaskPlace<'a>) -> Option<TaskRef<'a>>;
 
-    /// Whether a `pop` would find nothing. A push before the call is always seen.
+    /// Returns whether a `pop` would find nothing. A push before the call is always seen.
     ///
-    /// Asked by a worker that has announced its sleep, and by a shutdown. A task that is being
-    /// taken out by another thread may count as either.
+    /// Asked by a worker that has announced its sleep, and by a job that decides whether to give
+    /// half of its work away. A task that is being taken out by another thread may count as either.
     fn is_empty(&self) -> bool;
 
     /// Takes all tasks, in order where there is one, and tells [`Lifecycle::room`] of the places

@@ -36,7 +36,7 @@ const INLINE_WORDS: usize = 6;
 /// its kind can be read through a reference.
 ///
 /// A task is made by the pool's own methods (`submit` and the like), which hand it to an
-/// [`Executor`](crate::Executor). A report with unstarted jobs hands tasks out as well:
+/// [`Executor`](crate::Executor). A report with unstarted jobs hands tasks out as well.
 ///
 /// # Examples
 ///
@@ -61,8 +61,8 @@ pub struct Task {
     body: Body,
 }
 
-/// A task that stays where it lies while it is handed on: an owner of the task, but not of its
-/// place.
+/// A task that stays where it lies while it is passed from function to function: an owner of the
+/// task, but not of its place.
 ///
 /// A task is eight words. Each function that takes one by value may copy it, and a copy reads in
 /// wide loads what was written in narrow stores a moment ago, for which a processor has to wait.
@@ -90,7 +90,7 @@ pub(crate) struct Body {
     words: Words,
 }
 
-/// What a job becomes inside a task. Whoever holds the payload holds the job's only entry.
+/// What a job becomes inside a task. The holder of the payload holds the job's only entry.
 ///
 /// The steps of a task's life, in order: `accept` and `watch` as it enters a pool's books,
 /// `change_pool` if a swap moves it or it is taken off the books, and at the end exactly one of
@@ -305,7 +305,7 @@ impl Task {
         Some(pop(&mut MaybeUninit::uninit()).ok()?.into_task())
     }
 
-    /// The job's id.
+    /// Returns the job's id.
     ///
     /// Unique in this process, and the same as that of the job's handle.
     ///
@@ -326,7 +326,7 @@ impl Task {
         self.body.id
     }
 
-    /// The job's name, if it was given one.
+    /// Returns the job's name, if it was given one.
     ///
     /// # Examples
     ///
@@ -346,7 +346,7 @@ impl Task {
         unsafe { (self.vtable.name)(&raw const self.body.words).map(|name| &*name) }
     }
 
-    /// Whether the job is a future, which an async runtime can host.
+    /// Returns whether the job is a future, which an async runtime can host.
     ///
     /// An engine that has no runtime of its own need not ask: a worker polls a future as it runs a
     /// closure.
@@ -395,8 +395,8 @@ impl Task {
         }
     }
 
-    /// The job goes from the books of `from` to those of `to`; or, with `None`, to whoever has the
-    /// task.
+    /// The job goes from the books of `from` to those of `to`; or, with `None`, to the holder of
+    /// the task.
     pub(crate) fn change_pool(&self, from: &Lifecycle, to: Option<&Arc<Lifecycle>>) -> Changed {
         match &self.vtable.shared {
             None => Changed::Yes(None),
@@ -570,7 +570,7 @@ impl Drop for TaskRef<'_> {
 
 impl Drop for Task {
     fn drop(&mut self) {
-        // SAFETY: the payload is still there: whoever moves it out forgets the task.
+        // SAFETY: the payload is still there: a function that moves it out forgets the task.
         unsafe { (self.vtable.abandon)(&raw mut self.body.words) }
     }
 }

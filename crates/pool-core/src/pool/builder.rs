@@ -35,7 +35,8 @@ macro_rules! config_setters {
             self
         }
 
-        /// How many jobs run at once. Default: what the system grants this process in parallel.
+        /// Sets how many jobs run at once. Default: what the system grants this process in
+        /// parallel.
         ///
         /// [`build`](Self::build) refuses zero, and more than
         /// [`MOST_WORKERS`](crate::MOST_WORKERS).
@@ -56,8 +57,9 @@ macro_rules! config_setters {
             self
         }
 
-        /// The most jobs that are accepted and not started (`R104`). Any number from 1: it is a
-        /// bound, and takes no memory in proportion (`R111`). Default: 1024.
+        /// Sets the most jobs that are accepted and not started (`R104`). Default: 1024.
+        ///
+        /// Any number from 1 will do: it is a bound, and takes no memory in proportion (`R111`).
         ///
         /// [`build`](Self::build) refuses zero: such a pool would refuse every job.
         ///
@@ -77,8 +79,8 @@ macro_rules! config_setters {
             self
         }
 
-        /// The prefix of the threads' names, to which a `-` and the worker's index are added. Linux
-        /// shows 15 bytes.
+        /// Sets the prefix of the threads' names, to which a `-` and the worker's index are added.
+        /// Linux shows 15 bytes.
         ///
         /// [`build`](Self::build) refuses a name with a NUL byte, which no thread name can hold. On
         /// an adopted engine the name is not used: those threads have names of their own.
@@ -98,8 +100,8 @@ macro_rules! config_setters {
             self
         }
 
-        /// Bytes of stack for each worker, [`LEAST_STACK`]($crate::LEAST_STACK) or more. Jobs that
-        /// run children in place need room for their depth.
+        /// Sets the bytes of stack for each worker, [`LEAST_STACK`]($crate::LEAST_STACK) or more.
+        /// Jobs that run children in place need room for their depth.
         ///
         /// Default: that of the system. On an adopted engine it is not used.
         ///
@@ -258,10 +260,12 @@ macro_rules! config_setters {
             self
         }
 
-        /// Sees each job that failed, panicked, gave up or came too late, on the thread that ended
-        /// it, before its handle resolves. Where to log: it is told the job's id and name, how it
-        /// ended, and what its panic or its error says. A job that its own handle cancelled before
-        /// the start, or that was abandoned, is not shown: nobody ran it.
+        /// Sets an observer that sees each job that failed, panicked, gave up or came too late.
+        ///
+        /// It runs on the thread that ended the job, before the job's handle resolves. It is the
+        /// place to log: it is told the job's id and name, how it ended, and what its panic or its
+        /// error says. A job that its own handle cancelled before the start, or that was abandoned,
+        /// is not shown: nobody ran it.
         ///
         /// A panic in it is contained and counted in
         /// [`Stats::hook_panics`](crate::Stats::hook_panics); the outcome of the job stays what it

@@ -37,8 +37,8 @@ pub struct Capability {
 }
 
 impl Capability {
-    /// Every promise, of an executor that is configured so. An executor that does not keep one of
-    /// them clears its flag: `Capability { fifo: false, ..Capability::new(name, &config) }`.
+    /// Returns every promise, of an executor that is configured so. An executor that does not keep
+    /// one of them clears its flag: `Capability { fifo: false, ..Capability::new(name, &config) }`.
     ///
     /// The number of workers and the capacity are those of `config` at the time of the call.
     ///

@@ -77,8 +77,8 @@ impl Default for PoolConfig {
 }
 
 impl PoolConfig {
-    /// How many jobs run at once: the number given, otherwise what the system grants this process
-    /// in parallel.
+    /// Returns how many jobs run at once: the number given, otherwise what the system grants this
+    /// process in parallel.
     ///
     /// The system is asked at each call, so without a chosen number two calls may differ if the
     /// process's quota changes in between.
@@ -98,7 +98,7 @@ impl PoolConfig {
             .unwrap_or_else(|| thread::available_parallelism().map_or(1, NonZero::get))
     }
 
-    /// The number of workers that was given, if one was.
+    /// Returns the number of workers that was given, if one was.
     ///
     /// For an engine whose default is another one than that of the system, as the number of an
     /// adopted pool's threads.
@@ -117,7 +117,7 @@ impl PoolConfig {
         self.workers
     }
 
-    /// The most jobs that are accepted and not started.
+    /// Returns the most jobs that are accepted and not started.
     ///
     /// # Examples
     ///
@@ -131,7 +131,7 @@ impl PoolConfig {
         self.capacity
     }
 
-    /// The name of worker `index`'s thread.
+    /// Returns the name of worker `index`'s thread.
     ///
     /// # Examples
     ///
@@ -144,7 +144,7 @@ impl PoolConfig {
         format!("{}-{index}", self.thread_name)
     }
 
-    /// Bytes of stack for each worker, if not the system's default.
+    /// Returns the bytes of stack for each worker; `None`: the system's default.
     ///
     /// # Examples
     ///

@@ -105,13 +105,13 @@ pub trait Engine: Send + Sync + Sized + 'static {
     /// What was wrong; nothing is left running (`R109`).
     fn start(config: PoolConfig, adopted: Option<Self::Adopted>) -> Result<Arc<Self>, BuildError>;
 
-    /// The life of the pool.
+    /// Returns the life of the pool.
     ///
     /// The same one at each call: the one that [`start`](Self::start) made. Called for every
     /// submission and every job.
     fn life(&self) -> &Arc<Lifecycle>;
 
-    /// Where its tasks wait.
+    /// Returns the queue in which its tasks wait.
     ///
     /// The same one at each call.
     fn queue(&self) -> &Self::Queue;
@@ -141,8 +141,8 @@ pub trait Engine: Send + Sync + Sized + 'static {
         StepOutcome::Ran
     }
 
-    /// What a thread that [`Threads`](crate::backend::Threads) started for `worker` does from its
-    /// start to its end.
+    /// Does what a thread that [`Threads`](crate::backend::Threads) started for `worker` does from
+    /// its start to its end.
     ///
     /// The default works until the pool stops, parks while there is nothing to do, and runs
     /// `on_worker_stop` at the end. An engine whose slots move elsewhere between two runs overrides
@@ -151,8 +151,8 @@ pub trait Engine: Send + Sync + Sized + 'static {
         worker.work(&**engine);
     }
 
-    /// Whether this engine needs the calling thread to make progress, so that the thread must not
-    /// wait for the engine.
+    /// Returns whether this engine needs the calling thread to make progress, so that the thread
+    /// must not wait for the engine.
     ///
     /// Asked as the last handle is dropped, which then does not wait for the jobs (`R610`), and by
     /// a shutdown that blocks, which then does not wait for the workers to leave. The default suits
@@ -176,8 +176,9 @@ pub trait Engine: Send + Sync + Sized + 'static {
         wait();
     }
 
-    /// A runtime has dropped what held `slot`, and with it `first`, the task to begin with. Without
-    /// one, the slot is counted among those that search. For engines that host futures.
+    /// Takes back `slot`, and with it `first`, the task to begin with, of which a runtime has
+    /// dropped the holder. Without a task, the slot is counted among those that search. For engines
+    /// that host futures.
     fn lose(engine: &Arc<Self>, slot: usize, first: Option<Task>) {
         lose_slot(engine, slot, first);
     }
@@ -487,7 +488,7 @@ impl<E: Engine> WorkerPool<E> {
         self.life().close();
     }
 
-    /// Drains, cancels, abandons, under one limit, and reports; see [`Shutdown::shutdown`].
+    /// Drains, cancels and abandons, under one limit, and reports; see [`Shutdown::shutdown`].
     ///
     /// A [`Duration`](std::time::Duration) is the limit of the whole: see
     /// [`ShutdownPolicy::within`].
@@ -510,7 +511,7 @@ impl<E: Engine> WorkerPool<E> {
         drive_blocking(self.engine(), policy.into())
     }
 
-    /// [`shutdown`](Self::shutdown) for async callers: blocks no thread (`R612`).
+    /// Shuts the pool down as [`shutdown`](Self::shutdown) does, and blocks no thread (`R612`).
     ///
     /// # Examples
     ///
@@ -531,7 +532,7 @@ impl<E: Engine> WorkerPool<E> {
         drive_async(self.engine(), policy.into()).await
     }
 
-    /// What went through the pool and what is in it.
+    /// Returns what went through the pool and what is in it.
     ///
     /// Blocks no worker (`R702`). The counts are read one after the other while jobs go on: see
     /// [`Stats`] for what holds between them.

@@ -18,6 +18,8 @@ use std::mem::MaybeUninit;
 
 /// An engine of whatever type.
 pub(crate) trait Reached: Send + Sync {
+    /// Submits a task from within the pool, as a job of it does: to this generation, otherwise to
+    /// the front.
     fn take_in(self: Arc<Self>, task: TaskRef<'_>) -> Result<(), Refused<Task>>;
 }
 

@@ -6,7 +6,7 @@
 //!    their push, and all that is queued is taken out, in order. Nobody is woken.
 //! 2. The new pool **adopts** each task: it enters the new books, changes its pool, is queued, and
 //!    then leaves the old books. A task that was started or cancelled meanwhile has been accounted
-//!    for by whoever did it, and only its empty entry is dropped.
+//!    for by the thread that did it, and only its empty entry is dropped.
 //! 3. The old pool **leaves**: its workers end by themselves once its running jobs are over.
 //!
 //! A job whose token was cancelled, or whose deadline has passed, would end as it enters the new

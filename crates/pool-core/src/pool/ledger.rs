@@ -1,14 +1,14 @@
 //! The books: what was accepted, and how it ended, counted in stripes so that no two threads share
 //! a cache line.
 //!
-//! A stripe has **one writer**: the worker whose seat it is (seats are handed on with acquire and
+//! A stripe has **one writer**: the worker whose seat it is (seats change hands with acquire and
 //! release), or the thread whose number it is. So a count is a load and a store. Only threads
 //! beyond the numbered ones share a stripe, and add to it with read-modify-writes.
 //!
 //! Each count only grows. A job *enters* before it is pushed. Then it is *accepted*, once it is in
 //! its queue, or *refused*; it is *over* when everything of it has ended, its outcome published and
-//! its closure dropped. The columns are written before the outcome is published, so whoever has
-//! seen a job end finds it in its column.
+//! its closure dropped. The columns are written before the outcome is published, so a thread that
+//! has seen a job end finds it in its column.
 //!
 //! **Quiet** means that all that entered was refused or is over. `in_flight` reads `over` and
 //! `refused` first and `entered` last. Because counts grow and `over + refused <= entered` holds at
@@ -25,7 +25,7 @@
 //! goes through is right at each moment, also halfway.
 //!
 //! **Nothing is on its way** when all that entered was refused, accepted or adopted: the argument
-//! is that of quiet. Who has ended the intake and waits for it has seen the last push.
+//! is that of quiet. A thread that has ended the intake and waits for it has seen the last push.
 
 use crossbeam_utils::CachePadded;
 
@@ -39,6 +39,7 @@ use crate::task::GivenUpAs;
 /// Stripes for threads that act as no worker of the pool: one for each numbered thread, and the
 /// shared one.
 const OUTSIDERS: usize = if cfg!(pool_loom) { 1 } else { NUMBERS + 1 };
+/// The stripe of threads that have no number of their own: written with read-modify-writes.
 const SHARED: usize = OUTSIDERS - 1;
 
 /// Columns: the six outcomes, then the jobs given back unstarted.
@@ -50,6 +51,8 @@ const UNSTARTED: usize = 6;
 const MOST_YIELDS: usize = 10_000;
 
 /// In which column of the books the end of a job stands.
+///
+/// A number less than [`COLUMNS`].
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) struct Column(u8);
 
@@ -90,6 +93,7 @@ impl Column {
     }
 }
 
+/// The stripes are those of the outsiders, then one for each worker.
 pub(crate) struct Ledger {
     stripes: Box<[CachePadded<Stripe>]>,
     /// Jobs that came from another pool, and that went to one. Written by swaps alone.
@@ -97,6 +101,8 @@ pub(crate) struct Ledger {
     handed_over: AtomicU64,
 }
 
+/// A set of counts that one thread writes, or that those without a number share. Each lies on cache
+/// lines of its own.
 struct Stripe {
     entered: AtomicU64,
     accepted: AtomicU64,
@@ -109,6 +115,7 @@ struct Stripe {
 #[derive(Clone, Copy)]
 pub(crate) struct Writing<'a> {
     stripe: &'a Stripe,
+    /// The calling thread is the stripe's only writer.
     is_alone: bool,
 }
 
@@ -171,12 +178,15 @@ impl Ledger {
         }
     }
 
+    /// Counts an outcome in its column, before the outcome is published. The job is not over by
+    /// that.
     #[inline]
     pub(crate) fn record(&self, outcome: Outcome, worker: Option<usize>) {
         self.writing(worker)
             .count(|stripe| &stripe.columns[outcome as usize]);
     }
 
+    /// Counts a job that a shutdown took out of the queue.
     pub(crate) fn record_unstarted(&self) {
         self.writing(None)
             .count(|stripe| &stripe.columns[UNSTARTED]);
@@ -244,6 +254,8 @@ impl Ledger {
         }
     }
 
+    /// How many of the jobs that entered have come to the end of their submission. What only ends
+    /// later is read first.
     fn arrived(&self) -> u64 {
         self.sum(|stripe| &stripe.refused)
             + self.adopted.load(Ordering::Acquire)
@@ -280,6 +292,7 @@ impl Ledger {
         }
     }
 
+    /// Adds one count up over all stripes.
     fn sum(&self, count: impl Fn(&Stripe) -> &AtomicU64) -> u64 {
         // ORDERING: Acquire pairs with the Release of each count.
         let counts = self.stripes.iter().map(|stripe| count(stripe));
@@ -287,6 +300,8 @@ impl Ledger {
     }
 
     /// The stripe of `worker`, if the caller is one of the pool's, or of the calling thread.
+    ///
+    /// The caller writes with it at once, on this very thread: a stripe has one writer.
     #[inline]
     pub(crate) fn writing(&self, worker: Option<usize>) -> Writing<'_> {
         let number = || thread_index::of_this_thread().filter(|&number| number < SHARED);

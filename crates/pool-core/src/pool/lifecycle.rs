@@ -78,33 +78,66 @@ use woken_futures::WokenFutures;
 ///
 /// A backend makes one, has [`WorkerPool`](crate::backend::WorkerPool) admit through it, and gives
 /// each worker a [`Worker`](crate::backend::Worker) on it.
+///
+/// Every worker, every engine and every future of the pool holds it by an `Arc`; it holds engines
+/// and fronts weakly. It has no thread of its own until a deadline asks for a clock.
 pub struct Lifecycle {
     /// The pool's number: what the cells of its jobs name it by.
     pub(crate) id: PoolId,
     capability: Capability,
+    /// How far the pool is on its way from open to stopped.
     pub(crate) phase: AtomicPhase,
     /// What was accepted, and how it ended.
     pub(crate) ledger: Ledger,
+    /// The line of submitters; generations of a swapped pool share one.
     room: Arc<Room>,
+    /// The workers: what each runs, and which sleep.
     pub(crate) roster: Roster,
     /// Jobs that run, or sleep, elsewhere than in a worker's frames: suspended futures, jobs that a
     /// joiner claimed.
     pub(crate) off_worker: OffWorker,
     /// Futures that were woken. This way in is never refused.
     pub(crate) woken: WokenFutures,
+    /// Wakes jobs at their deadlines, and an asynchronous shutdown at its limits.
     pub(crate) timer: Timer,
     /// The user's hooks, contained.
     pub(crate) hooks: ContainedHooks,
+    /// The engine and the front, by weak references.
     pub(crate) owners: Owners,
+    /// The waits for quiet, and for the end.
     pub(crate) quiescence: Quiescence,
+    /// Jobs of the pool that wait so themselves, and that such waits leave out.
     pub(crate) excluded_waiters: ExcludedWaiters,
+    /// What workers do for a pool that is cancelled: wake its suspended futures, drop what was
+    /// given up.
     pub(crate) chores: Chores,
+    /// How far the calls of `shutdown` have come, and what the end waits for in addition to the
+    /// phase.
     pub(crate) ending: Ending,
+    /// By which starts of jobs are noted.
     pub(crate) age: Age,
 }
 
 impl Lifecycle {
-    /// The life of a pool that is about to be built from `config`.
+    /// Makes the life of a pool that is about to be built from `config`.
+    ///
+    /// Called by [`Engine::start`](crate::backend::Engine::start), once for each pool; it starts no
+    /// thread. `capability` is what the engine promises, and names as many workers as `config`.
+    ///
+    /// # Panics
+    /// If the process has as many pools at once as there are numbers for: a million.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// use pool_core::Capability;
+    /// use pool_core::backend::{Lifecycle, PoolConfig};
+    ///
+    /// let mut config = PoolConfig::default();
+    /// config.set_workers(2);
+    /// let life = Lifecycle::new(&config, Capability::new("own", &config));
+    /// assert_eq!((life.capability().name, life.stats().accepted), ("own", 0));
+    /// ```
     pub fn new(config: &PoolConfig, capability: Capability) -> Arc<Self> {
         asymmetric_fence::prepare();
         park::prepare();
@@ -133,22 +166,64 @@ impl Lifecycle {
     }
 
     /// Sets how a sleeping worker is resumed, for a backend whose workers are not parked threads.
+    ///
+    /// Called once, before the first job. `resume` gets the slot of the worker, on whichever thread
+    /// has work for it: a submitter, a worker, a shutdown. It must not block, and holds the engine
+    /// weakly. The slot is then its own: a thread works with it
+    /// ([`run_on_borrowed_thread`](crate::backend::run_on_borrowed_thread)), or it is
+    /// [lost](Self::worker_lost).
     pub fn resume_with(&self, resume: impl Fn(usize) + Send + Sync + 'static) {
         self.roster.resume_with(resume);
     }
 
-    /// What the backend promises.
+    /// Returns what the backend promises.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// # use pool_core::Capability;
+    /// # use pool_core::backend::{Lifecycle, PoolConfig};
+    /// # let config = PoolConfig::default();
+    /// # let life = Lifecycle::new(&config, Capability::new("own", &config));
+    /// assert_eq!(life.capability(), Capability::new("own", &config));
+    /// ```
     pub fn capability(&self) -> Capability {
         self.capability
     }
 
-    /// The submitters that wait for a place in the queue.
+    /// Returns the line of submitters that wait for a place in the queue.
+    ///
+    /// A queue tells it of each place that comes free.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// # use pool_core::Capability;
+    /// # use pool_core::backend::{Lifecycle, PoolConfig};
+    /// # let config = PoolConfig::default();
+    /// # let life = Lifecycle::new(&config, Capability::new("own", &config));
+    /// life.room().freed(); // nobody waits: this costs next to nothing
+    /// assert!(!life.room().has_line());
+    /// ```
     #[inline]
     pub fn room(&self) -> &Room {
         &self.room
     }
 
-    /// What is in the pool, and what went through it. Blocks no worker.
+    /// Returns what is in the pool, and what went through it. Blocks no worker.
+    ///
+    /// As the pool's own, except that `queued` is not cut to the capacity: that is the queue's to
+    /// know.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// # use pool_core::Capability;
+    /// # use pool_core::backend::{Lifecycle, PoolConfig};
+    /// # let config = PoolConfig::default();
+    /// # let life = Lifecycle::new(&config, Capability::new("own", &config));
+    /// assert_eq!((life.stats().accepted, life.stats().queued), (0, 0));
+    /// ```
     pub fn stats(&self) -> Stats {
         Tally::of(self, u64::MAX).stats(None)
     }
@@ -156,6 +231,10 @@ impl Lifecycle {
     // --- workers ------------------------------------------------------------------------------
 
     /// Wakes a worker, if one is needed, for work that was just pushed.
+    ///
+    /// Called after each push, for queues by the pool itself. An engine calls it where tasks become
+    /// visible in another way, as those that a thief brings to its own deque. It wakes at most one
+    /// worker; that one wakes the next if there is more.
     #[inline]
     pub fn notify(&self) {
         let is_worker = || current_index(self).is_some();
@@ -171,14 +250,43 @@ impl Lifecycle {
         !self.woken.is_empty() || self.chores.are_left()
     }
 
-    /// A worker has taken its slot.
+    /// Counts a worker that has taken its slot.
+    ///
+    /// Called once for each worker that starts; [`Worker::start`](crate::backend::Worker::start)
+    /// and [`put_to_sleep`](crate::backend::put_to_sleep) do so. Its counterpart is
+    /// [`worker_gone`](Self::worker_gone).
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// # use pool_core::Capability;
+    /// # use pool_core::backend::{Lifecycle, PoolConfig};
+    /// # let config = PoolConfig::default();
+    /// # let life = Lifecycle::new(&config, Capability::new("own", &config));
+    /// life.worker_alive();
+    /// assert_eq!(life.stats().workers, 1);
+    /// ```
     pub fn worker_alive(&self) {
         self.roster.count_in();
         self.quiescence.wake_watchers(&self.phase);
     }
 
-    /// Whether a worker that has found nothing may leave: the pool has stopped, nothing is left to
-    /// be done, and no future will need a worker in order to see the end.
+    /// Returns whether a worker that has found nothing may leave: the pool has stopped, nothing is
+    /// left to be done, and no future will need a worker in order to see the end.
+    ///
+    /// A worker that leaves without asking may leave a future without anybody to poll it.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// # use pool_core::Capability;
+    /// # use pool_core::backend::{Lifecycle, PoolConfig};
+    /// # let config = PoolConfig::default();
+    /// # let life = Lifecycle::new(&config, Capability::new("own", &config));
+    /// assert!(!life.may_leave());
+    /// life.stop();
+    /// assert!(life.may_leave());
+    /// ```
     pub fn may_leave(&self) -> bool {
         match self.phase.load() {
             Phase::Forked => true,
@@ -191,7 +299,26 @@ impl Lifecycle {
         }
     }
 
-    /// Worker `index` has left its slot for good.
+    /// Counts out worker `index`, which has left its slot for good.
+    ///
+    /// Called once for each worker, after its last job and its stop hook. The last one ends the
+    /// clock, drops what is left of jobs that were given up, and lets go of an engine that nobody
+    /// else holds.
+    ///
+    /// # Panics
+    /// If the pool has no worker of this index.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// # use pool_core::Capability;
+    /// # use pool_core::backend::{Lifecycle, PoolConfig};
+    /// # let config = PoolConfig::default();
+    /// # let life = Lifecycle::new(&config, Capability::new("own", &config));
+    /// life.worker_alive();
+    /// life.worker_gone(0);
+    /// assert_eq!(life.stats().workers, 0);
+    /// ```
     pub fn worker_gone(&self, index: usize) {
         if self.roster.count_out(index) {
             if self.phase.is_stopped() {
@@ -204,8 +331,11 @@ impl Lifecycle {
         self.owners.tell_front(self);
     }
 
-    /// Worker `index` was lost with the threads that it borrowed. With the last one the pool
-    /// closes, and what is queued is abandoned: no worker is left to run it.
+    /// Counts out worker `index`, which was lost with the thread that it borrowed. With the last
+    /// one the pool closes, and what is queued is abandoned: no worker is left to run it.
+    ///
+    /// `queued` empties the queue; it is called only if this was the last worker of a pool that has
+    /// not stopped.
     pub fn worker_lost(self: &Arc<Self>, index: usize, queued: impl FnOnce() -> Vec<Task>) {
         self.worker_gone(index);
         if self.roster.alive() == 0 && !self.phase.is_stopped() {
@@ -218,7 +348,24 @@ impl Lifecycle {
         }
     }
 
-    /// Whether every worker has left its slot for good.
+    /// Returns whether every worker has left its slot for good.
+    ///
+    /// Also where they never came: it looks at the slots, and not at the count of workers alive.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// use pool_core::Capability;
+    /// use pool_core::backend::{Lifecycle, PoolConfig};
+    ///
+    /// let mut config = PoolConfig::default();
+    /// config.set_workers(1);
+    /// let life = Lifecycle::new(&config, Capability::new("own", &config));
+    /// life.worker_alive();
+    /// assert!(!life.have_all_left());
+    /// life.worker_gone(0);
+    /// assert!(life.have_all_left());
+    /// ```
     pub fn have_all_left(&self) -> bool {
         self.roster.have_all_left()
     }
@@ -226,12 +373,17 @@ impl Lifecycle {
     // --- ends of jobs -------------------------------------------------------------------------
 
     /// Nothing of a job is left, and no worker may pass by to notice.
+    ///
+    /// Called by the thread that ended the job elsewhere than on a worker: a cancel, a deadline, a
+    /// drop.
     pub(crate) fn entry_over(&self) {
         self.ledger.over(None);
         self.tell_watchers();
     }
 
     /// [`entry_over`](Self::entry_over), for a job that was given up.
+    ///
+    /// A job that was off the books is counted over already.
     pub(crate) fn given_up_over(&self, ends: GivenUpAs) {
         if ends != GivenUpAs::OffTheBooks {
             self.entry_over();
@@ -248,8 +400,11 @@ impl Lifecycle {
         self.owners.tell_front(self);
     }
 
-    /// A task that an engine holds outside its queue, once the pool is cancelling: it did not
-    /// start.
+    /// Gives up a task that an engine holds outside its queue, once the pool is cancelling: it did
+    /// not start.
+    ///
+    /// The job resolves as abandoned, or stays in the report as a task, as the shutdown's policy
+    /// says.
     #[cold]
     pub fn give_up(self: &Arc<Self>, task: Task) {
         Unstarted::new(vec![task]).give_up(self);
@@ -258,6 +413,22 @@ impl Lifecycle {
     // --- phases -------------------------------------------------------------------------------
 
     /// Ends intake. Idempotent.
+    ///
+    /// Submissions from now on come back as `Closed`. Those in line are woken on the calling
+    /// thread. In a forked child it does nothing.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// use pool_core::Executor;
+    ///
+    /// # use pool_core::backend::SpawnPool;
+    /// # let spawner = |run: Box<dyn FnOnce() + Send>| drop(std::thread::spawn(run));
+    /// # let pool = SpawnPool::builder().workers(1).queue_capacity(8).adopt(spawner).build()?;
+    /// pool.close(); // what it calls is this
+    /// assert!(pool.is_closed());
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
     pub fn close(&self) {
         if self.is_forked() {
             return;
@@ -288,7 +459,23 @@ impl Lifecycle {
         Unstarted::new(queued()).give_up(self);
     }
 
-    /// Whether the grace is over: queued jobs no longer start, and running ones are asked to stop.
+    /// Returns whether the grace is over: queued jobs no longer start, and running ones are asked
+    /// to stop.
+    ///
+    /// An engine that hosts futures asks: from then on it gives tasks to a worker, which gives them
+    /// up.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// # use pool_core::Capability;
+    /// # use pool_core::backend::{Lifecycle, PoolConfig};
+    /// # let config = PoolConfig::default();
+    /// # let life = Lifecycle::new(&config, Capability::new("own", &config));
+    /// assert!(!life.is_cancelling());
+    /// life.stop(); // stopped is past cancelling
+    /// assert!(life.is_cancelling());
+    /// ```
     #[inline]
     pub fn is_cancelling(&self) -> bool {
         self.phase.is_cancelling()
@@ -300,7 +487,23 @@ impl Lifecycle {
         self.is_cancelling() && !self.excluded_waiters.awaits_end(id)
     }
 
-    /// The workers end as soon as there is nothing left for them. Idempotent.
+    /// Has the workers end as soon as there is nothing left for them. Idempotent.
+    ///
+    /// Called by a shutdown as its last step but the report, by a pool without handles once it is
+    /// quiet, and by the start of an engine that fails half way. Sleeping workers are resumed to
+    /// leave.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// # use pool_core::Capability;
+    /// # use pool_core::backend::{Lifecycle, PoolConfig};
+    /// # let config = PoolConfig::default();
+    /// # let life = Lifecycle::new(&config, Capability::new("own", &config));
+    /// life.stop();
+    /// life.stop(); // does nothing
+    /// assert!(life.may_leave());
+    /// ```
     pub fn stop(&self) {
         if !self.phase.advance(Phase::Stopped) {
             return;
@@ -311,8 +514,18 @@ impl Lifecycle {
         self.owners.tell_front(self); // all workers may be lost already
     }
 
-    /// Whether this process is a forked child, and the pool its parent's: nothing of it runs here,
-    /// and nothing ever will.
+    /// Returns whether this process is a forked child, and the pool its parent's: nothing of it
+    /// runs here, and nothing ever will.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// # use pool_core::Capability;
+    /// # use pool_core::backend::{Lifecycle, PoolConfig};
+    /// # let config = PoolConfig::default();
+    /// # let life = Lifecycle::new(&config, Capability::new("own", &config));
+    /// assert!(!life.is_forked());
+    /// ```
     #[inline]
     pub fn is_forked(&self) -> bool {
         self.phase.is_forked()

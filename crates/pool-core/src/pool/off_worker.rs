@@ -18,12 +18,16 @@ use crate::sys::sync::{Guard, LockExt, Mutex};
 /// Stripes of the notes: a future that suspends seldom meets another one there.
 pub(crate) const STRIPES: usize = if cfg!(pool_loom) { 1 } else { 16 };
 
+/// A future is noted here from the moment that it is suspended until it has ended, or until its
+/// host has it in a frame again: so a report names it throughout.
 pub(crate) struct OffWorker {
+    /// By id, so that futures which suspend at once do not wait for each other.
     stripes: [CachePadded<Stripe>; STRIPES],
     /// For each place, the runtime's task that hosts futures there.
     hosts: Box<[Mutex<Option<Waker>>]>,
 }
 
+/// The notes of some jobs, and how many there are, for a reader without the lock.
 #[derive(Default)]
 struct Stripe {
     notes: Mutex<Notes>,
@@ -32,9 +36,12 @@ struct Stripe {
 
 type Notes = HashMap<JobId, Note, BuildHasherDefault<IdHasher>>;
 
+/// What a report says of a job, and what wakes it.
 struct Note {
     name: Option<Box<str>>,
+    /// When it started, in nanoseconds of the pool's age.
     since: u64,
+    /// Has it polled once more, as its pool is cancelled.
     waker: Option<Waker>,
 }
 
@@ -84,12 +91,14 @@ impl OffWorker {
         drop(struck);
     }
 
+    /// How many jobs are noted, as of this moment and without a lock.
     pub(crate) fn len(&self) -> usize {
         let counts = self.stripes.iter().map(|it| &it.count);
         counts.map(|count| count.load(Ordering::Relaxed)).sum()
     }
 
-    /// Says who hosts futures at place `index`; `None`: nobody any more.
+    /// Sets the waker of the task that hosts futures at place `index`; `None`: there is none any
+    /// more.
     pub(crate) fn set_host(&self, index: usize, waker: Option<Waker>) {
         let former = std::mem::replace(&mut *self.hosts[index].lock_unpoisoned(), waker);
         drop(former);
@@ -119,6 +128,7 @@ impl OffWorker {
         Frozen(stripes.map(|it| it.notes.lock_unpoisoned()).collect())
     }
 
+    /// Where a job is noted.
     fn stripe(&self, id: JobId) -> &Stripe {
         // Ids of one submitter are neighbours, so neighbours lie in different stripes.
         &self.stripes[id.as_u64() as usize % STRIPES]

@@ -40,7 +40,9 @@ impl PoolId {
 /// The pools, and the number that was given last.
 #[derive(Default)]
 pub(crate) struct Registry {
+    /// Every entry is of a pool that is alive, or just being dropped: its drop takes the entry out.
     by_id: BTreeMap<PoolId, Weak<Lifecycle>>,
+    /// Numbers go round from here, so one that is free again is not given again at once.
     last: u32,
 }
 

@@ -287,7 +287,7 @@ impl ShutdownReport {
         }
     }
 
-    /// Jobs accepted since the start.
+    /// Returns how many jobs were accepted since the start.
     ///
     /// A pool that was swapped counts those of all its backends.
     ///
@@ -307,7 +307,7 @@ impl ShutdownReport {
         self.body.accepted
     }
 
-    /// Jobs that returned `Ok`.
+    /// Returns how many jobs returned `Ok`.
     ///
     /// # Examples
     ///
@@ -324,7 +324,7 @@ impl ShutdownReport {
         self.body.stats.completed
     }
 
-    /// Jobs that returned `Err`.
+    /// Returns how many jobs returned `Err`.
     ///
     /// # Examples
     ///
@@ -343,7 +343,7 @@ impl ShutdownReport {
         self.body.stats.failed
     }
 
-    /// Jobs that panicked.
+    /// Returns how many jobs panicked.
     ///
     /// # Examples
     ///
@@ -360,8 +360,9 @@ impl ShutdownReport {
         self.body.stats.panicked
     }
 
-    /// Jobs that were cancelled: before their start, or because they gave up when they were asked.
-    /// Those that this shutdown cancelled are among them, and among [`cut_short`](Self::cut_short).
+    /// Returns how many jobs were cancelled: before their start, or because they gave up when they
+    /// were asked. Those that this shutdown cancelled are among them, and among
+    /// [`cut_short`](Self::cut_short).
     ///
     /// # Examples
     ///
@@ -382,7 +383,7 @@ impl ShutdownReport {
         self.body.stats.cancelled
     }
 
-    /// Jobs whose deadline passed before their start, or that gave up for it.
+    /// Returns how many jobs had their deadline pass before their start, or gave up for it.
     ///
     /// # Examples
     ///
@@ -408,8 +409,9 @@ impl ShutdownReport {
         self.body.stats.expired
     }
 
-    /// Jobs whose task was dropped unrun, as by an engine that ended before the pool. Those that a
-    /// shutdown took out of the queue are [`unstarted`](Self::unstarted) instead.
+    /// Returns how many jobs had their task dropped unrun, as by an engine that ended before the
+    /// pool. Those that a shutdown took out of the queue are [`unstarted`](Self::unstarted)
+    /// instead.
     ///
     /// # Examples
     ///
@@ -428,8 +430,8 @@ impl ShutdownReport {
         self.body.stats.abandoned
     }
 
-    /// Jobs that were accepted and had not started when the queue was taken out, as tasks or
-    /// abandoned.
+    /// Returns how many jobs were accepted and had not started when the queue was taken out, as
+    /// tasks or abandoned.
     ///
     /// A job of this pool that still runs and joins one of them waits as anybody does: for the task
     /// that was handed back to run or to be dropped.
@@ -455,7 +457,9 @@ impl ShutdownReport {
         self.body.stats.unstarted
     }
 
-    /// The same jobs by id and name.
+    /// Returns the [`unstarted`](Self::unstarted) jobs by id and name.
+    ///
+    /// # Examples
     ///
     /// ```
     /// # use pool_core::backend::SpawnPool;
@@ -471,9 +475,10 @@ impl ShutdownReport {
         &self.body.unstarted
     }
 
-    /// The unstarted jobs as tasks, in order where the queue had one, if the policy asked to have
-    /// them [handed back](crate::ShutdownPolicy::hand_back); otherwise nothing. The first call gets
-    /// them.
+    /// Takes the unstarted jobs as tasks, in order where the queue had one.
+    ///
+    /// There are some only if the policy asked to have them [handed
+    /// back](crate::ShutdownPolicy::hand_back), and the first call gets them.
     ///
     /// A handle of such a job stays pending until its task has run elsewhere or was dropped. So to
     /// join one on the thread that has the tasks, or the report, is to wait for oneself; and a pool
@@ -508,9 +513,9 @@ impl ShutdownReport {
         std::mem::take(&mut *self.tasks.lock_unpoisoned())
     }
 
-    /// Jobs that this shutdown cut short: it cancelled them, did not start them, or gave them up. A
-    /// job that its handle, its token or its deadline ended is not among them, nor is one that
-    /// failed or panicked.
+    /// Returns the jobs that this shutdown cut short: it cancelled them, did not start them, or
+    /// gave them up. A job that its handle, its token or its deadline ended is not among them, nor
+    /// is one that failed or panicked.
     ///
     /// Made at the first call, and kept: there may be very many.
     ///
@@ -532,9 +537,11 @@ impl ShutdownReport {
         cut_short.get_or_init(|| self.body.cut_short())
     }
 
-    /// Jobs that started and were given up. One that had not started is among them, and not among
-    /// the unstarted, if what it captured was being dropped when the report was made: that is code
-    /// of the job's too.
+    /// Returns the jobs that started and were given up. One that had not started is among them, and
+    /// not among the unstarted, if what it captured was being dropped when the report was made:
+    /// that is code of the job's too.
+    ///
+    /// # Examples
     ///
     /// ```
     /// # use pool_core::backend::SpawnPool;
@@ -550,7 +557,8 @@ impl ShutdownReport {
         &self.body.still_running
     }
 
-    /// Threads that had not ended: those of the jobs still running, and any that was slow to leave.
+    /// Returns how many threads had not ended: those of the jobs still running, and any that was
+    /// slow to leave.
     ///
     /// # Examples
     ///
@@ -566,7 +574,9 @@ impl ShutdownReport {
         self.body.threads_left
     }
 
-    /// How long the shutdown took.
+    /// Returns how long the shutdown took, from its first call to the report.
+    ///
+    /// # Examples
     ///
     /// ```
     /// # use pool_core::backend::SpawnPool;
@@ -580,7 +590,9 @@ impl ShutdownReport {
         self.body.took
     }
 
-    /// Whether `accepted` is the sum of all the rest. Always; for tests.
+    /// Returns whether `accepted` is the sum of all the rest. It always is; for tests.
+    ///
+    /// # Examples
     ///
     /// ```
     /// # use pool_core::backend::SpawnPool;
@@ -597,8 +609,8 @@ impl ShutdownReport {
         self.accepted() == ended + self.still_running().len() as u64
     }
 
-    /// Whether this process was forked from the one that the pool is in. Then the report is of
-    /// nothing: the jobs are the parent's, and none of them is run, cancelled or dropped here.
+    /// Returns whether this process was forked from the one that the pool is in. Then the report is
+    /// of nothing: the jobs are the parent's, and none of them is run, cancelled or dropped here.
     ///
     /// # Examples
     ///
@@ -614,7 +626,9 @@ impl ShutdownReport {
         self.body.is_forked
     }
 
-    /// Whether every accepted job ran and returned `Ok`.
+    /// Returns whether every accepted job ran and returned `Ok`.
+    ///
+    /// # Examples
     ///
     /// ```
     /// # use pool_core::backend::SpawnPool;
@@ -632,8 +646,9 @@ impl ShutdownReport {
         self.completed() == self.accepted()
     }
 
-    /// Whether every accepted job came to its own end: it returned, panicked, was cancelled by its
-    /// submitter or expired. Nothing was [cut short](Self::cut_short), and nothing was abandoned.
+    /// Returns whether every accepted job came to its own end: it returned, panicked, was cancelled
+    /// by its submitter or expired. Nothing was [cut short](Self::cut_short), and nothing was
+    /// abandoned.
     ///
     /// # Examples
     ///
@@ -658,7 +673,9 @@ impl ShutdownReport {
             && self.abandoned() == 0
     }
 
-    /// Whether nothing of the pool runs any more.
+    /// Returns whether nothing of the pool ran any more when the report was made.
+    ///
+    /// # Examples
     ///
     /// ```
     /// # use pool_core::backend::SpawnPool;
@@ -674,9 +691,9 @@ impl ShutdownReport {
         self.still_running().is_empty() && self.threads_left() == 0
     }
 
-    /// What a process may exit with. `main` may return the report for the same effect. It says how
-    /// things stood as the report was made: a report from a shutdown inside a job counts that job
-    /// as one that still runs.
+    /// Returns what a process may exit with. `main` may return the report for the same effect. It
+    /// says how things stood as the report was made: a report from a shutdown inside a job counts
+    /// that job as one that still runs.
     ///
     /// | code | |
     /// |---|---|

@@ -22,7 +22,7 @@
 //! job that waits in here helps the generation that its worker is of, whichever ends at the time.
 //! It waits for the end of its own generation all the while, and so is left out of what others wait
 //! for there; and the workers stay that a future needs to see the end of all. The limits begin for
-//! all at once, and whoever notices that the grace is over asks the jobs of all to stop
+//! all at once, and the thread that notices that the grace is over asks the jobs of all to stop
 //! ([`end_as_one`]).
 //!
 //! Past the limit neither the caller nor a waker runs the user's code: see
@@ -147,7 +147,7 @@ pub trait Shutdown: Send + Sync {
     /// ```
     fn shutdown(&self, policy: ShutdownPolicy) -> ShutdownReport;
 
-    /// [`shutdown`](Self::shutdown) without blocking the thread.
+    /// Shuts down as [`shutdown`](Self::shutdown) does, without blocking the thread.
     ///
     /// # Cancel safety
     /// Dropped before it is ready, the pool stays closed and the shutdown half done; call it again
@@ -185,7 +185,7 @@ impl Alarm {
         Self::Timer(JobId::next(), Mutex::new(None))
     }
 
-    /// Wakes the caller at `when`, and no earlier for the sake of a former limit.
+    /// Wakes the caller at `when`, and no longer at a limit that was set before.
     fn set(&self, life: &Lifecycle, when: Option<Instant>, waker: &Waker) {
         match self {
             Self::Thread(limit) => *limit.lock_unpoisoned() = when,
@@ -434,7 +434,7 @@ async fn drive<E: Engine>(engine: &Arc<E>, alarm: &Alarm) -> ShutdownReport {
     }
 }
 
-/// Makes the report, tells all who wait for it, and then waits for the threads. In this order: a
+/// Makes the report, tells all that wait for it, and then waits for the threads. In this order: a
 /// thread that ends may run a destructor of its locals that waits for the end of the pool as well.
 fn report<E: Engine>(engine: &Arc<E>, reporting: Reporting<'_>) -> ShutdownReport {
     let life = engine.life();
@@ -450,11 +450,11 @@ fn report<E: Engine>(engine: &Arc<E>, reporting: Reporting<'_>) -> ShutdownRepor
 }
 
 /// The report, of one moment: no task is taken out between a look at the books and the end of those
-/// who are noted.
+/// that are noted.
 fn settled(life: &Arc<Lifecycle>) -> ShutdownReport {
     let start = life.ending.progress.lock_unpoisoned().start();
     loop {
-        // Whoever takes tasks out is a few instructions from the end of that.
+        // A thread that takes tasks out is a few instructions from the end of that.
         let before = life.ending.progress.lock_unpoisoned().takings();
         if before.is_some() {
             let body = settle(life, start);

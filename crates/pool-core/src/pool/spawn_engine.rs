@@ -84,8 +84,8 @@ pub trait Spawn: Send + Sync + 'static {
     /// ```
     fn spawn(&self, run: Box<dyn FnOnce() + Send>);
 
-    /// Whether the calling thread is one of those that call closures, so that it must not wait for
-    /// them. Asked as the last handle to a pool is dropped.
+    /// Returns whether the calling thread is one of those that call closures, so that it must not
+    /// wait for them. Asked as the last handle to a pool is dropped.
     ///
     /// Where it is true, that drop closes the pool and returns, and the pool ends by itself
     /// (`R610`). The default says that no thread is: right for a spawner that starts a thread for
@@ -114,6 +114,8 @@ where
 }
 
 /// A pool on a [`Spawn`]: adopt the spawner, and build.
+///
+/// # Examples
 ///
 /// ```
 /// use pool_core::ExecutorExt;

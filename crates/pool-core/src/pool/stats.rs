@@ -62,7 +62,7 @@ pub struct Stats {
 }
 
 impl Stats {
-    /// Jobs that reached an outcome.
+    /// Returns how many jobs reached an outcome.
     ///
     /// The sum of the six outcomes: [`unstarted`](Self::unstarted) jobs, which a shutdown took out,
     /// are not among them.

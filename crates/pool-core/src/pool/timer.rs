@@ -11,19 +11,19 @@
 //! time until the first of them would have been due.
 //!
 //! # Wakers are user code
-//! A waker can end a job, and so drop what it captured and call whoever waits for it. It is called,
-//! and dropped, with no lock held, and its panic is contained. The thread that calls it does not
-//! keep time meanwhile: while alarms are left another thread does, one that rests or a new one.
-//! Alarms that are due wait for the calls under way, so that many at once take one thread; but for
-//! each call no longer than [`PATIENCE`]. So **a waker that is slow or never returns makes the
-//! alarms after it late by [`PATIENCE`]**, as long as fewer than [`MOST_CALLS`] hang at once and
-//! the system gives threads.
+//! A waker can end a job, and so drop what it captured and call the waker of the thread or task
+//! that waits for it. It is called, and dropped, with no lock held, and its panic is contained. The
+//! thread that calls it does not keep time meanwhile: while alarms are left another thread does,
+//! one that rests or a new one. Alarms that are due wait for the calls under way, so that many at
+//! once take one thread; but for each call no longer than [`PATIENCE`]. So **a waker that is slow
+//! or never returns makes the alarms after it late by [`PATIENCE`]**, as long as fewer than
+//! [`MOST_CALLS`] hang at once and the system gives threads.
 //!
 //! # The end
 //! The threads hold the alarms and not the pool. `stop` drops the alarms and waits for the threads
 //! that call nobody. It waits for a call under way only for [`END_PATIENCE`], since that call may
-//! wait for whoever stops the clock; and not at all for a call that it is itself in. Such a thread
-//! ends as soon as its waker returns.
+//! wait for the thread that stops the clock; and not at all for a call that it is itself in. Such a
+//! thread ends as soon as its waker returns.
 
 #[cfg(all(test, not(pool_loom)))]
 mod tests;
@@ -48,14 +48,19 @@ const END_PATIENCE: Duration = Duration::from_millis(100);
 /// How many wakers are called at once. All but the last of them have not returned for [`PATIENCE`].
 const MOST_CALLS: usize = 16;
 
+/// The clock of one pool: a handle to alarms that its threads share. Its drop stops it.
 #[derive(Default)]
 pub(crate) struct Timer(Arc<Mutex<Alarms>>);
 
+/// Everything about a clock, behind one lock that is never held while a waker is called or dropped.
 #[derive(Default)]
 struct Alarms {
+    /// The id keeps apart what is due at the same time; an alarm that is set again for the same
+    /// time and id replaces the one before.
     by_time: BTreeMap<(Instant, JobId), Waker>,
     /// By number.
     threads: Vec<JoinHandle<()>>,
+    /// The thread that keeps time, if one does.
     keeper: Option<Keeper>,
     /// Threads that are not needed now.
     resting: Vec<(usize, Thread)>,
@@ -63,18 +68,21 @@ struct Alarms {
     is_keeper_coming: bool,
     /// The threads that call a waker, and since when.
     calls: Vec<(usize, Instant)>,
+    /// Threads that look leave, and new alarms are dropped.
     is_stopped: bool,
-    /// Who waits for the calls to end.
+    /// The thread that waits for the calls to end.
     stopper: Option<Thread>,
     #[cfg(test)]
     looks: usize,
 }
 
-/// The thread that waits for the next alarm. It parks outside the lock; whoever needs it earlier
-/// unparks it.
+/// The thread that waits for the next alarm. It parks outside the lock; a thread that needs it
+/// earlier unparks it.
 struct Keeper {
+    /// Which of [`Alarms::threads`] it is.
     number: usize,
     thread: Thread,
+    /// What it parks for; `None`: until it is unparked.
     until: Option<Instant>,
 }
 
@@ -88,6 +96,8 @@ impl Timer {
     /// Wakes `waker` at `when`, or soon after. False where the system refuses the clock's thread,
     /// and nobody will, unless a later call gets one: a future's deadline is then seen at its next
     /// poll.
+    ///
+    /// A clock that has stopped drops the waker and says true.
     pub(crate) fn wake_at(&self, when: Instant, id: JobId, waker: &Waker) -> bool {
         let waker = waker.clone();
         let mut alarms = self.lock();
@@ -109,6 +119,7 @@ impl Timer {
         is_kept
     }
 
+    /// Takes an alarm back, if it has not been due yet. The keeper is not unparked for it.
     pub(crate) fn forget(&self, when: Instant, id: JobId) {
         let waker = self.lock().by_time.remove(&(when, id));
         drop_contained(waker);
@@ -163,6 +174,7 @@ impl Timer {
         ptr::eq(OWN.get(), Arc::as_ptr(&self.0))
     }
 
+    /// The alarms, locked: a lock that the simulator knows of.
     fn lock(&self) -> MutexGuard<'_, Alarms> {
         machine::lock(&self.0)
     }
@@ -200,7 +212,9 @@ fn run(shared: &Arc<Mutex<Alarms>>, number: usize) {
 
 /// What one of the clock's threads does after a look at the alarms.
 enum Next {
+    /// The clock has stopped.
     Leave,
+    /// This waker is due, and is the thread's to call, with no lock held.
     Call(Waker),
     /// Until the limit, or for ever; or until it is unparked.
     Wait(Option<Instant>),
@@ -241,6 +255,7 @@ impl Alarms {
         Next::Wait(None)
     }
 
+    /// Takes the thread off whatever it did until now: a call, a rest, or the keeping of time.
     fn give_up_role(&mut self, number: usize) {
         if let Some(at) = self.calls.iter().position(|(other, _)| *other == number) {
             self.calls.swap_remove(at);

@@ -7,8 +7,8 @@
 //! once, and read once, to where it is run.
 //!
 //! The memory comes from the thread's slab. The thread that takes the task out keeps some of it at
-//! hand, whoever's it was, and gives the rest back to where it came from: one whose jobs submit
-//! jobs writes each into the memory of the one that it ran last.
+//! hand, whichever thread's it was, and gives the rest back to where it came from: one whose jobs
+//! submit jobs writes each into the memory of the one that it ran last.
 
 use std::cell::Cell;
 use std::fmt;
@@ -48,7 +48,7 @@ const MOST_SPARE: u32 = 32;
 /// ```
 pub struct BoxedTask(Place);
 
-/// Memory for a task: one that is free for whoever holds this, or that the holder says is full.
+/// Memory for a task: free for the holder of this, or full, as the holder knows.
 #[derive(Clone, Copy)]
 struct Place {
     /// Room for a task, from the slab of some thread.
@@ -196,7 +196,7 @@ impl Boxes {
         BoxedTask(place)
     }
 
-    /// Takes a task out of its box, whoever made that, to `place`, and keeps the memory.
+    /// Takes a task out of its box, whichever thread made that, to `place`, and keeps the memory.
     ///
     /// Where as many places are spare as are kept, the memory goes back to its slab.
     ///

@@ -4,9 +4,9 @@
 //! # Protocol
 //! A **slab** is a head and some places of one size. A thread takes the places of its **open** slab
 //! one by one; anybody may free one. The head counts the places that are not free for good: all of
-//! them at first, those included that nobody has taken. Who frees a place takes it off; a thread
-//! that ends takes off those that it never took. Who brings the count to nothing gives the slab
-//! back to the allocator.
+//! them at first, those included that nobody has taken. A thread that frees a place takes it off; a
+//! thread that ends takes off those that it never took. The thread that brings the count to nothing
+//! gives the slab back to the allocator.
 //!
 //! So an open slab cannot go: a place that nobody has taken counts. Its thread may take the place
 //! back that it took last, if that is freed by the thread itself, and hand it out again: a job that
@@ -73,7 +73,7 @@ impl Remaining {
         if self.0.fetch_sub(places, Ordering::Release) != places {
             return false;
         }
-        // ORDERING: Acquire pairs with the Release of all who came before.
+        // ORDERING: Acquire pairs with the Release of all that came before.
         fence(Ordering::Acquire);
         true
     }
@@ -130,11 +130,11 @@ pub(crate) fn allocate<T>() -> (NonNull<T>, Spot) {
 
 /// Gives memory back.
 ///
-/// # Safety
-/// Both come from one call of [`allocate`] for the same `T`; nobody uses the memory any more.
-///
 /// Any thread may call it. On the thread whose open slab it is, the place that was taken last is
 /// taken back, and is the next one that it hands out.
+///
+/// # Safety
+/// Both come from one call of [`allocate`] for the same `T`; nobody uses the memory any more.
 #[inline]
 pub(crate) unsafe fn free<T>(place: NonNull<T>, spot: Spot) {
     if spot == Spot::ALONE {

@@ -32,15 +32,21 @@ use crate::sys::sync::{AtomicUsize, Ordering, fence};
 use crate::task::Task;
 use crate::worker::Worker;
 
+/// What the workers of a cancelled pool are still to do. Until the cancellation there is nothing,
+/// and a look costs two loads.
 pub(crate) struct Chores {
     /// The next stripe of suspended futures to be woken.
+    ///
+    /// At [`STRIPES`] there is none; the cancellation sets it to zero.
     next_stripe: AtomicUsize,
+    /// What jobs that were given up captured, as tasks that drop it.
     remains: Injector<Task>,
     /// Remains that are not dropped yet, those included that are being dropped.
     undropped: AtomicUsize,
 }
 
 impl Chores {
+    /// Nothing to be done, as long as the pool is not cancelled.
     pub(super) fn none() -> Self {
         Self {
             next_stripe: AtomicUsize::new(STRIPES),
@@ -62,10 +68,13 @@ impl Chores {
     }
 
     /// Does one chore on `worker`, which is of this pool, if there is one.
+    ///
+    /// Called by a worker that looks for something to run. True: it did one, and looks again.
     pub(crate) fn do_one(&self, worker: &Worker) -> bool {
         self.wake_a_stripe(&worker.life().off_worker) || self.drop_remains(worker)
     }
 
+    /// Claims the next stripe and wakes its futures. False: all are claimed.
     fn wake_a_stripe(&self, futures: &OffWorker) -> bool {
         let next = &self.next_stripe;
         if next.load(Ordering::Relaxed) >= STRIPES {
@@ -79,6 +88,8 @@ impl Chores {
         stripe < STRIPES
     }
 
+    /// Drops what one job captured, in a frame that names the job: a destructor that hangs is in
+    /// the report. False: there is none.
     fn drop_remains(&self, worker: &Worker) -> bool {
         let Some(task) = steal(&self.remains) else {
             return false;
@@ -91,6 +102,7 @@ impl Chores {
         true
     }
 
+    /// One is dropped; the last tells the watchers.
     fn count_dropped(&self, life: &Lifecycle) {
         // ORDERING: Release pairs with the Acquire in `has_undropped`: the drop is over for the
         // thread that waited for it.

@@ -4,6 +4,7 @@ use std::time::Instant;
 
 use crate::sys::machine;
 
+/// Starts are noted as nanoseconds of it: one word, which is enough for some centuries.
 pub(crate) struct Age {
     born: Instant,
 }
@@ -15,6 +16,7 @@ impl Age {
         }
     }
 
+    /// Nanoseconds since the pool was made.
     pub(crate) fn nanos(&self) -> u64 {
         u64::try_from(machine::since(self.born).as_nanos()).unwrap_or(u64::MAX)
     }

@@ -32,6 +32,7 @@ impl Tally {
         Self::look(life, past_bound)
     }
 
+    /// One pass over the counts, which other threads change meanwhile.
     fn look(life: &Lifecycle, past_bound: u64) -> Self {
         let running = life.roster.running() + life.off_worker.len();
         Self {
@@ -59,6 +60,8 @@ pub(crate) struct Leftovers {
 }
 
 impl Leftovers {
+    /// The notes of jobs off their worker are locked meanwhile, so none of these ends. Jobs on
+    /// workers go on: `is_still` and `is_ending` say whether that shows.
     pub(crate) fn of(life: &Lifecycle) -> Self {
         let frozen = life.off_worker.freeze();
         let before = life.stats();

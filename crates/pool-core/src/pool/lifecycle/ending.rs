@@ -2,7 +2,7 @@
 //!
 //! # Workers that stay
 //! A future may wait for the end of its own pool, and needs a worker to be polled once that has
-//! come. So while such a future waits, the workers of a stopped pool stay until all who wait have
+//! come. So while such a future waits, the workers of a stopped pool stay until all that wait have
 //! been **told** of the end; by then the futures among them are in the list of woken ones. A pool
 //! that is one of several, as the generations of a swapped pool are, is not told before all of
 //! these have ended.
@@ -24,9 +24,10 @@ use crate::job::id::JobId;
 use crate::pool::shutdown::Progress;
 use crate::sys::sync::{AtomicBool, AtomicUsize, LockExt, Mutex, Ordering};
 
+/// One of each pool, at its default until the pool is closed.
 #[derive(Default)]
 pub(crate) struct Ending {
-    /// All who wait for the end know of it.
+    /// All that wait for the end know of it.
     is_told: AtomicBool,
     /// Calls under way that end this pool as one part of another.
     with_others: AtomicUsize,
@@ -39,13 +40,13 @@ pub(crate) struct Ending {
 }
 
 impl Ending {
-    /// Whether all who wait for the end of the whole pool have been told.
+    /// Whether all that wait for the end of the whole pool have been told.
     pub(super) fn is_told(&self) -> bool {
         // ORDERING: Acquire, see `tell`.
         self.is_told.load(Ordering::Acquire) && self.with_others.load(Ordering::Acquire) == 0
     }
 
-    /// All who wait for the end of `life` have been told of it: futures among them were woken, and
+    /// All that wait for the end of `life` have been told of it: futures among them were woken, and
     /// are in the list of the woken ones.
     pub(crate) fn tell(&self, life: &Lifecycle) {
         // ORDERING: Release pairs with the Acquire in `is_told`: a worker that sees it sees the
@@ -55,6 +56,9 @@ impl Ending {
     }
 
     /// Nobody is left to shut `life` down: it stops once it is quiet.
+    ///
+    /// Called by the last handle's drop where that must not wait, and for a generation that was
+    /// retired.
     pub(crate) fn stop_when_quiet(&self, life: &Lifecycle) {
         life.close();
         self.stops_when_quiet.store(true, Ordering::SeqCst);
@@ -74,6 +78,8 @@ impl Ending {
     }
 
     /// Keeps `engine` until every worker has left.
+    ///
+    /// If they have left already, it is let go before this returns.
     pub(crate) fn hold(&self, engine: Arc<dyn Any + Send + Sync>, roster: &Roster) {
         *self.held.lock_unpoisoned() = Some(engine);
         self.release_if_deserted(roster);
@@ -114,6 +120,7 @@ pub(crate) struct EndsWithOthers {
 }
 
 impl EndsWithOthers {
+    /// Held by the call that ends all parts, until the last part has its report.
     pub(crate) fn begin(life: &Arc<Lifecycle>) -> Self {
         life.ending.with_others.fetch_add(1, Ordering::SeqCst);
         Self {

@@ -41,14 +41,18 @@ use crate::worker::{StackName, Worker};
 /// What a job waits for.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Awaits {
+    /// That nothing is in flight in its pool: `wait_idle`.
     Quiet,
+    /// The end of its pool: `shutdown`.
     End,
 }
 
 /// A job in the list.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 enum Place {
+    /// A closure on a thread's stack, by the name that it got for its waits.
     OnStack(StackName),
+    /// A future, by its id, also while it is suspended.
     Future(JobId),
 }
 
@@ -61,6 +65,7 @@ impl Place {
 /// The jobs of a pool that wait for it.
 #[derive(Default)]
 pub(crate) struct ExcludedWaiters {
+    /// The jobs, and the waits that each is in. No user code runs under the lock.
     list: Mutex<List>,
     /// How many jobs are in the list.
     len: AtomicUsize,
@@ -112,6 +117,8 @@ impl ExcludedWaiters {
     }
 }
 
+/// Invariant: `ending` and `ending_futures` are what a count over `waits` would give; a job without
+/// a wait is not in it.
 #[derive(Default)]
 struct List {
     waits: HashMap<Place, Waits>,
@@ -124,7 +131,9 @@ struct List {
 /// How many waits a job is in.
 #[derive(Default)]
 struct Waits {
+    /// Waits for quiet.
     quiet: usize,
+    /// Waits for the end.
     end: usize,
 }
 
@@ -196,10 +205,12 @@ pub(crate) async fn leaving_out<F: Future>(
 struct LeftOut<'a> {
     life: &'a Arc<Lifecycle>,
     awaits: Awaits,
+    /// The jobs that this wait has entered, as its last poll found them.
     places: Vec<Place>,
 }
 
 impl<'a> LeftOut<'a> {
+    /// A wait that has entered no job yet.
     fn none(life: &'a Arc<Lifecycle>, awaits: Awaits) -> Self {
         Self {
             life,
@@ -232,6 +243,7 @@ impl<'a> LeftOut<'a> {
         OnStack::push(future)
     }
 
+    /// Enters the new jobs before it takes the former ones out, so a job in both is never missing.
     fn replace(&mut self, places: Vec<Place>) {
         let excluded = &self.life.excluded_waiters;
         {
@@ -328,6 +340,7 @@ impl<T> OfStack<T> {
         Self(ManuallyDrop::new(RefCell::new(Vec::new())))
     }
 
+    /// Shows what is known of the stack; no other call is under way on this thread meanwhile.
     fn look<R>(&self, look: impl FnOnce(&[T]) -> R) -> R {
         look(&self.0.borrow())
     }
@@ -336,6 +349,7 @@ impl<T> OfStack<T> {
         self.0.borrow_mut().push(known);
     }
 
+    /// Forgets the innermost, and the memory with the last.
     fn pop(&self) {
         let mut all = self.0.borrow_mut();
         all.pop();
@@ -347,6 +361,7 @@ impl<T> OfStack<T> {
 
 /// The jobs that go on for as long as a half of the topmost does, wherever that runs.
 pub(crate) struct Joiner {
+    /// The generation whose jobs they are.
     pool: PoolId,
     places: Vec<Place>,
 }
@@ -384,6 +399,7 @@ impl Joiner {
 #[derive(Clone, Copy)]
 struct Known {
     life: *const Lifecycle,
+    /// Counted from 1, the outermost job of the thread's stack in that pool.
     level: usize,
     /// `None`: what is dropped there is not in flight.
     place: Option<Place>,
@@ -409,6 +425,7 @@ pub(super) struct OnStack {
 }
 
 impl OnStack {
+    /// Notes a level, if there is one to note, until the guard goes.
     fn push(known: Option<Known>) -> Self {
         let is_pushed = known.is_some();
         if let Some(known) = known {

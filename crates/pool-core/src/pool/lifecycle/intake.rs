@@ -30,6 +30,9 @@ use crate::worker::current_index;
 #[must_use]
 pub(crate) struct Submission<'a> {
     /// The ledger's stripe of the thread that submits.
+    ///
+    /// It is one stripe's for the whole submission, so the entry and its end are counted in one
+    /// place.
     books: Writing<'a>,
 }
 
@@ -116,6 +119,8 @@ impl<'a> Submission<'a> {
     }
 }
 
+/// The task is counted and in its queue: wakes a worker, and gives the queue up if the pool was
+/// cancelled while the push was on its way.
 #[inline(always)]
 fn arrived(life: &Arc<Lifecycle>, take_queued: impl FnOnce() -> Vec<Task>) {
     life.notify();

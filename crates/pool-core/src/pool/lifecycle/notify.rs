@@ -1,4 +1,4 @@
-//! `Notices`: tells all who watch a pool that something changed, and runs none of their code under
+//! `Notices`: tells all that watch a pool that something changed, and runs none of their code under
 //! a lock.
 //!
 //! # Protocol
@@ -19,9 +19,12 @@ use super::phase::AtomicPhase;
 use crate::job::outcome::{contain, drop_contained};
 use crate::sys::machine;
 
+/// One of each pool.
 #[derive(Default)]
 pub(super) struct Notices {
+    /// The list of watchers, which holds proxy wakers alone.
     event: Event,
+    /// What is to be done once the list's lock is free.
     actions: Arc<DeferredActions>,
 }
 
@@ -32,7 +35,9 @@ struct DeferredActions {
 }
 
 enum Deferred {
+    /// The list has woken this proxy: its waker is to be woken.
     Wake(Arc<ProxyWaker>),
+    /// The list has dropped the proxy of this waker.
     Drop(Waker),
 }
 
@@ -45,7 +50,9 @@ struct ProxyWaker {
 
 /// A watcher.
 pub(super) struct Listening<'a> {
+    /// Where it is in the list.
     notices: &'a Notices,
+    /// Asked whether this process is a forked child, which touches no list.
     phase: &'a AtomicPhase,
     /// There until the drop.
     listener: Option<EventListener>,
@@ -61,7 +68,7 @@ impl Notices {
         }
     }
 
-    /// Wakes all who watch.
+    /// Wakes all watchers.
     pub(super) fn notify(&self) {
         self.event.notify(usize::MAX);
         self.actions.run();
@@ -115,11 +122,14 @@ impl Drop for ProxyWaker {
 }
 
 impl DeferredActions {
+    /// Notes an action; the thread that holds the list's lock now runs it afterwards.
     fn add(&self, action: Deferred) {
         machine::lock(&self.list).push(action);
     }
 
     /// Runs all actions, and those that come of them.
+    ///
+    /// Runs no action under a lock, so an action may come back here.
     fn run(&self) {
         loop {
             let actions = std::mem::take(&mut *machine::lock(&self.list));

@@ -7,6 +7,7 @@ use crate::pool::from_futures::Reached;
 use crate::pool::swappable::{Front, FrontRef};
 use crate::sys::sync::{Ordering, fence};
 
+/// Both are optional: an engine that is dropped, or a pool that was never swapped, has none.
 pub(crate) struct Owners {
     /// Set once, as the pool is built.
     engine: OnceLock<Weak<dyn Reached>>,
@@ -22,6 +23,7 @@ impl Owners {
         }
     }
 
+    /// Called as the pool is built; a second call changes nothing.
     pub(crate) fn set_engine(&self, engine: Weak<dyn Reached>) {
         let _first = self.engine.set(engine);
     }

@@ -8,9 +8,13 @@ use crate::sys::sync::{AtomicU8, Ordering};
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 #[repr(u8)]
 pub(crate) enum Phase {
+    /// Takes jobs in.
     Open = 0,
+    /// Takes none in, and runs what it has.
     Draining = 1,
+    /// Starts none either, and asks those that run to stop.
     Cancelling = 2,
+    /// Its workers leave as soon as nothing is left for them.
     Stopped = 3,
     /// This process is a forked child, and the pool its parent's.
     Forked = 4,
@@ -18,6 +22,7 @@ pub(crate) enum Phase {
 
 /// The phase of a pool, which any thread may read or move forward.
 pub(crate) struct AtomicPhase {
+    /// A [`Phase`]; it only grows.
     number: AtomicU8,
 }
 
@@ -28,6 +33,7 @@ impl AtomicPhase {
         }
     }
 
+    /// The phase as it is now; it may be a later one at once.
     #[inline]
     pub(super) fn load(&self) -> Phase {
         // ORDERING: SeqCst, see the head of `intake`.
@@ -40,6 +46,7 @@ impl AtomicPhase {
         }
     }
 
+    /// Whether intake has ended.
     #[inline]
     pub(crate) fn is_closed(&self) -> bool {
         self.load() != Phase::Open
@@ -64,6 +71,9 @@ impl AtomicPhase {
     }
 
     /// See [`atfork`](crate::sys::atfork).
+    ///
+    /// Called in a forked child, for each pool that it inherits, before any other thread of it
+    /// exists.
     pub(crate) fn mark_forked(&self) {
         self.advance(Phase::Forked);
     }

@@ -1,6 +1,6 @@
 //! `Quiescence`: how threads and futures watch a pool, and learn that it is quiet.
 //!
-//! Whoever watches is counted, fences, and looks. Whoever ends a job counts that, fences, and looks
+//! A watcher is counted, fences, and looks. A thread that ends a job counts that, fences, and looks
 //! for watchers. So either the watcher sees the end, or it is seen and woken, and looks again.
 
 use std::future::poll_fn;
@@ -12,9 +12,12 @@ use super::phase::AtomicPhase;
 use super::wait_idle::Waits;
 use crate::sys::sync::{AtomicUsize, Ordering, fence};
 
+/// One of each pool. While nobody watches, to tell the watchers costs one fence and one load.
 #[derive(Default)]
 pub(crate) struct Quiescence {
+    /// How many watch, each counted before its first look.
     watchers: AtomicUsize,
+    /// Which waits for quiet have had a quiet moment since they began.
     waits: Waits,
     /// Something changed that a watcher may wait for: a quiet moment, or the last worker's leave.
     notices: Notices,
@@ -48,6 +51,8 @@ impl Quiescence {
 
     /// The same for a job of the pool, which does not wait for itself, nor for others that wait
     /// likewise.
+    ///
+    /// Called on a thread that runs a job of the pool.
     pub(crate) async fn wait_idle_inside(&self, life: &Lifecycle) {
         let wait = self.waits.begin();
         let is_idle = || {
@@ -75,7 +80,7 @@ impl Quiescence {
         }
     }
 
-    /// Wakes all who watch.
+    /// Wakes all watchers.
     pub(crate) fn wake_watchers(&self, phase: &AtomicPhase) {
         if !phase.is_forked() {
             self.notices.notify();

@@ -47,7 +47,9 @@ impl Roster {
         let _first = self.resume.set(Box::new(resume));
     }
 
-    /// Whether the workers' threads belong to somebody else, who resumes them.
+    /// Whether the workers' threads belong to another engine, which resumes them.
+    ///
+    /// Such workers sleep without a parked thread: a resume asks the lender for one.
     pub(crate) fn is_on_borrowed_threads(&self) -> bool {
         self.resume.get().is_some()
     }
@@ -57,6 +59,8 @@ impl Roster {
         self.statuses[index].set_thread(thread);
     }
 
+    /// Called with a worker that was taken off the list of sleepers, and so is the caller's to
+    /// resume.
     pub(crate) fn resume(&self, worker: usize) {
         match self.resume.get() {
             Some(resume) => resume(worker),
@@ -109,6 +113,8 @@ impl Roster {
         self.statuses[index].has_left()
     }
 
+    /// Whether each slot has been left for good: not the same as that no worker is alive, which
+    /// holds before they come as well.
     pub(super) fn have_all_left(&self) -> bool {
         self.statuses.iter().all(|status| status.has_left())
     }

@@ -9,6 +9,8 @@ use crate::sys::sync::LockExt;
 use crate::task::{GivenUp, GivenUpAs, Task};
 
 /// Tasks that were taken out of the queue, and are still in the books.
+///
+/// None of them is in a queue: they are this value's alone, and each of its steps ends that.
 #[must_use = "dropped, they resolve, and no report names them"]
 pub(crate) struct Unstarted {
     tasks: Vec<Task>,

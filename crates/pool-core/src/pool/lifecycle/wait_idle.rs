@@ -4,8 +4,11 @@
 use crate::sys::sync::{AtomicUsize, Ordering};
 
 /// Which waits for quiet have seen it, by number.
+///
+/// A wait that began before a quiet moment is over, however late its waiter looks.
 #[derive(Default)]
 pub(super) struct Waits {
+    /// How many have begun.
     begun: AtomicUsize,
     /// A quiet moment was seen after this many had begun.
     over: AtomicUsize,
@@ -31,6 +34,7 @@ impl Waits {
         }
     }
 
+    /// Whether there was a quiet moment since this wait began.
     pub(super) fn is_over(&self, wait: usize) -> bool {
         self.over.load(Ordering::Acquire) >= wait
     }

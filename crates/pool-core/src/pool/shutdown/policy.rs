@@ -38,12 +38,15 @@ pub struct ShutdownPolicy {
 }
 
 impl ShutdownPolicy {
-    /// One limit for the whole shutdown, as an orchestrator has one before it kills the process.
+    /// Sets one limit for the whole shutdown, as an orchestrator has one before it kills the
+    /// process.
     ///
     /// A tenth of it, but at most half a second, is kept for jobs that are cancelled and for
     /// workers to leave. So `within(1 s)` lets accepted jobs run for 0.9 s, cancels what is left,
     /// and returns after 1 s. Where workers on borrowed threads do not leave, it takes up to 50 ms
     /// more.
+    ///
+    /// # Examples
     ///
     /// ```
     /// # use pool_core::backend::SpawnPool;
@@ -70,6 +73,8 @@ impl ShutdownPolicy {
     /// Waits for `grace` until accepted jobs have finished; then cancels, and waits half a second
     /// for that.
     ///
+    /// # Examples
+    ///
     /// ```
     /// # use pool_core::backend::SpawnPool;
     /// # let spawner = |run: Box<dyn FnOnce() + Send>| drop(std::thread::spawn(run));
@@ -89,6 +94,8 @@ impl ShutdownPolicy {
     }
 
     /// Waits for all accepted jobs, without a limit.
+    ///
+    /// # Examples
     ///
     /// ```
     /// # use pool_core::backend::SpawnPool;
@@ -112,6 +119,8 @@ impl ShutdownPolicy {
 
     /// Waits for nothing: queued jobs do not start, running ones are cancelled and given up.
     ///
+    /// # Examples
+    ///
     /// ```
     /// # use pool_core::backend::SpawnPool;
     /// # let spawner = |run: Box<dyn FnOnce() + Send>| drop(std::thread::spawn(run));
@@ -126,7 +135,8 @@ impl ShutdownPolicy {
         Self::within(Duration::ZERO)
     }
 
-    /// What is left of the policy after `elapsed`: several pools that end as one have one limit.
+    /// Returns what is left of the policy after `elapsed`: several pools that end as one have one
+    /// limit.
     ///
     /// The time is taken off the grace first, then off what is kept for cancelled jobs, then off
     /// what is kept for workers to leave. A policy without a limit stays as it is.
@@ -196,7 +206,9 @@ impl ShutdownPolicy {
     /// report first.
     ///
     /// If several callers shut the pool down, it is enough that one of them asks before the grace
-    /// is over: each report is the same, and whoever takes the tasks first gets them.
+    /// is over: each report is the same, and the first caller that takes the tasks gets them.
+    ///
+    /// # Examples
     ///
     /// ```
     /// # use pool_core::backend::SpawnPool;

@@ -172,8 +172,8 @@ impl Drop for Calling {
             }
             std::mem::take(&mut ending.tasks)
         };
-        // Nobody is left who would report these tasks. They go with the call, as they would with
-        // its report, and their jobs resolve.
+        // No caller is left to report these tasks. They go with the call, as they would with its
+        // report, and their jobs resolve.
         drop(kept);
     }
 }
