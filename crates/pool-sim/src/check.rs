@@ -16,6 +16,8 @@ use crate::simulation::{Failure, Simulation, VARIABLE};
 /// # Panics
 /// With the [`Failure`] of the first schedule under which the test fails.
 ///
+/// # Examples
+///
 /// ```
 /// use pool_core::ExecutorExt;
 /// use pool_sim::SimPool;
@@ -36,14 +38,30 @@ where
 
 /// The depth of every other seed of [`check`], and the steps that it is spread over until one is
 /// measured.
+///
+/// Two changes of priority: enough for most bugs.
 const DEPTH: usize = 3;
+/// Before the first run it is not known how many steps the test takes.
 const STEPS: u64 = 1000;
 
 impl Simulation {
-    /// Like [`check`](crate::check()), with the settings of this simulation.
+    /// Runs `test` once for each seed, like [`check`](crate::check()), with the settings of this
+    /// simulation.
     ///
     /// # Panics
     /// With the [`Failure`] of the first schedule under which the test fails.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// use pool_core::ExecutorExt;
+    /// use pool_sim::{SimPool, Simulation};
+    ///
+    /// Simulation::new(0).fifo().check(0..20, |_sim| {
+    ///     let pool = SimPool::builder().workers(1).build().expect("a worker can be had");
+    ///     assert_eq!(pool.spawn(|| 6 * 7).unwrap().join().unwrap(), 42);
+    /// });
+    /// ```
     pub fn check<F>(&self, seeds: Range<u64>, test: F)
     where
         F: Fn(&Sim) + Send + Sync + 'static,
@@ -53,10 +71,34 @@ impl Simulation {
         }
     }
 
-    /// The first schedule under which the test fails.
+    /// Returns the failure of the first schedule under which the test fails.
+    ///
+    /// Like [`check`](Self::check), with the failure as a value: for tests that expect one. `None`:
+    /// the test passed under every schedule that was tried.
     ///
     /// # Panics
     /// If `POOL_SIM_SEED` is set to what is no schedule.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// use pool_sim::{Simulation, thread};
+    /// use std::sync::{Arc, Mutex};
+    ///
+    /// let order_matters = Simulation::new(0).find(0..100, |_sim| {
+    ///     let seen = Arc::new(Mutex::new(Vec::new()));
+    ///     let others = [1, 2].map(|number| {
+    ///         let seen = Arc::clone(&seen);
+    ///         thread::spawn(move || {
+    ///             thread::yield_now();
+    ///             seen.lock().unwrap().push(number);
+    ///         })
+    ///     });
+    ///     others.into_iter().for_each(|other| drop(other.join()));
+    ///     assert_eq!(*seen.lock().unwrap(), [1, 2]); // not under every schedule
+    /// });
+    /// assert!(order_matters.is_some());
+    /// ```
     pub fn find<F>(&self, seeds: Range<u64>, test: F) -> Option<Failure>
     where
         F: Fn(&Sim) + Send + Sync + 'static,
@@ -95,6 +137,10 @@ impl Simulation {
     }
 }
 
+/// The one schedule to run, if the environment names one.
+///
+/// # Panics
+/// If it names something that is no schedule: a typing error must not pass for a run.
 fn from_environment() -> Option<Schedule> {
     let text = std::env::var(VARIABLE).ok()?;
     let schedule = text.parse::<Schedule>();

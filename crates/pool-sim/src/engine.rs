@@ -12,6 +12,9 @@ use pool_core::machine;
 use pool_core::{BuildError, Capability, Task};
 
 /// The engine of [`SimPool`](crate::SimPool).
+///
+/// It has threads of its own, one for each worker, as the backends have. They are threads of the
+/// simulation in which the pool is built; there is none to be built elsewhere.
 pub struct SimEngine {
     life: Arc<Lifecycle>,
     queue: DrawnQueue,
@@ -19,14 +22,22 @@ pub struct SimEngine {
 }
 
 /// A queue whose next task is drawn from the seed, unless it is the oldest.
+///
+/// Any order that it draws is one that some backend may show: what holds here under all seeds
+/// relies on no order of starts.
 pub struct DrawnQueue {
+    /// How many tasks may have a place at once.
     capacity: usize,
+    /// Takes the oldest, and draws nothing.
     is_fifo: bool,
+    /// Locked through the simulator, so that a thread that waits for it gives its turn away.
     tasks: Mutex<Tasks>,
 }
 
+/// The tasks that are queued, and how many of them count against the capacity.
 #[derive(Default)]
 struct Tasks {
+    /// In the order of their pushes.
     tasks: VecDeque<(Task, HasPlace)>,
     /// How many of them have a place.
     placed: usize,
@@ -35,6 +46,7 @@ struct Tasks {
 /// Whether a task takes one of the places that are counted.
 #[derive(Clone, Copy, PartialEq, Eq)]
 enum HasPlace {
+    /// It counts: its pop frees a place.
     Yes,
     /// It was queued whatever the bound.
     No,
@@ -87,6 +99,7 @@ impl Engine for SimEngine {
 }
 
 impl DrawnQueue {
+    /// No user code runs under this lock, and no room is told of a place.
     fn lock(&self) -> MutexGuard<'_, Tasks> {
         machine::lock(&self.tasks)
     }

@@ -4,7 +4,7 @@
 //! # When to use it
 //! In tests of code that gives jobs to a pool. A test that passes a thousand times on a quiet
 //! machine has seen a few orders of events; here it sees one for each seed, and a failure prints
-//! the seed that brings it back. Nothing waits in earnest: an hour's deadline passes at once.
+//! the seed that brings it back. Nothing waits in real time: an hour's deadline passes at once.
 //!
 //! ```
 //! use pool_sim::SimPool;
@@ -62,7 +62,7 @@
 //!
 //! # A job that blocks outside of what the simulator knows
 //! A lock of `std`, a channel, a system call: while it waits, it has the turn, and nobody else
-//! runs. If what it waits for comes from outside, all is well, save that the simulation is no
+//! runs. If what it waits for comes from outside, all is well, except that the simulation is no
 //! longer repeatable. If it waits for another thread of the simulation, nothing moves, and after 20
 //! seconds of real time ([`Simulation::patience`]) the simulation fails and says so, with the last
 //! events: the last thread named there is the one. So hold no lock across a call of the pool's that
@@ -73,7 +73,7 @@
 //!
 //! # How it ends
 //! With what the test returned; or with a [`Failure`]: the test panicked, nobody could go on (a
-//! deadlock: the failure says who waits for what), no end was found within
+//! deadlock: the failure says which thread waits for what), no end was found within
 //! [`Simulation::most_steps`], or nothing moved. Threads that a failure leaves behind stay parked
 //! until the process ends.
 //!
@@ -119,6 +119,25 @@ pub use pool_core::machine::lock;
 /// Workers of a simulation, on a queue that they take from as the seed says.
 ///
 /// Built outside of a simulation, it is an error that says so.
+///
+/// It keeps every rule that the other backends keep. Its workers are threads of the simulation;
+/// give their number, or a seed means different things on different machines.
+///
+/// # Examples
+///
+/// ```
+/// use pool_core::ExecutorExt;
+/// use pool_sim::{SimPool, Simulation};
+///
+/// assert!(SimPool::builder().workers(2).build().is_err()); // no simulation here
+///
+/// let ran = Simulation::new(7).try_run(|_sim| {
+///     let pool = SimPool::builder().workers(2).build().expect("two workers can be had");
+///     pool.spawn(|| 6 * 7).unwrap().join().unwrap()
+/// })?;
+/// assert_eq!(ran.value, 42);
+/// # Ok::<(), Box<dyn std::error::Error>>(())
+/// ```
 pub type SimPool = pool_core::backend::WorkerPool<SimEngine>;
 
 /// Threads of the system, which take turns where a simulation runs the one that starts them.
@@ -127,6 +146,23 @@ pub mod thread {
 }
 
 /// Blocks the calling thread until `time` has passed: of the simulation's, where one runs it.
+///
+/// In a simulation it costs no real time: if nobody else can go on, the clock jumps. Outside of one
+/// it blocks as `std::thread::sleep` does.
+///
+/// # Examples
+///
+/// ```
+/// use pool_sim::Simulation;
+/// use std::time::Duration;
+///
+/// let ran = Simulation::new(7).try_run(|sim| {
+///     pool_sim::sleep(Duration::from_secs(3600));
+///     sim.elapsed()
+/// })?;
+/// assert!(ran.value >= Duration::from_secs(3600));
+/// # Ok::<(), Box<dyn std::error::Error>>(())
+/// ```
 pub fn sleep(time: std::time::Duration) {
     let until = machine::now().checked_add(time);
     while until.is_none_or(|until| machine::now() < until) {

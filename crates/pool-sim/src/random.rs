@@ -2,6 +2,8 @@
 //! dependency, so that a seed stays one.
 
 /// `SplitMix64`, by Steele, Lea and Flood.
+///
+/// The whole state is one word, so a seed is a state.
 #[derive(Debug, Clone)]
 pub(crate) struct Random(u64);
 
@@ -10,6 +12,7 @@ impl Random {
         Self(seed)
     }
 
+    /// The next number of the sequence; all 64 bits are as good as any.
     pub(crate) fn next(&mut self) -> u64 {
         self.0 = self.0.wrapping_add(0x9e37_79b9_7f4a_7c15);
         let mut mixed = self.0;

@@ -1,4 +1,4 @@
-//! Who goes on next: a walk at random, or priorities in the manner of PCT.
+//! Which thread goes on next: a walk at random, or priorities in the manner of PCT.
 //!
 //! **At random**: at each point the thread that runs goes on with a probability that is the seed's
 //! own (from one half to one in sixty-four for a switch), otherwise any of those that can. Seeds
@@ -20,6 +20,20 @@ use std::str::FromStr;
 use crate::random::Random;
 
 /// How the schedule of one simulation is drawn. Its text replays it: `42`, or `pct:3:5000:42`.
+///
+/// A failure prints it, and the variable `POOL_SIM_SEED` takes it: [`FromStr`] and
+/// [`Display`](fmt::Display) are each other's inverse.
+///
+/// # Examples
+///
+/// ```
+/// use pool_sim::Schedule;
+///
+/// let schedule: Schedule = "pct:3:5000:42".parse()?;
+/// assert_eq!(schedule, Schedule::Pct { seed: 42, depth: 3, steps: 5000 });
+/// assert_eq!(schedule.to_string(), "pct:3:5000:42");
+/// # Ok::<(), Box<dyn std::error::Error>>(())
+/// ```
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Schedule {
     /// A walk at random.
@@ -39,14 +53,31 @@ pub enum Schedule {
 }
 
 impl Schedule {
-    /// What everything is drawn from.
+    /// Returns the seed that everything is drawn from.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// use pool_sim::Schedule;
+    ///
+    /// assert_eq!(Schedule::Random { seed: 42 }.seed(), 42);
+    /// ```
     pub fn seed(self) -> u64 {
         match self {
             Self::Random { seed } | Self::Pct { seed, .. } => seed,
         }
     }
 
-    /// The same way to draw, from another seed.
+    /// Returns the same way to draw, from another seed.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// use pool_sim::Schedule;
+    ///
+    /// let schedule = Schedule::Pct { seed: 1, depth: 3, steps: 5000 };
+    /// assert_eq!(schedule.with_seed(2).to_string(), "pct:3:5000:2");
+    /// ```
     #[must_use]
     pub fn with_seed(self, seed: u64) -> Self {
         match self {
@@ -66,6 +97,8 @@ impl fmt::Display for Schedule {
 }
 
 /// The text is no schedule.
+///
+/// Its message says what a schedule looks like.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct ParseScheduleError(String);
 
@@ -107,28 +140,38 @@ impl FromStr for Schedule {
 const MOST_PASSED: u32 = 5000;
 
 /// The state of a schedule that is under way.
+///
+/// Everything that one simulation draws comes from here, in the order of its turns: so the same
+/// schedule gives the same draws.
 #[derive(Debug)]
 pub(crate) struct Drawing {
+    /// Also for draws of the pool and of the test.
     pub(crate) random: Random,
     way: Way,
 }
 
+/// How the next thread is chosen.
 #[derive(Debug)]
 enum Way {
     /// A switch is one chance in that many.
     Random {
+        /// From 2 to 64, drawn once for the whole simulation.
         one_in: usize,
     },
+    /// By priorities, as PCT does.
     Pct(Priorities),
 }
 
+/// By thread, in the order of their starts.
 #[derive(Debug)]
 struct Priorities {
+    /// Positive as drawn, negative once fallen; the highest goes on.
     of_threads: Vec<i64>,
     /// How often each was able to go on and did not, since it last did.
     passed: Vec<u32>,
     /// The steps at which the thread that runs falls, the last first.
     falls: Vec<u64>,
+    /// What was given to the last that fell: the next one falls below it.
     lowest: i64,
 }
 
@@ -166,7 +209,7 @@ impl Drawing {
         Self { random, way }
     }
 
-    /// A thread more.
+    /// A thread was added, and gets a priority where there are any.
     pub(crate) fn begin(&mut self) {
         if let Way::Pct(priorities) = &mut self.way {
             priorities.of_threads.push(high(&mut self.random));
@@ -175,6 +218,9 @@ impl Drawing {
     }
 
     /// One of `able`, which is not empty. `running` is the thread whose turn ends, or goes on.
+    ///
+    /// Called once for each turn, with the step that it begins; what is drawn depends on the order
+    /// of the calls.
     pub(crate) fn choose(
         &mut self,
         able: &[usize],
@@ -210,6 +256,8 @@ fn high(random: &mut Random) -> i64 {
 }
 
 impl Priorities {
+    /// The one with the highest priority, after those that were passed over for too long have
+    /// risen.
     fn choose(&mut self, able: &[usize], random: &mut Random) -> usize {
         for &thread in able {
             self.passed[thread] += 1;
@@ -224,6 +272,8 @@ impl Priorities {
         highest
     }
 
+    /// The thread whose turn ends falls below all others, if it gives way or one of the drawn steps
+    /// has come.
     fn fall(&mut self, running: usize, turn: Turn, step: u64) {
         let mut falls = turn == Turn::Yield;
         while self.falls.last().is_some_and(|&at| at <= step) {

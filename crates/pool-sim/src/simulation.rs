@@ -29,16 +29,50 @@ const PATIENCE: Duration = Duration::from_secs(20);
 const SHOWN: usize = 40;
 
 /// How to simulate: the schedule, and the limits.
+///
+/// Each run is a simulation of its own: the same `Simulation` may run a test as often as is wanted,
+/// and gives the same trace each time.
+///
+/// # Examples
+///
+/// ```
+/// use pool_core::ExecutorExt;
+/// use pool_sim::{SimPool, Simulation};
+///
+/// let simulation = Simulation::new(7).fifo().most_steps(10_000);
+/// let test = |_sim: &pool_sim::Sim| {
+///     let pool = SimPool::builder().workers(2).build().expect("two workers can be had");
+///     pool.spawn(|| 42).unwrap().join().unwrap()
+/// };
+/// let (first, second) = (simulation.try_run(test)?, simulation.try_run(test)?);
+/// assert_eq!(first.trace.to_string(), second.trace.to_string());
+/// # Ok::<(), Box<dyn std::error::Error>>(())
+/// ```
 #[derive(Debug, Clone)]
 pub struct Simulation {
     pub(crate) schedule: Schedule,
+    /// What `SimPool`s in it do: take the oldest job.
     is_fifo: bool,
+    /// Past it the simulation fails: no end was found.
     most_steps: u64,
+    /// Real time without a move past which it fails.
     patience: Duration,
+    /// The command to print, with `{}` where the schedule goes.
     replay: Option<String>,
 }
 
 /// A simulation that came to its end.
+///
+/// # Examples
+///
+/// ```
+/// use pool_sim::{Simulation, thread};
+///
+/// let ran = Simulation::new(7).try_run(|_sim| thread::spawn(|| 42).join().unwrap())?;
+/// assert_eq!((ran.value, ran.left_behind), (42, 0));
+/// assert!(ran.steps > 0 && ran.trace.len() > 0);
+/// # Ok::<(), Box<dyn std::error::Error>>(())
+/// ```
 #[derive(Debug, Clone)]
 pub struct Ran<R> {
     /// What the test returned.
@@ -52,6 +86,19 @@ pub struct Ran<R> {
 }
 
 /// A simulation that failed: the test panicked, or could not come to its end.
+///
+/// Its text has the reason, the last events, and the command that brings it back.
+///
+/// # Examples
+///
+/// ```
+/// use pool_sim::Simulation;
+///
+/// let failure = Simulation::new(7).try_run(|_sim| panic!("out of ink")).unwrap_err();
+/// assert!(failure.reason.contains("out of ink"));
+/// let again = Simulation::of(failure.schedule).try_run(|_sim| panic!("out of ink")).unwrap_err();
+/// assert_eq!(failure.trace.to_string(), again.trace.to_string());
+/// ```
 #[derive(Debug, Clone)]
 pub struct Failure {
     /// What replays it.
@@ -60,6 +107,7 @@ pub struct Failure {
     pub reason: String,
     /// What happened.
     pub trace: Trace,
+    /// What to run to see it again.
     command: String,
 }
 
@@ -89,12 +137,32 @@ pub(crate) fn is_fifo_here() -> Option<bool> {
 }
 
 impl Simulation {
-    /// A walk at random, drawn from `seed`.
+    /// Makes a simulation that is a walk at random, drawn from `seed`.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// use pool_sim::{Schedule, Simulation};
+    ///
+    /// let ran = Simulation::new(7).try_run(|sim| sim.schedule())?;
+    /// assert_eq!(ran.value, Schedule::Random { seed: 7 });
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
     pub fn new(seed: u64) -> Self {
         Self::of(Schedule::Random { seed })
     }
 
-    /// Under this schedule.
+    /// Makes a simulation under this schedule.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// use pool_sim::Simulation;
+    ///
+    /// let ran = Simulation::of("pct:3:5000:42".parse()?).try_run(|sim| sim.schedule().seed())?;
+    /// assert_eq!(ran.value, 42);
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
     pub fn of(schedule: Schedule) -> Self {
         Self {
             schedule,
@@ -105,7 +173,18 @@ impl Simulation {
         }
     }
 
-    /// The same, under another schedule: that of a [`Failure`], to replay it.
+    /// Replaces the schedule by another one: that of a [`Failure`], to replay it.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// use pool_sim::{Schedule, Simulation};
+    ///
+    /// let simulation = Simulation::new(7).fifo();
+    /// let other = Schedule::Random { seed: 8 };
+    /// assert_eq!(simulation.under(other).try_run(|sim| sim.schedule())?.value, other);
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
     #[must_use]
     pub fn under(mut self, schedule: Schedule) -> Self {
         self.schedule = schedule;
@@ -114,6 +193,16 @@ impl Simulation {
 
     /// Draws priorities instead, for bugs that need `depth` orderings to show, 2 or 3 for most;
     /// they change among the first `steps` steps. See [`Schedule::Pct`].
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// use pool_sim::Simulation;
+    ///
+    /// let ran = Simulation::new(7).pct(3, 5000).try_run(|sim| sim.schedule().to_string())?;
+    /// assert_eq!(ran.value, "pct:3:5000:7");
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
     #[must_use]
     pub fn pct(mut self, depth: usize, steps: u64) -> Self {
         let seed = self.schedule.seed();
@@ -123,28 +212,79 @@ impl Simulation {
 
     /// Pools start their jobs in the order of submission, as `channel` does. Otherwise a worker
     /// takes any job that is queued, as the seed says: what holds then holds on every backend.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// use pool_core::Executor;
+    /// use pool_sim::{SimPool, Simulation};
+    ///
+    /// let is_fifo = |_sim: &pool_sim::Sim| {
+    ///     let pool = SimPool::builder().workers(1).build().expect("a worker can be had");
+    ///     pool.capability().fifo
+    /// };
+    /// assert!(Simulation::new(7).fifo().try_run(is_fifo)?.value);
+    /// assert!(!Simulation::new(7).try_run(is_fifo)?.value);
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
     #[must_use]
     pub fn fifo(mut self) -> Self {
         self.is_fifo = true;
         self
     }
 
-    /// How many steps it may take; a million if nothing is said.
+    /// Sets how many steps it may take; a million if nothing is said.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// use pool_sim::{Simulation, thread};
+    ///
+    /// let endless = |_sim: &pool_sim::Sim| loop {
+    ///     thread::yield_now();
+    /// };
+    /// let failure = Simulation::new(7).most_steps(100).try_run::<(), _>(endless).unwrap_err();
+    /// assert!(failure.reason.contains("no end"));
+    /// ```
     #[must_use]
     pub fn most_steps(mut self, steps: u64) -> Self {
         self.most_steps = steps;
         self
     }
 
-    /// For how long of real time nothing may move; 20 seconds if nothing is said.
+    /// Sets for how long of real time nothing may move; 20 seconds if nothing is said.
+    ///
+    /// A test that waits in real time, for a process or the network, sets it to more than that
+    /// takes. Time that the simulated clock skips does not count.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// use pool_sim::Simulation;
+    /// use std::time::Duration;
+    ///
+    /// let patient = Simulation::new(7).patience(Duration::from_secs(120));
+    /// assert_eq!(patient.try_run(|_sim| 42)?.value, 42);
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
     #[must_use]
     pub fn patience(mut self, patience: Duration) -> Self {
         self.patience = patience;
         self
     }
 
-    /// The command that a failure tells to run; `{}` stands for the schedule. Otherwise it is made
-    /// of the program's name and the test's.
+    /// Sets the command that a failure tells to run; `{}` stands for the schedule. Otherwise it is
+    /// made of the program's name and the test's.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// use pool_sim::Simulation;
+    ///
+    /// let simulation = Simulation::new(7).replay("POOL_SIM_SEED={} cargo test orders");
+    /// let failure = simulation.try_run(|_sim| panic!("out of ink")).unwrap_err();
+    /// assert!(failure.to_string().contains("POOL_SIM_SEED=7 cargo test orders"));
+    /// ```
     #[must_use]
     pub fn replay(mut self, command: impl Into<String>) -> Self {
         self.replay = Some(command.into());
@@ -154,8 +294,29 @@ impl Simulation {
     /// Runs `body` as the first thread of a simulation, and whatever it starts, one thread at a
     /// time.
     ///
+    /// Returns once that first thread has ended and nobody else can go on. It waits for no thread
+    /// that is left behind then: [`Ran::left_behind`] counts these.
+    ///
     /// # Errors
     /// [`Failure`] if it panicked, if nobody could go on, or if it found no end.
+    ///
+    /// # Panics
+    /// If the system gives the first thread no thread of its own.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// use pool_core::ExecutorExt;
+    /// use pool_sim::{SimPool, Simulation};
+    ///
+    /// let ran = Simulation::new(7).try_run(|_sim| {
+    ///     let pool = SimPool::builder().workers(2).build().expect("two workers can be had");
+    ///     let halves = [pool.spawn(|| 20).unwrap(), pool.spawn(|| 22).unwrap()];
+    ///     halves.map(|half| half.join().unwrap()).iter().sum::<i32>()
+    /// })?;
+    /// assert_eq!(ran.value, 42);
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
     pub fn try_run<R, F>(&self, body: F) -> Result<Ran<R>, Failure>
     where
         R: Send + 'static,
@@ -212,6 +373,8 @@ impl Simulation {
         }
     }
 
+    /// The command that a failure tells to run: the one that was given, otherwise one made of the
+    /// names of the package and the test that run here.
     fn command(&self) -> String {
         let schedule = self.schedule.to_string();
         if let Some(command) = &self.replay {

@@ -14,7 +14,8 @@ use crate::trace::{Trace, What};
 use crate::waits::Waits;
 use crate::world::Baton;
 
-/// What each step takes of the simulated time: a microsecond, about what it takes in earnest.
+/// What each step takes of the simulated time: a microsecond, about what it takes on a real
+/// machine.
 const STEP: Duration = Duration::from_micros(1);
 
 /// Steps without any progress after which time goes faster: the threads wait for it, by asking
@@ -30,26 +31,39 @@ const MOST_DOUBLINGS: u32 = 30;
 /// that asks again and again.
 const MOST_IN_A_ROW: u32 = 1000;
 
+/// Everything about a simulation that its threads share, behind one lock. A thread changes it at
+/// the end of its turn, and the next thread goes on with what it left: so it depends on the
+/// schedule and the program alone.
 pub(crate) struct State {
     pub(crate) schedule: Schedule,
+    /// All that is drawn, in the order of the turns.
     pub(crate) drawing: Drawing,
     pub(crate) is_fifo: bool,
+    /// The time since the simulation began; it never goes back.
     pub(crate) clock: Duration,
+    /// By number. The test is thread 0; one that has left keeps its number.
     pub(crate) threads: Vec<Thread>,
     pub(crate) trace: Trace,
+    /// Which thread waits for which job, for a deadlock's message.
     waits: Waits,
+    /// The id of the job made last: ids are the simulation's own, so they are the same in each run.
     pub(crate) jobs: u64,
+    /// Turns that have ended.
     pub(crate) steps: u64,
     most_steps: u64,
     /// Grows with every call: what the watchdog looks at.
     pub(crate) moves: u64,
+    /// Nobody has a turn any more.
     pub(crate) is_over: bool,
     /// The test has panicked, and what it held is being dropped.
     pub(crate) is_test_panicking: bool,
     /// Why it failed, if it did.
     pub(crate) failure: Option<String>,
+    /// The thread whose turn it is.
     running: usize,
+    /// How many turns it has had in a row.
     in_a_row: u32,
+    /// Steps in a row that may be of a loop that waits for time to pass.
     spins: u32,
     /// A thread that lets the others do one step.
     stepping: Option<usize>,
@@ -60,11 +74,15 @@ pub(crate) struct State {
     pub(crate) threads_before_refusal: Option<usize>,
 }
 
+/// A thread as the scheduler knows it.
 pub(crate) struct Thread {
     pub(crate) name: String,
     pub(crate) status: Status,
+    /// An unpark came; the next park returns at once.
     pub(crate) is_unparked: bool,
+    /// A [`stall`](crate::Sim::stall) keeps it from going on before this time.
     pub(crate) stalled_until: Option<Duration>,
+    /// By which its turn is given to it.
     pub(crate) baton: Arc<Baton>,
 }
 
@@ -93,6 +111,7 @@ pub(crate) enum Next {
 }
 
 impl State {
+    /// A simulation that has not begun, with the test as its only thread.
     pub(crate) fn new(schedule: Schedule, most_steps: u64, is_fifo: bool) -> Self {
         let mut state = Self {
             schedule,
@@ -121,6 +140,7 @@ impl State {
         state
     }
 
+    /// Adds a thread that is able to go on, and returns its number.
     fn add(&mut self, name: &str) -> usize {
         self.drawing.begin();
         self.trace.name(name);
@@ -134,6 +154,8 @@ impl State {
         self.threads.len() - 1
     }
 
+    /// A thread is to be started: its number, or the refusal that
+    /// [`refuse_thread_after`](crate::Sim::refuse_thread_after) has set.
     pub(crate) fn begin(&mut self, name: Option<&str>) -> io::Result<usize> {
         if self.threads_before_refusal == Some(0) {
             self.threads_before_refusal = None;
@@ -150,6 +172,7 @@ impl State {
         Ok(thread)
     }
 
+    /// A thread has had its last turn: those that wait for its end can go on.
     pub(crate) fn leave(&mut self, thread: usize) {
         self.note(thread, What::Leave);
         self.spins = 0;
@@ -161,6 +184,7 @@ impl State {
         }
     }
 
+    /// The thread whose turn it is unparks another one, which may be parked later all the same.
     pub(crate) fn unpark(&mut self, thread: usize) {
         self.note(self.running, What::Unpark(thread));
         self.spins = 0;
@@ -171,11 +195,14 @@ impl State {
         }
     }
 
+    /// Writes an event into the trace, at this step and time.
     pub(crate) fn note(&mut self, thread: usize, what: What) {
         self.moves += 1;
         self.trace.push(self.steps, self.clock, thread, what);
     }
 
+    /// A point that may be of a loop that asks again and again makes time pass faster; any other
+    /// one is progress.
     pub(crate) fn come_to(&mut self, thread: usize, point: Point) {
         self.note(thread, What::Point(point));
         self.waits.come_to(thread, point);
@@ -220,6 +247,9 @@ impl State {
     }
 
     /// Ends the turn of `thread`, and says whose is next.
+    ///
+    /// The caller has noted what the thread did, and set its status if it blocks. It gives the turn
+    /// to the thread that is returned, after it has unlocked the state.
     pub(crate) fn next(&mut self, thread: usize, turn: Turn) -> Next {
         self.moves += 1;
         self.steps += 1;
@@ -263,6 +293,7 @@ impl State {
         }
     }
 
+    /// Makes it the turn of this thread.
     fn give(&mut self, next: usize) -> Next {
         if next == self.running {
             self.in_a_row += 1;
@@ -273,6 +304,8 @@ impl State {
         Next::Thread(next)
     }
 
+    /// Those that can go on now, in the order of their numbers: what is drawn among them must not
+    /// depend on anything else.
     fn able(&self) -> Vec<usize> {
         let is_able = |thread: &Thread| {
             thread.status == Status::Able
@@ -283,6 +316,7 @@ impl State {
         able.map(|(index, _)| index).collect()
     }
 
+    /// The first thread in such a state.
     fn position(&self, is_it: impl Fn(Status) -> bool) -> Option<usize> {
         self.threads.iter().position(|thread| is_it(thread.status))
     }
@@ -327,6 +361,8 @@ impl State {
         }
     }
 
+    /// Nobody can go on, and no time brings anything: the end, if the test has left, otherwise a
+    /// deadlock, with the waits of each thread in the message.
     fn nobody_is_able(&mut self) -> Next {
         if self.threads[0].status == Status::Left {
             self.is_over = true;
@@ -354,6 +390,7 @@ impl State {
         self.fail(text)
     }
 
+    /// Ends the simulation as failed. The first reason stays.
     pub(crate) fn fail(&mut self, mut why: String) -> Next {
         if self.is_test_panicking {
             why.push_str("\n  while the test unwinds from a panic of its own, whose text is above: that is the cause");

@@ -11,45 +11,79 @@ const MOST_KEPT: usize = 100_000;
 
 /// What happened in a simulation, in order. Its text is the same, byte for byte, for the same
 /// schedule and the same program.
+///
+/// Two traces of one schedule are compared by their texts. Each line has the step, the simulated
+/// time, the thread, and what it did.
+///
+/// # Examples
+///
+/// ```
+/// use pool_sim::{Simulation, thread};
+///
+/// let run = || Simulation::new(7).try_run(|_sim| thread::spawn(|| ()).join().is_ok());
+/// assert_eq!(run()?.trace.to_string(), run()?.trace.to_string());
+/// # Ok::<(), Box<dyn std::error::Error>>(())
+/// ```
 #[derive(Debug, Clone, Default)]
 pub struct Trace(Box<Kept>);
 
+/// Behind a box, so that what has a trace stays small.
 #[derive(Debug, Clone, Default)]
 struct Kept {
+    /// The last [`MOST_KEPT`].
     events: VecDeque<Event>,
+    /// How many came before these.
     dropped: u64,
+    /// The threads' names, by number.
     names: Vec<String>,
 }
 
+/// What one thread did at one moment.
 #[derive(Debug, Clone)]
 struct Event {
+    /// The turns that had ended before.
     step: u64,
+    /// By the simulated clock.
     at: Duration,
     thread: usize,
     what: What,
 }
 
+/// What a thread did, or what was done to it.
 #[derive(Debug, Clone)]
 pub(crate) enum What {
+    /// It came to a point of the pool's.
     Point(Point),
+    /// It gave way.
     Yield,
+    /// It parked, up to this time.
     Park(Option<Duration>),
+    /// It unparked this thread.
     Unpark(usize),
+    /// It began to wait for this thread's end.
     WaitFor(usize),
+    /// A time that it waited for has come.
     Due(&'static str),
+    /// It started this thread.
     Begin(usize),
+    /// It asked for a thread, and was refused.
     RefuseThread,
     Leave,
+    /// The job of this number is made to panic.
     InjectPanic(u64),
+    /// It keeps this thread from going on until this time.
     Stall(usize, Duration),
+    /// The test wrote this.
     Note(String),
 }
 
 impl Trace {
+    /// Notes the name of the next thread.
     pub(crate) fn name(&mut self, name: &str) {
         self.0.names.push(name.to_owned());
     }
 
+    /// Adds an event, and drops the oldest if there are too many.
     pub(crate) fn push(&mut self, step: u64, at: Duration, thread: usize, what: What) {
         if self.0.events.len() == MOST_KEPT {
             self.0.events.pop_front();
@@ -63,17 +97,49 @@ impl Trace {
         });
     }
 
-    /// How many events there were.
+    /// Returns how many events there were.
+    ///
+    /// Those that are no longer kept are counted as well.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// # use pool_sim::Simulation;
+    /// let ran = Simulation::new(7).try_run(|sim| sim.note("once"))?;
+    /// assert!(ran.trace.len() >= 1);
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
     pub fn len(&self) -> u64 {
         self.0.dropped + self.0.events.len() as u64
     }
 
-    /// Whether nothing happened.
+    /// Returns whether nothing happened.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// # use pool_sim::Simulation;
+    /// let ran = Simulation::new(7).try_run(|sim| sim.note("once"))?;
+    /// assert!(!ran.trace.is_empty());
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
     pub fn is_empty(&self) -> bool {
         self.len() == 0
     }
 
-    /// The text of the last `count` events.
+    /// Returns the text of the last `count` events.
+    ///
+    /// A line for each; fewer if there were not so many.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// # use pool_sim::Simulation;
+    /// let ran = Simulation::new(7).try_run(|sim| sim.note("once"))?;
+    /// assert_eq!(ran.trace.last(1).lines().count(), 1);
+    /// assert!(ran.trace.to_string().ends_with(&ran.trace.last(1)));
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
     pub fn last(&self, count: usize) -> String {
         let skipped = self.0.events.len().saturating_sub(count);
         let mut text = String::new();
@@ -88,6 +154,7 @@ impl Trace {
         self.0.names.get(thread).map_or("?", String::as_str)
     }
 
+    /// Writes one event as its line.
     fn line(&self, event: &Event, text: &mut impl fmt::Write) -> fmt::Result {
         let Event {
             step, at, thread, ..
@@ -143,6 +210,7 @@ impl fmt::Display for Trace {
     }
 }
 
+/// A point as a trace says it.
 struct Words(Point);
 
 impl fmt::Display for Words {

@@ -1,5 +1,5 @@
-//! Who waits for which job, and where that is: so that a deadlock can name a circle of waits, be it
-//! through several pools.
+//! Which thread waits for which job, and where that is: so that a deadlock can name a circle of
+//! waits, also one through several pools.
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -7,15 +7,20 @@ use pool_core::JobId;
 use pool_core::machine::Point;
 
 /// What the points have told of jobs and joins.
+///
+/// It is read only when nobody can go on, and may be incomplete: a wait for something else than a
+/// job is not in it.
 #[derive(Debug, Default)]
 pub(crate) struct Waits {
     /// Jobs that are not over.
     jobs: BTreeMap<JobId, Place>,
     /// Jobs that were taken before their submitter came to say that they are queued.
     early: BTreeSet<JobId>,
+    /// By the simulation's numbers.
     threads: Vec<Thread>,
 }
 
+/// Where a job is that is not over.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum Place {
     /// In the queue of this pool.
@@ -24,6 +29,7 @@ enum Place {
     On(usize),
 }
 
+/// What is known of one thread.
 #[derive(Debug, Clone, Default)]
 struct Thread {
     /// The pool whose worker it is, as far as is known.
@@ -34,13 +40,18 @@ struct Thread {
 
 /// One step around a circle.
 struct Wait {
+    /// The thread that waits.
     thread: usize,
+    /// For what.
     job: JobId,
+    /// The thread that runs the job, or that would have to.
     next: usize,
+    /// The job has not been taken.
     is_queued: bool,
 }
 
 impl Waits {
+    /// Follows a point of `thread`: where a job is now, and for which one the thread waits.
     pub(crate) fn come_to(&mut self, thread: usize, point: Point) {
         if self.threads.len() <= thread {
             self.threads.resize(thread + 1, Thread::default());
@@ -100,6 +111,7 @@ impl Waits {
         Some(format!("a circle of waits: {}", steps.join("; ")))
     }
 
+    /// Follows the waits from one thread on: the circle that they come to, if they do.
     fn circle_from(&self, first: usize) -> Option<Vec<Wait>> {
         let mut path: Vec<Wait> = Vec::new();
         let mut thread = first;
@@ -113,8 +125,8 @@ impl Waits {
         }
     }
 
-    /// For whom the thread waits: who runs the job, or one of those who could take it from the
-    /// queue.
+    /// The thread that this one waits for: the one that runs the job, or one that could take it
+    /// from the queue.
     fn wait_of(&self, thread: usize) -> Option<Wait> {
         let job = self.join_of(thread)?;
         let (next, is_queued) = match self.jobs.get(&job)? {

@@ -14,20 +14,31 @@ use crate::state::{Next, State, Status};
 use crate::trace::What;
 
 /// One simulation, as its threads share it.
+///
+/// Pool-core reaches it as a [`Simulator`]: every park, wake, lock, start and look at the clock of
+/// a simulated thread comes here. A thread that has no turn is parked at its [`Baton`].
 pub(crate) struct World {
+    /// The real time at which the simulated clock stood at zero.
     epoch: Instant,
+    /// Held for a few steps at a time, never across a turn.
     state: Mutex<State>,
+    /// Notified once, for the thread that waits for the end.
     is_over: Condvar,
 }
 
-/// A thread's own turn, as who hands over to it sets it.
+/// A thread's own turn, as the thread that hands over to it sets it.
+///
+/// It is taken by each wait, so it is given once for each turn.
 #[derive(Debug, Default)]
 pub(crate) struct Baton {
+    /// The turn was given, and the thread has not taken it.
     is_given: AtomicBool,
+    /// The thread to be unparked; there once it has come.
     thread: Mutex<Option<thread::Thread>>,
 }
 
 impl Baton {
+    /// Gives the thread its turn. It may not have come yet: then it finds the turn given.
     fn give(&self) {
         // ORDERING: Release pairs with the Acquire in `wait`: all that the turn before did is
         // visible to this one.
@@ -38,6 +49,7 @@ impl Baton {
         }
     }
 
+    /// Waits for the thread's own turn. Spurious returns of the park are not one.
     fn wait(&self) {
         // ORDERING: see `give`.
         while !self.is_given.swap(false, Ordering::Acquire) {
@@ -55,6 +67,7 @@ impl World {
         })
     }
 
+    /// The state, also after a panic of a thread that held it.
     pub(crate) fn lock(&self) -> MutexGuard<'_, State> {
         self.state.lock().unwrap_or_else(PoisonError::into_inner)
     }
@@ -86,6 +99,8 @@ impl World {
     }
 
     /// The caller's turn ends here, and may begin again at once.
+    ///
+    /// Returns when the caller has its next turn. After the end of the simulation it never returns.
     fn hand_over(&self, mut state: MutexGuard<'_, State>, thread: usize, turn: Turn) {
         state.is_test_panicking |= thread == 0 && thread::panicking();
         match state.next(thread, turn) {
@@ -117,6 +132,7 @@ impl World {
         self.lock().note(thread, what);
     }
 
+    /// A time as the simulated clock counts it.
     fn age(&self, when: Instant) -> Duration {
         when.saturating_duration_since(self.epoch)
     }
