@@ -32,10 +32,15 @@ use crate::runtime::OwnRuntime;
 /// One job costs these read-modify-writes on cache lines that threads share: one on the queue's
 /// tail, one on its head.
 pub struct AsyncEngine {
+    /// Shared with the hosts, the runs and the threads.
     life: Arc<Lifecycle>,
+    /// Closures and futures in one order.
     queue: SharedQueue,
+    /// Of the runtime that polls the futures, whosever it is.
     handle: Handle,
+    /// `None` on an adopted runtime, which nobody here shuts down.
     own: Option<Own>,
+    /// For the callback that resumes slots, which must not keep the engine.
     me: Weak<Self>,
     /// Whether the task queued last is a future: a guess at what a resumed slot will find.
     expects_future: AtomicBool,
@@ -43,7 +48,9 @@ pub struct AsyncEngine {
 
 /// What the engine has in addition to a runtime's handle, unless that was adopted.
 struct Own {
+    /// Polls the futures.
     runtime: OwnRuntime,
+    /// Run the closures, one thread for each slot, within the runtime's context.
     threads: RegisteredThreads,
 }
 
@@ -172,6 +179,9 @@ impl Engine for AsyncEngine {
 
 impl AsyncEngine {
     /// Goes on with a slot that slept.
+    ///
+    /// As what it begins is a guess: a run that finds a future passes the slot to a host, and the
+    /// other way round.
     fn resume(self: Arc<Self>, slot: usize) {
         if self.life.may_leave() {
             self.end(slot);
@@ -182,6 +192,9 @@ impl AsyncEngine {
         }
     }
 
+    /// Goes on with `slot` on a thread where closures may block: its own registered thread, or a
+    /// blocking task of the adopted runtime. `first` is the closure to begin with; without one the
+    /// run looks into the queue.
     fn start_run(self: &Arc<Self>, slot: usize, first: Option<Task>) {
         if let Some(own) = &self.own {
             return own.threads.call(&self.life, slot, first);
@@ -194,6 +207,8 @@ impl AsyncEngine {
         });
     }
 
+    /// Goes on with `slot` in a task of the runtime. `first` is the future to begin with. A runtime
+    /// that is shut down drops the task, and the slot in transit with it: it is lost then.
     fn start_host(self: &Arc<Self>, slot: usize, first: Option<Task>) {
         let moving = SlotInTransit::new(Arc::clone(self), slot, first);
         self.handle.spawn(host(moving, Arc::clone(self)));
@@ -210,6 +225,8 @@ impl AsyncEngine {
     }
 
     /// The pool has stopped, and nobody has a use for `slot` any more.
+    ///
+    /// On a thread of the pool's own the slot ends there, after the stop hook.
     fn end(&self, slot: usize) {
         match &self.own {
             Some(own) => own.threads.dismiss(&self.life, slot),
@@ -218,6 +235,8 @@ impl AsyncEngine {
     }
 }
 
+/// A task of the runtime that hosts futures until it has none, or a closure comes, and then passes
+/// its slot on.
 async fn host(moving: SlotInTransit<AsyncEngine>, engine: Arc<AsyncEngine>) {
     let left = host_futures(moving).await;
     engine.go_on(left);

@@ -50,8 +50,8 @@
 //!
 //! # The end
 //! The last handle closes the pool and waits for its jobs. Dropped within the runtime that the pool
-//! runs on, be it by a task, a job or in a `block_on`, it waits for nothing: the pool ends by
-//! itself once its jobs are over (`R610`). `shutdown_async` is the way to wait there.
+//! runs on, by a task, by a job or in a `block_on`, it waits for nothing: the pool ends by itself
+//! once its jobs are over (`R610`). `shutdown_async` is the way to wait there.
 #![forbid(unsafe_code)]
 
 mod engine;
@@ -61,4 +61,16 @@ pub use engine::AsyncEngine;
 
 /// Jobs on a tokio runtime. [`adopt`](pool_core::backend::PoolBuilder::adopt) the caller's handle,
 /// or have a runtime built.
+///
+/// # Examples
+///
+/// ```
+/// use pool_async::AsyncPool;
+///
+/// let runtime = tokio::runtime::Builder::new_multi_thread().worker_threads(1).enable_all().build()?;
+/// let pool = AsyncPool::builder().workers(2).adopt(runtime.handle().clone()).build()?;
+/// let answer = pool.spawn_future(async { tokio::task::spawn(async { 6 * 7 }).await })?;
+/// assert_eq!(answer.join()??, 42); // by tasks of the caller's runtime
+/// # Ok::<(), Box<dyn std::error::Error>>(())
+/// ```
 pub type AsyncPool = pool_core::backend::WorkerPool<AsyncEngine>;

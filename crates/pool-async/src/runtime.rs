@@ -26,6 +26,14 @@ pub(crate) struct OwnRuntime(Mutex<Option<Runtime>>);
 
 impl OwnRuntime {
     /// Builds the runtime, with at most as many threads that poll as the machine has cores.
+    ///
+    /// The threads have names by which a debugger tells them apart: `pool-poller`, of which there
+    /// are as many as are asked for here, and `pool-blocking`. The configured stack size is theirs
+    /// as well.
+    ///
+    /// # Errors
+    /// [`BuildError::Spawn`] where the system would refuse a thread; [`BuildError::Engine`] with
+    /// what tokio said.
     pub(crate) fn build(config: &PoolConfig) -> Result<(Self, Handle), BuildError> {
         let workers = config.workers();
         let pollers = workers.min(thread::available_parallelism().map_or(1, NonZero::get));
@@ -55,6 +63,9 @@ impl OwnRuntime {
 
     /// Ends the runtime. `waits`: nothing of the pool runs on it, so its threads end at once and
     /// are waited for.
+    ///
+    /// A second call does nothing. Where waiting is not possible, as on one of the runtime's own
+    /// threads, the runtime ends in the background.
     pub(crate) fn shut_down(&self, waits: bool) {
         let runtime = self.0.lock().unwrap_or_else(PoisonError::into_inner).take();
         let Some(runtime) = runtime else { return };
@@ -88,6 +99,9 @@ fn shut_down_elsewhere(runtime: Runtime) {
 
 /// Tokio panics where the system refuses a thread, or waits for ever for those that it has, so
 /// whether it would is found out first, with as many threads, which end at once.
+///
+/// The trial threads are all alive at once, kept by a lock, since limits count threads at one time.
+/// They are joined before this returns, and given a moment to be gone for the system too.
 fn try_threads(config: &PoolConfig, count: usize) -> Result<(), BuildError> {
     let before = threads_of_the_process();
     let open = Arc::new(Mutex::new(()));
@@ -125,13 +139,15 @@ fn try_threads(config: &PoolConfig, count: usize) -> Result<(), BuildError> {
 }
 
 /// As the system counts them, where it tells.
+///
+/// `None` where there is no `/proc`: then nothing is waited for.
 fn threads_of_the_process() -> Option<usize> {
     Some(fs::read_dir("/proc/self/task").ok()?.count())
 }
 
 impl Drop for OwnRuntime {
-    /// A pool that ended by itself ends its runtime wherever its last reference goes, be it one of
-    /// its own threads.
+    /// A pool that ended by itself ends its runtime wherever its last reference goes, also on one
+    /// of its own threads.
     fn drop(&mut self) {
         self.shut_down(false);
     }

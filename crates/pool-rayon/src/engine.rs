@@ -20,14 +20,30 @@ use crate::threads::OwnThreads;
 /// once take from it, each a rayon job that goes on until the queue is empty, so a burst of jobs
 /// costs rayon one job for each worker. What a job submits goes onto a deque of its thread's, as
 /// with rayon's own.
+///
+/// A slot that is resumed becomes a run by `ThreadPool::spawn`. On threads of the pool's own a run
+/// goes on for as long as there is work. On an adopted pool it makes room for the caller's own work
+/// after [`STAY`], and goes on as a new rayon job.
+///
+/// A rayon thread that waits within a job of this pool (in a `join` or a `scope`) may be given such
+/// a run by rayon, on top of that job. It does not make it, since a job that starts there might
+/// want a lock that the job below holds; the run goes to another thread.
 pub struct RayonEngine {
+    /// Shared with the runs and the registered threads.
     life: Arc<Lifecycle>,
+    /// With a deque for each of rayon's threads, however many workers there are.
     queue: StealingQueue,
+    /// Taken at the end: the drop of the last reference ends the threads of a pool of our own.
     rayon: Mutex<Option<Arc<ThreadPool>>>,
     /// The same, for runs on their way: they keep nothing alive.
+    ///
+    /// Once it leads nowhere there is no thread to run on, and a slot that is resumed has left.
     for_runs: Weak<ThreadPool>,
     /// What a thread of the rayon pool does that waits for a job of this one.
+    ///
+    /// The list of such helps in pool-core holds it weakly, so it goes with the engine.
     help: Arc<Help>,
+    /// `None` on an adopted pool, whose threads nobody here waits for.
     own_threads: Option<OwnThreads>,
 }
 
@@ -118,6 +134,9 @@ impl Engine for RayonEngine {
 }
 
 /// See [`when_blocked`].
+///
+/// Called by a thread that waits for a job outside any job of a pool. `None`: it is no thread of
+/// this rayon pool.
 type Help = dyn Fn() -> Option<Blocked> + Send + Sync;
 
 impl fmt::Debug for RayonEngine {
@@ -140,6 +159,8 @@ impl RayonEngine {
         }
     }
 
+    /// Works with the slot on the calling thread, and goes on where that says so: in a new rayon
+    /// job, or on another thread.
     fn run_slot(self: &Arc<Self>, slot: usize) {
         // On threads of the pool's own there are no others to be let in.
         let stay = self.own_threads.is_none().then_some(STAY);
@@ -154,6 +175,10 @@ impl RayonEngine {
     /// comes to it and does not wait so makes it; if all do, the first of them whose job is over.
     ///
     /// rayon calls a broadcast on each thread once, as soon as that has nothing else to do.
+    ///
+    /// The slot is made use of once, whatever the order in which the threads come: the swap of
+    /// `is_taken` decides. The last thread to come, if all waited within jobs, makes the run after
+    /// its job.
     fn start_run_elsewhere(self: &Arc<Self>, slot: usize) {
         let Some(rayon) = self.for_runs.upgrade() else {
             return self.life.worker_gone(slot);
@@ -179,6 +204,9 @@ impl RayonEngine {
 }
 
 /// A thread of `rayon` that waits runs what rayon has for it.
+///
+/// So a caller in the adopted pool's `install` that joins a job does not keep the pool from running
+/// it. It holds the rayon pool weakly.
 fn help_of(rayon: &Arc<ThreadPool>) -> Arc<Help> {
     let rayon = Arc::downgrade(rayon);
     Arc::new(move || {

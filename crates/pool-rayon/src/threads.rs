@@ -15,10 +15,15 @@ use rayon::{ThreadPool, ThreadPoolBuilder};
 /// its own on (a `rayon::spawn` that outlives it) is not waited for any longer.
 const EXIT_GRACE: Duration = Duration::from_millis(250);
 
+/// They run from the build to the drop of the rayon pool. Each is registered with the pool for that
+/// time, with the state that its start hook made.
 #[derive(Default)]
 pub(crate) struct OwnThreads {
+    /// Those that were started and not joined; empty after [`join`](Self::join).
     threads: Mutex<Vec<JoinHandle<()>>>,
     /// Nothing is sent: it fails once the last thread has ended.
+    ///
+    /// Each thread holds a sender for as long as it lives.
     all_ended: Mutex<Option<mpsc::Receiver<()>>>,
 }
 
@@ -26,6 +31,15 @@ impl OwnThreads {
     /// Builds the pool; each of its threads has run `on_worker_start` when this returns.
     ///
     /// A thread whose hook fails ends at once; the others leave as at the end of a pool (`R109`).
+    ///
+    /// Rayon starts the threads one after the other through our handler, so the index of the one
+    /// that was refused is known. A `build` that fails has joined all that were started, as far as
+    /// these end within a moment.
+    ///
+    /// # Errors
+    /// [`BuildError::Spawn`] where the system refuses a thread; what the start hook said, of the
+    /// first worker whose hook failed; [`BuildError::Engine`] where rayon refuses for a reason of
+    /// its own.
     pub(crate) fn build(
         &self,
         life: &Arc<Lifecycle>,
@@ -87,6 +101,10 @@ impl OwnThreads {
 
     /// Waits for the threads, after their pool was dropped and none of its jobs runs: those that
     /// end within a moment.
+    ///
+    /// A thread that keeps working, because a job has left rayon work behind, is let go after
+    /// [`EXIT_GRACE`], and so are all others then. Nothing is waited for on one of these threads
+    /// itself.
     pub(crate) fn join(&self) {
         let threads = std::mem::take(&mut *self.lock());
         let all_ended = self
@@ -109,6 +127,7 @@ impl OwnThreads {
         }
     }
 
+    /// The handles, also after a panic of a thread that held them.
     fn lock(&self) -> std::sync::MutexGuard<'_, Vec<JoinHandle<()>>> {
         self.threads.lock().unwrap_or_else(PoisonError::into_inner)
     }
@@ -131,6 +150,8 @@ fn first_failure(
     first.map(|(_index, error)| error)
 }
 
+/// What rayon's error says, as one of ours: a refusal of the system for worker `worker`, otherwise
+/// an engine that could not be built.
 fn spawn_error(error: rayon::ThreadPoolBuildError, worker: usize, workers: usize) -> BuildError {
     use std::error::Error;
     let reason = error.to_string();

@@ -7,6 +7,9 @@ use pool_core::backend::{Engine, Lifecycle, PoolConfig, StealingQueue, Threads};
 use pool_core::{BuildError, Capability};
 
 /// The engine of [`WorkStealingPool`](crate::WorkStealingPool).
+///
+/// It is the queue and the threads, and nothing else: what a worker takes next is
+/// [`StealingQueue`]'s to say.
 #[derive(Debug)]
 pub struct WorkStealingEngine {
     life: Arc<Lifecycle>,

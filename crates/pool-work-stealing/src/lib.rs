@@ -21,5 +21,6 @@ mod engine;
 
 pub use engine::WorkStealingEngine;
 
-/// Threads with a deque each.
+/// Threads with a deque each. [`builder`](pool_core::backend::WorkerPool::builder) configures one;
+/// it adopts nothing.
 pub type WorkStealingPool = pool_core::backend::WorkerPool<WorkStealingEngine>;
