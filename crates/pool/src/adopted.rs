@@ -5,13 +5,19 @@ use std::fmt;
 use crate::choice::Backend;
 
 /// An engine of the caller's for each backend that can run on one.
+///
+/// A pool keeps them for its whole life: a swap back to a backend runs on the same engine again.
 #[derive(Clone, Default)]
 pub(crate) struct AdoptedEngines {
+    /// For [`Backend::Rayon`].
     #[cfg(feature = "rayon")]
     pub(crate) rayon: Option<std::sync::Arc<rayon::ThreadPool>>,
+    /// For [`Backend::Async`].
     #[cfg(feature = "async")]
     pub(crate) tokio: Option<tokio::runtime::Handle>,
     /// The backend of the one that was given last.
+    ///
+    /// It is the pool's backend where none is chosen by name.
     pub(crate) latest: Option<Backend>,
 }
 

@@ -12,10 +12,29 @@ use crate::pool::Pool;
 ///
 /// What the code leaves open, the environment may say: `POOL_BACKEND` names the backend,
 /// `POOL_WORKERS` the number of workers.
+///
+/// A setting in the code is stronger than the environment. A clone builds a pool of its own; the
+/// hooks are shared.
+///
+/// # Examples
+///
+/// ```
+/// use pool::{Backend, Pool};
+///
+/// let builder = Pool::builder().backend(Backend::Channel).workers(2).queue_capacity(64);
+/// let (one, other) = (builder.clone().build()?, builder.build()?);
+/// assert_eq!(one.spawn(|| 6 * 7)?.join()?, 42);
+/// one.close();
+/// assert!(other.spawn(|| 6 * 7).is_ok()); // a pool of its own
+/// # Ok::<(), Box<dyn std::error::Error>>(())
+/// ```
 #[derive(Debug, Clone, Default)]
 pub struct Builder {
     config: PoolConfig,
+    /// The one chosen by name; `None`: adopted engines, the environment or the default decide, in
+    /// this order.
     backend: Option<Backend>,
+    /// The engines that the caller lends, for this build and all swaps.
     adopted: AdoptedEngines,
 }
 
@@ -26,6 +45,19 @@ impl Builder {
 
     /// Chooses the backend. Default: the one whose engine is adopted, otherwise what `POOL_BACKEND`
     /// in the environment names, otherwise the first that is compiled in.
+    ///
+    /// The later of two calls holds. A backend that is not compiled in is an error at
+    /// [`build`](Self::build), which names the feature.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// use pool::{Backend, Pool};
+    ///
+    /// let pool = Pool::builder().backend(Backend::WorkStealing).workers(2).build()?;
+    /// assert_eq!(pool.backend(), Backend::WorkStealing);
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
     #[must_use]
     pub fn backend(mut self, backend: Backend) -> Self {
         self.backend = Some(backend);
@@ -41,6 +73,8 @@ impl Builder {
     /// chooses one; of two adopted engines the later one chooses. The number of workers is that of
     /// its threads, unless the code or `POOL_WORKERS` gives one. A larger number is an error, here
     /// or at the swap.
+    ///
+    /// # Examples
     ///
     /// ```
     /// use pool::{Backend, Pool};
@@ -71,6 +105,8 @@ impl Builder {
     /// its only thread waits for a future that nothing polls. A runtime that ends before the pool
     /// closes it.
     ///
+    /// # Examples
+    ///
     /// ```
     /// use pool::{Backend, Pool};
     ///
@@ -96,6 +132,15 @@ impl Builder {
     ///
     /// # Errors
     /// Says what is wrong and what would be right; nothing is left running (`R109`).
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// use pool::{BuildError, Pool};
+    ///
+    /// let refused = Pool::builder().queue_capacity(0).build();
+    /// assert!(matches!(refused, Err(BuildError::ZeroCapacity)));
+    /// ```
     pub fn build(mut self) -> Result<Pool, BuildError> {
         let chosen = self.backend.or(self.adopted.latest);
         let backend = chosen.map_or_else(Backend::from_env, Ok)?;

@@ -7,8 +7,21 @@ use pool_core::BuildError;
 
 use crate::environment;
 
-/// Who runs the jobs. All names always exist; one that is not compiled in is an error at build,
+/// What runs the jobs. All names always exist; one that is not compiled in is an error at build,
 /// which names the feature.
+///
+/// Its text and its name are the same, and parse back to it.
+///
+/// # Examples
+///
+/// ```
+/// use pool::Backend;
+///
+/// let named: Backend = "work-stealing".parse()?;
+/// assert_eq!(named, Backend::WorkStealing);
+/// assert_eq!(named.to_string(), named.name());
+/// # Ok::<(), Box<dyn std::error::Error>>(())
+/// ```
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 #[non_exhaustive]
 pub enum Backend {
@@ -30,7 +43,21 @@ impl Backend {
     /// test asks for, by its name.
     pub const ALL: [Self; 4] = [Self::Channel, Self::WorkStealing, Self::Rayon, Self::Async];
 
-    /// Those of [`ALL`](Self::ALL) that are compiled in.
+    /// Returns those of [`ALL`](Self::ALL) that are compiled in.
+    ///
+    /// For a program that offers the choice to its user, or tests on all of them.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// use pool::{Backend, Pool};
+    ///
+    /// for backend in Backend::available() {
+    ///     let pool = Pool::builder().backend(backend).workers(1).build()?;
+    ///     assert_eq!(pool.spawn(|| 6 * 7)?.join()?, 42);
+    /// }
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
     pub fn available() -> Vec<Self> {
         Self::ALL
             .into_iter()
@@ -38,7 +65,15 @@ impl Backend {
             .collect()
     }
 
-    /// Whether the backend is compiled in.
+    /// Returns whether the backend is compiled in.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// use pool::Backend;
+    ///
+    /// assert!(Backend::default().is_available());
+    /// ```
     pub fn is_available(self) -> bool {
         match self {
             Self::Channel => cfg!(feature = "channel"),
@@ -49,7 +84,15 @@ impl Backend {
         }
     }
 
-    /// The backend's name, which is that of its feature as well.
+    /// Returns the backend's name, which is that of its feature as well.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// use pool::Backend;
+    ///
+    /// assert_eq!(Backend::Async.name(), "async"); // compiled in or not
+    /// ```
     pub fn name(self) -> &'static str {
         match self {
             Self::Channel => "channel",
@@ -60,10 +103,23 @@ impl Backend {
         }
     }
 
-    /// The backend that the environment names in `POOL_BACKEND`, otherwise the default.
+    /// Returns the backend that the environment names in `POOL_BACKEND`, otherwise the default.
+    ///
+    /// [`Builder::build`](crate::Builder::build) asks it where the code chooses no backend.
     ///
     /// # Errors
     /// [`BuildError::Environment`] if the name is unknown: it lists those compiled in.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// use pool::{Backend, Pool};
+    ///
+    /// let backend = Backend::from_env()?;
+    /// let pool = Pool::builder().workers(1).build()?; // asks likewise
+    /// assert_eq!(pool.backend(), backend);
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
     pub fn from_env() -> Result<Self, BuildError> {
         environment::backend().map(Option::unwrap_or_default)
     }
@@ -95,8 +151,20 @@ impl FromStr for Backend {
 }
 
 /// No backend has this name.
+///
+/// Its message lists the backends that are compiled in.
+///
+/// # Examples
+///
+/// ```
+/// use pool::Backend;
+///
+/// let unknown = "threads".parse::<Backend>().unwrap_err();
+/// assert!(unknown.to_string().contains("channel"));
+/// ```
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct ParseBackendError {
+    /// What was to be a name.
     name: String,
 }
 

@@ -8,10 +8,18 @@ use pool_core::{BuildError, MOST_WORKERS};
 use crate::choice::Backend;
 
 /// Names the backend.
+///
+/// Its values are the names of [`Backend`].
 const BACKEND: &str = "POOL_BACKEND";
 /// Says how many workers there are.
+///
+/// A number from 1 to [`MOST_WORKERS`].
 const WORKERS: &str = "POOL_WORKERS";
 
+/// The backend that the environment names. `None`: the variable is not set.
+///
+/// # Errors
+/// The name is unknown. One that is known and not compiled in is found out at the build.
 pub(crate) fn backend() -> Result<Option<Backend>, BuildError> {
     read(BACKEND, |name| {
         name.to_string_lossy()
@@ -20,6 +28,10 @@ pub(crate) fn backend() -> Result<Option<Backend>, BuildError> {
     })
 }
 
+/// The number of workers that the environment gives. `None`: the variable is not set.
+///
+/// # Errors
+/// It is no number, or not one that a pool can have.
 pub(crate) fn workers() -> Result<Option<usize>, BuildError> {
     read(WORKERS, |number| {
         let number = number.to_string_lossy();

@@ -83,6 +83,8 @@ pub use pool_work_stealing::WorkStealingPool;
 
 /// What most programs use, for `use pool::prelude::*`.
 ///
+/// # Examples
+///
 /// ```
 /// use pool::prelude::*;
 ///

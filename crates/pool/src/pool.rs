@@ -7,9 +7,9 @@
 //! the list of generations from before the first job moves, so a job is in the books of a listed
 //! one at each moment. A submitter that meets a closed generation while a swap is under way waits
 //! for the publication, which nothing can hold up but the moving of the queue; so what one thread
-//! submits stays in order. All generations share one line of submitters waiting for room, so nobody
-//! who waits is left behind. A job of an old generation submits its children here, as everybody
-//! does, and they go to the newest.
+//! submits stays in order. All generations share one line of submitters waiting for room, so no
+//! submitter that waits is left behind. A job of an old generation submits its children here, as
+//! everybody does, and they go to the newest.
 //!
 //! # What becomes of an old generation
 //! It is kept until its last job is over. Then its workers end by themselves, and the last of them
@@ -63,6 +63,8 @@ use crate::strategy::{self, Strategy};
 /// parent's ([`ShutdownReport::is_forked`]), and a drop waits for nothing. A handle from before the
 /// fork does not resolve there. A pool built in the child is as any other.
 ///
+/// # Examples
+///
 /// ```
 /// use pool::Pool;
 ///
@@ -84,27 +86,36 @@ pub struct Pool {
 /// not this.
 struct End(Arc<Inner>);
 
+/// What a pool's clones share, and what its generations see of it as their [`Front`]. It owns the
+/// generations; they have a weak reference to it.
 struct Inner {
+    /// The generation that takes jobs in: read without a lock for each submission.
     newest: Published<Generation>,
+    /// As the first generation was built from it: each swap builds from it again.
     config: PoolConfig,
+    /// The caller's engines, for swaps to their backends.
     adopted: AdoptedEngines,
+    /// The line of submitters, which all generations share.
     room: Arc<Room>,
     /// The newest generation is closed, and the next not yet published.
     is_swapping: AtomicBool,
     /// How many jobs a swap may be moving, beyond the capacity.
     moving: AtomicU64,
-    /// Held by whoever changes the chain; true once the pool is closed.
+    /// Held by the thread that changes the chain; true once the pool is closed.
     chain: Mutex<bool>,
     books: Mutex<Books>,
 }
 
+/// A backend's pool, and its place in the chain.
 struct Generation {
     /// How many came before.
     number: u64,
     backend: Backend,
+    /// Dropped with the generation, which waits for nothing: it has stopped by then.
     pool: Box<dyn Strategy>,
 }
 
+/// Behind a lock that is held for a few steps, and never while user code runs.
 #[derive(Default)]
 struct Books {
     /// Oldest first, the newest last.
@@ -118,10 +129,27 @@ struct Books {
 
 impl Pool {
     /// Starts from the defaults.
+    ///
+    /// As many workers as the system grants in parallel, a queue of
+    /// [`DEFAULT_CAPACITY`](crate::DEFAULT_CAPACITY), and the backend that the environment or the
+    /// features choose.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// use pool::Pool;
+    ///
+    /// let pool = Pool::builder().workers(4).queue_capacity(256).thread_name("reports").build()?;
+    /// let name = pool.spawn(|| std::thread::current().name().map(str::to_owned))?.join()?;
+    /// assert!(name.is_some_and(|name| name.starts_with("reports-")));
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
     pub fn builder() -> Builder {
         Builder::new()
     }
 
+    /// Builds the first generation and the pool around it. The front is set before anybody has the
+    /// pool, so no job meets a generation without one.
     pub(crate) fn build(
         backend: Backend,
         mut config: PoolConfig,
@@ -157,7 +185,19 @@ impl Pool {
         })
     }
 
-    /// The backend that takes jobs in now.
+    /// Returns the backend that takes jobs in now.
+    ///
+    /// During a swap it is the old one up to the moment that the new one takes jobs in.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// use pool::{Backend, Pool};
+    ///
+    /// let pool = Pool::builder().backend(Backend::Channel).workers(1).build()?;
+    /// assert_eq!(pool.backend(), Backend::Channel);
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
     pub fn backend(&self) -> Backend {
         self.inner.newest.read(|newest| newest.backend)
     }
@@ -176,6 +216,21 @@ impl Pool {
     ///
     /// # Errors
     /// The new backend could not be built, or the pool is closed. Nothing has changed then.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// use pool::{Backend, BuildError, Pool};
+    ///
+    /// let pool = Pool::builder().backend(Backend::Channel).workers(2).build()?;
+    /// let before = pool.spawn(|| 6 * 7)?;
+    /// pool.swap(Backend::WorkStealing)?;
+    /// assert_eq!(pool.backend(), Backend::WorkStealing);
+    /// assert_eq!(before.join()?, 42); // wherever it ran
+    /// pool.close();
+    /// assert!(matches!(pool.swap(Backend::Channel), Err(BuildError::Closed)));
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
     pub fn swap(&self, backend: Backend) -> Result<(), BuildError> {
         let inner = &self.inner;
         if inner.is_forked() {
@@ -191,7 +246,7 @@ impl Pool {
             inner.succeed(backend, next)
         };
         // These run user code, which may submit to the pool, swap or close it: jobs that are due
-        // end, and who waits for room, or for quiet, is woken.
+        // end, and all that wait for room, or for quiet, are woken.
         drop(adopted);
         former.pool.leave();
         drop(former);
@@ -201,16 +256,50 @@ impl Pool {
 
     /// Ends intake: every later submission is refused, and blocked submitters return with `Closed`
     /// (`R601`). Accepted jobs run.
+    ///
+    /// Waits for no job, and may be called more than once, also within a job. A swap that is under
+    /// way comes to its end first.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// use pool::Pool;
+    ///
+    /// let pool = Pool::builder().workers(1).build()?;
+    /// let early = pool.spawn(|| 42)?;
+    /// pool.close();
+    /// assert!(pool.spawn(|| 43).is_err_and(|refused| refused.is_closed()));
+    /// assert_eq!(early.join()?, 42);
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
     pub fn close(&self) {
         if !self.inner.is_forked() {
             self.inner.close();
         }
     }
 
-    /// Drains, cancels, abandons, under one limit, and reports; see [`Shutdown::shutdown`].
+    /// Drains, cancels and abandons, under one limit, and reports; see [`Shutdown::shutdown`].
     ///
     /// A [`Duration`](std::time::Duration) is the limit of the whole: see
     /// [`ShutdownPolicy::within`].
+    ///
+    /// A pool that was swapped ends all its backends under that one limit, and the report is of all
+    /// of them.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// use pool::{Pool, job_fn};
+    /// use std::time::Duration;
+    ///
+    /// let pool = Pool::builder().workers(2).build()?;
+    /// pool.spawn(|| 42)?.detach();
+    /// pool.submit(job_fn(|_| Err::<(), _>("out of ink")))?.detach();
+    /// let report = pool.shutdown(Duration::from_secs(30));
+    /// assert_eq!((report.completed(), report.failed()), (1, 1));
+    /// assert!(report.is_safe_to_exit());
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
     pub fn shutdown(&self, policy: impl Into<ShutdownPolicy>) -> ShutdownReport {
         let policy = policy.into();
         self.close();
@@ -224,7 +313,24 @@ impl Pool {
         })
     }
 
-    /// [`shutdown`](Self::shutdown) for async callers: blocks no thread (`R612`).
+    /// Shuts the pool down as [`shutdown`](Self::shutdown) does, and blocks no thread (`R612`).
+    ///
+    /// Dropped before it is ready, the pool stays closed and the shutdown half done: see
+    /// [`Shutdown::shutdown_async`].
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// use pool::Pool;
+    /// use std::time::Duration;
+    ///
+    /// let pool = Pool::builder().workers(2).build()?;
+    /// pool.spawn(|| 42)?.detach();
+    /// let runtime = tokio::runtime::Builder::new_current_thread().build()?;
+    /// let report = runtime.block_on(pool.shutdown_async(Duration::from_secs(30)));
+    /// assert_eq!(report.completed(), 1);
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
     pub async fn shutdown_async(&self, policy: impl Into<ShutdownPolicy> + Send) -> ShutdownReport {
         let policy = policy.into();
         self.close();
@@ -242,7 +348,21 @@ impl Pool {
         swap::end_as_one(swap::lives(&parts), policy, ends).await
     }
 
-    /// What went through the pool, whatever the backend, and what is in it.
+    /// Returns what went through the pool, whatever the backend, and what is in it.
+    ///
+    /// Blocks no worker (`R702`), and shows nothing of a swap.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// use pool::Pool;
+    ///
+    /// let pool = Pool::builder().workers(2).build()?;
+    /// pool.spawn(|| 42)?.detach();
+    /// pool.wait_idle();
+    /// assert_eq!((pool.stats().accepted, pool.stats().completed), (1, 1));
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
     pub fn stats(&self) -> Stats {
         Executor::stats(&*self.inner)
     }
@@ -257,13 +377,15 @@ impl Pool {
 }
 
 impl Inner {
+    /// Closes the chain, so no swap adds a generation any more, and then the newest generation.
+    /// Older ones are closed since they were retired.
     fn close(&self) {
         let newest = {
             let mut is_closed = self.chain();
             *is_closed = true;
             self.last()
         };
-        // It wakes those who wait for room: user code, which may close the pool as well.
+        // It wakes the submitters that wait for room: user code, which may close the pool as well.
         newest.pool.close();
     }
 
@@ -327,6 +449,7 @@ impl Inner {
         swap::lives(&pools).iter().any(|life| life.is_forked())
     }
 
+    /// The right to change the chain, and whether it is closed. Never asked for in a forked child.
     fn chain(&self) -> MutexGuard<'_, bool> {
         machine::lock(&self.chain)
     }
@@ -336,7 +459,7 @@ impl Inner {
         (!self.is_forked()).then(|| machine::lock(&self.books))
     }
 
-    /// The newest generation, for whoever has the chain.
+    /// The newest generation, for a thread that has the chain.
     fn last(&self) -> Arc<Generation> {
         let books = machine::lock(&self.books);
         let last = books.alive.last().expect("a pool has a generation");
@@ -352,6 +475,7 @@ impl Inner {
     }
 }
 
+/// The pools behind the generations, oldest first.
 fn pools_of(generations: &[Arc<Generation>]) -> Pools {
     let pools = generations.iter().map(|it| it.pool.pools());
     pools.fold(Pools::none(), Pools::and)

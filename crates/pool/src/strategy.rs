@@ -8,6 +8,9 @@ use crate::adopted::AdoptedEngines;
 use crate::choice::Backend;
 
 /// A backend's pool, whichever it is.
+///
+/// It has no methods of its own: a submission, a shutdown, and the steps of a swap are all that a
+/// generation is used for.
 pub(crate) trait Strategy: Executor + HandOver {}
 
 impl<P: Executor + HandOver> Strategy for P {}
@@ -15,6 +18,11 @@ impl<P: Executor + HandOver> Strategy for P {}
 /// A builder of one backend's pools.
 type Build = fn(PoolConfig, &AdoptedEngines) -> Result<Box<dyn Strategy>, BuildError>;
 
+/// Builds a backend's pool, on the caller's engine for it if there is one.
+///
+/// # Errors
+/// [`BuildError::NotCompiledIn`] for a backend without its feature; what the backend's own builder
+/// says.
 pub(crate) fn build(
     backend: Backend,
     config: PoolConfig,
@@ -27,6 +35,7 @@ pub(crate) fn build(
     build(config, adopted)
 }
 
+/// `None`: the backend is not compiled in.
 fn builder(backend: Backend) -> Option<Build> {
     match backend {
         Backend::Channel => channel::BUILD,

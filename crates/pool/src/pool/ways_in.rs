@@ -15,6 +15,8 @@ impl Pool {
         /// [`SubmitError::Closed`](crate::SubmitError::Closed) once intake has ended (`R601`). The
         /// job comes back in the error, and has not run (`R102`).
         ///
+        /// # Examples
+        ///
         /// ```
         /// use pool::{JobError, JobExt, Pool, job_fn};
         /// use std::time::Duration;
@@ -41,6 +43,8 @@ impl Pool {
         /// [`SubmitError::Full`](crate::SubmitError::Full) if there is no place;
         /// [`SubmitError::Closed`](crate::SubmitError::Closed) once intake has ended (`R601`). The
         /// job comes back in the error, and has not run (`R102`).
+        ///
+        /// # Examples
         ///
         /// ```
         /// use pool::{Pool, SubmitError, job_fn};
@@ -78,6 +82,8 @@ impl Pool {
         /// once intake has ended (`R601`). The job comes back in the error, and has not run
         /// (`R102`).
         ///
+        /// # Examples
+        ///
         /// ```
         /// use pool::{Pool, job_fn};
         /// use std::convert::Infallible;
@@ -94,13 +100,15 @@ impl Pool {
         /// Submits a job and returns its handle; waits for a place without blocking the thread.
         ///
         /// The future of it is cancel safe: dropped before it is ready, it has submitted nothing
-        /// (`R106`). All who wait for a place get in in order of arrival, and one that is not
+        /// (`R106`). All that wait for a place get in in order of arrival, and one that is not
         /// polled holds up nobody (`R107`).
         ///
         /// # Errors
         /// [`SubmitError::Full`](crate::SubmitError::Full) at the job's own deadline (`R105`);
         /// [`SubmitError::Closed`](crate::SubmitError::Closed) once intake has ended (`R601`). The
         /// job comes back in the error, and has not run (`R102`).
+        ///
+        /// # Examples
         ///
         /// ```
         /// # tokio::runtime::Builder::new_current_thread().build()?.block_on(async {
@@ -128,6 +136,8 @@ impl Pool {
         /// [`SubmitError::Closed`](crate::SubmitError::Closed) once intake has ended (`R601`). The
         /// job comes back in the error, and has not run (`R102`).
         ///
+        /// # Examples
+        ///
         /// ```
         /// use pool::{Pool, job_fn};
         ///
@@ -148,6 +158,8 @@ impl Pool {
         /// [`SubmitError::Full`](crate::SubmitError::Full) if there is no place;
         /// [`SubmitError::Closed`](crate::SubmitError::Closed) once intake has ended (`R601`). The
         /// job comes back in the error, and has not run (`R102`).
+        ///
+        /// # Examples
         ///
         /// ```
         /// use pool::{Pool, job_fn};
@@ -172,6 +184,8 @@ impl Pool {
         /// once intake has ended (`R601`). The job comes back in the error, and has not run
         /// (`R102`).
         ///
+        /// # Examples
+        ///
         /// ```
         /// use pool::{Pool, job_fn};
         /// use std::convert::Infallible;
@@ -188,13 +202,15 @@ impl Pool {
         /// Executes a job without a handle; waits for a place without blocking the thread.
         ///
         /// The future of it is cancel safe: dropped before it is ready, it has submitted nothing
-        /// (`R106`). All who wait for a place get in in order of arrival, and one that is not
+        /// (`R106`). All that wait for a place get in in order of arrival, and one that is not
         /// polled holds up nobody (`R107`).
         ///
         /// # Errors
         /// [`SubmitError::Full`](crate::SubmitError::Full) at the job's own deadline (`R105`);
         /// [`SubmitError::Closed`](crate::SubmitError::Closed) once intake has ended (`R601`). The
         /// job comes back in the error, and has not run (`R102`).
+        ///
+        /// # Examples
         ///
         /// ```
         /// # tokio::runtime::Builder::new_current_thread().build()?.block_on(async {
@@ -225,6 +241,8 @@ impl Pool {
         /// [`SubmitError::Closed`](crate::SubmitError::Closed) once intake has ended (`R601`). The
         /// closure comes back in the error, and has not run (`R102`).
         ///
+        /// # Examples
+        ///
         /// ```
         /// use pool::{JobError, Pool};
         ///
@@ -244,6 +262,8 @@ impl Pool {
         /// [`SubmitError::Full`](crate::SubmitError::Full) if there is no place;
         /// [`SubmitError::Closed`](crate::SubmitError::Closed) once intake has ended (`R601`). The
         /// closure comes back in the error, and has not run (`R102`).
+        ///
+        /// # Examples
         ///
         /// ```
         /// use pool::Pool;
@@ -273,6 +293,8 @@ impl Pool {
         /// (`R105`); [`SubmitError::Closed`](crate::SubmitError::Closed) once intake has ended
         /// (`R601`). The closure comes back in the error, and has not run (`R102`).
         ///
+        /// # Examples
+        ///
         /// ```
         /// use pool::Pool;
         /// use std::time::Duration;
@@ -288,12 +310,14 @@ impl Pool {
         /// thread.
         ///
         /// The future of it is cancel safe: dropped before it is ready, it has submitted nothing
-        /// (`R106`). All who wait for a place get in in order of arrival, and one that is not
+        /// (`R106`). All that wait for a place get in in order of arrival, and one that is not
         /// polled holds up nobody (`R107`).
         ///
         /// # Errors
         /// [`SubmitError::Closed`](crate::SubmitError::Closed) once intake has ended (`R601`). The
         /// closure comes back in the error, and has not run (`R102`).
+        ///
+        /// # Examples
         ///
         /// ```
         /// # tokio::runtime::Builder::new_current_thread().build()?.block_on(async {
@@ -321,6 +345,8 @@ impl Pool {
         /// [`SubmitError::Closed`](crate::SubmitError::Closed) once intake has ended (`R601`). The
         /// job comes back in the error, and has not run (`R102`).
         ///
+        /// # Examples
+        ///
         /// ```
         /// use pool::{Pool, async_job_fn};
         ///
@@ -339,6 +365,8 @@ impl Pool {
         /// [`SubmitError::Full`](crate::SubmitError::Full) if there is no place;
         /// [`SubmitError::Closed`](crate::SubmitError::Closed) once intake has ended (`R601`). The
         /// job comes back in the error, and has not run (`R102`).
+        ///
+        /// # Examples
         ///
         /// ```
         /// use pool::{Pool, async_job_fn};
@@ -362,6 +390,8 @@ impl Pool {
         /// once intake has ended (`R601`). The job comes back in the error, and has not run
         /// (`R102`).
         ///
+        /// # Examples
+        ///
         /// ```
         /// use pool::{Pool, async_job_fn};
         /// use std::time::Duration;
@@ -378,13 +408,15 @@ impl Pool {
         /// blocking the thread.
         ///
         /// The future of it is cancel safe: dropped before it is ready, it has submitted nothing
-        /// (`R106`). All who wait for a place get in in order of arrival, and one that is not
+        /// (`R106`). All that wait for a place get in in order of arrival, and one that is not
         /// polled holds up nobody (`R107`).
         ///
         /// # Errors
         /// [`SubmitError::Full`](crate::SubmitError::Full) at the job's own deadline (`R105`);
         /// [`SubmitError::Closed`](crate::SubmitError::Closed) once intake has ended (`R601`). The
         /// job comes back in the error, and has not run (`R102`).
+        ///
+        /// # Examples
         ///
         /// ```
         /// # tokio::runtime::Builder::new_current_thread().build()?.block_on(async {
@@ -411,6 +443,8 @@ impl Pool {
         /// [`SubmitError::Closed`](crate::SubmitError::Closed) once intake has ended (`R601`). The
         /// job comes back in the error, and has not run (`R102`).
         ///
+        /// # Examples
+        ///
         /// ```
         /// use pool::{Pool, async_job_fn};
         ///
@@ -430,6 +464,8 @@ impl Pool {
         /// [`SubmitError::Full`](crate::SubmitError::Full) if there is no place;
         /// [`SubmitError::Closed`](crate::SubmitError::Closed) once intake has ended (`R601`). The
         /// job comes back in the error, and has not run (`R102`).
+        ///
+        /// # Examples
         ///
         /// ```
         /// use pool::{Pool, async_job_fn};
@@ -453,6 +489,8 @@ impl Pool {
         /// once intake has ended (`R601`). The job comes back in the error, and has not run
         /// (`R102`).
         ///
+        /// # Examples
+        ///
         /// ```
         /// use pool::{Pool, async_job_fn};
         /// use std::time::Duration;
@@ -470,13 +508,15 @@ impl Pool {
         /// blocking the thread.
         ///
         /// The future of it is cancel safe: dropped before it is ready, it has submitted nothing
-        /// (`R106`). All who wait for a place get in in order of arrival, and one that is not
+        /// (`R106`). All that wait for a place get in in order of arrival, and one that is not
         /// polled holds up nobody (`R107`).
         ///
         /// # Errors
         /// [`SubmitError::Full`](crate::SubmitError::Full) at the job's own deadline (`R105`);
         /// [`SubmitError::Closed`](crate::SubmitError::Closed) once intake has ended (`R601`). The
         /// job comes back in the error, and has not run (`R102`).
+        ///
+        /// # Examples
         ///
         /// ```
         /// # tokio::runtime::Builder::new_current_thread().build()?.block_on(async {
@@ -504,6 +544,8 @@ impl Pool {
         /// [`SubmitError::Closed`](crate::SubmitError::Closed) once intake has ended (`R601`). The
         /// future comes back in the error, and has not run (`R102`).
         ///
+        /// # Examples
+        ///
         /// ```
         /// use pool::Pool;
         ///
@@ -521,6 +563,8 @@ impl Pool {
         /// [`SubmitError::Full`](crate::SubmitError::Full) if there is no place;
         /// [`SubmitError::Closed`](crate::SubmitError::Closed) once intake has ended (`R601`). The
         /// future comes back in the error, and has not run (`R102`).
+        ///
+        /// # Examples
         ///
         /// ```
         /// use pool::Pool;
@@ -542,6 +586,8 @@ impl Pool {
         /// (`R105`); [`SubmitError::Closed`](crate::SubmitError::Closed) once intake has ended
         /// (`R601`). The future comes back in the error, and has not run (`R102`).
         ///
+        /// # Examples
+        ///
         /// ```
         /// use pool::Pool;
         /// use std::time::Duration;
@@ -557,12 +603,14 @@ impl Pool {
         /// thread.
         ///
         /// The future of it is cancel safe: dropped before it is ready, it has submitted nothing
-        /// (`R106`). All who wait for a place get in in order of arrival, and one that is not
+        /// (`R106`). All that wait for a place get in in order of arrival, and one that is not
         /// polled holds up nobody (`R107`).
         ///
         /// # Errors
         /// [`SubmitError::Closed`](crate::SubmitError::Closed) once intake has ended (`R601`). The
         /// future comes back in the error, and has not run (`R102`).
+        ///
+        /// # Examples
         ///
         /// ```
         /// # tokio::runtime::Builder::new_current_thread().build()?.block_on(async {
@@ -584,6 +632,8 @@ impl Pool {
         /// # Errors
         /// The first refusal ends the batch. [`SubmitAllError`](crate::SubmitAllError) has the
         /// handles of the jobs that got in, the job that was refused, and the rest (`R110`).
+        ///
+        /// # Examples
         ///
         /// ```
         /// use pool::{Pool, job_fn};
@@ -608,6 +658,8 @@ impl Pool {
         /// not started. Inside a job of the same pool, `next` runs the job that is due inline,
         /// unless another worker has started it.
         ///
+        /// # Examples
+        ///
         /// ```
         /// use pool::Pool;
         ///
@@ -619,6 +671,8 @@ impl Pool {
         map;
 
         /// [`map`](Self::map) whose outcomes come as they are ready.
+        ///
+        /// # Examples
         ///
         /// ```
         /// use pool::Pool;
@@ -645,6 +699,8 @@ impl Pool {
         /// # Panics
         /// With the panic of `f`, once all jobs are over.
         ///
+        /// # Examples
+        ///
         /// ```
         /// use pool::Pool;
         ///
@@ -669,6 +725,8 @@ impl Pool {
         /// waits for quiet: the two wait for each other for ever, unless the one runs within the
         /// other.
         ///
+        /// # Examples
+        ///
         /// ```
         /// use pool::Pool;
         ///
@@ -683,6 +741,8 @@ impl Pool {
         wait_idle;
 
         /// [`wait_idle`](Self::wait_idle) that blocks no thread.
+        ///
+        /// # Examples
         ///
         /// ```
         /// # tokio::runtime::Builder::new_current_thread().build()?.block_on(async {
