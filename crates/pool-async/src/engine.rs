@@ -36,7 +36,7 @@ pub struct AsyncEngine {
     life: Arc<Lifecycle>,
     /// Closures and futures in one order.
     queue: SharedQueue,
-    /// Of the runtime that polls the futures, whosever it is.
+    /// Of the runtime that polls the futures, the engine's own or the caller's.
     handle: Handle,
     /// `None` on an adopted runtime, which nobody here shuts down.
     own: Option<Own>,
@@ -180,8 +180,8 @@ impl Engine for AsyncEngine {
 impl AsyncEngine {
     /// Goes on with a slot that slept.
     ///
-    /// As what it begins is a guess: a run that finds a future passes the slot to a host, and the
-    /// other way round.
+    /// Whether it begins as a run or as a host is a guess: a run that finds a future passes the
+    /// slot to a host, and the other way round.
     fn resume(self: Arc<Self>, slot: usize) {
         if self.life.may_leave() {
             self.end(slot);

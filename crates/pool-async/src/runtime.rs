@@ -27,9 +27,8 @@ pub(crate) struct OwnRuntime(Mutex<Option<Runtime>>);
 impl OwnRuntime {
     /// Builds the runtime, with at most as many threads that poll as the machine has cores.
     ///
-    /// The threads have names by which a debugger tells them apart: `pool-poller`, of which there
-    /// are as many as are asked for here, and `pool-blocking`. The configured stack size is theirs
-    /// as well.
+    /// The threads that poll are named `pool-poller`, and those that tokio starts for blocking work
+    /// `pool-blocking`. All of them have the configured stack size.
     ///
     /// # Errors
     /// [`BuildError::Spawn`] where the system would refuse a thread; [`BuildError::Engine`] with

@@ -28,7 +28,7 @@ pub(crate) struct World {
 
 /// A thread's own turn, as the thread that hands over to it sets it.
 ///
-/// It is taken by each wait, so it is given once for each turn.
+/// Each wait takes it, so it is given once for each turn.
 #[derive(Debug, Default)]
 pub(crate) struct Baton {
     /// The turn was given, and the thread has not taken it.
@@ -49,7 +49,7 @@ impl Baton {
         }
     }
 
-    /// Waits for the thread's own turn. Spurious returns of the park are not one.
+    /// Waits for the thread's own turn. A spurious return of the park does not end the wait.
     fn wait(&self) {
         // ORDERING: see `give`.
         while !self.is_given.swap(false, Ordering::Acquire) {

@@ -339,7 +339,8 @@ macro_rules! config_setters {
 /// Configures a [`WorkerPool`]. Nothing is started before [`build`](Self::build).
 ///
 /// A builder comes from [`WorkerPool::builder`]. Each setter takes the builder and returns it, so
-/// calls are chained; of two calls of one setter the later holds.
+/// calls are chained. Of two calls of one setter the later holds, except that descriptions of
+/// errors add up.
 pub struct PoolBuilder<E: Engine> {
     config: PoolConfig,
     /// The caller's own engine; without one, the engine starts what it needs.

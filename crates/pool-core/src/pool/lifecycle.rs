@@ -80,7 +80,8 @@ use woken_futures::WokenFutures;
 /// each worker a [`Worker`](crate::backend::Worker) on it.
 ///
 /// Every worker, every engine and every future of the pool holds it by an `Arc`; it holds engines
-/// and fronts weakly. It has no thread of its own until a deadline asks for a clock.
+/// and fronts weakly, except that a pool without handles keeps its engine until its last worker has
+/// left. It has no thread of its own until a deadline asks for a clock.
 pub struct Lifecycle {
     /// The pool's number: what the cells of its jobs name it by.
     pub(crate) id: PoolId,
@@ -350,7 +351,8 @@ impl Lifecycle {
 
     /// Returns whether every worker has left its slot for good.
     ///
-    /// Also where they never came: it looks at the slots, and not at the count of workers alive.
+    /// A worker that has not started has not left either: it looks at the slots, and not at the
+    /// count of workers alive.
     ///
     /// # Examples
     ///
@@ -425,7 +427,7 @@ impl Lifecycle {
     /// # use pool_core::backend::SpawnPool;
     /// # let spawner = |run: Box<dyn FnOnce() + Send>| drop(std::thread::spawn(run));
     /// # let pool = SpawnPool::builder().workers(1).queue_capacity(8).adopt(spawner).build()?;
-    /// pool.close(); // what it calls is this
+    /// pool.close(); // calls it
     /// assert!(pool.is_closed());
     /// # Ok::<(), Box<dyn std::error::Error>>(())
     /// ```

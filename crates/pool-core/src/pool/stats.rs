@@ -4,10 +4,10 @@ use std::fmt;
 
 /// A snapshot of a pool's books. Taking one blocks no worker (`R702`).
 ///
-/// No count ever falls, but those of what is in the pool now. `accepted` never counts a job that is
-/// refused in the end, and is never less than the sum of the rest; once the pool is quiet it equals
-/// the sum of the outcomes and of `unstarted`, exactly (`R701`). A swap changes none of this, and
-/// shows in none of it.
+/// No count ever falls, except those of what is in the pool now. `accepted` never counts a job that
+/// is refused in the end, and is never less than the sum of the rest; once the pool is quiet it
+/// equals the sum of the outcomes and of `unstarted`, exactly (`R701`). A swap changes none of
+/// this, and shows in none of it.
 ///
 /// # Examples
 ///

@@ -4,7 +4,7 @@ use std::time::Instant;
 
 use crate::sys::machine;
 
-/// Starts are noted as nanoseconds of it: one word, which is enough for some centuries.
+/// The age of a pool in nanoseconds: one word, which is enough for some centuries.
 pub(crate) struct Age {
     born: Instant,
 }

@@ -24,7 +24,8 @@ use crate::job::id::JobId;
 use crate::pool::shutdown::Progress;
 use crate::sys::sync::{AtomicBool, AtomicUsize, LockExt, Mutex, Ordering};
 
-/// One of each pool, at its default until the pool is closed.
+/// What the end of a pool waits for, and how far it has come. At its default until the pool is
+/// closed.
 #[derive(Default)]
 pub(crate) struct Ending {
     /// All that wait for the end know of it.

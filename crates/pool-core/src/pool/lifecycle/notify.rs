@@ -19,7 +19,7 @@ use super::phase::AtomicPhase;
 use crate::job::outcome::{contain, drop_contained};
 use crate::sys::machine;
 
-/// One of each pool.
+/// The watchers of a pool, and what is still to be done with their wakers.
 #[derive(Default)]
 pub(super) struct Notices {
     /// The list of watchers, which holds proxy wakers alone.

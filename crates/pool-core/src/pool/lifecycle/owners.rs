@@ -7,7 +7,8 @@ use crate::pool::from_futures::Reached;
 use crate::pool::swappable::{Front, FrontRef};
 use crate::sys::sync::{Ordering, fence};
 
-/// Both are optional: an engine that is dropped, or a pool that was never swapped, has none.
+/// The engine and the front of a pool, by weak references. The engine may be gone, and a pool that
+/// is not swapped has no front.
 pub(crate) struct Owners {
     /// Set once, as the pool is built.
     engine: OnceLock<Weak<dyn Reached>>,

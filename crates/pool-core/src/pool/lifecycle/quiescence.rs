@@ -12,7 +12,7 @@ use super::phase::AtomicPhase;
 use super::wait_idle::Waits;
 use crate::sys::sync::{AtomicUsize, Ordering, fence};
 
-/// One of each pool. While nobody watches, to tell the watchers costs one fence and one load.
+/// The watchers of a pool. While there are none, to tell them costs one fence and one load.
 #[derive(Default)]
 pub(crate) struct Quiescence {
     /// How many watch, each counted before its first look.
