@@ -261,12 +261,6 @@ fn wait_until_open(run: &Running, file: &Path) {
     panic!("{} was not opened within {LIMIT:?}", file.display());
 }
 
-fn send(signal: &str, run: &Running) {
-    let kill = format!("kill -{signal} {}", run.id());
-    let sent = Command::new("sh").args(["-c", &kill]).status();
-    assert!(sent.expect("there is a shell").success(), "{kill}");
-}
-
 /// The numbers of a printed report, each with the word behind it.
 fn numbers(report: &str) -> impl Fn(&str) -> u64 {
     let counts = report
@@ -306,7 +300,7 @@ fn interrupt(backend: Backend, signal: &str) -> (Folder, Finished) {
     let mut run = start(&[&args[..], &[folder.path()]].concat());
     run.wait_for_line("hashing ");
     wait_until_open(&run, &folder.0.join("b-endless"));
-    send(signal, &run);
+    run.send(signal);
     (folder, run.finish())
 }
 
@@ -362,9 +356,9 @@ fn the_second_signal_stops_at_once() {
     let mut run = start(&["--grace", "3600", folder.path()]);
     run.wait_for_line("hashing ");
     wait_until_open(&run, &folder.0.join("endless"));
-    send("TERM", &run);
+    run.send("TERM");
     run.wait_for_line("SIGTERM: accepted files have 3600s to finish");
-    send("TERM", &run);
+    run.send("TERM");
     let run = run.finish();
     assert_eq!(run.code, Some(143), "{}", run.stderr);
     assert!(!run.stderr.contains("shutdown took"), "{}", run.stderr);

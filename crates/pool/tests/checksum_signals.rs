@@ -48,12 +48,6 @@ impl Drop for Folder {
     }
 }
 
-fn terminate(run: &Running) {
-    let kill = format!("kill -TERM {}", run.id());
-    let sent = Command::new("sh").args(["-c", &kill]).status();
-    assert!(sent.expect("there is a shell").success(), "{kill}");
-}
-
 /// Waits until the process has the file open.
 fn wait_until_open(run: &Running, file: &Path) {
     let limit = Instant::now() + LIMIT;
@@ -101,7 +95,7 @@ fn accepted_files_are_finished_within_the_grace() {
         command.arg(folder.path());
         let run = Running::start(command);
         wait_until_open(&run, &folder.0.join("a"));
-        terminate(&run);
+        run.send("TERM");
         let run = run.finish();
         assert_eq!(run.code, Some(143), "{backend}:\n{}", run.stderr);
         for word in ["cancelled", "unstarted", "still running"] {
@@ -135,7 +129,7 @@ fn a_signal_at_any_moment_of_the_start_ends_it() {
         for _ in 0..round * round {
             thread::yield_now();
         }
-        terminate(&run);
+        run.send("TERM");
         let run = run.finish();
         // Before it listens the signal ends it; then it answers for itself.
         assert!(
@@ -158,7 +152,7 @@ fn it_is_terminated_though_it_was_told_to_ignore_interrupts() {
     let mut run = Running::start(shell);
     run.wait_for_line("hashing ");
     wait_until_open(&run, &folder.0.join("endless"));
-    terminate(&run);
+    run.send("TERM");
     let run = run.finish();
     assert_eq!(run.code, Some(143), "{}", run.stderr);
 }

@@ -1,4 +1,5 @@
-//! Every example of the numbered tour runs to its end: what it claims, it asserts.
+//! Every example of the numbered tour runs to its end: what it claims, it asserts. The last one, a
+//! service, has the tests of `http_service`.
 
 mod example_binary;
 

@@ -88,11 +88,18 @@ impl Running {
         self.child.id()
     }
 
-    /// Waits for a line on standard error that holds `text`.
-    pub(crate) fn wait_for_line(&mut self, text: &str) {
+    /// Sends a signal by its name.
+    pub(crate) fn send(&self, signal: &str) {
+        let kill = format!("kill -{signal} {}", self.child.id());
+        let sent = Command::new("sh").args(["-c", &kill]).status();
+        assert!(sent.expect("there is a shell").success(), "{kill}");
+    }
+
+    /// Waits for a line on standard error that holds `text`, and returns it.
+    pub(crate) fn wait_for_line(&mut self, text: &str) -> String {
         loop {
             match self.next_line() {
-                Some(line) if line.contains(text) => return,
+                Some(line) if line.contains(text) => return line,
                 Some(_) => {}
                 None => panic!("{} ended without {text:?}:\n{}", self.name, self.stderr),
             }
