@@ -1,17 +1,17 @@
-//! All that workloads ask of a pool: the small traits that a contestant implements.
+//! What workloads need from a pool: the small traits that a contestant implements.
 
 use std::future::Future;
 use std::sync::mpsc;
 
 /// A pool that takes part: it runs closures.
 pub trait Contestant: Send + Sync + 'static {
-    /// Runs a job whose end nobody waits for. A bounded contestant waits while it is full.
+    /// Runs a job without waiting for its end. A bounded contestant waits while it is full.
     fn execute(&self, job: impl FnOnce() + Send + 'static);
 
     /// Runs a job; what is returned waits for its value.
     ///
-    /// The default is what a user writes with only the standard library where a pool has no
-    /// handles: a channel for each job.
+    /// The default is what a user of a pool without handles writes with the standard library: a
+    /// channel for each job.
     fn submit<T: Send + 'static>(
         &self,
         job: impl FnOnce() -> T + Send + 'static,
@@ -24,7 +24,7 @@ pub trait Contestant: Send + Sync + 'static {
         move || value.recv().expect("an accepted job runs")
     }
 
-    /// Ends the pool, which has nothing left to do, and waits for its threads.
+    /// Ends the idle pool, and waits for its threads.
     fn finish(self);
 }
 
@@ -37,13 +37,13 @@ pub trait Stop: Contestant {
 
 /// A pool that runs futures.
 pub trait Futures: Contestant {
-    /// Runs a future whose end nobody waits for. A bounded contestant waits while it is full.
+    /// Runs a future without waiting for its end. A bounded contestant waits while it is full.
     fn spawn_future(&self, future: impl Future<Output = ()> + Send + 'static);
 }
 
 /// A pool whose jobs fork and join.
 pub trait ForkJoin: Send + Sync + 'static {
-    /// What a job holds of the pool that it runs on.
+    /// What a job has to use the pool that it runs on.
     type Inside<'a>;
 
     /// Runs `root` on a worker and waits for its value.

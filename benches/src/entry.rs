@@ -1,4 +1,4 @@
-//! `Entry`: who takes part, by name.
+//! `Entry`: a contestant, by name.
 
 use std::fmt;
 use std::str::FromStr;
@@ -15,11 +15,11 @@ use crate::workload::Workload;
 pub enum Kind {
     /// One of this project's backends.
     Ours,
-    /// A crate of others, used as its documentation says.
+    /// A crate of another project, used as its documentation says.
     Library,
     /// What people write themselves: threads on a channel of boxed closures.
     HandWritten,
-    /// What the machine charges for the bare step: nobody can be below it.
+    /// What the machine charges for the bare step: no pool can be below it.
     Floor,
     /// One of this project's backends, used in another way: shows what the difference costs.
     Variant,
@@ -66,7 +66,7 @@ impl Entry {
         matches!(self.kind(), Kind::Ours | Kind::Variant)
     }
 
-    /// Whether this build can run it: those of others need the feature `peers`.
+    /// Whether this build can run it: external ones need the feature `peers`.
     pub fn is_compiled_in(self) -> bool {
         cfg!(feature = "peers") || !matches!(self.kind(), Kind::Library | Kind::HandWritten)
     }
@@ -86,7 +86,7 @@ impl Entry {
         self.row().only
     }
 
-    /// What it can run, and does not run here.
+    /// Workloads that it can run but does not run here.
     pub(crate) fn except(self) -> &'static [Workload] {
         self.row().except
     }

@@ -9,17 +9,17 @@ use crossbeam_utils::CachePadded;
 
 use crate::contestant::Contestant;
 
-/// Shards of a latch: threads beyond that many share them.
+/// Shards of a latch: threads beyond this many share them.
 const SHARDS: usize = 128;
 
-/// A thread sums the shards up once in that many of its arrivals, and at each near the end.
+/// A thread sums up the shards once in this many of its arrivals, and at each one near the end.
 const ARRIVALS_A_SUM: usize = 64;
 
 /// Counts arrivals and unparks the thread that made it at the last.
 ///
-/// One counter for all would be a cache line that travels with each job, which is more than many a
-/// pool costs. So each thread counts on a line of its own. When the sum comes near the end, all are
-/// told to look at the sum at each arrival; the last then finds it full.
+/// One counter for all would be a cache line that moves with each job, which costs more than many
+/// pools. So each thread counts on its own line. When the sum comes near the end, all threads are
+/// told to check the sum at each arrival; the last then finds it complete.
 #[derive(Debug)]
 pub struct Latch {
     jobs: usize,
@@ -38,7 +38,7 @@ thread_local! {
 impl Latch {
     /// A latch for `jobs` arrivals.
     ///
-    /// It is leaked, so that a job captures one word and pays for no reference count; a process
+    /// It is leaked, so that a job captures one word and needs no reference count; a process
     /// measures one sample.
     pub fn leaked(jobs: usize) -> &'static Self {
         Box::leak(Box::new(Self {
@@ -56,9 +56,9 @@ impl Latch {
     /// If more jobs arrive than were announced: the contestant ran one twice.
     pub fn arrive(&self) {
         let own = &self.shards[THREAD.with(|thread| thread % SHARDS)];
-        // ORDERING: SeqCst here and on all that follows: an arrival that is not told of the end's
-        // being near comes, in the one order, before the telling, and so before the sum that the
-        // teller takes after it.
+        // ORDERING: SeqCst here and below: an arrival that does not see `is_near_end` precedes its
+        // store in the single total order, and so precedes the sum that the storing thread takes
+        // after it.
         let arrivals = own.fetch_add(1, Ordering::SeqCst) + 1;
         if self.is_near_end.load(Ordering::SeqCst) {
             self.look_at_sum();
@@ -72,7 +72,7 @@ impl Latch {
         }
     }
 
-    /// Waits until all jobs have arrived; on the thread that made the latch.
+    /// Waits until all jobs have arrived. Call it on the thread that made the latch.
     pub fn wait(&self) {
         // The token of `unpark` closes the gap between load and park.
         while !self.is_over.load(Ordering::SeqCst) {
@@ -105,8 +105,8 @@ pub(crate) struct Gate {
 }
 
 impl Gate {
-    /// Has each of `workers` workers run a job that waits for the gate to open. Returns once all of
-    /// them do.
+    /// Makes each of `workers` workers run a job that waits for the gate to open. Returns once all
+    /// of them do.
     pub(crate) fn hold<C: Contestant>(contestant: &C, workers: usize) -> Arc<Self> {
         let gate = Arc::new(Self::default());
         let entered = Latch::leaked(workers);

@@ -1,9 +1,9 @@
 //! Workloads, written once, and the contestants that run them: the pool's backends and, with the
-//! feature `peers`, others.
+//! feature `peers`, other pools.
 //!
 //! One process measures one sample: `bench-sample WORKLOAD CONTESTANT SIZE WORKERS` prints a
-//! [`Sample`] as a line of JSON. `cargo xtask bench` starts those processes, with the contestants
-//! taking turns, and compares.
+//! [`Sample`] as a line of JSON. `cargo xtask bench` starts these processes, with the contestants
+//! alternating, and compares the samples.
 #![forbid(unsafe_code)]
 
 mod contestant;

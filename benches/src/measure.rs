@@ -1,4 +1,4 @@
-//! What a workload measures: names, units, and how figures are made of times.
+//! What a workload measures: names, units, and how times become figures.
 
 use std::time::Duration;
 
@@ -27,7 +27,7 @@ pub enum Unit {
 impl Measure {
     /// Wall time, divided by the jobs.
     pub const TIME_PER_JOB: Self = Self::nanoseconds("time-per-job");
-    /// The middle one of many times.
+    /// The median of many times.
     pub const MEDIAN: Self = Self::nanoseconds("median");
     /// The time that 99 in 100 do not exceed.
     pub const P99: Self = Self::nanoseconds("p99");
@@ -43,7 +43,7 @@ impl Measure {
         Self::nanoseconds("queue-wait-p99"),
         Self::nanoseconds("queue-wait-p99.9"),
     ];
-    /// Wall time to the end of the last job, to the least that is possible.
+    /// The ratio of the wall time to the end of the last job to the shortest possible time.
     pub const MAKESPAN: Self = Self {
         name: "makespan-to-ideal",
         unit: Unit::Ratio,
@@ -52,15 +52,15 @@ impl Measure {
     pub const BYTES_PER_JOB: Self = Self::bytes("bytes-per-job");
     /// The most that it grew by meanwhile, divided by the jobs.
     pub const PEAK_BYTES_PER_JOB: Self = Self::bytes("peak-bytes-per-job");
-    /// From the call to stop to its end, with every job that had not started given back and
+    /// From the call to stop to its end, with every job that had not started handed back and
     /// dropped.
     pub const TIME_TO_STOP: Self = Self::nanoseconds("time-to-stop");
-    /// Of the queued jobs, those that ran although the pool was to stop.
+    /// The share of queued jobs that ran although the pool was told to stop.
     pub const SHARE_RUN: Self = Self {
         name: "share-run",
         unit: Unit::Ratio,
     };
-    /// Time of the process on all cores, for one second of the clock.
+    /// CPU time of the process for one second of wall time.
     pub const CPU_PER_SECOND: Self = Self::nanoseconds("cpu-per-second");
 
     /// A measure in nanoseconds.
@@ -108,7 +108,7 @@ pub(crate) fn float(count: usize) -> f64 {
     count as f64
 }
 
-/// Times, to be asked for their percentiles.
+/// Times, with their percentiles.
 pub(crate) struct Times(Vec<Duration>);
 
 impl Times {

@@ -50,7 +50,8 @@ pub fn measure(workload: Workload, entry: Entry, size: usize, workers: usize) ->
         },
     };
     let measures = match workload {
-        // On a thread of its own: whom it starts is on that core too, and the caller stays free.
+        // On a separate thread: the threads that it starts are on that core too, and the caller is
+        // not confined.
         Workload::RoundTripPinned => on_one_core(|| entry.run(&setup))?,
         _ => entry.run(&setup)?,
     };

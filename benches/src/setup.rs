@@ -1,4 +1,4 @@
-//! `Setup`: one sample to be taken, and the face that a workload needs of a contestant.
+//! `Setup`: one sample to take, and the face that a workload needs from a contestant.
 
 use anyhow::Result;
 
@@ -8,7 +8,7 @@ use crate::system::Memory;
 use crate::workload::Workload;
 use crate::workloads;
 
-/// What a workload asks of a contestant.
+/// What a workload needs from a contestant.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Face {
     /// Runs closures: a [`Contestant`].
@@ -21,7 +21,7 @@ pub(crate) enum Face {
     Sleepers,
     /// Its jobs fork and join: a [`ForkJoin`].
     ForkJoin,
-    /// Is no pool at all: what the machine charges.
+    /// Is not a pool: what the machine charges.
     Floor,
 }
 
@@ -29,7 +29,7 @@ impl Face {
     pub(crate) const COUNT: usize = 6;
 }
 
-/// One sample to be taken.
+/// One sample to take.
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct Setup {
     pub(crate) workload: Workload,
@@ -38,12 +38,12 @@ pub(crate) struct Setup {
     pub(crate) workers: usize,
     /// The queue that a bounded contestant gets.
     pub(crate) capacity: usize,
-    /// What the process held before the contestant was built, where the workload asks for it.
+    /// What the process held before the contestant was built, if the workload asks for it.
     pub(crate) before: Option<Memory>,
 }
 
-/// The part of a sample's jobs that run before the clock starts: threads, caches and allocator are
-/// warm then.
+/// The part of a sample's jobs that run before the clock starts, to warm up threads, caches and the
+/// allocator.
 const WARM_UP_PART: usize = 16;
 
 impl Setup {
@@ -61,8 +61,8 @@ impl Setup {
     }
 
     /// Runs a workload whose jobs submit jobs. The contestant is leaked, so that a job holds it
-    /// without a count of references, which would cost more than many a pool; a process measures
-    /// one sample.
+    /// without a reference count, which would cost more than many pools; a process measures one
+    /// sample.
     fn inside<C: Contestant>(&self, contestant: C) -> Measures {
         let contestant = Box::leak(Box::new(contestant));
         workloads::inside(&self.warm_up(), contestant);
@@ -74,7 +74,7 @@ impl Setup {
         Ok(workloads::stop(self, contestant))
     }
 
-    /// Runs a workload of futures, likewise.
+    /// Runs a workload of futures in the same way.
     pub(crate) fn futures<C: Futures>(&self, contestant: C) -> Result<Measures> {
         workloads::futures(&self.warm_up(), &contestant);
         let measures = workloads::futures(self, &contestant);
@@ -82,7 +82,7 @@ impl Setup {
         Ok(measures)
     }
 
-    /// Runs a workload of nested joins, likewise.
+    /// Runs a workload of nested joins in the same way.
     pub(crate) fn fork_join<C: ForkJoin>(&self, contestant: C) -> Result<Measures> {
         workloads::fork_join(&self.warm_up(), &contestant);
         let measures = workloads::fork_join(self, &contestant);

@@ -1,4 +1,4 @@
-//! All that there is to know of a workload before it runs.
+//! Everything known about a workload before it runs.
 
 mod table;
 
@@ -16,7 +16,7 @@ pub struct Scaling {
     pub workers: &'static [usize],
 }
 
-/// Who takes part, of those that have the face.
+/// Which contestants with the face take part.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Takers {
     /// All.
@@ -29,7 +29,7 @@ pub(crate) enum Takers {
     Listed,
 }
 
-/// All that there is to know of a workload before it runs.
+/// Everything known about a workload before it runs.
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct Spec {
     pub(crate) workload: Workload,
@@ -38,11 +38,11 @@ pub(crate) struct Spec {
     pub(crate) measures: &'static [Measure],
     pub(crate) full_size: usize,
     pub(crate) quick_size: usize,
-    /// How many samples it gets, to the usual number.
+    /// How many samples it gets, relative to the usual number.
     pub(crate) share: f64,
     pub(crate) face: Face,
     pub(crate) takers: Takers,
-    /// Whether it needs what only some systems tell.
+    /// Whether it needs what only some systems report.
     pub(crate) asks_the_system: bool,
     pub(crate) scaling: Scaling,
 }

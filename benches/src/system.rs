@@ -1,10 +1,10 @@
-//! What the system says of this process: memory, time on the cores, and where it may run.
+//! What the system says about this process: memory, CPU time, and the cores it may run on.
 
 use std::time::Duration;
 
 use anyhow::Result;
 
-/// What the process holds of the machine's memory, in bytes.
+/// The memory that the process holds, in bytes.
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct Memory {
     /// Now.
@@ -96,7 +96,7 @@ pub(crate) fn memory() -> Result<Memory> {
     this::memory()
 }
 
-/// The time that the process has had on all cores.
+/// The CPU time of the process on all cores.
 ///
 /// # Errors
 /// If the system does not say.

@@ -11,7 +11,7 @@ use crate::setup::Face;
 use crate::spec::{SPECS, Scaling, Spec, Takers};
 use crate::system;
 
-/// What is measured. What each is stands in its [`title`](Self::title).
+/// What is measured. Its [`title`](Self::title) says what each is.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 #[expect(missing_docs, reason = "the titles say it, and people read them too")]
 pub enum Workload {
@@ -72,7 +72,7 @@ impl Workload {
         self.spec().name
     }
 
-    /// What it is, in a sentence for people.
+    /// What it is, in a sentence for readers.
     pub fn title(self) -> &'static str {
         self.spec().title
     }
@@ -103,17 +103,17 @@ impl Workload {
         self.spec().full_size
     }
 
-    /// The same for a sample that shows that all works.
+    /// The same for a sample that shows that everything works.
     pub fn quick_size(self) -> usize {
         self.spec().quick_size
     }
 
-    /// How many samples it gets, to the usual number: long ones get fewer.
+    /// How many samples it gets, relative to the usual number: long ones get fewer.
     pub fn share(self) -> f64 {
         self.spec().share
     }
 
-    /// How many workers it uses where the user names no number and the system grants `granted` in
+    /// How many workers it uses if the user gives no number and the system grants `granted` in
     /// parallel.
     pub fn workers(self, granted: usize) -> usize {
         match self {
@@ -136,8 +136,8 @@ impl Workload {
         const USUAL: usize = 1024;
         match self {
             Self::Bounded => 100,
-            // A tree gets room for all of it: a bounded channel of boxes would wait for itself
-            // otherwise. So does a queue that is to be filled while nobody takes from it.
+            // A tree gets room for all its jobs: a bounded channel of boxes would otherwise wait
+            // for itself. So does a queue that is filled while no worker takes from it.
             Self::SpawnInside | Self::Queued | Self::Memory | Self::Shutdown => size.max(USUAL),
             _ => USUAL,
         }
@@ -147,8 +147,8 @@ impl Workload {
         self.spec().face
     }
 
-    /// Whether a part of the jobs runs before the clock starts. Not where the first growth is what
-    /// is measured.
+    /// Whether a part of the jobs runs before the clock starts. Not if the workload measures the
+    /// first growth.
     pub(crate) fn warms_up(self) -> bool {
         !matches!(self, Self::Memory | Self::Idle)
     }

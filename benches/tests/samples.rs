@@ -7,7 +7,7 @@ use benches::{Entry, Kind, Workload, measure};
 /// Jobs of each sample; an odd tree, so that its halves differ.
 const SIZE: usize = 300;
 
-/// Few where each takes long.
+/// Few, if each takes long.
 fn size(workload: Workload) -> usize {
     match workload {
         Workload::RoundTripCold | Workload::Idle => 5,

@@ -1,5 +1,5 @@
-//! `cargo xtask conformance`: a table of rules and backends, and one of the executors that the kit
-//! must catch.
+//! `cargo xtask conformance`: a table of rules and backends, and one of the faulty executors that
+//! the kit must catch.
 
 use std::io::{self, IsTerminal, Write};
 use std::panic;
@@ -14,14 +14,14 @@ use pool_conformance::{Fixture, Rule, Verdict, faulty};
 
 #[derive(Args)]
 pub(crate) struct Options {
-    /// Runs this backend alone
+    /// Runs only this backend
     #[arg(long)]
     backend: Option<Backend>,
-    /// Runs this rule alone, or all whose number begins so: `R604`, `R6`. Panics of jobs are shown
-    /// then
+    /// Runs only this rule, or all whose number begins with this: `R604`, `R6`. Then panics of jobs
+    /// are shown
     #[arg(long)]
     rule: Option<String>,
-    /// Runs the faulty executors although a rule or backend is named
+    /// Runs the faulty executors even if a rule or backend is named
     #[arg(long)]
     faulty: bool,
 }
@@ -96,8 +96,7 @@ pub(crate) fn run(options: &Options) -> Result<()> {
     Ok(())
 }
 
-/// Rules make jobs panic by the hundred, on threads of their own; what matters of that is in the
-/// verdicts.
+/// Rules make hundreds of jobs panic, on their own threads; the verdicts have what matters.
 pub(crate) fn show_panics_of_main_alone() {
     let usual = panic::take_hook();
     panic::set_hook(Box::new(move |panic| {
@@ -180,7 +179,7 @@ fn rules(options: &Options) -> Result<usize> {
     Ok(tally.failed.len())
 }
 
-/// Each column has rules of its own: a rule's test is made for its fixture.
+/// Each column has its own rules: a rule's test is generic over its fixture.
 fn verdict(column: &Column, id: &str) -> Verdict {
     let rules = (column.rules)();
     match rules.iter().find(|rule| rule.id == id) {
@@ -189,7 +188,7 @@ fn verdict(column: &Column, id: &str) -> Verdict {
     }
 }
 
-/// Returns how many the kit did not catch. Caught means: by every rule that the flaw breaks, and by
+/// Returns how many the kit did not catch. Caught means by every rule that the flaw breaks, and by
 /// none without the flaw.
 fn faulty_executors() -> usize {
     let mut table = Table::new();
@@ -230,7 +229,7 @@ fn list(what: &str, lines: &[impl AsRef<str>]) {
     }
 }
 
-/// Shows on a terminal what runs now; an empty text wipes the line.
+/// Shows on a terminal what runs now; an empty text clears the line.
 fn announce(text: &str) {
     let mut stderr = io::stderr();
     if stderr.is_terminal() {

@@ -1,6 +1,6 @@
-//! `cargo xtask fuzz`: random programs over pools, each in a process of its own under a watchdog.
+//! `cargo xtask fuzz`: random programs over pools, each in its own process under a watchdog.
 //!
-//! The contract is their oracle; what fails is shrunk and printed.
+//! The contract is their oracle; a failing program is shrunk and printed.
 
 mod actor;
 mod books;
@@ -90,7 +90,7 @@ pub(crate) struct ChildOptions {
     count: u64,
     #[arg(long, default_value = "mixed")]
     backend: Which,
-    /// The program, instead of that of the seed
+    /// The program, instead of the seed's
     #[arg(long)]
     program: Option<PathBuf>,
     /// How often the program runs
@@ -99,10 +99,10 @@ pub(crate) struct ChildOptions {
     /// Seconds after which a program hangs
     #[arg(long, default_value_t = 20)]
     patience: u64,
-    /// Looks at no stacks
+    /// Prints no stacks
     #[arg(long)]
     no_stacks: bool,
-    /// Has the first pool break a promise
+    /// Makes the first pool break a promise
     #[arg(long)]
     plant: Option<Plant>,
     /// Prints each program before it runs

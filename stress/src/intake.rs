@@ -1,12 +1,12 @@
-//! `Intake`: what became of a submission, as the histories of the soak and of the fuzzer keep it.
+//! `Intake`: the result of a submission, as the histories of the soak and the fuzzer record it.
 
 use std::sync::atomic::{AtomicU8, Ordering::SeqCst};
 
-/// What became of a submission.
+/// The result of a submission.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 #[repr(u8)]
 pub(crate) enum Intake {
-    /// On its way; or of a way in that does not say.
+    /// On its way, or unknown since the way in does not say.
     Unknown = 0,
     Accepted = 1,
     Refused = 2,

@@ -1,5 +1,5 @@
-//! The programs that hold the pools to the contract: `cargo xtask conformance`, `sim`, `soak`,
-//! `fuzz` and `fuzz-run`.
+//! The programs that check the pools against the contract: `cargo xtask conformance`, `sim`,
+//! `soak`, `fuzz` and `fuzz-run`.
 #![forbid(unsafe_code)]
 #![expect(
     clippy::print_stdout,
@@ -17,7 +17,7 @@ use std::process::ExitCode;
 
 use clap::{Parser, Subcommand};
 
-/// The programs that hold the pools to the contract
+/// The programs that check the pools against the contract
 #[derive(Parser)]
 #[command(name = "stress", bin_name = "cargo xtask")]
 struct Cli {
@@ -27,15 +27,16 @@ struct Cli {
 
 #[derive(Subcommand)]
 enum Program {
-    /// Every rule of the contract on every backend, and the executors that the kit must catch
+    /// Every rule of the contract on every backend, and the faulty executors that the kit must
+    /// catch
     Conformance(conformance::Options),
     /// Every rule under schedules drawn from seeds, and how soon the faulty executors are found
     Sim(sim::Options),
-    /// Pools that are used by every way in and ended at random moments, each job's history held
-    /// against the contract
+    /// Pools that are used by every way in and ended at random moments, with each job's history
+    /// checked against the contract
     Soak(soak::Options),
-    /// Random programs over several pools, each in a process of its own, with the contract as their
-    /// oracle; what fails is shrunk
+    /// Random programs over several pools, each in its own process, with the contract as their
+    /// oracle; a failing program is shrunk
     Fuzz(fuzz::Options),
     /// Runs programs of `fuzz` in this process
     FuzzRun(fuzz::ChildOptions),

@@ -1,5 +1,5 @@
-//! `cargo xtask sim`: the contract under schedules drawn from seeds, and within how many of them
-//! each faulty executor is found.
+//! `cargo xtask sim`: the contract under schedules drawn from seeds, and how many seeds it takes to
+//! find each faulty executor.
 
 use std::sync::OnceLock;
 use std::time::{Duration, Instant};
@@ -15,15 +15,15 @@ use pool_conformance::{Fixture, Rule, Verdict};
 
 use crate::conformance::show_panics_of_main_alone;
 
-/// Seeds of each rule, if nothing is said: with as many rules as there are, over ten thousand runs.
+/// Default number of seeds for each rule: over ten thousand runs in all.
 const SEEDS: u64 = 180;
 
-/// Within that many seeds each faulty executor is found, and that many are tried to tell how many
-/// of them find it.
+/// Each faulty executor is found within the first number of seeds; the second number is tried to
+/// count how many find it.
 const BOUND: u64 = 10;
 const TRIED: u64 = 50;
 
-/// How many orderings the schedules by priorities are drawn for.
+/// How many ordering constraints (the depth) priority schedules are drawn for.
 const DEPTH: usize = 3;
 
 /// Limits of a run against a faulty executor, which may hang by design.
@@ -35,19 +35,19 @@ pub(crate) struct Options {
     /// Seeds of each rule
     #[arg(long, default_value_t = SEEDS)]
     seeds: u64,
-    /// The first of them
+    /// The first seed
     #[arg(long, default_value_t = 0)]
     from: u64,
-    /// This rule alone, or all whose number begins so: `R604`, `R6`
+    /// Only this rule, or all whose number begins with this: `R604`, `R6`
     #[arg(long)]
     rule: Option<String>,
     /// Draws priorities for every seed, not for every other one
     #[arg(long)]
     pct: bool,
-    /// Whose code takes its turns: `sim`, or a backend that has its own threads
+    /// Which backend runs: `sim`, or one that has its own threads
     #[arg(long, default_value_t = Backend::Sim)]
     backend: Backend,
-    /// The rules alone, and not the executors that break them
+    /// Only the rules, not the executors that break them
     #[arg(long)]
     kit_alone: bool,
     /// Prints the whole trace of the first failure
@@ -56,9 +56,9 @@ pub(crate) struct Options {
 }
 
 impl Options {
-    /// One seed is one rule on one schedule: of even seeds a walk at random, of odd ones by
-    /// priorities; and of every other pair, jobs start in order. `steps` is what the rule takes
-    /// under the first walk.
+    /// One seed is one rule on one schedule: a random walk for even seeds, priorities for odd ones;
+    /// in every other pair, jobs start in order. `steps` is what the rule takes under the first
+    /// walk.
     fn simulation(&self, seed: u64, steps: u64, rule: &str) -> Simulation {
         let mut simulation = Simulation::new(seed);
         if self.pct || !seed.is_multiple_of(2) {
@@ -75,8 +75,8 @@ impl Options {
     }
 }
 
-/// Whose code the kit runs against, by a value: each fixture more would have every rule compiled
-/// once more.
+/// The backend that the kit runs against, as a value: each additional fixture would compile every
+/// rule once more.
 static CHOSEN: OnceLock<Backend> = OnceLock::new();
 
 struct Simulated;
@@ -136,9 +136,9 @@ pub(crate) fn run(options: &Options) -> Result<()> {
     Ok(())
 }
 
-/// Every rule under every seed, one after the other; the first failure of each rule. Simulations in
-/// one process share what a process has one of, as the doors of swapped pools: side by side, the
-/// schedule of one would depend on another, and not on its seed alone.
+/// Runs every rule under every seed, one after the other, and returns the first failure of each
+/// rule. Simulations in one process share its global state, such as that of swapped pools: if they
+/// ran in parallel, the schedule of one would depend on another, not only on its seed.
 fn kit(options: &Options, rules: &[Rule]) -> Vec<Failure> {
     let start = Instant::now();
     let mut done = Done::default();
@@ -187,7 +187,7 @@ fn run_rule(options: &Options, rule: Rule) -> Done {
         Verdict::Skipped(reason) => Some(format!("{}: {reason}", rule.id)),
         Verdict::Failed(reason) => panic!("{} ({}): {reason}", rule.id, rule.title),
     };
-    // What a walk takes is what the priorities are spread over.
+    // The steps of a walk are the range over which the priorities change.
     let measured = Simulation::new(0).try_run(move |_| test());
     let steps = measured.map_or(1000, |ran| ran.steps);
     let mut reasons: Vec<(String, u64)> = Vec::new();
@@ -223,7 +223,7 @@ fn count(reasons: &mut Vec<(String, u64)>, reason: String) {
     }
 }
 
-/// Returns how many were not found within the bound, or found without a flaw.
+/// Returns how many were not found within the bound, or were found without a flaw.
 fn faulty_executors() -> usize {
     let mut table = Table::new();
     table.load_preset(presets::ASCII_MARKDOWN);

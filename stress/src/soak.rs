@@ -1,5 +1,5 @@
 //! `cargo xtask soak`: many threads use and end one pool after the other, by every way in, and each
-//! job's history is held against the contract.
+//! job's history is checked against the contract.
 
 mod books;
 mod jobs;
@@ -22,27 +22,28 @@ use pool::Backend;
 
 use watch::Watched;
 
-/// What a pool that leaks shows within seconds, and what the allocator's caches never do.
+/// Growth that a leaking pool shows within seconds, and the allocator's caches never do.
 const MOST_GROWTH_KIB: u64 = 24 * 1024;
-/// Below that many rounds the memory is still finding its level.
+/// Below this many rounds the memory is not stable yet.
 const WARM_UP: usize = 100;
 /// How often the memory is read, in rounds.
 const EVERY: usize = 10;
-/// What the number of mappings may grow by over the rounds: allocators and thread libraries keep a
+/// How much the number of mappings may grow over the rounds: allocators and thread libraries keep a
 /// few.
 const MOST_NEW_MAPPINGS: u64 = 64;
-/// One round in that many is one of several pools that use each other.
+/// One round in this many has several pools that use each other.
 const NEIGHBOURS: u64 = 4;
 
 #[derive(Args)]
 pub(crate) struct Options {
-    /// One backend, or all, one after the other
+    /// One backend, or all of them one after the other
     #[arg(long, default_value = "all")]
     backend: Which,
-    /// How long in all
+    /// Seconds in all
     #[arg(long, default_value_t = 60)]
     seconds: u64,
-    /// The first round's seed, and each round's is the next; drawn and told if there is none
+    /// The seed of the first round; each round takes the next. If there is none, it is drawn and
+    /// printed
     #[arg(long)]
     seed: Option<u64>,
 }
@@ -185,7 +186,7 @@ impl Memory {
     }
 }
 
-/// Once a value has found its level: a middle of the first quarter, and one of the last.
+/// Once a value is stable: the median of the first quarter, and of the last.
 fn levels(values: &[u64]) -> Option<(u64, u64)> {
     let warm = values.get(WARM_UP / EVERY..)?;
     let quarter = warm.len() / 4;

@@ -1,5 +1,5 @@
-//! `cargo xtask ci`: what the continuous integration runs; with `--deep`, everything that this
-//! repository can check of itself.
+//! `cargo xtask ci`: what continuous integration runs; with `--deep`, every check of this
+//! repository.
 
 use std::process::Command;
 
@@ -25,7 +25,7 @@ pub(crate) struct Options {
     deep: bool,
 }
 
-/// Everything that a change must pass, and a look whether the benches still build and run; their
+/// Everything that a change must pass, and a check that the benches still build and run; their
 /// figures mean nothing on a shared machine.
 pub(crate) fn run(options: &Options) -> Result<()> {
     test::run()?;
@@ -55,8 +55,7 @@ fn deep() -> Result<()> {
     Ok(())
 }
 
-/// Features in every combination; licences, bans, sources and advisories of all that the workspace
-/// depends on.
+/// Features in every combination; licences, bans, sources and advisories of all dependencies.
 fn dependencies(not_checked: &mut Vec<String>) -> Result<Vec<Step>> {
     install("hack")?;
     install("deny")?;
@@ -101,7 +100,7 @@ fn compatibility(not_checked: &mut Vec<String>) -> Result<Vec<Step>> {
     Ok(steps)
 }
 
-/// Sees to it that cargo has a subcommand.
+/// Checks that cargo has a subcommand.
 fn install(name: &str) -> Result<()> {
     if quietly(cargo().args([name, "--version"]))? {
         return Ok(());

@@ -1,6 +1,6 @@
-//! Commands that are programs of other packages: built and run with the arguments as they are.
+//! Commands that are programs of other packages: built and run with unchanged arguments.
 //!
-//! They need the pools, and xtask must not: it builds in seconds, also from a clean target.
+//! They need the pools, and xtask must not depend on them: it builds in seconds, even from scratch.
 
 use std::ffi::OsString;
 use std::process::Command;
@@ -10,7 +10,7 @@ use clap::Args;
 
 use crate::root;
 
-/// The program's own arguments, `--help` among them.
+/// The program's own arguments, including `--help`.
 #[derive(Args)]
 #[command(disable_help_flag = true)]
 pub(crate) struct Arguments {
@@ -23,20 +23,20 @@ pub(crate) struct Arguments {
     arguments: Vec<OsString>,
 }
 
-/// Samples and compares; optimised, as what it samples.
+/// Samples and compares; optimised, like what it samples.
 pub(crate) fn bench(own: &Arguments) -> Result<()> {
     let mut command = run("benches", "bench");
     command.args(["--release", "--features", "runner", "--"]);
     exec(command.args(&own.arguments))
 }
 
-/// Holds the pools to the contract, in one of its ways.
+/// Checks the pools against the contract, in one of several ways.
 pub(crate) fn stress(way: &str, own: &Arguments) -> Result<()> {
     let mut command = run("stress", "stress");
     exec(command.args(["--", way]).args(&own.arguments))
 }
 
-/// Stays in the caller's directory, from which the arguments may name files.
+/// Stays in the caller's directory, since arguments may name files relative to it.
 fn run(package: &str, program: &str) -> Command {
     let cargo = std::env::var_os("CARGO").unwrap_or_else(|| "cargo".into());
     let mut command = Command::new(cargo);
@@ -47,8 +47,8 @@ fn run(package: &str, program: &str) -> Command {
     command
 }
 
-/// Replaces this process, so that exit codes and signals are the program's. Returns only if that
-/// fails.
+/// Replaces this process, so that exit codes and signals are the program's. Returns only on
+/// failure.
 #[cfg(unix)]
 fn exec(command: &mut Command) -> Result<()> {
     use std::os::unix::process::CommandExt;

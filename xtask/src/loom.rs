@@ -17,15 +17,15 @@ use crate::one_test::{Verdict, build_tests, in_parallel, run_within, test_of};
 use crate::steps::cargo;
 use mutants::MUTANTS;
 
-/// Builds the models instead of the pool: a name of its own, so that no dependency follows it.
+/// Builds the models instead of the pool. The name is unique, so no dependency reacts to it.
 const CFG: &str = "--cfg pool_loom";
-/// One target folder for the code and its copy: the dependencies are built once.
+/// One target folder for the code and its copy, so the dependencies are built once.
 const TARGET: &str = "target/models";
-/// How many preemptions a model explores: unless said otherwise, and with `--deep`.
+/// How many preemptions a model explores: by default, and with `--deep`.
 const BOUND: usize = 2;
 const DEEP_BOUND: usize = 4;
-/// A model that neither passes nor fails for so long has lost its way. With `--deep` a model may
-/// take many minutes.
+/// A model that neither passes nor fails within this time hangs. With `--deep` a model may take
+/// many minutes.
 const LIMIT: Duration = Duration::from_secs(120);
 const DEEP_LIMIT: Duration = Duration::from_secs(3600);
 
@@ -80,7 +80,7 @@ pub(crate) fn run(options: &Options) -> Result<()> {
         .collect();
     let copy = copy::with_mutants(MUTANTS)?;
     let mutated = build(&copy, copy::NAME)?;
-    // What fails with every mutant off says nothing of those that are on.
+    // A model that fails with every mutant off says nothing about the mutants.
     let failures = run_models(options, &mutated, &models)?;
     ensure!(
         failures.is_empty(),
@@ -135,7 +135,7 @@ fn check_that_each_has_a_mutant(models: &[String]) -> Result<()> {
     Ok(())
 }
 
-/// Builds the models of the workspace in a folder. Their binary.
+/// Builds the models of the workspace in a folder. Returns their binary.
 fn build(workspace: &Path, package: &str) -> Result<String> {
     let mut command = cargo();
     command
@@ -163,7 +163,7 @@ fn models_of(binary: &str) -> Result<Vec<String>> {
         .collect())
 }
 
-/// Runs the models on the code as it is. The names of those that failed.
+/// Runs the models on the unchanged code. Returns the names of those that failed.
 fn run_models(options: &Options, binary: &str, models: &[String]) -> Result<Vec<String>> {
     in_parallel(models, |model| {
         let start = Instant::now();
@@ -178,7 +178,7 @@ fn run_models(options: &Options, binary: &str, models: &[String]) -> Result<Vec<
     })
 }
 
-/// Runs each mutant against its model, with the bound of every day. The names of those that were
+/// Runs each mutant against its model, with the default bound. Returns the names of those that were
 /// not caught.
 fn run_mutants(binary: &str, mutants: &[&Mutant]) -> Result<Vec<String>> {
     in_parallel(mutants, |mutant| {

@@ -36,25 +36,26 @@ struct Cli {
 enum Task {
     /// What to run before each commit: format, lints, tests, docs; stops at the first failure
     Test,
-    /// Every rule of the contract on every backend, and the executors that the kit must catch
+    /// Every rule of the contract on every backend, and the faulty executors that the kit must
+    /// catch
     Conformance(forward::Arguments),
     /// The models of the hand-written protocols, and for each the mutants of the code that it must
     /// catch
     Loom(loom::Options),
     /// Mutants of pool-core, each with the test that must notice it
     Mutants(mutants::Options),
-    /// Pools that are used by every way in and ended at random moments, each job's history held
-    /// against the contract
+    /// Pools that are used by every way in and ended at random moments, with each job's history
+    /// checked against the contract
     Soak(forward::Arguments),
-    /// Random programs over several pools, each in a process of its own, with the contract as their
-    /// oracle; what fails is shrunk
+    /// Random programs over several pools, each in its own process, with the contract as their
+    /// oracle; a failing program is shrunk
     Fuzz(forward::Arguments),
     /// Runs programs of `fuzz` in this process
     #[command(hide = true)]
     FuzzRun(forward::Arguments),
-    /// Every rule under schedules drawn from seeds, and how soon the faulty executors are found
+    /// Every rule under schedules drawn from seeds, and how many seeds find each faulty executor
     Sim(forward::Arguments),
-    /// The workloads on the backends and their peers, each sample in a process of its own
+    /// The workloads on the backends and their peers, each sample in its own process
     Bench(forward::Arguments),
     /// The checks of the repository that no compiler makes
     Tidy,

@@ -10,7 +10,7 @@ use anyhow::{Context, Result, ensure};
 use crate::root;
 use crate::steps::{Step, run_all};
 
-/// Below the root: a workspace of its own, so that no lock file is touched but its own.
+/// Below the root: a separate workspace, so that no other lock file is touched.
 const FOLDER: &str = "target/minimal";
 
 pub(crate) fn run() -> Result<()> {
@@ -65,7 +65,7 @@ pub(crate) fn copy(folder: &Path) -> Result<()> {
     Ok(())
 }
 
-/// The workspace's manifest with these members alone, and without what is said of others.
+/// The workspace's manifest with only these members, and without entries for others.
 pub(crate) fn members(manifest: &str, members: &str) -> Result<String> {
     let mut lines = Vec::new();
     let mut has_members = false;

@@ -1,11 +1,11 @@
-//! `Mutant`: a small weakening of pool-core, with what must notice it; and a copy of the crate in
-//! which each can be switched on when it runs.
+//! `Mutant`: a small weakening of pool-core, with the model or test that must notice it; and a copy
+//! of the crate in which each can be switched on at run time.
 //!
-//! One build serves all mutants, and the code itself stays as it is: it pays for no switch and
-//! shows none. A mutant replaces a piece of code that occurs exactly once. It is found by its
-//! tokens and by its module: see [`anchor`]. So moving a module, renaming it, wrapping a line or
-//! rewording a comment does not break a mutant, and a mutant whose code has changed is an error
-//! when the copy is made, not a survivor.
+//! One build serves all mutants, and the code itself stays unchanged: it contains no switch. A
+//! mutant replaces a piece of code that occurs exactly once. It is found by its tokens and by its
+//! module: see [`anchor`]. So moving a module, renaming it, wrapping a line or rewording a comment
+//! does not break a mutant, and a mutant whose code has changed is an error when the copy is made,
+//! not a survivor.
 
 mod anchor;
 
@@ -19,7 +19,7 @@ use anchor::Sources;
 /// A weakened variant of a piece of code.
 #[derive(Debug)]
 pub(crate) struct Mutant {
-    /// Unique; what a survivor is called by.
+    /// A unique name, by which a survivor is reported.
     pub(crate) name: &'static str,
     /// The model, or the test, that must fail.
     pub(crate) by: &'static str,
@@ -28,10 +28,10 @@ pub(crate) struct Mutant {
     /// The module where the code is looked for first: the last parts of its path are enough.
     pub(crate) module: &'static str,
     /// The code, which occurs once: in that module, or otherwise in the crate. It may be half a
-    /// block, and ends with no comma.
+    /// block, and does not end with a comma.
     pub(crate) old: &'static str,
-    /// What takes its place while the mutant is on; or, where that is no expression or statement of
-    /// its own, the whole new text, in which `MUTANT` says whether it is on.
+    /// What replaces it while the mutant is on; or, if that is not an expression or statement, the
+    /// whole new text, in which `MUTANT` says whether it is on.
     pub(crate) new: &'static str,
 }
 
@@ -52,9 +52,9 @@ macro_rules! mutants {
 }
 pub(crate) use mutants;
 
-/// The variable that names the mutant to be switched on.
+/// The variable that names the mutant to switch on.
 pub(crate) const VARIABLE: &str = "POOL_MUTANT";
-/// What stands for the switch in a mutant's text.
+/// The placeholder for the switch in a mutant's text.
 const SWITCH: &str = "MUTANT";
 
 /// The switch in the copy.
@@ -76,7 +76,7 @@ pub(crate) fn put_into(package: &Path, mutants: &[Mutant]) -> Result<()> {
     change(&folder.join("lib.rs"), |text| Ok(format!("{text}{DOOR}")))
 }
 
-/// The modules in a folder with all mutants in them, or everything that does not fit.
+/// The modules in a folder with all mutants in them, or a list of everything that does not fit.
 fn mutated(folder: &Path, mutants: &[Mutant]) -> Result<Sources> {
     let mut sources = Sources::read(folder)?;
     let errors: Vec<String> = mutants
@@ -117,7 +117,7 @@ fn mutate(sources: &mut Sources, mutant: &Mutant) -> Result<()> {
     Ok(())
 }
 
-/// Checks that each mutant has a name of its own, which switches it on, and fits the code as it is.
+/// Checks that each mutant has a unique name, which switches it on, and fits the current code.
 #[cfg(test)]
 pub(crate) fn check(mutants: &[Mutant]) {
     let names: std::collections::BTreeSet<&str> = mutants.iter().map(|it| it.name).collect();

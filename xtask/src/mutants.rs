@@ -16,9 +16,9 @@ use crate::one_test::{Executable, Verdict, build_tests, in_parallel, run_within,
 use crate::steps::cargo;
 use list::MUTANTS;
 
-/// Below the root: the copy of the crates, and what is built of it.
+/// Below the root: the copy of the crates, and its build.
 const FOLDER: &str = "target/mutants-of-rules";
-/// What has not ended by then hangs: each test takes seconds.
+/// A test that has not ended by then hangs: each takes seconds.
 const LIMIT: Duration = Duration::from_secs(90);
 
 #[derive(Args)]
@@ -89,7 +89,7 @@ pub(crate) fn run(options: &Options) -> Result<()> {
     Ok(())
 }
 
-/// Builds the tests that are to notice mutants.
+/// Builds the tests that must notice mutants.
 fn build(folder: &Path) -> Result<Vec<Executable>> {
     let mut command = cargo();
     command

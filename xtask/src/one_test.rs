@@ -1,5 +1,5 @@
-//! One test of a test binary in a process of its own: one that loses its way, or is led into
-//! undefined behaviour by a mutant, costs no other.
+//! One test of a test binary in its own process: if a mutant makes it hang or causes undefined
+//! behaviour, no other test is affected.
 
 use std::io::Read;
 use std::path::Path;
@@ -14,7 +14,7 @@ use anyhow::{Context, Result, ensure};
 /// How often a running test is looked at.
 const LOOK: Duration = Duration::from_millis(20);
 
-/// What one run of one test came to.
+/// The result of one run of one test.
 #[derive(Debug, PartialEq, Eq)]
 pub(crate) enum Verdict {
     Passed,
@@ -83,7 +83,7 @@ pub(crate) fn test_of(binary: &str, test: &str) -> Command {
     command
 }
 
-/// Runs it, and gives it up after `limit`.
+/// Runs it, and gives up after `limit`.
 ///
 /// # Errors
 /// The binary does not start, or has no such test.
@@ -117,17 +117,17 @@ pub(crate) fn run_within(mut command: Command, limit: Duration) -> Result<(Verdi
     Ok((verdict, said + &stderr.join().unwrap_or_default()))
 }
 
-/// On a thread: a test that prints more than a pipe holds would otherwise wait for its reader.
+/// On a thread: otherwise a test that prints more than a pipe holds would wait for its reader.
 fn read_as_it_comes(pipe: Option<impl Read + Send + 'static>) -> JoinHandle<String> {
     thread::spawn(move || {
         let mut bytes = Vec::new();
-        // What was read before an error is what there is to show.
+        // Whatever was read before an error is shown.
         let _read = pipe.map(|mut pipe| pipe.read_to_end(&mut bytes));
         String::from_utf8_lossy(&bytes).into_owned()
     })
 }
 
-/// Does something for each item, as many at once as there are cores; gathers what it said of some.
+/// Calls a function for each item, on as many threads as there are cores; collects the results.
 pub(crate) fn in_parallel<T: Sync>(
     items: &[T],
     act: impl Fn(&T) -> Result<Option<String>> + Sync,
@@ -176,7 +176,7 @@ mod tests {
         let verdict = |end| run(&format!("echo running 1 test; {end}")).unwrap().0;
         assert_eq!(verdict("true"), Verdict::Passed);
         assert_eq!(verdict("exit 101"), Verdict::Failed);
-        // A signal: the mutant led into undefined behaviour.
+        // A signal: the mutant caused undefined behaviour.
         assert_eq!(verdict("kill -SEGV $$"), Verdict::Failed);
     }
 

@@ -9,25 +9,25 @@ use anyhow::{Context, Result, bail, ensure};
 use crate::root;
 use crate::steps::{Step, run_all};
 
-/// Sanitizers change code that is built for a named target alone, and not build scripts and macros.
+/// Sanitizers change only code that is built for a named target, not build scripts and macros.
 const TARGET: &str = "x86_64-unknown-linux-gnu";
-/// A folder of its own: the flags are others than those of every day.
+/// A separate folder: the flags differ from the usual ones.
 const FOLDER: &str = "target/sanitize";
 
-/// What leaks on purpose, and is no finding.
+/// Deliberate leaks, which are not findings.
 ///
-/// A payload that panics as it is dropped, with a payload that does so too, is forgotten in the end
-/// (`R303`). Such payloads are made by the tests of that rule alone, by panics with a type of their
-/// own; so the name of that panic tells them from all else. And one of the executors that the kit
-/// must catch keeps its pool alive for ever: that is its flaw.
+/// A payload that panics when it is dropped, with a payload that does so too, is finally forgotten
+/// (`R303`). Only the tests of that rule make such payloads, by panics with their own type, so the
+/// name of that panic identifies them. And one of the executors that the kit must catch keeps its
+/// pool alive forever: that is its flaw.
 const SUPPRESSED: &str = "\
 leak:begin_panic*pool_conformance::rules::bombs::Bomb
 leak:pool_conformance::faulty::endings::Immortal
 ";
 
-/// Tests of what a sanitizer changes: how much memory and stack the process takes, since it keeps
-/// what was freed for a while; and forks, which take many times as long in a process that it
-/// watches, and leave locks of its own behind.
+/// Tests of what a sanitizer changes: the memory and stack of the process, since it keeps freed
+/// memory for a while; and forks, which take many times as long under a sanitizer, and leave its
+/// own locks behind.
 const NOT_UNDER_IT: [&str; 12] = [
     "chains::futures_that_a_chain_of_wakers",
     "each_mistake_is_told",
@@ -73,7 +73,7 @@ fn require(command: &mut Command, otherwise: &str) -> Result<()> {
     Ok(())
 }
 
-/// A step of the nightly cargo's, with the sanitizer in all that it builds.
+/// A step of nightly cargo, with the sanitizer in everything it builds.
 fn sanitized(arguments: &str, to_tests: &str) -> Step {
     let arguments =
         format!("run nightly cargo {arguments} --target {TARGET} --target-dir {FOLDER}{to_tests}");
@@ -85,8 +85,8 @@ fn examples() -> Step {
     sanitized("build --all-features --examples", "")
 }
 
-/// Every test but those in the documentation, which do not link with a sanitizer. Leaks are looked
-/// for at the end of each binary.
+/// Every test except those in the documentation, which do not link with a sanitizer. Leaks are
+/// looked for at the end of each binary.
 fn suite() -> Result<Step> {
     let folder = root().join(FOLDER);
     fs::create_dir_all(&folder).with_context(|| folder.display().to_string())?;
@@ -109,7 +109,7 @@ fn stress() -> Step {
     Step::cargo("build -p stress")
 }
 
-/// Some rounds of the soak, which uses all that there is, at a hundredth of its speed.
+/// Some rounds of the soak, which uses everything, at a hundredth of its speed.
 fn memcheck() -> Step {
     let soak = "target/debug/stress soak --backend all --seconds 20 --seed 1";
     let options =

@@ -1,4 +1,4 @@
-//! Commands that must succeed one after the other, shown as one would type them.
+//! Commands that must succeed one after the other, shown as they would be typed.
 
 use std::fmt;
 use std::process::Command;
@@ -8,7 +8,7 @@ use anyhow::{Context, Result, bail};
 
 use crate::root;
 
-/// One command, of cargo's or of another program.
+/// One command, of cargo or of another program.
 pub(crate) struct Step {
     /// `None`: cargo.
     program: Option<&'static str>,
@@ -17,7 +17,7 @@ pub(crate) struct Step {
 }
 
 impl Step {
-    /// `cargo` with these arguments, parted by blanks.
+    /// `cargo` with these arguments, separated by spaces.
     pub(crate) fn cargo(arguments: &str) -> Self {
         Self {
             program: None,
@@ -26,7 +26,7 @@ impl Step {
         }
     }
 
-    /// Another program with these arguments, parted by blanks.
+    /// Another program with these arguments, separated by spaces.
     pub(crate) fn program(name: &'static str, arguments: &str) -> Self {
         Self {
             program: Some(name),

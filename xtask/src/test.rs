@@ -1,4 +1,4 @@
-//! `cargo xtask test`, what to run before each commit; and the rest of what a change must pass,
+//! `cargo xtask test`: what to run before each commit. Also the rest of what a change must pass,
 //! which `cargo xtask ci` runs.
 
 use anyhow::{Context, Result, ensure};
@@ -6,8 +6,8 @@ use serde_json::Value;
 
 use crate::steps::{Step, cargo, run_all};
 
-/// Tested by themselves, as users build them: next to the other packages, whose features are
-/// joined, their pools would be built for the simulator.
+/// Tested separately, as users build them: together with the other packages, unified features would
+/// build their pools for the simulator.
 const AS_SHIPPED: [&str; 5] = [
     "pool-channel",
     "pool-work-stealing",
@@ -36,7 +36,7 @@ pub(crate) fn run() -> Result<()> {
 pub(crate) fn run_rest() -> Result<()> {
     let mut steps = vec![Step::cargo("check -p pool --no-default-features")];
     for feature in features_of("pool")? {
-        // In a simulation alone a pool cannot be built anywhere else, as most tests do.
+        // With only the simulator, a pool cannot be built outside a simulation, as most tests do.
         let tests = if feature == "sim" {
             "--test simulation"
         } else {
@@ -50,8 +50,8 @@ pub(crate) fn run_rest() -> Result<()> {
         Step::cargo("xtask loom"),
         Step::cargo("run -p pool-conformance --example own_executor"),
         Step::cargo("run -p pool-conformance --example thread_per_run"),
-        // The tests have run the kit against every backend, and every faulty executor against the
-        // kit; in simulations too.
+        // The tests have run the kit against every backend and every faulty executor, also in
+        // simulations.
         Step::cargo("xtask sim --kit-alone"),
         Step::cargo("xtask soak --backend all --seconds 12"),
         Step::cargo("xtask fuzz --seeds 400 --backend mixed"),
@@ -59,7 +59,7 @@ pub(crate) fn run_rest() -> Result<()> {
     run_all(&steps)
 }
 
-/// Every feature of a package but `default`, so that a new one is tested alone from its first day.
+/// Every feature of a package except `default`, so that a new one is tested alone from the start.
 fn features_of(package: &str) -> Result<Vec<String>> {
     let output = cargo()
         .args(["metadata", "--no-deps", "--format-version", "1"])

@@ -16,7 +16,7 @@ use anyhow::{Context, Result, ensure};
 use crate::root;
 use source::Source;
 
-/// Where the project's own code lies.
+/// The folders of the project's own code.
 const DIRECTORIES: [&str; 4] = ["crates", "stress", "benches", "xtask"];
 
 pub(crate) fn run() -> Result<()> {

@@ -1,5 +1,5 @@
-//! Runs many jobs one way on one backend, always with the same steps, so that its instructions can
-//! be counted: `bench-instructions WAY BACKEND JOBS`.
+//! Runs many jobs by one way in on one backend, always with the same steps, so that the
+//! instructions can be counted: `bench-instructions WAY BACKEND JOBS`.
 //!
 //! One worker, held by a job that waits at a gate while the others are queued, then released to run
 //! them one after the other: no contention, no sleep and no search for work between two jobs. Two
@@ -14,8 +14,8 @@ use anyhow::{Context, Result, anyhow, bail, ensure};
 use benches::Latch;
 use pool::{Backend, JobContext, JobHandle, Pool, ShutdownPolicy};
 
-/// The room in the queue: the same for every number of jobs, as a queue that is made ready place by
-/// place costs by its places.
+/// The queue's capacity: the same for every number of jobs, since a queue that is initialized slot
+/// by slot costs by its capacity.
 const CAPACITY: usize = 1 << 16;
 
 fn main() -> Result<()> {
@@ -24,7 +24,7 @@ fn main() -> Result<()> {
         bail!("usage: bench-instructions WAY BACKEND JOBS");
     };
     let (backend, jobs): (Backend, usize) = (backend.parse()?, jobs.parse()?);
-    // The gate's job and the parent take a place each.
+    // The gate's job and the parent take a slot each.
     ensure!(
         jobs + 2 <= CAPACITY,
         "the queue has room for {CAPACITY} jobs"
@@ -54,14 +54,14 @@ fn hold(pool: &Pool) -> Result<SyncSender<()>> {
         tell.send(()).expect("the main thread waits for this");
         gate.recv().expect("the main thread opens the gate");
     };
-    // The refusal holds the closure, which only one thread may hold: no error of `anyhow`.
+    // The refusal holds the closure, which is not `Sync`, so `anyhow` cannot hold it.
     let gate = pool.spawn(wait).map_err(|refusal| anyhow!("{refusal}"))?;
     gate.detach();
     is_held.recv().context("the gate's job did not start")?;
     Ok(open)
 }
 
-/// Lets the jobs run, and waits for the last of them: woken once, not now and then on the way.
+/// Lets the jobs run, and waits for the last of them: woken once, not several times on the way.
 fn release(open: &SyncSender<()>, latch: &Latch) -> Result<()> {
     open.send(()).context("the gate's job is gone")?;
     latch.wait();

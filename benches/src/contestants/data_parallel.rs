@@ -1,4 +1,4 @@
-//! Libraries for data parallelism, as their documentation says: rayon and chili.
+//! Libraries for data parallelism, used as their documentation says: rayon and chili.
 
 use std::num::NonZero;
 

@@ -2,7 +2,7 @@
 
 use crate::contestant::ForkJoin;
 
-/// Does one after the other.
+/// Runs the jobs one after the other.
 pub(super) struct Sequential;
 
 impl ForkJoin for Sequential {

@@ -11,7 +11,7 @@ use crate::setup::Setup;
 
 type BoxedJob = Box<dyn FnOnce() + Send>;
 
-/// Threads that take turns at a `std::sync::mpsc` receiver.
+/// Threads that share a `std::sync::mpsc` receiver.
 pub(super) struct MutexMpsc {
     jobs: mpsc::Sender<BoxedJob>,
     threads: Vec<JoinHandle<()>>,
@@ -33,7 +33,7 @@ impl MutexMpsc {
     }
 }
 
-/// In a function of its own, so that the lock is free again before the job runs.
+/// A separate function, so that the lock is free again before the job runs.
 fn next(queue: &Mutex<mpsc::Receiver<BoxedJob>>) -> Option<BoxedJob> {
     let queue = queue.lock().unwrap_or_else(PoisonError::into_inner);
     queue.recv().ok()
@@ -137,7 +137,7 @@ impl Contestant for Kanal {
 }
 
 impl Stop for Kanal {
-    /// A kanal that is closed drops what is in it.
+    /// A kanal channel that is closed drops its contents.
     fn stop(self) {
         self.jobs.close().expect("nobody else closes it");
         join(self.threads);

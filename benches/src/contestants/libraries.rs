@@ -1,4 +1,4 @@
-//! Thread pools of others, each as its documentation says.
+//! Thread pools of other projects, each used as its documentation says.
 
 use std::convert::Infallible;
 use std::future::Future;
@@ -145,7 +145,7 @@ impl Affinitypool {
 }
 
 impl Contestant for Affinitypool {
-    /// There are no jobs that nobody waits for: what is returned for a job cancels it when dropped.
+    /// There are no detached jobs: what is returned for a job cancels it when dropped.
     fn execute(&self, job: impl FnOnce() + Send + 'static) {
         block_on(self.0.spawn(job));
     }
@@ -167,7 +167,7 @@ impl Contestant for Affinitypool {
 pub(super) struct Beekeeper {
     hive: Hive<DefaultQueen<ThunkWorker<()>>, ChannelTaskQueues<ThunkWorker<()>>>,
     outcomes: OutcomeSender<ThunkWorker<()>>,
-    /// Every job has an outcome. They go to a channel that nobody reads: the workloads know when a
+    /// Every job has an outcome. They go to a channel that is never read: the workloads know when a
     /// job has run.
     unread: Mutex<OutcomeReceiver<ThunkWorker<()>>>,
 }

@@ -1,4 +1,4 @@
-//! Who takes part: the table, and what each of them is made of.
+//! The contestants: the table, and the implementation of each.
 
 #[cfg(feature = "peers")]
 mod data_parallel;

@@ -1,4 +1,4 @@
-//! The pool, on any backend, as its users hold it.
+//! The pool, on any backend, as its users use it.
 
 use std::convert::Infallible;
 use std::future::Future;
@@ -60,8 +60,8 @@ impl<E: Executor + Shutdown + 'static> Contestant for Ours<E> {
 
 impl<E: Executor + Shutdown + 'static> Stop for Ours<E> {
     fn stop(self) {
-        // Nothing that has not started is waited for; what runs has time to end, or a thread would
-        // be left.
+        // It does not wait for jobs that have not started; running jobs get time to end, or a
+        // thread would be left.
         let policy = ShutdownPolicy::now().cancel_grace(Duration::from_secs(60));
         let report = self.0.shutdown(policy);
         assert!(report.is_safe_to_exit(), "a job is left: {report:?}");
@@ -109,8 +109,8 @@ fn shorter<'a>(ctx: &'a JobContext<'_>) -> &'a JobContext<'a> {
     ctx
 }
 
-/// The same pool, but what submits knows it as `dyn Executor` alone: what a library does that
-/// leaves the choice to its user.
+/// The same pool, but submitters know it only as `dyn Executor`, as in a library that leaves the
+/// choice to its user.
 pub(super) struct Dyn<P> {
     executor: Arc<dyn Executor>,
     pool: P,
@@ -166,8 +166,8 @@ pub(super) struct Watched<P> {
 }
 
 impl<E: Engine> Watched<WorkerPool<E>> {
-    /// From one reading to the next: so often that whatever a reading disturbs is disturbed all the
-    /// time, and not so often that the reader takes a core from the workers.
+    /// The time between two reads: so short that whatever a read disturbs is disturbed all the
+    /// time, but long enough that the reader takes no core from the workers.
     const PAUSE: Duration = Duration::from_micros(20);
 
     pub(super) fn build(setup: &Setup) -> Result<Self> {
@@ -175,7 +175,7 @@ impl<E: Engine> Watched<WorkerPool<E>> {
         let is_over = Arc::new(AtomicBool::new(false));
         let (read, over) = (pool.0.clone(), Arc::clone(&is_over));
         let reader = thread::Builder::new().spawn(move || {
-            // ORDERING: relaxed: nothing hangs on when it is seen.
+            // ORDERING: relaxed: nothing depends on when it is seen.
             while !over.load(Ordering::Relaxed) {
                 std::hint::black_box(read.stats());
                 thread::sleep(Self::PAUSE);
@@ -201,7 +201,7 @@ impl<E: Engine> Contestant for Watched<WorkerPool<E>> {
     }
 }
 
-/// A job of the pool that cannot fail and asks its context nothing.
+/// A job of the pool that cannot fail and does not use its context.
 fn infallible(
     job: impl FnOnce() + Send + 'static,
 ) -> impl FnOnce(&JobContext<'_>) -> Result<(), Infallible> + Send + 'static {

@@ -24,7 +24,7 @@ pub(crate) struct Row {
 }
 
 impl Row {
-    /// A contestant that has no bound, dies of a panic, and has no face yet.
+    /// A contestant that has no bound, does not survive a panic, and has no face yet.
     pub(super) const fn new(name: &'static str, kind: Kind, note: &'static str) -> Self {
         Self {
             name,
@@ -48,7 +48,7 @@ impl Row {
         self
     }
 
-    /// Takes part in these workloads alone.
+    /// Takes part only in these workloads.
     pub(super) const fn only(mut self, workloads: &'static [Workload]) -> Self {
         self.only = Some(workloads);
         self
@@ -60,7 +60,7 @@ impl Row {
         self
     }
 
-    /// Has `face`, and `play` shows it.
+    /// Has `face`, which `play` runs.
     pub(super) const fn on(mut self, face: Face, play: Play) -> Self {
         self.plays[face as usize] = Some(play);
         self

@@ -131,7 +131,7 @@ fn runtime(threads: usize) -> Result<Runtime> {
     Ok(builder.build()?)
 }
 
-/// `async_executor::Executor` on threads, which a channel ends.
+/// `async_executor::Executor` on threads that a channel ends.
 pub(super) struct AsyncExecutor {
     executor: Arc<Executor<'static>>,
     shutdown: Sender<()>,

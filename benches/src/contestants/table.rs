@@ -1,4 +1,4 @@
-//! The table of all who take part, in the order of the reports.
+//! The table of all contestants, in the order of the reports.
 
 use pool::{AsyncPool, Backend, ChannelPool, RayonPool, WorkStealingPool};
 
@@ -19,7 +19,7 @@ use crate::entry::Kind;
 use crate::setup::Face;
 use crate::workload::Workload;
 
-/// What a contestant from outside does, where it is compiled in.
+/// What an external contestant does if it is compiled in.
 #[cfg(feature = "peers")]
 macro_rules! peer {
     ($play:expr) => {
@@ -27,7 +27,7 @@ macro_rules! peer {
     };
 }
 
-/// What a contestant from outside does where it is not.
+/// What an external contestant does if it is not.
 #[cfg(not(feature = "peers"))]
 macro_rules! peer {
     ($play:expr) => {
@@ -90,7 +90,7 @@ macro_rules! variant {
     };
 }
 
-/// A library that is in need of no more than its own words.
+/// A library.
 const fn library(name: &'static str, note: &'static str) -> Row {
     Row::new(name, Kind::Library, note)
 }
@@ -106,10 +106,10 @@ const WHERE_THE_FACADE_SHOWS: &[Workload] = &[
     Workload::RoundTrip,
 ];
 
-/// Where the jobs block, which the documentation of these forbids.
+/// Workloads whose jobs block, which the documentation of some libraries forbids.
 const BLOCKS: &[Workload] = &[Workload::Blocking];
 
-/// All who take part.
+/// All contestants.
 pub(crate) const TABLE: &[Row] = &[
     backend!("channel", Backend::Channel),
     backend!("work-stealing", Backend::WorkStealing),

@@ -23,17 +23,17 @@ const USUAL: Spec = Spec {
     },
 };
 
-/// What those measure that time single jobs.
+/// The measures of workloads that time single jobs.
 const LATENCIES: &[Measure] = &[Measure::MEDIAN, Measure::P99, Measure::TIME_PER_JOB];
 
-/// What those measure whose jobs arrive whether or not the pool has kept up. The tail ranks: it is
-/// what a user waits for.
+/// The measures of workloads whose jobs arrive whether or not the pool has kept up. The tail ranks:
+/// it is what a user waits for.
 const OPEN_LOOP: &[Measure] = &{
     let ([e50, e99, e999], [q50, q99, q999]) = (Measure::END_TO_END, Measure::QUEUE_WAIT);
     [e99, e50, e999, q99, q50, q999]
 };
 
-/// Every workload, each at the place of its number.
+/// Every workload, each at the index of its number.
 pub(crate) const SPECS: &[Spec] = &[
     Spec {
         workload: Workload::Empty,

@@ -17,7 +17,7 @@ use crate::sample::Measures;
 /// The size of a job that is boxed.
 type Boxed = [usize; 4];
 
-/// One cache line, handed to and fro by two threads that watch it.
+/// One cache line, passed back and forth by two threads that watch it.
 pub(super) fn cache_line(size: usize) -> Measures {
     let turn = AtomicUsize::new(0);
     // ORDERING: each store releases the turn to the other's acquiring load; that hand-over is what
@@ -33,8 +33,8 @@ pub(super) fn cache_line(size: usize) -> Measures {
     both(size, || play(0), || play(1))
 }
 
-/// A parked thread is woken, and wakes the one that woke it: two wakes a round trip, of which the
-/// figure is one.
+/// A parked thread is woken, and wakes the one that woke it. A round trip is two wakes; the figure
+/// is one.
 pub(super) fn wake(size: usize) -> Measures {
     let ball = AtomicUsize::new(0);
     let (ball, caller, rounds) = (&ball, thread::current(), size.div_ceil(2));
@@ -65,8 +65,8 @@ pub(super) fn wake(size: usize) -> Measures {
 
 /// Boxes allocated here and freed on another thread.
 pub(super) fn free_elsewhere(size: usize) -> Measures {
-    /// Boxes that cross at once: they share the cost of crossing, so that mostly the cost of
-    /// freeing is left.
+    /// Boxes that cross at once: they share the cost of crossing, so mostly the cost of freeing is
+    /// left.
     const BATCH: usize = 1024;
     let (send, batches) = mpsc::sync_channel::<Vec<Box<Boxed>>>(4);
     thread::scope(|scope| {
@@ -87,8 +87,8 @@ pub(super) fn free_elsewhere(size: usize) -> Measures {
 }
 
 /// Cells written here, written by another thread, and then read and freed here, many to an
-/// allocation: what a job with a result cannot do without, and no more. All have gone before the
-/// first comes back, so their memory is new to both.
+/// allocation: the minimum for a job with a result. All have gone before the first comes back, so
+/// their memory is new to both threads.
 pub(super) fn result(size: usize) -> Measures {
     /// See `free_elsewhere`.
     const BATCH: usize = 1024;
@@ -120,15 +120,15 @@ pub(super) fn result(size: usize) -> Measures {
     })
 }
 
-/// Jobs of a given length, shared out beforehand between two threads that nobody disturbs. The
-/// figure is for one of the jobs of both.
+/// Jobs of a given length, divided beforehand between two undisturbed threads. The figure is for
+/// one of the jobs of both.
 pub(super) fn jobs(size: usize, length: Duration) -> Measures {
     let work = || (0..size.div_ceil(2)).for_each(|_| spin(length));
     both(size, work, work)
 }
 
-/// Two threads, each with a deque of its own that a binary tree goes through, a node being two
-/// words as a boxed task is. The figure is for one of the nodes of both.
+/// Two threads, each with its own deque, through which a binary tree passes. A node is two words,
+/// as a boxed task is. The figure is for one of the nodes of both.
 pub(super) fn deque(size: usize) -> Measures {
     /// Its level, from the leaves up.
     type Node = [u32; 4];
@@ -146,8 +146,7 @@ pub(super) fn deque(size: usize) -> Measures {
     both(2 << levels, work, work)
 }
 
-/// Lines of memory, written in order for the first time: the system hands each page over then,
-/// zeroed.
+/// Lines of memory, written in order for the first time, when the system maps each page, zeroed.
 pub(super) fn new_memory(size: usize) -> Measures {
     type Line = [usize; 8];
     let start = Instant::now();
@@ -158,11 +157,11 @@ pub(super) fn new_memory(size: usize) -> Measures {
     measures([per_job(took, size)])
 }
 
-/// Two threads that are parked all the while, and one that sleeps and measures: what a process uses
-/// with no pool at all.
+/// Two threads that stay parked, and one that sleeps and measures: what a process without a pool
+/// uses.
 pub(super) fn idle(millis: usize) -> Result<Measures> {
     let is_over = AtomicBool::new(false);
-    // ORDERING: nothing comes with it but the end.
+    // ORDERING: it carries nothing except the end.
     let rest = || {
         while !is_over.load(Ordering::Relaxed) {
             thread::park();
@@ -182,7 +181,7 @@ pub(super) fn idle(millis: usize) -> Result<Measures> {
 pub(super) fn read_modify_write(size: usize) -> Measures {
     let count = AtomicUsize::new(0);
     let start = Instant::now();
-    // ORDERING: the one that pools use; here nothing hangs on it.
+    // ORDERING: the one that pools use; here nothing depends on it.
     for _ in 0..size {
         black_box(&count).fetch_add(1, Ordering::AcqRel);
     }
@@ -193,7 +192,7 @@ pub(super) fn read_modify_write(size: usize) -> Measures {
 /// the writes of both.
 pub(super) fn contended_read_modify_write(size: usize) -> Measures {
     let count = AtomicUsize::new(0);
-    // ORDERING: the one that pools use; here nothing hangs on it.
+    // ORDERING: the one that pools use; here nothing depends on it.
     let add = || {
         for _ in 0..size.div_ceil(2) {
             black_box(&count).fetch_add(1, Ordering::AcqRel);
@@ -205,7 +204,7 @@ pub(super) fn contended_read_modify_write(size: usize) -> Measures {
 /// The wall time of two threads that begin together, for each of `size` steps.
 fn both(size: usize, here: impl FnOnce(), there: impl FnOnce() + Send) -> Measures {
     let ready = Barrier::new(2);
-    // Not parked in the barrier at the start: whoever was woken last would have begun late.
+    // Not parked in the barrier at the start: the thread woken last would begin late.
     let begin = AtomicBool::new(false);
     thread::scope(|scope| {
         let other = scope.spawn(|| {

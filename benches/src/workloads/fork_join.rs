@@ -1,4 +1,4 @@
-//! Nested joins: the sum over a binary tree, each subtree of which may be another worker's.
+//! Nested joins: the sum over a binary tree, in which another worker may take each subtree.
 
 use std::hint::black_box;
 use std::time::Instant;
@@ -7,7 +7,7 @@ use crate::contestant::ForkJoin;
 use crate::measure::{measures, per_job};
 use crate::sample::Measures;
 
-/// A node of a tree. Leaked, so that a job which must own what it captures captures one word.
+/// A node of a tree. Leaked, so that a job that must own its captures captures one word.
 pub(crate) struct Node {
     value: u64,
     children: Option<[&'static Node; 2]>,
@@ -33,7 +33,7 @@ pub(super) fn tree_sum<C: ForkJoin>(contestant: &C, size: usize, rounds: usize) 
     let nodes = root.count();
     let start = Instant::now();
     for _ in 0..rounds {
-        // Else the compiler sees that every round has the same sum, and does one.
+        // Otherwise the compiler sees that every round has the same sum, and runs only one.
         let root = black_box(root);
         let total = contestant.enter(move |inside| sum::<C>(inside, root));
         assert_eq!(total, nodes, "each node counts once");

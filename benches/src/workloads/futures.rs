@@ -15,7 +15,7 @@ use crate::sample::Measures;
 /// How long each sleeper sleeps.
 const NAP: Duration = Duration::from_millis(1);
 
-/// What two tasks hand to and fro.
+/// What two tasks pass back and forth.
 struct Ball {
     /// How often it has been handed over: even, and it is with task 0.
     turns: AtomicUsize,
@@ -23,7 +23,7 @@ struct Ball {
 }
 
 impl Ball {
-    /// Waits for the turn of `player`, and hands over; until the ball has been handed over `until`
+    /// Waits for the turn of `player`, then hands over, until the ball has been handed over `until`
     /// times.
     async fn play(&self, player: usize, until: usize) {
         loop {

@@ -9,13 +9,13 @@ use crate::latch::Latch;
 use crate::measure::{Measure, Times, measures, per_job};
 use crate::sample::Measures;
 
-/// Idleness before a cold round trip: long enough for any of the contestants to have put its
-/// workers to sleep.
+/// Idle time before a cold round trip: long enough for the workers of every contestant to fall
+/// asleep.
 const COLD: Duration = Duration::from_millis(1);
 
 /// Jobs of a burst.
 const BURST: usize = 16;
-/// Idleness between two bursts.
+/// Idle time between two bursts.
 const LULL: Duration = Duration::from_micros(200);
 
 /// Submits one job and waits for its value, `size` times.
@@ -24,7 +24,7 @@ pub(super) fn round_trip<C: Contestant>(contestant: &C, size: usize) -> Measures
     summary(trips.collect(), size)
 }
 
-/// The same, on a pool that sleeps. The caller sleeps too meanwhile: it leaves the cores to nobody.
+/// The same on a pool that sleeps. The caller sleeps too meanwhile, so no core is in use.
 pub(super) fn cold_round_trip<C: Contestant>(contestant: &C, size: usize) -> Measures {
     let trips = (0..size).map(|number| {
         thread::sleep(COLD);
@@ -42,7 +42,7 @@ fn one_trip<C: Contestant>(contestant: &C, number: usize) -> Duration {
     took
 }
 
-/// Small bursts of empty jobs with idleness between them; the times are those of whole bursts.
+/// Small bursts of empty jobs with idle time between them; the times are those of whole bursts.
 pub(super) fn bursts<C: Contestant>(contestant: &C, size: usize) -> Measures {
     let bursts = size.div_ceil(BURST);
     let times = (0..bursts).map(|_| {

@@ -1,10 +1,10 @@
-//! Arrivals that wait for nobody: each has its moment, whether or not the pool has kept up.
+//! Open-loop arrivals: each job has its moment, whether or not the pool has kept up.
 //!
 //! A loop that waits for one answer before it sends the next request slows down with the system
-//! that it measures, and so leaves out just the requests that a stall would have hit (*coordinated
-//! omission*). Here the moments of arrival are drawn beforehand, and every time runs from the
-//! moment at which a job was **meant** to arrive: a submitter that is held up, and a pool that
-//! stands still, both show in every job that was due meanwhile.
+//! that it measures, and so leaves out exactly the requests that a stall would have hit
+//! (*coordinated omission*). Here the moments of arrival are drawn beforehand, and every time runs
+//! from the moment at which a job was **meant** to arrive. A submitter that is held up and a pool
+//! that stalls both show in every job that was due meanwhile.
 
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::{Duration, Instant};
@@ -18,7 +18,7 @@ use crate::sample::Measures;
 /// How long each job takes. A worker can do one hundred thousand of them in a second: its capacity.
 const SERVICE: Duration = Duration::from_micros(10);
 
-/// What is known of one job.
+/// What is known about one job.
 struct Slot {
     /// From the start of the run, in nanoseconds.
     due: Duration,
@@ -26,7 +26,7 @@ struct Slot {
     ended: AtomicU64,
 }
 
-/// All of a run: the jobs share it.
+/// The data of a run, which its jobs share.
 struct Run {
     begin: Instant,
     slots: Vec<Slot>,
@@ -96,7 +96,7 @@ impl Run {
         u64::try_from(self.begin.elapsed().as_nanos()).unwrap_or(u64::MAX)
     }
 
-    /// How long after it was due each job had come to `moment`.
+    /// How long after it was due each job reached `moment`.
     fn times(&self, moment: impl Fn(&Slot) -> &AtomicU64) -> Vec<Duration> {
         let since_due = |slot: &Slot| {
             let at = Duration::from_nanos(moment(slot).load(Ordering::Relaxed));
@@ -115,7 +115,7 @@ mod tests {
 
     const STALL: Duration = Duration::from_millis(20);
 
-    /// Runs jobs on the caller's thread, and stands still once: before the first.
+    /// Runs jobs on the caller's thread, and stalls once, before the first.
     #[derive(Default)]
     struct StallsOnce(AtomicBool);
 

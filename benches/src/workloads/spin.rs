@@ -6,8 +6,7 @@ use std::time::{Duration, Instant};
 /// Keeps a core busy for `length`, by the clock.
 ///
 /// By the clock and not by a calibrated count: a core that changes its frequency would change the
-/// work. The price is that time for which the system takes the core away counts as work done, the
-/// same for every contestant.
+/// work. The price is that preempted time counts as work, the same for every contestant.
 pub(super) fn spin(length: Duration) {
     spin_until(Instant::now() + length);
 }
@@ -41,8 +40,7 @@ impl Draws {
         (bits >> 11) as f64 / (1_u64 << 53) as f64
     }
 
-    /// The gap to the next arrival where arrivals do not know of each other: exponential, `mean` on
-    /// average.
+    /// The gap to the next of independent arrivals: exponential, `mean` on average.
     pub(super) fn gap(&mut self, mean: Duration) -> Duration {
         mean.mul_f64(-(1.0 - self.fraction()).ln())
     }

@@ -16,8 +16,8 @@ use crate::measure::{Measure, float, measures, nanos, per_job};
 use crate::sample::Measures;
 use crate::system::{self, Memory};
 
-/// The shortest and the longest job of the heavy tail, and its index: so near 1 that few jobs make
-/// most of the work.
+/// The shortest and the longest job of the heavy tail, and its index: so close to 1 that few jobs
+/// make up most of the work.
 const LEAST: Duration = Duration::from_micros(5);
 const MOST: Duration = Duration::from_millis(5);
 const ALPHA: f64 = 1.1;
@@ -25,12 +25,12 @@ const ALPHA: f64 = 1.1;
 /// Jobs before an idle second.
 const ACTIVITY: usize = 10_000;
 
-/// How long workers have to come to rest before the second begins. One that has not by then is not
-/// idle.
+/// How long workers have to fall asleep before the second begins. A worker that has not by then is
+/// not idle.
 const TO_REST: Duration = Duration::from_millis(20);
 
 /// Jobs whose lengths differ by three orders of magnitude: how close the end comes to the earliest
-/// that is possible.
+/// possible.
 pub(super) fn heavy_tail<C: Contestant>(contestant: &C, size: usize, workers: usize) -> Measures {
     let mut draws = Draws::seeded();
     let lengths: Vec<Duration> = (0..size).map(|_| draws.heavy(ALPHA, LEAST, MOST)).collect();
@@ -53,12 +53,12 @@ pub(super) fn heavy_tail<C: Contestant>(contestant: &C, size: usize, workers: us
     ])
 }
 
-/// Jobs that wait in the queue: what the process grows by.
+/// Jobs that wait in the queue: how much the process grows.
 ///
-/// From before the contestant was built, so that a ring of slots which is there from the start
-/// counts like a list that grows. Read off the resident set, and not counted by an allocator: a
-/// machine runs out of pages, not of requested bytes, so slack and rounding belong in the figure;
-/// and nothing has to be slowed down for it.
+/// From before the contestant was built, so that a ring of slots that exists from the start counts
+/// like a list that grows. It is read from the resident set, not counted by an allocator: a machine
+/// runs out of pages, not of requested bytes, so slack and rounding belong in the figure; and this
+/// slows nothing down.
 pub(super) fn memory<C: Contestant>(
     contestant: &C,
     size: usize,
@@ -89,7 +89,7 @@ impl Drop for Arrival {
     }
 }
 
-/// Jobs that all panic. The hook says nothing meanwhile: printing is not what is measured.
+/// Jobs that all panic. The hook prints nothing meanwhile, since printing is not measured.
 pub(super) fn panics<C: Contestant>(contestant: &C, size: usize) -> Measures {
     let hook = panic::take_hook();
     panic::set_hook(Box::new(|_| {}));
@@ -108,8 +108,7 @@ pub(super) fn panics<C: Contestant>(contestant: &C, size: usize) -> Measures {
     measures([per_job(took, size)])
 }
 
-/// What the process uses of the cores in `millis` milliseconds in which nobody has anything to do,
-/// some time after the last job.
+/// The CPU time of the process in `millis` idle milliseconds, some time after the last job.
 pub(super) fn idle<C: Contestant>(contestant: &C, millis: usize) -> Result<Measures> {
     let latch = Latch::leaked(ACTIVITY);
     for _ in 0..ACTIVITY {
@@ -119,7 +118,7 @@ pub(super) fn idle<C: Contestant>(contestant: &C, millis: usize) -> Result<Measu
     idleness(millis)
 }
 
-/// What the process uses of the cores in that many milliseconds, some time from now.
+/// The CPU time of the process in this many milliseconds, some time from now.
 pub(super) fn idleness(millis: usize) -> Result<Measures> {
     thread::sleep(TO_REST);
     let before = system::cpu_time()?;
@@ -130,7 +129,7 @@ pub(super) fn idleness(millis: usize) -> Result<Measures> {
     Ok(measures([(Measure::CPU_PER_SECOND, for_a_second)]))
 }
 
-/// Ends a pool whose queue is full and whose workers have just been let go.
+/// Ends a pool whose queue is full and whose workers have just been released.
 pub(super) fn shutdown<C: Stop>(contestant: C, size: usize, workers: usize) -> Measures {
     let gate = Gate::hold(&contestant, workers);
     let ran = Arc::new(AtomicUsize::new(0));

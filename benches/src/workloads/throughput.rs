@@ -1,4 +1,4 @@
-//! How many jobs go through: the wall time of many, divided by their number.
+//! Throughput: the wall time of many jobs, divided by their number.
 
 use std::hint::black_box;
 use std::sync::Barrier;
@@ -108,7 +108,7 @@ pub(super) fn busy<C: Contestant>(contestant: &C, size: usize, length: Duration)
     })
 }
 
-/// Jobs that hold their thread without using it.
+/// Jobs that block their thread without using it.
 pub(super) fn blocking<C: Contestant>(contestant: &C, size: usize) -> Measures {
     timed(size, || {
         let latch = Latch::leaked(size);
@@ -122,7 +122,7 @@ pub(super) fn blocking<C: Contestant>(contestant: &C, size: usize) -> Measures {
     })
 }
 
-/// Fills a queue whose workers are held, lets them go, and waits until it is empty.
+/// Fills a queue whose workers are held, releases them, and waits until it is empty.
 pub(super) fn queued<C: Contestant>(contestant: &C, size: usize, workers: usize) -> Measures {
     let gate = Gate::hold(contestant, workers);
     timed(size, || {

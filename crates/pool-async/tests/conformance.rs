@@ -1,4 +1,4 @@
-//! The contract, rule by rule, on the async pool: on a runtime of its own, and on the caller's.
+//! The contract, rule by rule, on the async pool: on its own runtime, and on the caller's.
 
 use pool_async::AsyncPool;
 use pool_conformance::Fixture;

@@ -55,7 +55,7 @@ fn a_future_that_its_driver_left_goes_on() {
             inner.await;
             ends.send(()).unwrap();
         };
-        // One poll of the handle drives the job in place; then its driver lets it go.
+        // One poll of the handle drives the job in place; then its driver drops it.
         let mut handle = pin!(inside.spawn_future(inner).unwrap());
         poll_fn(|cx| {
             let _pending = handle.as_mut().poll(cx);

@@ -1,5 +1,5 @@
-//! A runtime that was adopted and then shut down by its owner: nobody is left to run jobs, and no
-//! handle waits for ever.
+//! An adopted runtime is shut down by its owner: no thread is left to run jobs, and no handle waits
+//! forever.
 
 use std::time::Duration;
 
@@ -7,7 +7,7 @@ use pool_async::AsyncPool;
 use pool_core::JobError;
 use tokio::runtime::Builder;
 
-/// Within this the slowest test machine has woken a thread.
+/// The slowest test machine wakes a thread within this time.
 const LONG: Duration = Duration::from_secs(60);
 
 #[test]
@@ -17,7 +17,7 @@ fn jobs_for_a_runtime_that_is_gone_are_abandoned() {
         let builder = AsyncPool::builder().workers(workers);
         let pool = builder.adopt(runtime.handle().clone()).build().unwrap();
         runtime.shutdown_timeout(LONG);
-        // Each job may cost the pool one place of a worker; with the last the pool closes.
+        // Each job may cost the pool one worker slot; the pool closes with the last.
         let handles: Vec<_> = (0..=workers)
             .map_while(|_| pool.spawn(|| ()).ok())
             .collect();

@@ -2,7 +2,7 @@
 //!
 //! # When to use it
 //! The default choice for a service: jobs from outside, of any length, in order of arrival, under
-//! back-pressure. Where jobs submit many jobs of their own, `pool-work-stealing` moves less between
+//! back-pressure. If jobs submit many jobs of their own, `pool-work-stealing` moves less between
 //! cores.
 //!
 //! ```

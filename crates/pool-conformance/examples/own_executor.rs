@@ -1,4 +1,4 @@
-//! An executor of one's own, held to the contract: an engine, a fixture, and every rule.
+//! Tests an executor of your own against the contract: an engine, a fixture, and every rule.
 //!
 //! `cargo run --example own_executor`; the exit code says whether all rules hold.
 
@@ -63,7 +63,7 @@ struct LockedQueue {
 
 #[derive(Default)]
 struct Tasks {
-    /// Each with whether it takes one of the places.
+    /// Each task, and whether it takes a slot.
     queued: VecDeque<(Task, bool)>,
     placed: usize,
 }
@@ -86,7 +86,7 @@ impl TaskQueue for LockedQueue {
     }
 
     fn push_unbounded(&self, task: Task) {
-        // It takes no place, so that chains of such tasks keep nobody out.
+        // It takes no slot, so chains of such tasks keep no submitter out.
         self.lock().queued.push_back((task, false));
     }
 
@@ -112,7 +112,7 @@ impl TaskQueue for LockedQueue {
     }
 }
 
-/// How the kit builds it.
+/// Tells the kit how to build it.
 struct OwnFixture;
 
 impl Fixture for OwnFixture {

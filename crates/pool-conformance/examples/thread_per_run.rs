@@ -1,8 +1,8 @@
-//! An executor on somebody else's threads, held to the contract: a function that starts a thread,
-//! and every rule.
+//! Tests an executor on foreign threads against the contract: a function that starts a thread, and
+//! every rule.
 //!
-//! `cargo run --example thread_per_run`; the exit code says whether all rules hold. Another
-//! runtime's `spawn_blocking` takes the place of `thread::Builder` as it is.
+//! `cargo run --example thread_per_run`; the exit code says whether all rules hold. The
+//! `spawn_blocking` of another runtime can replace `thread::Builder` directly.
 
 mod verdicts;
 
@@ -13,13 +13,13 @@ use pool_conformance::Fixture;
 use pool_core::BuildError;
 use pool_core::backend::{PoolConfig, SpawnPool};
 
-/// A thread for each run of a worker, which ends as soon as there is nothing to do.
+/// Starts a thread for each run of a worker. A run ends as soon as there is nothing to do.
 fn start_thread(run: Box<dyn FnOnce() + Send>) {
-    // A thread that the system refuses drops the run, and the pool has one worker less.
+    // If the system refuses a thread, the run is dropped and the pool has one worker less.
     let _started = thread::Builder::new().name("run".to_owned()).spawn(run);
 }
 
-/// How the kit builds it.
+/// Tells the kit how to build it.
 struct ThreadPerRun;
 
 impl Fixture for ThreadPerRun {

@@ -1,4 +1,4 @@
-//! A channel whose receiver waits as the machine, or a simulator, has threads wait.
+//! A channel whose receiver waits through the machine layer, which may be a simulator.
 
 use std::collections::VecDeque;
 use std::sync::atomic::{AtomicUsize, Ordering};
@@ -7,7 +7,7 @@ use std::time::Duration;
 
 use crate::probe::Count;
 
-/// A queue without a bound, and who knows it.
+/// An unbounded queue, and its senders and waiters.
 struct Shared<T> {
     sent: Mutex<VecDeque<T>>,
     /// Grows with each value, and with the end of the last sender.
@@ -22,7 +22,7 @@ pub(crate) struct Receiver<T> {
     received: usize,
 }
 
-/// All senders are gone, or the time has passed: which of the two.
+/// Why no value came: all senders are gone, or the time has passed.
 #[derive(Debug, PartialEq, Eq)]
 pub(crate) enum Nothing {
     Closed,
@@ -68,7 +68,7 @@ impl<T> Drop for Sender<T> {
 }
 
 impl<T> Receiver<T> {
-    /// The next value; waits for it, for `time` at the most.
+    /// Waits for the next value, for at most `time`.
     pub(crate) fn recv_timeout(&mut self, time: Duration) -> Result<T, Nothing> {
         if !self.shared.events.reaches(self.received + 1, Some(time)) {
             return Err(Nothing::Timeout);
@@ -76,7 +76,7 @@ impl<T> Receiver<T> {
         self.take().ok_or(Nothing::Closed)
     }
 
-    /// The next value, however long it takes; `None` once all senders are gone.
+    /// Waits for the next value without a limit; `None` once all senders are gone.
     pub(crate) fn recv(&mut self) -> Option<T> {
         self.shared.events.reaches(self.received + 1, None);
         self.take()

@@ -3,7 +3,7 @@
 use pool_core::backend::PoolConfig;
 use pool_core::{BuildError, Capability, Executor, Shutdown};
 
-/// Builds the executor under test. The only thing a third party writes.
+/// Builds the executor under test. A third party writes only this.
 pub trait Fixture: 'static {
     /// The executor. A clone is the same pool; dropping the last one ends it.
     type Pool: Executor + Shutdown + Clone + 'static;
@@ -14,7 +14,7 @@ pub trait Fixture: 'static {
     /// What the executor says of a configuration that it refuses.
     fn build(config: PoolConfig) -> Result<Self::Pool, BuildError>;
 
-    /// What a pool of `config` promises, without building one that is not needed.
+    /// What a pool of `config` promises, without building one.
     fn capability() -> Capability {
         let mut config = PoolConfig::default();
         config.set_workers(1);

@@ -10,7 +10,7 @@ use std::task::{Context, Poll, Waker};
 use crate::probe::{Count, ready};
 use crate::thread;
 
-/// Runs a future on this thread: on a runtime, or in a simulation, which knows none, by itself.
+/// Runs a future on this thread: on a runtime or, in a simulation, without one.
 pub(crate) fn block_on<T>(future: impl Future<Output = T>) -> T {
     if thread::is_simulated() {
         return ready(pin!(future));
@@ -34,7 +34,7 @@ struct SignalState {
 }
 
 impl Signal {
-    /// Lets the sleeper go on.
+    /// Wakes the sleeper.
     pub(crate) fn fire(&self) {
         self.0.is_fired.store(true, Ordering::SeqCst);
         if let Some(waker) = self.waker() {

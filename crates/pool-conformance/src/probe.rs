@@ -28,10 +28,10 @@ pub(crate) const PROMPT: Duration = Duration::from_secs(1);
 /// A limit that no rule waits for.
 pub(crate) const FAR: Duration = Duration::from_secs(3600);
 
-/// What a submission to a pool with free places is expected with.
+/// The message for a submission that must succeed, since the pool has free slots.
 pub(crate) const ROOM: &str = "there is room";
 
-/// For how long a wait is watched that must not end yet.
+/// How long to watch a wait that must not end yet.
 const WINDOW: Duration = Duration::from_millis(50);
 
 /// A pool of `workers` and `capacity`.
@@ -64,8 +64,8 @@ pub fn occupy(pool: &dyn Executor, workers: usize) -> Gate {
     gate
 }
 
-/// Has `workers` jobs wait for each other, which they can only if that many run at once. Returns
-/// where each ran: the worker's index and the thread's id.
+/// Submits `workers` jobs that wait for each other, so they end only if that many run at once.
+/// Returns where each ran: the worker's index and the thread's id.
 ///
 /// # Panics
 /// If they do not all run at once.
@@ -86,7 +86,7 @@ pub fn meet(pool: &dyn Executor, workers: usize) -> Vec<(usize, ThreadId)> {
         .collect()
 }
 
-/// Waits for what became of a job.
+/// Waits for the outcome of a job.
 ///
 /// # Errors
 /// As the handle's.
@@ -134,7 +134,7 @@ pub(crate) fn until_interrupted(ctx: &JobContext<'_>) -> Interrupted {
     }
 }
 
-/// The report, a column for each way to end; the last is that of jobs not started.
+/// The report, with a column for each way to end; the last is for jobs that did not start.
 pub(crate) fn columns_of(report: &ShutdownReport) -> [u64; 7] {
     [
         report.completed(),
@@ -147,11 +147,11 @@ pub(crate) fn columns_of(report: &ShutdownReport) -> [u64; 7] {
     ]
 }
 
-/// Reads the books again and again while `act` runs: no count falls, and no more came out than went
-/// in.
+/// Reads the stats repeatedly while `act` runs: no count falls, and no more jobs end than were
+/// accepted.
 ///
 /// # Panics
-/// If the books are wrong, with what they said.
+/// If the stats are wrong, with their values.
 pub(crate) fn books_only_grow<R>(pool: &(impl Executor + ?Sized), act: impl FnOnce() -> R) -> R {
     let is_over = Count::new();
     thread::scope(|threads| {
@@ -179,7 +179,7 @@ pub(crate) fn books_only_grow<R>(pool: &(impl Executor + ?Sized), act: impl FnOn
     })
 }
 
-/// Counts as it is dropped, be it by a panic.
+/// Counts when it is dropped, also by a panic.
 struct CountAtEnd<'a>(&'a Count);
 
 impl Drop for CountAtEnd<'_> {
@@ -188,7 +188,7 @@ impl Drop for CountAtEnd<'_> {
     }
 }
 
-/// Whether no count has fallen from one look at a pool's books to a later one (`R701`).
+/// Whether no count has fallen between two reads of a pool's stats (`R701`).
 pub fn is_grown(former: &Stats, now: &Stats) -> bool {
     let counts = |stats: &Stats| {
         [
@@ -206,8 +206,8 @@ pub fn is_grown(former: &Stats, now: &Stats) -> bool {
     pairs.into_iter().all(|(former, now)| former <= now)
 }
 
-/// No more came out than went in. A difference below zero would be a count near the largest there
-/// is, or a panic.
+/// No more jobs ended than were accepted. A negative difference would show as a count near the
+/// maximum, or as a panic.
 pub(crate) fn assert_sound(stats: &Stats) {
     let out = [
         stats.finished(),
@@ -228,7 +228,7 @@ pub fn poll_once<T: Future + ?Sized>(future: Pin<&mut T>, woken: &Count) -> Poll
     future.poll(&mut Context::from_waker(&waker))
 }
 
-/// Polls a future until it is ready, each time only after it has been woken.
+/// Polls a future until it is ready, and polls again only after a wake.
 ///
 /// # Panics
 /// After [`PATIENCE`] without a wake.
@@ -251,7 +251,7 @@ impl Wake for CountWakes {
     }
 }
 
-/// What threads saw, in the order in which they noted it.
+/// What threads saw, in the order in which they recorded it.
 #[derive(Debug)]
 pub struct Log<T>(Arc<Mutex<Vec<T>>>);
 
@@ -267,7 +267,7 @@ impl<T> Log<T> {
         entries.push(entry);
     }
 
-    /// The entries until now, which are forgotten.
+    /// Takes the entries so far.
     pub fn take(&self) -> Vec<T> {
         std::mem::take(&mut *self.0.lock().unwrap_or_else(PoisonError::into_inner))
     }
@@ -285,14 +285,14 @@ impl<T> Clone for Log<T> {
     }
 }
 
-/// A count that threads wait on.
+/// A count that threads can wait for.
 #[derive(Debug, Clone, Default)]
 pub struct Count(Arc<Mutex<Counted>>);
 
 #[derive(Debug, Default)]
 struct Counted {
     count: usize,
-    /// Threads that look again at each event. They park outside the lock.
+    /// Threads to wake at each event. They park outside the lock.
     waiting: Vec<Thread>,
 }
 
@@ -312,15 +312,15 @@ impl Count {
         count
     }
 
-    /// What it is now.
+    /// The current count.
     pub fn get(&self) -> usize {
         self.lock().count
     }
 
-    /// Watches for `time` that it stays below `goal`.
+    /// Checks for `time` that the count stays below `goal`.
     ///
     /// # Panics
-    /// As soon as it does not.
+    /// As soon as it reaches `goal`.
     pub fn stays_below(&self, goal: usize, time: Duration) {
         let is_reached = self.reaches(goal, Some(time));
         assert!(!is_reached, "saw {} events, too early", self.get());
@@ -329,7 +329,7 @@ impl Count {
     /// Waits until it is at least `goal`.
     ///
     /// # Panics
-    /// After [`PATIENCE`], with what it had come to.
+    /// After [`PATIENCE`], with the count that was reached.
     pub fn wait_for(&self, goal: usize) {
         let is_reached = self.reaches(goal, Some(PATIENCE));
         assert!(
@@ -339,7 +339,7 @@ impl Count {
         );
     }
 
-    /// Waits until it is at least `goal`, for `time` at the most. Whether it is.
+    /// Waits for at most `time` until the count is at least `goal`. Returns whether it is.
     pub(crate) fn reaches(&self, goal: usize, time: Option<Duration>) -> bool {
         let limit = time.and_then(|time| thread::now().checked_add(time));
         loop {
@@ -361,8 +361,8 @@ impl Count {
     }
 }
 
-/// A gate that jobs wait at until it is opened. Opened by its drop too, so that a failed test
-/// leaves no job behind.
+/// A gate that jobs wait at until it is opened. Its drop opens it too, so a failed test leaves no
+/// job behind.
 #[derive(Debug, Default)]
 pub struct Gate(Count);
 
@@ -372,7 +372,7 @@ impl Gate {
         Self::default()
     }
 
-    /// Lets everybody through, for good.
+    /// Opens the gate for good.
     pub fn open(&self) {
         self.0.add();
     }
@@ -432,10 +432,10 @@ impl Drop for AliveValue {
     }
 }
 
-/// Waits until `is_so`, looking again and again; for states that nobody announces.
+/// Polls until `is_so` returns true; for states that no event announces.
 ///
 /// # Panics
-/// After [`PATIENCE`], saying what was waited for and what the pool's books say.
+/// After [`PATIENCE`], with what was waited for and the pool's stats.
 pub fn wait_until(what: &str, pool: &dyn Executor, is_so: impl Fn() -> bool) {
     let limit = thread::now() + PATIENCE;
     while !is_so() {

@@ -1,4 +1,4 @@
-//! A rule as data, and how one is run: on a thread of its own, against a limit, its panic a
+//! A rule as data, and how to run one: on its own thread, with a time limit, with a panic as the
 //! verdict.
 
 use std::panic::{AssertUnwindSafe, catch_unwind};
@@ -10,7 +10,8 @@ use pool_core::Capability;
 
 use crate::fixture::Fixture;
 
-/// Time for one rule. Far above what any takes, also on a busy machine: only a hang meets it.
+/// Time limit for one rule. It is far above what any rule takes, even on a busy machine: only a
+/// hang meets it.
 const LIMIT: Duration = Duration::from_secs(60);
 
 /// How binding a rule is.
@@ -18,7 +19,7 @@ const LIMIT: Duration = Duration::from_secs(60);
 pub enum Kind {
     /// For every executor.
     Required,
-    /// For those whose capability says so; the name of the capability, and how to read it.
+    /// For executors with this capability; its name, and how to read it.
     Optional(&'static str, fn(&Capability) -> bool),
     /// A pass is evidence, not proof.
     Stochastic,
@@ -29,9 +30,9 @@ pub enum Kind {
 pub struct Rule {
     /// Its number in the contract: `"R101"`.
     pub id: &'static str,
-    /// What it promises, in a line.
+    /// What it promises, in one line.
     pub title: &'static str,
-    /// Whom it binds.
+    /// Which executors it binds.
     pub kind: Kind,
     /// The test. It panics to fail, and returns why if the rule does not apply.
     pub(crate) test: fn() -> Applied,
@@ -46,7 +47,7 @@ pub(crate) enum Applied {
     NotHere(&'static str),
 }
 
-/// What came of a rule.
+/// The verdict of a rule.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Verdict {
     /// It holds.
@@ -58,19 +59,20 @@ pub enum Verdict {
 }
 
 impl Kind {
-    /// For those that run futures.
+    /// For executors that run futures.
     pub(crate) const ASYNC_JOBS: Self = Self::Optional("async_jobs", |can| can.async_jobs);
 }
 
 impl Rule {
-    /// Whether a test has this rule's name: its id in any case, which may go on after a `_`.
+    /// Whether a test has this rule's name: the rule's id in either case, which a `_` and more text
+    /// may follow.
     pub fn is_named(&self, name: &str) -> bool {
         let id = name.split('_').next().unwrap_or(name);
         self.id.eq_ignore_ascii_case(id)
     }
 
-    /// Whether a simulation can tell: a simulated thread has its last turn before its locals are
-    /// dropped, which is what `R112` is about.
+    /// Whether a simulation can check the rule. A simulated thread has its last turn before its
+    /// locals are dropped, and `R112` is about those drops.
     pub fn can_be_simulated(&self) -> bool {
         self.id != "R112"
     }
@@ -99,8 +101,8 @@ impl Rule {
         self.run_within::<F>(LIMIT)
     }
 
-    /// Runs the rule on the calling thread, without a limit: for a thread of a simulation, which
-    /// has its own.
+    /// Runs the rule on the calling thread, without a time limit: for a thread of a simulation,
+    /// which has its own.
     pub fn run_here<F: Fixture>(&self) -> Verdict {
         if let Some(skipped) = self.skipped::<F>() {
             return skipped;
@@ -108,7 +110,7 @@ impl Rule {
         verdict(catch_unwind(AssertUnwindSafe(self.test)))
     }
 
-    /// Runs the rule with a limit of one's own: faulty executors hang by design.
+    /// Runs the rule with a given time limit: faulty executors hang by design.
     pub fn run_within<F: Fixture>(&self, limit: Duration) -> Verdict {
         if let Some(skipped) = self.skipped::<F>() {
             return skipped;
@@ -117,7 +119,7 @@ impl Rule {
         let test = self.test;
         let body = move || {
             let result = catch_unwind(AssertUnwindSafe(test));
-            // Past the limit nobody listens.
+            // Past the limit the receiver is gone.
             let _heard = send.send(verdict(result));
         };
         let thread = thread::Builder::new().name(self.id.to_owned()).spawn(body);

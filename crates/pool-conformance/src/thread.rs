@@ -1,4 +1,4 @@
-//! Threads and time as the rules have them: the machine's, or a simulator's.
+//! Threads and time for the rules: the machine's, or a simulator's.
 
 pub(crate) use pool_core::machine::{
     ScopedJoinHandle, is_simulated, now, park, scope, since, spawn, turns, yield_now,
@@ -10,7 +10,8 @@ use std::time::Duration;
 const FEWEST: usize = 5;
 const MOST: usize = 50;
 
-/// How often to try what only luck brings about: in a simulation it is the seeds that are many.
+/// How often to try what happens only by chance. In a simulation the many seeds take the place of
+/// tries.
 pub(crate) fn often(times: usize) -> usize {
     if is_simulated() {
         times.div_ceil(20).clamp(FEWEST, MOST).min(times)

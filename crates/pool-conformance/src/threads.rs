@@ -1,4 +1,4 @@
-//! What the system says of a pool's threads, which are found by their names.
+//! What the system says about a pool's threads, which are found by name.
 
 use std::fs;
 use std::path::PathBuf;
@@ -14,7 +14,7 @@ use crate::probe::PATIENCE;
 /// a name.
 pub(crate) fn unique_prefix() -> String {
     if machine::is_simulated() {
-        // The same in each run; nobody looks for it among the system's threads.
+        // It is the same in each run; simulated threads are not looked up in the system.
         return "k0x".to_owned();
     }
     static MADE: AtomicUsize = AtomicUsize::new(0);
@@ -22,7 +22,7 @@ pub(crate) fn unique_prefix() -> String {
 }
 
 /// The threads whose names begin with `prefix` and a `-`. `None`: this system does not list them,
-/// or it is a simulated one, whose threads end in another time than the system's.
+/// or it is simulated, and its threads end in virtual time.
 fn named(prefix: &str) -> Option<Vec<PathBuf>> {
     if machine::is_simulated() {
         return None;

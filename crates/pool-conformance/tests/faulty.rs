@@ -1,10 +1,10 @@
-//! The kit proves itself: each faulty executor is caught, by the rules that should, and for its
-//! flaw.
+//! Tests the kit itself: each faulty executor is caught by the rules that it breaks, and because of
+//! its flaw.
 
 use pool_conformance::faulty;
 
-/// One test, one executor after the other: rules that measure the process would be misled by a
-/// neighbour.
+/// One test, one executor after the other: another executor would mislead the rules that measure
+/// the process.
 #[test]
 fn every_faulty_executor_is_caught_and_its_sound_twin_is_not() {
     let control = faulty::control();

@@ -6,7 +6,7 @@ pub(crate) mod noop_engine;
 
 use crate::pool::capability::Capability;
 
-/// What an executor with one worker and that many places promises.
+/// What an executor with one worker and this capacity promises.
 pub(crate) fn with_capacity(capacity: usize) -> Capability {
     Capability {
         name: "test",

@@ -1,4 +1,4 @@
-//! The contract, rule by rule, on the rayon pool: on threads of its own, and on the caller's.
+//! The contract, rule by rule, on the rayon pool: on its own threads, and on the caller's.
 
 use pool_conformance::Fixture;
 use pool_core::BuildError;
@@ -28,9 +28,9 @@ mod adopted {
 
     use super::*;
 
-    /// More than any rule has workers. Where more are asked for, it is the pool that must refuse.
+    /// More than any rule has workers. If more are asked for, the pool must refuse.
     const MOST_THREADS: usize = 64;
-    /// Threads that are there next to as many as there are workers.
+    /// Threads beyond one for each worker.
     const OTHERS: usize = 3;
 
     struct Adopted;

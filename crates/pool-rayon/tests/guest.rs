@@ -1,5 +1,5 @@
-//! The backend as a guest of rayon: what else runs on the threads neither holds it up nor is held
-//! up by it.
+//! The backend as a guest of rayon: neither it nor the other work on the threads holds up the
+//! other.
 
 use std::cell::Cell;
 use std::convert::Infallible;
@@ -21,7 +21,7 @@ fn gate() -> (Sender<()>, Receiver<()>) {
     channel()
 }
 
-/// The result of `body` on a thread of its own.
+/// The result of `body` on its own thread.
 fn within_patience<T: Send + 'static>(body: impl FnOnce() -> T + Send + 'static) -> T {
     let (send, result) = channel();
     thread::spawn(move || send.send(body()));
@@ -62,7 +62,7 @@ fn a_stray_rayon_job_does_not_hold_up_the_end() {
 /// this one has left off.
 #[test]
 fn jobs_that_outlast_a_run_starve_no_outsider() {
-    /// Of the chain, before the outsider's job has its turn.
+    /// Jobs of the chain before the outsider's job starts.
     const MOST: usize = 1000;
     for pool in pools(1) {
         let (starts, is_over) = (AtomicUsize::new(0), AtomicBool::new(false));
@@ -118,7 +118,7 @@ thread_local! {
     static IS_IN_A_JOB: Cell<bool> = const { Cell::new(false) };
 }
 
-/// What it would run there might want a lock that the waiting job holds.
+/// A job that it ran there might want a lock that the waiting job holds.
 #[test]
 fn no_job_starts_within_a_rayon_wait_of_another() {
     for pool in pools(2) {
@@ -148,7 +148,7 @@ fn no_job_starts_within_a_rayon_wait_of_another() {
             begun.send(()).unwrap();
             IS_IN_A_JOB.get()
         });
-        // The other thread is taken: until the gate opens the second job can only begin where it
+        // The other thread is busy: until the gate opens, the second job could only begin where it
         // must not.
         let _begun_too_early = begins.recv_timeout(Duration::from_millis(50));
         drop(open);
@@ -181,14 +181,13 @@ fn a_thread_of_the_adopted_pool_may_wait_for_a_job() {
 
 static POOL: Mutex<Option<RayonPool>> = Mutex::new(None);
 
-/// Says to this binary that it is the child of the test below.
+/// Tells this binary that it is the child of the test below.
 const CHILD: &str = "POOL_RAYON_EXITS";
 
 /// The code with which the child exits.
 const CODE: i32 = 7;
 
-/// The locals of the thread are gone by then, and the run that the handler waits for is made
-/// there.
+/// The locals of the thread are gone by then, and the run that the handler waits for happens there.
 #[test]
 fn a_wait_in_a_handler_of_an_exit_on_a_thread_of_an_adopted_pool_returns() {
     extern "C" fn handler() {

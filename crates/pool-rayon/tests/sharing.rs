@@ -1,4 +1,4 @@
-//! Pools that share the threads of one rayon pool, and rayon's own work next to them.
+//! Pools that share the threads of one rayon pool, next to rayon's own work.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -17,7 +17,7 @@ fn adopted(threads: &Arc<ThreadPool>, workers: usize) -> RayonPool {
         .expect("the threads are there")
 }
 
-/// Submits a tree of jobs from inside, and gives the number of its leaves.
+/// Submits a tree of jobs from inside, and returns the number of its leaves.
 fn leaves(pool: &RayonPool, depth: u32) -> usize {
     if depth == 0 {
         return 1;
@@ -57,7 +57,7 @@ fn pools_on_the_same_threads_keep_apart() {
     }
 }
 
-/// A thread that once ran the pool's jobs, and now does rayon's, submits: the pool's one worker may
+/// A thread that once ran the pool's jobs, and now runs rayon's, submits: the pool's one worker may
 /// be on another thread.
 #[test]
 fn a_rayon_thread_outside_of_a_run_submits_as_anybody() {

@@ -1,11 +1,11 @@
 //! The faulty executors of the kit, in a simulation: each is found within a stated number of seeds,
-//! and their sound twin is not blamed.
+//! and the executor without a fault is not.
 
 use pool_conformance::faulty::{self, Faulty};
 use pool_conformance::{Rule, Verdict};
 use pool_sim::Simulation;
 
-/// Within that many seeds each is found, by each of the rules that it breaks.
+/// Within this many seeds, each rule that an executor breaks finds it.
 const BOUND: u64 = 10;
 
 fn found(rule: Rule) -> Option<String> {

@@ -1,5 +1,5 @@
-//! The contract, rule by rule, under many schedules: on the simulator's own engine, and on those
-//! backends that have threads of their own.
+//! The contract, rule by rule, under many schedules: on the simulator's own engine, and on the
+//! backends that have their own threads.
 
 use pool_channel::ChannelPool;
 use pool_conformance::{Fixture, Rule, Verdict};
@@ -11,11 +11,11 @@ use pool_work_stealing::WorkStealingPool;
 /// Schedules of each rule; `cargo xtask sim` has more.
 const SEEDS: u64 = 20;
 
-/// So many of them are run twice.
+/// How many of them are run twice.
 const TWICE: u64 = 4;
 
-/// Half of the schedules are walks, half are priorities; in half of each the simulator's own engine
-/// is first in, first out.
+/// Half of the schedules are random walks, half use priorities; in half of each, the simulator's
+/// own engine is first in, first out.
 fn simulation(seed: u64) -> Simulation {
     let simulation = Simulation::new(seed);
     let simulation = if seed.is_multiple_of(2) {
@@ -39,8 +39,8 @@ fn run(seed: u64, rule: Rule, on: fn(&Rule) -> Verdict) -> Ran<()> {
     ran.unwrap_or_else(|failure| panic!("{failure}"))
 }
 
-/// The rule holds under each schedule, leaves no thread behind, and the second run of a schedule is
-/// the first one again.
+/// The rule holds under each schedule and leaves no thread behind, and the second run of a schedule
+/// repeats the first.
 fn holds(name: &str, rules: Vec<Rule>, on: fn(&Rule) -> Verdict) {
     let rule = rules.into_iter().find(|rule| rule.is_named(name));
     let rule = rule.expect("the kit has the rule");

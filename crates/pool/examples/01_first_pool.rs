@@ -12,13 +12,13 @@ fn main() -> Result<(), Box<dyn Error>> {
     let pool = Pool::builder().workers(3).queue_capacity(100).build()?;
     assert_eq!(pool.stats().workers, 3);
 
-    // `spawn` takes a closure and gives a handle. It returns at once, unless the queue is full.
+    // `spawn` takes a closure and returns a handle. It returns at once, unless the queue is full.
     let mut handles = Vec::new();
     for number in 1..=5_u64 {
         handles.push(pool.spawn(move || number * number)?);
     }
 
-    // From here on the pool takes no job; the closure comes back inside the error, whole.
+    // From here on the pool takes no job; the closure comes back unchanged inside the error.
     pool.close();
     let refused = pool.spawn(|| 36).expect_err("the pool is closed");
     assert_eq!(refused.into_job()(), 36);
@@ -31,7 +31,7 @@ fn main() -> Result<(), Box<dyn Error>> {
     assert_eq!(squares, [1, 4, 9, 16, 25]);
     println!("squares: {squares:?}");
 
-    // Waits for up to ten seconds, and says what became of every job.
+    // Waits for up to ten seconds, and reports what happened to every job.
     let report = pool.shutdown(Duration::from_secs(10));
     assert_eq!((report.accepted(), report.completed()), (5, 5));
     assert!(report.is_safe_to_exit());

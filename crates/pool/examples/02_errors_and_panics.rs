@@ -1,5 +1,5 @@
-//! Jobs that fail: an error comes back as it is, a panic with its message, and no worker is lost to
-//! either.
+//! Jobs that fail: an error comes back unchanged, a panic with its message, and neither costs a
+//! worker.
 #![expect(clippy::print_stdout, reason = "the tour tells what it does")]
 
 use std::error::Error;
@@ -9,16 +9,16 @@ use std::time::Duration;
 
 use pool::{JobContext, JobError, JobExt, Outcome, Pool};
 
-/// A job with an error of its own. Every such function and closure is a job; the context tells it
+/// A job with its own error type. Every such function and closure is a job; the context tells it
 /// about itself.
 fn parse(text: &'static str) -> impl FnOnce(&JobContext<'_>) -> Result<i32, ParseIntError> {
     move |_| text.parse()
 }
 
 fn main() -> Result<(), Box<dyn Error>> {
-    // The observer sees each job that did not complete, also those whose handle nobody keeps: the
-    // place to log. It is told what the panic or the error says; for an error type that the pool
-    // does not know, name it once: `.describe_error(|error: &anyhow::Error| format!("{error:#}"))`.
+    // The observer sees each job that did not complete, even if its handle was dropped: the place
+    // to log. It gets the text of the panic or the error. An error type that the pool does not know
+    // has to be named once: `.describe_error(|error: &anyhow::Error| format!("{error:#}"))`.
     let log = Arc::new(Mutex::new(Vec::new()));
     let seen = Arc::clone(&log);
     let pool = Pool::builder()
@@ -30,7 +30,7 @@ fn main() -> Result<(), Box<dyn Error>> {
         })
         .build()?;
 
-    // `submit` takes a job that may fail; `join` gives its value, or why there is none.
+    // `submit` takes a job that may fail; `join` returns its value, or why there is none.
     assert_eq!(pool.submit(parse("42"))?.join()?, 42);
     let failed = pool.submit(parse("forty-two").named("a word"))?.join();
     match failed {

@@ -1,4 +1,4 @@
-//! Back-pressure: a queue has a bound, and whoever submits chooses what to do once it is reached.
+//! Back-pressure: a queue has a bound, and the submitter chooses what to do once it is reached.
 #![expect(clippy::print_stdout, reason = "the tour tells what it does")]
 
 use std::error::Error;
@@ -12,15 +12,15 @@ fn main() -> Result<(), Box<dyn Error>> {
     // One worker, and room for two jobs that wait.
     let pool = Pool::builder().workers(1).queue_capacity(2).build()?;
 
-    // The gate keeps the worker busy, so that what follows does not depend on who is faster.
+    // The gate keeps the worker busy, so that what follows does not depend on timing.
     let (started, has_started) = mpsc::channel();
     let (open, gate) = mpsc::channel::<()>();
     let first = move || {
         started.send(()).expect("main waits for it");
         gate.recv()
     };
-    // The error of a refusal has the job in it, which `anyhow` and others cannot hold if the job is
-    // not `Sync`, as a receiver is not.
+    // The error of a refusal contains the job. `anyhow` and others cannot hold it if the job is not
+    // `Sync`, for example because it captures a receiver.
     let first = pool.spawn(first).map_err(SubmitError::without_job)?;
     has_started.recv()?;
     pool.spawn(|| println!("second"))?.detach();
@@ -37,8 +37,8 @@ fn main() -> Result<(), Box<dyn Error>> {
     let late = pool.submit_timeout(error.into_job(), Duration::from_millis(10));
     let job = late.expect_err("there is still no room").into_job();
 
-    // Wait: this thread sleeps until the worker takes a job out of the queue. Nobody is passed over
-    // meanwhile.
+    // Wait: this thread sleeps until the worker takes a job out of the queue. Waiting submitters
+    // are served in order of arrival.
     let fourth = thread::scope(|scope| {
         let waiting = scope.spawn(|| pool.submit(job));
         open.send(()).expect("the first job waits for it");

@@ -8,7 +8,8 @@ use std::time::Duration;
 
 use pool::{CancelToken, Interrupted, JobContext, JobExt, Outcome, Pool};
 
-/// Works in small steps, and asks before each whether it should go on. Would never end by itself.
+/// Works in small steps, and checks before each whether it should go on. It would never end by
+/// itself.
 fn endless(ctx: &JobContext<'_>) -> Result<(), Interrupted> {
     loop {
         ctx.check()?;
@@ -26,7 +27,8 @@ fn main() -> Result<(), Box<dyn Error>> {
     assert_eq!(error.outcome(), Outcome::Expired);
     println!("limited: {error}");
 
-    // A running job cannot be stopped from outside; it is asked, and the same `check` tells it.
+    // A running job cannot be stopped from outside; it is asked to stop, and the same `check` tells
+    // it.
     let (started, has_started) = mpsc::channel();
     let running = pool.submit(move |ctx: &JobContext<'_>| {
         started.send(()).expect("main waits for it");
@@ -34,7 +36,7 @@ fn main() -> Result<(), Box<dyn Error>> {
     })?;
     has_started.recv()?;
 
-    // Cancelled through its handle, a job that waits behind it ends at once, long before its turn.
+    // A queued job that is cancelled through its handle ends at once, long before its turn.
     let queued = pool.spawn(|| unreachable!("cancelled before its start"))?;
     queued.cancel();
     let error = queued.join().expect_err("it was cancelled");

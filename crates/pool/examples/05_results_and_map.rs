@@ -23,7 +23,7 @@ fn main() -> Result<(), Box<dyn Error>> {
         .collect::<Result<_, _>>()?;
     assert_eq!(squares, BTreeSet::from([1, 4, 9, 16]));
 
-    // Inputs are taken as there is room and as outcomes are taken, so they need no end.
+    // Inputs are taken as there is room and as outcomes are taken, so they may be endless.
     let is_prime = |n: u32| (n, !(2..n).any(|divisor| n.is_multiple_of(divisor)));
     let primes = pool
         .map(2.., is_prime)
@@ -33,7 +33,7 @@ fn main() -> Result<(), Box<dyn Error>> {
     assert_eq!(primes, [2, 3, 5, 7, 11]);
     println!("primes: {primes:?}");
 
-    // Each outcome is its own: one job that panics takes nothing from the others.
+    // Each outcome is separate: a job that panics does not affect the others.
     let outcomes: Vec<_> = pool.map([2_u32, 0, 5], |n| 10 / n).collect();
     assert!(matches!(
         outcomes[..],
@@ -52,10 +52,10 @@ fn main() -> Result<(), Box<dyn Error>> {
     open.send(17)?;
     assert_eq!(slow.join()?, Ok(17));
 
-    // A handle that nobody needs is let go: the job runs all the same, and is counted.
+    // A handle that is not needed is dropped: the job still runs, and is counted.
     pool.spawn(|| println!("nobody waits for me"))?.detach();
     pool.wait_idle();
-    // What the map of primes had taken ahead and not started was cancelled with it.
+    // The map of primes was dropped: jobs that it had taken ahead and not started were cancelled.
     let stats = pool.stats();
     assert_eq!(stats.accepted, stats.finished(), "each job came to an end");
     assert_eq!(stats.panicked, 1);

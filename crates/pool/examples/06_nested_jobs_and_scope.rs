@@ -14,8 +14,8 @@ fn sum(from: u64, to: u64) -> impl FnOnce(&JobContext<'_>) -> Result<u64, String
             return Ok((from..to).sum());
         }
         let middle = from + (to - from) / 2;
-        // A child inherits this job's cancellation and deadline. Where the queue is full it runs
-        // here, at once.
+        // A child inherits this job's cancellation and deadline. If the queue is full, it runs here
+        // at once.
         let left = ctx
             .submit(boxed(from, middle))
             .map_err(|error| error.to_string())?;
@@ -31,7 +31,7 @@ fn sum(from: u64, to: u64) -> impl FnOnce(&JobContext<'_>) -> Result<u64, String
 
 type Boxed = Box<dyn FnOnce(&JobContext<'_>) -> Result<u64, String> + Send>;
 
-/// A recursive job has to end its own type somewhere.
+/// A recursive job has to break the recursion of its own type.
 fn boxed(from: u64, to: u64) -> Boxed {
     Box::new(sum(from, to))
 }
@@ -45,8 +45,8 @@ fn main() -> Result<(), Box<dyn Error>> {
     assert_eq!(total, 499_500);
     println!("the sum below 1000 is {total}");
 
-    // A scope's jobs borrow from this stack. It returns once all of them are over, so what they
-    // borrow cannot go away.
+    // A scope's jobs borrow from this stack. It returns once all of them have ended, so what they
+    // borrow outlives them.
     let text = String::from("one two three");
     let mut lengths = [0; 3];
     pool.scope(|scope| {

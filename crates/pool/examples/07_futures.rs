@@ -10,8 +10,8 @@ use pool::{AsyncContext, AsyncJobExt, JobContext, Outcome, Pool};
 fn main() -> Result<(), Box<dyn Error>> {
     let pool = Pool::builder().workers(2).build()?;
 
-    // A future may wait for other jobs. It blocks no thread meanwhile; but on the backend `async`
-    // it keeps its place among the `workers`, so there another one has to be free.
+    // A future may wait for other jobs, and blocks no thread meanwhile. On the backend `async` it
+    // keeps its worker slot, so another one has to be free.
     let inner = pool.clone();
     let outer = pool.spawn_future(async move {
         let part = inner.spawn(|| 40).expect("the pool is open");
@@ -19,15 +19,15 @@ fn main() -> Result<(), Box<dyn Error>> {
     })?;
     assert_eq!(outer.join()?, 42);
 
-    // A future gets a context too. Past its deadline it is dropped where it waits, and needs no
-    // check of its own.
+    // A future gets a context too. Past its deadline it is dropped while it waits, and needs no
+    // check.
     let waits = |_ctx: AsyncContext| future::pending::<Result<(), String>>();
     let limited = pool.submit_future(waits.with_timeout(Duration::from_millis(20)))?;
     let error = limited.join().expect_err("it waits for ever");
     assert_eq!(error.outcome(), Outcome::Expired);
     println!("limited: {error}");
 
-    // From async code nothing blocks: neither waiting for room, nor for a result, nor for the end.
+    // In async code nothing blocks: no wait for room, for a result or for the end.
     let runtime = tokio::runtime::Builder::new_current_thread().build()?;
     let report = runtime.block_on(async {
         let job = |_: &JobContext<'_>| "6".parse::<u32>().map(|six| six * 7);

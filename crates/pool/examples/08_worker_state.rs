@@ -1,4 +1,4 @@
-//! Worker state: what is costly to make, made once for each worker and lent to each of its jobs;
+//! Worker state: an expensive value, made once for each worker and borrowed by each of its jobs;
 //! and a worker that cannot make it.
 #![expect(clippy::print_stdout, reason = "the tour tells what it does")]
 
@@ -10,7 +10,7 @@ use std::time::Duration;
 
 use pool::{JobContext, JobError, Pool, StateError};
 
-/// Stands for a connection, a parser, a large buffer. It is one thread's alone, so it needs no
+/// Stands for a connection, a parser, a large buffer. It belongs to one thread, so it needs no
 /// lock.
 struct Connection {
     requests: usize,
@@ -25,7 +25,7 @@ impl Connection {
     }
 }
 
-/// Uses the connection of whichever worker runs the job.
+/// Uses the connection of the worker that runs the job.
 fn request(ctx: &JobContext<'_>) -> Result<usize, StateError> {
     ctx.with_state_mut(|connection: &mut Connection| {
         connection.requests += 1;
@@ -33,9 +33,9 @@ fn request(ctx: &JobContext<'_>) -> Result<usize, StateError> {
     })
 }
 
-/// A trap: a job that joins or submits a child may run it in place, on its own stack, and there the
-/// child finds the state that its parent has taken. `with_state_mut` says so; a `RefCell` that both
-/// borrow by `ctx.state()` would panic. Give the state back first.
+/// A trap: a job that joins or submits a child may run it in place, on its own stack, where its
+/// parent has already taken the state. `with_state_mut` returns an error then; a `RefCell` that
+/// both borrow by `ctx.state()` would panic. Give the state back first.
 fn request_twice(ctx: &JobContext<'_>) -> Result<usize, StateError> {
     let while_taken = ctx.with_state_mut(|_: &mut Connection| {
         let child = ctx.submit(request).map_err(|_| "the pool is closed");
@@ -54,7 +54,7 @@ fn main() -> Result<(), Box<dyn Error>> {
     let pool = Pool::builder()
         .workers(2)
         // Runs on each worker before its first job; what it returns is the worker's state. In a
-        // `RefCell`, a job can have it for itself.
+        // `RefCell`, a job can borrow it mutably.
         .try_on_worker_start(|_worker| Connection::open("db.example").map(RefCell::new))
         // Runs on each worker after its last job.
         .on_worker_stop(move |_worker| {

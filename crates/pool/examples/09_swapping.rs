@@ -12,14 +12,15 @@ use pool::{Backend, Pool};
 const JOBS: usize = 500;
 
 fn main() -> Result<(), Box<dyn Error>> {
-    // Which backends exist is a matter of cargo features; which one runs is a value.
+    // Cargo features decide which backends exist; a value decides which one runs.
     let backends = Backend::available();
     let pool = Pool::builder().workers(2).queue_capacity(100).build()?;
     let runs = Arc::new(AtomicUsize::new(0));
 
     let mut handles = Vec::new();
     for backend in &backends {
-        // What is queued moves along; what runs goes on where it is. The swap waits for no job.
+        // Queued jobs move to the new backend; running jobs go on where they are. The swap waits
+        // for no job.
         pool.swap(*backend)?;
         assert_eq!(pool.backend(), *backend);
         for id in 0..JOBS {
@@ -38,7 +39,7 @@ fn main() -> Result<(), Box<dyn Error>> {
     }
     assert_eq!(runs.load(Ordering::Relaxed), all);
 
-    // The books are those of the whole pool: a job that moved is counted once.
+    // The stats are those of the whole pool: a job that moved is counted once.
     let report = pool.shutdown(Duration::from_secs(10));
     assert_eq!(report.accepted(), (JOBS * backends.len()) as u64);
     assert_eq!(report.accepted(), report.completed());

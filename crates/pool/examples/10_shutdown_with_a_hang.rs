@@ -1,5 +1,5 @@
-//! A shutdown with a job that hangs: it returns in time all the same, and says exactly what it did
-//! not finish.
+//! A shutdown with a job that hangs: it still returns in time, and reports exactly what it did not
+//! finish.
 #![expect(clippy::print_stdout, reason = "the tour tells what it does")]
 
 use std::convert::Infallible;
@@ -12,7 +12,7 @@ use pool::{Executor, JobContext, JobError, JobExt, Pool, ShutdownPolicy};
 fn main() -> Result<(), Box<dyn Error>> {
     let pool = Pool::builder().workers(1).build()?;
 
-    // This job waits for what never comes, and asks nobody whether it should stop.
+    // This job waits for something that never comes, and never checks whether it should stop.
     let (started, has_started) = mpsc::channel();
     let (_never, nothing) = mpsc::channel::<()>();
     let hangs = move |_: &JobContext<'_>| {
@@ -24,9 +24,9 @@ fn main() -> Result<(), Box<dyn Error>> {
     let mut queued =
         pool.submit_all((0..3).map(|id| move |_: &JobContext<'_>| Ok::<_, Infallible>(id)))?;
 
-    // Within the grace accepted jobs may finish; then running ones are asked to stop; then they are
-    // given up. All of it takes a tenth of a second. Without `hand_back` the jobs that did not
-    // start would be abandoned, and their handles would say so by now.
+    // Accepted jobs may finish within the grace; then running ones are asked to stop; then they are
+    // given up. All of it takes a tenth of a second. Without `hand_back`, the jobs that did not
+    // start would be abandoned by now, and their handles would say so.
     let policy = ShutdownPolicy::within(Duration::from_millis(100)).hand_back();
     let report = pool.shutdown(policy);
     println!("{report}");
@@ -38,8 +38,8 @@ fn main() -> Result<(), Box<dyn Error>> {
     assert_eq!(report.still_running()[0].id, hung.id());
     hung.detach();
 
-    // Jobs that never started are in the report, whole, since the policy asked for them. Given to
-    // another pool they run there, and their handles resolve.
+    // Jobs that never started are in the report, since the policy asked for them. Submitted to
+    // another pool, they run there, and their handles resolve.
     let mut unstarted = report.take_unstarted();
     assert_eq!(unstarted.len(), 3);
     let last = unstarted.pop().expect("there are three");
@@ -52,7 +52,7 @@ fn main() -> Result<(), Box<dyn Error>> {
         assert_eq!(handle.join()?, id);
     }
 
-    // One that is dropped instead resolves too: as abandoned.
+    // One that is dropped instead also resolves, as abandoned.
     drop(last);
     assert!(matches!(dropped.join(), Err(JobError::Abandoned)));
 

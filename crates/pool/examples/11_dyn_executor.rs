@@ -15,8 +15,8 @@ fn count_words(executor: &dyn Executor, texts: Vec<String>) -> Result<usize, Box
     for count in counts {
         match count {
             Ok(count) => sum += count,
-            // The pool was closed before this text's job got in. What to do then is the library's
-            // choice.
+            // The pool was closed before this text's job was accepted. The library chooses what to
+            // do then.
             Err(JobError::Abandoned) => return Err("the pool is closed".into()),
             Err(error) => return Err(error.into()),
         }
@@ -27,13 +27,13 @@ fn count_words(executor: &dyn Executor, texts: Vec<String>) -> Result<usize, Box
 fn main() -> Result<(), Box<dyn Error>> {
     let texts = || vec!["to be or not".to_owned(), "to be".to_owned()];
 
-    // The user's pool, with the user's number of workers, bound and backend.
+    // The user's pool, with the user's choice of workers, bound and backend.
     let pool = Pool::builder().workers(2).queue_capacity(10).build()?;
     assert_eq!(count_words(&pool, texts())?, 6);
     println!("six words, counted on {}", pool.backend());
 
-    // A job of the same pool can call the library as well: it does not wait for a worker that it
-    // occupies itself.
+    // A job of the same pool can call the library too: it does not wait for the worker that it
+    // occupies.
     let inner = pool.clone();
     let nested =
         pool.spawn(move || count_words(&inner, texts()).map_err(|error| error.to_string()))?;

@@ -1,5 +1,5 @@
-//! Simulation: a job system of one's own under many schedules; one of them finds the bug, and its
-//! seed replays it.
+//! Simulation: your own job system under many schedules. One of them finds the bug, and its seed
+//! replays it.
 #![expect(clippy::print_stdout, reason = "the tour tells what it does")]
 
 use std::convert::Infallible;
@@ -10,8 +10,8 @@ use std::sync::{Arc, Mutex};
 use pool::sim::{Sim, Simulation};
 use pool::{Backend, JobContext, Pool};
 
-/// The job system to be tested: prints the pages of a book on a pool; whoever prints the last one
-/// binds it.
+/// The job system under test: it prints the pages of a book on a pool, and the job that prints the
+/// last page binds the book.
 #[derive(Default)]
 struct Press {
     unprinted: AtomicUsize,
@@ -27,7 +27,7 @@ impl Press {
         }
         for _ in 0..pages {
             if count == Count::OneByOne {
-                // Planted: a worker may be done with all pages so far before the next one is
+                // The planted bug: a worker may finish all pages so far before the next one is
                 // counted.
                 self.unprinted.fetch_add(1, Ordering::SeqCst);
             }
@@ -48,14 +48,14 @@ impl Press {
     }
 }
 
-/// When the pages are counted that have yet to be printed.
+/// When to count the pages that have yet to be printed.
 #[derive(Clone, Copy, PartialEq, Eq)]
 enum Count {
     OneByOne,
     BeforeAll,
 }
 
-/// The test: what one would write for any backend, save that it names this one.
+/// The test. It would be the same for any backend, except that it names this one.
 fn a_book_is_bound_once(count: Count) -> impl Fn(&Sim) + Send + Sync + 'static {
     move |sim| {
         let pool = Pool::builder().backend(Backend::Sim).workers(2).build();
@@ -77,7 +77,7 @@ fn main() -> Result<(), Box<dyn Error>> {
     let failure = found.ok_or("no schedule of a thousand finds the planted bug")?;
     println!("{failure}\n");
 
-    // The schedule is all that it takes: the same failure, and the same trace, byte for byte.
+    // The schedule is enough: the same failure, and the same trace, byte for byte.
     let again = simulation
         .clone()
         .under(failure.schedule)
@@ -88,7 +88,7 @@ fn main() -> Result<(), Box<dyn Error>> {
     assert_eq!(again.trace.to_string(), failure.trace.to_string());
     println!("schedule {} failed again in the same way", again.schedule);
 
-    // The repaired press holds under all of them.
+    // The repaired press passes under all of them.
     simulation.check(0..1000, a_book_is_bound_once(Count::BeforeAll));
     println!("counted before all, the book is bound once under each of 1000 schedules");
     Ok(())

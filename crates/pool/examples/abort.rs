@@ -1,5 +1,5 @@
-//! A pool in a build with `panic = "abort"`: all that needs no panic works as ever, and a panic
-//! ends the process.
+//! A pool in a build with `panic = "abort"`: everything that does not panic works as usual, and a
+//! panic ends the process.
 //!
 //! `cargo run -p pool --all-features --profile abort --example abort`
 
@@ -10,7 +10,7 @@ use std::time::Duration;
 
 use pool::{Backend, CancelToken, JobContext, JobError, JobExt, Pool};
 
-/// What the program is told to show a panic's end.
+/// The argument that makes the program show what a panic does.
 const PANICS: &str = "panics";
 
 fn main() -> Result<(), Box<dyn std::error::Error>> {
@@ -19,7 +19,7 @@ fn main() -> Result<(), Box<dyn std::error::Error>> {
     }
     if std::env::args().any(|argument| argument == PANICS) {
         let pool = Pool::builder().workers(1).build()?;
-        // It never comes back, nor does the process.
+        // Neither this call nor the process comes back.
         let _never = pool.spawn(|| -> () { panic!("out of ink") })?.join();
         return Ok(());
     }
@@ -30,7 +30,8 @@ fn main() -> Result<(), Box<dyn std::error::Error>> {
     let status = Command::new(std::env::current_exe()?)
         .arg(PANICS)
         .status()?;
-    // On Unix no code at all, since a signal ended it; elsewhere some other than success.
+    // On Unix there is no code, since a signal ended it; elsewhere it is any code other than
+    // success.
     assert!(
         !status.success(),
         "a panic was survived, which this build cannot do"
@@ -39,7 +40,7 @@ fn main() -> Result<(), Box<dyn std::error::Error>> {
     Ok(())
 }
 
-/// Each kind of job, and each end that is no panic.
+/// Each kind of job, and each end except a panic.
 fn works(backend: Backend) -> Result<(), Box<dyn std::error::Error>> {
     let pool = Pool::builder().backend(backend).workers(2).build()?;
     assert_eq!(pool.spawn(|| 6 * 7)?.join()?, 42);

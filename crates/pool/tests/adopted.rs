@@ -1,4 +1,4 @@
-//! Engines that a caller lends to a pool, and what the environment says where the code does not.
+//! Engines that a caller lends to a pool, and settings from the environment if the code has none.
 #![cfg(all(feature = "rayon", feature = "async"))]
 
 use std::process::Command;

@@ -1,4 +1,4 @@
-//! What may cross threads and unwindings: checked as this compiles.
+//! What may cross threads and unwinding panics: checked at compile time.
 
 use std::cell::Cell;
 use std::convert::Infallible;
@@ -17,7 +17,7 @@ fn sync<T: Sync>() {}
 fn unwind_safe<T: UnwindSafe + RefUnwindSafe>() {}
 fn error<T: Error + Send + Sync + 'static>() {}
 
-/// A job's value or error that is neither `Sync` nor safe to unwind past.
+/// A job's value or error that is neither `Sync` nor unwind safe.
 type Odd = Cell<&'static mut u8>;
 
 #[test]
@@ -81,7 +81,7 @@ fn what_a_question_mark_meets_is_an_error_that_it_takes() {
     error::<StateError>();
 }
 
-/// The jobs inside make these, and no others, as movable as the jobs.
+/// A pool may be moved into `catch_unwind`, and a handle borrowed there.
 #[test]
 fn a_pool_is_used_within_catch_unwind() {
     let pool = Pool::builder().workers(1).build().expect("one can be had");

@@ -1,4 +1,4 @@
-//! The memory of jobs that have handles: it goes back, whoever is the last to need it.
+//! The memory of jobs that have handles: it is freed, whichever thread is the last to need it.
 
 use std::alloc::{GlobalAlloc, Layout, System};
 use std::sync::atomic::{AtomicIsize, Ordering};
@@ -7,13 +7,13 @@ use std::thread;
 
 use pool::{JobHandle, Pool};
 
-/// The system's allocator, and what is allocated now, in bytes.
+/// The system's allocator, and the bytes now allocated.
 struct Counting(AtomicIsize);
 
 #[global_allocator]
 static ALLOCATOR: Counting = Counting(AtomicIsize::new(0));
 
-// SAFETY: all is left to the system's allocator; a layout's size fits an `isize`.
+// SAFETY: this delegates to the system's allocator; a layout's size fits an `isize`.
 unsafe impl GlobalAlloc for Counting {
     unsafe fn alloc(&self, layout: Layout) -> *mut u8 {
         self.0.fetch_add(layout.size() as isize, Ordering::Relaxed);
@@ -74,7 +74,7 @@ fn cells_that_cross_threads_leave_no_memory() {
     let early = ALLOCATOR.0.load(Ordering::Relaxed);
     (0..5).for_each(|_| round(&pool));
     let grown = ALLOCATOR.0.load(Ordering::Relaxed) - early;
-    // A cell takes more than 50 bytes: one in a hundred that stayed would show.
+    // A cell takes more than 50 bytes: a leak of one in a hundred would show.
     let cells = isize::try_from(5 * SUBMITTERS * JOBS).expect("it is small");
     assert!(grown < cells / 2, "{grown} bytes more after {cells} jobs");
 }

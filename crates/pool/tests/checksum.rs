@@ -261,7 +261,7 @@ fn wait_until_open(run: &Running, file: &Path) {
     panic!("{} was not opened within {LIMIT:?}", file.display());
 }
 
-/// The numbers of a printed report, each with the word behind it.
+/// The numbers of a printed report, each with the word after it.
 fn numbers(report: &str) -> impl Fn(&str) -> u64 {
     let counts = report
         .lines()

@@ -1,7 +1,7 @@
-//! The example `checksum` and signals, at other moments than its own tests choose: row 36 of
+//! The example `checksum` and signals, at more moments than in its own tests: row 36 of
 //! RELIABILITY.md.
 //!
-//! On Linux alone: it tells there which files a process has open.
+//! Only on Linux, which shows which files a process has open.
 #![cfg(target_os = "linux")]
 
 mod example_binary;
@@ -20,7 +20,7 @@ use pool::Backend;
 const SLOW_BYTES: u64 = 1 << 25;
 const ENDLESS_BYTES: u64 = 1 << 40;
 
-/// A folder of one test's own, gone with it.
+/// A folder for one test, removed with it.
 struct Folder(PathBuf);
 
 impl Folder {
@@ -43,7 +43,7 @@ impl Folder {
 
 impl Drop for Folder {
     fn drop(&mut self) {
-        // What cannot be removed is below the target folder, and goes with that.
+        // What cannot be removed is below the target folder, and is removed with that.
         let _removed = fs::remove_dir_all(&self.0);
     }
 }
@@ -125,13 +125,13 @@ fn a_signal_at_any_moment_of_the_start_ends_it() {
         let mut command = command("checksum");
         command.args(["--grace", "0", "--workers", "2", folder.path()]);
         let run = Running::start(command);
-        // Ever later, by as many looks as the rounds before.
+        // Later each time, by as many looks as there were rounds before.
         for _ in 0..round * round {
             thread::yield_now();
         }
         run.send("TERM");
         let run = run.finish();
-        // Before it listens the signal ends it; then it answers for itself.
+        // Before it listens, the signal ends it; after that it handles the signal itself.
         assert!(
             matches!(run.code, None | Some(143)),
             "{:?}:\n{}",

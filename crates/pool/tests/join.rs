@@ -1,4 +1,4 @@
-//! `JobContext::join` on every backend: both halves run once, whatever becomes of the job, its pool
+//! `JobContext::join` on every backend: both halves run once, whatever happens to the job, its pool
 //! and each other.
 
 use std::convert::Infallible;
@@ -13,7 +13,7 @@ use std::time::{Duration, Instant};
 
 use pool::{Backend, JobContext, JobError, JobFailure, JobId, Outcome, Pool, ShutdownPolicy};
 
-/// Within this the slowest test machine has woken a thread.
+/// The slowest test machine wakes a thread within this time.
 const LONG: Duration = Duration::from_secs(60);
 
 fn on_each_backend(test: impl Fn(&Pool)) {
@@ -28,8 +28,8 @@ fn on_each_backend(test: impl Fn(&Pool)) {
     }
 }
 
-/// Tries until a half has become a job: the other workers may not have come to rest yet, and on a
-/// busy machine none may run for long.
+/// Tries until a half has become a job: the other workers may not be asleep yet, and on a busy
+/// machine none may run for long.
 fn sooner_or_later<R>(mut attempt: impl FnMut() -> Option<R>) -> R {
     let limit = Instant::now() + LONG;
     loop {
@@ -37,7 +37,7 @@ fn sooner_or_later<R>(mut attempt: impl FnMut() -> Option<R>) -> R {
             return result;
         }
         assert!(Instant::now() < limit, "no half ever became a job");
-        // For the worker that is to take one.
+        // For the worker that is to take a half.
         std::thread::yield_now();
     }
 }
@@ -135,7 +135,7 @@ fn both_halves_of_a_cancelled_job_run() {
     });
 }
 
-/// A half that became a job has an outcome of its own, whoever runs it; its panic is also the
+/// A half that became a job has its own outcome, whichever thread runs it; its panic is also the
 /// joiner's.
 #[test]
 fn what_a_half_was_told_elsewhere_counts_for_its_job() {
@@ -180,7 +180,7 @@ fn block_on<T>(future: impl Future<Output = T>) -> T {
     runtime.unwrap().block_on(future)
 }
 
-/// Such a half is part of the job that waits for it, and so cannot wait for that one's end.
+/// Such a half is part of the job that waits for it, so it cannot wait for the end of that job.
 #[test]
 fn a_half_elsewhere_may_wait_for_its_whole_pool() {
     let waits: [fn(&Pool); 4] = [
@@ -197,7 +197,7 @@ fn a_half_elsewhere_may_wait_for_its_whole_pool() {
         let inner = pool.clone();
         let has_waited = run(&pool, move |ctx| {
             let parent = ctx.id();
-            // A half of a half, each on a worker of its own where one is free.
+            // A half of a half, each on its own worker if one is free.
             let innermost = |middle: JobId| {
                 let inner = &inner;
                 move |ctx: &JobContext<'_>| {
@@ -227,7 +227,7 @@ fn a_half_elsewhere_hears_of_what_ends_on_its_joiners_worker() {
     const CHILD_RUNS: usize = 3;
     const HALF_WAITS: usize = 4;
     const HALF_IS_OVER: usize = 5;
-    /// The other half comes to this stage, or the test fails.
+    /// The other half reaches this stage, or the test fails.
     fn await_stage(stage: &AtomicUsize, wanted: usize) {
         let limit = Instant::now() + LONG;
         while stage.load(Ordering::SeqCst) != wanted {

@@ -1,7 +1,7 @@
-//! What the compiler says to common mistakes, and that it keeps users out of a pool's internals.
+//! The compiler's messages for common mistakes, and for access to a pool's internals.
 //!
-//! Each file in `mistakes` must not compile. Its first lines, `//~ text`, are parts of what the
-//! compiler has to say.
+//! Each file in `mistakes` must not compile. Its first lines, `//~ text`, are parts of the message
+//! that the compiler must print.
 
 use std::fs;
 use std::path::{Path, PathBuf};
@@ -63,7 +63,7 @@ fn compile(file: &Path, library: &Path) -> String {
     said
 }
 
-/// The library that this test is linked with. cargo says where it lies, and has built it already.
+/// The library that this test is linked with. cargo has built it, and says where it is.
 fn library() -> PathBuf {
     let features = if cfg!(feature = "sim") {
         "--all-features"

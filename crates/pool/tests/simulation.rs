@@ -39,7 +39,7 @@ fn it_has_a_name_and_is_nobodys_default() {
     assert_ne!(Backend::default(), Backend::Sim);
 }
 
-/// What a user's test may hold: it names the backend, and nothing else of the simulation.
+/// What a user's test may contain: it names the backend, and nothing else of the simulation.
 fn every_way(backend: Backend) {
     let pool = Pool::builder()
         .backend(backend)
@@ -139,7 +139,7 @@ impl Gate {
     }
 }
 
-/// A closure awaits a future, and drives it as long as no other worker sleeps. Then one does, and
+/// A closure awaits a future, and drives it as long as no other worker sleeps. Then one sleeps, and
 /// the future is left to it.
 #[test]
 fn a_future_that_its_driver_leaves_is_polled_by_another() {
@@ -164,8 +164,8 @@ fn a_future_that_its_driver_leaves_is_polled_by_another() {
     });
 }
 
-/// The end of a pool wakes a future of its own that awaits it, and drops it: while the list of
-/// those who wait is being gone through.
+/// The end of a pool wakes one of its own futures that awaits the end, and drops it, while the list
+/// of waiters is being walked.
 #[test]
 fn a_future_that_awaits_the_end_of_its_pool_is_dropped_with_it() {
     check(0..300, |_| {
@@ -189,7 +189,7 @@ fn a_future_that_awaits_the_end_of_its_pool_is_dropped_with_it() {
     });
 }
 
-/// A submission that waits for room is never told that there is none, though it meets a swap.
+/// A submission that waits for room is never told that there is none, even during a swap.
 #[test]
 fn a_submission_that_meets_a_swap_waits_for_room() {
     check(0..300, |_| {
@@ -212,7 +212,7 @@ fn a_submission_that_meets_a_swap_waits_for_room() {
     });
 }
 
-/// What was queued when the wait began is over when it returns, though a swap moves it at that
+/// What was queued when the wait began has ended when it returns, even if a swap moves it at that
 /// moment.
 #[test]
 fn a_wait_for_quiet_misses_nothing_that_a_swap_moves() {
@@ -244,12 +244,12 @@ fn a_wait_for_quiet_misses_nothing_that_a_swap_moves() {
     });
 }
 
-/// A job of the pool joins a future whose future awaits another, and both are queued while a swap
-/// moves them. Each ends in the books of the pool that it started in, and neither is polled by a
-/// worker of the other one.
+/// A job of the pool joins a future that awaits another, and both are queued while a swap moves
+/// them. Each is counted as ended in the pool that it started in, and no worker of the other pool
+/// polls it.
 #[test]
 fn a_helper_leaves_a_future_that_a_swap_has_moved_to_its_pool() {
-    /// Pending some times, and due again at once.
+    /// Pending a few times, and due again at once.
     fn suspends() -> impl Future<Output = ()> {
         let mut left = 3;
         poll_fn(move |cx| {
@@ -303,8 +303,8 @@ fn a_helper_leaves_a_future_that_a_swap_has_moved_to_its_pool() {
     });
 }
 
-/// A report has every job whose submission returns, also where that is on its way when the pool
-/// ends.
+/// A report has every job whose submission returns, even if the submission is on its way when the
+/// pool ends.
 #[test]
 fn a_report_misses_no_submission_that_is_on_its_way() {
     check(0..500, |sim| {
@@ -327,8 +327,8 @@ fn a_report_misses_no_submission_that_is_on_its_way() {
     });
 }
 
-/// The limit of the whole is the limit, to the moment, and a tenth of it is for jobs that are asked
-/// to stop.
+/// The limit of the whole shutdown holds exactly, and a tenth of it is for jobs that are asked to
+/// stop.
 #[test]
 fn a_duration_is_the_limit_of_the_whole_shutdown() {
     check(0..100, |_| {
@@ -354,7 +354,7 @@ fn a_duration_is_the_limit_of_the_whole_shutdown() {
     });
 }
 
-/// Jobs that end their pool within each other, one that waits for quiet, and a caller from outside:
+/// Nested jobs that end their pool, one that waits for it to be idle, and a caller from outside:
 /// all return, with the same report.
 #[test]
 fn ends_within_ends_return_under_every_schedule() {

@@ -1,17 +1,17 @@
-//! The memory and the time of tokens: chains and crowds of them of any size.
+//! The memory and the time of tokens: chains and sets of them, of any size.
 
 use std::alloc::{GlobalAlloc, Layout, System};
 use std::sync::atomic::{AtomicIsize, Ordering};
 
 use pool::{CancelToken, JobOptions};
 
-/// The system's allocator, and what is allocated now, in bytes.
+/// The system's allocator, and the bytes now allocated.
 struct Counting(AtomicIsize);
 
 #[global_allocator]
 static ALLOCATOR: Counting = Counting(AtomicIsize::new(0));
 
-// SAFETY: all is left to the system's allocator; a layout's size fits an `isize`.
+// SAFETY: this delegates to the system's allocator; a layout's size fits an `isize`.
 unsafe impl GlobalAlloc for Counting {
     unsafe fn alloc(&self, layout: Layout) -> *mut u8 {
         self.0.fetch_add(layout.size() as isize, Ordering::Relaxed);
@@ -34,8 +34,8 @@ const MILLION: usize = 1_000_000;
 /// A node, and what the lists of its neighbours take for it, at most.
 const NODE: isize = 1024;
 
-/// A chain in which each token is below the one before, and only the last is held: of constant size
-/// all the time.
+/// A chain in which each token is below the one before, and only the last is held: its size stays
+/// constant.
 fn a_chain(service: &CancelToken) {
     let early = allocated();
     let mut last = service.child();
@@ -48,7 +48,7 @@ fn a_chain(service: &CancelToken) {
     assert!(!last.is_cancelled());
 }
 
-/// The same where each generation names the service's token once more, as options do.
+/// The same if each generation names the service's token once more, as options do.
 fn a_chain_of_options(service: &CancelToken) {
     let early = allocated();
     let mut last = service.child();
@@ -84,12 +84,12 @@ fn a_crowd(service: &CancelToken) {
     drop(last);
 }
 
-/// One test, since another thread's memory would be counted too.
+/// One test, since the memory of another thread would be counted too.
 #[test]
 fn tokens_that_nobody_holds_leave_no_memory() {
     let service = CancelToken::new();
     let cases: [fn(&CancelToken); 4] = [a_chain, a_chain_of_options, a_chain_that_is_held, a_crowd];
-    // What the service's own list keeps is taken before.
+    // The memory that the service's own list keeps is allocated before.
     drop(service.child());
     for case in cases {
         let early = allocated();

@@ -1,4 +1,4 @@
-//! Every example of the numbered tour runs to its end: what it claims, it asserts. The last one, a
+//! Every example of the numbered tour runs to its end, and asserts what it claims. The last one, a
 //! service, has the tests of `http_service`.
 
 mod example_binary;

@@ -1,4 +1,4 @@
-//! Who does the operations of a program: an outside thread, a closure or a future.
+//! What runs the operations of a program: an outside thread, a closure or a future.
 
 use std::collections::HashMap;
 use std::future::Future;
@@ -23,7 +23,7 @@ pub(super) type Left = Pin<Box<dyn Future<Output = ()> + Send>>;
 /// A thread, or a job that runs.
 pub(super) struct Actor {
     pub(super) world: Arc<World>,
-    /// The job's; `None`: a thread's.
+    /// The record of the job; `None` for a thread.
     pub(super) record: Option<Arc<Record>>,
     thread: usize,
     held: Mutex<Vec<(u8, AnyPool)>>,
@@ -54,7 +54,7 @@ impl Actor {
         }
     }
 
-    /// Does the operations, up to a check that says that the job should stop.
+    /// Runs the operations, up to a check that says that the job should stop.
     pub(super) fn run(&self, ctx: Option<&JobContext<'_>>, ops: &[Op]) -> Result<(), Interrupted> {
         for op in ops {
             self.is_at(op);
@@ -125,7 +125,7 @@ impl Actor {
         Ok(())
     }
 
-    /// The actor's own clone of a pool, otherwise one that the main thread lends.
+    /// The actor's own clone of a pool, otherwise one borrowed from the main thread.
     pub(super) fn pool(&self, pool: u8) -> Option<Lease<'_>> {
         let own = lock(&self.held)
             .iter()
@@ -155,7 +155,7 @@ impl Actor {
         wait.end();
     }
 
-    /// Counters never fall, and never more ends than begins (`R701`).
+    /// Counters never fall, and no more jobs end than begin (`R701`).
     fn look_at_stats(&self, pool: u8) {
         let Some(lease) = self.pool(pool) else { return };
         let stats = lease.pool().stats();
@@ -187,12 +187,12 @@ impl Actor {
     }
 }
 
-/// A wait for all of a pool, and what is known of it.
+/// A wait for a whole pool, and what is known about it.
 pub(super) struct Wait<'a> {
     actor: &'a Actor,
     pool: u8,
     before: Vec<Arc<Record>>,
-    /// How many such waits of jobs had begun; `None` if others went on.
+    /// How many such waits of jobs had begun; `None` if others were going on.
     begun: Option<u64>,
 }
 
@@ -200,7 +200,7 @@ impl<'a> Wait<'a> {
     pub(super) fn begin(actor: &'a Actor, pool: u8) -> Self {
         let book = actor.world.books.pool(pool);
         let mut before = actor.world.books.unfinished(pool);
-        // Not for what this thread runs itself.
+        // It does not wait for what this thread runs itself.
         before.retain(|record| !runs_here(record.number));
         let begun = match &actor.record {
             None => None,
@@ -217,8 +217,8 @@ impl<'a> Wait<'a> {
         }
     }
 
-    /// All that it waited for is over. Jobs that wait so at once do not wait for each other, nor
-    /// for what they run within: then nothing is known.
+    /// All that it waited for is over. Jobs that wait like this at the same time do not wait for
+    /// each other, nor for the jobs that they are nested in, so then nothing is known.
     pub(super) fn end(self) {
         let book = self.actor.world.books.pool(self.pool);
         let is_alone = self.begun == Some(book.waits_begun.load(SeqCst));

@@ -1,4 +1,4 @@
-//! What a program knows of each of its jobs, and what must hold of it: the oracle.
+//! What a program knows about each of its jobs, and what must hold for it: the oracle.
 
 use std::sync::atomic::{AtomicBool, AtomicU64, AtomicUsize, Ordering::SeqCst};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
@@ -13,9 +13,9 @@ use super::record::encode;
 pub(super) use super::record::{Mark, Record};
 use crate::intake::Intake;
 
-/// How many findings are told of one program.
+/// How many findings to report for one program.
 const MOST_TOLD: usize = 12;
-/// How many events are kept, and how many of them are told.
+/// How many events to keep, and how many of them to print.
 const KEPT: usize = 2048;
 
 /// One broken promise.
@@ -26,16 +26,16 @@ pub(super) struct Finding {
     pub(super) what: String,
 }
 
-/// What is known of a pool in addition to its jobs.
+/// What is known about a pool in addition to its jobs.
 #[derive(Debug, Default)]
 pub(super) struct PoolBook {
     pub(super) workers: usize,
     pub(super) capacity: usize,
     pub(super) prefix: String,
-    /// Nobody's state is to be found on its workers: the threads are the caller's.
+    /// Its workers have no state: the threads belong to the caller.
     pub(super) is_adopted: bool,
     pub(super) bodies: AtomicUsize,
-    /// It is swapped at some time: several generations run at once.
+    /// It is swapped at some point: several generations run at once.
     pub(super) is_swapped: bool,
     /// Jobs of its own may be queued past the bound.
     pub(super) may_exceed: bool,
@@ -43,15 +43,15 @@ pub(super) struct PoolBook {
     pub(super) is_cut: AtomicBool,
     /// Any end has begun.
     pub(super) is_ending: AtomicBool,
-    /// Waits for all of the pool that jobs of it have begun, and that go on.
+    /// Waits for the whole pool by its own jobs: those begun, and those going on.
     pub(super) waits_begun: AtomicU64,
     pub(super) waits_going_on: AtomicU64,
-    /// Halves that may have become jobs: how many, and how many of them panicked.
+    /// Halves that may have become jobs, and how many of them panicked.
     pub(super) halves: AtomicU64,
     pub(super) halves_panicked: AtomicU64,
 }
 
-/// Whose columns: those of a report leave out who came in while that was made.
+/// Which columns: those of a report leave out jobs that came in while it was made.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Of {
     Ledger,
@@ -70,7 +70,7 @@ pub(super) struct Books {
 }
 
 impl Books {
-    /// Books in which the jobs of a program have their numbers.
+    /// Books for a program, whose jobs keep their numbers.
     pub(super) fn new(pools: Vec<PoolBook>) -> Arc<Self> {
         Arc::new(Self {
             start: Instant::now(),
@@ -131,7 +131,7 @@ impl Books {
         }
     }
 
-    /// A body is about to return, and this is what it will come to.
+    /// A body is about to return, with this outcome.
     pub(super) fn ends(&self, record: &Record, result: Outcome) {
         record.result.store(encode(result), SeqCst);
         if let Some(outcome) = record.outcome() {
@@ -230,14 +230,14 @@ impl Books {
         }
     }
 
-    /// The record of a task that came back.
+    /// The record of a task that was handed back.
     pub(super) fn of_id(&self, id: JobId) -> Option<Arc<Record>> {
         let records = lock(&self.records);
         let mut found = records.iter().filter(|it| it.id.get() == Some(&id));
         found.next().cloned()
     }
 
-    /// A task was given back by its pool.
+    /// A pool handed back a task.
     pub(super) fn given_back(&self, record: &Record) {
         if record.has_begun() && !record.has(Mark::Late) {
             self.found("begun", format!("it is given back and has begun: {record}"));
@@ -265,7 +265,7 @@ impl Books {
         reports.push((pool, counts));
     }
 
-    /// Holds the reports of a pool against the histories, once all its jobs are over.
+    /// Checks the reports of a pool against the histories, once all its jobs are over.
     pub(super) fn check_reports(&self, pool: u8) {
         let reports = lock(&self.reports).clone();
         for (_, counts) in reports.iter().filter(|(it, _)| *it == pool) {
@@ -305,7 +305,7 @@ impl Books {
         records
     }
 
-    /// Holds each history against the contract, once nothing is left of the pools.
+    /// Checks each history against the contract, once nothing is left of the pools.
     pub(super) fn check_histories(&self) {
         for record in self.records() {
             if let Some((class, wrong)) = self.what_is_wrong(&record) {
@@ -343,7 +343,7 @@ impl Books {
         None
     }
 
-    /// What the columns of a pool's books may say, by the histories of its jobs.
+    /// What the columns of a pool's counts may say, by the histories of its jobs.
     pub(super) fn columns(&self, pool: u8, of: Of) -> Columns {
         let mut columns = Columns::default();
         for record in self.records() {

@@ -1,4 +1,5 @@
-//! Runs one program in this process: builds, has it live, ends it, and checks that nothing is left.
+//! Runs one program in this process: builds its pools, runs it, ends it, and checks that nothing is
+//! left.
 
 use std::fs;
 use std::sync::Arc;
@@ -16,15 +17,15 @@ use super::timer::Timer;
 use super::watchdog::Watchdog;
 use super::world::World;
 
-/// How long what is left of a program may take to go.
+/// How long the rest of a program may take to disappear.
 const PATIENCE: Duration = Duration::from_secs(4);
 /// Between two looks.
 const MOMENT: Duration = Duration::from_micros(100);
 
-/// Panics that the hook has seen: those that nobody has planned.
+/// Panics that the hook has seen: the unplanned ones.
 static PANICS: AtomicUsize = AtomicUsize::new(0);
 
-/// Counts the panics that nobody has planned, and tells them.
+/// Counts the unplanned panics, and prints them.
 pub(super) fn install_hook() {
     let usual = std::panic::take_hook();
     std::panic::set_hook(Box::new(move |info| {
@@ -33,7 +34,7 @@ pub(super) fn install_hook() {
     }));
 }
 
-/// Runs a program. What it returns is broken.
+/// Runs a program. Returns the broken promises.
 pub(super) fn run(program: &Program, plant: Option<Plant>, dog: &Watchdog) -> Vec<Finding> {
     Timer::global();
     let panics = PANICS.load(SeqCst);
@@ -61,7 +62,7 @@ pub(super) fn run(program: &Program, plant: Option<Plant>, dog: &Watchdog) -> Ve
     if seen > 0 {
         books.found("panic", format!("{seen} panics that nobody has planned"));
     }
-    // In this order: a job's captures may be gone a moment before its end, and its thread goes
+    // In this order: a job's captures may be dropped a moment before its end, and its thread ends
     // after it.
     before.check(&books);
     books.check_histories();
@@ -109,7 +110,7 @@ fn books_of(program: &Program) -> Vec<PoolBook> {
     program.pools.iter().enumerate().map(book).collect()
 }
 
-/// Has the threads of the program run.
+/// Runs the threads of the program.
 fn live(world: &Arc<World>) {
     let reaper = {
         let world = Arc::clone(world);
@@ -229,8 +230,8 @@ fn await_jobs_of(world: &World, pool: u8) {
     }
 }
 
-/// Waits until all captures are dropped. Handles that a job or a drop has kept meanwhile go as
-/// well: they own results, which own the world.
+/// Waits until all captures are dropped. Handles that a job or a drop has kept meanwhile are
+/// dropped as well: they own results, which own the world.
 fn await_all(world: &World) {
     let limit = Instant::now() + PATIENCE;
     let is_over = || world.books.open_records().is_empty();
@@ -246,7 +247,7 @@ fn await_all(world: &World) {
     }
 }
 
-/// What a process has that a pool may leave behind.
+/// What a pool may leave behind in a process.
 struct Leftovers {
     threads: usize,
     files: usize,

@@ -1,4 +1,4 @@
-//! What the columns of a pool's books may say, by the histories of its jobs.
+//! What the columns of a pool's counts may say, by the histories of its jobs.
 
 use std::collections::HashMap;
 
@@ -6,10 +6,10 @@ use pool::Outcome;
 
 use super::record::{Mark, Record};
 
-/// The columns in which a job's end may be.
+/// The columns in which a job's end may be counted.
 pub(super) fn possible(record: &Record) -> Vec<Outcome> {
     if record.has(Mark::Dropped) {
-        // It left its pool unstarted, whatever its handle has done with it since.
+        // It left its pool unstarted, whatever its handle has done since.
         return vec![Outcome::Abandoned];
     }
     let mut possible = match (record.result(), record.outcome()) {
@@ -24,15 +24,15 @@ pub(super) fn possible(record: &Record) -> Vec<Outcome> {
             possible
         }
     };
-    // One that was taken out, and that a job which still ran then joined, stays unstarted.
+    // A job that was taken out, and then joined by a job that still ran, stays unstarted.
     if record.has(Mark::Late) && !possible.contains(&Outcome::Abandoned) {
         possible.push(Outcome::Abandoned);
     }
     possible
 }
 
-/// For each outcome how many jobs ended so at the least and at the most; `Abandoned` has the
-/// unstarted ones as well.
+/// For each outcome, the least and the most jobs that ended that way; `Abandoned` includes the
+/// unstarted ones.
 #[derive(Debug, Default, Clone)]
 pub(super) struct Columns {
     pub(super) accepted: u64,
@@ -49,7 +49,7 @@ impl Columns {
         }
     }
 
-    /// Halves may be jobs or not; one that panicked is in no column but its own.
+    /// Halves may be jobs or not; one that panicked is in no other column.
     pub(super) fn halves(&mut self, all: u64, panicked: u64) {
         for outcome in Outcome::ALL {
             let more = match outcome {

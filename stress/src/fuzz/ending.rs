@@ -1,4 +1,4 @@
-//! Shutdowns: their limits, their reports, and what becomes of the tasks that they give back.
+//! Shutdowns: their limits, their reports, and what happens to the tasks that they hand back.
 
 use std::pin::pin;
 use std::sync::Arc;
@@ -19,8 +19,8 @@ use super::program::{How, Limit, Op, Program};
 /// How long a shutdown may take past its limit.
 const PROMPTLY: Duration = Duration::from_millis(1500);
 
-/// The policy of a shutdown in a program; one that submits again what did not start has to ask for
-/// it.
+/// The policy of a shutdown in a program. To resubmit what did not start, it has to ask for the
+/// tasks.
 fn policy_for(limit: Limit, resubmit: Option<u8>) -> ShutdownPolicy {
     let policy = policy_of(limit);
     match resubmit {
@@ -58,7 +58,7 @@ pub(super) fn begin(books: &Books, pool: u8, limit: Limit) {
     if limit != Limit::Drain {
         book.is_cut.store(true, SeqCst);
     }
-    // A job that ends its own pool is left out of what that waits for, and may be cancelled then.
+    // A job that ends its own pool is left out of the wait, and may be cancelled then.
     for record in books.records() {
         if record.home() == pool && runs_here(record.number) {
             record.mark(Mark::MayBeCancelled);
@@ -136,9 +136,9 @@ impl Actor {
         }
     }
 
-    /// Submits a task that was given back to a pool above its own, if it waits for nobody;
-    /// otherwise drops it. A pool below may have all its workers wait for this very job: a circle
-    /// that the caller would close.
+    /// Submits a task that was handed back to a pool above its own, if it waits for no job;
+    /// otherwise drops it. In a pool below, all workers may wait for this very job, and the caller
+    /// would close the cycle.
     fn hand_on(&self, task: Task, to: Option<u8>) {
         let Some(record) = self.world.books.of_id(task.id()) else {
             return drop(task);
@@ -226,7 +226,7 @@ impl Counts {
         self.going_on == 0
     }
 
-    /// Holds the counts against the histories; `is_last`: nothing goes on any more.
+    /// Checks the counts against the histories; `is_last`: nothing goes on any more.
     pub(super) fn check(
         &self,
         books: &Books,
@@ -260,7 +260,7 @@ impl Counts {
     }
 }
 
-/// Waits until a pool's statistics say that nothing goes on, and holds them against the histories.
+/// Waits until a pool's statistics say that nothing goes on, and checks them against the histories.
 pub(super) fn check_stats(books: &Books, pool: u8, handle: &AnyPool, limit: Duration) {
     let limit = Instant::now() + limit;
     let mut stats = handle.stats();

@@ -18,7 +18,7 @@ use super::submit::{Got, name_of};
 use super::timer::Timer;
 
 impl Actor {
-    /// Does the operations, up to a check that says that the job should stop.
+    /// Runs the operations, up to a check that says that the job should stop.
     pub(super) async fn run_async(
         &self,
         ctx: Option<&AsyncContext>,
@@ -139,7 +139,7 @@ impl Actor {
     }
 }
 
-/// Suspends until the timer wakes it, or somebody else does.
+/// Suspends until the timer or another thread wakes it.
 async fn sleep(micros: u32) {
     let until = Instant::now() + Duration::from_micros(u64::from(micros));
     let mut is_first = true;

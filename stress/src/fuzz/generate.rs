@@ -1,4 +1,5 @@
-//! Draws programs from seeds. Each has some of the features and not others: few hide many.
+//! Draws programs from seeds. Each has only some of the features: failures of a few would hide many
+//! others.
 
 mod jobs;
 
@@ -11,10 +12,10 @@ use super::program::{
 use super::rules::{Actor, Kind};
 use super::shrink::compact;
 
-/// The most levels of jobs within jobs.
+/// The most levels of nested jobs.
 const DEPTH: u8 = 4;
 
-/// Whose pools a program has.
+/// Which backends a program's pools have.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Backends {
     Mixed,
@@ -48,7 +49,7 @@ impl Backends {
     }
 }
 
-/// What a program may have at all.
+/// What a program may contain.
 struct Features {
     futures: bool,
     many: bool,
@@ -165,7 +166,7 @@ impl Generator<'_> {
         self.rng.u8(0..self.program.pools.len() as u8)
     }
 
-    /// A pool for somebody of the pool `own`: mostly that, otherwise one above.
+    /// A pool for a user in the pool `own`: mostly that one, otherwise one above.
     fn a_pool_for(&mut self, actor: Actor) -> u8 {
         match actor.job {
             None => self.a_pool(),

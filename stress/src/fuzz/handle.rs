@@ -1,4 +1,4 @@
-//! The handles of a program's jobs, and what is done with them.
+//! The handles of a program's jobs, and operations on them.
 
 use std::convert::Infallible;
 use std::future::Future;
@@ -13,10 +13,10 @@ use pool::{JobError, JobHandle, JobId, Outcome};
 
 use super::jobs::{Failure, Value};
 
-/// What a handle resolved to, with the value or the error dropped in safety.
+/// What a handle resolved to, with the value or the error safely dropped.
 pub(super) struct Resolved {
     pub(super) outcome: Outcome,
-    /// The number that the job gave.
+    /// The number that the job returned.
     pub(super) number: Option<u32>,
 }
 
@@ -87,7 +87,7 @@ fn resolve<E: Disarm>(said: Result<Value, JobError<E>>) -> Resolved {
             let outcome = error.outcome();
             let number = match error {
                 JobError::Failed(error) => Some(error.disarm()),
-                // A payload that panics as it is dropped is dropped by the pool's own type.
+                // The pool's own type drops a payload that panics when dropped.
                 _ => None,
             };
             Resolved { outcome, number }
@@ -95,7 +95,7 @@ fn resolve<E: Disarm>(said: Result<Value, JobError<E>>) -> Resolved {
     }
 }
 
-/// Something that does no more as it is dropped, and says whose it was.
+/// Makes the drop of a value do nothing, and returns the number of its job.
 pub(super) trait Disarm {
     fn disarm(self) -> u32;
 }
@@ -106,7 +106,7 @@ impl Disarm for Infallible {
     }
 }
 
-/// Unparks the thread that waits. The flag is its own: what runs in place within the poll may park,
+/// Unparks the thread that waits. It has its own flag: what runs in place within the poll may park,
 /// and take the token of the thread.
 struct Unparks {
     thread: Thread,
@@ -138,12 +138,12 @@ pub(super) fn block_on<F: Future>(mut future: Pin<&mut F>) -> F::Output {
     }
 }
 
-/// Polls a future once, with a waker that wakes nobody.
+/// Polls a future once, with a waker that does nothing.
 pub(super) fn poll_once<F: Future + ?Sized>(future: Pin<&mut F>) -> Poll<F::Output> {
     future.poll(&mut Context::from_waker(Waker::noop()))
 }
 
-/// A waker that wakes nobody, and knows whether anybody still has it.
+/// A waker that does nothing, and knows whether clones of it are left.
 pub(super) struct Counted(Arc<Nobody>);
 
 struct Nobody;
@@ -161,7 +161,7 @@ impl Counted {
         Waker::from(Arc::clone(&self.0))
     }
 
-    /// Whether somebody has it for longer than it takes to wake.
+    /// Whether a clone is left for longer than it takes to wake.
     pub(super) fn is_left(&self, patience: Duration) -> bool {
         let limit = Instant::now() + patience;
         while Arc::strong_count(&self.0) > 1 {

@@ -1,4 +1,4 @@
-//! What is done with a handle, and what must hold of the job then.
+//! Operations on a handle, and what must hold for the job then.
 
 use std::future::Future;
 use std::pin::Pin;
@@ -57,7 +57,7 @@ impl Actor {
         (own.home() == pool).then(|| Lending::begin(&self.world, pool))
     }
 
-    /// The waker goes with the handle, or with the outcome.
+    /// The waker is dropped with the handle, or with the outcome.
     fn poll_handle(&self, record: Arc<Record>, mut handle: Handle, then: Then) {
         let counted = Counted::new();
         let waker = counted.waker();
@@ -68,13 +68,13 @@ impl Actor {
             Poll::Pending if then == Then::PollOnceKeep => return self.world.keep(record, handle),
             Poll::Pending => drop(handle),
         }
-        // In a job it would hold up those that may have to wake it.
+        // In a job, the wait would hold up those that may have to call the waker.
         if self.record.is_none() && counted.is_left(PROMPTLY) {
             self.found("waker", format!("its waker is left behind: {record}"));
         }
     }
 
-    /// One that has not started by its deadline is over then (`R403`).
+    /// A job that has not started by its deadline is over then (`R403`).
     fn look_at_handle(&self, record: &Record, handle: &Handle) {
         let deadline = self.world.program.jobs[record.number as usize].deadline;
         let most = match deadline {

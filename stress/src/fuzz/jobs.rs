@@ -1,4 +1,4 @@
-//! The jobs of a program: what they capture, how their bodies run, and what they come to.
+//! The jobs of a program: what they capture, how their bodies run, and how they end.
 
 use std::any::Any;
 use std::future::Future;
@@ -26,7 +26,7 @@ use super::world::World;
 #[derive(Debug)]
 pub(super) struct Planned;
 
-/// A panic's payload that panics as it is dropped.
+/// A panic payload that panics when it is dropped.
 struct Bomb;
 
 impl Drop for Bomb {
@@ -37,7 +37,7 @@ impl Drop for Bomb {
 
 fn panic_unless_panicking() {
     if !thread::panicking() {
-        // Not by `panic!`: the hook reports only panics that nobody has planned.
+        // Not by `panic!`: the hook reports only unplanned panics.
         resume_unwind(Box::new(Planned));
     }
 }
@@ -52,7 +52,7 @@ pub(super) struct Payload {
 }
 
 impl Payload {
-    /// A leaf's.
+    /// The payload of a leaf.
     pub(super) fn plain(world: &Arc<World>, record: Arc<Record>) -> Self {
         Self {
             record,
@@ -84,7 +84,7 @@ impl Drop for Payload {
     }
 }
 
-/// What a job gives.
+/// The value of a job.
 #[derive(Debug)]
 pub(super) struct Value {
     record: Arc<Record>,
@@ -127,7 +127,7 @@ impl Disarm for Failure {
     }
 }
 
-/// Does what a drop is to do, on whatever thread this is. It never waits.
+/// Performs the action of a drop, on whatever thread this is. It never waits.
 fn perform(world: &Arc<World>, act: OnDrop) {
     match act {
         OnDrop::Nothing => {}
@@ -166,7 +166,7 @@ fn submit_a_leaf(world: &Arc<World>, pool: u8) {
     }
 }
 
-/// A body that does only keep the books.
+/// A body that only keeps the books.
 pub(super) fn run_leaf(payload: &Payload, ctx: Option<&JobContext<'_>>) {
     let _body = Body::begin(&payload.world, &payload.record);
     check_worker(&payload.world, &payload.record, ctx);
@@ -175,7 +175,7 @@ pub(super) fn run_leaf(payload: &Payload, ctx: Option<&JobContext<'_>>) {
     books.ends(&payload.record, Outcome::Completed);
 }
 
-/// A leaf that gives a value, or panics.
+/// A leaf that returns a value, or panics.
 pub(super) fn run_leaf_for_value(payload: Payload, panics: bool) -> Value {
     let (world, record) = (Arc::clone(&payload.world), Arc::clone(&payload.record));
     let _body = Body::begin(&world, &record);
@@ -224,7 +224,7 @@ impl FuzzJob {
         }
     }
 
-    /// Runs the body of a closure, whoever submitted it.
+    /// Runs the body of a closure, whichever way it was submitted.
     pub(super) fn run_closure(self, ctx: Option<&JobContext<'_>>) -> Result<Value, Failure> {
         let Self {
             mut payload,
@@ -387,7 +387,7 @@ impl AsyncJob for FuzzFuture {
     }
 }
 
-/// The future of a job, with an eye on its polls.
+/// The future of a job, with its polls checked.
 pub(super) fn watched(
     job: FuzzJob,
     ctx: Option<AsyncContext>,

@@ -1,4 +1,4 @@
-//! Maps, scopes and forks: many jobs by one call.
+//! Maps, scopes and forks: many jobs from one call.
 
 use std::convert::Infallible;
 use std::panic::{AssertUnwindSafe, catch_unwind, resume_unwind};
@@ -143,7 +143,7 @@ impl Actor {
         }
     }
 
-    /// What either half was told, it is told as well.
+    /// If a half was interrupted, so is the whole.
     pub(super) fn fork(
         &self,
         ctx: Option<&JobContext<'_>>,

@@ -1,9 +1,9 @@
-//! Makes a program fair: what breaks a rule is weakened, or left out.
+//! Makes a program fair: what breaks a rule is weakened or left out.
 
 use super::program::{Deadline, End, Job, OnDrop, Op, Program, Script, Then, Way};
 use super::rules::{Actor, Facts, Home, Kind};
 
-/// Each round may show what the last one hid; few are needed.
+/// Each round may reveal what the last one hid; few are needed.
 const ROUNDS: usize = 24;
 
 /// Mends a program until the rules say that it is fair. One that cannot be mended loses its
@@ -78,7 +78,7 @@ fn mend_list(facts: &Facts<'_>, actor: Actor, ops: &mut Vec<Op>) {
     });
 }
 
-/// What may be fair where an operation is not.
+/// What may be fair if an operation is not.
 fn weaker(op: &Op) -> Vec<Op> {
     match op.clone() {
         Op::Submit {

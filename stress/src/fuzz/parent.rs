@@ -1,4 +1,4 @@
-//! Runs programs in processes of their own, and shrinks those that fail.
+//! Runs programs in separate processes, and shrinks those that fail.
 
 use std::collections::BTreeMap;
 use std::fs::{self, File};
@@ -20,11 +20,11 @@ use super::plant::Plant;
 use super::program::Program;
 use super::shrink::shrink;
 
-/// A process that does not even end itself is killed this long after its own limit.
+/// A process that does not end itself is killed this long after its own limit.
 const KILLED_AFTER: Duration = Duration::from_secs(40);
 /// The limit of a program that is being shrunk, in seconds: it takes some milliseconds.
 const SHRINK_PATIENCE: u64 = 3;
-/// How often a program runs to find out how often it fails, and the most runs of one reduction.
+/// The runs of a program to find out how often it fails, and the most runs of one reduction.
 const SAMPLES: usize = 16;
 const MOST_RUNS: usize = 40;
 /// Between two looks at a process.
@@ -38,10 +38,10 @@ pub(crate) struct Options {
     /// The first one's seed
     #[arg(long, default_value_t = 0)]
     from: u64,
-    /// Whose pools: one backend's, or `mixed`
+    /// Which backend the pools have, or `mixed`
     #[arg(long, default_value = "mixed")]
     backend: Which,
-    /// How long, instead of how many
+    /// Minutes to run, instead of how many programs
     #[arg(long)]
     minutes: Option<f64>,
     /// How many processes at once; by default as many as there are processors
@@ -56,10 +56,10 @@ pub(crate) struct Options {
     /// The most seconds that shrinking takes for each kind of failure
     #[arg(long, default_value_t = 90)]
     shrink_seconds: u64,
-    /// Goes on after that many failures
+    /// Goes on after this many failures
     #[arg(long, default_value_t = 1)]
     failures: usize,
-    /// Has the first pool of each program break a promise, to see that it is found
+    /// Makes the first pool of each program break a promise, to see that it is found
     #[arg(long)]
     plant: Option<Plant>,
     /// A program to shrink, as `fuzz-run` takes it
@@ -75,7 +75,7 @@ struct Failed {
     told: String,
 }
 
-/// What a process came to.
+/// The result of a process.
 enum Ran {
     Passed,
     Failed(Failed),
@@ -277,7 +277,7 @@ impl Parent<'_> {
         self.run_command(job, command, patience)
     }
 
-    /// Runs seeds in one process, and in another one what is left after a failure.
+    /// Runs seeds in one process, and what is left after a failure in another.
     fn run_seeds(&self, job: usize, first: u64, count: u64) -> Vec<Failed> {
         let mut failures = Vec::new();
         let (mut next, end) = (first, first + count);
@@ -353,7 +353,7 @@ fn short(status: process::ExitStatus) -> String {
         .collect()
 }
 
-/// The class of the first finding that a process has told.
+/// The class of the first finding that a process has reported.
 fn class_of(told: &str) -> Option<String> {
     let finding = told
         .lines()

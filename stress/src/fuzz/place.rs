@@ -1,4 +1,4 @@
-//! Where bodies run: on a worker of their own pool, and no more at once than it has workers.
+//! Where bodies run: on a worker of their own pool, no more at once than it has workers.
 
 use std::cell::RefCell;
 use std::future::Future;
@@ -14,7 +14,7 @@ use super::books::{Mark, Record};
 use super::pools::Marker;
 use super::world::World;
 
-/// A future that notices where it is polled, and if two threads poll it at once.
+/// A future that checks where it is polled, and that no two threads poll it at once.
 pub(super) struct Watched<F> {
     world: Arc<World>,
     record: Arc<Record>,
@@ -58,9 +58,9 @@ enum Level {
         /// It needs a worker.
         counts: bool,
     },
-    /// A body waits for all of its pool, and lends its worker meanwhile.
+    /// A body waits for its whole pool, and lends its worker meanwhile.
     Lends { pool: u8 },
-    /// A body on another stack, which waits for the half of it that is on this one.
+    /// A body on another stack that waits for its half on this one.
     Joins { number: u32 },
 }
 
@@ -69,7 +69,7 @@ thread_local! {
     static STACK: RefCell<Vec<Level>> = const { RefCell::new(Vec::new()) };
 }
 
-/// Whether a worker of the pool is at work on this stack, and has not lent itself to others.
+/// Whether a worker of the pool runs on this stack, and is not lent to others.
 fn is_counted(stack: &[Level], pool: u8) -> bool {
     let last = stack.iter().rev().find_map(|level| match *level {
         Level::Body {
@@ -83,7 +83,7 @@ fn is_counted(stack: &[Level], pool: u8) -> bool {
     last.unwrap_or(false)
 }
 
-/// A body waits for all of its pool while this is there: others may run instead.
+/// A body waits for its whole pool while this value exists: others may run instead.
 pub(super) struct Lending<'a> {
     world: &'a World,
     pool: u8,
@@ -157,7 +157,7 @@ impl Drop for Body<'_> {
     }
 }
 
-/// The jobs that go on for as long as what the calling thread does now.
+/// The jobs that last at least as long as what the calling thread does now.
 pub(super) fn own_jobs() -> Vec<u32> {
     let number = |level: &Level| match *level {
         Level::Body { number, .. } | Level::Joins { number } => Some(number),
@@ -166,7 +166,7 @@ pub(super) fn own_jobs() -> Vec<u32> {
     STACK.with_borrow(|stack| stack.iter().filter_map(number).collect())
 }
 
-/// Whether this job goes on for as long as what the calling thread does now.
+/// Whether this job lasts at least as long as what the calling thread does now.
 pub(super) fn runs_here(number: u32) -> bool {
     own_jobs().contains(&number)
 }
@@ -214,7 +214,7 @@ fn check_poller(world: &World, record: &Record) {
     let book = world.books.pool(record.home());
     let thread = thread::current();
     let name = thread.name().unwrap_or_default();
-    // The threads of a runtime that polls futures have a name of their own.
+    // The threads of a runtime that polls futures have other names.
     if !name.starts_with(&book.prefix) && !name.starts_with("pool-") {
         let what = format!("a future is polled on thread `{name}`: {record}");
         world.books.found("foreign", what);

@@ -1,4 +1,4 @@
-//! Planted faults: pools that break a promise, to see that the oracle finds each of them.
+//! Planted faults: pools that break a promise, to check that the oracle finds each of them.
 
 use std::fmt;
 use std::str::FromStr;
@@ -10,7 +10,7 @@ use pool::{
 
 use super::pools::AnyPool;
 
-/// Every how many tasks a fault strikes.
+/// A fault strikes once in this many tasks.
 const EVERY: usize = 5;
 
 /// A fault.
@@ -18,13 +18,13 @@ const EVERY: usize = 5;
 pub(super) enum Plant {
     /// Forgets a task: its handle never resolves.
     LosesJob,
-    /// Drops a task unrun: its job is abandoned, though the pool goes on.
+    /// Drops a task unrun: its job is abandoned, although the pool goes on.
     DropsJob,
-    /// Has a task run by another pool.
+    /// Lets another pool run a task.
     RunsElsewhere,
     /// Counts a job twice.
     CountsTwice,
-    /// Has `wait_idle` return at once.
+    /// Makes `wait_idle` return at once.
     NeverWaits,
 }
 

@@ -23,7 +23,7 @@ pub(super) enum AnyPool {
     Facade(Pool),
     Rayon(RayonPool),
     Async(AsyncPool),
-    /// One that breaks a promise, to see that it is found.
+    /// One that breaks a promise, to check that it is found.
     Planted(Arc<Planted>),
 }
 

@@ -5,14 +5,14 @@ use serde::{Deserialize, Serialize};
 /// The token that the reaper cancels, so that jobs that wait for a cancellation end.
 pub(super) const REAPED: u8 = 0;
 
-/// One program. Jobs are listed flat: a job's number is its place in the list, and a job that
-/// another one submits has the larger number.
+/// One program. Jobs are in a flat list: a job's number is its index, and a job that another one
+/// submits has the larger number.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub(super) struct Program {
     pub(super) pools: Vec<PoolSpec>,
     pub(super) threads: Vec<Script>,
     pub(super) jobs: Vec<Job>,
-    /// How many cancellation tokens there are, the reaper's included.
+    /// How many cancellation tokens there are, including the reaper's.
     pub(super) tokens: u8,
     /// When the reaper cancels its token, in microseconds from the start.
     pub(super) reaps_after: u32,
@@ -20,7 +20,7 @@ pub(super) struct Program {
     pub(super) joins_first: bool,
 }
 
-/// Who runs the jobs of a pool.
+/// The backend that runs the jobs of a pool.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 pub(super) enum Engine {
     Channel,
@@ -50,7 +50,7 @@ pub(super) struct PoolSpec {
     pub(super) last: LastAct,
 }
 
-/// What the main thread does with a pool in the end.
+/// What the main thread finally does with a pool.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 pub(super) enum LastAct {
     Ends(Limit),
@@ -79,7 +79,7 @@ pub(super) enum How {
 /// A thread outside the pools.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub(super) struct Script {
-    /// Pools of which it holds a clone of its own.
+    /// Pools of which it holds its own clone.
     pub(super) holds: Vec<u8>,
     pub(super) ops: Vec<Op>,
 }
@@ -128,13 +128,13 @@ pub(super) enum End {
     Ok,
     Err,
     Panics,
-    /// It panics with a payload that panics as it is dropped.
+    /// It panics with a payload that panics when it is dropped.
     PanicsTwice,
     /// It waits to be cancelled.
     Never,
 }
 
-/// What is done when something of a job is dropped, on whatever thread that is.
+/// The action when something of a job is dropped, on whatever thread that is.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 pub(super) enum OnDrop {
     Nothing,
@@ -206,12 +206,12 @@ impl Way {
     }
 }
 
-/// What is done with a handle.
+/// What to do with a handle.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 pub(super) enum Then {
     Keep,
     Join,
-    /// Microseconds; kept if the time passes.
+    /// Microseconds; the handle is kept if the time passes.
     JoinTimeout(u32),
     Await,
     PollOnceKeep,
@@ -235,7 +235,7 @@ impl Then {
         matches!(self, Self::PollOnceKeep | Self::PollOnceDrop)
     }
 
-    /// Whether the job that does it makes progress for others meanwhile.
+    /// Whether the job that does it runs others meanwhile.
     pub(super) fn helps(self) -> bool {
         matches!(
             self,
@@ -293,15 +293,15 @@ pub(super) enum Op {
         right: Vec<Op>,
         bad: Bad,
     },
-    /// Takes the handle that somebody kept, if it is there.
+    /// Takes a handle that was kept, if it is there.
     Handle {
         job: u16,
         then: Then,
     },
     CancelToken(u8),
-    /// Busy for that many microseconds.
+    /// Busy for this many microseconds.
     Work(u32),
-    /// Sleeps for that many microseconds: a future by a timer, others with their thread.
+    /// Sleeps for this many microseconds: a future by a timer, others with their thread.
     Sleep(u32),
     Yield,
     Check,
@@ -313,7 +313,7 @@ pub(super) enum Op {
         pool: u8,
         limit: Limit,
         how: How,
-        /// What did not start is submitted to this pool, otherwise dropped.
+        /// If set, what did not start is submitted to this pool; otherwise it is dropped.
         resubmit: Option<u8>,
     },
     /// Drops the thread's or the job's own clone.
@@ -361,7 +361,7 @@ impl Program {
         threads.chain(self.jobs.iter_mut().map(|job| &mut job.ops))
     }
 
-    /// How many operations it has, those of jobs that nobody submits included.
+    /// How many operations it has, including those of jobs that are never submitted.
     pub(super) fn size(&self) -> usize {
         let mut size = 0;
         for list in self.lists() {
@@ -370,7 +370,7 @@ impl Program {
         size
     }
 
-    /// Whether an operation that `is_it` is anywhere.
+    /// Whether any operation satisfies `is_it`.
     pub(super) fn has(&self, mut is_it: impl FnMut(&Op) -> bool) -> bool {
         let mut has = false;
         for list in self.lists() {

@@ -12,11 +12,11 @@ use crate::intake::{Intake, IntakeCell};
 #[derive(Debug, Clone, Copy)]
 #[repr(u32)]
 pub(super) enum Mark {
-    /// Somebody may cancel it.
+    /// It may be cancelled.
     MayBeCancelled = 1,
     /// It may expire.
     MayExpire = 2,
-    /// Its handle was forgotten, and what that owns with it.
+    /// Its handle was forgotten, with what it owns.
     Forgotten = 4,
     /// A thread polls it.
     Polled = 8,
@@ -24,10 +24,10 @@ pub(super) enum Mark {
     Late = 16,
     /// A `wait_idle` that saw it accepted has returned.
     Past = 32,
-    /// Its submission returned when a shutdown with a limit had begun, which may have returned
+    /// Its submission returned after a shutdown with a limit had begun, which may have returned
     /// without it.
     Straggler = 64,
-    /// It was given back unstarted and dropped.
+    /// It was handed back unstarted and dropped.
     Dropped = 128,
     /// A future that ends its own pool: it needs no worker from then on.
     Alone = 256,
@@ -43,7 +43,7 @@ pub(super) struct Record {
     pub(super) pool: u8,
     /// The pool that runs it, which differs after a hand-over.
     pub(super) home: AtomicU8,
-    /// A bit for each pool that gave it back unstarted, before another took it in.
+    /// A bit for each pool that handed it back unstarted before another accepted it.
     passed: AtomicU8,
     pub(super) intake: IntakeCell,
     pub(super) begun: AtomicU32,
@@ -104,7 +104,7 @@ impl Record {
         self.marks.load(SeqCst) & mark as u32 != 0
     }
 
-    /// Says whether it had the mark.
+    /// Returns whether it had the mark.
     pub(super) fn mark(&self, mark: Mark) -> bool {
         self.marks.fetch_or(mark as u32, SeqCst) & mark as u32 != 0
     }
@@ -113,19 +113,19 @@ impl Record {
         self.marks.fetch_and(!(mark as u32), SeqCst);
     }
 
-    /// It is on its way from its pool to another.
+    /// It is moving from its pool to another.
     pub(super) fn move_to(&self, pool: u8) {
         self.passed.fetch_or(1 << self.home(), SeqCst);
         self.home.store(pool, SeqCst);
     }
 
-    /// It found no way in, and is its former pool's again.
+    /// It was refused, and belongs to its former pool again.
     pub(super) fn move_back(&self, pool: u8) {
         self.home.store(pool, SeqCst);
         self.passed.fetch_and(!(1 << pool), SeqCst);
     }
 
-    /// Whether the pool gave it back unstarted, and another took it in.
+    /// Whether the pool handed it back unstarted and another accepted it.
     pub(super) fn has_passed(&self, pool: u8) -> bool {
         self.passed.load(SeqCst) & (1 << pool) != 0
     }
@@ -134,13 +134,13 @@ impl Record {
         self.captures_dropped.load(SeqCst) > 0
     }
 
-    /// Neither queued, nor running, nor suspended, as far as it can tell.
+    /// Neither queued, nor running, nor suspended, as far as the record can tell.
     pub(super) fn is_over(&self) -> bool {
         self.result().is_some() || self.are_captures_dropped()
     }
 
     pub(super) fn set_id(&self, id: JobId) {
-        // The first one holds.
+        // The first one counts.
         let _known = self.id.set(id);
     }
 }

@@ -1,21 +1,21 @@
-//! Which programs are fair: those without a circle of waits.
+//! Which programs are fair: those without a cycle of waits.
 //!
 //! # Order
-//! Each job has a place in an order: first by its pool, then by its number. A job waits only for
-//! jobs above it, and for room only in its own pool, where it does not have to wait, and in the
-//! pools above. A job that another one submits has the larger number, so whatever runs in place
-//! within a job is above it as well. Hence nothing that runs waits for something below it.
+//! Jobs are ordered, first by pool, then by number. A job waits only for jobs above it. It waits
+//! for room only in its own pool, where it does not have to wait, and in the pools above. A job
+//! that another one submits has the larger number, so whatever runs in place within a job is above
+//! it as well. So nothing that runs waits for something below it.
 //!
 //! # Who waits for a whole pool
 //! `wait_idle` and a shutdown in a job of the same pool wait for all its other jobs, and run any of
-//! them in place. No job of that pool may wait for such a job, and none may have it run in place
-//! within itself, unless nobody of the pool waits for that one either: see [`Facts::is_tainted`].
+//! them in place. No job of that pool may wait for such a job, and none may run it in place within
+//! itself, unless no job of the pool waits for that one either: see [`Facts::is_tainted`].
 //!
 //! # Drops
 //! A captured clone of a pool may be the last, and its drop drains the pool. So a job of pool `p`
 //! cancels only what captures no clones, or jobs of pool `p` and above; nor does a destructor.
 //!
-//! Outside threads wait for whatever they like: no job waits for a thread.
+//! Outside threads may wait for anything: no job waits for a thread.
 
 mod facts;
 
@@ -32,7 +32,7 @@ pub(super) struct Home {
     pub(super) inherits: bool,
 }
 
-/// What an actor is, which decides on what it can do.
+/// The kind of an actor, which decides what it can do.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Kind {
     Thread,
@@ -45,7 +45,7 @@ pub(super) enum Kind {
     Future,
 }
 
-/// Who does something.
+/// The one that performs an operation.
 #[derive(Debug, Clone, Copy)]
 pub(super) struct Actor {
     pub(super) kind: Kind,
@@ -72,7 +72,7 @@ pub(super) use facts::Facts;
 type Verdict = Result<(), &'static str>;
 
 impl Facts<'_> {
-    /// Whether all of the program is fair.
+    /// Whether the whole program is fair.
     pub(super) fn check(&self) -> Verdict {
         for script in &self.program.threads {
             self.check_list(Actor::THREAD, &script.ops)?;
@@ -162,7 +162,7 @@ impl Facts<'_> {
         }
     }
 
-    /// Whether `actor` may do this; what is nested in it is not looked at.
+    /// Whether `actor` may do this; nested operations are not checked.
     pub(super) fn check_op(&self, actor: Actor, op: &Op) -> Verdict {
         if let Some(pool) = pool_of_op(op) {
             let is_known = usize::from(pool) < self.program.pools.len();
@@ -236,7 +236,7 @@ impl Facts<'_> {
             demand(actor.kind != Kind::Future, "a future that blocks for room")?;
         }
         if way == Way::SubmitAsyncKept {
-            // It may be given the only place.
+            // It may be given the only slot.
             let room = self.program.pools[usize::from(pool)].capacity;
             demand(room >= 64, "a place that is kept from all others")?;
         }
@@ -298,7 +298,7 @@ impl Facts<'_> {
             std::cmp::Ordering::Greater => true,
             std::cmp::Ordering::Equal => {
                 // A job of the newest backend that waits for one of an older, which waits for a
-                // child, closes a circle.
+                // child, closes a cycle.
                 let is_near = !self.is_swapped(pool) || self.is_descendant(job, number);
                 job > number && !self.is_tainted(job) && is_near
             }

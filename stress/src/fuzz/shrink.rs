@@ -16,7 +16,7 @@ pub(super) fn shrink(
         let mut is_smaller = false;
         let mut skipped = 0;
         loop {
-            // The list is made anew after each success; what was tried in vain is skipped.
+            // The list is rebuilt after each success; reductions that failed before are skipped.
             let next = candidates(&best).into_iter().skip(skipped).find_map(|it| {
                 skipped += 1;
                 let it = compact(&it);
@@ -88,7 +88,7 @@ fn without_chunks(program: &Program, list: usize, size: usize, all: &mut Vec<Pro
     }
 }
 
-/// Without a pool, and all that is done with it.
+/// Without a pool and all operations on it.
 fn without_pool(program: &Program, gone: u8) -> Option<Program> {
     if program.pools.len() == 1 {
         return None;
@@ -193,7 +193,7 @@ fn simpler_ops(program: &Program, list: usize, place: usize, all: &mut Vec<Progr
                     then,
                 }]
             };
-            // In the order of their simplicity, so that no reduction undoes another one.
+            // In the order of simplicity, so that no reduction undoes another one.
             let thens = [Then::Detach, Then::Keep, Then::Join];
             for simple in thens.into_iter().take_while(|&it| it != then) {
                 replace(with(way, simple));
@@ -330,7 +330,7 @@ fn plainer_pools(program: &Program, all: &mut Vec<Program>) {
     change(&|it| it.reaps_after = 1_000);
 }
 
-/// Without the jobs that nobody submits. The order of the numbers stays.
+/// Without the jobs that are never submitted. The order of the numbers stays.
 pub(super) fn compact(program: &Program) -> Program {
     let facts = Facts::of(program);
     let mut names = Vec::new();

@@ -1,4 +1,4 @@
-//! The ways in, and what becomes of a submission.
+//! The ways in, and the result of a submission.
 
 use std::pin::pin;
 use std::sync::Arc;
@@ -15,17 +15,17 @@ use super::jobs::{FuzzFuture, FuzzJob, Payload, watched};
 use super::program::{Deadline, Then, Way};
 use super::world::Lease;
 
-/// What became of a submission.
+/// The result of a submission.
 pub(super) enum Got {
     Handle(Handle),
     Bare(JobId),
     Refused,
-    /// It was left half-way, and has submitted nothing.
+    /// It was dropped half-way, and has submitted nothing.
     Left,
 }
 
 impl Actor {
-    /// The job of a number, about to be submitted.
+    /// The job with a number, about to be submitted.
     pub(super) fn make(&self, number: u16, way: &'static str, pool: u8) -> FuzzJob {
         let world = &self.world;
         let record = world.books.open(Some(number), way, pool);
@@ -63,7 +63,7 @@ impl Actor {
         self.took(record, got, then);
     }
 
-    /// Goes on with what a submission gave.
+    /// Continues with the result of a submission.
     pub(super) fn took(&self, record: Arc<Record>, got: Got, then: Then) {
         if let Some(handle) = self.took_handle(&record, got) {
             self.use_handle(record, handle, then);
@@ -142,8 +142,8 @@ impl Actor {
         spawned.map_or_else(|refused| self.refused_whole(&record, refused), sure)
     }
 
-    /// Polls a `submit_async` once; then drops it, when it has submitted nothing (`R106`), or keeps
-    /// it.
+    /// Polls a `submit_async` once; then drops it, in which case it has submitted nothing (`R106`),
+    /// or keeps it.
     pub(super) fn half_way(&self, lease: &Lease<'_>, way: Way, job: FuzzJob) -> Got {
         let record = Arc::clone(&job.payload.record);
         let pool = lease.pool().clone();
@@ -237,7 +237,7 @@ impl Actor {
         }
     }
 
-    /// Waits for all at once, for each with a waker of its own.
+    /// Waits for all at once, each with its own waker.
     fn await_together(&self, pool: u8, accepted: impl Iterator<Item = (Arc<Record>, Handle)>) {
         let taken = accepted.filter_map(|(record, handle)| {
             let handle = self.took_handle(&record, Got::Handle(handle))?;

@@ -1,5 +1,5 @@
-//! The fuzzer tests itself: its programs are fair, its oracle sees what is broken, its shrinker
-//! keeps what fails.
+//! Tests of the fuzzer: its programs are fair, its oracle finds broken promises, its shrinker keeps
+//! the failure.
 
 use std::sync::Arc;
 use std::sync::atomic::Ordering::SeqCst;
@@ -20,7 +20,7 @@ use super::watchdog::Watchdog;
 
 const SEEDS: u64 = 1500;
 
-/// Programs that the tests run end within this time, on a busy machine as well.
+/// Programs of these tests end within this time, even on a busy machine.
 const PATIENCE: Duration = Duration::from_secs(60);
 
 #[test]
@@ -48,7 +48,7 @@ fn a_seed_is_one_program() {
     }
 }
 
-/// Pools of two workers, the threads of which there is one, and what it does.
+/// A program with pools of two workers and one thread, and what that thread does.
 fn program(pools: usize, ops: Vec<Op>, jobs: Vec<Job>) -> Program {
     let spec = PoolSpec {
         engine: Engine::Channel,
@@ -177,7 +177,7 @@ fn books() -> Arc<Books> {
     }])
 }
 
-/// What books find that are kept so.
+/// What the books find after these entries.
 fn found(keep: impl FnOnce(&Arc<Books>)) -> Vec<&'static str> {
     let books = books();
     keep(&books);
@@ -254,12 +254,12 @@ fn columns_follow_the_histories() {
     books.accepted(&books.open(None, "Execute", 0));
     let (ledger, report) = (books.columns(0, Of::Ledger), books.columns(0, Of::Report));
     assert_eq!((ledger.accepted, ledger.perhaps), (3, 0));
-    // It came in while the shutdown was on its way.
+    // It came in while the shutdown was going on.
     assert_eq!((report.accepted, report.perhaps), (2, 1));
 }
 
-/// Whatever becomes of a job elsewhere, the pool that gave it back did not start it, though it may
-/// have come in late.
+/// Whatever happens to a job elsewhere, the pool that handed it back did not start it, even if it
+/// came in late.
 #[test]
 fn a_job_that_was_handed_on_did_not_start_where_it_was() {
     let books = books();
@@ -272,7 +272,8 @@ fn a_job_that_was_handed_on_did_not_start_where_it_was() {
     assert_eq!(columns.range(Outcome::Completed), (0, 0));
 }
 
-/// A program on which each fault shows: many jobs that are joined, and a wait for an idle moment.
+/// A program that reveals each fault: many jobs that are joined, and a wait for the pool to be
+/// idle.
 fn simple() -> Program {
     let jobs: Vec<u16> = (0..12).collect();
     let mut ops: Vec<Op> = jobs.iter().map(|&job| submit(0, job, Then::Keep)).collect();

@@ -1,4 +1,4 @@
-//! The timer that futures sleep by: plain threads, outside every pool.
+//! The timer for sleeping futures: plain threads, outside every pool.
 
 use std::collections::BinaryHeap;
 use std::sync::{Condvar, Mutex, OnceLock, PoisonError};
@@ -11,7 +11,7 @@ use super::books::lock;
 /// More than one, since a wake may drop the last handle of a pool.
 const TIMERS: usize = 3;
 
-/// Wakes wakers when their time has come, from plain threads.
+/// Calls wakers when their time has come, from plain threads.
 #[derive(Debug, Default)]
 pub(super) struct Timer {
     due: Mutex<BinaryHeap<Due>>,
@@ -43,7 +43,7 @@ impl Ord for Due {
 }
 
 impl Timer {
-    /// The timer of the process, whose threads start with it and stay.
+    /// The timer of the process. Its threads start with it and never end.
     pub(super) fn global() -> &'static Self {
         static TIMER: OnceLock<&'static Timer> = OnceLock::new();
         TIMER.get_or_init(|| {

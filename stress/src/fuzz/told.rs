@@ -1,4 +1,4 @@
-//! A program in words.
+//! A program as text.
 
 use std::fmt::{self, Write as _};
 
@@ -49,7 +49,7 @@ impl Program {
     }
 }
 
-/// An operation without what is within it.
+/// An operation without the nested ones.
 pub(super) struct Short<'a>(pub(super) &'a Op);
 
 impl fmt::Display for Short<'_> {

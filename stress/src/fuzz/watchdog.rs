@@ -1,4 +1,4 @@
-//! The watchdog: a program that hangs is told, with what each thread and job is doing and the
+//! The watchdog: reports a program that hangs, with what each thread and job is doing and the
 //! stacks of all threads.
 
 use std::fs;
@@ -17,15 +17,16 @@ const MOMENT: Duration = Duration::from_millis(20);
 /// The longest that a debugger may take.
 const DEBUGGER: Duration = Duration::from_secs(25);
 
-/// Since when a program runs, and what it has.
+/// When a program started, and its world.
 type Watched = (Instant, Arc<World>);
 
-/// What the watchdog sees of the program that runs.
+/// What the watchdog sees of the running program.
 #[derive(Debug, Clone, Default)]
 pub(super) struct Watchdog(Arc<Mutex<Option<Watched>>>);
 
 impl Watchdog {
-    /// A dog that bites after `limit`, and looks at the stacks first if it is told to.
+    /// Starts a watchdog that ends the process after `limit`, and prints the stacks first if
+    /// `dumps`.
     pub(super) fn start(limit: Duration, dumps: bool) -> Self {
         let dog = Self::default();
         let seen = dog.clone();
@@ -82,7 +83,7 @@ fn stacks() -> String {
     })
 }
 
-/// Its output goes to a file: this process stands still while the debugger writes.
+/// Its output goes to a file: this process is stopped while the debugger writes.
 fn by_debugger() -> Option<String> {
     let path = std::env::temp_dir().join(format!("fuzz-stacks-{}", process::id()));
     let file = fs::File::create(&path).ok()?;
@@ -105,7 +106,7 @@ fn by_debugger() -> Option<String> {
         thread::sleep(MOMENT);
     }
     let told = fs::read_to_string(&path).ok()?;
-    // It is in the system's folder for such files.
+    // It stays in the system's folder for temporary files.
     let _removed = fs::remove_file(&path);
     Some(format!("stacks, by gdb:\n{told}"))
 }

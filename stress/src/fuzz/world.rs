@@ -13,10 +13,10 @@ use super::pools::AnyPool;
 use super::program::{Op, Program, each_op};
 use super::told::Short;
 
-/// How long the main thread gives borrowers of a pool before it says so.
+/// How long the main thread waits for borrowers of a pool before it reports that.
 const MOMENT: Duration = Duration::from_micros(50);
 
-/// A handle that somebody keeps, and its job.
+/// A handle that was kept, and its job.
 type Kept = (Arc<Record>, Handle);
 
 /// Everything that a thread or a job of a program may use.
@@ -25,7 +25,7 @@ pub(super) struct World {
     pub(super) program: Program,
     pub(super) books: Arc<Books>,
     pools: Vec<Lent>,
-    /// By the job's number: its handle, if somebody has kept it.
+    /// By the job's number: its handle, if it was kept.
     handles: Vec<Mutex<Option<Kept>>>,
     pub(super) tokens: Vec<CancelToken>,
     /// By thread: the address of the operation that it is in.
@@ -40,7 +40,7 @@ struct Lent {
     loans: AtomicUsize,
 }
 
-/// A pool that is used: borrowed from the main thread, or a clone of the user's own.
+/// A pool in use: borrowed from the main thread, or the user's own clone.
 pub(super) struct Lease<'a> {
     pool: Option<AnyPool>,
     lender: Option<&'a Lent>,
@@ -103,7 +103,7 @@ impl World {
         })
     }
 
-    /// The main thread's own handle, once nobody borrows it any more.
+    /// The main thread's own handle, once no borrower is left.
     pub(super) fn take_back(&self, pool: u8) -> Option<AnyPool> {
         let lent = self.pools.get(usize::from(pool))?;
         let taken = lock(&lent.pool).take();
@@ -142,8 +142,8 @@ impl World {
         found.unwrap_or_else(|| "between operations".to_owned())
     }
 
-    /// Hangs in which several jobs wait for all of a pool are told apart from others, and from
-    /// those in which the main thread joins a handle.
+    /// Hangs in which several jobs wait for a whole pool are told apart from others, and from those
+    /// in which the main thread joins a handle.
     pub(super) fn class_of_hang(&self) -> &'static str {
         let mut waits = 0;
         for record in self.books.open_records() {

@@ -1,4 +1,4 @@
-//! What a round of the soak knows of each of its jobs, and what must hold of it.
+//! What a round of the soak knows about each of its jobs, and what must hold for it.
 
 use std::fmt;
 use std::sync::atomic::{
@@ -10,7 +10,7 @@ use pool::{JobError, Outcome};
 
 use crate::intake::{Intake, IntakeCell};
 
-/// How many broken promises are told of one round.
+/// How many broken promises to report for one round.
 const MOST_TOLD: usize = 20;
 
 /// The history of one job.
@@ -21,16 +21,16 @@ pub(super) struct Record {
     pub(super) way: &'static str,
     /// What the job does.
     pub(super) does: &'static str,
-    /// In which pool of the round it was submitted, since a child goes where its parent runs.
+    /// The pool of the round to which it was submitted, since a child goes where its parent runs.
     home: u8,
     intake: IntakeCell,
     runs: AtomicU32,
-    /// In which pool of the round it began: the soaked one, or the one that took over what had not
-    /// started.
+    /// The pool of the round in which it began: the soaked one, or the one that took over what had
+    /// not started.
     era: AtomicU8,
-    /// It began after the pool's end had.
+    /// It began after the pool's end had begun.
     is_late: AtomicBool,
-    /// How its body ended, by its own account.
+    /// How its body ended, as the body recorded it.
     result: AtomicU8,
     /// What its handle said.
     outcome: AtomicU8,
@@ -95,11 +95,11 @@ pub(super) struct Books {
     limits: Limits,
 }
 
-/// Threads of a round that may cancel jobs and are no workers: five submitters, the one that ends
-/// the pool, the alarm's and the clock's.
+/// Threads of a round that may cancel jobs and are not workers: five submitters, the one that ends
+/// the pool, the alarm's and the timer's.
 const THREADS_BESIDE_WORKERS: usize = 8;
 
-/// What a pool that is not swapped keeps to.
+/// The limits of a pool.
 #[derive(Debug, Clone, Copy)]
 pub(super) struct Limits {
     pub(super) workers: usize,
@@ -110,7 +110,7 @@ pub(super) struct Limits {
     pub(super) are_split: bool,
 }
 
-/// What a job carries: it tells the books that it was dropped.
+/// What a job carries: its drop is recorded in the books.
 #[derive(Debug)]
 pub(super) struct Payload {
     pub(super) record: Arc<Record>,
@@ -133,7 +133,7 @@ pub(super) struct Counts {
     pub(super) panicked: u64,
     /// Cancelled, expired, abandoned and not started.
     pub(super) others: u64,
-    /// Those of the others that were given back.
+    /// Those of the others that were handed back.
     pub(super) unstarted: u64,
     pub(super) still_running: u64,
 }
@@ -209,7 +209,7 @@ impl Books {
         }
     }
 
-    /// A body is about to return, and this is what it will come to.
+    /// A body is about to return, with this outcome.
     pub(super) fn ends(&self, record: &Record, result: Outcome) {
         record.result.store(encode(result), SeqCst);
         if let Some(outcome) = record.outcome() {
@@ -233,7 +233,7 @@ impl Books {
         self.bodies.fetch_sub(1, SeqCst);
     }
 
-    /// What a handle said. `value` is what its job gave, where that has one.
+    /// What a handle said. `value` is the job's value, if it has one.
     pub(super) fn outcome<E>(&self, record: &Record, said: &Result<u64, JobError<E>>) {
         let outcome = match said {
             Ok(number) => {
@@ -249,8 +249,8 @@ impl Books {
         }
     }
 
-    /// Reads the bound: what was accepted and has neither begun nor been dropped, as far as can be
-    /// told from outside.
+    /// Checks the bound: how many jobs are accepted and have neither begun nor been dropped, as far
+    /// as can be told from outside.
     pub(super) fn check_bound(&self) {
         let accepted = self.accepted.load(SeqCst);
         let gone = self.started.load(SeqCst) + self.dropped_unstarted();
@@ -263,9 +263,9 @@ impl Books {
         }
     }
 
-    /// A worker that has taken a job out has a moment before its body begins. And a thread that
-    /// ends a job unstarted has one before it drops it, in which the queue may have given its place
-    /// to another.
+    /// After a worker dequeues a job, a moment passes before its body begins. And after a thread
+    /// ends a job unstarted, a moment passes before it drops the job, in which the queue may have
+    /// given its slot to another.
     fn bound(&self) -> u64 {
         let may_end_jobs = self.limits.workers + THREADS_BESIDE_WORKERS;
         (self.limits.capacity + self.limits.workers + may_end_jobs) as u64
@@ -280,7 +280,7 @@ impl Books {
         records.iter().filter(is_gone).count() as u64
     }
 
-    /// From now on jobs may be given back.
+    /// From now on jobs may be handed back.
     pub(super) fn end_begins(&self) {
         self.has_end_begun.store(true, SeqCst);
     }
@@ -313,7 +313,7 @@ impl Books {
         lock(&self.wrong).clone()
     }
 
-    /// Holds each history against the contract, once nothing runs any more and every handle has
+    /// Checks each history against the contract, once nothing runs any more and every handle has
     /// been joined or dropped.
     pub(super) fn check_histories(&self) {
         let records = lock(&self.records).clone();
@@ -328,10 +328,10 @@ impl Books {
         }
     }
 
-    /// Holds what a pool says against what its jobs said.
+    /// Checks what a pool says against what its jobs said.
     ///
-    /// A job that was given back may still run within one that joins it, and which the end did not
-    /// wait for: the pool's books have it as not started.
+    /// A job that was handed back may still run within a job that joins it, for which the end did
+    /// not wait: the pool counts it as not started.
     pub(super) fn check_counts(&self, who: &str, counts: Counts) {
         let records = lock(&self.records).clone();
         let of_outcome = |outcome| -> Vec<&Arc<Record>> {

@@ -16,9 +16,9 @@ use super::books::{Payload, Record};
 use super::world::World;
 pub(super) use futures::{Coming, Watched, run_future};
 
-/// The longest that a job waits to be asked to stop, so that no round hangs on it.
+/// The longest that a job waits to be asked to stop, so that it hangs no round.
 const PATIENCE: Duration = Duration::from_millis(3);
-/// The most levels of children within children.
+/// The most levels of nested children.
 const DEPTH: u8 = 3;
 
 /// What a job is to do.
@@ -83,7 +83,7 @@ pub(super) struct SoakJob {
 }
 
 impl SoakJob {
-    /// A job by chance.
+    /// A random job.
     pub(super) fn new(world: &Arc<World>, rng: &mut Rng, way: &'static str, depth: u8) -> Self {
         let act = match Act::any(rng) {
             Act::Splits if !world.splits => Act::Completes,

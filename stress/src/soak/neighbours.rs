@@ -2,7 +2,7 @@
 //! files, swaps, chains, and handles that are polled once and kept.
 //!
 //! The pools are in a row. A job waits only for jobs of pools further down the row, so there is no
-//! circle of waits.
+//! cycle of waits.
 
 mod acts;
 
@@ -26,10 +26,10 @@ use acts::Actor;
 
 /// Pools of a round. The last one is `async`, for sockets.
 const POOLS: usize = 3;
-/// A round's pools end within this, or something hangs.
+/// A round's pools end within this time, or something hangs.
 const LIMIT: Duration = Duration::from_secs(30);
 
-/// A worker's state: whose it is.
+/// A worker's state: the pool it belongs to.
 struct Mark(usize);
 
 /// What the threads of a round share.
@@ -37,7 +37,7 @@ struct Street {
     pools: Vec<Pool>,
     server: SocketAddr,
     jobs: AtomicUsize,
-    /// Jobs whose bodies have begun, and what they captured that is not dropped yet.
+    /// Jobs whose bodies have begun, and captures that are not dropped yet.
     captured: AtomicUsize,
     wrong: Mutex<Vec<String>>,
 }
@@ -47,7 +47,7 @@ impl Street {
         lock(&self.wrong).push(what);
     }
 
-    /// A body begins: on a worker of its own pool, with that worker's state.
+    /// A body begins: it must be on a worker of its own pool, with that worker's state.
     fn arrive(&self, home: usize, ctx: &JobContext<'_>) {
         self.jobs.fetch_add(1, SeqCst);
         let state = ctx.state::<Mark>().map(|mark| mark.0);
@@ -120,7 +120,7 @@ pub(super) fn run(backend: Backend, seed: u64, watched: &Watched) -> Result<Tall
 
 type Kept = Vec<JobHandle<usize, std::io::Error>>;
 
-/// Has the pools used by several threads. Handles that were kept.
+/// Lets several threads use the pools. Returns the handles that were kept.
 fn live(street: &Arc<Street>, rng: &mut Rng) -> Kept {
     let actors = (0..rng.usize(2..5)).map(|_| {
         let (street, seed, acts) = (Arc::clone(street), rng.u64(..), rng.usize(5..40));
@@ -165,8 +165,8 @@ fn end(street: &Arc<Street>, mut kept: Kept, rng: &mut Rng) {
     }
 }
 
-/// A server that sends back what it gets, one connection at a time, until one is closed without a
-/// word.
+/// A server that sends back what it gets, one connection at a time, until one is closed without
+/// data.
 fn serve() -> Result<(SocketAddr, thread::JoinHandle<()>)> {
     let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0))?;
     let address = listener.local_addr()?;
@@ -176,7 +176,7 @@ fn serve() -> Result<(SocketAddr, thread::JoinHandle<()>)> {
             if connection.read_exact(&mut word).is_err() {
                 return;
             }
-            // A client that has gone has its reasons.
+            // A client may be gone.
             let _sent = connection.write_all(&word);
         }
     };

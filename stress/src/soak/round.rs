@@ -1,5 +1,5 @@
-//! One round of the soak: a pool is built, used by many threads, ended at a random moment in a
-//! random way, and nothing is left of it.
+//! One round of the soak: a pool is built, used by many threads, and ended at a random moment in a
+//! random way; nothing of it is left.
 
 use std::fs;
 use std::pin::pin;
@@ -21,7 +21,7 @@ use super::submitter::{Submitter, block_on};
 use super::watch::Watched;
 use super::world::{Events, World};
 
-/// How long the system may take to forget a thread that was joined, or a detached one to end.
+/// How long the system may take to remove a joined thread from its lists, or a detached one to end.
 const PATIENCE: Duration = Duration::from_secs(20);
 
 /// How a round ends.
@@ -48,13 +48,13 @@ impl Ending {
     ];
 }
 
-/// What a round came to.
+/// The result of a round.
 #[derive(Debug, Default, Clone, Copy)]
 pub(super) struct Tally {
     pub(super) jobs: usize,
 }
 
-/// Runs the round of a seed. Its failures are told by the error.
+/// Runs the round of a seed. The error reports its failures.
 pub(super) fn run(backend: Backend, seed: u64, watched: &Watched) -> Result<Tally> {
     let rng = &mut Rng::with_seed(seed);
     let threads = threads()?;
@@ -111,7 +111,7 @@ pub(super) fn run(backend: Backend, seed: u64, watched: &Watched) -> Result<Tall
     Ok(Tally { jobs })
 }
 
-/// Has the pool used and ended.
+/// Uses the pool and ends it.
 fn live(world: Arc<World>, ending: Ending, rng: &mut Rng, watched: &Watched) {
     let submitters: Vec<_> = (0..rng.usize(2..6))
         .map(|_| {
@@ -128,8 +128,7 @@ fn live(world: Arc<World>, ending: Ending, rng: &mut Rng, watched: &Watched) {
         _ => end(&world, ending, rng),
     };
     world.is_over.store(true, SeqCst);
-    // What did not start, and a handle to it may be joined by a submitter: dropped, or run
-    // elsewhere.
+    // What did not start is dropped or run elsewhere, since a submitter may join a handle to it.
     let reported = reports.first().map(counts_of_report);
     if reported.is_some() {
         let tasks = check_reports(&world.books, &reports);
@@ -138,7 +137,7 @@ fn live(world: Arc<World>, ending: Ending, rng: &mut Rng, watched: &Watched) {
             let what = format!("a drain without a limit leaves jobs unrun: {reports:?}");
             world.books.wrong(what);
         }
-        // The reports are how the tasks are held.
+        // The reports hold the tasks.
         drop(reports);
         hand_over(&world, tasks, rng);
     }
@@ -184,7 +183,7 @@ fn end(world: &Arc<World>, ending: Ending, rng: &mut Rng) -> Vec<ShutdownReport>
     vec![one]
 }
 
-/// A pool that has closed takes nothing in (`R601`).
+/// A pool that has closed accepts nothing (`R601`).
 fn expect_closed(world: &Arc<World>, rng: &mut Rng) {
     let job = SoakJob::new(world, rng, "submit after the close", 0);
     let record = Arc::clone(&job.payload.record);
@@ -236,7 +235,7 @@ fn from_a_job(world: &Arc<World>, grace: Duration) -> ShutdownReport {
         move |_: &JobContext<'_>| -> Result<(), ()> {
             let _body = super::jobs::Body::begin(&world);
             world.books.begins(&payload.record);
-            // Who asked waits for it.
+            // The thread that asked waits for it.
             let _received = send.send(world.pool.shutdown(policy));
             world.books.ends(&payload.record, pool::Outcome::Completed);
             Ok(())
@@ -248,7 +247,7 @@ fn from_a_job(world: &Arc<World>, grace: Duration) -> ShutdownReport {
     }
     match receive.recv() {
         Ok(report) => report,
-        // It never started: something else has closed the pool.
+        // It never started: another thread closed the pool.
         Err(_) => world.pool.shutdown(policy),
     }
 }
@@ -277,7 +276,7 @@ fn counts_of_stats(stats: Stats) -> Counts {
     }
 }
 
-/// All reports balance and say the same; together they give back what did not start.
+/// All reports balance and say the same; together they hand back what did not start.
 fn check_reports(books: &Books, reports: &[ShutdownReport]) -> Vec<Task> {
     let first = reports.first().map(counts_of_report);
     for report in reports {
@@ -310,7 +309,7 @@ fn hand_over(world: &World, tasks: Vec<Task>, rng: &mut Rng) {
         Err(error) => world.books.wrong(format!("no second pool: {error}")),
         Ok(next) => {
             for mut task in tasks {
-                // The children of those that run already may have filled the queue.
+                // The children of jobs that already run may have filled the queue.
                 while let Err(refused) = next.try_accept(task) {
                     let Refused::Full(again) = refused else {
                         let wrong = "an open pool refused a task as closed";
@@ -329,7 +328,7 @@ fn hand_over(world: &World, tasks: Vec<Task>, rng: &mut Rng) {
     }
 }
 
-/// Once nothing runs any more, the pool's books and those of its jobs say the same.
+/// Once nothing runs any more, the pool's counts and the books of its jobs agree.
 fn check_stats(world: &World) {
     let limit = Instant::now() + PATIENCE;
     let mut stats = world.pool.stats();

@@ -1,4 +1,4 @@
-//! A thread that submits by every way in, and does with the handles all that can be done with them.
+//! A thread that submits by every way in, and uses the handles in every way.
 
 use std::future::Future;
 use std::pin::pin;
@@ -38,7 +38,7 @@ impl Submitter {
         }
     }
 
-    /// Submits until it is over or refused, then sees what became of the handles that it kept.
+    /// Submits until the round ends or refuses, then resolves the handles that it kept.
     pub(super) fn run(mut self) {
         while !self.world.is_over() && self.step() {}
         for (record, handle) in std::mem::take(&mut self.kept) {
@@ -46,7 +46,7 @@ impl Submitter {
         }
     }
 
-    /// One thing by chance. False once the pool has closed.
+    /// One random operation. False once the pool has closed.
     fn step(&mut self) -> bool {
         match self.rng.u8(0..64) {
             0..=11 => self.execute(),
@@ -111,8 +111,8 @@ impl Submitter {
         self.took(record, submitted)
     }
 
-    /// Awaits its admission; or, now and then, lets it go half-way, when it has submitted nothing
-    /// (`R106`).
+    /// Awaits its admission or, sometimes, drops it half-way, in which case it has submitted
+    /// nothing (`R106`).
     fn submit_async(&mut self) -> bool {
         let job = self.job("submit_async");
         let record = Arc::clone(&job.payload.record);
@@ -201,7 +201,7 @@ impl Submitter {
         true
     }
 
-    /// A job with a limit, a token or a name, now and then.
+    /// A job, sometimes with a limit, a token or a name.
     fn job(&mut self, way: &'static str) -> SoakJob {
         let mut job = SoakJob::new(&self.world, &mut self.rng, way, 0);
         let options = JobOptions::new();
@@ -325,7 +325,7 @@ impl Submitter {
         }
     }
 
-    /// Looks at the books at any moment (`R701`), and at a handle.
+    /// Reads the stats at any moment (`R701`), and a handle.
     fn look(&self) -> bool {
         let stats = self.world.pool.stats();
         if stats.finished() + stats.unstarted > stats.accepted {

@@ -1,4 +1,4 @@
-//! Tests of the checker: each broken promise is noticed, and none where all are kept.
+//! Tests of the checker: it notices each broken promise, and none if all are kept.
 
 use std::sync::Arc;
 
@@ -15,7 +15,7 @@ const LIMITS: Limits = Limits {
 
 type Said = Result<u64, JobError<()>>;
 
-/// What the checker says of one job, whose life is `live`.
+/// What the checker says about one job, whose life is `live`.
 fn wrong_with(live: impl FnOnce(&Arc<Books>)) -> Vec<String> {
     let books = Books::new(LIMITS);
     live(&books);

@@ -1,4 +1,4 @@
-//! The watchdog: a round that does not end is told, with its seed, its pool's state and its last
+//! The watchdog: reports a round that does not end, with its seed, its pool's state and its last
 //! events.
 
 use std::fmt::Write;
@@ -15,7 +15,7 @@ use super::world::Events;
 /// A round takes some milliseconds.
 const LIMIT: Duration = Duration::from_secs(60);
 
-/// What the watchdog sees of the round that runs.
+/// What the watchdog sees of the running round.
 #[derive(Debug, Default)]
 pub(super) struct Watched(Arc<(Mutex<State>, Condvar)>);
 
@@ -65,7 +65,7 @@ impl Watched {
         let result = act();
         lock(&self.0.0).is_over = true;
         self.0.1.notify_one();
-        // It has only read.
+        // The watchdog only reads.
         let _ended = dog.join();
         result
     }

@@ -1,5 +1,5 @@
-//! What the jobs and the submitters of one round share: the pool, the books, and who wakes the
-//! futures that sleep.
+//! What the jobs and the submitters of one round share: the pool, the books, and the alarm that
+//! wakes sleeping futures.
 
 use std::collections::VecDeque;
 use std::sync::atomic::{AtomicBool, Ordering::SeqCst};
@@ -11,7 +11,7 @@ use pool::Pool;
 
 use super::books::{Books, lock};
 
-/// How many events of a round are kept, and how many of them are told.
+/// How many events of a round to keep, and how many of them to print.
 const KEPT: usize = 512;
 const TOLD: usize = 60;
 
@@ -22,7 +22,7 @@ pub(super) struct World {
     pub(super) books: Arc<Books>,
     pub(super) alarm: Arc<Alarm>,
     pub(super) events: Arc<Events>,
-    /// Submitters go home.
+    /// The submitters stop.
     pub(super) is_over: AtomicBool,
     /// Whether submitters swap the pool, and jobs split themselves.
     pub(super) swaps: bool,
@@ -35,7 +35,7 @@ impl World {
     }
 }
 
-/// Wakes sleeping futures from a thread of its own, some more than once.
+/// Wakes sleeping futures from its own thread, some more than once.
 #[derive(Debug, Default)]
 pub(super) struct Alarm {
     state: Mutex<AlarmState>,
@@ -70,7 +70,7 @@ impl Alarm {
             for waker in &wakers {
                 waker.wake_by_ref();
             }
-            // One too many, perhaps of a future that is over.
+            // An extra wake, perhaps of a future that has ended.
             if let Some(waker) = std::mem::replace(&mut last, wakers.into_iter().last()) {
                 waker.wake();
             }
@@ -86,7 +86,7 @@ impl Alarm {
     }
 }
 
-/// The last events of a round, for the one in which something went wrong.
+/// The last events of a round, printed if something went wrong.
 #[derive(Debug)]
 pub(super) struct Events {
     start: Instant,
@@ -101,7 +101,7 @@ impl Events {
         })
     }
 
-    /// `number` is a job's, where the event is of one.
+    /// `number` is the job's, if the event belongs to one.
     pub(super) fn note(&self, number: u64, what: &'static str) {
         let mut last = lock(&self.last);
         if last.len() == KEPT {

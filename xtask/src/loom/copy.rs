@@ -10,11 +10,11 @@ use crate::mutant::{Mutant, change, put_into};
 use crate::root;
 
 const CRATE: &str = "crates/pool-core";
-/// The copy's name: two packages of one name and one place below their workspaces would be one file
-/// in the target folder.
+/// The copy's name: two packages with the same name and the same path in their workspaces would
+/// share a file in the target folder.
 pub(super) const NAME: &str = "pool-core-mutants";
 
-/// Makes the copy. Its workspace's root.
+/// Makes the copy. Returns its workspace's root.
 pub(super) fn with_mutants(mutants: &[Mutant]) -> Result<PathBuf> {
     let workspace = root().join("target/mutants");
     let package = workspace.join(CRATE);
@@ -36,7 +36,7 @@ pub(super) fn with_mutants(mutants: &[Mutant]) -> Result<PathBuf> {
     Ok(workspace)
 }
 
-/// The workspace's manifest, for the one crate alone.
+/// The workspace's manifest, reduced to this crate.
 fn manifest() -> Result<String> {
     let file = root().join("Cargo.toml");
     let text = fs::read_to_string(&file).with_context(|| file.display().to_string())?;

@@ -18,7 +18,7 @@ const UNSAFE: [&str; 2] = [concat!("unsafe", " {"), concat!("unsafe", " impl")];
 
 /// The most columns of a comment, as of code. Tables, links and examples may be wider.
 const COLUMNS: usize = 100;
-/// Words that gave way to the field's terms, and what to say instead.
+/// Words that the field's terms replaced, and what to say instead.
 const RETIRED: [(&str, &str); 7] = [
     (concat!("err", "and"), "deferred action"),
     (concat!("dep", "uty"), "proxy waker"),
@@ -91,7 +91,7 @@ fn wide_comments(source: &Source<'_>) -> Vec<Finding> {
         .collect()
 }
 
-/// One word for one thing: the field's.
+/// One word for one thing: the field's term.
 fn retired_words(source: &Source<'_>) -> Vec<Finding> {
     let mut findings = Vec::new();
     for (index, line) in source.lines.iter().enumerate() {
@@ -168,7 +168,7 @@ fn unfinished(source: &Source<'_>) -> Vec<Finding> {
     findings
 }
 
-/// Deadlines, limits and ages must not jump with a clock that somebody sets.
+/// Deadlines, limits and ages must not jump when a clock is set.
 fn wall_clock(source: &Source<'_>) -> Vec<Finding> {
     if !(source.path.starts_with("crates/") && source.path.contains("/src/")) {
         return Vec::new();
@@ -177,7 +177,7 @@ fn wall_clock(source: &Source<'_>) -> Vec<Finding> {
     each(source, &[WALL_CLOCK], what)
 }
 
-/// A finding for each line whose code holds one of `needles`.
+/// A finding for each line whose code contains one of `needles`.
 fn each(source: &Source<'_>, needles: &[&str], what: &str) -> Vec<Finding> {
     let lines = source.lines.iter().enumerate();
     lines

@@ -1,4 +1,4 @@
-//! The table of foreign suites, held to the tests and the rules that it names.
+//! The table of foreign suites, checked against the tests and the rules that it names.
 
 use std::collections::BTreeSet;
 use std::fs;
@@ -15,7 +15,7 @@ const SUITES: &str = "crates/pool/tests/foreign";
 const TESTS: &str = "crates/pool/tests";
 const RULES: &str = "crates/pool-conformance/src/rules";
 
-/// What there is to be named.
+/// The names that exist.
 #[derive(Debug, Default)]
 pub(crate) struct Known {
     pub(crate) tests: BTreeSet<String>,
@@ -66,7 +66,7 @@ pub(crate) fn tests_in(text: &str) -> Vec<String> {
     names
 }
 
-/// The numbers of the rules in a file of the kit, which stand there as strings.
+/// The numbers of the rules in a file of the kit, where they are strings.
 pub(crate) fn rules_in(text: &str) -> Vec<String> {
     let strings = text.split('"');
     let is_rule = |word: &&str| is_rule_number(word);
@@ -110,7 +110,7 @@ pub(crate) fn findings(table: &str, known: &Known) -> Vec<String> {
     findings
 }
 
-/// A row of the table: the original cases, and what is here. Neither its head nor its rule.
+/// A row of the table: the original cases, and what is here. Not the header or the ruler.
 fn row(line: &str) -> Option<(&str, &str)> {
     let (case, here) = line
         .strip_prefix("| ")?

@@ -1,5 +1,5 @@
-//! Each rule of the conformance kit is proven: an executor that breaks it, or a mutant of
-//! pool-core, is listed as what its test must catch.
+//! Checks that each rule of the conformance kit is proven: its test must catch a listed executor
+//! that breaks it, or a listed mutant of pool-core.
 
 use std::collections::BTreeSet;
 
@@ -25,7 +25,7 @@ pub(crate) fn check<'a>(sources: impl Iterator<Item = (&'a str, &'a str)>) -> Re
     Ok(())
 }
 
-/// The rules that nothing is to fail.
+/// The rules that nothing listed must fail.
 pub(crate) fn unproven<'a>(sources: impl Iterator<Item = (&'a str, &'a str)>) -> Vec<String> {
     let (mut rules, mut proven) = (BTreeSet::new(), BTreeSet::new());
     for (name, text) in sources {
@@ -40,7 +40,7 @@ pub(crate) fn unproven<'a>(sources: impl Iterator<Item = (&'a str, &'a str)>) ->
     rules.difference(&proven).cloned().collect()
 }
 
-/// What stands between quotation marks, and what does not.
+/// The parts between quotation marks, and those outside.
 fn quoted(text: &str) -> impl Iterator<Item = &str> {
     text.split('"')
 }

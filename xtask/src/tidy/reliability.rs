@@ -1,5 +1,5 @@
-//! Holds RELIABILITY.md to the sources: it has every row, and every test and rule that it names is
-//! there.
+//! Checks RELIABILITY.md against the sources: it has every row, and every test and rule that it
+//! names exists.
 
 use anyhow::{Result, ensure};
 
@@ -7,7 +7,7 @@ use anyhow::{Result, ensure};
 /// the process.
 const ROWS: std::ops::RangeInclusive<u32> = 1..=44;
 
-/// How a row begins that has no test, before it says why.
+/// How the proof of a row without a test begins, before it says why.
 const WITHOUT: &str = "No test:";
 
 /// Checks the table against the text of every source file.
@@ -45,12 +45,12 @@ pub(crate) fn findings(table: &str, sources: &[String]) -> Vec<String> {
 fn row(line: &str) -> Option<(u32, &str)> {
     let cells: Vec<&str> = line.strip_prefix('|')?.split('|').map(str::trim).collect();
     let number = cells.first()?.parse().ok()?;
-    // Behind the last bar there is nothing.
+    // Nothing follows the last bar.
     let proof = cells.iter().rev().nth(1)?;
     Some((number, proof))
 }
 
-/// The rules and tests among the words in backticks. Other words there are code that is spoken of.
+/// The rules and tests among the words in backticks. Other words there are just code.
 fn names(proof: &str) -> impl Iterator<Item = &str> {
     let quoted = proof.split('`').skip(1).step_by(2);
     quoted.filter(|name| is_rule(name) || is_test(name))

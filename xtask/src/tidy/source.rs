@@ -1,5 +1,5 @@
-//! A source file as lines, and what can be told of it without parsing: rustfmt makes indentation
-//! say where things end.
+//! A source file as lines, and what can be told about it without parsing: after rustfmt,
+//! indentation shows where things end.
 
 /// One file.
 pub(crate) struct Source<'a> {
@@ -23,7 +23,7 @@ impl<'a> Source<'a> {
         }
     }
 
-    /// Lines that are neither blank nor comment alone.
+    /// Lines that are neither blank nor only a comment.
     pub(crate) fn lines_of_code(&self) -> usize {
         let is_code = |line: &&&str| !line.trim().is_empty() && !is_comment(line);
         self.lines.iter().filter(is_code).count()

@@ -1,11 +1,11 @@
-//! Each check finds what it is for, and nothing in code that is as it should be.
+//! Each check finds what it is for, and nothing in correct code.
 
 use super::checks;
 use super::foreign::{self, Known};
 use super::reliability;
 use super::source::{Function, Source};
 
-/// A file that no check has anything against.
+/// A file without findings.
 const GOOD: &str = "//! What this file is for.
 
 /// Counts.

@@ -8,7 +8,7 @@ use std::time::Duration;
 
 use anyhow::{Context, Result, bail};
 
-/// The most of what a failed process says that is passed on.
+/// The most output of a failed process that is passed on.
 const SAID: usize = 400;
 
 /// Why there is no output.
@@ -16,7 +16,7 @@ const SAID: usize = 400;
 pub(crate) enum ChildError {
     /// It was still running at the limit, and was ended.
     Hung(Duration),
-    /// It ended badly, or could not be started or read.
+    /// It failed, or could not be started or read.
     Failed(anyhow::Error),
 }
 
@@ -33,7 +33,8 @@ impl std::fmt::Display for ChildError {
     }
 }
 
-/// What the process prints; it is killed if it has not closed its output at the limit.
+/// Returns what the process prints; the process is killed if it has not closed its output by the
+/// limit.
 pub(crate) fn output(command: &mut Command, limit: Duration) -> Result<String, ChildError> {
     let child = command
         .stdin(Stdio::null())
@@ -69,14 +70,14 @@ fn check(status: ExitStatus, said: &Receiver<String>) -> Result<()> {
     bail!("{status}: {said}")
 }
 
-/// Reads a pipe to its end, on a thread, so that a full pipe stops nobody.
+/// Reads a pipe to its end, on a thread, so that a full pipe does not block the process.
 fn gather(pipe: Option<impl Read + Send + 'static>) -> Receiver<String> {
     let (send, text) = mpsc::channel();
     thread::spawn(move || {
         let mut bytes = Vec::new();
-        // What was read before an error is what there is to show.
+        // Whatever was read before an error is shown.
         let _read = pipe.map(|mut pipe| pipe.read_to_end(&mut bytes));
-        // Nobody listens after the limit.
+        // The receiver is gone after the limit.
         let _sent = send.send(String::from_utf8_lossy(&bytes).into_owned());
     });
     text

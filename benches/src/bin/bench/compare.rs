@@ -1,5 +1,5 @@
-//! `--compare A B`: what became faster or slower from one run to another, with noise and the
-//! machine's own speed taken into account.
+//! `--compare A B`: what became faster or slower between two runs, taking noise and the machine's
+//! speed into account.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::fmt;
@@ -12,7 +12,7 @@ use super::record::{Record, Unit};
 use super::statistics::{LEAST_SAMPLES, Ratio, Side, Spread, median};
 use super::{table, words};
 
-/// What is compared: all but the contestant.
+/// What is compared: everything except the contestant.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
 struct Place<'a> {
     workload: &'a str,
@@ -24,31 +24,31 @@ struct Place<'a> {
 /// The figures of a run by place and contestant.
 type Figures<'a> = BTreeMap<Place<'a>, BTreeMap<&'a str, Vec<f64>>>;
 
-/// What can be said of a contestant at a place.
+/// The verdict on a contestant at a place.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum Verdict {
-    /// Better by more than the threshold and more than chance.
+    /// Better by more than the threshold and by more than chance.
     Better,
-    /// Worse by more than the threshold and more than chance.
+    /// Worse by more than the threshold and by more than chance.
     Worse,
     /// Neither.
     Same,
     /// One of the runs has too few samples.
     TooFew,
-    /// Another machine, and no peer that says how fast it is.
+    /// Another machine, and no peer that shows how fast it is.
     NoPeer,
 }
 
-/// A contestant at a place, then and now.
+/// A contestant at a place, before and after.
 #[derive(Debug)]
 struct Change<'a> {
     place: Place<'a>,
     contestant: &'a str,
     unit: Unit,
     medians: [f64; 2],
-    /// Now to then.
+    /// The ratio of after to before.
     measured: Ratio,
-    /// The same after division by what the peer became, and who that is.
+    /// The same divided by the ratio of a peer, and that peer's name.
     relative: Option<(Ratio, &'a str)>,
     verdict: Verdict,
 }
@@ -130,7 +130,7 @@ fn units(record: &Record) -> BTreeMap<(&str, &str), Unit> {
     units.collect()
 }
 
-/// Who is a peer in both runs: its code is the same, so that its change is the machine's.
+/// The peers of both runs: their code is the same, so a change of theirs is due to the machine.
 fn peers<'a>(old: &Record, new: &'a Record) -> BTreeSet<&'a str> {
     let is_in_old = |name: &str| old.contestant(name).is_some_and(|it| it.kind.is_peer());
     let peers = new.contestants.iter().filter(|it| it.kind.is_peer());
@@ -138,7 +138,7 @@ fn peers<'a>(old: &Record, new: &'a Record) -> BTreeSet<&'a str> {
     names.filter(|name| is_in_old(name)).collect()
 }
 
-/// What decides, besides the figures.
+/// What decides besides the figures.
 struct Judge<'a> {
     units: BTreeMap<(&'a str, &'a str), Unit>,
     peers: BTreeSet<&'a str>,
@@ -160,7 +160,7 @@ impl<'a> Judge<'a> {
         let measured = Ratio::of(after, before)?;
         let relative = match unit {
             Unit::Nanoseconds => self.relative(contestant, then, now),
-            // Bytes and shares do not depend on how fast the machine is.
+            // Bytes and shares do not depend on the machine's speed.
             Unit::Bytes | Unit::Ratio => None,
         };
         let is_enough = before.len().min(after.len()) >= LEAST_SAMPLES;
@@ -169,7 +169,7 @@ impl<'a> Judge<'a> {
             _ if !is_enough => Verdict::TooFew,
             Some((relative, _)) if depends => self.verdict(relative),
             None if depends => Verdict::NoPeer,
-            // Both must say so: a change that only the peer had is none of the contestant's.
+            // Both must show it: a change that only the peer had is not the contestant's.
             Some((relative, _)) if self.verdict(relative) != self.verdict(measured) => {
                 Verdict::Same
             }
@@ -209,7 +209,7 @@ impl<'a> Judge<'a> {
     }
 
     fn verdict(&self, ratio: Ratio) -> Verdict {
-        // As much faster as slower: 1.1 and 1 / 1.1.
+        // The same threshold in both directions: 1.1 and 1 / 1.1.
         let is_small = ratio.value.ln().abs() <= self.threshold.ln_1p();
         match ratio.side() {
             Side::Below if !is_small => Verdict::Better,
@@ -220,7 +220,7 @@ impl<'a> Judge<'a> {
 }
 
 impl Change<'_> {
-    /// The ratio that says more: relative to a peer where there is one.
+    /// The more telling ratio: relative to a peer if there is one.
     fn decisive(&self) -> f64 {
         self.relative
             .map_or(self.measured.value, |(ratio, _)| ratio.value)
@@ -356,9 +356,9 @@ mod tests {
             verdict((200.0, 100.0), (250.0, 100.0), true),
             Verdict::Worse
         );
-        // The machine slowed down, and everybody with it.
+        // The machine slowed down, and every contestant with it.
         assert_eq!(verdict((200.0, 100.0), (300.0, 150.0), true), Verdict::Same);
-        // The peer alone had a bad day.
+        // Only the peer became slower.
         assert_eq!(verdict((200.0, 100.0), (200.0, 150.0), true), Verdict::Same);
     }
 

@@ -1,4 +1,5 @@
-//! Where and of what a run was measured: machine, compiler, commit. Not who owns the machine.
+//! Where and on what code a run was measured: machine, compiler, commit. It does not identify the
+//! machine's owner.
 
 use std::fs;
 use std::num::NonZero;
@@ -9,10 +10,10 @@ use serde::{Deserialize, Serialize};
 
 use crate::root;
 
-/// What stands where the system does not tell.
+/// The text for what the system does not report.
 const UNKNOWN: &str = "unknown";
 
-/// All that moves figures and is not the code of a contestant.
+/// Everything that affects figures except the code of a contestant.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub(crate) struct Environment {
     /// When the run began, in universal time.
@@ -21,18 +22,18 @@ pub(crate) struct Environment {
     pub(crate) commit: String,
     pub(crate) rustc: String,
     pub(crate) cpu: String,
-    /// What the system grants in parallel.
+    /// The parallelism that the system grants.
     pub(crate) cores: usize,
     pub(crate) memory: String,
     pub(crate) kernel: String,
     pub(crate) allocator: String,
-    /// Whether the samples were small ones, which show that all works and measure little.
+    /// Whether the samples were small ones, which show that everything works but measure little.
     pub(crate) quick: bool,
     /// The load of the last minute when the run began and when it ended: other work on the machine
     /// is noise.
     pub(crate) load: [Option<f64>; 2],
-    /// What a cache line's way between two cores cost while the machine was steady, in nanoseconds,
-    /// if that was watched.
+    /// What moving a cache line between two cores cost while the machine was steady, in
+    /// nanoseconds, if that was watched.
     #[serde(default)]
     pub(crate) line_ns: Option<f64>,
     /// How many samples were taken while it cost more.
@@ -62,7 +63,7 @@ impl Environment {
         }
     }
 
-    /// The load at the start, where it takes a good part of the machine.
+    /// The load at the start, if it takes a large part of the machine.
     pub(crate) fn other_work(&self) -> Option<f64> {
         const PART: f64 = 0.3;
         #[expect(clippy::cast_precision_loss, reason = "a number of cores")]
@@ -70,12 +71,12 @@ impl Environment {
         self.load[0].filter(|&load| load > most)
     }
 
-    /// Notes the load at the end.
+    /// Records the load at the end.
     pub(crate) fn ended(&mut self) {
         self.load[1] = load();
     }
 
-    /// What a line's way costs, and how steady the machine was.
+    /// What moving a line costs, and how steady the machine was.
     fn line(&self) -> String {
         let Some(line_ns) = self.line_ns else {
             return UNKNOWN.to_owned();
@@ -134,7 +135,7 @@ fn load() -> Option<f64> {
     text.split_whitespace().next()?.parse().ok()
 }
 
-/// What a command of one line prints, in the root of the workspace.
+/// The one line that a command prints, run in the root of the workspace.
 fn said(program: &str, arguments: &[&str]) -> String {
     let output = Command::new(program)
         .args(arguments)
@@ -160,7 +161,7 @@ fn value(text: &str, name: &str) -> Option<String> {
     Some(value.trim().to_owned())
 }
 
-/// Kibibytes as the system counts them, for people.
+/// Formats the system's count of kibibytes for readers.
 fn gibibytes(text: &str) -> String {
     let number = text
         .split_whitespace()

@@ -1,4 +1,4 @@
-//! `--instructions`: how many instructions a job costs on each backend, each way in, against a
+//! `--instructions`: how many instructions a job costs on each backend, for each way in, against a
 //! committed baseline.
 
 mod callgrind;
@@ -21,12 +21,12 @@ use callgrind::Callgrind;
 const BASELINE: &str = "benches/results/instructions.json";
 /// The ways in; `bench-instructions` has the same.
 const WAYS: [&str; 4] = ["execute", "submit-join", "spawn-inside", "future"];
-/// Two numbers of jobs: the difference has no start and no end of the process in it.
+/// Two numbers of jobs: the difference excludes the start and the end of the process.
 const JOBS: [u32; 2] = [10_000, 30_000];
-/// The least of that many counts: now and then the system's turns between threads add some, and
-/// never take any away.
+/// The number of counts, of which the least is used: switches between threads sometimes add
+/// instructions, and never remove any.
 const COUNTS: usize = 3;
-/// Changes up to this part are no change. Counts repeat within 0.2 %, those of futures on tokio
+/// Changes up to this part count as none. Counts repeat within 0.2 %, those of futures on tokio
 /// within 2.5 %.
 const TOLERANCE: f64 = 0.03;
 
@@ -39,7 +39,7 @@ struct Counts {
     instructions: BTreeMap<String, BTreeMap<String, f64>>,
 }
 
-/// What became of a count.
+/// The verdict on a count.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum Verdict {
     Better,
@@ -78,9 +78,9 @@ pub(crate) fn run(is_accepted: bool) -> Result<()> {
     judge(&rows, &differences(&counts, &baseline))
 }
 
-/// Every way on every backend.
+/// Every way in on every backend.
 fn count(callgrind: &Callgrind) -> Result<Counts> {
-    // Without peers, whose dependencies would have features of shared crates switched on.
+    // Without peers, since their dependencies would switch on features of shared crates.
     let program = runner::build("bench-instructions", "")?;
     let backends = Backend::available();
     let bar = ProgressBar::new((backends.len() * WAYS.len()) as u64);
@@ -118,7 +118,7 @@ fn counts(callgrind: &Callgrind, program: &Path, arguments: [&str; 3]) -> Result
     Ok(counts)
 }
 
-/// What one job more costs, to a tenth: by the least counts of few jobs and of many.
+/// What one more job costs, to a tenth, from the least counts for few jobs and for many.
 #[expect(
     clippy::cast_precision_loss,
     reason = "far fewer instructions than 53 bits count"
@@ -186,7 +186,7 @@ fn verdict(now: f64, then: Option<f64>) -> Verdict {
     }
 }
 
-/// What else than the code changed since the baseline.
+/// What changed since the baseline other than the code.
 fn differences(now: &Counts, then: &Counts) -> Vec<String> {
     let pairs = [
         ("compiler", &then.rustc, &now.rustc),
@@ -198,7 +198,7 @@ fn differences(now: &Counts, then: &Counts) -> Vec<String> {
         .collect()
 }
 
-/// Fails where a count grew and only the code can be why.
+/// Fails if a count grew and only the code can be the cause.
 fn judge(rows: &[Row], differences: &[String]) -> Result<()> {
     let count = |verdict| rows.iter().filter(|row| row.verdict == verdict).count();
     let [worse, better, new] = [Verdict::Worse, Verdict::Better, Verdict::New].map(count);

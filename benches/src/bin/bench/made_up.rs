@@ -1,4 +1,4 @@
-//! Records for the tests of this folder, from figures alone.
+//! Records for the tests of this folder, made from figures only.
 
 use benches::{Measures, Sample};
 
@@ -28,7 +28,7 @@ pub(crate) fn record(figures: &[(&str, &str, &[f64])]) -> Record {
     }
 }
 
-/// As many figures around `middle`, some below and some above.
+/// `count` figures around `middle`, some below and some above.
 pub(crate) fn around(middle: f64) -> Vec<f64> {
     (0..15)
         .map(|index| middle * (0.986 + 0.002 * f64::from(index)))

@@ -1,5 +1,5 @@
-//! `cargo xtask bench`: samples in fresh processes, contestants taking turns; tables, a report, and
-//! what changed since another run.
+//! `cargo xtask bench`: samples in fresh processes, with contestants alternating; tables, a report,
+//! and what changed since another run.
 #![forbid(unsafe_code)]
 #![expect(
     clippy::print_stdout,
@@ -41,29 +41,29 @@ use record::Record;
 use runner::Runner;
 use summary::Summary;
 
-/// Samples of each contestant where the user names no number.
+/// Samples of each contestant if the user gives no number.
 const SAMPLES: usize = 15;
 /// The same, for a quick run.
 const QUICK_SAMPLES: usize = 3;
 /// How long a sample may take, in seconds.
 const LIMIT_S: u64 = 60;
-/// Changes up to that many per cent are noise.
+/// Changes up to this many per cent are noise.
 const THRESHOLD: f64 = 10.0;
 
-/// The workloads on the backends and their peers, each sample in a process of its own
+/// The workloads on the backends and their peers, each sample in its own process
 #[derive(Parser)]
 #[command(name = "bench", bin_name = "cargo xtask bench")]
 struct Options {
-    /// Small samples, and few: shows that all works, measures little
+    /// Few and small samples: shows that everything works, measures little
     #[arg(long)]
     quick: bool,
-    /// Runs this workload alone; may be given several times
+    /// Runs only this workload; may be given several times
     #[arg(long, value_name = "WORKLOAD")]
     only: Vec<Workload>,
-    /// Runs these contestants alone, parted by commas
+    /// Runs only these contestants, separated by commas
     #[arg(long, value_name = "A,B", value_delimiter = ',')]
     contestants: Vec<Entry>,
-    /// How many samples of each contestant; heavy workloads take a share of them
+    /// How many samples of each contestant; heavy workloads take a part of them
     #[arg(long)]
     samples: Option<NonZero<usize>>,
     /// Workers of each contestant [default: what suits the workload]
@@ -77,19 +77,19 @@ struct Options {
     out: PathBuf,
     /// Compares two runs, each a directory or its file of samples, and measures nothing
     ///
-    /// A change is told where the 95 % interval of the ratio of medians excludes 1 and the ratio is
-    /// over the threshold. How fast a machine is differs, and changes by the hour; a peer's code
-    /// does not. So each time is also divided by that of the steadiest peer in both runs. On one
-    /// machine a change must show both as measured and relative to the peer; between machines, told
-    /// apart by processor and cores, relative to the peer alone, and without a common peer nothing
-    /// is said of times.
+    /// A change is reported if the 95 % interval of the ratio of medians excludes 1 and the ratio
+    /// is over the threshold. The speed of a machine differs, and changes by the hour; a peer's
+    /// code does not. So each time is also divided by that of the steadiest peer in both runs. On
+    /// one machine a change must show both as measured and relative to the peer. Between machines,
+    /// told apart by processor and cores, it must show relative to the peer; without a common peer
+    /// no times are compared.
     #[arg(long, num_args = 2, value_names = ["A", "B"])]
     compare: Option<Vec<PathBuf>>,
     /// Draws the report of a run again, from its directory or file of samples, and measures nothing
     #[arg(long, value_name = "RUN", conflicts_with = "compare")]
     redraw: Option<PathBuf>,
-    /// Counts the instructions of a job on each backend, each way in, with valgrind; fails where
-    /// one grew beyond the baseline
+    /// Counts the instructions of a job on each backend, for each way in, with valgrind; fails if a
+    /// count grew beyond the baseline
     #[arg(long, conflicts_with_all = ["compare", "redraw"])]
     instructions: bool,
     /// With --instructions: makes the counts the baseline
@@ -98,7 +98,7 @@ struct Options {
     /// Writes the figures in the README again, from the committed run
     #[arg(long, conflicts_with_all = ["compare", "redraw", "instructions"])]
     readme: bool,
-    /// With --compare: changes up to that many per cent are noise
+    /// With --compare: changes up to this many per cent are noise
     #[arg(long, value_name = "PER CENT", default_value_t = THRESHOLD)]
     threshold: f64,
 }
@@ -117,7 +117,7 @@ impl Options {
     }
 }
 
-/// What was named, in the order of all; all of them where none was.
+/// The named ones, in the order of all; if none is named, all.
 fn or_all<T: Copy + PartialEq>(named: &[T], all: &[T]) -> Vec<T> {
     let is_wanted = |it: &T| named.is_empty() || named.contains(it);
     all.iter().copied().filter(is_wanted).collect()
@@ -149,7 +149,7 @@ fn run(options: &Options) -> Result<()> {
     sample(options)
 }
 
-/// Takes the samples, and shows and writes what came of them, also where some failed.
+/// Takes the samples, and shows and writes the results, even if some failed.
 fn sample(options: &Options) -> Result<()> {
     let wishes = options.wishes();
     let program = runner::build("bench-sample", "peers")?;
@@ -189,7 +189,7 @@ fn sample(options: &Options) -> Result<()> {
     Ok(())
 }
 
-/// Shows a run and writes it down.
+/// Shows a run and writes it to files.
 fn finish(options: &Options, record: &Record) -> Result<()> {
     let summaries = summary::summaries(record);
     show(record, &summaries);

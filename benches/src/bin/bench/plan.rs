@@ -20,7 +20,7 @@ pub(crate) struct Point {
 pub(crate) struct Wishes {
     pub(crate) workloads: Vec<Workload>,
     pub(crate) entries: Vec<Entry>,
-    /// Samples of each contestant, before a workload's share.
+    /// Samples of each contestant, before a workload takes its part.
     pub(crate) samples: usize,
     /// `None`: what suits each workload.
     pub(crate) workers: Option<usize>,
@@ -28,14 +28,14 @@ pub(crate) struct Wishes {
     pub(crate) quick: bool,
 }
 
-/// The part of the samples that a point gets that only shows how a workload scales.
+/// The part of the samples for a point that only shows how a workload scales.
 const SCALING_SHARE: f64 = 1.0 / 3.0;
-/// The fewest samples of such a point: a median of two is none.
+/// The fewest samples of such a point: two have no real median.
 const LEAST_SCALING_SAMPLES: usize = 3;
 
 impl Wishes {
-    /// Every point that somebody takes part in, those that rank a workload before those that show
-    /// how it scales.
+    /// Every point with a contestant. Points that rank a workload come before those that show how
+    /// it scales.
     pub(crate) fn points(&self) -> Vec<Point> {
         let points = self.workloads.iter().flat_map(|&it| self.points_of(it));
         points.filter(|point| !point.entries.is_empty()).collect()
@@ -100,8 +100,8 @@ impl Wishes {
 }
 
 impl Point {
-    /// The contestants of a round. Each round starts with another one, so that none always has the
-    /// same neighbour in time.
+    /// The contestants of a round. Each round starts with another one, so that none always follows
+    /// the same neighbour.
     pub(crate) fn order(&self, round: usize) -> Vec<Entry> {
         let mut order = self.entries.clone();
         order.rotate_left(round % self.entries.len());

@@ -1,4 +1,4 @@
-//! The figures in the documents: generated from the committed run, and held to it.
+//! The figures in the documents: generated from the committed run, and checked against it.
 
 use std::fs;
 use std::path::Path;
@@ -40,7 +40,7 @@ const BENCHMARKS: Document = Document {
 
 const DOCUMENTS: [Document; 2] = [README, BENCHMARKS];
 
-/// Writes the block between the markers of each document again.
+/// Rewrites the block between the markers of each document.
 pub(crate) fn rewrite() -> Result<()> {
     let record = committed()?.with_context(|| missing("the documentation"))?;
     for document in &DOCUMENTS {
@@ -55,7 +55,7 @@ pub(crate) fn rewrite() -> Result<()> {
     Ok(())
 }
 
-/// An error where a document quotes anything other than the committed run. Without markers it
+/// An error if a document quotes anything other than the committed run. A document without markers
 /// quotes nothing.
 #[cfg(test)]
 fn check() -> Result<()> {
@@ -102,7 +102,7 @@ fn between(text: &str) -> Result<Option<std::ops::Range<usize>>> {
     }
 }
 
-/// The text with another block; `None` without markers.
+/// The text with a new block; `None` without markers.
 fn rewritten(text: &str, block: &str) -> Result<Option<String>> {
     let Some(place) = between(text)? else {
         return Ok(None);

@@ -1,4 +1,4 @@
-//! The file of raw samples, and all that is needed to read it years later: names, units, kinds and
+//! The file of raw samples, with everything needed to read it years later: names, units, kinds and
 //! the environment.
 
 use std::fmt::Write as _;
@@ -13,7 +13,7 @@ use super::environment::Environment;
 
 /// The name of the file.
 const FILE: &str = "samples.json";
-/// The digits of a figure that are kept; the clock gives no more.
+/// The digits of a figure to keep; the clock has no more.
 const DIGITS: usize = 6;
 
 /// One run of the benches.
@@ -26,7 +26,7 @@ pub(crate) struct Record {
     pub(crate) samples: Vec<Sample>,
 }
 
-/// What a reader must know of a workload.
+/// What a reader must know about a workload.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub(crate) struct WorkloadInfo {
     pub(crate) name: String,
@@ -39,7 +39,7 @@ pub(crate) struct WorkloadInfo {
     pub(crate) workers: usize,
 }
 
-/// What a reader must know of a measure.
+/// What a reader must know about a measure.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub(crate) struct MeasureInfo {
     pub(crate) name: String,
@@ -55,7 +55,7 @@ pub(crate) enum Unit {
     Ratio,
 }
 
-/// What a reader must know of a contestant.
+/// What a reader must know about a contestant.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub(crate) struct ContestantInfo {
     pub(crate) name: String,
@@ -65,30 +65,30 @@ pub(crate) struct ContestantInfo {
     pub(crate) is_bounded: bool,
 }
 
-/// What a contestant is there for.
+/// The purpose of a contestant.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
 pub(crate) enum Kind {
     /// A backend of this project.
     Ours,
-    /// A pool of others.
+    /// A pool of another project.
     Library,
-    /// What one writes where one takes no library.
+    /// What people write without a library.
     HandWritten,
-    /// What no pool can be faster than.
+    /// A limit that no pool can beat.
     Floor,
     /// A backend of this project in another form.
     Variant,
 }
 
 impl Kind {
-    /// Whether it is somebody else's answer to the same need.
+    /// Whether it is another solution to the same problem.
     pub(crate) fn is_peer(self) -> bool {
         matches!(self, Self::Library | Self::HandWritten)
     }
 }
 
-/// A sample that came to no end, or to none that counts.
+/// A sample that did not end, or whose result does not count.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub(crate) struct Failure {
     pub(crate) workload: String,
@@ -148,14 +148,14 @@ impl From<benches::Unit> for Unit {
 }
 
 impl Record {
-    /// The contestant of this name; one that the file does not explain is left out of every
+    /// The contestant of this name. One that the file does not explain is left out of every
     /// ranking.
     pub(crate) fn contestant(&self, name: &str) -> Option<&ContestantInfo> {
         self.contestants.iter().find(|it| it.name == name)
     }
 
-    /// Cuts each figure to the digits that the file keeps, so that what is shown now is what the
-    /// file says later.
+    /// Cuts each figure to the digits that the file keeps, so that the figures shown now match the
+    /// file.
     pub(crate) fn round(&mut self) {
         for sample in &mut self.samples {
             sample
@@ -165,7 +165,7 @@ impl Record {
         }
     }
 
-    /// Writes it into a directory, a sample a line, and gives back the file's name.
+    /// Writes it into a directory, one sample a line, and returns the file's name.
     pub(crate) fn write(&self, directory: &Path) -> Result<PathBuf> {
         let file = directory.join(FILE);
         fs::write(&file, self.to_text()?)
@@ -207,7 +207,7 @@ pub(crate) fn file_of(path: &Path) -> PathBuf {
     }
 }
 
-/// A JSON array with an element a line: a change of one is a change of one line.
+/// A JSON array with one element a line: a change of one element changes one line.
 fn lines<T: Serialize>(elements: &[T]) -> Result<String> {
     let elements: Vec<String> = elements
         .iter()

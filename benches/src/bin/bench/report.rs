@@ -1,4 +1,4 @@
-//! The report: one HTML file that needs nothing else, for light and dark, desk and phone.
+//! The report: one self-contained HTML file, for light and dark mode, desktop and phone.
 
 mod axis;
 mod charts;
@@ -20,7 +20,7 @@ use super::words;
 const STYLE: &str = include_str!("report/style.css");
 const FILE: &str = "report.html";
 
-/// Writes the report of a run into a directory and gives back the file's name.
+/// Writes the report of a run into a directory and returns the file's name.
 pub(crate) fn write(
     record: &Record,
     summaries: &[Summary<'_>],
@@ -65,7 +65,7 @@ fn page(record: &Record, summaries: &[Summary<'_>]) -> Result<Markup> {
     })
 }
 
-/// One of this project's backends, as its users hold it.
+/// One of this project's backends, as its users use it.
 fn is_ours(contestant: &ContestantInfo) -> bool {
     contestant.kind == Kind::Ours
 }
@@ -84,7 +84,7 @@ fn class(ratio: Ratio) -> &'static str {
     }
 }
 
-/// A chart with what it shows.
+/// A chart and its caption.
 fn figure(title: &str, svg: &str) -> Markup {
     html! {
         figure.chart role="img" aria-label=(title) {
@@ -111,7 +111,7 @@ fn header(record: &Record) -> Markup {
     }
 }
 
-/// Wins and losses before everything else.
+/// Wins and losses come first.
 fn headline(summaries: &[Summary<'_>]) -> Result<Markup> {
     let duel =
         |summary: &Summary<'_>| -> Option<Side> { Some(summary.main().duel()?.ratio.side()) };
@@ -149,7 +149,7 @@ fn tile(class: &str, count: usize, text: &str) -> Markup {
     }
 }
 
-/// Our backends next to each other: for each workload how far each is from the best of them.
+/// Our backends side by side: for each workload, how far each is from the best of them.
 fn which(record: &Record, summaries: &[Summary<'_>]) -> Markup {
     let runs = |contestant: &ContestantInfo| {
         let takes = |it: &&Summary<'_>| {
@@ -160,7 +160,7 @@ fn which(record: &Record, summaries: &[Summary<'_>]) -> Markup {
         };
         summaries.iter().filter(takes).count()
     };
-    // One that runs few workloads is there for them, not for a choice among all.
+    // A backend that runs few workloads is there for these, not as a general choice.
     let ours = record.contestants.iter().filter(|it| is_ours(it));
     let most = ours.clone().map(runs).max().unwrap_or(0);
     let ours: Vec<&ContestantInfo> = ours.filter(|it| runs(it) * 2 > most).collect();
@@ -248,7 +248,7 @@ fn legend() -> Markup {
     }
 }
 
-/// What the machine charges for the bare steps; nothing where none was measured.
+/// What the machine charges for the bare steps; nothing if none was measured.
 fn floors(summaries: &[Summary<'_>]) -> Markup {
     let floors: Vec<&Summary<'_>> = summaries.iter().filter(|it| is_floor(it)).collect();
     html! {
@@ -288,7 +288,7 @@ fn contestants(record: &Record) -> Markup {
     }
 }
 
-/// Nothing where nothing failed.
+/// Empty if nothing failed.
 fn failures(record: &Record) -> Markup {
     html! {
         @if !record.failures.is_empty() {

@@ -1,5 +1,4 @@
-//! Takes the samples: a process each, contestants in turn, with a bar that says how long it will
-//! take.
+//! Takes the samples: each in its own process, contestants in turn, with a progress bar.
 
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
@@ -15,23 +14,23 @@ use super::steadiness::Steadiness;
 use crate::child::{self, ChildError};
 use crate::root;
 
-/// What came of a run.
+/// The result of a run.
 #[derive(Debug, Default)]
 pub(crate) struct Taken {
     pub(crate) samples: Vec<Sample>,
     pub(crate) failures: Vec<Failure>,
-    /// The least price of a cache line's way, in nanoseconds, if it was watched, and how many
-    /// samples were taken at another.
+    /// The steady price of moving a cache line, in nanoseconds, if it was watched, and how many
+    /// samples were taken at another price.
     pub(crate) line: (Option<f64>, usize),
 }
 
-/// What cargo says of a program that it has built.
+/// What cargo says about a program that it has built.
 #[derive(serde::Deserialize)]
 struct Built {
     executable: Option<PathBuf>,
 }
 
-/// Builds a program of the benches, with these features, and gives back where it is.
+/// Builds a program of the benches with these features, and returns its path.
 pub(crate) fn build(program: &str, features: &str) -> Result<PathBuf> {
     let cargo = std::env::var_os("CARGO").unwrap_or_else(|| "cargo".into());
     let output = Command::new(cargo)
@@ -57,7 +56,7 @@ pub(crate) fn build(program: &str, features: &str) -> Result<PathBuf> {
         .context("cargo named no program")
 }
 
-/// Takes samples with one program, each within one limit.
+/// Takes samples with one program, each within the same limit.
 #[derive(Debug)]
 pub(crate) struct Runner {
     program: PathBuf,
@@ -78,7 +77,7 @@ impl Runner {
         }
     }
 
-    /// Takes samples while the machine is steady, as far as that can be had.
+    /// Takes samples while the machine is steady, as far as possible.
     pub(crate) fn steady(mut self) -> Self {
         self.steadiness = Steadiness::begin(&self.program);
         self
@@ -100,7 +99,7 @@ impl Runner {
         self.taken
     }
 
-    /// A contestant that hung is left out of the rest of the point: a limit lost is enough.
+    /// A contestant that hung is left out of the rest of the point: one lost limit is enough.
     fn point(&mut self, point: &Point) {
         let mut out = Vec::new();
         for round in 0..point.samples {
@@ -212,7 +211,7 @@ mod tests {
 
     use super::*;
 
-    /// A program of the tests in the place of `bench-sample`.
+    /// A program of the tests that replaces `bench-sample`.
     fn program(name: &str, script: &str) -> PathBuf {
         let directory = std::env::temp_dir().join(format!("bench-{}", std::process::id()));
         fs::create_dir_all(&directory).unwrap();
@@ -248,8 +247,8 @@ mod tests {
         assert_eq!((taken.samples[0].size, taken.samples[0].workers), (7, 2));
     }
 
-    /// The machine is steady at first, but for one lucky look, then not while the first sample is
-    /// taken.
+    /// The machine is steady at first, except for one lucky look, and then not while the first
+    /// sample is taken.
     #[test]
     fn a_sample_on_a_machine_that_moved_is_taken_again() {
         let script = format!(
@@ -265,7 +264,7 @@ echo >>"$0.samples"
         let program = program("moves", &script);
         let runner = Runner::new(&program, Duration::from_secs(600)).steady();
         if runner.steadiness.is_none() {
-            return; // one core: there is no way for a line to take
+            return; // one core: no line moves between cores
         }
         let taken = runner.run(&[point(1)]);
         assert_eq!(taken.samples.len(), 2);

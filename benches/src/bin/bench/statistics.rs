@@ -1,13 +1,12 @@
-//! What many samples say together: middle, spread, and a ratio with the interval that chance leaves
-//! it.
+//! Statistics of many samples: median, spread, and a ratio with its confidence interval.
 
-/// How often the samples are drawn again for one interval.
+/// How often the samples are resampled for one interval.
 const RESAMPLES: usize = 2000;
 /// The part of the drawn ratios on each side of an interval: 95 % are inside.
 const TAIL: f64 = 0.025;
-/// Fewer samples than this say nothing about chance.
+/// Fewer samples than this give no interval.
 pub(crate) const LEAST_SAMPLES: usize = 5;
-/// Any will do; the same one gives the same interval for the same samples.
+/// Any seed will do; the same seed gives the same interval for the same samples.
 const SEED: u64 = 0x5eed_0f5e_ed0f_5eed;
 
 /// Figures of one measure, summed up.
@@ -44,7 +43,7 @@ impl Spread {
     }
 }
 
-/// The figure with `share` of the sorted ones below it; between two figures, the line between them.
+/// The figure with `share` of the sorted ones below it, interpolated between two figures.
 #[expect(
     clippy::cast_precision_loss,
     clippy::cast_possible_truncation,
@@ -62,11 +61,11 @@ fn quantile(sorted: &[f64], share: f64) -> f64 {
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub(crate) struct Ratio {
     pub(crate) value: f64,
-    /// Holds the true ratio with a chance of 95 %; `None` where the samples are too few to say.
+    /// Holds the true ratio with a chance of 95 %; `None` if there are too few samples.
     pub(crate) interval: Option<(f64, f64)>,
 }
 
-/// What an interval says of a ratio.
+/// What an interval says about a ratio.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Side {
     /// All of it is below one.
@@ -78,7 +77,7 @@ pub(crate) enum Side {
 }
 
 impl Ratio {
-    /// `None` without figures, or where one divides by nothing.
+    /// `None` without figures, or if the divisor is zero.
     pub(crate) fn of(figures: &[f64], reference: &[f64]) -> Option<Self> {
         let value = divide(median(figures)?, median(reference)?)?;
         let has_interval = figures.len().min(reference.len()) >= LEAST_SAMPLES;
@@ -98,7 +97,7 @@ impl Ratio {
         })
     }
 
-    /// One, without an interval: chance does not part figures from themselves.
+    /// One, without an interval: figures do not differ from themselves by chance.
     pub(crate) fn of_itself(figures: &[f64]) -> Option<Self> {
         let middle = median(figures)?;
         Some(Self {
@@ -107,7 +106,7 @@ impl Ratio {
         })
     }
 
-    /// The ratio of two ratios: each of four sets of samples is drawn again on its own.
+    /// The ratio of two ratios: each of the four sets of samples is resampled separately.
     pub(crate) fn of_ratios(new: [&[f64]; 2], old: [&[f64]; 2]) -> Option<Self> {
         let sets = [new[0], new[1], old[0], old[1]];
         let combine = |[a, b, c, d]: [f64; 4]| divide(divide(a, b)?, divide(c, d)?);
@@ -133,7 +132,7 @@ impl Ratio {
     }
 }
 
-/// The middle 95 % of what `draw` gives, draw by draw.
+/// The middle 95 % of the results of repeated draws.
 fn interval(mut draw: impl FnMut() -> Option<f64>) -> Option<(f64, f64)> {
     let mut drawn: Vec<f64> = (0..RESAMPLES).filter_map(|_| draw()).collect();
     if drawn.is_empty() {
@@ -148,7 +147,7 @@ fn all(figures: [Option<f64>; 4]) -> Option<[f64; 4]> {
     Some([a?, b?, c?, d?])
 }
 
-/// Nothing is as much as nothing, and cannot be told relative to anything else.
+/// Zero equals zero, and cannot be compared with anything else by a ratio.
 fn divide(figure: f64, by: f64) -> Option<f64> {
     if figure == 0.0 && by == 0.0 {
         return Some(1.0);
@@ -160,7 +159,7 @@ pub(crate) fn median(figures: &[f64]) -> Option<f64> {
     Some(Spread::of(figures)?.median)
 }
 
-/// The median of as many figures, each drawn from all of them.
+/// The median of a resample: as many figures, each drawn from all of them.
 fn redrawn(random: &mut fastrand::Rng, figures: &[f64]) -> Option<f64> {
     let mut drawn = Vec::with_capacity(figures.len());
     for _ in figures {

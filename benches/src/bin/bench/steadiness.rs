@@ -1,12 +1,12 @@
-//! Whether the machine stays the same under a run: what a cache line's way between two cores costs,
-//! before and after each sample.
+//! Whether the machine stays the same during a run: what moving a cache line between two cores
+//! costs, before and after each sample.
 //!
-//! On a virtual machine the cores move: now they share a cache, now they lie on different chips,
-//! where a line's way takes five times as long. A run lasts longer than either, so each contestant
-//! would get its own mixture of the two. A sample counts as steady if the price is, before and
-//! after it, one that belongs to the run's low prices. For one that is not the run waits, and takes
-//! it again: for as long in all as the samples themselves have taken. Then it goes on as it is, and
-//! the record says how many samples were not steady.
+//! On a virtual machine the cores move: at times they share a cache, at times they lie on different
+//! chips, and a line takes five times as long. A run lasts longer than either state, so each
+//! contestant would get its own mixture of the two. A sample counts as steady if the price, before
+//! and after it, is one of the run's low prices. If it is not, the run waits and repeats the
+//! sample. It waits at most as long in all as the samples themselves have taken. After that it goes
+//! on regardless, and the record says how many samples were not steady.
 
 use std::path::{Path, PathBuf};
 use std::process::Command;
@@ -19,21 +19,22 @@ use crate::child;
 
 /// Hand-overs of a line that make a price: a millisecond.
 const HAND_OVERS: &str = "20000";
-/// The longest that a price may take to be told; a busy machine takes longer, and is not steady.
+/// The longest that measuring a price may take; a busy machine takes longer, and is not steady.
 const LIMIT: Duration = Duration::from_secs(1);
-/// The part of the prices that lies below the one that all are held against: a single lucky look
-/// moves nothing.
+/// The part of the prices that lies below the reference price, so that a single lucky look does not
+/// move it.
 const LOW: f64 = 0.1;
-/// Prices that differ from that one by more than this factor are of another machine.
+/// Prices that differ from the reference by more than this factor mean another state of the
+/// machine.
 const TOLERANCE: f64 = 1.6;
-/// Looks for one price, of which the least counts: a thread that lost its core for a moment is no
-/// other machine.
+/// Measurements for one price, of which the least counts: a thread that was preempted does not mean
+/// another state of the machine.
 const LOOKS: usize = 3;
 /// Between two looks at a machine that is not steady.
 const PAUSE: Duration = Duration::from_millis(250);
 /// Prices taken before the first sample.
 const FIRST_PRICES: usize = 12;
-/// The waiting that a run may begin with, before it has taken a sample.
+/// How long a run may wait before it has taken a sample.
 const ADVANCE: Duration = Duration::from_secs(60);
 
 /// Watches the machine under one run.
@@ -50,7 +51,7 @@ pub(crate) struct Steadiness {
 }
 
 impl Steadiness {
-    /// Begins to watch. `None` where there are no two cores.
+    /// Begins to watch. `None` without two cores.
     pub(crate) fn begin(program: &Path) -> Option<Self> {
         if thread::available_parallelism().map_or(1, std::num::NonZero::get) < 2 {
             return None;
@@ -70,7 +71,7 @@ impl Steadiness {
         Some(this)
     }
 
-    /// Takes a sample on a steady machine, if it can be had.
+    /// Takes a sample on a steady machine, if possible.
     pub(crate) fn take<R>(&mut self, mut sample: impl FnMut() -> R) -> R {
         loop {
             self.wait();
@@ -88,8 +89,7 @@ impl Steadiness {
         }
     }
 
-    /// What the record says: the price that all are held against, and how many samples were taken
-    /// at another.
+    /// What the record says: the reference price, and how many samples were taken at another.
     pub(crate) fn told(&self) -> (Option<f64>, usize) {
         (self.low(), self.unsteady)
     }

@@ -1,4 +1,4 @@
-//! The samples of a run, ranked: for each workload and measure the contestants in order, and how
+//! The samples of a run, ranked: for each workload and measure, the contestants in order, and how
 //! ours compare with the best peer.
 
 use super::record::{ContestantInfo, Kind, MeasureInfo, Record, WorkloadInfo};
@@ -16,7 +16,7 @@ pub(crate) struct Summary<'a> {
 pub(crate) struct Standing<'a> {
     pub(crate) measure: &'a MeasureInfo,
     pub(crate) rows: Vec<Row<'a>>,
-    /// Whom the ratios compare with.
+    /// The contestant that the ratios compare with.
     pub(crate) reference: &'a ContestantInfo,
 }
 
@@ -29,7 +29,7 @@ pub(crate) struct Row<'a> {
     pub(crate) ratio: Option<Ratio>,
 }
 
-/// The best of ours and whom it is compared with.
+/// The best of ours and the contestant that it is compared with.
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct Duel<'a> {
     pub(crate) ours: &'a Row<'a>,
@@ -63,7 +63,7 @@ impl Standing<'_> {
         self.rows.iter().find(|row| is_wanted(row.contestant.kind))
     }
 
-    /// The best of ours against the best peer; `None` where one of them did not take part.
+    /// The best of ours against the best peer; `None` if one of them did not take part.
     pub(crate) fn duel(&self) -> Option<Duel<'_>> {
         let ours = self.best(|kind| kind == Kind::Ours)?;
         let peer = self.best(Kind::is_peer)?;
@@ -131,7 +131,7 @@ fn standing<'a>(
     })
 }
 
-/// The best peer; without peers the best that is a pool at all.
+/// The best peer; without peers, the best of all pools.
 fn reference<'a>(rows: &[Row<'a>]) -> Option<&'a ContestantInfo> {
     let find = |is_wanted: fn(Kind) -> bool| rows.iter().find(|row| is_wanted(row.contestant.kind));
     let best = find(Kind::is_peer).or_else(|| find(|kind| kind != Kind::Floor));

@@ -7,7 +7,7 @@ use super::statistics::Spread;
 use super::summary::{Row, Standing, Summary};
 use super::words;
 
-/// What a workload's table is about, in a line.
+/// What a workload's table is about, in one line.
 pub(crate) fn head(summary: &Summary<'_>) -> String {
     let info = summary.info;
     format!(
@@ -80,7 +80,7 @@ fn other(standing: &Standing<'_>, contestant: &ContestantInfo) -> String {
     })
 }
 
-/// Ours stand out, and those with less to do are marked.
+/// Ours are highlighted, and those with less to do are marked.
 fn mark(contestant: &ContestantInfo) -> String {
     let name = &contestant.name;
     let name = match contestant.kind {
@@ -100,7 +100,7 @@ fn mark(contestant: &ContestantInfo) -> String {
 pub(crate) const LEGEND: &str = "> ours, ~ a variant of ours, _ a floor (no pool), * without a bound: it never waits for room, and so has less to do.\n\
     A ratio below 1 is better than the best peer. Behind another measure: its ratio to the best peer by that measure.";
 
-/// For each workload the best of ours next to the best peer.
+/// For each workload, the best of ours next to the best peer.
 pub(crate) fn duels(summaries: &[Summary<'_>]) -> Table {
     let mut table = new();
     table.set_header([

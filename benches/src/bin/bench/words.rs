@@ -1,9 +1,9 @@
-//! Figures and ratios as people read them; the same words in the table, the report and the README.
+//! Figures and ratios for readers, with the same words in the table, the report and the README.
 
 use super::record::Unit;
 use super::statistics::{Ratio, Side};
 
-/// A figure with a unit that leaves it between one and a thousand, where there is one.
+/// A figure with the unit that brings it between one and a thousand, if there is one.
 pub(crate) fn figure(figure: f64, unit: Unit) -> String {
     let scaled = |step: f64, names: &[&'static str]| {
         let mut rest = figure;
@@ -25,7 +25,7 @@ pub(crate) fn figure(figure: f64, unit: Unit) -> String {
     }
 }
 
-/// Three digits, or all before the point.
+/// Three digits, or all digits before the point.
 fn three_digits(figure: f64) -> String {
     match figure.abs() {
         size if size >= 100.0 || size == 0.0 => format!("{figure:.0}"),
@@ -42,14 +42,14 @@ pub(crate) fn ratio(ratio: Ratio) -> String {
     three_digits(ratio.value)
 }
 
-/// `1.38..1.47`, or nothing where the samples were too few.
+/// `1.38..1.47`, or nothing if there were too few samples.
 pub(crate) fn interval(ratio: Ratio) -> String {
     let text = |(low, high)| format!("{}..{}", three_digits(low), three_digits(high));
     ratio.interval.map_or_else(String::new, text)
 }
 
-/// `1.42× slower`, `1.10× faster`; `level` where the interval does not tell the two apart,
-/// `unclear` where there is none.
+/// `1.42× slower`, `1.10× faster`; `level` if the interval does not tell the two apart, `unclear`
+/// without an interval.
 pub(crate) fn verdict(ratio: Ratio, unit: Unit) -> String {
     let (less, more) = match unit {
         Unit::Nanoseconds => ("faster", "slower"),
@@ -73,7 +73,7 @@ pub(crate) fn title(name: &str) -> String {
     })
 }
 
-/// A whole number with a mark between thousands.
+/// A whole number with separators between thousands.
 pub(crate) fn count(number: usize) -> String {
     let digits = number.to_string();
     let mut text = String::new();

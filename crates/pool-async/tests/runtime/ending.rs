@@ -1,4 +1,4 @@
-//! The last handle that is dropped within the runtime, and a runtime that ends before its pool.
+//! The last handle is dropped within the runtime, or the runtime ends before its pool.
 
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Weak, mpsc};
@@ -64,8 +64,8 @@ fn busy(builder: PoolOn) -> Busy {
 }
 
 impl Busy {
-    /// Drops the pool by `drop_it`, which says when it has returned, though a job still runs; then
-    /// all of it ends by itself.
+    /// Drops the pool by `drop_it`, which must return while a job still runs; then the whole pool
+    /// ends by itself.
     fn ends_by_itself(self, how: &str, drop_it: impl FnOnce(AsyncPool, mpsc::Sender<()>)) {
         let Self {
             pool,
@@ -183,10 +183,10 @@ fn a_pool_may_be_dropped_by_the_only_thread_of_its_runtime() {
     ended.unwrap().unwrap();
 }
 
-/// The workers need the thread that waits: the limit is the limit all the same.
+/// The workers need the thread that waits; the limit still holds.
 #[test]
 fn a_blocking_shutdown_within_the_runtime_keeps_its_limit() {
-    /// On a busy machine one of that many takes no longer than it should.
+    /// Even on a busy machine, at least one of this many is on time.
     const TRIES: usize = 10;
     let total = Duration::from_millis(100);
     let runtime = Builder::new_current_thread().enable_all().build().unwrap();
@@ -236,7 +236,7 @@ fn a_runtime_that_ends_first_leaves_books_that_agree_with_the_handles() {
             started.recv_timeout(LIMIT).unwrap();
         }
         if lends {
-            // Two that lend, and two that they wait for.
+            // Two that lend their slots, and two that they wait for.
             let limit = Instant::now() + LIMIT;
             while pool.stats().running != 4 {
                 assert!(Instant::now() < limit, "{}", pool.stats());
@@ -264,7 +264,7 @@ fn a_runtime_that_ends_first_leaves_books_that_agree_with_the_handles() {
     }
 }
 
-/// A detached task of the user's on the pool's own runtime keeps no drop waiting.
+/// A detached user task on the pool's own runtime delays no drop.
 #[test]
 fn a_task_that_outlives_its_pool_holds_up_nobody() {
     let pool = AsyncPool::builder().workers(1).build().unwrap();
@@ -279,7 +279,7 @@ fn a_task_that_outlives_its_pool_holds_up_nobody() {
     started.recv_timeout(LIMIT).unwrap();
     let report = pool.shutdown(LIMIT);
     assert!(report.is_clean(), "{report}");
-    // A pool on one runtime may be dropped by a task of another.
+    // A task of another runtime may drop the pool.
     let driven = Driven::start();
     let pool = AsyncPool::builder().workers(1).build().unwrap();
     let (over, is_over) = mpsc::channel();

@@ -1,4 +1,4 @@
-//! A future that waits for its own pool gives its worker away meanwhile.
+//! A future that waits for its own pool lends its worker slot meanwhile.
 
 use std::future::Future;
 use std::pin::Pin;
@@ -13,7 +13,7 @@ use tokio::sync::oneshot;
 
 use crate::on::{LIMIT, on_each_runtime, value};
 
-/// A pool with a short queue on each kind of runtime, which ends clean.
+/// Runs a test on a pool with a short queue, on each kind of runtime; the pool must end cleanly.
 fn each_pool(workers: usize, test: impl Fn(&AsyncPool)) {
     on_each_runtime(|builder| {
         let pool = builder.workers(workers).queue_capacity(4).build().unwrap();
@@ -23,7 +23,7 @@ fn each_pool(workers: usize, test: impl Fn(&AsyncPool)) {
     });
 }
 
-/// A future that awaits one that awaits one, that many deep.
+/// A future that awaits a future that awaits another, this many deep.
 fn walk(pool: AsyncPool, depth: usize) -> Pin<Box<dyn Future<Output = usize> + Send>> {
     Box::pin(async move {
         if depth == 0 {

@@ -1,4 +1,4 @@
-//! What the tests share: pools on each kind of runtime, and the limits of waits.
+//! What the tests share: pools on each kind of runtime, and time limits.
 
 use std::fmt::Debug;
 use std::thread;
@@ -15,7 +15,7 @@ pub(crate) const LIMIT: Duration = Duration::from_secs(60);
 
 pub(crate) type PoolOn = PoolBuilder<AsyncEngine>;
 
-/// Runs a test with a pool's builder on a runtime of its own, and on each kind of the caller's.
+/// Runs a test with a builder of a pool on its own runtime, and on each kind of caller's runtime.
 pub(crate) fn on_each_runtime(test: impl Fn(PoolOn)) {
     test(AsyncPool::builder());
     let multi_thread = Builder::new_multi_thread()

@@ -9,7 +9,7 @@ use pool_core::{AsyncContext, JobHandle};
 
 use crate::on::{on_each_runtime, value};
 
-/// A future of that many bytes and a little more.
+/// A future of this many bytes and a little more.
 #[expect(clippy::manual_async_fn, reason = "the bounds are what is tested")]
 fn large<const BYTES: usize>() -> impl Future<Output = u64> + Send + 'static {
     async {
@@ -20,8 +20,8 @@ fn large<const BYTES: usize>() -> impl Future<Output = u64> + Send + 'static {
     }
 }
 
-/// Submits one, in a frame of its own: a frame of a build without optimization has room for each
-/// value that it ever handles.
+/// Submits one in its own stack frame: without optimization, a frame has room for each value that
+/// it ever handles.
 #[inline(never)]
 fn spawn<const BYTES: usize>(pool: &AsyncPool) -> JobHandle<u64, Infallible> {
     pool.spawn_future(large::<BYTES>()).expect("there is room")
@@ -37,11 +37,11 @@ fn runs<const BYTES: usize>() {
     on_each_runtime(|builder| {
         let pool = builder.workers(2).build().unwrap();
         assert_eq!(value(submit::<BYTES>(&pool)), BYTES as u64);
-        // By a worker, which drives it in place.
+        // Driven in place by a worker.
         let inside = pool.clone();
         let joined = pool.spawn(move || spawn::<BYTES>(&inside).join());
         assert_eq!(value(joined.unwrap()).unwrap(), BYTES as u64);
-        // By a future, which is polled as it is.
+        // Awaited by a future, which is polled directly.
         let inside = pool.clone();
         let awaited = pool.spawn_future(async move { spawn::<BYTES>(&inside).await });
         assert_eq!(value(awaited.unwrap()).unwrap(), BYTES as u64);

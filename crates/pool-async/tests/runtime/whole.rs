@@ -1,4 +1,4 @@
-//! Whatever works in tokio's own `main` works in a job of the pool, however busy the workers are.
+//! What works in tokio's own `main` works in a job of the pool, however busy the workers are.
 
 use std::future::Future;
 use std::pin::Pin;
@@ -94,7 +94,7 @@ async fn in_place() {
     assert_eq!(block_in_place(|| 7), 7);
 }
 
-/// A set of local tasks cannot go from thread to thread, so a job has it on a thread that blocks.
+/// A `LocalSet` cannot move between threads, so a job has it on a thread that blocks.
 async fn local() {
     let run = || {
         let local = LocalSet::new();
@@ -120,7 +120,7 @@ async fn nested() {
     spawn_blocking(run).await.unwrap();
 }
 
-/// In what kind of job.
+/// The kind of job.
 #[derive(Debug, Clone, Copy)]
 enum Within {
     Closure,
@@ -135,12 +135,12 @@ enum Beside {
     Nothing,
     /// Every worker is busy, and the queue is full.
     Full,
-    /// And the pool is closed.
+    /// The same, and the pool is closed.
     Draining,
 }
 
-/// A job that waits until the pool is as the test wants it, does what it is to do, and tells that
-/// it is done.
+/// A job that waits until the pool is in the state that the test needs, runs the operation, and
+/// reports that it is done.
 fn start(
     pool: &AsyncPool,
     within: Within,
@@ -207,7 +207,7 @@ fn works(name: &str, operation: fn() -> Operation, within: Within, beside: Besid
             let _released = released.recv();
         });
         holds.unwrap().detach();
-        // Where a closure joins a future, that one may have the other worker.
+        // If a closure joins a future, the future may have the other worker.
         if !matches!(within, Within::Joined) {
             started.recv_timeout(LIMIT).unwrap();
         }
@@ -258,7 +258,7 @@ fn all_of_tokio_works_in_a_future_that_a_closure_joins() {
     all_work_within(Within::Joined);
 }
 
-/// A closure may block in any way that it likes, and has the pool's own thread and state after it.
+/// A closure may block in any way, and still has the pool's own thread and state afterwards.
 #[test]
 fn a_closure_has_its_state_after_it_has_blocked() {
     let pool = AsyncPool::builder()

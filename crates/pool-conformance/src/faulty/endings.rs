@@ -1,5 +1,5 @@
-//! What is wrong at the end, of a pool or of its backend: a close that closes nothing, limits
-//! ignored, jobs and threads left behind.
+//! Faults at the end of a pool or its backend: a close that closes nothing, ignored limits, jobs
+//! and threads left behind.
 
 use std::sync::Arc;
 
@@ -127,7 +127,7 @@ impl Flaw for BlankReport {
     }
 }
 
-/// The report of a pool that nothing went through.
+/// The report of a pool that accepted no job.
 fn blank() -> ShutdownReport {
     let empty = Inner::builder().workers(1).adopt(Arc::new(Nothing)).build();
     let empty = empty.expect("one worker can be had");

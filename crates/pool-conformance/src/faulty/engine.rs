@@ -1,5 +1,5 @@
-//! What every faulty executor is made of: an engine and a face that are right, except where a
-//! [`Flaw`] is not.
+//! What every faulty executor is made of: a correct engine and a correct executor, except for what
+//! a [`Flaw`] overrides.
 
 use std::collections::VecDeque;
 use std::future::Future;
@@ -19,14 +19,14 @@ use crate::probe::Count;
 
 pub(super) type Inner = WorkerPool<FlawedEngine>;
 
-/// One way to be wrong. Every method is right by default; a flaw overrides what it breaks.
+/// One fault. Every method is correct by default; a flaw overrides what it breaks.
 pub(super) trait Flaw: Send + Sync {
     /// Builds the pool.
     fn build(&self, config: PoolConfig, flaw: Arc<dyn Flaw>) -> Result<Inner, BuildError> {
         Inner::builder().config(config).adopt(flaw).build()
     }
 
-    /// Changes the configuration behind the capability's back.
+    /// Changes the configuration, but not the capability.
     fn configure(&self, _config: &mut PoolConfig) {}
 
     /// Starts the workers.
@@ -46,7 +46,7 @@ pub(super) trait Flaw: Send + Sync {
         Some(task)
     }
 
-    /// Queues a task that has no place.
+    /// Queues a task that takes no slot.
     fn push_past_bound(&self, queue: &Queue, task: Task) {
         queue.past_bound().push_back(task);
     }
@@ -63,7 +63,7 @@ pub(super) trait Flaw: Send + Sync {
         engine.threads.join(&engine.life);
     }
 
-    // The face's methods.
+    // The executor's methods.
 
     fn try_accept(&self, pool: &Inner, task: Task) -> Result<(), Refused<Task>> {
         pool.try_accept(task)
@@ -117,7 +117,7 @@ impl Queue {
         self.tasks.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// The tasks that have no place.
+    /// The tasks that take no slot.
     pub(super) fn past_bound(&self) -> MutexGuard<'_, VecDeque<Task>> {
         self.past_bound
             .lock()
@@ -170,7 +170,8 @@ pub(super) struct FlawedEngine {
 }
 
 impl FlawedEngine {
-    /// Takes memory for as many tasks as the queue may hold, and panics if there is not so much.
+    /// Allocates memory for as many tasks as the queue may hold, and panics if there is not that
+    /// much.
     pub(super) fn reserve_queue(&self) {
         let queue = &self.queue.queue;
         let reserved = queue.lock().try_reserve_exact(queue.capacity);
@@ -179,7 +180,7 @@ impl FlawedEngine {
 }
 
 impl Engine for FlawedEngine {
-    /// The flaw, the one thing that a pool of this engine is built on.
+    /// The flaw. A pool of this engine is built on nothing else.
     type Adopted = Arc<dyn Flaw>;
     type Queue = FlawedQueue;
 
@@ -273,8 +274,8 @@ impl Shutdown for FlawedPool {
     }
 }
 
-/// Between two looks of a thread that waits for something wrong: it may be left behind by a test
-/// that hung, and then costs the tests that follow nothing.
+/// How long a thread that waits for a fault sleeps between two looks. A test that hung may leave
+/// the thread behind, and it must cost the next tests nothing.
 pub(super) fn nap() {
     Count::new().stays_below(1, Duration::from_millis(1));
 }

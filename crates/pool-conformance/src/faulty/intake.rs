@@ -1,4 +1,4 @@
-//! What is wrong on the way in: jobs lost, bounds ignored, submitters held up.
+//! Faults on the way in: jobs lost, bounds ignored, submitters held up.
 
 use std::cell::RefCell;
 use std::sync::Arc;
@@ -62,7 +62,7 @@ fn of_a_bound() -> Vec<Faulty> {
     ]
 }
 
-/// Wrong about who may submit what.
+/// Wrong about which thread may submit what.
 fn of_a_submission() -> Vec<Faulty> {
     vec![
         Faulty::new(

@@ -1,4 +1,4 @@
-//! What is wrong with the books: counts that lie, and reads that wait.
+//! Faults in the ledger: counts that lie, and reads that wait.
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};

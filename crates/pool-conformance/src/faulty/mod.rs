@@ -1,9 +1,9 @@
 //! Executors that break one rule each: what the kit must catch.
 //!
-//! Some breaks cannot be written. A job that runs twice, a body that runs past its deadline, a
-//! report that does not balance: the life of a job and of a pool is in `pool-core`, whose public
-//! items give no way to them. What is left to an executor is where and when tasks run, and what it
-//! answers; every flaw here is one of these.
+//! Some faults cannot be written: a job that runs twice, a body that runs past its deadline, a
+//! report that does not balance. `pool-core` owns the life of a job and of a pool, and its public
+//! items cannot express them. An executor decides where and when tasks run, and what it answers;
+//! every flaw here is in one of these.
 
 mod endings;
 mod engine;
@@ -33,8 +33,8 @@ pub fn all() -> Vec<Faulty> {
     [intake::all(), workers::all(), ledger::all(), endings::all()].concat()
 }
 
-/// The same executor without a flaw, against every rule that [`all`] relies on: what shows that it
-/// is the flaws that are caught.
+/// The same executor without a flaw, against every rule that [`all`] relies on. It shows that the
+/// rules catch the flaws and nothing else.
 pub fn control() -> Faulty {
     let mut rules: Vec<_> = all()
         .iter()
@@ -64,7 +64,7 @@ pub struct Faulty {
     make: Make,
 }
 
-/// What the kit made of a faulty executor.
+/// What the kit found in a faulty executor.
 #[derive(Debug, Clone)]
 pub struct Caught {
     /// Each rule that must have failed, and its verdict.
@@ -122,9 +122,9 @@ type Make = fn() -> Arc<dyn Flaw>;
 
 /// The flaw of the pools that are built now.
 ///
-/// One fixture stands for all faulty executors, and learns here which one it is: the rules are
-/// generic, and every rule for every executor would be minutes of compilation for whoever depends
-/// on the kit.
+/// One fixture stands for all faulty executors, and reads here which one it is. The rules are
+/// generic, and every rule for every executor would cost each crate that depends on the kit minutes
+/// of compilation.
 static FLAW: Mutex<Make> = Mutex::new(|| Arc::new(Nothing));
 
 /// Held while an executor is being caught.

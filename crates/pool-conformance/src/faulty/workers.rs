@@ -1,4 +1,4 @@
-//! What is wrong with the workers: wakes lost, orders broken, too few of them or too many.
+//! Faults of the workers: wakes lost, orders broken, too few workers or too many.
 
 use std::collections::{HashMap, VecDeque};
 use std::panic::resume_unwind;
@@ -127,7 +127,7 @@ impl Flaw for LateRiser {
             if waits.recv().is_some()
                 && let Some(engine) = engine.upgrade()
             {
-                // Too late for anybody to hear of an error.
+                // It is too late to report an error.
                 let _started = engine.threads.start(&engine, &config, |work| work());
             }
         });

@@ -1,5 +1,4 @@
-//! Chapter 3, the worst of it: values that panic as they are dropped, wherever a pool may come to
-//! drop one.
+//! Chapter 3, drops: values that panic when they are dropped, wherever a pool may drop one.
 
 mod futures;
 
@@ -15,7 +14,7 @@ use crate::probe::{Count, Gate, ended, occupy, pool};
 use crate::rule::Applied;
 use crate::thread;
 
-/// Panics as it is dropped, with a payload that does so too.
+/// Panics when it is dropped, with a payload that does so too.
 #[derive(Debug)]
 struct Bomb {
     went_off: Count,
@@ -33,7 +32,7 @@ impl Bomb {
 
 impl Drop for Bomb {
     fn drop(&mut self) {
-        // A second panic on top of another would end the process, which is nobody's to prevent.
+        // A panic during another panic would end the process, and no pool could prevent it.
         if self.charges == 0 || thread::panicking() {
             return;
         }
@@ -104,7 +103,7 @@ pub(crate) fn r303<F: Fixture>() -> Applied {
     Applied::Held
 }
 
-/// The worker is there, and so are the books.
+/// The worker is still there, and the counts are right.
 #[track_caller]
 fn goes_on<F: Fixture>(pool: &F::Pool) {
     let next = pool.spawn(|| 7).expect("there is room");
@@ -136,7 +135,7 @@ fn arm(
     (job.with_token(&token), token)
 }
 
-/// Nobody has a handle by the time of the end.
+/// No handle is left when the job ends.
 fn dropped_by_the_worker<F: Fixture>(pool: &F::Pool, place: Place) {
     let went_off = Count::new();
     let gate = occupy(pool, 1);
@@ -157,7 +156,7 @@ fn dropped_with_the_handle<F: Fixture>(pool: &F::Pool, place: Place) {
     drop(handle);
     assert!(went_off.get() >= 1, "{place:?}: the bomb was dropped");
 
-    // Taken out of the handle it is the caller's, who can defuse it.
+    // Taken out of the handle, it belongs to the caller, which can defuse it.
     let handle = pool
         .submit(arm(place, &Count::new()).0)
         .expect("there is room");

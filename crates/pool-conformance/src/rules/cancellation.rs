@@ -39,7 +39,7 @@ pub(crate) fn rules<F: Fixture>() -> Vec<Rule> {
     ]
 }
 
-/// Gives a job ever more time until it starts before its deadline: on a busy machine it may start
+/// Tries longer and longer deadlines until the job starts in time: on a busy machine it may start
 /// too late.
 fn in_time<R>(mut attempt: impl FnMut(Duration) -> Option<R>) -> R {
     let mut timeout = Duration::from_millis(50);
@@ -87,7 +87,7 @@ fn spawn_counted(
     pool.spawn(job).expect(ROOM)
 }
 
-/// With the only worker still busy: nothing here can be the worker's doing.
+/// The only worker is still busy, so the worker has done none of this.
 fn cancelled_at_once<T: Debug, E: Debug>(handle: JobHandle<T, E>, alive: &Alive) {
     assert_eq!(alive.count(), 1, "the job holds what it captured");
     handle.cancel();
@@ -97,8 +97,8 @@ fn cancelled_at_once<T: Debug, E: Debug>(handle: JobHandle<T, E>, alive: &Alive)
     assert!(matches!(outcome, Err(JobError::Cancelled)), "{outcome:?}");
 }
 
-/// A job whose token is cancelled already, or whose deadline has passed, is over as it is
-/// submitted, and is never queued.
+/// A job whose token is already cancelled, or whose deadline has passed, ends when it is submitted,
+/// and is never queued.
 fn over_on_arrival<F: Fixture>() {
     let pool = pool::<F>(1, 1);
     let gate = occupy(&pool, 1);
@@ -128,7 +128,7 @@ fn over_on_arrival<F: Fixture>() {
     assert!(matches!(ended(queued), Ok(7)));
 }
 
-/// Whoever wins, body and outcome agree.
+/// Whichever side wins, body and outcome agree.
 fn cancel_races_start(pool: &impl Executor) {
     let (alive, ran) = (Alive::new(), Count::new());
     let mut completed = 0;
@@ -214,7 +214,7 @@ where
     ended(handle)
 }
 
-/// A future that never suspends is its own judge as well.
+/// A future that never suspends decides for itself as well.
 fn futures_decide(pool: &impl Executor) {
     for (asks, gives) in [(true, Err("e")), (true, Ok(7)), (false, Err("e"))] {
         let (gate, started) = (Gate::new(), Count::new());
@@ -262,7 +262,7 @@ fn r403<F: Fixture>() -> Applied {
         pool.submit_future(job.with_deadline(deadline)).expect(ROOM)
     });
     for handle in [Some(closure), future].into_iter().flatten() {
-        // The only worker is still busy: whoever waits is told at the deadline all the same.
+        // The only worker is still busy; the waiting thread is still told at the deadline.
         let outcome = handle.join_timeout(PATIENCE);
         let outcome = outcome.expect("a waiter is told at the deadline");
         assert!(matches!(outcome, Err(JobError::Expired)), "{outcome:?}");

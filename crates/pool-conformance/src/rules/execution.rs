@@ -1,4 +1,4 @@
-//! Chapter 2: accepted jobs start, as many at once as there are workers, and none is left behind.
+//! Chapter 2: accepted jobs start, as many at once as there are workers, and none is forgotten.
 
 use std::convert::Infallible;
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
@@ -105,8 +105,8 @@ fn r202<F: Fixture>() -> Applied {
 /// Half of the rounds with one worker, half with two.
 const ROUNDS: usize = 100_000;
 
-/// Times without a job after which a worker sleeps for sure, on a quiet machine after the first and
-/// on a busy one after the last.
+/// Idle times after which a worker is certainly asleep: after the first on a quiet machine, after
+/// the last on a busy one.
 const IDLE_GAPS: [Duration; 4] = [
     Duration::from_millis(1),
     Duration::from_millis(10),
@@ -123,8 +123,7 @@ fn r203<F: Fixture>() -> Applied {
         };
         for round in thread::rounds(ROUNDS / 2) {
             run(round);
-            // The worker is on its way to sleep: the next job meets it a little further on each
-            // time.
+            // The worker is about to sleep: each next job meets it a little later on that way.
             for _ in 0..round % 64 {
                 std::hint::spin_loop();
             }
@@ -149,7 +148,7 @@ fn r204<F: Fixture>() -> Applied {
                     for _ in 0..SHORT {
                         way.spawn(ctx, &pool_of_job, &short);
                     }
-                    // It goes on until all the short ones have run: on the other workers, since
+                    // It goes on until all the short ones have run, on the other workers, since
                     // this one is busy here.
                     short.wait_for(SHORT);
                     Ok::<_, Infallible>(())
@@ -163,7 +162,7 @@ fn r204<F: Fixture>() -> Applied {
     Applied::Held
 }
 
-/// How a long job submits its short ones.
+/// How a long job submits its short jobs.
 #[derive(Debug, Clone, Copy)]
 enum Spawns {
     Executed,
@@ -185,8 +184,8 @@ impl Spawns {
     }
 }
 
-/// Jobs from outside, queued while every worker is busy: one long one first. A worker that takes
-/// several at a time must not keep the short ones behind it.
+/// Jobs from outside, queued while every worker is busy, a long one first. A worker that takes
+/// several at a time must not keep the short ones behind the long one.
 fn behind_a_long_one<F: Fixture>(pool: &F::Pool) {
     const SHORT: usize = 40;
     let workers = Executor::capability(pool).workers;
@@ -212,8 +211,8 @@ fn r205<F: Fixture>() -> Applied {
     let jobs = thread::often(1000);
     let pool = pool::<F>(1, jobs);
     let started = Log::new();
-    // Two threads, so that each one's order is seen among another's jobs; the gate makes sure that
-    // there is a queue.
+    // Two threads, so that each thread's order is observed among the jobs of the other; the gate
+    // makes sure that jobs are queued.
     let gate = occupy(&pool, 1);
     thread::scope(|threads| {
         for thread in 0..2 {
@@ -229,7 +228,7 @@ fn r205<F: Fixture>() -> Applied {
         }
     });
     gate.open();
-    // And once more while the worker works.
+    // And once more while the worker runs.
     for number in jobs / 2..jobs {
         let started = started.clone();
         pool.spawn(move || started.note((0, number)))
@@ -253,7 +252,7 @@ fn r205<F: Fixture>() -> Applied {
 }
 
 /// The most jobs of one source that a worker may start before it starts a waiting job of the other.
-/// Many times what is in the queue at once.
+/// It is many times what the queue holds at once.
 const MOST_STARTS: usize = 2048;
 
 /// How often a job's wait is measured.
@@ -267,34 +266,34 @@ fn r206<F: Fixture>() -> Applied {
     Applied::Held
 }
 
-/// The most workers that a flood is sent through.
+/// The most workers that a flood is run on.
 const MOST_WORKERS: usize = 2;
 
-/// Starts, by the worker that made them.
+/// Starts, by worker.
 ///
-/// Those of the worker that starts a job at last are the measure of how long it was passed over.
-/// The other workers' are not: the system may take the core from a worker that holds the job in its
-/// hand, and they start thousands meanwhile.
+/// The starts of the worker that finally starts a job measure how long the job was passed over. The
+/// starts of other workers do not: the system may preempt a worker that has already taken the job,
+/// and the others start thousands meanwhile.
 type Starts = [usize; MOST_WORKERS];
 
 /// A start: the worker that made it, and how many it had made before.
 type Start = (usize, usize);
 
-/// Jobs without end, until this is dropped: a failed test must stop them too, since a pool cannot
-/// drain them.
+/// Endless jobs, until this is dropped. A failed test must stop them too, since a pool cannot drain
+/// them.
 struct Flood(Link);
 
-/// One job of a flood: counts itself, and where it belongs to a worker, submits the next.
+/// One job of a flood: counts itself and, if it belongs to a worker, submits the next.
 #[derive(Clone, Default)]
 struct Link {
     is_over: Arc<AtomicBool>,
     starts: Arc<[AtomicUsize; MOST_WORKERS]>,
-    /// The next job that starts waits here.
+    /// The next job to start waits here.
     gate: Arc<Mutex<Option<Gate>>>,
 }
 
-/// Holds one job of a flood, so that what another source submits meanwhile is older than the job's
-/// next one.
+/// Holds one job of a flood, so that what another source submits meanwhile is older than the next
+/// job of the flood.
 struct Gate {
     reached: Sender<()>,
     open: Receiver<()>,
@@ -361,11 +360,11 @@ fn soon(accepted_at: Starts, (worker, started_at): Start) {
     );
 }
 
-/// After that many starts of each worker's own there is no hope.
+/// After this many starts by each worker, the test gives up on the job.
 const HOPELESS: usize = 50 * MOST_STARTS;
 
-/// A job's start, unless workers that have been at others' jobs for very long will never come to
-/// it.
+/// Waits for a job's start, unless the workers have run other jobs for so long that they will never
+/// start it.
 fn started(
     mut job: JobHandle<Start, Infallible>,
     flood: &Flood,

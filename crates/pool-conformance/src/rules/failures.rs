@@ -47,7 +47,7 @@ pub(crate) fn rules<F: Fixture>() -> Vec<Rule> {
 
 const WORKERS: usize = 2;
 
-/// An error of a job's own, which cannot be copied.
+/// An error type of a job's own that cannot be copied.
 #[derive(Debug, PartialEq)]
 struct NoInk {
     page: usize,
@@ -72,7 +72,7 @@ fn r301<F: Fixture>() -> Applied {
     Applied::Held
 }
 
-/// A job whose error has a text that only the job knows.
+/// A job that alone knows the text of its error.
 struct Prints;
 
 impl Job for Prints {
@@ -88,8 +88,8 @@ impl Job for Prints {
     }
 }
 
-/// What `on_failure` is told of jobs that end by themselves. An error may be of any type; those
-/// that say something are heard.
+/// What `on_failure` is told of jobs that end by themselves. An error may be of any type; if it has
+/// a text, the hook gets it.
 fn the_observer_is_told_what_an_error_says<F: Fixture>() {
     let messages = Log::new();
     let noted = messages.clone();
@@ -151,8 +151,8 @@ fn the_observer_is_told_what_an_error_says<F: Fixture>() {
     assert_eq!(heard, expected);
 }
 
-/// Checks that as many workers run at once as before; where the pool has its own threads, the very
-/// same.
+/// Checks that as many workers run at once as before, and the same ones if the pool has its own
+/// threads.
 #[track_caller]
 fn workers_remain<F: Fixture>(pool: &F::Pool, mut before: Vec<(usize, thread::ThreadId)>) {
     let mut after = meet(pool, WORKERS);
@@ -208,8 +208,8 @@ fn r302<F: Fixture>() -> Applied {
     Applied::Held
 }
 
-/// A pool whose every hook panics except that of the start, which fails the build (`R109`); the log
-/// has what the observer was told before it did.
+/// A pool in which every hook panics except the start hook, which would fail the build (`R109`).
+/// The log has what the observer was told before it panicked.
 fn pool_of_panicking_hooks<F: Fixture>(observed: &Log<Outcome>) -> F::Pool {
     let mut config = PoolConfig::default();
     config.set_workers(WORKERS);
@@ -338,13 +338,14 @@ fn r306<F: Fixture>() -> Applied {
     Applied::Held
 }
 
-/// A job that has nothing finds nothing, and neither do its children, queued or in place.
+/// A job without a value finds none, and neither do its children, queued or in place.
 fn sees_itself<F: Fixture>(pool: &F::Pool) {
     let inner = pool.clone();
     pool.wait_idle();
     let look = move |ctx: &JobContext<'_>| {
         has_nothing(ctx);
-        // Only this job is in the pool: were a former one still counted, this would wait for it.
+        // Only this job is in the pool: if an earlier one were still counted, this would wait for
+        // it.
         inner.wait_idle();
         assert_eq!(inner.stats().running, 1, "a former job is known as running");
         let child = |ctx: &JobContext<'_>| {
@@ -399,7 +400,7 @@ fn expired_while_running<F: Fixture>(pool: &F::Pool) {
     assert!(matches!(ended(handle), Err(JobError::Expired)));
 }
 
-/// A panic within a job that was run in place, and again in the one that ran it.
+/// A panic in a job that runs in place, and another in the job that runs it.
 fn panicked_in_place<F: Fixture>(pool: &F::Pool) {
     let job = |ctx: &JobContext<'_>| -> Result<(), Infallible> {
         let child = |_: &JobContext<'_>| -> Result<(), Infallible> {

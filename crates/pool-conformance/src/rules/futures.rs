@@ -1,5 +1,5 @@
 //! Chapter 8: futures next to closures, polled by one thread at a time, woken from anywhere,
-//! starving nobody.
+//! starving no other job.
 
 mod polls;
 mod wakes;
@@ -55,7 +55,7 @@ fn r801<F: Fixture>() -> Applied {
     Applied::Held
 }
 
-/// A closure runs next to a future that sleeps; where one worker can do both, on the same thread.
+/// A closure runs next to a future that sleeps, on the same thread if one worker can do both.
 fn same_workers<F: Fixture>() {
     let workers = workers_beside_a_sleeper::<F>();
     let pool = pool::<F>(workers, 4);
@@ -79,8 +79,8 @@ fn same_workers<F: Fixture>() {
     }
 }
 
-/// Both take a place in the queue, both are refused by a full one, and both are in the report of
-/// what did not start.
+/// Both take a slot in the queue, a full queue refuses both, and the report names both among the
+/// jobs that did not start.
 fn same_bound_and_shutdown<F: Fixture>() {
     let pool = pool::<F>(workers_beside_a_sleeper::<F>(), 2);
     let never = Signal::default();
@@ -137,7 +137,7 @@ fn same_ledger<F: Fixture>() {
     let failing = pool.submit_future(|_: AsyncContext| async { Err::<(), _>("no ink") });
     let failing = failing.expect("there is room").join();
     assert!(matches!(failing, Err(JobError::Failed("no ink"))));
-    // As a panic, without the print of the process's hook.
+    // A panic, but the process's hook prints nothing.
     let jammed = pool.spawn_future(async { resume_unwind(Box::new("jam")) });
     let jammed: Result<(), _> = jammed.expect("there is room").join();
     assert!(matches!(jammed, Err(JobError::Panicked(panic)) if panic.message() == "jam"));
@@ -192,10 +192,10 @@ fn r804<F: Fixture>() -> Applied {
     Applied::Held
 }
 
-/// The fewest workers with which a closure runs while a future sleeps: one, or two where a future
-/// keeps its place among the jobs that run at once until it ends, which an executor may choose.
+/// The fewest workers with which a closure runs while a future sleeps: one, or two if a future
+/// keeps its worker slot until it ends, which an executor may choose.
 ///
-/// A machine so busy that it misreads the choice gives the rules a worker too many, which fails
+/// If a busy machine makes this misread the choice, the rules get one worker too many, which fails
 /// nothing.
 pub(super) fn workers_beside_a_sleeper<F: Fixture>() -> usize {
     let pool = pool::<F>(1, 4);
@@ -221,7 +221,7 @@ fn twice() -> impl Future<Output = ()> + Send {
     })
 }
 
-/// A flag that threads look at.
+/// A flag that threads poll.
 #[derive(Clone, Default)]
 struct Flag(Arc<AtomicBool>);
 
@@ -230,7 +230,7 @@ impl Flag {
         self.0.load(Ordering::SeqCst)
     }
 
-    /// Sets the flag when dropped, so that a failed test leaves nobody spinning.
+    /// Sets the flag when dropped, so that a failed test leaves no thread spinning.
     fn set_on_drop(&self) -> impl Drop + use<> {
         SetOnDrop(self.clone())
     }

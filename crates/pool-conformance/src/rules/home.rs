@@ -1,5 +1,4 @@
-//! R210: a job's body runs on a worker of the pool that accepted it, whoever waits for it, and
-//! wherever.
+//! R210: a job's body runs on a worker of the pool that accepted it, whichever thread waits for it.
 
 use std::convert::Infallible;
 use std::sync::Arc;
@@ -12,14 +11,14 @@ use crate::probe::{Count, PATIENCE, ROOM, ended, occupy, ready};
 use crate::rule::Applied;
 use crate::thread::{self, ThreadId};
 
-/// What a worker's start leaves as its state: whose pool it is of, and on which thread.
+/// What a worker's start hook leaves as its state: the number of its pool, and its thread.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 struct Home {
     pool: usize,
     thread: ThreadId,
 }
 
-/// A pool of `workers` with one place in its queue, whose workers know that they are those of pool
+/// A pool of `workers` with one slot in its queue, whose workers know that they belong to pool
 /// number `pool`.
 fn pool<F: Fixture>(pool: usize, workers: usize) -> Arc<F::Pool> {
     let mut config = PoolConfig::default();
@@ -32,13 +31,13 @@ fn pool<F: Fixture>(pool: usize, workers: usize) -> Arc<F::Pool> {
     Arc::new(F::build(config).expect("a plain configuration is accepted"))
 }
 
-/// A closure that says where it runs: what its worker left there, and on which thread it is.
+/// A closure that returns where it runs: its worker's state, and its thread.
 fn where_it_runs(ctx: &JobContext<'_>) -> Result<(Option<Home>, ThreadId), Infallible> {
     Ok((ctx.state::<Home>().copied(), thread::current().id()))
 }
 
-/// Checks that a closure ran on a worker of pool number `pool`, which its state shows where workers
-/// have threads of their own.
+/// Checks that a closure ran on a worker of pool number `pool`. The state shows it if workers have
+/// threads of their own.
 fn is_on_slot_thread<F: Fixture>(pool: usize, (home, thread): (Option<Home>, ThreadId)) {
     if F::capability().owns_threads {
         let expected = Home { pool, thread };
@@ -70,7 +69,7 @@ pub(crate) fn r210<F: Fixture>() -> Applied {
     Applied::Held
 }
 
-/// Whoever joins it comes to it before its own pool can.
+/// The thread that joins it gets to it before its own pool can.
 fn joined_while_its_pool_is_busy<P: Executor + 'static>(here: &Arc<P>, there: &Arc<P>) {
     let gate = occupy(&**there, 1);
     let joins = Count::new();
@@ -91,8 +90,8 @@ fn joined_while_its_pool_is_busy<P: Executor + 'static>(here: &Arc<P>, there: &A
     }
 }
 
-/// A future has closures run: ones that it awaits, ones that it joins, ones for which there is no
-/// room, and ones that run while it waits for the whole pool.
+/// A future makes closures run: some that it awaits, some that it joins, some for which there is no
+/// room, and some that run while it waits for the whole pool.
 fn children_of_a_future<F: Fixture>(workers: usize) {
     let pool = pool::<F>(3, workers);
     let inside = Arc::clone(&pool);

@@ -128,7 +128,7 @@ fn r102<F: Fixture>() -> Applied {
     Applied::Held
 }
 
-/// The job in a refusal, which must be the one that was submitted, and the only one.
+/// Returns the job in a refusal, which must be the submitted one, and the only one.
 #[track_caller]
 fn full<J, H>(result: Result<H, SubmitError<J>>) -> J {
     match result {
@@ -201,7 +201,7 @@ fn closed_gives_back<F: Fixture>() {
     assert_eq!(pool.stats().accepted, 0, "a refusal is not accepted");
 }
 
-/// The erased form of a job, too, comes back as itself.
+/// The erased form of a job comes back unchanged too.
 fn refused_task_is_the_same<F: Fixture>() {
     let source = pool::<F>(1, 1);
     let gate = occupy(&source, 1);
@@ -261,7 +261,7 @@ fn r103<F: Fixture>() -> Applied {
     Applied::Held
 }
 
-/// Jobs that several sides want: the queue's workers, a parent that joins, a canceller.
+/// Jobs that several sides compete for: the queue's workers, a parent that joins, a canceller.
 fn submit_contested<F: Fixture>(pool: &F::Pool, submitter: usize, runs: &Arc<Vec<AtomicUsize>>) {
     for job in (submitter * jobs())..((submitter + 1) * jobs()) {
         let own = Arc::clone(runs);
@@ -349,8 +349,8 @@ fn default_is_documented<F: Fixture>() {
     gate.open();
 }
 
-/// While the pool is busy a job that was taken out may not have come to its first line; that many
-/// more are allowed for.
+/// While the pool is busy, a dequeued job may not have reached its first line yet; this many more
+/// are allowed for.
 fn never_more_under_load<F: Fixture>() {
     const WORKERS: usize = 2;
     let pool = pool::<F>(WORKERS, CAPACITY);
@@ -364,8 +364,8 @@ fn never_more_under_load<F: Fixture>() {
                         .expect("the pool is open")
                         .detach();
                     accepted.add();
-                    // In this order: what starts between the two readings makes the difference
-                    // smaller, not larger.
+                    // In this order, a start between the two reads makes the difference smaller,
+                    // not larger.
                     let accepted = accepted.get();
                     let waiting = accepted.saturating_sub(started.get());
                     assert!(waiting <= CAPACITY + WORKERS, "{waiting} jobs waited");

@@ -1,4 +1,5 @@
-//! Chapter 7: the books are never ahead of themselves, exact once quiet, and free to read.
+//! Chapter 7: the ledger never counts ahead, is exact once the pool is idle, and can be read at any
+//! time.
 
 use std::convert::Infallible;
 use std::panic::resume_unwind;
@@ -13,7 +14,7 @@ use crate::probe::{Count, Gate, assert_sound, books_only_grow, occupy, pool, wai
 use crate::rule::{Applied, Rule};
 use crate::thread;
 
-/// Rounds of jobs that go through while snapshots are taken, and refusals of each of two threads.
+/// Rounds of jobs that run while snapshots are taken, and refusals of each of two threads.
 const ROUNDS: usize = 2000;
 const REFUSALS: usize = 20_000;
 
@@ -69,7 +70,7 @@ fn submit_one_of_each(pool: &impl Executor) {
     pool.submit(ok).expect(room).detach();
     pool.execute(|_: &JobContext<'_>| Err::<(), _>("no ink"))
         .expect(room);
-    // As a panic, without the print of the process's hook.
+    // A panic, but the process's hook prints nothing.
     pool.execute(|_: &JobContext<'_>| -> Result<(), Infallible> { resume_unwind(Box::new("jam")) })
         .expect(room);
     pool.submit(ok.with_token(&cancelled)).expect(room).detach();
@@ -103,8 +104,7 @@ fn withdraw_one(pool: &impl Executor) {
     assert!(withdrawn.join().is_err(), "a cancelled job gave a value");
 }
 
-/// A full pool refuses, again and again: it has accepted what it has, and not one job more, at no
-/// moment.
+/// A full pool refuses repeatedly: at no moment does it count more jobs as accepted than it holds.
 fn refused_jobs_do_not_count<F: Fixture>() {
     let pool = pool::<F>(1, 2);
     let Some(capacity) = pool.capability().capacity else {
@@ -145,8 +145,8 @@ fn r702<F: Fixture>() -> Applied {
     Applied::Held
 }
 
-/// All workers in jobs, the queue full, a submitter waiting: the books can be read, from outside
-/// and from inside.
+/// All workers are in jobs, the queue is full, a submitter waits: the ledger can be read from
+/// outside and from inside.
 fn read_while_busy<F: Fixture>() {
     let pool = pool::<F>(2, 1);
     let (gate, started) = (Gate::new(), Count::new());
@@ -176,7 +176,7 @@ fn read_while_busy<F: Fixture>() {
     });
 }
 
-/// Reads the books where a lock of the pool's would be held if ever: in the observer of failures
+/// Reads the ledger where the pool would be most likely to hold a lock: in the observer of failures
 /// and in the drops of jobs.
 fn read_within_user_code<F: Fixture>() {
     let shared: Arc<Mutex<Option<F::Pool>>> = Arc::default();
@@ -205,7 +205,7 @@ fn read_within_user_code<F: Fixture>() {
     queued.cancel();
     gate.open();
     assert!(failing.join().is_err(), "a job that fails gave a value");
-    // The drops of both jobs, and the observer for the one that failed on a worker.
+    // The drops of both jobs, and the observer of the one that failed on a worker.
     seen.wait_for(3);
     let held = shared.lock().unwrap_or_else(PoisonError::into_inner).take();
     drop(held);
@@ -218,7 +218,7 @@ fn read<P: Executor>(shared: &Mutex<Option<P>>) {
     }
 }
 
-/// Reads the books as it is dropped.
+/// Reads the ledger when it is dropped.
 struct Reader<P: Executor>(Arc<Mutex<Option<P>>>, Count);
 
 impl<P: Executor> Drop for Reader<P> {

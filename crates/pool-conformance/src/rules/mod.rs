@@ -1,4 +1,4 @@
-//! Every rule of the contract, a chapter a file.
+//! Every rule of the contract, with one file for each chapter.
 
 mod bombs;
 mod cancellation;
@@ -35,7 +35,7 @@ pub fn all<F: Fixture>() -> Vec<Rule> {
 }
 
 /// Calls a macro with the given tokens, then the name of every rule: its number and its promise.
-/// The test `every_rule_has_its_promise_for_a_name` holds it to [`all`].
+/// The test `every_rule_has_its_promise_for_a_name` checks it against [`all`].
 #[doc(hidden)]
 #[macro_export]
 macro_rules! for_each_rule {

@@ -1,5 +1,5 @@
-//! Chapter 1, the first rule: every kind of end, alone and in a race, and the books that must agree
-//! with the handles.
+//! Chapter 1, the first rule: every kind of end, alone and in a race, and the ledger, which must
+//! agree with the handles.
 
 use std::time::Duration;
 
@@ -22,7 +22,7 @@ pub(crate) fn r101<F: Fixture>() -> Applied {
 
 type Handle = JobHandle<u32, &'static str>;
 
-/// What the handle says, in the ledger's words.
+/// What the handle says, in the ledger's terms.
 fn told(handle: Handle) -> Outcome {
     ended(handle).map_or_else(|error| error.outcome(), |_| Outcome::Completed)
 }
@@ -128,8 +128,7 @@ fn races_end_once<F: Fixture>() {
     assert_eq!(report.accepted(), columns.iter().sum::<u64>(), "{report}");
     assert_eq!(count(Outcome::Completed), report.completed(), "{report}");
     assert_eq!(count(Outcome::Failed), report.failed(), "{report}");
-    // One that was taken out unstarted may still be cancelled by its handle, otherwise is
-    // abandoned.
+    // A job that was taken out unstarted is abandoned, unless its handle cancels it first.
     let never_ran = report.cancelled() + report.abandoned() + report.unstarted();
     assert_eq!(
         count(Outcome::Cancelled) + count(Outcome::Abandoned),

@@ -1,4 +1,5 @@
-//! Chapter 5: results reach whoever waits for them, by blocking, by polling, or many at once.
+//! Chapter 5: results reach the thread or task that waits for them, by blocking, by polling, or
+//! many at once.
 
 mod inside;
 mod many;

@@ -214,7 +214,7 @@ fn r602<F: Fixture>() -> Applied {
     Applied::Held
 }
 
-/// Closures, and futures that give way where the pool has them.
+/// Closures and, if the pool runs them, futures that yield.
 fn submit_mixed(pool: &impl Executor) -> Vec<JobHandle<(), Infallible>> {
     let mut handles: Vec<_> = (0..20).map(|_| pool.submit(unit).expect(ROOM)).collect();
     if pool.capability().async_jobs {
@@ -285,7 +285,8 @@ fn submit_until_closed(
             runs.add();
             Ok(())
         };
-        // With a deadline the way in is longer: its token and the clock come to know the job.
+        // With a deadline, submission takes longer: the job is registered with its token and the
+        // clock.
         let submitted = match (waits, handles.len() % 2 == 0) {
             (true, true) => pool.submit(job).map_err(is_closed),
             (true, false) => pool.submit(job.with_timeout(FAR)).map_err(is_closed),

@@ -1,4 +1,5 @@
-//! Swapping: one body of code on every face of an executor, and on another backend in mid-flight.
+//! Swapping: the same code through every form of an executor, and a change of the backend under
+//! load.
 
 use std::convert::Infallible;
 use std::panic::resume_unwind;
@@ -18,8 +19,7 @@ use crate::thread::{self, current};
 
 const PRODUCERS: usize = 4;
 
-/// Swaps, and the jobs that have run between two of them: the last one, too, meets a pool under
-/// load.
+/// Swaps, and the jobs that run between two of them: the last swap, too, meets a pool under load.
 const SWAPS: usize = 20;
 
 /// How many backends take over from each other while a long job runs.
@@ -65,7 +65,7 @@ fn r901<F: Fixture>() -> Applied {
     Applied::Held
 }
 
-/// The results of `body` on a fresh pool, the refusals after its close, and its books.
+/// The results of `body` on a fresh pool, the refusals after its close, and its stats.
 fn faced<F: Fixture>(body: impl FnOnce(&F::Pool) -> Vec<String>) -> Vec<String> {
     let pool = pool::<F>(2, 16);
     let mut results = body(&pool);
@@ -120,7 +120,7 @@ fn everything<E: Executor + ?Sized>(executor: &E) -> Vec<String> {
                 .submit(|_: &JobContext<'_>| Err::<(), _>("no ink"))
                 .expect(open),
         ),
-        // As a panic, without the print of the process's hook.
+        // A panic, but the process's hook prints nothing.
         seen(
             executor
                 .spawn(|| -> () { resume_unwind(Box::new("jam")) })
@@ -134,7 +134,7 @@ fn everything<E: Executor + ?Sized>(executor: &E) -> Vec<String> {
     results
 }
 
-/// A job whose child runs wherever the executor of its context says.
+/// A job whose child runs where the executor of its context decides.
 fn parent(ctx: &JobContext<'_>) -> Result<i32, Infallible> {
     let child = ctx.submit(|ctx: &JobContext<'_>| Ok::<_, Infallible>(ctx.worker() < 2));
     let is_known_worker = child.expect("its pool is open").join().expect("it ends");
@@ -158,8 +158,7 @@ where
 }
 
 fn r902<F: Fixture>() -> Applied {
-    // A bound below the number of producers: some of them wait for room as the pool is swapped
-    // under them.
+    // A bound below the number of producers, so some of them wait for room during the swap.
     let pool = pool::<F>(2, PRODUCERS / 2);
     match F::swap(&pool) {
         None => return Applied::NotHere("the executor has one strategy"),
@@ -274,7 +273,7 @@ fn r903<F: Fixture>() -> Applied {
         }
         asks.add();
         started.wait_for(1 + ask);
-        // While its parent runs on: the worker of the old backend has no time for it.
+        // Its parent still runs, so the worker of the old backend has no time for it.
         ran.extend(children.take().into_iter().map(ended));
     }
     let parent = ended(long).expect("it completes");

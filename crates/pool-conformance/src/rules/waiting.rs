@@ -1,4 +1,4 @@
-//! Chapter 1, waiting for room: how long, by whom, in which order, and by whom not at all.
+//! Chapter 1, waiting for room: how long, which callers wait and which do not, and in which order.
 
 mod ways_in;
 
@@ -14,13 +14,13 @@ use crate::probe::{Alive, Count, Gate, Log, PATIENCE, ended, occupy, poll_once, 
 use crate::rule::Applied;
 use crate::thread::{self, ThreadId};
 
-/// For how long a test watches that something does not happen.
+/// How long a test checks that something does not happen.
 const WATCHED: Duration = Duration::from_millis(50);
 
 /// What the contract calls promptly.
 const PROMPTLY: Duration = Duration::from_secs(1);
 
-/// A pool of one worker and one place, both taken until the gate opens.
+/// A pool of one worker and one slot, both taken until the gate opens.
 fn full_pool<F: Fixture>() -> (F::Pool, Gate) {
     let pool = pool::<F>(1, 1);
     let gate = occupy(&pool, 1);
@@ -106,7 +106,7 @@ fn submit_async_blocks_no_thread<F: Fixture>() {
     let (pool, gate) = full_pool::<F>();
     let woken = Count::new();
     let mut waiting = Box::pin(pool.submit_async(nothing));
-    // Both polls return here, on the one thread there is, though nothing can have moved.
+    // Both polls return on this only thread, although nothing can have moved.
     assert!(poll_once(waiting.as_mut(), &woken).is_pending());
     assert!(poll_once(waiting.as_mut(), &woken).is_pending());
     gate.open();
@@ -157,7 +157,7 @@ pub(crate) fn r106<F: Fixture>() -> Applied {
     drop(polled);
     assert_eq!(alive.count(), 0, "a dropped submission drops its job");
 
-    // One that is dropped when its turn has come passes the turn on.
+    // A submission that is dropped after it was called passes the call on.
     let (first_woken, second_woken) = (Count::new(), Count::new());
     let mut first = Box::pin(pool.submit_async(job()));
     let mut second = Box::pin(pool.submit_async(job()));
@@ -180,7 +180,7 @@ pub(crate) fn r106<F: Fixture>() -> Applied {
 
 const SUBMITTERS: usize = 10;
 
-/// Of those who came later, that many may get in before all who were in line have.
+/// How many later submitters may get in before all that were in line have.
 const MOST_PASSED: usize = 2 * SUBMITTERS;
 
 pub(crate) fn r107<F: Fixture>() -> Applied {
@@ -197,7 +197,7 @@ enum From {
     Later,
 }
 
-/// On a queue of one and a worker of one, jobs start in the order of their admission.
+/// With one slot and one worker, jobs start in the order of their admission.
 fn those_in_line_are_not_passed<F: Fixture>() {
     let (pool, gate) = full_pool::<F>();
     let starts = Log::new();
@@ -224,7 +224,7 @@ fn those_in_line_are_not_passed<F: Fixture>() {
             });
         }
         in_line.wait_for(SUBMITTERS);
-        // One latecomer that waits its turn, and one that tries all the time.
+        // One late submitter waits in line, and one tries all the time.
         threads.spawn(|| {
             while goes_on() {
                 let handle = pool.submit(job(From::Later));
@@ -233,7 +233,7 @@ fn those_in_line_are_not_passed<F: Fixture>() {
         });
         threads.spawn(|| {
             while goes_on() {
-                // Whether this one gets in does not matter; that it tries does.
+                // It matters only that this one tries, not whether it gets in.
                 let _refused = pool.try_execute(job(From::Later));
             }
         });

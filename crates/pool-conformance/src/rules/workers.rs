@@ -1,5 +1,4 @@
-//! Chapters 1 and 2, the workers themselves: how they come to be, what they are called, what they
-//! hold, what they cost.
+//! Chapters 1 and 2, the workers themselves: their start, names, state and cost.
 
 mod starting;
 
@@ -35,7 +34,7 @@ fn build<F: Fixture>(config: PoolConfig) -> F::Pool {
     F::build(config).expect("a right configuration is accepted")
 }
 
-/// Checks that the pool is not built, and that nothing of it is left.
+/// Checks that the build fails and leaves nothing behind.
 fn refused<F: Fixture>(mut config: PoolConfig, prefix: &str) -> BuildError {
     let alive = Alive::new();
     let value = alive.value();
@@ -104,7 +103,7 @@ pub(crate) fn r201<F: Fixture>() -> Applied {
     Applied::Held
 }
 
-/// A worker that is slow to start holds `build` back.
+/// A worker that is slow to start delays `build`.
 fn build_waits_for_the_last<F: Fixture>() {
     let (gate, entered, built) = (Gate::new(), Count::new(), Count::new());
     let (pass, entering) = (gate.pass(), entered.clone());
@@ -163,7 +162,7 @@ pub(crate) fn r207<F: Fixture>() -> Applied {
     Applied::Held
 }
 
-/// Uses that many bytes of stack.
+/// Uses this many bytes of stack.
 fn dig(bytes: usize) {
     fn below(start: usize, bytes: usize) {
         let block = [0_u8; 4096];
@@ -177,7 +176,7 @@ fn dig(bytes: usize) {
     below(black_box(&raw const here).addr(), bytes);
 }
 
-/// What a worker holds. It cannot leave its thread.
+/// The state of a worker. It cannot leave its thread.
 struct Own {
     index: usize,
     thread: ThreadId,
@@ -192,7 +191,7 @@ impl Drop for Own {
     }
 }
 
-/// What the hooks of one pool saw: each entry a worker and its thread.
+/// What the hooks of one pool saw: each entry is a worker and its thread.
 #[derive(Clone, Default)]
 struct Seen {
     started: Log<(usize, ThreadId)>,
@@ -281,10 +280,10 @@ fn every_job_sees_its_workers_state(ctx: &JobContext<'_>) -> Result<(), Infallib
 /// CPU time that an idle second may cost. Going to sleep is part of it.
 const IDLE_NANOS: u64 = 1_000_000;
 
-/// Turns that it may take in a simulation: those that bring four workers to rest.
+/// Turns that it may take in a simulation: as many as four workers need to fall asleep.
 const IDLE_TURNS: u64 = 100;
 
-/// Seconds in which an idle pool must have come to rest.
+/// Seconds within which an idle pool must have fallen asleep.
 const IDLE_SECONDS: usize = 3;
 
 pub(crate) fn r209<F: Fixture>() -> Applied {
@@ -301,7 +300,7 @@ pub(crate) fn r209<F: Fixture>() -> Applied {
     }
     pool.wait_idle();
     if let Some(before) = thread::turns() {
-        // A simulated second costs no time, but whoever is awake in it takes turns.
+        // A simulated second costs no time, but a thread that is awake in it takes turns.
         Count::new().stays_below(1, Duration::from_secs(1));
         let turns = thread::turns().map_or(0, |turns| turns - before);
         assert!(turns < IDLE_TURNS, "an idle second took {turns} turns");
@@ -310,8 +309,8 @@ pub(crate) fn r209<F: Fixture>() -> Applied {
     let Some(mut before) = cpu_nanos(&prefix) else {
         return Applied::NotHere("this system does not tell the CPU time of a thread");
     };
-    // The way to sleep takes a worker some looks, which a busy machine spreads over seconds: so one
-    // of a few seconds must be idle.
+    // A worker looks a few times before it sleeps, and a busy machine spreads these looks over
+    // seconds. So only one of several seconds must be idle.
     let is_idle = (0..IDLE_SECONDS).any(|_| {
         Count::new().stays_below(1, Duration::from_secs(1));
         let now = cpu_nanos(&prefix).expect("the system told it before");

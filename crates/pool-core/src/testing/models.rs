@@ -60,8 +60,8 @@ impl Token {
     }
 }
 
-/// A worker that sleeps is resumed for each job that nobody else will run: otherwise loom reports a
-/// deadlock.
+/// A sleeping worker is resumed for each job that no other worker will run. Otherwise loom reports
+/// a deadlock.
 #[test]
 fn no_wake_is_lost() {
     model(|| {
@@ -104,7 +104,7 @@ fn run_jobs(idle: &Sleep, queue: &AtomicUsize, token: &Token, jobs: usize) {
     }
 }
 
-/// The dequeuer and a canceller race for a job: one has it, and the handle's side sees one whole
+/// The dequeuer and a canceller race for a job: one gets it, and the handle's side sees one whole
 /// outcome.
 #[test]
 fn a_job_has_one_owner() {
@@ -148,8 +148,8 @@ fn a_job_has_one_owner() {
     });
 }
 
-/// Two events, each followed by a wake, and a poller: some poll sees both events, and never are
-/// there two polls at once.
+/// Two events, each followed by a wake, and a poller: some poll sees both events, and no two polls
+/// run at once.
 #[test]
 fn a_wake_is_followed_by_a_poll() {
     model(|| {
@@ -176,9 +176,8 @@ fn a_wake_is_followed_by_a_poll() {
     });
 }
 
-/// A helper takes the turn whenever the future is due, next to the worker that dequeues its
-/// entries: every event is seen by a poll, no two polls are at once, and never are there two
-/// entries.
+/// A helper polls whenever the future is due, next to the worker that dequeues its entries: a poll
+/// sees every event, no two polls run at once, and there are never two entries.
 #[test]
 fn a_helped_future_is_queued_once() {
     model(|| {
@@ -211,7 +210,7 @@ struct SleepyFuture {
     turn: PollState,
     events: AtomicUsize,
     last_seen: AtomicUsize,
-    /// Ways back that are owed.
+    /// Entries that are owed to the queue.
     due: AtomicUsize,
     polled: UnsafeCell<()>,
 }
@@ -241,7 +240,7 @@ impl SleepyFuture {
         }
     }
 
-    /// Whoever has the turn is alone with the future. Loom checks just that.
+    /// Only the thread that polls accesses the future. Loom checks this.
     fn poll(&self) {
         self.polled
             .with_mut(|_| self.last_seen.store(self.events.load(Relaxed), Relaxed));
@@ -266,7 +265,7 @@ pub(crate) fn life_from(mut config: PoolConfig, workers: usize) -> StdArc<Lifecy
     StdArc::clone(engine.life())
 }
 
-/// A payload that counts nothing and does nothing: what moves through the models of intake.
+/// A payload that counts nothing and does nothing. It moves through the models of intake.
 struct Nothing;
 
 impl Payload for Nothing {

@@ -1,4 +1,4 @@
-//! An engine that runs nothing, for tests: what a worker needs to be one.
+//! An engine that runs nothing, for tests: just enough to make a worker.
 
 use std::convert::Infallible;
 use std::sync::Arc;
@@ -38,7 +38,7 @@ impl Engine for NoopEngine {
     fn join_threads(&self) {}
 }
 
-/// A queue without places.
+/// A queue without slots.
 pub(crate) struct NoQueue;
 
 impl TaskQueue for NoQueue {

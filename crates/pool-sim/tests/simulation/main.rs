@@ -1,5 +1,5 @@
-//! What a simulation is to a test: repeatable, in its own time, at its command, and with an end
-//! that says why.
+//! What a test gets from a simulation: repeatable runs, virtual time, control of the schedule, and
+//! failures that say why.
 
 mod stuck;
 
@@ -41,8 +41,8 @@ fn fails(simulation: &Simulation, test: impl FnOnce(&Sim) + Send + 'static) -> F
     failure.expect_err("the test is made to fail")
 }
 
-/// Jobs of every kind: with handles and without, in the pool's order and out of it, futures,
-/// limits, a shutdown.
+/// Jobs of every kind: with and without handles, joined in order and out of order, futures, limits,
+/// a shutdown.
 fn everything(_: &Sim) -> i32 {
     let pool = pool(3);
     let handles: Vec<_> = (0..20)
@@ -130,7 +130,7 @@ fn who_asks_whether_it_is_time_gets_there_soon() {
         let asks = pool.submit(asks).unwrap();
         assert!(matches!(asks.join(), Err(JobError::Expired)));
     });
-    // Ten million, if each took its microsecond.
+    // It would be ten million, if each took its microsecond.
     assert!(ran.steps < 50_000, "{} steps", ran.steps);
 }
 
@@ -188,7 +188,7 @@ fn futures_that_one_token_wakes_are_woken_in_an_order_that_repeats() {
             .to_string()
     };
     let first = run();
-    // By luck alone, four runs in another order would be the same once in 10^18.
+    // By chance alone, four runs in another order would be the same once in 10^18.
     for _ in 0..4 {
         assert_eq!(first, run());
     }
@@ -327,8 +327,8 @@ fn a_worker_that_stalls_is_worked_around_until_it_goes_on() {
                 pool.submit(job).unwrap().join().unwrap()
             })
             .collect();
-        // The one that stalls may have been woken first, and hold up the job that it was woken for;
-        // no other.
+        // The worker that stalls may have been woken first, and hold up the job that it was woken
+        // for, but no other.
         assert!(workers.iter().skip(1).all(|&it| it == 1) || sim.elapsed() >= stalled);
         sim.advance(stalled);
         let report = pool.shutdown(ShutdownPolicy::drain());

@@ -1,4 +1,4 @@
-//! What a simulation says where nobody can go on, or nobody seems to.
+//! What a simulation reports if no thread can go on, or none seems to.
 
 use std::convert::Infallible;
 use std::sync::atomic::{AtomicUsize, Ordering};
@@ -31,7 +31,7 @@ fn a_deadlock_is_told_with_who_waits() {
     assert!(failure.reason.contains("worker-0: is parked"), "{failure}");
 }
 
-/// The one worker of each pool waits for a job of the other pool, which nobody is left to run.
+/// The one worker of each pool waits for a job of the other pool, which no worker is left to run.
 #[test]
 fn a_circle_of_waits_between_pools_is_named() {
     let failure = fails(&Simulation::new(1), |_| {
@@ -39,7 +39,7 @@ fn a_circle_of_waits_between_pools_is_named() {
         let waits = |on: &SimPool, other: &SimPool| {
             let other = other.clone();
             let job = move || {
-                // Until the other pool's worker is busy as well.
+                // Waits until the other pool's worker is busy as well.
                 sleep(Duration::from_millis(1));
                 other.spawn(|| ()).unwrap().join().unwrap();
             };
@@ -60,8 +60,7 @@ fn a_circle_of_waits_between_pools_is_named() {
     );
 }
 
-/// A thread that asks again and again does not keep the others from their turns, whatever its
-/// priority.
+/// A thread that polls repeatedly does not keep the others from running, whatever its priority.
 #[test]
 fn time_does_not_run_away_while_somebody_has_something_to_do() {
     let simulation = Simulation::new(0).pct(3, 4000);
@@ -105,7 +104,7 @@ fn a_wait_that_the_simulator_does_not_know_is_told_after_a_while() {
         let pool = pool(1);
         let (send, receive) = std::sync::mpsc::channel();
         pool.spawn(move || send.send(())).unwrap().detach();
-        // It has the turn, so the worker never gets one.
+        // It never gives up its turn, so the worker never gets one.
         receive.recv().unwrap();
     });
     assert!(failure.reason.contains("nothing moved"), "{failure}");

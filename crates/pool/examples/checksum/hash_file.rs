@@ -13,8 +13,8 @@ const CHUNK_BYTES: usize = 64 << 10;
 
 /// Hashes the file at `path`, within `limit` from the job's start.
 ///
-/// The limit is kept here and is not the job's deadline, which counts from submission: a file must
-/// not be late because the queue was long.
+/// The limit is not the job's deadline, which counts from submission: a file must not be late
+/// because the queue was long.
 pub(crate) struct HashFile {
     path: PathBuf,
     limit: Option<Duration>,
@@ -63,8 +63,8 @@ impl Job for HashFile {
     }
 }
 
-/// Opens what is still a regular file: since the walk saw it, another process may have put a pipe
-/// or a link in its place.
+/// Opens the file if it is still a regular one: since the walk saw it, another process may have
+/// replaced it with a pipe or a link.
 fn open_regular(path: &Path) -> io::Result<File> {
     if !fs::symlink_metadata(path)?.is_file() {
         return Err(io::Error::other("no longer a regular file"));

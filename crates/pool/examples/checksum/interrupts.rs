@@ -68,7 +68,7 @@ fn announce(bar: &ProgressBar, signal: i32, grace: Duration) {
     });
 }
 
-/// Shuts the pool down on a thread of its own, for the listener must hear the second signal. Intake
+/// Shuts the pool down on its own thread, since the listener must hear the second signal. Intake
 /// ends first, which ends the walk; the main thread's own shutdown then returns by this one's
 /// limit.
 fn shut_down(pool: &Pool, grace: Duration) {

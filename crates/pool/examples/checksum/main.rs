@@ -1,17 +1,18 @@
-//! Hashes every file below a folder with BLAKE3, one job a file, and stops cleanly on Ctrl-C.
+//! Hashes every file below a folder with BLAKE3, one job for each file, and stops cleanly on
+//! Ctrl-C.
 //!
 //! ```text
 //! cargo run --release --example checksum -- --backend work-stealing --workers 8 FOLDER
 //! ```
 //!
-//! Standard output holds `b3sum`'s line for each file, sorted by path; all else goes to standard
-//! error. Exit codes: 0 all files hashed; 1 some not; 2 wrong usage; 130 and 143 interrupted by
-//! Ctrl-C or SIGTERM.
+//! Standard output holds `b3sum`'s line for each file, sorted by path; everything else goes to
+//! standard error. Exit codes: 0 all files hashed; 1 some not; 2 wrong usage; 130 and 143
+//! interrupted by Ctrl-C or SIGTERM.
 //!
-//! The main thread walks and submits, and waits where the queue is full: however large the folder,
-//! only the queue's capacity of jobs is ever waiting. A file that takes too long is stopped between
-//! two chunks; a read that hangs inside the system cannot be stopped by anybody, and the shutdown's
-//! report names it.
+//! The main thread walks and submits, and waits when the queue is full, so no more jobs are queued
+//! than its capacity, however large the folder. A file that takes too long is stopped between two
+//! chunks; a read that hangs inside the system cannot be stopped, and the shutdown's report names
+//! it.
 #![expect(
     clippy::print_stderr,
     reason = "a command line tool speaks to its user there"

@@ -1,5 +1,4 @@
-//! The progress bar, drawn from the pool's own books; hidden where standard error is not a
-//! terminal.
+//! The progress bar, drawn from the pool's stats; hidden if standard error is not a terminal.
 
 use std::io::{self, IsTerminal};
 use std::sync::mpsc::{self, RecvTimeoutError, Sender};
@@ -9,7 +8,7 @@ use std::time::{Duration, Instant};
 use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
 use pool::Pool;
 
-/// Time between two looks at the books: smooth to the eye, and nothing to the workers.
+/// Time between two reads of the stats: smooth to the eye, and no cost to the workers.
 const TICK: Duration = Duration::from_millis(100);
 
 /// A thread that redraws the bar, until [`end`](Self::end).
@@ -29,7 +28,7 @@ impl Progress {
         Self { bar, painter }
     }
 
-    /// The bar, for whoever has to write next to it.
+    /// The bar, for code that has to write next to it.
     pub(crate) fn bar(&self) -> ProgressBar {
         self.bar.clone()
     }

@@ -1,4 +1,4 @@
-//! What became of each file: handles while they are open, then hashes and reasons.
+//! The outcome of each file: open handles first, then hashes and reasons.
 
 use std::collections::{HashSet, VecDeque};
 use std::io::{self, BufWriter, Write};
@@ -38,13 +38,13 @@ impl Tally {
         self.pending.push_back((path, handle));
     }
 
-    /// Notes something that could not become a job.
+    /// Records something that could not become a job.
     pub(crate) fn fail(&mut self, path: PathBuf, reason: String) {
         self.summary.failed.push((path, reason));
     }
 
-    /// Settles what is left once the pool has ended. A job that still runs is the only one that a
-    /// join would wait for.
+    /// Settles what is left once the pool has ended. A join would wait only for a job that still
+    /// runs.
     pub(crate) fn finish(mut self, report: &ShutdownReport) -> Summary {
         let still_running: HashSet<JobId> =
             report.still_running().iter().map(|job| job.id).collect();
@@ -101,7 +101,7 @@ impl Summary {
     }
 }
 
-/// A line as `b3sum` prints it: where the path had to be escaped, it begins with a backslash.
+/// A line as `b3sum` prints it: if the path had to be escaped, it begins with a backslash.
 fn line(path: &Path, hash: &blake3::Hash) -> String {
     let shown = path.to_string_lossy();
     let escaped = escape(path);
@@ -109,7 +109,7 @@ fn line(path: &Path, hash: &blake3::Hash) -> String {
     format!("{mark}{hash}  {escaped}")
 }
 
-/// The path on one line, whatever it holds.
+/// The path on one line, whatever characters it contains.
 fn escape(path: &Path) -> String {
     path.to_string_lossy()
         .replace('\\', "\\\\")

@@ -9,13 +9,13 @@ use walkdir::{DirEntry, WalkDir};
 pub(crate) enum Found {
     /// A regular file.
     File(PathBuf),
-    /// Something that will not be opened, or could not be looked at.
+    /// Something that will not be opened, or could not be read.
     Bad { path: PathBuf, reason: String },
 }
 
 /// Walks in the order of names, so that two runs over the same folder submit the same jobs in the
-/// same order. Folders are walked into; a link that leads somewhere is passed over, for what it
-/// leads to is hashed where it lies.
+/// same order. Folders are entered; a link that leads somewhere is skipped, since its target is
+/// hashed where it lies.
 pub(crate) fn walk(folder: &Path) -> impl Iterator<Item = Found> {
     WalkDir::new(folder)
         .sort_by_file_name()
@@ -38,7 +38,7 @@ fn classify(entry: DirEntry) -> Option<Found> {
         let reason = format!("a link that cannot be followed: {error}");
         Some(Found::Bad { path, reason })
     } else {
-        // Never opened: to open a pipe waits for whoever may write to it.
+        // Never opened: opening a pipe waits for a process that writes to it.
         let reason = "not a regular file but a pipe, socket or device".to_owned();
         Some(Found::Bad { path, reason })
     }

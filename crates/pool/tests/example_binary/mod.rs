@@ -12,7 +12,7 @@ use std::time::Duration;
 /// The longest that a busy machine may need for what a quiet one does in well under a second.
 pub(crate) const LIMIT: Duration = Duration::from_secs(120);
 
-/// A running example. Dropped, it is ended.
+/// A running example. Its drop ends it.
 pub(crate) struct Running {
     name: String,
     child: Child,
@@ -21,7 +21,7 @@ pub(crate) struct Running {
     stderr: String,
 }
 
-/// What an example left behind. `code` is `None` for one that a signal ended.
+/// The result of an example. `code` is `None` if a signal ended it.
 pub(crate) struct Finished {
     pub(crate) code: Option<i32>,
     pub(crate) stdout: String,

@@ -1,5 +1,4 @@
-//! Row 28: chains of jobs of any length, each of which the one before submits where it has just
-//! ended.
+//! Row 28: chains of jobs of any length, in which each job submits the next as it ends.
 
 use std::cell::RefCell;
 use std::convert::Infallible;
@@ -17,7 +16,7 @@ use crate::child::each_backend_in_a_child;
 use crate::on::{LIMIT, builder, ends_clean, hold, on, value};
 use crate::system::most_resident;
 
-/// Calls a closure as it is dropped.
+/// Calls a closure when it is dropped.
 struct OnDrop<F: FnOnce()>(Option<F>);
 
 impl<F: FnOnce()> Drop for OnDrop<F> {
@@ -28,7 +27,7 @@ impl<F: FnOnce()> Drop for OnDrop<F> {
     }
 }
 
-/// Jobs that never start, each of which submits the next as it is dropped.
+/// Jobs that never start, each of which submits the next when it is dropped.
 #[derive(Clone)]
 struct Chain {
     pool: Pool,
@@ -60,13 +59,13 @@ fn go_on(chain: Chain) {
     }
 }
 
-/// Row 28, of jobs that end where they are submitted or cancelled, which is on one stack.
+/// Row 28, for jobs that end where they are submitted or cancelled, all on one stack.
 #[test]
 fn a_chain_of_jobs_that_never_start_needs_no_stack() {
     const JOBS: usize = 100_000;
     each_backend_in_a_child(|backend| {
         for cancels in [false, true] {
-            // The place of one that was cancelled in the queue is free when the queue gets there.
+            // A cancelled job's slot comes free when the queue gets to it.
             let pool = on(backend, 1, if cancels { JOBS } else { 1 });
             let (release, held) = hold(&pool);
             let (done, told) = mpsc::channel();
@@ -89,8 +88,8 @@ fn a_chain_of_jobs_that_never_start_needs_no_stack() {
     });
 }
 
-/// The same by way of the observer of failures, which is told of a job that comes too late where
-/// that is submitted.
+/// The same through the observer of failures, which is told of an expired job where the job is
+/// submitted.
 #[test]
 fn a_chain_of_late_jobs_by_their_observer_needs_no_stack() {
     const JOBS: usize = 100_000;
@@ -119,7 +118,7 @@ fn a_chain_of_late_jobs_by_their_observer_needs_no_stack() {
     });
 }
 
-/// A value that submits a job with the next such value, as it is dropped.
+/// A value that submits a job with the next such value when it is dropped.
 struct Next {
     pool: Pool,
     left: usize,
@@ -142,8 +141,8 @@ impl Drop for Next {
     }
 }
 
-/// While the pool drains, or is full, the next job runs where it is submitted, and its value goes
-/// with its handle.
+/// While the pool drains, or is full, the next job runs where it is submitted, and its value is
+/// dropped with its handle.
 #[test]
 fn a_chain_of_values_that_go_with_their_handles_needs_no_stack() {
     const JOBS: usize = 100_000;
@@ -170,7 +169,7 @@ fn a_chain_of_values_that_go_with_their_handles_needs_no_stack() {
     });
 }
 
-/// A waker that submits the next future, and polls its handle with the next such waker. So it does
+/// A waker that submits the next future, and polls its handle with the next such waker. It does so
 /// once, however often it is called.
 struct Again {
     pool: Pool,
@@ -192,7 +191,7 @@ impl Again {
 
 impl Wake for Again {
     fn wake(self: Arc<Self>) {
-        /// Handles that wait: one that went would take its waker along.
+        /// Handles that wait. Dropping one would drop its waker.
         const MOST_KEPT: usize = 64;
         thread_local! {
             static KEPT: RefCell<Vec<JobHandle<(), Infallible>>> = const { RefCell::new(Vec::new()) };
@@ -225,7 +224,7 @@ impl Wake for Again {
     }
 }
 
-/// A worker that ends the futures of such a chain has nothing of those that are over.
+/// A worker that ends the futures of such a chain keeps nothing of those that have ended.
 #[test]
 fn futures_that_a_chain_of_wakers_submits_go_as_they_end() {
     const FUTURES: usize = 100_000;

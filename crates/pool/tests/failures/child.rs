@@ -1,4 +1,4 @@
-//! Tests in a process of their own: this binary, run again for one test and one backend.
+//! Tests in a separate process: this binary, run again for one test and one backend.
 
 use std::io::{Read, Write};
 use std::os::unix::process::ExitStatusExt;
@@ -12,10 +12,10 @@ use pool::Backend;
 /// The longest that a busy machine may need for what a quiet one does in seconds.
 const LIMIT: Duration = Duration::from_secs(240);
 
-/// Says to the binary which backend it is run again for.
+/// Tells the binary which backend it is run again for.
 const VARIABLE: &str = "POOL_FAILURES_CHILD";
 
-/// What a child says at its end: one that ran no test must not pass.
+/// What a child prints at its end: one that ran no test must not pass.
 const DONE: &str = "the child is done";
 
 /// How a child ended.
@@ -44,14 +44,14 @@ pub(crate) fn backend_of_this_child() -> Option<Backend> {
     Some(name.parse().expect("the parent names a backend"))
 }
 
-/// Says that the child has come to its end, alive.
+/// Reports that the child has reached its end.
 pub(crate) fn say_done() {
     let said = writeln!(std::io::stdout(), "{DONE}");
     said.expect("the parent listens");
 }
 
-/// Runs `body`, a closure of the test that calls this, once for each backend in a process of its
-/// own, which must live to its end.
+/// Runs `body`, a closure of the test that calls this, once for each backend in a separate process,
+/// which must run to its end.
 pub(crate) fn each_backend_in_a_child<F: FnOnce(Backend)>(body: F) {
     if let Some(backend) = backend_of_this_child() {
         body(backend);
@@ -84,7 +84,7 @@ pub(crate) fn run_again<Body>(
     finish(command, backend)
 }
 
-/// The name of the test that a closure stands in: its path without the crate's name.
+/// The name of the test that a closure is in: its path without the crate's name.
 fn test_of<Body>() -> &'static str {
     let path = std::any::type_name::<Body>();
     let path = path.split("::{{closure}}").next().unwrap_or(path);
@@ -105,7 +105,7 @@ fn finish(mut command: Command, backend: Backend) -> Ended {
         thread::spawn(move || {
             let mut all = Vec::new();
             pipe.read_to_end(&mut all).expect("a pipe is readable");
-            // Past the limit nobody listens.
+            // Past the limit the receiver is gone.
             let _heard = send.send(String::from_utf8_lossy(&all).into_owned());
         });
     }

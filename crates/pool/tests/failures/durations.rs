@@ -1,4 +1,4 @@
-//! Rows 21 and 36: every limit that a number can say, and a library that leaves the process's
+//! Rows 21 and 36: every limit that a number can express, and a library that leaves the process's
 //! signals alone.
 
 use std::convert::Infallible;
@@ -17,7 +17,7 @@ use crate::on::{LIMIT, each_backend, ended, ends_clean, nothing, on, value};
 /// Over before they begin.
 const SHORT: [Duration; 2] = [Duration::ZERO, Duration::from_nanos(1)];
 
-/// Beyond what a clock can say, some of them.
+/// Some of these are beyond the range of the clock.
 const FAR: [Duration; 5] = [
     Duration::from_secs(u32::MAX as u64),
     Duration::from_secs(i64::MAX as u64),
@@ -26,7 +26,7 @@ const FAR: [Duration; 5] = [
     Duration::MAX,
 ];
 
-/// The last moment that the clock can say.
+/// The last moment that the clock can express.
 fn end_of_time() -> Instant {
     let (mut end, mut step) = (Instant::now(), Duration::from_secs(1 << 62));
     while !step.is_zero() {
@@ -103,7 +103,8 @@ fn limits_of_jobs(pool: &Pool) {
         pool.submit_future(futures.with_deadline(end))
             .expect("there is room")
     ));
-    // One that sleeps until the end of time is ended by its handle before that.
+    // A future whose deadline is the last moment of the clock can still be cancelled through its
+    // handle.
     let sleeps = |_: AsyncContext| async {
         pending::<()>().await;
         Ok::<_, Infallible>(())
@@ -129,7 +130,7 @@ fn no_duration_overflows() {
     each_backend(|backend| {
         let pool = on(backend, 1, 1);
         waits_for_room_and_outcomes(&pool);
-        // Of the jobs that expire, each may take a place until a worker comes by.
+        // Each job that expires may take a slot until a worker dequeues it.
         let pool = on(backend, 1, 64);
         limits_of_jobs(&pool);
         ends_clean(&pool);

@@ -1,4 +1,4 @@
-//! Rows 25, 32 and 37: a pool that is ended by many, with many waiting, or not at all.
+//! Rows 25, 32 and 37: many callers end a pool, many wait for it, or none ends it.
 
 use std::convert::Infallible;
 use std::future::{Future, pending};
@@ -29,7 +29,7 @@ fn hold(pool: &Pool) -> (mpsc::Sender<()>, JobHandle<(), Infallible>) {
     (release, held)
 }
 
-/// 25: the clones that are gone, and those that are there, make no difference.
+/// 25: dropped and live clones make no difference.
 #[test]
 fn shutdowns_and_drops_from_everywhere_end_a_pool_once() {
     const CALLERS: usize = 8;
@@ -66,7 +66,7 @@ fn shutdowns_and_drops_from_everywhere_end_a_pool_once() {
     });
 }
 
-/// 25: the joiner waits for the shutdown, and the shutdown for its joiner: up to the limit.
+/// 25: the joiner waits for the shutdown, and the shutdown for the joiner: up to the limit.
 #[test]
 fn a_shutdown_in_a_job_that_another_joins_returns_at_its_limit() {
     each_backend(|backend| {
@@ -91,15 +91,15 @@ fn a_shutdown_in_a_job_that_another_joins_returns_at_its_limit() {
     });
 }
 
-/// 32: those who wait for jobs that will not run hear so; nobody waits for ever.
+/// 32: threads that wait for jobs that will not run are told so; none waits forever.
 #[test]
 fn a_shutdown_releases_all_who_wait() {
     const WAITERS: usize = 99;
     each_backend(|backend| {
         let pool = on(backend, 2, WAITERS);
         let (release, held) = hold(&pool);
-        // Futures that sleep, and jobs behind them that do not start: one worker or place is left
-        // for the former.
+        // Futures that sleep, and jobs behind them that do not start: one worker or slot is left
+        // for the futures.
         let asleep = pool.spawn_future(pending::<()>()).expect("there is room");
         let (second, held_too) = {
             let (release, released) = mpsc::channel::<()>();
@@ -154,7 +154,8 @@ fn block_on<T>(future: impl Future<Output = T>) -> T {
     runtime.expect("it needs nothing").block_on(future)
 }
 
-/// 37: a static is never dropped, so the pool ends with the process: its jobs stop where they are.
+/// 37: a static is never dropped, so the pool ends with the process, and its jobs stop where they
+/// are.
 #[test]
 fn a_process_ends_with_a_static_pool_that_is_busy() {
     static POOL: OnceLock<Pool> = OnceLock::new();
@@ -176,9 +177,8 @@ fn a_process_ends_with_a_static_pool_that_is_busy() {
     });
 }
 
-/// A job that was handed back is in no pool, so a parent that joins it does not run it, but waits
-/// for whoever has the task. It runs once. The books of the pool that gave it back stay as they
-/// are.
+/// A job that was handed back is in no pool. A parent that joins it does not run it, but waits for
+/// the owner of the task. It runs once. The counts of the pool that handed it back do not change.
 #[test]
 fn a_child_that_was_given_back_runs_where_its_task_is_submitted_and_once() {
     each_backend(|backend| {
@@ -222,7 +222,7 @@ fn a_child_that_was_given_back_runs_where_its_task_is_submitted_and_once() {
     });
 }
 
-/// The value of a job whose type tells nothing.
+/// The value of a job, whatever its error type.
 fn taken<T>(handle: JobHandle<T, Infallible>) -> T {
     let outcome = handle.join_timeout(LIMIT).expect("it ends in time");
     outcome.unwrap_or_else(|error| panic!("{error}"))
@@ -236,8 +236,8 @@ fn polled_once(mut wait: Wait) -> Wait {
     wait
 }
 
-/// 27: a job is left out of a wait that it has begun for as long as it runs, whoever has the wait
-/// by then.
+/// 27: a job is left out of a wait that it began for as long as it runs, whichever thread has the
+/// wait by then.
 #[test]
 fn a_wait_that_outlives_its_job_leaves_nobody_else_out() {
     let begin: [fn(Pool) -> Wait; 2] = [
@@ -259,7 +259,7 @@ fn a_wait_that_outlives_its_job_leaves_nobody_else_out() {
             };
             let kept = taken(pool.spawn(keeps).expect("there is room"));
             for _ in 0..2 {
-                // A job runs that is in no wait, and the two that were are over.
+                // A job runs that is in no wait, and the two that were in one have ended.
                 drop(polled_once(Box::pin({
                     let pool = pool.clone();
                     async move { pool.wait_idle_async().await }

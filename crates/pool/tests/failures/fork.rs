@@ -1,4 +1,4 @@
-//! Row 17: a forked child has none of the pool's threads. It hears so, and waits for nothing.
+//! Row 17: a forked child has none of the pool's threads. It is told so, and waits for nothing.
 
 use std::convert::Infallible;
 use std::pin::pin;
@@ -15,7 +15,7 @@ use crate::child::each_backend_in_a_child;
 use crate::on::{LIMIT, builder, ended, ends_clean, hold, nothing, on, value};
 use crate::system::{exit_unless, fork_and_go_on, survives_a_fork};
 
-/// The job that a refusal gives back: for a pool that is closed for ever.
+/// The job that a refusal hands back, from a pool that is closed forever.
 #[track_caller]
 fn closed<J, T>(refused: Result<T, SubmitError<J>>) -> J {
     match refused {
@@ -25,7 +25,7 @@ fn closed<J, T>(refused: Result<T, SubmitError<J>>) -> J {
     }
 }
 
-/// Every way in of a pool that is the parent's.
+/// Every way into a pool that belongs to the parent.
 fn every_way_in_is_refused(pool: &Pool) {
     assert_eq!(closed(pool.spawn(|| 7))(), 7, "the job comes back whole");
     let _whole = closed(pool.submit(nothing));
@@ -50,7 +50,7 @@ fn every_way_in_is_refused(pool: &Pool) {
     assert!(matches!(pool.swap(pool.backend()), Err(BuildError::Closed)));
 }
 
-/// What a child makes of a pool that it inherits. Each call returns.
+/// What a child does with a pool that it inherits. Each call returns.
 fn ends_in_the_child(pool: Pool) {
     every_way_in_is_refused(&pool);
     pool.wait_idle();
@@ -70,8 +70,8 @@ fn a_forked_child_is_refused_and_ends() {
         let held = pool.spawn(move || released.recv()).expect("there is room");
         let queued = pool.spawn(|| 3);
         thread::scope(|threads| {
-            // At the fork one thread is in line for a place, and one waits for the pool to be idle.
-            // Neither is just starting, which takes a lock of the standard library's.
+            // At the fork, one thread is in line for a slot, and one waits for the pool to be idle.
+            // Neither is just starting, since that takes a lock of the standard library.
             let (start, started) = mpsc::channel();
             let (waits, starts) = (start.clone(), start);
             let copy = pool.clone();
@@ -109,8 +109,8 @@ fn a_forked_child_is_refused_and_ends() {
     });
 }
 
-/// Submitters at a full queue, futures, waits for quiet and swaps: whatever lock there is, some
-/// thread holds it at some of the forks. The child drops the last handle, too.
+/// Submitters at a full queue, futures, waits for the pool to be idle, and swaps: each lock is held
+/// by some thread at some of the forks. The child drops the last handle, too.
 #[test]
 fn a_fork_at_any_moment_takes_no_lock_with_it() {
     const FORKS: usize = 80;
@@ -146,7 +146,7 @@ fn a_fork_at_any_moment_takes_no_lock_with_it() {
                     // SAFETY: the child ends without a return from here, so its copy is dropped
                     // once.
                     ends_in_the_child(unsafe { std::ptr::read(&raw const pool) });
-                    // Neither does a pool of the child's own meet one.
+                    // Nor does a pool that the child builds meet a held lock.
                     let own = on(backend, 1, 4);
                     assert_eq!(value(own.spawn(|| 7).expect("there is room")), 7);
                 });
@@ -157,7 +157,7 @@ fn a_fork_at_any_moment_takes_no_lock_with_it() {
     });
 }
 
-/// Says that it is over when it is dropped: by a test that has failed, too.
+/// Signals the end when it is dropped, also by a test that has failed.
 struct Over<'a>(&'a AtomicBool);
 
 impl Drop for Over<'_> {
@@ -166,7 +166,7 @@ impl Drop for Over<'_> {
     }
 }
 
-/// Calls `act` on that many threads, again and again, for as long as `forks` runs.
+/// Calls `act` repeatedly on this many threads, for as long as `forks` runs.
 fn meanwhile(callers: usize, act: impl Fn() + Sync, forks: impl FnOnce()) {
     let is_over = AtomicBool::new(false);
     let (begun, begins) = mpsc::channel();
@@ -188,7 +188,7 @@ fn meanwhile(callers: usize, act: impl Fn() + Sync, forks: impl FnOnce()) {
     });
 }
 
-/// Forks so often, and the child ends the pool, which it holds the last handle of.
+/// Forks this often, and the child ends the pool, of which it holds the last handle.
 fn fork_often(pool: &Pool, forks: usize) {
     for _ in 0..forks {
         let survives = survives_a_fork(|| {
@@ -199,7 +199,7 @@ fn fork_often(pool: &Pool, forks: usize) {
     }
 }
 
-/// A thread holds the lock of those who wait for room nearly all the time.
+/// A thread holds the lock of the line for room nearly all the time.
 #[test]
 fn a_fork_leaves_the_line_of_submitters_alone() {
     const IN_LINE: usize = 3000;
@@ -224,8 +224,8 @@ fn a_fork_leaves_the_line_of_submitters_alone() {
     });
 }
 
-/// A swap that moves very many jobs is under way nearly all the time: nobody in the child will ever
-/// publish the next generation.
+/// A swap that moves very many jobs is under way nearly all the time: no thread of the child will
+/// ever publish the next generation.
 #[test]
 fn a_fork_in_the_middle_of_a_swap_waits_for_no_next_backend() {
     const QUEUED: usize = 20_000;
@@ -249,7 +249,7 @@ fn a_fork_in_the_middle_of_a_swap_waits_for_no_next_backend() {
     });
 }
 
-/// The end of an engine takes locks of a runtime's that its other users hold.
+/// The end of an engine takes locks of a runtime that other users of the runtime hold.
 #[test]
 fn a_drop_in_a_forked_child_leaves_the_runtime_alone() {
     each_backend_in_a_child(|backend| {
@@ -269,8 +269,8 @@ fn a_drop_in_a_forked_child_leaves_the_runtime_alone() {
                 .block_on(last.expect("there are some"))
                 .expect("it runs");
         };
-        // Several, so that at nearly every moment one of them holds the runtime's lock, or has lost
-        // its core with it.
+        // Several, so that at nearly every moment one of them holds the runtime's lock, or was
+        // preempted while holding it.
         meanwhile(8, crowd, || fork_often(&pool, 300));
         ends_clean(&pool);
     });
@@ -297,7 +297,7 @@ fn a_job_that_forks_has_no_pool_in_the_child() {
     });
 }
 
-/// Ends the process where it is dropped in another one.
+/// Ends the process if it is dropped in another process.
 struct Parents(u32);
 
 impl Drop for Parents {
@@ -306,8 +306,8 @@ impl Drop for Parents {
     }
 }
 
-/// On the backends whose threads are the pool's: those of a runtime go on in the child as that sees
-/// fit.
+/// On the backends whose threads belong to the pool: the runtime decides how its own threads go on
+/// in the child.
 #[test]
 fn a_worker_that_is_forked_runs_and_drops_nothing_of_its_parents() {
     each_backend_in_a_child(|backend| {

@@ -15,8 +15,8 @@ use crate::child::each_backend_in_a_child;
 use crate::on::{LIMIT, builder, each_backend, ended, ends_clean, hold, nothing, on, value};
 use crate::system::{in_status, threads};
 
-/// 16: a worker is a thread, and a thread-local of the user's own lasts as long as that; what the
-/// pool itself keeps of a job does not (`R306`).
+/// 16: a worker is a thread, and a user's thread-local lasts as long as the thread; what the pool
+/// itself keeps of a job does not (`R306`).
 #[test]
 fn a_thread_local_of_the_users_lasts_as_long_as_its_worker() {
     thread_local! {
@@ -80,8 +80,8 @@ fn a_job_that_drops_the_last_handle_leaves_no_thread() {
     });
 }
 
-/// 29 and 30: a worker that joins runs the job that it asked for and no other, so a lock that it
-/// holds is met by nobody on its own stack.
+/// 29 and 30: a worker that joins runs the job that it asked for and no other, so no other job on
+/// its stack meets a lock that it holds.
 #[test]
 fn a_join_under_a_lock_meets_no_stranger() {
     each_backend(|backend| {
@@ -94,7 +94,7 @@ fn a_join_under_a_lock_meets_no_stranger() {
         };
         let parent = move |ctx: &JobContext<'_>| {
             let mut held = in_parent.lock().expect("nobody panics under it");
-            // Queued on both sides of the child that is waited for.
+            // Queued before and after the child that is waited for.
             let first = ctx.submit(stranger.clone()).expect("there is room");
             let child = ctx.submit(|ctx: &JobContext<'_>| {
                 let grandchild = ctx.submit(|_: &JobContext<'_>| Ok::<_, Infallible>(5));
@@ -142,8 +142,8 @@ fn all_asleep() -> HashMap<String, u64> {
     let mut same = 0;
     while same < 5 {
         assert!(Instant::now() < limit, "the workers do not come to rest");
-        // Time passes without an event: as long as a thread that is still awake would need to show
-        // it.
+        // There is no event to wait for: this waits as long as a thread that is still awake needs
+        // to show it.
         let (_kept, never) = mpsc::channel::<()>();
         let _limit = never.recv_timeout(std::time::Duration::from_millis(2));
         let now = runs_by_thread();
@@ -153,7 +153,7 @@ fn all_asleep() -> HashMap<String, u64> {
     before
 }
 
-/// 42: one wakes one, and the one wakes the next only if there is more.
+/// 42: one job wakes one worker, which wakes the next only if there are more jobs.
 #[test]
 fn one_job_wakes_at_most_two_of_many_idle_workers() {
     const WORKERS: usize = 64;
@@ -161,8 +161,8 @@ fn one_job_wakes_at_most_two_of_many_idle_workers() {
     each_backend_in_a_child(|backend| {
         let pool = builder(backend, WORKERS).thread_name("herd").build();
         let pool = pool.expect("64 threads can be had");
-        // A rayon thread that finds a job while no other looks for one wakes two more: that is
-        // rayon's choice, not the pool's.
+        // A rayon thread that finds a job while no other thread searches wakes two more: rayon
+        // chooses that, not the pool.
         let most = if backend == Backend::Rayon { 3 } else { 2 };
         for _ in 0..ROUNDS {
             let before = all_asleep();
@@ -200,7 +200,7 @@ impl Job for PingPong {
     }
 }
 
-/// Stops the two also where the test fails, since a pool cannot drain them.
+/// Stops the two also if the test fails, since a pool cannot drain them.
 struct Stop(Arc<AtomicBool>);
 
 impl Drop for Stop {
@@ -209,7 +209,7 @@ impl Drop for Stop {
     }
 }
 
-/// 43: of the worker's own children, one that was there before two that submit each other starts,
+/// 43: among a worker's own children, one that was queued before two that submit each other starts,
 /// and so does one that comes later.
 #[test]
 fn two_jobs_that_submit_each_other_hold_up_no_third() {
@@ -240,8 +240,7 @@ fn two_jobs_that_submit_each_other_hold_up_no_third() {
     });
 }
 
-/// 43: the child of a job that goes on for long is started by another worker, although that one has
-/// enough to do with chains of its own.
+/// 43: another worker starts the child of a long job, even if it is busy with its own chains.
 #[test]
 fn a_child_of_a_long_job_is_held_up_by_nobody() {
     each_backend(|backend| {
@@ -267,7 +266,7 @@ fn a_child_of_a_long_job_is_held_up_by_nobody() {
 }
 
 /// 43: a job that waits for its whole pool lends it its worker; a chain of its own children does
-/// not keep it from what outsiders submitted.
+/// not keep that worker from what outsiders submitted.
 #[test]
 fn a_job_that_waits_for_quiet_comes_to_every_source() {
     each_backend(|backend| {
@@ -307,8 +306,8 @@ impl Job for Chain {
     }
 }
 
-/// 28: a chain that has filled its queue, and whose next jobs are queued past the bound, keeps
-/// neither the queued job waiting nor the one that waits for room.
+/// 28: a chain has filled its queue, and its next jobs are queued past the bound. It holds up
+/// neither the queued job nor the one that waits for room.
 #[test]
 fn a_chain_past_the_bound_holds_up_nobody() {
     each_backend(|backend| {
@@ -329,8 +328,8 @@ fn a_chain_past_the_bound_holds_up_nobody() {
     });
 }
 
-/// How many jobs the queue holds, from within many jobs, each of which the one before runs in
-/// place, when the innermost has submitted for long.
+/// How many jobs the queue holds after the innermost of many nested jobs, each run in place by the
+/// one before, has submitted for long.
 fn queued_by_the_innermost(pool: &Pool, depth: usize) -> u64 {
     const MANY: usize = 20_000;
     if depth == 0 {
@@ -342,7 +341,7 @@ fn queued_by_the_innermost(pool: &Pool, depth: usize) -> u64 {
     }
     let inner = pool.clone();
     let child = pool.spawn(move || queued_by_the_innermost(&inner, depth - 1));
-    // Not by a limit: a join without one runs a child that is queued.
+    // Without a limit, since such a join runs a child that is queued.
     let child = child.expect("the pool is open").join();
     child.expect("no job panics")
 }
@@ -365,7 +364,7 @@ fn a_job_deep_in_others_that_submits_for_long_fills_no_memory() {
     });
 }
 
-/// 31: an outcome that nobody takes is dropped once, whenever its handle went.
+/// 31: an outcome that is not taken is dropped once, whenever its handle was dropped.
 #[test]
 fn a_result_is_dropped_once_whenever_its_handle_goes() {
     const JOBS: usize = 3000;

@@ -1,8 +1,8 @@
-//! Every way in which a pool is known to fail, survived on every backend: the tests that
-//! RELIABILITY.md names next to the contract's rules.
+//! Every known way in which a pool fails, survived on every backend: the tests that RELIABILITY.md
+//! names besides the contract's rules.
 //!
-//! A number in a test's comment is its row there. Linux alone: they read `/proc`, set limits on the
-//! process, fork it.
+//! A number in a test's comment is its row there. The tests run only on Linux: they read `/proc`,
+//! set limits on the process, and fork it.
 #![cfg(target_os = "linux")]
 
 mod chains;

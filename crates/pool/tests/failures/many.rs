@@ -1,5 +1,5 @@
-//! Row 29 at large: many inputs, and many jobs of a scope, from within a job, without an end, and
-//! at the pool's end.
+//! Row 29 at scale: many or endless inputs, and many jobs of a scope, also inside a job and at the
+//! pool's end.
 
 use std::convert::Infallible;
 use std::panic::{AssertUnwindSafe, catch_unwind, resume_unwind};
@@ -17,7 +17,7 @@ use crate::system::most_resident;
 
 const INPUTS: usize = 4000;
 
-/// A count that many may look at.
+/// A count that many threads may read.
 #[derive(Clone, Default)]
 struct Counter(Arc<AtomicUsize>);
 
@@ -30,7 +30,7 @@ impl Counter {
         self.0.load(Ordering::SeqCst)
     }
 
-    /// Numbers without end, each counted as it is taken.
+    /// Endless numbers, each counted when it is taken.
     fn endless(&self) -> impl Iterator<Item = usize> + Send + use<> {
         let count = self.clone();
         (0..).inspect(move |_| count.add())
@@ -47,7 +47,8 @@ fn inside<T: Send + std::fmt::Debug + 'static>(
     value(pool.submit(job).expect("there is room"))
 }
 
-/// Checks that the inputs are taken at most `window` ahead of the outcomes. The outcomes' sum.
+/// Checks that the inputs are taken at most `window` ahead of the outcomes. Returns the outcomes'
+/// sum.
 fn sum_within(
     window: usize,
     taken: &Counter,
@@ -88,7 +89,7 @@ fn a_map_inside_a_job_takes_inputs_as_it_gives_outcomes() {
     });
 }
 
-/// Of all that are ready, none waits for the one that is not.
+/// No outcome that is ready waits for the one that is not.
 #[test]
 fn an_outcome_inside_a_job_waits_for_no_other() {
     each_backend(|backend| {
@@ -123,7 +124,7 @@ fn an_outcome_inside_a_job_waits_for_no_other() {
 #[test]
 fn inputs_may_be_without_end() {
     each_backend(|backend| {
-        // A queue of any size takes no more of them than others do.
+        // A queue of any size takes no more inputs than others do.
         for capacity in [1, 8, usize::MAX] {
             let pool = on(backend, 2, capacity);
             let taken = Counter::default();
@@ -177,7 +178,7 @@ fn a_map_that_is_dropped_cancels_what_has_not_started() {
         });
         pool.wait_idle();
         assert_eq!((first, ran.get()), ((true, true), 2), "{backend}");
-        // Nothing is held by jobs that never ran.
+        // Jobs that never ran hold nothing.
         assert_eq!(Arc::strong_count(&ran.0), 1, "{backend}");
         assert_eq!(Arc::strong_count(&taken.0), 1, "{backend}");
         ends_clean(&pool);
@@ -222,8 +223,8 @@ fn a_map_whose_inputs_panic_gives_what_it_has_taken() {
     });
 }
 
-/// The pool ends while its jobs, and threads outside, take outcomes. Each input has one, and inputs
-/// without end come to one.
+/// The pool ends while its jobs and threads outside take outcomes. Each input has one, and endless
+/// inputs come to an end.
 #[test]
 fn a_map_comes_to_an_end_with_its_pool() {
     each_backend(|backend| {
@@ -271,7 +272,7 @@ fn a_map_comes_to_an_end_with_its_pool() {
     });
 }
 
-/// What a scope keeps of a job that is over is little, and goes.
+/// A scope keeps little of a job that has ended, and frees it.
 #[test]
 fn the_memory_of_a_scope_follows_what_is_alive() {
     const JOBS: usize = 200_000;
@@ -299,7 +300,7 @@ fn the_memory_of_a_scope_follows_what_is_alive() {
     });
 }
 
-/// Says when it is dropped.
+/// Reports its drop.
 struct Tells(mpsc::Sender<()>);
 
 impl Drop for Tells {
@@ -308,7 +309,7 @@ impl Drop for Tells {
     }
 }
 
-/// Another thread ends the pool, whose only worker hangs in a job that is none of the scope's.
+/// Another thread ends the pool, whose only worker hangs in a job outside the scope.
 #[test]
 fn a_scope_is_left_when_its_pool_is_shut_down() {
     each_backend(|backend| {
@@ -330,8 +331,8 @@ fn a_scope_is_left_when_its_pool_is_shut_down() {
             let ends = thread::spawn(move || drop(other.shutdown(ShutdownPolicy::now())));
             ends.join().expect("the shutdown returns");
         });
-        // No worker is free to drop what the jobs captured, but they are lent: the scope takes them
-        // back, and drops them itself.
+        // No worker is free to drop what the jobs captured, but the jobs are borrowed: the scope
+        // takes them back, and drops them itself.
         for _ in 0..JOBS {
             told.try_recv()
                 .expect("it is dropped before the scope is left");

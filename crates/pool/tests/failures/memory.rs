@@ -1,4 +1,4 @@
-//! Rows 13 to 15: bounds of any size, a queue that is full for long, and jobs of any size.
+//! Rows 13 to 15: bounds of any size, a queue that stays full for long, and jobs of any size.
 
 use std::convert::Infallible;
 use std::hint::black_box;
@@ -16,11 +16,11 @@ const MIB: u64 = 1 << 20;
 
 #[test]
 fn a_capacity_of_any_size_costs_no_memory_in_proportion() {
-    // The largest array that a queue takes at once has addresses of 64 MiB; the next larger queue
-    // is no array.
+    // The largest array that a queue uses reserves 64 MiB of address space; a larger queue is not
+    // an array.
     const MOST: u64 = 16 * MIB;
     each_backend_in_a_child(|backend| {
-        // The first pool pays for what all of them share.
+        // The first pool allocates what all of them share.
         ends_clean(&on(backend, 1, 1));
         let before = most_resident();
         limit_memory(512 * MIB);
@@ -97,17 +97,17 @@ fn a_million_submissions_to_a_full_queue_take_no_memory() {
     });
 }
 
-/// A payload of `N` bytes that wants more than the words of a task give it, though it may be small
-/// enough for them.
+/// A payload of `N` bytes with a larger alignment than the words of a task have, although it may be
+/// small enough for them.
 #[repr(align(32))]
 struct Aligned<const N: usize>([u8; N]);
 
-/// Nothing, at the start of a page: no address is that by chance.
+/// Zero bytes at the start of a page: no address has that alignment by chance.
 #[repr(align(4096))]
 struct Page;
 
-/// A worker that is kept from its queue leaves no future there that it has ended for the job that
-/// keeps it.
+/// A worker that is kept from its queue leaves no future there that it has ended for the job it
+/// runs.
 #[test]
 fn futures_that_a_job_joins_go_as_they_end() {
     const FUTURES: usize = 100_000;
@@ -138,7 +138,7 @@ fn sum(bytes: &[u8]) -> usize {
     bytes.iter().map(|&byte| usize::from(byte)).sum()
 }
 
-/// Jobs that hold, and give, `N` bytes.
+/// Jobs that hold and return `N` bytes.
 fn arrives_whole<const N: usize>(pool: &Pool) {
     let room = "there is room";
     let packed = [3_u8; N];
@@ -161,7 +161,7 @@ fn arrives_whole<const N: usize>(pool: &Pool) {
     assert_eq!(value(pool.spawn_future(future).expect(room)), 3 * N);
 }
 
-/// A job that holds, and gives, something that has no size.
+/// A job that holds and returns a zero-sized value.
 fn a_page_arrives(pool: &Pool) {
     let starts = |page: &Page| std::ptr::from_ref(page).addr().is_multiple_of(4096);
     let room = "there is room";
@@ -179,7 +179,7 @@ fn a_page_arrives(pool: &Pool) {
     let page = Page;
     let future = async move { starts(&page) };
     assert!(value(pool.spawn_future(future).expect(room)));
-    // By itself, without a capture next to it.
+    // The job alone, without another capture.
     let page = Page;
     let nothing_else = move |_: &JobContext<'_>| {
         let _page = &page;
@@ -195,7 +195,7 @@ fn a_job_of_any_size_and_alignment_arrives_whole() {
     }
     each_backend(|backend| {
         let pool = on(backend, 1, 8);
-        // On both sides of what a task holds in place, and far beyond.
+        // Sizes on both sides of what a task stores inline, and far beyond.
         of_sizes!(&pool; 0 1 7 8 31 39 40 41 47 48 49 55 56 57 63 64 65 127 4096 16384);
         a_page_arrives(&pool);
         ends_clean(&pool);

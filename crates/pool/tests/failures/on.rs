@@ -1,4 +1,4 @@
-//! What the tests share: pools on each backend, and the limits of waits.
+//! What the tests share: pools on each backend, and time limits.
 
 use std::convert::Infallible;
 use std::fmt::Debug;
@@ -19,7 +19,7 @@ pub(crate) fn builder(backend: Backend, workers: usize) -> Builder {
     Pool::builder().backend(backend).workers(workers)
 }
 
-/// A pool with `workers` workers and `capacity` places.
+/// A pool with `workers` workers and `capacity` slots.
 pub(crate) fn on(backend: Backend, workers: usize, capacity: usize) -> Pool {
     builder(backend, workers)
         .queue_capacity(capacity)
@@ -32,7 +32,7 @@ pub(crate) fn each_backend(test: impl Fn(Backend)) {
     Backend::available().into_iter().for_each(test);
 }
 
-/// What became of a job, within the limit.
+/// The outcome of a job, within the limit.
 #[track_caller]
 pub(crate) fn ended<T, E>(handle: JobHandle<T, E>) -> Result<T, JobError<E>> {
     let ended = handle.join_timeout(LIMIT);
@@ -50,7 +50,8 @@ pub(crate) fn nothing(_: &JobContext<'_>) -> Result<(), Infallible> {
     Ok(())
 }
 
-/// A job that has started, and runs until what comes with it is dropped. True then.
+/// A job that has started, and runs until the sender returned with it is dropped. It returns true
+/// then.
 #[track_caller]
 pub(crate) fn hold(pool: &Pool) -> (Sender<()>, JobHandle<bool, Infallible>) {
     let (release, released) = mpsc::channel();

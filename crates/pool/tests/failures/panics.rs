@@ -1,4 +1,4 @@
-//! Rows 1, 5 and 7: panics by the thousand, and at every place where a pool calls its user.
+//! Rows 1, 5 and 7: thousands of panics, and panics at every place where a pool calls user code.
 
 use std::convert::Infallible;
 use std::panic::{AssertUnwindSafe, catch_unwind, panic_any, resume_unwind};
@@ -12,12 +12,12 @@ use crate::child::each_backend_in_a_child;
 use crate::on::{builder, each_backend, ended, ends_clean, nothing, on, value};
 use crate::system::threads;
 
-/// A panic without the print of the process's hook: there are many here.
+/// A panic for which the process's hook prints nothing: there are many here.
 fn quietly(payload: impl std::any::Any + Send) -> ! {
     resume_unwind(Box::new(payload))
 }
 
-/// Panics as it is dropped, with a payload that does so too.
+/// Panics when it is dropped, with a payload that does so too.
 struct Bomb(bool);
 
 impl Drop for Bomb {
@@ -107,8 +107,8 @@ fn faulty() -> impl Iterator<Item = u32> {
     })
 }
 
-/// Everything of the user's that a pool calls, each panicking; on a thread of the user's, which
-/// hears it, or on a worker.
+/// All user code that a pool calls, each panicking: on a user's thread, which sees the panic, or on
+/// a worker.
 fn every_call_of_user_code(pool: &Pool) {
     fn heard(call: impl FnOnce()) {
         assert!(
@@ -153,7 +153,7 @@ fn every_call_of_user_code(pool: &Pool) {
     );
 }
 
-/// Every public call that takes or gives something, after all that.
+/// Every public call that takes or returns something, after all that.
 fn every_call_works(pool: &Pool, backend: Backend) {
     let ran = Arc::new(AtomicUsize::new(0));
     let count = || {

@@ -1,4 +1,4 @@
-//! Rows 23, 34 and 35: pools and runtimes, one inside the other or next to it.
+//! Rows 23, 34 and 35: pools and runtimes, inside or next to each other.
 #![cfg(feature = "async")]
 
 use std::sync::mpsc;
@@ -38,7 +38,7 @@ fn used(backend: Backend) -> Pool {
     pool
 }
 
-/// 34: where a runtime must not be dropped, a pool may be: inside `block_on`, inside tasks, on a
+/// 34: a pool may be dropped where a runtime must not be: inside `block_on`, inside tasks, on a
 /// runtime of one thread.
 #[test]
 fn a_pool_may_be_dropped_inside_any_runtime() {
@@ -62,7 +62,7 @@ fn a_pool_may_be_dropped_inside_any_runtime() {
                 .block_on(local.run_until(in_a_task))
                 .expect("the task does not panic");
         }
-        // And inside a future of another pool's.
+        // And inside a future of another pool.
         let outer = on(backend, 1, 8);
         value(
             outer
@@ -73,7 +73,7 @@ fn a_pool_may_be_dropped_inside_any_runtime() {
     });
 }
 
-/// 34: the runtime is the caller's, and has one thread, which is the one that drops the pool.
+/// 34: the runtime belongs to the caller, and its only thread drops the pool.
 #[test]
 fn a_pool_on_a_callers_runtime_may_be_dropped_inside_it() {
     for runtime in [current_thread(), multi_thread()] {
@@ -88,7 +88,7 @@ fn a_pool_on_a_callers_runtime_may_be_dropped_inside_it() {
             let pool = build();
             let handles: Vec<_> = (0..8).map(|n| pool.spawn(move || n)).collect();
             drop(pool);
-            // It waits for nothing here; what was accepted runs all the same.
+            // It waits for nothing here; what was accepted still runs.
             for (n, handle) in handles.into_iter().enumerate() {
                 let handle = handle.expect("there is room");
                 assert_eq!(handle.await.expect("it completes"), n);
@@ -134,8 +134,8 @@ fn jobs_may_be_submitted_from_no_runtime_and_from_any() {
     });
 }
 
-/// 35: a future that needs a runtime's timers, where there are none, is a job that panics, and says
-/// why.
+/// 35: a future that needs a runtime's timers, without such a runtime, is a job that panics and
+/// says why.
 #[test]
 fn a_future_without_its_runtime_says_what_it_misses() {
     each_backend(|backend| {
@@ -154,8 +154,8 @@ fn a_future_without_its_runtime_says_what_it_misses() {
     });
 }
 
-/// 23: closures run on threads of their own, so the timers of futures go on: one lets the closure
-/// end.
+/// 23: closures run on their own threads, so the timers of futures go on; one of these futures lets
+/// the closure end.
 #[test]
 fn a_blocking_job_stops_no_timer() {
     const WORKERS: usize = 4;

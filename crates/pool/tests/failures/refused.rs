@@ -1,5 +1,5 @@
-//! Rows 8 to 10: stacks that are too small, and threads that the system refuses, as a pool is built
-//! and later.
+//! Rows 8 to 10: stacks that are too small, and threads that the system refuses, while a pool is
+//! built and later.
 
 use std::future::Future;
 use std::hint::black_box;
@@ -55,7 +55,7 @@ fn a_build_that_is_refused_its_nth_thread_leaves_nothing() {
         // One more stack fits each time, until all do; some backends have a few threads next to the
         // workers.
         for stacks in 0..2 * WORKERS as u64 + 4 {
-            // The rest is for heaps, of which each thread may want one of its own.
+            // The rest is for heaps, since each thread may need one.
             limit_memory(stacks * STACK + STACK / 2);
             let result = builder(backend, WORKERS).stack_size(STACK as usize).build();
             unlimit_memory();
@@ -82,7 +82,7 @@ fn a_build_that_is_refused_its_nth_thread_leaves_nothing() {
     });
 }
 
-/// Uses stack down to a depth of that many bytes.
+/// Uses this many bytes of stack.
 fn dig(bytes: usize) {
     fn below(start: usize, bytes: usize) {
         let block = [0_u8; 4096];
@@ -132,8 +132,8 @@ fn a_stack_overflow_ends_the_process_and_a_larger_stack_prevents_it() {
     });
 }
 
-/// Polls the future again and again, as a runtime does when it is woken at once, until the limit of
-/// the test.
+/// Polls the future repeatedly, as a runtime does when it is woken at once, until the limit of the
+/// test.
 fn poll_until_ready<F: Future>(future: F) -> F::Output {
     let (mut future, limit) = (pin!(future), Instant::now() + LIMIT);
     let (send, woken) = mpsc::channel();
@@ -151,12 +151,12 @@ struct Tells(mpsc::Sender<()>);
 
 impl std::task::Wake for Tells {
     fn wake(self: std::sync::Arc<Self>) {
-        // Who has stopped listening has its result.
+        // A receiver that is gone has its result.
         let _heard = self.0.send(());
     }
 }
 
-/// With a default stack as large as all that is left, no thread can be had.
+/// With a default stack as large as all memory that is left, no thread can start.
 fn refuse_threads() {
     limit_memory(64 * MIB);
     let refused = thread::Builder::new()
@@ -187,7 +187,7 @@ fn a_pool_that_gets_no_more_threads_runs_all_it_accepts() {
         );
         assert_eq!(value(pool.spawn(|| 6).expect("the old one goes on")), 6);
 
-        // The pool's clock is a thread as well. Without it a limit holds all the same.
+        // The pool's timer is a thread as well. Without it, a limit still holds.
         let (release, hangs) = hold(&pool);
         let soon = Duration::from_millis(50);
         let policy = ShutdownPolicy::new(soon).cancel_grace(soon);
@@ -205,8 +205,8 @@ fn a_pool_that_gets_no_more_threads_runs_all_it_accepts() {
     in_children_with_large_stacks(&runs);
 }
 
-/// Runs a test again on each backend, in a process whose threads have stacks larger than what glibc
-/// keeps of those that have ended.
+/// Runs a test again on each backend, in a process whose threads have larger stacks than glibc
+/// caches from ended threads.
 fn in_children_with_large_stacks<Body>(_body: &Body) {
     each_backend(|backend| {
         run_again::<Body>(backend, |command| {

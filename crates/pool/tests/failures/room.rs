@@ -1,5 +1,5 @@
-//! Rows 28, 43 and 57: who waits for a place, who holds them up, and how deep what runs in place
-//! instead may go.
+//! Rows 28, 43 and 63: submitters that wait for a slot, what holds them up, and how deep jobs that
+//! run in place may nest.
 
 use std::convert::Infallible;
 use std::future::Future;
@@ -15,7 +15,7 @@ use pool::{Backend, Job, JobContext, JobExt, Pool, SubmitError};
 use crate::child::each_backend_in_a_child;
 use crate::on::{LIMIT, block_on, each_backend, ends_clean, hold, nothing, on, value};
 
-/// Polls once, and gives no way to be woken.
+/// Polls once, with a waker that does nothing.
 fn poll_once<F: Future>(future: Pin<&mut F>) -> Poll<F::Output> {
     future.poll(&mut Context::from_waker(Waker::noop()))
 }
@@ -27,7 +27,7 @@ fn fill(pool: &Pool, capacity: usize) {
     }
 }
 
-/// 57: submissions that are polled once and kept hold up neither those behind them nor those that
+/// 63: submissions that are polled once and kept hold up neither those behind them nor those that
 /// come later.
 #[test]
 fn a_submission_that_is_not_polled_holds_up_nobody() {
@@ -44,8 +44,8 @@ fn a_submission_that_is_not_polled_holds_up_nobody() {
                 assert!(poll_once(it.as_mut()).is_pending(), "{backend}: it is full");
             }
             thread::scope(|threads| {
-                // Those are in line behind it; whether they are when the place comes free does not
-                // matter.
+                // These are in line behind it, or come later; it does not matter whether they are
+                // in line when the slot comes free.
                 let behind = [
                     threads.spawn(|| value(pool.submit(nothing).expect("it gets in"))),
                     threads.spawn(|| {
@@ -76,7 +76,7 @@ fn a_submission_that_is_not_polled_holds_up_nobody() {
     }
 }
 
-/// 57: places beyond the one that it was woken for are free at once.
+/// 63: slots beyond the one that it was woken for are free at once.
 #[test]
 fn a_submission_that_is_not_polled_costs_one_place() {
     each_backend(|backend| {
@@ -85,8 +85,7 @@ fn a_submission_that_is_not_polled_costs_one_place() {
         fill(&pool, 8);
         let mut kept = Box::pin(pool.submit_async(nothing));
         assert!(poll_once(kept.as_mut()).is_pending());
-        // The last of the queue holds the worker again, so that no place comes free for what
-        // follows.
+        // The last queued job holds the worker again, so that no slot comes free for what follows.
         drop(release);
         assert!(value(held));
         pool.wait_idle();
@@ -100,8 +99,8 @@ fn a_submission_that_is_not_polled_costs_one_place() {
     });
 }
 
-/// 57: futures of one pool wait for room in another, and what would poll them blocks in the same
-/// line.
+/// 63: futures of one pool wait for room in another, and the workers that would poll them block in
+/// the same line.
 #[test]
 fn futures_in_line_whose_workers_block_behind_them_hold_up_nobody() {
     const FUTURES: usize = 4;
@@ -144,8 +143,8 @@ fn futures_in_line_whose_workers_block_behind_them_hold_up_nobody() {
     }
 }
 
-/// A job that submits itself again until it is told to stop, or has started too often since
-/// somebody began to wait.
+/// A job that submits itself again until it is told to stop, or has started too often since a
+/// submitter began to wait.
 #[derive(Clone)]
 struct Again {
     is_over: Arc<AtomicBool>,
@@ -154,8 +153,7 @@ struct Again {
 }
 
 impl Again {
-    /// Starts while somebody waits, of jobs that take next to no time: many times what the waking
-    /// of a thread takes.
+    /// Starts of very short jobs while a submitter waits: many times what waking a thread takes.
     const MOST: usize = 2_000_000;
 
     fn is_over(&self) -> bool {
@@ -213,12 +211,12 @@ fn those_inside_do_not_starve_one_who_waits_outside() {
     }
 }
 
-/// 57: a wait for room ends with the job's own deadline, whatever the limit of the wait.
+/// 63: a wait for room ends with the job's own deadline, whatever the limit of the wait.
 #[test]
 fn a_wait_for_room_ends_at_the_jobs_deadline() {
     const SOON: Duration = Duration::from_millis(50);
-    /// How many jobs were accepted: a submitter that was kept from its core until the deadline has
-    /// a job that is over as it is submitted.
+    /// How many jobs were accepted. If a submitter does not get a core until the deadline, its job
+    /// ends when it is submitted.
     fn is_given_back<H, J>(way: &str, submit: impl FnOnce() -> Result<H, SubmitError<J>>) -> u64 {
         let start = Instant::now();
         let submitted = submit();
@@ -252,7 +250,7 @@ fn a_wait_for_room_ends_at_the_jobs_deadline() {
                 .map_err(|cut_short| cut_short.refused)
         });
         assert_eq!(pool.stats().expired, expired, "{backend}");
-        // One that has a longer limit than that of its wait keeps to the latter.
+        // If the job's limit is longer than that of its wait, the limit of the wait holds.
         let long = || nothing.with_timeout(LIMIT);
         let accepted = is_given_back("submit_timeout", || pool.submit_timeout(long(), SOON));
         assert_eq!(accepted, 0, "{backend}");
@@ -262,7 +260,7 @@ fn a_wait_for_room_ends_at_the_jobs_deadline() {
     });
 }
 
-/// A graph of pages, each with links to some others; whoever comes to a page first follows its
+/// A graph of pages, each with links to some others; the first job that comes to a page follows its
 /// links.
 struct Graph {
     is_visited: Vec<AtomicBool>,
@@ -300,8 +298,8 @@ impl Job for Page {
     fn run(self, ctx: &JobContext<'_>) -> Result<(), Infallible> {
         let Self { graph, page } = self;
         let pages = graph.is_visited.len();
-        // The next page is among the links: so all are found, and a walk in depth comes to each
-        // within the one before.
+        // The next page is among the links, so all are found, and a depth-first walk comes to each
+        // page within the one before.
         for link in 0..graph.links {
             let page = (page * (link + 1) + 1) % pages;
             if graph.is_first_visit(page) {
@@ -339,7 +337,7 @@ fn crawl(backend: Backend, workers: usize, capacity: usize, links: usize, is_clo
 }
 
 /// 28: a crawl over a graph that is far larger than the queue, at any breadth, open or draining,
-/// needs no endless stack.
+/// needs a bounded stack.
 #[test]
 fn a_crawl_of_any_length_overflows_no_stack() {
     each_backend_in_a_child(|backend| {
@@ -353,7 +351,7 @@ fn a_crawl_of_any_length_overflows_no_stack() {
 /// they submit the next.
 struct Comb {
     links: usize,
-    /// Links that run within each other now, and the most so far.
+    /// Links that are nested now, and the most so far.
     depth: Arc<[AtomicUsize; 2]>,
 }
 
@@ -379,8 +377,7 @@ impl Job for Comb {
     }
 }
 
-/// 28: where each job has more children than it may queue past the bound, the depth is bounded all
-/// the same.
+/// 28: even if each job has more children than it may queue past the bound, the depth is bounded.
 #[test]
 fn what_runs_in_place_is_never_deeper_than_192_jobs() {
     each_backend(|backend| {

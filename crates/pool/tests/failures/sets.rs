@@ -1,4 +1,4 @@
-//! Rows 61 and 62: jobs that are given up together, or with whoever waits for them.
+//! Rows 61 and 62: jobs that are cancelled together, or with the task that waits for them.
 
 use std::convert::Infallible;
 use std::future::{Future, pending, poll_fn};
@@ -25,7 +25,7 @@ struct Tells(mpsc::Sender<()>);
 
 impl Wake for Tells {
     fn wake(self: Arc<Self>) {
-        // Who has stopped listening has its outcome.
+        // A receiver that is gone has its outcome.
         let _heard = self.0.send(());
     }
 }
@@ -108,7 +108,7 @@ fn a_set_in_a_job_runs_its_jobs_in_place_in_linear_time() {
     });
 }
 
-/// The first error leaves the function, and takes the rest along.
+/// The first error leaves the function, and cancels the rest.
 fn first_error(pool: &Pool) -> Result<(), JobError<&'static str>> {
     let mut set = JobSet::new(pool);
     set.submit(until_cancelled).expect("the pool is open");
@@ -168,7 +168,7 @@ fn a_handle_may_cancel_its_job_as_it_is_dropped() {
         assert!(!queued.is_finished());
         let kept = pool.spawn(|| 2).expect("there is room").cancel_on_drop();
         let kept = kept.into_handle();
-        // A caller that goes away in the middle of its wait.
+        // A caller that is dropped in the middle of its wait.
         let mut waits = Box::pin(queued);
         let polled = waits.as_mut().poll(&mut Context::from_waker(Waker::noop()));
         assert!(polled.is_pending());
@@ -190,8 +190,8 @@ fn a_handle_may_cancel_its_job_as_it_is_dropped() {
     });
 }
 
-/// 61: polled again, waited for, cancelled: a handle that has given its outcome panics at nothing,
-/// in a guard's drop neither.
+/// 61: a handle that has given its outcome never panics: polled again, waited for, cancelled, or in
+/// a guard's drop.
 #[test]
 fn a_handle_that_gave_its_outcome_bears_every_call() {
     struct Guard(pool::JobHandle<u32, Infallible>);
@@ -216,13 +216,13 @@ fn a_handle_that_gave_its_outcome_bears_every_call() {
     });
 }
 
-/// 62: an abort handle outlives its handle, whatever became of that, and keeps no result.
+/// 62: an abort handle outlives its handle, whatever happened to that, and keeps no result.
 #[test]
 fn an_abort_handle_works_after_its_handle_went_and_keeps_no_result() {
     each_backend(|backend| {
         let pool = on(backend, 1, 64);
         let (release, held) = hold(&pool);
-        // Queued, and let go.
+        // Queued, and its handle dropped.
         let closure = pool.spawn(|| 1).expect("there is room");
         let future = pool.spawn_future(async { 2 }).expect("there is room");
         let aborts = [closure.abort_handle(), future.abort_handle()];
@@ -239,7 +239,7 @@ fn an_abort_handle_works_after_its_handle_went_and_keeps_no_result() {
         pool.wait_idle();
         assert_eq!(pool.stats().cancelled, 2, "{backend}");
 
-        // Running, and let go.
+        // Running, and its handle dropped.
         let running = pool.submit(until_cancelled).expect("there is room");
         let sleeping = pool.spawn_future(pending::<()>()).expect("there is room");
         let aborts = [running.abort_handle(), sleeping.abort_handle()];
@@ -248,7 +248,7 @@ fn an_abort_handle_works_after_its_handle_went_and_keeps_no_result() {
         pool.wait_idle();
         assert_eq!(pool.stats().cancelled, 4, "{backend}");
 
-        // Over, taken or not.
+        // Ended, with its outcome taken or not.
         let result = Arc::new(());
         for is_taken in [false, true] {
             let (one, other) = (Arc::clone(&result), Arc::clone(&result));

@@ -1,4 +1,4 @@
-//! Rows 25 and 39: an end that is brought about from within, by an exit, or past its limit.
+//! Rows 25, 26 and 39: ends that come from within, by an exit, or past their limit.
 
 use std::convert::Infallible;
 use std::future::{Future, pending};
@@ -14,7 +14,7 @@ use pool::{Backend, JobContext, JobError, Pool, ShutdownPolicy};
 use crate::child::{backend_of_this_child, run_again};
 use crate::on::{LIMIT, each_backend, ended, nothing, on, value};
 
-/// What the handler of a child's exit says once its wait is over.
+/// What the handler of a child's exit prints once its wait is over.
 const HANDLED: &str = "the handler has returned";
 
 /// The code with which a job exits.
@@ -27,8 +27,8 @@ fn take_pool() -> Pool {
     pool.expect("the test has left it there")
 }
 
-/// Runs the calling test again for each backend, in a process in which `exit` has a job exit while
-/// others run and wait, and `handler` is called by the exit, on the worker's thread. One worker has
+/// Runs the calling test again for each backend, in a process in which `exit` makes a job exit
+/// while others run and wait. The exit calls `handler` on the worker's thread. One worker has
 /// nothing to do.
 fn exits_in_a_child<Body>(_body: Body, exit: fn(&Pool), handler: extern "C" fn()) {
     if let Some(backend) = backend_of_this_child() {
@@ -86,7 +86,7 @@ fn in_a_half(pool: &Pool) {
             };
             ctx.join(first, second);
         }
-        // The parent sees by the signal that no worker took a half.
+        // The signal tells the parent that no worker took a half.
         std::process::abort()
     });
     exits.expect("there is room").detach();
@@ -97,7 +97,7 @@ fn say_handled() {
     said.expect("the parent listens");
 }
 
-/// The job that has called `exit` never ends, so nobody waits for it there.
+/// The job that has called `exit` never ends, so no wait there includes it.
 #[test]
 fn a_wait_for_quiet_in_a_handler_of_an_exit_inside_a_job_returns() {
     extern "C" fn handler() {
@@ -171,7 +171,7 @@ fn the_last_handle_in_a_handler_of_an_exit_inside_a_job_returns() {
     exits_in_a_child(|| (), in_a_job, handler);
 }
 
-/// A future that sleeps for ever, and notes the thread on which it is dropped.
+/// A future that sleeps forever, and records the thread on which it is dropped.
 struct Sleeper(Arc<Mutex<Vec<ThreadId>>>);
 
 impl Future for Sleeper {
@@ -189,7 +189,7 @@ impl Drop for Sleeper {
     }
 }
 
-/// What is left at the limit is no business of the caller's.
+/// What is left at the limit is not the caller's to drop.
 #[test]
 fn the_caller_of_a_shutdown_drops_no_future() {
     const SLEEPERS: usize = 64;
@@ -217,8 +217,8 @@ fn the_caller_of_a_shutdown_drops_no_future() {
     });
 }
 
-/// The cancelled job is dropped by whoever cancels it, and the last handle with it: the job is over
-/// by then.
+/// The thread that cancels the job drops it, and the last handle with it: the job has ended by
+/// then.
 #[test]
 fn the_last_handle_may_go_with_a_job_that_is_cancelled() {
     each_backend(|backend| {
@@ -242,7 +242,7 @@ fn the_last_handle_may_go_with_a_job_that_is_cancelled() {
     });
 }
 
-/// A local of a worker's thread may be the last to have the pool.
+/// A local of a worker's thread may hold the last handle of the pool.
 #[test]
 fn the_last_handle_may_go_with_a_workers_thread() {
     thread_local! {
@@ -258,8 +258,8 @@ fn the_last_handle_may_go_with_a_workers_thread() {
     });
 }
 
-/// The one thread of a runtime waits in a blocking shutdown, so the pool's futures there cannot be
-/// polled. The limit is the limit.
+/// The only thread of a runtime waits in a blocking shutdown, so the pool's futures there cannot be
+/// polled. The limit still holds.
 #[cfg(feature = "async")]
 #[test]
 fn a_blocking_shutdown_on_the_one_thread_of_a_runtime_keeps_its_limit() {

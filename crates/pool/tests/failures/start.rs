@@ -1,4 +1,4 @@
-//! Rows 5 and 57 to 60: what a pool is built from fails, and what its workers hold is wanted twice.
+//! Rows 5 and 57 to 60: parts of a pool's build fail, and a worker's state is needed twice.
 
 use std::cell::{Cell, RefCell};
 use std::convert::Infallible;
@@ -81,7 +81,7 @@ fn a_start_hook_that_fails_in_a_swap_leaves_the_old_backend() {
     });
 }
 
-/// 58: a stack on which no worker could start is an error; the smallest that is none is large
+/// 58: a stack on which no worker could start is an error; the smallest allowed one is large
 /// enough.
 #[test]
 fn a_stack_that_is_too_small_is_an_error() {
@@ -117,7 +117,7 @@ fn a_stack_that_is_too_small_is_an_error() {
     });
 }
 
-/// A pool whose workers count in a cell of their own.
+/// A pool whose workers each count in a cell.
 fn counting(backend: Backend) -> Pool {
     let pool = builder(backend, 1).on_worker_start(|_| RefCell::new(0_u32));
     pool.build()
@@ -167,7 +167,7 @@ fn a_state_that_is_taken_is_an_error_and_no_panic() {
     });
 }
 
-/// 60: what a future asks of its context holds wherever it is polled.
+/// 60: what a future gets from its context holds wherever it is polled.
 #[test]
 fn a_future_has_its_workers_state_and_submits_children() {
     each_backend(|backend| {
@@ -188,7 +188,7 @@ fn a_future_has_its_workers_state_and_submits_children() {
         };
         let (asked, child) = value(pool.submit_future(asks).expect("there is room"));
         let expected = if backend == Backend::Async {
-            // Its futures are polled by threads that run no hook.
+            // Threads that run no hook poll its futures.
             let none = Err(StateError::Missing);
             (Some(0), None, none, none)
         } else {
@@ -202,8 +202,8 @@ fn a_future_has_its_workers_state_and_submits_children() {
     });
 }
 
-/// 60: a context that is used outside of its job, and after its pool, has no worker and submits to
-/// the pool as any thread does.
+/// 60: a context that is used outside its job, and after its pool, has no worker and submits to the
+/// pool as any thread does.
 #[test]
 fn a_context_that_left_its_future_is_no_worker() {
     each_backend(|backend| {
@@ -221,8 +221,7 @@ fn a_context_that_left_its_future_is_no_worker() {
     });
 }
 
-/// 5: an `on_failure` that logs has what there is to log, for the errors of anybody who says what
-/// they are.
+/// 5: an `on_failure` hook gets the text to log, also for error types that the builder describes.
 #[test]
 fn the_observer_of_failures_is_told_what_the_error_says() {
     each_backend(|backend| {
@@ -243,7 +242,7 @@ fn the_observer_of_failures_is_told_what_the_error_says() {
         let told = messages.recv().expect("the hook was called");
         assert_eq!(told.as_deref(), Some("the upload failed: disk full"));
 
-        // What the handle's error shows has the cause as well, and has it once.
+        // The handle's error shows the cause as well, and only once.
         assert_eq!(error.to_string(), "the job failed: the upload failed");
         let whole = "the job failed: the upload failed: disk full";
         assert_eq!(format!("{error:#}"), whole);
@@ -255,7 +254,7 @@ fn the_observer_of_failures_is_told_what_the_error_says() {
     });
 }
 
-/// 5: what refuses a job can be told of by `?`, whatever the job captures.
+/// 5: `?` can report a refusal, whatever the job captures.
 #[test]
 fn a_refusal_goes_by_question_mark_for_a_job_that_is_not_sync() {
     fn spawn(pool: &Pool) -> anyhow::Result<u32> {

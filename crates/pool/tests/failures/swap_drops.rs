@@ -1,5 +1,4 @@
-//! What jobs that are over by the time of a swap leave behind: their drops are user code, and may
-//! use the pool.
+//! Drops of jobs that have ended by the time of a swap: they are user code, and may use the pool.
 
 use std::convert::Infallible;
 use std::time::Duration;
@@ -18,8 +17,8 @@ impl Drop for SubmitsOnDrop {
     }
 }
 
-/// Jobs that expire as they are handed over drop what they captured after the swap, which such a
-/// drop may wait for.
+/// Jobs that expire while they are handed over drop what they captured after the swap, since such a
+/// drop may wait for it.
 #[test]
 fn jobs_that_expire_during_a_swap_may_submit_in_their_drops() {
     const JOBS: u32 = 50;

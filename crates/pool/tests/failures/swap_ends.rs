@@ -1,4 +1,4 @@
-//! Ends of a pool that was swapped, from within: its generations wait for each other's jobs.
+//! Ends of a swapped pool from within: its generations wait for each other's jobs.
 
 use std::convert::Infallible;
 use std::pin::pin;
@@ -23,8 +23,8 @@ fn swap(pool: &Pool) {
         .expect("the backend can be built");
 }
 
-/// Swaps the pool, and has a job of the newest generation end it, once that job has told the older
-/// one through `begin`.
+/// Swaps the pool, and makes a job of the newest generation end it, after that job has told the
+/// older one through `begin`.
 fn ended_by_the_newest(
     pool: &Pool,
     begin: Sender<()>,
@@ -39,9 +39,9 @@ fn ended_by_the_newest(
     value(ends.expect("there was room"))
 }
 
-/// A job of the newest generation ends the pool, and so waits for a job of an older one, which
-/// waits for its child behind the first: the worker that waits for the end runs the child,
-/// whichever generation ends at the time.
+/// A job of the newest generation ends the pool, so it waits for a job of an older one, which waits
+/// for its child, queued behind the first. The worker that waits for the end runs the child,
+/// whichever generation is ending then.
 #[test]
 fn a_job_that_ends_a_swapped_pool_runs_what_its_own_generation_has_queued() {
     for awaits in [false, true] {
@@ -71,8 +71,8 @@ fn a_job_that_ends_a_swapped_pool_runs_what_its_own_generation_has_queued() {
     }
 }
 
-/// A job of each generation: the older one waits for quiet, the newer one for the end. Each is left
-/// out of what the other waits for.
+/// One job of each generation: the older one waits for the pool to be idle, the newer one for its
+/// end. Each is left out of what the other waits for.
 #[test]
 fn waits_in_two_generations_leave_each_other_out() {
     each_backend(|backend| {
@@ -103,7 +103,7 @@ fn a_future_of_an_older_generation_sees_the_end_of_all() {
         swap(&pool);
         let (release, held) = hold(&pool);
         may_end.store(true, Ordering::Relaxed);
-        // The one that ends the pool has asked for its end by the time that a job is refused.
+        // By the time that a job is refused, the end of the pool has been requested.
         let is_closed = |pool: &Pool| {
             let refused = pool.try_execute(nothing);
             refused.is_err_and(|refused| refused.is_closed())
@@ -135,8 +135,8 @@ fn awaits_end(
     (pool.spawn_future(future).expect("there is room"), begun)
 }
 
-/// A half of a job of an older generation goes to the newest, and waits for all: the job that it is
-/// a half of is left out of that.
+/// A half of a job of an older generation goes to the newest, and waits for the whole pool: its job
+/// is left out of that.
 #[test]
 fn a_half_in_the_newest_generation_leaves_its_job_in_an_older_one_out() {
     let waits: [fn(&Pool); 2] = [|pool| pool.wait_idle(), |pool| drop(pool.shutdown(LIMIT))];
@@ -171,8 +171,8 @@ fn a_half_in_the_newest_generation_leaves_its_job_in_an_older_one_out() {
     });
 }
 
-/// A shutdown ends the generations one after the other, and an older one may take long; what the
-/// newest has queued is given up meanwhile.
+/// A shutdown ends the generations one after the other, and an older one may take long. What the
+/// newest has queued is abandoned meanwhile.
 #[test]
 fn what_is_queued_is_given_up_at_the_end_of_the_grace_whatever_runs_in_an_older_generation() {
     each_backend(|backend| {
@@ -196,7 +196,7 @@ fn what_is_queued_is_given_up_at_the_end_of_the_grace_whatever_runs_in_an_older_
     });
 }
 
-/// What a worker is told as it stops, while the pool is open and its queue full.
+/// What a worker that stops is told while the pool is open and its queue full.
 #[derive(Debug, PartialEq, Eq)]
 struct AtTheStop {
     tried_is_full: bool,
@@ -219,8 +219,8 @@ impl AtTheStop {
     }
 }
 
-/// A worker whose generation is over is in no job: it submits as any thread outside, and waits for
-/// room in the newest generation.
+/// A worker whose generation has ended is in no job: it submits as any thread outside does, and
+/// waits for room in the newest generation.
 #[test]
 fn a_worker_of_an_old_backend_that_stops_waits_for_room_in_the_new_one() {
     each_backend(|from| {
@@ -266,7 +266,7 @@ fn a_worker_of_an_old_backend_that_stops_waits_for_room_in_the_new_one() {
 }
 
 /// A job swaps a full pool, and keeps the worker that would make room. The swap fails, and waits
-/// for the workers that had started; they submit as they stop.
+/// for the workers that had started; these submit when they stop.
 #[test]
 fn a_swap_that_fails_inside_a_job_waits_for_no_room() {
     each_backend(|from| {

@@ -1,5 +1,5 @@
-//! Row 56: swaps under load, hundreds of them: what they leave, where children go, and what the
-//! books show meanwhile.
+//! Row 56: hundreds of swaps under load: what they leave, where children go, and what the stats
+//! show meanwhile.
 
 use std::convert::Infallible;
 use std::fs;
@@ -16,10 +16,10 @@ use crate::child::each_backend_in_a_child;
 use crate::on::{LIMIT, each_backend, ended, ends_clean, hold, nothing, on, value};
 use crate::system::threads;
 
-/// How many swaps leave nothing, unless `POOL_SWAPS` says another number.
+/// How many swaps must leave nothing, unless `POOL_SWAPS` says another number.
 const SWAPS: usize = 300;
 
-/// Submits on that many threads while `act` runs, and returns once they have ended.
+/// Submits on this many threads while `act` runs, and returns once they have ended.
 fn under_load(pool: &Pool, submitters: usize, act: impl FnOnce()) {
     let is_over = AtomicBool::new(false);
     thread::scope(|threads| {
@@ -40,7 +40,7 @@ fn under_load(pool: &Pool, submitters: usize, act: impl FnOnce()) {
     });
 }
 
-/// Says that it is over when it is dropped: by a test that has failed, too.
+/// Signals the end when it is dropped, also by a test that has failed.
 struct Over<'a>(&'a AtomicBool);
 
 impl Drop for Over<'_> {
@@ -49,7 +49,7 @@ impl Drop for Over<'_> {
     }
 }
 
-/// Swaps so often, to one backend after the other, and last to `last`.
+/// Swaps this often, to one backend after the other, and finally to `last`.
 fn swap_around(pool: &Pool, swaps: usize, last: Backend) {
     let backends = Backend::available();
     for backend in backends.iter().cycle().take(swaps - 1) {
@@ -58,7 +58,7 @@ fn swap_around(pool: &Pool, swaps: usize, last: Backend) {
     pool.swap(last).expect("the backend can be built");
 }
 
-/// What the process has.
+/// What the process uses.
 #[derive(Debug, Clone, Copy)]
 struct Held {
     threads: usize,
@@ -77,7 +77,8 @@ fn held() -> Held {
     }
 }
 
-/// Waits until the process has at most so much: threads that have left are listed for a moment.
+/// Waits until the process has at most this much: threads that have ended are still listed for a
+/// moment.
 #[track_caller]
 fn wait_for(most: Held) -> Held {
     let limit = Instant::now() + LIMIT;
@@ -100,7 +101,7 @@ fn hundreds_of_swaps_leave_nothing_of_the_old_backends() {
             swaps.parse().expect("POOL_SWAPS is a number of swaps")
         });
         let pool = on(backend, 4, 64);
-        // What all swaps together pay for once: caches of stacks, arenas, the threads' own memory.
+        // What all swaps together allocate once: caches of stacks, arenas, memory of threads.
         under_load(&pool, 2, || swap_around(&pool, 40, backend));
         pool.wait_idle();
         let limit = Instant::now() + LIMIT;
@@ -174,7 +175,7 @@ fn children_of_a_long_job_run_on_the_newest_backend() {
     });
 }
 
-/// Reads the books for as long as `act` runs, and holds each against the one before.
+/// Reads the stats for as long as `act` runs, and compares each with the one before.
 fn books_only_grow(pool: &Pool, capacity: u64, past_bound: u64, act: impl FnOnce()) {
     let is_over = AtomicBool::new(false);
     thread::scope(|threads| {
@@ -241,7 +242,7 @@ fn books_only_grow_while_backends_are_swapped() {
     const CAPACITY: usize = 16;
     each_backend(|backend| {
         let pool = on(backend, 2, CAPACITY);
-        // A swap adopts at most what its predecessor had, and that again: each may be full.
+        // A swap takes over at most what its predecessor had, and as much again: each may be full.
         let past_bound = 20 * CAPACITY as u64;
         books_only_grow(&pool, CAPACITY as u64, past_bound, || {
             under_load(&pool, 2, || swap_around(&pool, 20, backend));
@@ -300,7 +301,7 @@ fn a_swap_shows_in_no_count() {
     });
 }
 
-/// A job for each backend, all of which hang, on as many generations.
+/// A job for each backend, all of which hang, on that many generations.
 fn a_hang_on_each(pool: &Pool) -> (Vec<mpsc::Sender<()>>, Vec<String>) {
     let mut holds = Vec::new();
     let mut names = Vec::new();

@@ -1,36 +1,35 @@
-//! What the tests ask of the system: limits on memory, a fork, the threads of this process.
+//! System calls for the tests: limits on memory, a fork, the threads of this process.
 
 use std::fs;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 
-/// What a process that forks gives its child: seconds to its end, after which a hang is a death by
-/// a signal.
+/// Seconds that a forked child has to end; after that, a signal ends it.
 const FORKED_SECONDS: u32 = 20;
 
-/// Forks, runs `body` in the child, and waits for that. True if the child came to its end by
-/// itself, without a panic.
+/// Forks, runs `body` in the child, and waits for the child. True if the child ended by itself,
+/// without a panic.
 pub(crate) fn survives_a_fork(body: impl FnOnce()) -> bool {
-    // SAFETY: the child uses what glibc makes safe after a fork of many threads (its allocator),
-    // and what the pool promises to be.
+    // SAFETY: the child uses only what glibc makes safe after a fork of many threads (its
+    // allocator), and what the pool promises to be safe.
     let child = unsafe { libc::fork() };
     assert!(child >= 0, "the system refused a fork");
     if child == 0 {
         // SAFETY: it takes a number.
         unsafe { libc::alarm(FORKED_SECONDS) };
         let is_fine = catch_unwind(AssertUnwindSafe(body)).is_ok();
-        // Not by the standard library's `exit`, which takes a lock that a thread holds as it starts
-        // and ends. SAFETY: it takes a number, and does not return.
+        // Not by the standard library's `exit`, which takes a lock that a thread holds when it
+        // starts and ends. SAFETY: it takes a number, and does not return.
         unsafe { libc::_exit(if is_fine { 0 } else { 1 }) };
     }
     let mut status = 0;
-    // SAFETY: `status` is a place for the child's status.
+    // SAFETY: `status` is valid for the child's status.
     let waited = unsafe { libc::waitpid(child, &raw mut status, 0) };
     assert_eq!(waited, child, "it is our child");
     libc::WIFEXITED(status) && libc::WEXITSTATUS(status) == 0
 }
 
-/// Forks, and returns in the child too: nothing there. In the parent, the exit code of the child,
-/// once it has ended.
+/// Forks, and returns in both: `None` in the child; in the parent, the exit code of the child once
+/// it has ended.
 pub(crate) fn fork_and_go_on() -> Option<libc::c_int> {
     // SAFETY: as in `survives_a_fork`.
     let child = unsafe { libc::fork() };
@@ -41,7 +40,7 @@ pub(crate) fn fork_and_go_on() -> Option<libc::c_int> {
         return None;
     }
     let mut status = 0;
-    // SAFETY: `status` is a place for the child's status.
+    // SAFETY: `status` is valid for the child's status.
     let waited = unsafe { libc::waitpid(child, &raw mut status, 0) };
     assert_eq!(waited, child, "it is our child");
     assert!(
@@ -59,8 +58,8 @@ pub(crate) fn exit_unless(process: u32, code: libc::c_int) {
     }
 }
 
-/// Lets the process address that many bytes more than it does now, and no more than that. What is
-/// larger is refused.
+/// Lets the process address at most this many bytes more than it does now. Larger requests are
+/// refused.
 pub(crate) fn limit_memory(more_bytes: u64) {
     set_memory_limit(address_space() + more_bytes);
 }
@@ -75,7 +74,7 @@ fn set_memory_limit(bytes: u64) {
         rlim_cur: bytes,
         rlim_max: libc::RLIM_INFINITY,
     };
-    // SAFETY: the limit is read, and a soft limit of this process set.
+    // SAFETY: this reads the limit, and sets a soft limit of this process.
     let set = unsafe { libc::setrlimit(libc::RLIMIT_AS, &raw const limit) };
     assert_eq!(set, 0, "a soft limit can be set");
 }
@@ -85,12 +84,12 @@ pub(crate) fn address_space() -> u64 {
     in_status("/proc/self/status", "VmSize:") << 10
 }
 
-/// Bytes of memory that the process has held at the most.
+/// The most bytes of memory that the process has held.
 pub(crate) fn most_resident() -> u64 {
     in_status("/proc/self/status", "VmHWM:") << 10
 }
 
-/// The number behind `label` in a status file.
+/// The number after `label` in a status file.
 pub(crate) fn in_status(file: &str, label: &str) -> u64 {
     let status = fs::read_to_string(file).expect("the system tells it");
     let line = status.lines().find_map(|line| line.strip_prefix(label));

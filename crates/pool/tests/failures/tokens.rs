@@ -1,5 +1,5 @@
-//! Tokens: futures that await one, generations of jobs each of which is below the one before, and
-//! jobs that are over as they are submitted.
+//! Tokens: futures that await one, generations of jobs each below the one before, and jobs that end
+//! when they are submitted.
 
 use std::future::Future;
 use std::pin::{Pin, pin};
@@ -13,7 +13,7 @@ use crate::child::each_backend_in_a_child;
 use crate::on::{LIMIT, each_backend, ended, ends_clean, hold, nothing, on, value};
 use crate::system::most_resident;
 
-/// A future that says when it is first polled, then awaits a token, twice. What it holds goes with
+/// A future that reports its first poll, then awaits a token twice. What it holds is dropped with
 /// it.
 fn waits(
     token: &CancelToken,
@@ -81,7 +81,7 @@ fn generation(ctx: &JobContext<'_>, left: usize, service: &CancelToken, done: Se
         generation(ctx, left - 1, &token, done);
         Ok::<_, std::convert::Infallible>(())
     };
-    // Every other one names the service's token once more.
+    // Every other job names the service's token once more.
     let is_submitted = if left.is_multiple_of(2) {
         ctx.submit(next.with_token(service)).is_ok()
     } else {
@@ -121,7 +121,7 @@ fn generations_of_jobs_take_no_memory_and_no_stack() {
     });
 }
 
-/// Says that it was called.
+/// Reports that it was called.
 struct Tells(Sender<()>);
 
 impl Wake for Tells {
@@ -131,7 +131,7 @@ impl Wake for Tells {
     }
 }
 
-/// A submission that waits for room; what comes with it is told when it is woken.
+/// A submission that waits for room, and a receiver that is told when it is woken.
 fn in_line<F: Future>(mut submission: Pin<&mut F>) -> Receiver<()> {
     let (send, woken) = mpsc::channel();
     let waker = Waker::from(Arc::new(Tells(send)));

@@ -1,4 +1,4 @@
-//! Rows 7, 33 and 38: wakers that panic, that outlive their pool, and wakes that nobody asked for.
+//! Rows 7, 33 and 38: wakers that panic or outlive their pool, and spurious wakes.
 
 use std::convert::Infallible;
 use std::future::Future;
@@ -13,7 +13,7 @@ use pool::{JobContext, Pool, ShutdownPolicy};
 
 use crate::on::{LIMIT, each_backend, ended, ends_clean, hold, nothing, on, value};
 
-/// Says that it was called, and panics.
+/// Reports that it was called, and panics.
 struct Panics(mpsc::Sender<()>);
 
 impl Wake for Panics {
@@ -24,7 +24,7 @@ impl Wake for Panics {
     }
 }
 
-/// Polls once with a waker that panics. What it says tells that it was woken.
+/// Polls once with a waker that panics. The returned receiver tells that it was woken.
 fn poll_with_a_panic<F: Future + ?Sized>(future: Pin<&mut F>) -> mpsc::Receiver<()> {
     let (send, woken) = mpsc::channel();
     let waker = Waker::from(Arc::new(Panics(send)));
@@ -33,7 +33,7 @@ fn poll_with_a_panic<F: Future + ?Sized>(future: Pin<&mut F>) -> mpsc::Receiver<
     woken
 }
 
-/// A pool of one worker that is busy, and what lets it go on.
+/// A pool of one busy worker, and the sender that lets it go on.
 fn busy(pool: &Pool) -> mpsc::Sender<()> {
     let (release, released) = mpsc::channel();
     let (start, started) = mpsc::channel();
@@ -60,7 +60,7 @@ fn a_waker_that_panics_costs_no_worker_and_no_other_wake() {
             let room = poll_with_a_panic(in_line.as_mut());
             let mut idle = pin!(pool.wait_idle_async());
             let quiet = poll_with_a_panic(idle.as_mut());
-            // Behind each of the three somebody waits who panics at nothing.
+            // Behind each of the three waits one that does not panic.
             let behind = threads.spawn(move || second.submit_timeout(nothing, LIMIT).map(drop));
             let idle_too = threads.spawn(move || third.wait_idle());
             release.send(()).expect("the job waits for it");
@@ -220,7 +220,7 @@ fn stray_unparks_start_nothing_twice_and_end_no_wait() {
                         Ok::<_, Infallible>(7)
                     };
                     let handle = pool.submit(job).expect("the pool is open");
-                    // Joined by a thread that is unparked all the time: it must not return without
+                    // A thread that is unparked all the time joins it: it must not return without
                     // an outcome.
                     assert_eq!(handle.join().expect("it completes"), 7);
                     submitted += 1;
@@ -235,8 +235,8 @@ fn stray_unparks_start_nothing_twice_and_end_no_wait() {
             submitter.join().expect("the submitter ends")
         });
         assert_eq!(ran.load(Ordering::SeqCst), submitted, "{backend}");
-        // Who sleeps is counted as before: each time the workers have had time to fall asleep, one
-        // job wakes one.
+        // Sleepers are counted as before: each time the workers have had time to fall asleep, one
+        // job wakes one worker.
         for _ in 0..100 {
             let (_kept, never) = mpsc::channel::<()>();
             let _limit = never.recv_timeout(Duration::from_millis(2));

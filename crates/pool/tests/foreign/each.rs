@@ -11,24 +11,24 @@ use std::time::{Duration, Instant};
 use pool::{Backend, Interrupted, JobContext, Pool, ShutdownPolicy, ShutdownReport};
 use pool_conformance::probe::{PATIENCE, wait_until};
 
-/// Time for one test on one backend. Far above what any takes, also on a busy machine: only a hang
-/// meets it.
+/// Time limit for one test on one backend. It is far above what any takes, even on a busy machine:
+/// only a hang meets it.
 const LIMIT: Duration = Duration::from_secs(120);
 
-/// What a submission to a pool with free places is expected with.
+/// The message for a submission that must succeed, since the pool has free slots.
 pub(crate) const ROOM: &str = "there is room";
 
 /// Runs `test` on each backend in turn, on a thread of its own.
 ///
 /// # Panics
-/// If the test does, or has not ended at the limit; with the backend's name.
+/// If the test panics, or has not ended by the limit; with the backend's name.
 pub(crate) fn on_each_backend(test: impl Fn(Backend) + Send + Sync + 'static) {
     let test = Arc::new(test);
     for backend in Backend::available() {
         let (test, (over, is_over)) = (Arc::clone(&test), mpsc::channel());
         let body = move || {
             let ended = catch_unwind(AssertUnwindSafe(|| test(backend)));
-            // Past the limit nobody listens.
+            // Past the limit the receiver is gone.
             let _heard = over.send(ended.is_ok());
         };
         let body = thread::Builder::new().spawn(body);
@@ -49,7 +49,8 @@ pub(crate) fn pool(backend: Backend, workers: usize, capacity: usize) -> Pool {
     pool.unwrap_or_else(|error| panic!("{backend}: {error}"))
 }
 
-/// Drains the pool: every accepted job ran to its end, and nothing of the pool is left.
+/// Drains the pool, and checks that every accepted job ran to its end and nothing of the pool is
+/// left.
 #[track_caller]
 pub(crate) fn ends_clean(pool: &Pool) -> ShutdownReport {
     let report = pool.shutdown(ShutdownPolicy::drain());

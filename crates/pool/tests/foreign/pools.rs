@@ -1,5 +1,5 @@
-//! Several pools: that wait for each other, that start and stop many times at once, that hold each
-//! other's handles.
+//! Several pools that wait for each other, start and stop many times at once, or hold each other's
+//! handles.
 
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::thread;

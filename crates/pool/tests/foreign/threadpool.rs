@@ -103,7 +103,7 @@ fn a_pool_that_was_waited_for_takes_the_next_wave() {
             }
             thread::scope(|threads| {
                 threads.spawn(|| {
-                    // The one who waits has the time to come back too early.
+                    // The waiting thread has time to come back too early.
                     Count::new().stays_below(1, Duration::from_millis(20));
                     is_open.store(true, Ordering::SeqCst);
                     gate.open();
@@ -120,7 +120,7 @@ fn a_pool_that_was_waited_for_takes_the_next_wave() {
     });
 }
 
-/// Jobs of one pool wait until the other has nothing to do, which has submitted them.
+/// Jobs of one pool wait until the other pool, which submitted them, has nothing to do.
 #[test]
 fn jobs_of_one_pool_wait_until_another_is_idle() {
     const JOBS: usize = 8;
@@ -152,8 +152,8 @@ fn jobs_of_one_pool_wait_until_another_is_idle() {
     });
 }
 
-/// A job may be added at any time by somebody else: who waits comes back, then or later, and the
-/// others' jobs run.
+/// Another thread may add a job at any time: a waiting thread comes back, then or later, and the
+/// other jobs run.
 #[test]
 fn who_waits_comes_back_though_others_go_on_submitting() {
     on_each_backend(|backend| {
@@ -182,8 +182,8 @@ fn who_waits_comes_back_though_others_go_on_submitting() {
     });
 }
 
-/// Two threads wait for the first wave, and each then submits its own: neither's is lost, nor mixed
-/// up.
+/// Two threads wait for the first wave, and each then submits its own: neither wave is lost or
+/// mixed up.
 #[test]
 fn two_who_waited_submit_and_get_their_own() {
     on_each_backend(|backend| {
@@ -214,7 +214,7 @@ fn two_who_waited_submit_and_get_their_own() {
 
 type Waiting<'a> = Pin<Box<dyn Future<Output = ()> + Send + 'a>>;
 
-/// All of them have begun to wait when the pool falls quiet. By the time that the second looks, it
+/// All of them have begun to wait when the pool falls idle. By the time that the second looks, it
 /// is busy again.
 #[test]
 fn who_waits_for_quiet_is_not_held_up_by_who_comes_next() {
@@ -237,7 +237,7 @@ fn who_waits_for_quiet_is_not_held_up_by_who_comes_next() {
         for mut wait in waiting {
             ready(wait.as_mut());
         }
-        // One who comes now has the second wave to wait for.
+        // A thread that comes now has to wait for the second wave.
         let mut late = Box::pin(pool.wait_idle_async());
         assert!(
             poll_once(late.as_mut(), &Count::new()).is_pending(),
@@ -274,7 +274,7 @@ fn a_panic_of_every_worker_leaves_as_many() {
     });
 }
 
-/// A pool goes to another thread, and is used by several at a time.
+/// A pool moves to another thread, and several threads use it at a time.
 #[test]
 fn a_pool_can_be_sent_and_shared() {
     fn is_both<T: Send + Sync + Clone>() {}

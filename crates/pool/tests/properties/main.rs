@@ -1,5 +1,5 @@
-//! Any sequence of operations on two pools, on every backend, comes to what a plain sequential
-//! model of each says. The two share a token.
+//! Any sequence of operations on two pools, on every backend, gives what a plain sequential model
+//! of each says. The two pools share a token.
 
 mod model;
 mod pair;
@@ -12,20 +12,20 @@ use proptest::test_runner::{Config, RngAlgorithm, TestRng, TestRunner};
 use model::{Carries, Ends};
 use pair::Pair;
 
-/// Sequences for each backend: some seconds in all.
+/// Sequences for each backend: a few seconds in all.
 const CASES: u32 = 96;
 const MOST_OPERATIONS: usize = 60;
 const POOLS: usize = 2;
-/// How long a failing sequence is shortened: one that hangs waits for its limit each time.
+/// How long to shrink a failing sequence: one that hangs waits for its limit each time.
 const SHRINK_MILLIS: u32 = 30_000;
-/// The seed of a run that is to be repeated, as a number.
+/// The seed of a run to repeat, as a number.
 const SEED: &str = "POOL_PROPERTY_SEED";
 
-/// One step of a user. Indices are taken modulo what there is.
+/// One step of a user. Indices are taken modulo the number of items.
 #[derive(Debug, Clone)]
 enum Operation {
     TrySubmit(Ends, Carries),
-    /// Waits for room, so it is a step only where there is some, or the pool has closed.
+    /// Waits for room, so it is a step only if there is room or the pool has closed.
     Submit(Ends),
     Cancel(usize),
     LetGo(usize),
@@ -42,7 +42,7 @@ enum Ending {
     GivesBackAndRunsElsewhere,
 }
 
-/// What becomes of the jobs that were given back.
+/// What happens to the jobs that were handed back.
 #[derive(Debug, Clone, Copy)]
 enum Becomes {
     Abandoned,
@@ -107,7 +107,7 @@ fn case() -> impl Strategy<Value = Case> {
     })
 }
 
-/// Runs the cases of a seed, which is told where one of them fails.
+/// Runs the cases of a seed, which a failure reports.
 fn holds_on(backend: Backend) {
     if !backend.is_available() {
         return;

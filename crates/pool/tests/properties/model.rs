@@ -1,8 +1,8 @@
-//! The reference: what a pool owes its user, in plain sequential code.
+//! The reference: what a pool promises its user, in plain sequential code.
 
 use pool::Outcome;
 
-/// How a job ends once it is let go.
+/// How a job ends once it is released.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Ends {
     Completes,
@@ -12,13 +12,13 @@ pub(crate) enum Ends {
     Heeds,
 }
 
-/// What a job carries that may end it before it starts.
+/// What may end a job before it starts.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Carries {
     Nothing,
     /// The token of both pools.
     Token,
-    /// It is over as it comes.
+    /// It ends when it is submitted.
     PastDeadline,
 }
 
@@ -36,20 +36,20 @@ struct Job {
     is_asked_to_stop: bool,
     /// It carries the token that is not cancelled yet.
     has_token: bool,
-    /// In the generation that takes jobs in, whose workers take the next from the queue.
+    /// In the generation that accepts jobs, whose workers take the next from the queue.
     is_newest: bool,
     /// A swap has handed it over, maybe past the bound of the queue.
     was_handed_over: bool,
 }
 
-/// What the model says of a submission.
+/// What the model expects of a submission.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Intake {
     Accepted,
     Full,
     Closed,
     /// Entries of cancelled jobs, or jobs that were handed over past the bound, may or may not take
-    /// a place.
+    /// a slot.
     Unsure,
 }
 
@@ -62,7 +62,7 @@ pub(crate) struct Model {
     jobs: Vec<Job>,
     /// In order; the entry of a job that was cancelled stays until a worker takes it out.
     queue: Vec<usize>,
-    /// How many of the entries take a place is not known.
+    /// It is not known how many of the entries take a slot.
     is_unsure: bool,
 }
 
@@ -78,7 +78,7 @@ impl Model {
         }
     }
 
-    /// What becomes of a job that carries this. One that is over as it comes takes no place.
+    /// What happens to a job that carries this. One that ends when it is submitted takes no slot.
     pub(crate) fn intake(&self, carries: Carries) -> Intake {
         if !self.is_open {
             Intake::Closed
@@ -112,7 +112,7 @@ impl Model {
         });
     }
 
-    /// How many jobs must start, since that many workers are free.
+    /// How many jobs must start, since this many workers are free.
     pub(crate) fn due(&self) -> usize {
         let is_busy = |job: &&Job| job.is_newest && job.life == Life::Running;
         let busy = self.jobs.iter().filter(is_busy).count();
@@ -120,7 +120,7 @@ impl Model {
         live.count().min(self.workers - busy)
     }
 
-    /// A job has started. Says what is wrong with that, if anything is.
+    /// Records that a job has started. Returns an error if it must not have.
     pub(crate) fn start(&mut self, job: usize, is_in_order: bool) -> Result<(), String> {
         if !self.jobs.get(job).is_some_and(|it| it.life == Life::Queued) {
             return Err(format!("job {job} starts and is not queued: {self:?}"));
@@ -142,8 +142,8 @@ impl Model {
         Ok(())
     }
 
-    /// Every job that was due has started. A worker that is free then takes out whatever is left,
-    /// sooner or later.
+    /// Every job that was due has started. Sooner or later, a free worker takes out the entries
+    /// that are left.
     pub(crate) fn settle(&mut self) {
         if !self.queue.iter().any(|&job| self.is_queued(job)) && self.free_workers() > 0 {
             self.is_unsure |= !self.queue.is_empty();
@@ -164,7 +164,7 @@ impl Model {
         self.jobs[job].life == Life::Queued
     }
 
-    /// How many jobs are queued. A job that was cancelled is not, though its entry is there.
+    /// How many jobs are queued. A cancelled job is not, even if its entry is there.
     pub(crate) fn queued(&self) -> usize {
         (0..self.jobs.len())
             .filter(|&it| self.is_queued(it))
@@ -180,7 +180,7 @@ impl Model {
         (0..self.jobs.len()).filter(is_running).collect()
     }
 
-    /// The handle asks a job to stop. Its outcome, if that ends it.
+    /// The handle asks a job to stop. Returns its outcome, if that ends it.
     pub(crate) fn cancel(&mut self, job: usize) -> Option<Outcome> {
         let job = &mut self.jobs[job];
         match job.life {
@@ -196,7 +196,7 @@ impl Model {
         }
     }
 
-    /// The token asks the jobs that carry it to stop. Those that end by that.
+    /// The token asks the jobs that carry it to stop. Returns those that this ends.
     pub(crate) fn cancel_token(&mut self) -> Vec<usize> {
         let carriers = (0..self.jobs.len()).filter(|&job| self.jobs[job].has_token);
         let carriers: Vec<usize> = carriers.collect();
@@ -210,7 +210,7 @@ impl Model {
         ended
     }
 
-    /// A running job is let go. Its outcome.
+    /// A running job is released. Returns its outcome.
     pub(crate) fn let_go(&mut self, job: usize) -> Outcome {
         let job = &mut self.jobs[job];
         let outcome = match job.ends {
@@ -227,7 +227,7 @@ impl Model {
         self.is_open = false;
     }
 
-    /// Whether the pool can be swapped; then the next generation has taken over what is queued.
+    /// Whether the pool can be swapped. If so, the next generation has taken over what is queued.
     pub(crate) fn swap(&mut self) -> bool {
         if !self.is_open {
             return false;
@@ -247,7 +247,7 @@ impl Model {
         true
     }
 
-    /// All that was accepted runs to its end.
+    /// All accepted jobs run to their end.
     pub(crate) fn drain(&mut self) {
         for job in 0..self.jobs.len() {
             if !matches!(self.jobs[job].life, Life::Ended(_)) {
@@ -256,7 +256,7 @@ impl Model {
         }
     }
 
-    /// Running jobs are asked to stop; what is queued is given back. Those jobs.
+    /// Running jobs are asked to stop; queued jobs are handed back. Returns these jobs.
     pub(crate) fn give_back(&mut self) -> Vec<usize> {
         for job in &mut self.jobs {
             job.is_asked_to_stop |= job.life == Life::Running;
@@ -277,7 +277,7 @@ impl Model {
         self.jobs[job].life = Life::Ended(outcome);
     }
 
-    /// How many have ended so.
+    /// How many have ended with this outcome.
     pub(crate) fn ended(&self, outcome: Outcome) -> u64 {
         let has_it = |job: &&Job| job.life == Life::Ended(outcome);
         self.jobs.iter().filter(has_it).count() as u64

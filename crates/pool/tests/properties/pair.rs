@@ -20,7 +20,7 @@ pub(crate) struct Pair {
     pool: Pool,
     model: Model,
     workers: usize,
-    /// By number; taken once they were joined.
+    /// By number; removed once joined.
     handles: Vec<Option<Handle>>,
     gates: Vec<Gate>,
     started: Count,
@@ -108,7 +108,7 @@ impl Pair {
             match ends {
                 Ends::Completes => Ok(number),
                 Ends::Fails => Err(number),
-                // As a panic, without the print of the process's hook.
+                // A panic, but the process's hook prints nothing.
                 Ends::Panics => resume_unwind(Box::new(number)),
                 Ends::Heeds => ctx.check().map(|()| number).map_err(|_| number),
             }
@@ -305,8 +305,8 @@ impl Pair {
 }
 
 impl Drop for Pair {
-    /// A failed case leaves nothing behind that the next would wait for: a pool that is merely
-    /// dropped drains without a limit.
+    /// A failed case leaves nothing behind that the next would wait for: a drop alone drains the
+    /// pool without a limit.
     fn drop(&mut self) {
         self.gates.iter().for_each(Gate::open);
         if thread::panicking() {
@@ -317,7 +317,7 @@ impl Drop for Pair {
 
 type GatedJob = Box<dyn FnOnce(&JobContext<'_>) -> Result<usize, usize> + Send>;
 
-/// The outcome that a handle gives, whose value is the job's own number.
+/// The outcome that a handle gives; its value is the job's own number.
 fn outcome_of(number: usize, said: &Result<usize, JobError<usize>>) -> Outcome {
     match said {
         Ok(value) => {

@@ -70,7 +70,7 @@ impl Generator<'_> {
         }
     }
 
-    /// Has handles that were kept used by others.
+    /// Adds operations in which others use handles that were kept.
     pub(super) fn sprinkle_handles(&mut self) {
         let jobs = self.program.jobs.len() as u16;
         if jobs == 0 {

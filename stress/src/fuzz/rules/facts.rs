@@ -1,13 +1,13 @@
-//! `Facts`: where each job of a program is submitted, and what that makes of it.
+//! `Facts`: where each job of a program is submitted, and what follows from that.
 
 use super::super::program::{Job, Op, Program, Way, each_op};
 use super::{Home, Kind, waits_for_all};
 
-/// What the rules know of a program.
+/// What the rules know about a program.
 #[derive(Debug)]
 pub(in crate::fuzz) struct Facts<'a> {
     pub(super) program: &'a Program,
-    /// `None`: nobody submits it.
+    /// `None`: it is never submitted.
     pub(in crate::fuzz) homes: Vec<Option<Home>>,
     tainted: Vec<bool>,
 }
@@ -22,8 +22,8 @@ impl<'a> Facts<'a> {
         for script in &program.threads {
             facts.find_homes(None, &script.ops);
         }
-        // A parent comes before its children, so their homes are found in one pass, and their
-        // taints in one pass back.
+        // A parent comes before its children, so one pass forward finds where they are submitted,
+        // and one pass back finds their taints.
         for number in 0..program.jobs.len() {
             if facts.homes[number].is_some() {
                 facts.find_homes(Some(number as u16), &program.jobs[number].ops);
@@ -85,13 +85,13 @@ impl<'a> Facts<'a> {
         self.tainted[usize::from(job)]
     }
 
-    /// The pool changes its backend at some time.
+    /// The pool changes its backend at some point.
     pub(super) fn is_swapped(&self, pool: u8) -> bool {
         self.program
             .has(|op| matches!(op, Op::Swap(it, _) if *it == pool))
     }
 
-    /// Whether the job is submitted by `ancestor`, or by one that is.
+    /// Whether `ancestor` submits the job, directly or through other jobs.
     pub(super) fn is_descendant(&self, job: u16, ancestor: u16) -> bool {
         let parent = |job: u16| self.homes.get(usize::from(job)).copied()??.parent;
         // A parent has a smaller number than its children.

@@ -16,7 +16,7 @@ use super::super::books::Record;
 use super::super::world::World;
 use super::{Act, DEPTH, Failure, PATIENCE, Planned, SoakJob, take_back};
 
-/// The future of a job: yields, sleeps until the alarm, awaits a child; then ends as it is to.
+/// The future of a job: yields, sleeps until the alarm, awaits a child; then ends as planned.
 pub(in crate::soak) async fn run_future(
     job: SoakJob,
     ctx: Option<AsyncContext>,
@@ -50,7 +50,7 @@ pub(in crate::soak) async fn run_future(
 }
 
 impl SoakJob {
-    /// The last step of a future: what it comes to is in the books before it returns.
+    /// The last step of a future: its outcome is in the books before it returns.
     fn keep_books_of_future(
         &self,
         result: Result<(), Option<Interrupted>>,
@@ -71,7 +71,7 @@ impl SoakJob {
     }
 }
 
-/// Submits a child without blocking, and awaits it or lets it go.
+/// Submits a child without blocking, and awaits or detaches it.
 async fn await_a_child(job: &SoakJob, ctx: &AsyncContext, rng: &mut Rng) {
     let mut child = SoakJob::new(&job.world, rng, "submit_async", job.depth + 1);
     child.options = ctx.inherited();
@@ -106,7 +106,7 @@ async fn suspend(world: &World, is_woken_by_itself: bool) {
     .await;
 }
 
-/// A future that notices if two threads poll it at once.
+/// A future that detects two threads polling it at once.
 pub(in crate::soak) struct Watched<F> {
     future: Pin<Box<F>>,
     world: Arc<World>,

@@ -45,7 +45,7 @@ struct Submits(Arc<Street>);
 impl Drop for Submits {
     fn drop(&mut self) {
         let captured = Captured::new(&self.0);
-        // The pool may be full or closed, and then takes nothing.
+        // The pool may be full or closed; then it accepts nothing.
         let _submitted = self.0.pools[POOLS - 1].try_execute(move |_: &JobContext<'_>| {
             drop(captured);
             Ok::<_, io::Error>(())
@@ -53,7 +53,7 @@ impl Drop for Submits {
     }
 }
 
-/// One of the threads.
+/// Runs one of the threads.
 pub(super) struct Actor {
     street: Arc<Street>,
     rng: Rng,
@@ -95,7 +95,7 @@ impl Actor {
             let job = move |ctx: &JobContext<'_>| {
                 let _captured = captured;
                 inner.arrive(at, ctx);
-                // Down the row, and next to it: a child in the same pool.
+                // Down the row, and also a child in the same pool.
                 let child = ctx.submit(|_: &JobContext<'_>| Ok::<_, io::Error>(1));
                 let below = step(Arc::clone(&inner), at + 1)?;
                 let child = child.map_err(|refused| io::Error::other(refused.to_string()))?;
@@ -164,7 +164,7 @@ impl Actor {
     }
 
     fn swap(&mut self, pool: usize) {
-        // The last one stays: the others would not know sockets.
+        // The last one stays: on the others there are no sockets.
         if pool == POOLS - 1 {
             return;
         }
@@ -194,7 +194,7 @@ impl Actor {
         }
     }
 
-    /// A small pool of its own, whose last handle goes inside one of its jobs.
+    /// A separate small pool, whose last handle is dropped inside one of its jobs.
     fn drop_the_last_handle_inside(&mut self) {
         let backend = Backend::ALL[self.rng.usize(..Backend::ALL.len())];
         let built = build(POOLS, backend, &mut self.rng);

@@ -9,14 +9,14 @@ use anyhow::{Context, Result, bail, ensure};
 
 use crate::root;
 
-/// Valgrind's callgrind, which this machine has.
+/// Valgrind's callgrind, which is installed on this machine.
 pub(super) struct Callgrind {
     /// Where each run leaves its counts.
     counts: PathBuf,
 }
 
 impl Callgrind {
-    /// An error that says what to install, where there is none.
+    /// If there is none, an error that says what to install.
     pub(super) fn find() -> Result<Self> {
         match Command::new("valgrind").arg("--version").output() {
             Ok(output) => ensure!(
@@ -67,7 +67,7 @@ impl Drop for Callgrind {
     }
 }
 
-/// The total in what callgrind writes: of the first event, which is the instructions.
+/// The total of the first event in callgrind's output, which is the instructions.
 fn total(text: &str) -> Option<u64> {
     let mut totals = text.lines().filter_map(|line| line.strip_prefix("totals:"));
     totals.next_back()?.split_whitespace().next()?.parse().ok()

@@ -1,15 +1,15 @@
-//! `Axis`: where a figure lies on a chart, in even steps or in even ratios, and where the marks
+//! `Axis`: where a figure lies on a chart, on a linear or logarithmic scale, and where the marks
 //! are.
 
 use std::ops::Range;
 
 use plotters::coord::ranged1d::{KeyPointHint, NoDefaultFormatting, Ranged, ValueFormatter};
 
-/// Figures that differ more than this are shown in even ratios.
+/// Figures that differ by more than this are shown on a logarithmic scale.
 const LINEAR_UP_TO: f64 = 16.0;
 /// The most marks of an axis.
 const MARKS: usize = 6;
-/// The most marks in even ratios below bars, whose room is small.
+/// The most marks on a logarithmic scale below bars, which have little room.
 const MARKS_BELOW_BARS: usize = 4;
 
 /// One axis, as the chart library asks for it.
@@ -22,7 +22,7 @@ pub(super) struct Axis {
 }
 
 impl Axis {
-    /// For bars: from nothing, as long as the `least` that must be seen is not lost next to the
+    /// For bars: from zero, as long as the `least` that must be visible is not lost next to the
     /// most.
     pub(super) fn for_bars(figures: &[f64], least: f64) -> Self {
         let (_, most) = ends(figures);
@@ -35,7 +35,7 @@ impl Axis {
         }
     }
 
-    /// From nothing to a little more than `most`.
+    /// From zero to a little more than `most`.
     fn linear(most: f64) -> Self {
         let step = round_step(most / 4.0);
         let marks = (0..=MARKS).map(|number| step * number_of(number));
@@ -47,7 +47,7 @@ impl Axis {
         }
     }
 
-    /// In even ratios, with a little room on both sides.
+    /// On a logarithmic scale, with a little room on both sides.
     pub(super) fn logarithmic(figures: &[f64]) -> Self {
         let (least, most) = ends(figures);
         let room = ((most / least).log10() * 0.06).max(0.03);
@@ -60,7 +60,7 @@ impl Axis {
         }
     }
 
-    /// In even ratios, with marks where `marks` says.
+    /// On a logarithmic scale, with the marks that `marks` gives.
     pub(super) fn marked(figures: &[f64], marks: Vec<f64>) -> Self {
         Self {
             marks,
@@ -122,7 +122,7 @@ impl ValueFormatter<f64> for Axis {
     }
 }
 
-/// The least and the most of the figures above nothing.
+/// The least and the most of the figures above zero.
 fn ends(figures: &[f64]) -> (f64, f64) {
     let above = || figures.iter().copied().filter(|&it| it > 0.0);
     let least = above().fold(f64::INFINITY, f64::min);
@@ -147,8 +147,8 @@ fn number_of(index: usize) -> f64 {
     index as f64
 }
 
-/// Round figures inside, as many as fit: with two and five between the powers of ten, with three,
-/// without, or every other power.
+/// Round figures inside the range, as many as fit: powers of ten with two and five between them,
+/// with three, alone, or every other one.
 fn logarithmic_marks(low: f64, high: f64, most: usize) -> Vec<f64> {
     let leads: [(&[f64], usize); 4] = [
         (&[1.0, 2.0, 5.0], 1),

@@ -15,7 +15,7 @@ use super::ink;
 /// are side by side.
 pub(super) const WIDTH: u32 = 542;
 const FONT: &str = "sans-serif";
-/// The library makes letters of four fifths of this height.
+/// The library draws letters at four fifths of this height.
 const TEXT_SIZE: i32 = 16;
 pub(super) const SMALL: i32 = 14;
 /// The height of a bar's row.
@@ -102,7 +102,7 @@ pub(super) fn height(standing: &Standing<'_>) -> Result<u32> {
     Ok(u32::try_from(standing.rows.len())? * ROW + MARKS + 12)
 }
 
-/// Bars, or dots on lines where the figures are far apart; the middle half of the samples as a
+/// Bars, or dots on lines if the figures are far apart; the middle half of the samples as a
 /// whisker, figure and ratio at the end.
 pub(super) fn bars(standing: &Standing<'_>) -> Result<String> {
     let rows = &standing.rows;
@@ -110,7 +110,7 @@ pub(super) fn bars(standing: &Standing<'_>) -> Result<String> {
     let ends = rows
         .iter()
         .flat_map(|row| [row.spread.lower, row.spread.median, row.spread.upper]);
-    // A floor's bar may be lost: it is there to be below the others.
+    // A floor's bar may be too small to see: it is there to be below the others.
     let least = standing
         .best(|kind| kind != Kind::Floor)
         .map_or(0.0, |row| row.spread.median);
@@ -164,7 +164,7 @@ pub(super) fn bars(standing: &Standing<'_>) -> Result<String> {
     })
 }
 
-/// The name before a bar, and what it amounts to after it.
+/// The name before a bar, and its figure after it.
 fn label(area: &Area<'_>, row: &Row<'_>, unit: Unit, y: i32) -> Result<()> {
     let contestant = row.contestant;
     let is_ours = super::is_ours(contestant);
@@ -189,7 +189,7 @@ fn label(area: &Area<'_>, row: &Row<'_>, unit: Unit, y: i32) -> Result<()> {
     Ok(())
 }
 
-/// A name that fits before its bar.
+/// A name shortened to fit before its bar.
 pub(super) fn shortened(name: &str) -> String {
     const LONGEST: usize = 21;
     if name.chars().count() <= LONGEST {
@@ -199,7 +199,7 @@ pub(super) fn shortened(name: &str) -> String {
     format!("{start}…")
 }
 
-/// A figure on an axis: without digits that say nothing.
+/// A figure on an axis, without meaningless digits.
 pub(super) fn mark(figure: f64, unit: Unit) -> String {
     let text = words::figure(figure, unit);
     let (number, unit) = text.split_once(' ').unwrap_or((&text, ""));
@@ -211,11 +211,11 @@ pub(super) fn mark(figure: f64, unit: Unit) -> String {
     format!("{number} {unit}").trim_end().to_owned()
 }
 
-/// A line of the headline: a workload's name, and its duel.
+/// A line of the headline: a workload's name, and its comparison.
 pub(super) type DuelOf<'a> = (&'a str, Duel<'a>, Unit);
 
-/// For each workload the best of ours to the best peer: to the left of the middle better, to the
-/// right worse, in even ratios.
+/// For each workload, the best of ours against the best peer, on a logarithmic scale: better to the
+/// left of the middle, worse to the right.
 pub(super) fn duels(duels: &[DuelOf<'_>]) -> Result<String> {
     let count = u32::try_from(duels.len())?;
     let reached: Vec<f64> = duels
@@ -309,7 +309,7 @@ fn reach(ratio: Ratio) -> [f64; 3] {
     [ratio.value, low, high]
 }
 
-/// Powers of two where they are few, otherwise of ten.
+/// Powers of two if they are few, otherwise of ten.
 fn marks_around_one(low: f64, high: f64) -> Vec<f64> {
     let base: f64 = if high / low <= 70.0 { 2.0 } else { 10.0 };
     let powers = (-6..=6).map(|power| base.powi(power));

@@ -5,8 +5,8 @@ use plotters::style::RGBColor;
 
 use super::super::record::{ContestantInfo, Kind};
 
-// Blue and orange are told apart with every kind of colour blindness; so are the four lines of ours
-// (after Okabe and Ito).
+// Blue and orange can be told apart with every kind of colour blindness; so can the four lines of
+// ours (after Okabe and Ito).
 pub(super) const TEXT: RGBColor = RGBColor(0x1c, 0x23, 0x2b);
 pub(super) const MUTED: RGBColor = RGBColor(0x5f, 0x6b, 0x7a);
 pub(super) const GRID: RGBColor = RGBColor(0xe1, 0xe5, 0xea);
@@ -46,12 +46,12 @@ pub(super) fn of(contestant: &ContestantInfo) -> RGBColor {
     }
 }
 
-/// The line of ours number `index`.
+/// Our line number `index`.
 pub(super) fn line_of_ours(index: usize) -> RGBColor {
     LINES_OF_OURS[index % LINES_OF_OURS.len()]
 }
 
-/// The line of other number `index`.
+/// The others' line number `index`.
 pub(super) fn line_of_others(index: usize) -> RGBColor {
     LINES_OF_OTHERS[index % LINES_OF_OTHERS.len()]
 }

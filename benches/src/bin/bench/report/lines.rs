@@ -11,16 +11,16 @@ use super::axis::Axis;
 use super::charts::{MARKS, SMALL, WIDTH, Words, mark, shortened, svg};
 use super::{ink, is_ours};
 
-/// The lines of others that are drawn, the best first: more of them are a tangle.
+/// The most lines of others to draw, the best first: more would be a tangle.
 const OTHERS: usize = 3;
 pub(super) const HEIGHT: u32 = 340;
-/// A curve has that many points, or is none.
+/// The fewest points of a curve.
 const LEAST_POINTS: usize = 3;
 /// Room for the names at the ends of the lines.
 const NAMES: i32 = 166;
 /// Room for the marks of the figures.
 const MARKS_LEFT: u32 = 62;
-/// The least distance of two of those names.
+/// The least distance between two such names.
 const APART: i32 = 17;
 
 /// A contestant's figures along an axis.
@@ -31,7 +31,7 @@ pub(super) struct Line<'a> {
     points: Vec<(f64, f64)>,
 }
 
-/// What the lines run along.
+/// What the horizontal axis shows.
 pub(super) struct Along {
     axis: Axis,
     /// The text of each mark.
@@ -53,7 +53,7 @@ impl Along {
     }
 }
 
-/// Who gets a line: ours, and the best of the others.
+/// The contestants that get a line: ours, and the best of the others.
 fn drawn<'a>(standing: &Standing<'a>) -> Vec<(&'a ContestantInfo, RGBColor)> {
     let mut ours: Vec<&ContestantInfo> = standing
         .rows
@@ -97,14 +97,14 @@ pub(super) fn percentiles(summary: &Summary<'_>) -> Result<Vec<(String, String)>
         .collect())
 }
 
-/// `None` where there are too few.
+/// `None` if there are too few.
 fn percentiles_of(summary: &Summary<'_>, family: &str) -> Result<Option<String>> {
     let standings = family_of(summary, family);
     if standings.len() < LEAST_POINTS {
         return Ok(None);
     }
     let first = standings[0];
-    // Each nine takes the same room: what lies above, in even ratios.
+    // Each nine takes the same room: the share above it is on a logarithmic scale.
     let above = |standing: &Standing<'_>| {
         percentile(&standing.measure.name).map(|(_, share)| 1.0 / (1.0 - share))
     };
@@ -163,8 +163,7 @@ fn per_cent(share: f64) -> String {
     format!("{} %", text.trim_end_matches('0').trim_end_matches('.'))
 }
 
-/// How the first measure grows over workers and over sizes, where more than one of them was
-/// sampled.
+/// How the first measure grows over workers and over sizes, if more than one was sampled.
 pub(super) fn scaling(
     record: &Record,
     summary: &Summary<'_>,
@@ -317,7 +316,8 @@ fn draw(along: &Along, mut lines: Vec<Line<'_>>, unit: Unit) -> Result<String> {
     })
 }
 
-/// Moves the heights of names so far that none covers another, and keeps their order and the frame.
+/// Moves the heights of names apart so that none covers another; keeps their order, within the
+/// frame.
 fn apart(wanted: Vec<i32>, (top, bottom): (i32, i32)) -> Vec<i32> {
     let mut order: Vec<usize> = (0..wanted.len()).collect();
     order.sort_by_key(|&index| wanted[index]);

@@ -1,5 +1,5 @@
-//! The section of a workload: who is first and by how much, the charts, and all figures for those
-//! who want them.
+//! The section of a workload: which contestant is first and by how much, the charts, and all
+//! figures.
 
 use anyhow::Result;
 use maud::{Markup, html};
@@ -61,7 +61,7 @@ fn figures(record: &Record, summary: &Summary<'_>) -> Result<Vec<Figure>> {
         add(format!("{} {title}", words::title(&main.measure.name)), svg);
     }
     for standing in &summary.standings[1..] {
-        // The curves show the percentiles already.
+        // The curves already show the percentiles.
         if !lines::is_on_curve(summary, &standing.measure.name) {
             figures.push(bars(standing)?);
         }
@@ -89,7 +89,7 @@ fn columns(figures: &[Figure]) -> [Vec<&Figure>; 2] {
     columns
 }
 
-/// Who is first, and where the best of ours stands.
+/// Which contestant is first, and where the best of ours stands.
 fn sentence(standing: &Standing<'_>) -> Markup {
     let unit = standing.measure.unit;
     let figure = |row: &Row<'_>| value(row.spread.median, unit);

@@ -1,4 +1,4 @@
-//! R303 for futures: the bomb is in the future, in what it gives, or in its panic.
+//! R303 for futures: the bomb is in the future, in its result, or in its panic.
 
 use std::future::Future;
 use std::panic::panic_any;
@@ -17,7 +17,7 @@ use crate::thread;
 /// What a future does at its last poll.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum End {
-    /// It gives nothing, and holds the bomb until it is dropped.
+    /// It returns nothing, and holds the bomb until it is dropped.
     Holding,
     Output,
     Error,
@@ -91,7 +91,7 @@ fn dropped_with_the_handle<F: Fixture>(pool: &F::Pool, end: End) {
     goes_on::<F>(pool);
 }
 
-/// Cancelled as it sleeps; and one whose deadline passes then.
+/// One is cancelled while it sleeps; the deadline of the other passes while it sleeps.
 fn dropped_where_it_sleeps<F: Fixture>(pool: &F::Pool) {
     let went_off = Count::new();
     let cancelled = pool.submit_future(arm(End::Never, &went_off)).expect(ROOM);
@@ -106,7 +106,7 @@ fn dropped_where_it_sleeps<F: Fixture>(pool: &F::Pool) {
     assert!(went_off.get() >= 2, "both bombs were dropped");
 }
 
-/// Cancelled before its start, and started too late.
+/// One is cancelled before its start; the other is due to start after its deadline.
 fn never_polled<F: Fixture>(pool: &F::Pool) {
     let went_off = Count::new();
     let gate = occupy(pool, 1);

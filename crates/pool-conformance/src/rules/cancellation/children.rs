@@ -1,5 +1,5 @@
-//! R406: what a parent was told and how long it has holds for its children too, and not the other
-//! way round.
+//! R406: a parent's cancellation and deadline hold for its children too, and not the other way
+//! round.
 
 use std::convert::Infallible;
 use std::time::{Duration, Instant};

@@ -1,4 +1,4 @@
-//! R407: limits that the clock cannot hold, and limits that are over before they begin.
+//! R407: limits beyond the range of the clock, and limits that are over before they begin.
 
 use std::convert::Infallible;
 use std::future::poll_fn;

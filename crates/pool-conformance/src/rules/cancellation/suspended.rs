@@ -1,4 +1,4 @@
-//! R405: futures that sleep, or that give way without end, are dropped when nobody wants them.
+//! R405: futures that sleep, or that yield forever, are dropped once they are cancelled.
 
 use std::convert::Infallible;
 use std::future::poll_fn;
@@ -24,7 +24,7 @@ pub(super) fn r405<F: Fixture>() -> Applied {
     Applied::Held
 }
 
-/// A future that no waker will ever wake, with what shows that it was dropped.
+/// A future that is never woken, and the receiver that shows that it was dropped.
 struct Asleep {
     handle: JobHandle<(), Infallible>,
     alive: Alive,
@@ -109,8 +109,7 @@ fn dropped_while_giving_way(pool: &impl Executor) {
     assert_eq!(alive.count(), 0);
 }
 
-/// The cancellation comes in the middle of a poll: the suspension that ends this poll is the last
-/// one.
+/// The cancellation comes in the middle of a poll: that poll is the last one.
 fn dropped_after_the_poll_it_is_in(pool: &impl Executor) {
     let (alive, polls, gate) = (Alive::new(), Count::new(), Gate::new());
     let (captured, polled, pass) = (alive.value(), polls.clone(), gate.pass());

@@ -1,4 +1,4 @@
-//! R802: who polls a future, and when no longer.
+//! R802: which thread polls a future, and when polling ends.
 
 use std::future::Future;
 use std::pin::Pin;
@@ -17,7 +17,7 @@ use crate::thread;
 /// Futures that are woken at the same time.
 const FUTURES: usize = 8;
 
-/// Polls that each of them needs.
+/// Polls that each needs.
 fn polls() -> usize {
     thread::often(200)
 }
@@ -45,7 +45,8 @@ pub(super) fn r802<F: Fixture>() -> Applied {
             let joined = handle.join_timeout(PATIENCE);
             joined.expect("it is woken until it ends").expect("it ends");
         }
-        // Wakes of futures that are over, until the workers have had every chance to follow one.
+        // Wakes futures that have ended, until the workers have had every chance to follow such a
+        // wake.
         for _ in 0..polls() {
             watched.iter().for_each(|watch| watch.wake());
             let flush = pool.spawn(|| ()).expect("the pool is open");
@@ -61,7 +62,7 @@ pub(super) fn r802<F: Fixture>() -> Applied {
     Applied::Held
 }
 
-/// What is seen of a future's polls from outside.
+/// What a test observes of a future's polls.
 #[derive(Default)]
 struct Watch {
     polls: AtomicUsize,
@@ -82,7 +83,7 @@ impl Watch {
     }
 }
 
-/// Ready after its polls; sleeps between them, so that only the wakes from outside bring it on.
+/// Ready after its polls; sleeps between them, so only wakes from outside make progress.
 struct Watched(Arc<Watch>);
 
 impl Future for Watched {
@@ -97,7 +98,7 @@ impl Future for Watched {
             watch.late.fetch_add(1, Ordering::SeqCst);
         }
         *watch.waker.lock().unwrap_or_else(PoisonError::into_inner) = Some(cx.waker().clone());
-        // Gives the wakers the time to send a second thread here.
+        // Gives the wakers time to send a second thread here.
         thread::yield_now();
         let is_over = watch.polls.fetch_add(1, Ordering::SeqCst) + 1 >= polls();
         watch.is_over.store(is_over, Ordering::SeqCst);

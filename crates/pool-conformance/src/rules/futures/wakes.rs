@@ -14,7 +14,7 @@ use crate::probe::{Count, Gate, PATIENCE, pool};
 use crate::rule::Applied;
 use crate::thread;
 
-/// Naps of each restless future, and such futures.
+/// Sleeps of each restless future, and the number of such futures.
 const NAPS: usize = 200;
 const FUTURES: usize = 64;
 
@@ -26,8 +26,8 @@ pub(super) fn r803<F: Fixture>() -> Applied {
     Applied::Held
 }
 
-/// The queue is full and no worker is free: the wake returns, and the future goes on when a worker
-/// can.
+/// The queue is full and no worker is free: the wake returns, and the future goes on once a worker
+/// is free.
 fn woken_at_a_full_pool<F: Fixture>() {
     let pool = pool::<F>(workers_beside_a_sleeper::<F>(), 1);
     let signal = Signal::default();
@@ -48,8 +48,8 @@ fn woken_at_a_full_pool<F: Fixture>() {
     woken.expect("the wake was kept").expect("it ends");
 }
 
-/// A foreign thread wakes each future at once, so wakes meet polls at every moment, the suspension
-/// among them.
+/// A foreign thread wakes each future at once, so wakes meet polls at every moment, including the
+/// suspension.
 fn woken_while_it_falls_asleep<F: Fixture>() {
     let pool = pool::<F>(2, 16);
     let (send, wakers) = channel::<Waker>();
@@ -82,7 +82,7 @@ fn woken_while_it_falls_asleep<F: Fixture>() {
     alarm.join().expect("a wake does not panic");
 }
 
-/// A closed pool still takes the wakes of the futures that it waits for.
+/// A closed pool still accepts wakes of the futures that it waits for.
 fn woken_while_the_pool_drains<F: Fixture>() {
     let pool = pool::<F>(1, 4);
     let signal = Signal::default();
@@ -95,7 +95,7 @@ fn woken_while_the_pool_drains<F: Fixture>() {
     asleep.join().expect("it was woken");
 }
 
-/// A waker outlives the pool: its wake does nothing, and hurts nobody.
+/// A waker outlives the pool: its wake does nothing.
 fn woken_after_the_pool<F: Fixture>() {
     let pool = pool::<F>(1, 4);
     let signal = Signal::default();

@@ -12,16 +12,16 @@ use crate::probe::{Count, PATIENCE, ROOM, occupy, pool};
 use crate::rule::Applied;
 use crate::thread;
 
-/// Jobs within each other on one stack, at the most: what the API's documentation says.
+/// The deepest that jobs nest on one stack, as the API's documentation says.
 const MOST_WITHIN: usize = 192;
 
 thread_local! {
-    /// Jobs of these tests on this thread's stack.
+    /// Nested jobs of these tests on this thread's stack.
     static WITHIN: Cell<usize> = const { Cell::new(0) };
 }
 
-/// Pages of a graph. In a simulation just more than what runs in place and what one job queues past
-/// the bound.
+/// Pages of a graph. In a simulation: just more than what runs in place plus what one job queues
+/// past the bound.
 fn pages() -> usize {
     if thread::is_simulated() { 300 } else { 20_000 }
 }
@@ -31,11 +31,11 @@ struct Graph {
     is_visited: Vec<AtomicBool>,
     links: usize,
     visits: AtomicUsize,
-    /// All were.
+    /// Signalled once all pages were visited.
     is_done: Count,
 }
 
-/// A job that submits one for each of its links that nobody has followed before.
+/// A job that submits a job for each of its links that no job has followed before.
 struct Page {
     graph: Arc<Graph>,
     page: usize,
@@ -83,7 +83,7 @@ pub(crate) fn r113<F: Fixture>() -> Applied {
     Applied::Held
 }
 
-/// A graph with far more pages than the queue has places is visited to its end.
+/// A graph with far more pages than the queue has slots is visited completely.
 fn crawls<F: Fixture>(
     workers: usize,
     capacity: usize,

@@ -14,7 +14,8 @@ use crate::fixture::Fixture;
 use crate::probe::{Count, PATIENCE, ROOM, ended, occupy, pool};
 use crate::rule::Applied;
 
-/// On both sides of whatever a queue may choose its shape by, up to all that a number can say.
+/// Capacities on both sides of any threshold by which a queue may choose its form, up to the
+/// largest number.
 const CAPACITIES: [usize; 8] = [
     1,
     2,
@@ -26,7 +27,7 @@ const CAPACITIES: [usize; 8] = [
     usize::MAX,
 ];
 
-/// Jobs that a queue of more places is asked to hold.
+/// Jobs that a queue of more slots is asked to hold.
 const JOBS: usize = 300;
 
 pub(crate) fn r111<F: Fixture>() -> Applied {
@@ -56,7 +57,7 @@ thread_local! {
 
 type Words = Box<dyn FnOnce()>;
 
-/// Speaks as its thread ends, when some or all of the thread's other locals are gone.
+/// Reports as its thread ends, when some or all of the thread's other locals are gone.
 struct LastWords(Option<Words>);
 
 impl Drop for LastWords {
@@ -71,14 +72,14 @@ fn at_the_end_of_this_thread(words: impl FnOnce() + 'static) {
     LAST_WORDS.with(|last| last.borrow_mut().0 = Some(Box::new(words)));
 }
 
-/// Uses the pool in every way that waits, and says whether all of it went well. A panic here would
-/// end the process.
+/// Uses the pool in every way that waits, and returns whether all of it succeeded. A panic here
+/// would end the process.
 fn use_and_tell<P: Executor>(pool: &P, tell: &Sender<bool>) {
     let uses = || {
         let cheap = |_: &JobContext<'_>| Ok::<_, Infallible>(());
         pool.execute(cheap).expect(ROOM);
         assert_eq!(ended(pool.spawn(|| 7).expect(ROOM)).expect("it runs"), 7);
-        // With one place, the second of these finds the queue full, or the worker takes turns with
+        // With one slot, the second of these finds the queue full, or the worker alternates with
         // this thread.
         let handles = [1, 2, 3].map(|n| pool.spawn(move || n).expect(ROOM));
         let sum: i32 = handles.map(|it| ended(it).expect("it runs")).iter().sum();
@@ -103,8 +104,8 @@ pub(crate) fn r112<F: Fixture>() -> Applied {
     Applied::Held
 }
 
-/// Locals are dropped in the reverse of the order of their first use: so those of the pool are
-/// gone, or are not.
+/// Locals are dropped in the reverse order of their first use, so the pool's are either gone or
+/// not.
 fn threads_of_others<F: Fixture>(pool: &F::Pool, comes_first: bool) {
     let (tell, told) = mpsc::channel();
     let inner = pool.clone();
@@ -126,7 +127,7 @@ fn threads_of_others<F: Fixture>(pool: &F::Pool, comes_first: bool) {
     thread.join().expect("it ends as it should");
 }
 
-/// The threads of another pool: as they end, theirs is closed, and `open` is not.
+/// Threads of another pool: as they end, their own pool is closed, and `open` is not.
 fn workers_of_its_own<F: Fixture>(open: &F::Pool) {
     if !F::capability().owns_threads {
         return;

@@ -1,5 +1,5 @@
-//! Chapter 1, the line for room: who may stand in it without holding up the others, and who may not
-//! pass it for ever.
+//! Chapter 1, the line for room: which submitters may wait in it without holding up the others, and
+//! which must not barge past it forever.
 
 use std::convert::Infallible;
 use std::pin::Pin;
@@ -33,7 +33,7 @@ pub(in crate::rules) fn those_not_polled_hold_up_nobody<F: Fixture>() {
             assert!(poll_once(it.as_mut(), &Count::new()).is_pending());
         }
         thread::scope(|threads| {
-            // Whether the two are in line before the gate opens does not matter.
+            // It does not matter whether the two are in line before the gate opens.
             threads.spawn(|| {
                 let behind = pool.submit_timeout(nothing, PATIENCE);
                 ended(behind.expect("it gets in")).expect("it runs");
@@ -57,8 +57,8 @@ pub(in crate::rules) fn those_not_polled_hold_up_nobody<F: Fixture>() {
     }
 }
 
-/// A job that submits itself again: until it is told to stop, or has started hopelessly often since
-/// somebody began to wait.
+/// A job that submits itself again until it is told to stop, or has started too often since a
+/// submitter began to wait.
 #[derive(Clone, Default)]
 struct Again {
     is_over: Arc<AtomicBool>,
@@ -67,7 +67,7 @@ struct Again {
 }
 
 impl Again {
-    /// Starts of jobs that do nothing, while one who waits outside is woken and comes.
+    /// Starts of jobs that do nothing, while a submitter that waits outside is woken and comes.
     fn most() -> usize {
         if thread::is_simulated() {
             5_000
@@ -76,7 +76,7 @@ impl Again {
         }
     }
 
-    /// Counts a start, if somebody waits.
+    /// Counts a start if a submitter waits.
     fn is_over(&self) -> bool {
         let is_waiting = usize::from(self.is_waiting.load(Ordering::SeqCst));
         let starts = self.starts.fetch_add(is_waiting, Ordering::SeqCst);
@@ -96,7 +96,7 @@ impl Job for Again {
     }
 }
 
-/// Jobs that submit themselves again keep the queue full. A submitter outside gets in nevertheless.
+/// Jobs that submit themselves again keep the queue full. A submitter outside still gets in.
 pub(in crate::rules) fn those_inside_pass_no_more_than_others<F: Fixture>() {
     for (workers, capacity) in [(1, 1), (1, 2), (2, 1), (2, 4)] {
         let pool = pool::<F>(workers, capacity);

@@ -60,7 +60,7 @@ fn nested(depth: usize) -> Nested {
     })
 }
 
-/// The same of futures, which block their worker in the join.
+/// The same for futures, which block their worker in the join.
 fn nested_future<P: Executor + Clone + 'static>(
     pool: P,
     depth: usize,
@@ -112,7 +112,7 @@ fn join_both(
     Ok(values.into_iter().sum())
 }
 
-/// Siblings that give way, so that a join has to poll more than once.
+/// Siblings that yield, so that a join has to poll more than once.
 fn sibling_futures<F: Fixture>(pool: &F::Pool) {
     for is_reversed in [false, true] {
         let inner = pool.clone();
@@ -147,7 +147,7 @@ fn awaited_siblings<F: Fixture>(pool: &F::Pool) {
 
 type Sum = Result<i32, JobError<Infallible>>;
 
-/// What it awaits is queued behind its joiner, which has the only worker.
+/// What it awaits is queued behind its joiner, which holds the only worker.
 fn what_a_joined_future_awaits<F: Fixture>(
     pool: &F::Pool,
     join: fn(JobHandle<i32, Infallible>) -> Sum,
@@ -171,8 +171,8 @@ fn what_a_joined_future_awaits<F: Fixture>(
     assert_eq!(sum.expect("the joiner completes"), 3);
 }
 
-/// Each handle in a set is polled with a waker of its own, and that of one that has ended wakes
-/// nobody.
+/// Each handle in a set is polled with its own waker, and the waker of a handle that has ended
+/// wakes no task.
 fn a_set_of_sleeping_futures(pool: &(impl Executor + Clone + 'static)) {
     let signals = [Signal::default(), Signal::default()];
     let (sleepers, inner) = (signals.clone(), pool.clone());
@@ -213,8 +213,7 @@ fn a_job_joins_both(
     ended(joiner).expect("the joiner completes");
 }
 
-/// A future polls a handle, and gives it to a job that waits for both, each with a waker of its
-/// own.
+/// A future polls a handle, and gives it to a job that waits for both, each with its own waker.
 fn a_handle_that_a_future_gave_away(pool: &(impl Executor + Clone + 'static)) {
     for is_given_first in [true, false] {
         let [giver, given] = [Signal::default(), Signal::default()];
@@ -241,7 +240,7 @@ fn a_handle_that_a_future_gave_away(pool: &(impl Executor + Clone + 'static)) {
     }
 }
 
-/// A future that sleeps at home when the only worker that is left comes to wait for it.
+/// A future that sleeps in its own pool when the only worker left starts to wait for it.
 fn a_sleeping_future(pool: &impl Executor) {
     let (signal, asleep, joining) = (Signal::default(), Count::new(), Count::new());
     let (fired, polled, begun) = (signal.clone(), asleep.clone(), joining.clone());
@@ -262,7 +261,7 @@ fn a_sleeping_future(pool: &impl Executor) {
     assert_eq!(ended(joiner).expect("the joiner completes"), 5);
 }
 
-/// A timed join inside a job waits for a worker that cannot come, and ends all the same.
+/// A timed join inside a job waits for a worker that cannot come, and still ends.
 fn not_before_its_limit(pool: &impl Executor) {
     let parent = |ctx: &JobContext<'_>| {
         let child = ctx.submit(|_: &JobContext<'_>| Ok::<_, Infallible>(4));
@@ -296,7 +295,7 @@ fn running_elsewhere(pool: &impl Executor) {
     assert_eq!(ran.get(), 1, "a job that runs elsewhere is not run again");
 }
 
-/// A job of another pool is waited for, and runs there alone.
+/// A job of another pool is waited for, and runs only there.
 fn queued_in_another_pool(here: &impl Executor, there: &impl Executor) {
     let gate = occupy(there, 1);
     let (ran, joining) = (Count::new(), Count::new());

@@ -1,4 +1,5 @@
-//! R504: one function over many inputs, in order or as they come, taken within a window.
+//! R504: one function over many inputs, taken within a window, with outcomes in order or as they
+//! come.
 
 use std::collections::BTreeSet;
 use std::convert::Infallible;
@@ -92,13 +93,13 @@ fn each_its_own_outcome(pool: &impl Executor) {
     assert_eq!(completed.count(), 3);
 }
 
-/// Inputs without end, each of which says so when it is taken.
+/// Endless inputs that count each input taken.
 fn endless(taken: &Count) -> impl Iterator<Item = usize> + use<> {
     let taken = taken.clone();
     (0..).inspect(move |_| _ = taken.add())
 }
 
-/// Takes inputs of which there is no end.
+/// Maps endless inputs.
 fn within_a_window(pool: &impl Executor) {
     fn gives_ten(taken: &Count, window: usize, outcomes: impl Iterator<Item = usize>) {
         let is_within = |given: usize| {
@@ -130,7 +131,7 @@ fn within_a_window(pool: &impl Executor) {
     }
 }
 
-/// What runs goes on; nothing else starts, and no input is taken any more.
+/// Running jobs go on; no other job starts, and no more inputs are taken.
 fn a_drop_cancels(pool: &impl Executor) {
     for is_ordered in [true, false] {
         let (gate, started) = (Gate::new(), Count::new());
@@ -160,7 +161,7 @@ fn a_drop_cancels(pool: &impl Executor) {
     }
 }
 
-/// With one worker, which is the one that waits. The last input is taken long after the first
+/// There is one worker, and it is the one that waits. The last input is taken long after the first
 /// outcome.
 fn inside_a_job(pool: &impl Executor) {
     const INPUTS: usize = 100;
@@ -194,7 +195,7 @@ fn inside_a_job(pool: &impl Executor) {
     assert_eq!(unordered, Some((0..INPUTS).collect()));
 }
 
-/// Inside a job, too, an outcome that is there does not wait for an older job that runs elsewhere.
+/// Inside a job, too, an outcome that is ready does not wait for an older job that runs elsewhere.
 fn beside_a_long_job(pool: &impl Executor) {
     let gate = Gate::new();
     let (pass, started) = (gate.pass(), Count::new());
@@ -218,7 +219,7 @@ fn beside_a_long_job(pool: &impl Executor) {
     assert_eq!((last, is_over), (Some(Some(0)), true));
 }
 
-/// What was refused says so; nothing hangs, and inputs without end come to one.
+/// Refused inputs are reported as such; nothing hangs, and endless inputs come to an end.
 fn after_a_close(pool: &(impl Executor + Shutdown)) {
     let gate = occupy(pool, WORKERS);
     let mut ordered = pool.map(0..9, |input| input);

@@ -1,4 +1,4 @@
-//! R505: jobs that borrow are over before what they borrow can go.
+//! R505: jobs that borrow end before what they borrow can be dropped.
 
 use std::convert::Infallible;
 use std::panic::{AssertUnwindSafe, catch_unwind};
@@ -103,7 +103,7 @@ fn inside_a_job(pool: &impl Executor) {
     assert_eq!(seen.expect("it cannot fail"), (true, 190));
 }
 
-/// The panic that is told is that of the job that was submitted first, whichever came first.
+/// The reported panic is that of the job submitted first, whichever panicked first.
 fn the_first_panic(pool: &impl Executor) {
     const JOBS: usize = 200;
     let over = Count::new();

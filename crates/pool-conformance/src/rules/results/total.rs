@@ -1,4 +1,5 @@
-//! Every method of a handle in every state: none panics, and none waits for what has come.
+//! Every method of a handle in every state: none panics, and none waits for an outcome that is
+//! there.
 
 use std::convert::Infallible;
 use std::pin::Pin;
@@ -16,7 +17,7 @@ use crate::thread;
 
 type Handle = JobHandle<u32, Infallible>;
 
-/// What a job of the rule does.
+/// What a job of this rule does.
 #[derive(Debug, Clone, Copy)]
 enum Does {
     Completes,
@@ -90,7 +91,7 @@ pub(super) fn every_method_in_every_state<F: Fixture>() {
     }
 }
 
-/// A handle whose job has ended so; its outcome was not taken.
+/// A handle whose job has ended that way; its outcome was not taken.
 fn ended<F: Fixture>(submit: Submit, does: Does) -> Handle {
     let pool = pool::<F>(1, 4);
     let gate = occupy(&pool, 1);
@@ -100,7 +101,7 @@ fn ended<F: Fixture>(submit: Submit, does: Does) -> Handle {
         handle.cancel();
     }
     if matches!(does, Does::IsAbandoned) {
-        // Without a grace it does not start; with its report it is dropped.
+        // Without a grace it does not start; it is dropped with the report.
         let policy = ShutdownPolicy::new(Duration::ZERO).cancel_grace(Duration::ZERO);
         drop(pool.shutdown(policy));
     }
@@ -123,7 +124,7 @@ fn polled(handle: &mut Handle) -> Poll<Result<u32, JobError<Infallible>>> {
     poll_once(Pin::new(handle), &Count::new())
 }
 
-/// What changes nothing, in any state.
+/// The methods that change nothing, in any state.
 fn asks(handle: &Handle) {
     assert_eq!(handle.id(), handle.id());
     assert!(format!("{handle:?}").contains("is_finished"));
@@ -133,7 +134,7 @@ fn asks(handle: &Handle) {
     assert!(format!("{:?}", abort.clone()).contains("is_finished"));
 }
 
-/// Polls until the outcome is given, and checks that it is the right one.
+/// Polls until the outcome comes, and checks that it is the right one.
 #[track_caller]
 fn take(handle: &mut Handle, does: Does) {
     match polled(handle) {
@@ -153,7 +154,7 @@ fn outcome_of(outcome: &Result<u32, JobError<Infallible>>) -> Outcome {
         .map_or_else(JobError::outcome, |_| Outcome::Completed)
 }
 
-/// An outcome is given once: what comes instead says so.
+/// An outcome is given once; later calls say that it was taken.
 #[track_caller]
 fn says_that_it_was_taken(outcome: Result<u32, JobError<Infallible>>) {
     match outcome {
@@ -162,7 +163,7 @@ fn says_that_it_was_taken(outcome: Result<u32, JobError<Infallible>>) {
     }
 }
 
-/// What may be done with a handle that has its outcome.
+/// What may be done with a handle that has given its outcome.
 const WAYS: [fn(Handle, Does); 10] = [
     |handle, does| assert_eq!(outcome_of(&handle.join()), does.outcome()),
     |handle, does| {
@@ -210,7 +211,7 @@ const WAYS: [fn(Handle, Does); 10] = [
     },
 ];
 
-/// The same on a worker of the pool, which goes other ways as it waits.
+/// The same on a worker of the pool, which waits in other ways.
 fn taken_in_a_job<F: Fixture>(submit: Submit) {
     let pool = pool::<F>(1, 4);
     let inside = move |ctx: &JobContext<'_>| {

@@ -21,7 +21,7 @@ pub(super) fn cut_short<F: Fixture>() {
     }
 }
 
-/// Every figure that a caller decides by.
+/// Every figure that a caller can decide by.
 fn verdict(report: &ShutdownReport) -> (bool, bool, bool, u8) {
     (
         report.all_completed(),
@@ -48,7 +48,7 @@ fn nothing(pool: &(impl Executor + Shutdown)) {
     assert_eq!(named(&report), [], "{report}");
 }
 
-/// These jobs came to their own end, and the shutdown has no part in it.
+/// These jobs ended by themselves, not by the shutdown.
 fn nothing_though_not_all_completed(pool: &(impl Executor + Shutdown)) {
     let failing = pool.submit(|_: &JobContext<'_>| Err::<(), _>("no ink"));
     assert!(ended(failing.expect(ROOM)).is_err());
@@ -64,7 +64,7 @@ fn nothing_though_not_all_completed(pool: &(impl Executor + Shutdown)) {
     assert_eq!(named(&report), [], "{report}");
 }
 
-/// One stops as it is asked to, one completes all the same, and one did not start.
+/// One stops when it is asked to, one completes anyway, and one did not start.
 fn what_runs_and_what_waits(pool: &(impl Executor + Shutdown)) {
     let started = Count::new();
     let begun = started.clone();
@@ -94,7 +94,8 @@ fn what_runs_and_what_waits(pool: &(impl Executor + Shutdown)) {
     assert!(ended(stubborn).is_ok());
 }
 
-/// A future that sleeps is dropped; one that its handle had cancelled is not the shutdown's.
+/// A future that sleeps is dropped; one that its handle had cancelled does not count for the
+/// shutdown.
 fn what_sleeps(pool: &(impl Executor + Shutdown)) {
     let polled = Count::new();
     let sleeper = |name: &'static str| {

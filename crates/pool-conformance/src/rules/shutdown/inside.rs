@@ -1,4 +1,4 @@
-//! R607 and R609: the end of a pool as its own jobs see it, and bring it about.
+//! R607 and R609: the end of a pool as its own jobs see it and cause it.
 
 use std::convert::Infallible;
 use std::time::Duration;
@@ -28,7 +28,7 @@ fn worker_of(ctx: &JobContext<'_>) -> Result<usize, Infallible> {
     Ok(ctx.worker())
 }
 
-/// The parent's children, grandchildren too, run on its worker and are counted.
+/// The parent's children and grandchildren run on its worker and are counted.
 fn children_of_a_draining_pool(pool: &(impl Executor + Shutdown)) {
     let (gate, started) = (Gate::new(), Count::new());
     let (pass, begun) = (gate.pass(), started.clone());
@@ -186,7 +186,7 @@ fn by_every_worker<P: Executor + Shutdown + Clone + 'static>(pool: &P, policy: S
     }
 }
 
-/// The jobs behind it run, or come back: its worker is the only one they could have had.
+/// The jobs behind it run or come back: its worker is the only one.
 fn with_jobs_queued_behind<P: Executor + Shutdown + Clone + 'static>(
     pool: &P,
     policy: ShutdownPolicy,

@@ -1,4 +1,4 @@
-//! R610: the last handle ends its pool, wherever it goes.
+//! R610: the last handle ends its pool, wherever it is dropped.
 
 use std::convert::Infallible;
 
@@ -36,7 +36,7 @@ pub(super) fn r610<F: Fixture>() -> Applied {
     Applied::Held
 }
 
-/// The last handle is a job's; the jobs behind it on the only worker still run.
+/// A job has the last handle; the jobs behind it on the only worker still run.
 fn on_its_own_worker<P: Executor + Shutdown + Clone + 'static>(pool: P, is_future: bool) {
     let (gate, started, inner) = (Gate::new(), Count::new(), pool.clone());
     let (pass, begun) = (gate.pass(), started.clone());
@@ -96,8 +96,8 @@ impl Drop for CountDrop {
     }
 }
 
-/// The last handle goes with a job, while a future sleeps: what is in flight keeps the pool until
-/// it is over.
+/// The last handle is dropped with a job, while a future sleeps: jobs in flight keep the pool until
+/// they end.
 fn while_a_future_sleeps<P: Executor + Shutdown + Clone + 'static>(pool: P) {
     let signal = Signal::default();
     let asleep = pool.spawn_future(signal.clone()).expect(ROOM);

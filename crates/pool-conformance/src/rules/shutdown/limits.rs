@@ -1,5 +1,5 @@
-//! R604 and R612: drain, cancel, abandon, each for as long as the policy says, whoever waits for
-//! it.
+//! R604 and R612: drain, cancel, abandon, each for as long as the policy says, whichever caller
+//! waits for it.
 
 use std::convert::Infallible;
 use std::future::poll_fn;
@@ -36,7 +36,7 @@ pub(super) fn r604<F: Fixture>() -> Applied {
     Applied::Held
 }
 
-/// The report, which came within a second after `least`, and not before it.
+/// Returns the report, which must come within a second after `least`, and not before it.
 fn shut_down_after(
     pool: &impl Shutdown,
     policy: ShutdownPolicy,
@@ -227,8 +227,7 @@ pub(super) fn r612<F: Fixture>() -> Applied {
     Applied::Held
 }
 
-/// The shutdown can end only if another future, which the same thread polls in turn, gets its
-/// polls.
+/// The shutdown can end only if another future on the same thread is polled.
 fn gives_way_to_another_future(pool: &(impl Executor + Shutdown)) {
     let gate = occupy(pool, 1);
     let mut polls_left = 10;
@@ -246,7 +245,7 @@ fn gives_way_to_another_future(pool: &(impl Executor + Shutdown)) {
     assert_eq!((report.completed(), report.accepted()), (1, 1), "{report}");
 }
 
-/// The shutdown can end only if another task of the same thread gets its turns.
+/// The shutdown can end only if another task on the same thread is polled.
 fn others_make_progress(pool: &(impl Executor + Shutdown)) {
     let gate = occupy(pool, 1);
     let report = block_on(async {

@@ -1,5 +1,5 @@
-//! R609 and R506: jobs of one pool that wait for its end, or for quiet in it, at once and within
-//! each other.
+//! R609 and R506: jobs of one pool that wait for it to end, or to be idle, at once and within each
+//! other.
 
 use std::pin::pin;
 use std::time::Duration;
@@ -19,7 +19,7 @@ use crate::rule::Applied;
 /// How a job waits for the end of its pool.
 type End<P> = fn(&P, ShutdownPolicy) -> ShutdownReport;
 
-/// How a job waits for quiet in its pool.
+/// How a job waits for its pool to be idle.
 type Idle<P> = fn(&P);
 
 pub(super) fn ends_within_ends<F: Fixture>() {
@@ -40,8 +40,8 @@ pub(super) fn ends_within_ends<F: Fixture>() {
     }
 }
 
-/// Whether one worker takes what outsiders have queued in order, so that it is known who runs whom
-/// in place. Of the backends without a promise of order only the simulator's does not.
+/// Whether one worker takes what outsiders have queued in order, so that it is known which job runs
+/// which in place. Of the backends that promise no order, only the simulator's does not.
 fn takes_in_order(pool: &impl Executor) -> bool {
     let capability = pool.capability();
     capability.fifo || capability.name != "sim"
@@ -83,7 +83,7 @@ fn ends_after<P: Executor + Shutdown + Clone + 'static>(
     pool.spawn(job).expect(ROOM)
 }
 
-/// The outer one would wait for ever. The one that it runs in place will not, and so neither does.
+/// The outer one would wait forever. The one that it runs in place has a limit, so neither does.
 fn an_impatient_one_in_place<P: Executor + Shutdown + Clone + 'static>(pool: &P, end: End<P>) {
     let gate = Gate::new();
     let patient = ends_after(pool, ShutdownPolicy::drain(), end, &gate);
@@ -95,8 +95,8 @@ fn an_impatient_one_in_place<P: Executor + Shutdown + Clone + 'static>(pool: &P,
     assert!(ended(behind).is_err(), "it did not start");
 }
 
-/// A job beneath another one cannot look at the time. Its limit holds all the same: the other is
-/// asked to stop.
+/// A job beneath another one on the stack cannot check the time. Its limit still holds: the other
+/// is asked to stop.
 fn asks_what_it_runs_in_place_to_stop<P>(pool: &P, end: End<P>)
 where
     P: Executor + Shutdown + Clone + 'static,
@@ -118,7 +118,8 @@ where
     );
 }
 
-/// R506: jobs that wait for quiet at once leave each other out, and those that wait for the end.
+/// R506: jobs that wait for the pool to be idle leave each other out, and also those that wait for
+/// its end.
 pub(crate) fn who_wait_for_quiet_at_once<F: Fixture>() -> Applied {
     let idles: [Idle<F::Pool>; 2] = [
         |pool| pool.wait_idle(),
@@ -135,7 +136,7 @@ pub(crate) fn who_wait_for_quiet_at_once<F: Fixture>() -> Applied {
     Applied::Held
 }
 
-/// What sleeps is ended by a worker; the only one that is left waits for quiet.
+/// A worker ends what sleeps; the only worker left waits for the pool to be idle.
 fn beside_one_that_the_end_cancels<P: Executor + Shutdown + Clone + 'static>(
     pool: &P,
     idle: Idle<P>,
@@ -189,8 +190,8 @@ fn idles_after<P: Executor + Shutdown + Clone + 'static>(
     pool.spawn(job).expect(ROOM)
 }
 
-/// One job waits for quiet, another one for the end: the first gets out, and the second finds it
-/// over.
+/// One job waits for the pool to be idle, another for its end: the first returns, and the second
+/// finds it over.
 fn beside_an_end<P: Executor + Shutdown + Clone + 'static>(pool: &P, idle: Idle<P>) {
     let gate = Gate::new();
     let waits = idles_after(pool, idle, &gate);

@@ -1,4 +1,4 @@
-//! R611: after the end there is no thread, no job and no hook of the pool.
+//! R611: after the end no thread, job or hook of the pool is left.
 
 use std::fs;
 use std::sync::Arc;
@@ -39,7 +39,7 @@ fn leaves_nothing<F: Fixture>(policy: ShutdownPolicy) {
         let _held = &in_failure;
     });
     let pool = F::build(config).expect("a plain configuration is accepted");
-    // A simulated thread ends in its own time; the system's lists are not the simulator's.
+    // A simulated thread ends in virtual time; the system's lists of threads do not follow it.
     let is_listed = cfg!(target_os = "linux") && !machine::is_simulated();
     let owns_threads = pool.capability().owns_threads && is_listed;
     if owns_threads {
@@ -56,7 +56,7 @@ fn leaves_nothing<F: Fixture>(policy: ShutdownPolicy) {
     promptly("all it allocated is gone", || alive.count() == 0);
 }
 
-/// A name that no other pool of the process has, in the bytes that Linux shows.
+/// A name that no other pool of the process has, within the bytes that Linux shows.
 fn unique_prefix() -> String {
     if machine::is_simulated() {
         return "r611x".to_owned();
@@ -102,14 +102,14 @@ fn use_in_every_way(pool: &impl Executor, alive: &Alive) {
     }
 }
 
-/// The threads of this process whose name begins so.
+/// The threads of this process whose names begin with this prefix.
 fn threads_named(prefix: &str) -> usize {
     let tasks = fs::read_dir("/proc/self/task").expect("Linux lists the threads");
     let names = tasks.filter_map(|task| fs::read_to_string(task.ok()?.path().join("comm")).ok());
     names.filter(|name| name.starts_with(prefix)).count()
 }
 
-/// The system takes a thread off its lists only after those who waited for it have gone on.
+/// The system takes a thread off its lists only after the threads that joined it have gone on.
 fn promptly(what: &str, is_so: impl Fn() -> bool) {
     let limit = Instant::now() + PROMPT;
     while !is_so() {

@@ -1,4 +1,4 @@
-//! R605 and R608: the report names every job once, and is the same for all.
+//! R605 and R608: the report names every job once, and is the same for all callers.
 
 use std::convert::Infallible;
 use std::time::Duration;
@@ -25,7 +25,7 @@ pub(super) fn r605<F: Fixture>() -> Applied {
     Applied::Held
 }
 
-/// Eight jobs that ended, one of each kind and more; what is queued then, and what runs.
+/// Eight jobs that ended, at least one of each kind; then queued jobs, and running jobs.
 fn every_column(pool: &(impl Executor + Shutdown)) {
     for handle in [pool.submit(unit), pool.submit(unit)] {
         assert!(ended(handle.expect(ROOM)).is_ok());
@@ -131,7 +131,7 @@ pub(super) fn r608<F: Fixture>() -> Applied {
     Applied::Held
 }
 
-/// Eight callers, blocking and async, patient and not; the shortest limits hold for all.
+/// Eight callers, blocking and async, with long and short limits; the shortest limits hold for all.
 fn shut_down_from_everywhere(pool: &(impl Executor + Shutdown)) -> Vec<ShutdownReport> {
     let soon = ShutdownPolicy::new(Duration::from_millis(20)).cancel_grace(Duration::ZERO);
     let policies = [

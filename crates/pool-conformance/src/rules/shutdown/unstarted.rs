@@ -54,7 +54,7 @@ fn run_elsewhere<F: Fixture>() {
     gate.open();
 }
 
-/// Four closures and, where the pool has them, a future; each gives its place in the line.
+/// Four closures and, if the pool runs them, a future; each returns its position in the line.
 fn submit_values(
     pool: &impl Executor,
     alive: &Alive,
@@ -82,7 +82,7 @@ fn submit_values(
     handles
 }
 
-/// Shuts the pool down and takes its tasks, which are those of the handles.
+/// Shuts the pool down and takes its tasks, which belong to the handles.
 fn every_task(
     pool: &(impl Executor + Shutdown),
     handles: &[JobHandle<usize, Infallible>],
@@ -145,7 +145,7 @@ fn dropped_with_the_report<F: Fixture>() {
     assert_eq!(ran.get(), 0);
 }
 
-/// Notes on which thread it is dropped.
+/// Records on which thread it is dropped.
 struct Noted(Arc<Mutex<Vec<ThreadId>>>, Count);
 
 impl Drop for Noted {
@@ -157,8 +157,8 @@ impl Drop for Noted {
     }
 }
 
-/// The only worker is busy, and the report is kept: the handles resolve all the same. What the jobs
-/// captured is the worker's to drop.
+/// The only worker is busy, and the report is kept; the handles still resolve. The worker drops
+/// what the jobs captured.
 fn resolve_by_default<F: Fixture>() {
     let pool = pool::<F>(1, 8);
     let gate = occupy(&pool, 1);
@@ -201,8 +201,8 @@ fn resolve_by_default<F: Fixture>() {
     assert_eq!(ran.get(), 0, "a job ran after the grace");
 }
 
-/// A call that is dropped in its cancel phase leaves no job in limbo, though one of them keeps a
-/// handle to the pool.
+/// A call that is dropped in its cancel phase leaves every job resolved, even if one of them keeps
+/// a handle to the pool.
 fn resolve_with_a_call_that_is_dropped<F: Fixture>() {
     for policy in [ShutdownPolicy::now(), ShutdownPolicy::now().hand_back()] {
         let pool = pool::<F>(1, 8);

@@ -1,4 +1,4 @@
-//! Every kind of job has every way in: it blocks, tries, waits up to a timeout, or awaits.
+//! Every kind of job has every way in: blocking, non-blocking, with a timeout, and async.
 
 use std::future::Future;
 use std::pin::Pin;
@@ -10,7 +10,7 @@ use super::{full_pool, nothing};
 use crate::fixture::Fixture;
 use crate::probe::{Count, poll_once, ready};
 
-/// A way in, with what it gives and gives back left out: whether the queue was full.
+/// A way in, reduced to whether the queue was full.
 fn entered<T, J>(result: Result<T, SubmitError<J>>) -> bool {
     match result {
         Ok(_) => true,

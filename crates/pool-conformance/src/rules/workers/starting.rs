@@ -1,4 +1,4 @@
-//! A worker that cannot start: the pool is not built, and the workers that could are gone again.
+//! A worker cannot start: the build fails, and the workers that had started have stopped.
 
 use std::error::Error;
 use std::fmt;
@@ -17,11 +17,11 @@ use crate::threads::{unique_prefix, wait_until_gone};
 enum Fails {
     Error,
     Panic,
-    /// As the panic of `on_worker_start`, which returns no error.
+    /// By a panic, through `on_worker_start`, which returns no error.
     PlainPanic,
 }
 
-/// The error of a start, with a cause behind it.
+/// The error of a start, with a source.
 #[derive(Debug)]
 struct NoDatabase(fmt::Error);
 
@@ -37,13 +37,13 @@ impl Error for NoDatabase {
     }
 }
 
-/// Part of `R109`: whichever worker fails, and however.
+/// Part of `R109`: whichever worker fails, and in whichever way.
 pub(super) fn a_start_that_fails_fails_the_build<F: Fixture>() {
     for fails in [Fails::Error, Fails::Panic, Fails::PlainPanic] {
         for failing in 0..WORKERS {
             one_fails::<F>(fails, failing, failing);
         }
-        // Of several the first is named.
+        // If several fail, the error names the first.
         one_fails::<F>(fails, 1, WORKERS - 1);
     }
 }

@@ -1,4 +1,4 @@
-//! Model checks of a future's cell: who drives it when two sides meet.
+//! Model checks of a future's cell: which side drives it when two meet.
 
 use std::future::{Future, Pending, pending};
 use std::pin::Pin;
@@ -24,7 +24,7 @@ fn cell() -> StdArc<AsyncCell<InfallibleSource<Pending<()>>>> {
 }
 
 /// A future that never wakes by itself is cancelled while its host suspends it: the host is woken
-/// and ends it, otherwise loom reports a deadlock.
+/// and ends it. Otherwise loom reports a deadlock.
 #[test]
 fn a_cancelled_future_is_ended_by_its_host() {
     model(|| {
@@ -54,7 +54,7 @@ fn a_cancelled_future_is_ended_by_its_host() {
     });
 }
 
-/// A future that waits for one event, which somebody else brings about.
+/// A future that waits for one event, which another thread causes.
 #[derive(Clone, Default)]
 struct OneEvent(StdArc<Mutex<(bool, Option<Waker>)>>);
 
@@ -84,8 +84,8 @@ impl Future for OneEvent {
     }
 }
 
-/// A future is woken as its dequeuer suspends it: it comes back to its pool, is polled once more
-/// and ends.
+/// A future is woken while its dequeuer suspends it: it is queued in its pool again, is polled once
+/// more and ends.
 #[test]
 fn a_woken_future_comes_back() {
     model(|| {
@@ -124,7 +124,7 @@ fn a_future_that_is_helped_ends_once() {
                 let mut cx = Context::from_waker(&waker);
                 loop {
                     while StdArc::clone(&cell).help(&worker, &waker) == Helped::Polled {}
-                    // SAFETY: nobody else polls the handle's end.
+                    // SAFETY: no other thread polls the handle's end.
                     if unsafe { cell.waiter.poll_end(&cell.state, &mut cx) }.is_ready() {
                         break;
                     }
@@ -146,7 +146,7 @@ fn a_future_that_is_helped_ends_once() {
 }
 
 /// A future notes what it awaits as a helper begins to wait for it: the helper knows of it before
-/// it sleeps, or is woken to see it, else loom reports a deadlock.
+/// it sleeps, or is woken to see it. Otherwise loom reports a deadlock.
 #[test]
 fn a_helper_hears_what_its_future_awaits() {
     model(|| {
@@ -171,7 +171,7 @@ fn a_helper_hears_what_its_future_awaits() {
         };
         let worker = Worker::new(&engine, 0, 0, false);
         StdArc::clone(&cell).run_first(&worker);
-        // As the poll of the child's handle does, and then the end of the poll around it.
+        // The same steps as the poll of the child's handle, and then the end of the poll around it.
         child.note_awaiter(Some(cell.id));
         cell.note_awaited(vec![child as _]);
         helper.join().unwrap();

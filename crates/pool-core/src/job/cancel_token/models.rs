@@ -1,4 +1,4 @@
-//! Models of the graph of tokens: a cancel against whatever else moves at that moment.
+//! Models of the graph of tokens: a cancel at the same time as other changes.
 
 use std::sync::Arc;
 use std::task::Waker;
@@ -9,7 +9,7 @@ use super::{CancelToken, Watch};
 use crate::job::id::JobId;
 use crate::testing::models::{Token, model};
 
-/// A watcher registers while somebody cancels the token: it is told so at once, or woken.
+/// A watcher registers while another thread cancels the token: it is told at once, or woken.
 #[test]
 fn a_watcher_that_is_not_told_is_woken() {
     model(|| {
@@ -28,7 +28,8 @@ fn a_watcher_that_is_not_told_is_woken() {
     });
 }
 
-/// A child is made below a token, and below two, while somebody cancels that: it is cancelled.
+/// A child is made below a token, and below two, while another thread cancels that token: it is
+/// cancelled.
 #[test]
 fn a_child_made_during_a_cancel_is_cancelled() {
     model(|| {
@@ -43,7 +44,7 @@ fn a_child_made_during_a_cancel_is_cancelled() {
     });
 }
 
-/// The same for a token below two, of which the second is cancelled.
+/// The same for a token below two, when the second is cancelled.
 #[test]
 fn a_token_put_below_a_second_during_a_cancel_is_cancelled() {
     model(|| {
@@ -59,8 +60,8 @@ fn a_token_put_below_a_second_during_a_cancel_is_cancelled() {
     });
 }
 
-/// A token leaves while one above it is cancelled: when the cancel returns, the child that it left
-/// is cancelled.
+/// A token leaves the graph while one above it is cancelled: when the cancel returns, the child
+/// that it left is cancelled.
 #[test]
 fn a_cancel_reaches_the_child_of_a_token_that_leaves() {
     model(|| {
@@ -82,7 +83,7 @@ fn a_cancel_reaches_the_child_of_a_token_that_leaves() {
     });
 }
 
-/// Two cancels meet: whichever returns has cancelled all that is below its token.
+/// Two cancels meet: each has cancelled all that is below its token when it returns.
 #[test]
 fn each_of_two_cancels_is_complete_when_it_returns() {
     model(|| {
@@ -121,7 +122,7 @@ fn two_neighbours_leave_at_once() {
     });
 }
 
-/// A token goes while one of its two children goes: it does not stay for the other's sake.
+/// A token leaves while one of its two children leaves: it does not stay for the other child.
 #[test]
 fn a_token_and_its_child_leave_at_once() {
     model(|| {

@@ -1,4 +1,4 @@
-//! Tokens one thread at a time: what is cancelled, what is left, and what wakers may do.
+//! Tokens on one thread at a time: what is cancelled, what is left, and what wakers may do.
 
 mod random;
 
@@ -11,9 +11,9 @@ use super::node::Node;
 use super::{CancelToken, Watch};
 use crate::job::id::JobId;
 
-/// Of nodes in a chain. A step that looked at all of them would not end.
+/// Nodes in a chain. A step that looked at all of them would not end.
 const MANY: usize = 1_000_000;
-/// Of nodes that are held at once.
+/// Nodes that are held at once.
 const HELD: usize = 200_000;
 
 fn children(token: &CancelToken) -> usize {
@@ -253,7 +253,7 @@ fn a_wakers_drop_may_use_the_tree_and_panic() {
         })
     };
     let (id, own, lefts) = (JobId::next(), Watch::default(), Watch::default());
-    // Its only holder is the registration.
+    // Only the registration holds it.
     let watch = |token: &CancelToken, watch: &Watch| {
         let refused = token.watch(watch, id, waker(&root)).err();
         let is_cancelled = refused.is_some();

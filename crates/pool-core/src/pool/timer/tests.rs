@@ -1,4 +1,4 @@
-//! The clock's threads: when they look, what a waker that does not return holds up, and how they
+//! The timer's threads: when they look, what a waker that does not return holds up, and how they
 //! end.
 
 use std::sync::mpsc::{self, Receiver, Sender};
@@ -9,7 +9,7 @@ use std::time::{Duration, Instant};
 use super::{Alarms, END_PATIENCE, MOST_CALLS, Timer};
 use crate::job::id::JobId;
 
-/// What does not happen within this never will.
+/// What does not happen within this time never will.
 const LIMIT: Duration = Duration::from_secs(20);
 const HOUR: Duration = Duration::from_secs(3600);
 
@@ -87,7 +87,7 @@ fn deadlines_far_away_wake_no_thread_and_leave_no_memory() {
     for (n, id) in (0..).zip(&ids) {
         clock.forget(start + Duration::from_millis(n), *id);
     }
-    // Set and forgotten in turns, as by jobs that start at once.
+    // Set and forgotten alternately, as by jobs that start at once.
     for id in &ids {
         let when = Instant::now() + HOUR;
         assert!(clock.wake_at(when, *id, &waker));
@@ -133,7 +133,7 @@ fn a_waker_that_never_returns_holds_up_no_other_alarm() {
         happens(&told);
     }
     let shared = Arc::downgrade(&clock.0);
-    // It waits for none of those that hang.
+    // It waits for none of the threads that hang.
     drop(clock);
     drop(hanging);
     all_have_ended(&shared, 0);
@@ -166,7 +166,7 @@ fn a_waker_that_panics_costs_nobody_an_alarm() {
         }
     }
     let clock = Timer::default();
-    // Two wakers: a panic in a drop while another one unwinds ends the process.
+    // Two wakers, since a panic in a drop during another panic ends the process.
     let bomb = Bomb;
     let panics_on_drop = on_wake(move || {
         let _held = &bomb;
@@ -242,7 +242,7 @@ fn the_threads_have_ended_when_a_stop_returns() {
         happens(&told);
         let start = Instant::now();
         clock.stop();
-        // On a busy machine it may have lost its patience with a thread that is in a call.
+        // On a busy machine it may have given up on a thread that is in a call.
         if start.elapsed() < END_PATIENCE {
             assert_eq!(Arc::strong_count(&clock.0), 1);
         }

@@ -1,4 +1,4 @@
-//! A ring whose positions come to the end of the numbers.
+//! A ring whose positions reach the largest number.
 
 use std::collections::VecDeque;
 use std::convert::Infallible;
@@ -14,7 +14,7 @@ use crate::task::{Task, TaskRef};
 /// Laps that are left until the positions wrap.
 const LAPS_LEFT: usize = 3;
 
-/// A ring that has come so far.
+/// A ring that has come this far.
 fn about_to_wrap(capacity: usize) -> Ring {
     let ring = Ring::new(capacity).expect("there is memory");
     let position = 0_usize.wrapping_sub(LAPS_LEFT * ring.one_lap);

@@ -1,4 +1,4 @@
-//! What a map looks for when it found no room, how often it looks, and when it is in line.
+//! What a map does when it found no room: what it looks for, how often, and when it waits in line.
 
 use std::cell::Cell;
 use std::iter;
@@ -16,11 +16,11 @@ use crate::submit::room::{Coming, Room};
 use crate::task::Task;
 use crate::testing::with_capacity;
 
-/// A queue that is full until the try of this number. Nobody tells the line when that changes.
+/// A queue that is full until the try of this number. The line is not told when that changes.
 struct FreeAt {
     number: usize,
     tries: AtomicUsize,
-    /// Somebody was in line at one of the tries.
+    /// A submitter was in line at one of the tries.
     had_line: AtomicBool,
     room: Room,
 }
@@ -45,7 +45,7 @@ impl Executor for FreeAt {
         let tries = self.tries.fetch_add(1, Ordering::Relaxed) + 1;
         let has_line = self.room.has_line();
         self.had_line.fetch_or(has_line, Ordering::Relaxed);
-        // A submitter in line gets in at once. Otherwise it would wait for ever.
+        // A submitter in line gets in at once. Otherwise it would wait forever.
         if tries >= self.number || has_line {
             return Ok(());
         }
@@ -73,7 +73,7 @@ impl Executor for FreeAt {
     }
 }
 
-/// Nothing in flight, as the looks see it. The second poll gives an outcome all the same.
+/// The looks find nothing in flight. The second poll still gives an outcome.
 #[derive(Default)]
 struct Late {
     looks: Cell<usize>,

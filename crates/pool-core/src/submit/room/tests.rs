@@ -1,4 +1,4 @@
-//! Who is called, who may pass, and what becomes of a call that nobody follows.
+//! Which submitters are called, which may barge, and what becomes of a call that is not answered.
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
@@ -7,7 +7,7 @@ use std::task::{Wake, Waker};
 use super::{Call, Coming, LineState, Room, Waiter};
 use crate::testing::with_capacity;
 
-/// How many pass until nobody may.
+/// How many submitters may barge.
 fn passes(room: &Room, capacity: usize) -> usize {
     (0..100)
         .take_while(|_| room.may_barge(|| with_capacity(capacity)))
@@ -23,7 +23,7 @@ impl Wake for Wakes {
     }
 }
 
-/// One in line before a queue that is full.
+/// A submitter in line before a full queue.
 struct InLine {
     waiter: Waiter,
     wakes: Arc<Wakes>,
@@ -174,7 +174,7 @@ fn a_future_that_does_not_come_is_passed_over() {
     assert!(!room.next_round() && !room.has_line());
     assert_eq!(passes(&room, 1), 100, "it is in nobody's way");
 
-    // It comes after all, and is the first again.
+    // It comes late, and is the first again.
     assert!(lost.come(&room).may_try);
     let [behind] = threads(&room);
     room.freed();

@@ -6,7 +6,7 @@ use std::thread;
 
 use super::{ALIGN, MOST_BYTES, Spot, allocate, free};
 
-/// Takes a place for `value`, and writes it there.
+/// Takes a place for `value`, and writes the value there.
 fn place<T>(value: T) -> (NonNull<T>, Spot) {
     let (place, spot) = allocate::<T>();
     // SAFETY: the place is new, and large enough for a `T`.
@@ -95,7 +95,7 @@ fn a_place_may_be_taken_as_the_thread_ends() {
             holds_many(u64::from);
         }
     }
-    // Whichever of the two locals goes first, the other finds itself with or without slabs.
+    // Whichever of the two locals is dropped first, the other works with or without slabs.
     for slabs_come_first in [true, false] {
         thread::spawn(move || {
             if slabs_come_first {

@@ -1,4 +1,4 @@
-//! Models of a closure's cell: its two ends, and who accounts for its job.
+//! Models of a closure's cell: its two ends, and which thread accounts for its job.
 
 use std::convert::Infallible;
 use std::sync::Arc as StdArc;
@@ -70,8 +70,8 @@ fn a_cell_is_freed_by_the_last_to_leave() {
     }
 }
 
-/// A job is cancelled while its entry is dequeued, given up by a shutdown, or given back: whoever
-/// wins accounts for it, it is in one column, and its cell is freed.
+/// A job is cancelled while its entry is dequeued, abandoned by a shutdown, or handed back: the
+/// thread that wins accounts for it, it is in one column, and its cell is freed.
 #[test]
 fn a_job_is_accounted_for_once() {
     for takes in [Takes::Out, Takes::Back] {
@@ -145,8 +145,8 @@ impl Wake for Wakes {
     }
 }
 
-/// A handle that is polled with one waker and then another, while its job ends: it sees the end, or
-/// the latter is woken, once.
+/// A handle is polled with one waker and then another, while its job ends: it sees the end, or the
+/// second waker is woken, once.
 #[test]
 fn the_last_waker_of_a_handle_is_woken() {
     model(|| {
@@ -166,7 +166,7 @@ fn the_last_waker_of_a_handle_is_woken() {
         let wakes: [StdArc<Wakes>; 2] = Default::default();
         let has_ended = wakes.iter().any(|wakes| {
             let waker = Waker::from(StdArc::clone(wakes));
-            // SAFETY: nobody else polls.
+            // SAFETY: no other thread polls.
             let polled = unsafe { waiter.poll_end(state, &mut Context::from_waker(&waker)) };
             polled.is_ready()
         });

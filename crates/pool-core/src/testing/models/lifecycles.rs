@@ -1,4 +1,4 @@
-//! Models of a pool's books and of its end.
+//! Models of a pool's ledger and of its end.
 
 use std::future::Future;
 use std::pin::{Pin, pin};
@@ -25,13 +25,13 @@ use crate::task::Task;
 use crate::testing::noop_engine::NoopEngine;
 use crate::worker::Worker;
 
-/// The stripes of a worker, which has them to itself, and of outsiders, who add to theirs. Loom
-/// takes a thread's own load, which precedes the store of a worker's count, for the last access,
-/// and misses who read in between: it sees more of the races in the outsiders' stripe.
+/// The stripe of a worker, which alone writes it, and that of outsiders, which add to theirs.
+/// Before a worker stores a count, it loads it. Loom takes this load for the last access and misses
+/// reads in between, so it sees more of the races in the outsiders' stripe.
 const WRITERS: [Option<usize>; 2] = [Some(0), None];
 
-/// A job submits a child and ends before it: who reads that nothing is in flight sees the end of
-/// both.
+/// A job submits a child and ends before it: a thread that reads that nothing is in flight sees the
+/// end of both.
 #[test]
 fn quiet_means_that_nothing_is_in_flight() {
     for writer in WRITERS {
@@ -87,7 +87,7 @@ fn no_snapshot_shows_more_finished_than_accepted() {
     }
 }
 
-/// A submission that is on its way is seen, though another one enters and is refused meanwhile.
+/// A submission that is on its way is seen, even if another one enters and is refused meanwhile.
 #[test]
 fn who_is_refused_hides_nobody_on_its_way() {
     model(|| {
@@ -113,8 +113,8 @@ fn push(life: &StdArc<Lifecycle>, queue: &Mutex<Vec<Task>>, submission: Submissi
     submission.pushed(life, Vec::new);
 }
 
-/// Who has ended the intake and sees nothing on its way takes out every task that gets in, though
-/// others are refused meanwhile.
+/// A thread that has ended the intake and sees nothing on its way takes out every task that gets
+/// in, even if others are refused meanwhile.
 #[test]
 fn who_sees_nothing_on_its_way_takes_all() {
     model(|| {
@@ -145,7 +145,7 @@ fn who_sees_nothing_on_its_way_takes_all() {
     });
 }
 
-/// Unparks a model's thread. It is no branch of the model, so it may be called under a lock that
+/// Unparks a model's thread. It is not a branch of the model, so it may be called under a lock that
 /// the model does not know.
 struct Unparks(thread::Thread);
 
@@ -168,8 +168,8 @@ fn poll(future: Pin<&mut impl Future<Output = ()>>) -> Poll<()> {
     future.poll(&mut Context::from_waker(Waker::noop()))
 }
 
-/// Who waits for quiet is told of it by the end of the last job, wherever that ends: otherwise loom
-/// reports a deadlock.
+/// A thread that waits for the pool to be idle is told by the end of the last job, wherever that
+/// ends. Otherwise loom reports a deadlock.
 #[test]
 fn who_waits_for_quiet_is_told() {
     model(|| {
@@ -189,8 +189,8 @@ fn who_waits_for_quiet_is_told() {
     });
 }
 
-/// Who waits for quiet gets out after a quiet moment, though the next job has entered by the time
-/// that it looks.
+/// A wait for the pool to be idle returns after an idle moment, even if the next job has entered
+/// before the waiter looks.
 #[test]
 fn a_quiet_moment_ends_the_waits_before_it() {
     model(|| {
@@ -215,8 +215,8 @@ fn a_quiet_moment_ends_the_waits_before_it() {
     });
 }
 
-/// Who submits and then waits for quiet does not get out by a quiet moment before that, which
-/// somebody else is just about to tell.
+/// A thread that submits and then waits for the pool to be idle does not return because of an
+/// earlier idle moment, which another thread is about to announce.
 #[test]
 fn a_quiet_moment_ends_no_wait_after_it() {
     model(|| {
@@ -238,7 +238,7 @@ fn a_quiet_moment_ends_no_wait_after_it() {
     });
 }
 
-/// A pool whose last handle has gone stops once it is quiet, whoever ends its last job.
+/// A pool whose last handle has gone stops once it is idle, whichever thread ends its last job.
 #[test]
 fn a_pool_without_handles_stops() {
     model(|| {
@@ -282,7 +282,7 @@ fn no_future_is_left_asleep_by_the_last_worker() {
     });
 }
 
-/// Puts a task among the woken ones.
+/// Adds a task to the woken ones.
 struct Requeues(StdArc<Lifecycle>);
 
 impl Wake for Requeues {
@@ -291,7 +291,7 @@ impl Wake for Requeues {
     }
 }
 
-/// What the only worker of a pool does until it leaves. Whether it polled a future.
+/// What the only worker of a pool does until it leaves. Returns whether it polled a future.
 fn work_to_the_end(life: &StdArc<Lifecycle>) -> bool {
     let worker = Worker::new(&StdArc::new(NoopEngine(StdArc::clone(life))), 0, 0, false);
     let mut has_polled = false;
@@ -310,7 +310,7 @@ fn work_to_the_end(life: &StdArc<Lifecycle>) -> bool {
     has_polled
 }
 
-/// What a submission that raced the end leaves is dropped, though the last worker leaves at that
+/// What a submission that raced the end leaves is dropped, even if the last worker leaves at that
 /// moment.
 #[test]
 fn remains_that_come_late_are_dropped() {
@@ -333,7 +333,7 @@ fn remains_that_come_late_are_dropped() {
     });
 }
 
-/// An engine that is left to its pool as the last worker leaves is kept by nobody.
+/// An engine that is left to its pool while the last worker leaves is released.
 #[test]
 fn an_engine_is_released_by_the_second_to_look() {
     model(|| {
@@ -353,7 +353,7 @@ fn an_engine_is_released_by_the_second_to_look() {
     });
 }
 
-/// The last worker of a generation leaves as its last job ends elsewhere: the front is told, and
+/// The last worker of a generation leaves while its last job ends elsewhere: the front is told, and
 /// not before both are gone.
 #[test]
 fn a_generation_is_over_after_its_last_job() {

@@ -1,4 +1,4 @@
-//! Models of a loan: its lender goes on once nobody else has the closure, and not before.
+//! Models of a loan: its lender goes on once no other thread has the closure, and not before.
 
 use std::sync::Arc as StdArc;
 use std::task::{Context, Poll, Waker};
@@ -18,7 +18,7 @@ fn a_loan_is_over_before_its_lender_goes_on() {
             let borrowed = Arc::new(UnsafeCell::new(0_u32));
             let closure = {
                 let borrowed = Arc::clone(&borrowed);
-                // SAFETY: the closure has it, until the loan is over. Loom checks just that.
+                // SAFETY: only the closure uses it until the loan is over. Loom checks this.
                 move || borrowed.with_mut(|place| unsafe { *place += 1 })
             };
             let loan = Arc::new(Loan::new(closure));
@@ -42,7 +42,7 @@ fn a_loan_is_over_before_its_lender_goes_on() {
     }
 }
 
-/// [`Loan::take_back`], in the model's own way to wait. A closure that comes back is dropped.
+/// [`Loan::take_back`], with the model's own wait. A closure that comes back is dropped.
 fn take_back<F>(loan: &Loan<F, ()>) -> Back<(), ()> {
     let woken = StdArc::new(Token::default());
     let waker = Waker::from(StdArc::clone(&woken));

@@ -1,4 +1,4 @@
-//! Models of the queue and of the count of its places.
+//! Models of the queue and of its permits.
 
 use std::mem::MaybeUninit;
 
@@ -14,7 +14,7 @@ use crate::queue::ring::Ring;
 use crate::task::{GivenUp, GivenUpAs, Payload, Task, TaskRef};
 use crate::worker::Worker;
 
-/// A payload that says which it was, once.
+/// A payload that reports its number once.
 struct Numbered(usize, Arc<AtomicUsize>);
 
 impl Payload for Numbered {
@@ -41,8 +41,8 @@ fn pop(ring: &Ring) -> Option<Task> {
     Task::popped_by(|place| ring.pop(place))
 }
 
-/// Each task that was pushed comes out once, whole, also where the array of one or two places is
-/// lapped.
+/// Each pushed task comes out once and whole, also when the positions lap an array of one or two
+/// slots.
 #[test]
 fn a_ring_loses_and_doubles_nothing() {
     for capacity in [1, 2] {
@@ -73,8 +73,8 @@ fn a_ring_loses_and_doubles_nothing() {
     }
 }
 
-/// Of two places, two can be taken at every moment at which none is: by the worker with a cache,
-/// and by the one that reclaims it.
+/// Whenever neither of two permits is taken, both can be taken: by the worker with a cache, and by
+/// the one that reclaims it.
 #[test]
 fn no_place_is_lost_or_doubled() {
     model(|| {

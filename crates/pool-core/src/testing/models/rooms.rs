@@ -16,7 +16,7 @@ use crate::submit::room::{Admission, Call, Coming, Room, Waiter};
 use crate::task::Task;
 use crate::testing::with_capacity;
 
-/// An executor with some places, for the line: it keeps no task, only how many places are left.
+/// An executor with some slots, for the line: it keeps no task, only the number of free slots.
 #[derive(Default)]
 struct Full {
     left: AtomicUsize,
@@ -66,7 +66,7 @@ impl Executor for Full {
     }
 }
 
-/// Waits in line until the executor has a place: otherwise loom reports a deadlock.
+/// Waits in line until the executor has a slot. Otherwise loom reports a deadlock.
 fn get_in(executor: &Full) {
     let token = StdArc::new(Token::default());
     let waker = Waker::from(StdArc::clone(&token));
@@ -90,7 +90,7 @@ fn kept(executor: &Full) -> Waiter {
     waiter
 }
 
-/// A submitter that waits for a place gets in as it comes free.
+/// A submitter that waits for a slot gets in when one comes free.
 #[test]
 fn a_freed_place_is_not_missed() {
     model(|| {
@@ -102,7 +102,8 @@ fn a_freed_place_is_not_missed() {
     });
 }
 
-/// Two places come free before anybody says that they wait, or after, or between: two get in.
+/// Two slots come free before two submitters announce that they wait, after that, or in between:
+/// both get in.
 #[test]
 fn each_of_two_places_lets_one_in() {
     model(|| {
@@ -116,7 +117,7 @@ fn each_of_two_places_lets_one_in() {
     });
 }
 
-/// One gives up as the only place comes free for it: the one behind it gets in.
+/// One submitter gives up while the only slot comes free for it: the one behind it gets in.
 #[test]
 fn who_leaves_the_line_wakes_the_next() {
     model(|| {
@@ -130,7 +131,7 @@ fn who_leaves_the_line_wakes_the_next() {
     });
 }
 
-/// A future that does not come costs the place that it was called for, and no other.
+/// A future that does not come costs the slot that it was called for, and no other.
 #[test]
 fn a_future_that_is_not_polled_costs_one_place() {
     model(|| {
@@ -144,7 +145,7 @@ fn a_future_that_is_not_polled_costs_one_place() {
     });
 }
 
-/// A place that comes free while nobody listens is left to the one who comes then.
+/// A slot that comes free while no submitter listens is left to the next that comes.
 #[test]
 fn a_place_that_nobody_is_called_for_is_not_lost() {
     model(|| {
@@ -158,7 +159,7 @@ fn a_place_that_nobody_is_called_for_is_not_lost() {
     });
 }
 
-/// A future that does not come costs nothing once two rounds have begun, whenever the place came
+/// A future that does not come costs nothing once two rounds have begun, whenever the slot came
 /// free.
 #[test]
 fn a_future_that_is_not_polled_is_passed_over() {
@@ -175,7 +176,7 @@ fn a_future_that_is_not_polled_is_passed_over() {
     });
 }
 
-/// A future that comes as it is passed over has its place, or is called for the next one.
+/// A future that comes while it is passed over has its slot, or is called for the next one.
 #[test]
 fn a_future_that_comes_late_is_called_again() {
     model(|| {
@@ -197,7 +198,7 @@ fn a_future_that_comes_late_is_called_again() {
     });
 }
 
-/// A place that is spare lets a try in, also as the last future in line is passed over.
+/// A spare slot lets a try in, also while the last future in line is passed over.
 #[test]
 fn a_try_is_not_refused_as_the_line_goes() {
     model(|| {

@@ -7,10 +7,10 @@ use loom::thread;
 use super::{Token, model};
 use crate::worker::sleep::{Announced, Sleep};
 
-/// Two workers, two jobs: the one that is taken first waits within its run for the other.
+/// Two workers, two jobs: the job that is taken first waits within its run for the other.
 struct Pair {
     idle: Sleep,
-    /// Jobs that are queued, and those that have been taken.
+    /// Queued jobs, and taken jobs.
     queue: AtomicUsize,
     taken: AtomicUsize,
     is_second_over: Token,
@@ -53,8 +53,8 @@ impl Pair {
     }
 }
 
-/// A submitter leaves its job to one that searches; that one finds another job, which is a long
-/// one. Then it has resumed somebody for the first: otherwise loom reports a deadlock.
+/// A submitter leaves its job to a searching worker, which finds another, long job. Then that
+/// worker has resumed another one for the first job. Otherwise loom reports a deadlock.
 #[test]
 fn the_last_searcher_wakes_the_next() {
     model(|| {

@@ -15,11 +15,12 @@ struct Slab {
 }
 
 impl Slab {
-    /// Frees places; with the last, what was done at each has happened before, which loom checks.
+    /// Frees places. When the last is freed, all uses of the others have happened before; loom
+    /// checks this.
     fn free(&self, places: u32) {
         if self.left.take_off(places) {
             for place in &self.places {
-                // SAFETY: all places are free. Loom checks just that.
+                // SAFETY: all places are free. Loom checks this.
                 place.with_mut(|place| unsafe { *place += 1 });
             }
             self.ends.fetch_add(1, Relaxed);
@@ -32,7 +33,7 @@ impl Slab {
     }
 }
 
-/// Two threads free a place each, and the maker ends with two that it never took: the slab goes
+/// Two threads free a place each, and the maker ends with two that it never took: the slab is freed
 /// once, after all of that.
 #[test]
 fn a_slab_goes_with_its_last_place() {

@@ -32,8 +32,8 @@ fn a_child_sees_its_parents_cancellation() {
     });
 }
 
-/// A future registers with a token, then looks at it, while somebody cancels it: it sees that or is
-/// woken, otherwise loom reports a deadlock.
+/// A future registers with a token, then looks at it, while another thread cancels it: it sees that
+/// or is woken. Otherwise loom reports a deadlock.
 #[test]
 fn a_watcher_of_a_token_is_woken() {
     model(|| {

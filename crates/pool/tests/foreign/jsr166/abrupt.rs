@@ -1,4 +1,5 @@
-//! An end at once: what ran and what came back add up, and nobody who waits is left behind.
+//! An immediate end: jobs that ran and jobs that came back add up, and no waiting thread is
+//! forgotten.
 
 use std::convert::Infallible;
 use std::pin::Pin;
@@ -11,7 +12,7 @@ use pool_conformance::probe::{Count, Gate, PATIENCE, ended, poll_once, wait_unti
 
 use crate::each::{ROOM, job, nothing_runs, on_each_backend, pool, until_interrupted};
 
-/// At once, but with time for those that are asked to stop.
+/// Immediate, but with time for jobs that are asked to stop.
 fn at_once() -> ShutdownPolicy {
     ShutdownPolicy::now().cancel_grace(PATIENCE).hand_back()
 }
@@ -50,7 +51,7 @@ fn what_ran_and_what_came_back_is_what_was_submitted() {
     });
 }
 
-/// The same at whatever moment the end comes, under submitters, and with futures among the jobs.
+/// The same at any moment, with threads that submit, and with futures among the jobs.
 #[test]
 fn whenever_the_end_comes_each_job_ran_or_came_back() {
     const ROUNDS: usize = 30;
@@ -76,8 +77,8 @@ fn whenever_the_end_comes_each_job_ran_or_came_back() {
             });
             let (ran, stats) = (ran.load(Ordering::SeqCst), pool.stats());
             assert_eq!(stats.completed, ran as u64, "{stats}");
-            // One that was submitted as the end came may be abandoned, and a future that was about
-            // to be polled for the first time be cancelled, instead of coming back.
+            // A job that was submitted while the pool ended may be abandoned, and a future that was
+            // about to be polled for the first time may be cancelled, instead of coming back.
             assert!(came_back as u64 <= stats.unstarted, "{came_back}: {stats}");
             let never_ran = stats.unstarted + stats.abandoned + stats.cancelled;
             assert_eq!(stats.accepted, ran as u64 + never_ran, "{stats}");
@@ -135,8 +136,7 @@ fn nobody_who_waits_is_left_behind() {
                 }
             }
             waiting.wait_for(WAYS * WAITERS);
-            // Some wait for a place, one waits in the queue; wherever each of them is, the end
-            // reaches it.
+            // Some wait for a slot, one waits in the queue; the end reaches each, wherever it is.
             let report = pool.shutdown(at_once());
             assert!(report.balances(), "{report}");
             drop(report);
@@ -145,7 +145,7 @@ fn nobody_who_waits_is_left_behind() {
     });
 }
 
-/// Returns only once the pool has ended; before that its only worker is busy, and its only place
+/// Returns only once the pool has ended; before that, its only worker is busy and its only slot is
 /// taken.
 fn wait_somehow(pool: &Pool, way: usize) {
     let nothing = |_: &JobContext<'_>| Ok::<_, Infallible>(());
@@ -179,7 +179,8 @@ fn never_ran(outcome: Result<(), JobError<Infallible>>) {
     assert!(matches!(outcome, Err(JobError::Abandoned)), "{outcome:?}");
 }
 
-/// A job that hears nothing is given up, and its waiters wait on: for the job, not for the pool.
+/// A job that ignores its cancellation is given up, and its waiters wait on: for the job, not for
+/// the pool.
 #[test]
 fn who_waits_for_a_job_that_was_given_up_gets_its_result() {
     on_each_backend(|backend| {

@@ -1,5 +1,5 @@
-//! What a pool says of itself at each step of its life: never too much, and exact where nothing
-//! moves.
+//! What a pool's stats say at each step of its life: never too much, and exact when nothing
+//! changes.
 
 use std::convert::Infallible;
 use std::time::Duration;
@@ -65,7 +65,7 @@ fn what_the_only_worker_submits_is_queued_until_it_returns() {
             for queued in 0..3 {
                 assert_eq!(outside.stats().queued, queued);
                 let child = |_: &JobContext<'_>| Ok::<_, Infallible>(());
-                // By turns through the context and through a clone that knows nothing of it.
+                // Alternately through the context and through a clone that knows nothing of it.
                 if queued % 2 == 0 {
                     ctx.execute(child).expect(ROOM);
                 } else {
@@ -135,7 +135,7 @@ fn a_pool_is_open_then_closed_then_gone() {
         assert!(!pool.is_closed(), "a busy pool is open");
         pool.close();
         assert!(pool.is_closed());
-        // The end is waited for with a limit that passes, and once more without.
+        // Waits for the end with a limit that passes, and once more without.
         let impatient = ShutdownPolicy::new(Duration::from_millis(1));
         let report = pool.shutdown(impatient.cancel_grace(Duration::ZERO));
         assert_eq!(report.still_running().len(), 1, "{report}");
@@ -147,7 +147,7 @@ fn a_pool_is_open_then_closed_then_gone() {
     });
 }
 
-/// The same pool seen from each of its faces.
+/// The same pool through each form of an executor.
 #[test]
 fn a_clone_is_the_same_pool() {
     on_each_backend(|backend| {

@@ -12,7 +12,7 @@ use pool_conformance::probe::{Count, PATIENCE, ended};
 
 use crate::each::{ROOM, ends_clean, job, on_each_backend, pool};
 
-/// By `JobContext::join`, which makes a job of a half only where a worker is free.
+/// By `JobContext::join`, which makes a job of a half only if a worker is free.
 fn fib_by_halves(ctx: &JobContext<'_>, number: u64) -> u64 {
     if number < 2 {
         return number;
@@ -69,7 +69,7 @@ fn a_failure_at_the_bottom_reaches_the_top() {
                 Err(JobError::Failed(cause)) => assert_eq!(cause, "the base case fails"),
                 other => panic!("it fails, and became {other:?}"),
             }
-            // Those of its children that it did not come to join go on, and end.
+            // The children that it did not get to join go on, and end.
             let report = ends_clean(&pool);
             assert!(report.failed() > 1, "{report}");
         }
@@ -101,7 +101,7 @@ fn a_child_that_was_cancelled_is_not_run_by_who_joins_it() {
     });
 }
 
-/// A worker that waits for quiet helps, and is itself left out.
+/// A worker that waits for the pool to be idle helps, and is itself left out.
 #[test]
 fn a_job_waits_for_all_it_has_started() {
     on_each_backend(|backend| {
@@ -129,8 +129,8 @@ fn a_job_waits_for_all_it_has_started() {
     });
 }
 
-/// The second job can only run on the second worker: the first holds its own until the second is
-/// over.
+/// The second job can only run on the second worker: the first holds its own until the second has
+/// ended.
 #[test]
 fn a_second_job_starts_though_the_first_holds_its_worker() {
     const ROUNDS: usize = 2000;
@@ -139,7 +139,7 @@ fn a_second_job_starts_though_the_first_holds_its_worker() {
         let stop = Arc::new(AtomicBool::new(false));
         for round in 0..ROUNDS {
             if round % 25 == 0 {
-                // Now and then both workers are given the time to fall asleep.
+                // Sometimes both workers get time to fall asleep.
                 pool.wait_idle();
                 Count::new().stays_below(1, Duration::from_millis(1));
             }
@@ -160,7 +160,7 @@ fn a_second_job_starts_though_the_first_holds_its_worker() {
     });
 }
 
-/// Nobody waits for a job, or wakes its worker, but the submission itself.
+/// Only the submission itself wakes the worker; no thread waits for the job.
 #[test]
 fn a_job_that_nobody_joins_runs() {
     const ROUNDS: usize = 3000;
@@ -187,8 +187,8 @@ fn a_job_that_nobody_joins_runs() {
     });
 }
 
-/// Who waits with a limit for a child of its own, on the only worker, gets it back unrun, and then
-/// its value.
+/// A job on the only worker that waits for its own child with a limit gets the handle back, the
+/// child unrun, and then its value.
 #[test]
 fn a_limited_join_inside_runs_nothing() {
     on_each_backend(|backend| {

@@ -1,5 +1,4 @@
-//! Batches: all of them, the first of them, with a time limit or without, and their results as they
-//! come.
+//! Batches: all results, or the first, with or without a time limit, and results as they come.
 
 use std::collections::BTreeSet;
 use std::convert::Infallible;
@@ -68,8 +67,8 @@ fn each_of_a_batch_has_its_own_result_and_its_own_cause() {
     });
 }
 
-/// One of three waits until it is told that its time is over. A machine may be so busy that the
-/// others' time passes too; then all get more.
+/// One of three jobs waits until it is told that its time is over. On a very busy machine the time
+/// of the others may pass too; then all get more.
 #[test]
 fn what_is_late_in_a_batch_with_a_limit_is_stopped_and_the_rest_is_not() {
     on_each_backend(|backend| {
@@ -135,7 +134,7 @@ fn a_batch_of_which_none_is_in_time_is_over_all_the_same() {
     });
 }
 
-/// What `invokeAny` is here: results as they come, and a token for the rest.
+/// The equivalent of `invokeAny`: results as they come, and a token for the rest.
 #[test]
 fn the_first_result_of_a_batch_stops_the_others() {
     const JOBS: usize = 6;
@@ -248,7 +247,7 @@ fn a_result_is_not_there_before_its_job_has_ended() {
     });
 }
 
-/// Several who ask for results at the same time get each result once.
+/// Several threads that take results at the same time get each result once.
 #[test]
 fn results_are_taken_once_whoever_asks() {
     const JOBS: usize = 200;

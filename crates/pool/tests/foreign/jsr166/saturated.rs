@@ -1,5 +1,5 @@
-//! A pool that is full, or at its end, rejects: the job comes back, may be tried again, or is the
-//! caller's to run.
+//! A pool that is full or ending rejects a job: it comes back, and the caller may try again or run
+//! it.
 
 use std::convert::Infallible;
 use std::thread;
@@ -70,7 +70,7 @@ fn who_is_rejected_may_run_the_job_itself_or_let_it_go() {
         let caller = thread::current().id();
         let rejected = pool.try_submit(|_: &JobContext<'_>| Ok::<_, Infallible>(()));
         assert!(rejected.is_err_and(|error| error.is_full()));
-        // The pool's own way to wait, where one knows better than to wait.
+        // The pool's own way to wait, for a caller that could also try again.
         let rejected = pool.submit_timeout(
             move |_: &JobContext<'_>| Ok::<_, Infallible>(()),
             Duration::ZERO,
@@ -175,7 +175,7 @@ fn rejects(pool: &Pool, is_right: impl Fn(&SubmitError<()>) -> bool) {
     }
 }
 
-/// All of them are in line for a place when the pool is told to end.
+/// All of them are in line for a slot when the pool is told to end.
 #[test]
 fn whoever_waits_for_a_place_is_told_of_the_end() {
     const WAITING: usize = 8;

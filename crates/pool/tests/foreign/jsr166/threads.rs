@@ -1,4 +1,4 @@
-//! Threads that are refused, that jobs play with, that jobs throw panics at.
+//! Threads that the system refuses, that jobs interfere with, and that jobs panic on.
 
 use std::convert::Infallible;
 use std::env;
@@ -46,10 +46,10 @@ fn a_pool_whose_threads_are_refused_leaves_nothing_and_the_next_one_is_built() {
     });
 }
 
-/// Set in a process that has memory for a few stacks and no more: the backend to build on.
+/// The backend to build on, set in a process that has memory for only a few stacks.
 const CHILD: &str = "FOREIGN_REFUSED_HALF_WAY";
 
-/// Each stack is so large that a few of them are all that the child process may address, in KiB.
+/// In KiB. Each stack is so large that the child process can address only a few of them.
 const STACK: usize = 512 << 20;
 const ADDRESSES_KIB: usize = 4 << 20;
 
@@ -99,7 +99,7 @@ fn refused_half_way(backend: Backend) {
         (1..WORKERS).contains(&worker),
         "the first to be refused is {worker}"
     );
-    // The async backend tries its runtime's threads first, and those of its workers then.
+    // The async backend tries its runtime's threads first, and then those of its workers.
     let expected = if backend == Backend::Async {
         started.get()
     } else {
@@ -112,7 +112,7 @@ fn refused_half_way(backend: Backend) {
     ends_clean(&next);
 }
 
-/// Threads of workers, for those who would wake them for no reason.
+/// Threads of workers, for code that wakes them for no reason.
 type Threads = Arc<Mutex<Vec<Thread>>>;
 
 /// Wakes a worker that has not asked for it.
@@ -147,7 +147,7 @@ fn jobs_that_park_and_unpark_threads_at_random_lose_nothing() {
             let (threads, all) = (Arc::clone(&workers), Arc::clone(&waiter));
             let plays = move |ctx: &JobContext<'_>| {
                 meddle(&threads, number);
-                // Also the one who waits for these jobs.
+                // Also the thread that waits for these jobs.
                 meddle(&all, 0);
                 match number % 4 {
                     0 => thread::current().unpark(),
@@ -173,7 +173,7 @@ fn jobs_that_park_and_unpark_threads_at_random_lose_nothing() {
     });
 }
 
-/// A park token that somebody left makes no join return before its job has ended.
+/// A park token that another call left makes no join return before its job has ended.
 #[test]
 fn a_stray_token_ends_no_wait() {
     on_each_backend(|backend| {
@@ -224,7 +224,7 @@ fn a_storm_of_panics_costs_no_worker_and_each_is_observed() {
             .build()
             .expect("a plain configuration is accepted");
         let mut before = meet(&pool, WORKERS);
-        // Without the print of the process's hook, which is not ours.
+        // The process's hook, which is not ours, prints nothing.
         let throws: [fn(); 4] = [
             || resume_unwind(Box::new("text")),
             || resume_unwind(Box::new(String::from("text"))),
@@ -258,7 +258,7 @@ fn a_storm_of_panics_costs_no_worker_and_each_is_observed() {
     });
 }
 
-/// The payload of a panic goes to whoever has the handle, and is nobody else's.
+/// The payload of a panic goes to the owner of the handle, and to no other.
 #[test]
 fn payloads_of_panics_are_not_kept() {
     on_each_backend(|backend| {
@@ -282,7 +282,7 @@ fn payloads_of_panics_are_not_kept() {
     });
 }
 
-/// Workers are started at the build, and never again: not for want of work, and not for panics.
+/// Workers start at the build, and never again: neither for more jobs nor after panics.
 #[test]
 fn no_thread_is_started_after_the_build() {
     on_each_backend(|backend: Backend| {

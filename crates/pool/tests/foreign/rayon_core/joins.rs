@@ -1,4 +1,4 @@
-//! Halves of a job: a sort by halves, a panic in either, more joins than a small counter counts.
+//! Halves of a job: a sort by halves, a panic in either, more joins than a small counter can count.
 
 use std::panic::{AssertUnwindSafe, catch_unwind, resume_unwind};
 use std::sync::Arc;
@@ -10,7 +10,7 @@ use pool_conformance::probe::ended;
 
 use crate::each::{ROOM, ends_clean, job, on_each_backend, pool};
 
-/// Numbers without order, the same each time.
+/// Unordered numbers, the same each time.
 fn disorder(count: usize) -> Vec<u32> {
     let mut state = 0x2545_f491_u32;
     let next = || {

@@ -49,7 +49,7 @@ fn jobs_of_a_scope_add_jobs_to_it_from_any_depth() {
     });
 }
 
-/// A tree of numbers, of which each part is some job's own.
+/// A tree of numbers, in which each part belongs to one job.
 struct Tree {
     value: u32,
     children: Vec<Tree>,
@@ -244,8 +244,8 @@ fn scopes_of_many_pools_nest() {
     });
 }
 
-/// The scope's closure waits for the scope's job: it is not on the only worker, which is free for
-/// the job.
+/// The scope's closure waits for the scope's job. The closure is not on the only worker, which is
+/// free for the job.
 #[test]
 fn the_closure_of_a_scope_may_wait_for_the_scopes_job() {
     on_each_backend(|backend| {

@@ -1,4 +1,4 @@
-//! Many workers: they start, know who they are, and stop, after work and after sleep.
+//! Many workers: they start, know their index, and stop, after work and after sleep.
 
 use std::collections::BTreeSet;
 use std::thread;
@@ -11,7 +11,7 @@ use crate::each::{ROOM, ends_clean, job, on_each_backend, pool};
 
 const MANY: usize = 22;
 
-/// A pool of many, whose workers note that they start and stop.
+/// A pool of many workers, which record that they start and stop.
 fn noted(backend: Backend) -> (Pool, Log<usize>, Log<usize>) {
     let (started, stopped) = (Log::new(), Log::new());
     let (starts, stops) = (started.clone(), stopped.clone());
@@ -62,7 +62,7 @@ fn many_workers_stop_though_they_sleep() {
     on_each_backend(|backend| {
         let (pool, started, stopped) = noted(backend);
         each_once(&started);
-        // Whoever has run a job at the same time as all the others goes to sleep after it.
+        // A worker that has run a job at the same time as all the others goes to sleep after it.
         meet(&pool, MANY);
         pool.wait_idle();
         Count::new().stays_below(1, Duration::from_millis(50));
@@ -104,7 +104,7 @@ fn a_refusal_to_build_can_be_sent_and_shared() {
     });
 }
 
-/// The pool's handle goes while jobs are still to be submitted by its own jobs.
+/// The pool's handle is dropped while its own jobs still have jobs to submit.
 #[test]
 fn a_pool_that_was_dropped_runs_what_its_jobs_still_submit() {
     on_each_backend(|backend| {
@@ -124,8 +124,7 @@ fn a_pool_that_was_dropped_runs_what_its_jobs_still_submit() {
     });
 }
 
-/// Nobody waits for the workers of a pool whose own job drops it; they stop as they should all the
-/// same.
+/// No thread waits for the workers of a pool whose own job drops it; they still stop.
 #[test]
 fn workers_of_a_pool_that_its_own_job_drops_stop() {
     on_each_backend(|backend| {

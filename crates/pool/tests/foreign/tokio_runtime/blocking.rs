@@ -97,7 +97,7 @@ fn a_closure_within_a_future_may_block_on_a_childs_handle() {
     });
 }
 
-/// Blocking on blocking, as deep as one likes.
+/// Blocking within blocking, at any depth.
 #[test]
 fn block_on_nests() {
     const DEPTH: u32 = 30;
@@ -164,8 +164,8 @@ fn a_job_awaits_the_quiet_and_the_end_of_its_own_pool() {
     });
 }
 
-/// The one job that it waits for waits for another, which comes from outside once it has looked for
-/// some and found none.
+/// The job that it waits for waits for another one, which comes from outside after it has looked
+/// for jobs and found none.
 #[test]
 fn a_job_that_awaits_the_quiet_runs_what_comes_meanwhile() {
     on_each_backend(|backend| {
@@ -194,7 +194,7 @@ fn a_job_that_awaits_the_quiet_runs_what_comes_meanwhile() {
     });
 }
 
-/// The park token that a poll has used up is not what wakes who waits.
+/// A thread that waits is woken even if a poll has used up its park token.
 #[test]
 fn a_future_may_park_and_unpark_its_thread() {
     on_each_backend(|backend| {
@@ -222,7 +222,7 @@ fn a_future_may_park_and_unpark_its_thread() {
     });
 }
 
-/// Runtimes nest where the host allows it; where it does not, the panic is the job's.
+/// Runtimes nest if the host allows it; if not, the job panics.
 #[test]
 fn a_runtime_within_a_future_works_or_panics_within_its_job() {
     on_each_backend(|backend| {
@@ -240,7 +240,7 @@ fn a_runtime_within_a_future_works_or_panics_within_its_job() {
     });
 }
 
-/// In which runtime, and how, a pool comes and goes.
+/// In which runtime, and how, a pool is built and dropped.
 fn within(runtime: Runtime, in_task: bool, body: impl FnOnce() + Send + 'static) {
     runtime.block_on(async {
         if in_task {
@@ -253,7 +253,7 @@ fn within(runtime: Runtime, in_task: bool, body: impl FnOnce() + Send + 'static)
     });
 }
 
-/// Tokio itself panics where a runtime is dropped in async code; a pool is only drained there.
+/// Tokio itself panics if a runtime is dropped in async code; a pool is only drained there.
 #[test]
 fn a_pool_comes_and_goes_in_async_code() {
     on_each_backend(|backend| {
@@ -300,7 +300,7 @@ fn a_handle_is_awaited_from_any_runtime() {
     });
 }
 
-/// Nothing of a pool's needs a runtime around it: it is built, used and ended on plain threads.
+/// A pool needs no runtime around it: it is built, used and ended on plain threads.
 #[test]
 fn futures_are_submitted_where_no_runtime_is() {
     on_each_backend(|backend| {

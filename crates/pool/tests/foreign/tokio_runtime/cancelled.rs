@@ -1,4 +1,4 @@
-//! Futures that are cancelled while they sleep, and what is said of a job that gave no value.
+//! Futures that are cancelled while they sleep, and the errors of jobs that gave no value.
 
 use std::any::Any;
 use std::convert::Infallible;
@@ -13,7 +13,7 @@ use pool_conformance::probe::{Count, Log, ended, occupy};
 
 use crate::each::{ROOM, ends_clean, on_each_backend, pool};
 
-/// Notes on which thread it is dropped, and panics if it is to.
+/// Records on which thread it is dropped, and panics if told to.
 struct Dropped {
     on: Log<ThreadId>,
     told: Count,
@@ -58,7 +58,7 @@ fn a_sleeping_future_that_is_cancelled_is_dropped_whoever_still_holds_its_handle
                 asleep.wait_for(1);
                 future.cancel();
                 match then {
-                    // What panics as it is dropped leaves the outcome as it is.
+                    // A panic in a drop does not change the outcome.
                     Then::Joins => assert!(matches!(ended(future), Err(JobError::Cancelled))),
                     Then::LetsGo => drop(future),
                 }
@@ -71,7 +71,7 @@ fn a_sleeping_future_that_is_cancelled_is_dropped_whoever_still_holds_its_handle
     });
 }
 
-/// Cancelled from another thread at the very moment at which it falls asleep, or ends.
+/// Cancelled from another thread at the moment at which it falls asleep or ends.
 #[test]
 fn a_cancel_at_any_moment_of_a_future_leaves_one_outcome() {
     const ROUNDS: usize = 400;

@@ -1,5 +1,5 @@
-//! One job's life in every combination: what panics, when its handle goes, when it is cancelled and
-//! how, when its pool ends.
+//! One job's life in every combination: what panics, when its handle is dropped, when and how it is
+//! cancelled, when its pool ends.
 
 use std::convert::Infallible;
 use std::future::poll_fn;
@@ -16,7 +16,7 @@ use tokio::sync::oneshot;
 
 use crate::each::{ROOM, ends_clean, on_each_backend, pool};
 
-/// Writes an enum, and a list of all that it can be.
+/// Declares an enum, and a list of all its variants.
 macro_rules! choice {
     ($(#[$doc:meta])* $name:ident { $($variant:ident = $stage:literal),* }) => {
         $(#[$doc])*
@@ -43,7 +43,7 @@ choice! {
     Polled { No = 0, Yes = 1 }
 }
 choice! {
-    /// When its handle goes.
+    /// When its handle is dropped.
     Handle { AtOnce = 1, AfterStart = 2, AfterEnd = 3, Consumed = 4 }
 }
 choice! { Cancelled { AtOnce = 1, AfterStart = 2, AfterEnd = 3, Never = 5 } }
@@ -66,8 +66,7 @@ struct Case {
 }
 
 impl Case {
-    /// The combinations that there are, of one kind: one cannot cancel through a handle that is
-    /// gone.
+    /// The possible combinations of one kind: a dropped handle cannot cancel.
     fn all(kind: Kind) -> Vec<Self> {
         let mut cases = Vec::new();
         for &panics in Panics::ALL {
@@ -130,7 +129,7 @@ impl Case {
     }
 }
 
-/// Counts its drop, and panics at it if it is to.
+/// Counts its drop, and panics if told to.
 struct Value {
     dropped: Count,
     panics: bool,
@@ -139,14 +138,14 @@ struct Value {
 impl Drop for Value {
     fn drop(&mut self) {
         self.dropped.add();
-        // On top of another panic it would end the process, which is nobody's to prevent.
+        // During another panic it would end the process, and no pool could prevent it.
         if self.panics && !thread::panicking() {
             resume_unwind(Box::new("as it is dropped"));
         }
     }
 }
 
-/// What is seen of a job from outside.
+/// What a test observes of a job.
 #[derive(Default)]
 struct Seen {
     started: Count,
@@ -155,7 +154,7 @@ struct Seen {
     woken: Count,
 }
 
-/// The end of a job's body, wherever it has waited.
+/// The end of a job's body, after it has waited.
 fn finish(case: Case, captured: Value, output_dropped: Count) -> Value {
     if case.panics == Panics::OnRun {
         resume_unwind(Box::new("as it runs"));
@@ -164,7 +163,7 @@ fn finish(case: Case, captured: Value, output_dropped: Count) -> Value {
         dropped: output_dropped,
         panics: case.output == Output::PanicsOnDrop,
     };
-    // Panics, if it is to, with the output in hand.
+    // Panics, if told to, while it holds the output.
     drop(captured);
     output
 }
@@ -223,7 +222,7 @@ fn shut_down_at_once(pool: &Pool) {
     assert!(report.balances(), "{report}");
 }
 
-/// Lives through one case. The pool has one worker, and nothing to do.
+/// Runs one case. The pool has one worker, and nothing to do.
 fn live(pool: &Pool, case: Case) {
     let (before, seen, token) = (pool.stats(), Seen::default(), CancelToken::new());
     let (open, opened) = oneshot::channel();
@@ -260,10 +259,11 @@ fn live(pool: &Pool, case: Case) {
         wait_until("the job is found not to start", pool, are_books_closed);
     }
     at(2, &mut handle);
-    // Nobody listens where the job never started, or was dropped.
+    // The receiver is gone if the job never started or was dropped.
     let _heard = open.send(());
     wait_until("the books are closed", pool, are_books_closed);
-    // The books are closed before the last of a job is dropped, and quiet comes after it.
+    // The end of a job is counted before the last of the job is dropped, and the pool is idle after
+    // that.
     pool.wait_idle();
     at(3, &mut handle);
     if let Some(handle) = handle {
@@ -271,7 +271,7 @@ fn live(pool: &Pool, case: Case) {
         let woken = usize::from(case.polled == Polled::Yes);
         assert_eq!(seen.woken.get(), woken, "wakes of the handle's waker");
     }
-    // A worker drops what a job that the shutdown gave up had captured; nobody waits for that.
+    // A worker drops what an abandoned job had captured; the shutdown does not wait for that.
     seen.captured_dropped.wait_for(1);
     assert_eq!(seen.started.get(), usize::from(case.starts()), "starts");
     assert_eq!(
@@ -309,7 +309,7 @@ fn booked(case: Case, before: &Stats, after: &Stats) {
         after.completed - before.completed,
         after.panicked - before.panicked,
         after.cancelled - before.cancelled,
-        // It was given back by the shutdown, and dropped with its report.
+        // The shutdown handed it back, and it was dropped with the report.
         after.unstarted - before.unstarted,
     ];
     assert_eq!(
@@ -344,8 +344,7 @@ fn a_future_lives_through_every_combination() {
     on_each_backend(|backend| live_through_all(backend, Kind::Future));
 }
 
-/// The cases are what they are said to be: each choice is made, and each outcome but two comes
-/// about.
+/// The cases are complete: each choice is made, and each outcome except two occurs.
 #[test]
 fn the_combinations_are_all_there() {
     for &kind in Kind::ALL {

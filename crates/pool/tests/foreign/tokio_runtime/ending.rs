@@ -1,5 +1,5 @@
-//! The end of a pool with futures in it: each is dropped, and whatever its drop does reaches nobody
-//! it should not.
+//! The end of a pool with futures in it: each is dropped, and its drop does no harm, whatever it
+//! does.
 
 use std::future::pending;
 use std::pin::Pin;
@@ -16,7 +16,7 @@ use tokio::sync::oneshot;
 
 use crate::each::{ROOM, ends_clean, job, nothing_runs, on_each_backend, pool};
 
-/// At once, but with time for what must be dropped.
+/// Immediate, but with time for what must be dropped.
 fn at_once() -> ShutdownPolicy {
     ShutdownPolicy::now().cancel_grace(PATIENCE)
 }
@@ -55,7 +55,7 @@ fn an_end_drops_sleeping_futures_and_stops_every_worker_that_started() {
     });
 }
 
-/// Two futures, each of which wakes the other as it is dropped.
+/// Two futures, each of which wakes the other when it is dropped.
 #[test]
 fn futures_that_wake_each_other_as_they_are_dropped_end() {
     on_each_backend(|backend| {
@@ -89,7 +89,7 @@ fn futures_that_wake_each_other_as_they_are_dropped_end() {
             let report = pool.shutdown(at_once());
             assert!(report.balances(), "{report}");
             nothing_runs(&pool, &report);
-            // The first is dropped; the second may be woken by that before its own turn comes.
+            // The first is dropped; that may wake the second before it is dropped.
             assert!(report.cancelled() >= 1, "{report}");
             for handle in handles {
                 let outcome = ended(handle);
@@ -102,7 +102,7 @@ fn futures_that_wake_each_other_as_they_are_dropped_end() {
     });
 }
 
-/// Wakes the other future as it is dropped.
+/// Wakes the other future when it is dropped.
 struct WakesOther(Option<oneshot::Sender<()>>);
 
 impl Drop for WakesOther {
@@ -114,7 +114,7 @@ impl Drop for WakesOther {
     }
 }
 
-/// Sleeps; wakes, as it is dropped, the waker that another left.
+/// Sleeps; when it is dropped, wakes the waker that another left.
 struct Neighbour {
     left: Arc<Mutex<Option<Waker>>>,
     leaves: bool,
@@ -195,7 +195,7 @@ fn futures_are_woken_from_outside_while_the_pool_ends() {
                 threads.spawn(|| {
                     begun.add();
                     for wake in wakes {
-                        // Those that were dropped do not hear.
+                        // Those that were dropped are not woken.
                         let _heard = wake.send(());
                     }
                 });
@@ -247,7 +247,7 @@ fn a_closure_that_waits_for_a_futures_end_is_freed_by_the_end_of_the_pool() {
     });
 }
 
-/// A job that submits itself once more whenever it runs: by a closure, by a future.
+/// A job that submits itself once more whenever it runs: as a closure, as a future.
 struct Link {
     left: usize,
     ran: Count,
@@ -269,7 +269,7 @@ impl pool::Job for Link {
 }
 
 impl Link {
-    /// How many are to come, if any.
+    /// How many are still to come, if limited.
     fn next(&self) -> Option<usize> {
         self.ran.add();
         self.left.checked_sub(1)
@@ -311,7 +311,7 @@ fn chains_need_no_stack() {
                 pool.close();
                 gate.open();
             } else {
-                // Two links always find the queue of two full: one of them is run in place.
+                // Two links always find the queue of two full, so one of them runs in place.
                 gate.open();
                 let others = (0..100).map(|_| pool.spawn(|| ()).expect("room appears"));
                 others.for_each(JobHandle::detach);
@@ -323,7 +323,7 @@ fn chains_need_no_stack() {
     });
 }
 
-/// A chain without end is cut by the end of the grace.
+/// The end of the grace cuts an endless chain.
 #[test]
 fn a_chain_without_end_ends_with_the_grace() {
     on_each_backend(|backend| {
@@ -373,7 +373,7 @@ fn what_is_submitted_after_the_end_is_refused_and_what_was_before_is_over() {
     });
 }
 
-/// One that was started before the end goes on to its own.
+/// A chain that was started before the end goes on to its own end.
 #[test]
 fn what_was_started_before_the_end_goes_on_to_its_own() {
     on_each_backend(|backend| {
@@ -399,7 +399,7 @@ fn what_was_started_before_the_end_goes_on_to_its_own() {
     });
 }
 
-/// No time at all, and very much of it, for a pool that has nothing to do: both end at once.
+/// A zero limit and a very long one, for a pool that has nothing to do: both end at once.
 #[test]
 fn an_idle_pool_ends_at_once_whatever_the_limit() {
     on_each_backend(|backend| {

@@ -1,4 +1,4 @@
-//! Futures at work: many, in chains, under load, from every place that one can be submitted from.
+//! Futures at work: many, in chains, under load, and from every place that can submit one.
 
 use std::convert::Infallible;
 use std::pin::Pin;
@@ -67,8 +67,8 @@ fn a_chain_of_awaits_resolves_to_its_first() {
     });
 }
 
-/// Wakes itself without end, until it is told to stop. Stopped by the drop too, so that a failed
-/// test ends.
+/// Wakes itself endlessly, until it is told to stop. The drop stops it too, so that a failed test
+/// ends.
 struct Spinning(Arc<AtomicBool>);
 
 impl Spinning {
@@ -93,7 +93,7 @@ impl Drop for Spinning {
     }
 }
 
-/// A future that sleeps is woken, and one that is submitted starts, though another never rests.
+/// A future that sleeps is woken, and one that is submitted starts, even if another never sleeps.
 #[test]
 fn futures_come_to_their_turn_under_load() {
     const ROUNDS: usize = 50;
@@ -116,7 +116,7 @@ fn futures_come_to_their_turn_under_load() {
     });
 }
 
-/// Two that hand over to each other for ever do not keep a third from its turns.
+/// Two futures that wake each other forever do not keep a third from being polled.
 #[test]
 fn a_pair_that_keeps_each_other_going_starves_nobody() {
     on_each_backend(|backend| {
@@ -164,7 +164,7 @@ fn a_future_is_submitted_from_every_place() {
             let ran = Arc::clone(&ran);
             async move { ran.fetch_add(1, Ordering::SeqCst) }
         };
-        // From a thread that is nobody's, while the pool is idle.
+        // From a thread outside, while the pool is idle.
         ended(pool.spawn_future(counts()).expect(ROOM)).expect("it completes");
         pool.wait_idle();
         thread::scope(|threads| {
@@ -213,7 +213,7 @@ fn a_future_is_submitted_from_every_place() {
     });
 }
 
-/// Submits a future as it is dropped.
+/// Submits a future when it is dropped.
 struct SubmitsOnDrop(Pool, Arc<AtomicUsize>);
 
 impl Drop for SubmitsOnDrop {
@@ -226,7 +226,7 @@ impl Drop for SubmitsOnDrop {
     }
 }
 
-/// Every worker is blocked by a closure; a thousand futures wait their turn, and get it.
+/// A closure blocks every worker; a thousand queued futures still run.
 #[test]
 fn futures_that_wait_behind_closures_all_run() {
     const FUTURES: usize = 1000;
@@ -253,7 +253,7 @@ fn futures_that_wait_behind_closures_all_run() {
     });
 }
 
-/// Closures and futures of one parent, joined and awaited by turns.
+/// Closures and futures of one parent, joined and awaited alternately.
 #[test]
 fn a_future_awaits_closures_and_a_closure_joins_futures() {
     on_each_backend(|backend| {

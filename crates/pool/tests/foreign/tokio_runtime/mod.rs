@@ -1,5 +1,5 @@
-//! After the tests of tokio's runtime: tasks in every combination, wakes at every moment, runtimes
-//! within runtimes.
+//! After the tests of tokio's runtime: tasks in every combination, wakes at every moment, nested
+//! runtimes.
 
 mod blocking;
 mod cancelled;

@@ -1,4 +1,4 @@
-//! What the end of a thread sets going: submissions, joins, wakes and the ends of pools from the
+//! What the end of a thread causes: submissions, joins, wakes and ends of pools from the
 //! destructors of thread locals.
 
 use std::cell::RefCell;
@@ -13,7 +13,7 @@ use pool_conformance::probe::{Count, Log, PATIENCE, ended};
 
 use crate::each::{ROOM, ends_clean, nothing_runs, on_each_backend, pool};
 
-/// Done as its thread ends.
+/// Runs when its thread ends.
 struct AtTheEnd(Option<Box<dyn FnOnce() + Send>>);
 
 impl Drop for AtTheEnd {
@@ -28,21 +28,21 @@ thread_local! {
     static AT_THE_END: RefCell<Option<AtTheEnd>> = const { RefCell::new(None) };
 }
 
-/// Has the calling thread do this as it ends.
+/// Makes the calling thread run this when it ends.
 fn at_the_end(body: impl FnOnce() + Send + 'static) {
     AT_THE_END.with(|place| *place.borrow_mut() = Some(AtTheEnd(Some(Box::new(body)))));
 }
 
-/// When a thread comes to use the pool, and its locals, for the first time.
+/// When a thread uses the pool, and its locals, for the first time.
 #[derive(Debug, Clone, Copy)]
 enum Before {
-    /// After it has arranged for its end: so the pool's own locals may go before.
+    /// After it has set up its end, so the pool's own locals may be dropped before.
     Arranged,
     /// Before that.
     Used,
 }
 
-/// A thread that uses the pool and ends; as it ends it does `body`.
+/// A thread that uses the pool and ends; when it ends it runs `body`.
 fn on_an_ending_thread(pool: &Pool, before: Before, body: impl FnOnce(&Pool) + Send + 'static) {
     let (pool, own) = (pool.clone(), pool.clone());
     let uses = move || ended(own.spawn(|| 1).expect(ROOM)).expect("it completes");
@@ -72,7 +72,7 @@ fn jobs_are_submitted_and_joined_by_threads_that_end() {
             let seen = Log::new();
             let sees = seen.clone();
             on_an_ending_thread(&pool, before, move |pool| {
-                // More than there is room for: some of these wait for a place.
+                // More than there is room for: some of these wait for a slot.
                 let handles: Vec<_> = (0..20)
                     .map(|number| pool.spawn(move || number).expect("room appears"))
                     .collect();
@@ -106,7 +106,7 @@ fn a_pool_is_ended_by_a_thread_that_ends() {
                 let report = ends_clean(pool);
                 sees.note((report.completed(), runs_of(pool)));
             });
-            // The job that the thread used the pool with, and its last one.
+            // The thread's first job, and its last one.
             assert_eq!(seen.take(), [(2, 0)], "{before:?}");
             assert_eq!(ran.get(), 1);
         }
@@ -136,7 +136,7 @@ fn a_pool_in_a_thread_local_ends_with_its_thread() {
                 .build()
                 .expect("a plain configuration is accepted");
             POOL.with(|place| *place.borrow_mut() = Some(pool));
-            // A second one that is used after it, and goes before.
+            // A second one that is used after it, and dropped before it.
             let second = crate::each::pool(backend, 1, 4);
             POOL.with(|place| {
                 let pool = place.borrow();
@@ -151,8 +151,8 @@ fn a_pool_in_a_thread_local_ends_with_its_thread() {
     });
 }
 
-/// A worker's own locals go after its last job, at the end of its pool: what they submit there is
-/// refused, and nothing hangs.
+/// A worker's own locals are dropped after its last job, at the end of its pool: what they submit
+/// there is refused, and nothing hangs.
 #[test]
 fn what_a_workers_locals_submit_as_it_ends_is_refused() {
     on_each_backend(|backend| {
@@ -192,8 +192,8 @@ fn what_a_workers_locals_submit_as_it_ends_is_refused() {
     });
 }
 
-/// The last handle of a pool is a thread local of its own worker: nobody else can end it, so it is
-/// ended from outside first.
+/// The last handle of a pool is a thread local of its own worker. No other thread could end the
+/// pool then, so it is ended from outside first.
 #[test]
 fn a_pool_whose_handle_is_its_own_workers_local_ends() {
     on_each_backend(|backend| {
@@ -259,8 +259,8 @@ fn a_future_is_woken_by_a_thread_that_ends() {
     });
 }
 
-/// A handle that goes with its thread lets its job go on; one that a thread cancels as it ends is
-/// cancelled.
+/// A handle that is dropped with its thread lets its job go on; a job that a thread cancels as it
+/// ends is cancelled.
 #[test]
 fn handles_in_thread_locals_go_with_their_thread() {
     on_each_backend(|backend| {

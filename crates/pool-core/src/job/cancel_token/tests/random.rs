@@ -1,4 +1,5 @@
-//! Graphs of tokens at random: held to their history by one thread, and to what is left by several.
+//! Random graphs of tokens: checked against their history with one thread, and for what is left
+//! with several.
 
 use std::collections::BTreeSet;
 use std::sync::{Arc, Mutex, Weak};
@@ -133,7 +134,7 @@ fn threads_that_make_cancel_and_drop_leave_nothing_behind() {
     }
 }
 
-/// Makes tokens below those of other threads, lends them to others, and drops or cancels some.
+/// Makes tokens below those of other threads, shares them with others, and drops or cancels some.
 fn mix(seed: u64, root: &CancelToken, shared: &Mutex<Vec<CancelToken>>) -> Vec<Weak<Node>> {
     let mut draws = Draws(seed.wrapping_mul(0x9E37_79B9_7F4A_7C15));
     let mut nodes = Vec::new();
