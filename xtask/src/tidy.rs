@@ -1,6 +1,7 @@
 //! `cargo xtask tidy`: checks of the repository that no compiler makes.
 
 mod checks;
+mod english;
 mod foreign;
 mod proofs;
 mod reliability;
@@ -14,6 +15,7 @@ use std::path::{Path, PathBuf};
 use anyhow::{Context, Result, ensure};
 
 use crate::root;
+use checks::Finding;
 use source::Source;
 
 /// The folders of the project's own code.
@@ -22,11 +24,11 @@ const DIRECTORIES: [&str; 4] = ["crates", "stress", "benches", "xtask"];
 pub(crate) fn run() -> Result<()> {
     let mut files = Vec::new();
     for directory in DIRECTORIES {
-        find(&root().join(directory), &mut files)?;
+        find(&root().join(directory), "rs", &mut files)?;
     }
     files.sort();
     ensure!(!files.is_empty(), "found no source file");
-    let (mut findings, mut names, mut texts) = (Vec::new(), Vec::new(), Vec::new());
+    let (mut findings, mut names, mut texts) = (markdown()?, Vec::new(), Vec::new());
     for file in &files {
         let text = fs::read_to_string(file).with_context(|| file.display().to_string())?;
         let name = file.strip_prefix(root())?.to_string_lossy().into_owned();
@@ -52,9 +54,32 @@ pub(crate) fn run() -> Result<()> {
     Ok(())
 }
 
-/// Gathers the Rust files below a directory. Build outputs and hidden directories are not the
-/// project's.
-fn find(directory: &Path, files: &mut Vec<PathBuf>) -> Result<()> {
+/// All that is wrong with the documents: those of the code, those below `docs`, and those in the
+/// root.
+fn markdown() -> Result<Vec<Finding>> {
+    let mut files = Vec::new();
+    for directory in DIRECTORIES.into_iter().chain(["docs"]) {
+        find(&root().join(directory), "md", &mut files)?;
+    }
+    for entry in fs::read_dir(root())? {
+        let path = entry?.path();
+        if has_extension(&path, "md") {
+            files.push(path);
+        }
+    }
+    files.sort();
+    let mut findings = Vec::new();
+    for file in &files {
+        let text = fs::read_to_string(file).with_context(|| file.display().to_string())?;
+        let name = file.strip_prefix(root())?.to_string_lossy();
+        findings.extend(checks::all(&Source::new(&name, &text)));
+    }
+    Ok(findings)
+}
+
+/// Gathers the files with this extension below a directory. Build outputs and hidden directories
+/// are not the project's.
+fn find(directory: &Path, extension: &str, files: &mut Vec<PathBuf>) -> Result<()> {
     let entries = fs::read_dir(directory).with_context(|| directory.display().to_string())?;
     for entry in entries {
         let entry = entry?;
@@ -62,10 +87,14 @@ fn find(directory: &Path, files: &mut Vec<PathBuf>) -> Result<()> {
         let name = entry.file_name();
         let is_ours = name != "target" && !name.to_string_lossy().starts_with('.');
         if entry.file_type()?.is_dir() && is_ours {
-            find(&path, files)?;
-        } else if path.extension().is_some_and(|extension| extension == "rs") {
+            find(&path, extension, files)?;
+        } else if has_extension(&path, extension) {
             files.push(path);
         }
     }
     Ok(())
+}
+
+fn has_extension(path: &Path, extension: &str) -> bool {
+    path.extension().is_some_and(|it| it == extension)
 }

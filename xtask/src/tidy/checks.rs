@@ -2,6 +2,7 @@
 
 use std::fmt;
 
+use super::english::old_fashioned_turns;
 use super::source::{Source, code};
 
 /// The most lines of code in a file: it holds one concept.
@@ -39,7 +40,7 @@ pub(crate) struct Finding {
 
 impl Finding {
     /// `index` counts lines from 0.
-    fn at(source: &Source<'_>, index: usize, what: impl Into<String>) -> Self {
+    pub(crate) fn at(source: &Source<'_>, index: usize, what: impl Into<String>) -> Self {
         Self {
             path: source.path.clone(),
             line: index + 1,
@@ -56,6 +57,9 @@ impl fmt::Display for Finding {
 
 /// All that is wrong with a file.
 pub(crate) fn all(source: &Source<'_>) -> Vec<Finding> {
+    if source.is_markdown() {
+        return old_fashioned_turns(source);
+    }
     [
         module_doc(source),
         length_of_file(source),
@@ -66,6 +70,7 @@ pub(crate) fn all(source: &Source<'_>) -> Vec<Finding> {
         wall_clock(source),
         wide_comments(source),
         retired_words(source),
+        old_fashioned_turns(source),
     ]
     .concat()
 }

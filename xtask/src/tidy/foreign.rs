@@ -46,7 +46,7 @@ pub(crate) fn check() -> Result<()> {
 
 fn names(directory: &str, names_in: fn(&str) -> Vec<String>) -> Result<BTreeSet<String>> {
     let mut files = Vec::new();
-    find(&root().join(directory), &mut files)?;
+    find(&root().join(directory), "rs", &mut files)?;
     let read = |file: &Path| {
         let text = fs::read_to_string(file).with_context(|| file.display().to_string())?;
         Ok(names_in(&text))

@@ -23,6 +23,10 @@ impl<'a> Source<'a> {
         }
     }
 
+    pub(crate) fn is_markdown(&self) -> bool {
+        self.path.ends_with(".md")
+    }
+
     /// Lines that are neither blank nor only a comment.
     pub(crate) fn lines_of_code(&self) -> usize {
         let is_code = |line: &&&str| !line.trim().is_empty() && !is_comment(line);
@@ -78,6 +82,12 @@ pub(crate) fn code(line: &str) -> &str {
     } else {
         &line[..comment]
     }
+}
+
+/// The comment of a line, or nothing: the part that is not [`code`].
+pub(crate) fn comment(line: &str) -> &str {
+    let comment = &line[code(line).len()..];
+    comment.trim_start().trim_start_matches(['/', '!'])
 }
 
 fn indentation(line: &str) -> &str {

@@ -1,6 +1,7 @@
 //! Each check finds what it is for, and nothing in correct code.
 
 use super::checks;
+use super::english::OLD_FASHIONED;
 use super::foreign::{self, Known};
 use super::reliability;
 use super::source::{Function, Source};
@@ -61,6 +62,35 @@ fn a_retired_word_is_found_and_a_part_of_another_is_not() {
         "and.\n"
     );
     assert_found("crates/a/src/a.rs", text, 4);
+}
+
+#[test]
+fn each_old_fashioned_turn_is_found_in_comments_and_in_markdown() {
+    for (turn, _) in OLD_FASHIONED {
+        let alone = format!("//! Doc.\n\nlet a = 1; // It is {turn} so.\n");
+        assert_found("crates/a/src/a.rs", &alone, 3);
+        let wrapped = turn.replace(' ', "\n    /// ");
+        assert_found(
+            "stress/src/a.rs",
+            &format!("//! Doc.\n    /// {wrapped}.\n"),
+            2,
+        );
+        assert_found("docs/a.md", &format!("# Title\n\nIt is ({turn}) so.\n"), 3);
+        let capital = format!("{}{}", turn[..1].to_uppercase(), &turn[1..]);
+        assert_found("README.md", &format!("**{capital}** it is.\n"), 1);
+    }
+}
+
+#[test]
+fn plain_english_is_left_alone() {
+    let text = "//! Doc.\n\n// Forever besides: at least one, at most ten. It may be. It is at the\n\
+                // best for every_workers_beside_a_sleeper, the latest, or for\nlet ever = 1;\n";
+    assert_eq!(findings("crates/a/src/a.rs", text), [""; 0]);
+    let code = "//! Doc.\n\nlet beside = \"whoever\";\n";
+    assert_eq!(findings("crates/a/src/a.rs", code), [""; 0]);
+    let plain =
+        "The thread that waits | for\n\never | may be, it seems, next to `workers_beside`.\n";
+    assert_eq!(findings("docs/a.md", plain), [""; 0]);
 }
 
 #[test]
