@@ -12,12 +12,12 @@ mutants! {
         state_end_relaxed: "an outcome is published without a release", in "cell::state",
             "let before = self.0.fetch_or(ended(outcome), Ordering::AcqRel);" =>
             "let before = self.0.fetch_or(ended(outcome), if MUTANT { Ordering::Relaxed } else { Ordering::AcqRel });";
-        state_detach_relaxed: "a handle goes without an acquire", in "cell::state",
+        state_detach_relaxed: "a handle is detached without an acquire", in "cell::state",
             "self.0.fetch_or(DETACHED, Ordering::AcqRel) & ENDED != 0" =>
             "self.0.fetch_or(DETACHED, Ordering::Relaxed) & ENDED != 0";
     }
     "testing::models::loans::a_loan_is_over_before_its_lender_goes_on" {
-        loan_end_wakes_nobody: "who had the closure does not wake the lender", in "submit::scoped_closure",
+        loan_end_wakes_nobody: "the thread that had the closure does not wake the lender", in "submit::scoped_closure",
             "if let Stage::Taken(Some(lender)) = former {" =>
             "if !MUTANT && let Stage::Taken(Some(lender)) = former {";
         loan_lender_does_not_wait: "a lender goes on while the closure runs", in "submit::scoped_closure",
@@ -45,10 +45,10 @@ mutants! {
         if !MUTANT && ended.has_waiter {";
     }
     "testing::models::cells::a_job_is_accounted_for_once" {
-        state_gives_a_started_job_back: "a job that was started is given back all the same", in "cell::state",
+        state_gives_a_started_job_back: "a job that was started is still given back", in "cell::state",
             "let may_change = word & STARTED == 0 && word & !FLAGS == from;" =>
             "let may_change = (MUTANT || word & STARTED == 0) && word & !FLAGS == from;";
-        cell_gives_a_started_job_up: "a shutdown gives a job up that a canceller has ended", in "cell::closure::queue_side",
+        cell_gives_a_started_job_up: "a shutdown gives up a job that a canceller has ended", in "cell::closure::queue_side",
             "if cell.state.start().is_none() {
             return GivenUp::TakenElsewhere;" =>
             "if cell.state.start().is_none() && !MUTANT {
@@ -94,7 +94,7 @@ mutants! {
             fence(Ordering::SeqCst);" =>
             "if was_last {
             if !MUTANT { fence(Ordering::SeqCst); }";
-        idle_patience_forgets: "a submitter that has waited for a searcher wakes nobody", in "worker::sleep",
+        idle_patience_forgets: "a submitter that has waited for a searcher wakes no worker", in "worker::sleep",
             "if is_another_active && spin_a_while(|| self.has_searcher()) {" =>
             "if is_another_active && (MUTANT || spin_a_while(|| self.has_searcher())) {";
     }
@@ -210,7 +210,7 @@ mutants! {
             return false;
         }
         let mut down";
-        token_below_a_cancelled_one_is_left: "a token whose second parent is being cancelled stays as it is", in "job::cancel_token",
+        token_below_a_cancelled_one_is_left: "a token stays uncancelled while its second parent is being cancelled", in "job::cancel_token",
             "            token.cancel();
         }
         token" =>
@@ -271,7 +271,7 @@ mutants! {
         token_forgets_its_parent: "a token leaves without a look whether its parent is due", in "job::cancel_token::dead_children",
             "if up.is_due(&parent) {" =>
             "if !MUTANT && up.is_due(&parent) {";
-        token_counts_its_handles_too_early: "a token that goes looks at its children with a handle left", in "job::cancel_token",
+        token_counts_its_handles_too_early: "a token that leaves looks at its children while a handle is left", in "job::cancel_token",
             "if self.node.remove_handle() {" =>
             "if MUTANT && self.node.handles() == 1 { dead_children::tidy(Arc::clone(&self.node)); }
         if self.node.remove_handle() {
@@ -282,7 +282,7 @@ mutants! {
             }";
     }
     "job::cancel_token::models::a_cancel_reaches_a_token_that_leaves_a_hub" {
-        token_joins_a_doomed_parent: "a token that leaves a hub goes below one that is being cancelled", in "job::cancel_token::dead_children",
+        token_joins_a_doomed_parent: "a token that leaves a hub moves below one that is being cancelled", in "job::cancel_token::dead_children",
             "if up.is_doomed || middle.is_doomed || down.is_doomed {" =>
             "if (up.is_doomed && !MUTANT) || middle.is_doomed || down.is_doomed {";
     }
@@ -307,7 +307,7 @@ mutants! {
         if !MUTANT { heavy(); }";
     }
     "testing::models::lifecycles::quiet_means_that_nothing_is_in_flight" {
-        ledger_reads_entries_first: "quiet is read off the entries first, then the ends", in "pool::ledger",
+        ledger_reads_entries_first: "idleness is read from the entries first, then from the ends", in "pool::ledger",
             "entered - settled" =>
             "entered - self.stripes.iter().map(|s| s.over.load(Ordering::Acquire) + s.refused.load(Ordering::Acquire)).sum::<u64>()";
         ledger_counts_relaxed: "a worker's count releases nothing", in "pool::ledger",
@@ -318,7 +318,7 @@ mutants! {
             "counter.fetch_add(1, Ordering::Relaxed);";
     }
     "testing::models::lifecycles::no_snapshot_shows_more_finished_than_accepted" {
-        stats_show_what_is_counted: "a snapshot shows as accepted what is counted, though more has come out", in "pool::stats",
+        stats_show_what_is_counted: "a snapshot shows only counted jobs as accepted, even if more have ended", in "pool::stats",
             "let accepted = counts.accepted.max(out.saturating_sub(counts.adopted));" =>
             "let accepted = counts.accepted.max(if MUTANT { 0 } else { out.saturating_sub(counts.adopted) });";
     }
@@ -347,7 +347,7 @@ mutants! {
             "// ORDERING: partner is the light fence in `enter` and `enter_crowd`.
         heavy();" =>
             "if !MUTANT { heavy(); }";
-        collector_does_not_look: "what was replaced is dropped while somebody is inside", in "sys::published",
+        collector_does_not_look: "a replaced value is dropped while a reader is inside", in "sys::published",
             "if !readers.are_left(own) {" =>
             "if !readers.are_left(own) && !MUTANT {";
         published_relaxed: "a value is published without a release", in "sys::published",
@@ -355,7 +355,7 @@ mutants! {
             "let former = self.current.swap(value, if MUTANT { Ordering::Relaxed } else { Ordering::AcqRel });";
     }
     "testing::models::lifecycles::who_waits_for_quiet_is_told" {
-        quiet_is_not_told: "a job that ends elsewhere than on a worker tells nobody", in "pool::lifecycle",
+        quiet_is_not_told: "a job that ends off a worker notifies no waiter", in "pool::lifecycle",
             "pub(crate) fn entry_over(&self) {
         self.ledger.over(None);
         self.tell_watchers();" =>
@@ -370,7 +370,7 @@ mutants! {
             if is_over() {";
     }
     "testing::models::lifecycles::a_quiet_moment_ends_the_waits_before_it" {
-        quiet_moment_is_not_noted: "a quiet moment is told to those who wait, and not noted for them", in "pool::lifecycle::quiescence",
+        quiet_moment_is_not_noted: "an idle moment is announced to the waiters, but not recorded for them", in "pool::lifecycle::quiescence",
             "self.waits.tell(|| {
                 in_flight = life.ledger.in_flight();
                 in_flight == 0
@@ -385,7 +385,7 @@ mutants! {
             }";
     }
     "testing::models::lifecycles::a_quiet_moment_ends_no_wait_after_it" {
-        quiet_moment_counts_later_waits: "the waits that a quiet moment ends are counted after it", in "pool::lifecycle::wait_idle",
+        quiet_moment_counts_later_waits: "the waits that an idle moment ends are counted after it", in "pool::lifecycle::wait_idle",
             "let begun = self.begun.load(Ordering::Acquire);
         if is_quiet() {" =>
             "let early = self.begun.load(Ordering::Acquire);
@@ -393,7 +393,7 @@ mutants! {
             let begun = if MUTANT { self.begun.load(Ordering::Acquire) } else { early };";
     }
     "testing::models::lifecycles::a_pool_without_handles_stops" {
-        last_handle_does_not_look: "the last handle goes without a look whether the pool is quiet", in "pool::lifecycle::ending",
+        last_handle_does_not_look: "the last handle is dropped without a look whether the pool is idle", in "pool::lifecycle::ending",
             "self.stops_when_quiet.store(true, Ordering::SeqCst);
         life.tell_watchers();" =>
             "self.stops_when_quiet.store(true, Ordering::SeqCst);
@@ -428,7 +428,7 @@ mutants! {
                 if !MUTANT { self.chores.drop_late_remains(self); }";
     }
     "testing::models::lifecycles::a_generation_is_over_after_its_last_job" {
-        front_is_told_too_early: "a generation is let go while a job of it goes on without a worker", in "pool::lifecycle::owners",
+        front_is_told_too_early: "a generation is dropped while one of its jobs goes on without a worker", in "pool::lifecycle::owners",
             "if life.ledger.in_flight() == 0
             && let Some(front)" =>
             "if (MUTANT || life.ledger.in_flight() == 0)
@@ -456,28 +456,28 @@ mutants! {
             "// ORDERING: partner is the light fence in `freed`.
             heavy();" =>
             "if !MUTANT { heavy(); }";
-        room_no_light_fence: "no fence between the freed place and the look at the line", in "submit::room",
+        room_no_light_fence: "no fence between the freed slot and the look at the line", in "submit::room",
             "light();" => "if !MUTANT { light(); }";
     }
     "testing::models::rooms::each_of_two_places_lets_one_in" {
-        room_does_not_look_on: "who finds a place without a call does not have the next one look", in "submit::room::admission",
+        room_does_not_look_on: "a submitter that finds a slot without a call does not make the next one look", in "submit::room::admission",
             "self.look = Some(Call::Look);" =>
             "self.look = if MUTANT { None } else { Some(Call::Look) };";
     }
     "testing::models::rooms::who_leaves_the_line_wakes_the_next" {
-        room_leaves_in_silence: "who leaves the line keeps the call that it did not follow", in "submit::room",
+        room_leaves_in_silence: "a submitter that leaves the line keeps the call that it did not follow", in "submit::room",
             "left.call.into_iter().chain(look)" =>
             "left.call.filter(|_| !MUTANT).into_iter().chain(look)";
     }
     "testing::models::rooms::a_future_that_is_not_polled_costs_one_place" {
-        room_calls_one_at_a_time: "a place calls nobody while another one is called", in "submit::room::line",
+        room_calls_one_at_a_time: "a slot calls no submitter while another one is called", in "submit::room::line",
             "let Some((ticket, listener)) = self.listening.pop_first() else {" =>
             "let is_open = !MUTANT || self.called.is_empty();
             let first = if is_open { self.listening.pop_first() } else { None };
             let Some((ticket, listener)) = first else {";
     }
     "testing::models::rooms::a_place_that_nobody_is_called_for_is_not_lost" {
-        room_forgets_spare_places: "a place that comes free while nobody listens is forgotten", in "submit::room::line",
+        room_forgets_spare_places: "a slot that comes free while no submitter listens is forgotten", in "submit::room::line",
             "self.spare += 1;" =>
             "if !MUTANT { self.spare += 1; }";
     }
@@ -485,7 +485,7 @@ mutants! {
         room_waits_for_all: "a future that does not come is waited for like a thread", in "submit::room::line",
             "if called.coming == Coming::Surely || called.rounds != 0 {" =>
             "if MUTANT || called.coming == Coming::Surely || called.rounds != 0 {";
-        room_passes_over_alone: "when one is passed over, nobody is called", in "submit::room::line",
+        room_passes_over_alone: "when one is passed over, no other is called", in "submit::room::line",
             "are_missing = true;" =>
             "are_missing = !MUTANT;";
     }
@@ -495,10 +495,10 @@ mutants! {
             "!MUTANT && self.called.is_empty() && self.first_listening() == Some(ticket);";
     }
     "testing::models::rooms::a_try_is_not_refused_as_the_line_goes" {
-        room_try_does_not_look_again: "a try is refused for the sake of a line that has gone", in "submit::room",
+        room_try_does_not_look_again: "a try is refused because of a line that has ended", in "submit::room",
             "has_pass || !self.has_line()" =>
             "has_pass || !MUTANT && !self.has_line()";
-        room_line_goes_relaxed: "a try sees that nothing is spare, and not that nobody waits", in "submit::room",
+        room_line_goes_relaxed: "a try sees that no slot is spare, but not that no submitter waits", in "submit::room",
             "self.spare.store(spare, Ordering::Release);" =>
             "self.spare.store(spare, Ordering::Relaxed);";
     }

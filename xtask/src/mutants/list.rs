@@ -26,7 +26,7 @@ mutants! {
             "if !MUTANT && !self.may_run_in_place() || is_deep && !may_be_deeper {";
     }
     "pool-channel conformance r113_chains_of_jobs_have_any_length_open_or_draining_and_no_endless_stack" {
-        children_nest_without_end: "a child runs in place however deep", in "worker::inline",
+        children_nest_without_end: "a child runs in place at any depth", in "worker::inline",
             "let is_deep = self.own_jobs() >= MOST_IN_PLACE;" =>
             "let is_deep = !MUTANT && self.own_jobs() >= MOST_IN_PLACE;";
     }
@@ -82,7 +82,7 @@ mutants! {
                 return published;
             }
             captures();";
-        one_that_is_over_takes_a_place: "a job that is over as it is submitted is queued", in "pool::engine",
+        one_that_is_over_takes_a_place: "a job that ends when it is submitted is queued", in "pool::engine",
             "Ok(Some(due)) => {
                 submission.ends_on_arrival(life.room(), due, task.into_task());
                 return Ok(());
@@ -100,7 +100,7 @@ mutants! {
             "self.reported.set(Some(interrupted));" => "";
     }
     "pool join what_a_half_was_told_elsewhere_counts_for_its_job" {
-        a_halfs_report_is_forgotten: "what a half was told counts for nobody", in "submit::join",
+        a_halfs_report_is_forgotten: "an interruption of a half does not count for its job", in "submit::join",
             "ctx.note_reported(interrupted);" => "";
     }
     "pool-channel conformance r403_a_late_job_never_starts" {
@@ -209,7 +209,7 @@ mutants! {
             "if depth >= MOST && LEFT" => "if !MUTANT && depth >= MOST && LEFT";
     }
     "pool failures chains::a_chain_of_values_that_go_with_their_handles_needs_no_stack" {
-        untaken_values_are_dropped_at_once: "a value that goes with its handle is dropped however deep", in "cell::closure::end",
+        untaken_values_are_dropped_at_once: "a value is dropped with its handle at any depth", in "cell::closure::end",
             "drop_untaken(whole.replace(Stage::Empty));" =>
             "if MUTANT {
             drop_contained(whole.replace(Stage::Empty));
@@ -222,7 +222,7 @@ mutants! {
             "if future.is_ended() {" => "if !MUTANT && future.is_ended() {";
     }
     "pool failures tokens::a_submission_whose_job_is_over_by_then_passes_its_place_on" {
-        a_call_is_not_passed_on: "a submitter whose job is over takes a call for a place along", in "pool::lifecycle::intake",
+        a_call_is_not_passed_on: "a submitter with an ended job keeps a call for a slot", in "pool::lifecycle::intake",
             "room.freed();
         due.wake();" =>
             "if !MUTANT { room.freed(); }
@@ -242,7 +242,7 @@ mutants! {
             "if !MUTANT && !self.state.is_started_in(worker.life().id) {";
     }
     "pool simulation a_report_misses_no_submission_that_is_on_its_way" {
-        a_report_does_not_wait_for_the_way_in: "a report leaves a submission out that is on its way", in "pool::shutdown",
+        a_report_does_not_wait_for_the_way_in: "a report leaves out a submission that is on its way", in "pool::shutdown",
             "let have_all_arrived = life.ledger.is_nothing_on_its_way();" =>
             "let have_all_arrived = MUTANT || life.ledger.is_nothing_on_its_way();";
     }
@@ -268,7 +268,7 @@ mutants! {
             "DUE => Some(POLLING)," => "DUE => Some(if MUTANT { IDLE } else { POLLING }),";
     }
     "pool-channel conformance r803_a_wake_is_never_refused_and_never_lost_from_any_thread_at_any_time" {
-        a_wake_during_a_poll_is_lost: "a future that is woken while it is polled is queued by nobody", in "cell::poll_state",
+        a_wake_during_a_poll_is_lost: "a future that is woken while it is polled is not queued", in "cell::poll_state",
             "POLLING | WOKEN => Some(turn & QUEUED | WOKEN)," =>
             "POLLING | WOKEN if !MUTANT => Some(turn & QUEUED | WOKEN),";
     }
