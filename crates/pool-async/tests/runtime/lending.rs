@@ -153,6 +153,31 @@ fn a_future_joins_a_child_on_the_thread_of_its_closures() {
     assert_eq!((name.as_deref(), state), (Some("home-0"), Some(7)));
 }
 
+/// The future is polled at the seat of the closure that joins it, and blocks there until a closure
+/// has run that has not started: the only slot is in its hands.
+#[test]
+fn a_future_at_a_borrowed_seat_joins_a_closure() {
+    each_pool(1, |pool| {
+        let inside = pool.clone();
+        let (fire, fired) = oneshot::channel();
+        let (suspended, suspends) = std::sync::mpsc::channel();
+        let outer = pool.spawn_future(async move {
+            // It has waited for its own pool, so it lends its slot at each suspension from now on.
+            inside.spawn(|| ()).unwrap().await.unwrap();
+            suspended.send(()).unwrap();
+            fired.await.unwrap();
+            inside.spawn(|| 7).unwrap().join().unwrap()
+        });
+        let outer = outer.unwrap();
+        suspends.recv_timeout(LIMIT).unwrap();
+        let joiner = pool.spawn(move || {
+            fire.send(()).unwrap();
+            outer.join().unwrap()
+        });
+        assert_eq!(value(joiner.unwrap()), 7);
+    });
+}
+
 #[test]
 fn a_future_that_has_lent_is_cancelled_though_every_worker_is_busy() {
     each_pool(1, |pool| {

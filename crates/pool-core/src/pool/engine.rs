@@ -1,7 +1,9 @@
 //! `Engine`: what a backend writes. `WorkerPool`: what a user holds of it.
 
+use std::any::Any;
 use std::fmt;
 use std::mem::MaybeUninit;
+use std::rc::Rc;
 use std::sync::Arc;
 
 use async_trait::async_trait;
@@ -223,6 +225,8 @@ pub(crate) trait Host: Executor {
     fn help(&self, worker: &Worker) -> bool;
     /// See [`Engine::on_slot_thread`].
     fn on_slot_thread(&self, action: DeferredAction);
+    /// Does an action on this thread, whose state its jobs see.
+    fn run_deferred_action(&self, action: DeferredAction, state: Option<Rc<dyn Any>>);
     /// See [`Engine::block`].
     fn block(&self, wait: &mut dyn FnMut());
     /// Whether the queue has a task, as of this moment.
@@ -253,6 +257,10 @@ impl<E: Engine> Host for Within<E> {
 
     fn on_slot_thread(&self, action: DeferredAction) {
         E::on_slot_thread(&self.0.0, action);
+    }
+
+    fn run_deferred_action(&self, action: DeferredAction, state: Option<Rc<dyn Any>>) {
+        action.run(&self.0.0, state);
     }
 
     fn block(&self, wait: &mut dyn FnMut()) {
@@ -425,8 +433,8 @@ impl<E: Engine> Executor for Within<E> {
 /// workers, or within the runtime that it runs on, it closes it and returns, and the pool ends by
 /// itself (`R610`). [`shutdown`](Self::shutdown) is the way that has a limit and a report.
 ///
-/// In a process forked from this one (Linux, by the C library's `fork`) the pool is closed for
-/// ever: submissions come back as `Closed`, a shutdown reports at once that the jobs are the
+/// In a process forked from this one (Linux, by the C library's `fork`) the pool is closed forever:
+/// submissions come back as `Closed`, a shutdown reports at once that the jobs are the
 /// parent's ([`ShutdownReport::is_forked`]), and a drop waits for nothing. A handle from before the
 /// fork does not resolve there. A pool built in the child is as any other.
 pub struct WorkerPool<E: Engine>(Arc<Owner<E>>);

@@ -11,6 +11,10 @@
 //!   the loan up within a moment, as where the runtime's threads are all blocked, it takes it back
 //!   and leaves the entry to others.
 //!
+//! The poll on a loan may join a closure, which must not run on a thread of the runtime. The
+//! closure's thread is the lender's, so the lender runs it within the job that waits there, which
+//! waits for that closure too.
+//!
 //! A job that joins the future, or awaits it in an executor of its own, does not look at entries.
 //! It finds the inbox by way of the future's cell (`worker::help`), and lends its seat as well: it
 //! may have the only one.
@@ -29,6 +33,7 @@ use crate::pool::lifecycle::Lifecycle;
 use crate::sys::machine;
 use crate::sys::sync::{LockExt, Mutex};
 use crate::task::{GivenUp, GivenUpAs, Payload, Task};
+use crate::worker::deferred_action::DeferredAction;
 use crate::worker::park::Parker;
 use crate::worker::{Departure, Worker};
 
@@ -61,14 +66,30 @@ pub(crate) enum Grant {
     Loan(Loan),
 }
 
-/// A seat for one poll, whose worker waits meanwhile. Its drop gives it back, and wakes the lender.
+/// A seat for one poll, whose worker waits meanwhile. Its drop gives it back.
 pub(crate) struct Loan {
     /// The lender's seat.
     pub(crate) seat: usize,
     /// The lender's slot.
     pub(crate) slot: usize,
-    /// Wakes the lender.
-    lender: Waker,
+    /// The thread that waits for it.
+    lender: Arc<Lender>,
+}
+
+/// A thread that waits for the return of its seat, as the borrower sees it.
+pub(crate) struct Lender {
+    /// Wakes the thread. Called after the news are there.
+    waker: Waker,
+    /// What it is woken for.
+    news: Mutex<LenderNews>,
+}
+
+#[derive(Default)]
+struct LenderNews {
+    /// What the borrower's poll waits for.
+    action: Option<DeferredAction>,
+    /// Whether the seat is back.
+    is_back: bool,
 }
 
 /// What became of a seat that a worker was about to lend.
@@ -150,21 +171,34 @@ impl Seeking {
     /// time and was taken back. The worker's job waits meanwhile, so no two jobs run at the seat.
     pub(crate) fn lend(&self, worker: &Worker) -> LoanEnd {
         let parker = Parker::new();
+        let lender = Arc::new(Lender {
+            waker: parker.waker(),
+            news: Mutex::default(),
+        });
         let is_put = self.put(Grant::Loan(Loan {
             seat: worker.index(),
             slot: worker.slot(),
-            lender: parker.waker(),
+            lender: Arc::clone(&lender),
         }));
         if !is_put {
             return LoanEnd::NobodyWaits;
         }
-        if !parker.park(Some(machine::now() + TAKEN_UP_WITHIN)) {
-            if self.take_back() {
-                return LoanEnd::NotTakenUp;
-            }
-            let _returned = parker.park(None);
+        let is_taken_up = parker.park(Some(machine::now() + TAKEN_UP_WITHIN));
+        if !is_taken_up && self.take_back() {
+            return LoanEnd::NotTakenUp;
         }
-        LoanEnd::Returned
+        loop {
+            let LenderNews { action, is_back } =
+                std::mem::take(&mut *lender.news.lock_unpoisoned());
+            match action {
+                Some(action) => worker.run_for_borrower(action),
+                None if !is_back => _ = parker.park(None),
+                None => {}
+            }
+            if is_back {
+                return LoanEnd::Returned;
+            }
+        }
     }
 
     /// Takes a loan back that nobody has taken up. Returns false if the host has it. The future
@@ -189,9 +223,26 @@ fn close(inbox: &mut Inbox) -> Option<Grant> {
     }
 }
 
+impl Loan {
+    /// Returns the thread that waits for the seat.
+    pub(crate) fn lender(&self) -> Arc<Lender> {
+        Arc::clone(&self.lender)
+    }
+}
+
 impl Drop for Loan {
     fn drop(&mut self) {
-        self.lender.wake_by_ref();
+        self.lender.news.lock_unpoisoned().is_back = true;
+        self.lender.waker.wake_by_ref();
+    }
+}
+
+impl Lender {
+    /// Has the lender do an action of the poll at its seat, which waits for the action's end. There
+    /// is one at a time.
+    pub(crate) fn send(&self, action: DeferredAction) {
+        self.news.lock_unpoisoned().action = Some(action);
+        self.waker.wake_by_ref();
     }
 }
 

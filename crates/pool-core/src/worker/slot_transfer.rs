@@ -5,7 +5,7 @@
 //! departure and passes the slot on.
 
 use std::any::Any;
-use std::cell::Cell;
+use std::cell::{Cell, OnceCell};
 use std::rc::Rc;
 use std::sync::Arc;
 
@@ -13,7 +13,7 @@ use super::{StepOutcome, Worker};
 use crate::pool::engine::Engine;
 use crate::task::Task;
 use crate::worker::deferred_action::{DeferredAction, wait_for};
-use crate::worker::slot_request::Seeking;
+use crate::worker::slot_request::{Lender, Seeking};
 
 /// Where a worker's slot goes once the worker has left its seat.
 pub(crate) enum Departure {
@@ -29,6 +29,8 @@ pub(super) struct Lending {
     /// The worker polls futures for a runtime, and runs no closure. Set once, when a host makes the
     /// worker.
     is_hosting: Cell<bool>,
+    /// Where the seat is borrowed for a poll: the thread that waits for it.
+    lender: OnceCell<Arc<Lender>>,
     /// A future that was polled here waits for a job of its own pool, or for the pool. The host
     /// takes it after each poll.
     awaits_own: Cell<bool>,
@@ -95,9 +97,13 @@ impl Worker {
         self.0.status.park();
     }
 
-    /// Marks this worker as one that polls futures for a runtime, and runs no closure.
-    pub(crate) fn host(&self) {
+    /// Marks this worker as one that polls futures for a runtime, and runs no closure; at a seat
+    /// of its own, or at one that `lender` waits for.
+    pub(crate) fn host(&self, lender: Option<Arc<Lender>>) {
         self.0.lending.is_hosting.set(true);
+        if let Some(lender) = lender {
+            let _first = self.0.lending.lender.set(lender);
+        }
     }
 
     /// Returns whether it polls futures for a runtime.
@@ -135,7 +141,11 @@ impl Worker {
             return Some(f(self));
         }
         let seat = (self.index(), self.slot());
-        let send = |action| self.0.host.on_slot_thread(action);
+        let send = |action| match self.0.lending.lender.get() {
+            // The slot's thread waits for the seat.
+            Some(lender) => lender.send(action),
+            None => self.0.host.on_slot_thread(action),
+        };
         wait_for(f, seat, send, |wait| self.block(wait))
     }
 
@@ -150,6 +160,12 @@ impl Worker {
             .host
             .block(&mut || result = wait.take().map(|wait| wait()));
         result.expect("an engine calls what waits")
+    }
+
+    /// Runs an action for the borrower of this worker's seat, within the job that waits here.
+    pub(crate) fn run_for_borrower(&self, action: DeferredAction) {
+        let state = self.shared_state();
+        self.0.host.run_deferred_action(action, state);
     }
 
     /// Runs an action for the holder of its seat, on this thread, whose state its jobs see.

@@ -133,7 +133,7 @@ impl<'e, E: Engine> Host<'e, E> {
     /// Makes a worker at a seat that the host has, and marks it as one that hosts.
     fn sit(&mut self, seat: usize, slot: usize, is_searching: bool, loan: Option<Loan>) {
         let worker = Worker::new(self.engine, seat, slot, is_searching);
-        worker.host();
+        worker.host(loan.as_ref().map(Loan::lender));
         self.place = Some(Place {
             worker: Roaming(worker),
             is_known: false,
