@@ -13,6 +13,9 @@ use pool_core::BuildError;
 use pool_core::backend::PoolConfig;
 use tokio::runtime::{Builder, Handle, Runtime};
 
+/// Time for the threads that poll to start, in which a busy machine starts a thread for certain.
+const START_LIMIT: Duration = Duration::from_secs(30);
+
 /// Time for the threads of a runtime that has nothing to do to end.
 const EXIT_GRACE: Duration = Duration::from_millis(250);
 
@@ -28,7 +31,8 @@ impl OwnRuntime {
     /// Builds the runtime, with at most as many threads that poll as the machine has cores.
     ///
     /// The threads that poll are named `pool-poller`, and those that tokio starts for blocking work
-    /// `pool-blocking`. All of them have the configured stack size.
+    /// `pool-blocking`. All of them have the configured stack size. Returns once the threads that
+    /// poll have started (`R201`).
     ///
     /// # Errors
     /// [`BuildError::Spawn`] where the system would refuse a thread; [`BuildError::Engine`] with
@@ -52,10 +56,24 @@ impl OwnRuntime {
         if let Some(bytes) = config.stack_size() {
             builder.thread_stack_size(bytes);
         }
+        let (started, starts) = mpsc::channel();
+        builder.on_thread_start(move || {
+            // Threads for blocking work start later, when nobody listens.
+            let _heard = started.send(());
+        });
         let runtime = builder.build().map_err(|error| BuildError::Engine {
             engine: "tokio",
             reason: error.to_string(),
         })?;
+        for poller in 0..pollers {
+            if starts.recv_timeout(START_LIMIT).is_err() {
+                runtime.shutdown_background();
+                return Err(BuildError::Engine {
+                    engine: "tokio",
+                    reason: format!("of {pollers} threads, {poller} started in {START_LIMIT:?}"),
+                });
+            }
+        }
         let handle = runtime.handle().clone();
         Ok((Self(Mutex::new(Some(runtime))), handle))
     }
@@ -96,7 +114,7 @@ fn shut_down_elsewhere(runtime: Runtime) {
     }
 }
 
-/// Tokio panics where the system refuses a thread, or waits for ever for those that it has, so
+/// Tokio panics where the system refuses a thread, or waits forever for those that it has, so
 /// whether it would is found out first, with as many threads, which end at once.
 ///
 /// The trial threads are all alive at once, kept by a lock, since limits count threads at one time.

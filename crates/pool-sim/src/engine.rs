@@ -64,7 +64,7 @@ impl Engine for SimEngine {
                 engine: Self::NAME,
                 reason:
                     "no simulation runs this thread: build the pool within `pool_sim::check` or \
-                         `pool_sim::Simulation::run`"
+                         `pool_sim::Simulation::try_run`"
                         .to_owned(),
             });
         };

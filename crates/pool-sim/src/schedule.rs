@@ -12,7 +12,7 @@
 //! depth `d` with a probability of at least 1 / (n · steps^(d-1)). What the theory leaves out costs
 //! two exceptions: a thread that gives way falls below all as well, or a loop that waits for
 //! another would never end; and one that was passed over for long rises again, or threads that wake
-//! each other without end would keep it out for ever.
+//! each other without end would keep it out forever.
 
 use std::fmt;
 use std::str::FromStr;

@@ -22,7 +22,7 @@ const STEP: Duration = Duration::from_micros(1);
 /// again and again.
 const SPINS: u32 = 64;
 
-/// How much faster: that many doublings at the most, a quarter of an hour a step. Each takes as
+/// How much faster: that many doublings at most, a quarter of an hour a step. Each takes as
 /// many steps as the one before, so time overshoots what a loop waits for by a thirtieth of the
 /// wait.
 const MOST_DOUBLINGS: u32 = 30;
