@@ -28,7 +28,7 @@
 //! runs. A job that moves stays in the count of the generation that accepted it, and ends in that
 //! of another. So the sums show nothing of a swap, at no moment.
 //!
-//! In a forked child the lock may stay taken for ever. The child asks the newest generation whether
+//! In a forked child the lock may stay taken forever. The child asks the newest generation whether
 //! it was forked, and takes no lock then.
 
 mod ways_in;
@@ -58,8 +58,8 @@ use crate::strategy::{self, Strategy};
 /// Dropping the last clone closes the pool and drains it without a limit (`R610`);
 /// [`shutdown`](Self::shutdown) is the way that has a limit, and says what it did not finish.
 ///
-/// In a process forked from this one (Linux, by the C library's `fork`) the pool is closed for
-/// ever: submissions come back as `Closed`, a shutdown reports at once that the jobs are the
+/// In a process forked from this one (Linux, by the C library's `fork`) the pool is closed forever:
+/// submissions come back as `Closed`, a shutdown reports at once that the jobs are the
 /// parent's ([`ShutdownReport::is_forked`]), and a drop waits for nothing. A handle from before the
 /// fork does not resolve there. A pool built in the child is as any other.
 ///
@@ -211,7 +211,7 @@ impl Pool {
     ///
     /// Between backends a job is waited for as if it were another pool's. So if all workers of the
     /// new backend wait for jobs of the old one, and one of those for its child, which is queued on
-    /// the new one, all wait for ever. Jobs that wait for their own children alone cannot come to
+    /// the new one, all wait forever. Jobs that wait for their own children alone cannot come to
     /// that.
     ///
     /// # Errors
@@ -236,13 +236,20 @@ impl Pool {
         if inner.is_forked() {
             return Err(BuildError::Closed);
         }
+        // Without its workers, which an adopted engine has lost, it is closed as well.
+        if inner.newest.read(|newest| newest.pool.is_closed()) {
+            return Err(BuildError::Closed);
+        }
+        // Before the chain is locked: start hooks are user code, which may close or swap the pool.
+        let next = strategy::build(backend, inner.config.clone(), &inner.adopted)?;
         let (former, adopted) = {
             let is_closed = inner.chain();
-            // Without its workers, which an adopted engine has lost, it is closed as well.
             if *is_closed || inner.last().pool.is_closed() {
+                drop(is_closed);
+                // It stops its workers, whose hooks are user code too.
+                drop(next);
                 return Err(BuildError::Closed);
             }
-            let next = strategy::build(backend, inner.config.clone(), &inner.adopted)?;
             inner.succeed(backend, next)
         };
         // These run user code, which may submit to the pool, swap or close it: jobs that are due
@@ -257,8 +264,8 @@ impl Pool {
     /// Ends intake: every later submission is refused, and blocked submitters return with `Closed`
     /// (`R601`). Accepted jobs run.
     ///
-    /// Waits for no job, and may be called more than once, also within a job. A swap that is under
-    /// way comes to its end first.
+    /// Waits for no job, and may be called more than once, also within a job or a hook. A swap that
+    /// has built its backend comes to its end first; one that builds it finds the pool closed.
     ///
     /// # Examples
     ///
@@ -442,7 +449,7 @@ impl Inner {
     }
 
     /// Whether this process is a forked child, in which nobody will ever publish, and a lock may
-    /// stay taken for ever.
+    /// stay taken forever.
     #[cold]
     fn is_forked(&self) -> bool {
         let pools = self.newest.read(|newest| newest.pool.pools());

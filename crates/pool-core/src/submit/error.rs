@@ -351,7 +351,7 @@ pub enum BuildError {
     /// The pool is closed: there is nothing to swap any more.
     #[error("the pool is closed, so its backend cannot be swapped: build a new pool")]
     Closed,
-    /// The environment names a backend that does not exist or is not compiled in.
+    /// A variable of the environment has a value that names no backend, or is no number of workers.
     #[error("the environment variable {variable} is wrong: {reason}")]
     Environment {
         /// The variable's name.

@@ -425,3 +425,33 @@ fn a_job_that_fills_its_own_queue_runs_the_rest_itself() {
         ends_clean(&pool);
     });
 }
+
+/// Three jobs, of an iterator that says that there are as many as can be.
+struct Boastful(usize);
+
+impl Iterator for Boastful {
+    type Item = fn(&JobContext<'_>) -> Result<(), Infallible>;
+
+    fn next(&mut self) -> Option<Self::Item> {
+        self.0 = self.0.checked_sub(1)?;
+        Some(|_| Ok(()))
+    }
+
+    fn size_hint(&self) -> (usize, Option<usize>) {
+        (usize::MAX, None)
+    }
+}
+
+/// A batch ends with its iterator, whatever that says of its length.
+#[test]
+fn a_batch_takes_no_memory_for_what_its_iterator_only_promises() {
+    each_backend(|backend| {
+        let pool = on(backend, 2, 4);
+        let handles = pool.submit_all(Boastful(3)).expect("room appears");
+        assert_eq!(
+            handles.into_iter().map(ended).filter(Result::is_ok).count(),
+            3
+        );
+        ends_clean(&pool);
+    });
+}

@@ -1,7 +1,6 @@
 //! Batches: all results, or the first, with or without a time limit, and results as they come.
 
 use std::collections::BTreeSet;
-use std::convert::Infallible;
 use std::pin::Pin;
 use std::sync::Mutex;
 use std::thread;
@@ -168,35 +167,6 @@ fn the_first_result_of_a_batch_stops_the_others() {
             (stats.completed, stats.cancelled),
             (1, JOBS as u64 - 1),
             "{stats}"
-        );
-        ends_clean(&pool);
-    });
-}
-
-/// Three jobs, of an iterator that says that there are as many as can be.
-struct Boastful(usize);
-
-impl Iterator for Boastful {
-    type Item = fn(&JobContext<'_>) -> Result<(), Infallible>;
-
-    fn next(&mut self) -> Option<Self::Item> {
-        self.0 = self.0.checked_sub(1)?;
-        Some(|_| Ok(()))
-    }
-
-    fn size_hint(&self) -> (usize, Option<usize>) {
-        (usize::MAX, None)
-    }
-}
-
-#[test]
-fn a_batch_takes_no_memory_for_what_its_iterator_only_promises() {
-    on_each_backend(|backend| {
-        let pool = pool(backend, 2, 4);
-        let handles = pool.submit_all(Boastful(3)).expect("room appears");
-        assert_eq!(
-            handles.into_iter().map(ended).filter(Result::is_ok).count(),
-            3
         );
         ends_clean(&pool);
     });
