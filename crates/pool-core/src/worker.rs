@@ -94,7 +94,8 @@ use slot_transfer::Lending;
 /// # use std::convert::Infallible;
 /// # use std::sync::Arc;
 /// use pool_core::backend::{
-///     Engine, Lifecycle, PoolConfig, SharedQueue, StepOutcome, TaskRef, Threads, Worker, WorkerPool,
+///     Engine, Lifecycle, PoolConfig, SharedQueue, StepOutcome, TaskRef, Threads, Worker,
+///     WorkerPool,
 /// };
 /// use pool_core::{BuildError, Capability, ExecutorExt};
 ///

@@ -13,7 +13,7 @@
 //!
 //! **The pool second.** Mostly nothing is left in it by then.
 //!
-//! **One limit for both**, since whoever sends the signal has one before it kills the process. Two
+//! **One limit for both**, since the sender of the signal has one before it kills the process. Two
 //! limits would add up.
 //!
 //! The server may never be done: a job hangs, or a client does not send the rest of its upload. So

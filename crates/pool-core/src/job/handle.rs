@@ -151,7 +151,7 @@ impl<T, E> JobHandle<T, E> {
         polled
     }
 
-    /// Waits for `timeout` at the most. Runs nothing in place, since a job in place could not be
+    /// Waits for `timeout` at most. Runs nothing in place, since a job in place could not be
     /// left at the limit.
     ///
     /// # Errors
@@ -362,7 +362,7 @@ impl<T, E> CancelOnDrop<T, E> {
         self.into_handle().join()
     }
 
-    /// Waits for `timeout` at the most, as [`JobHandle::join_timeout`] does.
+    /// Waits for `timeout` at most, as [`JobHandle::join_timeout`] does.
     ///
     /// # Errors
     /// This comes back after the time. Dropped then, it cancels the job.

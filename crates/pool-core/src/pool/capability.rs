@@ -24,7 +24,7 @@ use crate::pool::config::PoolConfig;
 pub struct Capability {
     /// The executor's name, for reports: `"work-stealing"`.
     pub name: &'static str,
-    /// How many jobs run at once at the most.
+    /// How many jobs run at once at most.
     pub workers: usize,
     /// The most jobs that are accepted and not started, if there is such a bound (`R104`).
     pub capacity: Option<usize>,

@@ -32,8 +32,8 @@ pub const LEAST_STACK: usize = 64 << 10;
 /// [`PoolBuilder`](crate::backend::PoolBuilder): as many workers as the system grants in parallel,
 /// [`DEFAULT_CAPACITY`], threads named `pool-worker-0` and on, and no hooks.
 ///
-/// A clone shares the hooks' closures with the original. Each pool that is built from one of the two
-/// runs them on its own workers.
+/// A clone shares the hooks' closures with the original. Each pool that is built from one of the
+/// two runs them on its own workers.
 ///
 /// # Examples
 ///

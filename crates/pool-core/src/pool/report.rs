@@ -733,7 +733,7 @@ impl Termination for ShutdownReport {
     }
 }
 
-/// Jobs of one kind that a report's text names, at the most.
+/// Jobs of one kind that a report's text names, at most.
 const MOST_NAMED: usize = 64;
 
 /// A line for each job, up to a number, and how many more there are.

@@ -126,7 +126,7 @@ pub trait Shutdown: Send + Sync {
     /// does not return keeps the caller as well.
     ///
     /// A job that joins or awaits the calling one is waited for up to the limits, unless the caller
-    /// runs within it or is its half. Without a limit the two wait for each other for ever: such a
+    /// runs within it or is its half. Without a limit the two wait for each other forever: such a
     /// call needs one.
     ///
     /// The first report is the report of all later calls (`R608`): one that was made inside a job

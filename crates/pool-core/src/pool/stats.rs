@@ -156,7 +156,7 @@ impl Tally {
 
     /// What remains of a generation that is over: all that it accepted has come out.
     ///
-    /// The counts of what is in the pool are zero, so they do not grow for ever with the
+    /// The counts of what is in the pool are zero, so they do not grow forever with the
     /// generations.
     #[must_use]
     pub fn of_the_past(self) -> Self {

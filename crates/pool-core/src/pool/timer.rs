@@ -216,7 +216,7 @@ enum Next {
     Leave,
     /// This waker is due, and is the thread's to call, with no lock held.
     Call(Waker),
-    /// Until the limit, or for ever; or until it is unparked.
+    /// Until the limit, or forever; or until it is unparked.
     Wait(Option<Instant>),
 }
 

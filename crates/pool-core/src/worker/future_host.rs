@@ -72,7 +72,11 @@ use host::{Host, has_work};
 /// use std::sync::Arc;
 ///
 /// /// Has some other thread work with a slot that was resumed.
-/// fn start_run<E: Engine>(engine: &Arc<E>, slot: usize, spawn: impl Fn(Box<dyn FnOnce() + Send>)) {
+/// fn start_run<E: Engine>(
+///     engine: &Arc<E>,
+///     slot: usize,
+///     spawn: impl Fn(Box<dyn FnOnce() + Send>),
+/// ) {
 ///     let moving = SlotInTransit::new(Arc::clone(engine), slot, None);
 ///     spawn(Box::new(move || {
 ///         let (engine, slot, _no_task) = moving.arrive();

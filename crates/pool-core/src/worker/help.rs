@@ -28,7 +28,7 @@
 //!
 //! # What a helper leaves in the queue
 //! A wake queues the future, and a helper that is faster leaves that entry there. Each future has
-//! one at the most, but a job may wait for one future after the other, for as long as it likes,
+//! one at most, but a job may wait for one future after the other, for as long as it likes,
 //! while no worker comes to the queue: the entries would keep what they point to. So a worker that
 //! has ended some futures here looks through twice as many entries, from the front, drops those of
 //! futures that are over, and queues the others again.

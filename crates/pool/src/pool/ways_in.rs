@@ -722,7 +722,7 @@ impl Pool {
         /// It returns after any idle moment, even if new jobs arrive before the waiter wakes.
         /// Inside a job of the same pool, that job, the jobs that it runs within, and all jobs that
         /// wait likewise are left out, and queued jobs run inline. No job should join a job that
-        /// waits for quiet: the two wait for each other for ever, unless the one runs within the
+        /// waits for quiet: the two wait for each other forever, unless the one runs within the
         /// other.
         ///
         /// # Examples

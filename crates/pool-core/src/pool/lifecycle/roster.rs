@@ -86,7 +86,7 @@ impl Roster {
     }
 
     /// A slot of `life` was resumed, and lost before it looked for a task: another worker looks.
-    /// Otherwise submitters would count on it for ever.
+    /// Otherwise submitters would count on it forever.
     pub(crate) fn searcher_lost(&self, life: &Lifecycle) {
         let _was_last = self.sleep.end_search();
         life.notify();

@@ -10,8 +10,8 @@ use crate::cell::future::queue_side::WokenEntry;
 use crate::queue::shared;
 use crate::task::Task;
 
-/// Also a hosted future that asks for a slot has an entry here. An entry of a future that was polled
-/// elsewhere in the meantime is dead: it finds nothing to do.
+/// Also a hosted future that asks for a slot has an entry here. An entry of a future that was
+/// polled elsewhere in the meantime is dead: it finds nothing to do.
 pub(crate) struct WokenFutures {
     /// First in, first out.
     entries: Injector<Task>,
@@ -45,8 +45,8 @@ impl WokenFutures {
     /// Checks up to `most` entries, and drops those of futures that have ended. The others go to
     /// the end, in order.
     ///
-    /// Called by a worker on which some futures have ended whose entries may still lie here, so that
-    /// these do not pile up.
+    /// Called by a worker on which some futures have ended whose entries may still lie here, so
+    /// that these do not pile up.
     #[cold]
     pub(crate) fn drop_dead_entries(&self, most: usize, life: &Lifecycle) {
         for _ in 0..most.min(self.entries.len()) {

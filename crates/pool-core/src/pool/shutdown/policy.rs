@@ -253,7 +253,7 @@ impl From<Duration> for ShutdownPolicy {
     }
 }
 
-/// Until when to wait; `None`: for ever.
+/// Until when to wait; `None`: forever.
 ///
 /// Made by the first call, and shortened by each later one. Those of the default are not set yet.
 #[derive(Debug, Clone, Copy, Default)]

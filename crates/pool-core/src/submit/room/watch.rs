@@ -10,8 +10,8 @@ use crate::pool::lifecycle::Lifecycle;
 use crate::submit::executor::Executor;
 use crate::sys::machine;
 
-/// The time between two rounds. A future that is called has one round at the least to come, and two
-/// at the most. Long compared with what a thread or a runtime needs that is merely busy, and short
+/// The time between two rounds. A future that is called has one round at least to come, and two
+/// at most. Long compared with what a thread or a runtime needs that is merely busy, and short
 /// compared with what anybody would call a hang.
 const ROUND: Duration = Duration::from_millis(25);
 
