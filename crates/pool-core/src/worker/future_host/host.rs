@@ -270,12 +270,13 @@ impl<'e, E: Engine> Host<'e, E> {
         self.life().roster.statuses[self.worker().index()].end(is_listed);
     }
 
-    /// Ends a job at the seat: its frame, its record, the publishing of its outcome, and its count
-    /// as over, in this order.
+    /// Ends a job at the seat: its record, its frame, the publishing of its outcome, and its count
+    /// as over, in this order. A report that is made in between rather counts the job twice, and
+    /// looks again, than not at all.
     pub(super) fn end(&mut self, job: &Arc<dyn Polled>, is_listed: bool, outcome: Outcome) {
         let (life, index) = (self.life(), self.worker().index());
-        life.roster.statuses[index].end(is_listed);
         life.ledger.record(outcome, Some(index));
+        life.roster.statuses[index].end(is_listed);
         job.publish_hosted(outcome);
         life.ledger.over(Some(index));
         self.jobs_at_a_stretch += 1;
