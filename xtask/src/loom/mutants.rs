@@ -108,8 +108,8 @@ mutants! {
     }
     "testing::models::a_wake_is_followed_by_a_poll" {
         turn_forgets_a_wake_during_a_poll: "a wake during a poll leaves no mark", in "cell::poll_state",
-            "POLLING | WOKEN => Some(turn & QUEUED | WOKEN)," =>
-            "POLLING | WOKEN => Some(if MUTANT { turn } else { turn & QUEUED | WOKEN }),";
+            "POLLING | WOKEN => Some(state & QUEUED | WOKEN)," =>
+            "POLLING | WOKEN => Some(if MUTANT { turn } else { state & QUEUED | WOKEN }),";
         turn_second_wake_not_released: "a second wake during a poll releases nothing", in "cell::poll_state",
             "OVER => None," =>
             "OVER => None,
@@ -125,8 +125,8 @@ mutants! {
     }
     "cell::future::models::a_woken_future_comes_back" {
         future_suspends_without_a_way_back: "a future that was woken during its poll is not queued again", in "cell::future",
-            "self.tell_of(self.turn.suspend());" =>
-            "let due = self.turn.suspend();
+            "self.tell_of(self.poll_state.suspend());" =>
+            "let due = self.poll_state.suspend();
                     if !MUTANT { self.tell_of(due); }";
         future_has_no_home: "a future suspends before its pool is noted in its cell", in "cell::future",
             "self.lock_links().pool = Some(Arc::clone(life));" =>

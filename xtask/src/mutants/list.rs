@@ -269,8 +269,8 @@ mutants! {
     }
     "pool-channel conformance r803_a_wake_is_never_refused_and_never_lost_from_any_thread_at_any_time" {
         a_wake_during_a_poll_is_lost: "a future that is woken while it is polled is not queued", in "cell::poll_state",
-            "POLLING | WOKEN => Some(turn & QUEUED | WOKEN)," =>
-            "POLLING | WOKEN if !MUTANT => Some(turn & QUEUED | WOKEN),";
+            "POLLING | WOKEN => Some(state & QUEUED | WOKEN)," =>
+            "POLLING | WOKEN if !MUTANT => Some(state & QUEUED | WOKEN),";
     }
     "pool-channel conformance r804_a_future_that_wakes_itself_without_end_starves_nobody" {
         woken_futures_always_come_first: "a future that wakes itself starves what is queued", in "worker",

@@ -7,7 +7,7 @@ use std::time::Duration;
 
 use pool_core::{Capability, Executor, ExecutorExt, Job, JobContext, JobHandle};
 
-use super::{home, workers};
+use super::{placement, workers};
 use crate::channel::{Receiver, Sender, channel};
 use crate::fixture::Fixture;
 use crate::probe::{Count, Log, PATIENCE, ended, let_pass, meet, occupy, pool};
@@ -70,7 +70,7 @@ pub(crate) fn rules<F: Fixture>() -> Vec<Rule> {
             "R210",
             "a job runs on a worker of the pool that accepted it",
             required,
-            home::r210::<F>,
+            placement::r210::<F>,
         ),
     ]
 }

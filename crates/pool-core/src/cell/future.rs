@@ -75,7 +75,7 @@ pub(crate) struct AsyncCell<S: Source> {
     state: State,
     /// Which thread may poll the future. It begins as `polling`, which belongs to the winner of
     /// `State::start`.
-    turn: PollState,
+    poll_state: PollState,
     /// Whether there ever was something in `links`, so that the end of most futures takes no lock.
     ///
     /// Set before something is put there: by a helper, which is on the handle's side, or by the
@@ -167,7 +167,7 @@ impl<S: Source> AsyncCell<S> {
         Arc::new(Self {
             id,
             state: State::new(),
-            turn: PollState::new(),
+            poll_state: PollState::new(),
             has_links: AtomicBool::new(false),
             has_abort: AtomicBool::new(false),
             awaiter: AtomicU64::new(0),
@@ -333,7 +333,7 @@ impl<S: Source> AsyncCell<S> {
     /// time, it is noted among the jobs that are off their worker, together with a waker, and keeps
     /// that note to its end. A cancel that comes between the poll and that note would wake nobody,
     /// so interruptions are looked at once more before the poll is given back.
-    fn take_turn(self: &Arc<Self>, worker: &Worker, poller: Poller, place: Place) {
+    fn poll_as(self: &Arc<Self>, worker: &Worker, poller: Poller, place: Place) {
         let life = worker.life();
         // SAFETY: a waker that owns no count of its own: it is not dropped, and `self` outlives it.
         let waker = unsafe { Arc::from_raw(Arc::as_ptr(self)) };
@@ -365,14 +365,14 @@ impl<S: Source> AsyncCell<S> {
                 // What happened before the note woke nobody.
                 let Some(interrupted) = self.interruption(life) else {
                     drop(frame);
-                    self.tell_of(self.turn.suspend());
+                    self.tell_of(self.poll_state.suspend());
                     return;
                 };
                 Concluded::Ends(Err(interrupted.into()))
             }
         };
         let frame = frame.unwrap_or_else(|| worker.begin(self.id, self.name()));
-        self.turn.finish();
+        self.poll_state.finish();
         if let Some(terms) = &self.terms {
             terms.unwatch(self.id, life);
         }
@@ -491,7 +491,7 @@ impl<S: Source> AsyncCell<S> {
         let Some(end) = Unstarted::take(&self.state, self.id, terms, outcome, tells) else {
             return false;
         };
-        self.turn.finish();
+        self.poll_state.finish();
         let this = self.shared();
         let ended = end.end(|| self.state.end(outcome), move || this.clear());
         self.wake_waiter(ended);
@@ -555,6 +555,6 @@ impl<S: Source> Wake for AsyncCell<S> {
             }
             return;
         }
-        self.tell_of(self.turn.wake());
+        self.tell_of(self.poll_state.wake());
     }
 }

@@ -62,14 +62,14 @@ impl PollState {
     /// Takes the poll for a helper. Returns false if the future is not due.
     pub(crate) fn begin(&self) -> bool {
         // A look that is out of date misses a wake that has yet to look for the helper.
-        self.take(|turn| (turn & PHASE == DUE).then_some(turn & QUEUED | POLLING))
+        self.take(|state| (state & PHASE == DUE).then_some(state & QUEUED | POLLING))
     }
 
     /// Takes the poll for the thread that dequeued the entry, and clears the mark in any case.
     /// Returns false if the future is not due: a helper was faster, or it is over.
     pub(crate) fn begin_dequeued(&self) -> bool {
         // Written in any case: a mere look might be out of date.
-        self.take(|turn| match turn & PHASE {
+        self.take(|state| match state & PHASE {
             DUE => Some(POLLING),
             phase => Some(phase),
         })
@@ -81,22 +81,24 @@ impl PollState {
         // the wakers wrote is visible to this poll.
         self.0
             .fetch_update(Ordering::AcqRel, Ordering::Relaxed, change)
-            .is_ok_and(|turn| turn & PHASE == DUE)
+            .is_ok_and(|state| state & PHASE == DUE)
     }
 
     /// Gives the poll back after `Pending`. Called by the thread that owns it. If a waker has fired
     /// meanwhile, the future is due at once, and the caller does what the answer says.
     pub(crate) fn suspend(&self) -> Due {
-        let next = |turn: u8| match turn & PHASE {
-            POLLING => turn & QUEUED | IDLE,
+        let next = |state: u8| match state & PHASE {
+            POLLING => state & QUEUED | IDLE,
             _ => DUE | QUEUED,
         };
         // ORDERING: Release publishes the poll's writes to the next `begin`. A read-modify-write,
         // so that it takes in what every waker before it has released, the second and third too.
         let before = self
             .0
-            .fetch_update(Ordering::AcqRel, Ordering::Acquire, |turn| Some(next(turn)))
-            .unwrap_or_else(|turn| turn);
+            .fetch_update(Ordering::AcqRel, Ordering::Acquire, |state| {
+                Some(next(state))
+            })
+            .unwrap_or_else(|state| state);
         if before & PHASE == POLLING {
             Due::No
         } else {
@@ -106,9 +108,9 @@ impl PollState {
 
     /// Notes that a waker fired. Any thread may call this. The caller does what the answer says.
     pub(crate) fn wake(&self) -> Due {
-        let next = |turn: u8| match turn & PHASE {
+        let next = |state: u8| match state & PHASE {
             OVER => None,
-            POLLING | WOKEN => Some(turn & QUEUED | WOKEN),
+            POLLING | WOKEN => Some(state & QUEUED | WOKEN),
             _ => Some(DUE | QUEUED),
         };
         // ORDERING: Release: what the waker's caller did before is visible to the poll that
@@ -118,7 +120,7 @@ impl PollState {
             .0
             .fetch_update(Ordering::AcqRel, Ordering::Acquire, next);
         match before {
-            Ok(turn) if turn & PHASE == IDLE => due(turn),
+            Ok(state) if state & PHASE == IDLE => due(state),
             _ => Due::No,
         }
     }

@@ -125,9 +125,9 @@ impl<T, E> RawHandle<T, E> {
         unsafe impl<R> Send for Portable<R> {}
         let mut raw = Some(Portable(self));
         let there = &mut raw;
-        let joined = worker.on_slot_thread(move |home| {
+        let joined = worker.on_slot_thread(move |worker| {
             let Portable(raw) = there.take()?;
-            Some(Portable(raw.join_on(home)))
+            Some(Portable(raw.join_on(worker)))
         });
         match (joined.flatten(), raw) {
             (Some(Portable(joined)), _) => joined,

@@ -153,14 +153,14 @@ pub async fn host_futures<E: Engine>(moving: SlotInTransit<E>) -> Continuation {
                 Ok(entry) => Hosted::new(entry, &mut host).await,
                 Err(closure) => return Continuation::ForRun(host.leave(), Some(closure)),
             }
-            if !host.has_token() || life.has_woken() {
+            if !host.has_slot() || life.has_woken() {
                 break;
             }
             if host.is_pause_due() {
                 Pause::default().await;
             }
         }
-        if !host.has_token() {
+        if !host.has_slot() {
             return Continuation::Nothing;
         }
         if let Some(woken) = life.woken.pop() {
@@ -298,7 +298,7 @@ impl<'h, 'e, E: Engine> Hosted<'h, 'e, E> {
             None => life.roster.sleep.take_for_work().map(Grant::Slot),
             Some(seeking) => match seeking.poll(cx) {
                 Poll::Ready(grant) => grant,
-                Poll::Pending if needs_no_token(&**job, life) => seeking.close(),
+                Poll::Pending if needs_no_slot(&**job, life) => seeking.close(),
                 Poll::Pending => {
                     self.seeking = Some(seeking);
                     return Begins::Later;
@@ -313,7 +313,7 @@ impl<'h, 'e, E: Engine> Hosted<'h, 'e, E> {
                 life.off_worker.return_to_frame(job.id());
                 Begins::Seated
             }
-            None if needs_no_token(&**job, life) => Begins::Alone,
+            None if needs_no_slot(&**job, life) => Begins::Alone,
             None => {
                 let seeking = Seeking::begin(job.id(), life, cx);
                 job.note_seeking(Arc::clone(&seeking));
@@ -392,7 +392,7 @@ impl<'h, 'e, E: Engine> Hosted<'h, 'e, E> {
 }
 
 /// Returns whether a future may be polled without a slot; see the module's section.
-fn needs_no_token(job: &dyn Polled, life: &Lifecycle) -> bool {
+fn needs_no_slot(job: &dyn Polled, life: &Lifecycle) -> bool {
     life.phase.is_stopped()
         || life
             .excluded_waiters

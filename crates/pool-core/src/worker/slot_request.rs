@@ -149,11 +149,11 @@ impl Seeking {
     /// Puts a grant into the inbox, and wakes the host. Returns false if nobody waits, and drops
     /// the grant.
     fn put(&self, grant: Grant) -> bool {
-        self.turn(Inbox::Has(grant))
+        self.settle(Inbox::Has(grant))
     }
 
     /// Ends the wait with what is `to` be in the inbox. Returns false if nobody waits.
-    fn turn(&self, to: Inbox) -> bool {
+    fn settle(&self, to: Inbox) -> bool {
         let mut inbox = self.0.lock_unpoisoned();
         if !matches!(*inbox, Inbox::Waits(_)) {
             drop(inbox);
@@ -269,7 +269,7 @@ impl Payload for SeekerEntry {
 
     /// Tells the host that no slot will come.
     fn abandon(self) {
-        let _told = self.0.turn(Inbox::Forlorn);
+        let _told = self.0.settle(Inbox::Forlorn);
     }
 
     fn give_up(self, _id: JobId, _life: &Lifecycle, _ends: GivenUpAs) -> GivenUp {

@@ -2,7 +2,7 @@
 //!
 //! [`AsyncCell`] is generic over the job. Its entries in queues, the helpers' list and the hosts
 //! hold it as a trait object, and so need no type parameter. What the three kinds of pollers share,
-//! `poll_once` and `take_turn`, is in the parent module.
+//! `poll_once` and `poll_once`, is in the parent module.
 
 use std::borrow::Cow;
 use std::sync::Arc;
@@ -145,7 +145,7 @@ impl<S: Source> Awaited for AsyncCell<S> {
         };
         drop_contained(former);
         if self.state.claim(worker.life().id) {
-            self.take_turn(worker, Poller::Starter, Place::Keeps);
+            self.poll_as(worker, Poller::Starter, Place::Keeps);
             return Helped::Polled;
         }
         // A swap may have moved the job since its joiner looked. A job of another pool is waited
@@ -153,8 +153,8 @@ impl<S: Source> Awaited for AsyncCell<S> {
         if !self.state.is_started_in(worker.life().id) {
             return Helped::NotDue;
         }
-        if self.turn.begin() {
-            self.take_turn(worker, Poller::Later, Place::Keeps);
+        if self.poll_state.begin() {
+            self.poll_as(worker, Poller::Later, Place::Keeps);
             if self.state.is_ended() {
                 worker.left_an_entry();
             }
@@ -206,13 +206,13 @@ impl<S: Source> Polled for AsyncCell<S> {
         if self.state.start().is_none() {
             return;
         }
-        self.take_turn(worker, Poller::Starter, Place::Frees);
+        self.poll_as(worker, Poller::Starter, Place::Frees);
     }
 
     /// Takes the poll, unless the entry is stale.
     fn run_woken(self: Arc<Self>, worker: &Worker) {
-        if self.turn.begin_dequeued() {
-            self.take_turn(worker, Poller::Later, Place::Frees);
+        if self.poll_state.begin_dequeued() {
+            self.poll_as(worker, Poller::Later, Place::Frees);
         }
     }
 
@@ -252,7 +252,7 @@ impl<S: Source> Polled for AsyncCell<S> {
         if self.state.start().is_none() {
             return GivenUp::TakenElsewhere;
         }
-        self.turn.finish();
+        self.poll_state.finish();
         self.unwatch(life);
         life.ledger.record_given_up(ends);
         self.publish(Outcome::Abandoned);
@@ -270,10 +270,10 @@ impl<S: Source> Polled for AsyncCell<S> {
     /// Owns the poll from the entry on, removes the job's note, records and publishes, and drops
     /// the future last. The failure observer is told.
     fn abandon_woken(&self) {
-        if !self.turn.begin_dequeued() {
+        if !self.poll_state.begin_dequeued() {
             return;
         }
-        self.turn.finish();
+        self.poll_state.finish();
         let pool = self.links.lock_unpoisoned().pool.take();
         if let Some(life) = &pool {
             self.unwatch(life);
@@ -330,14 +330,14 @@ impl<S: Source> Polled for AsyncCell<S> {
                 Concluded::Ends(Err(interrupted.into()))
             }
         };
-        self.turn.finish();
+        self.poll_state.finish();
         self.unwatch(life);
         Poll::Ready(self.store_hosted(life, concluded))
     }
 
     /// Drops the future between two polls, as `Cancelled`.
     fn cut_off(&self, life: &Lifecycle) -> Outcome {
-        self.turn.finish();
+        self.poll_state.finish();
         self.unwatch(life);
         self.store_hosted(life, Concluded::Ends(Err(JobError::Cancelled)))
     }

@@ -102,7 +102,7 @@ impl<'e, E: Engine> Host<'e, E> {
     }
 
     /// Returns whether the host has a slot, its own or a loan.
-    pub(super) fn has_token(&self) -> bool {
+    pub(super) fn has_slot(&self) -> bool {
         self.place.is_some()
     }
 
@@ -116,7 +116,7 @@ impl<'e, E: Engine> Host<'e, E> {
     /// # Panics
     /// If the host has no slot.
     pub(super) fn worker(&self) -> &Worker {
-        &self.place.as_ref().expect("the chain has a slot").worker.0
+        &self.place.as_ref().expect("the host has a slot").worker.0
     }
 
     // --- coming and going
@@ -173,7 +173,7 @@ impl<'e, E: Engine> Host<'e, E> {
     /// news first: the next holder of the slot knows nothing of the jobs that have ended here.
     pub(super) fn leave(&mut self) -> usize {
         self.tell_news();
-        self.give_up_seat().expect("the chain has a slot")
+        self.give_up_seat().expect("the host has a slot")
     }
 
     /// Gives up what the host has, for others to use: a loan goes back, and an own slot to what
@@ -251,7 +251,7 @@ impl<'e, E: Engine> Host<'e, E> {
         if is_news {
             self.waker = Some(waker.clone());
         }
-        let place = self.place.as_mut().expect("the chain has a slot");
+        let place = self.place.as_mut().expect("the host has a slot");
         if is_news || !std::mem::replace(&mut place.is_known, true) {
             let index = place.worker.0.index();
             self.life().off_worker.set_host(index, self.waker.clone());

@@ -13,7 +13,7 @@ use crate::thread::{self, ThreadId};
 
 /// What a worker's start hook leaves as its state: the number of its pool, and its thread.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-struct Home {
+struct WorkerOf {
     pool: usize,
     thread: ThreadId,
 }
@@ -24,7 +24,7 @@ fn pool<F: Fixture>(pool: usize, workers: usize) -> Arc<F::Pool> {
     let mut config = PoolConfig::default();
     config.set_workers(workers);
     config.set_capacity(1);
-    config.set_on_worker_start(move |_| Home {
+    config.set_on_worker_start(move |_| WorkerOf {
         pool,
         thread: thread::current().id(),
     });
@@ -32,16 +32,16 @@ fn pool<F: Fixture>(pool: usize, workers: usize) -> Arc<F::Pool> {
 }
 
 /// A closure that returns where it runs: its worker's state, and its thread.
-fn where_it_runs(ctx: &JobContext<'_>) -> Result<(Option<Home>, ThreadId), Infallible> {
-    Ok((ctx.state::<Home>().copied(), thread::current().id()))
+fn where_it_runs(ctx: &JobContext<'_>) -> Result<(Option<WorkerOf>, ThreadId), Infallible> {
+    Ok((ctx.state::<WorkerOf>().copied(), thread::current().id()))
 }
 
 /// Checks that a closure ran on a worker of pool number `pool`. The state shows it if workers have
 /// threads of their own.
-fn is_on_slot_thread<F: Fixture>(pool: usize, (home, thread): (Option<Home>, ThreadId)) {
+fn is_on_worker_of<F: Fixture>(pool: usize, (worker, thread): (Option<WorkerOf>, ThreadId)) {
     if F::capability().owns_threads {
-        let expected = Home { pool, thread };
-        assert_eq!(home, Some(expected), "a job of pool {pool} ran elsewhere");
+        let expected = WorkerOf { pool, thread };
+        assert_eq!(worker, Some(expected), "a job of pool {pool} ran elsewhere");
     }
 }
 
@@ -50,14 +50,14 @@ pub(crate) fn r210<F: Fixture>() -> Applied {
     let other = Arc::clone(&there);
     let joined = here.spawn(move || other.submit(where_it_runs).expect(ROOM).join());
     let joined = ended(joined.expect(ROOM)).expect("it completes");
-    is_on_slot_thread::<F>(2, joined.expect("it completes"));
+    is_on_worker_of::<F>(2, joined.expect("it completes"));
     let other = Arc::clone(&there);
     let awaited = here.spawn(move || {
         let child = other.submit(where_it_runs).expect(ROOM);
         ready(std::pin::pin!(child))
     });
     let awaited = ended(awaited.expect(ROOM)).expect("it completes");
-    is_on_slot_thread::<F>(2, awaited.expect("it completes"));
+    is_on_worker_of::<F>(2, awaited.expect("it completes"));
     for _ in 0..thread::often(50) {
         joined_while_its_pool_is_busy(&here, &there);
     }
@@ -81,12 +81,12 @@ fn joined_while_its_pool_is_busy<P: Executor + 'static>(here: &Arc<P>, there: &A
     });
     joins.wait_for(1);
     gate.open();
-    let (home, thread) = ended(joined.expect(ROOM))
+    let (worker, thread) = ended(joined.expect(ROOM))
         .expect("it completes")
         .expect("it completes");
     if there.capability().owns_threads {
-        let expected = Home { pool: 2, thread };
-        assert_eq!(home, Some(expected), "its joiner ran it");
+        let expected = WorkerOf { pool: 2, thread };
+        assert_eq!(worker, Some(expected), "its joiner ran it");
     }
 }
 
@@ -114,6 +114,6 @@ fn children_of_a_future<F: Fixture>(workers: usize) {
     let places = parent.expect(ROOM).join_timeout(PATIENCE);
     let places = places.unwrap_or_else(|_| panic!("it hangs: {}", pool.stats()));
     for place in places.expect("it completes") {
-        is_on_slot_thread::<F>(3, place.expect("it completes"));
+        is_on_worker_of::<F>(3, place.expect("it completes"));
     }
 }
