@@ -114,7 +114,7 @@ impl Books {
         if record.begun.fetch_add(1, SeqCst) != 0 {
             self.found("twice", format!("it begins again: {record}"));
         }
-        if self.pool(record.home()).is_cut.load(SeqCst) {
+        if self.pool(record.owner()).is_cut.load(SeqCst) {
             record.mark(Mark::Late);
         }
         if let Some(outcome) = record.outcome() {
@@ -177,8 +177,8 @@ impl Books {
             self.found("twice", format!("it ended twice, now {outcome}: {record}"));
         }
         let result = record.result();
-        let is_cut = self.pool(record.home()).is_cut.load(SeqCst);
-        let is_ending = self.pool(record.home()).is_ending.load(SeqCst);
+        let is_cut = self.pool(record.owner()).is_cut.load(SeqCst);
+        let is_ending = self.pool(record.owner()).is_ending.load(SeqCst);
         let wrong = match outcome {
             Outcome::Completed | Outcome::Failed | Outcome::Panicked => {
                 (result != Some(outcome)).then_some("its handle and itself disagree")
@@ -207,7 +207,7 @@ impl Books {
     /// The jobs of a pool that are accepted and not over: what a `wait_idle` from now on waits for.
     pub(super) fn unfinished(&self, pool: u8) -> Vec<Arc<Record>> {
         let is_it = |record: &&Arc<Record>| {
-            record.home() == pool && record.intake() == Intake::Accepted && !record.is_over()
+            record.owner() == pool && record.intake() == Intake::Accepted && !record.is_over()
         };
         lock(&self.records).iter().filter(is_it).cloned().collect()
     }
@@ -224,7 +224,7 @@ impl Books {
             if record.has_begun() && !record.is_over() {
                 let what = format!("a wait_idle of pool {pool} returned before its end: {record}");
                 self.found("idle", what);
-            } else if !record.has_begun() && record.home() == pool {
+            } else if !record.has_begun() && record.owner() == pool {
                 record.mark(Mark::Past);
             }
         }
@@ -331,7 +331,7 @@ impl Books {
             return None;
         }
         let is_cut = self.pool(record.pool).is_cut.load(SeqCst)
-            || self.pool(record.home()).is_cut.load(SeqCst)
+            || self.pool(record.owner()).is_cut.load(SeqCst)
             || record.has(Mark::Dropped);
         let may_be_cut = is_cut || record.has(Mark::MayBeCancelled) || record.has(Mark::MayExpire);
         if begun == 0 && !may_be_cut {
@@ -348,7 +348,7 @@ impl Books {
         let mut columns = Columns::default();
         for record in self.records() {
             let is_handed_on = record.has_passed(pool);
-            if record.home() != pool && !is_handed_on {
+            if record.owner() != pool && !is_handed_on {
                 continue;
             }
             let possible = if is_handed_on {

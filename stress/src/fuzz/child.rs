@@ -86,9 +86,9 @@ fn books_of(program: &Program) -> Vec<PoolBook> {
     let facts = super::rules::Facts::of(program);
     let book = |(index, spec): (usize, &super::program::PoolSpec)| {
         let pool = index as u8;
-        let is_child = |home: &super::rules::Home| {
-            let parent = home.parent.and_then(|it| facts.pool_of(it));
-            home.pool == pool && parent.is_some()
+        let is_child = |owner: &super::rules::Owner| {
+            let parent = owner.parent.and_then(|it| facts.pool_of(it));
+            owner.pool == pool && parent.is_some()
         };
         let has_children = facts.homes.iter().flatten().any(is_child);
         let drops_submit = program
@@ -223,7 +223,7 @@ fn await_jobs_of(world: &World, pool: u8) {
     let limit = Instant::now() + PATIENCE;
     let is_open = || {
         let open = world.books.open_records();
-        open.iter().any(|record| record.home() == pool)
+        open.iter().any(|record| record.owner() == pool)
     };
     while is_open() && Instant::now() < limit {
         thread::sleep(MOMENT);

@@ -60,7 +60,7 @@ pub(super) fn begin(books: &Books, pool: u8, limit: Limit) {
     }
     // A job that ends its own pool is left out of the wait, and may be cancelled then.
     for record in books.records() {
-        if record.home() == pool && runs_here(record.number) {
+        if record.owner() == pool && runs_here(record.number) {
             record.mark(Mark::MayBeCancelled);
         }
     }
@@ -105,7 +105,7 @@ impl Actor {
         };
         let Some(lease) = self.pool(pool) else { return };
         begin(&self.world.books, pool, limit);
-        if let Some(record) = self.record.as_ref().filter(|it| it.home() == pool) {
+        if let Some(record) = self.record.as_ref().filter(|it| it.owner() == pool) {
             record.mark(Mark::Alone);
         }
         let _wait = Wait::begin(self, pool);
@@ -144,8 +144,8 @@ impl Actor {
             return drop(task);
         };
         self.world.books.given_back(&record);
-        let home = record.home();
-        let to = to.filter(|&to| to > home && is_leaf(&self.world.program, &record));
+        let owner = record.owner();
+        let to = to.filter(|&to| to > owner && is_leaf(&self.world.program, &record));
         let lease = to.and_then(|to| self.pool(to));
         if let (Some(to), Some(lease)) = (to, lease) {
             record.move_to(to);
@@ -153,7 +153,7 @@ impl Actor {
                 return;
             };
             drop(lease);
-            record.move_back(home);
+            record.move_back(owner);
             record.mark(Mark::Dropped);
             drop(refused);
         } else {

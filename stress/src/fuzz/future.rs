@@ -106,7 +106,7 @@ impl Actor {
             drop(lease);
             return self.took(record, got, then);
         }
-        if let Some(ctx) = ctx.filter(|_| record.home() == self.home()) {
+        if let Some(ctx) = ctx.filter(|_| record.owner() == self.owner()) {
             record.mark(Mark::MayBeCancelled);
             record.mark(Mark::MayExpire);
             job.inherited = Some(ctx.inherited());
@@ -127,8 +127,10 @@ impl Actor {
         }
     }
 
-    fn home(&self) -> u8 {
-        self.record.as_ref().map_or(u8::MAX, |record| record.home())
+    fn owner(&self) -> u8 {
+        self.record
+            .as_ref()
+            .map_or(u8::MAX, |record| record.owner())
     }
 
     async fn wait_idle_async(&self, pool: u8) {

@@ -21,7 +21,7 @@ impl Actor {
         if then.cancels() {
             self.cancel(&record, &handle);
         }
-        let lending = then.helps().then(|| self.lending(record.home())).flatten();
+        let lending = then.helps().then(|| self.lending(record.owner())).flatten();
         match then {
             Then::Keep | Then::CancelKeep => self.world.keep(record, handle),
             Then::Join | Then::CancelJoin => self.resolved(&record, handle.join()),
@@ -54,7 +54,7 @@ impl Actor {
     /// runtime has to poll it.
     pub(super) fn lending(&self, pool: u8) -> Option<Lending<'_>> {
         let own = self.record.as_ref()?;
-        (own.home() == pool).then(|| Lending::begin(&self.world, pool))
+        (own.owner() == pool).then(|| Lending::begin(&self.world, pool))
     }
 
     /// The waker is dropped with the handle, or with the outcome.

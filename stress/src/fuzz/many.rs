@@ -154,7 +154,7 @@ impl Actor {
         let (Some(ctx), Some(record)) = (ctx, &self.record) else {
             return Ok(());
         };
-        let book = self.world.books.pool(record.home());
+        let book = self.world.books.pool(record.owner());
         book.halves.fetch_add(1, SeqCst);
         let told = Mutex::new(Ok(()));
         let joiners = own_jobs();

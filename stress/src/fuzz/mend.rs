@@ -1,7 +1,7 @@
 //! Makes a program fair: what breaks a rule is weakened or left out.
 
 use super::program::{Deadline, End, Job, OnDrop, Op, Program, Script, Then, Way};
-use super::rules::{Actor, Facts, Home, Kind};
+use super::rules::{Actor, Facts, Kind, Owner};
 
 /// Each round may reveal what the last one hid; few are needed.
 const ROUNDS: usize = 24;
@@ -19,8 +19,8 @@ pub(super) fn mend(program: &mut Program) {
             mend_script(&facts, script);
         }
         for (number, job) in program.jobs.iter_mut().enumerate() {
-            if let Some(home) = facts.homes[number] {
-                mend_job(&facts, number as u16, home, job);
+            if let Some(owner) = facts.homes[number] {
+                mend_job(&facts, number as u16, owner, job);
             }
         }
     }
@@ -31,16 +31,16 @@ fn mend_script(facts: &Facts<'_>, script: &mut Script) {
     mend_list(facts, Actor::THREAD, &mut script.ops);
 }
 
-fn mend_job(facts: &Facts<'_>, number: u16, home: Home, job: &mut Job) {
+fn mend_job(facts: &Facts<'_>, number: u16, owner: Owner, job: &mut Job) {
     let Some(actor) = facts.actor(number) else {
         return;
     };
     mend_list(facts, actor, &mut job.ops);
-    if facts.check_own(number, home).is_err() {
+    if facts.check_own(number, owner).is_err() {
         job.holds.clear();
         job.on_drop = milder(job.on_drop);
         job.on_result_drop = milder(job.on_result_drop);
-        if home.kind == Kind::Plain || facts.is_sure_future(number) {
+        if owner.kind == Kind::Plain || facts.is_sure_future(number) {
             job.token = None;
             job.deadline = None::<Deadline>;
             job.named = false;

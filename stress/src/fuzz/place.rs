@@ -126,7 +126,7 @@ pub(super) struct Body<'a> {
 
 impl<'a> Body<'a> {
     pub(super) fn begin(world: &'a World, record: &Record) -> Self {
-        let pool = record.home();
+        let pool = record.owner();
         let is_first = STACK.with_borrow_mut(|stack| {
             let (number, counts) = (record.number, !record.has(Mark::Alone));
             let is_first = counts && !is_counted(stack, pool);
@@ -190,7 +190,7 @@ impl Drop for OfJoiner {
 
 /// A closure runs on a worker of its pool: by the thread's name, and by the worker's state.
 pub(super) fn check_worker(world: &World, record: &Record, ctx: Option<&JobContext<'_>>) {
-    let book = world.books.pool(record.home());
+    let book = world.books.pool(record.owner());
     let thread = thread::current();
     let name = thread.name().unwrap_or_default();
     if !name.starts_with(&book.prefix) {
@@ -199,7 +199,7 @@ pub(super) fn check_worker(world: &World, record: &Record, ctx: Option<&JobConte
     }
     let Some(ctx) = ctx else { return };
     let marker = ctx.state::<Marker>().map(|marker| marker.0);
-    if !book.is_adopted && marker != Some(record.home()) {
+    if !book.is_adopted && marker != Some(record.owner()) {
         let what = format!("its worker's state is that of pool {marker:?}: {record}");
         world.books.found("foreign", what);
     }
@@ -211,7 +211,7 @@ pub(super) fn check_worker(world: &World, record: &Record, ctx: Option<&JobConte
 
 /// A future is polled by its pool's threads.
 fn check_poller(world: &World, record: &Record) {
-    let book = world.books.pool(record.home());
+    let book = world.books.pool(record.owner());
     let thread = thread::current();
     let name = thread.name().unwrap_or_default();
     // The threads of a runtime that polls futures have other names.

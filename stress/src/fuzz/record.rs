@@ -42,7 +42,7 @@ pub(super) struct Record {
     /// The pool that it is submitted to.
     pub(super) pool: u8,
     /// The pool that runs it, which differs after a hand-over.
-    pub(super) home: AtomicU8,
+    pub(super) owner: AtomicU8,
     /// A bit for each pool that handed it back unstarted before another accepted it.
     passed: AtomicU8,
     pub(super) intake: IntakeCell,
@@ -65,7 +65,7 @@ impl Record {
             number,
             way,
             pool,
-            home: AtomicU8::new(pool),
+            owner: AtomicU8::new(pool),
             passed: AtomicU8::new(0),
             intake: IntakeCell::default(),
             begun: AtomicU32::new(0),
@@ -84,8 +84,8 @@ impl Record {
         self.intake.get()
     }
 
-    pub(super) fn home(&self) -> u8 {
-        self.home.load(SeqCst)
+    pub(super) fn owner(&self) -> u8 {
+        self.owner.load(SeqCst)
     }
 
     pub(super) fn has_begun(&self) -> bool {
@@ -115,13 +115,13 @@ impl Record {
 
     /// It is moving from its pool to another.
     pub(super) fn move_to(&self, pool: u8) {
-        self.passed.fetch_or(1 << self.home(), SeqCst);
-        self.home.store(pool, SeqCst);
+        self.passed.fetch_or(1 << self.owner(), SeqCst);
+        self.owner.store(pool, SeqCst);
     }
 
     /// It was refused, and belongs to its former pool again.
     pub(super) fn move_back(&self, pool: u8) {
-        self.home.store(pool, SeqCst);
+        self.owner.store(pool, SeqCst);
         self.passed.fetch_and(!(1 << pool), SeqCst);
     }
 
@@ -165,7 +165,7 @@ impl fmt::Display for Record {
             has(Mark::MayBeCancelled, ", may be cancelled"),
             has(Mark::MayExpire, ", may expire"),
             has(Mark::Late, ", late"),
-            if self.home() == self.pool {
+            if self.owner() == self.pool {
                 ""
             } else {
                 ", moved to another pool"

@@ -23,7 +23,7 @@ use super::program::{End, How, OnDrop, Op, REAPED, Then, Way};
 
 /// Where a job is submitted.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) struct Home {
+pub(super) struct Owner {
     pub(super) pool: u8,
     /// The job that submits it; `None`: a thread.
     pub(super) parent: Option<u16>,
@@ -78,9 +78,9 @@ impl Facts<'_> {
             self.check_list(Actor::THREAD, &script.ops)?;
             self.check_holds(&script.holds, 0)?;
         }
-        for (number, home) in self.homes.iter().enumerate() {
-            if let Some(home) = home {
-                self.check_job(number as u16, *home)?;
+        for (number, owner) in self.homes.iter().enumerate() {
+            if let Some(owner) = owner {
+                self.check_job(number as u16, *owner)?;
             }
         }
         Ok(())
@@ -98,10 +98,10 @@ impl Facts<'_> {
     }
 
     pub(super) fn actor(&self, job: u16) -> Option<Actor> {
-        let home = self.homes[usize::from(job)]?;
+        let owner = self.homes[usize::from(job)]?;
         Some(Actor {
-            kind: home.kind,
-            job: Some((job, home.pool)),
+            kind: owner.kind,
+            job: Some((job, owner.pool)),
         })
     }
 
@@ -111,19 +111,19 @@ impl Facts<'_> {
         demand(holds.iter().all(is_fair), "a clone of a pool below")
     }
 
-    fn check_job(&self, number: u16, home: Home) -> Verdict {
-        self.check_own(number, home)?;
-        let actor = self.actor(number).ok_or("a job without a home")?;
+    fn check_job(&self, number: u16, owner: Owner) -> Verdict {
+        self.check_own(number, owner)?;
+        let actor = self.actor(number).ok_or("a job without a owner")?;
         self.check_list(actor, &self.job(number).ops)
     }
 
     /// What a job has in addition to its operations.
-    pub(super) fn check_own(&self, number: u16, home: Home) -> Verdict {
+    pub(super) fn check_own(&self, number: u16, owner: Owner) -> Verdict {
         let job = self.job(number);
-        self.check_holds(&job.holds, home.pool)?;
+        self.check_holds(&job.holds, owner.pool)?;
         let has_options = job.token.is_some() || job.deadline.is_some() || job.named;
-        let is_sure =
-            home.kind == Kind::Plain || (home.kind == Kind::Future && self.is_sure_future(number));
+        let is_sure = owner.kind == Kind::Plain
+            || (owner.kind == Kind::Future && self.is_sure_future(number));
         demand(!is_sure || !has_options, "options where there are none")?;
         demand(
             job.end != End::Never || job.token == Some(REAPED),

@@ -335,8 +335,8 @@ pub(super) fn compact(program: &Program) -> Program {
     let facts = Facts::of(program);
     let mut names = Vec::new();
     let mut kept = 0_u16;
-    for home in &facts.homes {
-        names.push(home.map(|_| {
+    for owner in &facts.homes {
+        names.push(owner.map(|_| {
             kept += 1;
             kept - 1
         }));

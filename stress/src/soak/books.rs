@@ -22,7 +22,7 @@ pub(super) struct Record {
     /// What the job does.
     pub(super) does: &'static str,
     /// The pool of the round to which it was submitted, since a child goes where its parent runs.
-    home: u8,
+    owner: u8,
     intake: IntakeCell,
     runs: AtomicU32,
     /// The pool of the round in which it began: the soaked one, or the one that took over what had
@@ -160,7 +160,7 @@ impl Books {
             number: records.len() as u64,
             way,
             does,
-            home: self.era.load(SeqCst),
+            owner: self.era.load(SeqCst),
             intake: IntakeCell::default(),
             runs: AtomicU32::new(0),
             era: AtomicU8::new(0),
@@ -340,7 +340,7 @@ impl Books {
             };
             records.iter().filter(is_it).collect()
         };
-        let on_slot_thread: Vec<_> = records.iter().filter(|record| record.home == 1).collect();
+        let on_slot_thread: Vec<_> = records.iter().filter(|record| record.owner == 1).collect();
         let known =
             |record: &&&Arc<Record>| record.intake() == Intake::Accepted || record.runs() > 0;
         let accepted = on_slot_thread.iter().filter(known).count() as u64;

@@ -48,14 +48,14 @@ impl Street {
     }
 
     /// A body begins: it must be on a worker of its own pool, with that worker's state.
-    fn arrive(&self, home: usize, ctx: &JobContext<'_>) {
+    fn arrive(&self, owner: usize, ctx: &JobContext<'_>) {
         self.jobs.fetch_add(1, SeqCst);
         let state = ctx.state::<Mark>().map(|mark| mark.0);
         let thread = thread::current();
         let name = thread.name().unwrap_or_default();
-        if state != Some(home) || !name.starts_with(&prefix(home)) {
+        if state != Some(owner) || !name.starts_with(&prefix(owner)) {
             self.wrong(format!(
-                "a job of pool {home} runs on thread `{name}`, whose state is that of {state:?}"
+                "a job of pool {owner} runs on thread `{name}`, whose state is that of {state:?}"
             ));
         }
     }

@@ -109,7 +109,7 @@ mutants! {
     "testing::models::a_wake_is_followed_by_a_poll" {
         turn_forgets_a_wake_during_a_poll: "a wake during a poll leaves no mark", in "cell::poll_state",
             "POLLING | WOKEN => Some(state & QUEUED | WOKEN)," =>
-            "POLLING | WOKEN => Some(if MUTANT { turn } else { state & QUEUED | WOKEN }),";
+            "POLLING | WOKEN => Some(if MUTANT { state } else { state & QUEUED | WOKEN }),";
         turn_second_wake_not_released: "a second wake during a poll releases nothing", in "cell::poll_state",
             "OVER => None," =>
             "OVER => None,

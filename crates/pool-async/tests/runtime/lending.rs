@@ -137,7 +137,7 @@ fn a_future_waits_for_the_quiet_of_its_pool() {
 fn a_future_joins_a_child_on_the_thread_of_its_closures() {
     let pool = AsyncPool::builder()
         .workers(1)
-        .thread_name("home")
+        .thread_name("closures")
         .on_worker_start(|_| 7_u32)
         .build()
         .unwrap();
@@ -150,7 +150,7 @@ fn a_future_joins_a_child_on_the_thread_of_its_closures() {
         inside.submit(job).unwrap().join().unwrap()
     });
     let (name, state) = value(outer.unwrap());
-    assert_eq!((name.as_deref(), state), (Some("home-0"), Some(7)));
+    assert_eq!((name.as_deref(), state), (Some("closures-0"), Some(7)));
 }
 
 /// The future is polled at the seat of the closure that joins it, and blocks there until a closure

@@ -1,14 +1,14 @@
 //! `Facts`: where each job of a program is submitted, and what follows from that.
 
 use super::super::program::{Job, Op, Program, Way, each_op};
-use super::{Home, Kind, waits_for_all};
+use super::{Kind, Owner, waits_for_all};
 
 /// What the rules know about a program.
 #[derive(Debug)]
 pub(in crate::fuzz) struct Facts<'a> {
     pub(super) program: &'a Program,
     /// `None`: it is never submitted.
-    pub(in crate::fuzz) homes: Vec<Option<Home>>,
+    pub(in crate::fuzz) homes: Vec<Option<Owner>>,
     tainted: Vec<bool>,
 }
 
@@ -50,10 +50,10 @@ impl<'a> Facts<'a> {
             };
             for &job in op.jobs() {
                 let is_later = parent.is_none_or(|parent| parent < job);
-                if let Some(home) = self.homes.get_mut(usize::from(job))
+                if let Some(owner) = self.homes.get_mut(usize::from(job))
                     && is_later
                 {
-                    *home = Some(Home {
+                    *owner = Some(Owner {
                         pool,
                         parent,
                         kind,
@@ -65,15 +65,15 @@ impl<'a> Facts<'a> {
     }
 
     fn find_taint(&mut self, number: usize) {
-        let Some(home) = self.homes[number] else {
+        let Some(owner) = self.homes[number] else {
             return;
         };
         let mut is_tainted = false;
         each_op(&self.program.jobs[number].ops, &mut |op| {
-            is_tainted |= waits_for_all(op) == Some(home.pool);
+            is_tainted |= waits_for_all(op) == Some(owner.pool);
             for &child in op.jobs() {
                 let child = usize::from(child);
-                let is_near = self.homes[child].is_some_and(|it| it.pool == home.pool);
+                let is_near = self.homes[child].is_some_and(|it| it.pool == owner.pool);
                 is_tainted |= is_near && self.tainted[child];
             }
         });
