@@ -9,7 +9,7 @@ pub(crate) mod id;
 pub(crate) mod job_fn;
 pub(crate) mod job_set;
 pub(crate) mod outcome;
-mod unwind;
+mod unwind_safe;
 
 use std::borrow::Cow;
 use std::future::Future;

@@ -1,10 +1,16 @@
 //! A pool as a whole: how it is built, what it counts, and how it ends.
+//!
+//! # Parts
+//! To build one: `builder`, `config`, `engine`, `spawn_engine`, `hooks`, `capability`. What all
+//! share: `lifecycle`, `ledger`, `timer`, `off_worker` (suspended futures). What it shows: `stats`,
+//! `report`. Its end: `shutdown`; or a swap: `hand_over`, `front`.
 
 pub(crate) mod builder;
+pub(crate) mod by_life;
 pub(crate) mod capability;
 pub(crate) mod config;
 pub(crate) mod engine;
-pub(crate) mod from_futures;
+pub(crate) mod front;
 pub(crate) mod hand_over;
 pub(crate) mod hooks;
 pub(crate) mod ledger;
@@ -15,6 +21,5 @@ pub(crate) mod report;
 pub(crate) mod shutdown;
 pub(crate) mod spawn_engine;
 pub(crate) mod stats;
-pub(crate) mod swappable;
+mod submit_methods;
 pub(crate) mod timer;
-mod ways_in;

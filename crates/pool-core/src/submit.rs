@@ -1,10 +1,15 @@
 //! The ways into a pool: submissions, maps, scopes and joins, and how they wait for room.
+//!
+//! # Parts
+//! A submission goes through `executor` (the methods), `executor/into_task` (its task),
+//! `executor/admit` (one try), `room/admission` (the wait for a place, in `room/line`), and
+//! `pool/lifecycle/intake` (the ledger). `map`, `scope` and `join` submit many.
 
 pub(crate) mod error;
 pub(crate) mod executor;
+mod inherent_methods;
 pub(crate) mod join;
 pub(crate) mod map;
 pub(crate) mod room;
 pub(crate) mod scope;
 pub(crate) mod scoped_closure;
-mod ways_in;

@@ -1,9 +1,10 @@
-//! What the crate `pool` needs to swap one backend for another. No part of the public API.
+//! What the crate `pool` needs to swap one backend for another (`pool/hand_over.rs`,
+//! `pool/front.rs`). No part of the public API.
 
+pub use crate::pool::front::{Front, FrontRef};
 pub use crate::pool::hand_over::{Adopted, HandOver, Retired};
 pub use crate::pool::shutdown::{end_as_one, end_as_one_blocking};
 pub use crate::pool::stats::Tally;
-pub use crate::pool::swappable::{Front, FrontRef};
 pub use crate::sys::published::Published;
 
 use std::sync::Arc;

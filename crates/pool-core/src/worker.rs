@@ -19,8 +19,8 @@
 //! brings the three together.
 
 mod after_job;
+mod at_end;
 pub(crate) mod borrowed;
-mod clock;
 mod current;
 mod deferred_action;
 mod frame;
@@ -28,15 +28,15 @@ pub(crate) mod future_host;
 mod help;
 mod idle_step;
 mod inline;
-mod job_names;
 pub(crate) mod park;
 mod polling;
-mod run_inside;
+mod sampled_clock;
 mod search;
 mod seat;
 pub(crate) mod sleep;
 pub(crate) mod slot_request;
 mod slot_transfer;
+mod stack_names;
 pub(crate) mod status;
 pub(crate) mod threads;
 pub(crate) mod user_state;
@@ -51,8 +51,8 @@ use std::time::Duration;
 
 use crossbeam_utils::CachePadded;
 
-use crate::cell::raw_handle::Resolution;
 use crate::job::id::JobId;
+use crate::job::outcome::Resolution;
 use crate::job::outcome::{Outcome, outcome_of};
 use crate::pool::engine::{Engine, Host, Inside, Within};
 use crate::pool::lifecycle::{Awaits, Lifecycle};
@@ -63,20 +63,20 @@ use crate::sys::machine::{self, Point};
 use crate::task::{Task, TaskRef};
 use crate::worker::status::Status;
 use after_job::AfterJob;
-pub(crate) use clock::SampledClock;
 pub(crate) use current::current_index;
 pub use deferred_action::DeferredAction;
 pub(crate) use frame::Frame;
 use help::Help;
 pub(crate) use help::{Awaited, Helped, leave_helpers};
 pub(crate) use idle_step::Rest;
-use job_names::Names;
-pub(crate) use job_names::StackName;
 use polling::Polling;
+pub(crate) use sampled_clock::SampledClock;
 use search::Search;
 pub(crate) use seat::Seat;
 pub(crate) use slot_transfer::Departure;
 use slot_transfer::Lending;
+use stack_names::Names;
+pub(crate) use stack_names::StackName;
 
 /// A thread that runs jobs.
 ///

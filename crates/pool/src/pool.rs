@@ -31,7 +31,7 @@
 //! In a forked child the lock may stay taken forever. The child asks the newest generation whether
 //! it was forked, and takes no lock then.
 
-mod ways_in;
+mod submit_methods;
 
 use std::fmt;
 use std::mem::MaybeUninit;

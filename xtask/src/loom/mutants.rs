@@ -219,10 +219,10 @@ mutants! {
         token";
     }
     "job::cancel_token::models::a_cancel_reaches_the_child_of_a_token_that_leaves" {
-        token_leaves_a_doomed_parent: "a token leaves one that is being cancelled", in "job::cancel_token::dead_children",
+        token_leaves_a_doomed_parent: "a token leaves one that is being cancelled", in "job::cancel_token::unheld_nodes",
             "if !links.is_due(node) || up.is_doomed {" =>
             "if !links.is_due(node) || (up.is_doomed && !MUTANT) {";
-        token_leaves_the_graph_first: "a token leaves its parent before its child is below that", in "job::cancel_token::dead_children",
+        token_leaves_the_graph_first: "a token leaves its parent before its child is below that", in "job::cancel_token::unheld_nodes",
             "let mut up = match parent.try_lock() {
             Some(up) => up," =>
             "if MUTANT && links.is_due(node) {
@@ -253,7 +253,7 @@ mutants! {
         if links.above.len() > 1 {";
     }
     "job::cancel_token::models::two_neighbours_leave_at_once" {
-        token_parent_locked_from_below: "a token waits for its parent's lock with its own taken", in "job::cancel_token::dead_children",
+        token_parent_locked_from_below: "a token waits for its parent's lock with its own taken", in "job::cancel_token::unheld_nodes",
             "drop(links);
                 let up = parent.lock();
                 links = node.lock();
@@ -268,12 +268,12 @@ mutants! {
                 }";
     }
     "job::cancel_token::models::a_token_and_its_child_leave_at_once" {
-        token_forgets_its_parent: "a token leaves without a look whether its parent is due", in "job::cancel_token::dead_children",
+        token_forgets_its_parent: "a token leaves without a look whether its parent is due", in "job::cancel_token::unheld_nodes",
             "if up.is_due(&parent) {" =>
             "if !MUTANT && up.is_due(&parent) {";
         token_counts_its_handles_too_early: "a token that leaves looks at its children while a handle is left", in "job::cancel_token",
             "if self.node.remove_handle() {" =>
-            "if MUTANT && self.node.handles() == 1 { dead_children::tidy(Arc::clone(&self.node)); }
+            "if MUTANT && self.node.handles() == 1 { unheld_nodes::tidy(Arc::clone(&self.node)); }
         if self.node.remove_handle() {
             if MUTANT {
                 // SAFETY: as below.
@@ -282,7 +282,7 @@ mutants! {
             }";
     }
     "job::cancel_token::models::a_cancel_reaches_a_token_that_leaves_a_hub" {
-        token_joins_a_doomed_parent: "a token that leaves a hub moves below one that is being cancelled", in "job::cancel_token::dead_children",
+        token_joins_a_doomed_parent: "a token that leaves a hub moves below one that is being cancelled", in "job::cancel_token::unheld_nodes",
             "if up.is_doomed || middle.is_doomed || down.is_doomed {" =>
             "if (up.is_doomed && !MUTANT) || middle.is_doomed || down.is_doomed {";
     }
@@ -297,9 +297,9 @@ mutants! {
         if (if MUTANT { early } else { life.phase.load() }) < end {";
         intake_no_second_look: "a submission does not look at the phase after its push", in "pool::lifecycle::intake",
             "if life.phase.load() >= Phase::Cancelling {
-        Unstarted::new(take_queued()).give_up(life);" =>
+        TakenOut::new(take_queued()).give_up(life);" =>
             "if !MUTANT && life.phase.load() >= Phase::Cancelling {
-        Unstarted::new(take_queued()).give_up(life);";
+        TakenOut::new(take_queued()).give_up(life);";
         close_no_heavy_fence: "no fence between the end of intake and the look at the ledger", in "pool::lifecycle::phase",
             "machine::point(Point::Close);
         heavy();" =>

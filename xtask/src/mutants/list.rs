@@ -233,7 +233,7 @@ mutants! {
             "gone.for_each(|name| list.forget(name));" => "";
     }
     "pool-channel conformance r603_a_submission_races_the_close" {
-        what_did_not_start_is_forgotten: "what is queued when the pool is cancelled has no end", in "pool::lifecycle::unstarted",
+        what_did_not_start_is_forgotten: "what is queued when the pool is cancelled has no end", in "pool::lifecycle::taken_out",
             "self.abandon(life, GivenUpAs::Unstarted);" => "mem::forget(self);";
     }
     "pool simulation a_helper_leaves_a_future_that_a_swap_has_moved_to_its_pool" {

@@ -29,13 +29,13 @@
 //! left afterwards.
 
 mod awaits;
-mod cold_links;
 mod handle_side;
 #[cfg(all(test, pool_loom))]
 mod models;
 mod polled;
 pub(crate) mod queue_side;
 pub(crate) mod source;
+mod suspended;
 
 use std::future::Future;
 use std::mem::ManuallyDrop;
@@ -44,17 +44,18 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU64};
 use std::task::{Context, Poll, Wake, Waker};
 
-use crate::cell::closure::{Concluded, conclude, error_without_value, refuse_start};
+use crate::cell::closure::refuse_start;
 use crate::cell::future::queue_side::WokenEntry;
 use crate::cell::future::source::Source;
 use crate::cell::poll_state::{Due, PollState};
-use crate::cell::raw_handle::Resolution;
 use crate::cell::state::{Ended, State};
 use crate::cell::unstarted::{Tells, Unstarted};
 use crate::cell::waker_slot::WakerSlot;
 use crate::job::Terms;
 use crate::job::context::{AsyncContext, OwnToken};
 use crate::job::id::JobId;
+use crate::job::outcome::Resolution;
+use crate::job::outcome::{Concluded, conclude, error_without_value};
 use crate::job::outcome::{
     Interrupted, JobError, Outcome, PanicInfo, contain, drop_contained, outcome_of, wake_contained,
 };
@@ -63,8 +64,8 @@ use crate::sys::machine::{self, Point};
 use crate::sys::sync::{Guard, LockExt, Mutex, Ordering, UnsafeCell};
 use crate::task::Task;
 use crate::worker::{Awaited, Frame, Worker, leave_helpers};
-use cold_links::{Links, Waits};
 pub(crate) use polled::{Known, Polled};
+use suspended::{Links, Waits};
 
 /// The cell of one future. Its handle, its entries in queues, its wakers and its context share it
 /// in an `Arc`.

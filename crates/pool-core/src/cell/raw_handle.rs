@@ -11,11 +11,8 @@ use std::sync::Arc;
 use std::task::{Context, Poll};
 
 use crate::job::id::JobId;
-use crate::job::outcome::{JobError, Outcome, outcome_of};
+use crate::job::outcome::{Outcome, Resolution, outcome_of};
 use crate::worker::Worker;
-
-/// What a job's handle resolves to.
-pub(crate) type Resolution<T, E> = Result<T, JobError<E>>;
 
 /// A cell as its handle sees it. Implemented by the cell of a closure and that of a future.
 pub(crate) trait Outlet<T, E>: Send + Sync {

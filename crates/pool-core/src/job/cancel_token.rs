@@ -37,13 +37,13 @@
 //!   below.
 
 mod cancelled;
-mod dead_children;
 mod descendants;
 #[cfg(all(test, pool_loom))]
 mod models;
 mod node;
 #[cfg(all(test, not(pool_loom)))]
 mod tests;
+mod unheld_nodes;
 mod watchers;
 
 use std::fmt;
@@ -253,7 +253,7 @@ impl Drop for CancelToken {
 fn leave(node: Arc<Node>) {
     // A node that is in a list, or lists another, is counted there too.
     if Arc::strong_count(&node) > 1 && !node.is_cancelled() {
-        dead_children::tidy(node);
+        unheld_nodes::tidy(node);
     }
 }
 

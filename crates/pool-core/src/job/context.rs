@@ -16,7 +16,7 @@ use crate::job::id::JobId;
 use crate::job::job_fn::{InfallibleFn, infallible_fn};
 use crate::job::outcome::Interrupted;
 use crate::job::{AsyncJob, Job, JobOptions, Terms};
-use crate::pool::from_futures::ByLife;
+use crate::pool::by_life::ByLife;
 use crate::pool::lifecycle::{Joiner, Lifecycle};
 use crate::submit::error::SubmitError;
 use crate::submit::executor::{Children, Executor};

@@ -314,3 +314,63 @@ pub(crate) fn drop_contained<T>(value: T) {
         std::mem::forget(bomb);
     }
 }
+
+/// What a job's handle resolves to.
+pub(crate) type Resolution<T, E> = Result<T, JobError<E>>;
+
+/// What the job's own return, or its panic, makes of the job.
+pub(crate) enum Concluded<T, E> {
+    /// The job ends with this outcome.
+    Ends(Resolution<T, E>),
+    /// The job saw that it was to stop and returned an error. It ends as interrupted, and nobody
+    /// takes the error: the caller drops it once the end is on record.
+    GaveUp(Interrupted, E),
+}
+
+/// Decides the outcome of a job that ran (`R301`, `R302`, `R402`, `R404`).
+///
+/// `reported` is what the job's context has told the job, if the job asked and was to stop. It
+/// counts only where the job returned an error: a job that completes or panics in spite of it has
+/// completed or panicked.
+#[inline]
+pub(crate) fn conclude<T, E>(
+    result: Result<Result<T, E>, PanicInfo>,
+    reported: Option<Interrupted>,
+) -> Concluded<T, E> {
+    Concluded::Ends(match (result, reported) {
+        (Err(panic), _) => Err(JobError::Panicked(panic)),
+        (Ok(Ok(value)), _) => Ok(value),
+        (Ok(Err(error)), None) => Err(JobError::Failed(error)),
+        (Ok(Err(error)), Some(interrupted)) => return Concluded::GaveUp(interrupted, error),
+    })
+}
+
+/// Returns the error that an outcome without a value stands for, or `None` for an outcome whose
+/// value or error is in the cell.
+#[inline]
+pub(crate) fn error_without_value<E>(outcome: Outcome) -> Option<JobError<E>> {
+    match outcome {
+        Outcome::Completed | Outcome::Failed | Outcome::Panicked => None,
+        Outcome::Cancelled => Some(JobError::Cancelled),
+        Outcome::Expired => Some(JobError::Expired),
+        Outcome::Abandoned => Some(JobError::Abandoned),
+    }
+}
+
+impl From<Interrupted> for Outcome {
+    fn from(interrupted: Interrupted) -> Self {
+        match interrupted {
+            Interrupted::Cancelled => Self::Cancelled,
+            Interrupted::Expired => Self::Expired,
+        }
+    }
+}
+
+impl<E> From<Interrupted> for JobError<E> {
+    fn from(interrupted: Interrupted) -> Self {
+        match interrupted {
+            Interrupted::Cancelled => Self::Cancelled,
+            Interrupted::Expired => Self::Expired,
+        }
+    }
+}

@@ -7,8 +7,8 @@ use std::num::NonZero;
 use std::sync::Arc;
 use std::thread;
 
+use crate::pool::front::FrontRef;
 use crate::pool::hooks::{Hooks, JobFailure};
-use crate::pool::swappable::FrontRef;
 use crate::submit::error::BuildError;
 use crate::submit::room::Room;
 

@@ -9,15 +9,15 @@ use std::sync::Arc;
 use async_trait::async_trait;
 
 use crate::pool::builder::PoolBuilder;
+use crate::pool::by_life::be_reached;
 use crate::pool::capability::Capability;
 use crate::pool::config::PoolConfig;
-use crate::pool::from_futures::be_reached;
+use crate::pool::front::Front;
 use crate::pool::hand_over::{Adopted, HandOver, Retired};
-use crate::pool::lifecycle::{Lifecycle, Submission, Unstarted};
+use crate::pool::lifecycle::{Lifecycle, Submission, TakenOut};
 use crate::pool::report::ShutdownReport;
 use crate::pool::shutdown::{Shutdown, ShutdownPolicy, drive_async, drive_blocking};
 use crate::pool::stats::{Stats, Tally};
-use crate::pool::swappable::Front;
 use crate::queue::TaskQueue;
 use crate::submit::error::{BuildError, Refused};
 use crate::submit::executor::{Executor, Pools, forward_executor};
@@ -277,7 +277,7 @@ impl<E: Engine> Host for Within<E> {
         life.notify();
         // ORDERING: as in `Submission::pushed`.
         if life.is_cancelling() {
-            Unstarted::new(take_queued(&*self.0.0)).give_up(life);
+            TakenOut::new(take_queued(&*self.0.0)).give_up(life);
         }
     }
 }

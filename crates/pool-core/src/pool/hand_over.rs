@@ -22,7 +22,7 @@ use std::task::Waker;
 use std::vec;
 
 use crate::job::outcome::wake_contained;
-use crate::pool::lifecycle::{Lifecycle, Submission, Unstarted};
+use crate::pool::lifecycle::{Lifecycle, Submission, TakenOut};
 use crate::pool::shutdown::Shutdown;
 use crate::pool::stats::Tally;
 use crate::sys::machine::{self, Point};
@@ -147,7 +147,7 @@ impl fmt::Debug for Adopted {
 
 impl Drop for Retired {
     fn drop(&mut self) {
-        let left = Unstarted::new(self.tasks.by_ref().collect());
+        let left = TakenOut::new(self.tasks.by_ref().collect());
         drop(left.hand_over(&self.from));
     }
 }

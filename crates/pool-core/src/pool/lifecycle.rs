@@ -1,5 +1,11 @@
 //! The life of a pool, from its first job to the end of its last worker: what every backend shares.
 //!
+//! # Parts
+//! On the way in: `intake` (one submission), `phase`. While it runs: `roster` (the workers),
+//! `counts`, `notify` (whom an arrival wakes), `quiescence` (who waits for an idle pool),
+//! `excluded_waiters` (jobs that wait for their own pool), `woken_futures`. At the end: `ending`,
+//! `taken_out`, `after_cancel`, `owners`.
+//!
 //! # Phases
 //! ```text
 //! open ──close──▶ draining ──grace over──▶ cancelling ──cancel grace over──▶ stopped
@@ -35,7 +41,7 @@ mod owners;
 mod phase;
 mod quiescence;
 mod roster;
-mod unstarted;
+mod taken_out;
 mod wait_idle;
 mod woken_futures;
 
@@ -45,12 +51,12 @@ use std::sync::Arc;
 use crate::job::id::JobId;
 use crate::pool::capability::Capability;
 use crate::pool::config::PoolConfig;
+use crate::pool::front::FrontRef;
 use crate::pool::hooks::ContainedHooks;
 use crate::pool::ledger::Ledger;
 use crate::pool::off_worker::OffWorker;
 use crate::pool::registry::{self, PoolId};
 use crate::pool::stats::{Stats, Tally};
-use crate::pool::swappable::FrontRef;
 use crate::pool::timer::Timer;
 use crate::submit::room::Room;
 use crate::sys::asymmetric_fence::{self, heavy};
@@ -71,7 +77,7 @@ use owners::Owners;
 use phase::{AtomicPhase, Phase};
 use quiescence::Quiescence;
 use roster::Roster;
-pub(crate) use unstarted::Unstarted;
+pub(crate) use taken_out::TakenOut;
 use woken_futures::WokenFutures;
 
 /// Everything that a pool's jobs, workers, submitters and operators share, whatever the strategy.
@@ -409,7 +415,7 @@ impl Lifecycle {
     /// says.
     #[cold]
     pub fn give_up(self: &Arc<Self>, task: Task) {
-        Unstarted::new(vec![task]).give_up(self);
+        TakenOut::new(vec![task]).give_up(self);
     }
 
     // --- phases -------------------------------------------------------------------------------
@@ -458,7 +464,7 @@ impl Lifecycle {
         // ORDERING: partner is the light fence in the `notify` of `Submission::pushed`. Each caller
         // has its own, since each goes on to take the queue out.
         heavy();
-        Unstarted::new(queued()).give_up(self);
+        TakenOut::new(queued()).give_up(self);
     }
 
     /// Returns whether the grace is over: queued jobs no longer start, and running ones are asked

@@ -42,7 +42,7 @@ use async_trait::async_trait;
 use crate::job::id::JobId;
 use crate::pool::engine::{Engine, take_queued};
 use crate::pool::lifecycle::{
-    Awaits, EndsWithOthers, Leftovers, Lifecycle, Unstarted, leaving_out, own_worker,
+    Awaits, EndsWithOthers, Leftovers, Lifecycle, TakenOut, leaving_out, own_worker,
 };
 use crate::pool::report::{ReportBody, ShutdownReport};
 use crate::submit::executor::{Executor, Pools};
@@ -438,7 +438,7 @@ async fn drive<E: Engine>(engine: &Arc<E>, alarm: &Alarm) -> ShutdownReport {
 /// thread that ends may run a destructor of its locals that waits for the end of the pool as well.
 fn report<E: Engine>(engine: &Arc<E>, reporting: Reporting<'_>) -> ShutdownReport {
     let life = engine.life();
-    Unstarted::new(take_queued(&**engine)).give_up(life);
+    TakenOut::new(take_queued(&**engine)).give_up(life);
     let report = settled(life);
     drop(reporting);
     life.ending.tell(life);

@@ -2,7 +2,7 @@
 //! way in.
 
 pub(crate) mod admit;
-mod submit_paths;
+mod into_task;
 
 use std::convert::Infallible;
 use std::fmt;
@@ -27,8 +27,8 @@ use crate::task::{Task, TaskRef};
 use crate::worker::Worker;
 use crate::worker::park::{block_on_helping, helping};
 use admit::{admit, limit_after, try_admit};
-pub(crate) use submit_paths::Children;
-use submit_paths::{bare_future, detached, enter, enter_async, future};
+pub(crate) use into_task::Children;
+use into_task::{bare_future, detached, enter, enter_async, future};
 
 /// For how many handles `submit_all` takes memory before its first submission.
 const MOST_HANDLES_AHEAD: usize = 1024;

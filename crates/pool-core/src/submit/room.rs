@@ -47,7 +47,7 @@ mod admission;
 mod line;
 #[cfg(all(test, not(pool_loom)))]
 mod tests;
-mod watch;
+mod timeouts;
 
 use std::task::Waker;
 

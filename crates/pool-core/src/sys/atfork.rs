@@ -7,9 +7,9 @@
 //! shutdowns read the phase anyway, so nobody pays for the check; and none of them takes a lock of
 //! the pool's once it has read that phase.
 //!
-//! The registry of pools and the list of helps (`worker::park::blocked`) are locked, in this order,
-//! from before the fork until after it, on both sides: the child finds them whole, and free. Raw
-//! system calls (`clone`, `vfork`) run no handlers.
+//! The registry of pools and the list of helps (`worker::park::foreign_thread`) are locked, in this
+//! order, from before the fork until after it, on both sides: the child finds them whole, and free.
+//! Raw system calls (`clone`, `vfork`) run no handlers.
 //!
 //! The guards lie in a thread-local from the handler before the fork to that after it: the C
 //! library calls all three on the thread that forks.
@@ -27,7 +27,7 @@ mod handlers {
 
     use crate::pool::registry::{self, Registry};
     use crate::sys::published::open_after_a_fork;
-    use crate::worker::park::blocked::{self, Helps};
+    use crate::worker::park::foreign_thread::{self, Helps};
 
     /// What is locked across a fork.
     type Held = (MutexGuard<'static, Registry>, MutexGuard<'static, Helps>);
@@ -54,7 +54,7 @@ mod handlers {
     /// Runs in the thread that forks, before the fork: takes both locks, so that no other thread
     /// holds one at that moment.
     extern "C" fn before() {
-        let guards = (registry::lock(), blocked::lock());
+        let guards = (registry::lock(), foreign_thread::lock());
         // A thread that forks as its locals are dropped keeps nothing: its child looks at the list
         // only if that is free.
         let _gone = HELD.try_with(|held| *held.borrow_mut() = Some(guards));

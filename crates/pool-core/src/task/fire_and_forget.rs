@@ -1,9 +1,10 @@
 //! Jobs without a handle: the payload is the job, and its name if it has one. A job that its token
 //! or its deadline may end while it is queued has a cell all the same, through which they reach it.
 
-use crate::cell::closure::{CellEntry, Concluded, conclude, watched_task};
+use crate::cell::closure::{CellEntry, watched_task};
 use crate::job::context::JobContext;
 use crate::job::id::JobId;
+use crate::job::outcome::{Concluded, conclude};
 use crate::job::outcome::{Interrupted, contain, drop_contained, outcome_of};
 use crate::job::{Job, JobOptions, Terms};
 use crate::pool::lifecycle::Lifecycle;

@@ -4,7 +4,7 @@
 //! Joining, waiting for room, for quiet and for the end of a shutdown are futures; their blocking
 //! and timed forms are these few lines around them.
 
-pub(crate) mod blocked;
+pub(crate) mod foreign_thread;
 
 use std::cell::Cell;
 use std::future::{Future, poll_fn};
@@ -20,7 +20,7 @@ use crate::pool::lifecycle::{Awaits, Lifecycle};
 use crate::sys::machine::{self, Thread};
 use crate::worker::Worker;
 
-pub use blocked::{Blocked, when_blocked};
+pub use foreign_thread::{Blocked, when_blocked};
 
 /// Parks the thread that made it until its waker fires.
 ///
@@ -62,7 +62,7 @@ impl Parker {
             if limit.is_some_and(|limit| machine::now() >= limit) {
                 return false;
             }
-            match blocked::help() {
+            match foreign_thread::help() {
                 Some(Blocked::Helped) => {}
                 Some(Blocked::NothingToDo) => {
                     let next_look = machine::now() + HELP_EVERY;

@@ -1,5 +1,5 @@
-//! Which future a worker polls, and whether a job that waits within the poll keeps the worker from
-//! others.
+//! Which future a worker polls, and whether a wait within that poll suspends, which frees the
+//! worker, or blocks, so that it must drive what it awaits.
 //!
 //! A future that awaits may leave its worker: it suspends, and another job takes its place. A job
 //! that blocks, or a future that such a job drives, keeps the worker while it waits, so it must

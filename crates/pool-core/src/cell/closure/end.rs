@@ -7,9 +7,10 @@
 
 use std::ptr::NonNull;
 
-use super::{JobCell, Stage, error_without_value};
+use super::{JobCell, Stage};
 use crate::cell::drop_depth::drop_untaken;
 use crate::job::Job;
+use crate::job::outcome::error_without_value;
 use crate::job::outcome::{Outcome, drop_contained};
 use crate::sys::sync::{Ordering, fence};
 use crate::task::slab;

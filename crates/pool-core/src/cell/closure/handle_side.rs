@@ -14,12 +14,13 @@ use std::task::{Context, Poll, ready};
 
 use super::end::{leave_claimed, leave_taken, release};
 use super::{CellRef, JobCell};
-use crate::cell::raw_handle::{Abort, Joined, Outlet, Release, Resolution};
+use crate::cell::raw_handle::{Abort, Joined, Outlet, Release};
 use crate::cell::unstarted::Tells;
 use crate::job::Job;
 use crate::job::cancel_token::CancelToken;
 use crate::job::context::{Cancellation, OwnToken};
 use crate::job::id::JobId;
+use crate::job::outcome::Resolution;
 use crate::job::outcome::{Outcome, drop_contained, outcome_of};
 use crate::sys::sync::Ordering;
 use crate::worker::Worker;

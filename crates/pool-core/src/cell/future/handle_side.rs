@@ -8,15 +8,16 @@ use std::sync::Arc;
 use std::task::{Context, Poll, Wake, ready};
 
 use super::{AsyncCell, Stage};
-use crate::cell::closure::error_without_value;
 use crate::cell::drop_depth::drop_untaken;
 use crate::cell::future::source::Source;
-use crate::cell::raw_handle::{Abort, Joined, Outlet, RawHandle, Release, Resolution};
+use crate::cell::raw_handle::{Abort, Joined, Outlet, RawHandle, Release};
 use crate::cell::unstarted::Tells;
 use crate::job::Terms;
 use crate::job::cancel_token::CancelToken;
 use crate::job::context::{AsyncView, Cancellation, OwnToken};
 use crate::job::id::JobId;
+use crate::job::outcome::Resolution;
+use crate::job::outcome::error_without_value;
 use crate::job::outcome::{Interrupted, Outcome, drop_contained, wake_contained};
 use crate::sys::sync::{LockExt, Ordering};
 use crate::worker::Worker;

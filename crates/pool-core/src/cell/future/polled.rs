@@ -2,7 +2,7 @@
 //!
 //! [`AsyncCell`] is generic over the job. Its entries in queues, the helpers' list and the hosts
 //! hold it as a trait object, and so need no type parameter. What the three kinds of pollers share,
-//! `poll_once` and `poll_once`, is in the parent module.
+//! `poll_once` and `poll_as`, is in the parent module.
 
 use std::borrow::Cow;
 use std::sync::Arc;
@@ -10,11 +10,11 @@ use std::task::{Poll, Waker};
 use std::time::Instant;
 
 use super::{AsyncCell, Once, Place, Poller, split};
-use crate::cell::closure::Concluded;
 use crate::cell::future::source::Source;
-use crate::cell::raw_handle::Resolution;
 use crate::cell::unstarted::Tells;
 use crate::job::id::JobId;
+use crate::job::outcome::Concluded;
+use crate::job::outcome::Resolution;
 use crate::job::outcome::{JobError, Outcome, drop_contained, outcome_of};
 use crate::pool::lifecycle::Lifecycle;
 use crate::sys::sync::{LockExt, Ordering};

@@ -3,8 +3,8 @@
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
-use super::dead_children;
 use super::node::Node;
+use super::unheld_nodes;
 use super::watchers::Watchers;
 use crate::job::outcome::wake_contained;
 
@@ -23,7 +23,7 @@ pub(super) fn cancel(node: &Arc<Node>) {
             WalkStep::Up(node) => walk.up(&node),
         }
     }
-    walk.bereft.into_iter().for_each(dead_children::tidy);
+    walk.bereft.into_iter().for_each(unheld_nodes::tidy);
     // The last child was the first to be left, and its parent comes after it.
     let watchers = walk.watchers.into_iter().rev();
     watchers

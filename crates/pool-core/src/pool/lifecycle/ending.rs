@@ -1,4 +1,5 @@
-//! `Ending`: what the end of a pool waits for, besides the phase.
+//! `Ending`: what must have happened before the workers of a stopped pool leave and its engine is
+//! freed. The steps of a shutdown are in `pool/shutdown.rs`.
 //!
 //! # Workers that stay
 //! A future may wait for the end of its own pool, and needs a worker to be polled once that has

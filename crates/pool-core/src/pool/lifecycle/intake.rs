@@ -15,7 +15,7 @@ use std::task::Waker;
 
 use super::Lifecycle;
 use super::phase::Phase;
-use super::unstarted::Unstarted;
+use super::taken_out::TakenOut;
 use crate::job::outcome::Outcome;
 use crate::pool::ledger::Writing;
 use crate::submit::room::Room;
@@ -128,7 +128,7 @@ fn arrived(life: &Arc<Lifecycle>, take_queued: impl FnOnce() -> Vec<Task>) {
     // `Lifecycle::cancel` stands before the queue is taken out: either this side sees the phase, or
     // that side sees the task.
     if life.phase.load() >= Phase::Cancelling {
-        Unstarted::new(take_queued()).give_up(life);
+        TakenOut::new(take_queued()).give_up(life);
         life.chores.drop_late_remains(life);
     }
 }

@@ -3,8 +3,8 @@
 use std::sync::{Arc, OnceLock, Weak};
 
 use super::Lifecycle;
-use crate::pool::from_futures::Reached;
-use crate::pool::swappable::{Front, FrontRef};
+use crate::pool::by_life::Reached;
+use crate::pool::front::{Front, FrontRef};
 use crate::sys::sync::{Ordering, fence};
 
 /// The engine and the front of a pool, by weak references. The engine may be gone, and a pool that

@@ -5,7 +5,7 @@ use std::pin::Pin;
 use std::task::{Context, Poll, Waker};
 use std::time::Instant;
 
-use super::watch::{Alarm, begin_rounds};
+use super::timeouts::{Alarm, begin_rounds};
 use super::{Call, Coming, Waiter};
 use crate::submit::error::Refused;
 use crate::submit::executor::Executor;

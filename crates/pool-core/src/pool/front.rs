@@ -1,4 +1,4 @@
-//! `Front`: what users have of a pool that is swapped, as its generations see it.
+//! `Front`: a swapped pool as its generations see it, each of which is a pool between two swaps.
 //!
 //! A swapped pool is a chain of generations, each a pool of its own, of which the newest takes jobs
 //! in. A job of an older one submits its children to the front, and they go to the newest. A

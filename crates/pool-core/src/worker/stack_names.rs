@@ -1,5 +1,5 @@
-//! Names for the jobs on a worker's stack, given to those that a wait leaves out
-//! (`lifecycle/excluded_waiters.rs`).
+//! Identities for jobs on a worker's stack, by which a wait for the whole pool leaves out the jobs
+//! that wait themselves (`lifecycle/excluded_waiters.rs`).
 
 use std::cell::RefCell;
 use std::sync::atomic::{AtomicU64, Ordering};

@@ -1,4 +1,5 @@
-//! What may be captured by a closure that `catch_unwind` runs: all that a user holds of a pool.
+//! `UnwindSafe` for what a user holds of a pool, so that a closure that runs under `catch_unwind`
+//! may capture it.
 //!
 //! These types are whole before and after an unwinding, whichever code panics. What they share
 //! changes in single atomic steps, or under locks whose holders run no user code; a value of the

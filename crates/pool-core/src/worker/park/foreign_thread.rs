@@ -1,4 +1,5 @@
-//! What a thread of an adopted engine does while it waits here.
+//! What a thread of somebody else's engine, such as a rayon pool that a pool of ours has adopted,
+//! does while it waits for a job here: it runs that engine's work.
 //!
 //! A caller may wait for a job on a thread of the very engine that the job's pool has adopted: in a
 //! `rayon` pool's `install`, say. With all of the engine's threads waiting so, nobody would be left

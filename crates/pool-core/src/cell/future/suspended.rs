@@ -1,5 +1,5 @@
-//! `Links`: what a suspended future is tied to, under one lock. Futures that end at their first
-//! poll need none of it.
+//! `Links`: what a suspended future keeps under one lock: its pool, the wakers of its helper and
+//! its host, and what it awaits. Futures that end at their first poll need none of it.
 
 use std::sync::Arc;
 use std::task::Waker;

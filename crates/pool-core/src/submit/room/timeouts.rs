@@ -1,5 +1,5 @@
-//! What time brings to those in line: rounds, on the pool's clock, and the deadlines of futures'
-//! jobs.
+//! The timers of the line: rounds that pass over submitters that were called and did not come, and
+//! an alarm at the deadline of a future's job.
 
 use std::sync::{Arc, Weak};
 use std::task::{Wake, Waker};

@@ -1,4 +1,5 @@
-//! What the ways in come to: a job becomes a task and what its submitter keeps, or it comes back.
+//! Makes of each kind of job a task for the queue, and what its submitter keeps; gives the job back
+//! if the task is refused.
 //!
 //! Each way in is one of three kinds of job (a closure with a handle, a closure without one, a
 //! future) and one of four ways to wait for a place.

@@ -1,4 +1,5 @@
-//! A pool as its futures reach it: by its life, from whichever thread they are on.
+//! `ByLife`: the executor in a future's context, which has the pool's `Lifecycle` and reaches the
+//! engine by a weak reference.
 //!
 //! A closure borrows its worker, and submits through it. A future may be anywhere when it submits,
 //! so its context has the life of its pool, which knows the engine by a weak reference: a context

@@ -1,4 +1,5 @@
-//! The ways in as a pool's own methods, so that its user needs no trait in scope.
+//! The macro that writes `submit`, `try_submit` and the others as a pool's own methods, so that its
+//! user needs no trait in scope.
 
 /// Writes methods of [`ExecutorExt`](crate::ExecutorExt) into an `impl` block of an executor.
 ///

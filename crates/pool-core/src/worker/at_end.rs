@@ -1,5 +1,5 @@
-//! What a worker does while its pool is cancelled, which is to drop what the pool has given up; how
-//! it leaves, and how it submits by then.
+//! How a worker behaves once its pool is cancelled or stopped: what it does instead of starting
+//! jobs, how the jobs on its stack still submit, and how it leaves.
 
 use std::sync::Arc;
 

@@ -1,4 +1,5 @@
-//! A clock for the starts of jobs, most of which are too short for one.
+//! `SampledClock`: gives each job the time of its start, and reads the system's clock only once for
+//! many short jobs.
 
 use std::cell::Cell;
 

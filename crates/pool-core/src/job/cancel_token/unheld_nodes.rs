@@ -1,4 +1,5 @@
-//! How a node that no handle holds leaves the graph: its only child goes to what is above it.
+//! Takes a node that no handle holds out of the graph of tokens: its only child moves up to that
+//! node's parents.
 //!
 //! It moves one parent at a time, since that takes the locks of one path only: parent, node, child.
 //! Each step leaves every node below all that it was below. The child is below the parent before

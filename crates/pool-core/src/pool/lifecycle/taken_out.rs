@@ -1,5 +1,5 @@
-//! `Unstarted`: tasks that leave the queue of a pool without having started, and what becomes of
-//! them.
+//! `TakenOut`: tasks that were taken out of the queue before they started: they are abandoned, or
+//! kept for the report.
 
 use std::mem;
 use std::sync::Arc;
@@ -12,11 +12,11 @@ use crate::task::{GivenUp, GivenUpAs, Task};
 ///
 /// None of them is in a queue: they are this value's alone, and each of its steps ends that.
 #[must_use = "dropped, they resolve, and no report names them"]
-pub(crate) struct Unstarted {
+pub(crate) struct TakenOut {
     tasks: Vec<Task>,
 }
 
-impl Unstarted {
+impl TakenOut {
     pub(crate) fn new(tasks: Vec<Task>) -> Self {
         Self { tasks }
     }

@@ -1,4 +1,4 @@
-//! The ways in, as methods of [`WorkerPool`]. Their contract stands on
+//! `submit`, `try_submit` and the others as methods of [`WorkerPool`]. Their contract stands on
 //! [`ExecutorExt`](crate::ExecutorExt).
 
 use crate::pool::engine::{Engine, WorkerPool};
