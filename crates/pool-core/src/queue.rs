@@ -2,7 +2,7 @@
 
 mod deques;
 pub(crate) mod permits;
-pub(crate) mod ring;
+pub(crate) mod segments;
 pub(crate) mod shared;
 pub(crate) mod stealing;
 

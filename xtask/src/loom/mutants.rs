@@ -502,22 +502,50 @@ mutants! {
             "self.spare.store(spare, Ordering::Release);" =>
             "self.spare.store(spare, Ordering::Relaxed);";
     }
-    "testing::models::queues::a_ring_loses_and_doubles_nothing" {
-        ring_push_relaxed: "a task is marked full without a release", in "queue::ring",
+    "testing::models::queues::a_segment_loses_and_doubles_nothing" {
+        segment_push_relaxed: "a task is marked full without a release", in "queue::segments::segment",
             "slot.mark.store(mark.cast_mut(), Ordering::Release);" =>
             "slot.mark.store(mark.cast_mut(), Ordering::Relaxed);";
-        ring_pop_relaxed: "a mark is read without an acquire", in "queue::ring",
+        segment_pop_relaxed: "a mark is read without an acquire", in "queue::segments::segment",
             "let mark = slot.mark.load(Ordering::Acquire);" =>
             "let mark = slot.mark.load(if MUTANT { Ordering::Relaxed } else { Ordering::Acquire });";
-        ring_emptied_relaxed: "a slot is marked empty without a release", in "queue::ring",
-            "self.empty_mark(position.wrapping_add(self.one_lap)),
-            Ordering::Release" =>
-            "self.empty_mark(position.wrapping_add(self.one_lap)),
-            if MUTANT { Ordering::Relaxed } else { Ordering::Release }";
-        ring_no_parity: "a full slot is not asked for its lap", in "queue::ring",
+        segment_emptied_relaxed: "a slot is marked empty without a release", in "queue::segments::segment",
+            "slot.mark
+            .store(self.empty_mark(next_lap), Ordering::Release);" =>
+            "slot.mark
+            .store(self.empty_mark(next_lap), if MUTANT { Ordering::Relaxed } else { Ordering::Release });";
+        segment_no_parity: "a full slot is not asked for its lap", in "queue::segments::segment",
             "mark.addr() & TAGS == FULL | self.parity(position)" =>
             "let _ = position;
             mark.addr() & FULL != 0";
+    }
+    "testing::models::queues::two_pushers_and_a_dequeuer_cross_a_link" {
+        segment_left_with_a_push_under_way: "a closed segment is left while a pusher is between claim and mark", in "queue::segments::segment",
+            "(tail == head | CLOSED && !next.is_null()).then_some(next)" =>
+            "((MUTANT || tail == head | CLOSED) && !next.is_null()).then_some(next)";
+    }
+    "testing::models::queues::a_late_dequeuer_takes_no_newer_task" {
+        segment_pop_without_a_second_look: "a dequeuer does not look whether its segment is the front", in "queue::segments::segment",
+            "if !is_front() {" =>
+            "if !MUTANT && !is_front() {";
+        segment_opened_relaxed: "the marks of a segment that is opened again are not published", in "queue::segments::segment",
+            "self.head.store(position, Ordering::Release);" =>
+            "self.head.store(position, Ordering::Relaxed);";
+    }
+    "testing::models::queues::a_late_pusher_keeps_the_bound" {
+        segment_pushed_to_though_closed: "a pusher does not see that its segment is closed", in "queue::segments::segment",
+            "if tail & CLOSED != 0 {" =>
+            "if !MUTANT && tail & CLOSED != 0 {";
+        limit_is_not_looked_at: "a push does not look at the limit", in "queue::segments",
+            "is_before(position, limit)
+    }" =>
+            "MUTANT || is_before(position, limit)
+    }";
+        limit_of_a_segment_that_is_not_the_front: "a limit is computed from a segment that may not be the front", in "queue::segments",
+            "if self.front.load(Ordering::Acquire) == front {
+                break head;" =>
+            "if MUTANT || self.front.load(Ordering::Acquire) == front {
+                break head;";
     }
     "testing::models::queues::no_place_is_lost_or_doubled" {
         places_no_heavy_fence: "no fence between a reclaim and the look at the caches", in "queue::permits",

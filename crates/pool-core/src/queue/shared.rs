@@ -12,23 +12,18 @@ use crossbeam_deque::{Injector, Steal};
 
 use crate::pool::lifecycle::Lifecycle;
 use crate::queue::TaskQueue;
-use crate::queue::permits::Permits;
-use crate::queue::ring::Ring;
+use crate::queue::segments::Segments;
 use crate::sys::sync::{AtomicUsize, Ordering};
 use crate::task::{Task, TaskPlace, TaskRef};
 use crate::worker::Worker;
 
-/// The largest capacity that gets an array: 64 bytes a place, 64 MiB of addresses. A page of it is
-/// taken from the system when its first task is queued.
-const LARGEST_ARRAY: usize = 1 << 20;
-
 /// A bounded queue, first in, first out, for any number of threads: the [`TaskQueue`] of an engine
 /// whose workers share one.
 ///
-/// It is an array while the capacity is modest (up to 1 048 576) and there are addresses for it;
-/// otherwise a list with a count of places. Neither takes memory in proportion to the bound before
-/// tasks are queued. An array takes no lock, and no allocation for a push. The queue also holds
-/// tasks past its bound, as [`TaskQueue`] asks for.
+/// Its memory and its speed follow what is queued, whatever the bound: a short queue stays in one
+/// segment of 64 KiB at most, a longer one takes more, and what a burst has taken is used again or
+/// given back to the system. A push takes no lock, except one in some thousand that needs another
+/// segment. The queue also holds tasks past its bound, as [`TaskQueue`] asks for.
 ///
 /// A push that succeeds wakes no worker: [`WorkerPool`](crate::backend::WorkerPool) notifies one
 /// after the engine's push. For an engine that uses it, see the example at [`Worker`]. Dropped, it
@@ -36,7 +31,7 @@ const LARGEST_ARRAY: usize = 1 << 20;
 #[derive(Debug)]
 pub struct SharedQueue {
     /// The tasks that have a place.
-    main: Main,
+    main: Segments,
     /// The tasks past the bound.
     past_bound: PastBound,
 }
@@ -70,24 +65,11 @@ struct PastBound {
     turn: AtomicUsize,
 }
 
-/// The tasks that have a place, in one of two forms.
-#[derive(Debug)]
-enum Main {
-    /// An array: its length is the bound.
-    Array(Ring),
-    /// A list, and the permits that bound it: for a large capacity, or where there was no memory
-    /// for an array.
-    List(List, Permits),
-}
-
 impl SharedQueue {
     /// Returns an empty queue of `capacity` places, of which there is at least one.
     pub fn new(capacity: usize) -> Self {
-        let is_modest = capacity <= LARGEST_ARRAY;
-        let array = is_modest.then(|| Ring::new(capacity)).flatten();
-        let list = || Main::List(List::default(), Permits::new(capacity, 0));
         Self {
-            main: array.map_or_else(list, Main::Array),
+            main: Segments::new(capacity),
             past_bound: PastBound::default(),
         }
     }
@@ -119,7 +101,7 @@ impl SharedQueue {
                 None => Err(place),
             };
         }
-        self.pop_main(place)
+        self.main.pop(place)
     }
 
     /// Takes the next task where some may be past the bound, and says by which way it came in.
@@ -127,7 +109,7 @@ impl SharedQueue {
     fn pop_of_all(&self) -> Option<(Task, QueuedBy)> {
         let past_bound = &self.past_bound;
         let pop_main = || {
-            let task = Task::popped_by(|place| self.pop_main(place))?;
+            let task = Task::popped_by(|place| self.main.pop(place))?;
             Some((task, QueuedBy::Push))
         };
         let pop_child = || {
@@ -147,35 +129,13 @@ impl SharedQueue {
             pop_main().or_else(pop_child)
         }
     }
-
-    /// Takes the oldest task that has a place.
-    #[inline(always)]
-    fn pop_main<'a>(&self, place: TaskPlace<'a>) -> Result<TaskRef<'a>, TaskPlace<'a>> {
-        match &self.main {
-            Main::Array(ring) => ring.pop(place),
-            Main::List(list, places) => {
-                let Some(task) = steal(&list.0) else {
-                    return Err(place);
-                };
-                places.free(None);
-                Ok(TaskRef::new(place, task))
-            }
-        }
-    }
 }
 
 /// First in, first out, except for the tasks past the bound.
 impl TaskQueue for SharedQueue {
     #[inline(always)]
     fn push(&self, task: TaskRef<'_>, _life: &Lifecycle) -> Result<(), Task> {
-        match &self.main {
-            Main::Array(ring) => ring.push(task),
-            Main::List(list, places) if places.take(None) => {
-                list.0.push(task.into_task());
-                Ok(())
-            }
-            Main::List(..) => Err(task.into_task()),
-        }
+        self.main.push(task)
     }
 
     /// Queues a task that a swap hands over. It is popped before all tasks that have a place.
@@ -206,11 +166,7 @@ impl TaskQueue for SharedQueue {
 
     #[inline]
     fn is_empty(&self) -> bool {
-        let is_main_empty = match &self.main {
-            Main::Array(ring) => ring.is_empty(),
-            Main::List(list, _) => list.0.is_empty(),
-        };
-        is_main_empty && self.past_bound.is_empty()
+        self.main.is_empty() && self.past_bound.is_empty()
     }
 
     /// Pops until nothing is found, and tells the room once. A push that is under way may come

@@ -204,7 +204,7 @@ impl StealingQueue {
     /// and from others.
     pub fn new(capacity: usize, threads: usize) -> Self {
         Self {
-            injector: SharedQueue::new(capacity),
+            injector: SharedQueue::new(usize::MAX),
             deques: Deques::new(threads),
             places: Permits::new(capacity, threads),
         }
@@ -218,11 +218,8 @@ impl StealingQueue {
         if !self.places.take(None) {
             return Err(task.into_task());
         }
-        self.injector.push(task, life).inspect_err(|_| {
-            // A dequeuer is half done with the injector's next slot.
-            self.places.free(None);
-            life.room().freed();
-        })
+        // It has no bound of its own.
+        self.injector.push(task, life)
     }
 
     /// Finds the next task in the order that the module describes; `tick` counts the looks.

@@ -9,15 +9,13 @@ use std::sync::mpsc;
 use pool::{JobContext, Pool, SubmitError};
 
 use crate::child::each_backend_in_a_child;
-use crate::on::{LIMIT, each_backend, ended, ends_clean, hold, on, value};
-use crate::system::{limit_memory, most_resident};
+use crate::on::{LIMIT, each_backend, ended, ends_clean, hold, nothing, on, value};
+use crate::system::{in_status, limit_memory, most_resident};
 
 const MIB: u64 = 1 << 20;
 
 #[test]
 fn a_capacity_of_any_size_costs_no_memory_in_proportion() {
-    // The largest array that a queue uses reserves 64 MiB of address space; a larger queue is not
-    // an array.
     const MOST: u64 = 16 * MIB;
     each_backend_in_a_child(|backend| {
         // The first pool allocates what all of them share.
@@ -43,6 +41,62 @@ fn a_capacity_of_any_size_costs_no_memory_in_proportion() {
         let grown = most_resident() - before;
         assert!(grown <= MOST, "{backend}: {grown} bytes");
     });
+}
+
+/// Runs jobs, at most `at_once` of them queued at a time.
+fn run_in_rounds(pool: &Pool, jobs: usize, at_once: usize) {
+    for _ in 0..jobs / at_once {
+        for _ in 0..at_once {
+            pool.execute(nothing).expect("the pool is open");
+        }
+        pool.wait_idle();
+    }
+}
+
+#[test]
+fn a_short_queue_takes_no_more_memory_after_many_laps_at_any_bound() {
+    const JOBS: usize = 100_000;
+    const MOST: u64 = 256 * 1024;
+    each_backend_in_a_child(|backend| {
+        for capacity in [1024, 1 << 20, usize::MAX] {
+            let pool = on(backend, 1, capacity);
+            run_in_rounds(&pool, 10_000, 100);
+            let before = resident();
+            run_in_rounds(&pool, JOBS, 100);
+            let grown = resident().saturating_sub(before);
+            assert!(grown <= MOST, "{backend}, {capacity} places: {grown} bytes");
+            ends_clean(&pool);
+        }
+    });
+}
+
+/// Also the queue's own memory: of 13 MB in tasks, what a few segments take is kept.
+#[test]
+fn a_burst_gives_its_memory_back() {
+    const BURST: usize = 200_000;
+    const MOST: u64 = 4 << 20;
+    each_backend_in_a_child(|backend| {
+        let pool = on(backend, 1, usize::MAX);
+        run_in_rounds(&pool, 10_000, 100);
+        let before = resident();
+        for _ in 0..3 {
+            let (release, held) = hold(&pool);
+            for _ in 0..BURST {
+                pool.execute(nothing).expect("there is room");
+            }
+            drop(release);
+            value(held);
+            pool.wait_idle();
+        }
+        let grown = resident().saturating_sub(before);
+        assert!(grown <= MOST, "{backend}: {grown} bytes");
+        ends_clean(&pool);
+    });
+}
+
+/// What the process has in memory now, in bytes, without what it maps from files.
+fn resident() -> u64 {
+    in_status("/proc/self/status", "RssAnon:") * 1024
 }
 
 #[test]

@@ -1,0 +1,318 @@
+//! A queue in linked segments: first in, first out, for any number of threads, with a bound that
+//! costs nothing; memory and speed follow what is queued.
+//!
+//! # Shape
+//! Tasks are pushed to the **back** segment and popped from the **front** one, which are the same
+//! while the queue is short. A segment is a ring (`segments/segment.rs`), so a short queue goes
+//! round in one segment whose memory stays warm, whatever the bound. A pusher that finds the ring
+//! full closes it and links another behind it; a dequeuer that has emptied a closed segment goes on
+//! to the next. Segments that came out are spare: the next pusher that needs one takes the last.
+//! What is more than a few spares gives its pages back to the system.
+//!
+//! # Positions
+//! Each push has a **position**: one more than that of the push before, over all segments. A
+//! segment's `tail` is the position to be pushed next, its `head` the one to be popped next; both
+//! only grow, also where a segment is used again. So a thread that still has a pointer to a segment
+//! that is spare by now, or is linked again, does no harm: its claim compares the position with the
+//! one that it read, and fails. For this, segments are freed with the queue and no sooner; what
+//! goes back to the system before are pages without a task.
+//!
+//! # Bound
+//! A position may be pushed if it is below the **limit**: the head plus the capacity. The head only
+//! grows, so a limit that was computed once stays right, if not up to date. Pushers keep it next to
+//! the pointer to the back, and compute it again only when they come to it. So the bound is exact,
+//! and costs no read-modify-write.
+//!
+//! # Order of a dequeuer's looks
+//! A dequeuer reads the pointer to the front, the segment's head, the mark there, and then the
+//! pointer again. If both are the same, the segment was the front at that moment, with a task at
+//! its head. It stays the front for as long as that task is there, so the claim, which succeeds
+//! only if the head has not moved, takes the oldest task of the queue.
+//!
+//! # What takes the lock
+//! To close a segment and link another, and to go on to the next: once for each time that the queue
+//! grows past a segment. A pusher that finds its segment closed waits for the lock, and so for the
+//! link.
+
+mod segment;
+mod slots;
+
+use std::collections::VecDeque;
+use std::fmt;
+use std::mem::MaybeUninit;
+
+use crossbeam_utils::{Backoff, CachePadded};
+
+use self::segment::{Popped, Pushed, Segment};
+use crate::sys::sync::{AtomicPtr, AtomicUsize, LockExt, Mutex, Ordering};
+use crate::task::{Task, TaskPlace, TaskRef};
+
+/// The slots of a segment, where the capacity is not less: 64 KiB.
+const SLOTS: usize = 1024;
+
+/// The slots of the shortest segment: a dequeuer that is slow to empty a slot is met a lap later.
+const LEAST_SLOTS: usize = 64;
+
+/// How many spare segments keep their pages at least.
+const MOST_WARM: usize = 8;
+
+/// The step from one position to the next. The lowest bit of a tail says *closed*.
+const STEP: usize = 2;
+
+/// The largest capacity whose limit can be told from a position that has wrapped. No memory holds
+/// so many tasks.
+const MOST_PLACES: usize = usize::MAX / 8;
+
+/// See the module.
+pub(crate) struct Segments {
+    back: CachePadded<Back>,
+    front: CachePadded<AtomicPtr<Segment>>,
+    /// How far the limit is ahead of the head.
+    reach: usize,
+    slots: usize,
+    spares: Mutex<Spares>,
+}
+
+struct Back {
+    segment: AtomicPtr<Segment>,
+    /// A position that may not be pushed yet, as far as is known: the true one or less.
+    limit: AtomicUsize,
+}
+
+/// Segments that are not linked. The lock around them is held while segments are linked or taken
+/// out.
+#[derive(Default)]
+struct Spares {
+    /// Recently used ones last.
+    warm: VecDeque<*mut Segment>,
+    /// Their pages were given back.
+    cold: Vec<*mut Segment>,
+    /// How many segments are linked.
+    linked: usize,
+}
+
+// SAFETY: the queue owns its segments and their tasks, which are `Send`; the pointers are shared as
+// the module describes.
+unsafe impl Send for Segments {}
+// SAFETY: as above.
+unsafe impl Sync for Segments {}
+
+impl Segments {
+    /// An empty queue of `capacity` places, at least one.
+    pub(crate) fn new(capacity: usize) -> Self {
+        let slots = capacity.saturating_mul(2).clamp(LEAST_SLOTS, SLOTS);
+        Self::in_segments_of(slots.next_power_of_two(), capacity)
+    }
+
+    /// A queue whose segments have that many slots, a power of two.
+    pub(crate) fn in_segments_of(slots: usize, capacity: usize) -> Self {
+        let reach = STEP * capacity.min(MOST_PLACES);
+        let first = Segment::first(slots);
+        let spares = Spares {
+            linked: 1,
+            ..Spares::default()
+        };
+        Self {
+            back: CachePadded::new(Back {
+                segment: AtomicPtr::new(first),
+                limit: AtomicUsize::new(reach),
+            }),
+            front: CachePadded::new(AtomicPtr::new(first)),
+            reach,
+            slots,
+            spares: Mutex::new(spares),
+        }
+    }
+
+    /// Queues a task, or gives it back if all places are taken.
+    #[inline(always)]
+    pub(crate) fn push(&self, mut task: TaskRef<'_>) -> Result<(), Task> {
+        let backoff = Backoff::new();
+        loop {
+            // ORDERING: Acquire pairs with the Release that linked the segment: it is whole.
+            let back = self.back.segment.load(Ordering::Acquire);
+            // SAFETY: segments live as long as the queue.
+            let segment = unsafe { &*back };
+            let may_push = |position| self.is_below_limit(position);
+            match segment.push(task, may_push, &backoff) {
+                Pushed::Yes => return Ok(()),
+                Pushed::PastLimit(task) => return Err(task.into_task()),
+                Pushed::Blocked(refused) => {
+                    task = refused;
+                    self.grow(back);
+                }
+            }
+        }
+    }
+
+    /// Takes the oldest task, to `place`; or gives that back.
+    #[inline(always)]
+    pub(crate) fn pop<'a>(&self, mut place: TaskPlace<'a>) -> Result<TaskRef<'a>, TaskPlace<'a>> {
+        let backoff = Backoff::new();
+        loop {
+            // ORDERING: Acquire, as in `push`.
+            let front = self.front.load(Ordering::Acquire);
+            // SAFETY: segments live as long as the queue.
+            let segment = unsafe { &*front };
+            // ORDERING: Acquire only for the reload after the mark, which acquires: the load stays
+            // behind it.
+            let is_front = || self.front.load(Ordering::Acquire) == front;
+            match segment.pop(place, is_front, &backoff) {
+                Popped::Task(task) => return Ok(task),
+                Popped::Nothing(unused) => return Err(unused),
+                Popped::Moved(unused) => place = unused,
+                Popped::Closed(unused) if self.advance(front) => place = unused,
+                Popped::Closed(unused) => return Err(unused),
+            }
+        }
+    }
+
+    /// Whether a `pop` would find nothing.
+    #[inline]
+    pub(crate) fn is_empty(&self) -> bool {
+        loop {
+            // ORDERING: as in `pop`.
+            let front = self.front.load(Ordering::Acquire);
+            // SAFETY: segments live as long as the queue.
+            let segment = unsafe { &*front };
+            let has_task = segment.has_task();
+            if self.front.load(Ordering::Acquire) != front {
+                continue;
+            }
+            match has_task {
+                Some(has_task) => return !has_task,
+                None if self.advance(front) => {}
+                None => return true,
+            }
+        }
+    }
+
+    /// Whether a position may be pushed now.
+    #[inline(always)]
+    fn is_below_limit(&self, position: usize) -> bool {
+        // ORDERING: Relaxed: whatever was stored is a limit.
+        is_before(position, self.back.limit.load(Ordering::Relaxed)) || self.renew_limit(position)
+    }
+
+    /// Computes the limit anew, and looks again.
+    #[inline]
+    fn renew_limit(&self, position: usize) -> bool {
+        let head = loop {
+            // ORDERING: Acquire, as in `pop`. A segment that was taken out and linked again has a
+            // head that is ahead of the queue's; if the pointer has not moved since, it is the
+            // front's.
+            let front = self.front.load(Ordering::Acquire);
+            // SAFETY: segments live as long as the queue.
+            let head = unsafe { &*front }.head();
+            if self.front.load(Ordering::Acquire) == front {
+                break head;
+            }
+        };
+        let limit = head.wrapping_add(self.reach);
+        self.back.limit.store(limit, Ordering::Relaxed);
+        is_before(position, limit)
+    }
+
+    /// Links a segment behind `full`, unless somebody has done it.
+    #[cold]
+    fn grow(&self, full: *mut Segment) {
+        let mut spares = self.spares.lock_unpoisoned();
+        if self.back.segment.load(Ordering::Relaxed) != full {
+            return;
+        }
+        // SAFETY: it lives as long as the queue.
+        let full = unsafe { &*full };
+        let position = full.close();
+        let next = spares.take(self.slots, position);
+        // SAFETY: as above.
+        unsafe { &*next }.open(position);
+        full.link(next);
+        // ORDERING: Release publishes the segment.
+        self.back.segment.store(next, Ordering::Release);
+        spares.linked += 1;
+    }
+
+    /// Goes on to the segment behind `front`, which is closed. Returns whether to look again: it
+    /// has gone on, or somebody else has. Otherwise a pusher is between claim and mark in `front`.
+    #[cold]
+    fn advance(&self, front: *mut Segment) -> bool {
+        let mut spares = self.spares.lock_unpoisoned();
+        if self.front.load(Ordering::Relaxed) != front {
+            return true;
+        }
+        // SAFETY: it lives as long as the queue.
+        let Some(next) = unsafe { &*front }.next_if_at_its_end() else {
+            return false;
+        };
+        // ORDERING: Release, as in `grow`.
+        self.front.store(next, Ordering::Release);
+        spares.linked -= 1;
+        spares.add(front);
+        true
+    }
+}
+
+/// Whether a position comes before another one that is less than half of all numbers away.
+#[inline(always)]
+fn is_before(position: usize, other: usize) -> bool {
+    position.wrapping_sub(other).cast_signed() < 0
+}
+
+impl Spares {
+    /// A segment whose marks are written for pushes from `position` on.
+    fn take(&mut self, slots: usize, position: usize) -> *mut Segment {
+        let taken = self.take_warm().or_else(|| self.cold.pop());
+        let taken = taken.unwrap_or_else(|| Segment::unmarked(slots));
+        // SAFETY: segments live as long as the queue.
+        unsafe { &*taken }.mark_for(position);
+        taken
+    }
+
+    /// The segment that was used last, if its dequeuers have left it.
+    fn take_warm(&mut self) -> Option<*mut Segment> {
+        // SAFETY: segments live as long as the queue.
+        let is_left = |it: &*mut Segment| unsafe { &**it }.is_left_by_all();
+        let last = self.warm.iter().rposition(is_left)?;
+        self.warm.remove(last)
+    }
+
+    /// Keeps a segment that was taken out. While more are warm than are linked, gives back the
+    /// pages of the one that has been spare for longest.
+    fn add(&mut self, segment: *mut Segment) {
+        self.warm.push_back(segment);
+        while self.warm.len() > MOST_WARM + self.linked {
+            // SAFETY: segments live as long as the queue.
+            let oldest = self.warm.front().map(|&it| unsafe { &*it });
+            if !oldest.is_some_and(Segment::is_left_by_all) {
+                return;
+            }
+            oldest.into_iter().for_each(Segment::give_back);
+            self.cold.extend(self.warm.pop_front());
+        }
+    }
+}
+
+impl Drop for Segments {
+    fn drop(&mut self) {
+        while self.pop(&mut MaybeUninit::uninit()).is_ok() {}
+        let spares = std::mem::take(&mut *self.spares.lock_unpoisoned());
+        // All others have been emptied, and taken out.
+        let last = self.back.segment.load(Ordering::Relaxed);
+        for segment in spares.warm.into_iter().chain(spares.cold).chain([last]) {
+            // SAFETY: `allocate` made it of a box; each segment is in one of these places, once.
+            drop(unsafe { Box::from_raw(segment) });
+        }
+    }
+}
+
+impl fmt::Debug for Segments {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Segments")
+            .field("capacity", &(self.reach / STEP))
+            .field("is_empty", &self.is_empty())
+            .finish_non_exhaustive()
+    }
+}
+
+#[cfg(all(test, not(pool_loom)))]
+mod tests;
