@@ -3,6 +3,7 @@
 pub(crate) mod boxed;
 pub(crate) mod fire_and_forget;
 pub(crate) mod slab;
+pub(crate) mod slab_box;
 
 use std::any::TypeId;
 use std::borrow::Cow;
@@ -17,6 +18,7 @@ use std::time::Instant;
 use crate::job::id::JobId;
 use crate::job::outcome::{Outcome, drop_contained};
 use crate::pool::lifecycle::Lifecycle;
+use crate::task::slab_box::SlabBox;
 use crate::worker::Worker;
 
 /// Words of a task that hold the job itself. With the vtable and the id they make 64 bytes.
@@ -288,8 +290,8 @@ impl Task {
             // SAFETY: `fits` holds, so the words are large enough and aligned for a `P`.
             unsafe { place.cast::<P>().write(payload) };
         } else {
-            // SAFETY: a box is one word.
-            unsafe { place.cast::<Box<P>>().write(Box::new(payload)) };
+            // SAFETY: a box is two words.
+            unsafe { place.cast::<SlabBox<P>>().write(SlabBox::new(payload)) };
         }
         Self {
             vtable: VTable::of::<P>(),
@@ -644,8 +646,8 @@ unsafe fn take<P: Payload>(words: *mut Words) -> P {
         // SAFETY: the caller's promise; `new` wrote a `P` here.
         unsafe { words.cast::<P>().read() }
     } else {
-        // SAFETY: the caller's promise; `new` wrote a `Box<P>` here.
-        *unsafe { words.cast::<Box<P>>().read() }
+        // SAFETY: the caller's promise; `new` wrote a `SlabBox<P>` here.
+        unsafe { words.cast::<SlabBox<P>>().read() }.into_inner()
     }
 }
 
@@ -660,7 +662,7 @@ unsafe fn peek<'a, P: Payload>(words: *const Words) -> &'a P {
         unsafe { &*words.cast::<P>() }
     } else {
         // SAFETY: the caller's promise.
-        unsafe { &*words.cast::<Box<P>>() }
+        unsafe { &*words.cast::<SlabBox<P>>() }
     }
 }
 

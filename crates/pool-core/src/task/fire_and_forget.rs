@@ -10,6 +10,7 @@ use crate::job::{Job, JobOptions, Terms};
 use crate::pool::lifecycle::Lifecycle;
 use crate::submit::error::{Refused, SubmitError};
 use crate::sys::machine::{self, Point};
+use crate::task::slab_box::SlabBox;
 use crate::task::{GivenUp, GivenUpAs, Payload, Remains, Task};
 use crate::worker::Worker;
 
@@ -18,8 +19,8 @@ struct Plain<J>(J);
 
 /// A job with a name, and neither a token nor a deadline that may end it while it is queued.
 struct Named<J> {
-    /// Boxed, which is one word: a small job still lies in its task with its name.
-    terms: Box<Terms>,
+    /// Boxed, which is two words: a small job still lies in its task with its name.
+    terms: SlabBox<Terms>,
     job: J,
 }
 
@@ -40,7 +41,7 @@ pub(crate) fn task_with<J: Job>(job: J, options: JobOptions) -> (JobId, Task) {
         None => Task::new(id, Plain(job)),
         Some(terms) if terms.may_end() => watched_task(id, job, terms),
         Some(terms) => {
-            let terms = Box::new(terms);
+            let terms = SlabBox::new(terms);
             Task::new(id, Named { terms, job })
         }
     };
@@ -137,7 +138,7 @@ impl<J: Job> Payload for Named<J> {
     fn give_up(self, id: JobId, life: &Lifecycle, ends: GivenUpAs) -> GivenUp {
         life.ledger.record_given_up(ends);
         life.given_up_over(ends);
-        GivenUp::Left(Remains::task(id, self.terms.name, self.job))
+        GivenUp::Left(Remains::task(id, self.terms.into_inner().name, self.job))
     }
 
     fn name(&self) -> Option<&str> {

@@ -138,8 +138,11 @@ pub(crate) fn allocate<T>() -> (NonNull<T>, Spot) {
 #[inline]
 pub(crate) unsafe fn free<T>(place: NonNull<T>, spot: Spot) {
     if spot == Spot::ALONE {
-        // SAFETY: `alone` allocated it.
-        return unsafe { alloc::dealloc(place.as_ptr().cast(), Layout::new::<T>()) };
+        if size_of::<T>() > 0 {
+            // SAFETY: `alone` allocated it.
+            unsafe { alloc::dealloc(place.as_ptr().cast(), Layout::new::<T>()) };
+        }
+        return;
     }
     let bytes = HEAD + spot.0 as usize * pitch::<T>();
     // SAFETY: the place is so far behind its head, in one allocation.
@@ -233,7 +236,10 @@ unsafe fn take_off(head: *mut Head, places: u32, pitch: usize) {
 
 fn alone<T>() -> NonNull<T> {
     let layout = Layout::new::<T>();
-    // SAFETY: a cell has a size.
+    if layout.size() == 0 {
+        return NonNull::dangling();
+    }
+    // SAFETY: it has a size.
     let place = unsafe { alloc::alloc(layout) };
     NonNull::new(place.cast()).unwrap_or_else(|| alloc::handle_alloc_error(layout))
 }
