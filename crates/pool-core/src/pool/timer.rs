@@ -4,11 +4,11 @@
 //! none.
 //!
 //! # Who keeps time
-//! The alarms lie in a map, by time. One thread is the **keeper**: it parks until the earliest of
+//! The alarms lie by their time (`timer/by_time.rs`). One thread is the **keeper**: it parks until the earliest of
 //! them. A new alarm unparks it only if it is earlier than that. An alarm that is forgotten never
 //! does: the keeper looks once at the time of an alarm that has gone, and parks again. So alarms
-//! that are set and forgotten cost two operations on the map each, and one look for all of the
-//! time until the first of them would have been due.
+//! that are set and forgotten cost a few steps each, and one look for all of the time until the
+//! first of them would have been due.
 //!
 //! # Wakers are user code
 //! A waker can end a job, and so drop what it captured and call the waker of the thread or task
@@ -25,11 +25,11 @@
 //! wait for the thread that stops the clock; and not at all for a call that it is itself in. Such a
 //! thread ends as soon as its waker returns.
 
+mod by_time;
 #[cfg(all(test, not(pool_loom)))]
 mod tests;
 
 use std::cell::Cell;
-use std::collections::BTreeMap;
 use std::fmt;
 use std::ptr;
 use std::sync::{Arc, Mutex, MutexGuard};
@@ -40,6 +40,7 @@ use std::time::{Duration, Instant};
 use crate::job::id::JobId;
 use crate::job::outcome::{drop_contained, wake_contained};
 use crate::sys::machine::{self, JoinHandle, Thread};
+use by_time::{ByTime, Key};
 
 /// How long alarms that are due wait for a waker to return before another thread calls theirs.
 const PATIENCE: Duration = Duration::from_millis(10);
@@ -55,9 +56,8 @@ pub(crate) struct Timer(Arc<Mutex<Alarms>>);
 /// Everything about a clock, behind one lock that is never held while a waker is called or dropped.
 #[derive(Default)]
 struct Alarms {
-    /// The id keeps apart what is due at the same time; an alarm that is set again for the same
-    /// time and id replaces the one before.
-    by_time: BTreeMap<(Instant, JobId), Waker>,
+    /// An alarm that is set again for the same time and id replaces the one before.
+    by_time: ByTime,
     /// By number.
     threads: Vec<JoinHandle<()>>,
     /// The thread that keeps time, if one does.
@@ -106,7 +106,7 @@ impl Timer {
             drop_contained(waker);
             return true;
         }
-        let replaced = alarms.by_time.insert((when, id), waker);
+        let replaced = alarms.by_time.insert(Key { when, id }, waker);
         let is_kept = match &mut alarms.keeper {
             Some(keeper) => {
                 keeper.expect(when);
@@ -121,7 +121,7 @@ impl Timer {
 
     /// Takes an alarm back, if it has not been due yet. The keeper is not unparked for it.
     pub(crate) fn forget(&self, when: Instant, id: JobId) {
-        let waker = self.lock().by_time.remove(&(when, id));
+        let waker = self.lock().by_time.remove(&Key { when, id });
         drop_contained(waker);
     }
 
@@ -136,7 +136,7 @@ impl Timer {
         let by_time = std::mem::take(&mut alarms.by_time);
         let threads = std::mem::take(&mut alarms.threads);
         drop(alarms);
-        by_time.into_values().for_each(drop_contained);
+        by_time.into_wakers().for_each(drop_contained);
         if threads.is_empty() {
             return;
         }
@@ -231,7 +231,7 @@ impl Alarms {
         {
             self.looks += 1;
         }
-        let first = self.by_time.keys().next().map(|(when, _)| *when);
+        let first = self.by_time.first();
         let now = first.map(|_| machine::now());
         let until = match (first, now) {
             (Some(first), Some(now)) if first <= now => match self.call_at(now) {
@@ -283,7 +283,7 @@ impl Alarms {
     /// Takes out the first waker. While it is called somebody else keeps time, if there is any to
     /// keep.
     fn begin_call(&mut self, shared: &Arc<Mutex<Self>>, number: usize, now: Instant) -> Next {
-        let Some((_, waker)) = self.by_time.pop_first() else {
+        let Some(waker) = self.by_time.pop_first() else {
             unreachable!("there is one, and it is due")
         };
         self.calls.push((number, now));
