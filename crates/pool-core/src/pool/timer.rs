@@ -4,11 +4,11 @@
 //! none.
 //!
 //! # Who keeps time
-//! The alarms lie by their time (`timer/by_time.rs`). One thread is the **keeper**: it parks until the earliest of
-//! them. A new alarm unparks it only if it is earlier than that. An alarm that is forgotten never
-//! does: the keeper looks once at the time of an alarm that has gone, and parks again. So alarms
-//! that are set and forgotten cost a few steps each, and one look for all of the time until the
-//! first of them would have been due.
+//! The alarms lie by their time (`timer/by_time.rs`). One thread is the **keeper**: it parks until
+//! the earliest of them. A new alarm unparks it only if it is earlier than that. An alarm that is
+//! forgotten never does: the keeper looks once at the time of an alarm that has gone, and parks
+//! again. So alarms that are set and forgotten cost a few steps each, and one look for all of the
+//! time until the first of them would have been due.
 //!
 //! # Wakers are user code
 //! A waker can end a job, and so drop what it captured and call the waker of the thread or task
