@@ -1,9 +1,9 @@
 //! Workloads, written once, and the contestants that run them: the pool's backends and, with the
 //! feature `peers`, other pools.
 //!
-//! One process measures one sample: `bench-sample WORKLOAD CONTESTANT SIZE WORKERS` prints a
-//! [`Sample`] as a line of JSON. `cargo xtask bench` starts these processes, with the contestants
-//! alternating, and compares the samples.
+//! One process measures one sample: `bench-sample WORKLOAD CONTESTANT SIZE WORKERS [CAPACITY]`
+//! prints a [`Sample`] as a line of JSON. `cargo xtask bench` starts these processes, with the
+//! contestants alternating, and compares the samples.
 #![forbid(unsafe_code)]
 
 mod contestant;
@@ -22,6 +22,6 @@ pub use contestant::{Contestant, ForkJoin, Futures, Stop};
 pub use entry::{Entry, Kind};
 pub use latch::Latch;
 pub use measure::{Measure, Unit};
-pub use sample::{Measures, Sample, measure};
+pub use sample::{Measures, Request, Sample, measure};
 pub use spec::Scaling;
 pub use workload::Workload;

@@ -26,15 +26,40 @@ pub struct Sample {
     pub size: usize,
     /// How many workers the contestant had.
     pub workers: usize,
+    /// The bound of the queue, if it was not the workload's usual one.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub capacity: Option<usize>,
     /// What was measured: every one of [`Workload::measures`].
     pub measures: Measures,
+}
+
+/// The sample to take.
+#[derive(Debug, Clone, Copy)]
+pub struct Request {
+    /// What is measured.
+    pub workload: Workload,
+    /// The contestant.
+    pub entry: Entry,
+    /// How many jobs run in the measured time.
+    pub size: usize,
+    /// How many workers the contestant gets.
+    pub workers: usize,
+    /// The bound of its queue, `usize::MAX` for none; `None`: the workload's usual one.
+    pub capacity: Option<usize>,
 }
 
 /// Measures once: warms the contestant up, runs the workload, ends the contestant.
 ///
 /// # Errors
 /// If the contestant could not be built, does not take part in the workload, or is not compiled in.
-pub fn measure(workload: Workload, entry: Entry, size: usize, workers: usize) -> Result<Sample> {
+pub fn measure(request: &Request) -> Result<Sample> {
+    let Request {
+        workload,
+        entry,
+        size,
+        workers,
+        capacity,
+    } = *request;
     ensure!(
         workload.takes(entry),
         "`{entry}` does not take part in `{workload}`"
@@ -43,7 +68,7 @@ pub fn measure(workload: Workload, entry: Entry, size: usize, workers: usize) ->
         workload,
         size,
         workers,
-        capacity: workload.capacity(size),
+        capacity: capacity.unwrap_or_else(|| workload.capacity(size)),
         before: match workload {
             Workload::Memory => Some(system::memory()?),
             _ => None,
@@ -60,6 +85,7 @@ pub fn measure(workload: Workload, entry: Entry, size: usize, workers: usize) ->
         contestant: entry.to_string(),
         size,
         workers,
+        capacity,
         measures,
     })
 }

@@ -36,7 +36,7 @@ pub(crate) struct Setup {
     /// How many jobs are measured.
     pub(crate) size: usize,
     pub(crate) workers: usize,
-    /// The queue that a bounded contestant gets.
+    /// The queue that a bounded contestant gets; `usize::MAX`: one without a bound.
     pub(crate) capacity: usize,
     /// What the process held before the contestant was built, if the workload asks for it.
     pub(crate) before: Option<Memory>,
@@ -94,6 +94,13 @@ impl Setup {
     pub(crate) fn floor(&self) -> Result<Measures> {
         workloads::floor(&self.warm_up())?;
         workloads::floor(self)
+    }
+
+    /// The bound, for contestants that reserve room for as much. `None`: no bound, and they are
+    /// built without one.
+    #[cfg(feature = "peers")]
+    pub(crate) fn bound(&self) -> Option<usize> {
+        (self.capacity < usize::MAX).then_some(self.capacity)
     }
 
     fn warm_up(&self) -> Self {

@@ -14,6 +14,18 @@ pub struct Scaling {
     pub sizes: &'static [usize],
     /// Numbers of workers, with the usual size.
     pub workers: &'static [usize],
+    /// Bounds of the queue, with the usual size and number of workers; `usize::MAX` is none. A
+    /// contestant with a bound ranks by its worst one.
+    pub capacities: &'static [usize],
+}
+
+impl Scaling {
+    /// Nothing else.
+    pub const NONE: Self = Self {
+        sizes: &[],
+        workers: &[],
+        capacities: &[],
+    };
 }
 
 /// Which contestants with the face take part.

@@ -97,6 +97,14 @@ impl Workload {
             && (system::IS_SUPPORTED || !spec.asks_the_system)
     }
 
+    /// Whether a contestant takes part with this bound, for `size` jobs, besides the usual one.
+    /// Those without a bound would only repeat themselves.
+    pub fn takes_bound(self, entry: Entry, size: usize, capacity: usize) -> bool {
+        // A pool that makes its workers wait for room waits for itself in the middle of a tree.
+        let has_room = self != Self::SpawnInside || entry.is_ours() || capacity >= size;
+        entry.is_bounded() && has_room && self.takes(entry)
+    }
+
     /// Jobs of a sample whose figures count. Of an idle pool: milliseconds. Of a tree of joins:
     /// nodes.
     pub fn full_size(self) -> usize {
@@ -130,7 +138,7 @@ impl Workload {
         self.spec().scaling
     }
 
-    /// The queue that a bounded contestant gets, for `size` jobs.
+    /// The queue that a bounded contestant gets, for `size` jobs, unless another is asked for.
     pub fn capacity(self, size: usize) -> usize {
         /// The pool's default.
         const USUAL: usize = 1024;

@@ -2,7 +2,8 @@
 
 use std::collections::HashSet;
 
-use benches::{Entry, Kind, Workload, measure};
+use anyhow::Result;
+use benches::{Entry, Kind, Request, Sample, Workload, measure};
 
 /// Jobs of each sample; an odd tree, so that its halves differ.
 const SIZE: usize = 300;
@@ -23,15 +24,24 @@ fn takers(workload: Workload) -> impl Iterator<Item = Entry> {
     all.filter(move |&entry| workload.takes(entry))
 }
 
+fn sample(workload: Workload, entry: Entry, capacity: Option<usize>) -> Result<Sample> {
+    measure(&Request {
+        workload,
+        entry,
+        size: size(workload),
+        workers: workload.workers(2),
+        capacity,
+    })
+}
+
 #[test]
 fn each_contestant_runs_each_workload() {
     for &workload in Workload::ALL {
         for entry in takers(workload).filter(|it| it.is_compiled_in()) {
-            let size = size(workload);
-            let workers = workload.workers(2);
-            let sample = measure(workload, entry, size, workers)
+            let sample = sample(workload, entry, None)
                 .unwrap_or_else(|error| panic!("{workload} on {entry}: {error:#}"));
-            assert_eq!((sample.size, sample.workers), (size, workers));
+            let expected = (size(workload), workload.workers(2));
+            assert_eq!((sample.size, sample.workers), expected);
             let names: HashSet<&str> = workload.measures().iter().map(|it| it.name).collect();
             let given: HashSet<&str> = sample.measures.keys().map(String::as_str).collect();
             assert_eq!(given, names, "{workload} on {entry}");
@@ -41,6 +51,31 @@ fn each_contestant_runs_each_workload() {
             }
         }
     }
+}
+
+#[test]
+fn each_bounded_contestant_runs_at_each_bound() {
+    for &workload in Workload::ALL {
+        for &capacity in workload.scaling().capacities {
+            let takes = |it: &Entry| workload.takes_bound(*it, size(workload), capacity);
+            let entries = takers(workload).filter(|it| it.is_compiled_in() && takes(it));
+            for entry in entries {
+                let sample = sample(workload, entry, Some(capacity))
+                    .unwrap_or_else(|error| panic!("{workload} on {entry}: {error:#}"));
+                assert_eq!(sample.capacity, Some(capacity));
+            }
+        }
+    }
+}
+
+#[test]
+fn at_a_bound_below_the_tree_only_those_that_do_not_wait_for_themselves_take_part() {
+    let takes = |name: &str, capacity| {
+        Workload::SpawnInside.takes_bound(name.parse().unwrap(), SIZE, capacity)
+    };
+    assert!(takes("channel", SIZE - 1));
+    assert!(!takes("peer-kanal", SIZE - 1) && takes("peer-kanal", SIZE));
+    assert!(!takes("peer-rayon", SIZE), "it has no bound");
 }
 
 #[test]
@@ -70,7 +105,7 @@ fn each_contestant_takes_part_somewhere_and_says_what_it_is() {
 #[test]
 fn who_takes_no_part_is_told_so() {
     let floor: Entry = "floor".parse().unwrap();
-    let error = measure(Workload::Empty, floor, 1, 1).unwrap_err();
+    let error = sample(Workload::Empty, floor, None).unwrap_err();
     assert!(error.to_string().contains("does not take part"), "{error}");
 }
 

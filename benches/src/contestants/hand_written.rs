@@ -59,7 +59,8 @@ pub(super) struct Crossbeam {
 
 impl Crossbeam {
     pub(super) fn bounded(setup: &Setup) -> Result<Self> {
-        Self::on(crossbeam_channel::bounded(setup.capacity), setup)
+        let channel = setup.bound().map(crossbeam_channel::bounded);
+        Self::on(channel.unwrap_or_else(crossbeam_channel::unbounded), setup)
     }
 
     pub(super) fn unbounded(setup: &Setup) -> Result<Self> {
@@ -108,7 +109,8 @@ pub(super) struct Kanal {
 
 impl Kanal {
     pub(super) fn build(setup: &Setup) -> Result<Self> {
-        let (jobs, queue) = kanal::bounded::<BoxedJob>(setup.capacity);
+        let channel = setup.bound().map(kanal::bounded::<BoxedJob>);
+        let (jobs, queue) = channel.unwrap_or_else(kanal::unbounded);
         let threads = start(setup.workers, || {
             let queue = queue.clone();
             move || queue.for_each(|job| job())
@@ -152,7 +154,8 @@ pub(super) struct Flume {
 
 impl Flume {
     pub(super) fn build(setup: &Setup) -> Result<Self> {
-        let (jobs, queue) = flume::bounded::<BoxedJob>(setup.capacity);
+        let channel = setup.bound().map(flume::bounded::<BoxedJob>);
+        let (jobs, queue) = channel.unwrap_or_else(flume::unbounded);
         let threads = start(setup.workers, || {
             let queue = queue.clone();
             move || queue.into_iter().for_each(|job| job())

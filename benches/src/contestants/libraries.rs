@@ -104,9 +104,11 @@ pub(super) struct Threadfin(threadfin::ThreadPool);
 
 impl Threadfin {
     pub(super) fn build(setup: &Setup) -> Self {
-        let builder = threadfin::builder()
-            .size(setup.workers)
-            .queue_limit(setup.capacity);
+        let builder = threadfin::builder().size(setup.workers);
+        let builder = match setup.bound() {
+            Some(bound) => builder.queue_limit(bound),
+            None => builder,
+        };
         Self(builder.build())
     }
 }

@@ -17,10 +17,17 @@ const USUAL: Spec = Spec {
     face: Face::Jobs,
     takers: Takers::All,
     asks_the_system: false,
-    scaling: Scaling {
-        sizes: &[],
-        workers: &[],
-    },
+    scaling: Scaling::NONE,
+};
+
+/// From a queue that is nearly always full to one without a bound: a user chooses by what may pile
+/// up, and should not have to think of speed.
+const BOUNDS: &[usize] = &[100, 1_024, 65_536, 1_000_000, usize::MAX];
+
+/// The scaling of workloads that show what a bound costs.
+const BY_BOUND: Scaling = Scaling {
+    capacities: BOUNDS,
+    ..Scaling::NONE
 };
 
 /// The measures of workloads that time single jobs.
@@ -42,8 +49,8 @@ pub(crate) const SPECS: &[Spec] = &[
         full_size: 500_000,
         quick_size: 50_000,
         scaling: Scaling {
-            sizes: &[],
             workers: &[1, 2, 4, 8, 16, 32, 64],
+            ..BY_BOUND
         },
         ..USUAL
     },
@@ -53,6 +60,7 @@ pub(crate) const SPECS: &[Spec] = &[
         title: "Empty jobs from four threads outside at once",
         full_size: 500_000,
         quick_size: 50_000,
+        scaling: BY_BOUND,
         ..USUAL
     },
     Spec {
@@ -61,6 +69,7 @@ pub(crate) const SPECS: &[Spec] = &[
         title: "Jobs with results, submitted all, then joined in order",
         full_size: 250_000,
         quick_size: 50_000,
+        scaling: BY_BOUND,
         ..USUAL
     },
     Spec {
@@ -69,6 +78,7 @@ pub(crate) const SPECS: &[Spec] = &[
         title: "A binary tree: each job submits its two children",
         full_size: 1 << 18,
         quick_size: 1 << 14,
+        scaling: BY_BOUND,
         ..USUAL
     },
     Spec {
@@ -203,7 +213,7 @@ pub(crate) const SPECS: &[Spec] = &[
         share: 0.5,
         scaling: Scaling {
             sizes: &[1_000, 10_000, 100_000, 1_000_000, 10_000_000],
-            workers: &[],
+            ..Scaling::NONE
         },
         ..USUAL
     },

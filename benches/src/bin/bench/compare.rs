@@ -8,7 +8,7 @@ use std::path::Path;
 use anyhow::{Result, ensure};
 use comfy_table::Table;
 
-use super::record::{Record, Unit};
+use super::record::{Record, Scale, Unit};
 use super::statistics::{LEAST_SAMPLES, Ratio, Side, Spread, median};
 use super::{table, words};
 
@@ -16,8 +16,7 @@ use super::{table, words};
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
 struct Place<'a> {
     workload: &'a str,
-    size: usize,
-    workers: usize,
+    scale: Scale,
     measure: &'a str,
 }
 
@@ -88,8 +87,7 @@ fn figures(record: &Record) -> Figures<'_> {
         for (measure, &figure) in &sample.measures {
             let place = Place {
                 workload: &sample.workload,
-                size: sample.size,
-                workers: sample.workers,
+                scale: Scale::from(sample),
                 measure,
             };
             let contestants = figures.entry(place).or_default();
@@ -229,8 +227,7 @@ impl Change<'_> {
     fn cells(&self) -> [String; 7] {
         let Place {
             workload,
-            size,
-            workers,
+            scale,
             measure,
         } = &self.place;
         let text = |ratio: Ratio| format!("{} ({})", words::ratio(ratio), words::interval(ratio));
@@ -239,7 +236,7 @@ impl Change<'_> {
         });
         let medians = self.medians.map(|it| words::figure(it, self.unit));
         [
-            format!("{workload} (size {size}, {workers} workers)"),
+            format!("{workload} ({})", words::scale(*scale)),
             self.contestant.to_owned(),
             (*measure).to_owned(),
             medians.join(" -> "),

@@ -28,6 +28,22 @@ pub(crate) fn record(figures: &[(&str, &str, &[f64])]) -> Record {
     }
 }
 
+/// The same record, and samples of a workload and a contestant at other bounds.
+pub(crate) fn with_bounds(
+    mut record: Record,
+    (workload, contestant): (&str, &str),
+    bounds: &[(usize, &[f64])],
+) -> Record {
+    for &(capacity, figures) in bounds {
+        let samples = figures.iter().map(|&nanos| Sample {
+            capacity: Some(capacity),
+            ..sample(workload, contestant, nanos)
+        });
+        record.samples.extend(samples);
+    }
+    record
+}
+
 /// `count` figures around `middle`, some below and some above.
 pub(crate) fn around(middle: f64) -> Vec<f64> {
     (0..15)
@@ -41,6 +57,7 @@ fn sample(workload: &str, contestant: &str, nanos: f64) -> Sample {
         contestant: contestant.to_owned(),
         size: 10,
         workers: 2,
+        capacity: None,
         measures: Measures::from([("time-per-job".to_owned(), nanos)]),
     }
 }
@@ -55,6 +72,7 @@ fn workload(name: &str) -> WorkloadInfo {
         }],
         size: 10,
         workers: 2,
+        capacity: None,
     }
 }
 

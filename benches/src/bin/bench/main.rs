@@ -69,6 +69,10 @@ struct Options {
     /// Workers of each contestant [default: what suits the workload]
     #[arg(long)]
     workers: Option<NonZero<usize>>,
+    /// The bound of each contestant that has one [default: what suits the workload, and several
+    /// where the cost depends on it]
+    #[arg(long)]
+    capacity: Option<NonZero<usize>>,
     /// Seconds after which a sample is ended and counted as failed
     #[arg(long, value_name = "SECONDS", default_value_t = LIMIT_S)]
     limit: u64,
@@ -111,6 +115,7 @@ impl Options {
             entries: or_all(&self.contestants, Entry::ALL),
             samples: self.samples.map_or(usual, NonZero::get),
             workers: self.workers.map(NonZero::get),
+            capacity: self.capacity.map(NonZero::get),
             granted: thread::available_parallelism().map_or(1, NonZero::get),
             quick: self.quick,
         }
@@ -205,6 +210,9 @@ fn finish(options: &Options, record: &Record) -> Result<()> {
 fn show(record: &Record, summaries: &[Summary<'_>]) {
     for summary in summaries {
         println!("\n{}\n{}", table::head(summary), table::workload(summary));
+        if let Some(bounds) = table::bounds(record, summary) {
+            println!("\n{bounds}");
+        }
     }
     println!("\n{}", table::LEGEND);
     println!(

@@ -1,15 +1,17 @@
-//! What a run samples: workloads, sizes, numbers of workers, and the contestants of each.
+//! What a run samples: workloads, sizes, numbers of workers, bounds, and the contestants of each.
 
 use benches::{Entry, Workload};
 
 use super::record::{ContestantInfo, WorkloadInfo};
 
-/// One workload at one size with one number of workers.
+/// One workload at one size with one number of workers and one bound.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) struct Point {
     pub(crate) workload: Workload,
     pub(crate) size: usize,
     pub(crate) workers: usize,
+    /// The bound of the queue, if it is not the workload's usual one.
+    pub(crate) capacity: Option<usize>,
     /// Samples of each contestant.
     pub(crate) samples: usize,
     pub(crate) entries: Vec<Entry>,
@@ -24,6 +26,8 @@ pub(crate) struct Wishes {
     pub(crate) samples: usize,
     /// `None`: what suits each workload.
     pub(crate) workers: Option<usize>,
+    /// `None`: what suits each workload, and the bounds that it is sampled at.
+    pub(crate) capacity: Option<usize>,
     pub(crate) granted: usize,
     pub(crate) quick: bool,
 }
@@ -43,12 +47,14 @@ impl Wishes {
 
     fn points_of(&self, workload: Workload) -> Vec<Point> {
         let (size, workers) = (self.size(workload), self.workers(workload));
+        let capacity = self.capacity;
         let point = |size, workers, samples| Point {
             workload,
             size,
             workers,
+            capacity,
             samples,
-            entries: self.takers(workload),
+            entries: self.takers(workload, size, capacity),
         };
         let samples = share(self.samples, workload.share(), 1);
         let mut points = vec![point(size, workers, samples)];
@@ -63,12 +69,30 @@ impl Wishes {
             let counts = scaling.workers.iter().copied().filter(|&it| it != workers);
             points.extend(counts.map(|workers| point(size, workers, fewer)));
         }
+        if capacity.is_none() {
+            points.extend(self.bounds(workload).map(|bound| Point {
+                capacity: Some(bound),
+                entries: self.takers(workload, size, Some(bound)),
+                ..point(size, workers, fewer)
+            }));
+        }
         points
     }
 
-    fn takers(&self, workload: Workload) -> Vec<Entry> {
+    /// The bounds to sample a workload at, besides its usual one.
+    fn bounds(&self, workload: Workload) -> impl Iterator<Item = usize> {
+        let usual = workload.capacity(self.size(workload));
+        let bounds = workload.scaling().capacities.iter().copied();
+        bounds.filter(move |&it| it != usual)
+    }
+
+    fn takers(&self, workload: Workload, size: usize, capacity: Option<usize>) -> Vec<Entry> {
         let entries = self.entries.iter().copied();
-        entries.filter(|&entry| workload.takes(entry)).collect()
+        let takes = |entry| match capacity {
+            None => workload.takes(entry),
+            Some(capacity) => workload.takes_bound(entry, size, capacity),
+        };
+        entries.filter(|&entry| takes(entry)).collect()
     }
 
     fn size(&self, workload: Workload) -> usize {
@@ -134,6 +158,7 @@ mod tests {
             entries: Entry::ALL.to_vec(),
             samples: 9,
             workers: None,
+            capacity: None,
             granted: 4,
             quick: false,
         }
@@ -170,6 +195,31 @@ mod tests {
             ..wishes()
         };
         assert!(two.points().iter().all(|point| point.workers == 2));
+    }
+
+    #[test]
+    fn the_bound_that_the_user_names_is_the_only_one() {
+        let ten = Wishes {
+            capacity: Some(10),
+            ..wishes()
+        };
+        for point in ten.points() {
+            assert_eq!(point.capacity, Some(10));
+            assert!(point.entries.iter().all(|it| it.is_bounded()));
+        }
+    }
+
+    #[test]
+    fn contestants_without_a_bound_are_sampled_at_the_usual_one_alone() {
+        let points = wishes().points();
+        let of_empty = points.iter().filter(|it| it.workload == Workload::Empty);
+        let bounds: Vec<&Point> = of_empty.filter(|it| it.capacity.is_some()).collect();
+        let capacities: Vec<_> = bounds.iter().filter_map(|it| it.capacity).collect();
+        assert_eq!(capacities, [100, 65_536, 1_000_000, usize::MAX]);
+        for point in bounds {
+            assert!(point.entries.iter().all(|it| it.is_bounded()), "{point:?}");
+        }
+        assert!(points[0].entries.iter().any(|it| !it.is_bounded()));
     }
 
     #[test]

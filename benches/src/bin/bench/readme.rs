@@ -164,8 +164,11 @@ fn row(summary: &Summary<'_>) -> Option<String> {
     let unit = standing.measure.unit;
     let duel = standing.duel()?;
     let figure = |row: &summary::Row<'_>| {
+        let bound = row
+            .bound
+            .map_or_else(String::new, |bound| format!(" ({})", words::bound(bound)));
         format!(
-            "`{}` {}",
+            "`{}` {}{bound}",
             row.contestant.name,
             words::figure(row.spread.median, unit)
         )
@@ -183,7 +186,7 @@ fn row(summary: &Summary<'_>) -> Option<String> {
 
 #[cfg(test)]
 mod tests {
-    use super::super::made_up::{around, record};
+    use super::super::made_up::{around, record, with_bounds};
     use super::*;
 
     fn run(channel: f64) -> Record {
@@ -239,6 +242,18 @@ mod tests {
         let row = "| The workload empty | `channel` 100 ns | `peer` 200 ns | 0.50 |";
         assert!(block.contains(row), "{block}");
         assert!(block.contains("3.00× slower"), "{block}");
+    }
+
+    #[test]
+    fn the_worst_bound_is_quoted() {
+        let run = with_bounds(
+            run(100.0),
+            ("empty", "channel"),
+            &[(100, &around(400.0)), (2000, &around(50.0))],
+        );
+        let block = ALL.block(&run).unwrap();
+        let row = "| `channel` 400 ns (bound 100) | `peer` 200 ns | 2.00 |";
+        assert!(block.contains(row), "{block}");
     }
 
     #[test]

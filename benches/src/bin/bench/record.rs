@@ -37,6 +37,18 @@ pub(crate) struct WorkloadInfo {
     pub(crate) size: usize,
     /// The same, for workers.
     pub(crate) workers: usize,
+    /// The usual bound of the queue, which samples that name none had. Old records do not say.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub(crate) capacity: Option<usize>,
+}
+
+/// What can differ between the samples of a workload and a contestant.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub(crate) struct Scale {
+    pub(crate) size: usize,
+    pub(crate) workers: usize,
+    /// `None`: the workload's usual bound.
+    pub(crate) capacity: Option<usize>,
 }
 
 /// What a reader must know about a measure.
@@ -110,6 +122,26 @@ impl WorkloadInfo {
             measures: measures.collect(),
             size,
             workers,
+            capacity: Some(workload.capacity(size)),
+        }
+    }
+
+    /// The size, number of workers and bound that rank.
+    pub(crate) fn scale(&self) -> Scale {
+        Scale {
+            size: self.size,
+            workers: self.workers,
+            capacity: None,
+        }
+    }
+}
+
+impl From<&Sample> for Scale {
+    fn from(sample: &Sample) -> Self {
+        Self {
+            size: sample.size,
+            workers: sample.workers,
+            capacity: sample.capacity,
         }
     }
 }
@@ -239,6 +271,15 @@ mod tests {
         assert_eq!(serde_json::from_str::<Record>(&text).unwrap(), record);
         let lines = text.lines().filter(|line| line.contains("\"contestant\":"));
         assert_eq!(lines.count(), 3, "{text}");
+    }
+
+    #[test]
+    fn a_record_from_before_the_bounds_is_read() {
+        let record = made_up::record(&[("empty", "channel", &[100.0])]);
+        let text = record.to_text().unwrap();
+        assert!(!text.contains("capacity"), "{text}");
+        let old: Record = serde_json::from_str(&text).unwrap();
+        assert_eq!(Scale::from(&old.samples[0]), old.workloads[0].scale());
     }
 
     #[test]

@@ -327,7 +327,7 @@ fn value(figure: f64, unit: Unit) -> String {
 
 #[cfg(test)]
 mod tests {
-    use super::super::made_up::{around, record};
+    use super::super::made_up::{around, record, with_bounds};
     use super::super::summary;
     use super::*;
 
@@ -398,6 +398,19 @@ mod tests {
         let text = text_of(&record);
         assert!(!text.contains("<section id=\"round-trip\""));
         assert!(text.contains("bare steps") && text.contains("The workload round-trip"));
+    }
+
+    #[test]
+    fn bounds_have_a_curve_and_the_worst_is_named() {
+        let mut run = run();
+        assert!(!text_of(&run).contains("over the bound"));
+        run.workloads[0].capacity = Some(1024);
+        let bounds = [(100, around(300.0)), (usize::MAX, around(90.0))];
+        let bounds = bounds.each_ref().map(|(bound, it)| (*bound, it.as_slice()));
+        let text = text_of(&with_bounds(run, ("empty", "channel"), &bounds));
+        assert!(text.contains("over the bound of the queue"), "the curve");
+        assert!(text.contains("channel, bound 100"), "all figures");
+        assert!(text.contains("none\n"), "the mark of no bound");
     }
 
     #[test]

@@ -9,8 +9,9 @@ use benches::{Entry, Sample};
 use indicatif::{ProgressBar, ProgressStyle};
 
 use super::plan::Point;
-use super::record::Failure;
+use super::record::{Failure, Scale};
 use super::steadiness::Steadiness;
+use super::words;
 use crate::child::{self, ChildError};
 use crate::root;
 
@@ -114,12 +115,7 @@ impl Runner {
 
     fn sample(&mut self, point: &Point, entry: Entry) -> Outcome {
         self.bar.set_message(format!("{} on {entry}", title(point)));
-        let arguments = [
-            point.workload.name().to_owned(),
-            entry.name().to_owned(),
-            point.size.to_string(),
-            point.workers.to_string(),
-        ];
+        let arguments = arguments(point, entry);
         let mut steadiness = self.steadiness.take();
         let taken = match &mut steadiness {
             Some(steadiness) => steadiness.take(|| self.once(point, &arguments)),
@@ -163,6 +159,18 @@ impl Runner {
     }
 }
 
+/// The arguments of the program that takes a sample.
+fn arguments(point: &Point, entry: Entry) -> Vec<String> {
+    let mut arguments = vec![
+        point.workload.name().to_owned(),
+        entry.name().to_owned(),
+        point.size.to_string(),
+        point.workers.to_string(),
+    ];
+    arguments.extend(point.capacity.map(|it| it.to_string()));
+    arguments
+}
+
 /// A sample has every measure of its workload.
 fn check(sample: &Sample, point: &Point) -> Result<()> {
     for measure in point.workload.measures() {
@@ -185,13 +193,12 @@ enum Outcome {
 }
 
 fn title(point: &Point) -> String {
-    let Point {
-        workload,
-        size,
-        workers,
-        ..
-    } = point;
-    format!("{workload} (size {size}, {workers} workers)")
+    let scale = Scale {
+        size: point.size,
+        workers: point.workers,
+        capacity: point.capacity,
+    };
+    format!("{} ({})", point.workload, words::scale(scale))
 }
 
 fn bar(samples: usize) -> ProgressBar {
@@ -226,6 +233,7 @@ mod tests {
             workload: Workload::Empty,
             size: 7,
             workers: 2,
+            capacity: None,
             samples,
             entries: ["channel", "rayon"].map(|it| it.parse().unwrap()).to_vec(),
         }
@@ -293,6 +301,17 @@ echo >>"$0.samples"
             "{failure:?}"
         );
         assert!(failure.reason.contains("broken"), "{failure:?}");
+    }
+
+    #[test]
+    fn a_bound_is_the_last_argument() {
+        let point = Point {
+            capacity: Some(100),
+            ..point(1)
+        };
+        let arguments = arguments(&point, point.entries[0]);
+        assert_eq!(arguments, ["empty", "channel", "7", "2", "100"]);
+        assert_eq!(title(&point), "empty (size 7, 2 workers, bound 100)");
     }
 
     #[test]

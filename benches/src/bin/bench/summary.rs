@@ -1,8 +1,9 @@
 //! The samples of a run, ranked: for each workload and measure, the contestants in order, and how
 //! ours compare with the best peer.
 
-use super::record::{ContestantInfo, Kind, MeasureInfo, Record, WorkloadInfo};
-use super::statistics::{Ratio, Spread};
+use super::record::{ContestantInfo, Kind, MeasureInfo, Record, Scale, WorkloadInfo};
+use super::statistics::{Ratio, Spread, median};
+use super::words;
 
 /// A workload's standings, one for each measure that was taken.
 #[derive(Debug)]
@@ -24,7 +25,10 @@ pub(crate) struct Standing<'a> {
 #[derive(Debug, Clone)]
 pub(crate) struct Row<'a> {
     pub(crate) contestant: &'a ContestantInfo,
+    /// At the bound where the contestant is worst.
     pub(crate) spread: Spread,
+    /// That bound, if it was sampled at several.
+    pub(crate) bound: Option<usize>,
     /// To the reference; smaller is better.
     pub(crate) ratio: Option<Ratio>,
 }
@@ -35,6 +39,17 @@ pub(crate) struct Duel<'a> {
     pub(crate) ours: &'a Row<'a>,
     pub(crate) peer: &'a Row<'a>,
     pub(crate) ratio: Ratio,
+}
+
+impl Row<'_> {
+    /// `channel`, or `channel, bound 100` if it was sampled at several bounds.
+    pub(crate) fn who(&self) -> String {
+        let name = &self.contestant.name;
+        match self.bound {
+            Some(bound) => format!("{name}, {}", words::bound(bound)),
+            None => name.clone(),
+        }
+    }
 }
 
 /// Every workload that has samples, in the order of the record.
@@ -72,30 +87,53 @@ impl Standing<'_> {
     }
 }
 
-/// The figures of a contestant by a measure, at one size and number of workers.
-pub(crate) fn figures(
-    record: &Record,
-    info: &WorkloadInfo,
-    measure: &MeasureInfo,
-    contestant: &ContestantInfo,
-) -> Vec<f64> {
-    figures_at(record, info, measure, contestant, (info.size, info.workers))
-}
-
-/// The same, at any point.
+/// The figures of a contestant by a measure, at one size, number of workers and bound.
 pub(crate) fn figures_at(
     record: &Record,
-    info: &WorkloadInfo,
-    measure: &MeasureInfo,
+    (info, measure): (&WorkloadInfo, &MeasureInfo),
     contestant: &ContestantInfo,
-    (size, workers): (usize, usize),
+    scale: Scale,
 ) -> Vec<f64> {
     let samples = record.samples.iter().filter(|sample| {
         let is_of = sample.workload == info.name && sample.contestant == contestant.name;
-        is_of && sample.size == size && sample.workers == workers
+        is_of && Scale::from(*sample) == scale
     });
     let figures = samples.filter_map(|sample| sample.measures.get(&measure.name));
     figures.copied().collect()
+}
+
+/// The bounds that a workload was sampled at with the size and number of workers that rank, the
+/// lowest first.
+pub(crate) fn bounds(record: &Record, info: &WorkloadInfo) -> Vec<Option<usize>> {
+    let samples = record.samples.iter().filter(|it| it.workload == info.name);
+    let scales = samples.map(Scale::from);
+    let ranking = scales.filter(|it| (it.size, it.workers) == (info.size, info.workers));
+    let mut bounds: Vec<_> = ranking.map(|it| it.capacity).collect();
+    bounds.sort_by_key(|it| it.or(info.capacity));
+    bounds.dedup();
+    bounds
+}
+
+/// The figures of a contestant at the bound where it is worst: what a user who did not look for the
+/// best one must expect. Also the bound, if there were several.
+fn worst(
+    record: &Record,
+    (info, measure): (&WorkloadInfo, &MeasureInfo),
+    contestant: &ContestantInfo,
+) -> Option<(Vec<f64>, Option<usize>)> {
+    let at = bounds(record, info).into_iter().filter_map(|capacity| {
+        let scale = Scale {
+            capacity,
+            ..info.scale()
+        };
+        let figures = figures_at(record, (info, measure), contestant, scale);
+        Some((median(&figures)?, figures, capacity))
+    });
+    let at: Vec<_> = at.collect();
+    let has_several = at.len() > 1;
+    let (_, figures, capacity) = at.into_iter().max_by(|a, b| a.0.total_cmp(&b.0))?;
+    let bound = capacity.or(info.capacity).filter(|_| has_several);
+    Some((figures, bound))
 }
 
 fn standing<'a>(
@@ -103,39 +141,49 @@ fn standing<'a>(
     info: &'a WorkloadInfo,
     measure: &'a MeasureInfo,
 ) -> Option<Standing<'a>> {
-    let figures_of = |contestant| figures(record, info, measure, contestant);
     let rows = record.contestants.iter().filter_map(|contestant| {
-        let spread = Spread::of(&figures_of(contestant))?;
-        Some(Row {
+        let (figures, bound) = worst(record, (info, measure), contestant)?;
+        let row = Row {
             contestant,
-            spread,
+            spread: Spread::of(&figures)?,
+            bound,
             ratio: None,
-        })
-    });
-    let mut rows: Vec<Row<'_>> = rows.collect();
-    rows.sort_by(|a, b| a.spread.median.total_cmp(&b.spread.median));
-    let reference = reference(&rows)?;
-    let against = figures_of(reference);
-    for row in &mut rows {
-        let is_itself = row.contestant == reference;
-        row.ratio = if is_itself {
-            Ratio::of_itself(&against)
-        } else {
-            Ratio::of(&figures_of(row.contestant), &against)
         };
-    }
+        Some((row, figures))
+    });
+    let mut rows: Vec<(Row<'_>, Vec<f64>)> = rows.collect();
+    rows.sort_by(|(a, _), (b, _)| a.spread.median.total_cmp(&b.spread.median));
+    let reference = reference(rows.iter().map(|(row, _)| row))?;
+    let (_, against) = rows.iter().find(|(row, _)| row.contestant == reference)?;
+    let ratio = |row: &Row<'_>, figures: &[f64]| {
+        if row.contestant == reference {
+            Ratio::of_itself(against)
+        } else {
+            Ratio::of(figures, against)
+        }
+    };
+    let ranked = rows.iter().map(|(row, figures)| Row {
+        ratio: ratio(row, figures),
+        ..row.clone()
+    });
     Some(Standing {
         measure,
-        rows,
+        rows: ranked.collect(),
         reference,
     })
 }
 
 /// The best peer; without peers, the best of all pools.
-fn reference<'a>(rows: &[Row<'a>]) -> Option<&'a ContestantInfo> {
-    let find = |is_wanted: fn(Kind) -> bool| rows.iter().find(|row| is_wanted(row.contestant.kind));
+fn reference<'a, 'r>(rows: impl Iterator<Item = &'r Row<'a>> + Clone) -> Option<&'a ContestantInfo>
+where
+    'a: 'r,
+{
+    let find = |is_wanted: fn(Kind) -> bool| {
+        let mut rows = rows.clone();
+        rows.find(|row| is_wanted(row.contestant.kind))
+    };
     let best = find(Kind::is_peer).or_else(|| find(|kind| kind != Kind::Floor));
-    Some(best.or(rows.first())?.contestant)
+    Some(best.or_else(|| find(|_| true))?.contestant)
 }
 
 #[cfg(test)]
@@ -195,6 +243,31 @@ mod tests {
         other.measures.values_mut().for_each(|figure| *figure = 1.0);
         record.samples.push(other);
         assert_eq!(summaries(&record)[0].main().rows[0].spread.count, 1);
+    }
+
+    #[test]
+    fn a_contestant_ranks_by_its_worst_bound() {
+        let mut record = made_up::record(&[
+            ("empty", "channel", &[50.0]),
+            ("empty", "rayon", &[90.0]),
+            ("empty", "peer", &[100.0]),
+        ]);
+        record.workloads[0].capacity = Some(1024);
+        let record = made_up::with_bounds(
+            record,
+            ("empty", "channel"),
+            &[(100, &[60.0]), (usize::MAX, &[200.0])],
+        );
+        let record = made_up::with_bounds(record, ("empty", "rayon"), &[(100, &[80.0])]);
+        let summaries = summaries(&record);
+        let standing = summaries[0].main();
+        let who: Vec<String> = standing.rows.iter().map(Row::who).collect();
+        assert_eq!(
+            who,
+            ["rayon, bound 1\u{202f}024", "peer", "channel, no bound"]
+        );
+        assert_eq!(standing.rows[2].ratio.unwrap().value, 2.0);
+        assert_eq!(standing.duel().unwrap().ours.contestant.name, "rayon");
     }
 
     #[test]

@@ -2,9 +2,9 @@
 
 use comfy_table::{CellAlignment, Table, presets};
 
-use super::record::{ContestantInfo, Kind};
-use super::statistics::Spread;
-use super::summary::{Row, Standing, Summary};
+use super::record::{ContestantInfo, Kind, Record, Scale};
+use super::statistics::{Spread, median};
+use super::summary::{self, Row, Standing, Summary};
 use super::words;
 
 /// What a workload's table is about, in one line.
@@ -25,6 +25,7 @@ pub(crate) fn workload(summary: &Summary<'_>) -> Table {
     let mut header = vec![
         "contestant".to_owned(),
         main.measure.name.clone(),
+        "worst bound".to_owned(),
         "middle half".to_owned(),
         "n".to_owned(),
         format!("to {}", main.reference.name),
@@ -54,6 +55,7 @@ fn cells(standing: &Standing<'_>, row: &Row<'_>) -> Vec<String> {
     vec![
         mark(row.contestant),
         words::figure(median, unit),
+        row.bound.map_or_else(String::new, words::bound),
         format!(
             "{}..{}",
             words::figure(lower, unit),
@@ -63,6 +65,42 @@ fn cells(standing: &Standing<'_>, row: &Row<'_>) -> Vec<String> {
         ratio.map_or_else(String::new, words::ratio),
         ratio.map_or_else(String::new, words::interval),
     ]
+}
+
+/// The figures of each contestant at each bound; `None` if there was only one.
+pub(crate) fn bounds(record: &Record, summary: &Summary<'_>) -> Option<Table> {
+    let info = summary.info;
+    let main = summary.main();
+    let bounds = summary::bounds(record, info);
+    if bounds.len() < 2 {
+        return None;
+    }
+    let mut table = new();
+    let mut header = vec![main.measure.name.clone()];
+    let usual = || "usual bound".to_owned();
+    header.extend(
+        bounds
+            .iter()
+            .map(|it| it.or(info.capacity).map_or_else(usual, words::bound)),
+    );
+    table.set_header(header);
+    for row in &main.rows {
+        let figure = |&capacity: &Option<usize>| {
+            let scale = Scale {
+                capacity,
+                ..info.scale()
+            };
+            let of = (info, main.measure);
+            let figures = summary::figures_at(record, of, row.contestant, scale);
+            let text = |figure| words::figure(figure, main.measure.unit);
+            median(&figures).map_or_else(String::new, text)
+        };
+        let mut cells = vec![mark(row.contestant)];
+        cells.extend(bounds.iter().map(figure));
+        table.add_row(cells);
+    }
+    align(&mut table);
+    Some(table)
 }
 
 /// The figure and ratio of a contestant by another measure.
@@ -117,13 +155,8 @@ pub(crate) fn duels(summaries: &[Summary<'_>]) -> Table {
         let Some(duel) = standing.duel() else {
             continue;
         };
-        let side = |row: &Row<'_>| {
-            format!(
-                "{} {}",
-                row.contestant.name,
-                words::figure(row.spread.median, unit)
-            )
-        };
+        let side =
+            |row: &Row<'_>| format!("{} {}", row.who(), words::figure(row.spread.median, unit));
         table.add_row([
             summary.info.name.clone(),
             side(duel.ours),
@@ -152,7 +185,7 @@ pub(crate) fn align(table: &mut Table) {
 
 #[cfg(test)]
 mod tests {
-    use super::super::{made_up, summary};
+    use super::super::made_up;
     use super::*;
 
     fn rows(table: &Table) -> Vec<Vec<String>> {
@@ -170,13 +203,33 @@ mod tests {
         let summaries = summary::summaries(&record);
         let rows = rows(&workload(&summaries[0]));
         assert_eq!(
-            rows[0][1..6],
-            ["peer *", "100 ns", "100 ns..100 ns", "1", "1.00"]
+            rows[0][1..7],
+            ["peer *", "100 ns", "", "100 ns..100 ns", "1", "1.00"]
         );
         assert_eq!(
-            rows[1][1..6],
-            ["> channel", "300 ns", "250 ns..600 ns", "3", "3.00"]
+            rows[1][1..7],
+            ["> channel", "300 ns", "", "250 ns..600 ns", "3", "3.00"]
         );
+    }
+
+    #[test]
+    fn each_bound_has_a_column_and_those_without_one_a_single_figure() {
+        let mut record = made_up::record(&[
+            ("empty", "channel", &[50.0]),
+            ("empty", "peer", &[100.0]),
+            ("results", "channel", &[50.0]),
+        ]);
+        record.workloads[0].capacity = Some(1024);
+        let bounds_of_channel: [(usize, &[f64]); 2] = [(usize::MAX, &[70.0]), (100, &[60.0])];
+        let record = made_up::with_bounds(record, ("empty", "channel"), &bounds_of_channel);
+        let summaries = summary::summaries(&record);
+        let rows = rows(&bounds(&record, &summaries[0]).unwrap());
+        assert_eq!(
+            rows[0][1..5],
+            ["> channel", "60.0 ns", "50.0 ns", "70.0 ns"]
+        );
+        assert_eq!(rows[1][1..5], ["peer *", "", "100 ns", ""]);
+        assert!(bounds(&record, &summaries[1]).is_none());
     }
 
     #[test]

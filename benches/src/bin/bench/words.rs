@@ -1,6 +1,6 @@
 //! Figures and ratios for readers, with the same words in the table, the report and the README.
 
-use super::record::Unit;
+use super::record::{Scale, Unit};
 use super::statistics::{Ratio, Side};
 
 /// A figure with the unit that brings it between one and a thousand, if there is one.
@@ -73,6 +73,25 @@ pub(crate) fn title(name: &str) -> String {
     })
 }
 
+/// The bound of a queue.
+pub(crate) fn bound(capacity: usize) -> String {
+    match capacity {
+        usize::MAX => "no bound".to_owned(),
+        capacity => format!("bound {}", count(capacity)),
+    }
+}
+
+/// `size 100, 2 workers`, and the bound if it is not the usual one.
+pub(crate) fn scale(scale: Scale) -> String {
+    let Scale {
+        size,
+        workers,
+        capacity,
+    } = scale;
+    let bound = capacity.map_or_else(String::new, |it| format!(", {}", bound(it)));
+    format!("size {size}, {workers} workers{bound}")
+}
+
 /// A whole number with separators between thousands.
 pub(crate) fn count(number: usize) -> String {
     let digits = number.to_string();
@@ -131,6 +150,12 @@ mod tests {
     fn a_name_becomes_a_title() {
         assert_eq!(title("time-per-job"), "Time per job");
         assert_eq!(title(""), "");
+    }
+
+    #[test]
+    fn the_largest_bound_is_none() {
+        assert_eq!(bound(100), "bound 100");
+        assert_eq!(bound(usize::MAX), "no bound");
     }
 
     #[test]

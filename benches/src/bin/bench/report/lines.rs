@@ -4,7 +4,7 @@ use anyhow::Result;
 use plotters::prelude::*;
 use plotters::style::text_anchor::HPos;
 
-use super::super::record::{ContestantInfo, MeasureInfo, Record, Unit, WorkloadInfo};
+use super::super::record::{ContestantInfo, Record, Scale, Unit, WorkloadInfo};
 use super::super::statistics::median;
 use super::super::summary::{Standing, Summary, figures_at};
 use super::axis::Axis;
@@ -168,85 +168,124 @@ pub(super) fn scaling(
     record: &Record,
     summary: &Summary<'_>,
 ) -> Result<Vec<(&'static str, String)>> {
-    let info = summary.info;
     let mut charts = Vec::new();
-    let samples = || record.samples.iter().filter(|it| it.workload == info.name);
-    let workers = samples()
-        .filter(|it| it.size == info.size)
-        .map(|it| it.workers);
-    if let Some(chart) = grown(
-        record,
-        summary,
-        workers.collect(),
-        |it| (info.size, it),
-        "workers",
-    )? {
-        charts.push(("over workers", chart));
-    }
-    let sizes = samples()
-        .filter(|it| it.workers == info.workers)
-        .map(|it| it.size);
-    if let Some(chart) = grown(
-        record,
-        summary,
-        sizes.collect(),
-        |it| (it, info.workers),
-        "jobs",
-    )? {
-        charts.push(("over the number of jobs", chart));
+    for growth in [Growth::WORKERS, Growth::SIZE, Growth::BOUND] {
+        if let Some(chart) = growth.chart(record, summary)? {
+            charts.push((growth.caption, chart));
+        }
     }
     Ok(charts)
 }
 
-#[expect(clippy::cast_precision_loss, reason = "a place on a chart")]
-fn grown(
-    record: &Record,
-    summary: &Summary<'_>,
-    mut numbers: Vec<usize>,
-    point: impl Fn(usize) -> (usize, usize),
+/// One of the ways in which a workload is scaled.
+struct Growth {
+    caption: &'static str,
+    /// Below the axis.
     title: &'static str,
-) -> Result<Option<String>> {
-    numbers.sort_unstable();
-    numbers.dedup();
-    if numbers.len() < 2 {
-        return Ok(None);
-    }
-    let main = summary.main();
-    let lines = drawn(main).into_iter().map(|(contestant, color)| {
-        let middle = |&number: &usize| {
-            let figure = middle_at(
-                record,
-                (summary.info, main.measure),
-                contestant,
-                point(number),
-            )?;
-            Some((number as f64, figure))
-        };
-        Line {
-            name: &contestant.name,
-            color,
-            is_ours: is_ours(contestant),
-            points: numbers.iter().filter_map(middle).collect(),
-        }
-    });
-    let texts: Vec<(f64, String)> = numbers.iter().map(|&it| (it as f64, short(it))).collect();
-    let places: Vec<f64> = texts.iter().map(|it| it.0).collect();
-    let along = Along::new(Axis::marked(&places, places.clone()), texts, title);
-    Ok(Some(draw(&along, lines.collect(), main.measure.unit)?))
+    /// The number that grows, and the scale with the usual number instead of it.
+    split: fn(&WorkloadInfo, Scale) -> Option<(usize, Scale)>,
+    /// Whether a contestant without a bound, which was sampled once, has that figure everywhere.
+    is_level_without_bound: bool,
 }
 
-fn middle_at(
-    record: &Record,
-    (info, measure): (&WorkloadInfo, &MeasureInfo),
-    contestant: &ContestantInfo,
-    point: (usize, usize),
-) -> Option<f64> {
-    median(&figures_at(record, info, measure, contestant, point))
+impl Growth {
+    const WORKERS: Self = Self {
+        caption: "over workers",
+        title: "workers",
+        split: |info, it| {
+            let workers = info.workers;
+            Some((it.workers, Scale { workers, ..it }))
+        },
+        is_level_without_bound: false,
+    };
+    const SIZE: Self = Self {
+        caption: "over the number of jobs",
+        title: "jobs",
+        split: |info, it| {
+            let size = info.size;
+            Some((it.size, Scale { size, ..it }))
+        },
+        is_level_without_bound: false,
+    };
+    const BOUND: Self = Self {
+        caption: "over the bound of the queue",
+        title: "bound; without one, a single figure",
+        split: |info, it| {
+            let number = it.capacity.or(info.capacity)?;
+            let capacity = None;
+            Some((number, Scale { capacity, ..it }))
+        },
+        is_level_without_bound: true,
+    };
+
+    /// `None` if only one number was sampled.
+    fn chart(&self, record: &Record, summary: &Summary<'_>) -> Result<Option<String>> {
+        let numbers = self.numbers(record, summary.info);
+        if numbers.len() < 2 {
+            return Ok(None);
+        }
+        let main = summary.main();
+        let lines = drawn(main).into_iter().map(|(contestant, color)| {
+            let of = (summary.info, main.measure);
+            let middle = |&(number, scale): &(usize, Scale)| {
+                let figures = figures_at(record, of, contestant, scale);
+                Some((place(number), median(&figures)?))
+            };
+            let mut points: Vec<(f64, f64)> = numbers.iter().filter_map(middle).collect();
+            let is_level = self.is_level_without_bound && !contestant.is_bounded;
+            if let ([(_, figure)], true) = (points.as_slice(), is_level) {
+                points = level(*figure, &numbers);
+            }
+            Line {
+                name: &contestant.name,
+                color,
+                is_ours: is_ours(contestant),
+                points,
+            }
+        });
+        let text = |&(number, _): &(usize, Scale)| (place(number), short(number));
+        let texts: Vec<(f64, String)> = numbers.iter().map(text).collect();
+        let places: Vec<f64> = texts.iter().map(|it| it.0).collect();
+        let along = Along::new(Axis::marked(&places, places.clone()), texts, self.title);
+        Ok(Some(draw(&along, lines.collect(), main.measure.unit)?))
+    }
+
+    /// The numbers that were sampled while all else was as usual, and where.
+    fn numbers(&self, record: &Record, info: &WorkloadInfo) -> Vec<(usize, Scale)> {
+        let samples = record.samples.iter().filter(|it| it.workload == info.name);
+        let numbers = samples.map(Scale::from).filter_map(|scale| {
+            let (number, usual) = (self.split)(info, scale)?;
+            (usual == info.scale()).then_some((number, scale))
+        });
+        let mut numbers: Vec<_> = numbers.collect();
+        numbers.sort_unstable();
+        numbers.dedup();
+        numbers
+    }
+}
+
+/// The same figure at each number: one without a bound does not depend on it.
+fn level(figure: f64, numbers: &[(usize, Scale)]) -> Vec<(f64, f64)> {
+    let places = numbers.iter().map(|&(number, _)| place(number));
+    places.map(|place| (place, figure)).collect()
+}
+
+/// Where a number lies on the axis.
+#[expect(clippy::cast_precision_loss, reason = "a place on a chart")]
+fn place(number: usize) -> f64 {
+    /// Where no bound lies: not as far away as the largest number, which would leave no room for
+    /// the others.
+    const NO_BOUND: f64 = 10_000_000.0;
+    match number {
+        usize::MAX => NO_BOUND,
+        number => number as f64,
+    }
 }
 
 /// A count in few letters.
 fn short(number: usize) -> String {
     match number {
+        usize::MAX => "none".to_owned(),
         1_000_000.. if number.is_multiple_of(1_000_000) => format!("{} M", number / 1_000_000),
         1_000.. if number.is_multiple_of(1_000) => format!("{} k", number / 1_000),
         _ => number.to_string(),
@@ -366,5 +405,6 @@ mod tests {
         assert_eq!(short(10_000), "10 k");
         assert_eq!(short(2_000_000), "2 M");
         assert_eq!(short(1500), "1500");
+        assert_eq!(short(usize::MAX), "none");
     }
 }

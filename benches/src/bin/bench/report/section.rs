@@ -98,17 +98,24 @@ fn sentence(standing: &Standing<'_>) -> Markup {
     };
     let duel = standing.duel();
     html! {
-        strong { (first.contestant.name) } " is first with " (figure(first))
+        strong { (first.contestant.name) } " is first with " (figure(first)) (at_bound(first))
         @match duel {
             Some(duel) => {
                 @if is_ours(first.contestant) { ": " } @else {
-                    ". Of ours, " strong { (duel.ours.contestant.name) } " is best with " (figure(duel.ours)) ": "
+                    ". Of ours, " strong { (duel.ours.contestant.name) } " is best with " (figure(duel.ours)) (at_bound(duel.ours)) ": "
                 }
                 (against(&duel, unit)) "."
             }
             None => { ". No peer takes part; ratios are to " (standing.reference.name) "." }
         }
     }
+}
+
+/// Nothing for a contestant that was sampled at one bound alone.
+fn at_bound(row: &Row<'_>) -> String {
+    row.bound.map_or_else(String::new, |bound| {
+        format!(" at its worst bound ({})", words::bound(bound))
+    })
 }
 
 /// `1.42× slower than the best peer, which is …`
@@ -140,7 +147,7 @@ fn all_figures(standing: &Standing<'_>) -> Markup {
             tbody {
                 @for row in &standing.rows {
                     tr.ours[is_ours(row.contestant)] {
-                        td { (row.contestant.name) @if !row.contestant.is_bounded { " *" } }
+                        td { (row.who()) @if !row.contestant.is_bounded { " *" } }
                         td.number { (value(row.spread.median, unit)) }
                         td.number { (value(row.spread.lower, unit)) ".." (value(row.spread.upper, unit)) }
                         td.number { (value(row.spread.least, unit)) ".." (value(row.spread.most, unit)) }
