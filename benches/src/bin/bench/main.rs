@@ -92,8 +92,8 @@ struct Options {
     /// Draws the report of a run again, from its directory or file of samples, and measures nothing
     #[arg(long, value_name = "RUN", conflicts_with = "compare")]
     redraw: Option<PathBuf>,
-    /// Counts the instructions of a job on each backend, for each way in, with valgrind; fails if a
-    /// count grew beyond the baseline
+    /// Counts the instructions of a job on each backend, for each way in, with valgrind, and those
+    /// that lock a cache line; fails if a count grew beyond the baseline
     #[arg(long, conflicts_with_all = ["compare", "redraw"])]
     instructions: bool,
     /// With --instructions: makes the counts the baseline

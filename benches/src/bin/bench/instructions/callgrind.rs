@@ -1,4 +1,4 @@
-//! `Callgrind`: counts the instructions of a process.
+//! `Callgrind`: counts the instructions of a process, and those that lock a cache line.
 
 use std::fs;
 use std::io::ErrorKind;
@@ -7,7 +7,16 @@ use std::process::Command;
 
 use anyhow::{Context, Result, bail, ensure};
 
+use super::locked;
 use crate::root;
+
+/// What a process executed, with all its threads.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Count {
+    pub(super) instructions: u64,
+    /// `None` if the processor's instructions are not told apart.
+    pub(super) locked: Option<u64>,
+}
 
 /// Valgrind's callgrind, which is installed on this machine.
 pub(super) struct Callgrind {
@@ -39,9 +48,14 @@ impl Callgrind {
     }
 
     /// All instructions of all threads of a program, from start to end.
-    pub(super) fn count(&self, program: &Path, arguments: &[&str]) -> Result<u64> {
+    pub(super) fn count(&self, program: &Path, arguments: &[&str]) -> Result<Count> {
         let output = Command::new("valgrind")
             .arg("--tool=callgrind")
+            .args([
+                "--dump-instr=yes",
+                "--compress-pos=no",
+                "--compress-strings=no",
+            ])
             .arg(format!("--callgrind-out-file={}", self.counts.display()))
             .arg(program)
             .args(arguments)
@@ -56,7 +70,12 @@ impl Callgrind {
             output.status
         );
         let text = fs::read_to_string(&self.counts).context("callgrind left no counts")?;
-        total(&text).with_context(|| format!("callgrind left no total for {arguments}"))
+        let total = total(&text);
+        Ok(Count {
+            instructions: total
+                .with_context(|| format!("callgrind left no total for {arguments}"))?,
+            locked: locked::count(&text)?,
+        })
     }
 }
 
