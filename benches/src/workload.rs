@@ -39,6 +39,10 @@ pub enum Workload {
     Sleepers,
     JoinLarge,
     JoinSmall,
+    JoinSleep10,
+    JoinSleep25,
+    JoinSleep50,
+    JoinSleep90,
     Panics,
     Shutdown,
     Idle,
@@ -106,7 +110,7 @@ impl Workload {
     }
 
     /// Jobs of a sample whose figures count. Of an idle pool: milliseconds. Of a tree of joins:
-    /// nodes.
+    /// nodes, or leaves that sleep.
     pub fn full_size(self) -> usize {
         self.spec().full_size
     }
@@ -127,6 +131,8 @@ impl Workload {
         match self {
             Self::Blocking => 64,
             Self::Sleepers => 1000,
+            // Leaves that sleep keep no core: these are many workers on any machine.
+            Self::JoinSleep10 | Self::JoinSleep25 | Self::JoinSleep50 | Self::JoinSleep90 => 8,
             // The thread that the jobs arrive on spins, to be in time: it needs a core of its own.
             Self::OpenLoop10 | Self::OpenLoop50 | Self::OpenLoop90 => granted.max(2) - 1,
             _ => granted,
@@ -136,6 +142,18 @@ impl Workload {
     /// What else to sample, to see how its cost grows.
     pub fn scaling(self) -> Scaling {
         self.spec().scaling
+    }
+
+    /// Of a tree of joins that is split unevenly: how many of a hundred leaves are in the left
+    /// half.
+    pub(crate) fn left_percent(self) -> Option<usize> {
+        match self {
+            Self::JoinSleep10 => Some(10),
+            Self::JoinSleep25 => Some(25),
+            Self::JoinSleep50 => Some(50),
+            Self::JoinSleep90 => Some(90),
+            _ => None,
+        }
     }
 
     /// The queue that a bounded contestant gets, for `size` jobs, unless another is asked for.

@@ -15,6 +15,10 @@ fn size(workload: Workload) -> usize {
         Workload::Jobs100us | Workload::HeavyTail => 30,
         Workload::OpenLoop10 => 50,
         Workload::JoinSmall => 7,
+        Workload::JoinSleep10
+        | Workload::JoinSleep25
+        | Workload::JoinSleep50
+        | Workload::JoinSleep90 => 40,
         _ => SIZE,
     }
 }

@@ -109,6 +109,14 @@ const WHERE_THE_FACADE_SHOWS: &[Workload] = &[
 /// Workloads whose jobs block, which the documentation of some libraries forbids.
 const BLOCKS: &[Workload] = &[Workload::Blocking];
 
+/// Trees that show how well workers share: nothing to see without any.
+const SHARED: &[Workload] = &[
+    Workload::JoinSleep10,
+    Workload::JoinSleep25,
+    Workload::JoinSleep50,
+    Workload::JoinSleep90,
+];
+
 /// All contestants.
 pub(crate) const TABLE: &[Row] = &[
     backend!("channel", Backend::Channel),
@@ -200,6 +208,7 @@ pub(crate) const TABLE: &[Row] = &[
         .bounded()
         .on(Face::Jobs, peer!(|it| it.jobs(Flume::build(it)?))),
     Row::new("sequential", Kind::Floor, "No pool: the caller does one after the other.")
+        .except(SHARED)
         .on(Face::ForkJoin, |it| it.fork_join(Sequential)),
     Row::new("floor", Kind::Floor, "No pool: what the machine charges for the step.")
         .on(Face::Floor, |it| it.floor()),

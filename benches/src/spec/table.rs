@@ -40,6 +40,25 @@ const OPEN_LOOP: &[Measure] = &{
     [e99, e50, e999, q99, q50, q999]
 };
 
+/// A tree of nested joins whose leaves sleep.
+const fn split_tree(workload: Workload, name: &'static str, title: &'static str) -> Spec {
+    Spec {
+        workload,
+        name,
+        title,
+        measures: &[Measure::MAKESPAN],
+        full_size: 512,
+        quick_size: 64,
+        share: 0.5,
+        face: Face::ForkJoin,
+        scaling: Scaling {
+            workers: &[2, 8, 32],
+            ..Scaling::NONE
+        },
+        ..USUAL
+    }
+}
+
 /// Every workload, each at the index of its number.
 pub(crate) const SPECS: &[Spec] = &[
     Spec {
@@ -263,6 +282,26 @@ pub(crate) const SPECS: &[Spec] = &[
         face: Face::ForkJoin,
         ..USUAL
     },
+    split_tree(
+        Workload::JoinSleep10,
+        "join-sleep-10",
+        "Nested joins over 512 leaves that sleep for a millisecond, 10 % of them in the left half each time: the time to the least that is possible",
+    ),
+    split_tree(
+        Workload::JoinSleep25,
+        "join-sleep-25",
+        "Nested joins over 512 leaves that sleep for a millisecond, 25 % of them in the left half each time: the time to the least that is possible",
+    ),
+    split_tree(
+        Workload::JoinSleep50,
+        "join-sleep-50",
+        "Nested joins over 512 leaves that sleep for a millisecond, 50 % of them in the left half each time: the time to the least that is possible",
+    ),
+    split_tree(
+        Workload::JoinSleep90,
+        "join-sleep-90",
+        "Nested joins over 512 leaves that sleep for a millisecond, 90 % of them in the left half each time: the time to the least that is possible",
+    ),
     Spec {
         workload: Workload::Panics,
         name: "panics",

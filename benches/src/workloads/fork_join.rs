@@ -1,11 +1,17 @@
-//! Nested joins: the sum over a binary tree, in which another worker may take each subtree.
+//! Nested joins: the sum over a binary tree, in which another worker may take each subtree; and a
+//! tree that is split unevenly, whose leaves are long.
 
 use std::hint::black_box;
-use std::time::Instant;
+use std::thread;
+use std::time::{Duration, Instant};
 
 use crate::contestant::ForkJoin;
-use crate::measure::{measures, per_job};
+use crate::measure::{Measure, float, measures, per_job};
 use crate::sample::Measures;
+
+/// How long each leaf of an uneven tree sleeps. A leaf that sleeps keeps its worker but no core, so
+/// that two cores show how well many workers share the leaves.
+const LEAF: Duration = Duration::from_millis(1);
 
 /// A node of a tree. Leaked, so that a job that must own its captures captures one word.
 pub(crate) struct Node {
@@ -51,4 +57,54 @@ fn sum<C: ForkJoin>(inside: &mut C::Inside<'_>, node: &'static Node) -> u64 {
         move |inside| sum::<C>(inside, right),
     );
     node.value + left + right
+}
+
+/// Visits `leaves` leaves that sleep, `percent` of a hundred of them in the left half each time:
+/// the time, to the least possible.
+pub(super) fn split_tree<C: ForkJoin>(
+    contestant: &C,
+    leaves: usize,
+    workers: usize,
+    percent: usize,
+) -> Measures {
+    let start = Instant::now();
+    let visited = contestant.enter(move |inside| visit::<C>(inside, leaves, percent));
+    let took = start.elapsed();
+    assert_eq!(visited, leaves, "each leaf is visited once");
+    let ideal = LEAF.mul_f64(float(leaves) / float(workers));
+    measures([(Measure::MAKESPAN, took.div_duration_f64(ideal))])
+}
+
+fn visit<C: ForkJoin>(inside: &mut C::Inside<'_>, leaves: usize, percent: usize) -> usize {
+    if leaves == 1 {
+        thread::sleep(LEAF);
+        return 1;
+    }
+    let left = left_of(leaves, percent);
+    let (left, right) = C::join(
+        inside,
+        move |inside| visit::<C>(inside, left, percent),
+        move |inside| visit::<C>(inside, leaves - left, percent),
+    );
+    left + right
+}
+
+/// The leaves of the left half: at least one, and not all.
+fn left_of(leaves: usize, percent: usize) -> usize {
+    (leaves * percent / 100).clamp(1, leaves - 1)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn each_half_has_a_leaf_and_the_left_one_its_share() {
+        assert_eq!(
+            [10, 25, 50, 90].map(|it| left_of(512, it)),
+            [51, 128, 256, 460]
+        );
+        assert_eq!([10, 90].map(|it| left_of(2, it)), [1, 1]);
+        assert_eq!([10, 90].map(|it| left_of(3, it)), [1, 2]);
+    }
 }

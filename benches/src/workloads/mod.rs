@@ -76,6 +76,9 @@ pub(crate) fn futures<C: Futures>(setup: &Setup, contestant: &C) -> Measures {
 
 /// Runs a workload of nested joins.
 pub(crate) fn fork_join<C: ForkJoin>(setup: &Setup, contestant: &C) -> Measures {
+    if let Some(percent) = setup.workload.left_percent() {
+        return fork_join::split_tree(contestant, setup.size, setup.workers, percent);
+    }
     let rounds = match setup.workload {
         Workload::JoinSmall => SMALL_TREE_ROUNDS,
         _ => 1,
