@@ -11,6 +11,7 @@ mod contestants;
 mod entry;
 mod latch;
 mod measure;
+mod meter;
 mod sample;
 mod setup;
 mod spec;

@@ -60,6 +60,14 @@ impl Measure {
         name: "share-run",
         unit: Unit::Ratio,
     };
+    /// CPU time of the process, on all cores, divided by the jobs.
+    pub const CPU_PER_JOB: Self = Self::nanoseconds("cpu-per-job");
+    /// How often a thread of the process gave its core away to wait for something, divided by the
+    /// jobs.
+    pub const SLEEPS_PER_JOB: Self = Self {
+        name: "sleeps-per-job",
+        unit: Unit::Ratio,
+    };
     /// CPU time of the process for one second of wall time.
     pub const CPU_PER_SECOND: Self = Self::nanoseconds("cpu-per-second");
 

@@ -13,6 +13,26 @@ pub(crate) struct Memory {
     pub(crate) peak: usize,
 }
 
+/// What the process has used so far.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Usage {
+    /// CPU time on all cores.
+    pub(crate) cpu: Duration,
+    /// How often a thread gave its core away to wait for something. A thread that yields or is
+    /// preempted does not.
+    pub(crate) sleeps: usize,
+}
+
+impl Usage {
+    /// What was used since then.
+    pub(crate) fn since(self, before: Self) -> Self {
+        Self {
+            cpu: self.cpu.saturating_sub(before.cpu),
+            sleeps: self.sleeps.saturating_sub(before.sleeps),
+        }
+    }
+}
+
 /// Whether the system can be asked at all.
 pub(crate) const IS_SUPPORTED: bool = cfg!(target_os = "linux");
 
@@ -22,10 +42,11 @@ mod linux {
     use std::time::Duration;
 
     use anyhow::{Context, Result};
+    use nix::sys::resource::{UsageWho, getrusage};
     use rustix::thread::{CpuSet, sched_getaffinity, sched_setaffinity};
     use rustix::time::{ClockId, clock_gettime};
 
-    use super::Memory;
+    use super::{Memory, Usage};
 
     pub(super) fn memory() -> Result<Memory> {
         let status = fs::read_to_string("/proc/self/status")?;
@@ -44,11 +65,28 @@ mod linux {
     }
 
     pub(super) fn cpu_time() -> Result<Duration> {
-        let time = clock_gettime(ClockId::ProcessCPUTime);
+        read(ClockId::ProcessCPUTime)
+    }
+
+    pub(super) fn thread_cpu_time() -> Result<Duration> {
+        read(ClockId::ThreadCPUTime)
+    }
+
+    fn read(clock: ClockId) -> Result<Duration> {
+        let time = clock_gettime(clock);
         Ok(Duration::new(
             u64::try_from(time.tv_sec)?,
             u32::try_from(time.tv_nsec)?,
         ))
+    }
+
+    pub(super) fn usage() -> Option<Usage> {
+        let usage = getrusage(UsageWho::RUSAGE_SELF).ok()?;
+        Some(Usage {
+            // To the nanosecond; that of `getrusage` is to the microsecond.
+            cpu: cpu_time().ok()?,
+            sleeps: usize::try_from(usage.voluntary_context_switches()).ok()?,
+        })
     }
 
     pub(super) fn pin_to_one_core() -> Result<()> {
@@ -66,7 +104,7 @@ mod elsewhere {
 
     use anyhow::{Result, bail};
 
-    use super::Memory;
+    use super::{Memory, Usage};
 
     const WHY: &str = "this is measured on Linux alone";
 
@@ -76,6 +114,14 @@ mod elsewhere {
 
     pub(super) fn cpu_time() -> Result<Duration> {
         bail!(WHY)
+    }
+
+    pub(super) fn thread_cpu_time() -> Result<Duration> {
+        bail!(WHY)
+    }
+
+    pub(super) fn usage() -> Option<Usage> {
+        None
     }
 
     pub(super) fn pin_to_one_core() -> Result<()> {
@@ -102,6 +148,19 @@ pub(crate) fn memory() -> Result<Memory> {
 /// If the system does not say.
 pub(crate) fn cpu_time() -> Result<Duration> {
     this::cpu_time()
+}
+
+/// The CPU time of the calling thread.
+///
+/// # Errors
+/// If the system does not say.
+pub(crate) fn thread_cpu_time() -> Result<Duration> {
+    this::thread_cpu_time()
+}
+
+/// What the process has used so far; `None` if the system does not say.
+pub(crate) fn usage() -> Option<Usage> {
+    this::usage()
 }
 
 /// Confines the calling thread, and those that it starts from now on, to one of the cores that it

@@ -82,8 +82,18 @@ impl Workload {
     }
 
     /// What a sample of it measures; the first ranks the contestants.
-    pub fn measures(self) -> &'static [Measure] {
-        self.spec().measures
+    pub fn measures(self) -> Vec<Measure> {
+        let costs = [Measure::CPU_PER_JOB, Measure::SLEEPS_PER_JOB];
+        let costs = costs.into_iter().filter(|_| self.has_costs());
+        let own = self.spec().measures.iter().copied();
+        own.chain(costs).collect()
+    }
+
+    /// Whether what its jobs cost besides time is measured. Not if there are no jobs, or none of a
+    /// pool.
+    pub fn has_costs(self) -> bool {
+        let has_jobs = !matches!(self, Self::Memory | Self::Idle);
+        has_jobs && self.face() != Face::Floor && system::IS_SUPPORTED
     }
 
     /// Whether a contestant has what the workload needs, on this system.

@@ -3,10 +3,11 @@
 
 use std::hint::black_box;
 use std::thread;
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use crate::contestant::ForkJoin;
-use crate::measure::{Measure, float, measures, per_job};
+use crate::measure::{Measure, float};
+use crate::meter::Meter;
 use crate::sample::Measures;
 
 /// How long each leaf of an uneven tree sleeps. A leaf that sleeps keeps its worker but no core, so
@@ -37,14 +38,14 @@ impl Node {
 pub(super) fn tree_sum<C: ForkJoin>(contestant: &C, size: usize, rounds: usize) -> Measures {
     let root = Node::tree(size);
     let nodes = root.count();
-    let start = Instant::now();
+    let meter = Meter::start();
     for _ in 0..rounds {
         // Otherwise the compiler sees that every round has the same sum, and runs only one.
         let root = black_box(root);
         let total = contestant.enter(move |inside| sum::<C>(inside, root));
         assert_eq!(total, nodes, "each node counts once");
     }
-    measures([per_job(start.elapsed(), size * rounds)])
+    meter.stop().per_job(size * rounds)
 }
 
 fn sum<C: ForkJoin>(inside: &mut C::Inside<'_>, node: &'static Node) -> u64 {
@@ -67,12 +68,13 @@ pub(super) fn split_tree<C: ForkJoin>(
     workers: usize,
     percent: usize,
 ) -> Measures {
-    let start = Instant::now();
+    let meter = Meter::start();
     let visited = contestant.enter(move |inside| visit::<C>(inside, leaves, percent));
-    let took = start.elapsed();
+    let spent = meter.stop();
     assert_eq!(visited, leaves, "each leaf is visited once");
     let ideal = LEAF.mul_f64(float(leaves) / float(workers));
-    measures([(Measure::MAKESPAN, took.div_duration_f64(ideal))])
+    let makespan = spent.time.div_duration_f64(ideal);
+    spent.with([(Measure::MAKESPAN, makespan)], leaves)
 }
 
 fn visit<C: ForkJoin>(inside: &mut C::Inside<'_>, leaves: usize, percent: usize) -> usize {

@@ -3,13 +3,13 @@
 use std::future::poll_fn;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::task::Poll;
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use atomic_waker::AtomicWaker;
 
 use crate::contestant::Futures;
 use crate::latch::Latch;
-use crate::measure::{measures, per_job};
+use crate::meter::Meter;
 use crate::sample::Measures;
 
 /// How long each sleeper sleeps.
@@ -56,7 +56,7 @@ pub(super) fn ping_pong<C: Futures>(contestant: &C, size: usize) -> Measures {
         players: [AtomicWaker::new(), AtomicWaker::new()],
     }));
     let latch = Latch::leaked(2);
-    let start = Instant::now();
+    let meter = Meter::start();
     for player in 0..2 {
         contestant.spawn_future(async move {
             ball.play(player, size).await;
@@ -64,13 +64,13 @@ pub(super) fn ping_pong<C: Futures>(contestant: &C, size: usize) -> Measures {
         });
     }
     latch.wait();
-    measures([per_job(start.elapsed(), size)])
+    meter.stop().per_job(size)
 }
 
 /// Futures that sleep on the runtime's timer.
 pub(super) fn sleepers<C: Futures>(contestant: &C, size: usize) -> Measures {
     let latch = Latch::leaked(size);
-    let start = Instant::now();
+    let meter = Meter::start();
     for _ in 0..size {
         contestant.spawn_future(async {
             tokio::time::sleep(NAP).await;
@@ -78,5 +78,5 @@ pub(super) fn sleepers<C: Futures>(contestant: &C, size: usize) -> Measures {
         });
     }
     latch.wait();
-    measures([per_job(start.elapsed(), size)])
+    meter.stop().per_job(size)
 }

@@ -6,7 +6,8 @@ use std::time::{Duration, Instant};
 
 use crate::contestant::Contestant;
 use crate::latch::Latch;
-use crate::measure::{Measure, Times, measures, per_job};
+use crate::measure::{Measure, Times, per_job};
+use crate::meter::Meter;
 use crate::sample::Measures;
 
 /// Idle time before a cold round trip: long enough for the workers of every contestant to fall
@@ -21,7 +22,7 @@ const LULL: Duration = Duration::from_micros(200);
 /// Submits one job and waits for its value, `size` times.
 pub(super) fn round_trip<C: Contestant>(contestant: &C, size: usize) -> Measures {
     let trips = (0..size).map(|number| one_trip(contestant, number));
-    summary(trips.collect(), size)
+    timed(trips, size)
 }
 
 /// The same on a pool that sleeps. The caller sleeps too meanwhile, so no core is in use.
@@ -30,7 +31,7 @@ pub(super) fn cold_round_trip<C: Contestant>(contestant: &C, size: usize) -> Mea
         thread::sleep(COLD);
         one_trip(contestant, number)
     });
-    summary(trips.collect(), size)
+    timed(trips, size)
 }
 
 fn one_trip<C: Contestant>(contestant: &C, number: usize) -> Duration {
@@ -55,14 +56,19 @@ pub(super) fn bursts<C: Contestant>(contestant: &C, size: usize) -> Measures {
         latch.wait();
         start.elapsed()
     });
-    summary(times.collect(), bursts * BURST)
+    timed(times, bursts * BURST)
 }
 
-fn summary(times: Vec<Duration>, jobs: usize) -> Measures {
-    let times = Times::of(times);
-    measures([
+/// The times that an iterator takes and gives. What they cost includes the idle times, in which
+/// only a pool that does not sleep costs anything.
+fn timed(times: impl Iterator<Item = Duration>, jobs: usize) -> Measures {
+    let meter = Meter::start();
+    let times = Times::of(times.collect());
+    let spent = meter.stop();
+    let figures = [
         (Measure::MEDIAN, times.permille(500)),
         (Measure::P99, times.permille(990)),
         per_job(times.sum(), jobs),
-    ])
+    ];
+    spent.with(figures, jobs)
 }

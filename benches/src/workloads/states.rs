@@ -13,6 +13,7 @@ use super::spin::{Draws, spin};
 use crate::contestant::{Contestant, Stop};
 use crate::latch::{Gate, Latch};
 use crate::measure::{Measure, float, measures, nanos, per_job};
+use crate::meter::Meter;
 use crate::sample::Measures;
 use crate::system::{self, Memory};
 
@@ -38,7 +39,7 @@ pub(super) fn heavy_tail<C: Contestant>(contestant: &C, size: usize, workers: us
     let longest = lengths.iter().max().copied().unwrap_or_default();
     let ideal = total.div_f64(float(workers)).max(longest);
     let latch = Latch::leaked(size);
-    let start = Instant::now();
+    let meter = Meter::start();
     for length in lengths {
         contestant.execute(move || {
             spin(length);
@@ -46,11 +47,10 @@ pub(super) fn heavy_tail<C: Contestant>(contestant: &C, size: usize, workers: us
         });
     }
     latch.wait();
-    let took = start.elapsed();
-    measures([
-        (Measure::MAKESPAN, took.div_duration_f64(ideal)),
-        per_job(took, size),
-    ])
+    let spent = meter.stop();
+    let makespan = spent.time.div_duration_f64(ideal);
+    let figures = [(Measure::MAKESPAN, makespan), per_job(spent.time, size)];
+    spent.with(figures, size)
 }
 
 /// Jobs that wait in the queue: how much the process grows.
@@ -94,7 +94,7 @@ pub(super) fn panics<C: Contestant>(contestant: &C, size: usize) -> Measures {
     let hook = panic::take_hook();
     panic::set_hook(Box::new(|_| {}));
     let latch = Latch::leaked(size);
-    let start = Instant::now();
+    let meter = Meter::start();
     for number in 0..size {
         let arrival = Arrival(latch);
         contestant.execute(move || {
@@ -103,9 +103,9 @@ pub(super) fn panics<C: Contestant>(contestant: &C, size: usize) -> Measures {
         });
     }
     latch.wait();
-    let took = start.elapsed();
+    let spent = meter.stop();
     panic::set_hook(hook);
-    measures([per_job(took, size)])
+    spent.per_job(size)
 }
 
 /// The CPU time of the process in `millis` idle milliseconds, some time after the last job.
@@ -140,12 +140,13 @@ pub(super) fn shutdown<C: Stop>(contestant: C, size: usize, workers: usize) -> M
         });
     }
     gate.open();
-    let start = Instant::now();
+    let meter = Meter::start();
     contestant.stop();
-    let took = start.elapsed();
+    let spent = meter.stop();
     let ran = Arc::into_inner(ran).expect("the jobs that did not run were dropped");
-    measures([
-        (Measure::TIME_TO_STOP, nanos(took)),
+    let figures = [
+        (Measure::TIME_TO_STOP, nanos(spent.time)),
         (Measure::SHARE_RUN, float(ran.into_inner()) / float(size)),
-    ])
+    ];
+    spent.with(figures, size)
 }

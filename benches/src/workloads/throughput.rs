@@ -3,12 +3,12 @@
 use std::hint::black_box;
 use std::sync::Barrier;
 use std::thread;
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use super::spin::spin;
 use crate::contestant::Contestant;
 use crate::latch::{Gate, Latch};
-use crate::measure::{measures, per_job};
+use crate::meter::Meter;
 use crate::sample::Measures;
 
 /// Threads that submit at once.
@@ -135,9 +135,9 @@ pub(super) fn queued<C: Contestant>(contestant: &C, size: usize, workers: usize)
     })
 }
 
-/// The wall time of `work`, for each of `size` jobs.
+/// The time and the costs of `work`, for each of `size` jobs.
 fn timed(size: usize, work: impl FnOnce()) -> Measures {
-    let start = Instant::now();
+    let meter = Meter::start();
     work();
-    measures([per_job(start.elapsed(), size)])
+    meter.stop().per_job(size)
 }

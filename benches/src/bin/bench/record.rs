@@ -112,7 +112,7 @@ pub(crate) struct Failure {
 
 impl WorkloadInfo {
     pub(crate) fn new(workload: Workload, size: usize, workers: usize) -> Self {
-        let measures = workload.measures().iter().map(|measure| MeasureInfo {
+        let measures = workload.measures().into_iter().map(|measure| MeasureInfo {
             name: measure.name.to_owned(),
             unit: measure.unit.into(),
         });

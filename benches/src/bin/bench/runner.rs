@@ -239,7 +239,7 @@ mod tests {
         }
     }
 
-    const GOOD: &str = r#"echo "{\"workload\":\"$1\",\"contestant\":\"$2\",\"size\":$3,\"workers\":$4,\"measures\":{\"time-per-job\":5}}""#;
+    const GOOD: &str = r#"echo "{\"workload\":\"$1\",\"contestant\":\"$2\",\"size\":$3,\"workers\":$4,\"measures\":{\"time-per-job\":5,\"cpu-per-job\":9,\"sleeps-per-job\":0}}""#;
 
     #[test]
     fn each_contestant_is_sampled_in_each_round() {

@@ -2,6 +2,7 @@
 //! figures.
 
 use anyhow::Result;
+use benches::Measure;
 use maud::{Markup, html};
 
 use super::super::record::{Kind, Record, Unit};
@@ -61,8 +62,10 @@ fn figures(record: &Record, summary: &Summary<'_>) -> Result<Vec<Figure>> {
         add(format!("{} {title}", words::title(&main.measure.name)), svg);
     }
     for standing in &summary.standings[1..] {
-        // The curves already show the percentiles.
-        if !lines::is_on_curve(summary, &standing.measure.name) {
+        // The curves already show the percentiles; counts are among all figures.
+        let name = standing.measure.name.as_str();
+        let is_count = name == Measure::SLEEPS_PER_JOB.name;
+        if !is_count && !lines::is_on_curve(summary, name) {
             figures.push(bars(standing)?);
         }
     }
