@@ -8,6 +8,7 @@
 
 mod contestant;
 mod contestants;
+mod counted;
 mod entry;
 mod latch;
 mod measure;
@@ -20,9 +21,10 @@ mod workload;
 mod workloads;
 
 pub use contestant::{Contestant, ForkJoin, Futures, Stop};
+pub use counted::PIPES as COUNTER_PIPES;
 pub use entry::{Entry, Kind};
 pub use latch::Latch;
-pub use measure::{Measure, Unit};
+pub use measure::{Measure, Unit, float};
 pub use sample::{Measures, Request, Sample, measure};
 pub use spec::Scaling;
 pub use workload::Workload;

@@ -68,6 +68,12 @@ impl Measure {
         name: "sleeps-per-job",
         unit: Unit::Ratio,
     };
+    /// System calls of the process, divided by the jobs. It is counted from outside, in a sample
+    /// that measures nothing else.
+    pub const SYSTEM_CALLS_PER_JOB: Self = Self {
+        name: "system-calls-per-job",
+        unit: Unit::Ratio,
+    };
     /// CPU time of the process for one second of wall time.
     pub const CPU_PER_SECOND: Self = Self::nanoseconds("cpu-per-second");
 
@@ -108,11 +114,12 @@ pub(crate) fn nanos(time: Duration) -> f64 {
     time.as_nanos() as f64
 }
 
+/// A count as a figure.
 #[expect(
     clippy::cast_precision_loss,
     reason = "a figure for people; 53 bits of it are enough"
 )]
-pub(crate) fn float(count: usize) -> f64 {
+pub fn float(count: usize) -> f64 {
     count as f64
 }
 

@@ -3,6 +3,7 @@
 use anyhow::Result;
 
 use crate::contestant::{Contestant, ForkJoin, Futures, Stop};
+use crate::counted::counted;
 use crate::sample::Measures;
 use crate::system::Memory;
 use crate::workload::Workload;
@@ -50,12 +51,12 @@ impl Setup {
     /// Runs a workload of closures: warms `contestant` up, measures, ends it.
     pub(crate) fn jobs<C: Contestant>(&self, contestant: C) -> Result<Measures> {
         if matches!(self.workload, Workload::SpawnInside | Workload::Chain) {
-            return Ok(self.inside(contestant));
+            return self.inside(contestant);
         }
         if self.workload.warms_up() {
             workloads::jobs(&self.warm_up(), &contestant)?;
         }
-        let measures = workloads::jobs(self, &contestant)?;
+        let measures = counted(|| workloads::jobs(self, &contestant))??;
         contestant.finish();
         Ok(measures)
     }
@@ -63,21 +64,21 @@ impl Setup {
     /// Runs a workload whose jobs submit jobs. The contestant is leaked, so that a job holds it
     /// without a reference count, which would cost more than many pools; a process measures one
     /// sample.
-    fn inside<C: Contestant>(&self, contestant: C) -> Measures {
+    fn inside<C: Contestant>(&self, contestant: C) -> Result<Measures> {
         let contestant = Box::leak(Box::new(contestant));
         workloads::inside(&self.warm_up(), contestant);
-        workloads::inside(self, contestant)
+        counted(|| workloads::inside(self, contestant))
     }
 
     /// Fills the queue of `contestant` and stops it.
     pub(crate) fn stop<C: Stop>(&self, contestant: C) -> Result<Measures> {
-        Ok(workloads::stop(self, contestant))
+        counted(|| workloads::stop(self, contestant))
     }
 
     /// Runs a workload of futures in the same way.
     pub(crate) fn futures<C: Futures>(&self, contestant: C) -> Result<Measures> {
         workloads::futures(&self.warm_up(), &contestant);
-        let measures = workloads::futures(self, &contestant);
+        let measures = counted(|| workloads::futures(self, &contestant))?;
         contestant.finish();
         Ok(measures)
     }
@@ -85,7 +86,7 @@ impl Setup {
     /// Runs a workload of nested joins in the same way.
     pub(crate) fn fork_join<C: ForkJoin>(&self, contestant: C) -> Result<Measures> {
         workloads::fork_join(&self.warm_up(), &contestant);
-        let measures = workloads::fork_join(self, &contestant);
+        let measures = counted(|| workloads::fork_join(self, &contestant))?;
         contestant.finish();
         Ok(measures)
     }

@@ -10,6 +10,7 @@ use crate::measure::Measure;
 use crate::setup::Face;
 use crate::spec::{SPECS, Scaling, Spec, Takers};
 use crate::system;
+use crate::workloads::SMALL_TREE_ROUNDS;
 
 /// What is measured. Its [`title`](Self::title) says what each is.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
@@ -125,7 +126,15 @@ impl Workload {
         self.spec().full_size
     }
 
-    /// The same for a sample that shows that everything works.
+    /// What the figures of a sample of this size are divided by.
+    pub fn jobs(self, size: usize) -> usize {
+        match self {
+            Self::JoinSmall => size * SMALL_TREE_ROUNDS,
+            _ => size,
+        }
+    }
+
+    /// `full_size`, for a sample that shows that everything works.
     pub fn quick_size(self) -> usize {
         self.spec().quick_size
     }

@@ -19,7 +19,7 @@ use crate::setup::Setup;
 use crate::workload::Workload;
 
 /// How often the small tree is summed up in one sample.
-const SMALL_TREE_ROUNDS: usize = 1000;
+pub(crate) const SMALL_TREE_ROUNDS: usize = 1000;
 
 /// The length of the shortest jobs that do something.
 const SHORT_JOB: Duration = Duration::from_micros(1);

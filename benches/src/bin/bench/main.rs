@@ -7,6 +7,7 @@
     reason = "the program talks to the person who started it"
 )]
 
+mod calls;
 mod child;
 mod compare;
 mod environment;
@@ -35,6 +36,7 @@ use anyhow::{Context, Result, ensure};
 use benches::{Entry, Workload};
 use clap::Parser;
 
+use calls::Calls;
 use environment::Environment;
 use plan::Wishes;
 use record::Record;
@@ -168,7 +170,12 @@ fn sample(options: &Options) -> Result<()> {
         eprintln!("warning: the machine is busy (load {load:.1}); samples will spread");
     }
     let limit = Duration::from_secs(options.limit);
-    let runner = Runner::new(&program, limit);
+    let calls = Calls::find();
+    if calls.is_none() {
+        eprintln!("system calls are not counted: that needs `perf`, and the right to trace them");
+    }
+    let counts_calls = calls.is_some();
+    let runner = Runner::new(&program, limit).counting(calls);
     let runner = if options.quick {
         runner
     } else {
@@ -179,7 +186,7 @@ fn sample(options: &Options) -> Result<()> {
     (environment.line_ns, environment.unsteady) = taken.line;
     let mut record = Record {
         environment,
-        workloads: wishes.workload_infos(),
+        workloads: wishes.workload_infos(counts_calls),
         contestants: wishes.contestant_infos(),
         failures: taken.failures,
         samples: taken.samples,

@@ -1,6 +1,6 @@
 //! What a run samples: workloads, sizes, numbers of workers, bounds, and the contestants of each.
 
-use benches::{Entry, Workload};
+use benches::{Entry, Measure, Workload};
 
 use super::record::{ContestantInfo, WorkloadInfo};
 
@@ -109,8 +109,14 @@ impl Wishes {
     }
 
     /// What the record says of each workload.
-    pub(crate) fn workload_infos(&self) -> Vec<WorkloadInfo> {
-        let info = |&it: &Workload| WorkloadInfo::new(it, self.size(it), self.workers(it));
+    pub(crate) fn workload_infos(&self, counts_calls: bool) -> Vec<WorkloadInfo> {
+        let info = |&it: &Workload| {
+            let info = WorkloadInfo::new(it, self.size(it), self.workers(it));
+            match it.has_costs() && counts_calls {
+                true => info.with(Measure::SYSTEM_CALLS_PER_JOB),
+                false => info,
+            }
+        };
         self.workloads.iter().map(info).collect()
     }
 
@@ -132,7 +138,15 @@ impl Point {
         order
     }
 
-    /// How many samples it takes in all.
+    /// How many samples count its system calls, if something can: one of each contestant.
+    pub(crate) fn counted(&self) -> usize {
+        match self.workload.has_costs() {
+            true => self.entries.len(),
+            false => 0,
+        }
+    }
+
+    /// How many samples it takes in all, besides those.
     pub(crate) fn total(&self) -> usize {
         self.samples * self.entries.len()
     }
@@ -226,7 +240,7 @@ mod tests {
     fn the_record_names_the_point_that_ranks() {
         let wishes = wishes();
         let points = wishes.points();
-        for info in wishes.workload_infos() {
+        for info in wishes.workload_infos(true) {
             let first = points
                 .iter()
                 .find(|it| it.workload.name() == info.name)

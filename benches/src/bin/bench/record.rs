@@ -6,7 +6,7 @@ use std::fs;
 use std::path::{Path, PathBuf};
 
 use anyhow::{Context, Result};
-use benches::{Entry, Sample, Workload};
+use benches::{Entry, Measure, Sample, Workload};
 use serde::{Deserialize, Serialize};
 
 use super::environment::Environment;
@@ -112,10 +112,7 @@ pub(crate) struct Failure {
 
 impl WorkloadInfo {
     pub(crate) fn new(workload: Workload, size: usize, workers: usize) -> Self {
-        let measures = workload.measures().into_iter().map(|measure| MeasureInfo {
-            name: measure.name.to_owned(),
-            unit: measure.unit.into(),
-        });
+        let measures = workload.measures().into_iter().map(MeasureInfo::from);
         Self {
             name: workload.to_string(),
             title: workload.title().to_owned(),
@@ -126,12 +123,27 @@ impl WorkloadInfo {
         }
     }
 
+    /// The same, with one more measure.
+    pub(crate) fn with(mut self, measure: Measure) -> Self {
+        self.measures.push(measure.into());
+        self
+    }
+
     /// The size, number of workers and bound that rank.
     pub(crate) fn scale(&self) -> Scale {
         Scale {
             size: self.size,
             workers: self.workers,
             capacity: None,
+        }
+    }
+}
+
+impl From<Measure> for MeasureInfo {
+    fn from(measure: Measure) -> Self {
+        Self {
+            name: measure.name.to_owned(),
+            unit: measure.unit.into(),
         }
     }
 }

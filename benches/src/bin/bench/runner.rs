@@ -5,9 +5,10 @@ use std::process::{Command, Stdio};
 use std::time::Duration;
 
 use anyhow::{Context, Result, ensure};
-use benches::{Entry, Sample};
+use benches::{Entry, Measure, Measures, Sample, float};
 use indicatif::{ProgressBar, ProgressStyle};
 
+use super::calls::Calls;
 use super::plan::Point;
 use super::record::{Failure, Scale};
 use super::steadiness::Steadiness;
@@ -65,6 +66,7 @@ pub(crate) struct Runner {
     bar: ProgressBar,
     taken: Taken,
     steadiness: Option<Steadiness>,
+    calls: Option<Calls>,
 }
 
 impl Runner {
@@ -75,7 +77,14 @@ impl Runner {
             bar: ProgressBar::hidden(),
             taken: Taken::default(),
             steadiness: None,
+            calls: None,
         }
+    }
+
+    /// Takes one more sample of each contestant at each point, in which system calls are counted.
+    pub(crate) fn counting(mut self, calls: Option<Calls>) -> Self {
+        self.calls = calls;
+        self
     }
 
     /// Takes samples while the machine is steady, as far as possible.
@@ -86,7 +95,9 @@ impl Runner {
 
     /// Samples every point, whatever fails on the way.
     pub(crate) fn run(mut self, points: &[Point]) -> Taken {
-        self.bar = bar(points.iter().map(Point::total).sum());
+        let counted = |point: &Point| self.calls.as_ref().map_or(0, |_| point.counted());
+        let samples = points.iter().map(|it| it.total() + counted(it));
+        self.bar = bar(samples.sum());
         for (number, point) in points.iter().enumerate() {
             if self.bar.is_hidden() {
                 println!("[{}/{}] {}", number + 1, points.len(), title(point));
@@ -111,6 +122,34 @@ impl Runner {
                 self.bar.inc(1);
             }
         }
+        if let Some(calls) = self.calls.take() {
+            for &entry in point.entries.iter().take(point.counted()) {
+                if !out.contains(&entry) {
+                    self.count(&calls, point, entry);
+                }
+                self.bar.inc(1);
+            }
+            self.calls = Some(calls);
+        }
+    }
+
+    /// A sample in which system calls are counted, and nothing else: counting takes time.
+    fn count(&mut self, calls: &Calls, point: &Point, entry: Entry) {
+        let arguments = arguments(point, entry);
+        let counted = calls.count(&self.program, &arguments, self.limit);
+        let sample = |counted| {
+            let each = float(counted) / float(point.workload.jobs(point.size));
+            let measure = Measure::SYSTEM_CALLS_PER_JOB.name.to_owned();
+            Sample {
+                workload: point.workload.to_string(),
+                contestant: entry.to_string(),
+                size: point.size,
+                workers: point.workers,
+                capacity: point.capacity,
+                measures: Measures::from([(measure, each)]),
+            }
+        };
+        self.keep(point, entry, counted.map(sample));
     }
 
     fn sample(&mut self, point: &Point, entry: Entry) -> Outcome {
@@ -122,6 +161,11 @@ impl Runner {
             None => self.once(point, &arguments),
         };
         self.steadiness = steadiness;
+        self.keep(point, entry, taken)
+    }
+
+    /// Keeps a sample, or why there is none.
+    fn keep(&mut self, point: &Point, entry: Entry, taken: Result<Sample, ChildError>) -> Outcome {
         let error = match taken {
             Ok(sample) => {
                 self.taken.samples.push(sample);
@@ -132,7 +176,11 @@ impl Runner {
         let failure = Failure {
             workload: point.workload.to_string(),
             contestant: entry.to_string(),
-            command: format!("{} {}", self.program.display(), arguments.join(" ")),
+            command: format!(
+                "{} {}",
+                self.program.display(),
+                arguments(point, entry).join(" ")
+            ),
             reason: error.to_string(),
         };
         self.tell(&failure);

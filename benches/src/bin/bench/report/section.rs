@@ -64,7 +64,8 @@ fn figures(record: &Record, summary: &Summary<'_>) -> Result<Vec<Figure>> {
     for standing in &summary.standings[1..] {
         // The curves already show the percentiles; counts are among all figures.
         let name = standing.measure.name.as_str();
-        let is_count = name == Measure::SLEEPS_PER_JOB.name;
+        let counts = [Measure::SLEEPS_PER_JOB, Measure::SYSTEM_CALLS_PER_JOB];
+        let is_count = counts.iter().any(|it| it.name == name);
         if !is_count && !lines::is_on_curve(summary, name) {
             figures.push(bars(standing)?);
         }
