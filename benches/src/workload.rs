@@ -37,6 +37,8 @@ pub enum Workload {
     Queued,
     Memory,
     Blocking,
+    OpenLoopSleep50,
+    OpenLoopSleep90,
     Sleepers,
     JoinLarge,
     JoinSmall,
@@ -150,7 +152,8 @@ impl Workload {
         match self {
             Self::Blocking => 64,
             Self::Sleepers => 1000,
-            // Leaves that sleep keep no core: these are many workers on any machine.
+            // What sleeps keeps no core: these are many workers on any machine.
+            Self::OpenLoopSleep50 | Self::OpenLoopSleep90 => 32,
             Self::JoinSleep10 | Self::JoinSleep25 | Self::JoinSleep50 | Self::JoinSleep90 => 8,
             // The thread that the jobs arrive on spins, to be in time: it needs a core of its own.
             Self::OpenLoop10 | Self::OpenLoop50 | Self::OpenLoop90 => granted.max(2) - 1,

@@ -13,7 +13,7 @@ fn size(workload: Workload) -> usize {
     match workload {
         Workload::RoundTripCold | Workload::Idle => 5,
         Workload::Jobs100us | Workload::HeavyTail => 30,
-        Workload::OpenLoop10 => 50,
+        Workload::OpenLoop10 | Workload::OpenLoopSleep50 | Workload::OpenLoopSleep90 => 50,
         Workload::JoinSmall => 7,
         Workload::JoinSleep10
         | Workload::JoinSleep25

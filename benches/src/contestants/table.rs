@@ -107,7 +107,11 @@ const WHERE_THE_FACADE_SHOWS: &[Workload] = &[
 ];
 
 /// Workloads whose jobs block, which the documentation of some libraries forbids.
-const BLOCKS: &[Workload] = &[Workload::Blocking];
+const BLOCKS: &[Workload] = &[
+    Workload::Blocking,
+    Workload::OpenLoopSleep50,
+    Workload::OpenLoopSleep90,
+];
 
 /// Trees that show how well workers share: nothing to see without any.
 const SHARED: &[Workload] = &[

@@ -40,6 +40,27 @@ const OPEN_LOOP: &[Measure] = &{
     [e99, e50, e999, q99, q50, q999]
 };
 
+/// Jobs that sleep and arrive from outside: what it costs to find and to wake one of many workers.
+const fn open_loop_of_sleepers(
+    workload: Workload,
+    name: &'static str,
+    title: &'static str,
+) -> Spec {
+    Spec {
+        workload,
+        name,
+        title,
+        measures: WAITS,
+        full_size: 8_000,
+        quick_size: 500,
+        scaling: Scaling {
+            workers: &[8, 32, 64],
+            ..Scaling::NONE
+        },
+        ..USUAL
+    }
+}
+
 /// A tree of nested joins whose leaves sleep.
 const fn split_tree(workload: Workload, name: &'static str, title: &'static str) -> Spec {
     Spec {
@@ -58,6 +79,12 @@ const fn split_tree(workload: Workload, name: &'static str, title: &'static str)
         ..USUAL
     }
 }
+
+/// The measures of the same with jobs that sleep: their ends say nothing more than their starts.
+const WAITS: &[Measure] = &{
+    let [q50, q99, q999] = Measure::QUEUE_WAIT;
+    [q99, q50, q999]
+};
 
 /// Every workload, each at the index of its number.
 pub(crate) const SPECS: &[Spec] = &[
@@ -255,6 +282,16 @@ pub(crate) const SPECS: &[Spec] = &[
         quick_size: 640,
         ..USUAL
     },
+    open_loop_of_sleepers(
+        Workload::OpenLoopSleep50,
+        "open-loop-sleep-50",
+        "Jobs that sleep for a millisecond and arrive at 50 % of what the workers can do; times from the moment they were due to their start",
+    ),
+    open_loop_of_sleepers(
+        Workload::OpenLoopSleep90,
+        "open-loop-sleep-90",
+        "Jobs that sleep for a millisecond and arrive at 90 % of what the workers can do; times from the moment they were due to their start",
+    ),
     Spec {
         workload: Workload::Sleepers,
         name: "sleepers",

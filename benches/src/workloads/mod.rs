@@ -39,9 +39,11 @@ pub(crate) fn jobs<C: Contestant>(setup: &Setup, one: &C) -> Result<Measures> {
         Workload::RoundTrip | Workload::RoundTripPinned => latency::round_trip(one, size),
         Workload::RoundTripCold => latency::cold_round_trip(one, size),
         Workload::Bursts => latency::bursts(one, size),
-        Workload::OpenLoop10 => open_loop::arrivals(one, size, workers, 0.1),
-        Workload::OpenLoop50 => open_loop::arrivals(one, size, workers, 0.5),
-        Workload::OpenLoop90 => open_loop::arrivals(one, size, workers, 0.9),
+        Workload::OpenLoop10 => open_loop::busy(one, size, workers, 0.1),
+        Workload::OpenLoop50 => open_loop::busy(one, size, workers, 0.5),
+        Workload::OpenLoop90 => open_loop::busy(one, size, workers, 0.9),
+        Workload::OpenLoopSleep50 => open_loop::sleeping(one, size, workers, 0.5),
+        Workload::OpenLoopSleep90 => open_loop::sleeping(one, size, workers, 0.9),
         Workload::HeavyTail => states::heavy_tail(one, size, workers),
         Workload::Memory => {
             let before = setup.before.context("the memory was not read before")?;

@@ -7,18 +7,43 @@
 //! that stalls both show in every job that was due meanwhile.
 
 use std::sync::atomic::{AtomicU64, Ordering};
+use std::thread;
 use std::time::{Duration, Instant};
 
 use super::spin::{Draws, spin, spin_until};
 use crate::contestant::Contestant;
 use crate::latch::Latch;
 use crate::measure::{Measure, Times, float};
-use crate::meter::Meter;
+use crate::meter::{Meter, Spent};
 use crate::sample::Measures;
 use crate::system;
 
-/// How long each job takes. A worker can do one hundred thousand of them in a second: its capacity.
-const SERVICE: Duration = Duration::from_micros(10);
+/// What each job does. A worker can do one hundred thousand of the busy ones in a second, and a
+/// little fewer than one thousand of those that sleep, since a sleep lasts a little longer than was
+/// asked for: its capacity.
+#[derive(Debug, Clone, Copy)]
+enum Service {
+    Busy(Duration),
+    Sleep(Duration),
+}
+
+const BUSY: Service = Service::Busy(Duration::from_micros(10));
+const SLEEP: Service = Service::Sleep(Duration::from_millis(1));
+
+impl Service {
+    fn serve(self) {
+        match self {
+            Self::Busy(length) => spin(length),
+            Self::Sleep(length) => thread::sleep(length),
+        }
+    }
+
+    /// Between two arrivals, on average, at `load` of what the workers can do.
+    fn gap(self, workers: usize, load: f64) -> Duration {
+        let (Self::Busy(length) | Self::Sleep(length)) = self;
+        length.div_f64(load * float(workers))
+    }
+}
 
 /// What is known about one job.
 struct Slot {
@@ -30,36 +55,49 @@ struct Slot {
 
 /// The data of a run, which its jobs share.
 struct Run {
+    service: Service,
     begin: Instant,
     slots: Vec<Slot>,
     latch: &'static Latch,
 }
 
-/// Lets `size` jobs arrive, at `load` of what the workers can do.
-pub(super) fn arrivals<C: Contestant>(
+/// Lets `size` jobs arrive that keep a core busy, at `load` of what the workers can do.
+pub(super) fn busy<C: Contestant>(
     contestant: &C,
     size: usize,
     workers: usize,
     load: f64,
 ) -> Measures {
-    let run: &'static Run = Box::leak(Box::new(Run::new(size, workers, load)));
+    let (run, spent) = arrivals(contestant, BUSY, size, BUSY.gap(workers, load));
+    let [e50, e99, e999] = run.percentiles(Measure::END_TO_END, |slot| &slot.ended);
+    let [q50, q99, q999] = run.percentiles(Measure::QUEUE_WAIT, |slot| &slot.started);
+    spent.with([e50, e99, e999, q50, q99, q999], size)
+}
+
+/// The same with jobs that sleep, for so many workers that each would need a core of its own.
+pub(super) fn sleeping<C: Contestant>(
+    contestant: &C,
+    size: usize,
+    workers: usize,
+    load: f64,
+) -> Measures {
+    let (run, spent) = arrivals(contestant, SLEEP, size, SLEEP.gap(workers, load));
+    let waits = run.percentiles(Measure::QUEUE_WAIT, |slot| &slot.started);
+    spent.with(waits, size)
+}
+
+/// Lets `size` jobs arrive, `gap` apart on average.
+fn arrivals<C: Contestant>(
+    contestant: &C,
+    service: Service,
+    size: usize,
+    gap: Duration,
+) -> (&'static Run, Spent) {
+    let run: &'static Run = Box::leak(Box::new(Run::new(service, size, gap)));
     let meter = Meter::start();
     let spun = submit_when_due(contestant, run);
     run.latch.wait();
-    let spent = meter.stop().without(spun);
-    let end_to_end = Times::of(run.times(|slot| &slot.ended));
-    let queue_wait = Times::of(run.times(|slot| &slot.started));
-    let [e50, e99, e999] = Measure::END_TO_END;
-    let [q50, q99, q999] = Measure::QUEUE_WAIT;
-    let figures = [
-        (e50, end_to_end.permille(500)),
-        (e99, end_to_end.permille(990)),
-        (e999, end_to_end.permille(999)),
-        (q50, queue_wait.permille(500)),
-        (q99, queue_wait.permille(990)),
-        (q999, queue_wait.permille(999)),
-    ];
-    spent.with(figures, size)
+    (run, meter.stop().without(spun))
 }
 
 /// Submits each job when it is due. Returns the processor's time that went into waiting for that:
@@ -78,8 +116,7 @@ fn submit_when_due<C: Contestant>(contestant: &C, run: &'static Run) -> Duration
 }
 
 impl Run {
-    fn new(size: usize, workers: usize, load: f64) -> Self {
-        let mean_gap = SERVICE.div_f64(load * float(workers));
+    fn new(service: Service, size: usize, mean_gap: Duration) -> Self {
         let mut draws = Draws::seeded();
         let mut due = Duration::ZERO;
         let slots = (0..size).map(|_| {
@@ -91,6 +128,7 @@ impl Run {
             }
         });
         Self {
+            service,
             slots: slots.collect(),
             latch: Latch::leaked(size),
             begin: Instant::now(),
@@ -103,7 +141,7 @@ impl Run {
         // ORDERING: relaxed, here and below; the latch releases both to the thread that reads them
         // after it.
         slot.started.store(self.now(), Ordering::Relaxed);
-        spin(SERVICE);
+        self.service.serve();
         slot.ended.store(self.now(), Ordering::Relaxed);
         self.latch.arrive();
     }
@@ -111,6 +149,18 @@ impl Run {
     /// Nanoseconds since the run began.
     fn now(&self) -> u64 {
         u64::try_from(self.begin.elapsed().as_nanos()).unwrap_or(u64::MAX)
+    }
+
+    /// The median, and what 99 and 99.9 % do not exceed, of how long after they were due jobs
+    /// reached `moment`.
+    fn percentiles(
+        &self,
+        measures: [Measure; 3],
+        moment: impl Fn(&Slot) -> &AtomicU64,
+    ) -> [(Measure, f64); 3] {
+        let times = Times::of(self.times(moment));
+        let [p50, p99, p999] = measures;
+        [(p50, 500), (p99, 990), (p999, 999)].map(|(it, share)| (it, times.permille(share)))
     }
 
     /// How long after it was due each job reached `moment`.
@@ -148,13 +198,21 @@ mod tests {
     }
 
     #[test]
+    fn sleeping_jobs_arrive_as_often_as_many_workers_can_do_them() {
+        assert_eq!(SLEEP.gap(10, 0.5), Duration::from_micros(200));
+        let measures = sleeping(&StallsOnce::default(), 5, 10, 0.5);
+        assert!(measures[Measure::QUEUE_WAIT[0].name] > nanos(STALL / 2));
+        assert!(!measures.contains_key(Measure::END_TO_END[0].name));
+    }
+
+    #[test]
     fn a_stall_shows_in_every_job_that_was_due_meanwhile() {
         let load = 0.5;
-        let run = Run::new(100, 1, load);
+        let run = Run::new(BUSY, 100, BUSY.gap(1, load));
         let middle = run.slots[50].due;
         assert!(middle < STALL / 4, "the middle job is due during the stall");
 
-        let measures = arrivals(&StallsOnce::default(), 100, 1, load);
+        let measures = busy(&StallsOnce::default(), 100, 1, load);
         for measure in [Measure::QUEUE_WAIT[0], Measure::END_TO_END[0]] {
             let median = measures[measure.name];
             assert!(
