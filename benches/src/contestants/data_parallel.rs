@@ -112,7 +112,10 @@ impl ForkJoin for Chili {
         a: impl FnOnce(&mut chili::Scope<'_>) -> A + Send + 'static,
         b: impl FnOnce(&mut chili::Scope<'_>) -> B + Send + 'static,
     ) -> (A, B) {
-        inside.join(a, b)
+        // It runs the second closure first, and gives the first one away. With the two exchanged,
+        // it visits a tree in the order of the others.
+        let (b, a) = inside.join(b, a);
+        (a, b)
     }
 
     fn finish(self) {
