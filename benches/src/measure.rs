@@ -27,6 +27,8 @@ pub enum Unit {
 impl Measure {
     /// Wall time, divided by the jobs.
     pub const TIME_PER_JOB: Self = Self::nanoseconds("time-per-job");
+    /// The same in a second round of the same process, in memory that the first has left behind.
+    pub const TIME_PER_JOB_WARM: Self = Self::nanoseconds("time-per-job-warm");
     /// The median of many times.
     pub const MEDIAN: Self = Self::nanoseconds("median");
     /// The time that 99 in 100 do not exceed.

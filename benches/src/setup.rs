@@ -1,9 +1,10 @@
 //! `Setup`: one sample to take, and the face that a workload needs from a contestant.
 
-use anyhow::Result;
+use anyhow::{Context, Result};
 
 use crate::contestant::{Contestant, ForkJoin, Futures, Stop};
 use crate::counted::counted;
+use crate::measure::Measure;
 use crate::sample::Measures;
 use crate::system::Memory;
 use crate::workload::Workload;
@@ -56,7 +57,7 @@ impl Setup {
         if self.workload.warms_up() {
             workloads::jobs(&self.warm_up(), &contestant)?;
         }
-        let measures = counted(|| workloads::jobs(self, &contestant))??;
+        let measures = self.rounds(|| workloads::jobs(self, &contestant))?;
         contestant.finish();
         Ok(measures)
     }
@@ -67,7 +68,19 @@ impl Setup {
     fn inside<C: Contestant>(&self, contestant: C) -> Result<Measures> {
         let contestant = Box::leak(Box::new(contestant));
         workloads::inside(&self.warm_up(), contestant);
-        counted(|| workloads::inside(self, contestant))
+        self.rounds(|| Ok(workloads::inside(self, contestant)))
+    }
+
+    /// The round that counts; and for workloads that measure it, a second one.
+    fn rounds(&self, mut round: impl FnMut() -> Result<Measures>) -> Result<Measures> {
+        let mut measures = counted(&mut round)??;
+        if self.workload.has_warm_round() {
+            let (first, warm) = (Measure::TIME_PER_JOB, Measure::TIME_PER_JOB_WARM);
+            let figure = round()?.get(first.name).copied();
+            let figure = figure.context("the second round has no time")?;
+            measures.insert(warm.name.to_owned(), figure);
+        }
+        Ok(measures)
     }
 
     /// Fills the queue of `contestant` and stops it.

@@ -195,6 +195,11 @@ impl Workload {
         self.spec().face
     }
 
+    /// Whether it is run once more, to measure a round in warm memory.
+    pub(crate) fn has_warm_round(self) -> bool {
+        self.spec().measures.contains(&Measure::TIME_PER_JOB_WARM)
+    }
+
     /// Whether a part of the jobs runs before the clock starts. Not if the workload measures the
     /// first growth.
     pub(crate) fn warms_up(self) -> bool {

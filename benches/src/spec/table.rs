@@ -30,6 +30,10 @@ const BY_BOUND: Scaling = Scaling {
     ..Scaling::NONE
 };
 
+/// The measures of workloads that use much memory for the first time: the system's price for that
+/// is in the first round alone.
+const ROUNDS: &[Measure] = &[Measure::TIME_PER_JOB, Measure::TIME_PER_JOB_WARM];
+
 /// The measures of workloads that time single jobs.
 const LATENCIES: &[Measure] = &[Measure::MEDIAN, Measure::P99, Measure::TIME_PER_JOB];
 
@@ -92,6 +96,7 @@ pub(crate) const SPECS: &[Spec] = &[
         workload: Workload::Empty,
         name: "empty",
         title: "Empty jobs from one thread outside",
+        measures: ROUNDS,
         full_size: 500_000,
         quick_size: 50_000,
         scaling: Scaling {
@@ -104,6 +109,7 @@ pub(crate) const SPECS: &[Spec] = &[
         workload: Workload::EmptyFour,
         name: "empty-four",
         title: "Empty jobs from four threads outside at once",
+        measures: ROUNDS,
         full_size: 500_000,
         quick_size: 50_000,
         scaling: BY_BOUND,
@@ -113,6 +119,7 @@ pub(crate) const SPECS: &[Spec] = &[
         workload: Workload::Results,
         name: "results",
         title: "Jobs with results, submitted all, then joined in order",
+        measures: ROUNDS,
         full_size: 250_000,
         quick_size: 50_000,
         scaling: BY_BOUND,
@@ -122,6 +129,7 @@ pub(crate) const SPECS: &[Spec] = &[
         workload: Workload::SpawnInside,
         name: "spawn-inside",
         title: "A binary tree: each job submits its two children",
+        measures: ROUNDS,
         full_size: 1 << 18,
         quick_size: 1 << 14,
         scaling: BY_BOUND,
@@ -254,6 +262,7 @@ pub(crate) const SPECS: &[Spec] = &[
         workload: Workload::Queued,
         name: "queued",
         title: "A queue is filled while the workers are held, then emptied",
+        measures: ROUNDS,
         full_size: 1_000_000,
         quick_size: 50_000,
         share: 0.5,

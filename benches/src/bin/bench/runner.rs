@@ -287,7 +287,7 @@ mod tests {
         }
     }
 
-    const GOOD: &str = r#"echo "{\"workload\":\"$1\",\"contestant\":\"$2\",\"size\":$3,\"workers\":$4,\"measures\":{\"time-per-job\":5,\"cpu-per-job\":9,\"sleeps-per-job\":0}}""#;
+    const GOOD: &str = r#"echo "{\"workload\":\"$1\",\"contestant\":\"$2\",\"size\":$3,\"workers\":$4,\"measures\":{\"time-per-job\":5,\"time-per-job-warm\":4,\"cpu-per-job\":9,\"sleeps-per-job\":0}}""#;
 
     #[test]
     fn each_contestant_is_sampled_in_each_round() {
