@@ -39,6 +39,12 @@ pub(crate) struct Environment {
     /// How many samples were taken while it cost more.
     #[serde(default)]
     pub(crate) unsteady: usize,
+    /// How often a sample was taken again, since the machine stalled during it.
+    #[serde(default)]
+    pub(crate) retaken: usize,
+    /// How many samples count although it stalled each time.
+    #[serde(default)]
+    pub(crate) stalled: usize,
 }
 
 impl Environment {
@@ -60,6 +66,8 @@ impl Environment {
             load: [load(), None],
             line_ns: None,
             unsteady: 0,
+            retaken: 0,
+            stalled: 0,
         }
     }
 
@@ -108,6 +116,13 @@ impl Environment {
                 format!("{} and {}", load[0], load[1]),
             ),
             ("a cache line between two cores", self.line()),
+            (
+                "stalls of the machine",
+                format!(
+                    "{} samples taken again, {} stalled each time",
+                    self.retaken, self.stalled
+                ),
+            ),
         ]
     }
 }

@@ -105,5 +105,7 @@ fn environment() -> Environment {
         load: [Some(0.5), None],
         line_ns: Some(30.0),
         unsteady: 0,
+        retaken: 0,
+        stalled: 0,
     }
 }

@@ -19,6 +19,7 @@ mod readme;
 mod record;
 mod report;
 mod runner;
+mod stalls;
 mod statistics;
 mod steadiness;
 mod summary;
@@ -179,11 +180,13 @@ fn sample(options: &Options) -> Result<()> {
     let runner = if options.quick {
         runner
     } else {
-        runner.steady()
+        runner.steady().retaking()
     };
     let taken = runner.run(&points);
     environment.ended();
     (environment.line_ns, environment.unsteady) = taken.line;
+    environment.retaken = taken.stalls.retaken;
+    environment.stalled = taken.stalls.stalled;
     let mut record = Record {
         environment,
         workloads: wishes.workload_infos(counts_calls),

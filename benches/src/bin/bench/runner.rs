@@ -11,6 +11,7 @@ use indicatif::{ProgressBar, ProgressStyle};
 use super::calls::Calls;
 use super::plan::Point;
 use super::record::{Failure, Scale};
+use super::stalls::{Stalls, Told};
 use super::steadiness::Steadiness;
 use super::words;
 use crate::child::{self, ChildError};
@@ -24,6 +25,8 @@ pub(crate) struct Taken {
     /// The steady price of moving a cache line, in nanoseconds, if it was watched, and how many
     /// samples were taken at another price.
     pub(crate) line: (Option<f64>, usize),
+    /// How often the machine stalled, if that was watched.
+    pub(crate) stalls: Told,
 }
 
 /// What cargo says about a program that it has built.
@@ -66,6 +69,7 @@ pub(crate) struct Runner {
     bar: ProgressBar,
     taken: Taken,
     steadiness: Option<Steadiness>,
+    stalls: Option<Stalls>,
     calls: Option<Calls>,
 }
 
@@ -77,6 +81,7 @@ impl Runner {
             bar: ProgressBar::hidden(),
             taken: Taken::default(),
             steadiness: None,
+            stalls: None,
             calls: None,
         }
     }
@@ -90,6 +95,12 @@ impl Runner {
     /// Takes samples while the machine is steady, as far as possible.
     pub(crate) fn steady(mut self) -> Self {
         self.steadiness = Steadiness::begin(&self.program);
+        self
+    }
+
+    /// Takes a sample again if the machine stalled during it.
+    pub(crate) fn retaking(mut self) -> Self {
+        self.stalls = Some(Stalls::begin());
         self
     }
 
@@ -107,6 +118,9 @@ impl Runner {
         self.bar.finish_and_clear();
         if let Some(steadiness) = &self.steadiness {
             self.taken.line = steadiness.told();
+        }
+        if let Some(stalls) = &self.stalls {
+            self.taken.stalls = stalls.told();
         }
         self.taken
     }
@@ -155,12 +169,16 @@ impl Runner {
     fn sample(&mut self, point: &Point, entry: Entry) -> Outcome {
         self.bar.set_message(format!("{} on {entry}", title(point)));
         let arguments = arguments(point, entry);
-        let mut steadiness = self.steadiness.take();
-        let taken = match &mut steadiness {
-            Some(steadiness) => steadiness.take(|| self.once(point, &arguments)),
+        let (mut steadiness, mut stalls) = (self.steadiness.take(), self.stalls.take());
+        let mut watched = || match &mut stalls {
+            Some(stalls) => stalls.take(|| self.once(point, &arguments)),
             None => self.once(point, &arguments),
         };
-        self.steadiness = steadiness;
+        let taken = match &mut steadiness {
+            Some(steadiness) => steadiness.take(watched),
+            None => watched(),
+        };
+        (self.steadiness, self.stalls) = (steadiness, stalls);
         self.keep(point, entry, taken)
     }
 
