@@ -236,15 +236,14 @@ impl Pool {
         if inner.is_forked() {
             return Err(BuildError::Closed);
         }
-        // Without its workers, which an adopted engine has lost, it is closed as well.
-        if inner.newest.read(|newest| newest.pool.is_closed()) {
+        if inner.is_over(&inner.chain()) {
             return Err(BuildError::Closed);
         }
-        // Before the chain is locked: start hooks are user code, which may close or swap the pool.
+        // With the chain unlocked: start hooks are user code, which may close or swap the pool.
         let next = strategy::build(backend, inner.config.clone(), &inner.adopted)?;
         let (former, adopted) = {
             let is_closed = inner.chain();
-            if *is_closed || inner.last().pool.is_closed() {
+            if inner.is_over(&is_closed) {
                 drop(is_closed);
                 // It stops its workers, whose hooks are user code too.
                 drop(next);
@@ -464,6 +463,13 @@ impl Inner {
     /// The books; `None` in a forked child.
     fn books(&self) -> Option<MutexGuard<'_, Books>> {
         (!self.is_forked()).then(|| machine::lock(&self.books))
+    }
+
+    /// Whether no generation can follow, for a thread that has the chain: while it does not, the
+    /// newest may be closed because another one is about to follow. A pool without its workers,
+    /// which an adopted engine has lost, is closed as well.
+    fn is_over(&self, is_closed: &MutexGuard<'_, bool>) -> bool {
+        **is_closed || self.last().pool.is_closed()
     }
 
     /// The newest generation, for a thread that has the chain.

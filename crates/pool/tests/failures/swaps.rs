@@ -438,3 +438,19 @@ fn a_start_hook_closes_the_pool_that_is_being_swapped() {
         ends_clean(&pool);
     });
 }
+
+/// Two swaps at a time find the pool open: what one of them retires, the other one follows.
+#[test]
+fn swaps_at_the_same_time_all_succeed() {
+    each_backend_in_a_child(|backend| {
+        let pool = on(backend, 1, 8);
+        under_load(&pool, 1, || {
+            thread::scope(|threads| {
+                for _ in 0..3 {
+                    threads.spawn(|| swap_around(&pool, SWAPS / 10, backend));
+                }
+            });
+        });
+        ends_clean(&pool);
+    });
+}
