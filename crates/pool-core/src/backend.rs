@@ -11,6 +11,9 @@
 //! | threads that somebody else lends for a time | [`run_on_borrowed_thread`], [`put_to_sleep`] and [`Lifecycle::resume_with`] |
 //! | threads of its own, next to a runtime that polls futures | [`RegisteredThreads`], [`host_futures`] |
 //!
+//! Such a pool is an [`Executor`](crate::Executor) and a [`Shutdown`](crate::Shutdown) of its own
+//! type. The crate `pool` chooses and swaps between its own backends alone.
+//!
 //! The kit in the crate `pool-conformance` says whether the pool keeps the contract. Its example
 //! `own_executor` is a whole backend, and `thread_per_run` is a whole pool on a [`Spawn`].
 

@@ -105,6 +105,12 @@ impl Builder {
     /// its only thread waits for a future that nothing polls. A runtime that ends before the pool
     /// closes it.
     ///
+    /// Closures run on the runtime's blocking threads, and the drop of a runtime waits for those.
+    /// So a job that never returns keeps a `#[tokio::main]` from its end, although the shutdown has
+    /// reported it: leave the process by [`std::process::exit`] with the report's
+    /// [`exit_code`](crate::ShutdownReport::exit_code), or end the runtime by its own
+    /// `shutdown_timeout`.
+    ///
     /// # Examples
     ///
     /// ```

@@ -96,7 +96,8 @@ pub use pool_work_stealing::WorkStealingPool;
 pub mod prelude {
     pub use crate::{
         AsyncContext, AsyncJob, AsyncJobExt, Backend, CancelToken, Executor, ExecutorExt,
-        Interrupted, Job, JobContext, JobError, JobExt, JobHandle, JobSet, Pool, Shutdown,
-        ShutdownPolicy, SubmitError, async_job_fn, infallible_fn, infallible_future, job_fn,
+        Interrupted, Job, JobContext, JobError, JobExt, JobHandle, JobOptions, JobSet, Pool,
+        Shutdown, ShutdownPolicy, SubmitError, async_job_fn, infallible_fn, infallible_future,
+        job_fn,
     };
 }

@@ -22,6 +22,10 @@ use crate::worker::park::block_on;
 /// [`push`](Self::push) its handle. Dropped, the set cancels the jobs whose outcomes were not
 /// taken: so the first error that leaves a function by `?` cancels the rest.
 ///
+/// [`submit`](Self::submit) blocks while the queue is full, and looks at no outcome meanwhile. To
+/// learn of the first error under back-pressure as well, submit by `try_submit`, [`push`](Self::push)
+/// the handle, and [`join_next`](Self::join_next) when the queue is full.
+///
 /// # Examples
 /// ```
 /// use pool_core::{Executor, JobContext, JobError, JobSet};

@@ -118,7 +118,9 @@ pub trait Shutdown: Send + Sync {
     /// Returns promptly once the limits have passed, even when a job or a destructor never returns
     /// (`R604`). The report says exactly what was not finished, and what was cut short (`R605`).
     /// Jobs that did not start resolve as `Abandoned` before this returns, unless the policy asks
-    /// to have them [handed back](ShutdownPolicy::hand_back) (`R606`).
+    /// to have them [handed back](ShutdownPolicy::hand_back) (`R606`). What they captured is dropped
+    /// by the workers, since a destructor may block; if all workers hang, it is not dropped. Handed
+    /// back, it is the caller's to drop.
     ///
     /// Inside a job of the same pool it leaves out that job, and every other job that waits for the
     /// end or for quiet likewise. It runs queued jobs on the calling worker, which might be the

@@ -31,6 +31,14 @@ use crate::worker::future_host::SlotInTransit;
 
 /// Somewhere to run closures: threads, or a runtime, that are somebody else's.
 ///
+/// # On another pool of this project
+/// A pool may run on a part of another one's workers: a spawner that executes each run there, as a
+/// job. A run that the other pool refuses is dropped, and a worker with it, so use `execute`, which
+/// waits for room, and not `try_execute`; and give the other pool a capacity beyond the workers of
+/// all pools on it, or a `try_` submission here may wait for room there. A job of the other pool
+/// that joins one of this pool's keeps a worker that this pool may need: with no other worker, both
+/// wait forever.
+///
 /// Every `Fn(Box<dyn FnOnce() + Send>) + Send + Sync + 'static` is one. Implement it for a type of
 /// your own where [`is_own_thread`](Self::is_own_thread) matters.
 ///

@@ -12,15 +12,11 @@ pub enum StateError {
     #[error(
         "this worker has no state of that type: `on_worker_start` has to return a `RefCell` of it, and runs on a pool's own workers only"
     )]
-    /// There is no such state. `on_worker_start` returned none, or one of another type, or it did
-    /// not run on this thread: a thread of an adopted engine, or one that only polls futures.
     Missing,
     /// A job further up on this thread's stack has the state, and runs the asking one in place.
     #[error(
         "the worker's state is taken by a job that runs this one in place: do not join, submit or wait while the state is taken"
     )]
-    /// The state is borrowed by a job further up on this thread's stack, which runs the asking one
-    /// in place.
     Taken,
 }
 
