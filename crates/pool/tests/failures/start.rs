@@ -1,10 +1,11 @@
-//! Rows 5 and 57 to 60: parts of a pool's build fail, and a worker's state is needed twice.
+//! Rows 5, 7 and 57 to 60: parts of a pool's build fail, or close the pool, and a worker's state is
+//! needed twice.
 
 use std::cell::{Cell, RefCell};
 use std::convert::Infallible;
 use std::error::Error;
-use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::{Arc, OnceLock};
 
 use pool::{
     AsyncContext, Backend, BuildError, JobContext, JobError, LEAST_STACK, Pool, StateError,
@@ -281,5 +282,29 @@ fn a_refusal_goes_by_question_mark_for_a_job_that_is_not_sync() {
         let refused = error.downcast_ref::<pool::SubmitError<()>>();
         assert!(refused.is_some_and(pool::SubmitError::is_closed));
         assert!(boxed(&pool).is_err());
+    });
+}
+
+/// 7: the start hooks of the next backend are user code, and may close the pool that swaps to it.
+#[test]
+fn a_start_hook_closes_the_pool_that_is_being_swapped() {
+    each_backend_in_a_child(|backend| {
+        let swapped = Arc::new(OnceLock::<Pool>::new());
+        let own = Arc::clone(&swapped);
+        let hook = move |_worker| {
+            // The first backend starts before there is a pool to close.
+            own.get().map(Pool::close);
+        };
+        let pool = Pool::builder().backend(backend).workers(2);
+        let pool = pool.on_worker_start(hook).build().expect("it starts");
+        let handle = pool.spawn(|| 6).expect("the pool is open");
+        let _only = swapped.set(pool.clone());
+        let refused = pool.swap(backend).expect_err("it was closed meanwhile");
+        assert!(
+            matches!(refused, BuildError::Closed),
+            "{backend}: {refused}"
+        );
+        assert_eq!(value(handle), 6);
+        ends_clean(&pool);
     });
 }

@@ -4,11 +4,11 @@
 use std::convert::Infallible;
 use std::fs;
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
-use std::sync::{Arc, OnceLock, RwLock, mpsc};
+use std::sync::{Arc, RwLock, mpsc};
 use std::thread::{self, ThreadId};
 use std::time::{Duration, Instant};
 
-use pool::{Backend, BuildError, ExecutorExt, JobContext, JobExt, Pool, ShutdownPolicy, Stats};
+use pool::{Backend, ExecutorExt, JobContext, JobExt, Pool, ShutdownPolicy, Stats};
 
 use pool_conformance::probe::is_grown;
 
@@ -412,30 +412,6 @@ fn a_future_of_an_old_backend_sleeps_as_long_as_it_likes() {
             assert_eq!(ended(sleeper).expect("it ends"), Some(9), "{backend}");
             ends_clean(&pool);
         }
-    });
-}
-
-/// 7: the start hooks of the next backend are user code, and may close the pool that swaps to it.
-#[test]
-fn a_start_hook_closes_the_pool_that_is_being_swapped() {
-    each_backend_in_a_child(|backend| {
-        let swapped = Arc::new(OnceLock::<Pool>::new());
-        let own = Arc::clone(&swapped);
-        let hook = move |_worker| {
-            // The first backend starts before there is a pool to close.
-            own.get().map(Pool::close);
-        };
-        let pool = Pool::builder().backend(backend).workers(2);
-        let pool = pool.on_worker_start(hook).build().expect("it starts");
-        let handle = pool.spawn(|| 6).expect("the pool is open");
-        let _only = swapped.set(pool.clone());
-        let refused = pool.swap(backend).expect_err("it was closed meanwhile");
-        assert!(
-            matches!(refused, BuildError::Closed),
-            "{backend}: {refused}"
-        );
-        assert_eq!(value(handle), 6);
-        ends_clean(&pool);
     });
 }
 
