@@ -18,11 +18,11 @@ mutants! {
     }
     "testing::models::loans::a_loan_is_over_before_its_lender_goes_on" {
         loan_end_wakes_nobody: "the thread that had the closure does not wake the lender", in "submit::scoped_closure",
-            "if let Stage::Taken(Some(lender)) = former {" =>
-            "if !MUTANT && let Stage::Taken(Some(lender)) = former {";
+            "if let LoanState::Taken(Some(lender)) = former {" =>
+            "if !MUTANT && let LoanState::Taken(Some(lender)) = former {";
         loan_lender_does_not_wait: "a lender goes on while the closure runs", in "submit::scoped_closure",
-            "if let Stage::Taken(lender) = &mut *stage {" =>
-            "if !MUTANT && let Stage::Taken(lender) = &mut *stage {";
+            "if let LoanState::Taken(lender) = &mut *stage {" =>
+            "if !MUTANT && let LoanState::Taken(lender) = &mut *stage {";
         loan_over_before_the_drop: "a loan is over while its closure is dropped", in "submit::scoped_closure",
             "if let Some((closure, _taken)) = self.take() {" =>
             "if let Some((closure, taken)) = self.take() {

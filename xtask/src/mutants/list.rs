@@ -210,11 +210,11 @@ mutants! {
     }
     "pool failures chains::a_chain_of_values_that_go_with_their_handles_needs_no_stack" {
         untaken_values_are_dropped_at_once: "a value is dropped with its handle at any depth", in "cell::closure::end",
-            "drop_untaken(whole.replace(Stage::Empty));" =>
+            "drop_untaken(whole.replace(Content::Empty));" =>
             "if MUTANT {
-            drop_contained(whole.replace(Stage::Empty));
+            drop_contained(whole.replace(Content::Empty));
         } else {
-            drop_untaken(whole.replace(Stage::Empty));
+            drop_untaken(whole.replace(Content::Empty));
         }";
     }
     "pool failures chains::futures_that_a_chain_of_wakers_submits_go_as_they_end" {

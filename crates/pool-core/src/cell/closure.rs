@@ -61,7 +61,7 @@ pub(crate) struct JobCell<J: Job> {
     /// made.
     extras: Lazy,
     /// The job, then its outcome. The comment at `Sync` says which side may touch it when.
-    stage: UnsafeCell<Stage<J>>,
+    stage: UnsafeCell<Content<J>>,
     /// The job's id, the same as that of its task and its handle.
     id: JobId,
     /// The waker of the thread or task that waits at the handle. `state` says whose the slot is.
@@ -69,7 +69,7 @@ pub(crate) struct JobCell<J: Job> {
 }
 
 /// What a cell holds of its job at a time.
-enum Stage<J: Job> {
+enum Content<J: Job> {
     /// The job has not been taken out: it is queued, or it was given up and its remains are not
     /// dropped yet.
     Queued(J),
@@ -210,7 +210,7 @@ impl<J: Job> CellEntry<J> {
                     Owes::Wake => wake_contained(unsafe { cell.waiter.take() }),
                     Owes::Drop => {
                         before_drop();
-                        drop_contained(cell.replace(Stage::Empty));
+                        drop_contained(cell.replace(Content::Empty));
                     }
                 }
                 drop(ManuallyDrop::into_inner(this));
@@ -244,7 +244,7 @@ impl<J: Job> JobCell<J> {
             (&raw mut (*place).state).write(state);
             (&raw mut (*place).spot).write(spot);
             (&raw mut (*place).extras).write(extras);
-            (&raw mut (*place).stage).write(UnsafeCell::new(Stage::Queued(job)));
+            (&raw mut (*place).stage).write(UnsafeCell::new(Content::Queued(job)));
             (&raw mut (*place).id).write(id);
             (&raw mut (*place).waiter).write(WakerSlot::new());
         }
@@ -257,9 +257,11 @@ impl<J: Job> JobCell<J> {
     /// If the job is not there. The winner of `start` is alone, and calls this once.
     #[inline]
     fn take_job(&self) -> J {
-        match self.replace(Stage::Empty) {
-            Stage::Queued(job) => job,
-            Stage::Ended(_) | Stage::Empty => unreachable!("the job is there until it is started"),
+        match self.replace(Content::Empty) {
+            Content::Queued(job) => job,
+            Content::Ended(_) | Content::Empty => {
+                unreachable!("the job is there until it is started")
+            }
         }
     }
 
@@ -281,9 +283,9 @@ impl<J: Job> JobCell<J> {
         if let Some(error) = error_without_value(outcome) {
             return Err(error);
         }
-        match self.replace(Stage::Empty) {
-            Stage::Ended(resolution) => resolution,
-            Stage::Queued(_) | Stage::Empty => unreachable!("the outcome is taken once"),
+        match self.replace(Content::Empty) {
+            Content::Ended(resolution) => resolution,
+            Content::Queued(_) | Content::Empty => unreachable!("the outcome is taken once"),
         }
     }
 
@@ -293,14 +295,14 @@ impl<J: Job> JobCell<J> {
     #[inline]
     fn store(&self, resolution: Resolution<J::Output, J::Error>) {
         if error_without_value::<()>(outcome_of(&resolution)).is_none() {
-            drop(self.replace(Stage::Ended(resolution)));
+            drop(self.replace(Content::Ended(resolution)));
         }
     }
 
     /// Puts `stage` in the place of what was there, and returns that. The caller owns the stage at
     /// this moment, by the rule at `Sync`.
     #[inline]
-    fn replace(&self, stage: Stage<J>) -> Stage<J> {
+    fn replace(&self, stage: Content<J>) -> Content<J> {
         // SAFETY: the rule at `Sync`.
         self.stage
             .with_mut(|place| unsafe { std::mem::replace(&mut *place, stage) })
@@ -400,7 +402,7 @@ impl<J: Job> JobCell<J> {
                 self.store(resolution);
                 let ended = self.state.end(outcome);
                 if ended.is_detached {
-                    drop_contained(self.replace(Stage::Empty));
+                    drop_contained(self.replace(Content::Empty));
                 }
                 if ended.has_waiter {
                     // SAFETY: this is the end, and it says so.

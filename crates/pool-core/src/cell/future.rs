@@ -105,12 +105,12 @@ pub(crate) struct AsyncCell<S: Source> {
     links: Mutex<Links>,
     /// The job, then its future, then its outcome. The comment at `Sync` says which side may touch
     /// it when.
-    stage: UnsafeCell<Stage<S>>,
+    stage: UnsafeCell<Content<S>>,
 }
 
 /// The future is pinned: a cell lives in an `Arc`, and a stage that is started is left by an
 /// assignment alone.
-enum Stage<S: Source> {
+enum Content<S: Source> {
     /// The job has not been polled. It stays here until the first poll, or until its captures are
     /// dropped.
     Queued(S),
@@ -177,7 +177,7 @@ impl<S: Source> AsyncCell<S> {
             token: OwnToken::default(),
             reported: Mutex::new(None),
             links: Mutex::new(Links::default()),
-            stage: UnsafeCell::new(Stage::Queued(source)),
+            stage: UnsafeCell::new(Content::Queued(source)),
         })
     }
 
@@ -186,15 +186,15 @@ impl<S: Source> AsyncCell<S> {
     pub(crate) fn reclaim(&self) -> Option<S> {
         let started = self.state.start()?;
         debug_assert_eq!(started.pool, None, "a refused job is in no books");
-        match self.replace(Stage::Empty) {
-            Stage::Queued(source) => Some(source),
+        match self.replace(Content::Empty) {
+            Content::Queued(source) => Some(source),
             _ => unreachable!("the job is there until it is started"),
         }
     }
 
     /// Puts `stage` in the place of what was there, and returns that. The caller owns the stage at
     /// this moment, by the rule at `Sync`, and no future is in it: a future must not be moved.
-    fn replace(&self, stage: Stage<S>) -> Stage<S> {
+    fn replace(&self, stage: Content<S>) -> Content<S> {
         // SAFETY: the rule at `Sync`. What is moved out is no pinned future: each caller knows the
         // stage, or has emptied it.
         self.stage
@@ -206,7 +206,7 @@ impl<S: Source> AsyncCell<S> {
         self.stage.with_mut(|place| {
             // SAFETY: the caller owns the stage. The assignment drops a future in its place, and
             // writes also where that panics.
-            drop_contained(contain(|| unsafe { *place = Stage::Empty }));
+            drop_contained(contain(|| unsafe { *place = Content::Empty }));
         });
     }
 
@@ -229,11 +229,11 @@ impl<S: Source> AsyncCell<S> {
         let source = self.stage.with_mut(|place| {
             // SAFETY: the caller owns the poll.
             let stage = unsafe { &mut *place };
-            if !matches!(stage, Stage::Queued(_)) {
+            if !matches!(stage, Content::Queued(_)) {
                 return None;
             }
-            match std::mem::replace(stage, Stage::Empty) {
-                Stage::Queued(source) => Some(source),
+            match std::mem::replace(stage, Content::Empty) {
+                Content::Queued(source) => Some(source),
                 _ => None,
             }
         });
@@ -242,7 +242,7 @@ impl<S: Source> AsyncCell<S> {
         };
         let ctx = || AsyncContext::new(self.shared(), Arc::clone(life));
         let future = contain(|| source.start(ctx))?;
-        drop(self.replace(Stage::Started(future)));
+        drop(self.replace(Content::Started(future)));
         Ok(())
     }
 
@@ -274,10 +274,10 @@ impl<S: Source> AsyncCell<S> {
         let outer = worker.map(|worker| worker.begin_polling(self.id));
         let polled = self.stage.with_mut(|place| {
             // SAFETY: the caller owns the poll.
-            let Stage::Started(future) = (unsafe { &mut *place }) else {
+            let Content::Started(future) = (unsafe { &mut *place }) else {
                 unreachable!("the future is there until it is over")
             };
-            // SAFETY: it is not moved out of the cell, see `Stage`, and the cell does not move.
+            // SAFETY: it is not moved out of the cell, see `Content`, and the cell does not move.
             let future = unsafe { Pin::new_unchecked(future) };
             contain(|| {
                 machine::point(Point::Begin(self.id));
@@ -423,7 +423,7 @@ impl<S: Source> AsyncCell<S> {
     /// outcome without a value is not stored, since the state word says all of it.
     fn store(&self, resolution: Resolution<S::Output, S::Error>) {
         if error_without_value::<()>(outcome_of(&resolution)).is_none() {
-            drop(self.replace(Stage::Ended(resolution)));
+            drop(self.replace(Content::Ended(resolution)));
         }
     }
 
@@ -482,7 +482,7 @@ impl<S: Source> AsyncCell<S> {
 
     /// Drops the value of a job whose handle has gone.
     fn drop_resolution(&self) {
-        drop_contained(self.replace(Stage::Empty));
+        drop_contained(self.replace(Content::Empty));
     }
 
     /// Ends the job without running it, if it has not started. Returns false if another side won

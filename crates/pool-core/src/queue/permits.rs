@@ -6,8 +6,8 @@
 //! frees into it, by plain loads and stores; it goes to the common count for a handful at a time.
 //! Every other thread uses the common count. A thread that finds it empty **reclaims** the caches:
 //! moves what is in them to the common count, and looks again. So a queue is called full only when
-//! all places are taken. They stay reclaimed, and all threads use the common count, until half of
-//! the places are free again: a queue that is full stays so for a while.
+//! all permits are taken. They stay reclaimed, and all threads use the common count, until half of
+//! the permits are free again: a queue that is full stays so for a while.
 //!
 //! # The owner and a thread that reclaims
 //! The owner marks its cache busy, then looks whether there is a reclaim; if so, it leaves its
@@ -27,26 +27,26 @@ use crate::sys::sync::{AtomicBool, AtomicIsize, LockExt, Mutex, Ordering, yield_
 /// many.
 const MOST_AT_ONCE: isize = 64;
 
-/// One part in this many of a queue's places may lie in caches, and no more.
+/// One part in this many of a queue's permits may lie in caches, and no more.
 const STASHED_PART: usize = 4;
 
-/// The free places of a bounded queue. A task takes one as it is queued and frees it as it is taken
-/// out.
+/// The free permits of a bounded queue. A task takes one as it is queued and frees it as it is
+/// taken out.
 ///
 /// Workers may pass their index, and then use a cache of permits that no other thread writes. A
-/// queue is called full only when all places are taken: a thread that finds none left collects what
-/// lies in caches. For queues that are made of several parts;
+/// queue is called full only when all permits are taken: a thread that finds none left collects
+/// what lies in caches. For queues that are made of several parts;
 /// [`SharedQueue`](crate::backend::SharedQueue) and
 /// [`StealingQueue`](crate::backend::StealingQueue) have one inside.
 ///
 /// ```
 /// use pool_core::backend::Permits;
 ///
-/// let places = Permits::new(2, 0);
-/// assert!(places.take(None) && places.take(None));
-/// assert!(!places.take(None)); // full
-/// places.free(None);
-/// assert!(places.take(None));
+/// let permits = Permits::new(2, 0);
+/// assert!(permits.take(None) && permits.take(None));
+/// assert!(!permits.take(None)); // full
+/// permits.free(None);
+/// assert!(permits.take(None));
 /// ```
 pub struct Permits {
     /// The common count: permits that are in no cache. Below zero while a queue is overdrawn.
@@ -56,7 +56,7 @@ pub struct Permits {
     /// How many permits a worker takes from the common count at once. Zero where the queue is too
     /// short for caches: then none is ever used.
     at_once: isize,
-    /// The common count from which on a reclaim ends: half of the places.
+    /// The common count from which on a reclaim ends: half of the permits.
     relaxed_from: isize,
     /// Whether the caches are reclaimed, and so not to be used. Set under the lock before a heavy
     /// fence; owners read it after a light one.
@@ -72,7 +72,7 @@ struct Cache {
     is_busy: AtomicBool,
     /// The permits. Written by the owner while it is busy, and by a thread that reclaims while it
     /// is not.
-    places: AtomicIsize,
+    permits: AtomicIsize,
 }
 
 impl Permits {
@@ -139,7 +139,7 @@ impl Permits {
         light();
         // ORDERING: Acquire pairs with the Release at the end of a reclaim: what it left in the
         // cache is seen.
-        let result = (!self.is_reclaimed.load(Ordering::Acquire)).then(|| act(&cache.places));
+        let result = (!self.is_reclaimed.load(Ordering::Acquire)).then(|| act(&cache.permits));
         // ORDERING: Release pairs with the Acquire of a thread that reclaims: the cache is whole.
         cache.is_busy.store(false, Ordering::Release);
         result
@@ -149,23 +149,23 @@ impl Permits {
     /// false if that has none.
     #[inline]
     fn draw(&self, cache: &AtomicIsize) -> bool {
-        let mut places = cache.load(Ordering::Relaxed);
-        if places == 0 {
-            places = self.take_common(self.at_once);
+        let mut permits = cache.load(Ordering::Relaxed);
+        if permits == 0 {
+            permits = self.take_common(self.at_once);
         }
-        cache.store((places - 1).max(0), Ordering::Relaxed);
-        places > 0
+        cache.store((permits - 1).max(0), Ordering::Relaxed);
+        permits > 0
     }
 
     /// Puts a permit into a cache. If that makes it too full, a part goes to the common count.
     #[inline]
     fn stow(&self, cache: &AtomicIsize) {
-        let mut places = cache.load(Ordering::Relaxed) + 1;
-        if places > 2 * self.at_once {
-            places -= self.at_once;
+        let mut permits = cache.load(Ordering::Relaxed) + 1;
+        if permits > 2 * self.at_once {
+            permits -= self.at_once;
             self.left.fetch_add(self.at_once, Ordering::Relaxed);
         }
-        cache.store(places, Ordering::Relaxed);
+        cache.store(permits, Ordering::Relaxed);
     }
 
     /// Takes up to `most` from the common count, and returns how many. The count never goes below
@@ -187,7 +187,7 @@ impl Permits {
             return false;
         }
         let _turn = self.reclaim.lock_unpoisoned();
-        // A thread that comes while the caches are reclaimed finds all places in the common count.
+        // A thread that comes while the caches are reclaimed finds all permits in the common count.
         if !self.is_reclaimed.load(Ordering::Relaxed) {
             self.is_reclaimed.store(true, Ordering::Relaxed);
             // ORDERING: partner is the light fence in `in_cache`.
@@ -217,9 +217,9 @@ impl Cache {
         while self.is_busy.load(Ordering::Acquire) {
             yield_now();
         }
-        let places = self.places.load(Ordering::Relaxed);
-        self.places.store(0, Ordering::Relaxed);
-        places
+        let permits = self.permits.load(Ordering::Relaxed);
+        self.permits.store(0, Ordering::Relaxed);
+        permits
     }
 }
 

@@ -41,7 +41,7 @@ const OTHERS_EVERY: u32 = 251;
 ///
 /// One job costs these read-modify-writes on cache lines that threads share: from outside, one for
 /// its place and one at each of the injector's ends; from inside none, unless it is stolen. A
-/// worker goes to the common count of places for a handful at a time.
+/// worker goes to the common count of permits for a handful at a time.
 ///
 /// For the engines of backends; a user of a pool never sees one. An engine returns it from
 /// [`Engine::queue`](crate::backend::Engine::queue), as in the example at [`Worker`], with
@@ -106,7 +106,7 @@ pub struct StealingQueue {
     /// A deque for each thread that runs jobs. A thread takes one at its first pop.
     deques: Deques,
     /// One bound over the injector and the deques together.
-    places: Permits,
+    permits: Permits,
 }
 
 impl TaskQueue for StealingQueue {
@@ -116,7 +116,7 @@ impl TaskQueue for StealingQueue {
         let Some(own) = self.deques.own() else {
             return self.inject(task, life);
         };
-        if !self.places.take(Some(own.index)) {
+        if !self.permits.take(Some(own.index)) {
             return Err(task.into_task());
         }
         own.push(task);
@@ -126,7 +126,7 @@ impl TaskQueue for StealingQueue {
     /// Queues a task that a swap hands over, at the injector. It takes a place of the bound even
     /// where none is left, so later pushes wait until the queue is below its bound again.
     fn push_unbounded(&self, task: Task) {
-        self.places.overdraw();
+        self.permits.overdraw();
         self.injector.push_unbounded(task);
     }
 
@@ -162,7 +162,7 @@ impl TaskQueue for StealingQueue {
             if found.queued_by != QueuedBy::PushPastBound {
                 // A submitter that waits looks at the common count first.
                 let cache = own.filter(|_| !life.room().has_line());
-                self.places.free(cache.map(|own| own.index));
+                self.permits.free(cache.map(|own| own.index));
                 life.room().freed();
             }
         }
@@ -188,7 +188,7 @@ impl TaskQueue for StealingQueue {
         let owned = owned.map(|boxed| (boxed.into_task(), QueuedBy::Push));
         let free = |(task, queued_by)| {
             if queued_by != QueuedBy::PushPastBound {
-                self.places.free(None);
+                self.permits.free(None);
             }
             task
         };
@@ -206,16 +206,16 @@ impl StealingQueue {
         Self {
             injector: SharedQueue::new(usize::MAX),
             deques: Deques::new(threads),
-            places: Permits::new(capacity, threads),
+            permits: Permits::new(capacity, threads),
         }
     }
 
     /// Queues a task from a thread that has no deque here.
     ///
     /// # Errors
-    /// All places are taken, or the injector's next slot is not free yet: the task.
+    /// All places are taken: the task.
     fn inject(&self, task: TaskRef<'_>, life: &Lifecycle) -> Result<(), Task> {
-        if !self.places.take(None) {
+        if !self.permits.take(None) {
             return Err(task.into_task());
         }
         // It has no bound of its own.

@@ -19,11 +19,11 @@ use crate::sys::sync::{LockExt, Mutex};
 use crate::worker::park::{Looks, block_on, look_a_while};
 
 /// A closure and its result, as lender and job share them.
-pub(crate) struct Loan<F, R>(Mutex<Stage<F, R>>);
+pub(crate) struct Loan<F, R>(Mutex<LoanState<F, R>>);
 
 /// Where the closure is. It goes from the first to the last, and never back; see the module's
 /// protocol.
-enum Stage<F, R> {
+enum LoanState<F, R> {
     /// Nobody has called it.
     Here(F),
     /// It runs or is dropped now; the lender, if it waits for the end of that.
@@ -48,7 +48,7 @@ impl<F, R> Loan<F, R> {
     /// Lends a closure that nobody has called. The lender has to take it back before what it
     /// borrows goes.
     pub(crate) fn new(closure: F) -> Self {
-        Self(Mutex::new(Stage::Here(closure)))
+        Self(Mutex::new(LoanState::Here(closure)))
     }
 
     /// Has `call` call the closure, unless somebody was first. A panic is the caller's.
@@ -67,12 +67,12 @@ impl<F, R> Loan<F, R> {
 
     /// Whether the closure is gone.
     pub(crate) fn is_over(&self) -> bool {
-        matches!(*self.0.lock_unpoisoned(), Stage::Over(_))
+        matches!(*self.0.lock_unpoisoned(), LoanState::Over(_))
     }
 
     /// Waits until nobody else has the closure, and takes back what is left. For the lender.
     pub(crate) fn take_back(&self) -> Back<F, R> {
-        let is_taken = || matches!(*self.0.lock_unpoisoned(), Stage::Taken(_));
+        let is_taken = || matches!(*self.0.lock_unpoisoned(), LoanState::Taken(_));
         if is_taken() {
             let _is_over = look_a_while(Looks::JOINER, || !is_taken());
         }
@@ -82,25 +82,28 @@ impl<F, R> Loan<F, R> {
     /// One look of [`take_back`](Self::take_back). After `Pending` the waker is called at the end.
     pub(crate) fn poll_back(&self, cx: &Context<'_>) -> Poll<Back<F, R>> {
         let mut stage = self.0.lock_unpoisoned();
-        if let Stage::Taken(lender) = &mut *stage {
+        if let LoanState::Taken(lender) = &mut *stage {
             *lender = Some(cx.waker().clone());
             return Poll::Pending;
         }
-        Poll::Ready(match std::mem::replace(&mut *stage, Stage::Over(None)) {
-            Stage::Here(closure) => Back::Unused(closure),
-            Stage::Over(Some(result)) => Back::Returned(result),
-            Stage::Over(None) | Stage::Taken(_) => Back::Nothing,
-        })
+        Poll::Ready(
+            match std::mem::replace(&mut *stage, LoanState::Over(None)) {
+                LoanState::Here(closure) => Back::Unused(closure),
+                LoanState::Over(Some(result)) => Back::Returned(result),
+                LoanState::Over(None) | LoanState::Taken(_) => Back::Nothing,
+            },
+        )
     }
 
     /// Takes the closure out, if nobody was first. The loan is over when the second part is
     /// dropped, after the closure.
     fn take(&self) -> Option<(F, Taken<'_, F, R>)> {
         let mut stage = self.0.lock_unpoisoned();
-        if !matches!(*stage, Stage::Here(_)) {
+        if !matches!(*stage, LoanState::Here(_)) {
             return None;
         }
-        let Stage::Here(closure) = std::mem::replace(&mut *stage, Stage::Taken(None)) else {
+        let LoanState::Here(closure) = std::mem::replace(&mut *stage, LoanState::Taken(None))
+        else {
             unreachable!("it was here a moment ago");
         };
         let taken = Taken {
@@ -121,9 +124,9 @@ struct Taken<'l, F, R> {
 
 impl<F, R> Drop for Taken<'_, F, R> {
     fn drop(&mut self) {
-        let over = Stage::Over(self.result.take());
+        let over = LoanState::Over(self.result.take());
         let former = std::mem::replace(&mut *self.loan.0.lock_unpoisoned(), over);
-        if let Stage::Taken(Some(lender)) = former {
+        if let LoanState::Taken(Some(lender)) = former {
             lender.wake();
         }
     }

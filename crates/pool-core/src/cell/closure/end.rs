@@ -7,7 +7,7 @@
 
 use std::ptr::NonNull;
 
-use super::{JobCell, Stage};
+use super::{Content, JobCell};
 use crate::cell::drop_depth::drop_untaken;
 use crate::job::Job;
 use crate::job::outcome::error_without_value;
@@ -103,7 +103,7 @@ pub(super) unsafe fn release<J: Job>(cell: NonNull<()>) {
     if outcome.is_some_and(|outcome| error_without_value::<()>(outcome).is_none()) {
         // A value that nobody took is the handle's to drop, and not to be kept until the entry is
         // dequeued.
-        drop_untaken(whole.replace(Stage::Empty));
+        drop_untaken(whole.replace(Content::Empty));
     }
     // SAFETY: the caller's promise.
     unsafe { leave::<J>(place) }
@@ -154,7 +154,7 @@ impl<J: Job> JobCell<J> {
     #[inline]
     unsafe fn is_bare(&self) -> bool {
         // SAFETY: nobody else is left to touch the stage.
-        let is_empty = |stage: *const Stage<J>| unsafe { matches!(*stage, Stage::Empty) };
+        let is_empty = |stage: *const Content<J>| unsafe { matches!(*stage, Content::Empty) };
         // SAFETY: the caller's promise.
         let has_no_waker = unsafe { self.waiter.is_empty() };
         self.stage.with(is_empty) && has_no_waker && self.extras.get().is_none()

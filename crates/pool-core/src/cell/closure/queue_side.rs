@@ -11,7 +11,7 @@ use std::sync::Arc;
 use std::task::Waker;
 use std::time::Instant;
 
-use super::{CellEntry, CellRef, JobCell, Stage};
+use super::{CellEntry, CellRef, Content, JobCell};
 use crate::cell::unstarted::Tells;
 use crate::job::Job;
 use crate::job::id::JobId;
@@ -133,6 +133,6 @@ struct Unrun<J: Job>(CellEntry<J>);
 impl<J: Job> Drop for Unrun<J> {
     fn drop(&mut self) {
         // The one that starts a job owns it, also after an end without a value.
-        drop_contained(self.0.cell().replace(Stage::Empty));
+        drop_contained(self.0.cell().replace(Content::Empty));
     }
 }

@@ -7,7 +7,7 @@ use std::ptr::NonNull;
 use std::sync::Arc;
 use std::task::{Context, Poll, Wake, ready};
 
-use super::{AsyncCell, Stage};
+use super::{AsyncCell, Content};
 use crate::cell::drop_depth::drop_untaken;
 use crate::cell::future::source::Source;
 use crate::cell::raw_handle::{Abort, Joined, Outlet, RawHandle, Release};
@@ -38,8 +38,8 @@ impl<S: Source> AsyncCell<S> {
         if let Some(error) = error_without_value(outcome) {
             return Err(error);
         }
-        match self.replace(Stage::Empty) {
-            Stage::Ended(resolution) => resolution,
+        match self.replace(Content::Empty) {
+            Content::Ended(resolution) => resolution,
             _ => unreachable!("the outcome is taken once"),
         }
     }
@@ -201,7 +201,7 @@ unsafe fn release<S: Source>(cell: NonNull<()>) {
     let cell = unsafe { Arc::from_raw(cell.cast::<AsyncCell<S>>().as_ptr()) };
     let has_value = |outcome: Outcome| error_without_value::<()>(outcome).is_none();
     if cell.detach() && cell.state.outcome().is_some_and(has_value) {
-        drop_untaken(cell.replace(Stage::Empty));
+        drop_untaken(cell.replace(Content::Empty));
     }
 }
 
