@@ -208,20 +208,23 @@ impl<S: Spawn> SpawnEngine<S> {
     /// dropped loses its worker and nothing else.
     fn start_run(self: &Arc<Self>, slot: usize) {
         let moving = SlotInTransit::new(Arc::clone(self), slot, None);
-        let run = Box::new(move || {
-            let (engine, slot, _no_task) = moving.arrive();
-            match run_on_borrowed_thread(&engine, slot, Some(STAY)) {
-                BorrowedRun::Over => {}
-                BorrowedRun::Paused => engine.start_run(slot),
-                BorrowedRun::Refused => engine.run_on_a_new_thread(slot),
-            }
-        });
+        let run = Box::new(move || Self::run(moving));
         // A spawner that panics has dropped the run, and with it the worker.
         drop_contained(contain(|| self.spawner.spawn(run)).err());
     }
 }
 
 impl<S: Spawn> SpawnEngine<S> {
+    /// Makes a run on the calling thread, and sees to how the worker goes on.
+    fn run(moving: SlotInTransit<Self>) {
+        let (engine, slot, _no_task) = moving.arrive();
+        match run_on_borrowed_thread(&engine, slot, Some(STAY)) {
+            BorrowedRun::Over => {}
+            BorrowedRun::Paused => engine.start_run(slot),
+            BorrowedRun::Refused => engine.run_on_a_new_thread(slot),
+        }
+    }
+
     /// Makes a run on a thread that is started for it. If the system has no thread, the spawner is
     /// asked again.
     #[cold]
@@ -231,14 +234,9 @@ impl<S: Spawn> SpawnEngine<S> {
         let ours = Arc::new(Mutex::new(Some(moving)));
         let its = Arc::clone(&ours);
         let body = move || {
-            let Some(moving) = its.lock_unpoisoned().take() else {
-                return;
-            };
-            let (engine, slot, _no_task) = moving.arrive();
+            let moving = its.lock_unpoisoned().take();
             // There is no job on this thread, so the run is not refused.
-            if run_on_borrowed_thread(&engine, slot, Some(STAY)) == BorrowedRun::Paused {
-                engine.start_run(slot);
-            }
+            moving.into_iter().for_each(Self::run);
         };
         let thread = machine::spawn_named(format!("{}-run", Self::NAME), None, body);
         if thread.is_err()
