@@ -74,7 +74,7 @@ pub(super) fn busy<C: Contestant>(
     spent.with([e50, e99, e999, q50, q99, q999], size)
 }
 
-/// The same with jobs that sleep, for so many workers that each would need a core of its own.
+/// The same with jobs that sleep, for more workers than there are cores.
 pub(super) fn sleeping<C: Contestant>(
     contestant: &C,
     size: usize,

@@ -52,8 +52,7 @@ use std::time::Duration;
 use crossbeam_utils::CachePadded;
 
 use crate::job::id::JobId;
-use crate::job::outcome::Resolution;
-use crate::job::outcome::{Outcome, outcome_of};
+use crate::job::outcome::{Outcome, Resolution, outcome_of};
 use crate::pool::engine::{Engine, Host, Inside, Within};
 use crate::pool::lifecycle::{Awaits, Lifecycle};
 use crate::queue::TaskQueue;

@@ -46,7 +46,7 @@ use tokio::time::{Instant, sleep_until, timeout_at};
 const STOP_LIMIT: Duration = Duration::from_secs(25);
 /// For a request, from its head to its answer. So one may well outlast the stop.
 const REQUEST_LIMIT: Duration = Duration::from_secs(30);
-/// A job asks after each so many bytes whether it should go on.
+/// A job asks after each block of bytes whether it should go on.
 const STEP: usize = 1 << 16;
 
 // One thread does for the sockets, since all that computes is on the pool.

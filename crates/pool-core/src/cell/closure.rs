@@ -28,10 +28,9 @@ use crate::cell::unstarted::{Tells, Unstarted};
 use crate::cell::waker_slot::WakerSlot;
 use crate::job::context::JobContext;
 use crate::job::id::JobId;
-use crate::job::outcome::Resolution;
 use crate::job::outcome::{
-    Concluded, Interrupted, Outcome, conclude, contain, drop_contained, error_without_value,
-    outcome_of, wake_contained,
+    Concluded, Interrupted, Outcome, Resolution, conclude, contain, drop_contained,
+    error_without_value, outcome_of, wake_contained,
 };
 use crate::job::{Job, JobOptions, Terms};
 use crate::sys::machine::{self, Point};

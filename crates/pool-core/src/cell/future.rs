@@ -54,10 +54,9 @@ use crate::cell::waker_slot::WakerSlot;
 use crate::job::Terms;
 use crate::job::context::{AsyncContext, OwnToken};
 use crate::job::id::JobId;
-use crate::job::outcome::Resolution;
-use crate::job::outcome::{Concluded, conclude, error_without_value};
 use crate::job::outcome::{
-    Interrupted, JobError, Outcome, PanicInfo, contain, drop_contained, outcome_of, wake_contained,
+    Concluded, Interrupted, JobError, Outcome, PanicInfo, Resolution, conclude, contain,
+    drop_contained, error_without_value, outcome_of, wake_contained,
 };
 use crate::pool::lifecycle::Lifecycle;
 use crate::sys::machine::{self, Point};

@@ -360,7 +360,7 @@ impl<E: Engine> PoolBuilder<E> {
     /// Runs on the caller's own engine: a rayon thread pool, a tokio handle. It stays the caller's.
     ///
     /// The later of two calls holds. The threads keep their own names and stacks, and run no hooks.
-    /// Each backend says what else it asks of the engine.
+    /// Each backend says what more it asks of the engine.
     ///
     /// # Examples
     ///

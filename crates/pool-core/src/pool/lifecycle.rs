@@ -2,7 +2,7 @@
 //!
 //! # Parts
 //! On the way in: `intake` (one submission), `phase`. While it runs: `roster` (the workers),
-//! `counts`, `notify` (whom an arrival wakes), `quiescence` (who waits for an idle pool),
+//! `counts`, `notify` (the worker that an arrival wakes), `quiescence` (waits for an idle pool),
 //! `excluded_waiters` (jobs that wait for their own pool), `woken_futures`. At the end: `ending`,
 //! `taken_out`, `after_cancel`, `owners`.
 //!

@@ -60,7 +60,7 @@ const MOST_WARM: usize = 8;
 const STEP: usize = 2;
 
 /// The largest capacity whose limit can be told from a position that has wrapped. No memory holds
-/// so many tasks.
+/// that many tasks.
 const MOST_PLACES: usize = usize::MAX / 8;
 
 /// See the module.

@@ -7,8 +7,8 @@
 //!
 //! # Where a worker looks
 //! At its own deque, the newest task first; then at the injector; then at the deques of others, of
-//! which it takes about half. Every so many looks it changes the order, by fixed periods that are
-//! prime to each other, so that every queued task is taken after a bounded number of others
+//! which it takes about half. After a number of looks it changes the order, by fixed periods that
+//! are prime to each other, so that every queued task is taken after a bounded number of others
 //! (`R206`).
 
 use std::fmt;

@@ -4,8 +4,7 @@
 use crate::cell::closure::{CellEntry, watched_task};
 use crate::job::context::JobContext;
 use crate::job::id::JobId;
-use crate::job::outcome::{Concluded, conclude};
-use crate::job::outcome::{Interrupted, contain, drop_contained, outcome_of};
+use crate::job::outcome::{Concluded, Interrupted, conclude, contain, drop_contained, outcome_of};
 use crate::job::{Job, JobOptions, Terms};
 use crate::pool::lifecycle::Lifecycle;
 use crate::submit::error::{Refused, SubmitError};

@@ -10,8 +10,7 @@ use std::ptr::NonNull;
 use super::{Content, JobCell};
 use crate::cell::drop_depth::drop_untaken;
 use crate::job::Job;
-use crate::job::outcome::error_without_value;
-use crate::job::outcome::{Outcome, drop_contained};
+use crate::job::outcome::{Outcome, drop_contained, error_without_value};
 use crate::sys::sync::{Ordering, fence};
 use crate::task::slab;
 

@@ -20,8 +20,7 @@ use crate::job::Job;
 use crate::job::cancel_token::CancelToken;
 use crate::job::context::{Cancellation, OwnToken};
 use crate::job::id::JobId;
-use crate::job::outcome::Resolution;
-use crate::job::outcome::{Outcome, drop_contained, outcome_of};
+use crate::job::outcome::{Outcome, Resolution, drop_contained, outcome_of};
 use crate::sys::sync::Ordering;
 use crate::worker::Worker;
 

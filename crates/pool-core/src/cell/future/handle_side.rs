@@ -16,9 +16,9 @@ use crate::job::Terms;
 use crate::job::cancel_token::CancelToken;
 use crate::job::context::{AsyncView, Cancellation, OwnToken};
 use crate::job::id::JobId;
-use crate::job::outcome::Resolution;
-use crate::job::outcome::error_without_value;
-use crate::job::outcome::{Interrupted, Outcome, drop_contained, wake_contained};
+use crate::job::outcome::{
+    Interrupted, Outcome, Resolution, drop_contained, error_without_value, wake_contained,
+};
 use crate::sys::sync::{LockExt, Ordering};
 use crate::worker::Worker;
 use crate::worker::park::Parker;

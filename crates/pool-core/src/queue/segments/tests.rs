@@ -95,7 +95,7 @@ fn segments_are_used_again_and_given_back_after_a_burst() {
         go_through(&queue, usize::MAX, [SEGMENTS * SLOTS, 0]);
         let spares = queue.spares.lock_unpoisoned();
         assert_eq!(spares.linked, 1);
-        assert_eq!(spares.warm.len(), MOST_WARM + 1, "so many keep their pages");
+        assert_eq!(spares.warm.len(), MOST_WARM + 1, "these keep their pages");
         let all = spares.warm.len() + spares.cold.len();
         assert!(made == 0 || all == made, "{made} segments became {all}");
         made = all;
