@@ -70,11 +70,14 @@ mutants! {
             .is_err()";
     }
     "testing::models::no_wake_is_lost" {
+        idle_no_fence_before_the_last_look: "no fence between the announcement and the last look", in "worker::sleep",
+            "full();
+        if !has_work() {" =>
+            "if !MUTANT { full(); }
+        if !has_work() {";
         idle_no_last_look: "a worker sleeps without a last look", in "worker::sleep",
             "if !has_work() {" =>
             "if MUTANT || !has_work() {";
-        idle_no_heavy_fence: "no fence between the announcement and the last look", in "worker::sleep",
-            "heavy();" => "if !MUTANT { heavy(); }";
         idle_no_light_fence: "no fence between the push and the look for sleepers", in "worker::sleep",
             "light();" => "if !MUTANT { light(); }";
         idle_notify_forgets: "a submitter takes a sleeper and does not resume it", in "worker::sleep",
@@ -91,12 +94,26 @@ mutants! {
             "searching(self.word.fetch_sub(SEARCHING, Ordering::SeqCst)) == 1 && !MUTANT;";
         idle_last_searcher_has_no_fence: "no fence between the end of the last search and the look for more", in "worker::sleep",
             "if was_last {
-            fence(Ordering::SeqCst);" =>
+            full();" =>
             "if was_last {
-            if !MUTANT { fence(Ordering::SeqCst); }";
+            if !MUTANT { full(); }";
         idle_patience_forgets: "a submitter that has waited for a searcher wakes no worker", in "worker::sleep",
             "if is_another_active && spin_a_while(|| self.has_searcher()) {" =>
             "if is_another_active && (MUTANT || spin_a_while(|| self.has_searcher())) {";
+    }
+    "testing::models::searchers::a_late_push_is_seen_before_all_sleep" {
+        idle_mark_without_heavy_fence: "the worker that sets the mark makes a full fence only", in "worker::sleep",
+            "heavy();" => "if MUTANT { full() } else { heavy() }";
+        idle_heavy_fence_before_the_mark: "a worker makes its heavy fence before it sets the mark", in "worker::sleep",
+            "while !self.join_sleepers(worker) {" =>
+            "if MUTANT { heavy(); }
+        while !self.join_sleepers(worker) {
+            if MUTANT { continue; }";
+        idle_marked_push_without_fence: "a submitter that reads the mark makes no fence", in "worker::sleep",
+            "full();
+        let word =" =>
+            "if !MUTANT { full(); }
+        let word =";
     }
     "testing::models::slabs::a_slab_goes_with_its_last_place" {
         slab_frees_relaxed: "a place is freed without a release", in "task::slab",

@@ -18,13 +18,13 @@
 //! after, so did the light side's read, and that sees what the heavy side wrote before its call.
 //! The kernel documents just this pairing (`MEMBARRIER_CMD_PRIVATE_EXPEDITED`).
 //!
-//! A pair of light fences orders nothing, and a `light` does not pair with a plain full fence. So
-//! each use names its partner.
+//! A pair of light fences orders nothing, and a `light` does not pair with a plain full fence
+//! ([`full`]). So each use names its partner.
 //!
 //! Under loom both sides are full fences: what the models prove is the protocol, given fences that
-//! pair.
+//! pair. A model of which side needs which fence puts **delayed stores** in their place.
 
-#[cfg(not(all(target_os = "linux", not(pool_loom), not(miri))))]
+#[cfg(not(any(pool_loom, all(target_os = "linux", not(miri)))))]
 mod fences {
     use crate::sys::sync::{Ordering, fence};
 
@@ -121,4 +121,17 @@ mod fences {
     }
 }
 
+/// A full fence on this side alone: a partner of others of its kind, and of `heavy`.
+#[cfg(not(pool_loom))]
+#[inline(always)]
+pub(crate) fn full() {
+    crate::sys::sync::fence(crate::sys::sync::Ordering::SeqCst);
+}
+
+#[cfg(pool_loom)]
+mod delayed_stores;
+
+#[cfg(pool_loom)]
+pub(crate) use delayed_stores::{Delayed, full, heavy, light, prepare};
+#[cfg(not(pool_loom))]
 pub(crate) use fences::{heavy, light, prepare};

@@ -4,9 +4,11 @@
 //! A worker is **active** (it runs a job), **searching** (it looks for one) or **sleeping** (it is
 //! on the stack, parked or about to park). One word counts the sleeping and the searching.
 //!
+//! The word has a mark too: **fenced**. It stands while somebody sleeps, and for a while after.
+//!
 //! # The submitter, after its push
-//! First a light fence; then it reads the word. If nobody sleeps, it is done. Otherwise a full
-//! fence, and it reads the word again: if nobody sleeps, or somebody searches, it is done.
+//! First a light fence; then it reads the word. If the mark is not there, it is done. Otherwise a
+//! full fence, and it reads the word again: if nobody sleeps, or somebody searches, it is done.
 //! Otherwise it takes one sleeper off the stack, counts it as searching, and resumes it.
 //!
 //! Before that it has a little **patience**, if another worker is active: a short job is over, and
@@ -14,19 +16,40 @@
 //! job, joins it and submits the next would wake a second worker each time, for nothing.
 //!
 //! # The worker that found nothing
-//! It puts itself on the stack; in one step it leaves the searching and joins the sleeping. Then a
-//! heavy fence; then it looks into the queues once more. Empty: it parks until somebody takes it
-//! off the stack. Not empty: it takes itself off the stack and searches again; if it is no longer
-//! there, it was resumed and searches nevertheless.
+//! If the mark is absent, it sets it, and then makes a heavy fence. Only then it puts itself on the
+//! stack; in one step it leaves the searching and joins the sleeping. Then a full fence; then it
+//! looks into the queues once more. Empty: it parks until somebody takes it off the stack. Not
+//! empty: it takes itself off the stack and searches again; if it is no longer there, it was
+//! resumed and searches nevertheless.
 //!
 //! # The worker that found something
 //! It leaves the searching. If it was the last, a full fence; then it looks whether there is more
 //! and resumes one sleeper if so: one wakes the next, for as long as there is work.
 //!
+//! # What the mark is for
+//! A heavy fence is a system call, and interrupts every core that runs the process. It is for
+//! submitters that make a light fence only. So the first worker to sleep has the submitters make
+//! full fences from now on, and pays with a heavy one for those that do not know it yet. For the
+//! next workers to sleep a full fence is enough.
+//!
+//! The mark outlasts the last sleeper, since where workers sleep they soon sleep again. A submitter
+//! that has made a full fence and finds that nobody sleeps has paid for nothing. After
+//! [`FENCES_IN_VAIN`] such submissions, which have cost about as much as a heavy fence, the mark
+//! goes. So one heavy fence serves at least that many submissions, however often workers sleep
+//! meanwhile. //!
 //! # Why no wake is lost
-//! A submitter that read that **nobody sleeps** leaves the job to workers that are active or
-//! searching. Each of them, before it parks, announces its sleep after that read, and then looks;
-//! light and heavy fence make the push visible to that look (`asymmetric_fence`).
+//! A submitter that read **the mark, and that nobody sleeps**, leaves the job to workers that are
+//! active or searching. Each of them, before it parks, announces its sleep after that read, in the
+//! total order of the word, and then looks. Both sides have a full fence between their write and
+//! their read, so the look sees the push.
+//!
+//! A submitter that read **no mark** leaves the job to the worker that sets the mark next after
+//! that read. Nobody sleeps before that: the mark goes only while nobody sleeps, and no worker is
+//! put on the stack without it. The heavy fence of that worker and the light one make the push
+//! visible to all that it does afterwards (`asymmetric_fence`): it does not park without having
+//! looked. Others that announce meanwhile may miss the push, and sleep. If the worker takes another
+//! job than this one, or its slot is resumed elsewhere, the last searcher looks for more, as below.
+//! It leaves the searching after that worker in the order of the word, so it sees the push too.
 //!
 //! A submitter that read that **somebody searches** has put a full fence between its push and that
 //! read. Each worker that searched at that moment leaves the searching later in the total order of
@@ -36,21 +59,29 @@
 
 use crossbeam_utils::CachePadded;
 
-use crate::sys::asymmetric_fence::{heavy, light};
-use crate::sys::sync::{AtomicU64, LockExt, Mutex, Ordering, fence};
+use crate::sys::asymmetric_fence::{full, heavy, light};
+use crate::sys::sync::{AtomicU32, AtomicU64, LockExt, Mutex, Ordering};
 use crate::worker::park::spin_a_while;
 
 /// One sleeping worker, in the word.
 const SLEEPING: u64 = 1 << 32;
 /// One searching worker, in the word.
 const SEARCHING: u64 = 1;
+/// The mark, in the word: submitters make a full fence between their push and their look.
+const FENCED: u64 = 1 << 63;
+
+/// How many submissions make a full fence and find that nobody sleeps, before the mark goes. A full
+/// fence takes some ten nanoseconds, a heavy one about a microsecond, and as much on other cores.
+const FENCES_IN_VAIN: u32 = if cfg!(pool_loom) { 1 } else { 64 };
 
 /// The idle stack of a pool, and the counts that submitters look at. Slots are what sleep here; for
 /// workers with threads of their own, the slot is the worker.
 pub(crate) struct Sleep {
-    /// Sleeping workers in the upper half, searching in the lower. Changed with SeqCst, and for
-    /// sleepers only under the lock of the stack.
+    /// The mark in the highest bit, sleeping workers in the rest of the upper half, searching in
+    /// the lower. Changed with SeqCst; the mark and the sleepers only under the lock of the stack.
     word: CachePadded<AtomicU64>,
+    /// How many submissions have fenced in vain since the mark was set. A few may be lost.
+    in_vain: AtomicU32,
     /// The slots that sleep, the latest on top. No user code runs under the lock.
     stack: Mutex<Vec<usize>>,
     /// How many workers the pool has.
@@ -59,7 +90,7 @@ pub(crate) struct Sleep {
 
 /// Returns how many sleep, by the word.
 fn sleeping(word: u64) -> u64 {
-    word / SLEEPING
+    (word & !FENCED) / SLEEPING
 }
 
 /// Returns how many search, by the word.
@@ -86,6 +117,7 @@ impl Sleep {
     pub(crate) fn new(workers: usize) -> Self {
         Self {
             word: CachePadded::new(AtomicU64::new(0)),
+            in_vain: AtomicU32::new(0),
             stack: Mutex::new(Vec::with_capacity(workers)),
             workers: workers as u64,
         }
@@ -96,23 +128,28 @@ impl Sleep {
     /// is asked only if somebody sleeps.
     #[inline]
     pub(crate) fn notify(&self, is_worker: impl FnOnce() -> bool) -> Option<usize> {
-        // ORDERING: partner is the heavy fence in `announce`: either this read sees the sleeper, or
-        // its last look sees the push.
+        // ORDERING: partner is the heavy fence in `announce`: either this read sees the mark, or
+        // the look of the worker that sets it sees the push.
         light();
         if self.word.load(Ordering::Relaxed) < SLEEPING {
             return None;
         }
-        self.notify_sleeper(is_worker)
+        self.notify_fenced(is_worker)
     }
 
-    /// Does the part of [`notify`](Self::notify) that is due only where somebody sleeps.
+    /// Does the part of [`notify`](Self::notify) that is due only while the mark stands.
     #[inline(never)]
-    fn notify_sleeper(&self, is_worker: impl FnOnce() -> bool) -> Option<usize> {
-        // ORDERING: pairs with the fence in `end_search`: either this read sees no searcher, or its
-        // look sees the push. The later reads are of later states, so the same holds for them.
-        fence(Ordering::SeqCst);
+    fn notify_fenced(&self, is_worker: impl FnOnce() -> bool) -> Option<usize> {
+        // ORDERING: pairs with the fences in `announce` and in `end_search`: either this read sees
+        // the sleeper, or sees no searcher, or their look sees the push. The later reads are of
+        // later states, so the same holds for them.
+        full();
         let word = self.word.load(Ordering::Relaxed);
-        if sleeping(word) == 0 || searching(word) != 0 {
+        if sleeping(word) == 0 {
+            self.has_fenced_in_vain();
+            return None;
+        }
+        if searching(word) != 0 {
             return None;
         }
         let is_another_active = sleeping(word) + u64::from(is_worker()) < self.workers;
@@ -120,6 +157,31 @@ impl Sleep {
             return None;
         }
         self.take_sleeper()
+    }
+
+    /// Counts a fence for which no sleeper was found, and takes the mark away after many of them.
+    fn has_fenced_in_vain(&self) {
+        // Not in one step: if one of two submitters is not counted, the mark stays a little longer.
+        let in_vain = self.in_vain.load(Ordering::Relaxed) + 1;
+        self.in_vain.store(in_vain, Ordering::Relaxed);
+        if in_vain >= FENCES_IN_VAIN {
+            self.remove_mark();
+        }
+    }
+
+    /// Takes the mark away, unless somebody sleeps.
+    #[cold]
+    fn remove_mark(&self) {
+        let stack = self.stack.lock_unpoisoned();
+        if stack.is_empty() && self.is_marked() {
+            self.word.fetch_sub(FENCED, Ordering::SeqCst);
+        }
+        self.in_vain.store(0, Ordering::Relaxed);
+    }
+
+    /// Returns whether the mark is there. Up to date while the stack is locked.
+    fn is_marked(&self) -> bool {
+        self.word.load(Ordering::Relaxed) & FENCED != 0
     }
 
     /// Takes the top of the stack and counts it as searching, unless a worker searches by now.
@@ -141,7 +203,7 @@ impl Sleep {
     /// Returns whether a worker sleeps. Out of date at once.
     #[inline]
     pub(crate) fn has_sleeper(&self) -> bool {
-        self.word.load(Ordering::Relaxed) >= SLEEPING
+        sleeping(self.word.load(Ordering::Relaxed)) != 0
     }
 
     /// Returns whether others search next to the caller, which is counted as searching. Out of date
@@ -159,7 +221,7 @@ impl Sleep {
     /// Returns whether a worker sleeps or searches. Out of date at once.
     #[inline]
     pub(crate) fn is_somebody_idle(&self) -> bool {
-        self.word.load(Ordering::Relaxed) != 0
+        self.word.load(Ordering::Relaxed) & !FENCED != 0
     }
 
     /// Takes a sleeper off the stack for a caller that has work for its slot already. It is not
@@ -198,8 +260,8 @@ impl Sleep {
     pub(crate) fn end_search(&self) -> bool {
         let was_last = searching(self.word.fetch_sub(SEARCHING, Ordering::SeqCst)) == 1;
         if was_last {
-            // ORDERING: pairs with the fence in `notify_sleeper`; the caller's look comes after it.
-            fence(Ordering::SeqCst);
+            // ORDERING: pairs with the fence in `notify_fenced`; the caller's look comes after it.
+            full();
         }
         was_last
     }
@@ -207,20 +269,33 @@ impl Sleep {
     /// Puts a searcher on the stack, and looks once more: `has_work` is its last look. The caller
     /// does what the answer says.
     pub(crate) fn announce(&self, worker: usize, has_work: impl FnOnce() -> bool) -> Announced {
-        {
-            let mut stack = self.stack.lock_unpoisoned();
-            stack.push(worker);
-            self.word
-                .fetch_add(SLEEPING.wrapping_sub(SEARCHING), Ordering::SeqCst);
+        while !self.join_sleepers(worker) {
+            // ORDERING: partner is the light fence in `notify`. After the mark was set, and before
+            // this worker is on the stack, from which another thread may go on in its place.
+            heavy();
         }
-        // ORDERING: partner is the light fence in `notify`; a full fence too, for that in
-        // `notify_sleeper`.
-        heavy();
+        // ORDERING: pairs with the fence in `notify_fenced`.
+        full();
         if !has_work() {
             Announced::Sleep
         } else {
             self.withdraw(worker)
         }
+    }
+
+    /// Puts a searcher on the stack and returns true, if the mark is there. Otherwise sets the mark
+    /// and returns false: the caller makes a heavy fence, and tries again.
+    fn join_sleepers(&self, worker: usize) -> bool {
+        let mut stack = self.stack.lock_unpoisoned();
+        let is_marked = self.is_marked();
+        if is_marked {
+            stack.push(worker);
+            self.word
+                .fetch_add(SLEEPING.wrapping_sub(SEARCHING), Ordering::SeqCst);
+        } else {
+            self.word.fetch_add(FENCED, Ordering::SeqCst);
+        }
+        is_marked
     }
 
     /// Takes the worker off the stack again, unless another thread has.
@@ -235,5 +310,55 @@ impl Sleep {
                 Announced::Search
             }
         }
+    }
+}
+
+#[cfg(all(test, not(pool_loom)))]
+mod tests {
+    use super::{Announced, FENCES_IN_VAIN, Sleep};
+
+    /// Lets worker 0 search, sleep, be resumed by a submission, and find its job.
+    fn sleep_and_wake(sleep: &Sleep) {
+        sleep.begin_search();
+        assert_eq!(sleep.announce(0, || false), Announced::Sleep);
+        assert_eq!(sleep.notify(|| false), Some(0));
+        assert!(sleep.end_search());
+    }
+
+    #[test]
+    fn the_mark_outlasts_sleeps_until_many_submissions_find_nobody_asleep() {
+        let sleep = Sleep::new(1);
+        assert!(!sleep.is_marked());
+        sleep_and_wake(&sleep);
+        for _ in 1..FENCES_IN_VAIN {
+            assert_eq!(sleep.notify(|| false), None);
+            assert!(sleep.is_marked());
+        }
+        assert_eq!(sleep.notify(|| false), None);
+        assert!(!sleep.is_marked());
+        sleep_and_wake(&sleep);
+        assert!(sleep.is_marked());
+    }
+
+    #[test]
+    fn only_the_first_sleep_sets_the_mark() {
+        let sleep = Sleep::new(2);
+        sleep.begin_search();
+        sleep.begin_search();
+        assert!(!sleep.join_sleepers(0));
+        assert!(sleep.join_sleepers(0));
+        assert!(sleep.join_sleepers(1));
+        // Not even after both were resumed: submitters still fence.
+        assert_eq!(sleep.take_all(), [0, 1]);
+        assert!(sleep.join_sleepers(1));
+    }
+
+    #[test]
+    fn the_mark_alone_is_nobody_asleep_or_searching() {
+        let sleep = Sleep::new(1);
+        sleep_and_wake(&sleep);
+        assert!(sleep.is_marked());
+        assert!(!sleep.has_sleeper() && !sleep.has_searcher() && !sleep.is_somebody_idle());
+        assert_eq!(sleep.take_for_work(), None);
     }
 }

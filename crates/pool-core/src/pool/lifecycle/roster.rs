@@ -70,7 +70,7 @@ impl Roster {
 
     /// Resumes all that sleep, after the phase was set.
     pub(super) fn resume_sleepers(&self) {
-        // ORDERING: partner is the heavy fence of a worker that announces its sleep: it sees the
+        // ORDERING: partner is the fence of a worker that announces its sleep: it sees the
         // phase, or is seen here.
         heavy();
         for worker in self.sleep.take_all() {

@@ -1,10 +1,11 @@
-//! A model of how one searcher wakes the next.
+//! Models of how one searcher wakes the next, and of which fence a worker's sleep needs.
 
 use loom::sync::Arc;
 use loom::sync::atomic::{AtomicUsize, Ordering::Relaxed};
 use loom::thread;
 
 use super::{Token, model};
+use crate::sys::asymmetric_fence::Delayed;
 use crate::worker::sleep::{Announced, Sleep};
 
 /// Two workers, two jobs: the job that is taken first waits within its run for the other.
@@ -18,6 +19,20 @@ struct Pair {
 }
 
 impl Pair {
+    /// Returns two workers that search, and no jobs.
+    fn searching() -> Arc<Self> {
+        let pair = Self {
+            idle: Sleep::new(2),
+            queue: AtomicUsize::new(0),
+            taken: AtomicUsize::new(0),
+            is_second_over: Token::default(),
+            resumed: Default::default(),
+        };
+        pair.idle.begin_search();
+        pair.idle.begin_search();
+        Arc::new(pair)
+    }
+
     fn push(&self) {
         self.queue.fetch_add(1, Relaxed);
         self.notify(false);
@@ -58,15 +73,7 @@ impl Pair {
 #[test]
 fn the_last_searcher_wakes_the_next() {
     model(|| {
-        let pair = Arc::new(Pair {
-            idle: Sleep::new(2),
-            queue: AtomicUsize::new(0),
-            taken: AtomicUsize::new(0),
-            is_second_over: Token::default(),
-            resumed: Default::default(),
-        });
-        pair.idle.begin_search();
-        pair.idle.begin_search();
+        let pair = Pair::searching();
         assert_eq!(pair.idle.announce(1, || false), Announced::Sleep);
         let searcher = {
             let pair = Arc::clone(&pair);
@@ -84,4 +91,33 @@ fn the_last_searcher_wakes_the_next() {
         searcher.join().unwrap();
         sleeper.join().unwrap();
     });
+}
+
+/// Two workers go to sleep while a submitter pushes two jobs whose stores come out late. One makes
+/// a heavy fence, and the other a full one or none at all that counts; still, no job is left in the
+/// queue of sleeping workers.
+#[test]
+fn a_late_push_is_seen_before_all_sleep() {
+    for is_marked in [false, true] {
+        model(move || {
+            let pair = Pair::searching();
+            if is_marked {
+                assert_eq!(pair.idle.announce(0, || true), Announced::Search);
+            }
+            let delayed = Delayed::begin();
+            let workers = [0, 1].map(|worker| {
+                let pair = Arc::clone(&pair);
+                thread::spawn(move || pair.run_one(worker))
+            });
+            for _ in 0..2 {
+                let queue = Arc::clone(&pair);
+                delayed.store(move || {
+                    queue.queue.fetch_add(1, Relaxed);
+                });
+                pair.notify(false);
+            }
+            delayed.come_out();
+            workers.into_iter().for_each(|it| it.join().unwrap());
+        });
+    }
 }
