@@ -116,6 +116,12 @@ pub trait TaskQueue: Send + Sync + 'static {
         usize::MAX
     }
 
+    /// Returns about how many tasks are queued, or fewer. More than one worker may be woken for
+    /// them. A queue that does not know says one or none.
+    fn about_queued(&self) -> usize {
+        usize::from(!self.is_empty())
+    }
+
     /// Takes the next task for `worker`, to `place`, and tells [`Lifecycle::room`] of the place
     /// that came free.
     ///

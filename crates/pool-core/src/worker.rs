@@ -28,6 +28,7 @@ pub(crate) mod future_host;
 mod help;
 mod idle_step;
 mod inline;
+mod pace;
 pub(crate) mod park;
 mod polling;
 mod sampled_clock;
@@ -68,6 +69,7 @@ pub(crate) use frame::Frame;
 use help::Help;
 pub(crate) use help::{Awaited, Helped, leave_helpers};
 pub(crate) use idle_step::Rest;
+use pace::Pace;
 use polling::Polling;
 pub(crate) use sampled_clock::SampledClock;
 use search::Search;
@@ -167,6 +169,8 @@ struct Inner {
     is_searching: Cell<bool>,
     /// How long the worker looks before it sleeps.
     search: Search,
+    /// How long its jobs last.
+    pace: Pace,
     /// Polls that run in place, within the job that joined or woke them, and have no frame of their
     /// own.
     nested: Cell<usize>,
@@ -235,6 +239,7 @@ impl Worker {
             state: OnceCell::new(),
             is_searching: Cell::new(is_searching),
             search: Search::new(engine.life().roster.is_on_borrowed_threads()),
+            pace: Pace::default(),
             nested: Cell::new(0),
             past_bound: Cell::new(0),
             beyond: Cell::new(0),
@@ -260,7 +265,7 @@ impl Worker {
             while self.step(engine) != StepOutcome::Nothing {}
             match self.rest(engine) {
                 Rest::Search | Rest::Moved => {}
-                Rest::Sleep => self.0.status.park(),
+                Rest::Sleep => self.sleep(),
                 Rest::Stop => break,
             }
         }

@@ -250,6 +250,13 @@ impl Lifecycle {
         }
     }
 
+    /// Wakes a worker although others search, if more tasks are queued than workers search.
+    pub(crate) fn wake_another(&self, queued: usize) {
+        if let Some(worker) = self.roster.sleep.take_another(queued) {
+            self.roster.resume(worker);
+        }
+    }
+
     /// Whether there is something for a worker that is in no queue: a future that was woken, or a
     /// chore at the end of the pool.
     #[inline]

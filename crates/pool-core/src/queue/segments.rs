@@ -167,6 +167,18 @@ impl Segments {
         }
     }
 
+    /// Returns about how many tasks are queued.
+    pub(crate) fn about_len(&self) -> usize {
+        // ORDERING: Acquire, as in `pop` and in `push`: the segments are whole.
+        let front = self.front.load(Ordering::Acquire);
+        let back = self.back.segment.load(Ordering::Acquire);
+        // SAFETY: segments live as long as the queue.
+        let (front, back) = unsafe { (&*front, &*back) };
+        // Another thread may have moved one of them on meanwhile.
+        let ahead = back.tail().wrapping_sub(front.head()).cast_signed();
+        usize::try_from(ahead).unwrap_or(0) / STEP
+    }
+
     /// Whether a `pop` would find nothing.
     #[inline]
     pub(crate) fn is_empty(&self) -> bool {

@@ -169,6 +169,11 @@ impl TaskQueue for SharedQueue {
         self.main.is_empty() && self.past_bound.is_empty()
     }
 
+    /// Counts those within the bound.
+    fn about_queued(&self) -> usize {
+        self.main.about_len()
+    }
+
     /// Pops until nothing is found, and tells the room once. A push that is under way may come
     /// after it.
     fn take_all(&self, life: &Lifecycle) -> Vec<Task> {

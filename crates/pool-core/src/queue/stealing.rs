@@ -175,6 +175,11 @@ impl TaskQueue for StealingQueue {
         self.injector.is_empty() && self.deques.is_empty()
     }
 
+    /// Counts those at the injector.
+    fn about_queued(&self) -> usize {
+        self.injector.about_queued()
+    }
+
     /// Takes the injector's tasks first, and then those of each deque, the oldest first. Frees
     /// their places, and tells the room once.
     fn take_all(&self, life: &Lifecycle) -> Vec<Task> {

@@ -2,7 +2,9 @@
 //! what it does when it finds something.
 //!
 //! The rule behind both is that of `sleep`: as long as a worker searches, submitters wake no other.
-//! So a searcher that finds a task, and is the last one, must wake another if there is more.
+//! So a searcher that finds a task, and is the last one, must wake another if there is more. Where
+//! jobs are long, each searcher that finds one wakes up to two, so that many sleepers are at work
+//! after few steps.
 
 use super::Worker;
 use super::search::{A_NAP, Looked};
@@ -25,13 +27,31 @@ pub(crate) enum Rest {
     Moved,
 }
 
+/// How many others a worker wakes that has found a long job.
+const WAKES_FOR_LONG_JOBS: usize = 2;
+
 impl Worker {
-    /// Notes that the worker found a task. If it was the last to search, and there is more to do,
-    /// it wakes a worker to find the next.
+    /// Notes that the worker found a task. If it searched, it may wake others for the next ones.
     #[inline]
     pub(crate) fn found<E: Engine>(&self, engine: &E) {
-        if self.ends_last_search() && self.has_work(engine) {
-            self.life().notify();
+        if self.0.is_searching.get() {
+            self.found_in_search(engine);
+        }
+    }
+
+    /// Ends the worker's search, since it has found a task. If it was the last to search, and there
+    /// is more to do, it wakes a worker to find the next.
+    #[inline(never)]
+    fn found_in_search<E: Engine>(&self, engine: &E) {
+        let life = self.life();
+        let must_wake = self.ends_last_search() && self.has_work(engine);
+        if must_wake {
+            life.notify();
+        }
+        if self.0.pace.is_long() {
+            for _ in usize::from(must_wake)..WAKES_FOR_LONG_JOBS {
+                life.wake_another(engine.queue().about_queued());
+            }
         }
     }
 
@@ -50,6 +70,18 @@ impl Worker {
     #[inline]
     pub(crate) fn has_work<E: Engine>(&self, engine: &E) -> bool {
         !engine.queue().is_empty() || self.life().has_woken()
+    }
+
+    /// Sleeps until resumed, on a thread of the pool's own.
+    #[cold]
+    pub(super) fn sleep(&self) {
+        self.0.status.park();
+        self.begin_pace();
+    }
+
+    /// Begins to measure how long jobs last, after a sleep.
+    pub(super) fn begin_pace(&self) {
+        self.0.pace.begin(machine::now(), self.0.tick.get());
     }
 
     /// Decides how the worker rests: tells the pool's news, leaves if the pool has stopped,
@@ -86,6 +118,9 @@ impl Worker {
                 return Rest::Search;
             }
             Looked::Nothing => {}
+        }
+        if let Some(since) = self.0.search.take_idle_since() {
+            self.0.pace.end(since, self.0.tick.get());
         }
         machine::point(Point::Rest);
         let announced = life.roster.sleep.announce(self.0.slot, || {

@@ -260,14 +260,15 @@ pub(crate) fn look_between_yields(looks: Looks, mut has_happened: impl FnMut() -
     })
 }
 
-/// Does the same, and returns how long the yield lasted after which it had happened; `None` if it
-/// has not. In a simulation the time is zero: there a thread is away for as long as the schedule
-/// says.
+/// Does the same from `now` on, and returns how long the yield lasted after which it had happened;
+/// `None` if it has not. In a simulation the time is zero: there a thread is away for as long as
+/// the schedule says.
 pub(crate) fn time_between_yields(
+    now: Instant,
     looks: Looks,
     mut has_happened: impl FnMut() -> bool,
 ) -> Option<Duration> {
-    let mut before = machine::now();
+    let mut before = now;
     (0..looks.count()).find_map(|_| {
         machine::yield_now();
         let since = std::mem::replace(&mut before, machine::now());

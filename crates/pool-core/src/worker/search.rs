@@ -18,8 +18,9 @@
 //! queue, and if a rival was faster it comes back for another search, shorter than the one before.
 
 use std::cell::Cell;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
+use crate::sys::machine;
 use crate::worker::park::{Looks, spin_a_while, time_between_yields};
 
 /// A yield that lasts longer than this has let other threads run on this core.
@@ -58,6 +59,8 @@ pub(super) struct Search {
     turns: Cell<u32>,
     /// How many of those it takes until the worker sleeps.
     bearable: Cell<u32>,
+    /// When the worker had spun in vain, and began to yield.
+    idle_since: Cell<Option<Instant>>,
 }
 
 impl Search {
@@ -69,6 +72,7 @@ impl Search {
             losses: Cell::new(0),
             turns: Cell::new(0),
             bearable: Cell::new(FIRST_TURNS),
+            idle_since: Cell::new(None),
         }
     }
 
@@ -76,6 +80,11 @@ impl Search {
     #[inline]
     pub(super) fn succeeded(&self) {
         self.losses.set(0);
+    }
+
+    /// Takes the moment at which the last search began to yield, if it did.
+    pub(super) fn take_idle_since(&self) -> Option<Instant> {
+        self.idle_since.take()
     }
 
     /// Looks a while for work: by a few spins, then between yields. Calls `has_rivals` only if it
@@ -98,7 +107,9 @@ impl Search {
             self.has_own_core();
         } else {
             let looks = Looks::WORKER.halved(self.losses.get());
-            match time_between_yields(looks, has_work) {
+            let now = machine::now();
+            self.idle_since.set(Some(now));
+            match time_between_yields(now, looks, has_work) {
                 Some(away) if away > A_TURN_OF_OTHERS => self.turns.set(self.turns.get() + 1),
                 Some(_) => self.has_own_core(),
                 None => return Looked::Nothing,

@@ -24,7 +24,9 @@
 //!
 //! # The worker that found something
 //! It leaves the searching. If it was the last, a full fence; then it looks whether there is more
-//! and resumes one sleeper if so: one wakes the next, for as long as there is work.
+//! and resumes one sleeper if so: one wakes the next, for as long as there is work. Beyond that,
+//! any worker may resume sleepers, for more speed, as long as more is queued than workers search. A
+//! sleeper that is resumed without need searches, and sleeps again.
 //!
 //! # What the mark is for
 //! A heavy fence is a system call, and interrupts every core that runs the process. It is for
@@ -156,7 +158,7 @@ impl Sleep {
         if is_another_active && spin_a_while(|| self.has_searcher()) {
             return None;
         }
-        self.take_sleeper()
+        self.take_sleeper(1)
     }
 
     /// Counts a fence for which no sleeper was found, and takes the mark away after many of them.
@@ -184,14 +186,25 @@ impl Sleep {
         self.word.load(Ordering::Relaxed) & FENCED != 0
     }
 
-    /// Takes the top of the stack and counts it as searching, unless a worker searches by now.
+    /// Returns a worker to resume although others may search, if one sleeps and fewer search than
+    /// jobs are queued.
+    pub(crate) fn take_another(&self, queued: usize) -> Option<usize> {
+        let word = self.word.load(Ordering::Relaxed);
+        let queued = queued as u64;
+        if sleeping(word) == 0 || searching(word) >= queued {
+            return None;
+        }
+        self.take_sleeper(queued)
+    }
+
+    /// Takes the top of the stack and counts it as searching, unless `enough` search by now.
     #[cold]
-    fn take_sleeper(&self) -> Option<usize> {
+    fn take_sleeper(&self, enough: u64) -> Option<usize> {
         let mut stack = self.stack.lock_unpoisoned();
         // Somebody may have resumed one while this thread waited for the lock; that one searches
         // for all. ORDERING: SeqCst on each change of the word keeps them in one order, which the
         // argument above walks along.
-        if searching(self.word.load(Ordering::SeqCst)) != 0 {
+        if searching(self.word.load(Ordering::SeqCst)) >= enough {
             return None;
         }
         let worker = stack.pop()?;
@@ -351,6 +364,24 @@ mod tests {
         // Not even after both were resumed: submitters still fence.
         assert_eq!(sleep.take_all(), [0, 1]);
         assert!(sleep.join_sleepers(1));
+    }
+
+    #[test]
+    fn as_many_search_as_jobs_are_queued() {
+        let sleep = Sleep::new(3);
+        for worker in 0..3 {
+            sleep.begin_search();
+            assert_eq!(sleep.announce(worker, || false), Announced::Sleep);
+        }
+        assert_eq!(sleep.take_another(0), None);
+        assert_eq!(sleep.notify(|| false), Some(2));
+        assert_eq!(sleep.notify(|| false), None, "one searches");
+        assert_eq!(sleep.take_another(1), None);
+        assert_eq!(sleep.take_another(2), Some(1));
+        assert_eq!(sleep.take_another(2), None);
+        assert_eq!(sleep.take_another(9), Some(0));
+        assert_eq!(sleep.take_another(9), None, "nobody sleeps");
+        assert!(!sleep.end_search() && !sleep.end_search() && sleep.end_search());
     }
 
     #[test]

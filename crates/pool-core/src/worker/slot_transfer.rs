@@ -79,6 +79,7 @@ impl Worker {
     /// Notes that the slot has come back from sleep: it is counted among those that search.
     pub(crate) fn is_resumed(&self) {
         self.0.is_searching.set(true);
+        self.begin_pace();
     }
 
     /// Notes that the slot sleeps, or is elsewhere: its holder may be counted among those that

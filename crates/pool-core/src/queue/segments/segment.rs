@@ -182,6 +182,11 @@ impl Segment {
         (tail == head | CLOSED && !next.is_null()).then_some(next)
     }
 
+    /// The position that is pushed next, here or in the next segment. Out of date at once.
+    pub(super) fn tail(&self) -> usize {
+        self.tail.load(Ordering::Relaxed) & !CLOSED
+    }
+
     #[inline]
     pub(super) fn head(&self) -> usize {
         // ORDERING: Acquire: what the caller reads next is read after it.

@@ -47,12 +47,14 @@ fn go_through(queue: &Segments, capacity: usize, depths: impl IntoIterator<Item 
             expected.push_back(task.id());
             assert!(push(queue, task).is_ok(), "there is room");
             assert!(!queue.is_empty());
+            assert_eq!(queue.about_len(), expected.len());
         }
         if depth == capacity {
             assert!(push(queue, task()).is_err(), "all places are taken");
         }
         while expected.len() > depth {
             assert_eq!(pop(queue), expected.pop_front(), "first in, first out");
+            assert_eq!(queue.about_len(), expected.len());
         }
     }
     let rest: Vec<_> = std::iter::from_fn(|| pop(queue)).collect();
