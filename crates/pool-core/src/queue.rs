@@ -132,8 +132,8 @@ pub trait TaskQueue: Send + Sync + 'static {
 
     /// Returns whether a `pop` would find nothing. A push before the call is always seen.
     ///
-    /// Asked by a worker that has announced its sleep, and by a job that decides whether to give
-    /// half of its work away. A task that is being taken out by another thread may count as either.
+    /// Asked by a worker that searches, or has announced its sleep. A task that is being taken out
+    /// by another thread may count as either.
     fn is_empty(&self) -> bool;
 
     /// Takes all tasks, in order where there is one, and tells [`Lifecycle::room`] of the places

@@ -6,7 +6,8 @@
 //! - Its place in the pool is in `seat`, `status` and `current`: the index, what it runs as other
 //!   threads see it, and which worker the calling thread is.
 //! - What a job on it may do is in `inline`, `help`, `polling` and `park`: run a child in place,
-//!   make progress on what it awaits, and wait.
+//!   make progress on what it awaits, and wait. `fork_stack` and `leapfrog`: how halves of it
+//!   are stolen.
 //! - Its thread comes from `threads`, or is borrowed (`borrowed`). `slot_transfer`, `slot_request`,
 //!   `deferred_action` and `future_host` move its slot between threads.
 //! - Its end, and what it does while the pool is cancelled, is in `run_inside`.
@@ -23,11 +24,13 @@ mod at_end;
 pub(crate) mod borrowed;
 mod current;
 mod deferred_action;
+pub(crate) mod fork_stack;
 mod frame;
 pub(crate) mod future_host;
 mod help;
 mod idle_step;
 mod inline;
+pub(crate) mod leapfrog;
 mod pace;
 pub(crate) mod park;
 mod polling;
@@ -69,6 +72,7 @@ pub(crate) use frame::Frame;
 use help::Help;
 pub(crate) use help::{Awaited, Helped, leave_helpers};
 pub(crate) use idle_step::Rest;
+use leapfrog::Halves;
 use pace::Pace;
 use polling::Polling;
 pub(crate) use sampled_clock::SampledClock;
@@ -155,6 +159,10 @@ struct Inner {
     /// The seat as other threads see it: what runs here, and how the thread is resumed. Shared with
     /// the pool's roster.
     status: Arc<CachePadded<Status>>,
+    /// The halves that the jobs here fork. Shared with the pool's roster.
+    halves: Arc<Halves>,
+    /// The stolen half as part of which the jobs here run.
+    within: leapfrog::Within,
     /// What sleeps and is resumed: the index itself, for a worker with a thread of its own.
     slot: usize,
     /// The engine, as the executor that the jobs on this worker submit to.
@@ -234,6 +242,8 @@ impl Worker {
             seat: Seat::new(engine.life(), index),
             tick: Cell::new(status.looks()),
             status,
+            halves: Arc::clone(engine.life().roster.forks.stack(index)),
+            within: leapfrog::Within::default(),
             slot,
             host: Box::new(Within(Inside(Arc::clone(engine)))),
             state: OnceCell::new(),
@@ -341,7 +351,9 @@ impl Worker {
             return self.step_taken();
         }
         match self.run_queued(engine) {
-            StepOutcome::Nothing if self.run_woken() => self.step_taken(),
+            StepOutcome::Nothing if self.run_woken() || self.run_stolen(engine) => {
+                self.step_taken()
+            }
             step => step,
         }
     }
@@ -470,12 +482,6 @@ impl Worker {
             Awaits::End => life.phase.is_stopped(),
         };
         !is_over && self.helping_apart(|| self.0.host.help(self))
-    }
-
-    /// Returns whether the pool's queue has a task, as far as can be seen from here. The woken
-    /// futures are not counted.
-    pub(crate) fn has_queued(&self) -> bool {
-        self.0.host.has_queued()
     }
 
     /// Returns how often this worker has looked for a task, for a queue that looks elsewhere every

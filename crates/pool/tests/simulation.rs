@@ -106,6 +106,41 @@ fn a_swap_under_load_runs_every_job_once() {
 }
 
 #[test]
+fn halves_of_a_job_are_stolen_and_each_runs_once() {
+    fn count(ctx: &JobContext<'_>, own: &[AtomicUsize], stolen: &AtomicUsize) {
+        if let [one] = own {
+            pool::sim::thread::yield_now();
+            one.fetch_add(1, Ordering::SeqCst);
+            return;
+        }
+        let (id, (left, right)) = (ctx.id(), own.split_at(own.len() / 3 + 1));
+        ctx.join(
+            |ctx| count(ctx, left, stolen),
+            |ctx| {
+                stolen.fetch_add(usize::from(ctx.id() != id), Ordering::SeqCst);
+                count(ctx, right, stolen);
+            },
+        );
+    }
+    let stolen = Arc::new(AtomicUsize::new(0));
+    let all = Arc::clone(&stolen);
+    check(0..200, move |_: &Sim| {
+        let (pool, stolen) = (pool(3, 2), Arc::clone(&all));
+        let job = pool.submit(move |ctx: &JobContext<'_>| {
+            let parts: [AtomicUsize; 9] = Default::default();
+            count(ctx, &parts, &stolen);
+            assert!(parts.iter().all(|part| part.load(Ordering::SeqCst) == 1));
+            Ok::<_, Infallible>(())
+        });
+        job.expect("there is room")
+            .join()
+            .expect("it does not fail");
+        assert!(pool.shutdown(ShutdownPolicy::drain()).balances());
+    });
+    assert!(stolen.load(Ordering::SeqCst) > 0, "no schedule has a thief");
+}
+
+#[test]
 fn a_failure_names_its_schedule_and_the_command_that_replays_it() {
     let failing = |_: &Sim| assert!(pool(1, 1).spawn(|| false).unwrap().join().unwrap());
     let failure = Simulation::new(41).try_run(failing).unwrap_err();

@@ -115,6 +115,56 @@ mutants! {
             "if !MUTANT { full(); }
         let word =";
     }
+    "testing::models::forks::a_half_goes_to_its_owner_or_to_a_thief" {
+        fork_join_has_no_fence: "no fence between an owner's lowered top and its look at the head", in "worker::fork_stack",
+            "light();" => "if !MUTANT { light(); }";
+        fork_thief_has_no_fence: "no fence between a thief's raised head and its look at the top", in "worker::fork_stack",
+            "heavy();" => "if !MUTANT { heavy(); }";
+        fork_thief_looks_once: "a thief takes a half whose owner has joined it meanwhile", in "worker::fork_stack",
+            "if is_late {" => "if is_late && !MUTANT {";
+        fork_head_stays_raised: "a thief that comes too late leaves the head raised", in "worker::fork_stack",
+            "self.head.store(head, Ordering::Relaxed);" =>
+            "if !MUTANT { self.head.store(head, Ordering::Relaxed); }";
+        fork_head_is_not_reset: "the place of a stolen half is not used again", in "worker::fork_stack",
+            "self.head.store(place, Ordering::Relaxed);" =>
+            "if !MUTANT { self.head.store(place, Ordering::Relaxed); }";
+        fork_publishes_relaxed: "a half is forked without a release", in "worker::fork_stack",
+            "self.owner.top.store(place + 1, Ordering::Release);" =>
+            "self.owner.top.store(place + 1, if MUTANT { Ordering::Relaxed } else { Ordering::Release });";
+    }
+    "testing::models::forks::a_thief_takes_the_oldest_half_by_its_origin" {
+        fork_origin_of_the_newest: "a thief asks for the newest origin", in "worker::fork_stack",
+            "let (_, origin) = origins.iter().rfind(|&&(base, _)| base <= head)?;
+        if !may_steal" =>
+            "let (_, origin) = origins.iter().rfind(|&&(base, _)| MUTANT || base <= head)?;
+        if !may_steal";
+    }
+    "testing::models::forks::a_joiner_is_woken_for_a_part_of_its_half" {
+        leapfrog_marks_nothing: "a joiner that sleeps marks no stack", in "worker::leapfrog",
+            "if stack.ask_newest_origin(is_part) == Some(true) {" =>
+            "if !MUTANT && stack.ask_newest_origin(is_part) == Some(true) {";
+        leapfrog_first_fork_looks_for_nobody: "the first fork of a job looks for no joiner", in "worker::leapfrog",
+            "if within.is_some_and(StolenHalf::is_wanted) {" =>
+            "if !MUTANT && within.is_some_and(StolenHalf::is_wanted) {";
+        leapfrog_mark_is_relaxed: "the mark is taken away without an acquire", in "worker::fork_stack",
+            "self.owner.is_wanted.swap(is_wanted, Ordering::AcqRel);" =>
+            "self.owner.is_wanted.swap(is_wanted, if MUTANT { Ordering::Relaxed } else { Ordering::AcqRel });";
+    }
+    "testing::models::forks::two_joiners_are_woken_for_two_parts" {
+        leapfrog_mark_serves_one: "the first joiner that is woken takes the mark along", in "worker::leapfrog",
+            "if within.is_some_and(StolenHalf::wake_a_joiner) {" =>
+            "if within.is_some_and(StolenHalf::wake_a_joiner) && !MUTANT {";
+    }
+    "testing::models::forks::a_joiner_that_goes_passes_its_wake_on" {
+        leapfrog_wake_in_vain: "a joiner that was woken in vain wakes no other", in "worker::leapfrog",
+            "if self.owes
+            && let" =>
+            "if self.owes && !MUTANT
+            && let";
+        leapfrog_wakes_relaxed: "a joiner that passes its wake on does not see what the waker saw", in "worker::leapfrog",
+            "half.is_awaited.swap(false, Ordering::Release)" =>
+            "half.is_awaited.swap(false, if MUTANT { Ordering::Relaxed } else { Ordering::Release })";
+    }
     "testing::models::slabs::a_slab_goes_with_its_last_place" {
         slab_frees_relaxed: "a place is freed without a release", in "task::slab",
             "if self.0.fetch_sub(places, Ordering::Release) != places {" =>

@@ -176,14 +176,9 @@ mutants! {
         Err(panic) => resume_unwind(panic.into_payload()),
         Ok(value) => joined.map(|()| value)";
     }
-    "pool join halves_meet_where_a_worker_is_free" {
-        a_half_is_kept: "a job that may be split runs both halves itself", in "submit::join",
-            "if ctx.is_somebody_free() {" => "if !MUTANT && ctx.is_somebody_free() {";
-    }
     "pool join a_half_elsewhere_may_wait_for_its_whole_pool" {
         a_half_waits_for_its_own_job: "a half that waits for its pool waits for the job it is part of", in "pool::lifecycle::excluded_waiters",
-            "joiners.iter().filter(|joiner| joiner.pool == life.id);" =>
-            "joiners.iter().filter(|joiner| !MUTANT && joiner.pool == life.id);";
+            "if joiner.pool == life.id {" => "if !MUTANT && joiner.pool == life.id {";
     }
     "pool join a_half_elsewhere_hears_of_what_ends_on_its_joiners_worker" {
         an_end_on_a_joiners_worker_is_untold: "a worker that joins a half says later what has ended there", in "worker",
@@ -250,6 +245,13 @@ mutants! {
         a_shutdown_cuts_short_in_silence: "a report does not say whom its shutdown cut short", in "pool::lifecycle::ending",
             "if !was_asked && phase.is_cancelling() && !phase.is_forked() {" =>
             "if !MUTANT && !was_asked && phase.is_cancelling() && !phase.is_forked() {";
+    }
+    "pool-channel conformance r507_a_second_half_is_free_to_be_taken_until_it_starts" {
+        nobody_steals: "a worker that finds nothing queued takes no half", in "worker::leapfrog",
+            "forks.steal(self.index(), first, |_| true)" =>
+            "forks.steal(self.index(), first, |_| !MUTANT)";
+        a_joiner_only_waits: "a joiner takes no part of the half that it waits for", in "worker::leapfrog",
+            "if !self.may_leapfrog() {" => "if MUTANT || !self.may_leapfrog() {";
     }
     "pool-channel conformance r607_children_while_draining" {
         children_are_refused_while_draining: "a job of a pool that drains may submit no child", in "worker::inline",

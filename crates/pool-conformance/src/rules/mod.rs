@@ -83,6 +83,7 @@ macro_rules! for_each_rule {
             r504_map_takes_inputs_within_a_window
             r505_a_scope_is_left_when_its_jobs_are_over
             r506_wait_until_the_pool_is_idle
+            r507_a_second_half_is_free_to_be_taken_until_it_starts
             r601_a_closed_pool_refuses_and_lets_blocked_submitters_go
             r602_what_was_accepted_before_the_close_runs
             r603_a_submission_races_the_close

@@ -1,6 +1,7 @@
 //! Chapter 5: results reach the thread or task that waits for them, by blocking, by polling, or
 //! many at once.
 
+mod halves;
 mod inside;
 mod many;
 mod scoped;
@@ -22,6 +23,7 @@ use crate::probe::{
 };
 use crate::rule::{Applied, Kind, Rule};
 use crate::thread;
+use halves::r507;
 use inside::r502;
 use many::r504;
 use scoped::r505;
@@ -40,6 +42,12 @@ pub(crate) fn rules<F: Fixture>() -> Vec<Rule> {
             r505::<F>,
         ),
         Rule::new("R506", "wait until the pool is idle", all, r506::<F>),
+        Rule::new(
+            "R507",
+            "a second half is free to be taken until it starts",
+            all,
+            r507::<F>,
+        ),
     ]
 }
 

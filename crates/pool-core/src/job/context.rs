@@ -17,7 +17,7 @@ use crate::job::job_fn::{InfallibleFn, infallible_fn};
 use crate::job::outcome::Interrupted;
 use crate::job::{AsyncJob, Job, JobOptions, Terms};
 use crate::pool::by_life::ByLife;
-use crate::pool::lifecycle::{Joiner, Lifecycle};
+use crate::pool::lifecycle::Lifecycle;
 use crate::submit::error::SubmitError;
 use crate::submit::executor::{Children, Executor};
 use crate::submit::join;
@@ -112,10 +112,19 @@ impl<'a, C: Cancellation + ?Sized> View<'a, C> {
 
     #[inline]
     fn inherited(&self) -> JobOptions {
-        let own = self.cancellation.and_then(Cancellation::token);
-        let token = own.or_else(|| self.terms?.token.clone());
-        JobOptions::inherited(self.deadline(), token)
+        inherited(self.terms, self.cancellation)
     }
+}
+
+/// What the children of a job inherit that has these options, and that this can cancel.
+#[inline]
+fn inherited<C: Cancellation + ?Sized>(
+    terms: Option<&Terms>,
+    cancellation: Option<&C>,
+) -> JobOptions {
+    let own = cancellation.and_then(Cancellation::token);
+    let token = own.or_else(|| terms?.token.clone());
+    JobOptions::inherited(terms.and_then(|terms| terms.deadline), token)
 }
 
 /// The ways in for a job's children, written once for both contexts.
@@ -599,27 +608,32 @@ impl<'a> JobContext<'a> {
 
     /// Runs two halves of this job, at the same time if a worker is free, and returns both values.
     ///
-    /// `b` becomes a job of its own, a child that inherits this job's cancellation and deadline,
-    /// only if a worker has nothing to do and nothing is queued; otherwise it runs here, after `a`,
-    /// as part of this job and with its context. So splitting down to small parts costs little.
-    /// Both run also in a job that was cancelled: [`check`](Self::check) is theirs to call, and
-    /// what it reports to either counts for this job, wherever the half ran. A half that waits for
-    /// its whole pool, or shuts it down, leaves this job out of what it waits for, as this job
-    /// itself would (`R609`). Both may borrow, since neither outlives the call. While it waits for
-    /// `b` elsewhere, the worker runs no other job (`R502`).
+    /// `a` runs here, at once. `b` stays free to be taken until it starts (`R507`): a worker that
+    /// finds nothing queued takes the oldest half that is free, whenever it comes. That half is a
+    /// job of its own from then on, a child that inherits this job's cancellation and deadline. A
+    /// `b` that nobody has taken runs here after `a`, as part of this job and with its context, and
+    /// costs some tens of instructions. So split down to small parts, in whatever proportion. Of
+    /// halves within each other on one worker, the 1 024 outermost are free to be taken.
     ///
-    /// A `b` that became a job is counted as one, whichever thread runs it: it has an outcome of
-    /// its own in the books, and `on_failure` hears of its panic. One that ran here from the start
-    /// is part of this job. So is the body of one that was cancelled, or given up by a shutdown,
-    /// before it started: the job is counted as what became of it, and its body runs here, after
-    /// `a`.
+    /// While it waits for a `b` that was taken, the worker runs parts of that `b`, halves that were
+    /// forked within it, and no other job: a lock that this job holds is not met twice on this
+    /// thread, unless it would be waited for on any (`R502`).
+    ///
+    /// Both halves run also in a job that was cancelled: [`check`](Self::check) is theirs to call,
+    /// and what it reports to either counts for this job, wherever the half ran. A half that waits
+    /// for its whole pool, or shuts it down, leaves this job out of what it waits for, as this job
+    /// itself would (`R609`). Both may borrow, since neither outlives the call.
+    ///
+    /// A `b` that was taken is counted as a job, whichever thread runs it: it has an outcome of its
+    /// own in the books, and `on_failure` hears of its panic. The body of one that was cancelled,
+    /// or given up by a shutdown, before it started is part of this job: the job is counted as what
+    /// became of it, and its body runs here, after `a`.
     ///
     /// # Panics
     /// With the panic of `a`; then `b` is asked to stop, and does not start if it has not.
     /// Otherwise with that of `b`.
     ///
-    /// After rayon's `join`, whose halves are always queued, and chili's, which shares by a
-    /// heartbeat.
+    /// After rayon's `join`, whose joiner steals from anybody, and Cilk's.
     ///
     /// # Examples
     /// ```
@@ -652,15 +666,21 @@ impl<'a> JobContext<'a> {
         }
     }
 
-    /// Whether a worker of the pool has nothing to do, and nothing is queued that it could take.
-    #[inline]
-    pub(crate) fn is_somebody_free(&self) -> bool {
-        self.worker.life().roster.sleep.is_somebody_idle() && !self.worker.has_queued()
+    /// The worker that runs this job.
+    #[inline(always)]
+    pub(crate) fn on_worker(&self) -> &Worker {
+        self.worker
     }
 
-    /// This job and those below it on the stack, for a half of it.
-    pub(crate) fn as_joiner(&self) -> Joiner {
-        Joiner::on(self.worker)
+    /// [`inherited`](Self::inherited), on any thread, for a half of this job.
+    ///
+    /// # Safety
+    /// The context stays where it is for the time of the call.
+    pub(crate) unsafe fn inherited_elsewhere(this: *const Self) -> JobOptions {
+        // SAFETY: as the caller says. These two are shared between threads and never written;
+        // nothing else of the context is touched.
+        let (terms, cancellation) = unsafe { ((*this).terms, (*this).cancellation) };
+        inherited(terms, cancellation)
     }
 
     /// Has this job count as one that was told to stop; also called for what a half of it was told.

@@ -229,8 +229,6 @@ pub(crate) trait Host: Executor {
     fn run_deferred_action(&self, action: DeferredAction, state: Option<Rc<dyn Any>>);
     /// See [`Engine::block`].
     fn block(&self, wait: &mut dyn FnMut());
-    /// Whether the queue has a task, as of this moment.
-    fn has_queued(&self) -> bool;
     /// Queues a task that has entered the ledger, whatever the bound and the phase, and wakes a
     /// worker. If the pool is being cancelled, what is queued is given up at once, this task
     /// included.
@@ -265,10 +263,6 @@ impl<E: Engine> Host for Within<E> {
 
     fn block(&self, wait: &mut dyn FnMut()) {
         self.0.0.block(wait);
-    }
-
-    fn has_queued(&self) -> bool {
-        !self.0.0.queue().is_empty()
     }
 
     fn queue_past_bound(&self, task: Task) {

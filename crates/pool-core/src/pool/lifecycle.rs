@@ -264,6 +264,13 @@ impl Lifecycle {
         !self.woken.is_empty() || self.chores.are_left()
     }
 
+    /// Whether a worker that has nothing else to do could steal a half of a job. Out of date at
+    /// once.
+    #[inline]
+    pub(crate) fn has_halves(&self) -> bool {
+        self.roster.forks.has_any() && !self.is_cancelling()
+    }
+
     /// Counts a worker that has taken its slot.
     ///
     /// Called once for each worker that starts; [`Worker::start`](crate::backend::Worker::start)

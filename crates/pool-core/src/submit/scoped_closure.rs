@@ -12,10 +12,10 @@
 //! at which a handle resolves nor the one at which a task is dropped.
 
 use std::future::poll_fn;
-use std::task::{Context, Poll, Waker};
+use std::task::{Context, Poll, Waker, ready};
 
 use crate::job::outcome::drop_contained;
-use crate::sys::sync::{LockExt, Mutex};
+use crate::sys::sync::{Guard, LockExt, Mutex};
 use crate::worker::park::{Looks, block_on, look_a_while};
 
 /// A closure and its result, as lender and job share them.
@@ -79,13 +79,14 @@ impl<F, R> Loan<F, R> {
         block_on(poll_fn(|cx| self.poll_back(cx)), None).expect("a wait without a limit ends")
     }
 
+    /// Ready unless somebody else has the closure. After `Pending` the waker is called at the end.
+    pub(crate) fn poll_end(&self, cx: &Context<'_>) -> Poll<()> {
+        self.poll_stage(cx).map(drop)
+    }
+
     /// One look of [`take_back`](Self::take_back). After `Pending` the waker is called at the end.
     pub(crate) fn poll_back(&self, cx: &Context<'_>) -> Poll<Back<F, R>> {
-        let mut stage = self.0.lock_unpoisoned();
-        if let LoanState::Taken(lender) = &mut *stage {
-            *lender = Some(cx.waker().clone());
-            return Poll::Pending;
-        }
+        let mut stage = ready!(self.poll_stage(cx));
         Poll::Ready(
             match std::mem::replace(&mut *stage, LoanState::Over(None)) {
                 LoanState::Here(closure) => Back::Unused(closure),
@@ -93,6 +94,16 @@ impl<F, R> Loan<F, R> {
                 LoanState::Over(None) | LoanState::Taken(_) => Back::Nothing,
             },
         )
+    }
+
+    /// Where the closure is, unless somebody else has it.
+    fn poll_stage(&self, cx: &Context<'_>) -> Poll<Guard<'_, LoanState<F, R>>> {
+        let mut stage = self.0.lock_unpoisoned();
+        if let LoanState::Taken(lender) = &mut *stage {
+            *lender = Some(cx.waker().clone());
+            return Poll::Pending;
+        }
+        Poll::Ready(stage)
     }
 
     /// Takes the closure out, if nobody was first. The loan is over when the second part is

@@ -57,9 +57,10 @@ use crate::pool::lifecycle::Lifecycle;
 use crate::queue::TaskQueue;
 use crate::task::Task;
 use crate::worker::borrowed::Continuation;
+use crate::worker::idle_step::has_work;
 use crate::worker::sleep::Announced;
 use crate::worker::slot_request::{Grant, Seeking};
-use host::{Host, has_work};
+use host::Host;
 
 /// A slot on its way to a host or a run, and the task that goes with it.
 ///
@@ -169,7 +170,7 @@ pub async fn host_futures<E: Engine>(moving: SlotInTransit<E>) -> Continuation {
                 None => continue,
             }
         }
-        if life.chores.are_left() {
+        if life.chores.are_left() || life.has_halves() {
             host.worker().begin_search();
             return Continuation::ForRun(host.leave(), None);
         }

@@ -29,6 +29,12 @@ pub(crate) enum Rest {
 
 /// How many others a worker wakes that has found a long job.
 const WAKES_FOR_LONG_JOBS: usize = 2;
+/// Returns whether a worker of this engine would find something to run.
+#[inline]
+pub(super) fn has_work<E: Engine>(engine: &E) -> bool {
+    let life = engine.life();
+    !engine.queue().is_empty() || life.has_woken() || life.has_halves()
+}
 
 impl Worker {
     /// Notes that the worker found a task. If it searched, it may wake others for the next ones.
@@ -65,11 +71,11 @@ impl Worker {
         }
     }
 
-    /// Returns whether there is something to run: a queued task, a woken future, or a chore at the
-    /// end of the pool.
+    /// Returns whether there is something to run: a queued task, a woken future, a half to steal,
+    /// or a chore at the end of the pool.
     #[inline]
     pub(crate) fn has_work<E: Engine>(&self, engine: &E) -> bool {
-        !engine.queue().is_empty() || self.life().has_woken()
+        has_work(engine)
     }
 
     /// Sleeps until resumed, on a thread of the pool's own.

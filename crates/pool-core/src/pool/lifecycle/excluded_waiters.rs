@@ -22,7 +22,7 @@
 //! flight. It is never in the list.
 
 use std::cell::RefCell;
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 use std::future::{Future, poll_fn};
 use std::iter;
 use std::mem::{ManuallyDrop, needs_drop};
@@ -279,15 +279,31 @@ pub(crate) fn own_worker(life: &Arc<Lifecycle>) -> Option<Worker> {
     Worker::current().filter(|worker| Arc::ptr_eq(worker.life(), life))
 }
 
-/// The jobs that go on for as long as the one on top of `worker`'s stack. A future whose suspension
-/// frees the worker is alone in its wait: whatever is beneath it is in a wait of its own, in which
-/// it polled the future in place.
+/// The jobs that go on for as long as the one on top of `worker`'s stack.
 fn places_of(life: &Arc<Lifecycle>, worker: &Worker) -> Vec<Place> {
+    match on_stack_of(life, worker) {
+        OnStackOf::Future(place) => vec![place],
+        OnStackOf::All(mut places) => {
+            places.extend(joiners_in(life));
+            places
+        }
+    }
+}
+
+/// The jobs on a worker's stack that go on for as long as the topmost.
+enum OnStackOf {
+    /// A future whose suspension frees the worker is alone in its wait: whatever is beneath it is
+    /// in a wait of its own, in which it polled the future in place.
+    Future(Place),
+    All(Vec<Place>),
+}
+
+fn on_stack_of(life: &Arc<Lifecycle>, worker: &Worker) -> OnStackOf {
     let polled = worker.polled();
     if let Some((id, _)) = polled
         && !worker.keeps_place()
     {
-        return vec![Place::Future(id)];
+        return OnStackOf::Future(Place::Future(id));
     }
     let place = |level| match polled {
         Some((id, of_future)) if of_future == level => Some(Place::Future(id)),
@@ -296,33 +312,46 @@ fn places_of(life: &Arc<Lifecycle>, worker: &Worker) -> Vec<Place> {
             None => Some(Place::OnStack(worker.name_at(level))),
         },
     };
-    let on_stack = (1..=worker.own_jobs()).filter_map(place);
-    on_stack.chain(joiners_in(life)).collect()
+    OnStackOf::All((1..=worker.own_jobs()).filter_map(place).collect())
 }
 
 /// Those of the pool's jobs that wait for halves on the calling thread's stack.
 fn joiners_in(life: &Lifecycle) -> Vec<Place> {
-    let places = |joiners: &[Joiner]| {
-        let own = joiners.iter().filter(|joiner| joiner.pool == life.id);
-        own.flat_map(|joiner| joiner.places.iter().copied())
-            .collect()
-    };
-    JOINERS.with(|joiners| joiners.look(places))
+    let mut places = Vec::new();
+    each_joiner(|joiner| {
+        if joiner.pool == life.id {
+            places.extend_from_slice(&joiner.places);
+        }
+    });
+    places
 }
 
-/// The other generations of a swapped pool that have such jobs: a half goes to the newest.
+/// The other generations of a swapped pool that have such jobs: a job of one generation may run
+/// within a half of another's.
 fn generations_of_joiners(life: &Lifecycle) -> Vec<Arc<Lifecycle>> {
-    let others = |joiners: &[Joiner]| {
-        let pools = joiners.iter().map(|joiner| joiner.pool);
-        let mut others: Vec<PoolId> = pools.filter(|&pool| pool != life.id).collect();
-        others.dedup();
-        others
-    };
-    let others = JOINERS.with(|joiners| joiners.look(others));
+    let mut others: Vec<PoolId> = Vec::new();
+    each_joiner(|joiner| {
+        if joiner.pool != life.id && !others.contains(&joiner.pool) {
+            others.push(joiner.pool);
+        }
+    });
     let others = others.into_iter().filter_map(registry::find);
     others
         .filter(|other| ptr::eq(other.room(), life.room()))
         .collect()
+}
+
+/// Visits those whose halves are on the calling thread's stack, those whose halves are on theirs,
+/// and so on, each once.
+fn each_joiner(mut visit: impl FnMut(&Joiner)) {
+    let mut left = JOINERS.with(|joiners| joiners.look(<[_]>::to_vec));
+    let mut seen = HashSet::new();
+    while let Some(joiner) = left.pop() {
+        if seen.insert(Arc::as_ptr(&joiner)) {
+            visit(&joiner);
+            left.extend(joiner.outer.iter().cloned());
+        }
+    }
 }
 
 /// What is known of the calling thread's stack, innermost last.
@@ -333,7 +362,7 @@ fn generations_of_joiners(life: &Lifecycle) -> Vec<Arc<Lifecycle>> {
 /// memory back whenever it is empty, so a thread that ends leaves none.
 struct OfStack<T>(ManuallyDrop<RefCell<Vec<T>>>);
 
-const _: () = assert!(!needs_drop::<OfStack<Joiner>>() && !needs_drop::<OfStack<Known>>());
+const _: () = assert!(!needs_drop::<OfStack<Arc<Joiner>>>() && !needs_drop::<OfStack<Known>>());
 
 impl<T> OfStack<T> {
     const fn new() -> Self {
@@ -363,25 +392,37 @@ impl<T> OfStack<T> {
 pub(crate) struct Joiner {
     /// The generation whose jobs they are.
     pool: PoolId,
+    /// The topmost and those beneath it on its stack.
     places: Vec<Place>,
+    /// Those whose halves are on that stack.
+    outer: Vec<Arc<Joiner>>,
 }
 
 thread_local! {
     /// Those whose halves are on the calling thread's stack.
-    static JOINERS: OfStack<Joiner> = const { OfStack::new() };
+    static JOINERS: OfStack<Arc<Joiner>> = const { OfStack::new() };
 }
 
 impl Joiner {
     /// The job on top of `worker`'s stack, and those beneath.
     pub(crate) fn on(worker: &Worker) -> Self {
-        Self {
-            pool: worker.life().id,
-            places: places_of(worker.life(), worker),
+        let pool = worker.life().id;
+        match on_stack_of(worker.life(), worker) {
+            OnStackOf::Future(place) => Self {
+                pool,
+                places: vec![place],
+                outer: Vec::new(),
+            },
+            OnStackOf::All(places) => Self {
+                pool,
+                places,
+                outer: JOINERS.with(|joiners| joiners.look(<[_]>::to_vec)),
+            },
         }
     }
 
     /// Runs its half.
-    pub(crate) fn run_half(self, run: impl FnOnce()) {
+    pub(crate) fn run_half(self: Arc<Self>, run: impl FnOnce()) {
         /// Forgets the joiner, also if the half panics.
         struct Half;
         impl Drop for Half {

@@ -10,6 +10,7 @@ use crate::sys::asymmetric_fence::heavy;
 use crate::sys::machine::Thread;
 use crate::sys::sync::{AtomicUsize, Ordering};
 use crate::worker::borrowed::Seats;
+use crate::worker::leapfrog::Forks;
 use crate::worker::sleep::Sleep;
 use crate::worker::status::Status;
 
@@ -20,6 +21,8 @@ type Resume = Box<dyn Fn(usize) + Send + Sync>;
 pub(crate) struct Roster {
     /// Which of them sleep.
     pub(crate) sleep: Sleep,
+    /// The halves that the jobs on each of them have forked.
+    pub(crate) forks: Forks,
     /// What each of them runs.
     pub(crate) statuses: Box<[Arc<CachePadded<Status>>]>,
     /// Which slots are taken, where threads are borrowed.
@@ -34,6 +37,7 @@ impl Roster {
     pub(super) fn new(workers: usize) -> Self {
         Self {
             sleep: Sleep::new(workers),
+            forks: Forks::new(workers),
             statuses: (0..workers).map(|_| Arc::default()).collect(),
             seats: Seats::new(workers),
             alive: AtomicUsize::new(0),

@@ -15,6 +15,7 @@ use crate::pool::lifecycle::Lifecycle;
 use crate::queue::TaskQueue;
 use crate::task::Task;
 use crate::worker::borrowed::Continuation;
+use crate::worker::idle_step::has_work;
 use crate::worker::park::{Looks, look_a_while};
 use crate::worker::sleep::Announced;
 use crate::worker::slot_request::{Grant, Loan, inbox_of};
@@ -23,11 +24,6 @@ use crate::worker::{SampledClock, Worker};
 /// How many jobs a host runs without a pause before it lets the runtime's other tasks have the
 /// thread.
 const JOBS_AT_A_STRETCH: u32 = 64;
-
-/// Returns whether the pool has something to run: a queued task, a woken future, or a chore.
-pub(super) fn has_work<E: Engine>(engine: &E) -> bool {
-    !engine.queue().is_empty() || engine.life().has_woken()
-}
 
 /// Gives a slot away whose holder needs it no longer: it is resumed if there is work, and sleeps
 /// otherwise. Its seat is free.

@@ -1,6 +1,8 @@
 //! `JobContext::join` on every backend: both halves run once, whatever happens to the job, its pool
 //! and each other.
 
+mod stealing;
+
 use std::convert::Infallible;
 use std::future::poll_fn;
 use std::panic::{AssertUnwindSafe, catch_unwind, resume_unwind};
