@@ -15,6 +15,7 @@ use std::cell::UnsafeCell;
 use std::convert::Infallible;
 use std::mem::{self, ManuallyDrop, MaybeUninit};
 use std::panic::resume_unwind;
+use std::process;
 use std::ptr::NonNull;
 use std::sync::{Arc, OnceLock};
 
@@ -124,6 +125,8 @@ where
         // SAFETY: the header is the first part of the half, which the pointer was made of. The
         // joiner has shared references to it only, and leaves the cells alone.
         let half = unsafe { half.cast::<Self>().as_ref() };
+        // The joiner waits for what is made here of the body.
+        let whole = AbortOnUnwind;
         // SAFETY: the body is the caller's, who asks once; see the function.
         let body = unsafe { ManuallyDrop::take(&mut *half.body.get()) };
         let (ctx, stolen) = (&raw const *half.ctx, half.stolen.get());
@@ -150,7 +153,19 @@ where
         let stolen_by = Stolen { lent, half, handle };
         // SAFETY: as for the body; there is nothing to drop.
         unsafe { (*stolen).write(stolen_by) };
+        mem::forget(whole);
         task
+    }
+}
+
+/// Ends the process if it is dropped by a panic, where nothing but a fault of the pool's own could
+/// raise one, and a half would be gone that its joiner believes in.
+struct AbortOnUnwind;
+
+impl Drop for AbortOnUnwind {
+    #[cold]
+    fn drop(&mut self) {
+        process::abort();
     }
 }
 
