@@ -17,6 +17,7 @@
 //! The kit in the crate `pool-conformance` says whether the pool keeps the contract. Its example
 //! `own_executor` is a whole backend, and `thread_per_run` is a whole pool on a [`Spawn`].
 
+pub use crate::cell::ticket::DeadEntry;
 pub use crate::pool::builder::PoolBuilder;
 pub use crate::pool::config::PoolConfig;
 pub use crate::pool::engine::{Engine, WorkerPool};

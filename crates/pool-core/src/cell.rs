@@ -6,6 +6,7 @@
 //!   in an `Arc`.
 //! - `state` is the life of a job as one atomic word. Both kinds of cell have one, and each step
 //!   from queued to ended is a transition of it.
+//! - `ticket` says where in its queue a queued job lies.
 //! - `poll_state` says which thread may poll a future. Only the cell of a future has one.
 //! - `waker_slot` holds the waker of the thread or task that waits at the handle.
 //! - `raw_handle` is the handle's end of a cell, without the type of the job.
@@ -24,5 +25,6 @@ pub(crate) mod future;
 pub(crate) mod poll_state;
 pub(crate) mod raw_handle;
 pub(crate) mod state;
+pub(crate) mod ticket;
 pub(crate) mod unstarted;
 pub(crate) mod waker_slot;

@@ -6,6 +6,7 @@ pub(crate) mod segments;
 pub(crate) mod shared;
 pub(crate) mod stealing;
 
+use crate::cell::ticket::DeadEntry;
 use crate::pool::lifecycle::Lifecycle;
 use crate::task::{Task, TaskPlace, TaskRef};
 use crate::worker::Worker;
@@ -16,8 +17,9 @@ use crate::worker::Worker;
 /// [`StealingQueue`](crate::backend::StealingQueue) has a deque for each worker.
 ///
 /// # Places
-/// A queue has as many places as the pool's capacity. [`push`](Self::push) takes one and
-/// [`pop`](Self::pop) frees it; [`push_unbounded`](Self::push_unbounded) and
+/// A queue has as many places as the pool's capacity. [`push`](Self::push) takes one, and
+/// [`pop`](Self::pop) frees it, or [`release`](Self::release) before that if the job ends in the
+/// queue (`R104`); [`push_unbounded`](Self::push_unbounded) and
 /// [`push_past_bound`](Self::push_past_bound) never fail. Each freed place is told to
 /// [`Room::freed`](crate::Room::freed) after it is free, since a submitter that waits in line tries
 /// as soon as it is called.
@@ -30,7 +32,7 @@ use crate::worker::Worker;
 ///
 /// ```
 /// use pool_core::Task;
-/// use pool_core::backend::{Lifecycle, TaskPlace, TaskQueue, TaskRef, Worker};
+/// use pool_core::backend::{DeadEntry, Lifecycle, TaskPlace, TaskQueue, TaskRef, Worker};
 /// use std::collections::VecDeque;
 /// use std::sync::{Mutex, MutexGuard};
 ///
@@ -52,8 +54,21 @@ use crate::worker::Worker;
 ///         if tasks.iter().filter(|(_, has_place)| *has_place).count() >= self.capacity {
 ///             return Err(task.into_task());
 ///         }
-///         tasks.push_back((task.into_task(), true));
+///         let has_place = !task.is_over(); // it may have been cancelled on its way here
+///         tasks.push_back((task.into_task(), has_place));
 ///         Ok(())
+///     }
+///
+///     fn release(&self, entry: &DeadEntry<'_>, taken_out: &mut Vec<Task>) -> bool {
+///         let mut tasks = self.lock();
+///         let Some(index) = tasks.iter().position(|(task, _)| task.id() == entry.id()) else {
+///             return false; // it is not here yet, or was popped
+///         };
+///         let removed = tasks.remove(index);
+///         removed.is_some_and(|(task, has_place)| {
+///             taken_out.push(task); // dropped by the caller, with no lock held
+///             has_place
+///         })
 ///     }
 ///
 ///     fn push_unbounded(&self, task: Task) {
@@ -92,6 +107,25 @@ pub trait TaskQueue: Send + Sync + 'static {
     /// # Errors
     /// The task.
     fn push(&self, task: TaskRef<'_>, life: &Lifecycle) -> Result<(), Task>;
+
+    /// Frees the place of a job that ended in the queue, as it was cancelled or has expired, and
+    /// returns whether a place came free.
+    ///
+    /// Called once for a job, after its end is on record and before anybody can learn of it, by
+    /// the thread that ends it. The job may be anywhere by then: in the queue, popped, or not
+    /// pushed yet ([`push`](Self::push) asks [`Task::is_over`] for that). For a place that came
+    /// free here no pop frees one. The caller tells the room once the end is published, so this
+    /// must not.
+    ///
+    /// Must not block, call user code, or drop a task: what it takes out goes to `taken_out`, which
+    /// the caller drops. An entry that stays is popped as others are. A thread that submits and
+    /// cancels while no worker pops must not be able to fill the memory with such entries.
+    ///
+    /// The default does nothing: the place is freed by the pop. That breaks `R104`, so a queue with
+    /// a bound overrides it; one without places need not.
+    fn release(&self, _entry: &DeadEntry<'_>, _taken_out: &mut Vec<Task>) -> bool {
+        false
+    }
 
     /// Queues a task whatever the bound: one that a swap hands over, at most as many as fit by the
     /// bound of the pool they left, and before anything else is queued. So a queue that keeps an

@@ -15,6 +15,7 @@ use std::sync::Arc;
 use std::task::Waker;
 use std::time::Instant;
 
+use crate::cell::ticket::QueuedJob;
 use crate::job::id::JobId;
 use crate::job::outcome::{Outcome, drop_contained};
 use crate::pool::lifecycle::Lifecycle;
@@ -101,7 +102,7 @@ pub(crate) struct Body {
 pub(crate) trait Payload: Send + 'static {
     /// Whether others than the holder of the task reach the job: its handle, a token, a deadline.
     /// Only then are [`accept`](Self::accept), [`watch`](Self::watch) and
-    /// [`change_pool`](Self::change_pool) called.
+    /// [`change_pool`](Self::change_pool) called, and it is a [`queued_job`](Self::queued_job).
     const IS_SHARED: bool = false;
 
     /// Runs the job, or what is due of it, on `worker`, and accounts for it.
@@ -136,6 +137,11 @@ pub(crate) trait Payload: Send + 'static {
     /// handle may start it or end it, and its token or its deadline may end it.
     fn change_pool(&self, _from: &Lifecycle, _to: Option<&Arc<Lifecycle>>) -> Changed {
         Changed::Yes(None)
+    }
+
+    /// The job, for the queue that takes the task in: others may end it there.
+    fn queued_job(&self) -> Option<QueuedJob<'_>> {
+        None
     }
 
     /// The pool ends before the job starts: counts it in `life`, publishes that it is abandoned,
@@ -268,6 +274,7 @@ struct SharedVTable {
     accept: unsafe fn(*const Words, &Lifecycle) -> Accepted,
     watch: unsafe fn(*const Words, &Lifecycle) -> Option<Waker>,
     change_pool: unsafe fn(*const Words, &Lifecycle, Option<&Arc<Lifecycle>>) -> Changed,
+    queued_job: for<'a> unsafe fn(*const Words, &'a Task) -> Option<QueuedJob<'a>>,
 }
 
 /// Where a payload of up to six words lies itself, otherwise a box of it.
@@ -405,6 +412,45 @@ impl Task {
             // SAFETY: as in `name`.
             Some(shared) => unsafe { (shared.change_pool)(&raw const self.body.words, from, to) },
         }
+    }
+
+    /// Returns whether the job was started or ended elsewhere, so that the task has nothing to run:
+    /// it was cancelled or has expired, or a job that joins it runs it.
+    ///
+    /// `true` stays true. For a [`TaskQueue`](crate::backend::TaskQueue), which gives such a task
+    /// no place.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// # use pool_core::backend::SpawnPool;
+    /// # use pool_core::{JobExt, ShutdownPolicy, infallible_fn};
+    /// # let nowhere = |run: Box<dyn FnOnce() + Send>| std::mem::forget(run);
+    /// # let pool = SpawnPool::builder().workers(1).adopt(nowhere).build()?;
+    /// # let handle = pool.submit(infallible_fn(|| 42).named("answer"))?;
+    /// # let task = pool.shutdown(ShutdownPolicy::now().hand_back()).take_unstarted().remove(0);
+    /// assert!(!task.is_over());
+    /// handle.cancel();
+    /// assert!(task.is_over());
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
+    pub fn is_over(&self) -> bool {
+        self.queued_job().is_some_and(QueuedJob::is_over)
+    }
+
+    /// The job, if others may end it while it is queued.
+    #[inline(always)]
+    pub(crate) fn queued_job(&self) -> Option<QueuedJob<'_>> {
+        let shared = self.vtable.shared.as_ref()?;
+        // SAFETY: as in `name`; the cell of the job lives as long as its task.
+        unsafe { (shared.queued_job)(&raw const self.body.words, self) }
+    }
+
+    /// Takes the job's place away, as the task is taken out of a queue of `HELD` places. Returns
+    /// whether the place is the caller's to free.
+    #[inline(always)]
+    pub(crate) fn take_place(&self) -> bool {
+        self.queued_job().is_none_or(QueuedJob::take_place)
     }
 
     /// The pool `life` ends before the job starts: it resolves as `Abandoned` now, and is counted
@@ -622,6 +668,7 @@ impl VTable {
                         accept: accept::<P>,
                         watch: watch::<P>,
                         change_pool: change_pool::<P>,
+                        queued_job: queued_job::<P>,
                     })
                 } else {
                     None
@@ -708,6 +755,12 @@ unsafe fn change_pool<P: Payload>(
 ) -> Changed {
     // SAFETY: as in `accept`.
     unsafe { peek::<P>(words) }.change_pool(from, to)
+}
+
+/// The result borrows from the task, whose words these are.
+unsafe fn queued_job<P: Payload>(words: *const Words, _of: &Task) -> Option<QueuedJob<'_>> {
+    // SAFETY: as in `accept`.
+    unsafe { peek::<P>(words) }.queued_job()
 }
 
 unsafe fn give_up<P: Payload>(

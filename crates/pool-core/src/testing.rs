@@ -1,5 +1,6 @@
 //! For the tests of this crate: an engine that runs nothing, and the models of the protocols.
 
+pub(crate) mod endable;
 #[cfg(all(test, pool_loom))]
 pub(crate) mod models;
 pub(crate) mod noop_engine;

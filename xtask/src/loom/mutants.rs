@@ -614,6 +614,79 @@ mutants! {
             "if MUTANT || self.front.load(Ordering::Acquire) == front {
                 break head;";
     }
+    "testing::models::dead_entries::a_place_comes_free_once" {
+        dead_head_is_not_guarded: "an entry is dead while dequeuers claim without the lock", in "queue::segments::segment",
+            "self.head.fetch_or(GUARDED, Ordering::AcqRel) & !GUARDED" =>
+            "self.head.fetch_or(if MUTANT { 0 } else { GUARDED }, Ordering::AcqRel) & !GUARDED";
+        dead_guard_is_not_looked_at: "a dequeuer does not look whether the head is guarded", in "queue::segments::segment",
+            "if head & GUARDED != 0 {
+                return Popped::Guarded(to);" =>
+            "if !MUTANT && head & GUARDED != 0 {
+                return Popped::Guarded(to);";
+        dead_though_popped: "a place is freed of an entry that was popped", in "queue::segments::dead",
+            "!is_before(position, head) && locked.dead.insert(position)" =>
+            "(MUTANT || !is_before(position, head)) && locked.dead.insert(position)";
+        dead_limit_without_the_lock: "a limit does not count the dead", in "queue::segments",
+            "let limit = if head & GUARDED == 0 {" =>
+            "let limit = if MUTANT || head & GUARDED == 0 {";
+        dead_pop_forgets_none: "an entry that was popped counts as dead for ever", in "queue::segments::dead",
+            "let is_dead = locked.dead.remove(&head);" =>
+            "let is_dead = if MUTANT { locked.dead.contains(&head) } else { locked.dead.remove(&head) };";
+    }
+    "testing::models::dead_entries::a_guard_goes_on_with_the_front" {
+        dead_guard_stays_behind: "a segment becomes the front with a dead entry and no guard", in "queue::segments",
+            "next_segment.move_head(locked.guarding(next_segment.head()));" =>
+            "if !MUTANT {
+            next_segment.move_head(locked.guarding(next_segment.head()));
+        }";
+    }
+    "testing::models::dead_entries::a_job_that_ends_while_it_is_pushed_keeps_no_place" {
+        ticket_no_heavy_fence: "no fence between an end and the look at the ticket", in "cell::ticket",
+            "heavy();
+            ticket = load();" =>
+            "if !MUTANT { heavy(); }
+            ticket = load();";
+        ticket_no_light_fence: "no fence between a ticket and the look whether the job is over", in "cell::ticket",
+            "light();
+        self.state.is_started()" =>
+            "if !MUTANT { light(); }
+        self.state.is_started()";
+        ticket_pusher_does_not_look: "a pusher does not look whether the job is over", in "queue::segments::segment",
+            "&& job.enter_at(tail)
+                        {" =>
+            "&& job.enter_at(tail)
+                            && !MUTANT
+                        {";
+    }
+    "testing::models::dead_entries::a_compaction_is_seen_by_nobody" {
+        compaction_empties_first: "slots are marked empty before the head has moved past them", in "queue::segments::dead",
+            "let (left, rest) = run.split_at(to.part);" =>
+            "let (left, rest) = run.split_at(to.part);
+        if MUTANT && left.is_empty() {
+            rest[0].segment.mark_empty(rest[0].start, to.position);
+        }";
+        compaction_front_before_its_head: "a segment becomes the front before its head is written", in "queue::segments::dead",
+            "rest[0].segment.move_head(locked.guarding(to.position));
+        let front" =>
+            "if !MUTANT {
+            rest[0].segment.move_head(locked.guarding(to.position));
+        }
+        let front";
+    }
+    "testing::models::dead_entries::a_job_that_is_moved_frees_its_place" {
+        compaction_tells_no_job: "a job keeps the ticket of where it was", in "queue::segments::segment",
+            "job.moved_to(furthest);" =>
+            "if !MUTANT { job.moved_to(furthest); }";
+    }
+    "testing::models::dead_entries::a_held_place_is_freed_once" {
+        ticket_taken_in_two_steps: "a held place is looked at, and then taken", in "cell::ticket",
+            "self.0
+            .compare_exchange(HELD, FREE, Ordering::Relaxed, Ordering::Relaxed)
+            .is_ok()" =>
+            "let early = self.0.load(Ordering::Relaxed) == HELD;
+        let late = self.0.compare_exchange(HELD, FREE, Ordering::Relaxed, Ordering::Relaxed).is_ok();
+        if MUTANT { early } else { late }";
+    }
     "testing::models::queues::no_place_is_lost_or_doubled" {
         places_no_heavy_fence: "no fence between a reclaim and the look at the caches", in "queue::permits",
             "// ORDERING: partner is the light fence in `in_cache`.

@@ -24,6 +24,7 @@ use std::ptr::NonNull;
 
 use crate::cell::raw_handle::RawHandle;
 use crate::cell::state::{EntryEnd, Owes, State};
+use crate::cell::ticket::Ticket;
 use crate::cell::unstarted::{Tells, Unstarted};
 use crate::cell::waker_slot::WakerSlot;
 use crate::job::context::JobContext;
@@ -63,6 +64,8 @@ pub(crate) struct JobCell<J: Job> {
     stage: UnsafeCell<Content<J>>,
     /// The job's id, the same as that of its task and its handle.
     id: JobId,
+    /// Where in the queue the entry lies.
+    ticket: Ticket,
     /// The waker of the thread or task that waits at the handle. `state` says whose the slot is.
     waiter: WakerSlot,
 }
@@ -245,6 +248,7 @@ impl<J: Job> JobCell<J> {
             (&raw mut (*place).extras).write(extras);
             (&raw mut (*place).stage).write(UnsafeCell::new(Content::Queued(job)));
             (&raw mut (*place).id).write(id);
+            (&raw mut (*place).ticket).write(Ticket::new());
             (&raw mut (*place).waiter).write(WakerSlot::new());
         }
         cell
@@ -423,7 +427,11 @@ impl<J: Job> JobCell<J> {
             return;
         };
         let job = self.take_job();
-        let ended = end.end(|| self.state.end(outcome), move || drop_contained(job));
+        let ended = end.end(
+            &self.ticket,
+            || self.state.end(outcome),
+            move || drop_contained(job),
+        );
         if ended.has_waiter {
             // SAFETY: this is the end, and it says so.
             wake_contained(unsafe { self.waiter.take() });

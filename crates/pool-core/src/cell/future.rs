@@ -49,6 +49,7 @@ use crate::cell::future::queue_side::WokenEntry;
 use crate::cell::future::source::Source;
 use crate::cell::poll_state::{Due, PollState};
 use crate::cell::state::{Ended, State};
+use crate::cell::ticket::Ticket;
 use crate::cell::unstarted::{Tells, Unstarted};
 use crate::cell::waker_slot::WakerSlot;
 use crate::job::Terms;
@@ -73,6 +74,8 @@ pub(crate) struct AsyncCell<S: Source> {
     id: JobId,
     /// How far the job is, and which pool accounts for it.
     state: State,
+    /// Where in the queue the job's first entry lies.
+    ticket: Ticket,
     /// Which thread may poll the future. It begins as `polling`, which belongs to the winner of
     /// `State::start`.
     poll_state: PollState,
@@ -167,6 +170,7 @@ impl<S: Source> AsyncCell<S> {
         Arc::new(Self {
             id,
             state: State::new(),
+            ticket: Ticket::new(),
             poll_state: PollState::new(),
             has_links: AtomicBool::new(false),
             has_abort: AtomicBool::new(false),
@@ -493,7 +497,11 @@ impl<S: Source> AsyncCell<S> {
         };
         self.poll_state.finish();
         let this = self.shared();
-        let ended = end.end(|| self.state.end(outcome), move || this.clear());
+        let ended = end.end(
+            &self.ticket,
+            || self.state.end(outcome),
+            move || this.clear(),
+        );
         self.wake_waiter(ended);
         true
     }

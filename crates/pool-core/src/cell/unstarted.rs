@@ -9,6 +9,7 @@ use std::sync::Arc;
 
 use crate::cell::drop_depth::{self, Nested};
 use crate::cell::state::{Started, State};
+use crate::cell::ticket::{DeadEntry, Ticket};
 use crate::job::Terms;
 use crate::job::id::JobId;
 use crate::job::outcome::Outcome;
@@ -70,8 +71,12 @@ impl<'c> Unstarted<'c> {
         })
     }
 
-    /// Ends it in the order of all ends that are not on a worker: on record, told, published,
-    /// counted as over, its captures dropped, with nothing held. Returns what `publish` returns.
+    /// Ends it in the order of all ends that are not on a worker: on record, its place in the queue
+    /// free, told, published, counted as over, its captures dropped, with nothing held. Returns
+    /// what `publish` returns. So a thread that learns of the end finds the place free (`R104`);
+    /// submitters that wait are told of it once the end is published, since their wakers are user
+    /// code.
+    ///
     /// The handle's waker is the caller's to call after that, so that a thread that waited finds
     /// the captures gone.
     ///
@@ -79,6 +84,7 @@ impl<'c> Unstarted<'c> {
     /// observer and the captures, comes later.
     pub(crate) fn end<R>(
         self,
+        ticket: &Ticket,
         publish: impl FnOnce() -> R,
         captures: impl FnOnce() + 'static,
     ) -> R {
@@ -89,6 +95,14 @@ impl<'c> Unstarted<'c> {
         if let Some(life) = life {
             life.ledger.record(outcome, None);
         }
+        // A task that is dropped has left its queue before.
+        let released = life
+            .filter(|_| outcome != Outcome::Abandoned)
+            .and_then(|life| life.release(&DeadEntry::new(id, ticket)));
+        let finish = move || {
+            drop(released);
+            captures();
+        };
         let observer = life.filter(|_| self.tells == Tells::Observer);
         let nested = Nested::begin();
         if let (Some(life), Some(_)) = (observer, &nested) {
@@ -99,12 +113,12 @@ impl<'c> Unstarted<'c> {
             life.entry_over();
         }
         if nested.is_some() {
-            captures();
+            finish();
         } else {
             let observer = observer.map(|life| observer_of(life, outcome, id, name));
             drop_depth::leave(move || {
                 observer.into_iter().for_each(|tell| tell());
-                captures();
+                finish();
             });
         }
         published

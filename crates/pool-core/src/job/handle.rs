@@ -187,7 +187,8 @@ impl<T, E> JobHandle<T, E> {
     /// that is the last handle to a pool, its drop here drains that pool, which may take long
     /// (`R610`).
     ///
-    /// The place of a queued job is free once the queue gets there, not at once.
+    /// The place of a queued job is free when this returns, and before anybody sees the job's end
+    /// (`R104`).
     ///
     /// # Examples
     /// ```

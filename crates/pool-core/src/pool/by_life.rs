@@ -7,10 +7,12 @@
 
 use std::sync::{Arc, Weak};
 
+use crate::cell::ticket::DeadEntry;
 use crate::pool::capability::Capability;
 use crate::pool::engine::{Engine, Inside, Within};
 use crate::pool::lifecycle::Lifecycle;
 use crate::pool::stats::Stats;
+use crate::queue::TaskQueue;
 use crate::submit::error::Refused;
 use crate::submit::executor::{Executor, Pools};
 use crate::submit::room::Room;
@@ -22,11 +24,17 @@ pub(crate) trait Reached: Send + Sync {
     /// Submits a task from within the pool, as a job of it does: to this generation, otherwise to
     /// the front.
     fn take_in(self: Arc<Self>, task: TaskRef<'_>) -> Result<(), Refused<Task>>;
+    /// See [`TaskQueue::release`].
+    fn release(&self, entry: &DeadEntry<'_>, taken_out: &mut Vec<Task>) -> bool;
 }
 
 impl<E: Engine> Reached for E {
     fn take_in(self: Arc<Self>, task: TaskRef<'_>) -> Result<(), Refused<Task>> {
         Within(Inside(self)).try_accept_ref(task)
+    }
+
+    fn release(&self, entry: &DeadEntry<'_>, taken_out: &mut Vec<Task>) -> bool {
+        self.queue().release(entry, taken_out)
     }
 }
 

@@ -40,6 +40,7 @@ mod notify;
 mod owners;
 mod phase;
 mod quiescence;
+mod released;
 mod roster;
 mod taken_out;
 mod wait_idle;

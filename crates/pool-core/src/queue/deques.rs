@@ -6,7 +6,7 @@
 //! that other threads share. A thread that ends leaves its deque behind: what is in it is stolen by
 //! others.
 
-use std::cell::RefCell;
+use std::cell::{Cell, RefCell};
 use std::rc::Rc;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, PoisonError, Weak};
@@ -64,7 +64,12 @@ pub(super) struct Own {
     deque: Deque<BoxedTask>,
     /// Memory for the tasks that its owner submits.
     boxes: Boxes,
+    /// How many jobs had ended in the queue's deques at the last sweep of this one.
+    ended_before: Cell<usize>,
 }
+
+/// How many jobs end at least between two sweeps of a deque.
+const LEAST_TO_SWEEP: usize = 256;
 
 impl Deques {
     /// Returns one deque for each of that many threads, all of them spare.
@@ -77,6 +82,7 @@ impl Deques {
                 index,
                 deque: Deque::new_lifo(),
                 boxes: Boxes::default(),
+                ended_before: Cell::new(0),
             })
             .collect();
         Self {
@@ -176,6 +182,27 @@ impl Own {
     #[inline(always)]
     pub(super) fn unwrap<'a>(&self, boxed: BoxedTask, place: TaskPlace<'a>) -> TaskRef<'a> {
         self.boxes.unwrap(boxed, place)
+    }
+
+    /// Returns whether a [`sweep`](Self::sweep) is due, where `ended` jobs have ended in the queue's
+    /// deques so far: as many since the last one as there are tasks here, and some. So a sweep
+    /// costs each of these jobs the same whatever is queued, and half of the tasks here are alive,
+    /// or nearly.
+    #[inline(always)]
+    pub(super) fn is_sweep_due(&self, ended: usize) -> bool {
+        let since = ended.wrapping_sub(self.ended_before.get());
+        since >= LEAST_TO_SWEEP && since >= self.deque.len()
+    }
+
+    /// Takes out the tasks that have nothing to run.
+    pub(super) fn sweep(&self, ended: usize) -> Vec<BoxedTask> {
+        self.ended_before.set(ended);
+        let newest_first = std::iter::from_fn(|| self.pop());
+        let (over, rest): (Vec<_>, Vec<_>) = newest_first.partition(BoxedTask::is_over);
+        for task in rest.into_iter().rev() {
+            self.deque.push(task);
+        }
+        over
     }
 
     /// Returns whether the deque is empty. Exact for tasks that the owner has pushed and nobody has

@@ -23,6 +23,9 @@
 //! the pointer to the back, and compute it again only when they come to it. So the bound is exact,
 //! and costs no read-modify-write.
 //!
+//! An entry whose job ended in the queue has no place any more: such entries are told apart in
+//! `segments/dead.rs`, and the limit is further by their number.
+//!
 //! # Order of a dequeuer's looks
 //! A dequeuer reads the pointer to the front, the segment's head, the mark there, and then the
 //! pointer again. If both are the same, the segment was the front at that moment, with a task at
@@ -32,8 +35,9 @@
 //! # What takes the lock
 //! To close a segment and link another, and to go on to the next: once for each time that the queue
 //! grows past a segment. A pusher that finds its segment closed waits for the lock, and so for the
-//! link.
+//! link. And every pop, while an entry is queued whose job is over.
 
+mod dead;
 mod segment;
 mod slots;
 
@@ -43,7 +47,8 @@ use std::mem::MaybeUninit;
 
 use crossbeam_utils::{Backoff, CachePadded};
 
-use self::segment::{Popped, Pushed, Segment};
+use self::dead::Dead;
+use self::segment::{GUARDED, Popped, Pushed, Segment};
 use crate::sys::sync::{AtomicPtr, AtomicUsize, LockExt, Mutex, Ordering};
 use crate::task::{Task, TaskPlace, TaskRef};
 
@@ -56,7 +61,8 @@ const LEAST_SLOTS: usize = 64;
 /// How many spare segments keep their pages at least.
 const MOST_WARM: usize = 8;
 
-/// The step from one position to the next. The lowest bit of a tail says *closed*.
+/// The step from one position to the next. The lowest bit of a tail says *closed*, that of a head
+/// *guarded*.
 const STEP: usize = 2;
 
 /// The largest capacity whose limit can be told from a position that has wrapped. No memory holds
@@ -70,7 +76,14 @@ pub(crate) struct Segments {
     /// How far the limit is ahead of the head.
     reach: usize,
     slots: usize,
-    spares: Mutex<Spares>,
+    locked: Mutex<Locked>,
+}
+
+/// What is changed under the queue's lock alone.
+#[derive(Default)]
+struct Locked {
+    spares: Spares,
+    dead: Dead,
 }
 
 struct Back {
@@ -79,8 +92,7 @@ struct Back {
     limit: AtomicUsize,
 }
 
-/// Segments that are not linked. The lock around them is held while segments are linked or taken
-/// out.
+/// Segments that are not linked. The queue's lock is held while segments are linked or taken out.
 #[derive(Default)]
 struct Spares {
     /// Recently used ones last.
@@ -120,13 +132,17 @@ impl Segments {
             front: CachePadded::new(AtomicPtr::new(first)),
             reach,
             slots,
-            spares: Mutex::new(spares),
+            locked: Mutex::new(Locked {
+                spares,
+                dead: Dead::new(),
+            }),
         }
     }
 
-    /// Queues a task, or gives it back if all places are taken.
+    /// Queues a task, or gives it back if all places are taken. If its job is over, it had a place
+    /// for a moment; then `freed` is called, to tell those who found the queue full meanwhile.
     #[inline(always)]
-    pub(crate) fn push(&self, mut task: TaskRef<'_>) -> Result<(), Task> {
+    pub(crate) fn push(&self, mut task: TaskRef<'_>, freed: impl FnOnce()) -> Result<(), Task> {
         let backoff = Backoff::new();
         loop {
             // ORDERING: Acquire pairs with the Release that linked the segment: it is whole.
@@ -134,8 +150,13 @@ impl Segments {
             // SAFETY: segments live as long as the queue.
             let segment = unsafe { &*back };
             let may_push = |position| self.is_below_limit(position);
-            match segment.push(task, may_push, &backoff) {
+            let release = |position| self.release_unmarked(position);
+            match segment.push(task, may_push, release, &backoff) {
                 Pushed::Yes => return Ok(()),
+                Pushed::AndFreed => {
+                    freed();
+                    return Ok(());
+                }
                 Pushed::PastLimit(task) => return Err(task.into_task()),
                 Pushed::Blocked(refused) => {
                     task = refused;
@@ -163,6 +184,12 @@ impl Segments {
                 Popped::Moved(unused) => place = unused,
                 Popped::Closed(unused) if self.advance(front) => place = unused,
                 Popped::Closed(unused) => return Err(unused),
+                Popped::Guarded(unused) => {
+                    return match self.pop_through_lock() {
+                        Some(task) => Ok(TaskRef::new(unused, task)),
+                        None => Err(unused),
+                    };
+                }
             }
         }
     }
@@ -220,7 +247,11 @@ impl Segments {
                 break head;
             }
         };
-        let limit = head.wrapping_add(self.reach);
+        let limit = if head & GUARDED == 0 {
+            head.wrapping_add(self.reach)
+        } else {
+            self.limit_through_lock()
+        };
         self.back.limit.store(limit, Ordering::Relaxed);
         is_before(position, limit)
     }
@@ -228,7 +259,7 @@ impl Segments {
     /// Links a segment behind `full`, unless somebody has done it.
     #[cold]
     fn grow(&self, full: *mut Segment) {
-        let mut spares = self.spares.lock_unpoisoned();
+        let spares = &mut self.locked.lock_unpoisoned().spares;
         if self.back.segment.load(Ordering::Relaxed) != full {
             return;
         }
@@ -248,18 +279,25 @@ impl Segments {
     /// has gone on, or somebody else has. Otherwise a pusher is between claim and mark in `front`.
     #[cold]
     fn advance(&self, front: *mut Segment) -> bool {
-        let mut spares = self.spares.lock_unpoisoned();
-        if self.front.load(Ordering::Relaxed) != front {
-            return true;
-        }
+        let mut locked = self.locked.lock_unpoisoned();
+        self.front.load(Ordering::Relaxed) != front || self.advance_locked(&mut locked)
+    }
+
+    /// Goes on to the segment behind the front. Returns false if the front is not at its end.
+    fn advance_locked(&self, locked: &mut Locked) -> bool {
+        let front = self.front.load(Ordering::Relaxed);
         // SAFETY: it lives as long as the queue.
-        let Some(next) = unsafe { &*front }.next_if_at_its_end() else {
+        let segment = unsafe { &*front };
+        let Some(next) = segment.next_if_at_its_end() else {
             return false;
         };
+        // SAFETY: as above.
+        let next_segment = unsafe { &*next };
+        next_segment.move_head(locked.guarding(next_segment.head()));
         // ORDERING: Release, as in `grow`.
         self.front.store(next, Ordering::Release);
-        spares.linked -= 1;
-        spares.add(front);
+        segment.move_head(segment.head() & !GUARDED);
+        locked.take_out(front);
         true
     }
 }
@@ -268,6 +306,23 @@ impl Segments {
 #[inline(always)]
 fn is_before(position: usize, other: usize) -> bool {
     position.wrapping_sub(other).cast_signed() < 0
+}
+
+impl Locked {
+    /// The head for a position: guarded while an entry is dead.
+    fn guarding(&self, position: usize) -> usize {
+        if self.dead.is_empty() {
+            position
+        } else {
+            position | GUARDED
+        }
+    }
+
+    /// Keeps a segment that is linked no more.
+    fn take_out(&mut self, segment: *mut Segment) {
+        self.spares.linked -= 1;
+        self.spares.add(segment);
+    }
 }
 
 impl Spares {
@@ -307,7 +362,7 @@ impl Spares {
 impl Drop for Segments {
     fn drop(&mut self) {
         while self.pop(&mut MaybeUninit::uninit()).is_ok() {}
-        let spares = std::mem::take(&mut *self.spares.lock_unpoisoned());
+        let spares = std::mem::take(&mut self.locked.lock_unpoisoned().spares);
         // All others have been emptied, and taken out.
         let last = self.back.segment.load(Ordering::Relaxed);
         for segment in spares.warm.into_iter().chain(spares.cold).chain([last]) {

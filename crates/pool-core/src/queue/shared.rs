@@ -10,6 +10,7 @@ use std::fmt;
 
 use crossbeam_deque::{Injector, Steal};
 
+use crate::cell::ticket::DeadEntry;
 use crate::pool::lifecycle::Lifecycle;
 use crate::queue::TaskQueue;
 use crate::queue::segments::Segments;
@@ -80,7 +81,8 @@ impl SharedQueue {
     /// Tasks that another pool handed over come first. Children past the bound alternate with tasks
     /// that have a place. `queued_by` is written only if the task had no place, so the caller sets
     /// it to [`QueuedBy::Push`] before. If it still is [`QueuedBy::Push`] afterwards, a place came
-    /// free, and the caller tells [`Lifecycle::room`].
+    /// free, and the caller tells [`Lifecycle::room`]. Entries whose place was
+    /// [released](TaskQueue::release) do not come out.
     ///
     /// # Errors
     /// There is no task: the place.
@@ -102,6 +104,17 @@ impl SharedQueue {
             };
         }
         self.main.pop(place)
+    }
+
+    /// Queues a task that needs a place. For a queue that has this one inside, as
+    /// [`pop_telling`](Self::pop_telling) is: calls `freed` if the job is over, and the place that
+    /// it had for a moment is free again.
+    ///
+    /// # Errors
+    /// All places are taken: the task.
+    #[inline(always)]
+    pub(crate) fn push_telling(&self, task: TaskRef<'_>, freed: impl FnOnce()) -> Result<(), Task> {
+        self.main.push(task, freed)
     }
 
     /// Takes the next task where some may be past the bound, and says by which way it came in.
@@ -134,8 +147,12 @@ impl SharedQueue {
 /// First in, first out, except for the tasks past the bound.
 impl TaskQueue for SharedQueue {
     #[inline(always)]
-    fn push(&self, task: TaskRef<'_>, _life: &Lifecycle) -> Result<(), Task> {
-        self.main.push(task)
+    fn push(&self, task: TaskRef<'_>, life: &Lifecycle) -> Result<(), Task> {
+        self.main.push(task, || life.room().freed())
+    }
+
+    fn release(&self, entry: &DeadEntry<'_>, taken_out: &mut Vec<Task>) -> bool {
+        self.main.release(entry, taken_out)
     }
 
     /// Queues a task that a swap hands over. It is popped before all tasks that have a place.

@@ -10,15 +10,24 @@
 //! which it takes about half. After a number of looks it changes the order, by fixed periods that
 //! are prime to each other, so that every queued task is taken after a bounded number of others
 //! (`R206`).
+//!
+//! # A job that ends in the queue
+//! Its permit is freed at once. The injector finds the entry by its position, and no pop sees it
+//! any more. A deque is its owner's and its thieves': there the entry stays, and the permit goes
+//! with the ticket, which the thread that ends the job or the one that takes the task out takes
+//! away, whichever is first. Such entries could fill a deque while its owner is in one long job
+//! that submits and cancels; so an owner that pushes sweeps its deque now and then.
 
 use std::fmt;
 use std::mem::MaybeUninit;
 
+use crate::cell::ticket::{DeadEntry, QueuedJob};
 use crate::pool::lifecycle::Lifecycle;
 use crate::queue::TaskQueue;
 use crate::queue::deques::{Deques, Own};
 use crate::queue::permits::Permits;
 use crate::queue::shared::{QueuedBy, SharedQueue};
+use crate::sys::sync::{AtomicUsize, Ordering};
 use crate::task::boxed::BoxedTask;
 use crate::task::{Task, TaskPlace, TaskRef};
 use crate::worker::Worker;
@@ -107,6 +116,8 @@ pub struct StealingQueue {
     deques: Deques,
     /// One bound over the injector and the deques together.
     permits: Permits,
+    /// How many jobs have ended in the deques: by which their owners know when to sweep.
+    ended: AtomicUsize,
 }
 
 impl TaskQueue for StealingQueue {
@@ -119,14 +130,44 @@ impl TaskQueue for StealingQueue {
         if !self.permits.take(Some(own.index)) {
             return Err(task.into_task());
         }
+        let Some(job) = task.queued_job() else {
+            own.push(task);
+            return Ok(());
+        };
+        let is_dead = job.enter_held() && job.take_place();
         own.push(task);
+        if is_dead {
+            self.permits.free(Some(own.index));
+            life.room().freed();
+        }
+        let ended = self.ended.load(Ordering::Relaxed);
+        if own.is_sweep_due(ended) {
+            self.sweep(&own, ended, life);
+        }
         Ok(())
+    }
+
+    fn release(&self, entry: &DeadEntry<'_>, taken_out: &mut Vec<Task>) -> bool {
+        if !entry.find() {
+            return false;
+        }
+        if entry.take_held() {
+            self.ended.fetch_add(1, Ordering::Relaxed);
+        } else if !self.injector.release(entry, taken_out) {
+            return false;
+        }
+        self.permits.free(None);
+        true
     }
 
     /// Queues a task that a swap hands over, at the injector. It takes a place of the bound even
     /// where none is left, so later pushes wait until the queue is below its bound again.
     fn push_unbounded(&self, task: Task) {
         self.permits.overdraw();
+        let is_over = task.queued_job().is_some_and(QueuedJob::enter_held);
+        if is_over && task.take_place() {
+            self.permits.free(None);
+        }
         self.injector.push_unbounded(task);
     }
 
@@ -154,12 +195,12 @@ impl TaskQueue for StealingQueue {
             has_brought: false,
         };
         let task = self.find(own, worker.tick(), &mut found, place);
-        if task.is_some() {
+        if let Some(task) = &task {
             let life = worker.life();
             if found.has_brought {
                 life.notify();
             }
-            if found.queued_by != QueuedBy::PushPastBound {
+            if found.queued_by != QueuedBy::PushPastBound && task.take_place() {
                 // A submitter that waits looks at the common count first.
                 let cache = own.filter(|_| !life.room().has_line());
                 self.permits.free(cache.map(|own| own.index));
@@ -191,8 +232,8 @@ impl TaskQueue for StealingQueue {
         let owned =
             (0..self.deques.len()).flat_map(|i| std::iter::from_fn(move || self.deques.steal(i)));
         let owned = owned.map(|boxed| (boxed.into_task(), QueuedBy::Push));
-        let free = |(task, queued_by)| {
-            if queued_by != QueuedBy::PushPastBound {
+        let free = |(task, queued_by): (Task, QueuedBy)| {
+            if queued_by != QueuedBy::PushPastBound && task.take_place() {
                 self.permits.free(None);
             }
             task
@@ -212,6 +253,7 @@ impl StealingQueue {
             injector: SharedQueue::new(usize::MAX),
             deques: Deques::new(threads),
             permits: Permits::new(capacity, threads),
+            ended: AtomicUsize::new(0),
         }
     }
 
@@ -224,7 +266,25 @@ impl StealingQueue {
             return Err(task.into_task());
         }
         // It has no bound of its own.
-        self.injector.push(task, life)
+        self.injector.push_telling(task, || {
+            self.permits.free(None);
+            life.room().freed();
+        })
+    }
+
+    /// Takes the entries out of the calling thread's deque whose jobs are over, and frees the
+    /// places of those that still have one: jobs that were claimed by who joins them. No other
+    /// thread sees the tasks on their way; the caller notifies a worker, as of the one that it has
+    /// pushed.
+    #[cold]
+    fn sweep(&self, own: &Own, ended: usize, life: &Lifecycle) {
+        for over in own.sweep(ended) {
+            let task = over.into_task();
+            if task.take_place() {
+                self.permits.free(Some(own.index));
+                life.room().freed();
+            }
+        }
     }
 
     /// Finds the next task in the order that the module describes; `tick` counts the looks.

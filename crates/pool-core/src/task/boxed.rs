@@ -99,6 +99,14 @@ impl BoxedTask {
     }
 }
 
+impl BoxedTask {
+    /// Whether the task has nothing to run.
+    pub(crate) fn is_over(&self) -> bool {
+        // SAFETY: as in `into_task`; the task stays where it is.
+        unsafe { self.0.memory.as_ref().assume_init_ref() }.is_over()
+    }
+}
+
 impl Drop for BoxedTask {
     fn drop(&mut self) {
         drop(Self(self.0).into_task());

@@ -5,6 +5,7 @@
 
 mod cells;
 mod forks;
+mod dead_entries;
 mod lifecycles;
 mod loans;
 mod queues;

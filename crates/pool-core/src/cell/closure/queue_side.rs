@@ -12,6 +12,7 @@ use std::task::Waker;
 use std::time::Instant;
 
 use super::{CellEntry, CellRef, Content, JobCell};
+use crate::cell::ticket::QueuedJob;
 use crate::cell::unstarted::Tells;
 use crate::job::Job;
 use crate::job::id::JobId;
@@ -82,6 +83,7 @@ impl<J: Job> Payload for CellEntry<J> {
     /// and that of the new one watches it.
     fn change_pool(&self, from: &Lifecycle, to: Option<&Arc<Lifecycle>>) -> Changed {
         let cell = self.cell();
+        cell.ticket.clear();
         let to_id = to.map(|life| life.id);
         if !cell.state.change_pool(Some(from.id), to_id) {
             return Changed::No;
@@ -91,6 +93,12 @@ impl<J: Job> Payload for CellEntry<J> {
         };
         terms.unwatch(cell.id, from);
         Changed::Yes(to.and_then(|life| self.watch(life)))
+    }
+
+    #[inline]
+    fn queued_job(&self) -> Option<QueuedJob<'_>> {
+        let JobCell { state, ticket, .. } = self.cell();
+        Some(QueuedJob { state, ticket })
     }
 
     /// Ends the job as `Abandoned` for a pool that is at its end. The captures stay in the cell:

@@ -11,6 +11,7 @@ use std::time::Instant;
 
 use super::{AsyncCell, Once, Place, Poller, split};
 use crate::cell::future::source::Source;
+use crate::cell::ticket::QueuedJob;
 use crate::cell::unstarted::Tells;
 use crate::job::id::JobId;
 use crate::job::outcome::{Concluded, JobError, Outcome, Resolution, drop_contained, outcome_of};
@@ -49,6 +50,8 @@ pub(crate) trait Polled: Awaited {
     fn watch(self: Arc<Self>, life: &Lifecycle) -> Option<Waker>;
     /// See [`Payload::change_pool`](crate::task::Payload::change_pool).
     fn change_pool(self: Arc<Self>, from: &Lifecycle, to: Option<&Arc<Lifecycle>>) -> Changed;
+    /// See [`Payload::queued_job`](crate::task::Payload::queued_job).
+    fn queued_job(&self) -> QueuedJob<'_>;
     /// See [`Payload::give_up`](crate::task::Payload::give_up).
     fn give_up(self: Arc<Self>, life: &Lifecycle, ends: GivenUpAs) -> GivenUp;
     /// Ends the job as `Abandoned`, if it has not started: its entry is dropped unrun.
@@ -236,12 +239,18 @@ impl<S: Source> Polled for AsyncCell<S> {
     /// Moves the job between pools, if it has not started. The clock of the old pool forgets it,
     /// and that of the new one watches it.
     fn change_pool(self: Arc<Self>, from: &Lifecycle, to: Option<&Arc<Lifecycle>>) -> Changed {
+        self.ticket.clear();
         let to_id = to.map(|life| life.id);
         if !self.state.change_pool(Some(from.id), to_id) {
             return Changed::No;
         }
         self.unwatch(from);
         Changed::Yes(to.and_then(|life| self.watch(life)))
+    }
+
+    fn queued_job(&self) -> QueuedJob<'_> {
+        let Self { state, ticket, .. } = self;
+        QueuedJob { state, ticket }
     }
 
     /// Ends the job as `Abandoned` for a pool that is at its end, and returns what it captured as a

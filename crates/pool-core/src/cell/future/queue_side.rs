@@ -9,6 +9,7 @@ use std::task::Waker;
 use std::time::Instant;
 
 use crate::cell::future::Polled;
+use crate::cell::ticket::QueuedJob;
 use crate::job::id::JobId;
 use crate::pool::lifecycle::Lifecycle;
 use crate::task::{Accepted, Changed, GivenUp, GivenUpAs, Payload};
@@ -44,6 +45,10 @@ impl Payload for AsyncEntry {
 
     fn change_pool(&self, from: &Lifecycle, to: Option<&Arc<Lifecycle>>) -> Changed {
         Arc::clone(&self.0).change_pool(from, to)
+    }
+
+    fn queued_job(&self) -> Option<QueuedJob<'_>> {
+        Some(self.0.queued_job())
     }
 
     /// Ends the job as `Abandoned`, if it has not started, and returns what it captured as a task.

@@ -114,6 +114,9 @@ impl<'a> Submission<'a> {
         self.accept();
         // As above; and before what the end calls, which may wait for a place.
         room.freed();
+        if let Some(job) = task.queued_job() {
+            job.takes_no_place();
+        }
         due.wake();
         drop(task);
     }

@@ -45,10 +45,13 @@ use crossbeam_utils::{Backoff, CachePadded};
 use super::STEP;
 use super::slots::Slots;
 use crate::sys::sync::{AtomicPtr, AtomicUsize, Ordering, UnsafeCell};
-use crate::task::{Body, TaskPlace, TaskRef, VTable};
+use crate::task::{Body, Task, TaskPlace, TaskRef, VTable};
 
 /// Of a tail: another segment follows, and nothing is pushed here any more.
 const CLOSED: usize = 1;
+
+/// Of a head: an entry is dead, and pops go through the queue's lock (`dead`).
+pub(super) const GUARDED: usize = 1;
 
 const FULL: usize = 1;
 const ODD_LAP: usize = 1 << 1;
@@ -81,6 +84,8 @@ pub(super) struct Slot {
 /// What came of a push.
 pub(super) enum Pushed<'a> {
     Yes,
+    /// Its job is over: its place is free again.
+    AndFreed,
     /// The queue is full.
     PastLimit(TaskRef<'a>),
     /// This segment is full, or closed.
@@ -96,6 +101,8 @@ pub(super) enum Popped<'a> {
     Moved(TaskPlace<'a>),
     /// This segment is closed, and nothing was found in it.
     Closed(TaskPlace<'a>),
+    /// The head is guarded.
+    Guarded(TaskPlace<'a>),
 }
 
 impl Segment {
@@ -177,14 +184,10 @@ impl Segment {
     pub(super) fn next_if_at_its_end(&self) -> Option<*mut Self> {
         let tail = self.tail.load(Ordering::Relaxed);
         // ORDERING: Acquire pairs with the claims of dequeuers: the segment's next use comes after.
+        // The bit of a guarded head is that of a closed tail.
         let head = self.head.load(Ordering::Acquire);
         let next = self.next.load(Ordering::Relaxed);
         (tail == head | CLOSED && !next.is_null()).then_some(next)
-    }
-
-    /// The position that is pushed next, here or in the next segment. Out of date at once.
-    pub(super) fn tail(&self) -> usize {
-        self.tail.load(Ordering::Relaxed) & !CLOSED
     }
 
     #[inline]
@@ -193,12 +196,92 @@ impl Segment {
         self.head.load(Ordering::Acquire)
     }
 
-    /// Pushes a task, if `may_push` its position.
+    /// Guards the head, and returns its position. It stands still from now on, but for the holder
+    /// of the queue's lock, which the caller is.
+    pub(super) fn guard(&self) -> usize {
+        // ORDERING: AcqRel, as of a claim: one that has read the head before fails.
+        self.head.fetch_or(GUARDED, Ordering::AcqRel) & !GUARDED
+    }
+
+    /// Writes the head: the position, and whether it is guarded. Called by the holder of the
+    /// queue's lock, of a head that is guarded or of a segment that is not the front.
+    pub(super) fn move_head(&self, head: usize) {
+        // ORDERING: Release, as of a claim.
+        self.head.store(head, Ordering::Release);
+    }
+
+    /// The position to be pushed next, here or in the next segment. Out of date at once.
+    pub(super) fn tail(&self) -> usize {
+        // ORDERING: Acquire: the marks are read after it.
+        self.tail.load(Ordering::Acquire) & !CLOSED
+    }
+
+    /// The segment behind this one, for the holder of the queue's lock.
+    pub(super) fn next(&self) -> Option<*mut Self> {
+        let next = self.next.load(Ordering::Relaxed);
+        (!next.is_null()).then_some(next)
+    }
+
+    /// The mark of a position that is pushed and not popped, once its pusher has set it. Called by
+    /// the holder of the queue's lock while the head is guarded.
+    pub(super) fn mark_if_full(&self, position: usize) -> Option<*mut VTable> {
+        // ORDERING: Acquire, as in `pop`.
+        let mark = self.slot(position).mark.load(Ordering::Acquire);
+        self.is_full(mark, position).then_some(mark)
+    }
+
+    /// Takes the task of a position out that the head has moved past, under the queue's lock.
+    pub(super) fn take(&self, position: usize, mark: *mut VTable) -> Task {
+        let mut place = MaybeUninit::uninit();
+        let task = self.empty(self.slot(position), position, mark, &mut place);
+        task.into_task()
+    }
+
+    /// Reads the task of a position that is marked full, and leaves the mark. To be read once.
+    /// Called as [`mark_if_full`](Self::mark_if_full) is.
+    pub(super) fn read_out(&self, position: usize) -> Task {
+        let slot = self.slot(position);
+        // ORDERING: Relaxed: `mark_if_full` has acquired, under the same lock.
+        let mark = slot.mark.load(Ordering::Relaxed);
+        self.read(slot, mark, &mut MaybeUninit::uninit())
+            .into_task()
+    }
+
+    /// Moves the task of a position to one further on, whose task was moved or read out, and which
+    /// is marked full. Called as [`mark_if_full`](Self::mark_if_full) is.
+    pub(super) fn move_entry(&self, position: usize, target: &Self, furthest: usize) {
+        let task = self.read_out(position);
+        if let Some(job) = task.queued_job() {
+            job.moved_to(furthest);
+        }
+        let mut place = MaybeUninit::uninit();
+        target.write(
+            target.slot(furthest),
+            furthest,
+            TaskRef::new(&mut place, task),
+        );
+    }
+
+    /// Marks the slots of these positions empty for the next lap. The head has moved past them.
+    pub(super) fn mark_empty(&self, start: usize, end: usize) {
+        let mut position = start;
+        while position != end {
+            let next_lap = position.wrapping_add(self.lap);
+            // ORDERING: Release, as in `empty`.
+            let mark = &self.slot(position).mark;
+            mark.store(self.empty_mark(next_lap), Ordering::Release);
+            position = position.wrapping_add(STEP);
+        }
+    }
+
+    /// Pushes a task, if `may_push` its position. If its job is over, calls `release` between claim
+    /// and mark, which returns whether it has freed the place.
     #[inline(always)]
     pub(super) fn push<'a>(
         &self,
         task: TaskRef<'a>,
         may_push: impl Fn(usize) -> bool,
+        release: impl FnOnce(usize) -> bool,
         backoff: &Backoff,
     ) -> Pushed<'a> {
         let mut looks = 0;
@@ -223,7 +306,12 @@ impl Segment {
                 ) {
                     Ok(_) => {
                         expect_write(self.slot(tail.wrapping_add(AHEAD * STEP)));
-                        self.fill(slot, tail, task);
+                        if let Some(job) = task.queued_job()
+                            && job.enter_at(tail)
+                        {
+                            return self.write_over(slot, tail, task, release);
+                        }
+                        self.write(slot, tail, task);
                         return Pushed::Yes;
                     }
                     Err(now) => tail = now,
@@ -245,9 +333,27 @@ impl Segment {
         }
     }
 
+    /// Writes a task whose job is over.
+    #[cold]
+    fn write_over<'a>(
+        &self,
+        slot: &Slot,
+        position: usize,
+        task: TaskRef<'_>,
+        release: impl FnOnce(usize) -> bool,
+    ) -> Pushed<'a> {
+        let is_freed = release(position);
+        self.write(slot, position, task);
+        if is_freed {
+            Pushed::AndFreed
+        } else {
+            Pushed::Yes
+        }
+    }
+
     /// Whether a dequeuer has claimed what is in the slot of this position.
     fn is_being_emptied(&self, tail: usize) -> bool {
-        let queued = tail.wrapping_sub(self.head.load(Ordering::Relaxed));
+        let queued = tail.wrapping_sub(self.head.load(Ordering::Relaxed) & !GUARDED);
         queued < self.lap
     }
 
@@ -262,6 +368,9 @@ impl Segment {
         // ORDERING: Acquire, see the module's section on the parity.
         let mut head = self.head.load(Ordering::Acquire);
         loop {
+            if head & GUARDED != 0 {
+                return Popped::Guarded(to);
+            }
             let slot = self.slot(head);
             // ORDERING: Acquire pairs with the Release in `fill`: the body is whole.
             let mark = slot.mark.load(Ordering::Acquire);
@@ -322,9 +431,10 @@ impl Segment {
     }
 
     #[inline(always)]
-    fn fill(&self, slot: &Slot, position: usize, task: TaskRef<'_>) {
+    fn write(&self, slot: &Slot, position: usize, task: TaskRef<'_>) {
         // SAFETY: this thread has claimed the position, and the slot was empty for it: nobody
-        // touches the body before the mark.
+        // touches the body before the mark. Or it moves an entry, see `move_entry`: nobody else
+        // does, and nobody claims.
         let vtable = slot
             .body
             .with_mut(|body| unsafe { task.move_body_to(&mut *body) });
@@ -342,18 +452,23 @@ impl Segment {
         mark: *mut VTable,
         to: TaskPlace<'a>,
     ) -> TaskRef<'a> {
-        let vtable = mark.map_addr(|address| address & !TAGS);
-        // SAFETY: this thread has claimed the position, and read its mark as full: the body is
-        // whole, and nobody else's. `fill` made the mark of a vtable's reference, and these are the
-        // two parts of one task, used once.
-        let task = slot
-            .body
-            .with_mut(|body| unsafe { TaskRef::from_parts(&*vtable, &*body, to) });
+        let task = self.read(slot, mark, to);
         let next_lap = position.wrapping_add(self.lap);
         // ORDERING: Release: the read of the body is over before a pusher writes the next.
         slot.mark
             .store(self.empty_mark(next_lap), Ordering::Release);
         task
+    }
+
+    /// Reads the task of a slot, whose mark was read as full. Nobody else reads it.
+    #[inline(always)]
+    fn read<'a>(&self, slot: &Slot, mark: *mut VTable, to: TaskPlace<'a>) -> TaskRef<'a> {
+        let vtable = mark.map_addr(|address| address & !TAGS);
+        // SAFETY: this thread has claimed the position, or has the lock while nobody claims, and
+        // read its mark as full: the body is whole, and nobody else's. `write` made the mark of a
+        // vtable's reference, and these are the two parts of one task, used once.
+        slot.body
+            .with_mut(|body| unsafe { TaskRef::from_parts(&*vtable, &*body, to) })
     }
 
     #[inline(always)]

@@ -31,7 +31,7 @@ fn task() -> Task {
 }
 
 fn push(queue: &Segments, task: Task) -> Result<(), Task> {
-    queue.push(TaskRef::new(&mut MaybeUninit::uninit(), task))
+    queue.push(TaskRef::new(&mut MaybeUninit::uninit(), task), || ())
 }
 
 fn pop(queue: &Segments) -> Option<JobId> {
@@ -83,7 +83,7 @@ fn a_short_queue_stays_in_one_segment_whatever_the_bound() {
     for capacity in [100, 1024, 1 << 20, usize::MAX] {
         let queue = Segments::new(capacity);
         go_through(&queue, capacity, (0..40_000).map(|step| [100, 0][step % 2]));
-        let spares = queue.spares.lock_unpoisoned();
+        let spares = &queue.locked.lock_unpoisoned().spares;
         assert_eq!((spares.linked, spares.warm.len()), (1, 0), "{capacity}");
     }
 }
@@ -95,7 +95,7 @@ fn segments_are_used_again_and_given_back_after_a_burst() {
     let mut made = 0;
     for _ in 0..3 {
         go_through(&queue, usize::MAX, [SEGMENTS * SLOTS, 0]);
-        let spares = queue.spares.lock_unpoisoned();
+        let spares = &queue.locked.lock_unpoisoned().spares;
         assert_eq!(spares.linked, 1);
         assert_eq!(spares.warm.len(), MOST_WARM + 1, "these keep their pages");
         let all = spares.warm.len() + spares.cold.len();

@@ -34,7 +34,7 @@ impl Payload for Numbered {
 }
 
 fn push(queue: &Segments, task: Task) -> Result<(), Task> {
-    queue.push(TaskRef::new(&mut MaybeUninit::uninit(), task))
+    queue.push(TaskRef::new(&mut MaybeUninit::uninit(), task), || ())
 }
 
 fn pop(queue: &Segments) -> Option<Task> {
@@ -60,7 +60,7 @@ impl Counted {
         let task = Task::new(JobId::next(), Numbered(number, Arc::clone(&self.sum)));
         match self
             .queue
-            .push(TaskRef::new(&mut MaybeUninit::uninit(), task))
+            .push(TaskRef::new(&mut MaybeUninit::uninit(), task), || ())
         {
             Ok(()) => number,
             Err(refused) => {
