@@ -11,7 +11,8 @@ use std::sync::{Arc, Mutex, MutexGuard};
 
 use pool_conformance::Fixture;
 use pool_core::backend::{
-    Engine, Lifecycle, PoolConfig, TaskPlace, TaskQueue, TaskRef, Threads, Worker, WorkerPool,
+    DeadEntry, Engine, Lifecycle, PoolConfig, TaskPlace, TaskQueue, TaskRef, Threads, Worker,
+    WorkerPool,
 };
 use pool_core::{BuildError, Capability, Task};
 
@@ -80,9 +81,23 @@ impl TaskQueue for LockedQueue {
         if tasks.placed >= self.capacity {
             return Err(task.into_task());
         }
-        tasks.placed += 1;
-        tasks.queued.push_back((task.into_task(), true));
+        // It may have been cancelled on its way here.
+        let has_place = !task.is_over();
+        tasks.placed += usize::from(has_place);
+        tasks.queued.push_back((task.into_task(), has_place));
         Ok(())
+    }
+
+    fn release(&self, entry: &DeadEntry<'_>, taken_out: &mut Vec<Task>) -> bool {
+        let mut tasks = self.lock();
+        let is_it = |(task, _): &(Task, bool)| task.id() == entry.id();
+        let index = tasks.queued.iter().position(is_it);
+        let Some((task, has_place)) = index.and_then(|index| tasks.queued.remove(index)) else {
+            return false;
+        };
+        tasks.placed -= usize::from(has_place);
+        taken_out.push(task);
+        has_place
     }
 
     fn push_unbounded(&self, task: Task) {

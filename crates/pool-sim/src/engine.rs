@@ -6,7 +6,7 @@ use std::fmt;
 use std::sync::{Arc, Mutex, MutexGuard};
 
 use pool_core::backend::{
-    Engine, Lifecycle, PoolConfig, TaskPlace, TaskQueue, TaskRef, Threads, Worker,
+    DeadEntry, Engine, Lifecycle, PoolConfig, TaskPlace, TaskQueue, TaskRef, Threads, Worker,
 };
 use pool_core::machine;
 use pool_core::{BuildError, Capability, Task};
@@ -111,9 +111,27 @@ impl TaskQueue for DrawnQueue {
         if queue.placed >= self.capacity {
             return Err(task.into_task());
         }
-        queue.placed += 1;
-        queue.tasks.push_back((task.into_task(), HasPlace::Yes));
+        // It may have been cancelled on its way here.
+        let has_place = if task.is_over() {
+            HasPlace::No
+        } else {
+            HasPlace::Yes
+        };
+        queue.placed += usize::from(has_place == HasPlace::Yes);
+        queue.tasks.push_back((task.into_task(), has_place));
         Ok(())
+    }
+
+    fn release(&self, entry: &DeadEntry<'_>, taken_out: &mut Vec<Task>) -> bool {
+        let mut queue = self.lock();
+        let is_it = |(task, _): &(Task, HasPlace)| task.id() == entry.id();
+        let index = queue.tasks.iter().position(is_it);
+        let Some((task, has_place)) = index.and_then(|index| queue.tasks.remove(index)) else {
+            return false;
+        };
+        queue.placed -= usize::from(has_place == HasPlace::Yes);
+        taken_out.push(task);
+        has_place == HasPlace::Yes
     }
 
     fn push_unbounded(&self, task: Task) {

@@ -8,10 +8,11 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
 use pool_core::backend::{
-    Engine, Lifecycle, PoolConfig, TaskPlace, TaskQueue, TaskRef, Threads, Worker, WorkerPool,
+    DeadEntry, Engine, Lifecycle, PoolConfig, TaskPlace, TaskQueue, TaskRef, Threads, Worker,
+    WorkerPool,
 };
 use pool_core::{
-    BuildError, Capability, Executor, Pools, Refused, Room, Shutdown, ShutdownPolicy,
+    BuildError, Capability, Executor, JobId, Pools, Refused, Room, Shutdown, ShutdownPolicy,
     ShutdownReport, Stats, Task,
 };
 
@@ -49,6 +50,13 @@ pub(super) trait Flaw: Send + Sync {
     /// Queues a task that takes no slot.
     fn push_past_bound(&self, queue: &Queue, task: Task) {
         queue.past_bound().push_back(task);
+    }
+
+    /// Takes the task of a job out that ended in the queue.
+    fn release(&self, queue: &Queue, job: JobId) -> Option<Task> {
+        let mut tasks = queue.lock();
+        let index = tasks.iter().position(|task| task.id() == job)?;
+        tasks.remove(index)
     }
 
     fn has_queued(&self, queue: &Queue) -> bool {
@@ -109,6 +117,10 @@ impl Queue {
         if tasks.len() >= self.capacity {
             return Err(task);
         }
+        if task.is_over() {
+            self.past_bound().push_back(task);
+            return Ok(());
+        }
         tasks.push_back(task);
         Ok(())
     }
@@ -134,6 +146,13 @@ pub(super) struct FlawedQueue {
 impl TaskQueue for FlawedQueue {
     fn push(&self, task: TaskRef<'_>, _life: &Lifecycle) -> Result<(), Task> {
         self.flaw.push(&self.queue, task.into_task())
+    }
+
+    fn release(&self, entry: &DeadEntry<'_>, taken_out: &mut Vec<Task>) -> bool {
+        let task = self.flaw.release(&self.queue, entry.id());
+        let is_free = task.is_some();
+        taken_out.extend(task);
+        is_free
     }
 
     fn push_unbounded(&self, task: Task) {

@@ -24,6 +24,18 @@ fn of_a_bound() -> Vec<Faulty> {
             || Arc::new(Glutton),
         ),
         Faulty::new(
+            "pew keeper",
+            "keeps the place of a cancelled job until the queue gets there",
+            &["R104"],
+            || Arc::new(PewKeeper),
+        ),
+        Faulty::new(
+            "double seller",
+            "frees the place of a cancelled job, and once more as its entry is popped",
+            &["R104"],
+            || Arc::new(DoubleSeller::default()),
+        ),
+        Faulty::new(
             "swallower",
             "says that it accepted what a full queue refused",
             &["R102"],
@@ -123,6 +135,36 @@ impl Flaw for Glutton {
     fn push(&self, queue: &Queue, task: Task) -> Result<(), Task> {
         queue.lock().push_back(task);
         Ok(())
+    }
+}
+
+struct PewKeeper;
+
+impl Flaw for PewKeeper {
+    fn release(&self, _queue: &Queue, _job: JobId) -> Option<Task> {
+        None
+    }
+}
+
+/// Counts one place more for each job that was cancelled.
+#[derive(Default)]
+struct DoubleSeller(AtomicUsize);
+
+impl Flaw for DoubleSeller {
+    fn push(&self, queue: &Queue, task: Task) -> Result<(), Task> {
+        let mut tasks = queue.lock();
+        if tasks.len() >= queue.capacity + self.0.load(Ordering::Relaxed) {
+            return Err(task);
+        }
+        tasks.push_back(task);
+        Ok(())
+    }
+
+    fn release(&self, queue: &Queue, job: JobId) -> Option<Task> {
+        let mut tasks = queue.lock();
+        let index = tasks.iter().position(|task| task.id() == job)?;
+        self.0.fetch_add(1, Ordering::Relaxed);
+        tasks.remove(index)
     }
 }
 

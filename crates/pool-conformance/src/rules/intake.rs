@@ -2,6 +2,7 @@
 
 mod chains;
 mod extremes;
+mod freed;
 pub(super) mod line;
 
 use std::convert::Infallible;
@@ -295,6 +296,10 @@ fn r104<F: Fixture>() -> Applied {
     given_capacity_is_exact::<F>();
     default_is_documented::<F>();
     never_more_under_load::<F>();
+    freed::an_end_in_the_queue_frees_a_place::<F>();
+    freed::an_end_of_a_parent_frees_places::<F>();
+    freed::an_end_in_the_queue_calls_who_waits::<F>();
+    freed::an_end_on_the_way_in_keeps_no_place::<F>();
     Applied::Held
 }
 
