@@ -130,7 +130,6 @@ fn no_duration_overflows() {
     each_backend(|backend| {
         let pool = on(backend, 1, 1);
         waits_for_room_and_outcomes(&pool);
-        // Each job that expires may take a slot until a worker dequeues it.
         let pool = on(backend, 1, 64);
         limits_of_jobs(&pool);
         ends_clean(&pool);

@@ -99,6 +99,36 @@ fn resident() -> u64 {
     in_status("/proc/self/status", "RssAnon:") * 1024
 }
 
+/// Jobs that are submitted and cancelled while no worker comes, behind one that waits: from
+/// outside, and by a job for the queue of its own worker.
+#[test]
+fn a_million_jobs_that_end_in_the_queue_take_no_memory() {
+    const JOBS: usize = 1_000_000;
+    fn submit_and_cancel(pool: &Pool) {
+        let waits = pool.spawn(|| ()).expect("a place is free");
+        for _ in 0..JOBS {
+            let handle = pool.try_spawn(|| ()).map_err(|_| "the place is free again");
+            handle.expect("no other job waits").cancel();
+        }
+        waits.detach();
+    }
+    each_backend_in_a_child(|backend| {
+        let pool = on(backend, 1, 2);
+        let (release, held) = hold(&pool);
+        limit_memory(512 * MIB);
+        let before = most_resident();
+        submit_and_cancel(&pool);
+        drop(release);
+        assert!(value(held));
+        let inner = pool.clone();
+        let inside = pool.spawn(move || submit_and_cancel(&inner));
+        inside.expect("it is open").join().expect("it returns");
+        let grown = most_resident() - before;
+        assert!(grown <= 16 * MIB, "{backend}: {grown} bytes");
+        ends_clean(&pool);
+    });
+}
+
 #[test]
 fn a_million_submissions_to_a_full_queue_take_no_memory() {
     const SUBMITS: usize = 1_000_000;

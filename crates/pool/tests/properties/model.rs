@@ -48,8 +48,7 @@ pub(crate) enum Intake {
     Accepted,
     Full,
     Closed,
-    /// Entries of cancelled jobs, or jobs that were handed over past the bound, may or may not take
-    /// a slot.
+    /// Jobs that were handed over past the bound may or may not take a slot.
     Unsure,
 }
 
@@ -60,9 +59,9 @@ pub(crate) struct Model {
     capacity: usize,
     is_open: bool,
     jobs: Vec<Job>,
-    /// In order; the entry of a job that was cancelled stays until a worker takes it out.
+    /// In order.
     queue: Vec<usize>,
-    /// It is not known how many of the entries take a slot.
+    /// It is not known how many of the queued jobs take a slot.
     is_unsure: bool,
 }
 
@@ -116,8 +115,7 @@ impl Model {
     pub(crate) fn due(&self) -> usize {
         let is_busy = |job: &&Job| job.is_newest && job.life == Life::Running;
         let busy = self.jobs.iter().filter(is_busy).count();
-        let live = self.queue.iter().filter(|&&job| self.is_queued(job));
-        live.count().min(self.workers - busy)
+        self.queue.len().min(self.workers - busy)
     }
 
     /// Records that a job has started. Returns an error if it must not have.
@@ -125,46 +123,28 @@ impl Model {
         if !self.jobs.get(job).is_some_and(|it| it.life == Life::Queued) {
             return Err(format!("job {job} starts and is not queued: {self:?}"));
         }
-        let first = self.queue.iter().find(|&&it| self.is_queued(it)).copied();
+        let first = self.queue.first().copied();
         if is_in_order && first != Some(job) {
             return Err(format!("job {job} starts before {first:?}: {self:?}"));
         }
         self.jobs[job].life = Life::Running;
+        self.leave_queue(job);
         if is_in_order {
-            // The entries before it were taken out, and found to be cancelled.
-            let place = self.queue.iter().position(|&it| it == job);
-            self.queue.drain(..=place.unwrap_or(0));
             self.is_unsure = self.queue.iter().any(|&it| self.jobs[it].was_handed_over);
-        } else {
-            self.queue.retain(|&it| it != job);
-            self.is_unsure |= self.has_cancelled_entries();
         }
         Ok(())
     }
 
-    /// Every job that was due has started. Sooner or later, a free worker takes out the entries
-    /// that are left.
-    pub(crate) fn settle(&mut self) {
-        if !self.queue.iter().any(|&job| self.is_queued(job)) && self.free_workers() > 0 {
-            self.is_unsure |= !self.queue.is_empty();
-            self.queue.clear();
-        }
-    }
-
-    fn free_workers(&self) -> usize {
-        let is_busy = |job: &&Job| job.is_newest && job.life == Life::Running;
-        self.workers - self.jobs.iter().filter(is_busy).count()
-    }
-
-    fn has_cancelled_entries(&self) -> bool {
-        self.queue.iter().any(|&job| !self.is_queued(job))
+    /// The job has started or ended: its slot is free.
+    fn leave_queue(&mut self, job: usize) {
+        self.queue.retain(|&it| it != job);
     }
 
     fn is_queued(&self, job: usize) -> bool {
         self.jobs[job].life == Life::Queued
     }
 
-    /// How many jobs are queued. A cancelled job is not, even if its entry is there.
+    /// How many jobs are queued.
     pub(crate) fn queued(&self) -> usize {
         (0..self.jobs.len())
             .filter(|&it| self.is_queued(it))
@@ -182,6 +162,7 @@ impl Model {
 
     /// The handle asks a job to stop. Returns its outcome, if that ends it.
     pub(crate) fn cancel(&mut self, job: usize) -> Option<Outcome> {
+        self.leave_queue(job);
         let job = &mut self.jobs[job];
         match job.life {
             Life::Queued => {
@@ -236,13 +217,6 @@ impl Model {
             job.is_newest = job.life == Life::Queued;
             job.was_handed_over |= job.is_newest;
         }
-        let live: Vec<usize> = self
-            .queue
-            .iter()
-            .copied()
-            .filter(|&it| self.is_queued(it))
-            .collect();
-        self.queue = live;
         self.is_unsure = self.queue.len() > self.workers;
         true
     }
@@ -274,6 +248,7 @@ impl Model {
     }
 
     pub(crate) fn set_outcome(&mut self, job: usize, outcome: Outcome) {
+        self.leave_queue(job);
         self.jobs[job].life = Life::Ended(outcome);
     }
 

@@ -189,7 +189,6 @@ impl Pair {
                 .start(number, is_in_order)
                 .unwrap_or_else(|wrong| panic!("{wrong}"));
         }
-        self.model.settle();
         let (queued, running) = (
             self.model.queued() as u64,
             self.model.running().len() as u64,
