@@ -4,8 +4,8 @@
 //! `cargo xtask loom` runs them, and for each the mutants of the code that it must catch.
 
 mod cells;
-mod forks;
 mod dead_entries;
+mod forks;
 mod lifecycles;
 mod loans;
 mod queues;
