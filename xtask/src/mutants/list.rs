@@ -75,13 +75,13 @@ mutants! {
     "pool-channel conformance r401_cancelled_before_its_start" {
         captures_stay: "a cancelled job keeps what it captured", in "cell::unstarted",
             "if nested.is_some() {
-            captures();" =>
+            finish();" =>
             "if nested.is_some() {
             if MUTANT {
-                std::mem::forget(captures);
+                std::mem::forget(finish);
                 return published;
             }
-            captures();";
+            finish();";
         one_that_is_over_takes_a_place: "a job that ends when it is submitted is queued", in "pool::engine",
             "Ok(Some(due)) => {
                 submission.ends_on_arrival(life.room(), due, task.into_task());
@@ -222,6 +222,10 @@ mutants! {
         due.wake();" =>
             "if !MUTANT { room.freed(); }
         due.wake();";
+    }
+    "pool failures memory::jobs_that_end_in_the_queue_take_no_memory" {
+        a_deque_is_not_swept: "a job fills its deque with children that it cancels", in "queue::stealing",
+            "if own.is_sweep_due(ended) {" => "if !MUTANT && own.is_sweep_due(ended) {";
     }
     "pool failures ending::a_wait_that_outlives_its_job_leaves_nobody_else_out" {
         a_job_is_left_out_after_its_end: "a wait leaves out a job that is over", in "pool::lifecycle::excluded_waiters",

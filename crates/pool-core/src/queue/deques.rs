@@ -185,13 +185,13 @@ impl Own {
     }
 
     /// Returns whether a [`sweep`](Self::sweep) is due, where `ended` jobs have ended in the queue's
-    /// deques so far: as many since the last one as there are tasks here, and some. So a sweep
-    /// costs each of these jobs the same whatever is queued, and half of the tasks here are alive,
-    /// or nearly.
+    /// deques so far: half as many since the last one as there are tasks here, and some. So a sweep
+    /// costs each of these jobs the same whatever is queued, and a deque whose owner pushes such
+    /// jobs has no more dead tasks than living ones, and some.
     #[inline(always)]
     pub(super) fn is_sweep_due(&self, ended: usize) -> bool {
         let since = ended.wrapping_sub(self.ended_before.get());
-        since >= LEAST_TO_SWEEP && since >= self.deque.len()
+        since >= LEAST_TO_SWEEP && since >= self.deque.len() / 2
     }
 
     /// Takes out the tasks that have nothing to run.

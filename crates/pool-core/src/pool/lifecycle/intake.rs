@@ -112,11 +112,11 @@ impl<'a> Submission<'a> {
     #[cold]
     pub(crate) fn ends_on_arrival(self, room: &Room, due: Waker, task: Task) {
         self.accept();
-        // As above; and before what the end calls, which may wait for a place.
-        room.freed();
         if let Some(job) = task.queued_job() {
             job.takes_no_place();
         }
+        // As above; and before what the end calls, which may wait for a place.
+        room.freed();
         due.wake();
         drop(task);
     }
