@@ -102,8 +102,8 @@ fn resident() -> u64 {
 /// Jobs that are submitted and cancelled while no worker comes, behind one that waits: from
 /// outside, and by a job for the queue of its own worker.
 #[test]
-fn a_million_jobs_that_end_in_the_queue_take_no_memory() {
-    const JOBS: usize = 1_000_000;
+fn jobs_that_end_in_the_queue_take_no_memory() {
+    const JOBS: usize = 300_000;
     fn submit_and_cancel(pool: &Pool) {
         let waits = pool.spawn(|| ()).expect("a place is free");
         for _ in 0..JOBS {
