@@ -648,9 +648,9 @@ mutants! {
             ticket = load();";
         ticket_no_light_fence: "no fence between a ticket and the look whether the job is over", in "cell::ticket",
             "light();
-        self.state.is_started()" =>
+        self.state.may_have_ended_elsewhere()" =>
             "if !MUTANT { light(); }
-        self.state.is_started()";
+        self.state.may_have_ended_elsewhere()";
         ticket_pusher_does_not_look: "a pusher does not look whether the job is over", in "queue::segments::segment",
             "&& job.enter_at(tail)
                         {" =>
@@ -680,12 +680,25 @@ mutants! {
     }
     "testing::models::dead_entries::a_held_place_is_freed_once" {
         ticket_taken_in_two_steps: "a held place is looked at, and then taken", in "cell::ticket",
-            "self.0
+            "self.number
             .compare_exchange(HELD, FREE, Ordering::Relaxed, Ordering::Relaxed)
             .is_ok()" =>
-            "let early = self.0.load(Ordering::Relaxed) == HELD;
-        let late = self.0.compare_exchange(HELD, FREE, Ordering::Relaxed, Ordering::Relaxed).is_ok();
+            "let early = self.number.load(Ordering::Relaxed) == HELD;
+        let late = self.number.compare_exchange(HELD, FREE, Ordering::Relaxed, Ordering::Relaxed).is_ok();
         if MUTANT { early } else { late }";
+        held_place_no_light_fence: "no fence between a task that is out and the look whether its job is over", in "cell::ticket",
+            "light();
+                !self.state" =>
+            "if !MUTANT { light(); }
+                !self.state";
+        held_place_no_heavy_fence: "no fence between an end and the look whether the task is out", in "cell::ticket",
+            "heavy();
+        !self.ticket" =>
+            "if !MUTANT { heavy(); }
+        !self.ticket";
+        held_place_is_not_looked_at: "the place of a task that is out is taken as well", in "cell::ticket",
+            "!self.ticket.is_out.load(Ordering::Relaxed) && self.ticket.take_held()" =>
+            "(MUTANT || !self.ticket.is_out.load(Ordering::Relaxed)) && self.ticket.take_held()";
     }
     "testing::models::queues::no_place_is_lost_or_doubled" {
         places_no_heavy_fence: "no fence between a reclaim and the look at the caches", in "queue::permits",

@@ -32,8 +32,8 @@ mutants! {
     }
     "pool-channel conformance r210_a_job_runs_on_a_worker_of_the_pool_that_accepted_it" {
         a_join_runs_another_pools_job: "a join claims a job of another pool", in "cell::state",
-            "self.start_where(|word| pool_of(word) == Some(pool))" =>
-            "self.start_where(|word| MUTANT || pool_of(word) == Some(pool))";
+            "self.start_where(CLAIMED, |word| pool_of(word) == Some(pool))" =>
+            "self.start_where(CLAIMED, |word| MUTANT || pool_of(word) == Some(pool))";
     }
     "pool-rayon guest jobs_that_outlast_a_run_starve_no_outsider" {
         each_run_counts_anew: "a worker on a borrowed thread begins to count its looks at zero", in "worker",

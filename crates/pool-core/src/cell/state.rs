@@ -56,6 +56,9 @@ const ENTRY_GONE: u32 = 1 << 5;
 /// No pool has accepted the job yet: the submitter is alone with the cell. Cleared by the first
 /// `accept`.
 const FRESH: u32 = 1 << 6;
+/// The side that has won `start` is a job that joins this one: it runs the job. Set together with
+/// `STARTED`.
+const CLAIMED: u32 = 1 << 7;
 /// Where the outcome begins in the word.
 const OUTCOME_SHIFT: u32 = 8;
 /// The bits of the outcome. They are zero until the job has ended.
@@ -187,7 +190,7 @@ impl State {
     /// Returns true to one caller at most.
     #[inline]
     pub(crate) fn claim(&self, pool: PoolId) -> bool {
-        self.start_where(|word| pool_of(word) == Some(pool))
+        self.start_where(CLAIMED, |word| pool_of(word) == Some(pool))
             .is_some()
     }
 
@@ -195,14 +198,15 @@ impl State {
     /// queue. A job that is on its way in or out of a pool is left alone: the pool looks at its
     /// terms when it arrives.
     pub(crate) fn start_in_pool(&self) -> Option<Started> {
-        self.start_where(|word| pool_of(word).is_some())
+        self.start_where(0, |word| pool_of(word).is_some())
     }
 
-    /// Takes the right to run the job if nobody has and the word satisfies `may_start`, in one
-    /// step.
+    /// Takes the right to run the job if nobody has and the word satisfies `may_start`, and sets
+    /// `bits`, in one step.
     #[inline]
-    fn start_where(&self, may_start: impl Fn(u32) -> bool) -> Option<Started> {
-        let start = |word: u32| (word & STARTED == 0 && may_start(word)).then_some(word | STARTED);
+    fn start_where(&self, bits: u32, may_start: impl Fn(u32) -> bool) -> Option<Started> {
+        let start =
+            |word: u32| (word & STARTED == 0 && may_start(word)).then_some(word | STARTED | bits);
         // ORDERING: as in `start`.
         let before = self
             .0
@@ -218,6 +222,14 @@ impl State {
         // ORDERING: Relaxed: a caller that acts on `true` goes on to read the outcome through
         // `outcome`.
         self.0.load(Ordering::Relaxed) & STARTED != 0
+    }
+
+    /// Whether somebody has won `start` other than a job that joins this one. Asked by the holder
+    /// of the task: a thread ends the job in the queue, or has.
+    #[inline]
+    pub(crate) fn may_have_ended_elsewhere(&self) -> bool {
+        // ORDERING: Relaxed, see the fences of the callers.
+        self.0.load(Ordering::Relaxed) & (STARTED | CLAIMED) == STARTED
     }
 
     /// Whether the job was started while `pool` had it: then it is that pool's up to its end.

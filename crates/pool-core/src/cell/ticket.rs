@@ -13,6 +13,14 @@
 //! many ask. The heavy fence is needed only where no ticket was found: a ticket that is there needs
 //! nobody's look.
 //!
+//! # A held place
+//! Where entries have no numbers, as in a deque, the place is freed by the thread that takes the
+//! task out or by the one that ends the job. The first says that the task is out, and then looks
+//! whether the job is over; the second has said so, and then looks whether the task is out, with the
+//! same pair of fences between. A thread that finds nothing of the other frees the place, or leaves
+//! that to the one that took the task out. If that one finds the job over, the two may have met, and
+//! the ticket decides.
+//!
 //! # A job that changes its pool
 //! The ticket is cleared before the state names the next pool. So a thread that wins the start
 //! while the state names a pool never takes a ticket of another pool's queue for one of that pool.
@@ -20,7 +28,7 @@
 use crate::cell::state::State;
 use crate::job::id::JobId;
 use crate::sys::asymmetric_fence::{heavy, light};
-use crate::sys::sync::{AtomicUsize, Ordering};
+use crate::sys::sync::{AtomicBool, AtomicUsize, Ordering};
 
 /// No ticket yet, or in a queue that gives none.
 const NONE: usize = 0;
@@ -34,19 +42,26 @@ const AT_POSITION: usize = 1;
 
 /// The ticket of one job, in its cell.
 #[derive(Debug)]
-pub(crate) struct Ticket(AtomicUsize);
+pub(crate) struct Ticket {
+    number: AtomicUsize,
+    /// The task was taken out of the place that is held. Written by the holder of the task alone.
+    is_out: AtomicBool,
+}
 
 impl Ticket {
     /// Returns the ticket of a job that is in no queue.
     pub(crate) fn new() -> Self {
-        Self(AtomicUsize::new(NONE))
+        Self {
+            number: AtomicUsize::new(NONE),
+            is_out: AtomicBool::new(false),
+        }
     }
 
     /// Forgets the ticket: the job leaves its pool. Called by the holder of the task, before the
     /// state names another pool.
     pub(crate) fn clear(&self) {
         // ORDERING: Relaxed: the change of the state that follows releases.
-        self.0.store(NONE, Ordering::Relaxed);
+        self.number.store(NONE, Ordering::Relaxed);
     }
 }
 
@@ -69,36 +84,43 @@ impl QueuedJob<'_> {
     /// [`enter_at`](Self::enter_at) does.
     #[inline]
     pub(crate) fn enter_held(self) -> bool {
+        self.ticket.is_out.store(false, Ordering::Relaxed);
         self.enter(HELD)
     }
 
     #[inline]
     fn enter(self, ticket: usize) -> bool {
-        self.ticket.0.store(ticket, Ordering::Relaxed);
+        self.ticket.number.store(ticket, Ordering::Relaxed);
         // ORDERING: partner is the heavy fence in `DeadEntry::find`.
         light();
-        self.state.is_started()
+        self.state.may_have_ended_elsewhere()
     }
 
     /// Notes that the entry lies at another position. Called under the lock under which positions
     /// are looked up.
     pub(crate) fn moved_to(self, position: usize) {
         self.ticket
-            .0
+            .number
             .store(position | AT_POSITION, Ordering::Relaxed);
     }
 
     /// Notes that the job has no place and gets none.
     pub(crate) fn takes_no_place(self) {
-        self.ticket.0.store(FREE, Ordering::Relaxed);
+        self.ticket.number.store(FREE, Ordering::Relaxed);
     }
 
-    /// Takes a held place away from the job. Returns true to one caller, which frees the place;
-    /// also for a job whose place is not a held one, and so the caller's.
+    /// Takes a held place away from the job, for the holder of the task, who has taken it out.
+    /// Returns whether the place is the caller's to free; true as well for a job whose place is not
+    /// a held one.
     #[inline]
     pub(crate) fn take_place(self) -> bool {
-        match self.ticket.0.load(Ordering::Relaxed) {
-            HELD => self.ticket.take_held(),
+        match self.ticket.number.load(Ordering::Relaxed) {
+            HELD => {
+                self.ticket.is_out.store(true, Ordering::Relaxed);
+                // ORDERING: partner is the heavy fence in `DeadEntry::take_held`.
+                light();
+                !self.state.may_have_ended_elsewhere() || self.ticket.take_held()
+            }
             FREE => false,
             _ => true,
         }
@@ -114,7 +136,7 @@ impl Ticket {
     /// Takes a held place. Returns true to one caller.
     fn take_held(&self) -> bool {
         // ORDERING: Relaxed: it decides who frees the place, and publishes nothing.
-        self.0
+        self.number
             .compare_exchange(HELD, FREE, Ordering::Relaxed, Ordering::Relaxed)
             .is_ok()
     }
@@ -145,7 +167,7 @@ impl<'a> DeadEntry<'a> {
     /// Whether the job has a place, or had one that was freed by a pop. If it returns false, and
     /// the job is being pushed, the pusher finds it over.
     pub(crate) fn find(&self) -> bool {
-        let load = || self.ticket.0.load(Ordering::Relaxed);
+        let load = || self.ticket.number.load(Ordering::Relaxed);
         let mut ticket = load();
         if ticket == NONE {
             // ORDERING: partner is the light fence in `QueuedJob::enter`. The caller has started
@@ -159,12 +181,19 @@ impl<'a> DeadEntry<'a> {
     /// The position of the entry. Called under the lock under which entries are moved.
     pub(crate) fn position(&self) -> Option<usize> {
         // ORDERING: Relaxed: a move was under the same lock; for a push see `find`.
-        let ticket = self.ticket.0.load(Ordering::Relaxed);
+        let ticket = self.ticket.number.load(Ordering::Relaxed);
         (ticket & AT_POSITION != 0).then_some(ticket & !AT_POSITION)
     }
 
-    /// Takes the place, if it is a held one. Returns true to one caller, which frees it.
+    /// Takes the place, if it is a held one whose task is not out. Returns whether it is the
+    /// caller's to free.
     pub(crate) fn take_held(&self) -> bool {
-        self.ticket.take_held()
+        if self.ticket.number.load(Ordering::Relaxed) != HELD {
+            return false;
+        }
+        // ORDERING: partner is the light fence in `QueuedJob::take_place`. The caller has started
+        // the job before.
+        heavy();
+        !self.ticket.is_out.load(Ordering::Relaxed) && self.ticket.take_held()
     }
 }
