@@ -10,16 +10,18 @@ pub(crate) mod job_fn;
 pub(crate) mod job_set;
 pub(crate) mod outcome;
 mod unwind_safe;
+pub(crate) mod watch_list;
 
 use std::borrow::Cow;
 use std::future::Future;
 use std::task::Waker;
 use std::time::{Duration, Instant};
 
-use crate::job::cancel_token::{CancelToken, Watch};
+use crate::job::cancel_token::{CancelToken, ListedWaker};
 use crate::job::context::{AsyncContext, JobContext};
 use crate::job::id::JobId;
 use crate::job::outcome::drop_contained;
+use crate::job::watch_list::Watch;
 use crate::pool::lifecycle::Lifecycle;
 use crate::sys::machine;
 
@@ -564,6 +566,7 @@ impl JobOptions {
             deadline,
             token: self.token,
             watch: Watch::default(),
+            alarm: Watch::default(),
         };
         (!terms.is_empty()).then_some(terms)
     }
@@ -577,6 +580,8 @@ pub(crate) struct Terms {
     pub(crate) token: Option<CancelToken>,
     /// Where the job watches its token.
     watch: Watch,
+    /// Where its pool's clock has its deadline.
+    alarm: Watch,
 }
 
 impl Terms {
@@ -596,7 +601,7 @@ impl Terms {
     /// looks at both once afterwards.
     pub(crate) fn watch(&self, id: JobId, life: &Lifecycle, waker: &Waker) {
         if self.token.is_some()
-            && let Some(refused) = self.watch_token(id, waker.clone())
+            && let Some(refused) = self.watch_token(id, ListedWaker::own(waker.clone()))
         {
             drop_contained(refused);
         }
@@ -612,31 +617,29 @@ impl Terms {
         &self,
         id: JobId,
         life: &Lifecycle,
-        waker: Waker,
+        waker: ListedWaker,
     ) -> Option<Waker> {
-        if self.deadline.is_some() && (self.is_cancelled() || self.is_expired()) {
-            return Some(waker);
+        if let Some(deadline) = self.deadline {
+            if self.is_cancelled() || self.is_expired() {
+                return Some(waker.into_waker());
+            }
+            self.watch_clock(deadline, id, life, waker.as_waker());
         }
-        let for_clock = self.deadline.map(|deadline| (deadline, waker.clone()));
-        let due = self.watch_token(id, waker);
-        if let Some((deadline, waker)) = for_clock {
-            self.watch_clock(deadline, id, life, &waker);
-        }
-        due
+        self.watch_token(id, waker).map(ListedWaker::into_waker)
     }
 
     /// Gives the waker back if the token is cancelled: what happened before the watch wakes nobody.
     #[inline(always)]
-    fn watch_token(&self, id: JobId, waker: Waker) -> Option<Waker> {
+    fn watch_token(&self, id: JobId, waker: ListedWaker) -> Option<ListedWaker> {
         let token = self.token.as_ref()?;
-        token.watch(&self.watch, id, waker).err()
+        token.watch_listed(&self.watch, id, waker).err()
     }
 
     /// Has the clock of `life` call `waker` at the deadline, under the job's id.
     fn watch_clock(&self, deadline: Instant, id: JobId, life: &Lifecycle, waker: &Waker) {
         // Without a clock's thread the deadline is seen when the job would start, or at its next
         // poll.
-        let _has_clock = life.timer.wake_at(deadline, id, waker);
+        let _has_clock = life.timer.wake_at(&self.alarm, deadline, id, waker);
     }
 
     /// Undoes [`watch`](Self::watch).
@@ -648,13 +651,20 @@ impl Terms {
     }
 
     /// The part of [`unwatch`](Self::unwatch) for a job that may have been watched.
-    #[cold]
+    #[inline(never)]
     fn forget_watch(&self, id: JobId, life: &Lifecycle) {
+        self.unwatch_token(id);
+        if self.deadline.is_some() {
+            life.timer.forget(&self.alarm, id);
+        }
+    }
+
+    /// The part of [`unwatch`](Self::unwatch) that is done also where the pool is gone, and its
+    /// clock with it: what the token has may be lent.
+    #[inline]
+    pub(crate) fn unwatch_token(&self, id: JobId) {
         if let Some(token) = &self.token {
             token.unwatch(&self.watch, id);
-        }
-        if let Some(deadline) = self.deadline {
-            life.timer.forget(deadline, id);
         }
     }
 

@@ -54,6 +54,20 @@ mutants! {
             "if cell.state.start().is_none() && !MUTANT {
             return GivenUp::TakenElsewhere;";
     }
+    "testing::models::cells::a_waker_that_is_lent_outlives_no_cell" {
+        cell_leaves_its_waker: "a job that is given up leaves its waker with the token", in "cell::closure::queue_side",
+            "if let Some(terms) = cell.terms() {
+            terms.unwatch(id, life);" =>
+            "if let Some(terms) = cell.terms().filter(|_| !MUTANT) {
+            terms.unwatch(id, life);";
+    }
+    "testing::models::cells::a_job_that_ends_on_its_way_is_not_watched" {
+        cell_watches_after_its_end: "a job that ends while it changes its pool goes on to watch its token", in "cell::closure::queue_side",
+            "if cell.state.is_started() {
+            terms.unwatch(cell.id, life);" =>
+            "if !MUTANT && cell.state.is_started() {
+            terms.unwatch(cell.id, life);";
+    }
     "testing::models::cells::a_joined_cell_is_left_to_one" {
         state_claimed_end_frees_nothing: "a joiner that leaves last does not free the cell", in "cell::state",
             "self.end_with(outcome, |_| DETACHED) & ENTRY_GONE != 0" =>
@@ -235,12 +249,12 @@ mutants! {
     "testing::models::tokens::a_watcher_of_a_token_is_woken" {
         token_cancelled_too_late: "a token's watchers are taken before it says that it is cancelled", in "job::cancel_token::descendants",
             "node.set_cancelled();
-        let watchers = std::mem::take(&mut links.watchers);
+        let watchers = owned(std::mem::take(&mut links.watchers));
         let above = std::mem::take(&mut links.above);
         let below = std::mem::take(&mut links.below);
         drop(links);" =>
             "if !MUTANT { node.set_cancelled(); }
-        let watchers = std::mem::take(&mut links.watchers);
+        let watchers = owned(std::mem::take(&mut links.watchers));
         let above = std::mem::take(&mut links.above);
         let below = std::mem::take(&mut links.below);
         drop(links);
@@ -256,6 +270,19 @@ mutants! {
             "let early = self.is_cancelled();
         let mut links = self.lock();
         if if MUTANT { early } else { self.is_cancelled() } {";
+    }
+    "job::cancel_token::models::a_lent_waker_is_cloned_while_it_is_lent" {
+        token_counts_too_late: "a cancel makes its own of what was lent once it has left the lock", in "job::cancel_token::descendants",
+            "let watchers = owned(std::mem::take(&mut links.watchers));
+        let above = std::mem::take(&mut links.above);
+        let below = std::mem::take(&mut links.below);
+        drop(links);" =>
+            "let taken = std::mem::take(&mut links.watchers);
+        let above = std::mem::take(&mut links.above);
+        let below = std::mem::take(&mut links.below);
+        let (early, late) = if MUTANT { (Vec::new(), Some(taken)) } else { (owned(taken), None) };
+        drop(links);
+        let watchers = late.map_or(early, owned);";
     }
     "job::cancel_token::models::a_child_made_during_a_cancel_is_cancelled" {
         token_child_does_not_look: "a child is made below a token that is being cancelled", in "job::cancel_token::node",

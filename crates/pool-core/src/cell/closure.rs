@@ -35,13 +35,13 @@ use crate::job::outcome::{
 };
 use crate::job::{Job, JobOptions, Terms};
 use crate::sys::machine::{self, Point};
-use crate::sys::sync::UnsafeCell;
+use crate::sys::sync::{Ordering, UnsafeCell};
 use crate::task::Task;
 use crate::task::slab::{self, Spot};
 use crate::worker::{Frame, Worker};
-use cold_fields::Lazy;
+use cold_fields::{Extras, Home, Lazy};
 use counted_ref::CellRef;
-use end::{free, free_by_holder};
+use end::{free, free_alone, free_by_holder};
 
 /// The cell of one closure that has a handle, or that a token or a deadline may end while it is
 /// queued.
@@ -68,6 +68,14 @@ pub(crate) struct JobCell<J: Job> {
     ticket: Ticket,
     /// The waker of the thread or task that waits at the handle. `state` says whose the slot is.
     waiter: WakerSlot,
+}
+
+/// A cell whose job has terms, and the extras that these are in.
+#[repr(C)]
+struct WithExtras<J: Job> {
+    /// First, so that an address of the whole is one of the cell.
+    cell: JobCell<J>,
+    extras: Extras,
 }
 
 /// What a cell holds of its job at a time.
@@ -142,7 +150,7 @@ pub(crate) fn queue_and_handle<J: Job>(job: J) -> (Task, CellHandle<J>) {
 #[inline]
 pub(crate) fn queue_and_handle_with<J: Job>(job: J, options: JobOptions) -> (Task, CellHandle<J>) {
     let id = JobId::next();
-    let cell = JobCell::allocate(id, State::new(), Lazy::new(options.resolve()), job);
+    let cell = JobCell::allocate(id, State::new(), options.resolve(), job);
     // SAFETY: the cell is freed by the last of its two ends to leave, and `release` is the handle's
     // leave.
     let raw = unsafe { RawHandle::new(cell) };
@@ -156,7 +164,7 @@ pub(crate) fn queue_and_handle_with<J: Job>(job: J, options: JobOptions) -> (Tas
 /// cell.
 #[inline(always)]
 pub(crate) fn watched_task<J: Job>(id: JobId, job: J, terms: Terms) -> Task {
-    let cell = JobCell::allocate(id, State::detached(), Lazy::new(Some(terms)), job);
+    let cell = JobCell::allocate(id, State::detached(), Some(terms), job);
     Task::new(id, CellEntry(cell))
 }
 
@@ -203,6 +211,15 @@ impl<J: Job> CellEntry<J> {
         let this = ManuallyDrop::new(self);
         let cell = this.cell();
         let outcome = outcome_of(&resolution);
+        if cell.is_the_entrys_alone() {
+            // Nobody is left to look at the outcome, or to leave.
+            if JobCell::<J>::may_run_code(outcome) {
+                before_drop();
+                drop_contained(resolution);
+            }
+            // SAFETY: this is the last end, and nobody else has the cell.
+            return unsafe { free_alone(this.0) };
+        }
         cell.store(resolution);
         match cell.state.end_and_leave(outcome) {
             EntryEnd::Gone => {}
@@ -236,10 +253,26 @@ impl<J: Job> JobCell<J> {
     /// would be read in wider loads than it was written in, which wait until all earlier stores
     /// have left for other cores (as in `TaskRef::move_body_to`).
     ///
-    /// Makes a cell in memory of the thread's slab. The caller takes over both ends of it.
+    /// Makes a cell in memory of the thread's slab, with extras in the same place if the job has
+    /// terms. The caller takes over both ends of it.
     #[inline(always)]
-    fn allocate(id: JobId, state: State, extras: Lazy, job: J) -> NonNull<Self> {
-        let (cell, spot) = slab::allocate::<Self>();
+    fn allocate(id: JobId, state: State, terms: Option<Terms>, job: J) -> NonNull<Self> {
+        let (cell, spot, extras) = match terms {
+            None => {
+                let (cell, spot) = slab::allocate::<Self>();
+                (cell, spot, Lazy::new())
+            }
+            Some(terms) => {
+                let (both, spot) = slab::allocate::<WithExtras<J>>();
+                // SAFETY: the place is new.
+                let extras = unsafe {
+                    let extras = NonNull::new_unchecked(&raw mut (*both.as_ptr()).extras);
+                    Extras::write(extras, Some(terms), Home::Cell);
+                    extras
+                };
+                (both.cast(), spot, Lazy::with(extras))
+            }
+        };
         let place = cell.as_ptr();
         // SAFETY: the place is new, and these are all fields of a cell.
         unsafe {
@@ -273,6 +306,9 @@ impl<J: Job> JobCell<J> {
     fn reclaim(&self) -> Option<J> {
         let started = self.state.start()?;
         debug_assert_eq!(started.pool, None, "a refused job is in no books");
+        if let Some(terms) = self.terms() {
+            terms.unwatch_token(self.id);
+        }
         Some(self.take_job())
     }
 
@@ -290,6 +326,16 @@ impl<J: Job> JobCell<J> {
             Content::Ended(resolution) => resolution,
             Content::Queued(_) | Content::Empty => unreachable!("the outcome is taken once"),
         }
+    }
+
+    /// Returns whether the entry alone still reaches the cell: the handle has gone, and no counted
+    /// reference is left. True stays true; the caller has the entry, and the job has been started.
+    #[inline]
+    fn is_the_entrys_alone(&self) -> bool {
+        let holders = self.extras.get().map(|extras| &extras.holders);
+        // ORDERING: Acquire pairs with the last reference's end: what it did and asked for is seen.
+        self.state.is_detached()
+            && holders.is_none_or(|holders| holders.load(Ordering::Acquire) == 1)
     }
 
     /// Stores an outcome where the handle finds it. The caller owns the stage, which is empty, and

@@ -396,6 +396,7 @@ impl State {
     }
 
     /// Returns whether the handle has gone. True stays true; false may be out of date at once.
+    #[inline]
     pub(crate) fn is_detached(&self) -> bool {
         // ORDERING: Acquire pairs with the handle's last touch: a cancel before it is seen.
         self.0.load(Ordering::Acquire) & DETACHED != 0

@@ -58,8 +58,10 @@ impl<'c> Unstarted<'c> {
             Tells::Observer => state.start_in_pool(),
         }?;
         let life = pool.and_then(registry::find);
-        if let (Some(terms), Some(life)) = (terms, &life) {
-            terms.unwatch(id, life);
+        match (terms, &life) {
+            (Some(terms), Some(life)) => terms.unwatch(id, life),
+            (Some(terms), None) => terms.unwatch_token(id),
+            (None, _) => {}
         }
         let name = terms.and_then(|terms| terms.name.as_deref());
         Some(Self {

@@ -38,13 +38,13 @@
 
 mod cancelled;
 mod descendants;
+mod listed_waker;
 #[cfg(all(test, pool_loom))]
 mod models;
 mod node;
 #[cfg(all(test, not(pool_loom)))]
 mod tests;
 mod unheld_nodes;
-mod watchers;
 
 use std::fmt;
 use std::future::Future;
@@ -53,10 +53,11 @@ use std::sync::Arc;
 use std::task::Waker;
 
 use crate::job::id::JobId;
+use crate::job::watch_list::Watch;
 use crate::sys::machine::{self, Point};
 use cancelled::Cancelled;
+pub(crate) use listed_waker::ListedWaker;
 use node::Node;
-pub(crate) use watchers::Watch;
 
 /// Asks every job that carries it, or a child of it, to stop.
 ///
@@ -121,6 +122,12 @@ impl CancelToken {
     #[cfg(all(test, pool_loom))]
     pub(crate) fn holders(&self) -> usize {
         self.node.handles()
+    }
+
+    /// How many watch this token, for a model.
+    #[cfg(all(test, pool_loom))]
+    pub(crate) fn watchers(&self) -> usize {
+        self.node.lock().watchers.len()
     }
 
     /// Asks the jobs of this token, and of all tokens below it, to stop. Never blocks on a job;
@@ -202,6 +209,18 @@ impl CancelToken {
     /// and nothing is registered. A waker that was registered by the same watcher is replaced.
     #[inline(always)]
     pub(crate) fn watch(&self, watch: &Watch, id: JobId, waker: Waker) -> Result<(), Waker> {
+        let refused = self.watch_listed(watch, id, ListedWaker::own(waker)).err();
+        refused.map_or(Ok(()), |waker| Err(waker.into_waker()))
+    }
+
+    /// [`watch`](Self::watch) with a waker that may be lent.
+    #[inline(always)]
+    pub(crate) fn watch_listed(
+        &self,
+        watch: &Watch,
+        id: JobId,
+        waker: ListedWaker,
+    ) -> Result<(), ListedWaker> {
         self.node.watch(watch, id, waker)
     }
 

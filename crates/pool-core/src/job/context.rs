@@ -40,14 +40,25 @@ pub(crate) trait Cancellation: Send + Sync {
 
 /// The token of one job, made when its first child asks for it.
 ///
-/// The job makes the token and then reads the cancel bit; the canceller sets the bit and then looks
+/// The one that makes the token then reads the cancel bit; the canceller sets the bit and then looks
 /// for the token. Both are sequentially consistent, so at least one of the two cancels the token.
+/// Those that find a token have nothing to look for: it is cancelled by one of these two.
 #[derive(Debug, Default)]
 pub(crate) struct OwnToken(OnceLock<CancelToken>);
 
 impl OwnToken {
     /// Returns the job's token, below the token that its options name. Makes it at the first call.
+    #[inline]
     pub(crate) fn get(&self, terms: Option<&Terms>, state: &State) -> CancelToken {
+        match self.0.get() {
+            Some(token) => token.clone(),
+            None => self.make(terms, state),
+        }
+    }
+
+    /// Makes the token, and cancels it if the job was asked to stop before that.
+    #[cold]
+    fn make(&self, terms: Option<&Terms>, state: &State) -> CancelToken {
         let above = terms.and_then(|terms| terms.token.as_ref());
         let token = self.0.get_or_init(|| CancelToken::below(above.as_slice()));
         // ORDERING: pairs with the fence in `cancel`; see the type.

@@ -40,6 +40,7 @@ use std::time::{Duration, Instant};
 use async_trait::async_trait;
 
 use crate::job::id::JobId;
+use crate::job::watch_list::Watch;
 use crate::pool::engine::{Engine, take_queued};
 use crate::pool::lifecycle::{
     Awaits, EndsWithOthers, Leftovers, Lifecycle, TakenOut, leaving_out, own_worker,
@@ -177,27 +178,28 @@ pub trait Shutdown: Send + Sync {
 enum Alarm {
     /// A caller that blocks: it parks until this limit at the latest, and looks at the time itself.
     Thread(Mutex<Option<Instant>>),
-    /// A caller that is a future: the clock's alarm has this key, and is set for this time.
-    Timer(JobId, Mutex<Option<Instant>>),
+    /// A caller that is a future: the clock finds the alarm by these two, and it is set for this
+    /// time.
+    Timer(Watch, JobId, Mutex<Option<Instant>>),
 }
 
 impl Alarm {
     /// The key is an id of its own, so the alarms of several callers do not replace each other.
     fn with_clock() -> Self {
-        Self::Timer(JobId::next(), Mutex::new(None))
+        Self::Timer(Watch::default(), JobId::next(), Mutex::new(None))
     }
 
     /// Wakes the caller at `when`, and no longer at a limit that was set before.
     fn set(&self, life: &Lifecycle, when: Option<Instant>, waker: &Waker) {
         match self {
             Self::Thread(limit) => *limit.lock_unpoisoned() = when,
-            Self::Timer(key, limit) => {
+            Self::Timer(watch, key, limit) => {
                 let former = std::mem::replace(&mut *limit.lock_unpoisoned(), when);
-                if let Some(former) = former.filter(|_| former != when) {
-                    life.timer.forget(former, *key);
+                if former.is_some() && former != when {
+                    life.timer.forget(watch, *key);
                 }
                 if let Some(when) = when
-                    && !life.timer.wake_at(when, *key, waker)
+                    && !life.timer.wake_at(watch, when, *key, waker)
                 {
                     // Nobody will wake the caller, so it looks at the time itself, again and again:
                     // the limit holds.
@@ -257,7 +259,8 @@ impl Wake for CancelsInTime {
 struct Reminder<'a> {
     /// The pool whose clock keeps it.
     life: &'a Arc<Lifecycle>,
-    /// An id of its own, by which the alarm is taken back.
+    /// What the alarm is taken back by, with an id of its own.
+    watch: Watch,
     key: JobId,
     /// What it is set to, if it is.
     when: Option<Instant>,
@@ -267,6 +270,7 @@ impl<'a> Reminder<'a> {
     fn new(life: &'a Arc<Lifecycle>) -> Self {
         Self {
             life,
+            watch: Watch::default(),
             key: JobId::next(),
             when: None,
         }
@@ -281,15 +285,15 @@ impl<'a> Reminder<'a> {
         if let Some(when) = when.filter(|&when| when > machine::now()) {
             let waker = Waker::from(Arc::new(CancelsInTime(Arc::downgrade(self.life))));
             // Without a clock the callers alone keep the time.
-            let _is_kept = self.life.timer.wake_at(when, self.key, &waker);
+            let _is_kept = self.life.timer.wake_at(&self.watch, when, self.key, &waker);
             self.when = Some(when);
         }
     }
 
     /// Takes the alarm back, if one is set.
     fn clear(&mut self) {
-        if let Some(when) = self.when.take() {
-            self.life.timer.forget(when, self.key);
+        if self.when.take().is_some() {
+            self.life.timer.forget(&self.watch, self.key);
         }
     }
 }

@@ -39,8 +39,9 @@ use std::time::{Duration, Instant};
 
 use crate::job::id::JobId;
 use crate::job::outcome::{drop_contained, wake_contained};
+use crate::job::watch_list::Watch;
 use crate::sys::machine::{self, JoinHandle, Thread};
-use by_time::{ByTime, Key};
+use by_time::ByTime;
 
 /// How long alarms that are due wait for a waker to return before another thread calls theirs.
 const PATIENCE: Duration = Duration::from_millis(10);
@@ -56,7 +57,7 @@ pub(crate) struct Timer(Arc<Mutex<Alarms>>);
 /// Everything about a clock, behind one lock that is never held while a waker is called or dropped.
 #[derive(Default)]
 struct Alarms {
-    /// An alarm that is set again for the same time and id replaces the one before.
+    /// An alarm that is set again replaces the one before.
     by_time: ByTime,
     /// By number.
     threads: Vec<JoinHandle<()>>,
@@ -97,8 +98,9 @@ impl Timer {
     /// and nobody will, unless a later call gets one: a future's deadline is then seen at its next
     /// poll.
     ///
-    /// A clock that has stopped drops the waker and says true.
-    pub(crate) fn wake_at(&self, when: Instant, id: JobId, waker: &Waker) -> bool {
+    /// The alarm is that of `watch` and `id`: set again, it replaces the one before. A clock that
+    /// has stopped drops the waker and says true.
+    pub(crate) fn wake_at(&self, watch: &Watch, when: Instant, id: JobId, waker: &Waker) -> bool {
         let waker = waker.clone();
         let mut alarms = self.lock();
         if alarms.is_stopped {
@@ -106,7 +108,7 @@ impl Timer {
             drop_contained(waker);
             return true;
         }
-        let replaced = alarms.by_time.insert(Key { when, id }, waker);
+        let replaced = alarms.by_time.insert(watch, id, (when, waker));
         let is_kept = match &mut alarms.keeper {
             Some(keeper) => {
                 keeper.expect(when);
@@ -115,14 +117,18 @@ impl Timer {
             None => alarms.call_keeper(&self.0),
         };
         drop(alarms);
-        drop_contained(replaced);
+        if let Some(replaced) = replaced {
+            drop_contained(replaced);
+        }
         is_kept
     }
 
     /// Takes an alarm back, if it has not been due yet. The keeper is not unparked for it.
-    pub(crate) fn forget(&self, when: Instant, id: JobId) {
-        let waker = self.lock().by_time.remove(&Key { when, id });
-        drop_contained(waker);
+    pub(crate) fn forget(&self, watch: &Watch, id: JobId) {
+        let waker = self.lock().by_time.remove(watch, id);
+        if let Some(waker) = waker {
+            drop_contained(waker);
+        }
     }
 
     /// Ends the threads, and waits for that as the head of this file says.

@@ -16,6 +16,7 @@ use std::task::{Context, Poll, Wake, Waker};
 use std::time::{Duration, Instant};
 
 use crate::job::id::JobId;
+use crate::job::watch_list::Watch;
 use crate::pool::lifecycle::{Awaits, Lifecycle};
 use crate::sys::machine::{self, Thread};
 use crate::worker::Worker;
@@ -147,11 +148,12 @@ pub(crate) async fn helping<F: Future>(
     worker: impl Fn() -> Option<Worker>,
     awaits: Awaits,
 ) -> F::Output {
-    let look_again = JobId::next();
-    let mut alarm: Option<(Instant, Arc<Lifecycle>)> = None;
-    let mut disarm = move |next: Option<(Instant, Arc<Lifecycle>)>| {
-        if let Some((when, life)) = std::mem::replace(&mut alarm, next) {
-            life.timer.forget(when, look_again);
+    let (watch, look_again) = (Watch::default(), JobId::next());
+    // The pool whose clock has the alarm.
+    let mut alarm: Option<Arc<Lifecycle>> = None;
+    let mut disarm = |next: Option<Arc<Lifecycle>>| {
+        if let Some(life) = std::mem::replace(&mut alarm, next) {
+            life.timer.forget(&watch, look_again);
         }
     };
     poll_fn(|cx| {
@@ -170,9 +172,9 @@ pub(crate) async fn helping<F: Future>(
             };
             if !worker.must_drive_awaited() || !worker.help(awaits) {
                 let next_look = machine::now() + HELP_EVERY;
-                disarm(Some((next_look, Arc::clone(worker.life()))));
+                disarm(Some(Arc::clone(worker.life())));
                 let clock = &worker.life().timer;
-                if !clock.wake_at(next_look, look_again, cx.waker()) {
+                if !clock.wake_at(&watch, next_look, look_again, cx.waker()) {
                     // Nobody will wake this one, so it looks again at once.
                     cx.waker().wake_by_ref();
                 }

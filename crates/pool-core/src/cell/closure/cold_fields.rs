@@ -2,8 +2,8 @@
 //! cells of most jobs are small: what a cell takes is memory that is new to a core, twice.
 //!
 //! A cell points to its extras through [`Lazy`]. They are made with the cell if the job has terms,
-//! and otherwise by the first thread that needs a token or a counted reference. They are never
-//! removed before the cell is freed.
+//! in the same place of a slab, and otherwise by the first thread that needs a token or a counted
+//! reference. They are never removed before the cell is freed.
 
 use std::ptr::{self, NonNull};
 use std::sync::atomic::{AtomicPtr, Ordering};
@@ -23,8 +23,17 @@ pub(super) struct Extras {
     /// How many hold the cell: its two ends together count as one, and each
     /// [`CellRef`](super::CellRef) as one. The holder that takes it to zero frees the cell.
     pub(super) holders: AtomicUsize,
-    /// Where in its slab these extras lie, for [`slab::free`].
-    spot: Spot,
+    /// Whose memory they lie in.
+    home: Home,
+}
+
+/// Where the extras of a cell lie.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Home {
+    /// In a place of their own, which is given back with them.
+    Own(Spot),
+    /// In that of their cell.
+    Cell,
 }
 
 /// The extras of a cell, made when they are first needed; null before that.
@@ -33,15 +42,22 @@ pub(super) struct Extras {
 pub(super) struct Lazy(AtomicPtr<Extras>);
 
 impl Lazy {
-    /// Returns a place without extras, unless the job has terms.
+    /// Returns a place without extras.
     #[inline(always)]
-    pub(super) fn new(terms: Option<Terms>) -> Self {
-        let extras = if terms.is_some() {
-            Extras::allocate(terms).as_ptr()
-        } else {
-            ptr::null_mut()
-        };
-        Self(AtomicPtr::new(extras))
+    pub(super) fn new() -> Self {
+        Self(AtomicPtr::new(ptr::null_mut()))
+    }
+
+    /// Returns a place with these extras, which become its own.
+    #[inline(always)]
+    pub(super) fn with(extras: NonNull<Extras>) -> Self {
+        Self(AtomicPtr::new(extras.as_ptr()))
+    }
+
+    /// Whether the extras lie in the memory of their cell.
+    #[inline]
+    pub(super) fn are_in_cell(&self) -> bool {
+        self.get().is_some_and(|extras| extras.home == Home::Cell)
     }
 
     /// Returns the extras, if the cell has any.
@@ -64,7 +80,7 @@ impl Lazy {
     /// returned and the ones made here are freed.
     #[cold]
     fn init(&self) -> &Extras {
-        let own = Extras::allocate(None);
+        let own = Extras::allocate();
         // ORDERING: Release publishes the extras to `get`; Acquire takes over another thread's, as
         // `get` does.
         let put = self.0.compare_exchange(
@@ -88,6 +104,7 @@ impl Lazy {
 
 /// Runs as the cell is freed, when no thread can make extras any more.
 impl Drop for Lazy {
+    #[inline(always)]
     fn drop(&mut self) {
         if let Some(extras) = NonNull::new(*self.0.get_mut()) {
             // SAFETY: they were this one's, which nobody uses any more.
@@ -97,39 +114,43 @@ impl Drop for Lazy {
 }
 
 impl Extras {
-    /// Makes extras with one holder: the cell's two ends.
+    /// Makes extras in a place with one holder: the cell's two ends.
+    ///
+    /// # Safety
+    /// The place is the caller's, and nothing is in it.
     #[inline(always)]
-    fn allocate(terms: Option<Terms>) -> NonNull<Self> {
-        let (place, spot) = slab::allocate::<Self>();
+    pub(super) unsafe fn write(place: NonNull<Self>, terms: Option<Terms>, home: Home) {
         let extras = Self {
             terms,
             token: OwnToken::default(),
             holders: AtomicUsize::new(1),
-            spot,
+            home,
         };
-        // SAFETY: the place is new.
+        // SAFETY: the caller's promise.
         unsafe { place.write(extras) };
+    }
+
+    /// Makes extras without terms in a place of their own.
+    fn allocate() -> NonNull<Self> {
+        let (place, spot) = slab::allocate::<Self>();
+        // SAFETY: the place is new.
+        unsafe { Self::write(place, None, Home::Own(spot)) };
         place
     }
 
-    /// Drops the extras and returns their memory.
+    /// Drops the extras, and returns their memory if it is their own. Nothing in them is user code.
     ///
     /// # Safety
-    /// They come from `allocate`, and nobody uses them any more.
-    #[inline]
+    /// They come from `allocate` or `write`, and nobody uses them any more.
+    #[inline(always)]
     unsafe fn free(extras: NonNull<Self>) {
-        /// Returns the memory of extras on drop, also where the drop of the extras panics.
-        struct Memory(NonNull<Extras>, Spot);
-        impl Drop for Memory {
-            fn drop(&mut self) {
-                // SAFETY: `allocate` took it from there; what was in it is dropped.
-                unsafe { slab::free(self.0, self.1) }
-            }
-        }
         // SAFETY: the caller's promise.
         unsafe {
-            let _memory = Memory(extras, extras.as_ref().spot);
+            let home = extras.as_ref().home;
             extras.drop_in_place();
+            if let Home::Own(spot) = home {
+                slab::free(extras, spot);
+            }
         }
     }
 }

@@ -11,6 +11,7 @@ use super::{JobCell, free_by_holder, refuse_start};
 use crate::cell::raw_handle::{Abort, Outlet};
 use crate::cell::unstarted::Tells;
 use crate::job::Job;
+use crate::job::cancel_token::ListedWaker;
 use crate::job::id::JobId;
 use crate::sys::sync::Ordering;
 use crate::worker::{Awaited, Helped, Worker};
@@ -42,6 +43,22 @@ impl<J: Job> CellRef<J> {
         Self(cell)
     }
 
+    /// Returns a waker that looks at the job's terms, lent to the lists that call it: it has no
+    /// count. Its clones have one each.
+    ///
+    /// # Safety
+    /// The caller holds the cell. Before the cell's ends are both gone, whoever starts the job, or
+    /// takes it out of its pool, takes the waker out of the list, and holds the cell at that moment.
+    #[inline]
+    pub(super) unsafe fn lent(cell: NonNull<JobCell<J>>) -> ListedWaker {
+        let data = cell.as_ptr().cast_const().cast();
+        // SAFETY: the functions of the table take the pointer for a counted reference, and only
+        // `clone` and `wake_by_ref` are called on one that is lent, which give no count up.
+        let waker = unsafe { Waker::from_raw(RawWaker::new(data, Self::TABLE)) };
+        // SAFETY: the caller's promise. A clone adds to a count.
+        unsafe { ListedWaker::lent(ManuallyDrop::new(waker)) }
+    }
+
     /// Returns the cell, which this reference keeps alive.
     fn cell(&self) -> &JobCell<J> {
         // SAFETY: it is held.
@@ -60,17 +77,8 @@ impl<J: Job> CellRef<J> {
         }
     }
 
-    /// Converts the reference into a waker that looks at the job's terms. The waker's clones each
-    /// count as a reference.
-    pub(super) fn into_waker(self) -> Waker {
-        let data = ManuallyDrop::new(self).0.as_ptr().cast_const().cast();
-        // SAFETY: the functions of the table take the pointer for what it is, a reference that is
-        // counted.
-        unsafe { Waker::from_raw(RawWaker::new(data, Self::TABLE)) }
-    }
-
     /// Clone, wake, wake by reference and drop of a waker whose data pointer is a counted
-    /// reference.
+    /// reference; or one that is lent, of which only clones are woken and dropped.
     const TABLE: &'static RawWakerVTable = &RawWakerVTable::new(
         |data| {
             // SAFETY: `data` is a counted reference, which stays with the waker that is cloned.
@@ -89,7 +97,7 @@ impl<J: Job> CellRef<J> {
     /// Makes the reference of a waker's data pointer.
     ///
     /// # Safety
-    /// `data` comes from [`into_waker`](Self::into_waker), and its count is the caller's.
+    /// `data` is that of a waker with this table, and its count is the caller's, or not given up.
     unsafe fn from_data(data: *const ()) -> Self {
         // SAFETY: the caller's promise; an address of a cell is not null.
         Self(unsafe { NonNull::new_unchecked(data.cast_mut().cast()) })

@@ -7,7 +7,7 @@
 
 use std::ptr::NonNull;
 
-use super::{Content, JobCell};
+use super::{Content, JobCell, WithExtras};
 use crate::cell::drop_depth::drop_untaken;
 use crate::job::Job;
 use crate::job::outcome::{Outcome, drop_contained, error_without_value};
@@ -38,25 +38,18 @@ pub(super) unsafe fn free_by_holder<J: Job>(cell: NonNull<JobCell<J>>) {
     // SAFETY: the hold that is given up keeps the cell alive until the count says so.
     let extras = unsafe { cell.as_ref() }.extras.get();
     let holders = &extras.expect("holders are counted there").holders;
-    // ORDERING: Release: what this holder did comes before the end of the cell.
-    if holders.fetch_sub(1, Ordering::Release) != 1 {
-        return;
-    }
+    // The last holder is alone: only a holder adds another, so it need not write the count.
     // ORDERING: Acquire pairs with the Release of all other holders.
-    fence(Ordering::Acquire);
+    if holders.load(Ordering::Acquire) != 1 {
+        // ORDERING: Release: what this holder did comes before the end of the cell.
+        if holders.fetch_sub(1, Ordering::Release) != 1 {
+            return;
+        }
+        // ORDERING: as above.
+        fence(Ordering::Acquire);
+    }
     // SAFETY: nobody holds it any more.
-    unsafe { free_unheld(cell) }
-}
-
-/// [`free_alone`], apart from the look whether it is due.
-///
-/// # Safety
-/// As for that.
-#[cold]
-#[inline(never)]
-unsafe fn free_unheld<J: Job>(cell: NonNull<JobCell<J>>) {
-    // SAFETY: the caller's promise.
-    unsafe { free_alone(cell) }
+    unsafe { free_with_extras(cell) }
 }
 
 /// Frees a cell, and what is left in it, whose drop may panic.
@@ -64,14 +57,41 @@ unsafe fn free_unheld<J: Job>(cell: NonNull<JobCell<J>>) {
 /// # Safety
 /// Nobody else holds the cell.
 #[inline]
-unsafe fn free_alone<J: Job>(cell: NonNull<JobCell<J>>) {
+pub(super) unsafe fn free_alone<J: Job>(cell: NonNull<JobCell<J>>) {
     // SAFETY: `allocate` filled it; nobody else has it any more.
     unsafe {
+        if cell.as_ref().extras.get().is_some() {
+            return free_with_extras(cell);
+        }
         let spot = cell.as_ref().spot;
         if !cell.as_ref().is_bare() {
             drop_contained(Rest(cell));
         }
         slab::free(cell, spot);
+    }
+}
+
+/// [`free_alone`] for a cell that has extras, which may lie in the same place.
+///
+/// # Safety
+/// As for that.
+#[inline(never)]
+unsafe fn free_with_extras<J: Job>(cell: NonNull<JobCell<J>>) {
+    // SAFETY: as in `free_alone`.
+    unsafe {
+        let spot = cell.as_ref().spot;
+        let is_one_place = cell.as_ref().extras.are_in_cell();
+        if cell.as_ref().is_bare() {
+            // No user code is in the extras, and nothing in the other fields.
+            (&raw mut (*cell.as_ptr()).extras).drop_in_place();
+        } else {
+            drop_contained(Rest(cell));
+        }
+        if is_one_place {
+            slab::free(cell.cast::<WithExtras<J>>(), spot);
+        } else {
+            slab::free(cell, spot);
+        }
     }
 }
 
@@ -146,7 +166,7 @@ pub(super) unsafe fn leave_claimed<J: Job>(cell: NonNull<()>, outcome: Outcome) 
 }
 
 impl<J: Job> JobCell<J> {
-    /// Whether there is nothing in the cell to be dropped, as after most jobs.
+    /// Whether there is nothing in the cell to be dropped but its extras, as after most jobs.
     ///
     /// # Safety
     /// Both ends have left.
@@ -156,6 +176,6 @@ impl<J: Job> JobCell<J> {
         let is_empty = |stage: *const Content<J>| unsafe { matches!(*stage, Content::Empty) };
         // SAFETY: the caller's promise.
         let has_no_waker = unsafe { self.waiter.is_empty() };
-        self.stage.with(is_empty) && has_no_waker && self.extras.get().is_none()
+        self.stage.with(is_empty) && has_no_waker
     }
 }

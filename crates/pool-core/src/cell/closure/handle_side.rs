@@ -21,7 +21,6 @@ use crate::job::cancel_token::CancelToken;
 use crate::job::context::{Cancellation, OwnToken};
 use crate::job::id::JobId;
 use crate::job::outcome::{Outcome, Resolution, drop_contained, outcome_of};
-use crate::sys::sync::Ordering;
 use crate::worker::Worker;
 
 /// The handle's view. The outcome is taken at most once, and the handle's end is given up together
@@ -124,12 +123,7 @@ impl<J: Job> Cancellation for JobCell<J> {
     /// once nobody can cancel this job alone: the handle has gone, no counted reference is left,
     /// and no cancel was requested.
     fn token(&self) -> Option<CancelToken> {
-        let holders = self.extras.get().map(|extras| &extras.holders);
-        // ORDERING: Acquire pairs with the last reference's end: what it asked for is seen below.
-        let is_unreachable = self.state.is_detached()
-            && holders.is_none_or(|holders| holders.load(Ordering::Acquire) == 1)
-            && !self.state.is_cancel_requested();
-        if is_unreachable {
+        if self.is_the_entrys_alone() && !self.state.is_cancel_requested() {
             return None;
         }
         let extras = self.extras.get_or_init();

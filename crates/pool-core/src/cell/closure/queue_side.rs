@@ -69,14 +69,25 @@ impl<J: Job> Payload for CellEntry<J> {
         }
     }
 
-    /// Has the job's token and the clock of `life` call a counted reference as a waker. A job whose
-    /// terms cannot end it is not watched.
+    /// Has the job's token and the clock of `life` call the cell as a waker. A job whose terms
+    /// cannot end it is not watched.
+    ///
+    /// The token has the waker lent (see `listed_waker`): whoever starts the job takes it back. A
+    /// handle may start the job while it changes its pool, and so before the token has the waker.
+    /// Either that thread finds the waker in the list, or the start is seen here, since both have
+    /// had the lock of the list; then it is taken back here.
     fn watch(&self, life: &Lifecycle) -> Option<Waker> {
         let cell = self.cell();
         let terms = cell.terms().filter(|terms| terms.may_end())?;
-        // SAFETY: the entry keeps the cell alive.
-        let waker = unsafe { CellRef::new(self.0) }.into_waker();
-        terms.watch_unless_due(cell.id, life, waker)
+        // SAFETY: the entry keeps the cell alive, and leaves it only once the job is started, or is
+        // in no pool. Each start is followed by `unwatch`, while the one that has started the job
+        // holds the cell; so is each way out of a pool.
+        let waker = unsafe { CellRef::lent(self.0) };
+        let due = terms.watch_unless_due(cell.id, life, waker);
+        if cell.state.is_started() {
+            terms.unwatch(cell.id, life);
+        }
+        due
     }
 
     /// Moves the job between pools, if it has not started. The clock of the old pool forgets it,

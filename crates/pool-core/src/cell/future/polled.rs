@@ -13,6 +13,7 @@ use super::{AsyncCell, Once, Place, Poller, split};
 use crate::cell::future::source::Source;
 use crate::cell::ticket::QueuedJob;
 use crate::cell::unstarted::Tells;
+use crate::job::cancel_token::ListedWaker;
 use crate::job::id::JobId;
 use crate::job::outcome::{Concluded, JobError, Outcome, Resolution, drop_contained, outcome_of};
 use crate::pool::lifecycle::Lifecycle;
@@ -232,7 +233,7 @@ impl<S: Source> Polled for AsyncCell<S> {
     /// cannot end it is not watched.
     fn watch(self: Arc<Self>, life: &Lifecycle) -> Option<Waker> {
         let terms = self.terms.as_ref().filter(|terms| terms.may_end())?;
-        let waker = Waker::from(Arc::clone(&self));
+        let waker = ListedWaker::own(Waker::from(Arc::clone(&self)));
         terms.watch_unless_due(self.id, life, waker)
     }
 

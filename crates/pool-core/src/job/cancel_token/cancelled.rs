@@ -4,9 +4,10 @@ use std::future::Future;
 use std::pin::Pin;
 use std::task::{Context, Poll};
 
-use super::{CancelToken, Watch};
+use super::CancelToken;
 use crate::job::id::JobId;
 use crate::job::outcome::drop_contained;
+use crate::job::watch_list::Watch;
 
 /// What [`CancelToken::cancelled`] returns. It is one watcher of the token, whichever task polls
 /// it.

@@ -3,10 +3,12 @@
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
+use super::listed_waker::ListedWaker;
 use super::node::Node;
 use super::unheld_nodes;
-use super::watchers::Watchers;
+use crate::job::id::JobId;
 use crate::job::outcome::wake_contained;
+use crate::job::watch_list::WatchList;
 
 /// Cancels a node and all below it, then wakes their watchers: parents before their children,
 /// children in the order in which they were made, the watchers of one node in the order of their
@@ -25,10 +27,18 @@ pub(super) fn cancel(node: &Arc<Node>) {
     }
     walk.bereft.into_iter().for_each(unheld_nodes::tidy);
     // The last child was the first to be left, and its parent comes after it.
-    let watchers = walk.watchers.into_iter().rev();
-    watchers
-        .flat_map(Watchers::into_wakers)
-        .for_each(wake_contained);
+    for mut watchers in walk.watchers.into_iter().rev() {
+        watchers.sort_unstable_by_key(|(id, _)| *id);
+        let wakers = watchers.into_iter().map(|(_, waker)| waker.into_waker());
+        wakers.for_each(wake_contained);
+    }
+}
+
+/// Takes what is in a list whose node is locked, as wakers that own what they wake: once the lock is
+/// free, what was lent may go.
+fn owned(watchers: WatchList<ListedWaker>) -> Vec<(JobId, ListedWaker)> {
+    let watchers = watchers.into_taken();
+    watchers.map(|(id, waker)| (id, waker.into_own())).collect()
 }
 
 /// What is to be done with a node, kept on a stack of the walk's own: a chain of nodes may be
@@ -50,7 +60,7 @@ struct Walk {
     met: BTreeMap<usize, Arc<Node>>,
     /// The watchers of the nodes that this walk has cancelled, children before their parents. They
     /// are woken when the walk holds no lock any more.
-    watchers: Vec<Watchers>,
+    watchers: Vec<Vec<(JobId, ListedWaker)>>,
     /// Nodes that are not cancelled, and that nobody needs since they have lost a child.
     bereft: Vec<Arc<Node>>,
 }
@@ -83,7 +93,7 @@ impl Walk {
             return;
         }
         node.set_cancelled();
-        let watchers = std::mem::take(&mut links.watchers);
+        let watchers = owned(std::mem::take(&mut links.watchers));
         let above = std::mem::take(&mut links.above);
         let below = std::mem::take(&mut links.below);
         drop(links);

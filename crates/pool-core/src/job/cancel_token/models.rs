@@ -1,12 +1,16 @@
 //! Models of the graph of tokens: a cancel at the same time as other changes.
 
+use std::mem::ManuallyDrop;
+use std::ptr;
 use std::sync::Arc;
-use std::task::Waker;
+use std::task::{RawWaker, RawWakerVTable, Waker};
 
 use loom::thread;
 
-use super::{CancelToken, Watch};
+use super::{CancelToken, ListedWaker};
 use crate::job::id::JobId;
+use crate::job::watch_list::Watch;
+use crate::sys::sync::UnsafeCell;
 use crate::testing::models::{Token, model};
 
 /// A watcher registers while another thread cancels the token: it is told at once, or woken.
@@ -24,6 +28,43 @@ fn a_watcher_that_is_not_told_is_woken() {
             woken.take();
         }
         assert!(token.is_cancelled());
+        canceller.join().unwrap();
+    });
+}
+
+/// A waker that is lent is taken back while another thread cancels the token: what it wakes is
+/// looked at only while the one that lends it keeps it.
+#[test]
+fn a_lent_waker_is_cloned_while_it_is_lent() {
+    /// What is lent: loom reports a look at it at the same time as its end.
+    type Lent = UnsafeCell<bool>;
+
+    fn look(lent: *const ()) -> RawWaker {
+        // SAFETY: it is what the model lends, which outlives the model's threads.
+        let lent = unsafe { &*lent.cast::<Lent>() };
+        // SAFETY: loom checks that nobody writes meanwhile.
+        assert!(lent.with(|lent| unsafe { *lent }), "it has ended");
+        RawWaker::new(ptr::null(), &CLONE)
+    }
+
+    static LENT: RawWakerVTable = RawWakerVTable::new(look, |_| {}, |_| {}, |_| {});
+    static CLONE: RawWakerVTable =
+        RawWakerVTable::new(|_| unreachable!("nobody clones it"), |_| {}, |_| {}, |_| {});
+
+    model(|| {
+        let (token, lent) = (CancelToken::new(), Arc::new(Lent::new(true)));
+        let canceller = {
+            let token = token.clone();
+            thread::spawn(move || token.cancel())
+        };
+        let (watch, id) = (Watch::default(), JobId::next());
+        let waker = RawWaker::new(Arc::as_ptr(&lent).cast(), &LENT);
+        // SAFETY: it is taken back below, before what it wakes ends.
+        let waker = unsafe { ListedWaker::lent(ManuallyDrop::new(Waker::from_raw(waker))) };
+        drop(token.watch_listed(&watch, id, waker));
+        token.unwatch(&watch, id);
+        // SAFETY: loom checks that nobody looks meanwhile.
+        lent.with_mut(|lent| unsafe { *lent = false });
         canceller.join().unwrap();
     });
 }

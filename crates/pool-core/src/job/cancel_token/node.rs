@@ -3,11 +3,11 @@
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
-use std::task::Waker;
 
-use super::watchers::{Watch, Watchers};
+use super::listed_waker::ListedWaker;
 use crate::job::id::JobId;
 use crate::job::outcome::drop_contained;
+use crate::job::watch_list::{Watch, WatchList};
 use crate::sys::sync::{AtomicBool, AtomicUsize, Guard, LockExt, Mutex, Ordering};
 
 /// More handles than this could make the count overflow.
@@ -38,7 +38,7 @@ pub(super) struct Links {
     /// The key that was given last. None is given twice, so the order of keys is that of arrival.
     next_key: u64,
     /// The wakers that a cancel calls.
-    pub(super) watchers: Watchers,
+    pub(super) watchers: WatchList<ListedWaker>,
     /// A cancel has reached the node. From here on nothing is added to the lists, and nothing
     /// moves.
     pub(super) is_doomed: bool,
@@ -152,7 +152,12 @@ impl Node {
 
     /// Registers a watcher, unless the node is cancelled: then gives the waker back.
     #[inline(always)]
-    pub(super) fn watch(&self, watch: &Watch, id: JobId, waker: Waker) -> Result<(), Waker> {
+    pub(super) fn watch(
+        &self,
+        watch: &Watch,
+        id: JobId,
+        waker: ListedWaker,
+    ) -> Result<(), ListedWaker> {
         let mut links = self.lock();
         if self.is_cancelled() {
             return Err(waker);
@@ -170,7 +175,7 @@ impl Node {
     #[inline(always)]
     pub(super) fn unwatch(&self, watch: &Watch, id: JobId) {
         let watcher = self.lock().watchers.remove(watch, id);
-        if let Some(watcher) = watcher {
+        if let Some(watcher) = watcher.filter(ListedWaker::is_own) {
             drop_contained(watcher);
         }
     }
@@ -220,7 +225,7 @@ impl Drop for Node {
         let links = self.links.get_mut();
         let links = links.unwrap_or_else(|poisoned| poisoned.into_inner());
         let watchers = std::mem::take(&mut links.watchers);
-        watchers.into_wakers().for_each(drop_contained);
+        watchers.into_taken().for_each(drop_contained);
     }
 }
 

@@ -7,9 +7,10 @@ use std::pin::Pin;
 use std::sync::{Arc, Mutex, Weak};
 use std::task::{Context, Poll, Wake, Waker};
 
+use super::CancelToken;
 use super::node::Node;
-use super::{CancelToken, Watch};
 use crate::job::id::JobId;
+use crate::job::watch_list::Watch;
 
 /// Nodes in a chain. A step that looked at all of them would not end.
 const MANY: usize = 1_000_000;

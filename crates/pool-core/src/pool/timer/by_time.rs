@@ -1,84 +1,70 @@
 //! `ByTime`: alarms by their time, most of which are taken back before they are due.
 //!
-//! A map has the wakers, and a heap the times. An alarm that is taken back leaves its time in the
-//! heap, since to find it there costs more than the whole alarm. Once the heap has more times of
-//! alarms that have gone than of others it is made anew. So setting an alarm and taking it back
-//! costs a few steps, whatever the number of alarms, and memory follows those that are set.
+//! A list of slots has the wakers, and a heap the times, each with the slot of its waker. An alarm
+//! that is taken back leaves its time in the heap, since to find it there costs more than the whole
+//! alarm. Once the heap has more times of alarms that have gone than of others, those are taken out
+//! of it. So setting an alarm and taking it back costs a few steps, whatever the number of alarms,
+//! and memory follows those that are set.
 
 use std::cmp::Reverse;
-use std::collections::{BinaryHeap, HashMap};
-use std::hash::{BuildHasherDefault, Hash, Hasher};
+use std::collections::BinaryHeap;
 use std::task::Waker;
 use std::time::Instant;
 
 use crate::job::id::JobId;
+use crate::job::watch_list::{Watch, WatchList};
 
 /// How many times of alarms that have gone the heap may have in any case.
 const MOST_GONE: usize = 64;
 
-/// Which alarm: when it is due, and an id that keeps apart what is due at the same time.
+/// A time in the heap, and which alarm it is of. Its alarm has gone unless it is in this slot, under
+/// this id and for this time.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
-pub(super) struct Key {
-    pub(super) when: Instant,
-    pub(super) id: JobId,
-}
-
-impl Hash for Key {
-    /// Ids are nearly unique by themselves.
-    fn hash<H: Hasher>(&self, state: &mut H) {
-        state.write_u64(self.id.as_u64());
-    }
-}
-
-/// Hashes an id, which nobody outside chooses: neighbours go far apart by one multiplication.
-#[derive(Default)]
-struct IdHasher(u64);
-
-impl Hasher for IdHasher {
-    fn finish(&self) -> u64 {
-        self.0
-    }
-
-    fn write(&mut self, bytes: &[u8]) {
-        bytes.iter().for_each(|&byte| self.write_u64(byte.into()));
-    }
-
-    fn write_u64(&mut self, id: u64) {
-        /// 2^64 divided by the golden ratio, as in Knuth's multiplicative hashing.
-        const SPREAD: u64 = 0x9E37_79B9_7F4A_7C15;
-        self.0 = (self.0 ^ id).wrapping_mul(SPREAD).rotate_left(32);
-    }
+struct Time {
+    when: Instant,
+    id: JobId,
+    /// The number of its slot in the list.
+    slot: usize,
 }
 
 /// See the module.
 #[derive(Default)]
 pub(super) struct ByTime {
-    wakers: HashMap<Key, Waker, BuildHasherDefault<IdHasher>>,
-    /// The keys of all alarms, and of some that have gone.
-    order: BinaryHeap<Reverse<Key>>,
+    /// When each alarm is due, and what it wakes.
+    alarms: WatchList<(Instant, Waker)>,
+    /// The times of all alarms, and of some that have gone.
+    order: BinaryHeap<Reverse<Time>>,
 }
 
 impl ByTime {
     pub(super) fn len(&self) -> usize {
-        self.wakers.len()
+        self.alarms.len()
     }
 
     pub(super) fn is_empty(&self) -> bool {
-        self.wakers.is_empty()
+        self.alarms.is_empty()
     }
 
     /// Sets an alarm. Returns the waker that it replaces.
-    pub(super) fn insert(&mut self, key: Key, waker: Waker) -> Option<Waker> {
-        let replaced = self.wakers.insert(key, waker);
-        if replaced.is_none() {
-            self.order.push(Reverse(key));
+    #[inline]
+    pub(super) fn insert(
+        &mut self,
+        watch: &Watch,
+        id: JobId,
+        (when, waker): (Instant, Waker),
+    ) -> Option<Waker> {
+        let replaced = self.alarms.insert(watch, id, (when, waker));
+        if replaced.as_ref().is_none_or(|(former, _)| *former != when) {
+            let slot = watch.number();
+            self.order.push(Reverse(Time { when, id, slot }));
         }
-        replaced
+        replaced.map(|(_, waker)| waker)
     }
 
     /// Takes an alarm back.
-    pub(super) fn remove(&mut self, key: &Key) -> Option<Waker> {
-        let waker = self.wakers.remove(key)?;
+    #[inline]
+    pub(super) fn remove(&mut self, watch: &Watch, id: JobId) -> Option<Waker> {
+        let (_, waker) = self.alarms.remove(watch, id)?;
         self.forget_gone();
         Some(waker)
     }
@@ -86,9 +72,9 @@ impl ByTime {
     /// When the first alarm is due.
     pub(super) fn first(&mut self) -> Option<Instant> {
         loop {
-            let Reverse(key) = *self.order.peek()?;
-            if self.wakers.contains_key(&key) {
-                return Some(key.when);
+            let Reverse(time) = *self.order.peek()?;
+            if is_set(&self.alarms, time) {
+                return Some(time.when);
             }
             self.order.pop();
         }
@@ -97,27 +83,45 @@ impl ByTime {
     /// Takes the first alarm out.
     pub(super) fn pop_first(&mut self) -> Option<Waker> {
         self.first()?;
-        let Reverse(key) = self.order.pop()?;
-        self.remove(&key)
+        let Reverse(time) = self.order.pop()?;
+        let (_, waker) = self.alarms.take(time.slot, time.id)?;
+        self.forget_gone();
+        Some(waker)
     }
 
     pub(super) fn into_wakers(self) -> impl Iterator<Item = Waker> {
-        self.wakers.into_values()
+        self.alarms.into_taken().map(|(_, (_, waker))| waker)
     }
 
-    /// Makes the heap anew if most of it has gone, and gives memory back that a burst has taken.
+    /// Looks whether most of the heap has gone, or a burst has left its memory.
+    #[inline]
     fn forget_gone(&mut self) {
-        let most = 2 * self.wakers.len() + MOST_GONE;
+        let most = 2 * self.alarms.len() + MOST_GONE;
         if self.order.len() > most || self.order.capacity() > 4 * most {
-            self.order = self.wakers.keys().copied().map(Reverse).collect();
-            self.wakers.shrink_to(most);
+            self.tidy(most);
         }
+    }
+
+    /// Takes the times of alarms that have gone out of the heap, and gives back the memory of more
+    /// than `most`.
+    #[cold]
+    fn tidy(&mut self, most: usize) {
+        let alarms = &self.alarms;
+        self.order.retain(|Reverse(time)| is_set(alarms, *time));
+        self.order.shrink_to(most);
     }
 }
 
-#[cfg(test)]
+/// Whether the alarm of a time is set.
+#[inline]
+fn is_set(alarms: &WatchList<(Instant, Waker)>, time: Time) -> bool {
+    let alarm = alarms.get(time.slot, time.id);
+    alarm.is_some_and(|(when, _)| *when == time.when)
+}
+
+#[cfg(all(test, not(pool_loom)))]
 mod tests {
-    use std::collections::BTreeMap;
+    use std::collections::{BTreeMap, BTreeSet};
     use std::time::Duration;
 
     use super::*;
@@ -132,25 +136,41 @@ mod tests {
         }
     }
 
+    fn id(number: u64) -> JobId {
+        JobId::from_u64(number + 1).expect("it is not zero")
+    }
+
     #[test]
     fn it_does_what_a_sorted_map_does() {
         let start = Instant::now();
-        let (mut draw, mut ours, mut theirs) = (Draw(7), ByTime::default(), BTreeMap::new());
+        let (mut draw, mut ours) = (Draw(7), ByTime::default());
+        // By time and id; and the time of each id that is set.
+        let (mut theirs, mut times) = (BTreeSet::new(), BTreeMap::new());
+        let watches: Vec<Watch> = (0..300).map(|_| Watch::default()).collect();
         for _ in 0..20_000 {
             let when = start + Duration::from_millis(draw.below(300));
-            let id = JobId::from_u64(1 + draw.below(4)).expect("it is not zero");
-            let key = Key { when, id };
+            let number = draw.below(300);
+            let (watch, id) = (&watches[number as usize], id(number));
             match draw.below(5) {
                 0 | 1 => {
-                    let replaced = ours.insert(key, Waker::noop().clone());
-                    assert_eq!(replaced.is_some(), theirs.insert(key, ()).is_some());
+                    let replaced = ours.insert(watch, id, (when, Waker::noop().clone()));
+                    let former = times.insert(id, when);
+                    assert_eq!(replaced.is_some(), former.is_some());
+                    former.map(|former| theirs.remove(&(former, id)));
+                    theirs.insert((when, id));
                 }
                 2 | 3 => {
-                    assert_eq!(ours.remove(&key).is_some(), theirs.remove(&key).is_some());
+                    let former = times.remove(&id);
+                    assert_eq!(ours.remove(watch, id).is_some(), former.is_some());
+                    former.map(|former| theirs.remove(&(former, id)));
                 }
-                _ => assert_eq!(ours.pop_first().is_some(), theirs.pop_first().is_some()),
+                _ => {
+                    let first = theirs.pop_first();
+                    assert_eq!(ours.pop_first().is_some(), first.is_some());
+                    first.map(|(_, id)| times.remove(&id));
+                }
             }
-            assert_eq!(ours.first(), theirs.keys().next().map(|key| key.when));
+            assert_eq!(ours.first(), theirs.first().map(|(when, _)| *when));
             assert_eq!(
                 (ours.len(), ours.is_empty()),
                 (theirs.len(), theirs.is_empty())
@@ -161,22 +181,30 @@ mod tests {
     #[test]
     fn memory_follows_the_alarms_that_are_set() {
         let (start, mut alarms) = (Instant::now(), ByTime::default());
-        let key = |number| Key {
-            when: start,
-            id: JobId::from_u64(number).expect("it is not zero"),
-        };
-        for number in 1..=100_000 {
-            alarms.insert(key(number), Waker::noop().clone());
+        let watches: Vec<Watch> = (0..100_000).map(|_| Watch::default()).collect();
+        let noop = || (start, Waker::noop().clone());
+        for (number, watch) in (0..).zip(&watches) {
+            alarms.insert(watch, id(number), noop());
         }
-        for number in 1..=100_000 {
-            assert!(alarms.remove(&key(number)).is_some());
+        for (number, watch) in (0..).zip(&watches) {
+            assert!(alarms.remove(watch, id(number)).is_some());
         }
-        // Set and taken back, one after the other.
-        for number in 1..=100_000 {
-            alarms.insert(key(number), Waker::noop().clone());
-            alarms.remove(&key(number));
+        // Set and taken back, one after the other, while one stays.
+        let last = Watch::default();
+        alarms.insert(&last, id(100_000), noop());
+        for (number, watch) in (0..).zip(&watches) {
+            alarms.insert(watch, id(number), noop());
+            alarms.remove(watch, id(number));
         }
-        assert!(alarms.order.len() <= MOST_GONE);
-        assert!(alarms.order.capacity() <= 4 * MOST_GONE && alarms.wakers.capacity() <= 1024);
+        assert!(alarms.order.len() <= 2 + MOST_GONE);
+        assert!(alarms.order.capacity() <= 4 * (2 + MOST_GONE));
+        // An early one outlasts a burst.
+        for (number, watch) in (0..).zip(&watches) {
+            alarms.insert(watch, id(number), noop());
+        }
+        for (number, watch) in (0..).zip(&watches) {
+            alarms.remove(watch, id(number));
+        }
+        assert!(alarms.alarms.capacity() <= 1024 && alarms.len() == 1);
     }
 }

@@ -8,6 +8,7 @@ use std::time::{Duration, Instant};
 
 use super::{Alarms, END_PATIENCE, MOST_CALLS, Timer};
 use crate::job::id::JobId;
+use crate::job::watch_list::Watch;
 
 /// What does not happen within this time never will.
 const LIMIT: Duration = Duration::from_secs(20);
@@ -65,6 +66,11 @@ fn looks(clock: &Timer) -> usize {
     clock.lock().looks
 }
 
+/// Sets an alarm that nobody takes back.
+fn set(clock: &Timer, when: Instant, id: JobId, waker: &Waker) -> bool {
+    clock.wake_at(&Watch::default(), when, id, waker)
+}
+
 /// Waits until no thread holds the alarms.
 fn all_have_ended(shared: &Weak<Mutex<Alarms>>, holders: usize) {
     let limit = Instant::now() + LIMIT;
@@ -80,21 +86,22 @@ fn deadlines_far_away_wake_no_thread_and_leave_no_memory() {
     let clock = Timer::default();
     let (waker, told) = telling();
     let start = Instant::now() + HOUR;
-    let ids: Vec<_> = (0..MANY).map(|_| JobId::next()).collect();
-    for (n, id) in (0..).zip(&ids) {
-        assert!(clock.wake_at(start + Duration::from_millis(n), *id, &waker));
+    let ids: Vec<_> = (0..MANY)
+        .map(|_| (Watch::default(), JobId::next()))
+        .collect();
+    for (n, (watch, id)) in (0..).zip(&ids) {
+        assert!(clock.wake_at(watch, start + Duration::from_millis(n), *id, &waker));
     }
-    for (n, id) in (0..).zip(&ids) {
-        clock.forget(start + Duration::from_millis(n), *id);
+    for (watch, id) in &ids {
+        clock.forget(watch, *id);
     }
     // Set and forgotten alternately, as by jobs that start at once.
-    for id in &ids {
-        let when = Instant::now() + HOUR;
-        assert!(clock.wake_at(when, *id, &waker));
-        clock.forget(when, *id);
+    for (watch, id) in &ids {
+        assert!(clock.wake_at(watch, Instant::now() + HOUR, *id, &waker));
+        clock.forget(watch, *id);
     }
     assert_eq!(alarms(&clock), 0);
-    assert!(clock.wake_at(soon(), JobId::next(), &waker));
+    assert!(set(&clock, soon(), JobId::next(), &waker));
     happens(&told);
     let looks = looks(&clock);
     assert!(looks <= 6, "{looks} looks");
@@ -105,14 +112,15 @@ fn an_earlier_alarm_is_seen_and_a_forgotten_one_is_not_called() {
     let clock = Timer::default();
     let (far, never) = telling();
     let (near, told) = telling();
-    let (id, when) = (JobId::next(), soon());
-    clock.wake_at(Instant::now() + HOUR, id, &far);
+    let id = JobId::next();
+    clock.wake_at(&Watch::default(), Instant::now() + HOUR, id, &far);
+    let watch = Watch::default();
     for _ in 0..20 {
-        clock.wake_at(soon(), id, &near);
+        clock.wake_at(&watch, soon(), id, &near);
         happens(&told);
     }
-    clock.wake_at(when + HOUR, id, &near);
-    clock.forget(when + HOUR, id);
+    clock.wake_at(&watch, soon() + HOUR, id, &near);
+    clock.forget(&watch, id);
     assert_eq!(alarms(&clock), 1);
     clock.stop();
     assert!(never.try_recv().is_err() && told.try_recv().is_err());
@@ -124,12 +132,12 @@ fn a_waker_that_never_returns_holds_up_no_other_alarm() {
     let at_once = Instant::now();
     let hanging: Vec<_> = (1..MOST_CALLS).map(|_| hanging()).collect();
     for (waker, ..) in &hanging {
-        assert!(clock.wake_at(at_once, JobId::next(), waker));
+        assert!(set(&clock, at_once, JobId::next(), waker));
     }
     hanging.iter().for_each(|(_, told, _)| happens(told));
     let (waker, told) = telling();
     for _ in 0..20 {
-        assert!(clock.wake_at(soon(), JobId::next(), &waker));
+        assert!(set(&clock, soon(), JobId::next(), &waker));
         happens(&told);
     }
     let shared = Arc::downgrade(&clock.0);
@@ -144,14 +152,14 @@ fn with_too_many_that_hang_alarms_come_when_one_returns() {
     let clock = Timer::default();
     let mut hanging: Vec<_> = (0..MOST_CALLS).map(|_| hanging()).collect();
     for (waker, ..) in &hanging {
-        clock.wake_at(Instant::now(), JobId::next(), waker);
+        set(&clock, Instant::now(), JobId::next(), waker);
     }
     hanging.iter().for_each(|(_, told, _)| happens(told));
     let (waker, told) = telling();
     for _ in 0..20 {
-        clock.wake_at(Instant::now(), JobId::next(), &waker);
+        set(&clock, Instant::now(), JobId::next(), &waker);
     }
-    clock.wake_at(soon(), JobId::next(), &waker);
+    set(&clock, soon(), JobId::next(), &waker);
     drop(hanging.pop());
     (0..21).for_each(|_| happens(&told));
     assert!(clock.lock().threads.len() <= MOST_CALLS + 1);
@@ -173,13 +181,13 @@ fn a_waker_that_panics_costs_nobody_an_alarm() {
     });
     let panics = on_wake(|| panic!("it is contained"));
     for waker in [panics_on_drop, panics] {
-        let (id, when) = (JobId::next(), soon());
-        clock.wake_at(when, id, &waker);
-        clock.wake_at(Instant::now() + HOUR, id, &waker);
+        let id = JobId::next();
+        set(&clock, soon(), id, &waker);
+        set(&clock, Instant::now() + HOUR, id, &waker);
         drop(crate::job::outcome::contain(|| drop(waker)));
     }
     let (waker, told) = telling();
-    clock.wake_at(soon(), JobId::next(), &waker);
+    set(&clock, soon(), JobId::next(), &waker);
     happens(&told);
     clock.stop();
     assert_eq!(alarms(&clock), 0);
@@ -197,13 +205,13 @@ fn a_waker_may_stop_the_clock_that_calls_it() {
         })
     };
     let (far, never) = telling();
-    assert!(clock.wake_at(Instant::now() + HOUR, JobId::next(), &far));
-    assert!(clock.wake_at(soon(), JobId::next(), &waker));
+    assert!(set(&clock, Instant::now() + HOUR, JobId::next(), &far));
+    assert!(set(&clock, soon(), JobId::next(), &waker));
     happens(&told);
     assert_eq!(alarms(&clock), 0);
     all_have_ended(&Arc::downgrade(&clock.0), 1);
     // Too late for an alarm.
-    clock.wake_at(soon(), JobId::next(), &far);
+    set(&clock, soon(), JobId::next(), &far);
     assert_eq!(alarms(&clock), 0);
     drop(far);
     assert!(never.recv().is_err(), "its waker has gone");
@@ -224,7 +232,7 @@ fn a_waker_may_drop_the_clock_that_calls_it() {
         })
     };
     let mut place = held.lock().expect("no panic");
-    clock.wake_at(Instant::now(), JobId::next(), &waker);
+    set(&clock, Instant::now(), JobId::next(), &waker);
     *place = Some(clock);
     drop(place);
     happens(&told);
@@ -237,7 +245,7 @@ fn the_threads_have_ended_when_a_stop_returns() {
         let clock = Timer::default();
         let (waker, told) = telling();
         for _ in 0..10 {
-            clock.wake_at(soon(), JobId::next(), &waker);
+            set(&clock, soon(), JobId::next(), &waker);
         }
         happens(&told);
         let start = Instant::now();

@@ -6,6 +6,7 @@ use std::task::{Wake, Waker};
 use std::time::{Duration, Instant};
 
 use crate::job::id::JobId;
+use crate::job::watch_list::Watch;
 use crate::pool::lifecycle::Lifecycle;
 use crate::submit::executor::Executor;
 use crate::sys::machine;
@@ -29,7 +30,9 @@ fn newest_life<E: Executor + ?Sized>(executor: &E) -> Option<Arc<Lifecycle>> {
 fn begin_round(life: &Arc<Lifecycle>) -> bool {
     let next = Waker::from(Arc::new(NextRound(Arc::downgrade(life))));
     let when = machine::now() + ROUND;
-    life.timer.wake_at(when, JobId::next(), &next)
+    // Nobody takes it back.
+    let watch = Watch::default();
+    life.timer.wake_at(&watch, when, JobId::next(), &next)
 }
 
 /// Begins a round when the clock calls it, and arms the clock for the next one while there are
@@ -48,8 +51,8 @@ impl Wake for NextRound {
 
 /// Wakes a future at its job's deadline. Dropped, it takes the entry off the clock.
 pub(super) struct Alarm {
-    /// The clock finds its entry by this and the id.
-    when: Instant,
+    /// The clock finds its entry by these two.
+    watch: Watch,
     id: JobId,
     /// Weak: one that waits keeps no pool that is over.
     life: Weak<Lifecycle>,
@@ -66,16 +69,17 @@ impl Alarm {
         // Not the job's own id: once it is accepted, the same clock may know the same deadline by
         // that.
         let id = JobId::next();
-        let _has_thread = life.timer.wake_at(when, id, waker);
+        let watch = Watch::default();
+        let _has_thread = life.timer.wake_at(&watch, when, id, waker);
         let life = Arc::downgrade(&life);
-        Some(Self { when, id, life })
+        Some(Self { watch, id, life })
     }
 }
 
 impl Drop for Alarm {
     fn drop(&mut self) {
         if let Some(life) = self.life.upgrade() {
-            life.timer.forget(self.when, self.id);
+            life.timer.forget(&self.watch, self.id);
         }
     }
 }

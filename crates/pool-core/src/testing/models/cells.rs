@@ -10,15 +10,16 @@ use loom::thread;
 
 use super::{Token, life, model};
 use crate::cell::closure::queue_and_handle;
+use crate::cell::raw_handle::RawHandle;
 use crate::cell::state::State;
 use crate::cell::waker_slot::WakerSlot;
 use crate::job::JobExt;
 use crate::job::cancel_token::CancelToken;
 use crate::job::context::JobContext;
 use crate::job::outcome::{JobError, Outcome};
-use crate::pool::lifecycle::Submission;
+use crate::pool::lifecycle::{Lifecycle, Submission};
 use crate::sys::sync::UnsafeCell;
-use crate::task::{GivenUp, GivenUpAs};
+use crate::task::{GivenUp, GivenUpAs, Task};
 
 /// What the handle's side does while the entry ends the job elsewhere.
 #[derive(Clone, Copy, Debug)]
@@ -114,6 +115,80 @@ fn a_job_is_accounted_for_once() {
 enum Takes {
     Out,
     Back,
+}
+
+/// A token is cancelled while its job is given up or goes to another pool: the waker that the job
+/// has lent to the token is taken back, or counted while the cell is alive. So is that of a job that
+/// was given up before.
+#[test]
+fn a_waker_that_is_lent_outlives_no_cell() {
+    for goes in [Goes::Up, Goes::On] {
+        model(move || {
+            let (held, token) = (Arc::new(()), CancelToken::new());
+            let (task, raw, [from, _]) = queued(&held, &token);
+            drop((task.give_up(&from, GivenUpAs::Abandoned), raw));
+            assert_eq!((token.holders(), token.watchers()), (1, 0));
+            let (task, raw, [from, to]) = queued(&held, &token);
+            let canceller = {
+                let token = token.clone();
+                thread::spawn(move || token.cancel())
+            };
+            // Nobody else holds the cell from here on.
+            drop(raw);
+            match goes {
+                Goes::Up => drop(task.give_up(&from, GivenUpAs::Abandoned)),
+                Goes::On => {
+                    drop(task.change_pool(&from, Some(&to)));
+                    drop(task);
+                }
+            }
+            canceller.join().unwrap();
+            assert!(Arc::try_unwrap(held).is_ok(), "the captures are left");
+            assert_eq!((token.holders(), token.watchers()), (1, 0));
+        });
+    }
+}
+
+/// A handle cancels a job on its way to another pool: its waker is not left with the token, where
+/// it would outlive the cell.
+#[test]
+fn a_job_that_ends_on_its_way_is_not_watched() {
+    model(|| {
+        let (held, token) = (Arc::new(()), CancelToken::new());
+        let (task, raw, [from, to]) = queued(&held, &token);
+        let canceller = thread::spawn(move || {
+            raw.cancel();
+            drop(raw);
+        });
+        drop(task.change_pool(&from, Some(&to)));
+        drop(task);
+        canceller.join().unwrap();
+        assert!(Arc::try_unwrap(held).is_ok(), "the captures are left");
+        assert_eq!((token.holders(), token.watchers()), (1, 0));
+    });
+}
+
+/// How a queued job leaves its pool.
+#[derive(Clone, Copy, Debug)]
+enum Goes {
+    Up,
+    On,
+}
+
+/// A job that the first of two pools has accepted, which captures `held` and watches `token`.
+fn queued(
+    held: &Arc<()>,
+    token: &CancelToken,
+) -> (Task, RawHandle<Arc<()>, Infallible>, [StdArc<Lifecycle>; 2]) {
+    let pools = [life(), life()];
+    let held = Arc::clone(held);
+    let job = move |_: &JobContext<'_>| Ok::<_, Infallible>(held);
+    let (task, handle) = queue_and_handle(job.with_token(token));
+    for pool in &pools {
+        assert!(Submission::begin(pool).is_some());
+    }
+    assert!(matches!(task.accept(&pools[0]), Ok(None)));
+    (task, handle.into_raw(), pools)
 }
 
 /// A joiner that ends the job it claimed leaves its cell to exactly one: the entry, or itself.

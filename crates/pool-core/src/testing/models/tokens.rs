@@ -9,9 +9,10 @@ use loom::thread;
 
 use super::{Token, model};
 use crate::cell::state::State;
-use crate::job::cancel_token::{CancelToken, Watch};
+use crate::job::cancel_token::CancelToken;
 use crate::job::context::OwnToken;
 use crate::job::id::JobId;
+use crate::job::watch_list::Watch;
 
 /// A job makes a token for its first child while its handle cancels it: the child's token is
 /// cancelled.
