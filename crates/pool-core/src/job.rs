@@ -561,10 +561,12 @@ impl JobOptions {
             .timeout
             .and_then(|timeout| machine::now().checked_add(timeout));
         let deadline = [timed, self.deadline].into_iter().flatten().min();
+        let is_ahead = self.deadline.is_none() && self.timeout.is_some_and(|it| it >= AHEAD);
         let terms = Terms {
             name: self.name,
             deadline,
             token: self.token,
+            is_ahead,
             watch: Watch::default(),
             alarm: Watch::default(),
         };
@@ -572,12 +574,19 @@ impl JobOptions {
     }
 }
 
+/// A timeout of this length or more ends after the job has arrived in its queue, but for a thread
+/// that loses its core on the way.
+const AHEAD: Duration = Duration::from_millis(1);
+
 /// A job's options once it is submitted: the limit has become a point in time.
 #[derive(Debug)]
 pub(crate) struct Terms {
     pub(crate) name: Option<Cow<'static, str>>,
     pub(crate) deadline: Option<Instant>,
     pub(crate) token: Option<CancelToken>,
+    /// The deadline was some way ahead when it was made of a timeout: as the job arrives, a moment
+    /// later, nobody looks whether it has passed. If it has, the clock ends the job.
+    is_ahead: bool,
     /// Where the job watches its token.
     watch: Watch,
     /// Where its pool's clock has its deadline.
@@ -620,7 +629,7 @@ impl Terms {
         waker: ListedWaker,
     ) -> Option<Waker> {
         if let Some(deadline) = self.deadline {
-            if self.is_cancelled() || self.is_expired() {
+            if self.is_cancelled() || !self.is_ahead && self.is_expired() {
                 return Some(waker.into_waker());
             }
             self.watch_clock(deadline, id, life, waker.as_waker());

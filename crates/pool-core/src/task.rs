@@ -210,6 +210,8 @@ pub(crate) enum GivenUpAs {
 pub(crate) enum GivenUp {
     /// What the job captured, as a task that drops it when it is run or dropped. It is in no books.
     Left(Task),
+    /// Nothing: what it captured needs no drop.
+    Bare,
     /// Nothing: the job was started elsewhere, and is accounted for there.
     TakenElsewhere,
 }

@@ -40,9 +40,9 @@ pub(crate) trait Cancellation: Send + Sync {
 
 /// The token of one job, made when its first child asks for it.
 ///
-/// The one that makes the token then reads the cancel bit; the canceller sets the bit and then looks
-/// for the token. Both are sequentially consistent, so at least one of the two cancels the token.
-/// Those that find a token have nothing to look for: it is cancelled by one of these two.
+/// The thread that makes the token then reads the cancel bit. The canceller sets the bit and then
+/// looks for the token. Both are sequentially consistent, so at least one of the two cancels the
+/// token. A thread that finds a token reads no bit: one of those two cancels it.
 #[derive(Debug, Default)]
 pub(crate) struct OwnToken(OnceLock<CancelToken>);
 

@@ -1,9 +1,9 @@
 //! `WatchList`: what those that watch a token or a clock have left there, each in a slot that it
 //! knows.
 //!
-//! Each job that is queued with a token or a deadline comes and goes here once. So to come and to go
-//! cost the same however many there are, and mostly no allocation. The order of those in the list is
-//! made by its owner, where it is needed.
+//! Each job that is queued with a token or a deadline comes and goes here once. So coming and going
+//! cost the same however many there are, and seldom an allocation. The list's owner puts them in
+//! order where it needs one.
 
 use std::mem;
 use std::sync::atomic::{AtomicUsize, Ordering};

@@ -145,17 +145,24 @@ impl Writing<'_> {
         self.count(|stripe| &stripe.over);
     }
 
-    /// Adds one. Release, always: a reader that counts it sees all that this thread did before.
+    /// Adds one.
     #[inline]
     fn count(self, counter: impl FnOnce(&Stripe) -> &AtomicU64) {
+        self.add(counter, 1);
+    }
+
+    /// Adds that many. Release, always: a reader that counts them sees all that this thread did
+    /// before.
+    #[inline(always)]
+    fn add(self, counter: impl FnOnce(&Stripe) -> &AtomicU64, jobs: u64) {
         let counter = counter(self.stripe);
         if self.is_alone {
             // ORDERING: Release, as below. Nobody else writes, so nothing is lost between the load
             // and the store.
-            counter.store(counter.load(Ordering::Relaxed) + 1, Ordering::Release);
+            counter.store(counter.load(Ordering::Relaxed) + jobs, Ordering::Release);
         } else {
             // ORDERING: Release pairs with the Acquire of every reader.
-            counter.fetch_add(1, Ordering::Release);
+            counter.fetch_add(jobs, Ordering::Release);
         }
     }
 }
@@ -190,6 +197,13 @@ impl Ledger {
     pub(crate) fn record_unstarted(&self) {
         self.writing(None)
             .count(|stripe| &stripe.columns[UNSTARTED]);
+    }
+
+    /// Counts that many jobs that a shutdown gives back, and nothing is left of here.
+    pub(crate) fn give_back(&self, jobs: u64) {
+        let books = self.writing(None);
+        books.add(|stripe| &stripe.columns[UNSTARTED], jobs);
+        books.add(|stripe| &stripe.over, jobs);
     }
 
     /// Counts a job that was given up before it started.

@@ -63,7 +63,7 @@ use crate::submit::room::Room;
 use crate::sys::asymmetric_fence::{self, heavy};
 use crate::sys::atfork;
 use crate::sys::machine::{self, Point};
-use crate::task::{GivenUp, GivenUpAs, Task};
+use crate::task::{GivenUpAs, Task};
 use crate::worker::current_index;
 use crate::worker::park;
 use after_cancel::Chores;
@@ -363,9 +363,9 @@ impl Lifecycle {
         if self.roster.alive() == 0 && !self.phase.is_stopped() {
             self.close();
             for task in queued() {
-                if let GivenUp::Left(remains) = task.give_up(self, GivenUpAs::Abandoned) {
-                    drop(remains);
-                }
+                let given_up = task.give_up(self, GivenUpAs::Abandoned);
+                self.tell_watchers();
+                drop(given_up);
             }
         }
     }
@@ -404,12 +404,13 @@ impl Lifecycle {
         self.tell_watchers();
     }
 
-    /// [`entry_over`](Self::entry_over), for a job that was given up.
+    /// Nothing of a job that was given up is left but what it captured.
     ///
-    /// A job that was off the books is counted over already.
+    /// A job that was off the books is counted over already. The thread that gives jobs up tells
+    /// those that watch the pool, after the last of them.
     pub(crate) fn given_up_over(&self, ends: GivenUpAs) {
         if ends != GivenUpAs::OffTheBooks {
-            self.entry_over();
+            self.ledger.over(None);
         }
     }
 

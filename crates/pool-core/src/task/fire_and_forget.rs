@@ -117,6 +117,9 @@ impl<J: Job> Payload for Plain<J> {
     fn give_up(self, id: JobId, life: &Lifecycle, ends: GivenUpAs) -> GivenUp {
         life.ledger.record_given_up(ends);
         life.given_up_over(ends);
+        if !std::mem::needs_drop::<J>() {
+            return GivenUp::Bare;
+        }
         GivenUp::Left(Remains::task(id, None, self.0))
     }
 

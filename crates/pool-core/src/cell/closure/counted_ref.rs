@@ -47,8 +47,9 @@ impl<J: Job> CellRef<J> {
     /// count. Its clones have one each.
     ///
     /// # Safety
-    /// The caller holds the cell. Before the cell's ends are both gone, whoever starts the job, or
-    /// takes it out of its pool, takes the waker out of the list, and holds the cell at that moment.
+    /// The caller holds the cell. Before both ends of the cell have left, the side that starts the
+    /// job, or takes it out of its pool, takes the waker out of the list. It holds the cell at that
+    /// moment.
     #[inline]
     pub(super) unsafe fn lent(cell: NonNull<JobCell<J>>) -> ListedWaker {
         let data = cell.as_ptr().cast_const().cast();

@@ -72,10 +72,10 @@ impl<J: Job> Payload for CellEntry<J> {
     /// Has the job's token and the clock of `life` call the cell as a waker. A job whose terms
     /// cannot end it is not watched.
     ///
-    /// The token has the waker lent (see `listed_waker`): whoever starts the job takes it back. A
-    /// handle may start the job while it changes its pool, and so before the token has the waker.
-    /// Either that thread finds the waker in the list, or the start is seen here, since both have
-    /// had the lock of the list; then it is taken back here.
+    /// The waker is lent to the token (see `listed_waker`), and the side that starts the job takes
+    /// it back. A handle may start the job while it changes its pool, and so before the token has
+    /// the waker. Both threads lock the token's list: either the one that starts the job finds the
+    /// waker there, or this one sees the start afterwards, and takes the waker back itself.
     fn watch(&self, life: &Lifecycle) -> Option<Waker> {
         let cell = self.cell();
         let terms = cell.terms().filter(|terms| terms.may_end())?;

@@ -34,8 +34,8 @@ pub(super) fn cancel(node: &Arc<Node>) {
     }
 }
 
-/// Takes what is in a list whose node is locked, as wakers that own what they wake: once the lock is
-/// free, what was lent may go.
+/// Takes what is in a list whose node is locked, as wakers that own what they wake. Once the lock
+/// is free, what was lent may go.
 fn owned(watchers: WatchList<ListedWaker>) -> Vec<(JobId, ListedWaker)> {
     let watchers = watchers.into_taken();
     watchers.map(|(id, waker)| (id, waker.into_own())).collect()

@@ -1,17 +1,17 @@
-//! `ListedWaker`: a waker in the list of a token, which owns what it wakes or has it lent.
+//! `ListedWaker`: a waker in the list of a token: the list's own, or lent to it.
 //!
 //! # A waker that is lent
-//! A queued job watches its token only until it starts, and all that time somebody else keeps its
-//! cell alive. So its waker has no count of the cell: it is **lent**, and the one that lends it takes
-//! it back, under the list's lock, before it lets the cell go. A cancel that finds it in the list
-//! makes an own waker of it, under that same lock: at that moment the cell is alive. What the cancel
-//! calls later is counted.
+//! A queued job watches its token only until it starts, and its task keeps its cell alive for that
+//! long. So the job's waker has no count of the cell: it is **lent** to the list. The thread that
+//! starts the job takes it back, under the list's lock, before it lets the cell go. A cancel that
+//! finds it in the list makes a counted waker of it, under the same lock: at that moment the cell
+//! is alive. What the cancel calls later is counted.
 
 use std::mem::ManuallyDrop;
 use std::task::Waker;
 
-/// A waker that a list of watchers has. Dropped, it drops what it owns, which may be user code; of
-/// what is lent it drops nothing.
+/// A waker that a list of watchers has. Its drop drops the list's own, which may be user code, and
+/// does nothing to what is lent.
 pub(crate) struct ListedWaker {
     waker: ManuallyDrop<Waker>,
     is_lent: bool,

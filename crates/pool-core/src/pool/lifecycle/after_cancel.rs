@@ -22,13 +22,13 @@
 //! the workers afterwards, and the last worker looks for remains after it is counted out. So one of
 //! the two finds them.
 
-use crossbeam_deque::Injector;
+use std::collections::VecDeque;
+use std::vec;
 
 use super::Lifecycle;
 use super::excluded_waiters::next_is_not_in_flight;
 use crate::pool::off_worker::{OffWorker, STRIPES};
-use crate::queue::shared::steal;
-use crate::sys::sync::{AtomicUsize, Ordering, fence};
+use crate::sys::sync::{AtomicUsize, LockExt, Mutex, Ordering, fence};
 use crate::task::Task;
 use crate::worker::Worker;
 
@@ -39,8 +39,11 @@ pub(crate) struct Chores {
     ///
     /// At [`STRIPES`] there is none; the cancellation sets it to zero.
     next_stripe: AtomicUsize,
-    /// What jobs that were given up captured, as tasks that drop it.
-    remains: Injector<Task>,
+    /// What jobs that were given up captured, as tasks that drop it: in the lists that their tasks
+    /// were taken out in, since millions may come at once. Locked for a move.
+    remains: Mutex<VecDeque<vec::IntoIter<Task>>>,
+    /// How many tasks these are. Written under the lock, and read without it.
+    waiting: AtomicUsize,
     /// Remains that are not dropped yet, those included that are being dropped.
     undropped: AtomicUsize,
 }
@@ -50,7 +53,8 @@ impl Chores {
     pub(super) fn none() -> Self {
         Self {
             next_stripe: AtomicUsize::new(STRIPES),
-            remains: Injector::new(),
+            remains: Mutex::new(VecDeque::new()),
+            waiting: AtomicUsize::new(0),
             undropped: AtomicUsize::new(0),
         }
     }
@@ -64,7 +68,8 @@ impl Chores {
 
     /// Whether there is a chore that no worker has begun.
     pub(crate) fn are_left(&self) -> bool {
-        self.next_stripe.load(Ordering::Relaxed) < STRIPES || !self.remains.is_empty()
+        self.next_stripe.load(Ordering::Relaxed) < STRIPES
+            || self.waiting.load(Ordering::Relaxed) > 0
     }
 
     /// Does one chore on `worker`, which is of this pool, if there is one.
@@ -91,7 +96,10 @@ impl Chores {
     /// Drops what one job captured, in a frame that names the job: a destructor that hangs is in
     /// the report. False: there is none.
     fn drop_remains(&self, worker: &Worker) -> bool {
-        let Some(task) = steal(&self.remains) else {
+        if self.waiting.load(Ordering::Relaxed) == 0 {
+            return false;
+        }
+        let Some(task) = self.next_remains() else {
             return false;
         };
         {
@@ -100,6 +108,19 @@ impl Chores {
         }
         self.count_dropped(worker.life());
         true
+    }
+
+    /// Takes out what one job left, the oldest first.
+    fn next_remains(&self) -> Option<Task> {
+        let mut remains = self.remains.lock_unpoisoned();
+        let task = remains.front_mut()?.next();
+        // No list in there is empty.
+        self.waiting.fetch_sub(1, Ordering::Relaxed);
+        let is_empty = remains.front().is_some_and(|list| list.len() == 0);
+        let emptied = is_empty.then(|| remains.pop_front());
+        drop(remains);
+        drop(emptied); // its memory, which takes a while to give back
+        task
     }
 
     /// One is dropped; the last tells the watchers.
@@ -118,9 +139,10 @@ impl Chores {
         }
         let count = remains.len();
         self.undropped.fetch_add(count, Ordering::Relaxed);
-        for task in remains {
-            self.remains.push(task);
-        }
+        let mut lists = self.remains.lock_unpoisoned();
+        lists.push_back(remains.into_iter());
+        self.waiting.fetch_add(count, Ordering::Relaxed);
+        drop(lists);
         // ORDERING: partner is the fence in `drop_late_remains`, see the module's last section.
         fence(Ordering::SeqCst);
         life.notify();
@@ -135,7 +157,7 @@ impl Chores {
         if life.roster.alive() > 0 {
             return;
         }
-        while let Some(task) = steal(&self.remains) {
+        while let Some(task) = self.next_remains() {
             drop(task);
             self.count_dropped(life);
         }

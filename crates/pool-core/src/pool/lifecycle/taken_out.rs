@@ -5,8 +5,12 @@ use std::mem;
 use std::sync::Arc;
 
 use super::Lifecycle;
+use crate::pool::report::UnstartedJob;
 use crate::sys::sync::LockExt;
 use crate::task::{GivenUp, GivenUpAs, Task};
+
+/// How many jobs are noted for the report at once.
+const NOTED_AT_ONCE: usize = 256;
 
 /// Tasks that were taken out of the queue, and are still in the books.
 ///
@@ -42,18 +46,30 @@ impl TakenOut {
     }
 
     /// Resolves the jobs as abandoned, and leaves what they captured to the workers.
+    ///
+    /// There may be millions. What is left of each lies where its task lay, and the notes of a
+    /// handful are added to the report at once: the lock is not held while a waker of the user's is
+    /// called.
     fn abandon(self, life: &Arc<Lifecycle>, ends: GivenUpAs) {
-        let mut remains = Vec::with_capacity(self.tasks.len());
-        for task in self.tasks {
+        let mut notes = Vec::with_capacity(NOTED_AT_ONCE.min(self.tasks.len()));
+        let give_up = |task: Task| {
             let (id, name) = (task.id(), task.name().map(Box::from));
-            if let GivenUp::Left(left) = task.give_up(life, ends) {
-                life.ending
-                    .progress
-                    .lock_unpoisoned()
-                    .note_unstarted(id, name);
-                remains.push(left);
+            let left = match task.give_up(life, ends) {
+                GivenUp::Left(left) => Some(left),
+                GivenUp::Bare => None,
+                GivenUp::TakenElsewhere => return None,
+            };
+            notes.push(UnstartedJob { id, name });
+            if notes.len() == NOTED_AT_ONCE {
+                let progress = &life.ending.progress;
+                progress.lock_unpoisoned().note_unstarted(&mut notes);
             }
-        }
+            left
+        };
+        let remains: Vec<Task> = self.tasks.into_iter().filter_map(give_up).collect();
+        let progress = &life.ending.progress;
+        progress.lock_unpoisoned().note_unstarted(&mut notes);
+        life.tell_watchers();
         life.chores.leave_remains(remains, life);
     }
 
@@ -71,10 +87,7 @@ impl TakenOut {
         let unstarted: Vec<Task> = tasks
             .filter(|task| task.change_pool(life, None).is_changed())
             .collect();
-        for _ in &unstarted {
-            life.ledger.record_unstarted();
-            life.ledger.over(None);
-        }
+        life.ledger.give_back(unstarted.len() as u64);
         unstarted
     }
 }

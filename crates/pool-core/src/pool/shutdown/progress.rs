@@ -70,18 +70,27 @@ impl Progress {
         if !self.hands_back() {
             return tasks;
         }
-        for task in &tasks {
-            self.note_unstarted(task.id(), task.name().map(Box::from));
+        if self.done.is_none() {
+            let note = |task: &Task| {
+                let (id, name) = (task.id(), task.name().map(Box::from));
+                UnstartedJob { id, name }
+            };
+            self.unstarted.extend(tasks.iter().map(note));
         }
-        self.tasks.extend(tasks);
+        if self.tasks.is_empty() {
+            self.tasks = tasks;
+        } else {
+            self.tasks.extend(tasks);
+        }
         Vec::new()
     }
 
-    /// A job was taken out before it started.
-    pub(crate) fn note_unstarted(&mut self, id: JobId, name: Option<Box<str>>) {
+    /// These jobs were taken out before they started. They are moved from the list.
+    pub(crate) fn note_unstarted(&mut self, jobs: &mut Vec<UnstartedJob>) {
         if self.done.is_none() {
-            self.unstarted.push(UnstartedJob { id, name });
+            self.unstarted.append(jobs);
         }
+        jobs.clear();
     }
 
     /// The end of the pool has cancelled a job that had started.

@@ -2,9 +2,9 @@
 //!
 //! A list of slots has the wakers, and a heap the times, each with the slot of its waker. An alarm
 //! that is taken back leaves its time in the heap, since to find it there costs more than the whole
-//! alarm. Once the heap has more times of alarms that have gone than of others, those are taken out
-//! of it. So setting an alarm and taking it back costs a few steps, whatever the number of alarms,
-//! and memory follows those that are set.
+//! alarm. Once most times in the heap are of alarms that have gone, those are taken out of it. So
+//! setting an alarm and taking it back costs a few steps, whatever the number of alarms, and memory
+//! follows those that are set.
 
 use std::cmp::Reverse;
 use std::collections::BinaryHeap;
@@ -14,11 +14,15 @@ use std::time::Instant;
 use crate::job::id::JobId;
 use crate::job::watch_list::{Watch, WatchList};
 
+/// How many times the heap has for each alarm at most, if there are many. With more of them they
+/// are gone through less often.
+const MOST_TIMES: usize = 4;
+
 /// How many times of alarms that have gone the heap may have in any case.
 const MOST_GONE: usize = 64;
 
-/// A time in the heap, and which alarm it is of. Its alarm has gone unless it is in this slot, under
-/// this id and for this time.
+/// A time in the heap, and which alarm it is of. Its alarm has gone unless it is in this slot,
+/// under this id and for this time.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 struct Time {
     when: Instant,
@@ -96,7 +100,7 @@ impl ByTime {
     /// Looks whether most of the heap has gone, or a burst has left its memory.
     #[inline]
     fn forget_gone(&mut self) {
-        let most = 2 * self.alarms.len() + MOST_GONE;
+        let most = MOST_TIMES * self.alarms.len() + MOST_GONE;
         if self.order.len() > most || self.order.capacity() > 4 * most {
             self.tidy(most);
         }
@@ -196,8 +200,8 @@ mod tests {
             alarms.insert(watch, id(number), noop());
             alarms.remove(watch, id(number));
         }
-        assert!(alarms.order.len() <= 2 + MOST_GONE);
-        assert!(alarms.order.capacity() <= 4 * (2 + MOST_GONE));
+        let most = MOST_TIMES + MOST_GONE;
+        assert!(alarms.order.len() <= most && alarms.order.capacity() <= 4 * most);
         // An early one outlasts a burst.
         for (number, watch) in (0..).zip(&watches) {
             alarms.insert(watch, id(number), noop());

@@ -118,8 +118,8 @@ enum Takes {
 }
 
 /// A token is cancelled while its job is given up or goes to another pool: the waker that the job
-/// has lent to the token is taken back, or counted while the cell is alive. So is that of a job that
-/// was given up before.
+/// has lent to the token is taken back, or counted while the cell is alive. A job that was given up
+/// before has taken its own back.
 #[test]
 fn a_waker_that_is_lent_outlives_no_cell() {
     for goes in [Goes::Up, Goes::On] {
