@@ -405,11 +405,11 @@ mutants! {
             "entered - settled" =>
             "entered - self.stripes.iter().map(|s| s.over.load(Ordering::Acquire) + s.refused.load(Ordering::Acquire)).sum::<u64>()";
         ledger_counts_relaxed: "a worker's count releases nothing", in "pool::ledger",
-            "counter.store(counter.load(Ordering::Relaxed) + 1, Ordering::Release);" =>
-            "counter.store(counter.load(Ordering::Relaxed) + 1, Ordering::Relaxed);";
+            "counter.store(counter.load(Ordering::Relaxed) + jobs, Ordering::Release);" =>
+            "counter.store(counter.load(Ordering::Relaxed) + jobs, Ordering::Relaxed);";
         ledger_adds_relaxed: "an outsider's count releases nothing", in "pool::ledger",
-            "counter.fetch_add(1, Ordering::Release);" =>
-            "counter.fetch_add(1, Ordering::Relaxed);";
+            "counter.fetch_add(jobs, Ordering::Release);" =>
+            "counter.fetch_add(jobs, Ordering::Relaxed);";
     }
     "testing::models::lifecycles::no_snapshot_shows_more_finished_than_accepted" {
         stats_show_what_is_counted: "a snapshot shows only counted jobs as accepted, even if more have ended", in "pool::stats",

@@ -107,7 +107,7 @@ mutants! {
         a_late_job_starts: "a job starts after its deadline, if the clock is late", in "cell::closure",
             "} else if terms.is_expired() {" => "} else if !MUTANT && terms.is_expired() {";
         nobody_is_told_at_the_deadline: "a queued job's deadline is seen when the queue gets there", in "job",
-            "self.watch_clock(deadline, id, life, &waker);" => "";
+            "self.watch_clock(deadline, id, life, waker.as_waker());" => "";
     }
     "pool-channel conformance r404_a_job_sees_its_deadline" {
         a_deadline_is_not_told: "a running job is not told that its deadline has passed", in "job::context",
