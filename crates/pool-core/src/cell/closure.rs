@@ -332,10 +332,9 @@ impl<J: Job> JobCell<J> {
     /// reference is left. True stays true; the caller has the entry, and the job has been started.
     #[inline]
     fn is_the_entrys_alone(&self) -> bool {
-        let holders = self.extras.get().map(|extras| &extras.holders);
         // ORDERING: Acquire pairs with the last reference's end: what it did and asked for is seen.
-        self.state.is_detached()
-            && holders.is_none_or(|holders| holders.load(Ordering::Acquire) == 1)
+        let is_last = |extras: &Extras| extras.holders.load(Ordering::Acquire) == 1;
+        self.state.is_detached() && self.extras.get().is_none_or(is_last)
     }
 
     /// Stores an outcome where the handle finds it. The caller owns the stage, which is empty, and

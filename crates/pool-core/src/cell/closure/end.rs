@@ -23,7 +23,7 @@ pub(super) unsafe fn free<J: Job>(cell: NonNull<JobCell<J>>) {
     // SAFETY: both ends together are counted as one holder.
     if unsafe { cell.as_ref() }.extras.get().is_none() {
         // SAFETY: nobody else can have the cell: references are counted in the extras.
-        return unsafe { free_alone(cell) };
+        return unsafe { free_plain(cell) };
     }
     // SAFETY: as above; this is where the two give it up.
     unsafe { free_by_holder(cell) }
@@ -61,8 +61,21 @@ pub(super) unsafe fn free_alone<J: Job>(cell: NonNull<JobCell<J>>) {
     // SAFETY: `allocate` filled it; nobody else has it any more.
     unsafe {
         if cell.as_ref().extras.get().is_some() {
-            return free_with_extras(cell);
+            free_with_extras(cell);
+        } else {
+            free_plain(cell);
         }
+    }
+}
+
+/// [`free_alone`] for a cell without extras.
+///
+/// # Safety
+/// As for that.
+#[inline]
+unsafe fn free_plain<J: Job>(cell: NonNull<JobCell<J>>) {
+    // SAFETY: as in `free_alone`.
+    unsafe {
         let spot = cell.as_ref().spot;
         if !cell.as_ref().is_bare() {
             drop_contained(Rest(cell));
