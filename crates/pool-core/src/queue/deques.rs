@@ -2,39 +2,59 @@
 //! other.
 //!
 //! A queue makes one deque for each of its threads, and a thread takes a spare one at its first
-//! look for a task. It keeps it in a thread-local, so that a push finds the deque without a lookup
-//! that other threads share. A thread that ends leaves its deque behind: what is in it is stolen by
-//! others.
+//! look for a task. It keeps in a thread-local which one that is, so a push finds the deque without
+//! a lookup that other threads share. A thread that ends leaves its deque behind: what is in it is
+//! stolen by others.
+//!
+//! # Whose a deque is
+//! The queue holds the owners' ends too, so they are alive in each of its calls and nobody counts
+//! references to them. An owner's end is for one thread: the one that took its index. Each index is
+//! taken once. The thread-local holds the queue's number next to the index, and no number is given
+//! twice, so an index that is left of a queue that is gone matches no other queue.
 
 use std::cell::{Cell, RefCell};
-use std::rc::Rc;
-use std::sync::atomic::{AtomicU64, Ordering};
-use std::sync::{Arc, Mutex, PoisonError, Weak};
+use std::panic::RefUnwindSafe;
+use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
+use std::sync::{Arc, Weak};
 
 use crate::task::boxed::{BoxedTask, Boxes};
 use crate::task::{TaskPlace, TaskRef};
 use crossbeam_deque::{Steal, Stealer, Worker as Deque};
+use crossbeam_utils::CachePadded;
 
 thread_local! {
-    /// The deques that the calling thread has taken.
-    static OWN: RefCell<Owned> = const {
-        RefCell::new(Owned {
-            last: None,
-            others: Vec::new(),
-        })
+    /// The deque that the calling thread took last: in most cases that of its own pool. It has
+    /// nothing to drop, so there is no state of the thread-local to check first.
+    static LAST: Cell<Place> = const { Cell::new(Place::NONE) };
+    /// All that it has taken: one, or a few where pools share threads.
+    static TAKEN: RefCell<Vec<Taken>> = const { RefCell::new(Vec::new()) };
+}
+
+/// Which deque of which queue.
+#[derive(Clone, Copy)]
+struct Place {
+    /// The queue's number.
+    queue: u64,
+    /// The deque's index.
+    index: usize,
+}
+
+impl Place {
+    /// None: no queue has this number.
+    const NONE: Self = Self {
+        queue: u64::MAX,
+        index: 0,
     };
 }
 
-/// The calling thread's deques: one of its own pool's, or a few, where pools share threads.
-struct Owned {
-    /// The one that was taken last, which is that of the thread's own pool in most cases.
-    last: Option<Rc<Own>>,
-    /// Those that were taken before.
-    others: Vec<Rc<Own>>,
+/// A deque that a thread has taken.
+struct Taken {
+    place: Place,
+    /// Whether its queue is still there.
+    life: Weak<Alive>,
 }
 
-/// The next number for a queue. None is given twice, so a thread-local that is left of a queue that
-/// is gone matches no other.
+/// The next number for a queue. None is given twice.
 static NEXT_NUMBER: AtomicU64 = AtomicU64::new(0);
 
 /// Alive as long as the queue is: threads forget the deques of queues whose token is gone.
@@ -45,19 +65,28 @@ pub(super) struct Deques {
     /// The queue's number.
     number: u64,
     /// Dropped with the queue.
-    _alive: Arc<Alive>,
+    alive: Arc<Alive>,
     /// The thieves' ends, by the deques' index. Any thread may use them.
     stealers: Box<[Stealer<BoxedTask>]>,
-    /// Deques that no thread has taken yet. Locked once by each thread.
-    spare: Mutex<Vec<Own>>,
+    /// The owners' ends, by the deques' index.
+    owners: Owners,
+    /// How many deques no thread has taken yet: those of the indices below it.
+    spare: AtomicUsize,
 }
 
-/// One deque with its owner's end. It is on its owner's thread once it is taken.
+/// The owners' ends of all deques of a queue. Each is for the thread that took its index.
+struct Owners(Box<[CachePadded<Own>]>);
+
+// SAFETY: `Deques::own` gives out an end by the thread-local of the calling thread alone, and that
+// names an index which `Deques::take_spare` has given to this thread and to no other. So no two
+// threads use one `Own`. It is dropped, and may be moved, with the queue, when no call is left.
+unsafe impl Sync for Owners {}
+
+/// Nothing of it is left half changed by a panic: no code of users runs in its calls.
+impl RefUnwindSafe for Owners {}
+
+/// The owner's end of one deque. Used by one thread: the one that took its index.
 pub(super) struct Own {
-    /// The number of the queue that it belongs to.
-    queue: u64,
-    /// Whether that queue is still there.
-    life: Weak<Alive>,
     /// Which one it is among the queue's: also the index of its owner's local cache of permits.
     pub(super) index: usize,
     /// The owner's end: the newest task is popped first, and the oldest is stolen first.
@@ -74,71 +103,81 @@ const LEAST_TO_SWEEP: usize = 256;
 impl Deques {
     /// Returns one deque for each of that many threads, all of them spare.
     pub(super) fn new(threads: usize) -> Self {
-        let (alive, number) = (Arc::new(Alive), NEXT_NUMBER.fetch_add(1, Ordering::Relaxed));
-        let spare: Vec<_> = (0..threads)
-            .map(|index| Own {
-                queue: number,
-                life: Arc::downgrade(&alive),
+        let own = |index| {
+            CachePadded::new(Own {
                 index,
                 deque: Deque::new_lifo(),
                 boxes: Boxes::default(),
                 ended_before: Cell::new(0),
             })
-            .collect();
+        };
+        let owners: Box<[_]> = (0..threads).map(own).collect();
         Self {
-            number,
-            _alive: alive,
-            stealers: spare.iter().map(|own| own.deque.stealer()).collect(),
-            spare: Mutex::new(spare),
+            number: NEXT_NUMBER.fetch_add(1, Ordering::Relaxed),
+            alive: Arc::new(Alive),
+            stealers: owners.iter().map(|own| own.deque.stealer()).collect(),
+            owners: Owners(owners),
+            spare: AtomicUsize::new(threads),
         }
     }
 
-    /// Returns the calling thread's deque, if it has one here. A thread that ends, and submits from
-    /// the destructor of a local of its own, may have none any more.
+    /// Returns the calling thread's deque, if it has one here.
     #[inline(always)]
-    pub(super) fn own(&self) -> Option<Rc<Own>> {
-        OWN.try_with(|owned| self.find(&owned.borrow()).cloned())
-            .ok()
-            .flatten()
+    pub(super) fn own(&self) -> Option<&Own> {
+        let last = LAST.get();
+        let index = if last.queue == self.number {
+            last.index
+        } else {
+            self.find_other()?
+        };
+        Some(&self.owners.0[index])
     }
 
-    /// Finds this queue's deque among those of the calling thread.
-    #[inline(always)]
-    fn find<'a>(&self, owned: &'a Owned) -> Option<&'a Rc<Own>> {
-        match &owned.last {
-            Some(own) if own.queue == self.number => Some(own),
-            _ => self.find_other(owned),
-        }
-    }
-
-    /// Finds it where it is not the one that was taken last.
+    /// Finds it where it is not the one that was taken last. A thread that ends, and submits from
+    /// the destructor of a local of its own, may have no others any more.
     #[inline]
-    fn find_other<'a>(&self, owned: &'a Owned) -> Option<&'a Rc<Own>> {
-        owned.others.iter().find(|own| own.queue == self.number)
+    fn find_other(&self) -> Option<usize> {
+        let find = |taken: &RefCell<Vec<Taken>>| {
+            let taken = taken.borrow();
+            let here = |taken: &&Taken| taken.place.queue == self.number;
+            taken.iter().find(here).map(|taken| taken.place.index)
+        };
+        TAKEN.try_with(find).ok().flatten()
     }
 
     /// Gives the calling thread a deque, if there is one left. A thread whose locals are gone gets
     /// none: it looks for a task in a handler of the process's exit, which a job of its has called.
     ///
-    /// The spare lock is not held while the thread-local is written. Deques of queues that are gone
-    /// are forgotten here.
+    /// Deques of queues that are gone are forgotten here.
     #[cold]
     pub(super) fn take_spare(&self) {
-        let _gone = OWN.try_with(|owned| {
-            let Some(spare) = self.pop_spare() else {
+        let _gone = TAKEN.try_with(|taken| {
+            let Some(index) = self.pop_spare() else {
                 return;
             };
-            let owned = &mut *owned.borrow_mut();
-            owned.others.extend(owned.last.replace(Rc::new(spare)));
-            // Those of queues that are no more are empty.
-            owned.others.retain(|own| own.life.strong_count() != 0);
+            let place = Place {
+                queue: self.number,
+                index,
+            };
+            let taken = &mut *taken.borrow_mut();
+            taken.retain(|taken| taken.life.strong_count() != 0);
+            taken.push(Taken {
+                place,
+                life: Arc::downgrade(&self.alive),
+            });
+            LAST.set(place);
         });
     }
 
-    /// Takes a spare deque, if one is left.
-    fn pop_spare(&self) -> Option<Own> {
-        let mut spare = self.spare.lock().unwrap_or_else(PoisonError::into_inner);
-        spare.pop()
+    /// Takes the index of a spare deque, if one is left.
+    fn pop_spare(&self) -> Option<usize> {
+        let less = |spare: usize| spare.checked_sub(1);
+        // ORDERING: Relaxed: the deques were there before the queue was shared, and an index is all
+        // that is handed out.
+        let spare = self
+            .spare
+            .fetch_update(Ordering::Relaxed, Ordering::Relaxed, less);
+        spare.ok().map(|spare| spare - 1)
     }
 
     /// Takes the oldest task of a deque: the caller's own, so that no task waits without end below
@@ -184,10 +223,10 @@ impl Own {
         self.boxes.unwrap(boxed, place)
     }
 
-    /// Returns whether a [`sweep`](Self::sweep) is due, where `ended` jobs have ended in the queue's
-    /// deques so far: half as many since the last one as there are tasks here, and some. So a sweep
-    /// costs each of these jobs the same whatever is queued, and a deque whose owner pushes such
-    /// jobs has no more dead tasks than living ones, and some.
+    /// Returns whether a [`sweep`](Self::sweep) is due, where `ended` jobs have ended in the
+    /// queue's deques so far: half as many since the last one as there are tasks here, and some. So
+    /// a sweep costs each of these jobs the same whatever is queued, and a deque whose owner pushes
+    /// such jobs has no more dead tasks than living ones, and some.
     #[inline(always)]
     pub(super) fn is_sweep_due(&self, ended: usize) -> bool {
         let since = ended.wrapping_sub(self.ended_before.get());
@@ -222,3 +261,6 @@ fn retry(steal: impl Fn() -> Steal<BoxedTask>) -> Option<BoxedTask> {
         }
     }
 }
+
+#[cfg(all(test, not(pool_loom)))]
+mod tests;

@@ -142,7 +142,7 @@ impl TaskQueue for StealingQueue {
         }
         let ended = self.ended.load(Ordering::Relaxed);
         if own.is_sweep_due(ended) {
-            self.sweep(&own, ended, life);
+            self.sweep(own, ended, life);
         }
         Ok(())
     }
@@ -189,7 +189,6 @@ impl TaskQueue for StealingQueue {
         if own.is_none() {
             self.deques.take_spare(); // for the looks to come: it is empty
         }
-        let own = own.as_deref();
         let mut found = Found {
             queued_by: QueuedBy::Push,
             has_brought: false,
