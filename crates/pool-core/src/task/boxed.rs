@@ -15,7 +15,7 @@ use std::fmt;
 use std::mem::{ManuallyDrop, MaybeUninit};
 use std::ptr::NonNull;
 
-use crate::task::slab::{self, Spot};
+use crate::task::slab::{self, Freed, Spot};
 use crate::task::{Task, TaskPlace, TaskRef};
 
 /// How many spare boxes a thread keeps. Each may keep a whole slab of 32, which is 64 KiB at the
@@ -169,6 +169,8 @@ pub struct Boxes {
     top: Cell<Option<Place>>,
     /// How many places are on the list: no more than [`MOST_SPARE`].
     spare: Cell<u32>,
+    /// Those that went back to their slab, which is told of several at once.
+    freed: Freed<Memory>,
 }
 
 // SAFETY: its places are nobody else's, and any thread may free them.
@@ -249,21 +251,26 @@ impl Boxes {
     #[inline(always)]
     fn keep(&self, place: Place) {
         if self.spare.get() == MOST_SPARE {
-            // SAFETY: the caller's task has been moved out, and the place is given up here.
-            return unsafe { place.free() };
+            return self.give_back(place);
         }
         let below = self.top.replace(Some(place));
         // SAFETY: the place is this list's alone.
         unsafe { place.memory.cast::<Below>().write(below) };
         self.spare.set(self.spare.get() + 1);
     }
+
+    /// Gives a place back that is free and not on the list.
+    #[cold]
+    fn give_back(&self, place: Place) {
+        // SAFETY: `allocate` has taken it; its task has been moved out, and it is given up here.
+        unsafe { self.freed.add(place.memory, place.spot) }
+    }
 }
 
 impl Drop for Boxes {
     fn drop(&mut self) {
         while let Some(place) = self.take() {
-            // SAFETY: it was on the list, and is so no more.
-            unsafe { place.free() };
+            self.give_back(place);
         }
     }
 }

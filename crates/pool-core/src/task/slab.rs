@@ -14,9 +14,14 @@
 //! taken the slab is open no more, and its maker forgets it.
 //!
 //! A place knows which one of its slab it is ([`Spot`]), and by that where the head is.
+//!
+//! A thread that frees many places at a time ([`Freed`]) adds up those of one slab, and takes them
+//! off its count together. Until then they count, so the slab is there. It adds up for one slab
+//! only, so what it holds back is less than a slab.
 
 use std::alloc::{self, Layout};
 use std::cell::Cell;
+use std::marker::PhantomData;
 use std::ptr::{self, NonNull};
 
 use crate::sys::sync::{AtomicU32, Ordering, fence};
@@ -144,13 +149,87 @@ pub(crate) unsafe fn free<T>(place: NonNull<T>, spot: Spot) {
         }
         return;
     }
-    let bytes = HEAD + spot.0 as usize * pitch::<T>();
-    // SAFETY: the place is so far behind its head, in one allocation.
-    let head = unsafe { place.as_ptr().byte_sub(bytes).cast::<Head>() };
+    // SAFETY: the place is of a slab, as the spot says.
+    let head = unsafe { head_of(place, spot) };
     let is_back = SLABS.try_with(|slabs| slabs.0[class::<T>()].take_back(head, spot));
     if !is_back.unwrap_or(false) {
         // SAFETY: the place was counted, and is so no more.
         unsafe { take_off(head, 1, pitch::<T>()) }
+    }
+}
+
+/// The head of the slab that a place is in.
+///
+/// # Safety
+/// Both come from one call of [`allocate`] for the same `T`, and the spot is in a slab.
+#[inline]
+unsafe fn head_of<T>(place: NonNull<T>, spot: Spot) -> *mut Head {
+    let bytes = HEAD + spot.0 as usize * pitch::<T>();
+    // SAFETY: the place is so far behind its head, in one allocation.
+    unsafe { place.as_ptr().byte_sub(bytes).cast::<Head>() }
+}
+
+/// Places of one slab that a thread has freed, and has yet to take off the slab's count.
+///
+/// For a thread that frees many: those that were taken one after the other often come back so, and
+/// a count that other threads write is written once for all of them. For one thread at a time.
+pub(crate) struct Freed<T> {
+    /// The slab. Null: there is none.
+    head: Cell<*mut Head>,
+    /// How many of its places are free and still counted.
+    places: Cell<u32>,
+    of: PhantomData<T>,
+}
+
+impl<T> Freed<T> {
+    /// Gives memory back, at the latest when this is dropped or more of another slab is freed.
+    ///
+    /// # Safety
+    /// As for [`free`].
+    #[inline]
+    pub(crate) unsafe fn add(&self, place: NonNull<T>, spot: Spot) {
+        if spot == Spot::ALONE {
+            // SAFETY: the caller's promise.
+            return unsafe { free(place, spot) };
+        }
+        // SAFETY: the place is of a slab, as the spot says.
+        let head = unsafe { head_of(place, spot) };
+        if self.head.get() != head {
+            self.take_off();
+            self.head.set(head);
+        }
+        let places = self.places.get() + 1;
+        self.places.set(places);
+        // SAFETY: the place that is added keeps the slab alive.
+        if places == unsafe { (*head).places } {
+            self.take_off();
+        }
+    }
+
+    /// Takes the places off their slab's count.
+    #[inline]
+    fn take_off(&self) {
+        let (head, places) = (self.head.replace(ptr::null_mut()), self.places.take());
+        if !head.is_null() {
+            // SAFETY: they were counted, and are so no more.
+            unsafe { take_off(head, places, pitch::<T>()) }
+        }
+    }
+}
+
+impl<T> Default for Freed<T> {
+    fn default() -> Self {
+        Self {
+            head: Cell::new(ptr::null_mut()),
+            places: Cell::new(0),
+            of: PhantomData,
+        }
+    }
+}
+
+impl<T> Drop for Freed<T> {
+    fn drop(&mut self) {
+        self.take_off();
     }
 }
 

@@ -4,7 +4,8 @@ use std::collections::HashSet;
 use std::ptr::NonNull;
 use std::thread;
 
-use super::{ALIGN, MOST_BYTES, Spot, allocate, free};
+use super::{ALIGN, FIRST_PLACES, Freed, Head, MOST_BYTES, Spot, allocate, free, head_of};
+use crate::sys::sync::Ordering;
 
 /// Takes a place for `value`, and writes the value there.
 fn place<T>(value: T) -> (NonNull<T>, Spot) {
@@ -107,4 +108,51 @@ fn a_place_may_be_taken_as_the_thread_ends() {
         .join()
         .expect("it ends");
     }
+}
+
+/// How many places of a slab are counted.
+fn counted(head: *mut Head) -> u32 {
+    // SAFETY: the caller's slab has a place that is not free.
+    unsafe { (*head).left.0.load(Ordering::Relaxed) }
+}
+
+#[test]
+fn places_of_one_slab_are_taken_off_its_count_together() {
+    // On a thread of its own, whose first slab it is.
+    let test = || {
+        let mut places: Vec<_> = (0..=u64::from(FIRST_PLACES)).map(place).collect();
+        // SAFETY: the places are of slabs, as so small ones are.
+        let head = |(place, spot)| unsafe { head_of::<u64>(place, spot) };
+        let (first, second) = (head(places[0]), head(places[places.len() - 1]));
+        assert_ne!(first, second);
+        let freed = Freed::default();
+        // SAFETY: as in `holds_many`.
+        let add = |(place, spot)| unsafe { freed.add(place, spot) };
+        places.drain(..2).for_each(add);
+        assert_eq!(counted(first), FIRST_PLACES);
+        places.pop().into_iter().for_each(add);
+        assert_eq!(counted(first), FIRST_PLACES - 2);
+        assert_eq!(counted(second), 2 * FIRST_PLACES);
+        drop(freed);
+        assert_eq!(counted(second), 2 * FIRST_PLACES - 1);
+        for (place, spot) in places {
+            // SAFETY: as in `holds_many`.
+            unsafe { free(place, spot) };
+        }
+    };
+    assert!(thread::spawn(test).join().is_ok());
+}
+
+#[test]
+fn a_slab_all_of_whose_places_are_freed_together_goes_at_once() {
+    let test = || {
+        let freed = Freed::default();
+        for (place, spot) in (0..u64::from(FIRST_PLACES)).map(place).collect::<Vec<_>>() {
+            // SAFETY: as in `holds_many`.
+            unsafe { freed.add(place, spot) };
+        }
+        assert!(freed.head.get().is_null(), "nothing is held back");
+        assert_eq!(freed.places.get(), 0);
+    };
+    assert!(thread::spawn(test).join().is_ok());
 }
