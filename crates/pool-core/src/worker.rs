@@ -434,7 +434,7 @@ impl Worker {
     #[inline]
     pub(crate) fn over(&self) {
         let has_left = self.forget_left();
-        self.life().ledger.over(Some(self.index()));
+        self.0.status.stripe.over();
         self.0.has_news.set(true);
         if has_left {
             // A job that is left out of a wait elsewhere may keep this worker for long.
@@ -518,7 +518,7 @@ impl Worker {
     /// Records an outcome in the pool's books, in this seat's stripe.
     #[inline]
     pub(crate) fn record(&self, outcome: Outcome) {
-        self.life().ledger.record(outcome, Some(self.index()));
+        self.0.status.stripe.record(outcome);
     }
 
     /// Records how a job ended that runs here, and tells the observer of failures. Called within

@@ -403,7 +403,7 @@ mutants! {
     "testing::models::lifecycles::quiet_means_that_nothing_is_in_flight" {
         ledger_reads_entries_first: "idleness is read from the entries first, then from the ends", in "pool::ledger",
             "entered - settled" =>
-            "entered - self.stripes.iter().map(|s| s.over.load(Ordering::Acquire) + s.refused.load(Ordering::Acquire)).sum::<u64>()";
+            "entered - self.stripes().map(|s| s.over.load(Ordering::Acquire) + s.refused.load(Ordering::Acquire)).sum::<u64>()";
         ledger_counts_relaxed: "a worker's count releases nothing", in "pool::ledger",
             "counter.store(counter.load(Ordering::Relaxed) + jobs, Ordering::Release);" =>
             "counter.store(counter.load(Ordering::Relaxed) + jobs, Ordering::Relaxed);";

@@ -70,7 +70,7 @@ mutants! {
     }
     "pool-channel conformance r306_nothing_of_a_job_is_left_for_the_next" {
         a_job_is_counted_after_its_end: "a job is counted as in flight after its end", in "worker",
-            "self.life().ledger.over(Some(self.index()));" => "";
+            "self.0.status.stripe.over();" => "";
     }
     "pool-channel conformance r401_cancelled_before_its_start" {
         captures_stay: "a cancelled job keeps what it captured", in "cell::unstarted",

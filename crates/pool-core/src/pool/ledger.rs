@@ -27,6 +27,8 @@
 //! **Nothing is on its way** when all that entered was refused, accepted or adopted: the argument
 //! is that of quiet. A thread that has ended the intake and waits for it has seen the last push.
 
+use std::sync::Arc;
+
 use crossbeam_utils::CachePadded;
 
 use crate::job::outcome::Outcome;
@@ -93,9 +95,12 @@ impl Column {
     }
 }
 
-/// The stripes are those of the outsiders, then one for each worker.
+/// The books of a pool.
 pub(crate) struct Ledger {
-    stripes: Box<[CachePadded<Stripe>]>,
+    /// The stripes of threads that act as no worker of the pool.
+    outsiders: Box<[CachePadded<Stripe>]>,
+    /// One for each worker, which finds it in its status too.
+    workers: Box<[WorkerStripe]>,
     /// Jobs that came from another pool, and that went to one. Written by swaps alone.
     adopted: AtomicU64,
     handed_over: AtomicU64,
@@ -103,12 +108,41 @@ pub(crate) struct Ledger {
 
 /// A set of counts that one thread writes, or that those without a number share. Each lies on cache
 /// lines of its own.
+#[derive(Default)]
 struct Stripe {
     entered: AtomicU64,
     accepted: AtomicU64,
     refused: AtomicU64,
     over: AtomicU64,
     columns: [AtomicU64; COLUMNS],
+}
+
+/// A worker's stripe, written by the thread at its seat alone.
+#[derive(Clone)]
+pub(crate) struct WorkerStripe(Arc<CachePadded<Stripe>>);
+
+impl WorkerStripe {
+    /// Counts an outcome in its column, before the outcome is published. The job is not over by
+    /// that.
+    #[inline]
+    pub(crate) fn record(&self, outcome: Outcome) {
+        self.writing()
+            .count(|stripe| &stripe.columns[outcome as usize]);
+    }
+
+    /// Nothing of the job is left.
+    #[inline]
+    pub(crate) fn over(&self) {
+        self.writing().count(|stripe| &stripe.over);
+    }
+
+    #[inline]
+    fn writing(&self) -> Writing<'_> {
+        Writing {
+            stripe: &self.0,
+            is_alone: true,
+        }
+    }
 }
 
 /// A stripe as the calling thread may write to it.
@@ -169,17 +203,9 @@ impl Writing<'_> {
 
 impl Ledger {
     pub(crate) fn new(workers: usize) -> Self {
-        let stripe = || {
-            CachePadded::new(Stripe {
-                entered: AtomicU64::new(0),
-                accepted: AtomicU64::new(0),
-                refused: AtomicU64::new(0),
-                over: AtomicU64::new(0),
-                columns: std::array::from_fn(|_| AtomicU64::new(0)),
-            })
-        };
         Self {
-            stripes: (0..OUTSIDERS + workers).map(|_| stripe()).collect(),
+            outsiders: (0..OUTSIDERS).map(|_| CachePadded::default()).collect(),
+            workers: (0..workers).map(|_| WorkerStripe(Arc::default())).collect(),
             adopted: AtomicU64::new(0),
             handed_over: AtomicU64::new(0),
         }
@@ -240,8 +266,7 @@ impl Ledger {
         // ORDERING: Acquire on the first pass orders the second behind it. After a close, the heavy
         // fence there has made every entry visible whose submitter read `open`.
         let settled: u64 = self
-            .stripes
-            .iter()
+            .stripes()
             .map(|s| s.over.load(Ordering::Acquire) + s.refused.load(Ordering::Acquire))
             .sum();
         let entered = self.sum(|stripe| &stripe.entered);
@@ -309,8 +334,19 @@ impl Ledger {
     /// Adds one count up over all stripes.
     fn sum(&self, count: impl Fn(&Stripe) -> &AtomicU64) -> u64 {
         // ORDERING: Acquire pairs with the Release of each count.
-        let counts = self.stripes.iter().map(|stripe| count(stripe));
+        let counts = self.stripes().map(count);
         counts.map(|count| count.load(Ordering::Acquire)).sum()
+    }
+
+    /// All stripes.
+    fn stripes(&self) -> impl Iterator<Item = &Stripe> {
+        let workers = self.workers.iter().map(|stripe| &**stripe.0);
+        self.outsiders.iter().map(|stripe| &**stripe).chain(workers)
+    }
+
+    /// The stripe of a worker, for its status.
+    pub(crate) fn of_worker(&self, index: usize) -> WorkerStripe {
+        self.workers[index].clone()
     }
 
     /// The stripe of `worker`, if the caller is one of the pool's, or of the calling thread.
@@ -318,10 +354,12 @@ impl Ledger {
     /// The caller writes with it at once, on this very thread: a stripe has one writer.
     #[inline]
     pub(crate) fn writing(&self, worker: Option<usize>) -> Writing<'_> {
-        let number = || thread_index::of_this_thread().filter(|&number| number < SHARED);
-        let own = worker.map(|index| OUTSIDERS + index).or_else(number);
+        if let Some(index) = worker {
+            return self.workers[index].writing();
+        }
+        let own = thread_index::of_this_thread().filter(|&number| number < SHARED);
         Writing {
-            stripe: &self.stripes[own.unwrap_or(SHARED)],
+            stripe: &self.outsiders[own.unwrap_or(SHARED)],
             is_alone: own.is_some(),
         }
     }

@@ -153,13 +153,14 @@ impl Lifecycle {
         let workers = config.workers();
         let hook_panics = config.front.as_ref().map(FrontRef::hook_panics);
         let hook_panics = hook_panics.unwrap_or_default();
+        let ledger = Ledger::new(workers);
         registry::enlist(|id| Self {
             id,
             capability,
             phase: AtomicPhase::open(),
-            ledger: Ledger::new(workers),
             room: config.room.clone().unwrap_or_default(),
-            roster: Roster::new(workers),
+            roster: Roster::new(workers, &ledger),
+            ledger,
             off_worker: OffWorker::new(workers),
             woken: WokenFutures::new(),
             timer: Timer::default(),

@@ -12,7 +12,7 @@ use std::sync::OnceLock;
 use std::sync::atomic::{AtomicBool, AtomicU32, AtomicU64, AtomicUsize, Ordering};
 
 use crate::job::id::JobId;
-use crate::pool::ledger::Column;
+use crate::pool::ledger::{Column, WorkerStripe};
 use crate::sys::machine::{self, Thread};
 use crate::sys::sync::{LockExt, Mutex};
 
@@ -26,8 +26,9 @@ const RECORD_SHIFT: u32 = 60;
 const ID: u64 = (1 << RECORD_SHIFT) - 1;
 
 /// The state of one seat. It lives as long as the pool, while the holders of the seat may change.
-#[derive(Default)]
 pub(crate) struct Status {
+    /// The seat's stripe in the pool's books, which its holder writes.
+    pub(super) stripe: WorkerStripe,
     /// How many jobs are on the stack of the seat's holder, listed ones included.
     depth: AtomicUsize,
     /// The frames of the first levels whose jobs have no name.
@@ -71,6 +72,20 @@ pub(crate) struct FrameNote {
 }
 
 impl Status {
+    /// A seat where nobody has sat yet.
+    pub(crate) fn new(stripe: WorkerStripe) -> Self {
+        Self {
+            stripe,
+            depth: AtomicUsize::new(0),
+            plain: Default::default(),
+            listed: Mutex::default(),
+            is_resumed: AtomicBool::new(false),
+            thread: OnceLock::new(),
+            has_left: AtomicBool::new(false),
+            looks: AtomicU32::new(0),
+        }
+    }
+
     /// Returns how many times workers have looked for a task here. The next one counts on: which
     /// source comes first depends on the count, and a worker on a borrowed thread may stay for a
     /// few looks only (`R206`).

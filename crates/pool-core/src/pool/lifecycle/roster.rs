@@ -6,6 +6,7 @@ use crossbeam_utils::CachePadded;
 
 use super::Lifecycle;
 use super::phase::AtomicPhase;
+use crate::pool::ledger::Ledger;
 use crate::sys::asymmetric_fence::heavy;
 use crate::sys::machine::Thread;
 use crate::sys::sync::{AtomicUsize, Ordering};
@@ -34,11 +35,13 @@ pub(crate) struct Roster {
 }
 
 impl Roster {
-    pub(super) fn new(workers: usize) -> Self {
+    /// The roster of that many workers, whose stripes are in `ledger`.
+    pub(super) fn new(workers: usize, ledger: &Ledger) -> Self {
+        let status = |index| Arc::new(CachePadded::new(Status::new(ledger.of_worker(index))));
         Self {
             sleep: Sleep::new(workers),
             forks: Forks::new(workers),
-            statuses: (0..workers).map(|_| Arc::default()).collect(),
+            statuses: (0..workers).map(status).collect(),
             seats: Seats::new(workers),
             alive: AtomicUsize::new(0),
             resume: OnceLock::new(),

@@ -270,11 +270,11 @@ impl<'e, E: Engine> Host<'e, E> {
     /// as over, in this order. A report that is made in between rather counts the job twice, and
     /// looks again, than not at all.
     pub(super) fn end(&mut self, job: &Arc<dyn Polled>, is_listed: bool, outcome: Outcome) {
-        let (life, index) = (self.life(), self.worker().index());
-        life.ledger.record(outcome, Some(index));
-        life.roster.statuses[index].end(is_listed);
+        let status = &self.life().roster.statuses[self.worker().index()];
+        status.stripe.record(outcome);
+        status.end(is_listed);
         job.publish_hosted(outcome);
-        life.ledger.over(Some(index));
+        status.stripe.over();
         self.jobs_at_a_stretch += 1;
         self.has_news = true;
     }
