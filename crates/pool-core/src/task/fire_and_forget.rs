@@ -33,18 +33,26 @@ pub(crate) fn task<J: Job>(job: J) -> (JobId, Task) {
 ///
 /// Which of the three payloads it is depends on the options: none, a name, or something that may
 /// end the job before it starts, for which it gets a cell.
-#[inline]
+///
+/// Inlined always: then a job that has no options is known not to have any.
+#[inline(always)]
 pub(crate) fn task_with<J: Job>(job: J, options: JobOptions) -> (JobId, Task) {
     let id = JobId::next();
     let task = match options.resolve() {
         None => Task::new(id, Plain(job)),
-        Some(terms) if terms.may_end() => watched_task(id, job, terms),
-        Some(terms) => {
-            let terms = SlabBox::new(terms);
-            Task::new(id, Named { terms, job })
-        }
+        Some(terms) => task_with_terms(id, job, terms),
     };
     (id, task)
+}
+
+/// The part of [`task_with`] for a job with options.
+#[inline(never)]
+fn task_with_terms<J: Job>(id: JobId, job: J, terms: Terms) -> Task {
+    if terms.may_end() {
+        return watched_task(id, job, terms);
+    }
+    let terms = SlabBox::new(terms);
+    Task::new(id, Named { terms, job })
 }
 
 /// The refusal of a task that [`task_with`] made, with the job itself.
