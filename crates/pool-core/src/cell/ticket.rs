@@ -16,10 +16,10 @@
 //! # A held place
 //! Where entries have no numbers, as in a deque, the place is freed by the thread that takes the
 //! task out or by the one that ends the job. The first says that the task is out, and then looks
-//! whether the job is over; the second has said so, and then looks whether the task is out, with
-//! the same pair of fences between. A thread that finds nothing of the other frees the place, or
-//! leaves that to the one that took the task out. If that one finds the job over, the two may have
-//! met, and the ticket decides.
+//! whether the job is over; the second has said so, and then looks whether the task is out. The
+//! same pair of fences stands between. A thread that finds nothing of the other frees the place;
+//! the one that ends the job leaves it to the other if the task is out. A thread that takes the
+//! task out of a job that is over may have met the other, and then the ticket decides.
 //!
 //! # A job that changes its pool
 //! The ticket is cleared before the state names the next pool. So a thread that wins the start
