@@ -10,7 +10,7 @@ use pool_core::{
 
 use super::{full, jobs};
 use crate::fixture::Fixture;
-use crate::probe::{Gate, ended, occupy, pool, wait_until};
+use crate::probe::{Count, Gate, ended, occupy, pool, wait_until};
 use crate::thread;
 
 const CAPACITY: usize = 2;
@@ -110,15 +110,17 @@ pub(super) fn an_end_of_a_parent_frees_places<F: Fixture>() {
     for _ in 0..LAPS {
         let gate = Gate::new();
         let pass = gate.pass();
+        let queued = Count::new();
+        let has_queued = queued.clone();
         let handle = pool.submit(move |ctx: &JobContext<'_>| {
             let children = [(); CAPACITY].map(|()| ctx.submit(job).map_err(|_| ()));
+            has_queued.add();
             pass.wait();
             drop(children);
             Ok::<_, Infallible>(())
         });
         let parent = handle.expect("the pool is open");
-        let are_queued = || pool.stats().queued == CAPACITY as u64;
-        wait_until("the children are queued", &pool, are_queued);
+        queued.wait_for(1);
         let refused = pool.try_submit(job);
         full(refused);
         parent.cancel();
