@@ -158,7 +158,10 @@ fn a_half_in_the_newest_generation_leaves_its_job_in_an_older_one_out() {
                     is_elsewhere
                 };
                 // Until a worker was free to take it.
-                while !ctx.join(|_| thread::yield_now(), second).1 {
+                while !ctx
+                    .join(|_| (0..100).for_each(|_| thread::yield_now()), second)
+                    .1
+                {
                     assert!(Instant::now() < limit, "no half ever became a job");
                 }
                 Ok::<_, Infallible>(())

@@ -44,6 +44,11 @@ fn sooner_or_later<R>(mut attempt: impl FnMut() -> Option<R>) -> R {
     }
 }
 
+/// For a first half: leaves another worker the time to take the second.
+fn let_others_come(_: &JobContext<'_>) {
+    (0..100).for_each(|_| std::thread::yield_now());
+}
+
 /// Runs `body` as a job and waits for its value.
 fn run<T: Send + 'static>(
     pool: &Pool,
@@ -82,8 +87,8 @@ fn halves_meet_where_a_worker_is_free() {
         let pool = Pool::builder().backend(backend).workers(2).build().unwrap();
         let met = run(&pool, |ctx| {
             sooner_or_later(|| {
-                let (here, there) = ctx.join(|ctx| ctx.id(), |ctx| ctx.id());
-                (here != there).then_some(())
+                let ((), there) = ctx.join(let_others_come, |ctx| ctx.id());
+                (ctx.id() != there).then_some(())
             });
         });
         assert!(met.is_ok(), "{backend}: {met:?}");
@@ -148,19 +153,16 @@ fn what_a_half_was_told_elsewhere_counts_for_its_job() {
         let gives_up = move |ctx: &JobContext<'_>| -> Result<(), &'static str> {
             let here = ctx.id();
             loop {
-                let (_, is_told) = ctx.join(
-                    |_| (),
-                    |half| {
-                        if half.id() == here {
-                            return false;
-                        }
-                        is_elsewhere.send(()).unwrap();
-                        while half.check().is_ok() {
-                            std::thread::yield_now();
-                        }
-                        true
-                    },
-                );
+                let (_, is_told) = ctx.join(let_others_come, |half| {
+                    if half.id() == here {
+                        return false;
+                    }
+                    is_elsewhere.send(()).unwrap();
+                    while half.check().is_ok() {
+                        std::thread::yield_now();
+                    }
+                    true
+                });
                 if is_told {
                     return Err("gave up");
                 }
@@ -210,10 +212,10 @@ fn a_half_elsewhere_may_wait_for_its_whole_pool() {
                     is_elsewhere
                 }
             };
-            let first = |_: &JobContext<'_>| std::thread::yield_now();
             sooner_or_later(|| {
-                let second = |ctx: &JobContext<'_>| ctx.join(first, innermost(ctx.id())).1;
-                ctx.join(first, second).1.then_some(())
+                let second =
+                    |ctx: &JobContext<'_>| ctx.join(let_others_come, innermost(ctx.id())).1;
+                ctx.join(let_others_come, second).1.then_some(())
             });
         });
         assert!(has_waited.is_ok(), "{backend}: {has_waited:?}");
@@ -302,7 +304,7 @@ fn a_half_that_became_a_job_and_panics_is_counted_so() {
                     resume_unwind(Box::new("the half's own"));
                 }
             };
-            let join = || ctx.join(|_| (), second);
+            let join = || ctx.join(let_others_come, second);
             let payload = sooner_or_later(|| catch_unwind(AssertUnwindSafe(join)).err());
             payload
                 .downcast_ref::<&str>()
