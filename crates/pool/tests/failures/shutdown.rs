@@ -4,6 +4,7 @@ use std::convert::Infallible;
 use std::future::{Future, pending};
 use std::io::Write;
 use std::pin::Pin;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, OnceLock, PoisonError, mpsc};
 use std::task::{Context, Poll};
 use std::thread::{self, ThreadId};
@@ -44,6 +45,7 @@ fn exits_in_a_child<Body>(_body: Body, exit: fn(&Pool), handler: extern "C" fn()
         for _ in 0..4 {
             pool.submit(nothing).expect("there is room").detach();
         }
+        MAY_EXIT.store(true, Ordering::SeqCst);
         drop(pool);
         loop {
             thread::park();
@@ -61,15 +63,29 @@ fn exits_in_a_child<Body>(_body: Body, exit: fn(&Pool), handler: extern "C" fn()
     }
 }
 
+/// Set once all jobs are submitted: an exit closes the pool.
+static MAY_EXIT: AtomicBool = AtomicBool::new(false);
+
+/// Waits until all jobs are submitted.
+fn await_the_others() {
+    while !MAY_EXIT.load(Ordering::SeqCst) {
+        thread::yield_now();
+    }
+}
+
 /// A job exits.
 fn in_a_job(pool: &Pool) {
-    let exits = pool.spawn(|| std::process::exit(CODE));
+    let exits = pool.spawn(|| {
+        await_the_others();
+        std::process::exit(CODE)
+    });
     exits.expect("there is room").detach();
 }
 
 /// A half of a job exits, once another worker has taken it.
 fn in_a_half(pool: &Pool) {
     let exits = pool.submit(|ctx: &JobContext<'_>| -> Result<Infallible, Infallible> {
+        await_the_others();
         let limit = Instant::now() + LIMIT;
         let here = thread::current().id();
         while Instant::now() < limit {
