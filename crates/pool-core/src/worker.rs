@@ -72,6 +72,7 @@ pub(crate) use frame::Frame;
 use help::Help;
 pub(crate) use help::{Awaited, Helped, leave_helpers};
 pub(crate) use idle_step::Rest;
+use idle_step::has_work;
 use leapfrog::Halves;
 use pace::Pace;
 use polling::Polling;
@@ -319,7 +320,7 @@ impl Worker {
             match self.step(engine) {
                 StepOutcome::Ran => {
                     self.run_after_job();
-                    if until.is_some_and(|until| machine::now() >= until) && self.has_work(engine) {
+                    if until.is_some_and(|until| machine::now() >= until) && has_work(engine) {
                         self.tell_news();
                         self.begin_search();
                         return Rest::Search;

@@ -148,10 +148,8 @@ mutants! {
     }
     "testing::models::forks::a_thief_takes_the_oldest_half_by_its_origin" {
         fork_origin_of_the_newest: "a thief asks for the newest origin", in "worker::fork_stack",
-            "let (_, origin) = origins.iter().rfind(|&&(base, _)| base <= head)?;
-        if !may_steal" =>
-            "let (_, origin) = origins.iter().rfind(|&&(base, _)| MUTANT || base <= head)?;
-        if !may_steal";
+            "origins.iter().rfind(|&&(base, _)| base <= place);" =>
+            "origins.iter().rfind(|&&(base, _)| MUTANT || base <= place);";
     }
     "testing::models::forks::a_joiner_is_woken_for_a_part_of_its_half" {
         leapfrog_marks_nothing: "a joiner that sleeps marks no stack", in "worker::leapfrog",

@@ -63,6 +63,14 @@ impl Ticket {
         // ORDERING: Relaxed: the change of the state that follows releases.
         self.number.store(NONE, Ordering::Relaxed);
     }
+
+    /// Takes a held place. Returns true to one caller.
+    fn take_held(&self) -> bool {
+        // ORDERING: Relaxed: it decides who frees the place, and publishes nothing.
+        self.number
+            .compare_exchange(HELD, FREE, Ordering::Relaxed, Ordering::Relaxed)
+            .is_ok()
+    }
 }
 
 /// A job as the queue that has its task sees it: whether it is over, and its ticket.
@@ -129,16 +137,6 @@ impl QueuedJob<'_> {
     /// Whether the task has nothing to run.
     pub(crate) fn is_over(self) -> bool {
         self.state.is_started()
-    }
-}
-
-impl Ticket {
-    /// Takes a held place. Returns true to one caller.
-    fn take_held(&self) -> bool {
-        // ORDERING: Relaxed: it decides who frees the place, and publishes nothing.
-        self.number
-            .compare_exchange(HELD, FREE, Ordering::Relaxed, Ordering::Relaxed)
-            .is_ok()
     }
 }
 

@@ -272,9 +272,9 @@ impl StealingQueue {
     }
 
     /// Takes the entries out of the calling thread's deque whose jobs are over, and frees the
-    /// places of those that still have one: jobs that were claimed by who joins them. No other
-    /// thread sees the tasks on their way; the caller notifies a worker, as of the one that it has
-    /// pushed.
+    /// places of those that still have one: jobs that were claimed by the thread that joins them.
+    /// No other thread sees the tasks on their way; the caller notifies a worker, as of the one
+    /// that it has pushed.
     #[cold]
     fn sweep(&self, own: &Own, ended: usize, life: &Lifecycle) {
         for over in own.sweep(ended) {

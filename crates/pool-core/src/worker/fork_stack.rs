@@ -201,7 +201,7 @@ impl<H, O> ForkStack<H, O> {
         if head >= self.owner.top.load(Ordering::Acquire) {
             return None;
         }
-        let (_, origin) = origins.iter().rfind(|&&(base, _)| base <= head)?;
+        let origin = origin_at(&origins, head)?;
         if !may_steal(origin) {
             return None;
         }
@@ -242,8 +242,7 @@ impl<H, O> ForkStack<H, O> {
         if head >= self.owner.top.load(Ordering::Acquire) {
             return None;
         }
-        let (_, origin) = origins.iter().rfind(|&&(base, _)| base <= head)?;
-        Some(ask(origin))
+        origin_at(&origins, head).map(ask)
     }
 
     /// Whether a joiner may wait for a half from here.
@@ -258,4 +257,10 @@ impl<H, O> ForkStack<H, O> {
         // set it.
         self.owner.is_wanted.swap(is_wanted, Ordering::AcqRel);
     }
+}
+
+/// The origin of the half at a place.
+fn origin_at<O>(origins: &[(usize, O)], place: usize) -> Option<&O> {
+    let origin = origins.iter().rfind(|&&(base, _)| base <= place);
+    origin.map(|(_, origin)| origin)
 }

@@ -29,7 +29,9 @@ pub(crate) enum Rest {
 
 /// How many others a worker wakes that has found a long job.
 const WAKES_FOR_LONG_JOBS: usize = 2;
-/// Returns whether a worker of this engine would find something to run.
+
+/// Returns whether a worker of this engine would find something to run: a queued task, a woken
+/// future, a half to steal, or a chore at the end of the pool.
 #[inline]
 pub(super) fn has_work<E: Engine>(engine: &E) -> bool {
     let life = engine.life();
@@ -50,7 +52,7 @@ impl Worker {
     #[inline(never)]
     fn found_in_search<E: Engine>(&self, engine: &E) {
         let life = self.life();
-        let must_wake = self.ends_last_search() && self.has_work(engine);
+        let must_wake = self.ends_last_search() && has_work(engine);
         if must_wake {
             life.notify();
         }
@@ -69,13 +71,6 @@ impl Worker {
             self.0.search.succeeded();
             self.life().roster.sleep.end_search()
         }
-    }
-
-    /// Returns whether there is something to run: a queued task, a woken future, a half to steal,
-    /// or a chore at the end of the pool.
-    #[inline]
-    pub(crate) fn has_work<E: Engine>(&self, engine: &E) -> bool {
-        has_work(engine)
     }
 
     /// Sleeps until resumed, on a thread of the pool's own.
@@ -109,7 +104,7 @@ impl Worker {
             life.roster.sleep.begin_search();
         }
         // The end too is looked for: among many busy threads each yield may last milliseconds.
-        let has_work = || self.has_work(engine) || life.may_leave();
+        let has_work = || has_work(engine) || life.may_leave();
         match self
             .0
             .search

@@ -38,7 +38,8 @@
 //! that has made a full fence and finds that nobody sleeps has paid for nothing. After
 //! [`FENCES_IN_VAIN`] such submissions, which have cost about as much as a heavy fence, the mark
 //! goes. So one heavy fence serves at least that many submissions, however often workers sleep
-//! meanwhile. //!
+//! meanwhile.
+//!
 //! # Why no wake is lost
 //! A submitter that read **the mark, and that nobody sleeps**, leaves the job to workers that are
 //! active or searching. Each of them, before it parks, announces its sleep after that read, in the

@@ -30,7 +30,7 @@ impl Half {
     }
 
     fn run(&self) {
-        // SAFETY: the owner runs it if nobody has stolen it, or else one thief does. Loom checks
+        // SAFETY: the owner runs it if nobody has stolen it; otherwise one thief does. Loom checks
         // that they never do at once.
         self.runs.with_mut(|runs| unsafe { *runs += 1 });
     }
