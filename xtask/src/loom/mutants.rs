@@ -54,6 +54,11 @@ mutants! {
             "if cell.state.start().is_none() && !MUTANT {
             return GivenUp::TakenElsewhere;";
     }
+    "testing::models::cells::a_shared_handle_is_used_while_its_job_is_accepted" {
+        state_shared_is_fresh: "the first pool is written by a plain store, though a handle is in use", in "cell::state",
+            "Self(AtomicU32::new(0))" =>
+            "Self(AtomicU32::new(if MUTANT { FRESH } else { 0 }))";
+    }
     "testing::models::cells::a_waker_that_is_lent_outlives_no_cell" {
         cell_leaves_its_waker: "a job that is given up leaves its waker with the token", in "cell::closure::queue_side",
             "if let Some(terms) = cell.terms() {

@@ -149,8 +149,22 @@ pub(crate) fn queue_and_handle<J: Job>(job: J) -> (Task, CellHandle<J>) {
 /// names itself are ignored.
 #[inline]
 pub(crate) fn queue_and_handle_with<J: Job>(job: J, options: JobOptions) -> (Task, CellHandle<J>) {
+    two_ends(job, options, State::new())
+}
+
+/// [`queue_and_handle_with`], for a handle that another thread has, and may use, before a pool has
+/// accepted the task.
+pub(crate) fn queue_and_shared_handle<J: Job>(
+    job: J,
+    options: JobOptions,
+) -> (Task, CellHandle<J>) {
+    two_ends(job, options, State::shared())
+}
+
+#[inline]
+fn two_ends<J: Job>(job: J, options: JobOptions, state: State) -> (Task, CellHandle<J>) {
     let id = JobId::next();
-    let cell = JobCell::allocate(id, State::new(), options.resolve(), job);
+    let cell = JobCell::allocate(id, state, options.resolve(), job);
     // SAFETY: the cell is freed by the last of its two ends to leave, and `release` is the handle's
     // leave.
     let raw = unsafe { RawHandle::new(cell) };

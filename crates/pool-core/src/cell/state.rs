@@ -23,8 +23,9 @@
 //! in one step that fails once the job is started; so a job is never in two books, and never in
 //! none.
 //!
-//! A cell is *fresh* until its first pool has accepted it: nobody but the submitter can reach it,
-//! so the first pool is written by a plain store.
+//! A cell is *fresh* until its first pool has accepted it, if nobody but the submitter can reach it
+//! before: then the first pool is written by a plain store. One whose handle another thread has by
+//! then is never fresh.
 //!
 //! # Who frees a closure's cell
 //! It has two ends, the entry in a queue and the handle. Each end leaves once, as its last touch,
@@ -115,9 +116,16 @@ pub(crate) enum Owes {
 }
 
 impl State {
-    /// Returns the state of a job with a handle that no pool has accepted yet.
+    /// Returns the state of a job with a handle that no pool has accepted yet, and that nobody uses
+    /// before.
     pub(crate) fn new() -> Self {
         Self(AtomicU32::new(FRESH))
+    }
+
+    /// Returns the state of a job that no pool has accepted yet, and whose handle another thread
+    /// may use already.
+    pub(crate) fn shared() -> Self {
+        Self(AtomicU32::new(0))
     }
 
     /// Returns the state of a job without a handle that no pool has accepted yet.

@@ -11,15 +11,15 @@
 //! shared by the job and the joiner, which neither returns nor unwinds before it has taken it back.
 //! A task that lies in a queue or in a report for longer finds nothing to call.
 
-use std::cell::UnsafeCell;
-use std::convert::Infallible;
+use std::cell::{RefCell, UnsafeCell};
 use std::mem::{self, ManuallyDrop, MaybeUninit};
 use std::panic::resume_unwind;
 use std::process;
 use std::ptr::NonNull;
 use std::sync::{Arc, OnceLock};
+use std::task::{Context, Poll, ready};
 
-use crate::cell::closure::queue_and_handle_with;
+use crate::cell::closure::queue_and_shared_handle;
 use crate::job::Job;
 use crate::job::context::JobContext;
 use crate::job::handle::JobHandle;
@@ -148,7 +148,7 @@ where
             half: Arc::clone(&half),
             joiner: Arc::clone(&origin.joiner),
         };
-        let (task, handle) = queue_and_handle_with(job, inherited);
+        let (task, handle) = queue_and_shared_handle(job, inherited);
         let handle = JobHandle::new(handle.into_raw());
         let stolen_by = Stolen { lent, half, handle };
         // SAFETY: as for the body; there is nothing to drop.
@@ -199,7 +199,7 @@ where
 struct Stolen<B, RB> {
     lent: Arc<Lent<B, RB>>,
     half: Arc<StolenHalf>,
-    handle: JobHandle<(), Infallible>,
+    handle: JobHandle<(), Interrupted>,
 }
 
 impl<B, RB> Stolen<B, RB>
@@ -210,19 +210,29 @@ where
     #[cold]
     #[inline(never)]
     fn join(self, ctx: &JobContext<'_>) -> RB {
-        let loan = &self.lent.loan;
+        let Self { lent, half, handle } = self;
+        let loan = &lent.loan;
+        let ending = RefCell::new(Ending::Awaited(handle));
+        // A half that nobody has called yet is about to be, unless its job ends without: it was
+        // cancelled, or its pool was given up. It is then the joiner's again, and only then, so
+        // that a half that a job accounts for is called by that job.
+        let poll_end = |cx: &mut Context<'_>| match loan.poll_end(cx) {
+            Poll::Ready(true) => Poll::Ready(()),
+            Poll::Ready(false) => ending.borrow_mut().poll(cx),
+            Poll::Pending => Poll::Pending,
+        };
         // The half may borrow from the caller's frame, which is not unwound before it is back.
-        let waited = contain(|| ctx.on_worker().leapfrog(&self.half, |cx| loan.poll_end(cx)));
+        let waited = contain(|| ctx.on_worker().leapfrog(&half, poll_end));
         let back = loan.take_back();
         // The half is part of this job: what it was told, this job was told (`R402`).
-        if let Some(&interrupted) = self.lent.told.get() {
+        if let Some(&interrupted) = lent.told.get() {
             ctx.note_reported(interrupted);
         }
         match back {
             Back::Returned(b) => b,
             // One that was cancelled, or found the pool closed, still is half of this job.
             Back::Unused(half) => half(ctx),
-            Back::Nothing => match contain(|| self.handle.join()) {
+            Back::Nothing => match contain(|| ending.into_inner().join()) {
                 Ok(Err(JobError::Panicked(panic))) | Err(panic) => {
                     resume_unwind(panic.into_payload())
                 }
@@ -231,6 +241,30 @@ where
                     Ok(()) => unreachable!("a half that is gone has returned or panicked"),
                 },
             },
+        }
+    }
+}
+
+/// The end of a stolen half's job, for the joiner.
+enum Ending {
+    Awaited(JobHandle<(), Interrupted>),
+    Came(Result<(), JobError<Interrupted>>),
+}
+
+impl Ending {
+    /// Ready once the job is over.
+    fn poll(&mut self, cx: &mut Context<'_>) -> Poll<()> {
+        if let Self::Awaited(handle) = self {
+            *self = Self::Came(ready!(handle.poll_elsewhere(cx)));
+        }
+        Poll::Ready(())
+    }
+
+    /// Waits for it.
+    fn join(self) -> Result<(), JobError<Interrupted>> {
+        match self {
+            Self::Awaited(handle) => handle.join(),
+            Self::Came(outcome) => outcome,
         }
     }
 }
@@ -244,8 +278,8 @@ struct Lent<B, RB> {
 
 /// A stolen half without the types of its closure and its result.
 trait Callable: Send + Sync {
-    /// Calls it, unless the joiner has taken it back.
-    fn call(&self, ctx: &JobContext<'_>);
+    /// Calls it, unless the joiner has taken it back. Returns whether it did.
+    fn call(&self, ctx: &JobContext<'_>) -> bool;
 }
 
 impl<B, RB> Callable for Lent<B, RB>
@@ -253,11 +287,11 @@ where
     B: FnOnce(&JobContext<'_>) -> RB + Send,
     RB: Send,
 {
-    fn call(&self, ctx: &JobContext<'_>) {
+    fn call(&self, ctx: &JobContext<'_>) -> bool {
         self.loan.call_by(|half| {
             let _told = Told(ctx, &self.told);
             half(ctx)
-        });
+        })
     }
 }
 
@@ -284,14 +318,18 @@ struct HalfJob {
 
 impl Job for HalfJob {
     type Output = ();
-    type Error = Infallible;
+    type Error = Interrupted;
 
-    fn run(self, ctx: &JobContext<'_>) -> Result<(), Infallible> {
+    fn run(self, ctx: &JobContext<'_>) -> Result<(), Interrupted> {
         // A panic of the half is this job's: in its outcome, in the books, and for the joiner to
         // resume.
         let (call, worker) = (self.call, ctx.on_worker());
         let run = || self.joiner.run_half(|| call.call(ctx));
-        worker.run_within(self.half, run);
-        Ok(())
+        if worker.run_within(self.half, run) {
+            return Ok(());
+        }
+        // The joiner, which unwinds, cancelled this job at the moment of its start.
+        ctx.note_reported(Interrupted::Cancelled);
+        Err(Interrupted::Cancelled)
     }
 }

@@ -51,11 +51,14 @@ impl<F, R> Loan<F, R> {
         Self(Mutex::new(LoanState::Here(closure)))
     }
 
-    /// Has `call` call the closure, unless somebody was first. A panic is the caller's.
-    pub(crate) fn call_by(&self, call: impl FnOnce(F) -> R) {
-        if let Some((closure, mut taken)) = self.take() {
-            taken.result = Some(call(closure));
-        }
+    /// Has `call` call the closure, unless somebody was first. Returns whether it did. A panic is
+    /// the caller's.
+    pub(crate) fn call_by(&self, call: impl FnOnce(F) -> R) -> bool {
+        let Some((closure, mut taken)) = self.take() else {
+            return false;
+        };
+        taken.result = Some(call(closure));
+        true
     }
 
     /// Drops the closure, unless somebody was first. For the job that will not call it.
@@ -79,9 +82,11 @@ impl<F, R> Loan<F, R> {
         block_on(poll_fn(|cx| self.poll_back(cx)), None).expect("a wait without a limit ends")
     }
 
-    /// Ready unless somebody else has the closure. After `Pending` the waker is called at the end.
-    pub(crate) fn poll_end(&self, cx: &Context<'_>) -> Poll<()> {
-        self.poll_stage(cx).map(drop)
+    /// Ready unless somebody else has the closure; true if that is gone, false if nobody has called
+    /// it yet. After `Pending` the waker is called at the end.
+    pub(crate) fn poll_end(&self, cx: &Context<'_>) -> Poll<bool> {
+        self.poll_stage(cx)
+            .map(|stage| matches!(*stage, LoanState::Over(_)))
     }
 
     /// One look of [`take_back`](Self::take_back). After `Pending` the waker is called at the end.

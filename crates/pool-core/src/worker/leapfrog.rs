@@ -357,10 +357,14 @@ impl Worker {
 
     /// Waits within a job for a half of it that was stolen, and steals parts of that half
     /// meanwhile. `poll_end` calls the waker once it may have ended.
-    pub(crate) fn leapfrog(&self, half: &StolenHalf, poll_end: impl Fn(&Context<'_>) -> Poll<()>) {
+    pub(crate) fn leapfrog(
+        &self,
+        half: &StolenHalf,
+        poll_end: impl Fn(&mut Context<'_>) -> Poll<()>,
+    ) {
         let forks = &self.life().roster.forks;
         // A waker that is left there does nothing, and is replaced below.
-        let is_over = || poll_end(&Context::from_waker(Waker::noop())).is_ready();
+        let is_over = || poll_end(&mut Context::from_waker(Waker::noop())).is_ready();
         let mut awaiting = Awaiting::new(half);
         let wait = poll_fn(|cx| {
             loop {

@@ -322,3 +322,44 @@ fn a_half_that_became_a_job_and_panics_is_counted_so() {
         assert!(told.try_recv().is_err(), "{backend}: it is heard once");
     }
 }
+
+/// Whenever a half is taken, and however soon its joiner asks for it: a job that was made of it
+/// calls it, or did not start. No job is counted as completed whose half ran elsewhere, or never.
+#[test]
+fn a_half_that_became_a_job_is_called_by_that_job() {
+    /// How often a first half of each length is tried.
+    const ROUNDS: usize = 256;
+    for backend in Backend::available() {
+        for (first_panics, spins) in (0..64).map(|spins| (spins % 2 == 0, spins)) {
+            let pool = Pool::builder().backend(backend).workers(2).build().unwrap();
+            let called = Arc::new(AtomicUsize::new(0));
+            let calls = Arc::clone(&called);
+            let joins = move |ctx: &JobContext<'_>| {
+                let parent = ctx.id();
+                for _ in 0..ROUNDS {
+                    let first = |_: &JobContext<'_>| {
+                        for _ in 0..spins {
+                            std::hint::spin_loop();
+                        }
+                        if first_panics {
+                            resume_unwind(Box::new("the first half's own"));
+                        }
+                    };
+                    let second = |ctx: &JobContext<'_>| {
+                        if ctx.id() != parent {
+                            calls.fetch_add(1, Ordering::Relaxed);
+                        }
+                        resume_unwind(Box::new("the second half's own"));
+                    };
+                    let joined = catch_unwind(AssertUnwindSafe(|| ctx.join(first, second)));
+                    assert!(joined.is_err());
+                }
+            };
+            run(&pool, joins).unwrap();
+            let report = pool.shutdown(LONG);
+            let panicked = called.load(Ordering::Relaxed) as u64;
+            assert_eq!(report.panicked(), panicked, "{backend}, {spins}: {report}");
+            assert_eq!(report.completed(), 1, "{backend}, {spins}: {report}");
+        }
+    }
+}

@@ -422,7 +422,7 @@ impl Joiner {
     }
 
     /// Runs its half.
-    pub(crate) fn run_half(self: Arc<Self>, run: impl FnOnce()) {
+    pub(crate) fn run_half<R>(self: Arc<Self>, run: impl FnOnce() -> R) -> R {
         /// Forgets the joiner, also if the half panics.
         struct Half;
         impl Drop for Half {
@@ -432,7 +432,7 @@ impl Joiner {
         }
         JOINERS.with(|joiners| joiners.push(self));
         let _half = Half;
-        run();
+        run()
     }
 }
 

@@ -9,14 +9,14 @@ use loom::sync::Arc;
 use loom::thread;
 
 use super::{Token, life, model};
-use crate::cell::closure::queue_and_handle;
+use crate::cell::closure::{queue_and_handle, queue_and_shared_handle};
 use crate::cell::raw_handle::RawHandle;
 use crate::cell::state::State;
 use crate::cell::waker_slot::WakerSlot;
-use crate::job::JobExt;
 use crate::job::cancel_token::CancelToken;
 use crate::job::context::JobContext;
 use crate::job::outcome::{JobError, Outcome};
+use crate::job::{JobExt, JobOptions};
 use crate::pool::lifecycle::{Lifecycle, Submission};
 use crate::sys::sync::UnsafeCell;
 use crate::task::{GivenUp, GivenUpAs, Task};
@@ -106,6 +106,49 @@ fn a_job_is_accounted_for_once() {
             assert_eq!(stats.abandoned, u64::from(is_unstarted));
             assert_eq!(stats.cancelled, u64::from(!is_unstarted));
             assert_eq!(token.holders(), 1, "the cell is left");
+        });
+    }
+}
+
+/// A handle that another thread has cancels its job, or begins to wait for it, while the first pool
+/// accepts that: the job is accounted for once, and the waiting handle is woken.
+#[test]
+fn a_shared_handle_is_used_while_its_job_is_accepted() {
+    for cancels in [true, false] {
+        model(move || {
+            let life = life();
+            let job = |_: &JobContext<'_>| Ok::<_, Infallible>(());
+            let (task, handle) = queue_and_shared_handle(job, JobOptions::new());
+            let raw = handle.into_raw();
+            let pool = {
+                let life = StdArc::clone(&life);
+                thread::spawn(move || {
+                    let submission = Submission::begin_inline(&life, 0).unwrap();
+                    match task.accept(&life) {
+                        Ok(_) => {
+                            submission.accept();
+                            let _left = task.give_up(&life, GivenUpAs::Abandoned);
+                        }
+                        Err(outcome) => submission.over_on_arrival(&life, outcome),
+                    }
+                })
+            };
+            if cancels {
+                raw.cancel();
+            } else {
+                let woken = StdArc::new(Token::default());
+                let waker = Waker::from(StdArc::clone(&woken));
+                let mut cx = Context::from_waker(&waker);
+                if raw.poll_outcome(&mut cx).is_pending() {
+                    woken.take();
+                    assert!(raw.poll_outcome(&mut cx).is_ready());
+                }
+            }
+            drop(raw);
+            pool.join().unwrap();
+            let stats = life.stats();
+            assert_eq!((stats.accepted, stats.finished()), (1, 1), "{stats}");
+            assert_eq!(stats.cancelled + stats.abandoned, 1, "{stats}");
         });
     }
 }
