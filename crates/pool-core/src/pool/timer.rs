@@ -229,7 +229,7 @@ enum Next {
 impl Alarms {
     /// What thread `number` does now. It has come from its start, from a call, or from a park.
     fn next(&mut self, shared: &Arc<Mutex<Self>>, number: usize, this: &Thread) -> Next {
-        self.give_up_role(number);
+        let expected = self.give_up_role(number);
         if self.is_stopped {
             return Next::Leave;
         }
@@ -244,7 +244,10 @@ impl Alarms {
                 Some(when) if when <= now => return self.begin_call(shared, number, now),
                 when => when,
             },
-            _ => first,
+            (Some(first), _) => Some(first),
+            // The alarm that it was unparked for has gone. It parks for that nevertheless: were it
+            // to wait for any, one that is forgotten at once would unpark it each time.
+            (None, _) => expected.filter(|it| *it > machine::now()),
         };
         let Some(keeper) = &mut self.keeper else {
             self.keeper = Some(Keeper {
@@ -261,8 +264,9 @@ impl Alarms {
         Next::Wait(None)
     }
 
-    /// Takes the thread off whatever it did until now: a call, a rest, or the keeping of time.
-    fn give_up_role(&mut self, number: usize) {
+    /// Takes the thread off whatever it did until now: a call, a rest, or the keeping of time. For
+    /// the last, returns when it was to look.
+    fn give_up_role(&mut self, number: usize) -> Option<Instant> {
         if let Some(at) = self.calls.iter().position(|(other, _)| *other == number) {
             self.calls.swap_remove(at);
             if let Some(stopper) = &self.stopper {
@@ -271,9 +275,12 @@ impl Alarms {
         } else if let Some(at) = self.resting.iter().position(|it| it.0 == number) {
             // Nobody has called it: it has returned early from its park.
             self.resting.swap_remove(at);
-        } else if self.keeper.take_if(|it| it.number == number).is_none() {
+        } else if let Some(keeper) = self.keeper.take_if(|it| it.number == number) {
+            return keeper.until;
+        } else {
             self.is_keeper_coming = false;
         }
+        None
     }
 
     /// When a waker that is due may be called: once no other is, or those have had their time. None
