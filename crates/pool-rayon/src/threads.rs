@@ -2,7 +2,7 @@
 //! does not do.
 
 use std::fmt;
-use std::sync::mpsc::{self, Receiver};
+use std::sync::mpsc::{self, Receiver, RecvTimeoutError};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::thread::{self, JoinHandle};
 use std::time::Duration;
@@ -11,9 +11,13 @@ use pool_core::BuildError;
 use pool_core::backend::{Lifecycle, PoolConfig, deregister_thread, register_thread};
 use rayon::{ThreadPool, ThreadPoolBuilder};
 
-/// Time for the threads to end once their pool has nothing to do. One that a job has left work of
-/// its own on (a `rayon::spawn` that outlives it) is not waited for any longer.
-const EXIT_GRACE: Duration = Duration::from_millis(250);
+/// Time for the threads to end once their pool has nothing to do: this often, this long. One that a
+/// job has left work of its own on (a `rayon::spawn` that outlives it) is not waited for any
+/// longer.
+///
+/// Many short waits, since each has to be scheduled: a machine that is too busy to let the threads
+/// end makes the wait longer too.
+const EXIT_GRACE: (u32, Duration) = (50, Duration::from_millis(5));
 
 /// They run from the build to the drop of the rayon pool. Each is registered with the pool for that
 /// time, with the state that its start hook made.
@@ -113,11 +117,7 @@ impl OwnThreads {
             .unwrap_or_else(PoisonError::into_inner)
             .take();
         let is_own = |thread: &JoinHandle<()>| thread.thread().id() == thread::current().id();
-        if threads.iter().any(is_own)
-            || all_ended.is_some_and(|it| {
-                it.recv_timeout(EXIT_GRACE) != Err(mpsc::RecvTimeoutError::Disconnected)
-            })
-        {
+        if threads.iter().any(is_own) || !all_ended.is_none_or(|it| is_over_in_time(&it)) {
             return;
         }
         for thread in threads {
@@ -131,6 +131,12 @@ impl OwnThreads {
     fn lock(&self) -> std::sync::MutexGuard<'_, Vec<JoinHandle<()>>> {
         self.threads.lock().unwrap_or_else(PoisonError::into_inner)
     }
+}
+
+/// Waits for [`EXIT_GRACE`] at most. Returns whether all senders have gone.
+fn is_over_in_time(all_ended: &Receiver<()>) -> bool {
+    let (waits, each) = EXIT_GRACE;
+    (0..waits).any(|_| all_ended.recv_timeout(each) == Err(RecvTimeoutError::Disconnected))
 }
 
 /// Waits until each thread has come or failed. The error of the first that failed, by its index.
