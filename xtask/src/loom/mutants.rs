@@ -708,6 +708,11 @@ mutants! {
             "job.moved_to(furthest);" =>
             "if !MUTANT { job.moved_to(furthest); }";
     }
+    "testing::models::dead_entries::a_late_canceller_ends_no_other_job" {
+        compaction_leaves_a_ticket: "a dead entry that is taken out leaves its ticket with the job", in "queue::segments::dead",
+            "job.takes_no_place();" =>
+            "if !MUTANT { job.takes_no_place(); }";
+    }
     "testing::models::dead_entries::a_held_place_is_freed_once" {
         ticket_taken_in_two_steps: "a held place is looked at, and then taken", in "cell::ticket",
             "self.number

@@ -112,7 +112,8 @@ impl QueuedJob<'_> {
             .store(position | AT_POSITION, Ordering::Relaxed);
     }
 
-    /// Notes that the job has no place and gets none.
+    /// Notes that the job has no place any more, or gets none. Called where no thread can be about
+    /// to read a position, or under the lock under which positions are looked up.
     pub(crate) fn takes_no_place(self) {
         self.ticket.number.store(FREE, Ordering::Relaxed);
     }

@@ -26,6 +26,10 @@
 //! then jumps over what is left, and the limit stays the same. Entries behind one whose pusher is
 //! between claim and mark are left alone.
 //!
+//! A position then is that of another entry than before. The tickets are changed with it: that of
+//! an entry that was moved, and that of one that was taken out, since the thread that ended its job
+//! may come late, after the pusher that found it over.
+//!
 //! Nobody claims meanwhile, since the head is guarded; and no slot is marked empty before the head
 //! has moved past it. So a look at whether the queue is empty, which takes no lock, finds a task at
 //! the head before and after.
@@ -155,7 +159,11 @@ impl Segments {
         let mut to = Cursor::at_end_of(&run);
         while let Some((segment, position)) = from.step_back() {
             if locked.dead.remove(&position) {
-                taken_out.push(segment.read_out(position));
+                let dead = segment.read_out(position);
+                if let Some(job) = dead.queued_job() {
+                    job.takes_no_place();
+                }
+                taken_out.push(dead);
                 continue;
             }
             let (target, furthest) = to.step_back().expect("it is not before the other");

@@ -161,6 +161,25 @@ fn a_job_that_is_moved_frees_its_place() {
     }
 }
 
+/// A canceller that comes after the pusher and a compaction, both of which found its job over,
+/// takes no other entry for that of its job.
+#[test]
+fn a_late_canceller_ends_no_other_job() {
+    model(|| {
+        let queue = Arc::new(Segments::in_segments_of(4, 4));
+        let [living, other, ended] = [(); 3].map(|()| Endable::new());
+        assert!(push(&queue, &living) && push(&queue, &other));
+        let canceller = {
+            let (queue, job) = (Arc::clone(&queue), ended.clone());
+            thread::spawn(move || assert!(end(&queue, &job)))
+        };
+        assert!(push(&queue, &ended) && end(&queue, &other));
+        canceller.join().unwrap();
+        check_places(&queue, 4, 1);
+        assert_eq!(pop(&queue), Some(living.id()), "it still waits");
+    });
+}
+
 /// A held place is freed once: by the one that takes the task out, by the one that ends the job, or
 /// by the pusher that finds it over.
 #[test]

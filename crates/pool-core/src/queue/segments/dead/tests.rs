@@ -51,27 +51,40 @@ impl Draws {
     }
 }
 
-/// Pushes, pops and ends in random turns, next to a list that does the same.
+/// Pushes, pops and ends in random turns, next to a list that does the same. Some jobs end on their
+/// way in, and the thread that ended them comes late.
 fn random_turns(slots: usize, capacity: usize, seed: u64) {
     let queue = Segments::in_segments_of(slots, capacity);
     let mut draws = Draws(seed);
     let mut living: VecDeque<Endable> = VecDeque::new();
+    let mut late = Vec::new();
     let mut popped = Endable::new();
     for _ in 0..2_000 {
-        match draws.below(8) {
-            0..4 => {
+        match draws.below(10) {
+            0 => {
+                let job = Endable::new();
+                assert!(job.start());
+                assert_eq!(push(&queue, &job), living.len() < capacity, "{living:?}");
+                late.push(job);
+            }
+            1 if !late.is_empty() => {
+                let ended = late.swap_remove(draws.below(late.len()));
+                let is_freed = queue.release(&ended.entry(), &mut Vec::new());
+                assert!(!is_freed, "its pusher has freed the place");
+            }
+            0..6 => {
                 let job = Endable::new();
                 assert_eq!(push(&queue, &job), living.len() < capacity, "{living:?}");
                 if living.len() < capacity {
                     living.push_back(job);
                 }
             }
-            4 => {
+            6 => {
                 let oldest = living.pop_front();
                 assert_eq!(pop(&queue), oldest.as_ref().map(Endable::id));
                 popped = oldest.unwrap_or(popped);
             }
-            5..7 if !living.is_empty() => {
+            7..9 if !living.is_empty() => {
                 let ended = living.remove(draws.below(living.len()));
                 assert!(end(&queue, &ended.expect("it is one of them")));
             }
