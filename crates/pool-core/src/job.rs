@@ -461,6 +461,10 @@ impl JobOptions {
     /// Limits the time from submission to the end. Past it, a queued job never starts and a running
     /// one sees it in [`JobContext::check`]. A limit too far for the clock is none (`R407`).
     ///
+    /// The pool's clock is a thread: the end of a queued job comes once that thread runs, on a busy
+    /// machine some milliseconds late. It frees the place first, and drops what the job captured
+    /// last.
+    ///
     /// # Examples
     /// ```
     /// use pool_core::JobOptions;

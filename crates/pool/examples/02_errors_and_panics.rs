@@ -17,8 +17,9 @@ fn parse(text: &'static str) -> impl FnOnce(&JobContext<'_>) -> Result<i32, Pars
 
 fn main() -> Result<(), Box<dyn Error>> {
     // The observer sees each job that did not complete, even if its handle was dropped: the place
-    // to log. It gets the text of the panic or the error. An error type that the pool does not know
-    // has to be named once: `.describe_error(|error: &anyhow::Error| format!("{error:#}"))`.
+    // to log. It is not told of those that their own handle cancelled before they started. It gets
+    // the text of the panic or the error. An error type that the pool does not know has to be named
+    // once: `.describe_error(|error: &anyhow::Error| format!("{error:#}"))`.
     let log = Arc::new(Mutex::new(Vec::new()));
     let seen = Arc::clone(&log);
     let pool = Pool::builder()
