@@ -392,7 +392,8 @@ impl Worker {
     /// Runs one entry of the list of woken futures. Returns false if the list is empty.
     #[inline]
     pub(crate) fn run_woken(&self) -> bool {
-        let Some(task) = self.life().woken.pop() else {
+        let mut place = MaybeUninit::uninit();
+        let Some(task) = self.life().woken.pop_to(&mut place) else {
             return false;
         };
         if self.ends_last_search() {

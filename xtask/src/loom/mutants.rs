@@ -514,8 +514,13 @@ mutants! {
             self.chores.begin();
         }";
         worker_leaves_chores: "a worker leaves without a look for chores", in "pool::lifecycle",
-            "!self.woken.is_empty() || self.chores.are_left()" =>
-            "!self.woken.is_empty() || (!MUTANT && self.chores.are_left())";
+            "&& !self.chores.are_left()" =>
+            "&& (MUTANT || !self.chores.are_left())";
+    }
+    "testing::models::lifecycles::no_woken_future_is_left_by_the_last_worker" {
+        worker_leaves_a_push_under_way: "a worker leaves while a woken future is behind one that is just being queued", in "pool::lifecycle",
+            "&& !self.woken.may_come()" =>
+            "&& !(if MUTANT { !self.woken.is_empty() } else { self.woken.may_come() })";
     }
     "testing::models::lifecycles::remains_that_come_late_are_dropped" {
         last_worker_leaves_remains: "the last worker does not look for remains after it was counted out", in "pool::lifecycle",
@@ -640,9 +645,9 @@ mutants! {
     }";
         limit_of_a_segment_that_is_not_the_front: "a limit is computed from a segment that may not be the front", in "queue::segments",
             "if self.front.load(Ordering::Acquire) == front {
-                break head;" =>
+                return head;" =>
             "if MUTANT || self.front.load(Ordering::Acquire) == front {
-                break head;";
+                return head;";
     }
     "testing::models::dead_entries::a_place_comes_free_once" {
         dead_head_is_not_guarded: "an entry is dead while dequeuers claim without the lock", in "queue::segments::segment",

@@ -316,7 +316,8 @@ impl Lifecycle {
             // In this order: a future that is told of the end is woken before.
             Phase::Stopped => {
                 (self.ending.is_told() || !self.excluded_waiters.does_a_future_await_end())
-                    && !self.has_woken()
+                    && !self.woken.may_come()
+                    && !self.chores.are_left()
             }
             _ => false,
         }

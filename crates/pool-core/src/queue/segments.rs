@@ -194,6 +194,18 @@ impl Segments {
         }
     }
 
+    /// Returns whether a task is queued, or a pusher is between claim and mark: there was no moment
+    /// during the call at which neither was the case.
+    pub(crate) fn has_claims(&self) -> bool {
+        // In this order: neither position is less than it was when the head was read.
+        let head = self.head();
+        // ORDERING: Acquire, as in `push`. The tail of a segment that is the back no more is what
+        // it was when it was closed, or what a later one is.
+        let back = self.back.segment.load(Ordering::Acquire);
+        // SAFETY: segments live as long as the queue.
+        unsafe { &*back }.tail() != head & !GUARDED
+    }
+
     /// Returns about how many tasks are queued.
     pub(crate) fn about_len(&self) -> usize {
         // ORDERING: Acquire, as in `pop` and in `push`: the segments are whole.
@@ -233,10 +245,11 @@ impl Segments {
         is_before(position, self.back.limit.load(Ordering::Relaxed)) || self.renew_limit(position)
     }
 
-    /// Computes the limit anew, and looks again.
+    /// Returns the head at some moment of the call: the position that was popped next, and whether
+    /// it was guarded.
     #[inline]
-    fn renew_limit(&self, position: usize) -> bool {
-        let head = loop {
+    fn head(&self) -> usize {
+        loop {
             // ORDERING: Acquire, as in `pop`. A segment that was taken out and linked again has a
             // head that is ahead of the queue's; if the pointer has not moved since, it is the
             // front's.
@@ -244,9 +257,15 @@ impl Segments {
             // SAFETY: segments live as long as the queue.
             let head = unsafe { &*front }.head();
             if self.front.load(Ordering::Acquire) == front {
-                break head;
+                return head;
             }
-        };
+        }
+    }
+
+    /// Computes the limit anew, and looks again.
+    #[inline]
+    fn renew_limit(&self, position: usize) -> bool {
+        let head = self.head();
         let limit = if head & GUARDED == 0 {
             head.wrapping_add(self.reach)
         } else {

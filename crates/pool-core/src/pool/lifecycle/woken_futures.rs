@@ -1,26 +1,33 @@
-//! `WokenFutures`: the futures of a pool that were woken. Their entries are in a list of their own,
-//! which has no bound.
+//! `WokenFutures`: the futures of a pool that were woken. Their entries are in a queue of their
+//! own, which has no bound.
+//!
+//! The queue is that of jobs (`queue/segments`): one read-modify-write a side. It ends for
+//! dequeuers where a thread is between claim and mark, and that thread notifies a worker
+//! afterwards. A worker that is about to leave for good, which nobody could notify any more, must
+//! not be misled by that: it asks [`may_come`](WokenFutures::may_come).
 
-use std::mem;
-
-use crossbeam_deque::Injector;
+use std::mem::{self, MaybeUninit};
 
 use super::Lifecycle;
 use crate::cell::future::queue_side::WokenEntry;
-use crate::queue::shared;
-use crate::task::Task;
+use crate::queue::segments::Segments;
+use crate::task::{Task, TaskPlace, TaskRef};
+
+/// The slots of a segment: 16 KiB, half of a core's nearest cache, so that few woken futures stay
+/// there. Memory goes back to the system in whole pages, and a segment has several of them.
+const SLOTS: usize = if cfg!(pool_loom) { 2 } else { 256 };
 
 /// Also a hosted future that asks for a slot has an entry here. An entry of a future that was
 /// polled elsewhere in the meantime is dead: it finds nothing to do.
 pub(crate) struct WokenFutures {
-    /// First in, first out.
-    entries: Injector<Task>,
+    /// First in, first out. Its capacity is more than any memory holds.
+    entries: Segments,
 }
 
 impl WokenFutures {
     pub(super) fn new() -> Self {
         Self {
-            entries: Injector::new(),
+            entries: Segments::in_segments_of(SLOTS, usize::MAX),
         }
     }
 
@@ -32,14 +39,21 @@ impl WokenFutures {
             mem::forget(task);
             return;
         }
-        self.entries.push(task);
+        let mut place = MaybeUninit::uninit();
+        let pushed = self.entries.push(TaskRef::new(&mut place, task), || ());
+        assert!(pushed.is_ok(), "it has no bound");
         life.notify();
     }
 
     /// Takes the future that was woken first.
-    #[inline]
     pub(crate) fn pop(&self) -> Option<Task> {
-        shared::steal(&self.entries)
+        Some(self.pop_to(&mut MaybeUninit::uninit())?.into_task())
+    }
+
+    /// Moves the entry of the future that was woken first to `place`.
+    #[inline]
+    pub(crate) fn pop_to<'a>(&self, place: TaskPlace<'a>) -> Option<TaskRef<'a>> {
+        self.entries.pop(place).ok()
     }
 
     /// Checks up to `most` entries, and drops those of futures that have ended. The others go to
@@ -49,7 +63,7 @@ impl WokenFutures {
     /// that these do not pile up.
     #[cold]
     pub(crate) fn drop_dead_entries(&self, most: usize, life: &Lifecycle) {
-        for _ in 0..most.min(self.entries.len()) {
+        for _ in 0..most.min(self.entries.about_len()) {
             let Some(task) = self.pop() else { return };
             let id = task.id();
             match task.into_payload::<WokenEntry>() {
@@ -63,5 +77,10 @@ impl WokenFutures {
     #[inline]
     pub(super) fn is_empty(&self) -> bool {
         self.entries.is_empty()
+    }
+
+    /// Returns whether an entry is queued, or is just being queued by another thread.
+    pub(super) fn may_come(&self) -> bool {
+        self.entries.has_claims()
     }
 }

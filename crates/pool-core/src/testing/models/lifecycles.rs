@@ -282,6 +282,23 @@ fn no_future_is_left_asleep_by_the_last_worker() {
     });
 }
 
+/// A future is woken as another thread is just queueing one in front of it: the last worker waits
+/// for that one, and leaves neither behind.
+#[test]
+fn no_woken_future_is_left_by_the_last_worker() {
+    model(|| {
+        let life = life();
+        life.stop();
+        let other = {
+            let life = StdArc::clone(&life);
+            thread::spawn(move || life.woken.requeue(nothing(), &life))
+        };
+        life.woken.requeue(nothing(), &life);
+        assert!(work_to_the_end(&life), "it is left behind");
+        other.join().unwrap();
+    });
+}
+
 /// Adds a task to the woken ones.
 struct Requeues(StdArc<Lifecycle>);
 
