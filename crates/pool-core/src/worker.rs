@@ -66,6 +66,8 @@ use crate::sys::machine::{self, Point};
 use crate::task::{Task, TaskRef};
 use crate::worker::status::Status;
 use after_job::AfterJob;
+#[cfg(all(test, pool_loom))]
+pub(crate) use current::Entered;
 pub(crate) use current::current_index;
 pub use deferred_action::DeferredAction;
 pub(crate) use frame::Frame;

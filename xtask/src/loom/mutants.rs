@@ -192,8 +192,8 @@ mutants! {
     }
     "testing::models::a_wake_is_followed_by_a_poll" {
         turn_forgets_a_wake_during_a_poll: "a wake during a poll leaves no mark", in "cell::poll_state",
-            "POLLING | WOKEN => Some(state & QUEUED | WOKEN)," =>
-            "POLLING | WOKEN => Some(if MUTANT { state } else { state & QUEUED | WOKEN }),";
+            "POLLING | WOKEN => Some(state & MARKS | WOKEN)," =>
+            "POLLING | WOKEN => Some(if MUTANT { state } else { state & MARKS | WOKEN }),";
         turn_second_wake_not_released: "a second wake during a poll releases nothing", in "cell::poll_state",
             "OVER => None," =>
             "OVER => None,
@@ -204,17 +204,44 @@ mutants! {
     }
     "testing::models::a_helped_future_is_queued_once" {
         turn_queues_twice: "a future is queued while an entry of it is", in "cell::poll_state",
-            "if before & QUEUED == 0 {" =>
-            "if MUTANT || before & QUEUED == 0 {";
+            "before & QUEUED == 0" =>
+            "MUTANT || before & QUEUED == 0";
+    }
+    "testing::models::a_wake_and_a_helper_see_each_other" {
+        turn_wake_sees_no_helper: "a wake does not look for the mark of a helper", in "cell::poll_state",
+            "before & HELPED != 0" =>
+            "!MUTANT && before & HELPED != 0";
+        turn_suspension_forgets_the_helper: "a suspension takes the mark of a helper away", in "cell::poll_state",
+            "POLLING => state & MARKS | IDLE," =>
+            "POLLING => state & if MUTANT { QUEUED } else { MARKS } | IDLE,";
+        turn_dequeuer_forgets_the_helper: "a dequeuer takes the mark of a helper away", in "cell::poll_state",
+            "DUE => Some(state & HELPED | POLLING)," =>
+            "DUE => Some(if MUTANT { POLLING } else { state & HELPED | POLLING }),";
+        turn_helper_leaves_no_mark: "a helper leaves no mark", in "cell::poll_state",
+            "self.0.fetch_or(HELPED, Ordering::Relaxed);" =>
+            "if !MUTANT { self.0.fetch_or(HELPED, Ordering::Relaxed); }";
+        turn_helper_overwrites_a_wake: "a helper's mark is not put down in one step", in "cell::poll_state",
+            "self.0.fetch_or(HELPED, Ordering::Relaxed);" =>
+            "if MUTANT {
+                let state = self.0.load(Ordering::Relaxed);
+                self.0.store(state | HELPED, Ordering::Relaxed);
+            } else {
+                self.0.fetch_or(HELPED, Ordering::Relaxed);
+            }";
     }
     "cell::future::models::a_woken_future_comes_back" {
         future_suspends_without_a_way_back: "a future that was woken during its poll is not queued again", in "cell::future",
-            "self.tell_of(self.poll_state.suspend());" =>
+            "let due = self.poll_state.suspend();" =>
             "let due = self.poll_state.suspend();
-                    if !MUTANT { self.tell_of(due); }";
+                    let due = if MUTANT { Due::NOTHING } else { due };";
         future_has_no_home: "a future suspends before its pool is noted in its cell", in "cell::future",
             "self.lock_links().pool = Some(Arc::clone(life));" =>
             "()";
+    }
+    "cell::future::models::a_future_that_is_woken_on_a_worker_comes_back" {
+        wake_on_a_worker_queues_nothing: "a wake on a worker of the pool queues no entry", in "cell::future",
+            "self.requeue(worker.life())" =>
+            "if !MUTANT { self.requeue(worker.life()) }";
     }
     "cell::future::models::a_cancelled_future_is_ended_by_its_host" {
         host_is_not_known: "a host suspends a future without leaving its waker", in "cell::future::polled",
@@ -231,6 +258,14 @@ mutants! {
         wake_tells_no_helper: "a wake does not tell the helper", in "cell::future",
             "if let Some(helper) = helper {" =>
             "if let Some(helper) = helper.filter(|_| !MUTANT) {";
+    }
+    "cell::future::models::a_helper_is_told_of_a_wake_on_a_worker" {
+        helper_is_not_noted: "a helper leaves its waker without a mark", in "cell::future::polled",
+            "self.poll_state.note_helper();" =>
+            "if !MUTANT { self.poll_state.note_helper(); }";
+        wake_on_a_worker_sees_no_helper: "a wake on a worker does not look for the mark", in "cell::future",
+            "Some(worker) if !due.must_tell =>" =>
+            "Some(worker) if MUTANT || !due.must_tell =>";
     }
     "cell::future::models::a_helper_hears_what_its_future_awaits" {
         future_notes_in_silence: "a helper is not told what its future awaits", in "cell::future",

@@ -271,11 +271,11 @@ mutants! {
     }
     "pool-channel conformance r802_a_future_is_polled_by_one_thread_at_a_time_and_never_after_its_end" {
         two_poll_a_future: "a future that is woken while it is polled may be polled by another worker", in "cell::poll_state",
-            "DUE => Some(POLLING)," => "DUE => Some(if MUTANT { IDLE } else { POLLING }),";
+            "DUE => Some(state & HELPED | POLLING)," => "DUE => Some(if MUTANT { IDLE } else { POLLING }),";
     }
     "pool-channel conformance r803_a_wake_is_never_refused_and_never_lost_from_any_thread_at_any_time" {
         a_wake_during_a_poll_is_lost: "a future that is woken while it is polled is not queued", in "cell::poll_state",
-            "POLLING | WOKEN => Some(state & QUEUED | WOKEN)," =>
+            "POLLING | WOKEN => Some(state & MARKS | WOKEN)," =>
             "POLLING | WOKEN if !MUTANT => Some(state & QUEUED | WOKEN),";
     }
     "pool-channel conformance r804_a_future_that_wakes_itself_without_end_starves_nobody" {

@@ -12,9 +12,13 @@
 //! future is given the host's own waker, so its wakes pass this cell by.
 //!
 //! # A wake and a helper
-//! A wake makes the future due and then takes the lock of `links` to find pool and helper. A helper
-//! leaves its waker under that lock and then looks whether the future is due. So either the wake
-//! finds the helper, or the helper finds the future due.
+//! A helper leaves its waker under the lock of `links`, marks the future as helped, and then looks
+//! whether it is due. A wake makes it due, and looks for the helper under that lock if the mark is
+//! there (`poll_state`). So either the wake finds the helper, or the helper finds the future due.
+//!
+//! A wake of a future without a helper needs only its pool. On a worker of that pool it takes no
+//! lock, and adds no count to the pool: the worker keeps the pool alive. Elsewhere it gets the pool
+//! from `links`.
 //!
 //! What the future awaits of its own pool is noted under the lock too, after the poll that awaited
 //! it and before the poll is given back, and the helper is told. So a helper knows all of it, or
@@ -369,7 +373,10 @@ impl<S: Source> AsyncCell<S> {
                 // What happened before the note woke nobody.
                 let Some(interrupted) = self.interruption(life) else {
                     drop(frame);
-                    self.tell_of(self.poll_state.suspend());
+                    let due = self.poll_state.suspend();
+                    if due.is_something() {
+                        Arc::clone(self).tell_of(due);
+                    }
                     return;
                 };
                 Concluded::Ends(Err(interrupted.into()))
@@ -506,23 +513,51 @@ impl<S: Source> AsyncCell<S> {
         true
     }
 
+    /// Notes a wake. Returns what is to be done for it: by [`tell_of`](Self::tell_of), if it is
+    /// something. A job that is still queued is ended here, if its terms say so.
+    #[inline]
+    fn note_wake(&self) -> Due {
+        if self.state.is_started() {
+            return self.poll_state.wake();
+        }
+        if let Some(interrupted) = refuse_start(self.terms.as_deref()) {
+            self.end_unstarted(interrupted.into(), Tells::Observer);
+        }
+        Due::NOTHING
+    }
+
     /// Does what `due` asks for: queues an entry among the woken futures of the pool, and calls the
     /// helper's waker. A host needs neither, since the future's wakes go to its own waker.
-    fn tell_of(self: &Arc<Self>, due: Due) {
-        if due == Due::No {
-            return;
+    #[inline]
+    fn tell_of(self: Arc<Self>, due: Due) {
+        // A started job stays in its pool.
+        let is_own = |worker: &Worker| self.state.pool() == Some(worker.life().id);
+        match Worker::current().filter(is_own) {
+            Some(worker) if !due.must_tell => self.requeue(worker.life()),
+            _ => self.tell_by_links(due),
         }
+    }
+
+    /// Does the same where pool and helper are to be found in the links.
+    #[inline(never)]
+    fn tell_by_links(self: Arc<Self>, due: Due) {
         let (pool, helper) = {
             let links = self.links.lock_unpoisoned();
-            (links.pool.clone(), links.helper.clone())
+            let pool = links.pool.as_ref().filter(|_| due.must_queue);
+            (pool.cloned(), links.helper.clone())
         };
-        if let (Due::Queue, Some(pool)) = (due, pool) {
-            let entry = WokenEntry(Arc::clone(self) as _);
-            pool.woken.requeue(Task::new(self.id, entry), &pool);
+        if let Some(pool) = pool {
+            self.requeue(&pool);
         }
         if let Some(helper) = helper {
             wake_contained(helper);
         }
+    }
+
+    /// Queues an entry among the woken futures of `life`, which is the job's pool.
+    fn requeue(self: Arc<Self>, life: &Lifecycle) {
+        let id = self.id;
+        life.woken.requeue(Task::new(id, WokenEntry(self)), life);
     }
 
     /// Drops the waker that the handle's side left here as a helper, and those it left in the
@@ -549,20 +584,21 @@ fn split<T, E>(concluded: Concluded<T, E>) -> (Resolution<T, E>, Option<E>) {
 }
 
 impl<S: Source> Wake for AsyncCell<S> {
+    /// As [`wake_by_ref`](Self::wake_by_ref). The waker's count becomes that of the entry.
     fn wake(self: Arc<Self>) {
-        self.wake_by_ref();
+        let due = self.note_wake();
+        if due.is_something() {
+            self.tell_of(due);
+        }
     }
 
     /// Called by the future's own wakes, by a canceller, by the job's token, and by the clock at
     /// its deadline. Each of these may come while the job is queued: then it ends the job if its
     /// terms say so. Later it makes the future due.
     fn wake_by_ref(self: &Arc<Self>) {
-        if !self.state.is_started() {
-            if let Some(interrupted) = refuse_start(self.terms.as_deref()) {
-                self.end_unstarted(interrupted.into(), Tells::Observer);
-            }
-            return;
+        let due = self.note_wake();
+        if due.is_something() {
+            Arc::clone(self).tell_of(due);
         }
-        self.tell_of(self.poll_state.wake());
     }
 }

@@ -21,7 +21,7 @@ use loom::sync::atomic::{AtomicUsize, Ordering::Relaxed};
 use loom::sync::{Arc, Condvar, Mutex};
 use loom::thread;
 
-use crate::cell::poll_state::{Due, PollState};
+use crate::cell::poll_state::PollState;
 use crate::cell::state::State;
 use crate::job::id::JobId;
 use crate::job::outcome::Outcome;
@@ -161,7 +161,7 @@ fn a_wake_is_followed_by_a_poll() {
                 let future = Arc::clone(&future);
                 thread::spawn(move || {
                     future.events.fetch_add(1, Relaxed);
-                    if future.turn.wake() == Due::Queue {
+                    if future.turn.wake().must_queue {
                         future.due.fetch_add(1, Relaxed);
                     }
                 })
@@ -195,7 +195,7 @@ fn a_helped_future_is_queued_once() {
         };
         for _ in 0..2 {
             future.events.fetch_add(1, Relaxed);
-            if future.turn.wake() == Due::Queue {
+            if future.turn.wake().must_queue {
                 future.due.fetch_add(1, Relaxed);
             }
             assert!(future.due.load(Relaxed) <= 1, "an entry is queued twice");
@@ -204,6 +204,33 @@ fn a_helped_future_is_queued_once() {
         assert!(future.due.load(Relaxed) <= 1, "an entry is queued twice");
         future.poll_while_due();
         assert_eq!(future.last_seen.load(Relaxed), 2);
+    });
+}
+
+/// A helper comes as a future is polled, suspended, woken, dequeued and woken once more: the last
+/// wake learns of the helper, or the helper finds the future due. So it is for a second helper,
+/// which finds the mark of the first.
+#[test]
+fn a_wake_and_a_helper_see_each_other() {
+    model(|| {
+        let turn = Arc::new(PollState::new());
+        let helpers = [(); 2].map(|()| {
+            let turn = Arc::clone(&turn);
+            thread::spawn(move || {
+                turn.note_helper();
+                turn.begin()
+            })
+        });
+        assert!(!turn.suspend().is_something());
+        let mut due = turn.wake();
+        if turn.begin_dequeued() {
+            assert!(!turn.suspend().is_something());
+            due = turn.wake();
+        }
+        let has_begun = helpers.map(|helper| helper.join().unwrap());
+        assert!(due.must_queue, "no entry was queued");
+        assert!(due.must_tell || has_begun.contains(&true), "both sleep");
+        assert!(has_begun != [true; 2], "two polls at once");
     });
 }
 
@@ -246,7 +273,7 @@ impl SleepyFuture {
     fn poll(&self) {
         self.polled
             .with_mut(|_| self.last_seen.store(self.events.load(Relaxed), Relaxed));
-        if self.turn.suspend() == Due::Queue {
+        if self.turn.suspend().must_queue {
             self.due.fetch_add(1, Relaxed);
         }
     }

@@ -17,7 +17,7 @@ use crate::pool::lifecycle::{Leftovers, Submission};
 use crate::task::Accepted;
 use crate::testing::models::{Token, life, life_of, model};
 use crate::testing::noop_engine::NoopEngine;
-use crate::worker::{Awaited, Helped, Worker};
+use crate::worker::{Awaited, Entered, Helped, Worker};
 
 fn cell() -> StdArc<AsyncCell<InfallibleSource<Pending<()>>>> {
     AsyncCell::new(JobId::next(), InfallibleSource(pending()), None)
@@ -105,11 +105,47 @@ fn a_woken_future_comes_back() {
     });
 }
 
+/// The same, where the waker fires on a worker of the pool.
+#[test]
+fn a_future_that_is_woken_on_a_worker_comes_back() {
+    model(|| {
+        let event = OneEvent::default();
+        let cell = AsyncCell::new(JobId::next(), InfallibleSource(event.clone()), None);
+        let engine = StdArc::new(NoopEngine(life()));
+        let worker = Worker::new(&engine, 0, 0, false);
+        // Loom's threads share the locals of one: all of them are this worker.
+        let _entered = worker.enter();
+        assert!(Submission::begin(&engine.0).is_some());
+        assert_eq!(cell.accept(&engine.0), Accepted::Yes);
+        let waker = thread::spawn(move || event.happens());
+        StdArc::clone(&cell).run_first(&worker);
+        waker.join().unwrap();
+        while let Some(task) = engine.0.woken.pop() {
+            task.run(&worker);
+        }
+        assert_eq!(cell.state.outcome(), Some(Outcome::Completed));
+        assert_eq!(engine.0.stats().completed, 1);
+    });
+}
+
 /// A joiner helps a future that its pool's worker dequeues at that very moment, and an event wakes
 /// it: it is started by one of them, is polled after the event, ends once, and is counted once.
 #[test]
 fn a_future_that_is_helped_ends_once() {
-    model(|| {
+    check_that_a_helped_future_ends(|_| None);
+}
+
+/// The same, where the waker fires on a worker of the pool, and so needs no lock unless there is a
+/// helper.
+#[test]
+fn a_helper_is_told_of_a_wake_on_a_worker() {
+    // Loom's threads share the locals of one: all of them are this worker.
+    check_that_a_helped_future_ends(|worker| Some(worker.enter()));
+}
+
+/// `enter` makes the thread that wakes and dequeues a worker, or does not.
+fn check_that_a_helped_future_ends(enter: fn(&Worker) -> Option<Entered<'_>>) {
+    model(move || {
         let event = OneEvent::default();
         let engine = StdArc::new(NoopEngine(life_of(2)));
         let cell = AsyncCell::new(JobId::next(), InfallibleSource(event.clone()), None);
@@ -132,8 +168,9 @@ fn a_future_that_is_helped_ends_once() {
                 }
             })
         };
-        event.happens();
         let worker = Worker::new(&engine, 0, 0, false);
+        let _entered = enter(&worker);
+        event.happens();
         StdArc::clone(&cell).run_first(&worker);
         joiner.join().unwrap();
         while let Some(task) = engine.0.woken.pop() {

@@ -133,7 +133,7 @@ impl<S: Source> Awaited for AsyncCell<S> {
 
     /// Leaves the helper's waker in the links, and then makes what progress there is: the first
     /// poll, a poll that is due, or the loan of the helper's seat to a hosted future that waits for
-    /// a slot. The waker is left first, so that a wake in between is not missed.
+    /// a slot. The waker is left first, and marked, so that a wake in between is not missed.
     fn help(self: Arc<Self>, worker: &Worker, waker: &Waker) -> Helped {
         if self.state.is_ended() {
             return Helped::Over;
@@ -145,6 +145,7 @@ impl<S: Source> Awaited for AsyncCell<S> {
             let waits = links.waits.as_ref();
             (former, waits.and_then(|waits| waits.seeking.clone()))
         };
+        self.poll_state.note_helper();
         drop_contained(former);
         if self.state.claim(worker.life().id) {
             self.poll_as(worker, Poller::Starter, Place::Keeps);
