@@ -66,8 +66,6 @@ use crate::sys::machine::{self, Point};
 use crate::task::{Task, TaskRef};
 use crate::worker::status::Status;
 use after_job::AfterJob;
-#[cfg(all(test, pool_loom))]
-pub(crate) use current::Entered;
 pub(crate) use current::current_index;
 pub use deferred_action::DeferredAction;
 pub(crate) use frame::Frame;
@@ -391,9 +389,16 @@ impl Worker {
         self.0.slot
     }
 
-    /// Runs one entry of the list of woken futures. Returns false if the list is empty.
+    /// Runs one entry of the list of woken futures. Returns false if the list seems empty, which
+    /// nearly each second look of a worker finds.
     #[inline]
     pub(crate) fn run_woken(&self) -> bool {
+        !self.life().woken.seems_empty() && self.run_first_woken()
+    }
+
+    /// Does the part of [`run_woken`](Self::run_woken) that is due where the list is not empty.
+    #[inline(never)]
+    fn run_first_woken(&self) -> bool {
         let mut place = MaybeUninit::uninit();
         let Some(task) = self.life().woken.pop_to(&mut place) else {
             return false;

@@ -17,7 +17,7 @@ use crate::pool::lifecycle::{Leftovers, Submission};
 use crate::task::Accepted;
 use crate::testing::models::{Token, life, life_of, model};
 use crate::testing::noop_engine::NoopEngine;
-use crate::worker::{Awaited, Entered, Helped, Worker};
+use crate::worker::{Awaited, Helped, Worker};
 
 fn cell() -> StdArc<AsyncCell<InfallibleSource<Pending<()>>>> {
     AsyncCell::new(JobId::next(), InfallibleSource(pending()), None)
@@ -132,7 +132,7 @@ fn a_future_that_is_woken_on_a_worker_comes_back() {
 /// it: it is started by one of them, is polled after the event, ends once, and is counted once.
 #[test]
 fn a_future_that_is_helped_ends_once() {
-    check_that_a_helped_future_ends(|_| None);
+    check_that_a_helped_future_ends(false);
 }
 
 /// The same, where the waker fires on a worker of the pool, and so needs no lock unless there is a
@@ -140,11 +140,11 @@ fn a_future_that_is_helped_ends_once() {
 #[test]
 fn a_helper_is_told_of_a_wake_on_a_worker() {
     // Loom's threads share the locals of one: all of them are this worker.
-    check_that_a_helped_future_ends(|worker| Some(worker.enter()));
+    check_that_a_helped_future_ends(true);
 }
 
-/// `enter` makes the thread that wakes and dequeues a worker, or does not.
-fn check_that_a_helped_future_ends(enter: fn(&Worker) -> Option<Entered<'_>>) {
+/// `on_worker`: the thread that wakes and dequeues is a worker, and not only acts as one.
+fn check_that_a_helped_future_ends(on_worker: bool) {
     model(move || {
         let event = OneEvent::default();
         let engine = StdArc::new(NoopEngine(life_of(2)));
@@ -169,7 +169,7 @@ fn check_that_a_helped_future_ends(enter: fn(&Worker) -> Option<Entered<'_>>) {
             })
         };
         let worker = Worker::new(&engine, 0, 0, false);
-        let _entered = enter(&worker);
+        let _entered = on_worker.then(|| worker.enter());
         event.happens();
         StdArc::clone(&cell).run_first(&worker);
         joiner.join().unwrap();

@@ -74,6 +74,13 @@ impl WokenFutures {
         }
     }
 
+    /// Returns whether nothing was woken, as far as a cheap look tells. A worker asks
+    /// [`Lifecycle::has_woken`] before it rests.
+    #[inline(always)]
+    pub(crate) fn seems_empty(&self) -> bool {
+        self.entries.seems_empty()
+    }
+
     #[inline]
     pub(super) fn is_empty(&self) -> bool {
         self.entries.is_empty()

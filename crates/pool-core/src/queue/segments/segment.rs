@@ -190,6 +190,13 @@ impl Segment {
         (tail == head | CLOSED && !next.is_null()).then_some(next)
     }
 
+    /// Whether this segment is open, and the next position to be pushed is this one. Out of date at
+    /// once.
+    #[inline(always)]
+    pub(super) fn ends_at(&self, position: usize) -> bool {
+        self.tail.load(Ordering::Relaxed) == position
+    }
+
     #[inline]
     pub(super) fn head(&self) -> usize {
         // ORDERING: Acquire: what the caller reads next is read after it.
