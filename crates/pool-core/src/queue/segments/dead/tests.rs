@@ -72,7 +72,7 @@ fn random_turns(slots: usize, capacity: usize, seed: u64) {
                 let is_freed = queue.release(&ended.entry(), &mut Vec::new());
                 assert!(!is_freed, "its pusher has freed the place");
             }
-            0..6 => {
+            1..6 => {
                 let job = Endable::new();
                 assert_eq!(push(&queue, &job), living.len() < capacity, "{living:?}");
                 if living.len() < capacity {
