@@ -2,6 +2,7 @@
 //! job's history is checked against the contract.
 
 mod books;
+mod crowd;
 mod jobs;
 mod neighbours;
 mod round;
@@ -33,6 +34,8 @@ const EVERY: usize = 10;
 const MOST_NEW_MAPPINGS: u64 = 64;
 /// One round in this many has several pools that use each other.
 const NEIGHBOURS: u64 = 4;
+/// In one round in this many, which is none of those, most jobs end in the queue.
+const CROWD: u64 = 9;
 
 #[derive(Args)]
 pub(crate) struct Options {
@@ -105,6 +108,8 @@ fn soak(backend: Backend, time: Duration, seed: u64, watched: &Watched) -> Resul
         let seed = seed.wrapping_add(rounds as u64);
         let run = if seed.is_multiple_of(NEIGHBOURS) {
             neighbours::run
+        } else if seed.is_multiple_of(CROWD) {
+            crowd::run
         } else {
             round::run
         };
