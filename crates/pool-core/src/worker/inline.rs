@@ -7,7 +7,7 @@ use crate::task::Task;
 
 /// How many jobs may be within each other on one stack before a child is queued instead of run in
 /// place: 16 KiB for each of them in a stack of the usual 2 MiB.
-const MOST_IN_PLACE: usize = 128;
+pub(super) const MOST_IN_PLACE: usize = 128;
 /// Children that one job queues so, past the bound: a job that submits without end takes no more
 /// memory than this.
 const MOST_PAST_BOUND: usize = 1024;

@@ -48,6 +48,7 @@ use crate::submit::join::ForkedHalf;
 use crate::sys::asymmetric_fence::heavy;
 use crate::sys::sync::{AtomicBool, LockExt, Mutex, Ordering};
 use crate::task::Task;
+use crate::worker::inline::MOST_IN_PLACE;
 use crate::worker::park::{Looks, block_on, look_between_yields};
 
 /// How many jobs may be within each other on a stack on which a joiner takes one more part.
@@ -349,7 +350,11 @@ impl Worker {
 
     /// Runs a stolen half. A pool that is being cancelled takes no new job: the half is left to its
     /// joiner.
+    ///
+    /// It is run in place and never queued: its joiner waits until it is called, and may be on the
+    /// last worker that looks at the queue.
     fn run_half(&self, half: Task) {
+        debug_assert!(self.may_run_in_place() && self.own_jobs() < MOST_IN_PLACE);
         if let Err(refused) = self.run_inline(half) {
             drop(refused);
         }
