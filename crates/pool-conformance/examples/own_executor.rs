@@ -101,6 +101,14 @@ impl TaskQueue for LockedQueue {
     }
 
     fn push_unbounded(&self, task: Task) {
+        // It takes a slot, also where none is left: no push succeeds until some have left.
+        let has_place = !task.is_over();
+        let mut tasks = self.lock();
+        tasks.placed += usize::from(has_place);
+        tasks.queued.push_back((task, has_place));
+    }
+
+    fn push_past_bound(&self, task: Task) {
         // It takes no slot, so chains of such tasks keep no submitter out.
         self.lock().queued.push_back((task, false));
     }

@@ -72,6 +72,11 @@ use crate::worker::Worker;
 ///     }
 ///
 ///     fn push_unbounded(&self, task: Task) {
+///         let has_place = !task.is_over();
+///         self.lock().push_back((task, has_place));
+///     }
+///
+///     fn push_past_bound(&self, task: Task) {
 ///         self.lock().push_back((task, false));
 ///     }
 ///
@@ -129,7 +134,8 @@ pub trait TaskQueue: Send + Sync + 'static {
 
     /// Queues a task whatever the bound: one that a swap hands over, at most as many as fit by the
     /// bound of the pool they left, and before anything else is queued. So a queue that keeps an
-    /// order pushes it to the back.
+    /// order pushes it to the back. It takes a place, also where none is left: no push succeeds
+    /// then until the queue is below its bound. Otherwise each swap would make the queue longer.
     ///
     /// Called by the thread that swaps, while nobody else pushes to this queue.
     fn push_unbounded(&self, task: Task);
@@ -138,7 +144,7 @@ pub trait TaskQueue: Send + Sync + 'static {
     /// the innermost of very many. Such a task takes no place: chains that are always queued so
     /// would keep all others out (`R107`).
     ///
-    /// The default treats it like a task that a swap hands over.
+    /// The default treats it like a task that a swap hands over. A queue with a bound overrides it.
     fn push_past_bound(&self, task: Task) {
         self.push_unbounded(task);
     }

@@ -135,6 +135,17 @@ impl TaskQueue for DrawnQueue {
     }
 
     fn push_unbounded(&self, task: Task) {
+        let has_place = if task.is_over() {
+            HasPlace::No
+        } else {
+            HasPlace::Yes
+        };
+        let mut queue = self.lock();
+        queue.placed += usize::from(has_place == HasPlace::Yes);
+        queue.tasks.push_back((task, has_place));
+    }
+
+    fn push_past_bound(&self, task: Task) {
         self.lock().tasks.push_back((task, HasPlace::No));
     }
 

@@ -45,8 +45,8 @@ pub struct Stats {
     pub abandoned: u64,
     /// Jobs given back unstarted by a shutdown.
     pub unstarted: u64,
-    /// Jobs accepted and not started: no more than the capacity, and than those beyond it that are
-    /// there by a swap or were submitted by jobs within very many others.
+    /// Jobs accepted and not started: no more than the capacity, and than those beyond it that were
+    /// submitted by jobs within very many others.
     pub queued: u64,
     /// Jobs started and not over, suspended futures included.
     pub running: u64,

@@ -24,7 +24,9 @@
 //! and costs no read-modify-write.
 //!
 //! An entry whose job ended in the queue has no place any more: such entries are told apart in
-//! `segments/dead.rs`, and the limit is further by their number.
+//! `segments/dead.rs`, and the limit is further by their number. Places that are taken by tasks
+//! that lie elsewhere are **overdrawn**: a pusher compares a position that is further by their
+//! number.
 //!
 //! # Order of a dequeuer's looks
 //! A dequeuer reads the pointer to the front, the segment's head, the mark there, and then the
@@ -90,6 +92,8 @@ struct Back {
     segment: AtomicPtr<Segment>,
     /// A position that may not be pushed yet, as far as is known: the true one or less.
     limit: AtomicUsize,
+    /// How many places are taken by tasks that lie elsewhere, times [`STEP`].
+    overdrawn: AtomicUsize,
 }
 
 /// Segments that are not linked. The queue's lock is held while segments are linked or taken out.
@@ -128,6 +132,7 @@ impl Segments {
             back: CachePadded::new(Back {
                 segment: AtomicPtr::new(first),
                 limit: AtomicUsize::new(reach),
+                overdrawn: AtomicUsize::new(0),
             }),
             front: CachePadded::new(AtomicPtr::new(first)),
             reach,
@@ -251,9 +256,23 @@ impl Segments {
         }
     }
 
+    /// Takes a place for a task that lies elsewhere, also where none is left: pushes are refused
+    /// then, until one more has come free than otherwise.
+    pub(crate) fn overdraw(&self) {
+        // ORDERING: Relaxed: a thread that pushes after this was called by another learned of that.
+        self.back.overdrawn.fetch_add(STEP, Ordering::Relaxed);
+    }
+
+    /// Gives such a place back.
+    pub(crate) fn repay(&self) {
+        self.back.overdrawn.fetch_sub(STEP, Ordering::Relaxed);
+    }
+
     /// Whether a position may be pushed now.
     #[inline(always)]
     fn is_below_limit(&self, position: usize) -> bool {
+        let overdrawn = self.back.overdrawn.load(Ordering::Relaxed);
+        let position = position.wrapping_add(overdrawn);
         // ORDERING: Relaxed: whatever was stored is a limit.
         is_before(position, self.back.limit.load(Ordering::Relaxed)) || self.renew_limit(position)
     }

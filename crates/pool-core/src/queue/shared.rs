@@ -5,12 +5,16 @@
 //! and children of jobs that are nested too deep to run them in place. They lie in two lists of
 //! their own, with one count. A pop looks at the count, and at the lists only if it is not zero. So
 //! the path that nearly all tasks take is that of the main queue and one load more.
+//!
+//! A task that was handed over takes a place, also where none is left: the queue is then above its
+//! bound, and takes no other task in until it is below. So one swap after the other makes the queue
+//! no longer. The place is a held one (`cell::ticket`), which its job frees if it ends here.
 
 use std::fmt;
 
 use crossbeam_deque::{Injector, Steal};
 
-use crate::cell::ticket::DeadEntry;
+use crate::cell::ticket::{DeadEntry, QueuedJob};
 use crate::pool::lifecycle::Lifecycle;
 use crate::queue::TaskQueue;
 use crate::queue::segments::Segments;
@@ -106,6 +110,34 @@ impl SharedQueue {
         self.main.pop(place)
     }
 
+    /// Queues a task that was handed over, whose place is the caller's to count. For a queue that
+    /// has this one inside, as the others.
+    pub(crate) fn push_handed_over(&self, task: Task) {
+        self.past_bound.push(&self.past_bound.handed_over, task);
+    }
+
+    /// Releases an entry that came in by [`push_telling`](Self::push_telling). For a queue that has
+    /// this one inside, as the others.
+    pub(crate) fn release_pushed(&self, entry: &DeadEntry<'_>, taken_out: &mut Vec<Task>) -> bool {
+        self.main.release(entry, taken_out)
+    }
+
+    /// A task has come out: frees the place that it has, if it was handed over. Returns whether a
+    /// place is free that was not before.
+    fn has_left(&self, task: &Task, queued_by: QueuedBy) -> bool {
+        match queued_by {
+            QueuedBy::Push => true,
+            QueuedBy::PushPastBound => false,
+            QueuedBy::PushUnbounded => {
+                let is_free = task.take_place();
+                if is_free {
+                    self.main.repay();
+                }
+                is_free
+            }
+        }
+    }
+
     /// Queues a task that needs a place. For a queue that has this one inside, as
     /// [`pop_telling`](Self::pop_telling) is: calls `freed` if the job is over, and the place that
     /// it had for a moment is free again.
@@ -152,12 +184,22 @@ impl TaskQueue for SharedQueue {
     }
 
     fn release(&self, entry: &DeadEntry<'_>, taken_out: &mut Vec<Task>) -> bool {
-        self.main.release(entry, taken_out)
+        if entry.find() && entry.take_held() {
+            self.main.repay();
+            return true;
+        }
+        self.release_pushed(entry, taken_out)
     }
 
-    /// Queues a task that a swap hands over. It is popped before all tasks that have a place.
+    /// Queues a task that a swap hands over. It is popped before all others, and takes a place even
+    /// where none is left.
     fn push_unbounded(&self, task: Task) {
-        self.past_bound.push(&self.past_bound.handed_over, task);
+        self.main.overdraw();
+        let is_over = task.queued_job().is_some_and(QueuedJob::enter_held);
+        if is_over && task.take_place() {
+            self.main.repay();
+        }
+        self.push_handed_over(task);
     }
 
     /// Queues a child past the bound. It alternates with the tasks that have a place.
@@ -175,7 +217,7 @@ impl TaskQueue for SharedQueue {
     fn pop<'a>(&self, worker: &Worker, place: TaskPlace<'a>) -> Option<TaskRef<'a>> {
         let mut queued_by = QueuedBy::Push;
         let task = self.pop_telling(place, &mut queued_by).ok()?;
-        if queued_by == QueuedBy::Push {
+        if self.has_left(&task, queued_by) {
             worker.life().room().freed();
         }
         Some(task)
@@ -194,7 +236,12 @@ impl TaskQueue for SharedQueue {
     /// Pops until nothing is found, and tells the room once. A push that is under way may come
     /// after it.
     fn take_all(&self, life: &Lifecycle) -> Vec<Task> {
-        let pop = || Task::popped_by(|place| self.pop_telling(place, &mut QueuedBy::Push));
+        let pop = || {
+            let mut queued_by = QueuedBy::Push;
+            let task = Task::popped_by(|place| self.pop_telling(place, &mut queued_by))?;
+            self.has_left(&task, queued_by);
+            Some(task)
+        };
         let tasks = std::iter::from_fn(pop).collect();
         life.room().freed();
         tasks

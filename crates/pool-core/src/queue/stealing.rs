@@ -153,7 +153,7 @@ impl TaskQueue for StealingQueue {
         }
         if entry.take_held() {
             self.ended.fetch_add(1, Ordering::Relaxed);
-        } else if !self.injector.release(entry, taken_out) {
+        } else if !self.injector.release_pushed(entry, taken_out) {
             return false;
         }
         self.permits.free(None);
@@ -168,7 +168,7 @@ impl TaskQueue for StealingQueue {
         if is_over && task.take_place() {
             self.permits.free(None);
         }
-        self.injector.push_unbounded(task);
+        self.injector.push_handed_over(task);
     }
 
     /// Queues a child past the bound, at the injector. It takes no place.

@@ -23,6 +23,7 @@ mod shutdown;
 mod start;
 mod swap_drops;
 mod swap_ends;
+mod swap_places;
 mod swaps;
 mod system;
 mod tokens;
