@@ -68,7 +68,7 @@ const WAYS: [Way; 6] = [
     }),
 ];
 
-/// Checks that exactly so many places are free, and frees again what it takes.
+/// Checks that exactly this many places are free. Leaves the queue as it was.
 #[track_caller]
 fn are_free(pool: &dyn Executor, places: usize, after: &str) {
     let held: Vec<Handle> = (0..places).map(|_| submit(pool)).collect();

@@ -88,33 +88,24 @@ impl Future for OneEvent {
 /// more and ends.
 #[test]
 fn a_woken_future_comes_back() {
-    model(|| {
-        let event = OneEvent::default();
-        let cell = AsyncCell::new(JobId::next(), InfallibleSource(event.clone()), None);
-        let engine = StdArc::new(NoopEngine(life()));
-        let worker = Worker::new(&engine, 0, 0, false);
-        let waker = thread::spawn(move || event.happens());
-        assert!(Submission::begin(&engine.0).is_some());
-        StdArc::clone(&cell).run_first(&worker);
-        waker.join().unwrap();
-        while let Some(task) = engine.0.woken.pop() {
-            task.run(&worker);
-        }
-        assert_eq!(cell.state.outcome(), Some(Outcome::Completed));
-        assert_eq!(engine.0.stats().completed, 1);
-    });
+    check_that_a_woken_future_comes_back(false);
 }
 
 /// The same, where the waker fires on a worker of the pool.
 #[test]
 fn a_future_that_is_woken_on_a_worker_comes_back() {
-    model(|| {
+    // Loom's threads share the locals of one: all of them are this worker.
+    check_that_a_woken_future_comes_back(true);
+}
+
+/// `on_worker`: the threads that wake and dequeue are a worker, and do not only act as one.
+fn check_that_a_woken_future_comes_back(on_worker: bool) {
+    model(move || {
         let event = OneEvent::default();
         let cell = AsyncCell::new(JobId::next(), InfallibleSource(event.clone()), None);
         let engine = StdArc::new(NoopEngine(life()));
         let worker = Worker::new(&engine, 0, 0, false);
-        // Loom's threads share the locals of one: all of them are this worker.
-        let _entered = worker.enter();
+        let _entered = on_worker.then(|| worker.enter());
         assert!(Submission::begin(&engine.0).is_some());
         assert_eq!(cell.accept(&engine.0), Accepted::Yes);
         let waker = thread::spawn(move || event.happens());
