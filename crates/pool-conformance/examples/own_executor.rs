@@ -69,6 +69,15 @@ struct Tasks {
     placed: usize,
 }
 
+impl Tasks {
+    /// Adds a task that takes a slot, unless its job was cancelled on its way here.
+    fn add(&mut self, task: Task) {
+        let has_place = !task.is_over();
+        self.placed += usize::from(has_place);
+        self.queued.push_back((task, has_place));
+    }
+}
+
 impl LockedQueue {
     fn lock(&self) -> MutexGuard<'_, Tasks> {
         self.tasks.lock().expect("nothing panics under this lock")
@@ -81,10 +90,7 @@ impl TaskQueue for LockedQueue {
         if tasks.placed >= self.capacity {
             return Err(task.into_task());
         }
-        // It may have been cancelled on its way here.
-        let has_place = !task.is_over();
-        tasks.placed += usize::from(has_place);
-        tasks.queued.push_back((task.into_task(), has_place));
+        tasks.add(task.into_task());
         Ok(())
     }
 
@@ -102,10 +108,7 @@ impl TaskQueue for LockedQueue {
 
     fn push_unbounded(&self, task: Task) {
         // It takes a slot, also where none is left: no push succeeds until some have left.
-        let has_place = !task.is_over();
-        let mut tasks = self.lock();
-        tasks.placed += usize::from(has_place);
-        tasks.queued.push_back((task, has_place));
+        self.lock().add(task);
     }
 
     fn push_past_bound(&self, task: Task) {

@@ -72,8 +72,9 @@ use crate::worker::Worker;
 ///     }
 ///
 ///     fn push_unbounded(&self, task: Task) {
+///         let mut tasks = self.lock(); // before the look: the job may end meanwhile
 ///         let has_place = !task.is_over();
-///         self.lock().push_back((task, has_place));
+///         tasks.push_back((task, has_place));
 ///     }
 ///
 ///     fn push_past_bound(&self, task: Task) {

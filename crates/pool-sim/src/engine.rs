@@ -43,6 +43,19 @@ struct Tasks {
     placed: usize,
 }
 
+impl Tasks {
+    /// Adds a task that takes a place, unless its job was cancelled on its way here.
+    fn add(&mut self, task: Task) {
+        let has_place = if task.is_over() {
+            HasPlace::No
+        } else {
+            HasPlace::Yes
+        };
+        self.placed += usize::from(has_place == HasPlace::Yes);
+        self.tasks.push_back((task, has_place));
+    }
+}
+
 /// Whether a task takes one of the places that are counted.
 #[derive(Clone, Copy, PartialEq, Eq)]
 enum HasPlace {
@@ -111,14 +124,7 @@ impl TaskQueue for DrawnQueue {
         if queue.placed >= self.capacity {
             return Err(task.into_task());
         }
-        // It may have been cancelled on its way here.
-        let has_place = if task.is_over() {
-            HasPlace::No
-        } else {
-            HasPlace::Yes
-        };
-        queue.placed += usize::from(has_place == HasPlace::Yes);
-        queue.tasks.push_back((task.into_task(), has_place));
+        queue.add(task.into_task());
         Ok(())
     }
 
@@ -135,14 +141,7 @@ impl TaskQueue for DrawnQueue {
     }
 
     fn push_unbounded(&self, task: Task) {
-        let has_place = if task.is_over() {
-            HasPlace::No
-        } else {
-            HasPlace::Yes
-        };
-        let mut queue = self.lock();
-        queue.placed += usize::from(has_place == HasPlace::Yes);
-        queue.tasks.push_back((task, has_place));
+        self.lock().add(task);
     }
 
     fn push_past_bound(&self, task: Task) {

@@ -66,7 +66,7 @@ impl Ticket {
 
     /// Takes a held place. Returns true to one caller.
     fn take_held(&self) -> bool {
-        // ORDERING: Relaxed: it decides who frees the place, and publishes nothing.
+        // ORDERING: Relaxed: only one thread is to succeed, and nothing is published.
         self.number
             .compare_exchange(HELD, FREE, Ordering::Relaxed, Ordering::Relaxed)
             .is_ok()
@@ -88,12 +88,12 @@ impl QueuedJob<'_> {
         self.enter(position | AT_POSITION)
     }
 
-    /// Gives the job a place that anybody may [take](Self::take_place). Returns true as
-    /// [`enter_at`](Self::enter_at) does.
+    /// Gives the job a place that anybody may [take](Self::take_place). Returns true if the job is
+    /// over already and the place is the pusher's to free.
     #[inline]
-    pub(crate) fn enter_held(self) -> bool {
+    pub(crate) fn hold(self) -> bool {
         self.ticket.is_out.store(false, Ordering::Relaxed);
-        self.enter(HELD)
+        self.enter(HELD) && self.take_place()
     }
 
     #[inline]

@@ -259,7 +259,7 @@ impl Segments {
     /// Takes a place for a task that lies elsewhere, also where none is left: pushes are refused
     /// then, until one more has come free than otherwise.
     pub(crate) fn overdraw(&self) {
-        // ORDERING: Relaxed: a thread that pushes after this was called by another learned of that.
+        // ORDERING: Relaxed: a swap publishes the queue after this, and nobody pushes before.
         self.back.overdrawn.fetch_add(STEP, Ordering::Relaxed);
     }
 

@@ -41,15 +41,15 @@ pub struct SharedQueue {
     past_bound: PastBound,
 }
 
-/// The way by which a task came into a [`SharedQueue`], and so whether a place came free with its
-/// pop.
+/// The way by which a task came into a [`SharedQueue`], and so whether a place may have come free
+/// with its pop.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum QueuedBy {
     /// [`TaskQueue::push`]: it had a place.
     Push,
-    /// [`TaskQueue::push_unbounded`].
+    /// [`TaskQueue::push_unbounded`]: it took one, also where none was left.
     PushUnbounded,
-    /// [`TaskQueue::push_past_bound`].
+    /// [`TaskQueue::push_past_bound`]: it had none.
     PushPastBound,
 }
 
@@ -83,15 +83,31 @@ impl SharedQueue {
     /// this one inside; an engine's queue is popped by [`TaskQueue::pop`].
     ///
     /// Tasks that another pool handed over come first. Children past the bound alternate with tasks
-    /// that have a place. `queued_by` is written only if the task had no place, so the caller sets
-    /// it to [`QueuedBy::Push`] before. If it still is [`QueuedBy::Push`] afterwards, a place came
-    /// free, and the caller tells [`Lifecycle::room`]. Entries whose place was
+    /// that have a place. `queued_by` is written only if the task was not [pushed](QueuedBy::Push),
+    /// so the caller sets it to [`QueuedBy::Push`] before. If it is not
+    /// [`QueuedBy::PushPastBound`] afterwards, a place may have come free, and the caller tells
+    /// [`Lifecycle::room`]. Entries that were pushed and whose place was
     /// [released](TaskQueue::release) do not come out.
     ///
     /// # Errors
     /// There is no task: the place.
     #[inline(always)]
     pub fn pop_telling<'a>(
+        &self,
+        place: TaskPlace<'a>,
+        queued_by: &mut QueuedBy,
+    ) -> Result<TaskRef<'a>, TaskPlace<'a>> {
+        let task = self.pop_uncounted(place, queued_by)?;
+        if *queued_by == QueuedBy::PushUnbounded && task.take_place() {
+            self.main.repay();
+        }
+        Ok(task)
+    }
+
+    /// The same, for a queue that counts the places of its tasks: it frees that of a task that was
+    /// handed over.
+    #[inline(always)]
+    pub(crate) fn pop_uncounted<'a>(
         &self,
         place: TaskPlace<'a>,
         queued_by: &mut QueuedBy,
@@ -110,32 +126,14 @@ impl SharedQueue {
         self.main.pop(place)
     }
 
-    /// Queues a task that was handed over, whose place is the caller's to count. For a queue that
-    /// has this one inside, as the others.
+    /// Queues a task that was handed over. For a queue that counts the places of its tasks.
     pub(crate) fn push_handed_over(&self, task: Task) {
         self.past_bound.push(&self.past_bound.handed_over, task);
     }
 
-    /// Releases an entry that came in by [`push_telling`](Self::push_telling). For a queue that has
-    /// this one inside, as the others.
+    /// Releases an entry that was not handed over. For a queue that counts the places of its tasks.
     pub(crate) fn release_pushed(&self, entry: &DeadEntry<'_>, taken_out: &mut Vec<Task>) -> bool {
         self.main.release(entry, taken_out)
-    }
-
-    /// A task has come out: frees the place that it has, if it was handed over. Returns whether a
-    /// place is free that was not before.
-    fn has_left(&self, task: &Task, queued_by: QueuedBy) -> bool {
-        match queued_by {
-            QueuedBy::Push => true,
-            QueuedBy::PushPastBound => false,
-            QueuedBy::PushUnbounded => {
-                let is_free = task.take_place();
-                if is_free {
-                    self.main.repay();
-                }
-                is_free
-            }
-        }
     }
 
     /// Queues a task that needs a place. For a queue that has this one inside, as
@@ -195,8 +193,7 @@ impl TaskQueue for SharedQueue {
     /// where none is left.
     fn push_unbounded(&self, task: Task) {
         self.main.overdraw();
-        let is_over = task.queued_job().is_some_and(QueuedJob::enter_held);
-        if is_over && task.take_place() {
+        if task.queued_job().is_some_and(QueuedJob::hold) {
             self.main.repay();
         }
         self.push_handed_over(task);
@@ -217,7 +214,7 @@ impl TaskQueue for SharedQueue {
     fn pop<'a>(&self, worker: &Worker, place: TaskPlace<'a>) -> Option<TaskRef<'a>> {
         let mut queued_by = QueuedBy::Push;
         let task = self.pop_telling(place, &mut queued_by).ok()?;
-        if self.has_left(&task, queued_by) {
+        if queued_by != QueuedBy::PushPastBound {
             worker.life().room().freed();
         }
         Some(task)
@@ -236,12 +233,7 @@ impl TaskQueue for SharedQueue {
     /// Pops until nothing is found, and tells the room once. A push that is under way may come
     /// after it.
     fn take_all(&self, life: &Lifecycle) -> Vec<Task> {
-        let pop = || {
-            let mut queued_by = QueuedBy::Push;
-            let task = Task::popped_by(|place| self.pop_telling(place, &mut queued_by))?;
-            self.has_left(&task, queued_by);
-            Some(task)
-        };
+        let pop = || Task::popped_by(|place| self.pop_telling(place, &mut QueuedBy::Push));
         let tasks = std::iter::from_fn(pop).collect();
         life.room().freed();
         tasks
@@ -296,5 +288,48 @@ pub(crate) fn steal(from: &Injector<Task>) -> Option<Task> {
             Steal::Empty => return None,
             Steal::Retry => {}
         }
+    }
+}
+
+#[cfg(all(test, not(pool_loom)))]
+mod tests {
+    use std::mem::MaybeUninit;
+
+    use super::{QueuedBy, SharedQueue};
+    use crate::queue::TaskQueue;
+    use crate::task::{Task, TaskRef};
+    use crate::testing::endable::Endable;
+
+    fn push(queue: &SharedQueue) -> bool {
+        let (mut place, task) = (MaybeUninit::uninit(), Endable::new().task());
+        queue
+            .push_telling(TaskRef::new(&mut place, task), || ())
+            .is_ok()
+    }
+
+    fn pop(queue: &SharedQueue) -> QueuedBy {
+        let mut queued_by = QueuedBy::Push;
+        let task = Task::popped_by(|place| queue.pop_telling(place, &mut queued_by));
+        assert!(task.is_some());
+        queued_by
+    }
+
+    /// The place of a task that was handed over is free again once it is popped or its job ends.
+    #[test]
+    fn tasks_that_were_handed_over_take_places_and_leave_them() {
+        let queue = SharedQueue::new(2);
+        let jobs = [(); 3].map(|()| Endable::new());
+        jobs.iter().for_each(|job| queue.push_unbounded(job.task()));
+        assert!(!push(&queue), "it is above its bound");
+        assert_eq!(pop(&queue), QueuedBy::PushUnbounded);
+        assert!(!push(&queue), "it is at its bound");
+        assert_eq!(pop(&queue), QueuedBy::PushUnbounded);
+        assert!(push(&queue) && !push(&queue));
+        assert!(jobs[2].start() && queue.release(&jobs[2].entry(), &mut Vec::new()));
+        assert!(push(&queue) && !push(&queue));
+        assert_eq!(pop(&queue), QueuedBy::PushUnbounded);
+        assert!(!push(&queue), "its place was free before");
+        assert_eq!(pop(&queue), QueuedBy::Push);
+        assert!(push(&queue) && !push(&queue));
     }
 }

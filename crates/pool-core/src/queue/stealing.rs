@@ -134,7 +134,7 @@ impl TaskQueue for StealingQueue {
             own.push(task);
             return Ok(());
         };
-        let is_dead = job.enter_held() && job.take_place();
+        let is_dead = job.hold();
         own.push(task);
         if is_dead {
             self.permits.free(Some(own.index));
@@ -164,8 +164,7 @@ impl TaskQueue for StealingQueue {
     /// where none is left, so later pushes wait until the queue is below its bound again.
     fn push_unbounded(&self, task: Task) {
         self.permits.overdraw();
-        let is_over = task.queued_job().is_some_and(QueuedJob::enter_held);
-        if is_over && task.take_place() {
+        if task.queued_job().is_some_and(QueuedJob::hold) {
             self.permits.free(None);
         }
         self.injector.push_handed_over(task);
@@ -225,7 +224,10 @@ impl TaskQueue for StealingQueue {
     fn take_all(&self, life: &Lifecycle) -> Vec<Task> {
         let injected = std::iter::from_fn(|| {
             let (mut place, mut queued_by) = (MaybeUninit::uninit(), QueuedBy::Push);
-            let task = self.injector.pop_telling(&mut place, &mut queued_by).ok()?;
+            let task = self
+                .injector
+                .pop_uncounted(&mut place, &mut queued_by)
+                .ok()?;
             Some((task.into_task(), queued_by))
         });
         let owned =
@@ -296,7 +298,7 @@ impl StealingQueue {
         place: TaskPlace<'a>,
     ) -> Option<TaskRef<'a>> {
         let place = if tick.is_multiple_of(INJECTOR_EVERY) {
-            match self.injector.pop_telling(place, &mut found.queued_by) {
+            match self.injector.pop_uncounted(place, &mut found.queued_by) {
                 Ok(task) => return Some(task),
                 Err(place) => place,
             }
@@ -315,7 +317,7 @@ impl StealingQueue {
                 return Some(own.unwrap(boxed, place));
             }
         }
-        let place = match self.injector.pop_telling(place, &mut found.queued_by) {
+        let place = match self.injector.pop_uncounted(place, &mut found.queued_by) {
             Ok(task) => return Some(task),
             Err(place) => place,
         };

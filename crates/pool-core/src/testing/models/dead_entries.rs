@@ -194,8 +194,7 @@ fn a_held_place_is_freed_once() {
             })
         };
         let task = job.task();
-        let is_dead = task.queued_job().is_some_and(|job| job.enter_held());
-        let by_pusher = usize::from(is_dead && task.take_place());
+        let by_pusher = usize::from(task.queued_job().is_some_and(|job| job.hold()));
         let dequeuer = thread::spawn(move || usize::from(task.take_place()));
         let freed = by_pusher + canceller.join().unwrap() + dequeuer.join().unwrap();
         assert_eq!(freed, 1, "one place was taken");
