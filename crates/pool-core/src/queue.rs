@@ -184,4 +184,13 @@ pub trait TaskQueue: Send + Sync + 'static {
     /// and as the last worker is lost. Other threads may push and pop meanwhile: each task goes to
     /// exactly one of them.
     fn take_all(&self, life: &Lifecycle) -> Vec<Task>;
+
+    /// Takes some tasks, as [`take_all`](Self::take_all) does: the first `at_most`, or about as
+    /// many. If none come, the queue was found empty.
+    ///
+    /// Called again and again by each thread that gives up what is queued, so that several share
+    /// the work and a million tasks need no memory of their own. The default takes all.
+    fn take_some(&self, _at_most: usize, life: &Lifecycle) -> Vec<Task> {
+        self.take_all(life)
+    }
 }

@@ -429,9 +429,9 @@ mutants! {
         if (if MUTANT { early } else { life.phase.load() }) < end {";
         intake_no_second_look: "a submission does not look at the phase after its push", in "pool::lifecycle::intake",
             "if life.phase.load() >= Phase::Cancelling {
-        TakenOut::new(take_queued()).give_up(life);" =>
+        TakenOut::give_up_all(life, take_queued);" =>
             "if !MUTANT && life.phase.load() >= Phase::Cancelling {
-        TakenOut::new(take_queued()).give_up(life);";
+        TakenOut::give_up_all(life, take_queued);";
         close_no_heavy_fence: "no fence between the end of intake and the look at the ledger", in "pool::lifecycle::phase",
             "machine::point(Point::Close);
         heavy();" =>
@@ -564,6 +564,15 @@ mutants! {
             "self.timer.stop();
                 if !MUTANT { self.chores.drop_late_remains(self); }";
     }
+    "testing::models::lifecycles::the_last_drop_is_told" {
+        last_drops_see_half: "a worker that has dropped what a job left does not see the drop of another", in "pool::lifecycle::after_cancel",
+            "own.dropped.store(dropped + 1, Ordering::Release);
+        // ORDERING: partner is the same fence of another worker. Of two that drop the last ones,
+        // one sees the counts of both, and that nothing else is left.
+        fence(Ordering::SeqCst);" =>
+            "own.dropped.store(dropped + 1, Ordering::Release);
+        if !MUTANT { fence(Ordering::SeqCst); }";
+    }
     "testing::models::lifecycles::a_generation_is_over_after_its_last_job" {
         front_is_told_too_early: "a generation is dropped while one of its jobs goes on without a worker", in "pool::lifecycle::owners",
             "if life.ledger.in_flight() == 0
@@ -663,11 +672,29 @@ mutants! {
     }
     "testing::models::queues::a_late_dequeuer_takes_no_newer_task" {
         segment_pop_without_a_second_look: "a dequeuer does not look whether its segment is the front", in "queue::segments::segment",
-            "if !is_front() {" =>
-            "if !MUTANT && !is_front() {";
+            "if !is_front() {
+                return Popped::Moved(to);" =>
+            "if !MUTANT && !is_front() {
+                return Popped::Moved(to);";
         segment_opened_relaxed: "the marks of a segment that is opened again are not published", in "queue::segments::segment",
             "self.head.store(position, Ordering::Release);" =>
             "self.head.store(position, Ordering::Relaxed);";
+    }
+    "testing::models::queues::a_run_of_tasks_is_popped_once" {
+        segment_run_claimed_by_a_store: "a run of tasks is claimed though the head has moved", in "queue::segments::segment",
+            "if claim.is_err() {
+            return PoppedRun::Again;" =>
+            "if MUTANT {
+            self.head.store(end, Ordering::Release);
+        } else if claim.is_err() {
+            return PoppedRun::Again;";
+    }
+    "testing::models::queues::a_late_dequeuer_of_many_takes_no_newer_task" {
+        segment_run_without_a_second_look: "a dequeuer of many does not look whether its segment is the front", in "queue::segments::segment",
+            "if !is_front() {
+            return PoppedRun::Again;" =>
+            "if !MUTANT && !is_front() {
+            return PoppedRun::Again;";
     }
     "testing::models::queues::a_late_pusher_keeps_the_bound" {
         segment_pushed_to_though_closed: "a pusher does not see that its segment is closed", in "queue::segments::segment",

@@ -93,7 +93,7 @@ impl Retired {
     }
 
     /// Moves all to the pool with life `to`: `push` queues a task whatever the bound, and
-    /// `take_queued` empties the queue.
+    /// `take_queued` takes some of the queue, or finds it empty.
     pub(crate) fn move_to(
         mut self,
         to: &Arc<Lifecycle>,

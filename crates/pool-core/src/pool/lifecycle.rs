@@ -168,7 +168,7 @@ impl Lifecycle {
             owners: Owners::new(config.front.clone()),
             quiescence: Quiescence::default(),
             excluded_waiters: ExcludedWaiters::default(),
-            chores: Chores::none(),
+            chores: Chores::none(workers),
             ending: Ending::default(),
             age: Age::begin(),
         })
@@ -476,13 +476,13 @@ impl Lifecycle {
         self.roster.resume_sleepers();
     }
 
-    /// The same, and gives up what is queued.
-    pub(crate) fn cancel(self: &Arc<Self>, queued: impl FnOnce() -> Vec<Task>) {
+    /// The same, and gives up what is queued, of which `take` takes some until it finds none.
+    pub(crate) fn cancel(self: &Arc<Self>, take: impl FnMut() -> Vec<Task>) {
         self.begin_cancel();
         // ORDERING: partner is the light fence in the `notify` of `Submission::pushed`. Each caller
         // has its own, since each goes on to take the queue out.
         heavy();
-        TakenOut::new(queued()).give_up(self);
+        TakenOut::give_up_all(self, take);
     }
 
     /// Returns whether the grace is over: queued jobs no longer start, and running ones are asked

@@ -41,7 +41,7 @@ use async_trait::async_trait;
 
 use crate::job::id::JobId;
 use crate::job::watch_list::Watch;
-use crate::pool::engine::{Engine, take_queued};
+use crate::pool::engine::{Engine, take_some_queued};
 use crate::pool::lifecycle::{
     Awaits, EndsWithOthers, Leftovers, Lifecycle, TakenOut, leaving_out, own_worker,
 };
@@ -401,7 +401,7 @@ async fn drive<E: Engine>(engine: &Arc<E>, alarm: &Alarm) -> ShutdownReport {
         return report;
     }
     begin_cancel(life);
-    life.cancel(|| take_queued(&**engine));
+    life.cancel(|| take_some_queued(&**engine));
     if let Some(front) = life.owners.front() {
         // The other generations' shutdowns come after this one, which may wait for as long as a job
         // listens.
@@ -444,7 +444,7 @@ async fn drive<E: Engine>(engine: &Arc<E>, alarm: &Alarm) -> ShutdownReport {
 /// thread that ends may run a destructor of its locals that waits for the end of the pool as well.
 fn report<E: Engine>(engine: &Arc<E>, reporting: Reporting<'_>) -> ShutdownReport {
     let life = engine.life();
-    TakenOut::new(take_queued(&**engine)).give_up(life);
+    TakenOut::give_up_all(life, || take_some_queued(&**engine));
     let report = settled(life);
     drop(reporting);
     life.ending.tell(life);

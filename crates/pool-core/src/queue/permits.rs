@@ -121,7 +121,14 @@ impl Permits {
     pub fn free(&self, worker: Option<usize>) {
         let is_cached =
             worker.is_some_and(|worker| self.in_cache(worker, |cache| self.stow(cache)).is_some());
-        if !is_cached && self.left.fetch_add(1, Ordering::Relaxed) >= self.relaxed_from {
+        if !is_cached {
+            self.free_common(1);
+        }
+    }
+
+    /// Frees that many permits at once.
+    pub(super) fn free_common(&self, count: isize) {
+        if self.left.fetch_add(count, Ordering::Relaxed) >= self.relaxed_from {
             self.end_reclaim();
         }
     }

@@ -50,7 +50,7 @@ use std::mem::MaybeUninit;
 use crossbeam_utils::{Backoff, CachePadded};
 
 use self::dead::Dead;
-use self::segment::{GUARDED, Popped, Pushed, Segment};
+use self::segment::{GUARDED, Popped, PoppedRun, Pushed, Segment};
 use crate::sys::sync::{AtomicPtr, AtomicUsize, LockExt, Mutex, Ordering};
 use crate::task::{Task, TaskPlace, TaskRef};
 
@@ -195,6 +195,33 @@ impl Segments {
                         None => Err(unused),
                     };
                 }
+            }
+        }
+    }
+
+    /// Takes the oldest tasks, `at_most` as many, to the end of `tasks`. Fewer come only if the
+    /// queue was found empty.
+    ///
+    /// One claim takes all that is found in a segment, so threads that empty the queue together
+    /// seldom meet.
+    pub(crate) fn pop_many(&self, at_most: usize, tasks: &mut Vec<Task>) {
+        let backoff = Backoff::new();
+        let end = tasks.len().saturating_add(at_most);
+        while tasks.len() < end {
+            // ORDERING: Acquire, as in `pop`, here and below.
+            let front = self.front.load(Ordering::Acquire);
+            // SAFETY: segments live as long as the queue.
+            let segment = unsafe { &*front };
+            let is_front = || self.front.load(Ordering::Acquire) == front;
+            match segment.pop_run(end - tasks.len(), is_front, tasks) {
+                PoppedRun::Tasks => {}
+                PoppedRun::Again => backoff.spin(),
+                PoppedRun::Closed if self.advance(front) => {}
+                PoppedRun::Guarded => match self.pop_through_lock() {
+                    Some(task) => tasks.push(task),
+                    None => return,
+                },
+                PoppedRun::Closed | PoppedRun::Nothing => return,
             }
         }
     }

@@ -126,6 +126,27 @@ impl SharedQueue {
         self.main.pop(place)
     }
 
+    /// Takes the next tasks, `at_most` as many, to an empty list, and calls `took` for each. It
+    /// frees no place of a task that was handed over.
+    pub(crate) fn take_uncounted(
+        &self,
+        at_most: usize,
+        tasks: &mut Vec<Task>,
+        took: impl Fn(&Task, QueuedBy),
+    ) {
+        while !self.past_bound.is_empty() && tasks.len() < at_most {
+            if let Some((task, queued_by)) = self.pop_of_all() {
+                took(&task, queued_by);
+                tasks.push(task);
+            }
+        }
+        let rest = tasks.len();
+        self.main.pop_many(at_most - rest, tasks);
+        for task in &tasks[rest..] {
+            took(task, QueuedBy::Push);
+        }
+    }
+
     /// Queues a task that was handed over. For a queue that counts the places of its tasks.
     pub(crate) fn push_handed_over(&self, task: Task) {
         self.past_bound.push(&self.past_bound.handed_over, task);
@@ -230,11 +251,19 @@ impl TaskQueue for SharedQueue {
         self.main.about_len()
     }
 
-    /// Pops until nothing is found, and tells the room once. A push that is under way may come
+    /// Takes until nothing is found, and tells the room once. A push that is under way may come
     /// after it.
     fn take_all(&self, life: &Lifecycle) -> Vec<Task> {
-        let pop = || Task::popped_by(|place| self.pop_telling(place, &mut QueuedBy::Push));
-        let tasks = std::iter::from_fn(pop).collect();
+        self.take_some(usize::MAX, life)
+    }
+
+    fn take_some(&self, at_most: usize, life: &Lifecycle) -> Vec<Task> {
+        let mut tasks = Vec::new();
+        self.take_uncounted(at_most, &mut tasks, |task, queued_by| {
+            if queued_by == QueuedBy::PushUnbounded && task.take_place() {
+                self.main.repay();
+            }
+        });
         life.room().freed();
         tasks
     }
@@ -296,7 +325,11 @@ mod tests {
     use std::mem::MaybeUninit;
 
     use super::{QueuedBy, SharedQueue};
+    use crate::pool::capability::Capability;
+    use crate::pool::config::PoolConfig;
+    use crate::pool::lifecycle::Lifecycle;
     use crate::queue::TaskQueue;
+    use crate::queue::stealing::StealingQueue;
     use crate::task::{Task, TaskRef};
     use crate::testing::endable::Endable;
 
@@ -312,6 +345,30 @@ mod tests {
         let task = Task::popped_by(|place| queue.pop_telling(place, &mut queued_by));
         assert!(task.is_some());
         queued_by
+    }
+
+    /// Some tasks are taken, of all kinds, and their places come free.
+    fn some_are_taken(queue: &impl TaskQueue) {
+        let config = PoolConfig::default();
+        let life = Lifecycle::new(&config, Capability::new("own", &config));
+        let push = || {
+            let (mut place, task) = (MaybeUninit::uninit(), Endable::new().task());
+            queue.push(TaskRef::new(&mut place, task), &life).is_ok()
+        };
+        queue.push_unbounded(Endable::new().task());
+        assert!(push() && push() && !push(), "there are three places");
+        queue.push_past_bound(Endable::new().task());
+        assert_eq!(queue.take_some(3, &life).len(), 3);
+        assert!(push() && push() && !push(), "one of the three had no place");
+        assert_eq!(queue.take_some(usize::MAX, &life).len(), 3);
+        assert!(queue.take_some(1, &life).is_empty() && queue.is_empty());
+        assert!(push() && push() && push() && !push(), "all places are free");
+    }
+
+    #[test]
+    fn some_tasks_are_taken_of_each_queue() {
+        some_are_taken(&SharedQueue::new(3));
+        some_are_taken(&StealingQueue::new(3, 2));
     }
 
     /// The place of a task that was handed over is free again once it is popped or its job ends.

@@ -18,8 +18,9 @@
 //! away, whichever is first. Such entries could fill a deque while its owner is in one long job
 //! that submits and cancels; so an owner that pushes sweeps its deque now and then.
 
+use std::cell::Cell;
 use std::fmt;
-use std::mem::MaybeUninit;
+use std::iter;
 
 use crate::cell::ticket::{DeadEntry, QueuedJob};
 use crate::pool::lifecycle::Lifecycle;
@@ -219,27 +220,31 @@ impl TaskQueue for StealingQueue {
         self.injector.about_queued()
     }
 
+    fn take_all(&self, life: &Lifecycle) -> Vec<Task> {
+        self.take_some(usize::MAX, life)
+    }
+
     /// Takes the injector's tasks first, and then those of each deque, the oldest first. Frees
     /// their places, and tells the room once.
-    fn take_all(&self, life: &Lifecycle) -> Vec<Task> {
-        let injected = std::iter::from_fn(|| {
-            let (mut place, mut queued_by) = (MaybeUninit::uninit(), QueuedBy::Push);
-            let task = self
-                .injector
-                .pop_uncounted(&mut place, &mut queued_by)
-                .ok()?;
-            Some((task.into_task(), queued_by))
-        });
-        let owned =
-            (0..self.deques.len()).flat_map(|i| std::iter::from_fn(move || self.deques.steal(i)));
-        let owned = owned.map(|boxed| (boxed.into_task(), QueuedBy::Push));
-        let free = |(task, queued_by): (Task, QueuedBy)| {
+    fn take_some(&self, at_most: usize, life: &Lifecycle) -> Vec<Task> {
+        let mut tasks = Vec::new();
+        let places = Cell::new(0);
+        let took = |task: &Task, queued_by| {
             if queued_by != QueuedBy::PushPastBound && task.take_place() {
-                self.permits.free(None);
+                places.set(places.get() + 1);
             }
-            task
         };
-        let tasks: Vec<Task> = injected.chain(owned).map(free).collect();
+        self.injector.take_uncounted(at_most, &mut tasks, took);
+        let steal = |victim| iter::from_fn(move || self.deques.steal(victim));
+        let owned = (0..self.deques.len()).flat_map(steal);
+        tasks.extend(owned.take(at_most - tasks.len()).map(|boxed| {
+            let task = boxed.into_task();
+            took(&task, QueuedBy::Push);
+            task
+        }));
+        if places.get() != 0 {
+            self.permits.free_common(places.get());
+        }
         life.room().freed();
         tasks
     }

@@ -5,14 +5,16 @@ use std::sync::Arc;
 
 use super::current;
 use crate::job::outcome::drop_contained;
-use crate::pool::engine::Engine;
+use crate::pool::engine::{Engine, take_some_queued};
+use crate::pool::lifecycle::TakenOut;
 use crate::submit::error::Refused;
+use crate::sys::machine::{self, Point};
 use crate::task::Task;
 use crate::worker::{StepOutcome, Worker};
 
 impl Worker {
-    /// Does one thing that is left, if there is one: a chore, a woken future, or a task that is
-    /// still queued. Such a task does not start: running it gives it up.
+    /// Does one thing that is left, if there is one: a chore, a woken future, or to give up some of
+    /// the tasks that are still queued. None of them starts.
     #[cold]
     pub(crate) fn step_at_end<E: Engine>(&self, engine: &E) -> StepOutcome {
         let life = self.life();
@@ -29,7 +31,14 @@ impl Worker {
         if self.run_woken() {
             return StepOutcome::Ran;
         }
-        self.run_queued(engine)
+        machine::point(Point::Look);
+        let queued = TakenOut::new(take_some_queued(engine));
+        if queued.is_empty() {
+            return StepOutcome::Nothing;
+        }
+        self.found(engine);
+        queued.give_up(life);
+        StepOutcome::Ran
     }
 
     /// Whether this worker's generation of its pool was swapped out, and is over: no job is on the

@@ -12,6 +12,12 @@
 //! cancelled and drops it. A job that was given up before it started has been published as
 //! abandoned, and what it captured is its **remains**, a task that only drops it.
 //!
+//! # Who drops what
+//! There may be millions of remains. They come in lists, as their tasks were taken out. A worker
+//! takes a list as its own and drops what is in it; once no list waits, it takes from what others
+//! have not come to, so that a destructor that hangs holds up nothing but itself. Each worker
+//! counts for itself how many it has dropped.
+//!
 //! # Why nothing is left behind
 //! A worker leaves only when the pool has stopped, nothing is woken and there is no chore to begin.
 //! The stripes are claimed, each by one worker, after the phase was set. A future that suspends
@@ -23,7 +29,10 @@
 //! the two finds them.
 
 use std::collections::VecDeque;
+use std::mem;
 use std::vec;
+
+use crossbeam_utils::CachePadded;
 
 use super::Lifecycle;
 use super::excluded_waiters::next_is_not_in_flight;
@@ -39,23 +48,38 @@ pub(crate) struct Chores {
     ///
     /// At [`STRIPES`] there is none; the cancellation sets it to zero.
     next_stripe: AtomicUsize,
-    /// What jobs that were given up captured, as tasks that drop it: in the lists that their tasks
-    /// were taken out in, since millions may come at once. Locked for a move.
-    remains: Mutex<VecDeque<vec::IntoIter<Task>>>,
-    /// How many tasks these are. Written under the lock, and read without it.
-    waiting: AtomicUsize,
-    /// Remains that are not dropped yet, those included that are being dropped.
-    undropped: AtomicUsize,
+    /// What jobs that were given up captured, as tasks that drop it, in lists that no worker has
+    /// taken. None is empty.
+    waiting: Mutex<VecDeque<Remains>>,
+    /// The list of each worker, and what it has dropped.
+    workers: Box<[CachePadded<Dropper>]>,
+    /// How many lists hold something, with the workers or waiting. Written under the lock of the
+    /// list, and read without it.
+    lists: AtomicUsize,
+    /// How many remains were left to the workers, without those that came too late for them.
+    left: AtomicUsize,
+}
+
+type Remains = vec::IntoIter<Task>;
+
+/// A worker's part in the remains.
+#[derive(Default)]
+struct Dropper {
+    /// The list that it drops. Another worker takes from it only if it finds nothing else.
+    list: Mutex<Remains>,
+    /// How many remains it has dropped, from any list. It alone writes this.
+    dropped: AtomicUsize,
 }
 
 impl Chores {
-    /// Nothing to be done, as long as the pool is not cancelled.
-    pub(super) fn none() -> Self {
+    /// Nothing to be done, as long as the pool, of that many workers, is not cancelled.
+    pub(super) fn none(workers: usize) -> Self {
         Self {
             next_stripe: AtomicUsize::new(STRIPES),
-            remains: Mutex::new(VecDeque::new()),
-            waiting: AtomicUsize::new(0),
-            undropped: AtomicUsize::new(0),
+            waiting: Mutex::new(VecDeque::new()),
+            workers: (0..workers).map(|_| CachePadded::default()).collect(),
+            lists: AtomicUsize::new(0),
+            left: AtomicUsize::new(0),
         }
     }
 
@@ -68,8 +92,12 @@ impl Chores {
 
     /// Whether there is a chore that no worker has begun.
     pub(crate) fn are_left(&self) -> bool {
-        self.next_stripe.load(Ordering::Relaxed) < STRIPES
-            || self.waiting.load(Ordering::Relaxed) > 0
+        self.next_stripe.load(Ordering::Relaxed) < STRIPES || self.has_remains()
+    }
+
+    /// Whether there are remains that no worker has begun to drop.
+    fn has_remains(&self) -> bool {
+        self.lists.load(Ordering::Relaxed) > 0
     }
 
     /// Does one chore on `worker`, which is of this pool, if there is one.
@@ -96,38 +124,72 @@ impl Chores {
     /// Drops what one job captured, in a frame that names the job: a destructor that hangs is in
     /// the report. False: there is none.
     fn drop_remains(&self, worker: &Worker) -> bool {
-        if self.waiting.load(Ordering::Relaxed) == 0 {
-            return false;
-        }
-        let Some(task) = self.next_remains() else {
+        let own = &self.workers[worker.index()];
+        let Some(task) = self.next_remains(own) else {
             return false;
         };
         {
             let _not_in_flight = next_is_not_in_flight(worker);
             task.run(worker);
         }
-        self.count_dropped(worker.life());
+        self.count_dropped(own, worker.life());
         true
     }
 
-    /// Takes out what one job left, the oldest first.
-    fn next_remains(&self) -> Option<Task> {
-        let mut remains = self.remains.lock_unpoisoned();
-        let task = remains.front_mut()?.next();
-        // No list in there is empty.
-        self.waiting.fetch_sub(1, Ordering::Relaxed);
-        let is_empty = remains.front().is_some_and(|list| list.len() == 0);
-        let emptied = is_empty.then(|| remains.pop_front());
-        drop(remains);
+    /// Takes out what one job left: of the worker's own list, of one that waits, or of another
+    /// worker's.
+    fn next_remains(&self, own: &Dropper) -> Option<Task> {
+        if !self.has_remains() {
+            return None;
+        }
+        let mut list = own.list.lock_unpoisoned();
+        if let Some(task) = self.next_of(&mut list) {
+            return Some(task);
+        }
+        let next = self.waiting.lock_unpoisoned().pop_front();
+        let Some(next) = next else {
+            drop(list);
+            return self.next_of_others();
+        };
+        let emptied = mem::replace(&mut *list, next);
+        let task = self.next_of(&mut list);
+        drop(list);
         drop(emptied); // its memory, which takes a while to give back
         task
     }
 
-    /// One is dropped; the last tells the watchers.
-    fn count_dropped(&self, life: &Lifecycle) {
+    /// Takes from a list that some worker has not dropped whole.
+    fn next_of_others(&self) -> Option<Task> {
+        let next = |worker: &CachePadded<Dropper>| self.next_of(&mut worker.list.lock_unpoisoned());
+        self.workers.iter().find_map(next)
+    }
+
+    /// Takes the next of a list, under its lock.
+    fn next_of(&self, list: &mut Remains) -> Option<Task> {
+        let task = list.next()?;
+        if list.len() == 0 {
+            self.lists.fetch_sub(1, Ordering::Relaxed);
+        }
+        Some(task)
+    }
+
+    /// The worker has dropped one; the last tells the watchers.
+    fn count_dropped(&self, own: &Dropper, life: &Lifecycle) {
+        let dropped = own.dropped.load(Ordering::Relaxed);
         // ORDERING: Release pairs with the Acquire in `has_undropped`: the drop is over for the
         // thread that waited for it.
-        if self.undropped.fetch_sub(1, Ordering::Release) == 1 {
+        own.dropped.store(dropped + 1, Ordering::Release);
+        // ORDERING: partner is the same fence of another worker. Of two that drop the last ones,
+        // one sees the counts of both, and that nothing else is left.
+        fence(Ordering::SeqCst);
+        if !self.has_remains() {
+            self.tell_if_all_are_dropped(life);
+        }
+    }
+
+    /// Called by each thread that has dropped one of the last.
+    fn tell_if_all_are_dropped(&self, life: &Lifecycle) {
+        if !self.has_undropped() {
             life.quiescence.wake_watchers(&life.phase);
         }
     }
@@ -137,12 +199,11 @@ impl Chores {
         if remains.is_empty() {
             return;
         }
-        let count = remains.len();
-        self.undropped.fetch_add(count, Ordering::Relaxed);
-        let mut lists = self.remains.lock_unpoisoned();
-        lists.push_back(remains.into_iter());
-        self.waiting.fetch_add(count, Ordering::Relaxed);
-        drop(lists);
+        self.left.fetch_add(remains.len(), Ordering::Relaxed);
+        let mut waiting = self.waiting.lock_unpoisoned();
+        waiting.push_back(remains.into_iter());
+        self.lists.fetch_add(1, Ordering::Relaxed);
+        drop(waiting);
         // ORDERING: partner is the fence in `drop_late_remains`, see the module's last section.
         fence(Ordering::SeqCst);
         life.notify();
@@ -157,15 +218,36 @@ impl Chores {
         if life.roster.alive() > 0 {
             return;
         }
-        while let Some(task) = self.next_remains() {
+        while let Some(task) = self.next_late() {
             drop(task);
-            self.count_dropped(life);
+            // ORDERING: Release, as in `count_dropped`.
+            self.left.fetch_sub(1, Ordering::Release);
+            self.tell_if_all_are_dropped(life);
         }
     }
 
+    /// Takes out what one job left, for a thread that is no worker.
+    fn next_late(&self) -> Option<Task> {
+        let mut waiting = self.waiting.lock_unpoisoned();
+        let Some(list) = waiting.front_mut() else {
+            drop(waiting);
+            return self.next_of_others();
+        };
+        let task = self.next_of(list);
+        let emptied = (list.len() == 0).then(|| waiting.pop_front());
+        drop(waiting);
+        drop(emptied);
+        task
+    }
+
     /// Whether something that was given up is not dropped yet.
+    ///
+    /// In this order: the counts of the workers only grow, and never beyond what was left. So if
+    /// both are equal, all had been dropped when the last of them was read.
     pub(crate) fn has_undropped(&self) -> bool {
         // ORDERING: Acquire, see `count_dropped`.
-        self.undropped.load(Ordering::Acquire) > 0
+        let dropped = |worker: &CachePadded<Dropper>| worker.dropped.load(Ordering::Acquire);
+        let dropped: usize = self.workers.iter().map(dropped).sum();
+        self.left.load(Ordering::Acquire) != dropped
     }
 }

@@ -78,13 +78,13 @@ impl<'a> Submission<'a> {
     /// The task is in its queue: counts it, and wakes a worker, if one is needed. `take_queued`
     /// empties the queue; it is called only if the pool ended while this submission was on its way.
     #[inline(always)]
-    pub(crate) fn pushed(self, life: &Arc<Lifecycle>, take_queued: impl FnOnce() -> Vec<Task>) {
+    pub(crate) fn pushed(self, life: &Arc<Lifecycle>, take_queued: impl FnMut() -> Vec<Task>) {
         self.accept();
         arrived(life, take_queued);
     }
 
     /// [`pushed`](Self::pushed), for a task that another pool has accepted.
-    pub(crate) fn adopted(self, life: &Arc<Lifecycle>, take_queued: impl FnOnce() -> Vec<Task>) {
+    pub(crate) fn adopted(self, life: &Arc<Lifecycle>, take_queued: impl FnMut() -> Vec<Task>) {
         life.ledger.adopt();
         arrived(life, take_queued);
     }
@@ -125,13 +125,13 @@ impl<'a> Submission<'a> {
 /// The task is counted and in its queue: wakes a worker, and gives the queue up if the pool was
 /// cancelled while the push was on its way.
 #[inline(always)]
-fn arrived(life: &Arc<Lifecycle>, take_queued: impl FnOnce() -> Vec<Task>) {
+fn arrived(life: &Arc<Lifecycle>, take_queued: impl FnMut() -> Vec<Task>) {
     life.notify();
     // ORDERING: `notify` begins with a light fence, after the push; its partner in
     // `Lifecycle::cancel` stands before the queue is taken out: either this side sees the phase, or
     // that side sees the task.
     if life.phase.load() >= Phase::Cancelling {
-        TakenOut::new(take_queued()).give_up(life);
+        TakenOut::give_up_all(life, take_queued);
         life.chores.drop_late_remains(life);
     }
 }

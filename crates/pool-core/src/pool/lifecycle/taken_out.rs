@@ -25,6 +25,17 @@ impl TakenOut {
         Self { tasks }
     }
 
+    pub(crate) fn is_empty(&self) -> bool {
+        self.tasks.is_empty()
+    }
+
+    /// Gives up all that `take` takes out: it is called until it finds nothing.
+    #[cold]
+    pub(crate) fn give_up_all(life: &Arc<Lifecycle>, take: impl FnMut() -> Vec<Task>) {
+        let some = std::iter::repeat_with(take).take_while(|tasks| !tasks.is_empty());
+        some.for_each(|tasks| Self::new(tasks).give_up(life));
+    }
+
     /// Gives them up at the end of `life`: the jobs are abandoned, or kept as tasks for the report
     /// if a shutdown asked for it.
     pub(crate) fn give_up(self, life: &Arc<Lifecycle>) {

@@ -105,6 +105,20 @@ pub(super) enum Popped<'a> {
     Guarded(TaskPlace<'a>),
 }
 
+/// What came of a pop of many.
+pub(super) enum PoppedRun {
+    /// They are in the caller's list.
+    Tasks,
+    /// The queue is empty, or ends here until a pusher has marked its slot.
+    Nothing,
+    /// Another thread has popped, or this segment is not the front any more.
+    Again,
+    /// This segment is closed, and nothing was found in it.
+    Closed,
+    /// The head is guarded.
+    Guarded,
+}
+
 impl Segment {
     /// The first segment of a queue, in memory of its own, open from position 0 on.
     pub(super) fn first(slots: usize) -> *mut Self {
@@ -229,15 +243,17 @@ impl Segment {
         (!next.is_null()).then_some(next)
     }
 
-    /// The mark of a position that is pushed and not popped, once its pusher has set it. Called by
-    /// the holder of the queue's lock while the head is guarded.
+    /// The mark of a position that is pushed and not popped, once its pusher has set it. It stays
+    /// so for the holder of the queue's lock while the head is guarded, and for one whose claim
+    /// shows that the head had not moved.
     pub(super) fn mark_if_full(&self, position: usize) -> Option<*mut VTable> {
         // ORDERING: Acquire, as in `pop`.
         let mark = self.slot(position).mark.load(Ordering::Acquire);
         self.is_full(mark, position).then_some(mark)
     }
 
-    /// Takes the task of a position out that the head has moved past, under the queue's lock.
+    /// Takes the task of a position out that the head has moved past: under the queue's lock, or by
+    /// the thread that has claimed it.
     pub(super) fn take(&self, position: usize, mark: *mut VTable) -> Task {
         let mut place = MaybeUninit::uninit();
         let task = self.empty(self.slot(position), position, mark, &mut place);
@@ -409,6 +425,51 @@ impl Segment {
                 return Popped::Nothing(to);
             }
         }
+    }
+
+    /// Takes the oldest tasks, as many as `at_most` and as a lap has, to the end of `tasks`, by one
+    /// claim, if `is_front` after the look at the slot of the first.
+    ///
+    /// The claim succeeds only if the head has not moved since it was read. So none of the tasks
+    /// whose marks were read has been taken, and all of them are this thread's.
+    pub(super) fn pop_run(
+        &self,
+        at_most: usize,
+        is_front: impl FnOnce() -> bool,
+        tasks: &mut Vec<Task>,
+    ) -> PoppedRun {
+        // ORDERING: as in `pop`; here as well no mark is read that is older than the last lap's.
+        let head = self.head.load(Ordering::Acquire);
+        if head & GUARDED != 0 {
+            return PoppedRun::Guarded;
+        }
+        let is_full = |position: &usize| self.mark_if_full(*position).is_some();
+        let has_one = is_full(&head);
+        if !is_front() {
+            return PoppedRun::Again;
+        }
+        if !has_one {
+            return if self.head.load(Ordering::Acquire) != head {
+                PoppedRun::Again
+            } else if self.is_linked() {
+                PoppedRun::Closed
+            } else {
+                PoppedRun::Nothing
+            };
+        }
+        let more = self.lap_from(head).take(at_most).skip(1);
+        let count = 1 + more.take_while(is_full).count();
+        let end = head.wrapping_add(STEP * count);
+        let claim = (self.head).compare_exchange(head, end, Ordering::AcqRel, Ordering::Acquire);
+        if claim.is_err() {
+            return PoppedRun::Again;
+        }
+        tasks.extend(self.lap_from(head).take(count).map(|position| {
+            // ORDERING: Relaxed: this thread has read it by an Acquire load.
+            let mark = self.slot(position).mark.load(Ordering::Relaxed);
+            self.take(position, mark)
+        }));
+        PoppedRun::Tasks
     }
 
     /// Whether a task is at the head. `None`: there is none, and the segment is closed.

@@ -38,6 +38,13 @@ fn pop(queue: &Segments) -> Option<JobId> {
     Some(Task::popped_by(|place| queue.pop(place))?.id())
 }
 
+fn pop_many(queue: &Segments, at_most: usize) -> Vec<JobId> {
+    let mut tasks = Vec::new();
+    queue.pop_many(at_most, &mut tasks);
+    assert!(tasks.len() <= at_most);
+    tasks.iter().map(Task::id).collect()
+}
+
 /// Pushes and pops so that `depths` are reached one after the other, and checks order and bound.
 fn go_through(queue: &Segments, capacity: usize, depths: impl IntoIterator<Item = usize>) {
     let mut expected = VecDeque::new();
@@ -57,8 +64,9 @@ fn go_through(queue: &Segments, capacity: usize, depths: impl IntoIterator<Item 
             assert_eq!(queue.about_len(), expected.len());
         }
     }
-    let rest: Vec<_> = std::iter::from_fn(|| pop(queue)).collect();
-    assert!(rest.iter().eq(&expected), "first in, first out");
+    let take = || pop_many(queue, 3);
+    let runs = std::iter::repeat_with(take).take_while(|run| !run.is_empty());
+    assert!(runs.flatten().eq(expected), "first in, first out");
     assert!(queue.is_empty());
 }
 
@@ -126,20 +134,21 @@ fn threads_lose_and_double_nothing_over_short_segments() {
                     }
                 });
             }
-            let pop_some = || {
+            let pop_all = |pop: fn(&Segments) -> Vec<JobId>| {
                 let mut ids = Vec::new();
                 while left.load(Relaxed) > 0 {
-                    match pop(&queue) {
-                        Some(id) => {
-                            left.fetch_sub(1, Relaxed);
-                            ids.push(id);
-                        }
-                        None => thread::yield_now(),
+                    let popped = pop(&queue);
+                    if popped.is_empty() {
+                        thread::yield_now();
                     }
+                    left.fetch_sub(popped.len(), Relaxed);
+                    ids.extend(popped);
                 }
                 ids
             };
-            let dequeuers = [scope.spawn(pop_some), scope.spawn(pop_some)];
+            let one = |queue: &Segments| Vec::from_iter(pop(queue));
+            let many = |queue: &Segments| pop_many(queue, 5);
+            let dequeuers = [one, many].map(|pop| scope.spawn(move || pop_all(pop)));
             let popped = dequeuers.into_iter().flat_map(|thread| thread.join());
             popped.flatten().map(|id| (id.as_u64(), 1)).collect()
         });

@@ -9,7 +9,7 @@ use loom::sync::atomic::{AtomicBool, Ordering::Relaxed};
 use loom::sync::{Arc, Mutex};
 use loom::thread;
 
-use super::{life, life_from, model, nothing};
+use super::{life, life_from, life_of, model, nothing};
 use crate::job::id::JobId;
 use crate::job::outcome::Outcome;
 use crate::pool::capability::Capability;
@@ -347,6 +347,43 @@ fn remains_that_come_late_are_dropped() {
         life.worker_gone(0);
         submitter.join().unwrap();
         assert!(!life.chores.has_undropped());
+    });
+}
+
+/// Notes that it was woken.
+struct Woken(AtomicBool);
+
+impl Wake for Woken {
+    fn wake(self: StdArc<Self>) {
+        self.0.store(true, Relaxed);
+    }
+}
+
+/// Two workers drop the last remains at the same time: one of them tells those that wait for it.
+#[test]
+fn the_last_drop_is_told() {
+    model(|| {
+        let life = life_of(2);
+        life.chores.leave_remains(vec![nothing(), nothing()], &life);
+        let woken = StdArc::new(Woken(AtomicBool::new(false)));
+        let waker = Waker::from(StdArc::clone(&woken));
+        let is_over = || !life.chores.has_undropped();
+        let mut watch = pin!(life.quiescence.watch(&life.phase, is_over));
+        let mut cx = Context::from_waker(&waker);
+        assert!(watch.as_mut().poll(&mut cx).is_pending());
+        let drop_one = |life: StdArc<Lifecycle>, index| {
+            let engine = StdArc::new(NoopEngine(StdArc::clone(&life)));
+            assert!(
+                life.chores
+                    .do_one(&Worker::new(&engine, index, index, false))
+            );
+        };
+        let other = StdArc::clone(&life);
+        let other = thread::spawn(move || drop_one(other, 1));
+        drop_one(StdArc::clone(&life), 0);
+        other.join().unwrap();
+        assert!(woken.0.load(Relaxed), "nobody told the watcher");
+        assert!(watch.as_mut().poll(&mut cx).is_ready());
     });
 }
 

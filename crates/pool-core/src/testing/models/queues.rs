@@ -73,10 +73,25 @@ impl Counted {
     /// Pops a task and returns its number, or 0 if there was none.
     fn pop(&self) -> usize {
         let popped = Task::popped_by(|place| self.queue.pop(place));
-        popped.map_or(0, |task| {
-            let number = task.into_payload::<Numbered>().map(|numbered| numbered.0);
-            let number = number.unwrap_or_else(|_| unreachable!("all are numbered"));
-            self.sum.fetch_add(number, Relaxed);
+        popped.map_or(0, |task| self.count(task))
+    }
+
+    /// Counts a task that was popped, and returns its number.
+    fn count(&self, task: Task) -> usize {
+        let number = task.into_payload::<Numbered>().map(|numbered| numbered.0);
+        let number = number.unwrap_or_else(|_| unreachable!("all are numbered"));
+        self.sum.fetch_add(number, Relaxed);
+        number
+    }
+
+    /// Pops `at_most` as many at once, and returns the number of the last, or 0 if there was none.
+    fn pop_many(&self, at_most: usize) -> usize {
+        let mut popped = Vec::new();
+        self.queue.pop_many(at_most, &mut popped);
+        assert!(popped.len() <= at_most);
+        popped.into_iter().fold(0, |last, task| {
+            let number = self.count(task);
+            assert!(last < number, "{number} came after {last}");
             number
         })
     }
@@ -145,14 +160,40 @@ fn two_pushers_and_a_dequeuer_cross_a_link() {
     });
 }
 
+/// Tasks that are taken together come out once each, the oldest first, next to a dequeuer of one
+/// and a pusher.
+#[test]
+fn a_run_of_tasks_is_popped_once() {
+    model(|| {
+        let queue = Counted::new(2, 3);
+        let mut pushed = queue.push(1) + queue.push(10);
+        let dequeuer = on_a_thread(&queue, Counted::pop);
+        let taker = on_a_thread(&queue, |queue| queue.pop_many(2));
+        pushed += queue.push(100);
+        let popped = dequeuer.join().unwrap().max(taker.join().unwrap());
+        assert_ne!(popped, 0, "there were two from the start");
+        queue.end(pushed, popped, 1);
+    });
+}
+
 /// A dequeuer that has read the pointer to a segment which has been linked again by now takes no
 /// task of that before older ones.
 #[test]
 fn a_late_dequeuer_takes_no_newer_task() {
-    model(|| {
+    a_late_one_takes_no_newer_task(Counted::pop);
+}
+
+/// The same for one that takes many.
+#[test]
+fn a_late_dequeuer_of_many_takes_no_newer_task() {
+    a_late_one_takes_no_newer_task(|queue| queue.pop_many(1));
+}
+
+fn a_late_one_takes_no_newer_task(take_late: fn(&Counted) -> usize) {
+    model(move || {
         let queue = Counted::new(1, 3);
         let mut pushed = queue.push(1) + queue.push(10);
-        let late = on_a_thread(&queue, Counted::pop);
+        let late = on_a_thread(&queue, take_late);
         let other = on_a_thread(&queue, |queue| {
             let popped = queue.pop();
             // It goes on to the second segment, and the first one is spare.
