@@ -62,6 +62,12 @@ pub(crate) use line::{Call, Coming, LineState, Waiter};
 /// The most that may pass the first in line, however long the queue.
 const MOST_PASSES: usize = 64;
 
+/// Of the pressure: a job of the pool has found the queue full, and no place came free since, as
+/// far as its other jobs need to know; see [`Room::seems_full`].
+const FULL: usize = 1;
+/// Of the pressure: one that waits in line.
+const WAITING: usize = 2;
+
 /// How many may pass the first in line: half the capacity, up to the most. None where a hand-over
 /// for each job is what a short queue comes to anyway, or where there is no bound.
 fn passes(capability: Capability) -> usize {
@@ -74,9 +80,10 @@ fn passes(capability: Capability) -> usize {
 /// queue, and [`wake_all`](Self::wake_all) after it has closed.
 #[derive(Debug, Default)]
 pub struct Room {
-    /// How many listen or were called, as the line was when it was last unlocked. Written under the
-    /// lock, read without it by each submission.
-    waiting: AtomicUsize,
+    /// What each submission and each freed place looks at: [`FULL`], and how many listen or were
+    /// called, times [`WAITING`]. The number is that of the line when it was last unlocked, and
+    /// changes under the lock.
+    pressure: AtomicUsize,
     /// Places that came free while nobody listened; see [`Line`]. Written under the lock.
     spare: AtomicUsize,
     /// How many have passed the one that is first in line now. Back at 0 when that one goes.
@@ -132,9 +139,43 @@ impl Room {
         // ORDERING: partner is the heavy fence in `listen`: this side has freed the place, that
         // side has said that it waits.
         light();
+        if self.is_pressed() {
+            self.freed_under_pressure();
+        }
+    }
+
+    /// Does the part of [`freed`](Self::freed) that is due where the queue is, or just was, full.
+    #[inline(never)]
+    fn freed_under_pressure(&self) {
+        if self.seems_full() {
+            self.pressure.fetch_and(!FULL, Ordering::Relaxed);
+        }
         if self.has_line() {
             self.call(Call::Place);
         }
+    }
+
+    /// Whether a submission may not simply try: somebody waits in line, or the queue seems full to
+    /// the jobs of the pool.
+    #[inline]
+    pub(crate) fn is_pressed(&self) -> bool {
+        self.pressure.load(Ordering::Relaxed) != 0
+    }
+
+    /// Whether a job of the pool need not try to queue a child, since another such try has failed
+    /// and no place has come free since.
+    ///
+    /// A place that came free at the very moment of that try may be missed, until the next one. So
+    /// the caller tries all the same while a worker is idle: it has the child run in place only
+    /// where no other worker would take it anyway.
+    #[inline]
+    pub(crate) fn seems_full(&self) -> bool {
+        self.pressure.load(Ordering::Relaxed) & FULL != 0
+    }
+
+    /// A job of the pool has found the queue full.
+    pub(crate) fn note_full(&self) {
+        self.pressure.fetch_or(FULL, Ordering::Relaxed);
     }
 
     /// Has everybody in line look again: the executor has closed, or it has become another one.
@@ -215,7 +256,7 @@ impl Room {
     /// ```
     #[inline]
     pub fn has_line(&self) -> bool {
-        self.waiting.load(Ordering::Relaxed) != 0
+        self.pressure.load(Ordering::Relaxed) >= WAITING
     }
 
     /// Calls the first that listens, and further ones up to one that comes, as far as can be known.
@@ -306,7 +347,11 @@ impl Room {
         if waiting == 0 {
             self.passed.store(0, Ordering::Relaxed);
         }
-        self.waiting.store(waiting, Ordering::Relaxed);
+        let before = self.pressure.load(Ordering::Relaxed) / WAITING;
+        if waiting != before {
+            let change = waiting.wrapping_sub(before).wrapping_mul(WAITING);
+            self.pressure.fetch_add(change, Ordering::Relaxed);
+        }
         // ORDERING: Release, see `pass`: a thread that finds nothing spare sees whether a submitter
         // waits.
         self.spare.store(spare, Ordering::Release);

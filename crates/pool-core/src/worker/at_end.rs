@@ -9,7 +9,7 @@ use crate::pool::engine::{Engine, take_some_queued};
 use crate::pool::lifecycle::TakenOut;
 use crate::submit::error::Refused;
 use crate::sys::machine::{self, Point};
-use crate::task::Task;
+use crate::task::{Task, TaskRef};
 use crate::worker::{StepOutcome, Worker};
 
 impl Worker {
@@ -57,7 +57,7 @@ impl Worker {
     /// # Errors
     /// The worker is [outside](Self::is_outside) its generation: the task, which the caller submits
     /// as any thread does. The inner error is the refusal, with the task.
-    pub(crate) fn run_inside(&self, task: Task) -> Result<Result<(), Refused<Task>>, Task> {
+    pub(crate) fn run_inside(&self, task: TaskRef<'_>) -> Result<Result<(), Refused<Task>>, Task> {
         match self.run_inline(task) {
             Err(task) if self.is_outside() => Err(task),
             run => Ok(run.map_err(Refused::Closed)),

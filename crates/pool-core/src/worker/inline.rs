@@ -3,7 +3,7 @@
 
 use super::Worker;
 use crate::pool::lifecycle::Submission;
-use crate::task::Task;
+use crate::task::{Task, TaskRef};
 
 /// How many jobs may be within each other on one stack before a child is queued instead of run in
 /// place: 16 KiB for each of them in a stack of the usual 2 MiB.
@@ -31,14 +31,14 @@ impl Worker {
     /// however many it submits. One that has 64 of them around it queues all its children: as many
     /// as it submits itself, and that after the 64 have queued 1 024 each. A row of jobs of any
     /// length, each of which submits the next, has one entry in the queue at a time.
-    pub(crate) fn run_inline(&self, task: Task) -> Result<(), Task> {
+    pub(crate) fn run_inline(&self, task: TaskRef<'_>) -> Result<(), Task> {
         let Some(submission) = Submission::begin_inline(self.life(), self.index()) else {
-            return Err(task);
+            return Err(task.into_task());
         };
         match task.accept(self.life()) {
             Ok(None) => {}
             Ok(Some(due)) => {
-                submission.ends_on_arrival(self.life().room(), due, task);
+                submission.ends_on_arrival(self.life().room(), due, task.into_task());
                 return Ok(());
             }
             Err(outcome) => {
@@ -52,7 +52,7 @@ impl Worker {
         let may_be_deeper = past_bound >= MOST_PAST_BOUND && beyond < MOST_BEYOND;
         if !self.may_run_in_place() || is_deep && !may_be_deeper {
             self.0.past_bound.set(past_bound + 1);
-            self.0.host.queue_past_bound(task);
+            self.0.host.queue_past_bound(task.into_task());
             return Ok(());
         }
         // The child has a quota of its own.

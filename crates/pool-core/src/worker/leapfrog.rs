@@ -35,6 +35,7 @@
 
 use std::cell::RefCell;
 use std::future::poll_fn;
+use std::mem::MaybeUninit;
 use std::sync::Arc;
 use std::sync::atomic::AtomicBool as PlainBool;
 use std::task::{Context, Poll, Waker};
@@ -47,7 +48,7 @@ use crate::pool::lifecycle::Joiner;
 use crate::submit::join::ForkedHalf;
 use crate::sys::asymmetric_fence::heavy;
 use crate::sys::sync::{AtomicBool, LockExt, Mutex, Ordering};
-use crate::task::Task;
+use crate::task::{Task, TaskRef};
 use crate::worker::inline::MOST_IN_PLACE;
 use crate::worker::park::{Looks, block_on, look_between_yields};
 
@@ -355,7 +356,8 @@ impl Worker {
     /// last worker that looks at the queue.
     fn run_half(&self, half: Task) {
         debug_assert!(self.may_run_in_place() && self.own_jobs() < MOST_IN_PLACE);
-        if let Err(refused) = self.run_inline(half) {
+        let mut place = MaybeUninit::uninit();
+        if let Err(refused) = self.run_inline(TaskRef::new(&mut place, half)) {
             drop(refused);
         }
     }

@@ -10,6 +10,7 @@ mod child;
 mod durations;
 mod ending;
 mod fork;
+mod in_place;
 mod jobs;
 mod many;
 mod memory;

@@ -1,6 +1,7 @@
 //! How a task gets in: at once, past a line that it may barge into, inside a job of the same pool,
 //! or after a wait.
 
+use std::mem::MaybeUninit;
 use std::time::{Duration, Instant};
 
 use super::Executor;
@@ -36,8 +37,13 @@ pub(super) fn admit<E: Executor + ?Sized>(
     task: TaskRef<'_>,
     limit: Option<Instant>,
 ) -> Result<(), Refused<Task>> {
-    if executor.room().has_line() && may_not_barge(executor) {
-        return admit_held_up(executor, task.into_task(), limit);
+    if executor.room().is_pressed() {
+        if may_not_barge(executor) {
+            return admit_held_up(executor, task.into_task(), limit);
+        }
+        if let Some(worker) = worker_of_full(executor) {
+            return admit_in_place(executor, &worker, task, limit);
+        }
     }
     match executor.try_accept_ref(task) {
         Ok(()) => Ok(()),
@@ -47,9 +53,29 @@ pub(super) fn admit<E: Executor + ?Sized>(
 
 /// Whether the caller may not try before those in line; takes a pass if it may. This binds jobs of
 /// the same pool too (`R107`).
-#[cold]
+#[inline(never)]
 fn may_not_barge<E: Executor + ?Sized>(executor: &E) -> bool {
     !may_barge(executor)
+}
+
+/// The worker that the calling thread is, if it need not try, since the queue seems full to the
+/// jobs of its pool and no worker is idle.
+#[inline(never)]
+fn worker_of_full<E: Executor + ?Sized>(executor: &E) -> Option<Worker> {
+    let worker = (executor.room().seems_full()).then(|| Worker::current_of(executor))??;
+    (!worker.life().roster.sleep.is_somebody_idle()).then_some(worker)
+}
+
+/// Has a child run in place, without a try.
+#[inline(never)]
+fn admit_in_place<E: Executor + ?Sized>(
+    executor: &E,
+    worker: &Worker,
+    task: TaskRef<'_>,
+    limit: Option<Instant>,
+) -> Result<(), Refused<Task>> {
+    let run = worker.run_inside(task);
+    run.unwrap_or_else(|task| admit_patiently(executor, task, limit))
 }
 
 /// What becomes of a task inside a job of the same pool; outside it comes back. See
@@ -59,7 +85,7 @@ fn run_inside<E: Executor + ?Sized>(
     task: Task,
 ) -> Result<Result<(), Refused<Task>>, Task> {
     match Worker::current_of(executor) {
-        Some(worker) => worker.run_inside(task),
+        Some(worker) => worker.run_inside(TaskRef::new(&mut MaybeUninit::uninit(), task)),
         None => Err(task),
     }
 }
@@ -84,6 +110,10 @@ fn admit_refused<E: Executor + ?Sized>(
     limit: Option<Instant>,
 ) -> Result<(), Refused<Task>> {
     let is_closed = matches!(refused, Refused::Closed(_));
+    let worker = Worker::current_of(executor);
+    if worker.is_some() && !is_closed {
+        executor.room().note_full();
+    }
     run_inside(executor, refused.into_inner()).unwrap_or_else(|task| {
         if is_closed {
             return Err(Refused::Closed(task));

@@ -1,6 +1,7 @@
 //! A submission on its way in, through the line if need be.
 
 use std::future::Future;
+use std::mem::MaybeUninit;
 use std::pin::Pin;
 use std::task::{Context, Poll, Waker};
 use std::time::Instant;
@@ -10,7 +11,7 @@ use super::{Call, Coming, Waiter};
 use crate::submit::error::Refused;
 use crate::submit::executor::Executor;
 use crate::sys::machine;
-use crate::task::Task;
+use crate::task::{Task, TaskRef};
 use crate::worker::Worker;
 use crate::worker::park::block_on;
 
@@ -78,7 +79,7 @@ impl<'a, E: Executor + ?Sized> Admission<'a, E> {
                 Err(refused) => task = refused.into_inner(),
             }
         }
-        let run = worker.run_inside(task);
+        let run = worker.run_inside(TaskRef::new(&mut MaybeUninit::uninit(), task));
         run.map_err(|task| self.task = Some(task)).ok()
     }
 
