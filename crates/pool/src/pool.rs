@@ -538,6 +538,10 @@ impl Executor for Inner {
         }
     }
 
+    fn seems_full(&self) -> bool {
+        self.room.seems_full()
+    }
+
     fn room(&self) -> &Room {
         &self.room
     }
@@ -603,6 +607,10 @@ impl Executor for Pool {
     #[inline]
     fn try_accept_ref(&self, task: TaskRef<'_>) -> Result<(), Refused<Task>> {
         self.inner.try_accept_ref(task)
+    }
+
+    fn seems_full(&self) -> bool {
+        self.inner.seems_full()
     }
 
     fn room(&self) -> &Room {

@@ -62,6 +62,10 @@ impl Executor for ByLife {
         }
     }
 
+    fn seems_full(&self) -> bool {
+        self.room().seems_full()
+    }
+
     fn room(&self) -> &Room {
         self.0.room()
     }

@@ -25,7 +25,7 @@ use crate::submit::room::Room;
 use crate::sys::machine::{self, Point};
 use crate::task::{Task, TaskRef};
 use crate::worker::future_host::lose_slot;
-use crate::worker::{DeferredAction, StepOutcome, Worker};
+use crate::worker::{DeferredAction, StepOutcome, Worker, current_index};
 
 /// Where and when tasks run: the part of a pool that differs between backends.
 ///
@@ -295,6 +295,10 @@ impl<E: Engine> Executor for Inside<E> {
         self.admit(task, |task| Err(Refused::Closed(task)))
     }
 
+    fn seems_full(&self) -> bool {
+        self.room().seems_full()
+    }
+
     fn room(&self) -> &Room {
         self.0.life().room()
     }
@@ -368,6 +372,9 @@ impl<E: Engine> Inside<E> {
             return Ok(());
         }
         submission.refuse(life);
+        if current_index(life).is_some() {
+            life.room().note_full();
+        }
         machine::point(Point::Refused(task.id()));
         Err(Refused::Full(task))
     }
@@ -404,6 +411,10 @@ impl<E: Engine> Executor for Within<E> {
     #[inline(always)]
     fn try_accept_ref(&self, task: TaskRef<'_>) -> Result<(), Refused<Task>> {
         self.0.admit(task, |task| self.forward(task))
+    }
+
+    fn seems_full(&self) -> bool {
+        self.room().seems_full()
     }
 
     fn room(&self) -> &Room {

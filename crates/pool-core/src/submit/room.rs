@@ -43,6 +43,14 @@
 //! are used up, places are taken by those called for them, and spare ones by those that come, so
 //! that no submitter finds its place taken.
 
+//!
+//! # Children of jobs in a full queue
+//! A job whose child finds no place runs it in place. Many of its children and of theirs would try
+//! in vain as well, and each such try enters the books and leaves them again. So the first leaves a
+//! **mark**, and the next place that comes free takes it away. A child that finds the mark runs in
+//! place at once. The mark may outlast a place that came free while it was set; so it counts only
+//! while no worker is idle, when nobody would take the child sooner than its own submitter does.
+
 mod admission;
 mod line;
 #[cfg(all(test, not(pool_loom)))]
@@ -155,21 +163,26 @@ impl Room {
         }
     }
 
-    /// Whether a submission may not simply try: somebody waits in line, or the queue seems full to
-    /// the jobs of the pool.
+    /// Whether a submission looks twice before it tries: somebody waits in line, or the queue seems
+    /// full to the jobs of the pool.
     #[inline]
     pub(crate) fn is_pressed(&self) -> bool {
         self.pressure.load(Ordering::Relaxed) != 0
     }
 
-    /// Whether a job of the pool need not try to queue a child, since another such try has failed
-    /// and no place has come free since.
+    /// Returns whether a job of the pool has found the queue full, and no place has come free
+    /// since. An executor answers by it that it [seems full](crate::Executor::seems_full).
     ///
-    /// A place that came free at the very moment of that try may be missed, until the next one. So
-    /// the caller tries all the same while a worker is idle: it has the child run in place only
-    /// where no other worker would take it anyway.
+    /// A place that came free at the very moment of that job's try may be missed, until the next
+    /// one. So a child is offered all the same while a worker is idle: it runs in place only where
+    /// no other worker would take it anyway.
+    ///
+    /// # Examples
+    /// ```
+    /// assert!(!pool_core::Room::new().seems_full());
+    /// ```
     #[inline]
-    pub(crate) fn seems_full(&self) -> bool {
+    pub fn seems_full(&self) -> bool {
         self.pressure.load(Ordering::Relaxed) & FULL != 0
     }
 

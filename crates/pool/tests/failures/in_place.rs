@@ -1,8 +1,11 @@
-//! Row 28: when a job's child runs in place, and when it is queued.
+//! Row 28: when a job's child runs in place, when it is queued, and what a decorator makes of it.
 
 use std::sync::mpsc;
 
-use pool::{JobContext, JobError, JobHandle};
+use pool::{
+    Capability, Executor, ExecutorExt, JobContext, JobError, JobExt, JobHandle, Pool, Pools,
+    Refused, Room, Stats, Task,
+};
 
 use crate::on::{LIMIT, each_backend, hold, nothing, on, value};
 
@@ -71,4 +74,94 @@ fn a_child_is_left_to_a_worker_that_has_become_idle() {
             assert!(pool.shutdown(LIMIT).is_clean());
         });
     }
+}
+
+/// A decorator: asked for each task, it says where the task goes.
+struct Decorated<F> {
+    pool: Pool,
+    accept: F,
+}
+
+impl<F: Fn(&Pool, Task) -> Result<(), Refused<Task>> + Send + Sync> Executor for Decorated<F> {
+    fn try_accept(&self, task: Task) -> Result<(), Refused<Task>> {
+        (self.accept)(&self.pool, task)
+    }
+
+    fn room(&self) -> &Room {
+        self.pool.room()
+    }
+
+    fn capability(&self) -> Capability {
+        self.pool.capability()
+    }
+
+    fn stats(&self) -> Stats {
+        Executor::stats(&self.pool)
+    }
+
+    fn is_closed(&self) -> bool {
+        self.pool.is_closed()
+    }
+
+    fn pools(&self) -> Pools {
+        self.pool.pools()
+    }
+}
+
+/// 28: what a decorator does not take in does not run in place either.
+#[test]
+fn a_decorators_refusal_holds_inside_a_job() {
+    each_backend(|backend| {
+        let pool = on(backend, 1, 8);
+        let accept = |pool: &Pool, task: Task| match task.name() {
+            Some(_) => pool.try_accept(task),
+            None => Err(Refused::Closed(task)),
+        };
+        let named_only = Decorated {
+            pool: pool.clone(),
+            accept,
+        };
+        let parent = move |_: &JobContext<'_>| {
+            let refused = named_only.submit(nothing);
+            assert!(
+                refused.is_err_and(|refused| refused.is_closed()),
+                "{backend}"
+            );
+            let named = named_only.submit(nothing.named("it has one"));
+            named.map_err(|_| "refused")?.join().map_err(|_| "it ends")
+        };
+        value(pool.submit(parent).expect("there is room"));
+        assert!(pool.shutdown(LIMIT).is_clean());
+    });
+}
+
+/// 28: a decorator that has another pool for what finds no place is asked, however full its own
+/// pool was found before.
+#[test]
+fn a_decorator_is_asked_also_where_the_queue_seems_full() {
+    each_backend(|backend| {
+        let (pool, other) = (on(backend, 1, 1), on(backend, 1, 8));
+        let spare = other.clone();
+        let accept = move |pool: &Pool, task: Task| match pool.try_accept(task) {
+            Err(Refused::Full(task)) => spare.try_accept(task),
+            taken => taken,
+        };
+        let overflowing = Decorated {
+            pool: pool.clone(),
+            accept,
+        };
+        let parent = move |ctx: &JobContext<'_>| {
+            for _ in 0..3 {
+                ctx.execute(nothing).map_err(|_| "refused")?;
+            }
+            for _ in 0..3 {
+                let elsewhere = overflowing.submit(nothing).map_err(|_| "refused")?;
+                elsewhere.join().map_err(|_| "it ends")?;
+            }
+            Ok::<_, &str>(())
+        };
+        value(pool.submit(parent).expect("there is room"));
+        assert_eq!(other.stats().accepted, 3, "{backend}");
+        assert!(pool.shutdown(LIMIT).is_clean() && other.shutdown(LIMIT).is_clean());
+    });
 }

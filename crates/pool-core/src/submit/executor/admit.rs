@@ -62,7 +62,7 @@ fn may_not_barge<E: Executor + ?Sized>(executor: &E) -> bool {
 /// jobs of its pool and no worker is idle.
 #[inline(never)]
 fn worker_of_full<E: Executor + ?Sized>(executor: &E) -> Option<Worker> {
-    let worker = (executor.room().seems_full()).then(|| Worker::current_of(executor))??;
+    let worker = (executor.seems_full()).then(|| Worker::current_of(executor))??;
     (!worker.life().roster.sleep.is_somebody_idle()).then_some(worker)
 }
 
@@ -78,18 +78,6 @@ fn admit_in_place<E: Executor + ?Sized>(
     run.unwrap_or_else(|task| admit_patiently(executor, task, limit))
 }
 
-/// What becomes of a task inside a job of the same pool; outside it comes back. See
-/// [`Worker::run_inside`].
-fn run_inside<E: Executor + ?Sized>(
-    executor: &E,
-    task: Task,
-) -> Result<Result<(), Refused<Task>>, Task> {
-    match Worker::current_of(executor) {
-        Some(worker) => worker.run_inside(TaskRef::new(&mut MaybeUninit::uninit(), task)),
-        None => Err(task),
-    }
-}
-
 /// Admits a task that may not pass the line. A job of the same pool does not wait in line: it runs
 /// what it may not queue itself.
 #[cold]
@@ -98,7 +86,11 @@ fn admit_held_up<E: Executor + ?Sized>(
     task: Task,
     limit: Option<Instant>,
 ) -> Result<(), Refused<Task>> {
-    run_inside(executor, task).unwrap_or_else(|task| admit_in_line(executor, task, limit))
+    let Some(worker) = Worker::current_of(executor) else {
+        return admit_in_line(executor, task, limit);
+    };
+    let run = worker.run_inside(TaskRef::new(&mut MaybeUninit::uninit(), task));
+    run.unwrap_or_else(|task| admit_in_line(executor, task, limit))
 }
 
 /// Admits a task that found no room at its first try. A job of the same pool runs it itself; others
@@ -110,16 +102,21 @@ fn admit_refused<E: Executor + ?Sized>(
     limit: Option<Instant>,
 ) -> Result<(), Refused<Task>> {
     let is_closed = matches!(refused, Refused::Closed(_));
-    let worker = Worker::current_of(executor);
-    if worker.is_some() && !is_closed {
-        executor.room().note_full();
+    let task = refused.into_inner();
+    let task = match Worker::current_of(executor) {
+        // A pool takes its jobs' children in until it is cancelled. So this is the answer of a
+        // decorator.
+        Some(worker) if is_closed && !worker.life().phase.is_closed() => task,
+        Some(worker) => match worker.run_inside(TaskRef::new(&mut MaybeUninit::uninit(), task)) {
+            Ok(run) => return run,
+            Err(outside) => outside,
+        },
+        None => task,
+    };
+    if is_closed {
+        return Err(Refused::Closed(task));
     }
-    run_inside(executor, refused.into_inner()).unwrap_or_else(|task| {
-        if is_closed {
-            return Err(Refused::Closed(task));
-        }
-        admit_patiently(executor, task, limit)
-    })
+    admit_patiently(executor, task, limit)
 }
 
 /// Tries again for a while, as long as those in line may be passed and there is time left, then
