@@ -98,10 +98,17 @@ impl SharedQueue {
         queued_by: &mut QueuedBy,
     ) -> Result<TaskRef<'a>, TaskPlace<'a>> {
         let task = self.pop_uncounted(place, queued_by)?;
-        if *queued_by == QueuedBy::PushUnbounded && task.take_place() {
+        self.free_place(&task, *queued_by);
+        Ok(task)
+    }
+
+    /// A task has come out: frees the place that it has, if it was handed over. That of one that
+    /// was pushed is free by the pop.
+    #[inline(always)]
+    fn free_place(&self, task: &Task, queued_by: QueuedBy) {
+        if queued_by == QueuedBy::PushUnbounded && task.take_place() {
             self.main.repay();
         }
-        Ok(task)
     }
 
     /// The same, for a queue that counts the places of its tasks: it frees that of a task that was
@@ -126,14 +133,14 @@ impl SharedQueue {
         self.main.pop(place)
     }
 
-    /// Takes the next tasks, `at_most` as many, to an empty list, and calls `took` for each. It
-    /// frees no place of a task that was handed over.
+    /// Takes the next tasks, `at_most` as many, and calls `took` for each. It frees no place of a
+    /// task that was handed over.
     pub(crate) fn take_uncounted(
         &self,
         at_most: usize,
-        tasks: &mut Vec<Task>,
         took: impl Fn(&Task, QueuedBy),
-    ) {
+    ) -> Vec<Task> {
+        let mut tasks = Vec::new();
         while !self.past_bound.is_empty() && tasks.len() < at_most {
             if let Some((task, queued_by)) = self.pop_of_all() {
                 took(&task, queued_by);
@@ -141,10 +148,11 @@ impl SharedQueue {
             }
         }
         let rest = tasks.len();
-        self.main.pop_many(at_most - rest, tasks);
+        self.main.pop_many(at_most - rest, &mut tasks);
         for task in &tasks[rest..] {
             took(task, QueuedBy::Push);
         }
+        tasks
     }
 
     /// Queues a task that was handed over. For a queue that counts the places of its tasks.
@@ -258,12 +266,7 @@ impl TaskQueue for SharedQueue {
     }
 
     fn take_some(&self, at_most: usize, life: &Lifecycle) -> Vec<Task> {
-        let mut tasks = Vec::new();
-        self.take_uncounted(at_most, &mut tasks, |task, queued_by| {
-            if queued_by == QueuedBy::PushUnbounded && task.take_place() {
-                self.main.repay();
-            }
-        });
+        let tasks = self.take_uncounted(at_most, |task, by| self.free_place(task, by));
         life.room().freed();
         tasks
     }

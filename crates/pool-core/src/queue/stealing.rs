@@ -227,14 +227,13 @@ impl TaskQueue for StealingQueue {
     /// Takes the injector's tasks first, and then those of each deque, the oldest first. Frees
     /// their places, and tells the room once.
     fn take_some(&self, at_most: usize, life: &Lifecycle) -> Vec<Task> {
-        let mut tasks = Vec::new();
         let places = Cell::new(0);
         let took = |task: &Task, queued_by| {
             if queued_by != QueuedBy::PushPastBound && task.take_place() {
                 places.set(places.get() + 1);
             }
         };
-        self.injector.take_uncounted(at_most, &mut tasks, took);
+        let mut tasks = self.injector.take_uncounted(at_most, took);
         let steal = |victim| iter::from_fn(move || self.deques.steal(victim));
         let owned = (0..self.deques.len()).flat_map(steal);
         tasks.extend(owned.take(at_most - tasks.len()).map(|boxed| {

@@ -173,7 +173,7 @@ pub trait Executor: Send + Sync {
     ///
     /// Defaults to false, so a decorator is asked for each job. One that never takes a job in
     /// where the inner executor would refuse it may forward the inner one's answer, which saves a
-    /// job in a full pool some ten nanoseconds for each child.
+    /// job in a full pool a try in vain for each child.
     ///
     /// # Examples
     /// ```

@@ -42,7 +42,6 @@
 //! too: one that finds a line, no pass and no spare place runs its child in place. Once the passes
 //! are used up, places are taken by those called for them, and spare ones by those that come, so
 //! that no submitter finds its place taken.
-
 //!
 //! # Children of jobs in a full queue
 //! A job whose child finds no place runs it in place. Many of its children and of theirs would try

@@ -9,10 +9,6 @@ use pool::{
 
 use crate::on::{LIMIT, each_backend, hold, nothing, on, value};
 
-fn is_finished<T, E>(child: &JobHandle<T, E>) -> bool {
-    child.is_finished()
-}
-
 /// 28: a child is queued again as soon as a place has come free, however often the queue was found
 /// full before.
 #[test]
@@ -24,9 +20,12 @@ fn a_child_is_queued_as_soon_as_there_is_a_place_again() {
                 let submit = || ctx.submit(nothing).map_err(|_| "refused");
                 let queued = submit()?;
                 let in_place = [submit()?, submit()?];
-                assert!(in_place.iter().all(is_finished), "{backend}: {round}");
                 assert!(
-                    !is_finished(&queued),
+                    in_place.iter().all(JobHandle::is_finished),
+                    "{backend}: {round}"
+                );
+                assert!(
+                    !queued.is_finished(),
                     "{backend}: {round}: it has the one place"
                 );
                 queued.cancel();

@@ -62,7 +62,10 @@ fn may_not_barge<E: Executor + ?Sized>(executor: &E) -> bool {
 /// jobs of its pool and no worker is idle.
 #[inline(never)]
 fn worker_of_full<E: Executor + ?Sized>(executor: &E) -> Option<Worker> {
-    let worker = (executor.seems_full()).then(|| Worker::current_of(executor))??;
+    if !executor.seems_full() {
+        return None;
+    }
+    let worker = Worker::current_of(executor)?;
     (!worker.life().roster.sleep.is_somebody_idle()).then_some(worker)
 }
 
