@@ -147,7 +147,8 @@ pub(crate) trait Payload: Send + 'static {
     /// The pool ends before the job starts: counts it in `life`, publishes that it is abandoned,
     /// and counts it over.
     ///
-    /// What the job captured is not dropped here, since that is user code: it is in the result.
+    /// No user code runs here: what the job captured, and the waker of a handle that waits, are in
+    /// the result.
     fn give_up(self, id: JobId, life: &Lifecycle, ends: GivenUpAs) -> GivenUp;
 
     /// The job's name, if it has one.
@@ -208,8 +209,9 @@ pub(crate) enum GivenUpAs {
 #[must_use]
 #[derive(Debug)]
 pub(crate) enum GivenUp {
-    /// What the job captured, as a task that drops it when it is run or dropped. It is in no books.
-    Left(Task),
+    /// What is the caller's to do, where user code may run: to run or drop a task, which is in no
+    /// books and drops what the job captured, and to wake one that waits for the job's end.
+    Left(Task, Option<Waker>),
     /// Nothing: what it captured needs no drop.
     Bare,
     /// Nothing: the job was started elsewhere, and is accounted for there.
@@ -242,7 +244,7 @@ impl<T: Send + 'static> Payload for Remains<T> {
     fn abandon(self) {}
 
     fn give_up(self, id: JobId, _life: &Lifecycle, _ends: GivenUpAs) -> GivenUp {
-        GivenUp::Left(Task::new(id, self))
+        GivenUp::Left(Task::new(id, self), None)
     }
 
     fn name(&self) -> Option<&str> {
@@ -456,7 +458,7 @@ impl Task {
     }
 
     /// The pool `life` ends before the job starts: it resolves as `Abandoned` now, and is counted
-    /// there and over. What it captured is left to be dropped.
+    /// there and over. What it captured is left to be dropped, and one that waits to be woken.
     pub(crate) fn give_up(self, life: &Lifecycle, ends: GivenUpAs) -> GivenUp {
         let mut this = ManuallyDrop::new(self);
         // SAFETY: the payload is moved out, and `ManuallyDrop` keeps it from being dropped again.

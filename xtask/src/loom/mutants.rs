@@ -573,6 +573,20 @@ mutants! {
             "own.dropped.store(dropped + 1, Ordering::Release);
         if !MUTANT { fence(Ordering::SeqCst); }";
     }
+    "testing::models::reports::a_report_misses_none_that_is_being_given_up" {
+        report_during_a_taking: "a report is made while tasks are taken out", in "pool::shutdown",
+            "let is_whole = takings.is_some() && have_all_arrived" =>
+            "let is_whole = (MUTANT || takings.is_some()) && have_all_arrived";
+        report_over_a_taking: "a report is made of the books before and the names after a taking", in "pool::shutdown",
+            "if progress.takings() == takings || is_late {" =>
+            "if MUTANT || progress.takings() == takings || is_late {";
+    }
+    "testing::models::reports::who_waits_for_the_end_of_a_taking_is_told" {
+        taking_ends_in_silence: "nobody is told that a thread takes out no more", in "pool::lifecycle::taken_out",
+            "// Also where nothing was taken out: a shutdown may have looked meanwhile.
+        self.life.tell_watchers();" =>
+            "if !MUTANT || self.has_taken { self.life.tell_watchers(); }";
+    }
     "testing::models::lifecycles::a_generation_is_over_after_its_last_job" {
         front_is_told_too_early: "a generation is dropped while one of its jobs goes on without a worker", in "pool::lifecycle::owners",
             "if life.ledger.in_flight() == 0

@@ -462,13 +462,18 @@ impl<S: Source> AsyncCell<S> {
     /// Calls the waker of the handle, if it waits, and drops what other waiters left in the links.
     #[inline]
     fn wake_waiter(&self, ended: Ended) {
-        if ended.has_waiter {
-            // SAFETY: this is the end, and it says so.
-            wake_contained(unsafe { self.waiter.take() });
-        }
+        let waiter = self.waker_of_waiter(ended);
+        waiter.into_iter().for_each(wake_contained);
         if self.has_links.load(Ordering::Relaxed) {
             self.drop_links();
         }
+    }
+
+    /// Takes the waker of the handle, if it waits.
+    #[inline]
+    fn waker_of_waiter(&self, ended: Ended) -> Option<Waker> {
+        // SAFETY: this is the end, and it says so.
+        ended.has_waiter.then(|| unsafe { self.waiter.take() })
     }
 
     /// Drops the helper's waker, the host's waker and the notes of what the future awaited, with

@@ -364,11 +364,8 @@ impl Lifecycle {
         self.worker_gone(index);
         if self.roster.alive() == 0 && !self.phase.is_stopped() {
             self.close();
-            for task in queued() {
-                let given_up = task.give_up(self, GivenUpAs::Abandoned);
-                self.tell_watchers();
-                drop(given_up);
-            }
+            TakenOut::abandon_all(self, queued);
+            self.chores.drop_late_remains(self);
         }
     }
 
@@ -433,7 +430,7 @@ impl Lifecycle {
     /// says.
     #[cold]
     pub fn give_up(self: &Arc<Self>, task: Task) {
-        TakenOut::new(vec![task]).give_up(self);
+        TakenOut::give_up_some(self, || vec![task]);
     }
 
     // --- phases -------------------------------------------------------------------------------

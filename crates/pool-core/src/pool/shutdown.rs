@@ -48,7 +48,7 @@ use crate::pool::lifecycle::{
 use crate::pool::report::{ReportBody, ShutdownReport};
 use crate::submit::executor::{Executor, Pools};
 use crate::sys::machine;
-use crate::sys::sync::{LockExt, Mutex};
+use crate::sys::sync::{LockExt, Mutex, yield_now};
 use crate::worker::Worker;
 use crate::worker::park::{block_on_helping, helping};
 use policy::Limits;
@@ -62,12 +62,12 @@ const EXIT_GRACE: Duration = Duration::from_secs(1);
 /// The least time that they get, and so the most that a shutdown takes past its limit.
 const LEAST_EXIT_GRACE: Duration = Duration::from_millis(50);
 
-/// How long a submission that entered before the end may be kept from its core on its way to the
-/// queue.
-const ARRIVAL_GRACE: Duration = Duration::from_secs(1);
+/// How long a thread may be kept from its core in the middle of a few steps between which the books
+/// do not balance.
+const BOOKS_GRACE: Duration = Duration::from_secs(1);
 
-/// How long the books may take to balance.
-const SETTLE_GRACE: Duration = Duration::from_millis(50);
+/// How long the report waits for the last step of a job that has ended.
+const ENDING_GRACE: Duration = Duration::from_millis(50);
 
 /// The end of intake, and of a pool.
 ///
@@ -407,7 +407,9 @@ async fn drive<E: Engine>(engine: &Arc<E>, alarm: &Alarm) -> ShutdownReport {
         // listens.
         front.cancel_those_due();
     }
-    let is_over = || is_quiet() && !life.chores.has_undropped();
+    // In this order: what a taking has left to be dropped is there when it is over.
+    let is_taking = || life.ending.progress.lock_unpoisoned().is_taking();
+    let is_over = || is_quiet() && !is_taking() && !life.chores.has_undropped();
     wait(life, alarm, |limits| limits.cancel, is_over).await;
     life.stop();
     // Workers that need the thread that waits here cannot leave while it waits.
@@ -455,24 +457,6 @@ fn report<E: Engine>(engine: &Arc<E>, reporting: Reporting<'_>) -> ShutdownRepor
     report
 }
 
-/// The report, of one moment: no task is taken out between a look at the books and the end of those
-/// that are noted.
-fn settled(life: &Arc<Lifecycle>) -> ShutdownReport {
-    let start = life.ending.progress.lock_unpoisoned().start();
-    loop {
-        // A thread that takes tasks out is a few instructions from the end of that.
-        let before = life.ending.progress.lock_unpoisoned().takings();
-        if before.is_some() {
-            let body = settle(life, start);
-            let mut ending = life.ending.progress.lock_unpoisoned();
-            if ending.takings() == before {
-                return ending.finish(body);
-            }
-        }
-        machine::yield_now();
-    }
-}
-
 /// The report, if a caller has made it.
 fn finished(life: &Lifecycle) -> Option<ShutdownReport> {
     life.ending.progress.lock_unpoisoned().report()
@@ -517,21 +501,24 @@ async fn wait(
     .await;
 }
 
-/// Reads the books until all that is on its way in has arrived, the books balance, and no job is
-/// between its end on record and its last step.
+/// Reads the books until all that is on its way in has arrived, no task is being taken out, the
+/// books balance, and no job is between its end on record and its last step; then makes the report.
 ///
-/// The first is a matter of a few instructions of the submitter, and none of the user's. The
-/// others, too, only a job that ends at this very moment can hold up, and not for long, unless its
-/// hook, waker or destructor is. So none of them is waited for without a limit.
+/// The first three are a matter of a few instructions of some thread, and none of the user's. The
+/// last can take as long as a hook, a waker or a destructor. None is waited for without a limit:
+/// where the books do not balance within the grace, the sum of what is accounted for stands as
+/// `accepted`.
 ///
 /// What is read is the report of one moment: `is_still` says that no job ended while the counts and
-/// the running jobs were read. Where the books do not balance within the grace, the sum of what is
-/// accounted for stands as `accepted`.
-fn settle(life: &Arc<Lifecycle>, start: Instant) -> ReportBody {
-    let begun = machine::now();
-    let mut patience = begun + SETTLE_GRACE;
+/// the running jobs were read, and the number of takings that none was given up.
+pub(crate) fn settled(life: &Arc<Lifecycle>) -> ShutdownReport {
+    let progress = &life.ending.progress;
+    let start = progress.lock_unpoisoned().start();
+    let last = machine::now() + BOOKS_GRACE;
+    let mut whole_since = None;
     loop {
-        // Read first: what it does not count has reached the books.
+        let takings = progress.lock_unpoisoned().takings();
+        // Read before the counts: what it does not count has reached them.
         let have_all_arrived = life.ledger.is_nothing_on_its_way();
         let Leftovers {
             is_still,
@@ -541,23 +528,15 @@ fn settle(life: &Arc<Lifecycle>, start: Instant) -> ReportBody {
         } = Leftovers::of(life);
         let accounted = stats.finished() + stats.unstarted + running.len() as u64;
         let is_complete = stats.accepted + stats.adopted == accounted + stats.handed_over;
+        let is_whole = takings.is_some() && have_all_arrived && is_still && is_complete;
         let now = machine::now();
-        // Books that balance are worth more than a job that is just ending: workers may drop what
-        // was given up one after another.
-        let is_settled = is_still && is_complete && (!is_ending || now >= patience);
-        if !have_all_arrived {
-            // The books get their time from the moment that all is in them.
-            patience = now + SETTLE_GRACE;
-        }
-        let last = if have_all_arrived {
-            patience + SETTLE_GRACE
-        } else {
-            begun + ARRIVAL_GRACE
-        };
+        whole_since = is_whole.then(|| whole_since.unwrap_or(now));
+        // Workers may drop what was given up one after another, and each is just ending then.
+        let is_settled = |since| !is_ending || now >= since + ENDING_GRACE;
         let is_late = now >= last;
-        if have_all_arrived && is_settled || is_late {
+        if whole_since.is_some_and(is_settled) || is_late {
             // A submission still on its way has not returned. It will be abandoned.
-            return ReportBody {
+            let body = ReportBody {
                 accepted: accounted,
                 stats,
                 still_running: running,
@@ -565,7 +544,11 @@ fn settle(life: &Arc<Lifecycle>, start: Instant) -> ReportBody {
                 took: machine::since(start),
                 ..ReportBody::default()
             };
+            let mut progress = progress.lock_unpoisoned();
+            if progress.takings() == takings || is_late {
+                return progress.finish(body);
+            }
         }
-        machine::yield_now();
+        yield_now();
     }
 }

@@ -128,7 +128,7 @@ impl<J: Job> Payload for Plain<J> {
         if !std::mem::needs_drop::<J>() {
             return GivenUp::Bare;
         }
-        GivenUp::Left(Remains::task(id, None, self.0))
+        GivenUp::Left(Remains::task(id, None, self.0), None)
     }
 
     fn name(&self) -> Option<&str> {
@@ -148,7 +148,10 @@ impl<J: Job> Payload for Named<J> {
     fn give_up(self, id: JobId, life: &Lifecycle, ends: GivenUpAs) -> GivenUp {
         life.ledger.record_given_up(ends);
         life.given_up_over(ends);
-        GivenUp::Left(Remains::task(id, self.terms.into_inner().name, self.job))
+        GivenUp::Left(
+            Remains::task(id, self.terms.into_inner().name, self.job),
+            None,
+        )
     }
 
     fn name(&self) -> Option<&str> {

@@ -9,6 +9,7 @@ mod forks;
 mod lifecycles;
 mod loans;
 mod queues;
+mod reports;
 mod rooms;
 mod searchers;
 mod slabs;
@@ -305,7 +306,7 @@ impl Payload for Nothing {
     fn give_up(self, id: JobId, life: &Lifecycle, ends: GivenUpAs) -> GivenUp {
         life.ledger.record_given_up(ends);
         life.given_up_over(ends);
-        GivenUp::Left(Task::new(id, self))
+        GivenUp::Left(Task::new(id, self), None)
     }
 
     fn name(&self) -> Option<&str> {

@@ -32,13 +32,18 @@ impl Worker {
             return StepOutcome::Ran;
         }
         machine::point(Point::Look);
-        let queued = TakenOut::new(take_some_queued(engine));
-        if queued.is_empty() {
-            return StepOutcome::Nothing;
+        let take = || {
+            let queued = take_some_queued(engine);
+            if !queued.is_empty() {
+                self.found(engine);
+            }
+            queued
+        };
+        if TakenOut::give_up_some(life, take) {
+            StepOutcome::Ran
+        } else {
+            StepOutcome::Nothing
         }
-        self.found(engine);
-        queued.give_up(life);
-        StepOutcome::Ran
     }
 
     /// Whether this worker's generation of its pool was swapped out, and is over: no job is on the

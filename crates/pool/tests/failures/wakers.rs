@@ -1,12 +1,12 @@
-//! Rows 7, 33 and 38: wakers that panic or outlive their pool, and spurious wakes.
+//! Rows 7, 24, 33 and 38: wakers that panic, block or outlive their pool, and spurious wakes.
 
 use std::convert::Infallible;
 use std::future::Future;
 use std::pin::{Pin, pin};
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
-use std::sync::{Arc, mpsc};
+use std::sync::{Arc, Condvar, Mutex, mpsc};
 use std::task::{Context, Poll, Wake, Waker};
-use std::thread::{self, Thread};
+use std::thread::{self, Thread, ThreadId};
 use std::time::Duration;
 
 use pool::{JobContext, Pool, ShutdownPolicy};
@@ -156,6 +156,88 @@ fn a_waker_that_outlives_its_pool_wakes_nobody() {
         many.into_iter().for_each(Waker::wake);
         assert_eq!(polls.load(Ordering::SeqCst), polled, "{backend}");
         assert!(ended(asleep).is_err(), "{backend}");
+    });
+}
+
+/// A waker that holds the threads which give jobs up, in the middle of that.
+struct Holds {
+    /// Held until another thread is.
+    caller: ThreadId,
+    another_is_held: Gate,
+    release: Gate,
+}
+
+/// Something that is to come.
+#[derive(Default)]
+struct Gate(Mutex<bool>, Condvar);
+
+impl Gate {
+    fn open(&self) {
+        *self.0.lock().expect("no holder panics") = true;
+        self.1.notify_all();
+    }
+
+    fn pass(&self) {
+        let is_open = self.0.lock().expect("no holder panics");
+        let passed = self
+            .1
+            .wait_timeout_while(is_open, LIMIT, |is_open| !*is_open);
+        assert!(!passed.expect("no holder panics").1.timed_out());
+    }
+}
+
+impl Wake for Holds {
+    fn wake(self: Arc<Self>) {
+        if thread::current().id() == self.caller {
+            self.another_is_held.pass();
+        } else {
+            self.another_is_held.open();
+            self.release.pass();
+        }
+    }
+}
+
+/// A worker that helps to give up what is queued meets a waker that blocks. All of the jobs have
+/// ended by then, and the report has them.
+#[test]
+fn a_report_is_whole_while_a_waker_blocks_a_thread_that_gives_jobs_up() {
+    const JOBS: usize = 5000;
+    each_backend(|backend| {
+        let pool = on(backend, 2, JOBS);
+        let (start, started) = mpsc::channel();
+        for _ in 0..2 {
+            let start = start.clone();
+            let until_cancelled = move |ctx: &JobContext<'_>| {
+                start.send(()).expect("the test listens");
+                while !ctx.is_cancelled() {
+                    thread::yield_now();
+                }
+                Ok::<_, Infallible>(())
+            };
+            pool.execute(until_cancelled).expect("there is room");
+            started.recv_timeout(LIMIT).expect("the job starts");
+        }
+        let holds = Arc::new(Holds {
+            caller: thread::current().id(),
+            another_is_held: Gate::default(),
+            release: Gate::default(),
+        });
+        let waker = Waker::from(Arc::clone(&holds));
+        let queued: Vec<_> = (0..JOBS)
+            .map(|_| {
+                let mut handle = pool.submit(nothing).expect("there is room");
+                let polled = Pin::new(&mut handle).poll(&mut Context::from_waker(&waker));
+                assert!(polled.is_pending(), "{backend}: no worker is free");
+                handle
+            })
+            .collect();
+        let report = pool.shutdown(ShutdownPolicy::now().cancel_grace(Duration::ZERO));
+        let ended = queued.iter().filter(|handle| handle.is_finished()).count();
+        holds.release.open();
+        assert_eq!(ended, JOBS, "{backend}: {report}");
+        assert_eq!(report.unstarted(), JOBS as u64, "{backend}: {report}");
+        assert_eq!(report.accepted(), JOBS as u64 + 2, "{backend}: {report}");
+        assert!(report.balances(), "{backend}: {report}");
     });
 }
 

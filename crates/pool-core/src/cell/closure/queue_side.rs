@@ -16,7 +16,7 @@ use crate::cell::ticket::QueuedJob;
 use crate::cell::unstarted::Tells;
 use crate::job::Job;
 use crate::job::id::JobId;
-use crate::job::outcome::{Outcome, drop_contained, outcome_of, wake_contained};
+use crate::job::outcome::{Outcome, drop_contained, outcome_of};
 use crate::pool::lifecycle::Lifecycle;
 use crate::task::{Accepted, Changed, GivenUp, GivenUpAs, Payload, Remains};
 use crate::worker::Worker;
@@ -127,11 +127,9 @@ impl<J: Job> Payload for CellEntry<J> {
         let name = cell.terms().and_then(|terms| terms.name.clone());
         let ended = cell.state.end(Outcome::Abandoned);
         life.given_up_over(ends);
-        if ended.has_waiter {
-            // SAFETY: this is the end, and it says so.
-            wake_contained(unsafe { cell.waiter.take() });
-        }
-        GivenUp::Left(Remains::task(id, name, Unrun(self)))
+        // SAFETY: this is the end, and it says so.
+        let waiter = ended.has_waiter.then(|| unsafe { cell.waiter.take() });
+        GivenUp::Left(Remains::task(id, name, Unrun(self)), waiter)
     }
 
     fn name(&self) -> Option<&str> {

@@ -264,11 +264,12 @@ impl<S: Source> Polled for AsyncCell<S> {
         self.poll_state.finish();
         self.unwatch(life);
         life.ledger.record_given_up(ends);
-        self.publish(Outcome::Abandoned);
+        let ended = self.state.end(Outcome::Abandoned);
         life.given_up_over(ends);
+        let waiter = self.waker_of_waiter(ended);
         let name = self.terms.as_ref().and_then(|terms| terms.name.clone());
         let name: Option<Cow<'static, str>> = name;
-        GivenUp::Left(Remains::task(self.id, name, Unpolled(self)))
+        GivenUp::Left(Remains::task(self.id, name, Unpolled(self)), waiter)
     }
 
     /// Ends the job on the thread that drops its entry. The failure observer is not told.
@@ -301,6 +302,7 @@ impl<S: Source> Polled for AsyncCell<S> {
 
     fn drop_remains(&self) {
         self.clear();
+        self.drop_links();
     }
 
     /// Takes the right to start; the poll comes with it.

@@ -1,16 +1,21 @@
 //! `TakenOut`: tasks that were taken out of the queue before they started: they are abandoned, or
 //! kept for the report.
+//!
+//! # Why the report misses none
+//! From its pop to its end in the books a task is in no queue and in no worker's frame. So a thread
+//! says that it takes tasks out before it does, and the report is not made until that is over
+//! ([`Taking`]). No user code runs meanwhile: first all of the tasks are ended in the books and for
+//! their handles, then those that wait for a handle are woken, and what the jobs captured is left
+//! to the workers. A waker that does not return holds up those that its thread has yet to call.
 
 use std::mem;
 use std::sync::Arc;
 
 use super::Lifecycle;
+use crate::job::outcome::wake_contained;
 use crate::pool::report::UnstartedJob;
 use crate::sys::sync::LockExt;
 use crate::task::{GivenUp, GivenUpAs, Task};
-
-/// How many jobs are noted for the report at once.
-const NOTED_AT_ONCE: usize = 256;
 
 /// Tasks that were taken out of the queue, and are still in the books.
 ///
@@ -25,63 +30,71 @@ impl TakenOut {
         Self { tasks }
     }
 
-    pub(crate) fn is_empty(&self) -> bool {
-        self.tasks.is_empty()
-    }
-
     /// Gives up all that `take` takes out: it is called until it finds nothing.
     #[cold]
-    pub(crate) fn give_up_all(life: &Arc<Lifecycle>, take: impl FnMut() -> Vec<Task>) {
-        let some = std::iter::repeat_with(take).take_while(|tasks| !tasks.is_empty());
-        some.for_each(|tasks| Self::new(tasks).give_up(life));
+    pub(crate) fn give_up_all(life: &Arc<Lifecycle>, mut take: impl FnMut() -> Vec<Task>) {
+        while Self::give_up_some(life, &mut take) {}
     }
 
-    /// Gives them up at the end of `life`: the jobs are abandoned, or kept as tasks for the report
-    /// if a shutdown asked for it.
-    pub(crate) fn give_up(self, life: &Arc<Lifecycle>) {
+    /// Gives up what `take` takes out at the end of `life`: the jobs are abandoned, or kept as
+    /// tasks for the report if a shutdown asked for it. Returns false if it finds nothing.
+    pub(crate) fn give_up_some(life: &Arc<Lifecycle>, take: impl FnOnce() -> Vec<Task>) -> bool {
         if life.phase.is_forked() {
             // The parent's copies are run there; these must not even be dropped, which would be the
             // end of what they hold.
-            self.tasks.into_iter().for_each(mem::forget);
-            return;
+            let forgotten = take().into_iter().map(mem::forget);
+            return forgotten.count() > 0;
         }
-        if !life.ending.progress.lock_unpoisoned().begin_taking() {
-            self.abandon(life, GivenUpAs::Unstarted);
-            return;
+        let mut taking = Taking::begin(life);
+        let taken = Self::new(take());
+        if taken.tasks.is_empty() {
+            return false;
         }
-        // No user code runs up to the end of the taking: the report waits for it.
-        let unstarted = self.take_off_the_books(life);
+        taking.has_taken = true;
+        if !taking.keeps {
+            taken.abandon(life, GivenUpAs::Unstarted, Some(taking));
+            return true;
+        }
+        let unstarted = taken.take_off_the_books(life);
         let late = life.ending.progress.lock_unpoisoned().keep(unstarted);
-        life.tell_watchers();
-        Self::new(late).abandon(life, GivenUpAs::OffTheBooks);
+        drop(taking);
+        Self::new(late).abandon(life, GivenUpAs::OffTheBooks, None);
+        true
     }
 
-    /// Resolves the jobs as abandoned, and leaves what they captured to the workers.
-    ///
-    /// There may be millions. What is left of each lies where its task lay, and the notes of a
-    /// handful are added to the report at once: the lock is not held while a waker of the user's is
-    /// called.
-    fn abandon(self, life: &Arc<Lifecycle>, ends: GivenUpAs) {
-        let mut notes = Vec::with_capacity(NOTED_AT_ONCE.min(self.tasks.len()));
+    /// Abandons what `take` takes out, since no worker is left to run it.
+    pub(super) fn abandon_all(life: &Arc<Lifecycle>, take: impl FnOnce() -> Vec<Task>) {
+        let mut taking = Taking::begin(life);
+        taking.has_taken = true;
+        Self::new(take()).abandon(life, GivenUpAs::Abandoned, Some(taking));
+    }
+
+    /// Resolves the jobs as abandoned, and then tells all whom that concerns. The `taking` is over
+    /// once they are in the books.
+    fn abandon(self, life: &Arc<Lifecycle>, ends: GivenUpAs, taking: Option<Taking<'_>>) {
+        let mut waiters = Vec::new();
+        let mut notes = Vec::with_capacity(self.tasks.len());
         let give_up = |task: Task| {
             let (id, name) = (task.id(), task.name().map(Box::from));
             let left = match task.give_up(life, ends) {
-                GivenUp::Left(left) => Some(left),
+                GivenUp::Left(remains, waiter) => {
+                    waiters.extend(waiter);
+                    Some(remains)
+                }
                 GivenUp::Bare => None,
                 GivenUp::TakenElsewhere => return None,
             };
             notes.push(UnstartedJob { id, name });
-            if notes.len() == NOTED_AT_ONCE {
-                let progress = &life.ending.progress;
-                progress.lock_unpoisoned().note_unstarted(&mut notes);
-            }
             left
         };
+        // What is left of each lies where its task lay.
         let remains: Vec<Task> = self.tasks.into_iter().filter_map(give_up).collect();
-        let progress = &life.ending.progress;
-        progress.lock_unpoisoned().note_unstarted(&mut notes);
-        life.tell_watchers();
+        if ends != GivenUpAs::Abandoned {
+            life.ending.progress.lock_unpoisoned().note_unstarted(notes);
+        }
         life.chores.leave_remains(remains, life);
+        drop(taking);
+        waiters.into_iter().for_each(wake_contained);
     }
 
     /// Takes them off the books of `life`, for somebody else to run.
@@ -100,5 +113,34 @@ impl TakenOut {
             .collect();
         life.ledger.give_back(unstarted.len() as u64);
         unstarted
+    }
+}
+
+/// Tasks are being taken out on this thread, and go into the books; no report is made meanwhile.
+/// The drop tells those that watch the pool.
+struct Taking<'a> {
+    life: &'a Lifecycle,
+    /// Whether the tasks are kept for the report.
+    keeps: bool,
+    has_taken: bool,
+}
+
+impl<'a> Taking<'a> {
+    /// Begins, before the first task is taken out.
+    fn begin(life: &'a Lifecycle) -> Self {
+        Self {
+            life,
+            keeps: life.ending.progress.lock_unpoisoned().begin_taking(),
+            has_taken: false,
+        }
+    }
+}
+
+impl Drop for Taking<'_> {
+    fn drop(&mut self) {
+        let progress = &self.life.ending.progress;
+        progress.lock_unpoisoned().end_taking(self.has_taken);
+        // Also where nothing was taken out: a shutdown may have looked meanwhile.
+        self.life.tell_watchers();
     }
 }

@@ -32,9 +32,9 @@ pub(crate) struct Progress {
     hands_back: bool,
     /// Those tasks, until the report has them.
     tasks: Vec<Task>,
-    /// Tasks are being taken out for the report that many times at this moment, and have been that
-    /// many times.
+    /// How many threads are taking tasks out at this moment.
     taking: usize,
+    /// How often one has taken some out.
     takings: u64,
     /// The jobs that were taken out, kept or abandoned, by name.
     unstarted: Vec<UnstartedJob>,
@@ -54,29 +54,30 @@ impl Progress {
         self.hands_back && self.callers > 0 && self.done.is_none()
     }
 
-    /// Somebody takes tasks off the books, to [`keep`](Self::keep) them here. No report is made
-    /// until then. False: they are not kept.
+    /// A thread is about to take tasks out. No report is made until the
+    /// [end](Self::end_taking) of that. Returns whether they are to be [kept](Self::keep) here.
     pub(crate) fn begin_taking(&mut self) -> bool {
-        let begins = self.hands_back();
-        self.taking += usize::from(begins);
-        begins
+        self.taking += 1;
+        self.hands_back()
     }
 
-    /// Keeps tasks for the report, the last step of a taking. What comes back is kept by nobody:
-    /// the callers have gone.
-    pub(crate) fn keep(&mut self, tasks: Vec<Task>) -> Vec<Task> {
+    /// The tasks that were taken out, if there were any, are in the books.
+    pub(crate) fn end_taking(&mut self, has_taken: bool) {
         self.taking -= 1;
-        self.takings += 1;
+        self.takings += u64::from(has_taken);
+    }
+
+    /// Keeps tasks, which are off the books, for the report. What comes back is kept by nobody: the
+    /// callers have gone.
+    pub(crate) fn keep(&mut self, tasks: Vec<Task>) -> Vec<Task> {
         if !self.hands_back() {
             return tasks;
         }
-        if self.done.is_none() {
-            let note = |task: &Task| {
-                let (id, name) = (task.id(), task.name().map(Box::from));
-                UnstartedJob { id, name }
-            };
-            self.unstarted.extend(tasks.iter().map(note));
-        }
+        let note = |task: &Task| {
+            let (id, name) = (task.id(), task.name().map(Box::from));
+            UnstartedJob { id, name }
+        };
+        self.unstarted.extend(tasks.iter().map(note));
         if self.tasks.is_empty() {
             self.tasks = tasks;
         } else {
@@ -85,12 +86,11 @@ impl Progress {
         Vec::new()
     }
 
-    /// These jobs were taken out before they started. They are moved from the list.
-    pub(crate) fn note_unstarted(&mut self, jobs: &mut Vec<UnstartedJob>) {
+    /// These jobs were taken out before they started.
+    pub(crate) fn note_unstarted(&mut self, jobs: Vec<UnstartedJob>) {
         if self.done.is_none() {
-            self.unstarted.append(jobs);
+            self.unstarted.extend(jobs);
         }
-        jobs.clear();
     }
 
     /// The end of the pool has cancelled a job that had started.
@@ -126,9 +126,14 @@ impl Progress {
         Some(ShutdownReport::new(Arc::clone(body), tasks))
     }
 
-    /// How often tasks were taken out so far; `None`: they are being taken out at this moment.
+    /// Whether some thread takes tasks out now.
+    pub(crate) fn is_taking(&self) -> bool {
+        self.taking > 0
+    }
+
+    /// How often tasks were taken out so far; `None`: some are being taken out at this moment.
     pub(super) fn takings(&self) -> Option<u64> {
-        (self.taking == 0).then_some(self.takings)
+        (!self.is_taking()).then_some(self.takings)
     }
 
     /// Adds what was noted to the books, and makes them the report of all callers.

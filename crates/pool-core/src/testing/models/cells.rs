@@ -88,7 +88,7 @@ fn a_job_is_accounted_for_once() {
                 let life = StdArc::clone(&life);
                 thread::spawn(move || match takes {
                     Takes::Out => {
-                        matches!(task.give_up(&life, GivenUpAs::Abandoned), GivenUp::Left(_))
+                        matches!(task.give_up(&life, GivenUpAs::Abandoned), GivenUp::Left(..))
                     }
                     Takes::Back => {
                         let is_given_back = task.change_pool(&life, None).is_changed();
@@ -127,7 +127,10 @@ fn a_shared_handle_is_used_while_its_job_is_accepted() {
                     match task.accept(&life) {
                         Ok(_) => {
                             submission.accept();
-                            let _left = task.give_up(&life, GivenUpAs::Abandoned);
+                            let given_up = task.give_up(&life, GivenUpAs::Abandoned);
+                            if let GivenUp::Left(_, waiter) = given_up {
+                                waiter.into_iter().for_each(Waker::wake);
+                            }
                         }
                         Err(outcome) => submission.over_on_arrival(&life, outcome),
                     }

@@ -155,7 +155,7 @@ impl Wake for Unparks {
     }
 }
 
-fn wait(mut future: Pin<&mut impl Future<Output = ()>>) {
+pub(super) fn wait(mut future: Pin<&mut impl Future<Output = ()>>) {
     let waker = Waker::from(StdArc::new(Unparks(thread::current())));
     let mut cx = Context::from_waker(&waker);
     while future.as_mut().poll(&mut cx).is_pending() {

@@ -1,0 +1,59 @@
+//! Models of the report of a pool's end.
+
+use std::pin::pin;
+use std::sync::Arc as StdArc;
+
+use loom::sync::{Arc, Mutex};
+use loom::thread;
+
+use super::lifecycles::wait;
+use super::{life, model, nothing};
+use crate::pool::lifecycle::{Lifecycle, Submission, TakenOut};
+use crate::pool::shutdown::settled;
+use crate::sys::sync::LockExt;
+use crate::task::Task;
+
+/// The report is made while another thread gives up what it took out before: it counts and names
+/// all jobs.
+#[test]
+fn a_report_misses_none_that_is_being_given_up() {
+    model(|| {
+        let life = life();
+        for _ in 0..2 {
+            Submission::begin(&life).expect("the pool is open").accept();
+        }
+        let queue = Arc::new(Mutex::new(vec![nothing(), nothing()]));
+        life.begin_cancel();
+        let helper = {
+            let (life, queue) = (StdArc::clone(&life), Arc::clone(&queue));
+            thread::spawn(move || give_up_one(&life, &queue))
+        };
+        give_up_one(&life, &queue);
+        let report = settled(&life);
+        let named = report.unstarted_jobs().len();
+        helper.join().unwrap();
+        assert_eq!((report.accepted(), report.unstarted()), (2, 2), "{report}");
+        assert_eq!(named, 2, "{report}");
+    });
+}
+
+/// A shutdown that looks while another thread finds nothing to take out is told of the end of that.
+/// Otherwise loom reports a deadlock.
+#[test]
+fn who_waits_for_the_end_of_a_taking_is_told() {
+    model(|| {
+        let life = life();
+        let helper = {
+            let life = StdArc::clone(&life);
+            thread::spawn(move || assert!(!TakenOut::give_up_some(&life, Vec::new)))
+        };
+        let is_over = || !life.ending.progress.lock_unpoisoned().is_taking();
+        wait(pin!(life.quiescence.watch(&life.phase, is_over)));
+        helper.join().unwrap();
+    });
+}
+
+fn give_up_one(life: &StdArc<Lifecycle>, queue: &Mutex<Vec<Task>>) {
+    let take = || Vec::from_iter(queue.lock().unwrap().pop());
+    assert!(TakenOut::give_up_some(life, take));
+}
