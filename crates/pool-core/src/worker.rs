@@ -10,7 +10,7 @@
 //!   are stolen.
 //! - Its thread comes from `threads`, or is borrowed (`borrowed`). `slot_transfer`, `slot_request`,
 //!   `deferred_action` and `future_host` move its slot between threads.
-//! - Its end, and what it does while the pool is cancelled, is in `run_inside`.
+//! - Its end, and what it does while the pool is cancelled, is in `at_end`.
 //!
 //! # Slots, seats and workers
 //! A **slot** is the right to run jobs. A pool has as many as it has workers, and it is a slot that

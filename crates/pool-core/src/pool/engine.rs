@@ -232,6 +232,8 @@ pub(crate) trait Host: Executor {
     /// Called by a job that waits for the end of the pool or for quiet in it, on the worker's own
     /// thread.
     fn help(&self, worker: &Worker) -> bool;
+    /// Whether something is queued that any worker may take. Out of date at once.
+    fn has_queued(&self) -> bool;
     /// See [`Engine::on_slot_thread`].
     fn on_slot_thread(&self, action: DeferredAction);
     /// Does an action on this thread, whose state its jobs see.
@@ -260,6 +262,10 @@ impl<E: Engine> Host for Within<E> {
                 || worker.run_woken()
         };
         worker.on_slot_thread(help).unwrap_or(false)
+    }
+
+    fn has_queued(&self) -> bool {
+        !self.0.0.queue().is_empty()
     }
 
     fn on_slot_thread(&self, action: DeferredAction) {
@@ -371,10 +377,11 @@ impl<E: Engine> Inside<E> {
             submission.accept();
             return Ok(());
         }
-        submission.refuse(life);
+        // Before the submission ends: a swap waits for that, and its successor shares the room.
         if current_index(life).is_some() {
             life.room().note_full();
         }
+        submission.refuse(life);
         machine::point(Point::Refused(task.id()));
         Err(Refused::Full(task))
     }

@@ -26,6 +26,7 @@ use crate::submit::scope::{Scope, ScopeError};
 use crate::task::{Task, TaskRef};
 use crate::worker::Worker;
 use crate::worker::park::{block_on_helping, helping};
+pub(crate) use admit::is_a_decorators;
 use admit::{admit, limit_after, try_admit};
 pub(crate) use into_task::Children;
 use into_task::{bare_future, detached, enter, enter_async, future};
@@ -49,8 +50,9 @@ const MOST_HANDLES_AHEAD: usize = 1024;
 ///
 /// What is left to be implemented is a decorator, which passes everything on to an inner executor.
 /// One submission that waits calls `try_accept` again for each try, so a decorator that counts
-/// counts the tasks that were accepted. It does not see children, which a job submits to its own
-/// pool, nor the end of a job.
+/// counts the tasks that were accepted. It sees what is submitted through it, and not what a job
+/// submits by its context, nor the end of a job. What a job submits through it to its own pool runs
+/// in place without a call while others wait in line for a slot.
 ///
 /// # Examples
 /// ```
@@ -93,8 +95,8 @@ pub trait Executor: Send + Sync {
     ///
     /// # Errors
     /// [`Refused::Full`] if there is no room now: a submitter that waits is woken by
-    /// [`Room::freed`]. [`Refused::Closed`] if intake has ended for good. The task is the caller's
-    /// again, and has not run.
+    /// [`Room::freed`]. [`Refused::Closed`] if it is never to be taken: intake has ended for good,
+    /// or a decorator turns this task away. The task is the caller's again, and has not run.
     ///
     /// # Examples
     /// ```
@@ -169,7 +171,7 @@ pub trait Executor: Send + Sync {
 
     /// Returns whether a job of the pool need not offer a child: another one has just been refused,
     /// and no place has come free since. The child then runs in place without
-    /// [`try_accept`](Self::try_accept), unless a worker is idle.
+    /// [`try_accept`](Self::try_accept), unless a worker is idle or nothing is queued.
     ///
     /// Defaults to false, so a decorator is asked for each job. One that never takes a job in
     /// where the inner executor would refuse it may forward the inner one's answer, which saves a
@@ -439,8 +441,9 @@ forward_executor!([E: Executor + ?Sized] Arc<E>, |pointer| **pointer);
 /// (`R105`). A refused job has not run, and nothing of it was dropped (`R102`).
 ///
 /// # Inside a job of the same pool
-/// A method that may wait does not wait there: it runs the job on the calling worker, at once
-/// (`R108`), except on a thread that only polls futures, where it queues the job past the bound.
+/// A method that may wait does not wait there: if the queue is full, it runs the job on the calling
+/// worker at once (`R108`). On a thread that polls futures for the async backend it queues the job
+/// past the bound instead, without a limit: a future there gets no back-pressure from its own pool.
 /// While the pool drains, a job's children run on the calling worker too (`R607`). Inline execution
 /// nests at most 128 deep; deeper children are queued past the capacity: chains and trees of jobs,
 /// each of which submits the next, need no endless stack (`R113`). One job queues up to 1 024
@@ -1400,11 +1403,11 @@ pub trait ExecutorExt: Executor {
         crate::submit::scope::run(self, f)
     }
 
-    /// Waits until nothing is accepted and unfinished; intake stays open (`R506`). From outside, a
-    /// moment at which a worker that rests found it so since the call is enough, though others
-    /// submit again at once. Inside a job of the same pool, that job, those that it runs within,
-    /// and all jobs that wait for quiet or for the end of the pool in the same way are left out,
-    /// and queued jobs run on the calling worker.
+    /// Waits until nothing is accepted and unfinished; intake stays open (`R506`). From outside it
+    /// is enough that a worker saw this at one moment since the call, even if others submit again
+    /// at once. Inside a job of the same pool, that job, those that it runs within, and all jobs
+    /// that wait for quiet or for the end of the pool in the same way are left out, and queued jobs
+    /// run on the calling worker.
     ///
     /// A job that joins or awaits the one that calls this is not left out, unless that one runs
     /// within it or is its half: they wait for each other without end. So no job should join one

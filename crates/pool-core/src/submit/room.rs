@@ -47,8 +47,10 @@
 //! A job whose child finds no place runs it in place. Many of its children and of theirs would try
 //! in vain as well, and each such try enters the books and leaves them again. So the first leaves a
 //! **mark**, and the next place that comes free takes it away. A child that finds the mark runs in
-//! place at once. The mark may outlast a place that came free while it was set; so it counts only
-//! while no worker is idle, when nobody would take the child sooner than its own submitter does.
+//! place at once. A place that came free just before the mark was set does not take it away. So the
+//! mark counts only while something is queued and no worker is idle: then the others have work, and
+//! nobody would take the child sooner than its own submitter does; and the next of what is queued
+//! takes the mark away.
 
 mod admission;
 mod line;
@@ -173,8 +175,8 @@ impl Room {
     /// since. An executor answers by it that it [seems full](crate::Executor::seems_full).
     ///
     /// A place that came free at the very moment of that job's try may be missed, until the next
-    /// one. So a child is offered all the same while a worker is idle: it runs in place only where
-    /// no other worker would take it anyway.
+    /// one. So a child is offered all the same while a worker is idle or nothing is queued: it runs
+    /// in place only where the other workers have work.
     ///
     /// # Examples
     /// ```

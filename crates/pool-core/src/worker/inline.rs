@@ -16,6 +16,11 @@ const MOST_PAST_BOUND: usize = 1024;
 const MOST_BEYOND: usize = 64;
 
 impl Worker {
+    /// Whether something is queued in this worker's generation of the pool. Out of date at once.
+    pub(crate) fn has_queued(&self) -> bool {
+        self.0.host.has_queued()
+    }
+
     /// Runs a task on its submitter, which is this worker (`R108`, `R607`). Refused once the pool
     /// is cancelling.
     ///
@@ -30,7 +35,8 @@ impl Worker {
     /// The memory: a job with fewer than 64 such submitters around it queues up to 1 024 children,
     /// however many it submits. One that has 64 of them around it queues all its children: as many
     /// as it submits itself, and that after the 64 have queued 1 024 each. A row of jobs of any
-    /// length, each of which submits the next, has one entry in the queue at a time.
+    /// length, each of which submits the next, has one entry in the queue at a time. On a thread
+    /// where nothing may run in place, since it polls futures, all children are queued.
     pub(crate) fn run_inline(&self, task: TaskRef<'_>) -> Result<(), Task> {
         let Some(submission) = Submission::begin_inline(self.life(), self.index()) else {
             return Err(task.into_task());

@@ -7,7 +7,7 @@ use pool::{
     Refused, Room, Stats, Task,
 };
 
-use crate::on::{LIMIT, each_backend, hold, nothing, on, value};
+use crate::on::{LIMIT, block_on, each_backend, hold, nothing, on, value};
 
 /// 28: a child is queued again as soon as a place has come free, however often the queue was found
 /// full before.
@@ -107,30 +107,39 @@ impl<F: Fn(&Pool, Task) -> Result<(), Refused<Task>> + Send + Sync> Executor for
     }
 }
 
-/// 28: what a decorator does not take in does not run in place either.
+/// 28: what a decorator does not take in does not run in place either, also in a job of a backend
+/// that was swapped out.
 #[test]
 fn a_decorators_refusal_holds_inside_a_job() {
     each_backend(|backend| {
-        let pool = on(backend, 1, 8);
-        let accept = |pool: &Pool, task: Task| match task.name() {
-            Some(_) => pool.try_accept(task),
-            None => Err(Refused::Closed(task)),
-        };
-        let named_only = Decorated {
-            pool: pool.clone(),
-            accept,
-        };
-        let parent = move |_: &JobContext<'_>| {
-            let refused = named_only.submit(nothing);
-            assert!(
-                refused.is_err_and(|refused| refused.is_closed()),
-                "{backend}"
-            );
-            let named = named_only.submit(nothing.named("it has one"));
-            named.map_err(|_| "refused")?.join().map_err(|_| "it ends")
-        };
-        value(pool.submit(parent).expect("there is room"));
-        assert!(pool.shutdown(LIMIT).is_clean());
+        for is_swapped in [false, true] {
+            let pool = on(backend, 1, 8);
+            let accept = |pool: &Pool, task: Task| match task.name() {
+                Some(_) => pool.try_accept(task),
+                None => Err(Refused::Closed(task)),
+            };
+            let named_only = Decorated {
+                pool: pool.clone(),
+                accept,
+            };
+            let parent = move |_: &JobContext<'_>| {
+                if is_swapped {
+                    named_only.pool.swap(backend).map_err(|_| "it swaps")?;
+                }
+                for refused in [
+                    named_only.submit(nothing),
+                    named_only.submit_timeout(nothing, LIMIT),
+                    block_on(named_only.submit_async(nothing)),
+                ] {
+                    let is_closed = refused.is_err_and(|refused| refused.is_closed());
+                    assert!(is_closed, "{backend}, {is_swapped}");
+                }
+                let named = named_only.submit(nothing.named("it has one"));
+                named.map_err(|_| "refused")?.join().map_err(|_| "it ends")
+            };
+            value(pool.submit(parent).expect("there is room"));
+            assert!(pool.shutdown(LIMIT).is_clean());
+        }
     });
 }
 

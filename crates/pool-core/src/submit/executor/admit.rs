@@ -38,11 +38,12 @@ pub(super) fn admit<E: Executor + ?Sized>(
     limit: Option<Instant>,
 ) -> Result<(), Refused<Task>> {
     if executor.room().is_pressed() {
-        if may_not_barge(executor) {
-            return admit_held_up(executor, task.into_task(), limit);
-        }
+        // First, since it does not use up a pass.
         if let Some(worker) = worker_of_full(executor) {
             return admit_in_place(executor, &worker, task, limit);
+        }
+        if may_not_barge(executor) {
+            return admit_held_up(executor, task.into_task(), limit);
         }
     }
     match executor.try_accept_ref(task) {
@@ -58,15 +59,18 @@ fn may_not_barge<E: Executor + ?Sized>(executor: &E) -> bool {
     !may_barge(executor)
 }
 
-/// The worker that the calling thread is, if it need not try, since the queue seems full to the
-/// jobs of its pool and no worker is idle.
+/// The worker that the calling thread is, if it need not try: the queue seems full to the jobs of
+/// its pool, has something for others to do, and no worker is idle.
+///
+/// A generation that was swapped out has nothing queued, so its jobs try at the newest.
 #[inline(never)]
 fn worker_of_full<E: Executor + ?Sized>(executor: &E) -> Option<Worker> {
     if !executor.seems_full() {
         return None;
     }
     let worker = Worker::current_of(executor)?;
-    (!worker.life().roster.sleep.is_somebody_idle()).then_some(worker)
+    let others_have_work = !worker.life().roster.sleep.is_somebody_idle() && worker.has_queued();
+    (others_have_work && !worker.is_outside()).then_some(worker)
 }
 
 /// Has a child run in place, without a try.
@@ -96,6 +100,12 @@ fn admit_held_up<E: Executor + ?Sized>(
     run.unwrap_or_else(|task| admit_in_line(executor, task, limit))
 }
 
+/// Whether the refusal of a child of a job on `worker` is the answer of a decorator: the pool
+/// itself refuses none as closed while it is open, whichever of its generations the worker is of.
+pub(crate) fn is_a_decorators(refused: &Refused<Task>, worker: &Worker) -> bool {
+    matches!(refused, Refused::Closed(_)) && !worker.executor().is_closed()
+}
+
 /// Admits a task that found no room at its first try. A job of the same pool runs it itself; others
 /// wait, unless the executor is closed.
 #[cold]
@@ -105,11 +115,13 @@ fn admit_refused<E: Executor + ?Sized>(
     limit: Option<Instant>,
 ) -> Result<(), Refused<Task>> {
     let is_closed = matches!(refused, Refused::Closed(_));
+    let worker = Worker::current_of(executor);
+    let asks_a_decorator = |worker: &Worker| is_a_decorators(&refused, worker);
+    if worker.as_ref().is_some_and(asks_a_decorator) {
+        return Err(refused);
+    }
     let task = refused.into_inner();
-    let task = match Worker::current_of(executor) {
-        // A pool takes its jobs' children in until it is cancelled. So this is the answer of a
-        // decorator.
-        Some(worker) if is_closed && !worker.life().phase.is_closed() => task,
+    let task = match worker {
         Some(worker) => match worker.run_inside(TaskRef::new(&mut MaybeUninit::uninit(), task)) {
             Ok(run) => return run,
             Err(outside) => outside,
@@ -163,4 +175,28 @@ pub(crate) fn try_admit<E: Executor + ?Sized>(
         return Err(Refused::Full(task.into_task()));
     }
     executor.try_accept_ref(task)
+}
+
+#[cfg(all(test, not(pool_loom)))]
+mod tests {
+    use crate::backend::SpawnPool;
+    use crate::{Executor, JobContext, infallible_fn, job_fn};
+
+    /// A mark that was set too late to be taken away keeps no child from an empty queue.
+    #[test]
+    fn a_queue_seems_full_only_while_something_is_queued() {
+        let spawner = |run: Box<dyn FnOnce() + Send>| drop(std::thread::spawn(run));
+        let pool = SpawnPool::builder().workers(1).queue_capacity(8);
+        let pool = pool.adopt(spawner).build().expect("it starts");
+        let room = pool.clone();
+        let parent = job_fn(move |ctx: &JobContext<'_>| {
+            let submit = || ctx.submit(infallible_fn(|| ())).map_err(|_| "refused");
+            room.room().note_full();
+            let queued = submit()?;
+            let in_place = submit()?;
+            Ok::<_, &str>((queued.is_finished(), in_place.is_finished()))
+        });
+        let seen = pool.submit(parent).expect("there is room").join();
+        assert_eq!(seen.expect("it completes"), (false, true));
+    }
 }

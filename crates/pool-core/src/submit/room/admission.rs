@@ -9,7 +9,7 @@ use std::time::Instant;
 use super::timeouts::{Alarm, begin_rounds};
 use super::{Call, Coming, Waiter};
 use crate::submit::error::Refused;
-use crate::submit::executor::Executor;
+use crate::submit::executor::{Executor, is_a_decorators};
 use crate::sys::machine;
 use crate::task::{Task, TaskRef};
 use crate::worker::Worker;
@@ -76,6 +76,7 @@ impl<'a, E: Executor + ?Sized> Admission<'a, E> {
         if room.may_barge(|| self.executor.capability()) {
             match self.executor.try_accept(task) {
                 Ok(()) => return Some(Ok(())),
+                Err(refused) if is_a_decorators(&refused, worker) => return Some(Err(refused)),
                 Err(refused) => task = refused.into_inner(),
             }
         }
