@@ -20,9 +20,10 @@ use crate::worker::Worker;
 /// A queue has as many places as the pool's capacity. [`push`](Self::push) takes one, and
 /// [`pop`](Self::pop) frees it, or [`release`](Self::release) before that if the job ends in the
 /// queue (`R104`); [`push_unbounded`](Self::push_unbounded) and
-/// [`push_past_bound`](Self::push_past_bound) never fail. Each freed place is told to
-/// [`Room::freed`](crate::Room::freed) after it is free, since a submitter that waits in line tries
-/// as soon as it is called.
+/// [`push_past_bound`](Self::push_past_bound) never fail. A pop tells
+/// [`Room::freed`](crate::Room::freed) after the place is free, since a submitter that waits in line
+/// tries as soon as it is called. [`take_all`](Self::take_all) tells it once for all places: nobody
+/// is admitted then.
 ///
 /// # Fairness
 /// Every queued task is popped after a bounded number of others (`R107`, `R206`): a queue that

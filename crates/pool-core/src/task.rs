@@ -84,8 +84,8 @@ pub type TaskPlace<'a> = &'a mut MaybeUninit<Task>;
 
 /// A task without its vtable: for a queue that keeps that word in a form of its own.
 ///
-/// Moved in one piece, next to the vtable pointer: `Ring` keeps that with its tags in the slot's
-/// mark.
+/// Moved in one piece, next to the vtable pointer: a queue's segment keeps that, with tags, in the
+/// slot's mark.
 #[repr(C)]
 pub(crate) struct Body {
     id: JobId,
@@ -255,8 +255,8 @@ impl<T: Send + 'static> Payload for Remains<T> {
 /// What a task knows of its payload's type.
 ///
 /// One for each payload type, in static memory. Its alignment leaves the low bits of a reference
-/// free, which `Ring` uses as tags. Each function takes the words as `Task::new` filled them; those
-/// that take `*mut Words` move the payload out, after which the task is not dropped.
+/// free, which a segment uses as tags. Each function takes the words as `Task::new` filled them;
+/// those that take `*mut Words` move the payload out, after which the task is not dropped.
 pub(crate) struct VTable {
     /// By which `into_payload` knows its own.
     type_id: fn() -> TypeId,

@@ -12,7 +12,8 @@ use crate::submit::error::BuildError;
 
 /// A job that did not complete, as the observer of failures sees it.
 ///
-/// [`PoolBuilder::on_failure`](crate::backend::PoolBuilder::on_failure) gets one for each such job.
+/// [`PoolBuilder::on_failure`](crate::backend::PoolBuilder::on_failure) gets one for each such job,
+/// except those that nobody ran: cancelled by their own handle before the start, or abandoned.
 /// It borrows from the job, so what is to be kept of it is copied.
 ///
 /// # Examples

@@ -360,7 +360,7 @@ impl Lifecycle {
     ///
     /// `queued` empties the queue; it is called only if this was the last worker of a pool that has
     /// not stopped.
-    pub fn worker_lost(self: &Arc<Self>, index: usize, queued: impl FnOnce() -> Vec<Task>) {
+    pub fn worker_lost(self: &Arc<Self>, index: usize, queued: impl FnMut() -> Vec<Task>) {
         self.worker_gone(index);
         if self.roster.alive() == 0 && !self.phase.is_stopped() {
             self.close();
@@ -430,6 +430,11 @@ impl Lifecycle {
     /// says.
     #[cold]
     pub fn give_up(self: &Arc<Self>, task: Task) {
+        if self.is_forked() {
+            // The parent's copy is run there; this one must not even be dropped, which would be the
+            // end of what it holds.
+            return std::mem::forget(task);
+        }
         TakenOut::give_up_some(self, || vec![task]);
     }
 

@@ -480,9 +480,9 @@ impl ShutdownReport {
     /// There are some only if the policy asked to have them [handed
     /// back](crate::ShutdownPolicy::hand_back), and the first call gets them.
     ///
-    /// A handle of such a job stays pending until its task has run elsewhere or was dropped. So to
-    /// join one on the thread that has the tasks, or the report, is to wait for oneself; and a pool
-    /// whose workers all wait for such jobs cannot run them.
+    /// A handle of such a job stays pending until its task has run elsewhere or was dropped. So a
+    /// thread that has the tasks, or the report, must not join one: it would wait for itself. And a
+    /// pool whose workers all wait for such jobs cannot run them.
     ///
     /// No pool watches a task that lies here: its handle can cancel the job, but its token and its
     /// deadline end it only when it is submitted again.

@@ -6,7 +6,7 @@
 //! hold. Each step does nothing where another caller has done it before. So no caller relies on
 //! another one: a caller may be a future that is dropped half-way, or a job beneath another caller
 //! on the same stack, which waits for that other one to return. Only the report is made by one of
-//! them, in one go and without user code, and is the same for all (`R608`).
+//! them, in one go and without user code in between, and is the same for all (`R608`).
 //!
 //! Jobs that are inside `shutdown` themselves are left out of what it waits for (`R609`): see
 //! `lifecycle/excluded_waiters.rs`.
@@ -25,8 +25,8 @@
 //! all at once, and the thread that notices that the grace is over asks the jobs of all to stop
 //! ([`end_as_one`]).
 //!
-//! Past the limit neither the caller nor a waker runs the user's code: see
-//! `lifecycle/after_cancel.rs`.
+//! Past the limit the caller drops nothing of the user's, and starts no job: see
+//! `lifecycle/after_cancel.rs`. It calls the wakers of the handles whose jobs it gives up.
 
 mod policy;
 mod progress;
@@ -59,7 +59,7 @@ use progress::{Calling, Reporting};
 /// Time that idle workers get to leave, once there is nothing more to wait for, within the limit.
 const EXIT_GRACE: Duration = Duration::from_secs(1);
 
-/// The least time that they get, and so the most that a shutdown takes past its limit.
+/// The least time that they get, also past the limit.
 const LEAST_EXIT_GRACE: Duration = Duration::from_millis(50);
 
 /// How long a thread may be kept from its core in the middle of a few steps between which the books
@@ -96,8 +96,7 @@ const ENDING_GRACE: Duration = Duration::from_millis(50);
 pub trait Shutdown: Send + Sync {
     /// Ends intake. Accepted jobs run. Idempotent.
     ///
-    /// Waits for nothing. What is still to be done then is a shutdown's, or the drop of the last
-    /// handle's.
+    /// Waits for nothing. Call a shutdown afterwards, or drop the last handle.
     ///
     /// # Examples
     ///
@@ -400,6 +399,10 @@ async fn drive<E: Engine>(engine: &Arc<E>, alarm: &Alarm) -> ShutdownReport {
     if let Some(report) = finished(life) {
         return report;
     }
+    // A wait ends in a child that a job forked beneath it; nothing here is the child's to end.
+    if life.is_forked() {
+        return ShutdownReport::forked();
+    }
     begin_cancel(life);
     life.cancel(|| take_some_queued(&**engine));
     if let Some(front) = life.owners.front() {
@@ -411,29 +414,24 @@ async fn drive<E: Engine>(engine: &Arc<E>, alarm: &Alarm) -> ShutdownReport {
     let is_taking = || life.ending.progress.lock_unpoisoned().is_taking();
     let is_over = || is_quiet() && !is_taking() && !life.chores.has_undropped();
     wait(life, alarm, |limits| limits.cancel, is_over).await;
-    life.stop();
-    // Workers that need the thread that waits here cannot leave while it waits.
-    let is_in_the_way = matches!(alarm, Alarm::Thread(_)) && engine.is_own_thread();
-    if !is_in_the_way && !life.excluded_waiters.does_a_future_await_end() {
-        let (soon, later) = (
-            machine::now() + LEAST_EXIT_GRACE,
-            machine::now() + EXIT_GRACE,
-        );
-        let limit = |limits: Limits| {
-            let end = limits.end.map_or(later, |end| end.min(later));
-            Some(end.max(soon))
-        };
-        let have_left = || life.roster.alive() <= busy_workers(life);
-        wait(life, alarm, limit, have_left).await;
+    if life.is_forked() {
+        return ShutdownReport::forked();
     }
+    life.stop();
+    wait_for_exits(engine, alarm).await;
     // A future that waits for the end needs a worker to see it: the workers stay until it was told.
     loop {
+        if life.is_forked() {
+            return ShutdownReport::forked();
+        }
         if let Some(report) = finished(life) {
             if life.have_all_left() {
                 engine.join_threads();
             }
             return report;
         }
+        // Before the report is begun: this calls wakers.
+        TakenOut::give_up_all(life, || take_some_queued(&**engine));
         if let Some(reporting) = Reporting::begin(life) {
             return report(engine, reporting);
         }
@@ -442,11 +440,30 @@ async fn drive<E: Engine>(engine: &Arc<E>, alarm: &Alarm) -> ShutdownReport {
     }
 }
 
+/// Waits for the workers without a job to leave.
+async fn wait_for_exits<E: Engine>(engine: &Arc<E>, alarm: &Alarm) {
+    let life = engine.life();
+    // Workers that need the thread that waits here cannot leave while it waits.
+    let is_in_the_way = matches!(alarm, Alarm::Thread(_)) && engine.is_own_thread();
+    if is_in_the_way || life.excluded_waiters.does_a_future_await_end() {
+        return;
+    }
+    let (soon, later) = (
+        machine::now() + LEAST_EXIT_GRACE,
+        machine::now() + EXIT_GRACE,
+    );
+    let limit = |limits: Limits| {
+        let end = limits.end.map_or(later, |end| end.min(later));
+        Some(end.max(soon))
+    };
+    let have_left = || life.roster.alive() <= busy_workers(life);
+    wait(life, alarm, limit, have_left).await;
+}
+
 /// Makes the report, tells all that wait for it, and then waits for the threads. In this order: a
 /// thread that ends may run a destructor of its locals that waits for the end of the pool as well.
 fn report<E: Engine>(engine: &Arc<E>, reporting: Reporting<'_>) -> ShutdownReport {
     let life = engine.life();
-    TakenOut::give_up_all(life, || take_some_queued(&**engine));
     let report = settled(life);
     drop(reporting);
     life.ending.tell(life);

@@ -43,7 +43,7 @@ pub struct Stats {
     pub expired: u64,
     /// Jobs whose task was dropped unrun.
     pub abandoned: u64,
-    /// Jobs given back unstarted by a shutdown.
+    /// Jobs that a shutdown did not start: abandoned, or handed back if the policy asked for it.
     pub unstarted: u64,
     /// Jobs accepted and not started: no more than the capacity, and than those beyond it that were
     /// submitted by jobs within very many others.

@@ -267,7 +267,9 @@ impl TaskQueue for SharedQueue {
 
     fn take_some(&self, at_most: usize, life: &Lifecycle) -> Vec<Task> {
         let tasks = self.take_uncounted(at_most, |task, by| self.free_place(task, by));
-        life.room().freed();
+        if !tasks.is_empty() {
+            life.room().freed();
+        }
         tasks
     }
 }

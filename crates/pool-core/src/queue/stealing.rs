@@ -243,8 +243,8 @@ impl TaskQueue for StealingQueue {
         }));
         if places.get() != 0 {
             self.permits.free_common(places.get());
+            life.room().freed();
         }
-        life.room().freed();
         tasks
     }
 }

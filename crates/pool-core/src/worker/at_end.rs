@@ -7,6 +7,7 @@ use super::current;
 use crate::job::outcome::drop_contained;
 use crate::pool::engine::{Engine, take_some_queued};
 use crate::pool::lifecycle::TakenOut;
+use crate::queue::TaskQueue;
 use crate::submit::error::Refused;
 use crate::sys::machine::{self, Point};
 use crate::task::{Task, TaskRef};
@@ -32,14 +33,11 @@ impl Worker {
             return StepOutcome::Ran;
         }
         machine::point(Point::Look);
-        let take = || {
-            let queued = take_some_queued(engine);
-            if !queued.is_empty() {
-                self.found(engine);
-            }
-            queued
-        };
-        if TakenOut::give_up_some(life, take) {
+        if engine.queue().is_empty() {
+            return StepOutcome::Nothing;
+        }
+        self.found(engine);
+        if TakenOut::give_up_some(life, || take_some_queued(engine)) {
             StepOutcome::Ran
         } else {
             StepOutcome::Nothing

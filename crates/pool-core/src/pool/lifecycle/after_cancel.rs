@@ -24,9 +24,9 @@
 //! notes itself, under its stripe's lock, and then looks at the phase: either the worker that
 //! claimed the stripe sees the note, or the future sees the phase, and does not suspend.
 //!
-//! Remains may come late, from a submission that raced the end. The thread that leaves them counts
-//! the workers afterwards, and the last worker looks for remains after it is counted out. So one of
-//! the two finds them.
+//! Remains may come late, from a submission that raced the end, or where the last worker was lost.
+//! The thread that leaves them counts the workers afterwards, and the last worker looks for remains
+//! after it is counted out. So one of the two finds them.
 
 use std::collections::VecDeque;
 use std::mem;
@@ -187,17 +187,18 @@ impl Chores {
         }
     }
 
-    /// Called by each thread that has dropped one of the last.
+    /// Called by each thread that has dropped one of the last, or is about to.
     fn tell_if_all_are_dropped(&self, life: &Lifecycle) {
         if !self.has_undropped() {
             life.quiescence.wake_watchers(&life.phase);
         }
     }
 
-    /// Leaves what jobs that were given up captured to the workers of `life`.
-    pub(crate) fn leave_remains(&self, remains: Vec<Task>, life: &Lifecycle) {
+    /// Leaves what jobs that were given up captured to the workers, if it is something. The caller
+    /// then notifies one, and [drops what came too late](Self::drop_late_remains) for them.
+    pub(crate) fn leave_remains(&self, remains: Vec<Task>) -> bool {
         if remains.is_empty() {
-            return;
+            return false;
         }
         self.left.fetch_add(remains.len(), Ordering::Relaxed);
         let mut waiting = self.waiting.lock_unpoisoned();
@@ -206,11 +207,11 @@ impl Chores {
         drop(waiting);
         // ORDERING: partner is the fence in `drop_late_remains`, see the module's last section.
         fence(Ordering::SeqCst);
-        life.notify();
+        true
     }
 
     /// Drops remains that came after the last worker of `life` had left, on the thread of that
-    /// worker or of the submitter that brought them.
+    /// worker or on the one that has left them.
     pub(crate) fn drop_late_remains(&self, life: &Lifecycle) {
         // ORDERING: partner is the fence in `leave_remains`: one side sees the remains, or the
         // other that no worker is left.
@@ -219,10 +220,12 @@ impl Chores {
             return;
         }
         while let Some(task) = self.next_late() {
-            drop(task);
+            // Before the drop: what is dropped may hold the last handle of the pool, and wait for
+            // the end of it.
             // ORDERING: Release, as in `count_dropped`.
             self.left.fetch_sub(1, Ordering::Release);
             self.tell_if_all_are_dropped(life);
+            drop(task);
         }
     }
 
@@ -249,5 +252,37 @@ impl Chores {
         let dropped = |worker: &CachePadded<Dropper>| worker.dropped.load(Ordering::Acquire);
         let dropped: usize = self.workers.iter().map(dropped).sum();
         self.left.load(Ordering::Acquire) != dropped
+    }
+}
+
+#[cfg(all(test, not(pool_loom)))]
+mod tests {
+    use std::sync::Arc;
+    use std::sync::atomic::{AtomicBool, Ordering};
+
+    use super::Lifecycle;
+    use crate::job::id::JobId;
+    use crate::pool::capability::Capability;
+    use crate::pool::config::PoolConfig;
+    use crate::task::Remains;
+
+    /// What is dropped late may wait for the end of the pool, which does not wait for it then.
+    #[test]
+    fn what_is_dropped_late_is_not_waited_for() {
+        struct Looks(Arc<Lifecycle>, Arc<AtomicBool>);
+        impl Drop for Looks {
+            fn drop(&mut self) {
+                let is_over = !self.0.chores.has_undropped();
+                self.1.store(is_over, Ordering::Relaxed);
+            }
+        }
+        let config = PoolConfig::default();
+        let life = Lifecycle::new(&config, Capability::new("own", &config));
+        let is_over = Arc::new(AtomicBool::new(false));
+        let looks = Looks(Arc::clone(&life), Arc::clone(&is_over));
+        let remains = Remains::task(JobId::next(), None, looks);
+        assert!(life.chores.leave_remains(vec![remains]));
+        life.chores.drop_late_remains(&life);
+        assert!(is_over.load(Ordering::Relaxed));
     }
 }

@@ -127,11 +127,21 @@ impl<'a> Submission<'a> {
 #[inline(always)]
 fn arrived(life: &Arc<Lifecycle>, take_queued: impl FnMut() -> Vec<Task>) {
     life.notify();
-    // ORDERING: `notify` begins with a light fence, after the push; its partner in
-    // `Lifecycle::cancel` stands before the queue is taken out: either this side sees the phase, or
-    // that side sees the task.
+    // ORDERING: `notify` begins with a light fence, after the push; its partners, in
+    // `Lifecycle::cancel` and in `AtomicPhase::end_intake`, stand before the queue is taken out:
+    // either this side sees the phase, or that side sees the task.
+    if life.phase.is_closed() {
+        arrived_late(life, take_queued);
+    }
+}
+
+/// The pool was closed while the push was on its way. If it is cancelled, or has lost its last
+/// worker, that may have taken the queue out too early for this task.
+#[cold]
+fn arrived_late(life: &Arc<Lifecycle>, take_queued: impl FnMut() -> Vec<Task>) {
     if life.phase.load() >= Phase::Cancelling {
         TakenOut::give_up_all(life, take_queued);
-        life.chores.drop_late_remains(life);
+    } else if life.roster.alive() == 0 {
+        TakenOut::abandon_all(life, take_queued);
     }
 }

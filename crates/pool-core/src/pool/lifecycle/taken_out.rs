@@ -4,11 +4,11 @@
 //! # Why the report misses none
 //! From its pop to its end in the books a task is in no queue and in no worker's frame. So a thread
 //! says that it takes tasks out before it does, and the report is not made until that is over
-//! ([`Taking`]). No user code runs meanwhile: first all of the tasks are ended in the books and for
-//! their handles, then those that wait for a handle are woken, and what the jobs captured is left
-//! to the workers. A waker that does not return holds up those that its thread has yet to call.
+//! ([`Taking`]). No job, destructor or handle's waker runs meanwhile: first all of the tasks are
+//! ended in the books and for their handles, then those that wait for a handle are woken, and what
+//! the jobs captured is left to the workers. A waker that does not return holds up those that its
+//! thread has yet to call.
 
-use std::mem;
 use std::sync::Arc;
 
 use super::Lifecycle;
@@ -38,40 +38,46 @@ impl TakenOut {
 
     /// Gives up what `take` takes out at the end of `life`: the jobs are abandoned, or kept as
     /// tasks for the report if a shutdown asked for it. Returns false if it finds nothing.
+    ///
+    /// In a forked child nothing is touched: the parent's copies are run there.
     pub(crate) fn give_up_some(life: &Arc<Lifecycle>, take: impl FnOnce() -> Vec<Task>) -> bool {
         if life.phase.is_forked() {
-            // The parent's copies are run there; these must not even be dropped, which would be the
-            // end of what they hold.
-            let forgotten = take().into_iter().map(mem::forget);
-            return forgotten.count() > 0;
-        }
-        let mut taking = Taking::begin(life);
-        let taken = Self::new(take());
-        if taken.tasks.is_empty() {
             return false;
         }
-        taking.has_taken = true;
+        let Some((taken, taking)) = Self::take(life, take) else {
+            return false;
+        };
         if !taking.keeps {
-            taken.abandon(life, GivenUpAs::Unstarted, Some(taking));
+            taken.abandon(life, GivenUpAs::Unstarted, taking);
             return true;
         }
         let unstarted = taken.take_off_the_books(life);
         let late = life.ending.progress.lock_unpoisoned().keep(unstarted);
-        drop(taking);
-        Self::new(late).abandon(life, GivenUpAs::OffTheBooks, None);
+        Self::new(late).abandon(life, GivenUpAs::OffTheBooks, taking);
         true
     }
 
-    /// Abandons what `take` takes out, since no worker is left to run it.
-    pub(super) fn abandon_all(life: &Arc<Lifecycle>, take: impl FnOnce() -> Vec<Task>) {
+    /// Abandons all that `take` takes out, since no worker is left to run it.
+    pub(super) fn abandon_all(life: &Arc<Lifecycle>, mut take: impl FnMut() -> Vec<Task>) {
+        while let Some((taken, taking)) = Self::take(life, &mut take) {
+            taken.abandon(life, GivenUpAs::Abandoned, taking);
+        }
+    }
+
+    /// Takes some out. `None`: there is nothing.
+    fn take<'a>(
+        life: &'a Lifecycle,
+        take: impl FnOnce() -> Vec<Task>,
+    ) -> Option<(Self, Taking<'a>)> {
         let mut taking = Taking::begin(life);
-        taking.has_taken = true;
-        Self::new(take()).abandon(life, GivenUpAs::Abandoned, Some(taking));
+        let tasks = take();
+        taking.has_taken = !tasks.is_empty();
+        taking.has_taken.then_some((Self { tasks }, taking))
     }
 
     /// Resolves the jobs as abandoned, and then tells all whom that concerns. The `taking` is over
     /// once they are in the books.
-    fn abandon(self, life: &Arc<Lifecycle>, ends: GivenUpAs, taking: Option<Taking<'_>>) {
+    fn abandon(self, life: &Arc<Lifecycle>, ends: GivenUpAs, taking: Taking<'_>) {
         let mut waiters = Vec::new();
         let mut notes = Vec::with_capacity(self.tasks.len());
         let give_up = |task: Task| {
@@ -92,9 +98,15 @@ impl TakenOut {
         if ends != GivenUpAs::Abandoned {
             life.ending.progress.lock_unpoisoned().note_unstarted(notes);
         }
-        life.chores.leave_remains(remains, life);
+        let has_left = life.chores.leave_remains(remains);
         drop(taking);
+        if has_left {
+            life.notify();
+        }
         waiters.into_iter().for_each(wake_contained);
+        if has_left {
+            life.chores.drop_late_remains(life);
+        }
     }
 
     /// Takes them off the books of `life`, for somebody else to run.
@@ -117,7 +129,7 @@ impl TakenOut {
 }
 
 /// Tasks are being taken out on this thread, and go into the books; no report is made meanwhile.
-/// The drop tells those that watch the pool.
+/// The drop tells those that wait for that.
 struct Taking<'a> {
     life: &'a Lifecycle,
     /// Whether the tasks are kept for the report.
@@ -139,8 +151,9 @@ impl<'a> Taking<'a> {
 impl Drop for Taking<'_> {
     fn drop(&mut self) {
         let progress = &self.life.ending.progress;
-        progress.lock_unpoisoned().end_taking(self.has_taken);
-        // Also where nothing was taken out: a shutdown may have looked meanwhile.
-        self.life.tell_watchers();
+        let is_awaited = progress.lock_unpoisoned().end_taking(self.has_taken);
+        if self.has_taken || is_awaited {
+            self.life.tell_watchers();
+        }
     }
 }

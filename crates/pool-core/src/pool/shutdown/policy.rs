@@ -16,12 +16,15 @@ const MOST_FOR_THE_EXIT: Duration = Duration::from_millis(50);
 ///
 /// | | waits for accepted jobs | then cancels, and waits | in all |
 /// |---|---|---|---|
-/// | [`within(total)`](Self::within), [`Duration`] | nine tenths of `total` | for the rest of it | `total` |
+/// | [`within(total)`](Self::within), [`Duration`] | `total` less a tenth, or less half a second if that is shorter | for the rest of it | `total` |
 /// | [`new(grace)`](Self::new) | `grace` | half a second, or [`cancel_grace`](Self::cancel_grace) | the sum |
 /// | [`drain()`](Self::drain) | as long as it takes | | no limit |
 /// | [`now()`](Self::now) | not at all | not at all | nothing |
 ///
-/// Each of them returns as soon as nothing is left to wait for.
+/// Each of them returns as soon as nothing is left to wait for. Past the limit, workers without a
+/// job get 50 ms to leave, and a job that is just ending 50 ms to end. Only where the system keeps
+/// a thread from its core in the middle of a few instructions does the report wait for it, for up
+/// to a second.
 ///
 /// It is plain data: it begins to count only with the call that it is given to. If several callers
 /// shut one pool down, the earliest of all their limits hold for each of them.
@@ -43,8 +46,7 @@ impl ShutdownPolicy {
     ///
     /// A tenth of it, but at most half a second, is kept for jobs that are cancelled and for
     /// workers to leave. So `within(1 s)` lets accepted jobs run for 0.9 s, cancels what is left,
-    /// and returns after 1 s. Where workers on borrowed threads do not leave, it takes up to 50 ms
-    /// more.
+    /// and returns after 1 s; see [above](Self) for what it may take beyond that.
     ///
     /// # Examples
     ///

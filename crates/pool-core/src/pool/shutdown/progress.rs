@@ -34,6 +34,8 @@ pub(crate) struct Progress {
     tasks: Vec<Task>,
     /// How many threads are taking tasks out at this moment.
     taking: usize,
+    /// Somebody has seen that, and waits for the end of it.
+    is_awaited: bool,
     /// How often one has taken some out.
     takings: u64,
     /// The jobs that were taken out, kept or abandoned, by name.
@@ -61,10 +63,13 @@ impl Progress {
         self.hands_back()
     }
 
-    /// The tasks that were taken out, if there were any, are in the books.
-    pub(crate) fn end_taking(&mut self, has_taken: bool) {
+    /// The tasks that were taken out, if there were any, are in the books. Returns whether somebody
+    /// is to be told: a look that takes nothing out would otherwise wake those that watch the pool,
+    /// again and again.
+    pub(crate) fn end_taking(&mut self, has_taken: bool) -> bool {
         self.taking -= 1;
         self.takings += u64::from(has_taken);
+        std::mem::take(&mut self.is_awaited)
     }
 
     /// Keeps tasks, which are off the books, for the report. What comes back is kept by nobody: the
@@ -126,14 +131,15 @@ impl Progress {
         Some(ShutdownReport::new(Arc::clone(body), tasks))
     }
 
-    /// Whether some thread takes tasks out now.
-    pub(crate) fn is_taking(&self) -> bool {
+    /// Whether some thread takes tasks out now. If so, the caller is going to be told of the end.
+    pub(crate) fn is_taking(&mut self) -> bool {
+        self.is_awaited |= self.taking > 0;
         self.taking > 0
     }
 
     /// How often tasks were taken out so far; `None`: some are being taken out at this moment.
     pub(super) fn takings(&self) -> Option<u64> {
-        (!self.is_taking()).then_some(self.takings)
+        (self.taking == 0).then_some(self.takings)
     }
 
     /// Adds what was noted to the books, and makes them the report of all callers.

@@ -395,7 +395,7 @@ impl Segment {
                 return Popped::Guarded(to);
             }
             let slot = self.slot(head);
-            // ORDERING: Acquire pairs with the Release in `fill`: the body is whole.
+            // ORDERING: Acquire pairs with the Release in `write`: the body is whole.
             let mark = slot.mark.load(Ordering::Acquire);
             if !is_front() {
                 return Popped::Moved(to);

@@ -339,7 +339,7 @@ fn remains_that_come_late_are_dropped() {
         let submitter = {
             let life = StdArc::clone(&life);
             thread::spawn(move || {
-                life.chores.leave_remains(vec![nothing()], &life);
+                assert!(life.chores.leave_remains(vec![nothing()]));
                 life.chores.drop_late_remains(&life);
             })
         };
@@ -364,7 +364,7 @@ impl Wake for Woken {
 fn the_last_drop_is_told() {
     model(|| {
         let life = life_of(2);
-        life.chores.leave_remains(vec![nothing(), nothing()], &life);
+        assert!(life.chores.leave_remains(vec![nothing(), nothing()]));
         let woken = StdArc::new(Woken(AtomicBool::new(false)));
         let waker = Waker::from(StdArc::clone(&woken));
         let is_over = || !life.chores.has_undropped();

@@ -53,6 +53,27 @@ fn who_waits_for_the_end_of_a_taking_is_told() {
     });
 }
 
+/// A submission races the loss of the last worker: it is refused, or its job is abandoned.
+#[test]
+fn a_submission_that_races_the_loss_of_the_last_worker_is_accounted_for() {
+    model(|| {
+        let (life, queue) = (life(), Arc::new(Mutex::new(Vec::new())));
+        life.worker_alive();
+        let take = |queue: &Mutex<Vec<Task>>| std::mem::take(&mut *queue.lock().unwrap());
+        let lost = {
+            let (life, queue) = (StdArc::clone(&life), Arc::clone(&queue));
+            thread::spawn(move || life.worker_lost(0, || take(&queue)))
+        };
+        if let Some(submission) = Submission::begin(&life) {
+            queue.lock().unwrap().push(nothing());
+            submission.pushed(&life, || take(&queue));
+        }
+        lost.join().unwrap();
+        let stats = life.stats();
+        assert_eq!(stats.accepted, stats.abandoned, "{stats}");
+    });
+}
+
 fn give_up_one(life: &StdArc<Lifecycle>, queue: &Mutex<Vec<Task>>) {
     let take = || Vec::from_iter(queue.lock().unwrap().pop());
     assert!(TakenOut::give_up_some(life, take));
