@@ -25,17 +25,18 @@
 //! runtime's context: `Handle::current()`, `block_on` and `block_in_place` work there, and each has
 //! the worker's state. No closure ever runs on a thread that polls futures (`R210`): a full queue
 //! takes the child of a future past its bound (`R108`), and a future that joins a closure has it
-//! run on such a thread.
+//! run on one of the threads for closures. Such children get no back-pressure.
 //!
 //! The pool's runtime is a whole one. Whatever works in `#[tokio::main]` works in a job, if the
 //! program's own dependency on tokio has the feature for it, and however busy the workers are:
 //! `workers` bounds the pool's jobs, and not tokio's own threads for files, names and
-//! `spawn_blocking`.
+//! `spawn_blocking`. The pool starts one thread for each worker, with the configured name, and as
+//! many that poll, but no more than the machine has cores, which are named `pool-poller`.
 //!
 //! # Futures that wait for their own pool
 //! A future that awaits a handle of its own pool, `wait_idle_async` or `shutdown_async` gives its
 //! place away until it is woken, so that what it waits for can run, with one worker too. From then
-//! on it does so each time that it is suspended. A host of such awaits may be as long as memory
+//! on it does so each time that it is suspended. A chain of such awaits may be as long as memory
 //! allows. A future that waits in another way keeps its place, also where a job of the pool is
 //! behind it: one that blocks in an executor of its own (`block_on`), or one that awaits a plain
 //! `tokio::spawn` that awaits the handle. With as many of those as workers the pool stands still.

@@ -71,8 +71,8 @@ impl Builder {
     ///
     /// Chooses that backend, whatever `POOL_BACKEND` says, unless [`backend`](Self::backend)
     /// chooses one; of two adopted engines the later one chooses. The number of workers is that of
-    /// its threads, unless the code or `POOL_WORKERS` gives one. A larger number is an error, here
-    /// or at the swap.
+    /// its threads, unless the code or `POOL_WORKERS` gives one. A larger number is an error of
+    /// [`build`](Self::build), or of the swap.
     ///
     /// # Examples
     ///

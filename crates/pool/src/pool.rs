@@ -211,8 +211,12 @@ impl Pool {
     ///
     /// Between backends a job is waited for as if it were another pool's. So if all workers of the
     /// new backend wait for jobs of the old one, and one of those for its child, which is queued on
-    /// the new one, all wait forever. Jobs that wait for their own children alone cannot come to
-    /// that.
+    /// the new one, all wait forever. Jobs that wait for nothing but their own children cannot
+    /// deadlock this way.
+    ///
+    /// Until the jobs of the old backend are over, more jobs than [`workers`](Builder::workers) may
+    /// run at once: those, and as many on the new backend. What limits connections or memory by the
+    /// number of workers has to allow for that.
     ///
     /// # Errors
     /// The new backend could not be built, or the pool is closed. Nothing has changed then.

@@ -6,8 +6,8 @@ impl Pool {
     pool_core::ways_in! {
         /// Submits a job and returns its handle; blocks while the queue is full.
         ///
-        /// The queue is served first in, first out by the threads and futures that wait for a place
-        /// (`R107`). Inside a job of the same pool it does not wait: a child for which there is no
+        /// Threads and futures that wait for a slot are admitted in order of arrival (`R107`).
+        /// Inside a job of the same pool it does not wait: a child for which there is no
         /// place runs inline (`R108`).
         ///
         /// # Errors
