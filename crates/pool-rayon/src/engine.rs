@@ -177,27 +177,37 @@ impl RayonEngine {
     /// rayon calls a broadcast on each thread once, as soon as that has nothing else to do.
     ///
     /// The slot is made use of once, whatever the order in which the threads come: the swap of
-    /// `is_taken` decides. The last thread to come, if all waited within jobs, makes the run after
-    /// its job.
+    /// `is_taken` decides. If none of them can wait for its job, the last to come queues the run
+    /// anew.
     fn start_run_elsewhere(self: &Arc<Self>, slot: usize) {
         let Some(rayon) = self.for_runs.upgrade() else {
             return self.life.worker_gone(slot);
         };
         let engine = Arc::clone(self);
-        let is_taken = AtomicBool::new(false);
+        let is_taken = Arc::new(AtomicBool::new(false));
         let left = AtomicUsize::new(rayon.current_num_threads());
+        let somebody_waits = AtomicBool::new(false);
         // ORDERING: Relaxed: the one that takes the slot is told by the swap alone, and needs to
         // see nothing of the others.
         rayon.spawn_broadcast(move |_| {
-            if !is_within_a_job() && !is_taken.swap(true, Ordering::Relaxed) {
+            if is_within_a_job() {
+                let (again, is_taken) = (Arc::clone(&engine), Arc::clone(&is_taken));
+                let waits = after_this_job(move || {
+                    if !is_taken.swap(true, Ordering::Relaxed) {
+                        again.start_run(slot);
+                    }
+                });
+                somebody_waits.fetch_or(waits, Ordering::Relaxed);
+            } else if !is_taken.swap(true, Ordering::Relaxed) {
                 engine.run_slot(slot);
             }
-            if left.fetch_sub(1, Ordering::Relaxed) == 1 && !is_taken.swap(true, Ordering::Relaxed)
+            // ORDERING: AcqRel: the last to come sees whether one of the others waits.
+            let is_last = left.fetch_sub(1, Ordering::AcqRel) == 1;
+            if is_last
+                && !somebody_waits.load(Ordering::Relaxed)
+                && !is_taken.swap(true, Ordering::Relaxed)
             {
-                let again = Arc::clone(&engine);
-                if !after_this_job(move || again.start_run(slot)) {
-                    engine.start_run(slot);
-                }
+                engine.start_run(slot);
             }
         });
     }

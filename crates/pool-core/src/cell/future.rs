@@ -508,6 +508,9 @@ impl<S: Source> AsyncCell<S> {
             return false;
         };
         self.poll_state.finish();
+        // Both sides lock the token's list: a thread that is about to have the job watched sees the
+        // mark, or is seen here.
+        end.unwatch(terms);
         let this = self.shared();
         let ended = end.end(
             &self.ticket,
@@ -525,10 +528,11 @@ impl<S: Source> AsyncCell<S> {
         if self.state.is_started() {
             return self.poll_state.wake();
         }
-        if let Some(interrupted) = refuse_start(self.terms.as_deref()) {
-            self.end_unstarted(interrupted.into(), Tells::Observer);
+        match refuse_start(self.terms.as_deref()) {
+            // It was started meanwhile, by a thread that may not have seen why it is to end.
+            Some(due) if !self.end_unstarted(due.into(), Tells::Observer) => self.poll_state.wake(),
+            _ => Due::NOTHING,
         }
-        Due::NOTHING
     }
 
     /// Does what `due` asks for: queues an entry among the woken futures of the pool, and calls the

@@ -167,6 +167,12 @@ impl PollState {
         }
     }
 
+    /// Whether all polling has ended.
+    pub(crate) fn is_over(&self) -> bool {
+        // ORDERING: Acquire pairs with the Release in `finish`.
+        self.0.load(Ordering::Acquire) & PHASE == OVER
+    }
+
     /// Ends all polling. Called by the thread that owns the poll, or by the winner of the start if
     /// there was no poll.
     pub(crate) fn finish(&self) {

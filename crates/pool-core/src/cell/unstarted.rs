@@ -73,6 +73,14 @@ impl<'c> Unstarted<'c> {
         })
     }
 
+    /// Has the job's token and the pool's clock forget it once more. A pool that takes the job in
+    /// at the moment of its end may have it watched after [`take`](Self::take).
+    pub(crate) fn unwatch(&self, terms: Option<&Terms>) {
+        if let (Some(terms), Some(life)) = (terms, &self.life) {
+            terms.unwatch(self.id, life);
+        }
+    }
+
     /// Ends it in the order of all ends that are not on a worker: on record, its place in the queue
     /// free, told, published, counted as over, its captures dropped, with nothing held. Returns
     /// what `publish` returns. So a thread that learns of the end finds the place free (`R104`);

@@ -30,7 +30,7 @@ impl Worker {
             }
         }
         if self.run_woken() {
-            return StepOutcome::Ran;
+            return self.step_taken();
         }
         machine::point(Point::Look);
         if engine.queue().is_empty() {

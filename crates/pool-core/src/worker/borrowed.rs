@@ -33,6 +33,7 @@ use crate::pool::config::PoolConfig;
 use crate::pool::engine::Engine;
 use crate::pool::lifecycle::Lifecycle;
 use crate::submit::error::BuildError;
+use crate::sys::machine;
 use crate::sys::sync::{LockExt, Mutex};
 use crate::task::Task;
 use crate::worker::threads::Threads;
@@ -89,22 +90,23 @@ impl Seats {
         Self((0..workers).map(|_| AtomicBool::new(false)).collect())
     }
 
-    /// Takes a free seat: `first`, if that is one. There is a free seat, since the caller has a
-    /// slot, and there are as many seats as slots.
+    /// Takes a free seat: `first`, if that is one. The caller has a slot, and there are as many
+    /// seats as slots; so one is free, or its last holder, whose slot sleeps already, is about to
+    /// leave it.
     pub(crate) fn take(&self, first: Option<usize>) -> Taken<'_> {
-        let all = first.into_iter().chain(0..self.0.len());
-        for index in all.cycle() {
-            // ORDERING: Acquire pairs with the Release of the seat's last holder: its frames are
-            // this one's now.
-            if self
-                .0
-                .get(index)
-                .is_some_and(|seat| !seat.swap(true, Ordering::Acquire))
-            {
+        // ORDERING: Acquire pairs with the Release of the seat's last holder: its frames are this
+        // one's now.
+        let take = |index: &usize| {
+            let seat = self.0.get(*index);
+            seat.is_some_and(|seat| !seat.swap(true, Ordering::Acquire))
+        };
+        loop {
+            let mut all = first.into_iter().chain(0..self.0.len());
+            if let Some(index) = all.find(take) {
                 return Taken { seats: self, index };
             }
+            machine::yield_now();
         }
-        unreachable!("the cycle has no end, and a pool has at least one seat")
     }
 
     /// Frees a seat that is held without its [`Taken`].
@@ -221,8 +223,7 @@ pub fn run_on_borrowed_thread<E: Engine>(
     }
     let rest = worker.work_as_guest(&**engine, stay);
     drop(worker);
-    // The seat is free before another thread can resume the slot: otherwise a run might look for a
-    // seat in vain.
+    // A slot that sleeps may be resumed already; its next run waits for the seat.
     drop(taken);
     match rest {
         Rest::Stop => engine.life().worker_gone(slot),

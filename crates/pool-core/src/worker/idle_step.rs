@@ -9,14 +9,18 @@
 use super::Worker;
 use super::search::{A_NAP, Looked};
 use crate::pool::engine::Engine;
+use crate::pool::lifecycle::Lifecycle;
 use crate::queue::TaskQueue;
 use crate::sys::machine::{self, Point};
 use crate::worker::sleep::Announced;
+#[cfg(doc)]
+use crate::worker::sleep::Sleep;
 
 /// What a worker that found nothing does next.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Rest {
-    /// There may be work: look again. The worker is counted among those that search.
+    /// There may be work: look again. The worker is counted among those that search, unless it has
+    /// napped.
     Search,
     /// There is no work: leave, and come back when resumed. The slot is on the idle stack, or was
     /// resumed already.
@@ -36,6 +40,21 @@ const WAKES_FOR_LONG_JOBS: usize = 2;
 pub(super) fn has_work<E: Engine>(engine: &E) -> bool {
     let life = engine.life();
     !engine.queue().is_empty() || life.has_woken() || life.has_halves()
+}
+
+/// Announces the sleep of a slot that searched. If the last look finds work, and the slot is in use
+/// again by then, another one is woken, unless some worker searches: what took the slot
+/// [for work](Sleep::take_for_work) does not look for that.
+pub(crate) fn announce(
+    life: &Lifecycle,
+    slot: usize,
+    has_work: impl FnOnce() -> bool,
+) -> Announced {
+    let announced = life.roster.sleep.announce(slot, has_work);
+    if announced == Announced::Resumed {
+        life.notify();
+    }
+    announced
 }
 
 impl Worker {
@@ -93,10 +112,12 @@ impl Worker {
     #[cold]
     pub(super) fn rest<E: Engine>(&self, engine: &E) -> Rest {
         let life = self.life();
+        debug_assert!(!self.is_departing(), "its slot would go on and sleep");
         self.tell_news();
         if life.may_leave() {
-            if self.0.is_searching.replace(false) {
-                let _last = life.roster.sleep.end_search();
+            if self.0.is_searching.replace(false) && life.roster.sleep.end_search() {
+                // Others may have gone to sleep before the last woken future had come.
+                life.roster.let_leave(&life.phase);
             }
             return Rest::Stop;
         }
@@ -112,8 +133,11 @@ impl Worker {
         {
             Looked::Found => return Rest::Search,
             Looked::Nap => {
-                // A submitter must not count on this worker meanwhile.
-                if !(self.ends_last_search() && has_work()) {
+                // A submitter must not count on this worker meanwhile; and where one did, and this
+                // was the last to search, there may be more than this worker can do.
+                if self.ends_last_search() && has_work() {
+                    life.notify();
+                } else {
                     machine::sleep(A_NAP);
                 }
                 return Rest::Search;
@@ -124,7 +148,7 @@ impl Worker {
             self.0.pace.end(since, self.0.tick.get());
         }
         machine::point(Point::Rest);
-        let announced = life.roster.sleep.announce(self.0.slot, || {
+        let announced = announce(life, self.0.slot, || {
             machine::point(Point::Rest);
             has_work()
         });
@@ -134,5 +158,32 @@ impl Worker {
             // A thread has resumed this slot already; so the worker sleeps, and wakes at once.
             Announced::Resumed => Rest::Sleep,
         }
+    }
+}
+
+#[cfg(all(test, not(pool_loom)))]
+mod tests {
+    use super::{Announced, announce};
+    use crate::pool::capability::Capability;
+    use crate::pool::config::PoolConfig;
+    use crate::pool::lifecycle::Lifecycle;
+
+    /// A submitter counts on a searcher, whose slot is taken for other work as it announces its
+    /// sleep: what its last look sees is another worker's.
+    #[test]
+    fn what_the_last_look_sees_is_left_to_another_if_the_slot_is_taken() {
+        let mut config = PoolConfig::default();
+        config.set_workers(2);
+        let life = Lifecycle::new(&config, Capability::new("own", &config));
+        let sleep = &life.roster.sleep;
+        sleep.begin_search();
+        assert_eq!(announce(&life, 1, || false), Announced::Sleep);
+        sleep.begin_search();
+        let announced = announce(&life, 0, || {
+            assert_eq!(sleep.take_for_work(), Some(0));
+            true
+        });
+        assert_eq!(announced, Announced::Resumed);
+        assert!(sleep.has_searcher(), "nobody is woken for it");
     }
 }

@@ -124,14 +124,15 @@ impl Seeking {
     /// Returns what has come, and closes the inbox with it; `None` if nothing will come. While
     /// nothing has come, the waker of `cx` replaces the former one.
     pub(crate) fn poll(&self, cx: &Context<'_>) -> Poll<Option<Grant>> {
+        let mut waker = cx.waker().clone();
         let mut inbox = self.0.lock_unpoisoned();
-        match &mut *inbox {
-            Inbox::Waits(waker) => {
-                waker.clone_from(cx.waker());
-                Poll::Pending
-            }
-            _ => Poll::Ready(close(&mut inbox)),
+        if let Inbox::Waits(former) = &mut *inbox {
+            std::mem::swap(former, &mut waker);
+            drop(inbox);
+            drop(waker); // with the lock free: it is the runtime's
+            return Poll::Pending;
         }
+        Poll::Ready(close(&mut inbox))
     }
 
     /// Closes the inbox: nobody waits here any more. Returns what had come by then, which is the

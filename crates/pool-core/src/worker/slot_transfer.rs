@@ -59,11 +59,16 @@ impl Worker {
         self.0.lending.is_leaving.set(true);
     }
 
+    /// Whether the slot is to be passed on as soon as the seat is left.
+    pub(super) fn is_departing(&self) -> bool {
+        self.0.lending.is_leaving.get()
+    }
+
     /// Returns what came of a woken task that was run: the worker goes on, or its slot has a
     /// departure.
     #[inline]
     pub(super) fn step_taken(&self) -> StepOutcome {
-        if self.0.lending.is_leaving.get() {
+        if self.is_departing() {
             StepOutcome::Moved
         } else {
             StepOutcome::Ran

@@ -235,7 +235,12 @@ impl<S: Source> Polled for AsyncCell<S> {
     fn watch(self: Arc<Self>, life: &Lifecycle) -> Option<Waker> {
         let terms = self.terms.as_ref().filter(|terms| terms.may_end())?;
         let waker = ListedWaker::own(Waker::from(Arc::clone(&self)));
-        terms.watch_unless_due(self.id, life, waker)
+        let due = terms.watch_unless_due(self.id, life, waker);
+        // Its handle may have ended it meanwhile. One that was started and sleeps stays watched.
+        if self.poll_state.is_over() {
+            terms.unwatch(self.id, life);
+        }
+        due
     }
 
     /// Moves the job between pools, if it has not started. The clock of the old pool forgets it,
@@ -330,7 +335,9 @@ impl<S: Source> Polled for AsyncCell<S> {
                 if known == Known::NotYet {
                     // A canceller sets its mark and then looks here, under the lock: one of the two
                     // sees the other.
-                    self.lock_links().host = Some(host.clone());
+                    let noted = Some(host.clone());
+                    let former = std::mem::replace(&mut self.lock_links().host, noted);
+                    drop(former); // with the lock free: it is the runtime's
                     if let Some(terms) = &self.terms {
                         terms.watch(self.id, life, host);
                     }

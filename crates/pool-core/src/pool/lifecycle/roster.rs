@@ -86,7 +86,7 @@ impl Roster {
     }
 
     /// Workers of a stopped pool may have stayed for something that has changed now: resumes them.
-    pub(super) fn let_leave(&self, phase: &AtomicPhase) {
+    pub(crate) fn let_leave(&self, phase: &AtomicPhase) {
         if phase.is_stopped() && !phase.is_forked() {
             self.resume_sleepers();
         }

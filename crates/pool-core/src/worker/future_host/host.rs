@@ -15,7 +15,7 @@ use crate::pool::lifecycle::Lifecycle;
 use crate::queue::TaskQueue;
 use crate::task::Task;
 use crate::worker::borrowed::Continuation;
-use crate::worker::idle_step::has_work;
+use crate::worker::idle_step::{announce, has_work};
 use crate::worker::park::{Looks, look_a_while};
 use crate::worker::sleep::Announced;
 use crate::worker::slot_request::{Grant, Loan, inbox_of};
@@ -31,7 +31,7 @@ fn release<E: Engine>(engine: &E, slot: usize) {
     let life = engine.life();
     life.roster.sleep.begin_search();
     let has_work = || has_work(engine) || life.may_leave();
-    if has_work() || life.roster.sleep.announce(slot, has_work) == Announced::Search {
+    if has_work() || announce(life, slot, has_work) == Announced::Search {
         life.roster.resume(slot);
     }
 }
