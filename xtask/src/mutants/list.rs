@@ -233,7 +233,7 @@ mutants! {
     }
     "pool-channel conformance r603_a_submission_races_the_close" {
         what_did_not_start_is_forgotten: "what is queued when the pool is cancelled has no end", in "pool::lifecycle::taken_out",
-            "self.abandon(life, GivenUpAs::Unstarted);" => "mem::forget(self);";
+            "taken.abandon(life, GivenUpAs::Unstarted, taking);" => "std::mem::forget(taken);";
     }
     "pool simulation a_helper_leaves_a_future_that_a_swap_has_moved_to_its_pool" {
         a_helper_polls_another_pools_future: "a job polls a future that a swap has moved", in "cell::future::polled",
