@@ -261,7 +261,7 @@ mutants! {
         children_are_refused_while_draining: "a job of a pool that drains may submit no child", in "worker::inline",
             "let Some(submission) = Submission::begin_inline(self.life(), self.index()) else {" =>
             "if MUTANT && self.life().phase.is_closed() {
-            return Err(task);
+            return Err(task.into_task());
         }
         let Some(submission) = Submission::begin_inline(self.life(), self.index()) else {";
     }
