@@ -396,12 +396,13 @@ async fn drive<E: Engine>(engine: &Arc<E>, alarm: &Alarm) -> ShutdownReport {
         };
         wait(life, alarm, limit, is_quiet).await;
     }
-    if let Some(report) = finished(life) {
-        return report;
-    }
-    // A wait ends in a child that a job forked beneath it; nothing here is the child's to end.
+    // A wait ends in a child that a job forked beneath it; nothing here is the child's to end, and
+    // no lock is its to take.
     if life.is_forked() {
         return ShutdownReport::forked();
+    }
+    if let Some(report) = finished(life) {
+        return report;
     }
     begin_cancel(life);
     life.cancel(|| take_some_queued(&**engine));
