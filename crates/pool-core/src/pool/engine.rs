@@ -14,7 +14,7 @@ use crate::pool::capability::Capability;
 use crate::pool::config::PoolConfig;
 use crate::pool::front::Front;
 use crate::pool::hand_over::{Adopted, HandOver, Retired};
-use crate::pool::lifecycle::{Lifecycle, Submission, TakenOut};
+use crate::pool::lifecycle::{Lifecycle, Submission, arrived};
 use crate::pool::report::ShutdownReport;
 use crate::pool::shutdown::{Shutdown, ShutdownPolicy, drive_async, drive_blocking};
 use crate::pool::stats::{Stats, Tally};
@@ -282,12 +282,7 @@ impl<E: Engine> Host for Within<E> {
 
     fn queue_past_bound(&self, task: Task) {
         self.0.0.queue().push_past_bound(task);
-        let life = self.0.0.life();
-        life.notify();
-        // ORDERING: as in `Submission::pushed`.
-        if life.is_cancelling() {
-            TakenOut::give_up_all(life, || take_some_queued(&*self.0.0));
-        }
+        arrived(self.0.0.life(), || take_some_queued(&*self.0.0));
     }
 }
 

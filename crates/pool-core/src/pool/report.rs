@@ -83,6 +83,16 @@ pub struct UnstartedJob {
     pub name: Option<Box<str>>,
 }
 
+impl UnstartedJob {
+    /// The job of a task.
+    pub(crate) fn of(task: &Task) -> Self {
+        Self {
+            id: task.id(),
+            name: task.name().map(Box::from),
+        }
+    }
+}
+
 /// A job that did not come to its own end because of the shutdown.
 ///
 /// Its text is the job's id, its name and what was done to it, for a log.

@@ -125,7 +125,7 @@ impl<'a> Submission<'a> {
 /// The task is counted and in its queue: wakes a worker, and gives the queue up if the pool was
 /// cancelled while the push was on its way.
 #[inline(always)]
-fn arrived(life: &Arc<Lifecycle>, take_queued: impl FnMut() -> Vec<Task>) {
+pub(crate) fn arrived(life: &Arc<Lifecycle>, take_queued: impl FnMut() -> Vec<Task>) {
     life.notify();
     // ORDERING: `notify` begins with a light fence, after the push; its partners, in
     // `Lifecycle::cancel` and in `AtomicPhase::end_intake`, stand before the queue is taken out:

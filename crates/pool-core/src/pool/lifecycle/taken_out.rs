@@ -81,7 +81,7 @@ impl TakenOut {
         let mut waiters = Vec::new();
         let mut notes = Vec::with_capacity(self.tasks.len());
         let give_up = |task: Task| {
-            let (id, name) = (task.id(), task.name().map(Box::from));
+            let note = UnstartedJob::of(&task);
             let left = match task.give_up(life, ends) {
                 GivenUp::Left(remains, waiter) => {
                     waiters.extend(waiter);
@@ -90,7 +90,7 @@ impl TakenOut {
                 GivenUp::Bare => None,
                 GivenUp::TakenElsewhere => return None,
             };
-            notes.push(UnstartedJob { id, name });
+            notes.push(note);
             left
         };
         // What is left of each lies where its task lay.

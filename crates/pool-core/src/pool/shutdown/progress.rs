@@ -78,11 +78,7 @@ impl Progress {
         if !self.hands_back() {
             return tasks;
         }
-        let note = |task: &Task| {
-            let (id, name) = (task.id(), task.name().map(Box::from));
-            UnstartedJob { id, name }
-        };
-        self.unstarted.extend(tasks.iter().map(note));
+        self.unstarted.extend(tasks.iter().map(UnstartedJob::of));
         if self.tasks.is_empty() {
             self.tasks = tasks;
         } else {
