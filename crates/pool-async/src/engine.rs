@@ -14,6 +14,7 @@
 
 use std::fmt;
 use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::mpsc::{self, TryRecvError};
 use std::sync::{Arc, Weak};
 
 use pool_core::backend::{
@@ -67,7 +68,10 @@ impl Engine for AsyncEngine {
         };
         let life = Lifecycle::new(&config, capability);
         let (own, handle) = match adopted {
-            Some(handle) => (None, handle),
+            Some(handle) => {
+                check_alive(&handle)?;
+                (None, handle)
+            }
             None => {
                 let (runtime, handle) = OwnRuntime::build(&config)?;
                 let threads = RegisteredThreads::new(config.workers());
@@ -232,6 +236,23 @@ impl AsyncEngine {
             Some(own) => own.threads.dismiss(&self.life, slot),
             None => self.life.worker_gone(slot),
         }
+    }
+}
+
+/// Refuses a runtime that was shut down: it drops each task at once, and every job would be
+/// abandoned. One that is shut down later is found out by that.
+fn check_alive(handle: &Handle) -> Result<(), BuildError> {
+    let (run, dropped) = mpsc::channel();
+    drop(handle.spawn(async move {
+        // Nobody may listen any more.
+        let _heard = run.send(());
+    }));
+    match dropped.try_recv() {
+        Err(TryRecvError::Disconnected) => Err(BuildError::Engine {
+            engine: "tokio",
+            reason: "the runtime was shut down".to_owned(),
+        }),
+        Ok(()) | Err(TryRecvError::Empty) => Ok(()),
     }
 }
 

@@ -111,6 +111,11 @@ impl TaskQueue for LockedQueue {
         self.lock().add(task);
     }
 
+    fn push_all_unbounded(&self, tasks: Vec<Task>) {
+        let mut queue = self.lock(); // once: no child comes in between
+        tasks.into_iter().for_each(|task| queue.add(task));
+    }
+
     fn push_past_bound(&self, task: Task) {
         // It takes no slot, so chains of such tasks keep no submitter out.
         self.lock().queued.push_back((task, false));
@@ -131,9 +136,8 @@ impl TaskQueue for LockedQueue {
         self.lock().queued.is_empty()
     }
 
-    fn take_all(&self, life: &Lifecycle) -> Vec<Task> {
+    fn take_all(&self) -> Vec<Task> {
         let tasks = std::mem::take(&mut *self.lock());
-        life.room().freed();
         tasks.queued.into_iter().map(|(task, _)| task).collect()
     }
 }

@@ -22,8 +22,8 @@ use crate::worker::Worker;
 /// queue (`R104`); [`push_unbounded`](Self::push_unbounded) and
 /// [`push_past_bound`](Self::push_past_bound) never fail. A pop tells
 /// [`Room::freed`](crate::Room::freed) after the place is free, since a submitter that waits in line
-/// tries as soon as it is called. [`take_all`](Self::take_all) tells it once for all places: nobody
-/// is admitted then.
+/// tries as soon as it is called. [`take_all`](Self::take_all) does not: nobody is admitted then,
+/// and its caller may hold a lock.
 ///
 /// # Fairness
 /// Every queued task is popped after a bounded number of others (`R107`, `R206`): a queue that
@@ -94,9 +94,8 @@ use crate::worker::Worker;
 ///         self.lock().is_empty()
 ///     }
 ///
-///     fn take_all(&self, life: &Lifecycle) -> Vec<Task> {
+///     fn take_all(&self) -> Vec<Task> {
 ///         let tasks = std::mem::take(&mut *self.lock());
-///         life.room().freed();
 ///         tasks.into_iter().map(|(task, _)| task).collect()
 ///     }
 /// }
@@ -139,8 +138,21 @@ pub trait TaskQueue: Send + Sync + 'static {
     /// order pushes it to the back. It takes a place, also where none is left: no push succeeds
     /// then until the queue is below its bound. Otherwise each swap would make the queue longer.
     ///
-    /// Called by the thread that swaps, while nobody else pushes to this queue.
+    /// Called by the thread that swaps, before anybody else pushes to this queue; and to put back
+    /// the one task of a worker that was lost with its thread.
     fn push_unbounded(&self, task: Task);
+
+    /// Queues all tasks that a swap hands over, in order, each as
+    /// [`push_unbounded`](Self::push_unbounded) does.
+    ///
+    /// A worker may take the first of them while others are still to be pushed, and push children.
+    /// So a queue with a bound takes the places of all before it queues the first. The default
+    /// pushes one after the other.
+    fn push_all_unbounded(&self, tasks: Vec<Task>) {
+        for task in tasks {
+            self.push_unbounded(task);
+        }
+    }
 
     /// Queues a task whatever the bound, to take turns with the others: the child of a job that is
     /// the innermost of very many. Such a task takes no place: chains that are always queued so
@@ -178,20 +190,20 @@ pub trait TaskQueue: Send + Sync + 'static {
     /// by another thread may count as either.
     fn is_empty(&self) -> bool;
 
-    /// Takes all tasks, in order where there is one, and tells [`Lifecycle::room`] of the places
-    /// that came free.
+    /// Takes all tasks, in order where there is one, and frees their places. Does not tell the
+    /// room.
     ///
     /// Called once the pool is closed and being cancelled, by a swap for the queue of the old pool,
     /// and as the last worker is lost. Other threads may push and pop meanwhile: each task goes to
     /// exactly one of them.
-    fn take_all(&self, life: &Lifecycle) -> Vec<Task>;
+    fn take_all(&self) -> Vec<Task>;
 
     /// Takes some tasks, as [`take_all`](Self::take_all) does: the first `at_most`, or about as
     /// many. If none come, the queue was found empty.
     ///
     /// Called again and again by each thread that gives up what is queued, so that several share
     /// the work and a million tasks need no memory of their own. The default takes all.
-    fn take_some(&self, _at_most: usize, life: &Lifecycle) -> Vec<Task> {
-        self.take_all(life)
+    fn take_some(&self, _at_most: usize) -> Vec<Task> {
+        self.take_all()
     }
 }

@@ -144,6 +144,11 @@ impl TaskQueue for DrawnQueue {
         self.lock().add(task);
     }
 
+    fn push_all_unbounded(&self, tasks: Vec<Task>) {
+        let mut queue = self.lock();
+        tasks.into_iter().for_each(|task| queue.add(task));
+    }
+
     fn push_past_bound(&self, task: Task) {
         self.lock().tasks.push_back((task, HasPlace::No));
     }
@@ -168,11 +173,9 @@ impl TaskQueue for DrawnQueue {
         self.lock().tasks.is_empty()
     }
 
-    fn take_all(&self, life: &Lifecycle) -> Vec<Task> {
+    fn take_all(&self) -> Vec<Task> {
         let queue = std::mem::take(&mut *self.lock());
-        let tasks = queue.tasks.into_iter().map(|(task, _)| task).collect();
-        life.room().freed();
-        tasks
+        queue.tasks.into_iter().map(|(task, _)| task).collect()
     }
 }
 

@@ -20,7 +20,8 @@
 //! # Who may still have it
 //! A submission finds the newest generation without a count or a lock ([`Published`]), so one may
 //! be inside a generation that was just let go. It is dropped once nobody is. That is looked after
-//! as a generation ends, and at each swap.
+//! as a generation ends, at each swap, and at each look at the books: a submission may be held up
+//! by what it wakes, and a swap may be made within one.
 //!
 //! # The books
 //! The list of generations and the past are behind a lock that is held for a look at the counts, or
@@ -561,6 +562,7 @@ impl Executor for Inner {
         let moving = self.moving.load(Ordering::SeqCst);
         let tally = books.tally().allowing(moving);
         drop(books);
+        self.newest.collect();
         tally.of_one_pool().stats(Some(self.config.capacity()))
     }
 
@@ -575,7 +577,10 @@ impl Executor for Inner {
         let Some(books) = self.books() else {
             return self.newest.read(|newest| newest.pool.pools());
         };
-        pools_of(&books.alive)
+        let pools = pools_of(&books.alive);
+        drop(books);
+        self.newest.collect();
+        pools
     }
 }
 
@@ -648,7 +653,15 @@ impl Drop for End {
         }
         self.0.close();
         let alive = machine::lock(&self.0.books).alive.clone();
-        alive.iter().for_each(|generation| generation.pool.end());
+        // A job of one generation may wait for a job of another, so they are asked together.
+        let waits = !alive.iter().any(|it| it.pool.needs_this_thread());
+        for generation in alive {
+            if waits {
+                generation.pool.end();
+            } else {
+                generation.pool.leave();
+            }
+        }
     }
 }
 

@@ -173,10 +173,9 @@ impl TaskQueue for FlawedQueue {
         !self.flaw.has_queued(&self.queue) && self.queue.past_bound().is_empty()
     }
 
-    fn take_all(&self, life: &Lifecycle) -> Vec<Task> {
+    fn take_all(&self) -> Vec<Task> {
         let mut tasks = self.flaw.take_queued(&self.queue);
         tasks.extend(self.queue.past_bound().drain(..));
-        life.room().freed();
         tasks
     }
 }

@@ -198,7 +198,7 @@ pub trait Engine: Send + Sync + Sized + 'static {
 ///
 /// The tasks are still in the ledger: the caller gives them up, hands them over or runs them.
 pub(crate) fn take_queued<E: Engine>(engine: &E) -> Vec<Task> {
-    engine.queue().take_all(engine.life())
+    engine.queue().take_all()
 }
 
 /// How many queued tasks a thread takes to give them up: so few that they stay in its core's cache.
@@ -207,7 +207,7 @@ const TAKEN_AT_ONCE: usize = 512;
 /// Takes some of what an engine has queued, for a thread that gives it up, and comes again until
 /// there is none.
 pub(crate) fn take_some_queued<E: Engine>(engine: &E) -> Vec<Task> {
-    engine.queue().take_some(TAKEN_AT_ONCE, engine.life())
+    engine.queue().take_some(TAKEN_AT_ONCE)
 }
 
 /// An engine as the executor of a pool by itself.
@@ -619,9 +619,10 @@ impl<E: Engine> HandOver for WorkerPool<E> {
     }
 
     fn adopt(&self, retired: Retired) -> Adopted {
-        let engine = self.engine();
-        let push = |task| engine.queue().push_unbounded(task);
-        retired.move_to(self.life(), push, || take_some_queued(&**engine))
+        let engine = Arc::clone(self.engine());
+        let push_all = |tasks| self.engine().queue().push_all_unbounded(tasks);
+        let arrived = move || arrived(engine.life(), || take_some_queued(&*engine));
+        retired.move_to(self.life(), push_all, arrived)
     }
 
     fn leave(&self) {
@@ -637,6 +638,10 @@ impl<E: Engine> HandOver for WorkerPool<E> {
         self.0.end();
     }
 
+    fn needs_this_thread(&self) -> bool {
+        self.0.needs_this_thread()
+    }
+
     fn cancel_if_due(&self) {
         if self.life().is_cancelling() {
             self.life().cancel(|| take_some_queued(&**self.engine()));
@@ -649,6 +654,12 @@ impl<E: Engine> HandOver for WorkerPool<E> {
 }
 
 impl<E: Engine> Owner<E> {
+    fn needs_this_thread(&self) -> bool {
+        Worker::current_of(&self.0).is_some()
+            || self.0.0.life().timer.is_own_thread()
+            || self.0.0.is_own_thread()
+    }
+
     /// Ends the pool as its last handle goes.
     fn end(&self) {
         let life = self.0.0.life();
@@ -657,12 +668,7 @@ impl<E: Engine> Owner<E> {
             std::mem::forget(Arc::clone(&self.0.0));
             return;
         }
-        let is_needed_here = || {
-            Worker::current_of(&self.0).is_some()
-                || life.timer.is_own_thread()
-                || self.0.0.is_own_thread()
-        };
-        if !life.phase.is_stopped() && !is_needed_here() {
+        if !life.phase.is_stopped() && !self.needs_this_thread() {
             drop(drive_blocking(&self.0.0, ShutdownPolicy::drain()));
         }
         if !life.have_all_left() {

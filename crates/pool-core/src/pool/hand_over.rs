@@ -4,14 +4,19 @@
 //! # The steps
 //! 1. The old pool is **retired**: its intake ends, submissions that began before that come to
 //!    their push, and all that is queued is taken out, in order. Nobody is woken.
-//! 2. The new pool **adopts** each task: it enters the new books, changes its pool, is queued, and
-//!    then leaves the old books. A task that was started or cancelled meanwhile has been accounted
-//!    for by the thread that did it, and only its empty entry is dropped.
-//! 3. The old pool **leaves**: its workers end by themselves once its running jobs are over.
+//! 2. The new pool **adopts** the tasks: they enter the new books, change their pool, are queued,
+//!    and then leave the old books. Their places are taken before the first of them is queued, so
+//!    children of those that start at once find the bound. A task that was started or cancelled
+//!    meanwhile has been accounted for by the thread that did it, and only its empty entry is
+//!    dropped.
+//! 3. The new pool's workers are woken, and all that is left is done that may run user code
+//!    ([`Adopted`]).
+//! 4. The old pool **leaves**: its workers end by themselves once its running jobs are over.
 //!
-//! A job whose token was cancelled, or whose deadline has passed, would end as it enters the new
-//! pool. That drops what it captured, which is user code and may submit to the pool that is being
-//! swapped: so it waits until the swap is over ([`Adopted`]).
+//! The first two steps run under a lock of the pool that is swapped, and no user code: a waker, a
+//! destructor or a runtime's hook might submit to that pool, or swap or close it. So nobody is told
+//! of anything before the third. That is also when a job ends whose token was cancelled or whose
+//! deadline has passed: as it enters the new pool, were it not for that.
 //!
 //! A task is in the ledger of at least one of the two pools at each moment. So a thread that waits
 //! for the old pool and then for the new one misses none.
@@ -22,7 +27,7 @@ use std::task::Waker;
 use std::vec;
 
 use crate::job::outcome::wake_contained;
-use crate::pool::lifecycle::{Lifecycle, Submission, TakenOut};
+use crate::pool::lifecycle::{Adoption, Lifecycle, TakenOut};
 use crate::pool::shutdown::Shutdown;
 use crate::pool::stats::Tally;
 use crate::sys::machine::{self, Point};
@@ -40,18 +45,22 @@ pub trait HandOver: Shutdown {
     /// comes later finds the pool closed.
     fn retire(&self) -> Retired;
 
-    /// Takes jobs over, past the bound, in order. Runs no user code: that is for the drop of what
-    /// it returns.
+    /// Takes jobs over, past the bound, in order. Runs no user code and wakes nobody: that is for
+    /// the drop of what it returns.
     ///
     /// Called before the pool takes jobs of others in, so the jobs keep their order before any new
-    /// one. Stops early if the pool has lost its workers; the rest is abandoned by the drop of what
-    /// it returns.
+    /// one. A pool that has lost its workers takes none; they are abandoned by the drop of what
+    /// this returns.
     fn adopt(&self, retired: Retired) -> Adopted;
 
     /// Ends the workers of a retired pool after its last running job. No thread waits for them.
     ///
     /// The engine is kept until the last worker has left.
     fn leave(&self);
+
+    /// Whether this pool needs the calling thread for its jobs to end, so that a wait here might
+    /// never be over.
+    fn needs_this_thread(&self) -> bool;
 
     /// Does what the drop of the last handle does (`R610`).
     fn end(&self);
@@ -92,49 +101,67 @@ impl Retired {
         self.len() == 0
     }
 
-    /// Moves all to the pool with life `to`: `push` queues a task whatever the bound, and
-    /// `take_queued` takes some of the queue, or finds it empty.
+    /// Moves all to the pool with life `to`, whose queue takes them by `push_all`, whatever the
+    /// bound. `arrived` is called as the result is dropped: it wakes a worker.
     pub(crate) fn move_to(
         mut self,
         to: &Arc<Lifecycle>,
-        push: impl Fn(Task),
-        take_queued: impl Fn() -> Vec<Task>,
+        push_all: impl FnOnce(Vec<Task>),
+        arrived: impl FnOnce() + Send + 'static,
     ) -> Adopted {
-        let mut due = Vec::new();
-        while !self.is_empty() {
-            let Some(submission) = Submission::begin(to) else {
-                break; // its workers are lost, and nobody would run them
-            };
-            let Some(task) = self.tasks.next() else { break };
-            match task.change_pool(&self.from, Some(to)) {
-                Changed::Yes(waker) => due.extend(waker),
-                Changed::No => {
-                    submission.refuse(to);
-                    continue;
-                }
-            }
-            let id = task.id();
-            push(task);
-            submission.adopted(to, &take_queued);
-            self.from.ledger.hand_over();
-            machine::point(Point::Moved(id));
+        Adopted {
+            due: self.move_all(to, push_all),
+            arrived: Some(Box::new(arrived)),
+            to: Arc::clone(to),
+            _left: self,
         }
-        Adopted { due, _left: self }
+    }
+
+    /// Moves all, unless the workers of the new pool are lost, so that nobody would run them.
+    /// Returns what wakes the jobs that are due.
+    fn move_all(&mut self, to: &Arc<Lifecycle>, push_all: impl FnOnce(Vec<Task>)) -> Vec<Waker> {
+        let mut due = Vec::new();
+        let Some(adoption) = Adoption::begin(to, self.len() as u64) else {
+            return due;
+        };
+        let moves = |task: &Task| match task.change_pool(&self.from, Some(to)) {
+            Changed::Yes(waker) => {
+                due.extend(waker);
+                machine::point(Point::Moved(task.id()));
+                true
+            }
+            Changed::No => false,
+        };
+        let moved: Vec<Task> = self.tasks.by_ref().filter(moves).collect();
+        let jobs = moved.len() as u64;
+        push_all(moved);
+        adoption.end(jobs);
+        self.from.ledger.hand_over(jobs);
+        due
     }
 }
 
-/// What is left to be done when a pool has taken jobs over: jobs that are due end as this is
-/// dropped, and those that could not be moved are abandoned.
+/// What is left to be done when a pool has taken jobs over, as this is dropped: a worker is woken,
+/// jobs that are due end, and those that could not be moved are abandoned.
 #[must_use = "its drop runs user code"]
 pub struct Adopted {
     /// Jobs whose token or deadline has come meanwhile; waking them ends them.
     due: Vec<Waker>,
+    /// Wakes a worker of the new pool.
+    arrived: Option<Box<dyn FnOnce() + Send>>,
+    /// The new pool. Jobs that entered its books and were over before they were queued may be all
+    /// that somebody waits for.
+    to: Arc<Lifecycle>,
     /// What no pool took over.
     _left: Retired,
 }
 
 impl Drop for Adopted {
     fn drop(&mut self) {
+        if let Some(arrived) = self.arrived.take() {
+            arrived();
+        }
+        self.to.tell_watchers();
         self.due.drain(..).for_each(wake_contained);
     }
 }

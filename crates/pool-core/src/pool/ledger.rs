@@ -162,6 +162,11 @@ impl Writing<'_> {
         self.count(|stripe| &stripe.entered);
     }
 
+    /// The same, for that many jobs.
+    pub(crate) fn enter_many(self, jobs: u64) {
+        self.add(|stripe| &stripe.entered, jobs);
+    }
+
     /// The job that entered is in its queue, or about to run where it was submitted.
     #[inline]
     pub(crate) fn accept(self) {
@@ -170,7 +175,12 @@ impl Writing<'_> {
 
     /// The job that entered was not pushed.
     pub(crate) fn refuse(self) {
-        self.count(|stripe| &stripe.refused);
+        self.refuse_many(1);
+    }
+
+    /// That many jobs that entered were not pushed.
+    pub(crate) fn refuse_many(self, jobs: u64) {
+        self.add(|stripe| &stripe.refused, jobs);
     }
 
     /// The job has ended, and nothing of it is left.
@@ -241,17 +251,18 @@ impl Ledger {
         }
     }
 
-    /// The job that entered came from another pool, and is in its queue.
-    pub(crate) fn adopt(&self) {
+    /// That many jobs that entered came from another pool, and are in the queue.
+    pub(crate) fn adopt(&self, jobs: u64) {
         // ORDERING: Release, as for every count.
-        self.adopted.fetch_add(1, Ordering::Release);
+        self.adopted.fetch_add(jobs, Ordering::Release);
     }
 
-    /// A job that was queued here is in another pool's queue and books now: it is over here.
-    pub(crate) fn hand_over(&self) {
+    /// That many jobs that were queued here are in another pool's queue and books now: they are
+    /// over here.
+    pub(crate) fn hand_over(&self, jobs: u64) {
         // ORDERING: Release, as for every count.
-        self.handed_over.fetch_add(1, Ordering::Release);
-        self.over(None);
+        self.handed_over.fetch_add(jobs, Ordering::Release);
+        self.writing(None).add(|stripe| &stripe.over, jobs);
     }
 
     /// Nothing of the job is left.

@@ -73,7 +73,7 @@ use ending::Ending;
 pub(crate) use ending::EndsWithOthers;
 use excluded_waiters::ExcludedWaiters;
 pub(crate) use excluded_waiters::{Awaits, Joiner, leaving_out, own_worker};
-pub(crate) use intake::{Submission, arrived};
+pub(crate) use intake::{Adoption, Submission, arrived};
 use owners::Owners;
 use phase::{AtomicPhase, Phase};
 use quiescence::Quiescence;

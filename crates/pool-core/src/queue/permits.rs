@@ -106,10 +106,12 @@ impl Permits {
         is_cached || self.take_common(1) != 0 || self.take_reclaimed()
     }
 
-    /// Takes one permit, even if none is left. In that case later callers of [`take`](Self::take)
-    /// find none until as many are freed as were overdrawn.
-    pub fn overdraw(&self) {
-        self.left.fetch_sub(1, Ordering::Relaxed);
+    /// Takes that many permits, even if none is left. In that case later callers of
+    /// [`take`](Self::take) find none until as many are freed as were overdrawn.
+    pub fn overdraw(&self, count: usize) {
+        // More than `isize::MAX` are no tasks in memory.
+        let count = isize::try_from(count).unwrap_or(isize::MAX);
+        self.left.fetch_sub(count, Ordering::Relaxed);
     }
 
     /// Frees one permit; into the cache of `worker`, if one is given, which is the caller's alone.

@@ -283,11 +283,13 @@ impl Segments {
         }
     }
 
-    /// Takes a place for a task that lies elsewhere, also where none is left: pushes are refused
-    /// then, until one more has come free than otherwise.
-    pub(crate) fn overdraw(&self) {
-        // ORDERING: Relaxed: a swap publishes the queue after this, and nobody pushes before.
-        self.back.overdrawn.fetch_add(STEP, Ordering::Relaxed);
+    /// Takes places for that many tasks that lie elsewhere, also where none is left: pushes are
+    /// refused then, until as many more have come free than otherwise.
+    pub(crate) fn overdraw(&self, tasks: usize) {
+        // ORDERING: Relaxed: outsiders push only once a swap has published the queue, and a child
+        // is pushed by a job that was popped after this.
+        let positions = tasks.wrapping_mul(STEP);
+        self.back.overdrawn.fetch_add(positions, Ordering::Relaxed);
     }
 
     /// Gives such a place back.

@@ -155,6 +155,14 @@ impl SharedQueue {
         tasks
     }
 
+    /// Queues a task that was handed over, and for which a place was taken.
+    fn push_with_place(&self, task: Task) {
+        if task.queued_job().is_some_and(QueuedJob::hold) {
+            self.main.repay(); // its job is over
+        }
+        self.push_handed_over(task);
+    }
+
     /// Queues a task that was handed over. For a queue that counts the places of its tasks.
     pub(crate) fn push_handed_over(&self, task: Task) {
         self.past_bound.push(&self.past_bound.handed_over, task);
@@ -221,11 +229,15 @@ impl TaskQueue for SharedQueue {
     /// Queues a task that a swap hands over. It is popped before all others, and takes a place even
     /// where none is left.
     fn push_unbounded(&self, task: Task) {
-        self.main.overdraw();
-        if task.queued_job().is_some_and(QueuedJob::hold) {
-            self.main.repay();
-        }
-        self.push_handed_over(task);
+        self.main.overdraw(1);
+        self.push_with_place(task);
+    }
+
+    fn push_all_unbounded(&self, tasks: Vec<Task>) {
+        self.main.overdraw(tasks.len());
+        tasks
+            .into_iter()
+            .for_each(|task| self.push_with_place(task));
     }
 
     /// Queues a child past the bound. It alternates with the tasks that have a place.
@@ -259,18 +271,13 @@ impl TaskQueue for SharedQueue {
         self.main.about_len()
     }
 
-    /// Takes until nothing is found, and tells the room once. A push that is under way may come
-    /// after it.
-    fn take_all(&self, life: &Lifecycle) -> Vec<Task> {
-        self.take_some(usize::MAX, life)
+    /// Takes until nothing is found. A push that is under way may come after it.
+    fn take_all(&self) -> Vec<Task> {
+        self.take_some(usize::MAX)
     }
 
-    fn take_some(&self, at_most: usize, life: &Lifecycle) -> Vec<Task> {
-        let tasks = self.take_uncounted(at_most, |task, by| self.free_place(task, by));
-        if !tasks.is_empty() {
-            life.room().freed();
-        }
-        tasks
+    fn take_some(&self, at_most: usize) -> Vec<Task> {
+        self.take_uncounted(at_most, |task, by| self.free_place(task, by))
     }
 }
 
@@ -360,13 +367,13 @@ mod tests {
             let (mut place, task) = (MaybeUninit::uninit(), Endable::new().task());
             queue.push(TaskRef::new(&mut place, task), &life).is_ok()
         };
-        queue.push_unbounded(Endable::new().task());
+        queue.push_all_unbounded(vec![Endable::new().task()]);
         assert!(push() && push() && !push(), "there are three places");
         queue.push_past_bound(Endable::new().task());
-        assert_eq!(queue.take_some(3, &life).len(), 3);
+        assert_eq!(queue.take_some(3).len(), 3);
         assert!(push() && push() && !push(), "one of the three had no place");
-        assert_eq!(queue.take_some(usize::MAX, &life).len(), 3);
-        assert!(queue.take_some(1, &life).is_empty() && queue.is_empty());
+        assert_eq!(queue.take_some(usize::MAX).len(), 3);
+        assert!(queue.take_some(1).is_empty() && queue.is_empty());
         assert!(push() && push() && push() && !push(), "all places are free");
     }
 
@@ -381,7 +388,7 @@ mod tests {
     fn tasks_that_were_handed_over_take_places_and_leave_them() {
         let queue = SharedQueue::new(2);
         let jobs = [(); 3].map(|()| Endable::new());
-        jobs.iter().for_each(|job| queue.push_unbounded(job.task()));
+        queue.push_all_unbounded(jobs.iter().map(Endable::task).collect());
         assert!(!push(&queue), "it is above its bound");
         assert_eq!(pop(&queue), QueuedBy::PushUnbounded);
         assert!(!push(&queue), "it is at its bound");

@@ -164,11 +164,15 @@ impl TaskQueue for StealingQueue {
     /// Queues a task that a swap hands over, at the injector. It takes a place of the bound even
     /// where none is left, so later pushes wait until the queue is below its bound again.
     fn push_unbounded(&self, task: Task) {
-        self.permits.overdraw();
-        if task.queued_job().is_some_and(QueuedJob::hold) {
-            self.permits.free(None);
-        }
-        self.injector.push_handed_over(task);
+        self.permits.overdraw(1);
+        self.push_with_place(task);
+    }
+
+    fn push_all_unbounded(&self, tasks: Vec<Task>) {
+        self.permits.overdraw(tasks.len());
+        tasks
+            .into_iter()
+            .for_each(|task| self.push_with_place(task));
     }
 
     /// Queues a child past the bound, at the injector. It takes no place.
@@ -220,13 +224,12 @@ impl TaskQueue for StealingQueue {
         self.injector.about_queued()
     }
 
-    fn take_all(&self, life: &Lifecycle) -> Vec<Task> {
-        self.take_some(usize::MAX, life)
+    fn take_all(&self) -> Vec<Task> {
+        self.take_some(usize::MAX)
     }
 
-    /// Takes the injector's tasks first, and then those of each deque, the oldest first. Frees
-    /// their places, and tells the room once.
-    fn take_some(&self, at_most: usize, life: &Lifecycle) -> Vec<Task> {
+    /// Takes the injector's tasks first, and then those of each deque, the oldest first.
+    fn take_some(&self, at_most: usize) -> Vec<Task> {
         let places = Cell::new(0);
         let took = |task: &Task, queued_by| {
             if queued_by != QueuedBy::PushPastBound && task.take_place() {
@@ -243,7 +246,6 @@ impl TaskQueue for StealingQueue {
         }));
         if places.get() != 0 {
             self.permits.free_common(places.get());
-            life.room().freed();
         }
         tasks
     }
@@ -260,6 +262,14 @@ impl StealingQueue {
             permits: Permits::new(capacity, threads),
             ended: AtomicUsize::new(0),
         }
+    }
+
+    /// Queues a task that was handed over, and for which a place was taken.
+    fn push_with_place(&self, task: Task) {
+        if task.queued_job().is_some_and(QueuedJob::hold) {
+            self.permits.free(None); // its job is over
+        }
+        self.injector.push_handed_over(task);
     }
 
     /// Queues a task from a thread that has no deque here.

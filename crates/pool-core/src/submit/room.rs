@@ -330,11 +330,12 @@ impl Room {
         }
     }
 
-    /// Passes over the futures that do not come. True: there are others to watch.
-    pub(crate) fn next_round(&self) -> bool {
+    /// Passes over the futures that do not come, as a part of this watch. True: there are others to
+    /// watch, and it goes on.
+    pub(crate) fn next_round(&self, watch: u64) -> bool {
         let (wakers, is_watched) = self.with_line(|line| {
             let waiting = line.settle().0;
-            let next = line.next_round();
+            let next = line.next_round(watch);
             if line.settle().0 != waiting {
                 // The one that was passed over may have been the first.
                 self.passed.store(0, Ordering::Relaxed);

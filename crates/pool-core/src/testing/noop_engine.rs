@@ -56,7 +56,7 @@ impl TaskQueue for NoQueue {
         true
     }
 
-    fn take_all(&self, _life: &Lifecycle) -> Vec<Task> {
+    fn take_all(&self) -> Vec<Task> {
         Vec::new()
     }
 }

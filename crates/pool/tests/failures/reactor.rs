@@ -5,11 +5,11 @@ use std::sync::mpsc;
 use std::thread;
 use std::time::Duration;
 
-use pool::{AsyncPool, Backend, JobError, Pool};
+use pool::{AsyncPool, Backend, BuildError, JobContext, JobError, Pool};
 use tokio::runtime::{Builder, Runtime};
 use tokio::task::LocalSet;
 
-use crate::on::{LIMIT, each_backend, ended, ends_clean, on, value};
+use crate::on::{LIMIT, each_backend, ended, ends_clean, hold, on, value};
 
 fn current_thread() -> Runtime {
     let runtime = Builder::new_current_thread().enable_all().build();
@@ -103,6 +103,71 @@ fn a_pool_on_a_callers_runtime_may_be_dropped_inside_it() {
             pool.shutdown_async(LIMIT).await
         });
         assert!(report.is_clean(), "{report}");
+    }
+}
+
+/// 34: the thread is the runtime's that one generation runs on, and a job of another generation
+/// waits for a job there.
+#[test]
+fn the_last_handle_of_a_swapped_pool_may_go_on_its_runtimes_thread() {
+    each_backend(|backend| {
+        let runtime = current_thread();
+        let pool = Pool::builder()
+            .adopt_tokio(runtime.handle().clone())
+            .backend(backend)
+            .workers(1)
+            .build()
+            .expect("the runtime is there");
+        let ((start, started), (begin, begun)) = (mpsc::channel(), mpsc::channel());
+        let old = pool.submit(move |ctx: &JobContext<'_>| {
+            start.send(()).expect("the test listens");
+            begun.recv_timeout(LIMIT).expect("the pool is dropped");
+            let child = async {
+                tokio::time::sleep(Duration::from_millis(1)).await;
+                42
+            };
+            ctx.spawn_future(child).expect("there is room").join()
+        });
+        started.recv_timeout(LIMIT).expect("the job starts");
+        pool.swap(Backend::Async).expect("the runtime is there");
+        let (end, ended) = mpsc::channel();
+        thread::spawn(move || {
+            runtime.block_on(async move {
+                begin.send(()).expect("the job listens");
+                while pool.stats().accepted < 2 {
+                    thread::yield_now(); // the child is the newest generation's
+                }
+                drop(pool);
+                let outcome = old.expect("there was room").await;
+                end.send(outcome.ok()).expect("the test listens");
+            });
+        });
+        assert_eq!(ended.recv_timeout(LIMIT), Ok(Some(42)), "{backend}");
+    });
+}
+
+/// A runtime that its owner has shut down runs nothing, so the pool stays where it is.
+#[test]
+fn a_swap_to_a_runtime_that_was_shut_down_changes_nothing() {
+    for runtime in [current_thread(), multi_thread()] {
+        let pool = Pool::builder()
+            .adopt_tokio(runtime.handle().clone())
+            .backend(Backend::default())
+            .workers(1)
+            .build()
+            .expect("the system has a thread");
+        let (release, held) = hold(&pool);
+        let queued = pool.spawn(|| 42).expect("there is room");
+        drop(runtime);
+        let refused = pool.swap(Backend::Async);
+        assert!(
+            matches!(&refused, Err(BuildError::Engine { reason, .. }) if reason.contains("shut")),
+            "{refused:?}"
+        );
+        drop(release);
+        assert!(value(held));
+        assert_eq!(value(queued), 42);
+        ends_clean(&pool);
     }
 }
 

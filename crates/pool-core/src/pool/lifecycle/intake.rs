@@ -83,12 +83,6 @@ impl<'a> Submission<'a> {
         arrived(life, take_queued);
     }
 
-    /// [`pushed`](Self::pushed), for a task that another pool has accepted.
-    pub(crate) fn adopted(self, life: &Arc<Lifecycle>, take_queued: impl FnMut() -> Vec<Task>) {
-        life.ledger.adopt();
-        arrived(life, take_queued);
-    }
-
     /// There was no room for the task.
     #[cold]
     pub(crate) fn refuse(self, life: &Lifecycle) {
@@ -119,6 +113,36 @@ impl<'a> Submission<'a> {
         room.freed();
         due.wake();
         drop(task);
+    }
+}
+
+/// Jobs that another pool hands over, and that have entered the ledger. Nothing here runs user
+/// code, or wakes anybody: the caller says [`arrived`], once it holds no lock.
+#[must_use]
+pub(crate) struct Adoption<'a> {
+    life: &'a Lifecycle,
+    books: Writing<'a>,
+    jobs: u64,
+}
+
+impl<'a> Adoption<'a> {
+    /// Enters `jobs`. `None`: intake has ended.
+    pub(crate) fn begin(life: &'a Lifecycle, jobs: u64) -> Option<Self> {
+        let books = life.ledger.writing(current_index(life));
+        books.enter_many(jobs);
+        // ORDERING: as for a submission.
+        light();
+        if life.phase.load() < Phase::Draining {
+            return Some(Self { life, books, jobs });
+        }
+        books.refuse_many(jobs);
+        None
+    }
+
+    /// `adopted` of the jobs are in the queue; the others have ended on their way.
+    pub(crate) fn end(self, adopted: u64) {
+        self.life.ledger.adopt(adopted);
+        self.books.refuse_many(self.jobs - adopted);
     }
 }
 

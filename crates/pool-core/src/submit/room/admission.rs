@@ -103,7 +103,9 @@ impl<'a, E: Executor + ?Sized> Admission<'a, E> {
             }
         };
         let state = room.listen(&mut waiter, waker);
-        if state.needs_watch && !begin_rounds(self.executor) {
+        if let Some(watch) = state.needs_watch
+            && !begin_rounds(self.executor, watch)
+        {
             room.unwatch(&mut waiter);
         }
         self.waiter = Some(waiter);

@@ -52,8 +52,9 @@ pub(crate) struct LineState {
     pub(crate) may_try: bool,
     /// What it was called for.
     pub(crate) call: Option<Call>,
-    /// It is to be watched, and nobody watches the line yet.
-    pub(crate) needs_watch: bool,
+    /// It is to be watched, and nobody watches the line yet: the number of the watch that is to
+    /// begin.
+    pub(crate) needs_watch: Option<u64>,
 }
 
 /// What a submitter that leaves has left.
@@ -83,6 +84,8 @@ pub(super) struct Line {
     /// Whether a clock begins rounds here. Set by the first future that listens; cleared by a round
     /// that finds none, by a dissolved line, and where there is no clock.
     is_watched: bool,
+    /// How many watches have begun. The rounds of one that is not the latest end.
+    watches: u64,
 }
 
 /// One that waits for its call.
@@ -146,10 +149,11 @@ impl Line {
         let is_next = self.called.is_empty() && self.first_listening() == Some(ticket);
         let needs_watch = waiter.coming == Coming::Watched && !self.is_watched;
         self.is_watched |= needs_watch;
+        self.watches += u64::from(needs_watch);
         let state = LineState {
             may_try: call.is_some() || is_next,
             call,
-            needs_watch,
+            needs_watch: needs_watch.then_some(self.watches),
         };
         (state, former.map(|listener| listener.waker))
     }
@@ -215,8 +219,11 @@ impl Line {
 
     /// Passes over the futures that were called long ago and have not come. One of them may stand
     /// for many: so all that listen are called, up to one that surely comes. The second: there is
-    /// one to watch.
-    pub(super) fn next_round(&mut self) -> (Vec<Waker>, bool) {
+    /// one to watch. A round of a former watch does nothing.
+    pub(super) fn next_round(&mut self, watch: u64) -> (Vec<Waker>, bool) {
+        if watch != self.watches {
+            return (Vec::new(), false);
+        }
         let (mut places, mut are_missing) = (0, false);
         self.called.retain(|_, called| {
             if called.coming == Coming::Surely || called.rounds != 0 {

@@ -161,7 +161,7 @@ fn a_thread_that_is_called_is_waited_for() {
     let room = Room::new();
     let [_first, second] = threads(&room);
     room.freed();
-    (0..100).for_each(|_| assert!(!room.next_round()));
+    (0..100).for_each(|_| assert!(!room.next_round(0)));
     assert_eq!((second.wakes(), passes(&room, 1)), (0, 0));
 }
 
@@ -170,8 +170,11 @@ fn a_future_that_does_not_come_is_passed_over() {
     let room = Room::new();
     let [mut lost] = futures(&room);
     room.freed();
-    assert!(room.next_round() && room.has_line(), "it has a whole round");
-    assert!(!room.next_round() && !room.has_line());
+    assert!(
+        room.next_round(1) && room.has_line(),
+        "it has a whole round"
+    );
+    assert!(!room.next_round(1) && !room.has_line());
     assert_eq!(passes(&room, 1), 100, "it is in nobody's way");
 
     // It comes late, and is the first again.
@@ -179,8 +182,8 @@ fn a_future_that_does_not_come_is_passed_over() {
     let [behind] = threads(&room);
     room.freed();
     assert_eq!((lost.wakes(), behind.wakes()), (2, 0));
-    (0..2).for_each(|_| assert!(room.next_round(), "it has twice as long"));
-    assert!(!room.next_round());
+    (0..2).for_each(|_| assert!(room.next_round(2), "it has twice as long"));
+    assert!(!room.next_round(2));
     assert_eq!(behind.wakes(), 1, "its place goes to the next");
 }
 
@@ -189,9 +192,12 @@ fn the_place_of_a_lost_future_is_anybodys_where_nobody_listens() {
     let room = Room::new();
     let [_lost, _called] = futures(&room);
     room.freed();
-    assert!(room.next_round());
+    assert!(room.next_round(1));
     room.freed();
-    assert!(room.next_round(), "the one is lost, and the other may come");
+    assert!(
+        room.next_round(1),
+        "the one is lost, and the other may come"
+    );
     assert_eq!(passes(&room, 1), 1);
 }
 
@@ -201,10 +207,22 @@ fn with_one_lost_future_all_are_called_up_to_a_thread() {
     let lost: [InLine; 3] = futures(&room);
     let threads: [InLine; 2] = threads(&room);
     room.freed();
-    assert!(room.next_round());
-    assert!(room.next_round());
+    assert!(room.next_round(1));
+    assert!(room.next_round(1));
     assert_eq!(wakes_of(&lost), [1, 1, 1]);
     assert_eq!(wakes_of(&threads), [1, 0]);
+}
+
+/// A swap has all look again, by the clock of the new generation.
+#[test]
+fn the_rounds_of_a_dissolved_line_end() {
+    let room = Room::new();
+    let [mut future] = futures(&room);
+    room.wake_all();
+    assert_eq!(future.come(&room).needs_watch, Some(2));
+    room.freed();
+    assert!(!room.next_round(1), "it belongs to the former watch");
+    assert!(room.next_round(2), "nothing was taken off its time");
 }
 
 #[test]

@@ -16,9 +16,9 @@ use crate::sys::machine;
 /// compared with what anybody would call a hang.
 const ROUND: Duration = Duration::from_millis(25);
 
-/// Begins rounds in the room of an executor. False: there is no clock.
-pub(super) fn begin_rounds<E: Executor + ?Sized>(executor: &E) -> bool {
-    newest_life(executor).is_some_and(|life| begin_round(&life))
+/// Begins the rounds of this watch in the room of an executor. False: there is no clock.
+pub(super) fn begin_rounds<E: Executor + ?Sized>(executor: &E, watch: u64) -> bool {
+    newest_life(executor).is_some_and(|life| begin_round(&life, watch))
 }
 
 /// The pool that takes jobs in: its clock lasts the longest.
@@ -27,24 +27,36 @@ fn newest_life<E: Executor + ?Sized>(executor: &E) -> Option<Arc<Lifecycle>> {
 }
 
 /// Has the pool's clock begin the next round in a while. False: the clock has no thread.
-fn begin_round(life: &Arc<Lifecycle>) -> bool {
-    let next = Waker::from(Arc::new(NextRound(Arc::downgrade(life))));
+fn begin_round(life: &Arc<Lifecycle>, watch: u64) -> bool {
+    let life_of_next = Arc::downgrade(life);
+    let next = Waker::from(Arc::new(NextRound {
+        life: life_of_next,
+        watch,
+    }));
     let when = machine::now() + ROUND;
     // Nobody takes it back.
-    let watch = Watch::default();
-    life.timer.wake_at(&watch, when, JobId::next(), &next)
+    let entry = Watch::default();
+    life.timer.wake_at(&entry, when, JobId::next(), &next)
 }
 
 /// Begins a round when the clock calls it, and arms the clock for the next one while there are
 /// futures to watch. It keeps no pool that is over.
-struct NextRound(Weak<Lifecycle>);
+///
+/// A swap dissolves the line, so the first future that listens afterwards begins another watch, by
+/// the clock of the new generation; that of the old one ends with its next round.
+struct NextRound {
+    life: Weak<Lifecycle>,
+    watch: u64,
+}
 
 impl Wake for NextRound {
     fn wake(self: Arc<Self>) {
-        let Some(life) = self.0.upgrade() else { return };
-        if life.room().next_round() {
+        let Some(life) = self.life.upgrade() else {
+            return;
+        };
+        if life.room().next_round(self.watch) {
             // A clock that has begun one round has its thread.
-            let _has_thread = begin_round(&life);
+            let _has_thread = begin_round(&life, self.watch);
         }
     }
 }

@@ -169,7 +169,7 @@ fn a_future_that_is_not_polled_is_passed_over() {
         executor.free();
         let behind = gets_in(&executor);
         for _ in 0..2 {
-            executor.room.next_round();
+            executor.room.next_round(1);
         }
         behind.join().unwrap();
         assert_eq!(executor.left.load(Relaxed), 0);
@@ -183,10 +183,10 @@ fn a_future_that_comes_late_is_called_again() {
         let executor = Full::new();
         let mut late = kept(&executor);
         executor.free();
-        assert!(executor.room.next_round());
+        assert!(executor.room.next_round(1));
         let round = {
             let executor = Arc::clone(&executor);
-            thread::spawn(move || executor.room.next_round())
+            thread::spawn(move || executor.room.next_round(1))
         };
         let turn = executor.room.listen(&mut late, Waker::noop());
         assert!(turn.may_try, "nobody else is in line");
@@ -206,10 +206,10 @@ fn a_try_is_not_refused_as_the_line_goes() {
         let _kept = kept(&executor);
         executor.room.freed(); // calls the future
         executor.room.freed(); // is spare
-        assert!(executor.room.next_round());
+        assert!(executor.room.next_round(1));
         let round = {
             let executor = Arc::clone(&executor);
-            thread::spawn(move || executor.room.next_round())
+            thread::spawn(move || executor.room.next_round(1))
         };
         assert!(
             executor.room.may_barge(|| with_capacity(1)),
