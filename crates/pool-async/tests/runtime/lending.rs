@@ -8,7 +8,7 @@ use std::thread;
 use std::time::Duration;
 
 use pool_async::AsyncPool;
-use pool_core::{JobError, ShutdownPolicy};
+use pool_core::{JobError, JobSet, ShutdownPolicy};
 use tokio::sync::oneshot;
 
 use crate::on::{LIMIT, on_each_runtime, value};
@@ -52,6 +52,25 @@ fn a_future_awaits_a_closure_with_one_worker() {
         });
         let (child, poller) = value(outer.unwrap());
         assert_ne!(child, poller, "a closure ran on a thread that polls");
+    });
+}
+
+/// It blocks instead of awaiting, as code that is not async may do below it.
+#[test]
+fn a_future_blocks_on_a_set_of_closures_with_one_worker() {
+    each_pool(1, |pool| {
+        let inside = pool.clone();
+        let outer = pool.spawn_future(async move {
+            let mut set = JobSet::new(&inside);
+            for _ in 0..3 {
+                set.spawn(|| thread::current().id()).unwrap();
+            }
+            let ran: Vec<_> = std::iter::from_fn(|| set.join_next()).collect();
+            (ran, thread::current().id())
+        });
+        let (ran, poller) = value(outer.unwrap());
+        let elsewhere = ran.into_iter().filter(|it| *it.as_ref().unwrap() != poller);
+        assert_eq!(elsewhere.count(), 3, "a closure ran on a thread that polls");
     });
 }
 

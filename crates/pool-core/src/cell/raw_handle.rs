@@ -8,7 +8,7 @@ use std::mem::ManuallyDrop;
 use std::ops::Deref;
 use std::ptr::NonNull;
 use std::sync::Arc;
-use std::task::{Context, Poll};
+use std::task::{Context, Poll, Waker};
 
 use crate::job::id::JobId;
 use crate::job::outcome::{Outcome, Resolution, outcome_of};
@@ -33,8 +33,8 @@ pub(crate) trait Outlet<T, E>: Send + Sync {
     /// one at once, to be taken as from `take_ended`.
     fn join_on(&self, worker: &Worker) -> Option<Joined<T, E>>;
     /// Makes progress within one poll of the handle, which is kept. A future that does not end
-    /// within it is left to its pool.
-    fn await_on(&self, worker: &Worker, cx: &mut Context<'_>);
+    /// within it is left to its pool, and `waker` is called when there may be more to do.
+    fn await_on(&self, worker: &Worker, waker: &Waker);
     /// Returns one more reference to the job, without its result's type.
     fn abort(&self) -> Arc<dyn Abort>;
     /// Returns how the handle's end is given up: a function to be called once, with this cell's
@@ -130,6 +130,18 @@ impl<T, E> RawHandle<T, E> {
             (Some(Portable(joined)), _) => joined,
             (None, Some(Portable(raw))) => Err(raw),
             (None, None) => unreachable!("a join gives an outcome, or the raw handle back"),
+        }
+    }
+
+    /// Makes progress within one poll of the handle: see [`Outlet::await_on`]. Where the job that
+    /// polls blocks a worker that polls a runtime's futures, it is made on the thread where the
+    /// closures of the worker's slot run.
+    pub(crate) fn await_on_slot_thread_of(&self, worker: &Worker, waker: &Waker) {
+        if worker.is_hosting() && worker.keeps_place() {
+            // Without such a thread, it is left to the pool.
+            let _made = worker.on_slot_thread(|worker| self.await_on(worker, waker));
+        } else {
+            self.await_on(worker, waker);
         }
     }
 

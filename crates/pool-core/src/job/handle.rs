@@ -110,7 +110,6 @@ impl<T, E> JobHandle<T, E> {
 
     /// [`join`](Self::join) of a job that had not ended a moment ago.
     fn join_later(raw: RawHandle<T, E>) -> Result<T, JobError<E>> {
-        let worker = Worker::current().filter(|worker| !worker.life().is_forked());
         let raw = match run_here(raw) {
             Ok(outcome) => return outcome,
             Err(raw) => raw,
@@ -119,11 +118,7 @@ impl<T, E> JobHandle<T, E> {
         match raw.take_ended() {
             Ok(outcome) => outcome,
             Err(raw) => {
-                let this = Self::new(raw);
-                let outcome = match &worker {
-                    Some(worker) => worker.block(|| block_on(this, None)),
-                    None => block_on(this, None),
-                };
+                let outcome = block_on(Self::new(raw), None);
                 outcome.expect("a wait without a limit ends with the outcome")
             }
         }
@@ -326,7 +321,7 @@ impl<T, E> Future for JobHandle<T, E> {
         if let Some(raw) = &self.raw
             && let Some(worker) = Worker::current()
         {
-            raw.await_on(&worker, cx);
+            raw.await_on_slot_thread_of(&worker, cx.waker());
         }
         self.poll_elsewhere(cx)
     }

@@ -319,13 +319,34 @@ impl Drop for OwnParker {
 
 /// Runs `future` on this thread, which parks between polls. Returns `None` if `limit` passed first;
 /// the future is dropped then.
+///
+/// Within a job this keeps its worker, whatever kind of job it is: so jobs that are awaited make
+/// progress within the polls, and the engine is told of a thread that polls futures.
 pub(crate) fn block_on<F: Future>(future: F, limit: Option<Instant>) -> Option<F::Output> {
+    let worker = Worker::current().filter(|worker| !worker.life().is_forked());
+    match &worker {
+        Some(worker) => worker.block(|| poll_to_end(future, limit, Some(worker))),
+        None => poll_to_end(future, limit, None),
+    }
+}
+
+/// Does the part of that which is due on every thread.
+fn poll_to_end<F: Future>(
+    future: F,
+    limit: Option<Instant>,
+    worker: Option<&Worker>,
+) -> Option<F::Output> {
     let mut future = pin!(future);
     let parker = OwnParker::take();
     let waker = parker.waker();
     let mut cx = Context::from_waker(&waker);
+    let mut poll = || future.as_mut().poll(&mut cx);
     loop {
-        if let Poll::Ready(output) = future.as_mut().poll(&mut cx) {
+        let polled = match worker {
+            Some(worker) => worker.keeping_place(&mut poll),
+            None => poll(),
+        };
+        if let Poll::Ready(output) = polled {
             return Some(output);
         }
         if !parker.park(limit) {

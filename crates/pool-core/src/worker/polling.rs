@@ -23,7 +23,8 @@ pub(crate) struct Polling {
 }
 
 impl Worker {
-    /// Runs a poll of a future whose suspension does not free its worker: one that a joiner drives.
+    /// Runs a poll of a future whose suspension does not free its worker: one that a joiner drives,
+    /// or one that a job blocks on.
     pub(crate) fn keeping_place<R>(&self, poll: impl FnOnce() -> R) -> R {
         self.0.keeping.set(self.0.keeping.get() + 1);
         let result = poll();

@@ -109,6 +109,48 @@ fn a_set_in_a_job_runs_its_jobs_in_place_in_linear_time() {
 }
 
 /// The first error leaves the function, and cancels the rest.
+/// The wait blocks the only worker, although the job is a future: so it makes progress on the set's
+/// jobs itself, on a thread where closures may block.
+#[test]
+fn a_set_in_a_future_makes_progress_on_its_jobs() {
+    each_backend(|backend| {
+        let pool = on(backend, 1, 64);
+        let inner = pool.clone();
+        let sum = pool.spawn_future(async move {
+            let mut set = JobSet::new(&inner);
+            for n in 0..4_u32 {
+                set.spawn(move || n).expect("there is room");
+                let child = inner.spawn_future(yields(n)).expect("there is room");
+                let awaits = async move { child.await.expect("it completes") };
+                set.spawn_future(awaits).expect("there is room");
+                set.spawn_future(yields(n)).expect("there is room");
+            }
+            let mut sum = 0;
+            while let Some(outcome) = set.join_next() {
+                sum += outcome.expect("it completes");
+            }
+            sum
+        });
+        assert_eq!(value(sum.expect("there is room")), 3 * 6, "{backend}");
+        ends_clean(&pool);
+    });
+}
+
+/// Suspends once, and is woken by another thread.
+async fn yields(n: u32) -> u32 {
+    let mut is_woken = false;
+    poll_fn(|cx| {
+        if std::mem::replace(&mut is_woken, true) {
+            return Poll::Ready(());
+        }
+        let waker = cx.waker().clone();
+        std::thread::spawn(move || waker.wake());
+        Poll::Pending
+    })
+    .await;
+    n
+}
+
 fn first_error(pool: &Pool) -> Result<(), JobError<&'static str>> {
     let mut set = JobSet::new(pool);
     set.submit(until_cancelled).expect("the pool is open");

@@ -10,7 +10,7 @@
 
 use std::ptr::NonNull;
 use std::sync::Arc;
-use std::task::{Context, Poll, ready};
+use std::task::{Context, Poll, Waker, ready};
 
 use super::end::{leave_claimed, leave_taken, release};
 use super::{CellRef, JobCell};
@@ -73,7 +73,7 @@ impl<J: Job> Outlet<J::Output, J::Error> for JobCell<J> {
     /// being polled instead, and whose suspension frees its worker, only notes that it awaits this
     /// job, so that a helper finds it. A future that a runtime hosts notes in addition that it
     /// waits for its own pool, and so gives its slot away when it suspends.
-    fn await_on(&self, worker: &Worker, _cx: &mut Context<'_>) {
+    fn await_on(&self, worker: &Worker, _waker: &Waker) {
         if self.state.pool() != Some(worker.life().id) {
             return;
         }

@@ -5,7 +5,7 @@
 
 use std::ptr::NonNull;
 use std::sync::Arc;
-use std::task::{Context, Poll, Wake, ready};
+use std::task::{Context, Poll, Wake, Waker, ready};
 
 use super::{AsyncCell, Content};
 use crate::cell::drop_depth::drop_untaken;
@@ -141,7 +141,7 @@ impl<S: Source> Outlet<S::Output, S::Error> for AsyncCell<S> {
     /// The future that is being polled here, if there is one, notes that it awaits this job. If its
     /// suspension keeps its worker, this job is helped at once; if a runtime hosts it, it notes
     /// that it waits for its own pool.
-    fn await_on(&self, worker: &Worker, cx: &mut Context<'_>) {
+    fn await_on(&self, worker: &Worker, waker: &Waker) {
         if !self.is_of_pool(worker) || self.state.is_ended() {
             return;
         }
@@ -150,7 +150,7 @@ impl<S: Source> Outlet<S::Output, S::Error> for AsyncCell<S> {
         if !worker.may_claim() {
             worker.awaits_own_pool();
         } else if worker.keeps_place() {
-            worker.help_once(self.shared(), cx.waker());
+            worker.help_once(self.shared(), waker);
         }
     }
 
