@@ -99,9 +99,11 @@ impl Worker {
         self.begin_pace();
     }
 
-    /// Begins to measure how long jobs last, after a sleep.
+    /// Learns from a sleep that is over, and begins to measure how long jobs last.
     pub(super) fn begin_pace(&self) {
-        self.0.pace.begin(machine::now(), self.0.tick.get());
+        let now = machine::now();
+        self.0.search.has_slept(now);
+        self.0.pace.begin(now, self.0.tick.get());
     }
 
     /// Decides how the worker rests: tells the pool's news, leaves if the pool has stopped,
@@ -144,7 +146,7 @@ impl Worker {
             }
             Looked::Nothing => {}
         }
-        if let Some(since) = self.0.search.take_idle_since() {
+        if let Some(since) = self.0.search.idle_since() {
             self.0.pace.end(since, self.0.tick.get());
         }
         machine::point(Point::Rest);

@@ -1,7 +1,11 @@
 //! `Search`: how long a worker that found nothing looks on, and when it does better to sleep.
 //!
 //! A worker looks a while before it sleeps, since its sleep costs the next submitter a system call.
-//! Two things make that harmful, and no single look shows them:
+//! Three things make that harmful, and no single look shows them:
+//! - **Long pauses.** Where the next job comes long after a search would have ended, each search
+//!   only costs its core. So a worker looks half as long after each sleep that was long, down to a
+//!   few spins; and as long as at first again after one that was so short that a whole search would
+//!   have been better.
 //! - **Rivals.** Of several that search, one gets the next job. The others start over each time,
 //!   and with few cores they hold up the one that runs it. So a worker that loses to a rival looks
 //!   half as long from then on, until it gets a job.
@@ -30,6 +34,13 @@ const A_TURN_OF_OTHERS: Duration = Duration::from_nanos(1200);
 /// another core.
 pub(super) const A_NAP: Duration = Duration::from_nanos(1);
 
+/// A worker that is woken within this time of its first yield should have gone on looking: a wake
+/// alone takes up to half of it.
+const SOON: Duration = Duration::from_micros(50);
+
+/// How many halvings leave no look between yields.
+const MOST_IN_VAIN: u32 = 5;
+
 /// How many jobs in a row have to come within others' turns on this core before the worker sleeps
 /// for the first time.
 const FIRST_TURNS: u32 = 32;
@@ -55,11 +66,14 @@ pub(super) struct Search {
     /// How many times in a row work was seen while rivals searched. Each halves the looks of the
     /// next search.
     losses: Cell<u32>,
+    /// How many searches in a row ended in long sleeps, up to [`MOST_IN_VAIN`]. Each halves the
+    /// looks of the next search.
+    in_vain: Cell<u32>,
     /// How many jobs in a row came while others had this core, since the last sleep.
     turns: Cell<u32>,
     /// How many of those it takes until the worker sleeps.
     bearable: Cell<u32>,
-    /// When the worker had spun in vain, and began to yield.
+    /// When the worker had spun in vain in its last search, and began to yield.
     idle_since: Cell<Option<Instant>>,
 }
 
@@ -70,6 +84,7 @@ impl Search {
         Self {
             is_borrowed,
             losses: Cell::new(0),
+            in_vain: Cell::new(0),
             turns: Cell::new(0),
             bearable: Cell::new(FIRST_TURNS),
             idle_since: Cell::new(None),
@@ -82,9 +97,22 @@ impl Search {
         self.losses.set(0);
     }
 
-    /// Takes the moment at which the last search began to yield, if it did.
-    pub(super) fn take_idle_since(&self) -> Option<Instant> {
-        self.idle_since.take()
+    /// Returns the moment at which the last search began to yield, if it did.
+    pub(super) fn idle_since(&self) -> Option<Instant> {
+        self.idle_since.get()
+    }
+
+    /// Notes that the worker has slept until `now`.
+    pub(super) fn has_slept(&self, now: Instant) {
+        if let Some(since) = self.idle_since.take() {
+            let is_soon = now.saturating_duration_since(since) < SOON;
+            let in_vain = self.in_vain.get();
+            self.in_vain.set(if is_soon {
+                0
+            } else {
+                MOST_IN_VAIN.min(in_vain + 1)
+            });
+        }
     }
 
     /// Looks a while for work: by a few spins, then between yields. Calls `has_rivals` only if it
@@ -94,6 +122,7 @@ impl Search {
         mut has_work: impl FnMut() -> bool,
         has_rivals: impl FnOnce() -> bool,
     ) -> Looked {
+        self.idle_since.set(None);
         if self.turns.get() >= self.bearable.get() {
             self.turns.set(0);
             self.bearable.set(MOST_TURNS.min(self.bearable.get() * 2));
@@ -106,7 +135,7 @@ impl Search {
         if has_work() || spin_a_while(&mut has_work) {
             self.has_own_core();
         } else {
-            let looks = Looks::WORKER.halved(self.losses.get());
+            let looks = Looks::WORKER.halved(self.losses.get() + self.in_vain.get());
             let now = machine::now();
             self.idle_since.set(Some(now));
             match time_between_yields(now, looks, has_work) {
@@ -132,8 +161,9 @@ impl Search {
 #[cfg(all(test, not(pool_loom)))]
 mod tests {
     use std::cell::Cell;
+    use std::time::Duration;
 
-    use super::{Looked, Search};
+    use super::{Looked, MOST_IN_VAIN, SOON, Search};
 
     /// How many times a worker looks that finds nothing.
     fn looks_in_vain(search: &Search) -> u32 {
@@ -154,6 +184,23 @@ mod tests {
         let after_a_loss = looks_in_vain(&search);
         assert!(after_a_loss < at_first, "{after_a_loss} of {at_first}");
         search.succeeded();
+        assert_eq!(looks_in_vain(&search), at_first);
+    }
+
+    #[test]
+    fn who_sleeps_long_looks_less_until_it_is_woken_soon() {
+        let search = Search::new(false);
+        let at_first = looks_in_vain(&search);
+        let mut before = at_first;
+        for _ in 0..MOST_IN_VAIN {
+            let since = search.idle_since().expect("it has yielded");
+            search.has_slept(since + SOON);
+            let looks = looks_in_vain(&search);
+            assert!(looks < before, "{looks} of {before}");
+            before = looks;
+        }
+        let since = search.idle_since().expect("it would have yielded");
+        search.has_slept(since + SOON - Duration::from_nanos(1));
         assert_eq!(looks_in_vain(&search), at_first);
     }
 
