@@ -120,12 +120,12 @@ pub(super) fn clear() {
 
 /// Takes the addresses of a worker that is being dropped out of the locals: they may be those of
 /// others soon.
+///
+/// Another worker may be current by now, at the same seat: one that lends its seat, and does an
+/// action for the borrower, is so again before that action's worker is dropped.
 pub(super) fn forget(inner: &Inner) {
-    if current_index(&inner.seat.life) == Some(inner.seat.index) {
-        SEAT.set((ptr::null(), 0));
-    }
     if ptr::eq(INNER.get(), inner) {
-        INNER.set(ptr::null());
+        clear();
     }
 }
 
@@ -187,6 +187,20 @@ mod tests {
         assert_eq!(current_index(other.life()), None);
         drop(entered);
         assert_eq!(current_index(outer.life()), None);
+    }
+
+    #[test]
+    fn a_thread_is_again_the_worker_that_it_was_before_another_at_its_seat() {
+        let engine = engine();
+        let worker = Worker::new(&engine, 1, 1, false);
+        let entered = worker.enter();
+        let nested = Worker::new(&engine, 1, 1, false);
+        drop(nested.enter());
+        drop(nested);
+        assert_eq!(current_index(engine.life()), Some(1), "it is the outer one");
+        assert!(Worker::current().is_some());
+        drop(entered);
+        assert_eq!(current_index(engine.life()), None);
     }
 
     #[test]
