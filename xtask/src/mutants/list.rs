@@ -84,12 +84,12 @@ mutants! {
             finish();";
         one_that_is_over_takes_a_place: "a job that ends when it is submitted is queued", in "pool::engine",
             "Ok(Some(due)) => {
-                submission.ends_on_arrival(life.room(), due, task.into_task());
+                submission.ends_on_arrival(due, task.into_task(), Some(life.room()));
                 return Ok(());
             }" =>
             "Ok(Some(due)) if MUTANT => drop(due),
             Ok(Some(due)) => {
-                submission.ends_on_arrival(life.room(), due, task.into_task());
+                submission.ends_on_arrival(due, task.into_task(), Some(life.room()));
                 return Ok(());
             }";
         a_cancel_waits_for_the_queue: "a cancelled job ends when the queue gets there", in "cell::closure::handle_side",
@@ -218,9 +218,9 @@ mutants! {
     }
     "pool failures tokens::a_submission_whose_job_is_over_by_then_passes_its_place_on" {
         a_call_is_not_passed_on: "a submitter with an ended job keeps a call for a slot", in "pool::lifecycle::intake",
-            "room.freed();
+            "left.into_iter().for_each(Room::freed);
         due.wake();" =>
-            "if !MUTANT { room.freed(); }
+            "if !MUTANT { left.into_iter().for_each(Room::freed); }
         due.wake();";
     }
     "pool failures memory::jobs_that_end_in_the_queue_take_no_memory" {

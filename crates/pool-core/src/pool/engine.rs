@@ -343,11 +343,11 @@ impl<E: Engine> Inside<E> {
         match task.accept(life) {
             Ok(None) => {}
             Ok(Some(due)) => {
-                submission.ends_on_arrival(life.room(), due, task.into_task());
+                submission.ends_on_arrival(due, task.into_task(), Some(life.room()));
                 return Ok(());
             }
             Err(outcome) => {
-                submission.over_on_arrival(life, outcome);
+                submission.over_on_arrival(life, outcome, Some(life.room()));
                 return Ok(());
             }
         }

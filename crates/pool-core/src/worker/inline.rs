@@ -44,11 +44,11 @@ impl Worker {
         match task.accept(self.life()) {
             Ok(None) => {}
             Ok(Some(due)) => {
-                submission.ends_on_arrival(self.life().room(), due, task.into_task());
+                submission.ends_on_arrival(due, task.into_task(), None);
                 return Ok(());
             }
             Err(outcome) => {
-                submission.over_on_arrival(self.life(), outcome);
+                submission.over_on_arrival(self.life(), outcome, None);
                 return Ok(());
             }
         }

@@ -91,26 +91,29 @@ impl<'a> Submission<'a> {
     }
 
     /// The job was cancelled after its task was given back, and the task is submitted again: the
-    /// job is accepted, and over.
+    /// job is accepted, and over. `left` is as in [`ends_on_arrival`](Self::ends_on_arrival).
     #[cold]
-    pub(crate) fn over_on_arrival(self, life: &Lifecycle, outcome: Outcome) {
+    pub(crate) fn over_on_arrival(self, life: &Lifecycle, outcome: Outcome, left: Option<&Room>) {
         self.books.accept();
         self.books.end(outcome);
-        // The submitter may have been called because a place is free, and takes none.
-        life.room().freed();
+        left.into_iter().for_each(Room::freed);
         life.tell_watchers();
     }
 
     /// The job comes after its deadline, or its token is cancelled. It ends here and now, and takes
     /// no place in the queue: what its end calls may submit another.
+    ///
+    /// `left`: the room of the queue that the job was on its way into. Its submitter may have been
+    /// called because a place is free there, or have counted on a spare one, and takes none. `None`
+    /// for a job that was to run on its submitter: no place was kept for it.
     #[cold]
-    pub(crate) fn ends_on_arrival(self, room: &Room, due: Waker, task: Task) {
+    pub(crate) fn ends_on_arrival(self, due: Waker, task: Task, left: Option<&Room>) {
         self.accept();
         if let Some(job) = task.queued_job() {
             job.takes_no_place();
         }
-        // As above; and before what the end calls, which may wait for a place.
-        room.freed();
+        // Before what the end calls, which may wait for a place.
+        left.into_iter().for_each(Room::freed);
         due.wake();
         drop(task);
     }

@@ -180,7 +180,7 @@ pub(crate) fn try_admit<E: Executor + ?Sized>(
 #[cfg(all(test, not(pool_loom)))]
 mod tests {
     use crate::backend::SpawnPool;
-    use crate::{Executor, JobContext, infallible_fn, job_fn};
+    use crate::{CancelToken, Executor, JobContext, JobError, JobExt, infallible_fn, job_fn};
 
     /// A mark that was set too late to be taken away keeps no child from an empty queue.
     #[test]
@@ -198,5 +198,27 @@ mod tests {
         });
         let seen = pool.submit(parent).expect("there is room").join();
         assert_eq!(seen.expect("it completes"), (false, true));
+    }
+
+    /// No place was kept for it, so none came free.
+    #[test]
+    fn a_child_in_place_that_is_over_on_arrival_frees_no_place() {
+        let spawner = |run: Box<dyn FnOnce() + Send>| drop(std::thread::spawn(run));
+        let pool = SpawnPool::builder().workers(1).queue_capacity(8);
+        let pool = pool.adopt(spawner).build().expect("it starts");
+        let room = pool.clone();
+        let parent = job_fn(move |ctx: &JobContext<'_>| {
+            let queued = ctx.submit(infallible_fn(|| ()));
+            queued.map_err(|_| "refused")?.detach();
+            room.room().note_full();
+            let cancelled = CancelToken::new();
+            cancelled.cancel();
+            let dead = infallible_fn(|| ()).with_token(&cancelled);
+            let dead = ctx.submit(dead).map_err(|_| "refused")?;
+            let is_cancelled = matches!(dead.join(), Err(JobError::Cancelled));
+            Ok::<_, &str>((is_cancelled, room.room().seems_full()))
+        });
+        let seen = pool.submit(parent).expect("there is room").join();
+        assert_eq!(seen.expect("it completes"), (true, true));
     }
 }

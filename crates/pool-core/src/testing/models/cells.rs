@@ -132,7 +132,7 @@ fn a_shared_handle_is_used_while_its_job_is_accepted() {
                                 waiter.into_iter().for_each(Waker::wake);
                             }
                         }
-                        Err(outcome) => submission.over_on_arrival(&life, outcome),
+                        Err(outcome) => submission.over_on_arrival(&life, outcome, None),
                     }
                 })
             };
