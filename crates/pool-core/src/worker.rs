@@ -314,7 +314,7 @@ impl Worker {
     /// The time is looked at between jobs, so one long job may exceed it.
     pub(crate) fn work_as_guest<E: Engine>(&self, engine: &E, stay: Option<Duration>) -> Rest {
         let _entered = self.enter();
-        self.calls_after_job();
+        let _called = self.calls_after_job();
         let until = stay.map(|stay| machine::now() + stay);
         loop {
             match self.step(engine) {

@@ -2,8 +2,9 @@
 //!
 //! An engine on borrowed threads uses it through `after_this_job`: a run that meets a thread on
 //! which a job waits is refused there, and begins again after that job. The actions run between two
-//! jobs of a run on a borrowed thread (`work_as_guest`). The other loops of a worker do not call
-//! them, and such workers take none.
+//! jobs of a run on a borrowed thread, and at its end (`work_as_guest`): the wakers that hear of
+//! the end of its last job are user code as well, on top of which a run may be refused. The other
+//! loops of a worker do not call them, and such workers take none.
 
 use std::cell::{Cell, RefCell};
 
@@ -20,7 +21,7 @@ pub(super) struct AfterJob {
 
 impl Worker {
     /// Has `then` called on this thread once the outermost job on this worker is over. False: this
-    /// worker calls none.
+    /// worker calls none, or no more.
     pub(crate) fn after_job(&self, then: Box<dyn FnOnce()>) -> bool {
         let after_job = &self.0.after_job;
         let are_called = after_job.are_called.get();
@@ -31,11 +32,13 @@ impl Worker {
     }
 
     /// From now on the worker's loop calls [`run_after_job`](Self::run_after_job) after each job.
-    pub(super) fn calls_after_job(&self) {
+    /// As what is returned is dropped, the loop is over.
+    pub(super) fn calls_after_job(&self) -> Calls<'_> {
         self.0.after_job.are_called.set(true);
+        Calls(self)
     }
 
-    /// Calls the actions that have come, if any. Called between two jobs.
+    /// Calls the actions that have come, if any. Called between two jobs, and after the last.
     #[inline]
     pub(super) fn run_after_job(&self) {
         if !self.0.after_job.actions.borrow().is_empty() {
@@ -49,5 +52,66 @@ impl Worker {
     fn run_all_after_job(&self) {
         let all = self.0.after_job.actions.take();
         all.into_iter().for_each(|then| then());
+    }
+}
+
+/// A worker's loop that calls what is to be done after a job.
+pub(super) struct Calls<'w>(&'w Worker);
+
+impl Drop for Calls<'_> {
+    /// Takes no more actions, and calls those that have come since the last job.
+    fn drop(&mut self) {
+        self.0.0.after_job.are_called.set(false);
+        self.0.run_after_job();
+    }
+}
+
+#[cfg(all(test, not(pool_loom)))]
+mod tests {
+    use std::pin::pin;
+    use std::sync::Arc;
+    use std::sync::atomic::{AtomicUsize, Ordering};
+    use std::task::{Context, Wake, Waker};
+
+    use crate::backend::{PoolConfig, after_this_job};
+    use crate::pool::engine::Engine;
+    use crate::testing::noop_engine::NoopEngine;
+    use crate::worker::{Rest, Worker};
+
+    /// Hears that jobs have ended, and wants something done after the one on its thread.
+    #[derive(Default)]
+    struct Hears {
+        accepted: AtomicUsize,
+        called: Arc<AtomicUsize>,
+    }
+
+    impl Wake for Hears {
+        fn wake(self: Arc<Self>) {
+            let called = Arc::clone(&self.called);
+            let is_accepted = after_this_job(move || _ = called.fetch_add(1, Ordering::Relaxed));
+            let accepted = usize::from(is_accepted);
+            self.accepted.fetch_add(accepted, Ordering::Relaxed);
+        }
+    }
+
+    #[test]
+    fn what_comes_as_the_last_job_is_told_of_is_done_too() {
+        let mut config = PoolConfig::default();
+        config.set_workers(1);
+        let engine = NoopEngine::start(config, None).expect("it starts nothing");
+        let life = engine.life();
+        let hears = Arc::new(Hears::default());
+        let waker = Waker::from(Arc::clone(&hears));
+        let mut watch = pin!(life.quiescence.watch(&life.phase, || false));
+        let polled = watch.as_mut().poll(&mut Context::from_waker(&waker));
+        assert!(polled.is_pending());
+
+        let worker = Worker::new(&engine, 0, 0, true);
+        life.roster.sleep.begin_search();
+        worker.0.has_news.set(true);
+        assert_eq!(worker.work_as_guest(&*engine, None), Rest::Sleep);
+        drop(worker);
+        let counts = [&hears.accepted, &*hears.called];
+        assert_eq!(counts.map(|it| it.load(Ordering::Relaxed)), [1, 1]);
     }
 }

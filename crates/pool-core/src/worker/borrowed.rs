@@ -179,7 +179,7 @@ pub fn is_within_a_job() -> bool {
 
 /// Has `then` called on this thread after the job that waits there now has returned, for a run that
 /// was refused. It is called between two jobs of the [run](run_on_borrowed_thread) that the
-/// innermost worker on this stack is of.
+/// innermost worker on this stack is of, or at the end of that run.
 ///
 /// Returns false, and drops `then`, if that worker makes no such run: it has a thread of its own,
 /// which no run of another pool should come to; or if there is none.
