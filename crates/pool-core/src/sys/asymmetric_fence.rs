@@ -48,7 +48,7 @@ mod fences {
 mod fences {
     use std::ffi::c_int;
     use std::sync::Once;
-    use std::sync::atomic::{AtomicBool, Ordering, compiler_fence, fence};
+    use std::sync::atomic::{AtomicU8, Ordering, compiler_fence, fence};
     use std::thread;
     use std::time::Duration;
 
@@ -60,19 +60,65 @@ mod fences {
     /// promise back.
     const STORES_ARE_OUT: Duration = Duration::from_millis(1);
 
-    /// Whether `light` may leave the fence to `heavy`. False until the kernel has agreed, which is
-    /// always safe: a full fence is more than a light one.
-    static IS_ASYMMETRIC: AtomicBool = AtomicBool::new(false);
+    /// Whether the kernel has promised to make the fences of the light side.
+    static PROMISE: Promise = Promise(AtomicU8::new(NONE));
+
+    /// There is no promise: both sides make full fences. So it is until the kernel has agreed,
+    /// which is always safe: a full fence is more than a light one.
+    const NONE: u8 = 0;
+    /// `light` leaves the fence to `heavy`.
+    const STANDS: u8 = 1;
+    /// The promise was taken back a moment ago: `light` is a full fence again, and `heavy` waits
+    /// for what was stored before the light fences that were none.
+    const TAKEN_BACK: u8 = 2;
+
+    /// One of the three.
+    struct Promise(AtomicU8);
+
+    impl Promise {
+        /// Whether it stands.
+        #[inline(always)]
+        fn stands(&self) -> bool {
+            self.0.load(Ordering::Relaxed) == STANDS
+        }
+
+        /// Does the heavy side's part for the light side: a `barrier`, as long as the promise
+        /// stands; a `wait` if the kernel refuses it.
+        ///
+        /// While one thread waits so, each other one that comes waits as long. A light fence that
+        /// read just before that the promise stands has made no fence, so the store before it may
+        /// still be on its core, where the read that follows here would miss it.
+        fn keep(&self, barrier: impl FnOnce() -> bool, wait: impl FnOnce()) {
+            match self.0.load(Ordering::Relaxed) {
+                NONE => {}
+                STANDS if barrier() => {}
+                _ => self.take_back(wait),
+            }
+        }
+
+        /// The call was denied after it had been granted (a filter installed by a running program):
+        /// full fences on both sides from now on. What was stored before, under the old agreement,
+        /// is given time to become visible.
+        #[cold]
+        fn take_back(&self, wait: impl FnOnce()) {
+            // ORDERING: SeqCst, for the order of this store and the next. The wait is for this one
+            // too: by its end each light fence reads it, and is a full one.
+            self.0.store(TAKEN_BACK, Ordering::SeqCst);
+            wait();
+            // Another thread may wait still, and finds that the promise does not stand either way.
+            self.0.store(NONE, Ordering::SeqCst);
+        }
+    }
 
     /// Asks the kernel, once in a process. Each pool does so before its first job.
     pub(crate) fn prepare() {
         static ONCE: Once = Once::new();
         ONCE.call_once(|| {
-            let has_agreed =
-                membarrier(REGISTER_PRIVATE_EXPEDITED) && membarrier(PRIVATE_EXPEDITED);
-            // ORDERING: `Once` publishes it to each thread that has built a pool; until then a
-            // light fence is a full one.
-            IS_ASYMMETRIC.store(has_agreed, Ordering::SeqCst);
+            if membarrier(REGISTER_PRIVATE_EXPEDITED) && membarrier(PRIVATE_EXPEDITED) {
+                // ORDERING: `Once` publishes it to each thread that has built a pool; until then a
+                // light fence is a full one.
+                PROMISE.0.store(STANDS, Ordering::SeqCst);
+            }
         });
     }
 
@@ -80,10 +126,11 @@ mod fences {
     /// is at [`heavy`] in between its own write and read, and to no other.
     #[inline(always)]
     pub(crate) fn light() {
-        // ORDERING: Relaxed: it is written before the first pool's first job, and read to choose a
-        // fence, not behind one. The compiler's fence keeps the caller's write before its read; the
-        // processor's is the partner's `heavy`.
-        if IS_ASYMMETRIC.load(Ordering::Relaxed) {
+        // ORDERING: Relaxed: it is read to choose a fence, not behind one. It stands before the
+        // first pool's first job; a thread that reads too late that it was taken back is waited
+        // for. The compiler's fence keeps the caller's write before its read; the processor's is
+        // the partner's `heavy`.
+        if PROMISE.stands() {
             compiler_fence(Ordering::SeqCst);
         } else {
             fence(Ordering::SeqCst);
@@ -91,26 +138,16 @@ mod fences {
     }
 
     /// The expensive side: a full fence here, and one on each core that runs a thread of this
-    /// process. A system call, of some microseconds.
+    /// process. A system call, of some microseconds; where there is no promise, a full fence here.
     pub(crate) fn heavy() {
         // ORDERING: this thread's own full fence, on both sides of the call that makes the other
         // cores pass one: partner of each `light`.
         fence(Ordering::SeqCst);
-        if IS_ASYMMETRIC.load(Ordering::Relaxed) && !membarrier(PRIVATE_EXPEDITED) {
-            without_the_kernel();
-        }
+        PROMISE.keep(
+            || membarrier(PRIVATE_EXPEDITED),
+            || thread::sleep(STORES_ARE_OUT),
+        );
         fence(Ordering::SeqCst);
-    }
-
-    /// The call was denied after it had been granted (a filter installed by a running program):
-    /// fences on both sides from now on. What was stored before, under the old agreement, is given
-    /// time to become visible.
-    #[cold]
-    fn without_the_kernel() {
-        // ORDERING: SeqCst, so that it leaves this core before the wait begins; `light` is a full
-        // fence for a thread that sees it.
-        IS_ASYMMETRIC.store(false, Ordering::SeqCst);
-        thread::sleep(STORES_ARE_OUT);
     }
 
     /// Calls `membarrier(2)` with a command. Returns false if the kernel refuses it.
@@ -118,6 +155,43 @@ mod fences {
         // SAFETY: the call takes a command, no flags and no CPU; it reads and writes no memory of
         // ours.
         unsafe { libc::syscall(libc::SYS_membarrier, command, 0, 0) == 0 }
+    }
+
+    #[cfg(test)]
+    mod tests {
+        use std::cell::Cell;
+        use std::sync::atomic::AtomicU8;
+
+        use super::{NONE, Promise, STANDS};
+
+        #[test]
+        fn who_comes_while_a_promise_is_taken_back_waits_too() {
+            let promise = Promise(AtomicU8::new(STANDS));
+            promise.keep(|| true, || panic!("the kernel has made the fences"));
+            assert!(promise.stands());
+            let waits = Cell::new(0);
+            let count = || waits.set(waits.get() + 1);
+            let other_comes = || {
+                assert!(!promise.stands(), "light fences are full ones");
+                promise.keep(|| panic!("the kernel would refuse"), count);
+            };
+            promise.keep(
+                || false,
+                || {
+                    count();
+                    other_comes();
+                },
+            );
+            assert_eq!(waits.get(), 2, "each waits for the stores before its read");
+            promise.keep(|| panic!("there is no promise"), || panic!("all is out"));
+        }
+
+        #[test]
+        fn without_a_promise_the_heavy_side_does_nothing_for_the_other() {
+            let promise = Promise(AtomicU8::new(NONE));
+            promise.keep(|| panic!("nobody has agreed"), || panic!("all is out"));
+            assert!(!promise.stands());
+        }
     }
 }
 
