@@ -137,21 +137,29 @@ mutants! {
     "testing::models::forks::a_half_goes_to_its_owner_or_to_a_thief" {
         fork_join_has_no_fence: "no fence between an owner's lowered top and its look at the head", in "worker::fork_stack",
             "light();" => "if !MUTANT { light(); }";
-        fork_thief_has_no_fence: "no fence between a thief's raised head and its look at the top", in "worker::fork_stack",
+        fork_thief_has_no_fence: "no fence between a thief's mark on a half and its look at the top", in "worker::fork_stack",
             "heavy();" => "if !MUTANT { heavy(); }";
         fork_thief_looks_once: "a thief takes a half whose owner has joined it meanwhile", in "worker::fork_stack",
             "if is_late {" => "if is_late && !MUTANT {";
-        fork_head_stays_raised: "a thief that comes too late leaves the head raised", in "worker::fork_stack",
+        fork_head_stays_raised: "a thief that comes too late leaves the half tried", in "worker::fork_stack",
             "self.head.store(head, Ordering::Relaxed);" =>
             "if !MUTANT { self.head.store(head, Ordering::Relaxed); }";
         fork_head_is_not_reset: "the place of a stolen half is not used again", in "worker::fork_stack",
-            "self.head.store(place, Ordering::Relaxed);" =>
-            "if !MUTANT { self.head.store(place, Ordering::Relaxed); }";
+            "self.head.store(head_at(place), Ordering::Relaxed);" =>
+            "if !MUTANT { self.head.store(head_at(place), Ordering::Relaxed); }";
         fork_publishes_relaxed: "a half is forked without a release", in "worker::fork_stack",
             "self.owner.top.store(place + 1, Ordering::Release);" =>
             "self.owner.top.store(place + 1, if MUTANT { Ordering::Relaxed } else { Ordering::Release });";
     }
+    "testing::models::forks::a_half_is_seen_while_a_thief_is_late_for_the_one_before" {
+        fork_tried_half_is_hidden: "a worker that is about to sleep counts no half that a thief tries", in "worker::fork_stack",
+            "place_of(head) < self.owner.top.load(Ordering::Acquire)" =>
+            "place_of(if MUTANT { head + TRIED } else { head }) < self.owner.top.load(Ordering::Acquire)";
+    }
     "testing::models::forks::a_thief_takes_the_oldest_half_by_its_origin" {
+        fork_stolen_half_stays_tried: "a half that was stolen is still to be stolen", in "worker::fork_stack",
+            "self.head.store(head_at(place + 1), Ordering::Relaxed);" =>
+            "if !MUTANT { self.head.store(head_at(place + 1), Ordering::Relaxed); }";
         fork_origin_of_the_newest: "a thief asks for the newest origin", in "worker::fork_stack",
             "origins.iter().rfind(|&&(base, _)| base <= place);" =>
             "origins.iter().rfind(|&&(base, _)| MUTANT || base <= place);";

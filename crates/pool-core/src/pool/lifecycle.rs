@@ -273,6 +273,12 @@ impl Lifecycle {
         self.roster.forks.has_any() && !self.is_cancelling()
     }
 
+    /// Whether there may be a half to steal, also one that another worker is at, and may leave.
+    #[inline]
+    pub(crate) fn may_have_halves(&self) -> bool {
+        self.roster.forks.may_have_any() && !self.is_cancelling()
+    }
+
     /// Counts a worker that has taken its slot.
     ///
     /// Called once for each worker that starts; [`Worker::start`](crate::backend::Worker::start)

@@ -3,21 +3,28 @@
 //!
 //! # Protocol
 //! A half has a **place**: the number of halves beneath it. The owner pushes and pops at `top`;
-//! `head` is the place of the oldest half that nobody has stolen. Halves are joined in the opposite
-//! order of their forks, so the stack never has a gap.
+//! `head` says the place of the oldest half that nobody has stolen, and whether that one is
+//! **tried**: a thief is at it. Halves are joined in the opposite order of their forks, so the
+//! stack never has a gap.
 //! - **The owner forks**: it writes the half to its slot, then raises `top`.
 //! - **The owner joins** the half at a place: it lowers `top` to that place; a light fence; then it
-//!   reads `head`. If that is not above the place, the half is the owner's. Otherwise a thief has
-//!   it, or is about to, and the owner decides under the thieves' lock: what is below `head` there
-//!   is stolen.
-//! - **A thief**, under the thieves' lock: it raises `head` past the oldest half; a heavy fence;
-//!   then it reads `top`. If that is still above the half, the half is the thief's. Otherwise the
-//!   owner has joined it, and the thief lowers `head` again.
+//!   reads `head`. If the half is neither stolen nor tried, it is the owner's. Otherwise the owner
+//!   decides under the thieves' lock, where no half is tried: what is below `head` there is stolen.
+//! - **A thief**, under the thieves' lock: it says in `head` that the oldest half is tried; a heavy
+//!   fence; then it reads `top`. If that is still above the half, the half is the thief's, and
+//!   `head` goes to the next place. Otherwise the owner has joined it, and the thief takes back
+//!   that it is tried.
 //!
-//! Either the thief reads the lowered `top` or the owner reads the raised `head`
+//! Either the thief reads the lowered `top` or the owner reads that the half is tried
 //! (`asymmetric_fence`). So a half that nobody steals costs its owner no locked instruction, and
 //! the barrier is paid by the thief, which takes the oldest half, and so the largest, of work that
 //! is split as it goes.
+//!
+//! # Who must not miss a half
+//! A half that is tried is not there for other thieves. But a thief that is late for the half that
+//! it saw may hide another one, which the owner has forked at the same place since. The owner has
+//! looked for sleepers then, and the thief may have other things to do. So a worker that is about
+//! to sleep counts a half that is tried ([`ForkStack::may_have_any`]), and looks again.
 //!
 //! # Who owns what a half points to
 //! Until it is popped or stolen, a half lies in the frame of the owner that joins it. A thief
@@ -48,11 +55,27 @@ use crate::sys::sync::{
 /// take the oldest, and seldom come that far.
 const DEEPEST: usize = if cfg!(pool_loom) { 2 } else { 1024 };
 
+/// Of the `head`: the half at its place is tried.
+const TRIED: usize = 1;
+
+/// The `head` while the oldest half that nobody has stolen is at that place, and is not tried.
+#[inline(always)]
+const fn head_at(place: usize) -> usize {
+    place * (TRIED + 1)
+}
+
+/// The place of that half.
+#[inline(always)]
+const fn place_of(head: usize) -> usize {
+    head / (TRIED + 1)
+}
+
 /// The halves of one worker. `H` is a half as thieves see it, `O` what they ask of its origin.
 pub(crate) struct ForkStack<H, O> {
     owner: CachePadded<OwnersPart<H>>,
-    /// The place of the oldest half that is not stolen; above `top` only while a thief tries. Held
-    /// by the lock, and read by the owner without it.
+    /// Twice the place of the oldest half that is not stolen; one more while that half is
+    /// [`TRIED`]. Held by the lock, and read without it by the owner, and by those that look
+    /// whether there is a half.
     head: CachePadded<AtomicUsize>,
     /// The thieves' lock. Each origin with the place from which on it holds, the lowest first;
     /// those at or above `top` are of the past. No user code runs under the lock.
@@ -157,10 +180,10 @@ impl<H, O> ForkStack<H, O> {
         }
         self.owner.top.store(place, Ordering::Relaxed);
         // ORDERING: partner is the heavy fence in `steal`: either that thief sees the lowered top,
-        // or this read sees the raised head. A thief that lowers its head again has not touched the
-        // half, so there is nothing to acquire.
+        // or this read sees that the half is tried. A thief that takes that back has not touched
+        // the half, so there is nothing to acquire.
         light();
-        self.head.load(Ordering::Relaxed) <= place || self.join_under_lock(place)
+        self.head.load(Ordering::Relaxed) <= head_at(place) || self.join_under_lock(place)
     }
 
     /// Decides whose the half is while no thief is at it.
@@ -168,18 +191,28 @@ impl<H, O> ForkStack<H, O> {
     #[inline(never)]
     fn join_under_lock(&self, place: usize) -> bool {
         let _origins = self.origins.lock_unpoisoned();
-        if self.head.load(Ordering::Relaxed) <= place {
+        if self.head.load(Ordering::Relaxed) <= head_at(place) {
             return true;
         }
         // This half and all beneath it are stolen: the next one goes here.
-        self.head.store(place, Ordering::Relaxed);
+        self.head.store(head_at(place), Ordering::Relaxed);
         false
     }
 
-    /// Whether there is nothing to steal. Out of date at once.
+    /// Whether there is nothing to steal, as far as a thief is concerned that may look again: one
+    /// half that another tries is none. Out of date at once.
     #[inline]
     pub(crate) fn is_empty(&self) -> bool {
-        self.head.load(Ordering::Relaxed) >= self.owner.top.load(Ordering::Acquire)
+        let head = self.head.load(Ordering::Relaxed);
+        place_of(head + TRIED) >= self.owner.top.load(Ordering::Acquire)
+    }
+
+    /// Whether there may be a half to steal, now or once a thief that tries one has come too late.
+    /// For the last look before a sleep.
+    #[inline]
+    pub(crate) fn may_have_any(&self) -> bool {
+        let head = self.head.load(Ordering::Relaxed);
+        place_of(head) < self.owner.top.load(Ordering::Acquire)
     }
 
     /// Steals the oldest half, if `may_steal` one of its origin: calls `take` with it, which moves
@@ -197,24 +230,26 @@ impl<H, O> ForkStack<H, O> {
         }
         let origins = self.try_lock()?;
         let head = self.head.load(Ordering::Relaxed);
-        // ORDERING: Acquire, here and below, pairs with the Release in `fork`.
-        if head >= self.owner.top.load(Ordering::Acquire) {
+        let place = place_of(head);
+        // ORDERING: Acquire, here and below, pairs with the Release in `fork_at`.
+        if place >= self.owner.top.load(Ordering::Acquire) {
             return None;
         }
-        let origin = origin_at(&origins, head)?;
+        let origin = origin_at(&origins, place)?;
         if !may_steal(origin) {
             return None;
         }
-        self.head.store(head + 1, Ordering::Relaxed);
+        self.head.store(head + TRIED, Ordering::Relaxed);
         // ORDERING: partner is the light fence in `join`.
         heavy();
-        let is_late = head >= self.owner.top.load(Ordering::Acquire);
+        let is_late = place >= self.owner.top.load(Ordering::Acquire);
         if is_late {
             self.head.store(head, Ordering::Relaxed);
             return None;
         }
+        self.head.store(head_at(place + 1), Ordering::Relaxed);
         let slots = self.owner.slots.get()?;
-        let half = NonNull::new(slots[head].load(Ordering::Relaxed))?;
+        let half = NonNull::new(slots[place].load(Ordering::Relaxed))?;
         Some(take(half, origin))
     }
 
@@ -238,11 +273,11 @@ impl<H, O> ForkStack<H, O> {
     /// at the stack.
     pub(crate) fn ask_oldest_origin<R>(&self, ask: impl FnOnce(&O) -> R) -> Option<R> {
         let origins = self.origins.lock_unpoisoned();
-        let head = self.head.load(Ordering::Relaxed);
-        if head >= self.owner.top.load(Ordering::Acquire) {
+        let place = place_of(self.head.load(Ordering::Relaxed));
+        if place >= self.owner.top.load(Ordering::Acquire) {
             return None;
         }
-        origin_at(&origins, head).map(ask)
+        origin_at(&origins, place).map(ask)
     }
 
     /// Whether a joiner may wait for a half from here.

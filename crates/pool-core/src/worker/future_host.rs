@@ -57,7 +57,7 @@ use crate::pool::lifecycle::Lifecycle;
 use crate::queue::TaskQueue;
 use crate::task::Task;
 use crate::worker::borrowed::Continuation;
-use crate::worker::idle_step::{announce, has_work};
+use crate::worker::idle_step::{announce, may_have_work};
 use crate::worker::sleep::Announced;
 use crate::worker::slot_request::{Grant, Seeking};
 use host::Host;
@@ -183,8 +183,8 @@ pub async fn host_futures<E: Engine>(moving: SlotInTransit<E>) -> Continuation {
         }
         // In this order: the thread that resumes the slot finds its seat free.
         let slot = host.leave();
-        let has_work = || has_work(&*engine) || life.may_leave();
-        match announce(life, slot, has_work) {
+        let may_have_work = || may_have_work(&*engine) || life.may_leave();
+        match announce(life, slot, may_have_work) {
             Announced::Search => host.occupy(slot, true),
             Announced::Sleep | Announced::Resumed => return Continuation::Nothing,
         }

@@ -42,6 +42,15 @@ pub(super) fn has_work<E: Engine>(engine: &E) -> bool {
     !engine.queue().is_empty() || life.has_woken() || life.has_halves()
 }
 
+/// [`has_work`], for the last look of a worker that is about to sleep, or that was the last to
+/// search: also counts a half that another worker tries to steal. That one may come too late, and
+/// need not be one that looks for more; then there may be a half that nobody else has seen.
+#[inline]
+pub(super) fn may_have_work<E: Engine>(engine: &E) -> bool {
+    let life = engine.life();
+    !engine.queue().is_empty() || life.has_woken() || life.may_have_halves()
+}
+
 /// Announces the sleep of a slot that searched. If the last look finds work, and the slot is in use
 /// again by then, another one is woken, unless some worker searches: what took the slot
 /// [for work](Sleep::take_for_work) does not look for that.
@@ -71,7 +80,7 @@ impl Worker {
     #[inline(never)]
     fn found_in_search<E: Engine>(&self, engine: &E) {
         let life = self.life();
-        let must_wake = self.ends_last_search() && has_work(engine);
+        let must_wake = self.ends_last_search() && may_have_work(engine);
         if must_wake {
             life.notify();
         }
@@ -109,8 +118,8 @@ impl Worker {
     /// Decides how the worker rests: tells the pool's news, leaves if the pool has stopped,
     /// searches a while, and otherwise announces its sleep.
     ///
-    /// `has_work` looks for the end of the pool as well as for tasks. It is asked once more after
-    /// the sleep was announced, as the protocol in `sleep` wants it.
+    /// Each look is for the end of the pool as well as for tasks. There is one more after the sleep
+    /// was announced, as the protocol in `sleep` wants it.
     #[cold]
     pub(super) fn rest<E: Engine>(&self, engine: &E) -> Rest {
         let life = self.life();
@@ -128,6 +137,7 @@ impl Worker {
         }
         // The end too is looked for: among many busy threads each yield may last milliseconds.
         let has_work = || has_work(engine) || life.may_leave();
+        let may_have_work = || may_have_work(engine) || life.may_leave();
         match self
             .0
             .search
@@ -137,7 +147,7 @@ impl Worker {
             Looked::Nap => {
                 // A submitter must not count on this worker meanwhile; and where one did, and this
                 // was the last to search, there may be more than this worker can do.
-                if self.ends_last_search() && has_work() {
+                if self.ends_last_search() && may_have_work() {
                     life.notify();
                 } else {
                     machine::sleep(A_NAP);
@@ -152,7 +162,7 @@ impl Worker {
         machine::point(Point::Rest);
         let announced = announce(life, self.0.slot, || {
             machine::point(Point::Rest);
-            has_work()
+            may_have_work()
         });
         match announced {
             Announced::Sleep => Rest::Sleep,

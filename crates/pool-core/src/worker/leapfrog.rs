@@ -241,6 +241,14 @@ impl Forks {
         self.are_used.load(Ordering::Relaxed) && self.stacks.iter().any(|stack| !stack.is_empty())
     }
 
+    /// Whether there may be one, now or once a worker that tries to steal it has come too late. For
+    /// the last look of a worker that is about to sleep, or of the last that searches.
+    #[inline]
+    pub(crate) fn may_have_any(&self) -> bool {
+        // ORDERING: as above.
+        self.are_used.load(Ordering::Relaxed) && self.stacks.iter().any(|it| it.may_have_any())
+    }
+
     /// Steals a half that `may_steal` allows from another than worker `thief`, beginning with the
     /// one behind `first`.
     fn steal(
@@ -266,10 +274,10 @@ impl Forks {
         })
     }
 
-    /// Whether a part of `whole` may be stolen now.
+    /// Whether a part of `whole` may be stolen. For the last look before the joiner sleeps.
     fn has_part_of(&self, whole: &StolenHalf) -> bool {
         let has_part = |stack: &Arc<Halves>| {
-            !stack.is_empty()
+            stack.may_have_any()
                 && stack.ask_oldest_origin(|origin| origin.is_part_of(whole)) == Some(true)
         };
         self.stacks.iter().any(has_part)

@@ -6,6 +6,7 @@ use std::sync::Arc as StdArc;
 use std::task::Waker;
 
 use loom::sync::Arc;
+use loom::sync::atomic::{AtomicBool, Ordering};
 use loom::thread;
 
 use super::{Token, model};
@@ -124,6 +125,45 @@ fn a_thief_takes_the_oldest_half_by_its_origin() {
             join(stack, outer, place);
         },
     );
+}
+
+/// A thief is late for a half, and has other things to do. Meanwhile the owner forks the next one
+/// at the same place, and looks for sleepers; and another worker goes to sleep, and looks for
+/// halves. One of the two sees the other.
+#[test]
+fn a_half_is_seen_while_a_thief_is_late_for_the_one_before() {
+    model(|| {
+        let stack = Arc::new(Stack::default());
+        let halves = [(); 2].map(|()| Half::of(1));
+        let kept = halves.clone();
+        let sleeps = Arc::new(AtomicBool::new(false));
+        let thief = {
+            let stack = Arc::clone(&stack);
+            thread::spawn(move || steal(&stack))
+        };
+        let sleeper = {
+            let (stack, sleeps) = (Arc::clone(&stack), Arc::clone(&sleeps));
+            thread::spawn(move || {
+                sleeps.store(true, Ordering::Relaxed);
+                heavy();
+                stack.may_have_any()
+            })
+        };
+        let [first, second] = &halves;
+        let place = fork(&stack, first);
+        join(&stack, first, place);
+        let place = fork(&stack, second);
+        light();
+        let is_woken = sleeps.load(Ordering::Relaxed);
+        thief.join().unwrap();
+        let has_seen = sleeper.join().unwrap();
+        let is_left = stack.join(place);
+        assert!(
+            !is_left || is_woken || has_seen,
+            "it is left, and one sleeps"
+        );
+        drop(kept);
+    });
 }
 
 type Parts = ForkStack<Half, StdArc<StolenHalf>>;

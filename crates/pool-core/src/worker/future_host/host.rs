@@ -15,7 +15,7 @@ use crate::pool::lifecycle::Lifecycle;
 use crate::queue::TaskQueue;
 use crate::task::Task;
 use crate::worker::borrowed::Continuation;
-use crate::worker::idle_step::{announce, has_work};
+use crate::worker::idle_step::{announce, has_work, may_have_work};
 use crate::worker::park::{Looks, look_a_while};
 use crate::worker::sleep::Announced;
 use crate::worker::slot_request::{Grant, Loan, inbox_of};
@@ -30,8 +30,8 @@ const JOBS_AT_A_STRETCH: u32 = 64;
 fn release<E: Engine>(engine: &E, slot: usize) {
     let life = engine.life();
     life.roster.sleep.begin_search();
-    let has_work = || has_work(engine) || life.may_leave();
-    if has_work() || announce(life, slot, has_work) == Announced::Search {
+    let may_have_work = || may_have_work(engine) || life.may_leave();
+    if may_have_work() || announce(life, slot, may_have_work) == Announced::Search {
         life.roster.resume(slot);
     }
 }
