@@ -83,10 +83,11 @@ impl Payload for WokenEntry {
         self.0.abandon_woken();
     }
 
-    /// Drops the entry, which cancels the future. The job has started, so it is not reported as
-    /// unstarted.
+    /// The same as `abandon`. The job has started, so it is not reported as unstarted.
+    ///
+    /// What is given up comes from the pool's queue, where no woken entry ever is.
     fn give_up(self, _id: JobId, _life: &Lifecycle, _ends: GivenUpAs) -> GivenUp {
-        // It started long ago; dropped, it is cancelled.
+        self.abandon();
         GivenUp::TakenElsewhere
     }
 
