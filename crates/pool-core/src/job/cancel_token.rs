@@ -10,7 +10,7 @@
 //! costs the same, however long the chain of generations was. With two or more children it stays
 //! until it has one, as a **hub**: in a tree there are always fewer hubs than tokens with a handle.
 //! A node with several parents leaves the hubs among them instead, since it could outlive any
-//! number of them. See [`dead_children`].
+//! number of them. See [`unheld_nodes`].
 //!
 //! # Locks
 //! Each node has one lock, for its lists, its watchers and the mark below. A thread that holds the
@@ -22,7 +22,7 @@
 //! # A cancel
 //! It is a walk with a stack of its own (see [`descendants`]). On the way down it **dooms** each
 //! node; on the way up it sets the flag, takes the watchers and takes the node out of all lists. It
-//! calls the watchers last. All of this happens under the node's lock, so that:
+//! calls the watchers last, with no lock held. All else happens under the node's lock, so that:
 //!
 //! - *a child that is created at this very moment* is either in the list that the walk reads, or
 //!   finds its parent doomed and is cancelled before any other thread sees it;

@@ -41,8 +41,9 @@ pub(crate) trait Cancellation: Send + Sync {
 /// The token of one job, made when its first child asks for it.
 ///
 /// The thread that makes the token then reads the cancel bit. The canceller sets the bit and then
-/// looks for the token. Both are sequentially consistent, so at least one of the two cancels the
-/// token. A thread that finds a token reads no bit: one of those two cancels it.
+/// looks for the token. Between its two steps each has a sequentially consistent fence, so at least
+/// one of the two cancels the token. A thread that finds a token reads no bit: one of those two
+/// cancels it.
 #[derive(Debug, Default)]
 pub(crate) struct OwnToken(OnceLock<CancelToken>);
 
@@ -71,7 +72,7 @@ impl OwnToken {
 
     /// Called after the cancel bit is set; looks for the token only then.
     pub(crate) fn cancel<'a>(find: impl FnOnce() -> Option<&'a Self>) {
-        // ORDERING: pairs with the fence in `get`; see the type.
+        // ORDERING: pairs with the fence in `make`; see the type.
         crate::sys::sync::fence(crate::sys::sync::Ordering::SeqCst);
         if let Some(token) = find().and_then(|own| own.0.get()) {
             token.cancel();

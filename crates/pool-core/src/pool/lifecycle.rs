@@ -101,8 +101,7 @@ pub struct Lifecycle {
     room: Arc<Room>,
     /// The workers: what each runs, and which sleep.
     pub(crate) roster: Roster,
-    /// Jobs that run, or sleep, elsewhere than in a worker's frames: suspended futures, jobs that a
-    /// joiner claimed.
+    /// Jobs that have started and are in no worker's frames: futures that were suspended.
     pub(crate) off_worker: OffWorker,
     /// Futures that were woken. This way in is never refused.
     pub(crate) woken: WokenFutures,

@@ -1,5 +1,5 @@
-//! The jobs of a pool that run, or sleep, elsewhere than in a worker's frame: suspended futures,
-//! jobs that a joiner claimed. And how to wake the places whose futures a runtime hosts.
+//! The jobs of a pool that have started and are in no worker's frame: futures that were suspended.
+//! And how to wake the places whose futures a runtime hosts.
 
 use std::collections::HashMap;
 use std::hash::{BuildHasherDefault, Hasher};
@@ -18,8 +18,10 @@ use crate::sys::sync::{Guard, LockExt, Mutex};
 /// Stripes of the notes: a future that suspends seldom meets another one there.
 pub(crate) const STRIPES: usize = if cfg!(pool_loom) { 1 } else { 16 };
 
-/// A future is noted here from the moment that it is suspended until it has ended, or until its
-/// host has it in a frame again: so a report names it throughout.
+/// A future is noted here from the moment that it is suspended, or that its host gives its slot
+/// away, until it has ended, or until its host has it in a frame again: so a report names it
+/// throughout. Workers poll it meanwhile without a frame. A hosted future that keeps its slot keeps
+/// its frame too.
 pub(crate) struct OffWorker {
     /// By id, so that futures which suspend at once do not wait for each other.
     stripes: [CachePadded<Stripe>; STRIPES],

@@ -7,7 +7,8 @@
 //!
 //! # Where a worker looks
 //! At its own deque, the newest task first; then at the injector; then at the deques of others, of
-//! which it takes about half. After a number of looks it changes the order, by fixed periods that
+//! which it brings about half of the tasks of one to its own. Every so many looks it begins
+//! elsewhere: at the injector, at the deques of others, or with its own oldest task. The periods
 //! are prime to each other, so that every queued task is taken after a bounded number of others
 //! (`R206`).
 //!

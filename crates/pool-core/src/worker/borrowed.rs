@@ -91,8 +91,8 @@ impl Seats {
     }
 
     /// Takes a free seat: `first`, if that is one. The caller has a slot, and there are as many
-    /// seats as slots; so one is free, or its last holder, whose slot sleeps already, is about to
-    /// leave it.
+    /// seats as slots; so one is free, or is about to be: its holder has put its slot to sleep, and
+    /// that may have been resumed since.
     pub(crate) fn take(&self, first: Option<usize>) -> Taken<'_> {
         // ORDERING: Acquire pairs with the Release of the seat's last holder: its frames are this
         // one's now.
@@ -223,7 +223,7 @@ pub fn run_on_borrowed_thread<E: Engine>(
     }
     let rest = worker.work_as_guest(&**engine, stay);
     drop(worker);
-    // A slot that sleeps may be resumed already; its next run waits for the seat.
+    // A slot that sleeps may be resumed already; its next run may wait for this seat.
     drop(taken);
     match rest {
         Rest::Stop => engine.life().worker_gone(slot),

@@ -19,8 +19,8 @@ use crate::worker::sleep::Sleep;
 /// What a worker that found nothing does next.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Rest {
-    /// There may be work: look again. The worker is counted among those that search, unless it has
-    /// napped.
+    /// There may be work: look again. The worker is counted among those that search, unless it was
+    /// about to nap.
     Search,
     /// There is no work: leave, and come back when resumed. The slot is on the idle stack, or was
     /// resumed already.

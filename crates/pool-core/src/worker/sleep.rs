@@ -18,10 +18,10 @@
 //! # The worker that found nothing
 //! If the mark is absent, it sets it, and then makes a heavy fence. Only then it puts itself on the
 //! stack; in one step it leaves the searching and joins the sleeping. Then a full fence; then it
-//! looks into the queues once more. Empty: it parks until somebody takes it off the stack. Not
-//! empty: it takes itself off the stack and searches again. If it is no longer there, it was
-//! resumed and searches nevertheless; or its slot was taken for other work: then it notifies, as a
-//! submitter does.
+//! looks into the queues once more. Empty: it parks until it is resumed. Not empty: it takes itself
+//! off the stack and searches again. If it is no longer there, it was resumed, or its slot was
+//! taken for other work. It does not know which; so it notifies, as a submitter does, and parks. If
+//! it was resumed, it does not sleep, and searches.
 //!
 //! # The worker that found something
 //! It leaves the searching. If it was the last, a full fence; then it looks whether there is more
@@ -110,9 +110,9 @@ pub(crate) enum Announced {
     Sleep,
     /// There is work. The worker is off the stack and counted as searching again.
     Search,
-    /// There is work, and another thread has taken the worker off the stack already, to resume it
-    /// or for work of its own. In the first case the worker takes the slot as it comes, and
-    /// searches; in the second nobody may search.
+    /// There is work, and another thread has taken the worker off the stack already: to resume it,
+    /// and then the slot is counted as searching; or for work of its own, and then it may be that
+    /// nobody searches. So the caller notifies. It parks, or leaves the slot alone, as for `Sleep`.
     Resumed,
 }
 
@@ -243,9 +243,9 @@ impl Sleep {
     /// Takes a sleeper off the stack for a caller that has work for its slot already. It is not
     /// resumed, and is counted as active.
     ///
-    /// To later submitters it is a worker that was active all along: before it sleeps again, it
-    /// looks. One that counted on it before, as on a searcher, is answered for by the worker's own
-    /// last look, see [`Announced::Resumed`].
+    /// To later submitters the slot is one that was active all along: before it sleeps again, its
+    /// holder looks. A submitter that counted on it before, as on a searcher, is answered for by
+    /// the last look of the worker that announced its sleep; see [`Announced::Resumed`].
     pub(crate) fn take_for_work(&self) -> Option<usize> {
         if !self.has_sleeper() {
             return None;

@@ -10,8 +10,8 @@ use crate::pool::lifecycle::Lifecycle;
 use crate::worker::Awaited;
 use crate::worker::slot_request::Seeking;
 
-/// What a suspended future is tied to. Nothing here is dropped or called under the lock: wakers are
-/// the user's code.
+/// What a suspended future is tied to. No waker is called or dropped under the lock, since that is
+/// the user's code; it is cloned there.
 #[derive(Default)]
 pub(super) struct Links {
     /// The pool that accounts for the job, whose list of woken futures a wake uses. There from the
