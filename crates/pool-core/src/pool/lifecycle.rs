@@ -262,7 +262,13 @@ impl Lifecycle {
     /// chore at the end of the pool.
     #[inline]
     pub(crate) fn has_woken(&self) -> bool {
-        !self.woken.is_empty() || self.chores.are_left()
+        !self.woken.is_empty() || self.has_chores()
+    }
+
+    /// Whether there is a chore at the end of the pool.
+    #[inline]
+    pub(crate) fn has_chores(&self) -> bool {
+        self.chores.are_left()
     }
 
     /// Whether a worker that has nothing else to do could steal a half of a job. Out of date at

@@ -309,7 +309,7 @@ impl Segments {
     /// Returns the head at some moment of the call: the position that was popped next, and whether
     /// it was guarded.
     #[inline]
-    fn head(&self) -> usize {
+    pub(crate) fn head(&self) -> usize {
         loop {
             // ORDERING: Acquire, as in `pop`. A segment that was taken out and linked again has a
             // head that is ahead of the queue's; if the pointer has not moved since, it is the

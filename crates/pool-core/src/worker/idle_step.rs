@@ -15,6 +15,7 @@ use crate::sys::machine::{self, Point};
 use crate::worker::sleep::Announced;
 #[cfg(doc)]
 use crate::worker::sleep::Sleep;
+use crate::worker::woken_looks::WokenLooks;
 
 /// What a worker that found nothing does next.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -115,6 +116,27 @@ impl Worker {
         self.0.pace.begin(now, self.0.tick.get());
     }
 
+    /// Searches a while; and on, while woken futures come and go.
+    fn search<E: Engine>(&self, engine: &E) -> Looked {
+        let life = self.life();
+        let mut woken = WokenLooks::default();
+        loop {
+            // The end too is looked for: among many busy threads each yield may last milliseconds.
+            let has_work = || {
+                !engine.queue().is_empty()
+                    || woken.look(life)
+                    || life.has_chores()
+                    || life.has_halves()
+                    || life.may_leave()
+            };
+            let has_rivals = || life.roster.sleep.has_rivals();
+            match self.0.search.look(has_work, has_rivals) {
+                Looked::Nothing if woken.take_moved() => machine::yield_now(),
+                looked => return looked,
+            }
+        }
+    }
+
     /// Decides how the worker rests: tells the pool's news, leaves if the pool has stopped,
     /// searches a while, and otherwise announces its sleep.
     ///
@@ -135,14 +157,8 @@ impl Worker {
         if !self.0.is_searching.replace(true) {
             life.roster.sleep.begin_search();
         }
-        // The end too is looked for: among many busy threads each yield may last milliseconds.
-        let has_work = || has_work(engine) || life.may_leave();
         let may_have_work = || may_have_work(engine) || life.may_leave();
-        match self
-            .0
-            .search
-            .look(has_work, || life.roster.sleep.has_rivals())
-        {
+        match self.search(engine) {
             Looked::Found => return Rest::Search,
             Looked::Nap => {
                 // A submitter must not count on this worker meanwhile; and where one did, and this

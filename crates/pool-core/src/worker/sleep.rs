@@ -240,6 +240,12 @@ impl Sleep {
         self.word.load(Ordering::Relaxed) & !FENCED != 0
     }
 
+    /// Returns whether a worker neither sleeps nor searches. Out of date at once.
+    pub(crate) fn is_somebody_active(&self) -> bool {
+        let word = self.word.load(Ordering::Relaxed);
+        sleeping(word) + searching(word) < self.workers
+    }
+
     /// Takes a sleeper off the stack for a caller that has work for its slot already. It is not
     /// resumed, and is counted as active.
     ///

@@ -81,6 +81,16 @@ impl WokenFutures {
         self.entries.seems_empty()
     }
 
+    /// Returns about how many entries there are.
+    pub(crate) fn about_len(&self) -> usize {
+        self.entries.about_len()
+    }
+
+    /// Returns the position of the first entry: another one once that was taken out.
+    pub(crate) fn first(&self) -> usize {
+        self.entries.head()
+    }
+
     #[inline]
     pub(super) fn is_empty(&self) -> bool {
         self.entries.is_empty()
