@@ -44,7 +44,6 @@ mod stack_names;
 pub(crate) mod status;
 pub(crate) mod threads;
 pub(crate) mod user_state;
-mod woken_looks;
 
 use std::any::Any;
 use std::cell::{Cell, OnceCell};

@@ -442,8 +442,10 @@ mutants! {
         TakenOut::give_up_all(life, take_queued);";
         close_no_heavy_fence: "no fence between the end of intake and the look at the ledger", in "pool::lifecycle::phase",
             "machine::point(Point::Close);
+        }
         heavy();" =>
             "machine::point(Point::Close);
+        }
         if !MUTANT { heavy(); }";
     }
     "testing::models::lifecycles::quiet_means_that_nothing_is_in_flight" {
@@ -567,10 +569,10 @@ mutants! {
     }
     "testing::models::lifecycles::remains_that_come_late_are_dropped" {
         last_worker_leaves_remains: "the last worker does not look for remains after it was counted out", in "pool::lifecycle",
-            "self.timer.stop();
-                self.chores.drop_late_remains(self);" =>
-            "self.timer.stop();
-                if !MUTANT { self.chores.drop_late_remains(self); }";
+            "ended.tell(self);
+        self.chores.drop_late_remains(self);" =>
+            "ended.tell(self);
+        if !MUTANT { self.chores.drop_late_remains(self); }";
     }
     "testing::models::lifecycles::the_last_drop_is_told" {
         last_drops_see_half: "a worker that has dropped what a job left does not see the drop of another", in "pool::lifecycle::after_cancel",
@@ -596,8 +598,16 @@ mutants! {
     }
     "testing::models::reports::a_submission_that_races_the_loss_of_the_last_worker_is_accounted_for" {
         late_arrival_is_left: "a task that comes as the last worker is lost is left in the queue", in "pool::lifecycle::intake",
-            "} else if life.roster.alive() == 0 {" =>
-            "} else if !MUTANT && life.roster.alive() == 0 {";
+            "} else if life.ending.is_deserted() {" =>
+            "} else if !MUTANT && life.ending.is_deserted() {";
+    }
+    "testing::models::reports::a_wake_that_races_the_loss_of_the_last_worker_is_not_left" {
+        late_wake_is_left: "a future that is woken as the last worker is lost stays in the list", in "pool::lifecycle::woken_futures",
+            "if life.ending.is_deserted() {" =>
+            "if life.ending.is_deserted() && !MUTANT {";
+        last_worker_leaves_the_woken: "the thread that loses the last worker does not look for woken futures", in "pool::lifecycle::taken_out",
+            "let woken = Self::abandon(life, || life.woken.take_all());" =>
+            "let woken = Self::abandon(life, || if MUTANT { Vec::new() } else { life.woken.take_all() });";
     }
     "testing::models::lifecycles::a_generation_is_over_after_its_last_job" {
         front_is_told_too_early: "a generation is dropped while one of its jobs goes on without a worker", in "pool::lifecycle::owners",

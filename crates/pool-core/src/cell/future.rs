@@ -27,7 +27,7 @@
 //! # Ends
 //! A job ends in one of four ways: on a worker after a poll (`end_here`), in a host (`store_hosted`
 //! and `publish_hosted`), before its first poll (`end_unstarted` and `give_up`), or where a woken
-//! entry is dropped and nobody is left to run it (`abandon_woken`). Each of them records the
+//! entry is given up and nobody is left to run it (`give_up_woken`). Each of them records the
 //! outcome in the pool's books before it publishes it with `State::end`. A worker and a host drop
 //! the future and store a value before they publish; the others have no value, and drop what is
 //! left afterwards.

@@ -18,7 +18,12 @@
 //! | stopped | refused | as above | goes on until it returns | ends |
 //!
 //! Workers also drop what was captured by jobs that are given up (`after_cancel`). No other thread
-//! does.
+//! does, as long as the pool has a worker.
+//!
+//! Workers on borrowed threads may be lost with these, in any phase. Without any the pool is
+//! **deserted**: it is closed, what it holds is ended by the thread that lost the last worker, and
+//! what comes later by the thread that brings it. What is queued is abandoned, unless a shutdown
+//! has taken charge of it by then; a suspended future is cancelled.
 //!
 //! A pool that a forked child inherits is past all of them (`atfork`): it refuses, runs nothing,
 //! and takes no lock.
@@ -355,10 +360,26 @@ impl Lifecycle {
     /// assert_eq!(life.stats().workers, 0);
     /// ```
     pub fn worker_gone(&self, index: usize) {
+        self.worker_out(index, Vec::new);
+    }
+
+    /// Counts out worker `index`, which was lost with the thread that it borrowed. With the last
+    /// one the pool closes, and nothing waits for a worker any more: what is queued is abandoned,
+    /// and futures that sleep, or were woken, end as cancelled. What they captured is dropped here.
+    ///
+    /// `queued` empties the queue; it is called only if this was the last worker.
+    pub fn worker_lost(&self, index: usize, queued: impl FnMut() -> Vec<Task>) {
+        self.worker_out(index, queued);
+    }
+
+    /// Counts out a worker that has left, or was lost.
+    fn worker_out(&self, index: usize, queued: impl FnMut() -> Vec<Task>) {
         if self.roster.count_out(index) {
             if self.phase.is_stopped() {
                 self.timer.stop();
-                self.chores.drop_late_remains(self);
+            }
+            if !self.is_forked() {
+                self.end_without_workers(queued);
             }
             self.ending.release_if_deserted(&self.roster);
         }
@@ -366,18 +387,23 @@ impl Lifecycle {
         self.owners.tell_front(self);
     }
 
-    /// Counts out worker `index`, which was lost with the thread that it borrowed. With the last
-    /// one the pool closes, and what is queued is abandoned: no worker is left to run it.
-    ///
-    /// `queued` empties the queue; it is called only if this was the last worker of a pool that has
-    /// not stopped.
-    pub fn worker_lost(self: &Arc<Self>, index: usize, queued: impl FnMut() -> Vec<Task>) {
-        self.worker_gone(index);
-        if self.roster.alive() == 0 && !self.phase.is_stopped() {
-            self.close();
-            TakenOut::abandon_all(self, queued);
-            self.chores.drop_late_remains(self);
-        }
+    /// Ends all that waits for a worker, since the last one is out. Where it has left by itself,
+    /// that is little or nothing. No user code is called before all of it has ended: that may wait
+    /// for the pool.
+    #[cold]
+    fn end_without_workers(&self, queued: impl FnMut() -> Vec<Task>) {
+        // Before it is said that nobody is left: so all of them are in the list of woken ones, and
+        // none ends by itself.
+        self.off_worker.wake_all();
+        self.ending.desert();
+        // ORDERING: the heavy fence in this is the partner of the light ones of `arrived` and
+        // `WokenFutures::requeue`: either that side sees that nobody is left, or this one sees what
+        // that side has brought.
+        self.phase.end_intake();
+        let ended = TakenOut::end_all_without_workers(self, queued);
+        self.room.wake_all();
+        ended.tell(self);
+        self.chores.drop_late_remains(self);
     }
 
     /// Returns whether every worker has left its slot for good.

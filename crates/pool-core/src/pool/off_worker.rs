@@ -115,6 +115,11 @@ impl OffWorker {
         wakers.into_iter().for_each(wake_contained);
     }
 
+    /// Wakes all suspended futures.
+    pub(crate) fn wake_all(&self) {
+        (0..STRIPES).for_each(|index| self.wake_stripe(index));
+    }
+
     /// Has the runtime's tasks that host futures polled once more.
     pub(crate) fn wake_hosts(&self) {
         let hosts = self.hosts.iter();

@@ -131,8 +131,8 @@ pub struct CutShort {
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 #[non_exhaustive]
 pub enum Cut {
-    /// It had started, and ended as cancelled because the grace was over; a future that slept was
-    /// dropped.
+    /// It had started, and ended as cancelled because the grace was over, or because no worker was
+    /// left; a future that slept was dropped.
     Cancelled,
     /// It did not start.
     Unstarted,
@@ -524,8 +524,9 @@ impl ShutdownReport {
     }
 
     /// Returns the jobs that this shutdown cut short: it cancelled them, did not start them, or
-    /// gave them up. A job that its handle, its token or its deadline ended is not among them, nor
-    /// is one that failed or panicked.
+    /// gave them up. Futures that the pool cancelled since it had lost its last worker, or that
+    /// ended with their runtime, are among them. A job that its handle, its token or its deadline
+    /// ended is not among them, nor is one that failed or panicked.
     ///
     /// Made at the first call, and kept: there may be very many.
     ///

@@ -12,7 +12,8 @@
 //! job below holds. The run gets a thread of its own instead, until it next goes on in a closure.
 //!
 //! A closure that the spawner drops without a call loses its worker, as one of a runtime that has
-//! shut down does. The last worker that is lost ends the pool's jobs as abandoned.
+//! shut down does. With the last worker that is lost the pool closes: what is queued ends as
+//! abandoned, and a suspended future as cancelled.
 
 use std::fmt;
 use std::sync::{Arc, Weak};
@@ -73,7 +74,8 @@ pub trait Spawn: Send + Sync + 'static {
     /// It must not call it here and now. It may call it in a job of another pool, as one does that
     /// hands runs to a pool of its own as jobs; each such run starts a thread, since the job around
     /// it might hold a lock. If it cannot have it called, it drops it: the pool then
-    /// has one worker less.
+    /// has one worker less. With the last one the pool closes and its jobs end, in that drop, which
+    /// calls wakers and destructors: so drop it with no lock held.
     ///
     /// Called by whichever thread wakes a worker: a submitter, a worker, a shutdown. So it must not
     /// block, and must not wait for the pool. A panic in it is contained; the run is dropped with

@@ -29,11 +29,11 @@
 //!
 //! # Without a slot
 //! These need none, and would wait in vain where every slot is held by a job that hangs, or where
-//! the pool has stopped and its slots have ended:
+//! the slots have ended:
 //! - a future that is to be dropped: cancelled, expired, or its pool is being cancelled;
 //! - a future that shuts its own pool down: it is left out of what that waits for, and its limit
 //!   holds though all others hang;
-//! - any future of a pool that has stopped.
+//! - any future of a pool that has stopped, or has lost its last slot.
 //!
 //! They are polled as outsiders, without a worker, and end in the books of no seat.
 //!
@@ -43,6 +43,8 @@
 //! is closed, so a slot that is on its way stays with the thread that brings it.
 
 mod host;
+#[cfg(all(test, not(pool_loom)))]
+mod tests;
 
 use std::future::Future;
 use std::pin::Pin;
@@ -195,8 +197,8 @@ pub async fn host_futures<E: Engine>(moving: SlotInTransit<E>) -> Continuation {
 /// its task to others: `first` is queued past the bound. Without a task, the slot was counted as
 /// searching, and another worker is woken to search instead.
 ///
-/// With the last worker the pool closes, and what is queued is abandoned: nobody is left to run it.
-/// What [`Engine::lose`] does by default.
+/// With the last worker the pool closes, and all that waits for a worker ends: see
+/// [`Lifecycle::worker_lost`]. What [`Engine::lose`] does by default.
 pub fn lose_slot<E: Engine>(engine: &Arc<E>, slot: usize, first: Option<Task>) {
     let life = engine.life();
     match first {
@@ -395,6 +397,7 @@ impl<'h, 'e, E: Engine> Hosted<'h, 'e, E> {
 /// Returns whether a future may be polled without a slot; see the module's section.
 fn needs_no_slot(job: &dyn Polled, life: &Lifecycle) -> bool {
     life.phase.is_stopped()
+        || life.ending.is_deserted()
         || life
             .excluded_waiters
             .is_inside_shutdown(job.id(), &life.phase)

@@ -7,6 +7,7 @@
 //! after few steps.
 
 use super::Worker;
+use super::search::woken_looks::WokenLooks;
 use super::search::{A_NAP, Looked};
 use crate::pool::engine::Engine;
 use crate::pool::lifecycle::Lifecycle;
@@ -15,7 +16,6 @@ use crate::sys::machine::{self, Point};
 use crate::worker::sleep::Announced;
 #[cfg(doc)]
 use crate::worker::sleep::Sleep;
-use crate::worker::woken_looks::WokenLooks;
 
 /// What a worker that found nothing does next.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

@@ -21,6 +21,8 @@
 //! A look that finds work says nothing about which worker will get it: the worker then goes to the
 //! queue, and if a rival was faster it comes back for another search, shorter than the one before.
 
+pub(super) mod woken_looks;
+
 use std::cell::Cell;
 use std::time::{Duration, Instant};
 

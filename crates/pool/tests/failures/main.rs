@@ -12,6 +12,7 @@ mod ending;
 mod fork;
 mod in_place;
 mod jobs;
+mod lost;
 mod many;
 mod memory;
 mod on;

@@ -15,7 +15,9 @@ use crate::cell::ticket::QueuedJob;
 use crate::cell::unstarted::Tells;
 use crate::job::cancel_token::ListedWaker;
 use crate::job::id::JobId;
-use crate::job::outcome::{Concluded, JobError, Outcome, Resolution, drop_contained, outcome_of};
+use crate::job::outcome::{
+    Concluded, JobError, Outcome, Resolution, drop_contained, outcome_of, wake_contained,
+};
 use crate::pool::lifecycle::Lifecycle;
 use crate::sys::sync::{LockExt, Ordering};
 use crate::task::{Accepted, Changed, GivenUp, GivenUpAs, Remains};
@@ -57,9 +59,11 @@ pub(crate) trait Polled: Awaited {
     fn give_up(self: Arc<Self>, life: &Lifecycle, ends: GivenUpAs) -> GivenUp;
     /// Ends the job as `Abandoned`, if it has not started: its entry is dropped unrun.
     fn abandon(&self);
-    /// Ends a suspended job as `Cancelled`: the entry of a wake is dropped, and nobody is left to
-    /// poll the job. Does nothing if the future is not due.
-    fn abandon_woken(&self);
+    /// Ends a suspended job of `life` as `Cancelled`, if the future is due: nobody is left to poll
+    /// it. Returns what is the caller's to do, where user code may run.
+    fn give_up_woken(self: Arc<Self>, life: &Lifecycle) -> GivenUp;
+    /// Does the same, and all of it, for an entry of a wake that is dropped.
+    fn abandon_woken(self: Arc<Self>);
     /// Drops what is left of a job that was given up. The caller is the one holder of the right to
     /// it.
     fn drop_remains(&self);
@@ -282,27 +286,38 @@ impl<S: Source> Polled for AsyncCell<S> {
         self.end_unstarted(Outcome::Abandoned, Tells::Nobody);
     }
 
-    /// Owns the poll from the entry on, removes the job's note, records and publishes, and drops
-    /// the future last. The failure observer is told.
-    fn abandon_woken(&self) {
+    /// Owns the poll from the entry on, removes the job's note, records and publishes. The future
+    /// is left to be dropped; the failure observer is told then.
+    fn give_up_woken(self: Arc<Self>, life: &Lifecycle) -> GivenUp {
         if !self.poll_state.begin_dequeued() {
-            return;
+            return GivenUp::TakenElsewhere;
         }
         self.poll_state.finish();
+        self.unwatch(life);
+        self.note_if_cut_short(life, Outcome::Cancelled);
+        life.off_worker
+            .end(self.id, Outcome::Cancelled, &life.ledger);
         let pool = self.links.lock_unpoisoned().pool.take();
-        if let Some(life) = &pool {
-            self.unwatch(life);
-            life.off_worker
-                .end(self.id, Outcome::Cancelled, &life.ledger);
-            life.hooks
-                .observe_unfinished(Outcome::Cancelled, self.id, AsyncCell::name(self));
-        }
         let ended = self.state.end(Outcome::Cancelled);
-        if let Some(life) = &pool {
-            life.entry_over();
+        life.ledger.over(None);
+        let waiter = self.waker_of_waiter(ended);
+        let id = self.id;
+        let name = self.terms.as_ref().and_then(|terms| terms.name.clone());
+        GivenUp::Left(
+            Remains::task(id, name, Unfinished { job: self, pool }),
+            waiter,
+        )
+    }
+
+    fn abandon_woken(self: Arc<Self>) {
+        let Some(life) = self.links.lock_unpoisoned().pool.clone() else {
+            return; // it is over
+        };
+        if let GivenUp::Left(remains, waiter) = self.give_up_woken(&life) {
+            life.tell_watchers();
+            drop_contained(remains);
+            waiter.into_iter().for_each(wake_contained);
         }
-        self.clear();
-        self.wake_waiter(ended);
     }
 
     fn drop_remains(&self) {
@@ -367,6 +382,23 @@ impl<S: Source> Polled for AsyncCell<S> {
 
     fn publish_hosted(&self, outcome: Outcome) {
         self.publish(outcome);
+    }
+}
+
+/// The cell of a future that was suspended and given up, with the future still in it. Its drop
+/// tells the failure observer of `pool`, and drops the future.
+struct Unfinished {
+    job: Arc<dyn Polled>,
+    pool: Option<Arc<Lifecycle>>,
+}
+
+impl Drop for Unfinished {
+    fn drop(&mut self) {
+        if let Some(life) = &self.pool {
+            let (id, name) = (self.job.id(), self.job.name());
+            life.hooks.observe_unfinished(Outcome::Cancelled, id, name);
+        }
+        self.job.drop_remains();
     }
 }
 

@@ -83,12 +83,10 @@ impl Payload for WokenEntry {
         self.0.abandon_woken();
     }
 
-    /// The same as `abandon`. The job has started, so it is not reported as unstarted.
-    ///
-    /// What is given up comes from the pool's queue, where no woken entry ever is.
-    fn give_up(self, _id: JobId, _life: &Lifecycle, _ends: GivenUpAs) -> GivenUp {
-        self.abandon();
-        GivenUp::TakenElsewhere
+    /// Ends the job as `Cancelled`, if the future is due. It has started, so it counts so whatever
+    /// others are given up as.
+    fn give_up(self, _id: JobId, life: &Lifecycle, _ends: GivenUpAs) -> GivenUp {
+        self.0.give_up_woken(life)
     }
 
     fn name(&self) -> Option<&str> {

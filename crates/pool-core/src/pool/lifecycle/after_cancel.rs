@@ -27,6 +27,10 @@
 //! Remains may come late, from a submission that raced the end, or where the last worker was lost.
 //! The thread that leaves them counts the workers afterwards, and the last worker looks for remains
 //! after it is counted out. So one of the two finds them.
+//!
+//! A worker that is lost with its thread may leave stripes, also of a pool that is not cancelled.
+//! So once the last worker is counted out, its thread wakes all suspended futures. None that needs
+//! a worker suspends after that, since it would be polled by one.
 
 use std::collections::VecDeque;
 use std::mem;

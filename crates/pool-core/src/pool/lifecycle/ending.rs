@@ -37,6 +37,8 @@ pub(crate) struct Ending {
     held: Mutex<Option<Arc<dyn Any + Send + Sync>>>,
     /// The pool stops of itself once it is quiet: nobody is left to shut it down.
     stops_when_quiet: AtomicBool,
+    /// The last worker is out, and all futures that slept are in the list of woken ones.
+    is_deserted: AtomicBool,
     /// How far the calls of `shutdown` have come.
     pub(crate) progress: Mutex<Progress>,
 }
@@ -79,6 +81,20 @@ impl Ending {
         self.stops_when_quiet.load(Ordering::Acquire)
     }
 
+    /// The last worker is out, and what slept was woken: what needs a worker from here on is ended
+    /// by the thread that brings it. The caller makes a heavy fence, and ends what was there
+    /// before.
+    pub(super) fn desert(&self) {
+        self.is_deserted.store(true, Ordering::SeqCst);
+    }
+
+    /// Whether no worker is left, nor will come. The caller has made a light fence after it has
+    /// left something to the workers.
+    #[inline]
+    pub(crate) fn is_deserted(&self) -> bool {
+        self.is_deserted.load(Ordering::SeqCst)
+    }
+
     /// Keeps `engine` until every worker has left.
     ///
     /// If they have left already, it is let go before this returns.
@@ -98,8 +114,9 @@ impl Ending {
         drop(held);
     }
 
-    /// Notes a job that gives up as cancelled, if the end of the pool, whose phase this is, is why:
-    /// neither its handle nor its token asked.
+    /// Notes a job that ends as cancelled although neither its handle nor its token asked. So the
+    /// end of the pool, whose phase this is, is why; or the end of the threads that the pool
+    /// borrowed.
     #[cold]
     pub(crate) fn note_if_cut_short(
         &self,
@@ -108,7 +125,7 @@ impl Ending {
         was_asked: bool,
         phase: &AtomicPhase,
     ) {
-        if !was_asked && phase.is_cancelling() && !phase.is_forked() {
+        if !was_asked && !phase.is_forked() {
             let name = name.map(Box::from);
             self.progress.lock_unpoisoned().note_cut_short(id, name);
         }

@@ -7,8 +7,8 @@
 //! refused, or the closer counts it as in flight and waits for it.
 //!
 //! A submission whose push comes after the queue was taken out reads the phase again, finds the
-//! pool cancelling, and takes the queue out itself. So no task is left in a queue that nobody will
-//! look at.
+//! pool cancelling, or without a worker, and takes the queue out itself. So no task is left in a
+//! queue that nobody will look at.
 
 use std::sync::Arc;
 use std::task::Waker;
@@ -168,7 +168,7 @@ pub(crate) fn arrived(life: &Arc<Lifecycle>, take_queued: impl FnMut() -> Vec<Ta
 fn arrived_late(life: &Arc<Lifecycle>, take_queued: impl FnMut() -> Vec<Task>) {
     if life.phase.load() >= Phase::Cancelling {
         TakenOut::give_up_all(life, take_queued);
-    } else if life.roster.alive() == 0 {
-        TakenOut::abandon_all(life, take_queued);
+    } else if life.ending.is_deserted() {
+        TakenOut::end_all_without_workers(life, take_queued).tell(life);
     }
 }

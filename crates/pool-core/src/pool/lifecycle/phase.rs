@@ -80,8 +80,9 @@ impl AtomicPhase {
 
     /// Ends intake. The caller wakes the submitters that wait for room.
     pub(crate) fn end_intake(&self) {
-        self.advance(Phase::Draining);
-        machine::point(Point::Close);
+        if self.advance(Phase::Draining) {
+            machine::point(Point::Close);
+        }
         // ORDERING: partners are the light fences of `intake`. Each closer has its own, since each
         // may go on to read the ledger.
         heavy();

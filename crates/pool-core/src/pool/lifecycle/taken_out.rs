@@ -9,7 +9,7 @@
 //! the jobs captured is left to the workers. A waker that does not return holds up those that its
 //! thread has yet to call.
 
-use std::sync::Arc;
+use std::task::Waker;
 
 use super::Lifecycle;
 use crate::job::outcome::wake_contained;
@@ -30,54 +30,80 @@ impl TakenOut {
         Self { tasks }
     }
 
+    /// Ends all that waits for a worker of `life`, which has none: what `take` takes out of the
+    /// queue, and the futures that were woken. What is queued is abandoned; or given up, if a
+    /// shutdown has ended the grace. Calls no user code, except for the wakers of those that wait
+    /// for quiet, which there is by then.
+    #[cold]
+    pub(super) fn end_all_without_workers(
+        life: &Lifecycle,
+        mut take: impl FnMut() -> Vec<Task>,
+    ) -> Unheard {
+        let mut all = Unheard::default();
+        loop {
+            let queued = if life.is_cancelling() {
+                Self::give_up(life, &mut take)
+            } else {
+                Self::abandon(life, &mut take)
+            };
+            let woken = Self::abandon(life, || life.woken.take_all());
+            if queued.is_none() && woken.is_none() {
+                break;
+            }
+            queued.into_iter().chain(woken).for_each(|it| all.add(it));
+        }
+        all
+    }
+
     /// Gives up all that `take` takes out: it is called until it finds nothing.
     #[cold]
-    pub(crate) fn give_up_all(life: &Arc<Lifecycle>, mut take: impl FnMut() -> Vec<Task>) {
+    pub(crate) fn give_up_all(life: &Lifecycle, mut take: impl FnMut() -> Vec<Task>) {
         while Self::give_up_some(life, &mut take) {}
     }
 
     /// Gives up what `take` takes out at the end of `life`: the jobs are abandoned, or kept as
     /// tasks for the report if a shutdown asked for it. Returns false if it finds nothing.
-    ///
-    /// In a forked child nothing is touched: the parent's copies are run there.
-    pub(crate) fn give_up_some(life: &Arc<Lifecycle>, take: impl FnOnce() -> Vec<Task>) -> bool {
-        if life.phase.is_forked() {
-            return false;
-        }
-        let Some((taken, taking)) = Self::take(life, take) else {
-            return false;
-        };
+    pub(crate) fn give_up_some(life: &Lifecycle, take: impl FnOnce() -> Vec<Task>) -> bool {
+        let unheard = Self::give_up(life, take);
+        let has_taken = unheard.is_some();
+        unheard.into_iter().for_each(|it| it.tell(life));
+        has_taken
+    }
+
+    /// Does the same, and leaves it to the caller to tell. `None`: there is nothing.
+    fn give_up(life: &Lifecycle, take: impl FnOnce() -> Vec<Task>) -> Option<Unheard> {
+        let (taken, taking) = Self::take(life, take)?;
         if !taking.keeps {
-            taken.abandon(life, GivenUpAs::Unstarted, taking);
-            return true;
+            return Some(taken.end(life, GivenUpAs::Unstarted));
         }
         let unstarted = taken.take_off_the_books(life);
         let late = life.ending.progress.lock_unpoisoned().keep(unstarted);
-        Self::new(late).abandon(life, GivenUpAs::OffTheBooks, taking);
-        true
+        Some(Self::new(late).end(life, GivenUpAs::OffTheBooks))
     }
 
-    /// Abandons all that `take` takes out, since no worker is left to run it.
-    pub(super) fn abandon_all(life: &Arc<Lifecycle>, mut take: impl FnMut() -> Vec<Task>) {
-        while let Some((taken, taking)) = Self::take(life, &mut take) {
-            taken.abandon(life, GivenUpAs::Abandoned, taking);
-        }
+    /// Abandons what `take` takes out, since no worker is left to run it. `None`: there is nothing.
+    fn abandon(life: &Lifecycle, take: impl FnOnce() -> Vec<Task>) -> Option<Unheard> {
+        let (taken, _taking) = Self::take(life, take)?;
+        Some(taken.end(life, GivenUpAs::Abandoned))
     }
 
-    /// Takes some out. `None`: there is nothing.
+    /// Takes some out. `None`: there is nothing, or this is a forked child, where nothing is
+    /// touched: the parent's copies are run there.
     fn take<'a>(
         life: &'a Lifecycle,
         take: impl FnOnce() -> Vec<Task>,
     ) -> Option<(Self, Taking<'a>)> {
+        if life.phase.is_forked() {
+            return None;
+        }
         let mut taking = Taking::begin(life);
         let tasks = take();
         taking.has_taken = !tasks.is_empty();
         taking.has_taken.then_some((Self { tasks }, taking))
     }
 
-    /// Resolves the jobs as abandoned, and then tells all whom that concerns. The `taking` is over
-    /// once they are in the books.
-    fn abandon(self, life: &Arc<Lifecycle>, ends: GivenUpAs, taking: Taking<'_>) {
+    /// Ends the jobs in the books and for their handles. The taking is over after that.
+    fn end(self, life: &Lifecycle, ends: GivenUpAs) -> Unheard {
         let mut waiters = Vec::new();
         let mut notes = Vec::with_capacity(self.tasks.len());
         let give_up = |task: Task| {
@@ -99,18 +125,11 @@ impl TakenOut {
             life.ending.progress.lock_unpoisoned().note_unstarted(notes);
         }
         let has_left = life.chores.leave_remains(remains);
-        drop(taking);
-        if has_left {
-            life.notify();
-        }
-        waiters.into_iter().for_each(wake_contained);
-        if has_left {
-            life.chores.drop_late_remains(life);
-        }
+        Unheard { waiters, has_left }
     }
 
     /// Takes them off the books of `life`, for somebody else to run.
-    pub(crate) fn hand_over(self, life: &Arc<Lifecycle>) -> Vec<Task> {
+    pub(crate) fn hand_over(self, life: &Lifecycle) -> Vec<Task> {
         let unstarted = self.take_off_the_books(life);
         life.tell_watchers();
         unstarted
@@ -118,13 +137,42 @@ impl TakenOut {
 
     /// What is left to be run: a job that was cancelled meanwhile is in the books already, and has
     /// nothing left to run.
-    fn take_off_the_books(self, life: &Arc<Lifecycle>) -> Vec<Task> {
+    fn take_off_the_books(self, life: &Lifecycle) -> Vec<Task> {
         let tasks = self.tasks.into_iter();
         let unstarted: Vec<Task> = tasks
             .filter(|task| task.change_pool(life, None).is_changed())
             .collect();
         life.ledger.give_back(unstarted.len() as u64);
         unstarted
+    }
+}
+
+/// Jobs that were taken out are ended, and those whom that concerns have not heard of it.
+#[derive(Default)]
+#[must_use = "somebody may wait"]
+pub(super) struct Unheard {
+    /// Those that wait for the handles.
+    waiters: Vec<Waker>,
+    /// Whether something was left to be dropped.
+    has_left: bool,
+}
+
+impl Unheard {
+    fn add(&mut self, other: Self) {
+        self.waiters.extend(other.waiters);
+        self.has_left |= other.has_left;
+    }
+
+    /// Wakes those that wait, and a worker to drop what is left; if there is none any more, that is
+    /// dropped here. Called with no task being taken out on this thread.
+    pub(super) fn tell(self, life: &Lifecycle) {
+        if self.has_left {
+            life.notify();
+        }
+        self.waiters.into_iter().for_each(wake_contained);
+        if self.has_left {
+            life.chores.drop_late_remains(life);
+        }
     }
 }
 

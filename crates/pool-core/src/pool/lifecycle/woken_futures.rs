@@ -5,10 +5,18 @@
 //! dequeuers where a thread is between claim and mark, and that thread notifies a worker
 //! afterwards. A worker that is about to leave for good, which nobody could notify any more, must
 //! not be misled by that: it asks [`may_come`](WokenFutures::may_come).
+//!
+//! # A wake as the last worker is lost
+//! Nobody is left to notify, so the entry is given up, which ends its future. The thread that loses
+//! the worker says that the pool is deserted, makes a heavy fence, and then takes out what is in
+//! the list. A wake adds its entry, makes the light fence of the notice, and then looks whether the
+//! pool is deserted. So one of the two finds the entry.
 
+use std::iter;
 use std::mem::{self, MaybeUninit};
 
 use super::Lifecycle;
+use super::taken_out::TakenOut;
 use crate::cell::future::queue_side::WokenEntry;
 use crate::queue::segments::Segments;
 use crate::task::{Task, TaskPlace, TaskRef};
@@ -31,7 +39,8 @@ impl WokenFutures {
         }
     }
 
-    /// A woken future of `life` comes back; never refused (`R803`).
+    /// A woken future of `life` comes back; never refused (`R803`). If no worker is left, it ends
+    /// here, and is dropped.
     pub(crate) fn requeue(&self, task: Task, life: &Lifecycle) {
         if life.phase.is_forked() {
             // Its slot is in the parent; what another thread was about to do to the list stays half
@@ -43,6 +52,16 @@ impl WokenFutures {
         let pushed = self.entries.push(TaskRef::new(&mut place, task), || ());
         assert!(pushed.is_ok(), "it has no bound");
         life.notify();
+        // ORDERING: `notify` begins with a light fence, after the push; its partner is the heavy
+        // one in `Lifecycle::end_without_workers`.
+        if life.ending.is_deserted() {
+            TakenOut::end_all_without_workers(life, Vec::new).tell(life);
+        }
+    }
+
+    /// Takes all entries out, in order.
+    pub(super) fn take_all(&self) -> Vec<Task> {
+        iter::from_fn(|| self.pop()).collect()
     }
 
     /// Takes the future that was woken first.
@@ -97,7 +116,7 @@ impl WokenFutures {
     }
 
     /// Returns whether an entry is queued, or is just being queued by another thread.
-    pub(super) fn may_come(&self) -> bool {
+    pub(crate) fn may_come(&self) -> bool {
         self.entries.has_claims()
     }
 }

@@ -260,6 +260,7 @@ fn a_pool_without_handles_stops() {
 fn no_future_is_left_asleep_by_the_last_worker() {
     model(|| {
         let life = life();
+        life.worker_alive();
         let sleeper = {
             let life = StdArc::clone(&life);
             thread::spawn(move || {
@@ -288,6 +289,7 @@ fn no_future_is_left_asleep_by_the_last_worker() {
 fn no_woken_future_is_left_by_the_last_worker() {
     model(|| {
         let life = life();
+        life.worker_alive();
         life.stop();
         let other = {
             let life = StdArc::clone(&life);

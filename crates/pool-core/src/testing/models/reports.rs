@@ -74,6 +74,22 @@ fn a_submission_that_races_the_loss_of_the_last_worker_is_accounted_for() {
     });
 }
 
+/// A future is woken as the last worker is lost: one of the two threads drops it.
+#[test]
+fn a_wake_that_races_the_loss_of_the_last_worker_is_not_left() {
+    model(|| {
+        let life = life();
+        life.worker_alive();
+        let lost = {
+            let life = StdArc::clone(&life);
+            thread::spawn(move || life.worker_lost(0, Vec::new))
+        };
+        life.woken.requeue(nothing(), &life);
+        lost.join().unwrap();
+        assert!(!life.woken.may_come(), "it is left behind");
+    });
+}
+
 fn give_up_one(life: &StdArc<Lifecycle>, queue: &Mutex<Vec<Task>>) {
     let take = || Vec::from_iter(queue.lock().unwrap().pop());
     assert!(TakenOut::give_up_some(life, take));

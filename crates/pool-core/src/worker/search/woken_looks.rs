@@ -21,7 +21,7 @@ const LOOKS_PASSING_OVER: u32 = 7;
 
 /// What one search has seen of the list of woken futures.
 #[derive(Default)]
-pub(super) struct WokenLooks {
+pub(crate) struct WokenLooks {
     /// The position of the first future as of the last look, and whether there was one.
     seen: Option<(usize, bool)>,
     /// How many looks are still to pass over the list.
@@ -32,7 +32,7 @@ pub(super) struct WokenLooks {
 
 impl WokenLooks {
     /// Looks at the list. Returns whether there is something for this worker.
-    pub(super) fn look(&mut self, life: &Lifecycle) -> bool {
+    pub(crate) fn look(&mut self, life: &Lifecycle) -> bool {
         if self.passing_over != 0 {
             self.passing_over -= 1;
             return false;
@@ -53,7 +53,7 @@ impl WokenLooks {
     }
 
     /// Returns whether woken futures have come and gone since the last call.
-    pub(super) fn take_moved(&mut self) -> bool {
+    pub(crate) fn take_moved(&mut self) -> bool {
         std::mem::take(&mut self.has_moved)
     }
 }
