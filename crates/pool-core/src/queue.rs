@@ -146,8 +146,8 @@ pub trait TaskQueue: Send + Sync + 'static {
     /// [`push_unbounded`](Self::push_unbounded) does.
     ///
     /// A worker may take the first of them while others are still to be pushed, and push children.
-    /// So a queue with a bound takes the places of all before it queues the first. The default
-    /// pushes one after the other.
+    /// So a queue with a bound overrides this, and takes the places of all before it queues the
+    /// first. The default pushes one after the other.
     fn push_all_unbounded(&self, tasks: Vec<Task>) {
         for task in tasks {
             self.push_unbounded(task);

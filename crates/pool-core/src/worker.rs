@@ -585,16 +585,6 @@ impl Worker {
         result
     }
 
-    /// Runs a poll in place, within the job that joined or woke it, and counts it among the jobs on
-    /// this stack.
-    #[inline]
-    pub(crate) fn nested<R>(&self, run: impl FnOnce() -> R) -> R {
-        self.0.nested.set(self.0.nested.get() + 1);
-        let result = run();
-        self.0.nested.set(self.0.nested.get() - 1);
-        result
-    }
-
     /// Returns when the job that was begun last started, in nanoseconds of the pool's age. The
     /// clock behind it is read for some jobs only.
     pub(crate) fn last_reading(&self) -> u64 {

@@ -20,8 +20,8 @@
 //! # Who may still have it
 //! A submission finds the newest generation without a count or a lock ([`Published`]), so one may
 //! be inside a generation that was just let go. It is dropped once nobody is. That is looked after
-//! as a generation ends, at each swap, and at each look at the books: a submission may be held up
-//! by what it wakes, and a swap may be made within one.
+//! as a generation ends, at each swap, and by each call of `stats`: a submission may be held up by
+//! what it wakes, and a swap may be made within one.
 //!
 //! # The books
 //! The list of generations and the past are behind a lock that is held for a look at the counts, or
@@ -112,7 +112,7 @@ struct Generation {
     /// How many came before.
     number: u64,
     backend: Backend,
-    /// Dropped with the generation, which waits for nothing: it has stopped by then.
+    /// Dropped with the generation, which waits for no job: it has stopped by then.
     pool: Box<dyn Strategy>,
 }
 
@@ -562,7 +562,7 @@ impl Executor for Inner {
         let moving = self.moving.load(Ordering::SeqCst);
         let tally = books.tally().allowing(moving);
         drop(books);
-        self.newest.collect();
+        self.newest.collect_at_once();
         tally.of_one_pool().stats(Some(self.config.capacity()))
     }
 
@@ -577,10 +577,7 @@ impl Executor for Inner {
         let Some(books) = self.books() else {
             return self.newest.read(|newest| newest.pool.pools());
         };
-        let pools = pools_of(&books.alive);
-        drop(books);
-        self.newest.collect();
-        pools
+        pools_of(&books.alive)
     }
 }
 

@@ -490,8 +490,8 @@ mutants! {
         heavy();" =>
             "if !MUTANT { heavy(); }";
         collector_does_not_look: "a replaced value is dropped while a reader is inside", in "sys::published",
-            "if !readers.are_left(own) {" =>
-            "if !readers.are_left(own) && !MUTANT {";
+            "if !readers.are_left(own, most) {" =>
+            "if !readers.are_left(own, most) && !MUTANT {";
         published_relaxed: "a value is published without a release", in "sys::published",
             "let former = self.current.swap(value, Ordering::AcqRel);" =>
             "let former = self.current.swap(value, if MUTANT { Ordering::Relaxed } else { Ordering::AcqRel });";

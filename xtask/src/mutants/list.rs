@@ -229,7 +229,7 @@ mutants! {
     }
     "pool failures ending::a_wait_that_outlives_its_job_leaves_nobody_else_out" {
         a_job_is_left_out_after_its_end: "a wait leaves out a job that is over", in "pool::lifecycle::excluded_waiters",
-            "gone.for_each(|name| list.forget(name));" => "";
+            "gone.for_each(|name| list.forget(Place::OnStack(name)));" => "";
     }
     "pool-channel conformance r603_a_submission_races_the_close" {
         what_did_not_start_is_forgotten: "what is queued when the pool is cancelled has no end", in "pool::lifecycle::taken_out",

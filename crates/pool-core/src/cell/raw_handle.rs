@@ -137,7 +137,7 @@ impl<T, E> RawHandle<T, E> {
     /// polls blocks a worker that polls a runtime's futures, it is made on the thread where the
     /// closures of the worker's slot run.
     pub(crate) fn await_on_slot_thread_of(&self, worker: &Worker, waker: &Waker) {
-        if worker.is_hosting() && worker.keeps_place() {
+        if worker.is_hosting() && worker.keeps_place() && !worker.life().is_forked() {
             // Without such a thread, it is left to the pool.
             let _made = worker.on_slot_thread(|worker| self.await_on(worker, waker));
         } else {

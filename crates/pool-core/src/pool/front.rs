@@ -19,7 +19,7 @@ pub trait Front: Executor {
     fn ended(&self, life: &Lifecycle);
 
     /// The grace of a generation is over: gives up what is queued in all of those whose grace is
-    /// over. Runs no code of the user's.
+    /// over. Runs no job's code; see [`Lifecycle::worker_lost`] for the one exception.
     fn cancel_those_due(&self);
 }
 

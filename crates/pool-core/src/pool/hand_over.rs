@@ -36,8 +36,8 @@ use crate::task::{Changed, Task};
 /// A pool that can be a generation of one that is swapped.
 ///
 /// The steps are called in the order of the module's head, by one thread at a time: the one that
-/// swaps. [`end`](Self::end), [`cancel_if_due`](Self::cancel_if_due) and [`tally`](Self::tally) may
-/// be called by any thread at any time.
+/// swaps. The other methods may be called by any thread at any time; and so may
+/// [`leave`](Self::leave) be, as the last handle goes.
 pub trait HandOver: Shutdown {
     /// Ends intake and gives away all that has not started. Wakes nobody; running jobs go on.
     ///
@@ -53,7 +53,7 @@ pub trait HandOver: Shutdown {
     /// this returns.
     fn adopt(&self, retired: Retired) -> Adopted;
 
-    /// Ends the workers of a retired pool after its last running job. No thread waits for them.
+    /// Closes the pool, and ends its workers after its last job. No thread waits for them.
     ///
     /// The engine is kept until the last worker has left.
     fn leave(&self);

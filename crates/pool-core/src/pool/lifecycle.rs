@@ -341,9 +341,9 @@ impl Lifecycle {
 
     /// Counts out worker `index`, which has left its slot for good.
     ///
-    /// Called once for each worker, after its last job and its stop hook. The last one ends the
-    /// clock, drops what is left of jobs that were given up, and lets go of an engine that nobody
-    /// else holds.
+    /// Called once for each worker, after its last job and its stop hook. With the last one the
+    /// pool is closed, and what still waits for a worker ends; the clock of a stopped pool ends,
+    /// and an engine that nobody else holds is let go of.
     ///
     /// # Panics
     /// If the pool has no worker of this index.
@@ -388,8 +388,8 @@ impl Lifecycle {
     }
 
     /// Ends all that waits for a worker, since the last one is out. Where it has left by itself,
-    /// that is little or nothing. No user code is called before all of it has ended: that may wait
-    /// for the pool.
+    /// that is little or nothing. No destructor is called before all of it has ended, nor a waker
+    /// of those that wait for its handles: they may wait for the pool.
     #[cold]
     fn end_without_workers(&self, queued: impl FnMut() -> Vec<Task>) {
         // Before it is said that nobody is left: so all of them are in the list of woken ones, and
@@ -399,9 +399,12 @@ impl Lifecycle {
         // ORDERING: the heavy fence in this is the partner of the light ones of `arrived` and
         // `WokenFutures::requeue`: either that side sees that nobody is left, or this one sees what
         // that side has brought.
-        self.phase.end_intake();
+        let has_closed = self.phase.end_intake();
         let ended = TakenOut::end_all_without_workers(self, queued);
-        self.room.wake_all();
+        if has_closed {
+            // Otherwise who closed it does so; the line may be that of a newer generation.
+            self.room.wake_all();
+        }
         ended.tell(self);
         self.chores.drop_late_remains(self);
     }
@@ -504,7 +507,8 @@ impl Lifecycle {
 
     /// The grace is over: queued jobs will not start, running ones are asked to stop, suspended
     /// futures are dropped. Takes a time that does not depend on how many these are, and runs no
-    /// user code, so the thread that keeps the time may call it. Idempotent.
+    /// job's code, so the thread that keeps the time may call it; except that on borrowed threads a
+    /// spawner may drop the run that it is called with, and the last worker with it. Idempotent.
     pub(crate) fn begin_cancel(&self) {
         if !self.phase.advance(Phase::Cancelling) {
             return;

@@ -31,7 +31,7 @@ use std::sync::Arc;
 use crate::sys::sync::{AtomicPtr, LockExt, Mutex, Ordering};
 #[cfg(all(target_os = "linux", not(pool_loom), not(miri)))]
 pub(crate) use readers::open_after_a_fork;
-use readers::{Reader, Readers};
+use readers::{MOST_LOOKS, Reader, Readers};
 
 /// A value that is read at the cost of a few instructions, and replaced at some more.
 ///
@@ -92,13 +92,13 @@ impl<T: Send + Sync> Published<T> {
     }
 
     /// Drops the values put aside, if no thread is inside at any of `readers` except the caller's
-    /// `own`; otherwise keeps them.
-    fn collect_at(&self, readers: &Readers, own: Option<&Reader>) {
+    /// `own`, by the last of `most` looks; otherwise keeps them.
+    fn collect_at(&self, readers: &Readers, own: Option<&Reader>, most: usize) {
         let replaced = std::mem::take(&mut *self.replaced.lock_unpoisoned());
         if replaced.is_empty() {
             return;
         }
-        if !readers.are_left(own) {
+        if !readers.are_left(own, most) {
             self.replaced.lock_unpoisoned().extend(replaced);
         }
         // Otherwise they are dropped here, with the lock free: that may be the end of a pool.
@@ -132,7 +132,12 @@ impl<T: Send + Sync> Published<T> {
     /// time for readers to leave; what cannot be dropped stays for the next call. Within a read on
     /// the same thread nothing is dropped.
     pub fn collect(&self) {
-        self.collect_at(&readers::ALL, readers::known());
+        self.collect_at(&readers::ALL, readers::known(), MOST_LOOKS);
+    }
+
+    /// Does the same, and waits for nobody.
+    pub fn collect_at_once(&self) {
+        self.collect_at(&readers::ALL, readers::known(), 1);
     }
 }
 
@@ -210,7 +215,7 @@ pub(crate) mod models {
             };
             let (published, readers) = &*shared;
             published.replace(Value::new(2));
-            published.collect_at(readers, None);
+            published.collect_at(readers, None, MOST_LOOKS);
             reader.join().unwrap();
         });
     }

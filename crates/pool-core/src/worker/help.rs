@@ -130,6 +130,47 @@ impl Help {
     }
 }
 
+/// A part of the list that one wait has for itself, until this is dropped, by a panic too.
+struct Part<'a> {
+    worker: &'a Worker,
+    /// Where it begins, and where the one around it does.
+    begin: usize,
+    outer: usize,
+    /// Whether a helper polls around it.
+    is_helping: bool,
+}
+
+impl<'a> Part<'a> {
+    #[inline]
+    fn begin(worker: &'a Worker) -> Self {
+        let help = &worker.0.help;
+        let begin = help.futures.borrow().len();
+        Self {
+            worker,
+            begin,
+            outer: help.base.replace(begin),
+            is_helping: help.is_helping.replace(false),
+        }
+    }
+
+    /// Takes what is left in it off the list.
+    #[inline]
+    fn cut_off(&self) -> Vec<Arc<dyn Awaited>> {
+        self.worker.cut_off(self.begin)
+    }
+}
+
+impl Drop for Part<'_> {
+    #[inline]
+    fn drop(&mut self) {
+        let rest = self.cut_off();
+        let help = &self.worker.0.help;
+        help.is_helping.set(self.is_helping);
+        help.base.set(self.outer);
+        drop(rest);
+    }
+}
+
 impl Worker {
     /// Runs a job in place, with a part of the list of its own. When the job returns, its waits are
     /// over: the helper's waker is taken out of the jobs that are left in that part.
@@ -145,15 +186,19 @@ impl Worker {
     /// Runs `run` with a part of the list of its own. Returns what is left in that.
     #[inline]
     fn apart<R>(&self, run: impl FnOnce() -> R) -> (R, Vec<Arc<dyn Awaited>>) {
-        let help = &self.0.help;
-        let before = help.futures.borrow().len();
-        let base = help.base.replace(before);
-        let is_helping = help.is_helping.replace(false);
+        let part = Part::begin(self);
         let result = run();
-        help.is_helping.set(is_helping);
-        let rest = self.cut_off(before);
-        help.base.set(base);
-        (result, rest)
+        (result, part.cut_off())
+    }
+
+    /// Runs one poll of a wait that blocks, within a job. Whatever the job is, its suspension does
+    /// not free the worker; and what is awaited in the poll is helped within it, although the job
+    /// itself may be one that is helped.
+    pub(crate) fn blocking_poll<R>(&self, poll: impl FnOnce() -> R) -> R {
+        let (result, rest) = self.apart(|| self.keeping_place(poll));
+        // The drop of a future may be user code: with nothing borrowed.
+        drop(rest);
+        result
     }
 
     /// Waits for `future` on this worker, helping; `wait` sleeps until the helper's waker is

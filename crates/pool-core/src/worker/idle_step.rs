@@ -116,7 +116,7 @@ impl Worker {
         self.0.pace.begin(now, self.0.tick.get());
     }
 
-    /// Searches a while; and on, while woken futures come and go.
+    /// Searches a while; and on, while woken futures come and go, if no other worker searches.
     fn search<E: Engine>(&self, engine: &E) -> Looked {
         let life = self.life();
         let mut woken = WokenLooks::default();
@@ -131,7 +131,7 @@ impl Worker {
             };
             let has_rivals = || life.roster.sleep.has_rivals();
             match self.0.search.look(has_work, has_rivals) {
-                Looked::Nothing if woken.take_moved() => machine::yield_now(),
+                Looked::Nothing if woken.is_worth_more() && !has_rivals() => machine::yield_now(),
                 looked => return looked,
             }
         }

@@ -343,7 +343,7 @@ fn poll_to_end<F: Future>(
     let mut poll = || future.as_mut().poll(&mut cx);
     loop {
         let polled = match worker {
-            Some(worker) => worker.keeping_place(&mut poll),
+            Some(worker) => worker.blocking_poll(&mut poll),
             None => poll(),
         };
         if let Poll::Ready(output) = polled {

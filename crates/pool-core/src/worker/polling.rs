@@ -5,6 +5,7 @@
 //! that blocks, or a future that such a job drives, keeps the worker while it waits, so it must
 //! make progress on what it awaits itself. The methods here tell the two apart.
 
+use std::cell::Cell;
 use std::sync::Arc;
 
 use crate::job::id::JobId;
@@ -22,14 +23,38 @@ pub(crate) struct Polling {
     noted: usize,
 }
 
+/// Counts one more of something on a worker's stack until it is dropped, by a panic too.
+struct Counted<'a>(&'a Cell<usize>);
+
+impl<'a> Counted<'a> {
+    #[inline]
+    fn one_more(count: &'a Cell<usize>) -> Self {
+        count.set(count.get() + 1);
+        Self(count)
+    }
+}
+
+impl Drop for Counted<'_> {
+    #[inline]
+    fn drop(&mut self) {
+        self.0.set(self.0.get() - 1);
+    }
+}
+
 impl Worker {
     /// Runs a poll of a future whose suspension does not free its worker: one that a joiner drives,
     /// or one that a job blocks on.
     pub(crate) fn keeping_place<R>(&self, poll: impl FnOnce() -> R) -> R {
-        self.0.keeping.set(self.0.keeping.get() + 1);
-        let result = poll();
-        self.0.keeping.set(self.0.keeping.get() - 1);
-        result
+        let _counted = Counted::one_more(&self.0.keeping);
+        poll()
+    }
+
+    /// Runs a poll in place, within the job that joined or woke it, and counts it among the jobs on
+    /// this stack.
+    #[inline]
+    pub(crate) fn nested<R>(&self, run: impl FnOnce() -> R) -> R {
+        let _counted = Counted::one_more(&self.0.nested);
+        run()
     }
 
     /// Notes which future is being polled here. Returns the one around it, to be passed to
@@ -79,5 +104,31 @@ impl Worker {
     /// does not free it, or that of a closure, which may well await in an executor of its own.
     pub(crate) fn keeps_place(&self) -> bool {
         self.0.keeping.get() > 0 || !self.is_polling()
+    }
+}
+
+#[cfg(all(test, not(pool_loom)))]
+mod tests {
+    use std::panic::{AssertUnwindSafe, catch_unwind};
+
+    use crate::job::id::JobId;
+    use crate::pool::config::PoolConfig;
+    use crate::pool::engine::Engine;
+    use crate::testing::noop_engine::NoopEngine;
+    use crate::worker::Worker;
+
+    /// A decorated executor may panic within a submission that waits.
+    #[test]
+    fn a_wait_that_panics_keeps_the_worker_no_longer() {
+        let mut config = PoolConfig::default();
+        config.set_workers(1);
+        let engine = NoopEngine::start(config, None).expect("it starts nothing");
+        let worker = Worker::new(&engine, 0, 0, false);
+        let outer = worker.begin_polling(JobId::next());
+        assert!(!worker.keeps_place(), "its suspension frees the worker");
+        let poll = || worker.blocking_poll(|| panic!("from the wait"));
+        assert!(catch_unwind(AssertUnwindSafe(poll)).is_err());
+        assert!(!worker.keeps_place());
+        drop(worker.end_polling(outer));
     }
 }

@@ -75,7 +75,7 @@ pub(super) struct Search {
     turns: Cell<u32>,
     /// How many of those it takes until the worker sleeps.
     bearable: Cell<u32>,
-    /// When the worker had spun in vain in its last search, and began to yield.
+    /// When the worker began to yield in its last search, if that was in vain.
     idle_since: Cell<Option<Instant>>,
 }
 
@@ -99,12 +99,13 @@ impl Search {
         self.losses.set(0);
     }
 
-    /// Returns the moment at which the last search began to yield, if it did.
+    /// Returns the moment at which the last search began to yield, if it was in vain.
     pub(super) fn idle_since(&self) -> Option<Instant> {
         self.idle_since.get()
     }
 
-    /// Notes that the worker has slept until `now`.
+    /// Notes that the worker has slept until `now`, if its last search was in vain; otherwise its
+    /// slot was only elsewhere.
     pub(super) fn has_slept(&self, now: Instant) {
         if let Some(since) = self.idle_since.take() {
             let is_soon = now.saturating_duration_since(since) < SOON;
@@ -146,6 +147,7 @@ impl Search {
                 None => return Looked::Nothing,
             }
         }
+        self.idle_since.set(None);
         if has_rivals() {
             self.losses.set(self.losses.get() + 1);
         }

@@ -240,10 +240,11 @@ impl Sleep {
         self.word.load(Ordering::Relaxed) & !FENCED != 0
     }
 
-    /// Returns whether a worker neither sleeps nor searches. Out of date at once.
-    pub(crate) fn is_somebody_active(&self) -> bool {
+    /// Returns whether one of the workers that are `alive` neither sleeps nor searches. Out of date
+    /// at once.
+    pub(crate) fn is_somebody_active(&self, alive: usize) -> bool {
         let word = self.word.load(Ordering::Relaxed);
-        sleeping(word) + searching(word) < self.workers
+        sleeping(word) + searching(word) < alive as u64
     }
 
     /// Takes a sleeper off the stack for a caller that has work for its slot already. It is not

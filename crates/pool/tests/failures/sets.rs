@@ -2,7 +2,7 @@
 
 use std::convert::Infallible;
 use std::future::{Future, pending, poll_fn};
-use std::pin::pin;
+use std::pin::{Pin, pin};
 use std::sync::Arc;
 use std::sync::mpsc;
 use std::task::{Context, Poll, Wake, Waker};
@@ -108,7 +108,6 @@ fn a_set_in_a_job_runs_its_jobs_in_place_in_linear_time() {
     });
 }
 
-/// The first error leaves the function, and cancels the rest.
 /// The wait blocks the only worker, although the job is a future: so it makes progress on the set's
 /// jobs itself, on a thread where closures may block.
 #[test]
@@ -151,6 +150,39 @@ async fn yields(n: u32) -> u32 {
     n
 }
 
+/// A future that is polled by one that blocks on it blocks on others in turn; so does one that a
+/// closure joins.
+#[test]
+fn a_set_in_a_future_that_is_helped_makes_progress_on_its_jobs() {
+    each_backend(|backend| {
+        let pool = on(backend, 1, 64);
+        let outer = pool.spawn_future(nested_sets(pool.clone(), 3));
+        assert_eq!(value(outer.expect("there is room")), 3, "{backend}");
+        let inner = pool.clone();
+        let joiner = pool.spawn(move || {
+            let future = inner.spawn_future(nested_sets(inner.clone(), 2));
+            future.expect("there is room").join().expect("it completes")
+        });
+        assert_eq!(value(joiner.expect("there is room")), 2, "{backend}");
+        ends_clean(&pool);
+    });
+}
+
+/// A future that blocks on a set of one that does the same, this many deep.
+fn nested_sets(pool: Pool, depth: u32) -> Pin<Box<dyn Future<Output = u32> + Send>> {
+    Box::pin(async move {
+        if depth == 0 {
+            return yields(0).await;
+        }
+        let mut set = JobSet::new(&pool);
+        let inner = nested_sets(pool.clone(), depth - 1);
+        set.spawn_future(inner).expect("there is room");
+        let below = set.join_next().expect("the set has a job");
+        below.expect("it completes") + 1
+    })
+}
+
+/// The first error leaves the function, and cancels the rest.
 fn first_error(pool: &Pool) -> Result<(), JobError<&'static str>> {
     let mut set = JobSet::new(pool);
     set.submit(until_cancelled).expect("the pool is open");

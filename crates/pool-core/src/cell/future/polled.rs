@@ -299,6 +299,8 @@ impl<S: Source> Polled for AsyncCell<S> {
             .end(self.id, Outcome::Cancelled, &life.ledger);
         let pool = self.links.lock_unpoisoned().pool.take();
         let ended = self.state.end(Outcome::Cancelled);
+        // What it waits for is dropped with it, which comes later.
+        life.excluded_waiters.forget_future(self.id);
         life.ledger.over(None);
         let waiter = self.waker_of_waiter(ended);
         let id = self.id;

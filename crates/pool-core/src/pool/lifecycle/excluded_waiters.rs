@@ -90,7 +90,15 @@ impl ExcludedWaiters {
             return;
         }
         let mut list = self.list.lock_unpoisoned();
-        gone.for_each(|name| list.forget(name));
+        gone.for_each(|name| list.forget(Place::OnStack(name)));
+        self.len.store(list.waits.len(), Ordering::Relaxed);
+    }
+
+    /// Future `id`, which is suspended, ends without being polled again, and so is left out of no
+    /// wait.
+    pub(crate) fn forget_future(&self, id: JobId) {
+        let mut list = self.list.lock_unpoisoned();
+        list.forget(Place::Future(id));
         self.len.store(list.waits.len(), Ordering::Relaxed);
     }
 
@@ -173,10 +181,13 @@ impl List {
         }
     }
 
-    /// Takes a closure out of the list, whatever waits it is in.
-    fn forget(&mut self, name: StackName) {
-        let waits = self.waits.remove(&Place::OnStack(name));
-        self.ending -= usize::from(waits.is_some_and(|waits| waits.end > 0));
+    /// Takes a job out of the list, whatever waits it is in. These leave it in vain later.
+    fn forget(&mut self, place: Place) {
+        let waits = self.waits.remove(&place);
+        if waits.is_some_and(|waits| waits.end > 0) {
+            self.ending -= 1;
+            self.ending_futures -= usize::from(place.is_future());
+        }
     }
 }
 

@@ -78,14 +78,16 @@ impl AtomicPhase {
         self.advance(Phase::Forked);
     }
 
-    /// Ends intake. The caller wakes the submitters that wait for room.
-    pub(crate) fn end_intake(&self) {
-        if self.advance(Phase::Draining) {
+    /// Ends intake. The caller wakes the submitters that wait for room. True if this call ended it.
+    pub(crate) fn end_intake(&self) -> bool {
+        let has_ended = self.advance(Phase::Draining);
+        if has_ended {
             machine::point(Point::Close);
         }
         // ORDERING: partners are the light fences of `intake`. Each closer has its own, since each
         // may go on to read the ledger.
         heavy();
+        has_ended
     }
 
     /// Moves the phase forward. True if this call did.

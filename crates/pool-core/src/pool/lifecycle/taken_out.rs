@@ -32,8 +32,8 @@ impl TakenOut {
 
     /// Ends all that waits for a worker of `life`, which has none: what `take` takes out of the
     /// queue, and the futures that were woken. What is queued is abandoned; or given up, if a
-    /// shutdown has ended the grace. Calls no user code, except for the wakers of those that wait
-    /// for quiet, which there is by then.
+    /// shutdown has ended the grace. Calls no user code, except for the wakers of those that watch
+    /// the pool.
     #[cold]
     pub(super) fn end_all_without_workers(
         life: &Lifecycle,

@@ -24,7 +24,7 @@ use crate::sys::sync::{AtomicBool, AtomicPtr, AtomicUsize, Ordering, yield_now};
 
 /// How many times in all a collector looks again at readers at which a thread is inside: for about
 /// as long as a thread may be kept from its core.
-const MOST_LOOKS: usize = if cfg!(pool_loom) { 1 } else { 10_000 };
+pub(super) const MOST_LOOKS: usize = if cfg!(pool_loom) { 1 } else { 10_000 };
 
 /// Where one thread says whether it reads. It is never freed while the process runs: a thread that
 /// ends leaves it to another.
@@ -134,11 +134,11 @@ impl Readers {
     }
 
     /// Returns true if all reads that began before this call are over. Returns false if one of them
-    /// does not end for a while, or is the caller's own, whose reader is `own`.
-    pub(super) fn are_left(&self, own: Option<&Reader>) -> bool {
+    /// does not end within `most` looks, or is the caller's own, whose reader is `own`.
+    pub(super) fn are_left(&self, own: Option<&Reader>, most: usize) -> bool {
         // ORDERING: partner is the light fence in `enter` and `enter_crowd`.
         heavy();
-        let mut looks = MOST_LOOKS;
+        let mut looks = most;
         let mut is_left = |depth: &AtomicUsize| {
             // ORDERING: Acquire pairs with the Release of the thread that left.
             while depth.load(Ordering::Acquire) != 0 {

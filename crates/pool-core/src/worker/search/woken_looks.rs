@@ -11,7 +11,8 @@
 //! several, or if no worker is active. A poll that goes on after it has woken another future delays
 //! that one by these looks, a microsecond or two.
 //!
-//! While woken futures come and go, the searcher does not sleep: the next wake would resume it.
+//! While woken futures come and go, the last worker that searches does not sleep: the next wake
+//! would resume it.
 
 use crate::pool::lifecycle::Lifecycle;
 
@@ -38,8 +39,10 @@ impl WokenLooks {
             return false;
         }
         let woken = life.woken.about_len();
-        if woken > 1 || (woken == 1 && !life.roster.sleep.is_somebody_active()) {
-            return true;
+        let alive = life.roster.alive();
+        if woken > 1 || (woken == 1 && !life.roster.sleep.is_somebody_active(alive)) {
+            // One that is just being queued cannot be taken yet.
+            return !life.woken.is_empty();
         }
         let now = (life.woken.first(), woken == 1);
         let before = self.seen.replace(now);
@@ -49,12 +52,13 @@ impl WokenLooks {
         if !stays && (has_moved || now.1) {
             self.passing_over = LOOKS_PASSING_OVER;
         }
-        stays
+        stays && !life.woken.is_empty()
     }
 
-    /// Returns whether woken futures have come and gone since the last call.
-    pub(crate) fn take_moved(&mut self) -> bool {
-        std::mem::take(&mut self.has_moved)
+    /// Returns whether the search is to go on: woken futures have come and gone since the last
+    /// call, or it is not known yet whether one stays.
+    pub(crate) fn is_worth_more(&mut self) -> bool {
+        std::mem::take(&mut self.has_moved) || self.passing_over != 0
     }
 }
 
@@ -73,6 +77,7 @@ mod tests {
         let mut config = PoolConfig::default();
         config.set_workers(2);
         let life = Lifecycle::new(&config, Capability::new("own", &config));
+        (0..2).for_each(|_| life.worker_alive());
         life.roster.sleep.begin_search();
         life
     }
@@ -94,7 +99,7 @@ mod tests {
         wake(&life);
         assert!(!looks.look(&life), "its waker may take it next");
         assert!(next_look(&mut looks, &life));
-        assert!(!looks.take_moved());
+        assert!(!looks.is_worth_more(), "it is to be taken");
     }
 
     #[test]
@@ -108,7 +113,7 @@ mod tests {
                 wake(&life);
             }
             assert!(!next_look(&mut looks, &life));
-            assert!(looks.take_moved());
+            assert!(looks.is_worth_more());
             if !is_there {
                 wake(&life);
             }
