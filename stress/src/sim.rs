@@ -27,7 +27,7 @@ const TRIED: u64 = 50;
 const DEPTH: usize = 3;
 
 /// Limits of a run against a faulty executor, which may hang by design.
-const MOST_STEPS: u64 = 200_000;
+const MAX_STEPS: u64 = 200_000;
 const PATIENCE: Duration = Duration::from_secs(20);
 
 #[derive(Args)]
@@ -262,7 +262,7 @@ fn faulty_executors() -> usize {
 
 fn seeds_that_find(rule: Rule) -> Vec<u64> {
     let finds = |seed: &u64| {
-        let simulation = Simulation::new(0).most_steps(MOST_STEPS).patience(PATIENCE);
+        let simulation = Simulation::new(0).most_steps(MAX_STEPS).patience(PATIENCE);
         let found = simulation.find(*seed..*seed + 1, move |_| {
             if let Verdict::Failed(reason) = Faulty::run_here(&rule) {
                 panic!("{reason}");

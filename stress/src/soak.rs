@@ -24,14 +24,14 @@ use pool::Backend;
 use watch::Watched;
 
 /// Growth that a leaking pool shows within seconds, and the allocator's caches never do.
-const MOST_GROWTH_KIB: u64 = 24 * 1024;
+const MAX_GROWTH_KIB: u64 = 24 * 1024;
 /// Below this many rounds the memory is not stable yet.
 const WARM_UP: usize = 100;
 /// How often the memory is read, in rounds.
 const EVERY: usize = 10;
 /// How much the number of mappings may grow over the rounds: allocators and thread libraries keep a
 /// few.
-const MOST_NEW_MAPPINGS: u64 = 64;
+const MAX_NEW_MAPPINGS: u64 = 64;
 /// One round in this many has several pools that use each other.
 const NEIGHBOURS: u64 = 4;
 /// In one round in this many, which is none of those, most jobs end in the queue.
@@ -180,11 +180,11 @@ impl Memory {
             return Ok(());
         };
         ensure!(
-            many < few + MOST_NEW_MAPPINGS,
+            many < few + MAX_NEW_MAPPINGS,
             "the mappings grew from {few} to {many} over the rounds"
         );
         ensure!(
-            last < first + MOST_GROWTH_KIB,
+            last < first + MAX_GROWTH_KIB,
             "the memory grew from {first} to {last} KiB over the rounds"
         );
         Ok(())

@@ -49,7 +49,7 @@ pub use job::job_set::JobSet;
 pub use job::outcome::{Interrupted, JobError, Outcome, PanicInfo};
 pub use job::{AsyncJob, AsyncJobExt, Configured, Job, JobExt, JobOptions};
 pub use pool::capability::Capability;
-pub use pool::config::{DEFAULT_CAPACITY, LEAST_STACK, MOST_WORKERS};
+pub use pool::config::{DEFAULT_CAPACITY, MAX_WORKERS, MIN_STACK};
 pub use pool::hooks::JobFailure;
 pub use pool::report::{Cut, CutShort, RunningJob, ShutdownReport, UnstartedJob};
 pub use pool::shutdown::{Shutdown, ShutdownPolicy};

@@ -29,7 +29,7 @@ mod adopted {
     use super::*;
 
     /// More than any rule has workers. If more are asked for, the pool must refuse.
-    const MOST_THREADS: usize = 64;
+    const MAX_THREADS: usize = 64;
     /// Threads beyond one for each worker.
     const OTHERS: usize = 3;
 
@@ -39,7 +39,7 @@ mod adopted {
         type Pool = RayonPool;
 
         fn build(config: PoolConfig) -> Result<RayonPool, BuildError> {
-            let threads = (config.workers().clamp(1, MOST_THREADS) + OTHERS).min(MOST_THREADS);
+            let threads = (config.workers().clamp(1, MAX_THREADS) + OTHERS).min(MAX_THREADS);
             let threads = ThreadPoolBuilder::new().num_threads(threads).build();
             let threads = Arc::new(threads.expect("a few threads can be had"));
             RayonPool::builder().config(config).adopt(threads).build()

@@ -137,7 +137,7 @@ impl FromStr for Schedule {
 
 /// How often a thread is passed over before it rises again. A run that is shorter keeps to the
 /// theory.
-const MOST_PASSED: u32 = 5000;
+const MAX_PASSED: u32 = 5000;
 
 /// The state of a schedule that is under way.
 ///
@@ -261,7 +261,7 @@ impl Priorities {
     fn choose(&mut self, able: &[usize], random: &mut Random) -> usize {
         for &thread in able {
             self.passed[thread] += 1;
-            if self.passed[thread] > MOST_PASSED {
+            if self.passed[thread] > MAX_PASSED {
                 self.of_threads[thread] = high(random);
                 self.passed[thread] = 0;
             }

@@ -19,7 +19,7 @@ use crate::world::World;
 pub const VARIABLE: &str = "POOL_SIM_SEED";
 
 /// Steps after which a simulation has failed, unless it says otherwise.
-const MOST_STEPS: u64 = 1_000_000;
+const MAX_STEPS: u64 = 1_000_000;
 
 /// Real time without a step after which a thread is taken to wait for what the simulator does not
 /// know.
@@ -167,7 +167,7 @@ impl Simulation {
         Self {
             schedule,
             is_fifo: false,
-            most_steps: MOST_STEPS,
+            most_steps: MAX_STEPS,
             patience: PATIENCE,
             replay: None,
         }

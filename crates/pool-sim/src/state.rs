@@ -25,11 +25,11 @@ const SPINS: u32 = 64;
 /// How much faster: that many doublings at most, a quarter of an hour a step. Each takes as
 /// many steps as the one before, so time overshoots what a loop waits for by a thirtieth of the
 /// wait.
-const MOST_DOUBLINGS: u32 = 30;
+const MAX_DOUBLINGS: u32 = 30;
 
 /// Points that one thread may come to in a row while others could go on. Then it is taken for one
 /// that asks again and again.
-const MOST_IN_A_ROW: u32 = 1000;
+const MAX_IN_A_ROW: u32 = 1000;
 
 /// Everything about a simulation that its threads share, behind one lock. A thread changes it at
 /// the end of its turn, and the next thread goes on with what it left: so it depends on the
@@ -218,7 +218,7 @@ impl State {
     /// then, up to the next alarm.
     pub(crate) fn spin(&mut self) {
         self.spins += 1;
-        let doublings = (self.spins / SPINS).min(MOST_DOUBLINGS);
+        let doublings = (self.spins / SPINS).min(MAX_DOUBLINGS);
         if doublings > 0 {
             let next = self.next_alarm().unwrap_or(Duration::MAX);
             let faster = self.clock + STEP * (1 << doublings);
@@ -230,7 +230,7 @@ impl State {
     pub(crate) fn turn_at_point(&self) -> Turn {
         // One that only asks makes time pass faster. That is for where all do; the others are to
         // have their turn before.
-        if self.in_a_row < MOST_IN_A_ROW && self.spins < SPINS {
+        if self.in_a_row < MAX_IN_A_ROW && self.spins < SPINS {
             Turn::Point
         } else {
             Turn::Yield

@@ -7,7 +7,7 @@ use std::time::Duration;
 use pool_core::machine::Point;
 
 /// Events that are kept; of a longer run the earlier ones are counted alone.
-const MOST_KEPT: usize = 100_000;
+const MAX_KEPT: usize = 100_000;
 
 /// What happened in a simulation, in order. Its text is the same, byte for byte, for the same
 /// schedule and the same program.
@@ -30,7 +30,7 @@ pub struct Trace(Box<Kept>);
 /// Behind a box, so that what has a trace stays small.
 #[derive(Debug, Clone, Default)]
 struct Kept {
-    /// The last [`MOST_KEPT`].
+    /// The last [`MAX_KEPT`].
     events: VecDeque<Event>,
     /// How many came before these.
     dropped: u64,
@@ -85,7 +85,7 @@ impl Trace {
 
     /// Adds an event, and drops the oldest if there are too many.
     pub(crate) fn push(&mut self, step: u64, at: Duration, thread: usize, what: What) {
-        if self.0.events.len() == MOST_KEPT {
+        if self.0.events.len() == MAX_KEPT {
             self.0.events.pop_front();
             self.0.dropped += 1;
         }

@@ -3,7 +3,7 @@
 use std::env;
 use std::ffi::OsString;
 
-use pool_core::{BuildError, MOST_WORKERS};
+use pool_core::{BuildError, MAX_WORKERS};
 
 use crate::choice::Backend;
 
@@ -13,7 +13,7 @@ use crate::choice::Backend;
 const BACKEND: &str = "POOL_BACKEND";
 /// Says how many workers there are.
 ///
-/// A number from 1 to [`MOST_WORKERS`].
+/// A number from 1 to [`MAX_WORKERS`].
 const WORKERS: &str = "POOL_WORKERS";
 
 /// The backend that the environment names. `None`: the variable is not set.
@@ -36,9 +36,9 @@ pub(crate) fn workers() -> Result<Option<usize>, BuildError> {
     read(WORKERS, |number| {
         let number = number.to_string_lossy();
         match number.trim().parse() {
-            Ok(workers @ 1..=MOST_WORKERS) => Ok(workers),
+            Ok(workers @ 1..=MAX_WORKERS) => Ok(workers),
             _ => Err(format!(
-                "`{number}` is not a number of workers from 1 to {MOST_WORKERS}"
+                "`{number}` is not a number of workers from 1 to {MAX_WORKERS}"
             )),
         }
     })

@@ -14,7 +14,7 @@ pub(super) use super::record::{Mark, Record};
 use crate::intake::Intake;
 
 /// How many findings to report for one program.
-const MOST_TOLD: usize = 12;
+const MAX_TOLD: usize = 12;
 /// How many events to keep, and how many of them to print.
 const KEPT: usize = 2048;
 
@@ -247,7 +247,7 @@ impl Books {
     pub(super) fn found(&self, class: &'static str, what: String) {
         self.note(format!("FOUND {class}: {what}"));
         let mut findings = lock(&self.findings);
-        if findings.len() < MOST_TOLD {
+        if findings.len() < MAX_TOLD {
             findings.push(Finding { class, what });
         }
     }

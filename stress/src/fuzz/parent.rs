@@ -26,7 +26,7 @@ const KILLED_AFTER: Duration = Duration::from_secs(40);
 const SHRINK_PATIENCE: u64 = 3;
 /// The runs of a program to find out how often it fails, and the most runs of one reduction.
 const SAMPLES: usize = 16;
-const MOST_RUNS: usize = 40;
+const MAX_RUNS: usize = 40;
 /// Between two looks at a process.
 const MOMENT: Duration = Duration::from_micros(300);
 
@@ -202,7 +202,7 @@ impl Parent<'_> {
         let small = if self.options.shrink_seconds == 0 {
             program.clone()
         } else {
-            let runs = (3 * SAMPLES / failures.max(1)).clamp(4, MOST_RUNS);
+            let runs = (3 * SAMPLES / failures.max(1)).clamp(4, MAX_RUNS);
             shrink(program.clone(), limit, |it| self.fails(it, class, runs))
         };
         println!(

@@ -11,7 +11,7 @@ use pool::{JobError, Outcome};
 use crate::intake::{Intake, IntakeCell};
 
 /// How many broken promises to report for one round.
-const MOST_TOLD: usize = 20;
+const MAX_TOLD: usize = 20;
 
 /// The history of one job.
 #[derive(Debug)]
@@ -300,7 +300,7 @@ impl Books {
 
     pub(super) fn wrong(&self, what: String) {
         let mut wrong = lock(&self.wrong);
-        if wrong.len() < MOST_TOLD {
+        if wrong.len() < MAX_TOLD {
             wrong.push(what);
         }
     }

@@ -27,8 +27,8 @@ mutants! {
     }
     "pool-channel conformance r113_chains_of_jobs_have_any_length_open_or_draining_and_no_endless_stack" {
         children_nest_without_end: "a child runs in place at any depth", in "worker::inline",
-            "let is_deep = self.own_jobs() >= MOST_IN_PLACE;" =>
-            "let is_deep = !MUTANT && self.own_jobs() >= MOST_IN_PLACE;";
+            "let is_deep = self.own_jobs() >= MAX_IN_PLACE;" =>
+            "let is_deep = !MUTANT && self.own_jobs() >= MAX_IN_PLACE;";
     }
     "pool-channel conformance r210_a_job_runs_on_a_worker_of_the_pool_that_accepted_it" {
         a_join_runs_another_pools_job: "a join claims a job of another pool", in "cell::state",
@@ -188,7 +188,7 @@ mutants! {
     }
     "pool failures memory::futures_that_a_job_joins_go_as_they_end" {
         dead_entries_stay: "a helper leaves the entries of futures that have ended", in "worker::help",
-            "if left.get() == MOST_ENTRIES_LEFT {" => "if !MUTANT && left.get() == MOST_ENTRIES_LEFT {";
+            "if left.get() == MAX_ENTRIES_LEFT {" => "if !MUTANT && left.get() == MAX_ENTRIES_LEFT {";
     }
     "pool failures swap_ends::a_half_in_the_newest_generation_leaves_its_job_in_an_older_one_out" {
         a_half_knows_its_own_generation_alone: "a half waits for the job it is part of, if that is of an older generation", in "pool::lifecycle::excluded_waiters",

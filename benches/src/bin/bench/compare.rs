@@ -9,7 +9,7 @@ use anyhow::{Result, ensure};
 use comfy_table::Table;
 
 use super::record::{Record, Scale, Unit};
-use super::statistics::{LEAST_SAMPLES, Ratio, Side, Spread, median};
+use super::statistics::{MIN_SAMPLES, Ratio, Side, Spread, median};
 use super::{table, words};
 
 /// What is compared: everything except the contestant.
@@ -161,7 +161,7 @@ impl<'a> Judge<'a> {
             // Bytes and shares do not depend on the machine's speed.
             Unit::Bytes | Unit::Ratio => None,
         };
-        let is_enough = before.len().min(after.len()) >= LEAST_SAMPLES;
+        let is_enough = before.len().min(after.len()) >= MIN_SAMPLES;
         let depends = unit == Unit::Nanoseconds && !self.is_same_machine;
         let verdict = match relative {
             _ if !is_enough => Verdict::TooFew,
@@ -195,7 +195,7 @@ impl<'a> Judge<'a> {
         let candidates = now.iter().filter_map(|(&name, after)| {
             let before = then.get(name)?;
             let is_fit = name != contestant && self.peers.contains(name);
-            let is_enough = before.len().min(after.len()) >= LEAST_SAMPLES;
+            let is_enough = before.len().min(after.len()) >= MIN_SAMPLES;
             (is_fit && is_enough).then_some((noise(before)? + noise(after)?, name, before, after))
         });
         let (_, name, before, after) = candidates.min_by(|a, b| a.0.total_cmp(&b.0))?;
@@ -307,7 +307,7 @@ impl fmt::Display for Tally {
             "{better} better, {worse} worse, {same} the same up to noise and {threshold} %"
         )?;
         if few > 0 {
-            write!(f, ", {few} with fewer than {LEAST_SAMPLES} samples")?;
+            write!(f, ", {few} with fewer than {MIN_SAMPLES} samples")?;
         }
         if alone > 0 {
             write!(f, ", {alone} from another machine without a peer")?;

@@ -35,7 +35,7 @@ pub(crate) struct Wishes {
 /// The part of the samples for a point that only shows how a workload scales.
 const SCALING_SHARE: f64 = 1.0 / 3.0;
 /// The fewest samples of such a point: two have no real median.
-const LEAST_SCALING_SAMPLES: usize = 3;
+const MIN_SCALING_SAMPLES: usize = 3;
 
 impl Wishes {
     /// Every point with a contestant. Points that rank a workload come before those that show how
@@ -61,7 +61,7 @@ impl Wishes {
         if self.quick {
             return points;
         }
-        let fewer = share(samples, SCALING_SHARE, LEAST_SCALING_SAMPLES.min(samples));
+        let fewer = share(samples, SCALING_SHARE, MIN_SCALING_SAMPLES.min(samples));
         let scaling = workload.scaling();
         let sizes = scaling.sizes.iter().copied().filter(|&it| it != size);
         points.extend(sizes.map(|size| point(size, workers, fewer)));
@@ -255,6 +255,6 @@ mod tests {
         assert_eq!(share(15, 1.0, 1), 15);
         assert_eq!(share(15, 0.4, 1), 6);
         assert_eq!(share(1, 0.1, 1), 1);
-        assert_eq!(share(2, SCALING_SHARE, LEAST_SCALING_SAMPLES), 3);
+        assert_eq!(share(2, SCALING_SHARE, MIN_SCALING_SAMPLES), 3);
     }
 }

@@ -5,7 +5,7 @@ const RESAMPLES: usize = 2000;
 /// The part of the drawn ratios on each side of an interval: 95 % are inside.
 const TAIL: f64 = 0.025;
 /// Fewer samples than this give no interval.
-pub(crate) const LEAST_SAMPLES: usize = 5;
+pub(crate) const MIN_SAMPLES: usize = 5;
 /// Any seed will do; the same seed gives the same interval for the same samples.
 const SEED: u64 = 0x5eed_0f5e_ed0f_5eed;
 
@@ -80,7 +80,7 @@ impl Ratio {
     /// `None` without figures, or if the divisor is zero.
     pub(crate) fn of(figures: &[f64], reference: &[f64]) -> Option<Self> {
         let value = divide(median(figures)?, median(reference)?)?;
-        let has_interval = figures.len().min(reference.len()) >= LEAST_SAMPLES;
+        let has_interval = figures.len().min(reference.len()) >= MIN_SAMPLES;
         let interval = has_interval.then(|| {
             let mut random = fastrand::Rng::with_seed(SEED);
             let mut draw = || {
@@ -112,7 +112,7 @@ impl Ratio {
         let combine = |[a, b, c, d]: [f64; 4]| divide(divide(a, b)?, divide(c, d)?);
         let medians = sets.map(median);
         let value = combine(all(medians)?)?;
-        let has_interval = sets.iter().all(|set| set.len() >= LEAST_SAMPLES);
+        let has_interval = sets.iter().all(|set| set.len() >= MIN_SAMPLES);
         let interval = has_interval.then(|| {
             let mut random = fastrand::Rng::with_seed(SEED);
             interval(|| all(sets.map(|set| redrawn(&mut random, set))).and_then(combine))

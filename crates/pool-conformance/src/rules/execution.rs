@@ -253,13 +253,13 @@ fn r205<F: Fixture>() -> Applied {
 
 /// The most jobs of one source that a worker may start before it starts a waiting job of the other.
 /// It is many times what the queue holds at once.
-const MOST_STARTS: usize = 2048;
+const MAX_STARTS: usize = 2048;
 
 /// How often a job's wait is measured.
 const SAMPLES: usize = 50;
 
 fn r206<F: Fixture>() -> Applied {
-    for workers in [1, MOST_WORKERS] {
+    for workers in [1, MAX_WORKERS] {
         workers_do_not_starve_outsiders::<F>(workers);
         outsiders_do_not_starve_workers::<F>(workers);
     }
@@ -267,14 +267,14 @@ fn r206<F: Fixture>() -> Applied {
 }
 
 /// The most workers that a flood is run on.
-const MOST_WORKERS: usize = 2;
+const MAX_WORKERS: usize = 2;
 
 /// Starts, by worker.
 ///
 /// The starts of the worker that finally starts a job measure how long the job was passed over. The
 /// starts of other workers do not: the system may preempt a worker that has already taken the job,
 /// and the others start thousands meanwhile.
-type Starts = [usize; MOST_WORKERS];
+type Starts = [usize; MAX_WORKERS];
 
 /// A start: the worker that made it, and how many it had made before.
 type Start = (usize, usize);
@@ -287,7 +287,7 @@ struct Flood(Link);
 #[derive(Clone, Default)]
 struct Link {
     is_over: Arc<AtomicBool>,
-    starts: Arc<[AtomicUsize; MOST_WORKERS]>,
+    starts: Arc<[AtomicUsize; MAX_WORKERS]>,
     /// The next job to start waits here.
     gate: Arc<Mutex<Option<Gate>>>,
 }
@@ -355,13 +355,13 @@ impl Job for Link {
 fn soon(accepted_at: Starts, (worker, started_at): Start) {
     let waited = started_at.saturating_sub(accepted_at[worker]);
     assert!(
-        waited <= MOST_STARTS,
+        waited <= MAX_STARTS,
         "worker {worker} started {waited} jobs of another source first"
     );
 }
 
 /// After this many starts by each worker, the test gives up on the job.
-const HOPELESS: usize = 50 * MOST_STARTS;
+const HOPELESS: usize = 50 * MAX_STARTS;
 
 /// Waits for a job's start, unless the workers have run other jobs for so long that they will never
 /// start it.

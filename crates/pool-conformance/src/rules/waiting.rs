@@ -181,7 +181,7 @@ pub(crate) fn r106<F: Fixture>() -> Applied {
 const SUBMITTERS: usize = 10;
 
 /// How many later submitters may get in before all that were in line have.
-const MOST_PASSED: usize = 2 * SUBMITTERS;
+const MAX_PASSED: usize = 2 * SUBMITTERS;
 
 pub(crate) fn r107<F: Fixture>() -> Applied {
     those_in_line_are_not_passed::<F>();
@@ -250,7 +250,7 @@ fn those_in_line_are_not_passed<F: Fixture>() {
         .filter(|from| **from == From::Later)
         .count();
     assert!(
-        passed <= MOST_PASSED,
+        passed <= MAX_PASSED,
         "{passed} latecomers passed those in line"
     );
 }

@@ -9,8 +9,7 @@ use std::time::Duration;
 
 use pool_core::backend::PoolConfig;
 use pool_core::{
-    BuildError, Executor, ExecutorExt, JobContext, LEAST_STACK, MOST_WORKERS, Shutdown,
-    ShutdownPolicy,
+    BuildError, Executor, ExecutorExt, JobContext, MAX_WORKERS, MIN_STACK, Shutdown, ShutdownPolicy,
 };
 
 use crate::fixture::Fixture;
@@ -63,14 +62,14 @@ pub(crate) fn r109<F: Fixture>() -> Applied {
     let error = refused::<F>(no_room, &prefix);
     assert!(matches!(error, BuildError::ZeroCapacity), "{error}");
 
-    let error = refused::<F>(config(MOST_WORKERS + 1, &prefix), &prefix);
+    let error = refused::<F>(config(MAX_WORKERS + 1, &prefix), &prefix);
     assert!(
         matches!(error, BuildError::TooManyWorkers { .. }),
         "{error}"
     );
 
     let mut no_stack = config(WORKERS, &prefix);
-    no_stack.set_stack_size(LEAST_STACK - 1);
+    no_stack.set_stack_size(MIN_STACK - 1);
     let error = refused::<F>(no_stack, &prefix);
     assert!(matches!(error, BuildError::StackTooSmall { .. }), "{error}");
 

@@ -11,7 +11,7 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 use crate::job::id::JobId;
 
 /// The largest capacity that is kept while nobody watches.
-const MOST_KEPT: usize = 64;
+const MAX_KEPT: usize = 64;
 
 /// A list of slots, each of which is free or has what one watcher has left.
 pub(crate) struct WatchList<T> {
@@ -107,7 +107,7 @@ impl<T> WatchList<T> {
             self.slots.pop();
         }
         let len = self.slots.len();
-        if self.slots.capacity() > 4 * len + MOST_KEPT {
+        if self.slots.capacity() > 4 * len + MAX_KEPT {
             self.slots.shrink_to(2 * len);
             self.free.retain(|&number| number <= len);
             self.free.shrink_to(2 * len);
@@ -163,7 +163,7 @@ impl Watch {
 
 #[cfg(all(test, not(pool_loom)))]
 mod tests {
-    use super::{MOST_KEPT, Watch, WatchList};
+    use super::{MAX_KEPT, Watch, WatchList};
     use crate::job::id::JobId;
 
     fn some(many: usize) -> Vec<(Watch, JobId)> {
@@ -211,7 +211,7 @@ mod tests {
         for (watch, id) in &all {
             assert!(watchers.remove(watch, *id).is_some());
         }
-        assert!(watchers.capacity() <= MOST_KEPT);
+        assert!(watchers.capacity() <= MAX_KEPT);
     }
 
     #[test]
@@ -239,7 +239,7 @@ mod tests {
             assert!(watchers.remove(watch, *id).is_some());
         }
         assert_eq!((watchers.slots.len(), watchers.len()), (1_001, 2));
-        assert!(watchers.capacity() <= 4 * 1_001 + MOST_KEPT);
+        assert!(watchers.capacity() <= 4 * 1_001 + MAX_KEPT);
         // The free slots are found again, each once.
         for (watch, id) in &all[2_000..2_999] {
             assert!(watchers.insert(watch, *id, ()).is_none());

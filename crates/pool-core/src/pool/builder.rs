@@ -39,7 +39,7 @@ macro_rules! config_setters {
         /// parallel.
         ///
         /// [`build`](Self::build) refuses zero, and more than
-        /// [`MOST_WORKERS`](crate::MOST_WORKERS).
+        /// [`MAX_WORKERS`](crate::MAX_WORKERS).
         ///
         /// # Examples
         ///
@@ -100,7 +100,7 @@ macro_rules! config_setters {
             self
         }
 
-        /// Sets the bytes of stack for each worker, [`LEAST_STACK`]($crate::LEAST_STACK) or more.
+        /// Sets the bytes of stack for each worker, [`MIN_STACK`]($crate::MIN_STACK) or more.
         /// Jobs that run children in place need room for their depth.
         ///
         /// Default: that of the system. On an adopted engine it is not used.

@@ -17,13 +17,13 @@ use crate::submit::room::Room;
 pub const DEFAULT_CAPACITY: usize = 1024;
 
 /// The most workers that a pool can have: [`PoolConfig::check`] refuses more.
-pub const MOST_WORKERS: usize = 1 << 15;
+pub const MAX_WORKERS: usize = 1 << 15;
 
 /// The smallest stack that a worker can have, in bytes.
 ///
 /// A debug build needs up to 32 KiB of it to start a thread and run an empty job, and up to 40 KiB
 /// for a job that joins a child or panics. What a job itself needs comes on top.
-pub const LEAST_STACK: usize = 64 << 10;
+pub const MIN_STACK: usize = 64 << 10;
 
 /// What a builder gathers and an engine starts from.
 ///
@@ -214,10 +214,10 @@ impl PoolConfig {
     ///
     /// ```
     /// use pool_core::backend::PoolConfig;
-    /// use pool_core::{BuildError, LEAST_STACK};
+    /// use pool_core::{BuildError, MIN_STACK};
     ///
     /// let mut config = PoolConfig::default();
-    /// config.set_stack_size(LEAST_STACK - 1);
+    /// config.set_stack_size(MIN_STACK - 1);
     /// assert!(matches!(config.check(), Err(BuildError::StackTooSmall { .. })));
     /// ```
     pub fn set_stack_size(&mut self, bytes: usize) {
@@ -408,19 +408,19 @@ impl PoolConfig {
         if self.workers() == 0 {
             return Err(BuildError::NoWorkers);
         }
-        if self.workers() > MOST_WORKERS {
+        if self.workers() > MAX_WORKERS {
             return Err(BuildError::TooManyWorkers {
                 workers: self.workers(),
-                most: MOST_WORKERS,
+                most: MAX_WORKERS,
             });
         }
         if self.capacity == 0 {
             return Err(BuildError::ZeroCapacity);
         }
-        if let Some(bytes) = self.stack_size.filter(|bytes| *bytes < LEAST_STACK) {
+        if let Some(bytes) = self.stack_size.filter(|bytes| *bytes < MIN_STACK) {
             return Err(BuildError::StackTooSmall {
                 bytes,
-                least: LEAST_STACK,
+                least: MIN_STACK,
             });
         }
         if self.thread_name.contains('\0') {

@@ -50,7 +50,7 @@ const UNSTARTED: usize = 6;
 
 /// How often a swap looks for submissions on their way: for as long as a thread may be kept from
 /// its core.
-const MOST_YIELDS: usize = 10_000;
+const MAX_YIELDS: usize = 10_000;
 
 /// In which column of the books the end of a job stands.
 ///
@@ -296,7 +296,7 @@ impl Ledger {
     /// few instructions. One that takes longer is not waited for: user code that it calls may wait
     /// for the caller.
     pub(crate) fn await_submissions(&self) {
-        for _ in 0..MOST_YIELDS {
+        for _ in 0..MAX_YIELDS {
             if self.is_nothing_on_its_way() {
                 return;
             }

@@ -745,7 +745,7 @@ impl Termination for ShutdownReport {
 }
 
 /// Jobs of one kind that a report's text names, at most.
-const MOST_NAMED: usize = 64;
+const MAX_NAMED: usize = 64;
 
 /// A line for each job, up to a number, and how many more there are.
 fn write_jobs(
@@ -753,8 +753,8 @@ fn write_jobs(
     what: &str,
     jobs: impl ExactSizeIterator<Item: fmt::Display>,
 ) -> fmt::Result {
-    let more = jobs.len().saturating_sub(MOST_NAMED);
-    for job in jobs.take(MOST_NAMED) {
+    let more = jobs.len().saturating_sub(MAX_NAMED);
+    for job in jobs.take(MAX_NAMED) {
         writeln!(f, "  {what}: {job}")?;
     }
     if more > 0 {

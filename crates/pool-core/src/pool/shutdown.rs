@@ -60,7 +60,7 @@ use progress::{Calling, Reporting};
 const EXIT_GRACE: Duration = Duration::from_secs(1);
 
 /// The least time that they get, also past the limit.
-const LEAST_EXIT_GRACE: Duration = Duration::from_millis(50);
+const MIN_EXIT_GRACE: Duration = Duration::from_millis(50);
 
 /// How long a thread may be kept from its core in the middle of a few steps between which the books
 /// do not balance.
@@ -449,10 +449,7 @@ async fn wait_for_exits<E: Engine>(engine: &Arc<E>, alarm: &Alarm) {
     if is_in_the_way || life.excluded_waiters.does_a_future_await_end() {
         return;
     }
-    let (soon, later) = (
-        machine::now() + LEAST_EXIT_GRACE,
-        machine::now() + EXIT_GRACE,
-    );
+    let (soon, later) = (machine::now() + MIN_EXIT_GRACE, machine::now() + EXIT_GRACE);
     let limit = |limits: Limits| {
         let end = limits.end.map_or(later, |end| end.min(later));
         Some(end.max(soon))

@@ -17,7 +17,7 @@
 //! one that rests or a new one. Alarms that are due wait for the calls under way, so that many at
 //! once take one thread; but for each call no longer than [`PATIENCE`]. So **a waker that is slow
 //! or never returns makes the alarms after it late by [`PATIENCE`]**, as long as fewer than
-//! [`MOST_CALLS`] hang at once and the system gives threads.
+//! [`MAX_CALLS`] hang at once and the system gives threads.
 //!
 //! # The end
 //! The threads hold the alarms and not the pool. `stop` drops the alarms and waits for the threads
@@ -48,7 +48,7 @@ const PATIENCE: Duration = Duration::from_millis(10);
 /// How long the end of the clock waits for a waker to return.
 const END_PATIENCE: Duration = Duration::from_millis(100);
 /// How many wakers are called at once. All but the last of them have not returned for [`PATIENCE`].
-const MOST_CALLS: usize = 16;
+const MAX_CALLS: usize = 16;
 
 /// The clock of one pool: a handle to alarms that its threads share. Its drop stops it.
 #[derive(Default)]
@@ -286,7 +286,7 @@ impl Alarms {
     /// When a waker that is due may be called: once no other is, or those have had their time. None
     /// if too many are.
     fn call_at(&self, now: Instant) -> Option<Instant> {
-        if self.calls.len() >= MOST_CALLS {
+        if self.calls.len() >= MAX_CALLS {
             return None;
         }
         let last = self.calls.iter().map(|(_, since)| *since + PATIENCE).max();
@@ -318,7 +318,7 @@ impl Alarms {
             self.is_keeper_coming = true;
             return true;
         }
-        if self.threads.len() > MOST_CALLS {
+        if self.threads.len() > MAX_CALLS {
             return false;
         }
         let (shared, number) = (Arc::clone(shared), self.threads.len());

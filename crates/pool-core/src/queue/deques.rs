@@ -98,7 +98,7 @@ pub(super) struct Own {
 }
 
 /// How many jobs end at least between two sweeps of a deque.
-const LEAST_TO_SWEEP: usize = 256;
+const MIN_TO_SWEEP: usize = 256;
 
 impl Deques {
     /// Returns one deque for each of that many threads, all of them spare.
@@ -230,7 +230,7 @@ impl Own {
     #[inline(always)]
     pub(super) fn is_sweep_due(&self, ended: usize) -> bool {
         let since = ended.wrapping_sub(self.ended_before.get());
-        since >= LEAST_TO_SWEEP && since >= self.deque.len() / 2
+        since >= MIN_TO_SWEEP && since >= self.deque.len() / 2
     }
 
     /// Takes out the tasks that have nothing to run.

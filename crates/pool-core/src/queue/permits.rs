@@ -25,7 +25,7 @@ use crate::sys::sync::{AtomicBool, AtomicIsize, LockExt, Mutex, Ordering, yield_
 
 /// The most permits that a worker takes from the common count at once; it keeps up to twice as
 /// many.
-const MOST_AT_ONCE: isize = 64;
+const MAX_AT_ONCE: isize = 64;
 
 /// One part in this many of a queue's permits may lie in caches, and no more.
 const STASHED_PART: usize = 4;
@@ -85,7 +85,7 @@ impl Permits {
         Self {
             left: CachePadded::new(AtomicIsize::new(capacity)),
             caches: (0..workers).map(|_| CachePadded::default()).collect(),
-            at_once: isize::try_from(fair).map_or(MOST_AT_ONCE, |fair| fair.min(MOST_AT_ONCE)),
+            at_once: isize::try_from(fair).map_or(MAX_AT_ONCE, |fair| fair.min(MAX_AT_ONCE)),
             relaxed_from: capacity / 2,
             is_reclaimed: AtomicBool::new(false),
             reclaim: Mutex::new(()),

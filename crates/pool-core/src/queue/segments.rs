@@ -58,10 +58,10 @@ use crate::task::{Task, TaskPlace, TaskRef};
 const SLOTS: usize = 1024;
 
 /// The slots of the shortest segment: a dequeuer that is slow to empty a slot is met a lap later.
-const LEAST_SLOTS: usize = 64;
+const MIN_SLOTS: usize = 64;
 
 /// How many spare segments keep their pages at least.
-const MOST_WARM: usize = 8;
+const MAX_WARM: usize = 8;
 
 /// The step from one position to the next. The lowest bit of a tail says *closed*, that of a head
 /// *guarded*.
@@ -69,7 +69,7 @@ const STEP: usize = 2;
 
 /// The largest capacity whose limit can be told from a position that has wrapped. No memory holds
 /// that many tasks.
-const MOST_PLACES: usize = usize::MAX / 8;
+const MAX_PLACES: usize = usize::MAX / 8;
 
 /// See the module.
 pub(crate) struct Segments {
@@ -116,13 +116,13 @@ unsafe impl Sync for Segments {}
 impl Segments {
     /// An empty queue of `capacity` places, at least one.
     pub(crate) fn new(capacity: usize) -> Self {
-        let slots = capacity.saturating_mul(2).clamp(LEAST_SLOTS, SLOTS);
+        let slots = capacity.saturating_mul(2).clamp(MIN_SLOTS, SLOTS);
         Self::in_segments_of(slots.next_power_of_two(), capacity)
     }
 
     /// A queue whose segments have that many slots, a power of two.
     pub(crate) fn in_segments_of(slots: usize, capacity: usize) -> Self {
-        let reach = STEP * capacity.min(MOST_PLACES);
+        let reach = STEP * capacity.min(MAX_PLACES);
         let first = Segment::first(slots);
         let spares = Spares {
             linked: 1,
@@ -427,7 +427,7 @@ impl Spares {
     /// pages of the one that has been spare for longest.
     fn add(&mut self, segment: *mut Segment) {
         self.warm.push_back(segment);
-        while self.warm.len() > MOST_WARM + self.linked {
+        while self.warm.len() > MAX_WARM + self.linked {
             // SAFETY: segments live as long as the queue.
             let oldest = self.warm.front().map(|&it| unsafe { &*it });
             if !oldest.is_some_and(Segment::is_left_by_all) {

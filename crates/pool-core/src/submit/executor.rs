@@ -32,7 +32,7 @@ pub(crate) use into_task::Children;
 use into_task::{bare_future, detached, enter, enter_async, future};
 
 /// For how many handles `submit_all` takes memory before its first submission.
-const MOST_HANDLES_AHEAD: usize = 1024;
+const MAX_HANDLES_AHEAD: usize = 1024;
 
 /// Accepts tasks and runs each at most once.
 ///
@@ -633,7 +633,7 @@ pub trait ExecutorExt: Executor {
     > {
         let mut jobs = jobs.into_iter();
         // No more than this ahead: an open range such as `0..` says `usize::MAX`.
-        let mut accepted = Vec::with_capacity(jobs.size_hint().0.min(MOST_HANDLES_AHEAD));
+        let mut accepted = Vec::with_capacity(jobs.size_hint().0.min(MAX_HANDLES_AHEAD));
         while let Some(job) = jobs.next() {
             match self.submit(job) {
                 Ok(handle) => accepted.push(handle),

@@ -69,7 +69,7 @@ use line::Line;
 pub(crate) use line::{Call, Coming, LineState, Waiter};
 
 /// The most that may pass the first in line, however long the queue.
-const MOST_PASSES: usize = 64;
+const MAX_PASSES: usize = 64;
 
 /// Of the pressure: a job of the pool has found the queue full, and no place came free since, as
 /// far as its other jobs need to know; see [`Room::seems_full`].
@@ -80,7 +80,7 @@ const WAITING: usize = 2;
 /// How many may pass the first in line: half the capacity, up to the most. None where a hand-over
 /// for each job is what a short queue comes to anyway, or where there is no bound.
 fn passes(capability: Capability) -> usize {
-    (capability.capacity.unwrap_or(0) / 2).min(MOST_PASSES)
+    (capability.capacity.unwrap_or(0) / 2).min(MAX_PASSES)
 }
 
 /// Tells the submitters that wait for a place in a queue that one came free.

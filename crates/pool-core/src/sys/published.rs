@@ -31,7 +31,7 @@ use std::sync::Arc;
 use crate::sys::sync::{AtomicPtr, LockExt, Mutex, Ordering};
 #[cfg(all(target_os = "linux", not(pool_loom), not(miri)))]
 pub(crate) use readers::open_after_a_fork;
-use readers::{MOST_LOOKS, Reader, Readers};
+use readers::{MAX_LOOKS, Reader, Readers};
 
 /// A value that is read at the cost of a few instructions, and replaced at some more.
 ///
@@ -132,7 +132,7 @@ impl<T: Send + Sync> Published<T> {
     /// time for readers to leave; what cannot be dropped stays for the next call. Within a read on
     /// the same thread nothing is dropped.
     pub fn collect(&self) {
-        self.collect_at(&readers::ALL, readers::known(), MOST_LOOKS);
+        self.collect_at(&readers::ALL, readers::known(), MAX_LOOKS);
     }
 
     /// Does the same, and waits for nobody.
@@ -215,7 +215,7 @@ pub(crate) mod models {
             };
             let (published, readers) = &*shared;
             published.replace(Value::new(2));
-            published.collect_at(readers, None, MOST_LOOKS);
+            published.collect_at(readers, None, MAX_LOOKS);
             reader.join().unwrap();
         });
     }

@@ -20,7 +20,7 @@ use crate::task::{Task, TaskPlace, TaskRef};
 
 /// How many spare boxes a thread keeps. Each may keep a whole slab of 32, which is 64 KiB at the
 /// worst.
-const MOST_SPARE: u32 = 32;
+const MAX_SPARE: u32 = 32;
 
 /// A task in memory of its own. Dropped, it drops the task, which abandons its job.
 ///
@@ -167,7 +167,7 @@ impl Place {
 pub struct Boxes {
     /// The spare place on top of the others.
     top: Cell<Option<Place>>,
-    /// How many places are on the list: no more than [`MOST_SPARE`].
+    /// How many places are on the list: no more than [`MAX_SPARE`].
     spare: Cell<u32>,
     /// Those that went back to their slab, which is told of several at once.
     freed: Freed<Memory>,
@@ -250,7 +250,7 @@ impl Boxes {
     /// Puts a place that is free on top of the list, or gives it back if the list is long enough.
     #[inline(always)]
     fn keep(&self, place: Place) {
-        if self.spare.get() == MOST_SPARE {
+        if self.spare.get() == MAX_SPARE {
             return self.give_back(place);
         }
         let below = self.top.replace(Some(place));

@@ -33,7 +33,7 @@ const ALIGN: usize = 16;
 /// What lies before the first place.
 const HEAD: usize = size_of::<Head>();
 /// Larger places are allocated one by one: there the lock is not what costs.
-const MOST_BYTES: usize = 256;
+const MAX_BYTES: usize = 256;
 /// A thread's first slab has that many places, and each has twice those of the one before, that
 /// many times.
 const FIRST_PLACES: u32 = 4;
@@ -102,7 +102,7 @@ struct Open {
 ///
 /// Only its thread uses it. What is left of its open slabs at the thread's end is taken off their
 /// counts.
-struct Slabs([Open; MOST_BYTES / UNIT]);
+struct Slabs([Open; MAX_BYTES / UNIT]);
 
 thread_local! {
     static SLABS: Slabs = const {
@@ -114,14 +114,14 @@ thread_local! {
                     places: Cell::new(0),
                     doublings: Cell::new(0),
                 }
-            }; MOST_BYTES / UNIT],
+            }; MAX_BYTES / UNIT],
         )
     };
 }
 
 /// Memory for a `T`, and the spot to free it with.
 ///
-/// A type that is larger than [`MOST_BYTES`], or a thread whose locals are gone, gets an allocation
+/// A type that is larger than [`MAX_BYTES`], or a thread whose locals are gone, gets an allocation
 /// of its own. Memory that cannot be had ends the process, as `Box::new` does.
 #[inline(always)]
 pub(crate) fn allocate<T>() -> (NonNull<T>, Spot) {
@@ -328,7 +328,7 @@ const fn is_small<T>() -> bool {
     // Loom's threads are all one to `std`.
     !cfg!(pool_loom)
         && size_of::<T>() > 0
-        && size_of::<T>() <= MOST_BYTES
+        && size_of::<T>() <= MAX_BYTES
         && align_of::<T>() <= ALIGN
 }
 

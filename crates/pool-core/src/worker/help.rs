@@ -110,7 +110,7 @@ pub(super) struct Help {
 }
 
 /// How many futures end here before the worker looks for their entries.
-const MOST_ENTRIES_LEFT: usize = 32;
+const MAX_ENTRIES_LEFT: usize = 32;
 
 impl Help {
     /// Returns how many jobs are noted that futures on this stack have awaited in their present
@@ -273,11 +273,11 @@ impl Worker {
     pub(crate) fn left_an_entry(&self) {
         let left = &self.0.help.entries_left;
         left.set(left.get() + 1);
-        if left.get() == MOST_ENTRIES_LEFT {
+        if left.get() == MAX_ENTRIES_LEFT {
             left.set(0);
             self.life()
                 .woken
-                .drop_dead_entries(2 * MOST_ENTRIES_LEFT, self.life());
+                .drop_dead_entries(2 * MAX_ENTRIES_LEFT, self.life());
         }
     }
 

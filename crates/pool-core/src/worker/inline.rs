@@ -7,13 +7,13 @@ use crate::task::{Task, TaskRef};
 
 /// How many jobs may be within each other on one stack before a child is queued instead of run in
 /// place: 16 KiB for each of them in a stack of the usual 2 MiB.
-pub(super) const MOST_IN_PLACE: usize = 128;
+pub(super) const MAX_IN_PLACE: usize = 128;
 /// Children that one job queues so, past the bound: a job that submits without end takes no more
 /// memory than this.
-const MOST_PAST_BOUND: usize = 1024;
+const MAX_PAST_BOUND: usize = 1024;
 /// Jobs nested on one stack whose submitter had queued that many. Above this all their children are
 /// queued, so at most 192 jobs run within each other by their submissions.
-const MOST_BEYOND: usize = 64;
+const MAX_BEYOND: usize = 64;
 
 impl Worker {
     /// Whether something is queued in this worker's generation of the pool. Out of date at once.
@@ -54,8 +54,8 @@ impl Worker {
         }
         submission.accept();
         let (past_bound, beyond) = (self.0.past_bound.get(), self.0.beyond.get());
-        let is_deep = self.own_jobs() >= MOST_IN_PLACE;
-        let may_be_deeper = past_bound >= MOST_PAST_BOUND && beyond < MOST_BEYOND;
+        let is_deep = self.own_jobs() >= MAX_IN_PLACE;
+        let may_be_deeper = past_bound >= MAX_PAST_BOUND && beyond < MAX_BEYOND;
         if !self.may_run_in_place() || is_deep && !may_be_deeper {
             self.0.past_bound.set(past_bound + 1);
             self.0.host.queue_past_bound(task.into_task());

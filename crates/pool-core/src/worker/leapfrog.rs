@@ -49,11 +49,11 @@ use crate::submit::join::ForkedHalf;
 use crate::sys::asymmetric_fence::heavy;
 use crate::sys::sync::{AtomicBool, LockExt, Mutex, Ordering};
 use crate::task::{Task, TaskRef};
-use crate::worker::inline::MOST_IN_PLACE;
+use crate::worker::inline::MAX_IN_PLACE;
 use crate::worker::park::{Looks, block_on, look_between_yields};
 
 /// How many jobs may be within each other on a stack on which a joiner takes one more part.
-const MOST_WITHIN: usize = 64;
+const MAX_WITHIN: usize = 64;
 
 /// A second half that was stolen, as what is forked within it knows it.
 pub(crate) struct StolenHalf {
@@ -363,7 +363,7 @@ impl Worker {
     /// It is run in place and never queued: its joiner waits until it is called, and may be on the
     /// last worker that looks at the queue.
     fn run_half(&self, half: Task) {
-        debug_assert!(self.may_run_in_place() && self.own_jobs() < MOST_IN_PLACE);
+        debug_assert!(self.may_run_in_place() && self.own_jobs() < MAX_IN_PLACE);
         let mut place = MaybeUninit::uninit();
         if let Err(refused) = self.run_inline(TaskRef::new(&mut place, half)) {
             drop(refused);
@@ -408,7 +408,7 @@ impl Worker {
 
     /// Whether a joiner may run one more part on this stack.
     fn may_leapfrog(&self) -> bool {
-        self.own_jobs() < MOST_WITHIN && !self.is_hosting() && !self.life().is_cancelling()
+        self.own_jobs() < MAX_WITHIN && !self.is_hosting() && !self.life().is_cancelling()
     }
 
     /// Steals a part of a half that a job on this stack waits for, and runs it. Returns false if

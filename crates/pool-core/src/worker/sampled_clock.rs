@@ -6,7 +6,7 @@ use std::cell::Cell;
 use crate::pool::lifecycle::Lifecycle;
 
 /// The most jobs that one reading of the clock serves, for the reports' "running for".
-const MOST_JOBS_A_READING: u32 = 64;
+const MAX_JOBS_A_READING: u32 = 64;
 /// How long the jobs since the last reading may have taken in sum for readings to become fewer.
 const BUSY_NANOS: u64 = 100_000;
 
@@ -50,7 +50,7 @@ impl SampledClock {
         let now = life.age.nanos();
         let is_busy = now - self.reading.replace(now) < BUSY_NANOS;
         let batch = if is_busy {
-            (self.batch.get() * 2 + 1).min(MOST_JOBS_A_READING)
+            (self.batch.get() * 2 + 1).min(MAX_JOBS_A_READING)
         } else {
             0
         };

@@ -41,13 +41,13 @@ pub(super) const A_NAP: Duration = Duration::from_nanos(1);
 const SOON: Duration = Duration::from_micros(50);
 
 /// How many halvings leave no look between yields.
-const MOST_IN_VAIN: u32 = 5;
+const MAX_IN_VAIN: u32 = 5;
 
 /// How many jobs in a row have to come within others' turns on this core before the worker sleeps
 /// for the first time.
 const FIRST_TURNS: u32 = 32;
 /// The most that this number grows to.
-const MOST_TURNS: u32 = 1 << 13;
+const MAX_TURNS: u32 = 1 << 13;
 
 /// What a worker does after a look.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -68,7 +68,7 @@ pub(super) struct Search {
     /// How many times in a row work was seen while rivals searched. Each halves the looks of the
     /// next search.
     losses: Cell<u32>,
-    /// How many searches in a row ended in long sleeps, up to [`MOST_IN_VAIN`]. Each halves the
+    /// How many searches in a row ended in long sleeps, up to [`MAX_IN_VAIN`]. Each halves the
     /// looks of the next search.
     in_vain: Cell<u32>,
     /// How many jobs in a row came while others had this core, since the last sleep.
@@ -113,7 +113,7 @@ impl Search {
             self.in_vain.set(if is_soon {
                 0
             } else {
-                MOST_IN_VAIN.min(in_vain + 1)
+                MAX_IN_VAIN.min(in_vain + 1)
             });
         }
     }
@@ -128,7 +128,7 @@ impl Search {
         self.idle_since.set(None);
         if self.turns.get() >= self.bearable.get() {
             self.turns.set(0);
-            self.bearable.set(MOST_TURNS.min(self.bearable.get() * 2));
+            self.bearable.set(MAX_TURNS.min(self.bearable.get() * 2));
             return if self.is_borrowed {
                 Looked::Nap
             } else {
@@ -167,7 +167,7 @@ mod tests {
     use std::cell::Cell;
     use std::time::Duration;
 
-    use super::{Looked, MOST_IN_VAIN, SOON, Search};
+    use super::{Looked, MAX_IN_VAIN, SOON, Search};
 
     /// How many times a worker looks that finds nothing.
     fn looks_in_vain(search: &Search) -> u32 {
@@ -196,7 +196,7 @@ mod tests {
         let search = Search::new(false);
         let at_first = looks_in_vain(&search);
         let mut before = at_first;
-        for _ in 0..MOST_IN_VAIN {
+        for _ in 0..MAX_IN_VAIN {
             let since = search.idle_since().expect("it has yielded");
             search.has_slept(since + SOON);
             let looks = looks_in_vain(&search);

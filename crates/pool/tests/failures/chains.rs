@@ -192,7 +192,7 @@ impl Again {
 impl Wake for Again {
     fn wake(self: Arc<Self>) {
         /// Handles that wait. Dropping one would drop its waker.
-        const MOST_KEPT: usize = 64;
+        const MAX_KEPT: usize = 64;
         thread_local! {
             static KEPT: RefCell<Vec<JobHandle<(), Infallible>>> = const { RefCell::new(Vec::new()) };
         }
@@ -213,8 +213,8 @@ impl Wake for Again {
         }
         let old = KEPT.with_borrow_mut(|kept| {
             kept.push(handle);
-            let old = if kept.len() > MOST_KEPT {
-                MOST_KEPT / 2
+            let old = if kept.len() > MAX_KEPT {
+                MAX_KEPT / 2
             } else {
                 0
             };

@@ -7,9 +7,7 @@ use std::error::Error;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, OnceLock};
 
-use pool::{
-    AsyncContext, Backend, BuildError, JobContext, JobError, LEAST_STACK, Pool, StateError,
-};
+use pool::{AsyncContext, Backend, BuildError, JobContext, JobError, MIN_STACK, Pool, StateError};
 
 use crate::child::each_backend_in_a_child;
 use crate::on::{builder, each_backend, ended, ends_clean, nothing, value};
@@ -88,10 +86,10 @@ fn a_start_hook_that_fails_in_a_swap_leaves_the_old_backend() {
 fn a_stack_that_is_too_small_is_an_error() {
     each_backend_in_a_child(|backend| {
         let before = threads();
-        for bytes in [0, 1, 4 << 10, 16 << 10, LEAST_STACK - 1] {
+        for bytes in [0, 1, 4 << 10, 16 << 10, MIN_STACK - 1] {
             let refused = builder(backend, 2).stack_size(bytes).build();
             let error = refused.expect_err("no worker starts on that").to_string();
-            let least = LEAST_STACK.to_string();
+            let least = MIN_STACK.to_string();
             assert!(
                 error.contains(&bytes.to_string()) && error.contains(&least),
                 "{backend}: {error}"
@@ -99,7 +97,7 @@ fn a_stack_that_is_too_small_is_an_error() {
         }
         threads_come_back_to(before);
         let pool = builder(backend, 2)
-            .stack_size(LEAST_STACK)
+            .stack_size(MIN_STACK)
             .on_worker_start(|index| index)
             .build()
             .unwrap_or_else(|error| panic!("{backend}: {error}"));

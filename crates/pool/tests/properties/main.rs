@@ -14,7 +14,7 @@ use pair::Pair;
 
 /// Sequences for each backend: a few seconds in all.
 const CASES: u32 = 96;
-const MOST_OPERATIONS: usize = 60;
+const MAX_OPERATIONS: usize = 60;
 const POOLS: usize = 2;
 /// How long to shrink a failing sequence: one that hangs waits for its limit each time.
 const SHRINK_MILLIS: u32 = 30_000;
@@ -96,7 +96,7 @@ fn case() -> impl Strategy<Value = Case> {
     let parts = (
         1..3_usize,
         1..5_usize,
-        vec((0..POOLS, operation()), 1..MOST_OPERATIONS),
+        vec((0..POOLS, operation()), 1..MAX_OPERATIONS),
         ending,
     );
     parts.prop_map(|(workers, capacity, operations, ending)| Case {

@@ -15,7 +15,7 @@ use super::{ink, is_ours};
 const OTHERS: usize = 3;
 pub(super) const HEIGHT: u32 = 340;
 /// The fewest points of a curve.
-const LEAST_POINTS: usize = 3;
+const MIN_POINTS: usize = 3;
 /// Room for the names at the ends of the lines.
 const NAMES: i32 = 166;
 /// Room for the marks of the figures.
@@ -100,7 +100,7 @@ pub(super) fn percentiles(summary: &Summary<'_>) -> Result<Vec<(String, String)>
 /// `None` if there are too few.
 fn percentiles_of(summary: &Summary<'_>, family: &str) -> Result<Option<String>> {
     let standings = family_of(summary, family);
-    if standings.len() < LEAST_POINTS {
+    if standings.len() < MIN_POINTS {
         return Ok(None);
     }
     let first = standings[0];
@@ -148,7 +148,7 @@ fn percentile(measure: &str) -> Option<(String, f64)> {
 
 /// Whether `percentiles` has a curve for this measure.
 pub(super) fn is_on_curve(summary: &Summary<'_>, measure: &str) -> bool {
-    percentile(measure).is_some_and(|(family, _)| family_of(summary, &family).len() >= LEAST_POINTS)
+    percentile(measure).is_some_and(|(family, _)| family_of(summary, &family).len() >= MIN_POINTS)
 }
 
 /// The standings of a family.

@@ -13,7 +13,7 @@ use crate::rule::Applied;
 use crate::thread;
 
 /// The deepest that jobs nest on one stack, as the API's documentation says.
-const MOST_WITHIN: usize = 192;
+const MAX_WITHIN: usize = 192;
 
 thread_local! {
     /// Nested jobs of these tests on this thread's stack.
@@ -59,7 +59,7 @@ impl Job for Page {
 
     fn run(self, ctx: &JobContext<'_>) -> Result<(), Infallible> {
         let within = WITHIN.get() + 1;
-        assert!(within <= MOST_WITHIN, "{within} jobs within each other");
+        assert!(within <= MAX_WITHIN, "{within} jobs within each other");
         WITHIN.set(within);
         for link in 0..self.graph.links {
             if let Some(linked) = self.linked(link) {

@@ -129,16 +129,16 @@ impl<F: Future> Future for InfallibleSource<F> {
 /// The size in bytes of a job, or of its future, above which it has a box of its own. In a build
 /// without optimization each function that a value passes through has a copy of it on its stack,
 /// and a few copies of a large future are a worker's whole stack.
-const MOST_IN_CELL: usize = 16 * 1024;
+const MAX_IN_CELL: usize = 16 * 1024;
 
-/// A source whose job, or whose future, is larger than [`MOST_IN_CELL`]. The cell holds a box of
+/// A source whose job, or whose future, is larger than [`MAX_IN_CELL`]. The cell holds a box of
 /// it.
 pub(crate) struct Large<S>(pub(crate) Box<S>);
 
 impl<S: Source> Large<S> {
     /// Returns whether `S` must be boxed.
     pub(crate) const fn is_due() -> bool {
-        size_of::<S>() > MOST_IN_CELL || size_of::<S::Future>() > MOST_IN_CELL
+        size_of::<S>() > MAX_IN_CELL || size_of::<S::Future>() > MAX_IN_CELL
     }
 }
 

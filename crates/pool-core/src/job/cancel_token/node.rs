@@ -11,7 +11,7 @@ use crate::job::watch_list::{Watch, WatchList};
 use crate::sys::sync::{AtomicBool, AtomicUsize, Guard, LockExt, Mutex, Ordering};
 
 /// More handles than this could make the count overflow.
-const MOST_HANDLES: usize = isize::MAX as usize;
+const MAX_HANDLES: usize = isize::MAX as usize;
 
 /// What all clones of a token share.
 ///
@@ -193,7 +193,7 @@ impl Node {
     #[inline]
     pub(super) fn add_handle(&self) {
         // ORDERING: Relaxed, as in `Arc`: the new handle comes from one that exists.
-        if self.handles.fetch_add(1, Ordering::Relaxed) > MOST_HANDLES {
+        if self.handles.fetch_add(1, Ordering::Relaxed) > MAX_HANDLES {
             std::process::abort();
         }
     }

@@ -11,7 +11,7 @@ use crate::pool::stats::{Stats, Tally};
 use crate::sys::machine;
 
 /// How often the counts are read while they show more jobs running than are accepted.
-const MOST_LOOKS: usize = if cfg!(pool_loom) { 0 } else { 64 };
+const MAX_LOOKS: usize = if cfg!(pool_loom) { 0 } else { 64 };
 
 impl Tally {
     /// The counts of `life`, whose queue has that many tasks past the bound. Blocks no worker.
@@ -19,7 +19,7 @@ impl Tally {
     /// A job that runs before its submitter has counted it would not show, so the submitter is
     /// given a moment to do so.
     pub(crate) fn of(life: &Lifecycle, past_bound: u64) -> Self {
-        for _ in 0..MOST_LOOKS {
+        for _ in 0..MAX_LOOKS {
             let tally = Self::look(life, past_bound);
             if !tally.runs_uncounted() {
                 return tally;

@@ -10,7 +10,7 @@ const DEFAULT_CANCEL_GRACE: Duration = Duration::from_millis(500);
 const KEPT: u32 = 10;
 
 /// The most that is kept of a total for idle workers to leave.
-const MOST_FOR_THE_EXIT: Duration = Duration::from_millis(50);
+const MAX_FOR_THE_EXIT: Duration = Duration::from_millis(50);
 
 /// How long a shutdown waits, for what, and what becomes of the jobs that it does not start.
 ///
@@ -63,7 +63,7 @@ impl ShutdownPolicy {
     /// ```
     pub fn within(total: Duration) -> Self {
         let kept = (total / KEPT).min(DEFAULT_CANCEL_GRACE);
-        let exit_grace = (kept / 2).min(MOST_FOR_THE_EXIT);
+        let exit_grace = (kept / 2).min(MAX_FOR_THE_EXIT);
         Self {
             grace: Some(total - kept),
             cancel_grace: kept - exit_grace,

@@ -16,10 +16,10 @@ use crate::job::watch_list::{Watch, WatchList};
 
 /// How many times the heap has for each alarm at most, if there are many. With more of them they
 /// are gone through less often.
-const MOST_TIMES: usize = 4;
+const MAX_TIMES: usize = 4;
 
 /// How many times of alarms that have gone the heap may have in any case.
-const MOST_GONE: usize = 64;
+const MAX_GONE: usize = 64;
 
 /// A time in the heap, and which alarm it is of. Its alarm has gone unless it is in this slot,
 /// under this id and for this time.
@@ -100,7 +100,7 @@ impl ByTime {
     /// Looks whether most of the heap has gone, or a burst has left its memory.
     #[inline]
     fn forget_gone(&mut self) {
-        let most = MOST_TIMES * self.alarms.len() + MOST_GONE;
+        let most = MAX_TIMES * self.alarms.len() + MAX_GONE;
         if self.order.len() > most || self.order.capacity() > 4 * most {
             self.tidy(most);
         }
@@ -200,7 +200,7 @@ mod tests {
             alarms.insert(watch, id(number), noop());
             alarms.remove(watch, id(number));
         }
-        let most = MOST_TIMES + MOST_GONE;
+        let most = MAX_TIMES + MAX_GONE;
         assert!(alarms.order.len() <= most && alarms.order.capacity() <= 4 * most);
         // An early one outlasts a burst.
         for (number, watch) in (0..).zip(&watches) {

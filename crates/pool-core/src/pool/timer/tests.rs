@@ -6,7 +6,7 @@ use std::sync::{Arc, Mutex, Weak};
 use std::task::{Wake, Waker};
 use std::time::{Duration, Instant};
 
-use super::{Alarms, END_PATIENCE, MOST_CALLS, Timer};
+use super::{Alarms, END_PATIENCE, MAX_CALLS, Timer};
 use crate::job::id::JobId;
 use crate::job::watch_list::Watch;
 
@@ -130,7 +130,7 @@ fn an_earlier_alarm_is_seen_and_a_forgotten_one_is_not_called() {
 fn a_waker_that_never_returns_holds_up_no_other_alarm() {
     let clock = Timer::default();
     let at_once = Instant::now();
-    let hanging: Vec<_> = (1..MOST_CALLS).map(|_| hanging()).collect();
+    let hanging: Vec<_> = (1..MAX_CALLS).map(|_| hanging()).collect();
     for (waker, ..) in &hanging {
         assert!(set(&clock, at_once, JobId::next(), waker));
     }
@@ -150,7 +150,7 @@ fn a_waker_that_never_returns_holds_up_no_other_alarm() {
 #[test]
 fn with_too_many_that_hang_alarms_come_when_one_returns() {
     let clock = Timer::default();
-    let mut hanging: Vec<_> = (0..MOST_CALLS).map(|_| hanging()).collect();
+    let mut hanging: Vec<_> = (0..MAX_CALLS).map(|_| hanging()).collect();
     for (waker, ..) in &hanging {
         set(&clock, Instant::now(), JobId::next(), waker);
     }
@@ -162,7 +162,7 @@ fn with_too_many_that_hang_alarms_come_when_one_returns() {
     set(&clock, soon(), JobId::next(), &waker);
     drop(hanging.pop());
     (0..21).for_each(|_| happens(&told));
-    assert!(clock.lock().threads.len() <= MOST_CALLS + 1);
+    assert!(clock.lock().threads.len() <= MAX_CALLS + 1);
 }
 
 #[test]

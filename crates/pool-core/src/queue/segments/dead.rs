@@ -46,7 +46,7 @@ use crate::task::Task;
 pub(super) type Dead = BTreeSet<usize>;
 
 /// How many entries must be dead before a compaction.
-const LEAST_TO_COMPACT: usize = if cfg!(pool_loom) { 2 } else { 64 };
+const MIN_TO_COMPACT: usize = if cfg!(pool_loom) { 2 } else { 64 };
 
 /// What is at the head of the queue.
 enum Oldest {
@@ -148,7 +148,7 @@ impl Segments {
         // SAFETY: segments live as long as the queue.
         let tail = unsafe { &*self.back.segment.load(Ordering::Relaxed) }.tail();
         let (queued, dead) = (tail.wrapping_sub(head) / STEP, locked.dead.len());
-        dead >= LEAST_TO_COMPACT && dead >= queued / 2
+        dead >= MIN_TO_COMPACT && dead >= queued / 2
     }
 
     /// Takes the dead entries out, up to the first slot that is not marked, and moves the living

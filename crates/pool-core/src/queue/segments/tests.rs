@@ -7,7 +7,7 @@ use std::mem::MaybeUninit;
 use std::sync::atomic::{AtomicUsize, Ordering::Relaxed};
 use std::thread;
 
-use super::{MOST_WARM, SLOTS, STEP, Segments};
+use super::{MAX_WARM, SLOTS, STEP, Segments};
 use crate::job::context::JobContext;
 use crate::job::id::JobId;
 use crate::sys::sync::{LockExt, Ordering};
@@ -105,7 +105,7 @@ fn segments_are_used_again_and_given_back_after_a_burst() {
         go_through(&queue, usize::MAX, [SEGMENTS * SLOTS, 0]);
         let spares = &queue.locked.lock_unpoisoned().spares;
         assert_eq!(spares.linked, 1);
-        assert_eq!(spares.warm.len(), MOST_WARM + 1, "these keep their pages");
+        assert_eq!(spares.warm.len(), MAX_WARM + 1, "these keep their pages");
         let all = spares.warm.len() + spares.cold.len();
         assert!(made == 0 || all == made, "{made} segments became {all}");
         made = all;

@@ -23,13 +23,13 @@ use crate::worker::park::{Looks, block_on, look_between_yields, spin_a_while};
 
 /// What a queue's capacity adds to a window at most: enough for any number of workers to find a
 /// next job, and no more memory than that where the queue has no bound worth the name.
-const MOST_QUEUED: usize = 1024;
+const MAX_QUEUED: usize = 1024;
 
 /// How many inputs a map takes ahead unless told otherwise: one for each worker, and as many as may
 /// be queued, 1 024 at most.
 pub(super) fn window_of<E: Executor + ?Sized>(executor: &E) -> usize {
     let capability = executor.capability();
-    let queued = capability.capacity.unwrap_or(MOST_QUEUED).min(MOST_QUEUED);
+    let queued = capability.capacity.unwrap_or(MAX_QUEUED).min(MAX_QUEUED);
     capability.workers.saturating_add(queued)
 }
 

@@ -8,7 +8,7 @@ use std::task::Waker;
 type Ticket = u64;
 
 /// How often the wait for a future that was passed over may double: 2^8 rounds are some seconds.
-const MOST_DOUBLINGS: u32 = 8;
+const MAX_DOUBLINGS: u32 = 8;
 
 /// Whether a submitter that is called comes, which is whether a place may be kept for it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -133,7 +133,7 @@ impl Line {
         let former = self.listening.remove(&ticket);
         if waiter.has_listened && called.is_none() && former.is_none() {
             // It was passed over, and has come after all: it is slow, and not lost.
-            waiter.doublings = (waiter.doublings + 1).min(MOST_DOUBLINGS);
+            waiter.doublings = (waiter.doublings + 1).min(MAX_DOUBLINGS);
         }
         waiter.has_listened = true;
         let listener = Listener {

@@ -24,7 +24,7 @@ use crate::sys::sync::{AtomicBool, AtomicPtr, AtomicUsize, Ordering, yield_now};
 
 /// How many times in all a collector looks again at readers at which a thread is inside: for about
 /// as long as a thread may be kept from its core.
-pub(super) const MOST_LOOKS: usize = if cfg!(pool_loom) { 1 } else { 10_000 };
+pub(super) const MAX_LOOKS: usize = if cfg!(pool_loom) { 1 } else { 10_000 };
 
 /// Where one thread says whether it reads. It is never freed while the process runs: a thread that
 /// ends leaves it to another.

@@ -5,7 +5,7 @@ use std::mem::MaybeUninit;
 use std::sync::Arc;
 use std::thread;
 
-use super::{BoxedTask, Boxes, MOST_SPARE};
+use super::{BoxedTask, Boxes, MAX_SPARE};
 use crate::job::context::JobContext;
 use crate::job::id::JobId;
 use crate::task::fire_and_forget;
@@ -33,7 +33,7 @@ fn id_of(boxes: &Boxes, boxed: BoxedTask) -> JobId {
 #[test]
 fn a_task_comes_out_as_it_went_in() {
     let (boxes, it) = (Boxes::default(), Arc::new(()));
-    for _ in 0..3 * MOST_SPARE {
+    for _ in 0..3 * MAX_SPARE {
         let (first, second) = (task_with(&it), task_with(&it));
         let ids = [first.id(), second.id()];
         let boxed = [wrap(&boxes, first), wrap(&boxes, second)];
@@ -66,12 +66,12 @@ fn the_memory_that_was_emptied_last_is_used_next() {
 #[test]
 fn so_many_spare_boxes_are_kept_and_no_more() {
     let (boxes, it) = (Boxes::default(), Arc::new(()));
-    let boxed: Vec<_> = (0..2 * MOST_SPARE)
+    let boxed: Vec<_> = (0..2 * MAX_SPARE)
         .map(|_| wrap(&boxes, task_with(&it)))
         .collect();
     for (spare, boxed) in (1..).zip(boxed) {
         let _id = id_of(&boxes, boxed);
-        assert_eq!(boxes.spare.get(), MOST_SPARE.min(spare));
+        assert_eq!(boxes.spare.get(), MAX_SPARE.min(spare));
     }
 }
 

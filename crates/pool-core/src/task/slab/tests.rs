@@ -4,7 +4,7 @@ use std::collections::HashSet;
 use std::ptr::NonNull;
 use std::thread;
 
-use super::{ALIGN, FIRST_PLACES, Freed, Head, MOST_BYTES, Spot, allocate, free, head_of};
+use super::{ALIGN, FIRST_PLACES, Freed, Head, MAX_BYTES, Spot, allocate, free, head_of};
 use crate::sys::sync::Ordering;
 
 /// Takes a place for `value`, and writes the value there.
@@ -37,8 +37,8 @@ fn places_of_any_size_and_alignment_keep_their_values() {
     holds_many(|number| number);
     holds_many(|number| [u64::from(number); 7]);
     holds_many(|number| [u128::from(number); 3]);
-    holds_many(|number| [number; MOST_BYTES]);
-    holds_many(|number| [number; MOST_BYTES + 1]);
+    holds_many(|number| [number; MAX_BYTES]);
+    holds_many(|number| [number; MAX_BYTES + 1]);
     holds_many(Aligned);
     assert!(align_of::<Aligned>() > ALIGN, "it is allocated alone");
 }

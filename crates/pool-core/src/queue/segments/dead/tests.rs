@@ -6,7 +6,7 @@ use std::mem::MaybeUninit;
 use std::sync::atomic::{AtomicUsize, Ordering::Relaxed};
 use std::thread;
 
-use super::LEAST_TO_COMPACT;
+use super::MIN_TO_COMPACT;
 use crate::job::id::JobId;
 use crate::queue::segments::{STEP, Segments};
 use crate::sys::sync::{LockExt, Ordering};
@@ -90,7 +90,7 @@ fn random_turns(slots: usize, capacity: usize, seed: u64) {
             }
             _ => assert!(!end(&queue, &popped), "a popped job has no place"),
         }
-        let most = 2 * living.len() + LEAST_TO_COMPACT + 1;
+        let most = 2 * living.len() + MIN_TO_COMPACT + 1;
         assert!(entries(&queue) <= most, "{} entries", entries(&queue));
         assert!(living.is_empty() || !queue.is_empty());
     }
@@ -123,7 +123,7 @@ fn jobs_that_end_behind_one_that_waits_take_no_memory() {
         assert!(push(&queue, &job));
         assert!(end(&queue, &job));
     }
-    assert!(entries(&queue) <= LEAST_TO_COMPACT + 2);
+    assert!(entries(&queue) <= MIN_TO_COMPACT + 2);
     assert_eq!(pop(&queue), Some(first.id()));
     assert_eq!(pop(&queue), None);
 }
@@ -135,7 +135,7 @@ fn a_million_jobs_that_end_last_to_first_are_over_in_time() {
     let jobs: Vec<Endable> = (0..JOBS).map(|_| Endable::new()).collect();
     jobs.iter().for_each(|job| assert!(push(&queue, job)));
     jobs.iter().rev().for_each(|job| assert!(end(&queue, job)));
-    assert!(entries(&queue) <= LEAST_TO_COMPACT);
+    assert!(entries(&queue) <= MIN_TO_COMPACT);
     assert_eq!(pop(&queue), None);
 }
 
