@@ -106,13 +106,10 @@ impl TaskQueue for LockedQueue {
         has_place
     }
 
-    fn push_unbounded(&self, task: Task) {
-        // It takes a slot, also where none is left: no push succeeds until some have left.
-        self.lock().add(task);
-    }
-
-    fn push_all_unbounded(&self, tasks: Vec<Task>) {
-        let mut queue = self.lock(); // once: no child comes in between
+    fn push_unbounded(&self, tasks: Vec<Task>) {
+        // Each takes a slot, also where none is left: no push succeeds until some have left. The
+        // lock is taken once, so no child comes in between.
+        let mut queue = self.lock();
         tasks.into_iter().for_each(|task| queue.add(task));
     }
 

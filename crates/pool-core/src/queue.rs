@@ -72,10 +72,12 @@ use crate::worker::Worker;
 ///         })
 ///     }
 ///
-///     fn push_unbounded(&self, task: Task) {
-///         let mut tasks = self.lock(); // before the look: the job may end meanwhile
-///         let has_place = !task.is_over();
-///         tasks.push_back((task, has_place));
+///     fn push_unbounded(&self, tasks: Vec<Task>) {
+///         let mut queued = self.lock(); // before the look: a job may end meanwhile
+///         queued.extend(tasks.into_iter().map(|task| {
+///             let has_place = !task.is_over();
+///             (task, has_place)
+///         }));
 ///     }
 ///
 ///     fn push_past_bound(&self, task: Task) {
@@ -133,26 +135,18 @@ pub trait TaskQueue: Send + Sync + 'static {
         false
     }
 
-    /// Queues a task whatever the bound: one that a swap hands over, at most as many as fit by the
-    /// bound of the pool they left, and before anything else is queued. So a queue that keeps an
-    /// order pushes it to the back. It takes a place, also where none is left: no push succeeds
-    /// then until the queue is below its bound. Otherwise each swap would make the queue longer.
+    /// Queues tasks whatever the bound: those that a swap hands over, in order, at most as many as
+    /// fit by the bound of the pool they left, and before anything else is queued. So a queue that
+    /// keeps an order pushes them to the back. Each takes a place, also where none is left: no push
+    /// succeeds then until the queue is below its bound. Otherwise each swap would make the queue
+    /// longer.
+    ///
+    /// A worker may take the first of them while others are still to be pushed, and push children.
+    /// So the places of all are taken before the first is queued.
     ///
     /// Called by the thread that swaps, before anybody else pushes to this queue; and to put back
     /// the one task of a worker that was lost with its thread.
-    fn push_unbounded(&self, task: Task);
-
-    /// Queues all tasks that a swap hands over, in order, each as
-    /// [`push_unbounded`](Self::push_unbounded) does.
-    ///
-    /// A worker may take the first of them while others are still to be pushed, and push children.
-    /// So a queue with a bound overrides this, and takes the places of all before it queues the
-    /// first. The default pushes one after the other.
-    fn push_all_unbounded(&self, tasks: Vec<Task>) {
-        for task in tasks {
-            self.push_unbounded(task);
-        }
-    }
+    fn push_unbounded(&self, tasks: Vec<Task>);
 
     /// Queues a task whatever the bound, to take turns with the others: the child of a job that is
     /// the innermost of very many. Such a task takes no place: chains that are always queued so
@@ -160,7 +154,7 @@ pub trait TaskQueue: Send + Sync + 'static {
     ///
     /// The default treats it like a task that a swap hands over. A queue with a bound overrides it.
     fn push_past_bound(&self, task: Task) {
-        self.push_unbounded(task);
+        self.push_unbounded(vec![task]);
     }
 
     /// Returns how many tasks are queued past the bound, for the stats: they show no more queued

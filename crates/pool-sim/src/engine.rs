@@ -140,11 +140,7 @@ impl TaskQueue for DrawnQueue {
         has_place == HasPlace::Yes
     }
 
-    fn push_unbounded(&self, task: Task) {
-        self.lock().add(task);
-    }
-
-    fn push_all_unbounded(&self, tasks: Vec<Task>) {
+    fn push_unbounded(&self, tasks: Vec<Task>) {
         let mut queue = self.lock();
         tasks.into_iter().for_each(|task| queue.add(task));
     }

@@ -428,13 +428,13 @@ mutants! {
     }
     "testing::models::a_submission_is_refused_or_accounted_for" {
         intake_looks_too_early: "a submission looks at the phase before it enters", in "pool::lifecycle::intake",
-            "submission.books.enter();
-        light();
-        if life.phase.load() < end {" =>
+            "books.enter(jobs);
+    light();
+    life.phase.load() < end" =>
             "let early = life.phase.load();
-        submission.books.enter();
-        light();
-        if (if MUTANT { early } else { life.phase.load() }) < end {";
+    books.enter(jobs);
+    light();
+    (if MUTANT { early } else { life.phase.load() }) < end";
         intake_no_second_look: "a submission does not look at the phase after its push", in "pool::lifecycle::intake",
             "if life.phase.load() >= Phase::Cancelling {
         TakenOut::give_up_all(life, take_queued);" =>

@@ -155,8 +155,8 @@ impl TaskQueue for FlawedQueue {
         is_free
     }
 
-    fn push_unbounded(&self, task: Task) {
-        self.queue.lock().push_back(task);
+    fn push_unbounded(&self, tasks: Vec<Task>) {
+        self.queue.lock().extend(tasks);
     }
 
     fn push_past_bound(&self, task: Task) {

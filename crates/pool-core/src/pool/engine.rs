@@ -194,18 +194,11 @@ pub trait Engine: Send + Sync + Sized + 'static {
     fn join_threads(&self);
 }
 
-/// Takes all that an engine has queued, in order where there is one.
-///
-/// The tasks are still in the ledger: the caller gives them up, hands them over or runs them.
-pub(crate) fn take_queued<E: Engine>(engine: &E) -> Vec<Task> {
-    engine.queue().take_all()
-}
-
 /// How many queued tasks a thread takes to give them up: so few that they stay in its core's cache.
 const TAKEN_AT_ONCE: usize = 512;
 
 /// Takes some of what an engine has queued, for a thread that gives it up, and comes again until
-/// there is none.
+/// there is none. The tasks are still in the ledger.
 pub(crate) fn take_some_queued<E: Engine>(engine: &E) -> Vec<Task> {
     engine.queue().take_some(TAKEN_AT_ONCE)
 }
@@ -615,12 +608,12 @@ impl<E: Engine> HandOver for WorkerPool<E> {
         let life = self.life();
         life.phase.end_intake();
         life.ledger.await_submissions();
-        Retired::new(take_queued(&**self.engine()), life)
+        Retired::new(self.engine().queue().take_all(), life)
     }
 
     fn adopt(&self, retired: Retired) -> Adopted {
         let engine = Arc::clone(self.engine());
-        let push_all = |tasks| self.engine().queue().push_all_unbounded(tasks);
+        let push_all = |tasks| self.engine().queue().push_unbounded(tasks);
         let arrived = move || arrived(engine.life(), || take_some_queued(&*engine));
         retired.move_to(self.life(), push_all, arrived)
     }

@@ -154,16 +154,11 @@ pub(crate) struct Writing<'a> {
 }
 
 impl Writing<'_> {
-    /// A job is about to be pushed.
+    /// That many jobs are about to be pushed.
     ///
     /// A [light fence](crate::sys::asymmetric_fence) stands between this and the look at the phase.
     #[inline]
-    pub(crate) fn enter(self) {
-        self.count(|stripe| &stripe.entered);
-    }
-
-    /// The same, for that many jobs.
-    pub(crate) fn enter_many(self, jobs: u64) {
+    pub(crate) fn enter(self, jobs: u64) {
         self.add(|stripe| &stripe.entered, jobs);
     }
 
@@ -173,13 +168,8 @@ impl Writing<'_> {
         self.count(|stripe| &stripe.accepted);
     }
 
-    /// The job that entered was not pushed.
-    pub(crate) fn refuse(self) {
-        self.refuse_many(1);
-    }
-
     /// That many jobs that entered were not pushed.
-    pub(crate) fn refuse_many(self, jobs: u64) {
+    pub(crate) fn refuse(self, jobs: u64) {
         self.add(|stripe| &stripe.refused, jobs);
     }
 

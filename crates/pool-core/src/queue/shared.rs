@@ -155,17 +155,15 @@ impl SharedQueue {
         tasks
     }
 
-    /// Queues a task that was handed over, and for which a place was taken.
-    fn push_with_place(&self, task: Task) {
-        if task.queued_job().is_some_and(QueuedJob::hold) {
-            self.main.repay(); // its job is over
+    /// Queues tasks that were handed over, and whose places are taken: `freed` is called for each
+    /// whose job is over. For a queue that counts the places of its tasks.
+    pub(crate) fn push_handed_over(&self, tasks: Vec<Task>, freed: impl Fn()) {
+        for task in tasks {
+            if task.queued_job().is_some_and(QueuedJob::hold) {
+                freed();
+            }
+            self.past_bound.push(&self.past_bound.handed_over, task);
         }
-        self.push_handed_over(task);
-    }
-
-    /// Queues a task that was handed over. For a queue that counts the places of its tasks.
-    pub(crate) fn push_handed_over(&self, task: Task) {
-        self.past_bound.push(&self.past_bound.handed_over, task);
     }
 
     /// Releases an entry that was not handed over. For a queue that counts the places of its tasks.
@@ -226,18 +224,11 @@ impl TaskQueue for SharedQueue {
         self.release_pushed(entry, taken_out)
     }
 
-    /// Queues a task that a swap hands over. It is popped before all others, and takes a place even
-    /// where none is left.
-    fn push_unbounded(&self, task: Task) {
-        self.main.overdraw(1);
-        self.push_with_place(task);
-    }
-
-    fn push_all_unbounded(&self, tasks: Vec<Task>) {
+    /// Queues tasks that a swap hands over. They are popped before all others, and take places even
+    /// where none are left.
+    fn push_unbounded(&self, tasks: Vec<Task>) {
         self.main.overdraw(tasks.len());
-        tasks
-            .into_iter()
-            .for_each(|task| self.push_with_place(task));
+        self.push_handed_over(tasks, || self.main.repay());
     }
 
     /// Queues a child past the bound. It alternates with the tasks that have a place.
@@ -367,7 +358,7 @@ mod tests {
             let (mut place, task) = (MaybeUninit::uninit(), Endable::new().task());
             queue.push(TaskRef::new(&mut place, task), &life).is_ok()
         };
-        queue.push_all_unbounded(vec![Endable::new().task()]);
+        queue.push_unbounded(vec![Endable::new().task()]);
         assert!(push() && push() && !push(), "there are three places");
         queue.push_past_bound(Endable::new().task());
         assert_eq!(queue.take_some(3).len(), 3);
@@ -388,7 +379,7 @@ mod tests {
     fn tasks_that_were_handed_over_take_places_and_leave_them() {
         let queue = SharedQueue::new(2);
         let jobs = [(); 3].map(|()| Endable::new());
-        queue.push_all_unbounded(jobs.iter().map(Endable::task).collect());
+        queue.push_unbounded(jobs.iter().map(Endable::task).collect());
         assert!(!push(&queue), "it is above its bound");
         assert_eq!(pop(&queue), QueuedBy::PushUnbounded);
         assert!(!push(&queue), "it is at its bound");

@@ -7,10 +7,9 @@
 //!
 //! # Where a worker looks
 //! At its own deque, the newest task first; then at the injector; then at the deques of others, of
-//! which it brings about half of the tasks of one to its own. Every so many looks it begins
-//! elsewhere: at the injector, at the deques of others, or with its own oldest task. The periods
-//! are prime to each other, so that every queued task is taken after a bounded number of others
-//! (`R206`).
+//! which it moves about half of the tasks of one to its own. At fixed periods it begins elsewhere:
+//! at the injector, at the deques of others, or with its own oldest task. The periods are prime to
+//! each other, so that every queued task is taken after a bounded number of others (`R206`).
 //!
 //! # A job that ends in the queue
 //! Its permit is freed at once. The injector finds the entry by its position, and no pop sees it
@@ -23,7 +22,7 @@ use std::cell::Cell;
 use std::fmt;
 use std::iter;
 
-use crate::cell::ticket::{DeadEntry, QueuedJob};
+use crate::cell::ticket::DeadEntry;
 use crate::pool::lifecycle::Lifecycle;
 use crate::queue::TaskQueue;
 use crate::queue::deques::{Deques, Own};
@@ -162,18 +161,12 @@ impl TaskQueue for StealingQueue {
         true
     }
 
-    /// Queues a task that a swap hands over, at the injector. It takes a place of the bound even
-    /// where none is left, so later pushes wait until the queue is below its bound again.
-    fn push_unbounded(&self, task: Task) {
-        self.permits.overdraw(1);
-        self.push_with_place(task);
-    }
-
-    fn push_all_unbounded(&self, tasks: Vec<Task>) {
+    /// Queues tasks that a swap hands over, at the injector. They take places of the bound even
+    /// where none are left, so later pushes wait until the queue is below its bound again.
+    fn push_unbounded(&self, tasks: Vec<Task>) {
         self.permits.overdraw(tasks.len());
-        tasks
-            .into_iter()
-            .for_each(|task| self.push_with_place(task));
+        self.injector
+            .push_handed_over(tasks, || self.permits.free(None));
     }
 
     /// Queues a child past the bound, at the injector. It takes no place.
@@ -263,14 +256,6 @@ impl StealingQueue {
             permits: Permits::new(capacity, threads),
             ended: AtomicUsize::new(0),
         }
-    }
-
-    /// Queues a task that was handed over, and for which a place was taken.
-    fn push_with_place(&self, task: Task) {
-        if task.queued_job().is_some_and(QueuedJob::hold) {
-            self.permits.free(None); // its job is over
-        }
-        self.injector.push_handed_over(task);
     }
 
     /// Queues a task from a thread that has no deque here.

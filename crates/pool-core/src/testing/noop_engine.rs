@@ -46,7 +46,7 @@ impl TaskQueue for NoQueue {
         Err(task.into_task())
     }
 
-    fn push_unbounded(&self, _task: Task) {}
+    fn push_unbounded(&self, _tasks: Vec<Task>) {}
 
     fn pop<'a>(&self, _worker: &Worker, _place: TaskPlace<'a>) -> Option<TaskRef<'a>> {
         None

@@ -54,7 +54,7 @@ use std::task::{Context, Poll, Waker};
 use crate::cell::future::queue_side::AsyncEntry;
 use crate::cell::future::{Known, Polled};
 use crate::job::outcome::Outcome;
-use crate::pool::engine::{Engine, take_queued};
+use crate::pool::engine::Engine;
 use crate::pool::lifecycle::Lifecycle;
 use crate::queue::TaskQueue;
 use crate::task::Task;
@@ -203,12 +203,12 @@ pub fn lose_slot<E: Engine>(engine: &Arc<E>, slot: usize, first: Option<Task>) {
     let life = engine.life();
     match first {
         Some(first) => {
-            engine.queue().push_unbounded(first);
+            engine.queue().push_unbounded(vec![first]);
             life.notify();
         }
         None => life.roster.searcher_lost(life),
     }
-    life.worker_lost(slot, || take_queued(&**engine));
+    life.worker_lost(slot, || engine.queue().take_all());
 }
 
 /// Where a hosted future stands in the pool's books, and so what its end must undo.

@@ -276,9 +276,8 @@ impl<S: Source> Polled for AsyncCell<S> {
         let ended = self.state.end(Outcome::Abandoned);
         life.given_up_over(ends);
         let waiter = self.waker_of_waiter(ended);
-        let name = self.terms.as_ref().and_then(|terms| terms.name.clone());
-        let name: Option<Cow<'static, str>> = name;
-        GivenUp::Left(Remains::task(self.id, name, Unpolled(self)), waiter)
+        let (id, name) = (self.id, self.own_name());
+        GivenUp::Left(Remains::task(id, name, Unpolled(self)), waiter)
     }
 
     /// Ends the job on the thread that drops its entry. The failure observer is not told.
@@ -303,12 +302,9 @@ impl<S: Source> Polled for AsyncCell<S> {
         life.excluded_waiters.forget_future(self.id);
         life.ledger.over(None);
         let waiter = self.waker_of_waiter(ended);
-        let id = self.id;
-        let name = self.terms.as_ref().and_then(|terms| terms.name.clone());
-        GivenUp::Left(
-            Remains::task(id, name, Unfinished { job: self, pool }),
-            waiter,
-        )
+        let (id, name) = (self.id, self.own_name());
+        let left = Unfinished { job: self, pool };
+        GivenUp::Left(Remains::task(id, name, left), waiter)
     }
 
     fn abandon_woken(self: Arc<Self>) {
@@ -384,6 +380,13 @@ impl<S: Source> Polled for AsyncCell<S> {
 
     fn publish_hosted(&self, outcome: Outcome) {
         self.publish(outcome);
+    }
+}
+
+impl<S: Source> AsyncCell<S> {
+    /// The job's name, for what is left of it.
+    fn own_name(&self) -> Option<Cow<'static, str>> {
+        self.terms.as_ref().and_then(|terms| terms.name.clone())
     }
 }
 

@@ -57,12 +57,9 @@ impl<'a> Submission<'a> {
     /// refuses this submission.
     #[inline(always)]
     fn enter(life: &'a Lifecycle, worker: Option<usize>, end: Phase) -> Option<Self> {
-        let submission = Self {
-            books: life.ledger.writing(worker),
-        };
-        submission.books.enter();
-        light();
-        if life.phase.load() < end {
+        let books = life.ledger.writing(worker);
+        let submission = Self { books };
+        if may_enter(life, books, 1, end) {
             return Some(submission);
         }
         submission.refuse(life);
@@ -86,7 +83,7 @@ impl<'a> Submission<'a> {
     /// There was no room for the task.
     #[cold]
     pub(crate) fn refuse(self, life: &Lifecycle) {
-        self.books.refuse();
+        self.books.refuse(1);
         life.tell_watchers();
     }
 
@@ -132,21 +129,27 @@ impl<'a> Adoption<'a> {
     /// Enters `jobs`. `None`: intake has ended.
     pub(crate) fn begin(life: &'a Lifecycle, jobs: u64) -> Option<Self> {
         let books = life.ledger.writing(current_index(life));
-        books.enter_many(jobs);
-        // ORDERING: as for a submission.
-        light();
-        if life.phase.load() < Phase::Draining {
+        if may_enter(life, books, jobs, Phase::Draining) {
             return Some(Self { life, books, jobs });
         }
-        books.refuse_many(jobs);
+        books.refuse(jobs);
         None
     }
 
     /// `adopted` of the jobs are in the queue; the others have ended on their way.
     pub(crate) fn end(self, adopted: u64) {
         self.life.ledger.adopt(adopted);
-        self.books.refuse_many(self.jobs - adopted);
+        self.books.refuse(self.jobs - adopted);
     }
+}
+
+/// Enters `jobs` into the ledger, and then looks whether the pool still takes them: it has not
+/// reached `end`, the first phase that refuses them. See the head of this file.
+#[inline(always)]
+fn may_enter(life: &Lifecycle, books: Writing<'_>, jobs: u64, end: Phase) -> bool {
+    books.enter(jobs);
+    light();
+    life.phase.load() < end
 }
 
 /// The task is counted and in its queue: wakes a worker, and gives the queue up if the pool was

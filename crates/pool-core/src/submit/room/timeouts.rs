@@ -28,9 +28,8 @@ fn newest_life<E: Executor + ?Sized>(executor: &E) -> Option<Arc<Lifecycle>> {
 
 /// Has the pool's clock begin the next round in a while. False: the clock has no thread.
 fn begin_round(life: &Arc<Lifecycle>, watch: u64) -> bool {
-    let life_of_next = Arc::downgrade(life);
     let next = Waker::from(Arc::new(NextRound {
-        life: life_of_next,
+        life: Arc::downgrade(life),
         watch,
     }));
     let when = machine::now() + ROUND;

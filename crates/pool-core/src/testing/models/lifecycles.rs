@@ -38,7 +38,7 @@ fn quiet_means_that_nothing_is_in_flight() {
         model(move || {
             let books = Arc::new((Ledger::new(1), AtomicBool::new(false)));
             let (ledger, is_child_over) = &*books;
-            ledger.writing(writer).enter();
+            ledger.writing(writer).enter(1);
             let reader = {
                 let books = Arc::clone(&books);
                 thread::spawn(move || {
@@ -47,7 +47,7 @@ fn quiet_means_that_nothing_is_in_flight() {
                     }
                 })
             };
-            ledger.writing(writer).enter();
+            ledger.writing(writer).enter(1);
             ledger.over(writer);
             is_child_over.store(true, Relaxed);
             ledger.over(writer);
@@ -77,7 +77,7 @@ fn no_snapshot_shows_more_finished_than_accepted() {
                     assert!(first.accepted <= second.accepted, "{first:?} {second:?}");
                 })
             };
-            ledger.writing(writer).enter();
+            ledger.writing(writer).enter(1);
             ledger.record(Outcome::Completed, writer);
             ledger.over(writer);
             ledger.writing(writer).accept();
@@ -92,12 +92,12 @@ fn no_snapshot_shows_more_finished_than_accepted() {
 fn who_is_refused_hides_nobody_on_its_way() {
     model(|| {
         let ledger = Arc::new(Ledger::new(1));
-        ledger.writing(None).enter();
+        ledger.writing(None).enter(1);
         let refused = {
             let ledger = Arc::clone(&ledger);
             thread::spawn(move || {
-                ledger.writing(None).enter();
-                ledger.writing(None).refuse();
+                ledger.writing(None).enter(1);
+                ledger.writing(None).refuse(1);
             })
         };
         assert!(!ledger.is_nothing_on_its_way(), "one is on its way");

@@ -19,13 +19,13 @@ use crate::task::Task;
 use crate::testing::noop_engine::NoopEngine;
 use crate::worker::borrowed::put_to_sleep;
 
-/// Notes that it was woken.
+/// Notes that it was woken. All of it is on one thread, here and below.
 #[derive(Default)]
 struct Woken(AtomicBool);
 
 impl Wake for Woken {
     fn wake(self: Arc<Self>) {
-        self.0.store(true, Ordering::SeqCst);
+        self.0.store(true, Ordering::Relaxed);
     }
 }
 
@@ -38,7 +38,7 @@ fn accepted<F: Future<Output = ()> + Send + 'static>(
     let cell = AsyncCell::new(id, InfallibleSource(future), None);
     let task = Task::new(id, AsyncEntry(Arc::clone(&cell) as _));
     let submission = life.ledger.writing(None);
-    submission.enter();
+    submission.enter(1);
     submission.accept();
     assert!(task.accept(life).is_ok());
     (task, JobHandle::new(cell.raw_handle()))
@@ -63,7 +63,7 @@ fn a_future_without_a_slot_goes_on_as_the_last_is_lost() {
         let waits = poll_fn(move |cx| {
             // The handle of its own pool: from here on it gives its slot away.
             let _pending = pin!(&mut handle).poll(cx);
-            if due.load(Ordering::SeqCst) {
+            if due.load(Ordering::Relaxed) {
                 Poll::Ready(())
             } else {
                 Poll::Pending
@@ -85,11 +85,11 @@ fn a_future_without_a_slot_goes_on_as_the_last_is_lost() {
         if is_seeking {
             assert!(poll().is_pending(), "there is no other slot");
         }
-        woken.0.store(false, Ordering::SeqCst);
+        woken.0.store(false, Ordering::Relaxed);
         life.worker_lost(slot, Vec::new);
-        assert!(woken.0.load(Ordering::SeqCst), "it is told");
+        assert!(woken.0.load(Ordering::Relaxed), "it is told");
         assert!(poll().is_pending(), "it goes on without a slot");
-        is_due.store(true, Ordering::SeqCst);
+        is_due.store(true, Ordering::Relaxed);
         assert!(poll().is_ready());
         assert!(hosted.join().is_ok());
         assert_eq!(life.stats().completed, 1);

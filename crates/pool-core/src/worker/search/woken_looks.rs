@@ -39,8 +39,11 @@ impl WokenLooks {
             return false;
         }
         let woken = life.woken.about_len();
-        let alive = life.roster.alive();
-        if woken > 1 || (woken == 1 && !life.roster.sleep.is_somebody_active(alive)) {
+        let is_somebody_active = || {
+            let alive = life.roster.alive();
+            life.roster.sleep.is_somebody_active(alive)
+        };
+        if woken > 1 || (woken == 1 && !is_somebody_active()) {
             // One that is just being queued cannot be taken yet.
             return !life.woken.is_empty();
         }
