@@ -1,9 +1,11 @@
 //! What a user writes: a job, its options, and the adapters that set them.
 
 pub(crate) mod abort_handle;
+pub(crate) mod adapters;
 pub(crate) mod cancel_token;
 pub(crate) mod context;
 pub(crate) mod error_text;
+pub(crate) mod extensions;
 pub(crate) mod handle;
 pub(crate) mod id;
 pub(crate) mod job_fn;
@@ -12,13 +14,16 @@ pub(crate) mod outcome;
 mod unwind_safe;
 pub(crate) mod watch_list;
 
+use std::any::{Any, type_name};
 use std::borrow::Cow;
 use std::future::Future;
+use std::sync::OnceLock;
 use std::task::Waker;
 use std::time::{Duration, Instant};
 
 use crate::job::cancel_token::{CancelToken, ListedWaker};
 use crate::job::context::{AsyncContext, JobContext};
+use crate::job::extensions::{ExtensionSlot, Extensions};
 use crate::job::id::JobId;
 use crate::job::outcome::drop_contained;
 use crate::job::watch_list::Watch;
@@ -185,6 +190,37 @@ pub trait Job: Send + 'static {
         let _unknown = error;
         None
     }
+
+    /// Returns the kind of this job, for metrics and traces: a label that all jobs of one type
+    /// share, where the name may be that of one job.
+    ///
+    /// The default is the name of the type, as [`std::any::type_name`] gives it; for a closure that
+    /// of the function it is written in, and `{{closure}}`. A label is shown as it is, so one of
+    /// your own should be short, and not depend on the job's payload.
+    ///
+    /// # Examples
+    /// ```
+    /// use pool_core::{Interrupted, Job, JobContext};
+    ///
+    /// struct Resize;
+    ///
+    /// impl Job for Resize {
+    ///     type Output = ();
+    ///     type Error = Interrupted;
+    ///
+    ///     fn run(self, _ctx: &JobContext<'_>) -> Result<(), Interrupted> {
+    ///         Ok(())
+    ///     }
+    ///
+    ///     fn kind() -> &'static str {
+    ///         "resize"
+    ///     }
+    /// }
+    /// assert_eq!(Resize::kind(), "resize");
+    /// ```
+    fn kind() -> &'static str {
+        type_name::<Self>()
+    }
 }
 
 impl<F, T, E> Job for F
@@ -329,6 +365,32 @@ pub trait AsyncJob: Send + 'static {
         let _unknown = error;
         None
     }
+
+    /// Returns the kind of this job, for metrics and traces: a label that all jobs of one type
+    /// share, where the name may be that of one job.
+    ///
+    /// The default is the name of the type, as [`std::any::type_name`] gives it; see [`Job::kind`].
+    ///
+    /// # Examples
+    /// ```
+    /// use pool_core::{AsyncContext, AsyncJob};
+    /// use std::convert::Infallible;
+    ///
+    /// struct Fetch;
+    ///
+    /// impl AsyncJob for Fetch {
+    ///     type Output = ();
+    ///     type Error = Infallible;
+    ///
+    ///     async fn run(self, _ctx: AsyncContext) -> Result<(), Infallible> {
+    ///         Ok(())
+    ///     }
+    /// }
+    /// assert!(Fetch::kind().ends_with("::Fetch"));
+    /// ```
+    fn kind() -> &'static str {
+        type_name::<Self>()
+    }
 }
 
 impl<F, Fut, T, E> AsyncJob for F
@@ -346,11 +408,12 @@ where
     }
 }
 
-/// What a job may carry in addition to its payload: a name, a time limit, a token.
+/// What a job may carry in addition to its payload: a name, a time limit, a token, and values of
+/// any type.
 ///
 /// Options that are set twice are merged: the shorter timeout, the earlier deadline and each of the
-/// tokens hold. Only a name replaces the one before. A job without options costs no memory for
-/// them.
+/// tokens hold. Only a name replaces the one before, and a value one of its type. A job without
+/// options costs no memory for them.
 #[derive(Debug, Clone, Default)]
 pub struct JobOptions {
     /// Shown by `on_failure`, by a shutdown's report and by the context.
@@ -362,6 +425,9 @@ pub struct JobOptions {
     deadline: Option<Instant>,
     /// Below each token that was given, if there is more than one.
     token: Option<CancelToken>,
+    extensions: Extensions,
+    /// When it was submitted, if an observer asks.
+    submitted: Option<Instant>,
 }
 
 impl JobOptions {
@@ -516,19 +582,103 @@ impl JobOptions {
         self
     }
 
-    /// Returns what the child of a job with this deadline and this token inherits: both, and no
-    /// name (`R406`).
+    /// Returns the value of this type that the job carries, if it was given one.
+    ///
+    /// # Examples
+    /// ```
+    /// use pool_core::JobOptions;
+    ///
+    /// #[derive(Debug, PartialEq)]
+    /// struct Tenant(u32);
+    ///
+    /// let options = JobOptions::new().with_extension(Tenant(17));
+    /// assert_eq!(options.extension(), Some(&Tenant(17)));
+    /// assert_eq!(options.extension::<String>(), None);
+    /// ```
+    pub fn extension<T: Any + Send + Sync>(&self) -> Option<&T> {
+        self.extensions.get()
+    }
+
+    /// Has the job carry a value, which its context shows as [`JobContext::extension`], and its
+    /// queued task as [`Task::extension`](crate::Task::extension). It replaces one of the same
+    /// type.
+    ///
+    /// The job's children do not inherit it; see
+    /// [`with_inherited_extension`](Self::with_inherited_extension). It is dropped when the job
+    /// ends, unless somebody else has a share: clones of these options, or a reader of the task.
+    /// A panic of its destructor is contained.
+    ///
+    /// # Examples
+    /// ```
+    /// use pool_core::JobOptions;
+    ///
+    /// let options = JobOptions::new().with_extension("first").with_extension("second");
+    /// assert_eq!(options.extension(), Some(&"second"));
+    /// ```
+    #[must_use]
+    pub fn with_extension<T: Any + Send + Sync>(mut self, value: T) -> Self {
+        self.extensions.insert(value, false);
+        self
+    }
+
+    /// Has the job carry a value, as [`with_extension`](Self::with_extension), and its children as
+    /// well, and theirs.
+    ///
+    /// A child shares the value with its parent. A value of the same type among the child's own
+    /// options comes before it.
+    ///
+    /// # Examples
+    /// ```
+    /// # use pool_core::backend::SpawnPool;
+    /// # let spawner = |run: Box<dyn FnOnce() + Send>| drop(std::thread::spawn(run));
+    /// # let pool = SpawnPool::builder().workers(1).queue_capacity(8).adopt(spawner).build()?;
+    /// use pool_core::{Interrupted, JobExt, JobOptions, job_fn};
+    ///
+    /// #[derive(Clone, Copy)]
+    /// struct Tenant(u32);
+    ///
+    /// let parent = job_fn(|ctx| {
+    ///     let child = job_fn(|ctx| Ok::<_, Interrupted>(ctx.extension().map(|it: &Tenant| it.0)));
+    ///     Ok::<_, Interrupted>(ctx.submit(child).map(|handle| handle.join()))
+    /// });
+    /// let options = JobOptions::new().with_inherited_extension(Tenant(17));
+    /// let child = pool.submit(parent.with_options(options))?.join()?;
+    /// assert_eq!(child.unwrap()?, Some(17));
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
+    #[must_use]
+    pub fn with_inherited_extension<T: Any + Send + Sync>(mut self, value: T) -> Self {
+        self.extensions.insert(value, true);
+        self
+    }
+
+    /// Returns what the child of a job with these inherits: all of them, and no name (`R406`).
     #[inline(always)]
-    pub(crate) fn inherited(deadline: Option<Instant>, token: Option<CancelToken>) -> Self {
+    pub(crate) fn inherited(
+        deadline: Option<Instant>,
+        token: Option<CancelToken>,
+        extensions: Extensions,
+    ) -> Self {
         Self {
             deadline,
             token,
+            extensions,
             ..Self::default()
         }
     }
 
+    /// Has the job carry the time of its submission.
+    pub(crate) fn note_submitted(&mut self, at: Instant) {
+        self.submitted = Some(at);
+    }
+
+    /// Replaces all values.
+    pub(crate) fn set_extensions(&mut self, extensions: Extensions) {
+        self.extensions = extensions;
+    }
+
     /// What holds where these and `inner` are both given: the inner name, the earlier deadline,
-    /// either token.
+    /// either token, and of values of one type the inner one, unless that is a parent's.
     #[inline(always)]
     pub(crate) fn around(self, inner: Self) -> Self {
         let mut both = inner;
@@ -543,6 +693,7 @@ impl JobOptions {
             (Some(inner), Some(outer)) => Some(CancelToken::below(&[&inner, &outer])),
             (inner, outer) => inner.or(outer),
         };
+        both.extensions = self.extensions.around(std::mem::take(&mut both.extensions));
         both
     }
 
@@ -553,7 +704,9 @@ impl JobOptions {
         let is_plain = self.name.is_none()
             && self.timeout.is_none()
             && self.deadline.is_none()
-            && self.token.is_none();
+            && self.token.is_none()
+            && self.extensions.is_empty()
+            && self.submitted.is_none();
         if is_plain { None } else { self.terms() }
     }
 
@@ -566,15 +719,23 @@ impl JobOptions {
             .and_then(|timeout| machine::now().checked_add(timeout));
         let deadline = [timed, self.deadline].into_iter().flatten().min();
         let is_ahead = self.deadline.is_none() && self.timeout.is_some_and(|it| it >= AHEAD);
-        let terms = Terms {
+        let is_empty = self.name.is_none()
+            && deadline.is_none()
+            && self.token.is_none()
+            && self.extensions.is_empty()
+            && self.submitted.is_none();
+        // Such terms are never allocated.
+        (!is_empty).then(|| Terms {
             name: self.name,
             deadline,
             token: self.token,
             is_ahead,
+            extensions: ExtensionSlot::new(self.extensions),
+            submitted: self.submitted,
+            started: OnceLock::new(),
             watch: Watch::default(),
             alarm: Watch::default(),
-        };
-        (!terms.is_empty()).then_some(terms)
+        })
     }
 }
 
@@ -591,6 +752,11 @@ pub(crate) struct Terms {
     /// The deadline was some way ahead when it was made of a timeout: as the job arrives, a moment
     /// later, nobody looks whether it has passed. If it has, the clock ends the job.
     is_ahead: bool,
+    pub(crate) extensions: ExtensionSlot,
+    /// When the job was submitted, if an observer asks.
+    submitted: Option<Instant>,
+    /// When it first ran, likewise.
+    started: OnceLock<Instant>,
     /// Where the job watches its token.
     watch: Watch,
     /// Where its pool's clock has its deadline.
@@ -598,10 +764,19 @@ pub(crate) struct Terms {
 }
 
 impl Terms {
-    /// Whether there is nothing to keep: such terms are never allocated.
-    #[inline]
-    fn is_empty(&self) -> bool {
-        self.name.is_none() && self.deadline.is_none() && self.token.is_none()
+    /// When the job was submitted, if an observer asks.
+    pub(crate) fn submitted(&self) -> Option<Instant> {
+        self.submitted
+    }
+
+    /// When the job started, if it has and an observer asks.
+    pub(crate) fn started(&self) -> Option<Instant> {
+        self.started.get().copied()
+    }
+
+    /// Notes that the job runs. The first time counts.
+    pub(crate) fn note_started(&self) {
+        self.started.get_or_init(machine::now);
     }
 
     /// Whether something of this may end a job that is queued.
@@ -695,206 +870,3 @@ impl Terms {
         self.token.as_ref().is_some_and(CancelToken::is_cancelled)
     }
 }
-
-/// A job with options around it: what the adapters of [`JobExt`] and [`AsyncJobExt`] return.
-///
-/// Of two names the outer one holds, that of the adapter applied last. Limits and tokens add up.
-#[derive(Debug, Clone)]
-pub struct Configured<J> {
-    job: J,
-    options: JobOptions,
-}
-
-impl<J> Configured<J> {
-    /// Puts `options` around `job`, in addition to the job's own.
-    ///
-    /// A name in `options` replaces the job's own; see [`JobOptions`] for the rest.
-    ///
-    /// # Examples
-    /// ```
-    /// use pool_core::{Configured, Job, JobOptions, infallible_fn};
-    ///
-    /// let job = Configured::new(infallible_fn(|| 42), JobOptions::new().named("job"));
-    /// let job = Configured::new(job, JobOptions::new().named("answer"));
-    /// assert_eq!(job.options().name(), Some("answer")); // the outer one
-    /// ```
-    pub fn new(job: J, options: JobOptions) -> Self {
-        Self { job, options }
-    }
-}
-
-impl<J> Configured<J> {
-    /// Returns the job without the options around it, as after a refusal.
-    ///
-    /// # Examples
-    /// ```
-    /// # use pool_core::backend::SpawnPool;
-    /// # let spawner = |run: Box<dyn FnOnce() + Send>| drop(std::thread::spawn(run));
-    /// # let pool = SpawnPool::builder().workers(1).queue_capacity(8).adopt(spawner).build()?;
-    /// use pool_core::{JobExt, infallible_fn};
-    ///
-    /// pool.close();
-    /// let refused = pool.submit(infallible_fn(|| 42).named("answer")).unwrap_err();
-    /// let answer = refused.into_job().into_job().into_inner();
-    /// assert_eq!(answer(), 42);
-    /// # Ok::<(), Box<dyn std::error::Error>>(())
-    /// ```
-    pub fn into_job(self) -> J {
-        self.job
-    }
-}
-
-impl<J: Job> Job for Configured<J> {
-    type Output = J::Output;
-    type Error = J::Error;
-
-    fn run(self, ctx: &JobContext<'_>) -> Result<J::Output, J::Error> {
-        self.job.run(ctx)
-    }
-
-    #[inline]
-    fn options(&self) -> JobOptions {
-        self.job.options().around(self.options.clone())
-    }
-
-    fn error_text(error: &J::Error) -> Option<String> {
-        J::error_text(error)
-    }
-}
-
-impl<J: AsyncJob> AsyncJob for Configured<J> {
-    type Output = J::Output;
-    type Error = J::Error;
-
-    fn run(
-        self,
-        ctx: AsyncContext,
-    ) -> impl Future<Output = Result<J::Output, J::Error>> + Send + 'static {
-        self.job.run(ctx)
-    }
-
-    #[inline]
-    fn options(&self) -> JobOptions {
-        self.job.options().around(self.options.clone())
-    }
-
-    fn error_text(error: &J::Error) -> Option<String> {
-        J::error_text(error)
-    }
-}
-
-/// The adapters, written once for both kinds of job.
-macro_rules! adapters {
-    () => {
-        /// Names the job, for reports and logs. A name that the job has already is replaced.
-        ///
-        /// # Examples
-        /// ```
-        /// # use pool_core::backend::SpawnPool;
-        /// # let spawner = |run: Box<dyn FnOnce() + Send>| drop(std::thread::spawn(run));
-        /// # let pool = SpawnPool::builder().workers(1).queue_capacity(8).adopt(spawner).build()?;
-        /// use pool_core::{Interrupted, JobExt, job_fn};
-        ///
-        /// let job = job_fn(|ctx| Ok::<_, Interrupted>(ctx.name() == Some("invoice-17")));
-        /// assert!(pool.submit(job.named("invoice-17"))?.join()?);
-        /// # Ok::<(), Box<dyn std::error::Error>>(())
-        /// ```
-        fn named(self, name: impl Into<Cow<'static, str>>) -> Configured<Self> {
-            Configured::new(self, JobOptions::new().named(name))
-        }
-
-        /// Limits the time from submission to the end; see [`JobOptions::with_timeout`]. The
-        /// shorter of two limits holds.
-        ///
-        /// # Examples
-        /// ```
-        /// # use pool_core::backend::SpawnPool;
-        /// # let spawner = |run: Box<dyn FnOnce() + Send>| drop(std::thread::spawn(run));
-        /// # let pool = SpawnPool::builder().workers(1).queue_capacity(8).adopt(spawner).build()?;
-        /// use pool_core::{JobError, JobExt, infallible_fn};
-        /// use std::time::Duration;
-        ///
-        /// let late = pool.submit(infallible_fn(|| 42).with_timeout(Duration::ZERO))?;
-        /// assert!(matches!(late.join(), Err(JobError::Expired))); // it did not start
-        /// # Ok::<(), Box<dyn std::error::Error>>(())
-        /// ```
-        fn with_timeout(self, timeout: Duration) -> Configured<Self> {
-            Configured::new(self, JobOptions::new().with_timeout(timeout))
-        }
-
-        /// Sets the point in time after which the job is no longer wanted; see
-        /// [`JobOptions::with_deadline`]. The earlier of two holds.
-        ///
-        /// # Examples
-        /// ```
-        /// # use pool_core::backend::SpawnPool;
-        /// # let spawner = |run: Box<dyn FnOnce() + Send>| drop(std::thread::spawn(run));
-        /// # let pool = SpawnPool::builder().workers(1).queue_capacity(8).adopt(spawner).build()?;
-        /// use pool_core::{JobError, JobExt, infallible_fn};
-        /// use std::time::Instant;
-        ///
-        /// let late = pool.submit(infallible_fn(|| 42).with_deadline(Instant::now()))?;
-        /// assert!(matches!(late.join(), Err(JobError::Expired)));
-        /// # Ok::<(), Box<dyn std::error::Error>>(())
-        /// ```
-        fn with_deadline(self, deadline: Instant) -> Configured<Self> {
-            Configured::new(self, JobOptions::new().with_deadline(deadline))
-        }
-
-        /// Cancels the job with this token, in addition to those that it has; see
-        /// [`JobOptions::with_token`].
-        ///
-        /// # Examples
-        /// ```
-        /// # use pool_core::backend::SpawnPool;
-        /// # let spawner = |run: Box<dyn FnOnce() + Send>| drop(std::thread::spawn(run));
-        /// # let pool = SpawnPool::builder().workers(1).queue_capacity(8).adopt(spawner).build()?;
-        /// use pool_core::{CancelToken, JobError, JobExt, infallible_fn};
-        ///
-        /// let request = CancelToken::new();
-        /// request.cancel();
-        /// let job = pool.submit(infallible_fn(|| 42).with_token(&request))?;
-        /// assert!(matches!(job.join(), Err(JobError::Cancelled)));
-        /// # Ok::<(), Box<dyn std::error::Error>>(())
-        /// ```
-        fn with_token(self, token: &CancelToken) -> Configured<Self> {
-            Configured::new(self, JobOptions::new().with_token(token))
-        }
-
-        /// Sets several options at once, as those that a parent's context gives for its children.
-        ///
-        /// # Examples
-        /// ```
-        /// # use pool_core::backend::SpawnPool;
-        /// # let spawner = |run: Box<dyn FnOnce() + Send>| drop(std::thread::spawn(run));
-        /// # let pool = SpawnPool::builder().workers(1).queue_capacity(8).adopt(spawner).build()?;
-        /// use pool_core::{Job, JobExt, JobOptions, infallible_fn};
-        /// use std::time::Duration;
-        ///
-        /// let nightly = JobOptions::new().named("nightly").with_timeout(Duration::from_secs(60));
-        /// let job = infallible_fn(|| 42).with_options(nightly);
-        /// assert_eq!(job.options().name(), Some("nightly"));
-        /// assert_eq!(pool.submit(job)?.join()?, 42);
-        /// # Ok::<(), Box<dyn std::error::Error>>(())
-        /// ```
-        fn with_options(self, options: JobOptions) -> Configured<Self> {
-            Configured::new(self, options)
-        }
-    };
-}
-
-/// Adapters for every [`Job`]: `job.named("invoice-17").with_timeout(two_seconds)`.
-///
-/// Each wraps the job in a [`Configured`], which is a job again, so they chain in any order.
-pub trait JobExt: Job + Sized {
-    adapters!();
-}
-
-impl<J: Job> JobExt for J {}
-
-/// The adapters of [`JobExt`] for every [`AsyncJob`].
-pub trait AsyncJobExt: AsyncJob + Sized {
-    adapters!();
-}
-
-impl<J: AsyncJob> AsyncJobExt for J {}

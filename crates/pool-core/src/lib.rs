@@ -38,6 +38,7 @@ pub mod swap;
 pub use sys::machine;
 
 pub use job::abort_handle::AbortHandle;
+pub use job::adapters::{AsyncJobExt, Configured, JobExt};
 pub use job::cancel_token::CancelToken;
 pub use job::context::{AsyncContext, JobContext};
 pub use job::handle::{CancelOnDrop, JobHandle};
@@ -47,10 +48,11 @@ pub use job::job_fn::{
 };
 pub use job::job_set::JobSet;
 pub use job::outcome::{Interrupted, JobError, Outcome, PanicInfo};
-pub use job::{AsyncJob, AsyncJobExt, Configured, Job, JobExt, JobOptions};
+pub use job::{AsyncJob, Job, JobOptions};
 pub use pool::capability::Capability;
 pub use pool::config::{DEFAULT_CAPACITY, MAX_WORKERS, MIN_STACK};
 pub use pool::hooks::JobFailure;
+pub use pool::observer::{JobEnd, JobInfo, Observer, Wants};
 pub use pool::report::{Cut, CutShort, RunningJob, ShutdownReport, UnstartedJob};
 pub use pool::shutdown::{Shutdown, ShutdownPolicy};
 pub use pool::stats::Stats;

@@ -1,7 +1,8 @@
 //! A pool as a whole: how it is built, what it counts, and how it ends.
 //!
 //! # Parts
-//! To build one: `builder`, `config`, `engine`, `spawn_engine`, `hooks`, `capability`. What all
+//! To build one: `builder`, `config`, `engine`, `spawn_engine`, `hooks`, `capability`. Who hears of
+//! its jobs: `hooks`, `observer`. What all
 //! share: `lifecycle`, `ledger`, `timer`, `off_worker` (suspended futures). What it shows: `stats`,
 //! `report`. Its end: `shutdown`; or a swap: `hand_over`, `front`.
 
@@ -15,6 +16,7 @@ pub(crate) mod hand_over;
 pub(crate) mod hooks;
 pub(crate) mod ledger;
 pub(crate) mod lifecycle;
+pub(crate) mod observer;
 pub(crate) mod off_worker;
 pub(crate) mod registry;
 pub(crate) mod report;

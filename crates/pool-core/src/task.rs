@@ -2,11 +2,11 @@
 
 pub(crate) mod boxed;
 pub(crate) mod fire_and_forget;
+mod given_up;
 pub(crate) mod slab;
 pub(crate) mod slab_box;
 
-use std::any::TypeId;
-use std::borrow::Cow;
+use std::any::{Any, TypeId, type_name};
 use std::fmt;
 use std::mem::{ManuallyDrop, MaybeUninit, align_of, size_of};
 use std::ops::Deref;
@@ -16,11 +16,13 @@ use std::task::Waker;
 use std::time::Instant;
 
 use crate::cell::ticket::QueuedJob;
+use crate::job::Terms;
 use crate::job::id::JobId;
 use crate::job::outcome::{Outcome, drop_contained};
 use crate::pool::lifecycle::Lifecycle;
 use crate::task::slab_box::SlabBox;
 use crate::worker::Worker;
+pub(crate) use given_up::{GivenUp, GivenUpAs, Remains};
 
 /// Words of a task that hold the job itself. With the vtable and the id they make 64 bytes.
 const INLINE_WORDS: usize = 6;
@@ -154,6 +156,16 @@ pub(crate) trait Payload: Send + 'static {
     /// The job's name, if it has one.
     fn name(&self) -> Option<&str>;
 
+    /// The job's options, if it was submitted with any.
+    fn terms(&self) -> Option<&Terms> {
+        None
+    }
+
+    /// The job's kind.
+    fn kind(&self) -> &'static str {
+        type_name::<Self>()
+    }
+
     /// When the job is no longer wanted, if it has a limit.
     fn deadline(&self) -> Option<Instant> {
         None
@@ -194,64 +206,6 @@ impl Changed {
     }
 }
 
-/// The column of a job that was given up. Its handle says `Abandoned` either way.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) enum GivenUpAs {
-    /// A shutdown took it out before it started.
-    Unstarted,
-    /// Nobody is left to run it.
-    Abandoned,
-    /// It was counted as unstarted before, and is in no pool any more.
-    OffTheBooks,
-}
-
-/// What [`Task::give_up`] leaves.
-#[must_use]
-#[derive(Debug)]
-pub(crate) enum GivenUp {
-    /// What is the caller's to do, where user code may run: to run or drop a task, which is in no
-    /// books and drops what the job captured, and to wake one that waits for the job's end.
-    Left(Task, Option<Waker>),
-    /// Nothing: what it captured needs no drop.
-    Bare,
-    /// Nothing: the job was started elsewhere, and is accounted for there.
-    TakenElsewhere,
-}
-
-/// What is left of a job that was given up: user code that is yet to be dropped.
-pub(crate) struct Remains<T> {
-    /// The job's name, for the report, if the drop does not return.
-    name: Option<Cow<'static, str>>,
-    what: T,
-}
-
-impl<T: Send + 'static> Remains<T> {
-    /// A task that drops `what`, in a frame that names the job.
-    pub(crate) fn task(id: JobId, name: Option<Cow<'static, str>>, what: T) -> Task {
-        Task::new(id, Self { name, what })
-    }
-}
-
-impl<T: Send + 'static> Payload for Remains<T> {
-    /// The job's end is on record before this begins, so a report counts it once.
-    fn run(self, id: JobId, worker: &Worker) {
-        let frame = worker.begin(id, self.name.as_deref());
-        frame.is_unstarted_on_record();
-        drop_contained(self.what);
-        drop(frame);
-    }
-
-    fn abandon(self) {}
-
-    fn give_up(self, id: JobId, _life: &Lifecycle, _ends: GivenUpAs) -> GivenUp {
-        GivenUp::Left(Task::new(id, self), None)
-    }
-
-    fn name(&self) -> Option<&str> {
-        self.name.as_deref()
-    }
-}
-
 /// What a task knows of its payload's type.
 ///
 /// One for each payload type, in static memory. Its alignment leaves the low bits of a reference
@@ -266,6 +220,8 @@ pub(crate) struct VTable {
     shared: Option<SharedVTable>,
     give_up: unsafe fn(*mut Words, JobId, &Lifecycle, GivenUpAs) -> GivenUp,
     name: unsafe fn(*const Words) -> Option<*const str>,
+    kind: unsafe fn(*const Words) -> &'static str,
+    terms: unsafe fn(*const Words) -> Option<*const Terms>,
     deadline: unsafe fn(*const Words) -> Option<Instant>,
     is_async: unsafe fn(*const Words) -> bool,
     /// Writes the payload to where the caller has room for it.
@@ -357,6 +313,64 @@ impl Task {
         // SAFETY: the words hold the payload that the vtable was made for; the name lives in it and
         // the result borrows from `self`.
         unsafe { (self.vtable.name)(&raw const self.body.words).map(|name| &*name) }
+    }
+
+    /// Returns the job's kind: by default the name of its type; see [`Job::kind`](crate::Job::kind).
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// # use pool_core::backend::SpawnPool;
+    /// # use pool_core::{Interrupted, Job, JobContext, ShutdownPolicy};
+    /// # let nowhere = |run: Box<dyn FnOnce() + Send>| std::mem::forget(run);
+    /// # let pool = SpawnPool::builder().workers(1).adopt(nowhere).build()?;
+    /// struct Invoice;
+    /// # impl Job for Invoice {
+    /// #     type Output = ();
+    /// #     type Error = Interrupted;
+    /// #     fn run(self, _: &JobContext<'_>) -> Result<(), Interrupted> {
+    /// #         Ok(())
+    /// #     }
+    /// # }
+    /// pool.execute(Invoice)?;
+    /// let report = pool.shutdown(ShutdownPolicy::now().hand_back());
+    /// assert!(report.take_unstarted()[0].kind().ends_with("::Invoice"));
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
+    pub fn kind(&self) -> &'static str {
+        // SAFETY: as in `name`.
+        unsafe { (self.vtable.kind)(&raw const self.body.words) }
+    }
+
+    /// Returns a share of the value of this type that the job carries, if it was given one and is
+    /// not over; see [`JobOptions::with_extension`](crate::JobOptions::with_extension).
+    ///
+    /// A share, since the job may end at any moment, by a cancel or its deadline. The last share
+    /// drops the value.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// # use pool_core::backend::SpawnPool;
+    /// # use pool_core::{JobExt, ShutdownPolicy, infallible_fn};
+    /// # let nowhere = |run: Box<dyn FnOnce() + Send>| std::mem::forget(run);
+    /// # let pool = SpawnPool::builder().workers(1).adopt(nowhere).build()?;
+    /// struct Tenant(u32);
+    ///
+    /// pool.submit(infallible_fn(|| 42).with_extension(Tenant(17)))?.detach();
+    /// let report = pool.shutdown(ShutdownPolicy::now().hand_back());
+    /// let task = report.take_unstarted().remove(0);
+    /// assert!(task.extension().is_some_and(|tenant: std::sync::Arc<Tenant>| tenant.0 == 17));
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
+    pub fn extension<T: Any + Send + Sync>(&self) -> Option<Arc<T>> {
+        self.terms()?.extensions.share().share()
+    }
+
+    /// The job's options, if it was submitted with any.
+    pub(crate) fn terms(&self) -> Option<&Terms> {
+        // SAFETY: as in `name`; they lie in the payload, or in a cell that lives as long as it.
+        unsafe { (self.vtable.terms)(&raw const self.body.words).map(|terms| &*terms) }
     }
 
     /// Returns whether the job is a future, which an async runtime can host.
@@ -679,6 +693,8 @@ impl VTable {
                 },
                 give_up: give_up::<P>,
                 name: name::<P>,
+                kind: kind::<P>,
+                terms: terms::<P>,
                 deadline: deadline::<P>,
                 is_async: is_async::<P>,
                 take: take_into::<P>,
@@ -785,6 +801,16 @@ unsafe fn deadline<P: Payload>(words: *const Words) -> Option<Instant> {
 unsafe fn name<P: Payload>(words: *const Words) -> Option<*const str> {
     // SAFETY: the caller holds the task, so the payload is in place.
     unsafe { peek::<P>(words) }.name().map(ptr::from_ref)
+}
+
+unsafe fn kind<P: Payload>(words: *const Words) -> &'static str {
+    // SAFETY: as in `name`.
+    unsafe { peek::<P>(words) }.kind()
+}
+
+unsafe fn terms<P: Payload>(words: *const Words) -> Option<*const Terms> {
+    // SAFETY: as in `name`.
+    unsafe { peek::<P>(words) }.terms().map(ptr::from_ref)
 }
 
 unsafe fn is_async<P: Payload>(words: *const Words) -> bool {

@@ -10,6 +10,7 @@
 //!   are stolen.
 //! - Its thread comes from `threads`, or is borrowed (`borrowed`). `slot_transfer`, `slot_request`,
 //!   `deferred_action` and `future_host` move its slot between threads.
+//! - What observers hear of its jobs is in `observed`.
 //! - Its end, and what it does while the pool is cancelled, is in `at_end`.
 //!
 //! # Slots, seats and workers
@@ -31,6 +32,7 @@ mod help;
 mod idle_step;
 mod inline;
 pub(crate) mod leapfrog;
+mod observed;
 mod pace;
 pub(crate) mod park;
 mod polling;
@@ -56,7 +58,7 @@ use std::time::Duration;
 use crossbeam_utils::CachePadded;
 
 use crate::job::id::JobId;
-use crate::job::outcome::{Outcome, Resolution, outcome_of};
+use crate::job::outcome::Outcome;
 use crate::pool::engine::{Engine, Host, Inside, Within};
 use crate::pool::lifecycle::{Awaits, Lifecycle};
 use crate::queue::TaskQueue;
@@ -528,38 +530,6 @@ impl Worker {
     #[inline]
     pub(crate) fn record(&self, outcome: Outcome) {
         self.0.status.stripe.record(outcome);
-    }
-
-    /// Records how a job ended that runs here, and tells the observer of failures. Called within
-    /// the job's frame, before the outcome is published. `own_text`: what the job itself says of
-    /// its error.
-    #[inline]
-    pub(crate) fn record_and_tell<T, E: Any>(
-        &self,
-        id: JobId,
-        name: Option<&str>,
-        resolution: &Resolution<T, E>,
-        own_text: fn(&E) -> Option<String>,
-    ) {
-        self.record(outcome_of(resolution));
-        self.tell_end(id, name, resolution, own_text);
-    }
-
-    /// Tells the observer of failures how a job ended, which is on record. Called within the job's
-    /// frame. `own_text`: what the job itself says of its error.
-    ///
-    /// A job that completed is not told of.
-    #[inline]
-    pub(crate) fn tell_end<T, E: Any>(
-        &self,
-        id: JobId,
-        name: Option<&str>,
-        resolution: &Resolution<T, E>,
-        own_text: fn(&E) -> Option<String>,
-    ) {
-        if let Err(error) = resolution {
-            self.life().hooks.observe_error(id, name, error, own_text);
-        }
     }
 
     /// Returns whether jobs that are joined or awaited here may run here. Not on a thread that

@@ -39,9 +39,9 @@ mutants! {
             "(word & ENDED == 0).then(|| change(word))" =>
             "Some(change(word))";
         cell_end_wakes_nobody: "a job that ends unstarted does not wake the handle", in "cell::closure",
-            "move || drop_contained(job));
+            "move || drop_contained(captures));
         if ended.has_waiter {" =>
-            "move || drop_contained(job));
+            "move || drop_contained(captures));
         if !MUTANT && ended.has_waiter {";
     }
     "testing::models::cells::a_job_is_accounted_for_once" {

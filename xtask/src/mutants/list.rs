@@ -40,6 +40,32 @@ mutants! {
             "tick: Cell::new(status.looks())" =>
             "tick: Cell::new(if MUTANT { 0 } else { status.looks() })";
     }
+    "pool-channel conformance r1001_an_observer_hears_of_one_end_for_each_accepted_job" {
+        a_queued_jobs_end_is_not_told: "no observer hears of a job that ends in the queue", in "cell::unstarted",
+            "observed.ended(life, self.outcome);" => "if !MUTANT { observed.ended(life, self.outcome); }";
+        a_job_that_is_given_up_is_not_told: "no observer hears of a job that a shutdown gives up", in "pool::lifecycle::taken_out",
+            "job.ended(life, outcome);" => "if !MUTANT { job.ended(life, outcome); }";
+    }
+    "pool-channel conformance r1002_an_observer_sees_each_run_begin_and_end_on_its_thread" {
+        a_run_has_no_end: "an observer sees no exit", in "worker",
+            "observers.exit(&self.observed(id, terms, kind()));" =>
+            "if !MUTANT { observers.exit(&self.observed(id, terms, kind())); }";
+    }
+    "pool-channel conformance r1003_an_observer_sees_each_submission_and_adds_to_its_options" {
+        a_submission_is_not_shown: "an observer sees no submission", in "submit::executor::into_task",
+            "observers.submitted(&mut options);" => "if !MUTANT { observers.submitted(&mut options); }";
+    }
+    "pool-channel conformance r1004_an_observer_that_panics_changes_no_outcome" {
+        an_observer_may_unwind: "a panic in an observer is the worker's", in "pool::observer",
+            "let result = contain(call);" => "let result = if MUTANT { Ok(call()) } else { contain(call) };";
+    }
+    "pool-channel conformance r1005_a_job_carries_its_values_to_its_end_and_children_inherit" {
+        children_inherit_no_value: "a child inherits none of its parent's values", in "job::extensions",
+            "if extension.is_inherited {" => "if !MUTANT && extension.is_inherited {";
+        values_outlive_a_cancelled_job: "a job that is cancelled in the queue keeps its values", in "cell::closure",
+            "let captures = (self.take_job(), self.take_extensions());" =>
+            "let captures = (self.take_job(), if MUTANT { Extensions::default() } else { self.take_extensions() });";
+    }
     "pool-channel conformance r301_an_error_is_the_jobs_outcome_and_the_worker_goes_on" {
         an_error_is_a_success: "a job that failed counts as completed", in "job::outcome",
             "Self::Failed(_) => Outcome::Failed," =>

@@ -7,6 +7,7 @@ mod failures;
 mod futures;
 mod intake;
 mod ledger;
+mod observing;
 mod outcomes;
 mod placement;
 mod results;
@@ -30,6 +31,7 @@ pub fn all<F: Fixture>() -> Vec<Rule> {
         ledger::rules::<F>(),
         futures::rules::<F>(),
         swapping::rules::<F>(),
+        observing::rules::<F>(),
     ]
     .concat()
 }
@@ -105,6 +107,11 @@ macro_rules! for_each_rule {
             r901_the_same_code_gives_the_same_results_on_every_face_of_the_executor
             r902_a_swap_under_load_runs_every_job_once_and_resolves_every_handle
             r903_a_swap_leaves_nothing_of_the_old_backend_once_that_is_quiet_and_its_jobs_children_go_to_the_new_one
+            r1001_an_observer_hears_of_one_end_for_each_accepted_job
+            r1002_an_observer_sees_each_run_begin_and_end_on_its_thread
+            r1003_an_observer_sees_each_submission_and_adds_to_its_options
+            r1004_an_observer_that_panics_changes_no_outcome
+            r1005_a_job_carries_its_values_to_its_end_and_children_inherit
         }
     };
 }

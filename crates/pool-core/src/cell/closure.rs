@@ -28,6 +28,7 @@ use crate::cell::ticket::Ticket;
 use crate::cell::unstarted::{Tells, Unstarted};
 use crate::cell::waker_slot::WakerSlot;
 use crate::job::context::JobContext;
+use crate::job::extensions::Extensions;
 use crate::job::id::JobId;
 use crate::job::outcome::{
     Concluded, Interrupted, Outcome, Resolution, conclude, contain, drop_contained,
@@ -101,9 +102,11 @@ enum Leftover<J: Job> {
     Error(J::Error),
 }
 
+/// The leftover, and the values that the job carried.
+type Left<J> = (Leftover<J>, Extensions);
+
 impl<J: Job> Leftover<J> {
-    /// Returns whether there is something to drop. The caller then notes in its frame that only
-    /// user code is left to run.
+    /// Returns whether there is something to drop.
     #[inline]
     fn is_something(&self) -> bool {
         !matches!(self, Self::Nothing)
@@ -139,7 +142,7 @@ unsafe impl<J: Job> Send for CellHandle<J> {}
 
 /// Makes a cell for a job and returns its two ends: the task to be queued, and the handle's end for
 /// the submitter. The options are those that the job names itself.
-#[inline]
+#[cfg(all(test, pool_loom))]
 pub(crate) fn queue_and_handle<J: Job>(job: J) -> (Task, CellHandle<J>) {
     let options = job.options();
     queue_and_handle_with(job, options)
@@ -377,7 +380,7 @@ impl<J: Job> JobCell<J> {
     /// leftover. The caller has begun a frame on `worker` for the job. The outcome is in the pool's
     /// books, and the failure observer has been told, when this returns.
     #[inline]
-    fn run_started(&self, worker: &Worker) -> (Resolution<J::Output, J::Error>, Leftover<J>) {
+    fn run_started(&self, worker: &Worker) -> (Resolution<J::Output, J::Error>, Left<J>) {
         let job = self.take_job();
         let terms = self.terms();
         if let Some(terms) = terms {
@@ -387,9 +390,11 @@ impl<J: Job> JobCell<J> {
             Some(interrupted) => (Err(interrupted.into()), Leftover::Job(job)),
             None => {
                 let ctx = JobContext::new(self.id, terms, Some(self), worker);
-                let result = contain(|| {
-                    machine::point(Point::Begin(self.id));
-                    job.run(&ctx)
+                let result = worker.run_observed(self.id, terms, J::kind, || {
+                    contain(|| {
+                        machine::point(Point::Begin(self.id));
+                        job.run(&ctx)
+                    })
                 });
                 match conclude(result, ctx.reported()) {
                     Concluded::Ends(resolution) => (resolution, Leftover::Nothing),
@@ -410,8 +415,9 @@ impl<J: Job> JobCell<J> {
                 }
             }
         };
-        worker.record_and_tell(self.id, self.name(), &resolution, J::error_text);
-        (resolution, leftover)
+        worker.record_and_tell(self.id, terms, J::kind, &resolution, J::error_text);
+        let extensions = terms.map(|terms| terms.extensions.take());
+        (resolution, (leftover, extensions.unwrap_or_default()))
     }
 
     /// Returns whether the drop of a value with this outcome may run the user's code: a panic's
@@ -424,10 +430,11 @@ impl<J: Job> JobCell<J> {
     /// Drops what is left of a job whose end is on record. Before that it notes in the job's frame
     /// that only user code is left, so that a report counts the job once.
     #[inline]
-    fn drop_leftover(frame: &Frame<'_>, outcome: Outcome, leftover: Leftover<J>) {
-        if leftover.is_something() {
+    fn drop_leftover(frame: &Frame<'_>, outcome: Outcome, (leftover, extensions): Left<J>) {
+        if leftover.is_something() || !extensions.is_empty() {
             frame.is_on_record(outcome);
             drop_contained(leftover);
+            drop(extensions);
         }
     }
 
@@ -482,14 +489,16 @@ impl<J: Job> JobCell<J> {
     /// the outcome, drops the captures (later, where such ends nest too deep), and calls the
     /// handle's waker last.
     fn end_unstarted(&self, outcome: Outcome, tells: Tells) {
-        let Some(end) = Unstarted::take(&self.state, self.id, self.terms(), outcome, tells) else {
+        let Some(end) =
+            Unstarted::take(&self.state, self.id, self.terms(), J::kind, outcome, tells)
+        else {
             return;
         };
-        let job = self.take_job();
+        let captures = (self.take_job(), self.take_extensions());
         let ended = end.end(
             &self.ticket,
             || self.state.end(outcome),
-            move || drop_contained(job),
+            move || drop_contained(captures),
         );
         if ended.has_waiter {
             // SAFETY: this is the end, and it says so.
@@ -501,6 +510,14 @@ impl<J: Job> JobCell<J> {
     #[inline]
     fn terms(&self) -> Option<&Terms> {
         self.extras.get()?.terms.as_ref()
+    }
+
+    /// Takes out the values that the job carries, for the side that ends the job to drop.
+    fn take_extensions(&self) -> Extensions {
+        let terms = self.terms();
+        terms
+            .map(|terms| terms.extensions.take())
+            .unwrap_or_default()
     }
 
     /// Returns the job's name, if it was given one. It lies in the terms.

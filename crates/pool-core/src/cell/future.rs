@@ -36,17 +36,16 @@ mod awaits;
 mod handle_side;
 #[cfg(all(test, pool_loom))]
 mod models;
+mod one_poll;
 mod polled;
 pub(crate) mod queue_side;
 pub(crate) mod source;
 mod suspended;
 
-use std::future::Future;
 use std::mem::ManuallyDrop;
-use std::pin::Pin;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU64};
-use std::task::{Context, Poll, Wake, Waker};
+use std::task::{Wake, Waker};
 
 use crate::cell::closure::refuse_start;
 use crate::cell::future::queue_side::WokenEntry;
@@ -57,17 +56,17 @@ use crate::cell::ticket::Ticket;
 use crate::cell::unstarted::{Tells, Unstarted};
 use crate::cell::waker_slot::WakerSlot;
 use crate::job::Terms;
-use crate::job::context::{AsyncContext, OwnToken};
+use crate::job::context::OwnToken;
 use crate::job::id::JobId;
 use crate::job::outcome::{
-    Concluded, Interrupted, JobError, Outcome, PanicInfo, Resolution, conclude, contain,
-    drop_contained, error_without_value, outcome_of, wake_contained,
+    Concluded, Interrupted, Outcome, Resolution, contain, drop_contained, error_without_value,
+    outcome_of, wake_contained,
 };
 use crate::pool::lifecycle::Lifecycle;
-use crate::sys::machine::{self, Point};
 use crate::sys::sync::{Guard, LockExt, Mutex, Ordering, UnsafeCell};
 use crate::task::Task;
 use crate::worker::{Awaited, Frame, Worker, leave_helpers};
+use one_poll::Once;
 pub(crate) use polled::{Known, Polled};
 use suspended::{Links, Waits};
 
@@ -138,15 +137,6 @@ unsafe impl<S: Source> Sync for AsyncCell<S> {}
 // SAFETY: as above; a cell is its parts.
 unsafe impl<S: Source> Send for AsyncCell<S> {}
 
-/// What came of one poll.
-enum Once<S: Source> {
-    /// The future returned `Pending`.
-    Suspended,
-    /// The future is over, or was found interrupted and not polled. What is left of it is still in
-    /// its place.
-    Over(Concluded<S::Output, S::Error>),
-}
-
 /// Which side polls, and so whether the job is noted as off its worker already.
 #[derive(Clone, Copy, PartialEq, Eq)]
 enum Poller {
@@ -208,13 +198,17 @@ impl<S: Source> AsyncCell<S> {
             .with_mut(|place| unsafe { std::mem::replace(&mut *place, stage) })
     }
 
-    /// Drops what is in the stage, in its place, with panics contained. The caller owns the stage.
+    /// Drops what is in the stage, in its place, and the values that the job carries, with panics
+    /// contained. The caller owns the stage, and ends the job.
     fn clear(&self) {
         self.stage.with_mut(|place| {
             // SAFETY: the caller owns the stage. The assignment drops a future in its place, and
             // writes also where that panics.
             drop_contained(contain(|| unsafe { *place = Content::Empty }));
         });
+        if let Some(terms) = &self.terms {
+            drop(terms.extensions.take());
+        }
     }
 
     /// Returns why the next poll must end the job instead, if so: it was asked to stop, `life` is
@@ -227,32 +221,6 @@ impl<S: Source> AsyncCell<S> {
         refuse_start(self.terms.as_deref())
     }
 
-    /// Turns the job into its future, at the first poll; does nothing later. The caller owns the
-    /// poll.
-    ///
-    /// # Errors
-    /// The job's `run` panicked before it returned a future. Then the stage is empty.
-    fn make_future(&self, life: &Arc<Lifecycle>) -> Result<(), PanicInfo> {
-        let source = self.stage.with_mut(|place| {
-            // SAFETY: the caller owns the poll.
-            let stage = unsafe { &mut *place };
-            if !matches!(stage, Content::Queued(_)) {
-                return None;
-            }
-            match std::mem::replace(stage, Content::Empty) {
-                Content::Queued(source) => Some(source),
-                _ => None,
-            }
-        });
-        let Some(source) = source else {
-            return Ok(());
-        };
-        let ctx = || AsyncContext::new(self.shared(), Arc::clone(life));
-        let future = contain(|| source.start(ctx))?;
-        drop(self.replace(Content::Started(future)));
-        Ok(())
-    }
-
     /// Returns one more reference to the cell.
     fn shared(&self) -> Arc<Self> {
         let this = std::ptr::from_ref(self);
@@ -262,53 +230,6 @@ impl<S: Source> AsyncCell<S> {
             Arc::increment_strong_count(this);
             Arc::from_raw(this)
         }
-    }
-
-    /// Polls once with `waker`, unless the job is interrupted. The caller owns the poll, and keeps
-    /// it.
-    ///
-    /// `worker` is the worker of `life` that the polling thread acts as. It is told which future is
-    /// polled, and hands back what that future has awaited of its own pool, which is noted in the
-    /// cell. Without a worker the future is polled as an outsider, whose awaits are not noted.
-    fn poll_once(&self, life: &Arc<Lifecycle>, worker: Option<&Worker>, waker: &Waker) -> Once<S> {
-        let interrupted = |it: Interrupted| Once::Over(Concluded::Ends(Err(it.into())));
-        if let Some(interruption) = self.interruption(life) {
-            return interrupted(interruption);
-        }
-        if let Err(panic) = self.make_future(life) {
-            return Once::Over(Concluded::Ends(Err(JobError::Panicked(panic))));
-        }
-        let outer = worker.map(|worker| worker.begin_polling(self.id));
-        let polled = self.stage.with_mut(|place| {
-            // SAFETY: the caller owns the poll.
-            let Content::Started(future) = (unsafe { &mut *place }) else {
-                unreachable!("the future is there until it is over")
-            };
-            // SAFETY: it is not moved out of the cell, see `Content`, and the cell does not move.
-            let future = unsafe { Pin::new_unchecked(future) };
-            contain(|| {
-                machine::point(Point::Begin(self.id));
-                future.poll(&mut Context::from_waker(waker))
-            })
-        });
-        let mut awaited = Vec::new();
-        if let (Some(worker), Some(outer)) = (worker, outer) {
-            awaited = worker.end_polling(outer);
-        }
-        let result = match polled {
-            Ok(Poll::Pending) => {
-                self.note_awaited(awaited);
-                return Once::Suspended;
-            }
-            Ok(Poll::Ready(result)) => Ok(result),
-            Err(panic) => Err(panic),
-        };
-        // It counts where the job gave up alone.
-        let reported = match result {
-            Ok(Err(_)) => *self.reported.lock_unpoisoned(),
-            _ => None,
-        };
-        Once::Over(conclude(result, reported))
     }
 
     /// Notes what the future awaits of its own pool, and tells a helper of it. The caller owns the
@@ -417,7 +338,8 @@ impl<S: Source> AsyncCell<S> {
         } else {
             worker.record(outcome);
         }
-        worker.tell_end(self.id, self.name(), &resolution, S::error_text);
+        let terms = self.terms.as_deref();
+        worker.tell_end(self.id, terms, S::kind, &resolution, S::error_text);
         if error_without_value::<()>(outcome).is_some() {
             frame.is_on_record(outcome);
         }
@@ -504,7 +426,8 @@ impl<S: Source> AsyncCell<S> {
     /// `start`.
     fn end_unstarted(&self, outcome: Outcome, tells: Tells) -> bool {
         let terms = self.terms.as_deref();
-        let Some(end) = Unstarted::take(&self.state, self.id, terms, outcome, tells) else {
+        let Some(end) = Unstarted::take(&self.state, self.id, terms, S::kind, outcome, tells)
+        else {
             return false;
         };
         self.poll_state.finish();

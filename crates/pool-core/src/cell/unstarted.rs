@@ -14,9 +14,12 @@ use crate::job::Terms;
 use crate::job::id::JobId;
 use crate::job::outcome::Outcome;
 use crate::pool::lifecycle::Lifecycle;
+use crate::pool::observer::{Kept, Observed};
 use crate::pool::registry;
+use crate::worker::current_index;
 
-/// Whether the failure observer hears of the end; and whether the job may end so outside of a pool.
+/// Whether the observer of failures hears of the end, as the other observers always do; and whether
+/// the job may end so outside of a pool.
 #[derive(Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Tells {
     /// The observer is not told: the job's own handle cancelled it, or it was abandoned. The job
@@ -37,10 +40,12 @@ pub(crate) struct Unstarted<'c> {
     outcome: Outcome,
     /// Whether the observer is told.
     tells: Tells,
-    /// The job's id, for the observer.
+    /// The job's id, for the observer of failures.
     id: JobId,
-    /// The job's name, for the observer.
+    /// The job's name, for the observer of failures.
     name: Option<&'c str>,
+    /// The job, for the other observers, if the pool has any.
+    observed: Option<Kept>,
 }
 
 impl<'c> Unstarted<'c> {
@@ -50,6 +55,7 @@ impl<'c> Unstarted<'c> {
         state: &State,
         id: JobId,
         terms: Option<&'c Terms>,
+        kind: fn() -> &'static str,
         outcome: Outcome,
         tells: Tells,
     ) -> Option<Self> {
@@ -64,7 +70,17 @@ impl<'c> Unstarted<'c> {
             (None, _) => {}
         }
         let name = terms.and_then(|terms| terms.name.as_deref());
+        let observed = life.as_ref().and_then(|life| {
+            life.hooks.keep(|| Observed {
+                id,
+                terms,
+                kind: kind(),
+                worker: current_index(life),
+                life,
+            })
+        });
         Some(Self {
+            observed,
             life,
             outcome,
             tells,
@@ -113,10 +129,20 @@ impl<'c> Unstarted<'c> {
             drop(released);
             captures();
         };
-        let observer = life.filter(|_| self.tells == Tells::Observer);
+        let tells_failure =
+            |life: &Lifecycle| self.tells == Tells::Observer && life.hooks.hears_failures();
+        let hearer = life.filter(|life| self.observed.is_some() || tells_failure(life));
+        let mut tell = hearer.map(|life| Tell {
+            life: Arc::clone(life),
+            outcome,
+            id,
+            name: name.map(Box::<str>::from),
+            tells: self.tells,
+            observed: self.observed,
+        });
         let nested = Nested::begin();
-        if let (Some(life), Some(_)) = (observer, &nested) {
-            life.hooks.observe_unfinished(outcome, id, name);
+        if nested.is_some() {
+            tell.take().into_iter().for_each(Tell::tell);
         }
         let published = publish();
         if let Some(life) = life {
@@ -125,9 +151,8 @@ impl<'c> Unstarted<'c> {
         if nested.is_some() {
             finish();
         } else {
-            let observer = observer.map(|life| observer_of(life, outcome, id, name));
             drop_depth::leave(move || {
-                observer.into_iter().for_each(|tell| tell());
+                tell.into_iter().for_each(Tell::tell);
                 finish();
             });
         }
@@ -135,15 +160,28 @@ impl<'c> Unstarted<'c> {
     }
 }
 
-/// Returns a closure that tells the observer of failures. It owns the pool and the name, so it can
-/// be called after the cell is gone: where ends nest too deep, that is when the innermost end on
-/// this thread has returned.
-fn observer_of(
-    life: &Arc<Lifecycle>,
+/// Tells those that hear of the end. It owns the pool and the name, so it can be called after the
+/// cell is gone: where ends nest too deep, that is when the innermost end on this thread has
+/// returned.
+struct Tell {
+    life: Arc<Lifecycle>,
     outcome: Outcome,
     id: JobId,
-    name: Option<&str>,
-) -> impl FnOnce() + use<> {
-    let (life, name) = (Arc::clone(life), name.map(Box::<str>::from));
-    move || life.hooks.observe_unfinished(outcome, id, name.as_deref())
+    name: Option<Box<str>>,
+    /// Whether the observer of failures is told.
+    tells: Tells,
+    observed: Option<Kept>,
+}
+
+impl Tell {
+    fn tell(self) {
+        let life = &self.life;
+        if self.tells == Tells::Observer {
+            let name = self.name.as_deref();
+            life.hooks.observe_unfinished(self.outcome, self.id, name);
+        }
+        if let Some(observed) = self.observed {
+            observed.ended(life, self.outcome);
+        }
+    }
 }

@@ -11,6 +11,7 @@ use std::time::{Duration, Instant};
 
 use crate::cell::state::State;
 use crate::job::cancel_token::CancelToken;
+use crate::job::extensions::Extensions;
 use crate::job::handle::JobHandle;
 use crate::job::id::JobId;
 use crate::job::job_fn::{InfallibleFn, infallible_fn};
@@ -18,6 +19,7 @@ use crate::job::outcome::Interrupted;
 use crate::job::{AsyncJob, Job, JobOptions, Terms};
 use crate::pool::by_life::ByLife;
 use crate::pool::lifecycle::Lifecycle;
+use crate::pool::observer::Observers;
 use crate::submit::error::SubmitError;
 use crate::submit::executor::{Children, Executor};
 use crate::submit::join;
@@ -136,7 +138,9 @@ fn inherited<C: Cancellation + ?Sized>(
 ) -> JobOptions {
     let own = cancellation.and_then(Cancellation::token);
     let token = own.or_else(|| terms?.token.clone());
-    JobOptions::inherited(terms.and_then(|terms| terms.deadline), token)
+    let extensions = terms.map(|terms| terms.extensions.inherited());
+    let deadline = terms.and_then(|terms| terms.deadline);
+    JobOptions::inherited(deadline, token, extensions.unwrap_or_default())
 }
 
 /// The ways in for a job's children, written once for both contexts.
@@ -322,6 +326,7 @@ macro_rules! ways_in_for_children {
             Children {
                 executor: self.executor(),
                 inherited: self.inherited(),
+                observers: self.observers(),
             }
         }
     };
@@ -593,8 +598,32 @@ impl<'a> JobContext<'a> {
         self.worker.executor()
     }
 
-    /// Returns the options that a child inherits: this job's deadline and its cancellation
-    /// (`R406`).
+    /// Returns the value of this type that the job carries, if it was given one; see
+    /// [`JobOptions::with_extension`].
+    ///
+    /// # Examples
+    /// ```
+    /// # use pool_core::backend::SpawnPool;
+    /// # let spawner = |run: Box<dyn FnOnce() + Send>| drop(std::thread::spawn(run));
+    /// # let pool = SpawnPool::builder().workers(1).queue_capacity(8).adopt(spawner).build()?;
+    /// use pool_core::{Interrupted, JobExt, job_fn};
+    ///
+    /// #[derive(Clone, Copy)]
+    /// struct Tenant(u32);
+    ///
+    /// let job = job_fn(|ctx| Ok::<_, Interrupted>(ctx.extension().map(|it: &Tenant| it.0)));
+    /// assert_eq!(pool.submit(job.with_extension(Tenant(17)))?.join()?, Some(17));
+    /// assert_eq!(pool.submit(job)?.join()?, None);
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
+    pub fn extension<T: Any + Send + Sync>(&self) -> Option<&T> {
+        // SAFETY: the context is lent to the job for as long as it runs; what runs it takes the
+        // values out after that.
+        unsafe { self.terms?.extensions.get_while_running() }
+    }
+
+    /// Returns the options that a child inherits: this job's deadline, its cancellation (`R406`),
+    /// and the values that were given to be inherited.
     ///
     /// # Examples
     /// ```
@@ -678,6 +707,11 @@ impl<'a> JobContext<'a> {
         }
     }
 
+    #[inline(always)]
+    fn observers(&self) -> Option<&Observers> {
+        self.worker.observers()
+    }
+
     /// The worker that runs this job.
     #[inline(always)]
     pub(crate) fn on_worker(&self) -> &Worker {
@@ -692,7 +726,12 @@ impl<'a> JobContext<'a> {
         // SAFETY: as the caller says. These two are shared between threads and never written;
         // nothing else of the context is touched.
         let (terms, cancellation) = unsafe { ((*this).terms, (*this).cancellation) };
-        inherited(terms, cancellation)
+        let mut options = inherited(terms, cancellation);
+        // A half is part of this job, on whichever worker it runs.
+        if let Some(terms) = terms {
+            options.set_extensions(terms.extensions.share());
+        }
+        options
     }
 
     /// Has this job count as one that was told to stop; also called for what a half of it was told.
@@ -724,6 +763,8 @@ impl fmt::Debug for JobContext<'_> {
 pub struct AsyncContext {
     /// The job's own cell, which the context keeps alive.
     cell: Arc<dyn AsyncView>,
+    /// The job's values, which the context may outlive the job with.
+    extensions: Extensions,
     /// The pool as an executor. Once the pool is gone, it submits to the one that a swap has put in
     /// its place, or refuses as closed.
     pool: ByLife,
@@ -741,8 +782,12 @@ pub(crate) trait AsyncView: Cancellation {
 
 impl AsyncContext {
     pub(crate) fn new(cell: Arc<dyn AsyncView>, life: Arc<Lifecycle>) -> Self {
-        let pool = ByLife(life);
-        Self { cell, pool }
+        let extensions = cell.terms().map(|terms| terms.extensions.share());
+        Self {
+            cell,
+            extensions: extensions.unwrap_or_default(),
+            pool: ByLife(life),
+        }
     }
 
     /// Returns the job's id, the same as its handle's.
@@ -998,8 +1043,31 @@ impl AsyncContext {
         &self.pool
     }
 
-    /// Returns the options that a child inherits: this job's deadline and its cancellation
-    /// (`R406`). For a child that is submitted by another way in than this context's.
+    /// Returns the value of this type that the job carries, if it was given one; see
+    /// [`JobOptions::with_extension`].
+    ///
+    /// # Examples
+    /// ```
+    /// # use pool_core::backend::SpawnPool;
+    /// # let spawner = |run: Box<dyn FnOnce() + Send>| drop(std::thread::spawn(run));
+    /// # let pool = SpawnPool::builder().workers(1).queue_capacity(8).adopt(spawner).build()?;
+    /// use pool_core::{AsyncJobExt, Interrupted, async_job_fn};
+    ///
+    /// struct Tenant(u32);
+    ///
+    /// let job = async_job_fn(|ctx| async move {
+    ///     Ok::<_, Interrupted>(ctx.extension().map(|it: &Tenant| it.0))
+    /// });
+    /// assert_eq!(pool.submit_future(job.with_extension(Tenant(17)))?.join()?, Some(17));
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
+    pub fn extension<T: Any + Send + Sync>(&self) -> Option<&T> {
+        self.extensions.get()
+    }
+
+    /// Returns the options that a child inherits: this job's deadline, its cancellation (`R406`),
+    /// and the values that were given to be inherited. For a child that is submitted by another way
+    /// in than this context's.
     ///
     /// # Examples
     /// ```
@@ -1021,6 +1089,10 @@ impl AsyncContext {
     }
 
     ways_in_for_children!();
+
+    fn observers(&self) -> Option<&Observers> {
+        self.pool.0.hooks.observers()
+    }
 }
 
 impl fmt::Debug for AsyncContext {

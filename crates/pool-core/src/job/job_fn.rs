@@ -1,5 +1,6 @@
 //! Functions for closures and futures that are to be jobs, in the manner of `service_fn`.
 
+use std::any::type_name;
 use std::convert::Infallible;
 use std::future::Future;
 
@@ -130,6 +131,11 @@ where
     fn run(self, _ctx: &JobContext<'_>) -> Result<T, Infallible> {
         Ok((self.0)())
     }
+
+    /// Returns that of the closure.
+    fn kind() -> &'static str {
+        type_name::<F>()
+    }
 }
 
 /// Makes a job of a bare future, which cannot fail: to give it a name, a limit or a token.
@@ -194,5 +200,10 @@ where
         _ctx: AsyncContext,
     ) -> impl Future<Output = Result<F::Output, Infallible>> + Send + 'static {
         async { Ok(self.0.await) }
+    }
+
+    /// Returns that of the future.
+    fn kind() -> &'static str {
+        type_name::<F>()
     }
 }

@@ -295,6 +295,43 @@ macro_rules! config_setters {
             self
         }
 
+        /// Adds an observer, which hears of each job as it is submitted, runs and ends; see
+        /// [`Observer`]($crate::Observer).
+        ///
+        /// An observer that several pools share, or that is read elsewhere, comes in an `Arc`.
+        /// Several are told in the order in which they were added, except that they are told of
+        /// exits and ends in the opposite order.
+        ///
+        /// # Examples
+        ///
+        /// ```
+        /// # use std::sync::Arc;
+        /// # use std::sync::atomic::{AtomicU64, Ordering};
+        /// # let spawner = |run: Box<dyn FnOnce() + Send>| drop(std::thread::spawn(run));
+        /// # let builder = pool_core::backend::SpawnPool::builder().adopt(spawner);
+        /// use pool_core::{JobEnd, JobInfo, Observer};
+        ///
+        /// #[derive(Default)]
+        /// struct Ends(AtomicU64);
+        ///
+        /// impl Observer for Ends {
+        ///     fn ended(&self, _job: &JobInfo<'_>, _end: &JobEnd<'_>) {
+        ///         self.0.fetch_add(1, Ordering::Relaxed);
+        ///     }
+        /// }
+        ///
+        /// let ends = Arc::new(Ends::default());
+        /// let pool = builder.workers(1).observe(Arc::clone(&ends)).build()?;
+        /// assert_eq!(pool.spawn(|| 6 * 7)?.join()?, 42);
+        /// assert_eq!(ends.0.load(Ordering::Relaxed), 1);
+        /// # Ok::<(), Box<dyn std::error::Error>>(())
+        /// ```
+        #[must_use]
+        pub fn observe(mut self, observer: impl $crate::Observer) -> Self {
+            self.config.add_observer(observer);
+            self
+        }
+
         /// Tells [`on_failure`](Self::on_failure) what errors of one type say, for its
         /// [`JobFailure::message`]($crate::JobFailure::message).
         ///

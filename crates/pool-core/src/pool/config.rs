@@ -9,6 +9,7 @@ use std::thread;
 
 use crate::pool::front::FrontRef;
 use crate::pool::hooks::{Hooks, JobFailure};
+use crate::pool::observer::Observer;
 use crate::submit::error::BuildError;
 use crate::submit::room::Room;
 
@@ -325,6 +326,38 @@ impl PoolConfig {
     /// ```
     pub fn set_on_failure(&mut self, observe: impl Fn(&JobFailure<'_>) + Send + Sync + 'static) {
         self.hooks.failure = Some(Arc::new(observe));
+    }
+
+    /// Adds an observer, which hears of each job; see [`Observer`].
+    ///
+    /// Several are told in the order in which they were added, except that they are told of exits
+    /// and ends in the opposite order.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// use pool_core::backend::{PoolConfig, SpawnPool};
+    /// use pool_core::{JobEnd, JobInfo, Observer};
+    ///
+    /// struct Log(std::sync::mpsc::Sender<String>);
+    ///
+    /// impl Observer for Log {
+    ///     fn ended(&self, job: &JobInfo<'_>, end: &JobEnd<'_>) {
+    ///         drop(self.0.send(format!("{} {}", job.backend, end.outcome)));
+    ///     }
+    /// }
+    ///
+    /// let (send, lines) = std::sync::mpsc::channel();
+    /// let mut config = PoolConfig::default();
+    /// config.add_observer(Log(send));
+    /// let spawner = |run: Box<dyn FnOnce() + Send>| drop(std::thread::spawn(run));
+    /// let pool = SpawnPool::builder().config(config).adopt(spawner).build()?;
+    /// pool.spawn(|| 42)?.join()?;
+    /// assert_eq!(lines.recv()?, "spawn completed");
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
+    pub fn add_observer(&mut self, observer: impl Observer) {
+        self.hooks.observers.add(Arc::new(observer));
     }
 
     /// Adds a description of errors of type `E`, for the message that the observer of failures

@@ -340,7 +340,7 @@ impl<E: Engine> Inside<E> {
                 return Ok(());
             }
             Err(outcome) => {
-                submission.over_on_arrival(life, outcome, Some(life.room()));
+                submission.over_on_arrival(life, &task, outcome, Some(life.room()));
                 return Ok(());
             }
         }

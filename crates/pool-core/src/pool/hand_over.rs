@@ -174,8 +174,7 @@ impl fmt::Debug for Adopted {
 
 impl Drop for Retired {
     fn drop(&mut self) {
-        let left = TakenOut::new(self.tasks.by_ref().collect());
-        drop(left.hand_over(&self.from));
+        TakenOut::new(self.tasks.by_ref().collect()).abandon_all(&self.from);
     }
 }
 

@@ -1,4 +1,5 @@
-//! The user's hooks: at a worker's start and stop, and at each job that did not complete.
+//! The user's hooks: at a worker's start and stop, and at each job that did not complete; and the
+//! observers, which hear of each job (`observer`).
 
 use std::any::Any;
 use std::error::Error;
@@ -7,7 +8,8 @@ use std::sync::atomic::{AtomicU64, Ordering};
 
 use crate::job::error_text::text_of;
 use crate::job::id::JobId;
-use crate::job::outcome::{JobError, Outcome, contain};
+use crate::job::outcome::{JobError, Outcome, Resolution, contain, outcome_of};
+use crate::pool::observer::{Attached, Kept, Observed, Observers};
 use crate::submit::error::BuildError;
 
 /// A job that did not complete, as the observer of failures sees it.
@@ -71,19 +73,42 @@ pub(crate) struct Hooks {
     pub(crate) failure: Option<Arc<Failure>>,
     /// In the order in which they were added: the first that knows an error's type is asked alone.
     pub(crate) describe: Vec<Arc<Describe>>,
+    pub(crate) observers: Attached,
 }
 
 /// The hooks of a pool: what they do, and that they panic, changes no outcome and costs no worker
 /// (`R304`).
 pub(crate) struct ContainedHooks {
     hooks: Hooks,
+    observers: Option<Arc<Observers>>,
     /// One count for all generations of a pool that is swapped.
     panics: Arc<AtomicU64>,
 }
 
 impl ContainedHooks {
     pub(crate) fn new(hooks: Hooks, panics: Arc<AtomicU64>) -> Self {
-        Self { hooks, panics }
+        Self {
+            observers: Observers::new(&hooks.observers, &panics),
+            hooks,
+            panics,
+        }
+    }
+
+    /// Returns the observers of jobs, if there are any.
+    #[inline(always)]
+    pub(crate) fn observers(&self) -> Option<&Observers> {
+        self.observers.as_deref()
+    }
+
+    /// Keeps a job, to be told of once it is over, if anybody observes.
+    #[inline]
+    pub(crate) fn keep<'a>(&self, job: impl FnOnce() -> Observed<'a>) -> Option<Kept> {
+        self.observers().map(|_| job().keep())
+    }
+
+    /// Returns the observers for the room that all generations share.
+    pub(crate) fn share_observers(&self) -> Option<Arc<Observers>> {
+        self.observers.clone()
     }
 
     /// Runs `on_worker_start`, on the worker: its state, or why the pool cannot be built.
@@ -109,6 +134,11 @@ impl ContainedHooks {
         }
     }
 
+    /// Returns whether there is an `on_failure`.
+    pub(crate) fn hears_failures(&self) -> bool {
+        self.hooks.failure.is_some()
+    }
+
     /// Runs `on_failure`.
     ///
     /// On the thread that ends the job, before its handle resolves.
@@ -129,38 +159,43 @@ impl ContainedHooks {
         });
     }
 
-    /// Runs `on_failure` for a job with this error. `own_text`: what the job itself says of its
-    /// error.
+    /// Tells the observers how a job ended that ran, or was to run, and has a resolution; and
+    /// `on_failure`, if it did not complete. `own_text`: what the job itself says of its error.
     ///
-    /// Nothing is done where there is no observer: the text of an error may be costly.
+    /// Nothing is done where nobody listens: the text of an error may be costly.
     #[cold]
-    pub(crate) fn observe_error<E: Any>(
+    pub(crate) fn tell_end<T, E: Any>(
         &self,
-        id: JobId,
-        name: Option<&str>,
-        error: &JobError<E>,
+        job: &Observed<'_>,
+        resolution: &Resolution<T, E>,
         own_text: fn(&E) -> Option<String>,
     ) {
-        if self.hooks.failure.is_none() {
+        if self.hooks.failure.is_none() && self.observers.is_none() {
             return;
         }
-        let text = match error {
+        let text = match resolution {
             // Apart from the hook, which is told of a failure also where its text panics.
-            JobError::Failed(error) => self
+            Err(JobError::Failed(error)) => self
                 .run(|| own_text(error).or_else(|| self.text_of(error)))
                 .flatten(),
             _ => None,
         };
-        let message = match error {
-            JobError::Panicked(panic) => Some(panic.message()),
+        let message = match resolution {
+            Err(JobError::Panicked(panic)) => Some(panic.message()),
             _ => text.as_deref(),
         };
-        self.observe(&JobFailure {
-            id,
-            name,
-            outcome: error.outcome(),
-            message,
-        });
+        let outcome = outcome_of(resolution);
+        if outcome != Outcome::Completed {
+            self.observe(&JobFailure {
+                id: job.id,
+                name: job.terms.and_then(|terms| terms.name.as_deref()),
+                outcome,
+                message,
+            });
+        }
+        if let Some(observers) = self.observers() {
+            observers.ended(job, outcome, message);
+        }
     }
 
     /// What the user's descriptions say of an error, otherwise what is known of common types.

@@ -157,18 +157,21 @@ impl Lifecycle {
         let workers = config.workers();
         let hook_panics = config.front.as_ref().map(FrontRef::hook_panics);
         let hook_panics = hook_panics.unwrap_or_default();
+        let hooks = ContainedHooks::new(config.hooks.clone(), hook_panics);
+        let room = config.room.clone().unwrap_or_default();
+        room.observe(hooks.share_observers());
         let ledger = Ledger::new(workers);
         registry::enlist(|id| Self {
             id,
             capability,
             phase: AtomicPhase::open(),
-            room: config.room.clone().unwrap_or_default(),
+            room,
             roster: Roster::new(workers, &ledger),
             ledger,
             off_worker: OffWorker::new(workers),
             woken: WokenFutures::new(),
             timer: Timer::default(),
-            hooks: ContainedHooks::new(config.hooks.clone(), hook_panics),
+            hooks,
             owners: Owners::new(config.front.clone()),
             quiescence: Quiescence::default(),
             excluded_waiters: ExcludedWaiters::default(),

@@ -2,7 +2,7 @@
 //! way in.
 
 pub(crate) mod admit;
-mod into_task;
+pub(super) mod into_task;
 
 use std::convert::Infallible;
 use std::fmt;
@@ -11,7 +11,6 @@ use std::pin::pin;
 use std::sync::Arc;
 use std::time::Duration;
 
-use crate::cell::closure::queue_and_handle;
 use crate::job::handle::JobHandle;
 use crate::job::id::JobId;
 use crate::job::job_fn::{InfallibleFn, infallible_fn};
@@ -29,7 +28,7 @@ use crate::worker::park::{block_on_helping, helping};
 pub(crate) use admit::is_a_decorators;
 use admit::{admit, limit_after, try_admit};
 pub(crate) use into_task::Children;
-use into_task::{bare_future, detached, enter, enter_async, future};
+use into_task::{bare_future, closure, detached, enter, enter_async, future};
 
 /// For how many handles `submit_all` takes memory before its first submission.
 const MAX_HANDLES_AHEAD: usize = 1024;
@@ -481,7 +480,7 @@ pub trait ExecutorExt: Executor {
     /// ```
     #[inline]
     fn submit<J: Job>(&self, job: J) -> Result<JobHandle<J::Output, J::Error>, SubmitError<J>> {
-        enter(queue_and_handle(job), |task| admit(self, task, None))
+        enter(closure(self, job), |task| admit(self, task, None))
     }
 
     /// Submits a job if there is a place now. A full queue refuses, and so may one that others wait
@@ -514,7 +513,7 @@ pub trait ExecutorExt: Executor {
     /// # Ok::<(), Box<dyn std::error::Error>>(())
     /// ```
     fn try_submit<J: Job>(&self, job: J) -> Result<JobHandle<J::Output, J::Error>, SubmitError<J>> {
-        enter(queue_and_handle(job), |task| try_admit(self, task))
+        enter(closure(self, job), |task| try_admit(self, task))
     }
 
     /// Submits a job; blocks for `timeout` at most. A timeout too far for the clock is none.
@@ -550,7 +549,7 @@ pub trait ExecutorExt: Executor {
         timeout: Duration,
     ) -> Result<JobHandle<J::Output, J::Error>, SubmitError<J>> {
         let limit = limit_after(timeout);
-        enter(queue_and_handle(job), |task| admit(self, task, limit))
+        enter(closure(self, job), |task| admit(self, task, limit))
     }
 
     /// Submits a job; waits for a place without blocking the thread. All that wait get in in order
@@ -591,7 +590,7 @@ pub trait ExecutorExt: Executor {
         &self,
         job: J,
     ) -> impl Future<Output = Result<JobHandle<J::Output, J::Error>, SubmitError<J>>> + Send {
-        enter_async(self, queue_and_handle(job))
+        enter_async(self, closure(self, job))
     }
 
     /// Submits jobs in order; blocks while the queue is full.
@@ -673,7 +672,7 @@ pub trait ExecutorExt: Executor {
     /// ```
     #[inline]
     fn execute<J: Job>(&self, job: J) -> Result<JobId, SubmitError<J>> {
-        enter(detached(job), |task| admit(self, task, None))
+        enter(detached(self, job), |task| admit(self, task, None))
     }
 
     /// Executes a job without a handle if there is a place now; see [`execute`](Self::execute) and
@@ -701,7 +700,7 @@ pub trait ExecutorExt: Executor {
     /// # Ok::<(), Box<dyn std::error::Error>>(())
     /// ```
     fn try_execute<J: Job>(&self, job: J) -> Result<JobId, SubmitError<J>> {
-        enter(detached(job), |task| try_admit(self, task))
+        enter(detached(self, job), |task| try_admit(self, task))
     }
 
     /// Executes a job without a handle, as [`execute`](Self::execute); blocks for `timeout` at
@@ -733,7 +732,7 @@ pub trait ExecutorExt: Executor {
     /// ```
     fn execute_timeout<J: Job>(&self, job: J, timeout: Duration) -> Result<JobId, SubmitError<J>> {
         let limit = limit_after(timeout);
-        enter(detached(job), |task| admit(self, task, limit))
+        enter(detached(self, job), |task| admit(self, task, limit))
     }
 
     /// Executes a job without a handle, as [`execute`](Self::execute); waits for a place without
@@ -768,7 +767,7 @@ pub trait ExecutorExt: Executor {
         &self,
         job: J,
     ) -> impl Future<Output = Result<JobId, SubmitError<J>>> + Send {
-        enter_async(self, detached(job))
+        enter_async(self, detached(self, job))
     }
 
     /// Submits a plain closure, which cannot fail and asks for no context, and returns its handle;
@@ -943,7 +942,7 @@ pub trait ExecutorExt: Executor {
         &self,
         job: J,
     ) -> Result<JobHandle<J::Output, J::Error>, SubmitError<J>> {
-        enter(future(job), |task| admit(self, task, None))
+        enter(future(self, job), |task| admit(self, task, None))
     }
 
     /// Submits a job whose work is a future if there is a place now; see
@@ -974,7 +973,7 @@ pub trait ExecutorExt: Executor {
         &self,
         job: J,
     ) -> Result<JobHandle<J::Output, J::Error>, SubmitError<J>> {
-        enter(future(job), |task| try_admit(self, task))
+        enter(future(self, job), |task| try_admit(self, task))
     }
 
     /// Submits a job whose work is a future; blocks for `timeout` at most.
@@ -1009,7 +1008,7 @@ pub trait ExecutorExt: Executor {
         timeout: Duration,
     ) -> Result<JobHandle<J::Output, J::Error>, SubmitError<J>> {
         let limit = limit_after(timeout);
-        enter(future(job), |task| admit(self, task, limit))
+        enter(future(self, job), |task| admit(self, task, limit))
     }
 
     /// Submits a job whose work is a future; waits for a place without blocking the thread: the way
@@ -1048,7 +1047,7 @@ pub trait ExecutorExt: Executor {
         &self,
         job: J,
     ) -> impl Future<Output = Result<JobHandle<J::Output, J::Error>, SubmitError<J>>> + Send {
-        enter_async(self, future(job))
+        enter_async(self, future(self, job))
     }
 
     /// Executes a job whose work is a future, without a handle, and returns its id; blocks while
@@ -1195,7 +1194,7 @@ pub trait ExecutorExt: Executor {
     where
         F: Future<Output: Send> + Send + 'static,
     {
-        enter(bare_future(future), |task| admit(self, task, None))
+        enter(bare_future(self, future), |task| admit(self, task, None))
     }
 
     /// Submits a future that cannot fail if there is a place now; see
@@ -1229,7 +1228,7 @@ pub trait ExecutorExt: Executor {
     where
         F: Future<Output: Send> + Send + 'static,
     {
-        enter(bare_future(future), |task| try_admit(self, task))
+        enter(bare_future(self, future), |task| try_admit(self, task))
     }
 
     /// Submits a future that cannot fail; blocks for `timeout` at most.
@@ -1265,7 +1264,7 @@ pub trait ExecutorExt: Executor {
         F: Future<Output: Send> + Send + 'static,
     {
         let limit = limit_after(timeout);
-        enter(bare_future(future), |task| admit(self, task, limit))
+        enter(bare_future(self, future), |task| admit(self, task, limit))
     }
 
     /// Submits a future that cannot fail; waits for a place without blocking the thread: the way in
@@ -1306,7 +1305,7 @@ pub trait ExecutorExt: Executor {
     where
         F: Future<Output: Send> + Send + 'static,
     {
-        enter_async(self, bare_future(future))
+        enter_async(self, bare_future(self, future))
     }
 
     /// Applies `f` to each input, on the workers; the outcomes come in the order of the inputs

@@ -320,6 +320,10 @@ impl Job for HalfJob {
     type Output = ();
     type Error = Interrupted;
 
+    fn kind() -> &'static str {
+        "pool_core::join"
+    }
+
     fn run(self, ctx: &JobContext<'_>) -> Result<(), Interrupted> {
         // A panic of the half is this job's: in its outcome, in the books, and for the joiner to
         // resume.

@@ -58,10 +58,12 @@ mod line;
 mod tests;
 mod timeouts;
 
+use std::sync::{Arc, OnceLock};
 use std::task::Waker;
 
 use crate::job::outcome::{drop_contained, wake_contained};
 use crate::pool::capability::Capability;
+use crate::pool::observer::Observers;
 use crate::sys::asymmetric_fence::{heavy, light};
 use crate::sys::sync::{AtomicUsize, LockExt, Mutex, Ordering};
 pub(crate) use admission::{Admission, admit_in_line};
@@ -100,6 +102,9 @@ pub struct Room {
     /// The submitters that wait. No user code runs under the lock: wakers are called and dropped
     /// after.
     line: Mutex<Line>,
+    /// The observers of the pool's jobs, for those that submit to it in whatever way. Set before
+    /// the first job.
+    observers: OnceLock<Arc<Observers>>,
 }
 
 impl Room {
@@ -115,6 +120,20 @@ impl Room {
     /// ```
     pub fn new() -> Self {
         Self::default()
+    }
+
+    /// Has submitters show the options of their jobs to these. The first call counts: generations
+    /// of a pool have the same.
+    pub(crate) fn observe(&self, observers: Option<Arc<Observers>>) {
+        if let Some(observers) = observers {
+            let _first = self.observers.set(observers);
+        }
+    }
+
+    /// Returns those who see the options of jobs that are submitted.
+    #[inline(always)]
+    pub(crate) fn observers(&self) -> Option<&Observers> {
+        self.observers.get().map(|observers| &**observers)
     }
 
     /// Tells the next in line that a place came free, and it tries. Cheap while nobody waits.

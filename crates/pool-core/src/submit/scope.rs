@@ -148,6 +148,10 @@ impl Job for Scoped {
         self.0.run();
         Ok(())
     }
+
+    fn kind() -> &'static str {
+        "pool_core::scope"
+    }
 }
 
 impl Drop for Scoped {

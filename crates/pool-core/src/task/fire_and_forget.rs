@@ -4,7 +4,9 @@
 use crate::cell::closure::{CellEntry, watched_task};
 use crate::job::context::JobContext;
 use crate::job::id::JobId;
-use crate::job::outcome::{Concluded, Interrupted, conclude, contain, drop_contained, outcome_of};
+use crate::job::outcome::{
+    Concluded, Interrupted, Outcome, conclude, contain, drop_contained, outcome_of,
+};
 use crate::job::{Job, JobOptions, Terms};
 use crate::pool::lifecycle::Lifecycle;
 use crate::submit::error::{Refused, SubmitError};
@@ -85,9 +87,11 @@ fn run<J: Job>(job: J, terms: Option<&Terms>, id: JobId, worker: &Worker) {
     let name = terms.and_then(|terms| terms.name.as_deref());
     let frame = worker.begin(id, name);
     let ctx = JobContext::new(id, terms, None, worker);
-    let result = contain(|| {
-        machine::point(Point::Begin(id));
-        job.run(&ctx)
+    let result = worker.run_observed(id, terms, J::kind, || {
+        contain(|| {
+            machine::point(Point::Begin(id));
+            job.run(&ctx)
+        })
     });
     let (resolution, leftover) = match conclude(result, ctx.reported()) {
         Concluded::Ends(resolution) => (resolution, None),
@@ -100,8 +104,10 @@ fn run<J: Job>(job: J, terms: Option<&Terms>, id: JobId, worker: &Worker) {
             (Err(interrupted.into()), Some(error))
         }
     };
-    worker.record_and_tell(id, name, &resolution, J::error_text);
-    if std::mem::needs_drop::<Result<J::Output, J::Error>>() {
+    worker.record_and_tell(id, terms, J::kind, &resolution, J::error_text);
+    let extensions = terms.map(|terms| terms.extensions.take());
+    let has_extensions = extensions.as_ref().is_some_and(|all| !all.is_empty());
+    if std::mem::needs_drop::<Result<J::Output, J::Error>>() || has_extensions {
         frame.is_on_record(outcome_of(&resolution));
     }
     match resolution {
@@ -109,6 +115,7 @@ fn run<J: Job>(job: J, terms: Option<&Terms>, id: JobId, worker: &Worker) {
         Err(error) => drop_contained(error),
     }
     drop_contained(leftover);
+    drop(extensions);
     drop(frame);
     worker.over();
 }
@@ -128,11 +135,15 @@ impl<J: Job> Payload for Plain<J> {
         if !std::mem::needs_drop::<J>() {
             return GivenUp::Bare;
         }
-        GivenUp::Left(Remains::task(id, None, self.0), None)
+        GivenUp::Left(Outcome::Abandoned, Remains::task(id, None, self.0), None)
     }
 
     fn name(&self) -> Option<&str> {
         None
+    }
+
+    fn kind(&self) -> &'static str {
+        J::kind()
     }
 }
 
@@ -148,13 +159,24 @@ impl<J: Job> Payload for Named<J> {
     fn give_up(self, id: JobId, life: &Lifecycle, ends: GivenUpAs) -> GivenUp {
         life.ledger.record_given_up(ends);
         life.given_up_over(ends);
+        let terms = self.terms.into_inner();
+        let captured = (self.job, terms.extensions.take());
         GivenUp::Left(
-            Remains::task(id, self.terms.into_inner().name, self.job),
+            Outcome::Abandoned,
+            Remains::task(id, terms.name, captured),
             None,
         )
     }
 
     fn name(&self) -> Option<&str> {
         self.terms.name.as_deref()
+    }
+
+    fn kind(&self) -> &'static str {
+        J::kind()
+    }
+
+    fn terms(&self) -> Option<&Terms> {
+        Some(&self.terms)
     }
 }

@@ -306,7 +306,7 @@ impl Payload for Nothing {
     fn give_up(self, id: JobId, life: &Lifecycle, ends: GivenUpAs) -> GivenUp {
         life.ledger.record_given_up(ends);
         life.given_up_over(ends);
-        GivenUp::Left(Task::new(id, self), None)
+        GivenUp::Left(Outcome::Abandoned, Task::new(id, self), None)
     }
 
     fn name(&self) -> Option<&str> {

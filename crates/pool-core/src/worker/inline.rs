@@ -48,7 +48,7 @@ impl Worker {
                 return Ok(());
             }
             Err(outcome) => {
-                submission.over_on_arrival(self.life(), outcome, None);
+                submission.over_on_arrival(self.life(), &task, outcome, None);
                 return Ok(());
             }
         }

@@ -14,9 +14,9 @@ use std::time::Instant;
 use super::{CellEntry, CellRef, Content, JobCell};
 use crate::cell::ticket::QueuedJob;
 use crate::cell::unstarted::Tells;
-use crate::job::Job;
 use crate::job::id::JobId;
 use crate::job::outcome::{Outcome, drop_contained, outcome_of};
+use crate::job::{Job, Terms};
 use crate::pool::lifecycle::Lifecycle;
 use crate::task::{Accepted, Changed, GivenUp, GivenUpAs, Payload, Remains};
 use crate::worker::Worker;
@@ -129,11 +129,23 @@ impl<J: Job> Payload for CellEntry<J> {
         life.given_up_over(ends);
         // SAFETY: this is the end, and it says so.
         let waiter = ended.has_waiter.then(|| unsafe { cell.waiter.take() });
-        GivenUp::Left(Remains::task(id, name, Unrun(self)), waiter)
+        GivenUp::Left(
+            Outcome::Abandoned,
+            Remains::task(id, name, Unrun(self)),
+            waiter,
+        )
     }
 
     fn name(&self) -> Option<&str> {
         self.cell().name()
+    }
+
+    fn kind(&self) -> &'static str {
+        J::kind()
+    }
+
+    fn terms(&self) -> Option<&Terms> {
+        self.cell().terms()
     }
 
     /// Returns the deadline that the job was submitted with.
@@ -149,7 +161,9 @@ struct Unrun<J: Job>(CellEntry<J>);
 /// Drops the job on the thread that runs or drops the remains.
 impl<J: Job> Drop for Unrun<J> {
     fn drop(&mut self) {
+        let cell = self.0.cell();
         // The one that starts a job owns it, also after an end without a value.
-        drop_contained(self.0.cell().replace(Content::Empty));
+        drop_contained(cell.replace(Content::Empty));
+        drop(cell.take_extensions());
     }
 }

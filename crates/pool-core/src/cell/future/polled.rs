@@ -13,6 +13,7 @@ use super::{AsyncCell, Once, Place, Poller, split};
 use crate::cell::future::source::Source;
 use crate::cell::ticket::QueuedJob;
 use crate::cell::unstarted::Tells;
+use crate::job::Terms;
 use crate::job::cancel_token::ListedWaker;
 use crate::job::id::JobId;
 use crate::job::outcome::{
@@ -38,6 +39,10 @@ pub(crate) enum Known {
 pub(crate) trait Polled: Awaited {
     /// Returns the job's name, if it was given one.
     fn name(&self) -> Option<&str>;
+    /// Returns the job's kind.
+    fn kind(&self) -> &'static str;
+    /// Returns the job's options, if it was submitted with any.
+    fn terms(&self) -> Option<&Terms>;
     /// Returns when the job is no longer wanted, if it has a limit.
     fn deadline(&self) -> Option<Instant>;
 
@@ -104,10 +109,9 @@ impl<S: Source> AsyncCell<S> {
         let (resolution, leftover): (Resolution<S::Output, S::Error>, _) = split(concluded);
         let outcome = outcome_of(&resolution);
         self.note_if_cut_short(life, outcome);
-        if let Err(error) = &resolution {
-            let name = AsyncCell::name(self);
-            life.hooks
-                .observe_error(self.id, name, error, S::error_text);
+        if resolution.is_err() || life.hooks.observers().is_some() {
+            let job = self.observed(life, None);
+            life.hooks.tell_end(&job, &resolution, S::error_text);
         }
         self.clear();
         drop_contained(leftover);
@@ -204,6 +208,14 @@ impl<S: Source> Polled for AsyncCell<S> {
         AsyncCell::name(self)
     }
 
+    fn kind(&self) -> &'static str {
+        S::kind()
+    }
+
+    fn terms(&self) -> Option<&Terms> {
+        self.terms.as_deref()
+    }
+
     fn deadline(&self) -> Option<Instant> {
         self.terms.as_ref()?.deadline
     }
@@ -277,7 +289,11 @@ impl<S: Source> Polled for AsyncCell<S> {
         life.given_up_over(ends);
         let waiter = self.waker_of_waiter(ended);
         let (id, name) = (self.id, self.own_name());
-        GivenUp::Left(Remains::task(id, name, Unpolled(self)), waiter)
+        GivenUp::Left(
+            Outcome::Abandoned,
+            Remains::task(id, name, Unpolled(self)),
+            waiter,
+        )
     }
 
     /// Ends the job on the thread that drops its entry. The failure observer is not told.
@@ -304,17 +320,21 @@ impl<S: Source> Polled for AsyncCell<S> {
         let waiter = self.waker_of_waiter(ended);
         let (id, name) = (self.id, self.own_name());
         let left = Unfinished { job: self, pool };
-        GivenUp::Left(Remains::task(id, name, left), waiter)
+        GivenUp::Left(Outcome::Cancelled, Remains::task(id, name, left), waiter)
     }
 
     fn abandon_woken(self: Arc<Self>) {
         let Some(life) = self.links.lock_unpoisoned().pool.clone() else {
             return; // it is over
         };
-        if let GivenUp::Left(remains, waiter) = self.give_up_woken(&life) {
+        let observed = life.hooks.keep(|| self.observed(&life, None));
+        if let GivenUp::Left(outcome, remains, waiter) = self.give_up_woken(&life) {
             life.tell_watchers();
             drop_contained(remains);
             waiter.into_iter().for_each(wake_contained);
+            observed
+                .into_iter()
+                .for_each(|job| job.ended(&life, outcome));
         }
     }
 

@@ -10,6 +10,7 @@ use std::time::Instant;
 
 use crate::cell::future::Polled;
 use crate::cell::ticket::QueuedJob;
+use crate::job::Terms;
 use crate::job::id::JobId;
 use crate::pool::lifecycle::Lifecycle;
 use crate::task::{Accepted, Changed, GivenUp, GivenUpAs, Payload};
@@ -60,6 +61,14 @@ impl Payload for AsyncEntry {
         self.0.name()
     }
 
+    fn kind(&self) -> &'static str {
+        self.0.kind()
+    }
+
+    fn terms(&self) -> Option<&Terms> {
+        self.0.terms()
+    }
+
     fn deadline(&self) -> Option<Instant> {
         self.0.deadline()
     }
@@ -91,6 +100,14 @@ impl Payload for WokenEntry {
 
     fn name(&self) -> Option<&str> {
         self.0.name()
+    }
+
+    fn kind(&self) -> &'static str {
+        self.0.kind()
+    }
+
+    fn terms(&self) -> Option<&Terms> {
+        self.0.terms()
     }
 
     fn is_async(&self) -> bool {

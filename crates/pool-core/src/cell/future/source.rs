@@ -5,6 +5,7 @@
 //! `InfallibleSource` is a bare future, which becomes itself. `Large` puts either into a box where
 //! it would be too large for a worker's stack.
 
+use std::any::type_name;
 use std::convert::Infallible;
 use std::future::Future;
 use std::pin::Pin;
@@ -38,6 +39,9 @@ pub(crate) trait Source: Sized + Send + 'static {
     /// Returns what the job itself says of its error, for the failure observer.
     fn error_text(error: &Self::Error) -> Option<String>;
 
+    /// Returns the kind of the job; see [`AsyncJob::kind`].
+    fn kind() -> &'static str;
+
     /// Returns the job, which has not started.
     fn into_job(self) -> Self::Job;
 }
@@ -67,6 +71,10 @@ where
 
     fn error_text(error: &J::Error) -> Option<String> {
         J::error_text(error)
+    }
+
+    fn kind() -> &'static str {
+        J::kind()
     }
 
     fn into_job(self) -> J {
@@ -107,6 +115,10 @@ where
 
     fn error_text(error: &Infallible) -> Option<String> {
         match *error {}
+    }
+
+    fn kind() -> &'static str {
+        type_name::<F>()
     }
 
     fn into_job(self) -> F {
@@ -154,6 +166,10 @@ impl<S: Source> Source for Large<S> {
 
     fn error_text(error: &S::Error) -> Option<String> {
         S::error_text(error)
+    }
+
+    fn kind() -> &'static str {
+        S::kind()
     }
 
     fn into_job(self) -> S::Job {

@@ -18,6 +18,7 @@ use super::phase::Phase;
 use super::taken_out::TakenOut;
 use crate::job::outcome::Outcome;
 use crate::pool::ledger::Writing;
+use crate::pool::observer::Observed;
 use crate::submit::room::Room;
 use crate::sys::asymmetric_fence::light;
 use crate::task::Task;
@@ -88,13 +89,22 @@ impl<'a> Submission<'a> {
     }
 
     /// The job was cancelled after its task was given back, and the task is submitted again: the
-    /// job is accepted, and over. `left` is as in [`ends_on_arrival`](Self::ends_on_arrival).
+    /// job is accepted, and over, and the observers hear of it. `left` is as in [`ends_on_arrival`](Self::ends_on_arrival).
     #[cold]
-    pub(crate) fn over_on_arrival(self, life: &Lifecycle, outcome: Outcome, left: Option<&Room>) {
+    pub(crate) fn over_on_arrival(
+        self,
+        life: &Lifecycle,
+        task: &Task,
+        outcome: Outcome,
+        left: Option<&Room>,
+    ) {
         self.books.accept();
         self.books.end(outcome);
         left.into_iter().for_each(Room::freed);
         life.tell_watchers();
+        if let Some(observers) = life.hooks.observers() {
+            observers.ended(&Observed::task(task, life), outcome, None);
+        }
     }
 
     /// The job comes after its deadline, or its token is cancelled. It ends here and now, and takes

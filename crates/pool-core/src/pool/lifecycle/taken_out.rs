@@ -12,7 +12,8 @@
 use std::task::Waker;
 
 use super::Lifecycle;
-use crate::job::outcome::wake_contained;
+use crate::job::outcome::{Outcome, wake_contained};
+use crate::pool::observer::{Kept, Observed};
 use crate::pool::report::UnstartedJob;
 use crate::sys::sync::LockExt;
 use crate::task::{GivenUp, GivenUpAs, Task};
@@ -104,19 +105,21 @@ impl TakenOut {
 
     /// Ends the jobs in the books and for their handles. The taking is over after that.
     fn end(self, life: &Lifecycle, ends: GivenUpAs) -> Unheard {
-        let mut waiters = Vec::new();
+        let mut unheard = Unheard::default();
         let mut notes = Vec::with_capacity(self.tasks.len());
         let give_up = |task: Task| {
             let note = UnstartedJob::of(&task);
-            let left = match task.give_up(life, ends) {
-                GivenUp::Left(remains, waiter) => {
-                    waiters.extend(waiter);
-                    Some(remains)
+            let observed = life.hooks.keep(|| Observed::task(&task, life));
+            let (outcome, left) = match task.give_up(life, ends) {
+                GivenUp::Left(outcome, remains, waiter) => {
+                    unheard.waiters.extend(waiter);
+                    (outcome, Some(remains))
                 }
-                GivenUp::Bare => None,
+                GivenUp::Bare => (Outcome::Abandoned, None),
                 GivenUp::TakenElsewhere => return None,
             };
             notes.push(note);
+            unheard.observed.extend(observed.map(|job| (job, outcome)));
             left
         };
         // What is left of each lies where its task lay.
@@ -124,15 +127,16 @@ impl TakenOut {
         if ends != GivenUpAs::Abandoned {
             life.ending.progress.lock_unpoisoned().note_unstarted(notes);
         }
-        let has_left = life.chores.leave_remains(remains);
-        Unheard { waiters, has_left }
+        unheard.has_left = life.chores.leave_remains(remains);
+        unheard
     }
 
-    /// Takes them off the books of `life`, for somebody else to run.
-    pub(crate) fn hand_over(self, life: &Lifecycle) -> Vec<Task> {
-        let unstarted = self.take_off_the_books(life);
-        life.tell_watchers();
-        unstarted
+    /// Abandons all of them, which no other pool has taken in.
+    pub(crate) fn abandon_all(self, life: &Lifecycle) {
+        if !self.tasks.is_empty() {
+            self.end(life, GivenUpAs::Abandoned).tell(life);
+            life.tell_watchers();
+        }
     }
 
     /// What is left to be run: a job that was cancelled meanwhile is in the books already, and has
@@ -153,6 +157,8 @@ impl TakenOut {
 pub(super) struct Unheard {
     /// Those that wait for the handles.
     waiters: Vec<Waker>,
+    /// The jobs and their outcomes, for observers.
+    observed: Vec<(Kept, Outcome)>,
     /// Whether something was left to be dropped.
     has_left: bool,
 }
@@ -160,16 +166,21 @@ pub(super) struct Unheard {
 impl Unheard {
     fn add(&mut self, other: Self) {
         self.waiters.extend(other.waiters);
+        self.observed.extend(other.observed);
         self.has_left |= other.has_left;
     }
 
-    /// Wakes those that wait, and a worker to drop what is left; if there is none any more, that is
-    /// dropped here. Called with no task being taken out on this thread.
+    /// Wakes those that wait, tells the observers, and wakes a worker to drop what is left; if
+    /// there is no worker any more, that is dropped here. Called with no task being taken out on
+    /// this thread.
     pub(super) fn tell(self, life: &Lifecycle) {
         if self.has_left {
             life.notify();
         }
         self.waiters.into_iter().for_each(wake_contained);
+        for (job, outcome) in self.observed {
+            job.ended(life, outcome);
+        }
         if self.has_left {
             life.chores.drop_late_remains(life);
         }

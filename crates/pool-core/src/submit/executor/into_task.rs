@@ -2,7 +2,8 @@
 //! if the task is refused.
 //!
 //! Each way in is one of three kinds of job (a closure with a handle, a closure without one, a
-//! future) and one of four ways to wait for a place.
+//! future) and one of four ways to wait for a place. The observers of the executor's pool see the
+//! options before the task is made of them.
 
 use std::convert::Infallible;
 use std::future::Future;
@@ -19,6 +20,7 @@ use crate::cell::future::source::{InfallibleSource, JobSource, Large, Source};
 use crate::job::handle::JobHandle;
 use crate::job::id::JobId;
 use crate::job::{AsyncJob, Job, JobOptions};
+use crate::pool::observer::Observers;
 use crate::submit::error::{Refused, SubmitError};
 use crate::submit::room::Admission;
 use crate::task::fire_and_forget;
@@ -94,11 +96,55 @@ const NEVER_RUN: &str = "a refused job was never run, and nobody else has its ha
 /// by its type if it is refused.
 pub(super) struct Detached<J>(JobId, PhantomData<fn() -> J>);
 
+/// Makes what `make` makes of a job with these options, which the observers see first, if there are
+/// any.
+#[inline(always)]
+fn made<J, Made>(
+    observers: Option<&Observers>,
+    job: J,
+    options: JobOptions,
+    make: impl Fn(J, JobOptions) -> Made,
+) -> Made {
+    match observers {
+        None => make(job, options),
+        Some(observers) => made_observed(observers, job, options, make),
+    }
+}
+
+/// Apart, so that options which are none are known not to be any where nobody observes.
+#[cold]
+#[inline(never)]
+fn made_observed<J, Made>(
+    observers: &Observers,
+    job: J,
+    mut options: JobOptions,
+    make: impl Fn(J, JobOptions) -> Made,
+) -> Made {
+    observers.submitted(&mut options);
+    make(job, options)
+}
+
+/// The observers of an executor's pool.
+#[inline(always)]
+fn observers_of<E: Executor + ?Sized>(executor: &E) -> Option<&Observers> {
+    executor.room().observers()
+}
+
+/// Makes the task and the cell of a job with a handle, with the job's own options.
+#[inline(always)]
+pub(in crate::submit) fn closure<E: Executor + ?Sized, J: Job>(
+    executor: &E,
+    job: J,
+) -> (Task, CellHandle<J>) {
+    let options = job.options();
+    made(observers_of(executor), job, options, queue_and_handle_with)
+}
+
 /// Makes the task of a job without a handle, with the job's own options.
 #[inline(always)]
-pub(super) fn detached<J: Job>(job: J) -> (Task, Detached<J>) {
+pub(super) fn detached<E: Executor + ?Sized, J: Job>(executor: &E, job: J) -> (Task, Detached<J>) {
     let options = job.options();
-    detached_with(job, options)
+    made(observers_of(executor), job, options, detached_with)
 }
 
 /// [`detached`] with these options in place of the job's own.
@@ -125,19 +171,20 @@ impl<J: Job> Kept for Detached<J> {
 
 /// Makes the task and the cell of a job whose work is a future, with the job's own options.
 #[inline]
-pub(super) fn future<J: AsyncJob>(
+pub(super) fn future<E: Executor + ?Sized, J: AsyncJob>(
+    executor: &E,
     job: J,
 ) -> (
     Task,
     FutureSide<impl Source<Job = J, Output = J::Output, Error = J::Error>>,
 ) {
     let options = job.options();
-    future_with(job, options)
+    made(observers_of(executor), job, options, future_with)
 }
 
 /// [`future`] with these options in place of the job's own.
 #[inline]
-pub(super) fn future_with<J: AsyncJob>(
+fn future_with<J: AsyncJob>(
     job: J,
     options: JobOptions,
 ) -> (
@@ -149,11 +196,13 @@ pub(super) fn future_with<J: AsyncJob>(
 
 /// Makes the task and the cell of a bare future, which has no options.
 #[inline]
-pub(super) fn bare_future<F>(future: F) -> (Task, FutureSide<InfallibleSource<F>>)
+pub(super) fn bare_future<E, F>(executor: &E, future: F) -> (Task, FutureSide<InfallibleSource<F>>)
 where
+    E: Executor + ?Sized,
     F: Future<Output: Send> + Send + 'static,
 {
-    bare_future_with(future, JobOptions::default())
+    let options = JobOptions::default();
+    made(observers_of(executor), future, options, bare_future_with)
 }
 
 /// [`bare_future`] with options: for a child, those that it inherits.
@@ -244,8 +293,10 @@ impl<S: Source> Kept for FutureSide<S> {
 pub(crate) struct Children<'a> {
     /// The parent's pool. On a worker of it no child waits for a place.
     pub(crate) executor: &'a dyn Executor,
-    /// The parent's deadline and its token.
+    /// The parent's deadline, its token, and the values that are inherited.
     pub(crate) inherited: JobOptions,
+    /// The observers of the parent's pool.
+    pub(crate) observers: Option<&'a Observers>,
 }
 
 impl Children<'_> {
@@ -256,7 +307,7 @@ impl Children<'_> {
         job: J,
     ) -> Result<JobHandle<J::Output, J::Error>, SubmitError<J>> {
         let options = job.options().around(self.inherited);
-        let parts = queue_and_handle_with(job, options);
+        let parts = made(self.observers, job, options, queue_and_handle_with);
         enter(parts, |task| admit(self.executor, task, None))
     }
 
@@ -264,7 +315,7 @@ impl Children<'_> {
     #[inline(always)]
     pub(crate) fn execute<J: Job>(self, job: J) -> Result<JobId, SubmitError<J>> {
         let options = job.options().around(self.inherited);
-        let parts = detached_with(job, options);
+        let parts = made(self.observers, job, options, detached_with);
         enter(parts, |task| admit(self.executor, task, None))
     }
 
@@ -275,7 +326,7 @@ impl Children<'_> {
         job: J,
     ) -> Result<JobHandle<J::Output, J::Error>, SubmitError<J>> {
         let options = job.options().around(self.inherited);
-        let parts = future_with(job, options);
+        let parts = made(self.observers, job, options, future_with);
         enter(parts, |task| admit(self.executor, task, None))
     }
 
@@ -287,7 +338,7 @@ impl Children<'_> {
     where
         F: Future<Output: Send> + Send + 'static,
     {
-        let parts = bare_future_with(future, self.inherited);
+        let parts = made(self.observers, future, self.inherited, bare_future_with);
         enter(parts, |task| admit(self.executor, task, None))
     }
 }

@@ -1,5 +1,6 @@
 //! `Feed`: takes the inputs of a map one by one, and submits a job for each.
 
+use std::any::type_name;
 use std::convert::Infallible;
 use std::future::{Future, poll_fn};
 use std::mem::MaybeUninit;
@@ -9,13 +10,13 @@ use std::sync::Arc;
 use std::task::{Context, Poll};
 
 use super::{Handle, Item};
-use crate::cell::closure::queue_and_handle;
 use crate::job::Job;
 use crate::job::context::JobContext;
 use crate::job::handle::JobHandle;
 use crate::job::outcome::{contain, drop_contained};
 use crate::submit::executor::Executor;
 use crate::submit::executor::admit::try_admit;
+use crate::submit::executor::into_task::closure;
 use crate::submit::room::Admission;
 use crate::task::{Task, TaskRef};
 use crate::worker::Worker;
@@ -239,7 +240,7 @@ where
             return None;
         };
         let f = Arc::clone(&self.f);
-        let (task, handle) = queue_and_handle(Applied { f, input });
+        let (task, handle) = closure(self.executor, Applied { f, input });
         Some(Refused {
             task,
             handle: JobHandle::new(handle.into_raw()),
@@ -273,5 +274,10 @@ where
 
     fn run(self, _ctx: &JobContext<'_>) -> Result<T, Infallible> {
         Ok((self.f)(self.input))
+    }
+
+    /// Returns that of the closure which is mapped.
+    fn kind() -> &'static str {
+        type_name::<F>()
     }
 }

@@ -128,11 +128,11 @@ fn a_shared_handle_is_used_while_its_job_is_accepted() {
                         Ok(_) => {
                             submission.accept();
                             let given_up = task.give_up(&life, GivenUpAs::Abandoned);
-                            if let GivenUp::Left(_, waiter) = given_up {
+                            if let GivenUp::Left(_, _, waiter) = given_up {
                                 waiter.into_iter().for_each(Waker::wake);
                             }
                         }
-                        Err(outcome) => submission.over_on_arrival(&life, outcome, None),
+                        Err(outcome) => submission.over_on_arrival(&life, &task, outcome, None),
                     }
                 })
             };

@@ -1,0 +1,263 @@
+//! Chapter 10: what a service sees of its jobs, and what travels with them.
+
+mod ends;
+mod values;
+
+use std::convert::Infallible;
+use std::task::Poll;
+
+use pool_core::backend::PoolConfig;
+use pool_core::{
+    Executor, ExecutorExt, JobContext, JobEnd, JobExt, JobId, JobInfo, JobOptions, Observer,
+    Shutdown, ShutdownPolicy, Wants,
+};
+
+use crate::fixture::Fixture;
+use crate::probe::{Count, Log, ended, occupy};
+use crate::rule::{Applied, Rule};
+use crate::thread;
+
+pub(crate) fn rules<F: Fixture>() -> Vec<Rule> {
+    let required = Rule::required;
+    vec![
+        required(
+            "R1001",
+            "an observer hears of one end for each accepted job",
+            ends::r1001::<F>,
+        ),
+        required(
+            "R1002",
+            "an observer sees each run begin and end on its thread",
+            r1002::<F>,
+        ),
+        required(
+            "R1003",
+            "an observer sees each submission and adds to its options",
+            r1003::<F>,
+        ),
+        required(
+            "R1004",
+            "an observer that panics changes no outcome",
+            r1004::<F>,
+        ),
+        required(
+            "R1005",
+            "a job carries its values to its end and children inherit",
+            values::r1005::<F>,
+        ),
+    ]
+}
+
+const ROOM: &str = "there is room";
+
+fn observed_pool<F: Fixture>(workers: usize, observer: impl Observer) -> F::Pool {
+    let mut config = PoolConfig::default();
+    config.set_workers(workers);
+    config.set_capacity(64);
+    config.add_observer(observer);
+    F::build(config).expect("an observer keeps no pool from being built")
+}
+
+/// Records on which thread each run began and ended, in order.
+#[derive(Clone)]
+struct Runs(Log<(JobId, Step, thread::ThreadId)>);
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Step {
+    Enter,
+    Exit,
+    Ended,
+}
+
+impl Runs {
+    fn note(&self, job: &JobInfo<'_>, step: Step) {
+        self.0.note((job.id, step, thread::current().id()));
+    }
+}
+
+impl Observer for Runs {
+    fn enter(&self, job: &JobInfo<'_>) {
+        self.note(job, Step::Enter);
+    }
+
+    fn exit(&self, job: &JobInfo<'_>) {
+        self.note(job, Step::Exit);
+    }
+
+    fn ended(&self, job: &JobInfo<'_>, _end: &JobEnd<'_>) {
+        self.note(job, Step::Ended);
+    }
+}
+
+/// A job that panics, one within another, one that never runs; and a future of two polls.
+fn r1002<F: Fixture>() -> Applied {
+    let runs = Runs(Log::new());
+    let pool = observed_pool::<F>(1, runs.clone());
+    let parent = |ctx: &JobContext<'_>| {
+        let child = ctx.spawn(|| ()).expect("the pool is open");
+        Ok::<_, Infallible>(child.join().is_ok())
+    };
+    let panics = pool.spawn(|| panic!("R1002 panics on purpose"));
+    assert!(ended(panics.expect(ROOM)).is_err());
+    assert!(matches!(ended(pool.submit(parent).expect(ROOM)), Ok(true)));
+    let late = |_: &JobContext<'_>| Ok::<_, Infallible>(());
+    let late = pool.submit(late.with_deadline(thread::now())).expect(ROOM);
+    let never_ran = late.id();
+    assert!(ended(late).is_err());
+    pool.wait_idle();
+    let steps = runs.0.take();
+    assert!(
+        steps
+            .iter()
+            .all(|it| it.0 != never_ran || it.1 == Step::Ended)
+    );
+    assert_eq!(nested_runs(steps), 3);
+    if pool.capability().async_jobs {
+        each_poll_is_a_run(&pool, &runs);
+    }
+    Applied::Held
+}
+
+/// Checks that the runs of one worker are nested, each on one thread, and that a job ends after
+/// them. Returns how many there are.
+fn nested_runs(steps: Vec<(JobId, Step, thread::ThreadId)>) -> usize {
+    let (mut open, mut runs) = (Vec::new(), 0);
+    for (id, step, thread) in steps {
+        match step {
+            Step::Enter => open.push((id, thread)),
+            Step::Exit => {
+                assert_eq!(open.pop(), Some((id, thread)), "an exit of another run");
+                runs += 1;
+            }
+            Step::Ended => assert!(open.iter().all(|it| it.0 != id), "it ended while it ran"),
+        }
+    }
+    assert!(open.is_empty(), "a run without an end: {open:?}");
+    runs
+}
+
+fn each_poll_is_a_run(pool: &impl Executor, runs: &Runs) {
+    let mut is_second = false;
+    let twice = std::future::poll_fn(move |cx| {
+        if std::mem::replace(&mut is_second, true) {
+            return Poll::Ready(());
+        }
+        cx.waker().wake_by_ref();
+        Poll::Pending
+    });
+    assert!(ended(pool.spawn_future(twice).expect(ROOM)).is_ok());
+    pool.wait_idle();
+    let steps = runs.0.take();
+    let order: Vec<_> = steps.iter().map(|it| it.1).collect();
+    let (enter, exit) = (Step::Enter, Step::Exit);
+    assert_eq!(order, [enter, exit, enter, exit, Step::Ended]);
+    nested_runs(steps);
+}
+
+/// What the observer of submissions adds.
+struct Origin(thread::ThreadId);
+
+/// Adds the thread of the submission to each job, and asks for times.
+struct Origins(Log<bool>);
+
+impl Observer for Origins {
+    fn submitted(&self, options: &mut JobOptions) {
+        let origin = Origin(thread::current().id());
+        *options = std::mem::take(options).with_extension(origin);
+    }
+
+    fn ended(&self, job: &JobInfo<'_>, end: &JobEnd<'_>) {
+        let is_complete = job.extension::<Origin>().is_some() && end.waited.is_some();
+        self.0.note(is_complete && end.ran.is_some());
+    }
+
+    fn wants(&self) -> Wants {
+        Wants::TIMES
+    }
+}
+
+fn r1003<F: Fixture>() -> Applied {
+    let ends = Log::new();
+    let pool = observed_pool::<F>(1, Origins(ends.clone()));
+    let here = thread::current().id();
+    let origin_of = |ctx: &JobContext<'_>| {
+        let origin = ctx.extension::<Origin>().map(|origin| origin.0);
+        Ok::<_, Infallible>((origin, thread::current().id()))
+    };
+    let ways_in = [
+        pool.submit(origin_of),
+        pool.try_submit(origin_of),
+        pool.submit_timeout(origin_of, std::time::Duration::from_secs(60)),
+    ];
+    for handle in ways_in {
+        let (origin, _) = ended(handle.expect(ROOM)).expect("it returns");
+        assert_eq!(origin, Some(here), "the observer saw the submission");
+    }
+    let parent = move |ctx: &JobContext<'_>| {
+        let child = ctx.submit(origin_of).expect("the pool is open");
+        Ok::<_, Infallible>((child.join(), thread::current().id()))
+    };
+    let (child, parents) = ended(pool.submit(parent).expect(ROOM)).expect("it returns");
+    let (origin, _) = child.expect("it returns");
+    assert_eq!(origin, Some(parents), "a child is submitted by its parent");
+    let mut jobs = 5;
+    if pool.capability().async_jobs {
+        let future = |ctx: pool_core::AsyncContext| async move {
+            Ok::<_, Infallible>(ctx.extension::<Origin>().map(|origin| origin.0))
+        };
+        let origin = ended(pool.submit_future(future).expect(ROOM));
+        assert_eq!(origin.expect("it returns"), Some(here));
+        jobs += 1;
+    }
+    pool.wait_idle();
+    assert_eq!(ends.take(), vec![true; jobs], "each end has its times");
+    Applied::Held
+}
+
+/// Panics in every call, and is told of each end nevertheless.
+struct Panics(Count);
+
+impl Observer for Panics {
+    fn submitted(&self, _options: &mut JobOptions) {
+        panic!("R1004: the observer panics on purpose");
+    }
+
+    fn enter(&self, _job: &JobInfo<'_>) {
+        panic!("R1004: the observer panics on purpose");
+    }
+
+    fn exit(&self, _job: &JobInfo<'_>) {
+        panic!("R1004: the observer panics on purpose");
+    }
+
+    fn ended(&self, _job: &JobInfo<'_>, _end: &JobEnd<'_>) {
+        self.0.add();
+        panic!("R1004: the observer panics on purpose");
+    }
+}
+
+fn r1004<F: Fixture>() -> Applied {
+    let heard = Count::new();
+    let pool = observed_pool::<F>(1, Panics(heard.clone()));
+    assert!(matches!(ended(pool.spawn(|| 42).expect(ROOM)), Ok(42)));
+    let fails = |_: &JobContext<'_>| Err::<(), _>("R1004 fails on purpose");
+    let failed = ended(pool.submit(fails).expect(ROOM));
+    assert!(matches!(failed, Err(pool_core::JobError::Failed(_))));
+    let gate = occupy(&pool, 1);
+    let cancelled = pool.spawn(|| 43).expect(ROOM);
+    cancelled.cancel();
+    assert!(matches!(
+        ended(cancelled),
+        Err(pool_core::JobError::Cancelled)
+    ));
+    gate.open();
+    pool.wait_idle();
+    let report = pool.shutdown(ShutdownPolicy::drain());
+    let columns = [report.completed(), report.failed(), report.cancelled()];
+    assert_eq!(columns, [2, 1, 1], "{report}");
+    assert!(report.balances() && report.is_safe_to_exit(), "{report}");
+    heard.wait_for(4);
+    // Four submissions, three runs of two calls each, four ends.
+    assert_eq!(pool.stats().hook_panics, 14, "each panic is counted");
+    Applied::Held
+}
