@@ -426,8 +426,18 @@ pub struct JobOptions {
     /// Below each token that was given, if there is more than one.
     token: Option<CancelToken>,
     extensions: Extensions,
-    /// When it was submitted, if an observer asks.
-    submitted: Option<Instant>,
+    /// What observers want to know of the submission. Apart, since options lie in each job that is
+    /// wrapped in them, and in the error that gives it back.
+    submission: Option<Box<Submitted>>,
+}
+
+/// A submission, for observers.
+#[derive(Debug, Clone, Copy, Default)]
+struct Submitted {
+    /// When it was, if one asks.
+    at: Option<Instant>,
+    /// Whether the job is executed.
+    is_detached: bool,
 }
 
 impl JobOptions {
@@ -667,9 +677,44 @@ impl JobOptions {
         }
     }
 
+    /// Returns whether these are the options of a job that is submitted by `execute` and the like:
+    /// without a handle, and not as a child of a job. Set as an observer sees the submission, and
+    /// false anywhere else.
+    ///
+    /// # Examples
+    /// ```
+    /// use pool_core::{JobOptions, Observer};
+    ///
+    /// struct Detached(std::sync::mpsc::Sender<bool>);
+    ///
+    /// impl Observer for Detached {
+    ///     fn submitted(&self, options: &mut JobOptions) {
+    ///         drop(self.0.send(options.is_detached()));
+    ///     }
+    /// }
+    ///
+    /// # use pool_core::backend::SpawnPool;
+    /// # let spawner = |run: Box<dyn FnOnce() + Send>| drop(std::thread::spawn(run));
+    /// # use pool_core::infallible_fn;
+    /// let (send, seen) = std::sync::mpsc::channel();
+    /// let pool = SpawnPool::builder().workers(1).observe(Detached(send)).adopt(spawner).build()?;
+    /// pool.execute(infallible_fn(|| 42))?;
+    /// pool.spawn(|| 42)?.detach();
+    /// assert_eq!([seen.recv()?, seen.recv()?], [true, false]);
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
+    pub fn is_detached(&self) -> bool {
+        self.submission.as_ref().is_some_and(|it| it.is_detached)
+    }
+
+    /// Has an observer know that the job has no handle.
+    pub(crate) fn note_detached(&mut self) {
+        self.submission.get_or_insert_default().is_detached = true;
+    }
+
     /// Has the job carry the time of its submission.
     pub(crate) fn note_submitted(&mut self, at: Instant) {
-        self.submitted = Some(at);
+        self.submission.get_or_insert_default().at = Some(at);
     }
 
     /// Replaces all values.
@@ -706,7 +751,7 @@ impl JobOptions {
             && self.deadline.is_none()
             && self.token.is_none()
             && self.extensions.is_empty()
-            && self.submitted.is_none();
+            && self.submission.is_none();
         if is_plain { None } else { self.terms() }
     }
 
@@ -719,11 +764,12 @@ impl JobOptions {
             .and_then(|timeout| machine::now().checked_add(timeout));
         let deadline = [timed, self.deadline].into_iter().flatten().min();
         let is_ahead = self.deadline.is_none() && self.timeout.is_some_and(|it| it >= AHEAD);
+        let submitted = self.submission.and_then(|it| it.at);
         let is_empty = self.name.is_none()
             && deadline.is_none()
             && self.token.is_none()
             && self.extensions.is_empty()
-            && self.submitted.is_none();
+            && submitted.is_none();
         // Such terms are never allocated.
         (!is_empty).then(|| Terms {
             name: self.name,
@@ -731,7 +777,7 @@ impl JobOptions {
             token: self.token,
             is_ahead,
             extensions: ExtensionSlot::new(self.extensions),
-            submitted: self.submitted,
+            submitted,
             started: OnceLock::new(),
             watch: Watch::default(),
             alarm: Watch::default(),

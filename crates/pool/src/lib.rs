@@ -60,11 +60,11 @@ pub use pool::Pool;
 pub use pool_core::{
     AbortHandle, AsyncContext, AsyncJob, AsyncJobExt, BuildError, CancelOnDrop, CancelToken,
     Capability, Configured, Cut, CutShort, DEFAULT_CAPACITY, Executor, ExecutorExt, InfallibleFn,
-    InfallibleFuture, Interrupted, Job, JobContext, JobError, JobExt, JobFailure, JobHandle, JobId,
-    JobOptions, JobSet, MAX_WORKERS, MIN_STACK, Map, MapUnordered, Outcome, PanicInfo, Pools,
-    Refused, Room, RunningJob, Scope, ScopeError, Shutdown, ShutdownPolicy, ShutdownReport,
-    StateError, Stats, SubmitAllError, SubmitError, Task, UnstartedJob, async_job_fn,
-    infallible_fn, infallible_future, job_fn,
+    InfallibleFuture, Interrupted, Job, JobContext, JobEnd, JobError, JobExt, JobFailure,
+    JobHandle, JobId, JobInfo, JobOptions, JobSet, MAX_WORKERS, MIN_STACK, Map, MapUnordered,
+    Observer, Outcome, PanicInfo, Pools, Refused, Room, RunningJob, Scope, ScopeError, Shutdown,
+    ShutdownPolicy, ShutdownReport, StateError, Stats, SubmitAllError, SubmitError, Task,
+    UnstartedJob, Wants, async_job_fn, infallible_fn, infallible_future, job_fn,
 };
 
 #[cfg(feature = "async")]

@@ -144,7 +144,21 @@ pub(in crate::submit) fn closure<E: Executor + ?Sized, J: Job>(
 #[inline(always)]
 pub(super) fn detached<E: Executor + ?Sized, J: Job>(executor: &E, job: J) -> (Task, Detached<J>) {
     let options = job.options();
-    made(observers_of(executor), job, options, detached_with)
+    match observers_of(executor) {
+        None => detached_with(job, options),
+        Some(observers) => detached_observed(observers, job, options),
+    }
+}
+
+#[cold]
+#[inline(never)]
+fn detached_observed<J: Job>(
+    observers: &Observers,
+    job: J,
+    mut options: JobOptions,
+) -> (Task, Detached<J>) {
+    options.note_detached();
+    made_observed(observers, job, options, detached_with)
 }
 
 /// [`detached`] with these options in place of the job's own.
