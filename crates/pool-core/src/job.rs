@@ -1,4 +1,4 @@
-//! What a user writes: a job, its options, and the adapters that set them.
+//! What a user writes: a job, and its options.
 
 pub(crate) mod abort_handle;
 pub(crate) mod adapters;
@@ -17,15 +17,14 @@ pub(crate) mod watch_list;
 use std::any::{Any, type_name};
 use std::borrow::Cow;
 use std::future::Future;
-use std::sync::OnceLock;
 use std::task::Waker;
 use std::time::{Duration, Instant};
 
 use crate::job::cancel_token::{CancelToken, ListedWaker};
 use crate::job::context::{AsyncContext, JobContext};
-use crate::job::extensions::{ExtensionSlot, Extensions};
+use crate::job::extensions::{Carried, Extensions};
 use crate::job::id::JobId;
-use crate::job::outcome::drop_contained;
+use crate::job::outcome::{contain, drop_contained};
 use crate::job::watch_list::Watch;
 use crate::pool::lifecycle::Lifecycle;
 use crate::sys::machine;
@@ -112,7 +111,7 @@ pub trait Job: Send + 'static {
     /// ```
     fn run(self, ctx: &JobContext<'_>) -> Result<Self::Output, Self::Error>;
 
-    /// Returns the job's name, deadline and token.
+    /// Returns the job's options: its name, deadline, token and values.
     ///
     /// Read once, at submission, on the submitter's thread: a panic here is the submitter's. A
     /// method that returns a future reads them as it is called, so a timeout runs from there and
@@ -196,7 +195,8 @@ pub trait Job: Send + 'static {
     ///
     /// The default is the name of the type, as [`std::any::type_name`] gives it; for a closure that
     /// of the function it is written in, and `{{closure}}`. A label is shown as it is, so one of
-    /// your own should be short, and not depend on the job's payload.
+    /// your own should be short, and not depend on the job's payload. If it panics, the type's name
+    /// is taken.
     ///
     /// # Examples
     /// ```
@@ -292,7 +292,7 @@ pub trait AsyncJob: Send + 'static {
         ctx: AsyncContext,
     ) -> impl Future<Output = Result<Self::Output, Self::Error>> + Send + 'static;
 
-    /// Returns the job's name, deadline and token. Read once, at submission, as for
+    /// Returns the job's options. Read once, at submission, as for
     /// [`Job::options`].
     ///
     /// # Examples
@@ -615,8 +615,9 @@ impl JobOptions {
     ///
     /// The job's children do not inherit it; see
     /// [`with_inherited_extension`](Self::with_inherited_extension). It is dropped when the job
-    /// ends, unless somebody else has a share: clones of these options, or a reader of the task.
-    /// A panic of its destructor is contained.
+    /// ends, unless somebody else has a share: clones of these options, a child, an
+    /// [`AsyncContext`] that the job has given away, a reader of the task. A panic of its
+    /// destructor is contained.
     ///
     /// # Examples
     /// ```
@@ -635,7 +636,7 @@ impl JobOptions {
     /// well, and theirs.
     ///
     /// A child shares the value with its parent. A value of the same type among the child's own
-    /// options comes before it.
+    /// options replaces it, for the child's children too.
     ///
     /// # Examples
     /// ```
@@ -717,11 +718,6 @@ impl JobOptions {
         self.submission.get_or_insert_default().at = Some(at);
     }
 
-    /// Replaces all values.
-    pub(crate) fn set_extensions(&mut self, extensions: Extensions) {
-        self.extensions = extensions;
-    }
-
     /// What holds where these and `inner` are both given: the inner name, the earlier deadline,
     /// either token, and of values of one type the inner one, unless that is a parent's.
     #[inline(always)]
@@ -765,20 +761,16 @@ impl JobOptions {
         let deadline = [timed, self.deadline].into_iter().flatten().min();
         let is_ahead = self.deadline.is_none() && self.timeout.is_some_and(|it| it >= AHEAD);
         let submitted = self.submission.and_then(|it| it.at);
-        let is_empty = self.name.is_none()
-            && deadline.is_none()
-            && self.token.is_none()
-            && self.extensions.is_empty()
-            && submitted.is_none();
+        let carried = Carried::new(self.extensions, submitted);
+        let is_empty =
+            self.name.is_none() && deadline.is_none() && self.token.is_none() && carried.is_empty();
         // Such terms are never allocated.
         (!is_empty).then(|| Terms {
             name: self.name,
             deadline,
             token: self.token,
             is_ahead,
-            extensions: ExtensionSlot::new(self.extensions),
-            submitted,
-            started: OnceLock::new(),
+            carried,
             watch: Watch::default(),
             alarm: Watch::default(),
         })
@@ -789,6 +781,11 @@ impl JobOptions {
 /// that loses its core on the way.
 const AHEAD: Duration = Duration::from_millis(1);
 
+/// Asks a job's type for its kind, which is user code and may panic: then the type's name is taken.
+pub(crate) fn kind_of<J>(kind: fn() -> &'static str) -> &'static str {
+    contain(kind).unwrap_or_else(|_panic| type_name::<J>())
+}
+
 /// A job's options once it is submitted: the limit has become a point in time.
 #[derive(Debug)]
 pub(crate) struct Terms {
@@ -798,11 +795,8 @@ pub(crate) struct Terms {
     /// The deadline was some way ahead when it was made of a timeout: as the job arrives, a moment
     /// later, nobody looks whether it has passed. If it has, the clock ends the job.
     is_ahead: bool,
-    pub(crate) extensions: ExtensionSlot,
-    /// When the job was submitted, if an observer asks.
-    submitted: Option<Instant>,
-    /// When it first ran, likewise.
-    started: OnceLock<Instant>,
+    /// Its values, and its times for observers.
+    pub(crate) carried: Carried,
     /// Where the job watches its token.
     watch: Watch,
     /// Where its pool's clock has its deadline.
@@ -810,21 +804,6 @@ pub(crate) struct Terms {
 }
 
 impl Terms {
-    /// When the job was submitted, if an observer asks.
-    pub(crate) fn submitted(&self) -> Option<Instant> {
-        self.submitted
-    }
-
-    /// When the job started, if it has and an observer asks.
-    pub(crate) fn started(&self) -> Option<Instant> {
-        self.started.get().copied()
-    }
-
-    /// Notes that the job runs. The first time counts.
-    pub(crate) fn note_started(&self) {
-        self.started.get_or_init(machine::now);
-    }
-
     /// Whether something of this may end a job that is queued.
     #[inline]
     pub(crate) fn may_end(&self) -> bool {

@@ -15,7 +15,7 @@
 //! on every backend is here once.
 //!
 //! # Guarantees
-//! The rules `R101` to `R903` of the contract, each a test in `pool-conformance`. The first of
+//! The rules of the contract, from `R101` on, each a test in `pool-conformance`. The first of
 //! them: an accepted job reaches exactly one outcome, whatever a backend, a job, a hook, a caller
 //! or a shutdown does.
 

@@ -22,7 +22,7 @@ use crate::job::outcome::{Outcome, drop_contained};
 use crate::pool::lifecycle::Lifecycle;
 use crate::task::slab_box::SlabBox;
 use crate::worker::Worker;
-pub(crate) use given_up::{GivenUp, GivenUpAs, Remains};
+pub(crate) use given_up::{GivenUp, GivenUpAs, Remains, ToldLater};
 
 /// Words of a task that hold the job itself. With the vtable and the id they make 64 bytes.
 const INLINE_WORDS: usize = 6;
@@ -37,8 +37,8 @@ const INLINE_WORDS: usize = 6;
 /// before resolve there (`R606`).
 ///
 /// Its size is one cache line, 64 bytes, whatever the job. It is `Send`, so it may be run on
-/// another thread than the one that made it; it is `Sync` since nothing but its id, its name and
-/// its kind can be read through a reference.
+/// another thread than the one that made it; it is `Sync` since nothing but its id, its kind and
+/// its options can be read through a reference.
 ///
 /// A task is made by the pool's own methods (`submit` and the like), which hand it to an
 /// [`Executor`](crate::Executor). A report with unstarted jobs hands tasks out as well.
@@ -243,8 +243,8 @@ type Words = MaybeUninit<[usize; INLINE_WORDS]>;
 // SAFETY: a task is its payload and plain data, and `Task::new` takes payloads that are `Send`
 // only.
 unsafe impl Send for Task {}
-// SAFETY: through `&Task` one can reach the id, the name and the kind, which are never written
-// after `new`. The name of a payload lies in its options, which are plain strings.
+// SAFETY: through `&Task` one can reach the id and the kind, which are never written after `new`,
+// and the job's options, which are `Sync`: the values in them are, and lie behind a lock.
 unsafe impl Sync for Task {}
 
 impl Task {
@@ -364,7 +364,7 @@ impl Task {
     /// # Ok::<(), Box<dyn std::error::Error>>(())
     /// ```
     pub fn extension<T: Any + Send + Sync>(&self) -> Option<Arc<T>> {
-        self.terms()?.extensions.share().share()
+        self.terms()?.carried.share().share()
     }
 
     /// The job's options, if it was submitted with any.

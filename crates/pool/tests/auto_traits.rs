@@ -57,6 +57,7 @@ fn what_a_user_holds_may_be_captured_past_an_unwinding() {
     unwind_safe::<SubmitError<()>>();
     unwind_safe::<JobError<Infallible>>();
     unwind_safe::<Task>();
+    unwind_safe::<JobOptions>();
     unwind_safe::<Stats>();
     unwind_safe::<JobId>();
 }

@@ -43,11 +43,13 @@ mutants! {
     "pool-channel conformance r1001_an_observer_hears_of_one_end_for_each_accepted_job" {
         a_queued_jobs_end_is_not_told: "no observer hears of a job that ends in the queue", in "cell::unstarted",
             "observed.ended(life, self.outcome);" => "if !MUTANT { observed.ended(life, self.outcome); }";
-        a_job_that_is_given_up_is_not_told: "no observer hears of a job that a shutdown gives up", in "pool::lifecycle::taken_out",
-            "job.ended(life, outcome);" => "if !MUTANT { job.ended(life, outcome); }";
+        a_job_that_is_given_up_is_not_told: "no observer hears of a job that a shutdown gives up", in "task::given_up",
+            "self.job.ended(&self.life, self.outcome);
+        drop(frame);" => "if !MUTANT { self.job.ended(&self.life, self.outcome); }
+        drop(frame);";
     }
     "pool-channel conformance r1002_an_observer_sees_each_run_begin_and_end_on_its_thread" {
-        a_run_has_no_end: "an observer sees no exit", in "worker",
+        a_run_has_no_end: "an observer sees no exit", in "worker::observed",
             "observers.exit(&self.observed(id, terms, kind()));" =>
             "if !MUTANT { observers.exit(&self.observed(id, terms, kind())); }";
     }

@@ -218,7 +218,9 @@ fn r1003<F: Fixture>() -> Applied {
 struct Panics(Count);
 
 impl Observer for Panics {
-    fn submitted(&self, _options: &mut JobOptions) {
+    /// With the options taken out.
+    fn submitted(&self, options: &mut JobOptions) {
+        *options = JobOptions::new();
         panic!("R1004: the observer panics on purpose");
     }
 
@@ -250,14 +252,26 @@ fn r1004<F: Fixture>() -> Applied {
         ended(cancelled),
         Err(pool_core::JobError::Cancelled)
     ));
+    let late = |_: &JobContext<'_>| Ok::<_, Infallible>(());
+    let late = pool.submit(late.with_deadline(thread::now())).expect(ROOM);
+    let late = ended(late);
+    assert!(
+        matches!(late, Err(pool_core::JobError::Expired)),
+        "it keeps its options"
+    );
     gate.open();
     pool.wait_idle();
     let report = pool.shutdown(ShutdownPolicy::drain());
-    let columns = [report.completed(), report.failed(), report.cancelled()];
-    assert_eq!(columns, [2, 1, 1], "{report}");
+    let columns = [
+        report.completed(),
+        report.failed(),
+        report.cancelled(),
+        report.expired(),
+    ];
+    assert_eq!(columns, [2, 1, 1, 1], "{report}");
     assert!(report.balances() && report.is_safe_to_exit(), "{report}");
-    heard.wait_for(4);
-    // Four submissions, three runs of two calls each, four ends.
-    assert_eq!(pool.stats().hook_panics, 14, "each panic is counted");
+    heard.wait_for(5);
+    // Five submissions, three runs of two calls each, five ends.
+    assert_eq!(pool.stats().hook_panics, 16, "each panic is counted");
     Applied::Held
 }

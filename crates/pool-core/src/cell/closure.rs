@@ -34,7 +34,7 @@ use crate::job::outcome::{
     Concluded, Interrupted, Outcome, Resolution, conclude, contain, drop_contained,
     error_without_value, outcome_of, wake_contained,
 };
-use crate::job::{Job, JobOptions, Terms};
+use crate::job::{Job, JobOptions, Terms, kind_of};
 use crate::sys::machine::{self, Point};
 use crate::sys::sync::{Ordering, UnsafeCell};
 use crate::task::Task;
@@ -326,6 +326,7 @@ impl<J: Job> JobCell<J> {
         if let Some(terms) = self.terms() {
             terms.unwatch_token(self.id);
         }
+        drop(self.take_extensions());
         Some(self.take_job())
     }
 
@@ -380,7 +381,11 @@ impl<J: Job> JobCell<J> {
     /// leftover. The caller has begun a frame on `worker` for the job. The outcome is in the pool's
     /// books, and the failure observer has been told, when this returns.
     #[inline]
-    fn run_started(&self, worker: &Worker) -> (Resolution<J::Output, J::Error>, Left<J>) {
+    fn run_started(
+        &self,
+        worker: &Worker,
+        frame: &Frame<'_>,
+    ) -> (Resolution<J::Output, J::Error>, Left<J>) {
         let job = self.take_job();
         let terms = self.terms();
         if let Some(terms) = terms {
@@ -390,12 +395,12 @@ impl<J: Job> JobCell<J> {
             Some(interrupted) => (Err(interrupted.into()), Leftover::Job(job)),
             None => {
                 let ctx = JobContext::new(self.id, terms, Some(self), worker);
-                let result = worker.run_observed(self.id, terms, J::kind, || {
-                    contain(|| {
-                        machine::point(Point::Begin(self.id));
-                        job.run(&ctx)
-                    })
+                worker.enters(self.id, terms, Self::kind);
+                let result = contain(|| {
+                    machine::point(Point::Begin(self.id));
+                    job.run(&ctx)
                 });
+                worker.exits(self.id, terms, Self::kind);
                 match conclude(result, ctx.reported()) {
                     Concluded::Ends(resolution) => (resolution, Leftover::Nothing),
                     Concluded::GaveUp(interrupted, error) => {
@@ -415,8 +420,15 @@ impl<J: Job> JobCell<J> {
                 }
             }
         };
-        worker.record_and_tell(self.id, terms, J::kind, &resolution, J::error_text);
-        let extensions = terms.map(|terms| terms.extensions.take());
+        worker.record_and_tell(
+            frame,
+            self.id,
+            terms,
+            Self::kind,
+            &resolution,
+            J::error_text,
+        );
+        let extensions = terms.map(|terms| terms.carried.take());
         (resolution, (leftover, extensions.unwrap_or_default()))
     }
 
@@ -450,7 +462,7 @@ impl<J: Job> JobCell<J> {
     fn run_claimed(&self, worker: &Worker) -> Option<Resolution<J::Output, J::Error>> {
         self.claim(worker).then(|| {
             worker.run_claimed(self.id, self.name(), |frame| {
-                let (resolution, leftover) = self.run_started(worker);
+                let (resolution, leftover) = self.run_started(worker, frame);
                 Self::drop_leftover(frame, outcome_of(&resolution), leftover);
                 resolution
             })
@@ -464,7 +476,7 @@ impl<J: Job> JobCell<J> {
         let is_claimed = self.claim(worker);
         if is_claimed {
             worker.run_claimed(self.id, self.name(), |frame| {
-                let (resolution, leftover) = self.run_started(worker);
+                let (resolution, leftover) = self.run_started(worker, frame);
                 let outcome = outcome_of(&resolution);
                 frame.is_on_record(outcome);
                 drop_contained(leftover);
@@ -489,9 +501,14 @@ impl<J: Job> JobCell<J> {
     /// the outcome, drops the captures (later, where such ends nest too deep), and calls the
     /// handle's waker last.
     fn end_unstarted(&self, outcome: Outcome, tells: Tells) {
-        let Some(end) =
-            Unstarted::take(&self.state, self.id, self.terms(), J::kind, outcome, tells)
-        else {
+        let Some(end) = Unstarted::take(
+            &self.state,
+            self.id,
+            self.terms(),
+            Self::kind,
+            outcome,
+            tells,
+        ) else {
             return;
         };
         let captures = (self.take_job(), self.take_extensions());
@@ -515,9 +532,12 @@ impl<J: Job> JobCell<J> {
     /// Takes out the values that the job carries, for the side that ends the job to drop.
     fn take_extensions(&self) -> Extensions {
         let terms = self.terms();
-        terms
-            .map(|terms| terms.extensions.take())
-            .unwrap_or_default()
+        terms.map(|terms| terms.carried.take()).unwrap_or_default()
+    }
+
+    /// Returns the job's kind.
+    fn kind() -> &'static str {
+        kind_of::<J>(J::kind)
     }
 
     /// Returns the job's name, if it was given one. It lies in the terms.

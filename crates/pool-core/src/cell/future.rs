@@ -55,13 +55,14 @@ use crate::cell::state::{Ended, State};
 use crate::cell::ticket::Ticket;
 use crate::cell::unstarted::{Tells, Unstarted};
 use crate::cell::waker_slot::WakerSlot;
-use crate::job::Terms;
 use crate::job::context::OwnToken;
+use crate::job::extensions::Extensions;
 use crate::job::id::JobId;
 use crate::job::outcome::{
     Concluded, Interrupted, Outcome, Resolution, contain, drop_contained, error_without_value,
     outcome_of, wake_contained,
 };
+use crate::job::{Terms, kind_of};
 use crate::pool::lifecycle::Lifecycle;
 use crate::sys::sync::{Guard, LockExt, Mutex, Ordering, UnsafeCell};
 use crate::task::Task;
@@ -96,8 +97,8 @@ pub(crate) struct AsyncCell<S: Source> {
     awaiter: AtomicU64,
     /// The waker of the thread or task that waits at the handle. `state` says whose the slot is.
     waiter: WakerSlot,
-    /// The token, the deadline and the name that the job was submitted with. Never written after
-    /// `new`.
+    /// The options that the job was submitted with. Its values are taken out at its end; the rest
+    /// is never written after `new`.
     terms: Option<Box<Terms>>,
     /// The token that the job's children inherit, made when the first child asks for it.
     token: OwnToken,
@@ -183,6 +184,7 @@ impl<S: Source> AsyncCell<S> {
     pub(crate) fn reclaim(&self) -> Option<S> {
         let started = self.state.start()?;
         debug_assert_eq!(started.pool, None, "a refused job is in no books");
+        drop(self.take_extensions());
         match self.replace(Content::Empty) {
             Content::Queued(source) => Some(source),
             _ => unreachable!("the job is there until it is started"),
@@ -206,9 +208,7 @@ impl<S: Source> AsyncCell<S> {
             // writes also where that panics.
             drop_contained(contain(|| unsafe { *place = Content::Empty }));
         });
-        if let Some(terms) = &self.terms {
-            drop(terms.extensions.take());
-        }
+        drop(self.take_extensions());
     }
 
     /// Returns why the next poll must end the job instead, if so: it was asked to stop, `life` is
@@ -339,8 +339,16 @@ impl<S: Source> AsyncCell<S> {
             worker.record(outcome);
         }
         let terms = self.terms.as_deref();
-        worker.tell_end(self.id, terms, S::kind, &resolution, S::error_text);
-        if error_without_value::<()>(outcome).is_some() {
+        worker.tell_end(
+            &frame,
+            self.id,
+            terms,
+            Self::kind,
+            &resolution,
+            S::error_text,
+        );
+        let carries = terms.is_some_and(|terms| !terms.carried.is_empty());
+        if carries || error_without_value::<()>(outcome).is_some() {
             frame.is_on_record(outcome);
         }
         self.clear();
@@ -426,7 +434,7 @@ impl<S: Source> AsyncCell<S> {
     /// `start`.
     fn end_unstarted(&self, outcome: Outcome, tells: Tells) -> bool {
         let terms = self.terms.as_deref();
-        let Some(end) = Unstarted::take(&self.state, self.id, terms, S::kind, outcome, tells)
+        let Some(end) = Unstarted::take(&self.state, self.id, terms, Self::kind, outcome, tells)
         else {
             return false;
         };
@@ -499,6 +507,17 @@ impl<S: Source> AsyncCell<S> {
         if self.has_links.load(Ordering::Relaxed) {
             leave_helpers(self.leave_helper());
         }
+    }
+
+    /// Takes out the values that the job carries, for the side that ends the job to drop.
+    fn take_extensions(&self) -> Extensions {
+        let terms = self.terms.as_ref();
+        terms.map(|terms| terms.carried.take()).unwrap_or_default()
+    }
+
+    /// Returns the job's kind.
+    fn kind() -> &'static str {
+        kind_of::<S>(S::kind)
     }
 
     /// Returns the job's name, if it was given one.

@@ -55,7 +55,7 @@ impl<'c> Unstarted<'c> {
         state: &State,
         id: JobId,
         terms: Option<&'c Terms>,
-        kind: fn() -> &'static str,
+        kind: impl FnOnce() -> &'static str,
         outcome: Outcome,
         tells: Tells,
     ) -> Option<Self> {

@@ -124,9 +124,10 @@ impl<'a, C: Cancellation + ?Sized> View<'a, C> {
         is_expired.then_some(Interrupted::Expired)
     }
 
+    /// What children inherit, of these values those that are given to be inherited.
     #[inline]
-    fn inherited(&self) -> JobOptions {
-        inherited(self.terms, self.cancellation)
+    fn inherited(&self, values: &Extensions) -> JobOptions {
+        inherited(self.terms, self.cancellation, values.inherited())
     }
 }
 
@@ -135,12 +136,18 @@ impl<'a, C: Cancellation + ?Sized> View<'a, C> {
 fn inherited<C: Cancellation + ?Sized>(
     terms: Option<&Terms>,
     cancellation: Option<&C>,
+    values: Extensions,
 ) -> JobOptions {
     let own = cancellation.and_then(Cancellation::token);
     let token = own.or_else(|| terms?.token.clone());
-    let extensions = terms.map(|terms| terms.extensions.inherited());
     let deadline = terms.and_then(|terms| terms.deadline);
-    JobOptions::inherited(deadline, token, extensions.unwrap_or_default())
+    JobOptions::inherited(deadline, token, values)
+}
+
+/// A share of the values of a job with these options.
+#[inline]
+fn values_of(terms: Option<&Terms>) -> Extensions {
+    terms.map(|terms| terms.carried.share()).unwrap_or_default()
 }
 
 /// The ways in for a job's children, written once for both contexts.
@@ -619,7 +626,7 @@ impl<'a> JobContext<'a> {
     pub fn extension<T: Any + Send + Sync>(&self) -> Option<&T> {
         // SAFETY: the context is lent to the job for as long as it runs; what runs it takes the
         // values out after that.
-        unsafe { self.terms?.extensions.get_while_running() }
+        unsafe { self.terms?.carried.get_while_running() }
     }
 
     /// Returns the options that a child inherits: this job's deadline, its cancellation (`R406`),
@@ -642,7 +649,7 @@ impl<'a> JobContext<'a> {
     /// ```
     #[inline]
     pub fn inherited(&self) -> JobOptions {
-        self.view().inherited()
+        self.view().inherited(&values_of(self.terms))
     }
 
     ways_in_for_children!();
@@ -726,12 +733,8 @@ impl<'a> JobContext<'a> {
         // SAFETY: as the caller says. These two are shared between threads and never written;
         // nothing else of the context is touched.
         let (terms, cancellation) = unsafe { ((*this).terms, (*this).cancellation) };
-        let mut options = inherited(terms, cancellation);
-        // A half is part of this job, on whichever worker it runs.
-        if let Some(terms) = terms {
-            options.set_extensions(terms.extensions.share());
-        }
-        options
+        // A half is part of this job, on whichever worker it runs: it has all values.
+        inherited(terms, cancellation, values_of(terms))
     }
 
     /// Has this job count as one that was told to stop; also called for what a half of it was told.
@@ -782,10 +785,10 @@ pub(crate) trait AsyncView: Cancellation {
 
 impl AsyncContext {
     pub(crate) fn new(cell: Arc<dyn AsyncView>, life: Arc<Lifecycle>) -> Self {
-        let extensions = cell.terms().map(|terms| terms.extensions.share());
+        let extensions = values_of(cell.terms());
         Self {
             cell,
-            extensions: extensions.unwrap_or_default(),
+            extensions,
             pool: ByLife(life),
         }
     }
@@ -1085,7 +1088,7 @@ impl AsyncContext {
     /// # Ok::<(), Box<dyn std::error::Error>>(())
     /// ```
     pub fn inherited(&self) -> JobOptions {
-        self.view().inherited()
+        self.view().inherited(&self.extensions)
     }
 
     ways_in_for_children!();

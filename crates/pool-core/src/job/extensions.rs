@@ -14,9 +14,11 @@
 
 use std::any::{Any, TypeId, type_name};
 use std::fmt;
-use std::sync::Arc;
+use std::sync::{Arc, OnceLock};
+use std::time::Instant;
 
 use crate::job::outcome::drop_contained;
+use crate::sys::machine;
 use crate::sys::sync::{LockExt, Mutex};
 
 /// The values of one job. A clone shares them. Most jobs have none, which is one word.
@@ -95,8 +97,16 @@ impl Extensions {
     }
 
     /// What the children of a job with these values inherit.
+    #[inline(always)]
+    pub(crate) fn inherited(&self) -> Self {
+        if self.is_empty() {
+            return Self::default();
+        }
+        self.handed_down()
+    }
+
     #[cold]
-    fn inherited(&self) -> Self {
+    fn handed_down(&self) -> Self {
         let mut children = Self::default();
         for extension in self.0.iter().flat_map(|all| all.iter()) {
             if extension.is_inherited {
@@ -143,45 +153,50 @@ impl fmt::Debug for Extensions {
     }
 }
 
-/// The values of a job that is submitted, until the thread that ends the job takes them. `None` for
-/// a job that never had any: that costs a look, and no lock.
+/// What a submitted job carries for others: its values, until the thread that ends the job takes
+/// them, and its times, if an observer asks. Most jobs have none of it, which is one word.
+#[derive(Debug, Default)]
+pub(crate) struct Carried(Option<Box<All>>);
+
 #[derive(Debug)]
-pub(crate) struct ExtensionSlot(Option<Mutex<Extensions>>);
+struct All {
+    extensions: Mutex<Extensions>,
+    submitted: Option<Instant>,
+    started: OnceLock<Instant>,
+}
 
-impl ExtensionSlot {
+impl Carried {
     #[inline(always)]
-    pub(crate) fn new(extensions: Extensions) -> Self {
-        Self((!extensions.is_empty()).then(|| Mutex::new(extensions)))
+    pub(crate) fn new(extensions: Extensions, submitted: Option<Instant>) -> Self {
+        if extensions.is_empty() && submitted.is_none() {
+            return Self(None);
+        }
+        Self(Some(Box::new(All {
+            extensions: Mutex::new(extensions),
+            submitted,
+            started: OnceLock::new(),
+        })))
     }
 
-    /// Returns whether the job was given any, though they may have been taken out since.
     #[inline(always)]
-    pub(crate) fn is_used(&self) -> bool {
-        self.0.is_some()
+    pub(crate) fn is_empty(&self) -> bool {
+        self.0.is_none()
     }
 
-    /// A share of all of them, for any thread. Empty once the job is over.
+    /// A share of all values, for any thread. Empty once the job is over.
     #[inline]
     pub(crate) fn share(&self) -> Extensions {
-        let share = |slot: &Mutex<Extensions>| slot.lock_unpoisoned().clone();
-        self.0.as_ref().map(share).unwrap_or_default()
+        let share = |all: &All| all.extensions.lock_unpoisoned().clone();
+        self.0.as_deref().map(share).unwrap_or_default()
     }
 
-    /// Takes them out. For the thread that ends the job, which drops them where user code may run.
+    /// Takes the values out. For the thread that ends the job, which drops them where user code may
+    /// run.
     #[must_use = "dropping them runs user code"]
     #[inline]
     pub(crate) fn take(&self) -> Extensions {
-        let take = |slot: &Mutex<Extensions>| std::mem::take(&mut *slot.lock_unpoisoned());
-        self.0.as_ref().map(take).unwrap_or_default()
-    }
-
-    /// What the job's children inherit.
-    #[inline]
-    pub(crate) fn inherited(&self) -> Extensions {
-        if !self.is_used() {
-            return Extensions::default();
-        }
-        self.share().inherited()
+        let take = |all: &All| std::mem::take(&mut *all.extensions.lock_unpoisoned());
+        self.0.as_deref().map(take).unwrap_or_default()
     }
 
     /// The value of this type, for the job itself.
@@ -190,10 +205,27 @@ impl ExtensionSlot {
     /// Nobody takes the values out while the result is used: the caller runs the job, and is the
     /// one that ends it.
     pub(crate) unsafe fn get_while_running<T: Any + Send + Sync>(&self) -> Option<&T> {
-        let extensions = self.0.as_ref()?.lock_unpoisoned();
+        let extensions = self.0.as_ref()?.extensions.lock_unpoisoned();
         let value: *const T = extensions.get::<T>()?;
-        // SAFETY: the value is in an `Arc` of which the slot has a share, and keeps it, by the
-        // caller's promise, for as long as the result is used.
+        // SAFETY: the value is in an `Arc` of which this has a share, and keeps it, by the caller's
+        // promise, for as long as the result is used.
         Some(unsafe { &*value })
+    }
+
+    /// When the job was submitted, if an observer asks.
+    pub(crate) fn submitted(&self) -> Option<Instant> {
+        self.0.as_ref()?.submitted
+    }
+
+    /// When the job started, if it has and an observer asks.
+    pub(crate) fn started(&self) -> Option<Instant> {
+        self.0.as_ref()?.started.get().copied()
+    }
+
+    /// Notes that the job runs, if an observer asks. The first time counts.
+    pub(crate) fn note_started(&self) {
+        if let Some(all) = self.0.as_ref().filter(|all| all.submitted.is_some()) {
+            all.started.get_or_init(machine::now);
+        }
     }
 }

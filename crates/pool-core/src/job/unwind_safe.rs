@@ -3,11 +3,12 @@
 //!
 //! These types are whole before and after an unwinding, whichever code panics. What they share
 //! changes in single atomic steps, or under locks whose holders run no user code; a value of the
-//! user's that they hold (an outcome, a job) is handed out whole or not at all, and never shown by
-//! reference.
+//! user's that they hold (an outcome, a job) is handed out whole or not at all. What is shown by
+//! reference is shared by threads anyway: the values that a job carries.
 
 use std::panic::{RefUnwindSafe, UnwindSafe};
 
+use crate::job::JobOptions;
 use crate::job::abort_handle::AbortHandle;
 use crate::job::cancel_token::CancelToken;
 use crate::job::context::{AsyncContext, JobContext};
@@ -33,6 +34,7 @@ unwind_safe! {
     [E: Engine] WorkerPool<E>;
     [E: Engine] PoolBuilder<E>;
     [] PoolConfig;
+    [] JobOptions;
     [] BuildError;
     [T, E] JobHandle<T, E>;
     [T, E] CancelOnDrop<T, E>;

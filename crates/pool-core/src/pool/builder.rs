@@ -302,6 +302,9 @@ macro_rules! config_setters {
         /// Several are told in the order in which they were added, except that they are told of
         /// exits and ends in the opposite order.
         ///
+        /// # Panics
+        /// With a panic of [`Observer::wants`]($crate::Observer::wants).
+        ///
         /// # Examples
         ///
         /// ```

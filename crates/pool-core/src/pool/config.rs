@@ -333,6 +333,9 @@ impl PoolConfig {
     /// Several are told in the order in which they were added, except that they are told of exits
     /// and ends in the opposite order.
     ///
+    /// # Panics
+    /// With a panic of [`Observer::wants`].
+    ///
     /// # Examples
     ///
     /// ```

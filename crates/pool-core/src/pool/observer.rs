@@ -9,11 +9,14 @@
 //! moment later.
 //!
 //! An observer is user code: its panic is contained and counted, as that of a hook, and changes no
-//! outcome (`R304`).
+//! outcome (`R304`, `R1004`). In a forked child it is the parent's, and is not called.
+//!
+//! Jobs that a pool gives up are told of by the workers that drop what these captured
+//! (`ToldLater`), since an observer that blocks must not hold up a shutdown.
 //!
 //! # What it costs
-//! A pool without observers looks for them twice in a job's life: as it is submitted, and as it
-//! runs. Clocks are read where an observer [`wants`](Observer::wants) times; then each job carries
+//! A pool without observers looks for them as a job is submitted, and before and after its run.
+//! Clocks are read where an observer [`wants`](Observer::wants) times; then each job carries
 //! the time of its submission among its options, which it would not have otherwise.
 
 use std::fmt;
@@ -29,6 +32,7 @@ use crate::job::{JobOptions, Terms};
 use crate::pool::lifecycle::Lifecycle;
 use crate::sys::machine;
 use crate::task::Task;
+use crate::worker::current_index;
 
 /// Sees each job of a pool as it is submitted, runs and ends.
 ///
@@ -39,11 +43,15 @@ use crate::task::Task;
 /// # What is promised
 /// - Each accepted job has exactly one [`ended`](Self::ended), with its outcome, also one that was
 ///   cancelled in the queue, that its joiner ran, or that a shutdown gave up (`R1001`). A task that
-///   a shutdown hands back has not ended: it has its end in the pool that accepts it next, if any.
+///   a shutdown hands back has not ended: it has its end in the pool that accepts it next, and none
+///   if nobody submits it again.
 /// - Each [`enter`](Self::enter) has its [`exit`](Self::exit), on the same thread, and those of jobs
 ///   within each other are nested (`R1002`). A closure has one pair, and a future one for each
 ///   poll. A job that never ran has none.
-/// - The end of a job that ran comes after its last `exit`, and before its handle resolves.
+/// - The end of a job that ran comes after its last `exit`, and before its handle resolves; except
+///   that of a suspended future which a pool without workers gives up. Jobs that never ran may be
+///   told of after their handles resolve, and after a shutdown has returned.
+/// - In a forked child nothing is called for the jobs of the parent.
 ///
 /// # Examples
 /// ```
@@ -197,8 +205,8 @@ pub struct JobInfo<'a> {
     pub name: Option<&'a str>,
     /// Its kind, which all jobs of a type share; see [`Job::kind`](crate::Job::kind).
     pub kind: &'static str,
-    /// The index of the worker that runs it, or ends it. `None`: the job is ended by another
-    /// thread, or a future is polled by a thread that is no worker.
+    /// The index of the worker that runs it, or ends it. `None`: another thread ends the job, or
+    /// polls a future.
     pub worker: Option<usize>,
     /// The name of the backend, as [`Capability::name`](crate::Capability::name).
     pub backend: &'static str,
@@ -217,13 +225,15 @@ impl JobInfo<'_> {
 #[derive(Debug, Clone, Copy)]
 #[non_exhaustive]
 pub struct JobEnd<'a> {
-    /// The outcome, as the handle gives it and the pool's books count it.
+    /// The outcome, as the handle gives it. Jobs that a shutdown gives up before they start are
+    /// abandoned; its report counts them as unstarted.
     pub outcome: Outcome,
     /// The message of a panic, or what the error of a job that failed says, as far as that is
     /// known; see [`JobFailure::message`](crate::JobFailure::message).
     pub message: Option<&'a str>,
     /// The time from the submission to the start, or to the end of a job that never started. With
-    /// [`Wants::TIMES`] alone, and for jobs that were submitted to a pool that is observed so.
+    /// [`Wants::TIMES`] alone, and for jobs that were submitted to a pool that is observed so; a
+    /// half of [`JobContext::join`](crate::JobContext::join) has no times.
     ///
     /// What a submitter waited for a place in the queue is part of it.
     pub waited: Option<Duration>,
@@ -279,18 +289,26 @@ impl Observers {
 
     #[cold]
     pub(crate) fn submitted(&self, options: &mut JobOptions) {
-        if self.wants_times() {
-            options.note_submitted(machine::now());
-        }
+        let now = self.wants_times().then(machine::now);
         for observer in &self.attached.all {
-            self.call(|| observer.submitted(options));
+            let before = options.clone();
+            if self.call(|| observer.submitted(options)).is_none() {
+                // It may have taken them out to change them.
+                *options = before;
+            }
+        }
+        if let Some(now) = now {
+            options.note_submitted(now);
         }
     }
 
     #[cold]
     pub(crate) fn enter(&self, job: &Observed<'_>) {
-        if let Some(terms) = job.terms.filter(|_| self.wants_times()) {
-            terms.note_started();
+        if job.life.is_forked() {
+            return;
+        }
+        if let Some(terms) = job.terms {
+            terms.carried.note_started();
         }
         let info = job.info();
         for observer in &self.attached.all {
@@ -302,6 +320,9 @@ impl Observers {
     /// has.
     #[cold]
     pub(crate) fn exit(&self, job: &Observed<'_>) {
+        if job.life.is_forked() {
+            return;
+        }
         let info = job.info();
         for observer in self.attached.all.iter().rev() {
             self.call(|| observer.exit(&info));
@@ -310,8 +331,10 @@ impl Observers {
 
     #[cold]
     pub(crate) fn ended(&self, job: &Observed<'_>, outcome: Outcome, message: Option<&str>) {
-        let times = Times::of(job.terms);
-        self.tell(&job.info(), times, outcome, message);
+        if !job.life.is_forked() {
+            let times = Times::of(job.terms);
+            self.tell(&job.info(), times, outcome, message);
+        }
     }
 
     fn tell(&self, info: &JobInfo<'_>, times: Times, outcome: Outcome, message: Option<&str>) {
@@ -366,13 +389,13 @@ impl<'a> Observed<'a> {
             id: task.id(),
             terms: task.terms(),
             kind: task.kind(),
-            worker: None,
+            worker: current_index(life),
             life,
         }
     }
 
     fn info(&self) -> JobInfo<'a> {
-        let extensions = self.terms.map(|terms| terms.extensions.share());
+        let extensions = self.terms.map(|terms| terms.carried.share());
         JobInfo {
             id: self.id,
             name: self.terms.and_then(|terms| terms.name.as_deref()),
@@ -403,16 +426,20 @@ pub(crate) struct Kept {
 }
 
 impl Kept {
+    pub(crate) fn name(&self) -> Option<&str> {
+        self.name.as_deref()
+    }
+
     /// Tells the observers of `life`, if it has any.
     pub(crate) fn ended(self, life: &Lifecycle, outcome: Outcome) {
-        let Some(observers) = life.hooks.observers() else {
-            return;
-        };
-        let info = JobInfo {
-            name: self.name.as_deref(),
-            ..self.info
-        };
-        observers.tell(&info, self.times, outcome, None);
+        let observers = life.hooks.observers().filter(|_| !life.is_forked());
+        if let Some(observers) = observers {
+            let info = JobInfo {
+                name: self.name.as_deref(),
+                ..self.info
+            };
+            observers.tell(&info, self.times, outcome, None);
+        }
     }
 }
 
@@ -426,8 +453,8 @@ struct Times {
 impl Times {
     fn of(terms: Option<&Terms>) -> Self {
         terms.map_or_else(Self::default, |terms| Self {
-            submitted: terms.submitted(),
-            started: terms.started(),
+            submitted: terms.carried.submitted(),
+            started: terms.carried.started(),
         })
     }
 

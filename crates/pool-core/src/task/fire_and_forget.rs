@@ -7,7 +7,7 @@ use crate::job::id::JobId;
 use crate::job::outcome::{
     Concluded, Interrupted, Outcome, conclude, contain, drop_contained, outcome_of,
 };
-use crate::job::{Job, JobOptions, Terms};
+use crate::job::{Job, JobOptions, Terms, kind_of};
 use crate::pool::lifecycle::Lifecycle;
 use crate::submit::error::{Refused, SubmitError};
 use crate::sys::machine::{self, Point};
@@ -87,12 +87,13 @@ fn run<J: Job>(job: J, terms: Option<&Terms>, id: JobId, worker: &Worker) {
     let name = terms.and_then(|terms| terms.name.as_deref());
     let frame = worker.begin(id, name);
     let ctx = JobContext::new(id, terms, None, worker);
-    let result = worker.run_observed(id, terms, J::kind, || {
-        contain(|| {
-            machine::point(Point::Begin(id));
-            job.run(&ctx)
-        })
+    let kind = || kind_of::<J>(J::kind);
+    worker.enters(id, terms, kind);
+    let result = contain(|| {
+        machine::point(Point::Begin(id));
+        job.run(&ctx)
     });
+    worker.exits(id, terms, kind);
     let (resolution, leftover) = match conclude(result, ctx.reported()) {
         Concluded::Ends(resolution) => (resolution, None),
         Concluded::GaveUp(interrupted, error) => {
@@ -104,8 +105,8 @@ fn run<J: Job>(job: J, terms: Option<&Terms>, id: JobId, worker: &Worker) {
             (Err(interrupted.into()), Some(error))
         }
     };
-    worker.record_and_tell(id, terms, J::kind, &resolution, J::error_text);
-    let extensions = terms.map(|terms| terms.extensions.take());
+    worker.record_and_tell(&frame, id, terms, kind, &resolution, J::error_text);
+    let extensions = terms.map(|terms| terms.carried.take());
     let has_extensions = extensions.as_ref().is_some_and(|all| !all.is_empty());
     if std::mem::needs_drop::<Result<J::Output, J::Error>>() || has_extensions {
         frame.is_on_record(outcome_of(&resolution));
@@ -143,7 +144,7 @@ impl<J: Job> Payload for Plain<J> {
     }
 
     fn kind(&self) -> &'static str {
-        J::kind()
+        kind_of::<J>(J::kind)
     }
 }
 
@@ -160,7 +161,7 @@ impl<J: Job> Payload for Named<J> {
         life.ledger.record_given_up(ends);
         life.given_up_over(ends);
         let terms = self.terms.into_inner();
-        let captured = (self.job, terms.extensions.take());
+        let captured = (self.job, terms.carried.take());
         GivenUp::Left(
             Outcome::Abandoned,
             Remains::task(id, terms.name, captured),
@@ -173,7 +174,7 @@ impl<J: Job> Payload for Named<J> {
     }
 
     fn kind(&self) -> &'static str {
-        J::kind()
+        kind_of::<J>(J::kind)
     }
 
     fn terms(&self) -> Option<&Terms> {

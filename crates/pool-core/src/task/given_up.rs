@@ -1,11 +1,13 @@
 //! Jobs that a pool gives up before they start: how they count, and what is left of them.
 
 use std::borrow::Cow;
+use std::sync::Arc;
 use std::task::Waker;
 
 use crate::job::id::JobId;
 use crate::job::outcome::{Outcome, drop_contained};
 use crate::pool::lifecycle::Lifecycle;
+use crate::pool::observer::Kept;
 use crate::task::{Payload, Task};
 use crate::worker::Worker;
 
@@ -65,5 +67,58 @@ impl<T: Send + 'static> Payload for Remains<T> {
 
     fn name(&self) -> Option<&str> {
         self.name.as_deref()
+    }
+}
+
+/// A job that was given up and is yet to be told of, to the observers of its pool, by the worker
+/// that drops what it left.
+pub(crate) struct ToldLater {
+    job: Kept,
+    outcome: Outcome,
+    life: Arc<Lifecycle>,
+    /// What it captured, if that needs a drop.
+    remains: Option<Task>,
+}
+
+impl ToldLater {
+    pub(crate) fn task(
+        id: JobId,
+        job: Kept,
+        outcome: Outcome,
+        life: Arc<Lifecycle>,
+        remains: Option<Task>,
+    ) -> Task {
+        let told_later = Self {
+            job,
+            outcome,
+            life,
+            remains,
+        };
+        Task::new(id, told_later)
+    }
+}
+
+impl Payload for ToldLater {
+    fn run(self, id: JobId, worker: &Worker) {
+        let frame = worker.begin(id, self.job.name());
+        frame.is_unstarted_on_record();
+        self.job.ended(&self.life, self.outcome);
+        drop(frame);
+        if let Some(remains) = self.remains {
+            remains.run(worker);
+        }
+    }
+
+    /// No worker is left.
+    fn abandon(self) {
+        self.job.ended(&self.life, self.outcome);
+    }
+
+    fn give_up(self, id: JobId, _life: &Lifecycle, _ends: GivenUpAs) -> GivenUp {
+        GivenUp::Left(self.outcome, Task::new(id, self), None)
+    }
+
+    fn name(&self) -> Option<&str> {
+        self.job.name()
     }
 }

@@ -4,7 +4,7 @@
 
 use std::any::Any;
 
-use super::Worker;
+use super::{Frame, Worker};
 use crate::job::Terms;
 use crate::job::id::JobId;
 use crate::job::outcome::{Resolution, outcome_of};
@@ -33,32 +33,29 @@ impl Worker {
         }
     }
 
-    /// Calls `job`, which contains panics, between the `enter` and the `exit` of the observers.
+    /// Tells the observers that a job is about to run here; [`exits`](Self::exits) follows, also if
+    /// the job panics.
     #[inline(always)]
-    pub(crate) fn run_observed<R>(
-        &self,
-        id: JobId,
-        terms: Option<&Terms>,
-        kind: fn() -> &'static str,
-        job: impl FnOnce() -> R,
-    ) -> R {
-        let observers = self.observers();
-        if let Some(observers) = observers {
+    pub(crate) fn enters(&self, id: JobId, terms: Option<&Terms>, kind: fn() -> &'static str) {
+        if let Some(observers) = self.observers() {
             observers.enter(&self.observed(id, terms, kind()));
         }
-        let result = job();
-        if let Some(observers) = observers {
-            observers.exit(&self.observed(id, terms, kind()));
-        }
-        result
     }
 
-    /// Records how a job ended that runs here, and tells those that hear of it. Called within the
-    /// job's frame, before the outcome is published. `own_text`: what the job itself says of its
-    /// error.
+    /// Tells the observers that the job has returned, or panicked.
+    #[inline(always)]
+    pub(crate) fn exits(&self, id: JobId, terms: Option<&Terms>, kind: fn() -> &'static str) {
+        if let Some(observers) = self.observers() {
+            observers.exit(&self.observed(id, terms, kind()));
+        }
+    }
+
+    /// Records how a job ended that runs here, and tells those that hear of it, before the outcome
+    /// is published. `own_text`: what the job itself says of its error.
     #[inline]
     pub(crate) fn record_and_tell<T, E: Any>(
         &self,
+        frame: &Frame<'_>,
         id: JobId,
         terms: Option<&Terms>,
         kind: fn() -> &'static str,
@@ -66,14 +63,15 @@ impl Worker {
         own_text: fn(&E) -> Option<String>,
     ) {
         self.record(outcome_of(resolution));
-        self.tell_end(id, terms, kind, resolution, own_text);
+        self.tell_end(frame, id, terms, kind, resolution, own_text);
     }
 
-    /// Tells the observers, and that of failures, how a job ended, which is on record. Called
-    /// within the job's frame. `own_text`: what the job itself says of its error.
+    /// Tells the observers, and that of failures, how a job ended, which is on record: its frame
+    /// says so from here on. `own_text`: what the job itself says of its error.
     #[inline]
     pub(crate) fn tell_end<T, E: Any>(
         &self,
+        frame: &Frame<'_>,
         id: JobId,
         terms: Option<&Terms>,
         kind: fn() -> &'static str,
@@ -81,6 +79,7 @@ impl Worker {
         own_text: fn(&E) -> Option<String>,
     ) {
         if resolution.is_err() || self.observers().is_some() {
+            frame.is_on_record(outcome_of(resolution));
             let job = self.observed(id, terms, kind());
             self.life().hooks.tell_end(&job, resolution, own_text);
         }

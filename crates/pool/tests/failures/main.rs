@@ -15,6 +15,7 @@ mod jobs;
 mod lost;
 mod many;
 mod memory;
+mod observers;
 mod on;
 mod panics;
 mod reactor;

@@ -11,7 +11,7 @@ use pool_core::{
 
 use super::{ROOM, observed_pool};
 use crate::fixture::Fixture;
-use crate::probe::{Count, Log, ended, occupy};
+use crate::probe::{Count, Log, PATIENCE, ended, occupy};
 use crate::rule::Applied;
 use crate::thread;
 
@@ -67,7 +67,10 @@ fn count(ends: &HashMap<JobId, Outcome>, outcome: Outcome) -> u64 {
 
 /// What was heard is what the books say, and complete.
 #[track_caller]
-fn agrees_with_the_books(pool: &impl Executor, ends: &Ends) -> HashMap<JobId, Outcome> {
+fn agrees_with_the_books(
+    pool: &(impl Executor + Shutdown),
+    ends: &Ends,
+) -> HashMap<JobId, Outcome> {
     pool.wait_idle();
     let stats = pool.stats();
     let heard = ends.of(stats.accepted);
@@ -82,6 +85,12 @@ fn agrees_with_the_books(pool: &impl Executor, ends: &Ends) -> HashMap<JobId, Ou
     for (expected, outcome) in columns {
         assert_eq!(count(&heard, outcome), expected, "{outcome}: {stats}");
     }
+    pool.shutdown(ShutdownPolicy::drain());
+    assert_eq!(
+        ends.heard.get() as u64,
+        stats.accepted,
+        "an end was told again"
+    );
     heard
 }
 
@@ -215,4 +224,32 @@ fn ends_of_futures_are_heard<F: Fixture>() {
     assert!(ended(suspended).is_err());
     let heard = agrees_with_the_books(&pool, &ends);
     assert_eq!(heard[&id], Outcome::Cancelled);
+    futures_at_a_shutdown::<F>();
+}
+
+/// One that is suspended, and one that is queued.
+fn futures_at_a_shutdown<F: Fixture>() {
+    let ends = Ends::new();
+    let pool = observed_pool::<F>(1, ends.clone());
+    let polled = Count::new();
+    let polls = polled.clone();
+    let suspended = pool.spawn_future(std::future::poll_fn(move |_| {
+        polls.add();
+        Poll::<()>::Pending
+    }));
+    let suspended = suspended.expect(ROOM);
+    polled.wait_for(1);
+    let keeps_slot = pool.capability().name == "async";
+    let gate = (!keeps_slot).then(|| occupy(&pool, 1));
+    let queued = pool.spawn_future(async { 42 }).expect(ROOM);
+    let ids = [suspended.id(), queued.id()];
+    thread::scope(|scope| {
+        scope.spawn(|| pool.shutdown(ShutdownPolicy::now().cancel_grace(PATIENCE)));
+        assert!(ended(queued).is_err(), "it is given up");
+        drop(gate);
+        assert!(ended(suspended).is_err(), "it is dropped");
+    });
+    let heard = ends.of(pool.stats().accepted);
+    let outcomes = ids.map(|id| heard[&id]);
+    assert_eq!(outcomes, [Outcome::Cancelled, Outcome::Abandoned]);
 }

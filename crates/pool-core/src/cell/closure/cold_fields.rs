@@ -15,7 +15,7 @@ use crate::task::slab::{self, Spot};
 
 /// The cold fields of one cell.
 pub(super) struct Extras {
-    /// The job's token, deadline and name. Written when the cell is made, so extras that come later
+    /// The job's options. Written when the cell is made, so extras that come later
     /// have none.
     pub(super) terms: Option<Terms>,
     /// The token that the job's children inherit, made when the first child asks for it.
@@ -138,7 +138,8 @@ impl Extras {
         place
     }
 
-    /// Drops the extras, and returns their memory if it is their own. Nothing in them is user code.
+    /// Drops the extras, and returns their memory if it is their own. Nothing in them is user code:
+    /// the side that ended the job has taken its values out.
     ///
     /// # Safety
     /// They come from `allocate` or `write`, and nobody uses them any more.

@@ -16,7 +16,7 @@ use crate::cell::ticket::QueuedJob;
 use crate::cell::unstarted::Tells;
 use crate::job::id::JobId;
 use crate::job::outcome::{Outcome, drop_contained, outcome_of};
-use crate::job::{Job, Terms};
+use crate::job::{Job, Terms, kind_of};
 use crate::pool::lifecycle::Lifecycle;
 use crate::task::{Accepted, Changed, GivenUp, GivenUpAs, Payload, Remains};
 use crate::worker::Worker;
@@ -38,7 +38,7 @@ impl<J: Job> Payload for CellEntry<J> {
             return;
         }
         let frame = worker.begin(id, cell.name());
-        let (resolution, leftover) = cell.run_started(worker);
+        let (resolution, leftover) = cell.run_started(worker, &frame);
         let outcome = outcome_of(&resolution);
         JobCell::<J>::drop_leftover(&frame, outcome, leftover);
         self.end(resolution, || {
@@ -141,7 +141,7 @@ impl<J: Job> Payload for CellEntry<J> {
     }
 
     fn kind(&self) -> &'static str {
-        J::kind()
+        kind_of::<J>(J::kind)
     }
 
     fn terms(&self) -> Option<&Terms> {

@@ -119,7 +119,7 @@ impl<S: Source> AsyncCell<S> {
         Observed {
             id: self.id,
             terms: self.terms.as_deref(),
-            kind: S::kind(),
+            kind: Self::kind(),
             worker: worker.map(Worker::index),
             life,
         }

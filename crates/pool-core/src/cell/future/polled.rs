@@ -105,12 +105,17 @@ pub(crate) trait Polled: Awaited {
 impl<S: Source> AsyncCell<S> {
     /// Drops the future, stores a value where the handle finds it, and tells the observer. Returns
     /// the outcome, which is neither recorded nor published yet.
-    fn store_hosted(&self, life: &Lifecycle, concluded: Concluded<S::Output, S::Error>) -> Outcome {
+    fn store_hosted(
+        &self,
+        life: &Lifecycle,
+        worker: Option<&Worker>,
+        concluded: Concluded<S::Output, S::Error>,
+    ) -> Outcome {
         let (resolution, leftover): (Resolution<S::Output, S::Error>, _) = split(concluded);
         let outcome = outcome_of(&resolution);
         self.note_if_cut_short(life, outcome);
         if resolution.is_err() || life.hooks.observers().is_some() {
-            let job = self.observed(life, None);
+            let job = self.observed(life, worker);
             life.hooks.tell_end(&job, &resolution, S::error_text);
         }
         self.clear();
@@ -209,7 +214,7 @@ impl<S: Source> Polled for AsyncCell<S> {
     }
 
     fn kind(&self) -> &'static str {
-        S::kind()
+        Self::kind()
     }
 
     fn terms(&self) -> Option<&Terms> {
@@ -383,14 +388,14 @@ impl<S: Source> Polled for AsyncCell<S> {
         };
         self.poll_state.finish();
         self.unwatch(life);
-        Poll::Ready(self.store_hosted(life, concluded))
+        Poll::Ready(self.store_hosted(life, worker, concluded))
     }
 
     /// Drops the future between two polls, as `Cancelled`.
     fn cut_off(&self, life: &Lifecycle) -> Outcome {
         self.poll_state.finish();
         self.unwatch(life);
-        self.store_hosted(life, Concluded::Ends(Err(JobError::Cancelled)))
+        self.store_hosted(life, None, Concluded::Ends(Err(JobError::Cancelled)))
     }
 
     /// Replaces the inbox of the former wait. The helper's waker is called with the lock free.

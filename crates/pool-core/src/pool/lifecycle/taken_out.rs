@@ -9,14 +9,16 @@
 //! the jobs captured is left to the workers. A waker that does not return holds up those that its
 //! thread has yet to call.
 
+use std::sync::Arc;
 use std::task::Waker;
 
 use super::Lifecycle;
-use crate::job::outcome::{Outcome, wake_contained};
+use crate::job::outcome::{Outcome, drop_contained, wake_contained};
 use crate::pool::observer::{Kept, Observed};
+use crate::pool::registry;
 use crate::pool::report::UnstartedJob;
 use crate::sys::sync::LockExt;
-use crate::task::{GivenUp, GivenUpAs, Task};
+use crate::task::{GivenUp, GivenUpAs, Task, ToldLater};
 
 /// Tasks that were taken out of the queue, and are still in the books.
 ///
@@ -103,39 +105,62 @@ impl TakenOut {
         taking.has_taken.then_some((Self { tasks }, taking))
     }
 
-    /// Ends the jobs in the books and for their handles. The taking is over after that.
+    /// Ends the jobs in the books and for their handles, and leaves the rest to the workers. The
+    /// taking is over after that.
     fn end(self, life: &Lifecycle, ends: GivenUpAs) -> Unheard {
+        let (mut unheard, remains) = self.end_here(life, ends);
+        unheard.has_left = life.chores.leave_remains(remains);
+        unheard
+    }
+
+    /// Ends the jobs in the books and for their handles. What is left of them is the caller's, to
+    /// be dropped where user code may run.
+    fn end_here(self, life: &Lifecycle, ends: GivenUpAs) -> (Unheard, Vec<Task>) {
         let mut unheard = Unheard::default();
         let mut notes = Vec::with_capacity(self.tasks.len());
+        let observed_by = life.hooks.observers().and_then(|_| registry::find(life.id));
         let give_up = |task: Task| {
-            let note = UnstartedJob::of(&task);
-            let observed = life.hooks.keep(|| Observed::task(&task, life));
+            let (id, note) = (task.id(), UnstartedJob::of(&task));
+            let job = life.hooks.keep(|| Observed::task(&task, life));
             let (outcome, left) = match task.give_up(life, ends) {
                 GivenUp::Left(outcome, remains, waiter) => {
                     unheard.waiters.extend(waiter);
                     (outcome, Some(remains))
                 }
                 GivenUp::Bare => (Outcome::Abandoned, None),
-                GivenUp::TakenElsewhere => return None,
+                GivenUp::TakenElsewhere if ends == GivenUpAs::OffTheBooks => {
+                    // Its handle ended it while no pool had it.
+                    (Outcome::Cancelled, None)
+                }
+                GivenUp::TakenElsewhere => {
+                    unheard.kept.extend(job);
+                    return None;
+                }
             };
             notes.push(note);
-            unheard.observed.extend(observed.map(|job| (job, outcome)));
-            left
+            match (job, &observed_by) {
+                (Some(job), Some(life)) => {
+                    Some(ToldLater::task(id, job, outcome, Arc::clone(life), left))
+                }
+                _ => left,
+            }
         };
         // What is left of each lies where its task lay.
         let remains: Vec<Task> = self.tasks.into_iter().filter_map(give_up).collect();
         if ends != GivenUpAs::Abandoned {
             life.ending.progress.lock_unpoisoned().note_unstarted(notes);
         }
-        unheard.has_left = life.chores.leave_remains(remains);
-        unheard
+        (unheard, remains)
     }
 
-    /// Abandons all of them, which no other pool has taken in.
+    /// Abandons all of them, which no other pool has taken in. What is left of them is dropped
+    /// here: a pool that is not being cancelled has its workers do no such chores.
     pub(crate) fn abandon_all(self, life: &Lifecycle) {
         if !self.tasks.is_empty() {
-            self.end(life, GivenUpAs::Abandoned).tell(life);
+            let (unheard, remains) = self.end_here(life, GivenUpAs::Abandoned);
             life.tell_watchers();
+            unheard.tell(life);
+            remains.into_iter().for_each(drop_contained);
         }
     }
 
@@ -157,8 +182,8 @@ impl TakenOut {
 pub(super) struct Unheard {
     /// Those that wait for the handles.
     waiters: Vec<Waker>,
-    /// The jobs and their outcomes, for observers.
-    observed: Vec<(Kept, Outcome)>,
+    /// Shares of what jobs carry that were ended elsewhere, whose drop may run user code.
+    kept: Vec<Kept>,
     /// Whether something was left to be dropped.
     has_left: bool,
 }
@@ -166,21 +191,18 @@ pub(super) struct Unheard {
 impl Unheard {
     fn add(&mut self, other: Self) {
         self.waiters.extend(other.waiters);
-        self.observed.extend(other.observed);
+        self.kept.extend(other.kept);
         self.has_left |= other.has_left;
     }
 
-    /// Wakes those that wait, tells the observers, and wakes a worker to drop what is left; if
-    /// there is no worker any more, that is dropped here. Called with no task being taken out on
-    /// this thread.
+    /// Wakes those that wait, and a worker to tell the observers and drop what is left; if there is
+    /// none any more, that is done here. Called with no task being taken out on this thread.
     pub(super) fn tell(self, life: &Lifecycle) {
         if self.has_left {
             life.notify();
         }
         self.waiters.into_iter().for_each(wake_contained);
-        for (job, outcome) in self.observed {
-            job.ended(life, outcome);
-        }
+        drop(self.kept);
         if self.has_left {
             life.chores.drop_late_remains(life);
         }

@@ -215,22 +215,28 @@ where
     E: Executor + ?Sized,
     F: Future<Output: Send> + Send + 'static,
 {
-    let options = JobOptions::default();
-    made(observers_of(executor), future, options, bare_future_with)
+    made_of_future(observers_of(executor), future, JobOptions::default())
 }
 
 /// [`bare_future`] with options: for a child, those that it inherits.
 #[inline]
-fn bare_future_with<F>(future: F, options: JobOptions) -> (Task, FutureSide<InfallibleSource<F>>)
+fn made_of_future<F>(
+    observers: Option<&Observers>,
+    future: F,
+    options: JobOptions,
+) -> (Task, FutureSide<InfallibleSource<F>>)
 where
     F: Future<Output: Send> + Send + 'static,
 {
     if Large::<InfallibleSource<F>>::is_due() {
         // Into its box before anything else: each function that a large future passes through may
         // copy it to its stack.
-        FutureSide::boxed(InfallibleSource::boxed(Box::new(future)), options)
+        let boxed = Box::new(future);
+        let make = |future, options| FutureSide::boxed(InfallibleSource::boxed(future), options);
+        made(observers, boxed, options, make)
     } else {
-        FutureSide::in_place(InfallibleSource(future), options)
+        let make = |future, options| FutureSide::in_place(InfallibleSource(future), options);
+        made(observers, future, options, make)
     }
 }
 
@@ -352,7 +358,7 @@ impl Children<'_> {
     where
         F: Future<Output: Send> + Send + 'static,
     {
-        let parts = made(self.observers, future, self.inherited, bare_future_with);
+        let parts = made_of_future(self.observers, future, self.inherited);
         enter(parts, |task| admit(self.executor, task, None))
     }
 }
