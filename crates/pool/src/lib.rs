@@ -30,7 +30,8 @@
 //! # Features
 //! `channel` and `work-stealing` (the default), `rayon`, `async`. They add backends and change no
 //! signature. So does `sim`, which is for tests: the module `sim` has what runs one under many
-//! schedules, and [`Backend::Sim`] is a pool in it.
+//! schedules, and [`Backend::Sim`] is a pool in it. `tokio-util` converts between [`CancelToken`]
+//! and that crate's `CancellationToken`.
 #![forbid(unsafe_code)]
 
 /// The README's example, compiled and run.

@@ -44,6 +44,8 @@ mod models;
 mod node;
 #[cfg(all(test, not(pool_loom)))]
 mod tests;
+#[cfg(feature = "tokio-util")]
+mod tokio_util;
 mod unheld_nodes;
 
 use std::fmt;
@@ -55,7 +57,7 @@ use std::task::Waker;
 use crate::job::id::JobId;
 use crate::job::watch_list::Watch;
 use crate::sys::machine::{self, Point};
-use cancelled::Cancelled;
+pub(crate) use cancelled::Cancelled;
 pub(crate) use listed_waker::ListedWaker;
 use node::Node;
 
@@ -65,6 +67,9 @@ use node::Node;
 /// cancelled never starts; a running job sees it in
 /// [`JobContext::check`](crate::JobContext::check); a suspended future is dropped by the next
 /// worker that is free.
+///
+/// With the feature `tokio-util`, `From` makes one of that crate's `CancellationToken`, and the
+/// other way round.
 ///
 /// A chain of children may have any length: a token without a handle leaves it, unless it has
 /// several children, and then as soon as it has one. So memory and time follow the tokens in use,
@@ -124,8 +129,8 @@ impl CancelToken {
         self.node.handles()
     }
 
-    /// How many watch this token, for a model.
-    #[cfg(all(test, pool_loom))]
+    /// How many watch this token, for a model, or a test that looks for leaks.
+    #[cfg(test)]
     pub(crate) fn watchers(&self) -> usize {
         self.node.lock().watchers.len()
     }

@@ -11,7 +11,7 @@ use crate::job::watch_list::Watch;
 
 /// What [`CancelToken::cancelled`] returns. It is one watcher of the token, whichever task polls
 /// it.
-pub(super) struct Cancelled {
+pub(crate) struct Cancelled {
     /// A handle of its own, which keeps the node where it is.
     token: CancelToken,
     /// What its waker is registered with, from the first poll that had to wait.
@@ -22,7 +22,7 @@ pub(super) struct Cancelled {
 
 impl Cancelled {
     /// Registers nothing before the first poll.
-    pub(super) fn new(token: CancelToken) -> Self {
+    pub(crate) fn new(token: CancelToken) -> Self {
         Self {
             token,
             id: None,

@@ -42,6 +42,12 @@ pub(super) struct Links {
     /// A cancel has reached the node. From here on nothing is added to the lists, and nothing
     /// moves.
     pub(super) is_doomed: bool,
+    /// The node is cancelled with a token of tokio-util, so it stays as long as it has a child.
+    #[cfg(feature = "tokio-util")]
+    pub(super) has_bridge: bool,
+    /// The node's token on the side of tokio-util, once there is one.
+    #[cfg(feature = "tokio-util")]
+    pub(super) elsewhere: Option<tokio_util::sync::CancellationToken>,
 }
 
 /// A parent, and where its list has the child.
@@ -240,7 +246,16 @@ impl Links {
     /// most.
     pub(super) fn is_due(&self, node: &Node) -> bool {
         let is_linked = !(self.above.is_empty() && self.below.is_empty());
-        self.below.len() < 2 && !self.is_doomed && is_linked && node.handles() == 0
+        self.below.len() < 2 && !self.is_doomed && is_linked && self.is_unheld(node)
+    }
+
+    /// Whether nothing but other nodes may cancel `node`, whose links these are.
+    pub(super) fn is_unheld(&self, node: &Node) -> bool {
+        #[cfg(feature = "tokio-util")]
+        if self.has_bridge {
+            return false;
+        }
+        node.handles() == 0
     }
 
     /// One of the children, the only one of a node that is due.

@@ -127,7 +127,7 @@ impl Tidying {
     fn missing_parent(&mut self, child: &Arc<Node>, hub: &Arc<Node>) -> Option<Arc<Node>> {
         let mut middle = hub.lock();
         let mut down = child.lock();
-        let is_hub = hub.handles() == 0 && down.above.has(hub);
+        let is_hub = middle.is_unheld(hub) && down.above.has(hub);
         if !is_hub || middle.is_doomed || down.is_doomed {
             return None;
         }
