@@ -1,6 +1,8 @@
 //! What a running job can ask: its id and name, whether it should stop, how long it has, and how to
 //! submit children.
 
+mod sleep;
+
 use std::any::Any;
 use std::cell::Cell;
 use std::convert::Infallible;

@@ -4,7 +4,7 @@
 //! On the way in: `intake` (one submission), `phase`. While it runs: `roster` (the workers),
 //! `counts`, `notify` (the worker that an arrival wakes), `quiescence` (waits for an idle pool),
 //! `excluded_waiters` (jobs that wait for their own pool), `woken_futures`. At the end: `ending`,
-//! `taken_out`, `after_cancel`, `owners`.
+//! `end_tokens`, `taken_out`, `after_cancel`, `owners`.
 //!
 //! # Phases
 //! ```text
@@ -38,6 +38,7 @@
 mod after_cancel;
 mod age;
 mod counts;
+mod end_tokens;
 mod ending;
 mod excluded_waiters;
 mod intake;
@@ -74,6 +75,7 @@ use crate::worker::park;
 use after_cancel::Chores;
 use age::Age;
 pub(crate) use counts::Leftovers;
+use end_tokens::EndTokens;
 use ending::Ending;
 pub(crate) use ending::EndsWithOthers;
 use excluded_waiters::ExcludedWaiters;
@@ -126,6 +128,8 @@ pub struct Lifecycle {
     /// How far the calls of `shutdown` have come, and what the end waits for in addition to the
     /// phase.
     pub(crate) ending: Ending,
+    /// Tells the sleeps of its jobs of the end.
+    pub(crate) end_tokens: EndTokens,
     /// By which starts of jobs are noted.
     pub(crate) age: Age,
 }
@@ -177,6 +181,7 @@ impl Lifecycle {
             excluded_waiters: ExcludedWaiters::default(),
             chores: Chores::none(workers),
             ending: Ending::default(),
+            end_tokens: EndTokens::default(),
             age: Age::begin(),
         })
     }
@@ -520,6 +525,7 @@ impl Lifecycle {
         self.chores.begin();
         self.off_worker.wake_hosts();
         self.roster.resume_sleepers();
+        self.end_tokens.cancel();
     }
 
     /// The same, and gives up what is queued, of which `take` takes some until it finds none.
@@ -582,6 +588,7 @@ impl Lifecycle {
         }
         machine::point(Point::Stop);
         self.roster.resume_sleepers();
+        self.end_tokens.stop();
         self.quiescence.wake_watchers(&self.phase);
         self.owners.tell_front(self); // all workers may be lost already
     }
