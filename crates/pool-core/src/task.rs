@@ -395,8 +395,27 @@ impl Task {
         unsafe { (self.vtable.is_async)(&raw const self.body.words) }
     }
 
-    /// When the job is no longer wanted, if it has a limit.
-    pub(crate) fn deadline(&self) -> Option<Instant> {
+    /// Returns when the job is no longer wanted, if it has a limit: its deadline, or its timeout
+    /// from the submission, whichever is first.
+    ///
+    /// A job that is given back by a shutdown keeps its deadline. One that is submitted again after
+    /// it ends as expired, and does not run (`R403`).
+    ///
+    /// # Examples
+    /// ```
+    /// # use pool_core::backend::SpawnPool;
+    /// # let nowhere = |run: Box<dyn FnOnce() + Send>| std::mem::forget(run);
+    /// use pool_core::{JobExt, ShutdownPolicy, infallible_fn};
+    /// use std::time::{Duration, Instant};
+    ///
+    /// let soon = Instant::now() + Duration::from_secs(60);
+    /// # let pool = SpawnPool::builder().workers(1).adopt(nowhere).build()?;
+    /// # let handle = pool.submit(infallible_fn(|| 42).with_deadline(soon))?;
+    /// # let task = pool.shutdown(ShutdownPolicy::now().hand_back()).take_unstarted().remove(0);
+    /// assert_eq!(task.deadline(), Some(soon)); // it was submitted `with_deadline(soon)`
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
+    pub fn deadline(&self) -> Option<Instant> {
         // SAFETY: as in `name`.
         unsafe { (self.vtable.deadline)(&raw const self.body.words) }
     }
