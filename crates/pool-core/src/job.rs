@@ -718,6 +718,12 @@ impl JobOptions {
         self.submission.get_or_insert_default().at = Some(at);
     }
 
+    /// What holds for a job that is submitted after `delay`: its timeout counts from then on.
+    pub(crate) fn delayed_by(mut self, delay: Duration) -> Self {
+        self.timeout = self.timeout.map(|timeout| timeout.saturating_add(delay));
+        self
+    }
+
     /// What holds where these and `inner` are both given: the inner name, the earlier deadline,
     /// either token, and of values of one type the inner one, unless that is a parent's.
     #[inline(always)]

@@ -5,6 +5,7 @@
 //! `executor/admit` (one try), `room/admission` (the wait for a place, in `room/line`), and
 //! `pool/lifecycle/intake` (the ledger). `map`, `scope` and `join` submit many.
 
+pub(crate) mod delayed;
 pub(crate) mod error;
 pub(crate) mod executor;
 mod inherent_methods;

@@ -292,6 +292,24 @@ mutants! {
             "if let Some(token) = find().and_then(|own| own.0.get()) {" =>
             "if let Some(token) = find().and_then(|own| own.0.get()).filter(|_| !MUTANT) {";
     }
+    "testing::models::timers::a_sleep_is_told_of_the_end_of_its_pool" {
+        end_token_looks_too_early: "a sleep looks for the end before it has the token", in "pool::lifecycle::end_tokens",
+            "let token = token.get_or_init(CancelToken::new);" =>
+            "let early = is_over();
+    let is_over = || if MUTANT { early } else { is_over() };
+    let token = token.get_or_init(CancelToken::new);";
+        end_token_is_not_looked_for: "the thread that ends the pool does not look for a token", in "pool::lifecycle::end_tokens",
+            "if let Some(token) = token.get() {" =>
+            "if let Some(token) = token.get().filter(|_| !MUTANT) {";
+    }
+    "testing::models::timers::a_delayed_job_ends_with_its_pool" {
+        delayed_does_not_look_again: "a delayed job does not look after it has left its wakers", in "submit::delayed",
+            "if is_cancelled || newest.phase.is_closed() {" =>
+            "if is_cancelled || !MUTANT && newest.phase.is_closed() {";
+        close_tells_no_delayed_job: "a close does not tell delayed jobs", in "submit::room",
+            "self.tell_all_of_change();" =>
+            "if !MUTANT { self.tell_all_of_change(); }";
+    }
     "testing::models::tokens::a_watcher_of_a_token_is_woken" {
         token_cancelled_too_late: "a token's watchers are taken before it says that it is cancelled", in "job::cancel_token::descendants",
             "node.set_cancelled();

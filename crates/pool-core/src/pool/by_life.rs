@@ -24,6 +24,8 @@ pub(crate) trait Reached: Send + Sync {
     /// Submits a task from within the pool, as a job of it does: to this generation, otherwise to
     /// the front.
     fn take_in(self: Arc<Self>, task: TaskRef<'_>) -> Result<(), Refused<Task>>;
+    /// Takes a task in past the bound, or gives it back once intake has ended.
+    fn take_in_past_bound(self: Arc<Self>, task: Task) -> Result<(), Task>;
     /// See [`TaskQueue::release`].
     fn release(&self, entry: &DeadEntry<'_>, taken_out: &mut Vec<Task>) -> bool;
 }
@@ -31,6 +33,10 @@ pub(crate) trait Reached: Send + Sync {
 impl<E: Engine> Reached for E {
     fn take_in(self: Arc<Self>, task: TaskRef<'_>) -> Result<(), Refused<Task>> {
         Within(Inside(self)).try_accept_ref(task)
+    }
+
+    fn take_in_past_bound(self: Arc<Self>, task: Task) -> Result<(), Task> {
+        Inside(self).admit_past_bound(task)
     }
 
     fn release(&self, entry: &DeadEntry<'_>, taken_out: &mut Vec<Task>) -> bool {

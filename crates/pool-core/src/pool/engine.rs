@@ -354,6 +354,30 @@ impl<E: Engine> Inside<E> {
         }
     }
 
+    /// Queues a task past the bound, in the order of [`admit`](Self::admit). `Err`: intake has
+    /// ended.
+    #[cold]
+    pub(crate) fn admit_past_bound(&self, task: Task) -> Result<(), Task> {
+        let life = self.0.life();
+        let id = task.id();
+        let Some(submission) = Submission::begin(life) else {
+            machine::point(Point::Refused(id));
+            return Err(task);
+        };
+        machine::point(Point::Submit(id));
+        // No place was kept for it.
+        match task.accept(life) {
+            Ok(None) => {
+                self.0.queue().push_past_bound(task);
+                machine::point(Point::Pushed(id, life.id.as_u32()));
+                submission.pushed(life, || take_some_queued(&*self.0));
+            }
+            Ok(Some(due)) => submission.ends_on_arrival(due, task, None),
+            Err(outcome) => submission.over_on_arrival(life, outcome, None),
+        }
+        Ok(())
+    }
+
     /// Takes a task that found no place off the books again, and gives it back. If its job was
     /// cancelled meanwhile, it has ended in these books already: then it counts as accepted, and
     /// the caller is told so.

@@ -226,5 +226,33 @@ impl<E: Engine> WorkerPool<E> {
         wait_idle;
         /// [`wait_idle`](Self::wait_idle) that blocks no thread.
         wait_idle_async;
+        /// Takes a task in that a shutdown handed back; blocks while the queue is full (`R1042`).
+        ///
+        /// # Errors
+        /// [`SubmitError::Full`](crate::SubmitError::Full) at the job's own deadline (`R105`);
+        /// [`SubmitError::Closed`](crate::SubmitError::Closed) once intake has ended (`R601`). The
+        /// task comes back in the error, and has not run.
+        accept;
+        /// Takes a task in that a shutdown handed back; blocks for `timeout` at most.
+        ///
+        /// # Errors
+        /// [`SubmitError::Full`](crate::SubmitError::Full) after the timeout, or at the job's own
+        /// deadline (`R105`); [`SubmitError::Closed`](crate::SubmitError::Closed) once intake has
+        /// ended (`R601`). The task comes back in the error, and has not run.
+        accept_timeout;
+        /// Takes a task in that a shutdown handed back; waits for a place without blocking the
+        /// thread.
+        ///
+        /// # Errors
+        /// [`SubmitError::Full`](crate::SubmitError::Full) at the job's own deadline (`R105`);
+        /// [`SubmitError::Closed`](crate::SubmitError::Closed) once intake has ended (`R601`). The
+        /// task comes back in the error, and has not run.
+        accept_async;
+        /// Submits a job once `delay` has passed (`R1043`). A close before that ends it as
+        /// abandoned (`R1044`); it is not in the pool until it is due.
+        ///
+        /// # Errors
+        /// [`SubmitError::Closed`](crate::SubmitError::Closed) once intake has ended, with the job.
+        after;
     }
 }

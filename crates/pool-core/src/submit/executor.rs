@@ -18,15 +18,16 @@ use crate::job::{AsyncJob, Job};
 use crate::pool::capability::Capability;
 use crate::pool::lifecycle::{Awaits, Lifecycle, leaving_out};
 use crate::pool::stats::Stats;
+use crate::submit::delayed;
 use crate::submit::error::{Refused, SubmitAllError, SubmitError};
 use crate::submit::map::{Map, MapUnordered};
-use crate::submit::room::Room;
+use crate::submit::room::{Admission, Room};
 use crate::submit::scope::{Scope, ScopeError};
 use crate::task::{Task, TaskRef};
 use crate::worker::Worker;
 use crate::worker::park::{block_on_helping, helping};
 pub(crate) use admit::is_a_decorators;
-use admit::{admit, limit_after, try_admit};
+use admit::{accept, admit, limit_after, try_admit};
 pub(crate) use into_task::Children;
 use into_task::{bare_future, closure, detached, enter, enter_async, future};
 
@@ -428,6 +429,11 @@ forward_executor!([E: Executor + ?Sized] Arc<E>, |pointer| **pointer);
 /// | an [`AsyncJob`], with a handle | [`submit_future`](Self::submit_future) | [`try_submit_future`](Self::try_submit_future) | [`submit_future_timeout`](Self::submit_future_timeout) | [`submit_future_async`](Self::submit_future_async) |
 /// | an [`AsyncJob`], without one | [`execute_future`](Self::execute_future) | [`try_execute_future`](Self::try_execute_future) | [`execute_future_timeout`](Self::execute_future_timeout) | [`execute_future_async`](Self::execute_future_async) |
 /// | a bare future | [`spawn_future`](Self::spawn_future) | [`try_spawn_future`](Self::try_spawn_future) | [`spawn_future_timeout`](Self::spawn_future_timeout) | [`spawn_future_async`](Self::spawn_future_async) |
+///
+/// A [`Task`] that a shutdown handed back gets in by [`accept`](Self::accept),
+/// [`accept_timeout`](Self::accept_timeout) and [`accept_async`](Self::accept_async), which wait
+/// likewise, and by [`try_accept`](Executor::try_accept). A job for later gets in by
+/// [`after`](Self::after).
 ///
 /// Every job takes options by its adapters ([`JobExt`](crate::JobExt),
 /// [`AsyncJobExt`](crate::AsyncJobExt)); a plain closure and a bare future become jobs by
@@ -1306,6 +1312,150 @@ pub trait ExecutorExt: Executor {
         F: Future<Output: Send> + Send + 'static,
     {
         enter_async(self, bare_future(self, future))
+    }
+
+    /// Takes a task in that a shutdown handed back; blocks while the queue is full.
+    ///
+    /// It waits as [`submit`](Self::submit) does, in the same line (`R1042`). The job has the handle
+    /// and the deadline that it was first submitted with. [`Executor::try_accept`] never waits.
+    ///
+    /// # Errors
+    /// [`SubmitError::Closed`], or [`SubmitError::Full`] at the job's own deadline, with the task.
+    ///
+    /// # Examples
+    /// ```
+    /// # use pool_core::backend::SpawnPool;
+    /// # let nowhere = |run: Box<dyn FnOnce() + Send>| std::mem::forget(run);
+    /// # let pool = SpawnPool::builder().workers(1).adopt(nowhere).build()?;
+    /// # let spawner = |run: Box<dyn FnOnce() + Send>| drop(std::thread::spawn(run));
+    /// # let successor = SpawnPool::builder().workers(1).queue_capacity(8).adopt(spawner).build()?;
+    /// use pool_core::{ExecutorExt, ShutdownPolicy};
+    ///
+    /// let handle = pool.spawn(|| 42)?;
+    /// let mut report = pool.shutdown(ShutdownPolicy::now().hand_back());
+    /// for task in report.take_unstarted() {
+    ///     successor.accept(task)?;
+    /// }
+    /// assert_eq!(handle.join()?, 42);
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
+    fn accept(&self, task: Task) -> Result<(), SubmitError<Task>> {
+        accept(self, task, None)
+    }
+
+    /// Takes a task in that was handed back; blocks for `timeout` at most. A timeout too far for
+    /// the clock is none.
+    ///
+    /// # Errors
+    /// [`SubmitError::Full`] after the timeout or at the job's own deadline, or
+    /// [`SubmitError::Closed`], with the task.
+    ///
+    /// # Examples
+    /// ```
+    /// # use pool_core::backend::SpawnPool;
+    /// # let nowhere = |run: Box<dyn FnOnce() + Send>| std::mem::forget(run);
+    /// # let pool = SpawnPool::builder().workers(1).adopt(nowhere).build()?;
+    /// # let successor = SpawnPool::builder().workers(1).queue_capacity(1).adopt(nowhere).build()?;
+    /// # successor.spawn(|| ())?.detach(); // fills the queue
+    /// use pool_core::{ExecutorExt, ShutdownPolicy};
+    /// use std::time::Duration;
+    ///
+    /// let handle = pool.spawn(|| 42)?;
+    /// let mut report = pool.shutdown(ShutdownPolicy::now().hand_back());
+    /// let task = report.take_unstarted().remove(0);
+    /// let refused = successor.accept_timeout(task, Duration::from_millis(1)).unwrap_err();
+    /// assert!(refused.is_full());
+    /// assert_eq!(refused.into_job().id(), handle.id()); // to be tried again, or somewhere else
+    /// # successor.shutdown(ShutdownPolicy::now());
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
+    fn accept_timeout(&self, task: Task, timeout: Duration) -> Result<(), SubmitError<Task>> {
+        accept(self, task, limit_after(timeout))
+    }
+
+    /// Takes a task in that was handed back; waits for a place without blocking the thread.
+    ///
+    /// # Errors
+    /// [`SubmitError::Closed`], or [`SubmitError::Full`] at the job's own deadline, with the task.
+    ///
+    /// # Cancel safety
+    /// Dropped before it is ready, it has submitted nothing, and drops the task: its job is
+    /// abandoned (`R606`).
+    ///
+    /// # Examples
+    /// ```
+    /// # use pool_core::backend::SpawnPool;
+    /// # let nowhere = |run: Box<dyn FnOnce() + Send>| std::mem::forget(run);
+    /// # let pool = SpawnPool::builder().workers(1).adopt(nowhere).build()?;
+    /// # let spawner = |run: Box<dyn FnOnce() + Send>| drop(std::thread::spawn(run));
+    /// # let successor = SpawnPool::builder().workers(1).queue_capacity(8).adopt(spawner).build()?;
+    /// # let other = SpawnPool::builder().workers(1).queue_capacity(8).adopt(spawner).build()?;
+    /// use pool_core::{ExecutorExt, ShutdownPolicy};
+    ///
+    /// let handle = pool.spawn(|| 42)?;
+    /// let mut report = pool.shutdown(ShutdownPolicy::now().hand_back());
+    /// let moving = async move {
+    ///     for task in report.take_unstarted() {
+    ///         successor.accept_async(task).await.map_err(|refused| refused.without_job())?;
+    ///     }
+    ///     Ok::<_, pool_core::SubmitError<()>>(handle.await)
+    /// };
+    /// # let moving = other.spawn_future(moving).map_err(|refused| refused.without_job())?;
+    /// assert_eq!(moving.join()???, 42);
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
+    fn accept_async(
+        &self,
+        task: Task,
+    ) -> impl Future<Output = Result<(), SubmitError<Task>>> + Send {
+        let admission = Admission::new(self, task);
+        async move { admission.await.map_err(SubmitError::from) }
+    }
+
+    /// Submits a job once `delay` has passed, and returns its handle at once.
+    ///
+    /// The job runs not before its time, and exactly once (`R1043`). Until it is due it is **not in
+    /// the pool**: it takes no place, is in no count, and neither [`wait_idle`](Self::wait_idle)
+    /// nor a drain waits for it. When it is due it is queued past the capacity, in the newest
+    /// generation of a pool that was swapped. A timeout of the job counts from then on, a deadline
+    /// holds at all times. A delay that overflows the clock never ends.
+    ///
+    /// Cancelled by its handle before it is due, the job ends at once, and is in no count; by its
+    /// token, it is counted as accepted and cancelled. **A close before it is due ends it as
+    /// abandoned** (`R1044`); what it captured is dropped by the pool's clock. So does the drop of
+    /// the last handle of the pool, and a system that refuses the clock its thread.
+    ///
+    /// It goes to the pool itself: a decorator around that is asked whether it is closed, and no
+    /// more. A job that joins the handle keeps its worker until the other is due *and* has run, for
+    /// which the pool needs another worker; a future that awaits it frees its own.
+    ///
+    /// # Errors
+    /// [`SubmitError::Closed`] with the job, once intake has ended, or on an executor without a
+    /// pool.
+    ///
+    /// # Examples
+    /// ```
+    /// # use pool_core::backend::SpawnPool;
+    /// # let spawner = |run: Box<dyn FnOnce() + Send>| drop(std::thread::spawn(run));
+    /// # let pool = SpawnPool::builder().workers(1).queue_capacity(8).adopt(spawner).build()?;
+    /// # let executor: &dyn pool_core::Executor = &pool;
+    /// use pool_core::{ExecutorExt, JobError, infallible_fn};
+    /// use std::time::{Duration, Instant};
+    ///
+    /// let (asked, delay) = (Instant::now(), Duration::from_millis(5));
+    /// let retry = executor.after(delay, infallible_fn(Instant::now))?;
+    /// let nightly = executor.after(Duration::from_secs(3600), infallible_fn(|| 42))?;
+    /// assert!(retry.join()? >= asked + delay);
+    /// pool.close(); // before it is due
+    /// assert!(matches!(nightly.join(), Err(JobError::Abandoned)));
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
+    fn after<J: Job>(
+        &self,
+        delay: Duration,
+        job: J,
+    ) -> Result<JobHandle<J::Output, J::Error>, SubmitError<J>> {
+        delayed::after(self, delay, job)
     }
 
     /// Applies `f` to each input, on the workers; the outcomes come in the order of the inputs

@@ -101,6 +101,10 @@ macro_rules! many_and_waits {
         $(#[$scope:meta])* scope;
         $(#[$wait_idle:meta])* wait_idle;
         $(#[$wait_idle_async:meta])* wait_idle_async;
+        $(#[$accept:meta])* accept;
+        $(#[$accept_timeout:meta])* accept_timeout;
+        $(#[$accept_async:meta])* accept_async;
+        $(#[$after:meta])* after;
     ) => {
         $(#[$submit_all])*
         pub fn submit_all<J: $crate::Job>(
@@ -153,6 +157,45 @@ macro_rules! many_and_waits {
         $(#[$wait_idle_async])*
         pub fn wait_idle_async(&self) -> impl ::std::future::Future<Output = ()> + Send {
             $crate::ExecutorExt::wait_idle_async(self)
+        }
+
+        $(#[$accept])*
+        pub fn accept(
+            &self,
+            task: $crate::Task,
+        ) -> ::std::result::Result<(), $crate::SubmitError<$crate::Task>> {
+            $crate::ExecutorExt::accept(self, task)
+        }
+
+        $(#[$accept_timeout])*
+        pub fn accept_timeout(
+            &self,
+            task: $crate::Task,
+            timeout: ::std::time::Duration,
+        ) -> ::std::result::Result<(), $crate::SubmitError<$crate::Task>> {
+            $crate::ExecutorExt::accept_timeout(self, task, timeout)
+        }
+
+        $(#[$accept_async])*
+        pub fn accept_async(
+            &self,
+            task: $crate::Task,
+        ) -> impl ::std::future::Future<
+            Output = ::std::result::Result<(), $crate::SubmitError<$crate::Task>>,
+        > + Send {
+            $crate::ExecutorExt::accept_async(self, task)
+        }
+
+        $(#[$after])*
+        pub fn after<J: $crate::Job>(
+            &self,
+            delay: ::std::time::Duration,
+            job: J,
+        ) -> ::std::result::Result<
+            $crate::JobHandle<J::Output, J::Error>,
+            $crate::SubmitError<J>,
+        > {
+            $crate::ExecutorExt::after(self, delay, job)
         }
     };
 }

@@ -53,6 +53,7 @@
 //! takes the mark away.
 
 mod admission;
+mod changes;
 mod line;
 #[cfg(all(test, not(pool_loom)))]
 mod tests;
@@ -67,6 +68,7 @@ use crate::pool::observer::Observers;
 use crate::sys::asymmetric_fence::{heavy, light};
 use crate::sys::sync::{AtomicUsize, LockExt, Mutex, Ordering};
 pub(crate) use admission::{Admission, admit_in_line};
+use changes::Changes;
 use line::Line;
 pub(crate) use line::{Call, Coming, LineState, Waiter};
 
@@ -105,6 +107,8 @@ pub struct Room {
     /// The observers of the pool's jobs, for those that submit to it in whatever way. Set before
     /// the first job.
     observers: OnceLock<Arc<Observers>>,
+    /// Delayed jobs, which wait for no place.
+    changes: Changes,
 }
 
 impl Room {
@@ -213,7 +217,8 @@ impl Room {
 
     /// Has everybody in line look again: the executor has closed, or it has become another one.
     ///
-    /// To be called after that can be seen. Those that find no place take their old positions.
+    /// To be called after that can be seen. Those that find no place take their old positions. Jobs
+    /// that are not due yet ([`after`](crate::ExecutorExt::after)) look as well.
     ///
     /// # Examples
     /// ```
@@ -242,6 +247,7 @@ impl Room {
     pub fn wake_all(&self) {
         let wakers = self.with_line(Line::dissolve);
         wakers.into_iter().for_each(wake_contained);
+        self.tell_all_of_change();
     }
 
     /// Whether one that is awake may try before those in line; counts it as a pass, or takes a

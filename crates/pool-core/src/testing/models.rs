@@ -13,6 +13,7 @@ mod reports;
 mod rooms;
 mod searchers;
 mod slabs;
+mod timers;
 mod tokens;
 
 use std::sync::Arc as StdArc;

@@ -757,5 +757,128 @@ impl Pool {
         /// # Ok::<(), Box<dyn std::error::Error>>(())
         /// ```
         wait_idle_async;
+
+        /// Takes a task in that a shutdown handed back; blocks while the queue is full.
+        ///
+        /// It waits as [`submit`](Self::submit) does, in the same line (`R1042`). The job has the
+        /// handle and the deadline that it was first submitted with.
+        ///
+        /// # Errors
+        /// [`SubmitError::Full`](crate::SubmitError::Full) at the job's own deadline (`R105`);
+        /// [`SubmitError::Closed`](crate::SubmitError::Closed) once intake has ended (`R601`). The
+        /// task comes back in the error, and has not run.
+        ///
+        /// # Examples
+        ///
+        /// ```
+        /// use pool::{Pool, ShutdownPolicy};
+        ///
+        /// let pool = Pool::builder().workers(1).queue_capacity(8).build()?;
+        /// let (open, gate) = std::sync::mpsc::channel::<()>();
+        /// let (started, has_started) = std::sync::mpsc::channel();
+        /// pool.spawn(move || {
+        ///     started.send(()).unwrap();
+        ///     gate.recv()
+        /// })?; // keeps the only worker
+        /// has_started.recv()?;
+        ///
+        /// let queued = pool.spawn(|| 42)?;
+        /// let mut report = pool.shutdown(ShutdownPolicy::now().hand_back());
+        /// drop(open);
+        /// let successor = Pool::builder().workers(1).queue_capacity(8).build()?;
+        /// for task in report.take_unstarted() {
+        ///     successor.accept(task)?;
+        /// }
+        /// assert_eq!(queued.join()?, 42);
+        /// # Ok::<(), Box<dyn std::error::Error>>(())
+        /// ```
+        accept;
+
+        /// Takes a task in that a shutdown handed back; blocks for `timeout` at most.
+        ///
+        /// # Errors
+        /// [`SubmitError::Full`](crate::SubmitError::Full) after the timeout, or at the job's own
+        /// deadline (`R105`); [`SubmitError::Closed`](crate::SubmitError::Closed) once intake has
+        /// ended (`R601`). The task comes back in the error, and has not run.
+        ///
+        /// # Examples
+        ///
+        /// ```
+        /// use pool::{Pool, SubmitError, Task};
+        /// use std::time::Duration;
+        ///
+        /// /// Moves to `successor` what it takes in within a second each; returns the rest.
+        /// fn hand_over(tasks: Vec<Task>, successor: &Pool) -> Vec<Task> {
+        ///     let second = Duration::from_secs(1);
+        ///     let try_one = |task| successor.accept_timeout(task, second).err();
+        ///     tasks.into_iter().filter_map(try_one).map(SubmitError::into_job).collect()
+        /// }
+        /// let successor = Pool::builder().workers(1).build()?;
+        /// assert!(hand_over(Vec::new(), &successor).is_empty());
+        /// # Ok::<(), Box<dyn std::error::Error>>(())
+        /// ```
+        accept_timeout;
+
+        /// Takes a task in that a shutdown handed back; waits for a place without blocking the
+        /// thread.
+        ///
+        /// Dropped before it is ready, it drops the task: its job is abandoned.
+        ///
+        /// # Errors
+        /// [`SubmitError::Full`](crate::SubmitError::Full) at the job's own deadline (`R105`);
+        /// [`SubmitError::Closed`](crate::SubmitError::Closed) once intake has ended (`R601`). The
+        /// task comes back in the error, and has not run.
+        ///
+        /// # Examples
+        ///
+        /// ```
+        /// use pool::{Pool, SubmitError, Task};
+        ///
+        /// type Moved = Result<(), SubmitError<Task>>;
+        ///
+        /// async fn hand_over(tasks: Vec<Task>, successor: &Pool) -> Moved {
+        ///     for task in tasks {
+        ///         successor.accept_async(task).await?;
+        ///     }
+        ///     Ok(())
+        /// }
+        /// # let runtime = tokio::runtime::Builder::new_current_thread().build()?;
+        /// let successor = Pool::builder().workers(1).build()?;
+        /// assert!(runtime.block_on(hand_over(Vec::new(), &successor)).is_ok());
+        /// # Ok::<(), Box<dyn std::error::Error>>(())
+        /// ```
+        accept_async;
+
+        /// Submits a job once `delay` has passed, and returns its handle at once.
+        ///
+        /// The job runs not before its time, and exactly once (`R1043`). Until it is due it is
+        /// **not in the pool**: it takes no place, is in no count, and neither
+        /// [`wait_idle`](Self::wait_idle) nor a drain waits for it. When it is due it is queued past
+        /// the capacity, on the backend that takes jobs in then. A timeout of the job counts from
+        /// then on.
+        ///
+        /// A cancel by its handle ends it at once. So does **a close before it is due**, as
+        /// abandoned, and the drop of the last handle of the pool (`R1044`).
+        ///
+        /// # Errors
+        /// [`SubmitError::Closed`](crate::SubmitError::Closed) once intake has ended (`R601`). The
+        /// job comes back in the error.
+        ///
+        /// # Examples
+        ///
+        /// ```
+        /// use pool::{JobError, Pool, infallible_fn};
+        /// use std::time::{Duration, Instant};
+        ///
+        /// let pool = Pool::builder().workers(1).queue_capacity(8).build()?;
+        /// let (asked, delay) = (Instant::now(), Duration::from_millis(5));
+        /// let retry = pool.after(delay, infallible_fn(Instant::now))?;
+        /// let nightly = pool.after(Duration::from_secs(3600), infallible_fn(|| 42))?;
+        /// assert!(retry.join()? >= asked + delay);
+        /// pool.close(); // before it is due
+        /// assert!(matches!(nightly.join(), Err(JobError::Abandoned)));
+        /// # Ok::<(), Box<dyn std::error::Error>>(())
+        /// ```
+        after;
     }
 }

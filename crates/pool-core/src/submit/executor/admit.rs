@@ -5,7 +5,7 @@ use std::mem::MaybeUninit;
 use std::time::{Duration, Instant};
 
 use super::Executor;
-use crate::submit::error::Refused;
+use crate::submit::error::{Refused, SubmitError};
 use crate::submit::room::admit_in_line;
 use crate::sys::machine::{self, Point};
 use crate::task::{Task, TaskRef};
@@ -50,6 +50,16 @@ pub(super) fn admit<E: Executor + ?Sized>(
         Ok(()) => Ok(()),
         Err(refused) => admit_refused(executor, refused, limit),
     }
+}
+
+/// [`admit`] for a task that exists already, as one that was handed back.
+pub(super) fn accept<E: Executor + ?Sized>(
+    executor: &E,
+    task: Task,
+    limit: Option<Instant>,
+) -> Result<(), SubmitError<Task>> {
+    let mut place = MaybeUninit::uninit();
+    admit(executor, TaskRef::new(&mut place, task), limit).map_err(SubmitError::from)
 }
 
 /// Whether the caller may not try before those in line; takes a pass if it may. This binds jobs of
