@@ -18,9 +18,12 @@ pub(super) fn all() -> Vec<Faulty> {
 /// Wrong while a pool ends.
 fn shutting_down() -> Vec<Faulty> {
     vec![
-        Faulty::new("open door", "takes jobs after its close", &["R601"], || {
-            Arc::new(OpenDoor)
-        }),
+        Faulty::new(
+            "open door",
+            "takes jobs after its close",
+            &["R601", "R1044"],
+            || Arc::new(OpenDoor),
+        ),
         Faulty::new(
             "clean sweep",
             "throws its queue away at its close",
@@ -30,7 +33,7 @@ fn shutting_down() -> Vec<Faulty> {
         Faulty::new(
             "patient",
             "ignores the grace, and waits for a job that hangs",
-            &["R604"],
+            &["R604", "R1040"],
             || Arc::new(Patient),
         ),
         Faulty::new(

@@ -50,7 +50,7 @@ fn of_a_bound() -> Vec<Faulty> {
         Faulty::new(
             "silent room",
             "tells nobody in line that a place came free",
-            &["R107"],
+            &["R107", "R1042"],
             || Arc::new(SilentRoom),
         ),
         Faulty::new(
@@ -62,7 +62,7 @@ fn of_a_bound() -> Vec<Faulty> {
         Faulty::new(
             "short memory",
             "forgets what is queued past the bound",
-            &["R113"],
+            &["R113", "R1043"],
             || Arc::new(ShortMemory),
         ),
         Faulty::new(
@@ -92,7 +92,7 @@ fn of_a_submission() -> Vec<Faulty> {
         Faulty::new(
             "future hater",
             "claims to run futures and drops them",
-            &["R801"],
+            &["R801", "R1041"],
             || Arc::new(FutureHater),
         ),
         Faulty::new(

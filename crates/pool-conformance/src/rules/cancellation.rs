@@ -41,7 +41,7 @@ pub(crate) fn rules<F: Fixture>() -> Vec<Rule> {
 
 /// Tries longer and longer deadlines until the job starts in time: on a busy machine it may start
 /// too late.
-fn in_time<R>(mut attempt: impl FnMut(Duration) -> Option<R>) -> R {
+pub(super) fn in_time<R>(mut attempt: impl FnMut(Duration) -> Option<R>) -> R {
     let mut timeout = Duration::from_millis(50);
     while timeout < PATIENCE {
         if let Some(result) = attempt(timeout) {

@@ -13,6 +13,7 @@ mod placement;
 mod results;
 mod shutdown;
 mod swapping;
+mod timers;
 mod waiting;
 mod workers;
 
@@ -32,6 +33,7 @@ pub fn all<F: Fixture>() -> Vec<Rule> {
         futures::rules::<F>(),
         swapping::rules::<F>(),
         observing::rules::<F>(),
+        timers::rules::<F>(),
     ]
     .concat()
 }
@@ -112,6 +114,11 @@ macro_rules! for_each_rule {
             r1003_an_observer_sees_each_submission_and_adds_to_its_options
             r1004_an_observer_that_panics_changes_no_outcome
             r1005_a_job_carries_its_values_to_its_end_and_children_inherit
+            r1040_a_sleep_ends_early_once_its_job_is_to_stop
+            r1041_a_future_that_sleeps_keeps_no_worker_and_sleeps_its_time
+            r1042_a_task_that_was_handed_back_waits_for_room_in_line_or_comes_back
+            r1043_a_delayed_job_runs_once_and_not_before_its_time
+            r1044_a_close_ends_a_delayed_job_which_nothing_waits_for
         }
     };
 }

@@ -2,6 +2,7 @@
 //! failures that say why.
 
 mod stuck;
+mod time;
 
 use std::convert::Infallible;
 use std::sync::Arc;

@@ -48,7 +48,7 @@ impl EndTokens {
 
 /// The token, made at the first call, and cancelled if it comes too late for the one that ends the
 /// pool.
-fn get(token: &OnceLock<CancelToken>, is_over: impl FnOnce() -> bool) -> CancelToken {
+fn get(token: &OnceLock<CancelToken>, is_over: impl Fn() -> bool) -> CancelToken {
     let token = token.get_or_init(CancelToken::new);
     // ORDERING: pairs with the fence in `cancel`; see the head of this file.
     fence(Ordering::SeqCst);
