@@ -718,9 +718,13 @@ impl JobOptions {
         self.submission.get_or_insert_default().at = Some(at);
     }
 
-    /// What holds for a job that is submitted after `delay`: its timeout counts from then on.
+    /// What holds for a job that is submitted after `delay`: its timeout counts from then on, and
+    /// so does what it waits, for observers.
     pub(crate) fn delayed_by(mut self, delay: Duration) -> Self {
         self.timeout = self.timeout.map(|timeout| timeout.saturating_add(delay));
+        if let Some(at) = self.submission.as_mut().and_then(|it| it.at.as_mut()) {
+            *at = at.checked_add(delay).unwrap_or(*at);
+        }
         self
     }
 

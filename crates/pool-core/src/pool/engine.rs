@@ -373,7 +373,7 @@ impl<E: Engine> Inside<E> {
                 submission.pushed(life, || take_some_queued(&*self.0));
             }
             Ok(Some(due)) => submission.ends_on_arrival(due, task, None),
-            Err(outcome) => submission.over_on_arrival(life, outcome, None),
+            Err(outcome) => submission.over_on_arrival(life, &task, outcome, None),
         }
         Ok(())
     }

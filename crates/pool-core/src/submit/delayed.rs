@@ -111,7 +111,11 @@ pub(crate) fn after<E: Executor + ?Sized, J: Job>(
     let Some(life) = executor.pools().lives().last().cloned() else {
         return Err(SubmitError::Closed(job));
     };
-    let options = job.options().delayed_by(delay);
+    let mut options = job.options();
+    if let Some(observers) = executor.room().observers() {
+        observers.submitted(&mut options);
+    }
+    let options = options.delayed_by(delay);
     let delayed = Arc::new(Delayed {
         id: JobId::next(),
         due: machine::now().checked_add(delay),
@@ -249,7 +253,7 @@ fn abandon(life: Option<&Lifecycle>, task: Task) {
     let Some(life) = life else {
         return drop_contained(task);
     };
-    if let GivenUp::Left(remains, waiter) = task.give_up(life, GivenUpAs::OffTheBooks) {
+    if let GivenUp::Left(_, remains, waiter) = task.give_up(life, GivenUpAs::OffTheBooks) {
         let drops = Waker::from(Arc::new(Drops(remains)));
         // Dropped as it is called; or with the clock, if the system gives that no thread.
         let _is_kept = life
@@ -292,6 +296,10 @@ impl<J: Job> Job for Wrapped<J> {
 
     fn error_text(error: &J::Error) -> Option<String> {
         J::error_text(error)
+    }
+
+    fn kind() -> &'static str {
+        J::kind()
     }
 }
 
