@@ -9,8 +9,14 @@ pub use crate::sys::published::Published;
 
 use std::sync::Arc;
 
+use crate::pool::config::PoolConfig;
 use crate::pool::lifecycle::Lifecycle;
 use crate::submit::executor::Pools;
+
+/// Has a pool of this configuration begin paused, as the next generation of one that is.
+pub fn begin_paused(config: &mut PoolConfig) {
+    config.is_paused = true;
+}
 
 /// The lives of the pools, oldest first.
 pub fn lives(pools: &Pools) -> &[Arc<Lifecycle>] {

@@ -11,7 +11,7 @@
 //! - Its thread comes from `threads`, or is borrowed (`borrowed`). `slot_transfer`, `slot_request`,
 //!   `deferred_action` and `future_host` move its slot between threads.
 //! - What observers hear of its jobs is in `observed`.
-//! - Its end, and what it does while the pool is cancelled, is in `at_end`.
+//! - Its end, and what it does while the pool is paused or cancelled, is in `at_end`.
 //!
 //! # Slots, seats and workers
 //! A **slot** is the right to run jobs. A pool has as many as it has workers, and it is a slot that
@@ -346,8 +346,8 @@ impl Worker {
     /// starves the other (`R804`).
     #[inline]
     fn step<E: Engine>(&self, engine: &E) -> StepOutcome {
-        if self.life().is_cancelling() {
-            return self.step_at_end(engine);
+        if self.life().phase.holds_queued_back() {
+            return self.step_beside_queue(engine);
         }
         let woken_come_first = self.begin_look();
         if woken_come_first && self.run_woken() {

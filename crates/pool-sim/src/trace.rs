@@ -231,6 +231,8 @@ impl fmt::Display for Words {
             Point::Close => f.write_str("closes the pool"),
             Point::CancelAll => f.write_str("cancels the pool"),
             Point::Stop => f.write_str("stops the pool"),
+            Point::Pause => f.write_str("pauses the pool"),
+            Point::Resume => f.write_str("ends the pool's pause"),
         }
     }
 }

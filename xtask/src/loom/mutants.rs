@@ -107,6 +107,39 @@ mutants! {
             .fetch_add(SEARCHING.wrapping_sub(SLEEPING), Ordering::SeqCst);
         Some(worker).filter(|_| !MUTANT)";
     }
+    "testing::models::pauses::a_job_that_comes_as_a_pause_ends_is_run" {
+        pause_end_wakes_nobody: "the thread that ends a pause wakes no worker", in "pool::lifecycle",
+            "machine::point(Point::Resume);
+            self.roster.resume_sleepers();" =>
+            "machine::point(Point::Resume);
+            if !MUTANT { self.roster.resume_sleepers(); }";
+        pause_end_wakes_early: "workers are woken before the pause ends", in "pool::lifecycle",
+            "if self.phase.end_pauses() {
+            self.resume_after_pause();
+        }" =>
+            "if MUTANT {
+            self.resume_after_pause();
+        }
+        if self.phase.end_pauses() && !MUTANT {
+            self.resume_after_pause();
+        }";
+        pause_end_no_heavy_fence: "no fence between the end of a pause and the wake of the sleepers", in "pool::lifecycle::roster",
+            "heavy();
+        for worker in self.sleep.take_all() {" =>
+            "if !MUTANT { heavy(); }
+        for worker in self.sleep.take_all() {";
+    }
+    "testing::models::pauses::no_pause_outlasts_the_end_of_all" {
+        pause_after_the_last: "a pause begins after the end of all", in "pool::lifecycle::phase",
+            "(bits & UNPAUSABLE == 0).then_some(bits | PAUSED)" =>
+            "(MUTANT || bits & UNPAUSABLE == 0).then_some(bits | PAUSED)";
+        pause_ends_before_the_last: "a pause ends before any other is ruled out", in "pool::lifecycle::phase",
+            "self.bits.fetch_or(UNPAUSABLE, Ordering::SeqCst);
+        self.end_pause()" =>
+            "let early = MUTANT && self.end_pause();
+        self.bits.fetch_or(UNPAUSABLE, Ordering::SeqCst);
+        if MUTANT { early } else { self.end_pause() }";
+    }
     "testing::models::searchers::the_last_searcher_wakes_the_next" {
         idle_last_searcher_looks_for_nothing: "the last searcher does not look for more", in "worker::sleep",
             "searching(self.word.fetch_sub(SEARCHING, Ordering::SeqCst)) == 1;" =>
@@ -448,15 +481,15 @@ mutants! {
         intake_looks_too_early: "a submission looks at the phase before it enters", in "pool::lifecycle::intake",
             "books.enter(jobs);
     light();
-    life.phase.load() < end" =>
-            "let early = life.phase.load();
+    !life.phase.has_reached(end)" =>
+            "let early = life.phase.has_reached(end);
     books.enter(jobs);
     light();
-    (if MUTANT { early } else { life.phase.load() }) < end";
+    !(if MUTANT { early } else { life.phase.has_reached(end) })";
         intake_no_second_look: "a submission does not look at the phase after its push", in "pool::lifecycle::intake",
-            "if life.phase.load() >= Phase::Cancelling {
+            "if life.phase.is_cancelling() {
         TakenOut::give_up_all(life, take_queued);" =>
-            "if !MUTANT && life.phase.load() >= Phase::Cancelling {
+            "if !MUTANT && life.phase.is_cancelling() {
         TakenOut::give_up_all(life, take_queued);";
         close_no_heavy_fence: "no fence between the end of intake and the look at the ledger", in "pool::lifecycle::phase",
             "machine::point(Point::Close);

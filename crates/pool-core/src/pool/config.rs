@@ -61,6 +61,8 @@ pub struct PoolConfig {
     pub(crate) room: Option<Arc<Room>>,
     /// The pool that this one is to be a generation of; `None`: it is a pool by itself.
     pub(crate) front: Option<FrontRef>,
+    /// Whether the pool is paused from the start.
+    pub(crate) is_paused: bool,
 }
 
 impl Default for PoolConfig {
@@ -73,6 +75,7 @@ impl Default for PoolConfig {
             hooks: Hooks::default(),
             room: None,
             front: None,
+            is_paused: false,
         }
     }
 }

@@ -203,6 +203,13 @@ pub(crate) fn take_some_queued<E: Engine>(engine: &E) -> Vec<Task> {
     engine.queue().take_some(TAKEN_AT_ONCE)
 }
 
+/// Whether something is queued that a worker may take now: a paused pool holds it back. Out of date
+/// at once.
+#[inline]
+pub(crate) fn has_startable<E: Engine>(engine: &E) -> bool {
+    !engine.queue().is_empty() && !engine.life().phase.is_paused()
+}
+
 /// An engine as the executor of a pool by itself.
 ///
 /// A task that comes after the end of intake is refused as [`Refused::Closed`]. This is what a
@@ -225,7 +232,7 @@ pub(crate) trait Host: Executor {
     /// Called by a job that waits for the end of the pool or for quiet in it, on the worker's own
     /// thread.
     fn help(&self, worker: &Worker) -> bool;
-    /// Whether something is queued that any worker may take. Out of date at once.
+    /// Whether something is queued that any worker may take now. Out of date at once.
     fn has_queued(&self) -> bool;
     /// See [`Engine::on_slot_thread`].
     fn on_slot_thread(&self, action: DeferredAction);
@@ -242,10 +249,14 @@ pub(crate) trait Host: Executor {
 impl<E: Engine> Host for Within<E> {
     fn help(&self, worker: &Worker) -> bool {
         let help = |worker: &Worker| {
-            if worker.life().is_cancelling() {
+            let life = worker.life();
+            if life.is_cancelling() {
                 return worker.step_at_end(&*self.0.0) == StepOutcome::Ran;
             }
             let woken_come_first = worker.begin_look();
+            if life.phase.is_paused() {
+                return worker.run_woken();
+            }
             (woken_come_first && worker.run_woken())
                 || (self.0.0)
                     .queue()
@@ -258,7 +269,7 @@ impl<E: Engine> Host for Within<E> {
     }
 
     fn has_queued(&self) -> bool {
-        !self.0.0.queue().is_empty()
+        has_startable(&*self.0.0)
     }
 
     fn on_slot_thread(&self, action: DeferredAction) {
@@ -529,6 +540,91 @@ impl<E: Engine> WorkerPool<E> {
         self.life().close();
     }
 
+    /// Starts no queued job from now on, until [`resume`](Self::resume) (`R1030`).
+    ///
+    /// All else goes on. The pool takes jobs in, up to its capacity. Queued jobs end by a cancel or
+    /// at their deadlines. Jobs that run go on to their end, with the children that they join, the
+    /// halves that they split into, and futures that were suspended. A queued child that its parent
+    /// runs so leaves its place in the queue when the pool is resumed.
+    ///
+    /// A worker that is about to take a job out of the queue at this moment may still take it: so
+    /// each worker may start one job more, even one that is submitted a moment later. A worker that
+    /// runs a job takes none after it.
+    ///
+    /// Who waits for a queued job, or for the pool to be idle, waits until it is resumed: a
+    /// [`join`](crate::JobHandle::join) outside the pool, and
+    /// [`wait_idle`](crate::ExecutorExt::wait_idle). A job that joins its own queued child runs it.
+    ///
+    /// [`close`](Self::close) leaves the pause as it is. A [`shutdown`](Self::shutdown), and the
+    /// drop of the last handle, end it for good (`R1032`).
+    ///
+    /// The pause is a flag: to pause a paused pool does nothing, and one resume ends it. This
+    /// returns at once, and may be called within a job or a hook.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// # use pool_core::backend::SpawnPool;
+    /// # let spawner = |run: Box<dyn FnOnce() + Send>| drop(std::thread::spawn(run));
+    /// let pool = SpawnPool::builder().workers(1).adopt(spawner).build()?;
+    /// let (go, gate) = std::sync::mpsc::channel::<()>();
+    /// let (tell, started) = std::sync::mpsc::channel();
+    /// let runs = pool.spawn(move || {
+    ///     tell.send(()).is_ok() && gate.recv().is_ok()
+    /// })?;
+    /// started.recv()?; // the worker is busy, and not about to take a job
+    /// pool.pause();
+    /// let waits = pool.spawn(|| 42)?;
+    /// go.send(())?;
+    /// assert!(runs.join()?); // what runs goes on
+    /// assert_eq!(pool.stats().queued, 1);
+    /// pool.resume();
+    /// assert_eq!(waits.join()?, 42);
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
+    pub fn pause(&self) {
+        self.life().pause();
+    }
+
+    /// Starts queued jobs again (`R1031`). Does nothing if the pool is not paused.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// # use pool_core::backend::SpawnPool;
+    /// # let spawner = |run: Box<dyn FnOnce() + Send>| drop(std::thread::spawn(run));
+    /// # let pool = SpawnPool::builder().workers(1).adopt(spawner).build()?;
+    /// pool.pause();
+    /// let waits = pool.spawn(|| 42)?;
+    /// pool.resume();
+    /// assert_eq!(waits.join()?, 42);
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
+    pub fn resume(&self) {
+        if self.life().end_pause() {
+            self.life().resume_after_pause();
+        }
+    }
+
+    /// Returns whether the pool is paused. A pool that was shut down, or that a forked child
+    /// inherits, is not.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// # use pool_core::backend::SpawnPool;
+    /// # let spawner = |run: Box<dyn FnOnce() + Send>| drop(std::thread::spawn(run));
+    /// # let pool = SpawnPool::builder().workers(1).adopt(spawner).build()?;
+    /// pool.pause();
+    /// assert!(pool.is_paused());
+    /// pool.shutdown(std::time::Duration::from_secs(30)); // ends the pause
+    /// assert!(!pool.is_paused());
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
+    pub fn is_paused(&self) -> bool {
+        self.life().phase.is_paused()
+    }
+
     /// Drains, cancels and abandons, under one limit, and reports; see [`Shutdown::shutdown`].
     ///
     /// A [`Duration`](std::time::Duration) is the limit of the whole: see
@@ -659,6 +755,26 @@ impl<E: Engine> HandOver for WorkerPool<E> {
         self.0.needs_this_thread()
     }
 
+    fn pause(&self) {
+        self.life().pause();
+    }
+
+    fn end_pause(&self) -> bool {
+        self.life().end_pause()
+    }
+
+    fn end_pauses(&self) {
+        self.life().end_pauses();
+    }
+
+    fn resume_after_pause(&self) {
+        self.life().resume_after_pause();
+    }
+
+    fn is_paused(&self) -> bool {
+        self.life().phase.is_paused()
+    }
+
     fn cancel_if_due(&self) {
         if self.life().is_cancelling() {
             self.life().cancel(|| take_some_queued(&**self.engine()));
@@ -685,6 +801,7 @@ impl<E: Engine> Owner<E> {
             std::mem::forget(Arc::clone(&self.0.0));
             return;
         }
+        life.end_pauses(); // nobody is left to
         if !life.phase.is_stopped() && !self.needs_this_thread() {
             drop(drive_blocking(&self.0.0, ShutdownPolicy::drain()));
         }

@@ -58,6 +58,23 @@ pub trait HandOver: Shutdown {
     /// The engine is kept until the last worker has left.
     fn leave(&self);
 
+    /// Has queued jobs wait. Runs no user code and wakes nobody.
+    fn pause(&self);
+
+    /// Has queued jobs start again, without waking anybody. True if the pool was paused: then the
+    /// caller calls [`resume_after_pause`](Self::resume_after_pause), with no lock held.
+    #[must_use]
+    fn end_pause(&self) -> bool;
+
+    /// Ends the pause and all later ones, and wakes the workers.
+    fn end_pauses(&self);
+
+    /// Wakes the workers, after the end of a pause. May run user code.
+    fn resume_after_pause(&self);
+
+    /// Whether queued jobs wait.
+    fn is_paused(&self) -> bool;
+
     /// Whether this pool needs the calling thread for its jobs to end, so that a wait here might
     /// never be over.
     fn needs_this_thread(&self) -> bool;

@@ -168,7 +168,11 @@ impl Lifecycle {
         registry::enlist(|id| Self {
             id,
             capability,
-            phase: AtomicPhase::open(),
+            phase: if config.is_paused {
+                AtomicPhase::paused()
+            } else {
+                AtomicPhase::open()
+            },
             room,
             roster: Roster::new(workers, &ledger),
             ledger,
@@ -260,6 +264,17 @@ impl Lifecycle {
     pub fn notify(&self) {
         let is_worker = || current_index(self).is_some();
         if let Some(worker) = self.roster.sleep.notify(is_worker) {
+            self.roster.resume(worker);
+        }
+    }
+
+    /// [`notify`](Self::notify), for a task that was queued: wakes nobody while the pool is paused.
+    /// The thread that ends the pause does.
+    #[inline]
+    pub(crate) fn notify_of_queued(&self) {
+        let is_worker = || current_index(self).is_some();
+        let is_wanted = || !self.phase.is_paused();
+        if let Some(worker) = self.roster.sleep.notify_if(is_wanted, is_worker) {
             self.roster.resume(worker);
         }
     }
@@ -484,6 +499,40 @@ impl Lifecycle {
             return std::mem::forget(task);
         }
         TakenOut::give_up_some(self, || vec![task]);
+    }
+
+    // --- pauses -------------------------------------------------------------------------------
+
+    /// Has queued jobs wait from now on; see the head of `phase`. Wakes nobody and runs no user
+    /// code. In a forked child it does nothing that matters.
+    pub(crate) fn pause(&self) {
+        self.phase.pause();
+        machine::point(Point::Pause);
+    }
+
+    /// Has queued jobs start again. True if the pool was paused: then the caller calls
+    /// [`resume_after_pause`](Self::resume_after_pause), once it holds no lock.
+    #[must_use]
+    pub(crate) fn end_pause(&self) -> bool {
+        self.phase.end_pause()
+    }
+
+    /// Ends the pause, if there is one, and all later ones: the pool is about to end, and must not
+    /// be held up. Resumes workers, as [`resume_after_pause`](Self::resume_after_pause) does.
+    pub(crate) fn end_pauses(&self) {
+        if self.phase.end_pauses() {
+            self.resume_after_pause();
+        }
+    }
+
+    /// The pause is over: resumes all that sleep, to look at the queue. On borrowed threads it
+    /// calls a spawner, which may run user code.
+    #[cold]
+    pub(crate) fn resume_after_pause(&self) {
+        if !self.is_forked() {
+            machine::point(Point::Resume);
+            self.roster.resume_sleepers();
+        }
     }
 
     // --- phases -------------------------------------------------------------------------------

@@ -373,6 +373,7 @@ async fn shut_down<E: Engine>(
     }
     let _calling = Calling::begin(life, policy, machine::now());
     life.close();
+    life.end_pauses();
     life.quiescence.wake_watchers(&life.phase);
     let steps = pin!(drive(engine, alarm));
     leaving_out(life, Awaits::End, steps).await

@@ -269,6 +269,11 @@ impl<J, H> Error for SubmitAllError<J, H> {}
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
 pub enum BuildError {
+    /// The closure of `Pool::reconfigure` reconfigures or swaps that pool itself.
+    #[error(
+        "the closure of `reconfigure` changes that pool itself: return from it first, then call `reconfigure` or `swap`"
+    )]
+    Reentrant,
     /// A pool without workers would accept jobs and never run them.
     #[error("a pool needs at least one worker: call `workers(n)` with n of 1 or more")]
     NoWorkers,

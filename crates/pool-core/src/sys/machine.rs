@@ -64,6 +64,10 @@ pub enum Point {
     CancelAll,
     /// The workers of a pool are to end.
     Stop,
+    /// Queued jobs are held back from here on.
+    Pause,
+    /// Queued jobs are not held back any more; the workers have not been told.
+    Resume,
 }
 
 /// Returns the time since `start`, or zero if that is later than now.

@@ -8,6 +8,7 @@ mod dead_entries;
 mod forks;
 mod lifecycles;
 mod loans;
+mod pauses;
 mod queues;
 mod reports;
 mod rooms;

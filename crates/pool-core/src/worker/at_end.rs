@@ -1,5 +1,5 @@
-//! How a worker behaves once its pool is cancelled or stopped: what it does instead of starting
-//! jobs, how the jobs on its stack still submit, and how it leaves.
+//! How a worker behaves while its pool is paused, cancelled or stopped: what it does instead of
+//! starting jobs, how the jobs on its stack still submit, and how it leaves.
 
 use std::sync::Arc;
 
@@ -14,6 +14,21 @@ use crate::task::{Task, TaskRef};
 use crate::worker::{StepOutcome, Worker};
 
 impl Worker {
+    /// Does the part of [`step`](Self::step) that is due while queued jobs are held back: goes on
+    /// with those that have started, or with the end of the pool.
+    #[cold]
+    pub(super) fn step_beside_queue<E: Engine>(&self, engine: &E) -> StepOutcome {
+        if self.life().is_cancelling() {
+            return self.step_at_end(engine);
+        }
+        let _woken_come_first = self.begin_look();
+        if self.run_woken() || self.run_stolen(engine) {
+            self.step_taken()
+        } else {
+            StepOutcome::Nothing
+        }
+    }
+
     /// Does one thing that is left, if there is one: a chore, a woken future, or to give up some of
     /// the tasks that are still queued. None of them starts.
     #[cold]

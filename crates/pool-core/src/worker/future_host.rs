@@ -129,7 +129,8 @@ impl<E: Engine> Drop for SlotInTransit<E> {
 /// Each future is polled with the task's own waker, as a worker of the pool, and a poll enters and
 /// leaves that worker, so the task may move between the runtime's threads. The host takes tasks
 /// from the engine's queue. It stops for a closure, which it never runs itself, and returns it with
-/// the slot. After 64 jobs without a suspension it yields to the runtime's other tasks.
+/// the slot. While the pool is paused it takes none. After 64 jobs without a suspension it yields
+/// to the runtime's other tasks.
 ///
 /// Dropped before it is ready, as by a runtime that shuts down, it ends the future that it hosts as
 /// `Cancelled`, and the slot, if it has one then, is lost.
@@ -147,11 +148,7 @@ pub async fn host_futures<E: Engine>(moving: SlotInTransit<E>) -> Continuation {
     let life = engine.life();
     let mut host = Host::new(&engine, slot, first.is_none());
     loop {
-        while let Some(task) = first.take().or_else(|| host.pop()) {
-            if life.is_cancelling() {
-                life.give_up(task);
-                continue;
-            }
+        while let Some(task) = host.next(&mut first) {
             match task.into_payload::<AsyncEntry>() {
                 Ok(entry) => Hosted::new(entry, &mut host).await,
                 Err(closure) => return Continuation::ForRun(host.leave(), Some(closure)),

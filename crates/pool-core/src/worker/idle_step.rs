@@ -9,7 +9,7 @@
 use super::Worker;
 use super::search::woken_looks::WokenLooks;
 use super::search::{A_NAP, Looked};
-use crate::pool::engine::Engine;
+use crate::pool::engine::{Engine, has_startable};
 use crate::pool::lifecycle::Lifecycle;
 use crate::queue::TaskQueue;
 use crate::sys::machine::{self, Point};
@@ -40,7 +40,7 @@ const WAKES_FOR_LONG_JOBS: usize = 2;
 #[inline]
 pub(super) fn has_work<E: Engine>(engine: &E) -> bool {
     let life = engine.life();
-    !engine.queue().is_empty() || life.has_woken() || life.has_halves()
+    has_startable(engine) || life.has_woken() || life.has_halves()
 }
 
 /// [`has_work`], for the last look of a worker that is about to sleep, or that was the last to
@@ -49,7 +49,7 @@ pub(super) fn has_work<E: Engine>(engine: &E) -> bool {
 #[inline]
 pub(super) fn may_have_work<E: Engine>(engine: &E) -> bool {
     let life = engine.life();
-    !engine.queue().is_empty() || life.has_woken() || life.may_have_halves()
+    has_startable(engine) || life.has_woken() || life.may_have_halves()
 }
 
 /// Announces the sleep of a slot that searched. If the last look finds work, and the slot is in use
@@ -87,7 +87,9 @@ impl Worker {
         }
         if self.0.pace.is_long() {
             for _ in usize::from(must_wake)..WAKES_FOR_LONG_JOBS {
-                life.wake_another(engine.queue().about_queued());
+                if !life.phase.is_paused() {
+                    life.wake_another(engine.queue().about_queued());
+                }
             }
         }
     }
@@ -123,7 +125,7 @@ impl Worker {
         loop {
             // The end too is looked for: among many busy threads each yield may last milliseconds.
             let has_work = || {
-                !engine.queue().is_empty()
+                has_startable(engine)
                     || woken.look(life)
                     || life.has_chores()
                     || life.has_halves()

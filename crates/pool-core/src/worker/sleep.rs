@@ -133,18 +133,33 @@ impl Sleep {
     /// is asked only if somebody sleeps.
     #[inline]
     pub(crate) fn notify(&self, is_worker: impl FnOnce() -> bool) -> Option<usize> {
+        self.notify_if(|| true, is_worker)
+    }
+
+    /// [`notify`](Self::notify), unless workers would not take what was pushed: `is_wanted` says
+    /// whether they would, and is asked only if somebody sleeps, behind a full fence.
+    #[inline(always)]
+    pub(crate) fn notify_if(
+        &self,
+        is_wanted: impl FnOnce() -> bool,
+        is_worker: impl FnOnce() -> bool,
+    ) -> Option<usize> {
         // ORDERING: partner is the heavy fence in `announce`: either this read sees the mark, or
         // the look of the worker that sets it sees the push.
         light();
         if self.word.load(Ordering::Relaxed) < SLEEPING {
             return None;
         }
-        self.notify_fenced(is_worker)
+        self.notify_fenced(is_wanted, is_worker)
     }
 
     /// Does the part of [`notify`](Self::notify) that is due only while the mark stands.
     #[inline(never)]
-    fn notify_fenced(&self, is_worker: impl FnOnce() -> bool) -> Option<usize> {
+    fn notify_fenced(
+        &self,
+        is_wanted: impl FnOnce() -> bool,
+        is_worker: impl FnOnce() -> bool,
+    ) -> Option<usize> {
         // ORDERING: pairs with the fences in `announce` and in `end_search`: either this read sees
         // the sleeper, or sees no searcher, or their look sees the push. The later reads are of
         // later states, so the same holds for them.
@@ -154,7 +169,7 @@ impl Sleep {
             self.has_fenced_in_vain();
             return None;
         }
-        if searching(word) != 0 {
+        if searching(word) != 0 || !is_wanted() {
             return None;
         }
         let is_another_active = sleeping(word) + u64::from(is_worker()) < self.workers;

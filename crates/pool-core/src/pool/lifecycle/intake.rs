@@ -159,15 +159,15 @@ impl<'a> Adoption<'a> {
 fn may_enter(life: &Lifecycle, books: Writing<'_>, jobs: u64, end: Phase) -> bool {
     books.enter(jobs);
     light();
-    life.phase.load() < end
+    !life.phase.has_reached(end)
 }
 
 /// The task is counted and in its queue: wakes a worker, and gives the queue up if the pool was
 /// cancelled while the push was on its way.
 #[inline(always)]
 pub(crate) fn arrived(life: &Arc<Lifecycle>, take_queued: impl FnMut() -> Vec<Task>) {
-    life.notify();
-    // ORDERING: `notify` begins with a light fence, after the push; its partners, in
+    life.notify_of_queued();
+    // ORDERING: `notify_of_queued` begins with a light fence, after the push; its partners, in
     // `Lifecycle::cancel` and in `AtomicPhase::end_intake`, stand before the queue is taken out:
     // either this side sees the phase, or that side sees the task.
     if life.phase.is_closed() {
@@ -179,7 +179,7 @@ pub(crate) fn arrived(life: &Arc<Lifecycle>, take_queued: impl FnMut() -> Vec<Ta
 /// worker, that may have taken the queue out too early for this task.
 #[cold]
 fn arrived_late(life: &Arc<Lifecycle>, take_queued: impl FnMut() -> Vec<Task>) {
-    if life.phase.load() >= Phase::Cancelling {
+    if life.phase.is_cancelling() {
         TakenOut::give_up_all(life, take_queued);
     } else if life.ending.is_deserted() {
         TakenOut::end_all_without_workers(life, take_queued).tell(life);

@@ -183,8 +183,28 @@ impl<'e, E: Engine> Host<'e, E> {
     // --- work
     // -------------------------------------------------------------------------------------------------------
 
+    /// Returns the task to go on with: `first`, if there is one, otherwise one from the queue.
+    pub(super) fn next(&self, first: &mut Option<Task>) -> Option<Task> {
+        if self.life().phase.holds_queued_back() {
+            return self.next_held_back(first);
+        }
+        first.take().or_else(|| self.pop())
+    }
+
+    /// Does the part of [`next`](Self::next) that is due while queued jobs are held back. A pool
+    /// that is being cancelled gives them up. A paused one leaves them where they are; `first` was
+    /// taken out before.
+    #[cold]
+    fn next_held_back(&self, first: &mut Option<Task>) -> Option<Task> {
+        let life = self.life();
+        while life.is_cancelling() {
+            life.give_up(first.take().or_else(|| self.pop())?);
+        }
+        first.take()
+    }
+
     /// Takes the next task out of the queue, and ends the worker's search with it.
-    pub(super) fn pop(&self) -> Option<Task> {
+    fn pop(&self) -> Option<Task> {
         let (engine, worker) = (&**self.engine, self.worker());
         let task = engine
             .queue()
