@@ -16,6 +16,15 @@ mod own {
         fn build(config: PoolConfig) -> Result<AsyncPool, BuildError> {
             AsyncPool::builder().config(config).build()
         }
+
+        fn pause(pool: &AsyncPool) -> bool {
+            pool.pause();
+            true
+        }
+
+        fn resume(pool: &AsyncPool) {
+            pool.resume();
+        }
     }
 
     pool_conformance::conformance!(Own);
@@ -35,6 +44,15 @@ mod adopted {
 
         fn build(config: PoolConfig) -> Result<AsyncPool, BuildError> {
             AsyncPool::builder().config(config).adopt(runtime()).build()
+        }
+
+        fn pause(pool: &AsyncPool) -> bool {
+            pool.pause();
+            true
+        }
+
+        fn resume(pool: &AsyncPool) {
+            pool.resume();
         }
     }
 

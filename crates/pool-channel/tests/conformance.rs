@@ -13,6 +13,15 @@ impl Fixture for Channel {
     fn build(config: PoolConfig) -> Result<ChannelPool, BuildError> {
         ChannelPool::builder().config(config).build()
     }
+
+    fn pause(pool: &ChannelPool) -> bool {
+        pool.pause();
+        true
+    }
+
+    fn resume(pool: &ChannelPool) {
+        pool.resume();
+    }
 }
 
 pool_conformance::conformance!(Channel);

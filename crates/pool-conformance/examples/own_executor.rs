@@ -148,6 +148,15 @@ impl Fixture for OwnFixture {
     fn build(config: PoolConfig) -> Result<Self::Pool, BuildError> {
         Self::Pool::builder().config(config).build()
     }
+
+    fn pause(pool: &Self::Pool) -> bool {
+        pool.pause();
+        true
+    }
+
+    fn resume(pool: &Self::Pool) {
+        pool.resume();
+    }
 }
 
 fn main() -> ExitCode {

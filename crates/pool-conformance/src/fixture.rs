@@ -29,4 +29,21 @@ pub trait Fixture: 'static {
     fn swap(_pool: &Self::Pool) -> Option<Result<(), BuildError>> {
         None
     }
+
+    /// Changes the pool's configuration while it runs. `None`: it cannot (`R1033` is skipped).
+    fn reconfigure(
+        _pool: &Self::Pool,
+        _change: &mut dyn FnMut(&mut PoolConfig),
+    ) -> Option<Result<(), BuildError>> {
+        None
+    }
+
+    /// Has queued jobs wait until [`resume`](Self::resume). False: it cannot (`R1030` to `R1032`
+    /// are skipped).
+    fn pause(_pool: &Self::Pool) -> bool {
+        false
+    }
+
+    /// Has queued jobs start again.
+    fn resume(_pool: &Self::Pool) {}
 }

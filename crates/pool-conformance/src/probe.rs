@@ -32,7 +32,7 @@ pub(crate) const FAR: Duration = Duration::from_secs(3600);
 pub(crate) const ROOM: &str = "there is room";
 
 /// How long to watch a wait that must not end yet.
-const WINDOW: Duration = Duration::from_millis(50);
+pub(crate) const WINDOW: Duration = Duration::from_millis(50);
 
 /// A pool of `workers` and `capacity`.
 ///

@@ -16,6 +16,15 @@ mod own {
         fn build(config: PoolConfig) -> Result<RayonPool, BuildError> {
             RayonPool::builder().config(config).build()
         }
+
+        fn pause(pool: &RayonPool) -> bool {
+            pool.pause();
+            true
+        }
+
+        fn resume(pool: &RayonPool) {
+            pool.resume();
+        }
     }
 
     pool_conformance::conformance!(Own);
@@ -43,6 +52,15 @@ mod adopted {
             let threads = ThreadPoolBuilder::new().num_threads(threads).build();
             let threads = Arc::new(threads.expect("a few threads can be had"));
             RayonPool::builder().config(config).adopt(threads).build()
+        }
+
+        fn pause(pool: &RayonPool) -> bool {
+            pool.pause();
+            true
+        }
+
+        fn resume(pool: &RayonPool) {
+            pool.resume();
         }
     }
 

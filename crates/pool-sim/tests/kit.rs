@@ -71,6 +71,15 @@ macro_rules! kit {
                 fn build(config: PoolConfig) -> Result<$pool, BuildError> {
                     $pool::builder().config(config).build()
                 }
+
+                fn pause(pool: &$pool) -> bool {
+                    pool.pause();
+                    true
+                }
+
+                fn resume(pool: &$pool) {
+                    pool.resume();
+                }
             }
 
             macro_rules! rules {

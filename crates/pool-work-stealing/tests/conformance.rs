@@ -13,6 +13,15 @@ impl Fixture for WorkStealing {
     fn build(config: PoolConfig) -> Result<WorkStealingPool, BuildError> {
         WorkStealingPool::builder().config(config).build()
     }
+
+    fn pause(pool: &WorkStealingPool) -> bool {
+        pool.pause();
+        true
+    }
+
+    fn resume(pool: &WorkStealingPool) {
+        pool.resume();
+    }
 }
 
 pool_conformance::conformance!(WorkStealing);

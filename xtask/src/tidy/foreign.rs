@@ -75,7 +75,8 @@ pub(crate) fn rules_in(text: &str) -> Vec<String> {
 
 fn is_rule_number(word: &str) -> bool {
     let digits = word.strip_prefix('R');
-    digits.is_some_and(|it| it.len() == 3 && it.bytes().all(|byte| byte.is_ascii_digit()))
+    digits
+        .is_some_and(|it| matches!(it.len(), 3 | 4) && it.bytes().all(|byte| byte.is_ascii_digit()))
 }
 
 /// What is wrong with the table.

@@ -58,7 +58,9 @@ fn names(proof: &str) -> impl Iterator<Item = &str> {
 
 pub(super) fn is_rule(name: &str) -> bool {
     let number = name.strip_prefix('R');
-    number.is_some_and(|number| number.len() == 3 && number.bytes().all(|it| it.is_ascii_digit()))
+    number.is_some_and(|number| {
+        matches!(number.len(), 3 | 4) && number.bytes().all(|it| it.is_ascii_digit())
+    })
 }
 
 /// A test's name is a sentence.

@@ -100,6 +100,18 @@ pub(super) trait Flaw: Send + Sync {
     fn swap(&self, _pool: &Inner) -> Option<Result<(), BuildError>> {
         None
     }
+
+    fn reconfigure(&self, _pool: &Inner) -> Option<Result<(), BuildError>> {
+        None
+    }
+
+    fn pause(&self, pool: &Inner) {
+        pool.pause();
+    }
+
+    fn resume(&self, pool: &Inner) {
+        pool.resume();
+    }
 }
 
 pub(super) type Reporting<'a> = Pin<Box<dyn Future<Output = ShutdownReport> + Send + 'a>>;

@@ -9,6 +9,7 @@ mod endings;
 mod engine;
 mod intake;
 mod ledger;
+mod operating;
 mod workers;
 
 use std::sync::{Arc, Mutex, PoisonError};
@@ -30,7 +31,14 @@ const LONG_LIMIT: Duration = Duration::from_secs(60);
 
 /// Every faulty executor.
 pub fn all() -> Vec<Faulty> {
-    [intake::all(), workers::all(), ledger::all(), endings::all()].concat()
+    [
+        intake::all(),
+        workers::all(),
+        ledger::all(),
+        endings::all(),
+        operating::all(),
+    ]
+    .concat()
 }
 
 /// The same executor without a flaw, against every rule that [`all`] relies on. It shows that the
@@ -143,6 +151,22 @@ impl Fixture for Flawed {
 
     fn swap(pool: &FlawedPool) -> Option<Result<(), BuildError>> {
         pool.flaw.swap(&pool.pool)
+    }
+
+    fn reconfigure(
+        pool: &FlawedPool,
+        _change: &mut dyn FnMut(&mut PoolConfig),
+    ) -> Option<Result<(), BuildError>> {
+        pool.flaw.reconfigure(&pool.pool)
+    }
+
+    fn pause(pool: &FlawedPool) -> bool {
+        pool.flaw.pause(&pool.pool);
+        true
+    }
+
+    fn resume(pool: &FlawedPool) {
+        pool.flaw.resume(&pool.pool);
     }
 }
 

@@ -8,6 +8,7 @@ mod futures;
 mod intake;
 mod ledger;
 mod observing;
+mod operating;
 mod outcomes;
 mod placement;
 mod results;
@@ -33,6 +34,7 @@ pub fn all<F: Fixture>() -> Vec<Rule> {
         futures::rules::<F>(),
         swapping::rules::<F>(),
         observing::rules::<F>(),
+        operating::rules::<F>(),
         timers::rules::<F>(),
     ]
     .concat()
@@ -114,6 +116,10 @@ macro_rules! for_each_rule {
             r1003_an_observer_sees_each_submission_and_adds_to_its_options
             r1004_an_observer_that_panics_changes_no_outcome
             r1005_a_job_carries_its_values_to_its_end_and_children_inherit
+            r1030_a_paused_pool_starts_no_queued_job_and_does_all_else
+            r1031_after_a_pause_every_queued_job_runs
+            r1032_a_pause_holds_up_neither_a_shutdown_nor_a_last_drop
+            r1033_a_reconfiguration_under_load_runs_every_job_once_in_order_and_keeps_the_bound
             r1040_a_sleep_ends_early_once_its_job_is_to_stop
             r1041_a_future_that_sleeps_keeps_no_worker_and_sleeps_its_time
             r1042_a_task_that_was_handed_back_waits_for_room_in_line_or_comes_back

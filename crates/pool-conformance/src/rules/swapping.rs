@@ -9,7 +9,8 @@ use std::time::Duration;
 
 use pool_core::backend::PoolConfig;
 use pool_core::{
-    CancelToken, Executor, ExecutorExt, JobContext, JobError, JobExt, JobHandle, Shutdown,
+    BuildError, CancelToken, Executor, ExecutorExt, JobContext, JobError, JobExt, JobHandle,
+    Shutdown,
 };
 
 use crate::fixture::Fixture;
@@ -17,7 +18,7 @@ use crate::probe::{Alive, Count, Log, ROOM, books_only_grow, ended, pool, wait_u
 use crate::rule::{Applied, Rule};
 use crate::thread::{self, current};
 
-const PRODUCERS: usize = 4;
+pub(super) const PRODUCERS: usize = 4;
 
 /// Swaps, and the jobs that run between two of them: the last swap, too, meets a pool under load.
 const SWAPS: usize = 20;
@@ -164,6 +165,17 @@ fn r902<F: Fixture>() -> Applied {
         None => return Applied::NotHere("the executor has one strategy"),
         Some(first) => first.expect("an idle pool can be swapped"),
     }
+    runs_once_while(&pool, |_| F::swap(&pool));
+    Applied::Held
+}
+
+/// Has producers submit jobs to `pool`, and replaces what is below it [`SWAPS`] times meanwhile,
+/// each time by `swap`, which gets the number of the time. Each job runs once, and each handle is
+/// that of its job.
+pub(super) fn runs_once_while<P: Executor + Shutdown>(
+    pool: &P,
+    swap: impl Fn(usize) -> Option<Result<(), BuildError>>,
+) {
     let runs: Arc<[AtomicU8]> = (0..PRODUCERS * jobs_each())
         .map(|_| AtomicU8::new(0))
         .collect();
@@ -172,16 +184,16 @@ fn r902<F: Fixture>() -> Applied {
         thread::scope(|scope| {
             let producers: Vec<_> = (0..PRODUCERS)
                 .map(|producer| {
-                    let (pool, runs, ran) = (&pool, &runs, &ran);
+                    let (runs, ran) = (&runs, &ran);
                     scope.spawn(move || produce(pool, producer, runs, ran))
                 })
                 .collect();
-            for swap in 0..thread::often(SWAPS) {
-                wait_until("jobs that run between two swaps", &pool, || {
+            for number in 0..thread::often(SWAPS) {
+                wait_until("jobs that run between two swaps", pool, || {
                     let is_failed = producers.iter().all(|producer| producer.is_finished());
-                    ran.get() >= swap * jobs_a_swap() || is_failed
+                    ran.get() >= number * jobs_a_swap() || is_failed
                 });
-                F::swap(&pool)
+                swap(number)
                     .expect("it could before")
                     .expect("a pool under load can be swapped");
             }
@@ -191,7 +203,7 @@ fn r902<F: Fixture>() -> Applied {
             joined.collect::<Vec<_>>()
         })
     };
-    let handles = books_only_grow(&pool, load);
+    let handles = books_only_grow(pool, load);
     for (id, handle) in handles {
         let gave = handle.join().expect("a job outlives a swap");
         assert_eq!(gave, id, "the handle of another job");
@@ -200,8 +212,7 @@ fn r902<F: Fixture>() -> Applied {
         let runs = runs.load(Ordering::Relaxed);
         assert_eq!(runs, 1, "job {id} ran {runs} times");
     }
-    balances(&pool, (PRODUCERS * jobs_each()) as u64);
-    Applied::Held
+    balances(pool, (PRODUCERS * jobs_each()) as u64);
 }
 
 type Submitted = Vec<(usize, JobHandle<usize, Infallible>)>;
