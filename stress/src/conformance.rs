@@ -61,6 +61,22 @@ macro_rules! columns {
                 fn swap(pool: &Pool) -> Option<Result<(), BuildError>> {
                     Some(pool.swap(Backend::$other))
                 }
+
+                fn reconfigure(
+                    pool: &Pool,
+                    change: &mut dyn FnMut(&mut PoolConfig),
+                ) -> Option<Result<(), BuildError>> {
+                    Some(pool.reconfigure(change))
+                }
+
+                fn pause(pool: &Pool) -> bool {
+                    pool.pause();
+                    true
+                }
+
+                fn resume(pool: &Pool) {
+                    pool.resume();
+                }
             }
         )*
 

@@ -97,6 +97,22 @@ impl Fixture for Simulated {
         };
         Some(pool.swap(other))
     }
+
+    fn reconfigure(
+        pool: &Pool,
+        change: &mut dyn FnMut(&mut PoolConfig),
+    ) -> Option<Result<(), BuildError>> {
+        Some(pool.reconfigure(change))
+    }
+
+    fn pause(pool: &Pool) -> bool {
+        pool.pause();
+        true
+    }
+
+    fn resume(pool: &Pool) {
+        pool.resume();
+    }
 }
 
 pub(crate) fn run(options: &Options) -> Result<()> {

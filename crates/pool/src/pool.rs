@@ -11,6 +11,9 @@
 //! submitter that waits is left behind. A job of an old generation submits its children here, as
 //! everybody does, and they go to the newest.
 //!
+//! How the next generation is built, and from which configuration: see `succession`. A pool that is
+//! paused has each of its generations paused: see `pausing`.
+//!
 //! # What becomes of an old generation
 //! It is kept until its last job is over. Then its workers end by themselves, and the last of them
 //! says so: the counts of the generation are added to those of the **past**, and it is let go. So a
@@ -32,7 +35,9 @@
 //! In a forked child the lock may stay taken forever. The child asks the newest generation whether
 //! it was forked, and takes no lock then.
 
+mod pausing;
 mod submit_methods;
+mod succession;
 
 use std::fmt;
 use std::mem::MaybeUninit;
@@ -43,7 +48,7 @@ use std::sync::{Arc, Mutex, MutexGuard};
 use async_trait::async_trait;
 use pool_core::backend::{Lifecycle, PoolConfig, TaskRef};
 use pool_core::machine;
-use pool_core::swap::{self, Adopted, Front, FrontRef, Published, Tally};
+use pool_core::swap::{self, Front, FrontRef, Published, Tally};
 use pool_core::{
     BuildError, Capability, Executor, Pools, Refused, Room, Shutdown, ShutdownPolicy,
     ShutdownReport, Stats, Task,
@@ -92,19 +97,31 @@ struct End(Arc<Inner>);
 struct Inner {
     /// The generation that takes jobs in: read without a lock for each submission.
     newest: Published<Generation>,
-    /// As the first generation was built from it: each swap builds from it again.
-    config: PoolConfig,
     /// The caller's engines, for swaps to their backends.
     adopted: AdoptedEngines,
     /// The line of submitters, which all generations share.
     room: Arc<Room>,
+    /// Leads the generations to this.
+    front: FrontRef,
     /// The newest generation is closed, and the next not yet published.
     is_swapping: AtomicBool,
     /// How many jobs a swap may be moving, beyond the capacity.
     moving: AtomicU64,
-    /// Held by the thread that changes the chain; true once the pool is closed.
-    chain: Mutex<bool>,
+    /// Held by the thread that changes the chain, for a few steps and while the queue moves.
+    chain: Mutex<Chain>,
     books: Mutex<Books>,
+}
+
+/// What decides about the next generation. No user code runs while it is locked.
+struct Chain {
+    /// No generation follows any more.
+    is_closed: bool,
+    /// Each generation is paused, those that follow too.
+    is_paused: bool,
+    /// What the next generation is built from, as users set it: it has no room and no front.
+    config: PoolConfig,
+    /// How often that was changed.
+    changes: u64,
 }
 
 /// A backend's pool, and its place in the chain.
@@ -123,6 +140,8 @@ struct Books {
     alive: Vec<Arc<Generation>>,
     /// The sums over all others.
     past: Tally,
+    /// The bound of the newest.
+    capacity: usize,
     /// The generations and the past as the first shutdown found them: every other one reports of
     /// the same.
     at_the_end: Option<(Vec<Arc<Generation>>, Tally)>,
@@ -153,33 +172,38 @@ impl Pool {
     /// pool, so no job meets a generation without one.
     pub(crate) fn build(
         backend: Backend,
-        mut config: PoolConfig,
+        config: PoolConfig,
         adopted: AdoptedEngines,
     ) -> Result<Self, BuildError> {
         let (room, front) = (Arc::new(Room::new()), FrontRef::new());
-        config.set_room(Arc::clone(&room));
-        config.set_front(front.clone());
+        let own = succession::as_generation(&config, &room, &front);
         let first = Arc::new(Generation {
             number: 0,
             backend,
-            pool: strategy::build(backend, config.clone(), &adopted)?,
+            pool: strategy::build(backend, own, &adopted)?,
         });
         let books = Books {
             alive: vec![Arc::clone(&first)],
+            capacity: config.capacity(),
             ..Books::default()
         };
         let inner = Arc::new(Inner {
             newest: Published::new(first),
-            config,
             adopted,
             room,
+            front,
             is_swapping: AtomicBool::new(false),
             moving: AtomicU64::new(0),
-            chain: Mutex::new(false),
+            chain: Mutex::new(Chain {
+                is_closed: false,
+                is_paused: false,
+                config,
+                changes: 0,
+            }),
             books: Mutex::new(books),
         });
         let weak = Arc::downgrade(&inner);
-        front.set(weak);
+        inner.front.set(weak);
         Ok(Self {
             _end: Arc::new(End(Arc::clone(&inner))),
             inner,
@@ -220,7 +244,8 @@ impl Pool {
     /// number of workers has to allow for that.
     ///
     /// # Errors
-    /// The new backend could not be built, or the pool is closed. Nothing has changed then.
+    /// The new backend could not be built, the pool is closed, or this is called by the closure of
+    /// a [`reconfigure`](Self::reconfigure) of the pool. Nothing has changed then.
     ///
     /// # Examples
     ///
@@ -237,32 +262,7 @@ impl Pool {
     /// # Ok::<(), Box<dyn std::error::Error>>(())
     /// ```
     pub fn swap(&self, backend: Backend) -> Result<(), BuildError> {
-        let inner = &self.inner;
-        if inner.is_forked() {
-            return Err(BuildError::Closed);
-        }
-        if inner.is_over(&inner.chain()) {
-            return Err(BuildError::Closed);
-        }
-        // With the chain unlocked: start hooks are user code, which may close or swap the pool.
-        let next = strategy::build(backend, inner.config.clone(), &inner.adopted)?;
-        let (former, adopted) = {
-            let is_closed = inner.chain();
-            if inner.is_over(&is_closed) {
-                drop(is_closed);
-                // It stops its workers, whose hooks are user code too.
-                drop(next);
-                return Err(BuildError::Closed);
-            }
-            inner.succeed(backend, next)
-        };
-        // These run user code, which may submit to the pool, swap or close it: jobs that are due
-        // end, and all that wait for room, or for quiet, are woken.
-        drop(adopted);
-        former.pool.leave();
-        drop(former);
-        inner.newest.collect();
-        Ok(())
+        self.inner.swap(backend)
     }
 
     /// Ends intake: every later submission is refused, and blocked submitters return with `Closed`
@@ -317,6 +317,7 @@ impl Pool {
         let Some((generations, past)) = self.inner.at_the_end() else {
             return self.report_forked(policy);
         };
+        end_pauses_of(&generations);
         let parts = pools_of(&generations);
         swap::end_as_one_blocking(swap::lives(&parts), policy, || {
             let generations = generations.iter();
@@ -348,6 +349,7 @@ impl Pool {
         let Some((generations, past)) = self.inner.at_the_end() else {
             return self.report_forked(policy);
         };
+        end_pauses_of(&generations);
         let parts = pools_of(&generations);
         let ends = async {
             let mut reports = Vec::new();
@@ -392,36 +394,12 @@ impl Inner {
     /// Older ones are closed since they were retired.
     fn close(&self) {
         let newest = {
-            let mut is_closed = self.chain();
-            *is_closed = true;
+            let mut chain = self.chain();
+            chain.is_closed = true;
             self.last()
         };
         // It wakes the submitters that wait for room: user code, which may close the pool as well.
         newest.pool.close();
-    }
-
-    /// Makes `pool` the newest generation, with all that was queued in the former, which is
-    /// returned.
-    fn succeed(&self, backend: Backend, pool: Box<dyn Strategy>) -> (Arc<Generation>, Adopted) {
-        let former = self.last();
-        let queued_most = former.pool.tally().past_bound();
-        let queued_most = queued_most.saturating_add(self.config.capacity() as u64);
-        self.moving.store(queued_most, Ordering::SeqCst);
-        self.is_swapping.store(true, Ordering::SeqCst);
-        let next = Arc::new(Generation {
-            number: former.number + 1,
-            backend,
-            pool,
-        });
-        // Before the first job moves: a wait for quiet looks for the next generation once the
-        // former has no jobs left.
-        machine::lock(&self.books).alive.push(Arc::clone(&next));
-        let adopted = next.pool.adopt(former.pool.retire());
-        self.newest.replace(next);
-        // ORDERING: SeqCst, after the publication, with the reads of a submitter that was refused.
-        self.is_swapping.store(false, Ordering::SeqCst);
-        self.moving.store(0, Ordering::SeqCst);
-        (former, adopted)
     }
 
     /// Tries again with the next generation, if there is one or will be.
@@ -460,8 +438,8 @@ impl Inner {
         swap::lives(&pools).iter().any(|life| life.is_forked())
     }
 
-    /// The right to change the chain, and whether it is closed. Never asked for in a forked child.
-    fn chain(&self) -> MutexGuard<'_, bool> {
+    /// The right to change the chain. Never asked for in a forked child.
+    fn chain(&self) -> MutexGuard<'_, Chain> {
         machine::lock(&self.chain)
     }
 
@@ -473,8 +451,8 @@ impl Inner {
     /// Whether no generation can follow, for a thread that has the chain: while it does not, the
     /// newest may be closed because another one is about to follow. A pool without its workers,
     /// which an adopted engine has lost, is closed as well.
-    fn is_over(&self, is_closed: &MutexGuard<'_, bool>) -> bool {
-        **is_closed || self.last().pool.is_closed()
+    fn is_over(&self, chain: &MutexGuard<'_, Chain>) -> bool {
+        chain.is_closed || self.last().pool.is_closed()
     }
 
     /// The newest generation, for a thread that has the chain.
@@ -497,6 +475,14 @@ impl Inner {
 fn pools_of(generations: &[Arc<Generation>]) -> Pools {
     let pools = generations.iter().map(|it| it.pool.pools());
     pools.fold(Pools::none(), Pools::and)
+}
+
+/// Ends the pause for good, since the pool is about to end. All are asked before any is waited for:
+/// a job of one may wait for a job of another.
+fn end_pauses_of(generations: &[Arc<Generation>]) {
+    for generation in generations {
+        generation.pool.end_pauses();
+    }
 }
 
 impl Books {
@@ -561,9 +547,10 @@ impl Executor for Inner {
         };
         let moving = self.moving.load(Ordering::SeqCst);
         let tally = books.tally().allowing(moving);
+        let capacity = books.capacity;
         drop(books);
         self.newest.collect_at_once();
-        tally.of_one_pool().stats(Some(self.config.capacity()))
+        tally.of_one_pool().stats(Some(capacity))
     }
 
     fn is_closed(&self) -> bool {
@@ -650,6 +637,7 @@ impl Drop for End {
         }
         self.0.close();
         let alive = machine::lock(&self.0.books).alive.clone();
+        end_pauses_of(&alive);
         // A job of one generation may wait for a job of another, so they are asked together.
         let waits = !alive.iter().any(|it| it.pool.needs_this_thread());
         for generation in alive {

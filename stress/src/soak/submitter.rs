@@ -73,6 +73,7 @@ impl Submitter {
                 self.world.books.check_bound();
                 true
             }
+            61 => self.pause(),
             _ => self.look(),
         }
     }
@@ -310,10 +311,13 @@ impl Submitter {
         }
         self.world.events.note(0, "a swap begins");
         let backends = Backend::ALL;
-        let swapped = self
-            .world
-            .pool
-            .swap(backends[self.rng.usize(..backends.len())]);
+        let swapped = if self.rng.bool() {
+            let backend = backends[self.rng.usize(..backends.len())];
+            self.world.pool.swap(backend)
+        } else {
+            let (pool, name) = (&self.world.pool, format!("soak-{}", self.rng.u8(..)));
+            pool.reconfigure(|config| config.set_thread_name(name.clone()))
+        };
         self.world.events.note(0, "a swap is over");
         match swapped {
             Ok(()) => true,
@@ -323,6 +327,16 @@ impl Submitter {
                 true
             }
         }
+    }
+
+    /// Pauses the pool for a moment, in which the others go on.
+    fn pause(&mut self) -> bool {
+        self.world.events.note(0, "a pause begins");
+        self.world.pool.pause();
+        (0..self.rng.u8(..)).for_each(|_| std::thread::yield_now());
+        self.world.pool.resume();
+        self.world.events.note(0, "a pause is over");
+        true
     }
 
     /// Reads the stats at any moment (`R701`), and a handle.

@@ -48,6 +48,11 @@ fn every_way_in_is_refused(pool: &Pool) {
     let scoped = pool.scope(|scope| drop(closed(scope.spawn(|| ()))));
     assert!(scoped.is_ok(), "{scoped:?}");
     assert!(matches!(pool.swap(pool.backend()), Err(BuildError::Closed)));
+    let changed = pool.reconfigure(|_| ());
+    assert!(matches!(changed, Err(BuildError::Closed)));
+    pool.pause();
+    pool.resume();
+    assert!(!pool.is_paused());
 }
 
 /// What a child does with a pool that it inherits. Each call returns.

@@ -20,7 +20,7 @@ use crate::system::threads;
 const SWAPS: usize = 300;
 
 /// Submits on this many threads while `act` runs, and returns once they have ended.
-fn under_load(pool: &Pool, submitters: usize, act: impl FnOnce()) {
+pub(crate) fn under_load(pool: &Pool, submitters: usize, act: impl FnOnce()) {
     let is_over = AtomicBool::new(false);
     thread::scope(|threads| {
         for _ in 0..submitters {
@@ -60,13 +60,13 @@ fn swap_around(pool: &Pool, swaps: usize, last: Backend) {
 
 /// What the process uses.
 #[derive(Debug, Clone, Copy)]
-struct Held {
-    threads: usize,
-    mappings: usize,
-    bytes: usize,
+pub(crate) struct Held {
+    pub(crate) threads: usize,
+    pub(crate) mappings: usize,
+    pub(crate) bytes: usize,
 }
 
-fn held() -> Held {
+pub(crate) fn held() -> Held {
     // SAFETY: it counts what the allocator has given out.
     let allocated = unsafe { libc::mallinfo2() };
     let maps = fs::read_to_string("/proc/self/maps").expect("the system lists mappings");
@@ -80,7 +80,7 @@ fn held() -> Held {
 /// Waits until the process has at most this much: threads that have ended are still listed for a
 /// moment.
 #[track_caller]
-fn wait_for(most: Held) -> Held {
+pub(crate) fn wait_for(most: Held) -> Held {
     let limit = Instant::now() + LIMIT;
     loop {
         let now = held();
