@@ -123,11 +123,6 @@ mutants! {
         if self.phase.end_pauses() && !MUTANT {
             self.resume_after_pause();
         }";
-        pause_end_no_heavy_fence: "no fence between the end of a pause and the wake of the sleepers", in "pool::lifecycle::roster",
-            "heavy();
-        for worker in self.sleep.take_all() {" =>
-            "if !MUTANT { heavy(); }
-        for worker in self.sleep.take_all() {";
     }
     "testing::models::pauses::no_pause_outlasts_the_end_of_all" {
         pause_after_the_last: "a pause begins after the end of all", in "pool::lifecycle::phase",

@@ -48,7 +48,7 @@ pub fn control() -> Faulty {
         .iter()
         .flat_map(|faulty| faulty.rules.clone())
         .collect();
-    rules.sort_unstable();
+    rules.sort_unstable_by_key(|id| (id.len(), *id)); // in the order of their numbers
     rules.dedup();
     Faulty {
         name: "control",

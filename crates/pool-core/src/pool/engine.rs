@@ -1,5 +1,7 @@
 //! `Engine`: what a backend writes. `WorkerPool`: what a user holds of it.
 
+mod generation;
+
 use std::any::Any;
 use std::fmt;
 use std::mem::MaybeUninit;
@@ -13,7 +15,6 @@ use crate::pool::by_life::be_reached;
 use crate::pool::capability::Capability;
 use crate::pool::config::PoolConfig;
 use crate::pool::front::Front;
-use crate::pool::hand_over::{Adopted, HandOver, Retired};
 use crate::pool::lifecycle::{Lifecycle, Submission, arrived};
 use crate::pool::report::ShutdownReport;
 use crate::pool::shutdown::{Shutdown, ShutdownPolicy, drive_async, drive_blocking};
@@ -720,69 +721,6 @@ impl<E: Engine> Shutdown for WorkerPool<E> {
 
     async fn shutdown_async(&self, policy: ShutdownPolicy) -> ShutdownReport {
         Self::shutdown_async(self, policy).await
-    }
-}
-
-impl<E: Engine> HandOver for WorkerPool<E> {
-    fn retire(&self) -> Retired {
-        let life = self.life();
-        life.phase.end_intake();
-        life.ledger.await_submissions();
-        Retired::new(self.engine().queue().take_all(), life)
-    }
-
-    fn adopt(&self, retired: Retired) -> Adopted {
-        let engine = Arc::clone(self.engine());
-        let push_all = |tasks| self.engine().queue().push_unbounded(tasks);
-        let arrived = move || arrived(engine.life(), || take_some_queued(&*engine));
-        retired.move_to(self.life(), push_all, arrived)
-    }
-
-    fn leave(&self) {
-        let life = self.life();
-        life.ending
-            .hold(Arc::clone(self.engine()) as _, &life.roster);
-        life.ending.stop_when_quiet(life);
-    }
-
-    /// Ends the pool as its last handle goes: drains it without a limit, unless the calling thread
-    /// is one that the pool needs, and otherwise has it stop by itself once it is quiet.
-    fn end(&self) {
-        self.0.end();
-    }
-
-    fn needs_this_thread(&self) -> bool {
-        self.0.needs_this_thread()
-    }
-
-    fn pause(&self) {
-        self.life().pause();
-    }
-
-    fn end_pause(&self) -> bool {
-        self.life().end_pause()
-    }
-
-    fn end_pauses(&self) {
-        self.life().end_pauses();
-    }
-
-    fn resume_after_pause(&self) {
-        self.life().resume_after_pause();
-    }
-
-    fn is_paused(&self) -> bool {
-        self.life().phase.is_paused()
-    }
-
-    fn cancel_if_due(&self) {
-        if self.life().is_cancelling() {
-            self.life().cancel(|| take_some_queued(&**self.engine()));
-        }
-    }
-
-    fn tally(&self) -> Tally {
-        self.0.0.tally()
     }
 }
 

@@ -123,7 +123,7 @@ struct Plan {
 /// A generation that was built, and not published yet.
 struct Built {
     pool: Box<dyn Strategy>,
-    plan: Plan,
+    plan: Box<Plan>,
 }
 
 /// What is left to be done once the chain is free: all of it may run user code.
@@ -159,9 +159,8 @@ impl Inner {
                 change(&mut plan.config);
             }
             let pool = self.build_next(&plan)?;
-            let built = Built { pool, plan };
-            let result = self.publish(built, backend.is_none());
-            match result {
+            let plan = Box::new(plan);
+            match self.publish(Built { pool, plan }, backend.is_none()) {
                 Ok(succeeded) => {
                     self.finish(succeeded);
                     return Ok(());

@@ -236,7 +236,7 @@ fn an_observer_that_blocks_holds_up_no_shutdown() {
             if end.outcome == Outcome::Abandoned {
                 let _opened = self.0.lock().expect("it is whole").recv_timeout(LIMIT);
             }
-            drop(self.1.send(end.outcome));
+            let _gone = self.1.send(end.outcome);
         }
     }
 

@@ -19,13 +19,13 @@
 //!
 //! # Why no wake is lost
 //! To a worker that is about to sleep the queue of a paused pool is empty, so it sleeps, whatever
-//! is queued. A submitter wakes nobody then. The thread that ends the pause clears the bit, makes a
-//! heavy fence and resumes all that sleep:
+//! is queued. A submitter wakes nobody then. The thread that ends the pause clears the bit, and
+//! then resumes all that sleep:
 //! - A worker that is on the idle stack by then is resumed. One that comes to the stack later has
 //!   its lock after that thread, and looks once more after that: it sees that the pause is over.
-//! - A submitter that saw the pause has pushed before, with a fence in between. It read the bit
-//!   before it was cleared, so what comes after the heavy fence sees its push: the workers that are
-//!   resumed, and those that come to the lock later.
+//! - A submitter that saw the pause has made a full fence between its push and that look, and looked
+//!   before the bit was cleared. Each of those workers makes a full fence after that, before its
+//!   last look; so that look sees the push.
 //!
 //! # The end of all pauses
 //! A shutdown, and the drop of the last handle, must come to their end. They end the pause for
