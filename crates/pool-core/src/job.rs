@@ -425,18 +425,18 @@ pub struct JobOptions {
     deadline: Option<Instant>,
     /// Below each token that was given, if there is more than one.
     token: Option<CancelToken>,
-    extensions: Extensions,
-    /// What observers want to know of the submission. Apart, since options lie in each job that is
-    /// wrapped in them, and in the error that gives it back.
-    submission: Option<Box<Submitted>>,
+    /// What few jobs have. Apart, since options lie in each job that is wrapped in them, and in the
+    /// error that gives it back.
+    extras: Option<Box<Extras>>,
 }
 
-/// A submission, for observers.
-#[derive(Debug, Clone, Copy, Default)]
-struct Submitted {
-    /// When it was, if one asks.
-    at: Option<Instant>,
-    /// Whether the job is executed.
+/// The options that few jobs have.
+#[derive(Debug, Clone, Default)]
+struct Extras {
+    extensions: Extensions,
+    /// When the job was submitted, if an observer asks.
+    submitted: Option<Instant>,
+    /// Whether it is executed, where that concerns an observer.
     is_detached: bool,
 }
 
@@ -606,7 +606,7 @@ impl JobOptions {
     /// assert_eq!(options.extension::<String>(), None);
     /// ```
     pub fn extension<T: Any + Send + Sync>(&self) -> Option<&T> {
-        self.extensions.get()
+        self.extras.as_ref()?.extensions.get()
     }
 
     /// Has the job carry a value, which its context shows as [`JobContext::extension`], and its
@@ -628,7 +628,7 @@ impl JobOptions {
     /// ```
     #[must_use]
     pub fn with_extension<T: Any + Send + Sync>(mut self, value: T) -> Self {
-        self.extensions.insert(value, false);
+        self.extras_mut().extensions.insert(value, false);
         self
     }
 
@@ -659,7 +659,7 @@ impl JobOptions {
     /// ```
     #[must_use]
     pub fn with_inherited_extension<T: Any + Send + Sync>(mut self, value: T) -> Self {
-        self.extensions.insert(value, true);
+        self.extras_mut().extensions.insert(value, true);
         self
     }
 
@@ -670,10 +670,16 @@ impl JobOptions {
         token: Option<CancelToken>,
         extensions: Extensions,
     ) -> Self {
+        let extras = |extensions| {
+            Box::new(Extras {
+                extensions,
+                ..Extras::default()
+            })
+        };
         Self {
             deadline,
             token,
-            extensions,
+            extras: (!extensions.is_empty()).then(|| extras(extensions)),
             ..Self::default()
         }
     }
@@ -705,24 +711,31 @@ impl JobOptions {
     /// # Ok::<(), Box<dyn std::error::Error>>(())
     /// ```
     pub fn is_detached(&self) -> bool {
-        self.submission.as_ref().is_some_and(|it| it.is_detached)
+        self.extras
+            .as_ref()
+            .is_some_and(|extras| extras.is_detached)
+    }
+
+    fn extras_mut(&mut self) -> &mut Extras {
+        self.extras.get_or_insert_default()
     }
 
     /// Has an observer know that the job has no handle.
     pub(crate) fn note_detached(&mut self) {
-        self.submission.get_or_insert_default().is_detached = true;
+        self.extras_mut().is_detached = true;
     }
 
     /// Has the job carry the time of its submission.
     pub(crate) fn note_submitted(&mut self, at: Instant) {
-        self.submission.get_or_insert_default().at = Some(at);
+        self.extras_mut().submitted = Some(at);
     }
 
     /// What holds for a job that is submitted after `delay`: its timeout counts from then on, and
     /// so does what it waits, for observers.
     pub(crate) fn delayed_by(mut self, delay: Duration) -> Self {
         self.timeout = self.timeout.map(|timeout| timeout.saturating_add(delay));
-        if let Some(at) = self.submission.as_mut().and_then(|it| it.at.as_mut()) {
+        let extras = self.extras.as_mut();
+        if let Some(at) = extras.and_then(|extras| extras.submitted.as_mut()) {
             *at = at.checked_add(delay).unwrap_or(*at);
         }
         self
@@ -744,7 +757,10 @@ impl JobOptions {
             (Some(inner), Some(outer)) => Some(CancelToken::below(&[&inner, &outer])),
             (inner, outer) => inner.or(outer),
         };
-        both.extensions = self.extensions.around(std::mem::take(&mut both.extensions));
+        both.extras = match (both.extras.take(), self.extras) {
+            (Some(inner), Some(outer)) => Some(inner.within(*outer)),
+            (inner, outer) => inner.or(outer),
+        };
         both
     }
 
@@ -756,8 +772,7 @@ impl JobOptions {
             && self.timeout.is_none()
             && self.deadline.is_none()
             && self.token.is_none()
-            && self.extensions.is_empty()
-            && self.submission.is_none();
+            && self.extras.is_none();
         if is_plain { None } else { self.terms() }
     }
 
@@ -770,8 +785,15 @@ impl JobOptions {
             .and_then(|timeout| machine::now().checked_add(timeout));
         let deadline = [timed, self.deadline].into_iter().flatten().min();
         let is_ahead = self.deadline.is_none() && self.timeout.is_some_and(|it| it >= AHEAD);
-        let submitted = self.submission.and_then(|it| it.at);
-        let carried = Carried::new(self.extensions, submitted);
+        let carried = self.extras.map(|extras| {
+            let Extras {
+                extensions,
+                submitted,
+                ..
+            } = *extras;
+            Carried::new(extensions, submitted)
+        });
+        let carried = carried.unwrap_or_default();
         let is_empty =
             self.name.is_none() && deadline.is_none() && self.token.is_none() && carried.is_empty();
         // Such terms are never allocated.
@@ -784,6 +806,15 @@ impl JobOptions {
             watch: Watch::default(),
             alarm: Watch::default(),
         })
+    }
+}
+
+impl Extras {
+    /// These, with those of the options around.
+    #[cold]
+    fn within(mut self: Box<Self>, outer: Self) -> Box<Self> {
+        self.extensions = outer.extensions.around(self.extensions);
+        self
     }
 }
 
