@@ -15,9 +15,9 @@
 //! on every backend is here once.
 //!
 //! # Guarantees
-//! The rules of the contract, from `R101` on, each a test in `pool-conformance`. The first of
-//! them: an accepted job reaches exactly one outcome, whatever a backend, a job, a hook, a caller
-//! or a shutdown does.
+//! The rules of the contract, from `R101` on, each a test in `pool-conformance`. The first of them:
+//! an accepted job reaches exactly one outcome, whatever a backend, a job, a hook, a caller or a
+//! shutdown does.
 
 mod cell;
 mod job;

@@ -1,10 +1,10 @@
 //! A pool as a whole: how it is built, what it counts, and how it ends.
 //!
 //! # Parts
-//! To build one: `builder`, `config`, `engine`, `spawn_engine`, `hooks`, `capability`. Who hears of
-//! its jobs: `hooks`, `observer`. What all
-//! share: `lifecycle`, `ledger`, `timer`, `off_worker` (suspended futures). What it shows: `stats`,
-//! `report`. Its end: `shutdown`; or a swap: `hand_over`, `front`.
+//! To build one: `builder`, `config`, `engine`, `spawn_engine`, `hooks`, `shared_values`,
+//! `capability`. Who hears of its jobs: `hooks`, `observer`. What all share: `lifecycle`, `ledger`,
+//! `timer`, `off_worker` (suspended futures). What it shows: `stats`, `report`. Its end: `shutdown`;
+//! or a swap: `hand_over`, `front`.
 
 pub(crate) mod builder;
 pub(crate) mod by_life;
@@ -20,6 +20,7 @@ pub(crate) mod observer;
 pub(crate) mod off_worker;
 pub(crate) mod registry;
 pub(crate) mod report;
+pub(crate) mod shared_values;
 pub(crate) mod shutdown;
 pub(crate) mod spawn_engine;
 pub(crate) mod stats;

@@ -7,6 +7,7 @@
 
 mod endings;
 mod engine;
+mod inspection;
 mod intake;
 mod ledger;
 mod operating;
@@ -36,6 +37,7 @@ pub fn all() -> Vec<Faulty> {
         workers::all(),
         ledger::all(),
         endings::all(),
+        inspection::all(),
         operating::all(),
     ]
     .concat()

@@ -12,6 +12,7 @@ mod operating;
 mod outcomes;
 mod placement;
 mod results;
+mod sharing;
 mod shutdown;
 mod swapping;
 mod timers;
@@ -34,6 +35,7 @@ pub fn all<F: Fixture>() -> Vec<Rule> {
         futures::rules::<F>(),
         swapping::rules::<F>(),
         observing::rules::<F>(),
+        sharing::rules::<F>(),
         operating::rules::<F>(),
         timers::rules::<F>(),
     ]
@@ -116,6 +118,8 @@ macro_rules! for_each_rule {
             r1003_an_observer_sees_each_submission_and_adds_to_its_options
             r1004_an_observer_that_panics_changes_no_outcome
             r1005_a_job_carries_its_values_to_its_end_and_children_inherit
+            r1023_every_job_sees_the_values_that_the_pool_which_runs_it_shares
+            r1024_a_shared_value_is_dropped_once_when_the_pool_and_its_jobs_are_gone
             r1030_a_paused_pool_starts_no_queued_job_and_does_all_else
             r1031_after_a_pause_every_queued_job_runs
             r1032_a_pause_holds_up_neither_a_shutdown_nor_a_last_drop

@@ -131,6 +131,15 @@ impl<'a, C: Cancellation + ?Sized> View<'a, C> {
     fn inherited(&self, values: &Extensions) -> JobOptions {
         inherited(self.terms, self.cancellation, values.inherited())
     }
+
+    #[track_caller]
+    fn shared<T: Any + Send + Sync>(&self) -> &'a T {
+        self.life.shared.expect()
+    }
+
+    fn try_shared<T: Any + Send + Sync>(&self) -> Option<&'a T> {
+        self.life.shared.get()
+    }
 }
 
 /// What the children of a job inherit that has these options, and that this can cancel.
@@ -586,6 +595,56 @@ impl<'a> JobContext<'a> {
         lend(self.worker.state(), use_it)
     }
 
+    /// Returns the value of this type that the pool shares with its jobs: the one that was given to
+    /// the builder's [`share`](crate::backend::PoolBuilder::share) (`R1023`).
+    ///
+    /// It is the same for all jobs of the pool, on every backend and after each swap. A job sees
+    /// the values of the pool that runs it.
+    ///
+    /// # Panics
+    /// If the pool shares no value of this type: the message names the type, and the types that are
+    /// shared. [`try_shared`](Self::try_shared) does not panic.
+    ///
+    /// # Examples
+    /// ```
+    /// # use pool_core::backend::SpawnPool;
+    /// # let spawner = |run: Box<dyn FnOnce() + Send>| drop(std::thread::spawn(run));
+    /// # let builder = SpawnPool::builder().workers(1).queue_capacity(8).adopt(spawner);
+    /// use pool_core::{Interrupted, job_fn};
+    ///
+    /// struct Album(Vec<&'static str>);
+    ///
+    /// let pool = builder.share(Album(vec!["beach", "dunes"])).build()?;
+    /// let first = job_fn(|ctx| Ok::<_, Interrupted>(ctx.shared::<Album>().0[0]));
+    /// assert_eq!(pool.submit(first)?.join()?, "beach");
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
+    #[track_caller]
+    pub fn shared<T: Any + Send + Sync>(&self) -> &T {
+        self.view().shared()
+    }
+
+    /// Returns the value of this type that the pool shares with its jobs, if it shares one; see
+    /// [`shared`](Self::shared).
+    ///
+    /// # Examples
+    /// ```
+    /// # use pool_core::backend::SpawnPool;
+    /// # let spawner = |run: Box<dyn FnOnce() + Send>| drop(std::thread::spawn(run));
+    /// # let builder = SpawnPool::builder().workers(1).queue_capacity(8).adopt(spawner);
+    /// use pool_core::{Interrupted, job_fn};
+    ///
+    /// let pool = builder.share(7_u16).build()?;
+    /// let port = job_fn(|ctx| Ok::<_, Interrupted>(ctx.try_shared::<u16>().copied()));
+    /// assert_eq!(pool.submit(port)?.join()?, Some(7));
+    /// let wide = job_fn(|ctx| Ok::<_, Interrupted>(ctx.try_shared::<u32>().copied()));
+    /// assert_eq!(pool.submit(wide)?.join()?, None); // the type is the key
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
+    pub fn try_shared<T: Any + Send + Sync>(&self) -> Option<&T> {
+        self.view().try_shared()
+    }
+
     /// Returns the executor that runs this job, for children that are not to inherit, or that wait
     /// for room by another method.
     ///
@@ -1011,6 +1070,58 @@ impl AsyncContext {
     ) -> Result<R, StateError> {
         let worker = self.current_worker().ok_or(StateError::Missing)?;
         lend(worker.state(), use_it)
+    }
+
+    /// Returns the value of this type that the pool shares with its jobs; see
+    /// [`JobContext::shared`].
+    ///
+    /// The value may be kept across suspensions, and read on any thread that has this context. It
+    /// is there for as long as the context is, even after the pool.
+    ///
+    /// # Panics
+    /// If the pool shares no value of this type: the message names the type, and the types that are
+    /// shared. [`try_shared`](Self::try_shared) does not panic.
+    ///
+    /// # Examples
+    /// ```
+    /// # use pool_core::backend::SpawnPool;
+    /// # let spawner = |run: Box<dyn FnOnce() + Send>| drop(std::thread::spawn(run));
+    /// # let builder = SpawnPool::builder().workers(1).queue_capacity(8).adopt(spawner);
+    /// use pool_core::{Interrupted, async_job_fn};
+    ///
+    /// struct Album(Vec<&'static str>);
+    ///
+    /// let pool = builder.share(Album(vec!["beach", "dunes"])).build()?;
+    /// let first = async_job_fn(|ctx| async move {
+    ///     let album: &Album = ctx.shared();
+    ///     Ok::<_, Interrupted>(album.0[0])
+    /// });
+    /// assert_eq!(pool.submit_future(first)?.join()?, "beach");
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
+    #[track_caller]
+    pub fn shared<T: Any + Send + Sync>(&self) -> &T {
+        self.view().shared()
+    }
+
+    /// Returns the value of this type that the pool shares with its jobs, if it shares one; see
+    /// [`shared`](Self::shared).
+    ///
+    /// # Examples
+    /// ```
+    /// # use pool_core::backend::SpawnPool;
+    /// # let spawner = |run: Box<dyn FnOnce() + Send>| drop(std::thread::spawn(run));
+    /// # let pool = SpawnPool::builder().workers(1).queue_capacity(8).adopt(spawner).build()?;
+    /// use pool_core::{Interrupted, async_job_fn};
+    ///
+    /// let port = async_job_fn(|ctx| async move {
+    ///     Ok::<_, Interrupted>(ctx.try_shared::<u16>().copied())
+    /// });
+    /// assert_eq!(pool.submit_future(port)?.join()?, None); // nothing was shared
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
+    pub fn try_shared<T: Any + Send + Sync>(&self) -> Option<&T> {
+        self.view().try_shared()
     }
 
     fn view(&self) -> View<'_, dyn AsyncView> {

@@ -3,8 +3,9 @@
 //!
 //! These types are whole before and after an unwinding, whichever code panics. What they share
 //! changes in single atomic steps, or under locks whose holders run no user code; a value of the
-//! user's that they hold (an outcome, a job) is handed out whole or not at all. What is shown by
-//! reference is shared by threads anyway: the values that a job carries.
+//! user's that they hold (an outcome, a job) is handed out whole or not at all. Those that jobs are
+//! shown by reference (a worker's state, what a pool shares, what a job carries) are the user's to keep whole: jobs run
+//! contained, so a panic in one of them is no news to those.
 
 use std::panic::{RefUnwindSafe, UnwindSafe};
 

@@ -217,6 +217,47 @@ macro_rules! config_setters {
             self
         }
 
+        /// Shares a value with all jobs of the pool, which read it by
+        /// [`JobContext::shared`]($crate::JobContext::shared) or
+        /// [`AsyncContext::shared`]($crate::AsyncContext::shared), on every backend (`R1023`).
+        ///
+        /// For what jobs need and do not carry with them: a client, a cache, an album. There is one
+        /// value of each type; a second one of the same type takes the place of the first. A type
+        /// of your own for each value keeps two of one kind apart. An `Arc<T>` is found as an
+        /// `Arc<T>`, not as a `T`.
+        ///
+        /// The same values serve all backends of a pool that is swapped, and the pools that are
+        /// built from clones of this builder. A value is dropped once nobody can ask for it any
+        /// more: when the pool has ended, with its jobs and its last handle, and no clone of the
+        /// builder or of an [`AsyncContext`]($crate::AsyncContext) is left (`R1024`). That may be
+        /// on any thread. A panic in its `Drop` is contained. A value must not hold a handle of the
+        /// pool that it is shared by: the two would keep each other forever.
+        ///
+        /// What each worker should have for itself comes from
+        /// [`on_worker_start`](Self::on_worker_start).
+        ///
+        /// # Examples
+        ///
+        /// ```
+        /// # use pool_core::{Interrupted, job_fn};
+        /// # let spawner = |run: Box<dyn FnOnce() + Send>| drop(std::thread::spawn(run));
+        /// # let builder = pool_core::backend::SpawnPool::builder().adopt(spawner);
+        /// struct Album(Vec<&'static str>);
+        ///
+        /// let pool = builder.share(Album(vec!["beach", "dunes"])).build()?;
+        /// let count = job_fn(|ctx| Ok::<_, Interrupted>(ctx.shared::<Album>().0.len()));
+        /// assert_eq!(pool.submit(count)?.join()?, 2);
+        /// # Ok::<(), Box<dyn std::error::Error>>(())
+        /// ```
+        #[must_use]
+        pub fn share<T: ::std::any::Any + ::std::marker::Send + ::std::marker::Sync>(
+            mut self,
+            value: T,
+        ) -> Self {
+            self.config.share(value);
+            self
+        }
+
         /// Runs last on each worker whose start succeeded, with its index.
         ///
         /// No job is on the worker any more. A pool that ends is closed by then. One that was
@@ -380,7 +421,7 @@ macro_rules! config_setters {
 ///
 /// A builder comes from [`WorkerPool::builder`]. Each setter takes the builder and returns it, so
 /// calls are chained. Of two calls of one setter the later holds, except that descriptions of
-/// errors add up.
+/// errors add up, and so do shared values of different types.
 pub struct PoolBuilder<E: Engine> {
     config: PoolConfig,
     /// The caller's own engine; without one, the engine starts what it needs.

@@ -10,6 +10,7 @@ use std::thread;
 use crate::pool::front::FrontRef;
 use crate::pool::hooks::{Hooks, JobFailure};
 use crate::pool::observer::Observer;
+use crate::pool::shared_values::SharedValues;
 use crate::submit::error::BuildError;
 use crate::submit::room::Room;
 
@@ -33,8 +34,8 @@ pub const MIN_STACK: usize = 64 << 10;
 /// [`PoolBuilder`](crate::backend::PoolBuilder): as many workers as the system grants in parallel,
 /// [`DEFAULT_CAPACITY`], threads named `pool-worker-0` and on, and no hooks.
 ///
-/// A clone shares the hooks' closures with the original. Each pool that is built from one of the
-/// two runs them on its own workers.
+/// A clone shares the hooks' closures, and the values for jobs, with the original. Each pool that
+/// is built from one of the two runs the hooks on its own workers.
 ///
 /// # Examples
 ///
@@ -56,6 +57,8 @@ pub struct PoolConfig {
     pub(crate) thread_name: String,
     pub(crate) stack_size: Option<usize>,
     pub(crate) hooks: Hooks,
+    /// What the jobs share.
+    pub(crate) shared: SharedValues,
     /// The line of submitters that the pool is to share with another one; `None`: a line of its
     /// own.
     pub(crate) room: Option<Arc<Room>>,
@@ -73,6 +76,7 @@ impl Default for PoolConfig {
             thread_name: "pool-worker".to_owned(),
             stack_size: None,
             hooks: Hooks::default(),
+            shared: SharedValues::default(),
             room: None,
             front: None,
             is_paused: false,
@@ -397,6 +401,32 @@ impl PoolConfig {
         self.hooks.describe.push(Arc::new(describe));
     }
 
+    /// Shares a value with the jobs of the pool, in the place of one of the same type; see
+    /// [`PoolBuilder::share`](crate::backend::PoolBuilder::share).
+    ///
+    /// An engine of one's own passes the configuration to
+    /// [`Lifecycle::new`](crate::backend::Lifecycle::new), which has the values from it.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// use pool_core::backend::{PoolConfig, SpawnPool};
+    /// use pool_core::{Interrupted, job_fn};
+    ///
+    /// struct Album(&'static str);
+    ///
+    /// let mut config = PoolConfig::default();
+    /// config.share(Album("holidays"));
+    /// let spawner = |run: Box<dyn FnOnce() + Send>| drop(std::thread::spawn(run));
+    /// let pool = SpawnPool::builder().config(config).adopt(spawner).build()?;
+    /// let title = job_fn(|ctx| Ok::<_, Interrupted>(ctx.shared::<Album>().0));
+    /// assert_eq!(pool.submit(title)?.join()?, "holidays");
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
+    pub fn share<T: Any + Send + Sync>(&mut self, value: T) {
+        self.shared.insert(value);
+    }
+
     /// Has submitters wait in the line of another pool, whose jobs this one is going to take over:
     /// what a swap needs.
     ///
@@ -478,6 +508,7 @@ impl fmt::Debug for PoolConfig {
             .field("capacity", &self.capacity)
             .field("thread_name", &self.thread_name)
             .field("stack_size", &self.stack_size)
+            .field("shared", &self.shared)
             .finish_non_exhaustive()
     }
 }

@@ -63,6 +63,7 @@ use crate::pool::hooks::ContainedHooks;
 use crate::pool::ledger::Ledger;
 use crate::pool::off_worker::OffWorker;
 use crate::pool::registry::{self, PoolId};
+use crate::pool::shared_values::SharedValues;
 use crate::pool::stats::{Stats, Tally};
 use crate::pool::timer::Timer;
 use crate::submit::room::Room;
@@ -116,6 +117,8 @@ pub struct Lifecycle {
     pub(crate) timer: Timer,
     /// The user's hooks, contained.
     pub(crate) hooks: ContainedHooks,
+    /// What the jobs share.
+    pub(crate) shared: SharedValues,
     /// The engine and the front, by weak references.
     pub(crate) owners: Owners,
     /// The waits for quiet, and for the end.
@@ -180,6 +183,7 @@ impl Lifecycle {
             woken: WokenFutures::new(),
             timer: Timer::default(),
             hooks,
+            shared: config.shared.clone(),
             owners: Owners::new(config.front.clone()),
             quiescence: Quiescence::default(),
             excluded_waiters: ExcludedWaiters::default(),

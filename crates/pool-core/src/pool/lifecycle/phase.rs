@@ -24,8 +24,8 @@
 //! - A worker that is on the idle stack by then is resumed. One that comes to the stack later has
 //!   its lock after that thread, and looks once more after that: it sees that the pause is over.
 //! - A submitter that saw the pause has made a full fence between its push and that look, and
-//!   looked before the bit was cleared. Each of those workers makes a full fence after that, before its
-//!   last look; so that look sees the push.
+//!   looked before the bit was cleared. Each of those workers makes a full fence after that, before
+//!   its last look; so that look sees the push.
 //!
 //! # The end of all pauses
 //! A shutdown, and the drop of the last handle, must come to their end. They end the pause for
