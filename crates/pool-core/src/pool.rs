@@ -3,8 +3,8 @@
 //! # Parts
 //! To build one: `builder`, `config`, `engine`, `spawn_engine`, `hooks`, `shared_values`,
 //! `capability`. Who hears of its jobs: `hooks`, `observer`. What all share: `lifecycle`, `ledger`,
-//! `timer`, `off_worker` (suspended futures). What it shows: `stats`, `report`. Its end: `shutdown`;
-//! or a swap: `hand_over`, `front`.
+//! `timer`, `off_worker` (suspended futures). What it shows: `stats`, `running`, `snapshot`,
+//! `report`. Its end: `shutdown`; or a swap: `hand_over`, `front`.
 
 pub(crate) mod builder;
 pub(crate) mod by_life;
@@ -20,8 +20,10 @@ pub(crate) mod observer;
 pub(crate) mod off_worker;
 pub(crate) mod registry;
 pub(crate) mod report;
+pub(crate) mod running;
 pub(crate) mod shared_values;
 pub(crate) mod shutdown;
+pub(crate) mod snapshot;
 pub(crate) mod spawn_engine;
 pub(crate) mod stats;
 mod submit_methods;

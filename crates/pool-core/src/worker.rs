@@ -58,7 +58,6 @@ use std::time::Duration;
 use crossbeam_utils::CachePadded;
 
 use crate::job::id::JobId;
-use crate::job::outcome::Outcome;
 use crate::pool::engine::{Engine, Host, Inside, Within};
 use crate::pool::lifecycle::{Awaits, Lifecycle};
 use crate::queue::TaskQueue;
@@ -524,12 +523,6 @@ impl Worker {
             worker: self,
             is_listed,
         }
-    }
-
-    /// Records an outcome in the pool's books, in this seat's stripe.
-    #[inline]
-    pub(crate) fn record(&self, outcome: Outcome) {
-        self.0.status.stripe.record(outcome);
     }
 
     /// Returns whether jobs that are joined or awaited here may run here. Not on a thread that

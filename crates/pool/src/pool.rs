@@ -50,8 +50,8 @@ use pool_core::backend::{Lifecycle, PoolConfig, TaskRef};
 use pool_core::machine;
 use pool_core::swap::{self, Front, FrontRef, Published, Tally};
 use pool_core::{
-    BuildError, Capability, Executor, Pools, Refused, Room, Shutdown, ShutdownPolicy,
-    ShutdownReport, Stats, Task,
+    BuildError, Capability, Executor, ExecutorExt, Pools, Refused, Room, RunningJob, Shutdown,
+    ShutdownPolicy, ShutdownReport, Snapshot, Stats, Task,
 };
 
 use crate::adopted::AdoptedEngines;
@@ -378,6 +378,69 @@ impl Pool {
     /// ```
     pub fn stats(&self) -> Stats {
         Executor::stats(&*self.inner)
+    }
+
+    /// Returns the jobs that run now: which, on which worker, and for how long (`R1020`).
+    ///
+    /// Jobs on workers come first, worker by worker. Of a job and the one that it runs in place, as
+    /// a child that it joins, the outer one comes first. Then come futures that were suspended,
+    /// which have no worker, also while one polls them again. A pool that was swapped lists the
+    /// jobs of its older backends as well.
+    ///
+    /// A job that has ended is not listed, although a hook, a destructor or a waker of its may
+    /// still keep its worker: a [`snapshot`](Self::snapshot) shows those too. Each job that is
+    /// listed ran at some moment of the call. [`RunningJob::running_for`] says how exact the time
+    /// is.
+    ///
+    /// Waits for no job, and holds up no worker (`R1021`), so it may be called at any time, also
+    /// within a job or a hook. In a forked child the list is empty.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// use pool::{JobExt, Pool, infallible_fn};
+    /// use std::sync::mpsc;
+    ///
+    /// let pool = Pool::builder().workers(1).queue_capacity(8).build()?;
+    /// let (release, held) = mpsc::channel::<()>();
+    /// let (start, started) = mpsc::channel();
+    /// let job = infallible_fn(move || {
+    ///     let _gone = start.send(());
+    ///     held.recv()
+    /// });
+    /// let handle = pool.submit(job.named("invoice-17"))?;
+    /// started.recv()?;
+    /// let running = pool.running();
+    /// assert_eq!((running[0].id, running[0].worker), (handle.id(), Some(0)));
+    /// println!("{}", running[0]); // #1 `invoice-17` on worker 0, running for 8.4µs
+    ///
+    /// drop(release);
+    /// assert!(handle.join()?.is_err());
+    /// assert!(pool.running().is_empty());
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
+    pub fn running(&self) -> Vec<RunningJob> {
+        ExecutorExt::running(&*self.inner)
+    }
+
+    /// Returns what the pool does now, with a text for a log: its workers and what each runs, the
+    /// queue, the counts, and where the pool is in its life (`R1022`).
+    ///
+    /// Waits for no job, and holds up no worker (`R1021`), as [`running`](Self::running) does.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// use pool::{Pool, PoolPhase};
+    ///
+    /// let pool = Pool::builder().workers(1).queue_capacity(8).build()?;
+    /// let snapshot = pool.snapshot();
+    /// assert_eq!((snapshot.phase, snapshot.workers.len()), (PoolPhase::Open, 1));
+    /// println!("{snapshot}"); // pool on …, open: 0 of 1 workers have a job, 1 sleep; 0 queued …
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
+    pub fn snapshot(&self) -> Snapshot {
+        ExecutorExt::snapshot(&*self.inner)
     }
 
     /// The report in a forked child, which waits for nothing.

@@ -1,15 +1,27 @@
-//! Faults in what a pool shares with its jobs.
+//! Faults in what a pool shows, and in what it shares with its jobs.
 
 use std::sync::Arc;
 
-use pool_core::BuildError;
 use pool_core::backend::PoolConfig;
+use pool_core::{BuildError, Executor, Pools};
 
 use super::Faulty;
-use super::engine::{Flaw, FlawedEngine};
+use super::engine::{Flaw, FlawedEngine, Inner, nap};
 
 pub(super) fn all() -> Vec<Faulty> {
     vec![
+        Faulty::new(
+            "blind",
+            "shows nothing of the pools behind it",
+            &["R1020", "R1022"],
+            || Arc::new(Blind),
+        ),
+        Faulty::new(
+            "slow looker",
+            "shows its pools once nothing runs",
+            &["R1021"],
+            || Arc::new(SlowLooker),
+        ),
         Faulty::new(
             "forgetful",
             "starts from a configuration of its own, without the shared values",
@@ -23,6 +35,25 @@ pub(super) fn all() -> Vec<Faulty> {
             || Arc::new(Hoarder),
         ),
     ]
+}
+
+struct Blind;
+
+impl Flaw for Blind {
+    fn pools(&self, _pool: &Inner) -> Pools {
+        Pools::none()
+    }
+}
+
+struct SlowLooker;
+
+impl Flaw for SlowLooker {
+    fn pools(&self, pool: &Inner) -> Pools {
+        while pool.stats().running > 0 {
+            nap();
+        }
+        pool.pools()
+    }
 }
 
 struct Forgetful;

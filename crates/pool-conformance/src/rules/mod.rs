@@ -5,6 +5,7 @@ mod cancellation;
 mod execution;
 mod failures;
 mod futures;
+mod inspection;
 mod intake;
 mod ledger;
 mod observing;
@@ -35,6 +36,7 @@ pub fn all<F: Fixture>() -> Vec<Rule> {
         futures::rules::<F>(),
         swapping::rules::<F>(),
         observing::rules::<F>(),
+        inspection::rules::<F>(),
         sharing::rules::<F>(),
         operating::rules::<F>(),
         timers::rules::<F>(),
@@ -118,6 +120,9 @@ macro_rules! for_each_rule {
             r1003_an_observer_sees_each_submission_and_adds_to_its_options
             r1004_an_observer_that_panics_changes_no_outcome
             r1005_a_job_carries_its_values_to_its_end_and_children_inherit
+            r1020_what_runs_is_named_with_its_id_its_name_and_its_worker_and_no_job_that_is_over
+            r1021_a_look_at_what_runs_waits_for_no_job_and_holds_up_none
+            r1022_a_snapshot_shows_each_worker_the_queue_and_where_the_pool_is_in_its_life
             r1023_every_job_sees_the_values_that_the_pool_which_runs_it_shares
             r1024_a_shared_value_is_dropped_once_when_the_pool_and_its_jobs_are_gone
             r1030_a_paused_pool_starts_no_queued_job_and_does_all_else

@@ -333,8 +333,8 @@ impl<S: Source> AsyncCell<S> {
             // Before the note goes, so that a report that finds the frame knows that the job is in
             // its column.
             frame.is_on_record(outcome);
-            let life = worker.life();
-            life.off_worker.end(self.id, outcome, &life.ledger);
+            let off_worker = &worker.life().off_worker;
+            off_worker.end(self.id, || worker.record(outcome));
         } else {
             worker.record(outcome);
         }

@@ -17,11 +17,13 @@ use crate::pool::config::PoolConfig;
 use crate::pool::front::Front;
 use crate::pool::lifecycle::{Lifecycle, Submission, arrived};
 use crate::pool::report::ShutdownReport;
+use crate::pool::running::RunningJob;
 use crate::pool::shutdown::{Shutdown, ShutdownPolicy, drive_async, drive_blocking};
+use crate::pool::snapshot::Snapshot;
 use crate::pool::stats::{Stats, Tally};
 use crate::queue::TaskQueue;
 use crate::submit::error::{BuildError, Refused};
-use crate::submit::executor::{Executor, Pools, forward_executor};
+use crate::submit::executor::{Executor, ExecutorExt, Pools, forward_executor};
 use crate::submit::room::Room;
 use crate::sys::machine::{self, Point};
 use crate::task::{Task, TaskRef};
@@ -688,6 +690,73 @@ impl<E: Engine> WorkerPool<E> {
     /// ```
     pub fn stats(&self) -> Stats {
         Executor::stats(&self.0.0)
+    }
+
+    /// Returns the jobs that run now: which, on which worker, and for how long (`R1020`).
+    ///
+    /// Jobs on workers come first, worker by worker. Of a job and the one that it runs in place, as
+    /// a child that it joins, the outer one comes first. Then come futures that were suspended,
+    /// which have no worker, also while one polls them again. A pool that was swapped lists the
+    /// jobs of its older backends as well.
+    ///
+    /// A job that has ended is not listed, although a hook, a destructor or a waker of its may
+    /// still keep its worker: a [`snapshot`](Self::snapshot) shows those too. Each job that is
+    /// listed ran at some moment of the call. [`RunningJob::running_for`] says how exact the time
+    /// is.
+    ///
+    /// Waits for no job, and holds up no worker (`R1021`), so it may be called at any time, also
+    /// within a job or a hook. In a forked child the list is empty.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// # use pool_core::backend::SpawnPool;
+    /// # let spawner = |run: Box<dyn FnOnce() + Send>| drop(std::thread::spawn(run));
+    /// # let pool = SpawnPool::builder().workers(1).queue_capacity(8).adopt(spawner).build()?;
+    /// use pool_core::{JobExt, infallible_fn};
+    /// use std::sync::mpsc;
+    ///
+    /// let (release, held) = mpsc::channel::<()>();
+    /// let (start, started) = mpsc::channel();
+    /// let job = infallible_fn(move || {
+    ///     let _gone = start.send(());
+    ///     held.recv()
+    /// });
+    /// let handle = pool.submit(job.named("invoice-17"))?;
+    /// started.recv()?;
+    /// let running = pool.running();
+    /// assert_eq!((running[0].id, running[0].worker), (handle.id(), Some(0)));
+    /// println!("{}", running[0]); // #1 `invoice-17` on worker 0, running for 8.4µs
+    ///
+    /// drop(release);
+    /// assert!(handle.join()?.is_err());
+    /// assert!(pool.running().is_empty());
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
+    pub fn running(&self) -> Vec<RunningJob> {
+        ExecutorExt::running(&self.0.0)
+    }
+
+    /// Returns what the pool does now, with a text for a log: its workers and what each runs, the
+    /// queue, the counts, and where the pool is in its life (`R1022`).
+    ///
+    /// Waits for no job, and holds up no worker (`R1021`), as [`running`](Self::running) does.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// # use pool_core::backend::SpawnPool;
+    /// # let spawner = |run: Box<dyn FnOnce() + Send>| drop(std::thread::spawn(run));
+    /// # let pool = SpawnPool::builder().workers(1).queue_capacity(8).adopt(spawner).build()?;
+    /// use pool_core::PoolPhase;
+    ///
+    /// let snapshot = pool.snapshot();
+    /// assert_eq!((snapshot.phase, snapshot.workers.len()), (PoolPhase::Open, 1));
+    /// println!("{snapshot}"); // pool on …, open: 0 of 1 workers have a job, 1 sleep; 0 queued …
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
+    pub fn snapshot(&self) -> Snapshot {
+        ExecutorExt::snapshot(&self.0.0)
     }
 
     #[inline]

@@ -149,6 +149,11 @@ impl ContainedHooks {
         }
     }
 
+    /// Returns whether anybody hears of the ends of jobs.
+    pub(crate) fn hears_ends(&self) -> bool {
+        self.hears_failures() || self.observers.is_some()
+    }
+
     /// Runs `on_failure` for a job that never ran, or was dropped half way.
     pub(crate) fn observe_unfinished(&self, outcome: Outcome, id: JobId, name: Option<&str>) {
         self.observe(&JobFailure {
@@ -170,7 +175,7 @@ impl ContainedHooks {
         resolution: &Resolution<T, E>,
         own_text: fn(&E) -> Option<String>,
     ) {
-        if self.hooks.failure.is_none() && self.observers.is_none() {
+        if !self.hears_ends() {
             return;
         }
         let text = match resolution {

@@ -136,11 +136,28 @@ impl WorkerStripe {
         self.writing().count(|stripe| &stripe.over);
     }
 
+    /// Returns how many outcomes are counted here: at least those that were before the call.
+    pub(crate) fn recorded(&self) -> u64 {
+        let outcomes = self.0.columns[..UNSTARTED].iter();
+        // ORDERING: Acquire pairs with the Release of each count.
+        let counts = outcomes.map(|count| count.load(Ordering::Acquire));
+        counts.sum()
+    }
+
+    /// Returns how many jobs are counted as over here. What is read before it stays before it, as
+    /// far as that is read with Acquire too.
+    pub(crate) fn ended(&self) -> u64 {
+        // ORDERING: Acquire pairs with the Release of the count: a job that is in it has left its
+        // frame for this reader.
+        self.0.over.load(Ordering::Acquire)
+    }
+
     #[inline]
     fn writing(&self) -> Writing<'_> {
         Writing {
             stripe: &self.0,
-            is_alone: true,
+            // In one step for loom, which takes a thread's own load for the last access.
+            is_alone: cfg!(not(pool_loom)),
         }
     }
 }

@@ -3,6 +3,7 @@
 
 use std::collections::HashMap;
 use std::hash::{BuildHasherDefault, Hasher};
+use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::task::Waker;
 use std::time::Duration;
@@ -10,10 +11,9 @@ use std::time::Duration;
 use crossbeam_utils::CachePadded;
 
 use crate::job::id::JobId;
-use crate::job::outcome::{Outcome, wake_contained};
-use crate::pool::ledger::Ledger;
-use crate::pool::report::RunningJob;
-use crate::sys::sync::{Guard, LockExt, Mutex};
+use crate::job::outcome::wake_contained;
+use crate::pool::running::RunningJob;
+use crate::sys::sync::{AtomicU64, Guard, LockExt, Mutex};
 
 /// Stripes of the notes: a future that suspends seldom meets another one there.
 pub(crate) const STRIPES: usize = if cfg!(pool_loom) { 1 } else { 16 };
@@ -27,6 +27,8 @@ pub(crate) struct OffWorker {
     stripes: [CachePadded<Stripe>; STRIPES],
     /// For each place, the runtime's task that hosts futures there.
     hosts: Box<[Mutex<Option<Waker>>]>,
+    /// How many jobs have gone back from a note to a frame.
+    returns: AtomicU64,
 }
 
 /// The notes of some jobs, and how many there are, for a reader without the lock.
@@ -40,7 +42,8 @@ type Notes = HashMap<JobId, Note, BuildHasherDefault<IdHasher>>;
 
 /// What a report says of a job, and what wakes it.
 struct Note {
-    name: Option<Box<str>>,
+    /// Shared, so that a copy under the lock is a count.
+    name: Option<Arc<str>>,
     /// When it started, in nanoseconds of the pool's age.
     since: u64,
     /// Has it polled once more, as its pool is cancelled.
@@ -52,6 +55,7 @@ impl OffWorker {
         Self {
             stripes: std::array::from_fn(|_| CachePadded::default()),
             hosts: (0..workers).map(|_| Mutex::default()).collect(),
+            returns: AtomicU64::new(0),
         }
     }
 
@@ -69,14 +73,23 @@ impl OffWorker {
         stripe.count.store(notes.len(), Ordering::Relaxed);
     }
 
-    /// A job has ended: records it and strikes it out, as one step for a reader of both.
-    pub(crate) fn end(&self, id: JobId, outcome: Outcome, ledger: &Ledger) {
-        self.strike(id, || ledger.record(outcome, None));
+    /// A job has ended: `record`s it and strikes it out, as one step for a reader of both. It is
+    /// recorded in the stripe in which it will be counted as over.
+    pub(crate) fn end(&self, id: JobId, record: impl FnOnce()) {
+        self.strike(id, record);
     }
 
     /// A job is in a worker's frame again.
     pub(crate) fn return_to_frame(&self, id: JobId) {
+        // ORDERING: Release, before the note goes: a reader that misses the note sees the count.
+        self.returns.fetch_add(1, Ordering::Release);
         self.strike(id, || {});
+    }
+
+    /// Returns how many jobs have returned to a frame. If that is the same after a reader has read
+    /// the frames and then the notes, it has missed none that went from a note to a frame.
+    pub(crate) fn returns(&self) -> u64 {
+        self.returns.load(Ordering::Acquire)
     }
 
     /// Strikes a job out, and records its end in the same step for the one that reads both.
@@ -135,6 +148,21 @@ impl OffWorker {
         Frozen(stripes.map(|it| it.notes.lock_unpoisoned()).collect())
     }
 
+    /// Returns the jobs that are noted, of each stripe at a moment of its own. It is `now`, in
+    /// nanoseconds of the pool's age.
+    pub(crate) fn jobs(&self, now: u64) -> Vec<RunningJob> {
+        let mut copies = Vec::new();
+        for stripe in &self.stripes {
+            let count = stripe.count.load(Ordering::Relaxed);
+            copies.reserve(count);
+            let notes = stripe.notes.lock_unpoisoned();
+            let notes = notes.iter();
+            copies.extend(notes.map(|(&id, note)| (id, note.name.clone(), note.since)));
+        }
+        let job = |(id, name, since)| suspended(id, name, since, now);
+        copies.into_iter().map(job).collect()
+    }
+
     /// Where a job is noted.
     fn stripe(&self, id: JobId) -> &Stripe {
         // Ids of one submitter are neighbours, so neighbours lie in different stripes.
@@ -155,13 +183,19 @@ impl Frozen<'_> {
             if jobs[..listed].iter().any(|job| job.id == id) {
                 continue;
             }
-            jobs.push(RunningJob {
-                id,
-                name: note.name.clone(),
-                worker: None,
-                running_for: Duration::from_nanos(now.saturating_sub(note.since)),
-            });
+            jobs.push(suspended(id, note.name.clone(), note.since, now));
         }
+    }
+}
+
+/// A job on no worker, that runs since `since`.
+fn suspended(id: JobId, name: Option<Arc<str>>, since: u64, now: u64) -> RunningJob {
+    RunningJob {
+        id,
+        name: name.map(|name| Box::from(&*name)),
+        worker: None,
+        running_for: Duration::from_nanos(now.saturating_sub(since)),
+        is_ending: false,
     }
 }
 

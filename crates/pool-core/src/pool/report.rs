@@ -7,53 +7,10 @@ use std::sync::{Arc, OnceLock};
 use std::time::Duration;
 
 use crate::job::id::JobId;
+use crate::pool::running::RunningJob;
 use crate::pool::stats::{Stats, Tally};
 use crate::sys::sync::{LockExt, Mutex};
 use crate::task::Task;
-
-/// A job that had started and was not over when the report was made.
-///
-/// # Examples
-///
-/// ```
-/// # use pool_core::backend::SpawnPool;
-/// # let spawner = |run: Box<dyn FnOnce() + Send>| drop(std::thread::spawn(run));
-/// # let pool = SpawnPool::builder().workers(1).queue_capacity(8).adopt(spawner).build()?;
-/// let report = pool.shutdown(std::time::Duration::from_secs(30));
-/// for job in report.still_running() {
-///     eprintln!("{job}"); // its id, its name, its worker, and for how long it has run
-/// }
-/// assert!(report.still_running().is_empty());
-/// # Ok::<(), Box<dyn std::error::Error>>(())
-/// ```
-#[derive(Debug, Clone, PartialEq, Eq)]
-#[non_exhaustive]
-pub struct RunningJob {
-    /// The job.
-    pub id: JobId,
-    /// Its name, if it has one.
-    pub name: Option<Box<str>>,
-    /// The worker whose place it has; `None` for a future that sleeps and gave its place up, or a
-    /// job that another pool's worker runs.
-    pub worker: Option<usize>,
-    /// For how long. Among many short jobs the start is noted once for up to 64 of them, so this
-    /// may be a little long.
-    pub running_for: Duration,
-}
-
-impl fmt::Display for RunningJob {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "{}", self.id)?;
-        if let Some(name) = &self.name {
-            write!(f, " `{name}`")?;
-        }
-        match self.worker {
-            Some(worker) => write!(f, " on worker {worker}")?,
-            None => write!(f, " on no worker")?,
-        }
-        write!(f, ", running for {:.1?}", self.running_for)
-    }
-}
 
 /// A job that was accepted, and had not started when the shutdown took the queue out.
 ///
@@ -747,8 +704,8 @@ impl Termination for ShutdownReport {
 /// Jobs of one kind that a report's text names, at most.
 const MAX_NAMED: usize = 64;
 
-/// A line for each job, up to a number, and how many more there are.
-fn write_jobs(
+/// Writes a line for each job, up to a number, and how many more there are.
+pub(crate) fn write_jobs(
     f: &mut fmt::Formatter<'_>,
     what: &str,
     jobs: impl ExactSizeIterator<Item: fmt::Display>,

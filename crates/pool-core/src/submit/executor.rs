@@ -17,6 +17,8 @@ use crate::job::job_fn::{InfallibleFn, infallible_fn};
 use crate::job::{AsyncJob, Job};
 use crate::pool::capability::Capability;
 use crate::pool::lifecycle::{Awaits, Lifecycle, leaving_out};
+use crate::pool::running::{RunningJob, running};
+use crate::pool::snapshot::Snapshot;
 use crate::pool::stats::Stats;
 use crate::submit::delayed;
 use crate::submit::error::{Refused, SubmitAllError, SubmitError};
@@ -1609,6 +1611,75 @@ pub trait ExecutorExt: Executor {
     /// ```
     fn wait_idle_async(&self) -> impl Future<Output = ()> + Send {
         async move { helping(pin!(idle(self)), || Worker::current_of(self), Awaits::Quiet).await }
+    }
+
+    /// Returns the jobs that run now: which, on which worker, and for how long (`R1020`).
+    ///
+    /// Jobs on workers come first, worker by worker. Of a job and the one that it runs in place, as
+    /// a child that it joins, the outer one comes first. Then come futures that were suspended,
+    /// which have no worker, also while one polls them again. A pool that was swapped lists the
+    /// jobs of its older backends as well.
+    ///
+    /// A job that has ended is not listed, although a hook, a destructor or a waker of its may
+    /// still keep its worker: a [`snapshot`](Self::snapshot) shows those too. Each job that is
+    /// listed ran at some moment of the call. [`RunningJob::running_for`] says how exact the time
+    /// is.
+    ///
+    /// Waits for no job, and holds up no worker (`R1021`), so it may be called at any time, also
+    /// within a job or a hook. In a forked child the list is empty.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// # use pool_core::backend::SpawnPool;
+    /// # let spawner = |run: Box<dyn FnOnce() + Send>| drop(std::thread::spawn(run));
+    /// # let pool = SpawnPool::builder().workers(1).queue_capacity(8).adopt(spawner).build()?;
+    /// # let executor: &dyn pool_core::Executor = &pool;
+    /// use pool_core::{ExecutorExt, JobExt, infallible_fn};
+    /// use std::sync::mpsc;
+    ///
+    /// let (release, held) = mpsc::channel::<()>();
+    /// let (start, started) = mpsc::channel();
+    /// let job = infallible_fn(move || {
+    ///     let _gone = start.send(());
+    ///     held.recv()
+    /// });
+    /// let handle = executor.submit(job.named("invoice-17"))?;
+    /// started.recv()?;
+    /// let running = executor.running();
+    /// assert_eq!((running[0].id, running[0].worker), (handle.id(), Some(0)));
+    /// println!("{}", running[0]); // #1 `invoice-17` on worker 0, running for 8.4µs
+    ///
+    /// drop(release);
+    /// assert!(handle.join()?.is_err());
+    /// assert!(executor.running().is_empty());
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
+    fn running(&self) -> Vec<RunningJob> {
+        running(self.pools().lives())
+    }
+
+    /// Returns what the pool does now, with a text for a log: its workers and what each runs, the
+    /// queue, the counts, and where the pool is in its life (`R1022`).
+    ///
+    /// Waits for no job, and holds up no worker (`R1021`), as [`running`](Self::running) does.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// # use pool_core::backend::SpawnPool;
+    /// # let spawner = |run: Box<dyn FnOnce() + Send>| drop(std::thread::spawn(run));
+    /// # let pool = SpawnPool::builder().workers(1).queue_capacity(8).adopt(spawner).build()?;
+    /// # let executor: &dyn pool_core::Executor = &pool;
+    /// use pool_core::{ExecutorExt, PoolPhase};
+    ///
+    /// let snapshot = executor.snapshot();
+    /// assert_eq!((snapshot.phase, snapshot.workers.len()), (PoolPhase::Open, 1));
+    /// println!("{snapshot}"); // pool on …, open: 0 of 1 workers have a job, 1 sleep; 0 queued …
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
+    fn snapshot(&self) -> Snapshot {
+        Snapshot::of(self)
     }
 }
 

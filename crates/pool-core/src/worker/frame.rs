@@ -2,7 +2,8 @@
 //!
 //! While a frame stands, reports and stats count the job as running here. It is dropped after
 //! everything of the job has returned: its code, the hook, the drops of what nobody takes, and the
-//! handle's waker. A future has a frame during its first poll, and again while its end runs.
+//! handle's waker. A future has a frame during its first poll, and again while its end runs. So the
+//! end of a job is recorded, and told, within its frame.
 
 use super::Worker;
 use crate::job::outcome::Outcome;
@@ -40,5 +41,13 @@ impl Drop for Frame<'_> {
     #[inline(always)]
     fn drop(&mut self) {
         self.worker.0.status.end(self.is_listed);
+    }
+}
+
+impl Worker {
+    /// Records an outcome in the pool's books, in this seat's stripe.
+    #[inline]
+    pub(crate) fn record(&self, outcome: Outcome) {
+        self.0.status.stripe.record(outcome);
     }
 }

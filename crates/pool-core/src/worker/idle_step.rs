@@ -114,6 +114,7 @@ impl Worker {
     /// Learns from a sleep that is over, and begins to measure how long jobs last.
     pub(super) fn begin_pace(&self) {
         let now = machine::now();
+        self.0.clock.forget();
         self.0.search.has_slept(now);
         self.0.pace.begin(now, self.0.tick.get());
     }
@@ -169,6 +170,7 @@ impl Worker {
                     life.notify();
                 } else {
                     machine::sleep(A_NAP);
+                    self.0.clock.forget();
                 }
                 return Rest::Search;
             }

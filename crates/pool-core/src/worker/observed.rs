@@ -78,10 +78,11 @@ impl Worker {
         resolution: &Resolution<T, E>,
         own_text: fn(&E) -> Option<String>,
     ) {
-        if resolution.is_err() || self.observers().is_some() {
+        let hooks = &self.life().hooks;
+        if (resolution.is_err() || self.observers().is_some()) && hooks.hears_ends() {
             frame.is_on_record(outcome_of(resolution));
             let job = self.observed(id, terms, kind());
-            self.life().hooks.tell_end(&job, resolution, own_text);
+            hooks.tell_end(&job, resolution, own_text);
         }
     }
 }

@@ -14,7 +14,8 @@ const BUSY_NANOS: u64 = 100_000;
 ///
 /// A reading serves the next jobs for as long as the last batch of them was short in sum, and at
 /// most 64 of them. So a job's start is never noted too late, and too early by at most what the
-/// jobs since the last reading took.
+/// jobs since the last reading took, and the looks between them. A worker that has slept reads
+/// anew.
 #[derive(Default)]
 pub(crate) struct SampledClock {
     /// What the clock said last, in nanoseconds of the pool's age.
@@ -30,6 +31,11 @@ impl SampledClock {
     /// Returns the start of the job that was begun last.
     pub(crate) fn last_reading(&self) -> u64 {
         self.reading.get()
+    }
+
+    /// The worker has slept: the next job reads the clock.
+    pub(super) fn forget(&self) {
+        self.jobs_left.set(0);
     }
 
     /// Returns the start of a job that begins now: the last reading, if that may serve one more,

@@ -237,6 +237,12 @@ impl Sleep {
         sleeping(self.word.load(Ordering::Relaxed)) != 0
     }
 
+    /// Returns how many workers sleep. Out of date at once.
+    pub(crate) fn asleep(&self) -> usize {
+        // As many as slots, which are counted in a `usize`.
+        sleeping(self.word.load(Ordering::Relaxed)) as usize
+    }
+
     /// Returns whether others search next to the caller, which is counted as searching. Out of date
     /// at once.
     #[inline]

@@ -101,6 +101,7 @@ impl Worker {
     /// Sleeps until the thread is woken: for its slot, or for a call in its mailbox.
     pub(crate) fn park(&self) {
         self.0.status.park();
+        self.0.clock.forget();
     }
 
     /// Marks this worker as one that polls futures for a runtime, and runs no closure; at a seat

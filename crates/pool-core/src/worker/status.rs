@@ -66,9 +66,41 @@ pub(crate) struct FrameNote {
     pub(crate) name: Option<Box<str>>,
     /// When the job started, in nanoseconds of the pool's age.
     pub(crate) since: u64,
+    /// At which level of the stack it is, from 0.
+    level: usize,
     /// Its end is on record in this column; what runs still is user code that it left: a hook, a
     /// waker, a drop.
     pub(crate) record: Option<Column>,
+    /// Whether its end is known to be on record. One without a column is found by the counts
+    /// (`pool/running.rs`).
+    pub(crate) is_ending: bool,
+}
+
+impl FrameNote {
+    fn new(id: JobId, name: Option<Box<str>>, since: u64, level: usize) -> Self {
+        Self {
+            id,
+            name,
+            since,
+            level,
+            record: None,
+            is_ending: false,
+        }
+    }
+
+    /// Notes the column in which the job's end is on record, if it is in one.
+    fn with_record(mut self, record: Option<Column>) -> Self {
+        self.record = record;
+        self.is_ending = record.is_some();
+        self
+    }
+
+    /// Whether the job's end is noted, and counted in the seat's stripe of the books. A job that
+    /// was given up is counted elsewhere.
+    pub(crate) fn is_counted(&self) -> bool {
+        self.record
+            .is_some_and(|column| column != Column::UNSTARTED)
+    }
 }
 
 impl Status {
@@ -113,7 +145,7 @@ impl Status {
                 false
             }
             _ => {
-                self.list(id, name, since);
+                self.list(id, name, since, level);
                 true
             }
         }
@@ -121,14 +153,9 @@ impl Status {
 
     /// Notes a job in the list: it has a name, or its level is beyond the plain ones.
     #[cold]
-    fn list(&self, id: JobId, name: Option<&str>, since: u64) {
-        let name = name.map(Into::into);
-        self.listed.lock_unpoisoned().push(FrameNote {
-            id,
-            name,
-            since,
-            record: None,
-        });
+    fn list(&self, id: JobId, name: Option<&str>, since: u64, level: usize) {
+        let frame = FrameNote::new(id, name.map(Into::into), since, level);
+        self.listed.lock_unpoisoned().push(frame);
     }
 
     /// Notes that the end of the job begun last is on record in this column.
@@ -137,6 +164,7 @@ impl Status {
         if is_listed {
             if let Some(frame) = self.listed.lock_unpoisoned().last_mut() {
                 frame.record = Some(column);
+                frame.is_ending = true;
             }
             return;
         }
@@ -175,21 +203,30 @@ impl Status {
         self.depth.load(Ordering::Relaxed)
     }
 
-    /// Returns copies of the frames, for a report: the plain ones first, then the listed ones.
+    /// Returns copies of the frames, the outermost first.
     pub(crate) fn frames(&self) -> Vec<FrameNote> {
-        let plain = self.plain.iter().filter_map(|frame| {
+        let plain = self.plain.iter().enumerate().filter_map(|(level, frame)| {
             // ORDERING: see `begin`.
             let number = frame.id.load(Ordering::Acquire);
-            Some(FrameNote {
-                id: JobId::from_u64(number & ID)?,
-                name: None,
-                since: frame.since.load(Ordering::Relaxed),
-                record: Column::from_number(number >> RECORD_SHIFT),
-            })
+            let id = JobId::from_u64(number & ID)?;
+            let since = frame.since.load(Ordering::Relaxed);
+            let note = FrameNote::new(id, None, since, level);
+            Some(note.with_record(Column::from_number(number >> RECORD_SHIFT)))
         });
-        plain
-            .chain(self.listed.lock_unpoisoned().iter().cloned())
-            .collect()
+        let mut frames: Vec<FrameNote> = plain.collect();
+        frames.extend(self.listed.lock_unpoisoned().iter().cloned());
+        frames.sort_by_key(|frame| frame.level);
+        frames
+    }
+
+    /// Returns how many jobs have their end on record in the seat's stripe.
+    pub(crate) fn recorded(&self) -> u64 {
+        self.stripe.recorded()
+    }
+
+    /// Returns how many of those are over, so that nothing is left of them.
+    pub(crate) fn over(&self) -> u64 {
+        self.stripe.ended()
     }
 
     /// Lets the seat's worker be resumed on this thread.

@@ -9,7 +9,7 @@ use std::task::{Context, Poll, Waker};
 use std::thread;
 use std::time::Duration;
 
-use pool::{Backend, BuildError, Executor, JobContext, JobError, Pool, SubmitError};
+use pool::{Backend, BuildError, Executor, JobContext, JobError, Pool, PoolPhase, SubmitError};
 
 use crate::child::each_backend_in_a_child;
 use crate::on::{LIMIT, builder, ended, ends_clean, hold, nothing, on, value};
@@ -58,6 +58,10 @@ fn every_way_in_is_refused(pool: &Pool) {
 /// What a child does with a pool that it inherits. Each call returns.
 fn ends_in_the_child(pool: Pool) {
     every_way_in_is_refused(&pool);
+    assert!(pool.running().is_empty(), "nothing runs here");
+    let snapshot = pool.snapshot();
+    assert_eq!(snapshot.phase, PoolPhase::Forked, "{snapshot}");
+    assert!(snapshot.workers.is_empty(), "{snapshot}");
     pool.wait_idle();
     pool.close();
     let report = pool.shutdown(LIMIT);

@@ -315,8 +315,9 @@ impl<S: Source> Polled for AsyncCell<S> {
         self.poll_state.finish();
         self.unwatch(life);
         self.note_if_cut_short(life, Outcome::Cancelled);
-        life.off_worker
-            .end(self.id, Outcome::Cancelled, &life.ledger);
+        life.off_worker.end(self.id, || {
+            life.ledger.record(Outcome::Cancelled, None);
+        });
         let pool = self.links.lock_unpoisoned().pool.take();
         let ended = self.state.end(Outcome::Cancelled);
         // What it waits for is dropped with it, which comes later.

@@ -1,12 +1,10 @@
 //! What the statistics and the report of a pool are read off: its ledger, its roster, and the jobs
 //! off their worker.
 
-use std::time::Duration;
-
 use super::Lifecycle;
 use crate::pool::ledger::Column;
 use crate::pool::off_worker::Frozen;
-use crate::pool::report::RunningJob;
+use crate::pool::running::RunningJob;
 use crate::pool::stats::{Stats, Tally};
 use crate::sys::machine;
 
@@ -91,12 +89,7 @@ fn running_jobs(life: &Lifecycle, off_worker: &Frozen<'_>) -> (Vec<RunningJob>, 
     for (worker, status) in life.roster.statuses.iter().enumerate() {
         for frame in status.frames() {
             on_record.extend(frame.record);
-            jobs.push(RunningJob {
-                id: frame.id,
-                name: frame.name,
-                worker: Some(worker),
-                running_for: Duration::from_nanos(now.saturating_sub(frame.since)),
-            });
+            jobs.push(RunningJob::in_frame(frame, worker, now));
         }
     }
     off_worker.append_to(&mut jobs, now);

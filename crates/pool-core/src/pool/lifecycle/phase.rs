@@ -32,14 +32,34 @@
 //! good: one step, in this byte, decides whether a pause came before it, and is ended, or comes too
 //! late. The pool of a forked child runs nothing, paused or not.
 
+use std::fmt;
+
 use crate::sys::asymmetric_fence::heavy;
 use crate::sys::machine::{self, Point};
 use crate::sys::sync::{AtomicU8, Ordering};
 
-/// Where a pool is in its life.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+/// Where a pool is in its life. It only moves forward, in the order of the variants.
+///
+/// Its text is one word for a log: `open`, `draining`, `cancelling`, `stopped`, `forked`.
+///
+/// # Examples
+///
+/// ```
+/// use pool_core::{ExecutorExt, PoolPhase};
+///
+/// # use pool_core::backend::SpawnPool;
+/// # let spawner = |run: Box<dyn FnOnce() + Send>| drop(std::thread::spawn(run));
+/// # let pool = SpawnPool::builder().workers(1).queue_capacity(8).adopt(spawner).build()?;
+/// assert_eq!(pool.snapshot().phase, PoolPhase::Open);
+/// let held = pool.spawn(|| 42)?;
+/// pool.close();
+/// assert!(pool.snapshot().phase >= PoolPhase::Draining);
+/// # Ok::<(), Box<dyn std::error::Error>>(())
+/// ```
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+#[non_exhaustive]
 #[repr(u8)]
-pub(crate) enum Phase {
+pub enum Phase {
     /// Takes jobs in.
     Open = 0b0000,
     /// Takes none in, and runs what it has.
@@ -64,6 +84,18 @@ const PAUSED: u8 = 1 << 4;
 /// The pool cannot be paused any more.
 const UNPAUSABLE: u8 = 1 << 5;
 
+impl fmt::Display for Phase {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.pad(match self {
+            Self::Open => "open",
+            Self::Draining => "draining",
+            Self::Cancelling => "cancelling",
+            Self::Stopped => "stopped",
+            Self::Forked => "forked",
+        })
+    }
+}
+
 /// The phase of a pool, which any thread may read or move forward, and its pause.
 pub(crate) struct AtomicPhase {
     /// The bits of a [`Phase`], which are only set, and those of the pause.
@@ -86,7 +118,8 @@ impl AtomicPhase {
     }
 
     /// The phase as it is now; it may be a later one at once.
-    pub(super) fn load(&self) -> Phase {
+    #[inline]
+    pub(crate) fn load(&self) -> Phase {
         // ORDERING: SeqCst, see the head of `intake`.
         match self.bits.load(Ordering::SeqCst) & Phase::Forked as u8 {
             0b0000 => Phase::Open,

@@ -178,8 +178,8 @@ fn who_waits_for_quiet_is_told() {
         let finisher = {
             let life = StdArc::clone(&life);
             thread::spawn(move || {
-                life.off_worker
-                    .end(JobId::next(), Outcome::Completed, &life.ledger);
+                let record = || life.ledger.record(Outcome::Completed, None);
+                life.off_worker.end(JobId::next(), record);
                 life.entry_over();
             })
         };

@@ -1,14 +1,18 @@
-//! Models of the report of a pool's end.
+//! Models of the report of a pool's end, and of a look at what runs.
 
 use std::pin::pin;
 use std::sync::Arc as StdArc;
 
+use loom::sync::atomic::{AtomicBool, Ordering};
 use loom::sync::{Arc, Mutex};
 use loom::thread;
 
 use super::lifecycles::wait;
 use super::{life, model, nothing};
+use crate::job::id::JobId;
+use crate::job::outcome::Outcome;
 use crate::pool::lifecycle::{Lifecycle, Submission, TakenOut};
+use crate::pool::running::running;
 use crate::pool::shutdown::settled;
 use crate::sys::sync::LockExt;
 use crate::task::Task;
@@ -87,6 +91,57 @@ fn a_wake_that_races_the_loss_of_the_last_worker_is_not_left() {
         life.woken.requeue(nothing(), &life);
         lost.join().unwrap();
         assert!(!life.woken.may_come(), "it is left behind");
+    });
+}
+
+/// A thread that has seen a job's end looks while the job's frame still stands, and as it goes: the
+/// job is not among those that run.
+#[test]
+fn who_has_seen_a_job_end_does_not_find_it_running() {
+    model(|| {
+        let life = life();
+        let has_ended = Arc::new(AtomicBool::new(false));
+        let status = StdArc::clone(&life.roster.statuses[0]);
+        // Named, so that its frame is one that loom knows: it is behind a lock.
+        let is_listed = status.begin(JobId::next(), Some("named"), 0);
+        let reader = {
+            let (life, has_ended) = (StdArc::clone(&life), Arc::clone(&has_ended));
+            thread::spawn(move || {
+                if has_ended.load(Ordering::Acquire) {
+                    let running = running(&[life]);
+                    assert!(running.is_empty(), "over: {running:?}");
+                }
+            })
+        };
+        life.ledger.record(Outcome::Completed, Some(0));
+        has_ended.store(true, Ordering::Release);
+        // Its handle resolves while its frame still stands.
+        status.end(is_listed);
+        life.ledger.over(Some(0));
+        reader.join().unwrap();
+    });
+}
+
+/// A hosted future gets a slot again while somebody looks: it is found, in its note or in its
+/// frame.
+#[test]
+fn a_future_that_returns_to_a_frame_is_seen_in_each_look() {
+    model(|| {
+        let life = life();
+        let id = JobId::next();
+        life.off_worker.note(id, None, 0, None);
+        let reader = {
+            let life = StdArc::clone(&life);
+            thread::spawn(move || {
+                let running = running(&[life]);
+                assert_eq!(running.len(), 1, "{running:?}");
+            })
+        };
+        let status = &life.roster.statuses[0];
+        let is_listed = status.begin(id, Some("named"), 0);
+        life.off_worker.return_to_frame(id);
+        reader.join().unwrap();
+        status.end(is_listed);
     });
 }
 

@@ -303,7 +303,8 @@ impl<'e, E: Engine> Host<'e, E> {
     /// recorded.
     pub(super) fn end_away(&mut self, job: &Arc<dyn Polled>, outcome: Outcome) {
         let life = self.life();
-        life.off_worker.end(job.id(), outcome, &life.ledger);
+        let record = || life.ledger.record(outcome, None);
+        life.off_worker.end(job.id(), record);
         job.publish_hosted(outcome);
         life.entry_over();
     }
