@@ -4,8 +4,8 @@
 //! These types are whole before and after an unwinding, whichever code panics. What they share
 //! changes in single atomic steps, or under locks whose holders run no user code; a value of the
 //! user's that they hold (an outcome, a job) is handed out whole or not at all. Those that jobs are
-//! shown by reference (a worker's state, what a pool shares, what a job carries) are the user's to keep whole: jobs run
-//! contained, so a panic in one of them is no news to those.
+//! shown by reference (a worker's state, what a pool shares, what a job carries) are the user's to
+//! keep whole: jobs run contained, so a panic in one of them is no news to those.
 
 use std::panic::{RefUnwindSafe, UnwindSafe};
 
