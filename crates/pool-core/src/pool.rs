@@ -2,9 +2,9 @@
 //!
 //! # Parts
 //! To build one: `builder`, `config`, `engine`, `spawn_engine`, `hooks`, `shared_values`,
-//! `capability`. Who hears of its jobs: `hooks`, `observer`. What all share: `lifecycle`, `ledger`,
-//! `timer`, `off_worker` (suspended futures). What it shows: `stats`, `running`, `snapshot`,
-//! `report`. Its end: `shutdown`; or a swap: `hand_over`, `front`.
+//! `capability`. Who hears of its jobs: `hooks`, `observer`, `stuck`. What all share: `lifecycle`,
+//! `ledger`, `timer`, `off_worker` (suspended futures). What it shows: `stats`, `running`,
+//! `snapshot`, `report`. Its end: `shutdown`; or a swap: `hand_over`, `front`.
 
 pub(crate) mod builder;
 pub(crate) mod by_life;
@@ -26,5 +26,6 @@ pub(crate) mod shutdown;
 pub(crate) mod snapshot;
 pub(crate) mod spawn_engine;
 pub(crate) mod stats;
+pub(crate) mod stuck;
 mod submit_methods;
 pub(crate) mod timer;

@@ -44,6 +44,8 @@
 //! | `job.panicked` | error | a job panicked |
 //! | `job.failed` | warn | a job returned an error |
 //! | `job.expired` | warn | a job came to its deadline |
+//! | `job.stuck` | warn | a job has run for longer than a limit: [`PoolTracing::stuck`] |
+//! | `job.unstuck` | warn | it has ended after all |
 //!
 //! Each has the fields `pool`, `backend`, `id`, `kind`, `name` and `message`, and the job's span as
 //! its parent, if there is one.
@@ -53,7 +55,7 @@ use std::borrow::Cow;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Instant;
 
-use pool_core::{JobEnd, JobInfo, JobOptions, Observer, Outcome};
+use pool_core::{JobEnd, JobInfo, JobOptions, Observer, Outcome, StuckJob};
 use tracing::field::{Empty, display};
 use tracing::{Level, Span, debug_span, event};
 
@@ -91,6 +93,48 @@ impl PoolTracing {
     /// events.
     pub fn new(pool: impl Into<Cow<'static, str>>) -> Self {
         Self { pool: pool.into() }
+    }
+
+    /// Returns what `stuck_after` of a builder takes, to have an event for each job that runs for
+    /// longer than a limit, and one when it ends.
+    ///
+    /// # Examples
+    /// ```
+    /// use pool::Pool;
+    /// use pool_tracing::PoolTracing;
+    /// use std::time::Duration;
+    ///
+    /// let tracing = PoolTracing::new("thumbs");
+    /// let pool = Pool::builder().stuck_after(Duration::from_secs(30), tracing.stuck());
+    /// let pool = pool.observe(tracing).build()?;
+    /// # drop(pool);
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
+    pub fn stuck(&self) -> impl Fn(&StuckJob<'_>) + Send + Sync + 'static {
+        let pool = self.pool.clone();
+        move |job| {
+            macro_rules! tell {
+                ($name:literal) => {
+                    event!(
+                        name: $name,
+                        target: TARGET,
+                        Level::WARN,
+                        pool = &*pool,
+                        id = %job.id,
+                        kind = job.kind,
+                        name = job.name,
+                        worker = job.worker,
+                        running_for = ?job.running_for,
+                        "{job}",
+                    )
+                };
+            }
+            if job.has_ended {
+                tell!("job.unstuck");
+            } else {
+                tell!("job.stuck");
+            }
+        }
     }
 }
 

@@ -288,3 +288,34 @@ fn ends_that_are_no_success_are_events_in_the_jobs_span() {
     let expired = told("event: late");
     assert_eq!((expired.name, expired.level), ("job.expired", Level::WARN));
 }
+
+#[test]
+fn a_stuck_job_is_an_event_and_so_is_its_end() {
+    let recorder = recorder();
+    let tracing = PoolTracing::new("traced");
+    let pool = Pool::builder().backend(Backend::Channel).workers(1);
+    let pool = pool.stuck_after(std::time::Duration::from_millis(1), tracing.stuck());
+    let pool = pool.build().expect("it starts");
+    let names = |recorder: &Recorder| {
+        let is_named = |told: &&Told| told.fields.get("name").is_some_and(|it| it == "stuck job");
+        recorder.with(|all| {
+            let told = all.events.iter().filter(is_named);
+            told.map(|told| told.name).collect::<Vec<_>>()
+        })
+    };
+    let limit = std::time::Instant::now() + std::time::Duration::from_secs(60);
+    let seen = recorder.clone();
+    let waits = move |_: &JobContext<'_>| {
+        while names(&seen).is_empty() {
+            assert!(std::time::Instant::now() < limit, "nobody told");
+            std::thread::yield_now();
+        }
+        Ok::<_, String>(())
+    };
+    pool.submit(waits.named("stuck job"))
+        .expect("it is open")
+        .join()
+        .expect("it completes");
+    pool.wait_idle();
+    assert_eq!(names(&recorder), ["job.stuck", "job.unstuck"]);
+}

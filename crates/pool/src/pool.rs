@@ -643,6 +643,10 @@ impl Front for Inner {
         self.newest.collect();
     }
 
+    fn close(&self) {
+        Self::close(self);
+    }
+
     fn cancel_those_due(&self) {
         let Some(books) = self.books() else {
             return;

@@ -59,7 +59,8 @@ mutants! {
     }
     "pool-channel conformance r1004_an_observer_that_panics_changes_no_outcome" {
         an_observer_may_unwind: "a panic in an observer is the worker's", in "pool::observer",
-            "let result = contain(call);" => "let result = if MUTANT { Ok(call()) } else { contain(call) };";
+            "self.panics.contain(|| observer.enter(&info));" =>
+            "if MUTANT { observer.enter(&info); } else { self.panics.contain(|| observer.enter(&info)); }";
     }
     "pool-channel conformance r1005_a_job_carries_its_values_to_its_end_and_children_inherit" {
         children_inherit_no_value: "a child inherits none of its parent's values", in "job::extensions",
@@ -67,6 +68,14 @@ mutants! {
         values_outlive_a_cancelled_job: "a job that is cancelled in the queue keeps its values", in "cell::closure",
             "let captures = (self.take_job(), self.take_extensions());" =>
             "let captures = (self.take_job(), if MUTANT { Extensions::default() } else { self.take_extensions() });";
+    }
+    "pool-channel conformance r1006_a_pool_closes_at_a_panic_if_it_is_asked_to_and_runs_what_it_has" {
+        a_panic_closes_nothing: "a pool that is to close at a panic goes on", in "pool::hooks",
+            "self.react(job.life);" => "if !MUTANT { self.react(job.life); }";
+    }
+    "pool-channel conformance r1007_a_job_that_runs_past_a_limit_is_told_of_then_and_as_it_ends" {
+        the_end_of_a_stuck_job_is_not_told: "nobody hears that a stuck job has ended after all", in "pool::stuck",
+            "if run.is_told {" => "if !MUTANT && run.is_told {";
     }
     "pool-channel conformance r301_an_error_is_the_jobs_outcome_and_the_worker_goes_on" {
         an_error_is_a_success: "a job that failed counts as completed", in "job::outcome",

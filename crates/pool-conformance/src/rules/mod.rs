@@ -120,6 +120,8 @@ macro_rules! for_each_rule {
             r1003_an_observer_sees_each_submission_and_adds_to_its_options
             r1004_an_observer_that_panics_changes_no_outcome
             r1005_a_job_carries_its_values_to_its_end_and_children_inherit
+            r1006_a_pool_closes_at_a_panic_if_it_is_asked_to_and_runs_what_it_has
+            r1007_a_job_that_runs_past_a_limit_is_told_of_then_and_as_it_ends
             r1020_what_runs_is_named_with_its_id_its_name_and_its_worker_and_no_job_that_is_over
             r1021_a_look_at_what_runs_waits_for_no_job_and_holds_up_none
             r1022_a_snapshot_shows_each_worker_the_queue_and_where_the_pool_is_in_its_life

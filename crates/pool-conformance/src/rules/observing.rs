@@ -5,10 +5,11 @@ mod values;
 
 use std::convert::Infallible;
 use std::task::Poll;
+use std::time::Duration;
 
 use pool_core::backend::PoolConfig;
 use pool_core::{
-    Executor, ExecutorExt, JobContext, JobEnd, JobExt, JobId, JobInfo, JobOptions, Observer,
+    Executor, ExecutorExt, JobContext, JobEnd, JobExt, JobId, JobInfo, JobOptions, Observer, Panic,
     Shutdown, ShutdownPolicy, Wants,
 };
 
@@ -44,6 +45,16 @@ pub(crate) fn rules<F: Fixture>() -> Vec<Rule> {
             "R1005",
             "a job carries its values to its end and children inherit",
             values::r1005::<F>,
+        ),
+        required(
+            "R1006",
+            "a pool closes at a panic if it is asked to and runs what it has",
+            r1006::<F>,
+        ),
+        required(
+            "R1007",
+            "a job that runs past a limit is told of then and as it ends",
+            r1007::<F>,
         ),
     ]
 }
@@ -187,7 +198,7 @@ fn r1003<F: Fixture>() -> Applied {
     let ways_in = [
         pool.submit(origin_of),
         pool.try_submit(origin_of),
-        pool.submit_timeout(origin_of, std::time::Duration::from_secs(60)),
+        pool.submit_timeout(origin_of, Duration::from_secs(60)),
     ];
     for handle in ways_in {
         let (origin, _) = ended(handle.expect(ROOM)).expect("it returns");
@@ -274,4 +285,74 @@ fn r1004<F: Fixture>() -> Applied {
     // Five submissions, three runs of two calls each, five ends.
     assert_eq!(pool.stats().hook_panics, 16, "each panic is counted");
     Applied::Held
+}
+
+fn r1006<F: Fixture>() -> Applied {
+    let mut config = PoolConfig::default();
+    config.set_workers(1);
+    config.set_capacity(8);
+    config.set_on_panic(Panic::Close);
+    let pool = F::build(config).expect("a plain configuration is accepted");
+    let gate = occupy(&pool, 1);
+    let fails = |_: &JobContext<'_>| Err::<(), _>("R1006 fails on purpose");
+    let failed = pool.submit(fails).expect(ROOM);
+    let panics = pool
+        .spawn(|| panic!("R1006 panics on purpose"))
+        .expect(ROOM);
+    let queued = pool.spawn(|| 42).expect(ROOM);
+    assert!(!pool.is_closed());
+    gate.open();
+    assert!(ended(failed).is_err());
+    assert!(ended(panics).is_err());
+    assert!(pool.is_closed(), "it is closed before the handle resolves");
+    assert!(pool.spawn(|| 43).is_err_and(|refused| refused.is_closed()));
+    assert!(matches!(ended(queued), Ok(42)), "what was accepted runs");
+    Applied::Held
+}
+
+fn r1007<F: Fixture>() -> Applied {
+    let (events, heard) = (Log::new(), Count::new());
+    let (told, seen) = (events.clone(), heard.clone());
+    let mut config = PoolConfig::default();
+    config.set_workers(1);
+    config.set_capacity(8);
+    config.set_stuck_after(Duration::from_millis(2), move |job| {
+        told.note((job.id, job.name.map(str::to_owned), job.has_ended));
+        assert!(job.running_for >= Duration::from_millis(2), "{job}");
+        seen.add();
+        panic!("R1007: the hook panics on purpose");
+    });
+    let pool = F::build(config).expect("a plain configuration is accepted");
+    let wait = heard.clone();
+    let stuck = move |_: &JobContext<'_>| {
+        wait.wait_for(1); // it ends only after it was told of
+        Ok::<_, Infallible>(())
+    };
+    let stuck = pool.submit(stuck.named("stuck")).expect(ROOM);
+    let id = stuck.id();
+    assert!(ended(stuck).is_ok());
+    heard.wait_for(2);
+    let name = Some("stuck".to_owned());
+    assert_eq!(events.take(), [(id, name.clone(), false), (id, name, true)]);
+    pool.wait_idle();
+    assert_eq!(pool.stats().hook_panics, 2, "each panic is counted");
+    short_jobs_are_not_told_of::<F>();
+    Applied::Held
+}
+
+fn short_jobs_are_not_told_of<F: Fixture>() {
+    let heard = Count::new();
+    let seen = heard.clone();
+    let mut config = PoolConfig::default();
+    config.set_workers(1);
+    config.set_capacity(64);
+    config.set_stuck_after(Duration::from_secs(3600), move |_| {
+        seen.add();
+    });
+    let pool = F::build(config).expect("a plain configuration is accepted");
+    for _ in 0..50 {
+        assert!(ended(pool.spawn(|| ()).expect(ROOM)).is_ok());
+    }
+    pool.shutdown(ShutdownPolicy::drain());
+    assert_eq!(heard.get(), 0);
 }

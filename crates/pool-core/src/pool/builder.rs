@@ -336,6 +336,68 @@ macro_rules! config_setters {
             self
         }
 
+        /// Has `tell` hear of each job that has run for `limit`: its id, name, kind, worker and
+        /// age; and once more as it ends after all.
+        ///
+        /// The job goes on: no thread can be stopped from outside. For a future, the time that it
+        /// is suspended counts. `tell` runs on the thread of the pool's clock, or on the one that
+        /// ends the job, and should be quick; its panic is contained and counted. Each job costs a
+        /// lock and a change of the clock's list as it starts and as it ends. A limit too far for
+        /// the clock is none.
+        ///
+        /// # Examples
+        ///
+        /// ```
+        /// # use std::sync::mpsc;
+        /// # use std::time::Duration;
+        /// # let spawner = |run: Box<dyn FnOnce() + Send>| drop(std::thread::spawn(run));
+        /// # let builder = pool_core::backend::SpawnPool::builder().adopt(spawner);
+        /// let (send, lines) = mpsc::channel();
+        /// let tell = move |job: &pool_core::StuckJob<'_>| drop(send.send(job.to_string()));
+        /// let pool = builder.workers(1).stuck_after(Duration::from_millis(1), tell).build()?;
+        /// let (release, held) = mpsc::channel::<()>();
+        /// let job = pool.spawn(move || held.recv().is_err())?;
+        /// println!("{}", lines.recv()?); // job #1 on worker 0 has run for 1.1ms
+        /// drop(release);
+        /// println!("{}", lines.recv()?); // job #1 on worker 0 has ended after 1.2ms
+        /// assert!(job.join()?);
+        /// # Ok::<(), Box<dyn std::error::Error>>(())
+        /// ```
+        #[must_use]
+        pub fn stuck_after(
+            mut self,
+            limit: ::std::time::Duration,
+            tell: impl Fn(&$crate::StuckJob<'_>) + Send + Sync + 'static,
+        ) -> Self {
+            self.config.set_stuck_after(limit, tell);
+            self
+        }
+
+        /// Sets what the pool does when a job panics, in addition to counting it and going on:
+        /// nothing by default; or it closes, or aborts the process. See
+        /// [`Panic`]($crate::Panic).
+        ///
+        /// It follows the hook of failures and the observers, and precedes the handle. A panic in
+        /// a hook or a destructor is no panic of a job.
+        ///
+        /// # Examples
+        ///
+        /// ```
+        /// # let spawner = |run: Box<dyn FnOnce() + Send>| drop(std::thread::spawn(run));
+        /// # let builder = pool_core::backend::SpawnPool::builder().adopt(spawner);
+        /// use pool_core::{Executor, Panic};
+        ///
+        /// let pool = builder.workers(1).on_panic(Panic::Close).build()?;
+        /// assert!(pool.spawn(|| panic!("out of ink"))?.join().is_err());
+        /// assert!(pool.is_closed());
+        /// # Ok::<(), Box<dyn std::error::Error>>(())
+        /// ```
+        #[must_use]
+        pub fn on_panic(mut self, on_panic: $crate::Panic) -> Self {
+            self.config.set_on_panic(on_panic);
+            self
+        }
+
         /// Adds an observer, which hears of each job as it is submitted, runs and ends; see
         /// [`Observer`]($crate::Observer).
         ///

@@ -6,11 +6,13 @@ use std::fmt;
 use std::num::NonZero;
 use std::sync::Arc;
 use std::thread;
+use std::time::Duration;
 
 use crate::pool::front::FrontRef;
-use crate::pool::hooks::{Hooks, JobFailure};
+use crate::pool::hooks::{Hooks, JobFailure, Panic};
 use crate::pool::observer::Observer;
 use crate::pool::shared_values::SharedValues;
+use crate::pool::stuck::{StuckAfter, StuckJob};
 use crate::submit::error::BuildError;
 use crate::submit::room::Room;
 
@@ -399,6 +401,58 @@ impl PoolConfig {
     ) {
         let describe = move |error: &dyn Any| error.downcast_ref::<E>().map(&describe);
         self.hooks.describe.push(Arc::new(describe));
+    }
+
+    /// Has `tell` hear of each job that has run for `limit`, and again as it ends after all; see
+    /// [`PoolBuilder::stuck_after`](crate::backend::PoolBuilder::stuck_after).
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// use pool_core::backend::{PoolConfig, SpawnPool};
+    /// use std::sync::mpsc;
+    /// use std::time::Duration;
+    ///
+    /// let (send, events) = mpsc::channel();
+    /// let mut config = PoolConfig::default();
+    /// config.set_stuck_after(Duration::from_millis(1), move |job| {
+    ///     drop(send.send((job.id, job.has_ended)));
+    /// });
+    /// let spawner = |run: Box<dyn FnOnce() + Send>| drop(std::thread::spawn(run));
+    /// let pool = SpawnPool::builder().config(config).adopt(spawner).build()?;
+    /// let (release, held) = mpsc::channel::<()>();
+    /// let job = pool.spawn(move || held.recv().is_err())?;
+    /// assert_eq!(events.recv()?, (job.id(), false));
+    /// drop(release);
+    /// assert_eq!(events.recv()?, (job.id(), true));
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
+    pub fn set_stuck_after(
+        &mut self,
+        limit: Duration,
+        tell: impl Fn(&StuckJob<'_>) + Send + Sync + 'static,
+    ) {
+        self.hooks.observers.stuck = Some(StuckAfter::new(limit, tell));
+    }
+
+    /// Sets what the pool does when a job panics; see [`Panic`].
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// use pool_core::backend::{PoolConfig, SpawnPool};
+    /// use pool_core::{Executor, Panic};
+    ///
+    /// let mut config = PoolConfig::default();
+    /// config.set_on_panic(Panic::Close);
+    /// let spawner = |run: Box<dyn FnOnce() + Send>| drop(std::thread::spawn(run));
+    /// let pool = SpawnPool::builder().config(config).adopt(spawner).build()?;
+    /// assert!(pool.spawn(|| panic!("out of ink"))?.join().is_err());
+    /// assert!(pool.is_closed());
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
+    pub fn set_on_panic(&mut self, on_panic: Panic) {
+        self.hooks.on_panic = on_panic;
     }
 
     /// Shares a value with the jobs of the pool, in the place of one of the same type; see

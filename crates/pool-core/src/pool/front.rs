@@ -6,9 +6,9 @@
 //! go of it. The front owns the generations, so they do not own the front.
 
 use std::fmt;
-use std::sync::atomic::AtomicU64;
 use std::sync::{Arc, OnceLock, Weak};
 
+use crate::pool::hooks::HookPanics;
 use crate::pool::lifecycle::Lifecycle;
 use crate::submit::executor::Executor;
 
@@ -17,6 +17,10 @@ pub trait Front: Executor {
     /// A generation has stopped, its last worker has left, and its last job is over. Called on the
     /// thread where the last of that came about, and perhaps twice: it must not wait.
     fn ended(&self, life: &Lifecycle);
+
+    /// Ends the intake of the whole pool, as a job has panicked that this follows from. Called on
+    /// the thread that ends the job.
+    fn close(&self);
 
     /// The grace of a generation is over: gives up what is queued in all of those whose grace is
     /// over. Runs no job's code; see [`Lifecycle::worker_lost`] for the one exception.
@@ -34,7 +38,7 @@ pub struct FrontRef(Arc<Inner>);
 struct Inner {
     /// Set once, before any job is submitted.
     front: OnceLock<Weak<dyn Front>>,
-    hook_panics: Arc<AtomicU64>,
+    hook_panics: HookPanics,
 }
 
 impl FrontRef {
@@ -55,8 +59,8 @@ impl FrontRef {
     }
 
     /// The count of hooks that panicked, which all generations share.
-    pub(crate) fn hook_panics(&self) -> Arc<AtomicU64> {
-        Arc::clone(&self.0.hook_panics)
+    pub(crate) fn hook_panics(&self) -> HookPanics {
+        self.0.hook_panics.clone()
     }
 }
 

@@ -9,8 +9,10 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use crate::job::error_text::text_of;
 use crate::job::id::JobId;
 use crate::job::outcome::{JobError, Outcome, Resolution, contain, outcome_of};
+use crate::pool::lifecycle::Lifecycle;
 use crate::pool::observer::{Attached, Kept, Observed, Observers};
 use crate::submit::error::BuildError;
+use crate::submit::room::Room;
 
 /// A job that did not complete, as the observer of failures sees it.
 ///
@@ -54,6 +56,24 @@ pub struct JobFailure<'a> {
     pub message: Option<&'a str>,
 }
 
+/// What a pool does when a job panics, besides what it always does: the panic is the job's outcome,
+/// and the worker goes on.
+///
+/// Set by [`PoolBuilder::on_panic`](crate::backend::PoolBuilder::on_panic).
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Default)]
+#[non_exhaustive]
+pub enum Panic {
+    /// Nothing more.
+    #[default]
+    Continue,
+    /// It closes, as by `close`: it takes no job in any more, and runs what it has. A service that
+    /// watches its pool then ends in order.
+    Close,
+    /// It aborts the process, where what jobs share may be broken and must not be used further. The
+    /// hook of failures and the observers are told before that.
+    Abort,
+}
+
 /// What a worker runs first: its state, or why there is no worker. It is called with the worker's
 /// index.
 type Start = dyn Fn(usize) -> Result<Box<dyn Any>, Box<dyn Error + Send + Sync>> + Send + Sync;
@@ -74,6 +94,26 @@ pub(crate) struct Hooks {
     /// In the order in which they were added: the first that knows an error's type is asked alone.
     pub(crate) describe: Vec<Arc<Describe>>,
     pub(crate) observers: Attached,
+    pub(crate) on_panic: Panic,
+}
+
+/// The count of hooks that panicked, which all generations of a pool share.
+#[derive(Clone, Default)]
+pub(crate) struct HookPanics(Arc<AtomicU64>);
+
+impl HookPanics {
+    /// Calls a hook. `None`: it panicked, which is counted.
+    pub(crate) fn contain<R>(&self, hook: impl FnOnce() -> R) -> Option<R> {
+        let result = contain(hook);
+        if result.is_err() {
+            self.0.fetch_add(1, Ordering::Relaxed);
+        }
+        result.ok()
+    }
+
+    fn get(&self) -> u64 {
+        self.0.load(Ordering::Relaxed)
+    }
 }
 
 /// The hooks of a pool: what they do, and that they panic, changes no outcome and costs no worker
@@ -81,15 +121,15 @@ pub(crate) struct Hooks {
 pub(crate) struct ContainedHooks {
     hooks: Hooks,
     observers: Option<Arc<Observers>>,
-    /// One count for all generations of a pool that is swapped.
-    panics: Arc<AtomicU64>,
+    panics: HookPanics,
 }
 
 impl ContainedHooks {
-    pub(crate) fn new(hooks: Hooks, panics: Arc<AtomicU64>) -> Self {
+    pub(crate) fn new(hooks: Hooks, room: &Room, panics: HookPanics) -> Self {
+        let observers = room.observe(Observers::new(&hooks.observers, &panics));
         Self {
-            observers: Observers::new(&hooks.observers, &panics),
             hooks,
+            observers,
             panics,
         }
     }
@@ -104,11 +144,6 @@ impl ContainedHooks {
     #[inline]
     pub(crate) fn keep<'a>(&self, job: impl FnOnce() -> Observed<'a>) -> Option<Kept> {
         self.observers().map(|_| job().keep())
-    }
-
-    /// Returns the observers for the room that all generations share.
-    pub(crate) fn share_observers(&self) -> Option<Arc<Observers>> {
-        self.observers.clone()
     }
 
     /// Runs `on_worker_start`, on the worker: its state, or why the pool cannot be built.
@@ -130,7 +165,7 @@ impl ContainedHooks {
     /// On the worker's own thread. A panic is counted, and the worker goes on to leave.
     pub(crate) fn stop(&self, worker: usize) {
         if let Some(stop) = &self.hooks.stop {
-            self.run(|| stop(worker));
+            self.panics.contain(|| stop(worker));
         }
     }
 
@@ -145,13 +180,13 @@ impl ContainedHooks {
     #[cold]
     pub(crate) fn observe(&self, failure: &JobFailure<'_>) {
         if let Some(observe) = &self.hooks.failure {
-            self.run(|| observe(failure));
+            self.panics.contain(|| observe(failure));
         }
     }
 
-    /// Returns whether anybody hears of the ends of jobs.
+    /// Returns whether anything follows the end of a job: somebody hears of it, or the pool reacts.
     pub(crate) fn hears_ends(&self) -> bool {
-        self.hears_failures() || self.observers.is_some()
+        self.hears_failures() || self.observers.is_some() || self.hooks.on_panic != Panic::Continue
     }
 
     /// Runs `on_failure` for a job that never ran, or was dropped half way.
@@ -181,7 +216,8 @@ impl ContainedHooks {
         let text = match resolution {
             // Apart from the hook, which is told of a failure also where its text panics.
             Err(JobError::Failed(error)) => self
-                .run(|| own_text(error).or_else(|| self.text_of(error)))
+                .panics
+                .contain(|| own_text(error).or_else(|| self.text_of(error)))
                 .flatten(),
             _ => None,
         };
@@ -193,13 +229,30 @@ impl ContainedHooks {
         if outcome != Outcome::Completed {
             self.observe(&JobFailure {
                 id: job.id,
-                name: job.terms.and_then(|terms| terms.name.as_deref()),
+                name: job.name(),
                 outcome,
                 message,
             });
         }
         if let Some(observers) = self.observers() {
             observers.ended(job, outcome, message);
+        }
+        if outcome == Outcome::Panicked {
+            self.react(job.life);
+        }
+    }
+
+    /// Does what the pool is to do when a job panics. In a forked child the pool is the parent's.
+    #[cold]
+    fn react(&self, life: &Lifecycle) {
+        match self.hooks.on_panic {
+            Panic::Continue => {}
+            _ if life.is_forked() => {}
+            Panic::Close => match life.owners.front() {
+                Some(front) => front.close(),
+                None => life.close(),
+            },
+            Panic::Abort => std::process::abort(),
         }
     }
 
@@ -212,15 +265,6 @@ impl ContainedHooks {
 
     /// Hooks that panicked so far, in all generations of a swapped pool.
     pub(crate) fn panics(&self) -> u64 {
-        self.panics.load(Ordering::Relaxed)
-    }
-
-    /// Calls a hook. `None`: it panicked, which is counted.
-    fn run<R>(&self, hook: impl FnOnce() -> R) -> Option<R> {
-        let result = contain(hook);
-        if result.is_err() {
-            self.panics.fetch_add(1, Ordering::Relaxed);
-        }
-        result.ok()
+        self.panics.get()
     }
 }

@@ -165,9 +165,8 @@ impl Lifecycle {
         let workers = config.workers();
         let hook_panics = config.front.as_ref().map(FrontRef::hook_panics);
         let hook_panics = hook_panics.unwrap_or_default();
-        let hooks = ContainedHooks::new(config.hooks.clone(), hook_panics);
         let room = config.room.clone().unwrap_or_default();
-        room.observe(hooks.share_observers());
+        let hooks = ContainedHooks::new(config.hooks.clone(), &room, hook_panics);
         let ledger = Ledger::new(workers);
         registry::enlist(|id| Self {
             id,

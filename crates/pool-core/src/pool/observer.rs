@@ -22,14 +22,15 @@
 use std::fmt;
 use std::ops::BitOr;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::{Duration, Instant};
 
 use crate::job::extensions::Extensions;
 use crate::job::id::JobId;
-use crate::job::outcome::{Outcome, contain};
+use crate::job::outcome::Outcome;
 use crate::job::{JobOptions, Terms};
+use crate::pool::hooks::HookPanics;
 use crate::pool::lifecycle::Lifecycle;
+use crate::pool::stuck::{StuckAfter, StuckWatch};
 use crate::sys::machine;
 use crate::task::Task;
 use crate::worker::current_index;
@@ -248,6 +249,7 @@ pub(crate) struct Attached {
     all: Vec<Arc<dyn Observer>>,
     /// What they want together.
     wants: Wants,
+    pub(crate) stuck: Option<StuckAfter>,
 }
 
 impl Default for Attached {
@@ -255,6 +257,7 @@ impl Default for Attached {
         Self {
             all: Vec::new(),
             wants: Wants::ENDS,
+            stuck: None,
         }
     }
 }
@@ -269,18 +272,21 @@ impl Attached {
 /// The observers of one pool, or of all generations of one that is swapped.
 pub(crate) struct Observers {
     attached: Attached,
-    /// The pool's count of hooks that panicked.
-    panics: Arc<AtomicU64>,
+    /// Watches for jobs that run for too long.
+    stuck: Option<Arc<StuckWatch>>,
+    panics: HookPanics,
 }
 
 impl Observers {
     /// `None`: nobody observes.
-    pub(crate) fn new(attached: &Attached, panics: &Arc<AtomicU64>) -> Option<Arc<Self>> {
+    pub(crate) fn new(attached: &Attached, panics: &HookPanics) -> Option<Arc<Self>> {
         let observers = || Self {
             attached: attached.clone(),
-            panics: Arc::clone(panics),
+            stuck: attached.stuck.as_ref().map(|it| it.watch(panics.clone())),
+            panics: panics.clone(),
         };
-        (!attached.all.is_empty()).then(|| Arc::new(observers()))
+        let hears = !attached.all.is_empty() || attached.stuck.is_some();
+        hears.then(|| Arc::new(observers()))
     }
 
     fn wants_times(&self) -> bool {
@@ -292,7 +298,11 @@ impl Observers {
         let now = self.wants_times().then(machine::now);
         for observer in &self.attached.all {
             let before = options.clone();
-            if self.call(|| observer.submitted(options)).is_none() {
+            if self
+                .panics
+                .contain(|| observer.submitted(options))
+                .is_none()
+            {
                 // It may have taken them out to change them.
                 *options = before;
             }
@@ -310,9 +320,12 @@ impl Observers {
         if let Some(terms) = job.terms {
             terms.carried.note_started();
         }
+        if let Some(stuck) = &self.stuck {
+            stuck.enter(job);
+        }
         let info = job.info();
         for observer in &self.attached.all {
-            self.call(|| observer.enter(&info));
+            self.panics.contain(|| observer.enter(&info));
         }
     }
 
@@ -325,7 +338,7 @@ impl Observers {
         }
         let info = job.info();
         for observer in self.attached.all.iter().rev() {
-            self.call(|| observer.exit(&info));
+            self.panics.contain(|| observer.exit(&info));
         }
     }
 
@@ -334,6 +347,9 @@ impl Observers {
         if !job.life.is_forked() {
             let times = Times::of(job.terms);
             self.tell(&job.info(), times, outcome, message);
+            if let Some(stuck) = &self.stuck {
+                stuck.ended(job.id, job.life);
+            }
         }
     }
 
@@ -350,17 +366,8 @@ impl Observers {
             ran,
         };
         for observer in self.attached.all.iter().rev() {
-            self.call(|| observer.ended(info, &end));
+            self.panics.contain(|| observer.ended(info, &end));
         }
-    }
-
-    /// `None`: it panicked, which is counted.
-    fn call<R>(&self, call: impl FnOnce() -> R) -> Option<R> {
-        let result = contain(call);
-        if result.is_err() {
-            self.panics.fetch_add(1, Ordering::Relaxed);
-        }
-        result.ok()
     }
 }
 
@@ -394,11 +401,15 @@ impl<'a> Observed<'a> {
         }
     }
 
+    pub(crate) fn name(&self) -> Option<&'a str> {
+        self.terms?.name.as_deref()
+    }
+
     fn info(&self) -> JobInfo<'a> {
         let extensions = self.terms.map(|terms| terms.carried.share());
         JobInfo {
             id: self.id,
-            name: self.terms.and_then(|terms| terms.name.as_deref()),
+            name: self.name(),
             kind: self.kind,
             worker: self.worker,
             backend: self.life.capability().name,
@@ -439,6 +450,9 @@ impl Kept {
                 ..self.info
             };
             observers.tell(&info, self.times, outcome, None);
+            if let Some(stuck) = &observers.stuck {
+                stuck.ended(info.id, life);
+            }
         }
     }
 }

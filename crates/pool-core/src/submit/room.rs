@@ -126,11 +126,12 @@ impl Room {
         Self::default()
     }
 
-    /// Has submitters show the options of their jobs to these. The first call counts: generations
-    /// of a pool have the same.
-    pub(crate) fn observe(&self, observers: Option<Arc<Observers>>) {
-        if let Some(observers) = observers {
-            let _first = self.observers.set(observers);
+    /// Has submitters show the options of their jobs to these, unless there are others already.
+    /// Returns the observers of the pool: all its generations tell the same.
+    pub(crate) fn observe(&self, observers: Option<Arc<Observers>>) -> Option<Arc<Observers>> {
+        match observers {
+            Some(observers) => Some(Arc::clone(self.observers.get_or_init(|| observers))),
+            None => self.observers.get().cloned(),
         }
     }
 

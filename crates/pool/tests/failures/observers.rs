@@ -5,6 +5,7 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, mpsc};
 use std::time::Duration;
 
+use pool::backend::PoolConfig;
 use pool::{
     AsyncJobExt, Backend, Job, JobContext, JobEnd, JobExt, JobInfo, JobOptions, Observer, Outcome,
     Pool, ShutdownPolicy, ShutdownReport,
@@ -55,8 +56,14 @@ fn an_observer_hears_of_the_jobs_of_all_generations() {
         drop(release);
         assert!(matches!(ended(queued), Ok(42)));
     }
+    pool.reconfigure(|config| *config = PoolConfig::default())
+        .expect("it is open");
+    assert!(matches!(
+        ended(pool.spawn(|| 42).expect("there is room")),
+        Ok(42)
+    ));
     pool.wait_idle();
-    let jobs = 2 * Backend::available().len() as u64;
+    let jobs = 2 * Backend::available().len() as u64 + 1;
     assert_eq!(counts.ended.load(Ordering::SeqCst), jobs);
     assert_eq!(counts.submitted.load(Ordering::SeqCst), jobs);
     let backends = counts.backends.lock().expect("it is whole");

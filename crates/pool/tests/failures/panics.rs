@@ -6,9 +6,9 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::thread;
 
-use pool::{AsyncContext, Backend, Job, JobContext, JobError, JobOptions, Pool};
+use pool::{AsyncContext, Backend, Job, JobContext, JobError, JobOptions, Panic, Pool};
 
-use crate::child::each_backend_in_a_child;
+use crate::child::{backend_of_this_child, each_backend_in_a_child, run_again};
 use crate::on::{builder, each_backend, ended, ends_clean, nothing, on, value};
 use crate::system::threads;
 
@@ -195,5 +195,67 @@ fn after_a_panic_at_every_call_of_user_code_every_call_works() {
             every_call_works(&pool, backend);
         }
         ends_clean(&pool);
+    });
+}
+
+/// The hook of failures is told first, so that there is something to read.
+#[test]
+fn a_pool_that_is_to_abort_at_a_panic_does_so_after_its_hook() {
+    let body = |backend: Backend| {
+        let pool = builder(backend, 1)
+            .on_panic(Panic::Abort)
+            .on_failure(|failure| {
+                println!("told: {}", failure.message.unwrap_or_default());
+            });
+        let pool = pool.build().expect("it starts");
+        assert!(
+            ended(
+                pool.submit(|_: &JobContext<'_>| Err::<(), _>(1))
+                    .expect("it is open")
+            )
+            .is_err()
+        );
+        println!("an error aborts nothing");
+        let _never = pool
+            .spawn(|| panic!("out of ink"))
+            .map(|handle| handle.join());
+        println!("still alive");
+    };
+    aborts(body);
+}
+
+fn aborts<F: Fn(Backend)>(body: F) {
+    if let Some(backend) = backend_of_this_child() {
+        return body(backend);
+    }
+    for backend in Backend::available() {
+        let end = run_again::<F>(backend, |command| command);
+        assert_eq!(end.signal, Some(libc::SIGABRT), "{backend}: {}", end.said);
+        for said in ["an error aborts nothing", "told: out of ink"] {
+            assert!(end.said.contains(said), "{backend}: {}", end.said);
+        }
+        assert!(!end.said.contains("still alive"), "{backend}: {}", end.said);
+    }
+}
+
+/// A job of an older backend closes all of them.
+#[test]
+fn a_panic_closes_a_pool_that_was_swapped() {
+    each_backend(|backend| {
+        let pool = builder(Backend::Channel, 1).on_panic(Panic::Close);
+        let pool = pool.build().expect("it starts");
+        let (release, held) = std::sync::mpsc::channel::<()>();
+        let (start, started) = std::sync::mpsc::channel();
+        let panics = pool.spawn(move || {
+            start.send(()).expect("the test listens");
+            let _released = held.recv();
+            quietly("an old backend's");
+        });
+        started.recv_timeout(crate::on::LIMIT).expect("it starts");
+        pool.swap(backend).expect("it is compiled in");
+        drop(release);
+        assert!(ended(panics.expect("it was open")).is_err());
+        assert!(pool.spawn(|| ()).is_err_and(|refused| refused.is_closed()));
+        assert!(pool.swap(backend).is_err(), "it is closed for good");
     });
 }

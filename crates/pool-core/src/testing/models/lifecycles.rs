@@ -424,10 +424,8 @@ fn a_generation_is_over_after_its_last_job() {
         assert!(Submission::begin(&life).is_some());
         life.begin_cancel();
         life.stop();
-        let finisher = {
-            let life = StdArc::clone(&life);
-            thread::spawn(move || life.entry_over())
-        };
+        let other = StdArc::clone(&life);
+        let finisher = thread::spawn(move || other.entry_over());
         life.worker_gone(0);
         finisher.join().unwrap();
         assert!(front.0.load(Relaxed), "the generation is kept for ever");
@@ -442,6 +440,8 @@ impl Front for Told {
         assert_eq!(life.ledger.in_flight(), 0);
         self.0.store(true, Relaxed);
     }
+
+    fn close(&self) {}
 
     fn cancel_those_due(&self) {}
 }
