@@ -22,7 +22,7 @@ use crate::job::outcome::{Outcome, drop_contained};
 use crate::pool::lifecycle::Lifecycle;
 use crate::task::slab_box::SlabBox;
 use crate::worker::Worker;
-pub(crate) use given_up::{GivenUp, GivenUpAs, Remains, ToldLater};
+pub(crate) use given_up::{GivenUp, GivenUpAs, Remains, ToldLater, Uncounted};
 
 /// Words of a task that hold the job itself. With the vtable and the id they make 64 bytes.
 const INLINE_WORDS: usize = 6;

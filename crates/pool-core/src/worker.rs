@@ -356,6 +356,7 @@ impl Worker {
             StepOutcome::Nothing if self.run_woken() || self.run_stolen(engine) => {
                 self.step_taken()
             }
+            StepOutcome::Nothing => self.step_chore(engine),
             step => step,
         }
     }

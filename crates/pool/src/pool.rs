@@ -317,9 +317,9 @@ impl Pool {
         let Some((generations, past)) = self.inner.at_the_end() else {
             return self.report_forked(policy);
         };
-        end_pauses_of(&generations);
         let parts = pools_of(&generations);
         swap::end_as_one_blocking(swap::lives(&parts), policy, || {
+            end_pauses_of(&generations);
             let generations = generations.iter();
             ShutdownReport::merged(generations.map(|it| it.pool.shutdown(policy)), past)
         })
@@ -349,9 +349,9 @@ impl Pool {
         let Some((generations, past)) = self.inner.at_the_end() else {
             return self.report_forked(policy);
         };
-        end_pauses_of(&generations);
         let parts = pools_of(&generations);
         let ends = async {
+            end_pauses_of(&generations);
             let mut reports = Vec::new();
             for generation in &generations {
                 reports.push(generation.pool.shutdown_async(policy).await);
@@ -540,8 +540,8 @@ fn pools_of(generations: &[Arc<Generation>]) -> Pools {
     pools.fold(Pools::none(), Pools::and)
 }
 
-/// Ends the pause for good, since the pool is about to end. All are asked before any is waited for:
-/// a job of one may wait for a job of another.
+/// Ends the pause for good, since the pool is about to end: once the limits are set. All are asked
+/// before any is waited for: a job of one may wait for a job of another.
 fn end_pauses_of(generations: &[Arc<Generation>]) {
     for generation in generations {
         generation.pool.end_pauses();

@@ -10,6 +10,7 @@ use std::sync::{Arc, OnceLock, Weak};
 
 use crate::pool::hooks::HookPanics;
 use crate::pool::lifecycle::Lifecycle;
+use crate::pool::shared_values::SharedValues;
 use crate::submit::executor::Executor;
 
 /// What users have of a pool that is swapped.
@@ -39,6 +40,8 @@ struct Inner {
     /// Set once, before any job is submitted.
     front: OnceLock<Weak<dyn Front>>,
     hook_panics: HookPanics,
+    /// What the jobs of all generations share: what the first was built with.
+    shared: OnceLock<SharedValues>,
 }
 
 impl FrontRef {
@@ -56,6 +59,11 @@ impl FrontRef {
     /// The front, unless its users have gone.
     pub(crate) fn get(&self) -> Option<Arc<dyn Front>> {
         self.0.front.get()?.upgrade()
+    }
+
+    /// What the jobs of all generations share. The first call decides.
+    pub(crate) fn share(&self, shared: &SharedValues) -> SharedValues {
+        self.0.shared.get_or_init(|| shared.clone()).clone()
     }
 
     /// The count of hooks that panicked, which all generations share.

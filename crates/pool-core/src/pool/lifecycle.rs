@@ -167,6 +167,10 @@ impl Lifecycle {
         let hook_panics = hook_panics.unwrap_or_default();
         let room = config.room.clone().unwrap_or_default();
         let hooks = ContainedHooks::new(config.hooks.clone(), &room, hook_panics);
+        let shared = match &config.front {
+            Some(front) => front.share(&config.shared),
+            None => config.shared.clone(),
+        };
         let ledger = Ledger::new(workers);
         registry::enlist(|id| Self {
             id,
@@ -183,7 +187,7 @@ impl Lifecycle {
             woken: WokenFutures::new(),
             timer: Timer::default(),
             hooks,
-            shared: config.shared.clone(),
+            shared,
             owners: Owners::new(config.front.clone()),
             quiescence: Quiescence::default(),
             excluded_waiters: ExcludedWaiters::default(),

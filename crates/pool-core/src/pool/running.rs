@@ -53,6 +53,10 @@ use crate::worker::status::{FrameNote, Status};
 /// How often a reader looks again where what it has read may be of two moments.
 const MAX_LOOKS: usize = if cfg!(pool_loom) { 2 } else { 64 };
 
+/// How often the whole of a pool is looked at again, whose notes may be many. Each look lists only
+/// jobs that ran at some moment of it.
+const MAX_WHOLE_LOOKS: usize = if cfg!(pool_loom) { 2 } else { 4 };
+
 /// A job that had started and was not over when somebody looked.
 ///
 /// By [`ExecutorExt::running`](crate::ExecutorExt::running) and
@@ -143,7 +147,7 @@ impl Running {
                 suspended: Vec::new(),
             };
         }
-        let mut looks = MAX_LOOKS;
+        let mut looks = MAX_WHOLE_LOOKS;
         loop {
             let returns = life.off_worker.returns();
             let running = Self::look(life);

@@ -373,10 +373,20 @@ async fn shut_down<E: Engine>(
     }
     let _calling = Calling::begin(life, policy, machine::now());
     life.close();
-    life.end_pauses();
+    end_pauses(life);
     life.quiescence.wake_watchers(&life.phase);
     let steps = pin!(drive(engine, alarm));
     leaving_out(life, Awaits::End, steps).await
+}
+
+/// Ends a pause for good, since the pool is about to end. If there is no time to drain it, the
+/// grace ends first: what the pause has held back does not start.
+pub(crate) fn end_pauses(life: &Lifecycle) {
+    let drain = life.ending.progress.lock_unpoisoned().limits().drain;
+    if drain.is_some_and(|end| end <= machine::now()) {
+        life.begin_cancel();
+    }
+    life.end_pauses();
 }
 
 /// Drain, cancel, stop, report.

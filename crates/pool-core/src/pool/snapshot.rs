@@ -59,6 +59,8 @@ pub struct Snapshot {
     /// Where the pool is in its life. Of a pool that was swapped, that of the backend that has come
     /// least far: one that takes jobs in, if there is one.
     pub phase: Phase,
+    /// Whether queued jobs are held back by a [`pause`](crate::backend::WorkerPool::pause).
+    pub is_paused: bool,
     /// The most jobs that are accepted and not started; `None`: there is no bound.
     pub capacity: Option<usize>,
     /// The counts: jobs queued and running now, how jobs have ended, hooks that panicked.
@@ -117,6 +119,7 @@ impl Snapshot {
         }
         Self {
             backend: capability.name,
+            is_paused: pools.lives().iter().any(|life| life.phase.is_paused()),
             phase: phase_of(executor, pools.lives()),
             capacity: capability.capacity,
             stats: executor.stats(),
@@ -280,9 +283,10 @@ impl fmt::Display for Snapshot {
         let all = self.workers.len();
         write!(
             f,
-            "pool on {}, {}: {} of {all} workers have a job, {} sleep; {} queued",
+            "pool on {}, {}{}: {} of {all} workers have a job, {} sleep; {} queued",
             self.backend,
             self.phase,
+            if self.is_paused { ", paused" } else { "" },
             all - self.idle_workers(),
             self.asleep,
             self.stats.queued,

@@ -21,8 +21,9 @@
 //! - *The pool is closed:* the job is given up, and its handle says abandoned. A submission at the
 //!   moment of a close enters the ledger before it reads the phase, so it is in or refused. If it
 //!   is refused the thread asks again, and gives the job up. What the job captured is dropped by
-//!   the pool's clock, which has a remedy for user code that does not return: the thread that
-//!   closes may be that of a shutdown, which has a limit.
+//!   a worker that has nothing to run, in a frame that names the job (`after_cancel`): the thread
+//!   that closes may be that of a shutdown, which has a limit, and reports a destructor that does
+//!   not return.
 //! - *Otherwise* it has itself called again, by the clock of the newest generation.
 //!
 //! Wakers are left first, the room's before all others, and then the pool is looked at once more: a
@@ -40,6 +41,7 @@
 //! the task: then too the job ends as abandoned. So no handle waits forever, unless the time has
 //! no end and the pool lives on.
 
+use std::process;
 use std::sync::{Arc, Weak};
 use std::task::{Wake, Waker};
 use std::time::{Duration, Instant};
@@ -53,12 +55,13 @@ use crate::job::outcome::{drop_contained, wake_contained};
 use crate::job::watch_list::Watch;
 use crate::job::{Job, JobOptions};
 use crate::pool::by_life::ByLife;
+use crate::pool::front::FrontRef;
 use crate::pool::lifecycle::Lifecycle;
 use crate::submit::error::SubmitError;
 use crate::submit::executor::Executor;
 use crate::sys::machine;
 use crate::sys::sync::{LockExt, Mutex};
-use crate::task::{GivenUp, GivenUpAs, Task};
+use crate::task::{GivenUp, GivenUpAs, Task, Uncounted};
 
 /// A job that is not due. Each of its wakers is a count of it.
 struct Delayed {
@@ -68,8 +71,11 @@ struct Delayed {
     due: Option<Instant>,
     /// The job's own token, if it has one.
     token: Option<CancelToken>,
-    /// The pool as it was at the call. It says whether this is a forked child.
-    origin: Weak<Lifecycle>,
+    /// The process of the call. In a forked child nothing is done: a lock may be taken forever.
+    process: u32,
+    /// What users have of the pool, if it is swapped: it leads to the newest generation, also where
+    /// the one that has the alarm is gone.
+    front: Option<FrontRef>,
     /// Locks of the pool are taken within this one, and it within none of theirs. No user code runs
     /// under it: all that is dropped here are counts of this type, and never the last.
     wait: Mutex<Wait>,
@@ -85,6 +91,11 @@ struct Wait {
     alarm: Watch,
     in_room: Watch,
     at_token: Watch,
+}
+
+/// The generation that takes jobs in, or is about to. `None`: an executor without a pool.
+fn newest_of<E: Executor + ?Sized>(executor: &E) -> Option<Arc<Lifecycle>> {
+    executor.pools().lives().last().cloned()
 }
 
 /// What a look has decided.
@@ -108,7 +119,7 @@ pub(crate) fn after<E: Executor + ?Sized, J: Job>(
     if executor.is_closed() {
         return Err(SubmitError::Closed(job));
     }
-    let Some(life) = executor.pools().lives().last().cloned() else {
+    let Some(life) = newest_of(executor) else {
         return Err(SubmitError::Closed(job));
     };
     let mut options = job.options();
@@ -120,7 +131,8 @@ pub(crate) fn after<E: Executor + ?Sized, J: Job>(
         id: JobId::next(),
         due: machine::now().checked_add(delay),
         token: options.token().cloned(),
-        origin: Arc::downgrade(&life),
+        process: process::id(),
+        front: life.owners.front_ref(),
         wait: Mutex::default(),
     });
     let forget = Forget(Arc::downgrade(&delayed));
@@ -135,8 +147,16 @@ pub(crate) fn after<E: Executor + ?Sized, J: Job>(
 }
 
 impl Delayed {
+    /// Whether this process was forked from that of the call.
+    fn is_forked(&self) -> bool {
+        process::id() != self.process
+    }
+
     /// Looks what is to be done now, and does it.
     fn look(self: &Arc<Self>) {
+        if self.is_forked() {
+            return;
+        }
         loop {
             match self.decide() {
                 Look::Over => return,
@@ -148,36 +168,51 @@ impl Delayed {
     }
 
     fn decide(self: &Arc<Self>) -> Look {
+        // Dropped after the lock: each may be the last count of what it counts.
+        let front = self.front.as_ref().and_then(FrontRef::get);
+        let mut kept = Vec::new();
         let mut wait = self.wait.lock_unpoisoned();
         let Some(task) = &wait.task else {
             return Look::Over;
         };
         let deadline = task.deadline();
-        let Some(life) = wait.life.upgrade() else {
-            let taken = self.take(&mut wait);
+        // The generation that has the alarm may have ended in the middle of a swap that is to tell
+        // of it, while another was quicker.
+        let of_front = || newest_of(&**front.as_ref()?);
+        let Some(life) = wait.life.upgrade().or_else(of_front) else {
+            let taken = self.take(&mut wait, &mut kept);
             return taken.map_or(Look::Over, |task| Look::Abandon(None, task));
         };
+        kept.push(Arc::clone(&life));
         let pool = ByLife(life);
         if pool.is_closed() {
-            let taken = self.take(&mut wait);
+            let taken = self.take(&mut wait, &mut kept);
             return taken.map_or(Look::Over, |task| Look::Abandon(Some(pool.0), task));
         }
         let next = [self.due, deadline].into_iter().flatten().min();
         let is_cancelled = self.token.as_ref().is_some_and(CancelToken::is_cancelled);
         if is_cancelled || next.is_some_and(|next| machine::now() >= next) {
-            let taken = self.take(&mut wait);
+            let taken = self.take(&mut wait, &mut kept);
             return taken.map_or(Look::Over, |task| Look::Submit(pool.0, task));
         }
-        self.wait_on(&mut wait, pool, next)
+        self.wait_on(&mut wait, &mut kept, &pool, next)
     }
 
     /// Leaves its waker with all that may concern it, the clock of the newest generation included.
-    fn wait_on(self: &Arc<Self>, wait: &mut Wait, pool: ByLife, next: Option<Instant>) -> Look {
-        let newest = newest(&pool);
+    /// `kept`: what is dropped once the lock is free.
+    fn wait_on(
+        self: &Arc<Self>,
+        wait: &mut Wait,
+        kept: &mut Vec<Arc<Lifecycle>>,
+        pool: &ByLife,
+        next: Option<Instant>,
+    ) -> Look {
+        let newest = newest_of(pool).unwrap_or_else(|| Arc::clone(&pool.0));
+        kept.push(Arc::clone(&newest));
         if !Arc::ptr_eq(&newest, &pool.0) {
             pool.0.timer.forget(&wait.alarm, self.id);
-            wait.life = Arc::downgrade(&newest);
         }
+        wait.life = Arc::downgrade(&newest);
         let waker = Waker::from(Arc::clone(self));
         newest.room().tell_of_change(&wait.in_room, self.id, &waker);
         let is_cancelled = self.token.as_ref().is_some_and(|token| {
@@ -188,7 +223,7 @@ impl Delayed {
             next.is_none_or(|next| newest.timer.wake_at(&wait.alarm, next, self.id, &waker));
         if !is_kept {
             // The system refuses the clock's thread, and nobody would keep the time.
-            let taken = self.take(wait);
+            let taken = self.take(wait, kept);
             return taken.map_or(Look::Over, |task| Look::Abandon(Some(newest), task));
         }
         if is_cancelled || newest.phase.is_closed() {
@@ -198,11 +233,12 @@ impl Delayed {
     }
 
     /// Takes the task out, and all wakers back. `None` if another thread was first.
-    fn take(&self, wait: &mut Wait) -> Option<Task> {
+    fn take(&self, wait: &mut Wait, kept: &mut Vec<Arc<Lifecycle>>) -> Option<Task> {
         let task = wait.task.take()?;
         if let Some(life) = wait.life.upgrade() {
             life.timer.forget(&wait.alarm, self.id);
             life.room().forget_change(&wait.in_room, self.id);
+            kept.push(life);
         }
         if let Some(token) = &self.token {
             token.unwatch(&wait.at_token, self.id);
@@ -221,12 +257,6 @@ impl Wake for Delayed {
     }
 }
 
-/// The generation that takes jobs in, or is about to.
-fn newest(pool: &ByLife) -> Arc<Lifecycle> {
-    let newest = pool.pools().lives().last().cloned();
-    newest.unwrap_or_else(|| Arc::clone(&pool.0))
-}
-
 /// Queues a task that is due, in the newest generation, whatever the bound. If the pool is closed
 /// by now, drops it.
 fn submit(life: Arc<Lifecycle>, mut task: Task) {
@@ -243,32 +273,23 @@ fn submit(life: Arc<Lifecycle>, mut task: Task) {
         }
         // A swap is under way, or was: nothing holds up its end but the moving of a queue.
         machine::yield_now();
-        pool = ByLife(newest(&pool));
+        let newest = newest_of(&pool);
+        pool = ByLife(newest.unwrap_or(pool.0));
     }
 }
 
-/// Ends a job that no pool will run, and leaves what it captured to the clock of `life`. Where the
-/// pool is gone, that is dropped here.
+/// Ends a job that no pool will run, and leaves what it captured to the workers of `life`. Where
+/// the pool is gone, that is dropped here.
 fn abandon(life: Option<&Lifecycle>, task: Task) {
     let Some(life) = life else {
         return drop_contained(task);
     };
     if let GivenUp::Left(_, remains, waiter) = task.give_up(life, GivenUpAs::OffTheBooks) {
-        let drops = Waker::from(Arc::new(Drops(remains)));
-        // Dropped as it is called; or with the clock, if the system gives that no thread.
-        let _is_kept = life
-            .timer
-            .wake_at(&Watch::default(), machine::now(), JobId::next(), &drops);
-        drop_contained(drops);
+        life.chores.leave_remains(vec![Uncounted::task(remains)]);
+        life.notify();
         waiter.into_iter().for_each(wake_contained);
+        life.chores.drop_late_remains(life);
     }
-}
-
-/// What is left of a job, as a waker of the clock.
-struct Drops(#[expect(dead_code, reason = "it is there to be dropped")] Task);
-
-impl Wake for Drops {
-    fn wake(self: Arc<Self>) {}
 }
 
 /// A delayed job, which takes its task back from the clock if it is dropped before it is due.
@@ -308,13 +329,13 @@ impl Drop for Forget {
         let Some(delayed) = self.0.upgrade() else {
             return;
         };
-        let origin = delayed.origin.upgrade();
-        if origin.is_some_and(|life| life.is_forked()) {
+        if delayed.is_forked() {
             return;
         }
+        let mut kept = Vec::new();
         let task = {
             let mut wait = delayed.wait.lock_unpoisoned();
-            delayed.take(&mut wait)
+            delayed.take(&mut wait, &mut kept)
         };
         // It has nothing to run: its job is being ended, or runs.
         drop_contained(task);

@@ -1424,8 +1424,10 @@ pub trait ExecutorExt: Executor {
     ///
     /// Cancelled by its handle before it is due, the job ends at once, and is in no count; by its
     /// token, it is counted as accepted and cancelled. **A close before it is due ends it as
-    /// abandoned** (`R1044`); what it captured is dropped by the pool's clock. So does the drop of
-    /// the last handle of the pool, and a system that refuses the clock its thread.
+    /// abandoned** (`R1044`); what it captured is dropped by a worker that has nothing to run. So
+    /// does the drop of the last handle of the pool, and a system that refuses the clock its
+    /// thread. A job that holds a handle of its pool keeps that open; to submit the next of a
+    /// chain, use [`executor`](crate::JobContext::executor) of its context.
     ///
     /// It goes to the pool itself: a decorator around that is asked whether it is closed, and no
     /// more. A job that joins the handle keeps its worker until the other is due *and* has run, for

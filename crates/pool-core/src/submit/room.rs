@@ -106,7 +106,7 @@ pub struct Room {
     line: Mutex<Line>,
     /// The observers of the pool's jobs, for those that submit to it in whatever way. Set before
     /// the first job.
-    observers: OnceLock<Arc<Observers>>,
+    observers: OnceLock<Option<Arc<Observers>>>,
     /// Delayed jobs, which wait for no place.
     changes: Changes,
 }
@@ -126,19 +126,16 @@ impl Room {
         Self::default()
     }
 
-    /// Has submitters show the options of their jobs to these, unless there are others already.
-    /// Returns the observers of the pool: all its generations tell the same.
+    /// Has submitters show the options of their jobs to these. The first call decides, also if
+    /// there are none: all generations of a pool tell those that it was built with.
     pub(crate) fn observe(&self, observers: Option<Arc<Observers>>) -> Option<Arc<Observers>> {
-        match observers {
-            Some(observers) => Some(Arc::clone(self.observers.get_or_init(|| observers))),
-            None => self.observers.get().cloned(),
-        }
+        self.observers.get_or_init(|| observers).clone()
     }
 
     /// Returns those who see the options of jobs that are submitted.
     #[inline(always)]
     pub(crate) fn observers(&self) -> Option<&Observers> {
-        self.observers.get().map(|observers| &**observers)
+        self.observers.get()?.as_deref()
     }
 
     /// Tells the next in line that a place came free, and it tries. Cheap while nobody waits.

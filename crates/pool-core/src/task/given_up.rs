@@ -122,3 +122,31 @@ impl Payload for ToldLater {
         self.job.name()
     }
 }
+
+/// What is left of a job that was in no pool's books, for a worker to drop.
+pub(crate) struct Uncounted(Task);
+
+impl Uncounted {
+    pub(crate) fn task(remains: Task) -> Task {
+        Task::new(remains.id(), Self(remains))
+    }
+}
+
+impl Payload for Uncounted {
+    /// In a frame, so that a report names the job if the drop does not return.
+    fn run(self, id: JobId, worker: &Worker) {
+        let frame = worker.begin(id, self.0.name());
+        drop_contained(self.0);
+        drop(frame);
+    }
+
+    fn abandon(self) {}
+
+    fn give_up(self, id: JobId, _life: &Lifecycle, _ends: GivenUpAs) -> GivenUp {
+        GivenUp::Left(Outcome::Abandoned, Task::new(id, self), None)
+    }
+
+    fn name(&self) -> Option<&str> {
+        self.0.name()
+    }
+}

@@ -25,6 +25,23 @@ impl Worker {
         if self.run_woken() || self.run_stolen(engine) {
             self.step_taken()
         } else {
+            self.step_chore(engine)
+        }
+    }
+
+    /// Does a chore, if there is one: a worker that has nothing to run may drop what jobs left that
+    /// never started, also in a pool that goes on.
+    #[cold]
+    pub(super) fn step_chore<E: Engine>(&self, engine: &E) -> StepOutcome {
+        let chores = &self.life().chores;
+        if !chores.are_left() {
+            return StepOutcome::Nothing;
+        }
+        // Another worker looks for the next: this chore may never end.
+        self.found(engine);
+        if chores.do_one(self) {
+            StepOutcome::Ran
+        } else {
             StepOutcome::Nothing
         }
     }
@@ -37,12 +54,8 @@ impl Worker {
         if life.is_forked() {
             return StepOutcome::Nothing; // what is queued is the parent's
         }
-        if life.chores.are_left() {
-            // Another worker looks for the next: this chore may never end.
-            self.found(engine);
-            if life.chores.do_one(self) {
-                return StepOutcome::Ran;
-            }
+        if self.step_chore(engine) == StepOutcome::Ran {
+            return StepOutcome::Ran;
         }
         if self.run_woken() {
             return self.step_taken();

@@ -25,6 +25,9 @@ impl Pool {
     /// halves that they split into, and futures that were suspended. A queued child that its parent
     /// runs so leaves its place in the queue when the pool is resumed.
     ///
+    /// A closure that joins a queued job of its pool runs it, as ever. A future that awaits a
+    /// queued job, its own child included, waits with it until the pool is resumed.
+    ///
     /// A worker that is about to take a job out of the queue at this moment may still take it: so
     /// each worker may start one job more, even one that is submitted a moment later. A worker that
     /// runs a job takes none after it.
@@ -57,7 +60,7 @@ impl Pool {
     /// let waits = pool.spawn(|| 42)?;
     /// go.send(())?;
     /// assert!(runs.join()?); // what runs goes on
-    /// assert_eq!(pool.stats().queued, 1);
+    /// assert!(!waits.is_finished());
     /// pool.resume();
     /// assert_eq!(waits.join()?, 42);
     /// # Ok::<(), Box<dyn std::error::Error>>(())
@@ -66,11 +69,14 @@ impl Pool {
         if self.inner.is_forked() {
             return;
         }
-        let mut chain = self.inner.chain();
-        chain.is_paused = true;
-        for generation in self.inner.alive() {
-            generation.pool.pause();
-        }
+        let alive = {
+            let mut chain = self.inner.chain();
+            chain.is_paused = true;
+            let alive = self.inner.alive();
+            alive.iter().for_each(|it| it.pool.pause());
+            alive
+        };
+        drop(alive); // with the chain free: it may be the last of a generation, and of its hooks
     }
 
     /// Starts queued jobs again (`R1031`). Does nothing if the pool is not paused.
@@ -92,15 +98,16 @@ impl Pool {
         if self.inner.is_forked() {
             return;
         }
-        let paused = {
+        let alive: Vec<_> = {
             let mut chain = self.inner.chain();
             chain.is_paused = false;
-            let mut paused = self.inner.alive();
-            paused.retain(|generation| generation.pool.end_pause());
-            paused
+            let alive = self.inner.alive().into_iter();
+            alive.map(|it| (it.pool.end_pause(), it)).collect()
         };
-        for generation in paused {
-            generation.pool.resume_after_pause();
+        for (was_paused, generation) in alive {
+            if was_paused {
+                generation.pool.resume_after_pause();
+            }
         }
     }
 

@@ -858,7 +858,9 @@ impl Pool {
         /// then on.
         ///
         /// A cancel by its handle ends it at once. So does **a close before it is due**, as
-        /// abandoned, and the drop of the last handle of the pool (`R1044`).
+        /// abandoned, and the drop of the last handle of the pool (`R1044`); a worker that has
+        /// nothing to run drops what it captured. A job that holds a handle of its pool keeps that
+        /// open: the next of a chain is better submitted by the job's own context.
         ///
         /// # Errors
         /// [`SubmitError::Closed`](crate::SubmitError::Closed) once intake has ended (`R601`). The

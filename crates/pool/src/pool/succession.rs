@@ -67,7 +67,8 @@ impl Pool {
     /// `change` runs with no lock held. It is called again, on the configuration as it is then, if
     /// the pool was swapped or reconfigured in the meantime; so no change is lost. What it replaces
     /// is the configuration alone: `*config = PoolConfig::default()` resets all settings, and the
-    /// pool stays the same. Observers stay those that the pool was built with.
+    /// pool stays the same. Observers, and what jobs share, stay those that the
+    /// pool was built with.
     ///
     /// # Errors
     /// The configuration is one that no pool can have, a start hook fails, the pool is closed, or

@@ -46,8 +46,12 @@ pub(crate) fn backend_of_this_child() -> Option<Backend> {
 
 /// Reports that the child has reached its end.
 pub(crate) fn say_done() {
-    let said = writeln!(std::io::stdout(), "{DONE}");
-    said.expect("the parent listens");
+    say(DONE);
+}
+
+/// Says a line to the parent.
+pub(crate) fn say(line: &str) {
+    writeln!(std::io::stdout(), "{line}").expect("the parent listens");
 }
 
 /// Runs `body`, a closure of the test that calls this, once for each backend in a separate process,

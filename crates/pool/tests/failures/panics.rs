@@ -8,7 +8,7 @@ use std::thread;
 
 use pool::{AsyncContext, Backend, Job, JobContext, JobError, JobOptions, Panic, Pool};
 
-use crate::child::{backend_of_this_child, each_backend_in_a_child, run_again};
+use crate::child::{backend_of_this_child, each_backend_in_a_child, run_again, say};
 use crate::on::{builder, each_backend, ended, ends_clean, nothing, on, value};
 use crate::system::threads;
 
@@ -205,7 +205,7 @@ fn a_pool_that_is_to_abort_at_a_panic_does_so_after_its_hook() {
         let pool = builder(backend, 1)
             .on_panic(Panic::Abort)
             .on_failure(|failure| {
-                println!("told: {}", failure.message.unwrap_or_default());
+                say(&format!("told: {}", failure.message.unwrap_or_default()));
             });
         let pool = pool.build().expect("it starts");
         assert!(
@@ -215,11 +215,11 @@ fn a_pool_that_is_to_abort_at_a_panic_does_so_after_its_hook() {
             )
             .is_err()
         );
-        println!("an error aborts nothing");
+        say("an error aborts nothing");
         let _never = pool
             .spawn(|| panic!("out of ink"))
             .map(|handle| handle.join());
-        println!("still alive");
+        say("still alive");
     };
     aborts(body);
 }

@@ -2,8 +2,9 @@
 
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, mpsc};
+use std::time::Duration;
 
-use pool::{Executor, Pool};
+use pool::{Executor, JobError, JobExt, Pool, ShutdownPolicy};
 
 use crate::on::{LIMIT, block_on, each_backend, ended, ends_clean, hold, on, value};
 
@@ -35,6 +36,11 @@ fn a_paused_pool_stays_paused_whatever_it_becomes() {
             value(held),
             "what runs goes on, on the backend that it began on"
         );
+        let limit = std::time::Instant::now() + crate::on::LIMIT;
+        while pool.stats().running > 0 {
+            assert!(std::time::Instant::now() < limit, "what ran is not over");
+            std::thread::yield_now();
+        }
         assert_eq!(pool.stats().queued, 6, "{backend}: {}", pool.stats());
         assert!(ran.lock().expect("nobody panics").is_empty(), "{backend}");
         pool.resume();
@@ -139,5 +145,58 @@ fn what_ends_a_pool_ends_its_pause() {
         drop(release);
         drop(pool);
         assert_eq!(ran.load(Ordering::Relaxed), 2, "{backend}");
+    });
+}
+
+/// A shutdown that has no time to drain the pool starts none of what the pause has held back.
+#[test]
+fn a_shutdown_without_grace_gives_back_what_a_pause_has_held_back() {
+    each_backend(|backend| {
+        let pool = on(backend, 2, 64);
+        let (release, held) = hold(&pool);
+        let other = hold(&pool);
+        pool.pause();
+        let ran = Arc::new(Mutex::new(Vec::new()));
+        noted(&pool, &ran, 0..40);
+        drop((release, other.0));
+        assert!(value(held) && value(other.1));
+        let report = pool.shutdown(ShutdownPolicy::now().hand_back());
+        assert_eq!(report.take_unstarted().len(), 40, "{backend}: {report}");
+        assert!(ran.lock().expect("nobody panics").is_empty(), "{backend}");
+    });
+}
+
+/// What delayed jobs captured is dropped by workers, whose frames the report names.
+#[test]
+fn destructors_of_delayed_jobs_that_hang_hold_up_no_shutdown() {
+    struct Hangs(Arc<Mutex<mpsc::Receiver<()>>>);
+
+    impl Drop for Hangs {
+        fn drop(&mut self) {
+            let gate = self.0.lock().expect("nobody panics");
+            let _released = gate.recv_timeout(LIMIT);
+        }
+    }
+
+    each_backend(|backend| {
+        let pool = on(backend, 1, 8);
+        let (release, gate) = mpsc::channel();
+        let gate = Arc::new(Mutex::new(gate));
+        let handles: Vec<_> = (0..3)
+            .map(|_| {
+                let hangs = Hangs(Arc::clone(&gate));
+                let job = pool::infallible_fn(move || drop(hangs)).named("delayed");
+                pool.after(Duration::from_secs(3600), job)
+                    .expect("it is open")
+            })
+            .collect();
+        let report = pool.shutdown(Duration::from_millis(100));
+        assert!(!report.is_safe_to_exit(), "{backend}: {report}");
+        for handle in handles {
+            assert!(matches!(ended(handle), Err(JobError::Abandoned)));
+        }
+        for _ in 0..3 {
+            release.send(()).expect("they wait");
+        }
     });
 }

@@ -130,11 +130,7 @@ fn cancelled_before_it_is_due(pool: &impl Executor) {
     assert_eq!(alive.count(), 0);
 }
 
-/// The timeout is shorter than the delay.
 fn timeout_counts_from_when_it_is_due(pool: &impl Executor) {
-    let job = infallible_fn(|| 42).with_timeout(PATIENCE);
-    let handle = pool.after(SHORT, job).expect(ROOM);
-    assert_eq!(ended(handle).expect("it is in time"), 42);
     let now = thread::now();
     let job = |ctx: &JobContext<'_>| Ok::<_, Infallible>(ctx.deadline());
     let handle = pool.after(SHORT, job.with_timeout(PATIENCE)).expect(ROOM);
@@ -181,11 +177,14 @@ fn ended_with_the_last_handle<F: Fixture>() {
     drop(pool);
     let outcome = ended(handle);
     assert!(matches!(outcome, Err(JobError::Abandoned)), "{outcome:?}");
-    assert_eq!(
-        alive.count(),
-        0,
-        "the pool is gone, and the captures are not"
-    );
+    let limit = thread::now() + PATIENCE;
+    while alive.count() > 0 {
+        assert!(
+            thread::now() < limit,
+            "the pool is gone, and the captures are not"
+        );
+        thread::yield_now();
+    }
 }
 
 /// Jobs are due at the moment of the close: each runs once, or is abandoned.

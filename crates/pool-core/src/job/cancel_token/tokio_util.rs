@@ -74,8 +74,8 @@ impl From<&CancellationToken> for CancelToken {
 
 /// Makes a token of tokio-util that is cancelled with this one, and can be cancelled alone.
 ///
-/// It is cancelled as long as there is somebody to cancel the source: a handle of it, a job that
-/// carries it, or a child of it. A source whose last handle is dropped is no longer cancelled with
+/// It is cancelled as long as there is somebody to cancel the source: a handle of it, or a job
+/// that carries it. A source whose last handle is dropped is no longer cancelled with
 /// what was above it, and so neither is this; keep the source.
 ///
 /// # Examples

@@ -99,8 +99,11 @@ impl JobContext<'_> {
             }
             Poll::Pending
         });
-        // Whether it was told, or the limit came first, is in the look that follows.
-        let _told = block_on(told, limit);
+        if block_on(told, limit).is_some() {
+            // A token says so to those below it first, and may not be seen as cancelled yet.
+            self.note_reported(Interrupted::Cancelled);
+            return Err(Interrupted::Cancelled);
+        }
         self.check()
     }
 }
@@ -112,7 +115,8 @@ impl AsyncContext {
     /// The time is kept by the clock of the job's pool. In the job itself a cancellation and the
     /// deadline end the job at this suspension (`R405`). A task elsewhere that polls the sleep is
     /// woken for them too, and gets the error (`R1040`); except that it learns of a shutdown's
-    /// cancellation only once that pool has stopped. After that, a sleep is over at its first poll.
+    /// cancellation only once that pool has stopped, as the backend does too that a swap has
+    /// replaced, once its jobs are over. After that, a sleep is over at its first poll.
     ///
     /// A duration of zero is over at the first poll; one that overflows [`Instant`] never.
     ///

@@ -5,6 +5,7 @@ use std::sync::Arc;
 use super::{Engine, WorkerPool, take_some_queued};
 use crate::pool::hand_over::{Adopted, HandOver, Retired};
 use crate::pool::lifecycle::arrived;
+use crate::pool::shutdown;
 use crate::pool::stats::Tally;
 use crate::queue::TaskQueue;
 
@@ -49,7 +50,7 @@ impl<E: Engine> HandOver for WorkerPool<E> {
     }
 
     fn end_pauses(&self) {
-        self.life().end_pauses();
+        shutdown::end_pauses(self.life());
     }
 
     fn resume_after_pause(&self) {

@@ -45,8 +45,9 @@ use crate::sys::sync::{AtomicUsize, LockExt, Mutex, Ordering, fence};
 use crate::task::Task;
 use crate::worker::Worker;
 
-/// What the workers of a cancelled pool are still to do. Until the cancellation there is nothing,
-/// and a look costs two loads.
+/// What the workers of a cancelled pool are still to do. Until the cancellation there is nothing
+/// but what delayed jobs leave as the pool closes, for a worker that has nothing to run; and a look
+/// costs two loads.
 pub(crate) struct Chores {
     /// The next stripe of suspended futures to be woken.
     ///

@@ -40,6 +40,11 @@ impl Owners {
         self.front.as_ref()?.get()
     }
 
+    /// The way to the front, for one that may outlive this generation.
+    pub(crate) fn front_ref(&self) -> Option<FrontRef> {
+        self.front.clone()
+    }
+
     /// Tells the front of a pool that is swapped if `life`, this generation of it, is over: it has
     /// stopped, its last worker has left, and no job of it goes on without a worker, as a suspended
     /// future may. Called after each of these; the last caller finds the others done.

@@ -11,6 +11,7 @@ use std::task::Waker;
 use crate::cell::future::Polled;
 use crate::job::outcome::Outcome;
 use crate::pool::engine::Engine;
+use crate::pool::ledger::Column;
 use crate::pool::lifecycle::Lifecycle;
 use crate::queue::TaskQueue;
 use crate::task::Task;
@@ -286,14 +287,15 @@ impl<'e, E: Engine> Host<'e, E> {
         self.life().roster.statuses[self.worker().index()].end(is_listed);
     }
 
-    /// Ends a job at the seat: its record, its frame, the publishing of its outcome, and its count
-    /// as over, in this order. A report that is made in between rather counts the job twice, and
-    /// looks again, than not at all.
+    /// Ends a job at the seat: its record, the publishing of its outcome, its frame, and its count
+    /// as over, in this order. The publishing may run user code, so the frame says before that the
+    /// job is on record.
     pub(super) fn end(&mut self, job: &Arc<dyn Polled>, is_listed: bool, outcome: Outcome) {
         let status = &self.life().roster.statuses[self.worker().index()];
         status.stripe.record(outcome);
-        status.end(is_listed);
+        status.note_record(is_listed, Column::of(outcome));
         job.publish_hosted(outcome);
+        status.end(is_listed);
         status.stripe.over();
         self.jobs_at_a_stretch += 1;
         self.has_news = true;
