@@ -1,0 +1,6 @@
+//! Metrics of pools on every backend, as a Prometheus server reads them.
+
+mod exported;
+mod probes;
+mod reports;
+mod times;
