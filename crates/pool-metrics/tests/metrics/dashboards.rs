@@ -1,0 +1,101 @@
+//! The dashboard and the alerts name what a pool exports, and nothing else.
+
+use std::collections::BTreeSet;
+
+use pool::Backend;
+use serde_json::Value;
+
+use crate::exported::{metrics_of, observed_on, render, until};
+
+const DASHBOARD: &str = include_str!("../../dashboards/grafana.json");
+const ALERTS: &str = include_str!("../../dashboards/alerts.yml");
+
+/// The words of a text that begin so.
+fn words<'a>(text: &'a str, start: &str) -> BTreeSet<&'a str> {
+    let is_letter = |letter: char| letter.is_ascii_alphanumeric() || letter == '_';
+    let words = text.split(|letter| !is_letter(letter));
+    words.filter(|word| word.starts_with(start)).collect()
+}
+
+/// All queries of a dashboard.
+fn queries(value: &Value, found: &mut Vec<String>) {
+    match value {
+        Value::Object(fields) => {
+            for (name, value) in fields {
+                match value.as_str() {
+                    Some(text) if name == "expr" || name == "query" => found.push(text.to_owned()),
+                    _ => queries(value, found),
+                }
+            }
+        }
+        Value::Array(items) => items.iter().for_each(|item| queries(item, found)),
+        _ => {}
+    }
+}
+
+/// The names of series, and the words in their labels, that a pool exports which has done all.
+fn exported(test: &str) -> (BTreeSet<String>, String) {
+    let (metrics, series) = metrics_of(test, Backend::Channel);
+    let pool = observed_on(Backend::Channel, 1, &metrics);
+    let mut reporter = metrics.watch(&pool);
+    pool.spawn(|| 42).expect("there is room").detach();
+    until(&pool, "no answer of a probe", || {
+        reporter.report_once();
+        series.waits("probe") > 0.0 && series.waits("observed") > 0.0
+    });
+    let text = render();
+    let mine = text.lines().filter(|line| line.contains(&series.pool));
+    let mine: Vec<_> = mine.collect();
+    let names = mine.iter().filter_map(|line| line.split('{').next());
+    (names.map(str::to_owned).collect(), mine.join("\n"))
+}
+
+#[test]
+fn the_dashboard_and_the_alerts_name_what_a_pool_exports() {
+    let dashboard = serde_json::from_str(DASHBOARD).expect("it is JSON");
+    let mut texts = Vec::new();
+    queries(&dashboard, &mut texts);
+    assert!(texts.len() > 10, "the queries are found");
+    let shown = texts.join("\n");
+    let (names, lines) = exported("dashboards");
+    for text in [shown.as_str(), ALERTS] {
+        let used = words(text, "worker_pool_");
+        assert!(used.len() >= 6, "{used:?}");
+        for name in used {
+            assert!(names.contains(name), "no {name} in {names:?}");
+        }
+        for label in words(text, "pool_").iter().chain(&words(text, "job_")) {
+            assert!(lines.contains(&format!("{label}=\"")), "no label {label}");
+        }
+    }
+    for name in &names {
+        let name = name.strip_suffix("_sum").unwrap_or(name);
+        let name = name
+            .strip_suffix("_count")
+            .filter(|it| it.ends_with("_seconds"))
+            .unwrap_or(name);
+        assert!(shown.contains(name), "{name} is on no panel");
+    }
+    assert_eq!(ALERTS.matches("- alert: ").count(), 4);
+}
+
+#[test]
+fn each_metric_is_described_with_its_unit() {
+    let (names, _) = exported("described");
+    let text = render();
+    for name in names {
+        let family = ["_bucket", "_sum", "_count"].iter();
+        let mut families = family.filter_map(|suffix| name.strip_suffix(suffix));
+        let family = families.find(|it| it.ends_with("_seconds"));
+        let help = format!("# HELP {} ", family.unwrap_or(&name));
+        assert!(text.contains(&help), "no {help}");
+    }
+    for seconds in [
+        "queue_oldest_age",
+        "job_longest_running",
+        "job_wait_time",
+        "job_run_time",
+    ] {
+        assert!(text.contains(&format!("worker_pool_{seconds}_seconds")));
+    }
+}
