@@ -286,8 +286,8 @@ mutants! {
     }
     "pool-channel conformance r605_the_report_balances_and_names_what_was_cut_short" {
         a_shutdown_cuts_short_in_silence: "a report does not say whom its shutdown cut short", in "pool::lifecycle::ending",
-            "if !was_asked && may_be_why && !phase.is_forked() {" =>
-            "if !MUTANT && !was_asked && may_be_why && !phase.is_forked() {";
+            "if !was_asked && !phase.is_forked() {" =>
+            "if !MUTANT && !was_asked && !phase.is_forked() {";
     }
     "pool-channel conformance r507_a_second_half_is_free_to_be_taken_until_it_starts" {
         nobody_steals: "a worker that finds nothing queued takes no half", in "worker::leapfrog",

@@ -125,9 +125,7 @@ impl Ending {
         was_asked: bool,
         phase: &AtomicPhase,
     ) {
-        // A token says so to those below it first: of a pool that goes on, it was asked.
-        let may_be_why = phase.is_cancelling() || self.is_deserted();
-        if !was_asked && may_be_why && !phase.is_forked() {
+        if !was_asked && !phase.is_forked() {
             let name = name.map(Box::from);
             self.progress.lock_unpoisoned().note_cut_short(id, name);
         }
