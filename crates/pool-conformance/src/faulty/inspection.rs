@@ -23,16 +23,16 @@ pub(super) fn all() -> Vec<Faulty> {
             || Arc::new(SlowLooker),
         ),
         Faulty::new(
-            "forgetful",
-            "starts from a configuration of its own, without the shared values",
-            &["R1023", "R1024"],
-            || Arc::new(Forgetful),
+            "wilful",
+            "starts from a configuration of its own, without observers and shared values",
+            &["R1001", "R1023", "R1024"],
+            || Arc::new(Wilful),
         ),
         Faulty::new(
-            "hoarder",
+            "clinger",
             "keeps a configuration, and the shared values with it, forever",
             &["R1024"],
-            || Arc::new(Hoarder),
+            || Arc::new(Clinger),
         ),
     ]
 }
@@ -56,9 +56,9 @@ impl Flaw for SlowLooker {
     }
 }
 
-struct Forgetful;
+struct Wilful;
 
-impl Flaw for Forgetful {
+impl Flaw for Wilful {
     fn configure(&self, config: &mut PoolConfig) {
         let mut own = PoolConfig::default();
         own.set_workers(config.workers());
@@ -67,9 +67,9 @@ impl Flaw for Forgetful {
     }
 }
 
-struct Hoarder;
+struct Clinger;
 
-impl Flaw for Hoarder {
+impl Flaw for Clinger {
     fn start(&self, engine: &Arc<FlawedEngine>, config: &PoolConfig) -> Result<(), BuildError> {
         std::mem::forget(config.clone());
         engine.threads.start(engine, config, |work| work())

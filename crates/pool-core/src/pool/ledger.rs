@@ -156,11 +156,29 @@ impl WorkerStripe {
     fn writing(&self) -> Writing<'_> {
         Writing {
             stripe: &self.0,
-            // In one step for loom, which takes a thread's own load for the last access.
-            is_alone: cfg!(not(pool_loom)),
+            is_alone: counts_alone(),
         }
     }
 }
+
+/// Whether a worker counts by a load and a store.
+#[cfg(not(pool_loom))]
+#[inline(always)]
+const fn counts_alone() -> bool {
+    true
+}
+
+/// Whether it does so in this model.
+#[cfg(pool_loom)]
+fn counts_alone() -> bool {
+    !COUNTS_IN_ONE_STEP.load(std::sync::atomic::Ordering::Relaxed)
+}
+
+/// Set by a model about those that read the counts of one worker: loom takes the worker's own load
+/// for the last access to a count, and does not try a reader between that and the store.
+#[cfg(pool_loom)]
+pub(crate) static COUNTS_IN_ONE_STEP: std::sync::atomic::AtomicBool =
+    std::sync::atomic::AtomicBool::new(false);
 
 /// A stripe as the calling thread may write to it.
 #[derive(Clone, Copy)]

@@ -11,6 +11,7 @@ use super::lifecycles::wait;
 use super::{life, model, nothing};
 use crate::job::id::JobId;
 use crate::job::outcome::Outcome;
+use crate::pool::ledger::COUNTS_IN_ONE_STEP;
 use crate::pool::lifecycle::{Lifecycle, Submission, TakenOut};
 use crate::pool::running::running;
 use crate::pool::shutdown::settled;
@@ -98,6 +99,7 @@ fn a_wake_that_races_the_loss_of_the_last_worker_is_not_left() {
 /// job is not among those that run.
 #[test]
 fn who_has_seen_a_job_end_does_not_find_it_running() {
+    COUNTS_IN_ONE_STEP.store(true, std::sync::atomic::Ordering::Relaxed);
     model(|| {
         let life = life();
         let has_ended = Arc::new(AtomicBool::new(false));
