@@ -223,9 +223,10 @@ fn a_value_may_shut_the_pool_down_as_it_goes() {
                 }
             }
             let report = reports.recv_timeout(LIMIT).expect("it returns in time");
+            // A job whose value is still dropped counts once: as one that runs.
             assert_eq!(
                 (report.accepted(), report.completed()),
-                (1, 1),
+                (1, 0),
                 "{way}: {report}"
             );
             assert!(report.balances(), "{report}");
