@@ -62,21 +62,7 @@ macro_rules! columns {
                     Some(pool.swap(Backend::$other))
                 }
 
-                fn reconfigure(
-                    pool: &Pool,
-                    change: &mut dyn FnMut(&mut PoolConfig),
-                ) -> Option<Result<(), BuildError>> {
-                    Some(pool.reconfigure(change))
-                }
-
-                fn pause(pool: &Pool) -> bool {
-                    pool.pause();
-                    true
-                }
-
-                fn resume(pool: &Pool) {
-                    pool.resume();
-                }
+                operated_pool!();
             }
         )*
 

@@ -98,21 +98,7 @@ impl Fixture for Simulated {
         Some(pool.swap(other))
     }
 
-    fn reconfigure(
-        pool: &Pool,
-        change: &mut dyn FnMut(&mut PoolConfig),
-    ) -> Option<Result<(), BuildError>> {
-        Some(pool.reconfigure(change))
-    }
-
-    fn pause(pool: &Pool) -> bool {
-        pool.pause();
-        true
-    }
-
-    fn resume(pool: &Pool) {
-        pool.resume();
-    }
+    operated_pool!();
 }
 
 pub(crate) fn run(options: &Options) -> Result<()> {

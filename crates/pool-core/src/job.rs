@@ -845,6 +845,19 @@ pub(crate) struct Terms {
 }
 
 impl Terms {
+    /// A share of the values that a job with these options carries.
+    #[inline]
+    pub(crate) fn values(terms: Option<&Self>) -> Extensions {
+        terms.map(|terms| terms.carried.share()).unwrap_or_default()
+    }
+
+    /// Takes the values out, for the side that ends the job to drop.
+    #[must_use = "dropping them runs user code"]
+    #[inline]
+    pub(crate) fn take_values(terms: Option<&Self>) -> Extensions {
+        terms.map(|terms| terms.carried.take()).unwrap_or_default()
+    }
+
     /// Whether something of this may end a job that is queued.
     #[inline]
     pub(crate) fn may_end(&self) -> bool {

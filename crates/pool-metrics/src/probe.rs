@@ -19,7 +19,7 @@
 //! be busy, or its workers may hang, and that is told apart by the counts. What is accepted and not
 //! queued has left the queue. Suppose that a report finds it full, with a number of jobs queued. As
 //! long as fewer have left it since, at least one of them still waits, whatever the order. So there
-//! is an age, counted from that report. Once so many have left it, the age begins anew.
+//! is an age, counted from that report. Once that number has left it, the age begins anew.
 
 #[cfg(test)]
 mod tests;

@@ -1,6 +1,6 @@
 //! The reporter: reads a pool and sets its counters and gauges, when called or at an interval.
 //!
-//! # Who reads, and who waits
+//! # A report
 //! A report is one look at the pool (`ExecutorExt::snapshot`), which waits for no job and holds up
 //! no worker. The recorder is called by the thread that reports, so no worker runs the exporter's
 //! code.

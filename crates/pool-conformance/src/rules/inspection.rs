@@ -1,7 +1,6 @@
 //! What a pool shows of itself while it works: the jobs that run, and a snapshot.
 
 use std::convert::Infallible;
-use std::sync::{Arc, Mutex, PoisonError};
 
 use pool_core::backend::PoolConfig;
 use pool_core::{
@@ -9,6 +8,7 @@ use pool_core::{
     ShutdownPolicy,
 };
 
+use super::ledger::within_user_code;
 use crate::channel::channel;
 use crate::fixture::Fixture;
 use crate::polling::Signal;
@@ -264,57 +264,12 @@ fn look_while_busy<F: Fixture>() {
     });
 }
 
-/// Looks when it is dropped.
-struct Looks<P: Executor>(Arc<Mutex<Option<P>>>, Count);
-
-impl<P: Executor> Drop for Looks<P> {
-    fn drop(&mut self) {
-        look(&self.0);
-        self.1.add();
-    }
-}
-
-fn look<P: Executor>(shared: &Mutex<Option<P>>) {
-    let held = shared.lock().unwrap_or_else(PoisonError::into_inner);
-    if let Some(pool) = &*held {
-        drop((pool.running(), pool.snapshot().to_string()));
-    }
-}
-
-/// Looks where the pool would be most likely to hold a lock: in the observer of failures, in a job,
-/// and in the drops of jobs.
+/// In the observer of failures, in a job, and in the drops of jobs.
 fn look_within_user_code<F: Fixture>() {
-    let shared: Arc<Mutex<Option<F::Pool>>> = Arc::default();
-    let seen = Count::new();
-    let mut config = PoolConfig::default();
-    config.set_workers(1);
-    config.set_capacity(4);
-    let (observed, count) = (Arc::clone(&shared), seen.clone());
-    config.set_on_failure(move |_| {
-        look(&observed);
-        count.add();
-    });
-    let pool = F::build(config).expect("a plain configuration is accepted");
-    *shared.lock().unwrap_or_else(PoisonError::into_inner) = Some(pool.clone());
-
-    let (gate, looks) = (Gate::new(), Looks(Arc::clone(&shared), seen.clone()));
-    let pass = gate.pass();
-    let failing = move |ctx: &JobContext<'_>| {
-        let _looks_as_it_is_dropped = looks;
-        pass.wait();
-        assert_eq!(ctx.executor().running()[0].id, ctx.id());
-        Err::<(), _>("no ink")
-    };
-    let failing = pool.submit(failing.named("failing")).expect(ROOM);
-    let looks = Looks(Arc::clone(&shared), seen.clone());
-    let queued = pool.spawn(move || drop(looks)).expect(ROOM);
-    queued.cancel();
-    gate.open();
-    assert!(ended(failing).is_err(), "a job that fails gave a value");
-    // The drops of both jobs, and the observer of the one that failed.
-    seen.wait_for(3);
-    let held = shared.lock().unwrap_or_else(PoisonError::into_inner).take();
-    drop(held);
+    within_user_code::<F>(
+        |pool| drop((pool.running(), pool.snapshot().to_string())),
+        |ctx| assert_eq!(ctx.executor().running()[0].id, ctx.id()),
+    );
 }
 
 /// Jobs begin, suspend and end while two threads do nothing but look.

@@ -3,14 +3,16 @@
 
 use std::convert::Infallible;
 use std::panic::resume_unwind;
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
 use pool_core::backend::PoolConfig;
 use pool_core::{CancelToken, Executor, ExecutorExt, JobContext, JobExt};
 
 use crate::fixture::Fixture;
-use crate::probe::{Count, Gate, assert_sound, books_only_grow, occupy, pool, wait_until};
+use crate::probe::{
+    Count, Gate, ROOM, assert_sound, books_only_grow, ended, occupy, pool, wait_until,
+};
 use crate::rule::{Applied, Rule};
 use crate::thread;
 
@@ -176,54 +178,73 @@ fn read_while_busy<F: Fixture>() {
     });
 }
 
-/// Reads the ledger where the pool would be most likely to hold a lock: in the observer of failures
-/// and in the drops of jobs.
 fn read_within_user_code<F: Fixture>() {
-    let shared: Arc<Mutex<Option<F::Pool>>> = Arc::default();
+    within_user_code::<F>(|pool| assert_sound(&pool.stats()), |_| ());
+}
+
+/// Looks at a pool where it would be most likely to hold a lock: in the observer of failures and in
+/// the drops of jobs; and, by `in_job`, in a job.
+pub(super) fn within_user_code<F: Fixture>(look: fn(&F::Pool), in_job: fn(&JobContext<'_>)) {
+    let shared = Shared::<F::Pool>(Arc::default(), look);
     let seen = Count::new();
     let mut config = PoolConfig::default();
     config.set_workers(1);
     config.set_capacity(4);
-    let (observed, count) = (Arc::clone(&shared), seen.clone());
+    let (observed, count) = (shared.clone(), seen.clone());
     config.set_on_failure(move |_| {
-        read(&observed);
+        observed.look();
         count.add();
     });
     let pool = F::build(config).expect("a plain configuration is accepted");
-    *shared.lock().unwrap_or_else(PoisonError::into_inner) = Some(pool.clone());
+    *shared.lock() = Some(pool.clone());
 
-    let (gate, reader) = (Gate::new(), Reader(Arc::clone(&shared), seen.clone()));
+    let (gate, looks) = (Gate::new(), Looks(shared.clone(), seen.clone()));
     let pass = gate.pass();
-    let failing = move |_: &JobContext<'_>| {
-        let _read_by_its_drop = reader;
+    let failing = move |ctx: &JobContext<'_>| {
+        let _looks_as_it_is_dropped = looks;
         pass.wait();
+        in_job(ctx);
         Err::<(), _>("no ink")
     };
-    let failing = pool.submit(failing).expect("there is room");
-    let reader = Reader(Arc::clone(&shared), seen.clone());
-    let queued = pool.spawn(move || drop(reader)).expect("there is room");
+    let failing = pool.submit(failing.named("failing")).expect(ROOM);
+    let looks = Looks(shared.clone(), seen.clone());
+    let queued = pool.spawn(move || drop(looks)).expect(ROOM);
     queued.cancel();
     gate.open();
-    assert!(failing.join().is_err(), "a job that fails gave a value");
+    assert!(ended(failing).is_err(), "a job that fails gave a value");
     // The drops of both jobs, and the observer of the one that failed on a worker.
     seen.wait_for(3);
-    let held = shared.lock().unwrap_or_else(PoisonError::into_inner).take();
+    let held = shared.lock().take();
     drop(held);
 }
 
-fn read<P: Executor>(shared: &Mutex<Option<P>>) {
-    let held = shared.lock().unwrap_or_else(PoisonError::into_inner);
-    if let Some(pool) = &*held {
-        assert_sound(&pool.stats());
+/// A pool, once it is built, and how to look at it.
+struct Shared<P>(Arc<Mutex<Option<P>>>, fn(&P));
+
+impl<P> Shared<P> {
+    fn lock(&self) -> MutexGuard<'_, Option<P>> {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    fn look(&self) {
+        if let Some(pool) = &*self.lock() {
+            (self.1)(pool);
+        }
     }
 }
 
-/// Reads the ledger when it is dropped.
-struct Reader<P: Executor>(Arc<Mutex<Option<P>>>, Count);
+impl<P> Clone for Shared<P> {
+    fn clone(&self) -> Self {
+        Self(Arc::clone(&self.0), self.1)
+    }
+}
 
-impl<P: Executor> Drop for Reader<P> {
+/// Looks when it is dropped.
+struct Looks<P>(Shared<P>, Count);
+
+impl<P> Drop for Looks<P> {
     fn drop(&mut self) {
-        read(&self.0);
+        self.0.look();
         self.1.add();
     }
 }

@@ -14,7 +14,7 @@ use pool_core::{
 };
 
 use crate::fixture::Fixture;
-use crate::probe::{Count, Log, ended, occupy};
+use crate::probe::{Count, Log, ROOM, ended, occupy};
 use crate::rule::{Applied, Rule};
 use crate::thread;
 
@@ -58,8 +58,6 @@ pub(crate) fn rules<F: Fixture>() -> Vec<Rule> {
         ),
     ]
 }
-
-const ROOM: &str = "there is room";
 
 fn observed_pool<F: Fixture>(workers: usize, observer: impl Observer) -> F::Pool {
     let mut config = PoolConfig::default();

@@ -428,8 +428,7 @@ impl<J: Job> JobCell<J> {
             &resolution,
             J::error_text,
         );
-        let extensions = terms.map(|terms| terms.carried.take());
-        (resolution, (leftover, extensions.unwrap_or_default()))
+        (resolution, (leftover, Terms::take_values(terms)))
     }
 
     /// Returns whether the drop of a value with this outcome may run the user's code: a panic's
@@ -531,8 +530,7 @@ impl<J: Job> JobCell<J> {
 
     /// Takes out the values that the job carries, for the side that ends the job to drop.
     fn take_extensions(&self) -> Extensions {
-        let terms = self.terms();
-        terms.map(|terms| terms.carried.take()).unwrap_or_default()
+        Terms::take_values(self.terms())
     }
 
     /// Returns the job's kind.

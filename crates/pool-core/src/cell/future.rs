@@ -511,8 +511,7 @@ impl<S: Source> AsyncCell<S> {
 
     /// Takes out the values that the job carries, for the side that ends the job to drop.
     fn take_extensions(&self) -> Extensions {
-        let terms = self.terms.as_ref();
-        terms.map(|terms| terms.carried.take()).unwrap_or_default()
+        Terms::take_values(self.terms.as_deref())
     }
 
     /// Returns the job's kind.

@@ -14,7 +14,7 @@ use crate::job::Terms;
 use crate::job::id::JobId;
 use crate::job::outcome::Outcome;
 use crate::pool::lifecycle::Lifecycle;
-use crate::pool::observer::{Kept, Observed};
+use crate::pool::observer::{KeptJob, Observed};
 use crate::pool::registry;
 use crate::worker::current_index;
 
@@ -45,7 +45,7 @@ pub(crate) struct Unstarted<'c> {
     /// The job's name, for the observer of failures.
     name: Option<&'c str>,
     /// The job, for the other observers, if the pool has any.
-    observed: Option<Kept>,
+    observed: Option<KeptJob>,
 }
 
 impl<'c> Unstarted<'c> {
@@ -170,7 +170,7 @@ struct Tell {
     name: Option<Box<str>>,
     /// Whether the observer of failures is told.
     tells: Tells,
-    observed: Option<Kept>,
+    observed: Option<KeptJob>,
 }
 
 impl Tell {

@@ -142,6 +142,17 @@ impl<'a, C: Cancellation + ?Sized> View<'a, C> {
     }
 }
 
+/// A token that is cancelled with a job that has these options, and that this can cancel. `None`
+/// for a job that only its pool can cancel.
+#[inline]
+fn token_of<C: Cancellation + ?Sized>(
+    terms: Option<&Terms>,
+    cancellation: Option<&C>,
+) -> Option<CancelToken> {
+    let own = cancellation.and_then(Cancellation::token);
+    own.or_else(|| terms?.token.clone())
+}
+
 /// What the children of a job inherit that has these options, and that this can cancel.
 #[inline]
 fn inherited<C: Cancellation + ?Sized>(
@@ -149,16 +160,9 @@ fn inherited<C: Cancellation + ?Sized>(
     cancellation: Option<&C>,
     values: Extensions,
 ) -> JobOptions {
-    let own = cancellation.and_then(Cancellation::token);
-    let token = own.or_else(|| terms?.token.clone());
+    let token = token_of(terms, cancellation);
     let deadline = terms.and_then(|terms| terms.deadline);
     JobOptions::inherited(deadline, token, values)
-}
-
-/// A share of the values of a job with these options.
-#[inline]
-fn values_of(terms: Option<&Terms>) -> Extensions {
-    terms.map(|terms| terms.carried.share()).unwrap_or_default()
 }
 
 /// The ways in for a job's children, written once for both contexts.
@@ -710,7 +714,7 @@ impl<'a> JobContext<'a> {
     /// ```
     #[inline]
     pub fn inherited(&self) -> JobOptions {
-        self.view().inherited(&values_of(self.terms))
+        self.view().inherited(&Terms::values(self.terms))
     }
 
     ways_in_for_children!();
@@ -795,7 +799,7 @@ impl<'a> JobContext<'a> {
         // nothing else of the context is touched.
         let (terms, cancellation) = unsafe { ((*this).terms, (*this).cancellation) };
         // A half is part of this job, on whichever worker it runs: it has all values.
-        inherited(terms, cancellation, values_of(terms))
+        inherited(terms, cancellation, Terms::values(terms))
     }
 
     /// Has this job count as one that was told to stop; also called for what a half of it was told.
@@ -846,7 +850,7 @@ pub(crate) trait AsyncView: Cancellation {
 
 impl AsyncContext {
     pub(crate) fn new(cell: Arc<dyn AsyncView>, life: Arc<Lifecycle>) -> Self {
-        let extensions = values_of(cell.terms());
+        let extensions = Terms::values(cell.terms());
         Self {
             cell,
             extensions,

@@ -10,7 +10,7 @@ use crate::job::error_text::text_of;
 use crate::job::id::JobId;
 use crate::job::outcome::{JobError, Outcome, Resolution, contain, outcome_of};
 use crate::pool::lifecycle::Lifecycle;
-use crate::pool::observer::{Attached, Kept, Observed, Observers};
+use crate::pool::observer::{Attached, KeptJob, Observed, Observers};
 use crate::submit::error::BuildError;
 use crate::submit::room::Room;
 
@@ -142,7 +142,7 @@ impl ContainedHooks {
 
     /// Keeps a job, to be told of once it is over, if anybody observes.
     #[inline]
-    pub(crate) fn keep<'a>(&self, job: impl FnOnce() -> Observed<'a>) -> Option<Kept> {
+    pub(crate) fn keep<'a>(&self, job: impl FnOnce() -> Observed<'a>) -> Option<KeptJob> {
         self.observers().map(|_| job().keep())
     }
 

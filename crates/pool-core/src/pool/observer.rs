@@ -406,21 +406,20 @@ impl<'a> Observed<'a> {
     }
 
     fn info(&self) -> JobInfo<'a> {
-        let extensions = self.terms.map(|terms| terms.carried.share());
         JobInfo {
             id: self.id,
             name: self.name(),
             kind: self.kind,
             worker: self.worker,
             backend: self.life.capability().name,
-            extensions: extensions.unwrap_or_default(),
+            extensions: Terms::values(self.terms),
         }
     }
 
     /// The same, to be told of when the job is gone.
-    pub(crate) fn keep(&self) -> Kept {
+    pub(crate) fn keep(&self) -> KeptJob {
         let info = self.info();
-        Kept {
+        KeptJob {
             name: info.name.map(Box::from),
             info: JobInfo { name: None, ..info },
             times: Times::of(self.terms),
@@ -429,14 +428,14 @@ impl<'a> Observed<'a> {
 }
 
 /// A job that is told of after its end, when its cell may be gone. Its drop may run user code.
-pub(crate) struct Kept {
+pub(crate) struct KeptJob {
     name: Option<Box<str>>,
     /// But for the name.
     info: JobInfo<'static>,
     times: Times,
 }
 
-impl Kept {
+impl KeptJob {
     pub(crate) fn name(&self) -> Option<&str> {
         self.name.as_deref()
     }

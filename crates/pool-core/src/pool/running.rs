@@ -35,7 +35,7 @@
 //! notes: it is found. A hosted future that gets a slot again has a frame before its note goes, the
 //! other way round. So such returns are counted, and the reader looks again if there were any.
 //!
-//! # Who waits
+//! # Locks
 //! Nobody who runs jobs, and not the reader: it takes the locks of the named frames and of one
 //! stripe of notes at a time, which are held for a push or a copy, never while user code runs. In a
 //! forked child nothing runs, and a lock may stay taken: the reader looks at the phase first.

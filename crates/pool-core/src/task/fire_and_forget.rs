@@ -1,5 +1,6 @@
-//! Jobs without a handle: the payload is the job, and its name if it has one. A job that its token
-//! or its deadline may end while it is queued has a cell all the same, through which they reach it.
+//! Jobs without a handle: the payload is the job, and its options if it has any. A job that its
+//! token or its deadline may end while it is queued has a cell all the same, through which they
+//! reach it.
 
 use crate::cell::closure::{CellEntry, watched_task};
 use crate::job::context::JobContext;
@@ -15,12 +16,12 @@ use crate::task::slab_box::SlabBox;
 use crate::task::{GivenUp, GivenUpAs, Payload, Remains, Task};
 use crate::worker::Worker;
 
-/// A job without a name, a token or a deadline: only its own bytes.
+/// A job without options: only its own bytes.
 struct Plain<J>(J);
 
-/// A job with a name, and neither a token nor a deadline that may end it while it is queued.
-struct Named<J> {
-    /// Boxed, which is two words: a small job still lies in its task with its name.
+/// A job with options (a name, values, a time for observers) that cannot end it while it is queued.
+struct WithOptions<J> {
+    /// Boxed, which is two words: a small job still lies in its task with its options.
     terms: SlabBox<Terms>,
     job: J,
 }
@@ -33,8 +34,8 @@ pub(crate) fn task<J: Job>(job: J) -> (JobId, Task) {
 
 /// A task for a job with these options, whatever it has of itself.
 ///
-/// Which of the three payloads it is depends on the options: none, a name, or something that may
-/// end the job before it starts, for which it gets a cell.
+/// Which of the three payloads it is depends on the options: none, some that cannot end the job
+/// before it starts, or some that can, for which it gets a cell.
 ///
 /// Inlined always: then a job that has no options is known not to have any.
 #[inline(always)]
@@ -54,7 +55,7 @@ fn task_with_terms<J: Job>(id: JobId, job: J, terms: Terms) -> Task {
         return watched_task(id, job, terms);
     }
     let terms = SlabBox::new(terms);
-    Task::new(id, Named { terms, job })
+    Task::new(id, WithOptions { terms, job })
 }
 
 /// The refusal of a task that [`task_with`] made, with the job itself.
@@ -68,7 +69,7 @@ pub(crate) fn give_back<J: Job>(refused: Refused<Task>) -> SubmitError<J> {
 /// If the task was not made of a `J` by [`task_with`], or has been started.
 fn job_of<J: Job>(task: Task) -> J {
     let plain = task.into_payload::<Plain<J>>().map(|plain| plain.0);
-    let named = plain.or_else(|task| task.into_payload::<Named<J>>().map(|named| named.job));
+    let named = plain.or_else(|task| task.into_payload::<WithOptions<J>>().map(|it| it.job));
     named
         .map_err(Task::into_payload::<CellEntry<J>>)
         .unwrap_or_else(|entry| {
@@ -106,9 +107,8 @@ fn run<J: Job>(job: J, terms: Option<&Terms>, id: JobId, worker: &Worker) {
         }
     };
     worker.record_and_tell(&frame, id, terms, kind, &resolution, J::error_text);
-    let extensions = terms.map(|terms| terms.carried.take());
-    let has_extensions = extensions.as_ref().is_some_and(|all| !all.is_empty());
-    if std::mem::needs_drop::<Result<J::Output, J::Error>>() || has_extensions {
+    let extensions = Terms::take_values(terms);
+    if std::mem::needs_drop::<Result<J::Output, J::Error>>() || !extensions.is_empty() {
         frame.is_on_record(outcome_of(&resolution));
     }
     match resolution {
@@ -148,7 +148,7 @@ impl<J: Job> Payload for Plain<J> {
     }
 }
 
-impl<J: Job> Payload for Named<J> {
+impl<J: Job> Payload for WithOptions<J> {
     #[inline]
     fn run(self, id: JobId, worker: &Worker) {
         run(self.job, Some(&self.terms), id, worker);

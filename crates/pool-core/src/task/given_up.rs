@@ -7,7 +7,7 @@ use std::task::Waker;
 use crate::job::id::JobId;
 use crate::job::outcome::{Outcome, drop_contained};
 use crate::pool::lifecycle::Lifecycle;
-use crate::pool::observer::Kept;
+use crate::pool::observer::KeptJob;
 use crate::task::{Payload, Task};
 use crate::worker::Worker;
 
@@ -73,7 +73,7 @@ impl<T: Send + 'static> Payload for Remains<T> {
 /// A job that was given up and is yet to be told of, to the observers of its pool, by the worker
 /// that drops what it left.
 pub(crate) struct ToldLater {
-    job: Kept,
+    job: KeptJob,
     outcome: Outcome,
     life: Arc<Lifecycle>,
     /// What it captured, if that needs a drop.
@@ -83,7 +83,7 @@ pub(crate) struct ToldLater {
 impl ToldLater {
     pub(crate) fn task(
         id: JobId,
-        job: Kept,
+        job: KeptJob,
         outcome: Outcome,
         life: Arc<Lifecycle>,
         remains: Option<Task>,

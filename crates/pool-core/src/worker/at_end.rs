@@ -33,13 +33,12 @@ impl Worker {
     /// never started, also in a pool that goes on.
     #[cold]
     pub(super) fn step_chore<E: Engine>(&self, engine: &E) -> StepOutcome {
-        let chores = &self.life().chores;
-        if !chores.are_left() {
+        if !self.life().has_chores() {
             return StepOutcome::Nothing;
         }
         // Another worker looks for the next: this chore may never end.
         self.found(engine);
-        if chores.do_one(self) {
+        if self.life().chores.do_one(self) {
             StepOutcome::Ran
         } else {
             StepOutcome::Nothing

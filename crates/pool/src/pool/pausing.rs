@@ -25,17 +25,15 @@ impl Pool {
     /// halves that they split into, and futures that were suspended. A queued child that its parent
     /// runs so leaves its place in the queue when the pool is resumed.
     ///
-    /// A closure that joins a queued job of its pool runs it, as ever. A future that awaits a
-    /// queued job, its own child included, waits with it until the pool is resumed.
-    ///
     /// A worker that is about to take a job out of the queue at this moment may still take it: so
     /// each worker may start one job more, even one that is submitted a moment later. A worker that
     /// runs a job takes none after it.
     ///
-    /// Who waits for a queued job, or for the pool to be idle, waits until it is resumed: a
-    /// [`join`](crate::JobHandle::join) outside the pool, and [`wait_idle`](Self::wait_idle). A job
-    /// that joins its own queued child runs it; if the pool was swapped since the job began, the
-    /// child is another backend's, and is waited for.
+    /// A wait for a queued job, or for the pool to be idle, lasts until the pool is resumed: that
+    /// of [`join`](crate::JobHandle::join) outside the pool, of
+    /// [`wait_idle`](Self::wait_idle), and of a future that awaits a queued job, also
+    /// its own child. A closure that joins a queued job of its pool runs it; if the pool was
+    /// swapped since the closure began, the job is another backend's, and is waited for.
     ///
     /// A paused pool stays paused through a [`swap`](Self::swap) and a
     /// [`reconfigure`](Self::reconfigure), and through [`close`](Self::close). A

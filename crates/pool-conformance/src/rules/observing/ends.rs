@@ -6,12 +6,12 @@ use std::task::Poll;
 
 use pool_core::{
     AsyncJobExt, CancelToken, Executor, ExecutorExt, Interrupted, JobContext, JobEnd, JobExt,
-    JobId, JobInfo, Observer, Outcome, Shutdown, ShutdownPolicy,
+    JobHandle, JobId, JobInfo, Observer, Outcome, Shutdown, ShutdownPolicy,
 };
 
-use super::{ROOM, observed_pool};
+use super::observed_pool;
 use crate::fixture::Fixture;
-use crate::probe::{Count, Log, PATIENCE, ended, occupy};
+use crate::probe::{Count, Log, PATIENCE, ROOM, ended, occupy};
 use crate::rule::Applied;
 use crate::thread;
 
@@ -211,15 +211,8 @@ fn ends_of_futures_are_heard<F: Fixture>() {
     assert!(ended(pool.spawn_future(async { 42 }).expect(ROOM)).is_ok());
     let fails = |_| async { Err::<(), _>("R1001 fails on purpose") };
     assert!(ended(pool.submit_future(fails.named("fails")).expect(ROOM)).is_err());
-    let polled = Count::new();
-    let polls = polled.clone();
-    let suspended = pool.spawn_future(std::future::poll_fn(move |_| {
-        polls.add();
-        Poll::<()>::Pending
-    }));
-    let suspended = suspended.expect(ROOM);
+    let suspended = suspended(&pool);
     let id = suspended.id();
-    polled.wait_for(1);
     suspended.cancel();
     assert!(ended(suspended).is_err());
     let heard = agrees_with_the_books(&pool, &ends);
@@ -227,18 +220,24 @@ fn ends_of_futures_are_heard<F: Fixture>() {
     futures_at_a_shutdown::<F>();
 }
 
+/// A future that has been polled, and waits forever.
+fn suspended(pool: &impl Executor) -> JobHandle<(), Infallible> {
+    let polled = Count::new();
+    let polls = polled.clone();
+    let future = std::future::poll_fn(move |_| {
+        polls.add();
+        Poll::<()>::Pending
+    });
+    let suspended = pool.spawn_future(future).expect(ROOM);
+    polled.wait_for(1);
+    suspended
+}
+
 /// One that is suspended, and one that is queued.
 fn futures_at_a_shutdown<F: Fixture>() {
     let ends = Ends::new();
     let pool = observed_pool::<F>(1, ends.clone());
-    let polled = Count::new();
-    let polls = polled.clone();
-    let suspended = pool.spawn_future(std::future::poll_fn(move |_| {
-        polls.add();
-        Poll::<()>::Pending
-    }));
-    let suspended = suspended.expect(ROOM);
-    polled.wait_for(1);
+    let suspended = suspended(&pool);
     let keeps_slot = pool.capability().name == "async";
     let gate = (!keeps_slot).then(|| occupy(&pool, 1));
     let queued = pool.spawn_future(async { 42 }).expect(ROOM);

@@ -9,9 +9,8 @@ use pool_core::{
     ShutdownPolicy,
 };
 
-use super::ROOM;
 use crate::fixture::Fixture;
-use crate::probe::{Alive, AliveValue, ended, occupy};
+use crate::probe::{Alive, AliveValue, ROOM, ended, occupy};
 use crate::rule::Applied;
 
 /// A value that counts while it is alive, with something to know it by.

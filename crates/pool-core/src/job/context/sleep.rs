@@ -34,21 +34,13 @@ use std::sync::Arc;
 use std::task::{Context, Poll};
 use std::time::{Duration, Instant};
 
-use super::{AsyncContext, AsyncView, Cancellation, JobContext, View};
-use crate::job::cancel_token::{CancelToken, Cancelled};
+use super::{AsyncContext, AsyncView, JobContext, View, token_of};
+use crate::job::cancel_token::Cancelled;
 use crate::job::id::JobId;
 use crate::job::outcome::Interrupted;
 use crate::job::watch_list::Watch;
 use crate::sys::machine;
 use crate::worker::park::block_on;
-
-impl<C: Cancellation + ?Sized> View<'_, C> {
-    /// A token that is cancelled with the job; `None` for a job that only its pool can cancel.
-    fn token(&self) -> Option<CancelToken> {
-        let own = self.cancellation.and_then(Cancellation::token);
-        own.or_else(|| self.terms?.token.clone())
-    }
-}
 
 impl JobContext<'_> {
     /// Pauses the job for `duration`, or until it should give up. Keeps the worker.
@@ -91,7 +83,7 @@ impl JobContext<'_> {
         let until = machine::now().checked_add(duration);
         let limit = [until, self.deadline()].into_iter().flatten().min();
         let view = self.view();
-        let mut job = view.token().map(Cancelled::new);
+        let mut job = token_of(view.terms, view.cancellation).map(Cancelled::new);
         let mut pool = Cancelled::new(view.life.end_tokens.of_cancel(&view.life.phase));
         let told = poll_fn(|cx| {
             if is_cancelled(&mut job, cx) || Pin::new(&mut pool).poll(cx).is_ready() {
@@ -207,7 +199,7 @@ impl Ends {
     fn of(ctx: &AsyncContext) -> Self {
         let view: View<'_, dyn AsyncView> = ctx.view();
         Self {
-            job: view.token().map(Cancelled::new),
+            job: token_of(view.terms, view.cancellation).map(Cancelled::new),
             pool: Cancelled::new(view.life.end_tokens.of_stop(&view.life.phase)),
             id: JobId::next(),
             alarm: Watch::default(),

@@ -8,7 +8,7 @@
 //! and that may not call any number of wakers of others' tasks. So with the cancellation only the
 //! **closures** that sleep are woken, each of which keeps a thread of its own, and whose wakers are
 //! ours. A future that sleeps in its own job is woken with that job, by the workers. A sleep that
-//! another task polls is told once the pool has stopped, with those that wait for that.
+//! another task polls is told once the pool has stopped, together with all waits for that.
 
 use std::sync::OnceLock;
 

@@ -14,7 +14,7 @@ use std::task::Waker;
 
 use super::Lifecycle;
 use crate::job::outcome::{Outcome, drop_contained, wake_contained};
-use crate::pool::observer::{Kept, Observed};
+use crate::pool::observer::{KeptJob, Observed};
 use crate::pool::registry;
 use crate::pool::report::UnstartedJob;
 use crate::sys::sync::LockExt;
@@ -183,7 +183,7 @@ pub(super) struct Unheard {
     /// Those that wait for the handles.
     waiters: Vec<Waker>,
     /// Shares of what jobs carry that were ended elsewhere, whose drop may run user code.
-    kept: Vec<Kept>,
+    kept: Vec<KeptJob>,
     /// Whether something was left to be dropped.
     has_left: bool,
 }

@@ -2,7 +2,7 @@
 //! no place: jobs that are not due yet.
 //!
 //! The list is apart from the line, so that the line's length stays that of the submitters. A
-//! waker is taken out when it is called; who wants to be told again leaves it again.
+//! waker is taken out when it is called; a caller that wants to be told again leaves it again.
 
 use std::task::Waker;
 
