@@ -21,7 +21,20 @@ use callgrind::{Callgrind, Count};
 /// Where the baseline is, from the root.
 const BASELINE: &str = "benches/results/instructions.json";
 /// The ways in; `bench-instructions` has the same.
-const WAYS: [&str; 4] = ["execute", "submit-join", "spawn-inside", "future"];
+const WAYS: [&str; 11] = [
+    "execute",
+    "submit-join",
+    "spawn-inside",
+    "future",
+    // How the pool is operated: what the ways above do not pay.
+    "execute-observed",
+    "execute-observed-twice",
+    "execute-timed",
+    "execute-metrics",
+    "execute-metrics-probe",
+    "execute-tracing-info",
+    "execute-tracing-debug",
+];
 /// Two numbers of jobs: the difference excludes the start and the end of the process.
 const JOBS: [u32; 2] = [10_000, 30_000];
 /// The number of counts, of which the least is used: switches between threads sometimes add
@@ -95,7 +108,7 @@ pub(crate) fn run(is_accepted: bool) -> Result<()> {
 /// Every way in on every backend.
 fn count(callgrind: &Callgrind) -> Result<Counts> {
     // Without peers, since their dependencies would switch on features of shared crates.
-    let program = runner::build("bench-instructions", "")?;
+    let program = runner::build("bench-instructions", "operated")?;
     let backends = Backend::available();
     let bar = ProgressBar::new((backends.len() * WAYS.len()) as u64);
     let mut all = Counts {

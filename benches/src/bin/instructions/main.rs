@@ -5,6 +5,8 @@
 //! them one after the other: no contention, no sleep and no search for work between two jobs. Two
 //! numbers of jobs, counted and subtracted, leave what a job costs.
 
+mod operated;
+
 use std::convert::Infallible;
 use std::env;
 use std::hint::black_box;
@@ -12,6 +14,7 @@ use std::sync::mpsc::{SyncSender, sync_channel};
 
 use anyhow::{Context, Result, anyhow, bail, ensure};
 use benches::Latch;
+use operated::Operated;
 use pool::{Backend, JobContext, JobHandle, Pool, ShutdownPolicy};
 
 /// The queue's capacity: the same for every number of jobs, since a queue that is initialized slot
@@ -29,17 +32,28 @@ fn main() -> Result<()> {
         jobs + 2 <= CAPACITY,
         "the queue has room for {CAPACITY} jobs"
     );
-    let pool = Pool::builder()
+    let builder = Pool::builder()
         .backend(backend)
         .workers(1)
-        .queue_capacity(CAPACITY)
-        .build()?;
-    match way.as_str() {
-        "execute" => execute(&pool, jobs)?,
-        "submit-join" => submit_join(&pool, jobs)?,
-        "spawn-inside" => spawn_inside(&pool, jobs)?,
-        "future" => future(&pool, jobs)?,
-        _ => bail!("no way is named `{way}`; there are execute, submit-join, spawn-inside, future"),
+        .queue_capacity(CAPACITY);
+    let operated = match way.strip_prefix("execute-") {
+        Some(name) => Some(Operated::named(name)?),
+        None => None,
+    };
+    let pool = match operated {
+        Some(operated) => operated.build(builder)?.build()?,
+        None => builder.build()?,
+    };
+    match (way.as_str(), operated) {
+        (_, Some(operated)) => execute_operated(&pool, jobs, operated.reports(&pool))?,
+        ("execute", _) => execute(&pool, jobs)?,
+        ("submit-join", _) => submit_join(&pool, jobs)?,
+        ("spawn-inside", _) => spawn_inside(&pool, jobs)?,
+        ("future", _) => future(&pool, jobs)?,
+        _ => bail!(
+            "no way is named `{way}`; there are execute, submit-join, spawn-inside, future, and \
+             execute- with how the pool is operated"
+        ),
     }
     let report = pool.shutdown(ShutdownPolicy::drain());
     ensure!(report.is_safe_to_exit(), "a job is left: {report:?}");
@@ -71,6 +85,16 @@ fn release(open: &SyncSender<()>, latch: &Latch) -> Result<()> {
 fn execute(pool: &Pool, jobs: usize) -> Result<()> {
     let (open, latch) = (hold(pool)?, Latch::leaked(jobs));
     for _ in 0..jobs {
+        pool.execute(move |_: &JobContext<'_>| arrive(latch))?;
+    }
+    release(&open, latch)
+}
+
+/// As `execute`, which is compiled by itself: its instructions are those of a pool alone.
+fn execute_operated(pool: &Pool, jobs: usize, mut report: impl FnMut(usize)) -> Result<()> {
+    let (open, latch) = (hold(pool)?, Latch::leaked(jobs));
+    for number in 0..jobs {
+        report(number);
         pool.execute(move |_: &JobContext<'_>| arrive(latch))?;
     }
     release(&open, latch)
