@@ -5,12 +5,13 @@ use std::io::{self, IsTerminal, Write};
 use std::panic;
 use std::thread;
 
-use anyhow::{Result, bail, ensure};
+use anyhow::{Result, ensure};
 use clap::Args;
 use comfy_table::{Table, presets};
-use pool::backend::PoolConfig;
-use pool::{Backend, BuildError, Pool};
-use pool_conformance::{Fixture, Rule, Verdict, faulty};
+use pool::Backend;
+use pool_conformance::{Rule, Verdict, faulty};
+
+use crate::chosen;
 
 #[derive(Args)]
 pub(crate) struct Options {
@@ -39,49 +40,13 @@ impl Options {
     }
 }
 
-/// A backend as the kit runs it.
-struct Column {
-    backend: Backend,
-    rules: fn() -> Vec<Rule>,
-    run: fn(&Rule) -> Verdict,
-}
-
-macro_rules! columns {
-    ($($fixture:ident: $backend:ident, swapped to $other:ident;)*) => {
-        $(
-            struct $fixture;
-
-            impl Fixture for $fixture {
-                type Pool = Pool;
-
-                fn build(config: PoolConfig) -> Result<Pool, BuildError> {
-                    Pool::builder().config(config).backend(Backend::$backend).build()
-                }
-
-                fn swap(pool: &Pool) -> Option<Result<(), BuildError>> {
-                    Some(pool.swap(Backend::$other))
-                }
-
-                operated_pool!();
-            }
-        )*
-
-        const COLUMNS: &[Column] = &[$(
-            Column {
-                backend: Backend::$backend,
-                rules: pool_conformance::all::<$fixture>,
-                run: |rule| rule.run::<$fixture>(),
-            },
-        )*];
-    };
-}
-
-columns! {
-    ChannelFixture: Channel, swapped to WorkStealing;
-    WorkStealingFixture: WorkStealing, swapped to Rayon;
-    RayonFixture: Rayon, swapped to Async;
-    AsyncFixture: Async, swapped to Channel;
-}
+/// The columns of the table.
+const BACKENDS: [Backend; 4] = [
+    Backend::Channel,
+    Backend::WorkStealing,
+    Backend::Rayon,
+    Backend::Async,
+];
 
 pub(crate) fn run(options: &Options) -> Result<()> {
     if options.rule.is_none() {
@@ -149,17 +114,18 @@ impl Tally {
 }
 
 fn rules(options: &Options) -> Result<usize> {
-    let wanted = |column: &&Column| options.backend.is_none_or(|it| it == column.backend);
-    let columns: Vec<&Column> = COLUMNS.iter().filter(wanted).collect();
-    let Some(first) = columns.first() else {
-        bail!("the table has no column for this backend");
-    };
-    let mut rules = (first.rules)();
+    let wanted = |column: &Backend| options.backend.is_none_or(|it| it == *column);
+    let columns: Vec<Backend> = BACKENDS.into_iter().filter(wanted).collect();
+    ensure!(
+        !columns.is_empty(),
+        "the table has no column for this backend"
+    );
+    let mut rules = chosen::rules();
     rules.retain(|rule| options.wants(rule));
     ensure!(!rules.is_empty(), "no rule has such a number");
     let mut table = Table::new();
     table.load_preset(presets::ASCII_MARKDOWN);
-    let names = columns.iter().map(|column| column.backend.to_string());
+    let names = columns.iter().map(Backend::to_string);
     table.set_header(
         ["rule".to_owned(), "promise".to_owned()]
             .into_iter()
@@ -168,10 +134,10 @@ fn rules(options: &Options) -> Result<usize> {
     let mut tally = Tally::default();
     for rule in &rules {
         let mut row = vec![rule.id, rule.title];
-        for column in &columns {
-            announce(&format!("{} {}", rule.id, column.backend));
-            let verdict = verdict(column, rule.id);
-            row.push(tally.count(rule, column.backend, verdict));
+        for &backend in &columns {
+            announce(&format!("{} {backend}", rule.id));
+            chosen::choose(backend);
+            row.push(tally.count(rule, backend, chosen::run(rule)));
         }
         table.add_row(row);
     }
@@ -179,15 +145,6 @@ fn rules(options: &Options) -> Result<usize> {
     println!("{table}");
     tally.print();
     Ok(tally.failed.len())
-}
-
-/// Each column has its own rules: a rule's test is generic over its fixture.
-fn verdict(column: &Column, id: &str) -> Verdict {
-    let rules = (column.rules)();
-    match rules.iter().find(|rule| rule.id == id) {
-        Some(rule) => (column.run)(rule),
-        None => Verdict::Failed("the kit has no such rule for this backend".to_owned()),
-    }
 }
 
 /// Returns how many the kit did not catch. Caught means by every rule that the flaw breaks, and by

@@ -7,27 +7,7 @@
     reason = "the program talks to the person who started it"
 )]
 
-/// What an operator does to a `Pool`, for the fixtures of this crate.
-macro_rules! operated_pool {
-    () => {
-        fn reconfigure(
-            pool: &Pool,
-            change: &mut dyn FnMut(&mut PoolConfig),
-        ) -> Option<Result<(), BuildError>> {
-            Some(pool.reconfigure(change))
-        }
-
-        fn pause(pool: &Pool) -> bool {
-            pool.pause();
-            true
-        }
-
-        fn resume(pool: &Pool) {
-            pool.resume();
-        }
-    };
-}
-
+mod chosen;
 mod conformance;
 mod fuzz;
 mod intake;

@@ -1,18 +1,17 @@
 //! `cargo xtask sim`: the contract under schedules drawn from seeds, and how many seeds it takes to
 //! find each faulty executor.
 
-use std::sync::OnceLock;
 use std::time::{Duration, Instant};
 
 use anyhow::{Result, bail, ensure};
 use clap::Args;
 use comfy_table::{Table, presets};
-use pool::backend::PoolConfig;
+use pool::Backend;
 use pool::sim::{Failure, Simulation};
-use pool::{Backend, BuildError, Pool};
 use pool_conformance::faulty::{self, Faulty};
-use pool_conformance::{Fixture, Rule, Verdict};
+use pool_conformance::{Rule, Verdict};
 
+use crate::chosen;
 use crate::conformance::show_panics_of_main_alone;
 
 /// Default number of seeds for each rule: over ten thousand runs in all.
@@ -75,35 +74,10 @@ impl Options {
     }
 }
 
-/// The backend that the kit runs against, as a value: each additional fixture would compile every
-/// rule once more.
-static CHOSEN: OnceLock<Backend> = OnceLock::new();
-
-struct Simulated;
-
-impl Fixture for Simulated {
-    type Pool = Pool;
-
-    fn build(config: PoolConfig) -> Result<Pool, BuildError> {
-        let backend = CHOSEN.get().copied().unwrap_or(Backend::Sim);
-        Pool::builder().config(config).backend(backend).build()
-    }
-
-    fn swap(pool: &Pool) -> Option<Result<(), BuildError>> {
-        let other = match pool.backend() {
-            Backend::Sim => Backend::Channel,
-            Backend::Channel => Backend::WorkStealing,
-            _ => Backend::Sim,
-        };
-        Some(pool.swap(other))
-    }
-
-    operated_pool!();
-}
-
 pub(crate) fn run(options: &Options) -> Result<()> {
     show_panics_of_main_alone();
-    let backend = *CHOSEN.get_or_init(|| options.backend);
+    let backend = options.backend;
+    chosen::choose_simulated(backend);
     if matches!(backend, Backend::Rayon | Backend::Async) {
         bail!("no simulator runs the threads of `{backend}`: say sim, channel or work-stealing");
     }
@@ -112,10 +86,7 @@ pub(crate) fn run(options: &Options) -> Result<()> {
         let start = rule.id.get(..wanted.len());
         start.is_some_and(|start| start.eq_ignore_ascii_case(wanted))
     };
-    let rules: Vec<Rule> = pool_conformance::all::<Simulated>()
-        .into_iter()
-        .filter(wanted)
-        .collect();
+    let rules: Vec<Rule> = chosen::rules().into_iter().filter(wanted).collect();
     ensure!(!rules.is_empty(), "no rule has such a number");
     let failures = kit(options, &rules);
     for failure in &failures {
@@ -184,7 +155,7 @@ impl Done {
 
 fn run_rule(options: &Options, rule: Rule) -> Done {
     let mut done = Done::default();
-    let test = move || match rule.run_here::<Simulated>() {
+    let test = move || match chosen::run_here(&rule) {
         Verdict::Passed => None,
         Verdict::Skipped(reason) => Some(format!("{}: {reason}", rule.id)),
         Verdict::Failed(reason) => panic!("{} ({}): {reason}", rule.id, rule.title),
