@@ -670,16 +670,15 @@ impl JobOptions {
         token: Option<CancelToken>,
         extensions: Extensions,
     ) -> Self {
-        let extras = |extensions| {
-            Box::new(Extras {
-                extensions,
-                ..Extras::default()
-            })
+        let extras = if extensions.is_empty() {
+            None
+        } else {
+            Some(Extras::of(extensions))
         };
         Self {
             deadline,
             token,
-            extras: (!extensions.is_empty()).then(|| extras(extensions)),
+            extras,
             ..Self::default()
         }
     }
@@ -745,6 +744,10 @@ impl JobOptions {
     /// either token, and of values of one type the inner one, unless that is a parent's.
     #[inline(always)]
     pub(crate) fn around(self, inner: Self) -> Self {
+        if self.is_none() {
+            std::mem::forget(self); // see `resolve`
+            return inner;
+        }
         let mut both = inner;
         both.name = both.name.or(self.name);
         if let Some(timeout) = self.timeout {
@@ -768,12 +771,22 @@ impl JobOptions {
     /// kind.
     #[inline(always)]
     pub(crate) fn resolve(self) -> Option<Terms> {
-        let is_plain = self.name.is_none()
+        if self.is_none() {
+            // They own nothing. A drop would be a call for each job.
+            std::mem::forget(self);
+            return None;
+        }
+        self.terms()
+    }
+
+    /// Whether nothing is set.
+    #[inline(always)]
+    pub(crate) fn is_none(&self) -> bool {
+        self.name.is_none()
             && self.timeout.is_none()
             && self.deadline.is_none()
             && self.token.is_none()
-            && self.extras.is_none();
-        if is_plain { None } else { self.terms() }
+            && self.extras.is_none()
     }
 
     /// The part of [`resolve`](Self::resolve) for a job with options. `None` where they come to
@@ -785,15 +798,10 @@ impl JobOptions {
             .and_then(|timeout| machine::now().checked_add(timeout));
         let deadline = [timed, self.deadline].into_iter().flatten().min();
         let is_ahead = self.deadline.is_none() && self.timeout.is_some_and(|it| it >= AHEAD);
-        let carried = self.extras.map(|extras| {
-            let Extras {
-                extensions,
-                submitted,
-                ..
-            } = *extras;
-            Carried::new(extensions, submitted)
-        });
-        let carried = carried.unwrap_or_default();
+        let carried = match self.extras {
+            None => Carried::default(),
+            Some(extras) => extras.carried(),
+        };
         let is_empty =
             self.name.is_none() && deadline.is_none() && self.token.is_none() && carried.is_empty();
         // Such terms are never allocated.
@@ -810,6 +818,21 @@ impl JobOptions {
 }
 
 impl Extras {
+    /// Values alone.
+    #[cold]
+    fn of(extensions: Extensions) -> Box<Self> {
+        Box::new(Self {
+            extensions,
+            ..Self::default()
+        })
+    }
+
+    /// What the job carries of these.
+    #[cold]
+    fn carried(self) -> Carried {
+        Carried::new(self.extensions, self.submitted)
+    }
+
     /// These, with those of the options around.
     #[cold]
     fn within(mut self: Box<Self>, outer: Self) -> Box<Self> {
@@ -846,14 +869,14 @@ pub(crate) struct Terms {
 
 impl Terms {
     /// A share of the values that a job with these options carries.
-    #[inline]
+    #[inline(always)]
     pub(crate) fn values(terms: Option<&Self>) -> Extensions {
         terms.map(|terms| terms.carried.share()).unwrap_or_default()
     }
 
     /// Takes the values out, for the side that ends the job to drop.
     #[must_use = "dropping them runs user code"]
-    #[inline]
+    #[inline(always)]
     pub(crate) fn take_values(terms: Option<&Self>) -> Extensions {
         terms.map(|terms| terms.carried.take()).unwrap_or_default()
     }

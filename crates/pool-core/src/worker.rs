@@ -175,6 +175,8 @@ struct Inner {
     /// How often a worker at this seat has looked for a task. It continues from one holder of the
     /// seat to the next.
     tick: Cell<u32>,
+    /// Whether the pool's jobs are observed: asked for each job.
+    is_observed: bool,
     /// Whether this worker is counted among those that search.
     is_searching: Cell<bool>,
     /// How long the worker looks before it sleeps.
@@ -249,6 +251,7 @@ impl Worker {
             slot,
             host: Box::new(Within(Inside(Arc::clone(engine)))),
             state: OnceCell::new(),
+            is_observed: engine.life().hooks.observers().is_some(),
             is_searching: Cell::new(is_searching),
             search: Search::new(engine.life().roster.is_on_borrowed_threads()),
             pace: Pace::default(),
@@ -519,10 +522,10 @@ impl Worker {
     #[inline(always)]
     pub(crate) fn begin(&self, id: JobId, name: Option<&str>) -> Frame<'_> {
         let since = self.0.clock.now(self.life());
-        let is_listed = self.0.status.begin(id, name, since);
+        let noted_at = self.0.status.begin(id, name, since);
         Frame {
             worker: self,
-            is_listed,
+            noted_at,
         }
     }
 

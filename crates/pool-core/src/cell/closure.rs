@@ -388,6 +388,7 @@ impl<J: Job> JobCell<J> {
     ) -> (Resolution<J::Output, J::Error>, Left<J>) {
         let job = self.take_job();
         let terms = self.terms();
+        let job_here = worker.job(self.id, terms, Self::kind);
         if let Some(terms) = terms {
             terms.unwatch(self.id, worker.life());
         }
@@ -395,12 +396,12 @@ impl<J: Job> JobCell<J> {
             Some(interrupted) => (Err(interrupted.into()), Leftover::Job(job)),
             None => {
                 let ctx = JobContext::new(self.id, terms, Some(self), worker);
-                worker.enters(self.id, terms, Self::kind);
+                job_here.enters();
                 let result = contain(|| {
                     machine::point(Point::Begin(self.id));
                     job.run(&ctx)
                 });
-                worker.exits(self.id, terms, Self::kind);
+                job_here.exits();
                 match conclude(result, ctx.reported()) {
                     Concluded::Ends(resolution) => (resolution, Leftover::Nothing),
                     Concluded::GaveUp(interrupted, error) => {
@@ -420,14 +421,7 @@ impl<J: Job> JobCell<J> {
                 }
             }
         };
-        worker.record_and_tell(
-            frame,
-            self.id,
-            terms,
-            Self::kind,
-            &resolution,
-            J::error_text,
-        );
+        job_here.record_and_tell(frame, &resolution, J::error_text);
         (resolution, (leftover, Terms::take_values(terms)))
     }
 

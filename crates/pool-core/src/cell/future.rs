@@ -339,14 +339,8 @@ impl<S: Source> AsyncCell<S> {
             worker.record(outcome);
         }
         let terms = self.terms.as_deref();
-        worker.tell_end(
-            &frame,
-            self.id,
-            terms,
-            Self::kind,
-            &resolution,
-            S::error_text,
-        );
+        let job_here = worker.job(self.id, terms, Self::kind);
+        job_here.tell_end(&frame, &resolution, S::error_text);
         let carries = terms.is_some_and(|terms| !terms.carried.is_empty());
         if carries || error_without_value::<()>(outcome).is_some() {
             frame.is_on_record(outcome);

@@ -23,7 +23,7 @@ use crate::pool::by_life::ByLife;
 use crate::pool::lifecycle::Lifecycle;
 use crate::pool::observer::Observers;
 use crate::submit::error::SubmitError;
-use crate::submit::executor::{Children, Executor};
+use crate::submit::executor::{Children, Executor, Parent};
 use crate::submit::join;
 use crate::sys::machine::{self, Point};
 use crate::worker::Worker;
@@ -127,7 +127,7 @@ impl<'a, C: Cancellation + ?Sized> View<'a, C> {
     }
 
     /// What children inherit, of these values those that are given to be inherited.
-    #[inline]
+    #[inline(always)]
     fn inherited(&self, values: &Extensions) -> JobOptions {
         inherited(self.terms, self.cancellation, values.inherited())
     }
@@ -144,7 +144,7 @@ impl<'a, C: Cancellation + ?Sized> View<'a, C> {
 
 /// A token that is cancelled with a job that has these options, and that this can cancel. `None`
 /// for a job that only its pool can cancel.
-#[inline]
+#[inline(always)]
 fn token_of<C: Cancellation + ?Sized>(
     terms: Option<&Terms>,
     cancellation: Option<&C>,
@@ -154,7 +154,7 @@ fn token_of<C: Cancellation + ?Sized>(
 }
 
 /// What the children of a job inherit that has these options, and that this can cancel.
-#[inline]
+#[inline(always)]
 fn inherited<C: Cancellation + ?Sized>(
     terms: Option<&Terms>,
     cancellation: Option<&C>,
@@ -163,6 +163,27 @@ fn inherited<C: Cancellation + ?Sized>(
     let token = token_of(terms, cancellation);
     let deadline = terms.and_then(|terms| terms.deadline);
     JobOptions::inherited(deadline, token, values)
+}
+
+/// What the context of a closure hands down.
+#[derive(Clone, Copy)]
+struct OfClosure<'a> {
+    terms: Option<&'a Terms>,
+    cancellation: Option<&'a dyn Cancellation>,
+}
+
+impl Parent for OfClosure<'_> {
+    #[inline(always)]
+    fn inherited(self) -> JobOptions {
+        let values = Terms::values(self.terms);
+        inherited(self.terms, self.cancellation, values.inherited())
+    }
+}
+
+impl Parent for &AsyncContext {
+    fn inherited(self) -> JobOptions {
+        self.inherited()
+    }
 }
 
 /// The ways in for a job's children, written once for both contexts.
@@ -344,10 +365,10 @@ macro_rules! ways_in_for_children {
 
         /// This job's pool, and what its children get from it.
         #[inline(always)]
-        fn children(&self) -> Children<'_> {
+        fn children(&self) -> Children<'_, impl Parent> {
             Children {
                 executor: self.executor(),
-                inherited: self.inherited(),
+                parent: self.parent(),
                 observers: self.observers(),
             }
         }
@@ -712,9 +733,8 @@ impl<'a> JobContext<'a> {
     /// assert!(pool.submit(parent.with_timeout(Duration::from_secs(60)))?.join()?);
     /// # Ok::<(), Box<dyn std::error::Error>>(())
     /// ```
-    #[inline]
     pub fn inherited(&self) -> JobOptions {
-        self.view().inherited(&Terms::values(self.terms))
+        self.parent().inherited()
     }
 
     ways_in_for_children!();
@@ -782,6 +802,14 @@ impl<'a> JobContext<'a> {
     #[inline(always)]
     fn observers(&self) -> Option<&Observers> {
         self.worker.observers()
+    }
+
+    #[inline(always)]
+    fn parent(&self) -> OfClosure<'_> {
+        OfClosure {
+            terms: self.terms,
+            cancellation: self.cancellation,
+        }
     }
 
     /// The worker that runs this job.
@@ -1212,6 +1240,10 @@ impl AsyncContext {
 
     fn observers(&self) -> Option<&Observers> {
         self.pool.0.hooks.observers()
+    }
+
+    fn parent(&self) -> &Self {
+        self
     }
 }
 

@@ -165,8 +165,19 @@ struct All {
     started: OnceLock<Instant>,
 }
 
+impl All {
+    #[cold]
+    fn share(&self) -> Extensions {
+        self.extensions.lock_unpoisoned().clone()
+    }
+
+    #[cold]
+    fn take(&self) -> Extensions {
+        std::mem::take(&mut *self.extensions.lock_unpoisoned())
+    }
+}
+
 impl Carried {
-    #[inline(always)]
     pub(crate) fn new(extensions: Extensions, submitted: Option<Instant>) -> Self {
         if extensions.is_empty() && submitted.is_none() {
             return Self(None);
@@ -184,19 +195,23 @@ impl Carried {
     }
 
     /// A share of all values, for any thread. Empty once the job is over.
-    #[inline]
+    #[inline(always)]
     pub(crate) fn share(&self) -> Extensions {
-        let share = |all: &All| all.extensions.lock_unpoisoned().clone();
-        self.0.as_deref().map(share).unwrap_or_default()
+        match &self.0 {
+            None => Extensions::default(),
+            Some(all) => all.share(),
+        }
     }
 
     /// Takes the values out. For the thread that ends the job, which drops them where user code may
     /// run.
     #[must_use = "dropping them runs user code"]
-    #[inline]
+    #[inline(always)]
     pub(crate) fn take(&self) -> Extensions {
-        let take = |all: &All| std::mem::take(&mut *all.extensions.lock_unpoisoned());
-        self.0.as_deref().map(take).unwrap_or_default()
+        match &self.0 {
+            None => Extensions::default(),
+            Some(all) => all.take(),
+        }
     }
 
     /// The value of this type, for the job itself.

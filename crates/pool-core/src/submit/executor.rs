@@ -30,7 +30,7 @@ use crate::worker::Worker;
 use crate::worker::park::{block_on_helping, helping};
 pub(crate) use admit::is_a_decorators;
 use admit::{accept, admit, limit_after, try_admit};
-pub(crate) use into_task::Children;
+pub(crate) use into_task::{Children, Parent};
 use into_task::{bare_future, closure, detached, enter, enter_async, future};
 
 /// For how many handles `submit_all` takes memory before its first submission.
@@ -488,7 +488,7 @@ pub trait ExecutorExt: Executor {
     /// ```
     #[inline]
     fn submit<J: Job>(&self, job: J) -> Result<JobHandle<J::Output, J::Error>, SubmitError<J>> {
-        enter(closure(self, job), |task| admit(self, task, None))
+        closure(self, job).enter(|task| admit(self, task, None))
     }
 
     /// Submits a job if there is a place now. A full queue refuses, and so may one that others wait
@@ -521,7 +521,7 @@ pub trait ExecutorExt: Executor {
     /// # Ok::<(), Box<dyn std::error::Error>>(())
     /// ```
     fn try_submit<J: Job>(&self, job: J) -> Result<JobHandle<J::Output, J::Error>, SubmitError<J>> {
-        enter(closure(self, job), |task| try_admit(self, task))
+        closure(self, job).enter(|task| try_admit(self, task))
     }
 
     /// Submits a job; blocks for `timeout` at most. A timeout too far for the clock is none.
@@ -557,7 +557,7 @@ pub trait ExecutorExt: Executor {
         timeout: Duration,
     ) -> Result<JobHandle<J::Output, J::Error>, SubmitError<J>> {
         let limit = limit_after(timeout);
-        enter(closure(self, job), |task| admit(self, task, limit))
+        closure(self, job).enter(|task| admit(self, task, limit))
     }
 
     /// Submits a job; waits for a place without blocking the thread. All that wait get in in order
@@ -598,7 +598,7 @@ pub trait ExecutorExt: Executor {
         &self,
         job: J,
     ) -> impl Future<Output = Result<JobHandle<J::Output, J::Error>, SubmitError<J>>> + Send {
-        enter_async(self, closure(self, job))
+        enter_async(self, closure(self, job).made())
     }
 
     /// Submits jobs in order; blocks while the queue is full.
@@ -680,7 +680,7 @@ pub trait ExecutorExt: Executor {
     /// ```
     #[inline]
     fn execute<J: Job>(&self, job: J) -> Result<JobId, SubmitError<J>> {
-        enter(detached(self, job), |task| admit(self, task, None))
+        detached(self, job).enter(|task| admit(self, task, None))
     }
 
     /// Executes a job without a handle if there is a place now; see [`execute`](Self::execute) and
@@ -708,7 +708,7 @@ pub trait ExecutorExt: Executor {
     /// # Ok::<(), Box<dyn std::error::Error>>(())
     /// ```
     fn try_execute<J: Job>(&self, job: J) -> Result<JobId, SubmitError<J>> {
-        enter(detached(self, job), |task| try_admit(self, task))
+        detached(self, job).enter(|task| try_admit(self, task))
     }
 
     /// Executes a job without a handle, as [`execute`](Self::execute); blocks for `timeout` at
@@ -740,7 +740,7 @@ pub trait ExecutorExt: Executor {
     /// ```
     fn execute_timeout<J: Job>(&self, job: J, timeout: Duration) -> Result<JobId, SubmitError<J>> {
         let limit = limit_after(timeout);
-        enter(detached(self, job), |task| admit(self, task, limit))
+        detached(self, job).enter(|task| admit(self, task, limit))
     }
 
     /// Executes a job without a handle, as [`execute`](Self::execute); waits for a place without
@@ -775,7 +775,7 @@ pub trait ExecutorExt: Executor {
         &self,
         job: J,
     ) -> impl Future<Output = Result<JobId, SubmitError<J>>> + Send {
-        enter_async(self, detached(self, job))
+        enter_async(self, detached(self, job).made())
     }
 
     /// Submits a plain closure, which cannot fail and asks for no context, and returns its handle;

@@ -105,8 +105,10 @@ pub struct Room {
     /// after.
     line: Mutex<Line>,
     /// The observers of the pool's jobs, for those that submit to it in whatever way. Set before
-    /// the first job.
-    observers: OnceLock<Option<Arc<Observers>>>,
+    /// the first job, and not at all if there are none: a submission looks at one word.
+    observers: OnceLock<Arc<Observers>>,
+    /// Done once it is decided whether there are any.
+    has_decided: OnceLock<()>,
     /// Delayed jobs, which wait for no place.
     changes: Changes,
 }
@@ -129,13 +131,18 @@ impl Room {
     /// Has submitters show the options of their jobs to these. The first call decides, also if
     /// there are none: all generations of a pool tell those that it was built with.
     pub(crate) fn observe(&self, observers: Option<Arc<Observers>>) -> Option<Arc<Observers>> {
-        self.observers.get_or_init(|| observers).clone()
+        self.has_decided.get_or_init(|| {
+            if let Some(observers) = observers {
+                let _first = self.observers.set(observers);
+            }
+        });
+        self.observers.get().cloned()
     }
 
     /// Returns those who see the options of jobs that are submitted.
     #[inline(always)]
     pub(crate) fn observers(&self) -> Option<&Observers> {
-        self.observers.get()?.as_deref()
+        self.observers.get().map(Arc::as_ref)
     }
 
     /// Tells the next in line that a place came free, and it tries. Cheap while nobody waits.

@@ -40,22 +40,28 @@ pub(crate) fn task<J: Job>(job: J) -> (JobId, Task) {
 /// Inlined always: then a job that has no options is known not to have any.
 #[inline(always)]
 pub(crate) fn task_with<J: Job>(job: J, options: JobOptions) -> (JobId, Task) {
-    let id = JobId::next();
-    let task = match options.resolve() {
-        None => Task::new(id, Plain(job)),
-        Some(terms) => task_with_terms(id, job, terms),
-    };
-    (id, task)
+    if options.is_none() {
+        // They own nothing, and the drop would be a call for each job.
+        std::mem::forget(options);
+        let id = JobId::next();
+        return (id, Task::new(id, Plain(job)));
+    }
+    task_with_options(job, options)
 }
 
 /// The part of [`task_with`] for a job with options.
 #[inline(never)]
-fn task_with_terms<J: Job>(id: JobId, job: J, terms: Terms) -> Task {
-    if terms.may_end() {
-        return watched_task(id, job, terms);
-    }
-    let terms = SlabBox::new(terms);
-    Task::new(id, WithOptions { terms, job })
+fn task_with_options<J: Job>(job: J, options: JobOptions) -> (JobId, Task) {
+    let id = JobId::next();
+    let task = match options.resolve() {
+        None => Task::new(id, Plain(job)),
+        Some(terms) if terms.may_end() => watched_task(id, job, terms),
+        Some(terms) => {
+            let terms = SlabBox::new(terms);
+            Task::new(id, WithOptions { terms, job })
+        }
+    };
+    (id, task)
 }
 
 /// The refusal of a task that [`task_with`] made, with the job itself.
@@ -88,13 +94,13 @@ fn run<J: Job>(job: J, terms: Option<&Terms>, id: JobId, worker: &Worker) {
     let name = terms.and_then(|terms| terms.name.as_deref());
     let frame = worker.begin(id, name);
     let ctx = JobContext::new(id, terms, None, worker);
-    let kind = || kind_of::<J>(J::kind);
-    worker.enters(id, terms, kind);
+    let job_here = worker.job(id, terms, || kind_of::<J>(J::kind));
+    job_here.enters();
     let result = contain(|| {
         machine::point(Point::Begin(id));
         job.run(&ctx)
     });
-    worker.exits(id, terms, kind);
+    job_here.exits();
     let (resolution, leftover) = match conclude(result, ctx.reported()) {
         Concluded::Ends(resolution) => (resolution, None),
         Concluded::GaveUp(interrupted, error) => {
@@ -106,7 +112,7 @@ fn run<J: Job>(job: J, terms: Option<&Terms>, id: JobId, worker: &Worker) {
             (Err(interrupted.into()), Some(error))
         }
     };
-    worker.record_and_tell(&frame, id, terms, kind, &resolution, J::error_text);
+    job_here.record_and_tell(&frame, &resolution, J::error_text);
     let extensions = Terms::take_values(terms);
     if std::mem::needs_drop::<Result<J::Output, J::Error>>() || !extensions.is_empty() {
         frame.is_on_record(outcome_of(&resolution));

@@ -6,6 +6,7 @@
 //! end of a job is recorded, and told, within its frame.
 
 use super::Worker;
+use super::status::NotedAt;
 use crate::job::outcome::Outcome;
 use crate::pool::ledger::Column;
 
@@ -14,8 +15,8 @@ use crate::pool::ledger::Column;
 pub(crate) struct Frame<'w> {
     /// The worker at whose seat the note is.
     pub(super) worker: &'w Worker,
-    /// Whether the note is in the list under the lock, and not in one of the plain levels.
-    pub(super) is_listed: bool,
+    /// Where it is.
+    pub(super) noted_at: NotedAt,
 }
 
 impl Frame<'_> {
@@ -33,14 +34,14 @@ impl Frame<'_> {
 
     /// Notes the column in which the job stands.
     fn note_record(&self, column: Column) {
-        self.worker.0.status.note_record(self.is_listed, column);
+        self.worker.0.status.note_record(self.noted_at, column);
     }
 }
 
 impl Drop for Frame<'_> {
     #[inline(always)]
     fn drop(&mut self) {
-        self.worker.0.status.end(self.is_listed);
+        self.worker.0.status.end(self.noted_at);
     }
 }
 

@@ -62,6 +62,7 @@ use crate::worker::borrowed::Continuation;
 use crate::worker::idle_step::{announce, may_have_work};
 use crate::worker::sleep::Announced;
 use crate::worker::slot_request::{Grant, Seeking};
+use crate::worker::status::NotedAt;
 use host::Host;
 
 /// A slot on its way to a host or a run, and the task that goes with it.
@@ -215,7 +216,7 @@ enum Standing {
     New,
     /// It runs, or sleeps, at the host's seat, where it has a frame. `since` is its start in
     /// nanoseconds of the pool's age.
-    Seated { is_listed: bool, since: u64 },
+    Seated { noted_at: NotedAt, since: u64 },
     /// It has given its slot away, and is noted among the jobs that are off their worker.
     OffWorker { since: u64 },
 }
@@ -280,8 +281,8 @@ impl<'h, 'e, E: Engine> Hosted<'h, 'e, E> {
         if job.start_hosted() {
             self.host.has_slept = false;
             let since = self.host.clock.now(self.host.life());
-            let is_listed = self.host.note(job, since);
-            self.standing = Standing::Seated { is_listed, since };
+            let noted_at = self.host.note(job, since);
+            self.standing = Standing::Seated { noted_at, since };
             return true;
         }
         false
@@ -308,8 +309,8 @@ impl<'h, 'e, E: Engine> Hosted<'h, 'e, E> {
         match grant {
             Some(grant) => {
                 self.host.accept(grant);
-                let is_listed = self.host.note(job, since);
-                self.standing = Standing::Seated { is_listed, since };
+                let noted_at = self.host.note(job, since);
+                self.standing = Standing::Seated { noted_at, since };
                 life.off_worker.return_to_frame(job.id());
                 Begins::Seated
             }
@@ -326,7 +327,7 @@ impl<'h, 'e, E: Engine> Hosted<'h, 'e, E> {
     /// Gives the slot away until the future is woken. The job's note, with the host's waker, is
     /// made before its frame ends, so that a report finds it in one of the two.
     fn lend(&mut self, job: &Arc<dyn Polled>, waker: &Waker) {
-        let Standing::Seated { is_listed, since } = self.standing else {
+        let Standing::Seated { noted_at, since } = self.standing else {
             return;
         };
         let life = self.host.life();
@@ -334,7 +335,7 @@ impl<'h, 'e, E: Engine> Hosted<'h, 'e, E> {
         // the hosts.
         life.off_worker
             .note(job.id(), job.name(), since, Some(waker.clone()));
-        self.host.strike(is_listed);
+        self.host.strike(noted_at);
         self.standing = Standing::OffWorker { since };
         self.host.release();
         self.host.tell_news();
@@ -370,8 +371,8 @@ impl<'h, 'e, E: Engine> Hosted<'h, 'e, E> {
         }
         let polled = self.poll_as_worker(&job, waker);
         match (polled, self.standing) {
-            (Poll::Ready(outcome), Standing::Seated { is_listed, .. }) => {
-                self.host.end(&job, is_listed, outcome);
+            (Poll::Ready(outcome), Standing::Seated { noted_at, .. }) => {
+                self.host.end(&job, noted_at, outcome);
                 if self.host.is_on_loan() {
                     self.host.release();
                     self.host.tell_news();
@@ -429,9 +430,9 @@ impl<E: Engine> Drop for Hosted<'_, '_, E> {
         let Some(job) = self.job.take() else { return };
         match self.standing {
             Standing::New => job.abandon(),
-            Standing::Seated { is_listed, .. } => {
+            Standing::Seated { noted_at, .. } => {
                 let outcome = job.cut_off(self.host.life());
-                self.host.end(&job, is_listed, outcome);
+                self.host.end(&job, noted_at, outcome);
                 self.host.tell_news();
             }
             Standing::OffWorker { .. } => {

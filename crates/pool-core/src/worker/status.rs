@@ -103,6 +103,15 @@ impl FrameNote {
     }
 }
 
+/// Where a frame is noted: at one of the plain levels, or in the list under the lock.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct NotedAt(usize);
+
+impl NotedAt {
+    /// No plain level has this number.
+    const LISTED: Self = Self(usize::MAX);
+}
+
 impl Status {
     /// A seat where nobody has sat yet.
     pub(crate) fn new(stripe: WorkerStripe) -> Self {
@@ -130,10 +139,10 @@ impl Status {
         self.looks.store(looks, Ordering::Relaxed);
     }
 
-    /// Notes that the seat's holder starts a job. Returns true if the note is listed, which
-    /// [`end`](Self::end) must know. Called by the holder alone, as `end` is.
+    /// Notes that the seat's holder starts a job. Returns where, which [`end`](Self::end) must know.
+    /// Called by the holder alone, as `end` is; the jobs of a seat end in the opposite order.
     #[inline]
-    pub(crate) fn begin(&self, id: JobId, name: Option<&str>, since: u64) -> bool {
+    pub(crate) fn begin(&self, id: JobId, name: Option<&str>, since: u64) -> NotedAt {
         let level = self.depth.load(Ordering::Relaxed);
         self.depth.store(level + 1, Ordering::Relaxed);
         match self.plain.get(level) {
@@ -142,11 +151,11 @@ impl Status {
                 // ORDERING: Release pairs with the Acquire in `frames`: a reader that sees the id
                 // sees its time.
                 frame.id.store(id.as_u64(), Ordering::Release);
-                false
+                NotedAt(level)
             }
             _ => {
                 self.list(id, name, since, level);
-                true
+                NotedAt::LISTED
             }
         }
     }
@@ -160,16 +169,15 @@ impl Status {
 
     /// Notes that the end of the job begun last is on record in this column.
     #[cold]
-    pub(crate) fn note_record(&self, is_listed: bool, column: Column) {
-        if is_listed {
+    pub(crate) fn note_record(&self, at: NotedAt, column: Column) {
+        let Some(frame) = self.plain.get(at.0) else {
             if let Some(frame) = self.listed.lock_unpoisoned().last_mut() {
                 frame.record = Some(column);
                 frame.is_ending = true;
             }
             return;
-        }
-        let level = self.depth.load(Ordering::Relaxed) - 1;
-        let frame = &self.plain[level].id;
+        };
+        let frame = &frame.id;
         let id = frame.load(Ordering::Relaxed) & ID;
         let record = column.as_number() << RECORD_SHIFT;
         // ORDERING: Release, as in `begin`.
@@ -179,21 +187,23 @@ impl Status {
     /// Removes the innermost listed frame.
     #[cold]
     fn unlist(&self) {
+        let level = self.depth.load(Ordering::Relaxed) - 1;
+        self.depth.store(level, Ordering::Relaxed);
         drop(self.listed.lock_unpoisoned().pop());
     }
 
-    /// Removes the frame of the job begun last, which is suspended or over.
+    /// Removes the frame of the job begun last, which is suspended or over, and was noted at this
+    /// place.
     #[inline]
-    pub(crate) fn end(&self, is_listed: bool) {
-        let level = self.depth.load(Ordering::Relaxed) - 1;
-        self.depth.store(level, Ordering::Relaxed);
-        if is_listed {
-            self.unlist();
-        } else {
-            // ORDERING: Release orders the end behind the job's own writes for the one that reads
-            // the frames.
-            self.plain[level].id.store(0, Ordering::Release);
-        }
+    pub(crate) fn end(&self, at: NotedAt) {
+        let Some(frame) = self.plain.get(at.0) else {
+            return self.unlist();
+        };
+        // The level is the depth before it: all that began after it have ended.
+        self.depth.store(at.0, Ordering::Relaxed);
+        // ORDERING: Release orders the end behind the job's own writes for the one that reads the
+        // frames.
+        frame.id.store(0, Ordering::Release);
     }
 
     /// Returns how many jobs are on the stack of the seat's holder. Exact for the holder; out of

@@ -122,6 +122,7 @@ impl<J: Job> Cancellation for JobCell<J> {
     /// Returns the token that children of this job inherit, and makes it if need be. Returns `None`
     /// once nobody can cancel this job alone: the handle has gone, no counted reference is left,
     /// and no cancel was requested.
+    #[inline(always)]
     fn token(&self) -> Option<CancelToken> {
         if self.is_the_entrys_alone() && !self.state.is_cancel_requested() {
             return None;

@@ -96,32 +96,77 @@ const NEVER_RUN: &str = "a refused job was never run, and nobody else has its ha
 /// by its type if it is refused.
 pub(super) struct Detached<J>(JobId, PhantomData<fn() -> J>);
 
-/// Makes what `make` makes of a job with these options, which the observers see first, if there are
-/// any.
-#[inline(always)]
-fn made<J, Made>(
-    observers: Option<&Observers>,
-    job: J,
-    options: JobOptions,
-    make: impl Fn(J, JobOptions) -> Made,
-) -> Made {
-    match observers {
-        None => make(job, options),
-        Some(observers) => made_observed(observers, job, options, make),
+/// Where the options of a job come from: its own method, or that and its parent.
+///
+/// Asked on both sides of a branch. A closure that is called twice is not inlined, and these are.
+pub(in crate::submit) trait Options<J> {
+    /// Makes the options.
+    fn of(self, job: &J) -> JobOptions;
+}
+
+impl<J, F: FnOnce(&J) -> JobOptions> Options<J> for F {
+    #[inline(always)]
+    fn of(self, job: &J) -> JobOptions {
+        self(job)
     }
 }
 
-/// Apart, so that options which are none are known not to be any where nobody observes.
-#[cold]
-#[inline(never)]
-fn made_observed<J, Made>(
-    observers: &Observers,
+/// A job on its way in, before its task is made.
+///
+/// Whether anybody observes is asked once, and the rest is done on each side of that branch. So
+/// nothing that owns memory crosses it: where nobody observes, options that are none are known to
+/// be none, and the task is made where the queue takes it from.
+pub(in crate::submit) struct Submission<'a, J, O, M> {
+    observers: Option<&'a Observers>,
     job: J,
-    mut options: JobOptions,
-    make: impl Fn(J, JobOptions) -> Made,
-) -> Made {
-    observers.submitted(&mut options);
-    make(job, options)
+    options: O,
+    make: M,
+    /// Whether the observers hear that nobody has a handle, and no job is the parent.
+    is_detached: bool,
+}
+
+impl<J, O, M, K> Submission<'_, J, O, M>
+where
+    O: Options<J>,
+    M: FnOnce(J, JobOptions) -> (Task, K),
+{
+    /// Makes the task, whose options the observers see first, if there are any.
+    #[inline(always)]
+    pub(in crate::submit) fn made(self) -> (Task, K) {
+        self.made_then(|made| made)
+    }
+
+    /// Makes the task, and sends it in by `admit`.
+    #[inline(always)]
+    pub(super) fn enter(
+        self,
+        admit: impl FnOnce(TaskRef<'_>) -> Result<(), Refused<Task>>,
+    ) -> Submitted<K>
+    where
+        K: Kept,
+    {
+        self.made_then(|made| enter(made, admit))
+    }
+
+    #[inline(always)]
+    fn made_then<R>(self, then: impl FnOnce((Task, K)) -> R) -> R {
+        let Some(observers) = self.observers else {
+            let options = self.options.of(&self.job);
+            return then((self.make)(self.job, options));
+        };
+        self.observed_then(observers, then)
+    }
+
+    #[cold]
+    #[inline(never)]
+    fn observed_then<R>(self, observers: &Observers, then: impl FnOnce((Task, K)) -> R) -> R {
+        let mut options = self.options.of(&self.job);
+        if self.is_detached {
+            options.note_detached();
+        }
+        observers.submitted(&mut options);
+        then((self.make)(self.job, options))
+    }
 }
 
 /// The observers of an executor's pool.
@@ -130,38 +175,37 @@ fn observers_of<E: Executor + ?Sized>(executor: &E) -> Option<&Observers> {
     executor.room().observers()
 }
 
-/// Makes the task and the cell of a job with a handle, with the job's own options.
+/// A job with a handle, with its own options.
 #[inline(always)]
 pub(in crate::submit) fn closure<E: Executor + ?Sized, J: Job>(
     executor: &E,
     job: J,
-) -> (Task, CellHandle<J>) {
-    let options = job.options();
-    made(observers_of(executor), job, options, queue_and_handle_with)
-}
-
-/// Makes the task of a job without a handle, with the job's own options.
-#[inline(always)]
-pub(super) fn detached<E: Executor + ?Sized, J: Job>(executor: &E, job: J) -> (Task, Detached<J>) {
-    let options = job.options();
-    match observers_of(executor) {
-        None => detached_with(job, options),
-        Some(observers) => detached_observed(observers, job, options),
+) -> Submission<'_, J, impl Options<J>, impl FnOnce(J, JobOptions) -> (Task, CellHandle<J>)> {
+    Submission {
+        observers: observers_of(executor),
+        job,
+        options: J::options,
+        make: queue_and_handle_with,
+        is_detached: false,
     }
 }
 
-#[cold]
-#[inline(never)]
-fn detached_observed<J: Job>(
-    observers: &Observers,
+/// A job without a handle, with its own options.
+#[inline(always)]
+pub(super) fn detached<E: Executor + ?Sized, J: Job>(
+    executor: &E,
     job: J,
-    mut options: JobOptions,
-) -> (Task, Detached<J>) {
-    options.note_detached();
-    made_observed(observers, job, options, detached_with)
+) -> Submission<'_, J, impl Options<J>, impl FnOnce(J, JobOptions) -> (Task, Detached<J>)> {
+    Submission {
+        observers: observers_of(executor),
+        job,
+        options: J::options,
+        make: detached_with,
+        is_detached: true,
+    }
 }
 
-/// [`detached`] with these options in place of the job's own.
+/// Makes the task of a job without a handle, with these options in place of its own.
 #[inline(always)]
 fn detached_with<J: Job>(job: J, options: JobOptions) -> (Task, Detached<J>) {
     let (id, task) = fire_and_forget::task_with(job, options);
@@ -192,8 +236,14 @@ pub(super) fn future<E: Executor + ?Sized, J: AsyncJob>(
     Task,
     FutureSide<impl Source<Job = J, Output = J::Output, Error = J::Error>>,
 ) {
-    let options = job.options();
-    made(observers_of(executor), job, options, future_with)
+    let submission = Submission {
+        observers: observers_of(executor),
+        job,
+        options: J::options,
+        make: future_with,
+        is_detached: false,
+    };
+    submission.made()
 }
 
 /// [`future`] with these options in place of the job's own.
@@ -215,7 +265,7 @@ where
     E: Executor + ?Sized,
     F: Future<Output: Send> + Send + 'static,
 {
-    made_of_future(observers_of(executor), future, JobOptions::default())
+    made_of_future(observers_of(executor), future, JobOptions::default)
 }
 
 /// [`bare_future`] with options: for a child, those that it inherits.
@@ -223,7 +273,7 @@ where
 fn made_of_future<F>(
     observers: Option<&Observers>,
     future: F,
-    options: JobOptions,
+    options: impl FnOnce() -> JobOptions,
 ) -> (Task, FutureSide<InfallibleSource<F>>)
 where
     F: Future<Output: Send> + Send + 'static,
@@ -233,10 +283,26 @@ where
         // copy it to its stack.
         let boxed = Box::new(future);
         let make = |future, options| FutureSide::boxed(InfallibleSource::boxed(future), options);
-        made(observers, boxed, options, make)
+        let job = boxed;
+        Submission {
+            observers,
+            job,
+            options: |_: &_| options(),
+            make,
+            is_detached: false,
+        }
+        .made()
     } else {
         let make = |future, options| FutureSide::in_place(InfallibleSource(future), options);
-        made(observers, future, options, make)
+        let job = future;
+        Submission {
+            observers,
+            job,
+            options: |_: &_| options(),
+            make,
+            is_detached: false,
+        }
+        .made()
     }
 }
 
@@ -306,37 +372,74 @@ impl<S: Source> Kept for FutureSide<S> {
     }
 }
 
+/// What a job hands down to its children.
+///
+/// Copied out of its context: a function that is not inlined and gets a reference to the context
+/// would have each child read it anew.
+pub(crate) trait Parent: Copy {
+    /// Returns the job's deadline, its token, and the values that are inherited.
+    fn inherited(self) -> JobOptions;
+}
+
 /// The children of a job: each way in with what they inherit (`R406`). Made by a context for one
 /// call.
 ///
 /// The options are added to the job's own, so that they need no memory of their own.
-pub(crate) struct Children<'a> {
+pub(crate) struct Children<'a, P> {
     /// The parent's pool. On a worker of it no child waits for a place.
     pub(crate) executor: &'a dyn Executor,
-    /// The parent's deadline, its token, and the values that are inherited.
-    pub(crate) inherited: JobOptions,
+    pub(crate) parent: P,
     /// The observers of the parent's pool.
     pub(crate) observers: Option<&'a Observers>,
 }
 
-impl Children<'_> {
+/// The options of a child: its own, within what it inherits.
+struct OfChild<P, O> {
+    parent: P,
+    own: O,
+}
+
+impl<J, P: Parent, O: FnOnce(&J) -> JobOptions> Options<J> for OfChild<P, O> {
+    #[inline(always)]
+    fn of(self, job: &J) -> JobOptions {
+        let own = (self.own)(job);
+        own.around(self.parent.inherited())
+    }
+}
+
+impl<'a, P: Parent> Children<'a, P> {
+    /// A child, with what it inherits around its own options.
+    #[inline(always)]
+    fn child<J, O, M>(self, job: J, own: O, make: M) -> Submission<'a, J, OfChild<P, O>, M> {
+        Submission {
+            observers: self.observers,
+            job,
+            options: OfChild {
+                parent: self.parent,
+                own,
+            },
+            make,
+            is_detached: false,
+        }
+    }
+
     /// A child with a handle. Refused only as closed, or at a deadline on a thread that is no
     /// worker of the pool.
     pub(crate) fn submit<J: Job>(
         self,
         job: J,
     ) -> Result<JobHandle<J::Output, J::Error>, SubmitError<J>> {
-        let options = job.options().around(self.inherited);
-        let parts = made(self.observers, job, options, queue_and_handle_with);
-        enter(parts, |task| admit(self.executor, task, None))
+        let executor = self.executor;
+        let child = self.child(job, J::options, queue_and_handle_with);
+        child.enter(|task| admit(executor, task, None))
     }
 
     /// A child without a handle.
     #[inline(always)]
     pub(crate) fn execute<J: Job>(self, job: J) -> Result<JobId, SubmitError<J>> {
-        let options = job.options().around(self.inherited);
-        let parts = made(self.observers, job, options, detached_with);
-        enter(parts, |task| admit(self.executor, task, None))
+        let executor = self.executor;
+        let child = self.child(job, J::options, detached_with);
+        child.enter(|task| admit(executor, task, None))
     }
 
     /// A child with a handle. Refused only as closed, or at a deadline on a thread that is no
@@ -345,9 +448,9 @@ impl Children<'_> {
         self,
         job: J,
     ) -> Result<JobHandle<J::Output, J::Error>, SubmitError<J>> {
-        let options = job.options().around(self.inherited);
-        let parts = made(self.observers, job, options, future_with);
-        enter(parts, |task| admit(self.executor, task, None))
+        let executor = self.executor;
+        let child = self.child(job, J::options, future_with);
+        child.enter(|task| admit(executor, task, None))
     }
 
     /// A child that is a bare future, whose only options are those that it inherits.
@@ -358,7 +461,7 @@ impl Children<'_> {
     where
         F: Future<Output: Send> + Send + 'static,
     {
-        let parts = made_of_future(self.observers, future, self.inherited);
+        let parts = made_of_future(self.observers, future, || self.parent.inherited());
         enter(parts, |task| admit(self.executor, task, None))
     }
 }

@@ -240,7 +240,7 @@ where
             return None;
         };
         let f = Arc::clone(&self.f);
-        let (task, handle) = closure(self.executor, Applied { f, input });
+        let (task, handle) = closure(self.executor, Applied { f, input }).made();
         Some(Refused {
             task,
             handle: JobHandle::new(handle.into_raw()),

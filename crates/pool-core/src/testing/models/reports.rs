@@ -105,7 +105,7 @@ fn who_has_seen_a_job_end_does_not_find_it_running() {
         let has_ended = Arc::new(AtomicBool::new(false));
         let status = StdArc::clone(&life.roster.statuses[0]);
         // Named, so that its frame is one that loom knows: it is behind a lock.
-        let is_listed = status.begin(JobId::next(), Some("named"), 0);
+        let noted_at = status.begin(JobId::next(), Some("named"), 0);
         let reader = {
             let (life, has_ended) = (StdArc::clone(&life), Arc::clone(&has_ended));
             thread::spawn(move || {
@@ -118,7 +118,7 @@ fn who_has_seen_a_job_end_does_not_find_it_running() {
         life.ledger.record(Outcome::Completed, Some(0));
         has_ended.store(true, Ordering::Release);
         // Its handle resolves while its frame still stands.
-        status.end(is_listed);
+        status.end(noted_at);
         life.ledger.over(Some(0));
         reader.join().unwrap();
     });
@@ -140,10 +140,10 @@ fn a_future_that_returns_to_a_frame_is_seen_in_each_look() {
             })
         };
         let status = &life.roster.statuses[0];
-        let is_listed = status.begin(id, Some("named"), 0);
+        let noted_at = status.begin(id, Some("named"), 0);
         life.off_worker.return_to_frame(id);
         reader.join().unwrap();
-        status.end(is_listed);
+        status.end(noted_at);
     });
 }
 

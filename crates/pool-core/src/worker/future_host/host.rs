@@ -20,6 +20,7 @@ use crate::worker::idle_step::{announce, has_work, may_have_work};
 use crate::worker::park::{Looks, look_a_while};
 use crate::worker::sleep::Announced;
 use crate::worker::slot_request::{Grant, Loan, inbox_of};
+use crate::worker::status::NotedAt;
 use crate::worker::{SampledClock, Worker};
 
 /// How many jobs a host runs without a pause before it lets the runtime's other tasks have the
@@ -278,24 +279,24 @@ impl<'e, E: Engine> Host<'e, E> {
 
     /// Makes a frame at the seat for a job that runs since `since`. Returns true if the note is
     /// listed, which its end must know.
-    pub(super) fn note(&self, job: &Arc<dyn Polled>, since: u64) -> bool {
+    pub(super) fn note(&self, job: &Arc<dyn Polled>, since: u64) -> NotedAt {
         self.life().roster.statuses[self.worker().index()].begin(job.id(), job.name(), since)
     }
 
     /// Ends the frame of a job that gives its slot away.
-    pub(super) fn strike(&self, is_listed: bool) {
-        self.life().roster.statuses[self.worker().index()].end(is_listed);
+    pub(super) fn strike(&self, noted_at: NotedAt) {
+        self.life().roster.statuses[self.worker().index()].end(noted_at);
     }
 
     /// Ends a job at the seat: its record, the publishing of its outcome, its frame, and its count
     /// as over, in this order. The publishing may run user code, so the frame says before that the
     /// job is on record.
-    pub(super) fn end(&mut self, job: &Arc<dyn Polled>, is_listed: bool, outcome: Outcome) {
+    pub(super) fn end(&mut self, job: &Arc<dyn Polled>, noted_at: NotedAt, outcome: Outcome) {
         let status = &self.life().roster.statuses[self.worker().index()];
         status.stripe.record(outcome);
-        status.note_record(is_listed, Column::of(outcome));
+        status.note_record(noted_at, Column::of(outcome));
         job.publish_hosted(outcome);
-        status.end(is_listed);
+        status.end(noted_at);
         status.stripe.over();
         self.jobs_at_a_stretch += 1;
         self.has_news = true;
