@@ -63,6 +63,7 @@ pub use pool::stuck::StuckJob;
 pub use submit::error::{BuildError, Refused, SubmitAllError, SubmitError};
 pub use submit::executor::{Executor, ExecutorExt, Pools};
 pub use submit::map::{Map, MapUnordered};
+pub use submit::refusals::Refusal;
 pub use submit::room::Room;
 pub use submit::scope::{Scope, ScopeError};
 pub use task::Task;

@@ -3,7 +3,8 @@
 //! # Parts
 //! A submission goes through `executor` (the methods), `executor/into_task` (its task),
 //! `executor/admit` (one try), `room/admission` (the wait for a place, in `room/line`), and
-//! `pool/lifecycle/intake` (the ledger). `map`, `scope` and `join` submit many.
+//! `pool/lifecycle/intake` (the ledger). `map`, `scope` and `join` submit many. `refusals` counts
+//! the jobs that come back.
 
 pub(crate) mod delayed;
 pub(crate) mod error;
@@ -11,6 +12,7 @@ pub(crate) mod executor;
 mod inherent_methods;
 pub(crate) mod join;
 pub(crate) mod map;
+pub(crate) mod refusals;
 pub(crate) mod room;
 pub(crate) mod scope;
 pub(crate) mod scoped_closure;

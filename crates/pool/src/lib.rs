@@ -63,8 +63,8 @@ pub use pool_core::{
     Capability, Configured, Cut, CutShort, DEFAULT_CAPACITY, Executor, ExecutorExt, InfallibleFn,
     InfallibleFuture, Interrupted, Job, JobContext, JobEnd, JobError, JobExt, JobFailure,
     JobHandle, JobId, JobInfo, JobOptions, JobSet, MAX_WORKERS, MIN_STACK, Map, MapUnordered,
-    Observer, Outcome, Panic, PanicInfo, PoolPhase, Pools, Refused, Room, RunningJob, Scope,
-    ScopeError, Shutdown, ShutdownPolicy, ShutdownReport, Snapshot, StateError, Stats,
+    Observer, Outcome, Panic, PanicInfo, PoolPhase, Pools, Refusal, Refused, Room, RunningJob,
+    Scope, ScopeError, Shutdown, ShutdownPolicy, ShutdownReport, Snapshot, StateError, Stats,
     SubmitAllError, SubmitError, Task, UnstartedJob, Wants, WorkerSnapshot, async_job_fn,
     infallible_fn, infallible_future, job_fn,
 };

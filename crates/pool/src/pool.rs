@@ -606,14 +606,21 @@ impl Executor for Inner {
 
     fn stats(&self) -> Stats {
         let Some(books) = self.books() else {
-            return self.newest.read(|newest| newest.pool.stats());
+            return self.newest.read(|newest| {
+                let mut stats = newest.pool.stats();
+                stats.swaps = newest.number;
+                stats
+            });
         };
         let moving = self.moving.load(Ordering::SeqCst);
         let tally = books.tally().allowing(moving);
         let capacity = books.capacity;
         drop(books);
         self.newest.collect_at_once();
-        tally.of_one_pool().stats(Some(capacity))
+        let mut stats = tally.of_one_pool().stats(Some(capacity));
+        // Each generation has the next number, and is the newest once its swap is done.
+        stats.swaps = self.newest.read(|newest| newest.number);
+        stats
     }
 
     fn is_closed(&self) -> bool {

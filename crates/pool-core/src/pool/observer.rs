@@ -3,7 +3,8 @@
 //! # Who calls
 //! Each call is made by the thread on which the thing happens: `submitted` by the submitter,
 //! `enter` and `exit` by the one that runs the job or polls its future, `ended` by the one that
-//! ends it, which may be a canceller, the pool's clock, or a shutdown. No lock is held. An end is
+//! ends it, which may be a canceller, the pool's clock, or a shutdown. What becomes of a submission
+//! that finds no room is told by its thread (`submit/refusals`). No lock is held. An end is
 //! on record before it is told, except that of a future that a runtime hosts. One of a job that ran
 //! is told within the job's frame, and before its handle resolves; what never ran may be told of a
 //! moment later.
@@ -17,7 +18,8 @@
 //! # What it costs
 //! A pool without observers looks for them as a job is submitted, and before and after its run.
 //! Clocks are read where an observer [`wants`](Observer::wants) times; then each job carries
-//! the time of its submission among its options, which it would not have otherwise.
+//! the time of its submission among its options, which it would not have otherwise. Refusals and
+//! waits for room are told of on paths that no job passes which finds room.
 
 use std::fmt;
 use std::ops::BitOr;
@@ -31,6 +33,7 @@ use crate::job::{JobOptions, Terms};
 use crate::pool::hooks::HookPanics;
 use crate::pool::lifecycle::Lifecycle;
 use crate::pool::stuck::{StuckAfter, StuckWatch};
+use crate::submit::refusals::Refusal;
 use crate::sys::machine;
 use crate::task::Task;
 use crate::worker::current_index;
@@ -52,7 +55,10 @@ use crate::worker::current_index;
 /// - The end of a job that ran comes after its last `exit`, and before its handle resolves; except
 ///   that of a suspended future which a pool without workers gives up. Jobs that never ran may be
 ///   told of after their handles resolve, and after a shutdown has returned.
-/// - In a forked child nothing is called for the jobs of the parent.
+/// - A job that comes back to its submitter is told of once ([`refused`](Self::refused), `R1060`),
+///   after its [`submitted`](Self::submitted), if it had one.
+/// - In a forked child nothing is called for the jobs of the parent, nor for one that comes back
+///   from its pool.
 ///
 /// # Examples
 /// ```
@@ -131,6 +137,86 @@ pub trait Observer: Send + Sync + 'static {
         let _unused = (job, end);
     }
 
+    /// A job comes back to its submitter, which the pool did not take in.
+    ///
+    /// Called once for each, as [`Stats::refused_full`](crate::Stats::refused_full) and
+    /// [`refused_closed`](crate::Stats::refused_closed) count them (`R1060`), on the submitter's
+    /// thread and before the job is back. It has no end in this pool. Of a job that was to run
+    /// [later](crate::ExecutorExt::after) the id is one that nobody else sees.
+    ///
+    /// # Examples
+    /// ```
+    /// use pool_core::{JobInfo, Observer, Refusal};
+    /// use std::sync::mpsc::{Sender, channel};
+    ///
+    /// struct Turned(Sender<Refusal>);
+    ///
+    /// impl Observer for Turned {
+    ///     fn refused(&self, _job: &JobInfo<'_>, reason: Refusal) {
+    ///         let _gone = self.0.send(reason);
+    ///     }
+    /// }
+    ///
+    /// # use pool_core::backend::SpawnPool;
+    /// # let spawner = |run: Box<dyn FnOnce() + Send>| drop(std::thread::spawn(run));
+    /// let (send, reasons) = channel();
+    /// let pool = SpawnPool::builder().workers(1).observe(Turned(send)).adopt(spawner).build()?;
+    /// pool.close();
+    /// assert!(pool.spawn(|| 42).is_err());
+    /// assert_eq!(reasons.recv()?, Refusal::Closed);
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
+    fn refused(&self, job: &JobInfo<'_>, reason: Refusal) {
+        let _unused = (job, reason);
+    }
+
+    /// A submitter found no room, and has waited for a place: until its job was taken in, or is
+    /// about to be [refused](Self::refused).
+    ///
+    /// Called once for each such submission, on the thread that submits or polls it, if an observer
+    /// of the pool wants [`Wants::ROOM_WAITS`] (`R1061`). The job may have ended by then. Not
+    /// called for a submission that found room at once or did not wait, for one that is dropped
+    /// while it waits, for a child that runs in place, nor for a [map](crate::ExecutorExt::map),
+    /// which waits for its outcomes at the same time.
+    ///
+    /// # Examples
+    /// ```
+    /// use pool_core::{Observer, Wants};
+    /// use std::sync::mpsc::{Sender, channel};
+    /// use std::time::Duration;
+    ///
+    /// struct Waits(Sender<Duration>);
+    ///
+    /// impl Observer for Waits {
+    ///     fn waited_for_room(&self, waited: Duration) {
+    ///         let _gone = self.0.send(waited);
+    ///     }
+    ///
+    ///     fn wants(&self) -> Wants {
+    ///         Wants::ROOM_WAITS
+    ///     }
+    /// }
+    ///
+    /// # use pool_core::backend::SpawnPool;
+    /// # let spawner = |run: Box<dyn FnOnce() + Send>| drop(std::thread::spawn(run));
+    /// let (send, waits) = channel();
+    /// let pool = SpawnPool::builder().workers(1).queue_capacity(1).observe(Waits(send));
+    /// let pool = pool.adopt(spawner).build()?;
+    /// # let (release, held) = channel::<()>();
+    /// # let (start, started) = channel();
+    /// # pool.spawn(move || (start.send(()), held.recv()))?.detach();
+    /// # started.recv()?;
+    /// pool.spawn(|| "fills the queue")?.detach();
+    /// let limit = Duration::from_millis(5);
+    /// assert!(pool.spawn_timeout(|| 42, limit).is_err());
+    /// assert!(waits.recv()? >= limit);
+    /// # drop(release);
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
+    fn waited_for_room(&self, waited: Duration) {
+        let _unused = waited;
+    }
+
     /// Returns what the observer needs that costs something. Asked once, as the observer is
     /// added to a builder.
     ///
@@ -158,6 +244,14 @@ impl<O: Observer + ?Sized> Observer for Arc<O> {
         (**self).ended(job, end);
     }
 
+    fn refused(&self, job: &JobInfo<'_>, reason: Refusal) {
+        (**self).refused(job, reason);
+    }
+
+    fn waited_for_room(&self, waited: Duration) {
+        (**self).waited_for_room(waited);
+    }
+
     fn wants(&self) -> Wants {
         (**self).wants()
     }
@@ -181,6 +275,9 @@ impl Wants {
     /// How long each job waited and ran: [`JobEnd::waited`] and [`JobEnd::ran`]. Costs two or three
     /// looks at the clock for each job, and the memory of its options.
     pub const TIMES: Self = Self(1);
+    /// For how long submitters wait for room: [`Observer::waited_for_room`]. Costs two looks at the
+    /// clock for each submission that finds no room, and nothing for the others.
+    pub const ROOM_WAITS: Self = Self(2);
 
     /// Returns whether these contain all of `other`.
     pub fn contains(self, other: Self) -> bool {
@@ -291,6 +388,34 @@ impl Observers {
 
     fn wants_times(&self) -> bool {
         self.attached.wants.contains(Wants::TIMES)
+    }
+
+    pub(crate) fn wants_room_waits(&self) -> bool {
+        self.attached.wants.contains(Wants::ROOM_WAITS)
+    }
+
+    /// How many jobs the watch for stuck ones has told of that have not ended; `None`: nobody
+    /// watches.
+    pub(crate) fn stuck(&self) -> Option<usize> {
+        self.stuck.as_deref().map(StuckWatch::count)
+    }
+
+    #[cold]
+    pub(crate) fn refused(&self, job: &Observed<'_>, reason: Refusal) {
+        if job.life.is_forked() {
+            return;
+        }
+        let info = job.info();
+        for observer in &self.attached.all {
+            self.panics.contain(|| observer.refused(&info, reason));
+        }
+    }
+
+    #[cold]
+    pub(crate) fn waited_for_room(&self, waited: Duration) {
+        for observer in &self.attached.all {
+            self.panics.contain(|| observer.waited_for_room(waited));
+        }
     }
 
     #[cold]

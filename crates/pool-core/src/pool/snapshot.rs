@@ -9,6 +9,7 @@ use std::fmt;
 use std::sync::Arc;
 
 use crate::pool::lifecycle::{Lifecycle, Phase};
+use crate::pool::observer::Observers;
 use crate::pool::report::write_jobs;
 use crate::pool::running::{Running, RunningJob};
 use crate::pool::stats::Stats;
@@ -73,6 +74,11 @@ pub struct Snapshot {
     /// The jobs that have started and have no worker's place: futures that were suspended, also
     /// those that a worker polls again at this moment.
     pub suspended: Vec<RunningJob>,
+    /// How many jobs run for longer than the limit of
+    /// [`stuck_after`](crate::backend::PoolBuilder::stuck_after), as that tells of them: those that
+    /// it has told of and that have not ended (`R1063`). `None`: the pool does not watch for them,
+    /// or this is a forked child.
+    pub stuck: Option<usize>,
 }
 
 /// A worker of a pool, and what it runs.
@@ -126,6 +132,7 @@ impl Snapshot {
             workers,
             asleep: asleep(pools.lives()),
             suspended,
+            stuck: stuck(executor, pools.lives()),
         }
     }
 
@@ -212,6 +219,13 @@ fn asleep(lives: &[Arc<Lifecycle>]) -> usize {
     alive.map(|life| life.roster.sleep.asleep()).sum()
 }
 
+/// How many jobs are stuck; all of these pools have one watch.
+fn stuck<E: Executor + ?Sized>(executor: &E, lives: &[Arc<Lifecycle>]) -> Option<usize> {
+    let is_forked = lives.iter().any(|life| life.is_forked());
+    let observers = executor.room().observers().filter(|_| !is_forked);
+    observers.and_then(Observers::stuck)
+}
+
 /// Where the pools behind an executor are in their life, as one.
 fn phase_of<E: Executor + ?Sized>(executor: &E, lives: &[Arc<Lifecycle>]) -> Phase {
     if lives.iter().any(|life| life.is_forked()) {
@@ -294,7 +308,11 @@ impl fmt::Display for Snapshot {
         if let Some(capacity) = self.capacity {
             write!(f, " of {capacity}")?;
         }
-        writeln!(f, ", {} futures suspended", self.suspended.len())?;
+        write!(f, ", {} futures suspended", self.suspended.len())?;
+        if let Some(stuck @ 1..) = self.stuck {
+            write!(f, ", {stuck} stuck")?;
+        }
+        writeln!(f)?;
         let busy = self.workers.iter().filter(|worker| !worker.is_idle());
         let newest = self.backend;
         let lines: Vec<_> = busy.map(|worker| Line { worker, newest }).collect();

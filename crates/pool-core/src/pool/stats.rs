@@ -59,6 +59,16 @@ pub struct Stats {
     pub adopted: u64,
     /// Jobs given to another pool, where they end. Zero for a pool that is swapped.
     pub handed_over: u64,
+    /// Jobs that came back to their submitters as full. Each counts once, however often its
+    /// submitter tried while it waited (`R1060`); one that is submitted again counts again.
+    pub refused_full: u64,
+    /// Jobs that came back as closed: the pool takes none any more, or a decorator turned them
+    /// away. An input of a map that the closed pool did not take counts too, although nothing comes
+    /// back of it.
+    pub refused_closed: u64,
+    /// How often the pool was swapped or reconfigured, as far as that is done (`R1062`). Zero for a
+    /// pool that cannot be swapped.
+    pub swaps: u64,
 }
 
 impl Stats {
@@ -90,6 +100,24 @@ impl Stats {
             + self.abandoned
     }
 
+    /// Returns how many jobs came back to their submitters, for either reason.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// # use pool_core::backend::SpawnPool;
+    /// # let spawner = |run: Box<dyn FnOnce() + Send>| drop(std::thread::spawn(run));
+    /// # let pool = SpawnPool::builder().workers(1).queue_capacity(8).adopt(spawner).build()?;
+    /// pool.close();
+    /// assert!(pool.spawn(|| 42).is_err());
+    /// let stats = pool.stats();
+    /// assert_eq!((stats.refused(), stats.refused_closed, stats.accepted), (1, 1, 0));
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
+    pub fn refused(&self) -> u64 {
+        self.refused_full + self.refused_closed
+    }
+
     /// Jobs that came out of the pool.
     ///
     /// Those that went to another pool are among them: they end there.
@@ -97,8 +125,8 @@ impl Stats {
         self.finished() + self.unstarted + self.handed_over
     }
 
-    /// The sums of two generations of a pool that was swapped. Their hooks are the same, and are
-    /// counted together.
+    /// The sums of two generations of a pool that was swapped. Their hooks and their submitters are
+    /// the same, and are counted together.
     #[must_use]
     pub(crate) fn plus(self, other: Self) -> Self {
         Self {
@@ -116,6 +144,9 @@ impl Stats {
             hook_panics: self.hook_panics.max(other.hook_panics),
             adopted: self.adopted + other.adopted,
             handed_over: self.handed_over + other.handed_over,
+            refused_full: self.refused_full.max(other.refused_full),
+            refused_closed: self.refused_closed.max(other.refused_closed),
+            swaps: self.swaps.max(other.swaps),
         }
     }
 }
@@ -246,6 +277,14 @@ impl fmt::Display for Stats {
             self.queued,
             self.running,
             self.workers
-        )
+        )?;
+        match self.refused() {
+            0 => Ok(()),
+            refused => write!(
+                f,
+                "; {refused} refused: {} full, {} closed",
+                self.refused_full, self.refused_closed
+            ),
+        }
     }
 }

@@ -9,11 +9,16 @@
 //! end may overtake that of the alarm, whose thread is the clock's, where that thread loses its
 //! core between its mark and its call.
 //!
+//! How many are told of and noted is a count, changed under the lock and read without it: a look at
+//! the pool must not hold up the workers. A job counts from before its event to before that of its
+//! end.
+//!
 //! Only pools that watch so pay for it: two times a lock and a change of the clock's list for each
 //! job.
 
 use std::collections::HashMap;
 use std::fmt;
+use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, Weak};
 use std::task::{Wake, Waker};
 use std::time::{Duration, Instant};
@@ -91,6 +96,7 @@ impl StuckAfter {
             after: self.clone(),
             panics,
             runs: Mutex::default(),
+            stuck: AtomicUsize::new(0),
         })
     }
 }
@@ -100,6 +106,8 @@ pub(crate) struct StuckWatch {
     after: StuckAfter,
     panics: HookPanics,
     runs: Mutex<HashMap<JobId, Run>>,
+    /// How many of them were told of. Written under the lock.
+    stuck: AtomicUsize,
 }
 
 /// One of them.
@@ -144,7 +152,14 @@ impl StuckWatch {
 
     /// A job has ended, perhaps without having run.
     pub(crate) fn ended(&self, id: JobId, life: &Lifecycle) {
-        let run = machine::lock(&self.runs).remove(&id);
+        let run = {
+            let mut runs = machine::lock(&self.runs);
+            let run = runs.remove(&id);
+            if run.as_ref().is_some_and(|run| run.is_told) {
+                self.stuck.fetch_sub(1, Ordering::Relaxed);
+            }
+            run
+        };
         let Some(run) = run else {
             return;
         };
@@ -154,6 +169,11 @@ impl StuckWatch {
         }
     }
 
+    /// How many jobs have run for longer than the limit, were told of, and have not ended.
+    pub(crate) fn count(&self) -> usize {
+        self.stuck.load(Ordering::Relaxed)
+    }
+
     /// The alarm of a job.
     fn look(&self, id: JobId) {
         let copy = {
@@ -161,7 +181,9 @@ impl StuckWatch {
             let Some(run) = runs.get_mut(&id) else {
                 return;
             };
-            run.is_told = true;
+            if !std::mem::replace(&mut run.is_told, true) {
+                self.stuck.fetch_add(1, Ordering::Relaxed);
+            }
             Run {
                 name: run.name.clone(),
                 alarm: Watch::default(),

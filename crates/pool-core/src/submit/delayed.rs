@@ -57,11 +57,14 @@ use crate::job::{Job, JobOptions};
 use crate::pool::by_life::ByLife;
 use crate::pool::front::FrontRef;
 use crate::pool::lifecycle::Lifecycle;
+use crate::pool::observer::Observed;
 use crate::submit::error::SubmitError;
-use crate::submit::executor::Executor;
+use crate::submit::executor::{Executor, newest_life};
+use crate::submit::refusals::{Refusal, came_back_as};
 use crate::sys::machine;
 use crate::sys::sync::{LockExt, Mutex};
 use crate::task::{GivenUp, GivenUpAs, Task, Uncounted};
+use crate::worker::current_index;
 
 /// A job that is not due. Each of its wakers is a count of it.
 struct Delayed {
@@ -93,11 +96,6 @@ struct Wait {
     at_token: Watch,
 }
 
-/// The generation that takes jobs in, or is about to. `None`: an executor without a pool.
-fn newest_of<E: Executor + ?Sized>(executor: &E) -> Option<Arc<Lifecycle>> {
-    executor.pools().lives().last().cloned()
-}
-
 /// What a look has decided.
 enum Look {
     /// The task is gone, or all wakers are left.
@@ -116,16 +114,14 @@ pub(crate) fn after<E: Executor + ?Sized, J: Job>(
     delay: Duration,
     job: J,
 ) -> Result<JobHandle<J::Output, J::Error>, SubmitError<J>> {
-    if executor.is_closed() {
-        return Err(SubmitError::Closed(job));
-    }
-    let Some(life) = newest_of(executor) else {
-        return Err(SubmitError::Closed(job));
-    };
     let mut options = job.options();
     if let Some(observers) = executor.room().observers() {
         observers.submitted(&mut options);
     }
+    let open = newest_life(executor).filter(|_| !executor.is_closed());
+    let Some(life) = open else {
+        return Err(closed(executor, job, options));
+    };
     let options = options.delayed_by(delay);
     let delayed = Arc::new(Delayed {
         id: JobId::next(),
@@ -144,6 +140,28 @@ pub(crate) fn after<E: Executor + ?Sized, J: Job>(
     }
     delayed.look();
     Ok(JobHandle::new(handle.into_raw()))
+}
+
+/// Gives a job back that no pool takes, and of which there is no task.
+#[cold]
+fn closed<E: Executor + ?Sized, J: Job>(
+    executor: &E,
+    job: J,
+    options: JobOptions,
+) -> SubmitError<J> {
+    let terms = options.resolve();
+    came_back_as(executor, Refusal::Closed, |observers, life| {
+        let observed = Observed {
+            id: JobId::next(),
+            terms: terms.as_ref(),
+            kind: J::kind(),
+            worker: current_index(life),
+            life,
+        };
+        observers.refused(&observed, Refusal::Closed);
+    });
+    drop_contained(terms);
+    SubmitError::Closed(job)
 }
 
 impl Delayed {
@@ -178,7 +196,7 @@ impl Delayed {
         let deadline = task.deadline();
         // The generation that has the alarm may have ended in the middle of a swap that is to tell
         // of it, while another was quicker.
-        let of_front = || newest_of(&**front.as_ref()?);
+        let of_front = || newest_life(&**front.as_ref()?);
         let Some(life) = wait.life.upgrade().or_else(of_front) else {
             let taken = self.take(&mut wait, &mut kept);
             return taken.map_or(Look::Over, |task| Look::Abandon(None, task));
@@ -207,7 +225,7 @@ impl Delayed {
         pool: &ByLife,
         next: Option<Instant>,
     ) -> Look {
-        let newest = newest_of(pool).unwrap_or_else(|| Arc::clone(&pool.0));
+        let newest = newest_life(pool).unwrap_or_else(|| Arc::clone(&pool.0));
         kept.push(Arc::clone(&newest));
         if !Arc::ptr_eq(&newest, &pool.0) {
             pool.0.timer.forget(&wait.alarm, self.id);
@@ -273,7 +291,7 @@ fn submit(life: Arc<Lifecycle>, mut task: Task) {
         }
         // A swap is under way, or was: nothing holds up its end but the moving of a queue.
         machine::yield_now();
-        let newest = newest_of(&pool);
+        let newest = newest_life(&pool);
         pool = ByLife(newest.unwrap_or(pool.0));
     }
 }

@@ -1687,6 +1687,11 @@ pub trait ExecutorExt: Executor {
 
 impl<E: Executor + ?Sized> ExecutorExt for E {}
 
+/// The pool behind an executor that takes jobs in; `None`: there is none.
+pub(crate) fn newest_life<E: Executor + ?Sized>(executor: &E) -> Option<Arc<Lifecycle>> {
+    executor.pools().lives().last().cloned()
+}
+
 /// Waits until each pool behind `executor` was quiet, for a job of one of them or for somebody
 /// outside.
 async fn idle<E: Executor + ?Sized>(executor: &E) {

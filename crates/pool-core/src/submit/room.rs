@@ -62,9 +62,12 @@ mod timeouts;
 use std::sync::{Arc, OnceLock};
 use std::task::Waker;
 
+use crossbeam_utils::CachePadded;
+
 use crate::job::outcome::{drop_contained, wake_contained};
 use crate::pool::capability::Capability;
 use crate::pool::observer::Observers;
+use crate::submit::refusals::RefusalCounts;
 use crate::sys::asymmetric_fence::{heavy, light};
 use crate::sys::sync::{AtomicUsize, LockExt, Mutex, Ordering};
 pub(crate) use admission::{Admission, admit_in_line};
@@ -111,6 +114,8 @@ pub struct Room {
     has_decided: OnceLock<()>,
     /// Delayed jobs, which wait for no place.
     changes: Changes,
+    /// Jobs that came back to their submitters. Apart from what each submission looks at.
+    pub(crate) refusals: CachePadded<RefusalCounts>,
 }
 
 impl Room {

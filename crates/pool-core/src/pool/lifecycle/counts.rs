@@ -6,6 +6,7 @@ use crate::pool::ledger::Column;
 use crate::pool::off_worker::Frozen;
 use crate::pool::running::RunningJob;
 use crate::pool::stats::{Stats, Tally};
+use crate::submit::refusals::Refusal;
 use crate::sys::machine;
 
 /// How often the counts are read while they show more jobs running than are accepted.
@@ -38,6 +39,8 @@ impl Tally {
                 running: running as u64,
                 workers: life.roster.alive(),
                 hook_panics: life.hooks.panics(),
+                refused_full: life.room.refusals.get(Refusal::Full),
+                refused_closed: life.room.refusals.get(Refusal::Closed),
                 ..life.ledger.counts()
             },
             past_bound,

@@ -6,6 +6,7 @@ use std::time::{Duration, Instant};
 
 use super::Executor;
 use crate::submit::error::{Refused, SubmitError};
+use crate::submit::refusals::{RoomWait, came_back, told, waited};
 use crate::submit::room::admit_in_line;
 use crate::sys::machine::{self, Point};
 use crate::task::{Task, TaskRef};
@@ -91,8 +92,11 @@ fn admit_in_place<E: Executor + ?Sized>(
     task: TaskRef<'_>,
     limit: Option<Instant>,
 ) -> Result<(), Refused<Task>> {
-    let run = worker.run_inside(task);
-    run.unwrap_or_else(|task| admit_patiently(executor, task, limit))
+    match worker.run_inside(task) {
+        Ok(Ok(())) => Ok(()),
+        Ok(refused) => told(executor, refused),
+        Err(task) => told(executor, admit_patiently(executor, task, limit)),
+    }
 }
 
 /// Admits a task that may not pass the line. A job of the same pool does not wait in line: it runs
@@ -103,11 +107,23 @@ fn admit_held_up<E: Executor + ?Sized>(
     task: Task,
     limit: Option<Instant>,
 ) -> Result<(), Refused<Task>> {
-    let Some(worker) = Worker::current_of(executor) else {
-        return admit_in_line(executor, task, limit);
+    let run = match Worker::current_of(executor) {
+        Some(worker) => worker.run_inside(TaskRef::new(&mut MaybeUninit::uninit(), task)),
+        None => Err(task),
     };
-    let run = worker.run_inside(TaskRef::new(&mut MaybeUninit::uninit(), task));
-    run.unwrap_or_else(|task| admit_in_line(executor, task, limit))
+    let in_line = |task| timed(executor, || admit_in_line(executor, task, limit));
+    told(executor, run.unwrap_or_else(in_line))
+}
+
+/// Tells those who want to know for how long a submitter waits in `wait`.
+fn timed<E: Executor + ?Sized>(
+    executor: &E,
+    wait: impl FnOnce() -> Result<(), Refused<Task>>,
+) -> Result<(), Refused<Task>> {
+    let room_wait = RoomWait::begin(executor);
+    let result = wait();
+    waited(executor, room_wait.elapsed());
+    result
 }
 
 /// Whether the refusal of a child of a job on `worker` is the answer of a decorator: the pool
@@ -116,10 +132,18 @@ pub(crate) fn is_a_decorators(refused: &Refused<Task>, worker: &Worker) -> bool 
     matches!(refused, Refused::Closed(_)) && !worker.executor().is_closed()
 }
 
-/// Admits a task that found no room at its first try. A job of the same pool runs it itself; others
-/// wait, unless the executor is closed.
+/// Admits a task that found no room at its first try, or tells of its refusal.
 #[cold]
 fn admit_refused<E: Executor + ?Sized>(
+    executor: &E,
+    refused: Refused<Task>,
+    limit: Option<Instant>,
+) -> Result<(), Refused<Task>> {
+    told(executor, admit_otherwise(executor, refused, limit))
+}
+
+/// A job of the same pool runs the task itself; others wait, unless the executor is closed.
+fn admit_otherwise<E: Executor + ?Sized>(
     executor: &E,
     refused: Refused<Task>,
     limit: Option<Instant>,
@@ -144,11 +168,20 @@ fn admit_refused<E: Executor + ?Sized>(
     admit_patiently(executor, task, limit)
 }
 
+/// Waits for a place: between tries at first, then in line.
+#[cold]
+fn admit_patiently<E: Executor + ?Sized>(
+    executor: &E,
+    task: Task,
+    limit: Option<Instant>,
+) -> Result<(), Refused<Task>> {
+    timed(executor, || admit_between_yields(executor, task, limit))
+}
+
 /// Tries again for a while, as long as those in line may be passed and there is time left, then
 /// goes there. One that sleeps at once is woken for each single place: two switches of context a
 /// job.
-#[cold]
-fn admit_patiently<E: Executor + ?Sized>(
+fn admit_between_yields<E: Executor + ?Sized>(
     executor: &E,
     task: Task,
     limit: Option<Instant>,
@@ -172,11 +205,29 @@ fn admit_patiently<E: Executor + ?Sized>(
     }
 }
 
-/// The one way in that never waits, and passes those in line no more often than others may.
+/// The one way in that never waits. A job that is refused comes back to its submitter.
+///
+/// Inlined, so that the look at the answer is the caller's own.
+#[inline(always)]
+pub(super) fn try_admit<E: Executor + ?Sized>(
+    executor: &E,
+    task: TaskRef<'_>,
+) -> Result<(), Refused<Task>> {
+    match try_admit_uncounted(executor, task) {
+        Ok(()) => Ok(()),
+        Err(refused) => {
+            came_back(executor, &refused);
+            Err(refused)
+        }
+    }
+}
+
+/// [`try_admit`] for a submitter that keeps a refused task, to try again. It passes those in line
+/// no more often than others may.
 ///
 /// A refusal by the line says `Full`, although there may be a place: it is kept for another. A
 /// closed executor is asked all the same, so that it can say `Closed`.
-pub(crate) fn try_admit<E: Executor + ?Sized>(
+pub(crate) fn try_admit_uncounted<E: Executor + ?Sized>(
     executor: &E,
     task: TaskRef<'_>,
 ) -> Result<(), Refused<Task>> {

@@ -15,8 +15,9 @@ use crate::job::context::JobContext;
 use crate::job::handle::JobHandle;
 use crate::job::outcome::{contain, drop_contained};
 use crate::submit::executor::Executor;
-use crate::submit::executor::admit::try_admit;
+use crate::submit::executor::admit::try_admit_uncounted;
 use crate::submit::executor::into_task::closure;
+use crate::submit::refusals::came_back;
 use crate::submit::room::Admission;
 use crate::task::{Task, TaskRef};
 use crate::worker::Worker;
@@ -132,7 +133,7 @@ where
             None => self.next_job()?,
         };
         let mut place = MaybeUninit::uninit();
-        match try_admit(self.executor, TaskRef::new(&mut place, task)) {
+        match try_admit_uncounted(self.executor, TaskRef::new(&mut place, task)) {
             Ok(()) => Some(handle),
             Err(refused) => {
                 let task = refused.into_inner();
@@ -171,6 +172,8 @@ where
             }
             Err(Ok(())) => Came::Submitted(handle),
             Err(Err(closed)) => {
+                drop(admission);
+                came_back(self.executor, &closed);
                 drop(closed);
                 self.end_if_endless();
                 Came::Submitted(handle)

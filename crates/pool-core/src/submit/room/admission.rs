@@ -10,6 +10,7 @@ use super::timeouts::{Alarm, begin_rounds};
 use super::{Call, Coming, Waiter};
 use crate::submit::error::Refused;
 use crate::submit::executor::{Executor, is_a_decorators};
+use crate::submit::refusals::{RoomWait, came_back, waited};
 use crate::sys::machine;
 use crate::task::{Task, TaskRef};
 use crate::worker::Worker;
@@ -25,9 +26,11 @@ pub(crate) struct Admission<'a, E: Executor + ?Sized> {
     task: Option<Task>,
     /// Whether it surely comes when it is called: a thread does.
     coming: Coming,
-    /// Its position in line, unless the first try was allowed and brought an answer. Given up at
-    /// the drop, whatever came of it.
+    /// Its position in line, unless the first try was allowed and brought an answer. Given up with
+    /// the answer, or at the drop.
     waiter: Option<Waiter>,
+    /// The wait of a future. That of a thread is its caller's to tell, and so is a refusal.
+    wait: RoomWait,
     /// It got a place that it was not called for: there may be more.
     look: Option<Call>,
     /// Wakes the future at the job's deadline, by the waker of the last poll. A thread has none.
@@ -52,6 +55,7 @@ impl<'a, E: Executor + ?Sized> Admission<'a, E> {
             task: Some(task),
             coming,
             waiter: None,
+            wait: RoomWait::default(),
             look: None,
             alarm: None,
         }
@@ -99,6 +103,9 @@ impl<'a, E: Executor + ?Sized> Admission<'a, E> {
                 {
                     return Poll::Ready(result);
                 }
+                if self.is_future() {
+                    self.wait = RoomWait::begin(self.executor);
+                }
                 room.enter(self.coming)
             }
         };
@@ -136,10 +143,38 @@ impl<'a, E: Executor + ?Sized> Admission<'a, E> {
         }
     }
 
+    fn is_future(&self) -> bool {
+        self.coming != Coming::Surely
+    }
+
+    /// Leaves the line: a call that was not followed goes to the next.
+    fn leave_line(&mut self) {
+        if let Some(waiter) = self.waiter.take() {
+            self.executor.room().leave(&waiter, self.look);
+        }
+    }
+
+    /// One look, of a job of the pool or of another submitter.
+    fn look(&mut self, cx: &mut Context<'_>) -> Poll<Result<(), Refused<Task>>> {
+        let worker = Worker::current_of(self.executor).filter(|worker| !worker.is_outside());
+        if let Some(admitted) = worker.and_then(|worker| self.admit_inside(&worker)) {
+            return Poll::Ready(admitted);
+        }
+        // Before the try: a job that is submitted past its deadline is accepted, and expires.
+        if self.is_too_late() {
+            return Poll::Ready(Err(Refused::Full(self.take_task())));
+        }
+        let polled = self.admit_outside(cx.waker());
+        if polled.is_pending() {
+            self.set_alarm(cx.waker());
+        }
+        polled
+    }
+
     /// Whether the wait is over because the job's own deadline has passed (`R105`). A first try is
     /// no wait; a thread has had it before.
     fn is_too_late(&self) -> bool {
-        let has_tried = self.waiter.is_some() || self.coming == Coming::Surely;
+        let has_tried = self.waiter.is_some() || !self.is_future();
         let deadline = self.task.as_ref().and_then(Task::deadline);
         has_tried && deadline.is_some_and(|deadline| machine::now() >= deadline)
     }
@@ -148,7 +183,7 @@ impl<'a, E: Executor + ?Sized> Admission<'a, E> {
     fn set_alarm(&mut self, waker: &Waker) {
         let deadline = self.task.as_ref().and_then(Task::deadline);
         // A thread that blocks has the deadline for its limit.
-        if let Some(deadline) = deadline.filter(|_| self.coming != Coming::Surely) {
+        if let Some(deadline) = deadline.filter(|_| self.is_future()) {
             self.alarm = Alarm::set(self.executor, deadline, waker);
         }
     }
@@ -159,28 +194,25 @@ impl<E: Executor + ?Sized> Future for Admission<'_, E> {
 
     fn poll(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Self::Output> {
         let this = self.get_mut();
-        let worker = Worker::current_of(this.executor).filter(|worker| !worker.is_outside());
-        if let Some(admitted) = worker.and_then(|worker| this.admit_inside(&worker)) {
-            return Poll::Ready(admitted);
-        }
-        // Before the try: a job that is submitted past its deadline is accepted, and expires.
-        if this.is_too_late() {
-            return Poll::Ready(Err(Refused::Full(this.take_task())));
-        }
-        let polled = this.admit_outside(cx.waker());
-        if polled.is_pending() {
-            this.set_alarm(cx.waker());
+        // Before the look, which may run the job in place.
+        let has_waited = this.wait.elapsed();
+        let polled = this.look(cx);
+        if let Poll::Ready(result) = &polled
+            && this.is_future()
+        {
+            this.leave_line();
+            waited(this.executor, has_waited);
+            if let Err(refused) = result {
+                came_back(this.executor, refused);
+            }
         }
         polled
     }
 }
 
 impl<E: Executor + ?Sized> Drop for Admission<'_, E> {
-    /// Leaves the line: a call that was not followed goes to the next.
     fn drop(&mut self) {
-        if let Some(waiter) = &self.waiter {
-            self.executor.room().leave(waiter, self.look);
-        }
+        self.leave_line();
     }
 }
 

@@ -8,7 +8,7 @@ use std::time::{Duration, Instant};
 use crate::job::id::JobId;
 use crate::job::watch_list::Watch;
 use crate::pool::lifecycle::Lifecycle;
-use crate::submit::executor::Executor;
+use crate::submit::executor::{Executor, newest_life};
 use crate::sys::machine;
 
 /// The time between two rounds. A future that is called has one round at least to come, and two
@@ -16,14 +16,10 @@ use crate::sys::machine;
 /// compared with what anybody would call a hang.
 const ROUND: Duration = Duration::from_millis(25);
 
-/// Begins the rounds of this watch in the room of an executor. False: there is no clock.
+/// Begins the rounds of this watch in the room of an executor, by the clock that lasts the longest:
+/// that of the newest pool. False: there is no clock.
 pub(super) fn begin_rounds<E: Executor + ?Sized>(executor: &E, watch: u64) -> bool {
     newest_life(executor).is_some_and(|life| begin_round(&life, watch))
-}
-
-/// The pool that takes jobs in: its clock lasts the longest.
-fn newest_life<E: Executor + ?Sized>(executor: &E) -> Option<Arc<Lifecycle>> {
-    executor.pools().lives().last().cloned()
 }
 
 /// Has the pool's clock begin the next round in a while. False: the clock has no thread.
