@@ -200,6 +200,9 @@ pub fn is_grown(former: &Stats, now: &Stats) -> bool {
             stats.expired,
             stats.abandoned,
             stats.unstarted,
+            stats.refused_full,
+            stats.refused_closed,
+            stats.swaps,
         ]
     };
     let pairs = counts(former).into_iter().zip(counts(now));

@@ -9,7 +9,7 @@ mutants! {
     }
     "pool-channel conformance r106_a_dropped_submit_async_submits_nothing" {
         a_dropped_submission_stays_in_line: "a submission that is dropped does not pass its call on", in "submit::room::admission",
-            "self.executor.room().leave(waiter, self.look);" => "";
+            "self.executor.room().leave(&waiter, self.look);" => "";
     }
     "pool-channel conformance r108_a_job_that_fills_its_own_pool_does_not_hang" {
         a_job_is_a_stranger_in_its_own_pool: "a job that finds its own pool full waits for room", in "worker::current",
@@ -56,6 +56,35 @@ mutants! {
     "pool-channel conformance r1003_an_observer_sees_each_submission_and_adds_to_its_options" {
         a_submission_is_not_shown: "an observer sees no submission", in "submit::executor::into_task",
             "observers.submitted(&mut options);" => "if !MUTANT { observers.submitted(&mut options); }";
+    }
+    "pool-channel conformance r1060_each_job_that_comes_back_is_counted_and_told_of_once_with_its_reason" {
+        a_batch_of_tries_is_one_refusal_too_many: "an input that a map holds back counts as a job that came back", in "submit::map::feed",
+            "let task = refused.into_inner();" =>
+            "if MUTANT { came_back(self.executor, &refused); }
+                let task = refused.into_inner();";
+        a_refused_future_is_not_counted: "a job that comes back from an awaited submission is not counted", in "submit::room::admission",
+            "if let Err(refused) = result {
+                came_back(this.executor, refused);" =>
+            "if let Err(refused) = result && !MUTANT {
+                came_back(this.executor, refused);";
+        a_refused_child_is_not_counted: "a child that comes back is not counted", in "submit::executor::admit",
+            "told(executor, admit_otherwise(executor, refused, limit))" =>
+            "let answer = admit_otherwise(executor, refused, limit);
+    if MUTANT { return answer; }
+    told(executor, answer)";
+    }
+    "pool-channel conformance r1061_an_observer_hears_once_for_how_long_a_submitter_waited_for_room" {
+        a_wait_is_not_told_of: "no observer hears that a thread waited for room", in "submit::executor::admit",
+            "waited(executor, room_wait.elapsed());" =>
+            "if !MUTANT { waited(executor, room_wait.elapsed()); }";
+        each_wait_is_told_of: "an observer hears of waits without having asked", in "submit::refusals",
+            "let wants = observers.is_some_and(Observers::wants_room_waits);" =>
+            "let wants = observers.is_some_and(|it| MUTANT || it.wants_room_waits());";
+    }
+    "pool-channel conformance r1063_a_snapshot_counts_the_jobs_that_are_stuck_until_they_end" {
+        a_stuck_job_stays: "a job that was stuck and has ended is still counted", in "pool::stuck",
+            "run.as_ref().is_some_and(|run| run.is_told)" =>
+            "run.as_ref().is_some_and(|run| run.is_told && !MUTANT)";
     }
     "pool-channel conformance r1004_an_observer_that_panics_changes_no_outcome" {
         an_observer_may_unwind: "a panic in an observer is the worker's", in "pool::observer",

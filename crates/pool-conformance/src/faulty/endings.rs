@@ -93,7 +93,7 @@ fn left_behind() -> Vec<Faulty> {
         Faulty::new(
             "swap in name",
             "says that it is swapped, and goes on as it was",
-            &["R903"],
+            &["R903", "R1062"],
             || Arc::new(SwapInName),
         ),
     ]

@@ -44,7 +44,7 @@ fn of_a_bound() -> Vec<Faulty> {
         Faulty::new(
             "blocker",
             "waits for room where it must refuse",
-            &["R105"],
+            &["R105", "R1061"],
             || Arc::new(Blocker),
         ),
         Faulty::new(

@@ -3,7 +3,7 @@
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 
-use pool_core::{Pools, Stats};
+use pool_core::{Executor, Pools, Refused, Stats, Task};
 
 use super::Faulty;
 use super::engine::{Flaw, Inner, nap};
@@ -33,6 +33,18 @@ pub(super) fn all() -> Vec<Faulty> {
             "gives its books once nothing runs",
             &["R702"],
             || Arc::new(SlowReader),
+        ),
+        Faulty::new(
+            "forgetful clerk",
+            "keeps no count of the jobs that it gives back",
+            &["R1060", "R1062"],
+            || Arc::new(ForgetfulClerk),
+        ),
+        Faulty::new(
+            "pedantic clerk",
+            "counts each try of a submitter that waits as a job that came back",
+            &["R1060"],
+            || Arc::new(PedanticClerk(AtomicU64::new(0))),
         ),
         Faulty::new(
             "early quiet",
@@ -84,6 +96,33 @@ impl Flaw for SlowReader {
             }
             nap();
         }
+    }
+}
+
+struct ForgetfulClerk;
+
+impl Flaw for ForgetfulClerk {
+    fn stats(&self, pool: &Inner) -> Stats {
+        let mut stats = pool.stats();
+        (stats.refused_full, stats.refused_closed) = (0, 0);
+        stats
+    }
+}
+
+struct PedanticClerk(AtomicU64);
+
+impl Flaw for PedanticClerk {
+    fn try_accept(&self, pool: &Inner, task: Task) -> Result<(), Refused<Task>> {
+        let tried = pool.try_accept(task);
+        let is_full = matches!(tried, Err(Refused::Full(_)));
+        self.0.fetch_add(u64::from(is_full), Ordering::Relaxed);
+        tried
+    }
+
+    fn stats(&self, pool: &Inner) -> Stats {
+        let mut stats = pool.stats();
+        stats.refused_full = self.0.load(Ordering::Relaxed);
+        stats
     }
 }
 

@@ -38,7 +38,7 @@ pub(super) fn all() -> Vec<Faulty> {
         Faulty::new(
             "reconfigured in name",
             "says that it is reconfigured, and goes on as it was",
-            &["R1033"],
+            &["R1033", "R1062"],
             || Arc::new(ReconfiguredInName),
         ),
     ]

@@ -2,6 +2,7 @@
 
 mod bombs;
 mod cancellation;
+mod counts;
 mod execution;
 mod failures;
 mod futures;
@@ -40,6 +41,7 @@ pub fn all<F: Fixture>() -> Vec<Rule> {
         sharing::rules::<F>(),
         operating::rules::<F>(),
         timers::rules::<F>(),
+        counts::rules::<F>(),
     ]
     .concat()
 }
@@ -136,6 +138,10 @@ macro_rules! for_each_rule {
             r1042_a_task_that_was_handed_back_waits_for_room_in_line_or_comes_back
             r1043_a_delayed_job_runs_once_and_not_before_its_time
             r1044_a_close_ends_a_delayed_job_which_nothing_waits_for
+            r1060_each_job_that_comes_back_is_counted_and_told_of_once_with_its_reason
+            r1061_an_observer_hears_once_for_how_long_a_submitter_waited_for_room
+            r1062_a_swap_is_counted_once_it_is_done_and_changes_no_other_count
+            r1063_a_snapshot_counts_the_jobs_that_are_stuck_until_they_end
         }
     };
 }
