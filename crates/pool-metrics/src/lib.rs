@@ -25,17 +25,22 @@
 //! |---|---|---|---|
 //! | `worker_pool.job.accepted` | counter | | jobs accepted |
 //! | `worker_pool.job.finished` | counter | `job.outcome` | jobs that reached one of the six outcomes |
+//! | `worker_pool.job.refused` | counter | `reason` = full, closed | jobs that came back to their submitters |
 //! | `worker_pool.job.queued` | gauge | | jobs accepted and not started |
 //! | `worker_pool.job.running` | gauge | | jobs started and not over |
 //! | `worker_pool.job.longest_running` | gauge, s | | for how long the job that runs longest has run |
+//! | `worker_pool.job.stuck` | gauge | | jobs that `stuck_after` has told of and that run on; missing without it |
 //! | `worker_pool.queue.capacity` | gauge | | the most jobs that are queued; missing if there is no bound |
 //! | `worker_pool.queue.oldest_age` | gauge, s | | for how long a job has waited that still waits |
 //! | `worker_pool.worker.count` | gauge | `state` = busy, idle; `pool.backend` | workers |
+//! | `worker_pool.worker.busy_time` | counter, s | | for how long workers ran jobs, all together, in whole seconds |
 //! | `worker_pool.job.wait_time` | histogram, s | `method` = probe, observed | from submission to start |
 //! | `worker_pool.job.run_time` | histogram, s | `method` = observed | from start to end |
+//! | `worker_pool.submit.wait_time` | histogram, s | `method` = observed | for how long a submitter waited for a place, if it did |
 //! | `worker_pool.hook.panics` | counter | | hooks and observers that panicked |
+//! | `worker_pool.swaps` | counter | | finished swaps and reconfigurations |
 //!
-//! An observed time has also `job.outcome`, `pool.backend`, and `job.kind` if
+//! An observed time of a job has also `job.outcome`, `pool.backend`, and `job.kind` if
 //! [asked for](PoolMetrics::with_kinds). No attribute is an id or a name of a job. What a shutdown
 //! takes out of the queue is accepted and never finished. The counts are those of the pool, over
 //! all swaps.
@@ -46,7 +51,7 @@
 //! folder `dashboards` of this crate has a dashboard for Grafana and alerts.
 //!
 //! # Waits: the observer and the probe
-//! [`PoolMetrics::observer`] measures each job. That costs two or three looks at the clock for
+//! [`PoolMetrics::observer`] measures each job. That costs four or five looks at the clock for
 //! each, and a record in two histograms. A job that hangs in the queue has no wait yet: the
 //! histogram shows the last healthy values.
 //!
@@ -59,25 +64,37 @@
 //! A probe is a job of the pool. It is among the accepted and the completed ones, other observers
 //! see it, and a shutdown may hand it back.
 //!
-//! # What is not here
-//! Refusals: the pool keeps no count of them, as it would cost each try of a submitter that waits.
-//! `queued` at `capacity` shows a full queue. Busy time: it would cost each job two looks at the
-//! clock; the share of `worker.count` with `state` = busy, averaged over minutes, shows it.
+//! # Refusals and waits for room
+//! A job counts as refused when it comes back to its submitter, once, and not at each try of one
+//! that waits. Probes are not among them. How long submitters wait is what the observer hears; a
+//! pool without it has no `submit.wait_time`.
+//!
+//! # Busy time
+//! With the observer it is exact, and includes the runs that go on; a job within another counts
+//! once. That costs two more looks at the clock for each job, or poll of a future. Without, it is
+//! an estimate: each report takes the workers that are busy at that moment for as many that were
+//! busy since the last report, so it is right over many reports. Counters of the facade are whole
+//! numbers, so a second is exported once it is complete. Divide its rate by `worker.count` for the
+//! share of time that workers are busy.
 #![forbid(unsafe_code)]
 
+mod busy;
 mod names;
 mod observer;
 mod probe;
 mod reporter;
 
+use std::sync::Arc;
 use std::time::Duration;
 
 use metrics::{Label, SharedString};
 use pool_core::Executor;
 
+use busy::BusyTime;
 pub use names::MICROMETER;
 use names::Names;
 pub use observer::JobTimes;
+use probe::ProbeRefusals;
 pub use reporter::{Reporter, Reporting};
 
 /// Upper bounds for the buckets of the histograms, in seconds: 1, 5, 10 from a microsecond to a
@@ -104,6 +121,9 @@ const INTERVAL: Duration = Duration::from_secs(10);
 
 /// What is exported of a pool, and under which names.
 ///
+/// The observer and the reporter of a pool are made from the same settings, or clones of them: so
+/// the reporter knows of the busy time that the observer measures.
+///
 /// # Examples
 /// ```
 /// use pool::Pool;
@@ -121,6 +141,14 @@ pub struct PoolMetrics {
     interval: Duration,
     has_probe: bool,
     has_kinds: bool,
+    shared: Arc<Shared>,
+}
+
+/// What the observer and the reporters of the same settings share.
+#[derive(Debug, Default)]
+struct Shared {
+    busy: BusyTime,
+    probe_refusals: Arc<ProbeRefusals>,
 }
 
 impl PoolMetrics {
@@ -141,6 +169,7 @@ impl PoolMetrics {
             interval: INTERVAL,
             has_probe: true,
             has_kinds: false,
+            shared: Arc::default(),
         }
     }
 

@@ -15,15 +15,20 @@ enum Form {
 pub(crate) enum Metric {
     Accepted,
     Finished,
+    Refused,
     Queued,
     Running,
     LongestRunning,
+    Stuck,
     Capacity,
     OldestAge,
     Workers,
+    BusyTime,
     WaitTime,
     RunTime,
+    SubmitWait,
     HookPanics,
+    Swaps,
 }
 
 struct Row {
@@ -33,7 +38,7 @@ struct Row {
     text: &'static str,
 }
 
-const TABLE: [Row; 11] = [
+const TABLE: [Row; 16] = [
     Row {
         name: "worker_pool.job.accepted",
         form: Form::Counter,
@@ -45,6 +50,12 @@ const TABLE: [Row; 11] = [
         form: Form::Counter,
         unit: Unit::Count,
         text: "Jobs that reached an outcome.",
+    },
+    Row {
+        name: "worker_pool.job.refused",
+        form: Form::Counter,
+        unit: Unit::Count,
+        text: "Jobs that came back to their submitters.",
     },
     Row {
         name: "worker_pool.job.queued",
@@ -65,6 +76,12 @@ const TABLE: [Row; 11] = [
         text: "For how long the job that runs longest has run; zero if none runs.",
     },
     Row {
+        name: "worker_pool.job.stuck",
+        form: Form::Gauge,
+        unit: Unit::Count,
+        text: "Jobs that run for longer than the limit of the pool's stuck_after.",
+    },
+    Row {
         name: "worker_pool.queue.capacity",
         form: Form::Gauge,
         unit: Unit::Count,
@@ -83,6 +100,12 @@ const TABLE: [Row; 11] = [
         text: "Workers that have a job, and workers that have none.",
     },
     Row {
+        name: "worker_pool.worker.busy_time",
+        form: Form::Counter,
+        unit: Unit::Seconds,
+        text: "For how long the workers have run jobs, all of them together.",
+    },
+    Row {
         name: "worker_pool.job.wait_time",
         form: Form::Histogram,
         unit: Unit::Seconds,
@@ -95,15 +118,27 @@ const TABLE: [Row; 11] = [
         text: "The time from a job's start to its end.",
     },
     Row {
+        name: "worker_pool.submit.wait_time",
+        form: Form::Histogram,
+        unit: Unit::Seconds,
+        text: "For how long a submitter waited for a place in the queue, if it waited.",
+    },
+    Row {
         name: "worker_pool.hook.panics",
         form: Form::Counter,
         unit: Unit::Count,
         text: "Hooks and observers that panicked.",
     },
+    Row {
+        name: "worker_pool.swaps",
+        form: Form::Counter,
+        unit: Unit::Count,
+        text: "How often the pool was swapped or reconfigured.",
+    },
 ];
 
 /// Names that dashboards for Micrometer's executors know, for
-/// [`PoolMetrics::renamed`](crate::PoolMetrics::renamed).
+/// [`PoolMetrics::renamed`](crate::PoolMetrics::renamed). Micrometer has none for the others.
 ///
 /// # Examples
 /// ```

@@ -1,4 +1,4 @@
-//! The observer that measures how long each job waits and runs.
+//! The observer that measures how long each job waits and runs, and submitters and workers with it.
 //!
 //! # Histograms without a lock
 //! Each worker records into the histograms of the job's backend, and of its kind if kinds are
@@ -7,9 +7,13 @@
 //! entry and sets it, unless another thread was faster. Then it drops its own, and looks at the
 //! other's. The recorder is the user's code: it is called before the entry is set, so it may even
 //! end a job of this pool.
+//!
+//! # How long workers are busy
+//! See `busy`. The probe's time is among it: its worker was busy with it.
 
 use std::fmt;
 use std::sync::OnceLock;
+use std::time::Duration;
 
 use metrics::{Histogram, Label, histogram};
 use pool_core::{Job, JobEnd, JobInfo, Observer, Outcome, Wants};
@@ -22,6 +26,8 @@ use crate::probe::Probe;
 pub struct JobTimes {
     metrics: PoolMetrics,
     first: OnceLock<Box<Series>>,
+    /// Made when the first submitter has waited, by the recorder that is there by then.
+    submit_waits: OnceLock<Histogram>,
 }
 
 /// The histograms of one backend and kind, each by outcome.
@@ -63,7 +69,16 @@ impl JobTimes {
         Self {
             metrics,
             first: OnceLock::new(),
+            submit_waits: OnceLock::new(),
         }
+    }
+
+    fn submit_waits(&self) -> &Histogram {
+        self.submit_waits.get_or_init(|| {
+            let mut labels = self.metrics.labels();
+            labels.push(Label::from_static_parts("method", "observed"));
+            histogram!(self.metrics.names.of(Metric::SubmitWait), labels)
+        })
     }
 
     fn series(&self, backend: &'static str, kind: &'static str) -> &Series {
@@ -82,6 +97,18 @@ impl JobTimes {
 }
 
 impl Observer for JobTimes {
+    fn enter(&self, job: &JobInfo<'_>) {
+        if job.worker.is_some() {
+            self.metrics.shared.busy.enter();
+        }
+    }
+
+    fn exit(&self, job: &JobInfo<'_>) {
+        if job.worker.is_some() {
+            self.metrics.shared.busy.exit();
+        }
+    }
+
     fn ended(&self, job: &JobInfo<'_>, end: &JobEnd<'_>) {
         if job.kind == Probe::kind() {
             return; // measured by itself
@@ -98,8 +125,12 @@ impl Observer for JobTimes {
         }
     }
 
+    fn waited_for_room(&self, waited: Duration) {
+        self.submit_waits().record(waited);
+    }
+
     fn wants(&self) -> Wants {
-        Wants::TIMES
+        Wants::TIMES | Wants::ROOM_WAITS
     }
 }
 

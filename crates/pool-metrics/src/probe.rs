@@ -15,7 +15,10 @@
 //! back, drops the sender: it counts as never sent.
 //!
 //! # A full queue
-//! A probe is never waited for, so where there is no room none is sent. A queue that stays full may
+//! A probe is never waited for, so where there is no room none is sent. Where the queue is full, or
+//! submitters wait in line, none is tried: it would take a place that is theirs, or be refused. One
+//! that is refused nevertheless, since the queue filled up meanwhile, is no user's job that came
+//! back, and is taken off that count. A queue that stays full may
 //! be busy, or its workers may hang, and that is told apart by the counts. What is accepted and not
 //! queued has left the queue. Suppose that a report finds it full, with a number of jobs queued. As
 //! long as fewer have left it since, at least one of them still waits, whatever the order. So there
@@ -25,10 +28,12 @@
 mod tests;
 
 use std::convert::Infallible;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::mpsc::{Receiver, SyncSender, TryRecvError, sync_channel};
 use std::time::{Duration, Instant};
 
-use pool_core::{Executor, ExecutorExt, Job, JobContext, JobOptions, Stats};
+use pool_core::{Executor, ExecutorExt, Job, JobContext, JobOptions, Refusal, Stats};
 
 /// The job.
 pub(crate) struct Probe {
@@ -80,15 +85,42 @@ pub(crate) struct Prober {
     sent: u64,
     /// How many jobs other than probes it had accepted by the last look.
     accepted: u64,
+    refusals: Arc<ProbeRefusals>,
+}
+
+/// How many probes were refused, by all reporters of the same settings.
+#[derive(Debug, Default)]
+pub(crate) struct ProbeRefusals {
+    full: AtomicU64,
+    closed: AtomicU64,
+}
+
+impl ProbeRefusals {
+    /// Returns how many jobs that are no probes came back, of so many.
+    pub(crate) fn without(&self, reason: Refusal, refused: u64) -> u64 {
+        refused.saturating_sub(self.of(reason).load(Ordering::Relaxed))
+    }
+
+    fn add(&self, reason: Refusal) {
+        self.of(reason).fetch_add(1, Ordering::Relaxed);
+    }
+
+    fn of(&self, reason: Refusal) -> &AtomicU64 {
+        match reason {
+            Refusal::Full => &self.full,
+            Refusal::Closed => &self.closed,
+        }
+    }
 }
 
 impl Prober {
-    pub(crate) fn new(stats: &Stats) -> Self {
+    pub(crate) fn new(stats: &Stats, refusals: Arc<ProbeRefusals>) -> Self {
         Self {
             waiting: None,
             full: None,
             sent: 0,
             accepted: stats.accepted,
+            refusals,
         }
     }
 
@@ -124,6 +156,11 @@ impl Prober {
 
     fn send<E: Executor + ?Sized>(&mut self, pool: &E, stats: &Stats) {
         let sent = Instant::now();
+        let capacity = pool.capability().capacity;
+        let is_full = capacity.is_some_and(|most| stats.queued >= most as u64);
+        if is_full || pool.room().has_line() {
+            return self.note_full(sent, stats);
+        }
         let (sender, answer) = sync_channel(1);
         let probe = Probe {
             sent,
@@ -135,8 +172,14 @@ impl Prober {
                 self.full = None;
                 self.waiting = Some(Waiting { sent, answer });
             }
-            Err(refused) if refused.is_full() => self.note_full(sent, stats),
-            Err(_closed) => self.full = None,
+            Err(refused) if refused.is_full() => {
+                self.refusals.add(Refusal::Full);
+                self.note_full(sent, stats);
+            }
+            Err(_closed) => {
+                self.refusals.add(Refusal::Closed);
+                self.full = None;
+            }
         }
     }
 

@@ -16,11 +16,12 @@
 use std::fmt;
 use std::io;
 use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::sync::Arc;
 use std::sync::mpsc::{RecvTimeoutError, Sender, channel};
 use std::thread::{Builder, JoinHandle};
 
 use metrics::{Label, counter, gauge, histogram};
-use pool_core::{Executor, ExecutorExt, Outcome, Snapshot, Stats};
+use pool_core::{Executor, ExecutorExt, Outcome, Refusal, Snapshot, Stats};
 
 use crate::PoolMetrics;
 use crate::names::Metric;
@@ -46,7 +47,10 @@ pub struct Reporting {
 
 impl<E: Executor> Reporter<E> {
     pub(crate) fn new(metrics: PoolMetrics, pool: E) -> Self {
-        let prober = metrics.has_probe.then(|| Prober::new(&pool.stats()));
+        let refusals = || Arc::clone(&metrics.shared.probe_refusals);
+        let prober = metrics
+            .has_probe
+            .then(|| Prober::new(&pool.stats(), refusals()));
         Self {
             pool,
             metrics,
@@ -80,12 +84,23 @@ impl<E: Executor> Reporter<E> {
         self.set_counts(&snapshot.stats);
         self.set_state(&snapshot);
         self.set_workers(&snapshot);
+        self.count_busy_time(&snapshot);
         self.probe(&snapshot.stats);
     }
 
     fn set_counts(&self, stats: &Stats) {
         self.count(Metric::Accepted, [], stats.accepted);
         self.count(Metric::HookPanics, [], stats.hook_panics);
+        self.count(Metric::Swaps, [], stats.swaps);
+        let refused = [
+            (Refusal::Full, "full", stats.refused_full),
+            (Refusal::Closed, "closed", stats.refused_closed),
+        ];
+        for (reason, name, refused) in refused {
+            let refused = self.metrics.shared.probe_refusals.without(reason, refused);
+            let label = Label::from_static_parts("reason", name);
+            self.count(Metric::Refused, [label], refused);
+        }
         for outcome in Outcome::ALL {
             let label = Label::new("job.outcome", outcome.to_string());
             self.count(Metric::Finished, [label], ended_as(stats, outcome));
@@ -98,6 +113,9 @@ impl<E: Executor> Reporter<E> {
         self.set(Metric::Queued, [], snapshot.stats.queued as f64);
         self.set(Metric::Running, [], snapshot.stats.running as f64);
         self.set(Metric::LongestRunning, [], longest.as_secs_f64());
+        if let Some(stuck) = snapshot.stuck {
+            self.set(Metric::Stuck, [], stuck as f64);
+        }
         if let Some(capacity) = snapshot.capacity {
             self.set(Metric::Capacity, [], capacity as f64);
         }
@@ -121,6 +139,12 @@ impl<E: Executor> Reporter<E> {
                 self.set(Metric::Workers, labels, workers.count() as f64);
             }
         }
+    }
+
+    fn count_busy_time(&self, snapshot: &Snapshot) {
+        let busy = &self.metrics.shared.busy;
+        busy.sample(snapshot.workers.len() - snapshot.idle_workers());
+        self.count(Metric::BusyTime, [], busy.total().as_secs());
     }
 
     fn probe(&mut self, stats: &Stats) {

@@ -1,5 +1,7 @@
 //! When a probe is sent, by counts that are made up.
 
+use std::sync::Arc;
+
 use pool::Pool;
 use pool_core::Stats;
 
@@ -15,7 +17,7 @@ fn counts(accepted: u64, queued: u64) -> Stats {
 #[test]
 fn a_probe_that_the_counts_still_have_as_queued_is_no_reason_for_another() {
     let pool = Pool::builder().workers(1).build().expect("there is one");
-    let mut prober = Prober::new(&pool.stats());
+    let mut prober = Prober::new(&pool.stats(), Arc::default());
     prober.look(&pool, &counts(1, 0));
     assert_eq!(pool.stats().accepted, 1, "a job had arrived");
     pool.wait_idle();
@@ -29,7 +31,7 @@ fn a_probe_that_the_counts_still_have_as_queued_is_no_reason_for_another() {
 #[test]
 fn jobs_that_wait_have_the_next_probe_sent_as_one_is_answered() {
     let pool = Pool::builder().workers(1).build().expect("there is one");
-    let mut prober = Prober::new(&pool.stats());
+    let mut prober = Prober::new(&pool.stats(), Arc::default());
     prober.look(&pool, &counts(5, 5));
     pool.wait_idle();
     assert!(prober.look(&pool, &counts(6, 5)).delay.is_some());

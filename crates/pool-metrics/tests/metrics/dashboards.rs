@@ -1,11 +1,12 @@
 //! The dashboard and the alerts name what a pool exports, and nothing else.
 
 use std::collections::BTreeSet;
+use std::time::Duration;
 
-use pool::Backend;
+use pool::{Backend, Pool};
 use serde_json::Value;
 
-use crate::exported::{metrics_of, observed_on, render, until};
+use crate::exported::{LIMIT, hold_worker, metrics_of, render, until};
 
 const DASHBOARD: &str = include_str!("../../dashboards/grafana.json");
 const ALERTS: &str = include_str!("../../dashboards/alerts.yml");
@@ -36,9 +37,16 @@ fn queries(value: &Value, found: &mut Vec<String>) {
 /// The names of series, and the words in their labels, that a pool exports which has done all.
 fn exported(test: &str) -> (BTreeSet<String>, String) {
     let (metrics, series) = metrics_of(test, Backend::Channel);
-    let pool = observed_on(Backend::Channel, 1, &metrics);
+    let pool = Pool::builder().backend(Backend::Channel).workers(1);
+    let pool = pool.queue_capacity(1).stuck_after(LIMIT, |_| {});
+    let pool = pool.observe(metrics.observer()).build();
+    let pool = pool.expect("it is compiled in");
     let mut reporter = metrics.watch(&pool);
+    let held = hold_worker(&pool);
     pool.spawn(|| 42).expect("there is room").detach();
+    let waits = pool.spawn_timeout(|| 43, Duration::from_millis(1));
+    assert!(waits.is_err(), "it waits, and is refused");
+    drop(held);
     until(&pool, "no answer of a probe", || {
         reporter.report_once();
         series.waits("probe") > 0.0 && series.waits("observed") > 0.0
@@ -64,7 +72,8 @@ fn the_dashboard_and_the_alerts_name_what_a_pool_exports() {
         for name in used {
             assert!(names.contains(name), "no {name} in {names:?}");
         }
-        for label in words(text, "pool_").iter().chain(&words(text, "job_")) {
+        let labels = ["pool_", "job_", "reason", "state"].map(|start| words(text, start));
+        for label in labels.iter().flatten() {
             assert!(lines.contains(&format!("{label}=\"")), "no label {label}");
         }
     }
@@ -95,6 +104,8 @@ fn each_metric_is_described_with_its_unit() {
         "job_longest_running",
         "job_wait_time",
         "job_run_time",
+        "submit_wait_time",
+        "worker_busy_time",
     ] {
         assert!(text.contains(&format!("worker_pool_{seconds}_seconds")));
     }

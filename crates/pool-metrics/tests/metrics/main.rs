@@ -1,5 +1,6 @@
 //! Metrics of pools on every backend, as a Prometheus server reads them.
 
+mod counts;
 mod dashboards;
 mod exported;
 mod probes;
