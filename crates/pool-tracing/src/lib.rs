@@ -46,21 +46,32 @@
 //! | `job.expired` | warn | a job came to its deadline |
 //! | `job.stuck` | warn | a job has run for longer than a limit: [`PoolTracing::stuck`] |
 //! | `job.unstuck` | warn | it has ended after all |
+//! | `pool.saturated` | warn | a job came back to its submitter, since the queue was full |
 //!
-//! Each has the fields `pool`, `backend`, `id`, `kind`, `name` and `message`, and the job's span as
-//! its parent, if there is one.
+//! Each event of a job has the fields `pool`, `backend`, `id`, `kind`, `name` and `message`, and
+//! the job's span as its parent, if there is one.
+//!
+//! There is at most one `pool.saturated` a second, from the first job that comes back on. Its field
+//! `refused` says how many did since the event before; those that follow the last event are told of
+//! with the next one. It names the job that it is made for, as other events do. Submitters that
+//! wait and get in are no reason for it.
 #![forbid(unsafe_code)]
 
 use std::borrow::Cow;
-use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::time::Instant;
 
-use pool_core::{JobEnd, JobInfo, JobOptions, Observer, Outcome, StuckJob};
+use pool_core::{JobEnd, JobInfo, JobOptions, Observer, Outcome, Refusal, StuckJob};
 use tracing::field::{Empty, display};
 use tracing::{Level, Span, debug_span, event};
 
 /// The target of all spans and events, for filters: `RUST_LOG=pool=debug`.
 pub const TARGET: &str = "pool";
+
+/// Milliseconds between two events that say that a queue is full. A pool that is overrun refuses
+/// thousands of jobs a second.
+const SATURATED_EVERY: u64 = 1_000;
 
 /// An observer that gives each job a span, and has an event for each that did not complete.
 ///
@@ -78,6 +89,48 @@ pub const TARGET: &str = "pool";
 #[derive(Debug, Clone)]
 pub struct PoolTracing {
     pool: Cow<'static, str>,
+    /// Shared by clones: they are one pool's.
+    refusals: Arc<Refusals>,
+}
+
+/// Jobs that came back as full, and when that was last told of.
+#[derive(Debug)]
+struct Refusals {
+    /// How many since the last event.
+    untold: AtomicU64,
+    begin: Instant,
+    /// When the next event may be, in milliseconds since the begin.
+    next: AtomicU64,
+}
+
+impl Default for Refusals {
+    fn default() -> Self {
+        Self {
+            untold: AtomicU64::new(0),
+            begin: Instant::now(),
+            next: AtomicU64::new(0),
+        }
+    }
+}
+
+impl Refusals {
+    /// Counts one. `Some`: that many are to be told of, by this thread.
+    fn add(&self) -> Option<u64> {
+        self.untold.fetch_add(1, Ordering::Relaxed);
+        let now = u64::try_from(self.begin.elapsed().as_millis()).unwrap_or(u64::MAX);
+        let next = self.next.load(Ordering::Relaxed);
+        let is_due = now >= next
+            && self
+                .next
+                .compare_exchange(
+                    next,
+                    now.saturating_add(SATURATED_EVERY),
+                    Ordering::Relaxed,
+                    Ordering::Relaxed,
+                )
+                .is_ok();
+        is_due.then(|| self.untold.swap(0, Ordering::Relaxed))
+    }
 }
 
 /// What a job carries: its span.
@@ -92,7 +145,10 @@ impl PoolTracing {
     /// Returns an observer for a pool of this name, which is the field `pool` of all spans and
     /// events.
     pub fn new(pool: impl Into<Cow<'static, str>>) -> Self {
-        Self { pool: pool.into() }
+        Self {
+            pool: pool.into(),
+            refusals: Arc::default(),
+        }
     }
 
     /// Returns what `stuck_after` of a builder takes, to have an event for each job that runs for
@@ -238,6 +294,30 @@ impl Observer for PoolTracing {
             Outcome::Failed => tell!(Level::WARN, "job.failed"),
             Outcome::Expired => tell!(Level::WARN, "job.expired"),
             _ => {}
+        }
+    }
+
+    fn refused(&self, job: &JobInfo<'_>, reason: Refusal) {
+        if reason != Refusal::Full {
+            return; // the submitter is told, and knows that the pool was closed
+        }
+        if let Some(refused) = self.refusals.add() {
+            let span = job
+                .extension::<JobSpan>()
+                .and_then(|carried| carried.span.id());
+            event!(
+                name: "pool.saturated",
+                target: TARGET,
+                parent: span,
+                Level::WARN,
+                pool = &*self.pool,
+                backend = job.backend,
+                id = %job.id,
+                kind = job.kind,
+                name = job.name,
+                refused,
+                message = "pool.saturated",
+            );
         }
     }
 }

@@ -2,9 +2,11 @@
 
 use std::collections::HashMap;
 use std::fmt;
+use std::sync::mpsc::channel;
 use std::sync::{Arc, Mutex, PoisonError};
+use std::time::{Duration, Instant};
 
-use pool::{Backend, JobContext, JobExt, Pool};
+use pool::{Backend, JobContext, JobExt, Pool, infallible_fn};
 use pool_tracing::PoolTracing;
 use tracing::field::{Field, Visit};
 use tracing::span::{Attributes, Id, Record};
@@ -12,6 +14,9 @@ use tracing::{Event, Level, Metadata, Subscriber, info_span};
 use tracing_subscriber::Layer;
 use tracing_subscriber::layer::{Context, SubscriberExt};
 use tracing_subscriber::registry::LookupSpan;
+
+/// After this the machine is not slow: something is wrong.
+const LIMIT: Duration = Duration::from_secs(60);
 
 /// What the layer saw of one span.
 #[derive(Debug, Clone, Default)]
@@ -318,4 +323,44 @@ fn a_stuck_job_is_an_event_and_so_is_its_end() {
         .expect("it completes");
     pool.wait_idle();
     assert_eq!(names(&recorder), ["job.stuck", "job.unstuck"]);
+}
+
+/// The first at once, and no more than one a second.
+#[test]
+fn a_queue_that_refuses_jobs_is_told_of_now_and_then_with_how_many() {
+    for backend in Backend::available() {
+        let recorder = recorder();
+        let name = format!("saturated on {backend}");
+        let pool = Pool::builder().backend(backend).workers(1);
+        let pool = pool.queue_capacity(1);
+        let pool = pool.observe(PoolTracing::new(name.clone())).build();
+        let pool = pool.expect("it is compiled in");
+        let start = Instant::now();
+        let (release, held) = channel::<()>();
+        let (begin, begun) = channel();
+        let holds = move || (begin.send(()), held.recv());
+        pool.spawn(holds).expect("there is room").detach();
+        begun.recv_timeout(LIMIT).expect("a worker takes it");
+        pool.spawn(|| ()).expect("there is room").detach();
+        let refused = || {
+            let job = infallible_fn(|| ()).named(format!("refused on {backend}"));
+            info_span!("request").in_scope(|| pool.try_submit(job).is_err())
+        };
+        assert!((0..50).all(|_| refused()));
+        pool.close();
+        assert!(refused(), "as closed: no event");
+        let events: Vec<_> = recorder.with(|all| {
+            let is_it = |told: &&Told| told.name == "pool.saturated" && told.fields["pool"] == name;
+            all.events.iter().filter(is_it).cloned().collect()
+        });
+        let count = |told: &Told| told.fields["refused"].parse().expect("it is a number");
+        let counts: Vec<u64> = events.iter().map(count).collect();
+        assert_eq!(counts.first(), Some(&1), "{counts:?} on {backend}");
+        assert!(counts.iter().sum::<u64>() <= 50, "{counts:?}");
+        assert!(counts.len() as u64 <= 1 + start.elapsed().as_secs());
+        assert_eq!(events[0].level, Level::WARN);
+        assert_eq!(events[0].fields["name"], format!("refused on {backend}"));
+        assert!(events[0].parent.is_some(), "it is in the job's span");
+        drop(release);
+    }
 }
