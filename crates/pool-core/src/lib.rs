@@ -35,6 +35,8 @@ pub mod backend;
 pub mod swap;
 
 #[doc(hidden)]
+pub use sys::atfork::set_in_forked_children;
+#[doc(hidden)]
 pub use sys::machine;
 
 pub use job::abort_handle::AbortHandle;

@@ -31,7 +31,8 @@
 //! `channel` and `work-stealing` (the default), `rayon`, `async`. They add backends and change no
 //! signature. So does `sim`, which is for tests: the module `sim` has what runs one under many
 //! schedules, and [`Backend::Sim`] is a pool in it. `tokio-util` converts between [`CancelToken`]
-//! and that crate's `CancellationToken`.
+//! and that crate's `CancellationToken`. `signals` adds `Drain`, which stops a server and its pool
+//! within one limit at SIGTERM or Ctrl-C.
 #![forbid(unsafe_code)]
 
 /// The README's example, compiled and run.
@@ -50,12 +51,16 @@ pub use pool_core::backend;
 mod adopted;
 mod builder;
 mod choice;
+#[cfg(feature = "signals")]
+mod drain;
 mod environment;
 mod pool;
 mod strategy;
 
 pub use builder::Builder;
 pub use choice::{Backend, ParseBackendError};
+#[cfg(feature = "signals")]
+pub use drain::Drain;
 pub use pool::Pool;
 
 pub use pool_core::{

@@ -40,6 +40,17 @@ fn what_a_user_holds_crosses_threads() {
     send::<JobError<Odd>>();
 }
 
+#[cfg(feature = "signals")]
+#[test]
+fn a_drain_and_its_run_may_move_to_a_task() {
+    fn send_value<T: Send>(_value: &T) {}
+    fn run(drain: pool::Drain, pool: &Pool) {
+        send_value(&drain.run(pool));
+    }
+    send::<pool::Drain>();
+    let _compiles = run;
+}
+
 #[test]
 fn what_a_user_holds_may_be_captured_past_an_unwinding() {
     unwind_safe::<Pool>();

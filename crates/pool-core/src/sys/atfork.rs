@@ -18,12 +18,16 @@
 mod handlers {
     /// Does nothing: there is no `fork` here that the pools would see.
     pub(crate) fn prepare() {}
+
+    /// Sets nothing: no fork is seen here.
+    pub fn set_in_forked_children(_mark: std::sync::Arc<std::sync::atomic::AtomicBool>) {}
 }
 
 #[cfg(all(target_os = "linux", not(pool_loom), not(miri)))]
 mod handlers {
     use std::cell::RefCell;
-    use std::sync::{MutexGuard, Once};
+    use std::sync::atomic::{AtomicBool, Ordering};
+    use std::sync::{Arc, MutexGuard, Once, OnceLock};
 
     use crate::pool::registry::{self, Registry};
     use crate::sys::published::open_after_a_fork;
@@ -35,6 +39,16 @@ mod handlers {
     thread_local! {
         /// The locks, while the calling thread is forking.
         static HELD: RefCell<Option<Held>> = const { RefCell::new(None) };
+    }
+
+    /// Set in each child.
+    static MARK: OnceLock<Arc<AtomicBool>> = OnceLock::new();
+
+    /// Has a mark of the process set in each child that is forked from now on. There is one: the
+    /// first stays.
+    pub fn set_in_forked_children(mark: Arc<AtomicBool>) {
+        let _first = MARK.set(mark);
+        prepare();
     }
 
     /// Has the children of later forks close the pools of the registry.
@@ -69,6 +83,9 @@ mod handlers {
     /// locks, and marks each pool as forked. It calls no user code.
     extern "C" fn in_the_child() {
         open_after_a_fork();
+        if let Some(mark) = MARK.get() {
+            mark.store(true, Ordering::SeqCst);
+        }
         let held = HELD.try_with(RefCell::take).ok().flatten();
         let (pools, helps) = held.unzip();
         drop(helps);
@@ -87,3 +104,4 @@ mod handlers {
 }
 
 pub(crate) use handlers::prepare;
+pub use handlers::set_in_forked_children;

@@ -24,6 +24,7 @@ pub(crate) struct Running {
 /// The result of an example. `code` is `None` if a signal ended it.
 pub(crate) struct Finished {
     pub(crate) code: Option<i32>,
+    pub(crate) signal: Option<i32>,
     pub(crate) stdout: String,
     pub(crate) stderr: String,
 }
@@ -88,7 +89,12 @@ impl Running {
         self.child.id()
     }
 
-    /// Sends a signal by its name.
+    /// Whether it has not ended.
+    pub(crate) fn is_alive(&mut self) -> bool {
+        self.child.try_wait().expect("it is our child").is_none()
+    }
+
+    /// Sends a signal by its name. One that has ended is still there until it is waited for.
     pub(crate) fn send(&self, signal: &str) {
         let kill = format!("kill -{signal} {}", self.child.id());
         let sent = Command::new("sh").args(["-c", &kill]).status();
@@ -113,6 +119,10 @@ impl Running {
         let stdout = self.stdout.join().expect("the reader does not panic");
         Finished {
             code: status.code(),
+            #[cfg(unix)]
+            signal: std::os::unix::process::ExitStatusExt::signal(&status),
+            #[cfg(not(unix))]
+            signal: None,
             stdout: String::from_utf8(stdout).expect("the examples print UTF-8"),
             stderr: self.stderr,
         }
