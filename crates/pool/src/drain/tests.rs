@@ -9,7 +9,7 @@ use std::task::Poll;
 use std::thread;
 use std::time::{Duration, Instant};
 
-use pool_core::{CancelToken, Executor, JobError};
+use pool_core::{CancelToken, Executor, JobError, ShutdownReport};
 
 use super::{Drain, block_on};
 use crate::{Backend, Pool};
@@ -40,6 +40,14 @@ fn hold(pool: &Pool) -> mpsc::Sender<()> {
     pool.spawn(job).expect("it is open").detach();
     started.recv_timeout(LIMIT).expect("it starts");
     release
+}
+
+/// The report of a run, which has a limit that fails.
+#[track_caller]
+fn run(drain: Drain, pool: &Pool) -> ShutdownReport {
+    let (pool, (sender, ended)) = (pool.clone(), mpsc::channel());
+    thread::spawn(move || sender.send(drain.run_blocking(&pool)));
+    ended.recv_timeout(LIMIT).expect("it ends")
 }
 
 /// Ready once `is_so`, which it asks all the time.
@@ -75,7 +83,7 @@ fn the_server_ends_before_the_pool() {
             let job = serving.spawn(|| 42).expect("the pool still takes jobs");
             assert_eq!(job.await.expect("it runs"), 42);
         };
-        let report = drain.also(server).run_blocking(&pool);
+        let report = run(drain.also(server), &pool);
         assert_eq!((report.accepted(), report.completed()), (1, 1), "{backend}");
         assert!(report.balances() && report.is_clean(), "{report}");
     }
@@ -89,8 +97,7 @@ fn a_server_that_ends_begins_the_stop() {
         let (stopping, giving_up) = (drain.stopping(), drain.giving_up());
         let other = stopping.cancelled();
         let drain = drain.limit(LIMIT).also(other);
-        let report = drain.also(async { Err::<(), _>("no port") });
-        let report = report.run_blocking(&pool);
+        let report = run(drain.also(async { Err::<(), _>("no port") }), &pool);
         assert!(stopping.is_cancelled() && giving_up.is_cancelled());
         assert!(report.is_clean() && pool.is_closed(), "{report}");
     }
@@ -109,7 +116,7 @@ fn handlers_give_up_after_the_pool_and_no_sooner() {
             let stats = ended.stats();
             *saw.lock().expect("no panic") = Some((ended.is_closed(), stats.queued, stats.running));
         };
-        let report = drain.also(server).run_blocking(&pool);
+        let report = run(drain.also(server), &pool);
         assert!(report.is_clean(), "{report}");
         assert_eq!(*seen.lock().expect("no panic"), Some((true, 0, 0)));
     }
@@ -128,7 +135,7 @@ fn one_limit_is_for_all() {
             pending::<()>().await;
         };
         let (limit, start) = (Duration::from_millis(400), Instant::now());
-        let report = stopped(limit).also(server).run_blocking(&pool);
+        let report = run(stopped(limit).also(server), &pool);
         let took = start.elapsed();
         assert!(limit <= took && took < LIMIT, "{backend}: {took:?}");
         assert!(is_dropped.load(Ordering::SeqCst), "the server is dropped");
@@ -152,9 +159,7 @@ fn the_limit_begins_with_the_signal() {
         };
         let begun = drain.stop.start.set(an_hour_ago);
         begun.expect("it has not begun");
-        let (sender, ended) = mpsc::channel();
-        thread::spawn(move || sender.send(drain.run_blocking(&pool)));
-        let report = ended.recv_timeout(LIMIT).expect("the limit is over");
+        let report = run(drain, &pool);
         assert_eq!(report.still_running().len(), 1, "{report}");
         drop(release);
     }
@@ -203,7 +208,7 @@ fn a_second_signal_ends_the_wait_at_once() {
                 };
                 drain = drain.also(server);
             }
-            let report = drain.run_blocking(&pool);
+            let report = run(drain, &pool);
             assert!(report.balances() && giving_up.is_cancelled(), "{report}");
             assert_eq!(report.still_running().len(), 1, "{report}");
             drop(release);
@@ -231,7 +236,7 @@ fn a_pool_in_any_state_ends() {
         let paused = pool(backend);
         paused.pause();
         let queued = paused.spawn(|| 42).expect("there is room");
-        let report = stopped(LIMIT).run_blocking(&paused);
+        let report = run(stopped(LIMIT), &paused);
         assert!(report.all_completed(), "{report}");
         assert_eq!(queued.join().ok(), Some(42));
 
@@ -241,12 +246,12 @@ fn a_pool_in_any_state_ends() {
         swapped
             .reconfigure(|config| config.set_workers(2))
             .expect("it is built");
-        let report = stopped(LIMIT).run_blocking(&swapped);
+        let report = run(stopped(LIMIT), &swapped);
         assert_eq!((report.accepted(), report.completed()), (1, 1), "{report}");
 
         let ended = pool(backend);
         let first = ended.shutdown(LIMIT);
-        let report = stopped(LIMIT).run_blocking(&ended);
+        let report = run(stopped(LIMIT), &ended);
         assert_eq!(first.took(), report.took(), "the same report");
     }
 }
