@@ -17,10 +17,10 @@
 //! pool the handlers that are left are told to give up, and the server gets the rest of the limit.
 //!
 //! # Who does what
-//! - **The handler** of a signal notes its number and writes a byte to a pipe (see `listener`). It
-//!   does no more than that, except at the third signal, which it has end the process.
-//! - **The listener** is a thread that waits for that byte. It counts signals, and calls no code of
-//!   the user's. So nothing the program does keeps the third signal from ending it.
+//! - **The handler** of a signal notes its number and writes a byte to a pipe (see `listener`).
+//! - **The listener** is a thread that waits for that byte. It counts signals, ends the process at
+//!   the third, and calls no code of the user's. So nothing the program does keeps the third from
+//!   being heard.
 //! - **The timer** is a thread that cancels tokens: when the listener asks for it, and when a time
 //!   has come. It calls the wakers of those who wait for a token, which are user code.
 //! - **The future of `run`** does the rest. It waits for tokens and polls the servers, on any

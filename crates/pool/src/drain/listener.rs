@@ -10,10 +10,9 @@
 //!
 //! # The default action
 //! The registry cannot take its handler back: a signal without any action would be ignored. So the
-//! default action is an action, registered once. It is on while nobody listens. It is also on from
-//! the second signal: the third ends the process in the handler itself, whatever the threads do. It
-//! is switched off after the actions of the first listener are in place, and on before those of the
-//! last are taken out. So a signal at such a moment ends the process, and none is ignored.
+//! default action is an action, registered once. It is on while nobody listens: switched off after
+//! the actions of the first listener are in place, and on before those of the last are taken out.
+//! So a signal at such a moment ends the process, and none is ignored.
 //!
 //! # A fork
 //! The child has the handler, and shares the pipe with its parent. A signal to the child would have
@@ -119,11 +118,8 @@ impl Ear {
                 self.stop.begin();
                 self.timer.cancel(self.stop.stopping.clone());
             }
-            2 => {
-                Listeners::end_by_the_next();
-                self.timer.cancel(self.stop.hurrying.clone());
-            }
-            // It came before the line above.
+            2 => self.timer.cancel(self.stop.hurrying.clone()),
+            // Restores the system's own handler, and raises the signal.
             _ => drop(low_level::emulate_default_handler(signal)),
         }
     }
@@ -184,22 +180,12 @@ impl Listeners {
     fn leave(actions: &mut Actions) {
         let mut all = LISTENERS.lock().unwrap_or_else(PoisonError::into_inner);
         all.count -= 1;
-        if all.count == 0 {
-            all.switch_default_action_on();
-        }
-        drop(std::mem::take(actions));
-    }
-
-    /// Has the next signal end the process.
-    fn end_by_the_next() {
-        let all = LISTENERS.lock().unwrap_or_else(PoisonError::into_inner);
-        all.switch_default_action_on();
-    }
-
-    fn switch_default_action_on(&self) {
-        if let Some(default_action) = &self.default_action {
+        if all.count == 0
+            && let Some(default_action) = &all.default_action
+        {
             default_action.store(true, Ordering::SeqCst);
         }
+        drop(std::mem::take(actions));
     }
 
     /// Registers the default action once, switched on.

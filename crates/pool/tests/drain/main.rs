@@ -6,8 +6,9 @@ mod example_binary;
 mod programs;
 
 use std::process::Command;
+use std::time::Instant;
 
-use example_binary::{Finished, Running};
+use example_binary::{Finished, LIMIT, Running};
 use pool::Backend;
 use programs::{BACKEND, PROGRAM};
 
@@ -112,7 +113,9 @@ fn a_waker_that_hangs_keeps_no_signal_from_counting() {
     run.wait_for_line("the waker hangs");
     // Signals that follow each other too fast count as one, so this one is sent until the process
     // has ended.
+    let limit = Instant::now() + LIMIT;
     while run.is_alive() {
+        assert!(Instant::now() < limit, "it goes on");
         run.send("TERM");
     }
     assert_killed(&run.finish(), SIGTERM);

@@ -15,10 +15,21 @@ pub(crate) const LIMIT: Duration = Duration::from_secs(120);
 /// A running example. Its drop ends it.
 pub(crate) struct Running {
     name: String,
-    child: Child,
+    child: Ends,
     stdout: JoinHandle<Vec<u8>>,
     lines: Receiver<String>,
     stderr: String,
+}
+
+/// A process that does not outlive its test.
+struct Ends(Child);
+
+impl Drop for Ends {
+    fn drop(&mut self) {
+        // One that has ended cannot be killed.
+        let _is_there = self.0.kill();
+        let _ended = self.0.wait();
+    }
 }
 
 /// The result of an example. `code` is `None` if a signal ended it.
@@ -78,7 +89,7 @@ impl Running {
         });
         Self {
             name,
-            child,
+            child: Ends(child),
             stdout,
             lines,
             stderr: String::new(),
@@ -86,17 +97,17 @@ impl Running {
     }
 
     pub(crate) fn id(&self) -> u32 {
-        self.child.id()
+        self.child.0.id()
     }
 
     /// Whether it has not ended.
     pub(crate) fn is_alive(&mut self) -> bool {
-        self.child.try_wait().expect("it is our child").is_none()
+        self.child.0.try_wait().expect("it is our child").is_none()
     }
 
     /// Sends a signal by its name. One that has ended is still there until it is waited for.
     pub(crate) fn send(&self, signal: &str) {
-        let kill = format!("kill -{signal} {}", self.child.id());
+        let kill = format!("kill -{signal} {}", self.child.0.id());
         let sent = Command::new("sh").args(["-c", &kill]).status();
         assert!(sent.expect("there is a shell").success(), "{kill}");
     }
@@ -115,7 +126,7 @@ impl Running {
     /// Waits for the end.
     pub(crate) fn finish(mut self) -> Finished {
         while self.next_line().is_some() {}
-        let status = self.child.wait().expect("it is our child");
+        let status = self.child.0.wait().expect("it is our child");
         let stdout = self.stdout.join().expect("the reader does not panic");
         Finished {
             code: status.code(),
@@ -137,7 +148,7 @@ impl Running {
             }
             Err(RecvTimeoutError::Disconnected) => None,
             Err(RecvTimeoutError::Timeout) => {
-                self.child.kill().expect("it is our child");
+                self.child.0.kill().expect("it is our child");
                 panic!("{} said nothing for {LIMIT:?}:\n{}", self.name, self.stderr);
             }
         }

@@ -1,13 +1,13 @@
 //! The service on a thread of its own, and a client of a few lines.
 
-use std::io::{Read, Write};
+use std::io::{ErrorKind, Read, Write};
 use std::net::{Ipv4Addr, SocketAddr, TcpStream};
 use std::sync::RwLock;
 use std::sync::mpsc::{self, Receiver, RecvError, RecvTimeoutError, Sender};
 use std::thread::{self, JoinHandle};
 use std::time::{Duration, Instant};
 
-use pool::{Backend, CancelToken, Interrupted, JobContext, Pool, ShutdownReport, Stats};
+use pool::{Backend, CancelToken, Drain, Interrupted, JobContext, Pool, ShutdownReport, Stats};
 use tokio::net::TcpListener;
 use tokio::sync::oneshot;
 
@@ -47,7 +47,7 @@ pub(crate) fn receive<T>(from: &Receiver<T>) -> Result<T, RecvError> {
 pub(crate) struct Serving {
     pub(crate) address: SocketAddr,
     pool: Pool,
-    stop: Option<oneshot::Sender<()>>,
+    stop: CancelToken,
     report: Receiver<ShutdownReport>,
     /// The sockets live until the test has read what it wants, however long that takes it.
     leave: oneshot::Sender<()>,
@@ -64,13 +64,11 @@ impl Serving {
         let builder = Pool::builder().backend(backend).workers(1);
         let pool = builder.queue_capacity(capacity).build();
         let pool = pool.expect("a plain configuration is accepted");
-        let service = Service {
-            pool: pool.clone(),
-            work,
-            request_limit,
-            give_up: CancelToken::new(),
-        };
-        let (stop, has_stopped) = oneshot::channel::<()>();
+        let stop = CancelToken::new();
+        let drain = Drain::on(&stop).expect("there are threads");
+        let drain = drain.limit(stop_limit);
+        let mut service = Service::new(pool.clone(), &drain);
+        (service.work, service.request_limit) = (work, request_limit);
         let (leave, may_leave) = oneshot::channel::<()>();
         let (sender, report) = mpsc::channel();
         let (bound, address) = mpsc::channel();
@@ -82,8 +80,7 @@ impl Serving {
                 let listener = listener.expect("there is a free port");
                 let address = listener.local_addr().expect("it is bound");
                 bound.send(address).expect("the test waits for it");
-                let stop = async { drop(has_stopped.await) };
-                let report = service::serve(listener, service, stop, stop_limit).await;
+                let report = service::serve(listener, service, drain).await;
                 if sender.send(report).is_ok() {
                     let _either_way = may_leave.await;
                 }
@@ -92,17 +89,21 @@ impl Serving {
         Self {
             address: receive(&address).expect("it has started"),
             pool,
-            stop: Some(stop),
+            stop,
             report,
             leave,
             thread,
         }
     }
 
+    /// The pool takes no jobs in any more, though nobody stops the service.
+    pub(crate) fn close(&self) {
+        self.pool.close();
+    }
+
     /// Sends what would be the signal.
-    pub(crate) fn stop(&mut self) {
-        let stop = self.stop.take().expect("it is stopped once");
-        stop.send(()).expect("it serves");
+    pub(crate) fn stop(&self) {
+        self.stop.cancel();
     }
 
     /// Waits for the end.
@@ -136,6 +137,9 @@ impl Serving {
 /// What a handler that reads the upload has the server say to a client that waits for it.
 const ASKED: &[u8] = b"HTTP/1.1 100 Continue\r\n\r\n";
 
+/// The end of the head of a request.
+const HEAD_END: &[u8] = b"Host: test\r\nConnection: close\r\n\r\n";
+
 /// One request, on a connection of its own.
 pub(crate) struct Client(TcpStream);
 
@@ -165,11 +169,36 @@ impl Client {
 
     /// A request with the upload, or with that much of it.
     pub(crate) fn request(address: SocketAddr, length: usize, upload: &[u8]) -> Self {
+        Self::of_one_request(address, &[&Self::head(length, ""), upload].concat())
+    }
+
+    /// An upload whose job has this name, which is part of the path.
+    pub(crate) fn put(address: SocketAddr, name: &str, upload: &[u8]) -> Self {
+        let length = upload.len();
+        let head = format!("PUT /{name} HTTP/1.1\r\nContent-Length: {length}\r\n");
+        Self::of_one_request(address, &[head.as_bytes(), HEAD_END, upload].concat())
+    }
+
+    pub(crate) fn get(address: SocketAddr, path: &str) -> Answer {
+        let head = format!("GET {path} HTTP/1.1\r\n");
+        Self::of_one_request(address, &[head.as_bytes(), HEAD_END].concat()).answer()
+    }
+
+    fn of_one_request(address: SocketAddr, request: &[u8]) -> Self {
         let stream = TcpStream::connect(address).expect("the service listens");
         let mut client = Self(stream);
         client.limit_waits();
-        client.send(&[&Self::head(length, ""), upload].concat());
+        client.send(request);
         client
+    }
+
+    /// An upload and its answer; `None`: the server stopped before it took the request up.
+    pub(crate) fn try_upload(address: SocketAddr, upload: &[u8]) -> Option<Answer> {
+        let mut client = Self(TcpStream::connect(address).ok()?);
+        client.limit_waits();
+        let request = [&Self::head(upload.len(), ""), upload].concat();
+        client.0.write_all(&request).ok()?;
+        client.try_answer()
     }
 
     fn head(length: usize, more: &str) -> Vec<u8> {
@@ -188,17 +217,25 @@ impl Client {
         sent.expect("a request in flight is not cut");
     }
 
-    pub(crate) fn answer(mut self) -> Answer {
+    pub(crate) fn answer(self) -> Answer {
+        self.try_answer().expect("a request in flight is not cut")
+    }
+
+    /// `None`: the connection was reset, or closed before a byte of the answer.
+    fn try_answer(mut self) -> Option<Answer> {
         let mut answer = String::new();
-        let read = self.0.read_to_string(&mut answer);
-        read.expect("a request in flight is not cut");
+        match self.0.read_to_string(&mut answer) {
+            Err(error) if error.kind() != ErrorKind::ConnectionReset => panic!("{error}"),
+            Ok(1..) => {}
+            _ => return None,
+        }
         let (head, text) = answer.split_once("\r\n\r\n").expect("a whole answer");
         let head = head.to_ascii_lowercase();
         let status = head.split(' ').nth(1).and_then(|it| it.parse().ok());
-        Answer {
+        Some(Answer {
             status: status.unwrap_or_else(|| panic!("no status in {head}")),
             has_retry_after: head.contains("\r\nretry-after: "),
             text: text.to_owned(),
-        }
+        })
     }
 }

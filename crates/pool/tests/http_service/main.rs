@@ -4,7 +4,8 @@
 #[path = "../example_binary/mod.rs"]
 mod example_binary;
 mod fixture;
-#[path = "../../examples/13_http_service.rs"]
+mod pages;
+#[path = "../../examples/13_http_service/main.rs"]
 #[allow(dead_code, reason = "it is run with a `main` of its own as well")]
 mod service;
 
@@ -31,7 +32,7 @@ fn complete(serving: &Serving, upload: &[u8]) -> Client {
 #[test]
 fn requests_in_flight_finish_on_a_pool_that_still_runs() {
     for backend in Backend::available() {
-        let mut serving = Serving::start(backend, 100, LIMIT, LIMIT);
+        let serving = Serving::start(backend, 100, LIMIT, LIMIT);
         let uploads: Vec<_> = (0..16).map(upload).collect();
         let begin = |upload: &Vec<u8>| Client::begin(serving.address, upload.len());
         let clients: Vec<_> = uploads.iter().map(begin).collect();
@@ -57,7 +58,7 @@ fn requests_in_flight_finish_on_a_pool_that_still_runs() {
 fn a_stop_amid_traffic_cuts_no_request() {
     for backend in Backend::available() {
         // A queue so short that requests are refused as well.
-        let mut serving = Serving::start(backend, 1, LIMIT, LIMIT);
+        let serving = Serving::start(backend, 1, LIMIT, LIMIT);
         let address = serving.address;
         let (sender, answers) = mpsc::channel();
         let clients: Vec<_> = (0..8)
@@ -106,7 +107,7 @@ fn a_stop_amid_traffic_cuts_no_request() {
 #[test]
 fn a_full_queue_is_told_to_the_client_at_once() {
     for backend in Backend::available() {
-        let mut serving = Serving::start(backend, 2, LIMIT, LIMIT);
+        let serving = Serving::start(backend, 2, LIMIT, LIMIT);
         let gate = serving.keep_the_worker();
         let queued = [1, 2].map(|number| {
             let client = complete(&serving, &upload(number));
@@ -130,7 +131,7 @@ fn a_full_queue_is_told_to_the_client_at_once() {
 #[test]
 fn a_request_ends_at_its_deadline_wherever_it_is() {
     for backend in Backend::available() {
-        let mut serving = Serving::start(backend, 2, Duration::from_millis(50), LIMIT);
+        let serving = Serving::start(backend, 2, Duration::from_millis(50), LIMIT);
         let gate = serving.keep_the_worker();
         let queued = complete(&serving, b"queued");
         assert_eq!(queued.answer().status, 504, "on {backend}");
@@ -154,7 +155,7 @@ fn a_request_ends_at_its_deadline_wherever_it_is() {
 #[test]
 fn a_client_that_goes_takes_its_job_along() {
     for backend in Backend::available() {
-        let mut serving = Serving::start(backend, 2, LIMIT, LIMIT);
+        let serving = Serving::start(backend, 2, LIMIT, LIMIT);
         let gate = serving.keep_the_worker();
         let client = complete(&serving, b"never mind");
         serving.wait_for(|stats| stats.queued == 1);
@@ -172,7 +173,7 @@ fn a_client_that_goes_takes_its_job_along() {
 fn what_does_not_end_is_answered_and_reported() {
     for backend in Backend::available() {
         let shut = GATE.write().expect("no test panics with it");
-        let mut serving = Serving::start(backend, 2, LIMIT, Duration::from_secs(2));
+        let serving = Serving::start(backend, 2, LIMIT, Duration::from_secs(2));
         let mut clients = vec![complete(&serving, HANGS)];
         serving.wait_for(|stats| stats.running == 1);
         for number in [1, 2] {
