@@ -8,6 +8,8 @@ mod pages;
 #[path = "../../examples/13_http_service/main.rs"]
 #[allow(dead_code, reason = "it is run with a `main` of its own as well")]
 mod service;
+#[cfg(unix)]
+mod traffic;
 
 use std::collections::BTreeMap;
 use std::io::Write;
