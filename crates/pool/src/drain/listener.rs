@@ -48,10 +48,10 @@ const NONE: usize = 0;
 
 /// Hears signals from its start until it is dropped.
 pub(super) struct Listener {
-    /// Wakes the thread for its end.
-    ringer: Ringer,
     /// The actions of the handler.
     actions: Actions,
+    /// Its drop ends the thread.
+    _ringer: Ringer,
 }
 
 impl Listener {
@@ -76,14 +76,16 @@ impl Listener {
             }
             Ok(())
         })?;
-        Ok(Self { ringer, actions })
+        Ok(Self {
+            actions,
+            _ringer: ringer,
+        })
     }
 }
 
 impl Drop for Listener {
     fn drop(&mut self) {
         Listeners::leave(&mut self.actions);
-        self.ringer.end();
     }
 }
 
@@ -235,9 +237,11 @@ mod bell {
         pub(super) fn ring_on(&self, signal: i32, actions: &mut Actions) -> io::Result<()> {
             actions.add(pipe::register(signal, self.0.try_clone()?))
         }
+    }
 
+    impl Drop for Ringer {
         /// Has the bell's thread leave.
-        pub(super) fn end(&self) {
+        fn drop(&mut self) {
             // Of a pair of sockets it does not fail.
             let _ended = self.0.shutdown(Shutdown::Both);
         }
@@ -269,7 +273,8 @@ mod bell {
 
     const INTERVAL: Duration = Duration::from_millis(100);
 
-    pub(super) struct Ringer(Sender<()>);
+    /// Its drop has the bell's thread leave.
+    pub(super) struct Ringer(#[expect(dead_code, reason = "it is dropped")] Sender<()>);
 
     pub(super) struct Bell(Receiver<()>);
 
@@ -284,11 +289,6 @@ mod bell {
         #[expect(clippy::unnecessary_wraps, reason = "on other systems it may fail")]
         pub(super) fn ring_on(&self, _signal: i32, _actions: &mut Actions) -> io::Result<()> {
             Ok(())
-        }
-
-        /// Has the bell's thread leave at the next ring.
-        pub(super) fn end(&self) {
-            let _is_there = self.0.send(());
         }
     }
 
