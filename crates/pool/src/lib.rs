@@ -45,6 +45,16 @@ mod readme {}
 #[doc = include_str!("../../../docs/testing.md")]
 mod testing {}
 
+/// The guide for services, each of its examples compiled and run.
+#[cfg(all(
+    doctest,
+    feature = "signals",
+    feature = "channel",
+    feature = "work-stealing"
+))]
+#[doc = include_str!("../../../docs/operating.md")]
+mod operating {}
+
 /// What the author of a backend, or of an executor, needs; [`pool_core::backend`].
 pub use pool_core::backend;
 

@@ -8,7 +8,7 @@ use pool::{RunningJob, Snapshot, Stats, WorkerSnapshot};
 /// Its colours follow the choice of the reader: light or dark.
 const STYLE: &str = include_str!("page.css");
 
-/// A bar is full at this age of a job: the limit of a request.
+/// A bar is full at this age of a job, the limit of a request. The head of its column says so.
 const FULL_BAR: Duration = Duration::from_secs(30);
 
 pub(crate) fn page(snapshot: &Snapshot) -> String {
@@ -38,14 +38,14 @@ fn write(page: &mut String, snapshot: &Snapshot) -> fmt::Result {
         stats.queued,
         snapshot.capacity.map(|it| it as u64),
     )?;
-    page.write_str("</div><h2>Workers</h2><table><tr><th>#<th>job<th>name<th>for<th></tr>")?;
+    page.write_str("</div><h2>Workers</h2><table><tr><th>#<th>job<th>name<th>for<th>of 30 s</tr>")?;
     for worker in &snapshot.workers {
         rows(page, worker)?;
     }
     page.write_str("</table>")?;
     if !snapshot.suspended.is_empty() {
         page.write_str(
-            "<h2>Suspended futures</h2><table><tr><th>#<th>job<th>name<th>for<th></tr>",
+            "<h2>Suspended futures</h2><table><tr><th>#<th>job<th>name<th>for<th>of 30 s</tr>",
         )?;
         for job in &snapshot.suspended {
             row(page, &"", job)?;
