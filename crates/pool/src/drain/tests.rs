@@ -2,7 +2,7 @@
 
 use std::future::{Future, pending, poll_fn};
 use std::panic::{AssertUnwindSafe, catch_unwind};
-use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::sync::mpsc;
 use std::sync::{Arc, Mutex};
 use std::task::Poll;
@@ -79,7 +79,9 @@ fn the_server_ends_before_the_pool() {
         let serving = pool.clone();
         let server = async move {
             stopping.cancelled().await;
-            // A request in flight.
+            // A request in flight, of which more arrives.
+            let reads = AtomicUsize::new(0);
+            until(move || reads.fetch_add(1, Ordering::Relaxed) == 1000).await;
             let job = serving.spawn(|| 42).expect("the pool still takes jobs");
             assert_eq!(job.await.expect("it runs"), 42);
         };
