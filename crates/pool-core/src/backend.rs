@@ -32,6 +32,7 @@ pub use crate::task::{TaskPlace, TaskRef};
 pub use crate::worker::borrowed::{
     BorrowedRun, Continuation, RegisteredThreads, STAY, after_this_job, deregister_thread,
     is_within_a_job, put_to_sleep, register_thread, run_between_hosts, run_on_borrowed_thread,
+    run_pinned,
 };
 pub use crate::worker::future_host::{SlotInTransit, host_futures, lose_slot};
 pub use crate::worker::park::{Blocked, when_blocked};

@@ -62,6 +62,7 @@ pub use pool::shutdown::{Shutdown, ShutdownPolicy};
 pub use pool::snapshot::{Snapshot, WorkerSnapshot};
 pub use pool::stats::Stats;
 pub use pool::stuck::StuckJob;
+pub use submit::broadcast::{Broadcast, BroadcastError, WithinPool};
 pub use submit::error::{BuildError, Refused, SubmitAllError, SubmitError};
 pub use submit::executor::{Executor, ExecutorExt, Pools};
 pub use submit::map::{Map, MapUnordered};

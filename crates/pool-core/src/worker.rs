@@ -167,6 +167,9 @@ struct Inner {
     within: leapfrog::Within,
     /// What sleeps and is resumed: the index itself, for a worker with a thread of its own.
     slot: usize,
+    /// Which of the pool's own threads this is on, if it is one: the tasks that are pinned to that
+    /// thread are this worker's to run.
+    home: Cell<Option<usize>>,
     /// The engine, as the executor that the jobs on this worker submit to.
     host: Box<dyn Host>,
     /// What `on_worker_start` returned, or the state of the registered thread that the worker runs
@@ -226,6 +229,8 @@ impl Worker {
         let life = worker.life();
         life.roster.set_thread(index, machine::current());
         worker.set_state(Rc::from(life.hooks.start(index)?));
+        worker.set_home(index);
+        life.pinned.add_home();
         worker.enter_for_good();
         life.worker_alive();
         Ok(worker)
@@ -249,6 +254,7 @@ impl Worker {
             halves: Arc::clone(engine.life().roster.forks.stack(index)),
             within: leapfrog::Within::default(),
             slot,
+            home: Cell::new(None),
             host: Box::new(Within(Inside(Arc::clone(engine)))),
             state: OnceCell::new(),
             is_observed: engine.life().hooks.observers().is_some(),
@@ -344,12 +350,26 @@ impl Worker {
         }
     }
 
+    /// Runs what is pinned to the thread of this worker, until there is nothing. The worker is not
+    /// counted among those that search, and needs no slot.
+    pub(crate) fn work_on_pinned<E: Engine>(&self, engine: &E) {
+        let _entered = self.enter();
+        let _called = self.calls_after_job();
+        while self.run_pinned(engine) {
+            self.run_after_job();
+            self.0.past_bound.set(0); // a new stack
+        }
+        self.tell_news();
+    }
+
     /// Runs one task, if there is one. Queued jobs and woken futures alternate, so that neither
     /// starves the other (`R804`).
     #[inline]
     fn step<E: Engine>(&self, engine: &E) -> StepOutcome {
-        if self.life().phase.holds_queued_back() {
-            return self.step_beside_queue(engine);
+        if self.life().phase.looks_beside_queue()
+            && let Some(step) = self.step_beside_queue(engine)
+        {
+            return step;
         }
         let woken_come_first = self.begin_look();
         if woken_come_first && self.run_woken() {
@@ -509,6 +529,11 @@ impl Worker {
     pub(crate) fn set_state(&self, state: Rc<dyn Any>) {
         // The first state stands: jobs may hold references into it.
         let _first = self.0.state.set(state);
+    }
+
+    /// Notes which of the pool's own threads this worker is on.
+    pub(crate) fn set_home(&self, home: usize) {
+        self.0.home.set(Some(home));
     }
 
     /// Returns what the jobs of this worker see as its state, if there is any.

@@ -7,7 +7,7 @@ use std::sync::{Arc, Mutex, PoisonError, Weak};
 
 use pool_core::backend::{
     Blocked, BorrowedRun, Engine, Lifecycle, PoolConfig, STAY, StealingQueue, after_this_job,
-    is_within_a_job, put_to_sleep, run_on_borrowed_thread, when_blocked,
+    is_within_a_job, put_to_sleep, run_on_borrowed_thread, run_pinned, when_blocked,
 };
 use pool_core::{BuildError, Capability};
 use rayon::ThreadPool;
@@ -111,6 +111,17 @@ impl Engine for RayonEngine {
 
     fn queue(&self) -> &StealingQueue {
         &self.queue
+    }
+
+    /// A slot that is resumed makes its run on whichever thread comes first, so each thread is
+    /// asked instead. rayon calls a broadcast on each once, as soon as that has nothing else to do.
+    /// Nothing is pinned to the threads of an adopted pool.
+    fn visit_threads(engine: &Arc<Self>) {
+        let Some(rayon) = engine.for_runs.upgrade() else {
+            return; // only after the end
+        };
+        let engine = Arc::downgrade(engine);
+        rayon.spawn_broadcast(move |_| engine.upgrade().iter().for_each(run_pinned));
     }
 
     fn join_threads(&self) {

@@ -107,6 +107,36 @@ mutants! {
             .fetch_add(SEARCHING.wrapping_sub(SLEEPING), Ordering::SeqCst);
         Some(worker).filter(|_| !MUTANT)";
     }
+    "testing::models::broadcasts::a_worker_that_goes_to_sleep_takes_its_share" {
+        pinned_wakes_nobody: "a broadcast wakes no worker", in "pool::lifecycle::pinned",
+            "pub fn resume_for_pinned(&self) {
+        self.roster.resume_sleepers();" =>
+            "pub fn resume_for_pinned(&self) {
+        if !MUTANT { self.roster.resume_sleepers(); }";
+        pinned_marks_nothing: "the byte of the phase says nothing of a broadcast", in "pool::lifecycle::pinned",
+            "phase.mark_pinned();" => "if !MUTANT { phase.mark_pinned(); }";
+    }
+    "testing::models::broadcasts::the_bit_stands_while_something_is_pinned" {
+        pinned_unmarks_late: "the bit is cleared after the lock is free", in "pool::lifecycle::pinned",
+            "if is_last {
+            phase.unmark_pinned();
+        }
+        Some(task)" =>
+            "if MUTANT { drop(lists); }
+        if is_last {
+            phase.unmark_pinned();
+        }
+        Some(task)";
+        pinned_unmarks_early: "the bit is cleared with each task that is taken", in "pool::lifecycle::pinned",
+            "let is_last = lists.tasks == 0;" =>
+            "let is_last = MUTANT || lists.tasks == 0;";
+    }
+    "testing::models::broadcasts::a_broadcast_is_refused_or_accounted_for" {
+        pinned_looks_at_no_end: "a broadcast does not look whether the pool has ended meanwhile", in "pool::lifecycle::pinned",
+            "if self.phase.is_closed() {" => "if !MUTANT && self.phase.is_closed() {";
+        pinned_is_not_taken_out: "the end of a pool leaves what is pinned", in "pool::lifecycle::pinned",
+            "if self.len() == 0 {" => "if MUTANT || self.len() == 0 {";
+    }
     "testing::models::pauses::a_job_that_comes_as_a_pause_ends_is_run" {
         pause_end_wakes_nobody: "the thread that ends a pause wakes no worker", in "pool::lifecycle",
             "machine::point(Point::Resume);

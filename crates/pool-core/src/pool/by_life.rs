@@ -26,6 +26,8 @@ pub(crate) trait Reached: Send + Sync {
     fn take_in(self: Arc<Self>, task: TaskRef<'_>) -> Result<(), Refused<Task>>;
     /// Takes a task in past the bound, or gives it back once intake has ended.
     fn take_in_past_bound(self: Arc<Self>, task: Task) -> Result<(), Task>;
+    /// See [`Engine::visit_threads`].
+    fn visit_threads(self: Arc<Self>);
     /// See [`TaskQueue::release`].
     fn release(&self, entry: &DeadEntry<'_>, taken_out: &mut Vec<Task>) -> bool;
 }
@@ -37,6 +39,10 @@ impl<E: Engine> Reached for E {
 
     fn take_in_past_bound(self: Arc<Self>, task: Task) -> Result<(), Task> {
         Inside(self).admit_past_bound(task)
+    }
+
+    fn visit_threads(self: Arc<Self>) {
+        E::visit_threads(&self);
     }
 
     fn release(&self, entry: &DeadEntry<'_>, taken_out: &mut Vec<Task>) -> bool {

@@ -10,6 +10,7 @@ use std::sync::Arc;
 
 use async_trait::async_trait;
 
+use crate::job::context::JobContext;
 use crate::pool::builder::PoolBuilder;
 use crate::pool::by_life::be_reached;
 use crate::pool::capability::Capability;
@@ -22,6 +23,7 @@ use crate::pool::shutdown::{Shutdown, ShutdownPolicy, drive_async, drive_blockin
 use crate::pool::snapshot::Snapshot;
 use crate::pool::stats::{Stats, Tally};
 use crate::queue::TaskQueue;
+use crate::submit::broadcast::{Broadcast, BroadcastError};
 use crate::submit::error::{BuildError, Refused};
 use crate::submit::executor::{Executor, ExecutorExt, Pools, forward_executor};
 use crate::submit::room::Room;
@@ -166,6 +168,18 @@ pub trait Engine: Send + Sync + Sized + 'static {
         false
     }
 
+    /// Has each of the pool's own threads look whether a task waits for it alone, as a share of a
+    /// broadcast does (`R1070`).
+    ///
+    /// Called on the thread that broadcasts, after such tasks have come. A worker that runs a job
+    /// looks after it without being told; this is for those that sleep. It must not block. The
+    /// default resumes all that sleep, which suits an engine whose slots are resumed each on a
+    /// thread of its own. One with [registered threads](crate::backend::register_thread) of
+    /// another scheduler has each of them call [`run_pinned`](crate::backend::run_pinned).
+    fn visit_threads(engine: &Arc<Self>) {
+        engine.life().resume_for_pinned();
+    }
+
     /// Has an action done on the thread where closures with its slot run. For engines that host
     /// futures.
     ///
@@ -255,6 +269,9 @@ impl<E: Engine> Host for Within<E> {
             let life = worker.life();
             if life.is_cancelling() {
                 return worker.step_at_end(&*self.0.0) == StepOutcome::Ran;
+            }
+            if worker.run_pinned(&*self.0.0) {
+                return true;
             }
             let woken_come_first = worker.begin_look();
             if life.phase.is_paused() {
@@ -414,7 +431,9 @@ impl<E: Engine> Inside<E> {
 
     /// The counts of this pool alone, for sums over generations.
     fn tally(&self) -> Tally {
-        Tally::of(self.0.life(), self.0.queue().past_bound() as u64)
+        let life = self.0.life();
+        let past_bound = self.0.queue().past_bound() + life.pinned.len();
+        Tally::of(life, past_bound as u64)
     }
 }
 
@@ -554,6 +573,8 @@ impl<E: Engine> WorkerPool<E> {
     /// each worker may start one job more, even one that is submitted a moment later. A worker that
     /// runs a job takes none after it.
     ///
+    /// A [`broadcast`](Self::broadcast) is not held back (`R1071`).
+    ///
     /// A wait for a queued job, or for the pool to be idle, lasts until the pool is resumed: that
     /// of [`join`](crate::JobHandle::join) outside the pool, of
     /// [`wait_idle`](crate::ExecutorExt::wait_idle), and of a future that awaits a queued job, also
@@ -627,6 +648,66 @@ impl<E: Engine> WorkerPool<E> {
     /// ```
     pub fn is_paused(&self) -> bool {
         self.life().phase.is_paused()
+    }
+
+    /// Has each worker run `f` once, and returns what waits for the results (`R1070`).
+    ///
+    /// Each worker runs its share of the broadcast before it takes its next job, also from a full
+    /// queue, and while the pool is paused (`R1071`). See
+    /// [`ExecutorExt::broadcast`](crate::ExecutorExt::broadcast) for all of the contract.
+    ///
+    /// # Errors
+    /// `f` comes back, and has run on no worker: too many broadcasts wait, the pool is closed, or
+    /// it runs on threads that it borrows.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// use pool_core::backend::WorkerPool;
+    /// # use pool_core::backend::{Engine, Lifecycle, PoolConfig, SharedQueue, Threads};
+    /// # use pool_core::{BuildError, Capability};
+    /// # use std::{convert::Infallible, sync::Arc};
+    /// # struct Own {
+    /// #     life: Arc<Lifecycle>,
+    /// #     queue: SharedQueue,
+    /// #     threads: Threads,
+    /// # }
+    /// # impl Engine for Own {
+    /// #     type Adopted = Infallible;
+    /// #     type Queue = SharedQueue;
+    /// #     const NAME: &'static str = "own";
+    /// #     fn start(config: PoolConfig, _: Option<Infallible>) -> Result<Arc<Self>, BuildError> {
+    /// #         let engine = Arc::new(Self {
+    /// #             life: Lifecycle::new(&config, Capability::new(Self::NAME, &config)),
+    /// #             queue: SharedQueue::new(config.capacity()),
+    /// #             threads: Threads::default(),
+    /// #         });
+    /// #         engine.threads.start(&engine, &config, |work| work())?;
+    /// #         Ok(engine)
+    /// #     }
+    /// #     fn life(&self) -> &Arc<Lifecycle> {
+    /// #         &self.life
+    /// #     }
+    /// #     fn queue(&self) -> &SharedQueue {
+    /// #         &self.queue
+    /// #     }
+    /// #     fn join_threads(&self) {
+    /// #         self.threads.join(&self.life);
+    /// #     }
+    /// # }
+    ///
+    /// let pool = WorkerPool::<Own>::builder().workers(3).build()?;
+    /// for (index, worker) in pool.broadcast(|ctx| ctx.worker())?.join()?.into_iter().enumerate() {
+    ///     assert_eq!(worker?, index);
+    /// }
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
+    pub fn broadcast<F, T>(&self, f: F) -> Result<Broadcast<T>, BroadcastError<F>>
+    where
+        F: Fn(&JobContext<'_>) -> T + Send + Sync + 'static,
+        T: Send + 'static,
+    {
+        ExecutorExt::broadcast(&self.0.0, f)
     }
 
     /// Drains, cancels and abandons, under one limit, and reports; see [`Shutdown::shutdown`].

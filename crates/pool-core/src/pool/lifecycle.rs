@@ -3,8 +3,8 @@
 //! # Parts
 //! On the way in: `intake` (one submission), `phase`. While it runs: `roster` (the workers),
 //! `counts`, `notify` (the worker that an arrival wakes), `quiescence` (waits for an idle pool),
-//! `excluded_waiters` (jobs that wait for their own pool), `woken_futures`. At the end: `ending`,
-//! `end_tokens`, `taken_out`, `after_cancel`, `owners`.
+//! `excluded_waiters` (jobs that wait for their own pool), `woken_futures`, `pinned` (tasks for one
+//! worker each). At the end: `ending`, `end_tokens`, `taken_out`, `after_cancel`, `owners`.
 //!
 //! # Phases
 //! ```text
@@ -45,6 +45,7 @@ mod intake;
 mod notify;
 mod owners;
 mod phase;
+mod pinned;
 mod quiescence;
 mod released;
 mod roster;
@@ -85,6 +86,7 @@ pub(crate) use intake::{Adoption, Submission, arrived};
 use owners::Owners;
 use phase::AtomicPhase;
 pub use phase::Phase;
+use pinned::Pinned;
 use quiescence::Quiescence;
 use roster::Roster;
 pub(crate) use taken_out::TakenOut;
@@ -132,6 +134,8 @@ pub struct Lifecycle {
     /// How far the calls of `shutdown` have come, and what the end waits for in addition to the
     /// phase.
     pub(crate) ending: Ending,
+    /// Tasks that wait for one worker each.
+    pub(crate) pinned: Pinned,
     /// Tells the sleeps of its jobs of the end.
     pub(crate) end_tokens: EndTokens,
     /// By which starts of jobs are noted.
@@ -193,6 +197,7 @@ impl Lifecycle {
             excluded_waiters: ExcludedWaiters::default(),
             chores: Chores::none(workers),
             ending: Ending::default(),
+            pinned: Pinned::none(workers),
             end_tokens: EndTokens::default(),
             age: Age::begin(),
         })

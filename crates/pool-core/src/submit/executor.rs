@@ -11,6 +11,7 @@ use std::pin::pin;
 use std::sync::Arc;
 use std::time::Duration;
 
+use crate::job::context::JobContext;
 use crate::job::handle::JobHandle;
 use crate::job::id::JobId;
 use crate::job::job_fn::{InfallibleFn, infallible_fn};
@@ -20,6 +21,7 @@ use crate::pool::lifecycle::{Awaits, Lifecycle, leaving_out};
 use crate::pool::running::{RunningJob, running};
 use crate::pool::snapshot::Snapshot;
 use crate::pool::stats::Stats;
+use crate::submit::broadcast::{Broadcast, BroadcastError, broadcast};
 use crate::submit::delayed;
 use crate::submit::error::{Refused, SubmitAllError, SubmitError};
 use crate::submit::map::{Map, MapUnordered};
@@ -31,7 +33,8 @@ use crate::worker::park::{block_on_helping, helping};
 pub(crate) use admit::is_a_decorators;
 use admit::{accept, admit, limit_after, try_admit};
 pub(crate) use into_task::{Children, Parent};
-use into_task::{bare_future, closure, detached, enter, enter_async, future};
+pub(in crate::submit) use into_task::closure;
+use into_task::{bare_future, detached, enter, enter_async, future};
 
 /// For how many handles `submit_all` takes memory before its first submission.
 const MAX_HANDLES_AHEAD: usize = 1024;
@@ -1613,6 +1616,61 @@ pub trait ExecutorExt: Executor {
     /// ```
     fn wait_idle_async(&self) -> impl Future<Output = ()> + Send {
         async move { helping(pin!(idle(self)), || Worker::current_of(self), Awaits::Quiet).await }
+    }
+
+    /// Has each worker run `f` once, and returns what waits for the results (`R1070`).
+    ///
+    /// For what belongs to a worker's thread or its [state](crate::JobContext::state): clear or warm
+    /// a cache, reload a configuration, flush a buffer. A worker runs its share of the broadcast
+    /// before it takes the next job, also while the queue is full, and while the pool is paused
+    /// (`R1071`). One that sleeps is woken for it; one that runs a job comes to it after that job.
+    /// Results are in the order of the workers' indices, as `on_worker_start` was given them. Two
+    /// broadcasts come to each worker in the same order.
+    ///
+    /// A share is a job: it has an id and the name `broadcast`, it is in the stats and reports, the
+    /// pool's observers hear of it, and its panic is an outcome. It takes no place in the queue. A
+    /// drain and [`wait_idle`](Self::wait_idle) wait for it; what a worker has not begun as the
+    /// grace of a shutdown ends is abandoned, and never handed back (`R1074`).
+    ///
+    /// This does not wait, and may be called within a job or a hook. There the results may not be
+    /// waited for: see [`Broadcast::join`].
+    ///
+    /// # After a swap
+    /// The workers are those of the backend that takes jobs in now. Jobs that older ones still run
+    /// go on without the broadcast. A backend that is swapped away after the call runs its shares
+    /// before it ends.
+    ///
+    /// # Futures
+    /// On the backend `async` a worker whose slot is held by a future comes to its share once the
+    /// future has ended, or waits for its own pool. Threads that poll that backend's futures are
+    /// the runtime's, and run no share.
+    ///
+    /// # Errors
+    /// `f` comes back, and has run on no worker. [`BroadcastError::Full`]: 64 broadcasts wait for
+    /// one of the workers. [`BroadcastError::Closed`]: intake has ended.
+    /// [`BroadcastError::Unsupported`]: the executor does not have threads of its own, as on an
+    /// adopted engine; or it is several pools.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// # use pool_core::backend::SpawnPool;
+    /// # let spawner = |run: Box<dyn FnOnce() + Send>| drop(std::thread::spawn(run));
+    /// # let pool = SpawnPool::builder().workers(1).queue_capacity(8).adopt(spawner).build()?;
+    /// # let borrowed: &dyn pool_core::Executor = &pool;
+    /// use pool_core::ExecutorExt;
+    ///
+    /// // Threads that the executor borrows are not its own to reach.
+    /// let refused = borrowed.broadcast(|_| 42).unwrap_err();
+    /// assert!(refused.is_unsupported());
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
+    fn broadcast<F, T>(&self, f: F) -> Result<Broadcast<T>, BroadcastError<F>>
+    where
+        F: Fn(&JobContext<'_>) -> T + Send + Sync + 'static,
+        T: Send + 'static,
+    {
+        broadcast(self, f)
     }
 
     /// Returns the jobs that run now: which, on which worker, and for how long (`R1020`).

@@ -3,6 +3,7 @@
 //!
 //! `cargo xtask loom` runs them, and for each the mutants of the code that it must catch.
 
+mod broadcasts;
 mod cells;
 mod dead_entries;
 mod forks;

@@ -14,19 +14,59 @@ use crate::task::{Task, TaskRef};
 use crate::worker::{StepOutcome, Worker};
 
 impl Worker {
-    /// Does the part of [`step`](Self::step) that is due while queued jobs are held back: goes on
-    /// with those that have started, or with the end of the pool.
+    /// Does the part of [`step`](Self::step) that comes before the queue: runs what is pinned to
+    /// this worker; and while queued jobs are held back, goes on with those that have started, or
+    /// with the end of the pool. `None`: the queue comes next.
     #[cold]
-    pub(super) fn step_beside_queue<E: Engine>(&self, engine: &E) -> StepOutcome {
+    pub(super) fn step_beside_queue<E: Engine>(&self, engine: &E) -> Option<StepOutcome> {
         if self.life().is_cancelling() {
-            return self.step_at_end(engine);
+            return Some(self.step_at_end(engine));
         }
+        self.0.past_bound.set(0); // a new stack
+        if self.run_pinned(engine) {
+            return Some(self.step_taken());
+        }
+        self.life()
+            .phase
+            .is_paused()
+            .then(|| self.step_paused(engine))
+    }
+
+    /// Does the step of a worker whose pool is paused.
+    fn step_paused<E: Engine>(&self, engine: &E) -> StepOutcome {
         let _woken_come_first = self.begin_look();
         if self.run_woken() || self.run_stolen(engine) {
             self.step_taken()
         } else {
             self.step_chore(engine)
         }
+    }
+
+    /// Whether a task is pinned to the thread of this worker. Out of date at once.
+    #[inline]
+    pub(crate) fn has_pinned(&self) -> bool {
+        let home = self.0.home.get();
+        home.is_some_and(|home| self.life().pinned.waits_for(home))
+    }
+
+    /// Runs one task that is pinned to the thread of this worker. False: there is none.
+    #[cold]
+    pub(crate) fn run_pinned<E: Engine>(&self, engine: &E) -> bool {
+        let life = self.life();
+        let take = |home| life.pinned.take(home, &life.phase);
+        let Some(task) = self.0.home.get().and_then(take) else {
+            return false;
+        };
+        machine::point(Point::Took(task.id()));
+        self.found(engine);
+        if life.is_cancelling() {
+            TakenOut::give_up_one_pinned(life, task);
+            return true;
+        }
+        let id = task.id();
+        task.run(self);
+        machine::point(Point::Done(id));
+        true
     }
 
     /// Does a chore, if there is one: a worker that has nothing to run may drop what jobs left that

@@ -58,13 +58,15 @@ struct Registered {
 ///
 /// For an engine that makes threads of its own for a scheduler that it does not write, as a rayon
 /// pool's. The thread calls this once, before any run on it, and [`deregister_thread`] as it ends.
-/// A thread is registered with one pool at most.
+/// A thread is registered with one pool at most. Tasks may be pinned to it from then on, so the
+/// engine has it come by in [`Engine::visit_threads`].
 ///
 /// # Errors
 /// The hook failed or panicked: the thread is not registered, and the pool cannot be built
 /// (`R109`).
 pub fn register_thread(life: &Lifecycle, index: usize) -> Result<(), BuildError> {
     let state = Rc::from(life.hooks.start(index)?);
+    life.pinned.add_home();
     REGISTERED.with(|registered| *registered.borrow_mut() = Some(Registered { index, state }));
     Ok(())
 }
@@ -204,21 +206,15 @@ pub fn run_on_borrowed_thread<E: Engine>(
     if is_within_a_job() {
         return BorrowedRun::Refused;
     }
-    // A thread whose locals are gone is no longer registered: one of an adopted engine that waits
-    // in a handler of the process's exit.
-    let registered = REGISTERED.try_with(|registered| {
-        let registered = registered.borrow();
-        let registered = registered.as_ref();
-        registered.map(|registered| (registered.index, Rc::clone(&registered.state)))
-    });
-    let registered = registered.ok().flatten();
+    let registered = registered_here();
     let taken = engine
         .life()
         .roster
         .seats
         .take(registered.as_ref().map(|registered| registered.0));
     let worker = Worker::new(engine, taken.index, slot, true);
-    if let Some((_, state)) = registered {
+    if let Some((index, state)) = registered {
+        worker.set_home(index);
         worker.set_state(state);
     }
     let rest = worker.work_as_guest(&**engine, stay);
@@ -231,6 +227,48 @@ pub fn run_on_borrowed_thread<E: Engine>(
         Rest::Sleep | Rest::Moved => {}
     }
     BorrowedRun::Over
+}
+
+/// The index and the state of the calling thread, if it is a registered one.
+fn registered_here() -> Option<(usize, Rc<dyn Any>)> {
+    // A thread whose locals are gone is no longer registered: one of an adopted engine that waits
+    // in a handler of the process's exit.
+    let registered = REGISTERED.try_with(|registered| {
+        let registered = registered.borrow();
+        let registered = registered.as_ref();
+        registered.map(|registered| (registered.index, Rc::clone(&registered.state)))
+    });
+    registered.ok().flatten()
+}
+
+/// Runs the tasks that wait for the calling thread alone, which is a [registered
+/// thread](register_thread) of the engine. For [`Engine::visit_threads`].
+///
+/// Such a task needs no slot: there are as many slots as threads, and this thread makes no run. It
+/// needs a seat, and for the same reason one is free. On a thread where a job of the pool waits it
+/// does nothing, since the run beneath looks after that job; where another pool's job waits, the
+/// tasks are run after that.
+pub fn run_pinned<E: Engine>(engine: &Arc<E>) {
+    let life = engine.life();
+    if let Some(below) = Worker::current() {
+        if !Arc::ptr_eq(below.life(), life) {
+            let engine = Arc::downgrade(engine);
+            let again = move || engine.upgrade().iter().for_each(run_pinned);
+            let _is_called = below.after_job(Box::new(again));
+        }
+        return;
+    }
+    let Some((index, state)) = registered_here().filter(|(index, _)| life.pinned.waits_for(*index))
+    else {
+        return;
+    };
+    let taken = life.roster.seats.take(Some(index));
+    let worker = Worker::new(engine, taken.index, taken.index, false);
+    worker.set_home(index);
+    worker.set_state(state);
+    worker.work_on_pinned(&**engine);
+    drop(worker);
+    drop(taken);
 }
 
 /// What a run or a host leaves to its engine: which of the two goes on with the slot, if one does.

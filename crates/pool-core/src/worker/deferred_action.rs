@@ -69,6 +69,7 @@ impl DeferredAction {
         if let Some(state) = state {
             worker.set_state(state);
         }
+        worker.set_home(self.slot);
         let _entered = worker.enter();
         // SAFETY: `wait_for` keeps it alive until the drop of the work, which comes after this.
         drop_contained(contain(|| unsafe { (*self.work.run)(&worker) }));

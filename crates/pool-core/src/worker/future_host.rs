@@ -164,6 +164,10 @@ pub async fn host_futures<E: Engine>(moving: SlotInTransit<E>) -> Continuation {
         if !host.has_slot() {
             return Continuation::Nothing;
         }
+        if host.is_wanted_on_its_thread() {
+            host.worker().begin_search();
+            return Continuation::ForRun(host.leave(), None);
+        }
         if let Some(woken) = life.woken.pop() {
             match host.see_to(woken) {
                 Some(left) => return left,
@@ -183,7 +187,8 @@ pub async fn host_futures<E: Engine>(moving: SlotInTransit<E>) -> Continuation {
         }
         // In this order: the thread that resumes the slot finds its seat free.
         let slot = host.leave();
-        let may_have_work = || may_have_work(&*engine) || life.may_leave();
+        let may_have_work =
+            || may_have_work(&*engine) || life.pinned.waits_for(slot) || life.may_leave();
         match announce(life, slot, may_have_work) {
             Announced::Search => host.occupy(slot, true),
             Announced::Sleep | Announced::Resumed => return Continuation::Nothing,

@@ -127,6 +127,7 @@ impl Worker {
             // The end too is looked for: among many busy threads each yield may last milliseconds.
             let has_work = || {
                 has_startable(engine)
+                    || self.has_pinned()
                     || woken.look(life)
                     || life.has_chores()
                     || life.has_halves()
@@ -160,7 +161,7 @@ impl Worker {
         if !self.0.is_searching.replace(true) {
             life.roster.sleep.begin_search();
         }
-        let may_have_work = || may_have_work(engine) || life.may_leave();
+        let may_have_work = || may_have_work(engine) || self.has_pinned() || life.may_leave();
         match self.search(engine) {
             Looked::Found => return Rest::Search,
             Looked::Nap => {

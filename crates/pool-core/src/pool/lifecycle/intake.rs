@@ -178,7 +178,7 @@ pub(crate) fn arrived(life: &Arc<Lifecycle>, take_queued: impl FnMut() -> Vec<Ta
 /// The pool was closed while the push was on its way. If it is cancelled, or has lost its last
 /// worker, that may have taken the queue out too early for this task.
 #[cold]
-fn arrived_late(life: &Arc<Lifecycle>, take_queued: impl FnMut() -> Vec<Task>) {
+pub(super) fn arrived_late(life: &Arc<Lifecycle>, take_queued: impl FnMut() -> Vec<Task>) {
     if life.phase.is_cancelling() {
         TakenOut::give_up_all(life, take_queued);
     } else if life.ending.is_deserted() {

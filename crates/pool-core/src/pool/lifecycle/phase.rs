@@ -17,6 +17,9 @@
 //! the pool. Between the test and the pop it may be held up; so at the moment of a pause each
 //! worker may take one job more, even one that is submitted a moment later.
 //!
+//! A third bit of the same byte says that tasks wait for certain workers (`pinned`), which a pause
+//! does not hold back.
+//!
 //! # Why no wake is lost
 //! To a worker that is about to sleep the queue of a paused pool is empty, so it sleeps, whatever
 //! is queued. A submitter wakes nobody then. The thread that ends the pause clears the bit, and
@@ -83,6 +86,8 @@ impl Phase {
 const PAUSED: u8 = 1 << 4;
 /// The pool cannot be paused any more.
 const UNPAUSABLE: u8 = 1 << 5;
+/// Tasks wait for certain workers. Set and cleared under the lock of their lists.
+const PINNED: u8 = 1 << 6;
 
 impl fmt::Display for Phase {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
@@ -156,11 +161,22 @@ impl AtomicPhase {
         self.has_reached(Phase::Cancelling)
     }
 
-    /// Whether queued jobs are held back: the grace is over, or the pool is paused. One test, for
-    /// each look of a worker.
+    /// Whether a worker has something to see to before it takes a job out of the queue: the grace
+    /// is over, or the pool is paused, and then queued jobs are held back; or tasks wait for
+    /// certain workers. One test, for each look of a worker.
     #[inline]
-    pub(crate) fn holds_queued_back(&self) -> bool {
-        self.has(Phase::Cancelling.own_bit() | PAUSED)
+    pub(crate) fn looks_beside_queue(&self) -> bool {
+        self.has(Phase::Cancelling.own_bit() | PAUSED | PINNED)
+    }
+
+    /// Has workers look whether a task waits for them alone.
+    pub(super) fn mark_pinned(&self) {
+        self.bits.fetch_or(PINNED, Ordering::SeqCst);
+    }
+
+    /// No task waits so any more.
+    pub(super) fn unmark_pinned(&self) {
+        self.bits.fetch_and(!PINNED, Ordering::SeqCst);
     }
 
     /// Whether the pool is paused. One that is being cancelled is not: what it has queued is given
@@ -255,7 +271,7 @@ mod tests {
                 let reached = CLOSED.map(|it| life.has_reached(it));
                 assert_eq!(reached, [0, 1, 2, 3].map(|it| it <= number), "{phase:?}");
                 assert_eq!(life.is_paused(), is_paused && number == 0);
-                assert_eq!(life.holds_queued_back(), is_paused || number > 0);
+                assert_eq!(life.looks_beside_queue(), is_paused || number > 0);
                 assert!(!life.advance(CLOSED[0]), "it only moves forward");
             }
         }

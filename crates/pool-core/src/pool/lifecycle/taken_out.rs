@@ -47,7 +47,11 @@ impl TakenOut {
             let queued = if life.is_cancelling() {
                 Self::give_up(life, &mut take)
             } else {
-                Self::abandon(life, &mut take)
+                Self::abandon(life, || {
+                    let mut all = life.take_pinned();
+                    all.extend(take());
+                    all
+                })
             };
             let woken = Self::abandon(life, || life.woken.take_all());
             if queued.is_none() && woken.is_none() {
@@ -73,8 +77,37 @@ impl TakenOut {
         has_taken
     }
 
-    /// Does the same, and leaves it to the caller to tell. `None`: there is nothing.
+    /// Does the same, with what is pinned, and leaves it to the caller to tell. `None`: there is
+    /// nothing.
     fn give_up(life: &Lifecycle, take: impl FnOnce() -> Vec<Task>) -> Option<Unheard> {
+        let pinned = Self::give_up_pinned(life, || life.take_pinned());
+        let queued = Self::give_up_queued(life, take);
+        let all = pinned.into_iter().chain(queued);
+        all.reduce(|mut all, unheard| {
+            all.add(unheard);
+            all
+        })
+    }
+
+    /// Gives up tasks that were pinned to a worker each. They are not kept for the report: another
+    /// pool would run them on any of its workers.
+    fn give_up_pinned(life: &Lifecycle, take: impl FnOnce() -> Vec<Task>) -> Option<Unheard> {
+        let (taken, _taking) = Self::take(life, take)?;
+        Some(taken.end(life, GivenUpAs::Unstarted))
+    }
+
+    /// Gives up one that a worker has taken out of its list as the grace ended.
+    pub(crate) fn give_up_one_pinned(life: &Lifecycle, task: Task) {
+        if life.phase.is_forked() {
+            // As in `Lifecycle::give_up`.
+            return std::mem::forget(task);
+        }
+        let unheard = Self::give_up_pinned(life, || vec![task]);
+        unheard.into_iter().for_each(|it| it.tell(life));
+    }
+
+    /// Gives up what was queued.
+    fn give_up_queued(life: &Lifecycle, take: impl FnOnce() -> Vec<Task>) -> Option<Unheard> {
         let (taken, taking) = Self::take(life, take)?;
         if !taking.keeps {
             return Some(taken.end(life, GivenUpAs::Unstarted));

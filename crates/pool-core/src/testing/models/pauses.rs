@@ -25,7 +25,7 @@ fn paused(token: &Arc<Token>) -> StdArc<Lifecycle> {
 fn run_one(life: &Lifecycle, queue: &AtomicUsize, token: &Token) {
     let sleep = &life.roster.sleep;
     loop {
-        if !life.phase.holds_queued_back() && queue.load(Relaxed) > 0 {
+        if !life.phase.looks_beside_queue() && queue.load(Relaxed) > 0 {
             return;
         }
         sleep.begin_search();

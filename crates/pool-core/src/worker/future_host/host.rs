@@ -32,7 +32,7 @@ const JOBS_AT_A_STRETCH: u32 = 64;
 fn release<E: Engine>(engine: &E, slot: usize) {
     let life = engine.life();
     life.roster.sleep.begin_search();
-    let may_have_work = || may_have_work(engine) || life.may_leave();
+    let may_have_work = || may_have_work(engine) || life.pinned.waits_for(slot) || life.may_leave();
     if may_have_work() || announce(life, slot, may_have_work) == Announced::Search {
         life.roster.resume(slot);
     }
@@ -187,22 +187,31 @@ impl<'e, E: Engine> Host<'e, E> {
 
     /// Returns the task to go on with: `first`, if there is one, otherwise one from the queue.
     pub(super) fn next(&self, first: &mut Option<Task>) -> Option<Task> {
-        if self.life().phase.holds_queued_back() {
-            return self.next_held_back(first);
+        if self.life().phase.looks_beside_queue() {
+            return self.next_beside_queue(first);
         }
         first.take().or_else(|| self.pop())
     }
 
-    /// Does the part of [`next`](Self::next) that is due while queued jobs are held back. A pool
-    /// that is being cancelled gives them up. A paused one leaves them where they are; `first` was
-    /// taken out before.
+    /// Does the part of [`next`](Self::next) that is due while there is more to look at than the
+    /// queue. A pool that is being cancelled gives its jobs up. A paused one leaves them where they
+    /// are, and so does a host whose slot is wanted on its own thread; `first` was taken out
+    /// before.
     #[cold]
-    fn next_held_back(&self, first: &mut Option<Task>) -> Option<Task> {
+    fn next_beside_queue(&self, first: &mut Option<Task>) -> Option<Task> {
         let life = self.life();
         while life.is_cancelling() {
             life.give_up(first.take().or_else(|| self.pop())?);
         }
-        first.take()
+        let is_held_back = || life.phase.is_paused() || self.is_wanted_on_its_thread();
+        first
+            .take()
+            .or_else(|| if is_held_back() { None } else { self.pop() })
+    }
+
+    /// Whether a task is pinned to the thread of the host's slot: it is run there, with the slot.
+    pub(super) fn is_wanted_on_its_thread(&self) -> bool {
+        self.life().pinned.waits_for(self.worker().slot())
     }
 
     /// Takes the next task out of the queue, and ends the worker's search with it.
