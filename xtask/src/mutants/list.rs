@@ -303,6 +303,29 @@ mutants! {
             "std::mem::forget(taken);
             return Some(Unheard::default());";
     }
+    "pool-channel conformance r1072_a_broadcast_takes_no_place_in_the_queue_and_is_refused_whole" {
+        broadcasts_have_no_bound: "any number of broadcasts wait for a worker that hangs", in "pool::lifecycle::pinned",
+            "lists.of.iter().all(|list| list.places < MAX_WAITING)" =>
+            "lists.of.iter().all(|list| MUTANT || list.places < MAX_WAITING)";
+    }
+    "pool-channel conformance r1073_no_job_hangs_by_a_broadcast_to_its_own_pool" {
+        a_job_joins_its_own_broadcast: "a job waits for a broadcast that needs its worker", in "submit::broadcast",
+            "if self.is_within_pool() {
+            return Err(WithinPool(self));" =>
+            "if !MUTANT && self.is_within_pool() {
+            return Err(WithinPool(self));";
+        a_wait_for_the_pool_runs_no_share: "a job that waits for its pool keeps its worker from a share", in "pool::engine",
+            "if worker.run_pinned(&*self.0.0) {" => "if !MUTANT && worker.run_pinned(&*self.0.0) {";
+    }
+    "pool-channel conformance r1074_a_shutdown_waits_for_a_broadcast_up_to_its_limit_and_abandons_what_is_left" {
+        a_share_is_handed_back: "a share of a broadcast is handed back, for any worker of another pool", in "pool::lifecycle::taken_out",
+            "let pinned = Self::give_up_pinned(life, || life.take_pinned());" =>
+            "let pinned = if MUTANT {
+            Self::give_up_queued(life, || life.take_pinned())
+        } else {
+            Self::give_up_pinned(life, || life.take_pinned())
+        };";
+    }
     "pool simulation a_helper_leaves_a_future_that_a_swap_has_moved_to_its_pool" {
         a_helper_polls_another_pools_future: "a job polls a future that a swap has moved", in "cell::future::polled",
             "if !self.state.is_started_in(worker.life().id) {" =>

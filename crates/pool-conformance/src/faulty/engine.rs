@@ -3,13 +3,14 @@
 
 use std::collections::VecDeque;
 use std::future::Future;
+use std::mem::MaybeUninit;
 use std::pin::Pin;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
 use pool_core::backend::{
-    DeadEntry, Engine, Lifecycle, PoolConfig, TaskPlace, TaskQueue, TaskRef, Threads, Worker,
-    WorkerPool,
+    DeadEntry, Engine, Lifecycle, PoolConfig, StepOutcome, TaskPlace, TaskQueue, TaskRef, Threads,
+    Worker, WorkerPool,
 };
 use pool_core::{
     BuildError, Capability, Executor, JobId, Pools, Refused, Room, Shutdown, ShutdownPolicy,
@@ -69,6 +70,17 @@ pub(super) trait Flaw: Send + Sync {
 
     fn join_threads(&self, engine: &FlawedEngine) {
         engine.threads.join(&engine.life);
+    }
+
+    /// Runs what a worker has popped.
+    fn run(&self, _engine: &FlawedEngine, worker: &Worker, task: TaskRef<'_>) -> StepOutcome {
+        worker.run_held(task);
+        StepOutcome::Ran
+    }
+
+    /// Has the threads look for what waits for them alone.
+    fn visit_threads(&self, engine: &Arc<FlawedEngine>) {
+        engine.life.resume_for_pinned();
     }
 
     // The executor's methods.
@@ -200,6 +212,12 @@ pub(super) struct FlawedEngine {
 }
 
 impl FlawedEngine {
+    /// Takes the next task out, as a worker does.
+    pub(super) fn pop(&self, worker: &Worker) -> Option<Task> {
+        let mut place = MaybeUninit::uninit();
+        Some(self.queue.pop(worker, &mut place)?.into_task())
+    }
+
     /// Allocates memory for as many tasks as the queue may hold, and panics if there is not that
     /// much.
     pub(super) fn reserve_queue(&self) {
@@ -242,6 +260,15 @@ impl Engine for FlawedEngine {
 
     fn queue(&self) -> &FlawedQueue {
         &self.queue
+    }
+
+    fn run(&self, worker: &Worker, task: TaskRef<'_>) -> StepOutcome {
+        self.queue.flaw.run(self, worker, task)
+    }
+
+    fn visit_threads(engine: &Arc<Self>) {
+        let flaw = Arc::clone(&engine.queue.flaw);
+        flaw.visit_threads(engine);
     }
 
     fn join_threads(&self) {

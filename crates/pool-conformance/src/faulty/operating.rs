@@ -4,9 +4,10 @@
 use std::sync::Arc;
 
 use pool_core::BuildError;
+use pool_core::backend::{StepOutcome, TaskRef, Worker};
 
 use super::Faulty;
-use super::engine::{Flaw, Inner};
+use super::engine::{Flaw, FlawedEngine, Inner};
 use crate::probe::Gate;
 
 pub(super) fn all() -> Vec<Faulty> {
@@ -41,7 +42,37 @@ pub(super) fn all() -> Vec<Faulty> {
             &["R1033", "R1062"],
             || Arc::new(ReconfiguredInName),
         ),
+        Faulty::new(
+            "deaf sleeper",
+            "wakes none of its workers for a broadcast",
+            &["R1070"],
+            || Arc::new(DeafSleeper),
+        ),
+        Faulty::new(
+            "greedy worker",
+            "empties its queue before it looks at anything else",
+            &["R1071"],
+            || Arc::new(GreedyWorker),
+        ),
     ]
+}
+
+struct DeafSleeper;
+
+impl Flaw for DeafSleeper {
+    fn visit_threads(&self, _engine: &Arc<FlawedEngine>) {}
+}
+
+struct GreedyWorker;
+
+impl Flaw for GreedyWorker {
+    fn run(&self, engine: &FlawedEngine, worker: &Worker, task: TaskRef<'_>) -> StepOutcome {
+        worker.run_held(task);
+        while let Some(task) = engine.pop(worker) {
+            worker.run(task);
+        }
+        StepOutcome::Ran
+    }
 }
 
 struct Restless;

@@ -1,6 +1,7 @@
 //! Every rule of the contract, with one file for each chapter.
 
 mod bombs;
+mod broadcasting;
 mod cancellation;
 mod counts;
 mod execution;
@@ -42,6 +43,7 @@ pub fn all<F: Fixture>() -> Vec<Rule> {
         operating::rules::<F>(),
         timers::rules::<F>(),
         counts::rules::<F>(),
+        broadcasting::rules::<F>(),
     ]
     .concat()
 }
@@ -142,6 +144,11 @@ macro_rules! for_each_rule {
             r1061_an_observer_hears_once_for_how_long_a_submitter_waited_for_room
             r1062_a_swap_is_counted_once_it_is_done_and_changes_no_other_count
             r1063_a_snapshot_counts_the_jobs_that_are_stuck_until_they_end
+            r1070_a_broadcast_runs_once_on_every_workers_own_thread_and_gives_the_results_by_worker
+            r1071_neither_a_busy_queue_nor_a_pause_keeps_a_worker_from_its_share_of_a_broadcast
+            r1072_a_broadcast_takes_no_place_in_the_queue_and_is_refused_whole
+            r1073_no_job_hangs_by_a_broadcast_to_its_own_pool
+            r1074_a_shutdown_waits_for_a_broadcast_up_to_its_limit_and_abandons_what_is_left
         }
     };
 }

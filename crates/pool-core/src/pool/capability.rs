@@ -32,7 +32,8 @@ pub struct Capability {
     pub fifo: bool,
     /// Futures run next to closures (`R405`, `R612`, `R801` to `R804`).
     pub async_jobs: bool,
-    /// The threads are the executor's own: it names them and runs their hooks (`R207`, `R208`).
+    /// The threads are the executor's own: it names them, runs their hooks (`R207`, `R208`), and
+    /// reaches each of them by a broadcast (`R1070` to `R1074`).
     pub owns_threads: bool,
 }
 
