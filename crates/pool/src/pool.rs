@@ -35,6 +35,7 @@
 //! In a forked child the lock may stay taken forever. The child asks the newest generation whether
 //! it was forked, and takes no lock then.
 
+mod broadcasting;
 mod pausing;
 mod submit_methods;
 mod succession;

@@ -488,7 +488,7 @@ where
             f: Arc::clone(f),
             result: PhantomData,
         };
-        closure(executor, share)
+        closure(executor, share).made()
     };
     let shares: Vec<_> = (0..life.pinned.homes()).map(share).collect();
     let (tasks, cells): (Vec<_>, Vec<_>) = shares.into_iter().unzip();

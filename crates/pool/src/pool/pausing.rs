@@ -29,6 +29,8 @@ impl Pool {
     /// each worker may start one job more, even one that is submitted a moment later. A worker that
     /// runs a job takes none after it.
     ///
+    /// A [`broadcast`](Self::broadcast) is not held back (`R1071`).
+    ///
     /// A wait for a queued job, or for the pool to be idle, lasts until the pool is resumed: that
     /// of [`join`](crate::JobHandle::join) outside the pool, of
     /// [`wait_idle`](Self::wait_idle), and of a future that awaits a queued job, also

@@ -50,6 +50,8 @@ fn every_way_in_is_refused(pool: &Pool) {
     assert!(matches!(pool.swap(pool.backend()), Err(BuildError::Closed)));
     let changed = pool.reconfigure(|_| ());
     assert!(matches!(changed, Err(BuildError::Closed)));
+    let refused = pool.broadcast(|_| ()).map(drop);
+    assert!(refused.is_err_and(|refused| refused.is_closed()));
     pool.pause();
     pool.resume();
     assert!(!pool.is_paused());

@@ -5,6 +5,7 @@
 //! set limits on the process, and fork it.
 #![cfg(target_os = "linux")]
 
+mod broadcasts;
 mod chains;
 mod child;
 mod durations;
