@@ -78,9 +78,9 @@ pub use pool_core::{
     CancelOnDrop, CancelToken, Capability, Configured, Cut, CutShort, DEFAULT_CAPACITY, Executor,
     ExecutorExt, InfallibleFn, InfallibleFuture, Interrupted, Job, JobContext, JobEnd, JobError,
     JobExt, JobFailure, JobHandle, JobId, JobInfo, JobOptions, JobSet, MAX_WORKERS, MIN_STACK, Map,
-    MapUnordered, Observer, Outcome, Panic, PanicInfo, PoolPhase, Pools, Refusal, Refused, Room, RunningJob,
-    Scope, ScopeError, Shutdown, ShutdownPolicy, ShutdownReport, Snapshot, StateError, Stats,
-    SubmitAllError, SubmitError, Task, UnstartedJob, Wants, WithinPool, WorkerSnapshot,
+    MapUnordered, Observer, Outcome, Panic, PanicInfo, PoolPhase, Pools, Refusal, Refused, Room,
+    RunningJob, Scope, ScopeError, Shutdown, ShutdownPolicy, ShutdownReport, Snapshot, StateError,
+    Stats, SubmitAllError, SubmitError, Task, UnstartedJob, Wants, WithinPool, WorkerSnapshot,
     async_job_fn, infallible_fn, infallible_future, job_fn,
 };
 

@@ -1,6 +1,7 @@
 //! What a running job can ask: its id and name, whether it should stop, how long it has, and how to
 //! submit children.
 
+mod inheritance;
 mod sleep;
 
 use std::any::Any;
@@ -28,6 +29,7 @@ use crate::submit::join;
 use crate::sys::machine::{self, Point};
 use crate::worker::Worker;
 use crate::worker::user_state::{StateError, lend};
+use inheritance::{OfClosure, inherited};
 
 /// How a job's own handle asks it to stop: what a context reads, and what its children inherit.
 ///
@@ -139,50 +141,6 @@ impl<'a, C: Cancellation + ?Sized> View<'a, C> {
 
     fn try_shared<T: Any + Send + Sync>(&self) -> Option<&'a T> {
         self.life.shared.get()
-    }
-}
-
-/// A token that is cancelled with a job that has these options, and that this can cancel. `None`
-/// for a job that only its pool can cancel.
-#[inline(always)]
-fn token_of<C: Cancellation + ?Sized>(
-    terms: Option<&Terms>,
-    cancellation: Option<&C>,
-) -> Option<CancelToken> {
-    let own = cancellation.and_then(Cancellation::token);
-    own.or_else(|| terms?.token.clone())
-}
-
-/// What the children of a job inherit that has these options, and that this can cancel.
-#[inline(always)]
-fn inherited<C: Cancellation + ?Sized>(
-    terms: Option<&Terms>,
-    cancellation: Option<&C>,
-    values: Extensions,
-) -> JobOptions {
-    let token = token_of(terms, cancellation);
-    let deadline = terms.and_then(|terms| terms.deadline);
-    JobOptions::inherited(deadline, token, values)
-}
-
-/// What the context of a closure hands down.
-#[derive(Clone, Copy)]
-struct OfClosure<'a> {
-    terms: Option<&'a Terms>,
-    cancellation: Option<&'a dyn Cancellation>,
-}
-
-impl Parent for OfClosure<'_> {
-    #[inline(always)]
-    fn inherited(self) -> JobOptions {
-        let values = Terms::values(self.terms);
-        inherited(self.terms, self.cancellation, values.inherited())
-    }
-}
-
-impl Parent for &AsyncContext {
-    fn inherited(self) -> JobOptions {
-        self.inherited()
     }
 }
 

@@ -32,8 +32,8 @@ use crate::worker::Worker;
 use crate::worker::park::{block_on_helping, helping};
 pub(crate) use admit::is_a_decorators;
 use admit::{accept, admit, limit_after, try_admit};
-pub(crate) use into_task::{Children, Parent};
 pub(in crate::submit) use into_task::closure;
+pub(crate) use into_task::{Children, Parent};
 use into_task::{bare_future, detached, enter, enter_async, future};
 
 /// For how many handles `submit_all` takes memory before its first submission.

@@ -34,7 +34,8 @@ use std::sync::Arc;
 use std::task::{Context, Poll};
 use std::time::{Duration, Instant};
 
-use super::{AsyncContext, AsyncView, JobContext, View, token_of};
+use super::inheritance::token_of;
+use super::{AsyncContext, AsyncView, JobContext, View};
 use crate::job::cancel_token::Cancelled;
 use crate::job::id::JobId;
 use crate::job::outcome::Interrupted;
