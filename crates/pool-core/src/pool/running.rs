@@ -112,11 +112,24 @@ impl RunningJob {
     }
 }
 
+/// A job's name as a text for a log has it. A name may come from a client: it gets no line of its
+/// own, and no sequence that a terminal obeys.
+pub(crate) struct Printable<'a>(pub(crate) &'a str);
+
+impl fmt::Display for Printable<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        self.0.chars().try_for_each(|char| match char {
+            char if char.is_control() => write!(f, "{}", char.escape_default()),
+            char => write!(f, "{char}"),
+        })
+    }
+}
+
 impl fmt::Display for RunningJob {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "{}", self.id)?;
         if let Some(name) = &self.name {
-            write!(f, " `{name}`")?;
+            write!(f, " `{}`", Printable(name))?;
         }
         match self.worker {
             Some(worker) => write!(f, " on worker {worker}")?,
@@ -220,5 +233,17 @@ fn frames_of(status: &Status) -> Vec<FrameNote> {
         }
         looks -= 1;
         machine::yield_now();
+    }
+}
+
+#[cfg(all(test, not(pool_loom)))]
+mod tests {
+    use super::Printable;
+
+    #[test]
+    fn a_name_writes_no_line_of_its_own_and_moves_no_cursor() {
+        let name = "invoice 17\n\u{1b}[2J \u{e9}`\\";
+        let shown = Printable(name).to_string();
+        assert_eq!(shown, "invoice 17\\n\\u{1b}[2J \u{e9}`\\");
     }
 }

@@ -11,7 +11,7 @@ use std::sync::Arc;
 use crate::pool::lifecycle::{Lifecycle, Phase};
 use crate::pool::observer::Observers;
 use crate::pool::report::write_jobs;
-use crate::pool::running::{Running, RunningJob};
+use crate::pool::running::{Printable, Running, RunningJob};
 use crate::pool::stats::Stats;
 use crate::submit::executor::Executor;
 
@@ -265,7 +265,7 @@ impl fmt::Display for Brief<'_> {
         let job = self.0;
         write!(f, "{}", job.id)?;
         if let Some(name) = &job.name {
-            write!(f, " `{name}`")?;
+            write!(f, " `{}`", Printable(name))?;
         }
         write!(f, " for {:.1?}", job.running_for)?;
         if job.is_ending {

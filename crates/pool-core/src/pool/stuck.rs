@@ -29,6 +29,7 @@ use crate::job::watch_list::Watch;
 use crate::pool::hooks::HookPanics;
 use crate::pool::lifecycle::Lifecycle;
 use crate::pool::observer::Observed;
+use crate::pool::running::Printable;
 use crate::sys::machine;
 
 /// A job that runs for longer than a limit, or has done so and ended.
@@ -57,7 +58,7 @@ impl fmt::Display for StuckJob<'_> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "job {}", self.id)?;
         if let Some(name) = self.name {
-            write!(f, " `{name}`")?;
+            write!(f, " `{}`", Printable(name))?;
         }
         if let Some(worker) = self.worker {
             write!(f, " on worker {worker}")?;

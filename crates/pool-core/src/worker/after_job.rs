@@ -5,6 +5,10 @@
 //! jobs of a run on a borrowed thread, and at its end (`work_as_guest`): the wakers that hear of
 //! the end of its last job are user code as well, on top of which a run may be refused. The other
 //! loops of a worker do not call them, and such workers take none.
+//!
+//! Some of it needs a thread on which there is no worker any more: what is pinned to the thread by
+//! another pool runs at a seat of that pool (`run_pinned`). That is called after the whole run,
+//! once the seat of this one is free, since it may take long.
 
 use std::cell::{Cell, RefCell};
 
@@ -17,6 +21,10 @@ pub(super) struct AfterJob {
     actions: RefCell<Vec<Box<dyn FnOnce()>>>,
     /// Whether the worker's loop calls them.
     are_called: Cell<bool>,
+    /// What is to be called once the worker has left, on the same thread.
+    once_left: RefCell<Vec<Box<dyn FnOnce()>>>,
+    /// Whether what runs the worker calls these.
+    is_guest: Cell<bool>,
 }
 
 impl Worker {
@@ -31,10 +39,29 @@ impl Worker {
         are_called
     }
 
+    /// Has `then` called on this thread once this worker has left it. False: the worker is no guest
+    /// there.
+    pub(crate) fn once_left(&self, then: Box<dyn FnOnce()>) -> bool {
+        let after_job = &self.0.after_job;
+        let is_guest = after_job.is_guest.get();
+        if is_guest {
+            after_job.once_left.borrow_mut().push(then);
+        }
+        is_guest
+    }
+
+    /// Lets a guest go, and returns what is to be called once its seat is free too. It is no
+    /// thread's current worker any more, so no more comes.
+    #[must_use]
+    pub(super) fn into_left(self) -> Left {
+        Left(self.0.after_job.once_left.take())
+    }
+
     /// From now on the worker's loop calls [`run_after_job`](Self::run_after_job) after each job.
     /// As what is returned is dropped, the loop is over.
     pub(super) fn calls_after_job(&self) -> Calls<'_> {
         self.0.after_job.are_called.set(true);
+        self.0.after_job.is_guest.set(true);
         Calls(self)
     }
 
@@ -52,6 +79,16 @@ impl Worker {
     fn run_all_after_job(&self) {
         let all = self.0.after_job.actions.take();
         all.into_iter().for_each(|then| then());
+    }
+}
+
+/// What is to be called where a guest has left.
+pub(super) struct Left(Vec<Box<dyn FnOnce()>>);
+
+impl Left {
+    /// Calls it, on the guest's thread.
+    pub(super) fn call(self) {
+        self.0.into_iter().for_each(|then| then());
     }
 }
 
@@ -89,7 +126,14 @@ mod tests {
         fn wake(self: Arc<Self>) {
             let called = Arc::clone(&self.called);
             let is_accepted = after_this_job(move || _ = called.fetch_add(1, Ordering::Relaxed));
-            let accepted = usize::from(is_accepted);
+            let called = Arc::clone(&self.called);
+            let once_left = move || {
+                assert!(Worker::current().is_none());
+                called.fetch_add(1, Ordering::Relaxed);
+            };
+            let worker = Worker::current().expect("it tells of the end of a job");
+            let is_guest = worker.once_left(Box::new(once_left));
+            let accepted = usize::from(is_accepted) + usize::from(is_guest);
             self.accepted.fetch_add(accepted, Ordering::Relaxed);
         }
     }
@@ -110,8 +154,9 @@ mod tests {
         life.roster.sleep.begin_search();
         worker.0.has_news.set(true);
         assert_eq!(worker.work_as_guest(&*engine, None), Rest::Sleep);
-        drop(worker);
-        let counts = [&hears.accepted, &*hears.called];
-        assert_eq!(counts.map(|it| it.load(Ordering::Relaxed)), [1, 1]);
+        let counts = || [&hears.accepted, &*hears.called].map(|it| it.load(Ordering::Relaxed));
+        assert_eq!(counts(), [2, 1]);
+        worker.into_left().call();
+        assert_eq!(counts(), [2, 2], "once there is no worker");
     }
 }

@@ -218,15 +218,19 @@ pub fn run_on_borrowed_thread<E: Engine>(
         worker.set_state(state);
     }
     let rest = worker.work_as_guest(&**engine, stay);
-    drop(worker);
+    let left = worker.into_left();
     // A slot that sleeps may be resumed already; its next run may wait for this seat.
     drop(taken);
-    match rest {
-        Rest::Stop => engine.life().worker_gone(slot),
-        Rest::Search => return BorrowedRun::Paused,
-        Rest::Sleep | Rest::Moved => {}
-    }
-    BorrowedRun::Over
+    let run = match rest {
+        Rest::Stop => {
+            engine.life().worker_gone(slot);
+            BorrowedRun::Over
+        }
+        Rest::Search => BorrowedRun::Paused,
+        Rest::Sleep | Rest::Moved => BorrowedRun::Over,
+    };
+    left.call();
+    run
 }
 
 /// The index and the state of the calling thread, if it is a registered one.
@@ -247,14 +251,14 @@ fn registered_here() -> Option<(usize, Rc<dyn Any>)> {
 /// Such a task needs no slot: there are as many slots as threads, and this thread makes no run. It
 /// needs a seat, and for the same reason one is free. On a thread where a job of the pool waits it
 /// does nothing, since the run beneath looks after that job; where another pool's job waits, the
-/// tasks are run after that.
+/// tasks are run once that pool's run is over.
 pub fn run_pinned<E: Engine>(engine: &Arc<E>) {
     let life = engine.life();
     if let Some(below) = Worker::current() {
         if !Arc::ptr_eq(below.life(), life) {
             let engine = Arc::downgrade(engine);
             let again = move || engine.upgrade().iter().for_each(run_pinned);
-            let _is_called = below.after_job(Box::new(again));
+            let _is_guest = below.once_left(Box::new(again));
         }
         return;
     }
@@ -267,8 +271,9 @@ pub fn run_pinned<E: Engine>(engine: &Arc<E>) {
     worker.set_home(index);
     worker.set_state(state);
     worker.work_on_pinned(&**engine);
-    drop(worker);
+    let left = worker.into_left();
     drop(taken);
+    left.call();
 }
 
 /// What a run or a host leaves to its engine: which of the two goes on with the slot, if one does.

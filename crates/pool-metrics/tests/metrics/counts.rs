@@ -44,12 +44,25 @@ fn jobs_that_come_back_are_exported_by_reason_and_probes_are_not_among_them() {
         }
         assert_eq!(refused(&series), [2.0, 1.0], "on {backend}");
         drop(held);
-        pool.wait_idle();
-        // A probe that is sent is refused now.
+    }
+}
+
+/// There is room, and a job that waits: so a probe is sent, and refused.
+#[test]
+fn a_probe_that_a_closed_pool_refuses_is_not_exported() {
+    for backend in Backend::available() {
+        let (metrics, series) = metrics_of("refused probes", backend);
+        let pool = Pool::builder().backend(backend).workers(1);
+        let pool = pool.queue_capacity(2).build().expect("it is compiled in");
+        let held = hold_worker(&pool);
+        pool.spawn(|| ()).expect("there is room").detach();
+        pool.close();
+        let mut reporter = metrics.watch(&pool);
         for _ in 0..3 {
             reporter.report_once();
         }
-        assert_eq!(refused(&series), [2.0, 1.0], "on {backend}");
+        assert_eq!(refused(&series), [0.0, 0.0], "on {backend}");
+        drop(held);
     }
 }
 
@@ -68,7 +81,7 @@ fn waits_for_room_are_recorded_by_the_observer() {
         let waits = series.expect(WAITS, &["method=\"observed\""]);
         assert_eq!(waits, 1.0, "on {backend}");
         let sum = series.expect("worker_pool_submit_wait_time_seconds_sum", &[]);
-        assert!(sum >= 0.002, "{sum} on {backend}");
+        assert!(sum > 0.0, "{sum} on {backend}");
         drop(held);
     }
 }
@@ -126,9 +139,11 @@ fn stuck_jobs_are_exported_where_they_are_watched_for() {
         series.expect(STUCK, &[]) == 1.0
     });
     drop(held);
-    pool.wait_idle();
-    reporter.report_once();
-    assert_eq!(series.expect(STUCK, &[]), 0.0);
+    // Its end is on record a moment before those hear of it that watch.
+    until(&pool, "the end of the stuck job", || {
+        reporter.report_once();
+        series.expect(STUCK, &[]) == 0.0
+    });
 
     let (metrics, series) = metrics_of("not watched", Backend::Channel);
     let pool = pool_on(Backend::Channel, 1);

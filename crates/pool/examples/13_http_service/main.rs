@@ -37,9 +37,11 @@ use axum::http::{StatusCode, header::CONTENT_TYPE};
 use axum::response::{Html, IntoResponse, Response};
 use axum::routing::{get, post, put};
 use pool::{CancelToken, Drain, Executor, Interrupted, JobContext, Pool, ShutdownReport};
+use pool_metrics::PoolMetrics;
 use tokio::net::TcpListener;
 
-pub(crate) use scrape::Scrape;
+use scrape::Scrape;
+pub(crate) use scrape::metrics;
 pub(crate) use upload::hash;
 
 /// For the whole stop. Kubernetes kills 30 s after its signal, unless it is told otherwise.
@@ -54,8 +56,9 @@ async fn main() -> Result<ExitCode, Box<dyn Error>> {
     let address = address.as_deref().unwrap_or("127.0.0.1:8013");
     let drain = Drain::on_signals()?.limit(STOP_LIMIT);
     let pool = Pool::builder().queue_capacity(100).thread_name("hash");
-    let pool = pool.observe(Scrape::observer()).build()?;
-    let service = Service::new(pool, &drain);
+    let metrics = metrics();
+    let pool = pool.observe(metrics.observer()).build()?;
+    let service = Service::new(pool, &metrics, &drain);
     let listener = TcpListener::bind(address).await?;
     eprintln!("listening on {}", listener.local_addr()?);
     let stopping = drain.stopping().cancelled();
@@ -102,13 +105,13 @@ pub(crate) struct Service {
 }
 
 impl Service {
-    pub(crate) fn new(pool: Pool, drain: &Drain) -> Self {
+    pub(crate) fn new(pool: Pool, metrics: &PoolMetrics, drain: &Drain) -> Self {
         Self {
             work: hash,
             request_limit: REQUEST_LIMIT,
             stopping: drain.stopping(),
             giving_up: drain.giving_up(),
-            scrape: Arc::new(Scrape::of(pool.clone())),
+            scrape: Arc::new(Scrape::new(metrics, pool.clone())),
             pool,
         }
     }

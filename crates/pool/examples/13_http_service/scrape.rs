@@ -4,7 +4,7 @@ use std::sync::{Mutex, OnceLock, PoisonError};
 
 use metrics_exporter_prometheus::{Matcher, PrometheusBuilder, PrometheusHandle};
 use pool::Pool;
-use pool_metrics::{BUCKETS, JobTimes, PoolMetrics, Reporter};
+use pool_metrics::{BUCKETS, PoolMetrics, Reporter};
 
 /// The attribute `pool.name` of all metrics.
 const POOL: &str = "uploads";
@@ -14,17 +14,16 @@ pub(crate) struct Scrape {
     reporter: Mutex<Reporter<Pool>>,
 }
 
-impl Scrape {
-    /// Times each job.
-    pub(crate) fn observer() -> JobTimes {
-        exporter();
-        PoolMetrics::new(POOL).observer()
-    }
+/// The settings of the pool's observer and of its reporter: both have to be of the same.
+pub(crate) fn metrics() -> PoolMetrics {
+    exporter();
+    PoolMetrics::new(POOL)
+}
 
-    pub(crate) fn of(pool: Pool) -> Self {
-        exporter();
+impl Scrape {
+    pub(crate) fn new(metrics: &PoolMetrics, pool: Pool) -> Self {
         Self {
-            reporter: Mutex::new(PoolMetrics::new(POOL).watch(pool)),
+            reporter: Mutex::new(metrics.watch(pool)),
         }
     }
 

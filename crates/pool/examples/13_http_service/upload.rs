@@ -30,6 +30,7 @@ pub(crate) async fn named(
 async fn answer(service: &Service, name: String, request: Request) -> Response {
     let deadline = Instant::now() + service.request_limit;
     let answer = tokio::select! {
+        biased; // an answer that is there is given, however late
         answer = compute(service, name, request, deadline) => answer,
         () = sleep_until(deadline) => Err(StatusCode::GATEWAY_TIMEOUT),
         () = service.giving_up.cancelled() => Err(StatusCode::SERVICE_UNAVAILABLE),

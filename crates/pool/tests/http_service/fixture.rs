@@ -61,13 +61,15 @@ impl Serving {
         request_limit: Duration,
         stop_limit: Duration,
     ) -> Self {
+        let metrics = service::metrics();
         let builder = Pool::builder().backend(backend).workers(1);
+        let builder = builder.observe(metrics.observer());
         let pool = builder.queue_capacity(capacity).build();
         let pool = pool.expect("a plain configuration is accepted");
         let stop = CancelToken::new();
         let drain = Drain::on(&stop).expect("there are threads");
         let drain = drain.limit(stop_limit);
-        let mut service = Service::new(pool.clone(), &drain);
+        let mut service = Service::new(pool.clone(), &metrics, &drain);
         (service.work, service.request_limit) = (work, request_limit);
         let (leave, may_leave) = oneshot::channel::<()>();
         let (sender, report) = mpsc::channel();

@@ -31,7 +31,7 @@
 //! wait for quiet and a retired generation wait until its home has run it. As the grace ends, the
 //! lists are taken out, and the jobs are abandoned. They are never handed back: on another pool
 //! they would run on any worker. A broadcast at that moment either fills the lists before they are
-//! taken out, or has the lock after that, sees the phase, and takes them out itself.
+//! taken out, or sees the phase after that, and takes them out itself.
 //!
 //! # Who must not wait
 //! A share needs its worker between two jobs. A job that waited for it would keep a worker that the
@@ -51,6 +51,7 @@ use super::Lifecycle;
 use super::intake::{Submission, arrived_late};
 use super::phase::AtomicPhase;
 use crate::submit::error::Refused;
+use crate::sys::asymmetric_fence::light;
 use crate::sys::machine::{self, Point};
 use crate::sys::sync::{AtomicUsize, LockExt, Mutex, Ordering};
 use crate::task::Task;
@@ -281,8 +282,9 @@ impl Lifecycle {
                 Err(outcome) => submission.over_on_arrival(self, &task, outcome, None),
             }
         }
-        // The lock orders this look behind that of a thread that has taken the lists out before
-        // they were filled; and that one has set the phase before.
+        // Pairs with the heavy fence between the phase of an end and its look at the lists: that
+        // look finds what was filled, or this one finds the phase.
+        light();
         if self.phase.is_closed() {
             arrived_late(self, Vec::new);
         }

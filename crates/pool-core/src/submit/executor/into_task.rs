@@ -278,32 +278,51 @@ fn made_of_future<F>(
 where
     F: Future<Output: Send> + Send + 'static,
 {
+    // Each function that a large future passes through has room for every copy that it may make,
+    // also for those of the other branch: so it goes into its box at once, and each branch has a
+    // function of its own.
     if Large::<InfallibleSource<F>>::is_due() {
-        // Into its box before anything else: each function that a large future passes through may
-        // copy it to its stack.
-        let boxed = Box::new(future);
-        let make = |future, options| FutureSide::boxed(InfallibleSource::boxed(future), options);
-        let job = boxed;
-        Submission {
-            observers,
-            job,
-            options: |_: &_| options(),
-            make,
-            is_detached: false,
-        }
-        .made()
+        boxed_future(observers, Box::new(future), options)
     } else {
-        let make = |future, options| FutureSide::in_place(InfallibleSource(future), options);
-        let job = future;
-        Submission {
-            observers,
-            job,
-            options: |_: &_| options(),
-            make,
-            is_detached: false,
-        }
-        .made()
+        future_in_place(observers, future, options)
     }
+}
+
+fn boxed_future<F>(
+    observers: Option<&Observers>,
+    job: Box<F>,
+    options: impl FnOnce() -> JobOptions,
+) -> (Task, FutureSide<InfallibleSource<F>>)
+where
+    F: Future<Output: Send> + Send + 'static,
+{
+    let submission = Submission {
+        observers,
+        job,
+        options: |_: &_| options(),
+        make: |job, options| FutureSide::boxed(InfallibleSource::boxed(job), options),
+        is_detached: false,
+    };
+    submission.made()
+}
+
+#[inline]
+fn future_in_place<F>(
+    observers: Option<&Observers>,
+    job: F,
+    options: impl FnOnce() -> JobOptions,
+) -> (Task, FutureSide<InfallibleSource<F>>)
+where
+    F: Future<Output: Send> + Send + 'static,
+{
+    let submission = Submission {
+        observers,
+        job,
+        options: |_: &_| options(),
+        make: |job, options| FutureSide::in_place(InfallibleSource(job), options),
+        is_detached: false,
+    };
+    submission.made()
 }
 
 /// The cell of a future on its way in, as its submitter keeps it.
