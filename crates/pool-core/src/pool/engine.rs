@@ -432,7 +432,9 @@ impl<E: Engine> Inside<E> {
     /// The counts of this pool alone, for sums over generations.
     fn tally(&self) -> Tally {
         let life = self.0.life();
-        let past_bound = self.0.queue().past_bound() + life.pinned.len();
+        // A queue that does not know says the most there is.
+        let past_bound = self.0.queue().past_bound();
+        let past_bound = past_bound.saturating_add(life.pinned.len());
         Tally::of(life, past_bound as u64)
     }
 }

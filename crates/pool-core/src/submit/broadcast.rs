@@ -11,8 +11,10 @@
 //! that joins a broadcast. To run the share within the waiting job would break the promise that a
 //! join runs nothing but what it waits for: the share may want the lock that the job holds, or the
 //! worker's state. So such a wait is refused on every worker of the pool, and inside its futures,
-//! before it begins. Outside it waits for nobody who waits for it. The handles of the shares do not
-//! leave this file, and are polled without the help that a worker gives to what it joins.
+//! before it begins. Outside it waits for no job of its own pool that waits for it; two pools whose
+//! jobs join each other's broadcasts wait as two locks taken in both orders do. The handles of the
+//! shares do not leave this file, and are polled without the help that a worker gives to what it
+//! joins.
 
 use std::any::type_name;
 use std::convert::Infallible;
