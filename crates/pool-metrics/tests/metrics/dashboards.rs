@@ -47,6 +47,8 @@ fn exported(test: &str) -> (BTreeSet<String>, String) {
     let waits = pool.spawn_timeout(|| 43, Duration::from_millis(1));
     assert!(waits.is_err(), "it waits, and is refused");
     drop(held);
+    // The first report finds that jobs have come, and room for a probe.
+    pool.wait_idle();
     until(&pool, "no answer of a probe", || {
         reporter.report_once();
         series.waits("probe") > 0.0 && series.waits("observed") > 0.0
