@@ -50,8 +50,8 @@ mutants! {
     }
     "pool-channel conformance r1002_an_observer_sees_each_run_begin_and_end_on_its_thread" {
         a_run_has_no_end: "an observer sees no exit", in "worker::observed",
-            "observers.exit(&self.observed(id, terms, kind()));" =>
-            "if !MUTANT { observers.exit(&self.observed(id, terms, kind())); }";
+            "observers.exit(&self.observed(id, terms, kind));" =>
+            "if !MUTANT { observers.exit(&self.observed(id, terms, kind)); }";
     }
     "pool-channel conformance r1003_an_observer_sees_each_submission_and_adds_to_its_options" {
         a_submission_is_not_shown: "an observer sees no submission", in "submit::executor::into_task",
