@@ -279,47 +279,30 @@ where
     F: Future<Output: Send> + Send + 'static,
 {
     // Each function that a large future passes through has room for every copy that it may make,
-    // also for those of the other branch: so it goes into its box at once, and each branch has a
-    // function of its own.
+    // also for those of the other branch: so it goes into its box at once, and the rest is another
+    // function's.
     if Large::<InfallibleSource<F>>::is_due() {
-        boxed_future(observers, Box::new(future), options)
+        let make = |job, options| FutureSide::boxed(InfallibleSource::boxed(job), options);
+        made_of_source(observers, Box::new(future), options, make)
     } else {
-        future_in_place(observers, future, options)
+        let make = |job, options| FutureSide::in_place(InfallibleSource(job), options);
+        made_of_source(observers, future, options, make)
     }
 }
 
-fn boxed_future<F>(
-    observers: Option<&Observers>,
-    job: Box<F>,
-    options: impl FnOnce() -> JobOptions,
-) -> (Task, FutureSide<InfallibleSource<F>>)
-where
-    F: Future<Output: Send> + Send + 'static,
-{
-    let submission = Submission {
-        observers,
-        job,
-        options: |_: &_| options(),
-        make: |job, options| FutureSide::boxed(InfallibleSource::boxed(job), options),
-        is_detached: false,
-    };
-    submission.made()
-}
-
+/// The part of [`made_of_future`] for a future, or for the box that it is in.
 #[inline]
-fn future_in_place<F>(
+fn made_of_source<J, K>(
     observers: Option<&Observers>,
-    job: F,
+    job: J,
     options: impl FnOnce() -> JobOptions,
-) -> (Task, FutureSide<InfallibleSource<F>>)
-where
-    F: Future<Output: Send> + Send + 'static,
-{
+    make: impl FnOnce(J, JobOptions) -> (Task, K),
+) -> (Task, K) {
     let submission = Submission {
         observers,
         job,
         options: |_: &_| options(),
-        make: |job, options| FutureSide::in_place(InfallibleSource(job), options),
+        make,
         is_detached: false,
     };
     submission.made()
