@@ -129,8 +129,7 @@ impl BusyTime {
         }
     }
 
-    /// Takes a look at a pool for a sample: so many workers are busy at this moment. Nothing, if
-    /// jobs are observed.
+    /// Takes a sample: `busy` workers are busy now. Does nothing if jobs are observed.
     pub(crate) fn sample(&self, busy: usize) {
         let now = Instant::now();
         let mut meters = self.lock();

@@ -96,7 +96,7 @@ pub(crate) struct ProbeRefusals {
 }
 
 impl ProbeRefusals {
-    /// Returns how many jobs that are no probes came back, of so many.
+    /// Returns how many of `refused` jobs are not probes.
     pub(crate) fn without(&self, reason: Refusal, refused: u64) -> u64 {
         refused.saturating_sub(self.of(reason).load(Ordering::Relaxed))
     }

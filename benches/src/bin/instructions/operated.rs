@@ -10,8 +10,8 @@ use pool_tracing::PoolTracing;
 use tracing::level_filters::LevelFilter;
 use tracing_subscriber::layer::SubscriberExt;
 
-/// A report of the metrics comes after so many jobs: one each ten seconds, at a hundred jobs a
-/// second. A busier pool has more jobs to each.
+/// The number of jobs between two reports of the metrics: a report every ten seconds, at a hundred
+/// jobs a second. A busier pool runs more jobs between two.
 const JOBS_TO_A_REPORT: usize = 1_000;
 
 /// What a pool has on.

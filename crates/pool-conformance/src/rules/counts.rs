@@ -110,7 +110,7 @@ impl<P: Executor> Watched<P> {
         [stats.refused_full, stats.refused_closed]
     }
 
-    /// Checks that so many jobs came back since the last check, all for this reason.
+    /// Checks that `jobs` jobs came back since the last check, all for this reason.
     #[track_caller]
     fn came_back(&self, what: &str, reason: Refusal, jobs: usize) {
         let mut expected = self.seen.get();

@@ -128,12 +128,6 @@ impl<'a, C: Cancellation + ?Sized> View<'a, C> {
         is_expired.then_some(Interrupted::Expired)
     }
 
-    /// What children inherit, of these values those that are given to be inherited.
-    #[inline(always)]
-    fn inherited(&self, values: &Extensions) -> JobOptions {
-        inherited(self.terms, self.cancellation, values.inherited())
-    }
-
     #[track_caller]
     fn shared<T: Any + Send + Sync>(&self) -> &'a T {
         self.life.shared.expect()
@@ -1191,7 +1185,8 @@ impl AsyncContext {
     /// # Ok::<(), Box<dyn std::error::Error>>(())
     /// ```
     pub fn inherited(&self) -> JobOptions {
-        self.view().inherited(&self.extensions)
+        let view = self.view();
+        inherited(view.terms, view.cancellation, self.extensions.inherited())
     }
 
     ways_in_for_children!();

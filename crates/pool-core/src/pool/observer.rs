@@ -3,11 +3,11 @@
 //! # Who calls
 //! Each call is made by the thread on which the thing happens: `submitted` by the submitter,
 //! `enter` and `exit` by the one that runs the job or polls its future, `ended` by the one that
-//! ends it, which may be a canceller, the pool's clock, or a shutdown. What becomes of a submission
-//! that finds no room is told by its thread (`submit/refusals`). No lock is held. An end is
-//! on record before it is told, except that of a future that a runtime hosts. One of a job that ran
-//! is told within the job's frame, and before its handle resolves; what never ran may be told of a
-//! moment later.
+//! ends it, which may be a canceller, the pool's clock, or a shutdown. The submitter's thread also
+//! tells what becomes of a submission that finds no room (`submit/refusals`). No lock is held. An
+//! end is on record before it is told, except that of a future that a runtime hosts. The end of a
+//! job that ran is told within the job's frame, and before its handle resolves. That of a job that
+//! never ran may be told a moment later.
 //!
 //! An observer is user code: its panic is contained and counted, as that of a hook, and changes no
 //! outcome (`R304`, `R1004`). In a forked child it is the parent's, and is not called.

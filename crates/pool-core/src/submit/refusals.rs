@@ -22,8 +22,8 @@
 //! # Who is told, and when
 //! The observers of that room, on the thread that submits or polls, after it has counted, and with
 //! the task still there, which has the job's name and values. By then the submitter has left the
-//! line: an observer that submits to the pool finds nobody before it who waits for it to return. No
-//! lock is held, a panic is contained and counted, and a forked child tells nobody.
+//! line: an observer that submits to the pool is never in line behind its own caller. No lock is
+//! held, a panic is contained and counted, and a forked child tells nobody.
 //!
 //! A job that is refused has not ended. Its token may be cancelled meanwhile; it comes back all the
 //! same.
@@ -130,6 +130,7 @@ pub(crate) fn came_back_as<E: Executor + ?Sized>(
 }
 
 /// Counts and tells of a submission that has ended, if its job comes back.
+#[inline(always)]
 pub(crate) fn told<E: Executor + ?Sized>(
     executor: &E,
     submitted: Result<(), Refused<Task>>,

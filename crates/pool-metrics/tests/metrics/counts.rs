@@ -9,10 +9,11 @@ use crate::exported::{LIMIT, Series, hold_worker, metrics_of, observed_on, pool_
 const BUSY: &str = "worker_pool_worker_busy_time_seconds_total";
 const WAITS: &str = "worker_pool_submit_wait_time_seconds_count";
 
-/// A pool with one place, which is taken, behind a job that keeps the only worker.
-fn full_pool(backend: Backend) -> (Pool, std::sync::mpsc::Sender<()>) {
+/// A pool with one place taken of these, behind a job that keeps the only worker.
+fn held_pool(backend: Backend, places: usize) -> (Pool, std::sync::mpsc::Sender<()>) {
     let pool = Pool::builder().backend(backend).workers(1);
-    let pool = pool.queue_capacity(1).build().expect("it is compiled in");
+    let pool = pool.queue_capacity(places);
+    let pool = pool.build().expect("it is compiled in");
     let held = hold_worker(&pool);
     pool.spawn(|| ()).expect("there is room").detach();
     (pool, held)
@@ -27,7 +28,7 @@ fn refused(series: &Series) -> [f64; 2] {
 fn jobs_that_come_back_are_exported_by_reason_and_probes_are_not_among_them() {
     for backend in Backend::available() {
         let (metrics, series) = metrics_of("refusals", backend);
-        let (pool, held) = full_pool(backend);
+        let (pool, held) = held_pool(backend, 1);
         let mut reporter = metrics.watch(&pool);
         for _ in 0..3 {
             reporter.report_once();
@@ -52,10 +53,7 @@ fn jobs_that_come_back_are_exported_by_reason_and_probes_are_not_among_them() {
 fn a_probe_that_a_closed_pool_refuses_is_not_exported() {
     for backend in Backend::available() {
         let (metrics, series) = metrics_of("refused probes", backend);
-        let pool = Pool::builder().backend(backend).workers(1);
-        let pool = pool.queue_capacity(2).build().expect("it is compiled in");
-        let held = hold_worker(&pool);
-        pool.spawn(|| ()).expect("there is room").detach();
+        let (pool, held) = held_pool(backend, 2);
         pool.close();
         let mut reporter = metrics.watch(&pool);
         for _ in 0..3 {

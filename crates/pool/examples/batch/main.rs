@@ -33,7 +33,7 @@ struct Args {
     /// Workers; without it, as many as the system grants
     #[arg(long)]
     workers: Option<usize>,
-    /// Every so many items, writes fail at first, to see them tried again; 0: none
+    /// Fails the first writes of every Nth item, to show how they are tried again; 0: of none
     #[arg(long, default_value_t = 0)]
     fail_every: u64,
     /// How often each of those fails

@@ -14,7 +14,7 @@ pub(crate) struct Store(Connection);
 /// Writes that fail on purpose.
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct Faults {
-    /// Every so many items; 0: none.
+    /// Those of every Nth item; 0: none.
     pub(crate) every: u64,
     /// How often each of them.
     pub(crate) times: u32,

@@ -130,12 +130,13 @@ fn job_hangs(pool: &Pool) -> ShutdownReport {
     started.recv().expect("it starts");
     tell(&drain.stopping(), "stopping");
     let server = Server(drain.giving_up());
-    let server = async move {
-        let _server = server;
-        pending::<()>().await;
-    };
     say("listening");
-    drain.also(server).run_blocking(pool)
+    drain.also(serve_with(server)).run_blocking(pool)
+}
+
+/// A server that never ends, and drops this as it goes.
+async fn serve_with<T>(_kept: T) {
+    pending::<()>().await;
 }
 
 /// Not even the second signal ends it: the drop of its server hangs.
@@ -152,12 +153,8 @@ fn server_never_leaves(pool: &Pool) -> ShutdownReport {
     let drain = listen();
     tell(&drain.stopping(), "stopping");
     let server = Server;
-    let server = async move {
-        let _server = server;
-        pending::<()>().await;
-    };
     say("listening");
-    drain.also(server).run_blocking(pool)
+    drain.also(serve_with(server)).run_blocking(pool)
 }
 
 /// The thread that cancels the token of the stop never comes back.

@@ -6,7 +6,7 @@ use std::time::{Duration, Instant};
 
 use super::Executor;
 use crate::submit::error::{Refused, SubmitError};
-use crate::submit::refusals::{RoomWait, came_back, told, waited};
+use crate::submit::refusals::{RoomWait, told, waited};
 use crate::submit::room::admit_in_line;
 use crate::sys::machine::{self, Point};
 use crate::task::{Task, TaskRef};
@@ -213,13 +213,7 @@ pub(super) fn try_admit<E: Executor + ?Sized>(
     executor: &E,
     task: TaskRef<'_>,
 ) -> Result<(), Refused<Task>> {
-    match try_admit_uncounted(executor, task) {
-        Ok(()) => Ok(()),
-        Err(refused) => {
-            came_back(executor, &refused);
-            Err(refused)
-        }
-    }
+    told(executor, try_admit_uncounted(executor, task))
 }
 
 /// [`try_admit`] for a submitter that keeps a refused task, to try again. It passes those in line
