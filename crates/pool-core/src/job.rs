@@ -414,8 +414,17 @@ where
 /// Options that are set twice are merged: the shorter timeout, the earlier deadline and each of the
 /// tokens hold. Only a name replaces the one before, and a value one of its type. A job without
 /// options costs no memory for them.
+//
+// In this order no field lies behind another's padding. The compiler copies a padding together with
+// what is behind it, and would not see that options which are none are that.
 #[derive(Debug, Clone, Default)]
+#[repr(C)]
 pub struct JobOptions {
+    /// Below each token that was given, if there is more than one.
+    token: Option<CancelToken>,
+    /// What few jobs have. Apart, since options lie in each job that is wrapped in them, and in the
+    /// error that gives it back.
+    extras: Option<Box<Extras>>,
     /// Shown by `on_failure`, by a shutdown's report and by the context.
     name: Option<Cow<'static, str>>,
     /// Counted from the submission. The shortest that was given.
@@ -423,11 +432,6 @@ pub struct JobOptions {
     /// The earliest that was given. Apart from `timeout`, which becomes a point in time only at
     /// submission.
     deadline: Option<Instant>,
-    /// Below each token that was given, if there is more than one.
-    token: Option<CancelToken>,
-    /// What few jobs have. Apart, since options lie in each job that is wrapped in them, and in the
-    /// error that gives it back.
-    extras: Option<Box<Extras>>,
 }
 
 /// The options that few jobs have.
@@ -663,26 +667,6 @@ impl JobOptions {
         self
     }
 
-    /// Returns what the child of a job with these inherits: all of them, and no name (`R406`).
-    #[inline(always)]
-    pub(crate) fn inherited(
-        deadline: Option<Instant>,
-        token: Option<CancelToken>,
-        extensions: Extensions,
-    ) -> Self {
-        let extras = if extensions.is_empty() {
-            None
-        } else {
-            Some(Extras::of(extensions))
-        };
-        Self {
-            deadline,
-            token,
-            extras,
-            ..Self::default()
-        }
-    }
-
     /// Returns whether these are the options of a job that is submitted by `execute` and the like:
     /// without a handle, and not as a child of a job. Set as an observer sees the submission, and
     /// false anywhere else.
@@ -868,10 +852,25 @@ pub(crate) struct Terms {
 }
 
 impl Terms {
+    /// Returns those of a job's values that its children inherit.
+    #[inline(always)]
+    pub(crate) fn inherited_values(terms: Option<&Self>) -> Extensions {
+        match terms {
+            Some(terms) if !terms.carried.is_empty() => terms.carried.share_inherited(),
+            _ => Extensions::default(),
+        }
+    }
+
     /// A share of the values that a job with these options carries.
     #[inline(always)]
     pub(crate) fn values(terms: Option<&Self>) -> Extensions {
         terms.map(|terms| terms.carried.share()).unwrap_or_default()
+    }
+
+    /// Returns whether a job with these carries neither values nor times.
+    #[inline(always)]
+    pub(crate) fn have_no_values(terms: Option<&Self>) -> bool {
+        terms.is_none_or(|terms| terms.carried.is_empty())
     }
 
     /// Takes the values out, for the side that ends the job to drop.

@@ -75,6 +75,7 @@ pub(crate) use help::{Awaited, Helped, leave_helpers};
 pub(crate) use idle_step::Rest;
 use idle_step::has_work;
 use leapfrog::Halves;
+pub(crate) use observed::JobOnWorker;
 use pace::Pace;
 use polling::Polling;
 pub(crate) use sampled_clock::SampledClock;

@@ -31,15 +31,15 @@ use crate::job::context::JobContext;
 use crate::job::extensions::Extensions;
 use crate::job::id::JobId;
 use crate::job::outcome::{
-    Concluded, Interrupted, Outcome, Resolution, conclude, contain, drop_contained,
-    error_without_value, outcome_of, wake_contained,
+    Concluded, Interrupted, Outcome, Resolution, Returned, completed, conclude, contain,
+    drop_contained, error_without_value, outcome_of, wake_contained,
 };
-use crate::job::{Job, JobOptions, Terms, kind_of};
+use crate::job::{Job, Terms, kind_of};
 use crate::sys::machine::{self, Point};
 use crate::sys::sync::{Ordering, UnsafeCell};
 use crate::task::Task;
 use crate::task::slab::{self, Spot};
-use crate::worker::{Frame, Worker};
+use crate::worker::{Frame, JobOnWorker, Worker};
 use cold_fields::{Extras, Home, Lazy};
 use counted_ref::CellRef;
 use end::{free, free_alone, free_by_holder};
@@ -105,6 +105,9 @@ enum Leftover<J: Job> {
 /// The leftover, and the values that the job carried.
 type Left<J> = (Leftover<J>, Extensions);
 
+/// How a job has ended, which is on record, and what it left.
+type Ended<J> = (Resolution<<J as Job>::Output, <J as Job>::Error>, Left<J>);
+
 impl<J: Job> Leftover<J> {
     /// Returns whether there is something to drop.
     #[inline]
@@ -144,30 +147,30 @@ unsafe impl<J: Job> Send for CellHandle<J> {}
 /// the submitter. The options are those that the job names itself.
 #[cfg(all(test, pool_loom))]
 pub(crate) fn queue_and_handle<J: Job>(job: J) -> (Task, CellHandle<J>) {
-    let options = job.options();
-    queue_and_handle_with(job, options)
+    let terms = job.options().resolve();
+    queue_and_handle_with(job, terms)
 }
 
 /// Makes a cell for a job with these options, and returns its two ends. The options that the job
 /// names itself are ignored.
 #[inline]
-pub(crate) fn queue_and_handle_with<J: Job>(job: J, options: JobOptions) -> (Task, CellHandle<J>) {
-    two_ends(job, options, State::new())
+pub(crate) fn queue_and_handle_with<J: Job>(job: J, terms: Option<Terms>) -> (Task, CellHandle<J>) {
+    two_ends(job, terms, State::new())
 }
 
 /// [`queue_and_handle_with`], for a handle that another thread has, and may use, before a pool has
 /// accepted the task.
 pub(crate) fn queue_and_shared_handle<J: Job>(
     job: J,
-    options: JobOptions,
+    terms: Option<Terms>,
 ) -> (Task, CellHandle<J>) {
-    two_ends(job, options, State::shared())
+    two_ends(job, terms, State::shared())
 }
 
 #[inline]
-fn two_ends<J: Job>(job: J, options: JobOptions, state: State) -> (Task, CellHandle<J>) {
+fn two_ends<J: Job>(job: J, terms: Option<Terms>, state: State) -> (Task, CellHandle<J>) {
     let id = JobId::next();
-    let cell = JobCell::allocate(id, state, options.resolve(), job);
+    let cell = JobCell::allocate(id, state, terms, job);
     // SAFETY: the cell is freed by the last of its two ends to leave, and `release` is the handle's
     // leave.
     let raw = unsafe { RawHandle::new(cell) };
@@ -219,11 +222,11 @@ impl<J: Job> CellEntry<J> {
     /// Publishes the outcome of the job that this entry has started, and leaves the cell.
     ///
     /// If the handle waits, its waker is called. If the handle has gone, a value that nobody takes
-    /// is dropped here; `before_drop` is called right before that, so that the caller can note it
-    /// in its frame. The entry leaves in the same step as the end if neither is due: then the
-    /// handle may free the cell at once, and this thread does not touch it any more.
-    #[inline]
-    fn end(self, resolution: Resolution<J::Output, J::Error>, before_drop: impl FnOnce()) {
+    /// is dropped here; where that may run user code, the job's frame has a note of it before. The
+    /// entry leaves in the same step as the end if neither is due: then the handle may free the
+    /// cell at once, and this thread does not touch it any more.
+    #[inline(always)]
+    fn end(self, frame: &Frame<'_>, resolution: Resolution<J::Output, J::Error>) {
         // What leaves in the same step as the end must not leave again.
         let this = ManuallyDrop::new(self);
         let cell = this.cell();
@@ -231,7 +234,7 @@ impl<J: Job> CellEntry<J> {
         if cell.is_the_entrys_alone() {
             // Nobody is left to look at the outcome, or to leave.
             if JobCell::<J>::may_run_code(outcome) {
-                before_drop();
+                frame.is_on_record(outcome);
                 drop_contained(resolution);
             }
             // SAFETY: this is the last end, and nobody else has the cell.
@@ -245,13 +248,25 @@ impl<J: Job> CellEntry<J> {
                     // SAFETY: this entry has ended the job, and owes the wake.
                     Owes::Wake => wake_contained(unsafe { cell.waiter.take() }),
                     Owes::Drop => {
-                        before_drop();
+                        if JobCell::<J>::may_run_code(outcome) {
+                            frame.is_on_record(outcome);
+                        }
                         drop_contained(cell.replace(Content::Empty));
                     }
                 }
                 drop(ManuallyDrop::into_inner(this));
             }
         }
+    }
+}
+
+impl<J: Job> CellEntry<J> {
+    /// [`end`](Self::end) of a job that leaves something, which is dropped first.
+    #[cold]
+    #[inline(never)]
+    fn end_with_left(self, frame: &Frame<'_>, (resolution, left): Ended<J>) {
+        JobCell::<J>::drop_left(frame, outcome_of(&resolution), left);
+        self.end(frame, resolution);
     }
 }
 
@@ -381,48 +396,81 @@ impl<J: Job> JobCell<J> {
     /// leftover. The caller has begun a frame on `worker` for the job. The outcome is in the pool's
     /// books, and the failure observer has been told, when this returns.
     #[inline]
-    fn run_started(
-        &self,
-        worker: &Worker,
-        frame: &Frame<'_>,
-    ) -> (Resolution<J::Output, J::Error>, Left<J>) {
+    fn run_started(&self, worker: &Worker, frame: &Frame<'_>) -> Result<J::Output, Ended<J>> {
         let job = self.take_job();
         let terms = self.terms();
         let job_here = worker.job(self.id, terms, Self::kind);
         if let Some(terms) = terms {
             terms.unwatch(self.id, worker.life());
         }
-        let (resolution, leftover) = match refuse_start(terms) {
-            Some(interrupted) => (Err(interrupted.into()), Leftover::Job(job)),
-            None => {
-                let ctx = JobContext::new(self.id, terms, Some(self), worker);
-                job_here.enters();
-                let result = contain(|| {
-                    machine::point(Point::Begin(self.id));
-                    job.run(&ctx)
-                });
-                job_here.exits();
-                match conclude(result, ctx.reported()) {
-                    Concluded::Ends(resolution) => (resolution, Leftover::Nothing),
-                    Concluded::GaveUp(interrupted, error) => {
-                        if interrupted == Interrupted::Cancelled {
-                            let was_asked = self.state.is_cancel_requested()
-                                || terms.is_some_and(Terms::is_cancelled);
-                            let life = worker.life();
-                            life.ending.note_if_cut_short(
-                                self.id,
-                                self.name(),
-                                was_asked,
-                                &life.phase,
-                            );
-                        }
-                        (Err(interrupted.into()), Leftover::Error(error))
-                    }
+        if let Some(interrupted) = refuse_start(terms) {
+            return Err(self.end_refused(interrupted, job, frame));
+        }
+        let ctx = JobContext::new(self.id, terms, Some(self), worker);
+        job_here.enters();
+        let returned = contain(|| {
+            machine::point(Point::Begin(self.id));
+            job.run(&ctx)
+        });
+        let is_plain = job_here.completes_unheard() && Terms::have_no_values(terms);
+        match completed(returned, is_plain) {
+            Ok(value) => {
+                worker.record(Outcome::Completed);
+                Ok(value)
+            }
+            Err(returned) => Err(self.end_returned(returned, ctx.reported(), frame)),
+        }
+    }
+
+    /// Records the end of a job that may not start.
+    #[cold]
+    #[inline(never)]
+    fn end_refused(&self, interrupted: Interrupted, job: J, frame: &Frame<'_>) -> Ended<J> {
+        self.record((Err(interrupted.into()), Leftover::Job(job)), frame)
+    }
+
+    /// Records the end of a job that has not completed, or whose end somebody hears of, or that has
+    /// values.
+    #[cold]
+    #[inline(never)]
+    fn end_returned(
+        &self,
+        returned: Returned<J::Output, J::Error>,
+        reported: Option<Interrupted>,
+        frame: &Frame<'_>,
+    ) -> Ended<J> {
+        let job_here = self.on(frame);
+        job_here.exits();
+        let ends = match conclude(returned, reported) {
+            Concluded::Ends(resolution) => (resolution, Leftover::Nothing),
+            Concluded::GaveUp(interrupted, error) => {
+                if interrupted == Interrupted::Cancelled {
+                    let was_asked = self.state.is_cancel_requested()
+                        || self.terms().is_some_and(Terms::is_cancelled);
+                    job_here.note_if_cut_short(was_asked);
                 }
+                (Err(interrupted.into()), Leftover::Error(error))
             }
         };
-        job_here.record_and_tell(frame, &resolution, J::error_text);
-        (resolution, (leftover, Terms::take_values(terms)))
+        self.record(ends, frame)
+    }
+
+    /// Records how a job has ended, and tells of it.
+    fn record(
+        &self,
+        (resolution, leftover): (Resolution<J::Output, J::Error>, Leftover<J>),
+        frame: &Frame<'_>,
+    ) -> Ended<J> {
+        self.on(frame)
+            .record_and_tell(frame, &resolution, J::error_text);
+        let values = Terms::take_values(self.terms());
+        (resolution, (leftover, values))
+    }
+
+    /// Returns the job on the worker that runs it, for those that hear of it.
+    #[inline(always)]
+    fn on<'a>(&'a self, frame: &Frame<'a>) -> JobOnWorker<'a> {
+        frame.worker().job(self.id, self.terms(), Self::kind)
     }
 
     /// Returns whether the drop of a value with this outcome may run the user's code: a panic's
@@ -434,12 +482,12 @@ impl<J: Job> JobCell<J> {
 
     /// Drops what is left of a job whose end is on record. Before that it notes in the job's frame
     /// that only user code is left, so that a report counts the job once.
-    #[inline]
-    fn drop_leftover(frame: &Frame<'_>, outcome: Outcome, (leftover, extensions): Left<J>) {
-        if leftover.is_something() || !extensions.is_empty() {
+    #[cold]
+    fn drop_left(frame: &Frame<'_>, outcome: Outcome, (leftover, values): Left<J>) {
+        if leftover.is_something() || !values.is_empty() {
             frame.is_on_record(outcome);
             drop_contained(leftover);
-            drop(extensions);
+            drop(values);
         }
     }
 
@@ -455,9 +503,11 @@ impl<J: Job> JobCell<J> {
     fn run_claimed(&self, worker: &Worker) -> Option<Resolution<J::Output, J::Error>> {
         self.claim(worker).then(|| {
             worker.run_claimed(self.id, self.name(), |frame| {
-                let (resolution, leftover) = self.run_started(worker, frame);
-                Self::drop_leftover(frame, outcome_of(&resolution), leftover);
-                resolution
+                self.run_started(worker, frame)
+                    .or_else(|(resolution, left)| {
+                        Self::drop_left(frame, outcome_of(&resolution), left);
+                        resolution
+                    })
             })
         })
     }
@@ -469,7 +519,10 @@ impl<J: Job> JobCell<J> {
         let is_claimed = self.claim(worker);
         if is_claimed {
             worker.run_claimed(self.id, self.name(), |frame| {
-                let (resolution, leftover) = self.run_started(worker, frame);
+                let (resolution, leftover) = match self.run_started(worker, frame) {
+                    Ok(value) => (Ok(value), (Leftover::Nothing, Extensions::default())),
+                    Err(ended) => ended,
+                };
                 let outcome = outcome_of(&resolution);
                 frame.is_on_record(outcome);
                 drop_contained(leftover);

@@ -22,13 +22,13 @@ use crate::job::outcome::Interrupted;
 use crate::job::{AsyncJob, Job, JobOptions, Terms};
 use crate::pool::by_life::ByLife;
 use crate::pool::lifecycle::Lifecycle;
-use crate::pool::observer::Observers;
 use crate::submit::error::SubmitError;
 use crate::submit::executor::{Children, Executor, Parent};
 use crate::submit::join;
 use crate::sys::machine::{self, Point};
 use crate::worker::Worker;
 use crate::worker::user_state::{StateError, lend};
+pub(crate) use inheritance::Inherited;
 use inheritance::{OfClosure, inherited};
 
 /// How a job's own handle asks it to stop: what a context reads, and what its children inherit.
@@ -321,7 +321,7 @@ macro_rules! ways_in_for_children {
             Children {
                 executor: self.executor(),
                 parent: self.parent(),
-                observers: self.observers(),
+                life: self.life(),
             }
         }
     };
@@ -686,7 +686,7 @@ impl<'a> JobContext<'a> {
     /// # Ok::<(), Box<dyn std::error::Error>>(())
     /// ```
     pub fn inherited(&self) -> JobOptions {
-        self.parent().inherited()
+        self.parent().inherited().into()
     }
 
     ways_in_for_children!();
@@ -752,8 +752,8 @@ impl<'a> JobContext<'a> {
     }
 
     #[inline(always)]
-    fn observers(&self) -> Option<&Observers> {
-        self.worker.observers()
+    fn life(&self) -> &Lifecycle {
+        self.worker.life()
     }
 
     #[inline(always)]
@@ -774,7 +774,7 @@ impl<'a> JobContext<'a> {
     ///
     /// # Safety
     /// The context stays where it is for the time of the call.
-    pub(crate) unsafe fn inherited_elsewhere(this: *const Self) -> JobOptions {
+    pub(crate) unsafe fn inherited_elsewhere(this: *const Self) -> Inherited {
         // SAFETY: as the caller says. These two are shared between threads and never written;
         // nothing else of the context is touched.
         let (terms, cancellation) = unsafe { ((*this).terms, (*this).cancellation) };
@@ -1185,14 +1185,18 @@ impl AsyncContext {
     /// # Ok::<(), Box<dyn std::error::Error>>(())
     /// ```
     pub fn inherited(&self) -> JobOptions {
+        self.hands_down().into()
+    }
+
+    fn hands_down(&self) -> Inherited {
         let view = self.view();
         inherited(view.terms, view.cancellation, self.extensions.inherited())
     }
 
     ways_in_for_children!();
 
-    fn observers(&self) -> Option<&Observers> {
-        self.pool.0.hooks.observers()
+    fn life(&self) -> &Lifecycle {
+        &self.pool.0
     }
 
     fn parent(&self) -> &Self {

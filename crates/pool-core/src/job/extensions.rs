@@ -14,6 +14,7 @@
 
 use std::any::{Any, TypeId, type_name};
 use std::fmt;
+use std::mem::ManuallyDrop;
 use std::sync::{Arc, OnceLock};
 use std::time::Instant;
 
@@ -156,7 +157,7 @@ impl fmt::Debug for Extensions {
 /// What a submitted job carries for others: its values, until the thread that ends the job takes
 /// them, and its times, if an observer asks. Most jobs have none of it, which is one word.
 #[derive(Debug, Default)]
-pub(crate) struct Carried(Option<Box<All>>);
+pub(crate) struct Carried(ManuallyDrop<Option<Box<All>>>);
 
 #[derive(Debug)]
 struct All {
@@ -177,16 +178,37 @@ impl All {
     }
 }
 
+impl Drop for Carried {
+    /// Inlined: most jobs carry nothing.
+    #[inline(always)]
+    fn drop(&mut self) {
+        if self.0.is_some() {
+            self.drop_all();
+        }
+    }
+}
+
 impl Carried {
+    #[inline(always)]
     pub(crate) fn new(extensions: Extensions, submitted: Option<Instant>) -> Self {
         if extensions.is_empty() && submitted.is_none() {
-            return Self(None);
+            return Self::default();
         }
-        Self(Some(Box::new(All {
+        Self::of(extensions, submitted)
+    }
+
+    #[cold]
+    fn of(extensions: Extensions, submitted: Option<Instant>) -> Self {
+        Self(ManuallyDrop::new(Some(Box::new(All {
             extensions: Mutex::new(extensions),
             submitted,
             started: OnceLock::new(),
-        })))
+        }))))
+    }
+
+    #[cold]
+    fn drop_all(&mut self) {
+        drop(self.0.take());
     }
 
     #[inline(always)]
@@ -197,10 +219,16 @@ impl Carried {
     /// A share of all values, for any thread. Empty once the job is over.
     #[inline(always)]
     pub(crate) fn share(&self) -> Extensions {
-        match &self.0 {
+        match &*self.0 {
             None => Extensions::default(),
             Some(all) => all.share(),
         }
+    }
+
+    /// A share of the values that are inherited.
+    #[cold]
+    pub(crate) fn share_inherited(&self) -> Extensions {
+        self.share().inherited()
     }
 
     /// Takes the values out. For the thread that ends the job, which drops them where user code may
@@ -208,7 +236,7 @@ impl Carried {
     #[must_use = "dropping them runs user code"]
     #[inline(always)]
     pub(crate) fn take(&self) -> Extensions {
-        match &self.0 {
+        match &*self.0 {
             None => Extensions::default(),
             Some(all) => all.take(),
         }

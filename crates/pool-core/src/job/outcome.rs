@@ -318,6 +318,21 @@ pub(crate) fn drop_contained<T>(value: T) {
 /// What a job's handle resolves to.
 pub(crate) type Resolution<T, E> = Result<T, JobError<E>>;
 
+/// What came of a job's run, contained.
+pub(crate) type Returned<T, E> = Result<Result<T, E>, PanicInfo>;
+
+/// Takes the value of a job that has completed, if that is `wanted`.
+///
+/// A function, since a match that takes the value under a condition has the rest to drop, or not,
+/// where the two ways meet again.
+#[inline(always)]
+pub(crate) fn completed<T, E>(returned: Returned<T, E>, wanted: bool) -> Result<T, Returned<T, E>> {
+    match returned {
+        Ok(Ok(value)) if wanted => Ok(value),
+        other => Err(other),
+    }
+}
+
 /// What the job's own return, or its panic, makes of the job.
 pub(crate) enum Concluded<T, E> {
     /// The job ends with this outcome.
@@ -334,7 +349,7 @@ pub(crate) enum Concluded<T, E> {
 /// completed or panicked.
 #[inline]
 pub(crate) fn conclude<T, E>(
-    result: Result<Result<T, E>, PanicInfo>,
+    result: Returned<T, E>,
     reported: Option<Interrupted>,
 ) -> Concluded<T, E> {
     Concluded::Ends(match (result, reported) {

@@ -147,7 +147,7 @@ impl Segments {
     /// Queues a task, or gives it back if all places are taken. If its job is over, it had a place
     /// for a moment; then `freed` is called, to tell those who found the queue full meanwhile.
     #[inline(always)]
-    pub(crate) fn push(&self, mut task: TaskRef<'_>, freed: impl FnOnce()) -> Result<(), Task> {
+    pub(crate) fn push(&self, mut task: TaskRef<'_>, freed: impl Fn()) -> Result<(), Task> {
         let backoff = Backoff::new();
         loop {
             // ORDERING: Acquire pairs with the Release that linked the segment: it is whole.
@@ -156,12 +156,8 @@ impl Segments {
             let segment = unsafe { &*back };
             let may_push = |position| self.is_below_limit(position);
             let release = |position| self.release_unmarked(position);
-            match segment.push(task, may_push, release, &backoff) {
+            match segment.push(task, may_push, release, &freed, &backoff) {
                 Pushed::Yes => return Ok(()),
-                Pushed::AndFreed => {
-                    freed();
-                    return Ok(());
-                }
                 Pushed::PastLimit(task) => return Err(task.into_task()),
                 Pushed::Blocked(refused) => {
                     task = refused;

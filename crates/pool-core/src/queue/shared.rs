@@ -178,7 +178,7 @@ impl SharedQueue {
     /// # Errors
     /// All places are taken: the task.
     #[inline(always)]
-    pub(crate) fn push_telling(&self, task: TaskRef<'_>, freed: impl FnOnce()) -> Result<(), Task> {
+    pub(crate) fn push_telling(&self, task: TaskRef<'_>, freed: impl Fn()) -> Result<(), Task> {
         self.main.push(task, freed)
     }
 

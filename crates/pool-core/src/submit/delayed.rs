@@ -132,7 +132,7 @@ pub(crate) fn after<E: Executor + ?Sized, J: Job>(
         wait: Mutex::default(),
     });
     let forget = Forget(Arc::downgrade(&delayed));
-    let (task, handle) = queue_and_shared_handle(Wrapped { job, forget }, options);
+    let (task, handle) = queue_and_shared_handle(Wrapped { job, forget }, options.resolve());
     {
         let mut wait = delayed.wait.lock_unpoisoned();
         wait.task = Some(task);

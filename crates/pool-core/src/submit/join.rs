@@ -148,7 +148,7 @@ where
             half: Arc::clone(&half),
             joiner: Arc::clone(&origin.joiner),
         };
-        let (task, handle) = queue_and_shared_handle(job, inherited);
+        let (task, handle) = queue_and_shared_handle(job, inherited.into_terms());
         let handle = JobHandle::new(handle.into_raw());
         let stolen_by = Stolen { lent, half, handle };
         // SAFETY: as for the body; there is nothing to drop.

@@ -6,15 +6,16 @@ use crate::cell::closure::{CellEntry, watched_task};
 use crate::job::context::JobContext;
 use crate::job::id::JobId;
 use crate::job::outcome::{
-    Concluded, Interrupted, Outcome, conclude, contain, drop_contained, outcome_of,
+    Concluded, Interrupted, Outcome, Returned, completed, conclude, contain, drop_contained,
+    outcome_of,
 };
-use crate::job::{Job, JobOptions, Terms, kind_of};
+use crate::job::{Job, Terms, kind_of};
 use crate::pool::lifecycle::Lifecycle;
 use crate::submit::error::{Refused, SubmitError};
 use crate::sys::machine::{self, Point};
 use crate::task::slab_box::SlabBox;
 use crate::task::{GivenUp, GivenUpAs, Payload, Remains, Task};
-use crate::worker::Worker;
+use crate::worker::{Frame, Worker};
 
 /// A job without options: only its own bytes.
 struct Plain<J>(J);
@@ -28,8 +29,8 @@ struct WithOptions<J> {
 
 #[cfg(test)]
 pub(crate) fn task<J: Job>(job: J) -> (JobId, Task) {
-    let options = job.options();
-    task_with(job, options)
+    let terms = job.options().resolve();
+    task_with(job, terms)
 }
 
 /// A task for a job with these options, whatever it has of itself.
@@ -39,29 +40,29 @@ pub(crate) fn task<J: Job>(job: J) -> (JobId, Task) {
 ///
 /// Inlined always: then a job that has no options is known not to have any.
 #[inline(always)]
-pub(crate) fn task_with<J: Job>(job: J, options: JobOptions) -> (JobId, Task) {
-    if options.is_none() {
-        // They own nothing, and the drop would be a call for each job.
-        std::mem::forget(options);
-        let id = JobId::next();
-        return (id, Task::new(id, Plain(job)));
-    }
-    task_with_options(job, options)
+pub(crate) fn task_with<J: Job>(job: J, terms: Option<Terms>) -> (JobId, Task) {
+    let id = JobId::next();
+    let task = if terms.is_none() {
+        std::mem::forget(terms); // owns nothing, and its drop would be a call for each job
+        Task::new(id, Plain(job))
+    } else {
+        task_with_terms(id, job, terms)
+    };
+    (id, task)
 }
 
-/// The part of [`task_with`] for a job with options.
+/// The part of [`task_with`] for a job with options. They are passed on as they were made, in their
+/// `Option`: to take them out of it would be a copy.
 #[inline(never)]
-fn task_with_options<J: Job>(job: J, options: JobOptions) -> (JobId, Task) {
-    let id = JobId::next();
-    let task = match options.resolve() {
+fn task_with_terms<J: Job>(id: JobId, job: J, terms: Option<Terms>) -> Task {
+    match terms {
         None => Task::new(id, Plain(job)),
         Some(terms) if terms.may_end() => watched_task(id, job, terms),
         Some(terms) => {
             let terms = SlabBox::new(terms);
             Task::new(id, WithOptions { terms, job })
         }
-    };
-    (id, task)
+    }
 }
 
 /// The refusal of a task that [`task_with`] made, with the job itself.
@@ -96,23 +97,48 @@ fn run<J: Job>(job: J, terms: Option<&Terms>, id: JobId, worker: &Worker) {
     let ctx = JobContext::new(id, terms, None, worker);
     let job_here = worker.job(id, terms, || kind_of::<J>(J::kind));
     job_here.enters();
-    let result = contain(|| {
+    let returned = contain(|| {
         machine::point(Point::Begin(id));
         job.run(&ctx)
     });
+    let is_plain = job_here.completes_unheard() && Terms::have_no_values(terms);
+    match completed(returned, is_plain) {
+        Ok(value) => {
+            worker.record(Outcome::Completed);
+            if std::mem::needs_drop::<J::Output>() {
+                frame.is_on_record(Outcome::Completed);
+                drop_contained(value);
+            }
+        }
+        Err(returned) => end::<J>(returned, ctx.reported(), id, terms, &frame),
+    }
+    drop(frame);
+    worker.over();
+}
+
+/// Ends a job that has not completed, or whose end somebody hears of, or that has values.
+#[cold]
+#[inline(never)]
+fn end<J: Job>(
+    returned: Returned<J::Output, J::Error>,
+    reported: Option<Interrupted>,
+    id: JobId,
+    terms: Option<&Terms>,
+    frame: &Frame<'_>,
+) {
+    let job_here = frame.worker().job(id, terms, || kind_of::<J>(J::kind));
     job_here.exits();
-    let (resolution, leftover) = match conclude(result, ctx.reported()) {
+    let (resolution, leftover) = match conclude(returned, reported) {
         Concluded::Ends(resolution) => (resolution, None),
         Concluded::GaveUp(interrupted, error) => {
             if interrupted == Interrupted::Cancelled {
                 // There is neither a handle nor a token that could have asked.
-                let life = worker.life();
-                life.ending.note_if_cut_short(id, name, false, &life.phase);
+                job_here.note_if_cut_short(false);
             }
             (Err(interrupted.into()), Some(error))
         }
     };
-    job_here.record_and_tell(&frame, &resolution, J::error_text);
+    job_here.record_and_tell(frame, &resolution, J::error_text);
     let extensions = Terms::take_values(terms);
     if std::mem::needs_drop::<Result<J::Output, J::Error>>() || !extensions.is_empty() {
         frame.is_on_record(outcome_of(&resolution));
@@ -123,8 +149,6 @@ fn run<J: Job>(job: J, terms: Option<&Terms>, id: JobId, worker: &Worker) {
     }
     drop_contained(leftover);
     drop(extensions);
-    drop(frame);
-    worker.over();
 }
 
 impl<J: Job> Payload for Plain<J> {

@@ -19,7 +19,12 @@ pub(crate) struct Frame<'w> {
     pub(super) noted_at: NotedAt,
 }
 
-impl Frame<'_> {
+impl<'w> Frame<'w> {
+    /// Returns the worker that the job is on.
+    pub(crate) fn worker(&self) -> &'w Worker {
+        self.worker
+    }
+
     /// Notes that the job's end is on record with this outcome; what is left to run is user code
     /// that it leaves behind. A report that finds the frame counts the job once: as one that still
     /// runs.

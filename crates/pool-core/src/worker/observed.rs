@@ -94,6 +94,15 @@ impl Worker {
 }
 
 impl JobOnWorker<'_> {
+    /// Notes that the job has given up as cancelled. `was_asked`: somebody else than the pool's end
+    /// may have asked for that.
+    pub(crate) fn note_if_cut_short(self, was_asked: bool) {
+        let life = self.worker.life();
+        let name = self.terms.and_then(|terms| terms.name.as_deref());
+        life.ending
+            .note_if_cut_short(self.id, name, was_asked, &life.phase);
+    }
+
     /// Tells the observers that the job is about to run; [`exits`](Self::exits) follows, also if it
     /// panics.
     #[inline(always)]
@@ -109,6 +118,12 @@ impl JobOnWorker<'_> {
         if self.worker.0.is_observed {
             self.worker.tell_exit(self.id, self.terms, self.kind);
         }
+    }
+
+    /// Returns whether nobody hears of the job's end if it completes.
+    #[inline(always)]
+    pub(crate) fn completes_unheard(self) -> bool {
+        !self.worker.0.is_observed
     }
 
     /// Records how the job ended, and tells those that hear of it, before the outcome is published.

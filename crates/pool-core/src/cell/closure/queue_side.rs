@@ -15,7 +15,7 @@ use super::{CellEntry, CellRef, Content, JobCell};
 use crate::cell::ticket::QueuedJob;
 use crate::cell::unstarted::Tells;
 use crate::job::id::JobId;
-use crate::job::outcome::{Outcome, drop_contained, outcome_of};
+use crate::job::outcome::{Outcome, drop_contained};
 use crate::job::{Job, Terms, kind_of};
 use crate::pool::lifecycle::Lifecycle;
 use crate::task::{Accepted, Changed, GivenUp, GivenUpAs, Payload, Remains};
@@ -38,14 +38,10 @@ impl<J: Job> Payload for CellEntry<J> {
             return;
         }
         let frame = worker.begin(id, cell.name());
-        let (resolution, leftover) = cell.run_started(worker, &frame);
-        let outcome = outcome_of(&resolution);
-        JobCell::<J>::drop_leftover(&frame, outcome, leftover);
-        self.end(resolution, || {
-            if JobCell::<J>::may_run_code(outcome) {
-                frame.is_on_record(outcome);
-            }
-        });
+        match cell.run_started(worker, &frame) {
+            Ok(value) => self.end(&frame, Ok(value)),
+            Err(ended) => self.end_with_left(&frame, ended),
+        }
         drop(frame);
         worker.over();
     }

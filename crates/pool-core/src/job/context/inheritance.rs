@@ -1,10 +1,62 @@
 //! What a job hands down to its children: its deadline, its token, and values (`R406`).
 
+use std::time::Instant;
+
 use super::{AsyncContext, Cancellation};
 use crate::job::cancel_token::CancelToken;
-use crate::job::extensions::Extensions;
-use crate::job::{JobOptions, Terms};
+use crate::job::extensions::{Carried, Extensions};
+use crate::job::watch_list::Watch;
+use crate::job::{Extras, JobOptions, Terms};
 use crate::submit::executor::Parent;
+
+/// What a job hands down to its children: its deadline, its token, and the values that are
+/// inherited, but not its name (`R406`).
+///
+/// Apart from [`JobOptions`], since most children have nothing but these: what becomes of them is
+/// made at once.
+pub(crate) struct Inherited {
+    deadline: Option<Instant>,
+    token: Option<CancelToken>,
+    values: Extensions,
+}
+
+impl Inherited {
+    /// Returns what they become in a child that has no options of its own. As
+    /// [`JobOptions::resolve`].
+    #[inline(always)]
+    pub(crate) fn into_terms(self) -> Option<Terms> {
+        let Self {
+            deadline,
+            token,
+            values,
+        } = self;
+        if deadline.is_none() && token.is_none() && values.is_empty() {
+            std::mem::forget((token, values)); // see `JobOptions::resolve`
+            return None;
+        }
+        Some(Terms {
+            name: None,
+            deadline,
+            token,
+            is_ahead: false,
+            carried: Carried::new(values, None),
+            watch: Watch::default(),
+            alarm: Watch::default(),
+        })
+    }
+}
+
+impl From<Inherited> for JobOptions {
+    fn from(inherited: Inherited) -> Self {
+        let values = inherited.values;
+        Self {
+            deadline: inherited.deadline,
+            token: inherited.token,
+            extras: (!values.is_empty()).then(|| Extras::of(values)),
+            ..Self::default()
+        }
+    }
+}
 
 /// A token that is cancelled with a job that has these options, and that this can cancel. `None`
 /// for a job that only its pool can cancel.
@@ -23,10 +75,12 @@ pub(super) fn inherited<C: Cancellation + ?Sized>(
     terms: Option<&Terms>,
     cancellation: Option<&C>,
     values: Extensions,
-) -> JobOptions {
-    let token = token_of(terms, cancellation);
-    let deadline = terms.and_then(|terms| terms.deadline);
-    JobOptions::inherited(deadline, token, values)
+) -> Inherited {
+    Inherited {
+        deadline: terms.and_then(|terms| terms.deadline),
+        token: token_of(terms, cancellation),
+        values,
+    }
 }
 
 /// What the context of a closure hands down.
@@ -38,14 +92,14 @@ pub(super) struct OfClosure<'a> {
 
 impl Parent for OfClosure<'_> {
     #[inline(always)]
-    fn inherited(self) -> JobOptions {
-        let values = Terms::values(self.terms);
-        inherited(self.terms, self.cancellation, values.inherited())
+    fn inherited(self) -> Inherited {
+        let values = Terms::inherited_values(self.terms);
+        inherited(self.terms, self.cancellation, values)
     }
 }
 
 impl Parent for &AsyncContext {
-    fn inherited(self) -> JobOptions {
-        self.inherited()
+    fn inherited(self) -> Inherited {
+        self.hands_down()
     }
 }

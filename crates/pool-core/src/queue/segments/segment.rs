@@ -84,8 +84,6 @@ pub(super) struct Slot {
 /// What came of a push.
 pub(super) enum Pushed<'a> {
     Yes,
-    /// Its job is over: its place is free again.
-    AndFreed,
     /// The queue is full.
     PastLimit(TaskRef<'a>),
     /// This segment is full, or closed.
@@ -298,13 +296,14 @@ impl Segment {
     }
 
     /// Pushes a task, if `may_push` its position. If its job is over, calls `release` between claim
-    /// and mark, which returns whether it has freed the place.
+    /// and mark, which returns whether it has freed the place, and `freed` after that if it has.
     #[inline(always)]
     pub(super) fn push<'a>(
         &self,
         task: TaskRef<'a>,
         may_push: impl Fn(usize) -> bool,
         release: impl FnOnce(usize) -> bool,
+        freed: impl FnOnce(),
         backoff: &Backoff,
     ) -> Pushed<'a> {
         let mut looks = 0;
@@ -332,9 +331,10 @@ impl Segment {
                         if let Some(job) = task.queued_job()
                             && job.enter_at(tail)
                         {
-                            return self.write_over(slot, tail, task, release);
+                            self.write_over(slot, tail, task, release, freed);
+                        } else {
+                            self.write(slot, tail, task);
                         }
-                        self.write(slot, tail, task);
                         return Pushed::Yes;
                     }
                     Err(now) => tail = now,
@@ -358,19 +358,18 @@ impl Segment {
 
     /// Writes a task whose job is over.
     #[cold]
-    fn write_over<'a>(
+    fn write_over(
         &self,
         slot: &Slot,
         position: usize,
         task: TaskRef<'_>,
         release: impl FnOnce(usize) -> bool,
-    ) -> Pushed<'a> {
+        freed: impl FnOnce(),
+    ) {
         let is_freed = release(position);
         self.write(slot, position, task);
         if is_freed {
-            Pushed::AndFreed
-        } else {
-            Pushed::Yes
+            freed();
         }
     }
 

@@ -7,7 +7,7 @@ use std::time::{Duration, Instant};
 use super::Executor;
 use crate::submit::error::{Refused, SubmitError};
 use crate::submit::refusals::{RoomWait, told, waited};
-use crate::submit::room::admit_in_line;
+use crate::submit::room::{Room, admit_in_line};
 use crate::sys::machine::{self, Point};
 use crate::task::{Task, TaskRef};
 use crate::worker::Worker;
@@ -38,7 +38,18 @@ pub(super) fn admit<E: Executor + ?Sized>(
     task: TaskRef<'_>,
     limit: Option<Instant>,
 ) -> Result<(), Refused<Task>> {
-    if executor.room().is_pressed() {
+    admit_at(executor, executor.room(), task, limit)
+}
+
+/// [`admit`] where the executor's room is at hand.
+#[inline(always)]
+pub(super) fn admit_at<E: Executor + ?Sized>(
+    executor: &E,
+    room: &Room,
+    task: TaskRef<'_>,
+    limit: Option<Instant>,
+) -> Result<(), Refused<Task>> {
+    if room.is_pressed() {
         // First, since it does not use up a pass.
         if let Some(worker) = worker_of_full(executor) {
             return admit_in_place(executor, &worker, task, limit);

@@ -12,14 +12,16 @@ use std::mem::MaybeUninit;
 use std::sync::Arc;
 
 use super::Executor;
-use super::admit::admit;
+use super::admit::admit_at;
 use crate::cell::closure::{CellHandle, queue_and_handle_with};
 use crate::cell::future::AsyncCell;
 use crate::cell::future::queue_side::AsyncEntry;
 use crate::cell::future::source::{InfallibleSource, JobSource, Large, Source};
+use crate::job::context::Inherited;
 use crate::job::handle::JobHandle;
 use crate::job::id::JobId;
-use crate::job::{AsyncJob, Job, JobOptions};
+use crate::job::{AsyncJob, Job, JobOptions, Terms};
+use crate::pool::lifecycle::Lifecycle;
 use crate::pool::observer::Observers;
 use crate::submit::error::{Refused, SubmitError};
 use crate::submit::room::Admission;
@@ -100,8 +102,11 @@ pub(super) struct Detached<J>(JobId, PhantomData<fn() -> J>);
 ///
 /// Asked on both sides of a branch. A closure that is called twice is not inlined, and these are.
 pub(in crate::submit) trait Options<J> {
-    /// Makes the options.
+    /// Makes the options, for observers to see.
     fn of(self, job: &J) -> JobOptions;
+
+    /// Makes what becomes of the options, where nobody sees them.
+    fn terms(self, job: &J) -> Option<Terms>;
 }
 
 impl<J, F: FnOnce(&J) -> JobOptions> Options<J> for F {
@@ -109,7 +114,35 @@ impl<J, F: FnOnce(&J) -> JobOptions> Options<J> for F {
     fn of(self, job: &J) -> JobOptions {
         self(job)
     }
+
+    #[inline(always)]
+    fn terms(self, job: &J) -> Option<Terms> {
+        self(job).resolve()
+    }
 }
+
+/// The options of a bare future.
+struct NoOptions;
+
+impl<J> Options<J> for NoOptions {
+    #[inline(always)]
+    fn of(self, _: &J) -> JobOptions {
+        JobOptions::default()
+    }
+
+    #[inline(always)]
+    fn terms(self, _: &J) -> Option<Terms> {
+        None
+    }
+}
+
+/// Makes the task of a job, and what its submitter keeps.
+pub(in crate::submit) trait Make<J, K>:
+    FnOnce(J, Option<Terms>) -> (Task, K)
+{
+}
+
+impl<J, K, F: FnOnce(J, Option<Terms>) -> (Task, K)> Make<J, K> for F {}
 
 /// A job on its way in, before its task is made.
 ///
@@ -128,7 +161,7 @@ pub(in crate::submit) struct Submission<'a, J, O, M> {
 impl<J, O, M, K> Submission<'_, J, O, M>
 where
     O: Options<J>,
-    M: FnOnce(J, JobOptions) -> (Task, K),
+    M: FnOnce(J, Option<Terms>) -> (Task, K),
 {
     /// Makes the task, whose options the observers see first, if there are any.
     #[inline(always)]
@@ -151,8 +184,8 @@ where
     #[inline(always)]
     fn made_then<R>(self, then: impl FnOnce((Task, K)) -> R) -> R {
         let Some(observers) = self.observers else {
-            let options = self.options.of(&self.job);
-            return then((self.make)(self.job, options));
+            let terms = self.options.terms(&self.job);
+            return then((self.make)(self.job, terms));
         };
         self.observed_then(observers, then)
     }
@@ -165,7 +198,7 @@ where
             options.note_detached();
         }
         observers.submitted(&mut options);
-        then((self.make)(self.job, options))
+        then((self.make)(self.job, options.resolve()))
     }
 }
 
@@ -180,7 +213,7 @@ fn observers_of<E: Executor + ?Sized>(executor: &E) -> Option<&Observers> {
 pub(in crate::submit) fn closure<E: Executor + ?Sized, J: Job>(
     executor: &E,
     job: J,
-) -> Submission<'_, J, impl Options<J>, impl FnOnce(J, JobOptions) -> (Task, CellHandle<J>)> {
+) -> Submission<'_, J, impl Options<J>, impl Make<J, CellHandle<J>>> {
     Submission {
         observers: observers_of(executor),
         job,
@@ -195,7 +228,7 @@ pub(in crate::submit) fn closure<E: Executor + ?Sized, J: Job>(
 pub(super) fn detached<E: Executor + ?Sized, J: Job>(
     executor: &E,
     job: J,
-) -> Submission<'_, J, impl Options<J>, impl FnOnce(J, JobOptions) -> (Task, Detached<J>)> {
+) -> Submission<'_, J, impl Options<J>, impl Make<J, Detached<J>>> {
     Submission {
         observers: observers_of(executor),
         job,
@@ -207,8 +240,8 @@ pub(super) fn detached<E: Executor + ?Sized, J: Job>(
 
 /// Makes the task of a job without a handle, with these options in place of its own.
 #[inline(always)]
-fn detached_with<J: Job>(job: J, options: JobOptions) -> (Task, Detached<J>) {
-    let (id, task) = fire_and_forget::task_with(job, options);
+fn detached_with<J: Job>(job: J, terms: Option<Terms>) -> (Task, Detached<J>) {
+    let (id, task) = fire_and_forget::task_with(job, terms);
     (task, Detached(id, PhantomData))
 }
 
@@ -250,12 +283,12 @@ pub(super) fn future<E: Executor + ?Sized, J: AsyncJob>(
 #[inline]
 fn future_with<J: AsyncJob>(
     job: J,
-    options: JobOptions,
+    terms: Option<Terms>,
 ) -> (
     Task,
     FutureSide<impl Source<Job = J, Output = J::Output, Error = J::Error>>,
 ) {
-    FutureSide::of(JobSource { job, run: J::run }, options)
+    FutureSide::of(JobSource { job, run: J::run }, terms)
 }
 
 /// Makes the task and the cell of a bare future, which has no options.
@@ -265,7 +298,7 @@ where
     E: Executor + ?Sized,
     F: Future<Output: Send> + Send + 'static,
 {
-    made_of_future(observers_of(executor), future, JobOptions::default)
+    made_of_future(observers_of(executor), future, NoOptions)
 }
 
 /// [`bare_future`] with options: for a child, those that it inherits.
@@ -273,7 +306,7 @@ where
 fn made_of_future<F>(
     observers: Option<&Observers>,
     future: F,
-    options: impl FnOnce() -> JobOptions,
+    options: impl Options<F> + Options<Box<F>>,
 ) -> (Task, FutureSide<InfallibleSource<F>>)
 where
     F: Future<Output: Send> + Send + 'static,
@@ -282,10 +315,10 @@ where
     // also for those of the other branch: so it goes into its box at once, and the rest is another
     // function's.
     if Large::<InfallibleSource<F>>::is_due() {
-        let make = |job, options| FutureSide::boxed(InfallibleSource::boxed(job), options);
+        let make = |job, terms| FutureSide::boxed(InfallibleSource::boxed(job), terms);
         made_of_source(observers, Box::new(future), options, make)
     } else {
-        let make = |job, options| FutureSide::in_place(InfallibleSource(job), options);
+        let make = |job, terms| FutureSide::in_place(InfallibleSource(job), terms);
         made_of_source(observers, future, options, make)
     }
 }
@@ -295,13 +328,13 @@ where
 fn made_of_source<J, K>(
     observers: Option<&Observers>,
     job: J,
-    options: impl FnOnce() -> JobOptions,
-    make: impl FnOnce(J, JobOptions) -> (Task, K),
+    options: impl Options<J>,
+    make: impl Make<J, K>,
 ) -> (Task, K) {
     let submission = Submission {
         observers,
         job,
-        options: |_: &_| options(),
+        options,
         make,
         is_detached: false,
     };
@@ -319,34 +352,34 @@ pub(super) enum FutureSide<S: Source> {
 impl<S: Source> FutureSide<S> {
     /// Chooses by size, which is known when this is compiled.
     #[inline]
-    fn of(source: S, options: JobOptions) -> (Task, Self) {
+    fn of(source: S, terms: Option<Terms>) -> (Task, Self) {
         if Large::<S>::is_due() {
-            Self::boxed(Box::new(source), options)
+            Self::boxed(Box::new(source), terms)
         } else {
-            Self::in_place(source, options)
+            Self::in_place(source, terms)
         }
     }
 
     /// A cell that holds the source itself.
     #[inline]
-    fn in_place(source: S, options: JobOptions) -> (Task, Self) {
-        let (task, cell) = cell_of(source, options);
+    fn in_place(source: S, terms: Option<Terms>) -> (Task, Self) {
+        let (task, cell) = cell_of(source, terms);
         (task, Self::InPlace(cell))
     }
 
     /// Apart from [`in_place`](Self::in_place), so that a stack that has the copies of the one has
     /// not those of the other.
-    fn boxed(source: Box<S>, options: JobOptions) -> (Task, Self) {
-        let (task, cell) = cell_of(Large(source), options);
+    fn boxed(source: Box<S>, terms: Option<Terms>) -> (Task, Self) {
+        let (task, cell) = cell_of(Large(source), terms);
         (task, Self::Boxed(cell))
     }
 }
 
 /// A cell and its task, which has one count of it.
 #[inline]
-fn cell_of<S: Source>(source: S, options: JobOptions) -> (Task, Arc<AsyncCell<S>>) {
+fn cell_of<S: Source>(source: S, terms: Option<Terms>) -> (Task, Arc<AsyncCell<S>>) {
     let id = JobId::next();
-    let cell = AsyncCell::new(id, source, options.resolve().map(Box::new));
+    let cell = AsyncCell::new(id, source, terms.map(Box::new));
     let task = Task::new(id, AsyncEntry(Arc::clone(&cell) as _));
     (task, cell)
 }
@@ -380,7 +413,7 @@ impl<S: Source> Kept for FutureSide<S> {
 /// would have each child read it anew.
 pub(crate) trait Parent: Copy {
     /// Returns the job's deadline, its token, and the values that are inherited.
-    fn inherited(self) -> JobOptions;
+    fn inherited(self) -> Inherited;
 }
 
 /// The children of a job: each way in with what they inherit (`R406`). Made by a context for one
@@ -391,8 +424,8 @@ pub(crate) struct Children<'a, P> {
     /// The parent's pool. On a worker of it no child waits for a place.
     pub(crate) executor: &'a dyn Executor,
     pub(crate) parent: P,
-    /// The observers of the parent's pool.
-    pub(crate) observers: Option<&'a Observers>,
+    /// The life of that pool.
+    pub(crate) life: &'a Lifecycle,
 }
 
 /// The options of a child: its own, within what it inherits.
@@ -401,11 +434,21 @@ struct OfChild<P, O> {
     own: O,
 }
 
-impl<J, P: Parent, O: FnOnce(&J) -> JobOptions> Options<J> for OfChild<P, O> {
+impl<J, P: Parent, O: Options<J>> Options<J> for OfChild<P, O> {
     #[inline(always)]
     fn of(self, job: &J) -> JobOptions {
-        let own = (self.own)(job);
-        own.around(self.parent.inherited())
+        let own = self.own.of(job);
+        own.around(self.parent.inherited().into())
+    }
+
+    #[inline(always)]
+    fn terms(self, job: &J) -> Option<Terms> {
+        let own = self.own.of(job);
+        if own.is_none() {
+            std::mem::forget(own); // see `JobOptions::resolve`
+            return self.parent.inherited().into_terms();
+        }
+        own.around(self.parent.inherited().into()).resolve()
     }
 }
 
@@ -414,7 +457,7 @@ impl<'a, P: Parent> Children<'a, P> {
     #[inline(always)]
     fn child<J, O, M>(self, job: J, own: O, make: M) -> Submission<'a, J, OfChild<P, O>, M> {
         Submission {
-            observers: self.observers,
+            observers: self.life.hooks.observers(),
             job,
             options: OfChild {
                 parent: self.parent,
@@ -431,17 +474,17 @@ impl<'a, P: Parent> Children<'a, P> {
         self,
         job: J,
     ) -> Result<JobHandle<J::Output, J::Error>, SubmitError<J>> {
-        let executor = self.executor;
+        let (executor, room) = (self.executor, self.life.room());
         let child = self.child(job, J::options, queue_and_handle_with);
-        child.enter(|task| admit(executor, task, None))
+        child.enter(|task| admit_at(executor, room, task, None))
     }
 
     /// A child without a handle.
     #[inline(always)]
     pub(crate) fn execute<J: Job>(self, job: J) -> Result<JobId, SubmitError<J>> {
-        let executor = self.executor;
+        let (executor, room) = (self.executor, self.life.room());
         let child = self.child(job, J::options, detached_with);
-        child.enter(|task| admit(executor, task, None))
+        child.enter(|task| admit_at(executor, room, task, None))
     }
 
     /// A child with a handle. Refused only as closed, or at a deadline on a thread that is no
@@ -450,9 +493,9 @@ impl<'a, P: Parent> Children<'a, P> {
         self,
         job: J,
     ) -> Result<JobHandle<J::Output, J::Error>, SubmitError<J>> {
-        let executor = self.executor;
+        let (executor, room) = (self.executor, self.life.room());
         let child = self.child(job, J::options, future_with);
-        child.enter(|task| admit(executor, task, None))
+        child.enter(|task| admit_at(executor, room, task, None))
     }
 
     /// A child that is a bare future, whose only options are those that it inherits.
@@ -463,7 +506,14 @@ impl<'a, P: Parent> Children<'a, P> {
     where
         F: Future<Output: Send> + Send + 'static,
     {
-        let parts = made_of_future(self.observers, future, || self.parent.inherited());
-        enter(parts, |task| admit(self.executor, task, None))
+        let Self {
+            executor,
+            parent,
+            life,
+        } = self;
+        let own = NoOptions;
+        let options = OfChild { parent, own };
+        let parts = made_of_future(life.hooks.observers(), future, options);
+        enter(parts, |task| admit_at(executor, life.room(), task, None))
     }
 }

@@ -119,7 +119,7 @@ fn a_shared_handle_is_used_while_its_job_is_accepted() {
         model(move || {
             let life = life();
             let job = |_: &JobContext<'_>| Ok::<_, Infallible>(());
-            let (task, handle) = queue_and_shared_handle(job, JobOptions::new());
+            let (task, handle) = queue_and_shared_handle(job, None);
             let raw = handle.into_raw();
             let pool = {
                 let life = StdArc::clone(&life);
