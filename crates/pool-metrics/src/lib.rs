@@ -42,8 +42,8 @@
 //!
 //! An observed time of a job has also `job.outcome`, `pool.backend`, and `job.kind` if
 //! [asked for](PoolMetrics::with_kinds). No attribute is an id or a name of a job. What a shutdown
-//! takes out of the queue is accepted and never finished. The counts are those of the pool, over
-//! all swaps.
+//! takes out of the queue is accepted and never finished, and has an observed wait as abandoned.
+//! The counts are those of the pool, over all swaps.
 //!
 //! Have the exporter use [`BUCKETS`] for the histograms. Prometheus gets the dots as `_`, then the
 //! unit and `_total`, with `PrometheusBuilder::with_recommended_naming(true)`:
@@ -61,8 +61,8 @@
 //! submitted without blocking. If the queue is full there is no probe, and `oldest_age` is how long
 //! ago a report found jobs queued of which one still waits.
 //!
-//! A probe is a job of the pool. It is among the accepted and the completed ones, other observers
-//! see it, and a shutdown may hand it back.
+//! A probe is a job of the pool. It is among the accepted and the completed ones, observers other
+//! than that of this crate see it, and a shutdown may hand it back.
 //!
 //! # Refusals and waits for room
 //! A job counts as refused when it comes back to its submitter, once, and not at each try of one

@@ -22,7 +22,7 @@
 //! | field | what |
 //! |---|---|
 //! | `pool` | the name given to [`PoolTracing::new`] |
-//! | `id`, `kind`, `name` | those of the job; without a name the field is empty |
+//! | `id`, `kind`, `name` | those of the job; one without a name has no field `name` |
 //! | `backend` | the backend that ran it |
 //! | `worker` | the index of the worker that ran it last, or polled it |
 //! | `wait_us` | microseconds from the submission to the start |
@@ -32,11 +32,14 @@
 //! submitter: it follows from that span instead, and is a root of its own.
 //!
 //! The span is entered before each run of the job, or poll of its future, and left after it, so
-//! nothing of it stays on the worker. It closes when the job ends. A job that never runs has a span
-//! with the id alone missing: the id is known once the job runs.
+//! nothing of it stays on the worker. It closes when the job ends. All fields but `pool` and `name`
+//! are known once the job runs. One that never runs, or that comes back to its submitter, has a
+//! span without them. A closure's kind is a long path: name the job, or give it a type.
 //!
-//! Below `debug` there are no spans, and a job carries nothing: its submission is a look at whether
-//! they are enabled.
+//! Where the level `debug` is not enabled for the target `pool` there are no spans, and a job
+//! carries nothing: its submission is a look at whether they are. With the `EnvFilter` of
+//! tracing-subscriber (its feature `env-filter`), `RUST_LOG=info,pool=debug` enables them and your
+//! own events.
 //!
 //! # Events
 //! | event | level | when |
@@ -49,7 +52,8 @@
 //! | `pool.saturated` | warn | a job came back to its submitter, since the queue was full |
 //!
 //! Each event of a job has the fields `pool`, `backend`, `id`, `kind`, `name` and `message`, and
-//! the job's span as its parent, if there is one.
+//! the job's span as its parent, if there is one. Those of a stuck job have `worker` and
+//! `running_for` too.
 //!
 //! There is at most one `pool.saturated` a second, from the first job that comes back on. Its field
 //! `refused` says how many did since the event before; those that follow the last event are told of
@@ -66,7 +70,7 @@ use pool_core::{JobEnd, JobInfo, JobOptions, Observer, Outcome, Refusal, StuckJo
 use tracing::field::{Empty, display};
 use tracing::{Level, Span, debug_span, event};
 
-/// The target of all spans and events, for filters: `RUST_LOG=pool=debug`.
+/// The target of all spans and events, for filters such as `RUST_LOG=info,pool=debug`.
 pub const TARGET: &str = "pool";
 
 /// Milliseconds between two events that say that a queue is full. A pool that is overrun refuses
@@ -169,13 +173,17 @@ impl PoolTracing {
     pub fn stuck(&self) -> impl Fn(&StuckJob<'_>) + Send + Sync + 'static {
         let pool = self.pool.clone();
         move |job| {
+            let span = job.extension::<JobSpan>();
+            let span = span.and_then(|carried| carried.span.id());
             macro_rules! tell {
                 ($name:literal) => {
                     event!(
                         name: $name,
                         target: TARGET,
+                        parent: span,
                         Level::WARN,
                         pool = &*pool,
+                        backend = job.backend,
                         id = %job.id,
                         kind = job.kind,
                         name = job.name,

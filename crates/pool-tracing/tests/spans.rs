@@ -300,18 +300,21 @@ fn a_stuck_job_is_an_event_and_so_is_its_end() {
     let tracing = PoolTracing::new("traced");
     let pool = Pool::builder().backend(Backend::Channel).workers(1);
     let pool = pool.stuck_after(std::time::Duration::from_millis(1), tracing.stuck());
-    let pool = pool.build().expect("it starts");
-    let names = |recorder: &Recorder| {
+    let pool = pool.observe(tracing).build().expect("it starts");
+    let told = |recorder: &Recorder| {
         let is_named = |told: &&Told| told.fields.get("name").is_some_and(|it| it == "stuck job");
         recorder.with(|all| {
-            let told = all.events.iter().filter(is_named);
-            told.map(|told| told.name).collect::<Vec<_>>()
+            all.events
+                .iter()
+                .filter(is_named)
+                .cloned()
+                .collect::<Vec<_>>()
         })
     };
     let limit = std::time::Instant::now() + std::time::Duration::from_secs(60);
     let seen = recorder.clone();
     let waits = move |_: &JobContext<'_>| {
-        while names(&seen).is_empty() {
+        while told(&seen).is_empty() {
             assert!(std::time::Instant::now() < limit, "nobody told");
             std::thread::yield_now();
         }
@@ -322,7 +325,14 @@ fn a_stuck_job_is_an_event_and_so_is_its_end() {
         .join()
         .expect("it completes");
     pool.wait_idle();
-    assert_eq!(names(&recorder), ["job.stuck", "job.unstuck"]);
+    let told = told(&recorder);
+    let names: Vec<_> = told.iter().map(|told| told.name).collect();
+    assert_eq!(names, ["job.stuck", "job.unstuck"]);
+    let (span, _) = one(&recorder, "stuck job");
+    for told in told {
+        assert_eq!(told.parent, Some(span), "{}", told.name);
+        assert_eq!(told.fields["backend"], "channel");
+    }
 }
 
 /// The first at once, and no more than one a second.

@@ -80,8 +80,8 @@ pub use pool_core::{
     JobExt, JobFailure, JobHandle, JobId, JobInfo, JobOptions, JobSet, MAX_WORKERS, MIN_STACK, Map,
     MapUnordered, Observer, Outcome, Panic, PanicInfo, PoolPhase, Pools, Refusal, Refused, Room,
     RunningJob, Scope, ScopeError, Shutdown, ShutdownPolicy, ShutdownReport, Snapshot, StateError,
-    Stats, SubmitAllError, SubmitError, Task, UnstartedJob, Wants, WithinPool, WorkerSnapshot,
-    async_job_fn, infallible_fn, infallible_future, job_fn,
+    Stats, StuckJob, SubmitAllError, SubmitError, Task, UnstartedJob, Wants, WithinPool,
+    WorkerSnapshot, async_job_fn, infallible_fn, infallible_future, job_fn,
 };
 
 #[cfg(feature = "async")]

@@ -308,7 +308,10 @@ impl fmt::Display for Snapshot {
         if let Some(capacity) = self.capacity {
             write!(f, " of {capacity}")?;
         }
-        write!(f, ", {} futures suspended", self.suspended.len())?;
+        match self.suspended.len() {
+            1 => write!(f, ", 1 future suspended")?,
+            several => write!(f, ", {several} futures suspended")?,
+        }
         if let Some(stuck @ 1..) = self.stuck {
             write!(f, ", {stuck} stuck")?;
         }

@@ -16,6 +16,7 @@
 //! Only pools that watch so pay for it: two times a lock and a change of the clock's list for each
 //! job.
 
+use std::any::Any;
 use std::collections::HashMap;
 use std::fmt;
 use std::sync::atomic::{AtomicUsize, Ordering};
@@ -23,6 +24,8 @@ use std::sync::{Arc, Mutex, Weak};
 use std::task::{Wake, Waker};
 use std::time::{Duration, Instant};
 
+use crate::job::Terms;
+use crate::job::extensions::Extensions;
 use crate::job::id::JobId;
 use crate::job::outcome::drop_contained;
 use crate::job::watch_list::Watch;
@@ -48,10 +51,47 @@ pub struct StuckJob<'a> {
     /// The worker that ran it first. `None`: a future that was polled by a thread which is no
     /// worker.
     pub worker: Option<usize>,
+    /// The name of the backend, as [`Capability::name`](crate::Capability::name).
+    pub backend: &'static str,
     /// How long ago it started. The time that a future is suspended counts.
     pub running_for: Duration,
     /// Whether it has ended now, after all.
     pub has_ended: bool,
+    extensions: &'a Extensions,
+}
+
+impl StuckJob<'_> {
+    /// Returns the value of this type that the job carries, if it was given one; see
+    /// [`JobOptions::with_extension`](crate::JobOptions::with_extension).
+    ///
+    /// # Examples
+    /// ```
+    /// # use pool_core::backend::SpawnPool;
+    /// # let spawner = |run: Box<dyn FnOnce() + Send>| drop(std::thread::spawn(run));
+    /// use pool_core::{JobOptions, ExecutorExt, JobExt, StuckJob, infallible_fn};
+    /// use std::time::Duration;
+    ///
+    /// struct Tenant(&'static str);
+    ///
+    /// let (send, slow) = std::sync::mpsc::channel();
+    /// let tell = move |job: &StuckJob<'_>| {
+    ///     let tenant = job.extension::<Tenant>().map(|tenant| tenant.0);
+    ///     drop(send.send(tenant));
+    /// };
+    /// let pool = SpawnPool::builder().workers(1).stuck_after(Duration::from_millis(1), tell);
+    /// let pool = pool.adopt(spawner).build()?;
+    /// let (release, held) = std::sync::mpsc::channel::<()>();
+    /// let job = infallible_fn(move || held.recv().is_err());
+    /// let job = job.with_options(JobOptions::new().with_extension(Tenant("acme")));
+    /// let job = pool.submit(job)?;
+    /// assert_eq!(slow.recv()?, Some("acme"));
+    /// drop(release);
+    /// assert!(job.join()?);
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
+    pub fn extension<T: Any + Send + Sync>(&self) -> Option<&T> {
+        self.extensions.get()
+    }
 }
 
 impl fmt::Display for StuckJob<'_> {
@@ -116,6 +156,9 @@ struct Run {
     name: Option<Box<str>>,
     kind: &'static str,
     worker: Option<usize>,
+    backend: &'static str,
+    /// A share, which goes with the job's end; see `job/extensions.rs`.
+    extensions: Extensions,
     since: Instant,
     is_told: bool,
     /// Where the clock has its alarm.
@@ -133,6 +176,8 @@ impl StuckWatch {
             name: job.name().map(Box::from),
             kind: job.kind,
             worker: job.worker,
+            backend: job.life.capability().name,
+            extensions: Terms::values(job.terms),
             since: machine::now(),
             is_told: false,
             alarm: Watch::default(),
@@ -187,6 +232,7 @@ impl StuckWatch {
             }
             Run {
                 name: run.name.clone(),
+                extensions: run.extensions.clone(),
                 alarm: Watch::default(),
                 ..*run
             }
@@ -200,6 +246,8 @@ impl StuckWatch {
             name: run.name.as_deref(),
             kind: run.kind,
             worker: run.worker,
+            backend: run.backend,
+            extensions: &run.extensions,
             running_for: machine::now().saturating_duration_since(run.since),
             has_ended,
         };

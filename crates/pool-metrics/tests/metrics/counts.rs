@@ -48,9 +48,9 @@ fn jobs_that_come_back_are_exported_by_reason_and_probes_are_not_among_them() {
     }
 }
 
-/// There is room, and a job that waits: so a probe is sent, and refused.
+/// There is room, and a job that waits; but the probe would be refused, and the pool count that.
 #[test]
-fn a_probe_that_a_closed_pool_refuses_is_not_exported() {
+fn a_closed_pool_gets_no_probe() {
     for backend in Backend::available() {
         let (metrics, series) = metrics_of("refused probes", backend);
         let (pool, held) = held_pool(backend, 2);
@@ -59,6 +59,7 @@ fn a_probe_that_a_closed_pool_refuses_is_not_exported() {
         for _ in 0..3 {
             reporter.report_once();
         }
+        assert_eq!(pool.stats().refused_closed, 0, "on {backend}");
         assert_eq!(refused(&series), [0.0, 0.0], "on {backend}");
         drop(held);
     }

@@ -46,7 +46,8 @@ impl ShutdownPolicy {
     ///
     /// A tenth of it, but at most half a second, is kept for jobs that are cancelled and for
     /// workers to leave. So `within(1 s)` lets accepted jobs run for 0.9 s, cancels what is left,
-    /// and returns after 1 s; see [above](Self) for what it may take beyond that.
+    /// and returns within 1 s; see [above](Self) for what it may take beyond that. Where a job
+    /// hangs, the time for workers to leave is not used up, and it returns up to 50 ms earlier.
     ///
     /// # Examples
     ///
