@@ -90,8 +90,8 @@ const KEPT: u32 = 10;
 ///
 /// **When the last `Drain` of the process is gone, run or not, the signals have their default
 /// action again**: a program that does not end after its stop is ended by Ctrl-C. That holds also
-/// if another part of the program handles them; such a program keeps a second `Drain`. A signal that
-/// came before counts for this one alone: [`stopping`](Self::stopping) tells.
+/// if another part of the program handles them; such a program keeps a second `Drain`. A signal
+/// that came before counts for this one alone: [`stopping`](Self::stopping) tells.
 ///
 /// On Windows it hears Ctrl-C, within a tenth of a second, and what the C runtime raises. In a
 /// forked child (Linux) the signals have their default action, and [`run`](Self::run) ends at once;
