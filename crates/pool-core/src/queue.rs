@@ -157,9 +157,10 @@ pub trait TaskQueue: Send + Sync + 'static {
         self.push_unbounded(vec![task]);
     }
 
-    /// Returns how many tasks are queued past the bound, for the stats: they show no more queued
-    /// jobs than these and the capacity. A queue that does not know shows what comes out of its
-    /// pool's counts.
+    /// Returns how many tasks are queued beyond the bound, for the stats: they show no more queued
+    /// jobs than these and the capacity. A task that was handed over takes a place, so it counts
+    /// only where there are not places enough. A queue that does not know shows what comes out of
+    /// its pool's counts.
     fn past_bound(&self) -> usize {
         usize::MAX
     }

@@ -106,7 +106,8 @@ struct Inner {
     front: FrontRef,
     /// The newest generation is closed, and the next not yet published.
     is_swapping: AtomicBool,
-    /// How many jobs a swap may be moving, beyond the capacity.
+    /// How many of the jobs that a swap is moving may be beyond the capacity: while they are in
+    /// neither queue, no queue counts them as that.
     moving: AtomicU64,
     /// Held by the thread that changes the chain, for a few steps and while the queue moves.
     chain: Mutex<Chain>,
@@ -235,6 +236,9 @@ impl Pool {
     /// children go to the new backend. Waits for no job. Once the last of those jobs is over,
     /// nothing of the old backend is left: no thread, no runtime, no memory (`R903`).
     ///
+    /// **A queued future that needs tokio's timers or sockets panics where it runs next, if that is
+    /// not on `async`**: swap such a pool while it has none queued.
+    ///
     /// Between backends a job is waited for as if it were another pool's. So if all workers of the
     /// new backend wait for jobs of the old one, and one of those for its child, which is queued on
     /// the new one, all wait forever. Jobs that wait for nothing but their own children cannot
@@ -297,6 +301,11 @@ impl Pool {
     ///
     /// A pool that was swapped ends all its backends under that one limit, and the report is of all
     /// of them.
+    ///
+    /// There is one report for all callers. If a job of the pool shuts it down too, and is first,
+    /// the report names that job as running and says that it is not safe to exit, since it was made
+    /// within it: let a job ask for the stop, by a token or a channel, and one thread outside do
+    /// it.
     ///
     /// # Examples
     ///

@@ -4,7 +4,7 @@ use std::convert::Infallible;
 
 use pool_core::backend::PoolConfig;
 use pool_core::{
-    Executor, ExecutorExt, JobContext, JobExt, JobId, PoolPhase, RunningJob, Shutdown,
+    Executor, ExecutorExt, JobContext, JobExt, JobHandle, JobId, PoolPhase, RunningJob, Shutdown,
     ShutdownPolicy,
 };
 
@@ -180,11 +180,21 @@ fn what_a_job_leaves_is_no_job<F: Fixture>() {
     assert!(on_worker[0].is_ending, "{snapshot}");
     assert_eq!(snapshot.running().count(), 0, "{snapshot}");
     gate.open();
-    while_observed::<F>();
+    let closure = |_: &JobContext<'_>| Err::<(), _>("no ink");
+    while_observed::<F>(|pool| pool.submit(closure).expect(ROOM));
+    if pool.capability().async_jobs {
+        let at_once = |_| async { Err::<(), _>("no ink") };
+        while_observed::<F>(|pool| pool.submit_future(at_once).expect(ROOM));
+        let later = |_| async {
+            tokio::task::yield_now().await;
+            Err::<(), _>("no ink")
+        };
+        while_observed::<F>(|pool| pool.submit_future(later).expect(ROOM));
+    }
 }
 
-/// The same with a job that has failed, of which the observer is told.
-fn while_observed<F: Fixture>() {
+/// The same with a job that fails, of which the observer is told.
+fn while_observed<F: Fixture>(submit: impl Fn(&F::Pool) -> JobHandle<(), &'static str>) {
     let (gate, observed) = (Gate::new(), Count::new());
     let (pass, count) = (gate.pass(), observed.clone());
     let mut config = PoolConfig::default();
@@ -194,11 +204,11 @@ fn while_observed<F: Fixture>() {
         pass.wait();
     });
     let pool = F::build(config).expect("a plain configuration is accepted");
-    let failing = |_: &JobContext<'_>| Err::<(), _>("no ink");
-    let failing = pool.submit(failing).expect(ROOM);
+    let failing = submit(&pool);
     observed.wait_for(1);
     assert!(!is_running(&pool, failing.id()), "it has ended");
     let snapshot = pool.snapshot();
+    assert_eq!(snapshot.running().count(), 0, "{snapshot}");
     let on_worker = &snapshot.workers[0].jobs;
     assert!(on_worker[0].is_ending, "{snapshot}");
     gate.open();

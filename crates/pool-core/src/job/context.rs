@@ -698,7 +698,9 @@ impl<'a> JobContext<'a> {
     /// job of its own from then on, a child that inherits this job's cancellation and deadline. A
     /// `b` that nobody has taken runs here after `a`, as part of this job and with its context, and
     /// costs some tens of instructions. So split down to small parts, in whatever proportion. Of
-    /// halves within each other on one worker, the 1 024 outermost are free to be taken.
+    /// halves within each other on one worker, the 1 024 outermost are free to be taken. Each level
+    /// takes some hundreds of bytes of the worker's stack (without optimization, up to a thousand):
+    /// where a recursion may become as deep as it has parts, set `stack_size`.
     ///
     /// While it waits for a `b` that was taken, the worker runs parts of that `b`, halves that were
     /// forked within it, and no other job: a lock that this job holds is not met twice on this

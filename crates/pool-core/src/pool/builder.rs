@@ -305,8 +305,9 @@ macro_rules! config_setters {
         ///
         /// It runs on the thread that ended the job, before the job's handle resolves. It is the
         /// place to log: it is told the job's id and name, how it ended, and what its panic or its
-        /// error says. A job that its own handle cancelled before the start, or that was abandoned,
-        /// is not shown: nobody ran it.
+        /// error says. A job that expired in the queue is shown, and one that its token cancelled
+        /// there. One that its handle, an abort handle or `cancel_on_drop` cancelled before the
+        /// start is not, since the one that did so knows; nor is one that was abandoned.
         ///
         /// A panic in it is contained and counted in
         /// [`Stats::hook_panics`](crate::Stats::hook_panics); the outcome of the job stays what it

@@ -91,7 +91,7 @@ pub trait Observer: Send + Sync + 'static {
     ///
     /// Called on the submitter's thread, after [`Job::options`](crate::Job::options) and before the
     /// job is a task. The pool may refuse the job after that. For a child, the options contain what
-    /// it inherits. Not called for a half of [`JobContext::join`](crate::JobContext::join) that
+    /// it inherits. What is changed before a panic is undone. Not called for a half of [`JobContext::join`](crate::JobContext::join) that
     /// another worker takes, which carries what its job does, nor for a task that is handed back
     /// and submitted again.
     ///

@@ -48,6 +48,8 @@ struct Note {
     since: u64,
     /// Has it polled once more, as its pool is cancelled.
     waker: Option<Waker>,
+    /// Its outcome is decided, and those that hear of it are told.
+    is_ending: bool,
 }
 
 impl OffWorker {
@@ -66,11 +68,22 @@ impl OffWorker {
             name: name.map(Into::into),
             since,
             waker,
+            is_ending: false,
         };
         let stripe = self.stripe(id);
         let mut notes = stripe.notes.lock_unpoisoned();
         notes.entry(id).or_insert(note);
         stripe.count.store(notes.len(), Ordering::Relaxed);
+    }
+
+    /// The outcome of a job is decided, and hooks are about to hear of it: readers list it as one
+    /// that is ending. It is recorded with its [`end`](Self::end), so a report that is made
+    /// meanwhile names it.
+    pub(crate) fn note_ending(&self, id: JobId) {
+        let mut notes = self.stripe(id).notes.lock_unpoisoned();
+        if let Some(note) = notes.get_mut(&id) {
+            note.is_ending = true;
+        }
     }
 
     /// A job has ended: `record`s it and strikes it out, as one step for a reader of both. It is
@@ -157,9 +170,9 @@ impl OffWorker {
             copies.reserve(count);
             let notes = stripe.notes.lock_unpoisoned();
             let notes = notes.iter();
-            copies.extend(notes.map(|(&id, note)| (id, note.name.clone(), note.since)));
+            copies.extend(notes.map(|(&id, note)| (id, note.copied())));
         }
-        let job = |(id, name, since)| suspended(id, name, since, now);
+        let job = |(id, note): (JobId, Note)| note.job(id, now);
         copies.into_iter().map(job).collect()
     }
 
@@ -183,19 +196,32 @@ impl Frozen<'_> {
             if jobs[..listed].iter().any(|job| job.id == id) {
                 continue;
             }
-            jobs.push(suspended(id, note.name.clone(), note.since, now));
+            let mut job = note.job(id, now);
+            job.is_ending = false; // it is in no column
+            jobs.push(job);
         }
     }
 }
 
-/// A job on no worker, that runs since `since`.
-fn suspended(id: JobId, name: Option<Arc<str>>, since: u64, now: u64) -> RunningJob {
-    RunningJob {
-        id,
-        name: name.map(|name| Box::from(&*name)),
-        worker: None,
-        running_for: Duration::from_nanos(now.saturating_sub(since)),
-        is_ending: false,
+impl Note {
+    /// A copy that wakes nobody.
+    fn copied(&self) -> Self {
+        Self {
+            name: self.name.clone(),
+            waker: None,
+            ..*self
+        }
+    }
+
+    /// The job, which is on no worker. It is `now`, in nanoseconds of the pool's age.
+    fn job(&self, id: JobId, now: u64) -> RunningJob {
+        RunningJob {
+            id,
+            name: self.name.as_deref().map(Box::from),
+            worker: None,
+            running_for: Duration::from_nanos(now.saturating_sub(self.since)),
+            is_ending: self.is_ending,
+        }
     }
 }
 

@@ -202,7 +202,7 @@ pub(crate) fn running(lives: &[Arc<Lifecycle>]) -> Vec<RunningJob> {
         let running = Running::of(life);
         let on_workers = running.on_workers.into_iter().flatten();
         jobs.extend(on_workers.filter(|job| !job.is_ending));
-        suspended.extend(running.suspended);
+        suspended.extend(running.suspended.into_iter().filter(|job| !job.is_ending));
     }
     jobs.append(&mut suspended);
     jobs

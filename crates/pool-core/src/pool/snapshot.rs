@@ -155,8 +155,8 @@ impl Snapshot {
     pub fn running(&self) -> impl Iterator<Item = &RunningJob> {
         let on_workers = self.workers.iter().flat_map(|worker| &worker.jobs);
         on_workers
-            .filter(|job| !job.is_ending)
             .chain(&self.suspended)
+            .filter(|job| !job.is_ending)
     }
 
     /// Returns how many workers have no job.

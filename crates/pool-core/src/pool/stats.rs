@@ -45,8 +45,10 @@ pub struct Stats {
     pub abandoned: u64,
     /// Jobs that a shutdown did not start: abandoned, or handed back if the policy asked for it.
     pub unstarted: u64,
-    /// Jobs accepted and not started: no more than the capacity, and than those beyond it that were
-    /// submitted by jobs within very many others.
+    /// Jobs accepted and not started: no more than the capacity, but for those that take no place.
+    /// These are shares of broadcasts, jobs of [`after`](crate::ExecutorExt::after) that are due,
+    /// children of jobs within very many others, on `async` children of futures; and, after the
+    /// capacity was lowered, what was queued before.
     pub queued: u64,
     /// Jobs started and not over, suspended futures included.
     pub running: u64,

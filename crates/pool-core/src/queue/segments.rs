@@ -114,6 +114,11 @@ unsafe impl Send for Segments {}
 unsafe impl Sync for Segments {}
 
 impl Segments {
+    /// Returns how many places there are.
+    pub(crate) fn capacity(&self) -> usize {
+        self.reach / STEP
+    }
+
     /// An empty queue of `capacity` places, at least one.
     pub(crate) fn new(capacity: usize) -> Self {
         let slots = capacity.saturating_mul(2).clamp(MIN_SLOTS, SLOTS);
@@ -451,7 +456,7 @@ impl Drop for Segments {
 impl fmt::Debug for Segments {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("Segments")
-            .field("capacity", &(self.reach / STEP))
+            .field("capacity", &self.capacity())
             .field("is_empty", &self.is_empty())
             .finish_non_exhaustive()
     }

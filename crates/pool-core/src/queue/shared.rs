@@ -60,6 +60,8 @@ struct PastBound {
     /// How many there are, or are about to be. Raised before a push and lowered after a pop, so it
     /// is never too low.
     count: AtomicUsize,
+    /// How many of them were handed over, likewise.
+    count_handed_over: AtomicUsize,
     /// Tasks that another pool handed over, older than all others: taken first.
     handed_over: List,
     /// Children of jobs that are the innermost of very many. They alternate with the main queue;
@@ -162,8 +164,14 @@ impl SharedQueue {
             if task.queued_job().is_some_and(QueuedJob::hold) {
                 freed();
             }
-            self.past_bound.push(&self.past_bound.handed_over, task);
+            self.past_bound.push_handed_over(task);
         }
+    }
+
+    /// Returns how many tasks are queued beyond a bound of `capacity` places: children past it, and
+    /// those of the tasks handed over for which there are not places enough. Out of date at once.
+    pub(crate) fn queued_beyond(&self, capacity: usize) -> usize {
+        self.past_bound.beyond(capacity)
     }
 
     /// Releases an entry that was not handed over. For a queue that counts the places of its tasks.
@@ -194,7 +202,7 @@ impl SharedQueue {
             let task = past_bound.pop(&past_bound.children)?;
             Some((task, QueuedBy::PushPastBound))
         };
-        if let Some(task) = past_bound.pop(&past_bound.handed_over) {
+        if let Some(task) = past_bound.pop_handed_over() {
             return Some((task, QueuedBy::PushUnbounded));
         }
         if past_bound
@@ -236,9 +244,8 @@ impl TaskQueue for SharedQueue {
         self.past_bound.push(&self.past_bound.children, task);
     }
 
-    /// Returns how many tasks are in the two lists. Out of date at once.
     fn past_bound(&self) -> usize {
-        self.past_bound.count.load(Ordering::Relaxed)
+        self.queued_beyond(self.main.capacity())
     }
 
     /// Always inlined: with several callers, the compiler's choice varies from build to build.
@@ -273,6 +280,27 @@ impl TaskQueue for SharedQueue {
 }
 
 impl PastBound {
+    fn push_handed_over(&self, task: Task) {
+        self.count_handed_over.fetch_add(1, Ordering::Relaxed);
+        self.push(&self.handed_over, task);
+    }
+
+    fn pop_handed_over(&self) -> Option<Task> {
+        let task = self.pop(&self.handed_over)?;
+        self.count_handed_over.fetch_sub(1, Ordering::Relaxed);
+        Some(task)
+    }
+
+    /// See [`SharedQueue::queued_beyond`].
+    fn beyond(&self, capacity: usize) -> usize {
+        let handed_over = self.count_handed_over.load(Ordering::Relaxed);
+        let children = self
+            .count
+            .load(Ordering::Relaxed)
+            .saturating_sub(handed_over);
+        children.saturating_add(handed_over.saturating_sub(capacity))
+    }
+
     /// Queues a task past the bound, in one of the two lists.
     fn push(&self, list: &List, task: Task) {
         // Before the push, so that the pop of this task does not count below zero.

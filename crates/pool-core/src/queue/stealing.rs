@@ -117,6 +117,8 @@ pub struct StealingQueue {
     deques: Deques,
     /// One bound over the injector and the deques together.
     permits: Permits,
+    /// How many places it allows.
+    capacity: usize,
     /// How many jobs have ended in the deques: by which their owners know when to sweep.
     ended: AtomicUsize,
 }
@@ -174,9 +176,9 @@ impl TaskQueue for StealingQueue {
         self.injector.push_past_bound(task);
     }
 
-    /// Returns how many tasks of the injector came in past the bound.
+    /// Returns how many tasks of the injector are beyond the bound.
     fn past_bound(&self) -> usize {
-        self.injector.past_bound()
+        self.injector.queued_beyond(self.capacity)
     }
 
     /// Takes the next task. Called on the worker's thread, which is given a deque at its first call
@@ -254,6 +256,7 @@ impl StealingQueue {
             injector: SharedQueue::new(usize::MAX),
             deques: Deques::new(threads),
             permits: Permits::new(capacity, threads),
+            capacity,
             ended: AtomicUsize::new(0),
         }
     }

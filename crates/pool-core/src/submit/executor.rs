@@ -450,6 +450,10 @@ forward_executor!([E: Executor + ?Sized] Arc<E>, |pointer| **pointer);
 /// method after the timeout and not before, and every method that waits at the job's own deadline
 /// (`R105`). A refused job has not run, and nothing of it was dropped (`R102`).
 ///
+/// A job that is over as it arrives, since its token is cancelled or its deadline has passed, needs
+/// no place: it is accepted, also into a full queue, and ends at once without having run. So a wait
+/// up to the job's own deadline may end either way.
+///
 /// # Inside a job of the same pool
 /// A method that may wait does not wait there: if the queue is full, it runs the job on the calling
 /// worker at once (`R108`). On a thread that polls futures for the async backend it queues the job
@@ -1420,10 +1424,11 @@ pub trait ExecutorExt: Executor {
     /// Submits a job once `delay` has passed, and returns its handle at once.
     ///
     /// The job runs not before its time, and exactly once (`R1043`). Until it is due it is **not in
-    /// the pool**: it takes no place, is in no count, and neither [`wait_idle`](Self::wait_idle)
-    /// nor a drain waits for it. When it is due it is queued past the capacity, in the newest
-    /// generation of a pool that was swapped. A timeout of the job counts from then on, a deadline
-    /// holds at all times. A delay that overflows the clock never ends.
+    /// the pool**: it is in no count, and neither [`wait_idle`](Self::wait_idle) nor a drain waits
+    /// for it. When it is due it is queued past the capacity, in the newest generation of a pool
+    /// that was swapped: it takes no place then either, and makes no submitter wait. A timeout of
+    /// the job counts from then on, a deadline holds at all times. A delay that overflows the clock
+    /// never ends.
     ///
     /// Cancelled by its handle before it is due, the job ends at once, and is in no count; by its
     /// token, it is counted as accepted and cancelled. **A close before it is due ends it as

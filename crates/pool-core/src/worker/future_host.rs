@@ -269,28 +269,33 @@ impl<'h, 'e, E: Engine> Hosted<'h, 'e, E> {
 
     /// Polls once as a worker of the pool, so that the job may submit to it, join, close and drop
     /// it like any other. Notes whether the future waits for its own pool.
-    fn poll_as_worker(&mut self, job: &Arc<dyn Polled>, waker: &Waker) -> Poll<Outcome> {
+    fn poll_as_worker(
+        &mut self,
+        job: &Arc<dyn Polled>,
+        noted_at: NotedAt,
+        waker: &Waker,
+    ) -> Poll<Outcome> {
         let worker = self.host.worker();
+        let record = |outcome| self.host.record(noted_at, outcome);
         let polled = {
             let _entered = worker.enter();
-            job.poll_hosted(worker.life(), Some(worker), waker, self.known)
+            job.poll_hosted(worker.life(), Some(worker), waker, self.known, &record)
         };
         self.lends |= worker.take_awaits_own_pool();
         assert!(worker.is_unshared(), "see `Roaming`");
         polled
     }
 
-    /// Takes the right to start, before the first poll, and makes a frame at the seat. Returns
-    /// false if the job was started or ended elsewhere meanwhile.
-    fn start(&mut self, job: &Arc<dyn Polled>) -> bool {
-        if job.start_hosted() {
+    /// Takes the right to start, before the first poll, and makes a frame at the seat, which it
+    /// returns. `None` if the job was started or ended elsewhere meanwhile.
+    fn start(&mut self, job: &Arc<dyn Polled>) -> Option<NotedAt> {
+        job.start_hosted().then(|| {
             self.host.has_slept = false;
             let since = self.host.clock.now(self.host.life());
             let noted_at = self.host.note(job, since);
             self.standing = Standing::Seated { noted_at, since };
-            return true;
-        }
-        false
+            noted_at
+        })
     }
 
     /// Returns what the future can begin a poll with. If it gave its slot away, it takes one that
@@ -353,7 +358,9 @@ impl<'h, 'e, E: Engine> Hosted<'h, 'e, E> {
 
     /// Polls a future that needs no slot, as an outsider. It ends in the books of no seat.
     fn poll_alone(&mut self, job: Arc<dyn Polled>, waker: &Waker) -> Poll<()> {
-        match job.poll_hosted(self.host.life(), None, waker, self.known) {
+        let life = self.host.life();
+        let record = |_| life.off_worker.note_ending(job.id());
+        match job.poll_hosted(life, None, waker, self.known, &record) {
             Poll::Ready(outcome) => {
                 self.host.end_away(&job, outcome);
                 Poll::Ready(())
@@ -371,12 +378,15 @@ impl<'h, 'e, E: Engine> Hosted<'h, 'e, E> {
         if self.host.meet(waker) {
             self.known = Known::NotYet;
         }
-        if matches!(self.standing, Standing::New) && !self.start(&job) {
+        let noted_at = match self.standing {
+            Standing::Seated { noted_at, .. } => Some(noted_at),
+            _ => self.start(&job),
+        };
+        let Some(noted_at) = noted_at else {
             return Poll::Ready(());
-        }
-        let polled = self.poll_as_worker(&job, waker);
-        match (polled, self.standing) {
-            (Poll::Ready(outcome), Standing::Seated { noted_at, .. }) => {
+        };
+        match self.poll_as_worker(&job, noted_at, waker) {
+            Poll::Ready(outcome) => {
                 self.host.end(&job, noted_at, outcome);
                 if self.host.is_on_loan() {
                     self.host.release();
@@ -384,7 +394,7 @@ impl<'h, 'e, E: Engine> Hosted<'h, 'e, E> {
                 }
                 Poll::Ready(())
             }
-            _ => {
+            Poll::Pending => {
                 self.known = Known::Yes;
                 self.host.suspend();
                 if self.lends {
@@ -436,12 +446,15 @@ impl<E: Engine> Drop for Hosted<'_, '_, E> {
         match self.standing {
             Standing::New => job.abandon(),
             Standing::Seated { noted_at, .. } => {
-                let outcome = job.cut_off(self.host.life());
+                let record = |outcome| self.host.record(noted_at, outcome);
+                let outcome = job.cut_off(self.host.life(), &record);
                 self.host.end(&job, noted_at, outcome);
                 self.host.tell_news();
             }
             Standing::OffWorker { .. } => {
-                let outcome = job.cut_off(self.host.life());
+                let life = self.host.life();
+                let record = |_| life.off_worker.note_ending(job.id());
+                let outcome = job.cut_off(life, &record);
                 self.host.end_away(&job, outcome);
             }
         }

@@ -225,9 +225,11 @@ impl Inner {
     fn succeed(&self, chain: &mut Chain, built: Built, is_changed: bool) -> Succeeded {
         let Built { pool, plan } = built;
         let former = self.last();
-        let queued_most = former.pool.tally().past_bound();
-        let queued_most = queued_most.saturating_add(chain.config.capacity() as u64);
-        self.moving.store(queued_most, Ordering::SeqCst);
+        // What is past the former's bound, and what had a place there and may have none here.
+        let (before, now) = (chain.config.capacity(), plan.config.capacity());
+        let beyond = former.pool.tally().past_bound();
+        let beyond = beyond.saturating_add(before.saturating_sub(now) as u64);
+        self.moving.store(beyond, Ordering::SeqCst);
         self.is_swapping.store(true, Ordering::SeqCst);
         let next = Arc::new(Generation {
             number: former.number + 1,

@@ -40,7 +40,7 @@ fn a_cancelled_future_is_ended_by_its_host() {
             let waker = Waker::from(StdArc::clone(&token));
             let mut known = Known::NotYet;
             let outcome = loop {
-                match cell.poll_hosted(worker.life(), Some(&worker), &waker, known) {
+                match cell.poll_hosted(worker.life(), Some(&worker), &waker, known, &|_| {}) {
                     Poll::Ready(outcome) => break outcome,
                     Poll::Pending => token.take(),
                 }

@@ -297,13 +297,18 @@ impl<'e, E: Engine> Host<'e, E> {
         self.life().roster.statuses[self.worker().index()].end(noted_at);
     }
 
-    /// Ends a job at the seat: its record, the publishing of its outcome, its frame, and its count
-    /// as over, in this order. The publishing may run user code, so the frame says before that the
-    /// job is on record.
-    pub(super) fn end(&mut self, job: &Arc<dyn Polled>, noted_at: NotedAt, outcome: Outcome) {
+    /// Records the outcome of a job at the seat. What follows may be user code, so its frame says
+    /// that it is on record.
+    pub(super) fn record(&self, noted_at: NotedAt, outcome: Outcome) {
         let status = &self.life().roster.statuses[self.worker().index()];
         status.stripe.record(outcome);
         status.note_record(noted_at, Column::of(outcome));
+    }
+
+    /// Ends a job at the seat that is on record: the publishing of its outcome, its frame, and its
+    /// count as over, in this order.
+    pub(super) fn end(&mut self, job: &Arc<dyn Polled>, noted_at: NotedAt, outcome: Outcome) {
+        let status = &self.life().roster.statuses[self.worker().index()];
         job.publish_hosted(outcome);
         status.end(noted_at);
         status.stripe.over();
