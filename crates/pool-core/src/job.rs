@@ -415,8 +415,8 @@ where
 /// tokens hold. Only a name replaces the one before, and a value one of its type. A job without
 /// options costs no memory for them.
 //
-// In this order no field lies behind another's padding. The compiler copies a padding together with
-// what is behind it, and would not see that options which are none are that.
+// In this order no field that owns something lies behind another's padding. The compiler copies a
+// padding together with what is behind it, and would not see that options which are none are that.
 #[derive(Debug, Clone, Default)]
 #[repr(C)]
 pub struct JobOptions {
@@ -620,8 +620,8 @@ impl JobOptions {
     /// The job's children do not inherit it; see
     /// [`with_inherited_extension`](Self::with_inherited_extension). It is dropped when the job
     /// ends, unless somebody else has a share: clones of these options, a child, an
-    /// [`AsyncContext`] that the job has given away, a reader of the task. A panic of its
-    /// destructor is contained.
+    /// [`AsyncContext`] that the job has given away, a reader of the task, a hook of `stuck_after`
+    /// that is being called. A panic of its destructor is contained.
     ///
     /// # Examples
     /// ```

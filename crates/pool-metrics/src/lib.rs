@@ -42,7 +42,8 @@
 //!
 //! An observed time of a job has also `job.outcome`, `pool.backend`, and `job.kind` if
 //! [asked for](PoolMetrics::with_kinds). No attribute is an id or a name of a job. What a shutdown
-//! takes out of the queue is accepted and never finished, and has an observed wait as abandoned.
+//! takes out of the queue is accepted and never finished. Unless it is handed back, it has an
+//! observed wait as abandoned.
 //! The counts are those of the pool, over all swaps.
 //!
 //! Have the exporter use [`BUCKETS`] for the histograms. Prometheus gets the dots as `_`, then the

@@ -5,7 +5,8 @@
 //! report. Probes are jobs of the pool, and are counted among those that it accepted. So the number
 //! of those sent is taken off: an answered probe is no arrival, and an idle pool stays asleep.
 //!
-//! A closed pool gets none: it would count it as refused.
+//! A closed pool gets none: it would count it as refused. How long its queue has been full is
+//! counted on.
 //!
 //! It is no job that waits, either. The counts may have it as queued, since they were read before
 //! the answer, or as the probe ended. So one queued job is no reason in a report that takes an
@@ -134,9 +135,7 @@ impl Prober {
         let has_arrivals = accepted > self.accepted;
         self.accepted = accepted;
         if self.waiting.is_none() {
-            if pool.is_closed() {
-                self.full = None;
-            } else if stats.queued > u64::from(was_waiting) || has_arrivals {
+            if stats.queued > u64::from(was_waiting) || has_arrivals {
                 self.send(pool, stats);
             } else {
                 self.full = None;
@@ -164,6 +163,10 @@ impl Prober {
         let is_full = capacity.is_some_and(|most| stats.queued >= most as u64);
         if is_full || pool.room().has_line() {
             return self.note_full(sent, stats);
+        }
+        if pool.is_closed() {
+            self.full = None;
+            return;
         }
         let (sender, answer) = sync_channel(1);
         let probe = Probe {

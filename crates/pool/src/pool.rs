@@ -108,7 +108,7 @@ struct Inner {
     is_swapping: AtomicBool,
     /// How many of the jobs that a swap is moving may be beyond the capacity: while they are in
     /// neither queue, no queue counts them as that.
-    moving: AtomicU64,
+    moving_beyond: AtomicU64,
     /// Held by the thread that changes the chain, for a few steps and while the queue moves.
     chain: Mutex<Chain>,
     books: Mutex<Books>,
@@ -195,7 +195,7 @@ impl Pool {
             room,
             front,
             is_swapping: AtomicBool::new(false),
-            moving: AtomicU64::new(0),
+            moving_beyond: AtomicU64::new(0),
             chain: Mutex::new(Chain {
                 is_closed: false,
                 is_paused: false,
@@ -622,7 +622,7 @@ impl Executor for Inner {
                 stats
             });
         };
-        let moving = self.moving.load(Ordering::SeqCst);
+        let moving = self.moving_beyond.load(Ordering::SeqCst);
         let tally = books.tally().allowing(moving);
         let capacity = books.capacity;
         drop(books);

@@ -21,10 +21,11 @@ use callgrind::{Callgrind, Count};
 /// Where the baseline is, from the root.
 const BASELINE: &str = "benches/results/instructions.json";
 /// The ways in; `bench-instructions` has the same.
-const WAYS: [&str; 11] = [
+const WAYS: [&str; 12] = [
     "execute",
     "submit-join",
     "spawn-inside",
+    "tree",
     "future",
     // How the pool is operated: what the ways above do not pay.
     "execute-observed",
@@ -35,6 +36,8 @@ const WAYS: [&str; 11] = [
     "execute-tracing-info",
     "execute-tracing-debug",
 ];
+/// A way without a pool, as if `none` were a backend: what the others are compared with.
+const BARE: [&str; 2] = ["none", "tree"];
 /// Two numbers of jobs: the difference excludes the start and the end of the process.
 const JOBS: [u32; 2] = [10_000, 30_000];
 /// The number of counts, of which the least is used: switches between threads sometimes add
@@ -109,29 +112,23 @@ pub(crate) fn run(is_accepted: bool) -> Result<()> {
 fn count(callgrind: &Callgrind) -> Result<Counts> {
     // Without peers, since their dependencies would switch on features of shared crates.
     let program = runner::build("bench-instructions", "operated")?;
-    let backends = Backend::available();
-    let bar = ProgressBar::new((backends.len() * WAYS.len()) as u64);
+    let of_backend = |backend: Backend| WAYS.map(|way| [backend.name(), way]);
+    let backends = Backend::available().into_iter();
+    let all_ways: Vec<_> = backends.flat_map(of_backend).chain([BARE]).collect();
+    let bar = ProgressBar::new(all_ways.len() as u64);
     let mut all = Counts {
         rustc: environment::rustc(),
         target: format!("{}-{}", std::env::consts::ARCH, std::env::consts::OS),
         instructions: Costs::new(),
         locked: Costs::new(),
     };
-    for backend in backends {
-        for way in WAYS {
-            bar.inc(1);
-            let of = |jobs: u32| {
-                counts(
-                    callgrind,
-                    &program,
-                    [way, backend.name(), &jobs.to_string()],
-                )
-            };
-            let [few, many] = JOBS;
-            let counts = [of(few)?, of(many)?];
-            all.add(backend.name(), way, counts)
-                .with_context(|| format!("{way} on {backend}"))?;
-        }
+    for [backend, way] in all_ways {
+        bar.inc(1);
+        let of = |jobs: u32| counts(callgrind, &program, [way, backend, &jobs.to_string()]);
+        let [few, many] = JOBS;
+        let counts = [of(few)?, of(many)?];
+        all.add(backend, way, counts)
+            .with_context(|| format!("{way} on {backend}"))?;
     }
     bar.finish_and_clear();
     Ok(all)

@@ -3,9 +3,11 @@
 //!
 //! One worker, held by a job that waits at a gate while the others are queued, then released to run
 //! them one after the other: no contention, no sleep and no search for work between two jobs. Two
-//! numbers of jobs, counted and subtracted, leave what a job costs.
+//! numbers of jobs, counted and subtracted, leave what a job costs. A tree holds its worker itself;
+//! `bench-instructions tree none JOBS` runs it without a pool.
 
 mod operated;
+mod tree;
 
 use std::convert::Infallible;
 use std::env;
@@ -26,7 +28,12 @@ fn main() -> Result<()> {
     let [way, backend, jobs] = arguments.as_slice() else {
         bail!("usage: bench-instructions WAY BACKEND JOBS");
     };
-    let (backend, jobs): (Backend, usize) = (backend.parse()?, jobs.parse()?);
+    let jobs: usize = jobs.parse()?;
+    if (way.as_str(), backend.as_str()) == ("tree", "none") {
+        tree::grow_bare(jobs);
+        return Ok(());
+    }
+    let backend: Backend = backend.parse()?;
     // The gate's job and the parent take a slot each.
     ensure!(
         jobs + 2 <= CAPACITY,
@@ -50,9 +57,10 @@ fn main() -> Result<()> {
         ("submit-join", _) => submit_join(&pool, jobs)?,
         ("spawn-inside", _) => spawn_inside(&pool, jobs)?,
         ("future", _) => future(&pool, jobs)?,
+        ("tree", _) => tree::grow_on(&pool, jobs)?,
         _ => bail!(
-            "no way is named `{way}`; there are execute, submit-join, spawn-inside, future, and \
-             execute- with how the pool is operated"
+            "no way is named `{way}`; there are execute, submit-join, spawn-inside, future, tree, \
+             and execute- with how the pool is operated"
         ),
     }
     let report = pool.shutdown(ShutdownPolicy::drain());

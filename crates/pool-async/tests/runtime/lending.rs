@@ -2,13 +2,13 @@
 
 use std::future::Future;
 use std::pin::Pin;
-use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::{Arc, Mutex, mpsc};
 use std::thread;
 use std::time::Duration;
 
 use pool_async::AsyncPool;
-use pool_core::{JobError, JobSet, ShutdownPolicy};
+use pool_core::{ExecutorExt, JobError, JobFailure, JobSet, ShutdownPolicy};
 use tokio::sync::oneshot;
 
 use crate::on::{LIMIT, on_each_runtime, value};
@@ -238,5 +238,43 @@ fn a_shutdown_from_a_future_keeps_its_limit_though_all_others_hang() {
         assert_eq!(still_running, 2, "the future and what hangs");
         drop(release);
         value(hangs);
+    });
+}
+
+/// The host of a future that has lent its slot ends it without one, if it is cancelled meanwhile.
+#[test]
+fn a_future_without_a_slot_is_not_listed_while_its_end_is_told_of() {
+    on_each_runtime(|builder| {
+        let (told, hears) = mpsc::channel();
+        let (release, held) = mpsc::channel::<()>();
+        let held = Mutex::new(held);
+        let hook = move |failure: &JobFailure<'_>| {
+            told.send(failure.id).unwrap();
+            held.lock().unwrap().recv_timeout(LIMIT).unwrap();
+        };
+        let pool = builder.workers(1).on_failure(hook).build().unwrap();
+        let inside = pool.clone();
+        let (begin, begun) = mpsc::channel();
+        let (open, gate) = mpsc::channel::<()>();
+        let outer = pool.spawn_future(async move {
+            let child = inside.spawn(move || {
+                begin.send(()).unwrap();
+                gate.recv_timeout(LIMIT)
+            });
+            child.unwrap().await
+        });
+        let outer = outer.unwrap();
+        begun.recv_timeout(LIMIT).expect("the child has the slot");
+        outer.cancel();
+        let id = hears.recv_timeout(LIMIT).expect("its end is told of");
+        assert_eq!(id, outer.id());
+        assert!(pool.running().iter().all(|job| job.id != id));
+        let snapshot = pool.snapshot();
+        assert!(snapshot.running().all(|job| job.id != id), "{snapshot}");
+        release.send(()).unwrap();
+        open.send(()).unwrap();
+        assert!(matches!(outer.join(), Err(JobError::Cancelled)));
+        pool.wait_idle();
+        assert!(pool.shutdown(LIMIT).balances());
     });
 }

@@ -261,7 +261,7 @@ impl<J: Job> CellEntry<J> {
 }
 
 impl<J: Job> CellEntry<J> {
-    /// [`end`](Self::end) of a job that leaves something, which is dropped first.
+    /// [`end`](Self::end) of a job that may leave something, which is dropped first.
     #[cold]
     #[inline(never)]
     fn end_with_left(self, frame: &Frame<'_>, (resolution, left): Ended<J>) {
@@ -389,12 +389,14 @@ impl<J: Job> JobCell<J> {
             .with_mut(|place| unsafe { std::mem::replace(&mut *place, stage) })
     }
 
-    /// Runs the job, whose right to run the caller has won, and records its outcome.
+    /// Runs the job, whose right to run the caller has won, and records its outcome, which is not
+    /// published yet.
     ///
-    /// Returns the outcome, which is not published yet, and what is left of the job, which the
-    /// caller drops. A job that is cancelled or too late by now does not run: its closure is the
-    /// leftover. The caller has begun a frame on `worker` for the job. The outcome is in the pool's
-    /// books, and the failure observer has been told, when this returns.
+    /// Returns the value of a job that has completed, of which nobody hears, and which leaves
+    /// nothing. Of all others it returns the outcome, and what is left of the job, which the caller
+    /// drops. A job that is cancelled or too late by now does not run: its closure is the leftover.
+    /// The caller has begun a frame on `worker` for the job. The outcome is in the pool's books,
+    /// and those that hear of it have been told, when this returns.
     #[inline]
     fn run_started(&self, worker: &Worker, frame: &Frame<'_>) -> Result<J::Output, Ended<J>> {
         let job = self.take_job();

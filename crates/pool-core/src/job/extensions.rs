@@ -9,7 +9,8 @@
 //! options hold the values, behind a lock that is held for a look. The thread that ends the job
 //! takes them out and drops its share where it drops what the job captured: with the end on record,
 //! nothing held, and on a worker within the job's frame. A reader of a queued task has its own
-//! share of what it reads, so it can race with that. A panic of a destructor is contained here,
+//! share of what it reads, and a hook that hears of a stuck job has one, so both can race with
+//! that. A panic of a destructor is contained here,
 //! wherever the last share goes.
 
 use std::any::{Any, TypeId, type_name};

@@ -94,7 +94,7 @@ pub struct RunningJob {
     /// a worker. So this may be too long, by what the jobs right before this one took, or the job
     /// around it up to this one's start. The time that a worker slept is never in it.
     pub running_for: Duration,
-    /// Its end is on record, and what runs is code of the user's that it leaves: a hook, a
+    /// Its end is decided, and what runs is code of the user's that it leaves: a hook, a
     /// destructor, a waker. Its handle may have resolved.
     pub is_ending: bool,
 }

@@ -136,8 +136,8 @@ impl Snapshot {
         }
     }
 
-    /// Returns the jobs that run: those on workers that are not [ending](RunningJob::is_ending),
-    /// then those that are suspended. What [`ExecutorExt::running`](crate::ExecutorExt::running)
+    /// Returns the jobs that run and are not [ending](RunningJob::is_ending): those on workers, then
+    /// those that are suspended. What [`ExecutorExt::running`](crate::ExecutorExt::running)
     /// lists.
     ///
     /// # Examples

@@ -50,7 +50,9 @@ pub struct Stats {
     /// children of jobs within very many others, on `async` children of futures; and, after the
     /// capacity was lowered, what was queued before.
     pub queued: u64,
-    /// Jobs started and not over, suspended futures included.
+    /// Jobs started and not over, suspended futures included. One whose end is on record while a
+    /// hook or a destructor of its runs is in neither this nor `queued`, which may be too low by as
+    /// many meanwhile.
     pub running: u64,
     /// Workers alive; after a swap also those of older backends that work or are about to leave.
     pub workers: usize,
@@ -166,8 +168,8 @@ pub struct Tally {
     /// As they were read. `accepted` may be less than what has come out, and `queued` is not filled
     /// in.
     pub(crate) counts: Stats,
-    /// Tasks that are queued past the bound.
-    pub(crate) past_bound: u64,
+    /// Tasks that are queued beyond the bound.
+    pub(crate) beyond_bound: u64,
 }
 
 impl Tally {
@@ -176,7 +178,7 @@ impl Tally {
     pub fn plus(self, other: Self) -> Self {
         Self {
             counts: self.counts.plus(other.counts),
-            past_bound: self.past_bound.saturating_add(other.past_bound),
+            beyond_bound: self.beyond_bound.saturating_add(other.beyond_bound),
         }
     }
 
@@ -204,7 +206,7 @@ impl Tally {
                 workers: 0,
                 ..counts
             },
-            past_bound: 0,
+            beyond_bound: 0,
         }
     }
 
@@ -222,22 +224,22 @@ impl Tally {
         }
     }
 
-    /// The same, where that many tasks more may be past the bound.
+    /// The same, where that many tasks more may be beyond the bound.
     #[must_use]
     pub fn allowing(self, tasks: u64) -> Self {
         Self {
-            past_bound: self.past_bound.saturating_add(tasks),
+            beyond_bound: self.beyond_bound.saturating_add(tasks),
             ..self
         }
     }
 
-    /// Tasks that are queued past the bound.
-    pub fn past_bound(&self) -> u64 {
-        self.past_bound
+    /// Tasks that are queued beyond the bound.
+    pub fn beyond_bound(&self) -> u64 {
+        self.beyond_bound
     }
 
     /// What an operator reads, of a pool that may have that many jobs queued in addition to those
-    /// past the bound.
+    /// beyond the bound.
     ///
     /// `running` is cut to what is accepted and not over, and `queued` is the rest, up to the
     /// bound: so a reader never sees more jobs in the pool than were accepted. `None` as
@@ -251,7 +253,7 @@ impl Tally {
         let running = counts.running.min(unfinished);
         let capacity = capacity.and_then(|capacity| u64::try_from(capacity).ok());
         // What has left the queue and is noted nowhere else yet is just about to start.
-        let most = capacity.map_or(u64::MAX, |most| most.saturating_add(self.past_bound));
+        let most = capacity.map_or(u64::MAX, |most| most.saturating_add(self.beyond_bound));
         debug_assert!(finished <= accepted + counts.adopted);
         Stats {
             accepted,

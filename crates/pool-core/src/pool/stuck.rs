@@ -157,7 +157,8 @@ struct Run {
     kind: &'static str,
     worker: Option<usize>,
     backend: &'static str,
-    /// A share, which goes with the job's end; see `job/extensions.rs`.
+    /// A share, which goes with the job's end, or after the hook that hears of it just then; see
+    /// `job/extensions.rs`.
     extensions: Extensions,
     since: Instant,
     is_told: bool,

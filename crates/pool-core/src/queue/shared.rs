@@ -3,8 +3,8 @@
 //! # Past the bound
 //! Two kinds of tasks must be queued although there may be no place: those that a swap hands over,
 //! and children of jobs that are nested too deep to run them in place. They lie in two lists of
-//! their own, with one count. A pop looks at the count, and at the lists only if it is not zero. So
-//! the path that nearly all tasks take is that of the main queue and one load more.
+//! their own, with one count of both. A pop looks at that, and at the lists only if it is not zero.
+//! So the path that nearly all tasks take is that of the main queue and one load more.
 //!
 //! A task that was handed over takes a place, also where none is left: the queue is then above its
 //! bound, and takes no other task in until it is below. So one swap after the other makes the queue
@@ -60,8 +60,6 @@ struct PastBound {
     /// How many there are, or are about to be. Raised before a push and lowered after a pop, so it
     /// is never too low.
     count: AtomicUsize,
-    /// How many of them were handed over, likewise.
-    count_handed_over: AtomicUsize,
     /// Tasks that another pool handed over, older than all others: taken first.
     handed_over: List,
     /// Children of jobs that are the innermost of very many. They alternate with the main queue;
@@ -164,12 +162,13 @@ impl SharedQueue {
             if task.queued_job().is_some_and(QueuedJob::hold) {
                 freed();
             }
-            self.past_bound.push_handed_over(task);
+            self.past_bound.push(&self.past_bound.handed_over, task);
         }
     }
 
     /// Returns how many tasks are queued beyond a bound of `capacity` places: children past it, and
-    /// those of the tasks handed over for which there are not places enough. Out of date at once.
+    /// those of the tasks handed over for which there would not be places enough if there were no
+    /// others. Out of date at once.
     pub(crate) fn queued_beyond(&self, capacity: usize) -> usize {
         self.past_bound.beyond(capacity)
     }
@@ -202,7 +201,7 @@ impl SharedQueue {
             let task = past_bound.pop(&past_bound.children)?;
             Some((task, QueuedBy::PushPastBound))
         };
-        if let Some(task) = past_bound.pop_handed_over() {
+        if let Some(task) = past_bound.pop(&past_bound.handed_over) {
             return Some((task, QueuedBy::PushUnbounded));
         }
         if past_bound
@@ -280,24 +279,10 @@ impl TaskQueue for SharedQueue {
 }
 
 impl PastBound {
-    fn push_handed_over(&self, task: Task) {
-        self.count_handed_over.fetch_add(1, Ordering::Relaxed);
-        self.push(&self.handed_over, task);
-    }
-
-    fn pop_handed_over(&self) -> Option<Task> {
-        let task = self.pop(&self.handed_over)?;
-        self.count_handed_over.fetch_sub(1, Ordering::Relaxed);
-        Some(task)
-    }
-
     /// See [`SharedQueue::queued_beyond`].
     fn beyond(&self, capacity: usize) -> usize {
-        let handed_over = self.count_handed_over.load(Ordering::Relaxed);
-        let children = self
-            .count
-            .load(Ordering::Relaxed)
-            .saturating_sub(handed_over);
+        let [children, handed_over] =
+            [&self.children, &self.handed_over].map(|list| list.count.load(Ordering::Relaxed));
         children.saturating_add(handed_over.saturating_sub(capacity))
     }
 
@@ -305,12 +290,14 @@ impl PastBound {
     fn push(&self, list: &List, task: Task) {
         // Before the push, so that the pop of this task does not count below zero.
         self.count.fetch_add(1, Ordering::Relaxed);
-        list.0.push(task);
+        list.count.fetch_add(1, Ordering::Relaxed);
+        list.tasks.push(task);
     }
 
     /// Takes the oldest task of one of the two lists.
     fn pop(&self, list: &List) -> Option<Task> {
-        let task = steal(&list.0)?;
+        let task = steal(&list.tasks)?;
+        list.count.fetch_sub(1, Ordering::Relaxed);
         self.count.fetch_sub(1, Ordering::Relaxed);
         Some(task)
     }
@@ -318,18 +305,22 @@ impl PastBound {
     /// Returns whether nothing is past the bound. Looks at the lists only if the count is not zero.
     fn is_empty(&self) -> bool {
         self.count.load(Ordering::Relaxed) == 0
-            || (self.handed_over.0.is_empty() && self.children.0.is_empty())
+            || (self.handed_over.tasks.is_empty() && self.children.tasks.is_empty())
     }
 }
 
 /// A list without a bound, first in, first out.
 #[derive(Default)]
-struct List(Injector<Task>);
+struct List {
+    tasks: Injector<Task>,
+    /// As that of both lists.
+    count: AtomicUsize,
+}
 
 impl fmt::Debug for List {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("List")
-            .field("is_empty", &self.0.is_empty())
+            .field("is_empty", &self.tasks.is_empty())
             .finish()
     }
 }

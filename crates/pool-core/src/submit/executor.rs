@@ -451,8 +451,8 @@ forward_executor!([E: Executor + ?Sized] Arc<E>, |pointer| **pointer);
 /// (`R105`). A refused job has not run, and nothing of it was dropped (`R102`).
 ///
 /// A job that is over as it arrives, since its token is cancelled or its deadline has passed, needs
-/// no place: it is accepted, also into a full queue, and ends at once without having run. So a wait
-/// up to the job's own deadline may end either way.
+/// no place: it is accepted, also into a full queue unless submitters wait in line before it, and
+/// ends at once without having run. So a wait up to the job's own deadline may end either way.
 ///
 /// # Inside a job of the same pool
 /// A method that may wait does not wait there: if the queue is full, it runs the job on the calling

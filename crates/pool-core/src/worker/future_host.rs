@@ -359,8 +359,8 @@ impl<'h, 'e, E: Engine> Hosted<'h, 'e, E> {
     /// Polls a future that needs no slot, as an outsider. It ends in the books of no seat.
     fn poll_alone(&mut self, job: Arc<dyn Polled>, waker: &Waker) -> Poll<()> {
         let life = self.host.life();
-        let record = |_| life.off_worker.note_ending(job.id());
-        match job.poll_hosted(life, None, waker, self.known, &record) {
+        let note_ending = |_| life.off_worker.note_ending(job.id());
+        match job.poll_hosted(life, None, waker, self.known, &note_ending) {
             Poll::Ready(outcome) => {
                 self.host.end_away(&job, outcome);
                 Poll::Ready(())
@@ -453,8 +453,8 @@ impl<E: Engine> Drop for Hosted<'_, '_, E> {
             }
             Standing::OffWorker { .. } => {
                 let life = self.host.life();
-                let record = |_| life.off_worker.note_ending(job.id());
-                let outcome = job.cut_off(life, &record);
+                let note_ending = |_| life.off_worker.note_ending(job.id());
+                let outcome = job.cut_off(life, &note_ending);
                 self.host.end_away(&job, outcome);
             }
         }

@@ -1,8 +1,8 @@
 //! What observers, and the observer of failures, hear of the jobs on a worker.
 //!
-//! Where nobody observes, a job pays for three looks at a byte of its worker. All that is behind
-//! them gets its arguments one by one: a reference to a [`JobOnWorker`] would have it built in
-//! memory, for each job.
+//! Where nobody observes, a job that completes pays for two looks at a byte of its worker. All that
+//! is behind them gets its arguments one by one: a reference to a [`JobOnWorker`] would have it
+//! built in memory, for each job.
 
 use std::any::Any;
 

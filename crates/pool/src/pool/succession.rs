@@ -225,11 +225,12 @@ impl Inner {
     fn succeed(&self, chain: &mut Chain, built: Built, is_changed: bool) -> Succeeded {
         let Built { pool, plan } = built;
         let former = self.last();
-        // What is past the former's bound, and what had a place there and may have none here.
+        // What is beyond the former's bound, and what had a place there and may have none here. A
+        // child that is queued past the bound from here on shows once it is in its next queue.
         let (before, now) = (chain.config.capacity(), plan.config.capacity());
-        let beyond = former.pool.tally().past_bound();
+        let beyond = former.pool.tally().beyond_bound();
         let beyond = beyond.saturating_add(before.saturating_sub(now) as u64);
-        self.moving.store(beyond, Ordering::SeqCst);
+        self.moving_beyond.store(beyond, Ordering::SeqCst);
         self.is_swapping.store(true, Ordering::SeqCst);
         let next = Arc::new(Generation {
             number: former.number + 1,
@@ -255,7 +256,7 @@ impl Inner {
         self.newest.replace(next);
         // ORDERING: SeqCst, after the publication, with the reads of a submitter that was refused.
         self.is_swapping.store(false, Ordering::SeqCst);
-        self.moving.store(0, Ordering::SeqCst);
+        self.moving_beyond.store(0, Ordering::SeqCst);
         Succeeded {
             former,
             adopted,

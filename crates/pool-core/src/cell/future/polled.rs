@@ -78,8 +78,9 @@ pub(crate) trait Polled: Awaited {
     fn start_hosted(&self) -> bool;
     /// Polls once for the host, which owns the poll and passes its own waker.
     ///
-    /// Ready with the outcome when the job is over. Then the host's `record` has been called with
-    /// it, the observer was told, the future is dropped and a value stored; the host calls
+    /// Ready with the outcome when the job is over. Then the host's `decided` has been called with
+    /// it, by which the host records it, or notes that the job is ending; the observer was told,
+    /// the future is dropped and a value stored; and the host calls
     /// [`publish_hosted`](Self::publish_hosted). Without a worker, the future is polled as an
     /// outsider.
     fn poll_hosted(
@@ -88,35 +89,35 @@ pub(crate) trait Polled: Awaited {
         worker: Option<&Worker>,
         host: &Waker,
         known: Known,
-        record: &dyn Fn(Outcome),
+        decided: &dyn Fn(Outcome),
     ) -> Poll<Outcome>;
     /// Returns whether the next poll ends the job instead of polling the future: the job was
     /// cancelled, its deadline has passed, or its pool is being cancelled.
     fn is_interrupted(&self, life: &Lifecycle) -> bool;
-    /// Ends a job as `Cancelled` whose host was dropped between two polls. The host's `record` is
+    /// Ends a job as `Cancelled` whose host was dropped between two polls. The host's `decided` is
     /// called, and it publishes the returned outcome.
-    fn cut_off(&self, life: &Lifecycle, record: &dyn Fn(Outcome)) -> Outcome;
+    fn cut_off(&self, life: &Lifecycle, decided: &dyn Fn(Outcome)) -> Outcome;
     /// Notes the inbox at which the job waits for a slot, after it gave its own away, and tells its
     /// helper, which may have a slot to lend.
     fn note_seeking(&self, seeking: Arc<Seeking>);
-    /// Publishes the outcome of a hosted job, which is on record.
+    /// Publishes the outcome of a hosted job, which its host has recorded.
     fn publish_hosted(&self, outcome: Outcome);
 }
 
 impl<S: Source> AsyncCell<S> {
-    /// Has the host record the outcome, tells the observer, drops the future, and stores a value
-    /// where the handle finds it. Returns the outcome, which is not published yet.
+    /// Tells the host of the outcome, then the observer, drops the future, and stores a value where
+    /// the handle finds it. Returns the outcome, which is not published yet.
     fn store_hosted(
         &self,
         life: &Lifecycle,
         worker: Option<&Worker>,
         concluded: Concluded<S::Output, S::Error>,
-        record: &dyn Fn(Outcome),
+        decided: &dyn Fn(Outcome),
     ) -> Outcome {
         let (resolution, leftover): (Resolution<S::Output, S::Error>, _) = split(concluded);
         let outcome = outcome_of(&resolution);
         self.note_if_cut_short(life, outcome);
-        record(outcome);
+        decided(outcome);
         if resolution.is_err() || life.hooks.observers().is_some() {
             let job = self.observed(life, worker);
             life.hooks.tell_end(&job, &resolution, S::error_text);
@@ -370,7 +371,7 @@ impl<S: Source> Polled for AsyncCell<S> {
         worker: Option<&Worker>,
         host: &Waker,
         known: Known,
-        record: &dyn Fn(Outcome),
+        decided: &dyn Fn(Outcome),
     ) -> Poll<Outcome> {
         let concluded = match self.poll_once(life, worker, host) {
             Once::Over(concluded) => concluded,
@@ -393,15 +394,15 @@ impl<S: Source> Polled for AsyncCell<S> {
         };
         self.poll_state.finish();
         self.unwatch(life);
-        Poll::Ready(self.store_hosted(life, worker, concluded, record))
+        Poll::Ready(self.store_hosted(life, worker, concluded, decided))
     }
 
     /// Drops the future between two polls, as `Cancelled`.
-    fn cut_off(&self, life: &Lifecycle, record: &dyn Fn(Outcome)) -> Outcome {
+    fn cut_off(&self, life: &Lifecycle, decided: &dyn Fn(Outcome)) -> Outcome {
         self.poll_state.finish();
         self.unwatch(life);
         let concluded = Concluded::Ends(Err(JobError::Cancelled));
-        self.store_hosted(life, None, concluded, record)
+        self.store_hosted(life, None, concluded, decided)
     }
 
     /// Replaces the inbox of the former wait. The helper's waker is called with the lock free.

@@ -13,13 +13,13 @@ use crate::sys::machine;
 const MAX_LOOKS: usize = if cfg!(pool_loom) { 0 } else { 64 };
 
 impl Tally {
-    /// The counts of `life`, whose queue has that many tasks past the bound. Blocks no worker.
+    /// The counts of `life`, whose queue has that many tasks beyond the bound. Blocks no worker.
     ///
     /// A job that runs before its submitter has counted it would not show, so the submitter is
     /// given a moment to do so.
-    pub(crate) fn of(life: &Lifecycle, past_bound: u64) -> Self {
+    pub(crate) fn of(life: &Lifecycle, beyond_bound: u64) -> Self {
         for _ in 0..MAX_LOOKS {
-            let tally = Self::look(life, past_bound);
+            let tally = Self::look(life, beyond_bound);
             if !tally.runs_uncounted() {
                 return tally;
             }
@@ -28,11 +28,11 @@ impl Tally {
             }
             machine::yield_now();
         }
-        Self::look(life, past_bound)
+        Self::look(life, beyond_bound)
     }
 
     /// One pass over the counts, which other threads change meanwhile.
-    fn look(life: &Lifecycle, past_bound: u64) -> Self {
+    fn look(life: &Lifecycle, beyond_bound: u64) -> Self {
         let running = life.roster.running() + life.off_worker.len();
         Self {
             counts: Stats {
@@ -43,7 +43,7 @@ impl Tally {
                 refused_closed: life.room.refusals.get(Refusal::Closed),
                 ..life.ledger.counts()
             },
-            past_bound,
+            beyond_bound,
         }
     }
 }

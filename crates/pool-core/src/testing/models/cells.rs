@@ -13,7 +13,6 @@ use crate::cell::closure::{queue_and_handle, queue_and_shared_handle};
 use crate::cell::raw_handle::RawHandle;
 use crate::cell::state::State;
 use crate::cell::waker_slot::WakerSlot;
-use crate::job::JobOptions;
 use crate::job::adapters::JobExt;
 use crate::job::cancel_token::CancelToken;
 use crate::job::context::JobContext;

@@ -66,8 +66,8 @@ fn no_snapshot_shows_more_finished_than_accepted() {
             let ledger = Arc::new(Ledger::new(1));
             let snapshot = |ledger: &Ledger| {
                 let counts = ledger.counts();
-                let past_bound = 0;
-                Tally { counts, past_bound }.stats(None)
+                let past = Tally::default();
+                Tally { counts, ..past }.stats(None)
             };
             let reader = {
                 let ledger = Arc::clone(&ledger);

@@ -286,8 +286,8 @@ impl<'e, E: Engine> Host<'e, E> {
         is_news
     }
 
-    /// Makes a frame at the seat for a job that runs since `since`. Returns true if the note is
-    /// listed, which its end must know.
+    /// Makes a frame at the seat for a job that runs since `since`. Returns where, which its end
+    /// must know.
     pub(super) fn note(&self, job: &Arc<dyn Polled>, since: u64) -> NotedAt {
         self.life().roster.statuses[self.worker().index()].begin(job.id(), job.name(), since)
     }
