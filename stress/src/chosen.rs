@@ -1,7 +1,6 @@
 //! `Chosen`: the kit's fixture for whichever backend is chosen at the moment.
 //!
-//! The backend is a value, and not a type: each further fixture would compile every rule once more,
-//! which takes minutes. So rules run one after the other here.
+//! The backend is a value, since an option names it. So rules run one after the other here.
 
 use std::sync::{Mutex, MutexGuard, PoisonError};
 
@@ -40,11 +39,6 @@ pub(crate) fn choose_simulated(backend: Backend) {
         backend,
         is_simulated: true,
     };
-}
-
-/// All rules.
-pub(crate) fn rules() -> Vec<Rule> {
-    pool_conformance::all::<Chosen>()
 }
 
 /// Runs a rule on the chosen backend.

@@ -120,7 +120,7 @@ fn rules(options: &Options) -> Result<usize> {
         !columns.is_empty(),
         "the table has no column for this backend"
     );
-    let mut rules = chosen::rules();
+    let mut rules = pool_conformance::all();
     rules.retain(|rule| options.wants(rule));
     ensure!(!rules.is_empty(), "no rule has such a number");
     let mut table = Table::new();

@@ -14,6 +14,7 @@ mod polling;
 pub mod probe;
 mod rule;
 mod rules;
+mod subject;
 mod thread;
 mod threads;
 
@@ -51,7 +52,7 @@ macro_rules! rule_tests {
 /// # Panics
 /// If the rule failed, with what it saw; or if there is no such rule.
 pub fn check<F: Fixture>(name: &str) {
-    let rules = all::<F>();
+    let rules = all();
     let rule = rules
         .iter()
         .find(|rule| rule.is_named(name))

@@ -16,7 +16,7 @@ use pool_core::{
     Executor, ExecutorExt, Interrupted, JobContext, JobError, JobHandle, ShutdownReport, Stats,
 };
 
-use crate::fixture::Fixture;
+use crate::subject::{Subject, TestedPool};
 use crate::thread::{self, ThreadId};
 
 /// The limit of every single wait. Only a hang meets it.
@@ -34,15 +34,23 @@ pub(crate) const ROOM: &str = "there is room";
 /// How long to watch a wait that must not end yet.
 pub(crate) const WINDOW: Duration = Duration::from_millis(50);
 
+/// `workers` and `capacity`, and all else by default.
+pub(crate) fn plain(workers: usize, capacity: usize) -> PoolConfig {
+    let mut config = PoolConfig::default();
+    config.set_workers(workers);
+    config.set_capacity(capacity);
+    config
+}
+
 /// A pool of `workers` and `capacity`.
 ///
 /// # Panics
 /// If the executor refuses: the rule fails.
-pub fn pool<F: Fixture>(workers: usize, capacity: usize) -> F::Pool {
-    let mut config = PoolConfig::default();
-    config.set_workers(workers);
-    config.set_capacity(capacity);
-    F::build(config).expect("a plain configuration is accepted")
+pub(crate) fn pool(subject: Subject, workers: usize, capacity: usize) -> TestedPool {
+    let config = plain(workers, capacity);
+    subject
+        .build(config)
+        .expect("a plain configuration is accepted")
 }
 
 /// Has `workers` jobs wait at a gate, and returns once all of them run: the pool has no worker

@@ -9,6 +9,7 @@ use std::time::Duration;
 use pool_core::Capability;
 
 use crate::fixture::Fixture;
+use crate::subject::Subject;
 
 /// Time limit for one rule. It is far above what any rule takes, even on a busy machine: only a
 /// hang meets it.
@@ -25,7 +26,7 @@ pub enum Kind {
     Stochastic,
 }
 
-/// One rule of the contract against one fixture.
+/// One rule of the contract.
 #[derive(Debug, Clone, Copy)]
 pub struct Rule {
     /// Its number in the contract: `"R101"`.
@@ -35,7 +36,7 @@ pub struct Rule {
     /// Which executors it binds.
     pub kind: Kind,
     /// The test. It panics to fail, and returns why if the rule does not apply.
-    pub(crate) test: fn() -> Applied,
+    pub(crate) test: fn(Subject) -> Applied,
 }
 
 /// What a rule's test returns when it has not failed.
@@ -81,7 +82,7 @@ impl Rule {
         id: &'static str,
         title: &'static str,
         kind: Kind,
-        test: fn() -> Applied,
+        test: fn(Subject) -> Applied,
     ) -> Self {
         Self {
             id,
@@ -92,11 +93,15 @@ impl Rule {
     }
 
     /// A rule for every executor.
-    pub(crate) fn required(id: &'static str, title: &'static str, test: fn() -> Applied) -> Self {
+    pub(crate) fn required(
+        id: &'static str,
+        title: &'static str,
+        test: fn(Subject) -> Applied,
+    ) -> Self {
         Self::new(id, title, Kind::Required, test)
     }
 
-    /// Runs the rule.
+    /// Runs the rule on a fixture's executor.
     pub fn run<F: Fixture>(&self) -> Verdict {
         self.run_within::<F>(LIMIT)
     }
@@ -104,21 +109,29 @@ impl Rule {
     /// Runs the rule on the calling thread, without a time limit: for a thread of a simulation,
     /// which has its own.
     pub fn run_here<F: Fixture>(&self) -> Verdict {
-        if let Some(skipped) = self.skipped::<F>() {
-            return skipped;
-        }
-        verdict(catch_unwind(AssertUnwindSafe(self.test)))
+        self.verdict_on(Subject::of::<F>())
     }
 
     /// Runs the rule with a given time limit: faulty executors hang by design.
     pub fn run_within<F: Fixture>(&self, limit: Duration) -> Verdict {
-        if let Some(skipped) = self.skipped::<F>() {
+        self.verdict_within(Subject::of::<F>(), limit)
+    }
+
+    fn verdict_on(&self, subject: Subject) -> Verdict {
+        if let Some(skipped) = self.skipped(subject) {
+            return skipped;
+        }
+        verdict(catch_unwind(AssertUnwindSafe(|| (self.test)(subject))))
+    }
+
+    fn verdict_within(&self, subject: Subject, limit: Duration) -> Verdict {
+        if let Some(skipped) = self.skipped(subject) {
             return skipped;
         }
         let (send, heard) = mpsc::channel();
         let test = self.test;
         let body = move || {
-            let result = catch_unwind(AssertUnwindSafe(test));
+            let result = catch_unwind(AssertUnwindSafe(|| test(subject)));
             // Past the limit the receiver is gone.
             let _heard = send.send(verdict(result));
         };
@@ -134,9 +147,9 @@ impl Rule {
         }
     }
 
-    fn skipped<F: Fixture>(&self) -> Option<Verdict> {
+    fn skipped(&self, subject: Subject) -> Option<Verdict> {
         match self.kind {
-            Kind::Optional(name, has) if !has(&F::capability()) => {
+            Kind::Optional(name, has) if !has(&subject.capability()) => {
                 let reason = format!("the executor does not claim `{name}`");
                 Some(Verdict::Skipped(reason))
             }

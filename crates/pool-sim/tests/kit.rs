@@ -41,8 +41,10 @@ fn run(seed: u64, rule: Rule, on: fn(&Rule) -> Verdict) -> Ran<()> {
 
 /// The rule holds under each schedule and leaves no thread behind, and the second run of a schedule
 /// repeats the first.
-fn holds(name: &str, rules: Vec<Rule>, on: fn(&Rule) -> Verdict) {
-    let rule = rules.into_iter().find(|rule| rule.is_named(name));
+fn holds(name: &str, on: fn(&Rule) -> Verdict) {
+    let rule = pool_conformance::all()
+        .into_iter()
+        .find(|rule| rule.is_named(name));
     let rule = rule.expect("the kit has the rule");
     for seed in 0..SEEDS {
         let ran = run(seed, rule, on);
@@ -86,8 +88,7 @@ macro_rules! kit {
                 ($d($rule:ident)*) => {$d(
                     #[test]
                     fn $rule() {
-                        let rules = pool_conformance::all::<Simulated>();
-                        holds(stringify!($rule), rules, |rule| rule.run_here::<Simulated>());
+                        holds(stringify!($rule), |rule| rule.run_here::<Simulated>());
                     }
                 )*};
             }

@@ -106,7 +106,7 @@ impl Faulty {
         let _one_at_a_time = CATCHING.lock().unwrap_or_else(PoisonError::into_inner);
         *FLAW.lock().unwrap_or_else(PoisonError::into_inner) = self.make;
         let is_relied_on = |rule: &Rule| self.rules.contains(&rule.id);
-        let rules = rules::all::<Flawed>().into_iter().filter(is_relied_on);
+        let rules = rules::all().into_iter().filter(is_relied_on);
         rules.map(|rule| (rule, run(rule))).collect()
     }
 
@@ -132,9 +132,7 @@ type Make = fn() -> Arc<dyn Flaw>;
 
 /// The flaw of the pools that are built now.
 ///
-/// One fixture stands for all faulty executors, and reads here which one it is. The rules are
-/// generic, and every rule for every executor would cost each crate that depends on the kit minutes
-/// of compilation.
+/// One fixture stands for all faulty executors, and reads here which one it is.
 static FLAW: Mutex<Make> = Mutex::new(|| Arc::new(Nothing));
 
 /// Held while an executor is being caught.

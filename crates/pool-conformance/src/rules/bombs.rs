@@ -9,9 +9,9 @@ use pool_core::{
     CancelToken, Executor, ExecutorExt, Job, JobContext, JobError, JobExt, Shutdown, ShutdownPolicy,
 };
 
-use crate::fixture::Fixture;
 use crate::probe::{Count, Gate, ended, occupy, pool};
 use crate::rule::Applied;
+use crate::subject::{Subject, TestedPool};
 use crate::thread;
 
 /// Panics when it is dropped, with a payload that does so too.
@@ -89,23 +89,23 @@ impl Job for Armed {
     }
 }
 
-pub(crate) fn r303<F: Fixture>() -> Applied {
-    let pool = pool::<F>(1, 8);
+pub(crate) fn r303(subject: Subject) -> Applied {
+    let pool = pool(subject, 1, 8);
     for place in PLACES {
-        dropped_by_the_worker::<F>(&pool, place);
-        dropped_with_the_handle::<F>(&pool, place);
+        dropped_by_the_worker(&pool, place);
+        dropped_with_the_handle(&pool, place);
     }
-    never_started::<F>(&pool);
-    unstarted::<F>();
-    if F::capability().async_jobs {
-        futures::contained::<F>(&pool);
+    never_started(&pool);
+    unstarted(subject);
+    if subject.capability().async_jobs {
+        futures::contained(subject, &pool);
     }
     Applied::Held
 }
 
 /// The worker is still there, and the counts are right.
 #[track_caller]
-fn goes_on<F: Fixture>(pool: &F::Pool) {
+fn goes_on(pool: &TestedPool) {
     let next = pool.spawn(|| 7).expect("there is room");
     assert_eq!(ended(next).expect("the worker goes on"), 7);
     pool.wait_idle();
@@ -136,22 +136,22 @@ fn arm(
 }
 
 /// No handle is left when the job ends.
-fn dropped_by_the_worker<F: Fixture>(pool: &F::Pool, place: Place) {
+fn dropped_by_the_worker(pool: &TestedPool, place: Place) {
     let went_off = Count::new();
     let gate = occupy(pool, 1);
     drop(pool.submit(arm(place, &went_off).0).expect("there is room"));
     pool.execute(arm(place, &went_off).0)
         .expect("there is room");
     gate.open();
-    goes_on::<F>(pool);
+    goes_on(pool);
     assert!(went_off.get() >= 2, "{place:?}: both bombs were dropped");
 }
 
 /// The handle holds the outcome, and drops it, on a thread that must not notice.
-fn dropped_with_the_handle<F: Fixture>(pool: &F::Pool, place: Place) {
+fn dropped_with_the_handle(pool: &TestedPool, place: Place) {
     let went_off = Count::new();
     let handle = pool.submit(arm(place, &went_off).0).expect("there is room");
-    goes_on::<F>(pool);
+    goes_on(pool);
     assert!(handle.is_finished(), "{place:?}");
     drop(handle);
     assert!(went_off.get() >= 1, "{place:?}: the bomb was dropped");
@@ -178,12 +178,12 @@ fn dropped_with_the_handle<F: Fixture>(pool: &F::Pool, place: Place) {
             other.map(|_| ()).map_err(|error| error.outcome())
         ),
     }
-    goes_on::<F>(pool);
+    goes_on(pool);
 }
 
 /// Jobs that are dropped because they will never start: on the canceller's thread, and on the
 /// worker.
-fn never_started<F: Fixture>(pool: &F::Pool) {
+fn never_started(pool: &TestedPool) {
     let went_off = Count::new();
     let job = || {
         let bomb = Bomb::new(&went_off);
@@ -210,15 +210,15 @@ fn never_started<F: Fixture>(pool: &F::Pool) {
     gate.open();
     assert!(matches!(ended(by_token), Err(JobError::Cancelled)));
     assert!(matches!(ended(late), Err(JobError::Expired)));
-    goes_on::<F>(pool);
+    goes_on(pool);
     assert!(went_off.get() >= 4, "all four bombs were dropped");
 }
 
 /// Jobs that a report drops, or that the workers drop.
-fn unstarted<F: Fixture>() {
+fn unstarted(subject: Subject) {
     for policy in [ShutdownPolicy::now(), ShutdownPolicy::now().hand_back()] {
         let went_off = Count::new();
-        let pool = pool::<F>(1, 8);
+        let pool = pool(subject, 1, 8);
         let gate: Gate = occupy(&pool, 1);
         let bomb = Bomb::new(&went_off);
         let captured = pool.submit(move |_: &JobContext<'_>| {

@@ -5,9 +5,9 @@ use std::convert::Infallible;
 use pool_core::backend::PoolConfig;
 use pool_core::{Broadcast, Executor, ExecutorExt, JobContext, JobError, Shutdown, ShutdownPolicy};
 
-use crate::fixture::Fixture;
 use crate::probe::{Alive, Count, PATIENCE, ROOM, WINDOW, ended, meet, occupy, pool, wait_until};
 use crate::rule::{Applied, Rule};
+use crate::subject::Subject;
 use crate::thread::{self, ThreadId, often, rounds};
 
 /// Why the rules do not apply.
@@ -20,32 +20,32 @@ const UNDER_LOAD: usize = 40;
 /// More broadcasts than any executor keeps for a worker that hangs.
 const TOO_MANY: usize = 10_000;
 
-pub(crate) fn rules<F: Fixture>() -> Vec<Rule> {
+pub(crate) fn rules() -> Vec<Rule> {
     vec![
         Rule::required(
             "R1070",
             "a broadcast runs once on every worker's own thread, and gives the results by worker",
-            r1070::<F>,
+            r1070,
         ),
         Rule::required(
             "R1071",
             "neither a busy queue nor a pause keeps a worker from its share of a broadcast",
-            r1071::<F>,
+            r1071,
         ),
         Rule::required(
             "R1072",
             "a broadcast takes no place in the queue, and is refused whole",
-            r1072::<F>,
+            r1072,
         ),
         Rule::required(
             "R1073",
             "no job hangs by a broadcast to its own pool",
-            r1073::<F>,
+            r1073,
         ),
         Rule::required(
             "R1074",
             "a shutdown waits for a broadcast up to its limit, and abandons what is left",
-            r1074::<F>,
+            r1074,
         ),
     ]
 }
@@ -85,13 +85,15 @@ fn place(ctx: &JobContext<'_>) -> (Option<usize>, ThreadId) {
     (ctx.state::<usize>().copied(), thread::current().id())
 }
 
-fn r1070<F: Fixture>() -> Applied {
+fn r1070(subject: Subject) -> Applied {
     const WORKERS: usize = 3;
     let mut config = PoolConfig::default();
     config.set_workers(WORKERS);
     config.set_capacity(8);
     config.set_on_worker_start(|index| index);
-    let pool = F::build(config).expect("a plain configuration is accepted");
+    let pool = subject
+        .build(config)
+        .expect("a plain configuration is accepted");
     let Some(first) = send(&pool, place) else {
         return NO_THREADS;
     };
@@ -137,8 +139,8 @@ fn goes_on(ctx: &JobContext<'_>, stop: &Count) -> Result<(), Infallible> {
     Ok(())
 }
 
-fn r1071<F: Fixture>() -> Applied {
-    let pool = pool::<F>(2, 16);
+fn r1071(subject: Subject) -> Applied {
+    let pool = pool(subject, 2, 16);
     let stop = Count::new();
     for _ in 0..8 {
         let stop = stop.clone();
@@ -158,7 +160,7 @@ fn r1071<F: Fixture>() -> Applied {
     if !is_here {
         return NO_THREADS;
     }
-    if F::pause(&pool) {
+    if pool.pause() {
         let started = Count::new();
         let seen = started.clone();
         // A worker that was about to take a job may take one: so the job comes when all have been
@@ -167,14 +169,14 @@ fn r1071<F: Fixture>() -> Applied {
         let held = pool.spawn(move || started.add()).expect(ROOM);
         results(send(&pool, |_| ()).expect("it could before"));
         seen.stays_below(1, WINDOW);
-        F::resume(&pool);
+        pool.resume();
         ended(held).expect("it runs after the pause");
     }
     Applied::Held
 }
 
-fn r1072<F: Fixture>() -> Applied {
-    let pool = pool::<F>(1, 1);
+fn r1072(subject: Subject) -> Applied {
+    let pool = pool(subject, 1, 1);
     let gate = occupy(&pool, 1);
     pool.spawn(|| ()).expect(ROOM).detach();
     let alive = Alive::new();
@@ -224,8 +226,8 @@ fn r1072<F: Fixture>() -> Applied {
     Applied::Held
 }
 
-fn r1073<F: Fixture>() -> Applied {
-    let pool = pool::<F>(2, 8);
+fn r1073(subject: Subject) -> Applied {
+    let pool = pool(subject, 2, 8);
     if send(&pool, |_| ()).is_none() {
         return NO_THREADS;
     }
@@ -273,13 +275,13 @@ fn r1073<F: Fixture>() -> Applied {
     Applied::Held
 }
 
-fn r1074<F: Fixture>() -> Applied {
+fn r1074(subject: Subject) -> Applied {
     for policy in [
         ShutdownPolicy::now(),
         ShutdownPolicy::now().hand_back(),
         ShutdownPolicy::within(WINDOW),
     ] {
-        let pool = pool::<F>(2, 4);
+        let pool = pool(subject, 2, 4);
         let gate = occupy(&pool, 1);
         let done = Count::new();
         let counted = done.clone();
@@ -310,7 +312,7 @@ fn r1074<F: Fixture>() -> Applied {
         gate.open();
     }
     // A drain waits for it.
-    let pool = pool::<F>(2, 4);
+    let pool = pool(subject, 2, 4);
     let gate = occupy(&pool, 2);
     let done = Count::new();
     let counted = done.clone();

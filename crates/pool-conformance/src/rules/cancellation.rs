@@ -13,29 +13,29 @@ use pool_core::{
     JobContext, JobError, JobExt, JobHandle, JobOptions,
 };
 
-use crate::fixture::Fixture;
 use crate::probe::{Alive, AliveValue, Count, Gate, PATIENCE, ROOM, ended, let_pass, occupy, pool};
 use crate::rule::{Applied, Kind, Rule};
+use crate::subject::Subject;
 use crate::thread;
 use children::r406;
 use extremes::r407;
 use suspended::r405;
 
-pub(crate) fn rules<F: Fixture>() -> Vec<Rule> {
+pub(crate) fn rules() -> Vec<Rule> {
     let all = Kind::Required;
     vec![
-        Rule::new("R401", "cancelled before its start", all, r401::<F>),
-        Rule::new("R402", "cancelled after its start", all, r402::<F>),
-        Rule::new("R403", "a late job never starts", all, r403::<F>),
-        Rule::new("R404", "a job sees its deadline", all, r404::<F>),
+        Rule::new("R401", "cancelled before its start", all, r401),
+        Rule::new("R402", "cancelled after its start", all, r402),
+        Rule::new("R403", "a late job never starts", all, r403),
+        Rule::new("R404", "a job sees its deadline", all, r404),
         Rule::new(
             "R405",
             "an unwanted future is dropped",
             Kind::ASYNC_JOBS,
-            r405::<F>,
+            r405,
         ),
-        Rule::new("R406", "children inherit", all, r406::<F>),
-        Rule::new("R407", "far and past deadlines", all, r407::<F>),
+        Rule::new("R406", "children inherit", all, r406),
+        Rule::new("R407", "far and past deadlines", all, r407),
     ]
 }
 
@@ -52,8 +52,8 @@ pub(super) fn in_time<R>(mut attempt: impl FnMut(Duration) -> Option<R>) -> R {
     panic!("a job with {timeout:?} to its deadline did not start")
 }
 
-fn r401<F: Fixture>() -> Applied {
-    let pool = pool::<F>(1, 8);
+fn r401(subject: Subject) -> Applied {
+    let pool = pool(subject, 1, 8);
     let gate = occupy(&pool, 1);
     let (alive, ran) = (Alive::new(), Count::new());
     cancelled_at_once(spawn_counted(&pool, &ran, alive.value()), &alive);
@@ -70,7 +70,7 @@ fn r401<F: Fixture>() -> Applied {
     pool.wait_idle();
     assert_eq!(ran.get(), 0, "the body of a cancelled job ran");
     cancel_races_start(&pool);
-    over_on_arrival::<F>();
+    over_on_arrival(subject);
     Applied::Held
 }
 
@@ -99,8 +99,8 @@ fn cancelled_at_once<T: Debug, E: Debug>(handle: JobHandle<T, E>, alive: &Alive)
 
 /// A job whose token is already cancelled, or whose deadline has passed, ends when it is submitted,
 /// and is never queued.
-fn over_on_arrival<F: Fixture>() {
-    let pool = pool::<F>(1, 1);
+fn over_on_arrival(subject: Subject) {
+    let pool = pool(subject, 1, 1);
     let gate = occupy(&pool, 1);
     let token = CancelToken::new();
     token.cancel();
@@ -145,8 +145,8 @@ fn cancel_races_start(pool: &impl Executor) {
     assert_eq!(alive.count(), 0);
 }
 
-fn r402<F: Fixture>() -> Applied {
-    let pool = pool::<F>(1, 8);
+fn r402(subject: Subject) -> Applied {
+    let pool = pool(subject, 1, 8);
     let token = CancelToken::new();
     let told = cancelled_midway(&pool, Some(&token), |ctx| ctx.check().map_err(|_| "told"));
     assert!(matches!(told, Err(JobError::Cancelled)), "{told:?}");
@@ -240,8 +240,8 @@ fn futures_decide(pool: &impl Executor) {
     }
 }
 
-fn r403<F: Fixture>() -> Applied {
-    let pool = pool::<F>(1, 8);
+fn r403(subject: Subject) -> Applied {
+    let pool = pool(subject, 1, 8);
     let gate = occupy(&pool, 1);
     let (alive, ran) = (Alive::new(), Count::new());
     let deadline = thread::now() + Duration::from_millis(20);
@@ -274,8 +274,8 @@ fn r403<F: Fixture>() -> Applied {
     Applied::Held
 }
 
-fn r404<F: Fixture>() -> Applied {
-    let pool = pool::<F>(1, 8);
+fn r404(subject: Subject) -> Applied {
+    let pool = pool(subject, 1, 8);
     let unlimited = |ctx: &JobContext<'_>| Ok::<_, Infallible>((ctx.deadline(), ctx.remaining()));
     let seen = ended(pool.submit(unlimited).expect(ROOM));
     assert!(matches!(seen, Ok((None, None))), "{seen:?}");

@@ -10,38 +10,38 @@ use pool_core::{
     ShutdownPolicy, SubmitError, Task, Wants, infallible_fn,
 };
 
-use crate::fixture::Fixture;
 use crate::probe::{
     Count, FAR, Gate, Log, PATIENCE, ROOM, ended, let_pass, occupy, poll_once, pool, ready,
     wait_until,
 };
 use crate::rule::{Applied, Rule};
+use crate::subject::{Subject, TestedPool};
 use crate::thread;
 
 /// A wait that passes.
 const SHORT: Duration = Duration::from_millis(2);
 
-pub(crate) fn rules<F: Fixture>() -> Vec<Rule> {
+pub(crate) fn rules() -> Vec<Rule> {
     vec![
         Rule::required(
             "R1060",
             "each job that comes back is counted and told of once, with its reason",
-            r1060::<F>,
+            r1060,
         ),
         Rule::required(
             "R1061",
             "an observer hears once for how long a submitter waited for room",
-            r1061::<F>,
+            r1061,
         ),
         Rule::required(
             "R1062",
             "a swap is counted once it is done, and changes no other count",
-            r1062::<F>,
+            r1062,
         ),
         Rule::required(
             "R1063",
             "a snapshot counts the jobs that are stuck until they end",
-            r1063::<F>,
+            r1063,
         ),
     ]
 }
@@ -74,21 +74,23 @@ impl Observer for Clerk {
 }
 
 /// A pool of one worker, and what its observer hears.
-struct Watched<P> {
-    pool: P,
+struct Watched {
+    pool: TestedPool,
     heard: Log<Heard>,
     /// The counts of jobs that came back, as of the last check.
     seen: Cell<[u64; 2]>,
 }
 
-impl<P: Executor> Watched<P> {
-    fn new<F: Fixture<Pool = P>>(capacity: usize, wants: Wants) -> Self {
+impl Watched {
+    fn new(subject: Subject, capacity: usize, wants: Wants) -> Self {
         let heard = Log::new();
         let mut config = PoolConfig::default();
         config.set_workers(1);
         config.set_capacity(capacity);
         config.add_observer(Clerk(heard.clone(), wants));
-        let pool = F::build(config).expect("an observer keeps no pool from being built");
+        let pool = subject
+            .build(config)
+            .expect("an observer keeps no pool from being built");
         Self {
             pool,
             heard,
@@ -126,7 +128,11 @@ impl<P: Executor> Watched<P> {
     /// Calls a way in of a full pool with jobs that have a deadline, until one comes back. One that
     /// is late by the time of a try ends instead, and is no refusal.
     #[track_caller]
-    fn refuses_or_ends<T, J>(&self, what: &str, submit: impl Fn(&P) -> Result<T, SubmitError<J>>) {
+    fn refuses_or_ends<T, J>(
+        &self,
+        what: &str,
+        submit: impl Fn(&TestedPool) -> Result<T, SubmitError<J>>,
+    ) {
         const TRIES: usize = 100;
         for _ in 0..TRIES {
             match submit(&self.pool) {
@@ -146,7 +152,7 @@ impl<P: Executor> Watched<P> {
         &self,
         what: &str,
         reason: Refusal,
-        submit: impl FnOnce(&P) -> Result<T, SubmitError<J>>,
+        submit: impl FnOnce(&TestedPool) -> Result<T, SubmitError<J>>,
     ) {
         match submit(&self.pool).map(drop).map_err(|it| it.without_job()) {
             Err(SubmitError::Full(())) if reason == Refusal::Full => {}
@@ -161,14 +167,14 @@ fn nothing(_: &JobContext<'_>) -> Result<(), Infallible> {
     Ok(())
 }
 
-fn r1060<F: Fixture>() -> Applied {
+fn r1060(subject: Subject) -> Applied {
     const CAPACITY: usize = 2;
-    let watched = Watched::new::<F>(CAPACITY, Wants::ENDS);
+    let watched = Watched::new(subject, CAPACITY, Wants::ENDS);
     let pool = &watched.pool;
     if pool.capability().capacity.is_some() {
         comes_back_as_full(&watched, CAPACITY);
     }
-    let task = task_handed_back::<F>();
+    let task = task_handed_back(subject);
     assert_eq!(watched.counts()[1], 0);
     pool.close();
     comes_back_as_closed(&watched, task);
@@ -178,11 +184,11 @@ fn r1060<F: Fixture>() -> Applied {
     assert!(report.balances(), "no refusal is in it: {report}");
     // Each call of the observer has panicked, and no more.
     assert_eq!(pool.stats().hook_panics, counts[0] + counts[1]);
-    children_come_back::<F>();
+    children_come_back(subject);
     Applied::Held
 }
 
-fn comes_back_as_full<P: Executor>(watched: &Watched<P>, capacity: usize) {
+fn comes_back_as_full(watched: &Watched, capacity: usize) {
     let full = Refusal::Full;
     let gate = watched.fill(capacity);
     assert_eq!(watched.counts(), [0, 0], "all were taken in");
@@ -223,7 +229,7 @@ fn comes_back_as_full<P: Executor>(watched: &Watched<P>, capacity: usize) {
     watched.came_back("jobs that get in", full, 0);
 }
 
-fn comes_back_as_closed<P: Executor>(watched: &Watched<P>, task: Task) {
+fn comes_back_as_closed(watched: &Watched, task: Task) {
     let closed = Refusal::Closed;
     watched.refuses("submit", closed, |pool| pool.submit(nothing));
     watched.refuses("try_submit", closed, |pool| pool.try_submit(nothing));
@@ -260,8 +266,8 @@ fn comes_back_as_closed<P: Executor>(watched: &Watched<P>, task: Task) {
 }
 
 /// A task of another pool.
-fn task_handed_back<F: Fixture>() -> Task {
-    let other = pool::<F>(1, 4);
+fn task_handed_back(subject: Subject) -> Task {
+    let other = pool(subject, 1, 4);
     let gate = occupy(&other, 1);
     other.spawn(|| ()).expect(ROOM).detach();
     let other = &other;
@@ -279,8 +285,8 @@ fn task_handed_back<F: Fixture>() -> Task {
 }
 
 /// A job of a pool that is cancelled may submit no child.
-fn children_come_back<F: Fixture>() {
-    let watched = Watched::new::<F>(4, Wants::ENDS);
+fn children_come_back(subject: Subject) {
+    let watched = Watched::new(subject, 4, Wants::ENDS);
     let started = Count::new();
     let begun = started.clone();
     let parent = move |ctx: &JobContext<'_>| {
@@ -306,8 +312,8 @@ fn one_wait(heard: &Log<Heard>) -> Duration {
     }
 }
 
-fn r1061<F: Fixture>() -> Applied {
-    let watched = Watched::new::<F>(1, Wants::ROOM_WAITS);
+fn r1061(subject: Subject) -> Applied {
+    let watched = Watched::new(subject, 1, Wants::ROOM_WAITS);
     let (pool, heard) = (&watched.pool, &watched.heard);
     if pool.capability().capacity.is_none() {
         return Applied::NotHere("the queue has no bound");
@@ -353,20 +359,20 @@ fn r1061<F: Fixture>() -> Applied {
     assert!(matches!(ended(pool.submit(inside).expect(ROOM)), Ok(3)));
     pool.wait_idle();
     assert_eq!(heard.take(), [], "children wait for nothing");
-    unwanted_waits_are_not_told_of::<F>();
+    unwanted_waits_are_not_told_of(subject);
     Applied::Held
 }
 
-fn unwanted_waits_are_not_told_of<F: Fixture>() {
-    let watched = Watched::new::<F>(1, Wants::TIMES);
+fn unwanted_waits_are_not_told_of(subject: Subject) {
+    let watched = Watched::new(subject, 1, Wants::TIMES);
     let gate = watched.fill(1);
     assert!(watched.pool.submit_timeout(nothing, SHORT).is_err());
     assert_eq!(watched.heard.take(), [Heard::Refused(Refusal::Full)]);
     gate.open();
 }
 
-fn r1062<F: Fixture>() -> Applied {
-    let watched = Watched::new::<F>(1, Wants::ENDS);
+fn r1062(subject: Subject) -> Applied {
+    let watched = Watched::new(subject, 1, Wants::ENDS);
     let pool = &watched.pool;
     let gate = watched.fill(1);
     assert!(pool.try_spawn(|| ()).is_err());
@@ -374,8 +380,8 @@ fn r1062<F: Fixture>() -> Applied {
     let mut changes = 0;
     for round in 0..6 {
         let changed = match round % 2 {
-            0 => F::swap(pool),
-            _ => F::reconfigure(pool, &mut |_| {}),
+            0 => pool.swap(),
+            _ => pool.reconfigure(&mut |_| {}),
         };
         if let Some(changed) = changed {
             changed.expect("a busy pool can be changed");
@@ -384,7 +390,7 @@ fn r1062<F: Fixture>() -> Applied {
         assert_eq!(pool.stats().swaps, changes, "{}", pool.stats());
         assert_eq!(watched.counts(), [1, 0], "{}", pool.stats());
     }
-    let refused = F::reconfigure(pool, &mut |config| config.set_workers(0));
+    let refused = pool.reconfigure(&mut |config| config.set_workers(0));
     assert!(refused.is_none_or(|it| it.is_err()));
     assert_eq!(pool.stats().swaps, changes, "what fails changes nothing");
     gate.open();
@@ -401,8 +407,8 @@ fn r1062<F: Fixture>() -> Applied {
     Applied::Held
 }
 
-fn r1063<F: Fixture>() -> Applied {
-    let unwatched = pool::<F>(1, 4);
+fn r1063(subject: Subject) -> Applied {
+    let unwatched = pool(subject, 1, 4);
     assert_eq!(unwatched.snapshot().stuck, None);
     let heard = Count::new();
     let told = heard.clone();
@@ -412,7 +418,9 @@ fn r1063<F: Fixture>() -> Applied {
     config.set_stuck_after(SHORT, move |_| {
         told.add();
     });
-    let pool = F::build(config).expect("a plain configuration is accepted");
+    let pool = subject
+        .build(config)
+        .expect("a plain configuration is accepted");
     assert_eq!(pool.snapshot().stuck, Some(0));
     let gate = Gate::new();
     let pass = gate.pass();

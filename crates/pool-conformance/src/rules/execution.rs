@@ -9,12 +9,12 @@ use pool_core::{Capability, Executor, ExecutorExt, Job, JobContext, JobHandle};
 
 use super::{placement, workers};
 use crate::channel::{Receiver, Sender, channel};
-use crate::fixture::Fixture;
 use crate::probe::{Count, Log, PATIENCE, ended, let_pass, meet, occupy, pool};
 use crate::rule::{Applied, Kind, Rule};
+use crate::subject::{Subject, TestedPool};
 use crate::thread;
 
-pub(crate) fn rules<F: Fixture>() -> Vec<Rule> {
+pub(crate) fn rules() -> Vec<Rule> {
     let rule = Rule::new;
     let fifo = Kind::Optional("fifo", |capability: &Capability| capability.fifo);
     let owns_threads = Kind::Optional("owns_threads", |capability: &Capability| {
@@ -26,58 +26,48 @@ pub(crate) fn rules<F: Fixture>() -> Vec<Rule> {
             "R201",
             "a pool is built with its workers ready",
             required,
-            workers::r201::<F>,
+            workers::r201,
         ),
         rule(
             "R202",
             "as many jobs run at once as there are workers",
             required,
-            r202::<F>,
+            r202,
         ),
-        rule("R203", "no wake-up is lost", Kind::Stochastic, r203::<F>),
+        rule("R203", "no wake-up is lost", Kind::Stochastic, r203),
         rule(
             "R204",
             "no job waits while a worker is idle",
             required,
-            r204::<F>,
+            r204,
         ),
-        rule("R205", "first in, first out", fifo, r205::<F>),
-        rule(
-            "R206",
-            "no source of jobs starves another",
-            required,
-            r206::<F>,
-        ),
+        rule("R205", "first in, first out", fifo, r205),
+        rule("R206", "no source of jobs starves another", required, r206),
         rule(
             "R207",
             "workers have their names and stacks",
             owns_threads,
-            workers::r207::<F>,
+            workers::r207,
         ),
         rule(
             "R208",
             "hooks and state are each worker's own",
             owns_threads,
-            workers::r208::<F>,
+            workers::r208,
         ),
-        rule(
-            "R209",
-            "an idle pool burns no CPU",
-            required,
-            workers::r209::<F>,
-        ),
+        rule("R209", "an idle pool burns no CPU", required, workers::r209),
         rule(
             "R210",
             "a job runs on a worker of the pool that accepted it",
             required,
-            placement::r210::<F>,
+            placement::r210,
         ),
     ]
 }
 
-fn r202<F: Fixture>() -> Applied {
+fn r202(subject: Subject) -> Applied {
     for workers in 1..=4 {
-        let pool = pool::<F>(workers, 8);
+        let pool = pool(subject, workers, 8);
         meet(&pool, workers);
         let (running, most) = (Arc::new(AtomicUsize::new(0)), Arc::new(AtomicUsize::new(0)));
         let jobs = (0..workers * thread::often(100)).map(|_| {
@@ -114,9 +104,9 @@ const IDLE_GAPS: [Duration; 4] = [
     Duration::from_millis(500),
 ];
 
-fn r203<F: Fixture>() -> Applied {
+fn r203(subject: Subject) -> Applied {
     for workers in [1, 2] {
-        let pool = pool::<F>(workers, 4);
+        let pool = pool(subject, workers, 4);
         let run = |round| {
             let handle = pool.spawn(move || round).expect("the pool is idle");
             assert_eq!(ended(handle).expect("an idle worker takes it"), round);
@@ -136,10 +126,10 @@ fn r203<F: Fixture>() -> Applied {
     Applied::Held
 }
 
-fn r204<F: Fixture>() -> Applied {
+fn r204(subject: Subject) -> Applied {
     const SHORT: usize = 10;
     for workers in [2, 3] {
-        let pool = pool::<F>(workers, 64);
+        let pool = pool(subject, workers, 64);
         for way in [Spawns::Executed, Spawns::Submitted, Spawns::ThroughClone] {
             for _ in 0..thread::often(100) {
                 let pool_of_job = pool.clone();
@@ -157,7 +147,7 @@ fn r204<F: Fixture>() -> Applied {
                 ended(long).expect("the short jobs run while the long one does");
             }
         }
-        behind_a_long_one::<F>(&pool);
+        behind_a_long_one(&pool);
     }
     Applied::Held
 }
@@ -186,7 +176,7 @@ impl Spawns {
 
 /// Jobs from outside, queued while every worker is busy, a long one first. A worker that takes
 /// several at a time must not keep the short ones behind the long one.
-fn behind_a_long_one<F: Fixture>(pool: &F::Pool) {
+fn behind_a_long_one(pool: &TestedPool) {
     const SHORT: usize = 40;
     let workers = Executor::capability(pool).workers;
     for _ in 0..thread::often(20) {
@@ -207,9 +197,9 @@ fn behind_a_long_one<F: Fixture>(pool: &F::Pool) {
     }
 }
 
-fn r205<F: Fixture>() -> Applied {
+fn r205(subject: Subject) -> Applied {
     let jobs = thread::often(1000);
-    let pool = pool::<F>(1, jobs);
+    let pool = pool(subject, 1, jobs);
     let started = Log::new();
     // Two threads, so that each thread's order is observed among the jobs of the other; the gate
     // makes sure that jobs are queued.
@@ -258,10 +248,10 @@ const MAX_STARTS: usize = 2048;
 /// How often a job's wait is measured.
 const SAMPLES: usize = 50;
 
-fn r206<F: Fixture>() -> Applied {
+fn r206(subject: Subject) -> Applied {
     for workers in [1, MAX_WORKERS] {
-        workers_do_not_starve_outsiders::<F>(workers);
-        outsiders_do_not_starve_workers::<F>(workers);
+        workers_do_not_starve_outsiders(subject, workers);
+        outsiders_do_not_starve_workers(subject, workers);
     }
     Applied::Held
 }
@@ -388,9 +378,9 @@ fn started(
     }
 }
 
-fn workers_do_not_starve_outsiders<F: Fixture>(workers: usize) {
+fn workers_do_not_starve_outsiders(subject: Subject, workers: usize) {
     const CHAINS: usize = 8;
-    let pool = pool::<F>(workers, 64);
+    let pool = pool(subject, workers, 64);
     let flood = Flood(Link::default());
     for _ in 0..CHAINS {
         pool.execute(flood.0.clone()).expect("there is room");
@@ -406,10 +396,10 @@ fn workers_do_not_starve_outsiders<F: Fixture>(workers: usize) {
     }
 }
 
-fn outsiders_do_not_starve_workers<F: Fixture>(workers: usize) {
+fn outsiders_do_not_starve_workers(subject: Subject, workers: usize) {
     const OUTSIDERS: usize = 4;
     const AT_ONCE: usize = 8;
-    let pool = pool::<F>(workers, 64);
+    let pool = pool(subject, workers, 64);
     let flood = Flood(Link::default());
     thread::scope(|threads| {
         for _ in 0..OUTSIDERS {

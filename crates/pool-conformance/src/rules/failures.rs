@@ -12,36 +12,36 @@ use pool_core::{
 };
 
 use super::bombs;
-use crate::fixture::Fixture;
 use crate::probe::{Count, Gate, Log, ended, meet, occupy, pool};
 use crate::rule::{Applied, Rule};
+use crate::subject::{Subject, TestedPool};
 use crate::thread;
 
-pub(crate) fn rules<F: Fixture>() -> Vec<Rule> {
+pub(crate) fn rules() -> Vec<Rule> {
     let required = Rule::required;
     vec![
         required(
             "R301",
             "an error is the job's outcome, and the worker goes on",
-            r301::<F>,
+            r301,
         ),
         required(
             "R302",
             "a panic is the job's outcome, and the worker goes on",
-            r302::<F>,
+            r302,
         ),
         required(
             "R303",
             "a panic in a drop costs no worker and no handle",
-            bombs::r303::<F>,
+            bombs::r303,
         ),
-        required("R304", "a hook that panics changes no outcome", r304::<F>),
+        required("R304", "a hook that panics changes no outcome", r304),
         required(
             "R305",
             "a job whose handle is dropped runs and is counted",
-            r305::<F>,
+            r305,
         ),
-        required("R306", "nothing of a job is left for the next", r306::<F>),
+        required("R306", "nothing of a job is left for the next", r306),
     ]
 }
 
@@ -53,9 +53,9 @@ struct NoInk {
     page: usize,
 }
 
-fn r301<F: Fixture>() -> Applied {
+fn r301(subject: Subject) -> Applied {
     const PAGES: usize = 20;
-    let pool = pool::<F>(WORKERS, 64);
+    let pool = pool(subject, WORKERS, 64);
     let threads = meet(&pool, WORKERS);
     for page in 0..PAGES {
         let print = move |_: &JobContext<'_>| Err::<Infallible, _>(Box::new(NoInk { page }));
@@ -66,9 +66,9 @@ fn r301<F: Fixture>() -> Applied {
         }
         pool.execute(print).expect("there is room");
     }
-    workers_remain::<F>(&pool, threads);
+    workers_remain(subject, &pool, threads);
     assert_eq!(pool.stats().failed, 2 * PAGES as u64);
-    the_observer_is_told_what_an_error_says::<F>();
+    the_observer_is_told_what_an_error_says(subject);
     Applied::Held
 }
 
@@ -90,7 +90,7 @@ impl Job for Prints {
 
 /// What `on_failure` is told of jobs that end by themselves. An error may be of any type; if it has
 /// a text, the hook gets it.
-fn the_observer_is_told_what_an_error_says<F: Fixture>() {
+fn the_observer_is_told_what_an_error_says(subject: Subject) {
     let messages = Log::new();
     let noted = messages.clone();
     let mut config = PoolConfig::default();
@@ -99,7 +99,7 @@ fn the_observer_is_told_what_an_error_says<F: Fixture>() {
     config.set_on_failure(move |failure| noted.note(failure.message.map(str::to_owned)));
     config.add_describe_error(|error: &[u8; 2]| format!("{error:?}"));
     config.add_describe_error(|_: &u8| panic!("R301: the text of an error panics on purpose"));
-    let pool = F::build(config).expect("a plain configuration is accepted");
+    let pool = subject.build(config).expect("hooks are no mistake");
 
     fn fails<E: Send + 'static>(pool: &dyn Executor, error: E) {
         let job = |_: &JobContext<'_>| Err::<Infallible, _>(error);
@@ -154,19 +154,19 @@ fn the_observer_is_told_what_an_error_says<F: Fixture>() {
 /// Checks that as many workers run at once as before, and the same ones if the pool has its own
 /// threads.
 #[track_caller]
-fn workers_remain<F: Fixture>(pool: &F::Pool, mut before: Vec<(usize, thread::ThreadId)>) {
+fn workers_remain(subject: Subject, pool: &TestedPool, mut before: Vec<(usize, thread::ThreadId)>) {
     let mut after = meet(pool, WORKERS);
     pool.wait_idle();
     assert_eq!(pool.stats().workers, WORKERS);
-    if F::capability().owns_threads {
+    if subject.capability().owns_threads {
         before.sort_by_key(|place| place.0);
         after.sort_by_key(|place| place.0);
         assert_eq!(after, before, "the workers go on; they are not replaced");
     }
 }
 
-fn r302<F: Fixture>() -> Applied {
-    let pool = pool::<F>(WORKERS, 64);
+fn r302(subject: Subject) -> Applied {
+    let pool = pool(subject, WORKERS, 64);
     let threads = meet(&pool, WORKERS);
     let panicked = |job: fn()| -> PanicInfo {
         match ended(pool.spawn(job).expect("there is room")) {
@@ -203,14 +203,14 @@ fn r302<F: Fixture>() -> Applied {
     for _ in 0..2 * WORKERS {
         panicked(|| panic!("R302 panics on every worker"));
     }
-    workers_remain::<F>(&pool, threads);
+    workers_remain(subject, &pool, threads);
     assert_eq!(pool.stats().panicked, 4 + 2 * WORKERS as u64);
     Applied::Held
 }
 
 /// A pool in which every hook panics except the start hook, which would fail the build (`R109`).
 /// The log has what the observer was told before it panicked.
-fn pool_of_panicking_hooks<F: Fixture>(observed: &Log<Outcome>) -> F::Pool {
+fn pool_of_panicking_hooks(subject: Subject, observed: &Log<Outcome>) -> TestedPool {
     let mut config = PoolConfig::default();
     config.set_workers(WORKERS);
     config.set_capacity(64);
@@ -220,15 +220,17 @@ fn pool_of_panicking_hooks<F: Fixture>(observed: &Log<Outcome>) -> F::Pool {
         panic!("R304: the observer panics on purpose");
     });
     config.set_on_worker_stop(|_| panic!("R304: the stop of a worker panics on purpose"));
-    F::build(config).expect("a hook that panics does not keep a pool from being built")
+    subject
+        .build(config)
+        .expect("a hook that panics does not keep a pool from being built")
 }
 
-fn r304<F: Fixture>() -> Applied {
+fn r304(subject: Subject) -> Applied {
     let observed = Log::new();
-    let pool = pool_of_panicking_hooks::<F>(&observed);
+    let pool = pool_of_panicking_hooks(subject, &observed);
     let threads = meet(&pool, WORKERS);
-    each_end_is_its_own::<F>(&pool);
-    workers_remain::<F>(&pool, threads);
+    each_end_is_its_own(&pool);
+    workers_remain(subject, &pool, threads);
 
     let report = pool.shutdown(ShutdownPolicy::drain());
     let columns = [
@@ -258,7 +260,7 @@ fn r304<F: Fixture>() -> Applied {
     Applied::Held
 }
 
-fn each_end_is_its_own<F: Fixture>(pool: &F::Pool) {
+fn each_end_is_its_own(pool: &TestedPool) {
     let room = "there is room";
     let no_ink = |_: &JobContext<'_>| Err::<Infallible, _>("no ink");
     let failed = pool.submit(no_ink).expect(room);
@@ -284,8 +286,8 @@ fn each_end_is_its_own<F: Fixture>(pool: &F::Pool) {
     assert_eq!(ended(completed).expect("it completes"), 5);
 }
 
-fn r305<F: Fixture>() -> Applied {
-    let pool = pool::<F>(1, 8);
+fn r305(subject: Subject) -> Applied {
+    let pool = pool(subject, 1, 8);
     let ran = Count::new();
     let job = || {
         let ran = ran.clone();
@@ -322,24 +324,24 @@ fn r305<F: Fixture>() -> Applied {
     Applied::Held
 }
 
-fn r306<F: Fixture>() -> Applied {
-    let pool = pool::<F>(1, 8);
-    sees_itself::<F>(&pool);
-    let former: [fn(&F::Pool); 4] = [
-        cancelled_while_running::<F>,
-        expired_while_running::<F>,
-        panicked_in_place::<F>,
-        failed_under_a_name::<F>,
+fn r306(subject: Subject) -> Applied {
+    let pool = pool(subject, 1, 8);
+    sees_itself(&pool);
+    let former: [fn(&TestedPool); 4] = [
+        cancelled_while_running,
+        expired_while_running,
+        panicked_in_place,
+        failed_under_a_name,
     ];
     for leave_something in former {
         leave_something(&pool);
-        sees_itself::<F>(&pool);
+        sees_itself(&pool);
     }
     Applied::Held
 }
 
 /// A job without a value finds none, and neither do its children, queued or in place.
-fn sees_itself<F: Fixture>(pool: &F::Pool) {
+fn sees_itself(pool: &TestedPool) {
     let inner = pool.clone();
     pool.wait_idle();
     let look = move |ctx: &JobContext<'_>| {
@@ -376,7 +378,7 @@ fn has_nothing(ctx: &JobContext<'_>) {
     );
 }
 
-fn cancelled_while_running<F: Fixture>(pool: &F::Pool) {
+fn cancelled_while_running(pool: &TestedPool) {
     let token = CancelToken::new();
     let own = token.clone();
     let job = move |ctx: &JobContext<'_>| {
@@ -387,7 +389,7 @@ fn cancelled_while_running<F: Fixture>(pool: &F::Pool) {
     assert!(matches!(ended(handle), Err(JobError::Cancelled)));
 }
 
-fn expired_while_running<F: Fixture>(pool: &F::Pool) {
+fn expired_while_running(pool: &TestedPool) {
     let job = |ctx: &JobContext<'_>| {
         while ctx.remaining() != Some(Duration::ZERO) {
             thread::yield_now();
@@ -401,7 +403,7 @@ fn expired_while_running<F: Fixture>(pool: &F::Pool) {
 }
 
 /// A panic in a job that runs in place, and another in the job that runs it.
-fn panicked_in_place<F: Fixture>(pool: &F::Pool) {
+fn panicked_in_place(pool: &TestedPool) {
     let job = |ctx: &JobContext<'_>| -> Result<(), Infallible> {
         let child = |_: &JobContext<'_>| -> Result<(), Infallible> {
             panic!("R306: the child panics on purpose")
@@ -417,7 +419,7 @@ fn panicked_in_place<F: Fixture>(pool: &F::Pool) {
     );
 }
 
-fn failed_under_a_name<F: Fixture>(pool: &F::Pool) {
+fn failed_under_a_name(pool: &TestedPool) {
     let job = |ctx: &JobContext<'_>| Err::<Infallible, _>(ctx.name().map(str::to_owned));
     let handle = pool.submit(job.named("named")).expect("there is room");
     assert!(matches!(ended(handle), Err(JobError::Failed(Some(name))) if name == "named"));

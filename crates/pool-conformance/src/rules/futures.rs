@@ -16,49 +16,49 @@ use pool_core::{
     AsyncContext, Executor, ExecutorExt, JobContext, JobError, Shutdown, ShutdownPolicy,
 };
 
-use crate::fixture::Fixture;
 use crate::polling::Signal;
 use crate::probe::{Count, Gate, PATIENCE, pool, wait_until};
 use crate::rule::{Applied, Kind, Rule};
+use crate::subject::Subject;
 use crate::thread;
 
-pub(crate) fn rules<F: Fixture>() -> Vec<Rule> {
+pub(crate) fn rules() -> Vec<Rule> {
     let rule = |id, title, test| Rule::new(id, title, Kind::ASYNC_JOBS, test);
     vec![
         rule(
             "R801",
             "futures and closures share workers, bound, ledger and shutdown",
-            r801::<F>,
+            r801,
         ),
         rule(
             "R802",
             "a future is polled by one thread at a time, and never after its end",
-            polls::r802::<F>,
+            polls::r802,
         ),
         rule(
             "R803",
             "a wake is never refused and never lost, from any thread, at any time",
-            wakes::r803::<F>,
+            wakes::r803,
         ),
         rule(
             "R804",
             "a future that wakes itself without end starves nobody",
-            r804::<F>,
+            r804,
         ),
     ]
 }
 
-fn r801<F: Fixture>() -> Applied {
-    same_workers::<F>();
-    same_bound_and_shutdown::<F>();
-    same_ledger::<F>();
+fn r801(subject: Subject) -> Applied {
+    same_workers(subject);
+    same_bound_and_shutdown(subject);
+    same_ledger(subject);
     Applied::Held
 }
 
 /// A closure runs next to a future that sleeps, on the same thread if one worker can do both.
-fn same_workers<F: Fixture>() {
-    let workers = workers_beside_a_sleeper::<F>();
-    let pool = pool::<F>(workers, 4);
+fn same_workers(subject: Subject) {
+    let workers = workers_beside_a_sleeper(subject);
+    let pool = pool(subject, workers, 4);
     let signal = Signal::default();
     let asleep = signal.clone();
     let future = pool.spawn_future(async move {
@@ -81,8 +81,8 @@ fn same_workers<F: Fixture>() {
 
 /// Both take a slot in the queue, a full queue refuses both, and the report names both among the
 /// jobs that did not start.
-fn same_bound_and_shutdown<F: Fixture>() {
-    let pool = pool::<F>(workers_beside_a_sleeper::<F>(), 2);
+fn same_bound_and_shutdown(subject: Subject) {
+    let pool = pool(subject, workers_beside_a_sleeper(subject), 2);
     let never = Signal::default();
     let asleep = pool.spawn_future(never.clone()).expect("there is room");
     never.wait_for_sleeper();
@@ -132,8 +132,8 @@ async fn ready(_ctx: AsyncContext) -> Result<(), Infallible> {
     Ok(())
 }
 
-fn same_ledger<F: Fixture>() {
-    let pool = pool::<F>(2, 16);
+fn same_ledger(subject: Subject) {
+    let pool = pool(subject, 2, 16);
     let failing = pool.submit_future(|_: AsyncContext| async { Err::<(), _>("no ink") });
     let failing = failing.expect("there is room").join();
     assert!(matches!(failing, Err(JobError::Failed("no ink"))));
@@ -162,8 +162,8 @@ fn same_ledger<F: Fixture>() {
     assert_eq!(stats.accepted, 5, "{stats}");
 }
 
-fn r804<F: Fixture>() -> Applied {
-    let pool = pool::<F>(workers_beside_a_sleeper::<F>(), 4);
+fn r804(subject: Subject) -> Applied {
+    let pool = pool(subject, workers_beside_a_sleeper(subject), 4);
     let over = Flag::default();
     let guard = over.set_on_drop();
     let (spins, started) = (over.clone(), Count::new());
@@ -197,8 +197,8 @@ fn r804<F: Fixture>() -> Applied {
 ///
 /// If a busy machine makes this misread the choice, the rules get one worker too many, which fails
 /// nothing.
-pub(super) fn workers_beside_a_sleeper<F: Fixture>() -> usize {
-    let pool = pool::<F>(1, 4);
+pub(super) fn workers_beside_a_sleeper(subject: Subject) -> usize {
+    let pool = pool(subject, 1, 4);
     let signal = Signal::default();
     let asleep = pool.spawn_future(signal.clone()).expect("there is room");
     signal.wait_for_sleeper();

@@ -10,10 +10,10 @@ use pool_core::{
 
 use super::ledger::within_user_code;
 use crate::channel::channel;
-use crate::fixture::Fixture;
 use crate::polling::Signal;
 use crate::probe::{Count, Gate, PATIENCE, Pass, ROOM, ended, occupy, pool, wait_until};
 use crate::rule::{Applied, Rule};
+use crate::subject::{Subject, TestedPool};
 use crate::thread;
 
 /// Jobs that are joined, and looked for afterwards.
@@ -22,22 +22,22 @@ const JOINED: usize = 500;
 /// Jobs that run while others look.
 const LOOKED_AT: usize = 2000;
 
-pub(crate) fn rules<F: Fixture>() -> Vec<Rule> {
+pub(crate) fn rules() -> Vec<Rule> {
     vec![
         Rule::required(
             "R1020",
             "what runs is named with its id, its name and its worker, and no job that is over",
-            r1020::<F>,
+            r1020,
         ),
         Rule::required(
             "R1021",
             "a look at what runs waits for no job and holds up none",
-            r1021::<F>,
+            r1021,
         ),
         Rule::required(
             "R1022",
             "a snapshot shows each worker, the queue and where the pool is in its life",
-            r1022::<F>,
+            r1022,
         ),
     ]
 }
@@ -52,19 +52,19 @@ fn is_running(pool: &(impl Executor + ?Sized), id: JobId) -> bool {
     pool.running().iter().any(|job| job.id == id)
 }
 
-fn r1020<F: Fixture>() -> Applied {
-    jobs_on_two_workers::<F>();
-    none_that_was_joined::<F>();
-    one_within_another::<F>();
-    what_a_job_leaves_is_no_job::<F>();
-    a_suspended_future::<F>();
-    jobs_of_an_older_backend::<F>();
+fn r1020(subject: Subject) -> Applied {
+    jobs_on_two_workers(subject);
+    none_that_was_joined(subject);
+    one_within_another(subject);
+    what_a_job_leaves_is_no_job(subject);
+    a_suspended_future(subject);
+    jobs_of_an_older_backend(subject);
     Applied::Held
 }
 
 /// Two jobs at a gate, with a name and without: both are listed, where they say that they are.
-fn jobs_on_two_workers<F: Fixture>() {
-    let pool = pool::<F>(2, 8);
+fn jobs_on_two_workers(subject: Subject) {
+    let pool = pool(subject, 2, 8);
     let (gate, (send, mut places)) = (Gate::new(), channel());
     let held = || {
         let (pass, send) = (gate.pass(), send.clone());
@@ -103,8 +103,8 @@ fn jobs_on_two_workers<F: Fixture>() {
 }
 
 /// A thread that has joined a job, while the job's worker is about to leave it, finds it no more.
-fn none_that_was_joined<F: Fixture>() {
-    let pool = pool::<F>(2, 8);
+fn none_that_was_joined(subject: Subject) {
+    let pool = pool(subject, 2, 8);
     for round in 0..thread::often(JOINED) {
         let handle = match round % 3 {
             0 => pool.submit(text).expect(ROOM),
@@ -135,8 +135,8 @@ fn text(_: &JobContext<'_>) -> Result<String, String> {
 }
 
 /// A child that runs in place is listed after its parent, on the same worker.
-fn one_within_another<F: Fixture>() {
-    let pool = pool::<F>(1, 8);
+fn one_within_another(subject: Subject) {
+    let pool = pool(subject, 1, 8);
     let (gate, (send, mut started)) = (Gate::new(), channel());
     let pass = gate.pass();
     let child = move |ctx: &JobContext<'_>| {
@@ -166,8 +166,8 @@ impl Drop for SlowDrop {
 }
 
 /// A job has ended, and what it returned is being dropped: it does not run, but keeps its worker.
-fn what_a_job_leaves_is_no_job<F: Fixture>() {
-    let pool = pool::<F>(1, 8);
+fn what_a_job_leaves_is_no_job(subject: Subject) {
+    let pool = pool(subject, 1, 8);
     let (gate, dropping) = (Gate::new(), Count::new());
     let slow = SlowDrop(dropping.clone(), gate.pass());
     let leaves = |_: &JobContext<'_>| Ok::<_, Infallible>(slow);
@@ -181,20 +181,20 @@ fn what_a_job_leaves_is_no_job<F: Fixture>() {
     assert_eq!(snapshot.running().count(), 0, "{snapshot}");
     gate.open();
     let closure = |_: &JobContext<'_>| Err::<(), _>("no ink");
-    while_observed::<F>(|pool| pool.submit(closure).expect(ROOM));
+    while_observed(subject, |pool| pool.submit(closure).expect(ROOM));
     if pool.capability().async_jobs {
         let at_once = |_| async { Err::<(), _>("no ink") };
-        while_observed::<F>(|pool| pool.submit_future(at_once).expect(ROOM));
+        while_observed(subject, |pool| pool.submit_future(at_once).expect(ROOM));
         let later = |_| async {
             tokio::task::yield_now().await;
             Err::<(), _>("no ink")
         };
-        while_observed::<F>(|pool| pool.submit_future(later).expect(ROOM));
+        while_observed(subject, |pool| pool.submit_future(later).expect(ROOM));
     }
 }
 
 /// The same with a job that fails, of which the observer is told.
-fn while_observed<F: Fixture>(submit: impl Fn(&F::Pool) -> JobHandle<(), &'static str>) {
+fn while_observed(subject: Subject, submit: impl Fn(&TestedPool) -> JobHandle<(), &'static str>) {
     let (gate, observed) = (Gate::new(), Count::new());
     let (pass, count) = (gate.pass(), observed.clone());
     let mut config = PoolConfig::default();
@@ -203,7 +203,9 @@ fn while_observed<F: Fixture>(submit: impl Fn(&F::Pool) -> JobHandle<(), &'stati
         count.add();
         pass.wait();
     });
-    let pool = F::build(config).expect("a plain configuration is accepted");
+    let pool = subject
+        .build(config)
+        .expect("a plain configuration is accepted");
     let failing = submit(&pool);
     observed.wait_for(1);
     assert!(!is_running(&pool, failing.id()), "it has ended");
@@ -216,8 +218,8 @@ fn while_observed<F: Fixture>(submit: impl Fn(&F::Pool) -> JobHandle<(), &'stati
 }
 
 /// A future that sleeps is listed, with or without a worker; one that has ended is not.
-fn a_suspended_future<F: Fixture>() {
-    let pool = pool::<F>(1, 8);
+fn a_suspended_future(subject: Subject) {
+    let pool = pool(subject, 1, 8);
     if !pool.capability().async_jobs {
         return;
     }
@@ -235,11 +237,11 @@ fn a_suspended_future<F: Fixture>() {
 }
 
 /// A job that was running before a swap goes on in the old backend, and is listed.
-fn jobs_of_an_older_backend<F: Fixture>() {
-    let pool = pool::<F>(1, 8);
+fn jobs_of_an_older_backend(subject: Subject) {
+    let pool = pool(subject, 1, 8);
     let gate = occupy(&pool, 1);
     let before = pool.running();
-    if let Some(swapped) = F::swap(&pool) {
+    if let Some(swapped) = pool.swap() {
         swapped.expect("the other backend can be built");
         assert_eq!(named(&pool.running()), named(&before), "after the swap");
         let other = occupy(&pool, 1);
@@ -251,16 +253,16 @@ fn jobs_of_an_older_backend<F: Fixture>() {
     gate.open();
 }
 
-fn r1021<F: Fixture>() -> Applied {
-    look_while_busy::<F>();
-    look_within_user_code::<F>();
-    jobs_go_on_meanwhile::<F>();
+fn r1021(subject: Subject) -> Applied {
+    look_while_busy(subject);
+    look_within_user_code(subject);
+    jobs_go_on_meanwhile(subject);
     Applied::Held
 }
 
 /// All workers are in jobs, the queue is full, a submitter waits.
-fn look_while_busy<F: Fixture>() {
-    let pool = pool::<F>(2, 1);
+fn look_while_busy(subject: Subject) {
+    let pool = pool(subject, 2, 1);
     let gate = occupy(&pool, 2);
     pool.spawn(|| ()).expect("there is one place").detach();
     thread::scope(|scope| {
@@ -275,16 +277,17 @@ fn look_while_busy<F: Fixture>() {
 }
 
 /// In the observer of failures, in a job, and in the drops of jobs.
-fn look_within_user_code<F: Fixture>() {
-    within_user_code::<F>(
+fn look_within_user_code(subject: Subject) {
+    within_user_code(
+        subject,
         |pool| drop((pool.running(), pool.snapshot().to_string())),
         |ctx| assert_eq!(ctx.executor().running()[0].id, ctx.id()),
     );
 }
 
 /// Jobs begin, suspend and end while two threads do nothing but look.
-fn jobs_go_on_meanwhile<F: Fixture>() {
-    let pool = pool::<F>(2, 16);
+fn jobs_go_on_meanwhile(subject: Subject) {
+    let pool = pool(subject, 2, 16);
     let is_over = Count::new();
     thread::scope(|threads| {
         let readers = [(); 2].map(|()| {
@@ -311,8 +314,8 @@ fn jobs_go_on_meanwhile<F: Fixture>() {
     });
 }
 
-fn r1022<F: Fixture>() -> Applied {
-    let pool = pool::<F>(2, 4);
+fn r1022(subject: Subject) -> Applied {
+    let pool = pool(subject, 2, 4);
     let (gate, started) = (Gate::new(), Count::new());
     let (pass, count) = (gate.pass(), started.clone());
     let held = move |_: &JobContext<'_>| {
@@ -335,7 +338,7 @@ fn r1022<F: Fixture>() -> Applied {
     for part in ["open", "1 of 2 workers", &id, "`invoice`"] {
         assert!(text.contains(part), "{part} is not in: {text}");
     }
-    the_queue::<F>();
+    the_queue(subject);
     wait_until("the other worker asleep", &pool, || {
         pool.snapshot().asleep == 1
     });
@@ -356,8 +359,8 @@ fn r1022<F: Fixture>() -> Applied {
 }
 
 /// Queued jobs are counted, and are on no worker.
-fn the_queue<F: Fixture>() {
-    let pool = pool::<F>(1, 4);
+fn the_queue(subject: Subject) {
+    let pool = pool(subject, 1, 4);
     let gate = occupy(&pool, 1);
     for _ in 0..3 {
         pool.spawn(|| ()).expect(ROOM).detach();

@@ -18,68 +18,64 @@ use pool_core::{
 };
 
 use super::{outcomes, waiting, workers};
-use crate::fixture::Fixture;
 use crate::probe::{Alive, AliveValue, Count, Log, PATIENCE, ended, occupy, pool, ready};
 use crate::rule::{Applied, Kind, Rule};
+use crate::subject::{Subject, TestedPool};
 use crate::thread;
 
-pub(crate) fn rules<F: Fixture>() -> Vec<Rule> {
+pub(crate) fn rules() -> Vec<Rule> {
     let required = Rule::required;
     vec![
-        required(
-            "R101",
-            "an accepted job has one outcome",
-            outcomes::r101::<F>,
-        ),
-        required("R102", "a refused job comes back whole", r102::<F>),
-        required("R103", "a job's body runs at most once", r103::<F>),
+        required("R101", "an accepted job has one outcome", outcomes::r101),
+        required("R102", "a refused job comes back whole", r102),
+        required("R103", "a job's body runs at most once", r103),
         Rule::new(
             "R104",
             "no more jobs wait than the capacity allows",
             Kind::Optional("bounded", |capability| capability.capacity.is_some()),
-            r104::<F>,
+            r104,
         ),
         required(
             "R105",
             "each way in waits as it says, and never past the job's deadline",
-            waiting::r105::<F>,
+            waiting::r105,
         ),
         required(
             "R106",
             "a dropped `submit_async` submits nothing",
-            waiting::r106::<F>,
+            waiting::r106,
         ),
         required(
             "R107",
             "nobody waits for room for ever, whoever else waits or submits",
-            waiting::r107::<F>,
+            waiting::r107,
         ),
         required(
             "R108",
             "a job that fills its own pool does not hang",
-            waiting::r108::<F>,
+            waiting::r108,
         ),
         required(
             "R109",
             "a wrong configuration is an error value",
-            workers::r109::<F>,
+            workers::r109,
         ),
-        required("R110", "a batch says how far it got in", r110::<F>),
+        required("R110", "a batch says how far it got in", r110),
         Rule::new(
             "R111",
             "a capacity is a bound, whatever its size",
             Kind::Optional("bounded", |capability| capability.capacity.is_some()),
-            extremes::r111::<F>,
+            extremes::r111,
         ),
         required(
             "R112",
             "a thread that ends can still submit",
-            extremes::r112::<F>,
+            extremes::r112,
         ),
         required(
             "R113",
             "chains of jobs have any length, open or draining, and no endless stack",
-            chains::r113::<F>,
+            chains::r113,
         ),
     ]
 }
@@ -122,10 +118,10 @@ impl AsyncJob for Telegram {
     }
 }
 
-fn r102<F: Fixture>() -> Applied {
-    full_gives_back::<F>();
-    closed_gives_back::<F>();
-    refused_task_is_the_same::<F>();
+fn r102(subject: Subject) -> Applied {
+    full_gives_back(subject);
+    closed_gives_back(subject);
+    refused_task_is_the_same(subject);
     Applied::Held
 }
 
@@ -148,10 +144,10 @@ fn closed<J, H>(result: Result<H, SubmitError<J>>) -> J {
     }
 }
 
-fn full_gives_back<F: Fixture>() {
+fn full_gives_back(subject: Subject) {
     let alive = Alive::new();
     let letter = |text| Letter::new(text, &alive);
-    let pool = pool::<F>(1, 1);
+    let pool = pool(subject, 1, 1);
     let gate = occupy(&pool, 1);
     let queued = pool.spawn(|| ()).expect("one place is free");
 
@@ -161,7 +157,7 @@ fn full_gives_back<F: Fixture>() {
     let texts = [&first, &second, &third].map(|letter| letter.text.as_str());
     assert_eq!(texts, ["first", "second", "third"]);
     assert_eq!(alive.count(), 3, "each refused job exists once");
-    if F::capability().async_jobs {
+    if subject.capability().async_jobs {
         let telegram = full(pool.try_submit_future(Telegram(letter("fourth"))));
         assert_eq!(telegram.0.text, "fourth");
     }
@@ -172,10 +168,10 @@ fn full_gives_back<F: Fixture>() {
     assert_eq!(ended(again).expect("it still runs"), "first");
 }
 
-fn closed_gives_back<F: Fixture>() {
+fn closed_gives_back(subject: Subject) {
     let alive = Alive::new();
     let letter = |text| Letter::new(text, &alive);
-    let pool = pool::<F>(1, 1);
+    let pool = pool(subject, 1, 1);
     pool.close();
 
     let async_way = Box::pin(pool.submit_async(letter("f")));
@@ -191,7 +187,7 @@ fn closed_gives_back<F: Fixture>() {
     assert_eq!(texts, "abcdef");
     assert_eq!(alive.count(), back.len(), "each refused job exists once");
     assert_eq!(closed(pool.spawn(|| 6 * 7))(), 42);
-    if F::capability().async_jobs {
+    if subject.capability().async_jobs {
         let telegram = closed(pool.submit_future(Telegram(letter("g"))));
         assert_eq!(telegram.0.text, "g");
         assert_eq!(
@@ -203,15 +199,15 @@ fn closed_gives_back<F: Fixture>() {
 }
 
 /// The erased form of a job comes back unchanged too.
-fn refused_task_is_the_same<F: Fixture>() {
-    let source = pool::<F>(1, 1);
+fn refused_task_is_the_same(subject: Subject) {
+    let source = pool(subject, 1, 1);
     let gate = occupy(&source, 1);
     let handle = source.spawn(|| "moved").expect("one place is free");
     let report = source.shutdown(ShutdownPolicy::now().hand_back());
     let task = report.take_unstarted().pop().expect("one did not start");
     assert_eq!(task.id(), handle.id());
 
-    let target = pool::<F>(1, 1);
+    let target = pool(subject, 1, 1);
     let held = occupy(&target, 1);
     target.spawn(|| ()).expect("one place is free").detach();
     let Err(Refused::Full(task)) = Executor::try_accept(&target, task) else {
@@ -235,8 +231,8 @@ fn jobs() -> usize {
     thread::often(1000)
 }
 
-fn r103<F: Fixture>() -> Applied {
-    let pool = pool::<F>(3, 16);
+fn r103(subject: Subject) -> Applied {
+    let pool = pool(subject, 3, 16);
     let runs: Arc<Vec<AtomicUsize>> = Arc::new(
         (0..SUBMITTERS * jobs())
             .map(|_| AtomicUsize::new(0))
@@ -245,7 +241,7 @@ fn r103<F: Fixture>() -> Applied {
     thread::scope(|threads| {
         for submitter in 0..SUBMITTERS {
             let (pool, runs) = (&pool, &runs);
-            threads.spawn(move || submit_contested::<F>(pool, submitter, runs));
+            threads.spawn(move || submit_contested(pool, submitter, runs));
         }
     });
     pool.wait_idle();
@@ -263,7 +259,7 @@ fn r103<F: Fixture>() -> Applied {
 }
 
 /// Jobs that several sides compete for: the queue's workers, a parent that joins, a canceller.
-fn submit_contested<F: Fixture>(pool: &F::Pool, submitter: usize, runs: &Arc<Vec<AtomicUsize>>) {
+fn submit_contested(pool: &TestedPool, submitter: usize, runs: &Arc<Vec<AtomicUsize>>) {
     for job in (submitter * jobs())..((submitter + 1) * jobs()) {
         let own = Arc::clone(runs);
         let body = move || own[job].fetch_add(1, Ordering::SeqCst);
@@ -292,19 +288,19 @@ fn submit_contested<F: Fixture>(pool: &F::Pool, submitter: usize, runs: &Arc<Vec
 
 const CAPACITY: usize = 5;
 
-fn r104<F: Fixture>() -> Applied {
-    given_capacity_is_exact::<F>();
-    default_is_documented::<F>();
-    never_more_under_load::<F>();
-    freed::an_end_in_the_queue_frees_a_place::<F>();
-    freed::an_end_of_a_parent_frees_places::<F>();
-    freed::an_end_in_the_queue_calls_who_waits::<F>();
-    freed::an_end_on_the_way_in_keeps_no_place::<F>();
+fn r104(subject: Subject) -> Applied {
+    given_capacity_is_exact(subject);
+    default_is_documented(subject);
+    never_more_under_load(subject);
+    freed::an_end_in_the_queue_frees_a_place(subject);
+    freed::an_end_of_a_parent_frees_places(subject);
+    freed::an_end_in_the_queue_calls_who_waits(subject);
+    freed::an_end_on_the_way_in_keeps_no_place(subject);
     Applied::Held
 }
 
-fn given_capacity_is_exact<F: Fixture>() {
-    let pool = pool::<F>(2, CAPACITY);
+fn given_capacity_is_exact(subject: Subject) {
+    let pool = pool(subject, 2, CAPACITY);
     let claimed = Executor::capability(&pool).capacity;
     assert_eq!(
         claimed,
@@ -339,10 +335,12 @@ fn given_capacity_is_exact<F: Fixture>() {
     gate.open();
 }
 
-fn default_is_documented<F: Fixture>() {
+fn default_is_documented(subject: Subject) {
     let mut config = PoolConfig::default();
     config.set_workers(1);
-    let pool = F::build(config).expect("the defaults are a right configuration");
+    let pool = subject
+        .build(config)
+        .expect("the defaults are a right configuration");
     let gate = occupy(&pool, 1);
     let accepted = (0..=DEFAULT_CAPACITY)
         .take_while(|_| {
@@ -356,9 +354,9 @@ fn default_is_documented<F: Fixture>() {
 
 /// While the pool is busy, a dequeued job may not have reached its first line yet; this many more
 /// are allowed for.
-fn never_more_under_load<F: Fixture>() {
+fn never_more_under_load(subject: Subject) {
     const WORKERS: usize = 2;
-    let pool = pool::<F>(WORKERS, CAPACITY);
+    let pool = pool(subject, WORKERS, CAPACITY);
     let (accepted, started) = (Count::new(), Count::new());
     thread::scope(|threads| {
         for _ in 0..SUBMITTERS {
@@ -381,9 +379,9 @@ fn never_more_under_load<F: Fixture>() {
     started.wait_for(SUBMITTERS * jobs());
 }
 
-fn r110<F: Fixture>() -> Applied {
-    batch_is_admitted_in_order::<F>();
-    refused_batch_comes_back::<F>();
+fn r110(subject: Subject) -> Applied {
+    batch_is_admitted_in_order(subject);
+    refused_batch_comes_back(subject);
     Applied::Held
 }
 
@@ -392,8 +390,8 @@ fn outputs<T, E: Debug>(handles: Vec<JobHandle<T, E>>) -> Vec<T> {
     outputs.map(|end| end.expect("it completes")).collect()
 }
 
-fn batch_is_admitted_in_order<F: Fixture>() {
-    let pool = pool::<F>(1, 2);
+fn batch_is_admitted_in_order(subject: Subject) {
+    let pool = pool(subject, 1, 2);
     let started = Log::new();
     let jobs = (0..20).map(|number: usize| {
         let started = started.clone();
@@ -405,13 +403,13 @@ fn batch_is_admitted_in_order<F: Fixture>() {
     let handles = pool.submit_all(jobs).expect("room appears, job by job");
     let in_order = Vec::from_iter(0..20);
     assert_eq!(outputs(handles), in_order);
-    if F::capability().fifo {
+    if subject.capability().fifo {
         assert_eq!(started.take(), in_order, "jobs are admitted in order");
     }
 }
 
-fn refused_batch_comes_back<F: Fixture>() {
-    let first_pool = pool::<F>(1, 2);
+fn refused_batch_comes_back(subject: Subject) {
+    let first_pool = pool(subject, 1, 2);
     let jobs = (0..10).map(|number| {
         if number == 4 {
             first_pool.close();
@@ -424,7 +422,7 @@ fn refused_batch_comes_back<F: Fixture>() {
     assert!(cut_short.refused.is_closed());
     assert_eq!(outputs(cut_short.accepted), [0, 1, 2, 3]);
 
-    let second_pool = pool::<F>(1, 10);
+    let second_pool = pool(subject, 1, 10);
     let given_back = std::iter::once(cut_short.refused.into_job()).chain(cut_short.rest);
     let handles = second_pool
         .submit_all(given_back)

@@ -9,35 +9,35 @@ use std::time::Duration;
 use pool_core::backend::PoolConfig;
 use pool_core::{CancelToken, Executor, ExecutorExt, JobContext, JobExt};
 
-use crate::fixture::Fixture;
 use crate::probe::{
     Count, Gate, ROOM, assert_sound, books_only_grow, ended, occupy, pool, wait_until,
 };
 use crate::rule::{Applied, Rule};
+use crate::subject::{Subject, TestedPool};
 use crate::thread;
 
 /// Rounds of jobs that run while snapshots are taken, and refusals of each of two threads.
 const ROUNDS: usize = 2000;
 const REFUSALS: usize = 20_000;
 
-pub(crate) fn rules<F: Fixture>() -> Vec<Rule> {
+pub(crate) fn rules() -> Vec<Rule> {
     vec![
         Rule::required(
             "R701",
             "the books never run ahead or back, and are exact once the pool is quiet",
-            r701::<F>,
+            r701,
         ),
         Rule::required(
             "R702",
             "reading the books waits for no job and holds up none",
-            r702::<F>,
+            r702,
         ),
     ]
 }
 
-fn r701<F: Fixture>() -> Applied {
-    refused_jobs_do_not_count::<F>();
-    let pool = pool::<F>(2, 64);
+fn r701(subject: Subject) -> Applied {
+    refused_jobs_do_not_count(subject);
+    let pool = pool(subject, 2, 64);
     let rounds = thread::often(ROUNDS) as u64;
     books_only_grow(&pool, || {
         (0..rounds).for_each(|_| submit_one_of_each(&pool));
@@ -107,8 +107,8 @@ fn withdraw_one(pool: &impl Executor) {
 }
 
 /// A full pool refuses repeatedly: at no moment does it count more jobs as accepted than it holds.
-fn refused_jobs_do_not_count<F: Fixture>() {
-    let pool = pool::<F>(1, 2);
+fn refused_jobs_do_not_count(subject: Subject) {
+    let pool = pool(subject, 1, 2);
     let Some(capacity) = pool.capability().capacity else {
         return;
     };
@@ -141,16 +141,16 @@ fn unit(_: &JobContext<'_>) -> Result<(), Infallible> {
     Ok(())
 }
 
-fn r702<F: Fixture>() -> Applied {
-    read_while_busy::<F>();
-    read_within_user_code::<F>();
+fn r702(subject: Subject) -> Applied {
+    read_while_busy(subject);
+    read_within_user_code(subject);
     Applied::Held
 }
 
 /// All workers are in jobs, the queue is full, a submitter waits: the ledger can be read from
 /// outside and from inside.
-fn read_while_busy<F: Fixture>() {
-    let pool = pool::<F>(2, 1);
+fn read_while_busy(subject: Subject) {
+    let pool = pool(subject, 2, 1);
     let (gate, started) = (Gate::new(), Count::new());
     for _ in 0..2 {
         let (pass, started) = (gate.pass(), started.clone());
@@ -178,14 +178,18 @@ fn read_while_busy<F: Fixture>() {
     });
 }
 
-fn read_within_user_code<F: Fixture>() {
-    within_user_code::<F>(|pool| assert_sound(&pool.stats()), |_| ());
+fn read_within_user_code(subject: Subject) {
+    within_user_code(subject, |pool| assert_sound(&pool.stats()), |_| ());
 }
 
 /// Looks at a pool where it would be most likely to hold a lock: in the observer of failures and in
 /// the drops of jobs; and, by `in_job`, in a job.
-pub(super) fn within_user_code<F: Fixture>(look: fn(&F::Pool), in_job: fn(&JobContext<'_>)) {
-    let shared = Shared::<F::Pool>(Arc::default(), look);
+pub(super) fn within_user_code(
+    subject: Subject,
+    look: fn(&TestedPool),
+    in_job: fn(&JobContext<'_>),
+) {
+    let shared = Shared::<TestedPool>(Arc::default(), look);
     let seen = Count::new();
     let mut config = PoolConfig::default();
     config.set_workers(1);
@@ -195,7 +199,9 @@ pub(super) fn within_user_code<F: Fixture>(look: fn(&F::Pool), in_job: fn(&JobCo
         observed.look();
         count.add();
     });
-    let pool = F::build(config).expect("a plain configuration is accepted");
+    let pool = subject
+        .build(config)
+        .expect("a plain configuration is accepted");
     *shared.lock() = Some(pool.clone());
 
     let (gate, looks) = (Gate::new(), Looks(shared.clone(), seen.clone()));

@@ -22,28 +22,28 @@ mod timers;
 mod waiting;
 mod workers;
 
-use crate::fixture::Fixture;
 use crate::rule::Rule;
+pub(crate) use swapping::concrete_face;
 
 /// Every rule, in the order of the contract.
-pub fn all<F: Fixture>() -> Vec<Rule> {
+pub fn all() -> Vec<Rule> {
     [
-        intake::rules::<F>(),
-        execution::rules::<F>(),
-        failures::rules::<F>(),
-        cancellation::rules::<F>(),
-        results::rules::<F>(),
-        shutdown::rules::<F>(),
-        ledger::rules::<F>(),
-        futures::rules::<F>(),
-        swapping::rules::<F>(),
-        observing::rules::<F>(),
-        inspection::rules::<F>(),
-        sharing::rules::<F>(),
-        operating::rules::<F>(),
-        timers::rules::<F>(),
-        counts::rules::<F>(),
-        broadcasting::rules::<F>(),
+        intake::rules(),
+        execution::rules(),
+        failures::rules(),
+        cancellation::rules(),
+        results::rules(),
+        shutdown::rules(),
+        ledger::rules(),
+        futures::rules(),
+        swapping::rules(),
+        observing::rules(),
+        inspection::rules(),
+        sharing::rules(),
+        operating::rules(),
+        timers::rules(),
+        counts::rules(),
+        broadcasting::rules(),
     ]
     .concat()
 }
@@ -152,6 +152,3 @@ macro_rules! for_each_rule {
         }
     };
 }
-
-#[cfg(test)]
-mod tests;

@@ -13,58 +13,56 @@ use pool_core::{
     Shutdown, ShutdownPolicy, Wants,
 };
 
-use crate::fixture::Fixture;
 use crate::probe::{Count, Log, ROOM, ended, occupy, wait_until};
 use crate::rule::{Applied, Rule};
+use crate::subject::{Subject, TestedPool};
 use crate::thread;
 
-pub(crate) fn rules<F: Fixture>() -> Vec<Rule> {
+pub(crate) fn rules() -> Vec<Rule> {
     let required = Rule::required;
     vec![
         required(
             "R1001",
             "an observer hears of one end for each accepted job",
-            ends::r1001::<F>,
+            ends::r1001,
         ),
         required(
             "R1002",
             "an observer sees each run begin and end on its thread",
-            r1002::<F>,
+            r1002,
         ),
         required(
             "R1003",
             "an observer sees each submission and adds to its options",
-            r1003::<F>,
+            r1003,
         ),
-        required(
-            "R1004",
-            "an observer that panics changes no outcome",
-            r1004::<F>,
-        ),
+        required("R1004", "an observer that panics changes no outcome", r1004),
         required(
             "R1005",
             "a job carries its values to its end and children inherit",
-            values::r1005::<F>,
+            values::r1005,
         ),
         required(
             "R1006",
             "a pool closes at a panic if it is asked to and runs what it has",
-            r1006::<F>,
+            r1006,
         ),
         required(
             "R1007",
             "a job that runs past a limit is told of then and as it ends",
-            r1007::<F>,
+            r1007,
         ),
     ]
 }
 
-fn observed_pool<F: Fixture>(workers: usize, observer: impl Observer) -> F::Pool {
+fn observed_pool(subject: Subject, workers: usize, observer: impl Observer) -> TestedPool {
     let mut config = PoolConfig::default();
     config.set_workers(workers);
     config.set_capacity(64);
     config.add_observer(observer);
-    F::build(config).expect("an observer keeps no pool from being built")
+    subject
+        .build(config)
+        .expect("an observer keeps no pool from being built")
 }
 
 /// Records on which thread each run began and ended, in order.
@@ -99,9 +97,9 @@ impl Observer for Runs {
 }
 
 /// A job that panics, one within another, one that never runs; and a future of two polls.
-fn r1002<F: Fixture>() -> Applied {
+fn r1002(subject: Subject) -> Applied {
     let runs = Runs(Log::new());
-    let pool = observed_pool::<F>(1, runs.clone());
+    let pool = observed_pool(subject, 1, runs.clone());
     let parent = |ctx: &JobContext<'_>| {
         let child = ctx.spawn(|| ()).expect("the pool is open");
         Ok::<_, Infallible>(child.join().is_ok())
@@ -185,9 +183,9 @@ impl Observer for Origins {
     }
 }
 
-fn r1003<F: Fixture>() -> Applied {
+fn r1003(subject: Subject) -> Applied {
     let ends = Log::new();
-    let pool = observed_pool::<F>(1, Origins(ends.clone()));
+    let pool = observed_pool(subject, 1, Origins(ends.clone()));
     let here = thread::current().id();
     let origin_of = |ctx: &JobContext<'_>| {
         let origin = ctx.extension::<Origin>().map(|origin| origin.0);
@@ -247,9 +245,9 @@ impl Observer for Panics {
     }
 }
 
-fn r1004<F: Fixture>() -> Applied {
+fn r1004(subject: Subject) -> Applied {
     let heard = Count::new();
-    let pool = observed_pool::<F>(1, Panics(heard.clone()));
+    let pool = observed_pool(subject, 1, Panics(heard.clone()));
     assert!(matches!(ended(pool.spawn(|| 42).expect(ROOM)), Ok(42)));
     let fails = |_: &JobContext<'_>| Err::<(), _>("R1004 fails on purpose");
     let failed = ended(pool.submit(fails).expect(ROOM));
@@ -293,12 +291,14 @@ fn each_panic_is_counted(pool: &impl Executor, panics: u64) {
     assert_eq!(counted(), panics, "each panic is counted once");
 }
 
-fn r1006<F: Fixture>() -> Applied {
+fn r1006(subject: Subject) -> Applied {
     let mut config = PoolConfig::default();
     config.set_workers(1);
     config.set_capacity(8);
     config.set_on_panic(Panic::Close);
-    let pool = F::build(config).expect("a plain configuration is accepted");
+    let pool = subject
+        .build(config)
+        .expect("a plain configuration is accepted");
     let gate = occupy(&pool, 1);
     let fails = |_: &JobContext<'_>| Err::<(), _>("R1006 fails on purpose");
     let failed = pool.submit(fails).expect(ROOM);
@@ -316,7 +316,7 @@ fn r1006<F: Fixture>() -> Applied {
     Applied::Held
 }
 
-fn r1007<F: Fixture>() -> Applied {
+fn r1007(subject: Subject) -> Applied {
     let (events, heard) = (Log::new(), Count::new());
     let (told, seen) = (events.clone(), heard.clone());
     let mut config = PoolConfig::default();
@@ -328,7 +328,9 @@ fn r1007<F: Fixture>() -> Applied {
         seen.add();
         panic!("R1007: the hook panics on purpose");
     });
-    let pool = F::build(config).expect("a plain configuration is accepted");
+    let pool = subject
+        .build(config)
+        .expect("a plain configuration is accepted");
     let wait = heard.clone();
     let stuck = move |_: &JobContext<'_>| {
         wait.wait_for(1); // it ends only after it was told of
@@ -342,11 +344,11 @@ fn r1007<F: Fixture>() -> Applied {
     assert_eq!(events.take(), [(id, name.clone(), false), (id, name, true)]);
     pool.wait_idle();
     each_panic_is_counted(&pool, 2);
-    short_jobs_are_not_told_of::<F>();
+    short_jobs_are_not_told_of(subject);
     Applied::Held
 }
 
-fn short_jobs_are_not_told_of<F: Fixture>() {
+fn short_jobs_are_not_told_of(subject: Subject) {
     let heard = Count::new();
     let seen = heard.clone();
     let mut config = PoolConfig::default();
@@ -355,7 +357,9 @@ fn short_jobs_are_not_told_of<F: Fixture>() {
     config.set_stuck_after(Duration::from_secs(3600), move |_| {
         seen.add();
     });
-    let pool = F::build(config).expect("a plain configuration is accepted");
+    let pool = subject
+        .build(config)
+        .expect("a plain configuration is accepted");
     for _ in 0..50 {
         assert!(ended(pool.spawn(|| ()).expect(ROOM)).is_ok());
     }

@@ -8,10 +8,10 @@ use pool_core::{
 
 use super::futures::workers_beside_a_sleeper;
 use super::swapping::{PRODUCERS, runs_once_while};
-use crate::fixture::Fixture;
 use crate::polling::Signal;
 use crate::probe::{Count, Gate, Log, PATIENCE, ROOM, WINDOW, ended, occupy, pool, wait_until};
 use crate::rule::{Applied, Rule};
+use crate::subject::Subject;
 use crate::thread;
 
 /// Why the rules of the pause do not apply.
@@ -23,23 +23,23 @@ const PAUSES: usize = 400;
 /// How many jobs come in during each of them.
 const JOBS: usize = 3;
 
-pub(crate) fn rules<F: Fixture>() -> Vec<Rule> {
+pub(crate) fn rules() -> Vec<Rule> {
     vec![
         Rule::required(
             "R1030",
             "a paused pool starts no queued job, and does all else",
-            r1030::<F>,
+            r1030,
         ),
-        Rule::required("R1031", "after a pause every queued job runs", r1031::<F>),
+        Rule::required("R1031", "after a pause every queued job runs", r1031),
         Rule::required(
             "R1032",
             "a pause holds up neither a shutdown nor a last drop",
-            r1032::<F>,
+            r1032,
         ),
         Rule::required(
             "R1033",
             "a reconfiguration under load runs every job once, in order, and keeps the bound",
-            r1033::<F>,
+            r1033,
         ),
     ]
 }
@@ -52,8 +52,8 @@ fn counted(pool: &impl Executor, started: &Count) -> Handle {
     pool.spawn(move || started.add()).expect(ROOM)
 }
 
-fn r1030<F: Fixture>() -> Applied {
-    let pool = pool::<F>(2, 4);
+fn r1030(subject: Subject) -> Applied {
+    let pool = pool(subject, 2, 4);
     let (child_is_queued, started) = (Count::new(), Count::new());
     let gate = occupy(&pool, 1);
     let parent = {
@@ -74,11 +74,11 @@ fn r1030<F: Fixture>() -> Applied {
     let parent = pool.submit(parent).expect(ROOM);
     child_is_queued.wait_for(1);
     // All workers are busy, so none is about to take a job.
-    if !F::pause(&pool) {
+    if !pool.pause() {
         gate.open();
         return NO_PAUSE;
     }
-    assert!(F::pause(&pool), "a pause is a flag");
+    assert!(pool.pause(), "a pause is a flag");
     let mut queued: Vec<_> = (0..2).map(|_| counted(&pool, &started)).collect();
     ends_what_is_unwanted(&pool, &started);
     queued.push(counted(&pool, &started));
@@ -88,12 +88,12 @@ fn r1030<F: Fixture>() -> Applied {
     started.stays_below(1, WINDOW);
     wait_until("what ran is over", &pool, || pool.stats().running == 0);
     assert_eq!(pool.stats().queued, 3, "{}", pool.stats());
-    F::resume(&pool);
+    pool.resume();
     for handle in queued {
         ended(handle).expect("it runs after the pause");
     }
     if pool.capability().async_jobs {
-        suspended_futures_go_on::<F>();
+        suspended_futures_go_on(subject);
     }
     Applied::Held
 }
@@ -123,32 +123,32 @@ fn ends_what_is_unwanted(pool: &impl Executor, started: &Count) {
 }
 
 /// A future that was suspended before the pause runs, and goes on.
-fn suspended_futures_go_on<F: Fixture>() {
-    let pool = pool::<F>(workers_beside_a_sleeper::<F>(), 4);
+fn suspended_futures_go_on(subject: Subject) {
+    let pool = pool(subject, workers_beside_a_sleeper(subject), 4);
     let signal = Signal::default();
     let asleep = pool.spawn_future(signal.clone()).expect(ROOM);
     signal.wait_for_sleeper();
     let gate = occupy(&pool, 1);
-    assert!(F::pause(&pool), "it could before");
+    assert!(pool.pause(), "it could before");
     let started = Count::new();
     let queued = counted(&pool, &started);
     gate.open();
     signal.fire();
     ended(asleep).expect("what has started goes on");
     started.stays_below(1, WINDOW);
-    F::resume(&pool);
+    pool.resume();
     ended(queued).expect("it runs after the pause");
 }
 
-fn r1031<F: Fixture>() -> Applied {
-    let pool = pool::<F>(2, JOBS);
-    if !F::pause(&pool) {
+fn r1031(subject: Subject) -> Applied {
+    let pool = pool(subject, 2, JOBS);
+    if !pool.pause() {
         return NO_PAUSE;
     }
     let ran = Count::new();
     let mut jobs = 0;
     for round in thread::rounds(PAUSES) {
-        F::pause(&pool);
+        pool.pause();
         // Workers look, or sleep, or are about to, as the jobs come and as the pause ends.
         thread::scope(|scope| {
             let submitter = scope.spawn(|| {
@@ -160,7 +160,7 @@ fn r1031<F: Fixture>() -> Applied {
                     pool.stats().accepted > jobs as u64 + 1
                 });
             }
-            F::resume(&pool);
+            pool.resume();
             let outcomes = submitter.join().expect("the submitter waits for its jobs");
             assert!(outcomes.iter().all(Result::is_ok), "{outcomes:?}");
         });
@@ -170,12 +170,12 @@ fn r1031<F: Fixture>() -> Applied {
     Applied::Held
 }
 
-fn r1032<F: Fixture>() -> Applied {
+fn r1032(subject: Subject) -> Applied {
     let started = Count::new();
     let pool_of_one = || {
-        let pool = pool::<F>(1, 4);
+        let pool = pool(subject, 1, 4);
         let gate = occupy(&pool, 1);
-        F::pause(&pool).then(|| {
+        pool.pause().then(|| {
             let queued: Vec<_> = (0..3).map(|_| counted(&pool, &started)).collect();
             gate.open();
             (pool, queued)
@@ -204,20 +204,20 @@ fn r1032<F: Fixture>() -> Applied {
     Applied::Held
 }
 
-fn r1033<F: Fixture>() -> Applied {
-    let pool = pool::<F>(2, PRODUCERS / 2);
-    match F::reconfigure(&pool, &mut |_| {}) {
+fn r1033(subject: Subject) -> Applied {
+    let pool = pool(subject, 2, PRODUCERS / 2);
+    match pool.reconfigure(&mut |_| {}) {
         None => return Applied::NotHere("the executor cannot be reconfigured"),
         Some(first) => first.expect("an idle pool can be reconfigured"),
     }
     let capacities = [1, PRODUCERS, 2];
     runs_once_while(&pool, |number| {
-        F::reconfigure(&pool, &mut |config| {
+        pool.reconfigure(&mut |config| {
             config.set_workers(1 + number % 3);
             config.set_capacity(capacities[number % capacities.len()]);
         })
     });
-    the_bound_is_the_new_one::<F>();
+    the_bound_is_the_new_one(subject);
     Applied::Held
 }
 
@@ -229,10 +229,10 @@ fn places(pool: &impl Executor, most: usize) -> usize {
 }
 
 /// What is queued stays so in its order, whatever the new bound; and that one holds at once.
-fn the_bound_is_the_new_one<F: Fixture>() {
-    let pool = pool::<F>(1, 4);
+fn the_bound_is_the_new_one(subject: Subject) {
+    let pool = pool(subject, 1, 4);
     let resized = |capacity| {
-        let done = F::reconfigure(&pool, &mut |config| config.set_capacity(capacity));
+        let done = pool.reconfigure(&mut |config| config.set_capacity(capacity));
         done.expect("it could before")
             .expect("a busy pool can be reconfigured");
     };

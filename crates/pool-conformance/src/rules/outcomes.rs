@@ -9,14 +9,14 @@ use pool_core::{
 };
 
 use crate::channel::{Sender, channel};
-use crate::fixture::Fixture;
 use crate::probe::{Count, Log, PATIENCE, columns_of, ended, occupy, pool, until_interrupted};
 use crate::rule::Applied;
+use crate::subject::{Subject, TestedPool};
 use crate::thread;
 
-pub(crate) fn r101<F: Fixture>() -> Applied {
-    each_kind_once::<F>();
-    races_end_once::<F>();
+pub(crate) fn r101(subject: Subject) -> Applied {
+    each_kind_once(subject);
+    races_end_once(subject);
     Applied::Held
 }
 
@@ -27,9 +27,9 @@ fn told(handle: Handle) -> Outcome {
     ended(handle).map_or_else(|error| error.outcome(), |_| Outcome::Completed)
 }
 
-fn each_kind_once<F: Fixture>() {
+fn each_kind_once(subject: Subject) {
     let observed = Log::new();
-    let pool = observed_pool::<F>(&observed);
+    let pool = observed_pool(subject, &observed);
     let gate = occupy(&pool, 2);
     let submit = |job: fn(&JobContext<'_>) -> Result<u32, &'static str>| {
         pool.submit(job).expect("there is room")
@@ -78,13 +78,15 @@ fn each_kind_once<F: Fixture>() {
     never_twice(observed.take());
 }
 
-fn observed_pool<F: Fixture>(observed: &Log<JobId>) -> F::Pool {
+fn observed_pool(subject: Subject, observed: &Log<JobId>) -> TestedPool {
     let observed = observed.clone();
     let mut config = PoolConfig::default();
     config.set_workers(2);
     config.set_capacity(64);
     config.set_on_failure(move |failure| observed.note(failure.id));
-    F::build(config).expect("a plain configuration is accepted")
+    subject
+        .build(config)
+        .expect("a plain configuration is accepted")
 }
 
 fn never_twice(mut observed: Vec<JobId>) {
@@ -96,15 +98,15 @@ fn never_twice(mut observed: Vec<JobId>) {
 
 /// Submitters, a canceller and a shutdown, all at once: each handle resolves, and all of them add
 /// up to the report.
-fn races_end_once<F: Fixture>() {
+fn races_end_once(subject: Subject) {
     let enough = thread::often(500);
-    let pool = pool::<F>(2, 16);
+    let pool = pool(subject, 2, 16);
     let (send, handles) = channel::<Handle>();
     let accepted = Count::new();
     let (report, ends) = thread::scope(|threads| {
         for submitter in 0..2 {
             let (pool, send, accepted) = (&pool, send.clone(), &accepted);
-            threads.spawn(move || submit_until_closed::<F>(pool, submitter, &send, accepted));
+            threads.spawn(move || submit_until_closed(pool, submitter, &send, accepted));
         }
         drop(send);
         let canceller = threads.spawn(move || {
@@ -137,8 +139,8 @@ fn races_end_once<F: Fixture>() {
     );
 }
 
-fn submit_until_closed<F: Fixture>(
-    pool: &F::Pool,
+fn submit_until_closed(
+    pool: &TestedPool,
     submitter: usize,
     send: &Sender<Handle>,
     accepted: &Count,

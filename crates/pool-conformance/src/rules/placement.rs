@@ -6,9 +6,9 @@ use std::sync::Arc;
 use pool_core::backend::PoolConfig;
 use pool_core::{Executor, ExecutorExt, JobContext};
 
-use crate::fixture::Fixture;
 use crate::probe::{Count, PATIENCE, ROOM, ended, occupy, ready};
 use crate::rule::Applied;
+use crate::subject::{Subject, TestedPool};
 use crate::thread::{self, ThreadId};
 
 /// What a worker's start hook leaves as its state: the number of its pool, and its thread.
@@ -20,7 +20,7 @@ struct WorkerOf {
 
 /// A pool of `workers` with one slot in its queue, whose workers know that they belong to pool
 /// number `pool`.
-fn pool<F: Fixture>(pool: usize, workers: usize) -> Arc<F::Pool> {
+fn pool(subject: Subject, pool: usize, workers: usize) -> Arc<TestedPool> {
     let mut config = PoolConfig::default();
     config.set_workers(workers);
     config.set_capacity(1);
@@ -28,7 +28,11 @@ fn pool<F: Fixture>(pool: usize, workers: usize) -> Arc<F::Pool> {
         pool,
         thread: thread::current().id(),
     });
-    Arc::new(F::build(config).expect("a plain configuration is accepted"))
+    Arc::new(
+        subject
+            .build(config)
+            .expect("a plain configuration is accepted"),
+    )
 }
 
 /// A closure that returns where it runs: its worker's state, and its thread.
@@ -38,32 +42,32 @@ fn where_it_runs(ctx: &JobContext<'_>) -> Result<(Option<WorkerOf>, ThreadId), I
 
 /// Checks that a closure ran on a worker of pool number `pool`. The state shows it if workers have
 /// threads of their own.
-fn is_on_worker_of<F: Fixture>(pool: usize, (worker, thread): (Option<WorkerOf>, ThreadId)) {
-    if F::capability().owns_threads {
+fn is_on_worker_of(subject: Subject, pool: usize, (worker, thread): (Option<WorkerOf>, ThreadId)) {
+    if subject.capability().owns_threads {
         let expected = WorkerOf { pool, thread };
         assert_eq!(worker, Some(expected), "a job of pool {pool} ran elsewhere");
     }
 }
 
-pub(crate) fn r210<F: Fixture>() -> Applied {
-    let (here, there) = (pool::<F>(1, 1), pool::<F>(2, 1));
+pub(crate) fn r210(subject: Subject) -> Applied {
+    let (here, there) = (pool(subject, 1, 1), pool(subject, 2, 1));
     let other = Arc::clone(&there);
     let joined = here.spawn(move || other.submit(where_it_runs).expect(ROOM).join());
     let joined = ended(joined.expect(ROOM)).expect("it completes");
-    is_on_worker_of::<F>(2, joined.expect("it completes"));
+    is_on_worker_of(subject, 2, joined.expect("it completes"));
     let other = Arc::clone(&there);
     let awaited = here.spawn(move || {
         let child = other.submit(where_it_runs).expect(ROOM);
         ready(std::pin::pin!(child))
     });
     let awaited = ended(awaited.expect(ROOM)).expect("it completes");
-    is_on_worker_of::<F>(2, awaited.expect("it completes"));
+    is_on_worker_of(subject, 2, awaited.expect("it completes"));
     for _ in 0..thread::often(50) {
         joined_while_its_pool_is_busy(&here, &there);
     }
-    if F::capability().async_jobs {
+    if subject.capability().async_jobs {
         for workers in [1, 2] {
-            children_of_a_future::<F>(workers);
+            children_of_a_future(subject, workers);
         }
     }
     Applied::Held
@@ -92,8 +96,8 @@ fn joined_while_its_pool_is_busy<P: Executor + 'static>(here: &Arc<P>, there: &A
 
 /// A future makes closures run: some that it awaits, some that it joins, some for which there is no
 /// room, and some that run while it waits for the whole pool.
-fn children_of_a_future<F: Fixture>(workers: usize) {
-    let pool = pool::<F>(3, workers);
+fn children_of_a_future(subject: Subject, workers: usize) {
+    let pool = pool(subject, 3, workers);
     let inside = Arc::clone(&pool);
     let parent = pool.spawn_future(async move {
         let mut places = Vec::new();
@@ -114,6 +118,6 @@ fn children_of_a_future<F: Fixture>(workers: usize) {
     let places = parent.expect(ROOM).join_timeout(PATIENCE);
     let places = places.unwrap_or_else(|_| panic!("it hangs: {}", pool.stats()));
     for place in places.expect("it completes") {
-        is_on_worker_of::<F>(3, place.expect("it completes"));
+        is_on_worker_of(subject, 3, place.expect("it completes"));
     }
 }

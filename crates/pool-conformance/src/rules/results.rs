@@ -16,43 +16,38 @@ use std::time::Duration;
 
 use pool_core::{Executor, ExecutorExt, JobContext, JobError, JobHandle};
 
-use crate::fixture::Fixture;
 use crate::polling::{Signal, block_on};
 use crate::probe::{
     Alive, AliveValue, Count, Gate, PROMPT, ROOM, ended, occupy, pool, returns_only_after,
 };
 use crate::rule::{Applied, Kind, Rule};
+use crate::subject::Subject;
 use crate::thread;
 use halves::r507;
 use inside::r502;
 use many::r504;
 use scoped::r505;
 
-pub(crate) fn rules<F: Fixture>() -> Vec<Rule> {
+pub(crate) fn rules() -> Vec<Rule> {
     let all = Kind::Required;
     vec![
-        Rule::new("R501", "join waits for the outcome", all, r501::<F>),
-        Rule::new("R502", "a join inside a job never hangs", all, r502::<F>),
-        Rule::new("R503", "a handle is a future, and total", all, r503::<F>),
-        Rule::new("R504", "map takes inputs within a window", all, r504::<F>),
-        Rule::new(
-            "R505",
-            "a scope is left when its jobs are over",
-            all,
-            r505::<F>,
-        ),
-        Rule::new("R506", "wait until the pool is idle", all, r506::<F>),
+        Rule::new("R501", "join waits for the outcome", all, r501),
+        Rule::new("R502", "a join inside a job never hangs", all, r502),
+        Rule::new("R503", "a handle is a future, and total", all, r503),
+        Rule::new("R504", "map takes inputs within a window", all, r504),
+        Rule::new("R505", "a scope is left when its jobs are over", all, r505),
+        Rule::new("R506", "wait until the pool is idle", all, r506),
         Rule::new(
             "R507",
             "a second half is free to be taken until it starts",
             all,
-            r507::<F>,
+            r507,
         ),
     ]
 }
 
-fn r501<F: Fixture>() -> Applied {
-    let pool = pool::<F>(1, 16);
+fn r501(subject: Subject) -> Applied {
+    let pool = pool(subject, 1, 16);
     let gate = occupy(&pool, 1);
     let handles: Vec<_> = (0..8)
         .map(|_| pool.spawn(|| thread::current().id()).expect(ROOM))
@@ -112,8 +107,8 @@ fn poll_with(handle: &mut JobHandle<AliveOutput, Infallible>, wakes: &Arc<Wakes>
     Pin::new(handle).poll(&mut Context::from_waker(&waker))
 }
 
-fn r503<F: Fixture>() -> Applied {
-    let pool = pool::<F>(1, 16);
+fn r503(subject: Subject) -> Applied {
+    let pool = pool(subject, 1, 16);
     let alive = Alive::new();
     let closure = || {
         let output = alive.value();
@@ -129,7 +124,7 @@ fn r503<F: Fixture>() -> Applied {
         the_last_waker_is_woken_once(&pool, &future);
         dropped_at_any_poll(&pool, &future, &alive);
     }
-    total::every_method_in_every_state::<F>();
+    total::every_method_in_every_state(subject);
     Applied::Held
 }
 
@@ -207,8 +202,8 @@ fn dropped_at_any_poll(
     );
 }
 
-fn r506<F: Fixture>() -> Applied {
-    let pool = pool::<F>(2, 16);
+fn r506(subject: Subject) -> Applied {
+    let pool = pool(subject, 2, 16);
     pool.wait_idle();
     block_on(pool.wait_idle_async());
     idle_after_everything(&pool, || pool.wait_idle());
@@ -221,7 +216,7 @@ fn r506<F: Fixture>() -> Applied {
         ended(inside.expect(ROOM)).is_ok(),
         "a job leaves itself out"
     );
-    crate::rules::shutdown::who_wait_for_quiet_at_once::<F>()
+    crate::rules::shutdown::who_wait_for_quiet_at_once(subject)
 }
 
 /// Running jobs, queued ones, children, sleeping futures: all are over once the pool is idle, and

@@ -9,22 +9,22 @@ use pool_core::{
     ShutdownPolicy,
 };
 
-use crate::fixture::Fixture;
 use crate::polling::Signal;
 use crate::probe::{Alive, AliveValue, Count, Gate, ROOM, ended, occupy, pool, wait_until};
 use crate::rule::{Applied, Rule};
+use crate::subject::{Subject, TestedPool};
 
-pub(crate) fn rules<F: Fixture>() -> Vec<Rule> {
+pub(crate) fn rules() -> Vec<Rule> {
     vec![
         Rule::required(
             "R1023",
             "every job sees the values that the pool which runs it shares",
-            r1023::<F>,
+            r1023,
         ),
         Rule::required(
             "R1024",
             "a shared value is dropped once when the pool and its jobs are gone",
-            r1024::<F>,
+            r1024,
         ),
     ]
 }
@@ -33,12 +33,14 @@ pub(crate) fn rules<F: Fixture>() -> Vec<Rule> {
 struct Album(&'static str);
 
 /// A pool that shares an album, and nothing else.
-fn with_album<F: Fixture>(workers: usize, title: &'static str) -> F::Pool {
+fn with_album(subject: Subject, workers: usize, title: &'static str) -> TestedPool {
     let mut config = PoolConfig::default();
     config.set_workers(workers);
     config.set_capacity(16);
     config.share(Album(title));
-    F::build(config).expect("a shared value is no reason to refuse")
+    subject
+        .build(config)
+        .expect("a shared value is no reason to refuse")
 }
 
 /// What a job sees.
@@ -54,17 +56,17 @@ fn sees<E>(handle: JobHandle<&'static str, E>, expected: &str) {
     }
 }
 
-fn r1023<F: Fixture>() -> Applied {
-    let pool = with_album::<F>(2, "holidays");
+fn r1023(subject: Subject) -> Applied {
+    let pool = with_album(subject, 2, "holidays");
     sees(pool.submit(title).expect(ROOM), "holidays");
     sees(pool.submit(title.named("title")).expect(ROOM), "holidays");
     children_and_halves(&pool);
     futures(&pool);
     a_type_that_is_not_shared(&pool);
-    pools_that_use_each_other::<F>();
-    a_task_that_is_handed_back::<F>();
-    on_each_backend::<F>(&pool);
-    a_second_value_of_a_type::<F>();
+    pools_that_use_each_other(subject);
+    a_task_that_is_handed_back(subject);
+    on_each_backend(&pool);
+    a_second_value_of_a_type(subject);
     Applied::Held
 }
 
@@ -115,8 +117,11 @@ fn a_type_that_is_not_shared(pool: &impl Executor) {
 }
 
 /// A job of one pool joins a job of another one: each sees the values of its own.
-fn pools_that_use_each_other<F: Fixture>() {
-    let (outer, inner) = (with_album::<F>(1, "outer"), with_album::<F>(1, "inner"));
+fn pools_that_use_each_other(subject: Subject) {
+    let (outer, inner) = (
+        with_album(subject, 1, "outer"),
+        with_album(subject, 1, "inner"),
+    );
     let other = inner.clone();
     let joins = move |ctx: &JobContext<'_>| {
         let theirs = other.submit(title).expect(ROOM).join()?;
@@ -128,8 +133,11 @@ fn pools_that_use_each_other<F: Fixture>() {
 }
 
 /// A job that one pool accepted and another one runs sees the values of the second.
-fn a_task_that_is_handed_back<F: Fixture>() {
-    let (first, second) = (with_album::<F>(1, "first"), with_album::<F>(1, "second"));
+fn a_task_that_is_handed_back(subject: Subject) {
+    let (first, second) = (
+        with_album(subject, 1, "first"),
+        with_album(subject, 1, "second"),
+    );
     let gate = occupy(&first, 1);
     let handle = first.submit(title).expect(ROOM);
     let asynchronous = first.capability().async_jobs.then(|| {
@@ -153,7 +161,7 @@ fn title_of(ctx: &AsyncContext) -> Result<&'static str, Infallible> {
 }
 
 /// A pool that is swapped shares the same values before and after.
-fn on_each_backend<F: Fixture>(pool: &F::Pool) {
+fn on_each_backend(pool: &TestedPool) {
     let gate = Gate::new();
     let (pass, started) = (gate.pass(), Count::new());
     let count = started.clone();
@@ -165,7 +173,7 @@ fn on_each_backend<F: Fixture>(pool: &F::Pool) {
     };
     let held = pool.submit(held).expect(ROOM);
     started.wait_for(1);
-    if let Some(swapped) = F::swap(pool) {
+    if let Some(swapped) = pool.swap() {
         swapped.expect("the other backend can be built");
     }
     let after = pool.submit(move |ctx: &JobContext<'_>| Ok::<_, Infallible>(address(ctx)));
@@ -175,49 +183,53 @@ fn on_each_backend<F: Fixture>(pool: &F::Pool) {
 }
 
 /// The later of two values of one type holds; a value of another type is apart.
-fn a_second_value_of_a_type<F: Fixture>() {
+fn a_second_value_of_a_type(subject: Subject) {
     let mut config = PoolConfig::default();
     config.set_workers(1);
     config.share(Album("first"));
     config.share(Arc::new(Album("apart")));
     config.share(Album("second"));
-    let pool = F::build(config).expect("a shared value is no reason to refuse");
+    let pool = subject
+        .build(config)
+        .expect("a shared value is no reason to refuse");
     sees(pool.submit(title).expect(ROOM), "second");
     let apart = |ctx: &JobContext<'_>| Ok::<_, Infallible>(ctx.shared::<Arc<Album>>().0);
     sees(pool.submit(apart).expect(ROOM), "apart");
 }
 
-fn r1024<F: Fixture>() -> Applied {
-    as_a_pool_is_dropped::<F>();
-    after_a_job_that_outlasts_the_shutdown::<F>();
-    a_value_that_has_a_pool::<F>();
+fn r1024(subject: Subject) -> Applied {
+    as_a_pool_is_dropped(subject);
+    after_a_job_that_outlasts_the_shutdown(subject);
+    a_value_that_has_a_pool(subject);
     Applied::Held
 }
 
 /// A pool of one worker that shares a value which counts while it is alive.
-fn with_counted<F: Fixture>(alive: &Alive) -> F::Pool {
+fn with_counted(subject: Subject, alive: &Alive) -> TestedPool {
     let mut config = PoolConfig::default();
     config.set_workers(1);
     config.share(alive.value());
-    F::build(config).expect("a shared value is no reason to refuse")
+    subject
+        .build(config)
+        .expect("a shared value is no reason to refuse")
 }
 
-fn as_a_pool_is_dropped<F: Fixture>() {
+fn as_a_pool_is_dropped(subject: Subject) {
     let alive = Alive::new();
-    let pool = with_counted::<F>(&alive);
+    let pool = with_counted(subject, &alive);
     assert_eq!(alive.count(), 1, "the pool is there");
     let finds =
         |ctx: &JobContext<'_>| Ok::<_, Infallible>(ctx.try_shared::<AliveValue>().is_some());
     assert!(ended(pool.submit(finds).expect(ROOM)).expect("it looks"));
     assert_eq!(alive.count(), 1, "no job takes it along");
     drop(pool);
-    is_gone::<F>(&alive);
+    is_gone(subject, &alive);
 }
 
 /// The shutdown gives a job up, which goes on, and still finds the value.
-fn after_a_job_that_outlasts_the_shutdown<F: Fixture>() {
+fn after_a_job_that_outlasts_the_shutdown(subject: Subject) {
     let alive = Alive::new();
-    let pool = with_counted::<F>(&alive);
+    let pool = with_counted(subject, &alive);
     let (gate, started) = (Gate::new(), Count::new());
     let (pass, count) = (gate.pass(), started.clone());
     let held = move |ctx: &JobContext<'_>| {
@@ -233,7 +245,7 @@ fn after_a_job_that_outlasts_the_shutdown<F: Fixture>() {
     assert_eq!(alive.count(), 1, "a job may ask for it");
     gate.open();
     assert!(ended(held).expect("it goes on"), "the value is there");
-    is_gone::<F>(&alive);
+    is_gone(subject, &alive);
 }
 
 /// Submits to a pool, waits for it and drops its last handle, as it is dropped itself.
@@ -249,13 +261,15 @@ impl<P: Executor> Drop for HasPool<P> {
 }
 
 /// The destructor of a value may use another pool, and end it; that it panics harms nobody.
-fn a_value_that_has_a_pool<F: Fixture>() {
+fn a_value_that_has_a_pool(subject: Subject) {
     let dropped = Count::new();
     let mut config = PoolConfig::default();
     config.set_workers(1);
-    config.share(HasPool(pool::<F>(1, 4), dropped.clone()));
+    config.share(HasPool(pool(subject, 1, 4), dropped.clone()));
     config.share(Bomb(dropped.clone()));
-    let outer = F::build(config).expect("a shared value is no reason to refuse");
+    let outer = subject
+        .build(config)
+        .expect("a shared value is no reason to refuse");
     outer.spawn(|| ()).expect(ROOM).detach();
     drop(outer);
     dropped.wait_for(2);
@@ -272,7 +286,7 @@ impl Drop for Bomb {
 }
 
 /// Workers that are on their way out hold the values for a moment.
-fn is_gone<F: Fixture>(alive: &Alive) {
-    let bystander = pool::<F>(1, 1);
+fn is_gone(subject: Subject, alive: &Alive) {
+    let bystander = pool(subject, 1, 1);
     wait_until("the drop of the value", &bystander, || alive.count() == 0);
 }

@@ -17,12 +17,12 @@ use pool_core::{
     ShutdownPolicy, SubmitError,
 };
 
-use crate::fixture::Fixture;
 use crate::polling::block_on;
 use crate::probe::{
     Alive, AliveValue, Count, FAR, ROOM, ended, occupy, pool, returns_only_after, wait_until,
 };
 use crate::rule::{Applied, Kind, Rule};
+use crate::subject::Subject;
 use crate::thread;
 use inside::{r607, r609};
 use last_handle::r610;
@@ -32,61 +32,51 @@ use remains::r611;
 use report::{r605, r608};
 use unstarted::r606;
 
-pub(crate) fn rules<F: Fixture>() -> Vec<Rule> {
+pub(crate) fn rules() -> Vec<Rule> {
     let all = Kind::Required;
     vec![
         Rule::new(
             "R601",
             "a closed pool refuses, and lets blocked submitters go",
             all,
-            r601::<F>,
+            r601,
         ),
-        Rule::new(
-            "R602",
-            "what was accepted before the close runs",
-            all,
-            r602::<F>,
-        ),
-        Rule::new("R603", "a submission races the close", all, r603::<F>),
-        Rule::new("R604", "one limit holds, whatever hangs", all, r604::<F>),
+        Rule::new("R602", "what was accepted before the close runs", all, r602),
+        Rule::new("R603", "a submission races the close", all, r603),
+        Rule::new("R604", "one limit holds, whatever hangs", all, r604),
         Rule::new(
             "R605",
             "the report balances, and names what was cut short",
             all,
-            r605::<F>,
+            r605,
         ),
         Rule::new(
             "R606",
             "unstarted jobs resolve, or are handed back",
             all,
-            r606::<F>,
+            r606,
         ),
-        Rule::new("R607", "children while draining", all, r607::<F>),
-        Rule::new("R608", "one report for all callers", all, r608::<F>),
+        Rule::new("R607", "children while draining", all, r607),
+        Rule::new("R608", "one report for all callers", all, r608),
         Rule::new(
             "R609",
             "shutdown inside its own jobs, at any depth",
             all,
-            r609::<F>,
+            r609,
         ),
         Rule::new(
             "R610",
             "the last handle drains, or returns inside",
             all,
-            r610::<F>,
+            r610,
         ),
-        Rule::new("R611", "nothing is left", all, r611::<F>),
-        Rule::new(
-            "R612",
-            "shutdown blocks no runtime",
-            Kind::ASYNC_JOBS,
-            r612::<F>,
-        ),
+        Rule::new("R611", "nothing is left", all, r611),
+        Rule::new("R612", "shutdown blocks no runtime", Kind::ASYNC_JOBS, r612),
     ]
 }
 
-fn r601<F: Fixture>() -> Applied {
-    let pool = pool::<F>(1, 2);
+fn r601(subject: Subject) -> Applied {
+    let pool = pool(subject, 1, 2);
     let gate = occupy(&pool, 1);
     let alive = Alive::new();
     if pool.capability().capacity.is_some() {
@@ -185,8 +175,8 @@ fn every_way_in_refuses_futures(pool: &impl Executor, alive: &Alive) {
     drop(refused(pool.spawn_future(async move { drop(captured) })));
 }
 
-fn r602<F: Fixture>() -> Applied {
-    let closed = pool::<F>(2, 64);
+fn r602(subject: Subject) -> Applied {
+    let closed = pool(subject, 2, 64);
     let (gate, other) = (occupy(&closed, 1), occupy(&closed, 1));
     let handles = submit_mixed(&closed);
     closed.close();
@@ -196,7 +186,7 @@ fn r602<F: Fixture>() -> Applied {
         assert!(ended(handle).is_ok(), "an accepted job runs after a close");
     }
     for policy in [ShutdownPolicy::drain(), ShutdownPolicy::new(FAR)] {
-        let pool = pool::<F>(2, 64);
+        let pool = pool(subject, 2, 64);
         let (gate, other) = (occupy(&pool, 1), occupy(&pool, 1));
         let handles = submit_mixed(&pool);
         let release = || {
@@ -224,7 +214,7 @@ fn submit_mixed(pool: &impl Executor) -> Vec<JobHandle<(), Infallible>> {
     handles
 }
 
-fn r603<F: Fixture>() -> Applied {
+fn r603(subject: Subject) -> Applied {
     let soon = Duration::from_millis(2);
     for round in 0..thread::often(60).max(6) {
         let policy = match round % 3 {
@@ -232,7 +222,7 @@ fn r603<F: Fixture>() -> Applied {
             1 => ShutdownPolicy::new(soon),
             _ => ShutdownPolicy::now(),
         };
-        close_under_load(&pool::<F>(2, 8), policy, round % 2 == 0);
+        close_under_load(&pool(subject, 2, 8), policy, round % 2 == 0);
     }
     Applied::Held
 }

@@ -14,8 +14,9 @@ use pool_core::{
 };
 
 use crate::fixture::Fixture;
-use crate::probe::{Alive, Count, Log, ROOM, books_only_grow, ended, pool, wait_until};
+use crate::probe::{Alive, Count, Log, ROOM, books_only_grow, ended, plain, pool, wait_until};
 use crate::rule::{Applied, Rule};
+use crate::subject::{Subject, TestedPool};
 use crate::thread::{self, current};
 
 pub(super) const PRODUCERS: usize = 4;
@@ -34,31 +35,32 @@ fn jobs_a_swap() -> usize {
     PRODUCERS * jobs_each() / (thread::often(SWAPS) + 5)
 }
 
-pub(crate) fn rules<F: Fixture>() -> Vec<Rule> {
+pub(crate) fn rules() -> Vec<Rule> {
     vec![
         Rule::required(
             "R901",
             "the same code gives the same results on every face of the executor",
-            r901::<F>,
+            r901,
         ),
         Rule::required(
             "R902",
             "a swap under load runs every job once and resolves every handle",
-            r902::<F>,
+            r902,
         ),
         Rule::required(
             "R903",
             "a swap leaves nothing of the old backend once that is quiet, and its jobs' children go to the new one",
-            r903::<F>,
+            r903,
         ),
     ]
 }
 
-fn r901<F: Fixture>() -> Applied {
-    let concrete = faced::<F>(everything);
-    let dynamic = faced::<F>(|pool| everything(pool as &dyn Executor));
-    let boxed = faced::<F>(|pool| everything(&(Box::new(pool.clone()) as Box<dyn Executor>)));
-    let shared = faced::<F>(|pool| everything(&(Arc::new(pool.clone()) as Arc<dyn Executor>)));
+fn r901(subject: Subject) -> Applied {
+    let concrete = subject.concrete_face();
+    let faced = |face: fn(&TestedPool) -> Vec<String>| faced(&pool(subject, 2, 16), face);
+    let dynamic = faced(|pool| everything(pool as &dyn Executor));
+    let boxed = faced(|pool| everything(&(Box::new(pool.clone()) as Box<dyn Executor>)));
+    let shared = faced(|pool| everything(&(Arc::new(pool.clone()) as Arc<dyn Executor>)));
     assert_eq!(concrete.len(), 14, "results: {concrete:#?}");
     assert_eq!(concrete, dynamic, "through `&dyn Executor`");
     assert_eq!(concrete, boxed, "through `Box<dyn Executor>`");
@@ -66,11 +68,16 @@ fn r901<F: Fixture>() -> Applied {
     Applied::Held
 }
 
+/// On a pool of the fixture's own type. This is all of the rules that is compiled for each fixture.
+pub(crate) fn concrete_face<F: Fixture>() -> Vec<String> {
+    let pool = F::build(plain(2, 16)).expect("a plain configuration is accepted");
+    faced(&pool, everything)
+}
+
 /// The results of `body` on a fresh pool, the refusals after its close, and its stats.
-fn faced<F: Fixture>(body: impl FnOnce(&F::Pool) -> Vec<String>) -> Vec<String> {
-    let pool = pool::<F>(2, 16);
-    let mut results = body(&pool);
-    let face: &dyn Executor = &pool;
+fn faced<P: Executor + Shutdown>(pool: &P, body: impl FnOnce(&P) -> Vec<String>) -> Vec<String> {
+    let mut results = body(pool);
+    let face: &dyn Executor = pool;
     face.wait_idle();
     let report = pool.shutdown(Duration::from_secs(10).into());
     let refused = face.spawn(|| 7).expect_err("a closed pool refuses");
@@ -158,14 +165,14 @@ where
     format!("{:?}", handle.join())
 }
 
-fn r902<F: Fixture>() -> Applied {
+fn r902(subject: Subject) -> Applied {
     // A bound below the number of producers, so some of them wait for room during the swap.
-    let pool = pool::<F>(2, PRODUCERS / 2);
-    match F::swap(&pool) {
+    let pool = pool(subject, 2, PRODUCERS / 2);
+    match pool.swap() {
         None => return Applied::NotHere("the executor has one strategy"),
         Some(first) => first.expect("an idle pool can be swapped"),
     }
-    runs_once_while(&pool, |_| F::swap(&pool));
+    runs_once_while(&pool, |_| pool.swap());
     Applied::Held
 }
 
@@ -249,14 +256,16 @@ fn balances(pool: &impl Shutdown, jobs: u64) {
     );
 }
 
-fn r903<F: Fixture>() -> Applied {
+fn r903(subject: Subject) -> Applied {
     let states = Alive::new();
     let mut config = PoolConfig::default();
     config.set_workers(1);
     config.set_capacity(8);
     let made = states.clone();
     config.set_on_worker_start(move |_| made.value());
-    let pool = F::build(config).expect("a plain configuration is accepted");
+    let pool = subject
+        .build(config)
+        .expect("a plain configuration is accepted");
     let (asks, children, started) = (Count::new(), Log::new(), Count::new());
     let long = {
         let (asks, children, started) = (asks.clone(), children.clone(), started.clone());
@@ -275,7 +284,7 @@ fn r903<F: Fixture>() -> Applied {
     started.wait_for(1);
     let mut ran = Vec::new();
     for ask in 1..=SUCCESSORS {
-        match F::swap(&pool) {
+        match pool.swap() {
             None => {
                 (0..SUCCESSORS).for_each(|_| _ = asks.add());
                 return Applied::NotHere("the executor has one strategy");

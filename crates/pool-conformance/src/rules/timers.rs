@@ -16,62 +16,62 @@ use pool_core::{
 use super::cancellation::in_time;
 use super::futures::workers_beside_a_sleeper;
 use crate::channel::channel;
-use crate::fixture::Fixture;
 use crate::polling::Signal;
 use crate::probe::{Alive, Count, FAR, Log, PATIENCE, ROOM, ended, occupy, poll_once, pool, ready};
 use crate::rule::{Applied, Kind, Rule};
+use crate::subject::Subject;
 use crate::thread;
 
 /// Long enough to see that something waits, and short enough to be waited for.
 pub(super) const SHORT: Duration = Duration::from_millis(20);
 
-pub(crate) fn rules<F: Fixture>() -> Vec<Rule> {
+pub(crate) fn rules() -> Vec<Rule> {
     let all = Kind::Required;
     vec![
         Rule::new(
             "R1040",
             "a sleep ends early once its job is to stop",
             all,
-            r1040::<F>,
+            r1040,
         ),
         Rule::new(
             "R1041",
             "a future that sleeps keeps no worker, and sleeps its time",
             Kind::ASYNC_JOBS,
-            r1041::<F>,
+            r1041,
         ),
         Rule::new(
             "R1042",
             "a task that was handed back waits for room in line, or comes back",
             all,
-            r1042::<F>,
+            r1042,
         ),
         Rule::new(
             "R1043",
             "a delayed job runs once, and not before its time",
             all,
-            delayed::r1043::<F>,
+            delayed::r1043,
         ),
         Rule::new(
             "R1044",
             "a close ends a delayed job, which nothing waits for",
             all,
-            delayed::r1044::<F>,
+            delayed::r1044,
         ),
     ]
 }
 
-fn r1040<F: Fixture>() -> Applied {
-    let pool = pool::<F>(1, 8);
+fn r1040(subject: Subject) -> Applied {
+    let pool = pool(subject, 1, 8);
     closure_is_woken_by_a_cancel(&pool);
     closure_is_woken_at_its_deadline(&pool);
     closure_runs_no_other_job_meanwhile(&pool);
     closure_that_does_not_give_up_completes(&pool);
-    closure_is_woken_by_a_shutdown::<F>();
+    closure_is_woken_by_a_shutdown(subject);
     if pool.capability().async_jobs {
         future_is_ended_by_a_cancel(&pool);
-        sleep_elsewhere_is_woken_by_a_cancel::<F>();
-        sleep_elsewhere_outlives_no_pool::<F>();
+        sleep_elsewhere_is_woken_by_a_cancel(subject);
+        sleep_elsewhere_outlives_no_pool(subject);
     }
     Applied::Held
 }
@@ -149,8 +149,8 @@ fn closure_that_does_not_give_up_completes(pool: &impl Executor) {
     assert_eq!(slept, Err(Interrupted::Cancelled));
 }
 
-fn closure_is_woken_by_a_shutdown<F: Fixture>() {
-    let pool = pool::<F>(2, 8);
+fn closure_is_woken_by_a_shutdown(subject: Subject) {
+    let pool = pool(subject, 2, 8);
     let sleepers: Vec<_> = (0..2).map(|_| sleeper(&pool, JobOptions::new())).collect();
     sleepers.iter().for_each(|(_, started)| started.wait_for(1));
     let report = pool.shutdown(ShutdownPolicy::new(SHORT).cancel_grace(PATIENCE));
@@ -205,8 +205,8 @@ fn lent_sleep(pool: &impl Executor, time: Duration) -> (Sleep, Signal, JobHandle
 }
 
 /// The waker of the last poll is called, and no other.
-fn sleep_elsewhere_is_woken_by_a_cancel<F: Fixture>() {
-    let pool = pool::<F>(1, 8);
+fn sleep_elsewhere_is_woken_by_a_cancel(subject: Subject) {
+    let pool = pool(subject, 1, 8);
     let (mut sleep, _signal, handle) = lent_sleep(&pool, FAR);
     let (former, woken) = (Count::new(), Count::new());
     assert!(poll_once(sleep.as_mut(), &former).is_pending());
@@ -219,8 +219,8 @@ fn sleep_elsewhere_is_woken_by_a_cancel<F: Fixture>() {
 }
 
 /// It is told when the pool has stopped, and says so to a task that polls it later.
-fn sleep_elsewhere_outlives_no_pool<F: Fixture>() {
-    let pool = pool::<F>(2, 8); // on some, a future keeps its slot
+fn sleep_elsewhere_outlives_no_pool(subject: Subject) {
+    let pool = pool(subject, 2, 8); // on some, a future keeps its slot
     let (mut sleep, signal, handle) = lent_sleep(&pool, FAR);
     let (mut unpolled, other, second) = lent_sleep(&pool, FAR);
     let woken = Count::new();
@@ -241,8 +241,8 @@ fn sleep_elsewhere_outlives_no_pool<F: Fixture>() {
     }
 }
 
-fn r1041<F: Fixture>() -> Applied {
-    let pool = pool::<F>(workers_beside_a_sleeper::<F>(), 8);
+fn r1041(subject: Subject) -> Applied {
+    let pool = pool(subject, workers_beside_a_sleeper(subject), 8);
     let started = Count::new();
     let begun = started.clone();
     let job = move |ctx: AsyncContext| async move {
@@ -279,11 +279,12 @@ fn r1041<F: Fixture>() -> Applied {
 }
 
 /// Jobs that note their number, as the tasks that a shutdown hands back, and their handles.
-fn handed_back<F: Fixture>(
+fn handed_back(
+    subject: Subject,
     jobs: usize,
     log: &Log<usize>,
 ) -> Vec<(Task, JobHandle<(), Infallible>)> {
-    let pool = pool::<F>(1, jobs);
+    let pool = pool(subject, 1, jobs);
     let gate = occupy(&pool, 1);
     let submit = |job| {
         let log = log.clone();
@@ -305,13 +306,13 @@ fn handed_back<F: Fixture>(
     handles.into_iter().map(task_of).collect()
 }
 
-fn r1042<F: Fixture>() -> Applied {
+fn r1042(subject: Subject) -> Applied {
     let log = Log::new();
-    let tasks = handed_back::<F>(4, &log);
+    let tasks = handed_back(subject, 4, &log);
     let (tasks, handles): (Vec<_>, Vec<_>) = tasks.into_iter().unzip();
     let mut tasks = tasks.into_iter();
     let mut next = || tasks.next().expect("there are four");
-    let pool = pool::<F>(1, 1);
+    let pool = pool(subject, 1, 1);
     let gate = occupy(&pool, 1);
     pool.spawn(|| ()).expect("the one place").detach();
 

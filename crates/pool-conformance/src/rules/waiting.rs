@@ -9,9 +9,9 @@ use std::time::Duration;
 use pool_core::{Executor, ExecutorExt, Job, JobContext, JobExt, SubmitError};
 
 use super::intake::line;
-use crate::fixture::Fixture;
 use crate::probe::{Alive, Count, Gate, Log, PATIENCE, ended, occupy, poll_once, pool, ready};
 use crate::rule::Applied;
+use crate::subject::{Subject, TestedPool};
 use crate::thread::{self, ThreadId};
 
 /// How long a test checks that something does not happen.
@@ -21,8 +21,8 @@ const WATCHED: Duration = Duration::from_millis(50);
 const PROMPTLY: Duration = Duration::from_secs(1);
 
 /// A pool of one worker and one slot, both taken until the gate opens.
-fn full_pool<F: Fixture>() -> (F::Pool, Gate) {
-    let pool = pool::<F>(1, 1);
+fn full_pool(subject: Subject) -> (TestedPool, Gate) {
+    let pool = pool(subject, 1, 1);
     let gate = occupy(&pool, 1);
     pool.spawn(|| ()).expect("one place is free").detach();
     (pool, gate)
@@ -32,18 +32,18 @@ fn nothing(_: &JobContext<'_>) -> Result<(), Infallible> {
     Ok(())
 }
 
-pub(crate) fn r105<F: Fixture>() -> Applied {
-    try_submit_returns_at_once::<F>();
-    submit_blocks_while_full::<F>();
-    submit_timeout_keeps_its_time::<F>();
-    submit_async_blocks_no_thread::<F>();
-    no_wait_outlasts_the_jobs_deadline::<F>();
-    ways_in::every_kind_of_job_has_every_way_in::<F>();
+pub(crate) fn r105(subject: Subject) -> Applied {
+    try_submit_returns_at_once(subject);
+    submit_blocks_while_full(subject);
+    submit_timeout_keeps_its_time(subject);
+    submit_async_blocks_no_thread(subject);
+    no_wait_outlasts_the_jobs_deadline(subject);
+    ways_in::every_kind_of_job_has_every_way_in(subject);
     Applied::Held
 }
 
-fn try_submit_returns_at_once<F: Fixture>() {
-    let (pool, gate) = full_pool::<F>();
+fn try_submit_returns_at_once(subject: Subject) {
+    let (pool, gate) = full_pool(subject);
     let start = thread::now();
     let refused = pool.try_submit(nothing).expect_err("the pool is full");
     assert!(refused.is_full() && thread::since(start) < PROMPTLY);
@@ -57,8 +57,8 @@ fn try_submit_returns_at_once<F: Fixture>() {
     gate.open();
 }
 
-fn submit_blocks_while_full<F: Fixture>() {
-    let (pool, gate) = full_pool::<F>();
+fn submit_blocks_while_full(subject: Subject) {
+    let (pool, gate) = full_pool(subject);
     let returned = Count::new();
     thread::scope(|threads| {
         let submitter = threads.spawn(|| {
@@ -73,8 +73,8 @@ fn submit_blocks_while_full<F: Fixture>() {
     });
 }
 
-fn submit_timeout_keeps_its_time<F: Fixture>() {
-    let (pool, gate) = full_pool::<F>();
+fn submit_timeout_keeps_its_time(subject: Subject) {
+    let (pool, gate) = full_pool(subject);
     for time in [Duration::ZERO, WATCHED] {
         let start = thread::now();
         let refused = pool
@@ -102,8 +102,8 @@ fn submit_timeout_keeps_its_time<F: Fixture>() {
     });
 }
 
-fn submit_async_blocks_no_thread<F: Fixture>() {
-    let (pool, gate) = full_pool::<F>();
+fn submit_async_blocks_no_thread(subject: Subject) {
+    let (pool, gate) = full_pool(subject);
     let woken = Count::new();
     let mut waiting = Box::pin(pool.submit_async(nothing));
     // Both polls return on this only thread, although nothing can have moved.
@@ -115,7 +115,7 @@ fn submit_async_blocks_no_thread<F: Fixture>() {
     ended(handle).expect("it runs");
 }
 
-fn no_wait_outlasts_the_jobs_deadline<F: Fixture>() {
+fn no_wait_outlasts_the_jobs_deadline(subject: Subject) {
     fn comes_back<H, J>(submit: impl FnOnce() -> Result<H, SubmitError<J>>) {
         let start = thread::now();
         let refused = submit().err().expect("the pool stays full");
@@ -130,7 +130,7 @@ fn no_wait_outlasts_the_jobs_deadline<F: Fixture>() {
             "it gave up after {took:?}, long past {WATCHED:?}"
         );
     }
-    let (pool, gate) = full_pool::<F>();
+    let (pool, gate) = full_pool(subject);
     let job = || nothing.with_timeout(WATCHED);
     comes_back(|| pool.submit(job()));
     comes_back(|| pool.execute(job()));
@@ -139,8 +139,8 @@ fn no_wait_outlasts_the_jobs_deadline<F: Fixture>() {
     gate.open();
 }
 
-pub(crate) fn r106<F: Fixture>() -> Applied {
-    let (pool, gate) = full_pool::<F>();
+pub(crate) fn r106(subject: Subject) -> Applied {
+    let (pool, gate) = full_pool(subject);
     let (alive, ran) = (Alive::new(), Count::new());
     let job = || {
         let (value, ran) = (alive.value(), ran.clone());
@@ -183,11 +183,11 @@ const SUBMITTERS: usize = 10;
 /// How many later submitters may get in before all that were in line have.
 const MAX_PASSED: usize = 2 * SUBMITTERS;
 
-pub(crate) fn r107<F: Fixture>() -> Applied {
-    those_in_line_are_not_passed::<F>();
-    all_who_block_get_in::<F>();
-    line::those_not_polled_hold_up_nobody::<F>();
-    line::those_inside_pass_no_more_than_others::<F>();
+pub(crate) fn r107(subject: Subject) -> Applied {
+    those_in_line_are_not_passed(subject);
+    all_who_block_get_in(subject);
+    line::those_not_polled_hold_up_nobody(subject);
+    line::those_inside_pass_no_more_than_others(subject);
     Applied::Held
 }
 
@@ -198,8 +198,8 @@ enum From {
 }
 
 /// With one slot and one worker, jobs start in the order of their admission.
-fn those_in_line_are_not_passed<F: Fixture>() {
-    let (pool, gate) = full_pool::<F>();
+fn those_in_line_are_not_passed(subject: Subject) {
+    let (pool, gate) = full_pool(subject);
     let starts = Log::new();
     let job = |from: From| {
         let starts = starts.clone();
@@ -256,9 +256,9 @@ fn those_in_line_are_not_passed<F: Fixture>() {
 }
 
 /// Blocked threads, and one that never blocks but tries again and again.
-fn all_who_block_get_in<F: Fixture>() {
+fn all_who_block_get_in(subject: Subject) {
     let jobs = thread::often(50);
-    let pool = pool::<F>(1, 1);
+    let pool = pool(subject, 1, 1);
     let (ran, is_over) = (Count::new(), AtomicBool::new(false));
     thread::scope(|threads| {
         threads.spawn(|| {
@@ -295,7 +295,7 @@ fn all_who_block_get_in<F: Fixture>() {
 
 const DEPTH: usize = 100;
 
-pub(crate) fn r108<F: Fixture>() -> Applied {
+pub(crate) fn r108(subject: Subject) -> Applied {
     for way in [
         Way::Context,
         Way::ContextExecute,
@@ -303,7 +303,7 @@ pub(crate) fn r108<F: Fixture>() -> Applied {
         Way::CloneExecute,
         Way::CloneTimeout,
     ] {
-        let pool = pool::<F>(1, 1);
+        let pool = pool(subject, 1, 1);
         let nested = Nested {
             pool: pool.clone(),
             depth: DEPTH,

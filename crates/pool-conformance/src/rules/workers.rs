@@ -12,9 +12,9 @@ use pool_core::{
     BuildError, Executor, ExecutorExt, JobContext, MAX_WORKERS, MIN_STACK, Shutdown, ShutdownPolicy,
 };
 
-use crate::fixture::Fixture;
 use crate::probe::{Alive, AliveValue, Count, Gate, Log, ended, meet, pool};
 use crate::rule::Applied;
+use crate::subject::{Subject, TestedPool};
 use crate::thread::{self, ThreadId};
 use crate::threads::{count, cpu_nanos, unique_prefix, wait_until_gone};
 
@@ -29,18 +29,20 @@ fn config(workers: usize, prefix: &str) -> PoolConfig {
     config
 }
 
-fn build<F: Fixture>(config: PoolConfig) -> F::Pool {
-    F::build(config).expect("a right configuration is accepted")
+fn build(subject: Subject, config: PoolConfig) -> TestedPool {
+    subject
+        .build(config)
+        .expect("a right configuration is accepted")
 }
 
 /// Checks that the build fails and leaves nothing behind.
-fn refused<F: Fixture>(mut config: PoolConfig, prefix: &str) -> BuildError {
+fn refused(subject: Subject, mut config: PoolConfig, prefix: &str) -> BuildError {
     let alive = Alive::new();
     let value = alive.value();
     config.set_on_worker_start(move |_| {
         let _held = &value;
     });
-    let Err(error) = F::build(config) else {
+    let Err(error) = subject.build(config) else {
         panic!("a wrong configuration was accepted");
     };
     wait_until_gone(prefix);
@@ -52,17 +54,17 @@ fn refused<F: Fixture>(mut config: PoolConfig, prefix: &str) -> BuildError {
     error
 }
 
-pub(crate) fn r109<F: Fixture>() -> Applied {
+pub(crate) fn r109(subject: Subject) -> Applied {
     let prefix = unique_prefix();
-    let error = refused::<F>(config(0, &prefix), &prefix);
+    let error = refused(subject, config(0, &prefix), &prefix);
     assert!(matches!(error, BuildError::NoWorkers), "{error}");
 
     let mut no_room = config(WORKERS, &prefix);
     no_room.set_capacity(0);
-    let error = refused::<F>(no_room, &prefix);
+    let error = refused(subject, no_room, &prefix);
     assert!(matches!(error, BuildError::ZeroCapacity), "{error}");
 
-    let error = refused::<F>(config(MAX_WORKERS + 1, &prefix), &prefix);
+    let error = refused(subject, config(MAX_WORKERS + 1, &prefix), &prefix);
     assert!(
         matches!(error, BuildError::TooManyWorkers { .. }),
         "{error}"
@@ -70,25 +72,25 @@ pub(crate) fn r109<F: Fixture>() -> Applied {
 
     let mut no_stack = config(WORKERS, &prefix);
     no_stack.set_stack_size(MIN_STACK - 1);
-    let error = refused::<F>(no_stack, &prefix);
+    let error = refused(subject, no_stack, &prefix);
     assert!(matches!(error, BuildError::StackTooSmall { .. }), "{error}");
 
-    if F::capability().owns_threads {
+    if subject.capability().owns_threads {
         // Two such stacks are as large as all the memory that a process can address.
         let mut too_large = config(WORKERS, &prefix);
         too_large.set_stack_size(1 << 46);
-        refused::<F>(too_large, &prefix);
+        refused(subject, too_large, &prefix);
 
-        let error = refused::<F>(config(WORKERS, &format!("{prefix}-\0")), &prefix);
+        let error = refused(subject, config(WORKERS, &format!("{prefix}-\0")), &prefix);
         assert!(matches!(error, BuildError::ThreadName { .. }), "{error}");
-        starting::a_start_that_fails_fails_the_build::<F>();
+        starting::a_start_that_fails_fails_the_build(subject);
     }
     Applied::Held
 }
 
-pub(crate) fn r201<F: Fixture>() -> Applied {
+pub(crate) fn r201(subject: Subject) -> Applied {
     for _ in 0..thread::often(20) {
-        let pool = pool::<F>(WORKERS, WORKERS);
+        let pool = pool(subject, WORKERS, WORKERS);
         assert_eq!(
             pool.stats().workers,
             WORKERS,
@@ -96,14 +98,14 @@ pub(crate) fn r201<F: Fixture>() -> Applied {
         );
         meet(&pool, WORKERS);
     }
-    if F::capability().owns_threads {
-        build_waits_for_the_last::<F>();
+    if subject.capability().owns_threads {
+        build_waits_for_the_last(subject);
     }
     Applied::Held
 }
 
 /// A worker that is slow to start delays `build`.
-fn build_waits_for_the_last<F: Fixture>() {
+fn build_waits_for_the_last(subject: Subject) {
     let (gate, entered, built) = (Gate::new(), Count::new(), Count::new());
     let (pass, entering) = (gate.pass(), entered.clone());
     let mut config = config(WORKERS, &unique_prefix());
@@ -115,7 +117,7 @@ fn build_waits_for_the_last<F: Fixture>() {
     });
     thread::scope(|threads| {
         let builder = threads.spawn(|| {
-            let pool = build::<F>(config);
+            let pool = build(subject, config);
             built.add();
             pool
         });
@@ -128,11 +130,11 @@ fn build_waits_for_the_last<F: Fixture>() {
 
 const MIB: usize = 1 << 20;
 
-pub(crate) fn r207<F: Fixture>() -> Applied {
+pub(crate) fn r207(subject: Subject) -> Applied {
     let prefix = unique_prefix();
     let mut config = config(WORKERS, &prefix);
     config.set_stack_size(8 * MIB);
-    let pool = build::<F>(config);
+    let pool = build(subject, config);
     let here = Count::new();
     let jobs = (0..WORKERS).map(|_| {
         let here = here.clone();
@@ -221,11 +223,11 @@ impl Seen {
     }
 }
 
-pub(crate) fn r208<F: Fixture>() -> Applied {
+pub(crate) fn r208(subject: Subject) -> Applied {
     let seen = Seen::default();
     let mut config = config(WORKERS, &unique_prefix());
     seen.observe(&mut config);
-    let pool = build::<F>(config);
+    let pool = build(subject, config);
     assert_eq!(
         seen.states.count(),
         WORKERS,
@@ -285,12 +287,12 @@ const IDLE_TURNS: u64 = 100;
 /// Seconds within which an idle pool must have fallen asleep.
 const IDLE_SECONDS: usize = 3;
 
-pub(crate) fn r209<F: Fixture>() -> Applied {
-    if !F::capability().owns_threads {
+pub(crate) fn r209(subject: Subject) -> Applied {
+    if !subject.capability().owns_threads {
         return Applied::NotHere("its threads are another's, and what they do when idle is too");
     }
     let prefix = unique_prefix();
-    let pool = build::<F>(config(4, &prefix));
+    let pool = build(subject, config(4, &prefix));
     for handle in pool
         .submit_all((0..100).map(|_| |_: &JobContext<'_>| Ok::<_, Infallible>(())))
         .expect("room appears")

@@ -10,8 +10,8 @@ use pool_core::{
 };
 
 use super::{Bomb, goes_on};
-use crate::fixture::Fixture;
 use crate::probe::{Count, PATIENCE, ROOM, ended, occupy, pool, wait_until};
+use crate::subject::{Subject, TestedPool};
 use crate::thread;
 
 /// What a future does at its last poll.
@@ -62,37 +62,37 @@ fn arm(end: End, went_off: &Count) -> impl AsyncJob<Output = Option<Bomb>, Error
     }
 }
 
-pub(super) fn contained<F: Fixture>(pool: &F::Pool) {
+pub(super) fn contained(subject: Subject, pool: &TestedPool) {
     for end in [End::Holding, End::Output, End::Error, End::Payload] {
-        nobody_waits::<F>(pool, end);
-        dropped_with_the_handle::<F>(pool, end);
+        nobody_waits(pool, end);
+        dropped_with_the_handle(pool, end);
     }
-    dropped_where_it_sleeps::<F>(pool);
-    never_polled::<F>(pool);
-    dropped_by_a_shutdown::<F>();
+    dropped_where_it_sleeps(pool);
+    never_polled(pool);
+    dropped_by_a_shutdown(subject);
 }
 
-fn nobody_waits<F: Fixture>(pool: &F::Pool, end: End) {
+fn nobody_waits(pool: &TestedPool, end: End) {
     let went_off = Count::new();
     let gate = occupy(pool, 1);
     drop(pool.submit_future(arm(end, &went_off)).expect(ROOM));
     gate.open();
-    goes_on::<F>(pool);
+    goes_on(pool);
     assert!(went_off.get() >= 1, "{end:?}: the bomb was dropped");
 }
 
-fn dropped_with_the_handle<F: Fixture>(pool: &F::Pool, end: End) {
+fn dropped_with_the_handle(pool: &TestedPool, end: End) {
     let went_off = Count::new();
     let handle = pool.submit_future(arm(end, &went_off)).expect(ROOM);
-    goes_on::<F>(pool);
+    goes_on(pool);
     assert!(handle.is_finished(), "{end:?}");
     drop(handle);
     assert!(went_off.get() >= 1, "{end:?}: the bomb was dropped");
-    goes_on::<F>(pool);
+    goes_on(pool);
 }
 
 /// One is cancelled while it sleeps; the deadline of the other passes while it sleeps.
-fn dropped_where_it_sleeps<F: Fixture>(pool: &F::Pool) {
+fn dropped_where_it_sleeps(pool: &TestedPool) {
     let went_off = Count::new();
     let cancelled = pool.submit_future(arm(End::Never, &went_off)).expect(ROOM);
     wait_until("the future sleeps", pool, || pool.stats().running == 1);
@@ -101,13 +101,13 @@ fn dropped_where_it_sleeps<F: Fixture>(pool: &F::Pool) {
     let late = arm(End::Never, &went_off).with_timeout(std::time::Duration::from_millis(20));
     let late = pool.submit_future(late).expect(ROOM);
     assert!(matches!(ended(late), Err(JobError::Expired)));
-    goes_on::<F>(pool);
+    goes_on(pool);
     assert_eq!(went_off.get() % 2, 0, "both bombs were dropped alike");
     assert!(went_off.get() >= 2, "both bombs were dropped");
 }
 
 /// One is cancelled before its start; the other is due to start after its deadline.
-fn never_polled<F: Fixture>(pool: &F::Pool) {
+fn never_polled(pool: &TestedPool) {
     let went_off = Count::new();
     let gate = occupy(pool, 1);
     let cancelled = pool.submit_future(arm(End::Never, &went_off)).expect(ROOM);
@@ -117,13 +117,13 @@ fn never_polled<F: Fixture>(pool: &F::Pool) {
     let late = pool.submit_future(late).expect(ROOM);
     gate.open();
     assert!(matches!(ended(late), Err(JobError::Expired)));
-    goes_on::<F>(pool);
+    goes_on(pool);
     assert!(went_off.get() >= 2, "both bombs were dropped");
 }
 
 /// One that sleeps, and one that has not started.
-fn dropped_by_a_shutdown<F: Fixture>() {
-    let pool = pool::<F>(2, 8);
+fn dropped_by_a_shutdown(subject: Subject) {
+    let pool = pool(subject, 2, 8);
     let went_off = Count::new();
     let asleep = pool.submit_future(arm(End::Never, &went_off)).expect(ROOM);
     wait_until("the future sleeps", &pool, || pool.stats().running == 1);

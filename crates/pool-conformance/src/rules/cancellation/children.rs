@@ -11,13 +11,13 @@ use pool_core::{
 
 use super::in_time;
 use crate::channel::channel;
-use crate::fixture::Fixture;
 use crate::probe::{Count, FAR, Gate, PATIENCE, ROOM, ended, let_pass, pool};
 use crate::rule::Applied;
+use crate::subject::Subject;
 use crate::thread;
 
-pub(super) fn r406<F: Fixture>() -> Applied {
-    let pool = pool::<F>(1, 8);
+pub(super) fn r406(subject: Subject) -> Applied {
+    let pool = pool(subject, 1, 8);
     the_earlier_deadline_holds(&pool);
     a_queued_child_expires_with_its_parent(&pool);
     a_queued_child_is_cancelled_with_its_parent(&pool);

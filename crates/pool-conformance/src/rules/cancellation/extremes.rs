@@ -10,13 +10,13 @@ use pool_core::{
     ShutdownPolicy,
 };
 
-use crate::fixture::Fixture;
 use crate::probe::{Count, FAR, PROMPT, ROOM, ended, pool};
 use crate::rule::Applied;
+use crate::subject::Subject;
 use crate::thread;
 
-pub(super) fn r407<F: Fixture>() -> Applied {
-    let pool = pool::<F>(1, 8);
+pub(super) fn r407(subject: Subject) -> Applied {
+    let pool = pool(subject, 1, 8);
     let ran = Count::new();
     let counting = || {
         let ran = ran.clone();

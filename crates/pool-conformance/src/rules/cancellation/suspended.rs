@@ -10,13 +10,13 @@ use pool_core::{
 };
 
 use super::in_time;
-use crate::fixture::Fixture;
 use crate::probe::{Alive, Count, Gate, PROMPT, ROOM, ended, pool};
 use crate::rule::Applied;
+use crate::subject::Subject;
 use crate::thread;
 
-pub(super) fn r405<F: Fixture>() -> Applied {
-    let pool = pool::<F>(1, 8);
+pub(super) fn r405(subject: Subject) -> Applied {
+    let pool = pool(subject, 1, 8);
     dropped_when_cancelled(&pool);
     dropped_at_its_deadline(&pool);
     dropped_while_giving_way(&pool);

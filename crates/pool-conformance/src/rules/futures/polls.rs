@@ -9,9 +9,9 @@ use std::task::{Context, Poll, Waker};
 use pool_core::ExecutorExt;
 
 use super::Flag;
-use crate::fixture::Fixture;
 use crate::probe::{PATIENCE, pool};
 use crate::rule::Applied;
+use crate::subject::Subject;
 use crate::thread;
 
 /// Futures that are woken at the same time.
@@ -22,8 +22,8 @@ fn polls() -> usize {
     thread::often(200)
 }
 
-pub(super) fn r802<F: Fixture>() -> Applied {
-    let pool = pool::<F>(4, FUTURES);
+pub(super) fn r802(subject: Subject) -> Applied {
+    let pool = pool(subject, 4, FUTURES);
     let watched: Vec<_> = (0..FUTURES).map(|_| Arc::<Watch>::default()).collect();
     let handles: Vec<_> = watched
         .iter()

@@ -8,28 +8,28 @@ use pool_core::{ExecutorExt, JobError, Shutdown, ShutdownPolicy};
 
 use super::workers_beside_a_sleeper;
 use crate::channel::{Sender, channel};
-use crate::fixture::Fixture;
 use crate::polling::Signal;
 use crate::probe::{Count, Gate, PATIENCE, pool};
 use crate::rule::Applied;
+use crate::subject::Subject;
 use crate::thread;
 
 /// Sleeps of each restless future, and the number of such futures.
 const NAPS: usize = 200;
 const FUTURES: usize = 64;
 
-pub(super) fn r803<F: Fixture>() -> Applied {
-    woken_at_a_full_pool::<F>();
-    woken_while_it_falls_asleep::<F>();
-    woken_while_the_pool_drains::<F>();
-    woken_after_the_pool::<F>();
+pub(super) fn r803(subject: Subject) -> Applied {
+    woken_at_a_full_pool(subject);
+    woken_while_it_falls_asleep(subject);
+    woken_while_the_pool_drains(subject);
+    woken_after_the_pool(subject);
     Applied::Held
 }
 
 /// The queue is full and no worker is free: the wake returns, and the future goes on once a worker
 /// is free.
-fn woken_at_a_full_pool<F: Fixture>() {
-    let pool = pool::<F>(workers_beside_a_sleeper::<F>(), 1);
+fn woken_at_a_full_pool(subject: Subject) {
+    let pool = pool(subject, workers_beside_a_sleeper(subject), 1);
     let signal = Signal::default();
     let asleep = pool.spawn_future(signal.clone()).expect("there is room");
     signal.wait_for_sleeper();
@@ -50,8 +50,8 @@ fn woken_at_a_full_pool<F: Fixture>() {
 
 /// A foreign thread wakes each future at once, so wakes meet polls at every moment, including the
 /// suspension.
-fn woken_while_it_falls_asleep<F: Fixture>() {
-    let pool = pool::<F>(2, 16);
+fn woken_while_it_falls_asleep(subject: Subject) {
+    let pool = pool(subject, 2, 16);
     let (send, wakers) = channel::<Waker>();
     let alarm = thread::spawn(move || wakers.for_each(Waker::wake));
     let often = thread::often(NAPS);
@@ -83,8 +83,8 @@ fn woken_while_it_falls_asleep<F: Fixture>() {
 }
 
 /// A closed pool still accepts wakes of the futures that it waits for.
-fn woken_while_the_pool_drains<F: Fixture>() {
-    let pool = pool::<F>(1, 4);
+fn woken_while_the_pool_drains(subject: Subject) {
+    let pool = pool(subject, 1, 4);
     let signal = Signal::default();
     let asleep = pool.spawn_future(signal.clone()).expect("there is room");
     signal.wait_for_sleeper();
@@ -96,8 +96,8 @@ fn woken_while_the_pool_drains<F: Fixture>() {
 }
 
 /// A waker outlives the pool: its wake does nothing.
-fn woken_after_the_pool<F: Fixture>() {
-    let pool = pool::<F>(1, 4);
+fn woken_after_the_pool(subject: Subject) {
+    let pool = pool(subject, 1, 4);
     let signal = Signal::default();
     let asleep = pool.spawn_future(signal.clone()).expect("there is room");
     let waker = signal.wait_for_sleeper();

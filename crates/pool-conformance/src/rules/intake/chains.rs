@@ -7,9 +7,9 @@ use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 
 use pool_core::{Executor, ExecutorExt, Job, JobContext, Shutdown};
 
-use crate::fixture::Fixture;
 use crate::probe::{Count, PATIENCE, ROOM, occupy, pool};
 use crate::rule::Applied;
+use crate::subject::{Subject, TestedPool};
 use crate::thread;
 
 /// The deepest that jobs nest on one stack, as the API's documentation says.
@@ -75,22 +75,23 @@ impl Job for Page {
     }
 }
 
-pub(crate) fn r113<F: Fixture>() -> Applied {
+pub(crate) fn r113(subject: Subject) -> Applied {
     for (workers, capacity, links) in [(1, 1, 1), (1, 2, 3), (3, 1, 3)] {
-        crawls::<F>(workers, capacity, links, |_| {});
-        crawls::<F>(workers, capacity, links, Shutdown::close);
+        crawls(subject, workers, capacity, links, |_| {});
+        crawls(subject, workers, capacity, links, Shutdown::close);
     }
     Applied::Held
 }
 
 /// A graph with far more pages than the queue has slots is visited completely.
-fn crawls<F: Fixture>(
+fn crawls(
+    subject: Subject,
     workers: usize,
     capacity: usize,
     links: usize,
-    before: impl FnOnce(&F::Pool),
+    before: impl FnOnce(&TestedPool),
 ) {
-    let pool = pool::<F>(workers, capacity);
+    let pool = pool(subject, workers, capacity);
     let gate = occupy(&pool, workers);
     let graph = Arc::new(Graph {
         is_visited: (0..pages()).map(|_| AtomicBool::new(false)).collect(),

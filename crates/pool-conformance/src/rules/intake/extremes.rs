@@ -10,9 +10,9 @@ use pool_core::backend::PoolConfig;
 use pool_core::machine;
 use pool_core::{Executor, ExecutorExt, JobContext, Shutdown, ShutdownPolicy};
 
-use crate::fixture::Fixture;
 use crate::probe::{Count, PATIENCE, ROOM, ended, occupy, pool};
 use crate::rule::Applied;
+use crate::subject::{Subject, TestedPool};
 
 /// Capacities on both sides of any threshold by which a queue may choose its form, up to the
 /// largest number.
@@ -30,9 +30,9 @@ const CAPACITIES: [usize; 8] = [
 /// Jobs that a queue of more slots is asked to hold.
 const JOBS: usize = 300;
 
-pub(crate) fn r111<F: Fixture>() -> Applied {
+pub(crate) fn r111(subject: Subject) -> Applied {
     for capacity in CAPACITIES {
-        let pool = pool::<F>(1, capacity);
+        let pool = pool(subject, 1, capacity);
         assert_eq!(pool.capability().capacity, Some(capacity));
         let gate = occupy(&pool, 1);
         let ran = Count::new();
@@ -90,23 +90,23 @@ fn use_and_tell<P: Executor>(pool: &P, tell: &Sender<bool>) {
     let _heard = tell.send(is_well);
 }
 
-pub(crate) fn r112<F: Fixture>() -> Applied {
+pub(crate) fn r112(subject: Subject) -> Applied {
     if machine::is_simulated() {
         return Applied::NotHere(
             "a simulated thread has its last turn before its locals are dropped",
         );
     }
-    let pool = pool::<F>(1, 1);
+    let pool = pool(subject, 1, 1);
     for comes_first in [true, false] {
-        threads_of_others::<F>(&pool, comes_first);
+        threads_of_others(&pool, comes_first);
     }
-    workers_of_its_own::<F>(&pool);
+    workers_of_its_own(subject, &pool);
     Applied::Held
 }
 
 /// Locals are dropped in the reverse order of their first use, so the pool's are either gone or
 /// not.
-fn threads_of_others<F: Fixture>(pool: &F::Pool, comes_first: bool) {
+fn threads_of_others(pool: &TestedPool, comes_first: bool) {
     let (tell, told) = mpsc::channel();
     let inner = pool.clone();
     let thread = thread::spawn(move || {
@@ -128,8 +128,8 @@ fn threads_of_others<F: Fixture>(pool: &F::Pool, comes_first: bool) {
 }
 
 /// Threads of another pool: as they end, their own pool is closed, and `open` is not.
-fn workers_of_its_own<F: Fixture>(open: &F::Pool) {
-    if !F::capability().owns_threads {
+fn workers_of_its_own(subject: Subject, open: &TestedPool) {
+    if !subject.capability().owns_threads {
         return;
     }
     let mut config = PoolConfig::default();
@@ -141,7 +141,9 @@ fn workers_of_its_own<F: Fixture>(open: &F::Pool) {
         let (other, telling) = (other.clone(), telling.clone());
         at_the_end_of_this_thread(move || use_and_tell(&other, &telling));
     });
-    let ending = F::build(config).expect("a plain configuration is accepted");
+    let ending = subject
+        .build(config)
+        .expect("a plain configuration is accepted");
     let own = ending.clone();
     let job = move || {
         thread_local! {

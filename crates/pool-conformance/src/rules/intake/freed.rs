@@ -9,8 +9,8 @@ use pool_core::{
 };
 
 use super::{full, jobs};
-use crate::fixture::Fixture;
 use crate::probe::{Count, Gate, ended, occupy, pool, wait_until};
+use crate::subject::Subject;
 use crate::thread;
 
 const CAPACITY: usize = 2;
@@ -81,9 +81,9 @@ fn are_free(pool: &dyn Executor, places: usize, after: &str) {
     held.iter().for_each(JobHandle::cancel);
 }
 
-pub(super) fn an_end_in_the_queue_frees_a_place<F: Fixture>() {
+pub(super) fn an_end_in_the_queue_frees_a_place(subject: Subject) {
     for living in 0..CAPACITY {
-        let pool = pool::<F>(1, CAPACITY);
+        let pool = pool(subject, 1, CAPACITY);
         let gate = occupy(&pool, 1);
         let waiting: Vec<Handle> = (0..living).map(|_| submit(&pool)).collect();
         for _ in 0..LAPS {
@@ -91,7 +91,7 @@ pub(super) fn an_end_in_the_queue_frees_a_place<F: Fixture>() {
                 end(&pool);
                 are_free(&pool, CAPACITY - living, name);
             }
-            if F::capability().async_jobs {
+            if subject.capability().async_jobs {
                 let future = pool.try_spawn_future(std::future::pending::<()>());
                 future.map_err(|_| ()).expect("a place is free").cancel();
                 are_free(&pool, CAPACITY - living, "the handle of a future");
@@ -105,8 +105,8 @@ pub(super) fn an_end_in_the_queue_frees_a_place<F: Fixture>() {
 }
 
 /// The children of a job end with it, those that wait in the queue of the worker that it holds too.
-pub(super) fn an_end_of_a_parent_frees_places<F: Fixture>() {
-    let pool = pool::<F>(1, CAPACITY);
+pub(super) fn an_end_of_a_parent_frees_places(subject: Subject) {
+    let pool = pool(subject, 1, CAPACITY);
     for _ in 0..LAPS {
         let gate = Gate::new();
         let pass = gate.pass();
@@ -131,8 +131,8 @@ pub(super) fn an_end_of_a_parent_frees_places<F: Fixture>() {
 }
 
 /// A waiting submitter is called for a place that comes free so.
-pub(super) fn an_end_in_the_queue_calls_who_waits<F: Fixture>() {
-    let pool = pool::<F>(1, 1);
+pub(super) fn an_end_in_the_queue_calls_who_waits(subject: Subject) {
+    let pool = pool(subject, 1, 1);
     let gate = occupy(&pool, 1);
     for _ in 0..LAPS {
         let queued = submit(&pool);
@@ -148,8 +148,8 @@ pub(super) fn an_end_in_the_queue_calls_who_waits<F: Fixture>() {
 }
 
 /// A job that ends while it is submitted keeps no place.
-pub(super) fn an_end_on_the_way_in_keeps_no_place<F: Fixture>() {
-    let pool = pool::<F>(1, CAPACITY);
+pub(super) fn an_end_on_the_way_in_keeps_no_place(subject: Subject) {
+    let pool = pool(subject, 1, CAPACITY);
     let gate = occupy(&pool, 1);
     for _ in 0..jobs() {
         let token = CancelToken::new();

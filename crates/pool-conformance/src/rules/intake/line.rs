@@ -8,8 +8,8 @@ use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 
 use pool_core::{ExecutorExt, Job, JobContext};
 
-use crate::fixture::Fixture;
 use crate::probe::{Count, PATIENCE, ROOM, ended, occupy, poll_once, pool, ready};
+use crate::subject::Subject;
 use crate::thread;
 
 fn nothing(_: &JobContext<'_>) -> Result<(), Infallible> {
@@ -17,11 +17,11 @@ fn nothing(_: &JobContext<'_>) -> Result<(), Infallible> {
 }
 
 /// Submissions that are polled once and kept, in line before all others.
-pub(in crate::rules) fn those_not_polled_hold_up_nobody<F: Fixture>() {
+pub(in crate::rules) fn those_not_polled_hold_up_nobody(subject: Subject) {
     const KEPT: usize = 3;
     const LATER: usize = 10;
     for capacity in [1, 2 * KEPT] {
-        let pool = pool::<F>(1, capacity);
+        let pool = pool(subject, 1, capacity);
         let gate = occupy(&pool, 1);
         for _ in 0..capacity {
             pool.spawn(|| ()).expect(ROOM).detach();
@@ -97,9 +97,9 @@ impl Job for Again {
 }
 
 /// Jobs that submit themselves again keep the queue full. A submitter outside still gets in.
-pub(in crate::rules) fn those_inside_pass_no_more_than_others<F: Fixture>() {
+pub(in crate::rules) fn those_inside_pass_no_more_than_others(subject: Subject) {
     for (workers, capacity) in [(1, 1), (1, 2), (2, 1), (2, 4)] {
-        let pool = pool::<F>(workers, capacity);
+        let pool = pool(subject, workers, capacity);
         let again = Again::default();
         for _ in 0..2 {
             pool.execute(again.clone()).expect(ROOM);

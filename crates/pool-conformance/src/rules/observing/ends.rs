@@ -10,9 +10,9 @@ use pool_core::{
 };
 
 use super::observed_pool;
-use crate::fixture::Fixture;
 use crate::probe::{Count, Log, PATIENCE, ROOM, ended, occupy};
 use crate::rule::Applied;
+use crate::subject::Subject;
 use crate::thread;
 
 /// Records every end.
@@ -49,13 +49,13 @@ impl Observer for Ends {
     }
 }
 
-pub(super) fn r1001<F: Fixture>() -> Applied {
-    each_end_is_heard::<F>();
-    ends_of_queued_jobs_are_heard::<F>();
-    ends_at_shutdown_are_heard::<F>();
-    a_job_that_is_handed_back_ends_where_it_runs::<F>();
-    if F::capability().async_jobs {
-        ends_of_futures_are_heard::<F>();
+pub(super) fn r1001(subject: Subject) -> Applied {
+    each_end_is_heard(subject);
+    ends_of_queued_jobs_are_heard(subject);
+    ends_at_shutdown_are_heard(subject);
+    a_job_that_is_handed_back_ends_where_it_runs(subject);
+    if subject.capability().async_jobs {
+        ends_of_futures_are_heard(subject);
     }
     Applied::Held
 }
@@ -94,9 +94,9 @@ fn agrees_with_the_books(
     heard
 }
 
-fn each_end_is_heard<F: Fixture>() {
+fn each_end_is_heard(subject: Subject) {
     let ends = Ends::new();
-    let pool = observed_pool::<F>(2, ends.clone());
+    let pool = observed_pool(subject, 2, ends.clone());
     let completed = pool.spawn(|| 42).expect(ROOM);
     let completed_id = completed.id();
     assert!(ended(completed).is_ok());
@@ -128,9 +128,9 @@ fn each_end_is_heard<F: Fixture>() {
 }
 
 /// Jobs that end while they are queued, or as they arrive: by a handle, a token, a deadline.
-fn ends_of_queued_jobs_are_heard<F: Fixture>() {
+fn ends_of_queued_jobs_are_heard(subject: Subject) {
     let ends = Ends::new();
-    let pool = observed_pool::<F>(1, ends.clone());
+    let pool = observed_pool(subject, 1, ends.clone());
     let gate = occupy(&pool, 1);
     let token = CancelToken::new();
     let idle = |_: &JobContext<'_>| Ok::<_, Infallible>(());
@@ -153,9 +153,9 @@ fn ends_of_queued_jobs_are_heard<F: Fixture>() {
 }
 
 /// Jobs that a shutdown gives up, with a handle and without, and ones that it cuts short.
-fn ends_at_shutdown_are_heard<F: Fixture>() {
+fn ends_at_shutdown_are_heard(subject: Subject) {
     let ends = Ends::new();
-    let pool = observed_pool::<F>(1, ends.clone());
+    let pool = observed_pool(subject, 1, ends.clone());
     let started = Count::new();
     let starts = started.clone();
     let gives_up = move |ctx: &JobContext<'_>| {
@@ -183,9 +183,9 @@ fn ends_at_shutdown_are_heard<F: Fixture>() {
 }
 
 /// It ends in the second pool: there it runs, or is found to be cancelled.
-fn a_job_that_is_handed_back_ends_where_it_runs<F: Fixture>() {
+fn a_job_that_is_handed_back_ends_where_it_runs(subject: Subject) {
     let (first, second) = (Ends::new(), Ends::new());
-    let pool = observed_pool::<F>(1, first.clone());
+    let pool = observed_pool(subject, 1, first.clone());
     let gate = occupy(&pool, 1);
     let runs = pool.spawn(|| 42).expect(ROOM);
     let cancelled = pool.spawn(|| 43).expect(ROOM);
@@ -193,7 +193,7 @@ fn a_job_that_is_handed_back_ends_where_it_runs<F: Fixture>() {
     let report = pool.shutdown(ShutdownPolicy::now().hand_back());
     gate.open();
     cancelled.cancel();
-    let other = observed_pool::<F>(1, second.clone());
+    let other = observed_pool(subject, 1, second.clone());
     for task in report.take_unstarted() {
         assert!(other.try_accept(task).is_ok(), "it has room");
     }
@@ -205,9 +205,9 @@ fn a_job_that_is_handed_back_ends_where_it_runs<F: Fixture>() {
     assert!(first.of(1).keys().all(|id| !ids.contains(id)));
 }
 
-fn ends_of_futures_are_heard<F: Fixture>() {
+fn ends_of_futures_are_heard(subject: Subject) {
     let ends = Ends::new();
-    let pool = observed_pool::<F>(1, ends.clone());
+    let pool = observed_pool(subject, 1, ends.clone());
     assert!(ended(pool.spawn_future(async { 42 }).expect(ROOM)).is_ok());
     let fails = |_| async { Err::<(), _>("R1001 fails on purpose") };
     assert!(ended(pool.submit_future(fails.named("fails")).expect(ROOM)).is_err());
@@ -217,7 +217,7 @@ fn ends_of_futures_are_heard<F: Fixture>() {
     assert!(ended(suspended).is_err());
     let heard = agrees_with_the_books(&pool, &ends);
     assert_eq!(heard[&id], Outcome::Cancelled);
-    futures_at_a_shutdown::<F>();
+    futures_at_a_shutdown(subject);
 }
 
 /// A future that has been polled, and waits forever.
@@ -234,9 +234,9 @@ fn suspended(pool: &impl Executor) -> JobHandle<(), Infallible> {
 }
 
 /// One that is suspended, and one that is queued.
-fn futures_at_a_shutdown<F: Fixture>() {
+fn futures_at_a_shutdown(subject: Subject) {
     let ends = Ends::new();
-    let pool = observed_pool::<F>(1, ends.clone());
+    let pool = observed_pool(subject, 1, ends.clone());
     let suspended = suspended(&pool);
     let keeps_slot = pool.capability().name == "async";
     let gate = (!keeps_slot).then(|| occupy(&pool, 1));

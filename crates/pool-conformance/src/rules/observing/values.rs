@@ -9,9 +9,9 @@ use pool_core::{
     ShutdownPolicy,
 };
 
-use crate::fixture::Fixture;
 use crate::probe::{Alive, AliveValue, ROOM, ended, occupy};
 use crate::rule::Applied;
+use crate::subject::Subject;
 
 /// A value that counts while it is alive, with something to know it by.
 struct Carried(
@@ -34,9 +34,9 @@ fn options(number: u32, alive: &Alive) -> JobOptions {
         .with_extension(Own)
 }
 
-pub(super) fn r1005<F: Fixture>() -> Applied {
+pub(super) fn r1005(subject: Subject) -> Applied {
     let alive = Alive::new();
-    let pool = crate::probe::pool::<F>(1, 64);
+    let pool = crate::probe::pool(subject, 1, 64);
     let parent = |ctx: &JobContext<'_>| {
         let here = carried(ctx)?;
         let child = ctx.submit(carried).expect("the pool is open").join();
@@ -68,7 +68,7 @@ pub(super) fn r1005<F: Fixture>() -> Applied {
     assert!(nothing_else);
     pool.wait_idle();
     assert_eq!(alive.count(), 0, "the values went with the jobs");
-    values_go_with_jobs_that_never_run::<F>(&alive);
+    values_go_with_jobs_that_never_run(subject, &alive);
     if pool.capability().async_jobs {
         let future = |ctx: AsyncContext| async move {
             let number = ctx.extension().map(|carried: &Carried| carried.0);
@@ -86,8 +86,8 @@ pub(super) fn r1005<F: Fixture>() -> Applied {
 }
 
 /// Cancelled in the queue, and given up by a shutdown; readable there as long as the job may start.
-fn values_go_with_jobs_that_never_run<F: Fixture>(alive: &Alive) {
-    let pool = crate::probe::pool::<F>(1, 64);
+fn values_go_with_jobs_that_never_run(subject: Subject, alive: &Alive) {
+    let pool = crate::probe::pool(subject, 1, 64);
     let gate = occupy(&pool, 1);
     let cancelled = pool
         .submit(carried.with_options(options(4, alive)))

@@ -5,13 +5,13 @@ use std::convert::Infallible;
 
 use pool_core::{Executor, ExecutorExt, JobContext};
 
-use crate::fixture::Fixture;
 use crate::probe::{Count, ROOM, ended, occupy, pool};
 use crate::rule::Applied;
+use crate::subject::Subject;
 
-pub(super) fn r507<F: Fixture>() -> Applied {
-    a_worker_that_comes_later_takes_it(&pool::<F>(2, 8));
-    a_joiner_takes_a_part_of_it(&pool::<F>(2, 8));
+pub(super) fn r507(subject: Subject) -> Applied {
+    a_worker_that_comes_later_takes_it(&pool(subject, 2, 8));
+    a_joiner_takes_a_part_of_it(&pool(subject, 2, 8));
     Applied::Held
 }
 

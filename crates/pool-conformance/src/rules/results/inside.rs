@@ -10,15 +10,15 @@ use std::time::Duration;
 use pool_core::{AsyncContext, Executor, ExecutorExt, JobContext, JobError, JobHandle, JobSet};
 
 use super::super::futures::workers_beside_a_sleeper;
-use crate::fixture::Fixture;
 use crate::polling::Signal;
 use crate::probe::{Count, Gate, ROOM, ended, occupy, pool, ready, returns_only_after};
 use crate::rule::Applied;
+use crate::subject::{Subject, TestedPool};
 
 const DEPTH: usize = 100;
 
-pub(super) fn r502<F: Fixture>() -> Applied {
-    let one = pool::<F>(1, 2 * DEPTH);
+pub(super) fn r502(subject: Subject) -> Applied {
+    let one = pool(subject, 1, 2 * DEPTH);
     let deep = ended(one.submit(nested(DEPTH)).expect(ROOM));
     assert_eq!(deep.expect("every level completes"), DEPTH);
     siblings(&one);
@@ -29,21 +29,21 @@ pub(super) fn r502<F: Fixture>() -> Applied {
                 .expect(ROOM),
         );
         assert_eq!(deep.expect("every level completes"), DEPTH);
-        sibling_futures::<F>(&one);
-        awaited_siblings::<F>(&one);
-        what_a_joined_future_awaits::<F>(&one, JobHandle::join);
-        what_a_joined_future_awaits::<F>(&one, |handle| ready(pin!(handle)));
-        let beside_a_sleeper = workers_beside_a_sleeper::<F>();
-        a_sleeping_future(&pool::<F>(beside_a_sleeper, 8));
-        let beside_two = pool::<F>(2 * beside_a_sleeper - 1, 8);
+        sibling_futures(&one);
+        awaited_siblings(&one);
+        what_a_joined_future_awaits(&one, JobHandle::join);
+        what_a_joined_future_awaits(&one, |handle| ready(pin!(handle)));
+        let beside_a_sleeper = workers_beside_a_sleeper(subject);
+        a_sleeping_future(&pool(subject, beside_a_sleeper, 8));
+        let beside_two = pool(subject, 2 * beside_a_sleeper - 1, 8);
         a_set_of_sleeping_futures(&beside_two);
         a_handle_that_a_future_gave_away(&beside_two);
     }
     one.wait_idle();
     let stats = one.stats();
     assert_eq!(stats.completed, stats.accepted, "each job once: {stats}");
-    running_elsewhere(&pool::<F>(2, 8));
-    queued_in_another_pool(&one, &pool::<F>(1, 8));
+    running_elsewhere(&pool(subject, 2, 8));
+    queued_in_another_pool(&one, &pool(subject, 1, 8));
     Applied::Held
 }
 
@@ -113,7 +113,7 @@ fn join_both(
 }
 
 /// Siblings that yield, so that a join has to poll more than once.
-fn sibling_futures<F: Fixture>(pool: &F::Pool) {
+fn sibling_futures(pool: &TestedPool) {
     for is_reversed in [false, true] {
         let inner = pool.clone();
         let parent = move |_: &JobContext<'_>| {
@@ -134,7 +134,7 @@ fn sibling_futures<F: Fixture>(pool: &F::Pool) {
 }
 
 /// A future that awaits its siblings does not keep the only worker from them.
-fn awaited_siblings<F: Fixture>(pool: &F::Pool) {
+fn awaited_siblings(pool: &TestedPool) {
     let inner = pool.clone();
     let parent = pool.spawn_future(async move {
         let closure = inner.spawn(|| 1).expect(ROOM);
@@ -148,10 +148,7 @@ fn awaited_siblings<F: Fixture>(pool: &F::Pool) {
 type Sum = Result<i32, JobError<Infallible>>;
 
 /// What it awaits is queued behind its joiner, which holds the only worker.
-fn what_a_joined_future_awaits<F: Fixture>(
-    pool: &F::Pool,
-    join: fn(JobHandle<i32, Infallible>) -> Sum,
-) {
+fn what_a_joined_future_awaits(pool: &TestedPool, join: fn(JobHandle<i32, Infallible>) -> Sum) {
     let inner = pool.clone();
     let gate = occupy(pool, 1);
     let future = pool.spawn_future(async move {

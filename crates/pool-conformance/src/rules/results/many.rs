@@ -7,22 +7,22 @@ use std::sync::Arc;
 
 use pool_core::{Executor, ExecutorExt, JobContext, JobError, Map, MapUnordered, Shutdown};
 
-use crate::fixture::Fixture;
 use crate::probe::{Count, Gate, ROOM, ended, occupy, pool};
 use crate::rule::Applied;
+use crate::subject::Subject;
 
 const WORKERS: usize = 2;
 const CAPACITY: usize = 4;
 const WINDOW: usize = WORKERS + CAPACITY;
 
-pub(super) fn r504<F: Fixture>() -> Applied {
-    let two = pool::<F>(WORKERS, CAPACITY);
+pub(super) fn r504(subject: Subject) -> Applied {
+    let two = pool(subject, WORKERS, CAPACITY);
     in_input_order(&two);
     as_they_complete(&two);
     each_its_own_outcome(&two);
     within_a_window(&two);
     a_drop_cancels(&two);
-    inside_a_job(&pool::<F>(1, 2));
+    inside_a_job(&pool(subject, 1, 2));
     beside_a_long_job(&two);
     after_a_close(&two);
     Applied::Held

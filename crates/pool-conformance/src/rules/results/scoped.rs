@@ -7,12 +7,12 @@ use std::sync::atomic::{AtomicU64, Ordering};
 
 use pool_core::{Executor, ExecutorExt, JobContext, Scope, ScopeError, Shutdown, ShutdownPolicy};
 
-use crate::fixture::Fixture;
 use crate::probe::{Count, Gate, ROOM, ended, occupy, pool, returns_only_after};
 use crate::rule::Applied;
+use crate::subject::Subject;
 
-pub(super) fn r505<F: Fixture>() -> Applied {
-    let two = pool::<F>(2, 2);
+pub(super) fn r505(subject: Subject) -> Applied {
+    let two = pool(subject, 2, 2);
     for closure_panics in [false, true] {
         for job_panics in [false, true] {
             over_when_left(&two, closure_panics, job_panics);
@@ -21,8 +21,8 @@ pub(super) fn r505<F: Fixture>() -> Applied {
     borrowing(&two);
     the_first_panic(&two);
     added_by_a_drop(&two);
-    inside_a_job(&pool::<F>(1, 1));
-    left_over_by_a_shutdown(&pool::<F>(1, 8));
+    inside_a_job(&pool(subject, 1, 1));
+    left_over_by_a_shutdown(&pool(subject, 1, 8));
     Applied::Held
 }
 

@@ -11,8 +11,8 @@ use pool_core::{
     ShutdownPolicy,
 };
 
-use crate::fixture::Fixture;
 use crate::probe::{Count, ROOM, occupy, poll_once, pool};
+use crate::subject::Subject;
 use crate::thread;
 
 type Handle = JobHandle<u32, Infallible>;
@@ -75,25 +75,25 @@ fn future(pool: &dyn Executor, does: Does) -> Handle {
 }
 
 /// Part of `R503`: each end, with each way to go on after it.
-pub(super) fn every_method_in_every_state<F: Fixture>() {
+pub(super) fn every_method_in_every_state(subject: Subject) {
     let mut kinds: Vec<Submit> = vec![closure];
-    if F::capability().async_jobs {
+    if subject.capability().async_jobs {
         kinds.push(future);
     }
     for submit in kinds {
         for does in Does::ALL {
             for way in WAYS {
-                let handle = ended::<F>(submit, does);
+                let handle = ended(subject, submit, does);
                 way(handle, does);
             }
         }
-        taken_in_a_job::<F>(submit);
+        taken_in_a_job(subject, submit);
     }
 }
 
 /// A handle whose job has ended that way; its outcome was not taken.
-fn ended<F: Fixture>(submit: Submit, does: Does) -> Handle {
-    let pool = pool::<F>(1, 4);
+fn ended(subject: Subject, submit: Submit, does: Does) -> Handle {
+    let pool = pool(subject, 1, 4);
     let gate = occupy(&pool, 1);
     let mut handle = submit(&pool, does);
     still_waits(&mut handle, does);
@@ -212,8 +212,8 @@ const WAYS: [fn(Handle, Does); 10] = [
 ];
 
 /// The same on a worker of the pool, which waits in other ways.
-fn taken_in_a_job<F: Fixture>(submit: Submit) {
-    let pool = pool::<F>(1, 4);
+fn taken_in_a_job(subject: Subject, submit: Submit) {
+    let pool = pool(subject, 1, 4);
     let inside = move |ctx: &JobContext<'_>| {
         for way in WAYS {
             let mut handle = submit(ctx.executor(), Does::Completes);

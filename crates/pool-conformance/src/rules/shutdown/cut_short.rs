@@ -9,15 +9,15 @@ use pool_core::{
 };
 
 use super::unit;
-use crate::fixture::Fixture;
 use crate::probe::{Count, FAR, ROOM, ended, pool, until_interrupted};
+use crate::subject::Subject;
 
-pub(super) fn cut_short<F: Fixture>() {
-    nothing(&pool::<F>(1, 8));
-    nothing_though_not_all_completed(&pool::<F>(1, 8));
-    what_runs_and_what_waits(&pool::<F>(2, 8));
-    if F::capability().async_jobs {
-        what_sleeps(&pool::<F>(2, 8));
+pub(super) fn cut_short(subject: Subject) {
+    nothing(&pool(subject, 1, 8));
+    nothing_though_not_all_completed(&pool(subject, 1, 8));
+    what_runs_and_what_waits(&pool(subject, 2, 8));
+    if subject.capability().async_jobs {
+        what_sleeps(&pool(subject, 2, 8));
     }
 }
 

@@ -10,16 +10,16 @@ use pool_core::{
 
 use super::nested::ends_within_ends;
 use super::{holding, refused, unit};
-use crate::fixture::Fixture;
 use crate::polling::Signal;
 use crate::probe::{Alive, Count, FAR, Gate, ROOM, ended, pool, until_interrupted};
 use crate::rule::Applied;
+use crate::subject::Subject;
 
-pub(super) fn r607<F: Fixture>() -> Applied {
-    children_of_a_draining_pool(&pool::<F>(2, 8));
-    children_after_the_grace(&pool::<F>(1, 8));
-    if F::capability().async_jobs {
-        children_of_a_future(pool::<F>(2, 8));
+pub(super) fn r607(subject: Subject) -> Applied {
+    children_of_a_draining_pool(&pool(subject, 2, 8));
+    children_after_the_grace(&pool(subject, 1, 8));
+    if subject.capability().async_jobs {
+        children_of_a_future(pool(subject, 2, 8));
     }
     Applied::Held
 }
@@ -116,19 +116,19 @@ fn children_of_a_future<P: Executor + Shutdown + Clone + 'static>(pool: P) {
     assert_eq!((report.accepted(), report.completed()), (4, 4), "{report}");
 }
 
-pub(super) fn r609<F: Fixture>() -> Applied {
+pub(super) fn r609(subject: Subject) -> Applied {
     let limited = ShutdownPolicy::new(Duration::from_millis(20)).cancel_grace(Duration::ZERO);
     for policy in [ShutdownPolicy::drain(), limited, ShutdownPolicy::now()] {
-        by_its_only_job(&pool::<F>(1, 8), policy);
-        by_a_joined_child(&pool::<F>(1, 8), policy);
-        by_every_worker(&pool::<F>(2, 8), policy);
-        with_jobs_queued_behind(&pool::<F>(1, 8), policy);
+        by_its_only_job(&pool(subject, 1, 8), policy);
+        by_a_joined_child(&pool(subject, 1, 8), policy);
+        by_every_worker(&pool(subject, 2, 8), policy);
+        with_jobs_queued_behind(&pool(subject, 1, 8), policy);
     }
-    if F::capability().async_jobs {
-        by_a_future_that_has_slept(&pool::<F>(1, 8));
-        by_a_future_that_awaits(&pool::<F>(1, 8));
+    if subject.capability().async_jobs {
+        by_a_future_that_has_slept(&pool(subject, 1, 8));
+        by_a_future_that_awaits(&pool(subject, 1, 8));
     }
-    ends_within_ends::<F>();
+    ends_within_ends(subject);
     Applied::Held
 }
 

@@ -5,13 +5,13 @@ use std::convert::Infallible;
 use pool_core::{Executor, ExecutorExt, JobContext, JobError, Shutdown, ShutdownPolicy};
 
 use super::submit_mixed;
-use crate::fixture::Fixture;
 use crate::polling::Signal;
 use crate::probe::{Count, Gate, ROOM, ended, occupy, pool, returns_only_after};
 use crate::rule::Applied;
+use crate::subject::Subject;
 
-pub(super) fn r610<F: Fixture>() -> Applied {
-    let first = pool::<F>(2, 64);
+pub(super) fn r610(subject: Subject) -> Applied {
+    let first = pool(subject, 2, 64);
     let (gate, other) = (occupy(&first, 1), occupy(&first, 1));
     let handles = submit_mixed(&first);
     drop(first.clone());
@@ -25,13 +25,13 @@ pub(super) fn r610<F: Fixture>() -> Applied {
         assert!(handle.is_finished(), "drained before the drop returned");
         assert!(ended(handle).is_ok());
     }
-    on_its_own_worker(pool::<F>(1, 64), false);
-    if F::capability().async_jobs {
-        on_its_own_worker(pool::<F>(1, 64), true);
+    on_its_own_worker(pool(subject, 1, 64), false);
+    if subject.capability().async_jobs {
+        on_its_own_worker(pool(subject, 1, 64), true);
     }
-    goes_with_what_was_captured(pool::<F>(1, 8));
-    if F::capability().async_jobs {
-        while_a_future_sleeps(pool::<F>(2, 8));
+    goes_with_what_was_captured(pool(subject, 1, 8));
+    if subject.capability().async_jobs {
+        while_a_future_sleeps(pool(subject, 2, 8));
     }
     Applied::Held
 }

@@ -12,26 +12,26 @@ use pool_core::{
 };
 
 use super::{submit_mixed, unit};
-use crate::fixture::Fixture;
 use crate::polling::block_on;
 use crate::probe::{
     Alive, Count, FAR, Gate, PROMPT, Pass, ROOM, ended, let_pass, occupy, pool, ready,
     until_interrupted,
 };
 use crate::rule::Applied;
+use crate::subject::Subject;
 use crate::thread;
 
 const GRACE: Duration = Duration::from_millis(60);
 const CANCEL_GRACE: Duration = Duration::from_millis(40);
 
-pub(super) fn r604<F: Fixture>() -> Applied {
-    over_as_soon_as_drained(&pool::<F>(2, 64));
-    cancels_once_the_grace_is_over(&pool::<F>(1, 8));
-    gives_up_what_never_returns(&pool::<F>(1, 8));
-    gives_up_captures_that_hang(&pool::<F>(2, 8));
-    if F::capability().async_jobs {
-        drops_what_sleeps(&pool::<F>(1, 8));
-        gives_up_drops_that_hang(&pool::<F>(4, 8));
+pub(super) fn r604(subject: Subject) -> Applied {
+    over_as_soon_as_drained(&pool(subject, 2, 64));
+    cancels_once_the_grace_is_over(&pool(subject, 1, 8));
+    gives_up_what_never_returns(&pool(subject, 1, 8));
+    gives_up_captures_that_hang(&pool(subject, 2, 8));
+    if subject.capability().async_jobs {
+        drops_what_sleeps(&pool(subject, 1, 8));
+        gives_up_drops_that_hang(&pool(subject, 4, 8));
     }
     Applied::Held
 }
@@ -216,14 +216,14 @@ fn gives_up_captures_that_hang(pool: &(impl Executor + Shutdown)) {
     dropping.wait_for(2);
 }
 
-pub(super) fn r612<F: Fixture>() -> Applied {
-    gives_way_to_another_future(&pool::<F>(1, 8));
+pub(super) fn r612(subject: Subject) -> Applied {
+    gives_way_to_another_future(&pool(subject, 1, 8));
     if !thread::is_simulated() {
         // No runtime runs in a simulation.
-        others_make_progress(&pool::<F>(1, 8));
-        dropped_and_resumed(&pool::<F>(1, 8));
+        others_make_progress(&pool(subject, 1, 8));
+        dropped_and_resumed(&pool(subject, 1, 8));
     }
-    limits_hold_as_well(&pool::<F>(1, 8));
+    limits_hold_as_well(&pool(subject, 1, 8));
     Applied::Held
 }
 

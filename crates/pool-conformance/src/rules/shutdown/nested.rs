@@ -11,10 +11,10 @@ use pool_core::{
 
 use super::super::futures::workers_beside_a_sleeper;
 use super::report::fingerprint;
-use crate::fixture::Fixture;
 use crate::polling::Signal;
 use crate::probe::{Count, Gate, ROOM, ended, pool, ready, until_interrupted};
 use crate::rule::Applied;
+use crate::subject::{Subject, TestedPool};
 
 /// How a job waits for the end of its pool.
 type End<P> = fn(&P, ShutdownPolicy) -> ShutdownReport;
@@ -22,20 +22,20 @@ type End<P> = fn(&P, ShutdownPolicy) -> ShutdownReport;
 /// How a job waits for its pool to be idle.
 type Idle<P> = fn(&P);
 
-pub(super) fn ends_within_ends<F: Fixture>() {
+pub(super) fn ends_within_ends(subject: Subject) {
     let limited = ShutdownPolicy::new(Duration::from_millis(20)).cancel_grace(Duration::ZERO);
-    let ends: [End<F::Pool>; 2] = [
+    let ends: [End<TestedPool>; 2] = [
         |pool, policy| pool.shutdown(policy),
         |pool, policy| ready(pin!(pool.shutdown_async(policy))),
     ];
     for end in ends {
         for policy in [ShutdownPolicy::drain(), limited] {
-            in_place(&pool::<F>(1, 8), policy, end);
+            in_place(&pool(subject, 1, 8), policy, end);
         }
-        let one = pool::<F>(1, 8);
+        let one = pool(subject, 1, 8);
         if takes_in_order(&one) {
             an_impatient_one_in_place(&one, end);
-            asks_what_it_runs_in_place_to_stop(&pool::<F>(1, 8), end);
+            asks_what_it_runs_in_place_to_stop(&pool(subject, 1, 8), end);
         }
     }
 }
@@ -120,17 +120,20 @@ where
 
 /// R506: jobs that wait for the pool to be idle leave each other out, and also those that wait for
 /// its end.
-pub(crate) fn who_wait_for_quiet_at_once<F: Fixture>() -> Applied {
-    let idles: [Idle<F::Pool>; 2] = [
+pub(crate) fn who_wait_for_quiet_at_once(subject: Subject) -> Applied {
+    let idles: [Idle<TestedPool>; 2] = [
         |pool| pool.wait_idle(),
         |pool| ready(pin!(pool.wait_idle_async())),
     ];
     for idle in idles {
-        at_once(&pool::<F>(3, 8), idle);
-        at_once(&pool::<F>(1, 8), idle);
-        beside_an_end(&pool::<F>(2, 8), idle);
-        if pool::<F>(1, 8).capability().async_jobs {
-            beside_one_that_the_end_cancels(&pool::<F>(workers_beside_a_sleeper::<F>(), 8), idle);
+        at_once(&pool(subject, 3, 8), idle);
+        at_once(&pool(subject, 1, 8), idle);
+        beside_an_end(&pool(subject, 2, 8), idle);
+        if pool(subject, 1, 8).capability().async_jobs {
+            beside_one_that_the_end_cancels(
+                &pool(subject, workers_beside_a_sleeper(subject), 8),
+                idle,
+            );
         }
     }
     Applied::Held

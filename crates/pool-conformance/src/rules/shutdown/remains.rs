@@ -10,20 +10,20 @@ use pool_core::backend::PoolConfig;
 use pool_core::machine;
 use pool_core::{Executor, ExecutorExt, Shutdown, ShutdownPolicy};
 
-use crate::fixture::Fixture;
 use crate::probe::{Alive, FAR, PROMPT, ROOM, ended};
 use crate::rule::Applied;
+use crate::subject::Subject;
 
 const WORKERS: usize = 3;
 
-pub(super) fn r611<F: Fixture>() -> Applied {
+pub(super) fn r611(subject: Subject) -> Applied {
     for policy in [ShutdownPolicy::drain(), ShutdownPolicy::new(FAR)] {
-        leaves_nothing::<F>(policy);
+        leaves_nothing(subject, policy);
     }
     Applied::Held
 }
 
-fn leaves_nothing<F: Fixture>(policy: ShutdownPolicy) {
+fn leaves_nothing(subject: Subject, policy: ShutdownPolicy) {
     let (alive, prefix) = (Alive::new(), unique_prefix());
     let mut config = PoolConfig::default();
     config.set_workers(WORKERS);
@@ -38,7 +38,9 @@ fn leaves_nothing<F: Fixture>(policy: ShutdownPolicy) {
     config.set_on_failure(move |_| {
         let _held = &in_failure;
     });
-    let pool = F::build(config).expect("a plain configuration is accepted");
+    let pool = subject
+        .build(config)
+        .expect("a plain configuration is accepted");
     // A simulated thread ends in virtual time; the system's lists of threads do not follow it.
     let is_listed = cfg!(target_os = "linux") && !machine::is_simulated();
     let owns_threads = pool.capability().owns_threads && is_listed;

@@ -12,16 +12,16 @@ use super::cut_short::cut_short;
 use super::limits::submit_stuck;
 use super::unit;
 use crate::channel::channel;
-use crate::fixture::Fixture;
 use crate::polling::block_on;
 use crate::probe::{Count, FAR, Gate, PATIENCE, ROOM, columns_of, ended, occupy, pool};
 use crate::rule::Applied;
+use crate::subject::Subject;
 use crate::thread;
 
-pub(super) fn r605<F: Fixture>() -> Applied {
-    every_column(&pool::<F>(1, 16));
-    a_job_within_a_job(&pool::<F>(1, 16));
-    cut_short::<F>();
+pub(super) fn r605(subject: Subject) -> Applied {
+    every_column(&pool(subject, 1, 16));
+    a_job_within_a_job(&pool(subject, 1, 16));
+    cut_short(subject);
     Applied::Held
 }
 
@@ -95,8 +95,8 @@ fn a_job_within_a_job(pool: &(impl Executor + Shutdown)) {
     assert!(ended(parent).is_ok());
 }
 
-pub(super) fn r608<F: Fixture>() -> Applied {
-    let pool = pool::<F>(2, 8);
+pub(super) fn r608(subject: Subject) -> Applied {
+    let pool = pool(subject, 2, 8);
     let gate = Gate::new();
     assert!(ended(pool.submit(unit).expect(ROOM)).is_ok());
     let stuck = [submit_stuck(&pool, &gate), submit_stuck(&pool, &gate)];

@@ -9,22 +9,22 @@ use pool_core::{
     ShutdownPolicy, Task,
 };
 
-use crate::fixture::Fixture;
 use crate::probe::{Alive, Count, FAR, ROOM, ended, occupy, poll_once, pool};
 use crate::rule::Applied;
+use crate::subject::Subject;
 use crate::thread::{self, ThreadId};
 
-pub(super) fn r606<F: Fixture>() -> Applied {
-    resolve_by_default::<F>();
-    run_elsewhere::<F>();
-    dropped_with_the_report::<F>();
-    resolve_with_a_call_that_is_dropped::<F>();
+pub(super) fn r606(subject: Subject) -> Applied {
+    resolve_by_default(subject);
+    run_elsewhere(subject);
+    dropped_with_the_report(subject);
+    resolve_with_a_call_that_is_dropped(subject);
     Applied::Held
 }
 
 /// The first pool's only worker stays busy, so whatever happens to its jobs happens in the second.
-fn run_elsewhere<F: Fixture>() {
-    let (first, second) = (pool::<F>(1, 8), pool::<F>(1, 8));
+fn run_elsewhere(subject: Subject) {
+    let (first, second) = (pool(subject, 1, 8), pool(subject, 1, 8));
     let gate = occupy(&first, 1);
     let (alive, ran) = (Alive::new(), Count::new());
     let mut handles = submit_values(&first, &alive, &ran);
@@ -110,8 +110,8 @@ fn refused_when_closed(pool: &impl Executor, task: Task) -> Task {
     }
 }
 
-fn dropped_with_the_report<F: Fixture>() {
-    let pool = pool::<F>(1, 8);
+fn dropped_with_the_report(subject: Subject) {
+    let pool = pool(subject, 1, 8);
     let gate = occupy(&pool, 1);
     let (alive, ran) = (Alive::new(), Count::new());
     let handles: Vec<_> = (0..3)
@@ -159,8 +159,8 @@ impl Drop for Noted {
 
 /// The only worker is busy, and the report is kept; the handles still resolve. The worker drops
 /// what the jobs captured.
-fn resolve_by_default<F: Fixture>() {
-    let pool = pool::<F>(1, 8);
+fn resolve_by_default(subject: Subject) {
+    let pool = pool(subject, 1, 8);
     let gate = occupy(&pool, 1);
     let (threads, dropped, ran) = (Arc::default(), Count::new(), Count::new());
     let submit = |_| {
@@ -203,9 +203,9 @@ fn resolve_by_default<F: Fixture>() {
 
 /// A call that is dropped in its cancel phase leaves every job resolved, even if one of them keeps
 /// a handle to the pool.
-fn resolve_with_a_call_that_is_dropped<F: Fixture>() {
+fn resolve_with_a_call_that_is_dropped(subject: Subject) {
     for policy in [ShutdownPolicy::now(), ShutdownPolicy::now().hand_back()] {
-        let pool = pool::<F>(1, 8);
+        let pool = pool(subject, 1, 8);
         let gate = occupy(&pool, 1);
         let (alive, inner) = (Alive::new(), pool.clone());
         let captured = alive.value();

@@ -9,25 +9,25 @@ use pool_core::{
 };
 
 use super::SHORT;
-use crate::fixture::Fixture;
 use crate::probe::{
     Alive, AliveValue, Count, FAR, PATIENCE, ROOM, ended, occupy, pool, wait_until,
 };
 use crate::rule::Applied;
+use crate::subject::Subject;
 use crate::thread;
 
-pub(super) fn r1043<F: Fixture>() -> Applied {
-    runs_once_when_it_is_due::<F>();
-    full_pool_loses_none::<F>();
-    a_swap_loses_none::<F>();
-    let pool = pool::<F>(1, 8);
+pub(super) fn r1043(subject: Subject) -> Applied {
+    runs_once_when_it_is_due(subject);
+    full_pool_loses_none(subject);
+    a_swap_loses_none(subject);
+    let pool = pool(subject, 1, 8);
     cancelled_before_it_is_due(&pool);
     timeout_counts_from_when_it_is_due(&pool);
     Applied::Held
 }
 
-fn runs_once_when_it_is_due<F: Fixture>() {
-    let pool = pool::<F>(2, 8);
+fn runs_once_when_it_is_due(subject: Subject) {
+    let pool = pool(subject, 2, 8);
     let ran = Count::new();
     let submit = |delay| {
         let (asked, ran) = (thread::now(), ran.clone());
@@ -50,8 +50,8 @@ fn runs_once_when_it_is_due<F: Fixture>() {
 
 /// They are due while the queue is full and the only worker is busy. None of them blocks the clock,
 /// which then calls the next.
-fn full_pool_loses_none<F: Fixture>() {
-    let pool = pool::<F>(1, 1);
+fn full_pool_loses_none(subject: Subject) {
+    let pool = pool(subject, 1, 1);
     let gate = occupy(&pool, 1);
     let queued = pool.spawn(|| ()).expect("the one place");
     let later = [1, 2, 3].map(|n| {
@@ -76,8 +76,8 @@ fn full_pool_loses_none<F: Fixture>() {
     }
 }
 
-fn a_swap_loses_none<F: Fixture>() {
-    let pool = pool::<F>(1, 8);
+fn a_swap_loses_none(subject: Subject) {
+    let pool = pool(subject, 1, 8);
     let ran = Count::new();
     let submit = |delay| {
         let (asked, ran) = (thread::now(), ran.clone());
@@ -88,7 +88,7 @@ fn a_swap_loses_none<F: Fixture>() {
         pool.after(delay, job).expect("the pool is open")
     };
     let (soon, never) = (submit(SHORT), submit(FAR));
-    let Some(swapped) = F::swap(&pool) else {
+    let Some(swapped) = pool.swap() else {
         return;
     };
     swapped.expect("it can be swapped");
@@ -141,8 +141,8 @@ fn timeout_counts_from_when_it_is_due(pool: &impl Executor) {
     );
 }
 
-pub(super) fn r1044<F: Fixture>() -> Applied {
-    let pool = pool::<F>(1, 8);
+pub(super) fn r1044(subject: Subject) -> Applied {
+    let pool = pool(subject, 1, 8);
     let alive = Alive::new();
     let later: Vec<_> = (0..3)
         .map(|_| pool.after(FAR, unwanted(alive.value())).expect(ROOM))
@@ -165,13 +165,13 @@ pub(super) fn r1044<F: Fixture>() -> Applied {
     drop(refused.into_job());
     let report = pool.shutdown(ShutdownPolicy::drain());
     assert!(report.balances() && report.is_clean(), "{report}");
-    ended_with_the_last_handle::<F>();
-    raced_by_a_close::<F>();
+    ended_with_the_last_handle(subject);
+    raced_by_a_close(subject);
     Applied::Held
 }
 
-fn ended_with_the_last_handle<F: Fixture>() {
-    let pool = pool::<F>(1, 8);
+fn ended_with_the_last_handle(subject: Subject) {
+    let pool = pool(subject, 1, 8);
     let alive = Alive::new();
     let handle = pool.after(FAR, unwanted(alive.value())).expect(ROOM);
     drop(pool);
@@ -188,9 +188,9 @@ fn ended_with_the_last_handle<F: Fixture>() {
 }
 
 /// Jobs are due at the moment of the close: each runs once, or is abandoned.
-fn raced_by_a_close<F: Fixture>() {
+fn raced_by_a_close(subject: Subject) {
     for _ in thread::rounds(50) {
-        let pool = pool::<F>(1, 8);
+        let pool = pool(subject, 1, 8);
         let ran = Count::new();
         let handles = [0, 1, 2].map(|n| {
             let ran = ran.clone();

@@ -7,8 +7,8 @@ use std::time::Duration;
 use pool_core::{Executor, ExecutorExt, SubmitError, infallible_future};
 
 use super::{full_pool, nothing};
-use crate::fixture::Fixture;
 use crate::probe::{Count, poll_once, ready};
+use crate::subject::Subject;
 
 /// A way in, reduced to whether the queue was full.
 fn entered<T, J>(result: Result<T, SubmitError<J>>) -> bool {
@@ -21,10 +21,10 @@ fn entered<T, J>(result: Result<T, SubmitError<J>>) -> bool {
     }
 }
 
-pub(super) fn every_kind_of_job_has_every_way_in<F: Fixture>() {
+pub(super) fn every_kind_of_job_has_every_way_in(subject: Subject) {
     let future = || infallible_future(async {});
     let soon = Duration::from_millis(1);
-    let (pool, gate) = full_pool::<F>();
+    let (pool, gate) = full_pool(subject);
     let refused = [
         entered(pool.try_submit(nothing)),
         entered(pool.try_execute(nothing)),

@@ -7,8 +7,8 @@ use pool_core::BuildError;
 use pool_core::backend::PoolConfig;
 
 use super::{Own, Seen, WORKERS, config};
-use crate::fixture::Fixture;
 use crate::probe::Count;
+use crate::subject::Subject;
 use crate::thread::{self, ThreadId};
 use crate::threads::{unique_prefix, wait_until_gone};
 
@@ -38,18 +38,18 @@ impl Error for NoDatabase {
 }
 
 /// Part of `R109`: whichever worker fails, and in whichever way.
-pub(super) fn a_start_that_fails_fails_the_build<F: Fixture>() {
+pub(super) fn a_start_that_fails_fails_the_build(subject: Subject) {
     for fails in [Fails::Error, Fails::Panic, Fails::PlainPanic] {
         for failing in 0..WORKERS {
-            one_fails::<F>(fails, failing, failing);
+            one_fails(subject, fails, failing, failing);
         }
         // If several fail, the error names the first.
-        one_fails::<F>(fails, 1, WORKERS - 1);
+        one_fails(subject, fails, 1, WORKERS - 1);
     }
 }
 
 /// The workers from `first` to `last` fail.
-fn one_fails<F: Fixture>(fails: Fails, first: usize, last: usize) {
+fn one_fails(subject: Subject, fails: Fails, first: usize, last: usize) {
     let (seen, prefix) = (Seen::default(), unique_prefix());
     let mut config = config(WORKERS, &prefix);
     seen.observe(&mut config);
@@ -70,7 +70,7 @@ fn one_fails<F: Fixture>(fails: Fails, first: usize, last: usize) {
         Ok(state)
     };
     set_start(&mut config, fails, start);
-    let Err(error) = F::build(config) else {
+    let Err(error) = subject.build(config) else {
         panic!("a pool was built whose worker {first} did not start ({fails:?})");
     };
     says_which_and_why(&error, fails, first);
