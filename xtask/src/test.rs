@@ -48,10 +48,8 @@ pub(crate) fn run_rest() -> Result<()> {
     steps.extend([
         Step::cargo("run -p pool --all-features --profile abort --example abort"),
         Step::cargo("xtask loom"),
-        Step::cargo("run -p pool-conformance --example own_executor"),
-        Step::cargo("run -p pool-conformance --example thread_per_run"),
-        // The tests have run the kit against every backend and every faulty executor, also in
-        // simulations.
+        // The tests have run the kit against every backend, the executors of its examples and every
+        // faulty executor, also in simulations.
         Step::cargo("xtask sim --kit-alone"),
         Step::cargo("xtask soak --backend all --seconds 12"),
         Step::cargo("xtask fuzz --seeds 400 --backend mixed"),
