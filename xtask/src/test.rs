@@ -46,7 +46,7 @@ pub(crate) fn run_rest() -> Result<()> {
         steps.push(Step::cargo(&alone));
     }
     steps.extend([
-        Step::cargo("run -p pool --all-features --profile abort --example abort"),
+        Step::cargo("run -p abort --profile abort"),
         Step::cargo("xtask loom"),
         // The tests have run the kit against every backend, the executors of its examples and every
         // faulty executor, also in simulations.

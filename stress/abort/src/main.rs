@@ -1,9 +1,12 @@
 //! A pool in a build with `panic = "abort"`: everything that does not panic works as usual, and a
 //! panic ends the process.
 //!
-//! `cargo run -p pool --all-features --profile abort --example abort`
+//! `cargo run -p abort --profile abort`
+//!
+//! A package of its own, since a profile builds all dependencies anew: those of the tests and
+//! examples of `pool`, a database and a web server among them, are not wanted here.
 
-#![expect(clippy::print_stdout, reason = "an example talks to its reader")]
+#![expect(clippy::print_stdout, reason = "the program says what works")]
 
 use std::process::Command;
 use std::time::Duration;
