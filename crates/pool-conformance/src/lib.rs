@@ -5,22 +5,41 @@
 //! [`Capability`](pool_core::Capability) does not promise is shown as skipped, never as passed.
 //!
 //! [`faulty`] holds executors that break one rule each: the kit is tested by catching them.
+//!
+//! Without the feature `rules`, which is on by default, only [`probe`] is left: what tests wait and
+//! count with, without the minute in which the rules are compiled.
 #![forbid(unsafe_code)]
+#![cfg_attr(
+    not(feature = "rules"),
+    allow(dead_code, unused_imports, reason = "the rules use the rest")
+)]
 
-mod channel;
-pub mod faulty;
-mod fixture;
-mod polling;
 pub mod probe;
-mod rule;
-mod rules;
-mod subject;
 mod thread;
+
+#[cfg(feature = "rules")]
+mod channel;
+#[cfg(feature = "rules")]
+pub mod faulty;
+#[cfg(feature = "rules")]
+mod fixture;
+#[cfg(feature = "rules")]
+mod polling;
+#[cfg(feature = "rules")]
+mod rule;
+#[cfg(feature = "rules")]
+mod rules;
+#[cfg(feature = "rules")]
+mod subject;
+#[cfg(feature = "rules")]
 mod threads;
 
-pub use fixture::Fixture;
-pub use rule::{Kind, Rule, Verdict};
-pub use rules::all;
+#[cfg(feature = "rules")]
+pub use self::{
+    fixture::Fixture,
+    rule::{Kind, Rule, Verdict},
+    rules::all,
+};
 
 /// Names one test for each rule of the contract, run against a [`Fixture`]:
 /// `conformance!(MyFixture);`
@@ -51,6 +70,7 @@ macro_rules! rule_tests {
 ///
 /// # Panics
 /// If the rule failed, with what it saw; or if there is no such rule.
+#[cfg(feature = "rules")]
 pub fn check<F: Fixture>(name: &str) {
     let rules = all();
     let rule = rules
@@ -64,6 +84,7 @@ pub fn check<F: Fixture>(name: &str) {
     }
 }
 
+#[cfg(feature = "rules")]
 #[expect(
     clippy::print_stderr,
     reason = "a skipped rule must be seen, and libtest has no other way"

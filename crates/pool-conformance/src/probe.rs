@@ -16,6 +16,7 @@ use pool_core::{
     Executor, ExecutorExt, Interrupted, JobContext, JobError, JobHandle, ShutdownReport, Stats,
 };
 
+#[cfg(feature = "rules")]
 use crate::subject::{Subject, TestedPool};
 use crate::thread::{self, ThreadId};
 
@@ -46,6 +47,7 @@ pub(crate) fn plain(workers: usize, capacity: usize) -> PoolConfig {
 ///
 /// # Panics
 /// If the executor refuses: the rule fails.
+#[cfg(feature = "rules")]
 pub(crate) fn pool(subject: Subject, workers: usize, capacity: usize) -> TestedPool {
     let config = plain(workers, capacity);
     subject
