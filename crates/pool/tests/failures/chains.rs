@@ -199,18 +199,21 @@ impl Wake for Again {
         if self.was_called.swap(true, Ordering::Relaxed) {
             return;
         }
-        let Some(left) = self.left.checked_sub(1) else {
-            self.done.send(()).expect("the test listens");
-            return;
+        let mut left = self.left;
+        // A future that has ended by the poll calls nobody: the loop goes on in its place.
+        let handle = loop {
+            left = match left.checked_sub(1) {
+                Some(left) => left,
+                None => return self.done.send(()).expect("the test listens"),
+            };
+            let future = self.pool.spawn_future(tokio::task::yield_now());
+            let mut handle = future.expect("the pool is open");
+            let waker = Self::waker(&self.pool, left, &self.done);
+            let polled = Pin::new(&mut handle).poll(&mut Context::from_waker(&waker));
+            if polled.is_pending() {
+                break handle;
+            }
         };
-        let future = self.pool.spawn_future(tokio::task::yield_now());
-        let mut handle = future.expect("the pool is open");
-        let waker = Self::waker(&self.pool, left, &self.done);
-        let polled = Pin::new(&mut handle).poll(&mut Context::from_waker(&waker));
-        if polled.is_ready() {
-            waker.wake();
-            return;
-        }
         let old = KEPT.with_borrow_mut(|kept| {
             kept.push(handle);
             let old = if kept.len() > MAX_KEPT {
