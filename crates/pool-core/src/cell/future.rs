@@ -326,9 +326,51 @@ impl<S: Source> AsyncCell<S> {
         is_noted: bool,
         concluded: Concluded<S::Output, S::Error>,
     ) {
+        let terms = self.terms.as_deref();
+        let job_here = worker.job(self.id, terms, Self::kind);
+        let is_plain = job_here.completes_unheard() && Terms::have_no_values(terms);
+        match concluded.into_value(is_plain) {
+            Ok(value) => {
+                self.record(worker, &frame, is_noted, Outcome::Completed);
+                self.clear();
+                self.store(Ok(value));
+                self.publish(Outcome::Completed);
+            }
+            Err(concluded) => self.end_otherwise(worker, &frame, is_noted, concluded),
+        }
+        drop(frame);
+        worker.over();
+    }
+
+    /// The part of [`end_here`](Self::end_here) for a job that has not completed, or whose end
+    /// somebody hears of, or that has values.
+    #[inline(never)]
+    fn end_otherwise(
+        &self,
+        worker: &Worker,
+        frame: &Frame<'_>,
+        is_noted: bool,
+        concluded: Concluded<S::Output, S::Error>,
+    ) {
         let (resolution, leftover) = split(concluded);
         let outcome = outcome_of(&resolution);
         self.note_if_cut_short(worker.life(), outcome);
+        self.record(worker, frame, is_noted, outcome);
+        let terms = self.terms.as_deref();
+        let job_here = worker.job(self.id, terms, Self::kind);
+        job_here.tell_end(frame, &resolution, S::error_text);
+        if !Terms::have_no_values(terms) || error_without_value::<()>(outcome).is_some() {
+            frame.is_on_record(outcome);
+        }
+        self.clear();
+        drop_contained(leftover);
+        self.store(resolution);
+        self.publish(outcome);
+    }
+
+    /// Records the outcome, in one step with the removal of the note of a job that `is_noted`.
+    #[inline(always)]
+    fn record(&self, worker: &Worker, frame: &Frame<'_>, is_noted: bool, outcome: Outcome) {
         if is_noted {
             // Before the note goes, so that a report that finds the frame knows that the job is in
             // its column.
@@ -338,19 +380,6 @@ impl<S: Source> AsyncCell<S> {
         } else {
             worker.record(outcome);
         }
-        let terms = self.terms.as_deref();
-        let job_here = worker.job(self.id, terms, Self::kind);
-        job_here.tell_end(&frame, &resolution, S::error_text);
-        let carries = terms.is_some_and(|terms| !terms.carried.is_empty());
-        if carries || error_without_value::<()>(outcome).is_some() {
-            frame.is_on_record(outcome);
-        }
-        self.clear();
-        drop_contained(leftover);
-        self.store(resolution);
-        self.publish(outcome);
-        drop(frame);
-        worker.over();
     }
 
     /// Stores an outcome where the handle finds it. The caller owns the stage, which is empty. An

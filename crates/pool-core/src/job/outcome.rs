@@ -342,6 +342,17 @@ pub(crate) enum Concluded<T, E> {
     GaveUp(Interrupted, E),
 }
 
+impl<T, E> Concluded<T, E> {
+    /// Takes the value of a job that has completed, if that is `wanted`; see [`completed`].
+    #[inline(always)]
+    pub(crate) fn into_value(self, wanted: bool) -> Result<T, Self> {
+        match self {
+            Self::Ends(Ok(value)) if wanted => Ok(value),
+            other => Err(other),
+        }
+    }
+}
+
 /// Decides the outcome of a job that ran (`R301`, `R302`, `R402`, `R404`).
 ///
 /// `reported` is what the job's context has told the job, if the job asked and was to stop. It

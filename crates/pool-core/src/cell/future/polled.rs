@@ -114,6 +114,28 @@ impl<S: Source> AsyncCell<S> {
         concluded: Concluded<S::Output, S::Error>,
         decided: &dyn Fn(Outcome),
     ) -> Outcome {
+        let is_unheard = life.hooks.observers().is_none();
+        match concluded.into_value(is_unheard) {
+            Ok(value) => {
+                decided(Outcome::Completed);
+                self.clear();
+                self.store(Ok(value));
+                Outcome::Completed
+            }
+            Err(concluded) => self.store_otherwise(life, worker, concluded, decided),
+        }
+    }
+
+    /// The part of [`store_hosted`](Self::store_hosted) for a job that has not completed, or whose
+    /// end somebody hears of.
+    #[inline(never)]
+    fn store_otherwise(
+        &self,
+        life: &Lifecycle,
+        worker: Option<&Worker>,
+        concluded: Concluded<S::Output, S::Error>,
+        decided: &dyn Fn(Outcome),
+    ) -> Outcome {
         let (resolution, leftover): (Resolution<S::Output, S::Error>, _) = split(concluded);
         let outcome = outcome_of(&resolution);
         self.note_if_cut_short(life, outcome);
