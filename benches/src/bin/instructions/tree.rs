@@ -36,8 +36,11 @@ fn subtrees(size: usize) -> (usize, usize) {
     (left, size - 1 - left)
 }
 
+/// What a job without a pool does, on the deque that its children go to.
+type Body = dyn FnOnce(&Deque<Bare>) + Send;
+
 /// A job without a pool.
-struct Bare(Box<dyn FnOnce(&Deque<Bare>) + Send>);
+struct Bare(Box<Body>);
 
 /// The tree as boxed closures on a deque, of which one thread takes them: what is left of a pool
 /// with deques if all that it promises is taken away.
