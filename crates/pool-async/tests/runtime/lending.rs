@@ -8,7 +8,7 @@ use std::thread;
 use std::time::Duration;
 
 use pool_async::AsyncPool;
-use pool_core::{ExecutorExt, JobError, JobFailure, JobSet, ShutdownPolicy};
+use pool_core::{JobError, JobFailure, JobSet, ShutdownPolicy};
 use tokio::sync::oneshot;
 
 use crate::on::{LIMIT, on_each_runtime, value};
