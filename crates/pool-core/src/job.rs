@@ -775,7 +775,9 @@ impl JobOptions {
 
     /// The part of [`resolve`](Self::resolve) for a job with options. `None` where they come to
     /// nothing, as a timeout too far for the clock does (`R407`).
-    #[inline(always)]
+    ///
+    /// Apart, so that a submission whose job has none has no room for it on its stack.
+    #[inline(never)]
     fn terms(self) -> Option<Terms> {
         let timed = self
             .timeout

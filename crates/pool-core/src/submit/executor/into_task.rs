@@ -448,8 +448,17 @@ impl<J, P: Parent, O: Options<J>> Options<J> for OfChild<P, O> {
             std::mem::forget(own); // see `JobOptions::resolve`
             return self.parent.inherited().into_terms();
         }
-        own.around(self.parent.inherited().into()).resolve()
+        around(own, self.parent.inherited())
     }
+}
+
+/// What becomes of a child's own options within what it inherits.
+///
+/// Apart, since most children have none: each level of jobs within jobs would have room for this on
+/// its stack.
+#[inline(never)]
+fn around(own: JobOptions, inherited: Inherited) -> Option<Terms> {
+    own.around(inherited.into()).resolve()
 }
 
 impl<'a, P: Parent> Children<'a, P> {
