@@ -258,9 +258,7 @@ impl<J: Job> CellEntry<J> {
             }
         }
     }
-}
 
-impl<J: Job> CellEntry<J> {
     /// [`end`](Self::end) of a job that may leave something, which is dropped first.
     #[cold]
     #[inline(never)]
