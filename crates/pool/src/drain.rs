@@ -48,7 +48,7 @@ mod tests;
 mod timer;
 
 use std::fmt;
-use std::future::{Future, IntoFuture};
+use std::future::{Future, IntoFuture, poll_fn};
 use std::io;
 use std::mem;
 use std::panic::resume_unwind;
@@ -81,7 +81,7 @@ const KEPT: u32 = 10;
 /// | 1 | the first SIGTERM or SIGINT | [`stopping`](Self::stopping) is cancelled, and the limit begins: the server ends its intake, and answers the requests in flight |
 /// | 2 | the end of the server, or half of the limit | the pool is shut down under what is left, less a tenth of the limit |
 /// | 3 | the end of the pool | [`giving_up`](Self::giving_up) is cancelled; a server that is not done gets the rest of the limit |
-/// | | a second signal | the limit is over: the servers are dropped, and the pool is shut down [now](ShutdownPolicy::now) |
+/// | | a second signal | the limit is over: the pool is shut down [now](ShutdownPolicy::now), and the servers are dropped |
 /// | | a third signal | the process ends, by the signal's default action |
 ///
 /// Signals that come while another one is being noted count as one. Two of these hear the same
@@ -383,9 +383,15 @@ impl Drain {
         if let Some(report) = self.servers.serve_while(ends, hurrying).await {
             return report;
         }
-        self.servers.drop_all();
         // Shortens the limits of the shutdown that has begun: the earliest hold.
-        pool.shutdown_async(ShutdownPolicy::now()).await
+        let mut ends = pin!(pool.shutdown_async(ShutdownPolicy::now()));
+        poll_fn(|cx| {
+            let polled = ends.as_mut().poll(cx);
+            // After the first poll, which gives up what is queued: their drop may wait for jobs.
+            self.servers.drop_all();
+            polled
+        })
+        .await
     }
 }
 

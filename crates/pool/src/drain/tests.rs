@@ -1,5 +1,6 @@
 //! The stop by a token, without signals: those are in `tests/drain`.
 
+use std::convert::Infallible;
 use std::future::{Future, pending, poll_fn};
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
@@ -9,7 +10,7 @@ use std::task::Poll;
 use std::thread;
 use std::time::{Duration, Instant};
 
-use pool_core::{CancelToken, Executor, JobError, ShutdownReport};
+use pool_core::{CancelToken, Executor, JobError, JobHandle, ShutdownReport};
 
 use super::{Drain, block_on};
 use crate::{Backend, Pool};
@@ -67,6 +68,19 @@ struct Noted(Arc<AtomicBool>);
 impl Drop for Noted {
     fn drop(&mut self) {
         self.0.store(true, Ordering::SeqCst);
+    }
+}
+
+/// Notes what comes of a job as it is dropped, and waits for that.
+struct Joins {
+    job: Option<JobHandle<i32, Infallible>>,
+    outcome: mpsc::Sender<Result<i32, JobError<Infallible>>>,
+}
+
+impl Drop for Joins {
+    fn drop(&mut self) {
+        let outcome = self.job.take().map(JobHandle::join);
+        let _gone = outcome.map(|outcome| self.outcome.send(outcome));
     }
 }
 
@@ -215,6 +229,32 @@ fn a_second_signal_ends_the_wait_at_once() {
             assert_eq!(report.still_running().len(), 1, "{report}");
             drop(release);
         }
+    }
+}
+
+#[test]
+fn a_server_may_wait_for_its_job_as_it_is_dropped() {
+    for backend in Backend::available() {
+        let pool = pool(backend);
+        let release = hold(&pool);
+        let queued = pool.spawn(|| 42).expect("there is room");
+        let (outcome, joined) = mpsc::channel();
+        let joins = Joins {
+            job: Some(queued),
+            outcome,
+        };
+        let drain = stopped(Duration::MAX);
+        let hurrying = drain.stop.hurrying.clone();
+        let server = async move {
+            let _joins = joins;
+            hurrying.cancel();
+            pending::<()>().await;
+        };
+        let report = run(drain.also(server), &pool);
+        assert!(report.balances(), "{report}");
+        let outcome = joined.try_recv().expect("the server is dropped");
+        assert!(matches!(outcome, Err(JobError::Abandoned)), "{backend}");
+        drop(release);
     }
 }
 
