@@ -11,6 +11,7 @@ pub(crate) mod id;
 pub(crate) mod job_fn;
 pub(crate) mod job_set;
 pub(crate) mod outcome;
+mod timeout;
 mod unwind_safe;
 pub(crate) mod watch_list;
 
@@ -25,6 +26,7 @@ use crate::job::context::{AsyncContext, JobContext};
 use crate::job::extensions::{Carried, Extensions};
 use crate::job::id::JobId;
 use crate::job::outcome::{contain, drop_contained};
+use crate::job::timeout::Timeout;
 use crate::job::watch_list::Watch;
 use crate::pool::lifecycle::Lifecycle;
 use crate::sys::machine;
@@ -428,7 +430,7 @@ pub struct JobOptions {
     /// Shown by `on_failure`, by a shutdown's report and by the context.
     name: Option<Cow<'static, str>>,
     /// Counted from the submission. The shortest that was given.
-    timeout: Option<Duration>,
+    timeout: Timeout,
     /// The earliest that was given. Apart from `timeout`, which becomes a point in time only at
     /// submission.
     deadline: Option<Instant>,
@@ -440,8 +442,6 @@ struct Extras {
     extensions: Extensions,
     /// When the job was submitted, if an observer asks.
     submitted: Option<Instant>,
-    /// Whether it is executed, where that concerns an observer.
-    is_detached: bool,
 }
 
 impl JobOptions {
@@ -484,7 +484,7 @@ impl JobOptions {
     /// assert_eq!(JobOptions::new().with_deadline(Instant::now()).timeout(), None);
     /// ```
     pub fn timeout(&self) -> Option<Duration> {
-        self.timeout
+        self.timeout.get()
     }
 
     /// Returns the point in time after which the job is no longer wanted, if one was set by a
@@ -556,7 +556,9 @@ impl JobOptions {
     /// ```
     #[must_use]
     pub fn with_timeout(mut self, timeout: Duration) -> Self {
-        self.timeout = Some(self.timeout.map_or(timeout, |t| t.min(timeout)));
+        if self.timeout().is_none_or(|before| timeout < before) {
+            self.timeout.set(timeout);
+        }
         self
     }
 
@@ -668,8 +670,8 @@ impl JobOptions {
     }
 
     /// Returns whether these are the options of a job that is submitted by `execute` and the like:
-    /// without a handle, and not as a child of a job. Set as an observer sees the submission, and
-    /// false anywhere else.
+    /// without a handle, and not as a child of a job. Known where an observer sees the submission;
+    /// false for options that were made otherwise.
     ///
     /// # Examples
     /// ```
@@ -694,18 +696,16 @@ impl JobOptions {
     /// # Ok::<(), Box<dyn std::error::Error>>(())
     /// ```
     pub fn is_detached(&self) -> bool {
-        self.extras
-            .as_ref()
-            .is_some_and(|extras| extras.is_detached)
+        self.timeout.is_detached
     }
 
     fn extras_mut(&mut self) -> &mut Extras {
         self.extras.get_or_insert_default()
     }
 
-    /// Has an observer know that the job has no handle.
-    pub(crate) fn note_detached(&mut self) {
-        self.extras_mut().is_detached = true;
+    /// Has an observer know whether the job has no handle.
+    pub(crate) fn note_detached(&mut self, is_detached: bool) {
+        self.timeout.is_detached = is_detached;
     }
 
     /// Has the job carry the time of its submission.
@@ -716,7 +716,9 @@ impl JobOptions {
     /// What holds for a job that is submitted after `delay`: its timeout counts from then on, and
     /// so does what it waits, for observers.
     pub(crate) fn delayed_by(mut self, delay: Duration) -> Self {
-        self.timeout = self.timeout.map(|timeout| timeout.saturating_add(delay));
+        if let Some(timeout) = self.timeout() {
+            self.timeout.set(timeout.saturating_add(delay));
+        }
         let extras = self.extras.as_mut();
         if let Some(at) = extras.and_then(|extras| extras.submitted.as_mut()) {
             *at = at.checked_add(delay).unwrap_or(*at);
@@ -734,7 +736,7 @@ impl JobOptions {
         }
         let mut both = inner;
         both.name = both.name.or(self.name);
-        if let Some(timeout) = self.timeout {
+        if let Some(timeout) = self.timeout.get() {
             both = both.with_timeout(timeout);
         }
         if let Some(deadline) = self.deadline {
@@ -763,7 +765,7 @@ impl JobOptions {
         self.terms()
     }
 
-    /// Whether nothing is set.
+    /// Whether nothing is set that holds for the job.
     #[inline(always)]
     pub(crate) fn is_none(&self) -> bool {
         self.name.is_none()
@@ -781,9 +783,10 @@ impl JobOptions {
     fn terms(self) -> Option<Terms> {
         let timed = self
             .timeout
+            .get()
             .and_then(|timeout| machine::now().checked_add(timeout));
         let deadline = [timed, self.deadline].into_iter().flatten().min();
-        let is_ahead = self.deadline.is_none() && self.timeout.is_some_and(|it| it >= AHEAD);
+        let is_ahead = self.deadline.is_none() && self.timeout.get().is_some_and(|it| it >= AHEAD);
         let carried = match self.extras {
             None => Carried::default(),
             Some(extras) => extras.carried(),

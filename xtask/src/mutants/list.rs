@@ -55,7 +55,8 @@ mutants! {
     }
     "pool-channel conformance r1003_an_observer_sees_each_submission_and_adds_to_its_options" {
         a_submission_is_not_shown: "an observer sees no submission", in "submit::executor::into_task",
-            "observers.submitted(&mut options);" => "if !MUTANT { observers.submitted(&mut options); }";
+            "observers.submitted(&mut options, self.is_detached);" =>
+            "if !MUTANT { observers.submitted(&mut options, self.is_detached); }";
     }
     "pool-channel conformance r1060_each_job_that_comes_back_is_counted_and_told_of_once_with_its_reason" {
         a_batch_of_tries_is_one_refusal_too_many: "an input that a map holds back counts as a job that came back", in "submit::map::feed",

@@ -417,10 +417,13 @@ impl Observers {
         }
     }
 
+    /// `is_detached`: nobody has a handle, and no job is the parent.
     #[cold]
-    pub(crate) fn submitted(&self, options: &mut JobOptions) {
+    pub(crate) fn submitted(&self, options: &mut JobOptions, is_detached: bool) {
         let now = self.wants_times().then(machine::now);
         for observer in &self.attached.all {
+            // For each: the one before may have put others in their place.
+            options.note_detached(is_detached);
             let before = options.clone();
             if self
                 .panics

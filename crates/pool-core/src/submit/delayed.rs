@@ -116,7 +116,7 @@ pub(crate) fn after<E: Executor + ?Sized, J: Job>(
 ) -> Result<JobHandle<J::Output, J::Error>, SubmitError<J>> {
     let mut options = job.options();
     if let Some(observers) = executor.room().observers() {
-        observers.submitted(&mut options);
+        observers.submitted(&mut options, false);
     }
     let open = newest_life(executor).filter(|_| !executor.is_closed());
     let Some(life) = open else {

@@ -194,10 +194,7 @@ where
     #[inline(never)]
     fn observed_then<R>(self, observers: &Observers, then: impl FnOnce((Task, K)) -> R) -> R {
         let mut options = self.options.of(&self.job);
-        if self.is_detached {
-            options.note_detached();
-        }
-        observers.submitted(&mut options);
+        observers.submitted(&mut options, self.is_detached);
         then((self.make)(self.job, options.resolve()))
     }
 }
