@@ -29,6 +29,7 @@ pub(crate) mod fork_stack;
 mod frame;
 pub(crate) mod future_host;
 mod help;
+pub(crate) mod hints;
 mod idle_step;
 mod inline;
 pub(crate) mod leapfrog;

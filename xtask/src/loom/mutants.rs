@@ -192,6 +192,10 @@ mutants! {
             "if !MUTANT { full(); }
         let word =";
     }
+    "testing::models::searchers::a_sleeper_that_is_woken_beside_a_searcher_searches_for_all" {
+        idle_another_forgets: "a sleeper that is taken beside a searcher is not resumed", in "worker::sleep",
+            "self.take_sleeper(queued)" => "self.take_sleeper(queued).filter(|_| !MUTANT)";
+    }
     "testing::models::forks::a_half_goes_to_its_owner_or_to_a_thief" {
         fork_join_has_no_fence: "no fence between an owner's lowered top and its look at the head", in "worker::fork_stack",
             "light();" => "if !MUTANT { light(); }";

@@ -220,6 +220,11 @@ pub(crate) fn take_some_queued<E: Engine>(engine: &E) -> Vec<Task> {
     engine.queue().take_some(TAKEN_AT_ONCE)
 }
 
+/// About how many tasks an engine has queued, for a thread that may wake workers for them.
+pub(crate) fn about_queued<E: Engine>(engine: &E) -> usize {
+    engine.queue().about_queued()
+}
+
 /// Whether something is queued that a worker may take now: a paused pool holds it back. Out of date
 /// at once.
 #[inline]
@@ -306,7 +311,12 @@ impl<E: Engine> Host for Within<E> {
 
     fn queue_past_bound(&self, task: Task) {
         self.0.0.queue().push_past_bound(task);
-        arrived(self.0.0.life(), || take_some_queued(&*self.0.0));
+        let engine = &*self.0.0;
+        arrived(
+            engine.life(),
+            || about_queued(engine),
+            || take_some_queued(engine),
+        );
     }
 }
 
@@ -378,7 +388,11 @@ impl<E: Engine> Inside<E> {
         match self.0.push(task) {
             Ok(()) => {
                 machine::point(Point::Pushed(id, life.id.as_u32()));
-                submission.pushed(life, || take_some_queued(&*self.0));
+                submission.pushed(
+                    life,
+                    || about_queued(&*self.0),
+                    || take_some_queued(&*self.0),
+                );
                 Ok(())
             }
             Err(task) => self.refuse(submission, task),
@@ -401,7 +415,11 @@ impl<E: Engine> Inside<E> {
             Ok(None) => {
                 self.0.queue().push_past_bound(task);
                 machine::point(Point::Pushed(id, life.id.as_u32()));
-                submission.pushed(life, || take_some_queued(&*self.0));
+                submission.pushed(
+                    life,
+                    || about_queued(&*self.0),
+                    || take_some_queued(&*self.0),
+                );
             }
             Ok(Some(due)) => submission.ends_on_arrival(due, task, None),
             Err(outcome) => submission.over_on_arrival(life, &task, outcome, None),

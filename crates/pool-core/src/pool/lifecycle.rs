@@ -281,13 +281,19 @@ impl Lifecycle {
         }
     }
 
-    /// [`notify`](Self::notify), for a task that was queued: wakes nobody while the pool is paused.
-    /// The thread that ends the pause does.
+    /// [`notify`](Self::notify), for a task that was queued. Wakes nobody while the pool is paused:
+    /// the thread that ends the pause does. Where jobs are long, it wakes a worker although others
+    /// search, if more than those are queued.
     #[inline]
-    pub(crate) fn notify_of_queued(&self) {
+    pub(crate) fn notify_of_queued(&self, about_queued: impl FnOnce() -> usize) {
         let is_worker = || current_index(self).is_some();
         let is_wanted = || !self.phase.is_paused();
-        if let Some(worker) = self.roster.sleep.notify_if(is_wanted, is_worker) {
+        let worth_a_wake = || {
+            let is_worth_it = self.roster.hints.are_jobs_long();
+            if is_worth_it { about_queued() } else { 0 }
+        };
+        let sleep = &self.roster.sleep;
+        if let Some(worker) = sleep.notify_if(is_wanted, is_worker, worth_a_wake) {
             self.roster.resume(worker);
         }
     }

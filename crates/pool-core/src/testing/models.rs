@@ -335,7 +335,7 @@ fn a_submission_is_refused_or_accounted_for() {
                     return false;
                 };
                 queue.lock().unwrap().push(nothing());
-                submission.pushed(&life, || std::mem::take(&mut *queue.lock().unwrap()));
+                submission.pushed(&life, || 0, || std::mem::take(&mut *queue.lock().unwrap()));
                 true
             })
         };

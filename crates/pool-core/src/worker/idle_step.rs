@@ -9,9 +9,8 @@
 use super::Worker;
 use super::search::woken_looks::WokenLooks;
 use super::search::{A_NAP, Looked};
-use crate::pool::engine::{Engine, has_startable};
+use crate::pool::engine::{Engine, about_queued, has_startable};
 use crate::pool::lifecycle::Lifecycle;
-use crate::queue::TaskQueue;
 use crate::sys::machine::{self, Point};
 use crate::worker::sleep::Announced;
 #[cfg(doc)]
@@ -85,10 +84,10 @@ impl Worker {
         if must_wake {
             life.notify();
         }
-        if self.0.pace.is_long() {
+        if life.roster.hints.are_jobs_long() {
             for _ in usize::from(must_wake)..WAKES_FOR_LONG_JOBS {
                 if !life.phase.is_paused() {
-                    life.wake_another(engine.queue().about_queued());
+                    life.wake_another(about_queued(engine));
                 }
             }
         }
@@ -116,12 +115,13 @@ impl Worker {
         let now = machine::now();
         self.0.clock.forget();
         self.0.search.has_slept(now);
-        self.0.pace.begin(now, self.0.tick.get());
+        self.0.pace.begin(now, self.0.status.stripe.ended());
     }
 
     /// Searches a while; and on, while woken futures come and go, if no other worker searches.
     fn search<E: Engine>(&self, engine: &E) -> Looked {
         let life = self.life();
+        let hints = &life.roster.hints;
         let mut woken = WokenLooks::default();
         loop {
             // The end too is looked for: among many busy threads each yield may last milliseconds.
@@ -134,7 +134,7 @@ impl Worker {
                     || life.may_leave()
             };
             let has_rivals = || life.roster.sleep.has_rivals();
-            match self.0.search.look(has_work, has_rivals) {
+            match self.0.search.look(hints, has_work, has_rivals) {
                 Looked::Nothing if woken.is_worth_more() && !has_rivals() => machine::yield_now(),
                 looked => return looked,
             }
@@ -178,7 +178,10 @@ impl Worker {
             Looked::Nothing => {}
         }
         if let Some(since) = self.0.search.idle_since() {
-            self.0.pace.end(since, self.0.tick.get());
+            let average = self.0.pace.end(since, self.0.status.stripe.ended());
+            if let Some(average) = average {
+                life.roster.hints.note_jobs(average);
+            }
         }
         machine::point(Point::Rest);
         let announced = announce(life, self.0.slot, || {

@@ -198,6 +198,8 @@ impl Looks {
     pub(crate) const JOINER: Self = Self(16);
     /// For a worker: its sleep costs the next submitter a system call.
     pub(crate) const WORKER: Self = Self(16);
+    /// For a worker to whom yields do harm.
+    pub(crate) const NONE: Self = Self(0);
     /// For a submitter at a full queue: after a longer wait it finds many free places.
     pub(crate) const SUBMITTER: Self = Self(18);
 
@@ -262,25 +264,26 @@ pub(crate) fn look_between_yields(looks: Looks, mut has_happened: impl FnMut() -
     })
 }
 
-/// Does the same from `now` on, and returns how long the yield lasted after which it had happened;
-/// `None` if it has not. In a simulation the time is zero: there a thread is away for as long as
-/// the schedule says.
+/// Does the same from `now` on, and tells how long each yield lasted. Returns that of the one after
+/// which it had happened; `None` if it has not. In a simulation the times are zero: there a thread
+/// is away for as long as the schedule says.
 pub(crate) fn time_between_yields(
     now: Instant,
     looks: Looks,
+    note_yield: impl Fn(Duration),
     mut has_happened: impl FnMut() -> bool,
 ) -> Option<Duration> {
     let mut before = now;
     (0..looks.count()).find_map(|_| {
         machine::yield_now();
         let since = std::mem::replace(&mut before, machine::now());
-        has_happened().then(|| {
-            if machine::is_simulated() {
-                Duration::ZERO
-            } else {
-                before.saturating_duration_since(since)
-            }
-        })
+        let lasted = if machine::is_simulated() {
+            Duration::ZERO
+        } else {
+            before.saturating_duration_since(since)
+        };
+        note_yield(lasted);
+        has_happened().then_some(lasted)
     })
 }
 

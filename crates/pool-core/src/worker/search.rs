@@ -1,7 +1,7 @@
 //! `Search`: how long a worker that found nothing looks on, and when it does better to sleep.
 //!
 //! A worker looks a while before it sleeps, since its sleep costs the next submitter a system call.
-//! Three things make that harmful, and no single look shows them:
+//! Four things make that harmful, and no single look shows them:
 //! - **Long pauses.** Where the next job comes long after a search would have ended, each search
 //!   only costs its core. So a worker looks half as long after each sleep that was long, down to a
 //!   few spins; and as long as at first again after one that was so short that a whole search would
@@ -15,6 +15,8 @@
 //!   idle core. So a worker that has come to its jobs that way for a while sleeps once; if that
 //!   changes nothing, again after twice as many, and so on. On a borrowed thread it naps instead:
 //!   its owner would not let the thread sleep.
+//! - **A core that others keep.** There a yield lasts for milliseconds, and submitters count on the
+//!   worker meanwhile. So where jobs are long, it looks without yields for a while ([`Hints`]).
 //!
 //! A worker on a borrowed thread starts over with each run.
 //!
@@ -27,6 +29,7 @@ use std::cell::Cell;
 use std::time::{Duration, Instant};
 
 use crate::sys::machine;
+use crate::worker::hints::Hints;
 use crate::worker::park::{Looks, spin_a_while, time_between_yields};
 
 /// A yield that lasts longer than this has let other threads run on this core.
@@ -122,6 +125,7 @@ impl Search {
     /// found some.
     pub(super) fn look(
         &self,
+        hints: &Hints,
         mut has_work: impl FnMut() -> bool,
         has_rivals: impl FnOnce() -> bool,
     ) -> Looked {
@@ -138,10 +142,15 @@ impl Search {
         if has_work() || spin_a_while(&mut has_work) {
             self.has_own_core();
         } else {
-            let looks = Looks::WORKER.halved(self.losses.get() + self.in_vain.get());
+            let looks = if hints.may_yield() {
+                Looks::WORKER.halved(self.losses.get() + self.in_vain.get())
+            } else {
+                Looks::NONE
+            };
             let now = machine::now();
             self.idle_since.set(Some(now));
-            match time_between_yields(now, looks, has_work) {
+            let note_yield = |lasted| hints.note_yield(lasted);
+            match time_between_yields(now, looks, note_yield, has_work) {
                 Some(away) if away > A_TURN_OF_OTHERS => self.turns.set(self.turns.get() + 1),
                 Some(_) => self.has_own_core(),
                 None => return Looked::Nothing,
@@ -167,7 +176,7 @@ mod tests {
     use std::cell::Cell;
     use std::time::Duration;
 
-    use super::{Looked, MAX_IN_VAIN, SOON, Search};
+    use super::{Hints, Looked, MAX_IN_VAIN, SOON, Search};
 
     /// How many times a worker looks that finds nothing.
     fn looks_in_vain(search: &Search) -> u32 {
@@ -176,7 +185,10 @@ mod tests {
             looks.set(looks.get() + 1);
             false
         };
-        assert_eq!(search.look(finds_nothing, || false), Looked::Nothing);
+        assert_eq!(
+            search.look(&Hints::default(), finds_nothing, || false),
+            Looked::Nothing
+        );
         looks.get()
     }
 
@@ -184,7 +196,10 @@ mod tests {
     fn who_loses_to_rivals_looks_less_until_it_finds_a_job() {
         let search = Search::new(false);
         let at_first = looks_in_vain(&search);
-        assert_eq!(search.look(|| true, || true), Looked::Found);
+        assert_eq!(
+            search.look(&Hints::default(), || true, || true),
+            Looked::Found
+        );
         let after_a_loss = looks_in_vain(&search);
         assert!(after_a_loss < at_first, "{after_a_loss} of {at_first}");
         search.succeeded();
@@ -212,7 +227,10 @@ mod tests {
     fn who_loses_without_rivals_looks_as_long_as_before() {
         let search = Search::new(false);
         let at_first = looks_in_vain(&search);
-        assert_eq!(search.look(|| true, || false), Looked::Found);
+        assert_eq!(
+            search.look(&Hints::default(), || true, || false),
+            Looked::Found
+        );
         assert_eq!(looks_in_vain(&search), at_first);
     }
 
@@ -233,12 +251,23 @@ mod tests {
             for jobs in [32, 64, 128] {
                 jobs_in_turns(&search, jobs);
                 // Even where there is work: the thread that submitted it runs on this very core.
-                assert_eq!(search.look(|| true, || false), sleeps, "after {jobs}");
+                assert_eq!(
+                    search.look(&Hints::default(), || true, || false),
+                    sleeps,
+                    "after {jobs}"
+                );
             }
             jobs_in_turns(&search, 255);
-            assert_eq!(search.look(|| true, || false), Looked::Found);
+            assert_eq!(
+                search.look(&Hints::default(), || true, || false),
+                Looked::Found
+            );
             jobs_in_turns(&search, 32);
-            assert_eq!(search.look(|| true, || false), sleeps, "it begins anew");
+            assert_eq!(
+                search.look(&Hints::default(), || true, || false),
+                sleeps,
+                "it begins anew"
+            );
         }
     }
 }

@@ -10,6 +10,7 @@
 //! First a light fence; then it reads the word. If the mark is not there, it is done. Otherwise a
 //! full fence, and it reads the word again: if nobody sleeps, or somebody searches, it is done.
 //! Otherwise it takes one sleeper off the stack, counts it as searching, and resumes it.
+//! Where jobs are long it does so too if more jobs are queued than workers search.
 //!
 //! Before that it has a little **patience**, if another worker is active: a short job is over, and
 //! its worker searches, sooner than a sleeper could be woken. Otherwise a thread that submits a
@@ -26,7 +27,7 @@
 //! # The worker that found something
 //! It leaves the searching. If it was the last, a full fence; then it looks whether there is more
 //! and resumes one sleeper if so: one wakes the next, for as long as there is work. Beyond that,
-//! any worker may resume sleepers, for more speed, as long as more is queued than workers search. A
+//! any thread may resume sleepers, for more speed, as long as more is queued than workers search. A
 //! sleeper that is resumed without need searches, and sleeps again.
 //!
 //! # What the mark is for
@@ -133,16 +134,18 @@ impl Sleep {
     /// is asked only if somebody sleeps.
     #[inline]
     pub(crate) fn notify(&self, is_worker: impl FnOnce() -> bool) -> Option<usize> {
-        self.notify_if(|| true, is_worker)
+        self.notify_if(|| true, is_worker, || 0)
     }
 
     /// [`notify`](Self::notify), unless workers would not take what was pushed: `is_wanted` says
-    /// whether they would, and is asked only if somebody sleeps, behind a full fence.
+    /// whether they would, and is asked only if somebody sleeps, behind a full fence. If somebody
+    /// searches as well, more are woken as long as fewer search than `worth_a_wake` says.
     #[inline(always)]
     pub(crate) fn notify_if(
         &self,
         is_wanted: impl FnOnce() -> bool,
         is_worker: impl FnOnce() -> bool,
+        worth_a_wake: impl FnOnce() -> usize,
     ) -> Option<usize> {
         // ORDERING: partner is the heavy fence in `announce`: either this read sees the mark, or
         // the look of the worker that sets it sees the push.
@@ -150,7 +153,7 @@ impl Sleep {
         if self.word.load(Ordering::Relaxed) < SLEEPING {
             return None;
         }
-        self.notify_fenced(is_wanted, is_worker)
+        self.notify_fenced(is_wanted, is_worker, worth_a_wake)
     }
 
     /// Does the part of [`notify`](Self::notify) that is due only while the mark stands.
@@ -159,6 +162,7 @@ impl Sleep {
         &self,
         is_wanted: impl FnOnce() -> bool,
         is_worker: impl FnOnce() -> bool,
+        worth_a_wake: impl FnOnce() -> usize,
     ) -> Option<usize> {
         // ORDERING: pairs with the fences in `announce` and in `end_search`: either this read sees
         // the sleeper, or sees no searcher, or their look sees the push. The later reads are of
@@ -169,8 +173,11 @@ impl Sleep {
             self.has_fenced_in_vain();
             return None;
         }
-        if searching(word) != 0 || !is_wanted() {
+        if !is_wanted() {
             return None;
+        }
+        if searching(word) != 0 {
+            return self.take_another(worth_a_wake());
         }
         let is_another_active = sleeping(word) + u64::from(is_worker()) < self.workers;
         if is_another_active && spin_a_while(|| self.has_searcher()) {

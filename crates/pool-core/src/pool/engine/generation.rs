@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use super::{Engine, WorkerPool, take_some_queued};
+use super::{Engine, WorkerPool, about_queued, take_some_queued};
 use crate::pool::hand_over::{Adopted, HandOver, Retired};
 use crate::pool::lifecycle::arrived;
 use crate::pool::shutdown;
@@ -20,7 +20,13 @@ impl<E: Engine> HandOver for WorkerPool<E> {
     fn adopt(&self, retired: Retired) -> Adopted {
         let engine = Arc::clone(self.engine());
         let push_all = |tasks| self.engine().queue().push_unbounded(tasks);
-        let arrived = move || arrived(engine.life(), || take_some_queued(&*engine));
+        let arrived = move || {
+            arrived(
+                engine.life(),
+                || about_queued(&*engine),
+                || take_some_queued(&*engine),
+            );
+        };
         retired.move_to(self.life(), push_all, arrived)
     }
 

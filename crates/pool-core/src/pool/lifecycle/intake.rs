@@ -76,9 +76,14 @@ impl<'a> Submission<'a> {
     /// The task is in its queue: counts it, and wakes a worker, if one is needed. `take_queued`
     /// empties the queue; it is called only if the pool ended while this submission was on its way.
     #[inline(always)]
-    pub(crate) fn pushed(self, life: &Arc<Lifecycle>, take_queued: impl FnMut() -> Vec<Task>) {
+    pub(crate) fn pushed(
+        self,
+        life: &Arc<Lifecycle>,
+        about_queued: impl FnOnce() -> usize,
+        take_queued: impl FnMut() -> Vec<Task>,
+    ) {
         self.accept();
-        arrived(life, take_queued);
+        arrived(life, about_queued, take_queued);
     }
 
     /// There was no room for the task.
@@ -165,8 +170,12 @@ fn may_enter(life: &Lifecycle, books: Writing<'_>, jobs: u64, end: Phase) -> boo
 /// The task is counted and in its queue: wakes a worker, and gives the queue up if the pool was
 /// cancelled while the push was on its way.
 #[inline(always)]
-pub(crate) fn arrived(life: &Arc<Lifecycle>, take_queued: impl FnMut() -> Vec<Task>) {
-    life.notify_of_queued();
+pub(crate) fn arrived(
+    life: &Arc<Lifecycle>,
+    about_queued: impl FnOnce() -> usize,
+    take_queued: impl FnMut() -> Vec<Task>,
+) {
+    life.notify_of_queued(about_queued);
     // ORDERING: `notify_of_queued` begins with a light fence, after the push; its partners, in
     // `Lifecycle::cancel` and in `AtomicPhase::end_intake`, stand before the queue is taken out:
     // either this side sees the phase, or that side sees the task.

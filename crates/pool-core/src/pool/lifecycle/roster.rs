@@ -11,6 +11,7 @@ use crate::sys::asymmetric_fence::heavy;
 use crate::sys::machine::Thread;
 use crate::sys::sync::{AtomicUsize, Ordering};
 use crate::worker::borrowed::Seats;
+use crate::worker::hints::Hints;
 use crate::worker::leapfrog::Forks;
 use crate::worker::sleep::Sleep;
 use crate::worker::status::Status;
@@ -22,6 +23,8 @@ type Resume = Box<dyn Fn(usize) + Send + Sync>;
 pub(crate) struct Roster {
     /// Which of them sleep.
     pub(crate) sleep: Sleep,
+    /// What they have learned of the pool's jobs.
+    pub(crate) hints: Hints,
     /// The halves that the jobs on each of them have forked.
     pub(crate) forks: Forks,
     /// What each of them runs.
@@ -40,6 +43,7 @@ impl Roster {
         let status = |index| Arc::new(CachePadded::new(Status::new(ledger.of_worker(index))));
         Self {
             sleep: Sleep::new(workers),
+            hints: Hints::default(),
             forks: Forks::new(workers),
             statuses: (0..workers).map(status).collect(),
             seats: Seats::new(workers),

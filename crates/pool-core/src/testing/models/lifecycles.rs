@@ -110,7 +110,7 @@ fn who_is_refused_hides_nobody_on_its_way() {
 /// The rest of a submission.
 fn push(life: &StdArc<Lifecycle>, queue: &Mutex<Vec<Task>>, submission: Submission<'_>) {
     queue.lock().unwrap().push(nothing());
-    submission.pushed(life, Vec::new);
+    submission.pushed(life, || 0, Vec::new);
 }
 
 /// A thread that has ended the intake and sees nothing on its way takes out every task that gets

@@ -54,7 +54,7 @@ fn a_job_that_comes_as_a_pause_ends_is_run() {
                 let (life, queue) = (StdArc::clone(&life), Arc::clone(&queue));
                 thread::spawn(move || {
                     queue.store(1, Relaxed);
-                    life.notify_of_queued();
+                    life.notify_of_queued(|| 1);
                 })
             };
             if is_for_good {

@@ -71,7 +71,7 @@ fn a_submission_that_races_the_loss_of_the_last_worker_is_accounted_for() {
         };
         if let Some(submission) = Submission::begin(&life) {
             queue.lock().unwrap().push(nothing());
-            submission.pushed(&life, || take(&queue));
+            submission.pushed(&life, || 0, || take(&queue));
         }
         lost.join().unwrap();
         let stats = life.stats();

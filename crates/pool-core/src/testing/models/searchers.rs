@@ -16,17 +16,20 @@ struct Pair {
     taken: AtomicUsize,
     is_second_over: Token,
     resumed: [Token; 2],
+    /// Whether jobs are long, so that a push also wakes workers beyond those that search.
+    are_jobs_long: bool,
 }
 
 impl Pair {
     /// Returns two workers that search, and no jobs.
-    fn searching() -> Arc<Self> {
+    fn searching(are_jobs_long: bool) -> Arc<Self> {
         let pair = Self {
             idle: Sleep::new(2),
             queue: AtomicUsize::new(0),
             taken: AtomicUsize::new(0),
             is_second_over: Token::default(),
             resumed: Default::default(),
+            are_jobs_long,
         };
         pair.idle.begin_search();
         pair.idle.begin_search();
@@ -39,7 +42,11 @@ impl Pair {
     }
 
     fn notify(&self, is_worker: bool) {
-        if let Some(worker) = self.idle.notify(|| is_worker) {
+        let worth_a_wake = || match self.are_jobs_long {
+            true => self.queue.load(Relaxed),
+            false => 0,
+        };
+        if let Some(worker) = self.idle.notify_if(|| true, || is_worker, worth_a_wake) {
             self.resumed[worker].give();
         }
     }
@@ -73,7 +80,7 @@ impl Pair {
 #[test]
 fn the_last_searcher_wakes_the_next() {
     model(|| {
-        let pair = Pair::searching();
+        let pair = Pair::searching(false);
         assert_eq!(pair.idle.announce(1, || false), Announced::Sleep);
         let searcher = {
             let pair = Arc::clone(&pair);
@@ -100,7 +107,7 @@ fn the_last_searcher_wakes_the_next() {
 fn a_late_push_is_seen_before_all_sleep() {
     for is_marked in [false, true] {
         model(move || {
-            let pair = Pair::searching();
+            let pair = Pair::searching(false);
             if is_marked {
                 assert_eq!(pair.idle.announce(0, || true), Announced::Search);
             }
@@ -120,4 +127,26 @@ fn a_late_push_is_seen_before_all_sleep() {
             workers.into_iter().for_each(|it| it.join().unwrap());
         });
     }
+}
+
+/// Jobs are long, so a push wakes the sleeper although a worker searches: both jobs run, whether
+/// the sleeper finds its job gone or not. Otherwise loom reports a deadlock.
+#[test]
+fn a_sleeper_that_is_woken_beside_a_searcher_searches_for_all() {
+    model(|| {
+        let pair = Pair::searching(true);
+        assert_eq!(pair.idle.announce(1, || false), Announced::Sleep);
+        let workers = [0, 1].map(|worker| {
+            let pair = Arc::clone(&pair);
+            thread::spawn(move || {
+                if worker == 1 {
+                    pair.resumed[1].take();
+                }
+                pair.run_one(worker);
+            })
+        });
+        pair.push();
+        pair.push();
+        workers.into_iter().for_each(|it| it.join().unwrap());
+    });
 }
