@@ -12,9 +12,10 @@
 //!
 //! The server may never be done: a job hangs, or a client does not send the rest of its upload. So
 //! it gets half of the limit, and then the pool is shut down all the same, under what is left. Jobs
-//! that do not start or do not end in time resolve their handles, so their clients get an answer.
-//! Two things no pool can end: a job that ignores its cancellation, and an upload. So after the
-//! pool the handlers that are left are told to give up, and the server gets the rest of the limit.
+//! that do not start in time, or that heed their cancellation, resolve their handles, so their
+//! clients get an answer. Two things no pool can end: a job that ignores its cancellation, and an
+//! upload. So after the pool the handlers that are left are told to give up, and the server gets
+//! the rest of the limit.
 //!
 //! # Who does what
 //! - **The handler** of a signal notes its number and writes a byte to a pipe (see `listener`).
@@ -48,7 +49,7 @@ mod tests;
 mod timer;
 
 use std::fmt;
-use std::future::{Future, IntoFuture, poll_fn};
+use std::future::{Future, IntoFuture};
 use std::io;
 use std::mem;
 use std::panic::resume_unwind;
@@ -383,15 +384,9 @@ impl Drain {
         if let Some(report) = self.servers.serve_while(ends, hurrying).await {
             return report;
         }
-        // Shortens the limits of the shutdown that has begun: the earliest hold.
-        let mut ends = pin!(pool.shutdown_async(ShutdownPolicy::now()));
-        poll_fn(|cx| {
-            let polled = ends.as_mut().poll(cx);
-            // After the first poll, which gives up what is queued: their drop may wait for jobs.
-            self.servers.drop_all();
-            polled
-        })
-        .await
+        // Shortens the limits of the shutdown that has begun: the earliest hold. The servers are
+        // dropped after that, since their drop may wait for jobs.
+        pool.shutdown_async(ShutdownPolicy::now()).await
     }
 }
 

@@ -19,7 +19,11 @@ use crate::{Backend, Pool};
 const LIMIT: Duration = Duration::from_secs(120);
 
 fn pool(backend: Backend) -> Pool {
-    let builder = Pool::builder().backend(backend).workers(1);
+    pool_of(backend, 1)
+}
+
+fn pool_of(backend: Backend, workers: usize) -> Pool {
+    let builder = Pool::builder().backend(backend).workers(workers);
     builder.queue_capacity(8).build().expect("it is built")
 }
 
@@ -235,27 +239,34 @@ fn a_second_signal_ends_the_wait_at_once() {
 #[test]
 fn a_server_may_wait_for_its_job_as_it_is_dropped() {
     for backend in Backend::available() {
-        let pool = pool(backend);
-        let release = hold(&pool);
-        let queued = pool.spawn(|| 42).expect("there is room");
-        let (outcome, joined) = mpsc::channel();
-        let joins = Joins {
-            job: Some(queued),
-            outcome,
-        };
-        let drain = stopped(Duration::MAX);
-        let hurrying = drain.stop.hurrying.clone();
-        let server = async move {
-            let _joins = joins;
-            hurrying.cancel();
-            pending::<()>().await;
-        };
-        let report = run(drain.also(server), &pool);
-        assert!(report.balances(), "{report}");
-        let outcome = joined.try_recv().expect("the server is dropped");
-        assert!(matches!(outcome, Err(JobError::Abandoned)), "{backend}");
-        drop(release);
+        for workers in [1, 2] {
+            let pool = pool_of(backend, workers);
+            let releases: Vec<_> = (0..workers).map(|_| hold(&pool)).collect();
+            let job = pool.spawn(|| 42).expect("there is room");
+            a_second_signal_ends_it(&pool, job);
+            drop(releases);
+        }
     }
+}
+
+/// Stops a server whose drop joins the job, which does not start: it is abandoned.
+fn a_second_signal_ends_it(pool: &Pool, job: JobHandle<i32, Infallible>) {
+    let (outcome, joined) = mpsc::channel();
+    let joins = Joins {
+        job: Some(job),
+        outcome,
+    };
+    let drain = stopped(Duration::MAX);
+    let hurrying = drain.stop.hurrying.clone();
+    let server = async move {
+        let _joins = joins;
+        hurrying.cancel();
+        pending::<()>().await;
+    };
+    let report = run(drain.also(server), pool);
+    assert!(report.balances(), "{report}");
+    let outcome = joined.try_recv().expect("the server is dropped");
+    assert!(matches!(outcome, Err(JobError::Abandoned)), "{outcome:?}");
 }
 
 #[test]
