@@ -429,7 +429,7 @@ pub struct JobOptions {
     extras: Option<Box<Extras>>,
     /// Shown by `on_failure`, by a shutdown's report and by the context.
     name: Option<Cow<'static, str>>,
-    /// Counted from the submission. The shortest that was given.
+    /// Counted from the submission. The shortest that was given. Has the mark for observers too.
     timeout: Timeout,
     /// The earliest that was given. Apart from `timeout`, which becomes a point in time only at
     /// submission.
@@ -670,8 +670,8 @@ impl JobOptions {
     }
 
     /// Returns whether these are the options of a job that is submitted by `execute` and the like:
-    /// without a handle, and not as a child of a job. Known where an observer sees the submission;
-    /// false for options that were made otherwise.
+    /// without a handle, and not as a child of a job. Known to an observer that sees the
+    /// submission; false for the options that a job is given.
     ///
     /// # Examples
     /// ```

@@ -10,9 +10,9 @@ use std::time::Duration;
 #[derive(Clone, Copy, PartialEq, Eq)]
 pub(super) struct Timeout {
     seconds: u64,
-    /// Below a thousand million, or [`NONE`].
+    /// Below a billion, or [`NONE`].
     nanos: u32,
-    /// Whether the job is executed, where that concerns an observer.
+    /// Whether the job is submitted by `execute`, for observers.
     pub(super) is_detached: bool,
 }
 

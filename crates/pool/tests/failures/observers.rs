@@ -8,7 +8,7 @@ use std::time::Duration;
 use pool::backend::PoolConfig;
 use pool::{
     AsyncJobExt, Backend, Job, JobContext, JobEnd, JobExt, JobInfo, JobOptions, Observer, Outcome,
-    Pool, ShutdownPolicy, ShutdownReport,
+    Pool, ShutdownPolicy, ShutdownReport, infallible_fn,
 };
 
 use crate::on::{LIMIT, block_on, each_backend, ended, hold, on};
@@ -42,6 +42,44 @@ fn observed(backend: Backend, workers: usize, observer: impl Observer) -> Pool {
         .workers(workers)
         .queue_capacity(64);
     pool.observe(observer).build().expect("it starts")
+}
+
+/// Puts other options in place of those that it sees, and keeps these.
+struct Replaces(Arc<Mutex<Vec<JobOptions>>>);
+
+impl Observer for Replaces {
+    fn submitted(&self, options: &mut JobOptions) {
+        let seen = std::mem::take(options);
+        self.0.lock().expect("it is whole").push(seen);
+    }
+}
+
+/// Notes which jobs are submitted by `execute`.
+struct Detached(mpsc::Sender<bool>);
+
+impl Observer for Detached {
+    fn submitted(&self, options: &mut JobOptions) {
+        self.0.send(options.is_detached()).expect("the test waits");
+    }
+}
+
+#[test]
+fn each_observer_knows_which_jobs_have_no_handle() {
+    for backend in Backend::available() {
+        let (kept, (sender, seen)) = (Arc::default(), mpsc::channel());
+        let builder = Pool::builder().backend(backend).workers(1);
+        let builder = builder.observe(Replaces(Arc::clone(&kept)));
+        let pool = builder.observe(Detached(sender)).build().expect("starts");
+        pool.execute(infallible_fn(|| ())).expect("there is room");
+        assert_eq!(seen.recv(), Ok(true), "the first took the options out");
+        let of_executed = kept.lock().expect("it is whole").pop();
+        let of_executed = of_executed.expect("it was submitted");
+        assert!(of_executed.is_detached());
+        let job = infallible_fn(|| 42).with_options(of_executed);
+        let handle = pool.submit(job).expect("there is room");
+        assert_eq!(seen.recv(), Ok(false), "that one has a handle");
+        assert!(matches!(ended(handle), Ok(42)));
+    }
 }
 
 /// One generation after another, with jobs that are queued as a swap moves them.
