@@ -175,8 +175,8 @@ mutants! {
             "if was_last {
             if !MUTANT { full(); }";
         idle_patience_forgets: "a submitter that has waited for a searcher wakes no worker", in "worker::sleep",
-            "if is_another_active && spin_a_while(|| self.has_searcher()) {" =>
-            "if is_another_active && (MUTANT || spin_a_while(|| self.has_searcher())) {";
+            "if is_first && is_another_active && spin_a_while(|| self.has_searcher()) {" =>
+            "if is_first && is_another_active && (MUTANT || spin_a_while(|| self.has_searcher())) {";
     }
     "testing::models::searchers::a_late_push_is_seen_before_all_sleep" {
         idle_mark_without_heavy_fence: "the worker that sets the mark makes a full fence only", in "worker::sleep",
@@ -194,7 +194,7 @@ mutants! {
     }
     "testing::models::searchers::a_sleeper_that_is_woken_beside_a_searcher_searches_for_all" {
         idle_another_forgets: "a sleeper that is taken beside a searcher is not resumed", in "worker::sleep",
-            "self.take_sleeper(queued)" => "self.take_sleeper(queued).filter(|_| !MUTANT)";
+            "self.take_sleeper(enough)" => "self.take_sleeper(enough).filter(|_| is_first || !MUTANT)";
     }
     "testing::models::forks::a_half_goes_to_its_owner_or_to_a_thief" {
         fork_join_has_no_fence: "no fence between an owner's lowered top and its look at the head", in "worker::fork_stack",

@@ -1,13 +1,14 @@
 //! `Hints`: what the workers of a pool have learned together of its jobs and of the cores.
 //!
-//! Where jobs last long, a wake costs little next to one, and a job that waits for want of a wake
-//! waits long. Two things that pay for short jobs are wrong there:
+//! Where jobs last long, a wake costs little next to one. Three things that pay for short jobs are
+//! wrong there:
+//! - **One wake after the other.** A worker that finds a job wakes two others, not one, as long as
+//!   more jobs are queued than workers search.
 //! - **Counting on one searcher for all jobs.** It is one thread, and if another one has its core,
-//!   it comes milliseconds later. So a submitter wakes another worker for each job that is queued
-//!   beyond those that search.
-//! - **Yields while a worker searches.** Where others want the core, a yield lasts as long as their
-//!   turn. So after a yield that was as long as that, all workers search without yields a number of
-//!   times.
+//!   it comes milliseconds later. So a submitter wakes a worker too, on the same condition.
+//! - **Yields in a search.** Where others keep the core, a yield lasts as long as their turn, and
+//!   submitters count on the worker meanwhile. So after a yield of [`LONG_YIELD`], the next
+//!   searches of all workers do without.
 //!
 //! Both are hints: they are read and written without order, and a wrong one costs a wake too many,
 //! or one that comes later.
@@ -25,12 +26,12 @@ const LONG_YIELD: Duration = Duration::from_micros(50);
 /// How many searches do without yields after a long one.
 const SEARCHES_WITHOUT_YIELDS: u32 = 256;
 
-/// What the workers of a pool have learned. Used by all of them.
+/// What the workers of a pool have learned. Used by all of them, and read by submitters.
 #[derive(Debug, Default)]
 pub(crate) struct Hints {
     /// Whether the last worker that went to sleep had long jobs.
     are_jobs_long: AtomicBool,
-    /// How many searches are still to do without yields. A few may be lost.
+    /// How many searches are still to do without yields, about.
     without_yields: AtomicU32,
 }
 
@@ -43,7 +44,7 @@ impl Hints {
     /// Notes how long jobs lasted on average on a worker that is about to sleep.
     pub(super) fn note_jobs(&self, average: Duration) {
         let are_long = average >= LONG_JOB;
-        // The line is mostly left as it is: submitters read it.
+        // Mostly nothing changes, and the line stays where it is.
         if self.are_jobs_long() != are_long {
             self.are_jobs_long.store(are_long, Ordering::Relaxed);
         }
@@ -57,13 +58,13 @@ impl Hints {
         }
     }
 
-    /// Whether the search that begins now may yield. One that may not is counted.
+    /// Whether the search that begins now may yield. Counts it, after a long yield.
     pub(super) fn may_yield(&self) -> bool {
         let left = self.without_yields.load(Ordering::Relaxed);
         if left == 0 {
             return true;
         }
-        // Not in one step: if one of two searches is not counted, there is one more.
+        // Not in one step: if another thread comes in between, some searches more do without.
         self.without_yields.store(left - 1, Ordering::Relaxed);
         !self.are_jobs_long()
     }

@@ -1,7 +1,8 @@
 //! The step of a worker that found nothing: it searches a while, and then announces its sleep. And
 //! what it does when it finds something.
 //!
-//! The rule behind both is that of `sleep`: as long as a worker searches, submitters wake no other.
+//! The rule behind both is that of `sleep`: as long as a worker searches, submitters wake no other,
+//! unless jobs are long.
 //! So a searcher that finds a task, and is the last one, must wake another if there is more. Where
 //! jobs are long, each searcher that finds one wakes up to two, so that many sleepers are at work
 //! after few steps.
@@ -99,6 +100,7 @@ impl Worker {
     pub(super) fn ends_last_search(&self) -> bool {
         self.0.is_searching.replace(false) && {
             self.0.search.succeeded();
+            self.0.pace.found();
             self.life().roster.sleep.end_search()
         }
     }
@@ -115,7 +117,7 @@ impl Worker {
         let now = machine::now();
         self.0.clock.forget();
         self.0.search.has_slept(now);
-        self.0.pace.begin(now, self.0.status.stripe.ended());
+        self.0.pace.begin(now, self.0.tick.get());
     }
 
     /// Searches a while; and on, while woken futures come and go, if no other worker searches.
@@ -178,7 +180,7 @@ impl Worker {
             Looked::Nothing => {}
         }
         if let Some(since) = self.0.search.idle_since() {
-            let average = self.0.pace.end(since, self.0.status.stripe.ended());
+            let average = self.0.pace.end(since, self.0.tick.get());
             if let Some(average) = average {
                 life.roster.hints.note_jobs(average);
             }

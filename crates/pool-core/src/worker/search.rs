@@ -180,15 +180,16 @@ mod tests {
 
     /// How many times a worker looks that finds nothing.
     fn looks_in_vain(search: &Search) -> u32 {
+        looks_in_vain_with(&Hints::default(), search)
+    }
+
+    fn looks_in_vain_with(hints: &Hints, search: &Search) -> u32 {
         let looks = Cell::new(0);
         let finds_nothing = || {
             looks.set(looks.get() + 1);
             false
         };
-        assert_eq!(
-            search.look(&Hints::default(), finds_nothing, || false),
-            Looked::Nothing
-        );
+        assert_eq!(search.look(hints, finds_nothing, || false), Looked::Nothing);
         looks.get()
     }
 
@@ -221,6 +222,16 @@ mod tests {
         let since = search.idle_since().expect("it would have yielded");
         search.has_slept(since + SOON - Duration::from_nanos(1));
         assert_eq!(looks_in_vain(&search), at_first);
+    }
+
+    #[test]
+    fn who_yields_for_long_where_jobs_are_long_looks_without_yields() {
+        let (search, hints) = (Search::new(false), Hints::default());
+        let at_first = looks_in_vain_with(&hints, &search);
+        hints.note_jobs(Duration::from_millis(1));
+        hints.note_yield(Duration::from_millis(1));
+        let after_that = looks_in_vain_with(&hints, &search);
+        assert!(after_that < at_first, "{after_that} of {at_first}");
     }
 
     #[test]

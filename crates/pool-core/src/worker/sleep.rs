@@ -8,9 +8,9 @@
 //!
 //! # The submitter, after its push
 //! First a light fence; then it reads the word. If the mark is not there, it is done. Otherwise a
-//! full fence, and it reads the word again: if nobody sleeps, or somebody searches, it is done.
-//! Otherwise it takes one sleeper off the stack, counts it as searching, and resumes it.
-//! Where jobs are long it does so too if more jobs are queued than workers search.
+//! full fence, and it reads the word again: if nobody sleeps, or somebody searches, it is done;
+//! where jobs are long, it is done if as many search as jobs are queued. Otherwise it takes one
+//! sleeper off the stack, counts it as searching, and resumes it.
 //!
 //! Before that it has a little **patience**, if another worker is active: a short job is over, and
 //! its worker searches, sooner than a sleeper could be woken. Otherwise a thread that submits a
@@ -139,7 +139,7 @@ impl Sleep {
 
     /// [`notify`](Self::notify), unless workers would not take what was pushed: `is_wanted` says
     /// whether they would, and is asked only if somebody sleeps, behind a full fence. If somebody
-    /// searches as well, more are woken as long as fewer search than `worth_a_wake` says.
+    /// searches as well, one is woken all the same if fewer search than `worth_a_wake` says.
     #[inline(always)]
     pub(crate) fn notify_if(
         &self,
@@ -173,17 +173,16 @@ impl Sleep {
             self.has_fenced_in_vain();
             return None;
         }
-        if !is_wanted() {
+        let is_first = searching(word) == 0;
+        let enough = if is_first { 1 } else { worth_a_wake() as u64 };
+        if searching(word) >= enough || !is_wanted() {
             return None;
-        }
-        if searching(word) != 0 {
-            return self.take_another(worth_a_wake());
         }
         let is_another_active = sleeping(word) + u64::from(is_worker()) < self.workers;
-        if is_another_active && spin_a_while(|| self.has_searcher()) {
+        if is_first && is_another_active && spin_a_while(|| self.has_searcher()) {
             return None;
         }
-        self.take_sleeper(1)
+        self.take_sleeper(enough)
     }
 
     /// Counts a fence for which no sleeper was found, and takes the mark away after many of them.
@@ -413,11 +412,15 @@ mod tests {
             sleep.begin_search();
             assert_eq!(sleep.announce(worker, || false), Announced::Sleep);
         }
+        let unwanted = sleep.notify_if(|| false, || false, || 9);
+        assert_eq!(unwanted, None, "the pool is paused");
         assert_eq!(sleep.take_another(0), None);
         assert_eq!(sleep.notify(|| false), Some(2));
         assert_eq!(sleep.notify(|| false), None, "one searches");
+        let notify_of = |queued| sleep.notify_if(|| true, || false, move || queued);
+        assert_eq!(notify_of(1), None, "one searches");
         assert_eq!(sleep.take_another(1), None);
-        assert_eq!(sleep.take_another(2), Some(1));
+        assert_eq!(notify_of(2), Some(1));
         assert_eq!(sleep.take_another(2), None);
         assert_eq!(sleep.take_another(9), Some(0));
         assert_eq!(sleep.take_another(9), None, "nobody sleeps");

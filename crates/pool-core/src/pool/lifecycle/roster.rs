@@ -24,7 +24,7 @@ pub(crate) struct Roster {
     /// Which of them sleep.
     pub(crate) sleep: Sleep,
     /// What they have learned of the pool's jobs.
-    pub(crate) hints: Hints,
+    pub(crate) hints: CachePadded<Hints>,
     /// The halves that the jobs on each of them have forked.
     pub(crate) forks: Forks,
     /// What each of them runs.
@@ -43,7 +43,7 @@ impl Roster {
         let status = |index| Arc::new(CachePadded::new(Status::new(ledger.of_worker(index))));
         Self {
             sleep: Sleep::new(workers),
-            hints: Hints::default(),
+            hints: CachePadded::default(),
             forks: Forks::new(workers),
             statuses: (0..workers).map(status).collect(),
             seats: Seats::new(workers),
