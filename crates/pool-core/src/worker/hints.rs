@@ -10,8 +10,8 @@
 //!   submitters count on the worker meanwhile. So after a yield of [`LONG_YIELD`], the next
 //!   searches of all workers do without.
 //!
-//! Both are hints: they are read and written without order, and a wrong one costs a wake too many,
-//! or one that comes later.
+//! What is learned is a hint: it is read and written without order, and where it is wrong, it costs
+//! a wake too many, or one that comes later.
 
 use std::time::Duration;
 
