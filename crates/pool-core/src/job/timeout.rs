@@ -7,7 +7,7 @@ use std::time::Duration;
 ///
 /// Options lie in the error that gives a job back, so their size matters: hence the parts of a
 /// [`Duration`], and the mark next to them.
-#[derive(Clone, Copy, PartialEq, Eq)]
+#[derive(Clone, Copy)]
 pub(super) struct Timeout {
     seconds: u64,
     /// Below a billion, or [`NONE`].

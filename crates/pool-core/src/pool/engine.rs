@@ -220,9 +220,14 @@ pub(crate) fn take_some_queued<E: Engine>(engine: &E) -> Vec<Task> {
     engine.queue().take_some(TAKEN_AT_ONCE)
 }
 
-/// About how many tasks an engine has queued, for a thread that may wake workers for them.
-pub(crate) fn about_queued<E: Engine>(engine: &E) -> usize {
-    engine.queue().about_queued()
+/// Tasks are counted and in the engine's queue; see [`arrived`].
+#[inline(always)]
+fn have_arrived<E: Engine>(engine: &E) {
+    arrived(
+        engine.life(),
+        || engine.queue().about_queued(),
+        || take_some_queued(engine),
+    );
 }
 
 /// Whether something is queued that a worker may take now: a paused pool holds it back. Out of date
@@ -311,12 +316,7 @@ impl<E: Engine> Host for Within<E> {
 
     fn queue_past_bound(&self, task: Task) {
         self.0.0.queue().push_past_bound(task);
-        let engine = &*self.0.0;
-        arrived(
-            engine.life(),
-            || about_queued(engine),
-            || take_some_queued(engine),
-        );
+        have_arrived(&*self.0.0);
     }
 }
 
@@ -388,15 +388,22 @@ impl<E: Engine> Inside<E> {
         match self.0.push(task) {
             Ok(()) => {
                 machine::point(Point::Pushed(id, life.id.as_u32()));
-                submission.pushed(
-                    life,
-                    || about_queued(&*self.0),
-                    || take_some_queued(&*self.0),
-                );
+                self.has_pushed(submission);
                 Ok(())
             }
             Err(task) => self.refuse(submission, task),
         }
+    }
+
+    /// The task of this submission is in the queue.
+    #[inline(always)]
+    fn has_pushed(&self, submission: Submission<'_>) {
+        let engine = &*self.0;
+        submission.pushed(
+            engine.life(),
+            || engine.queue().about_queued(),
+            || take_some_queued(engine),
+        );
     }
 
     /// Queues a task past the bound, in the order of [`admit`](Self::admit). `Err`: intake has
@@ -415,11 +422,7 @@ impl<E: Engine> Inside<E> {
             Ok(None) => {
                 self.0.queue().push_past_bound(task);
                 machine::point(Point::Pushed(id, life.id.as_u32()));
-                submission.pushed(
-                    life,
-                    || about_queued(&*self.0),
-                    || take_some_queued(&*self.0),
-                );
+                self.has_pushed(submission);
             }
             Ok(Some(due)) => submission.ends_on_arrival(due, task, None),
             Err(outcome) => submission.over_on_arrival(life, &task, outcome, None),

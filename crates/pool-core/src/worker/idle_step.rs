@@ -10,8 +10,9 @@
 use super::Worker;
 use super::search::woken_looks::WokenLooks;
 use super::search::{A_NAP, Looked};
-use crate::pool::engine::{Engine, about_queued, has_startable};
+use crate::pool::engine::{Engine, has_startable};
 use crate::pool::lifecycle::Lifecycle;
+use crate::queue::TaskQueue;
 use crate::sys::machine::{self, Point};
 use crate::worker::sleep::Announced;
 #[cfg(doc)]
@@ -88,7 +89,7 @@ impl Worker {
         if life.roster.hints.are_jobs_long() {
             for _ in usize::from(must_wake)..WAKES_FOR_LONG_JOBS {
                 if !life.phase.is_paused() {
-                    life.wake_another(about_queued(engine));
+                    life.wake_another(engine.queue().about_queued());
                 }
             }
         }

@@ -2,9 +2,8 @@
 
 use std::sync::Arc;
 
-use super::{Engine, WorkerPool, about_queued, take_some_queued};
+use super::{Engine, WorkerPool, have_arrived, take_some_queued};
 use crate::pool::hand_over::{Adopted, HandOver, Retired};
-use crate::pool::lifecycle::arrived;
 use crate::pool::shutdown;
 use crate::pool::stats::Tally;
 use crate::queue::TaskQueue;
@@ -20,13 +19,7 @@ impl<E: Engine> HandOver for WorkerPool<E> {
     fn adopt(&self, retired: Retired) -> Adopted {
         let engine = Arc::clone(self.engine());
         let push_all = |tasks| self.engine().queue().push_unbounded(tasks);
-        let arrived = move || {
-            arrived(
-                engine.life(),
-                || about_queued(&*engine),
-                || take_some_queued(&*engine),
-            );
-        };
+        let arrived = move || have_arrived(&*engine);
         retired.move_to(self.life(), push_all, arrived)
     }
 
