@@ -7,7 +7,7 @@
 //! round in one segment whose memory stays warm, whatever the bound. A pusher that finds the ring
 //! full closes it and links another behind it; a dequeuer that has emptied a closed segment goes on
 //! to the next. Segments that came out are spare: the next pusher that needs one takes the last.
-//! What is more than a few spares gives its pages back to the system.
+//! What is more than a few spares gives its pages back to the system (`segments/spares.rs`).
 //!
 //! # Positions
 //! Each push has a **position**: one more than that of the push before, over all segments. A
@@ -42,8 +42,8 @@
 mod dead;
 mod segment;
 mod slots;
+mod spares;
 
-use std::collections::VecDeque;
 use std::fmt;
 use std::mem::MaybeUninit;
 
@@ -51,6 +51,7 @@ use crossbeam_utils::{Backoff, CachePadded};
 
 use self::dead::Dead;
 use self::segment::{GUARDED, Popped, PoppedRun, Pushed, Segment};
+use self::spares::Spares;
 use crate::sys::sync::{AtomicPtr, AtomicUsize, LockExt, Mutex, Ordering};
 use crate::task::{Task, TaskPlace, TaskRef};
 
@@ -59,9 +60,6 @@ const SLOTS: usize = 1024;
 
 /// The slots of the shortest segment: a dequeuer that is slow to empty a slot is met a lap later.
 const MIN_SLOTS: usize = 64;
-
-/// How many spare segments keep their pages at least.
-const MAX_WARM: usize = 8;
 
 /// The step from one position to the next. The lowest bit of a tail says *closed*, that of a head
 /// *guarded*.
@@ -94,17 +92,6 @@ struct Back {
     limit: AtomicUsize,
     /// How many places are taken by tasks that lie elsewhere, times [`STEP`].
     overdrawn: AtomicUsize,
-}
-
-/// Segments that are not linked. The queue's lock is held while segments are linked or taken out.
-#[derive(Default)]
-struct Spares {
-    /// Recently used ones last.
-    warm: VecDeque<*mut Segment>,
-    /// Their pages were given back.
-    cold: Vec<*mut Segment>,
-    /// How many segments are linked.
-    linked: usize,
 }
 
 // SAFETY: the queue owns its segments and their tasks, which are `Send`; the pointers are shared as
@@ -406,48 +393,14 @@ impl Locked {
     }
 }
 
-impl Spares {
-    /// A segment whose marks are written for pushes from `position` on.
-    fn take(&mut self, slots: usize, position: usize) -> *mut Segment {
-        let taken = self.take_warm().or_else(|| self.cold.pop());
-        let taken = taken.unwrap_or_else(|| Segment::unmarked(slots));
-        // SAFETY: segments live as long as the queue.
-        unsafe { &*taken }.mark_for(position);
-        taken
-    }
-
-    /// The segment that was used last, if its dequeuers have left it.
-    fn take_warm(&mut self) -> Option<*mut Segment> {
-        // SAFETY: segments live as long as the queue.
-        let is_left = |it: &*mut Segment| unsafe { &**it }.is_left_by_all();
-        let last = self.warm.iter().rposition(is_left)?;
-        self.warm.remove(last)
-    }
-
-    /// Keeps a segment that was taken out. While more are warm than are linked, gives back the
-    /// pages of the one that has been spare for longest.
-    fn add(&mut self, segment: *mut Segment) {
-        self.warm.push_back(segment);
-        while self.warm.len() > MAX_WARM + self.linked {
-            // SAFETY: segments live as long as the queue.
-            let oldest = self.warm.front().map(|&it| unsafe { &*it });
-            if !oldest.is_some_and(Segment::is_left_by_all) {
-                return;
-            }
-            oldest.into_iter().for_each(Segment::give_back);
-            self.cold.extend(self.warm.pop_front());
-        }
-    }
-}
-
 impl Drop for Segments {
     fn drop(&mut self) {
         while self.pop(&mut MaybeUninit::uninit()).is_ok() {}
         let spares = std::mem::take(&mut self.locked.lock_unpoisoned().spares);
         // All others have been emptied, and taken out.
         let last = self.back.segment.load(Ordering::Relaxed);
-        for segment in spares.warm.into_iter().chain(spares.cold).chain([last]) {
-            // SAFETY: `allocate` made it of a box; each segment is in one of these places, once.
+        for segment in spares.into_all().chain([last]) {
+            // SAFETY: `Segment` made it of a box; each segment is in one of these places, once.
             drop(unsafe { Box::from_raw(segment) });
         }
     }

@@ -126,9 +126,12 @@ impl Segment {
         first
     }
 
-    /// A closed segment in memory of its own, whose marks are yet to be written.
-    pub(super) fn unmarked(slots: usize) -> *mut Self {
-        Self::boxed(Slots::unmarked(slots))
+    /// Closed segments, whose marks are yet to be written, next to each other in memory.
+    pub(super) fn unmarked(
+        count: usize,
+        slots: usize,
+    ) -> impl DoubleEndedIterator<Item = *mut Self> {
+        Slots::unmarked(count, slots).map(Self::boxed)
     }
 
     fn boxed(slots: Slots) -> *mut Self {
@@ -170,9 +173,25 @@ impl Segment {
         })
     }
 
-    /// Gives the pages of a spare segment that is left by all back to the system.
-    pub(super) fn give_back(&self) {
-        self.slots.give_back();
+    /// Asks the system for the pages of a spare segment, all at once: its marks are written next.
+    pub(super) fn ask_for_pages(&self) {
+        self.slots.ask_for_pages();
+    }
+
+    /// Where its slots lie in memory.
+    pub(super) fn address(&self) -> usize {
+        self.slots.address()
+    }
+
+    /// Whether the slots of the other lie right behind its own, in the same piece of memory.
+    pub(super) fn is_followed_by(&self, other: &Self) -> bool {
+        self.slots.are_followed_by(&other.slots)
+    }
+
+    /// Gives the pages of all segments from this one to `last` back to the system. Each of them is
+    /// spare, left by all, and followed by the next.
+    pub(super) fn give_back_to(&self, last: &Self) {
+        self.slots.give_back_to(&last.slots);
     }
 
     /// The positions of one lap's length from this one on.

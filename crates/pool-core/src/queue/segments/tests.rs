@@ -7,7 +7,8 @@ use std::mem::MaybeUninit;
 use std::sync::atomic::{AtomicUsize, Ordering::Relaxed};
 use std::thread;
 
-use super::{MAX_WARM, SLOTS, STEP, Segments};
+use super::spares::{BATCH, MAX_WARM};
+use super::{SLOTS, STEP, Segments};
 use crate::job::context::JobContext;
 use crate::job::id::JobId;
 use crate::sys::sync::{LockExt, Ordering};
@@ -110,6 +111,23 @@ fn segments_are_used_again_and_given_back_after_a_burst() {
         assert!(made == 0 || all == made, "{made} segments became {all}");
         made = all;
     }
+}
+
+#[test]
+fn a_long_queue_keeps_few_warm_segments_more_than_are_linked() {
+    const SEGMENTS: usize = if cfg!(miri) { 50 } else { 200 };
+    let queue = Segments::new(usize::MAX);
+    for _ in 0..SEGMENTS * SLOTS {
+        assert!(push(&queue, task()).is_ok());
+    }
+    let mut most_linked = SEGMENTS;
+    while pop(&queue).is_some() {
+        let spares = &queue.locked.lock_unpoisoned().spares;
+        assert!(spares.linked <= most_linked && spares.warm.len() + spares.linked > MAX_WARM);
+        assert!(spares.warm.len() < MAX_WARM + spares.linked + BATCH);
+        most_linked = spares.linked;
+    }
+    assert_eq!(most_linked, 1);
 }
 
 /// Each task comes out once, and those of one thread in their order, while short segments are
