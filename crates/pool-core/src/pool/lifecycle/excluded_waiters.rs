@@ -24,11 +24,11 @@
 use std::cell::RefCell;
 use std::collections::{HashMap, HashSet};
 use std::future::{Future, poll_fn};
-use std::iter;
+use std::iter::{self, Chain, Rev};
 use std::mem::{ManuallyDrop, needs_drop};
 use std::pin::Pin;
-use std::ptr;
 use std::sync::Arc;
+use std::{option, ptr, slice};
 
 use super::Lifecycle;
 use super::phase::AtomicPhase;
@@ -355,7 +355,7 @@ fn generations_of_joiners(life: &Lifecycle) -> Vec<Arc<Lifecycle>> {
 /// Visits those whose halves are on the calling thread's stack, those whose halves are on theirs,
 /// and so on, each once.
 fn each_joiner(mut visit: impl FnMut(&Joiner)) {
-    let mut left = JOINERS.with(|joiners| joiners.look(<[_]>::to_vec));
+    let mut left = joiners_here();
     let mut seen = HashSet::new();
     while let Some(joiner) = left.pop() {
         if seen.insert(Arc::as_ptr(&joiner)) {
@@ -365,36 +365,52 @@ fn each_joiner(mut visit: impl FnMut(&Joiner)) {
     }
 }
 
-/// What is known of the calling thread's stack, innermost last.
+/// What is known of the calling thread's stack.
 ///
 /// A job may call `exit`. The C library then drops the thread's locals, and calls the handlers of
 /// the exit with the job on the stack for good; a wait there leaves out what every wait of the job
 /// would. So a thread has its `OfStack` until its end: there is nothing to drop. It gives its
-/// memory back whenever it is empty, so a thread that ends leaves none.
-struct OfStack<T>(ManuallyDrop<RefCell<Vec<T>>>);
+/// memory back whenever it is empty, so a thread that ends leaves none. Most stacks have one thing
+/// known of them at a time, which takes no memory.
+struct OfStack<T>(ManuallyDrop<RefCell<Levels<T>>>);
+
+/// The innermost is there if any is.
+struct Levels<T> {
+    innermost: Option<T>,
+    /// The next to it last.
+    outer: Vec<T>,
+}
+
+type InnerFirst<'a, T> = Chain<option::Iter<'a, T>, Rev<slice::Iter<'a, T>>>;
 
 const _: () = assert!(!needs_drop::<OfStack<Arc<Joiner>>>() && !needs_drop::<OfStack<Known>>());
 
 impl<T> OfStack<T> {
     const fn new() -> Self {
-        Self(ManuallyDrop::new(RefCell::new(Vec::new())))
+        Self(ManuallyDrop::new(RefCell::new(Levels {
+            innermost: None,
+            outer: Vec::new(),
+        })))
     }
 
     /// Shows what is known of the stack; no other call is under way on this thread meanwhile.
-    fn look<R>(&self, look: impl FnOnce(&[T]) -> R) -> R {
-        look(&self.0.borrow())
+    fn look<R>(&self, look: impl FnOnce(InnerFirst<'_, T>) -> R) -> R {
+        let levels = self.0.borrow();
+        look(levels.innermost.iter().chain(levels.outer.iter().rev()))
     }
 
     fn push(&self, known: T) {
-        self.0.borrow_mut().push(known);
+        let mut levels = self.0.borrow_mut();
+        let former = levels.innermost.replace(known);
+        levels.outer.extend(former);
     }
 
     /// Forgets the innermost, and the memory with the last.
     fn pop(&self) {
-        let mut all = self.0.borrow_mut();
-        all.pop();
-        if all.is_empty() {
-            *all = Vec::new();
+        let mut levels = self.0.borrow_mut();
+        levels.innermost = levels.outer.pop();
+        if levels.innermost.is_none() {
+            levels.outer = Vec::new();
         }
     }
 }
@@ -414,6 +430,11 @@ thread_local! {
     static JOINERS: OfStack<Arc<Joiner>> = const { OfStack::new() };
 }
 
+/// Those whose halves are on the calling thread's stack.
+fn joiners_here() -> Vec<Arc<Joiner>> {
+    JOINERS.with(|joiners| joiners.look(|all| all.cloned().collect()))
+}
+
 impl Joiner {
     /// The job on top of `worker`'s stack, and those beneath.
     pub(crate) fn on(worker: &Worker) -> Self {
@@ -427,7 +448,7 @@ impl Joiner {
             OnStackOf::All(places) => Self {
                 pool,
                 places,
-                outer: JOINERS.with(|joiners| joiners.look(<[_]>::to_vec)),
+                outer: joiners_here(),
             },
         }
     }
@@ -463,8 +484,7 @@ thread_local! {
 
 /// What is known of the level, if it is.
 fn known(life: &Lifecycle, level: usize) -> Option<Option<Place>> {
-    let find = |known: &[Known]| {
-        let mut inner_first = known.iter().rev();
+    let find = |mut inner_first: InnerFirst<'_, Known>| {
         let found = inner_first.find(|it| ptr::eq(it.life, life) && it.level == level);
         found.map(|it| it.place)
     };
