@@ -21,6 +21,7 @@ use std::convert::Infallible;
 use std::error::Error;
 use std::fmt;
 use std::future::{Future, poll_fn};
+use std::iter;
 use std::marker::PhantomData;
 use std::pin::Pin;
 use std::ptr;
@@ -28,6 +29,7 @@ use std::sync::Arc;
 use std::task::{Context, Poll};
 use std::time::Duration;
 
+use crate::cell::closure::CellHandle;
 use crate::job::context::JobContext;
 use crate::job::handle::JobHandle;
 use crate::job::outcome::{JobError, drop_contained};
@@ -439,17 +441,17 @@ where
     F: Fn(&JobContext<'_>) -> T + Send + Sync + 'static,
     T: Send + 'static,
 {
-    let f = Arc::new(f);
+    let mut f = Arc::new(f);
     loop {
         let pools = executor.pools();
         let Some(life) = reachable(&pools) else {
             return Err(BroadcastError::Unsupported(alone(f)));
         };
-        match send(executor, life, &f) {
+        f = match send(executor, life, f) {
             Ok(broadcast) => return Ok(broadcast),
-            Err(Refused::Full(())) => return Err(BroadcastError::Full(alone(f))),
-            Err(Refused::Closed(())) => {}
-        }
+            Err(Refused::Full(f)) => return Err(BroadcastError::Full(alone(f))),
+            Err(Refused::Closed(f)) => f,
+        };
         // One that was retired has a successor, or is about to.
         let front = life.owners.front();
         if front.is_none_or(|front| front.is_closed()) {
@@ -474,26 +476,24 @@ fn reachable(pools: &Pools) -> Option<&Arc<Lifecycle>> {
     (is_one && newest.pinned.has_all_homes()).then_some(newest)
 }
 
-/// Makes a share for each worker of one pool, and pins them.
+/// Makes a share for each worker of one pool, and pins them. Nothing of the closure stays with the
+/// caller: it is dropped where the last share ends, and never in the middle of this call.
 fn send<E, F, T>(
     executor: &E,
     life: &Arc<Lifecycle>,
-    f: &Arc<F>,
-) -> Result<Broadcast<T>, Refused<()>>
+    f: Arc<F>,
+) -> Result<Broadcast<T>, Refused<Arc<F>>>
 where
     E: Executor + ?Sized,
     F: Fn(&JobContext<'_>) -> T + Send + Sync + 'static,
     T: Send + 'static,
 {
-    let share = |_| {
-        let share = Share {
-            f: Arc::clone(f),
-            result: PhantomData,
-        };
-        closure(executor, share).made()
+    let share = |f| {
+        let result = PhantomData;
+        closure(executor, Share { f, result }).made()
     };
-    let shares: Vec<_> = (0..life.pinned.homes()).map(share).collect();
-    let (tasks, cells): (Vec<_>, Vec<_>) = shares.into_iter().unzip();
+    let shares = iter::repeat_n(f, life.pinned.homes()).map(share);
+    let (tasks, cells): (Vec<_>, Vec<_>) = shares.unzip();
     match life.pin(tasks) {
         Ok(()) => {
             let handles = cells
@@ -503,8 +503,10 @@ where
         }
         Err(refused) => {
             // Before the tasks are dropped, which would abandon the jobs.
-            cells.into_iter().for_each(|cell| drop(cell.reclaim()));
-            Err(refused.map(drop))
+            let shares = cells.into_iter().filter_map(CellHandle::reclaim);
+            let last: Option<Share<F, T>> = shares.last();
+            let f = last.expect("nobody can have cancelled a share").f;
+            Err(refused.map(|_not_pinned| f))
         }
     }
 }

@@ -108,6 +108,36 @@ fn a_share_that_panics_or_is_dropped_badly_costs_no_worker() {
     });
 }
 
+/// However late the caller is: nothing of an accepted closure stays with it, whose destructor might
+/// panic or hang in the middle of the call.
+#[test]
+fn an_accepted_closure_is_dropped_by_a_worker() {
+    struct TellsWhere(mpsc::Sender<thread::ThreadId>);
+
+    impl Drop for TellsWhere {
+        fn drop(&mut self) {
+            let sent = self.0.send(thread::current().id());
+            sent.expect("the test listens");
+        }
+    }
+
+    each_backend(|backend| {
+        let pool = on(backend, 1, 8);
+        let own = results(thread_of_worker(&pool));
+        for _ in 0..200 {
+            let (sender, told) = mpsc::channel();
+            let tells = TellsWhere(sender);
+            let broadcast = pool.broadcast(move |_| {
+                let _tells = &tells;
+            });
+            results(broadcast.expect("the pool is open"));
+            let dropped_on = told.recv_timeout(LIMIT).expect("it is dropped");
+            assert_eq!(own, [dropped_on], "{backend}");
+        }
+        ends_clean(&pool);
+    });
+}
+
 /// The closure's destructor uses the pool: no lock is held then.
 #[test]
 fn a_destructor_of_a_refused_or_finished_broadcast_may_use_the_pool() {
