@@ -504,9 +504,8 @@ where
         Err(refused) => {
             // Before the tasks are dropped, which would abandon the jobs.
             let shares = cells.into_iter().filter_map(CellHandle::reclaim);
-            let last: Option<Share<F, T>> = shares.last();
-            let f = last.expect("nobody can have cancelled a share").f;
-            Err(refused.map(|_not_pinned| f))
+            let last = shares.last().expect("nobody can have cancelled a share");
+            Err(refused.map(|_not_pinned| last.f))
         }
     }
 }

@@ -126,7 +126,7 @@ impl Segment {
         first
     }
 
-    /// Closed segments, whose marks are yet to be written, next to each other in memory.
+    /// Closed segments, whose marks are not written yet, next to each other in memory.
     pub(super) fn unmarked(
         count: usize,
         slots: usize,
@@ -173,25 +173,9 @@ impl Segment {
         })
     }
 
-    /// Asks the system for the pages of a spare segment, all at once: its marks are written next.
-    pub(super) fn ask_for_pages(&self) {
-        self.slots.ask_for_pages();
-    }
-
-    /// Where its slots lie in memory.
-    pub(super) fn address(&self) -> usize {
-        self.slots.address()
-    }
-
-    /// Whether the slots of the other lie right behind its own, in the same piece of memory.
-    pub(super) fn is_followed_by(&self, other: &Self) -> bool {
-        self.slots.are_followed_by(&other.slots)
-    }
-
-    /// Gives the pages of all segments from this one to `last` back to the system. Each of them is
-    /// spare, left by all, and followed by the next.
-    pub(super) fn give_back_to(&self, last: &Self) {
-        self.slots.give_back_to(&last.slots);
+    /// Its memory.
+    pub(super) fn slots(&self) -> &Slots {
+        &self.slots
     }
 
     /// The positions of one lap's length from this one on.

@@ -33,16 +33,16 @@ mod lazy {
         layout: Layout,
     }
 
-    // SAFETY: it owns its memory, which it only frees.
-    unsafe impl Send for Memory {}
-    // SAFETY: as above.
-    unsafe impl Sync for Memory {}
-
     /// What the system is told of pages.
     enum Advice {
         Needed,
         NotNeeded,
     }
+
+    // SAFETY: it owns its memory, which it only frees.
+    unsafe impl Send for Memory {}
+    // SAFETY: as above.
+    unsafe impl Sync for Memory {}
 
     // SAFETY: it owns its slots, like a box of them; `Segment` says why they may be shared.
     unsafe impl Send for Slots {}
@@ -58,8 +58,8 @@ mod lazy {
             all.next().expect("there is one")
         }
 
-        /// Slots whose marks are yet to be written, before anybody reads them: so many times
-        /// `count` of them, each followed by the next.
+        /// Slots whose marks are not written yet, and must be before anybody reads them: `count` of
+        /// them `times` over, each followed by the next.
         pub(crate) fn unmarked(
             times: usize,
             count: usize,
@@ -89,7 +89,7 @@ mod lazy {
             let first = unsafe { start.add(to_line) }.cast::<Slot>();
             let memory = Arc::new(Memory { start, layout });
             (0..times).map(move |index| Self {
-                // SAFETY: so many slots lie behind the first, and `count` more.
+                // SAFETY: `times * count` slots lie behind the first, and `index` is below `times`.
                 first: unsafe { first.add(index * count) },
                 mask: count - 1,
                 memory: Arc::clone(&memory),

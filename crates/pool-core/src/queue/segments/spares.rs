@@ -13,6 +13,7 @@
 use std::collections::VecDeque;
 
 use super::segment::Segment;
+use super::slots::Slots;
 
 /// How many spare segments keep their pages at least.
 pub(super) const MAX_WARM: usize = 8;
@@ -68,7 +69,7 @@ impl Spares {
             self.cold.extend(made.rev());
             first
         });
-        taken.segment().ask_for_pages();
+        taken.segment().slots().ask_for_pages();
         taken
     }
 
@@ -90,10 +91,11 @@ impl Spares {
         kept.into_iter()
             .rev()
             .for_each(|it| self.warm.push_front(it));
-        cooled.sort_unstable_by_key(|it| it.segment().address());
-        for run in cooled.chunk_by(|a, b| a.segment().is_followed_by(b.segment())) {
+        cooled.sort_unstable_by_key(|it| it.segment().slots().address());
+        let slots: Vec<&Slots> = cooled.iter().map(|it| it.segment().slots()).collect();
+        for run in slots.chunk_by(|one, next| one.are_followed_by(next)) {
             if let [first, .., last] | [first @ last] = run {
-                first.segment().give_back_to(last.segment());
+                first.give_back_to(last);
             }
         }
         self.cold.extend(cooled.into_iter().rev());
@@ -120,7 +122,7 @@ mod tests {
     const SLOTS: usize = 64;
 
     impl Spares {
-        /// So many, of a queue that is long, and then short.
+        /// Takes `count` segments for a queue that is long, and then short.
         fn taken(&mut self, count: usize) -> Vec<*mut Segment> {
             self.linked = 4 * count;
             let taken = (0..count).map(|_| self.take(SLOTS, 0)).collect();
@@ -143,9 +145,9 @@ mod tests {
             let taken = spares.taken(BATCH);
             assert!(spares.cold.is_empty() && spares.warm.is_empty());
             spares.warm.extend(taken.into_iter().map(Spare));
-            let segments = spares.warm.iter().map(Spare::segment);
-            let mut pairs = segments.clone().zip(segments.skip(1));
-            assert!(pairs.all(|(one, next)| one.is_followed_by(next)));
+            let slots = spares.warm.iter().map(|it| it.segment().slots());
+            let mut pairs = slots.clone().zip(slots.skip(1));
+            assert!(pairs.all(|(one, next)| one.are_followed_by(next)));
             spares.cool(BATCH);
             assert_eq!((spares.cold.len(), spares.warm.len()), (BATCH, 0));
         }
